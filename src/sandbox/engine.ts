@@ -1,0 +1,221 @@
+import { createHash } from "node:crypto";
+import { access, readFile, stat } from "node:fs/promises";
+import { Agent } from "node:http";
+import Docker from "dockerode";
+import { z } from "zod";
+import { err, ok, type Result } from "../result.ts";
+import { type EngineHost, engineHosts, unixSocketPath } from "./engine-host.ts";
+import { engineFault, type SandboxError } from "./error.ts";
+
+/** How long an engine may take to answer its first two calls. */
+const ANSWER_MS = 10_000;
+
+/** A runtime as registered with the engine. */
+export type EngineRuntime = { readonly path: string; readonly args: readonly string[] };
+
+/** A Docker-compatible engine that has answered. */
+export type Engine = {
+  readonly docker: Docker;
+  /** Its address, always `unix://…`. */
+  readonly host: string;
+  readonly socketPath: string;
+  /** Stays the same over the engine's restarts; two engines of one machine differ. */
+  readonly id: string;
+  readonly version: string;
+  /** "Docker", "Podman", …: for messages. */
+  readonly product: string;
+  readonly kernel: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly rootless: boolean;
+  readonly runtimes: Readonly<Record<string, EngineRuntime>>;
+};
+
+const Info = z.object({
+  ID: z.string().default(""),
+  Name: z.string().default(""),
+  KernelVersion: z.string().default(""),
+  NCPU: z.number().default(1),
+  MemTotal: z.number().default(0),
+  SecurityOptions: z.array(z.string()).nullish(),
+  Runtimes: z
+    .record(
+      z.string(),
+      z.object({ path: z.string().default(""), runtimeArgs: z.array(z.string()).nullish() }),
+    )
+    .nullish(),
+});
+
+const Version = z.object({
+  Version: z.string().default(""),
+  Components: z.array(z.object({ Name: z.string() })).nullish(),
+});
+
+/** Where to look; `host` is the user's own choice and rules out all other places. */
+export type FindEngineOptions = {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly host?: string;
+  readonly signal?: AbortSignal;
+};
+
+/**
+ * Finds the first engine that answers. Only local unix sockets are accepted, because the project
+ * is bind-mounted: another machine's engine would mount that machine's files.
+ *
+ * Errors: `no_engine`, `engine_unreachable`, `engine_remote`.
+ */
+export async function findEngine(
+  options: FindEngineOptions,
+): Promise<Result<Engine, SandboxError>> {
+  let failure: SandboxError | undefined;
+  for (const candidate of await engineHosts(options.env, options.host)) {
+    options.signal?.throwIfAborted();
+    const found = await tryHost(candidate, options.signal);
+    if (found === undefined) continue;
+    if (found.ok) return found;
+    failure ??= found.error;
+  }
+  return err(failure ?? noEngine());
+}
+
+/** Undefined where a place that nobody named holds no socket. */
+async function tryHost(
+  { host, from, named }: EngineHost,
+  signal: AbortSignal | undefined,
+): Promise<Result<Engine, SandboxError> | undefined> {
+  const socketPath = unixSocketPath(host);
+  if (socketPath === undefined) return err(notLocal(host, from));
+  try {
+    await access(socketPath);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (!named && code === "ENOENT") return undefined;
+    return err(await unreachable(host, socketPath, from, cause));
+  }
+  // Explicit `host: undefined` because docker-modem otherwise prefers a tcp DOCKER_HOST.
+  const docker = new Docker({
+    socketPath,
+    host: undefined,
+    port: undefined,
+    protocol: "http",
+    // No kept connections: they break when the engine restarts and cost nothing on a socket.
+    agent: new Agent({ keepAlive: false }),
+  } as Docker.DockerOptions);
+  const abortSignal = AbortSignal.any([
+    ...(signal === undefined ? [] : [signal]),
+    AbortSignal.timeout(ANSWER_MS),
+  ]);
+  try {
+    const [version, info] = await Promise.all([
+      abortable(docker)
+        .version({ abortSignal })
+        .then((it) => Version.parse(it)),
+      abortable(docker)
+        .info({ abortSignal })
+        .then((it) => Info.parse(it)),
+    ]);
+    const product = version.Components?.some((c) => /podman/i.test(c.Name)) ? "Podman" : "Docker";
+    return ok({
+      docker,
+      host,
+      socketPath,
+      id: engineId(product, host, info),
+      version: version.Version,
+      product,
+      kernel: info.KernelVersion,
+      cpus: Math.max(1, info.NCPU),
+      memoryBytes: info.MemTotal,
+      rootless: info.SecurityOptions?.some((it) => /name=rootless/.test(it)) ?? false,
+      runtimes: Object.fromEntries(
+        Object.entries(info.Runtimes ?? {}).map(([name, it]) => [
+          name,
+          { path: it.path, args: it.runtimeArgs ?? [] },
+        ]),
+      ),
+    });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    return err(await unreachable(host, socketPath, from, cause));
+  }
+}
+
+/** dockerode 5 takes a signal in these calls; its types do not say so. */
+type Ask = (options: { readonly abortSignal: AbortSignal }) => Promise<unknown>;
+function abortable(docker: Docker): { readonly version: Ask; readonly info: Ask } {
+  return docker as unknown as { readonly version: Ask; readonly info: Ask };
+}
+
+/** Podman invents a new ID at every call, so there the address has to do. */
+function engineId(product: string, host: string, info: z.infer<typeof Info>): string {
+  const identity = product === "Podman" || info.ID === "" ? `${host}\0${info.Name}` : info.ID;
+  return createHash("sha256").update(`${product}\0${identity}`).digest("hex").slice(0, 16);
+}
+
+function noEngine(): SandboxError {
+  return {
+    kind: "no_engine",
+    message:
+      "No container engine was found: none of DOCKER_HOST, the docker context, /var/run/docker.sock and Podman's socket leads to one.",
+    mend: "Install Docker (https://docs.docker.com/engine/install/) and start it: sudo systemctl enable --now docker",
+  };
+}
+
+function notLocal(host: string, from: string): SandboxError {
+  return {
+    kind: "engine_remote",
+    message:
+      host === ""
+        ? `The engine that ${from} names has no address.`
+        : `The engine ${host} (from ${from}) is not on a local unix socket; the project is mounted from this machine, so the engine must run here.`,
+    mend: 'Use a local engine: docker context use default, or set DOCKER_HOST=unix:///var/run/docker.sock, or engine = "unix:///…" in the configuration.',
+    host,
+  };
+}
+
+async function unreachable(
+  host: string,
+  socketPath: string,
+  from: string,
+  cause: unknown,
+): Promise<SandboxError> {
+  const { code, text } = engineFault(cause);
+  const permission = code === "EACCES" || code === "EPERM";
+  const group = permission ? await socketGroup(socketPath) : undefined;
+  if (permission) {
+    return {
+      kind: "engine_unreachable",
+      message: `This user may not open ${socketPath} (from ${from})${group === undefined ? "" : `, which belongs to the group "${group}"`}.`,
+      mend: `sudo usermod -aG ${group ?? "docker"} "$USER"\nthen log in anew (or: newgrp ${group ?? "docker"}). Members of that group can become root on this machine.`,
+      host,
+      permission,
+      cause,
+    };
+  }
+  const detail =
+    code === "ENOENT"
+      ? "there is no such socket"
+      : code === "ECONNREFUSED"
+        ? "nothing listens there"
+        : code === "ABORT_ERR" || /timeout/i.test(text)
+          ? `it did not answer within ${ANSWER_MS / 1000} s`
+          : text;
+  return {
+    kind: "engine_unreachable",
+    message: `The engine at ${host} (from ${from}) cannot be used: ${detail}.`,
+    mend: "sudo systemctl start docker\ndocker info",
+    host,
+    permission,
+    cause,
+  };
+}
+
+/** The name of the group that a socket belongs to. */
+async function socketGroup(path: string): Promise<string | undefined> {
+  try {
+    const { gid } = await stat(path);
+    const groups = (await readFile("/etc/group", "utf8")).split("\n").map((it) => it.split(":"));
+    return groups.find((fields) => fields[2] === String(gid))?.[0] ?? String(gid);
+  } catch {
+    return undefined;
+  }
+}

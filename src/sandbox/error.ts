@@ -1,0 +1,132 @@
+/** What every sandbox error carries: what failed and what was expected, and how to mend it. */
+type Failure<K extends string, Extra = unknown> = {
+  readonly kind: K;
+  /** What failed and what was expected, in one or two sentences for the user. */
+  readonly message: string;
+  /** The command or steps that mend it; lines are separated by `\n`. */
+  readonly mend: string;
+  readonly cause?: unknown;
+} & Extra;
+
+/** The part of the self-test that did not hold, or could not be checked. */
+export type SelfTestPart = "start" | "gvisor" | "network" | "sockets" | "ownership" | "read_only";
+
+/** Everything that ordinary use of the sandbox can meet. */
+export type SandboxError =
+  /** No Docker-compatible socket was found at all. */
+  | Failure<"no_engine">
+  /** A socket is named or found, but does not answer or does not let this user in. */
+  | Failure<"engine_unreachable", { readonly host: string; readonly permission: boolean }>
+  /** The engine is on another machine: bind mounts would name that machine's files. */
+  | Failure<"engine_remote", { readonly host: string }>
+  /** The runtime is not registered with the engine. */
+  | Failure<"no_runtime", { readonly runtime: string; readonly known: readonly string[] }>
+  /** The runtime is registered but cannot be used as it is. */
+  | Failure<"runtime_broken", { readonly runtime: string; readonly detail: string }>
+  /** The probe container showed that the sandbox would not hold, or could not show that it does. */
+  | Failure<"self_test_failed", { readonly part: SelfTestPart; readonly detail: string }>
+  /** The image that was asked for does not exist. */
+  | Failure<"image_missing", { readonly image: string }>
+  /** The image could not be built; `log` holds the last lines of the build. */
+  | Failure<"image_build_failed", { readonly log: readonly string[] }>
+  /** The installed `@openai/codex` lacks the binaries for this machine. */
+  | Failure<"codex_missing">
+  /** The directory must not be given to an agent. */
+  | Failure<"project_refused", { readonly root: string }>
+  /** The state directory cannot be written. */
+  | Failure<"state_unwritable", { readonly path: string }>
+  /** Another Neovim holds a container of this project that was made differently. */
+  | Failure<"sandbox_in_use">
+  /** The container could not be created, started or joined. */
+  | Failure<"container_failed">
+  /** A process could not be started in the container. */
+  | Failure<"exec_failed">
+  /** No space is left on the engine's disk. */
+  | Failure<"disk_full">;
+
+/** An error as the engine's API reports it: a status and a message, or a socket error code. */
+export type EngineFault = {
+  readonly status?: number;
+  readonly code?: string;
+  readonly text: string;
+};
+
+/** Reads status, code and text off whatever dockerode rejected with. */
+export function engineFault(cause: unknown): EngineFault {
+  if (!(cause instanceof Error)) return { text: String(cause) };
+  const { statusCode, code } = cause as { statusCode?: unknown; code?: unknown };
+  return {
+    ...(typeof statusCode === "number" ? { status: statusCode } : {}),
+    ...(typeof code === "string" ? { code } : {}),
+    text: cause.message.replace(/^\(HTTP code \d+\) [a-z ]*- /i, "").trim(),
+  };
+}
+
+const RUNTIME_ARGS = `"runtimeArgs": ["--network=none", "--directfs=false"]`;
+
+/** The entry that registers gVisor with Docker, as it must stand in `/etc/docker/daemon.json`. */
+export function runtimeSetup(runtime: string): string {
+  return [
+    `{ "runtimes": { "${runtime}": { "path": "/usr/local/bin/runsc", ${RUNTIME_ARGS} } } }`,
+    "then: sudo systemctl restart docker",
+  ].join("\n");
+}
+
+/**
+ * Turns a failure to create or start a container into the error that says what to do.
+ * Known texts are those of runsc and of Docker 20.10 to 28.
+ */
+export function containerFailure(
+  cause: unknown,
+  context: { readonly what: string; readonly runtime: string; readonly image: string },
+): SandboxError {
+  const { status, text } = engineFault(cause);
+  if (/no space left on device|disk quota exceeded/i.test(text)) {
+    return {
+      kind: "disk_full",
+      message: `${context.what} failed: no space is left where the engine keeps its data.`,
+      mend: "docker system df\ndocker system prune",
+      cause,
+    };
+  }
+  if (/network enabled in root network namespace/i.test(text)) {
+    return runtimeBroken(context.runtime, text, cause);
+  }
+  if (/unknown (or invalid )?runtime|runtime not found|invalid runtime/i.test(text)) {
+    return {
+      kind: "no_runtime",
+      message: `The engine does not know the runtime "${context.runtime}".`,
+      mend: `Install gVisor (https://gvisor.dev/docs/user_guide/install/) and have in /etc/docker/daemon.json:\n${runtimeSetup(context.runtime)}`,
+      runtime: context.runtime,
+      known: [],
+      cause,
+    };
+  }
+  if (status === 404 && /no such image|image not known/i.test(text)) {
+    return {
+      kind: "image_missing",
+      message: `The image ${context.image} is gone from the engine.`,
+      mend: "Open the chat again: the image is then built anew.",
+      image: context.image,
+      cause,
+    };
+  }
+  return {
+    kind: "container_failed",
+    message: `${context.what} failed: ${text || "the engine gave no reason"}`,
+    mend: "See the engine's log: journalctl -u docker --since -5min",
+    cause,
+  };
+}
+
+/** The error for runsc's refusal to run with its own network stack in the root namespace. */
+function runtimeBroken(runtime: string, detail: string, cause: unknown): SandboxError {
+  return {
+    kind: "runtime_broken",
+    message: `The runtime "${runtime}" cannot start containers on this kernel without --network=none in its runtimeArgs (google/gvisor#10704).`,
+    mend: `Have in /etc/docker/daemon.json:\n${runtimeSetup(runtime)}`,
+    runtime,
+    detail,
+    cause,
+  };
+}

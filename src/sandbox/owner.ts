@@ -1,0 +1,81 @@
+import { readFile, readlink } from "node:fs/promises";
+
+/**
+ * A process of this machine, named so that it cannot be mistaken for a later one:
+ * pids are reused, a pid together with its start time is not within one boot.
+ */
+export type Owner = {
+  readonly pid: number;
+  /** Clock ticks since boot, field 22 of /proc/<pid>/stat; a string because it is only compared. */
+  readonly startTime: string;
+  /** Boot id and pid namespace: within another of either, the pid says nothing. */
+  readonly scope: string;
+};
+
+/** What can be said of an owner: `unknown` where its pid is of another pid namespace. */
+export type Liveness = "alive" | "dead" | "unknown";
+
+/** Names the running process. */
+export async function ownOwner(): Promise<Owner> {
+  const stat = await readStat(process.pid);
+  if (stat === undefined) throw new Error("/proc is not mounted: the own start time is unknown");
+  return { pid: process.pid, startTime: stat.startTime, scope: await ownScope() };
+}
+
+/** Tells whether an owner still runs; a zombie does not. */
+export async function liveness(owner: Owner, ownScopeNow?: string): Promise<Liveness> {
+  const here = parseScope(ownScopeNow ?? (await ownScope()));
+  const there = parseScope(owner.scope);
+  if (there.boot !== here.boot) return "dead";
+  if (there.namespace !== here.namespace) return "unknown";
+  return (await isAlive(owner.pid, owner.startTime)) ? "alive" : "dead";
+}
+
+/** Tells whether the process `pid` that started at `startTime` (field 22 of its stat) still runs. */
+export async function isAlive(pid: number, startTime: string): Promise<boolean> {
+  const stat = await readStat(pid);
+  return stat !== undefined && stat.startTime === startTime && !/^[ZXx]$/.test(stat.state);
+}
+
+/** Writes `pid-startTime`, the name of an owner's lease file. */
+export function ownerKey(owner: Pick<Owner, "pid" | "startTime">): string {
+  return `${owner.pid}-${owner.startTime}`;
+}
+
+/** Writes an owner as the value of a label: `pid:startTime`. */
+export function ownerLabel(owner: Pick<Owner, "pid" | "startTime">): string {
+  return `${owner.pid}:${owner.startTime}`;
+}
+
+/** Reads `pid:startTime` or `pid-startTime`; undefined where it is neither. */
+export function parseOwner(text: string): Pick<Owner, "pid" | "startTime"> | undefined {
+  const match = /^(\d{1,10})[:-](\d{1,20})$/.exec(text);
+  if (match?.[1] === undefined || match[2] === undefined) return undefined;
+  return { pid: Number(match[1]), startTime: match[2] };
+}
+
+/** The state and start time in a /proc/<pid>/stat line; the name in parentheses may hold anything. */
+export function parseStat(line: string): { state: string; startTime: string } | undefined {
+  const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
+  const [state, startTime] = [fields[0], fields[19]];
+  if (state === undefined || startTime === undefined || !/^\d+$/.test(startTime)) return undefined;
+  return { state, startTime };
+}
+
+async function readStat(pid: number): Promise<{ state: string; startTime: string } | undefined> {
+  try {
+    return parseStat(await readFile(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+async function ownScope(): Promise<string> {
+  const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+  return `${boot}/${await readlink("/proc/self/ns/pid")}`;
+}
+
+function parseScope(scope: string): { boot: string; namespace: string } {
+  const slash = scope.indexOf("/");
+  return { boot: scope.slice(0, slash), namespace: scope.slice(slash + 1) };
+}
