@@ -1,0 +1,52 @@
+/**
+ * Runs under PID 1 and is what the container lives by: it exits, and the container with it, when
+ * no relay has been connected for a while. So nothing is left running even after every process
+ * on the host was killed with -9: the engine then closes the relays' stdin, the relays end, and
+ * their connections to the socket below with them.
+ *
+ * Plain JavaScript without dependencies for Node 18 and newer. It trusts nobody: what connects is
+ * merely counted, what is sent is thrown away. A program inside can keep the container alive by
+ * connecting, or end it by killing this one; neither reaches the host.
+ */
+import { rmSync } from "node:fs";
+import { createServer } from "node:net";
+
+const socketPath = process.env["CODEX_CHAT_KEEPER"] ?? "/run/codex-chat/keeper.sock";
+const idleMs = milliseconds(process.env["CODEX_CHAT_KEEPER_IDLE_MS"], 60_000);
+const firstMs = milliseconds(process.env["CODEX_CHAT_KEEPER_FIRST_MS"], 120_000);
+
+let connections = 0;
+let countdown = setTimeout(end, firstMs);
+
+const server = createServer((socket) => {
+  connections++;
+  clearTimeout(countdown);
+  socket.on("error", () => {});
+  socket.on("close", () => {
+    connections--;
+    if (connections === 0) countdown = setTimeout(end, idleMs);
+  });
+  socket.resume();
+});
+server.on("error", (error) => {
+  process.stderr.write(`codex-chat keeper: ${socketPath}: ${error.message}\n`);
+  process.exit(1);
+});
+rmSync(socketPath, { force: true });
+server.listen(socketPath);
+
+process.on("SIGTERM", end);
+process.on("SIGINT", end);
+
+function end() {
+  process.exit(0);
+}
+
+/**
+ * @param {string | undefined} text
+ * @param {number} fallback
+ */
+function milliseconds(text, fallback) {
+  const value = Number(text);
+  return Number.isInteger(value) && value > 0 ? value : fallback;
+}

@@ -1,0 +1,98 @@
+import type { IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
+import type Docker from "dockerode";
+import { z } from "zod";
+import type { Engine } from "./engine.ts";
+import { engineFault } from "./error.ts";
+
+/** What the life cycle needs to know of a container that exists. */
+export type ExistingContainer = {
+  readonly id: string;
+  readonly running: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+};
+
+/** Finds a container by name; undefined where there is none. */
+export async function findContainer(
+  engine: Engine,
+  name: string,
+): Promise<ExistingContainer | undefined> {
+  try {
+    const { Id, State, Config } = await engine.docker.getContainer(name).inspect();
+    return { id: Id, running: State.Running && !State.Paused, labels: Config.Labels ?? {} };
+  } catch (cause) {
+    if (engineFault(cause).status === 404) return undefined;
+    throw cause;
+  }
+}
+
+/** Removes a container at once and resolves when its name is free again; it need not exist. */
+export async function removeContainer(engine: Engine, id: string): Promise<void> {
+  const container = engine.docker.getContainer(id);
+  try {
+    await container.remove({ force: true, v: true });
+  } catch (cause) {
+    const { status } = engineFault(cause);
+    if (status === 404) return;
+    // 409: it ended by itself and the engine is removing it.
+    if (status !== 409) throw cause;
+    try {
+      await container.wait({ condition: "removed" });
+    } catch (gone) {
+      if (engineFault(gone).status !== 404) throw gone;
+    }
+  }
+}
+
+/** How a container's life ended, as seen from here. */
+export type ContainerEnd =
+  | { readonly reason: "exited"; readonly exitCode: number | null }
+  | { readonly reason: "engine_lost" };
+
+const WaitResult = z.object({ StatusCode: z.number() });
+
+/**
+ * Resolves when the container has ended or the engine no longer answers; never rejects.
+ * Stays pending after `signal` is aborted.
+ *
+ * It reads the engine's answer as a stream, because docker-modem's `wait` never settles when the
+ * connection breaks after the answer's headers, which the engine sends at once.
+ */
+export function containerEnd(
+  container: Docker.Container,
+  signal: AbortSignal,
+): Promise<ContainerEnd> {
+  return new Promise((resolve) => {
+    const settle = (end: ContainerEnd) => {
+      if (!signal.aborted) resolve(end);
+    };
+    const dial = {
+      path: `/containers/${container.id}/wait?`,
+      method: "POST",
+      isStream: true,
+      statusCodes: { 200: true, 404: "no such container", 500: "server error" },
+      options: {},
+      abortSignal: signal,
+    };
+    container.modem.dial(dial, (cause: unknown, response: IncomingMessage | null) => {
+      if (response === null || cause !== null) {
+        const gone = engineFault(cause).status === 404;
+        settle(gone ? { reason: "exited", exitCode: null } : { reason: "engine_lost" });
+        return;
+      }
+      text(response).then(
+        (body) => settle(waited(body)),
+        () => settle({ reason: "engine_lost" }),
+      );
+    });
+  });
+}
+
+/** An engine that is shut down may end the answer properly but without a body. */
+function waited(body: string): ContainerEnd {
+  try {
+    return { reason: "exited", exitCode: WaitResult.parse(JSON.parse(body)).StatusCode };
+  } catch {
+    return { reason: "engine_lost" };
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * The sandbox: finds a container engine, proves that its gVisor holds, builds the image and keeps
+ * one container a project, in which programs are started.
+ *
+ * It must not know Codex's messages, Neovim, or any secret: everything that goes in is visible
+ * to the agent.
+ */
+export { type CodexPackage, findCodexPackage, readCodexPackage } from "./codex-package.ts";
+export { type Engine, type EngineRuntime, type FindEngineOptions, findEngine } from "./engine.ts";
+export type { SandboxError, SelfTestPart } from "./error.ts";
+export {
+  DEFAULT_BASE_IMAGE,
+  ensureImage,
+  type ImageOptions,
+  imageTag,
+  type SandboxImage,
+} from "./image.ts";
+export { isAlive, type Owner, ownOwner } from "./owner.ts";
+export type { ExecOptions, ProcessExit, SandboxProcess } from "./process.ts";
+export { PROTECTED_NAMES } from "./project.ts";
+export { type CheckedRuntime, checkRuntime, OLDEST_RELEASE } from "./runtime.ts";
+export { openSandbox, type Sandbox, type SandboxEnd, type SandboxOptions } from "./sandbox.ts";
+export { type SelfTestOptions, type SelfTestReport, selfTest } from "./self-test.ts";
+export { allowedEnv, KEEPER_SOCKET, type Limits } from "./spec.ts";
+export { sweep } from "./sweep.ts";

@@ -1,0 +1,22 @@
+/** The labels of the plugin's containers and images; the sweep goes by nothing else. */
+export const LABELS = {
+  /** "1" on everything of ours. */
+  plugin: "codex-chat.plugin",
+  /** A hash of project and state directory; also in the container's name. */
+  project: "codex-chat.project",
+  /** The project's root, for people who list containers. */
+  root: "codex-chat.root",
+  /** `pid:starttime` of the host that made the container. */
+  owner: "codex-chat.owner",
+  /** Boot id and pid namespace in which that pid counts. */
+  scope: "codex-chat.scope",
+  /** The uid of the user whose container it is. */
+  uid: "codex-chat.uid",
+  /** The project's state directory, which holds the leases. */
+  state: "codex-chat.state",
+  /** A hash of what the container was made with, but for the protected files. */
+  spec: "codex-chat.spec",
+  /** The names of the protected files, JSON. */
+  protected: "codex-chat.protected",
+  codexVersion: "codex-chat.codex",
+} as const;

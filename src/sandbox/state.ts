@@ -1,0 +1,53 @@
+import { chown, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { err, ok, type Result } from "../result.ts";
+import type { SandboxError } from "./error.ts";
+import { leaseDir } from "./lease.ts";
+import type { BindMount } from "./project.ts";
+import { HOME_DIR } from "./spec.ts";
+
+/** What of a project's state directory goes into its container. */
+export type StateMounts = { readonly codexHome: string; readonly mounts: readonly BindMount[] };
+
+/**
+ * Prepares a project's state directory. Only `codex-home` in it is writable inside; its parent,
+ * with leases and conversations, is not mounted. `etc/` gives the user's uid a name, without
+ * which programs from whoami to node's os.userInfo fail.
+ *
+ * Errors: `state_unwritable`.
+ */
+export async function prepareState(
+  stateDir: string,
+  user: { readonly uid: number; readonly gid: number },
+): Promise<Result<StateMounts, SandboxError>> {
+  const codexHome = join(stateDir, "codex-home");
+  const etc = join(stateDir, "etc");
+  try {
+    for (const dir of [stateDir, leaseDir(stateDir), codexHome, etc]) {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+    }
+    // A host that runs as root for another user hands over what is that user's to write.
+    if (process.getuid?.() === 0 && user.uid !== 0) await chown(codexHome, user.uid, user.gid);
+    const name = user.uid === 0 ? "root" : "agent";
+    const root = user.uid === 0 ? "" : "root:x:0:0:root:/root:/usr/sbin/nologin\n";
+    const passwd = `${root}${name}:x:${user.uid}:${user.gid}::${HOME_DIR}:/bin/bash\n`;
+    const group = `${user.gid === 0 ? "" : "root:x:0:\n"}${user.gid === 0 ? "root" : "agent"}:x:${user.gid}:\n`;
+    await writeFileAtomic(join(etc, "passwd"), passwd, { mode: 0o644 });
+    await writeFileAtomic(join(etc, "group"), group, { mode: 0o644 });
+  } catch (cause) {
+    return err({
+      kind: "state_unwritable",
+      message: `The state directory ${stateDir} cannot be written (${(cause as Error).message}); a directory of this user was expected.`,
+      mend: `ls -ld ${JSON.stringify(stateDir)}\nsudo chown -R "$USER" ${JSON.stringify(stateDir)}`,
+      path: stateDir,
+      cause,
+    });
+  }
+  const mounts: BindMount[] = [
+    { source: codexHome, target: codexHome, readOnly: false },
+    { source: join(etc, "passwd"), target: "/etc/passwd", readOnly: true },
+    { source: join(etc, "group"), target: "/etc/group", readOnly: true },
+  ];
+  return ok({ codexHome, mounts });
+}
