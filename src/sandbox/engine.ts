@@ -47,7 +47,7 @@ const Info = z.object({
 });
 
 const Version = z.object({
-  Version: z.string().default(""),
+  Version: z.string().min(1),
   Components: z.array(z.object({ Name: z.string() })).nullish(),
 });
 

@@ -1,0 +1,85 @@
+import { once } from "node:events";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { findEngine } from "./engine.ts";
+
+async function socketDir(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "codex-chat-sock-"));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function errorOf(host: string) {
+  const result = await findEngine({ env: {}, host });
+  if (result.ok) throw new Error("found an engine");
+  return result.error;
+}
+
+describe("findEngine", () => {
+  it.each(["tcp://127.0.0.1:2375", "ssh://user@host", "npipe:////./pipe/docker_engine"])(
+    "refuses %s because the project is mounted from this machine",
+    async (host) => {
+      const error = await errorOf(host);
+      expect(error.kind).toBe("engine_remote");
+      expect(error.message).toContain(host);
+      expect(error.message).toContain("mounted from this machine");
+    },
+  );
+
+  it("says that a named socket does not exist", async () => {
+    const error = await errorOf("unix:///no/such/docker.sock");
+    expect(error.kind).toBe("engine_unreachable");
+    expect(error.message).toContain("/no/such/docker.sock");
+    expect(error.message).toContain("there is no such socket");
+    expect(error.mend).toContain("sudo systemctl start docker");
+  });
+
+  it("says that nothing listens on a socket that a dead engine left", async () => {
+    const path = join(await socketDir(), "docker.sock");
+    await execa("python3", [
+      "-c",
+      "import socket,sys; s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1])",
+      path,
+    ]);
+    expect((await errorOf(path)).message).toContain("nothing listens there");
+  });
+
+  it("refuses what answers but is no engine", async () => {
+    const path = join(await socketDir(), "docker.sock");
+    const server = createServer((_request, response) => response.writeHead(404).end("nope"));
+    server.listen(path);
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    expect((await errorOf(path)).kind).toBe("engine_unreachable");
+  });
+
+  it.runIf(process.getuid?.() === 0)(
+    "names the group of a socket that this user may not open",
+    async () => {
+      const dir = await socketDir();
+      const path = join(dir, "docker.sock");
+      const server = createServer().listen(path);
+      await once(server, "listening");
+      onTestFinished(() => void server.close());
+      await chmod(dir, 0o755);
+      await chmod(path, 0o660);
+      const asRoot = () => {
+        process.seteuid?.(0);
+        process.setegid?.(0);
+      };
+      onTestFinished(asRoot);
+      process.setegid?.(65534);
+      process.seteuid?.(65534);
+      const error = await errorOf(path);
+      asRoot();
+      expect(error).toMatchObject({ kind: "engine_unreachable", permission: true });
+      expect(error.message).toContain(`may not open ${path}`);
+      expect(error.message).toContain('the group "root"');
+      expect(error.mend).toContain('sudo usermod -aG root "$USER"');
+    },
+  );
+});

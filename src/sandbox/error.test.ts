@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { containerFailure } from "./error.ts";
+
+function failure(message: string, statusCode = 500) {
+  const cause = Object.assign(new Error(message), { statusCode });
+  const context = { what: "Starting the sandbox", runtime: "runsc", image: "codex-chat:1" };
+  return containerFailure(cause, context);
+}
+
+describe("containerFailure", () => {
+  it("says which runtime argument is missing when runsc meets a newer kernel", () => {
+    const error = failure(
+      "(HTTP code 500) server error - OCI runtime start failed: starting container: cannot run with network enabled in root network namespace: unknown ",
+    );
+    expect(error.kind).toBe("runtime_broken");
+    expect(error.message).toContain("--network=none");
+    expect(error.mend).toContain('"runtimeArgs": ["--network=none", "--directfs=false"]');
+  });
+
+  it.each([
+    ["no_runtime", "(HTTP code 400) bad parameter - Unknown runtime specified runsc ", 400],
+    ["no_runtime", "unknown or invalid runtime name: runsc", 400],
+    ["disk_full", "write /var/lib/docker/tmp: no space left on device", 500],
+    ["image_missing", "(HTTP code 404) no such container - No such image: codex-chat:1 ", 404],
+    ["container_failed", "something else", 500],
+  ])("%s", (kind, message, status) => {
+    expect(failure(message, status).kind).toBe(kind);
+  });
+
+  it("keeps the engine's own words without the client's prefix", () => {
+    expect(failure("(HTTP code 500) server error - it broke ").message).toBe(
+      "Starting the sandbox failed: it broke",
+    );
+  });
+});

@@ -1,0 +1,71 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { dropLease, leaseDir, liveLeases, writeLease } from "./lease.ts";
+import { type Owner, ownerKey, ownOwner, parseStat } from "./owner.ts";
+
+const lease = { container: "codex-chat-app-1", engine: "e1" };
+
+async function stateDir(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "codex-chat-lease-"));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function otherHost(): Promise<{ owner: Owner; die: () => Promise<void> }> {
+  const child = spawn("sleep", ["600"]);
+  await once(child, "spawn");
+  const stat = parseStat(await readFile(`/proc/${child.pid}/stat`, "utf8"));
+  const owner = { ...(await ownOwner()), pid: child.pid ?? -1, startTime: stat?.startTime ?? "" };
+  const die = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  };
+  onTestFinished(die);
+  return { owner, die };
+}
+
+describe("leases", () => {
+  it("counts each live holder, and forgets one that was killed", async () => {
+    const dir = await stateDir();
+    const own = await ownOwner();
+    const other = await otherHost();
+    expect(await liveLeases(dir, lease)).toEqual([]);
+    await writeLease(dir, own, lease);
+    await writeLease(dir, other.owner, lease);
+    expect((await liveLeases(dir, lease)).map((it) => it.pid).sort()).toEqual(
+      [own.pid, other.owner.pid].sort(),
+    );
+    await other.die();
+    expect((await liveLeases(dir, lease)).map((it) => it.pid)).toEqual([own.pid]);
+    expect(await readdir(leaseDir(dir))).toEqual([ownerKey(own)]);
+    await dropLease(dir, own);
+    await dropLease(dir, own);
+    expect(await liveLeases(dir, lease)).toEqual([]);
+  });
+
+  it("does not count leases on another container, and leaves another engine's alone", async () => {
+    const dir = await stateDir();
+    const other = await otherHost();
+    await writeLease(dir, await ownOwner(), { ...lease, container: "another" });
+    await writeLease(dir, other.owner, { ...lease, engine: "e2" });
+    await other.die();
+    expect(await liveLeases(dir, lease)).toEqual([]);
+    expect(await readdir(leaseDir(dir))).toHaveLength(2);
+  });
+
+  it("counts a lease that cannot be read while its process lives, and ignores other files", async () => {
+    const dir = await stateDir();
+    const own = await ownOwner();
+    await writeLease(dir, own, lease);
+    await writeFile(join(leaseDir(dir), ownerKey(own)), "{");
+    await writeFile(join(leaseDir(dir), "999999999-1"), "garbage");
+    await writeFile(join(leaseDir(dir), "README"), "hello");
+    expect(await liveLeases(dir, lease)).toEqual([{ pid: own.pid, startTime: own.startTime }]);
+    expect(await readdir(leaseDir(dir))).toHaveLength(3);
+  });
+});

@@ -1,0 +1,61 @@
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { Engine } from "./engine.ts";
+import { checkRuntime, parseRelease } from "./runtime.ts";
+
+/** An engine of which only the list of runtimes is asked. */
+function engineWith(runtimes: Engine["runtimes"]): Engine {
+  return { product: "Docker", version: "28.0", runtimes } as Engine;
+}
+
+async function runtimeSaying(version: string): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "codex-chat-runtime-"));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  const path = join(dir, "runsc");
+  await writeFile(path, `#!/bin/sh\necho "runsc version ${version}"\necho "spec: 1.1.0"\n`);
+  await chmod(path, 0o755);
+  return path;
+}
+
+describe("checkRuntime", () => {
+  it("says how to register a runtime that the engine does not know", async () => {
+    const result = await checkRuntime(engineWith({ runc: { path: "runc", args: [] } }));
+    if (result.ok) throw new Error("accepted");
+    expect(result.error.kind).toBe("no_runtime");
+    expect(result.error.message).toContain("it has: runc");
+    expect(result.error.mend).toContain('"--network=none", "--directfs=false"');
+  });
+
+  it.each(["release-20221219.0", "0.0~20221219.0-2"])(
+    "refuses %s, which hangs",
+    async (version) => {
+      const path = await runtimeSaying(version);
+      const result = await checkRuntime(engineWith({ runsc: { path, args: [] } }));
+      if (result.ok) throw new Error("accepted");
+      expect(result.error.kind).toBe("runtime_broken");
+      expect(result.error.message).toContain("20221219");
+      expect(result.error.message).toContain("20260810");
+    },
+  );
+
+  it("accepts a newer release and one that does not tell its version", async () => {
+    const path = await runtimeSaying("release-20240729.0");
+    const known = await checkRuntime(engineWith({ runsc: { path, args: ["--network=none"] } }));
+    expect(known).toMatchObject({ ok: true, value: { name: "runsc", release: 20240729 } });
+    const unknown = await checkRuntime(engineWith({ runsc: { path: "/no/runsc", args: [] } }));
+    expect(unknown).toMatchObject({ ok: true, value: { release: null } });
+  });
+});
+
+describe("parseRelease", () => {
+  it.each([
+    ["runsc version release-20240729.0\nspec: 1.1.0-rc.1", 20240729],
+    ["runsc version 0.0~20240729.0-4", 20240729],
+    ["runsc version VERSION_MISSING", null],
+    ["runc version 1.1.5", null],
+  ])("%s", (text, release) => {
+    expect(parseRelease(text)).toBe(release);
+  });
+});
