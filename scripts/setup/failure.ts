@@ -1,0 +1,28 @@
+/** What setting up can meet in ordinary use: what failed, and the commands that mend it. */
+export type SetupError = {
+  readonly kind: "unsupported" | "missing" | "network" | "command" | "engine";
+  readonly message: string;
+  /** Commands to run or things to do, one a line; empty where none is known. */
+  readonly mend: readonly string[];
+};
+
+/** Carries a `SetupError` up to `setUp`, which turns it into a value. */
+export class SetupFailure extends Error {
+  readonly error: SetupError;
+
+  constructor(error: SetupError, options?: ErrorOptions) {
+    super(error.message, options);
+    this.name = "SetupFailure";
+    this.error = error;
+  }
+}
+
+/** Throws a `SetupFailure`. */
+export function failSetup(
+  kind: SetupError["kind"],
+  message: string,
+  mend: readonly string[] = [],
+  cause?: unknown,
+): never {
+  throw new SetupFailure({ kind, message, mend }, cause === undefined ? undefined : { cause });
+}

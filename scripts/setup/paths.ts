@@ -1,0 +1,8 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The checkout. Bundles lie in `dist/scripts/`, sources in `scripts/setup/`: both are two below. */
+export const checkout = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+/** Where everything that the set-up fetches and builds is found again. Safe to delete. */
+export const cacheDir = join(checkout, ".cache");

@@ -1,0 +1,21 @@
+/** Tells the user of the steps that take time; one short line each. */
+export type Progress = (line: string) => void;
+
+/** Writes progress to stderr. */
+export const toStderr: Progress = (line) => {
+  process.stderr.write(`codex-chat: ${line}\n`);
+};
+
+/** Runs a step and tells how many seconds it took, or that it failed. */
+export async function step<T>(progress: Progress, name: string, work: () => Promise<T>): Promise<T> {
+  const started = performance.now();
+  const seconds = () => `${((performance.now() - started) / 1000).toFixed(1)} s`;
+  try {
+    const value = await work();
+    progress(`${name} (${seconds()})`);
+    return value;
+  } catch (cause) {
+    progress(`${name}: failed after ${seconds()}`);
+    throw cause;
+  }
+}
