@@ -7,7 +7,11 @@ export const toStderr: Progress = (line) => {
 };
 
 /** Runs a step and tells how many seconds it took, or that it failed. */
-export async function step<T>(progress: Progress, name: string, work: () => Promise<T>): Promise<T> {
+export async function step<T>(
+  progress: Progress,
+  name: string,
+  work: () => Promise<T>,
+): Promise<T> {
   const started = performance.now();
   const seconds = () => `${((performance.now() - started) / 1000).toFixed(1)} s`;
   try {
