@@ -1,0 +1,126 @@
+/**
+ * Bundles the host (`src/main.ts` to `dist/host.mjs`) and the scripts (`scripts/*.ts` to
+ * `dist/scripts/*.mjs`). Nothing is built while no input has changed since the last time.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+
+/**
+ * What docker-modem and dockerode load for SSH connections and BuildKit sessions, which the host
+ * never opens; ssh2 brings native addons that cannot be bundled, grpc slows the start by 100 ms.
+ */
+const LEFT_OUT = /^(ssh2|cpu-features|@grpc\/grpc-js|@grpc\/proto-loader)$/;
+
+/** CommonJS packages inside an ES module bundle need a `require` for Node's own modules. */
+const BANNER =
+  'import{createRequire as __createRequire}from"node:module";' +
+  "const require=__createRequire(import.meta.url);";
+
+/** @typedef {{ path: string, mtimeMs: number, size: number }} Input */
+
+/**
+ * @param {string} root the checkout
+ * @returns {Promise<{ files: number, ms: number } | undefined>} undefined when all was up to date
+ */
+export async function bundle(root) {
+  const entries = scriptEntries(root);
+  const stampPath = join(root, "dist", ".stamp.json");
+  if (upToDate(root, stampPath, entries)) return undefined;
+  const started = Date.now();
+  const { build } = await import("esbuild");
+  /** @type {import("esbuild").BuildOptions} */
+  const common = {
+    absWorkingDir: root,
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "esm",
+    sourcemap: true,
+    metafile: true,
+    write: false,
+    logLevel: "warning",
+    legalComments: "none",
+  };
+  const [host, scripts] = await Promise.all([
+    build({
+      ...common,
+      entryPoints: ["src/main.ts"],
+      outfile: "dist/host.mjs",
+      banner: { js: BANNER },
+      plugins: [leaveOut],
+    }),
+    build({
+      ...common,
+      entryPoints: entries,
+      outdir: "dist/scripts",
+      outExtension: { ".js": ".mjs" },
+      packages: "external",
+    }),
+  ]);
+  const outputs = [...(host.outputFiles ?? []), ...(scripts.outputFiles ?? [])];
+  for (const file of outputs) writeWhole(file.path, file.contents);
+  const inputs = new Set([
+    ...Object.keys(host.metafile?.inputs ?? {}),
+    ...Object.keys(scripts.metafile?.inputs ?? {}),
+  ]);
+  const stamp = {
+    entries,
+    outputs: outputs.map((file) => relative(root, file.path)),
+    inputs: [...inputs, "scripts/build.mjs", "package-lock.json"]
+      .filter((path) => !path.startsWith("node_modules/") && !path.includes(":"))
+      .map((path) => describe(root, path)),
+  };
+  writeWhole(stampPath, JSON.stringify(stamp));
+  return { files: outputs.length, ms: Date.now() - started };
+}
+
+/** @type {import("esbuild").Plugin} */
+const leaveOut = {
+  name: "leave-out",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: LEFT_OUT }, ({ path }) => ({ path, namespace: "left-out" }));
+    onLoad({ filter: /.*/, namespace: "left-out" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
+/** @param {string} root @returns {string[]} */
+function scriptEntries(root) {
+  return readdirSync(join(root, "scripts"))
+    .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
+    .sort()
+    .map((name) => `scripts/${name}`);
+}
+
+/** @param {string} root @param {string} stampPath @param {string[]} entries */
+function upToDate(root, stampPath, entries) {
+  try {
+    /** @type {{ entries: string[], outputs: string[], inputs: Input[] }} */
+    const stamp = JSON.parse(readFileSync(stampPath, "utf8"));
+    if (stamp.entries.join("\n") !== entries.join("\n")) return false;
+    for (const path of stamp.outputs) statSync(join(root, path));
+    return stamp.inputs.every((input) => {
+      const now = describe(root, input.path);
+      return now.mtimeMs === input.mtimeMs && now.size === input.size;
+    });
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string} root @param {string} path @returns {Input} */
+function describe(root, path) {
+  const { mtimeMs, size } = statSync(join(root, path));
+  return { path, mtimeMs, size };
+}
+
+/**
+ * Writes under another name and renames, so that a Neovim that starts the host meanwhile never
+ * reads half of it.
+ * @param {string} path @param {string | Uint8Array} contents
+ */
+function writeWhole(path, contents) {
+  mkdirSync(dirname(path), { recursive: true });
+  const partial = `${path}.${process.pid}.tmp`;
+  writeFileSync(partial, contents);
+  renameSync(partial, path);
+}
