@@ -26,6 +26,11 @@ export async function findContainer(
   }
 }
 
+/** The name of the lock under which a container is opened, released or swept. */
+export function containerLock(engine: Engine, name: string): string {
+  return `container ${engine.id} ${name}`;
+}
+
 /** Removes a container at once and resolves when its name is free again; it need not exist. */
 export async function removeContainer(engine: Engine, id: string): Promise<void> {
   const container = engine.docker.getContainer(id);

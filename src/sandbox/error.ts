@@ -37,6 +37,8 @@ export type SandboxError =
   | Failure<"state_unwritable", { readonly path: string }>
   /** Another Neovim holds a container of this project that was made differently. */
   | Failure<"sandbox_in_use">
+  /** The project's directory cannot be watched for protected files that are replaced. */
+  | Failure<"watch_failed">
   /** The container could not be created, started or joined. */
   | Failure<"container_failed">
   /** A process could not be started in the container. */

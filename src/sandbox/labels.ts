@@ -16,7 +16,7 @@ export const LABELS = {
   state: "codex-chat.state",
   /** A hash of what the container was made with, but for the protected files. */
   spec: "codex-chat.spec",
-  /** The names of the protected files, JSON. */
-  protected: "codex-chat.protected",
+  /** The protected files with their identities when they were mounted, JSON. */
+  guarded: "codex-chat.guarded",
   codexVersion: "codex-chat.codex",
 } as const;

@@ -52,7 +52,7 @@ describe("inspectProject", () => {
         readOnly: true,
       })),
     ]);
-    expect(project.protectedNames).toEqual([".git", ".envrc", ".vscode"]);
+    expect(project.guarded.map((it) => it.name)).toEqual([".git", ".envrc", ".vscode"]);
     expect(project.notes).toEqual([]);
   });
 

@@ -4,6 +4,7 @@ import { dirname, isAbsolute, join, relative, sep } from "node:path";
 import { err, ok, type Result } from "../result.ts";
 import type { SandboxError } from "./error.ts";
 import { gitPointerMounts } from "./git-pointer.ts";
+import { fileIdentity, type GuardedFile } from "./guard.ts";
 
 /**
  * What the host runs or obeys by itself when it stands in a project's top directory: git's own
@@ -48,8 +49,8 @@ export type Project = {
   /** Resolved absolute path; the same inside and outside. */
   readonly root: string;
   readonly mounts: readonly BindMount[];
-  /** Names of the protected files that exist and are read-only inside. */
-  readonly protectedNames: readonly string[];
+  /** The protected files that exist and are read-only inside, as they are now. */
+  readonly guarded: readonly GuardedFile[];
   /** Sentences for the user about what could not be protected or mounted. */
   readonly notes: readonly string[];
 };
@@ -87,7 +88,7 @@ export async function inspectProject(
   if (reason !== undefined) return err(refused(root, reason));
 
   const mounts: BindMount[] = [{ source: root, target: root, readOnly: false }];
-  const protectedNames: string[] = [];
+  const guarded: GuardedFile[] = [];
   const notes: string[] = [];
   for (const name of options.protectedNames ?? PROTECTED_NAMES) {
     const path = join(root, name);
@@ -110,14 +111,14 @@ export async function inspectProject(
       continue;
     }
     mounts.push({ source: path, target: path, readOnly: true });
-    protectedNames.push(name);
+    guarded.push({ name, identity: (await fileIdentity(path)) ?? "" });
     if (name === ".git" && found.isFile()) {
       const pointer = await gitPointerMounts(root);
       mounts.push(...pointer.mounts);
       notes.push(...pointer.notes);
     }
   }
-  return ok({ root, mounts, protectedNames, notes });
+  return ok({ root, mounts, guarded, notes });
 }
 
 async function refusal(root: string, options: ProjectOptions): Promise<string | undefined> {

@@ -1,21 +1,28 @@
 import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { basename } from "node:path";
-import type Docker from "dockerode";
 import { err, ok, type Result } from "../result.ts";
-import { containerEnd, findContainer, removeContainer } from "./container.ts";
+import { containerEnd, containerLock, removeContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
-import { containerFailure, type SandboxError } from "./error.ts";
+import type { SandboxError } from "./error.ts";
+import { type Guard, watchGuarded } from "./guard.ts";
 import type { SandboxImage } from "./image.ts";
+import {
+  giveUp,
+  joinOrStart,
+  type Opening,
+  openingFailure,
+  otherHolders,
+  type Running,
+} from "./join.ts";
 import { LABELS } from "./labels.ts";
-import { dropLease, liveLeases, writeLease } from "./lease.ts";
+import { dropLease, writeLease } from "./lease.ts";
 import { takeLock } from "./lock.ts";
 import { type Owner, ownerLabel } from "./owner.ts";
 import { type ExecOptions, type SandboxProcess, startProcess } from "./process.ts";
-import { inspectProject, type Project } from "./project.ts";
+import { inspectProject } from "./project.ts";
 import {
   type ContainerSpec,
-  containerOptions,
   containerUser,
   defaultLimits,
   KEEPER_SOCKET,
@@ -54,6 +61,11 @@ export type SandboxOptions = {
 export type SandboxEnd =
   /** The container ended: the keeper gave up, it was removed, or it ran out of memory (137). */
   | { readonly reason: "exited"; readonly exitCode: number | null }
+  /**
+   * A protected file was replaced on the host (saved by renaming, another branch checked out), so
+   * that the new one was writable inside; the container was removed at once. `name` is the file.
+   */
+  | { readonly reason: "protection_lost"; readonly name: string }
   /** The connection to the engine broke. */
   | { readonly reason: "engine_lost" }
   /** It was released or removed from here. */
@@ -87,8 +99,8 @@ export type Sandbox = {
 /**
  * Opens the project's sandbox: joins its running container or starts it.
  *
- * Errors: `project_refused`, `state_unwritable`, `sandbox_in_use`, `no_runtime`, `runtime_broken`,
- * `image_missing`, `disk_full`, `container_failed`. Rejects with `signal.reason`.
+ * Errors: `project_refused`, `state_unwritable`, `sandbox_in_use`, `watch_failed`, `no_runtime`,
+ * `runtime_broken`, `image_missing`, `disk_full`, `container_failed`. Rejects with `signal.reason`.
  */
 export async function openSandbox(
   engine: Engine,
@@ -96,21 +108,53 @@ export async function openSandbox(
 ): Promise<Result<Sandbox, SandboxError>> {
   const { signal } = options;
   signal?.throwIfAborted();
-  const project = await inspectProject({
+  const planned = await plan(engine, options);
+  if (!planned.ok) return planned;
+  const { opening, codexHome } = planned.value;
+  const { stateDir, owner, name } = opening;
+  using _lock = await takeLock(containerLock(engine, name), signal === undefined ? {} : { signal });
+  try {
+    await writeLease(stateDir, owner, { container: name, engine: engine.id });
+    const running = await joinOrStart(opening);
+    signal?.throwIfAborted();
+    if (!running.ok) {
+      await giveUp(opening);
+      return running;
+    }
+    const guard = await guardOf(opening, running.value);
+    if (!guard.ok) {
+      await giveUp(opening);
+      return guard;
+    }
+    return ok(present(opening, running.value, guard.value, codexHome));
+  } catch (cause) {
+    await giveUp(opening).catch(() => {});
+    signal?.throwIfAborted();
+    return err(openingFailure(cause, "Opening the sandbox", opening));
+  }
+}
+
+async function plan(
+  engine: Engine,
+  options: SandboxOptions,
+): Promise<Result<{ opening: Opening; codexHome: string }, SandboxError>> {
+  const inspected = await inspectProject({
     root: options.root,
     home: options.home,
     outOfReach: [options.stateDir, engine.socketPath, ...(options.outOfReach ?? [])],
     ...(options.protectedNames === undefined ? {} : { protectedNames: options.protectedNames }),
   });
-  if (!project.ok) return project;
+  if (!inspected.ok) return inspected;
+  const project = inspected.value;
   const user = containerUser(engine, options);
   const state = await prepareState(options.stateDir, user);
   if (!state.ok) return state;
+  const { codexHome, mounts } = state.value;
   const stateDir = await realpath(options.stateDir);
 
-  const hash = projectHash(project.value.root, stateDir);
-  const name = containerName(project.value.root, hash);
-  const keeper = options.keeper ?? {};
+  const hash = projectHash(project.root, stateDir);
+  const name = containerName(project.root, hash);
+  const { firstMs, idleMs } = options.keeper ?? {};
   const spec: ContainerSpec = {
     name,
     image: options.image.id,
@@ -118,55 +162,55 @@ export async function openSandbox(
     ...user,
     env: {
       ...options.env,
-      CODEX_HOME: state.value.codexHome,
-      ...(keeper.firstMs === undefined ? {} : { CODEX_CHAT_KEEPER_FIRST_MS: `${keeper.firstMs}` }),
-      ...(keeper.idleMs === undefined ? {} : { CODEX_CHAT_KEEPER_IDLE_MS: `${keeper.idleMs}` }),
+      CODEX_HOME: codexHome,
+      ...(firstMs === undefined ? {} : { CODEX_CHAT_KEEPER_FIRST_MS: String(firstMs) }),
+      ...(idleMs === undefined ? {} : { CODEX_CHAT_KEEPER_IDLE_MS: String(idleMs) }),
     },
     labels: {},
     limits: { ...defaultLimits(engine), ...options.limits },
-    mounts: [...project.value.mounts, ...state.value.mounts],
-    workingDir: project.value.root,
+    mounts: [...project.mounts, ...mounts],
+    workingDir: project.root,
   };
-  // What exists of the protected files may change while it runs; all else must be the same.
-  const unprotected = [
-    { source: project.value.root, target: project.value.root, readOnly: false },
-    ...state.value.mounts,
-  ];
+  // Which protected files there are may change while it runs; all else must be the same to join.
+  const own = { source: project.root, target: project.root, readOnly: false };
   const labels: Record<string, string> = {
     [LABELS.plugin]: "1",
     [LABELS.project]: hash,
-    [LABELS.root]: project.value.root,
+    [LABELS.root]: project.root,
     [LABELS.owner]: ownerLabel(options.owner),
     [LABELS.scope]: options.owner.scope,
     [LABELS.uid]: String(process.getuid?.() ?? 0),
     [LABELS.state]: stateDir,
-    [LABELS.spec]: specHash({ ...spec, mounts: unprotected }),
-    [LABELS.protected]: JSON.stringify(project.value.protectedNames),
+    [LABELS.spec]: specHash({ ...spec, mounts: [own, ...mounts] }),
+    [LABELS.guarded]: JSON.stringify(project.guarded),
   };
   const opening: Opening = {
     engine,
-    options,
-    project: project.value,
-    spec: { ...spec, labels },
     name,
+    spec: { ...spec, labels },
+    imageTag: options.image.tag,
+    project,
     stateDir,
+    owner: options.owner,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
-  using _lock = await takeLock(lockName(engine, name), signal === undefined ? {} : { signal });
+  return ok({ opening, codexHome });
+}
+
+/** Watches what is mounted; it also sees what was replaced between the look and the mount. */
+async function guardOf(
+  { project }: Opening,
+  { guarded }: Running,
+): Promise<Result<Guard, SandboxError>> {
   try {
-    await writeLease(stateDir, options.owner, { container: name, engine: engine.id });
-    const running = await joinOrStart(opening);
-    signal?.throwIfAborted();
-    if (!running.ok) {
-      await giveUp(opening);
-      return running;
-    }
-    return ok(present(opening, running.value, state.value.codexHome));
+    return ok(await watchGuarded(project.root, guarded));
   } catch (cause) {
-    await giveUp(opening).catch(() => {});
-    signal?.throwIfAborted();
-    return err(
-      containerFailure(cause, { what: "Opening the sandbox", ...failureContext(opening) }),
-    );
+    return err({
+      kind: "watch_failed",
+      message: `${project.root} cannot be watched (${(cause as Error).message}), so a protected file that is replaced there would go unnoticed.`,
+      mend: "sudo sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288",
+      cause,
+    });
   }
 }
 
@@ -175,100 +219,37 @@ export function projectHash(root: string, stateDir: string): string {
   return createHash("sha256").update(`${root}\0${stateDir}`).digest("hex").slice(0, 12);
 }
 
-/** The lock under which a container of that name is opened, released or swept. */
-export function lockName(engine: Engine, name: string): string {
-  return `container ${engine.id} ${name}`;
-}
-
-type Opening = {
-  readonly engine: Engine;
-  readonly options: SandboxOptions;
-  readonly project: Project;
-  readonly spec: ContainerSpec;
-  readonly name: string;
-  readonly stateDir: string;
-};
-
-type Running = {
-  readonly container: Docker.Container;
-  readonly joined: boolean;
-  readonly notes: readonly string[];
-};
-
-async function joinOrStart(opening: Opening): Promise<Result<Running, SandboxError>> {
-  const { engine, name, spec } = opening;
-  const existing = await findContainer(engine, name);
-  if (existing !== undefined) {
-    const others = await otherHolders(opening);
-    const same = existing.labels[LABELS.spec] === spec.labels[LABELS.spec];
-    const protectedSame = existing.labels[LABELS.protected] === spec.labels[LABELS.protected];
-    if (existing.running && !same && others > 0) return err(inUse(opening, others));
-    if (existing.running && same && (protectedSame || others > 0)) {
-      const container = engine.docker.getContainer(existing.id);
-      const notes = protectedSame ? [] : lateNotes(opening.project, existing.labels);
-      if (await answers(container, opening)) return ok({ container, joined: true, notes });
-      // It vanished between finding and joining: the next lines start a new one.
-    }
-    await removeContainer(engine, existing.id);
-  }
-  return start(opening);
-}
-
-/** Whether a program can be started in it; the keeper may just have ended it. */
-async function answers(
-  container: Docker.Container,
-  { project, options }: Opening,
-): Promise<boolean> {
-  const probe = await startProcess(container, {
-    argv: ["true"],
-    cwd: project.root,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  });
-  if (!probe.ok) return false;
-  probe.value.stdin.end();
-  probe.value.stdout.resume();
-  probe.value.stderr.resume();
-  return (await probe.value.exited).exitCode === 0;
-}
-
-async function start(opening: Opening): Promise<Result<Running, SandboxError>> {
-  const { engine, spec, options, name } = opening;
-  const { signal } = options;
-  try {
-    const container = await engine.docker.createContainer({
-      ...containerOptions(spec),
-      ...(signal === undefined ? {} : { abortSignal: signal }),
-    });
-    await container.start();
-    return ok({ container, joined: false, notes: [] });
-  } catch (cause) {
-    await removeContainer(engine, name).catch(() => {});
-    signal?.throwIfAborted();
-    return err(
-      containerFailure(cause, { what: "Starting the sandbox", ...failureContext(opening) }),
-    );
-  }
-}
-
-function present(opening: Opening, running: Running, codexHome: string): Sandbox {
-  const { engine, options, project, name, stateDir } = opening;
+function present(opening: Opening, running: Running, guard: Guard, codexHome: string): Sandbox {
+  const { engine, owner, project, name, stateDir } = opening;
   const { container } = running;
   const watching = new AbortController();
   let settleReleased: (end: SandboxEnd) => void = () => {};
   const released = new Promise<SandboxEnd>((resolve) => {
     settleReleased = resolve;
   });
-  const died = Promise.race([released, containerEnd(container, watching.signal)]);
-  const leave = async (whoElse: () => Promise<number>): Promise<void> => {
+  // Removed at once, and only then reported: until it is gone, the agent could write the file.
+  const unprotected = guard.lost.then(async (lost): Promise<SandboxEnd> => {
+    await removeContainer(engine, container.id).catch(() => {});
+    return { reason: "protection_lost", name: lost };
+  });
+  const ended = containerEnd(container, watching.signal).then(async (end): Promise<SandboxEnd> => {
+    // The removal above ends the container too; its reason is the one to tell.
+    const isLost = await Promise.race([guard.lost.then(() => true), false]);
+    return isLost ? unprotected : end;
+  });
+  const died = Promise.race([released, unprotected, ended]);
+  void died.then(() => guard.close());
+  const leave = async (othersStay: boolean): Promise<void> => {
     settleReleased({ reason: "released" });
     watching.abort();
-    using _lock = await takeLock(lockName(engine, name));
-    await dropLease(stateDir, options.owner);
-    if ((await whoElse()) === 0) await removeContainer(engine, container.id);
+    using _lock = await takeLock(containerLock(engine, name));
+    await dropLease(stateDir, owner);
+    if (othersStay && (await otherHolders(opening)) > 0) return;
+    await removeContainer(engine, container.id);
   };
   let leaving: Promise<void> | undefined;
   const release = () => {
-    leaving ??= leave(() => otherHolders(opening));
+    leaving ??= leave(true);
     return leaving;
   };
   return {
@@ -277,36 +258,19 @@ function present(opening: Opening, running: Running, codexHome: string): Sandbox
     root: project.root,
     codexHome,
     keeperSocket: KEEPER_SOCKET,
-    protectedNames: project.protectedNames,
+    protectedNames: running.guarded.map((it) => it.name),
     notes: [...project.notes, ...running.notes],
     joined: running.joined,
     exec: (exec) => startProcess(container, { cwd: project.root, ...exec }),
     died,
     release,
     remove: async () => {
-      leaving ??= leave(async () => 0);
+      leaving ??= leave(false);
       await leaving;
       await removeContainer(engine, container.id);
     },
     [Symbol.asyncDispose]: release,
   };
-}
-
-/** How many other live hosts hold a lease on this container. */
-async function otherHolders({ stateDir, name, engine, options }: Opening): Promise<number> {
-  const holders = await liveLeases(stateDir, { container: name, engine: engine.id });
-  const { pid, startTime } = options.owner;
-  return holders.filter((it) => it.pid !== pid || it.startTime !== startTime).length;
-}
-
-/** Undoes a failed opening: nothing of it stays behind unless another host uses the container. */
-async function giveUp(opening: Opening): Promise<void> {
-  await dropLease(opening.stateDir, opening.options.owner);
-  if ((await otherHolders(opening)) === 0) await removeContainer(opening.engine, opening.name);
-}
-
-function failureContext({ options }: Opening): { runtime: string; image: string } {
-  return { runtime: options.runtime, image: options.image.tag };
 }
 
 function containerName(root: string, hash: string): string {
@@ -316,23 +280,4 @@ function containerName(root: string, hash: string): string {
     .replace(/^[-.]+|[-.]+$/g, "")
     .slice(0, 40);
   return `codex-chat-${name || "project"}-${hash}`;
-}
-
-/** What came to be protected after a container that others use was started. */
-function lateNotes(project: Project, labels: Readonly<Record<string, string>>): string[] {
-  const before = labels[LABELS.protected] ?? "[]";
-  return project.protectedNames
-    .filter((name) => !before.includes(JSON.stringify(name)))
-    .map(
-      (name) =>
-        `${name} appeared after the sandbox was started and is writable in it until it is started anew.`,
-    );
-}
-
-function inUse({ project }: Opening, others: number): SandboxError {
-  return {
-    kind: "sandbox_in_use",
-    message: `${others === 1 ? "Another Neovim uses" : `${others} other Neovims use`} the sandbox of ${project.root}, and it was made with other settings (image, runtime, limits or environment) than this one's.`,
-    mend: "Close the chat there, or give both the same configuration and restart them.",
-  };
 }

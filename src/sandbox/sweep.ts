@@ -1,11 +1,10 @@
 import { z } from "zod";
-import { removeContainer } from "./container.ts";
+import { containerLock, removeContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import { LABELS } from "./labels.ts";
 import { liveLeases } from "./lease.ts";
 import { tryLock } from "./lock.ts";
 import { liveness, parseOwner } from "./owner.ts";
-import { lockName } from "./sandbox.ts";
 
 /** The labels that must all be there and well-formed before a container is even considered. */
 const OwnLabels = z.object({
@@ -35,7 +34,7 @@ export async function sweep(engine: Engine, signal?: AbortSignal): Promise<strin
     const name = Names[0]?.replace(/^\//, "");
     if (name === undefined) continue;
     // Held by a host that opens or releases it at this moment.
-    const lock = await tryLock(lockName(engine, name));
+    const lock = await tryLock(containerLock(engine, name));
     if (lock === undefined) continue;
     try {
       if (await isAbandoned(engine, name, Labels)) {

@@ -1,0 +1,139 @@
+import type Docker from "dockerode";
+import { z } from "zod";
+import { err, ok, type Result } from "../result.ts";
+import { findContainer, removeContainer } from "./container.ts";
+import type { Engine } from "./engine.ts";
+import { containerFailure, type SandboxError } from "./error.ts";
+import type { GuardedFile } from "./guard.ts";
+import { LABELS } from "./labels.ts";
+import { dropLease, liveLeases } from "./lease.ts";
+import type { Owner } from "./owner.ts";
+import { startProcess } from "./process.ts";
+import type { Project } from "./project.ts";
+import { type ContainerSpec, containerOptions } from "./spec.ts";
+
+/** What is known of a sandbox once its container has a name, before it runs. */
+export type Opening = {
+  readonly engine: Engine;
+  readonly name: string;
+  /** With its labels. */
+  readonly spec: ContainerSpec;
+  readonly imageTag: string;
+  readonly project: Project;
+  /** Resolved. */
+  readonly stateDir: string;
+  readonly owner: Owner;
+  readonly signal?: AbortSignal;
+};
+
+/** A container that runs, and which protected files are mounted in it. */
+export type Running = {
+  readonly container: Docker.Container;
+  readonly joined: boolean;
+  readonly guarded: readonly GuardedFile[];
+  readonly notes: readonly string[];
+};
+
+const Guarded = z.array(z.object({ name: z.string(), identity: z.string() }));
+
+/**
+ * Joins the project's container where it runs and was made alike, else starts one. The caller
+ * holds the lock and a lease.
+ *
+ * Errors: `sandbox_in_use` and those of starting a container.
+ */
+export async function joinOrStart(opening: Opening): Promise<Result<Running, SandboxError>> {
+  const { engine, name, spec, project } = opening;
+  const existing = await findContainer(engine, name);
+  if (existing !== undefined) {
+    const others = await otherHolders(opening);
+    const alike = existing.labels[LABELS.spec] === spec.labels[LABELS.spec];
+    if (existing.running && !alike && others > 0) return err(inUse(opening, others));
+    const mounted = mountedFiles(existing.labels);
+    const intact = mounted.every((it) => project.guarded.some((now) => isSame(it, now)));
+    const late = project.guarded.filter((it) => !mounted.some((then) => then.name === it.name));
+    if (existing.running && alike && intact && (late.length === 0 || others > 0)) {
+      const container = engine.docker.getContainer(existing.id);
+      if (await answers(container, opening)) {
+        return ok({ container, joined: true, guarded: mounted, notes: late.map(lateNote) });
+      }
+      // It vanished between finding and joining: the next lines start a new one.
+    }
+    await removeContainer(engine, existing.id);
+  }
+  return start(opening);
+}
+
+/** How many other live hosts hold a lease on this container. */
+export async function otherHolders(opening: Opening): Promise<number> {
+  const { stateDir, name, engine, owner } = opening;
+  const holders = await liveLeases(stateDir, { container: name, engine: engine.id });
+  return holders.filter((it) => it.pid !== owner.pid || it.startTime !== owner.startTime).length;
+}
+
+/** Undoes a failed opening: nothing of it stays behind unless another host uses the container. */
+export async function giveUp(opening: Opening): Promise<void> {
+  await dropLease(opening.stateDir, opening.owner);
+  if ((await otherHolders(opening)) === 0) await removeContainer(opening.engine, opening.name);
+}
+
+/** The error for a failure of the engine while `what` was done. */
+export function openingFailure(cause: unknown, what: string, opening: Opening): SandboxError {
+  const { spec, imageTag } = opening;
+  return containerFailure(cause, { what, runtime: spec.runtime, image: imageTag });
+}
+
+async function start(opening: Opening): Promise<Result<Running, SandboxError>> {
+  const { engine, spec, signal, name, project } = opening;
+  try {
+    const container = await engine.docker.createContainer({
+      ...containerOptions(spec),
+      ...(signal === undefined ? {} : { abortSignal: signal }),
+    });
+    await container.start();
+    return ok({ container, joined: false, guarded: project.guarded, notes: [] });
+  } catch (cause) {
+    await removeContainer(engine, name).catch(() => {});
+    signal?.throwIfAborted();
+    return err(openingFailure(cause, "Starting the sandbox", opening));
+  }
+}
+
+/** Whether a program can be started in it; the keeper may just have ended it. */
+async function answers(container: Docker.Container, opening: Opening): Promise<boolean> {
+  const { project, signal } = opening;
+  const probe = await startProcess(container, {
+    argv: ["true"],
+    cwd: project.root,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  if (!probe.ok) return false;
+  probe.value.stdin.end();
+  probe.value.stdout.resume();
+  probe.value.stderr.resume();
+  return (await probe.value.exited).exitCode === 0;
+}
+
+function mountedFiles(labels: Readonly<Record<string, string>>): GuardedFile[] {
+  try {
+    return Guarded.parse(JSON.parse(labels[LABELS.guarded] ?? "[]"));
+  } catch {
+    return [];
+  }
+}
+
+function isSame(a: GuardedFile, b: GuardedFile): boolean {
+  return a.name === b.name && a.identity === b.identity;
+}
+
+function lateNote({ name }: GuardedFile): string {
+  return `${name} appeared after the sandbox was started and is writable in it until it is started anew.`;
+}
+
+function inUse({ project }: Opening, others: number): SandboxError {
+  return {
+    kind: "sandbox_in_use",
+    message: `${others === 1 ? "Another Neovim uses" : `${others} other Neovims use`} the sandbox of ${project.root}, and it was made with other settings (image, runtime, limits or environment) than this one's.`,
+    mend: "Close the chat there, or give both the same configuration and restart them.",
+  };
+}
