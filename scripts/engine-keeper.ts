@@ -5,41 +5,37 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { execa } from "execa";
-import { type KeeperOptions, RUNTIME_ARGS } from "./setup/engine.ts";
+import { takeLock } from "../src/sandbox/lock.ts";
+import { type KeeperAnswer, type KeeperOptions, RUNTIME_ARGS } from "./setup/engine.ts";
+import { type EngineTraces, endContainers, removeLeftovers } from "./setup/leftovers.ts";
 
 /** How long dockerd may take until it answers, and until it has ended. */
 const START_MS = 60_000;
-const STOP_MS = 30_000;
+const STOP_MS = 15_000;
 
 const options = JSON.parse(process.argv[2] ?? "") as KeeperOptions;
-const { runDir, dataRoot, engineRoot } = options;
-const socketPath = join(runDir, "keeper.sock");
+const { runDir, dataRoot } = options;
+const traces: EngineTraces = { runDir, dataRoot, cgroup: `/${options.id}` };
 const dockerSocket = join(runDir, "docker.sock");
-const pidfile = join(runDir, "docker.pid");
 const users = new Set<Socket>();
+let ending: Promise<void> | undefined;
 
-await endLeftover();
-await mkdir(runDir, { recursive: true, mode: 0o700 });
-await rm(socketPath, { force: true });
+// Held until this process is gone: a successor waits until all of this one's things are.
+await takeLock(`keeper ${runDir}`);
+await removeLeftovers(traces);
+await makeRunDir();
+await rm(join(runDir, "exec"), { recursive: true, force: true });
+await rm(join(runDir, "docker.pid"), { force: true });
 const daemon = await startDaemon();
 const answer = waitForDaemon();
-const server = createServer({ allowHalfOpen: true }, (socket) => {
-  users.add(socket);
-  socket.on("error", () => {});
-  socket.resume();
-  // Half-closing is the polite good-bye; it is answered when the last one's daemon has ended.
-  socket.on("end", () => void leave(socket));
-  socket.on("close", () => void leave(socket));
-  void answer.then((text) => socket.writable && socket.write(`${JSON.stringify(text)}\n`));
-});
-server.listen(socketPath);
+const server = createServer({ allowHalfOpen: true }, welcome);
+await rm(join(runDir, "keeper.sock"), { force: true });
+server.listen(join(runDir, "keeper.sock"));
 await once(server, "listening");
 process.stdout.on("error", () => {});
 process.stdout.write("listening\n");
@@ -48,6 +44,24 @@ daemon.on("exit", () => void end());
 // Whoever started this keeper may have died before it connected.
 setTimeout(() => users.size === 0 && void end(), START_MS).unref();
 
+/** In a directory that all may write, another user could have made one of that name before. */
+async function makeRunDir(): Promise<void> {
+  await mkdir(runDir, { recursive: true, mode: 0o700 });
+  const { uid, mode } = await lstat(runDir);
+  if (uid === process.getuid?.() && (mode & 0o777) === 0o700) return;
+  throw new Error(`${runDir} is not this user's alone; remove it and try again`);
+}
+
+function welcome(socket: Socket): void {
+  users.add(socket);
+  socket.on("error", () => {});
+  socket.resume();
+  // Half-closing is the polite good-bye; it is answered when the last one's daemon has ended.
+  socket.on("end", () => void leave(socket));
+  socket.on("close", () => void leave(socket));
+  void answer.then((text) => socket.writable && socket.write(`${JSON.stringify(text)}\n`));
+}
+
 async function leave(socket: Socket): Promise<void> {
   if (!users.delete(socket)) return;
   if (users.size === 0) await end();
@@ -55,15 +69,21 @@ async function leave(socket: Socket): Promise<void> {
 }
 
 async function startDaemon() {
+  await mkdir(join(dataRoot, "data"), { recursive: true });
   const config = {
     "data-root": join(dataRoot, "data"),
     "exec-root": join(runDir, "exec"),
-    pidfile,
+    pidfile: join(runDir, "docker.pid"),
     hosts: [`unix://${dockerSocket}`],
     // A private engine has no business with the machine's network.
     bridge: "none",
     iptables: false,
     ip6tables: false,
+    "ip-forward": false,
+    // A group of its own, so that whatever runs in its containers can be found and ended.
+    "cgroup-parent": traces.cgroup,
+    "exec-opts": ["native.cgroupdriver=cgroupfs"],
+    "shutdown-timeout": 5,
     runtimes: {
       runsc: { path: options.runsc, runtimeArgs: RUNTIME_ARGS },
       ...options.extraRuntimes,
@@ -71,23 +91,27 @@ async function startDaemon() {
   };
   const file = join(runDir, "daemon.json");
   await writeFile(file, JSON.stringify(config));
-  const programs = ["usr/sbin", "usr/bin", "sbin", "bin"].map((dir) => join(engineRoot, dir));
-  const path = [...programs, process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"].join(":");
+  const path = [...options.path, process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"];
   // With setpriv the kernel ends dockerd when this keeper is killed in whatever way.
   return spawn("setpriv", ["--pdeathsig", "TERM", "dockerd", "--config-file", file], {
-    env: { ...process.env, PATH: path, LD_LIBRARY_PATH: options.libraryPath },
+    env: {
+      ...process.env,
+      PATH: path.join(":"),
+      LD_LIBRARY_PATH: options.libraries.join(":"),
+    },
     stdio: ["ignore", 2, 2],
     detached: true,
   });
 }
 
-async function waitForDaemon(): Promise<{ host: string } | { error: string }> {
+async function waitForDaemon(): Promise<KeeperAnswer> {
   const deadline = Date.now() + START_MS;
-  while (Date.now() < deadline && daemon.exitCode === null) {
-    if (await answers()) return { host: `unix://${dockerSocket}` };
+  const { pid } = daemon;
+  while (Date.now() < deadline && pid !== undefined && daemon.exitCode === null) {
+    if (await answers()) return { host: `unix://${dockerSocket}`, pid };
     await pause(50);
   }
-  return { error: `dockerd did not start; the end of ${join(dataRoot, "engine.log")} says why` };
+  return { error: "dockerd did not answer" };
 }
 
 function answers(): Promise<boolean> {
@@ -101,7 +125,6 @@ function answers(): Promise<boolean> {
   });
 }
 
-let ending: Promise<void> | undefined;
 function end(): Promise<void> {
   ending ??= stopEverything();
   return ending;
@@ -110,43 +133,12 @@ function end(): Promise<void> {
 async function stopEverything(): Promise<void> {
   server.close();
   if (daemon.exitCode === null && daemon.signalCode === null) {
+    const gone = once(daemon, "exit");
+    await endContainers(traces);
     daemon.kill("SIGTERM");
-    await Promise.race([once(daemon, "exit"), pause(STOP_MS)]);
-    if (daemon.exitCode === null) daemon.kill("SIGKILL");
+    await Promise.race([gone, pause(STOP_MS)]);
   }
-  await unmountLeftovers();
+  await removeLeftovers(traces);
   await rm(runDir, { recursive: true, force: true });
-  for (const socket of users) socket.destroy();
-  setImmediate(() => process.exit(0));
-}
-
-/** Ends a daemon whose keeper was killed, so that its data directory can be used again. */
-async function endLeftover(): Promise<void> {
-  if (!existsSync(pidfile)) return;
-  const pid = Number(await readFile(pidfile, "utf8"));
-  for (let waited = 0; waited < STOP_MS && (await isOurDaemon(pid)); waited += 100) {
-    if (waited === 0) process.kill(pid, "SIGTERM");
-    await pause(100);
-  }
-  await unmountLeftovers();
-  await rm(join(runDir, "exec"), { recursive: true, force: true });
-  await rm(pidfile, { force: true });
-}
-
-/** The pid may have been given to another program meanwhile; ours has our configuration file. */
-async function isOurDaemon(pid: number): Promise<boolean> {
-  try {
-    return (await readFile(`/proc/${pid}/cmdline`, "utf8")).includes(join(runDir, "daemon.json"));
-  } catch {
-    return false;
-  }
-}
-
-async function unmountLeftovers(): Promise<void> {
-  const mounts = (await readFile("/proc/self/mounts", "utf8"))
-    .split("\n")
-    .map((line) => (line.split(" ")[1] ?? "").replaceAll("\\040", " "))
-    .filter((path) => path.startsWith(`${runDir}/`) || path.startsWith(`${dataRoot}/`))
-    .reverse();
-  for (const path of mounts) await execa("umount", ["-l", path], { reject: false });
+  process.exit(0);
 }

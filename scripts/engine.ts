@@ -1,14 +1,19 @@
 /**
- * `node scripts/run.mjs engine`: holds the private engine until interrupted, for work on the
- * plugin by hand.
+ * `node scripts/run.mjs engine`: holds an engine until interrupted, for work on the plugin by hand.
+ * Prints shell lines that point the tests and docker at it.
  */
 import { once } from "node:events";
 import { setUpBaseImage } from "./setup/base-image.ts";
 import { usePrivateEngine } from "./setup/engine.ts";
 
-const engine = await usePrivateEngine();
+const [name = "engine"] = process.argv.slice(2);
+const interrupted = Promise.race([
+  once(process, "SIGINT"),
+  once(process, "SIGTERM"),
+  once(process, "SIGHUP"),
+]);
+await using engine = await usePrivateEngine({ name });
 const image = await setUpBaseImage(engine.host);
-console.log(`DOCKER_HOST=${engine.host} base image ${image}; Ctrl-C ends it`);
-await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
-await engine.close();
-process.exit(0);
+console.log(`export CODEX_CHAT_ENGINE=${engine.host} CODEX_CHAT_BASE_IMAGE=${image}`);
+console.error(`codex-chat: dockerd has pid ${engine.pid}; Ctrl-C ends it`);
+await interrupted;

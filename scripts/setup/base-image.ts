@@ -1,31 +1,40 @@
-import { createReadStream, existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import Docker from "dockerode";
-import { execa } from "execa";
 import { takeLock } from "../../src/sandbox/lock.ts";
-import { debianMirror, unpackDebian } from "./debs.ts";
+import { cached } from "./cached.ts";
+import { run } from "./command.ts";
+import { machineAcquireOptions, unpackDebian } from "./debs.ts";
+import { debianMachine } from "./machine.ts";
 import { cacheDir } from "./paths.ts";
+import { formatSource, readMachineSources, securityOf } from "./sources.ts";
 
-/** The suite of the sandbox's image; its Node runs the relay and the keeper. */
-const SUITE = "bookworm";
+/** The release of the sandbox's image, that of the Dockerfile's default base. */
+const SUITE = "trixie";
 
 /** What the image is called on the private engine. */
 export const BASE_IMAGE = `codex-chat-base:${SUITE}`;
+
+/** Says on an image from which archive it was made. */
+const RECIPE_LABEL = "codex-chat.base";
 
 /**
  * Makes the base image from Debian's packages and imports it, where the engine has none, because
  * no registry can be counted on. Returns its name.
  */
 export async function setUpBaseImage(host: string): Promise<string> {
+  const sources = await imageSources();
+  const recipe = createHash("sha256").update(`1\n${sources}`).digest("hex").slice(0, 12);
   const docker = new Docker({ socketPath: host.replace(/^unix:\/\//, "") });
-  if (await hasImage(docker)) return BASE_IMAGE;
-  using _lock = await takeLock(`base image ${cacheDir}`);
-  if (await hasImage(docker)) return BASE_IMAGE;
-  const tar = await rootfs();
-  const stream = await docker.importImage(createReadStream(tar), {
-    repo: BASE_IMAGE.split(":")[0],
+  if (await hasImage(docker, recipe)) return BASE_IMAGE;
+  using _lock = await takeLock(`base image ${host}`);
+  if (await hasImage(docker, recipe)) return BASE_IMAGE;
+  const stream = await docker.importImage(createReadStream(await rootfs(sources, recipe)), {
+    repo: BASE_IMAGE.slice(0, BASE_IMAGE.indexOf(":")),
     tag: SUITE,
+    changes: `LABEL ${RECIPE_LABEL}=${recipe}`,
   });
   await new Promise<void>((resolve, reject) => {
     docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()));
@@ -33,41 +42,47 @@ export async function setUpBaseImage(host: string): Promise<string> {
   return BASE_IMAGE;
 }
 
-async function hasImage(docker: Docker): Promise<boolean> {
+async function hasImage(docker: Docker, recipe: string): Promise<boolean> {
   try {
-    await docker.getImage(BASE_IMAGE).inspect();
-    return true;
+    const { Config } = await docker.getImage(BASE_IMAGE).inspect();
+    return Config.Labels?.[RECIPE_LABEL] === recipe;
   } catch (error) {
     if ((error as { statusCode?: number }).statusCode === 404) return false;
     throw error;
   }
 }
 
-/** The root file system as a tar archive; it is renamed into place when it is whole. */
-async function rootfs(): Promise<string> {
-  const tar = join(cacheDir, `base-${SUITE}.tar`);
-  if (existsSync(tar)) return tar;
-  const tool = await unpackDebian({
-    name: "mmdebstrap",
-    suite: SUITE,
-    packages: ["mmdebstrap"],
-    without: ["libc6"],
+/** The archives that the image is made from and installs from later: those of this machine. */
+async function imageSources(): Promise<string> {
+  const { codename, mirror } = await debianMachine();
+  const stanzas = [formatSource(mirror, [SUITE, `${SUITE}-updates`])];
+  const security = securityOf(await readMachineSources(), codename);
+  if (security !== undefined) stanzas.push(formatSource(security, [`${SUITE}-security`]));
+  return stanzas.join("\n");
+}
+
+/** The root file system as a tar archive. */
+async function rootfs(sources: string, recipe: string): Promise<string> {
+  const dir = await cached(join(cacheDir, "base", SUITE), recipe, async (partial) => {
+    const { codename } = await debianMachine();
+    const tool = await unpackDebian("mmdebstrap", {
+      suite: codename,
+      packages: ["mmdebstrap"],
+      present: ["apt", "perl", "python3"],
+    });
+    const sourcesFile = join(partial, "debian.sources");
+    await writeFile(sourcesFile, sources);
+    const options = ["--quiet", "--mode=root", "--variant=minbase", "--format=tar"];
+    for (const option of await machineAcquireOptions()) options.push(`--aptopt=${option}`);
+    if (sources.includes("https:")) options.push("--include=ca-certificates");
+    // It puts its work there, and mounts that end with its mount namespace.
+    const env = { TMPDIR: partial };
+    const args = [join(tool, "usr/bin/mmdebstrap"), ...options];
+    await run("perl", [...args, SUITE, join(partial, "rootfs.tar"), sourcesFile], {
+      env,
+      kind: "network",
+    });
+    await rm(sourcesFile);
   });
-  await mkdir(cacheDir, { recursive: true });
-  const work = `${tar}.${process.pid}.tar`;
-  try {
-    await execa("perl", [
-      join(tool, "usr", "bin", "mmdebstrap"),
-      "--variant=minbase",
-      "--quiet",
-      // The mirror comes from this machine; with a name alone mmdebstrap would take its own.
-      SUITE,
-      work,
-      await debianMirror(),
-    ]);
-    await rename(work, tar);
-  } finally {
-    await rm(work, { force: true });
-  }
-  return tar;
+  return join(dir, "rootfs.tar");
 }

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { withLock } from "../lock.mjs";
+import { takeLock } from "../../src/sandbox/lock.ts";
 
 /** The file that says what a cached directory was made from; written last, so it means "whole". */
 const STAMP = ".made-from";
@@ -17,27 +17,29 @@ export async function cached(
   make: (partial: string) => Promise<void>,
 ): Promise<string> {
   if (await isMadeFrom(dir, recipe)) return dir;
-  return await withLock(`cached:${dir}`, async () => {
-    if (await isMadeFrom(dir, recipe)) return dir;
-    const parent = dirname(dir);
-    const prefix = `.partial-${basename(dir)}-`;
-    await mkdir(parent, { recursive: true });
-    // Whatever an interrupted run left: the lock says that nobody works in it.
-    for (const name of await readdir(parent)) {
-      if (name.startsWith(prefix)) await rm(join(parent, name), { recursive: true, force: true });
-    }
-    const partial = join(parent, `${prefix}${process.pid}`);
-    await mkdir(partial);
-    try {
-      await make(partial);
-      await writeFile(join(partial, STAMP), recipe);
-      await rm(dir, { recursive: true, force: true });
-      await rename(partial, dir);
-    } finally {
-      await rm(partial, { recursive: true, force: true });
-    }
-    return dir;
-  });
+  using _lock = await takeLock(`cached ${dir}`);
+  if (await isMadeFrom(dir, recipe)) return dir;
+  const parent = dirname(dir);
+  const prefix = `.partial-${basename(dir)}-`;
+  await mkdir(parent, { recursive: true });
+  // Whatever an interrupted run left: the lock says that nobody works in it.
+  for (const name of await readdir(parent)) {
+    if (name.startsWith(prefix)) await rm(join(parent, name), { recursive: true, force: true });
+  }
+  const partial = join(parent, `${prefix}${process.pid}`);
+  const outdated = `${partial}-outdated`;
+  await mkdir(partial);
+  try {
+    await make(partial);
+    await writeFile(join(partial, STAMP), recipe);
+    // Programs that run from the old one keep their open files.
+    await rename(dir, outdated).catch(ignoreMissing);
+    await rename(partial, dir);
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+    await rm(outdated, { recursive: true, force: true });
+  }
+  return dir;
 }
 
 async function isMadeFrom(dir: string, recipe: string): Promise<boolean> {
@@ -46,4 +48,8 @@ async function isMadeFrom(dir: string, recipe: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+function ignoreMissing(cause: unknown): void {
+  if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
 }

@@ -1,55 +1,88 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
-import { arch } from "node:os";
-import { dirname, join } from "node:path";
-import { execa } from "execa";
-import { type DebianPackages, unpackDebian } from "./debs.ts";
+import { chmod, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { cached } from "./cached.ts";
+import { run } from "./command.ts";
+import { candidateVersion, extractDebs, unpackDebian } from "./debs.ts";
+import { failSetup } from "./failure.ts";
+import { debianMachine, multiarch } from "./machine.ts";
 import { cacheDir } from "./paths.ts";
 
-/** The versions that the tests run on: the oldest supported one and the newest. */
-const NEOVIMS = {
-  "0.10": { name: "neovim-0.10", suite: "trixie", packages: ["neovim"] },
-  "0.12": { name: "neovim-0.12", suite: "forky", packages: ["neovim"] },
-} satisfies Record<string, DebianPackages>;
+/** The versions that are tested, the oldest supported and the newest, and who may have them. */
+const SUITES = {
+  "0.10": ["trixie"],
+  "0.12": ["forky", "sid"],
+} as const;
+
+/** A tested version, up to its minor number. */
+export type NeovimVersion = keyof typeof SUITES;
 
 /** Paths of programs that run as `nvim`. */
-export type Neovims = Readonly<Record<keyof typeof NEOVIMS, string>>;
+export type Neovims = Readonly<Record<NeovimVersion, string>>;
 
 /** Fetches both versions, side by side and without touching the system. */
 export async function setUpNeovims(): Promise<Neovims> {
   return { "0.10": await setUpNeovim("0.10"), "0.12": await setUpNeovim("0.12") };
 }
 
-async function setUpNeovim(version: keyof Neovims): Promise<string> {
-  const root = await unpackDebian(NEOVIMS[version]);
-  const program = join(cacheDir, "nvim", version, "nvim");
-  await mkdir(dirname(program), { recursive: true });
-  await writeFile(program, wrapper(root));
-  await chmod(program, 0o755);
-  const { stdout } = await execa(program, ["--version"]);
-  if (!stdout.startsWith(`NVIM v${version}.`))
-    throw new Error(
-      `Debian's ${NEOVIMS[version].suite} has ${stdout.split("\n")[0]}, expected ${version}.x`,
-    );
-  return program;
+/** Fetches one version into `.cache/nvim/<version>` and returns its program. */
+export async function setUpNeovim(version: NeovimVersion): Promise<string> {
+  const dir = join(cacheDir, "nvim", version);
+  // The programs hold the path they lie at, so another path makes them anew.
+  await cached(dir, `2 ${version} ${dir}`, async (partial) => {
+    const root = join(partial, "root");
+    await extractDebs(root, { suite: await suiteOf(version), packages: ["neovim"] });
+    // Parsers lie in a directory that was fixed at build time; from here they are found first.
+    await symlink("../../../lib/nvim/parser", join(root, "usr/share/nvim/runtime/parser"));
+    await useOwnLibraries(join(root, "usr/bin/nvim"), join(dir, "root"));
+    await writeFile(join(partial, "nvim"), wrapper(join(dir, "root")));
+    await chmod(join(partial, "nvim"), 0o755);
+  });
+  return join(dir, "nvim");
+}
+
+async function suiteOf(version: NeovimVersion): Promise<string> {
+  const seen: string[] = [];
+  for (const suite of SUITES[version]) {
+    const candidate = (await candidateVersion(suite, "neovim")) ?? "none";
+    if (candidate.startsWith(`${version}.`)) return suite;
+    seen.push(`${suite} has ${candidate}`);
+  }
+  return failSetup("missing", `No Neovim ${version} is to be had: ${seen.join(", ")}.`);
 }
 
 /**
- * A program that runs Neovim by its own dynamic linker and libraries, because those of another
- * Debian release do not fit. Given as an argument to the linker, the library path does not reach
- * the programs that Neovim starts.
+ * Has a program of another release run by that release's dynamic linker and libraries, which
+ * will lie in `root`. The paths are written into the program rather than given to the linker on
+ * its command line, because Neovim starts itself again (its terminal interface starts its core)
+ * by what the kernel says it runs; and rather than in LD_LIBRARY_PATH, because what Neovim starts
+ * runs on the machine's own libraries.
  */
+async function useOwnLibraries(program: string, root: string): Promise<void> {
+  const { codename } = await debianMachine();
+  const tool = await unpackDebian("patchelf", {
+    suite: codename,
+    packages: ["patchelf"],
+    present: ["libc6"],
+  });
+  const lib = join(root, "usr/lib", multiarch);
+  const linkers = { x64: "ld-linux-x86-64.so.2", arm64: "ld-linux-aarch64.so.1" };
+  const linker = join(lib, linkers[process.arch === "arm64" ? "arm64" : "x64"]);
+  const edits = ["--set-interpreter", linker, "--force-rpath", "--set-rpath", lib];
+  await run(join(tool, "usr/bin/patchelf"), [...edits, program], {
+    env: { LD_LIBRARY_PATH: join(tool, "usr/lib", multiarch) },
+  });
+}
+
 function wrapper(root: string): string {
-  const multiarch = arch() === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu";
-  const linker = arch() === "arm64" ? "ld-linux-aarch64.so.1" : "ld-linux-x86-64.so.2";
-  const lib = `$root/usr/lib/${multiarch}`;
+  const quoted = `'${root.replaceAll("'", "'\\''")}'`;
   return `#!/bin/sh
-root=${shellQuote(root)}
-export VIMRUNTIME="$root/usr/share/nvim/runtime"
-exec "${lib}/${linker}" --library-path "${lib}:$root/usr/lib" \\
-  "$root/usr/bin/nvim" --cmd "let &runtimepath .= ',' .. escape('$root/usr/lib/nvim', ' ,')" "$@"
+root=${quoted}
+VIMRUNTIME="$root/usr/share/nvim/runtime" exec "$root/usr/bin/nvim" "$@"
 `;
 }
 
-function shellQuote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
+/** Tells the version that a program calls itself, such as `0.10.4`; undefined where it is none. */
+export async function neovimVersion(program: string): Promise<string | undefined> {
+  const said = await run(program, ["--version"]).catch(() => "");
+  return /^NVIM v(\d+\.\d+\.\d+)/.exec(said)?.[1];
 }

@@ -64,21 +64,28 @@ export async function readMachineSources(etcApt = "/etc/apt"): Promise<AptSource
 }
 
 /**
- * Picks the archive that serves the release `codename` itself (not its security or update suite):
- * Debian's other suites are in the same archive.
+ * Picks the archive that serves the release `codename` itself: Debian's other suites are in the
+ * same one. Others may offer a suite of that name too, so Debian's own keys or path are preferred.
  */
-export function mirrorOf(
-  sources: readonly AptSource[],
-  codename: string,
-  aliases: readonly string[] = [],
-): AptSource | undefined {
-  const names = [codename, ...aliases];
-  return sources.find(
-    ({ uri, suites, components }) =>
-      !uri.startsWith("cdrom:") &&
-      components.includes("main") &&
-      suites.some((suite) => names.includes(suite)),
+export function mirrorOf(sources: readonly AptSource[], codename: string): AptSource | undefined {
+  const serves = (names: readonly string[]) =>
+    sources.filter(
+      ({ uri, suites, components }) =>
+        !uri.startsWith("cdrom:") &&
+        components.includes("main") &&
+        suites.some((suite) => names.includes(suite)),
+    );
+  const candidates = [...serves([codename]), ...serves(["stable", "oldstable", "testing"])];
+  return (
+    candidates.find(({ signedBy }) => signedBy?.includes("debian-archive-") === true) ??
+    candidates.find(({ uri }) => /\/debian\/?$/.test(uri)) ??
+    candidates[0]
   );
+}
+
+/** Picks the archive of a release's security updates; a machine need not have one. */
+export function securityOf(sources: readonly AptSource[], codename: string): AptSource | undefined {
+  return sources.find(({ suites }) => suites.includes(`${codename}-security`));
 }
 
 /** Writes a deb822 stanza for other suites of the same archive. */
