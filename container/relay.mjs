@@ -1,0 +1,215 @@
+/**
+ * The inner half of the way out: listens on loopback inside the sandbox and carries each
+ * connection as frames over its own stdin and stdout, which lead to the host.
+ *
+ * Plain JavaScript without dependencies for Node 18 and newer. It holds no secret and enforces
+ * nothing: any program inside could take its place. What is allowed is decided on the host.
+ *
+ * A frame is `u8 type, u32be stream, u32be length, payload`; see src/egress/frame.ts.
+ */
+import { connect, createServer } from "node:net";
+
+const HELLO = 1;
+const OPEN = 2;
+const DATA = 3;
+const END = 4;
+const RESET = 5;
+const WINDOW = 6;
+
+const HEADER_BYTES = 9;
+const MAX_PAYLOAD = 64 * 1024;
+/** How much may be under way to either side before the receiver has asked for more. */
+const WINDOW_BYTES = 256 * 1024;
+const MODEL_PORT = 1;
+const PROXY_PORT = 2;
+
+/**
+ * @typedef {object} Stream
+ * @property {import("node:net").Socket} socket
+ * @property {number} credit bytes that the host still takes
+ * @property {number} owed bytes read by the socket's other end and not yet granted anew
+ * @property {Buffer[]} waiting what the connection gave and the host has no credit for
+ * @property {boolean} closed the connection is over, and only `waiting` is left of it
+ */
+
+/** @type {Map<number, Stream>} */
+const streams = new Map();
+let nextStream = 1;
+
+const ports = await Promise.all([listen(MODEL_PORT), listen(PROXY_PORT)]);
+send(HELLO, 0, Buffer.from(JSON.stringify({ version: 1, model: ports[0], proxy: ports[1] })));
+holdKeeper();
+
+/** @type {Buffer} */
+let unread = Buffer.alloc(0);
+process.stdin.on("data", (chunk) => {
+  unread = unread.length === 0 ? chunk : Buffer.concat([unread, chunk]);
+  let at = 0;
+  while (unread.length - at >= HEADER_BYTES) {
+    const length = unread.readUInt32BE(at + 5);
+    if (length > MAX_PAYLOAD) fail("a frame from the host is too long");
+    if (unread.length - at < HEADER_BYTES + length) break;
+    const payload = unread.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length);
+    receive(unread.readUInt8(at), unread.readUInt32BE(at + 1), payload);
+    at += HEADER_BYTES + length;
+  }
+  unread = unread.subarray(at);
+});
+process.stdin.on("end", () => process.exit(0));
+process.stdin.on("error", () => process.exit(0));
+process.stdout.on("error", () => process.exit(0));
+// While the host does not read, nothing more is read from the connections.
+process.stdout.on("drain", () => {
+  for (const stream of streams.values()) if (stream.credit > 0) stream.socket.resume();
+});
+
+/**
+ * @param {number} port which of the host's two services the connections are for
+ * @returns {Promise<number>} the port that was given
+ */
+function listen(port) {
+  const server = createServer(
+    { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
+    (socket) => open(port, socket),
+  );
+  return new Promise((resolve, reject) => {
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : 0);
+    });
+  });
+}
+
+/**
+ * @param {number} port
+ * @param {import("node:net").Socket} socket
+ */
+function open(port, socket) {
+  const id = nextStream++;
+  /** @type {Stream} */
+  const stream = { socket, credit: WINDOW_BYTES, owed: 0, waiting: [], closed: false };
+  streams.set(id, stream);
+  send(OPEN, id, Buffer.from([port]));
+  socket.on("data", (chunk) => {
+    stream.waiting.push(chunk);
+    pump(id, stream);
+  });
+  socket.on("end", () => {
+    stream.waiting.push(Buffer.alloc(0));
+    pump(id, stream);
+  });
+  socket.on("error", () => {});
+  socket.on("close", () => {
+    const clean = socket.readableEnded && socket.writableFinished;
+    stream.closed = true;
+    if (clean && stream.waiting.length > 0) return;
+    if (streams.delete(id) && !clean) send(RESET, id);
+  });
+  socket.resume();
+}
+
+/**
+ * Sends what the connection gave, as far as the host has granted credit; an empty chunk is its end.
+ *
+ * @param {number} id
+ * @param {Stream} stream
+ */
+function pump(id, stream) {
+  let flowing = true;
+  for (;;) {
+    const chunk = stream.waiting[0];
+    if (chunk === undefined) break;
+    if (chunk.length === 0) {
+      send(END, id);
+      stream.waiting.shift();
+      continue;
+    }
+    if (stream.credit === 0) break;
+    const part = chunk.subarray(0, Math.min(stream.credit, MAX_PAYLOAD));
+    stream.credit -= part.length;
+    flowing = send(DATA, id, part);
+    if (part.length === chunk.length) stream.waiting.shift();
+    else stream.waiting[0] = chunk.subarray(part.length);
+  }
+  if (stream.closed && stream.waiting.length === 0) streams.delete(id);
+  if (stream.credit === 0 || !flowing) stream.socket.pause();
+  else stream.socket.resume();
+}
+
+/**
+ * @param {number} type
+ * @param {number} id
+ * @param {Buffer} payload
+ */
+function receive(type, id, payload) {
+  const stream = streams.get(id);
+  // The connection may have gone while the frame was under way.
+  if (stream === undefined) return;
+  switch (type) {
+    case DATA:
+      stream.socket.write(payload, () => grant(id, stream, payload.length));
+      break;
+    case END:
+      stream.socket.end();
+      break;
+    case RESET:
+      streams.delete(id);
+      stream.socket.resetAndDestroy();
+      break;
+    case WINDOW:
+      stream.credit += payload.readUInt32BE(0);
+      pump(id, stream);
+      break;
+    default:
+      fail(`the host sent a frame of type ${type}`);
+  }
+}
+
+/**
+ * Lets the host send as much again, in few frames.
+ *
+ * @param {number} id
+ * @param {Stream} stream
+ * @param {number} bytes
+ */
+function grant(id, stream, bytes) {
+  stream.owed += bytes;
+  if (stream.owed < WINDOW_BYTES / 4 || !streams.has(id)) return;
+  const credit = Buffer.alloc(4);
+  credit.writeUInt32BE(stream.owed);
+  stream.owed = 0;
+  send(WINDOW, id, credit);
+}
+
+/**
+ * @param {number} type
+ * @param {number} id
+ * @param {Buffer} [payload]
+ * @returns {boolean} false when the host should be waited for
+ */
+function send(type, id, payload = Buffer.alloc(0)) {
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt8(type, 0);
+  header.writeUInt32BE(id, 1);
+  header.writeUInt32BE(payload.length, 5);
+  return process.stdout.write(payload.length === 0 ? header : Buffer.concat([header, payload]));
+}
+
+/** Keeps the container alive as long as this process lives; see container/keeper.mjs. */
+function holdKeeper() {
+  const path = process.env["CODEX_CHAT_KEEPER"];
+  if (path === undefined || path === "") return;
+  const socket = connect(path);
+  socket.on("error", (error) => fail(`the keeper's socket ${path}: ${error.message}`));
+  socket.resume();
+}
+
+/**
+ * @param {string} why
+ * @returns {never}
+ */
+function fail(why) {
+  process.stderr.write(`codex-chat relay: ${why}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,373 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it, onTestFinished } from "vitest";
+import { silentLog } from "../log.ts";
+import { createEgress, type EgressEvent, type EgressLimits } from "./index.ts";
+
+const RELAY = fileURLToPath(new URL("../../container/relay.mjs", import.meta.url));
+const KEY = "sk-canary-0123456789";
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** A real upstream, the real relay as a process of its own, and the egress between them. */
+async function setUp(handler: Handler, options: { limits?: EgressLimits; baseUrl?: URL } = {}) {
+  const upstream = await listen(createServer(handler));
+  const events: EgressEvent[] = [];
+  const egress = createEgress({
+    upstream: {
+      baseUrl: options.baseUrl ?? new URL(`http://127.0.0.1:${port(upstream)}/v1`),
+      authorization: [["authorization", `Bearer ${KEY}`]],
+    },
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    onEvent: (event) => events.push(event),
+    log: silentLog,
+  });
+  const relay = spawn(process.execPath, [RELAY], { stdio: ["pipe", "pipe", "inherit"] });
+  const link = await egress.attach({ readable: relay.stdout, writable: relay.stdin });
+  if (!link.ok) throw new Error(link.error.message);
+  onTestFinished(async () => {
+    egress.close();
+    if (relay.exitCode === null) await once(relay, "exit");
+    upstream.closeAllConnections();
+    upstream.close();
+  });
+  return { egress, events, link: link.value, relay };
+}
+
+async function listen(server: Server): Promise<Server> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return server;
+}
+
+function port(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+type Answer = { status: number; headers: IncomingHttpHeaders; body: string };
+
+function call(
+  modelPort: number,
+  options: { method?: string; path?: string; headers?: Record<string, string>; body?: string } = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const out = request(
+      {
+        host: "127.0.0.1",
+        port: modelPort,
+        method: options.method ?? "POST",
+        path: options.path ?? "/v1/responses",
+        headers: { "content-type": "application/json", ...options.headers },
+        agent: false,
+      },
+      (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (text: string) => {
+          body += text;
+        });
+        response.on("end", () =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
+        );
+        response.on("error", reject);
+      },
+    );
+    out.on("error", reject);
+    out.end(options.method === "GET" ? undefined : (options.body ?? "{}"));
+  });
+}
+
+/** Sends raw bytes and returns all that comes back. */
+async function raw(toPort: number, text: string): Promise<string> {
+  const socket = connect(toPort, "127.0.0.1");
+  let answer = "";
+  socket.on("data", (chunk) => {
+    answer += chunk.toString("latin1");
+  });
+  socket.on("error", () => {});
+  socket.write(text);
+  await once(socket, "close");
+  return answer;
+}
+
+const sayHello: Handler = (incoming, response) => {
+  incoming.resume();
+  incoming.on("end", () => response.end("hello"));
+};
+
+const passes: (() => void)[] = [];
+afterEach(() => {
+  for (const end of passes.splice(0)) end();
+});
+
+describe("the model's endpoint", () => {
+  it("adds the key on the host and drops the credentials that came from inside", async () => {
+    let seen: IncomingHttpHeaders = {};
+    const { egress, link } = await setUp((incoming, response) => {
+      seen = incoming.headers;
+      sayHello(incoming, response);
+    });
+    passes.push(egress.beginTurn().end);
+    const answer = await call(link.modelPort, {
+      headers: {
+        authorization: "Bearer inside",
+        cookie: "a=b",
+        host: "evil.example",
+        "x-api-key": "x",
+        "x-codex-turn": "1",
+      },
+    });
+    expect(answer).toMatchObject({ status: 200, body: "hello" });
+    expect(seen["authorization"]).toBe(`Bearer ${KEY}`);
+    expect(seen["host"]).toMatch(/^127\.0\.0\.1:/);
+    expect(seen).not.toHaveProperty("cookie");
+    expect(seen).not.toHaveProperty("x-api-key");
+    expect(seen).toHaveProperty("x-codex-turn", "1");
+  });
+
+  it("refuses calls while no turn runs, and more calls than a turn may make", async () => {
+    const { egress, link } = await setUp(sayHello, { limits: { maxRequestsPerTurn: 1 } });
+    expect(await call(link.modelPort)).toMatchObject({ status: 403 });
+    const pass = egress.beginTurn();
+    expect(await call(link.modelPort)).toMatchObject({ status: 200 });
+    const second = await call(link.modelPort);
+    expect(second.status).toBe(403);
+    expect(second.body).toContain("limits.requests_per_turn");
+    pass.end();
+  });
+
+  it.each([
+    ["another method", { method: "GET" }],
+    ["another path", { path: "/v1/models" }],
+    ["a path with dots", { path: "/v1/x/../responses" }],
+    ["a doubled slash", { path: "//v1/responses" }],
+    ["a query", { path: "/v1/responses?x=1" }],
+    ["an encoded path", { path: "/v1/%72esponses" }],
+    ["an absolute target", { path: "http://evil.example/v1/responses" }],
+  ])("refuses %s", async (_name, options) => {
+    let reached = 0;
+    const { egress, link } = await setUp((incoming, response) => {
+      reached++;
+      sayHello(incoming, response);
+    });
+    passes.push(egress.beginTurn().end);
+    const answer = await call(link.modelPort, options);
+    expect([404, 405]).toContain(answer.status);
+    expect(JSON.parse(answer.body)).toMatchObject({ error: { type: "codex_chat_refused" } });
+    expect(reached).toBe(0);
+  });
+
+  it.each([
+    ["two lengths", "content-length: 2\r\ncontent-length: 3\r\n\r\n{}x"],
+    ["length and chunks", "content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}"],
+    ["a header without a name", ": x\r\n\r\n"],
+  ])("refuses a request with %s", async (_name, rest) => {
+    let reached = 0;
+    const { egress, link } = await setUp((incoming, response) => {
+      reached++;
+      sayHello(incoming, response);
+    });
+    passes.push(egress.beginTurn().end);
+    const answer = await raw(link.modelPort, `POST /v1/responses HTTP/1.1\r\nhost: x\r\n${rest}`);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(reached).toBe(0);
+  });
+
+  it("takes the key out of what the upstream answers, also across chunks and in headers", async () => {
+    const { egress, link, events } = await setUp((incoming, response) => {
+      incoming.resume();
+      response.writeHead(401, { "x-request-id": `for ${KEY}`, "x-secret": KEY });
+      response.write(`{"you sent": "Bearer ${KEY.slice(0, 9)}`);
+      setImmediate(() => response.end(`${KEY.slice(9)}"}`));
+    });
+    passes.push(egress.beginTurn().end);
+    const answer = await call(link.modelPort);
+    expect(answer.status).toBe(401);
+    expect(JSON.stringify([answer, events])).not.toContain(KEY);
+    expect(answer.body).toContain("[redacted]");
+    expect(answer.headers).not.toHaveProperty("x-secret");
+  });
+
+  it("passes events on as they come", async () => {
+    let finish: () => void = () => {};
+    const { egress, link } = await setUp((incoming, response) => {
+      incoming.resume();
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write("data: first\n\n");
+      finish = () => response.end("data: last\n\n");
+    });
+    passes.push(egress.beginTurn().end);
+    const out = request({
+      host: "127.0.0.1",
+      port: link.modelPort,
+      method: "POST",
+      path: "/v1/responses",
+    });
+    out.end("{}");
+    const [response] = (await once(out, "response")) as [IncomingMessage];
+    response.setEncoding("utf8");
+    const [first] = await once(response, "data");
+    expect(first).toBe("data: first\n\n");
+    finish();
+    const [last] = await once(response, "data");
+    expect(last).toBe("data: last\n\n");
+  });
+
+  it("breaks off inside where the upstream broke off", async () => {
+    const { egress, link, events } = await setUp((incoming, response) => {
+      incoming.resume();
+      response.write("data: half");
+      setImmediate(() => response.destroy());
+    });
+    passes.push(egress.beginTurn().end);
+    await expect(call(link.modelPort)).rejects.toThrow();
+    expect(events).toContainEqual(expect.objectContaining({ type: "model_failed", kind: "cut" }));
+  });
+
+  it("does not follow a redirect", async () => {
+    const { egress, link } = await setUp((incoming, response) => {
+      incoming.resume();
+      response.writeHead(307, { location: "http://evil.example/" }).end();
+    });
+    passes.push(egress.beginTurn().end);
+    const answer = await call(link.modelPort);
+    expect(answer.status).toBe(502);
+    expect(answer.body).toContain("redirects are not followed");
+  });
+
+  it("says that nothing listens upstream", async () => {
+    const { egress, link, events } = await setUp(sayHello, {
+      baseUrl: new URL("http://127.0.0.1:1/v1"),
+    });
+    passes.push(egress.beginTurn().end);
+    const answer = await call(link.modelPort);
+    expect(answer.status).toBe(502);
+    expect(answer.body).toContain("127.0.0.1:1 cannot be used: nothing listens there");
+    expect(events.at(-1)).toMatchObject({ type: "model_failed", kind: "unreachable" });
+  });
+
+  it("tells of a silence, and gives up a call that stays silent", async () => {
+    const { egress, link, events } = await setUp((incoming) => void incoming.resume(), {
+      limits: { silenceMs: 20, responseIdleMs: 60 },
+    });
+    passes.push(egress.beginTurn().end);
+    const answer = await call(link.modelPort);
+    expect(answer.status).toBe(504);
+    expect(events.map((event) => event.type)).toEqual([
+      "model_request",
+      "model_silence",
+      "model_failed",
+    ]);
+  });
+
+  it("ends the upstream call when Codex breaks off", async () => {
+    const closed = new Promise<void>((resolve) => {
+      void setUp((incoming, response) => {
+        incoming.resume();
+        response.write("data: x\n\n");
+        response.on("close", resolve);
+      }).then(async ({ egress, link }) => {
+        passes.push(egress.beginTurn().end);
+        const out = request({
+          host: "127.0.0.1",
+          port: link.modelPort,
+          method: "POST",
+          path: "/v1/responses",
+        });
+        out.on("error", () => {});
+        out.end("{}");
+        await once(out, "response");
+        out.destroy();
+      });
+    });
+    await closed;
+  });
+});
+
+describe("the proxy for other hosts", () => {
+  it("refuses a tunnel and says which host was asked for", async () => {
+    const { link, events } = await setUp(sayHello);
+    const answer = await raw(link.proxyPort, "CONNECT example.org:443 HTTP/1.1\r\n\r\n");
+    expect(answer).toMatch(/^HTTP\/1\.1 403 /);
+    expect(answer).toContain("network access to example.org:443 is refused");
+    expect(events).toContainEqual({
+      type: "network_refused",
+      host: "example.org",
+      port: 443,
+      method: "CONNECT",
+    });
+  });
+
+  it("refuses a plain request, and shows nothing that could be an escape sequence", async () => {
+    const { link, events } = await setUp(sayHello);
+    const answer = await raw(
+      link.proxyPort,
+      "GET http://\u001b]52;c;x/ HTTP/1.1\r\nhost: x\r\n\r\n",
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 40/);
+    expect(JSON.stringify(events)).not.toContain("\\u001b");
+  });
+});
+
+describe("the link", () => {
+  it("carries many large bodies at once, whole and in order", async () => {
+    const { egress, link } = await setUp((incoming, response) => void incoming.pipe(response), {
+      limits: { maxConcurrent: 100 },
+    });
+    passes.push(egress.beginTurn().end);
+    const bodies = Array.from({ length: 20 }, (_, n) => `${n}-`.repeat(300_000 + n));
+    const answers = await Promise.all(bodies.map((body) => call(link.modelPort, { body })));
+    expect(answers.every((answer, n) => answer.body === bodies[n])).toBe(true);
+  });
+
+  it("ends when the relay is killed, and tells so", async () => {
+    const { relay, link, events } = await setUp(sayHello);
+    relay.kill("SIGKILL");
+    await link.closed;
+    expect(events.at(-1)).toMatchObject({ type: "relay_closed" });
+  });
+
+  it.each([
+    ["a frame that is too long", Buffer.from([3, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff])],
+    ["a frame of unknown type", Buffer.from([99, 0, 0, 0, 1, 0, 0, 0, 0])],
+    ["more data than was granted", overflow()],
+    [
+      "a stream opened twice",
+      Buffer.from([2, 0, 0, 0, 7, 0, 0, 0, 1, 1, 2, 0, 0, 0, 7, 0, 0, 0, 1, 1]),
+    ],
+  ])("ends on %s", async (_name, bytes) => {
+    const { PassThrough } = await import("node:stream");
+    const egress = createEgress({
+      upstream: { baseUrl: new URL("http://127.0.0.1:1/v1"), authorization: [] },
+      onEvent: () => {},
+      log: silentLog,
+    });
+    const readable = new PassThrough();
+    const attached = egress.attach({ readable, writable: new PassThrough().resume() });
+    const hello = Buffer.from(JSON.stringify({ version: 1, model: 1, proxy: 2 }));
+    readable.write(Buffer.concat([Buffer.from([1, 0, 0, 0, 0, 0, 0, 0, hello.length]), hello]));
+    const link = await attached;
+    if (!link.ok) throw new Error(link.error.message);
+    readable.write(bytes);
+    expect(await link.value.closed).toContain("the relay");
+  });
+});
+
+/** Opens a stream and sends six full frames on it, where four are granted. */
+function overflow(): Buffer {
+  const open = Buffer.from([2, 0, 0, 0, 7, 0, 0, 0, 1, 9]);
+  const header = Buffer.from([3, 0, 0, 0, 7, 0, 1, 0, 0]);
+  const data = Buffer.concat([header, Buffer.alloc(64 * 1024)]);
+  open[9] = 1;
+  return Buffer.concat([open, ...Array.from({ length: 6 }, () => data)]);
+}

@@ -1,0 +1,171 @@
+import { createServer, type Server } from "node:http";
+import type { Duplex, Readable, Writable } from "node:stream";
+import { z } from "zod";
+import type { Log } from "../log.ts";
+import { err, ok, type Result } from "../result.ts";
+import type { EgressError, EgressEvent } from "./events.ts";
+import { ModelProxy, type ModelProxyLimits, type Upstream } from "./model-proxy.ts";
+import { Mux } from "./mux.ts";
+import { refuseConnect, refuseProxyRequest } from "./refuse.ts";
+import { TurnGate, type TurnLimits, type TurnPass } from "./turn-gate.ts";
+
+/** How long the relay may take to say which ports it listens on. */
+const HELLO_MS = 20_000;
+/** Small headers are enough for model calls; large ones are a way to fill memory. */
+const MAX_HEADER_BYTES = 32 * 1024;
+
+const Port = z.number().int().min(1).max(65_535);
+const Hello = z.object({ version: z.literal(1), model: Port, proxy: Port });
+
+const MODEL_SERVICE = 1;
+const PROXY_SERVICE = 2;
+
+/** Limits on what goes out; all have defaults. */
+export type EgressLimits = Partial<TurnLimits & ModelProxyLimits>;
+
+const DEFAULT_LIMITS: TurnLimits & ModelProxyLimits = {
+  maxRequestsPerTurn: 200,
+  maxConcurrent: 8,
+  maxRequestBytes: 32 * 1024 ** 2,
+  responseIdleMs: 300_000,
+  silenceMs: 60_000,
+};
+
+/** An attached relay. */
+export type RelayLink = {
+  /** Inside, on 127.0.0.1: the model's endpoint under `/v1`. */
+  readonly modelPort: number;
+  /** Inside, on 127.0.0.1: what programs are told is their HTTP proxy. */
+  readonly proxyPort: number;
+  /** Resolves once with the reason; never rejects. */
+  readonly closed: Promise<string>;
+  readonly close: () => void;
+};
+
+/** The only way out of a sandbox. */
+export type Egress = {
+  /** Speaks with a relay over its stdin and stdout. Errors: `relay_failed`. */
+  readonly attach: (relay: {
+    readonly readable: Readable;
+    readonly writable: Writable;
+    readonly signal?: AbortSignal;
+  }) => Promise<Result<RelayLink, EgressError>>;
+  /** Allows model calls until the pass is ended. */
+  readonly beginTurn: () => TurnPass;
+  /** Closes every link; idempotent. */
+  readonly close: () => void;
+};
+
+/** Makes the way out to one fixed upstream. Nothing listens on the host. */
+export function createEgress(options: {
+  readonly upstream: Upstream;
+  readonly limits?: EgressLimits;
+  readonly onEvent: (event: EgressEvent) => void;
+  readonly log: Log;
+}): Egress {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const gate = new TurnGate(limits);
+  const proxy = new ModelProxy({ ...options, limits, gate });
+  const modelServer = hardened(createServer({ maxHeaderSize: MAX_HEADER_BYTES }));
+  modelServer.on("request", (request, response) => proxy.handle(request, response));
+  const proxyServer = hardened(createServer({ maxHeaderSize: MAX_HEADER_BYTES }));
+  proxyServer.on("request", (request, response) =>
+    refuseProxyRequest(request, response, options.onEvent),
+  );
+  proxyServer.on("connect", (request, socket) => refuseConnect(request, socket, options.onEvent));
+  const links = new Set<RelayLink>();
+  return {
+    attach: async (relay) => {
+      const link = await attach(relay, {
+        onStream: (service, stream) => {
+          if (service === MODEL_SERVICE) modelServer.emit("connection", stream);
+          else if (service === PROXY_SERVICE) proxyServer.emit("connection", stream);
+          else stream.destroy();
+        },
+        onClosed: (reason) => options.onEvent({ type: "relay_closed", reason }),
+      });
+      if (link.ok) {
+        links.add(link.value);
+        void link.value.closed.then(() => links.delete(link.value));
+      }
+      return link;
+    },
+    beginTurn: () => gate.begin(),
+    close: () => {
+      for (const link of links) link.close();
+    },
+  };
+}
+
+/** Refuses upgrades and answers malformed requests shortly; a slow header ends after 10 s. */
+function hardened(server: Server): Server {
+  server.headersTimeout = 10_000;
+  server.requestTimeout = 120_000;
+  server.keepAliveTimeout = 30_000;
+  server.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  server.on("clientError", (_error, socket: Duplex) => {
+    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
+    else socket.destroy();
+  });
+  return server;
+}
+
+async function attach(
+  relay: {
+    readonly readable: Readable;
+    readonly writable: Writable;
+    readonly signal?: AbortSignal;
+  },
+  handlers: {
+    readonly onStream: (service: number, stream: Duplex) => void;
+    readonly onClosed: (reason: string) => void;
+  },
+): Promise<Result<RelayLink, EgressError>> {
+  let settleHello: (hello: z.infer<typeof Hello> | string) => void = () => {};
+  const hello = new Promise<z.infer<typeof Hello> | string>((resolve) => {
+    settleHello = resolve;
+  });
+  let settleClosed: (reason: string) => void = () => {};
+  const closed = new Promise<string>((resolve) => {
+    settleClosed = resolve;
+  });
+  const mux = new Mux(relay.readable, relay.writable, {
+    // SECURITY: a later hello is forged, or pointless; the promise has settled by then.
+    onHello: (payload) => settleHello(parseHello(payload) ?? "its greeting makes no sense"),
+    onStream: handlers.onStream,
+    onClosed: (reason) => {
+      settleHello(reason);
+      settleClosed(reason);
+      handlers.onClosed(reason);
+    },
+  });
+  const timer = setTimeout(() => settleHello(`it said nothing for ${HELLO_MS / 1000} s`), HELLO_MS);
+  const stop = () => settleHello("it was stopped");
+  relay.signal?.addEventListener("abort", stop, { once: true });
+  if (relay.signal?.aborted === true) stop();
+  const greeted = await hello;
+  clearTimeout(timer);
+  relay.signal?.removeEventListener("abort", stop);
+  if (typeof greeted === "string") {
+    mux.close(greeted);
+    return err({
+      kind: "relay_failed",
+      message: `The relay in the sandbox did not start: ${greeted}.`,
+      mend: "Send again; if it stays so, see :CodexChat log.",
+    });
+  }
+  return ok({
+    modelPort: greeted.model,
+    proxyPort: greeted.proxy,
+    closed,
+    close: () => mux.close("closed from here"),
+  });
+}
+
+function parseHello(payload: Buffer): z.infer<typeof Hello> | undefined {
+  try {
+    return Hello.safeParse(JSON.parse(payload.toString("utf8"))).data;
+  } catch {
+    return undefined;
+  }
+}

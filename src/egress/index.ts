@@ -1,0 +1,11 @@
+/**
+ * The only way out of a sandbox: carries the relay's connections, passes model calls to one fixed
+ * upstream with the key added on the host, and refuses everything else.
+ *
+ * It must not know Neovim, Docker or Codex's messages, and hands a secret to nobody but the
+ * upstream.
+ */
+export { createEgress, type Egress, type EgressLimits, type RelayLink } from "./egress.ts";
+export type { EgressError, EgressEvent } from "./events.ts";
+export type { AuthorizationHeader, Upstream } from "./model-proxy.ts";
+export type { TurnPass } from "./turn-gate.ts";
