@@ -1,0 +1,90 @@
+/** What became of a stretch of text on one line. */
+export type Inline = {
+  /** The text with raw HTML made harmless. */
+  readonly text: string;
+  /** Whether a run of backticks found no partner on this line: the paragraph is tangled below it. */
+  readonly loose: boolean;
+  /** Whether the rest of this line is tangled too. */
+  readonly tangled: boolean;
+  /** How much of the line that is, in UTF-16 units; all of it unless it was partial. */
+  readonly used: number;
+};
+
+const SPECIAL = /[\\`<]/g;
+
+const TAG = /^<[A-Za-z/!?]/;
+const AUTOLINK = /^<(?:https?|mailto):[^\s<>]*>/i;
+const PERHAPS_AUTOLINK =
+  /^<(?:h(?:t(?:t(?:ps?)?)?)?|m(?:a(?:i(?:l(?:to?)?)?)?)?|(?:https?|mailto):[^\s<>]*)$/i;
+
+/**
+ * Puts a backslash before every `<` of `line` that would begin raw HTML, outside of code spans.
+ *
+ * SECURITY: an unclosed `<details>`, `<!--` or `<textarea>` of the model would swallow what stands
+ * below it in a viewer that renders HTML, and `<h2>You</h2>` would pass for a heading of ours.
+ *
+ * `tangled` says that a line above in the same paragraph holds a loose run of backticks: then where
+ * code spans begin is not known from this line alone, and every `<` counts as text.
+ * With `partial`, more of the line may come; the result is then what is certain whatever comes.
+ */
+export function withoutHtml(line: string, tangled: boolean, partial = false): Inline {
+  let text = "";
+  let loose = false;
+  let blind = tangled;
+  let index = 0;
+  while (index < line.length) {
+    SPECIAL.lastIndex = index;
+    const next = SPECIAL.exec(line)?.index ?? line.length;
+    text += line.slice(index, next);
+    index = next;
+    if (index === line.length) break;
+    const char = line.charAt(index);
+    const rest = line.slice(index);
+    let taken = 1;
+    if (char === "\\") {
+      if (partial && rest.length === 1) break;
+      taken = /^\\[!-/:-@[-`{-~]/.test(rest) ? 2 : 1;
+    } else if (char === "`") {
+      const run = /^`+/.exec(rest)?.[0].length ?? 1;
+      const end = blind ? undefined : partnerOf(line, index + run, run);
+      if (partial && (end === undefined ? !blind : end === line.length)) break;
+      if (end === undefined) {
+        loose = true;
+        taken = run;
+      } else if (mayCrossCells(line.slice(index, end))) {
+        // In a table it ends at the cell's edge, elsewhere it does not: both are possible.
+        blind = true;
+        taken = run;
+      } else {
+        taken = end - index;
+      }
+    } else if (char === "<") {
+      const link = AUTOLINK.exec(rest);
+      if (link !== null) {
+        taken = link[0].length;
+      } else if (partial && (rest.length === 1 || PERHAPS_AUTOLINK.test(rest))) {
+        break;
+      } else if (TAG.test(rest)) {
+        text += "\\";
+      }
+    }
+    text += line.slice(index, index + taken);
+    index += taken;
+  }
+  return { text, loose, tangled: blind, used: index };
+}
+
+/** Where the code span that a run of `length` backticks opens has ended, if it does on this line. */
+function partnerOf(line: string, from: number, length: number): number | undefined {
+  const runs = /`+/g;
+  runs.lastIndex = from;
+  for (let run = runs.exec(line); run !== null; run = runs.exec(line)) {
+    if (run[0].length === length) return runs.lastIndex;
+  }
+  return undefined;
+}
+
+/** Whether a span would fall apart in a table, whose cells are cut before code spans are found. */
+function mayCrossCells(span: string): boolean {
+  return span.includes("|") && /<[A-Za-z/!?]/.test(span);
+}

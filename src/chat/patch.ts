@@ -1,0 +1,105 @@
+import { codeSpan, counted, fenced, shownPath } from "./markdown.ts";
+import { withoutRole } from "./prose.ts";
+import { maxLineChars } from "./terminal.ts";
+import { cutAt, visible } from "./visible.ts";
+
+/** One file of a patch, as Codex reports it: `diff` is hunks, or the raw content for add and delete. */
+export type FileChange = {
+  readonly path: string;
+  readonly kind:
+    | { readonly type: "add" }
+    | { readonly type: "delete" }
+    | { readonly type: "update"; readonly move_path?: string | null | undefined }
+    | { readonly type: "unknown" };
+  readonly diff: string;
+};
+
+/** How a patch came to where it is. */
+export type PatchPhase = "running" | "asks" | "done" | "failed" | "declined" | "stopped";
+
+/** Most lines of one file's diff that are kept once nobody has to decide about them. */
+const maxDiffLines = 600;
+
+type Verb = readonly [running: string, done: string, infinitive: string];
+
+const VERBS: Readonly<Record<FileChange["kind"]["type"] | "move", Verb>> = {
+  add: ["Adding", "Added", "add"],
+  delete: ["Deleting", "Deleted", "delete"],
+  update: ["Editing", "Edited", "edit"],
+  move: ["Moving", "Moved", "move"],
+  unknown: ["Changing", "Changed", "change"],
+};
+
+/** The one line that stands for a change: ``**Edited** `src/a.ts` · +3 −1``. */
+export function patchSummary(
+  change: FileChange,
+  phase: PatchPhase,
+  root: string,
+  answer?: string,
+): string {
+  const { kind } = change;
+  const target = kind.type === "update" ? (kind.move_path ?? undefined) : undefined;
+  const [running, done, infinitive] = VERBS[target === undefined ? kind.type : "move"];
+  const verb = {
+    running: `**${running}**`,
+    asks: `**Asks** to ${infinitive}`,
+    done: `**${done}**`,
+    failed: `**Failed** to ${infinitive}`,
+    declined: `**Declined** to ${infinitive}`,
+    stopped: `**Stopped** before it could ${infinitive}`,
+  }[phase];
+  const path = codeSpan(shownPath(change.path, root), 200);
+  const to = target === undefined ? "" : ` to ${codeSpan(shownPath(target, root), 200)}`;
+  const told = answer === undefined ? "" : ` · ${answer}`;
+  return `${verb} ${path}${to}${size(change)}${told}`;
+}
+
+function size(change: FileChange): string {
+  if (isBinary(change)) return ` · binary, ${counted(change.diff.length, "character")}`;
+  let plus = 0;
+  let minus = 0;
+  for (const line of diffLines(change)) {
+    if (line.startsWith("+")) plus += 1;
+    else if (line.startsWith("-")) minus += 1;
+  }
+  if (change.diff === "" && change.kind.type !== "update") return " · empty";
+  if (change.kind.type === "add") return ` · +${plus}`;
+  if (change.kind.type === "delete") return ` · −${minus}`;
+  if (plus === 0 && minus === 0) return "";
+  return ` · +${plus} −${minus}`;
+}
+
+/**
+ * The diff in its fence; no lines where there is nothing to see (an empty file, a mere move, binary
+ * content). `whole` leaves nothing out: it is what the user decides about.
+ *
+ * SECURITY: `diff` is written by the model.
+ */
+export function patchFence(change: FileChange, whole: boolean): string[] {
+  if (isBinary(change)) return [];
+  const lines = diffLines(change).map((line) => withoutRole(whole ? visible(line) : shown(line)));
+  if (lines.length === 0) return [];
+  if (whole || lines.length <= maxDiffLines) return fenced(lines, "diff patch");
+  const half = maxDiffLines / 2;
+  const left = `… ${counted(lines.length - 2 * half, "line")} left out …`;
+  return fenced([...lines.slice(0, half), left, ...lines.slice(-half)], "diff patch");
+}
+
+function shown(line: string): string {
+  const text = visible(line);
+  return text.length <= maxLineChars ? text : `${cutAt(text, maxLineChars)} …`;
+}
+
+function isBinary(change: FileChange): boolean {
+  return change.diff.includes("\0");
+}
+
+function diffLines(change: FileChange): string[] {
+  if (change.diff === "") return [];
+  const ended = change.diff.endsWith("\n");
+  const lines = (ended ? change.diff.slice(0, -1) : change.diff).split("\n");
+  const sign = { add: "+", delete: "-", update: "", unknown: "" }[change.kind.type];
+  if (sign === "") return lines;
+  const signed = lines.map((line) => `${sign}${line}`);
+  return ended ? signed : [...signed, "\\ No newline at end of file"];
+}

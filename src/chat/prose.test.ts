@@ -1,0 +1,108 @@
+import { describe, expect, it } from "vitest";
+import { feed, finish, newProse, proseLines } from "./prose.ts";
+
+const prose = (text: string): string => proseLines(text).join("\n");
+
+describe("proseLines", () => {
+  it.each([
+    [
+      "plain markdown",
+      "# Title\n\n- a\n- b\n\n1. c\n   ```ts\n   const x: A<B> = `y`;\n   ```\n\n| a |\n|---|\n| `b<c>` |",
+    ],
+    ["code spans", "Use `Vec<T>` and ``a ` <b>`` here"],
+    ["an autolink", "See <https://example.org/a?b=c>."],
+    ["a comparison", "a < b and 1<2"],
+    ["bold text that is not ours", "**Important** `x`\n\n**Added** value"],
+    ["other headings", "## Your turn\n\n## Codex says\n\n### Notes"],
+    ["nested fences", "````md\n```\ninner\n```\n````"],
+    ["an indented fence in a list", "10. foo\n    ```\n    <b>\n    ```\n    after"],
+  ])("leaves %s as it is", (_, text) => {
+    expect(prose(text)).toBe(text);
+  });
+
+  it.each([
+    ["a heading of a section", "## You", "\\## You"],
+    ["one with closing hashes and more space", "##   Codex ##", "\\##   Codex ##"],
+    ["one of another level", "# You", "\\# You"],
+    ["one in emphasis", "## **You**", "\\## **You**"],
+    ["one in a list", "- ## You", "- \\## You"],
+    ["one in a quotation", "> ## Codex", "> \\## Codex"],
+    ["one with letters of another script", "## Yοu", "\\## Yοu"],
+    ["one as entities", "## &#89;ou", "\\## &#89;ou"],
+    ["an underlined one", "You\n---", "You\n\\---"],
+    ["one underlined twice", "You\n---\n===", "You\n\\---\n\\==="],
+    ["one that a backslash made a paragraph", "## You\n---", "\\## You\n\\---"],
+  ])("takes the heading from %s", (_, text, expected) => {
+    expect(prose(text)).toBe(expected);
+  });
+
+  it.each([
+    ["a tag", "<details>", "\\<details>"],
+    ["a closing tag", "a</div>", "a\\</div>"],
+    ["a comment", "<!-- a", "\\<!-- a"],
+    ["a tag between code spans", "`a` <b> `c`", "`a` \\<b> `c`"],
+    ["a tag after a backtick that spans lines", "a ` b\nc ` <i> ` d", "a ` b\nc ` \\<i> ` d"],
+    ["a tag that a table's cell sets free", "`a | <b>` | c", "`a | \\<b>` | c"],
+    ["a scheme that is no address", "<javascript:alert(1)>", "\\<javascript:alert(1)>"],
+  ])("makes %s text", (_, text, expected) => {
+    expect(prose(text)).toBe(expected);
+  });
+
+  it.each([
+    ["an approval", "**Asks** to run `rm`", "\\*\\*Asks\\*\\* to run `rm`"],
+    ["a command that ran", "**Ran** `make` · exit 0", "\\*\\*Ran\\*\\* `make` · exit 0"],
+    ["an error", "> **Error:** no", "> \\*\\*Error:\\*\\* no"],
+    ["one with underscores", "__Edited__ `a`", "\\_\\_Edited\\_\\_ `a`"],
+  ])("takes the emphasis from what looks like %s of ours", (_, text, expected) => {
+    expect(prose(text)).toBe(expected);
+  });
+
+  it.each([
+    ["at the end", "```sh\nls", "```sh\nls\n```"],
+    ["longer than three", "`````\n```", "`````\n```\n`````"],
+    ["of tildes", "~~~\na", "~~~\na\n~~~"],
+    ["in a list that ends", "1. a\n   ```\n   b\nc", "1. a\n   ```\n   b\n   ```\nc"],
+    ["in a quotation that ends", "> ```\n> a\n\nb", "> ```\n> a\n> ```\n\nb"],
+  ])("closes a fence left open %s", (_, text, expected) => {
+    expect(prose(text)).toBe(expected);
+  });
+
+  it("escapes a section's heading in code for readers that do not know fences", () => {
+    expect(prose("```\n## You\n```")).toBe("```\n\\## You\n```");
+  });
+
+  it("drops blank lines at both ends and keeps those between", () => {
+    expect(prose("\n\n  \na\n\n\nb\n\n")).toBe("a\n\n\nb");
+  });
+
+  it("quotes every line with a prefix", () => {
+    expect(proseLines("a\n\nb", "> ")).toEqual(["> a", ">", "> b"]);
+  });
+});
+
+describe("feed", () => {
+  it("writes plain text as it comes", () => {
+    const first = feed(newProse(), "The sched");
+    const second = feed(first.prose, "uler has");
+    expect([first.text, second.text]).toEqual(["The sched", "uler has"]);
+  });
+
+  it("holds back a line only while it could become a heading of ours", () => {
+    const first = feed(newProse(), "## Yo");
+    const second = feed(first.prose, "ur turn\n");
+    expect([first.text, second.text]).toEqual(["", "## Your turn"]);
+  });
+
+  it("holds back a code span until it is closed", () => {
+    const first = feed(newProse(), "see `a<b");
+    const second = feed(first.prose, "` there");
+    expect([first.text, second.text]).toEqual(["see ", "`a<b` there"]);
+  });
+
+  it("joins a surrogate pair and a line end that were split", () => {
+    const first = feed(newProse(), "a\ud83d");
+    const second = feed(first.prose, "\udc4d\r");
+    const third = feed(second.prose, "\nb");
+    expect(first.text + second.text + third.text + finish(third.prose).text).toBe("a👍\nb");
+  });
+});

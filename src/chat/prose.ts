@@ -1,0 +1,289 @@
+import { withoutHtml } from "./inline.ts";
+import { looksLikeRole, looksLikeSummary, mayBecomeSummary, skeleton } from "./lookalike.ts";
+import { type Blocks, noBlocks, type ScannedLine, scanLine } from "./scan.ts";
+import { endsInHalfPair, visible } from "./visible.ts";
+
+/**
+ * The line that is being written: not yet told what it is; text whose `rest` is not yet written;
+ * or code, which is written as it comes.
+ */
+type Line =
+  | { readonly at: "start"; readonly text: string }
+  | { readonly at: "text"; readonly rest: string; readonly loose: boolean }
+  | { readonly at: "code" };
+
+/** Markdown of the model as it streams in; a value that `feed` and `finish` advance. */
+export type Prose = {
+  /** Put before every line but the first: `> ` inside a quotation. */
+  readonly prefix: string;
+  readonly blocks: Blocks;
+  readonly line: Line;
+  /** The first units of the line, enough to tell what it says. */
+  readonly lead: string;
+  /** What the open paragraph says, as `skeleton` gives it. */
+  readonly letters: string;
+  /** Whether the open paragraph holds a run of backticks without a partner. */
+  readonly tangled: boolean;
+  /** The line that would close the open fence. */
+  readonly closer: string;
+  /** Line ends that are owed: written only when something follows them. */
+  readonly breaks: number;
+  readonly begun: boolean;
+  /** Half a surrogate pair or half a line end, held until the rest comes. */
+  readonly carry: string;
+};
+
+type Draft = { -readonly [Key in keyof Prose]: Prose[Key] } & { out: string };
+
+/** Prose of which nothing has come. */
+export function newProse(prefix = ""): Prose {
+  return {
+    prefix,
+    blocks: noBlocks,
+    line: { at: "start", text: "" },
+    lead: "",
+    letters: "",
+    tangled: false,
+    closer: "",
+    breaks: 0,
+    begun: false,
+    carry: "",
+  };
+}
+
+/**
+ * Takes the next piece of the model's text and gives what can be written of it now.
+ *
+ * SECURITY: what is written can neither open a section, nor pass for a summary of ours, nor leave
+ * raw HTML or (after `finish`) a fence open; everything else is the model's text as it came. How
+ * the text is split into pieces changes nothing in the sum of what is written.
+ */
+export function feed(prose: Prose, piece: string): { prose: Prose; text: string } {
+  let text = prose.carry + piece;
+  const held = endsInHalfPair(text) || text.endsWith("\r") ? text.slice(-1) : "";
+  if (held !== "") text = text.slice(0, -1);
+  const draft: Draft = { ...prose, carry: held, out: "" };
+  write(draft, text);
+  return settle(draft);
+}
+
+/** Ends the text: writes what was held back and closes a fence that was left open. */
+export function finish(prose: Prose): { prose: Prose; text: string } {
+  const draft: Draft = { ...prose, carry: "", out: "" };
+  write(draft, prose.carry.replace("\r", ""));
+  endLine(draft);
+  if (draft.blocks.leaf.kind === "fence") {
+    draft.breaks = 1;
+    emit(draft, draft.closer);
+    draft.blocks = { containers: draft.blocks.containers, leaf: { kind: "none" } };
+  }
+  return settle(draft);
+}
+
+/** `text` as prose, whole. Empty text gives no lines. */
+export function proseLines(text: string, prefix = ""): string[] {
+  const fed = feed(newProse(prefix), text);
+  const whole = fed.text + finish(fed.prose).text;
+  return whole === "" ? [] : `${prefix}${whole}`.split("\n");
+}
+
+/** A backslash before a line in a fence that a simple reader would take for a section's heading. */
+export function withoutRole(line: string): string {
+  return line.replace(/^( {0,3})(##[ \t]+(?:You|Codex)[ \t#]*)$/, "$1\\$2");
+}
+
+function settle(draft: Draft): { prose: Prose; text: string } {
+  const { out, ...prose } = draft;
+  return { prose, text: out };
+}
+
+function write(draft: Draft, raw: string): void {
+  const pieces = visible(raw.replaceAll("\r\n", "\n")).split("\n");
+  for (const [index, piece] of pieces.entries()) {
+    if (index > 0) {
+      endLine(draft);
+      if (draft.begun) draft.breaks += 1;
+    }
+    grow(draft, piece);
+  }
+}
+
+function emit(draft: Draft, text: string): void {
+  if (text === "") return;
+  if (draft.breaks > 0) {
+    const blank = `\n${draft.prefix.trimEnd()}`;
+    draft.out += `${blank.repeat(draft.breaks - 1)}\n${draft.prefix}`;
+  }
+  draft.breaks = 0;
+  draft.begun = true;
+  draft.out += text;
+}
+
+function grow(draft: Draft, piece: string): void {
+  if (piece === "") return;
+  if (draft.lead.length < 200) draft.lead = (draft.lead + piece).slice(0, 200);
+  switch (draft.line.at) {
+    case "code":
+      emit(draft, piece);
+      return;
+    case "text":
+      flow(draft, draft.line.rest + piece, draft.line.loose);
+      return;
+    case "start":
+      draft.line = { at: "start", text: draft.line.text + piece };
+      begin(draft, draft.line.text);
+      return;
+    default:
+      draft.line satisfies never;
+  }
+}
+
+const NOTHING_SAID = /^[\s>#*+\-=_`~\d.)\\|:<]*$/;
+const PERHAPS_ROLE = /^ {0,3}##[ \t]+[A-Za-z]{0,5}[ \t#]*$/;
+
+/** Starts writing a line as soon as no further character could change what it is. */
+function begin(draft: Draft, text: string): void {
+  if (NOTHING_SAID.test(text)) return;
+  const scanned = scanLine(draft.blocks, text);
+  const content = text.slice(scanned.content);
+  if (scanned.kind === "code") {
+    if (PERHAPS_ROLE.test(text) || maybeQuote(draft, text)) return;
+    enterLine(draft, scanned);
+    draft.line = { at: "code" };
+    emit(draft, text);
+    return;
+  }
+  if (scanned.kind !== "text" || /^(?:#|```|~~~)/.test(content) || mayBecomeSummary(content))
+    return;
+  enterLine(draft, scanned);
+  emit(draft, text.slice(0, scanned.content));
+  draft.lead = content.slice(0, 200);
+  if (looksLikeSummary(content)) {
+    const [head, rest] = defused(content);
+    emit(draft, head);
+    flow(draft, rest, false);
+  } else {
+    flow(draft, content, false);
+  }
+}
+
+function flow(draft: Draft, text: string, loose: boolean): void {
+  const done = withoutHtml(text, draft.tangled, true);
+  emit(draft, done.text);
+  draft.tangled = done.tangled;
+  draft.line = { at: "text", rest: text.slice(done.used), loose: loose || done.loose };
+}
+
+function endLine(draft: Draft): void {
+  const { line } = draft;
+  if (line.at === "start") {
+    wholeLine(draft, line.text);
+  } else if (line.at === "text") {
+    const done = withoutHtml(line.rest, draft.tangled);
+    emit(draft, done.text);
+    draft.tangled = done.tangled || line.loose || done.loose;
+    draft.letters = (draft.letters + skeleton(draft.lead)).slice(0, 16);
+  }
+  draft.line = { at: "start", text: "" };
+  draft.lead = "";
+}
+
+/** Writes a line that was held back to its end. */
+function wholeLine(draft: Draft, text: string): void {
+  const scanned = scanLine(draft.blocks, text);
+  if (text.trim() === "") {
+    // A quotation that a blank line ends is ended before anything else is written.
+    if (scanned.cut) closeFence(draft);
+    draft.blocks = scanned.after;
+    if (scanned.kind === "blank") forgetParagraph(draft);
+    return;
+  }
+  const lead = text.slice(0, scanned.content);
+  const content = text.slice(scanned.content);
+  enterLine(draft, scanned);
+  switch (scanned.kind) {
+    case "blank":
+    case "rule":
+    case "closes":
+      emit(draft, text);
+      return;
+    case "code":
+      emit(draft, maybeQuote(draft, text) ? withoutHtml(text, true).text : withoutRole(text));
+      return;
+    case "opens":
+      draft.closer = lead.replace(/[^>\t]/g, " ") + fenceIn(scanned.after);
+      // Some viewers find a table here before they find the fence.
+      emit(draft, lead + withoutHtml(content, true).text);
+      return;
+    case "underline":
+      if (looksLikeRole(draft.letters)) {
+        asText(draft, lead, `\\${content}`);
+      } else {
+        emit(draft, text);
+        forgetParagraph(draft);
+      }
+      return;
+    case "heading":
+    case "text": {
+      const marked = content.startsWith("#") && looksLikeRole(content);
+      const [head, rest] = marked
+        ? ["\\#", content.slice(1)]
+        : looksLikeSummary(content)
+          ? defused(content)
+          : ["", content];
+      const done = withoutHtml(rest, draft.tangled);
+      if (marked) asText(draft, lead, head + done.text);
+      else emit(draft, lead + head + done.text);
+      draft.tangled = done.tangled || done.loose;
+      if (marked || scanned.kind === "text") {
+        draft.letters = (draft.letters + skeleton(content)).slice(0, 16);
+      } else {
+        forgetParagraph(draft);
+      }
+      return;
+    }
+    default:
+      scanned.kind satisfies never;
+  }
+}
+
+/** Writes a line that a backslash turned into text: what is open below follows from that. */
+function asText(draft: Draft, lead: string, content: string): void {
+  emit(draft, lead + content);
+  const { containers } = draft.blocks;
+  draft.blocks = { containers, leaf: { kind: "paragraph" } };
+}
+
+function enterLine(draft: Draft, scanned: ScannedLine): void {
+  if (scanned.cut) closeFence(draft);
+  if (!scanned.continues && scanned.kind !== "underline") forgetParagraph(draft);
+  draft.blocks = scanned.after;
+}
+
+/** Ends a fence that ends with its container, for readers that do not know of containers. */
+function closeFence(draft: Draft): void {
+  emit(draft, draft.closer);
+  draft.breaks = 1;
+}
+
+/** Whether a line of indented code is one that some viewers take for a quotation. */
+function maybeQuote(draft: Draft, text: string): boolean {
+  return draft.blocks.leaf.kind !== "fence" && text.trimStart().startsWith(">");
+}
+
+function forgetParagraph(draft: Draft): void {
+  draft.tangled = false;
+  draft.letters = "";
+}
+
+function fenceIn(blocks: Blocks): string {
+  return blocks.leaf.kind === "fence" ? blocks.leaf.mark.repeat(blocks.leaf.length) : "";
+}
+
+/** Takes the emphasis from a line that would pass for a summary of ours. */
+function defused(content: string): [string, string] {
+  const mark = content.charAt(0);
+  const end = content.indexOf(mark + mark, 2);
+  const word = content.slice(2, end);
+  return [`\\${mark}\\${mark}${word}\\${mark}\\${mark}`, content.slice(end + 2)];
+}
