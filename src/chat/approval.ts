@@ -1,0 +1,115 @@
+import type { Approval, Decision } from "../codex/index.ts";
+import { answerCommand, askCommand, startCommand } from "./command-item.ts";
+import { change, type Draft, oneLine, place, under } from "./draft.ts";
+import type { LocalEvent } from "./event.ts";
+import { codeSpan, fenced, shownPath } from "./markdown.ts";
+import { answerPatch, askPatch } from "./patch-item.ts";
+import { proseLines } from "./prose.ts";
+import type { OpenApproval } from "./state.ts";
+import { visible } from "./visible.ts";
+
+type ApprovalEvent = Extract<LocalEvent, { type: "approval_requested" | "approval_resolved" }>;
+
+/** Shows an approval, or the answer to one. */
+export function reduceApproval(draft: Draft, event: ApprovalEvent): void {
+  if (event.type === "approval_requested") request(draft, event.approval);
+  else resolve(draft, event.id, event.decision, event.reason);
+}
+
+/** SECURITY: what is asked for is shown whole and open; its words are the model's. */
+function request(draft: Draft, approval: Approval): void {
+  if (draft.state.approvals.has(approval.id)) return;
+  const open = ask(draft, approval);
+  change(draft, { approvals: new Map(draft.state.approvals).set(approval.id, open) });
+}
+
+function ask(draft: Draft, approval: Approval): OpenApproval {
+  switch (approval.kind) {
+    case "command": {
+      const { itemId, network } = approval;
+      if (network !== undefined) {
+        const target = codeSpan(`${network.protocol}://${network.host}`, 200);
+        return askPlainly(draft, `**Asks** to reach ${target}`, approval.reason, approval.command);
+      }
+      let item = draft.state.items.get(itemId);
+      if (item === undefined && approval.command !== undefined) {
+        item = startCommand(draft, itemId, approval.command, approval.cwd ?? draft.state.root);
+      }
+      if (item?.kind !== "command") {
+        return askPlainly(draft, "**Asks** to run a command", approval.reason, approval.command);
+      }
+      const asked = askCommand(draft, itemId, item, approval.reason);
+      return { block: asked.block, itemId, summary: "" };
+    }
+    case "patch": {
+      const { itemId, grantRoot } = approval;
+      const item = draft.state.items.get(itemId);
+      const first = item?.kind === "patch" ? item.files[0] : undefined;
+      if (item?.kind !== "patch" || first === undefined) {
+        return askPlainly(draft, "**Asks** to change files", approval.reason, undefined);
+      }
+      const wider =
+        grantRoot === undefined
+          ? approval.reason
+          : `${approval.reason ?? ""}\n\nAsks to write below ${codeSpan(shownPath(grantRoot, draft.state.root))} from now on.`;
+      askPatch(draft, itemId, item, wider);
+      return { block: first.block, itemId, summary: "" };
+    }
+    default:
+      return approval satisfies never;
+  }
+}
+
+/** Asks for something that no item of the turn stands for. */
+function askPlainly(
+  draft: Draft,
+  summary: string,
+  reason: string | undefined,
+  detail: string | undefined,
+): OpenApproval {
+  const block = place(draft, [summary]);
+  let anchor = block;
+  const quote = reason === undefined ? [] : proseLines(reason, "> ");
+  if (quote.length > 0) anchor = under(draft, anchor, quote);
+  if (detail !== undefined && detail !== "") {
+    const lines = detail.replaceAll("\r\n", "\n").split("\n").map(visible);
+    under(draft, anchor, fenced(lines, "text request"));
+  }
+  return { block, itemId: undefined, summary };
+}
+
+function resolve(draft: Draft, id: string, decision: Decision, reason: string | undefined): void {
+  const approval = draft.state.approvals.get(id);
+  if (approval === undefined) return;
+  const approvals = new Map(draft.state.approvals);
+  approvals.delete(id);
+  change(draft, { approvals });
+  const why = reason === undefined ? "" : oneLine(reason, 300);
+  const { itemId } = approval;
+  const item = itemId === undefined ? undefined : draft.state.items.get(itemId);
+  if (itemId === undefined || item === undefined) {
+    const lines = [`${approval.summary} · ${answerText(decision, why)}`];
+    if (approval.summary !== "") draft.edits.push({ op: "replace", id: approval.block, lines });
+    return;
+  }
+  const accepted = decision === "accept" || decision === "accept_session";
+  const phase = accepted ? "running" : "declined";
+  const answer = accepted ? answerText(decision, why) : why === "" ? undefined : why;
+  if (item.kind === "command") answerCommand(draft, itemId, item, phase, answer);
+  else if (item.kind === "patch") answerPatch(draft, itemId, item, phase, answer);
+}
+
+function answerText(decision: Decision, why: string): string {
+  switch (decision) {
+    case "accept":
+      return "approved";
+    case "accept_session":
+      return "approved for this session";
+    case "decline":
+      return why === "" ? "declined" : `declined: ${why}`;
+    case "cancel":
+      return "declined, and the turn stopped";
+    default:
+      return decision satisfies never;
+  }
+}

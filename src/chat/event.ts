@@ -1,0 +1,39 @@
+import type { Approval, Decision, ServerNotification } from "../codex/index.ts";
+
+/** How a query travels: it starts a turn, is steered into the running one, or waits its turn. */
+export type SendMode = "start" | "steer" | "queue";
+
+/** What happens on our side of the protocol. Times are milliseconds. */
+export type LocalEvent =
+  /**
+   * The user's block `id` was sent. A queued block gets `start` when its turn comes, and so does
+   * each of several that start a turn together. With `text`, the query as typed, the block is
+   * rewritten where it would break what stands below it.
+   */
+  | { readonly type: "sent"; readonly id: string; readonly mode: SendMode; readonly text?: string }
+  /** The turn failed before or beside Codex: no container, no key, the app-server died. */
+  | { readonly type: "turn_failed"; readonly message: string; readonly mend?: string }
+  /** A notice; `once` tells it at most once in a conversation. */
+  | { readonly type: "note"; readonly text: string; readonly once?: boolean }
+  | { readonly type: "approval_requested"; readonly approval: Approval }
+  | {
+      readonly type: "approval_resolved";
+      readonly id: string;
+      readonly decision: Decision;
+      readonly reason?: string;
+    }
+  | {
+      readonly type: "network_refused";
+      readonly host: string;
+      readonly port?: number;
+      readonly method?: string;
+    }
+  /** Nothing was heard from the model for `ms`. */
+  | { readonly type: "silence"; readonly ms: number }
+  /** The endpoint asked to wait `ms` before the next request. */
+  | { readonly type: "retry_after"; readonly ms: number }
+  /** The thread that the conversation goes on in; notifications of others are passed over. */
+  | { readonly type: "thread"; readonly id: string };
+
+/** All that the reducer takes: our own events have a `type`, Codex's notifications none. */
+export type ChatEvent = ServerNotification | LocalEvent;

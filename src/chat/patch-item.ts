@@ -1,0 +1,96 @@
+import { type Draft, keepItem, place, under } from "./draft.ts";
+import { type FileChange, type PatchPhase, patchFence, patchSummary } from "./patch.ts";
+import { proseLines } from "./prose.ts";
+import type { OpenPatch } from "./state.ts";
+
+/** Shows a patch that begins: a summary line per file, the diffs later. */
+export function startPatch(draft: Draft, id: string, changes: readonly FileChange[]): OpenPatch {
+  const files = changes.map((change) => {
+    const block = place(draft, [patchSummary(change, "running", draft.state.root)]);
+    draft.edits.push({ op: "mark", id: block, mark: "running" });
+    return { block, anchor: block, diff: undefined, folded: false, change };
+  });
+  return keep(draft, id, { kind: "patch", files, phase: "running", answer: undefined });
+}
+
+/** Asks whether the patch may be made: every diff whole and open, the reason under the first. */
+export function askPatch(
+  draft: Draft,
+  id: string,
+  item: OpenPatch,
+  reason: string | undefined,
+): OpenPatch {
+  const quote = reason === undefined ? [] : proseLines(reason, "> ");
+  const files = item.files.map((file, index) => {
+    const block = index === 0 && quote.length > 0 ? under(draft, file.anchor, quote) : file.anchor;
+    return { ...file, anchor: block };
+  });
+  const asked = { ...item, files, phase: "asks" as const };
+  return keep(draft, id, showDiffs(draft, retell(draft, asked), true));
+}
+
+/** Tells the answer to `askPatch`. */
+export function answerPatch(
+  draft: Draft,
+  id: string,
+  item: OpenPatch,
+  phase: "running" | "declined" | "stopped",
+  answer: string | undefined,
+): void {
+  keep(draft, id, fold(draft, retell(draft, { ...item, phase, answer })));
+}
+
+/** Tells how the patch ended, and forgets it. `changes` are the final ones, if they are known. */
+export function endPatch(
+  draft: Draft,
+  id: string,
+  item: OpenPatch,
+  phase: PatchPhase,
+  changes: readonly FileChange[] | undefined,
+): void {
+  let ended: OpenPatch = { ...item, phase };
+  if (changes !== undefined && changes.length === item.files.length) {
+    const files = item.files.map((file, index) => {
+      const change = changes[index] ?? file.change;
+      if (file.diff === undefined || change.diff === file.change.diff) return { ...file, change };
+      const lines = patchFence(change, true);
+      if (lines.length > 0) draft.edits.push({ op: "replace", id: file.diff, lines });
+      return { ...file, change };
+    });
+    ended = { ...ended, files };
+  }
+  fold(draft, showDiffs(draft, retell(draft, ended), false));
+  keepItem(draft, id, undefined);
+}
+
+function keep(draft: Draft, id: string, item: OpenPatch): OpenPatch {
+  keepItem(draft, id, item);
+  return item;
+}
+
+function retell(draft: Draft, item: OpenPatch): OpenPatch {
+  for (const { block, change } of item.files) {
+    const line = patchSummary(change, item.phase, draft.state.root, item.answer);
+    const mark = item.phase === "running" ? "running" : "none";
+    draft.edits.push({ op: "replace", id: block, lines: [line] }, { op: "mark", id: block, mark });
+  }
+  return item;
+}
+
+function showDiffs(draft: Draft, item: OpenPatch, whole: boolean): OpenPatch {
+  const files = item.files.map((file) => {
+    if (file.diff !== undefined) return file;
+    const lines = patchFence(file.change, whole);
+    return lines.length === 0 ? file : { ...file, diff: under(draft, file.anchor, lines) };
+  });
+  return { ...item, files };
+}
+
+function fold(draft: Draft, item: OpenPatch): OpenPatch {
+  const files = item.files.map((file) => {
+    if (file.diff === undefined || file.folded) return file;
+    draft.edits.push({ op: "fold", from: file.diff, to: file.diff, label: "diff" });
+    return { ...file, folded: true };
+  });
+  return { ...item, files };
+}

@@ -1,0 +1,201 @@
+import type { ServerNotification } from "../codex/index.ts";
+import { reduceApproval } from "./approval.ts";
+import {
+  change,
+  type Draft,
+  markSection,
+  notice,
+  openSection,
+  place,
+  showBusy,
+  tellOnce,
+} from "./draft.ts";
+import type { Edit } from "./edits.ts";
+import type { ChatEvent, LocalEvent } from "./event.ts";
+import { failureOf } from "./failure.ts";
+import { completeItem, growItem, startItem } from "./item.ts";
+import { codeSpan, duration } from "./markdown.ts";
+import { showPlan } from "./plan.ts";
+import { type ChatState, idleTurn } from "./state.ts";
+import { completeTurn, tellFailure } from "./turn.ts";
+import { sentText } from "./user-text.ts";
+
+/**
+ * Takes one event and gives the conversation after it, and the edits that bring the document there.
+ *
+ * Pure and total: it reads no clock, makes no I/O, and no event makes it throw; what it cannot place
+ * it passes over.
+ */
+export function reduce(state: ChatState, event: ChatEvent): { state: ChatState; edits: Edit[] } {
+  const draft: Draft = { state, edits: [] };
+  if (!("type" in event)) reduceNotification(draft, event);
+  else reduceLocal(draft, event);
+  return { state: draft.state, edits: draft.edits };
+}
+
+/** Takes several events in order. */
+export function reduceAll(
+  state: ChatState,
+  events: Iterable<ChatEvent>,
+): { state: ChatState; edits: Edit[] } {
+  const edits: Edit[] = [];
+  let next = state;
+  for (const event of events) {
+    const step = reduce(next, event);
+    next = step.state;
+    edits.push(...step.edits);
+  }
+  return { state: next, edits };
+}
+
+function reduceLocal(draft: Draft, event: LocalEvent): void {
+  switch (event.type) {
+    case "sent":
+      send(draft, event);
+      return;
+    case "turn_failed":
+      tellFailure(draft, { what: event.message, mend: event.mend ?? "" });
+      completeTurn(draft, "stopped");
+      return;
+    case "note":
+      if (event.once === true) tellOnce(draft, event.text);
+      else place(draft, [notice("Note", event.text)]);
+      return;
+    case "approval_requested":
+    case "approval_resolved":
+      reduceApproval(draft, event);
+      return;
+    case "network_refused":
+      refuse(draft, event.port === undefined ? event.host : `${event.host}:${event.port}`);
+      return;
+    case "silence":
+      showBusy(draft, `no answer for ${duration(event.ms).replace(".0", "")}`);
+      return;
+    case "retry_after":
+      change(draft, { turn: { ...draft.state.turn, retryAfterMs: event.ms } });
+      return;
+    case "thread":
+      change(draft, { thread: event.id });
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void {
+  const { id, mode, text } = event;
+  const lines = text === undefined ? undefined : sentText(text);
+  if (lines !== undefined) draft.edits.push({ op: "replace", id, lines });
+  const steered = draft.state.steered.filter((other) => other !== id);
+  switch (mode) {
+    case "queue":
+      draft.edits.push({ op: "mark", id, mark: "queued" });
+      break;
+    case "steer":
+      draft.edits.push({ op: "mark", id, mark: "queued", text: "steering" });
+      steered.push(id);
+      break;
+    case "start":
+      draft.edits.push({ op: "mark", id, mark: "none" });
+      change(draft, { turn: { ...idleTurn, running: true } });
+      openSection(draft, id);
+      break;
+    default:
+      mode satisfies never;
+  }
+  change(draft, { steered });
+}
+
+/** SECURITY: the sandbox chooses the host's name. */
+function refuse(draft: Draft, host: string): void {
+  const { turn } = draft.state;
+  if (turn.refused.has(host) || turn.refused.size >= 50) return;
+  change(draft, { turn: { ...turn, refused: new Set([...turn.refused, host]) } });
+  place(draft, [
+    `> **Note:** network access to ${codeSpan(host, 200)} was refused: the sandbox reaches nothing but the model.`,
+  ]);
+}
+
+function reduceNotification(draft: Draft, event: ServerNotification): void {
+  if (event.method === "unknown" || event.method === "invalid") return;
+  const about = "threadId" in event.params ? (event.params.threadId ?? undefined) : undefined;
+  const { thread, turn } = draft.state;
+  if (thread !== undefined && about !== undefined && about !== thread) return;
+  switch (event.method) {
+    case "turn/started":
+      if (!turn.running) {
+        change(draft, { turn: { ...idleTurn, running: true } });
+        markSection(draft, "running");
+      }
+      return;
+    case "turn/completed": {
+      const { status, error } = event.params.turn;
+      if (error != null) tellFailure(draft, failureOf(error, turn.retryAfterMs));
+      completeTurn(draft, status === "interrupted" ? "interrupted" : "ended");
+      return;
+    }
+    case "item/started":
+      showBusy(draft, event.params.item.type === "reasoning" ? "thinking" : "");
+      startItem(draft, event.params.item);
+      return;
+    case "item/completed":
+      showBusy(draft, "");
+      completeItem(draft, event.params.item);
+      return;
+    case "item/agentMessage/delta":
+    case "item/plan/delta":
+    case "item/commandExecution/outputDelta":
+    case "item/reasoning/summaryTextDelta":
+    case "item/reasoning/textDelta":
+    case "item/reasoning/summaryPartAdded":
+    case "item/commandExecution/terminalInteraction":
+    case "item/mcpToolCall/progress":
+      growItem(draft, event);
+      return;
+    case "turn/plan/updated":
+      showPlan(draft, event.params);
+      return;
+    case "error":
+      if (event.params.willRetry) showBusy(draft, retryMark(event.params.error.message));
+      else tellFailure(draft, failureOf(event.params.error, turn.retryAfterMs));
+      return;
+    case "warning":
+    case "guardianWarning":
+      tellOnce(draft, event.params.message);
+      return;
+    case "configWarning":
+      tellOnce(draft, [event.params.summary, event.params.details ?? ""].join(" ").trim());
+      return;
+    case "thread/tokenUsage/updated": {
+      const { last, total, modelContextWindow } = event.params.tokenUsage;
+      const usage = { last: last.totalTokens, total: total.totalTokens };
+      change(draft, { usage: { ...usage, window: modelContextWindow ?? null } });
+      return;
+    }
+    case "thread/compacted":
+      if (turn.compacted) return;
+      change(draft, { turn: { ...turn, compacted: true } });
+      place(draft, [
+        notice("Note", "the conversation was compacted to fit the model's context window."),
+      ]);
+      return;
+    case "model/rerouted": {
+      const { fromModel, toModel } = event.params;
+      tellOnce(
+        draft,
+        `the endpoint answers with ${codeSpan(toModel)} instead of ${codeSpan(fromModel)}.`,
+      );
+      return;
+    }
+    case "deprecationNotice":
+    case "serverRequest/resolved":
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+/** SECURITY: shown as virtual text, so controls count; cut to what fits beside a heading. */
+function retryMark(message: string): string {
+  return codeSpan(message, 80).replaceAll("`", "");
+}

@@ -1,0 +1,164 @@
+import type { CommandPhase } from "./command.ts";
+import type { Output } from "./output.ts";
+import type { FileChange, PatchPhase } from "./patch.ts";
+import type { Prose } from "./prose.ts";
+
+/** The model's words as they stream into one block; `block` is absent until something shows. */
+export type OpenText = {
+  readonly kind: "message" | "reasoning" | "proposal";
+  readonly block: string | undefined;
+  readonly prose: Prose;
+  /** Whether the first line is known, which of reasoning may be a title. */
+  readonly begun: boolean;
+  /** All that came, as it came. */
+  readonly raw: string;
+  /** Line ends written so far. */
+  readonly lines: number;
+  /** Which stream of a reasoning is shown: its summary wins over its raw content. */
+  readonly source: "summary" | "content" | undefined;
+};
+
+/** The fence under a command: three blocks without gaps, so that output can be appended. */
+export type Fence = {
+  readonly open: string;
+  readonly body: string;
+  readonly close: string;
+  readonly ticks: number;
+  readonly folded: boolean;
+};
+
+/** A command that has not completed. */
+export type OpenCommand = {
+  readonly kind: "command";
+  readonly block: string;
+  /** The block that the fence stands under: the summary, or the reason below it. */
+  readonly anchor: string;
+  readonly fence: Fence | undefined;
+  readonly script: string;
+  readonly cwd: string;
+  readonly phase: CommandPhase;
+  readonly answer: string | undefined;
+  /** Lines of the command itself at the top of the fence. */
+  readonly prompt: readonly string[];
+  readonly output: Output;
+  readonly mark: string;
+};
+
+/** A patch that has not completed: per file its summary's block, and its diff's once shown. */
+export type OpenPatch = {
+  readonly kind: "patch";
+  readonly files: readonly {
+    readonly block: string;
+    readonly anchor: string;
+    readonly diff: string | undefined;
+    readonly folded: boolean;
+    readonly change: FileChange;
+  }[];
+  readonly phase: PatchPhase;
+  readonly answer: string | undefined;
+};
+
+/** A tool call or other doing of Codex: one summary line, completed by a second one and details. */
+export type OpenStep = {
+  readonly kind: "step";
+  readonly block: string;
+  /** The summary where the turn ends before the step does. */
+  readonly stopped: string;
+};
+
+export type OpenItem = OpenText | OpenCommand | OpenPatch | OpenStep;
+
+/** An approval that the user has not answered. */
+export type OpenApproval = {
+  /** The block that shows it: where Lua puts the keys. */
+  readonly block: string;
+  /** The command or patch it is about; absent for other questions. */
+  readonly itemId: string | undefined;
+  /** The summary without an answer, for approvals that have no item. */
+  readonly summary: string;
+};
+
+/** Tokens as Codex counts them; `window` is `null` where the model's is unknown. */
+export type Usage = {
+  readonly last: number;
+  readonly total: number;
+  readonly window: number | null;
+};
+
+/** What one turn must remember until its end. */
+export type TurnState = {
+  readonly running: boolean;
+  /** Words beside the running mark of the section's heading. */
+  readonly mark: string;
+  /** Whether its failure stands in the text. */
+  readonly failed: boolean;
+  readonly plan: string | undefined;
+  readonly compacted: boolean;
+  /** Hosts whose refusal stands in the text. */
+  readonly refused: ReadonlySet<string>;
+  readonly retryAfterMs: number | undefined;
+};
+
+/** A turn that has not begun. */
+export const idleTurn: TurnState = {
+  running: false,
+  mark: "",
+  failed: false,
+  plan: undefined,
+  compacted: false,
+  refused: new Set(),
+  retryAfterMs: undefined,
+};
+
+/** A conversation as the reducer sees it: what is open, never what is finished. */
+export type ChatState = {
+  /** The project's absolute path, which paths in the text are relative to. */
+  readonly root: string;
+  /** The thread whose notifications count; absent until it is known, when all do. */
+  readonly thread: string | undefined;
+  readonly nextBlock: number;
+  readonly prefix: string;
+  /** The block that new output goes under. */
+  readonly tail: string;
+  /** The `## Codex` section being written, and whether nothing stands in it yet. */
+  readonly section: { readonly heading: string; readonly empty: boolean } | undefined;
+  readonly turn: TurnState;
+  readonly items: ReadonlyMap<string, OpenItem>;
+  readonly approvals: ReadonlyMap<string, OpenApproval>;
+  /** User blocks that were steered and that Codex has not taken yet. */
+  readonly steered: readonly string[];
+  /** Notices that are told once in a conversation. */
+  readonly told: ReadonlySet<string>;
+  readonly usage: Usage | undefined;
+};
+
+/**
+ * A conversation of which nothing is open.
+ *
+ * `prefix` sets the blocks of one host's life apart from those of another on the same buffer.
+ */
+export function initialState(options: {
+  readonly root: string;
+  readonly thread?: string;
+  readonly prefix?: string;
+}): ChatState {
+  return {
+    root: options.root,
+    thread: options.thread,
+    nextBlock: 1,
+    prefix: options.prefix ?? "c",
+    tail: "history",
+    section: undefined,
+    turn: idleTurn,
+    items: new Map(),
+    approvals: new Map(),
+    steered: [],
+    told: new Set(),
+    usage: undefined,
+  };
+}
+
+/** The block that shows an approval that waits, where the editor puts its keys. */
+export function approvalBlock(state: ChatState, id: string): string | undefined {
+  return state.approvals.get(id)?.block;
+}

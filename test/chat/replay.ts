@@ -1,0 +1,62 @@
+import {
+  applyEdits,
+  type ChatDocument,
+  documentOf,
+  sendPrompt,
+  typeLines,
+} from "../../src/chat/document.ts";
+import type { ChatEvent, SendMode } from "../../src/chat/event.ts";
+import { reduce } from "../../src/chat/reduce.ts";
+import { type ChatState, initialState } from "../../src/chat/state.ts";
+import { newTranscript } from "../../src/chat/transcript.ts";
+
+/** Types `text` into the prompt and sends it: what a recorded stream cannot hold. */
+export type PromptEvent = {
+  readonly type: "prompt";
+  readonly id: string;
+  readonly mode: SendMode;
+  readonly text: string;
+};
+
+/** A line of a scenario's `events.jsonl`. */
+export type ScenarioEvent = ChatEvent | PromptEvent;
+
+/** Where the scenarios' project lies. */
+export const root = "/home/ada/engine";
+
+/** A new conversation of the scenarios, and its document. */
+export function newChat(): { state: ChatState; document: ChatDocument } {
+  const meta = { project: root, model: "gpt-5.5", created: "2026-03-14T09:26:53Z" };
+  return { state: initialState({ root }), document: documentOf(newTranscript(meta)) };
+}
+
+/** Plays events into the document, each event's edits at once. */
+export function replay(events: Iterable<ScenarioEvent>): {
+  state: ChatState;
+  document: ChatDocument;
+} {
+  let { state, document } = newChat();
+  for (const event of events) {
+    let chatEvent: ChatEvent;
+    if ("type" in event && event.type === "prompt") {
+      ({ document } = typeAndSend(document, event));
+      chatEvent = { type: "sent", id: event.id, mode: event.mode, text: event.text };
+    } else {
+      chatEvent = event;
+    }
+    const step = reduce(state, chatEvent);
+    state = step.state;
+    document = applyEdits(document, step.edits);
+  }
+  return { state, document };
+}
+
+/** Types a query into the prompt and sends it. */
+export function typeAndSend(
+  document: ChatDocument,
+  prompt: PromptEvent,
+): { document: ChatDocument } {
+  const end = document.lines.length;
+  const typed = typeLines(document, end, end, prompt.text.split("\n"));
+  return sendPrompt(typed, prompt.id);
+}
