@@ -1,0 +1,113 @@
+import { isMap, parseDocument, stringify } from "yaml";
+
+/** The format's version, which the first key of the front matter holds. */
+export const formatVersion = 1;
+
+/** What the front matter of a conversation says. */
+export type ChatMeta = {
+  /** Codex's thread, once there is one. */
+  readonly thread?: string;
+  /** The project's absolute path. */
+  readonly project?: string;
+  readonly model?: string;
+  /** When the conversation began, ISO 8601. */
+  readonly created?: string;
+};
+
+/** Front matter as found: its lines kept as they are, and what could not be read. */
+export type FrontMatter = {
+  readonly meta: ChatMeta;
+  /** The lines between the dashes; `undefined` where there is no front matter. */
+  readonly source: string | undefined;
+  /** The row after it (0-based). */
+  readonly end: number;
+  readonly problems: readonly string[];
+};
+
+const KEYS = ["thread", "project", "model", "created"] as const;
+
+/** Reads the front matter at the top of `lines`. Never throws; what is odd becomes a problem. */
+export function readFrontMatter(lines: readonly string[]): FrontMatter {
+  if (lines[0]?.trimEnd() !== "---") {
+    return { meta: {}, source: undefined, end: 0, problems: [] };
+  }
+  const close = lines.findIndex((line, row) => row > 0 && /^(?:---|\.\.\.)\s*$/.test(line));
+  if (close === -1) {
+    const problems = ["the front matter has no closing `---`; it is taken for text"];
+    return { meta: {}, source: undefined, end: 0, problems };
+  }
+  const source = lines.slice(1, close).join("\n");
+  const problems: string[] = [];
+  return { meta: readMeta(source, problems), source, end: close + 1, problems };
+}
+
+function readMeta(source: string, problems: string[]): ChatMeta {
+  // Bounded: the file may have been written by others, and yaml expands aliases.
+  if (source.length > 64 * 1024) {
+    problems.push("the front matter is longer than 64 KiB; it is not read");
+    return {};
+  }
+  const document = parseDocument(source, { strict: false, uniqueKeys: false, logLevel: "silent" });
+  for (const error of document.errors) {
+    problems.push(`the front matter is not YAML: ${error.message.split("\n")[0]}`);
+  }
+  if (document.contents === null) return {};
+  if (!isMap(document.contents)) {
+    problems.push("the front matter is not a list of keys and values");
+    return {};
+  }
+  const version: unknown = document.get("codex-chat");
+  if (version !== undefined && version !== formatVersion) {
+    problems.push(`the file's format is ${String(version)}; this version writes ${formatVersion}`);
+  }
+  const meta: Record<string, string> = {};
+  for (const key of KEYS) {
+    const value: unknown = document.get(key);
+    if (value === undefined || value === null || value === "") continue;
+    if (typeof value === "string" || typeof value === "number") meta[key] = String(value);
+    else problems.push(`\`${key}\` in the front matter is not text`);
+  }
+  return meta;
+}
+
+/** The front matter of a new file, its dashes included. */
+export function newFrontMatter(meta: ChatMeta): string[] {
+  const lines = ["---", `codex-chat: ${formatVersion}`];
+  for (const key of KEYS) {
+    const value = meta[key];
+    if (value !== undefined) lines.push(keyLine(key, value));
+  }
+  return [...lines, "---"];
+}
+
+/**
+ * `text` with the given keys set in its front matter, which is made where there is none; all its
+ * other lines stay as they are.
+ */
+export function withMeta(text: string, meta: ChatMeta): string {
+  const lines = text.split("\n");
+  const { source } = readFrontMatter(lines);
+  if (source === undefined) return [...newFrontMatter(meta), "", text].join("\n");
+  const kept = source === "" ? [] : source.split("\n");
+  for (const key of KEYS) {
+    const value = meta[key];
+    if (value === undefined) continue;
+    const at = kept.findIndex((line) => line.startsWith(`${key}:`));
+    if (at === -1) kept.push(keyLine(key, value));
+    else kept.splice(at, 1 + continued(kept, at), keyLine(key, value));
+  }
+  const rest = lines.slice(1 + (source === "" ? 0 : source.split("\n").length));
+  return ["---", ...kept, ...rest].join("\n");
+}
+
+/** How many lines below `at` belong to its value: those that are indented. */
+function continued(lines: readonly string[], at: number): number {
+  let count = 0;
+  while (/^[ \t]+\S/.test(lines[at + 1 + count] ?? "")) count += 1;
+  return count;
+}
+
+function keyLine(key: string, value: string): string {
+  // A folded scalar would take several lines; Lua changes single ones.
+  return `${key}: ${stringify(value, { lineWidth: 0, defaultStringType: "PLAIN", blockQuote: false }).trimEnd()}`;
+}

@@ -1,0 +1,43 @@
+/**
+ * The transcript: a pure reducer from Codex's events to edits of a document, the model of that
+ * document, the frames in which edits travel, and the file in which the text is kept.
+ *
+ * Knows of Codex nothing but the types of its messages, and of the editor nothing but `Edit`.
+ */
+export { coalesce } from "./coalesce.ts";
+export {
+  applyEdits,
+  type BlockRange,
+  type ChatDocument,
+  documentOf,
+  documentText,
+  historyBlock,
+  promptBlock,
+  sendPrompt,
+  typeLines,
+} from "./document.ts";
+export type { Edit } from "./edits.ts";
+export type { ChatEvent, LocalEvent, SendMode } from "./event.ts";
+export { type Failure, failureOf } from "./failure.ts";
+export { type FrameError, type FrameOptions, FrameScheduler, frameMs } from "./frames.ts";
+export { type ChatMeta, formatVersion, withMeta } from "./front-matter.ts";
+export type { LockError } from "./lock.ts";
+export { reduce, reduceAll } from "./reduce.ts";
+export { slug } from "./slug.ts";
+export { approvalBlock, type ChatState, initialState, type Usage } from "./state.ts";
+export {
+  openStore,
+  type SaveProblem,
+  type StoreOptions,
+  saveMs,
+  type TranscriptStore,
+} from "./store.ts";
+export {
+  newTranscript,
+  readTranscript,
+  type Section,
+  type Transcript,
+  transcriptForModel,
+  writeTranscript,
+} from "./transcript.ts";
+export { visible } from "./visible.ts";

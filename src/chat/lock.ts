@@ -1,0 +1,159 @@
+import { constants } from "node:fs";
+import { link, lstat, open, readFile, rename, unlink } from "node:fs/promises";
+import { hostname } from "node:os";
+import { err, ok, type Result } from "../result.ts";
+
+/** Why a conversation's file could not be taken for writing. */
+export type LockError =
+  /** Another process that is alive writes it. */
+  | { readonly kind: "locked"; readonly pid: number; readonly message: string }
+  /** What stands in the lock's place is a link or no file: nothing of ours. */
+  | { readonly kind: "strange"; readonly message: string }
+  /** The lock could not be made or read; `code` as of errno. */
+  | { readonly kind: "failed"; readonly code: string; readonly message: string };
+
+/** A file that this process alone writes. */
+export type Lock = { readonly path: string; readonly release: () => Promise<void> };
+
+/** A process: pids are reused, across machines and boots too. */
+type Holder = {
+  readonly pid: number;
+  readonly startTime: string;
+  readonly boot: string;
+  readonly host: string;
+};
+
+/** A lock without a readable holder is given this long to be filled in by its maker, in ms. */
+const makingMs = 10_000;
+
+/**
+ * Takes `<file>.lock`, which names this process by pid and start time. A lock whose process is
+ * provably gone is taken over; one that cannot be judged counts as held.
+ *
+ * SECURITY: the directory may lie in the project, where the sandbox can write: links are not
+ * followed, and what is read is bounded.
+ */
+export async function lockFile(file: string): Promise<Result<Lock, LockError>> {
+  const path = `${file}.lock`;
+  const self = await ownHolder();
+  const content = `${JSON.stringify(self)}\n`;
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const made = await makeLock(path, content);
+    if (made !== "exists") return made;
+    const judged = await judge(path, self);
+    if (!judged.ok) return judged;
+    if (judged.value !== undefined) await takeAway(path, judged.value);
+  }
+  return err({
+    kind: "failed",
+    code: "EAGAIN",
+    message: `${path} is made and removed by other processes; try again`,
+  });
+}
+
+async function makeLock(
+  path: string,
+  content: string,
+): Promise<Result<Lock, LockError> | "exists"> {
+  try {
+    const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
+    const file = await open(path, flags, 0o600);
+    try {
+      await file.writeFile(content);
+      const { ino } = await file.stat();
+      return ok({ path, release: () => takeAway(path, ino) });
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    const code = codeOf(cause);
+    return code === "EEXIST" ? "exists" : err(failed(path, code));
+  }
+}
+
+/** The inode of a lock whose process is gone; `undefined` where there is no lock any more. */
+async function judge(path: string, self: Holder): Promise<Result<number | undefined, LockError>> {
+  try {
+    const stat = await lstat(path);
+    if (!stat.isFile()) {
+      return err({
+        kind: "strange",
+        message: `${path} is not a plain file; look what it is, then remove it with \`rm\``,
+      });
+    }
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    const buffer = Buffer.alloc(1024);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0).finally(() => file.close());
+    const holder = parseHolder(buffer.toString("utf8", 0, bytesRead));
+    if (holder === undefined) {
+      return Date.now() - stat.mtimeMs > makingMs ? ok(stat.ino) : err(held(path, 0));
+    }
+    return (await mayLive(holder, self)) ? err(held(path, holder.pid)) : ok(stat.ino);
+  } catch (cause) {
+    const code = codeOf(cause);
+    return code === "ENOENT" ? ok(undefined) : err(failed(path, code));
+  }
+}
+
+/** Removes the lock if it is still that very file; another's is put back. */
+async function takeAway(path: string, ino: number): Promise<void> {
+  const aside = `${path}.${process.pid}.gone`;
+  try {
+    if ((await lstat(path)).ino !== ino) return;
+    await rename(path, aside);
+    if ((await lstat(aside)).ino === ino) await unlink(aside);
+    else await link(aside, path).then(() => unlink(aside));
+  } catch {
+    // It is gone already, or its directory is: there is nothing left to release.
+  }
+}
+
+function parseHolder(text: string): Holder | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== "object" || value === null) return undefined;
+    const { pid, startTime, boot, host } = value as Record<string, unknown>;
+    if (typeof pid !== "number" || !Number.isSafeInteger(pid) || pid < 1) return undefined;
+    if (typeof startTime !== "string" || typeof boot !== "string") return undefined;
+    return typeof host === "string" ? { pid, startTime, boot, host } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function ownHolder(): Promise<Holder> {
+  const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "");
+  const startTime = (await startTimeOf(process.pid)) ?? "";
+  return { pid: process.pid, startTime, boot: boot.trim(), host: hostname() };
+}
+
+/** Whether the process may still run; that of another machine (a shared home) cannot be judged. */
+async function mayLive(holder: Holder, self: Holder): Promise<boolean> {
+  if (holder.host !== self.host) return true;
+  if (holder.boot !== self.boot) return false;
+  return (await startTimeOf(holder.pid)) === holder.startTime;
+}
+
+/** When a process began, in clock ticks since boot (field 22 of proc's stat); none if it is gone. */
+async function startTimeOf(pid: number): Promise<string | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+    // The name in parentheses may hold spaces and parentheses itself.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function held(path: string, pid: number): LockError {
+  const who = pid === 0 ? "another process" : `process ${pid}`;
+  return { kind: "locked", pid, message: `${who} writes this conversation (${path})` };
+}
+
+function failed(path: string, code: string): LockError {
+  return { kind: "failed", code, message: `cannot make ${path}: ${code}` };
+}
+
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
+}

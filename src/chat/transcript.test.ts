@@ -1,0 +1,178 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { withMeta } from "./front-matter.ts";
+import { slug } from "./slug.ts";
+import {
+  newTranscript,
+  readTranscript,
+  transcriptForModel,
+  writeTranscript,
+} from "./transcript.ts";
+
+const sample = `---
+codex-chat: 1
+thread: 0199-a
+project: /home/ada/engine
+model: gpt-5.5
+tags: [mine]
+created: 2026-03-14T09:26:53Z
+---
+
+## You
+
+What is this?
+
+\`\`\`md
+## You
+\`\`\`
+
+## Codex
+
+An engine.
+
+## You
+
+And
+`;
+
+describe("readTranscript", () => {
+  it("reads front matter, sections and the prompt", () => {
+    expect(readTranscript(sample)).toEqual({
+      meta: {
+        thread: "0199-a",
+        project: "/home/ada/engine",
+        model: "gpt-5.5",
+        created: "2026-03-14T09:26:53Z",
+      },
+      frontMatter: sample.split("\n").slice(1, 7).join("\n"),
+      preamble: "",
+      sections: [
+        { role: "user", text: "What is this?\n\n```md\n## You\n```" },
+        { role: "codex", text: "An engine." },
+      ],
+      prompt: "And",
+      problems: [],
+    });
+  });
+
+  it.each([
+    ["that is no YAML", "---\na: [\n---\n", /not YAML/],
+    ["that is a list", "---\n- a\n---\n", /not a list of keys/],
+    ["of a later version", "---\ncodex-chat: 2\n---\n", /format is 2/],
+    ["without an end", "---\nthread: x\n", /no closing/],
+    ["with a map for a thread", "---\nthread: {a: b}\n---\n", /`thread`.*not text/],
+    ["that is a bomb", `---\na: ${"x".repeat(70_000)}\n---\n`, /longer than 64 KiB/],
+  ])("lists a problem for front matter %s", (_, text, problem) => {
+    expect(readTranscript(`${text}\n## You\n\nhi\n`)).toMatchObject({ meta: {}, prompt: "hi" });
+    expect(readTranscript(text).problems.join("\n")).toMatch(problem);
+  });
+
+  it("takes an empty prompt where the file ends with Codex", () => {
+    expect(readTranscript("## You\n\na\n\n## Codex\n\nb\n").prompt).toBe("");
+  });
+
+  it("never throws, and writing what was read changes nothing any more", () => {
+    const line = fc.oneof(
+      fc.constantFrom(
+        "---",
+        "## You",
+        "## Codex",
+        "```",
+        "````",
+        "- ```",
+        "> a",
+        "",
+        "a: b",
+        "  ",
+        "\t",
+      ),
+      fc.string(),
+    );
+    fc.assert(
+      fc.property(fc.array(line), (lines) => {
+        const once = writeTranscript(readTranscript(lines.join("\n")));
+        expect(writeTranscript(readTranscript(once))).toBe(once);
+      }),
+    );
+  });
+
+  it("keeps what it reads when it is written", () => {
+    expect(writeTranscript(readTranscript(sample))).toBe(sample);
+  });
+});
+
+describe("newTranscript", () => {
+  it("begins with front matter and an empty prompt", () => {
+    expect(newTranscript({ project: "/p q", model: "a: b", created: "2026-03-14" })).toBe(
+      '---\ncodex-chat: 1\nproject: /p q\nmodel: "a: b"\ncreated: 2026-03-14\n---\n\n## You\n\n',
+    );
+  });
+});
+
+describe("withMeta", () => {
+  it("sets keys and leaves all other lines", () => {
+    expect(withMeta(sample, { thread: "0199-b" })).toBe(sample.replace("0199-a", "0199-b"));
+    expect(withMeta("---\nx: 1\n---\ntext\n", { model: "m" })).toBe(
+      "---\nx: 1\nmodel: m\n---\ntext\n",
+    );
+  });
+
+  it("makes front matter where there is none", () => {
+    expect(withMeta("## You\n", { model: "m" })).toBe(
+      "---\ncodex-chat: 1\nmodel: m\n---\n\n## You\n",
+    );
+  });
+
+  it("survives values that would break out of their line", () => {
+    const text = withMeta(sample, { model: "a\n---\nthread: evil" });
+    expect(readTranscript(text).meta).toMatchObject({
+      thread: "0199-a",
+      model: "a\n---\nthread: evil",
+    });
+  });
+});
+
+describe("slug", () => {
+  it.each([
+    ["What is wrong with the parser?", "what-is-wrong-with-the-parser"],
+    ["Don't  use «Ünïcode»!", "dont-use-unicode"],
+    ["../../etc/passwd", "etc-passwd"],
+    ["日本語", "chat"],
+    ["", "chat"],
+    ["-rf", "rf"],
+    ["x".repeat(100), "x".repeat(48)],
+    [
+      "one two three four five six seven eight nine ten eleven",
+      "one-two-three-four-five-six-seven-eight-nine-ten",
+    ],
+  ])("names %j %s", (query, name) => {
+    expect(slug(query)).toBe(name);
+  });
+});
+
+describe("transcriptForModel", () => {
+  it("gives the whole conversation where it fits", () => {
+    expect(transcriptForModel(sample, 10_000)).toMatch(
+      /## You\n\nWhat is this\?[\s\S]*## Codex\n\nAn engine\.$/,
+    );
+  });
+
+  it("keeps the first query and the latest sections where it does not fit", () => {
+    const middle = Array.from(
+      { length: 50 },
+      (_, n) => `## You\n\nquery ${n} ${"x".repeat(90)}\n\n## Codex\n\nanswer ${n}\n`,
+    );
+    const text = transcriptForModel(
+      `## You\n\nthe first\n\n## Codex\n\nyes\n\n${middle.join("\n")}`,
+      1000,
+    );
+    expect(text.length).toBeLessThanOrEqual(1000);
+    expect(text).toContain("the first");
+    expect(text).toContain("answer 49");
+    expect(text).toMatch(/\[\d+ sections left out\]/);
+  });
+
+  it("says nothing of an empty conversation", () => {
+    expect(transcriptForModel(newTranscript({}), 1000)).toBe("");
+  });
+});
