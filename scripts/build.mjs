@@ -1,8 +1,16 @@
 /**
- * Bundles the host (`src/main.ts` to `dist/host.mjs`) and the scripts (`scripts/*.ts` to
- * `dist/scripts/*.mjs`). Nothing is built while no input has changed since the last time.
+ * Bundles the host (`src/main.ts` to `dist/host.mjs`) and what runs by itself (`scripts/*.ts` to
+ * `dist/scripts/*.mjs`, likewise `bench/*.bench.ts`). Nothing is built while no input has changed since the last time.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, relative } from "node:path";
 
 /**
@@ -23,7 +31,7 @@ const BANNER =
  * @returns {Promise<{ files: number, ms: number } | undefined>} undefined when all was up to date
  */
 export async function bundle(root) {
-  const entries = scriptEntries(root);
+  const entries = entriesOf(root);
   const stampPath = join(root, "dist", ".stamp.json");
   if (upToDate(root, stampPath, entries)) return undefined;
   const started = Date.now();
@@ -52,7 +60,8 @@ export async function bundle(root) {
     build({
       ...common,
       entryPoints: entries,
-      outdir: "dist/scripts",
+      outbase: root,
+      outdir: "dist",
       outExtension: { ".js": ".mjs" },
       packages: "external",
     }),
@@ -83,12 +92,15 @@ const leaveOut = {
   },
 };
 
-/** @param {string} root @returns {string[]} */
-function scriptEntries(root) {
-  return readdirSync(join(root, "scripts"))
-    .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
-    .sort()
-    .map((name) => `scripts/${name}`);
+/** @param {string} root @returns {string[]} the scripts and benchmarks */
+function entriesOf(root) {
+  const bench = existsSync(join(root, "bench")) ? readdirSync(join(root, "bench")) : [];
+  return [
+    ...readdirSync(join(root, "scripts"))
+      .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
+      .map((name) => `scripts/${name}`),
+    ...bench.filter((name) => name.endsWith(".bench.ts")).map((name) => `bench/${name}`),
+  ].sort();
 }
 
 /** @param {string} root @param {string} stampPath @param {string[]} entries */

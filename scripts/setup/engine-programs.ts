@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { OLDEST_RELEASE } from "../../src/sandbox/index.ts";
 import { cached } from "./cached.ts";
 import { candidateVersion, extractDebs, unpackDebian } from "./debs.ts";
 import { failSetup } from "./failure.ts";
@@ -23,9 +24,6 @@ const PRESENT = ["libc6", "perl", "perl-base", "adduser", "init-system-helpers",
  */
 const RUNSC_SUITES = ["trixie", "bookworm-backports"];
 
-/** The oldest gVisor release that runs without hanging; releases are named for their day. */
-const OLDEST_RUNSC = 20240729;
-
 /** Fetches dockerd, containerd and runc of the machine's own release, and runsc. Debian only. */
 export async function setUpEnginePrograms(): Promise<EnginePrograms> {
   const { codename } = await debianMachine();
@@ -49,9 +47,9 @@ async function setUpRunsc(): Promise<string> {
       const version = await candidateVersion(suite, "runsc");
       seen.push(`${suite} has ${version ?? "none"}`);
       const day = Number(/\d{8}/.exec(version ?? "")?.[0]);
-      if (day >= OLDEST_RUNSC) return await extractDebs(partial, { suite, packages: ["runsc"] });
+      if (day >= OLDEST_RELEASE) return await extractDebs(partial, { suite, packages: ["runsc"] });
     }
-    const message = `No runsc ${OLDEST_RUNSC} or newer is to be had: ${seen.join(", ")}.`;
+    const message = `No runsc ${OLDEST_RELEASE} or newer is to be had: ${seen.join(", ")}.`;
     return failSetup("missing", message, ["https://gvisor.dev/docs/user_guide/install/"]);
   });
 }

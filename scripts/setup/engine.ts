@@ -58,9 +58,13 @@ export async function useEngine(): Promise<UsedEngine> {
   return (await findGoodEngine()) ?? (await usePrivateEngine());
 }
 
-/** Finds an engine that already runs here and knows gVisor; the self-test judges it later. */
+/**
+ * Finds an engine that already runs here and knows gVisor, the one that CODEX_CHAT_ENGINE names
+ * before others; the self-test judges it later.
+ */
 export async function findGoodEngine(): Promise<UsedEngine | undefined> {
-  const found = await findEngine({ env: process.env });
+  const host = process.env["CODEX_CHAT_ENGINE"];
+  const found = await findEngine({ env: process.env, ...(host ? { host } : {}) });
   if (!found.ok) return undefined;
   const runtime = await checkRuntime(found.value);
   if (!runtime.ok) return undefined;

@@ -16,14 +16,6 @@ const SUITES = {
 /** A tested version, up to its minor number. */
 export type NeovimVersion = keyof typeof SUITES;
 
-/** Paths of programs that run as `nvim`. */
-export type Neovims = Readonly<Record<NeovimVersion, string>>;
-
-/** Fetches both versions, side by side and without touching the system. */
-export async function setUpNeovims(): Promise<Neovims> {
-  return { "0.10": await setUpNeovim("0.10"), "0.12": await setUpNeovim("0.12") };
-}
-
 /** Fetches one version into `.cache/nvim/<version>` and returns its program. */
 export async function setUpNeovim(version: NeovimVersion): Promise<string> {
   const dir = join(cacheDir, "nvim", version);
@@ -79,10 +71,4 @@ function wrapper(root: string): string {
 root=${quoted}
 VIMRUNTIME="$root/usr/share/nvim/runtime" exec "$root/usr/bin/nvim" "$@"
 `;
-}
-
-/** Tells the version that a program calls itself, such as `0.10.4`; undefined where it is none. */
-export async function neovimVersion(program: string): Promise<string | undefined> {
-  const said = await run(program, ["--version"]).catch(() => "");
-  return /^NVIM v(\d+\.\d+\.\d+)/.exec(said)?.[1];
 }

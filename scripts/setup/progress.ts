@@ -6,6 +6,9 @@ export const toStderr: Progress = (line) => {
   process.stderr.write(`codex-chat: ${line}\n`);
 };
 
+/** Steps that take longer are announced, so that nobody wonders what goes on. */
+const LONG_MS = 1_000;
+
 /** Runs a step and tells how many seconds it took, or that it failed. */
 export async function step<T>(
   progress: Progress,
@@ -14,12 +17,15 @@ export async function step<T>(
 ): Promise<T> {
   const started = performance.now();
   const seconds = () => `${((performance.now() - started) / 1000).toFixed(1)} s`;
+  const announcement = setTimeout(() => progress(`${name} …`), LONG_MS);
   try {
     const value = await work();
-    progress(`${name} (${seconds()})`);
+    progress(`${name}: ready (${seconds()})`);
     return value;
   } catch (cause) {
     progress(`${name}: failed after ${seconds()}`);
     throw cause;
+  } finally {
+    clearTimeout(announcement);
   }
 }

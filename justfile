@@ -1,0 +1,30 @@
+# The verbs of package.json, for who prefers `just` (or `npx just`).
+
+# List the verbs.
+default:
+    @just --list
+
+# Bring everything that trying and testing need into .cache.
+setup:
+    npm run setup
+
+# Bundle the host and the scripts into dist.
+build:
+    npm run build
+
+# Try the plugin; `just try "a question"` asks it.
+try *args:
+    npm run try -- {{ args }}
+
+# Lint and run all tests, or those whose path has a part: `just test src/chat`.
+test *args:
+    npm test -- {{ args }}
+
+lint:
+    npm run lint
+
+format:
+    npm run format
+
+bench *args:
+    npm run bench -- {{ args }}

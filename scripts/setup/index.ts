@@ -1,0 +1,134 @@
+/**
+ * Makes a machine ready to try, test and lint the plugin: what is not there is fetched from
+ * Debian's packages into `.cache`, and nothing else of the system is changed. Where that cannot
+ * be done, it says what is missing and how to install it.
+ *
+ * It must not know what the plugin does with the parts.
+ */
+
+import { err, ok, type Result } from "../../src/result.ts";
+import { setUpBaseImage } from "./base-image.ts";
+import { findGoodEngine, type UsedEngine, usePrivateEngine } from "./engine.ts";
+import { type SetupError, SetupFailure } from "./failure.ts";
+import { type Program, setUpLuacheck } from "./luacheck.ts";
+import { whyNotSelfServed } from "./machine.ts";
+import { whatIsMissing } from "./missing.ts";
+import { type NeovimVersion, setUpNeovim } from "./neovim.ts";
+import { findNeovim, type Neovim, onPath } from "./programs.ts";
+import { type Progress, step, toStderr } from "./progress.ts";
+
+export { type PrivateEngine, type UsedEngine, useEngine, usePrivateEngine } from "./engine.ts";
+export type { SetupError } from "./failure.ts";
+export type { Program } from "./luacheck.ts";
+export { cacheDir, checkout } from "./paths.ts";
+export type { Neovim } from "./programs.ts";
+export { type Progress, step, toStderr } from "./progress.ts";
+
+/** Which parts are wanted. */
+export type SetupParts = {
+  /** `one`: the user's own Neovim or the newest; `tested`: both versions that the tests run on. */
+  readonly neovim?: "one" | "tested";
+  readonly engine?: boolean;
+  readonly luacheck?: boolean;
+  readonly progress?: Progress;
+};
+
+/** What is ready; a part that was not asked for is undefined. */
+export type Ready = {
+  /** The programs that run as `nvim`; the oldest first. */
+  readonly neovims: readonly Neovim[];
+  readonly engine: UsedEngine | undefined;
+  /** A local base image for the sandbox's; undefined where the engine is to pull its own. */
+  readonly baseImage: string | undefined;
+  readonly luacheck: Program | undefined;
+  /** Lets go of the engine. */
+  readonly close: () => Promise<void>;
+};
+
+/**
+ * Makes the parts ready, all at once. What fails first is told, and nothing is left running.
+ */
+export async function setUp(parts: SetupParts): Promise<Result<Ready, SetupError>> {
+  const progress = parts.progress ?? toStderr;
+  const why = await whyNotSelfServed();
+  const missing = await whatIsMissing(parts, why);
+  if (missing !== undefined) return err(missing);
+  const [neovims, engine, luacheck] = await Promise.allSettled([
+    neovimsFor(parts.neovim, why === undefined, progress),
+    parts.engine === true ? step(progress, "engine with gVisor", readyEngine) : undefined,
+    parts.luacheck === true ? step(progress, "luacheck", readyLuacheck) : undefined,
+  ]);
+  const close = async () => {
+    if (engine.status === "fulfilled") await engine.value?.engine.close();
+  };
+  for (const part of [neovims, engine, luacheck]) {
+    if (part.status === "fulfilled") continue;
+    await close();
+    if (part.reason instanceof SetupFailure) return err(part.reason.error);
+    throw part.reason;
+  }
+  return ok({
+    neovims: fulfilled(neovims) ?? [],
+    engine: fulfilled(engine)?.engine,
+    baseImage: fulfilled(engine)?.baseImage,
+    luacheck: fulfilled(luacheck),
+    close,
+  });
+}
+
+/** The variables that tell tests and benchmarks what they run with. */
+export function environmentOf(ready: Ready): Record<string, string> {
+  const env: Record<string, string> = {};
+  if (ready.engine !== undefined) env["CODEX_CHAT_ENGINE"] = ready.engine.host;
+  if (ready.baseImage !== undefined) env["CODEX_CHAT_BASE_IMAGE"] = ready.baseImage;
+  for (const { program, version } of ready.neovims) {
+    env[`CODEX_CHAT_NVIM_${version.replace(".", "_")}`] = program;
+  }
+  return env;
+}
+
+/** Writes an error the way the scripts tell it: what failed, then what mends it. */
+export function formatSetupError(error: SetupError): string {
+  return [error.message, ...error.mend.map((line) => `  ${line}`)].join("\n");
+}
+
+async function neovimsFor(
+  wanted: SetupParts["neovim"],
+  selfServed: boolean,
+  progress: Progress,
+): Promise<Neovim[]> {
+  if (wanted === undefined) return [];
+  const own = wanted === "one" || !selfServed ? await findNeovim() : undefined;
+  if (own !== undefined) return [own];
+  if (wanted === "one") return [await step(progress, "Neovim 0.12", () => tested("0.12"))];
+  return await step(progress, "Neovim 0.10 and 0.12", async () => [
+    await tested("0.10"),
+    await tested("0.12"),
+  ]);
+}
+
+async function tested(version: NeovimVersion): Promise<Neovim> {
+  return { program: await setUpNeovim(version), version };
+}
+
+async function readyEngine(): Promise<{ engine: UsedEngine; baseImage: string | undefined }> {
+  const given = process.env["CODEX_CHAT_BASE_IMAGE"];
+  const found = await findGoodEngine();
+  if (found !== undefined) return { engine: found, baseImage: given };
+  const engine = await usePrivateEngine();
+  try {
+    return { engine, baseImage: given ?? (await setUpBaseImage(engine.host)) };
+  } catch (cause) {
+    await engine.close();
+    throw cause;
+  }
+}
+
+async function readyLuacheck(): Promise<Program> {
+  const own = onPath("luacheck");
+  return own === undefined ? await setUpLuacheck() : { argv: [own], env: {} };
+}
+
+function fulfilled<T>(settled: PromiseSettledResult<T>): T | undefined {
+  return settled.status === "fulfilled" ? settled.value : undefined;
+}

@@ -1,0 +1,34 @@
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { whatIsMissing } from "./missing.ts";
+
+const ALL = { neovim: "tested", engine: true, luacheck: true } as const;
+
+describe("a machine that cannot be set up privately", () => {
+  it("is told each part that it lacks, why, and commands for each", async () => {
+    vi.stubEnv("PATH", "");
+    vi.stubEnv("CODEX_CHAT_ENGINE", "unix:///nowhere/docker.sock");
+    const error = await whatIsMissing(ALL, "this is Fedora, not Debian");
+    expect(error?.message).toMatch(/Neovim 0\.10\.4.*runsc.*luacheck.*Fedora, not Debian/s);
+    const commands = error?.mend.join("\n");
+    expect(commands).toContain("apt-get install neovim");
+    expect(commands).toContain("--directfs=false");
+    expect(commands).toContain("apt-get install lua-check");
+  });
+
+  it("is told nothing about parts that are there or not wanted", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "codex-chat missing-"));
+    onTestFinished(() => rm(dir, { recursive: true, force: true }));
+    await writeFile(join(dir, "nvim"), "#!/bin/sh\necho NVIM v0.11.2\n");
+    await chmod(join(dir, "nvim"), 0o755);
+    vi.stubEnv("PATH", `${dir}:/usr/bin:/bin`);
+    expect(await whatIsMissing({ neovim: "one" }, "this is Fedora")).toBeUndefined();
+  });
+
+  it("is not asked where everything can be fetched", async () => {
+    vi.stubEnv("PATH", "");
+    expect(await whatIsMissing(ALL, undefined)).toBeUndefined();
+  });
+});

@@ -1,0 +1,60 @@
+import { runtimeSetup } from "../../src/sandbox/error.ts";
+import { findGoodEngine } from "./engine.ts";
+import type { SetupError } from "./failure.ts";
+import { findNeovim, onPath } from "./programs.ts";
+
+/** One part that is not there, and the commands that install it. */
+export type MissingPart = { readonly what: string; readonly commands: readonly string[] };
+
+const NEOVIM: MissingPart = {
+  what: "Neovim 0.10.4 or newer as nvim on PATH",
+  commands: [
+    "sudo apt-get install neovim        # Debian 13 or newer, Ubuntu 25.04 or newer",
+    "https://neovim.io/doc/install/     # elsewhere",
+  ],
+};
+
+const ENGINE: MissingPart = {
+  what: "a Docker engine that you may use, with gVisor as its runtime runsc",
+  commands: [
+    "sudo apt-get install docker.io && sudo usermod -aG docker $USER   # then log in anew",
+    "sudo apt-get install -t bookworm-backports runsc                  # Debian 12",
+    "sudo apt-get install runsc                                        # Debian 13",
+    "https://gvisor.dev/docs/user_guide/install/                       # elsewhere",
+    ...runtimeSetup("runsc").split("\n"),
+  ],
+};
+
+const LUACHECK: MissingPart = {
+  what: "luacheck on PATH",
+  commands: ["sudo apt-get install lua-check"],
+};
+
+/**
+ * Names what is wanted and not there, on a machine where it cannot be fetched for the reason
+ * `why`; undefined where all is there or can be fetched.
+ */
+export async function whatIsMissing(
+  wanted: {
+    readonly neovim?: "one" | "tested";
+    readonly engine?: boolean;
+    readonly luacheck?: boolean;
+  },
+  why: string | undefined,
+): Promise<SetupError | undefined> {
+  if (why === undefined) return undefined;
+  const missing: MissingPart[] = [];
+  if (wanted.neovim !== undefined && (await findNeovim()) === undefined) missing.push(NEOVIM);
+  if (wanted.engine === true && (await findGoodEngine()) === undefined) missing.push(ENGINE);
+  if (wanted.luacheck === true && onPath("luacheck") === undefined) missing.push(LUACHECK);
+  return missing.length === 0 ? undefined : describeMissing(missing, why);
+}
+
+/** Writes what is missing as one error with all its commands. */
+export function describeMissing(missing: readonly MissingPart[], why: string): SetupError {
+  return {
+    kind: "missing",
+    message: `This machine lacks ${missing.map(({ what }) => what).join("; ")}. On Debian as root it would be fetched privately, but ${why}. Install it with:`,
+    mend: missing.flatMap(({ commands }) => commands),
+  };
+}
