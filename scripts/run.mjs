@@ -5,7 +5,8 @@
  * Plain JavaScript without dependencies, since it runs in a fresh clone.
  */
 import { spawn } from "node:child_process";
-import { readdirSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -44,9 +45,13 @@ async function prepare() {
 }
 
 async function installPackages() {
-  const lock = modified(join(root, "package-lock.json"));
+  const lock = join(root, "package-lock.json");
   const installed = modified(join(root, "node_modules", ".package-lock.json"));
-  if (installed >= lock && installed > 0) return;
+  if (installed > 0 && installed >= modified(lock)) return;
+  // A checkout of another commit makes the lock file newer; what counts is whether it differs.
+  const stamp = join(root, "node_modules", ".installed-from");
+  const hash = createHash("sha256").update(readFileSync(lock)).digest("hex");
+  if (installed > 0 && existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
   const started = Date.now();
   // npm's own output goes to stderr: the verb's stdout stays the verb's.
   const npm = spawn("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
@@ -55,6 +60,7 @@ async function installPackages() {
   });
   const code = await exitOf(npm);
   if (code !== 0) fail(`npm ci failed (exit ${code}). Its own words are above.`);
+  writeFileSync(stamp, hash);
   say(`npm packages installed in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
