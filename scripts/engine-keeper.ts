@@ -5,13 +5,18 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { lstat, mkdir, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { takeLock } from "../src/sandbox/lock.ts";
-import { type KeeperAnswer, type KeeperOptions, RUNTIME_ARGS } from "./setup/engine.ts";
+import {
+  type ExtraRuntimes,
+  type KeeperAnswer,
+  type KeeperOptions,
+  RUNTIME_ARGS,
+} from "./setup/engine.ts";
 import { type EngineTraces, endContainers, removeLeftovers } from "./setup/leftovers.ts";
 
 /** How long dockerd may take until it answers, and until it has ended. */
@@ -28,13 +33,11 @@ let ending: Promise<void> | undefined;
 // Held until this process is gone: a successor waits until all of this one's things are.
 await takeLock(`keeper ${runDir}`);
 await removeLeftovers(traces);
+await rm(runDir, { recursive: true, force: true });
 await makeRunDir();
-await rm(join(runDir, "exec"), { recursive: true, force: true });
-await rm(join(runDir, "docker.pid"), { force: true });
 const daemon = await startDaemon();
 const answer = waitForDaemon();
 const server = createServer({ allowHalfOpen: true }, welcome);
-await rm(join(runDir, "keeper.sock"), { force: true });
 server.listen(join(runDir, "keeper.sock"));
 await once(server, "listening");
 process.stdout.on("error", () => {});
@@ -84,10 +87,7 @@ async function startDaemon() {
     "cgroup-parent": traces.cgroup,
     "exec-opts": ["native.cgroupdriver=cgroupfs"],
     "shutdown-timeout": 5,
-    runtimes: {
-      runsc: { path: options.runsc, runtimeArgs: RUNTIME_ARGS },
-      ...options.extraRuntimes,
-    },
+    runtimes: await runtimes(),
   };
   const file = join(runDir, "daemon.json");
   await writeFile(file, JSON.stringify(config));
@@ -102,6 +102,19 @@ async function startDaemon() {
     stdio: ["ignore", 2, 2],
     detached: true,
   });
+}
+
+/** dockerd writes a shell script around each runtime and does not quote its path. */
+async function runtimes(): Promise<ExtraRuntimes> {
+  const path = join(runDir, "runsc");
+  await symlink(options.runsc, path);
+  const all: ExtraRuntimes = {
+    runsc: { runtimeArgs: RUNTIME_ARGS },
+    ...options.extraRuntimes,
+  };
+  return Object.fromEntries(
+    Object.entries(all).map(([name, runtime]) => [name, { path, ...runtime }]),
+  );
 }
 
 async function waitForDaemon(): Promise<KeeperAnswer> {

@@ -37,9 +37,9 @@ export type KeeperOptions = EnginePrograms & {
   readonly extraRuntimes?: ExtraRuntimes;
 };
 
-/** Runtimes in the form of dockerd's configuration. */
+/** Runtimes in the form of dockerd's configuration; without a path they are runsc. */
 export type ExtraRuntimes = Readonly<
-  Record<string, { readonly path: string; readonly runtimeArgs: readonly string[] }>
+  Record<string, { readonly path?: string; readonly runtimeArgs: readonly string[] }>
 >;
 
 /** What the keeper tells who connects: where the daemon listens and its pid, or why it does not. */
