@@ -1,4 +1,5 @@
 import { change, type Draft, oneLine, place } from "./draft.ts";
+import { proseLines } from "./prose.ts";
 
 /** A plan as Codex updates it: always whole. */
 export type PlanUpdate = {
@@ -8,14 +9,14 @@ export type PlanUpdate = {
 
 /**
  * Shows the plan as a list with check marks: below what there is the first time in a turn, in its
- * own place from then on. SECURITY: steps are the model's words, one line each.
+ * own place from then on. SECURITY: all of it is the model's words.
  */
 export function showPlan(draft: Draft, update: PlanUpdate): void {
   const { turn } = draft.state;
   const done = update.plan.filter((step) => step.status === "completed").length;
   const lines = [`**Plan** · ${done} of ${update.plan.length} done`, ""];
-  const why = oneLine(update.explanation ?? "");
-  if (why !== "") lines.push(why, "");
+  const why = proseLines(update.explanation ?? "");
+  if (why.length > 0) lines.push(...why, "");
   for (const { step, status } of update.plan) {
     const box = status === "completed" ? "[x]" : "[ ]";
     const now = status === "inProgress" ? " · now" : "";

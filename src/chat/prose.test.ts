@@ -75,6 +75,15 @@ describe("proseLines", () => {
     expect(prose("\n\n  \na\n\n\nb\n\n")).toBe("a\n\n\nb");
   });
 
+  it("knows that a tab is narrower behind the mark of a quotation", () => {
+    expect(proseLines("a\n\n\t<details>", "> ")).toEqual(["> a", ">", "> \t\\<details>"]);
+    expect(proseLines("a\n\n\t<details>")).toEqual(["a", "", "\t<details>"]);
+  });
+
+  it("begins at the margin, so that it cannot continue a list above it", () => {
+    expect(proseLines("    <b>\n    c")).toEqual(["\\<b>", "    c"]);
+  });
+
   it("quotes every line with a prefix", () => {
     expect(proseLines("a\n\nb", "> ")).toEqual(["> a", ">", "> b"]);
   });

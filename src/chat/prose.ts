@@ -15,7 +15,7 @@ type Line =
 /** Markdown of the model as it streams in; a value that `feed` and `finish` advance. */
 export type Prose = {
   /** Put before every line but the first: `> ` inside a quotation. */
-  readonly prefix: string;
+  readonly prefix: "" | "> ";
   readonly blocks: Blocks;
   readonly line: Line;
   /** The first units of the line, enough to tell what it says. */
@@ -35,11 +35,13 @@ export type Prose = {
 
 type Draft = { -readonly [Key in keyof Prose]: Prose[Key] } & { out: string };
 
-/** Prose of which nothing has come. */
-export function newProse(prefix = ""): Prose {
+const quotation: Blocks = { containers: [{ kind: "quote" }], leaf: { kind: "none" } };
+
+/** Prose of which nothing has come; `prefix` is empty, or `> ` where it stands in a quotation. */
+export function newProse(prefix: "" | "> " = ""): Prose {
   return {
     prefix,
-    blocks: noBlocks,
+    blocks: prefix === "" ? noBlocks : quotation,
     line: { at: "start", text: "" },
     lead: "",
     letters: "",
@@ -81,7 +83,7 @@ export function finish(prose: Prose): { prose: Prose; text: string } {
 }
 
 /** `text` as prose, whole. Empty text gives no lines. */
-export function proseLines(text: string, prefix = ""): string[] {
+export function proseLines(text: string, prefix: "" | "> " = ""): string[] {
   const fed = feed(newProse(prefix), text);
   const whole = fed.text + finish(fed.prose).text;
   return whole === "" ? [] : `${prefix}${whole}`.split("\n");
@@ -90,6 +92,12 @@ export function proseLines(text: string, prefix = ""): string[] {
 /** A backslash before a line in a fence that a simple reader would take for a section's heading. */
 export function withoutRole(line: string): string {
   return line.replace(/^( {0,3})(##[ \t]+(?:You|Codex)[ \t#]*)$/, "$1\\$2");
+}
+
+/** Scans a line as it will stand, since a tab behind a prefix is narrower than at the margin. */
+function scan(draft: Draft, text: string): ScannedLine {
+  const scanned = scanLine(draft.blocks, draft.prefix + text);
+  return { ...scanned, content: Math.max(0, scanned.content - draft.prefix.length) };
 }
 
 function settle(draft: Draft): { prose: Prose; text: string } {
@@ -129,10 +137,13 @@ function grow(draft: Draft, piece: string): void {
     case "text":
       flow(draft, draft.line.rest + piece, draft.line.loose);
       return;
-    case "start":
-      draft.line = { at: "start", text: draft.line.text + piece };
+    case "start": {
+      const text = draft.line.text + piece;
+      // What stands above is not known here: behind a list, an indented line would belong to it.
+      draft.line = { at: "start", text: draft.begun ? text : text.replace(/^[ \t]+/, "") };
       begin(draft, draft.line.text);
       return;
+    }
     default:
       draft.line satisfies never;
   }
@@ -144,7 +155,7 @@ const PERHAPS_ROLE = /^ {0,3}##[ \t]+[A-Za-z]{0,5}[ \t#]*$/;
 /** Starts writing a line as soon as no further character could change what it is. */
 function begin(draft: Draft, text: string): void {
   if (NOTHING_SAID.test(text)) return;
-  const scanned = scanLine(draft.blocks, text);
+  const scanned = scan(draft, text);
   const content = text.slice(scanned.content);
   if (scanned.kind === "code") {
     if (PERHAPS_ROLE.test(text) || maybeQuote(draft, text)) return;
@@ -190,7 +201,7 @@ function endLine(draft: Draft): void {
 
 /** Writes a line that was held back to its end. */
 function wholeLine(draft: Draft, text: string): void {
-  const scanned = scanLine(draft.blocks, text);
+  const scanned = scan(draft, text);
   if (text.trim() === "") {
     // A quotation that a blank line ends is ended before anything else is written.
     if (scanned.cut) closeFence(draft);

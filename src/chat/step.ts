@@ -212,5 +212,5 @@ function subAgentDoes(kind: string): string {
 }
 
 function hookLines(fragments: readonly { readonly text: string }[]): string[] {
-  return [">", ...fragments.flatMap((fragment) => proseLines(fragment.text, "> "))];
+  return [">", ...proseLines(fragments.map((fragment) => fragment.text).join("\n\n"), "> ")];
 }

@@ -15,7 +15,7 @@ export type SaveProblem = { readonly code: string; readonly message: string };
 
 /** What a store is given. */
 export type StoreOptions = {
-  /** The conversation's file, absolute. */
+  /** The conversation's file, absolute; its directory must not be a link (see `writeAtomically`). */
   readonly path: string;
   /** The text as it is now; asked at the moment of writing. */
   readonly read: () => string;
@@ -167,8 +167,8 @@ const MENDS: Readonly<Record<string, string>> = {
   EPERM: "you may not write there: mend it with `chmod u+w`",
   EROFS: "the file system is read-only",
   ENOENT: "its directory is gone: make it again with `mkdir -p`",
-  ENOTDIR: "its directory is a file",
-  ELOOP: "its directory is a link now",
+  ENOTDIR: "its directory is a file or a link: give the directory itself",
+  ELOOP: "its directory is a link: give the directory itself",
 };
 
 function problemOf(path: string, cause: unknown): SaveProblem {

@@ -113,9 +113,13 @@ export function placeQuestions(
   questions: readonly { readonly title: string; readonly options: readonly string[] }[],
 ): void {
   if (questions.length === 0) return;
-  const lines = questions.flatMap((question) => [
-    `- ${oneLine(question.title)}`,
-    ...question.options.map((option) => `  - ${oneLine(option)}`),
+  const lines = questions.flatMap(({ title, options }) => [
+    `- ${inList(title)}`,
+    ...options.map((option) => `  - ${inList(option)}`),
   ]);
   under(draft, place(draft, ["**Questions**"]), lines);
+}
+
+function inList(text: string): string {
+  return proseLines(oneLine(text))[0] ?? "";
 }

@@ -1,0 +1,187 @@
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { writeAtomically } from "./atomic-write.ts";
+import { openStore, type SaveProblem, type StoreOptions } from "./store.ts";
+
+function atEnd(run: () => Promise<void>): void {
+  onTestFinished(run);
+}
+
+async function newDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "codex-chat-store-"));
+  atEnd(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** An open store whose time passes only when the test says so. */
+async function newStage(options: Partial<StoreOptions> = {}) {
+  const path = options.path ?? join(await newDirectory(), "chats", "chat.md");
+  const timers: { run: () => void; ms: number }[] = [];
+  const problems: (SaveProblem | undefined)[] = [];
+  const saved: number[] = [];
+  const now = { text: "" };
+  const opened = await openStore({
+    path,
+    read: () => now.text,
+    onProblem: (problem) => problems.push(problem),
+    onSaved: (revision) => saved.push(revision),
+    later: (run, ms) => {
+      const timer = { run, ms };
+      timers.push(timer);
+      return () => timers.splice(timers.indexOf(timer), 1);
+    },
+    ...options,
+  });
+  if (!opened.ok) throw new Error(opened.error.message);
+  const store = opened.value;
+  atEnd(() => store.close());
+  return {
+    path,
+    store,
+    timers,
+    problems,
+    saved,
+    type: (text: string) => {
+      now.text = text;
+      return store.changed();
+    },
+    /** Lets the time of the next timer come and its write end. */
+    tick: async () => {
+      timers.shift()?.run();
+      await store.flush();
+    },
+  };
+}
+
+describe("TranscriptStore", () => {
+  it("writes the latest text, well within a second of the first change", async () => {
+    const stage = await newStage();
+    stage.type("a");
+    stage.type("ab");
+    expect(stage.timers.map((timer) => timer.ms)).toEqual([400]);
+    await stage.tick();
+    expect(await readFile(stage.path, "utf8")).toBe("ab");
+    expect(stage.saved).toEqual([2]);
+  });
+
+  it("writes once more for what changed during a write", async () => {
+    const writes: string[] = [];
+    let finish = (): void => undefined;
+    const stage = await newStage({
+      write: (_, text) => {
+        writes.push(text);
+        return new Promise((resolve) => {
+          finish = resolve;
+        });
+      },
+    });
+    stage.type("a");
+    stage.timers.shift()?.run();
+    stage.type("b");
+    expect(writes).toEqual(["a"]);
+    const flushed = stage.store.flush();
+    finish();
+    await expect.poll(() => writes).toEqual(["a", "b"]);
+    finish();
+    expect(await flushed).toBe(true);
+    expect(stage.saved).toEqual([1, 2]);
+  });
+
+  it("reports a problem once, retries ever more slowly, and says when it is over", async () => {
+    let code: string | undefined = "ENOSPC";
+    const stage = await newStage({
+      write: async () => {
+        if (code !== undefined) throw Object.assign(new Error(code), { code });
+      },
+    });
+    stage.type("a");
+    stage.timers.shift()?.run();
+    await expect.poll(() => stage.timers.map((timer) => timer.ms)).toEqual([1000]);
+    stage.timers.shift()?.run();
+    await expect.poll(() => stage.timers.map((timer) => timer.ms)).toEqual([2000]);
+    code = "EACCES";
+    stage.timers.shift()?.run();
+    await expect.poll(() => stage.timers.map((timer) => timer.ms)).toEqual([4000]);
+    code = undefined;
+    stage.timers.shift()?.run();
+    await expect.poll(() => stage.problems.length).toBe(3);
+    expect(stage.problems.map((problem) => problem?.code)).toEqual(["ENOSPC", "EACCES", undefined]);
+    expect(stage.problems[0]?.message).toContain("the disk is full: free some space");
+    expect(stage.saved).toEqual([1]);
+  });
+
+  it("survives that its directory goes and comes again", async () => {
+    const stage = await newStage();
+    const directory = join(stage.path, "..");
+    await rename(directory, `${directory}.away`);
+    stage.type("a");
+    expect(await stage.store.flush()).toBe(false);
+    expect(stage.problems[0]).toMatchObject({ code: "ENOENT" });
+    await mkdir(directory);
+    expect(await stage.store.flush()).toBe(true);
+    expect(await readFile(stage.path, "utf8")).toBe("a");
+  });
+
+  it("writes what is left when it is closed, and releases the lock", async () => {
+    const stage = await newStage();
+    stage.type("last words");
+    await stage.store.close();
+    await stage.store.close();
+    expect(await readFile(stage.path, "utf8")).toBe("last words");
+    expect(await readdir(join(stage.path, ".."))).toEqual(["chat.md"]);
+    expect(stage.timers).toEqual([]);
+  });
+
+  it("refuses a file that is written by another", async () => {
+    const stage = await newStage();
+    const options = { path: stage.path, read: () => "", onProblem: () => undefined };
+    expect(await openStore(options)).toMatchObject({ ok: false, error: { kind: "locked" } });
+  });
+});
+
+describe("writeAtomically", () => {
+  it("keeps the mode of the file and leaves nothing beside it", async () => {
+    const directory = await newDirectory();
+    const path = join(directory, "chat.md");
+    await writeFile(path, "old");
+    await chmod(path, 0o640);
+    await writeAtomically(path, "new");
+    expect(await readFile(path, "utf8")).toBe("new");
+    expect((await stat(path)).mode & 0o777).toBe(0o640);
+    expect(await readdir(directory)).toEqual(["chat.md"]);
+  });
+
+  it("replaces a link in the file's place and does not follow it", async () => {
+    const directory = await newDirectory();
+    const victim = join(directory, "victim");
+    await writeFile(victim, "precious");
+    await symlink(victim, join(directory, "chat.md"));
+    await writeAtomically(join(directory, "chat.md"), "text");
+    expect(await readFile(victim, "utf8")).toBe("precious");
+    expect(await readFile(join(directory, "chat.md"), "utf8")).toBe("text");
+  });
+
+  it("refuses a directory that has become a link", async () => {
+    const directory = await newDirectory();
+    await mkdir(join(directory, "real"));
+    await symlink(join(directory, "real"), join(directory, "link"));
+    await expect(writeAtomically(join(directory, "link", "chat.md"), "text")).rejects.toMatchObject(
+      {
+        code: "ENOTDIR",
+      },
+    );
+  });
+});

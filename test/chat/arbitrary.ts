@@ -1,0 +1,268 @@
+import fc from "fast-check";
+import type { Item, ServerNotification } from "../../src/codex/index.ts";
+import { type PromptEvent, root, type ScenarioEvent } from "./replay.ts";
+
+const at = { threadId: "t1", turnId: "u1" };
+
+/** Text that tries to break what it is written into. */
+export const hostileText: fc.Arbitrary<string> = fc
+  .array(
+    fc.oneof(
+      { weight: 5, arbitrary: fc.constantFrom("\n", "\n\n", " ", "word", "    ", "\t") },
+      {
+        weight: 4,
+        arbitrary: fc.constantFrom(
+          ..."## You|## Codex|\n## You\n|# Codex|You\n---|```|````|~~~|`|``|> |- |1. |10) |<!--|<details>".split(
+            "|",
+          ),
+          ..."<script>|<b|</p>|---|===|***|**Asks** to run `x`|**Ran** `x`|> **Error:** y|\\|[a]: b".split(
+            "|",
+          ),
+          ..."\r|\r\n|\u001b[31m|\u001b[2K|\u0000|\u202e|\u200b|\u2028|\ud83d|👍|é| | |---|".split(
+            "|",
+          ),
+        ),
+      },
+      { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 8 }) },
+    ),
+    { maxLength: 25 },
+  )
+  .map((parts) => parts.join(""));
+
+/** Cuts `text` into pieces at the given places, wherever they fall. */
+export function cut(text: string, places: readonly number[]): string[] {
+  const ends = [...new Set(places.map((place) => place % (text.length + 1)))].toSorted(
+    (a, b) => a - b,
+  );
+  return [0, ...ends].map((start, index) => text.slice(start, ends[index] ?? text.length));
+}
+
+const places = fc.array(fc.nat(1000), { maxLength: 12 });
+
+type Streamed = {
+  readonly item: (id: string) => Item;
+  readonly deltas: (id: string) => ServerNotification[];
+  readonly begun: (id: string) => Item;
+};
+
+const message: fc.Arbitrary<Streamed> = fc.tuple(hostileText, places).map(([text, cuts]) => ({
+  begun: (id) => ({ type: "agentMessage", id, text: "" }),
+  deltas: (id) =>
+    cut(text, cuts).map((delta) => ({
+      method: "item/agentMessage/delta",
+      params: { ...at, itemId: id, delta },
+    })),
+  item: (id) => ({ type: "agentMessage", id, text }),
+}));
+
+const reasoning: fc.Arbitrary<Streamed> = fc.tuple(hostileText, places).map(([text, cuts]) => ({
+  begun: (id) => ({ type: "reasoning", id, summary: [], content: [] }),
+  deltas: (id) =>
+    cut(text, cuts).map((delta) => ({
+      method: "item/reasoning/summaryTextDelta",
+      params: { ...at, itemId: id, delta, summaryIndex: 0 },
+    })),
+  item: (id) => ({ type: "reasoning", id, summary: [text], content: [] }),
+}));
+
+const command: fc.Arbitrary<Streamed> = fc
+  .tuple(hostileText, hostileText, places, fc.nat(20), fc.constantFrom(0, 1, -1))
+  .map(([script, output, cuts, lost, exitCode]) => {
+    const item = (id: string, done: boolean): Item => ({
+      type: "commandExecution",
+      id,
+      command: `/bin/bash -lc '${script}'`,
+      cwd: root,
+      source: "agent",
+      status: done ? "completed" : "inProgress",
+      aggregatedOutput: done ? output : null,
+      exitCode: done ? exitCode : null,
+      durationMs: done ? 12 : null,
+    });
+    return {
+      begun: (id) => item(id, false),
+      // The first chunk of an output never comes as a delta.
+      deltas: (id) =>
+        cut(output.slice(lost), cuts).map((delta) => ({
+          method: "item/commandExecution/outputDelta",
+          params: { ...at, itemId: id, delta },
+        })),
+      item: (id) => item(id, true),
+    };
+  });
+
+const patch: fc.Arbitrary<Streamed> = fc
+  .tuple(hostileText, hostileText, fc.constantFrom("add", "delete", "update"))
+  .map(([path, diff, type]) => {
+    const kind = type === "update" ? ({ type, move_path: null } as const) : { type: type as "add" };
+    const item = (id: string, status: string): Item => ({
+      type: "fileChange",
+      id,
+      changes: [{ path, kind, diff }],
+      status,
+    });
+    return {
+      begun: (id) => item(id, "inProgress"),
+      deltas: () => [],
+      item: (id) => item(id, "completed"),
+    };
+  });
+
+const step: fc.Arbitrary<Streamed> = hostileText.chain((text) =>
+  fc
+    .constantFrom<(id: string) => Item>(
+      (id) => ({ type: "unknown", id, kind: text, text }),
+      (id) => ({ type: "exitedReviewMode", id, review: text }),
+      (id) => ({ type: "webSearch", id, query: text }),
+      (id) => ({ type: "hookPrompt", id, fragments: [{ text }, { text }] }),
+      (id) => ({ type: "functionCallOutput", id, name: text, output: text }),
+      (id) => ({
+        type: "mcpToolCall",
+        id,
+        server: text,
+        tool: text,
+        status: "completed",
+        arguments: { [text]: text },
+        result: { content: [{ type: "text", text }], structuredContent: null },
+      }),
+      (id) => ({
+        type: "collabAgentToolCall",
+        id,
+        tool: text,
+        status: "completed",
+        receiverThreadIds: [],
+        prompt: text,
+      }),
+    )
+    .map((item) => ({ begun: item, deltas: () => [], item })),
+);
+
+const streamed = fc.oneof(message, reasoning, command, patch, step);
+
+const started = (item: Item): ServerNotification => ({
+  method: "item/started",
+  params: { ...at, item },
+});
+const completed = (item: Item): ServerNotification => ({
+  method: "item/completed",
+  params: { ...at, item },
+});
+
+/** The end of a turn. */
+export const turnCompleted = (status = "completed"): ServerNotification => ({
+  method: "turn/completed",
+  params: { threadId: "t1", turn: { id: "u1", status, error: null } },
+});
+
+/** The query that begins a scenario. */
+export const firstPrompt: PromptEvent = {
+  type: "prompt",
+  id: "user:1",
+  mode: "start",
+  text: "Go.",
+};
+
+/** Items one after another, each as it streams and each as it is in the end alone. */
+export const sequentialItems = fc.array(streamed, { maxLength: 6 }).map((items) => ({
+  streams: items.flatMap((item, index) => [
+    started(item.begun(`i${index}`)),
+    ...item.deltas(`i${index}`),
+    completed(item.item(`i${index}`)),
+  ]),
+  wholes: items.flatMap((item, index) => [
+    started(item.begun(`i${index}`)),
+    completed(item.item(`i${index}`)),
+  ]),
+}));
+
+/** Anything Codex and the user may do, in any order: items that overlap, never begin or never end. */
+export const anyEvents: fc.Arbitrary<ScenarioEvent[]> = fc
+  .array(
+    fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc
+          .tuple(streamed, fc.nat(5), fc.nat(7))
+          .map(([item, id, parts]): ScenarioEvent[] => [
+            ...(parts & 1 ? [started(item.begun(`i${id}`))] : []),
+            ...(parts & 2 ? item.deltas(`i${id}`) : []),
+            ...(parts & 4 ? [completed(item.item(`i${id}`))] : []),
+          ]),
+      },
+      {
+        weight: 3,
+        arbitrary: fc
+          .tuple(
+            hostileText,
+            fc.nat(5),
+            fc.constantFrom("accept", "accept_session", "decline", "cancel"),
+          )
+          .map(([reason, id, decision]): ScenarioEvent[] => [
+            {
+              type: "approval_requested",
+              approval: {
+                kind: id % 2 ? "patch" : "command",
+                id: `n${id}`,
+                itemId: `i${id}`,
+                reason,
+              },
+            },
+            { type: "approval_resolved", id: `n${id ^ 1}`, decision, reason },
+          ]),
+      },
+      {
+        weight: 2,
+        arbitrary: hostileText.map((text): ScenarioEvent[] => [
+          { type: "note", text },
+          { type: "network_refused", host: text, port: 443 },
+          { type: "silence", ms: 60_000 },
+          { method: "warning", params: { threadId: null, message: text } },
+          {
+            method: "turn/plan/updated",
+            params: { ...at, explanation: text, plan: [{ step: text, status: "inProgress" }] },
+          },
+          {
+            method: "error",
+            params: { ...at, error: { message: text, codexErrorInfo: "other" }, willRetry: true },
+          },
+        ]),
+      },
+      {
+        weight: 2,
+        arbitrary: fc
+          .tuple(hostileText, fc.constantFrom("completed", "interrupted", "failed"))
+          .map(([message, status]): ScenarioEvent[] => [
+            {
+              method: "turn/completed",
+              params: {
+                threadId: "t1",
+                turn: {
+                  id: "u1",
+                  status,
+                  error: status === "failed" ? { message, codexErrorInfo: null } : null,
+                },
+              },
+            },
+          ]),
+      },
+      {
+        weight: 2,
+        arbitrary: fc
+          .tuple(hostileText, fc.constantFrom("start" as const, "steer" as const, "queue" as const))
+          .map(([text, mode]): ScenarioEvent[] => [
+            { type: "prompt", id: "?", mode, text: text.replace(/[\r\u2028]/g, "") },
+          ]),
+      },
+    ),
+    { maxLength: 12 },
+  )
+  .map((groups) => {
+    let users = 1;
+    return groups.flat().flatMap((event): ScenarioEvent[] => {
+      if (!("type" in event) || event.type !== "prompt") return [event];
+      users += 1;
+      const id = `user:${users}`;
+      const taken: Item = { type: "userMessage", id: `m${users}`, clientId: id, content: [] };
+      return event.mode === "steer" ? [{ ...event, id }, started(taken)] : [{ ...event, id }];
+    });
+  });
