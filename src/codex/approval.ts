@@ -1,0 +1,166 @@
+import { z } from "zod";
+
+/** A question that the user answers, in words of no protocol. */
+export type Approval =
+  | {
+      readonly kind: "command";
+      readonly id: string;
+      readonly itemId: string;
+      readonly command?: string;
+      readonly cwd?: string;
+      readonly reason?: string;
+      readonly network?: { readonly host: string; readonly protocol: string };
+    }
+  | {
+      readonly kind: "patch";
+      readonly id: string;
+      readonly itemId: string;
+      readonly reason?: string;
+      readonly grantRoot?: string;
+    };
+
+/** What the user may answer. */
+export type Decision = "accept" | "accept_session" | "decline" | "cancel";
+
+/** A request of the app-server: a question for the user, or one that is answered without asking. */
+export type ServerRequest =
+  | { readonly type: "approval"; readonly threadId: string; readonly approval: Approval }
+  | { readonly type: "answered"; readonly threadId?: string; readonly result: unknown }
+  | { readonly type: "refused"; readonly code: number; readonly message: string };
+
+const reason = z.string().nullish().catch(null);
+
+const CommandApproval = z.object({
+  threadId: z.string(),
+  itemId: z.string(),
+  approvalId: z.string().nullish().catch(null),
+  command: z.string().nullish().catch(null),
+  cwd: z.string().nullish().catch(null),
+  reason,
+  networkApprovalContext: z
+    .object({ host: z.string(), protocol: z.string() })
+    .nullish()
+    .catch(null),
+});
+
+const PatchApproval = z.object({
+  threadId: z.string(),
+  itemId: z.string(),
+  reason,
+  grantRoot: z.string().nullish().catch(null),
+});
+
+const METHOD_NOT_FOUND = -32601;
+const INVALID_PARAMS = -32602;
+
+/** Requests that are answered here, because this version offers no such thing to the agent. */
+const FIXED_ANSWERS: Readonly<Record<string, unknown>> = {
+  "item/tool/requestUserInput": { answers: {} },
+  "mcpServer/elicitation/request": { action: "decline", content: null, _meta: null },
+  "item/permissions/requestApproval": { permissions: {}, scope: "turn" },
+  "item/tool/call": {
+    contentItems: [{ type: "inputText", text: "The editor offers no tools." }],
+    success: false,
+  },
+};
+
+/** The requests that are known, for the contract test. */
+export const REQUEST_METHODS: readonly string[] = [
+  "item/commandExecution/requestApproval",
+  "item/fileChange/requestApproval",
+  "currentTime/read",
+  ...Object.keys(FIXED_ANSWERS),
+];
+
+/**
+ * Reads a request of the app-server. Every one gets an answer: what is not understood gets an
+ * error, because Codex would wait for ever.
+ *
+ * SECURITY: a request may be forged by a program inside. Tokens and attestations are therefore
+ * refused whoever asks (`account/chatgptAuthTokens/refresh`, `attestation/generate`): the answer
+ * would be readable inside.
+ */
+export function parseRequest(
+  id: string | number,
+  method: string,
+  params: unknown,
+  nowSeconds: number,
+): ServerRequest {
+  switch (method) {
+    case "item/commandExecution/requestApproval":
+      return commandApproval(id, params);
+    case "item/fileChange/requestApproval":
+      return patchApproval(id, params);
+    case "currentTime/read":
+      return { type: "answered", result: { currentTimeAt: nowSeconds } };
+    default:
+      if (Object.hasOwn(FIXED_ANSWERS, method))
+        return { type: "answered", ...threadIn(params), result: FIXED_ANSWERS[method] };
+      return {
+        type: "refused",
+        code: METHOD_NOT_FOUND,
+        message: `codex-chat.nvim does not answer ${method.slice(0, 100)}`,
+      };
+  }
+}
+
+function commandApproval(id: string | number, params: unknown): ServerRequest {
+  const parsed = CommandApproval.safeParse(params);
+  if (!parsed.success) return invalid(parsed.error);
+  const it = parsed.data;
+  return {
+    type: "approval",
+    threadId: it.threadId,
+    approval: {
+      kind: "command",
+      id: approvalId(id),
+      itemId: it.itemId,
+      ...(it.command == null ? {} : { command: it.command }),
+      ...(it.cwd == null ? {} : { cwd: it.cwd }),
+      ...(it.reason == null ? {} : { reason: it.reason }),
+      ...(it.networkApprovalContext == null ? {} : { network: it.networkApprovalContext }),
+    },
+  };
+}
+
+function patchApproval(id: string | number, params: unknown): ServerRequest {
+  const parsed = PatchApproval.safeParse(params);
+  if (!parsed.success) return invalid(parsed.error);
+  const it = parsed.data;
+  return {
+    type: "approval",
+    threadId: it.threadId,
+    approval: {
+      kind: "patch",
+      id: approvalId(id),
+      itemId: it.itemId,
+      ...(it.reason == null ? {} : { reason: it.reason }),
+      ...(it.grantRoot == null ? {} : { grantRoot: it.grantRoot }),
+    },
+  };
+}
+
+/** A request's id as a string; a number and a string of the same digits stay apart. */
+export function approvalId(id: string | number): string {
+  return typeof id === "number" ? `n${id}` : `s${id}`;
+}
+
+/** Codex's word for a decision; both kinds of approval have these four. */
+export function decisionResult(decision: Decision): unknown {
+  const words = {
+    accept: "accept",
+    accept_session: "acceptForSession",
+    decline: "decline",
+    cancel: "cancel",
+  };
+  return { decision: words[decision] };
+}
+
+function threadIn(params: unknown): { threadId?: string } {
+  const parsed = z.object({ threadId: z.string() }).safeParse(params);
+  return parsed.success ? { threadId: parsed.data.threadId } : {};
+}
+
+function invalid(error: z.ZodError): ServerRequest {
+  return { type: "refused", code: INVALID_PARAMS, message: z.prettifyError(error).slice(0, 500) };
+}

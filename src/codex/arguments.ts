@@ -1,0 +1,57 @@
+/** What Codex is told at its start. */
+export type AppServerOptions = {
+  /** The model's endpoint inside the sandbox, such as `http://127.0.0.1:4711/v1`. */
+  readonly modelBaseUrl: string;
+  readonly model?: string | undefined;
+  readonly effort?: string | undefined;
+  /** How long Codex waits for the next event of an answer. */
+  readonly streamIdleMs: number;
+};
+
+/** The provider's name in Codex's configuration. */
+const PROVIDER = "codex-chat";
+
+/**
+ * The arguments of `codex` that start an app-server which dials nothing but the model's endpoint.
+ *
+ * Everything travels as `-c` overrides, never as a file: the host must not write into a directory
+ * in which the agent may have put a symbolic link. Keys as of Codex 0.169.
+ */
+export function appServerArgs(options: AppServerOptions): string[] {
+  const config: Record<string, string | number | boolean> = {
+    ...(options.model === undefined ? {} : { model: options.model }),
+    ...(options.effort === undefined ? {} : { model_reasoning_effort: options.effort }),
+    model_provider: PROVIDER,
+    [`model_providers.${PROVIDER}.name`]: "codex-chat.nvim",
+    [`model_providers.${PROVIDER}.base_url`]: options.modelBaseUrl,
+    [`model_providers.${PROVIDER}.wire_api`]: "responses",
+    // The key is added on the host; Codex must neither have one nor look for one.
+    [`model_providers.${PROVIDER}.requires_openai_auth`]: false,
+    [`model_providers.${PROVIDER}.request_max_retries`]: 2,
+    [`model_providers.${PROVIDER}.stream_max_retries`]: 2,
+    [`model_providers.${PROVIDER}.stream_idle_timeout_ms`]: options.streamIdleMs,
+    // The container is the sandbox; Codex's own cannot nest in it.
+    sandbox_mode: "danger-full-access",
+    check_for_update_on_startup: false,
+    web_search: "disabled",
+    "analytics.enabled": false,
+    "feedback.enabled": false,
+    "otel.exporter": "none",
+    "history.persistence": "none",
+    // Plugins are fetched from hosts that the sandbox does not reach.
+    "features.plugins": false,
+    "features.remote_plugin": false,
+    "features.apps": false,
+    "tools.update_plan.enabled": true,
+  };
+  const overrides = Object.entries(config).flatMap(([key, value]) => [
+    "-c",
+    `${key}=${toml(value)}`,
+  ]);
+  return [...overrides, "app-server"];
+}
+
+/** A TOML value; JSON's strings are TOML's basic strings once DEL is escaped, too. */
+function toml(value: string | number | boolean): string {
+  return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
+}

@@ -1,0 +1,33 @@
+/** What a request to Codex can meet. */
+export type CodexError =
+  /** The app-server answered with an error; `code` is JSON-RPC's. */
+  | { readonly kind: "refused"; readonly code: number; readonly message: string }
+  /** The thread is not in Codex's store: it was deleted, or belongs to another CODEX_HOME. */
+  | { readonly kind: "thread_unknown"; readonly message: string }
+  /** Another app-server has the thread open for writing. */
+  | { readonly kind: "thread_busy"; readonly message: string }
+  /** The answer is not what the pinned version sends. */
+  | { readonly kind: "invalid_answer"; readonly message: string }
+  | { readonly kind: "timeout"; readonly message: string }
+  | { readonly kind: "aborted"; readonly message: string }
+  /** The connection ended before the answer came. */
+  | { readonly kind: "closed"; readonly message: string };
+
+/**
+ * Tells apart what the app-server says in words only: every error of 0.169 has code -32600.
+ * A thread without a turn is not on disk, which reads the same as one that was deleted.
+ */
+export function refusal(method: string, code: number, message: string): CodexError {
+  if (/^(no rollout found|thread not found|thread not loaded|invalid session id)/i.test(message))
+    return {
+      kind: "thread_unknown",
+      message: `Codex does not know this conversation: ${message}.`,
+    };
+  if (/already has an active writer/.test(message))
+    return {
+      kind: "thread_busy",
+      message:
+        "Another Codex has this conversation open. End it there, or start a new one with :CodexChat new.",
+    };
+  return { kind: "refused", code, message: `Codex refused ${method}: ${message}` };
+}

@@ -1,0 +1,13 @@
+/**
+ * Codex's app-server: JSON-RPC over a pair of streams, schemas of the messages in use, and the
+ * arguments that it is started with.
+ *
+ * It must not know Neovim or Docker. Every message is hostile input: see the SECURITY comments.
+ */
+export { type Approval, approvalId, type Decision } from "./approval.ts";
+export { type AppServerOptions, appServerArgs } from "./arguments.ts";
+export { type CodexClient, openCodexClient } from "./client.ts";
+export type { CodexError } from "./error.ts";
+export type { FileUpdateChange, Item } from "./item.ts";
+export type { ParamsOf, ResultOf } from "./method.ts";
+export { type ServerNotification, type TurnError, threadOf } from "./notification.ts";

@@ -1,0 +1,168 @@
+import { z } from "zod";
+
+/** Absent, null and a value of a kind that is not expected all mean "not told". */
+const text = z.string().nullish().catch(null);
+const number = z.number().nullish().catch(null);
+const strings = z.array(z.string()).catch([]);
+
+const PatchChangeKind = z.union([
+  z.object({ type: z.literal("add") }),
+  z.object({ type: z.literal("delete") }),
+  z.object({ type: z.literal("update"), move_path: text }),
+  // A kind from a later Codex still shows its diff.
+  z.object({ type: z.string() }).transform(() => ({ type: "unknown" as const })),
+]);
+
+/** One file of a patch: `diff` is raw content for add and delete, hunks for update (0.169). */
+export const FileUpdateChange = z.object({
+  path: z.string(),
+  kind: PatchChangeKind,
+  diff: z.string().catch(""),
+});
+export type FileUpdateChange = z.infer<typeof FileUpdateChange>;
+
+/** Every item kind of Codex 0.169, with the fields that are shown. */
+const KnownItem = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("userMessage"),
+    id: z.string(),
+    clientId: text,
+    content: z.array(z.unknown()).catch([]),
+  }),
+  z.object({
+    type: z.literal("agentMessage"),
+    id: z.string(),
+    text: z.string(),
+    phase: text,
+    questions: z
+      .array(z.object({ title: z.string(), options: strings }))
+      .nullish()
+      .catch(null),
+  }),
+  z.object({ type: z.literal("plan"), id: z.string(), text: z.string() }),
+  z.object({ type: z.literal("reasoning"), id: z.string(), summary: strings, content: strings }),
+  z.object({
+    type: z.literal("commandExecution"),
+    id: z.string(),
+    command: z.string(),
+    cwd: z.string().catch(""),
+    source: z.string().catch("agent"),
+    status: z.string(),
+    aggregatedOutput: text,
+    exitCode: number,
+    durationMs: number,
+  }),
+  z.object({
+    type: z.literal("fileChange"),
+    id: z.string(),
+    changes: z.array(FileUpdateChange),
+    status: z.string(),
+  }),
+  z.object({
+    type: z.literal("mcpToolCall"),
+    id: z.string(),
+    server: z.string(),
+    tool: z.string(),
+    status: z.string(),
+    arguments: z.unknown(),
+    result: z
+      .object({ content: z.array(z.unknown()).catch([]), structuredContent: z.unknown() })
+      .nullish()
+      .catch(null),
+    error: z.object({ message: z.string() }).nullish().catch(null),
+    durationMs: number,
+  }),
+  z.object({
+    type: z.literal("dynamicToolCall"),
+    id: z.string(),
+    namespace: text,
+    tool: z.string(),
+    arguments: z.unknown(),
+    status: z.string(),
+    contentItems: z.array(z.unknown()).nullish().catch(null),
+    success: z.boolean().nullish().catch(null),
+    durationMs: number,
+  }),
+  z.object({
+    type: z.literal("collabAgentToolCall"),
+    id: z.string(),
+    tool: z.string(),
+    status: z.string(),
+    receiverThreadIds: strings,
+    prompt: text,
+    model: text,
+  }),
+  z.object({
+    type: z.literal("subAgentActivity"),
+    id: z.string(),
+    kind: z.string(),
+    agentPath: z.string().catch(""),
+  }),
+  z.object({
+    type: z.literal("webSearch"),
+    id: z.string(),
+    query: z.string().catch(""),
+    action: z
+      .object({
+        type: z.string(),
+        query: text,
+        queries: z.array(z.string()).nullish().catch(null),
+        url: text,
+        pattern: text,
+      })
+      .nullish()
+      .catch(null),
+  }),
+  z.object({ type: z.literal("imageView"), id: z.string(), path: z.string() }),
+  z.object({
+    type: z.literal("imageGeneration"),
+    id: z.string(),
+    status: z.string().catch(""),
+    revisedPrompt: text,
+    savedPath: text,
+  }),
+  z.object({ type: z.literal("sleep"), id: z.string(), durationMs: z.number().catch(0) }),
+  z.object({ type: z.literal("contextCompaction"), id: z.string() }),
+  z.object({ type: z.literal("enteredReviewMode"), id: z.string(), review: z.string().catch("") }),
+  z.object({ type: z.literal("exitedReviewMode"), id: z.string(), review: z.string().catch("") }),
+  z.object({
+    type: z.literal("hookPrompt"),
+    id: z.string(),
+    fragments: z.array(z.object({ text: z.string() })).catch([]),
+  }),
+  z.object({
+    type: z.literal("functionCallOutput"),
+    id: z.string(),
+    name: z.string().catch(""),
+    namespace: text,
+    output: z.unknown(),
+  }),
+]);
+
+/** The kinds that are parsed; the contract test holds them against the binary's own schema. */
+export const ITEM_TYPES: readonly string[] = KnownItem.options.map((it) => it.shape.type.value);
+
+const AnyItem = z.looseObject({ type: z.string().catch("unknown"), id: z.string() });
+
+/**
+ * An item of a turn. One of a kind that this version does not know, or of a known kind in a form
+ * that it does not know, becomes `unknown` with whatever text it has, and is never dropped.
+ */
+export const Item = z.union([
+  KnownItem,
+  AnyItem.transform((item) => ({
+    type: "unknown" as const,
+    id: item.id,
+    kind: item.type,
+    text: textOf(item),
+  })),
+]);
+export type Item = z.infer<typeof Item>;
+
+function textOf(item: Record<string, unknown>): string {
+  for (const name of ["text", "message", "summary", "query", "command", "path"]) {
+    const value = item[name];
+    if (typeof value === "string" && value !== "") return value;
+  }
+  return "";
+}

@@ -1,0 +1,101 @@
+import { z } from "zod";
+import { Item } from "./item.ts";
+
+const Id = z.string();
+const inTurn = { threadId: Id, turnId: Id };
+const delta = { ...inTurn, itemId: Id, delta: z.string() };
+
+/** Why a turn failed; `codexErrorInfo` is a name or an object with one, and open-ended. */
+export const TurnError = z.object({
+  message: z.string(),
+  codexErrorInfo: z.unknown(),
+  additionalDetails: z.string().nullish().catch(null),
+});
+export type TurnError = z.infer<typeof TurnError>;
+
+const Turn = z.object({
+  id: Id,
+  status: z.string(),
+  error: TurnError.nullish().catch(null),
+});
+
+const Tokens = z.object({ totalTokens: z.number() });
+
+/** The params of every notification in use, by method. */
+export const NOTIFICATIONS = {
+  "turn/started": z.object({ threadId: Id, turn: Turn }),
+  "turn/completed": z.object({ threadId: Id, turn: Turn }),
+  "turn/plan/updated": z.object({
+    ...inTurn,
+    explanation: z.string().nullish().catch(null),
+    plan: z.array(z.object({ step: z.string(), status: z.string() })),
+  }),
+  "item/started": z.object({ ...inTurn, item: Item }),
+  "item/completed": z.object({ ...inTurn, item: Item }),
+  "item/agentMessage/delta": z.object(delta),
+  "item/plan/delta": z.object(delta),
+  "item/reasoning/summaryTextDelta": z.object({ ...delta, summaryIndex: z.number() }),
+  "item/reasoning/summaryPartAdded": z.object({ ...inTurn, itemId: Id, summaryIndex: z.number() }),
+  "item/reasoning/textDelta": z.object({ ...delta, contentIndex: z.number() }),
+  "item/commandExecution/outputDelta": z.object(delta),
+  "item/commandExecution/terminalInteraction": z.object({
+    ...inTurn,
+    itemId: Id,
+    processId: z.string().catch(""),
+    stdin: z.string(),
+  }),
+  "item/mcpToolCall/progress": z.object({ ...inTurn, itemId: Id, message: z.string() }),
+  "serverRequest/resolved": z.object({
+    threadId: Id,
+    requestId: z.union([z.string(), z.number()]),
+  }),
+  "thread/tokenUsage/updated": z.object({
+    ...inTurn,
+    tokenUsage: z.object({
+      total: Tokens,
+      last: Tokens,
+      modelContextWindow: z.number().nullish().catch(null),
+    }),
+  }),
+  "thread/compacted": z.object(inTurn),
+  "model/rerouted": z.object({ ...inTurn, fromModel: z.string(), toModel: z.string() }),
+  error: z.object({ ...inTurn, error: TurnError, willRetry: z.boolean() }),
+  warning: z.object({ threadId: z.string().nullish().catch(null), message: z.string() }),
+  guardianWarning: z.object({ threadId: Id, message: z.string() }),
+  configWarning: z.object({ summary: z.string(), details: z.string().nullish().catch(null) }),
+  deprecationNotice: z.object({ summary: z.string(), details: z.string().nullish().catch(null) }),
+} as const;
+
+type Known = {
+  [M in keyof typeof NOTIFICATIONS]: {
+    readonly method: M;
+    readonly params: z.infer<(typeof NOTIFICATIONS)[M]>;
+  };
+}[keyof typeof NOTIFICATIONS];
+
+/** What the app-server tells; a method that is not in use becomes `unknown`. */
+export type ServerNotification =
+  | Known
+  | { readonly method: "unknown"; readonly name: string; readonly params: unknown }
+  | { readonly method: "invalid"; readonly name: string; readonly problem: string };
+
+/**
+ * Reads a notification.
+ *
+ * SECURITY: every one may be forged by a program inside. Whatever it says is shown in the
+ * conversation; it cannot make the host do more than that.
+ */
+export function parseNotification(method: string, params: unknown): ServerNotification {
+  if (!Object.hasOwn(NOTIFICATIONS, method)) return { method: "unknown", name: method, params };
+  const known = method as keyof typeof NOTIFICATIONS;
+  const parsed = NOTIFICATIONS[known].safeParse(params);
+  if (parsed.success) return { method: known, params: parsed.data } as Known;
+  return { method: "invalid", name: method, problem: z.prettifyError(parsed.error) };
+}
+
+/** The thread that a notification is about; undefined where it is about none, or all. */
+export function threadOf(notification: ServerNotification): string | undefined {
+  if (notification.method === "unknown" || notification.method === "invalid") return undefined;
+  const { params } = notification;
+  return "threadId" in params ? (params.threadId ?? undefined) : undefined;
+}

@@ -1,0 +1,195 @@
+import { setTimeout as pause } from "node:timers/promises";
+
+/** A piece of an answer: text for the wire, or the connection's end in the middle. */
+export type Step = { readonly type: "text"; readonly text: string } | { readonly type: "cut" };
+
+/** An answer of the scripted model. */
+export type Reply = {
+  /** Set where the answer is an HTTP error instead of a stream of events. */
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly steps: (responseId: string, signal: AbortSignal) => AsyncIterable<Step>;
+};
+
+/** A part of an answer that is a stream of events; each makes items of the Responses API. */
+export type Part = (context: {
+  readonly id: string;
+  readonly signal: AbortSignal;
+}) => AsyncIterable<Step>;
+
+/** A whole answer: its parts in order, between `response.created` and `response.completed`. */
+export function reply(...parts: readonly Part[]): Reply {
+  return {
+    async *steps(responseId, signal) {
+      yield event({ type: "response.created", response: { id: responseId } });
+      for (const [n, part] of parts.entries()) yield* part({ id: `${responseId}_${n}`, signal });
+      yield event({
+        type: "response.completed",
+        response: {
+          id: responseId,
+          usage: {
+            input_tokens: 1200,
+            input_tokens_details: { cached_tokens: 0 },
+            output_tokens: 90,
+            output_tokens_details: { reasoning_tokens: 0 },
+            total_tokens: 1290,
+          },
+        },
+      });
+    },
+  };
+}
+
+/** An HTTP error with a body, as OpenAI's service words them. */
+export function httpError(
+  status: number,
+  message: string,
+  headers: Readonly<Record<string, string>> = {},
+): Reply {
+  return {
+    status,
+    headers: { "content-type": "application/json", ...headers },
+    async *steps() {
+      yield text(JSON.stringify({ error: { message, type: "error", code: null } }));
+    },
+  };
+}
+
+/** The model's words, in pieces that arrive one after another. */
+export function message(
+  words: string,
+  options: { readonly pieces?: number; readonly pauseMs?: number; readonly phase?: string } = {},
+): Part {
+  const { pieces = 8, pauseMs = 0, phase } = options;
+  return async function* ({ id, signal }) {
+    const item = {
+      type: "message",
+      role: "assistant",
+      id: `msg_${id}`,
+      ...(phase ? { phase } : {}),
+    };
+    yield event({ type: "response.output_item.added", item: { ...item, content: [] } });
+    for (const delta of cut(words, pieces)) {
+      if (pauseMs > 0) await pause(pauseMs, undefined, { signal });
+      yield event({ type: "response.output_text.delta", item_id: item.id, delta });
+    }
+    const content = [{ type: "output_text", text: words }];
+    yield event({ type: "response.output_item.done", item: { ...item, content } });
+  };
+}
+
+/** A summary of what the model thought. */
+export function reasoning(summary: string): Part {
+  return async function* ({ id }) {
+    const item = { type: "reasoning", id: `rs_${id}`, encrypted_content: "none" };
+    yield event({ type: "response.output_item.added", item: { ...item, summary: [] } });
+    yield event({
+      type: "response.reasoning_summary_part.added",
+      item_id: item.id,
+      summary_index: 0,
+    });
+    for (const delta of cut(summary, 4))
+      yield event({
+        type: "response.reasoning_summary_text.delta",
+        item_id: item.id,
+        summary_index: 0,
+        delta,
+      });
+    const done = [{ type: "summary_text", text: summary }];
+    yield event({ type: "response.output_item.done", item: { ...item, summary: done } });
+  };
+}
+
+/** Calls a function by name. */
+export function functionCall(name: string, args: object): Part {
+  return async function* ({ id }) {
+    yield event({
+      type: "response.output_item.done",
+      item: {
+        type: "function_call",
+        id: `fc_${id}`,
+        call_id: `call_${id}`,
+        name,
+        arguments: JSON.stringify(args),
+      },
+    });
+  };
+}
+
+/** Runs a shell command. */
+export function exec(cmd: string, options: { readonly yieldMs?: number } = {}): Part {
+  return functionCall("exec_command", { cmd, yield_time_ms: options.yieldMs ?? 10_000 });
+}
+
+/** Edits files by a patch in Codex's own format. */
+export function applyPatch(patch: string): Part {
+  return async function* ({ id }) {
+    yield event({
+      type: "response.output_item.done",
+      item: {
+        type: "custom_tool_call",
+        id: `ctc_${id}`,
+        call_id: `call_${id}`,
+        name: "apply_patch",
+        input: patch,
+      },
+    });
+  };
+}
+
+/** Says what is to be done next and in which state it is. */
+export function updatePlan(
+  plan: readonly { readonly step: string; readonly status: string }[],
+): Part {
+  return functionCall("update_plan", { plan });
+}
+
+/** Breaks the connection. */
+export function cutConnection(): Part {
+  return async function* () {
+    yield { type: "cut" };
+  };
+}
+
+/** Sends bytes that are no event. */
+export function garbage(bytes = "data: {not json\n\nevent: nonsense\n\n\u0000\u0001\n"): Part {
+  return async function* () {
+    yield text(bytes);
+  };
+}
+
+/** Sends nothing until the client goes away. */
+export function silence(): Part {
+  return async function* ({ signal }) {
+    if (!signal.aborted)
+      await new Promise<void>((resolve) =>
+        signal.addEventListener("abort", () => resolve(), { once: true }),
+      );
+    yield { type: "cut" };
+  };
+}
+
+/** Any event, for what the helpers above do not make. */
+export function rawEvent(data: object): Part {
+  return async function* () {
+    yield event(data);
+  };
+}
+
+function event(data: object): Step {
+  const { type } = data as { readonly type?: string };
+  return text(`event: ${type ?? "message"}\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
+function text(value: string): Step {
+  return { type: "text", text: value };
+}
+
+/** Cuts a text into pieces of about the same length, never within a character. */
+function cut(words: string, pieces: number): string[] {
+  const letters = [...words];
+  const size = Math.max(1, Math.ceil(letters.length / pieces));
+  return Array.from({ length: Math.ceil(letters.length / size) }, (_, n) =>
+    letters.slice(n * size, (n + 1) * size).join(""),
+  );
+}
