@@ -66,6 +66,11 @@ describe("sendPrompt", () => {
   });
 });
 
+it("puts a blank line below the heading where the user typed there", () => {
+  const { document } = sendPrompt(documentOf("## You\nhi\n"), "user:1");
+  expect(documentText(document)).toBe("## You\n\nhi\n\n## You\n\n");
+});
+
 describe("lastPrompt", () => {
   it("passes over headings in fences and in quotations", () => {
     const lines = ["## You", "", "```", "## You", "```", "> ## You", "- x", "  ## You"];

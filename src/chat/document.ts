@@ -146,6 +146,7 @@ export function sendPrompt(
   if (prompt === undefined) throw new Error("the document has no prompt");
   const section = document.lines.slice(prompt.start, prompt.start + prompt.count);
   while (section.length > 1 && section.at(-1)?.trim() === "") section.pop();
+  if (section.length > 1 && section[1]?.trim() !== "") section.splice(1, 0, "");
   const lines = [...document.lines.slice(0, prompt.start), ...section, "", "## You", ""];
   const blocks = new Map(document.blocks)
     .set(id, { start: prompt.start, count: section.length, gap: 0 })
