@@ -100,6 +100,7 @@ function aptConfig(dir: string, acquire: readonly string[]): string {
     "Dir::Cache::pkgcache": "",
     "Dir::Cache::srcpkgcache": "",
     "Acquire::Languages": "none",
+    "Acquire::GzipIndexes": "true",
     "Acquire::Retries": "3",
     "APT::Install-Recommends": "false",
     // The cache may lie where only root can go, and not the user that apt would switch to.

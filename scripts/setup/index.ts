@@ -9,7 +9,7 @@
 import { err, ok, type Result } from "../../src/result.ts";
 import { setUpBaseImage } from "./base-image.ts";
 import { findGoodEngine, type UsedEngine, usePrivateEngine } from "./engine.ts";
-import { type SetupError, SetupFailure } from "./failure.ts";
+import { failSetup, type SetupError, SetupFailure } from "./failure.ts";
 import { type Program, setUpLuacheck } from "./luacheck.ts";
 import { whyNotSelfServed } from "./machine.ts";
 import { whatIsMissing } from "./missing.ts";
@@ -120,7 +120,9 @@ async function readyEngine(): Promise<{ engine: UsedEngine; baseImage: string | 
     return { engine, baseImage: given ?? (await setUpBaseImage(engine.host)) };
   } catch (cause) {
     await engine.close();
-    throw cause;
+    if (cause instanceof SetupFailure) throw cause;
+    const words = cause instanceof Error ? cause.message : String(cause);
+    return failSetup("engine", `The private engine refused the base image: ${words}`, [], cause);
   }
 }
 

@@ -21,6 +21,7 @@ const ENGINE: MissingPart = {
     "sudo apt-get install -t bookworm-backports runsc                  # Debian 12",
     "sudo apt-get install runsc                                        # Debian 13",
     "https://gvisor.dev/docs/user_guide/install/                       # elsewhere",
+    "and in /etc/docker/daemon.json (Debian's runsc is /usr/bin/runsc):",
     ...runtimeSetup("runsc").split("\n"),
   ],
 };
@@ -54,7 +55,7 @@ export async function whatIsMissing(
 export function describeMissing(missing: readonly MissingPart[], why: string): SetupError {
   return {
     kind: "missing",
-    message: `This machine lacks ${missing.map(({ what }) => what).join("; ")}. On Debian as root it would be fetched privately, but ${why}. Install it with:`,
-    mend: missing.flatMap(({ commands }) => commands),
+    message: `This machine lacks ${missing.map(({ what }) => what).join("; ")}. On Debian as root all would be fetched privately, but ${why}.`,
+    mend: missing.flatMap(({ what, commands }) => [`# ${what}`, ...commands]),
   };
 }
