@@ -1,5 +1,8 @@
 # The verbs of package.json, for who prefers `just` (or `npx just`).
 
+# Arguments reach the scripts as they were typed, spaces and all.
+set positional-arguments
+
 # List the verbs.
 default:
     @just --list
@@ -14,11 +17,11 @@ build:
 
 # Try the plugin; `just try "a question"` asks it.
 try *args:
-    npm run try -- {{ args }}
+    npm run try -- "$@"
 
 # Lint and run all tests, or those whose path has a part: `just test src/chat`.
 test *args:
-    npm test -- {{ args }}
+    npm test -- "$@"
 
 lint:
     npm run lint
@@ -27,4 +30,4 @@ format:
     npm run format
 
 bench *args:
-    npm run bench -- {{ args }}
+    npm run bench -- "$@"
