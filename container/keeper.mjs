@@ -33,8 +33,10 @@ server.on("error", (error) => {
   process.exit(1);
 });
 rmSync(socketPath, { force: true });
-server.listen(socketPath);
+// The host waits for this word, so that a relay never comes before there is a socket.
+server.listen(socketPath, () => process.stdout.write("ready\n"));
 
+process.stdout.on("error", () => {});
 process.on("SIGTERM", end);
 process.on("SIGINT", end);
 

@@ -1,7 +1,10 @@
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import type Docker from "dockerode";
 import { z } from "zod";
+import { demux } from "./demux.ts";
 import type { Engine } from "./engine.ts";
 import { engineFault } from "./error.ts";
 
@@ -49,10 +52,49 @@ export async function removeContainer(engine: Engine, id: string): Promise<void>
   }
 }
 
+/** What a container's first process writes; both streams must be read, and end with `close`. */
+export type AttachedOutput = {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly close: () => void;
+};
+
+/** Attaches to a created container's output, before it is started, so that nothing is missed. */
+export async function attachOutput(container: Docker.Container): Promise<AttachedOutput> {
+  const how = { stream: true, hijack: true, stdout: true, stderr: true };
+  const socket = (await container.attach(how)) as unknown as Socket;
+  socket.on("error", () => {});
+  const { stdout, stderr } = demux(socket);
+  return { stdout, stderr, close: () => socket.destroy() };
+}
+
 /** How a container's life ended, as seen from here. */
 export type ContainerEnd =
   | { readonly reason: "exited"; readonly exitCode: number | null }
   | { readonly reason: "engine_lost" };
+
+/**
+ * Resolves when the kernel has killed something in the container for want of memory; else stays
+ * pending. Under gVisor that is no clean end: the kernel picks one of its helper processes, and
+ * the program that it carried hangs for ever (runsc 20240729), so somebody must act on it.
+ */
+export function containerOutOfMemory(
+  engine: Engine,
+  id: string,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const filters = { container: [id], event: ["oom"] };
+    engine.docker.getEvents({ filters, abortSignal: signal }).then(
+      (events) => {
+        // The end of the stream is the engine's, which `containerEnd` sees as well.
+        events.on("error", () => {});
+        events.once("data", () => resolve());
+      },
+      () => {},
+    );
+  });
+}
 
 const WaitResult = z.object({ StatusCode: z.number() });
 

@@ -15,11 +15,12 @@ export {
   imageTag,
   type SandboxImage,
 } from "./image.ts";
+export type { SandboxEnd } from "./life.ts";
 export { isAlive, type Owner, ownOwner } from "./owner.ts";
 export type { ExecOptions, ProcessExit, SandboxProcess } from "./process.ts";
 export { PROTECTED_NAMES } from "./project.ts";
 export { type CheckedRuntime, checkRuntime, OLDEST_RELEASE } from "./runtime.ts";
-export { openSandbox, type Sandbox, type SandboxEnd, type SandboxOptions } from "./sandbox.ts";
+export { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox.ts";
 export { type SelfTestOptions, type SelfTestReport, selfTest } from "./self-test.ts";
 export { allowedEnv, KEEPER_SOCKET, type Limits } from "./spec.ts";
 export { sweep } from "./sweep.ts";

@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import { z } from "zod";
 import { err, ok, type Result } from "../result.ts";
-import { findContainer, removeContainer } from "./container.ts";
+import { type AttachedOutput, attachOutput, findContainer, removeContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import { containerFailure, type SandboxError } from "./error.ts";
 import type { GuardedFile } from "./guard.ts";
@@ -33,6 +33,9 @@ export type Running = {
   readonly guarded: readonly GuardedFile[];
   readonly notes: readonly string[];
 };
+
+/** How long the keeper may take until it listens; it takes 0.3 s on two shared cores. */
+const READY_MS = 30_000;
 
 const Guarded = z.array(z.object({ name: z.string(), identity: z.string() }));
 
@@ -86,16 +89,43 @@ export function openingFailure(cause: unknown, what: string, opening: Opening): 
 async function start(opening: Opening): Promise<Result<Running, SandboxError>> {
   const { engine, spec, signal, name, project } = opening;
   try {
-    const container = await engine.docker.createContainer({
-      ...containerOptions(spec),
-      ...(signal === undefined ? {} : { abortSignal: signal }),
-    });
+    // Not abortable: the engine goes on creating, and the container would be left behind.
+    const container = await engine.docker.createContainer(containerOptions(spec));
+    signal?.throwIfAborted();
+    const keeper = await attachOutput(container);
     await container.start();
+    const fault = await keeperFault(keeper, signal);
+    if (fault !== undefined) throw new Error(fault);
     return ok({ container, joined: false, guarded: project.guarded, notes: [] });
   } catch (cause) {
     await removeContainer(engine, name).catch(() => {});
     signal?.throwIfAborted();
     return err(openingFailure(cause, "Starting the sandbox", opening));
+  }
+}
+
+/** Undefined once the keeper has said that it is ready; else why it is not. */
+async function keeperFault(
+  keeper: AttachedOutput,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const late = AbortSignal.timeout(READY_MS);
+  const stop = signal === undefined ? late : AbortSignal.any([signal, late]);
+  stop.addEventListener("abort", keeper.close, { once: true });
+  let said = "";
+  keeper.stderr.on("data", (chunk: Buffer) => {
+    said = (said + chunk.toString("utf8")).slice(-500);
+  });
+  try {
+    // SECURITY: nothing but the keeper runs yet, so this word can only be its own.
+    for await (const chunk of keeper.stdout) {
+      if ((chunk as Buffer).toString("utf8").includes("ready")) return undefined;
+    }
+    if (late.aborted) return `its keeper was not ready within ${READY_MS / 1000} s`;
+    return `its keeper ended at once${said === "" ? "" : `: ${said.trim()}`}`;
+  } finally {
+    stop.removeEventListener("abort", keeper.close);
+    keeper.close();
   }
 }
 

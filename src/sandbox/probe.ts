@@ -33,29 +33,34 @@ printf %s "$control" > "$tree/${PROBE.control}" || echo "control=unwritten"
 cd "$tree" || exit 1
 
 try() { name=$1; shift; "$@" >/dev/null 2>&1 </dev/null; echo "tried=$name:$?"; }
-# Each attack that gets the chance leaves a file in the guarded directory or changes the file.
-harm='harm() { echo x > "$1/${PROBE.guardedDir}/harm"; echo x > "$1/${PROBE.guardedFile}"; rm -rf "$1/${PROBE.guardedDir}/${PROBE.canary}"; }; '
-guarded="${PROBE.guardedDir} ${PROBE.guardedFile}"
-as_root() { name=$1; shift; try "$name" unshare -Urm sh -c "$harm$*"; }
+# The attacks' own shells get the tree as a variable, because its path has a space in it. Each
+# leaves a file in the guarded directory or changes the guarded file where it gets the chance.
+export tree dir=${PROBE.guardedDir} file=${PROBE.guardedFile}
+harm='harm() { echo x > "$1/$dir/harm"; echo x > "$1/$file"; rm -rf "$1/$dir/${PROBE.canary}"; [ -e "$1/$dir/harm" ]; }; '
+both='both() { "$@" "$tree/$dir"; "$@" "$tree/$file"; }; '
+as_user() { name=$1; shift; try "$name" sh -c "$harm$both$*"; }
+as_root() { name=$1; shift; try "$name" unshare -Urm sh -c "$harm$both$*"; }
 
-try direct sh -c "$harm harm ."
-try rename mv ${PROBE.guardedDir} ${PROBE.moved}
-try rename-file mv ${PROBE.guardedFile} ${PROBE.moved}-file
-try remove rm -rf ${PROBE.guardedDir} ${PROBE.guardedFile}
-try link sh -c "ln ${PROBE.guardedFile} linked && echo x > linked"
-as_root remount "for it in $guarded; do mount -o remount,rw $tree/\\$it; done; harm ."
-as_root remount-bind "for it in $guarded; do mount -o remount,bind,rw $tree/\\$it; done; harm ."
-as_root unmount "for it in $guarded; do umount $tree/\\$it; done; harm $tree; mv ${PROBE.guardedDir} ${PROBE.moved}"
-as_root unmount-lazy "for it in $guarded; do umount -l $tree/\\$it; done; harm $tree"
-as_root unmount-tree "umount -l $tree; harm $tree"
-as_root bind "mkdir -p /tmp/b; mount --bind $tree /tmp/b; harm /tmp/b"
-as_root rbind "mkdir -p /tmp/r; mount --rbind $tree /tmp/r; umount -l /tmp/r/${PROBE.guardedDir}; umount -l /tmp/r/${PROBE.guardedFile}; harm /tmp/r"
-as_root bind-guarded "mkdir -p /tmp/g; mount --bind $tree/${PROBE.guardedDir} /tmp/g; mount -o remount,rw /tmp/g; mount -o remount,bind,rw /tmp/g; echo x > /tmp/g/harm"
-as_root move "mkdir -p /tmp/m; mount --move $tree/${PROBE.guardedDir} /tmp/m; harm $tree"
-as_root root-bind "mkdir -p /tmp/s; mount --bind / /tmp/s; harm /tmp/s$tree"
-as_root chroot "mkdir -p /tmp/c; mount --rbind / /tmp/c; chroot /tmp/c sh -c 'umount -l $tree/${PROBE.guardedDir}; echo x > $tree/${PROBE.guardedDir}/harm'"
-as_root proc-root "harm /proc/1/root$tree; harm /proc/self/root$tree"
-as_root mknod "mknod $tree/device b 8 0; mknod $tree/${PROBE.guardedDir}/device b 8 0"
+as_user direct 'harm .'
+as_user rename 'mv "$dir" ${PROBE.moved}'
+as_user rename-file 'mv "$file" ${PROBE.moved}-file'
+as_user rename-over 'echo x > other && mv other "$file"'
+as_user remove 'rm -rf "$dir" "$file"'
+as_user link 'ln "$file" linked && echo x > linked'
+as_root remount 'both mount -o remount,rw; harm .'
+as_root remount-bind 'both mount -o remount,bind,rw; harm .'
+as_root unmount 'both umount; harm "$tree"; mv "$dir" ${PROBE.moved}'
+as_root unmount-lazy 'both umount -l; harm "$tree"'
+as_root unmount-tree 'umount -l "$tree"; harm "$tree"'
+as_root bind 'mkdir -p /tmp/b; mount --bind "$tree" /tmp/b; harm /tmp/b'
+as_root rbind 'mkdir -p /tmp/r; mount --rbind "$tree" /tmp/r; umount -l "/tmp/r/$dir"; umount -l "/tmp/r/$file"; harm /tmp/r'
+as_root bind-guarded 'mkdir -p /tmp/g; mount --bind "$tree/$dir" /tmp/g; mount -o remount,rw /tmp/g; mount -o remount,bind,rw /tmp/g; echo x > /tmp/g/harm'
+as_root move 'mkdir -p /tmp/m; mount --move "$tree/$dir" /tmp/m; harm "$tree"'
+as_root root-bind 'mkdir -p /tmp/s; mount --bind / /tmp/s; harm "/tmp/s$tree"'
+as_root chroot 'mkdir -p /tmp/c; mount --rbind / /tmp/c; chroot /tmp/c sh -c "umount -l \\"\\$tree/\\$dir\\"; echo x > \\"\\$tree/\\$dir/harm\\""'
+as_root proc-root 'harm "/proc/1/root$tree"; harm "/proc/self/root$tree"'
+as_root nested 'unshare -Urm sh -c "umount -l \\"\\$tree/\\$dir\\"; mount -o remount,rw \\"\\$tree/\\$dir\\"; echo x > \\"\\$tree/\\$dir/harm\\""'
+as_root mknod 'mknod "$tree/device" b 8 0; mknod "$tree/$dir/device" b 8 0'
 echo "done=1"
 `;
 

@@ -98,6 +98,7 @@ function attach(exec: Docker.Exec, socket: Socket): SandboxProcess {
   });
   const kill = () => {
     killed = true;
+    stdin.destroy();
     socket.end();
     socket.destroy();
   };

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { basename } from "node:path";
 import { err, ok, type Result } from "../result.ts";
-import { containerEnd, containerLock, removeContainer } from "./container.ts";
+import { containerLock, removeContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import type { SandboxError } from "./error.ts";
 import { type Guard, watchGuarded } from "./guard.ts";
@@ -17,6 +17,7 @@ import {
 } from "./join.ts";
 import { LABELS } from "./labels.ts";
 import { dropLease, writeLease } from "./lease.ts";
+import { type SandboxEnd, watchLife } from "./life.ts";
 import { takeLock } from "./lock.ts";
 import { type Owner, ownerLabel } from "./owner.ts";
 import { type ExecOptions, type SandboxProcess, startProcess } from "./process.ts";
@@ -56,20 +57,6 @@ export type SandboxOptions = {
   readonly keeper?: { readonly firstMs?: number; readonly idleMs?: number };
   readonly signal?: AbortSignal;
 };
-
-/** Why a sandbox is no longer usable. */
-export type SandboxEnd =
-  /** The container ended: the keeper gave up, it was removed, or it ran out of memory (137). */
-  | { readonly reason: "exited"; readonly exitCode: number | null }
-  /**
-   * A protected file was replaced on the host (saved by renaming, another branch checked out), so
-   * that the new one was writable inside; the container was removed at once. `name` is the file.
-   */
-  | { readonly reason: "protection_lost"; readonly name: string }
-  /** The connection to the engine broke. */
-  | { readonly reason: "engine_lost" }
-  /** It was released or removed from here. */
-  | { readonly reason: "released" };
 
 /** A project's running container, shared with other hosts on the same project. */
 export type Sandbox = {
@@ -222,26 +209,23 @@ export function projectHash(root: string, stateDir: string): string {
 function present(opening: Opening, running: Running, guard: Guard, codexHome: string): Sandbox {
   const { engine, owner, project, name, stateDir } = opening;
   const { container } = running;
-  const watching = new AbortController();
-  let settleReleased: (end: SandboxEnd) => void = () => {};
-  const released = new Promise<SandboxEnd>((resolve) => {
-    settleReleased = resolve;
+  const life = watchLife(engine, container, guard);
+  const processes = new Set<SandboxProcess>();
+  // The engine does not end the streams of what ran in a container that it removed (20.10).
+  void life.ended.then(() => {
+    for (const process of processes) process.kill();
   });
-  // Removed at once, and only then reported: until it is gone, the agent could write the file.
-  const unprotected = guard.lost.then(async (lost): Promise<SandboxEnd> => {
-    await removeContainer(engine, container.id).catch(() => {});
-    return { reason: "protection_lost", name: lost };
-  });
-  const ended = containerEnd(container, watching.signal).then(async (end): Promise<SandboxEnd> => {
-    // The removal above ends the container too; its reason is the one to tell.
-    const isLost = await Promise.race([guard.lost.then(() => true), false]);
-    return isLost ? unprotected : end;
-  });
-  const died = Promise.race([released, unprotected, ended]);
-  void died.then(() => guard.close());
+  const exec = async (what: ExecOptions) => {
+    const started = await startProcess(container, { cwd: project.root, ...what });
+    if (!started.ok) return started;
+    const process = started.value;
+    processes.add(process);
+    void process.exited.then(() => processes.delete(process));
+    if (life.hasEnded()) process.kill();
+    return started;
+  };
   const leave = async (othersStay: boolean): Promise<void> => {
-    settleReleased({ reason: "released" });
-    watching.abort();
+    life.release();
     using _lock = await takeLock(containerLock(engine, name));
     await dropLease(stateDir, owner);
     if (othersStay && (await otherHolders(opening)) > 0) return;
@@ -261,8 +245,8 @@ function present(opening: Opening, running: Running, guard: Guard, codexHome: st
     protectedNames: running.guarded.map((it) => it.name),
     notes: [...project.notes, ...running.notes],
     joined: running.joined,
-    exec: (exec) => startProcess(container, { cwd: project.root, ...exec }),
-    died,
+    exec,
+    died: life.ended,
     release,
     remove: async () => {
       leaving ??= leave(false);

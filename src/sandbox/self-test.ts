@@ -1,14 +1,12 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readFile, realpath, rm, stat } from "node:fs/promises";
-import type { Socket } from "node:net";
 import { release as hostRelease } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { err, ok, type Result } from "../result.ts";
-import { containerEnd, removeContainer } from "./container.ts";
-import { demux } from "./demux.ts";
+import { attachOutput, containerEnd, removeContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import { containerFailure, runtimeSetup, type SandboxError } from "./error.ts";
 import { LABELS } from "./labels.ts";
@@ -144,8 +142,8 @@ async function runContainer(
   const abort = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   let id: string | undefined;
   try {
-    const container = await engine.docker.createContainer({
-      ...containerOptions({
+    const container = await engine.docker.createContainer(
+      containerOptions({
         image: image.id,
         runtime: runtime.name,
         ...containerUser(engine, { uid, gid }),
@@ -163,19 +161,11 @@ async function runContainer(
         workingDir: "/",
         entrypoint,
       }),
-      abortSignal: abort,
-    });
+    );
     id = container.id;
-    const attached = await container.attach({
-      stream: true,
-      hijack: true,
-      stdout: true,
-      stderr: true,
-    });
-    const socket = attached as unknown as Socket;
-    socket.on("error", () => {});
-    abort.addEventListener("abort", () => socket.destroy(), { once: true });
-    const { stdout, stderr } = demux(socket);
+    abort.throwIfAborted();
+    const { stdout, stderr, close } = await attachOutput(container);
+    abort.addEventListener("abort", close, { once: true });
     stderr.resume();
     const output = readBounded(stdout);
     const ended = containerEnd(container, abort);

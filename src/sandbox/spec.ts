@@ -55,7 +55,7 @@ export function containerUser(
   engine: Pick<Engine, "rootless">,
   user: { readonly uid: number; readonly gid: number },
 ): { readonly uid: number; readonly gid: number } {
-  return engine.rootless ? { uid: 0, gid: 0 } : user;
+  return engine.rootless ? { uid: 0, gid: 0 } : { uid: user.uid, gid: user.gid };
 }
 
 /**

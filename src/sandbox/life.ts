@@ -1,0 +1,60 @@
+import type Docker from "dockerode";
+import { containerEnd, containerOutOfMemory, removeContainer } from "./container.ts";
+import type { Engine } from "./engine.ts";
+import type { Guard } from "./guard.ts";
+
+/** Why a sandbox is no longer usable. */
+export type SandboxEnd =
+  /** The container ended: the keeper gave up, or it was removed from elsewhere (137). */
+  | { readonly reason: "exited"; readonly exitCode: number | null }
+  /**
+   * A protected file was replaced on the host (saved by renaming, another branch checked out), so
+   * that the new one was writable inside; the container was removed at once. `name` is the file.
+   */
+  | { readonly reason: "protection_lost"; readonly name: string }
+  /** Something in it was killed for want of memory, after which programs hang; it was removed. */
+  | { readonly reason: "out_of_memory" }
+  /** The connection to the engine broke. */
+  | { readonly reason: "engine_lost" }
+  /** It was released or removed from here. */
+  | { readonly reason: "released" };
+
+/** A container's life as one host sees it. */
+export type Life = {
+  /** Resolves once, with the first reason; never rejects. */
+  readonly ended: Promise<SandboxEnd>;
+  readonly hasEnded: () => boolean;
+  /** Ends the watch because this host lets go of the container. */
+  readonly release: () => void;
+};
+
+/** Watches over a running container, and removes it where it must not go on. */
+export function watchLife(engine: Engine, container: Docker.Container, guard: Guard): Life {
+  const watching = new AbortController();
+  let cause: SandboxEnd | undefined;
+  let settle: (end: SandboxEnd) => void = () => {};
+  const ended = new Promise<SandboxEnd>((resolve) => {
+    settle = resolve;
+  });
+  // The first cause stands: a removal from here must not be reported as the container's own exit.
+  const finish = async (end: SandboxEnd, before: () => Promise<void>): Promise<void> => {
+    if (cause !== undefined) return;
+    cause = end;
+    guard.close();
+    await before().catch(() => {});
+    watching.abort();
+    settle(end);
+  };
+  const remove = () => removeContainer(engine, container.id);
+  const nothing = async () => {};
+  void guard.lost.then((name) => finish({ reason: "protection_lost", name }, remove));
+  void containerOutOfMemory(engine, container.id, watching.signal).then(() =>
+    finish({ reason: "out_of_memory" }, remove),
+  );
+  void containerEnd(container, watching.signal).then((end) => finish(end, nothing));
+  return {
+    ended,
+    hasEnded: () => cause !== undefined,
+    release: () => void finish({ reason: "released" }, nothing),
+  };
+}

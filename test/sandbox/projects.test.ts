@@ -1,0 +1,138 @@
+import { mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { openSandbox } from "../../src/sandbox/index.ts";
+import {
+  exists,
+  git,
+  must,
+  open,
+  options,
+  own,
+  refused,
+  repository,
+  SLOW,
+  scratchDir,
+  sh,
+  testEngine,
+  testImage,
+} from "./support.ts";
+
+const engine = await testEngine();
+const image = await testImage(engine);
+
+describe("openSandbox", SLOW, () => {
+  it.each(["with space", "ünïcødé-日本", "colon:ro", "quote'\"$HOME`id`", "comma,readonly"])(
+    "mounts a project named %s at its own path",
+    async (name) => {
+      const root = await repository(name);
+      const sandbox = await open(engine, await options(image, root));
+      const { stdout } = await sh(sandbox, 'pwd; echo hello > "a b"; git status --short');
+      expect(stdout).toBe(`${root}\n?? "a b"\n`);
+      expect(await readFile(join(root, "a b"), "utf8")).toBe("hello\n");
+      expect((await sh(sandbox, "echo x > .git/config")).exitCode).not.toBe(0);
+    },
+  );
+
+  it("lets git work in a worktree, and write in neither git directory", async () => {
+    const main = await repository("main");
+    const tree = join(dirname(main), "tree");
+    await own(dirname(main));
+    await git(main, "worktree", "add", "-q", tree);
+    const sandbox = await open(engine, await options(image, tree));
+    const log = await sh(
+      sandbox,
+      "git log --oneline | wc -l; git status --porcelain; git branch --show-current",
+    );
+    expect(log).toMatchObject({ stdout: "1\ntree\n", stderr: "", exitCode: 0 });
+    const attack = await sh(
+      sandbox,
+      'echo "gitdir: /tmp" > .git; rm -f .git; mv .git x; echo x > "$1/.git/config"; ls "$1"',
+      main,
+    );
+    expect(attack.stdout).toBe("");
+    expect(await git(tree, "status", "--porcelain")).toBe("");
+  });
+
+  it("works where there is no git at all", async () => {
+    const root = await scratchDir("plain");
+    const sandbox = await open(engine, await options(image, root));
+    expect(sandbox.protectedNames).toEqual([]);
+    expect((await sh(sandbox, "echo 1 > x; ls")).stdout).toBe("x\n");
+  });
+
+  it("notes a protected name that is a link, and mounts nothing of its target", async () => {
+    const root = await repository();
+    const secret = await scratchDir("secret");
+    await writeFile(join(secret, "key"), "k");
+    await symlink(secret, join(root, ".vscode"));
+    const sandbox = await open(engine, await options(image, root));
+    expect(sandbox.notes.join()).toContain(".vscode is a symbolic link");
+    expect((await sh(sandbox, "cat .vscode/key")).exitCode).toBe(1);
+  });
+
+  it.each([
+    ["the root directory", "/"],
+    ["the home directory", homedir()],
+  ])("refuses %s and starts nothing", async (_name, root) => {
+    const how = await options(image, root, { home: homedir() });
+    expect(refused(await openSandbox(engine, how)).kind).toBe("project_refused");
+  });
+
+  it("refuses a project that holds its own state directory", async () => {
+    const root = await repository();
+    const how = await options(image, root, { stateDir: join(root, "state") });
+    const error = refused(await openSandbox(engine, how));
+    expect(error.kind).toBe("project_refused");
+    expect(error.message).toContain("must not reach");
+  });
+
+  it("says that the image is gone", async () => {
+    const gone = { id: `sha256:${"0".repeat(64)}`, tag: "codex-chat:gone" };
+    const error = refused(await openSandbox(engine, await options(gone, await repository())));
+    expect(error).toMatchObject({ kind: "image_missing", image: "codex-chat:gone" });
+  });
+
+  it("says that the runtime is unknown, and leaves no lease behind", async () => {
+    const how = await options(image, await repository(), { runtime: "no-such-runtime" });
+    expect(refused(await openSandbox(engine, how)).kind).toBe("no_runtime");
+    const again = must(await openSandbox(engine, { ...how, runtime: "runsc" }));
+    expect(again.joined).toBe(false);
+    await again.release();
+    expect(await exists(engine, again.name)).toBe(false);
+  });
+
+  it("ends the sandbox when a protected file is replaced on the host", async () => {
+    const root = await repository();
+    await writeFile(join(root, ".envrc"), "export A=1\n");
+    await own(join(root, ".envrc"));
+    const sandbox = await open(engine, await options(image, root));
+    // An attacker inside waits for the moment at which the file becomes writable.
+    const attack = must(
+      await sandbox.exec({ argv: ["sh", "-c", "while sleep 0.01; do echo evil > .envrc; done"] }),
+    );
+    attack.stdout.resume();
+    attack.stderr.resume();
+    await mkdir(join(root, "tmp"));
+    await writeFile(join(root, "tmp/new"), "export A=2\n");
+    await rename(join(root, "tmp/new"), join(root, ".envrc"));
+    expect(await sandbox.died).toEqual({ reason: "protection_lost", name: ".envrc" });
+    expect(await exists(engine, sandbox.id)).toBe(false);
+  });
+
+  it("does not join a container whose protected file was replaced while nobody watched", async () => {
+    const root = await repository();
+    await writeFile(join(root, ".envrc"), "old");
+    const how = await options(image, root);
+    const first = await open(engine, how);
+    await writeFile(join(root, ".envrc"), "in place");
+    expect(await Promise.race([first.died, Promise.resolve("lives")])).toBe("lives");
+    await rename(join(root, ".envrc"), join(root, "elsewhere"));
+    await first.died;
+    await writeFile(join(root, ".envrc"), "new");
+    const second = await open(engine, how);
+    expect(second.joined).toBe(false);
+    expect((await sh(second, "echo x > .envrc")).exitCode).not.toBe(0);
+  });
+});
