@@ -61,6 +61,21 @@ export async function ensureImage(
   return found(await inspectImage(engine, tag, signal), tag);
 }
 
+/**
+ * Returns the image that `ensureImage` would give, where the engine has it; builds nothing.
+ *
+ * Errors: `container_failed`. Rejects with `signal.reason`.
+ */
+export async function findImage(
+  engine: Engine,
+  options: Pick<ImageOptions, "containerDir" | "codex" | "baseImage" | "signal">,
+): Promise<Result<SandboxImage | undefined, SandboxError>> {
+  const files = await contextFiles(options.containerDir);
+  const base = options.baseImage ?? DEFAULT_BASE_IMAGE;
+  const tag = imageTag(contextHash(files, options.codex.version, base));
+  return inspectImage(engine, tag, options.signal);
+}
+
 /** The tag for a hash of an image's content: twelve digits tell versions apart. */
 export function imageTag(contextHash: string): string {
   return `${REPOSITORY}:${contextHash.slice(0, 12)}`;

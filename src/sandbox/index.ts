@@ -11,11 +11,12 @@ export type { SandboxError, SelfTestPart } from "./error.ts";
 export {
   DEFAULT_BASE_IMAGE,
   ensureImage,
+  findImage,
   type ImageOptions,
   imageTag,
   type SandboxImage,
 } from "./image.ts";
-export type { SandboxEnd } from "./life.ts";
+export { describeEnd, type SandboxEnd } from "./life.ts";
 export { isAlive, type Owner, ownOwner } from "./owner.ts";
 export type { ExecOptions, ProcessExit, SandboxProcess } from "./process.ts";
 export { PROTECTED_NAMES } from "./project.ts";

@@ -19,6 +19,40 @@ export type SandboxEnd =
   /** It was released or removed from here. */
   | { readonly reason: "released" };
 
+/** Says to the user why a sandbox ended, and what to do about it. */
+export function describeEnd(end: SandboxEnd): { readonly message: string; readonly mend: string } {
+  const again = "Send again: the sandbox is then started anew.";
+  switch (end.reason) {
+    case "exited":
+      return { message: `The sandbox ended${exitText(end.exitCode)}.`, mend: again };
+    case "protection_lost":
+      return {
+        message: `The sandbox was ended because ${end.name} was replaced on this machine: its protection holds only for the file that was there when the sandbox started.`,
+        mend: again,
+      };
+    case "out_of_memory":
+      return {
+        message: "The sandbox ran out of memory and was ended.",
+        mend: `${again} Its limit is sandbox.memory in the configuration.`,
+      };
+    case "engine_lost":
+      return {
+        message: "The connection to the container engine broke.",
+        mend: `sudo systemctl status docker\n${again}`,
+      };
+    case "released":
+      return { message: "The sandbox was stopped.", mend: again };
+    default:
+      return end satisfies never;
+  }
+}
+
+function exitText(code: number | null): string {
+  if (code === 0) return " because no relay was connected to it any more";
+  if (code === 137) return ": it was killed or removed";
+  return code === null ? "" : ` with exit code ${code}`;
+}
+
 /** A container's life as one host sees it. */
 export type Life = {
   /** Resolves once, with the first reason; never rejects. */
