@@ -54,13 +54,39 @@ const ADVICE: Readonly<Record<string, string>> = {
  */
 export function failureOf(error: TurnError, retryAfterMs?: number): Failure {
   const { name, status } = infoOf(error.codexErrorInfo);
-  const details = error.additionalDetails ?? "";
-  const more = details !== "" && !error.message.includes(details) ? ` (${details})` : "";
-  const message = `${error.message}${more}`.trim();
+  const said = wordsOf(error.message);
+  const details = wordsOf(error.additionalDetails ?? "");
+  const more = details !== "" && !said.includes(details) ? ` (${details})` : "";
+  const message = `${said}${more}`;
   return {
     what: message === "" ? "the turn failed without saying why" : message,
-    mend: adviceFor(name, status, retryAfterMs),
+    mend: adviceFor(name === "other" ? guess(error.message) : name, status, retryAfterMs),
   };
+}
+
+/**
+ * What an error says in words. Codex passes on the body of a refusal as JSON, and names the address
+ * of the relay inside of the sandbox, which means nothing to the user (0.169).
+ */
+export function wordsOf(message: string): string {
+  const text = message.trim().replace(/,? url: http:\/\/127\.0\.0\.1:\S*/, "");
+  if (!text.startsWith("{")) return text;
+  try {
+    const body: unknown = JSON.parse(text);
+    const error = typeof body === "object" && body !== null && "error" in body ? body.error : body;
+    if (typeof error !== "object" || error === null || !("message" in error)) return text;
+    return typeof error.message === "string" && error.message !== "" ? error.message : text;
+  } catch {
+    return text;
+  }
+}
+
+/** What an error without a name is most like: Codex 0.169 calls a dropped stream `other`. */
+function guess(message: string): string {
+  if (/^stream disconnected|network error|connection (?:closed|reset|refused)/i.test(message)) {
+    return "responseStreamDisconnected";
+  }
+  return message.trimStart().startsWith("{") ? "badRequest" : "other";
 }
 
 function adviceFor(name: string, status: number | undefined, retryAfterMs?: number): string {

@@ -5,15 +5,16 @@ import { change, type Draft, keepItem, openSection, place, under } from "./draft
 import { codeSpan } from "./markdown.ts";
 import type { PatchPhase } from "./patch.ts";
 import { endPatch, startPatch } from "./patch-item.ts";
-import type { OpenItem, OpenText } from "./state.ts";
+import type { OpenText } from "./state.ts";
 import { type StepItem, stepText } from "./step.ts";
-import { endText, growText, placeQuestions, startText } from "./text-item.ts";
+import { dropCutOff, endText, growText, isText, placeQuestions, startText } from "./text-item.ts";
 import { closeWords } from "./turn.ts";
 
 /** Shows an item that begins. One that was begun before is left as it is. */
 export function startItem(draft: Draft, item: Item): void {
   const open = draft.state.items.get(item.id);
   if (open !== undefined) return;
+  if (item.type !== "userMessage") dropCutOff(draft);
   switch (item.type) {
     case "userMessage":
       takeSteered(draft, item.clientId ?? undefined);
@@ -128,10 +129,6 @@ function takeSteered(draft: Draft, id: string | undefined): void {
 
 function grow(draft: Draft, id: string, open: OpenText, text: string): void {
   if (text !== "") growText(draft, id, open, text);
-}
-
-function isText(open: OpenItem | undefined): open is OpenText {
-  return open?.kind === "message" || open?.kind === "reasoning" || open?.kind === "proposal";
 }
 
 /** The whole text of a reasoning in the stream that is shown; absent where it has none. */

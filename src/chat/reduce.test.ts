@@ -107,6 +107,39 @@ describe("reduce", () => {
     expect(again.edits).toEqual([{ op: "mark", id: "c:1", mark: "running" }]);
   });
 
+  it("replaces words that broke off when the answer is asked for again", () => {
+    const retry: ChatEvent = {
+      method: "error",
+      params: {
+        ...at,
+        error: { message: "Reconnecting... 1/2", codexErrorInfo: "other" },
+        willRetry: true,
+      },
+    };
+    const broken = running(
+      began({ type: "agentMessage", id: "m", text: "" }),
+      delta("m", "I begin"),
+      retry,
+    );
+    const again = reduceAll(broken, [
+      began({ type: "agentMessage", id: "n", text: "" }),
+      delta("n", "I begin anew"),
+    ]);
+    expect(again.edits).toContainEqual({ op: "remove", id: "c:2" });
+    expect(again.edits.at(-1)).toEqual({
+      op: "insert",
+      id: "c:3",
+      after: "c:1",
+      lines: ["I begin anew"],
+      gap: 1,
+    });
+    const failed = reduce(broken, {
+      method: "turn/completed",
+      params: { threadId: "t1", turn: { id: "u1", status: "failed" } },
+    });
+    expect(failed.edits.some((edit) => edit.op === "remove")).toBe(false);
+  });
+
   it("moves the empty heading when a second query joins the first", () => {
     const { edits } = reduce(running(), { type: "sent", id: "user:2", mode: "start" });
     expect(edits).toContainEqual({ op: "remove", id: "c:1" });

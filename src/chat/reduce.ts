@@ -1,4 +1,4 @@
-import type { ServerNotification } from "../codex/index.ts";
+import type { ServerNotification, TurnError } from "../codex/index.ts";
 import { reduceApproval } from "./approval.ts";
 import {
   change,
@@ -12,11 +12,12 @@ import {
 } from "./draft.ts";
 import type { Edit } from "./edits.ts";
 import type { ChatEvent, LocalEvent } from "./event.ts";
-import { failureOf } from "./failure.ts";
+import { failureOf, wordsOf } from "./failure.ts";
 import { completeItem, growItem, startItem } from "./item.ts";
 import { codeSpan, duration } from "./markdown.ts";
 import { showPlan } from "./plan.ts";
 import { type ChatState, idleTurn } from "./state.ts";
+import { cutOffTexts } from "./text-item.ts";
 import { completeTurn, tellFailure } from "./turn.ts";
 import { sentText } from "./user-text.ts";
 
@@ -156,8 +157,10 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
       showPlan(draft, event.params);
       return;
     case "error":
-      if (event.params.willRetry) showBusy(draft, retryMark(event.params.error.message));
-      else tellFailure(draft, failureOf(event.params.error, turn.retryAfterMs));
+      if (event.params.willRetry) {
+        cutOffTexts(draft);
+        showBusy(draft, retryMark(event.params.error));
+      } else tellFailure(draft, failureOf(event.params.error, turn.retryAfterMs));
       return;
     case "warning":
     case "guardianWarning":
@@ -196,6 +199,8 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
 }
 
 /** SECURITY: shown as virtual text, so controls count; cut to what fits beside a heading. */
-function retryMark(message: string): string {
-  return codeSpan(message, 80).replaceAll("`", "");
+function retryMark(error: TurnError): string {
+  const why = wordsOf(error.additionalDetails ?? "");
+  const text = why === "" ? error.message : `${error.message}: ${why}`;
+  return codeSpan(text, 100).replaceAll("`", "");
 }

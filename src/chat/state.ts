@@ -7,6 +7,10 @@ import type { Prose } from "./prose.ts";
 export type OpenText = {
   readonly kind: "message" | "reasoning" | "proposal";
   readonly block: string | undefined;
+  /** The block that stood above it when it was made. */
+  readonly above: string;
+  /** Whether its answer broke off and is asked for again: the next words come in its place. */
+  readonly cutOff: boolean;
   readonly prose: Prose;
   /** Whether the first line is known, which of reasoning may be a title. */
   readonly begun: boolean;

@@ -1,6 +1,6 @@
-import { type Draft, keepItem, oneLine, place, under } from "./draft.ts";
+import { change, type Draft, keepItem, oneLine, place, under } from "./draft.ts";
 import { feed, finish, newProse, proseLines } from "./prose.ts";
-import type { OpenText } from "./state.ts";
+import type { OpenItem, OpenText } from "./state.ts";
 
 /** Reasoning of more lines than this is folded once it is complete. */
 const shortReasoning = 4;
@@ -13,6 +13,8 @@ export function startText(draft: Draft, id: string, kind: OpenText["kind"]): Ope
   const item: OpenText = {
     kind,
     block: undefined,
+    above: draft.state.tail,
+    cutOff: false,
     prose: newProse(kind === "reasoning" ? "> " : ""),
     begun: kind !== "reasoning",
     raw: "",
@@ -77,7 +79,9 @@ function put(draft: Draft, item: OpenText, text: string): OpenText {
   }
   const head = headOf(item, item.raw);
   const block = place(draft, [...head, ...`${item.prose.prefix}${text}`.split("\n")]);
-  return { ...item, block, lines: lines + head.length + 1 };
+  const made = draft.edits.at(-1);
+  const above = made?.op === "insert" ? made.after : item.above;
+  return { ...item, block, above, lines: lines + head.length + 1 };
 }
 
 function rewrite(draft: Draft, item: OpenText, text: string): OpenText {
@@ -105,6 +109,33 @@ function headOf(item: OpenText, raw: string): readonly string[] {
     default:
       return item.kind satisfies never;
   }
+}
+
+/** Notes that the words being streamed broke off and are asked for again. */
+export function cutOffTexts(draft: Draft): void {
+  for (const [id, item] of draft.state.items) {
+    if (isText(item)) keepItem(draft, id, { ...item, cutOff: true });
+  }
+}
+
+/** Takes away words that broke off, now that they come again; without this they stood there twice. */
+export function dropCutOff(draft: Draft): void {
+  const gone = new Map<string, string>();
+  for (const [id, item] of draft.state.items) {
+    if (!isText(item) || !item.cutOff) continue;
+    keepItem(draft, id, undefined);
+    if (item.block === undefined) continue;
+    gone.set(item.block, item.above);
+    draft.edits.push({ op: "remove", id: item.block });
+  }
+  let { tail } = draft.state;
+  for (let above = gone.get(tail); above !== undefined; above = gone.get(tail)) tail = above;
+  if (tail !== draft.state.tail) change(draft, { tail });
+}
+
+/** Whether an open item is words of the model. */
+export function isText(open: OpenItem | undefined): open is OpenText {
+  return open?.kind === "message" || open?.kind === "reasoning" || open?.kind === "proposal";
 }
 
 /** Adds the questions that come with a message, each with its options. */

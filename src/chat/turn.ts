@@ -3,7 +3,7 @@ import { change, type Draft, keepItem, markSection, notice, oneLine, place } fro
 import type { Failure } from "./failure.ts";
 import { endPatch } from "./patch-item.ts";
 import { idleTurn } from "./state.ts";
-import { endText } from "./text-item.ts";
+import { endText, isText } from "./text-item.ts";
 
 /** Tells that the turn failed and what can be done, once a turn. */
 export function tellFailure(draft: Draft, failure: Failure): void {
@@ -39,9 +39,7 @@ export function completeTurn(draft: Draft, how: "ended" | "interrupted" | "stopp
 /** Closes the model's words that a steer cut off: their items never complete. */
 export function closeWords(draft: Draft): void {
   for (const [id, item] of draft.state.items) {
-    if (item.kind === "message" || item.kind === "reasoning" || item.kind === "proposal") {
-      endText(draft, id, item, undefined);
-    }
+    if (isText(item)) endText(draft, id, item, undefined);
   }
 }
 
