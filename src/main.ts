@@ -1,1 +1,41 @@
-export {};
+/**
+ * The host process: one per Neovim, which starts it as a job and speaks msgpack-RPC with it over
+ * stdin and stdout. With `--health` it checks the set-up instead and prints the findings as JSON.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { connectEditor } from "./nvim/index.ts";
+import { checkHealth, Host, openLog, pluginDir } from "./session/index.ts";
+
+const { version } = JSON.parse(readFileSync(join(pluginDir, "package.json"), "utf8")) as {
+  version: string;
+};
+
+if (process.argv.includes("--version")) {
+  process.stdout.write(`${version}\n`);
+} else if (process.argv.includes("--health")) {
+  const settings: unknown = JSON.parse((await text(process.stdin)) || "{}");
+  process.stdout.write(`${JSON.stringify(await checkHealth(settings, process.env))}\n`);
+} else {
+  await serve();
+}
+
+async function serve(): Promise<void> {
+  const log = openLog(process.env["CODEX_CHAT_LOG_FILE"], process.env["CODEX_CHAT_LOG_LEVEL"]);
+  log.info({ pid: process.pid, version, node: process.version }, "the host starts");
+  // A bug must not take the conversations down: it is logged, and what it broke says so itself.
+  process.on("uncaughtException", (error) => log.error({ err: error }, "uncaught exception"));
+  process.on("unhandledRejection", (error) => log.error({ err: error }, "unhandled rejection"));
+
+  const editor = connectEditor({ readable: process.stdin, writable: process.stdout, log });
+  const host = new Host({ editor, log, env: process.env, version });
+  const asked = new Promise<void>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
+      process.on(signal, () => resolve());
+  });
+  await Promise.race([editor.closed, asked]);
+  await host.close();
+  log.info({}, "the host ends");
+  process.exit(0);
+}

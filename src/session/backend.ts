@@ -1,0 +1,225 @@
+import {
+  type Approval,
+  appServerArgs,
+  type CodexClient,
+  type Decision,
+  openCodexClient,
+  type ServerNotification,
+} from "../codex/index.ts";
+import { createEgress, type Egress, type EgressEvent, type RelayLink } from "../egress/index.ts";
+import type { Log } from "../log.ts";
+import { err, ok, type Result } from "../result.ts";
+import type { Sandbox, SandboxProcess } from "../sandbox/index.ts";
+import { findAuthorization } from "./credential.ts";
+import { type Failure, failureOf, STOPPED } from "./failure.ts";
+import { prepareSandbox } from "./prepare.ts";
+import type { Settings } from "./settings.ts";
+
+/** Everything that one project needs to have turns, running. */
+export type Backend = {
+  readonly client: CodexClient;
+  readonly egress: Egress;
+  /** What stands in the winbar: "gVisor", or the name of the weaker runtime the user chose. */
+  readonly sandboxLabel: string;
+  /** Settles once, with the part that ended first; never rejects. */
+  readonly ended: Promise<Failure>;
+  /** Ends all parts; idempotent. */
+  close(): Promise<void>;
+};
+
+/** What a backend is started from, and who hears of what happens in it. */
+export type BackendOptions = {
+  readonly root: string;
+  readonly projectDir: string;
+  readonly settings: Settings;
+  readonly env: NodeJS.ProcessEnv;
+  readonly version: string;
+  readonly log: Log;
+  readonly onProgress: (what: string) => void;
+  readonly onNotification: (notification: ServerNotification) => void;
+  readonly onApproval: (threadId: string, approval: Approval) => Promise<Decision>;
+  readonly onEgress: (event: EgressEvent) => void;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Starts sandbox, relay and app-server, in that order; whatever was started is ended again when a
+ * later part fails.
+ */
+export async function startBackend(options: BackendOptions): Promise<Result<Backend, Failure>> {
+  const closers: (() => Promise<void> | void)[] = [];
+  const close = once(async () => {
+    for (const closer of closers.reverse()) await closer();
+  });
+  try {
+    const started = await startParts(options, closers);
+    if (!started.ok) {
+      await close();
+      return started;
+    }
+    return ok({ ...started.value, close });
+  } catch (thrown) {
+    await close();
+    if (options.signal.aborted) return err(STOPPED);
+    options.log.error({ err: thrown }, "the backend did not start");
+    return err(failureOf("backend", "Codex could not be started", thrown));
+  }
+}
+
+async function startParts(
+  options: BackendOptions,
+  closers: (() => Promise<void> | void)[],
+): Promise<Result<Omit<Backend, "close">, Failure>> {
+  const { settings, env, log, signal } = options;
+  // Asked before anything is started: a missing key is the commonest mistake of a first use.
+  const authorization = await findAuthorization(settings, env, signal);
+  if (!authorization.ok) return authorization;
+  const prepared = await prepareSandbox(options);
+  if (!prepared.ok) return prepared;
+  const { sandbox, runtimeLabel } = prepared.value;
+  closers.push(() => sandbox.release());
+
+  options.onProgress("starting the relay");
+  const egress = createEgress({
+    upstream: {
+      baseUrl: new URL(settings.model_url),
+      authorization: authorization.value,
+    },
+    limits: {
+      maxRequestsPerTurn: settings.limits.requests_per_turn,
+      responseIdleMs: settings.limits.response_idle_ms,
+      silenceMs: settings.limits.silence_ms,
+    },
+    onEvent: options.onEgress,
+    log,
+  });
+  closers.push(() => egress.close());
+  const relay = await startRelay(sandbox, egress, options, closers);
+  if (!relay.ok) return relay;
+
+  options.onProgress("starting Codex");
+  const agent = await startAppServer(sandbox, relay.value, options, closers);
+  if (!agent.ok) return agent;
+  const { client, exited } = agent.value;
+  const ended = Promise.race([
+    sandbox.died.then(({ reason }) => gone("sandbox", `The sandbox ended: ${reason}.`)),
+    relay.value.closed.then(() => gone("relay", "The relay in the sandbox ended.")),
+    exited.then((exitCode) =>
+      gone(
+        "app_server",
+        `Codex's app-server ended${exitCode === null ? "" : ` with exit code ${exitCode}`}.`,
+      ),
+    ),
+    client.closed.then(() => gone("app_server", "The connection to Codex's app-server ended.")),
+  ]);
+  return ok({ client, egress, sandboxLabel: runtimeLabel, ended });
+}
+
+async function startRelay(
+  sandbox: Sandbox,
+  egress: Egress,
+  options: BackendOptions,
+  closers: (() => Promise<void> | void)[],
+): Promise<Result<RelayLink, Failure>> {
+  const process = await sandbox.exec({
+    argv: ["node", "/opt/codex-chat/relay.mjs"],
+    env: { CODEX_CHAT_KEEPER: sandbox.keeperSocket },
+    cwd: "/",
+  });
+  if (!process.ok) return process;
+  logStderr(process.value, "relay", options.log);
+  const link = await egress.attach({
+    readable: process.value.stdout,
+    writable: process.value.stdin,
+    signal: options.signal,
+  });
+  if (!link.ok) {
+    process.value.kill();
+    return link;
+  }
+  closers.push(async () => {
+    await link.value.close();
+    process.value.kill();
+  });
+  return link;
+}
+
+async function startAppServer(
+  sandbox: Sandbox,
+  relay: RelayLink,
+  options: BackendOptions,
+  closers: (() => Promise<void> | void)[],
+): Promise<Result<{ client: CodexClient; exited: Promise<number | null> }, Failure>> {
+  const { settings, log } = options;
+  const proxy = `http://127.0.0.1:${relay.proxyPort}`;
+  const process = await sandbox.exec({
+    argv: [
+      "codex",
+      ...appServerArgs({
+        modelBaseUrl: `http://127.0.0.1:${relay.modelPort}/v1`,
+        model: settings.model,
+        effort: settings.effort,
+        streamIdleMs: settings.limits.response_idle_ms,
+      }),
+    ],
+    env: {
+      HTTP_PROXY: proxy,
+      HTTPS_PROXY: proxy,
+      http_proxy: proxy,
+      https_proxy: proxy,
+      NO_PROXY: "127.0.0.1,localhost,::1",
+      no_proxy: "127.0.0.1,localhost,::1",
+    },
+    cwd: options.root,
+  });
+  if (!process.ok) return process;
+  const stderr = logStderr(process.value, "app-server", log);
+  const client = openCodexClient({
+    readable: process.value.stdout,
+    writable: process.value.stdin,
+    onNotification: options.onNotification,
+    onApproval: options.onApproval,
+    log,
+  });
+  closers.push(async () => {
+    await client.close();
+    process.value.kill();
+  });
+  const hello = await client.initialize(
+    { name: "codex-chat.nvim", title: "codex-chat.nvim", version: options.version },
+    { signal: options.signal },
+  );
+  if (!hello.ok) {
+    const said = stderr().trim();
+    return err({
+      kind: "app_server",
+      message: `Codex's app-server did not start: ${said === "" ? hello.error.message : said}`,
+      mend: "See :CodexChat log.",
+    });
+  }
+  return ok({ client, exited: process.value.exited.then((exit) => exit.exitCode) });
+}
+
+/** Logs what a process in the sandbox says on stderr, and keeps the last of it for a message. */
+function logStderr(process: SandboxProcess, name: string, log: Log): () => string {
+  let tail = "";
+  process.stderr.setEncoding("utf8");
+  process.stderr.on("data", (text: string) => {
+    tail = (tail + text).slice(-2000);
+    log.warn({ from: name, text: text.slice(0, 8000) }, "stderr");
+  });
+  process.stderr.on("error", () => undefined);
+  return () => tail;
+}
+
+function gone(kind: string, message: string): Failure {
+  return { kind, message, mend: "Send again: everything is started anew." };
+}
+
+function once(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= run();
+    return running;
+  };
+}

@@ -1,0 +1,338 @@
+import {
+  type Approval,
+  approvalId,
+  type Decision,
+  type ServerNotification,
+} from "../codex/index.ts";
+import type { EgressEvent, TurnPass } from "../egress/index.ts";
+import type { Log } from "../log.ts";
+import { err, ok, type Result } from "../result.ts";
+import { Approvals } from "./approvals.ts";
+import type { Backend } from "./backend.ts";
+import { type Failure, STOPPED } from "./failure.ts";
+import type { LiveDocument } from "./live-document.ts";
+import { deliveryOf, joinQueries, type Query, type Round } from "./round.ts";
+import type { Settings } from "./settings.ts";
+import { openThread, startTurn } from "./thread.ts";
+
+/** How long Codex may take to end an interrupted turn before everything is started anew. */
+const INTERRUPT_MS = 10_000;
+
+/** What a conversation needs of its project. */
+export type ConversationHost = {
+  readonly root: string;
+  readonly settings: Settings;
+  readonly log: Log;
+  /** The running backend, started where there is none. */
+  readonly backend: (
+    signal: AbortSignal,
+    onProgress: (what: string) => void,
+  ) => Promise<Result<Backend, Failure>>;
+  /** Ends the backend because it no longer answers; its conversations hear of it. */
+  readonly abandonBackend: (failure: Failure) => void;
+  /** Something in the project may have changed on disk. */
+  readonly filesChanged: () => void;
+  readonly emit: (event: "TurnStarted" | "TurnEnded" | "Waiting", data: object) => void;
+};
+
+/** How a round ended, for those who wait for it. */
+export type RoundEnd = {
+  readonly status: "completed" | "interrupted" | "failed";
+  readonly failure?: Failure;
+};
+
+/** One conversation: a chat buffer on one side, a Codex thread on the other. */
+export class Conversation {
+  readonly document: LiveDocument;
+  readonly #host: ConversationHost;
+  readonly #approvals: Approvals;
+  #round: Round = { phase: "idle" };
+  /** Typed during a round and not accepted by Codex yet. */
+  #waiting: Query[] = [];
+  /** Left over from a round that failed before Codex had them; they go along with the next. */
+  #held: Query[] = [];
+  /** Codex has the last query, but its turn failed: a retry samples again without new input. */
+  #canResample = false;
+  #loadedIn: Backend | undefined;
+  #pass: TurnPass | undefined;
+  #interruptTimer: NodeJS.Timeout | undefined;
+
+  constructor(document: LiveDocument, host: ConversationHost) {
+    this.document = document;
+    this.#host = host;
+    this.#approvals = new Approvals(document, (state) => host.emit("Waiting", state));
+  }
+
+  /** Codex's id of the thread; undefined until the first turn. */
+  get threadId(): string | undefined {
+    return this.document.meta.thread;
+  }
+
+  get isBusy(): boolean {
+    return this.#round.phase !== "idle";
+  }
+
+  /** Takes a query that the editor has already put into the document as block `query.id`. */
+  send(query: Query, mode: "steer" | "queue"): void {
+    switch (deliveryOf(this.#round, mode)) {
+      case "start":
+        this.#run([...this.#held.splice(0), query]);
+        break;
+      case "steer":
+        void this.#steer(query);
+        break;
+      case "wait":
+        this.#wait(query);
+        break;
+    }
+  }
+
+  /** Sends again what failed: held queries, or the last one that Codex has without an answer. */
+  retry(): void {
+    if (this.isBusy) return;
+    const held = this.#held.splice(0);
+    if (held.length > 0 || this.#canResample) this.#run(held);
+    else this.document.notify("info", "There is nothing to send again.");
+  }
+
+  /** Interrupts the round, in whatever phase it is. */
+  interrupt(): void {
+    const round = this.#round;
+    if (round.phase === "starting") round.abort.abort(STOPPED);
+    if (round.phase !== "running") return;
+    this.#round = { phase: "stopping", turnId: round.turnId };
+    this.#interruptTimer = setTimeout(() => {
+      this.#host.abandonBackend({
+        kind: "interrupt",
+        message: `Codex did not stop within ${INTERRUPT_MS / 1000} s, so it was ended.`,
+        mend: "Send again: everything is started anew.",
+      });
+    }, INTERRUPT_MS);
+    void this.#interruptTurn(round.turnId);
+  }
+
+  /** Answers a pending approval; one that is no longer pending is ignored. */
+  answer(id: string, decision: Decision, reason: string | undefined): void {
+    const answered = this.#approvals.answer(id, decision, reason);
+    if (
+      answered &&
+      decision === "decline" &&
+      reason !== undefined &&
+      this.#round.phase === "running"
+    )
+      void this.#steerText(reason, `reason:${id}`);
+  }
+
+  /** Asks the user; resolves with the answer, also when the turn ends unanswered. */
+  ask(approval: Approval): Promise<Decision> {
+    return this.#approvals.ask(approval);
+  }
+
+  /** Takes a notification about this conversation's thread. */
+  onNotification(notification: ServerNotification): void {
+    this.document.apply(notification);
+    switch (notification.method) {
+      case "turn/started":
+        this.#started(notification.params.turn.id);
+        break;
+      case "serverRequest/resolved":
+        this.#approvals.resolved(approvalId(notification.params.requestId));
+        break;
+      case "item/completed":
+        if (["commandExecution", "fileChange"].includes(notification.params.item.type))
+          this.#host.filesChanged();
+        break;
+      case "turn/completed": {
+        const { status, error } = notification.params.turn;
+        this.#ended(
+          status === "completed" || status === "interrupted"
+            ? { status }
+            : {
+                status: "failed",
+                failure: { kind: "turn", message: error?.message ?? "The turn failed." },
+              },
+        );
+        break;
+      }
+      default:
+        break;
+    }
+  }
+
+  /** Takes what happened on the way out while a round runs. */
+  onEgress(event: EgressEvent): void {
+    switch (event.type) {
+      case "network_refused":
+        this.document.apply(event);
+        break;
+      case "model_silence":
+        this.document.apply({ type: "silence", ms: event.ms });
+        break;
+      case "model_response":
+        if (event.retryAfterMs !== undefined)
+          this.document.apply({ type: "retry_after", ms: event.retryAfterMs });
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** The backend is gone: closes the round as failed, with what was received. */
+  backendEnded(backend: Backend, failure: Failure): void {
+    if (this.#loadedIn === backend) this.#loadedIn = undefined;
+    if (this.#round.phase === "running" || this.#round.phase === "stopping")
+      this.#fail(failure, []);
+  }
+
+  /** The editor is going away: leaves the document whole and its file written. */
+  async close(why: string | undefined): Promise<void> {
+    clearTimeout(this.#interruptTimer);
+    if (this.#round.phase === "starting") this.#round.abort.abort(STOPPED);
+    this.#pass?.end();
+    this.#approvals.cancelAll();
+    await this.document.close(this.isBusy ? why : undefined);
+  }
+
+  #wait(query: Query): void {
+    this.#waiting.push(query);
+    this.document.apply({ type: "sent", id: query.id, mode: "queue", text: query.text });
+    this.#showState();
+  }
+
+  #run(queries: readonly Query[]): void {
+    const abort = new AbortController();
+    this.#round = { phase: "starting", abort };
+    for (const { id, text } of queries)
+      this.document.apply({ type: "sent", id, mode: "start", text });
+    this.document.setState({ phase: "starting" });
+    void this.#begin(queries, abort.signal).then((begun) => {
+      if (!begun.ok) this.#fail(begun.error, queries);
+    });
+  }
+
+  async #begin(queries: readonly Query[], signal: AbortSignal): Promise<Result<void, Failure>> {
+    const { settings, root } = this.#host;
+    const backend = await this.#host.backend(signal, (detail) =>
+      this.document.setState({ phase: "starting", detail }),
+    );
+    if (!backend.ok) return backend;
+    if (signal.aborted) return err(STOPPED);
+    const { client, egress } = backend.value;
+    const opened = await openThread({
+      client,
+      document: this.document,
+      settings,
+      root,
+      isLoaded: this.#loadedIn === backend.value,
+      signal,
+    });
+    if (!opened.ok) return opened;
+    this.#loadedIn = backend.value;
+    this.#pass = egress.beginTurn();
+    const turn = await startTurn(client, {
+      threadId: opened.value.threadId,
+      settings,
+      texts: [...opened.value.preface, ...(queries.length > 0 ? [joinQueries(queries)] : [])],
+      clientId: queries.at(-1)?.id,
+      signal,
+    });
+    if (!turn.ok) return turn;
+    this.#canResample = true;
+    this.#started(turn.value);
+    return ok();
+  }
+
+  /** The turn's id is known, from the response or from the notification, whichever came first. */
+  #started(turnId: string): void {
+    if (this.#round.phase !== "starting") return;
+    const stopped = this.#round.abort.signal.aborted;
+    this.#round = { phase: "running", turnId };
+    this.document.setState({ phase: "running" });
+    this.#host.emit("TurnStarted", { turnId });
+    if (stopped) this.interrupt();
+    // Typed while the sandbox was starting: meant for this very turn.
+    for (const query of this.#waiting.splice(0)) void this.#steer(query);
+  }
+
+  async #steer(query: Query): Promise<void> {
+    const steered = await this.#steerText(query.text, query.id);
+    if (steered.ok) {
+      this.document.apply({ type: "sent", id: query.id, mode: "steer", text: query.text });
+      return;
+    }
+    // The turn ended meanwhile, or is one that cannot be steered.
+    this.#host.log.info({ error: steered.error }, "steering was refused");
+    if (this.#round.phase === "idle") this.#run([...this.#held.splice(0), query]);
+    else this.#wait(query);
+  }
+
+  async #steerText(text: string, clientId: string): Promise<Result<void, Failure>> {
+    const { phase } = this.#round;
+    const backend = this.#loadedIn;
+    if (phase !== "running" || backend === undefined || this.threadId === undefined)
+      return err({ kind: "not_running", message: "No turn is running." });
+    const steered = await backend.client.request("turn/steer", {
+      threadId: this.threadId,
+      expectedTurnId: this.#round.phase === "running" ? this.#round.turnId : "",
+      input: [{ type: "text", text, text_elements: [] }],
+      clientUserMessageId: clientId,
+    });
+    return steered.ok ? ok() : steered;
+  }
+
+  async #interruptTurn(turnId: string): Promise<void> {
+    const client = this.#loadedIn?.client;
+    const threadId = this.threadId;
+    if (client === undefined || threadId === undefined) return;
+    const stopped = await client.request("turn/interrupt", { threadId, turnId });
+    if (!stopped.ok) this.#host.log.warn({ error: stopped.error }, "interrupting failed");
+    // Codex leaves the command running in the background; whoever stops a turn means that too.
+    const cleaned = await client.request("thread/backgroundTerminals/clean", { threadId });
+    if (!cleaned.ok) this.#host.log.warn({ error: cleaned.error }, "ending commands failed");
+  }
+
+  #fail(failure: Failure, unsent: readonly Query[]): void {
+    this.#held.push(...unsent);
+    if (failure.kind === "stopped") {
+      this.document.apply({ type: "note", text: "Stopped before it was sent." });
+      this.#ended({ status: "interrupted" });
+      return;
+    }
+    this.#host.log.error({ failure }, "the turn failed");
+    const { message, mend } = failure;
+    this.document.apply({ type: "turn_failed", message, ...(mend === undefined ? {} : { mend }) });
+    this.#ended({ status: "failed", failure });
+  }
+
+  #ended(end: RoundEnd): void {
+    if (this.#round.phase === "idle") return;
+    clearTimeout(this.#interruptTimer);
+    this.#pass?.end();
+    this.#pass = undefined;
+    this.#approvals.cancelAll();
+    this.#round = { phase: "idle" };
+    if (end.status === "completed") this.#canResample = false;
+    const next = this.#waiting.splice(0);
+    if (end.status !== "completed") this.#hold(next);
+    this.#showState(end);
+    this.#host.filesChanged();
+    void this.document.settled().then(() => this.#host.emit("TurnEnded", end));
+    if (end.status === "completed" && next.length > 0) this.#run(next);
+  }
+
+  /** Keeps queries back after a turn that did not complete, and says so where they stand. */
+  #hold(queries: readonly Query[]): void {
+    this.#held.push(...queries);
+    if (queries.length > 0)
+      this.document.apply({ type: "note", text: "What waited goes along with your next message." });
+  }
+
+  #showState(end?: RoundEnd): void {
+    if (this.#round.phase !== "idle") return;
+    this.document.setState(
+      end?.status === "failed"
+        ? { phase: "failed", detail: end.failure?.message }
+        : { phase: "idle" },
+    );
+  }
+}

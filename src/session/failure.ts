@@ -1,0 +1,27 @@
+/**
+ * What keeps a turn from being had, in words for the person at the editor.
+ *
+ * Every folder has its own error union; here they meet. `kind` is theirs, so that tests and the
+ * health check can tell causes apart without reading sentences.
+ */
+export type Failure = {
+  readonly kind: string;
+  /** What failed and what was expected, one or two sentences. */
+  readonly message: string;
+  /** The command or step that mends it. */
+  readonly mend?: string | undefined;
+};
+
+/** The failure of a wait that the user ended. */
+export const STOPPED: Failure = { kind: "stopped", message: "Stopped." };
+
+/** One line for logs and command-line output. */
+export function failureLine(failure: Failure): string {
+  return failure.mend === undefined ? failure.message : `${failure.message} ${failure.mend}`;
+}
+
+/** Turns something thrown by a library into a failure, keeping only its message. */
+export function failureOf(kind: string, what: string, thrown: unknown): Failure {
+  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  return { kind, message: `${what}: ${reason}` };
+}

@@ -1,0 +1,127 @@
+import { constants } from "node:fs";
+import { access, mkdir } from "node:fs/promises";
+import { homedir, userInfo } from "node:os";
+import { join } from "node:path";
+import {
+  checkRuntime,
+  findCodexPackage,
+  findEngine,
+  findImage,
+  selfTest,
+} from "../sandbox/index.ts";
+import { findAuthorization } from "./credential.ts";
+import type { Failure } from "./failure.ts";
+import { pluginDir } from "./plugin-dir.ts";
+import { Settings } from "./settings.ts";
+
+/** A line of `:checkhealth codex-chat`. */
+export type HealthLine = {
+  readonly section: string;
+  readonly level: "ok" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly advice: readonly string[];
+};
+
+/**
+ * Looks at everything that a turn needs, in the order in which a turn needs it, without starting
+ * one: of what depends on a part that fails, nothing more is said than that.
+ */
+export async function checkHealth(input: unknown, env: NodeJS.ProcessEnv): Promise<HealthLine[]> {
+  const settings = Settings.safeParse(input);
+  if (!settings.success)
+    return settings.error.issues.map((issue) =>
+      line("Configuration", "error", `${issue.path.join(".")}: ${issue.message}`, [
+        "See :help codex-chat-config",
+      ]),
+    );
+  return [
+    await checkState(settings.data),
+    await checkKey(settings.data, env),
+    ...(await checkSandbox(settings.data, env)),
+  ];
+}
+
+async function checkState({ state_dir: dir }: Settings): Promise<HealthLine> {
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await access(dir, constants.W_OK);
+    return line("State", "ok", `conversations are kept in ${dir}`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return line("State", "error", `${dir} cannot be written: ${reason}`, [
+      `chmod u+rwx ${dir}, or set state_dir to a directory of yours (home: ${homedir()})`,
+    ]);
+  }
+}
+
+async function checkKey(settings: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine> {
+  const found = await findAuthorization(settings, env);
+  if (!found.ok) return failed("Model", found.error);
+  const { host } = new URL(settings.model_url);
+  const key = found.value.length > 0 ? "with a key, which stays on the host" : "without a key";
+  return line("Model", "ok", `${host} is called ${key}`);
+}
+
+async function checkSandbox(settings: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine[]> {
+  const lines: HealthLine[] = [];
+  const { engine: host, runtime: name, base_image: baseImage } = settings.sandbox;
+  const engine = await findEngine({ env, ...(host === undefined ? {} : { host }) });
+  if (!engine.ok) return [failed("Sandbox", engine.error)];
+  const { product, version, host: address } = engine.value;
+  lines.push(line("Sandbox", "ok", `engine: ${product} ${version} at ${address}`));
+
+  const runtime = await checkRuntime(engine.value, { runtime: name });
+  if (!runtime.ok) return [...lines, failed("Sandbox", runtime.error)];
+  const release = runtime.value.release === null ? "" : `, release ${runtime.value.release}`;
+  const args = runtime.value.args.join(" ");
+  lines.push(line("Sandbox", "ok", `runtime: ${name}${release} ${args}`.trimEnd()));
+
+  const codex = await findCodexPackage(import.meta.url);
+  if (!codex.ok) return [...lines, failed("Sandbox", codex.error)];
+  lines.push(line("Sandbox", "ok", `Codex ${codex.value.version}`));
+
+  const image = await findImage(engine.value, {
+    containerDir: join(pluginDir, "container"),
+    codex: codex.value,
+    baseImage,
+  });
+  if (!image.ok) return [...lines, failed("Sandbox", image.error)];
+  if (image.value === undefined) {
+    const message = "the image is not built yet; the first message builds it, in a minute or two";
+    return [...lines, line("Sandbox", "info", message)];
+  }
+  lines.push(line("Sandbox", "ok", `image: ${image.value.tag}`));
+
+  const { uid, gid } = userInfo();
+  const report = await selfTest(engine.value, {
+    runtime: runtime.value,
+    image: image.value,
+    cacheDir: join(settings.state_dir, "self-test"),
+    uid,
+    gid,
+    acceptWeaker: name !== "runsc",
+    fresh: true,
+  });
+  if (!report.ok) return [...lines, failed("Sandbox", report.error)];
+  const { gvisor, kernel, tried } = report.value;
+  const proof = `self-test: kernel ${kernel}, ${tried.length} attacks did no harm`;
+  return [
+    ...lines,
+    gvisor
+      ? line("Sandbox", "ok", proof)
+      : line("Sandbox", "warn", `${proof}, but ${name} is no gVisor: it is weaker`),
+  ];
+}
+
+function line(
+  section: string,
+  level: HealthLine["level"],
+  message: string,
+  advice: readonly string[] = [],
+): HealthLine {
+  return { section, level, message, advice };
+}
+
+function failed(section: string, failure: Failure): HealthLine {
+  return line(section, "error", failure.message, failure.mend?.split("\n") ?? []);
+}

@@ -1,0 +1,199 @@
+import type { Log } from "../log.ts";
+import type { Editor, NotificationName, NotificationParams } from "../nvim/index.ts";
+import { Conversation, type ConversationHost } from "./conversation.ts";
+import { LiveDocument } from "./live-document.ts";
+import { Project } from "./project.ts";
+import { Settings } from "./settings.ts";
+
+/** A notification of the editor. */
+type EditorEvent = {
+  [N in NotificationName]: { readonly method: N; readonly params: NotificationParams<N> };
+}[NotificationName];
+
+const METHODS = [
+  "chat/open",
+  "chat/close",
+  "chat/save",
+  "turn/send",
+  "turn/interrupt",
+  "turn/retry",
+  "approval/answer",
+  "sandbox/stop",
+] as const satisfies readonly NotificationName[];
+
+/** What the host is made from. */
+export type HostOptions = {
+  readonly editor: Editor;
+  readonly log: Log;
+  readonly env: NodeJS.ProcessEnv;
+  readonly version: string;
+};
+
+/** How long the parts may take to end before the process goes without them. */
+const CLOSE_MS = 8_000;
+
+/**
+ * The host of one Neovim: finds the conversation that the editor speaks of, and the project that
+ * it belongs to. It decides nothing about a conversation itself.
+ */
+export class Host {
+  readonly #options: HostOptions;
+  readonly #projects = new Map<string, Project>();
+  readonly #conversations = new Map<number, Conversation>();
+  /** Messages about one buffer are handled one after another, beginning with its opening. */
+  readonly #lanes = new Map<number, Promise<void>>();
+  #opened = 0;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    for (const method of METHODS)
+      options.editor.onNotify(method, (params) => this.#take({ method, params } as EditorEvent));
+  }
+
+  #take(event: EditorEvent): void {
+    const { buf } = event.params;
+    const lane = (this.#lanes.get(buf) ?? Promise.resolve())
+      .then(() => this.#handle(event))
+      .catch((error: unknown) => {
+        this.#options.log.error({ err: error, method: event.method }, "a notification failed");
+      });
+    this.#lanes.set(buf, lane);
+  }
+
+  /** The editor is gone: saves every conversation and ends everything that was started. */
+  async close(): Promise<void> {
+    const why = "Neovim went away before this turn was over.";
+    const finish = (async () => {
+      await Promise.allSettled([...this.#conversations.values()].map((it) => it.close(why)));
+      await Promise.allSettled([...this.#projects.values()].map((it) => it.stop()));
+    })();
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_MS);
+    });
+    await Promise.race([finish, tooLong]);
+    clearTimeout(timer);
+  }
+
+  async #handle(event: EditorEvent): Promise<void> {
+    if (event.method === "chat/open") return this.#open(event.params);
+    const conversation = this.#conversations.get(event.params.buf);
+    if (conversation === undefined) {
+      this.#options.log.warn(
+        { method: event.method, buf: event.params.buf },
+        "no such conversation",
+      );
+      return;
+    }
+    switch (event.method) {
+      case "turn/send":
+        conversation.send({ id: event.params.id, text: event.params.text }, event.params.mode);
+        break;
+      case "turn/interrupt":
+        conversation.interrupt();
+        break;
+      case "turn/retry":
+        conversation.retry();
+        break;
+      case "approval/answer":
+        conversation.answer(event.params.id, event.params.decision, event.params.reason);
+        break;
+      case "chat/save":
+        await conversation.document.save();
+        break;
+      case "chat/close":
+        await this.#forget(event.params.buf, conversation);
+        break;
+      case "sandbox/stop":
+        await this.#stopSandbox(conversation);
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+
+  async #open(params: Extract<EditorEvent, { method: "chat/open" }>["params"]): Promise<void> {
+    const { buf, path, root, project_dir: projectDir } = params;
+    const { editor, log } = this.#options;
+    const parsed = Settings.safeParse(params.settings);
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues;
+      await editor.call.buf_set_state(buf, { phase: "failed", detail: "wrong configuration" });
+      await editor.call.ui_notify(
+        "error",
+        `the configuration is wrong: ${issue?.path.join(".")}: ${issue?.message}. See :help codex-chat-config.`,
+      );
+      return;
+    }
+    await this.#conversations.get(buf)?.close(undefined);
+    this.#opened += 1;
+    const opened = await LiveDocument.open({
+      editor,
+      buf,
+      path,
+      root,
+      prefix: `h${process.pid}.${this.#opened}.`,
+      log,
+    });
+    if (!opened.ok) {
+      if (opened.error.kind === "locked")
+        await editor.call.chat_relocate(buf, { reason: opened.error.message });
+      else await editor.call.ui_notify("error", opened.error.message);
+      return;
+    }
+    const project = this.#project(root, projectDir, parsed.data);
+    const conversation = new Conversation(opened.value, this.#hostOf(project, buf));
+    project.conversations.add(conversation);
+    this.#conversations.set(buf, conversation);
+    opened.value.setState({ phase: "idle" });
+  }
+
+  #project(root: string, projectDir: string, settings: Settings): Project {
+    const { env, log, version } = this.#options;
+    const known = this.#projects.get(root);
+    if (known !== undefined) {
+      known.settings = settings;
+      return known;
+    }
+    const project = new Project({ root, projectDir, settings, env, log, version });
+    this.#projects.set(root, project);
+    return project;
+  }
+
+  #hostOf(project: Project, buf: number): ConversationHost {
+    const { editor, log } = this.#options;
+    return {
+      root: project.root,
+      get settings() {
+        return project.settings;
+      },
+      log,
+      backend: (signal, onProgress) => project.backend(signal, onProgress),
+      abandonBackend: (failure) => void project.stop(failure),
+      filesChanged: () => void editor.call.buf_reload({ root: project.root }),
+      emit: (name, data) => {
+        void editor.call.event_emit(name, { buf, ...data });
+        if (name === "TurnEnded") project.rest();
+      },
+    };
+  }
+
+  async #forget(buf: number, conversation: Conversation): Promise<void> {
+    this.#conversations.delete(buf);
+    this.#lanes.delete(buf);
+    conversation.interrupt();
+    await conversation.close("The chat was closed before this turn was over.");
+    for (const project of this.#projects.values()) project.conversations.delete(conversation);
+  }
+
+  async #stopSandbox(conversation: Conversation): Promise<void> {
+    for (const project of this.#projects.values()) {
+      if (!project.conversations.has(conversation)) continue;
+      await project.stop({
+        kind: "stopped",
+        message: "The sandbox was stopped.",
+        mend: "Send again: it is then started anew.",
+      });
+    }
+  }
+}

@@ -1,0 +1,321 @@
+import { access, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import {
+  approvalBlock,
+  type ChatEvent,
+  type ChatMeta,
+  FrameScheduler,
+  initialState,
+  openStore,
+  readTranscript,
+  reduce,
+  slug,
+  type TranscriptStore,
+  transcriptForModel,
+  writeTranscript,
+} from "../chat/index.ts";
+import type { Approval, Decision } from "../codex/index.ts";
+import type { Log } from "../log.ts";
+import type { ChatState, Editor } from "../nvim/index.ts";
+import { err, ok, type Result } from "../result.ts";
+import { Mirror } from "./mirror.ts";
+
+/** What a document is opened on. */
+export type LiveDocumentOptions = {
+  readonly editor: Editor;
+  readonly buf: number;
+  readonly path: string;
+  readonly root: string;
+  /** Sets this host's blocks apart from those of one that died on the same buffer. */
+  readonly prefix: string;
+  readonly log: Log;
+};
+
+/** Why a conversation could not be taken over; `locked` where another Neovim has it. */
+export type OpenError = { readonly kind: "locked" | "failed"; readonly message: string };
+
+type Phase = ChatState["phase"];
+/** What the winbar shows. */
+type Shown = { phase: Phase; detail?: string; model?: string; sandbox?: string; note?: string };
+
+/**
+ * A conversation's document: the buffer in the editor, the reducer's state of it, and the file.
+ *
+ * The buffer is the truth. Edits go to it in frames, and come back, with all that the user types,
+ * as the lines that the file is written from.
+ */
+export class LiveDocument {
+  readonly buf: number;
+  #path: string;
+  #meta: ChatMeta;
+  #state;
+  #shown: Shown = { phase: "idle" };
+  readonly #editor: Editor;
+  readonly #log: Log;
+  readonly #frames: FrameScheduler;
+  readonly #mirror: Mirror;
+  #store: TranscriptStore | undefined;
+
+  private constructor(options: LiveDocumentOptions, mirror: Mirror) {
+    const { editor, buf, root, log } = options;
+    this.buf = buf;
+    this.#path = options.path;
+    this.#editor = editor;
+    this.#log = log;
+    this.#mirror = mirror;
+    const { meta, problems } = readTranscript(mirror.text());
+    this.#meta = meta;
+    if (problems.length > 0) log.warn({ problems, path: options.path }, "odd front matter");
+    this.#state = initialState({
+      root,
+      prefix: options.prefix,
+      ...(meta.thread === undefined ? {} : { thread: meta.thread }),
+    });
+    this.#frames = new FrameScheduler({
+      send: async (edits) => {
+        const applied = await editor.call.buf_set_edits(buf, edits);
+        if (!applied.ok) return applied;
+        return applied.value.ok ? ok() : err({ message: applied.value.reason });
+      },
+      onError: (error) => log.error({ error: error.message, kind: error.kind }, "a frame was lost"),
+    });
+  }
+
+  /**
+   * Takes a chat buffer over: watches its lines and locks its file for this process.
+   *
+   * Errors: a sentence for the user, where another Neovim writes the file or it cannot be written.
+   */
+  static async open(options: LiveDocumentOptions): Promise<Result<LiveDocument, OpenError>> {
+    let document: LiveDocument | undefined;
+    const mirror = await Mirror.follow(options.editor, options.buf, {
+      onChange: () => document?.changed(),
+      // Read anew: Lua tells of it with another chat/open.
+      onDetach: () => options.log.info({ buf: options.buf }, "the buffer is no longer followed"),
+    });
+    if (!mirror.ok) return err({ kind: "failed", message: mirror.error.message });
+    document = new LiveDocument(options, mirror.value);
+    const locked = await document.#openStore();
+    if (locked.ok) return ok(document);
+    mirror.value.close();
+    return err(locked.error);
+  }
+
+  /** What the front matter says. */
+  get meta(): ChatMeta {
+    return this.#meta;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  /** The whole text as it is now, unsent prompt included. */
+  text(): string {
+    return this.#mirror.text();
+  }
+
+  /** What was said before the queries that are being sent now, for a thread that has not heard it. */
+  toldSoFar(maxChars: number): string {
+    const transcript = readTranscript(this.text());
+    const sections = [...transcript.sections];
+    // At the end stand the queries of this round, and perhaps the heading of its answer.
+    for (let last = sections.at(-1); last !== undefined; last = sections.at(-1)) {
+      if (last.role === "codex" && last.text !== "") break;
+      sections.pop();
+    }
+    return transcriptForModel(writeTranscript({ ...transcript, sections, prompt: "" }), maxChars);
+  }
+
+  /** The last query of the text, for sending it again after a restart. */
+  lastQuery(): string | undefined {
+    return readTranscript(this.text()).sections.findLast((it) => it.role === "user")?.text;
+  }
+
+  /** Feeds the reducer, and the editor with what comes of it. */
+  apply(event: ChatEvent): void {
+    const { state, edits } = reduce(this.#state, event);
+    this.#state = state;
+    this.#frames.push(edits);
+  }
+
+  /** Shows what the conversation is doing. */
+  setState(state: { readonly phase: Phase; readonly detail?: string | undefined }): void {
+    const { detail: _old, ...kept } = this.#shown;
+    this.#shown = {
+      ...kept,
+      phase: state.phase,
+      ...(state.detail === undefined ? {} : { detail: state.detail }),
+    };
+    this.#show();
+  }
+
+  /** Adds to what is shown, whatever the phase. */
+  setShown(shown: { readonly sandbox?: string; readonly note?: string }): void {
+    Object.assign(this.#shown, shown);
+    this.#show();
+  }
+
+  /** Shows the tokens that the last notification told. */
+  showUsage(): void {
+    this.#show();
+  }
+
+  /** Notes the thread and model, in the front matter too. */
+  setMeta(meta: { readonly thread?: string; readonly model?: string }): void {
+    const changed = Object.entries(meta).some(
+      ([key, value]) => this.#meta[key as keyof ChatMeta] !== value,
+    );
+    this.#meta = { ...this.#meta, ...meta };
+    if (meta.thread !== undefined) this.apply({ type: "thread", id: meta.thread });
+    if (meta.model !== undefined) this.#shown.model = meta.model;
+    if (changed) this.#tell(this.#editor.call.buf_set_meta(this.buf, meta));
+    this.#show();
+  }
+
+  /** Puts a question into the text, with keys that answer it. */
+  askApproval(approval: Approval): void {
+    this.apply({ type: "approval_requested", approval });
+    const block = approvalBlock(this.#state, approval.id);
+    this.setState({ phase: "waiting" });
+    if (block === undefined) return;
+    // The keys stand at a block that must be in the text first.
+    void this.#frames.flush().then(() =>
+      this.#tell(
+        this.#editor.call.buf_set_approval(this.buf, {
+          id: approval.id,
+          block,
+          kind: approval.kind,
+          choices: ["accept", "accept_session", "decline", "cancel"],
+        }),
+      ),
+    );
+  }
+
+  /** Takes the keys away and notes the answer. */
+  approvalAnswered(id: string, decision: Decision, reason: string | undefined): void {
+    this.#tell(this.#editor.call.buf_set_approval(this.buf, { id, remove: true }));
+    this.apply({
+      type: "approval_resolved",
+      id,
+      decision,
+      ...(reason === undefined ? {} : { reason }),
+    });
+  }
+
+  /** Tells the user something that does not belong into the text. */
+  notify(level: "info" | "warn" | "error", message: string): void {
+    this.#tell(this.#editor.call.ui_notify(level, message));
+  }
+
+  /** The text has changed: it is written soon. */
+  changed(): void {
+    this.#store?.changed();
+  }
+
+  /** Settles when the editor has all edits and the file all lines. */
+  async settled(): Promise<void> {
+    await this.#frames.flush();
+    await this.#store?.flush();
+  }
+
+  /** Writes the file now. */
+  async save(): Promise<void> {
+    await this.#store?.flush();
+  }
+
+  /**
+   * Names the file after the first query: `<date>-<slug>.md`. The new file is written and locked
+   * before the old one goes, so that a crash leaves two files at worst, and never none.
+   */
+  async nameAfter(query: string): Promise<void> {
+    const old = this.#store;
+    const path = await freePath(dirname(this.#path), `${datePart(this.#path)}-${slug(query)}`);
+    if (old === undefined || path === undefined) return;
+    const store = await this.#openStoreAt(path);
+    if (!store.ok) {
+      this.#log.warn({ error: store.error, path }, "the file keeps its name");
+      return;
+    }
+    const oldPath = this.#path;
+    this.#path = path;
+    this.#store = store.value;
+    store.value.changed();
+    if (!(await store.value.flush())) return;
+    await old.close();
+    await rm(oldPath, { force: true });
+    this.#tell(this.#editor.call.buf_set_name(this.buf, path));
+  }
+
+  /**
+   * Lets go of buffer and file. With `why`, a turn was under way and nobody can close it any more:
+   * a note of that is written into the file, above the prompt.
+   */
+  async close(why: string | undefined): Promise<void> {
+    this.#frames.close();
+    if (why !== undefined) this.#mirror.insertAbovePrompt([`> **Note:** ${why}`]);
+    if (why !== undefined) this.#store?.changed();
+    await this.#store?.close();
+    this.#mirror.close();
+  }
+
+  async #openStore(): Promise<Result<void, OpenError>> {
+    const store = await this.#openStoreAt(this.#path);
+    if (!store.ok) return store;
+    this.#store = store.value;
+    return ok();
+  }
+
+  async #openStoreAt(path: string): Promise<Result<TranscriptStore, OpenError>> {
+    const store = await openStore({
+      path,
+      read: () => this.text(),
+      onProblem: (problem) => {
+        this.setShown({ note: problem === undefined ? "" : "not saved" });
+        if (problem !== undefined) this.notify("error", `codex-chat: ${problem.message}`);
+      },
+    });
+    if (store.ok) return store;
+    const kind = store.error.kind === "locked" ? "locked" : "failed";
+    return err({ kind, message: store.error.message });
+  }
+
+  #show(): void {
+    const usage = this.#state.usage;
+    const tokens =
+      usage === undefined
+        ? {}
+        : {
+            tokens: {
+              last: usage.last,
+              total: usage.total,
+              ...(usage.window === null ? {} : { window: usage.window }),
+            },
+          };
+    this.#tell(this.#editor.call.buf_set_state(this.buf, { ...this.#shown, ...tokens }));
+  }
+
+  #tell(call: Promise<Result<unknown, { readonly message: string }>>): void {
+    void call.then((done) => {
+      if (!done.ok) this.#log.warn({ error: done.error.message }, "the editor did not take a call");
+    });
+  }
+}
+
+/** The date in a file name that Lua made, such as `2026-11-21-094501.md`. */
+function datePart(path: string): string {
+  return /^\d{4}-\d{2}-\d{2}/.exec(basename(path))?.[0] ?? "chat";
+}
+
+/** A path that nothing has yet; undefined after too many of the same name. */
+async function freePath(dir: string, name: string): Promise<string | undefined> {
+  for (let n = 1; n < 1000; n++) {
+    const path = join(dir, n === 1 ? `${name}.md` : `${name}-${n}.md`);
+    try {
+      await access(path);
+    } catch {
+      return path;
+    }
+  }
+  return undefined;
+}

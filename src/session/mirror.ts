@@ -1,0 +1,53 @@
+import type { BufferWatch, Editor, EditorError } from "../nvim/index.ts";
+import { ok, type Result } from "../result.ts";
+
+/** More arguments than this would overflow the stack of `splice`. */
+const MAX_SPREAD = 10_000;
+
+/** The lines of a buffer as the host knows them: what the file is written from. */
+export class Mirror {
+  #lines: string[] = [];
+  #watch: BufferWatch | undefined;
+
+  private constructor() {}
+
+  /** Follows the buffer from now on. `onDetach`: its text was read anew, or it is gone. */
+  static async follow(
+    editor: Editor,
+    buf: number,
+    handlers: { readonly onChange: () => void; readonly onDetach: () => void },
+  ): Promise<Result<Mirror, EditorError>> {
+    const mirror = new Mirror();
+    const watch = await editor.watchBuffer(buf, {
+      onLines: (first, last, lines) => {
+        mirror.#splice(first, last, lines);
+        handlers.onChange();
+      },
+      onDetach: handlers.onDetach,
+    });
+    if (!watch.ok) return watch;
+    mirror.#watch = watch.value;
+    mirror.#lines = [...watch.value.lines];
+    return ok(mirror);
+  }
+
+  text(): string {
+    return `${this.#lines.join("\n")}\n`;
+  }
+
+  /** Adds lines above the last `## You` heading, for a file whose buffer is gone. */
+  insertAbovePrompt(lines: readonly string[]): void {
+    const prompt = this.#lines.findLastIndex((line) => /^## You[ \t]*$/.test(line));
+    const at = prompt === -1 ? this.#lines.length : prompt;
+    this.#lines.splice(at, 0, ...lines, "");
+  }
+
+  close(): void {
+    this.#watch?.stop();
+  }
+
+  #splice(first: number, last: number, lines: readonly string[]): void {
+    if (lines.length <= MAX_SPREAD) this.#lines.splice(first, last - first, ...lines);
+    else this.#lines = [...this.#lines.slice(0, first), ...lines, ...this.#lines.slice(last)];
+  }
+}

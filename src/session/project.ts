@@ -1,0 +1,172 @@
+import { type Approval, type Decision, type ServerNotification, threadOf } from "../codex/index.ts";
+import type { EgressEvent } from "../egress/index.ts";
+import type { Log } from "../log.ts";
+import type { Result } from "../result.ts";
+import { type Backend, startBackend } from "./backend.ts";
+import type { Conversation } from "./conversation.ts";
+import type { Failure } from "./failure.ts";
+import type { Settings } from "./settings.ts";
+
+/** What a project's session is made from. */
+export type ProjectOptions = {
+  readonly root: string;
+  readonly projectDir: string;
+  readonly settings: Settings;
+  readonly env: NodeJS.ProcessEnv;
+  readonly version: string;
+  readonly log: Log;
+};
+
+type State =
+  | { readonly at: "off" }
+  | { readonly at: "starting"; readonly started: Promise<Result<Backend, Failure>> }
+  | { readonly at: "running"; readonly backend: Backend };
+
+/**
+ * One project: its backend, started on first use and ended after idling, and the conversations
+ * that share it. Here notifications find the conversation that they are about.
+ */
+export class Project {
+  readonly root: string;
+  readonly conversations = new Set<Conversation>();
+  /** The latest settings; those of the sandbox count from its next start. */
+  settings: Settings;
+  readonly #options: ProjectOptions;
+  #state: State = { at: "off" };
+  #abort = new AbortController();
+  #idle: NodeJS.Timeout | undefined;
+  readonly #progress = new Set<(what: string) => void>();
+
+  constructor(options: ProjectOptions) {
+    this.root = options.root;
+    this.settings = options.settings;
+    this.#options = options;
+  }
+
+  /**
+   * The running backend. Of several that ask at once, one start serves all; it goes on when one of
+   * them stops waiting.
+   */
+  async backend(
+    signal: AbortSignal,
+    onProgress: (what: string) => void,
+  ): Promise<Result<Backend, Failure>> {
+    clearTimeout(this.#idle);
+    if (this.#state.at === "running") return { ok: true, value: this.#state.backend };
+    this.#progress.add(onProgress);
+    try {
+      return await Promise.race([this.#start(), stopped(signal)]);
+    } finally {
+      this.#progress.delete(onProgress);
+    }
+  }
+
+  /** Ends the backend; with a failure, the rounds in it are closed as failed. */
+  async stop(failure?: Failure): Promise<void> {
+    clearTimeout(this.#idle);
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    const state = this.#state;
+    this.#state = { at: "off" };
+    const backend =
+      state.at === "running"
+        ? state.backend
+        : state.at === "starting"
+          ? await state.started.then((it) => (it.ok ? it.value : undefined))
+          : undefined;
+    if (backend === undefined) return;
+    if (failure !== undefined) this.#tellEnd(backend, failure);
+    await backend.close();
+  }
+
+  /** Starts counting towards the idle stop where no round runs. */
+  rest(): void {
+    clearTimeout(this.#idle);
+    if (this.#state.at !== "running" || this.#isBusy()) return;
+    this.#idle = setTimeout(
+      () => {
+        if (!this.#isBusy()) void this.stop();
+      },
+      Math.min(this.settings.sandbox.idle_minutes * 60_000, 2 ** 31 - 1),
+    );
+    this.#idle.unref();
+  }
+
+  #isBusy(): boolean {
+    return [...this.conversations].some((conversation) => conversation.isBusy);
+  }
+
+  #start(): Promise<Result<Backend, Failure>> {
+    if (this.#state.at === "starting") return this.#state.started;
+    const started = startBackend({
+      ...this.#options,
+      settings: this.settings,
+      onProgress: (what) => {
+        for (const listener of this.#progress) listener(what);
+      },
+      onNotification: (notification) => this.#notified(notification),
+      onApproval: (threadId, approval) => this.#asked(threadId, approval),
+      onEgress: (event) => this.#egress(event),
+      signal: this.#abort.signal,
+    }).then((result) => {
+      const isOurs = this.#state.at === "starting" && this.#state.started === started;
+      if (isOurs)
+        this.#state = result.ok ? { at: "running", backend: result.value } : { at: "off" };
+      if (result.ok) {
+        for (const { document } of this.conversations)
+          document.setShown({ sandbox: result.value.sandboxLabel });
+        void result.value.ended.then((failure) => this.#ended(result.value, failure));
+      }
+      return result;
+    });
+    this.#state = { at: "starting", started };
+    return started;
+  }
+
+  async #ended(backend: Backend, failure: Failure): Promise<void> {
+    // After a stop from here its end is no news.
+    if (this.#state.at !== "running" || this.#state.backend !== backend) return;
+    this.#options.log.error({ failure }, "the backend ended");
+    this.#state = { at: "off" };
+    this.#tellEnd(backend, failure);
+    await backend.close();
+  }
+
+  #tellEnd(backend: Backend, failure: Failure): void {
+    for (const conversation of this.conversations) conversation.backendEnded(backend, failure);
+  }
+
+  #notified(notification: ServerNotification): void {
+    if (notification.method === "invalid")
+      this.#options.log.warn({ ...notification }, "a notification in an unknown form");
+    const thread = threadOf(notification);
+    if (thread === undefined) return;
+    this.#of(thread)?.onNotification(notification);
+  }
+
+  async #asked(threadId: string, approval: Approval): Promise<Decision> {
+    const conversation = this.#of(threadId);
+    if (conversation !== undefined) return conversation.ask(approval);
+    this.#options.log.warn({ threadId, approval }, "a question from an unknown thread is declined");
+    return "decline";
+  }
+
+  #of(thread: string): Conversation | undefined {
+    return [...this.conversations].find((conversation) => conversation.threadId === thread);
+  }
+
+  /** Tells what happened on the way out to the conversations whose turn runs. */
+  #egress(event: EgressEvent): void {
+    this.#options.log.info({ ...event }, "egress");
+    for (const conversation of this.conversations)
+      if (conversation.isBusy) conversation.onEgress(event);
+  }
+}
+
+function stopped(signal: AbortSignal): Promise<Result<Backend, Failure>> {
+  return new Promise((resolve) => {
+    const give = () => resolve({ ok: false, error: { kind: "stopped", message: "Stopped." } });
+    if (signal.aborted) give();
+    else signal.addEventListener("abort", give, { once: true });
+  });
+}

@@ -1,0 +1,46 @@
+/**
+ * The life of one conversation's rounds, as a value and one transition function.
+ *
+ * A round is what happens from a query to `turn/completed`. Queries that arrive meanwhile are
+ * steered into the running turn or held until it has ended; nothing is sent twice because every
+ * query is in exactly one of the lists below.
+ */
+export type Round =
+  | { readonly phase: "idle" }
+  | { readonly phase: "starting"; readonly abort: AbortController }
+  | { readonly phase: "running"; readonly turnId: string }
+  | { readonly phase: "stopping"; readonly turnId: string };
+
+/** A query as the editor sent it. `id` is the editor's block id, which is also Codex's clientId. */
+export type Query = { readonly id: string; readonly text: string };
+
+/** Queries that Codex has not accepted yet, in the order in which they were typed. */
+export type Waiting = readonly Query[];
+
+/** What to do with a query that arrives now. */
+export type Delivery = "start" | "steer" | "wait";
+
+/**
+ * Decides how a query travels, given the round it meets.
+ *
+ * A turn that is being interrupted cannot be steered: Codex would accept the text and drop it with
+ * the turn.
+ */
+export function deliveryOf(round: Round, mode: "steer" | "queue"): Delivery {
+  switch (round.phase) {
+    case "idle":
+      return "start";
+    case "starting":
+    case "stopping":
+      return "wait";
+    case "running":
+      return mode === "steer" ? "steer" : "wait";
+    default:
+      return round satisfies never;
+  }
+}
+
+/** The one text of several queries that start a turn together, a blank line between them. */
+export function joinQueries(queries: readonly Query[]): string {
+  return queries.map((query) => query.text).join("\n\n");
+}

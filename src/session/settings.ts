@@ -1,0 +1,44 @@
+import { isAbsolute } from "node:path";
+import { z } from "zod";
+
+/** An absolute path, as Lua resolved it. */
+const AbsolutePath = z.string().refine(isAbsolute, "must be an absolute path");
+
+/**
+ * The resolved configuration that the editor sends with `chat/open`.
+ *
+ * Lua has already reported unknown keys and filled in the defaults; this is the host's own check,
+ * strict in values because a mistyped limit must not weaken the sandbox.
+ */
+export const Settings = z.object({
+  model: z.string().min(1).optional(),
+  effort: z.string().min(1).optional(),
+  model_url: z.url({ protocol: /^https?$/ }).default("https://api.openai.com/v1"),
+  api_key_env: z.string().default("OPENAI_API_KEY"),
+  api_key_cmd: z.array(z.string().min(1)).min(1).optional(),
+  approvals: z.enum(["never", "on-request", "untrusted"]).default("on-request"),
+  state_dir: AbsolutePath,
+  limits: z
+    .object({
+      requests_per_turn: z.int().positive().default(200),
+      response_idle_ms: z.int().positive().default(300_000),
+      silence_ms: z.int().positive().default(60_000),
+    })
+    .prefault({}),
+  sandbox: z
+    .object({
+      runtime: z.string().min(1).default("runsc"),
+      base_image: z.string().min(1).default("debian:trixie-slim"),
+      engine: z.string().min(1).optional(),
+      build_network: z.string().min(1).optional(),
+      memory: z.int().positive().optional(),
+      cpus: z.number().positive().optional(),
+      // gVisor counts its own threads: a smaller limit crashes the sandbox itself.
+      pids: z.int().min(1024).default(4096),
+      idle_minutes: z.number().positive().default(30),
+      env: z.record(z.string(), z.string()).default({}),
+    })
+    .prefault({}),
+  log_level: z.enum(["debug", "info", "warn", "error"]).default("info"),
+});
+export type Settings = z.infer<typeof Settings>;

@@ -1,0 +1,108 @@
+import type { CodexClient } from "../codex/index.ts";
+import { err, ok, type Result } from "../result.ts";
+import type { Failure } from "./failure.ts";
+import type { LiveDocument } from "./live-document.ts";
+import type { Settings } from "./settings.ts";
+
+/** How much of an old conversation a new thread is told; Codex takes 1,048,576 characters a turn. */
+const TRANSCRIPT_MAX_CHARS = 200_000;
+
+/** A thread that is loaded, and what must be said before the first query in it. */
+export type OpenedThread = { readonly threadId: string; readonly preface: readonly string[] };
+
+type OpenOptions = {
+  readonly client: CodexClient;
+  readonly document: LiveDocument;
+  readonly settings: Settings;
+  readonly root: string;
+  /** Whether this very app-server has the thread loaded. */
+  readonly isLoaded: boolean;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Loads the conversation's thread, or starts one. A thread that Codex no longer knows is replaced
+ * by a new one that is told the transcript, and the document says so; any other error is returned.
+ */
+export async function openThread(options: OpenOptions): Promise<Result<OpenedThread, Failure>> {
+  const { document, isLoaded } = options;
+  const known = document.meta.thread;
+  if (known !== undefined && isLoaded) return ok({ threadId: known, preface: [] });
+  if (known === undefined) return startThread(options, []);
+  const resumed = await resumeThread(options, known);
+  if (resumed.ok) return ok({ threadId: known, preface: [] });
+  if (resumed.error.kind !== "thread_unknown") return resumed;
+  const transcript = document.toldSoFar(TRANSCRIPT_MAX_CHARS);
+  if (transcript === "") return startThread(options, []);
+  document.apply({
+    type: "note",
+    text: "Codex no longer has this conversation in its memory. It goes on in a new thread, which is given the text above.",
+  });
+  return startThread(options, [transcript]);
+}
+
+async function startThread(
+  { client, document, settings, root, signal }: OpenOptions,
+  preface: readonly string[],
+): Promise<Result<OpenedThread, Failure>> {
+  const started = await client.request(
+    "thread/start",
+    {
+      cwd: root,
+      sandbox: "danger-full-access",
+      approvalPolicy: settings.approvals,
+      ...(settings.model === undefined ? {} : { model: settings.model }),
+    },
+    { signal },
+  );
+  if (!started.ok) return started;
+  const { thread, model } = started.value;
+  document.setMeta({ thread: thread.id, model });
+  return ok({ threadId: thread.id, preface });
+}
+
+async function resumeThread(
+  { client, document, settings, root, signal }: OpenOptions,
+  threadId: string,
+): Promise<Result<void, Failure>> {
+  const resumed = await client.request(
+    "thread/resume",
+    {
+      threadId,
+      cwd: root,
+      // Not inherited from the thread: without it Codex would try its own sandbox, which cannot nest.
+      sandbox: "danger-full-access",
+      approvalPolicy: settings.approvals,
+      excludeTurns: true,
+      ...(settings.model === undefined ? {} : { model: settings.model }),
+    },
+    { signal },
+  );
+  if (!resumed.ok) return err(resumed.error);
+  document.setMeta({ model: resumed.value.model });
+  return ok();
+}
+
+/** Starts a turn and returns its id. No text at all makes Codex answer anew what it has. */
+export async function startTurn(
+  client: CodexClient,
+  options: {
+    readonly threadId: string;
+    readonly settings: Settings;
+    readonly texts: readonly string[];
+    readonly clientId: string | undefined;
+    readonly signal: AbortSignal;
+  },
+): Promise<Result<string, Failure>> {
+  const turn = await client.request(
+    "turn/start",
+    {
+      threadId: options.threadId,
+      input: options.texts.map((text) => ({ type: "text" as const, text, text_elements: [] })),
+      ...(options.clientId === undefined ? {} : { clientUserMessageId: options.clientId }),
+      ...(options.settings.effort === undefined ? {} : { effort: options.settings.effort }),
+    },
+    { signal: options.signal },
+  );
+  return turn.ok ? ok(turn.value.turn.id) : turn;
+}
