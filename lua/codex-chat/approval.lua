@@ -1,0 +1,253 @@
+--- What the agent asks for: keys shown below it, and answering.
+local M = {}
+
+local blocks = require("codex-chat.blocks")
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+local ns = api.nvim_create_namespace("codex-chat.approval")
+
+local decisions = { "accept", "accept_session", "decline", "cancel" }
+local words = {
+  accept = "accept",
+  accept_session = "accept for this session",
+  decline = "decline",
+  cancel = "decline and stop",
+}
+
+---@param approval codex-chat.Approval
+---@param decision string
+---@return boolean
+local function offers(approval, decision)
+  return vim.list_contains(approval.choices, decision)
+end
+
+---@param approval codex-chat.Approval
+---@return table[] virtual line
+local function key_line(approval)
+  local keys = require("codex-chat.config").get().keys
+  local line = { { "  ", "CodexChatKeyText" } }
+  for _, decision in ipairs(decisions) do
+    if offers(approval, decision) then
+      local key = keys[decision] or (":CodexChat " .. decision:gsub("_", "-"))
+      vim.list_extend(line, {
+        { key, "CodexChatKey" },
+        { " " .. words[decision] .. "   ", "CodexChatKeyText" },
+      })
+    end
+  end
+  return line
+end
+
+--- The pending approval that the cursor of the current window is on.
+---@param chat codex-chat.Chat
+---@return codex-chat.Approval?
+local function at_cursor(chat)
+  local row = api.nvim_win_get_cursor(0)[1] - 1
+  for _, approval in ipairs(chat.approvals) do
+    local first, stop = blocks.group_range(chat, approval.block)
+    if first and row >= first and row < stop then
+      return approval
+    end
+  end
+end
+
+--- Sets the keys while something is pending; without, `a`, `s`, `d` and `c` are not mapped at all.
+---@param chat codex-chat.Chat
+local function map(chat)
+  local keys = require("codex-chat.config").get().keys
+  local wanted = #chat.approvals > 0
+  if wanted == (chat.approval_keys == true) then
+    return
+  end
+  chat.approval_keys = wanted
+  for _, decision in ipairs(decisions) do
+    local lhs = keys[decision]
+    if lhs and wanted then
+      vim.keymap.set("n", lhs, function()
+        local approval = at_cursor(chat)
+        if approval and offers(approval, decision) then
+          return ("<Cmd>lua require('codex-chat.approval').answer_at_cursor('%s')<CR>"):format(
+            decision
+          )
+        end
+        return lhs
+      end, {
+        buffer = chat.buf,
+        expr = true,
+        nowait = true,
+        replace_keycodes = true,
+        desc = "codex-chat: " .. words[decision] .. ", on what is asked",
+      })
+    elseif lhs then
+      pcall(vim.keymap.del, "n", lhs, { buffer = chat.buf })
+    end
+  end
+end
+
+--- Shows the keys below every pending approval, where its lines are now.
+---@param chat codex-chat.Chat
+function M.refresh(chat)
+  if #chat.approvals > 0 or chat.approval_keys then
+    map(chat)
+  end
+  local kept = {}
+  for _, approval in ipairs(chat.approvals) do
+    local _, stop = blocks.group_range(chat, approval.block)
+    if stop then
+      approval.mark = api.nvim_buf_set_extmark(chat.buf, ns, stop - 1, 0, {
+        id = approval.mark,
+        virt_lines = { key_line(approval) },
+      })
+      kept[approval.mark] = true
+    end
+  end
+  for _, mark in ipairs(api.nvim_buf_get_extmarks(chat.buf, ns, 0, -1, {})) do
+    if not kept[mark[1]] then
+      api.nvim_buf_del_extmark(chat.buf, ns, mark[1])
+    end
+  end
+end
+
+---@param chat codex-chat.Chat
+local function refresh_in_place(chat)
+  -- Virtual lines take room on the screen as lines do.
+  local view = require("codex-chat.view")
+  local held = view.hold(chat, blocks.prompt_row(chat))
+  M.refresh(chat)
+  view.release(chat, held, {})
+end
+
+--- Adds or removes a pending approval, as the host says.
+---@param chat codex-chat.Chat
+---@param change { id: string, remove?: boolean, block?: string, kind?: string, choices?: string[] }
+function M.set(chat, change)
+  local others = vim.tbl_filter(function(approval)
+    return approval.id ~= change.id
+  end, chat.approvals)
+  local is_new = #others == #chat.approvals
+  chat.approvals = others
+  if not change.remove then
+    local choices = change.choices
+    if type(choices) ~= "table" or #choices == 0 then
+      choices = decisions
+    end
+    table.insert(chat.approvals, {
+      id = change.id,
+      block = change.block,
+      kind = change.kind or "command",
+      choices = choices,
+    })
+  end
+  refresh_in_place(chat)
+  if is_new and not change.remove and #registry.wins(chat.buf, 0) == 0 then
+    vim.notify(
+      ("codex-chat: Codex asks to %s. :CodexChat shows it; :CodexChat accept or decline answers."):format(
+        change.kind == "patch" and "change files" or "run a command"
+      ),
+      vim.log.levels.WARN
+    )
+  end
+end
+
+---@param chat codex-chat.Chat
+---@param approval codex-chat.Approval
+---@param decision string
+---@param reason? string
+local function answer(chat, approval, decision, reason)
+  if not offers(approval, decision) then
+    vim.notify(
+      ("codex-chat: this cannot be answered with %s, only with %s."):format(
+        words[decision],
+        table.concat(approval.choices, ", ")
+      ),
+      vim.log.levels.WARN
+    )
+    return
+  end
+  require("codex-chat.host").notify(chat, "approval/answer", {
+    id = approval.id,
+    decision = decision,
+    reason = reason ~= "" and reason or nil,
+  })
+end
+
+---@param chat codex-chat.Chat
+---@param approval codex-chat.Approval
+---@param decision string
+local function ask_and_answer(chat, approval, decision)
+  if decision ~= "decline" then
+    answer(chat, approval, decision)
+    return
+  end
+  vim.ui.input({ prompt = "Why not? (may be empty) " }, function(reason)
+    local pending = vim.iter(chat.approvals):any(function(a)
+      return a.id == approval.id
+    end)
+    -- Escape takes the decision back.
+    if reason and pending then
+      answer(chat, approval, decision, reason)
+    end
+  end)
+end
+
+--- A key was pressed on the lines of an approval.
+---@param decision string
+function M.answer_at_cursor(decision)
+  local chat = registry.get(0)
+  local approval = chat and at_cursor(chat)
+  if chat and approval then
+    ask_and_answer(chat, approval, decision)
+  end
+end
+
+--- A command or mapping, from anywhere: the approval under the cursor, else the oldest.
+---@param decision string
+---@param reason? string given with the command, so not asked for
+function M.answer(decision, reason)
+  local chat = require("codex-chat.chat").here()
+  if not chat or #chat.approvals == 0 then
+    chat = vim.iter(registry.all()):find(function(c)
+      return #c.approvals > 0
+    end)
+  end
+  if not chat then
+    vim.notify("codex-chat: nothing waits for an answer.")
+    return
+  end
+  local approval = api.nvim_get_current_buf() == chat.buf and at_cursor(chat) or chat.approvals[1]
+  if reason then
+    answer(chat, approval, decision, reason)
+  else
+    ask_and_answer(chat, approval, decision)
+  end
+end
+
+--- Goes to the next pending approval, or to the one before, around the ends.
+---@param chat codex-chat.Chat
+---@param step 1|-1
+function M.jump(chat, step)
+  local rows = {}
+  for _, approval in ipairs(chat.approvals) do
+    local first = blocks.range(chat, approval.block)
+    rows[#rows + 1] = first
+  end
+  table.sort(rows)
+  if #rows == 0 then
+    vim.notify("codex-chat: nothing waits for an answer.")
+    return
+  end
+  local here = api.nvim_win_get_cursor(0)[1] - 1
+  local target = step > 0 and rows[1] or rows[#rows]
+  for i = 1, #rows do
+    local row = step > 0 and rows[i] or rows[#rows + 1 - i]
+    if (step > 0 and row > here) or (step < 0 and row < here) then
+      target = row
+      break
+    end
+  end
+  vim.cmd("normal! m'")
+  api.nvim_win_set_cursor(0, { target + 1, 0 })
+end
+
+return M

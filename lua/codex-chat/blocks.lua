@@ -1,0 +1,391 @@
+--- The document's blocks: ranges of whole lines, held by extmarks, that the host's edits name.
+---
+--- A block's mark begins at its first line, where it moves down before what is inserted there, and
+--- ends at the start of the line after its last one, where it stays: so lines that the user adds
+--- between two blocks belong to neither, and a block whose lines were deleted is empty, not its
+--- neighbour. Rows are 0-based, ends exclusive.
+local M = {}
+
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+local ns = api.nvim_create_namespace("codex-chat.blocks")
+local ns_badges = api.nvim_create_namespace("codex-chat.badges")
+
+--- Writes of one batch, for windows that must not move: rows of the buffer before each write.
+---@class (exact) codex-chat.Splice
+---@field row integer
+---@field old integer lines that went
+---@field new integer lines that came
+
+---@type codex-chat.Splice[]?
+local splices
+
+---@param buf integer
+---@param row integer
+---@return string
+local function line_at(buf, row)
+  return api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or ""
+end
+
+--- Puts `lines` in place of `old` lines; what both have at either end is left untouched.
+---@param buf integer
+---@param row integer
+---@param old integer
+---@param lines string[]
+local function splice(buf, row, old, lines)
+  local first, last = 1, #lines
+  if old > 0 then
+    local before = api.nvim_buf_get_lines(buf, row, row + old, false)
+    while first <= last and first <= #before and before[first] == lines[first] do
+      first = first + 1
+    end
+    local left = #before
+    while left >= first and last >= first and before[left] == lines[last] do
+      left, last = left - 1, last - 1
+    end
+    row, old = row + first - 1, left - first + 1
+    if old == 0 and last < first then
+      return
+    end
+    lines = vim.list_slice(lines, first, last)
+  end
+  if old == 0 and #lines == 0 then
+    return
+  end
+  if old == 1 and #lines >= 1 then
+    -- Within a line, the columns of marks and cursors that do not change stay.
+    api.nvim_buf_set_text(buf, row, 0, row, #line_at(buf, row), lines)
+  else
+    api.nvim_buf_set_lines(buf, row, row + old, false, lines)
+  end
+  if splices then
+    splices[#splices + 1] = { row = row, old = old, new = #lines }
+  end
+end
+
+--- Row of the prompt's first line.
+---@param chat codex-chat.Chat
+---@return integer
+function M.prompt_row(chat)
+  local pos = api.nvim_buf_get_extmark_by_id(chat.buf, ns, chat.prompt_mark, {})
+  local last = api.nvim_buf_line_count(chat.buf) - 1
+  return math.min(pos[1] or last, last)
+end
+
+---@param chat codex-chat.Chat
+---@param row integer
+function M.set_prompt(chat, row)
+  chat.prompt_mark =
+    api.nvim_buf_set_extmark(chat.buf, ns, row, 0, { id = chat.prompt_mark, right_gravity = true })
+end
+
+--- Where a block is, or nil where there is none of that name.
+---@param chat codex-chat.Chat
+---@param id string
+---@return integer? first
+---@return integer? stop
+function M.range(chat, id)
+  if id == "prompt" then
+    return M.prompt_row(chat), api.nvim_buf_line_count(chat.buf)
+  end
+  local block = chat.blocks[id]
+  if not block then
+    return nil
+  end
+  local pos = api.nvim_buf_get_extmark_by_id(chat.buf, ns, block.mark, { details = true })
+  if not pos[1] then
+    return nil
+  end
+  local details = pos[3] or {}
+  local first, stop = pos[1], details.end_row or pos[1]
+  -- An end inside a line: the line below was joined to the block's last one.
+  if (details.end_col or 0) > 0 then
+    stop = stop + 1
+  end
+  return first, math.max(first, stop)
+end
+
+--- Names the lines from `first` to before `stop` as block `id`.
+---@param chat codex-chat.Chat
+---@param id string
+---@param first integer
+---@param stop integer
+---@param gap 0|1
+function M.set_range(chat, id, first, stop, gap)
+  local block = chat.blocks[id]
+  local mark = api.nvim_buf_set_extmark(chat.buf, ns, first, 0, {
+    id = block and block.mark or nil,
+    end_row = stop,
+    end_col = 0,
+    right_gravity = true,
+    end_right_gravity = false,
+  })
+  block = block or { mark = mark, gap = gap }
+  block.mark, block.gap = mark, gap
+  chat.blocks[id] = block
+end
+
+--- The rows from a block to the last one that stands tight below it.
+---@param chat codex-chat.Chat
+---@param id string
+---@return integer? first
+---@return integer? stop
+function M.group_range(chat, id)
+  local first, stop = M.range(chat, id)
+  if not first or not stop or stop == first then
+    return nil
+  end
+  local names = {}
+  for name, block in pairs(chat.blocks) do
+    names[block.mark] = name
+  end
+  for _, mark in ipairs(api.nvim_buf_get_extmarks(chat.buf, ns, { first + 1, 0 }, -1, {})) do
+    local name = names[mark[1]]
+    if
+      not name
+      or mark[2] > stop
+      or chat.blocks[name].gap == 1
+      or vim.startswith(name, "user:")
+    then
+      break
+    end
+    local _, below = M.range(chat, name)
+    stop = math.max(stop, below or stop)
+  end
+  return first, stop
+end
+
+---@param chat codex-chat.Chat
+---@param edit table
+local function insert(chat, edit)
+  local buf, id = chat.buf, edit.id
+  local prompt = M.prompt_row(chat)
+  local gap = edit.gap == 1 and 1 or 0
+  local row
+  if edit.after ~= "history" and edit.after ~= "prompt" then
+    local _, stop = M.range(chat, edit.after)
+    -- A block that the user has moved below the prompt's heading is no place to go on.
+    row = stop and stop <= prompt and stop or nil
+  end
+  local text = {}
+  if not row then
+    row = prompt
+    while row > 0 and line_at(buf, row - 1) == "" do
+      row = row - 1
+    end
+    if row == 0 then
+      gap = 0
+    end
+  end
+  if gap == 1 then
+    text[1] = ""
+  end
+  vim.list_extend(text, edit.lines)
+  local count = #edit.lines
+  if row == prompt and count > 0 then
+    text[#text + 1] = ""
+  end
+  splice(buf, row, 0, text)
+  if row == prompt then
+    M.set_prompt(chat, row + #text)
+  end
+  M.set_range(chat, id, row + gap, row + gap + count, gap)
+end
+
+--- The block's range; one that does not exist is made empty, directly above the prompt.
+---@param chat codex-chat.Chat
+---@param id string
+---@return integer first
+---@return integer stop
+local function range_or_new(chat, id)
+  local first, stop = M.range(chat, id)
+  if not first or not stop then
+    insert(chat, { id = id, after = "history", lines = { "" }, gap = 1 })
+    first, stop = M.range(chat, id)
+    ---@cast first -nil
+    ---@cast stop -nil
+  end
+  return first, stop
+end
+
+---@param chat codex-chat.Chat
+---@param edit table
+local function append(chat, edit)
+  local first, stop = range_or_new(chat, edit.id)
+  local text = vim.split(edit.text, "\n", { plain = true })
+  if stop == first then
+    splice(chat.buf, first, 0, text)
+    M.set_range(chat, edit.id, first, first + #text, chat.blocks[edit.id].gap)
+    return
+  end
+  local last = stop - 1
+  local col = #line_at(chat.buf, last)
+  api.nvim_buf_set_text(chat.buf, last, col, last, col, text)
+  if splices and #text > 1 then
+    splices[#splices + 1] = { row = last + 1, old = 0, new = #text - 1 }
+  end
+  M.set_range(chat, edit.id, first, stop + #text - 1, chat.blocks[edit.id].gap)
+end
+
+local badge_groups = { running = "CodexChatRunning", queued = "CodexChatQueued" }
+
+--- Shows the block's badge on its first line.
+---@param chat codex-chat.Chat
+---@param block codex-chat.Block
+---@param row integer
+local function put_badge(chat, block, row)
+  local edit = block.badge_edit
+  if not edit then
+    return
+  end
+  -- SECURITY: the text may hold words of the model; a control character must not reach the screen.
+  local text = (edit.text or edit.mark):gsub("%c", " ")
+  block.badge = api.nvim_buf_set_extmark(chat.buf, ns_badges, row, 0, {
+    id = block.badge,
+    virt_text = { { " " .. text, badge_groups[edit.mark] or "CodexChatHint" } },
+    virt_text_pos = "eol",
+    hl_mode = "combine",
+    invalidate = true,
+  })
+end
+
+---@param chat codex-chat.Chat
+---@param edit table
+local function replace(chat, edit)
+  local first, stop = range_or_new(chat, edit.id)
+  splice(chat.buf, first, stop - first, edit.lines)
+  M.set_range(chat, edit.id, first, first + #edit.lines, chat.blocks[edit.id].gap)
+  -- The first line was written anew, and the badge with it.
+  if #edit.lines > 0 then
+    put_badge(chat, chat.blocks[edit.id], first)
+  end
+end
+
+---@param chat codex-chat.Chat
+---@param id string
+local function unmark(chat, id)
+  local block = chat.blocks[id]
+  if block and block.badge then
+    api.nvim_buf_del_extmark(chat.buf, ns_badges, block.badge)
+    block.badge, block.badge_edit = nil, nil
+  end
+end
+
+---@param chat codex-chat.Chat
+---@param id string
+local function remove(chat, id)
+  local first, stop = M.range(chat, id)
+  if not first or not stop then
+    return
+  end
+  local gap = chat.blocks[id].gap == 1 and first > 0 and line_at(chat.buf, first - 1) == "" and 1
+    or 0
+  unmark(chat, id)
+  api.nvim_buf_del_extmark(chat.buf, ns, chat.blocks[id].mark)
+  chat.blocks[id] = nil
+  splice(chat.buf, first - gap, stop - first + gap, {})
+end
+
+---@param chat codex-chat.Chat
+---@param edit table
+local function fold(chat, edit)
+  local first, first_stop = M.range(chat, edit.from)
+  local last_first, stop = M.range(chat, edit.to)
+  if not first or not stop or first_stop == first or last_first == stop or stop <= first then
+    return
+  end
+  require("codex-chat.lib")("fold").add(chat.buf, first, stop - 1, edit.label)
+end
+
+---@param chat codex-chat.Chat
+---@param edit table
+local function mark(chat, edit)
+  local first, stop = M.range(chat, edit.id)
+  local block = chat.blocks[edit.id]
+  if not first or not block then
+    return
+  end
+  if edit.mark == "none" or stop == first then
+    unmark(chat, edit.id)
+    return
+  end
+  block.badge_edit = edit
+  put_badge(chat, block, first)
+end
+
+local ops = {
+  insert = insert,
+  append = append,
+  replace = replace,
+  remove = function(chat, edit)
+    remove(chat, edit.id)
+  end,
+  fold = fold,
+  mark = mark,
+}
+
+--- Runs `fn` as the machine: its writes are no undo steps, no window moves, the buffer stays saved.
+---@param chat codex-chat.Chat
+---@param fn fun()
+function M.machine(chat, fn)
+  local buf = chat.buf
+  local view = require("codex-chat.view")
+  local outer = splices
+  splices = {}
+  local held = view.hold(chat, M.prompt_row(chat))
+  local ok, err
+  require("codex-chat.lib")("undo").machine(buf, function()
+    ok, err = xpcall(fn, debug.traceback)
+  end)
+  local done = splices
+  splices = outer
+  vim.bo[buf].modified = false
+  view.release(chat, held, done)
+  if not ok then
+    error(err, 0)
+  end
+end
+
+--- Replaces whole lines as the machine; only inside of `M.machine`.
+---@param chat codex-chat.Chat
+---@param row integer
+---@param old integer
+---@param lines string[]
+function M.splice(chat, row, old, lines)
+  splice(chat.buf, row, old, lines)
+end
+
+--- Applies the host's edits in one tick.
+---@param buf integer
+---@param edits table[] see src/chat/edits.ts
+---@return { ok: boolean, reason?: string }
+function M.apply(buf, edits)
+  local chat = registry.get(buf)
+  if not chat or not api.nvim_buf_is_loaded(buf) then
+    return { ok = false, reason = ("buffer %d is no conversation"):format(buf) }
+  end
+  require("codex-chat.pause").run(chat, function()
+    M.machine(chat, function()
+      for _, edit in ipairs(edits) do
+        ops[edit.op](chat, edit)
+      end
+    end)
+    require("codex-chat.approval").refresh(chat)
+    require("codex-chat.status").hint(chat)
+  end)
+  return { ok = true }
+end
+
+--- Forgets all blocks, as after the text was read anew.
+---@param chat codex-chat.Chat
+function M.reset(chat)
+  if api.nvim_buf_is_valid(chat.buf) then
+    api.nvim_buf_clear_namespace(chat.buf, ns, 0, -1)
+    api.nvim_buf_clear_namespace(chat.buf, ns_badges, 0, -1)
+  end
+  chat.blocks = {}
+  chat.prompt_mark = nil
+end
+
+return M

@@ -1,0 +1,275 @@
+--- The chat's buffer: how its text comes in, is kept unmodified, and gets to disk without a host.
+local M = {}
+
+local document = require("codex-chat.document")
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+
+--- The project that the front matter names, where it is the one whose directory the file lies in.
+---@param path string
+---@param lines string[]
+---@return codex-chat.Project
+local function project_of(path, lines)
+  local projects = require("codex-chat.project")
+  for row = 2, math.min(#lines, 20) do
+    local value = lines[row]:match("^project:%s*(.-)%s*$")
+    if value then
+      value = value:match('^"(.*)"$') or value
+      local project = projects.at((value:gsub("\\(.)", "%1")))
+      -- SECURITY: a file that was copied here from elsewhere must not choose what the agent reaches.
+      if project.dir == vim.fs.dirname(vim.fs.dirname(path)) then
+        return project
+      end
+    end
+  end
+  return projects.at(projects.root(vim.fn.getcwd()))
+end
+
+--- Gives the buffer a chat's options. Only ever by number: `undolevels` of another buffer is the
+--- user's own.
+---@param buf integer
+local function set_options(buf)
+  local bo = vim.bo[buf]
+  bo.swapfile = false
+  bo.modeline = false
+  bo.undofile = false
+  bo.undolevels = -1
+  bo.buftype = "acwrite"
+  bo.bufhidden = "hide"
+  bo.buflisted = true
+  bo.textwidth = 0
+end
+
+--- Takes the text of the buffer as a conversation: prompt, folds, highlighting.
+---@param chat codex-chat.Chat
+local function take_text(chat)
+  local blocks = require("codex-chat.blocks")
+  local buf = chat.buf
+  blocks.reset(chat)
+  local lines = api.nvim_buf_get_lines(buf, 0, -1, false)
+  local scan = require("codex-chat.lib")("markdown").scan(lines)
+  blocks.set_prompt(chat, scan.prompt or #lines)
+  if not scan.prompt then
+    -- Below everything, so that nothing of what stands there is taken for a query.
+    local fresh = lines[#lines] == "" and { "## You", "" } or { "", "## You", "" }
+    if #lines == 1 and lines[1] == "" then
+      api.nvim_buf_set_lines(buf, 0, -1, false, { "## You", "" })
+      blocks.set_prompt(chat, 0)
+    else
+      api.nvim_buf_set_lines(buf, #lines, #lines, false, fresh)
+      blocks.set_prompt(chat, #lines + #fresh - 2)
+    end
+  end
+  require("codex-chat.lib")("fold").attach(buf)
+  require("codex-chat.lib")("fold").load(buf, scan.folds)
+  require("codex-chat.lib")("highlight").attach(buf)
+  require("codex-chat.lib")("undo").attach(buf)
+  require("codex-chat.lib")("undo").clear(buf)
+  vim.bo[buf].modified = false
+end
+
+--- Writes the chat from Lua, for when no host does.
+---@param chat codex-chat.Chat
+---@return boolean
+function M.save(chat)
+  if not api.nvim_buf_is_loaded(chat.buf) then
+    return false
+  end
+  local tick = api.nvim_buf_get_changedtick(chat.buf)
+  if chat.saved_tick == tick then
+    return true
+  end
+  local ok, err = document.write(chat.path, api.nvim_buf_get_lines(chat.buf, 0, -1, false))
+  if not ok then
+    vim.notify(("codex-chat: %s was not written: %s"):format(chat.path, err), vim.log.levels.ERROR)
+    return false
+  end
+  chat.saved_tick = tick
+  return true
+end
+
+--- `:write`: to its own file by the host, or by Lua where there is none; elsewhere always by Lua.
+---@param chat codex-chat.Chat
+---@param args table of the autocommand
+local function write(chat, args)
+  local first, last = vim.fn.line("'["), vim.fn.line("']")
+  local own = api.nvim_buf_get_name(chat.buf)
+  local target = vim.fs.normalize(vim.fn.fnamemodify(args.file, ":p"), { expand_env = false })
+  if args.match == own or target == vim.fs.normalize(own, { expand_env = false }) then
+    if chat.host == "attached" then
+      require("codex-chat.host").notify(chat, "chat/save", {})
+    elseif not M.save(chat) then
+      return
+    end
+    vim.bo[chat.buf].modified = false
+    return
+  end
+  local ok, err = document.write(target, api.nvim_buf_get_lines(chat.buf, first - 1, last, false))
+  if ok then
+    api.nvim_echo({ { ('"%s" written'):format(vim.fn.fnamemodify(target, ":~:.")) } }, false, {})
+  else
+    vim.notify(("codex-chat: %s was not written: %s"):format(target, err), vim.log.levels.ERROR)
+  end
+end
+
+---@param chat codex-chat.Chat
+local function watch(chat)
+  local buf = chat.buf
+  local function on(events, callback)
+    api.nvim_create_autocmd(events, { group = chat.augroup, buffer = buf, callback = callback })
+  end
+  on("BufWriteCmd", function(args)
+    write(chat, args)
+  end)
+  on({ "BufModifiedSet", "QuitPre" }, function()
+    -- The file is kept up to date by itself: leaving must never ask.
+    vim.bo[buf].modified = false
+  end)
+  on("BufWinEnter", function()
+    for _, win in ipairs(registry.wins(buf)) do
+      require("codex-chat.window").dress(chat, win)
+    end
+  end)
+  on("BufWinLeave", function()
+    local win = api.nvim_get_current_win()
+    if api.nvim_win_get_buf(win) == buf then
+      require("codex-chat.window").remember(chat, win)
+    end
+  end)
+  on("BufEnter", function()
+    chat.used = vim.uv.hrtime()
+  end)
+  on({ "TextChanged", "TextChangedI", "TextChangedP" }, function()
+    require("codex-chat.status").hint(chat)
+  end)
+  on("InsertEnter", function()
+    require("codex-chat.host").wake(chat)
+  end)
+  on({ "TextChanged", "InsertLeave", "BufLeave" }, function()
+    if chat.host ~= "attached" and chat.host ~= "asked" then
+      M.save(chat)
+    end
+  end)
+  on("BufUnload", function()
+    M.unload(chat)
+  end)
+  on("BufWipeout", function()
+    M.close(chat)
+  end)
+end
+
+--- The text goes: what only the buffer holds is kept for when it is read again.
+---@param chat codex-chat.Chat
+function M.unload(chat)
+  if not chat.unloaded_lines then
+    chat.unloaded_lines = api.nvim_buf_get_lines(chat.buf, 0, -1, false)
+    if chat.host ~= "attached" then
+      document.write(chat.path, chat.unloaded_lines)
+    end
+    require("codex-chat.host").close(chat)
+    chat.approvals, chat.delayed = {}, {}
+  end
+end
+
+--- The buffer is no chat any more.
+---@param chat codex-chat.Chat
+function M.close(chat)
+  require("codex-chat.host").close(chat)
+  registry.remove(chat.buf)
+  require("codex-chat.lib")("highlight").detach(chat.buf)
+  pcall(api.nvim_del_augroup_by_id, chat.augroup)
+end
+
+--- Makes the buffer, which holds the conversation's text, a chat.
+---@param buf integer
+---@param project codex-chat.Project
+---@return codex-chat.Chat
+function M.attach(buf, project)
+  set_options(buf)
+  ---@type codex-chat.Chat
+  local chat = {
+    buf = buf,
+    path = api.nvim_buf_get_name(buf),
+    root = project.root,
+    project_dir = project.dir,
+    host = "none",
+    state = { phase = "idle" },
+    blocks = {},
+    next_user = 0,
+    approvals = {},
+    delayed = {},
+    used = vim.uv.hrtime(),
+    augroup = api.nvim_create_augroup("codex-chat." .. buf, {}),
+  }
+  registry.add(chat)
+  require("codex-chat.lib")("highlight").setup()
+  take_text(chat)
+  chat.saved_tick = api.nvim_buf_get_changedtick(buf)
+  vim.bo[buf].filetype = "codexchat"
+  watch(chat)
+  require("codex-chat.host").keep_on_leave()
+  require("codex-chat.keys").map(chat)
+  require("codex-chat.status").set_groups()
+  require("codex-chat.status").hint(chat)
+  for _, win in ipairs(registry.wins(buf)) do
+    require("codex-chat.window").dress(chat, win)
+  end
+  return chat
+end
+
+---@type table<integer, codex-chat.Project> what a buffer that is about to be read belongs to
+local expected = {}
+
+--- Has the buffer read as a chat of `project`: without `BufReadPost`, file type detection and
+--- modelines, wherever its file lies.
+---@param buf integer
+---@param project codex-chat.Project
+function M.expect(buf, project)
+  expected[buf] = project
+  api.nvim_create_autocmd("BufReadCmd", {
+    group = api.nvim_create_augroup("codex-chat.read." .. buf, {}),
+    buffer = buf,
+    callback = function()
+      M.read(buf)
+    end,
+  })
+end
+
+--- `BufReadCmd`: reads the conversation, also again for `:edit`.
+---@param buf integer
+function M.read(buf)
+  local chat = registry.get(buf)
+  if chat and not chat.unloaded_lines then
+    return
+  end
+  set_options(buf)
+  local path = api.nvim_buf_get_name(buf)
+  local lines = chat and chat.unloaded_lines or nil
+  if not lines then
+    local err
+    lines, err = document.read(path)
+    if not lines and vim.uv.fs_stat(path) then
+      vim.notify(("codex-chat: %s"):format(err), vim.log.levels.ERROR)
+    end
+  end
+  local project = chat and require("codex-chat.project").at(chat.root)
+    or expected[buf]
+    or project_of(path, lines or {})
+  expected[buf] = nil
+  lines = lines or document.new_lines(project.root, document.now())
+  api.nvim_buf_set_lines(buf, 0, -1, false, lines)
+  if not chat then
+    M.attach(buf, project)
+    return
+  end
+  -- `:edit` and `:bdelete` forget marks, mappings and who listens.
+  chat.unloaded_lines = nil
+  take_text(chat)
+  vim.bo[buf].filetype = "codexchat"
+  require("codex-chat.keys").map(chat)
+  require("codex-chat.status").hint(chat)
+  require("codex-chat.host").open(chat)
+end
+
+return M

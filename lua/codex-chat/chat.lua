@@ -1,0 +1,194 @@
+--- Opening, hiding and moving conversations.
+local M = {}
+
+local buffer = require("codex-chat.buffer")
+local registry = require("codex-chat.registry")
+local window = require("codex-chat.window")
+
+local api = vim.api
+
+---@param path string
+---@return integer? buf the buffer of exactly this name
+local function find_buf(path)
+  for _, buf in ipairs(api.nvim_list_bufs()) do
+    if api.nvim_buf_get_name(buf) == path then
+      return buf
+    end
+  end
+end
+
+--- The chat of this file, made where there is none.
+---@param path string
+---@param project codex-chat.Project
+---@return codex-chat.Chat
+function M.load(path, project)
+  local buf = find_buf(path)
+  local chat = buf and registry.get(buf)
+  if chat and api.nvim_buf_is_loaded(chat.buf) then
+    return chat
+  end
+  if buf and api.nvim_buf_is_loaded(buf) then
+    -- The user has it open as a plain file, perhaps by a session: that buffer becomes the chat.
+    return buffer.attach(buf, project)
+  end
+  buf = buf or vim.fn.bufadd(path)
+  buffer.expect(buf, project)
+  vim.fn.bufload(buf)
+  return assert(registry.get(buf))
+end
+
+--- The project's conversation that was used last in this Neovim.
+---@param root string
+---@return codex-chat.Chat?
+function M.current(root)
+  local found
+  for _, chat in ipairs(registry.all()) do
+    if chat.root == root and api.nvim_buf_is_loaded(chat.buf) then
+      if not found or chat.used > found.used then
+        found = chat
+      end
+    end
+  end
+  return found
+end
+
+--- The chat of the current buffer, else the one of its project, if it is open.
+---@return codex-chat.Chat?
+function M.here()
+  return registry.get(0) or M.current(require("codex-chat.project").of_buf().root)
+end
+
+--- The project's latest conversation, as a chat that need not be shown yet.
+---@param project codex-chat.Project
+---@return codex-chat.Chat
+function M.latest(project)
+  local chat = M.current(project.root)
+  if chat then
+    return chat
+  end
+  local projects = require("codex-chat.project")
+  local path = projects.list_chats(project)[1]
+  if path and projects.is_locked(path, require("codex-chat.host").pid()) then
+    vim.notify(
+      ("codex-chat: the latest conversation is open in another Neovim (%s), so this is a new one."):format(
+        vim.fs.basename(path)
+      )
+    )
+    path = nil
+  end
+  return M.load(path or projects.new_path(project), project)
+end
+
+--- Shows the chat and goes there, ready to type where nothing is typed yet.
+---@param chat codex-chat.Chat
+---@param opts? { insert?: boolean }
+function M.show(chat, opts)
+  local seen = window.find(chat.buf) ~= nil
+  local win = window.open(chat)
+  chat.used = vim.uv.hrtime()
+  local prompt = require("codex-chat.prompt")
+  local restored = not seen and window.restore(chat, win)
+  local empty = prompt.is_empty(chat)
+  if empty then
+    prompt.ensure(chat)
+  end
+  if not seen and (not restored or (empty and chat.last_win_view.in_prompt)) then
+    prompt.enter(chat, win)
+  end
+  local wants = require("codex-chat.config").get().window.startinsert
+  if opts and opts.insert ~= nil then
+    wants = opts.insert
+  end
+  local in_prompt = api.nvim_win_get_cursor(win)[1] > require("codex-chat.blocks").prompt_row(chat)
+  if wants and empty and in_prompt then
+    vim.cmd("startinsert!")
+  end
+  -- The window is on the screen before a process is started.
+  vim.schedule(function()
+    require("codex-chat.host").wake(chat)
+  end)
+end
+
+--- `:CodexChat open`
+---@return codex-chat.Chat
+function M.open()
+  local chat = registry.get(0) or M.latest(require("codex-chat.project").of_buf())
+  M.show(chat)
+  return chat
+end
+
+--- `:CodexChat new`
+---@return codex-chat.Chat
+function M.new()
+  local projects = require("codex-chat.project")
+  local project = projects.of_buf()
+  local shown = registry.get(0) or M.current(project.root)
+  local chat = M.load(projects.new_path(project), project)
+  local win = shown and window.find(shown.buf)
+  if win then
+    -- A new conversation takes the window of the one in view.
+    api.nvim_set_current_win(win)
+    api.nvim_win_set_buf(win, chat.buf)
+    require("codex-chat.prompt").enter(chat, win)
+  end
+  M.show(chat)
+  return chat
+end
+
+--- `:CodexChat toggle`
+function M.toggle()
+  local project = require("codex-chat.project").of_buf()
+  local chat = registry.get(0) or M.current(project.root)
+  if chat and window.find(chat.buf) then
+    window.close(chat)
+    return
+  end
+  M.show(chat or M.latest(project))
+end
+
+--- Gives the chat's file another name, as the host has renamed it.
+---@param chat codex-chat.Chat
+---@param path string
+function M.rename(chat, path)
+  local old = api.nvim_buf_get_name(chat.buf)
+  if old == path then
+    return
+  end
+  local taken = find_buf(path)
+  if taken and taken ~= chat.buf then
+    pcall(api.nvim_buf_delete, taken, { force = true })
+  end
+  api.nvim_buf_set_name(chat.buf, path)
+  chat.path = path
+  -- Renaming leaves an empty buffer of the old name behind.
+  local left = find_buf(old)
+  if left and left ~= chat.buf and not api.nvim_buf_is_loaded(left) then
+    pcall(api.nvim_buf_delete, left, { force = true })
+  end
+end
+
+--- Moves the buffer to a fresh conversation because its own is in use elsewhere. What is in the
+--- prompt stays.
+---@param chat codex-chat.Chat
+---@param to { path?: string, reason?: string }
+function M.relocate(chat, to)
+  local project = require("codex-chat.project").at(chat.root)
+  local document = require("codex-chat.document")
+  local blocks = require("codex-chat.blocks")
+  local path = to.path or require("codex-chat.project").new_path(project)
+  require("codex-chat.host").close(chat)
+  M.rename(chat, path)
+  blocks.machine(chat, function()
+    local head = document.new_lines(chat.root, document.now())
+    -- The prompt's own heading and text stay as they are, with the cursor in them.
+    blocks.splice(chat, 0, blocks.prompt_row(chat), vim.list_slice(head, 1, #head - 2))
+  end)
+  chat.approvals = {}
+  require("codex-chat.approval").refresh(chat)
+  chat.state = { phase = "idle" }
+  require("codex-chat.status").show(chat)
+  require("codex-chat.host").open(chat)
+  vim.notify("codex-chat: " .. (to.reason or "the conversation is in use elsewhere."))
+end
+
+return M

@@ -1,0 +1,209 @@
+--- `:CodexChat` and the `<Plug>` mappings.
+local M = {}
+
+---@class (exact) codex-chat.Subcommand
+---@field run fun(args: vim.api.keyset.create_user_command.command_args, rest: string)
+---@field complete? string[]
+---@field range? boolean
+
+---@return codex-chat.Chat?
+local function here()
+  local chat = require("codex-chat.chat").here()
+  if not chat then
+    vim.notify("codex-chat: no conversation is open. :CodexChat opens one.")
+  end
+  return chat
+end
+
+---@param method string
+local function tell(method)
+  local chat = here()
+  if chat then
+    require("codex-chat.host").notify(chat, method, {})
+  end
+end
+
+---@param mode "steer"|"queue"
+local function send(mode)
+  local chat = here()
+  if chat then
+    require("codex-chat.prompt").send(chat, mode)
+  end
+end
+
+---@param chat codex-chat.Chat
+---@return string
+local function status_text(chat)
+  local state = chat.state
+  local parts = { state.phase, state.detail, state.model, state.sandbox }
+  local words = {}
+  for i = 1, 4 do
+    if parts[i] then
+      words[#words + 1] = parts[i]
+    end
+  end
+  return ("%s: %s; %d waiting for an answer; %s"):format(
+    vim.fn.fnamemodify(chat.root, ":~"),
+    table.concat(words, ", "),
+    #chat.approvals,
+    vim.fn.fnamemodify(chat.path, ":~")
+  )
+end
+
+---@type table<string, codex-chat.Subcommand>
+local subcommands = {
+  open = {
+    run = function()
+      require("codex-chat.chat").open()
+    end,
+  },
+  new = {
+    run = function()
+      require("codex-chat.chat").new()
+    end,
+  },
+  toggle = {
+    run = function()
+      require("codex-chat.chat").toggle()
+    end,
+  },
+  stop = {
+    run = function()
+      tell("turn/interrupt")
+    end,
+  },
+  send = {
+    range = true,
+    run = function(args, rest)
+      if args.range > 0 then
+        require("codex-chat.selection").send_range(args.line1, args.line2, rest)
+      elseif rest ~= "" then
+        require("codex-chat").ask(rest)
+      else
+        send("steer")
+      end
+    end,
+  },
+  accept = {
+    run = function()
+      require("codex-chat.approval").answer("accept")
+    end,
+  },
+  ["accept-session"] = {
+    run = function()
+      require("codex-chat.approval").answer("accept_session")
+    end,
+  },
+  decline = {
+    run = function(_, rest)
+      require("codex-chat.approval").answer("decline", rest ~= "" and rest or nil)
+    end,
+  },
+  cancel = {
+    run = function()
+      require("codex-chat.approval").answer("cancel")
+    end,
+  },
+  retry = {
+    run = function()
+      tell("turn/retry")
+    end,
+  },
+  status = {
+    run = function()
+      local chats = require("codex-chat.registry").all()
+      vim.notify(
+        #chats == 0 and "codex-chat: no conversation is open."
+          or table.concat(vim.tbl_map(status_text, chats), "\n")
+      )
+    end,
+  },
+  log = {
+    run = function()
+      local path = require("codex-chat.host").log_path()
+      if vim.uv.fs_stat(path) then
+        vim.cmd.split({ args = { vim.fn.fnameescape(path) } })
+        vim.bo.readonly = true
+        vim.cmd("normal! G")
+      else
+        vim.notify(("codex-chat: there is no log yet at %s."):format(path))
+      end
+    end,
+  },
+  sandbox = {
+    complete = { "stop" },
+    run = function(_, rest)
+      if rest ~= "stop" then
+        vim.notify("codex-chat: only `:CodexChat sandbox stop` is known.", vim.log.levels.ERROR)
+        return
+      end
+      tell("sandbox/stop")
+    end,
+  },
+}
+
+---@return string[]
+local function names()
+  local list = vim.tbl_keys(subcommands)
+  table.sort(list)
+  return list
+end
+
+--- Runs `:CodexChat`.
+---@param args vim.api.keyset.create_user_command.command_args
+function M.run(args)
+  local name, rest = args.args:match("^%s*(%S*)%s*(.-)%s*$")
+  if name == "" then
+    name = args.range > 0 and "send" or "open"
+  end
+  local subcommand = subcommands[name]
+  if not subcommand then
+    vim.notify(
+      ("codex-chat: there is no `:CodexChat %s`; there are %s."):format(
+        name,
+        table.concat(names(), ", ")
+      ),
+      vim.log.levels.ERROR
+    )
+    return
+  end
+  if args.range > 0 and not subcommand.range then
+    vim.notify(
+      ("codex-chat: `:CodexChat %s` takes no range; `:CodexChat send` does."):format(name),
+      vim.log.levels.ERROR
+    )
+    return
+  end
+  subcommand.run(args, rest)
+end
+
+--- Completes subcommands and their words.
+---@param lead string
+---@param line string
+---@param pos integer
+---@return string[]
+function M.complete(lead, line, pos)
+  local typed = line:sub(1, pos):match("CodexChat!?%s+(.*)$") or ""
+  local name = typed:match("^(%S+)%s")
+  local words = not name and names() or (subcommands[name] or {}).complete or {}
+  return vim.tbl_filter(function(word)
+    return vim.startswith(word, lead)
+  end, words)
+end
+
+--- Runs what a `<Plug>` mapping stands for.
+---@param action string
+function M.plug(action)
+  if action == "send" or action == "queue" then
+    if vim.fn.mode():match("^[vV\22]") then
+      require("codex-chat.selection").send_visual()
+    else
+      send(action == "queue" and "queue" or "steer")
+    end
+    return
+  end
+  local empty = { range = 0, args = "", line1 = 0, line2 = 0 }
+  subcommands[action].run(empty --[[@as any]], "")
+end
+
+return M

@@ -1,0 +1,321 @@
+--- The user's configuration, checked by hand so that every message names its key.
+local M = {}
+
+---@class (exact) codex-chat.Config.Window
+---@field position "right"|"left"|"top"|"bottom"|"tab"
+---@field size number part of the editor's width or height below 1, else columns or rows
+---@field startinsert boolean whether opening the chat begins insert mode
+
+---@class (exact) codex-chat.Config.Keys `false` leaves a key alone
+---@field send string|false
+---@field send_insert string|false
+---@field stop string|false
+---@field accept string|false
+---@field accept_session string|false
+---@field decline string|false
+---@field cancel string|false
+---@field next_approval string|false
+---@field prev_approval string|false
+
+---@class (exact) codex-chat.Config what is in force
+---@field model? string
+---@field effort? string
+---@field model_url? string
+---@field api_key_env? string
+---@field api_key_cmd? string[]
+---@field approvals? "never"|"on-request"|"untrusted"
+---@field limits? table
+---@field sandbox? table
+---@field log_level? "debug"|"info"|"warn"|"error"
+---@field state_dir string
+---@field history_dir? string absolute, or below the project's root
+---@field node string
+---@field root_markers string[]
+---@field window codex-chat.Config.Window
+---@field keys codex-chat.Config.Keys
+---@field host_cmd? string[] starts another host; for tests
+
+--- What a value must be: a type, a choice, or a table of these.
+---@alias codex-chat.Rule string|{ one_of: string[] }|{ list_of: "string" }|{ map_of: "string" }|{ keys: table<string, codex-chat.Rule> }
+
+---@type table<string, codex-chat.Rule>
+local rules = {
+  model = "string",
+  effort = "string",
+  model_url = "string",
+  api_key_env = "string",
+  api_key_cmd = { list_of = "string" },
+  approvals = { one_of = { "never", "on-request", "untrusted" } },
+  limits = {
+    keys = {
+      requests_per_turn = "number",
+      response_idle_ms = "number",
+      silence_ms = "number",
+    },
+  },
+  sandbox = {
+    keys = {
+      runtime = "string",
+      engine = "string",
+      build_network = "string",
+      memory = "number",
+      cpus = "number",
+      pids = "number",
+      idle_minutes = "number",
+      env = { map_of = "string" },
+    },
+  },
+  log_level = { one_of = { "debug", "info", "warn", "error" } },
+  state_dir = "string",
+  history_dir = "string",
+  node = "string",
+  root_markers = { list_of = "string" },
+  window = {
+    keys = {
+      position = { one_of = { "right", "left", "top", "bottom", "tab" } },
+      size = "number",
+      startinsert = "boolean",
+    },
+  },
+  keys = {
+    keys = {
+      send = "key",
+      send_insert = "key",
+      stop = "key",
+      accept = "key",
+      accept_session = "key",
+      decline = "key",
+      cancel = "key",
+      next_approval = "key",
+      prev_approval = "key",
+    },
+  },
+  host_cmd = { list_of = "string" },
+}
+
+--- The keys that the host knows; the rest is for Lua alone.
+local host_keys = {
+  "model",
+  "effort",
+  "model_url",
+  "api_key_env",
+  "api_key_cmd",
+  "approvals",
+  "state_dir",
+  "limits",
+  "sandbox",
+  "log_level",
+}
+
+---@return codex-chat.Config
+local function defaults()
+  return {
+    state_dir = vim.fn.stdpath("state") .. "/codex-chat",
+    node = "node",
+    root_markers = { "package.json", "Cargo.toml", "go.mod", "pyproject.toml", "Makefile" },
+    window = { position = "right", size = 0.45, startinsert = true },
+    keys = {
+      send = "<CR>",
+      send_insert = "<C-s>",
+      stop = "<C-c>",
+      accept = "a",
+      accept_session = "s",
+      decline = "d",
+      cancel = "c",
+      next_approval = "]a",
+      prev_approval = "[a",
+    },
+  }
+end
+
+--- How many single edits part two words, for suggestions.
+---@param a string
+---@param b string
+---@return integer
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do
+    row[j] = j
+  end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
+      diagonal, row[j] = row[j], best
+    end
+  end
+  return row[#b]
+end
+
+---@param name string
+---@param known table<string, any>
+---@return string? the known name nearest to `name`, where one is near
+local function nearest(name, known)
+  local best, least
+  for candidate in vim.spairs(known) do
+    local d = distance(name:lower(), candidate)
+    if not least or d < least then
+      best, least = candidate, d
+    end
+  end
+  return least and least <= math.max(2, math.floor(#name / 2)) and best or nil
+end
+
+local check
+
+---@param value table
+---@param known table<string, codex-chat.Rule>
+---@param path string
+---@param problems string[]
+---@return table kept the entries that are right
+local function check_keys(value, known, path, problems)
+  local kept = {}
+  local names = vim.tbl_keys(value)
+  table.sort(names, function(a, b)
+    return tostring(a) < tostring(b)
+  end)
+  for _, key in ipairs(names) do
+    local entry = value[key]
+    local name = path .. tostring(key)
+    local rule = known[key]
+    if rule then
+      kept[key] = check(entry, rule, name, problems)
+    else
+      local near = type(key) == "string" and nearest(key, known)
+      problems[#problems + 1] = near
+          and ("unknown key `%s`; did you mean `%s`?"):format(name, path .. near)
+        or ("unknown key `%s`; see :help codex-chat-config"):format(name)
+    end
+  end
+  return kept
+end
+
+--- Gives the value where it fits its rule, else nil and a problem.
+function check(value, rule, name, problems)
+  local function wrong(expected)
+    problems[#problems + 1] = ("`%s` must be %s, not %s"):format(
+      name,
+      expected,
+      type(value) == "table" and "a table" or vim.inspect(value)
+    )
+  end
+  if type(rule) == "string" then
+    if rule == "key" then
+      if type(value) == "string" or value == false then
+        return value
+      end
+      return wrong("a key like `<CR>`, or false")
+    end
+    if type(value) == rule then
+      return value
+    end
+    return wrong("a " .. rule)
+  end
+  if rule.one_of then
+    if vim.list_contains(rule.one_of, value) then
+      return value
+    end
+    return wrong('one of "' .. table.concat(rule.one_of, '", "') .. '"')
+  end
+  if type(value) ~= "table" then
+    return wrong(rule.list_of and "a list of strings" or "a table")
+  end
+  if rule.keys then
+    return check_keys(value, rule.keys, name .. ".", problems)
+  end
+  if rule.list_of and not vim.islist(value) then
+    return wrong("a list of strings")
+  end
+  for key, entry in pairs(value) do
+    if type(entry) ~= "string" or (rule.map_of and type(key) ~= "string") then
+      return wrong(rule.list_of and "a list of strings" or "a table of names and strings")
+    end
+  end
+  return value
+end
+
+---@type table? what setup() was given
+local given
+---@type codex-chat.Config?
+local resolved
+---@type table? what `resolved` was made from
+local source
+
+--- Checks and takes over the user's settings, in place of `vim.g.codex_chat`.
+---@param opts table?
+function M.setup(opts)
+  given = opts or {}
+  resolved = nil
+  M.get()
+end
+
+--- Checks `user` and fills in the defaults.
+---@param user any
+---@return codex-chat.Config config
+---@return string[] problems sentences that name the keys; their defaults are in force instead
+function M.resolve(user)
+  local problems = {}
+  if user ~= nil and type(user) ~= "table" then
+    problems[1] = ("the configuration must be a table, not %s"):format(vim.inspect(user))
+    user = nil
+  end
+  local kept = check_keys(user or {}, rules, "", problems)
+  ---@type codex-chat.Config
+  local config = vim.tbl_deep_extend("force", defaults(), kept)
+  if kept.root_markers then
+    config.root_markers = kept.root_markers
+  end
+  if config.window.size <= 0 then
+    problems[#problems + 1] = "`window.size` must be above 0"
+    config.window.size = defaults().window.size
+  end
+  config.state_dir = vim.fs.normalize(vim.fn.fnamemodify(vim.fn.expand(config.state_dir), ":p"))
+  if #config.state_dir > 1 then
+    config.state_dir = config.state_dir:gsub("/$", "")
+  end
+  return config, problems
+end
+
+--- The configuration in force; problems are reported once for each configuration.
+---@return codex-chat.Config
+function M.get()
+  local user = given
+  if not user then
+    user = vim.g.codex_chat
+    -- vim.g gives a fresh copy each time: compare what it holds.
+    if resolved and not vim.deep_equal(user, source) then
+      resolved = nil
+    end
+  end
+  if not resolved then
+    local problems
+    source = user
+    resolved, problems = M.resolve(user)
+    if #problems > 0 then
+      vim.notify("codex-chat: " .. table.concat(problems, "\ncodex-chat: "), vim.log.levels.WARN)
+    end
+  end
+  return resolved
+end
+
+--- What the host is told: the settings it knows, absent ones left out.
+---@return table
+function M.host_settings()
+  local config = M.get()
+  local settings = {}
+  for _, key in ipairs(host_keys) do
+    local value = config[key]
+    -- An empty table would travel as a list.
+    if value ~= nil and not (type(value) == "table" and next(value) == nil) then
+      settings[key] = value
+    end
+  end
+  if settings.sandbox and settings.sandbox.env and next(settings.sandbox.env) == nil then
+    settings.sandbox = vim.tbl_extend("force", settings.sandbox, { env = vim.empty_dict() })
+  end
+  return settings
+end
+
+return M

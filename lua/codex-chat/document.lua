@@ -1,0 +1,177 @@
+--- The conversation's file: reading, writing whole, and the front matter's lines.
+local M = {}
+
+--- The front matter's keys in the order in which they are written.
+local keys = { "thread", "project", "model", "created" }
+
+--- A YAML scalar on one line: plain where that is safe, else in double quotes.
+---@param value string
+---@return string
+local function scalar(value)
+  local plain = value:match("^[%w/_][^%c]*$")
+    and not value:find(": ", 1, true)
+    and not value:find(" #", 1, true)
+    and not value:find("[%s:]$")
+    -- What YAML would read as something other than text.
+    and not tonumber(value)
+    and not vim.list_contains({ "true", "false", "null", "yes", "no" }, value:lower())
+  if plain then
+    return value
+  end
+  local escaped = value:gsub('[\\"]', "\\%0"):gsub("%c", function(char)
+    return ("\\x%02x"):format(char:byte())
+  end)
+  return '"' .. escaped .. '"'
+end
+
+--- The lines of a new conversation.
+---@param root string
+---@param created string ISO 8601
+---@return string[]
+function M.new_lines(root, created)
+  return {
+    "---",
+    "codex-chat: 1",
+    "project: " .. scalar(root),
+    "created: " .. created,
+    "---",
+    "",
+    "## You",
+    "",
+  }
+end
+
+--- Now, as the front matter holds it.
+---@return string
+function M.now()
+  return os.date("!%Y-%m-%dT%H:%M:%SZ") --[[@as string]]
+end
+
+--- The row after the front matter's closing dashes; 0 where there is none.
+---@param lines string[] at least the first lines of the document
+---@return integer
+local function front_matter_end(lines)
+  if not (lines[1] or ""):match("^%-%-%-%s*$") then
+    return 0
+  end
+  for row = 2, #lines do
+    if lines[row]:match("^%-%-%-%s*$") or lines[row]:match("^%.%.%.%s*$") then
+      return row
+    end
+  end
+  return 0
+end
+
+--- The lines that must change for the front matter to hold `meta`; other keys stay as they are.
+---@param head string[] the document's first lines
+---@param meta table<string, string>
+---@return { row: integer, count: integer, lines: string[] }[] from the last to the first
+function M.meta_changes(head, meta)
+  local finish = front_matter_end(head)
+  if finish == 0 then
+    local lines = { "---", "codex-chat: 1" }
+    for _, key in ipairs(keys) do
+      if type(meta[key]) == "string" then
+        lines[#lines + 1] = key .. ": " .. scalar(meta[key])
+      end
+    end
+    vim.list_extend(lines, { "---", "" })
+    return { { row = 0, count = 0, lines = lines } }
+  end
+  local changes, fresh = {}, {}
+  for _, key in ipairs(keys) do
+    local value = meta[key]
+    if type(value) == "string" then
+      local line = key .. ": " .. scalar(value)
+      local at
+      for row = 2, finish - 1 do
+        if vim.startswith(head[row], key .. ":") then
+          at = row
+          break
+        end
+      end
+      if at and head[at] ~= line then
+        changes[#changes + 1] = { row = at - 1, count = 1, lines = { line } }
+      elseif not at then
+        fresh[#fresh + 1] = line
+      end
+    end
+  end
+  if #fresh > 0 then
+    changes[#changes + 1] = { row = finish - 1, count = 0, lines = fresh }
+  end
+  table.sort(changes, function(a, b)
+    return a.row > b.row
+  end)
+  return changes
+end
+
+--- Reads a file as lines.
+---@param path string
+---@return string[]? lines nil where the file cannot be read
+---@return string? err
+function M.read(path)
+  local file, err = io.open(path, "rb")
+  if not file then
+    return nil, err
+  end
+  local text = file:read("*a")
+  file:close()
+  if not text then
+    return nil, ("%s: cannot be read"):format(path)
+  end
+  text = text:gsub("^\239\187\191", ""):gsub("\r\n", "\n"):gsub("\n$", "")
+  return vim.split(text, "\n", { plain = true })
+end
+
+--- Writes a file so that a crash at any moment leaves the old one or the new one, whole.
+---@param path string
+---@param lines string[]
+---@return true? ok
+---@return string? err
+function M.write(path, lines)
+  -- A link is written through: renaming over it would leave its target behind.
+  local target = vim.uv.fs_realpath(path) or path
+  local dir = vim.fs.dirname(target)
+  local made, why = pcall(vim.fn.mkdir, dir, "p", tonumber("700", 8))
+  if not made then
+    return nil, ("%s cannot be made: %s"):format(dir, why)
+  end
+  local stat = vim.uv.fs_stat(target)
+  local mode = stat and bit.band(stat.mode, tonumber("777", 8)) or tonumber("600", 8)
+  local partial = ("%s.%d.tmp"):format(target, vim.uv.os_getpid())
+  local fd, err = vim.uv.fs_open(partial, "w", mode)
+  if not fd then
+    return nil, err
+  end
+  local text = table.concat(lines, "\n") .. "\n"
+  local written, failed = 0, nil
+  while written < #text and not failed do
+    local n
+    n, failed = vim.uv.fs_write(fd, written == 0 and text or text:sub(written + 1))
+    written = written + (n or 0)
+  end
+  if not failed then
+    local _
+    _, failed = vim.uv.fs_fsync(fd)
+  end
+  vim.uv.fs_close(fd)
+  if not failed then
+    local _
+    _, failed = vim.uv.fs_rename(partial, target)
+  end
+  if failed then
+    vim.uv.fs_unlink(partial)
+    return nil, failed
+  end
+  return true
+end
+
+--- Row (0-based) of the last `## You` heading outside of fences, or nil.
+---@param lines string[]
+---@return integer?
+function M.find_prompt(lines)
+  return require("codex-chat.lib")("markdown").scan(lines).prompt
+end
+
+return M

@@ -1,0 +1,35 @@
+--- The chat's own keys. They are the buffer's, so no key of the user's is taken anywhere else.
+local M = {}
+
+---@param chat codex-chat.Chat
+---@param mode string
+---@param lhs string|false
+---@param name string
+---@param desc string
+local function map(chat, mode, lhs, name, desc)
+  -- What the user has mapped to the `<Plug>` in this buffer's file type wins.
+  if lhs and lhs ~= "" then
+    vim.keymap.set(mode, lhs, ("<Plug>(codex-chat-%s)"):format(name), {
+      buffer = chat.buf,
+      desc = "codex-chat: " .. desc,
+      nowait = true,
+    })
+  end
+end
+
+---@param chat codex-chat.Chat
+function M.map(chat)
+  local keys = require("codex-chat.config").get().keys
+  map(chat, "n", keys.send, "send", "send the prompt")
+  map(chat, "i", keys.send_insert, "send", "send the prompt")
+  map(chat, "n", keys.stop, "stop", "stop the running turn")
+  for lhs, step in pairs({ [keys.next_approval] = 1, [keys.prev_approval] = -1 }) do
+    if lhs then
+      vim.keymap.set("n", lhs, function()
+        require("codex-chat.approval").jump(chat, step)
+      end, { buffer = chat.buf, desc = "codex-chat: go to a pending approval" })
+    end
+  end
+end
+
+return M

@@ -1,0 +1,143 @@
+--- What project a directory belongs to, and where its conversations lie.
+local M = {}
+
+---@class (exact) codex-chat.Project
+---@field root string absolute, symbolic links resolved
+---@field dir string the project's state
+---@field chats string where its conversations lie
+
+---@param path string
+---@return string
+local function real(path)
+  return vim.uv.fs_realpath(path) or vim.fs.normalize(path)
+end
+
+--- The git top level above `start`, else the nearest directory with a root marker, else `start`.
+---@param start string an existing directory
+---@return string root
+function M.root(start)
+  local dir = real(start)
+  -- A worktree's `.git` is a file. One without anything below it is still the user's word.
+  local found = vim.fs.find(".git", { path = dir, upward = true, limit = 1 })[1]
+  if not found then
+    found = vim.fs.find(require("codex-chat.config").get().root_markers, {
+      path = dir,
+      upward = true,
+      limit = 1,
+    })[1]
+  end
+  return found and real(vim.fs.dirname(found)) or dir
+end
+
+--- The project that the current buffer's file belongs to; without a file, the working directory's.
+---@param buf? integer
+---@return codex-chat.Project
+function M.of_buf(buf)
+  local chat = require("codex-chat.registry").get(buf or vim.api.nvim_get_current_buf())
+  if chat then
+    return M.at(chat.root)
+  end
+  local name = vim.api.nvim_buf_get_name(buf or 0)
+  local dir = vim.fn.getcwd()
+  if vim.bo[buf or 0].buftype == "" and name:sub(1, 1) == "/" then
+    local parent = vim.fs.dirname(name)
+    -- A file elsewhere on the disk does not take the user out of the project they work in.
+    local inside = vim.startswith(real(name) .. "/", M.root(dir) .. "/")
+    if not inside and vim.uv.fs_stat(parent) then
+      dir = parent
+    end
+  end
+  return M.at(M.root(dir))
+end
+
+--- The project with this root.
+---@param root string
+---@return codex-chat.Project
+function M.at(root)
+  local config = require("codex-chat.config").get()
+  local name = vim.fs.basename(root):gsub("[^%w._-]", "-")
+  local hash = vim.fn.sha256(root):sub(1, 8)
+  local dir = ("%s/projects/%s-%s"):format(config.state_dir, name == "" and "root" or name, hash)
+  local chats = dir .. "/chats"
+  if config.history_dir then
+    local history = vim.fn.expand(config.history_dir)
+    chats = history:sub(1, 1) == "/" and history or (root .. "/" .. history)
+  end
+  return { root = root, dir = dir, chats = (vim.fs.normalize(chats):gsub("/$", "")) }
+end
+
+--- Field 22 of /proc/<pid>/stat: when the process began; tells apart processes that had one pid.
+---@param pid integer
+---@return string?
+local function start_time(pid)
+  local file = io.open(("/proc/%d/stat"):format(pid), "r")
+  if not file then
+    return nil
+  end
+  local stat = file:read("*a")
+  file:close()
+  -- The second field is the program's name in brackets and may hold spaces and brackets.
+  local rest = stat:match("^.*%)%s+(.*)$")
+  return rest and vim.split(rest, "%s+")[20]
+end
+
+--- Whether another Neovim's host, which is alive, has the conversation open.
+---@param path string the conversation's file
+---@param own_pid? integer this Neovim's host
+---@return boolean
+function M.is_locked(path, own_pid)
+  local file = io.open(path .. ".lock", "r")
+  if not file then
+    return false
+  end
+  local ok, lock = pcall(vim.json.decode, file:read(4096) or "")
+  file:close()
+  if not ok or type(lock) ~= "table" or type(lock.pid) ~= "number" or lock.pid == own_pid then
+    return false
+  end
+  local began = start_time(lock.pid)
+  return began ~= nil and (lock.startTime == nil or tostring(lock.startTime) == began)
+end
+
+--- The project's conversations, the one written last first.
+---@param project codex-chat.Project
+---@return string[] paths
+function M.list_chats(project)
+  local found = {}
+  for name, kind in vim.fs.dir(project.chats) do
+    if kind ~= "directory" and name:sub(-3) == ".md" then
+      local path = project.chats .. "/" .. name
+      local stat = vim.uv.fs_stat(path)
+      if stat and stat.type == "file" then
+        found[#found + 1] = { path = path, sec = stat.mtime.sec, nsec = stat.mtime.nsec }
+      end
+    end
+  end
+  table.sort(found, function(a, b)
+    if a.sec ~= b.sec then
+      return a.sec > b.sec
+    end
+    if a.nsec ~= b.nsec then
+      return a.nsec > b.nsec
+    end
+    return a.path > b.path
+  end)
+  return vim.tbl_map(function(entry)
+    return entry.path
+  end, found)
+end
+
+--- A path for a new conversation that no file and no buffer has.
+---@param project codex-chat.Project
+---@return string
+function M.new_path(project)
+  local base = ("%s/%s"):format(project.chats, os.date("%Y-%m-%d-%H%M%S"))
+  local path, n = base .. ".md", 1
+  while vim.uv.fs_stat(path) or vim.fn.bufexists(path) == 1 do
+    n = n + 1
+    path = ("%s-%d.md"):format(base, n)
+  end
+  return path
+end
+
+return M

@@ -1,0 +1,179 @@
+--- The prompt: the last `## You` section, and sending it.
+local M = {}
+
+local blocks = require("codex-chat.blocks")
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+
+local heading = "## You"
+
+---@param line string
+---@return boolean
+local function is_heading(line)
+  return line:match("^## You[ \t]*$") ~= nil
+end
+
+--- The text in the prompt, without blank lines around it; empty where nothing was typed.
+---@param chat codex-chat.Chat
+---@return string
+function M.text(chat)
+  local lines = api.nvim_buf_get_lines(chat.buf, blocks.prompt_row(chat), -1, false)
+  if is_heading(lines[1] or "") then
+    table.remove(lines, 1)
+  end
+  local first, last = 1, #lines
+  while first <= last and not lines[first]:find("%S") do
+    first = first + 1
+  end
+  while last >= first and not lines[last]:find("%S") do
+    last = last - 1
+  end
+  return table.concat(lines, "\n", first, last)
+end
+
+--- Whether nothing was typed. Looks at no more than a few lines.
+---@param chat codex-chat.Chat
+---@return boolean
+function M.is_empty(chat)
+  local row = blocks.prompt_row(chat)
+  if api.nvim_buf_line_count(chat.buf) - row > 50 then
+    return false
+  end
+  return M.text(chat) == ""
+end
+
+--- Sees that the prompt has its heading and a line below it; only inside of `blocks.machine`.
+---@param chat codex-chat.Chat
+function M.repair(chat)
+  local row = blocks.prompt_row(chat)
+  local lines = api.nvim_buf_get_lines(chat.buf, row, row + 2, false)
+  if is_heading(lines[1] or "") then
+    if #lines == 1 then
+      blocks.splice(chat, row + 1, 0, { "" })
+    end
+    return
+  end
+  local above = row > 0 and api.nvim_buf_get_lines(chat.buf, row - 1, row, false)[1] or ""
+  local fresh = above ~= "" and { "", heading, "" } or { heading, "" }
+  if #lines == 1 and lines[1] == "" then
+    -- Nothing but an empty line is left: it becomes the line below the heading.
+    fresh[#fresh] = nil
+  end
+  blocks.splice(chat, row, 0, fresh)
+  blocks.set_prompt(chat, above ~= "" and row + 1 or row)
+end
+
+--- Repairs the prompt where the user broke it.
+---@param chat codex-chat.Chat
+function M.ensure(chat)
+  blocks.machine(chat, function()
+    M.repair(chat)
+  end)
+end
+
+--- Puts the cursor at the prompt's end.
+---@param chat codex-chat.Chat
+---@param win integer
+function M.enter(chat, win)
+  local last = api.nvim_buf_line_count(chat.buf)
+  local text = api.nvim_buf_get_lines(chat.buf, last - 1, last, false)[1] or ""
+  api.nvim_win_set_cursor(win, { last, #text })
+  require("codex-chat.view").show_end(win)
+end
+
+--- Adds text to the end of the prompt, a blank line below what is there.
+---@param chat codex-chat.Chat
+---@param lines string[]
+function M.add(chat, lines)
+  M.ensure(chat)
+  local count = api.nvim_buf_line_count(chat.buf)
+  local last = count
+  local row = blocks.prompt_row(chat)
+  while
+    last > row + 1 and not api.nvim_buf_get_lines(chat.buf, last - 1, last, false)[1]:find("%S")
+  do
+    last = last - 1
+  end
+  -- The user's own doing, so `u` takes it back.
+  api.nvim_buf_set_lines(chat.buf, last, count, false, vim.list_extend({ "" }, lines))
+  vim.bo[chat.buf].modified = false
+  require("codex-chat.status").hint(chat)
+end
+
+---@param chat codex-chat.Chat
+---@return string id of the next sent query's block
+local function next_id(chat)
+  chat.next_user = chat.next_user + 1
+  return ("user:%d"):format(chat.next_user)
+end
+
+--- Sends `lines` as a query of their own, above the prompt, in which the user may be typing.
+---@param chat codex-chat.Chat
+---@param lines string[]
+function M.send_lines(chat, lines)
+  local id = next_id(chat)
+  blocks.machine(chat, function()
+    M.repair(chat)
+    local row = blocks.prompt_row(chat)
+    local section = vim.list_extend({ heading, "" }, lines)
+    local count = #section
+    section[count + 1] = ""
+    blocks.splice(chat, row, 0, section)
+    blocks.set_prompt(chat, row + count + 1)
+    blocks.set_range(chat, id, row, row + count, 0)
+  end)
+  require("codex-chat.host").notify(
+    chat,
+    "turn/send",
+    { id = id, text = table.concat(lines, "\n"), mode = "steer" }
+  )
+end
+
+--- Sends what stands in the prompt. The text stays where it is and becomes a block; an empty prompt
+--- follows it, and the cursor goes there.
+---@param chat codex-chat.Chat
+---@param mode? "steer"|"queue"
+function M.send(chat, mode)
+  local buf = chat.buf
+  local text = M.text(chat)
+  if text == "" then
+    if chat.state.phase == "failed" then
+      require("codex-chat.host").notify(chat, "turn/retry", {})
+    else
+      vim.notify("codex-chat: type a query below the last `## You` first.")
+    end
+    return
+  end
+  local id = next_id(chat)
+  local wins = vim.tbl_filter(function(win)
+    return api.nvim_win_get_cursor(win)[1] > blocks.prompt_row(chat)
+  end, registry.wins(buf))
+  blocks.machine(chat, function()
+    M.repair(chat)
+    local row = blocks.prompt_row(chat)
+    if api.nvim_buf_get_lines(buf, row + 1, row + 2, false)[1]:find("%S") then
+      blocks.splice(chat, row + 1, 0, { "" })
+    end
+    local count = api.nvim_buf_line_count(buf)
+    local stop = count
+    while not api.nvim_buf_get_lines(buf, stop - 1, stop, false)[1]:find("%S") do
+      stop = stop - 1
+    end
+    blocks.splice(chat, stop, count - stop, { "", heading, "" })
+    blocks.set_range(chat, id, row, stop, 0)
+    blocks.set_prompt(chat, stop + 1)
+  end)
+  require("codex-chat.lib")("undo").clear(buf)
+  for _, win in ipairs(wins) do
+    M.enter(chat, win)
+  end
+  require("codex-chat.status").hint(chat)
+  require("codex-chat.host").notify(
+    chat,
+    "turn/send",
+    { id = id, text = text, mode = mode or "steer" }
+  )
+end
+
+return M

@@ -1,0 +1,89 @@
+--- The conversations that this Neovim has open, by buffer.
+local M = {}
+
+---@class (exact) codex-chat.State what the host says of a conversation
+---@field phase "idle"|"starting"|"running"|"waiting"|"failed"
+---@field detail? string
+---@field model? string
+---@field sandbox? string
+---@field tokens? { last?: integer, total?: integer, window?: integer }
+---@field queued? integer
+---@field note? string
+
+---@class (exact) codex-chat.Block
+---@field mark integer extmark from the first line to the line after the last
+---@field gap 0|1 blank lines above that belong to the block
+---@field badge? integer extmark with virtual text on the first line
+---@field badge_edit? table what the virtual text says
+
+---@class (exact) codex-chat.Approval
+---@field id string
+---@field block string
+---@field kind string
+---@field choices string[]
+---@field mark? integer extmark with the keys
+
+---@class (exact) codex-chat.Chat
+---@field buf integer
+---@field path string
+---@field root string
+---@field project_dir string
+---@field host "none"|"asked"|"attached"|"lost" whether the host knows it, and has answered
+---@field state codex-chat.State
+---@field began? integer milliseconds of vim.uv.now() when the running turn began
+---@field prompt_mark integer extmark at the prompt's heading
+---@field blocks table<string, codex-chat.Block>
+---@field next_user integer number of the next sent query
+---@field approvals codex-chat.Approval[] oldest first
+---@field approval_keys? boolean whether the answering keys are mapped
+---@field delayed function[] machine edits that wait for the user's half-typed command
+---@field last_win_view? table the view when it was last hidden
+---@field augroup integer
+---@field used integer when it was last gone to
+---@field saved_tick? integer changedtick of what Lua has written
+---@field unloaded_lines? string[] the text while the buffer is unloaded
+
+---@type table<integer, codex-chat.Chat>
+local chats = {}
+
+---@param buf integer
+---@return codex-chat.Chat?
+function M.get(buf)
+  if buf == 0 then
+    buf = vim.api.nvim_get_current_buf()
+  end
+  return chats[buf]
+end
+
+---@param chat codex-chat.Chat
+function M.add(chat)
+  chats[chat.buf] = chat
+end
+
+---@param buf integer
+function M.remove(buf)
+  chats[buf] = nil
+end
+
+--- All open conversations, in the order of their buffers.
+---@return codex-chat.Chat[]
+function M.all()
+  local list = vim.tbl_values(chats)
+  table.sort(list, function(a, b)
+    return a.buf < b.buf
+  end)
+  return list
+end
+
+--- The windows of all tabpages, or of one, that show the buffer.
+---@param buf integer
+---@param tab? integer
+---@return integer[]
+function M.wins(buf, tab)
+  local wins = tab and vim.api.nvim_tabpage_list_wins(tab) or vim.api.nvim_list_wins()
+  return vim.tbl_filter(function(win)
+    return vim.api.nvim_win_get_buf(win) == buf
+  end, wins)
+end
+
+return M

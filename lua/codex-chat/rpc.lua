@@ -1,0 +1,135 @@
+--- The host's door: one table of functions, called by name through nvim_exec_lua.
+---
+--- Arguments come as values, never as source. SECURITY: text in them may be the model's; it only ever
+--- becomes buffer text, virtual text or a message.
+local M = {}
+
+local registry = require("codex-chat.registry")
+
+--- Lua's own nil for what the wire calls nil, one level deep.
+---@param value any
+---@return any
+local function clean(value)
+  if value == vim.NIL then
+    return nil
+  end
+  if type(value) == "table" then
+    for key, entry in pairs(value) do
+      if entry == vim.NIL then
+        value[key] = nil
+      end
+    end
+  end
+  return value
+end
+
+---@param buf integer
+---@return codex-chat.Chat? chat nil where the buffer is no chat any more: the host hears of it anyway
+local function chat_of(buf)
+  local chat = registry.get(buf)
+  if chat and vim.api.nvim_buf_is_loaded(buf) then
+    require("codex-chat.host").attached(chat)
+    return chat
+  end
+end
+
+---@type table<string, fun(...): any>
+local handlers = {}
+
+function handlers.buf_set_edits(buf, edits)
+  chat_of(buf)
+  for _, edit in ipairs(edits) do
+    clean(edit)
+  end
+  return require("codex-chat.blocks").apply(buf, edits)
+end
+
+function handlers.buf_set_state(buf, state)
+  local chat = chat_of(buf)
+  if chat then
+    require("codex-chat.status").set(chat, clean(state))
+  end
+end
+
+function handlers.buf_set_approval(buf, change)
+  local chat = chat_of(buf)
+  if chat then
+    change = clean(change)
+    require("codex-chat.pause").run(chat, function()
+      require("codex-chat.approval").set(chat, change)
+    end)
+  end
+end
+
+function handlers.buf_set_meta(buf, meta)
+  local chat = chat_of(buf)
+  if not chat then
+    return
+  end
+  meta = clean(meta)
+  require("codex-chat.pause").run(chat, function()
+    local blocks = require("codex-chat.blocks")
+    local head = vim.api.nvim_buf_get_lines(buf, 0, math.min(100, blocks.prompt_row(chat)), false)
+    local changes = require("codex-chat.document").meta_changes(head, meta)
+    blocks.machine(chat, function()
+      for _, change in ipairs(changes) do
+        blocks.splice(chat, change.row, change.count, change.lines)
+      end
+    end)
+  end)
+end
+
+function handlers.buf_set_name(buf, path)
+  local chat = chat_of(buf)
+  if chat then
+    require("codex-chat.chat").rename(chat, path)
+  end
+end
+
+--- The host has written the text as it was at this changedtick.
+function handlers.buf_set_saved(buf, tick)
+  local chat = chat_of(buf)
+  if chat then
+    chat.saved_tick = tick
+  end
+end
+
+function handlers.chat_relocate(buf, to)
+  local chat = registry.get(buf)
+  if chat and vim.api.nvim_buf_is_loaded(buf) then
+    require("codex-chat.chat").relocate(chat, clean(to))
+  end
+end
+
+function handlers.ui_notify(level, message)
+  local levels = vim.log.levels
+  vim.notify("codex-chat: " .. message, levels[tostring(level):upper()] or levels.INFO)
+end
+
+function handlers.buf_reload(what)
+  require("codex-chat.reload").reload(what)
+end
+
+function handlers.event_emit(name, data)
+  vim.api.nvim_exec_autocmds("User", {
+    pattern = "CodexChat" .. name,
+    modeline = false,
+    data = clean(data),
+  })
+end
+
+--- Runs the function of this name.
+---@param name string
+---@param args any[]
+---@return any
+function M.call(name, args)
+  local handler = handlers[name]
+  if not handler then
+    error(("the host called %s, which this version does not have"):format(name))
+  end
+  -- Not unpack(args): an argument that is nil on the wire must not shorten the list.
+  local result = handler(clean(args[1]), clean(args[2]), clean(args[3]))
+  return result == nil and vim.NIL or result
+end
+
+return M

@@ -1,0 +1,154 @@
+--- Keeps every window still while the machine writes.
+---
+--- Where the cursor is in the prompt and the prompt's end in view, the end stays in view: the window
+--- scrolls by as few lines as that takes. Anywhere else the line under the cursor keeps its place on
+--- the screen. All in the tick of the write, so that Neovim never scrolls by itself to find a cursor.
+local M = {}
+
+local api = vim.api
+
+---@class (exact) codex-chat.Held
+---@field win integer
+---@field view table of winsaveview()
+---@field follows boolean
+---@field above integer screen lines from the window's top to the cursor's line
+
+---@param win integer
+---@param fn fun(): any
+---@return any
+local function within(win, fn)
+  if win == api.nvim_get_current_win() then
+    return fn()
+  end
+  return api.nvim_win_call(win, fn)
+end
+
+---@param win integer
+---@return integer rows for text
+local function text_rows(win)
+  return vim.fn.getwininfo(win)[1].height
+end
+
+--- Screen lines of the rows from `first` to `last`, both included; 0 where there are none.
+---@param win integer
+---@param first integer
+---@param last integer
+---@return integer
+local function rows_of(win, first, last)
+  if last < first then
+    return 0
+  end
+  return api.nvim_win_text_height(win, { start_row = first, end_row = last }).all
+end
+
+--- The first row from which the text to `last` takes at most `room` screen lines.
+---@param win integer
+---@param last integer
+---@param room integer
+---@return integer row at most `last`
+local function top_for(win, last, room)
+  -- Without closed folds every row takes a line or more; with them the reach is doubled.
+  local reach = math.max(room, 1)
+  local low = math.max(0, last - reach + 1)
+  while low > 0 and rows_of(win, low, last) < room do
+    reach = reach * 2
+    low = math.max(0, last - reach + 1)
+  end
+  local high = last
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if rows_of(win, middle, last) <= room then
+      high = middle
+    else
+      low = middle + 1
+    end
+  end
+  return low
+end
+
+--- Remembers where the windows on the chat stand.
+---@param chat codex-chat.Chat
+---@param prompt integer the prompt's first row
+---@return codex-chat.Held[]
+function M.hold(chat, prompt)
+  local held = {}
+  for _, win in ipairs(vim.fn.win_findbuf(chat.buf)) do
+    local view = within(win, vim.fn.winsaveview)
+    local last = api.nvim_buf_line_count(chat.buf) - 1
+    local room = text_rows(win)
+    local follows = view.lnum > prompt
+      and last - math.max(view.topline - 1, prompt) < room
+      and rows_of(win, view.topline - 1, last) <= room
+    held[#held + 1] = {
+      win = win,
+      view = view,
+      follows = follows,
+      above = follows and 0 or rows_of(win, view.topline - 1, view.lnum - 2),
+    }
+  end
+  return held
+end
+
+---@param row integer
+---@param splices codex-chat.Splice[]
+---@return integer
+local function moved(row, splices)
+  for _, s in ipairs(splices) do
+    if row >= s.row + s.old then
+      row = row + s.new - s.old
+    elseif row >= s.row then
+      row = s.row + math.min(row - s.row, math.max(s.new - 1, 0))
+    end
+  end
+  return row
+end
+
+--- Puts the windows back after the writes `splices`.
+---@param chat codex-chat.Chat
+---@param held codex-chat.Held[]
+---@param splices codex-chat.Splice[]
+function M.release(chat, held, splices)
+  local last = api.nvim_buf_line_count(chat.buf) - 1
+  for _, h in ipairs(held) do
+    if api.nvim_win_is_valid(h.win) and api.nvim_win_get_buf(h.win) == chat.buf then
+      local row = math.min(moved(h.view.lnum - 1, splices), last)
+      local top = math.min(moved(h.view.topline - 1, splices), last)
+      local view = vim.tbl_extend("force", h.view, { lnum = row + 1 })
+      if h.follows then
+        top = math.max(top, top_for(h.win, last, text_rows(h.win)))
+      elseif row - top ~= h.view.lnum - h.view.topline then
+        top = h.above == 0 and row or top_for(h.win, row - 1, h.above)
+      end
+      view.topline = top + 1
+      if top ~= moved(h.view.topline - 1, splices) then
+        view.topfill, view.skipcol = 0, 0
+      end
+      within(h.win, function()
+        local now = vim.fn.winsaveview()
+        if
+          now.lnum ~= view.lnum
+          or now.col ~= view.col
+          or now.coladd ~= view.coladd
+          or now.topline ~= view.topline
+          or now.skipcol ~= view.skipcol
+        then
+          vim.fn.winrestview(view)
+        end
+      end)
+    end
+  end
+end
+
+--- Scrolls so that the document's end is in view, by as few lines as that takes.
+---@param win integer
+function M.show_end(win)
+  local last = api.nvim_buf_line_count(api.nvim_win_get_buf(win)) - 1
+  within(win, function()
+    local top = top_for(win, last, text_rows(win))
+    if vim.fn.winsaveview().topline < top + 1 then
+      vim.fn.winrestview({ topline = top + 1, topfill = 0, skipcol = 0 })
+    end
+  end)
+end
+
+return M

@@ -1,0 +1,156 @@
+import { PassThrough, type Readable, type Writable } from "node:stream";
+import type { Log } from "../log.ts";
+import { err, ok, type Result } from "../result.ts";
+import {
+  type CallArgs,
+  type CallName,
+  type CallResult,
+  type NotificationName,
+  type NotificationParams,
+  notifications,
+  results,
+} from "./methods.ts";
+import { quietClient } from "./quiet-client.ts";
+import { Buffers, type BufferWatch, type WatchHandlers } from "./watch.ts";
+
+/** Why the editor did not do what it was asked. */
+export type EditorError =
+  /** The connection has ended: Neovim is gone, or is going. */
+  | { readonly kind: "closed"; readonly message: string }
+  /** Lua raised an error, or the API refused. */
+  | { readonly kind: "failed"; readonly message: string; readonly cause: unknown }
+  /** The answer has another shape than it should. */
+  | { readonly kind: "garbled"; readonly message: string };
+
+/** One function for each name in `CallArgs`. */
+export type EditorCalls = {
+  readonly [N in CallName]: (...args: CallArgs[N]) => Promise<Result<CallResult<N>, EditorError>>;
+};
+
+/** A Neovim at the other end of two streams. */
+export type Editor = {
+  readonly call: EditorCalls;
+  /** Hears of notifications of this name; what does not fit its schema is logged and dropped. */
+  onNotify<N extends NotificationName>(
+    name: N,
+    handler: (params: NotificationParams<N>) => void,
+  ): void;
+  /** Follows a buffer's text; see `WatchHandlers`. */
+  watchBuffer(buf: number, handlers: WatchHandlers): Promise<Result<BufferWatch, EditorError>>;
+  /** Settles when the connection has ended; never rejects. */
+  readonly closed: Promise<void>;
+  /** Ends the connection; every call that waits gets a `closed` error. Idempotent. */
+  close(): void;
+};
+
+/** Constant: arguments travel beside it, never inside. */
+const CALL = "return require('codex-chat.rpc').call(...)";
+
+/** Speaks msgpack-RPC with the Neovim that owns these streams. */
+export function connectEditor(options: {
+  readonly readable: Readable;
+  readonly writable: Writable;
+  readonly log: Log;
+}): Editor {
+  const { readable, writable, log } = options;
+  const client = quietClient(log);
+  const handlers = new Map<string, (params: never) => void>();
+  let end: () => void = () => {};
+  const closed = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const gone: Promise<Result<never, EditorError>> = closed.then(() =>
+    err({ kind: "closed", message: "Neovim has closed the connection" }),
+  );
+  let isClosed = false;
+  const close = (): void => {
+    if (isClosed) return;
+    isClosed = true;
+    end();
+    writable.end();
+  };
+  for (const event of ["end", "close", "error"] as const) readable.once(event, close);
+  // A write to a pipe that Neovim has closed is no bug of anybody's.
+  writable.on("error", close);
+
+  // The package reads in a loop that nobody awaits: an end that is not clean would be an unhandled
+  // rejection there, so it sees a stream of ours that always ends cleanly.
+  const reader = new PassThrough();
+  readable.pipe(reader);
+  void closed.then(() => reader.end());
+  client.attach({ reader, writer: writable });
+  client.on("notification", (name: string, args: unknown) => {
+    receive(name, Array.isArray(args) ? args[0] : undefined, handlers, log);
+  });
+
+  const request = async (
+    method: string,
+    args: unknown[],
+  ): Promise<Result<unknown, EditorError>> => {
+    if (isClosed) return gone;
+    const answer = client.request(method, args).then(
+      (value: unknown): Result<unknown, EditorError> => ok(value),
+      (cause: unknown): Result<unknown, EditorError> =>
+        err({
+          kind: "failed",
+          message: cause instanceof Error ? cause.message : String(cause),
+          cause,
+        }),
+    );
+    return Promise.race([answer, gone]);
+  };
+
+  const buffers = new Buffers(client, request);
+  return {
+    call: bindCalls(request),
+    onNotify: (name, handler) => {
+      handlers.set(name, handler as (params: never) => void);
+    },
+    watchBuffer: (buf, watchHandlers) => buffers.watch(buf, watchHandlers),
+    closed,
+    close,
+  };
+}
+
+/** Sends a request to Neovim's API. */
+export type EditorRequest = (
+  method: string,
+  args: unknown[],
+) => Promise<Result<unknown, EditorError>>;
+
+function bindCalls(request: EditorRequest): EditorCalls {
+  const bound = (Object.keys(results) as CallName[]).map((name) => [
+    name,
+    async (...args: unknown[]): Promise<Result<unknown, EditorError>> => {
+      const answer = await request("nvim_exec_lua", [CALL, [name, args]]);
+      if (!answer.ok) return answer;
+      const parsed = results[name].safeParse(answer.value ?? null);
+      if (parsed.success) return ok(parsed.data);
+      return err({ kind: "garbled", message: `Lua answered ${name} with another shape` });
+    },
+  ]);
+  // Built from the table that the type is made from.
+  return Object.fromEntries(bound) as EditorCalls;
+}
+
+function receive(
+  name: string,
+  params: unknown,
+  handlers: ReadonlyMap<string, (params: never) => void>,
+  log: Log,
+): void {
+  if (!Object.hasOwn(notifications, name)) {
+    log.warn({ name }, "Lua told something that this host does not know");
+    return;
+  }
+  const parsed = notifications[name as NotificationName].safeParse(params);
+  if (!parsed.success) {
+    log.warn({ name, issues: parsed.error.issues }, "Lua told something in another shape");
+    return;
+  }
+  try {
+    handlers.get(name)?.(parsed.data as never);
+  } catch (thrown) {
+    log.error({ err: thrown, name }, "handling what Lua told failed");
+  }
+}

@@ -1,0 +1,145 @@
+import { z } from "zod";
+
+/**
+ * The names and shapes of everything that crosses between Lua and the host, and nothing else.
+ *
+ * Lua to host are notifications `noun/verb`; host to Lua are calls `noun_verb`, answered by the
+ * functions in lua/codex-chat/rpc.lua. Tables of Lua are loose: a newer Lua half may say more.
+ */
+
+/** A buffer's number. */
+const Buf = z.int().positive();
+
+/** What Lua tells the host, by name. */
+export const notifications = {
+  /**
+   * A conversation is open. Comes again for the same buffer after its text was read anew, after it
+   * moved to another file, and after an earlier host died.
+   */
+  "chat/open": z.object({
+    buf: Buf,
+    path: z.string().min(1),
+    root: z.string().min(1),
+    project_dir: z.string().min(1),
+    /** The user's settings as src/session/settings.ts reads them. */
+    settings: z.record(z.string(), z.unknown()),
+  }),
+  /** The buffer is gone, or holds another conversation from now on. */
+  "chat/close": z.object({ buf: Buf }),
+  /** Write the file now. */
+  "chat/save": z.object({ buf: Buf }),
+  /** The prompt became block `id`; `text` is what was typed, without blank lines around it. */
+  "turn/send": z.object({
+    buf: Buf,
+    id: z.string().min(1),
+    text: z.string(),
+    mode: z.enum(["steer", "queue"]).default("steer"),
+  }),
+  "turn/interrupt": z.object({ buf: Buf }),
+  "turn/retry": z.object({ buf: Buf }),
+  "approval/answer": z.object({
+    buf: Buf,
+    id: z.string(),
+    decision: z.enum(["accept", "accept_session", "decline", "cancel"]),
+    reason: z.string().optional(),
+  }),
+  "sandbox/stop": z.object({ buf: Buf }),
+} as const;
+
+/** The name of something that Lua tells. */
+export type NotificationName = keyof typeof notifications;
+/** What it tells, once checked. */
+export type NotificationParams<N extends NotificationName> = z.infer<(typeof notifications)[N]>;
+
+/** What a conversation is at, as the winbar shows it. Absent model, sandbox and tokens stay. */
+export type ChatState = {
+  readonly phase: "idle" | "starting" | "running" | "waiting" | "failed";
+  readonly detail?: string | undefined;
+  readonly model?: string | undefined;
+  readonly sandbox?: string | undefined;
+  readonly tokens?:
+    | { readonly last?: number; readonly total?: number; readonly window?: number }
+    | undefined;
+  readonly queued?: number | undefined;
+  readonly note?: string | undefined;
+};
+
+/** A question to the user that begins at block `block`, or its end. */
+export type ApprovalChange =
+  | {
+      readonly id: string;
+      readonly block: string;
+      readonly kind: "command" | "patch" | "other";
+      readonly choices?: readonly ("accept" | "accept_session" | "decline" | "cancel")[];
+    }
+  | { readonly id: string; readonly remove: true };
+
+/**
+ * An edit of the document; the same type as src/chat's, which this folder must not know. Ids are
+ * opaque strings.
+ */
+export type BufferEdit =
+  | {
+      readonly op: "insert";
+      readonly id: string;
+      readonly after: string;
+      readonly lines: readonly string[];
+      readonly gap: 0 | 1;
+    }
+  | { readonly op: "append"; readonly id: string; readonly text: string }
+  | { readonly op: "replace"; readonly id: string; readonly lines: readonly string[] }
+  | { readonly op: "remove"; readonly id: string }
+  | { readonly op: "fold"; readonly from: string; readonly to: string; readonly label?: string }
+  | {
+      readonly op: "mark";
+      readonly id: string;
+      readonly mark: "running" | "queued" | "none";
+      readonly text?: string;
+    };
+
+/** The arguments of each Lua function that the host calls. */
+export type CallArgs = {
+  /** Applies edits in one tick; `ok` is false where the buffer is no chat any more. */
+  buf_set_edits: readonly [buf: number, edits: readonly BufferEdit[]];
+  buf_set_state: readonly [buf: number, state: ChatState];
+  buf_set_approval: readonly [buf: number, change: ApprovalChange];
+  /** Sets keys of the front matter. */
+  buf_set_meta: readonly [buf: number, meta: { readonly thread?: string; readonly model?: string }];
+  /** The file has another name now. */
+  buf_set_name: readonly [buf: number, path: string];
+  /** The text of this changedtick is on disk. */
+  buf_set_saved: readonly [buf: number, tick: number];
+  /** Moves the buffer to a fresh conversation; without `path` Lua chooses one. `chat/open` follows. */
+  chat_relocate: readonly [buf: number, to: { readonly path?: string; readonly reason?: string }];
+  ui_notify: readonly [level: "info" | "warn" | "error", message: string];
+  /** Reloads unmodified buffers of these files, or of all below `root`. */
+  buf_reload: readonly [what: readonly string[] | { readonly root: string }];
+  /** Raises the `User` event `CodexChat<name>`. */
+  event_emit: readonly [name: string, data: Readonly<Record<string, unknown>>];
+};
+
+/** The name of a Lua function that the host calls. */
+export type CallName = keyof CallArgs;
+
+const Nothing = z.null().transform(() => undefined);
+const Applied = z.union([
+  z.object({ ok: z.literal(true) }),
+  z.object({ ok: z.literal(false), reason: z.string() }),
+]);
+
+/** What each Lua function answers. */
+export const results = {
+  buf_set_edits: Applied,
+  buf_set_state: Nothing,
+  buf_set_approval: Nothing,
+  buf_set_meta: Nothing,
+  buf_set_name: Nothing,
+  buf_set_saved: Nothing,
+  chat_relocate: Nothing,
+  ui_notify: Nothing,
+  buf_reload: Nothing,
+  event_emit: Nothing,
+} as const satisfies Record<CallName, z.ZodType>;
+
+/** The answer of a Lua function, once checked. */
+export type CallResult<N extends CallName> = z.infer<(typeof results)[N]>;

@@ -1,0 +1,100 @@
+import { Buffer as NvimBuffer } from "neovim/lib/api/Buffer.js";
+import type { NeovimClient } from "neovim/lib/api/client.js";
+import { z } from "zod";
+import { err, ok, type Result } from "../result.ts";
+import type { EditorError, EditorRequest } from "./editor.ts";
+
+/** Who hears of a buffer's changes. Rows are 0-based, ends exclusive. */
+export type WatchHandlers = {
+  /** The rows from `first` to before `last` became `lines`. `tick` is the new changedtick. */
+  readonly onLines: (first: number, last: number, lines: readonly string[], tick: number) => void;
+  /** The buffer was unloaded, or its text read anew: nothing more is heard. */
+  readonly onDetach: () => void;
+};
+
+/** A buffer that is followed. */
+export type BufferWatch = {
+  /** The text when following began; every later change is told. */
+  readonly lines: readonly string[];
+  /** Its changedtick. */
+  readonly tick: number;
+  /** Ends following. Idempotent. */
+  stop(): void;
+};
+
+/** `nvim_buf_lines_event`: buffer, changedtick (nil in inccommand previews), first, last, lines, more. */
+const LinesEvent = z.tuple([
+  z.unknown(),
+  z.int().nullable(),
+  z.int().min(0),
+  z.int().min(-1),
+  z.array(z.string()),
+  z.boolean(),
+]);
+
+/** Follows buffers, each for at most one listener at a time. */
+export class Buffers {
+  readonly #client: NeovimClient;
+  readonly #request: EditorRequest;
+  /** Ends the present following of a buffer. */
+  readonly #stops = new Map<number, () => Promise<void>>();
+
+  constructor(client: NeovimClient, request: EditorRequest) {
+    this.#client = client;
+    this.#request = request;
+  }
+
+  /** Begins to follow; one who followed the buffer before hears nothing more. */
+  async watch(buf: number, handlers: WatchHandlers): Promise<Result<BufferWatch, EditorError>> {
+    // Awaited: its last event would else be taken for the new one's.
+    await this.#stops.get(buf)?.();
+    const key = new NvimBuffer({ transport: undefined, data: buf, client: this.#client } as never);
+    let initial: { lines: string[]; tick: number } | undefined;
+    let first: string[] = [];
+    let stopped = false;
+    const onLines = (...args: unknown[]): void => {
+      const event = LinesEvent.safeParse(args);
+      if (!event.success || stopped) return;
+      const [, tick, start, end, lines, more] = event.data;
+      if (initial === undefined) {
+        // The whole text, in several messages where `more` says so.
+        first = first.concat(lines);
+        if (!more) initial = { lines: first, tick: tick ?? 0 };
+        return;
+      }
+      handlers.onLines(start, end, lines, tick ?? initial.tick);
+    };
+    const forget = (): void => {
+      this.#client.detachBuffer(key, "lines", onLines);
+      this.#client.detachBuffer(key, "detach", onDetach);
+      if (this.#stops.get(buf) === stop) this.#stops.delete(buf);
+    };
+    const onDetach = (): void => {
+      if (stopped) return;
+      stopped = true;
+      forget();
+      handlers.onDetach();
+    };
+    const stop = async (): Promise<void> => {
+      if (stopped) return;
+      stopped = true;
+      forget();
+      await this.#request("nvim_buf_detach", [buf]);
+    };
+    this.#stops.set(buf, stop);
+    this.#client.attachBuffer(key, "lines", onLines);
+    this.#client.attachBuffer(key, "detach", onDetach);
+    const attached = await this.#request("nvim_buf_attach", [buf, true, {}]);
+    if (!attached.ok || attached.value !== true || initial === undefined) {
+      stopped = true;
+      forget();
+      if (!attached.ok) return attached;
+      return err({
+        kind: "garbled",
+        message: `buffer ${buf} cannot be followed: it is not loaded`,
+      });
+    }
+    const { lines, tick } = initial;
+    return ok({ lines, tick, stop: () => void stop() });
+  }
+}

@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { neovims, startNeovim } from "../support/neovim.ts";
+import { TestHost } from "../support/test-host.ts";
+
+describe.each(neovims)("opening on Neovim $name", (program) => {
+  it("shows the chat ready to type, and the host hears of it", async () => {
+    await using host = await TestHost.start();
+    await using nvim = await startNeovim({
+      program,
+      config: { host_cmd: host.command },
+      screen: { columns: 100, rows: 30 },
+    });
+    await nvim.command("CodexChat");
+    const open = await host.heard("chat/open");
+    expect(open.root).toBe(nvim.cwd);
+    await nvim.untilShown("Ask Codex");
+    await nvim.keys("hello<C-s>");
+    const sent = await host.heard("turn/send");
+    expect(sent).toEqual({ buf: open.buf, id: "user:1", text: "hello", mode: "steer" });
+    expect(await nvim.lines()).toEqual([
+      "---",
+      "codex-chat: 1",
+      `project: ${nvim.cwd}`,
+      expect.stringMatching(/^created: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+      "---",
+      "",
+      "## You",
+      "",
+      "hello",
+      "",
+      "## You",
+      "",
+    ]);
+  });
+});
