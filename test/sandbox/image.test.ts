@@ -69,7 +69,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
 
   it("reports a failed build with the command's own last lines", async () => {
     const how = await withDockerfile(
-      "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo E: Unable to locate package nodejs && exit 100\n",
+      `ARG BASE_IMAGE\nFROM \${BASE_IMAGE}\nRUN echo E: Unable to locate package nodejs && exit 100\n`,
     );
     const error = refused(await ensureImage(engine, how));
     expect(error.kind).toBe("image_build_failed");
@@ -89,7 +89,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
 
   it("stops building when aborted", async () => {
     const how = await withDockerfile(
-      "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo up && sleep 600\n",
+      `ARG BASE_IMAGE\nFROM \${BASE_IMAGE}\nRUN echo up && sleep 600\n`,
     );
     const stop = new AbortController();
     const building = ensureImage(engine, {
