@@ -19,10 +19,12 @@ import { dirname, join, relative } from "node:path";
  */
 const LEFT_OUT = /^(ssh2|cpu-features|@grpc\/grpc-js|@grpc\/proto-loader)$/;
 
-/** CommonJS packages inside an ES module bundle need a `require` for Node's own modules. */
+/** CommonJS packages inside an ES module bundle need what Node gives them otherwise. */
 const BANNER =
   'import{createRequire as __createRequire}from"node:module";' +
-  "const require=__createRequire(import.meta.url);";
+  'import{fileURLToPath as __fileURLToPath}from"node:url";' +
+  "const require=__createRequire(import.meta.url);" +
+  "const __filename=__fileURLToPath(import.meta.url);";
 
 /** @typedef {{ path: string, mtimeMs: number, size: number }} Input */
 

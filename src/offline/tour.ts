@@ -7,7 +7,7 @@ const FILE = "codex-chat-tour.sh";
 const SCRIPT = `#!/bin/sh
 # Written by the tour of codex-chat.nvim; delete it whenever you like.
 echo "Hello from $(uname -s) $(uname -r), as user $(id -u), in $(pwd)"
-echo "Network devices: $(ls /sys/class/net | tr '\\n' ' ')"
+echo "Network devices: $(awk -F: 'NR > 2 { print $1 }' /proc/net/dev | xargs)"
 touch .git/codex-chat-was-here 2>/dev/null && echo ".git is writable" || echo ".git is out of reach"
 `;
 

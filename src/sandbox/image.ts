@@ -176,11 +176,11 @@ function buildFailed(
       cause,
     };
   }
-  const tail = log.length === 0 ? "" : `\nThe build's last lines:\n${log.join("\n")}`;
+  // The reason names the step; the lines before it are in the host's log.
   return {
     kind: "image_build_failed",
-    message: `The sandbox's image could not be built from ${base}: ${reason.trim()}${tail}`,
-    mend: `Check that the engine reaches the network: docker pull ${base}\nthen open the chat again. An own base image is set with image.base in the configuration.`,
+    message: `The sandbox's image could not be built from ${base}: ${reason.trim()}`,
+    mend: `Check that the engine reaches the network: docker pull ${base}\nthen send again. Another base image is set with sandbox.base_image.`,
     log,
     cause,
   };
