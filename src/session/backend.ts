@@ -9,7 +9,7 @@ import {
 import { createEgress, type Egress, type EgressEvent, type RelayLink } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
-import type { Sandbox, SandboxProcess } from "../sandbox/index.ts";
+import { describeEnd, type Sandbox, type SandboxProcess } from "../sandbox/index.ts";
 import { findAuthorization } from "./credential.ts";
 import { type Failure, failureOf, STOPPED } from "./failure.ts";
 import { prepareSandbox } from "./prepare.ts";
@@ -21,6 +21,8 @@ export type Backend = {
   readonly egress: Egress;
   /** What stands in the winbar: "gVisor", or the name of the weaker runtime the user chose. */
   readonly sandboxLabel: string;
+  /** Sentences for the user: what could not be protected or limited. */
+  readonly notes: readonly string[];
   /** Settles once, with the part that ended first; never rejects. */
   readonly ended: Promise<Failure>;
   /** Ends all parts; idempotent. */
@@ -102,7 +104,7 @@ async function startParts(
   if (!agent.ok) return agent;
   const { client, exited } = agent.value;
   const ended = Promise.race([
-    sandbox.died.then(({ reason }) => gone("sandbox", `The sandbox ended: ${reason}.`)),
+    sandbox.died.then((end): Failure => ({ kind: "sandbox", ...describeEnd(end) })),
     relay.value.closed.then(() => gone("relay", "The relay in the sandbox ended.")),
     exited.then((exitCode) =>
       gone(
@@ -112,7 +114,7 @@ async function startParts(
     ),
     client.closed.then(() => gone("app_server", "The connection to Codex's app-server ended.")),
   ]);
-  return ok({ client, egress, sandboxLabel: runtimeLabel, ended });
+  return ok({ client, egress, sandboxLabel: runtimeLabel, notes: sandbox.notes, ended });
 }
 
 async function startRelay(

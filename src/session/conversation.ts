@@ -11,6 +11,7 @@ import { Approvals } from "./approvals.ts";
 import type { Backend } from "./backend.ts";
 import { type Failure, STOPPED } from "./failure.ts";
 import type { LiveDocument } from "./live-document.ts";
+import { GVISOR } from "./prepare.ts";
 import { deliveryOf, joinQueries, type Query, type Round } from "./round.ts";
 import type { Settings } from "./settings.ts";
 import { openThread, startTurn } from "./thread.ts";
@@ -202,6 +203,8 @@ export class Conversation {
   #run(queries: readonly Query[]): void {
     const abort = new AbortController();
     this.#round = { phase: "starting", abort };
+    if (this.threadId === undefined && queries[0] !== undefined)
+      void this.document.nameAfter(queries[0].text);
     for (const { id, text } of queries)
       this.document.apply({ type: "sent", id, mode: "start", text });
     this.document.setState({ phase: "starting" });
@@ -217,7 +220,11 @@ export class Conversation {
     );
     if (!backend.ok) return backend;
     if (signal.aborted) return err(STOPPED);
-    const { client, egress } = backend.value;
+    const { client, egress, notes } = backend.value;
+    for (const text of notes) this.document.apply({ type: "note", text, once: true });
+    const { sandboxLabel } = backend.value;
+    if (sandboxLabel !== GVISOR)
+      this.document.apply({ type: "note", text: `This turn runs in ${sandboxLabel}.` });
     const opened = await openThread({
       client,
       document: this.document,

@@ -17,6 +17,9 @@ import type { BackendOptions } from "./backend.ts";
 import { type Failure, failureOf } from "./failure.ts";
 import { pluginDir } from "./plugin-dir.ts";
 
+/** What the winbar calls the sandbox that was proven to be gVisor. */
+export const GVISOR = "gVisor";
+
 /** A sandbox that is proven to hold, and what the winbar calls it. */
 export type PreparedSandbox = { readonly sandbox: Sandbox; readonly runtimeLabel: string };
 
@@ -97,6 +100,6 @@ export async function prepareSandbox(
   });
   if (!sandbox.ok) return sandbox;
   log.info({ container: sandbox.value.name, joined: sandbox.value.joined }, "sandbox is up");
-  const runtimeLabel = report.value.gvisor ? "gVisor" : `${runtime.value.name}, not gVisor`;
+  const runtimeLabel = report.value.gvisor ? GVISOR : `${runtime.value.name}, not gVisor`;
   return ok({ sandbox: sandbox.value, runtimeLabel });
 }
