@@ -56,6 +56,7 @@ local rules = {
   sandbox = {
     keys = {
       runtime = "string",
+      base_image = "string",
       engine = "string",
       build_network = "string",
       memory = "number",

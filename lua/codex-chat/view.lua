@@ -12,6 +12,7 @@ local api = vim.api
 ---@field view table of winsaveview()
 ---@field follows boolean
 ---@field above integer screen lines from the window's top to the cursor's line
+---@field visual? integer[] the other end of the visual selection, as of getpos()
 
 ---@param win integer
 ---@param fn fun(): any
@@ -84,6 +85,10 @@ function M.hold(chat, prompt)
       view = view,
       follows = follows,
       above = follows and 0 or rows_of(win, view.topline - 1, view.lnum - 2),
+      visual = win == api.nvim_get_current_win()
+          and vim.fn.mode():match("^[vV\22]")
+          and vim.fn.getpos("v")
+        or nil,
     }
   end
   return held
@@ -101,6 +106,17 @@ local function moved(row, splices)
     end
   end
   return row
+end
+
+--- Puts the other end of the visual selection back to its text: Neovim 0.10 leaves it where it was.
+---@param pos integer[]
+---@param row integer where its line is now
+local function mend_selection(pos, row)
+  if vim.fn.mode():match("^[vV\22]") and vim.fn.line("v") ~= row + 1 then
+    vim.cmd("normal! o")
+    vim.fn.setpos(".", { 0, row + 1, pos[3], pos[4] })
+    vim.cmd("normal! o")
+  end
 end
 
 --- Puts the windows back after the writes `splices`.
@@ -122,6 +138,9 @@ function M.release(chat, held, splices)
       view.topline = top + 1
       if top ~= moved(h.view.topline - 1, splices) then
         view.topfill, view.skipcol = 0, 0
+      end
+      if h.visual and h.win == api.nvim_get_current_win() then
+        mend_selection(h.visual, moved(h.visual[2] - 1, splices))
       end
       within(h.win, function()
         local now = vim.fn.winsaveview()
