@@ -54,12 +54,22 @@ plug("retry", "retry")
 local user = type(vim.g.codex_chat) == "table" and vim.g.codex_chat or {}
 local state_dir = type(user.state_dir) == "string" and user.state_dir
   or vim.fn.stdpath("state") .. "/codex-chat"
+local group = vim.api.nvim_create_augroup("codex-chat.read", {})
+local pattern = vim.fn.escape(vim.fn.fnamemodify(state_dir, ":p"):gsub("/$", ""), "*?[]{},\\ ")
+  .. "/projects/*/chats/*.md"
 vim.api.nvim_create_autocmd("BufReadCmd", {
-  group = vim.api.nvim_create_augroup("codex-chat.read", {}),
-  pattern = vim.fn.escape(vim.fn.fnamemodify(state_dir, ":p"):gsub("/$", ""), "*?[]{},\\ ")
-    .. "/projects/*/chats/*.md",
+  group = group,
+  pattern = pattern,
   desc = "codex-chat: read a conversation",
   callback = function(args)
     require("codex-chat.buffer").read(args.buf)
+  end,
+})
+vim.api.nvim_create_autocmd("BufFilePost", {
+  group = group,
+  pattern = pattern,
+  desc = "codex-chat: find the windows of conversations in a session",
+  callback = function(args)
+    require("codex-chat.session").named(args.buf)
   end,
 })

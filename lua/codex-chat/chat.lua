@@ -39,11 +39,12 @@ end
 
 --- The project's conversation that was used last in this Neovim.
 ---@param root string
+---@param unloaded? boolean whether one whose buffer is unloaded counts
 ---@return codex-chat.Chat?
-function M.current(root)
+function M.current(root, unloaded)
   local found
   for _, chat in ipairs(registry.all()) do
-    if chat.root == root and api.nvim_buf_is_loaded(chat.buf) then
+    if chat.root == root and (unloaded or api.nvim_buf_is_loaded(chat.buf)) then
       if not found or chat.used > found.used then
         found = chat
       end
@@ -62,9 +63,9 @@ end
 ---@param project codex-chat.Project
 ---@return codex-chat.Chat
 function M.latest(project)
-  local chat = M.current(project.root)
+  local chat = M.current(project.root, true)
   if chat then
-    return chat
+    return M.load(chat.path, project)
   end
   local projects = require("codex-chat.project")
   local path = projects.list_chats(project)[1]
