@@ -26,7 +26,7 @@ const TurnEnd = z.object({
   status: z.string(),
   failure: z.object({ message: z.string(), mend: z.string().optional() }).optional(),
 });
-const Waiting = z.object({ pending: z.number(), title: z.string().optional() });
+const Asked = z.object({ title: z.string() });
 
 /** What came of the questions: the conversation's file, and why it stopped early, if it did. */
 export type HeadlessEnd = { readonly markdown: string; readonly failure: string | undefined };
@@ -77,7 +77,7 @@ class Driver {
     await this.#lua(
       `local channel = ...
        vim.notify = function(message) vim.rpcnotify(channel, "notify", message) end
-       for _, name in ipairs({ "TurnEnded", "Waiting", "State" }) do
+       for _, name in ipairs({ "TurnEnded", "ApprovalRequested" }) do
          vim.api.nvim_create_autocmd("User", { pattern = "CodexChat" .. name, callback = function(event)
            vim.rpcnotify(channel, name, event.data or vim.empty_dict())
          end })
@@ -125,15 +125,14 @@ class Driver {
       if (event === undefined) return undefined;
       if (event.name === "TurnEnded") return TurnEnd.parse(event.data);
       if (event.name === "notify") this.#options.progress(String(event.data));
-      if (event.name === "Waiting") await this.#decline(Waiting.parse(event.data));
+      if (event.name === "ApprovalRequested") await this.#decline(Asked.parse(event.data));
     }
   }
 
   /** Nobody is there to answer, and an answer that nobody gave must not be yes. */
-  async #decline({ pending, title }: z.infer<typeof Waiting>): Promise<void> {
-    if (pending === 0) return;
-    this.#options.progress(`declined, because nobody is here to answer: ${title ?? "a question"}`);
-    await this.#nvim.request("nvim_command", ["CodexChat decline Nobody is here to approve it."]);
+  async #decline({ title }: z.infer<typeof Asked>): Promise<void> {
+    this.#options.progress(`declined, because nobody is here to answer: ${title}`);
+    await this.#lua(`require("codex-chat.approval").answer("decline", "")`, []);
   }
 
   #lua(code: string, args: unknown[]): Promise<unknown> {

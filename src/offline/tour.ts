@@ -18,6 +18,7 @@ touch .git/codex-chat-was-here 2>/dev/null && echo ".git is writable" || echo ".
  */
 export const tour: ModelScript = (request) => {
   const outputs = request.outputsSinceUser();
+  if (/rejected by user|declined/i.test(outputs.at(-1) ?? "")) return declined();
   if (request.userTexts().length <= 1) return firstTurn(request, outputs);
   return laterTurn(request, outputs);
 };
@@ -50,6 +51,16 @@ function firstTurn(request: ModelRequest, outputs: readonly string[]) {
     default:
       return reply(message(explanation(request), { pieces: 60, pauseMs: 12 }));
   }
+}
+
+/** Whoever declines is not asked again by a script that cannot think of another way. */
+function declined() {
+  return reply(
+    message("*Scripted words.* You declined that, so nothing was run, and the tour ends here.", {
+      pieces: 8,
+      pauseMs: 15,
+    }),
+  );
 }
 
 function plan(done: number) {

@@ -14,24 +14,32 @@ type Pending = {
  */
 export class Approvals {
   readonly #document: LiveDocument;
-  readonly #onWaiting: (state: { readonly pending: number; readonly title?: string }) => void;
+  readonly #onAsked: (asked: { readonly id: string; readonly title: string }) => void;
   readonly #pending = new Map<string, Pending>();
 
+  /** `onAsked` is called when the question stands in the buffer and can be answered. */
   constructor(
     document: LiveDocument,
-    onWaiting: (state: { readonly pending: number; readonly title?: string }) => void,
+    onAsked: (asked: { readonly id: string; readonly title: string }) => void,
   ) {
     this.#document = document;
-    this.#onWaiting = onWaiting;
+    this.#onAsked = onAsked;
   }
 
   /** Puts the question into the document and resolves with the answer. */
   ask(approval: Approval): Promise<Decision> {
     return new Promise((resolve) => {
       this.#pending.set(approval.id, { approval, resolve });
-      this.#document.askApproval(approval);
-      this.#onWaiting({ pending: this.#pending.size, title: approvalTitle(approval) });
+      void this.#document.askApproval(approval).then(() => {
+        if (this.#pending.has(approval.id))
+          this.#onAsked({ id: approval.id, title: approvalTitle(approval) });
+      });
     });
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#pending.size;
   }
 
   /** Returns false where the question is no longer pending. */
@@ -57,7 +65,6 @@ export class Approvals {
     this.#pending.delete(id);
     this.#document.approvalAnswered(id, decision, reason);
     pending.resolve(decision);
-    this.#onWaiting({ pending: this.#pending.size });
   }
 }
 

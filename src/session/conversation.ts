@@ -33,7 +33,7 @@ export type ConversationHost = {
   readonly abandonBackend: (failure: Failure) => void;
   /** Something in the project may have changed on disk. */
   readonly filesChanged: () => void;
-  readonly emit: (event: "TurnStarted" | "TurnEnded" | "Waiting", data: object) => void;
+  readonly emit: (event: "TurnStarted" | "TurnEnded" | "ApprovalRequested", data: object) => void;
 };
 
 /** How a round ended, for those who wait for it. */
@@ -61,7 +61,7 @@ export class Conversation {
   constructor(document: LiveDocument, host: ConversationHost) {
     this.document = document;
     this.#host = host;
-    this.#approvals = new Approvals(document, (state) => host.emit("Waiting", state));
+    this.#approvals = new Approvals(document, (asked) => host.emit("ApprovalRequested", asked));
   }
 
   /** Codex's id of the thread; undefined until the first turn. */
@@ -114,14 +114,10 @@ export class Conversation {
 
   /** Answers a pending approval; one that is no longer pending is ignored. */
   answer(id: string, decision: Decision, reason: string | undefined): void {
-    const answered = this.#approvals.answer(id, decision, reason);
-    if (
-      answered &&
-      decision === "decline" &&
-      reason !== undefined &&
-      this.#round.phase === "running"
-    )
-      void this.#steerText(reason, `reason:${id}`);
+    const said = reason?.trim() === "" ? undefined : reason;
+    if (!this.#approvals.answer(id, decision, said) || this.#round.phase !== "running") return;
+    if (this.#approvals.size === 0) this.document.setState({ phase: "running" });
+    if (decision === "decline" && said !== undefined) void this.#steerText(said, `reason:${id}`);
   }
 
   /** Asks the user; resolves with the answer, also when the turn ends unanswered. */

@@ -173,23 +173,18 @@ export class LiveDocument {
     this.#show();
   }
 
-  /** Puts a question into the text, with keys that answer it. */
-  askApproval(approval: Approval): void {
+  /** Puts a question into the text, with keys that answer it; settles when they work. */
+  async askApproval(approval: Approval): Promise<void> {
     this.apply({ type: "approval_requested", approval });
     const block = approvalBlock(this.#state, approval.id);
     this.setState({ phase: "waiting" });
-    if (block === undefined) return;
-    // The keys stand at a block that must be in the text first.
-    void this.#frames.flush().then(() =>
-      this.#tell(
-        this.#editor.call.buf_set_approval(this.buf, {
-          id: approval.id,
-          block,
-          kind: approval.kind,
-          choices: ["accept", "accept_session", "decline", "cancel"],
-        }),
-      ),
-    );
+    // The keys belong to a block that must be in the text first.
+    await this.#frames.flush();
+    if (block === undefined || approvalBlock(this.#state, approval.id) === undefined) return;
+    const { id, kind } = approval;
+    const choices = ["accept", "accept_session", "decline", "cancel"] as const;
+    const shown = await this.#editor.call.buf_set_approval(this.buf, { id, block, kind, choices });
+    if (!shown.ok) this.#log.warn({ error: shown.error.message }, "a question was not shown");
   }
 
   /** Takes the keys away and notes the answer. */
