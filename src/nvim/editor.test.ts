@@ -1,0 +1,100 @@
+import { PassThrough } from "node:stream";
+import { decode, encode } from "@msgpack/msgpack";
+import { describe, expect, it } from "vitest";
+import type { Log } from "../log.ts";
+import { connectEditor } from "./index.ts";
+
+/** An editor at the other end of two streams: what it is sent, and what it answers. */
+function editorEnd() {
+  const readable = new PassThrough();
+  const writable = new PassThrough();
+  const logged: { level: string; data: object; message: string }[] = [];
+  const keep =
+    (level: string) =>
+    (data: object, message: string): void => {
+      logged.push({ level, data, message });
+    };
+  const log: Log = {
+    debug: keep("debug"),
+    info: keep("info"),
+    warn: keep("warn"),
+    error: keep("error"),
+  };
+  let answer: unknown = null;
+  writable.on("data", (chunk: Uint8Array) => {
+    const [type, id, method] = decode(chunk) as [number, number, string];
+    if (type !== 0) return;
+    const result = method === "nvim_get_api_info" ? [1, {}] : answer;
+    readable.write(encode([1, id, null, result]));
+  });
+  const editor = connectEditor({ readable, writable, log });
+  return {
+    editor,
+    readable,
+    logged,
+    answerWith: (value: unknown) => {
+      answer = value;
+    },
+    tell: (name: string, ...args: unknown[]) => {
+      readable.write(encode([2, name, args]));
+    },
+  };
+}
+
+describe("the editor's end", () => {
+  it("hands on notifications that fit, and logs the others without throwing", async () => {
+    const { editor, logged, tell } = editorEnd();
+    const heard: unknown[] = [];
+    editor.onNotify("turn/send", (params) => heard.push(params));
+    tell("turn/send", { buf: 1, id: "user:1", text: "hi" });
+    tell("turn/send", { buf: "one" });
+    tell("turn/send");
+    tell("no/such", { buf: 1 });
+    tell("__proto__", {});
+    tell("turn/send", { buf: 2, id: "user:2", text: "", mode: "queue", newer: true });
+    await expect
+      .poll(() => heard)
+      .toEqual([
+        { buf: 1, id: "user:1", text: "hi", mode: "steer" },
+        { buf: 2, id: "user:2", text: "", mode: "queue" },
+      ]);
+    expect(logged.map(({ level, message }) => `${level}: ${message}`)).toEqual([
+      "warn: Lua told something in another shape",
+      "warn: Lua told something in another shape",
+      "warn: Lua told something that this host does not know",
+      "warn: Lua told something that this host does not know",
+    ]);
+    editor.close();
+  });
+
+  it("gives an answer of another shape as an error", async () => {
+    const { editor, answerWith } = editorEnd();
+    answerWith({ ok: "maybe" });
+    expect(await editor.call.buf_set_edits(1, [])).toMatchObject({
+      ok: false,
+      error: { kind: "garbled" },
+    });
+    answerWith({ ok: false, reason: "gone" });
+    expect(await editor.call.buf_set_edits(1, [])).toEqual({
+      ok: true,
+      value: { ok: false, reason: "gone" },
+    });
+    editor.close();
+  });
+
+  it("settles every waiting call when the connection ends, and refuses later ones", async () => {
+    const readable = new PassThrough();
+    const writable = new PassThrough();
+    const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
+    const editor = connectEditor({ readable, writable, log });
+    const waiting = editor.call.ui_notify("info", "hello");
+    readable.destroy();
+    expect(await waiting).toMatchObject({ ok: false, error: { kind: "closed" } });
+    await editor.closed;
+    expect(await editor.call.ui_notify("info", "hello")).toMatchObject({
+      ok: false,
+      error: { kind: "closed" },
+    });
+    editor.close();
+  });
+});

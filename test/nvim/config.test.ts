@@ -1,0 +1,156 @@
+import { mkdir, symlink, utimes, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { openChat } from "../support/chat.ts";
+import { neovims, startNeovim } from "../support/neovim.ts";
+import { TestHost } from "../support/test-host.ts";
+
+const problems = "return ({ require('codex-chat.config').resolve(...) })[2]";
+
+describe.each(neovims)("the configuration on Neovim $name", (program) => {
+  it("names what is unknown and the nearest known key, and what has the wrong type", async () => {
+    await using nvim = await startNeovim({ program });
+    expect(
+      await nvim.lua(problems, {
+        modle: "x",
+        sandbox: { memmory: 1, env: { A: 1 } },
+        approvals: "always",
+        window: { size: "big" },
+        keys: { send: false, stop: 3 },
+        root_markers: "x",
+        zzzzzzzzzzzz: true,
+      }),
+    ).toEqual([
+      '`approvals` must be one of "never", "on-request", "untrusted", not "always"',
+      "`keys.stop` must be a key like `<CR>`, or false, not 3",
+      "unknown key `modle`; did you mean `model`?",
+      '`root_markers` must be a list of strings, not "x"',
+      "`sandbox.env` must be a table of names and strings, not a table",
+      "unknown key `sandbox.memmory`; did you mean `sandbox.memory`?",
+      '`window.size` must be a number, not "big"',
+      "unknown key `zzzzzzzzzzzz`; see :help codex-chat-config",
+    ]);
+  });
+
+  it("that is wrong is reported, and the chat opens all the same", async () => {
+    await using chat = await openChat({ program, config: { modle: "x" } });
+    expect(await chat.nvim.messages()).toContain("unknown key `modle`; did you mean `model`?");
+  });
+
+  it("may come from setup() as well, in whole or in part", async () => {
+    await using host = await TestHost.start();
+    await using nvim = await startNeovim({ program });
+    await nvim.lua("require('codex-chat').setup(...)", {
+      host_cmd: host.command,
+      model: "of setup",
+    });
+    await nvim.command("CodexChat");
+    expect((await host.heard("chat/open")).settings["model"]).toBe("of setup");
+  });
+
+  it("completes subcommands, and says which there are", async () => {
+    await using nvim = await startNeovim({ program });
+    expect(await nvim.lua("return vim.fn.getcompletion('CodexChat ', 'cmdline')")).toEqual([
+      "accept",
+      "accept-session",
+      "cancel",
+      "decline",
+      "log",
+      "new",
+      "open",
+      "retry",
+      "sandbox",
+      "send",
+      "status",
+      "stop",
+      "toggle",
+    ]);
+    expect(await nvim.lua("return vim.fn.getcompletion('CodexChat sandbox ', 'cmdline')")).toEqual([
+      "stop",
+    ]);
+    await expect(nvim.command("CodexChat opne")).rejects.toThrow(
+      "there is no `:CodexChat opne`; there are",
+    );
+  });
+});
+
+describe.each(neovims)("a project on Neovim $name", (program) => {
+  const root = "return require('codex-chat.project').root(...)";
+
+  it("is the git top level, a worktree's too, else a marker's directory, else the directory itself", async () => {
+    await using nvim = await startNeovim({ program });
+    const dir = nvim.cwd;
+    await mkdir(join(dir, "src/deep"), { recursive: true });
+    expect(await nvim.lua(root, join(dir, "src/deep"))).toBe(dir);
+    await mkdir(join(dir, "tree/src"), { recursive: true });
+    await writeFile(join(dir, "tree/.git"), "gitdir: elsewhere\n");
+    expect(await nvim.lua(root, join(dir, "tree/src"))).toBe(join(dir, "tree"));
+    await mkdir(join(nvim.home, "plain/below"), { recursive: true });
+    expect(await nvim.lua(root, join(nvim.home, "plain/below"))).toBe(
+      join(nvim.home, "plain/below"),
+    );
+    await writeFile(join(nvim.home, "plain/go.mod"), "");
+    expect(await nvim.lua(root, join(nvim.home, "plain/below"))).toBe(join(nvim.home, "plain"));
+    await symlink(join(nvim.home, "plain"), join(nvim.home, "link"));
+    expect(await nvim.lua(root, join(nvim.home, "link/below"))).toBe(join(nvim.home, "plain"));
+  });
+
+  it("opens the conversation that was written last", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host } = chat;
+    await nvim.keys("<Esc>");
+    await mkdir(dirname(chat.path), { recursive: true });
+    const paths = ["b.md", "a.md", "c.md"].map((name) => join(dirname(chat.path), name));
+    for (const [n, path] of paths.entries()) {
+      await writeFile(path, `## You\n\n${n}\n`);
+      await utimes(path, 1000 + n, n === 1 ? 3000 : 1000 + n);
+    }
+    await using second = await startNeovim({
+      program,
+      home: nvim.home,
+      cwd: nvim.cwd,
+      config: { host_cmd: host.command },
+    });
+    await second.command("CodexChat");
+    expect((await host.heard("chat/open", 2)).path).toBe(paths[1]);
+  });
+
+  it("gives a second Neovim a conversation of its own, and says why", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host } = chat;
+    await chat.send("mine");
+    await nvim.keys("<Esc>");
+    await nvim.command("write");
+    const stat = await nvim.lua<string>(
+      "return vim.fn.readfile('/proc/' .. ... .. '/stat')[1]",
+      nvim.pid,
+    );
+    const startTime = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    await writeFile(`${chat.path}.lock`, JSON.stringify({ pid: nvim.pid, startTime }));
+    const options = { program, home: nvim.home, cwd: nvim.cwd, config: { host_cmd: host.command } };
+    {
+      await using second = await startNeovim(options);
+      await second.command("CodexChat");
+      expect((await host.heard("chat/open", 2)).path).not.toBe(chat.path);
+      expect(await second.messages()).toContain("open in another Neovim");
+    }
+    // A lock whose owner is gone, or whose pid is another's by now, binds nobody.
+    await writeFile(`${chat.path}.lock`, JSON.stringify({ pid: nvim.pid, startTime: "1" }));
+    await using third = await startNeovim(options);
+    await third.command("CodexChat");
+    expect((await host.heard("chat/open", 3)).path).toBe(chat.path);
+  });
+
+  it("keeps its conversations in the repository where the configuration says so", async () => {
+    await using chat = await openChat({ program, config: { history_dir: "notes/codex" } });
+    expect(dirname(chat.path)).toBe(join(chat.nvim.cwd, "notes/codex"));
+    await chat.send("kept here");
+    await chat.nvim.keys("<Esc>");
+    await chat.nvim.command("write");
+    await chat.nvim.command("edit!");
+    expect(await chat.nvim.lua("return { vim.bo.filetype, vim.bo.buftype }")).toEqual([
+      "codexchat",
+      "acwrite",
+    ]);
+  });
+});

@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+import { openChat } from "../support/chat.ts";
+import { neovims } from "../support/neovim.ts";
+
+const full = {
+  phase: "running",
+  model: "gpt-5.5",
+  sandbox: "gVisor",
+  tokens: { last: 12_300, window: 256_000 },
+  queued: 2,
+} as const;
+
+describe.each(neovims)("the status on Neovim $name", (program) => {
+  it("shows model, state, sandbox and tokens in the winbar", async () => {
+    await using chat = await openChat({ program, screen: { columns: 200, rows: 20 } });
+    await chat.setState(full);
+    await chat.nvim.untilShown(/ gpt-5\.5 · working \d+s · 2 queued · gVisor · 12\.3k tokens, 5%/);
+    // What is not said again stays.
+    await chat.setState({ phase: "idle" });
+    await chat.nvim.untilShown(" gpt-5.5 · ready · gVisor · 12.3k tokens, 5%");
+  });
+
+  it("keeps to what matters most where the window is narrow", async () => {
+    await using chat = await openChat({ program, screen: { columns: 80, rows: 20 } });
+    await chat.setState({ ...full, detail: "starting the sandbox for the very first time" });
+    await chat.nvim.untilShown(/ gpt-5\.5 · working \d+s · gVisor/);
+    expect(chat.nvim.screen?.text()).not.toContain("tokens");
+  });
+
+  it("shows a text with % and control characters as it is", async () => {
+    await using chat = await openChat({ program, screen: { columns: 200, rows: 20 } });
+    await chat.setState({ phase: "idle", model: "100%{1+1}%#Error#\n" });
+    await chat.nvim.untilShown("100%{1+1}%#Error# ");
+  });
+
+  it("counts the seconds while a turn runs, and no longer", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 20 } });
+    await chat.setState(full);
+    await chat.nvim.untilShown("working 1s");
+    await chat.setState({ phase: "idle" });
+    await chat.nvim.untilShown("ready");
+  });
+
+  it("hints in the empty prompt, and only there", async () => {
+    await using chat = await openChat({ program, screen: { columns: 160, rows: 20 } });
+    const { nvim } = chat;
+    await nvim.untilShown("Ask Codex …  <CR> sends, <C-s> while typing");
+    await nvim.keys("x");
+    await expect.poll(() => nvim.screen?.text()).not.toContain("Ask Codex");
+    await nvim.keys("<BS>");
+    await nvim.untilShown("Ask Codex");
+    await chat.setState({ phase: "running" });
+    await nvim.untilShown("Steer Codex …");
+    await chat.setState({ phase: "failed" });
+    await nvim.untilShown("send the empty prompt to retry");
+    await nvim.keys("<C-s>");
+    await chat.host.heard("turn/retry");
+  });
+
+  it("marks blocks at their first line, and control characters in marks do no harm", async () => {
+    await using chat = await openChat({ program, screen: { columns: 160, rows: 20 } });
+    const user = await chat.send("go on");
+    await chat.edit(
+      { op: "insert", id: "a", after: user, lines: ["## Codex"], gap: 1 },
+      { op: "mark", id: "a", mark: "running", text: "thinking\u001b[31m" },
+    );
+    await chat.nvim.untilShown(/## Codex {2}thinking \[31m/);
+    await chat.edit({ op: "replace", id: "a", lines: ["## Codex", "more"] });
+    await chat.nvim.untilShown(/## Codex {2}thinking \[31m/);
+    await chat.edit({ op: "mark", id: "a", mark: "none" });
+    await expect.poll(() => chat.nvim.screen?.text()).not.toContain("thinking");
+  });
+});
