@@ -88,9 +88,10 @@ end
 --- Shows the keys below every pending approval, where its lines are now.
 ---@param chat codex-chat.Chat
 function M.refresh(chat)
-  if #chat.approvals > 0 or chat.approval_keys then
-    map(chat)
+  if #chat.approvals == 0 and not chat.approval_keys then
+    return
   end
+  map(chat)
   local kept = {}
   for _, approval in ipairs(chat.approvals) do
     local _, stop = blocks.group_range(chat, approval.block)

@@ -295,7 +295,7 @@ local function fold(chat, edit)
   if not first or not stop or first_stop == first or last_first == stop or stop <= first then
     return
   end
-  require("codex-chat.lib")("fold").add(chat.buf, first, stop - 1, edit.label)
+  require("codex-chat.fold").add(chat.buf, first, stop - 1, edit.label)
 end
 
 ---@param chat codex-chat.Chat
@@ -335,7 +335,7 @@ function M.machine(chat, fn)
   splices = {}
   local held = view.hold(chat, M.prompt_row(chat))
   local ok, err
-  require("codex-chat.lib")("undo").machine(buf, function()
+  require("codex-chat.undo").machine(buf, function()
     ok, err = xpcall(fn, debug.traceback)
   end)
   local done = splices

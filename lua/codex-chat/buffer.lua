@@ -48,7 +48,7 @@ local function take_text(chat)
   local buf = chat.buf
   blocks.reset(chat)
   local lines = api.nvim_buf_get_lines(buf, 0, -1, false)
-  local scan = require("codex-chat.lib")("markdown").scan(lines)
+  local scan = require("codex-chat.markdown").scan(lines)
   blocks.set_prompt(chat, scan.prompt or #lines)
   if not scan.prompt then
     -- Below everything, so that nothing of what stands there is taken for a query.
@@ -61,12 +61,20 @@ local function take_text(chat)
       blocks.set_prompt(chat, #lines + #fresh - 2)
     end
   end
-  require("codex-chat.lib")("fold").attach(buf)
-  require("codex-chat.lib")("fold").load(buf, scan.folds)
-  require("codex-chat.lib")("highlight").attach(buf)
-  require("codex-chat.lib")("undo").attach(buf)
-  require("codex-chat.lib")("undo").clear(buf)
+  require("codex-chat.fold").attach(buf)
+  require("codex-chat.fold").load(buf, scan.folds)
+  require("codex-chat.highlight").attach(buf)
+  require("codex-chat.undo").attach(buf)
+  require("codex-chat.undo").clear(buf)
   vim.bo[buf].modified = false
+  -- Events like TextChanged wait for the user to pause: too late for who types and leaves.
+  chat.changed = false
+  api.nvim_buf_attach(buf, false, {
+    on_lines = function()
+      chat.changed = true
+      return registry.get(buf) ~= chat
+    end,
+  })
 end
 
 --- Writes the chat from Lua, for when no host does.
@@ -76,16 +84,24 @@ function M.save(chat)
   if not api.nvim_buf_is_loaded(chat.buf) then
     return false
   end
-  local tick = api.nvim_buf_get_changedtick(chat.buf)
-  if chat.saved_tick == tick then
+  if not chat.changed then
     return true
+  end
+  if require("codex-chat.project").is_locked(chat.path, require("codex-chat.host").pid()) then
+    vim.notify(
+      ("codex-chat: %s is open in another Neovim, which writes it; it was not written here."):format(
+        chat.path
+      ),
+      vim.log.levels.WARN
+    )
+    return false
   end
   local ok, err = document.write(chat.path, api.nvim_buf_get_lines(chat.buf, 0, -1, false))
   if not ok then
     vim.notify(("codex-chat: %s was not written: %s"):format(chat.path, err), vim.log.levels.ERROR)
     return false
   end
-  chat.saved_tick = tick
+  chat.changed = false
   return true
 end
 
@@ -127,7 +143,9 @@ local function watch(chat)
     vim.bo[buf].modified = false
   end)
   on("BufWinEnter", function()
-    for _, win in ipairs(registry.wins(buf)) do
+    -- Only this one: a window that was split off has folds and options already.
+    local win = api.nvim_get_current_win()
+    if api.nvim_win_get_buf(win) == buf then
       require("codex-chat.window").dress(chat, win)
     end
   end)
@@ -147,7 +165,7 @@ local function watch(chat)
     require("codex-chat.host").wake(chat)
   end)
   on({ "TextChanged", "InsertLeave", "BufLeave" }, function()
-    if chat.host ~= "attached" and chat.host ~= "asked" then
+    if chat.host ~= "attached" then
       M.save(chat)
     end
   end)
@@ -165,7 +183,7 @@ function M.unload(chat)
   if not chat.unloaded_lines then
     chat.unloaded_lines = api.nvim_buf_get_lines(chat.buf, 0, -1, false)
     if chat.host ~= "attached" then
-      document.write(chat.path, chat.unloaded_lines)
+      M.save(chat)
     end
     require("codex-chat.host").close(chat)
     chat.approvals, chat.delayed = {}, {}
@@ -177,7 +195,7 @@ end
 function M.close(chat)
   require("codex-chat.host").close(chat)
   registry.remove(chat.buf)
-  require("codex-chat.lib")("highlight").detach(chat.buf)
+  require("codex-chat.highlight").detach(chat.buf)
   pcall(api.nvim_del_augroup_by_id, chat.augroup)
 end
 
@@ -203,9 +221,8 @@ function M.attach(buf, project)
     augroup = api.nvim_create_augroup("codex-chat." .. buf, {}),
   }
   registry.add(chat)
-  require("codex-chat.lib")("highlight").setup()
+  require("codex-chat.highlight").setup()
   take_text(chat)
-  chat.saved_tick = api.nvim_buf_get_changedtick(buf)
   vim.bo[buf].filetype = "codexchat"
   watch(chat)
   require("codex-chat.host").keep_on_leave()

@@ -34,6 +34,10 @@ function M.load(path, project)
   buf = buf or vim.fn.bufadd(path)
   buffer.expect(buf, project)
   vim.fn.bufload(buf)
+  if not registry.get(buf) then
+    -- Within another autocommand, no event was raised.
+    buffer.read(buf)
+  end
   return assert(registry.get(buf))
 end
 

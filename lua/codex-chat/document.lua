@@ -171,7 +171,7 @@ end
 ---@param lines string[]
 ---@return integer?
 function M.find_prompt(lines)
-  return require("codex-chat.lib")("markdown").scan(lines).prompt
+  return require("codex-chat.markdown").scan(lines).prompt
 end
 
 return M

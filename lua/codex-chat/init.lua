@@ -33,10 +33,15 @@ end
 
 --- Sends `text` as a query; what is in the prompt stays there, and the current window too.
 ---@param text string
-function M.ask(text)
+---@param opts? { mode?: "steer"|"queue" }
+function M.ask(text, opts)
   local chats = require("codex-chat.chat")
   local chat = chats.here() or chats.latest(require("codex-chat.project").of_buf())
-  require("codex-chat.prompt").send_lines(chat, vim.split(text, "\n", { plain = true }))
+  require("codex-chat.prompt").send_lines(
+    chat,
+    vim.split(text, "\n", { plain = true }),
+    opts and opts.mode
+  )
 end
 
 --- Stops the running turn.

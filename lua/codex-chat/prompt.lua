@@ -111,7 +111,8 @@ end
 --- Sends `lines` as a query of their own, above the prompt, in which the user may be typing.
 ---@param chat codex-chat.Chat
 ---@param lines string[]
-function M.send_lines(chat, lines)
+---@param mode? "steer"|"queue"
+function M.send_lines(chat, lines, mode)
   local id = next_id(chat)
   blocks.machine(chat, function()
     M.repair(chat)
@@ -126,7 +127,7 @@ function M.send_lines(chat, lines)
   require("codex-chat.host").notify(
     chat,
     "turn/send",
-    { id = id, text = table.concat(lines, "\n"), mode = "steer" }
+    { id = id, text = table.concat(lines, "\n"), mode = mode or "steer" }
   )
 end
 
@@ -164,7 +165,7 @@ function M.send(chat, mode)
     blocks.set_range(chat, id, row, stop, 0)
     blocks.set_prompt(chat, stop + 1)
   end)
-  require("codex-chat.lib")("undo").clear(buf)
+  require("codex-chat.undo").clear(buf)
   for _, win in ipairs(wins) do
     M.enter(chat, win)
   end

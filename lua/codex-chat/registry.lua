@@ -38,9 +38,10 @@ local M = {}
 ---@field approval_keys? boolean whether the answering keys are mapped
 ---@field delayed function[] machine edits that wait for the user's half-typed command
 ---@field last_win_view? table the view when it was last hidden
+---@field hint? integer extmark with the empty prompt's hint
 ---@field augroup integer
 ---@field used integer when it was last gone to
----@field saved_tick? integer changedtick of what Lua has written
+---@field changed? boolean whether the text has changed since Lua wrote it
 ---@field unloaded_lines? string[] the text while the buffer is unloaded
 
 ---@type table<integer, codex-chat.Chat>

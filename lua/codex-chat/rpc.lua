@@ -45,9 +45,16 @@ function handlers.buf_set_edits(buf, edits)
 end
 
 function handlers.buf_set_state(buf, state)
-  local chat = chat_of(buf)
+  state = clean(state)
+  local chat = registry.get(buf)
+  if chat and chat.host == "asked" and state.phase == "failed" then
+    -- The host did not take the conversation: Lua goes on writing it, and sending asks again.
+    chat.host = "lost"
+  else
+    chat = chat_of(buf)
+  end
   if chat then
-    require("codex-chat.status").set(chat, clean(state))
+    require("codex-chat.status").set(chat, state)
   end
 end
 
@@ -89,8 +96,8 @@ end
 --- The host has written the text as it was at this changedtick.
 function handlers.buf_set_saved(buf, tick)
   local chat = chat_of(buf)
-  if chat then
-    chat.saved_tick = tick
+  if chat and vim.api.nvim_buf_get_changedtick(buf) == tick then
+    chat.changed = false
   end
 end
 

@@ -194,8 +194,11 @@ end
 ---@param chat codex-chat.Chat
 function M.hint(chat)
   local buf = chat.buf
-  api.nvim_buf_clear_namespace(buf, ns, 0, -1)
   if not require("codex-chat.prompt").is_empty(chat) then
+    if chat.hint then
+      api.nvim_buf_del_extmark(buf, ns, chat.hint)
+      chat.hint = nil
+    end
     return
   end
   local keys = require("codex-chat.config").get().keys
@@ -212,7 +215,8 @@ function M.hint(chat)
     end
   end
   local last = api.nvim_buf_line_count(buf) - 1
-  api.nvim_buf_set_extmark(buf, ns, last, 0, {
+  chat.hint = api.nvim_buf_set_extmark(buf, ns, last, 0, {
+    id = chat.hint,
     virt_text = { { words, "CodexChatHint" } },
     virt_text_pos = "overlay",
     virt_text_hide = true,

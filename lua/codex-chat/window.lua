@@ -19,6 +19,9 @@ local options = {
   spell = false,
   cursorbind = false,
   scrollbind = false,
+  foldenable = true,
+  foldmethod = "manual",
+  foldtext = "v:lua.require'codex-chat.fold'.foldtext()",
   -- Concealing is slow on long buffers and hides what a query says.
   conceallevel = 0,
 }
@@ -31,7 +34,7 @@ function M.dress(chat, win)
     -- The `[0]` is `:setlocal`: without it the next buffer of the window would have them too.
     vim.wo[win][0][name] = value
   end
-  require("codex-chat.lib")("fold").window(win)
+  require("codex-chat.fold").window(win)
   require("codex-chat.status").show(chat)
 end
 

@@ -12,9 +12,11 @@ vim.api.nvim_create_autocmd("VimEnter", {
     if not given.interactive then
       return
     end
-    vim.cmd("CodexChat")
-    for n, question in ipairs(given.questions) do
-      require("codex-chat").ask(question, { mode = n == 1 and "steer" or "queue" })
-    end
+    vim.schedule(function()
+      vim.cmd("CodexChat")
+      for n, question in ipairs(given.questions) do
+        require("codex-chat").ask(question, { mode = n == 1 and "steer" or "queue" })
+      end
+    end)
   end,
 })

@@ -1,0 +1,200 @@
+--- Closed folds over outputs and diffs: manual ones, made as blocks are written.
+---
+--- Folds belong to a window, so every fold is kept as an extmark of the buffer too, and a window
+--- that shows the conversation later gets it then. Each is made once in a window: what the user
+--- opens, closes or deletes afterwards is theirs.
+local M = {}
+
+local api = vim.api
+local ns = api.nvim_create_namespace("codex-chat.folds")
+
+--- How long one tick may make folds, in ms: 5,000 of them take about a second in all.
+local slice_ms = 5
+
+---@type table<integer, table<integer, string>> by buffer: labels by extmark
+local labels = {}
+---@type table<integer, table<integer, table<integer, true>>> by window and buffer: marks with a fold
+local made = {}
+
+---@param buf integer
+---@param mark integer
+---@return integer? first
+---@return integer? last 0-based, inclusive
+local function rows_of(buf, mark)
+  local pos = api.nvim_buf_get_extmark_by_id(buf, ns, mark, { details = true })
+  if not pos[1] then
+    return nil
+  end
+  local last = pos[3].end_row or pos[1]
+  if (pos[3].end_col or 0) == 0 then
+    last = last - 1
+  end
+  return pos[1], math.min(last, api.nvim_buf_line_count(buf) - 1)
+end
+
+---@param win integer
+---@param buf integer
+---@return table<integer, true>
+local function done_in(win, buf)
+  made[win] = made[win] or {}
+  made[win][buf] = made[win][buf] or {}
+  return made[win][buf]
+end
+
+--- Makes one fold in the current window. Neither view nor cursor moves.
+---@param buf integer
+---@param mark integer
+local function make(buf, mark)
+  local first, last = rows_of(buf, mark)
+  if not first or not last or last <= first then
+    return
+  end
+  local view = vim.fn.winsaveview()
+  vim.cmd(("silent! keepjumps %d,%dfold"):format(first + 1, last + 1))
+  -- `:fold` leaves a fold around the cursor open, and the cursor where it was.
+  if view.lnum <= first or view.lnum > last + 1 then
+    vim.cmd(("silent! %dfoldclose"):format(first + 1))
+  end
+  if vim.fn.line("w0") ~= view.topline or vim.fn.line(".") ~= view.lnum then
+    vim.fn.winrestview(view)
+  end
+end
+
+---@param win integer
+---@param buf integer
+---@param marks integer[] the next to make is the last
+local function make_some(win, buf, marks)
+  if not api.nvim_win_is_valid(win) or api.nvim_win_get_buf(win) ~= buf then
+    return
+  end
+  if vim.wo[win].foldmethod ~= "manual" then
+    return
+  end
+  local done = done_in(win, buf)
+  local stop = vim.uv.hrtime() + slice_ms * 1e6
+  api.nvim_win_call(win, function()
+    while #marks > 0 and vim.uv.hrtime() < stop do
+      local mark = table.remove(marks)
+      if not done[mark] then
+        done[mark] = true
+        make(buf, mark)
+      end
+    end
+  end)
+  if #marks > 0 then
+    vim.defer_fn(function()
+      make_some(win, buf, marks)
+    end, 1)
+  end
+end
+
+---@param buf integer
+---@return integer[]
+local function windows(buf)
+  return vim.fn.win_findbuf(buf)
+end
+
+---@param buf integer
+---@param first integer
+---@param last integer
+---@param label string?
+---@return integer mark
+local function remember(buf, first, last, label)
+  local count = api.nvim_buf_line_count(buf)
+  local mark = api.nvim_buf_set_extmark(buf, ns, first, 0, {
+    end_row = math.min(last + 1, count),
+    end_col = 0,
+    strict = false,
+    right_gravity = true,
+    end_right_gravity = false,
+  })
+  labels[buf] = labels[buf] or {}
+  labels[buf][mark] = label
+  return mark
+end
+
+--- Begins anew: the buffer has no folds of ours.
+---@param buf integer
+function M.attach(buf)
+  api.nvim_buf_clear_namespace(buf, ns, 0, -1)
+  labels[buf] = {}
+  for win in pairs(made) do
+    made[win][buf] = nil
+    if not api.nvim_win_is_valid(win) then
+      made[win] = nil
+    end
+  end
+end
+
+---@param buf integer
+function M.detach(buf)
+  labels[buf] = nil
+  if api.nvim_buf_is_valid(buf) then
+    api.nvim_buf_clear_namespace(buf, ns, 0, -1)
+  end
+end
+
+--- Folds the rows from `first` to `last`, in every window that shows the buffer.
+---@param buf integer
+---@param first integer 0-based
+---@param last integer inclusive
+---@param label? string what is folded, for its text
+function M.add(buf, first, last, label)
+  local mark = remember(buf, first, last, label)
+  for _, win in ipairs(windows(buf)) do
+    make_some(win, buf, { mark })
+  end
+end
+
+--- Takes over the folds of a conversation that was read from its file.
+---@param buf integer
+---@param folds integer[][] first and last rows
+function M.load(buf, folds)
+  for _, rows in ipairs(folds) do
+    remember(buf, rows[1], rows[2], nil)
+  end
+  for _, win in ipairs(windows(buf)) do
+    M.window(win)
+  end
+end
+
+--- Makes all folds that this window does not have yet: those of its view at once, then the rest
+--- from the end backwards, a slice at a time.
+---@param win integer
+function M.window(win)
+  local buf = api.nvim_win_get_buf(win)
+  if not labels[buf] then
+    return
+  end
+  local done = done_in(win, buf)
+  local marks = {}
+  for _, mark in ipairs(api.nvim_buf_get_extmarks(buf, ns, 0, -1, {})) do
+    if not done[mark[1]] then
+      marks[#marks + 1] = mark[1]
+    end
+  end
+  make_some(win, buf, marks)
+end
+
+--- The buffer's folds, for tests: first and last rows.
+---@param buf integer
+---@return integer[][]
+function M.list(buf)
+  return vim.tbl_map(function(mark)
+    return { rows_of(buf, mark[1]) }
+  end, api.nvim_buf_get_extmarks(buf, ns, 0, -1, {}))
+end
+
+local nouns = { output = "output", patch = "diff", arguments = "arguments", result = "result" }
+
+--- The text of a closed fold, for 'foldtext'.
+---@return table chunks text with highlights
+function M.foldtext()
+  local first, last = vim.v.foldstart, vim.v.foldend
+  local info = vim.fn.getline(first):match("^[`~]+%s*%S+%s+(%S+)")
+  local inner = math.max(0, last - first - 1)
+  local words = ("%d line%s of %s"):format(inner, inner == 1 and "" or "s", nouns[info] or "text")
+  return { { "  ▸ ", "CodexChatFold" }, { words, "CodexChatFold" } }
+end
+
+return M

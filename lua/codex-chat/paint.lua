@@ -1,0 +1,251 @@
+--- Highlights for a run of lines: markdown by treesitter, and what is a conversation's own.
+local M = {}
+
+local api = vim.api
+
+--- Longer chunks are outputs and pasted text: not worth a parse of their size.
+local max_parsed_lines = 400
+
+local links = {
+  CodexChatYou = "Title",
+  CodexChatCodex = "Function",
+  CodexChatRule = "NonText",
+  CodexChatVerb = "Statement",
+  CodexChatFailed = "DiagnosticError",
+  CodexChatAsks = "DiagnosticWarn",
+  CodexChatMuted = "Comment",
+  CodexChatError = "DiagnosticError",
+  CodexChatNote = "DiagnosticInfo",
+  CodexChatThinking = "Comment",
+  CodexChatFold = "Comment",
+  CodexChatAdded = "Added",
+  CodexChatRemoved = "Removed",
+  CodexChatHunk = "Special",
+}
+
+--- Links the groups; what the user or a colour scheme has set stays.
+function M.define()
+  for name, target in pairs(links) do
+    api.nvim_set_hl(0, name, { link = target, default = true })
+  end
+end
+
+--- Captures that say nothing about colour.
+local skipped = { spell = true, nospell = true, conceal = true, none = true }
+
+---@param buf integer
+---@param ns integer
+---@param row integer the first line's
+---@param text string
+---@param tree TSTree
+---@param ltree vim.treesitter.LanguageTree
+---@param priority integer
+local function captures(buf, ns, row, text, tree, ltree, priority)
+  local lang = ltree:lang()
+  local query = vim.treesitter.query.get(lang, "highlights")
+  if not query then
+    return
+  end
+  for id, node, metadata in query:iter_captures(tree:root(), text, 0, -1) do
+    local name = query.captures[id]
+    if not skipped[name] and name:sub(1, 1) ~= "_" then
+      local range = vim.treesitter.get_range(node, text, metadata[id])
+      pcall(api.nvim_buf_set_extmark, buf, ns, row + range[1], range[2], {
+        end_row = row + range[4],
+        end_col = range[5],
+        hl_group = "@" .. name .. "." .. lang,
+        priority = (tonumber(metadata.priority) or 100) + priority,
+        strict = false,
+      })
+    end
+  end
+end
+
+--- Whether the parser is there; asked once.
+---@type boolean?
+local has_parser
+
+---@param buf integer
+---@param ns integer
+---@param row integer
+---@param lines string[]
+---@return boolean done
+local function by_treesitter(buf, ns, row, lines)
+  if has_parser == nil then
+    has_parser = pcall(vim.treesitter.language.inspect, "markdown")
+      or (
+        pcall(vim.treesitter.language.add, "markdown")
+        and pcall(vim.treesitter.language.inspect, "markdown")
+      )
+  end
+  if not has_parser then
+    return false
+  end
+  local text = table.concat(lines, "\n") .. "\n"
+  return (
+    pcall(function()
+      local parser = vim.treesitter.get_string_parser(text, "markdown")
+      parser:parse(true)
+      local depths = {}
+      local function visit(ltree, depth)
+        for _, tree in pairs(ltree:trees()) do
+          depths[#depths + 1] = { tree, ltree, depth }
+        end
+        for _, child in pairs(ltree:children()) do
+          visit(child, depth + 1)
+        end
+      end
+      visit(parser, 0)
+      for _, found in ipairs(depths) do
+        captures(buf, ns, row, text, found[1], found[2], found[3])
+      end
+    end)
+  )
+end
+
+---@param buf integer
+---@param ns integer
+---@param row integer
+---@param first integer 0-based, in bytes
+---@param last integer exclusive
+---@param group string
+---@param priority? integer
+local function color(buf, ns, row, first, last, group, priority)
+  api.nvim_buf_set_extmark(buf, ns, row, first, {
+    end_col = last,
+    hl_group = group,
+    priority = priority or 120,
+    strict = false,
+  })
+end
+
+--- Headings, fences and emphasis by pattern, where there is no parser or the text is too long.
+---@param buf integer
+---@param ns integer
+---@param row integer
+---@param lines string[]
+local function by_pattern(buf, ns, row, lines)
+  local markdown = require("codex-chat.markdown")
+  local fence
+  for i, line in ipairs(lines) do
+    local at = row + i - 1
+    local edge
+    fence, edge = markdown.step(fence, line)
+    if edge then
+      color(buf, ns, at, 0, #line, "CodexChatMuted", 100)
+    elseif not fence then
+      if line:find("^#+ ") then
+        color(buf, ns, at, 0, #line, "Title", 100)
+      end
+      for first, last in line:gmatch("()`[^`]+`()") do
+        color(buf, ns, at, first - 1, last - 1, "String", 100)
+      end
+      for first, last in line:gmatch("()%*%*[^*]+%*%*()") do
+        color(buf, ns, at, first - 1, last - 1, "Bold", 100)
+      end
+    end
+  end
+end
+
+--- Highlights markdown, each run of lines by itself.
+---@param buf integer
+---@param ns integer
+---@param row integer the first line's
+---@param lines string[]
+function M.markdown(buf, ns, row, lines)
+  if #lines > max_parsed_lines or not by_treesitter(buf, ns, row, lines) then
+    by_pattern(buf, ns, row, lines)
+  end
+end
+
+local rule = (" "):rep(1) .. ("─"):rep(300)
+
+local verbs = {
+  Failed = "CodexChatFailed",
+  Declined = "CodexChatFailed",
+  Stopped = "CodexChatFailed",
+  Asks = "CodexChatAsks",
+}
+
+--- A summary line such as "**Ran** `ls` · exit 0 · 0.1 s".
+---@param buf integer
+---@param ns integer
+---@param row integer
+---@param line string
+local function summary(buf, ns, row, line)
+  local verb, after = line:match("^%*%*(%u%a+)%*%*()[ ]")
+  if not verb then
+    return
+  end
+  color(buf, ns, row, 0, after - 1, verbs[verb] or "CodexChatVerb")
+  local tail = line:find(" · ", after, true)
+  -- A dot within the command's own code span is none of ours.
+  local code_end = line:match("^%*%*%u%a+%*%*[^`]*(`+)") and line:find("`[^`]*$")
+  if tail and code_end and tail < code_end then
+    tail = line:find(" · ", code_end, true)
+  end
+  if tail then
+    color(buf, ns, row, tail - 1, #line, "CodexChatMuted")
+  end
+end
+
+local quotes = {
+  { "^> %*%*Error:%*%*", "CodexChatError" },
+  { "^> %*%*Note:%*%*", "CodexChatNote" },
+  { "^> %*%*Thinking%*%*", "CodexChatThinking" },
+}
+
+--- Colours what is a conversation's own: its headings, what Codex did, notices and diffs.
+---@param buf integer
+---@param ns integer
+---@param row integer
+---@param lines string[]
+function M.own(buf, ns, row, lines)
+  local quote
+  local in_diff = false
+  local front = row == 0 and require("codex-chat.markdown").front_matter_end(lines) or 0
+  for i, line in ipairs(lines) do
+    local at = row + i - 1
+    if i <= front then
+      color(buf, ns, at, 0, #line, "CodexChatMuted", 130)
+    elseif line:find("^## You[ \t]*$") or line:find("^## Codex[ \t]*$") then
+      local group = line:find("You", 1, true) and "CodexChatYou" or "CodexChatCodex"
+      color(buf, ns, at, 0, #line, group, 130)
+      api.nvim_buf_set_extmark(buf, ns, at, 0, {
+        virt_text = { { rule, "CodexChatRule" } },
+        virt_text_pos = "overlay",
+        virt_text_win_col = #line,
+        hl_mode = "combine",
+      })
+    elseif line:find("^```+diff") then
+      in_diff = true
+    elseif in_diff then
+      local group = ({
+        ["+"] = "CodexChatAdded",
+        ["-"] = "CodexChatRemoved",
+        ["@"] = "CodexChatHunk",
+      })[line:sub(1, 1)]
+      if line:find("^```+%s*$") then
+        in_diff = false
+      elseif group then
+        color(buf, ns, at, 0, #line, group)
+      end
+    else
+      summary(buf, ns, at, line)
+    end
+    if line:sub(1, 1) == ">" then
+      for _, kind in ipairs(quotes) do
+        if line:find(kind[1]) then
+          quote = kind[2]
+        end
+      end
+      if quote then
+        color(buf, ns, at, 0, #line, quote, 110)
+      end
+    else
+      quote = nil
+    end
+  end
+end
+
+return M
