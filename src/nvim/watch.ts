@@ -52,6 +52,12 @@ export class Buffers {
     let initial: { lines: string[]; tick: number } | undefined;
     let first: string[] = [];
     let stopped = false;
+    // A change may come in one piece with the initial text: it waits until the caller has that.
+    let held: (() => void)[] | undefined = [];
+    const deliver = (event: () => void): void => {
+      if (held === undefined) event();
+      else held.push(event);
+    };
     const onLines = (...args: unknown[]): void => {
       const event = LinesEvent.safeParse(args);
       if (!event.success || stopped) return;
@@ -62,7 +68,8 @@ export class Buffers {
         if (!more) initial = { lines: first, tick: tick ?? 0 };
         return;
       }
-      handlers.onLines(start, end, lines, tick ?? initial.tick);
+      const { tick: before } = initial;
+      deliver(() => handlers.onLines(start, end, lines, tick ?? before));
     };
     const forget = (): void => {
       this.#client.detachBuffer(key, "lines", onLines);
@@ -73,7 +80,7 @@ export class Buffers {
       if (stopped) return;
       stopped = true;
       forget();
-      handlers.onDetach();
+      deliver(handlers.onDetach);
     };
     const stop = async (): Promise<void> => {
       if (stopped) return;
@@ -95,6 +102,12 @@ export class Buffers {
       });
     }
     const { lines, tick } = initial;
+    // The caller's own `await` goes on before the next turn of the event loop.
+    setImmediate(() => {
+      const waiting = held ?? [];
+      held = undefined;
+      for (const event of waiting) event();
+    });
     return ok({ lines, tick, stop: () => void stop() });
   }
 }

@@ -227,7 +227,7 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
     await using first = await openChat({ program });
     await first.nvim.keys("<Esc>");
     const path = first.path.replace(/[^/]*$/, "broken.md");
-    const text = "# odd\n\n```\n## You\nno end";
+    const text = "# odd\n\n```\n### You\nno end";
     await first.nvim.lua("vim.fn.mkdir(vim.fs.dirname(...), 'p')", path);
     await writeFile(path, text);
     await first.nvim.lua("vim.cmd.edit(vim.fn.fnameescape(...))", path);
