@@ -22,21 +22,29 @@ local function offers(approval, decision)
   return vim.list_contains(approval.choices, decision)
 end
 
+--- The keys as virtual lines, as many as the narrowest window on the chat needs.
 ---@param approval codex-chat.Approval
----@return table[] virtual line
-local function key_line(approval)
+---@param width integer
+---@return table[][]
+local function key_lines(approval, width)
   local keys = require("codex-chat.config").get().keys
-  local line = { { "  ", "CodexChatKeyText" } }
+  local lines, line, used = {}, nil, 0
   for _, decision in ipairs(decisions) do
     if offers(approval, decision) then
       local key = keys[decision] or (":CodexChat " .. decision:gsub("_", "-"))
+      local size = api.nvim_strwidth(key) + 1 + #words[decision]
+      if not line or used + size > width then
+        line, used = { { "  ", "CodexChatKeyText" } }, 2
+        lines[#lines + 1] = line
+      end
+      used = used + size + 3
       vim.list_extend(line, {
         { key, "CodexChatKey" },
         { " " .. words[decision] .. "   ", "CodexChatKeyText" },
       })
     end
   end
-  return line
+  return lines
 end
 
 --- The pending approval that the cursor of the current window is on.
@@ -92,13 +100,17 @@ function M.refresh(chat)
     return
   end
   map(chat)
+  local width = vim.o.columns
+  for _, win in ipairs(registry.wins(chat.buf)) do
+    width = math.min(width, api.nvim_win_get_width(win))
+  end
   local kept = {}
   for _, approval in ipairs(chat.approvals) do
     local _, stop = blocks.group_range(chat, approval.block)
     if stop then
       approval.mark = api.nvim_buf_set_extmark(chat.buf, ns, stop - 1, 0, {
         id = approval.mark,
-        virt_lines = { key_line(approval) },
+        virt_lines = key_lines(approval, width),
       })
       kept[approval.mark] = true
     end
@@ -117,6 +129,14 @@ local function refresh_in_place(chat)
   local held = view.hold(chat, blocks.prompt_row(chat))
   M.refresh(chat)
   view.release(chat, held, {})
+end
+
+--- The chat's windows have other widths.
+---@param chat codex-chat.Chat
+function M.resize(chat)
+  if #chat.approvals > 0 and api.nvim_buf_is_loaded(chat.buf) then
+    refresh_in_place(chat)
+  end
 end
 
 --- Adds or removes a pending approval, as the host says.

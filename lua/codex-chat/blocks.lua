@@ -243,8 +243,10 @@ local function put_badge(chat, block, row)
   local text = (edit.text or edit.mark):gsub("%c", " ")
   block.badge = api.nvim_buf_set_extmark(chat.buf, ns_badges, row, 0, {
     id = block.badge,
-    virt_text = { { " " .. text, badge_groups[edit.mark] or "CodexChatHint" } },
+    virt_text = { { " " .. text .. " ", badge_groups[edit.mark] or "CodexChatHint" } },
     virt_text_pos = "eol",
+    -- Above the line that is drawn beside headings.
+    priority = 5000,
     hl_mode = "combine",
     invalidate = true,
   })

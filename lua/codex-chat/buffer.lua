@@ -155,6 +155,13 @@ local function watch(chat)
       require("codex-chat.window").remember(chat, win)
     end
   end)
+  api.nvim_create_autocmd({ "WinResized", "VimResized" }, {
+    group = chat.augroup,
+    callback = function()
+      require("codex-chat.status").show(chat)
+      require("codex-chat.approval").resize(chat)
+    end,
+  })
   on("BufEnter", function()
     chat.used = vim.uv.hrtime()
   end)
@@ -162,7 +169,11 @@ local function watch(chat)
     require("codex-chat.status").hint(chat)
   end)
   on("InsertEnter", function()
+    require("codex-chat.status").hint(chat, true)
     require("codex-chat.host").wake(chat)
+  end)
+  on("InsertLeave", function()
+    require("codex-chat.status").hint(chat, false)
   end)
   on({ "TextChanged", "InsertLeave", "BufLeave" }, function()
     if chat.host ~= "attached" then

@@ -91,7 +91,8 @@ function M.winbar(chat, width)
   local state = chat.state
   local phase = phases[state.phase] or { state.phase, nil }
   local now = phase[1]
-  if is_busy(state.phase) and chat.began then
+  -- While the user is waited for, the clock says nothing of Codex.
+  if is_busy(state.phase) and state.phase ~= "waiting" and chat.began then
     now = now .. " " .. span(math.floor((vim.uv.now() - chat.began) / 1000))
   end
   local parts = {
@@ -192,7 +193,8 @@ end
 
 --- Shows in an empty prompt what to do.
 ---@param chat codex-chat.Chat
-function M.hint(chat)
+---@param inserting? boolean whether the user is in insert mode; found out where not given
+function M.hint(chat, inserting)
   local buf = chat.buf
   if not require("codex-chat.prompt").is_empty(chat) then
     if chat.hint then
@@ -208,11 +210,12 @@ function M.hint(chat)
   elseif is_busy(chat.state.phase) then
     words = "Steer Codex …"
   end
-  if keys.send then
-    words = ("%s  %s sends"):format(words, keys.send)
-    if keys.send_insert then
-      words = ("%s, %s while typing"):format(words, keys.send_insert)
-    end
+  if inserting == nil then
+    inserting = api.nvim_get_current_buf() == buf and vim.fn.mode():sub(1, 1) == "i"
+  end
+  local key = inserting and keys.send_insert or keys.send
+  if key then
+    words = ("%s  %s sends"):format(words, key)
   end
   local last = api.nvim_buf_line_count(buf) - 1
   chat.hint = api.nvim_buf_set_extmark(buf, ns, last, 0, {

@@ -34,6 +34,8 @@ function M.dress(chat, win)
     -- The `[0]` is `:setlocal`: without it the next buffer of the window would have them too.
     vim.wo[win][0][name] = value
   end
+  local fill = vim.go.fillchars
+  vim.wo[win][0].fillchars = (fill == "" and "" or fill .. ",") .. "fold: "
   require("codex-chat.fold").window(win)
   require("codex-chat.status").show(chat)
 end

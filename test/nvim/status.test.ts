@@ -44,8 +44,10 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
   it("hints in the empty prompt, and only there", async () => {
     await using chat = await openChat({ program, screen: { columns: 160, rows: 20 } });
     const { nvim } = chat;
-    await nvim.untilShown("Ask Codex …  <CR> sends, <C-s> while typing");
-    await nvim.keys("x");
+    await nvim.untilShown("Ask Codex …  <C-s> sends");
+    await nvim.keys("<Esc>");
+    await nvim.untilShown("Ask Codex …  <CR> sends");
+    await nvim.keys("ix");
     await expect.poll(() => nvim.screen?.text()).not.toContain("Ask Codex");
     await nvim.keys("<BS>");
     await nvim.untilShown("Ask Codex");
@@ -55,6 +57,18 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
     await nvim.untilShown("send the empty prompt to retry");
     await nvim.keys("<C-s>");
     await chat.host.heard("turn/retry");
+  });
+
+  it("wraps the keys of an approval where the window is narrow", async () => {
+    await using chat = await openChat({ program, screen: { columns: 80, rows: 20 } });
+    const user = await chat.send("go on");
+    await chat.edit({ op: "insert", id: "q", after: user, lines: ["**Asks**"], gap: 1 });
+    await chat.host.editor.call.buf_set_approval(chat.buf, {
+      id: "q",
+      block: "q",
+      kind: "command",
+    });
+    await chat.nvim.untilShown(/ {2}a accept\n.* {2}s accept for this session\n/);
   });
 
   it("marks blocks at their first line, and control characters in marks do no harm", async () => {
