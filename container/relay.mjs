@@ -40,14 +40,13 @@ const ports = await Promise.all([listen(MODEL_PORT), listen(PROXY_PORT)]);
 send(HELLO, 0, Buffer.from(JSON.stringify({ version: 1, model: ports[0], proxy: ports[1] })));
 holdKeeper();
 
-/** @type {Buffer} */
 let unread = Buffer.alloc(0);
 process.stdin.on("data", (chunk) => {
   unread = unread.length === 0 ? chunk : Buffer.concat([unread, chunk]);
   let at = 0;
   while (unread.length - at >= HEADER_BYTES) {
     const length = unread.readUInt32BE(at + 5);
-    if (length > MAX_PAYLOAD) fail("a frame from the host is too long");
+    if (length > MAX_PAYLOAD) fail(`the host sent a frame of ${length} bytes`);
     if (unread.length - at < HEADER_BYTES + length) break;
     const payload = unread.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length);
     receive(unread.readUInt8(at), unread.readUInt32BE(at + 1), payload);
@@ -63,15 +62,10 @@ process.stdout.on("drain", () => {
   for (const stream of streams.values()) if (stream.credit > 0) stream.socket.resume();
 });
 
-/**
- * @param {number} port which of the host's two services the connections are for
- * @returns {Promise<number>} the port that was given
- */
+/** @param {number} port which of the host's two services @returns {Promise<number>} its port here */
 function listen(port) {
-  const server = createServer(
-    { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
-    (socket) => open(port, socket),
-  );
+  const options = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true };
+  const server = createServer(options, (socket) => open(port, socket));
   return new Promise((resolve, reject) => {
     server.on("error", reject);
     server.listen(0, "127.0.0.1", () => {
@@ -81,10 +75,7 @@ function listen(port) {
   });
 }
 
-/**
- * @param {number} port
- * @param {import("node:net").Socket} socket
- */
+/** @param {number} port @param {import("node:net").Socket} socket */
 function open(port, socket) {
   const id = nextStream++;
   /** @type {Stream} */
@@ -137,32 +128,24 @@ function pump(id, stream) {
   else stream.socket.resume();
 }
 
-/**
- * @param {number} type
- * @param {number} id
- * @param {Buffer} payload
- */
+/** @param {number} type @param {number} id @param {Buffer} payload */
 function receive(type, id, payload) {
+  if (type < DATA || type > WINDOW) fail(`the host sent a frame of type ${type}`);
+  if (type === WINDOW && payload.length !== 4) fail("the host granted credit wrongly");
   const stream = streams.get(id);
   // The connection may have gone while the frame was under way.
   if (stream === undefined) return;
-  switch (type) {
-    case DATA:
-      stream.socket.write(payload, () => grant(id, stream, payload.length));
-      break;
-    case END:
-      stream.socket.end();
-      break;
-    case RESET:
-      streams.delete(id);
-      stream.socket.resetAndDestroy();
-      break;
-    case WINDOW:
-      stream.credit += payload.readUInt32BE(0);
-      pump(id, stream);
-      break;
-    default:
-      fail(`the host sent a frame of type ${type}`);
+  const { socket } = stream;
+  if (type === DATA) socket.write(payload, () => grant(id, stream, payload.length));
+  else if (type === END) socket.end();
+  else if (type === RESET) {
+    streams.delete(id);
+    // After an end the answer is whole, and is delivered before the connection goes.
+    if (socket.writableEnded) socket.destroySoon();
+    else socket.resetAndDestroy();
+  } else {
+    stream.credit += payload.readUInt32BE(0);
+    pump(id, stream);
   }
 }
 
@@ -182,12 +165,7 @@ function grant(id, stream, bytes) {
   send(WINDOW, id, credit);
 }
 
-/**
- * @param {number} type
- * @param {number} id
- * @param {Buffer} [payload]
- * @returns {boolean} false when the host should be waited for
- */
+/** @param {number} type @param {number} id @param {Buffer} [payload] @returns {boolean} go on? */
 function send(type, id, payload = Buffer.alloc(0)) {
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt8(type, 0);
@@ -205,10 +183,7 @@ function holdKeeper() {
   socket.resume();
 }
 
-/**
- * @param {string} why
- * @returns {never}
- */
+/** @param {string} why @returns {never} */
 function fail(why) {
   process.stderr.write(`codex-chat relay: ${why}\n`);
   process.exit(1);

@@ -1,123 +1,18 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  createServer,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  request,
-  type Server,
-  type ServerResponse,
-} from "node:http";
-import { type AddressInfo, connect } from "node:net";
-import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, it, onTestFinished } from "vitest";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { describe, expect, it } from "vitest";
+import { call, KEY, open, raw, sayHello, setUpEgress } from "../../test/support/egress.ts";
 import { silentLog } from "../log.ts";
-import { createEgress, type EgressEvent, type EgressLimits } from "./index.ts";
-
-const RELAY = fileURLToPath(new URL("../../container/relay.mjs", import.meta.url));
-const KEY = "sk-canary-0123456789";
-
-type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-
-/** A real upstream, the real relay as a process of its own, and the egress between them. */
-async function setUp(handler: Handler, options: { limits?: EgressLimits; baseUrl?: URL } = {}) {
-  const upstream = await listen(createServer(handler));
-  const events: EgressEvent[] = [];
-  const egress = createEgress({
-    upstream: {
-      baseUrl: options.baseUrl ?? new URL(`http://127.0.0.1:${port(upstream)}/v1`),
-      authorization: [["authorization", `Bearer ${KEY}`]],
-    },
-    ...(options.limits === undefined ? {} : { limits: options.limits }),
-    onEvent: (event) => events.push(event),
-    log: silentLog,
-  });
-  const relay = spawn(process.execPath, [RELAY], { stdio: ["pipe", "pipe", "inherit"] });
-  const link = await egress.attach({ readable: relay.stdout, writable: relay.stdin });
-  if (!link.ok) throw new Error(link.error.message);
-  onTestFinished(async () => {
-    egress.close();
-    if (relay.exitCode === null) await once(relay, "exit");
-    upstream.closeAllConnections();
-    upstream.close();
-  });
-  return { egress, events, link: link.value, relay };
-}
-
-async function listen(server: Server): Promise<Server> {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
-}
-
-function port(server: Server): number {
-  return (server.address() as AddressInfo).port;
-}
-
-type Answer = { status: number; headers: IncomingHttpHeaders; body: string };
-
-function call(
-  modelPort: number,
-  options: { method?: string; path?: string; headers?: Record<string, string>; body?: string } = {},
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const out = request(
-      {
-        host: "127.0.0.1",
-        port: modelPort,
-        method: options.method ?? "POST",
-        path: options.path ?? "/v1/responses",
-        headers: { "content-type": "application/json", ...options.headers },
-        agent: false,
-      },
-      (response) => {
-        let body = "";
-        response.setEncoding("utf8");
-        response.on("data", (text: string) => {
-          body += text;
-        });
-        response.on("end", () =>
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
-        );
-        response.on("error", reject);
-      },
-    );
-    out.on("error", reject);
-    out.end(options.method === "GET" ? undefined : (options.body ?? "{}"));
-  });
-}
-
-/** Sends raw bytes and returns all that comes back. */
-async function raw(toPort: number, text: string): Promise<string> {
-  const socket = connect(toPort, "127.0.0.1");
-  let answer = "";
-  socket.on("data", (chunk) => {
-    answer += chunk.toString("latin1");
-  });
-  socket.on("error", () => {});
-  socket.write(text);
-  await once(socket, "close");
-  return answer;
-}
-
-const sayHello: Handler = (incoming, response) => {
-  incoming.resume();
-  incoming.on("end", () => response.end("hello"));
-};
-
-const passes: (() => void)[] = [];
-afterEach(() => {
-  for (const end of passes.splice(0)) end();
-});
+import { ok } from "../result.ts";
+import { createEgress } from "./index.ts";
 
 describe("the model's endpoint", () => {
   it("adds the key on the host and drops the credentials that came from inside", async () => {
     let seen: IncomingHttpHeaders = {};
-    const { egress, link } = await setUp((incoming, response) => {
+    const { link } = await setUpEgress((incoming, response) => {
       seen = incoming.headers;
       sayHello(incoming, response);
     });
-    passes.push(egress.beginTurn().end);
     const answer = await call(link.modelPort, {
       headers: {
         authorization: "Bearer inside",
@@ -136,7 +31,10 @@ describe("the model's endpoint", () => {
   });
 
   it("refuses calls while no turn runs, and more calls than a turn may make", async () => {
-    const { egress, link } = await setUp(sayHello, { limits: { maxRequestsPerTurn: 1 } });
+    const { egress, link } = await setUpEgress(sayHello, {
+      limits: { maxRequestsPerTurn: 1 },
+      turn: false,
+    });
     expect(await call(link.modelPort)).toMatchObject({ status: 403 });
     const pass = egress.beginTurn();
     expect(await call(link.modelPort)).toMatchObject({ status: 200 });
@@ -156,11 +54,10 @@ describe("the model's endpoint", () => {
     ["an absolute target", { path: "http://evil.example/v1/responses" }],
   ])("refuses %s", async (_name, options) => {
     let reached = 0;
-    const { egress, link } = await setUp((incoming, response) => {
+    const { link } = await setUpEgress((incoming, response) => {
       reached++;
       sayHello(incoming, response);
     });
-    passes.push(egress.beginTurn().end);
     const answer = await call(link.modelPort, options);
     expect([404, 405]).toContain(answer.status);
     expect(JSON.parse(answer.body)).toMatchObject({ error: { type: "codex_chat_refused" } });
@@ -173,24 +70,22 @@ describe("the model's endpoint", () => {
     ["a header without a name", ": x\r\n\r\n"],
   ])("refuses a request with %s", async (_name, rest) => {
     let reached = 0;
-    const { egress, link } = await setUp((incoming, response) => {
+    const { link } = await setUpEgress((incoming, response) => {
       reached++;
       sayHello(incoming, response);
     });
-    passes.push(egress.beginTurn().end);
     const answer = await raw(link.modelPort, `POST /v1/responses HTTP/1.1\r\nhost: x\r\n${rest}`);
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
     expect(reached).toBe(0);
   });
 
   it("takes the key out of what the upstream answers, also across chunks and in headers", async () => {
-    const { egress, link, events } = await setUp((incoming, response) => {
+    const { link, events } = await setUpEgress((incoming, response) => {
       incoming.resume();
       response.writeHead(401, { "x-request-id": `for ${KEY}`, "x-secret": KEY });
       response.write(`{"you sent": "Bearer ${KEY.slice(0, 9)}`);
       setImmediate(() => response.end(`${KEY.slice(9)}"}`));
     });
-    passes.push(egress.beginTurn().end);
     const answer = await call(link.modelPort);
     expect(answer.status).toBe(401);
     expect(JSON.stringify([answer, events])).not.toContain(KEY);
@@ -200,20 +95,13 @@ describe("the model's endpoint", () => {
 
   it("passes events on as they come", async () => {
     let finish: () => void = () => {};
-    const { egress, link } = await setUp((incoming, response) => {
+    const { link } = await setUpEgress((incoming, response) => {
       incoming.resume();
       response.writeHead(200, { "content-type": "text/event-stream" });
       response.write("data: first\n\n");
       finish = () => response.end("data: last\n\n");
     });
-    passes.push(egress.beginTurn().end);
-    const out = request({
-      host: "127.0.0.1",
-      port: link.modelPort,
-      method: "POST",
-      path: "/v1/responses",
-    });
-    out.end("{}");
+    const out = open(link.modelPort);
     const [response] = (await once(out, "response")) as [IncomingMessage];
     response.setEncoding("utf8");
     const [first] = await once(response, "data");
@@ -224,32 +112,29 @@ describe("the model's endpoint", () => {
   });
 
   it("breaks off inside where the upstream broke off", async () => {
-    const { egress, link, events } = await setUp((incoming, response) => {
+    const { link, events } = await setUpEgress((incoming, response) => {
       incoming.resume();
       response.write("data: half");
       setImmediate(() => response.destroy());
     });
-    passes.push(egress.beginTurn().end);
     await expect(call(link.modelPort)).rejects.toThrow();
     expect(events).toContainEqual(expect.objectContaining({ type: "model_failed", kind: "cut" }));
   });
 
   it("does not follow a redirect", async () => {
-    const { egress, link } = await setUp((incoming, response) => {
+    const { link } = await setUpEgress((incoming, response) => {
       incoming.resume();
       response.writeHead(307, { location: "http://evil.example/" }).end();
     });
-    passes.push(egress.beginTurn().end);
     const answer = await call(link.modelPort);
     expect(answer.status).toBe(502);
     expect(answer.body).toContain("redirects are not followed");
   });
 
   it("says that nothing listens upstream", async () => {
-    const { egress, link, events } = await setUp(sayHello, {
+    const { link, events } = await setUpEgress(sayHello, {
       baseUrl: new URL("http://127.0.0.1:1/v1"),
     });
-    passes.push(egress.beginTurn().end);
     const answer = await call(link.modelPort);
     expect(answer.status).toBe(502);
     expect(answer.body).toContain("127.0.0.1:1 cannot be used: nothing listens there");
@@ -257,10 +142,9 @@ describe("the model's endpoint", () => {
   });
 
   it("tells of a silence, and gives up a call that stays silent", async () => {
-    const { egress, link, events } = await setUp((incoming) => void incoming.resume(), {
+    const { link, events } = await setUpEgress((incoming) => void incoming.resume(), {
       limits: { silenceMs: 20, responseIdleMs: 60 },
     });
-    passes.push(egress.beginTurn().end);
     const answer = await call(link.modelPort);
     expect(answer.status).toBe(504);
     expect(events.map((event) => event.type)).toEqual([
@@ -272,20 +156,13 @@ describe("the model's endpoint", () => {
 
   it("ends the upstream call when Codex breaks off", async () => {
     const closed = new Promise<void>((resolve) => {
-      void setUp((incoming, response) => {
+      void setUpEgress((incoming, response) => {
         incoming.resume();
         response.write("data: x\n\n");
         response.on("close", resolve);
-      }).then(async ({ egress, link }) => {
-        passes.push(egress.beginTurn().end);
-        const out = request({
-          host: "127.0.0.1",
-          port: link.modelPort,
-          method: "POST",
-          path: "/v1/responses",
-        });
+      }).then(async ({ link }) => {
+        const out = open(link.modelPort);
         out.on("error", () => {});
-        out.end("{}");
         await once(out, "response");
         out.destroy();
       });
@@ -296,7 +173,7 @@ describe("the model's endpoint", () => {
 
 describe("the proxy for other hosts", () => {
   it("refuses a tunnel and says which host was asked for", async () => {
-    const { link, events } = await setUp(sayHello);
+    const { link, events } = await setUpEgress(sayHello);
     const answer = await raw(link.proxyPort, "CONNECT example.org:443 HTTP/1.1\r\n\r\n");
     expect(answer).toMatch(/^HTTP\/1\.1 403 /);
     expect(answer).toContain("network access to example.org:443 is refused");
@@ -309,7 +186,7 @@ describe("the proxy for other hosts", () => {
   });
 
   it("refuses a plain request, and shows nothing that could be an escape sequence", async () => {
-    const { link, events } = await setUp(sayHello);
+    const { link, events } = await setUpEgress(sayHello);
     const answer = await raw(
       link.proxyPort,
       "GET http://\u001b]52;c;x/ HTTP/1.1\r\nhost: x\r\n\r\n",
@@ -321,17 +198,16 @@ describe("the proxy for other hosts", () => {
 
 describe("the link", () => {
   it("carries many large bodies at once, whole and in order", async () => {
-    const { egress, link } = await setUp((incoming, response) => void incoming.pipe(response), {
+    const { link } = await setUpEgress((incoming, response) => void incoming.pipe(response), {
       limits: { maxConcurrent: 100 },
     });
-    passes.push(egress.beginTurn().end);
     const bodies = Array.from({ length: 20 }, (_, n) => `${n}-`.repeat(300_000 + n));
     const answers = await Promise.all(bodies.map((body) => call(link.modelPort, { body })));
     expect(answers.every((answer, n) => answer.body === bodies[n])).toBe(true);
   });
 
   it("ends when the relay is killed, and tells so", async () => {
-    const { relay, link, events } = await setUp(sayHello);
+    const { relay, link, events } = await setUpEgress(sayHello);
     relay.kill("SIGKILL");
     await link.closed;
     expect(events.at(-1)).toMatchObject({ type: "relay_closed" });
@@ -348,7 +224,7 @@ describe("the link", () => {
   ])("ends on %s", async (_name, bytes) => {
     const { PassThrough } = await import("node:stream");
     const egress = createEgress({
-      upstream: { baseUrl: new URL("http://127.0.0.1:1/v1"), authorization: [] },
+      upstream: { baseUrl: new URL("http://127.0.0.1:1/v1"), authorization: async () => ok([]) },
       onEvent: () => {},
       log: silentLog,
     });

@@ -1,18 +1,19 @@
-import { createServer, type Server } from "node:http";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { z } from "zod";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
+import { eventSink } from "./event-sink.ts";
 import type { EgressError, EgressEvent } from "./events.ts";
-import { ModelProxy, type ModelProxyLimits, type Upstream } from "./model-proxy.ts";
+import type { ModelCallLimits } from "./model-call.ts";
+import { ModelProxy } from "./model-proxy.ts";
 import { Mux } from "./mux.ts";
-import { refuseConnect, refuseProxyRequest } from "./refuse.ts";
+import { refuse, refuseNetwork } from "./refuse.ts";
+import { createService } from "./service.ts";
 import { TurnGate, type TurnLimits, type TurnPass } from "./turn-gate.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** How long the relay may take to say which ports it listens on. */
 const HELLO_MS = 20_000;
-/** Small headers are enough for model calls; large ones are a way to fill memory. */
-const MAX_HEADER_BYTES = 32 * 1024;
 
 const Port = z.number().int().min(1).max(65_535);
 const Hello = z.object({ version: z.literal(1), model: Port, proxy: Port });
@@ -20,13 +21,21 @@ const Hello = z.object({ version: z.literal(1), model: Port, proxy: Port });
 const MODEL_SERVICE = 1;
 const PROXY_SERVICE = 2;
 
-/** Limits on what goes out; all have defaults. */
-export type EgressLimits = Partial<TurnLimits & ModelProxyLimits>;
+type Limits = TurnLimits &
+  ModelCallLimits & {
+    /** How long a connection may take until its request's headers are whole. */
+    readonly headersMs: number;
+  };
 
-const DEFAULT_LIMITS: TurnLimits & ModelProxyLimits = {
+/** Limits on what goes out; all have defaults. Times are milliseconds. */
+export type EgressLimits = Partial<Limits>;
+
+const DEFAULT_LIMITS: Limits = {
   maxRequestsPerTurn: 200,
   maxConcurrent: 8,
   maxRequestBytes: 32 * 1024 ** 2,
+  headersMs: 10_000,
+  bodyIdleMs: 30_000,
   responseIdleMs: 300_000,
   silenceMs: 60_000,
 };
@@ -65,24 +74,32 @@ export function createEgress(options: {
 }): Egress {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const gate = new TurnGate(limits);
-  const proxy = new ModelProxy({ ...options, limits, gate });
-  const modelServer = hardened(createServer({ maxHeaderSize: MAX_HEADER_BYTES }));
-  modelServer.on("request", (request, response) => proxy.handle(request, response));
-  const proxyServer = hardened(createServer({ maxHeaderSize: MAX_HEADER_BYTES }));
-  proxyServer.on("request", (request, response) =>
-    refuseProxyRequest(request, response, options.onEvent),
+  const onEvent = eventSink(options.onEvent, options.log);
+  const proxy = new ModelProxy({ ...options, onEvent, limits, gate });
+  const serveModel = createService(
+    {
+      onRequest: (request, response) => proxy.handle(request, response),
+      onTunnel: () => proxy.refuseTunnel(),
+    },
+    limits,
   );
-  proxyServer.on("connect", (request, socket) => refuseConnect(request, socket, options.onEvent));
+  const serveProxy = createService(
+    {
+      onRequest: (request, response) => refuse(response, 403, refuseNetwork(request, onEvent)),
+      onTunnel: (request) => refuseNetwork(request, onEvent),
+    },
+    limits,
+  );
   const links = new Set<RelayLink>();
   return {
     attach: async (relay) => {
       const link = await attach(relay, {
         onStream: (service, stream) => {
-          if (service === MODEL_SERVICE) modelServer.emit("connection", stream);
-          else if (service === PROXY_SERVICE) proxyServer.emit("connection", stream);
+          if (service === MODEL_SERVICE) serveModel(stream);
+          else if (service === PROXY_SERVICE) serveProxy(stream);
           else stream.destroy();
         },
-        onClosed: (reason) => options.onEvent({ type: "relay_closed", reason }),
+        onClosed: (reason) => onEvent({ type: "relay_closed", reason }),
       });
       if (link.ok) {
         links.add(link.value);
@@ -93,21 +110,9 @@ export function createEgress(options: {
     beginTurn: () => gate.begin(),
     close: () => {
       for (const link of links) link.close();
+      proxy.close();
     },
   };
-}
-
-/** Refuses upgrades and answers malformed requests shortly; a slow header ends after 10 s. */
-function hardened(server: Server): Server {
-  server.headersTimeout = 10_000;
-  server.requestTimeout = 120_000;
-  server.keepAliveTimeout = 30_000;
-  server.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
-  server.on("clientError", (_error, socket: Duplex) => {
-    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
-    else socket.destroy();
-  });
-  return server;
 }
 
 async function attach(
@@ -130,7 +135,6 @@ async function attach(
     settleClosed = resolve;
   });
   const mux = new Mux(relay.readable, relay.writable, {
-    // SECURITY: a later hello is forged, or pointless; the promise has settled by then.
     onHello: (payload) => settleHello(parseHello(payload) ?? "its greeting makes no sense"),
     onStream: handlers.onStream,
     onClosed: (reason) => {

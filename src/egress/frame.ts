@@ -44,28 +44,39 @@ export function encodeCredit(bytes: number): Buffer {
   return payload;
 }
 
+/** Pieces that may wait before they are joined; bounds what a drip of single bytes costs. */
+const MAX_PIECES = 1024;
+
 /**
  * Cuts a byte stream into frames, however it was split on its way.
  *
  * SECURITY: what comes in was written by a program inside the sandbox. The buffer never holds more
- * than one frame and one chunk, because a length over the bound is refused before it is awaited.
+ * than one frame and one chunk, because a length over the bound is refused before it is awaited;
+ * and a frame that comes byte by byte is joined a few times, not once a byte.
  */
 export class FrameDecoder {
   #chunks: Buffer[] = [];
   #bytes = 0;
+  /** Bytes that must be here before the next frame, or its header, can be cut off. */
+  #needed = HEADER_BYTES;
 
   /** Returns the frames that are whole with this chunk, or undefined where the stream is no such. */
   push(chunk: Buffer): Frame[] | undefined {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
+    if (this.#chunks.length > MAX_PIECES) this.#chunks = [this.#joined()];
     const frames: Frame[] = [];
-    if (this.#bytes < HEADER_BYTES) return frames;
+    if (this.#bytes < this.#needed) return frames;
     let buffer = this.#joined();
+    this.#needed = HEADER_BYTES;
     while (buffer.length >= HEADER_BYTES) {
       const length = buffer.readUInt32BE(5);
       if (length > MAX_PAYLOAD_BYTES) return undefined;
       const end = HEADER_BYTES + length;
-      if (buffer.length < end) break;
+      if (buffer.length < end) {
+        this.#needed = end;
+        break;
+      }
       frames.push({
         type: buffer.readUInt8(0),
         stream: buffer.readUInt32BE(1),

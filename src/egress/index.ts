@@ -6,6 +6,6 @@
  * upstream.
  */
 export { createEgress, type Egress, type EgressLimits, type RelayLink } from "./egress.ts";
-export type { EgressError, EgressEvent } from "./events.ts";
-export type { AuthorizationHeader, Upstream } from "./model-proxy.ts";
+export type { EgressError, EgressEvent, ModelFailureKind } from "./events.ts";
 export type { TurnPass } from "./turn-gate.ts";
+export type { AuthorizationHeader, Upstream } from "./upstream.ts";

@@ -1,8 +1,14 @@
-import { Duplex, type Readable, type Writable } from "node:stream";
-import { encodeCredit, encodeFrame, FrameDecoder, FrameType, WINDOW_BYTES } from "./frame.ts";
+import type { Duplex, Readable, Writable } from "node:stream";
+import { encodeFrame, FrameDecoder, FrameType } from "./frame.ts";
+import { MuxStream } from "./mux-stream.ts";
 
 /** Streams at a time; codex needs a few, package managers some dozens. */
 const MAX_STREAMS = 256;
+/**
+ * Frames that the pipe has not taken yet, above which nothing more is read. Data waits for the pipe
+ * one frame a stream, so that only answers to a flood (resets, credit) come to so many.
+ */
+const MAX_UNSENT = 4096;
 
 /** What a multiplexer tells its owner. */
 export type MuxHandlers = {
@@ -26,6 +32,8 @@ export class Mux {
   readonly #handlers: MuxHandlers;
   readonly #decoder = new FrameDecoder();
   readonly #streams = new Map<number, MuxStream>();
+  #greeted = false;
+  #unsent = 0;
   #closed = false;
 
   constructor(readable: Readable, writable: Writable, handlers: MuxHandlers) {
@@ -57,7 +65,13 @@ export class Mux {
       done?.();
       return;
     }
-    this.#writable.write(encodeFrame(type, stream, payload), () => done?.());
+    // SECURITY: an honest relay always reads; one that floods us and does not is no longer heard,
+    // or what we owe it in answers would fill the host's memory.
+    if (++this.#unsent > MAX_UNSENT) this.#readable.pause();
+    this.#writable.write(encodeFrame(type, stream, payload), () => {
+      if (--this.#unsent < MAX_UNSENT / 2 && this.#readable.isPaused()) this.#readable.resume();
+      done?.();
+    });
   }
 
   /** Forgets a stream that has ended. */
@@ -74,10 +88,17 @@ export class Mux {
     }
     for (const { type, stream, payload } of frames) {
       if (this.#closed) return;
-      if (type === FrameType.hello && stream === 0) this.#handlers.onHello(payload);
+      if (type === FrameType.hello && stream === 0) this.#hello(payload);
       else if (type === FrameType.open) this.#open(stream, payload);
       else this.#deliver(type, this.#streams.get(stream), payload);
     }
+  }
+
+  /** SECURITY: a later hello is forged, or pointless, and is not even parsed. */
+  #hello(payload: Buffer): void {
+    if (this.#greeted) return;
+    this.#greeted = true;
+    this.#handlers.onHello(payload);
   }
 
   #open(id: number, payload: Buffer): void {
@@ -92,7 +113,7 @@ export class Mux {
     }
     const stream = new MuxStream(id, this);
     this.#streams.set(id, stream);
-    this.#handlers.onStream(service, stream as Duplex);
+    this.#handlers.onStream(service, stream);
   }
 
   #deliver(type: number, stream: MuxStream | undefined, payload: Buffer): void {
@@ -114,100 +135,5 @@ export class Mux {
       default:
         this.close(`the relay sent a frame of unknown type ${type}`);
     }
-  }
-}
-
-/** One connection from inside, as a socket-like stream. */
-class MuxStream extends Duplex {
-  readonly #id: number;
-  readonly #mux: Mux;
-  /** Bytes that the other side may still send; what exceeds it is an attack on memory. */
-  #granted = WINDOW_BYTES;
-  /** Bytes that the reader has taken and that were not granted anew. */
-  #owed = 0;
-  readonly #inbox: Buffer[] = [];
-  #wanted = false;
-  /** Bytes that the other side still takes. */
-  #credit = WINDOW_BYTES;
-  #pending: { readonly chunk: Buffer; readonly done: () => void } | undefined;
-  #endTaken = false;
-
-  constructor(id: number, mux: Mux) {
-    super({ allowHalfOpen: true });
-    this.#id = id;
-    this.#mux = mux;
-    this.on("error", () => {});
-  }
-
-  /** Data from inside; false where it is more than was granted. */
-  accept(payload: Buffer): boolean {
-    if (payload.length > this.#granted || this.#endTaken) return false;
-    this.#granted -= payload.length;
-    if (payload.length > 0) this.#inbox.push(payload);
-    this.#feed();
-    return true;
-  }
-
-  acceptEnd(): void {
-    if (this.#endTaken) return;
-    this.#endTaken = true;
-    this.#feed();
-  }
-
-  grant(bytes: number): void {
-    // A forged grant cannot take more than everything; the bound keeps the number exact.
-    this.#credit = Math.min(this.#credit + bytes, 2 ** 31);
-    this.#flush();
-  }
-
-  override _read(): void {
-    this.#wanted = true;
-    this.#feed();
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.#pending = { chunk, done };
-    this.#flush();
-  }
-
-  override _final(done: () => void): void {
-    this.#mux.send(FrameType.end, this.#id, undefined, done);
-  }
-
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    if (!this.readableEnded || !this.writableFinished) this.#mux.send(FrameType.reset, this.#id);
-    this.#mux.forget(this.#id);
-    this.#pending?.done();
-    this.#pending = undefined;
-    done(error);
-  }
-
-  #flush(): void {
-    const pending = this.#pending;
-    if (pending === undefined || this.#credit === 0) return;
-    const part = pending.chunk.subarray(0, Math.min(this.#credit, 32 * 1024));
-    this.#credit -= part.length;
-    const rest = pending.chunk.subarray(part.length);
-    this.#pending = undefined;
-    this.#mux.send(FrameType.data, this.#id, part, () => {
-      if (rest.length === 0 || this.destroyed) return pending.done();
-      this.#pending = { chunk: rest, done: pending.done };
-      this.#flush();
-    });
-  }
-
-  /** Hands the reader as much as it wants, and grants that much anew in few frames. */
-  #feed(): void {
-    while (this.#wanted && !this.destroyed) {
-      const chunk = this.#inbox.shift();
-      if (chunk === undefined) break;
-      this.#owed += chunk.length;
-      this.#wanted = this.push(chunk);
-    }
-    if (this.#inbox.length === 0 && this.#endTaken && !this.destroyed) this.push(null);
-    if (this.#owed < WINDOW_BYTES / 4 || this.#endTaken) return;
-    this.#granted += this.#owed;
-    this.#mux.send(FrameType.window, this.#id, encodeCredit(this.#owed));
-    this.#owed = 0;
   }
 }

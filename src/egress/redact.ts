@@ -6,14 +6,14 @@
  */
 export class Redactor {
   readonly #secrets: readonly Buffer[];
-  readonly #keep: number;
   #held: Buffer = Buffer.alloc(0);
 
   constructor(secrets: readonly string[]) {
-    this.#secrets = secrets
-      .filter((secret) => secret.length >= MIN_SECRET)
-      .map((s) => Buffer.from(s));
-    this.#keep = Math.max(0, ...this.#secrets.map((secret) => secret.length - 1));
+    this.#secrets = [
+      ...new Set(secrets.filter(({ length }) => length >= MIN_SECRET).flatMap(spellings)),
+    ]
+      .map((secret) => Buffer.from(secret))
+      .sort((a, b) => b.length - a.length);
   }
 
   /**
@@ -23,51 +23,94 @@ export class Redactor {
   push(chunk: Buffer): Buffer {
     if (this.#secrets.length === 0) return chunk;
     const text = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
-    const clean = this.#replace(text);
-    const held = this.#partialAtEnd(clean);
-    this.#held = Buffer.from(clean.subarray(clean.length - held));
-    return clean.subarray(0, clean.length - held);
+    const parts: Buffer[] = [];
+    let from = 0;
+    const next = this.#secrets.map((secret) => text.indexOf(secret));
+    for (;;) {
+      const found = this.#earliest(text, next, from);
+      if (found === undefined) break;
+      parts.push(text.subarray(from, found.at), REDACTED);
+      from = found.at + found.length;
+    }
+    const rest = text.subarray(from);
+    const held = this.#partialAtEnd(rest);
+    this.#held = Buffer.from(rest.subarray(rest.length - held));
+    parts.push(rest.subarray(0, rest.length - held));
+    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
   }
 
-  /** Returns the rest, at the stream's end. */
+  /** Returns the rest, at the stream's end; the better part of a secret is as good as the whole. */
   end(): Buffer {
     const rest = this.#held;
     this.#held = Buffer.alloc(0);
-    return rest;
+    const isTelling = this.#secrets.some(
+      (secret) =>
+        rest.length >= Math.max(MIN_SECRET, secret.length / 2) &&
+        secret.subarray(0, rest.length).equals(rest),
+    );
+    return isTelling ? REDACTED : rest;
   }
 
   /** Redacts a whole text, such as a header's value. */
   text(text: string): string {
     let clean = text;
-    for (const secret of this.#secrets) clean = clean.replaceAll(secret.toString(), REDACTED);
+    for (const secret of this.#secrets)
+      clean = clean.replaceAll(secret.toString(), String(REDACTED));
     return clean;
   }
 
-  #replace(text: Buffer): Buffer {
-    let clean = text;
-    for (const secret of this.#secrets) {
-      for (let at = clean.indexOf(secret); at !== -1; at = clean.indexOf(secret, at)) {
-        clean = Buffer.concat([
-          clean.subarray(0, at),
-          Buffer.from(REDACTED),
-          clean.subarray(at + secret.length),
-        ]);
-      }
+  /** Where the first secret at or after `from` begins; the longest of those that begin there. */
+  #earliest(
+    text: Buffer,
+    next: number[],
+    from: number,
+  ): { at: number; length: number } | undefined {
+    let best: { at: number; length: number } | undefined;
+    for (const [n, secret] of this.#secrets.entries()) {
+      let at = next[n] ?? -1;
+      if (at !== -1 && at < from) at = text.indexOf(secret, from);
+      next[n] = at;
+      if (at !== -1 && (best === undefined || at < best.at)) best = { at, length: secret.length };
     }
-    return clean;
+    return best;
   }
 
   /** How many bytes at the end are the beginning of a secret. */
   #partialAtEnd(text: Buffer): number {
-    for (let length = Math.min(this.#keep, text.length); length > 0; length--) {
-      const tail = text.subarray(text.length - length);
-      if (this.#secrets.some((s) => s.length > length && s.subarray(0, length).equals(tail)))
-        return length;
+    let longest = 0;
+    for (const secret of this.#secrets) {
+      const first = secret[0] ?? 0;
+      let at = text.indexOf(first, Math.max(0, text.length - secret.length + 1));
+      while (at !== -1 && !secret.subarray(0, text.length - at).equals(text.subarray(at)))
+        at = text.indexOf(first, at + 1);
+      if (at !== -1) longest = Math.max(longest, text.length - at);
     }
-    return 0;
+    return longest;
   }
 }
 
 /** Shorter values are no keys, and would turn every answer into stars. */
 const MIN_SECRET = 8;
-const REDACTED = "[redacted]";
+const REDACTED = Buffer.from("[redacted]");
+
+/** The ways in which a program that echoes a value may write it. */
+function spellings(secret: string): string[] {
+  const json = JSON.stringify(secret).slice(1, -1);
+  const base64 = Buffer.from(secret).toString("base64").replace(/=+$/, "");
+  return [secret, json, json.replaceAll("/", "\\/"), encodeURIComponent(secret), base64];
+}
+
+/**
+ * All that is secret about an upstream: header values with and without their scheme, and what its
+ * address carries as a password or a parameter that is named like a key.
+ */
+export function secretsOf(
+  authorization: readonly (readonly [name: string, value: string])[],
+  baseUrl: URL,
+): string[] {
+  const values = authorization.flatMap(([, value]) => [value, value.replace(/^\S+ +/, "")]);
+  for (const [name, value] of baseUrl.searchParams)
+    if (/key|token|secret|sig|pass|auth/i.test(name)) values.push(value);
+  if (baseUrl.password !== "") values.push(decodeURIComponent(baseUrl.password));
+  return values;
+}

@@ -1,0 +1,42 @@
+import type { Log } from "../log.ts";
+import type { EgressEvent } from "./events.ts";
+
+/** Refusals told at once, and how long it takes until one more may be told. */
+const BURST = 30;
+const REFILL_MS = 2_000;
+
+/**
+ * Passes events on; a listener that throws is a bug of its own and ends no call.
+ *
+ * SECURITY: refusals are caused by programs inside, at any rate they like. Of a flood only so many
+ * are told that neither the transcript nor the log drowns; the next one says how many were not.
+ */
+export function eventSink(
+  onEvent: (event: EgressEvent) => void,
+  log: Log,
+  now: () => number = () => performance.now(),
+): (event: EgressEvent) => void {
+  let tokens = BURST;
+  let refilledAt = now();
+  let omitted = 0;
+  const tell = (event: EgressEvent) => {
+    try {
+      onEvent(event);
+    } catch (thrown) {
+      log.error({ err: thrown, type: event.type }, "a listener of egress events failed");
+    }
+  };
+  return (event) => {
+    if (event.type !== "network_refused" && event.type !== "model_refused") return tell(event);
+    const refilled = Math.floor((now() - refilledAt) / REFILL_MS);
+    tokens = Math.min(BURST, tokens + refilled);
+    refilledAt += refilled * REFILL_MS;
+    if (tokens === 0) {
+      omitted++;
+      return;
+    }
+    tokens--;
+    tell(omitted === 0 ? event : { ...event, omitted });
+    omitted = 0;
+  };
+}

@@ -1,0 +1,58 @@
+import {
+  Agent,
+  type ClientRequest,
+  request as httpRequest,
+  type OutgoingHttpHeaders,
+} from "node:http";
+import { request as httpsRequest, type Agent as TlsAgent } from "node:https";
+import type { Log } from "../log.ts";
+import type { Result } from "../result.ts";
+import { tlsAgent } from "./trust.ts";
+
+/** A header that authorizes calls upstream. */
+export type AuthorizationHeader = readonly [name: string, value: string];
+
+/** The one place that model calls go to. */
+export type Upstream = {
+  /** With a path prefix, such as `https://api.openai.com/v1`; a query is sent with each call. */
+  readonly baseUrl: URL;
+  /**
+   * Asked before each call. SECURITY: the values are secrets; they reach the upstream alone and are
+   * taken out of whatever it answers.
+   */
+  readonly authorization: () => Promise<
+    Result<readonly AuthorizationHeader[], { readonly message: string }>
+  >;
+  /** Sent with each call and no secrets, such as an account's id or a version. */
+  readonly headers?: readonly AuthorizationHeader[];
+};
+
+/** Opens calls to the fixed upstream; the connections of one are kept for the next where it pays. */
+export class UpstreamCaller {
+  readonly #url: URL;
+  readonly #log: Log;
+  /** In clear text it is a machine nearby, where a new connection costs nothing and never is stale. */
+  readonly #plain = new Agent({ keepAlive: false });
+  #tls: TlsAgent | undefined;
+
+  constructor(baseUrl: URL, log: Log) {
+    this.#url = new URL(baseUrl);
+    this.#url.pathname = `${baseUrl.pathname.replace(/\/+$/, "")}/responses`;
+    this.#url.hash = "";
+    this.#log = log;
+  }
+
+  /** Begins a POST; throws where a header's value is none that HTTP can carry. */
+  open(headers: OutgoingHttpHeaders): ClientRequest {
+    if (this.#url.protocol !== "https:")
+      return httpRequest(this.#url, { method: "POST", headers, agent: this.#plain });
+    this.#tls ??= tlsAgent(process.env, this.#log);
+    return httpsRequest(this.#url, { method: "POST", headers, agent: this.#tls });
+  }
+
+  /** Closes the connections that wait for a next call. */
+  close(): void {
+    this.#plain.destroy();
+    this.#tls?.destroy();
+  }
+}

@@ -1,0 +1,175 @@
+/** A real upstream, the real relay as a process of its own, and the egress between them. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from "node:http";
+import { type AddressInfo, connect, type Server } from "node:net";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+import {
+  type AuthorizationHeader,
+  createEgress,
+  type EgressEvent,
+  type EgressLimits,
+  type TurnPass,
+  type Upstream,
+} from "../../src/egress/index.ts";
+import type { Log } from "../../src/log.ts";
+import { ok } from "../../src/result.ts";
+
+/** The inner half, as it runs in the sandbox. */
+export const RELAY = fileURLToPath(new URL("../../container/relay.mjs", import.meta.url));
+/** The key that must never be seen inside, nor in any event or log line. */
+export const KEY = "sk-canary-0123456789";
+/** What the model's port answers to. */
+export const MODEL_PATH = "/v1/responses";
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Options of {@link setUpEgress}. */
+export type EgressOptions = {
+  readonly limits?: EgressLimits;
+  readonly baseUrl?: URL;
+  readonly headers?: readonly AuthorizationHeader[];
+  readonly authorization?: Upstream["authorization"];
+  /** False where the test itself begins its turns. */
+  readonly turn?: boolean;
+};
+
+/** Starts all three; they end with the test. */
+export async function setUpEgress(handler: Handler, options: EgressOptions = {}) {
+  const upstream = createServer(handler);
+  const upstreamPort = await listen(upstream);
+  const events: EgressEvent[] = [];
+  const logged: string[] = [];
+  const egress = createEgress({
+    upstream: {
+      baseUrl: options.baseUrl ?? new URL(`http://127.0.0.1:${upstreamPort}/v1`),
+      authorization:
+        options.authorization ?? (async () => ok([["authorization", `Bearer ${KEY}`]] as const)),
+      ...(options.headers === undefined ? {} : { headers: options.headers }),
+    },
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    onEvent: (event) => events.push(event),
+    log: recordingLog(logged),
+  });
+  const relay = spawn(process.execPath, [RELAY], { stdio: ["pipe", "pipe", "inherit"] });
+  const link = await egress.attach({ readable: relay.stdout, writable: relay.stdin });
+  if (!link.ok) throw new Error(link.error.message);
+  const pass: TurnPass | undefined = options.turn === false ? undefined : egress.beginTurn();
+  onTestFinished(async () => {
+    egress.close();
+    if (relay.exitCode === null && relay.signalCode === null) await once(relay, "exit");
+    upstream.closeAllConnections();
+    upstream.close();
+  });
+  return { egress, events, link: link.value, logged, pass, relay, upstream };
+}
+
+/** Writes every line of a log into a list. */
+export function recordingLog(lines: string[]): Log {
+  const write = (data: object, message: string) => {
+    lines.push(`${message} ${JSON.stringify(data)}`);
+  };
+  return { debug: write, info: write, warn: write, error: write };
+}
+
+/** Listens on a free loopback port until the test ends. */
+export async function listen(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** An upstream of bytes: answers whatever it is asked with `answer`, then ends or breaks off. */
+export async function listenRaw(answer: string | Buffer, how: "end" | "reset" = "end") {
+  const { createServer: createTcpServer } = await import("node:net");
+  const server = createTcpServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      if (how === "end") socket.end(answer);
+      else socket.write(answer, () => socket.resetAndDestroy());
+    });
+  });
+  return new URL(`http://127.0.0.1:${await listen(server)}/v1`);
+}
+
+export type Answer = { status: number; headers: IncomingHttpHeaders; body: string };
+
+/** What a call inside sends; by default what Codex would. */
+export type CallOptions = {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: Record<string, string | string[]>;
+  readonly body?: string | Buffer;
+};
+
+/** Opens a call from inside; the answer's body is the caller's to read. */
+export function open(port: number, options: CallOptions = {}) {
+  const out = request({
+    host: "127.0.0.1",
+    port,
+    method: options.method ?? "POST",
+    path: options.path ?? MODEL_PATH,
+    headers: { "content-type": "application/json", ...options.headers },
+    agent: false,
+  });
+  out.end(options.method === "GET" ? undefined : (options.body ?? "{}"));
+  return out;
+}
+
+/** Makes a call from inside and reads the whole answer; rejects where it is cut. */
+export function call(port: number, options: CallOptions = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const out = open(port, options);
+    out.on("error", reject);
+    out.on("response", (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("end", () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          body: Buffer.concat(chunks).toString("utf8"),
+        }),
+      );
+      response.on("error", reject);
+    });
+  });
+}
+
+/** Sends raw bytes and returns all that comes back until the connection is closed. */
+export async function raw(port: number, bytes: string | Buffer): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  let answer = "";
+  socket.on("data", (chunk) => {
+    answer += chunk.toString("latin1");
+  });
+  socket.on("error", () => {});
+  socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
+  await once(socket, "close");
+  return answer;
+}
+
+/** Reads a raw HTTP answer: its status and, where it is one, its JSON body. */
+export function parseAnswer(text: string): { status: number; body: unknown } {
+  const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0);
+  const body = text.slice(text.indexOf("\r\n\r\n") + 4);
+  try {
+    return { status, body: JSON.parse(body) };
+  } catch {
+    return { status, body };
+  }
+}
+
+/** Answers every call shortly. */
+export const sayHello: Handler = (incoming, response) => {
+  incoming.resume();
+  incoming.on("end", () => response.end("hello"));
+};
