@@ -206,7 +206,7 @@ function M.hint(chat, inserting)
   local keys = require("codex-chat.config").get().keys
   local words = "Ask Codex …"
   if chat.state.phase == "failed" then
-    words = "Ask again, or send the empty prompt to retry …"
+    words = "Retry or ask again …"
   elseif is_busy(chat.state.phase) then
     words = "Steer Codex …"
   end

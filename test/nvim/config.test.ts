@@ -1,8 +1,9 @@
-import { mkdir, symlink, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { Settings } from "../../src/session/settings.ts";
 import { openChat } from "../support/chat.ts";
-import { neovims, startNeovim } from "../support/neovim.ts";
+import { neovims, repository, startNeovim } from "../support/neovim.ts";
 import { TestHost } from "../support/test-host.ts";
 
 const problems = "return ({ require('codex-chat.config').resolve(...) })[2]";
@@ -35,6 +36,46 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
   it("that is wrong is reported, and the chat opens all the same", async () => {
     await using chat = await openChat({ program, config: { modle: "x" } });
     expect(await chat.nvim.messages()).toContain("unknown key `modle`; did you mean `model`?");
+  });
+
+  it("knows every setting of the host's", async () => {
+    await using nvim = await startNeovim({ program });
+    const { limits, sandbox } = Settings.shape;
+    const keysOf = (shape: object) =>
+      Object.fromEntries(Object.keys(shape).map((key) => [key, []]));
+    const all = {
+      ...keysOf(Settings.shape),
+      limits: keysOf(limits.unwrap().shape),
+      sandbox: keysOf(sandbox.unwrap().shape),
+    };
+    const found = await nvim.lua<string[]>(problems, all);
+    expect(found.filter((problem) => problem.includes("unknown"))).toEqual([]);
+  });
+
+  it("has the defaults that the manual says", async () => {
+    await using nvim = await startNeovim({ program });
+    const manual = await readFile(join(repository, "doc/codex-chat.txt"), "utf8");
+    const source = /^ {4}vim\.g\.codex_chat = (\{[\s\S]*?^ {4}\})/m.exec(manual)?.[1] ?? "";
+    expect(await nvim.lua(problems, await nvim.lua(`return ${source}`))).toEqual([]);
+    const differing = await nvim.lua(
+      `local said, config = ${source}, require("codex-chat.config").resolve({})
+       local differing = {}
+       for key, value in pairs(said) do
+         -- What Lua does not know a default of is the host's.
+         if config[key] ~= nil and not vim.deep_equal(config[key], value) then
+           differing[#differing + 1] = key
+         end
+       end
+       return differing`,
+    );
+    expect(differing).toEqual([]);
+    const { limits, sandbox } = Settings.parse({ state_dir: "/x" });
+    expect(await nvim.lua(`return (${source}).limits`)).toEqual(limits);
+    expect(
+      await nvim.lua(
+        `return vim.tbl_extend("force", (${source}).sandbox, { env = vim.empty_dict() })`,
+      ),
+    ).toEqual(sandbox);
   });
 
   it("may come from setup() as well, in whole or in part", async () => {

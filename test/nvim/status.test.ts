@@ -54,7 +54,7 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
     await chat.setState({ phase: "running" });
     await nvim.untilShown("Steer Codex …");
     await chat.setState({ phase: "failed" });
-    await nvim.untilShown("send the empty prompt to retry");
+    await nvim.untilShown("Retry or ask again …");
     await nvim.keys("<C-s>");
     await chat.host.heard("turn/retry");
   });
