@@ -12,7 +12,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { withLock } from "./lock.mjs";
 
-const VERBS = ["try", "test", "build", "setup", "lint", "format", "bench", "engine"];
+const VERBS = ["try", "test", "build", "setup", "lint", "format", "bench", "engine", "picture"];
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [verb, ...args] = process.argv.slice(2);

@@ -19,11 +19,11 @@ touch .git/codex-chat-was-here 2>/dev/null && echo ".git is writable" || echo ".
 export const tour: ModelScript = (request) => {
   const outputs = request.outputsSinceUser();
   if (/rejected by user|declined/i.test(outputs.at(-1) ?? "")) return declined();
-  if (request.userTexts().length <= 1) return firstTurn(request, outputs);
+  if (request.userTexts().length <= 1) return firstTurn(outputs);
   return laterTurn(request, outputs);
 };
 
-function firstTurn(request: ModelRequest, outputs: readonly string[]) {
+function firstTurn(outputs: readonly string[]) {
   switch (outputs.length) {
     case 0:
       return reply(
@@ -49,7 +49,7 @@ function firstTurn(request: ModelRequest, outputs: readonly string[]) {
       // A call of its own: an answer with a tool call in it is never the last of a turn.
       return reply(updatePlan(plan(3)));
     default:
-      return reply(message(explanation(request), { pieces: 60, pauseMs: 12 }));
+      return reply(message(explanation(), { pieces: 60, pauseMs: 12 }));
   }
 }
 
@@ -83,18 +83,17 @@ function patchFor(listing: string): string {
   return `*** Begin Patch\n*** Add File: ${FILE}\n${lines}\n*** End Patch`;
 }
 
-function explanation(request: ModelRequest): string {
-  const asked = request.lastUserText().split("\n")[0]?.slice(0, 80) ?? "";
+function explanation(): string {
   return `### What just happened
 
-| Step | Where it ran |
+| What | Where |
 | --- | --- |
-| Your question, “${asked}” | in this buffer, sent to a model on your machine's loopback |
-| \`ls\`, \`uname\`, \`dmesg\`, \`sh\` | in a container with a kernel of its own: **gVisor** |
-| \`${FILE}\` | written by a patch into your project, with your own user id |
+| your question | this buffer; the model is on your own machine |
+| the commands | a container with its own kernel, **gVisor** |
+| \`${FILE}\` | written by a patch, with your own user id |
 
-- The sandbox has no network device but loopback; the model is reached through the host, which adds the key.
-- Your \`.git\` is read-only inside. Open the folds above with \`za\` to see what each command printed.
+- The sandbox has no network. The model is reached through the host.
+- Your \`.git\` is read-only inside. \`za\` opens a fold.
 - To undo the edit: \`rm ${FILE}\`
 
 To talk to a real model, set \`OPENAI_API_KEY\` or name an endpoint of the Responses API:

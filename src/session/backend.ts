@@ -85,7 +85,7 @@ async function startParts(
   const egress = createEgress({
     upstream: {
       baseUrl: new URL(settings.model_url),
-      authorization: authorization.value,
+      authorization: async () => ok(authorization.value),
     },
     limits: {
       maxRequestsPerTurn: settings.limits.requests_per_turn,
