@@ -36,7 +36,12 @@ local M = {}
 ---@field host_cmd? string[] starts another host; for tests
 
 --- What a value must be: a type, a choice, or a table of these.
----@alias codex-chat.Rule string|{ one_of: string[] }|{ list_of: "string" }|{ map_of: "string" }|{ keys: table<string, codex-chat.Rule> }
+---@alias codex-chat.Rule
+---| string
+---| { one_of: string[] }
+---| { list_of: "string" }
+---| { map_of: "string" }
+---| { keys: table<string, codex-chat.Rule> }
 
 ---@type table<string, codex-chat.Rule>
 local rules = {

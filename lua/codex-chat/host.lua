@@ -43,11 +43,10 @@ function M.command()
   end
   if vim.fn.executable(config.node) == 0 then
     return nil,
-      ("Node was not found as `%s`. Install Node %d.%d or newer, or set `node` in the configuration to its path."):format(
-        config.node,
-        node_needed[1],
-        node_needed[2]
-      )
+      (
+        "Node was not found as `%s`. Install Node %d.%d or newer, or set `node` in the "
+        .. "configuration to its path."
+      ):format(config.node, node_needed[1], node_needed[2])
   end
   local bundle = M.dir .. "/dist/host.mjs"
   if not vim.uv.fs_stat(bundle) then
@@ -104,7 +103,10 @@ local function check_node(node)
       if job then
         vim.fn.jobstop(job)
         lose(
-          ("Node is %s, and %d.%d or newer is needed. Update it, or set `node` in the configuration to a newer one."):format(
+          (
+            "Node is %s, and %d.%d or newer is needed. Update it, or set `node` in the "
+            .. "configuration to a newer one."
+          ):format(
             version == "" and "of an unknown version" or version,
             node_needed[1],
             node_needed[2]

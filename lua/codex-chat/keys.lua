@@ -7,8 +7,14 @@ local M = {}
 ---@param name string
 ---@param desc string
 local function map(chat, mode, lhs, name, desc)
-  -- What the user has mapped to the `<Plug>` in this buffer's file type wins.
-  if lhs and lhs ~= "" then
+  if not lhs or lhs == "" then
+    return
+  end
+  -- What the user has mapped for the file type is theirs.
+  local taken = vim.api.nvim_buf_call(chat.buf, function()
+    return vim.fn.maparg(lhs, mode, false, true)
+  end)
+  if taken.buffer ~= 1 then
     vim.keymap.set(mode, lhs, ("<Plug>(codex-chat-%s)"):format(name), {
       buffer = chat.buf,
       desc = "codex-chat: " .. desc,

@@ -89,6 +89,19 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     expect((await host.heard("chat/open")).settings["model"]).toBe("of setup");
   });
 
+  it("leaves keys alone that the user has mapped for the file type, or set to false", async () => {
+    await using chat = await openChat({
+      program,
+      config: { keys: { stop: false } },
+      args: ["-c", "autocmd FileType codexchat nnoremap <buffer> <CR> <Cmd>let g:mine = 1<CR>"],
+    });
+    const { nvim } = chat;
+    await nvim.keys("typed<Esc><CR>");
+    await nvim.until("vim.g.mine", 1);
+    expect(await nvim.lua("return vim.fn.maparg('<C-c>', 'n')")).toBe("");
+    expect(chat.host.of("turn/send")).toEqual([]);
+  });
+
   it("completes subcommands, and says which there are", async () => {
     await using nvim = await startNeovim({ program });
     expect(await nvim.lua("return vim.fn.getcompletion('CodexChat ', 'cmdline')")).toEqual([

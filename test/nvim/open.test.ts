@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { openChat } from "../support/chat.ts";
 import { neovims, startNeovim } from "../support/neovim.ts";
 import { TestHost } from "../support/test-host.ts";
 
@@ -31,5 +32,21 @@ describe.each(neovims)("opening on Neovim $name", (program) => {
       "## You",
       "",
     ]);
+  });
+
+  it("takes back with u what was typed, and never what was sent or came in", async () => {
+    await using chat = await openChat({ program });
+    const { nvim } = chat;
+    const user = await chat.send("sent");
+    await nvim.keys("first<Esc>osecond<Esc>");
+    await nvim.until("vim.fn.getline('.')", "second");
+    await chat.edit({ op: "insert", id: "a", after: user, lines: ["one", "two"], gap: 1 });
+    const above = ["## You", "", "sent", "", "one", "two", "", "## You"];
+    await nvim.keys("u");
+    await expect.poll(() => chat.body()).toEqual([...above, "first"]);
+    await nvim.keys("9u");
+    await expect.poll(() => chat.body()).toEqual([...above, ""]);
+    await nvim.keys("<C-r><C-r>");
+    await expect.poll(() => chat.body()).toEqual([...above, "first", "second"]);
   });
 });
