@@ -260,7 +260,8 @@ function M.attach(buf)
       go(buf, vim.v.count1, back)
     end, { buffer = buf, desc = back and "Undo what you typed" or "Redo what you typed" })
   end
-  api.nvim_create_autocmd({ "InsertEnter", "InsertLeave", "TextChanged" }, {
+  -- Not at InsertEnter: what `o`, `c` and their like did before it is one with what is typed.
+  api.nvim_create_autocmd({ "InsertLeave", "TextChanged" }, {
     group = api.nvim_create_augroup("codex-chat.undo." .. buf, {}),
     buffer = buf,
     callback = function()
