@@ -47,15 +47,6 @@ local function views(buf)
   return found
 end
 
----@param win integer
----@param row integer
----@return boolean
-local function is_folded(win, row)
-  return api.nvim_win_call(win, function()
-    return vim.fn.foldclosed(row + 1) ~= -1
-  end)
-end
-
 ---@param buf integer
 ---@param state codex-chat.HighlightState
 ---@return boolean more whether something was left for later

@@ -15,6 +15,7 @@ export function svgOf(screen: Screen): string {
   const height = rows.length * CELL_HEIGHT + 2 * MARGIN;
   const body = rows.flatMap((row, y) => rowOf(row, y, { foreground, background }));
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
+<title>A conversation with Codex in Neovim</title>
 <rect width="100%" height="100%" rx="8" fill="${hex(background)}"/>
 <g font-family="'DejaVu Sans Mono', 'JetBrains Mono', Menlo, Consolas, monospace" font-size="${FONT_PX}" xml:space="preserve">
 ${body.join("\n")}
