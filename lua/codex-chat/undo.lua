@@ -1,18 +1,19 @@
 --- Undo of what the user typed, and of nothing else.
 ---
---- Vim's own undo remembers rows, so it cannot leave out the machine's writes above them; it is
---- switched off in a chat ('undolevels' is -1 there). Here every change of the user's is kept with
---- an extmark, which moves with the text, and with the lines before and after it.
+--- Vim's own undo cannot leave out the machine's writes; it is switched off in a chat ('undolevels'
+--- is -1 there). Here every change of the user's is kept with its row and the lines before and after
+--- it. Rows are those of the moment of the change, with the machine's writes since then worked in:
+--- such a write is taken back through the later changes, newest first, and shifts those below it.
+--- Extmarks would not do: they collapse when a later change deletes their lines.
 local M = {}
 
 local api = vim.api
-local ns = api.nvim_create_namespace("codex-chat.undo")
 
 --- The most that is remembered in one buffer; what is older goes first.
 local max_groups, max_bytes = 1000, 4 * 1024 * 1024
 
----@class (exact) codex-chat.Change one change: at the mark, `old` became `new`
----@field mark integer
+---@class (exact) codex-chat.Change one change: at the row, `old` became `new`
+---@field row integer 0-based
 ---@field old string[]
 ---@field new string[]
 
@@ -22,6 +23,7 @@ local max_groups, max_bytes = 1000, 4 * 1024 * 1024
 ---@field undone codex-chat.Change[][] groups that <C-r> brings again
 ---@field open boolean whether the last group still grows
 ---@field machine integer depth of machine writes
+---@field travelling boolean whether a group is being taken back or brought again
 ---@field bytes integer
 
 ---@type table<integer, codex-chat.UndoState>
@@ -37,32 +39,42 @@ local function size(lines)
   return sum
 end
 
----@param buf integer
----@param groups codex-chat.Change[][]
-local function drop(buf, groups)
-  for _, group in ipairs(groups) do
-    for _, change in ipairs(group) do
-      pcall(api.nvim_buf_del_extmark, buf, ns, change.mark)
+--- Works a write of the machine's into the rows of all changes: the lines from `first` to before
+--- `last` became `delta` more.
+---@param state codex-chat.UndoState
+---@param first integer
+---@param last integer
+---@param delta integer
+local function shift(state, first, last, delta)
+  if delta == 0 then
+    return
+  end
+  local above, below = first, last
+  for g = #state.done, 1, -1 do
+    for c = #state.done[g], 1, -1 do
+      local change = state.done[g][c]
+      if below <= change.row then
+        change.row = change.row + delta
+      elseif above >= change.row + #change.new then
+        above, below = above + #change.old - #change.new, below + #change.old - #change.new
+      else
+        -- The machine wrote into the user's lines: taking back will find another text, and refuse.
+        above, below = change.row, change.row
+      end
     end
   end
-end
-
----@param buf integer
----@param first integer
----@param count integer
----@param id integer?
----@return integer mark over `count` whole lines
-local function mark_lines(buf, first, count, id)
-  local total = api.nvim_buf_line_count(buf)
-  return api.nvim_buf_set_extmark(buf, ns, math.min(first, total), 0, {
-    id = id,
-    end_row = math.min(first + count, total),
-    end_col = 0,
-    strict = false,
-    -- Empty ranges stay in front of what is inserted there; others keep to their lines.
-    right_gravity = count > 0,
-    end_right_gravity = false,
-  })
+  above, below = first, last
+  for g = #state.undone, 1, -1 do
+    for _, change in ipairs(state.undone[g]) do
+      if below <= change.row then
+        change.row = change.row + delta
+      elseif above >= change.row + #change.old then
+        above, below = above + #change.new - #change.old, below + #change.new - #change.old
+      else
+        above, below = change.row, change.row
+      end
+    end
+  end
 end
 
 ---@param state codex-chat.UndoState
@@ -82,12 +94,11 @@ local function shadow(state, first, last, lines)
   end
 end
 
----@param buf integer
 ---@param state codex-chat.UndoState
 ---@param first integer
 ---@param old string[]
 ---@param new string[]
-local function record(buf, state, first, old, new)
+local function record_run(state, first, old, new)
   -- What did not change at either end is not part of it.
   while #old > 0 and #new > 0 and old[1] == new[1] do
     table.remove(old, 1)
@@ -100,7 +111,6 @@ local function record(buf, state, first, old, new)
   if #old == 0 and #new == 0 then
     return
   end
-  drop(buf, state.undone)
   state.undone = {}
   if not state.open or #state.done == 0 then
     state.done[#state.done + 1] = {}
@@ -108,23 +118,42 @@ local function record(buf, state, first, old, new)
   end
   local group = state.done[#state.done]
   local previous = group[#group]
-  if previous and #previous.new == 1 and #old == 1 and #new == 1 then
-    local pos = api.nvim_buf_get_extmark_by_id(buf, ns, previous.mark, {})
-    if pos[1] == first and previous.new[1] == old[1] then
-      -- Typing on in one line is one change.
-      previous.new = new
-      mark_lines(buf, first, 1, previous.mark)
-      return
-    end
+  if
+    previous
+    and previous.row == first
+    and #previous.new == 1
+    and #old == 1
+    and #new == 1
+    and previous.new[1] == old[1]
+  then
+    -- Typing on in one line is one change.
+    previous.new = new
+    return
   end
-  group[#group + 1] = { mark = mark_lines(buf, first, #new), old = old, new = new }
+  group[#group + 1] = { row = first, old = old, new = new }
   state.bytes = state.bytes + size(old) + size(new)
   while #state.done > 1 and (#state.done > max_groups or state.bytes > max_bytes) do
-    local oldest = table.remove(state.done, 1)
-    for _, change in ipairs(oldest) do
+    for _, change in ipairs(table.remove(state.done, 1)) do
       state.bytes = state.bytes - size(change.old) - size(change.new)
     end
-    drop(buf, { oldest })
+  end
+end
+
+--- Records a change of the user's: line by line where as many lines came as went, so that what the
+--- machine writes between two of them later is in neither.
+---@param state codex-chat.UndoState
+---@param first integer
+---@param old string[]
+---@param new string[]
+local function record(state, first, old, new)
+  if #old ~= #new then
+    record_run(state, first, old, new)
+    return
+  end
+  for i = 1, #old do
+    if old[i] ~= new[i] then
+      record_run(state, first + i - 1, { old[i] }, { new[i] })
+    end
   end
 end
 
@@ -133,23 +162,6 @@ local function close_group(buf)
   if states[buf] then
     states[buf].open = false
   end
-end
-
---- The rows of a change's new text, or nil where the text there is another by now.
----@param buf integer
----@param change codex-chat.Change
----@param expected string[]
----@return integer? first
-local function place(buf, change, expected)
-  local pos = api.nvim_buf_get_extmark_by_id(buf, ns, change.mark, { details = true })
-  if not pos[1] then
-    return nil
-  end
-  local lines = api.nvim_buf_get_lines(buf, pos[1], pos[1] + #expected, false)
-  if not vim.deep_equal(lines, expected) then
-    return nil
-  end
-  return pos[1]
 end
 
 ---@param buf integer
@@ -178,19 +190,16 @@ local function travel(buf, group, back)
     if not back then
       from, to = to, from
     end
-    local first = place(buf, change, from)
-    if not first then
+    local there = api.nvim_buf_get_lines(buf, change.row, change.row + #from, false)
+    if not vim.deep_equal(there, from) then
       for m = #applied, 1, -1 do
-        local step = applied[m]
-        swap(buf, step.first, step.to, step.from)
-        mark_lines(buf, step.first, #step.from, step.mark)
+        swap(buf, applied[m].row, applied[m].to, applied[m].from)
       end
       return nil
     end
-    swap(buf, first, from, to)
-    mark_lines(buf, first, #to, change.mark)
-    applied[#applied + 1] = { first = first, from = from, to = to, mark = change.mark }
-    row = first
+    swap(buf, change.row, from, to)
+    applied[#applied + 1] = { row = change.row, from = from, to = to }
+    row = change.row
   end
   return row
 end
@@ -217,7 +226,9 @@ local function go(buf, count, back)
     end
     local row
     M.machine(buf, function()
+      state.travelling = true
       row = travel(buf, group, back)
+      state.travelling = false
     end)
     vim.bo[buf].modified = false
     if not row then
@@ -242,16 +253,13 @@ end
 ---@param buf integer
 function M.attach(buf)
   local follows = states[buf] ~= nil
-  if follows then
-    drop(buf, states[buf].done)
-    drop(buf, states[buf].undone)
-  end
   states[buf] = {
     lines = api.nvim_buf_get_lines(buf, 0, -1, false),
     done = {},
     undone = {},
     open = false,
     machine = 0,
+    travelling = false,
     bytes = 0,
   }
   vim.bo[buf].undolevels = -1
@@ -279,8 +287,12 @@ function M.attach(buf)
       end
       local new = api.nvim_buf_get_lines(buf, first, new_last, false)
       -- Without a tick it is a preview of a command that is still being typed.
-      if state.machine == 0 and tick then
-        record(buf, state, first, vim.list_slice(state.lines, first + 1, last), vim.list_slice(new))
+      if state.machine > 0 then
+        if not state.travelling then
+          shift(state, first, last, new_last - last)
+        end
+      elseif tick then
+        record(state, first, vim.list_slice(state.lines, first + 1, last), vim.list_slice(new))
       end
       shadow(state, first, last, new)
     end,
@@ -322,8 +334,6 @@ end
 function M.clear(buf)
   local state = states[buf]
   if state then
-    drop(buf, state.done)
-    drop(buf, state.undone)
     state.done, state.undone, state.open, state.bytes = {}, {}, false, 0
   end
 end

@@ -138,7 +138,11 @@ export class Host {
     if (!opened.ok) {
       if (opened.error.kind === "locked")
         await editor.call.chat_relocate(buf, { reason: opened.error.message });
-      else await editor.call.ui_notify("error", opened.error.message);
+      else {
+        // Lua then keeps the file itself, and opens the chat again when something is sent.
+        await editor.call.buf_set_state(buf, { phase: "failed", detail: "not saved" });
+        await editor.call.ui_notify("error", opened.error.message);
+      }
       return;
     }
     const project = this.#project(root, projectDir, parsed.data);

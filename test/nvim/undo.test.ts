@@ -1,0 +1,103 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type OpenChat, openChat } from "../support/chat.ts";
+import { neovims } from "../support/neovim.ts";
+
+/** One step: keys of the user's, or a line that the machine writes above the prompt. */
+type Step = { readonly keys: string } | { readonly machine: string };
+
+const USER_KEYS = [
+  "Goone two<Esc>",
+  "GAmore<Esc>",
+  "Gdd",
+  "GOabove<Esc>",
+  "Gyyp",
+  "GkJ",
+  "G0xx",
+  "Gccother<Esc>",
+  ":?^## You?+1,$s/o/0/ge<CR>",
+  "G3ofour<Esc>",
+  "G<C-v>kx",
+  "Gixé日本<Esc>",
+];
+
+const steps = fc.array(
+  fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom(...USER_KEYS).map((keys): Step => ({ keys })) },
+    {
+      weight: 1,
+      arbitrary: fc.integer({ min: 0, max: 999 }).map((n): Step => ({ machine: `machine ${n}` })),
+    },
+  ),
+  { minLength: 1, maxLength: 14 },
+);
+
+/** Presses a key until nothing changes any more. */
+async function untilStill(chat: OpenChat, key: string): Promise<string[]> {
+  let before = await chat.body();
+  for (;;) {
+    await chat.nvim.type(key);
+    const after = await chat.body();
+    if (JSON.stringify(after) === JSON.stringify(before)) return after;
+    before = after;
+  }
+}
+
+describe.each(neovims)("undo on Neovim $name", (program) => {
+  it("takes back all that the user typed, keeps all that came in, and brings it all again", async () => {
+    await using chat = await openChat({ program, config: { window: { startinsert: false } } });
+    await chat.nvim.type("<Esc>");
+    let last = "history";
+    let inserted = 0;
+    await fc.assert(
+      fc.asyncProperty(steps, async (run) => {
+        const start = await chat.body();
+        await chat.nvim.lua("require('codex-chat.undo').clear(...)", chat.buf);
+        const machine: string[] = [];
+        for (const step of run) {
+          if ("keys" in step) {
+            await chat.nvim.type(step.keys);
+            // As when Neovim waits for the next key, which ends a change.
+            await chat.nvim.lua(
+              "vim.api.nvim_exec_autocmds('TextChanged', { buffer = ... })",
+              chat.buf,
+            );
+          } else {
+            inserted += 1;
+            const id = `m${inserted}`;
+            const line = `${step.machine} #${inserted}`;
+            await chat.edit({ op: "insert", id, after: last, lines: [line], gap: 1 });
+            last = id;
+            machine.push(line);
+          }
+        }
+        const typed = await chat.body();
+        const undone = await untilStill(chat, "u");
+        // What the user took out of the machine's lines is back, too.
+        const kept = undone.filter((line) => machine.includes(line));
+        expect(kept).toEqual(machine);
+        const others = undone.filter((line) => line !== "" && !machine.includes(line));
+        expect(others).toEqual(start.filter((line) => line !== ""));
+        expect(await untilStill(chat, "<C-r>")).toEqual(typed);
+        await untilStill(chat, "u");
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it("says so instead of undoing where the text has changed since", async () => {
+    await using chat = await openChat({ program, config: { window: { startinsert: false } } });
+    await chat.edit({ op: "insert", id: "a", after: "history", lines: ["streaming"], gap: 1 });
+    await chat.nvim.type("<Esc>?streaming<CR>A by me<Esc>");
+    await chat.edit({ op: "append", id: "a", text: " and more" });
+    await chat.nvim.type("u");
+    expect(await chat.body()).toContain("streaming by me and more");
+    expect(await chat.nvim.messages()).toContain("cannot be taken back");
+  });
+
+  it("has no native undo that a machine's write could be in", async () => {
+    await using chat = await openChat({ program });
+    expect(await chat.nvim.lua("return vim.bo[...].undolevels", chat.buf)).toBe(-1);
+    expect(await chat.nvim.lua("return vim.go.undolevels")).toBe(1000);
+  });
+});
