@@ -1,0 +1,106 @@
+import { realpathSync } from "node:fs";
+import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import Docker from "dockerode";
+import { execa } from "execa";
+import { LABELS } from "../../src/sandbox/labels.ts";
+import { startProcess } from "../../src/sandbox/process.ts";
+import { type TestEngine, testEngine } from "../support/engine.ts";
+
+/** How a place is made. */
+export type PlaceOptions = {
+  /** The project's directory name. */
+  readonly name?: string;
+  /** Whether the project has a repository; by default it has. */
+  readonly git?: boolean;
+  /** By default the one that all tests share. */
+  readonly engine?: {
+    readonly host: string;
+    readonly baseImage: string | undefined;
+    readonly close: () => Promise<void>;
+  };
+};
+
+/** What a program inside the container said. */
+export type Inside = {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number | null;
+};
+
+/**
+ * A project, a home and a state directory of a test's own, and the containers that come of them.
+ * Disposing removes all of it, whatever the test left behind.
+ */
+export class Place implements AsyncDisposable {
+  readonly base: string;
+  readonly project: string;
+  readonly home: string;
+  readonly state: string;
+  readonly engine: TestEngine | NonNullable<PlaceOptions["engine"]>;
+  readonly docker: Docker;
+
+  private constructor(base: string, name: string, engine: Place["engine"]) {
+    this.base = base;
+    this.project = join(base, "work", name);
+    this.home = join(base, "home");
+    this.state = join(base, "state");
+    this.engine = engine;
+    this.docker = new Docker({ socketPath: engine.host.replace(/^unix:\/\//, "") });
+  }
+
+  /** Makes the directories; the project holds `hello.txt` with "Hello\n". */
+  static async make(options: PlaceOptions = {}): Promise<Place> {
+    const { name = "project", git = true } = options;
+    const base = await realpath(await mkdtemp(join(realpathSync(tmpdir()), "codex-chat-e2e-")));
+    const place = new Place(base, name, options.engine ?? (await testEngine()));
+    await mkdir(place.project, { recursive: true });
+    await mkdir(place.home);
+    await writeFile(join(place.project, "hello.txt"), "Hello\n");
+    if (git) await execa("git", ["init", "-q", place.project]);
+    return place;
+  }
+
+  /** The running containers of this place, of whatever project in it. */
+  async containers(): Promise<Docker.ContainerInfo[]> {
+    const all = await this.docker.listContainers({
+      filters: { label: [`${LABELS.plugin}=1`] },
+    });
+    return all.filter((it) => it.Labels[LABELS.state]?.startsWith(this.state));
+  }
+
+  /** The one container that runs here. */
+  async container(): Promise<Docker.Container> {
+    const [first, ...others] = await this.containers();
+    if (first === undefined || others.length > 0)
+      throw new Error(`one container was expected, not ${others.length + (first ? 1 : 0)}`);
+    return this.docker.getContainer(first.Id);
+  }
+
+  /** Runs a shell script in the container, as the agent's user. */
+  async inside(script: string): Promise<Inside> {
+    const started = await startProcess(await this.container(), {
+      argv: ["sh", "-c", script],
+      cwd: "/",
+    });
+    if (!started.ok) throw new Error(started.error.message);
+    const { stdin, stdout, stderr, exited } = started.value;
+    stdin.end();
+    const [out, errors] = await Promise.all([text(stdout), text(stderr)]);
+    return { stdout: out, stderr: errors, exitCode: (await exited).exitCode };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // An engine that a test has killed has no containers any more.
+    for (const { Id } of await this.containers().catch(() => []))
+      await this.docker
+        .getContainer(Id)
+        .remove({ force: true })
+        .catch(() => {});
+    // A host that ends just now may bring a directory back for a moment.
+    await rm(this.base, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+    await this.engine.close();
+  }
+}

@@ -1,0 +1,112 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { exec, message, reply, silence } from "../../src/offline/index.ts";
+import { Gate, SLOW, share, until, WAIT } from "./support.ts";
+
+describe("while a turn runs", SLOW, () => {
+  const shared = share();
+  beforeEach(() => shared().chat.startAnew());
+
+  it("gives what is sent to the model within the same turn", async () => {
+    const { chat, model } = shared();
+    model.answer((request) =>
+      request.userTexts().includes("And in French?")
+        ? reply(message("Bonjour."))
+        : reply(message("Hello. I think about it."), silence()),
+    );
+    await chat.send("Say hello.");
+    await chat.until("I think about it.");
+
+    await chat.send("And in French?");
+
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.userTexts()).toEqual(["Say hello.", "And in French?"]);
+    expect(await chat.turnsEnded()).toBe(1);
+    expect(await chat.body()).toMatchInlineSnapshot(`
+      "## You
+
+      Say hello.
+
+      ## Codex
+
+      Hello. I think about it.
+
+      ## You
+
+      And in French?
+
+      ## Codex
+
+      Bonjour.
+
+      ## You
+      "
+    `);
+  });
+
+  it("sends a query that races the turn's end exactly once", async () => {
+    const { chat, model } = shared();
+    for (const first of ["query", "answer"]) {
+      const gate = new Gate();
+      const late = `late, ${first} first`;
+      model.answer((request) =>
+        request.lastUserText() === late
+          ? reply(message(`Answer to: ${late}.`))
+          : reply(message(`Answer before: ${late}.`), until(gate)),
+      );
+      await chat.send(`early, ${first} first`);
+      await chat.until(`Answer before: ${late}.`);
+
+      await chat.type(late);
+      if (first === "answer") gate.open();
+      const sent = chat.nvim.type("<Esc><CR>");
+      gate.open();
+      await sent;
+
+      await chat.until(`Answer to: ${late}.`);
+      await expect.poll(() => chat.state("phase"), WAIT).toBe("idle");
+      const texts = model.requests.at(-1)?.userTexts() ?? [];
+      expect(texts.filter((text) => text === late)).toHaveLength(1);
+    }
+  });
+
+  it("holds back a queued query until the turn has ended", async () => {
+    const { chat, model } = shared();
+    const gate = new Gate();
+    model.answer((request) =>
+      request.lastUserText() === "the second"
+        ? reply(message("The second answer."))
+        : reply(message("The first answer."), until(gate)),
+    );
+    await chat.send("the first");
+    await chat.until("The first answer.");
+
+    await chat.queue("the second");
+    await expect.poll(() => chat.text(), WAIT).toMatch(/the second\n\n## You/);
+    expect(model.requests.some((request) => request.contains("the second"))).toBe(false);
+    gate.open();
+
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.userTexts()).toEqual(["the first", "the second"]);
+  });
+
+  it("stops the turn and the command in it, and has the next turn", async () => {
+    const { chat, model, place } = shared();
+    model.answerInTurn(
+      reply(exec("echo has begun; sleep 86399 & sleep 86399", { yieldMs: 30_000 })),
+      reply(message("Back again.")),
+    );
+    await chat.send("Sleep.");
+    // The pattern does not match its own command line.
+    const sleepers = async () =>
+      (await place.inside("grep -las 8639[9] /proc/[0-9]*/cmdline")).stdout.split("\n").length - 1;
+    await expect.poll(sleepers, WAIT).toBeGreaterThan(1);
+
+    await chat.stop();
+
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "interrupted" });
+    await expect.poll(sleepers, WAIT).toBe(0);
+    expect(await chat.ask("Are you there?")).toEqual({ status: "completed" });
+    expect(await chat.text()).toContain("Back again.");
+  });
+});
