@@ -69,7 +69,11 @@ export function failureOf(error: TurnError, retryAfterMs?: number): Failure {
  * of the relay inside of the sandbox, which means nothing to the user (0.169).
  */
 export function wordsOf(message: string): string {
-  const text = message.trim().replace(/,? url: http:\/\/127\.0\.0\.1:\S*/, "");
+  const text = message
+    .trim()
+    .replace(/,? url: http:\/\/127\.0\.0\.1:\S*/, "")
+    // What our own proxy says needs no status in front.
+    .replace(/^unexpected status \d+ [A-Za-z ]+: (?=The model's |codex-chat: )/, "");
   if (!text.startsWith("{")) return text;
   try {
     const body: unknown = JSON.parse(text);

@@ -141,14 +141,11 @@ export class Conversation {
         break;
       case "turn/completed": {
         const { status, error } = notification.params.turn;
-        this.#ended(
-          status === "completed" || status === "interrupted"
-            ? { status }
-            : {
-                status: "failed",
-                failure: { kind: "turn", message: error?.message ?? "The turn failed." },
-              },
-        );
+        if (status === "completed" || status === "interrupted") this.#ended({ status });
+        else {
+          const { what, mend } = failureOf(error ?? { message: "The turn failed." });
+          this.#ended({ status: "failed", failure: { kind: "turn", message: what, mend } });
+        }
         break;
       }
       default:
