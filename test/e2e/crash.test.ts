@@ -64,7 +64,7 @@ describe("a Neovim that is killed in the middle of a turn", SLOW, () => {
     expect(threadOf(await chat.text())).toBe(thread);
   });
 
-  it("has its container removed by the keeper when the host is killed, too", async () => {
+  it("leaves nothing that the next start does not sweep away when the host is killed, too", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });

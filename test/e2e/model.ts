@@ -21,9 +21,14 @@ export class ScriptedModel implements AsyncDisposable {
     this.#script = initial;
   }
 
-  static async start(script: ModelScript = () => reply(message("Done."))): Promise<ScriptedModel> {
+  /** Starts one, by default on any port. */
+  static async start(
+    script: ModelScript = () => reply(message("Done.")),
+    options: { readonly port?: number } = {},
+  ): Promise<ScriptedModel> {
     let model: ScriptedModel | undefined;
     const server = await startModelServer({
+      ...options,
       script: (request, n) =>
         model === undefined ? script(request, n) : model.#script(request, n - model.#from),
     });

@@ -1,0 +1,86 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import {
+  cutConnection,
+  garbage,
+  httpError,
+  message,
+  type Reply,
+  reply,
+  silence,
+} from "../../src/offline/index.ts";
+import { Conversation, Place, ScriptedModel, SLOW, share } from "./support.ts";
+
+type Case = readonly [what: string, answer: Reply, said: RegExp];
+
+const cases: readonly Case[] = [
+  ["400", httpError(400, "no such parameter"), /Error.*no such parameter/],
+  ["401", httpError(401, "wrong key"), /Error.*wrong key[\s\S]*api_key/],
+  ["403", httpError(403, "not for you"), /Error.*not for you/],
+  ["429 without a time", httpError(429, "too fast"), /Error/],
+  ["429 with a time", httpError(429, "too fast", { "retry-after": "1" }), /Error/],
+  ["500", httpError(500, "sorry"), /Error/],
+  ["a stream that is cut", reply(message("Half of"), cutConnection()), /Half of[\s\S]*Error/],
+  [
+    "a stream of garbage",
+    reply(message("Half of"), garbage(), cutConnection()),
+    /Half of[\s\S]*Error/,
+  ],
+  ["silence", reply(message("Half of"), silence()), /Half of[\s\S]*Error/],
+];
+
+describe("a model's endpoint that fails", SLOW, () => {
+  const shared = share({ config: { limits: { silence_ms: 500, response_idle_ms: 2_000 } } });
+  beforeEach(() => shared().chat.startAnew());
+
+  it.each(cases)(
+    "with %s is told in the buffer, and a retry goes on",
+    async (_what, answer, said) => {
+      const { chat, model } = shared();
+      model.answerInTurn(answer);
+
+      const end = await chat.ask("Are you well?");
+
+      expect(end.status).toBe("failed");
+      expect(await chat.text()).toMatch(said);
+      expect(await chat.state("phase")).toBe("failed");
+      model.answerInTurn(reply(message("Well again.")));
+      await chat.command("retry");
+      expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+      expect(await chat.text()).toContain("Well again.");
+      expect(model.requests.at(-1)?.userTexts()).toEqual(["Are you well?"]);
+    },
+  );
+});
+
+describe("a model's endpoint that is not there", SLOW, () => {
+  it("is told in the buffer, and a retry reaches it once it is", async () => {
+    await using place = await Place.make();
+    const gone = await ScriptedModel.start();
+    await gone[Symbol.asyncDispose]();
+    await using chat = await Conversation.open({ place, model: gone });
+
+    expect((await chat.ask("Anyone?")).status).toBe("failed");
+
+    expect(await chat.text()).toMatch(/Error.*127\.0\.0\.1/);
+    await using _back = await ScriptedModel.start(() => reply(message("Here I am.")), {
+      port: Number(new URL(gone.url).port),
+    });
+    await chat.command("retry");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(await chat.text()).toContain("Here I am.");
+  });
+
+  it("is not called without a key, and nothing is started", async () => {
+    await using place = await Place.make();
+    await using chat = await Conversation.open({
+      place,
+      model: { url: "https://api.openai.com/v1" },
+    });
+
+    const end = await chat.ask("Anyone?");
+
+    expect(end.failure?.kind).toBe("no_key");
+    expect(await chat.text()).toContain("OPENAI_API_KEY is not set in Neovim's environment");
+    expect(await place.containers()).toEqual([]);
+  });
+});
