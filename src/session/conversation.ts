@@ -1,3 +1,4 @@
+import { failureOf } from "../chat/index.ts";
 import {
   type Approval,
   approvalId,
