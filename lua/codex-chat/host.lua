@@ -153,7 +153,14 @@ local function start()
   end
   complaints = {}
   local config = require("codex-chat.config").get()
-  vim.fn.mkdir(config.state_dir, "p", tonumber("700", 8))
+  local made, why = pcall(vim.fn.mkdir, config.state_dir, "p", tonumber("700", 8))
+  if not made then
+    return nil,
+      ("The state directory %s cannot be made: %s. Mend that, or set `state_dir` in the configuration to a directory of yours, then send again."):format(
+        config.state_dir,
+        why
+      )
+  end
   local ok, job = pcall(vim.fn.jobstart, argv, {
     rpc = true,
     cwd = M.dir,
