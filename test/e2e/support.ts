@@ -208,10 +208,10 @@ export class Conversation implements AsyncDisposable {
   }
 
   /** Waits until the buffer has this text. */
-  async until(part: string | RegExp): Promise<void> {
+  async until(part: string | RegExp, wait: { readonly timeout: number } = WAIT): Promise<void> {
     const matching =
       typeof part === "string" ? expect.stringContaining(part) : expect.stringMatching(part);
-    await expect.poll(() => this.text(), WAIT).toEqual(matching);
+    await expect.poll(() => this.text(), { ...WAIT, ...wait }).toEqual(matching);
   }
 
   /** The conversation's file. */
