@@ -194,7 +194,7 @@ export class Host {
     for (const project of this.#projects.values()) {
       if (!project.conversations.has(conversation)) continue;
       await project.stop({
-        kind: "stopped",
+        kind: "sandbox_stopped",
         message: "The sandbox was stopped.",
         mend: "Send again: it is then started anew.",
       });

@@ -1,0 +1,66 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { message, reply, silence } from "../../src/offline/index.ts";
+import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "./support.ts";
+
+describe("stopping", SLOW, () => {
+  const shared = share();
+  beforeEach(() => shared().chat.startAnew());
+
+  it("keeps back what was sent when the sandbox is still starting, and sends it with the next", async () => {
+    await using place = await Place.make();
+    await using model = await ScriptedModel.start();
+    await using chat = await Conversation.open({ place, model });
+    await chat.send("The first question.");
+    await expect.poll(() => chat.state("phase"), WAIT).toBe("starting");
+
+    await chat.stop();
+
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "interrupted" });
+    expect(await chat.text()).toContain("Stopped before it was sent.");
+    expect(model.recorded).toEqual([]);
+    expect(await chat.ask("The second question.")).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.userTexts().join("\n")).toBe(
+      "The first question.\n\nThe second question.",
+    );
+  });
+
+  it("ends the sandbox in the middle of a turn, and the next turn starts it again", async () => {
+    const { chat, model, place } = shared();
+    model.answerInTurn(reply(message("Half of the answer"), silence()));
+    await chat.send("The first question.");
+    await chat.until("Half of the answer");
+
+    await chat.command("sandbox stop");
+
+    expect(await chat.waitForTurnEnd()).toMatchObject({ status: "failed" });
+    expect(await chat.text()).toContain("The sandbox was stopped.");
+    await expect.poll(() => place.containers(), WAIT).toEqual([]);
+    model.answerInTurn(reply(message("Started again.")));
+    expect(await chat.ask("The second question.")).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.userTexts()).toEqual([
+      "The first question.",
+      "The second question.",
+    ]);
+  });
+
+  it("does not stop the other conversation of the same Neovim", async () => {
+    const { chat, model } = shared();
+    model.answer((request) =>
+      request.lastUserText() === "Be quick."
+        ? reply(message("Quick."))
+        : reply(message("Slowly…"), silence()),
+    );
+    await chat.send("Be slow.");
+    await chat.until("Slowly…");
+    const slow = await chat.path();
+    await chat.startAnew();
+
+    expect(await chat.ask("Be quick.")).toEqual({ status: "completed" });
+
+    expect(await chat.text()).not.toContain("Slowly…");
+    await chat.nvim.command(`edit ${slow}`);
+    await chat.stop();
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "interrupted" });
+    expect((await chat.nvim.lines()).join("\n")).toContain("Slowly…");
+  });
+});
