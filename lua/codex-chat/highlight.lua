@@ -14,6 +14,8 @@ local ns = api.nvim_create_namespace("codex-chat.highlight")
 local slice_ms = 5
 --- A chunk of more lines is not highlighted at every frame while it grows.
 local calm_lines, calm_ms = 60, 250
+--- How long a change may wait, in ms: a paragraph that streams in is parsed ten times a second.
+local change_ms = 100
 --- Rows above and below the window that are highlighted ahead of scrolling.
 local margin = 20
 
@@ -137,7 +139,7 @@ function M.attach(buf)
         return true
       end
       chunks.update(buf, first, new_last)
-      M.soon(buf)
+      M.later(buf, change_ms)
     end,
     on_reload = function()
       M.attach(buf)
