@@ -94,6 +94,15 @@ local function shadow(state, first, last, lines)
   end
 end
 
+--- Counts a group out of what is remembered.
+---@param state codex-chat.UndoState
+---@param group codex-chat.Change[]
+local function forget(state, group)
+  for _, change in ipairs(group) do
+    state.bytes = state.bytes - size(change.old) - size(change.new)
+  end
+end
+
 ---@param state codex-chat.UndoState
 ---@param first integer
 ---@param old string[]
@@ -111,6 +120,9 @@ local function record_run(state, first, old, new)
   if #old == 0 and #new == 0 then
     return
   end
+  for _, undone in ipairs(state.undone) do
+    forget(state, undone)
+  end
   state.undone = {}
   if not state.open or #state.done == 0 then
     state.done[#state.done + 1] = {}
@@ -127,15 +139,14 @@ local function record_run(state, first, old, new)
     and previous.new[1] == old[1]
   then
     -- Typing on in one line is one change.
+    state.bytes = state.bytes - size(previous.new) + size(new)
     previous.new = new
     return
   end
   group[#group + 1] = { row = first, old = old, new = new }
   state.bytes = state.bytes + size(old) + size(new)
   while #state.done > 1 and (#state.done > max_groups or state.bytes > max_bytes) do
-    for _, change in ipairs(table.remove(state.done, 1)) do
-      state.bytes = state.bytes - size(change.old) - size(change.new)
-    end
+    forget(state, table.remove(state.done, 1))
   end
 end
 
@@ -157,10 +168,23 @@ local function record(state, first, old, new)
   end
 end
 
+--- Ends the last group. What was typed and came out as it had been is no change: one that is kept
+--- would make a key do nothing.
 ---@param buf integer
 local function close_group(buf)
-  if states[buf] then
-    states[buf].open = false
+  local state = states[buf]
+  if not state or not state.open then
+    return
+  end
+  state.open = false
+  local group = state.done[#state.done]
+  for c = #group, 1, -1 do
+    if vim.deep_equal(group[c].old, group[c].new) then
+      forget(state, { table.remove(group, c) })
+    end
+  end
+  if #group == 0 then
+    table.remove(state.done)
   end
 end
 

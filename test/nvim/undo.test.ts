@@ -81,8 +81,23 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
         expect(await untilStill(chat, "<C-r>")).toEqual(typed);
         await untilStill(chat, "u");
       }),
-      { numRuns: 15 },
+      {
+        numRuns: 15,
+        examples: [
+          [[{ keys: "Goother<Esc>" }, { keys: "Gccother<Esc>" }, { keys: "Goone two<Esc>" }]],
+        ],
+      },
     );
+  });
+
+  it("has no step for what was typed and came out as it had been", async () => {
+    await using chat = await openChat({ program, config: { window: { startinsert: false } } });
+    await chat.nvim.type("<Esc>Goother<Esc>");
+    await chat.nvim.type("Gccother<Esc>");
+    await chat.nvim.type("u");
+    expect(await chat.body()).not.toContain("other");
+    await chat.nvim.type("<C-r>");
+    expect(await chat.body()).toContain("other");
   });
 
   it("says so instead of undoing where the text has changed since", async () => {
