@@ -53,6 +53,10 @@ export class Conversation {
   #waiting: Query[] = [];
   /** Left over from a round that failed before Codex had them; they go along with the next. */
   #held: Query[] = [];
+  /** Accepted by Codex and not yet in its thread: it drops them when the turn ends before that. */
+  readonly #unheard = new Map<string, readonly Query[]>();
+  /** What a new thread must be told before the next query. */
+  #preface: readonly string[] = [];
   /** Codex has the last query, but its turn failed: a retry samples again without new input. */
   #canResample = false;
   #loadedIn: Backend | undefined;
@@ -137,6 +141,8 @@ export class Conversation {
         this.#approvals.resolved(approvalId(notification.params.requestId));
         break;
       case "item/completed":
+        if (notification.params.item.type === "userMessage")
+          this.#heard(notification.params.item.clientId ?? undefined);
         if (["commandExecution", "fileChange"].includes(notification.params.item.type))
           this.#host.filesChanged();
         break;
@@ -227,17 +233,24 @@ export class Conversation {
       isLoaded: this.#loadedIn === backend.value,
       signal,
     });
+    if (signal.aborted) return err(STOPPED);
     if (!opened.ok) return opened;
     this.#loadedIn = backend.value;
+    this.#preface = [...this.#preface, ...opened.value.preface];
     this.#pass = egress.beginTurn();
+    const clientId = queries.at(-1)?.id;
+    if (clientId !== undefined) this.#unheard.set(clientId, queries);
+    // Not ended by the signal: Codex may have the turn already, and it is then interrupted.
     const turn = await startTurn(client, {
       threadId: opened.value.threadId,
       settings,
-      texts: [...opened.value.preface, ...(queries.length > 0 ? [joinQueries(queries)] : [])],
-      clientId: queries.at(-1)?.id,
-      signal,
+      texts: [...this.#preface, ...(queries.length > 0 ? [joinQueries(queries)] : [])],
+      clientId,
     });
-    if (!turn.ok) return turn;
+    if (!turn.ok) {
+      if (clientId !== undefined) this.#unheard.delete(clientId);
+      return turn;
+    }
     this.#canResample = true;
     this.#started(turn.value);
     return ok();
@@ -245,6 +258,9 @@ export class Conversation {
 
   /** The turn's id is known, from the response or from the notification, whichever came first. */
   #started(turnId: string): void {
+    // Codex refuses to interrupt a turn that it has answered for and not begun yet.
+    if (this.#round.phase === "stopping" && this.#round.turnId === turnId)
+      void this.#interruptTurn(turnId);
     if (this.#round.phase !== "starting") return;
     const stopped = this.#round.abort.signal.aborted;
     this.#round = { phase: "running", turnId };
@@ -255,12 +271,20 @@ export class Conversation {
     for (const query of this.#waiting.splice(0)) void this.#steer(query);
   }
 
+  /** The query is in the thread, and with it what came before it. */
+  #heard(clientId: string | undefined): void {
+    if (clientId !== undefined && this.#unheard.delete(clientId)) this.#preface = [];
+  }
+
   async #steer(query: Query): Promise<void> {
+    this.#unheard.set(query.id, [query]);
     const steered = await this.#steerText(query.text, query.id);
     if (steered.ok) {
       this.document.apply({ type: "sent", id: query.id, mode: "steer", text: query.text });
       return;
     }
+    // The end of the turn, where it came first, has taken the query over.
+    if (!this.#unheard.delete(query.id)) return;
     // The turn ended meanwhile, or is one that cannot be steered.
     this.#host.log.info({ error: steered.error }, "steering was refused");
     if (this.#round.phase === "idle") this.#run([...this.#held.splice(0), query]);
@@ -313,7 +337,8 @@ export class Conversation {
     this.#approvals.cancelAll();
     this.#round = { phase: "idle" };
     if (end.status === "completed") this.#canResample = false;
-    const next = this.#waiting.splice(0);
+    const next = [...[...this.#unheard.values()].flat(), ...this.#waiting.splice(0)];
+    this.#unheard.clear();
     if (end.status !== "completed") this.#hold(next);
     this.#showState(end);
     this.#host.filesChanged();

@@ -91,18 +91,13 @@ export async function startTurn(
     readonly settings: Settings;
     readonly texts: readonly string[];
     readonly clientId: string | undefined;
-    readonly signal: AbortSignal;
   },
 ): Promise<Result<string, Failure>> {
-  const turn = await client.request(
-    "turn/start",
-    {
-      threadId: options.threadId,
-      input: options.texts.map((text) => ({ type: "text" as const, text, text_elements: [] })),
-      ...(options.clientId === undefined ? {} : { clientUserMessageId: options.clientId }),
-      ...(options.settings.effort === undefined ? {} : { effort: options.settings.effort }),
-    },
-    { signal: options.signal },
-  );
+  const turn = await client.request("turn/start", {
+    threadId: options.threadId,
+    input: options.texts.map((text) => ({ type: "text" as const, text, text_elements: [] })),
+    ...(options.clientId === undefined ? {} : { clientUserMessageId: options.clientId }),
+    ...(options.settings.effort === undefined ? {} : { effort: options.settings.effort }),
+  });
   return turn.ok ? ok(turn.value.turn.id) : turn;
 }

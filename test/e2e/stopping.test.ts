@@ -24,6 +24,30 @@ describe("stopping", SLOW, () => {
     );
   });
 
+  it.each([
+    ["in a new conversation", 0],
+    ["in one that goes on", 1],
+  ])("at the very moment of sending leaves no turn behind, %s", async (_where, earlier) => {
+    const { chat, model } = shared();
+    model.answer(() => reply(message("An answer.")));
+    for (let n = 0; n < earlier; n++) await chat.ask("An earlier question.");
+    model.answer((request) =>
+      request.lastUserText().endsWith("The last question.")
+        ? reply(message("The last answer."))
+        : reply(silence()),
+    );
+
+    await chat.send("The stopped question.", "CodexChat stop");
+
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "interrupted" });
+    expect(await chat.text()).not.toContain("Error");
+    expect(await chat.ask("The last question.")).toEqual({ status: "completed" });
+    expect(await chat.text()).toContain("The last answer.");
+    const sent = model.requests.at(-1)?.userTexts().join("\n\n");
+    expect(sent?.match(/The stopped question\./g)).toHaveLength(1);
+    expect(sent?.match(/The last question\./g)).toHaveLength(1);
+  });
+
   it("ends the sandbox in the middle of a turn, and the next turn starts it again", async () => {
     const { chat, model, place } = shared();
     model.answerInTurn(reply(message("Half of the answer"), silence()));

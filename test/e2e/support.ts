@@ -135,10 +135,10 @@ export class Conversation implements AsyncDisposable {
     await this.nvim.request("nvim_paste", text, false, -1);
   }
 
-  /** Types and presses Enter; settles when the prompt was taken. */
-  async send(text: string): Promise<void> {
+  /** Types and presses Enter; settles when the prompt was taken, and a command after it was run. */
+  async send(text: string, command?: string): Promise<void> {
     await this.type(text);
-    await this.nvim.type("<Esc><CR>");
+    await this.nvim.type(`<Esc><CR>${command === undefined ? "" : `:${command}<CR>`}`);
   }
 
   /** Sends for after the running turn, as `<Plug>(codex-chat-queue)` does. */
