@@ -86,6 +86,7 @@ local function lose(message)
       end
     end
   end
+  require("codex-chat.action").lost()
   vim.notify("codex-chat: " .. message, vim.log.levels.ERROR)
 end
 

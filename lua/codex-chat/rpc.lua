@@ -108,6 +108,10 @@ function handlers.chat_relocate(buf, to)
   end
 end
 
+function handlers.action_answer(id, answer)
+  require("codex-chat.action").answered(id, answer)
+end
+
 function handlers.ui_notify(level, message)
   local levels = vim.log.levels
   vim.notify("codex-chat: " .. message, levels[tostring(level):upper()] or levels.INFO)

@@ -5,6 +5,7 @@
 
 export { connectEditor, type Editor, type EditorCalls, type EditorError } from "./editor.ts";
 export type {
+  ActionAnswer,
   ApprovalChange,
   BufferEdit,
   CallName,

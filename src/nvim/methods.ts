@@ -44,6 +44,16 @@ export const notifications = {
     reason: z.string().optional(),
   }),
   "sandbox/stop": z.object({ buf: Buf }),
+  /** Asks for something that is answered by `action_answer` with the same id. */
+  "action/run": z.object({
+    buf: Buf,
+    id: z.int(),
+    name: z.string().min(1),
+    // A table of Lua without keys travels as a list.
+    params: z
+      .union([z.record(z.string(), z.unknown()), z.array(z.never()).transform(() => ({}))])
+      .default({}),
+  }),
 } as const;
 
 /** The name of something that Lua tells. */
@@ -97,6 +107,11 @@ export type BufferEdit =
       readonly text?: string;
     };
 
+/** How an action went: what it found, or a sentence that says why not. */
+export type ActionAnswer =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly message: string };
+
 /** The arguments of each Lua function that the host calls. */
 export type CallArgs = {
   /** Applies edits in one tick; `ok` is false where the buffer is no chat any more. */
@@ -111,6 +126,8 @@ export type CallArgs = {
   buf_set_saved: readonly [buf: number, tick: number];
   /** Moves the buffer to a fresh conversation; without `path` Lua chooses one. `chat/open` follows. */
   chat_relocate: readonly [buf: number, to: { readonly path?: string; readonly reason?: string }];
+  /** Answers `action/run`. */
+  action_answer: readonly [id: number, answer: ActionAnswer];
   ui_notify: readonly [level: "info" | "warn" | "error", message: string];
   /** Reloads unmodified buffers of these files, or of all below `root`. */
   buf_reload: readonly [what: readonly string[] | { readonly root: string }];
@@ -136,6 +153,7 @@ export const results = {
   buf_set_name: Nothing,
   buf_set_saved: Nothing,
   chat_relocate: Nothing,
+  action_answer: Nothing,
   ui_notify: Nothing,
   buf_reload: Nothing,
   event_emit: Nothing,

@@ -37,6 +37,9 @@ export type ConversationHost = {
   readonly emit: (event: "TurnStarted" | "TurnEnded" | "ApprovalRequested", data: object) => void;
 };
 
+/** A thread that a running app-server has loaded. */
+export type LoadedThread = { readonly backend: Backend; readonly threadId: string };
+
 /** How a round ended, for those who wait for it. */
 export type RoundEnd = {
   readonly status: "completed" | "interrupted" | "failed";
@@ -62,6 +65,8 @@ export class Conversation {
   #loadedIn: Backend | undefined;
   #pass: TurnPass | undefined;
   #interruptTimer: NodeJS.Timeout | undefined;
+  /** Aborts what still waits when the conversation is closed. */
+  readonly #closing = new AbortController();
 
   constructor(document: LiveDocument, host: ConversationHost) {
     this.document = document;
@@ -188,6 +193,7 @@ export class Conversation {
   /** The editor is going away: leaves the document whole and its file written. */
   async close(why: string | undefined): Promise<void> {
     clearTimeout(this.#interruptTimer);
+    this.#closing.abort(STOPPED);
     if (this.#round.phase === "starting") this.#round.abort.abort(STOPPED);
     this.#pass?.end();
     this.#approvals.cancelAll();
@@ -213,20 +219,19 @@ export class Conversation {
     });
   }
 
-  async #begin(queries: readonly Query[], signal: AbortSignal): Promise<Result<void, Failure>> {
+  /**
+   * The thread, loaded in a running app-server: what a request about it needs. Starts what does not
+   * run; one that does not exist yet is made. Errors: as starting and resuming.
+   */
+  async #load(signal: AbortSignal): Promise<Result<LoadedThread, Failure>> {
     const { settings, root } = this.#host;
-    const backend = await this.#host.backend(signal, (detail) =>
-      this.document.setState({ phase: "starting", detail }),
-    );
+    const backend = await this.#host.backend(signal, (detail) => {
+      if (this.#round.phase !== "running") this.document.setState({ phase: "starting", detail });
+    });
     if (!backend.ok) return backend;
     if (signal.aborted) return err(STOPPED);
-    const { client, egress, notes } = backend.value;
-    for (const text of notes) this.document.apply({ type: "note", text, once: true });
-    const { sandboxLabel } = backend.value;
-    if (sandboxLabel !== GVISOR)
-      this.document.apply({ type: "note", text: `This turn runs in ${sandboxLabel}.` });
     const opened = await openThread({
-      client,
+      client: backend.value.client,
       document: this.document,
       settings,
       root,
@@ -237,12 +242,33 @@ export class Conversation {
     if (!opened.ok) return opened;
     this.#loadedIn = backend.value;
     this.#preface = [...this.#preface, ...opened.value.preface];
+    return ok({ backend: backend.value, threadId: opened.value.threadId });
+  }
+
+  /** Asks something of the thread outside of a round. Errors: as starting and resuming, or those of `use`. */
+  async withThread<T>(
+    use: (thread: LoadedThread) => Promise<Result<T, Failure>>,
+  ): Promise<Result<T, Failure>> {
+    const loaded = await this.#load(this.#closing.signal);
+    this.#showState();
+    return loaded.ok ? use(loaded.value) : loaded;
+  }
+
+  async #begin(queries: readonly Query[], signal: AbortSignal): Promise<Result<void, Failure>> {
+    const { settings } = this.#host;
+    const loaded = await this.#load(signal);
+    if (!loaded.ok) return loaded;
+    const { backend, threadId } = loaded.value;
+    const { client, egress, notes, sandboxLabel } = backend;
+    for (const text of notes) this.document.apply({ type: "note", text, once: true });
+    if (sandboxLabel !== GVISOR)
+      this.document.apply({ type: "note", text: `This turn runs in ${sandboxLabel}.` });
     this.#pass = egress.beginTurn();
     const clientId = queries.at(-1)?.id;
     if (clientId !== undefined) this.#unheard.set(clientId, queries);
     // Not ended by the signal: Codex may have the turn already, and it is then interrupted.
     const turn = await startTurn(client, {
-      threadId: opened.value.threadId,
+      threadId,
       settings,
       texts: [...this.#preface, ...(queries.length > 0 ? [joinQueries(queries)] : [])],
       clientId,

@@ -1,6 +1,8 @@
 import type { Log } from "../log.ts";
 import type { Editor, NotificationName, NotificationParams } from "../nvim/index.ts";
+import { runAction } from "./actions/index.ts";
 import { Conversation, type ConversationHost } from "./conversation.ts";
+import { failureLine } from "./failure.ts";
 import { LiveDocument } from "./live-document.ts";
 import { Project } from "./project.ts";
 import { Settings } from "./settings.ts";
@@ -19,6 +21,7 @@ const METHODS = [
   "turn/retry",
   "approval/answer",
   "sandbox/stop",
+  "action/run",
 ] as const satisfies readonly NotificationName[];
 
 /** What the host is made from. */
@@ -107,9 +110,27 @@ export class Host {
       case "sandbox/stop":
         await this.#stopSandbox(conversation);
         break;
+      case "action/run":
+        // Not awaited: it may take as long as a turn, and others must not wait for it.
+        void this.#act(conversation, event.params);
+        break;
       default:
         event satisfies never;
     }
+  }
+
+  async #act(
+    conversation: Conversation,
+    { id, name, params }: NotificationParams<"action/run">,
+  ): Promise<void> {
+    const { editor, log } = this.#options;
+    const answer = await runAction(conversation, name, params, log);
+    await editor.call.action_answer(
+      id,
+      answer.ok
+        ? { ok: true, value: answer.value ?? true }
+        : { ok: false, message: failureLine(answer.error) },
+    );
   }
 
   async #open(params: Extract<EditorEvent, { method: "chat/open" }>["params"]): Promise<void> {

@@ -1,0 +1,31 @@
+/**
+ * What the editor can ask of a conversation beside sending: one table of named actions, each with a
+ * schema of its parameters. A file holds those of one concern.
+ */
+import type { Log } from "../../log.ts";
+import { err, type Result } from "../../result.ts";
+import type { Conversation } from "../conversation.ts";
+import { type Failure, failureOf } from "../failure.ts";
+import type { Action } from "./action.ts";
+
+const ACTIONS: ReadonlyMap<string, Action> = new Map(
+  ([] as readonly Action[]).map((it) => [it.name, it]),
+);
+
+/** Runs the action of this name; never throws. */
+export async function runAction(
+  conversation: Conversation,
+  name: string,
+  params: unknown,
+  log: Log,
+): Promise<Result<unknown, Failure>> {
+  const found = ACTIONS.get(name);
+  if (found === undefined)
+    return err({ kind: "unknown_action", message: `This host knows no action ${name}.` });
+  try {
+    return await found.run(conversation, params);
+  } catch (thrown) {
+    log.error({ err: thrown, name }, "an action failed");
+    return err(failureOf("action", `${name} failed`, thrown));
+  }
+}
