@@ -6,39 +6,27 @@ import {
   type ServerNotification,
 } from "../codex/index.ts";
 import type { EgressEvent, TurnPass } from "../egress/index.ts";
-import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Approvals } from "./approvals.ts";
 import type { Backend } from "./backend.ts";
 import { type Failure, STOPPED } from "./failure.ts";
 import type { LiveDocument } from "./live-document.ts";
+import { Outbox } from "./outbox.ts";
 import { GVISOR } from "./prepare.ts";
-import { deliveryOf, joinQueries, type Query, type Round } from "./round.ts";
-import type { Settings } from "./settings.ts";
-import { openThread, startTurn } from "./thread.ts";
+import { deliveryOf, type Query, type Round } from "./round.ts";
+import { type LoadedThread, ThreadHandle, type ThreadOptions } from "./thread-handle.ts";
 
 /** How long Codex may take to end an interrupted turn before everything is started anew. */
 const INTERRUPT_MS = 10_000;
 
 /** What a conversation needs of its project. */
-export type ConversationHost = {
-  readonly root: string;
-  readonly settings: Settings;
-  readonly log: Log;
-  /** The running backend, started where there is none. */
-  readonly backend: (
-    signal: AbortSignal,
-    onProgress: (what: string) => void,
-  ) => Promise<Result<Backend, Failure>>;
+export type ConversationHost = ThreadOptions & {
   /** Ends the backend because it no longer answers; its conversations hear of it. */
   readonly abandonBackend: (failure: Failure) => void;
   /** Something in the project may have changed on disk. */
   readonly filesChanged: () => void;
   readonly emit: (event: "TurnStarted" | "TurnEnded" | "ApprovalRequested", data: object) => void;
 };
-
-/** A thread that a running app-server has loaded. */
-export type LoadedThread = { readonly backend: Backend; readonly threadId: string };
 
 /** How a round ended, for those who wait for it. */
 export type RoundEnd = {
@@ -49,20 +37,13 @@ export type RoundEnd = {
 /** One conversation: a chat buffer on one side, a Codex thread on the other. */
 export class Conversation {
   readonly document: LiveDocument;
+  readonly thread: ThreadHandle;
   readonly #host: ConversationHost;
   readonly #approvals: Approvals;
   #round: Round = { phase: "idle" };
-  /** Typed during a round and not accepted by Codex yet. */
-  #waiting: Query[] = [];
-  /** Left over from a round that failed before Codex had them; they go along with the next. */
-  #held: Query[] = [];
-  /** Accepted by Codex and not yet in its thread: it drops them when the turn ends before that. */
-  readonly #unheard = new Map<string, readonly Query[]>();
-  /** What a new thread must be told before the next query. */
-  #preface: readonly string[] = [];
+  readonly #outbox = new Outbox();
   /** Codex has the last query, but its turn failed: a retry samples again without new input. */
   #canResample = false;
-  #loadedIn: Backend | undefined;
   #pass: TurnPass | undefined;
   #interruptTimer: NodeJS.Timeout | undefined;
   /** Aborts what still waits when the conversation is closed. */
@@ -71,12 +52,12 @@ export class Conversation {
   constructor(document: LiveDocument, host: ConversationHost) {
     this.document = document;
     this.#host = host;
+    this.thread = new ThreadHandle(document, host);
     this.#approvals = new Approvals(document, (asked) => host.emit("ApprovalRequested", asked));
   }
 
-  /** Codex's id of the thread; undefined until the first turn. */
   get threadId(): string | undefined {
-    return this.document.meta.thread;
+    return this.thread.id;
   }
 
   get isBusy(): boolean {
@@ -87,7 +68,7 @@ export class Conversation {
   send(query: Query, mode: "steer" | "queue"): void {
     switch (deliveryOf(this.#round, mode)) {
       case "start":
-        this.#run([...this.#held.splice(0), query]);
+        this.#run([...this.#outbox.takeHeld(), query]);
         break;
       case "steer":
         void this.#steer(query);
@@ -101,7 +82,7 @@ export class Conversation {
   /** Sends again what failed: held queries, or the last one that Codex has without an answer. */
   retry(): void {
     if (this.isBusy) return;
-    const held = this.#held.splice(0);
+    const held = this.#outbox.takeHeld();
     if (held.length > 0 || this.#canResample) this.#run(held);
     else this.document.notify("info", "There is nothing to send again.");
   }
@@ -119,7 +100,7 @@ export class Conversation {
         mend: "Send again: everything is started anew.",
       });
     }, INTERRUPT_MS);
-    void this.#interruptTurn(round.turnId);
+    void this.thread.interrupt(round.turnId);
   }
 
   /** Answers a pending approval; one that is no longer pending is ignored. */
@@ -185,7 +166,7 @@ export class Conversation {
 
   /** The backend is gone: closes the round as failed, with what was received. */
   backendEnded(backend: Backend, failure: Failure): void {
-    if (this.#loadedIn === backend) this.#loadedIn = undefined;
+    this.thread.unload(backend);
     if (this.#round.phase === "running" || this.#round.phase === "stopping")
       this.#fail(failure, []);
   }
@@ -201,7 +182,7 @@ export class Conversation {
   }
 
   #wait(query: Query): void {
-    this.#waiting.push(query);
+    this.#outbox.wait(query);
     this.document.apply({ type: "sent", id: query.id, mode: "queue", text: query.text });
     this.#showState();
   }
@@ -219,62 +200,32 @@ export class Conversation {
     });
   }
 
-  /**
-   * The thread, loaded in a running app-server: what a request about it needs. Starts what does not
-   * run; one that does not exist yet is made. Errors: as starting and resuming.
-   */
-  async #load(signal: AbortSignal): Promise<Result<LoadedThread, Failure>> {
-    const { settings, root } = this.#host;
-    const backend = await this.#host.backend(signal, (detail) => {
-      if (this.#round.phase !== "running") this.document.setState({ phase: "starting", detail });
-    });
-    if (!backend.ok) return backend;
-    if (signal.aborted) return err(STOPPED);
-    const opened = await openThread({
-      client: backend.value.client,
-      document: this.document,
-      settings,
-      root,
-      isLoaded: this.#loadedIn === backend.value,
-      signal,
-    });
-    if (signal.aborted) return err(STOPPED);
-    if (!opened.ok) return opened;
-    this.#loadedIn = backend.value;
-    this.#preface = [...this.#preface, ...opened.value.preface];
-    return ok({ backend: backend.value, threadId: opened.value.threadId });
-  }
-
   /** Asks something of the thread outside of a round. Errors: as starting and resuming, or those of `use`. */
   async withThread<T>(
     use: (thread: LoadedThread) => Promise<Result<T, Failure>>,
   ): Promise<Result<T, Failure>> {
-    const loaded = await this.#load(this.#closing.signal);
+    const loaded = await this.thread.load(this.#closing.signal, (detail) => {
+      if (!this.isBusy) this.document.setState({ phase: "starting", detail });
+    });
     this.#showState();
     return loaded.ok ? use(loaded.value) : loaded;
   }
 
   async #begin(queries: readonly Query[], signal: AbortSignal): Promise<Result<void, Failure>> {
-    const { settings } = this.#host;
-    const loaded = await this.#load(signal);
+    const loaded = await this.thread.load(signal, (detail) =>
+      this.document.setState({ phase: "starting", detail }),
+    );
     if (!loaded.ok) return loaded;
-    const { backend, threadId } = loaded.value;
-    const { client, egress, notes, sandboxLabel } = backend;
+    const { egress, notes, sandboxLabel } = loaded.value.backend;
     for (const text of notes) this.document.apply({ type: "note", text, once: true });
     if (sandboxLabel !== GVISOR)
       this.document.apply({ type: "note", text: `This turn runs in ${sandboxLabel}.` });
     this.#pass = egress.beginTurn();
-    const clientId = queries.at(-1)?.id;
-    if (clientId !== undefined) this.#unheard.set(clientId, queries);
+    this.#outbox.give(queries);
     // Not ended by the signal: Codex may have the turn already, and it is then interrupted.
-    const turn = await startTurn(client, {
-      threadId,
-      settings,
-      texts: [...this.#preface, ...(queries.length > 0 ? [joinQueries(queries)] : [])],
-      clientId,
-    });
+    const turn = await this.thread.startTurn(loaded.value, queries);
     if (!turn.ok) {
-      if (clientId !== undefined) this.#unheard.delete(clientId);
+      this.#outbox.settle(queries.at(-1)?.id);
       return turn;
     }
     this.#canResample = true;
@@ -286,7 +237,7 @@ export class Conversation {
   #started(turnId: string): void {
     // Codex refuses to interrupt a turn that it has answered for and not begun yet.
     if (this.#round.phase === "stopping" && this.#round.turnId === turnId)
-      void this.#interruptTurn(turnId);
+      void this.thread.interrupt(turnId);
     if (this.#round.phase !== "starting") return;
     const stopped = this.#round.abort.signal.aborted;
     this.#round = { phase: "running", turnId };
@@ -294,56 +245,37 @@ export class Conversation {
     this.#host.emit("TurnStarted", { turnId });
     if (stopped) this.interrupt();
     // Typed while the sandbox was starting: meant for this very turn.
-    for (const query of this.#waiting.splice(0)) void this.#steer(query);
+    for (const query of this.#outbox.takeWaiting()) void this.#steer(query);
   }
 
   /** The query is in the thread, and with it what came before it. */
   #heard(clientId: string | undefined): void {
-    if (clientId !== undefined && this.#unheard.delete(clientId)) this.#preface = [];
+    if (this.#outbox.settle(clientId)) this.thread.heard();
   }
 
   async #steer(query: Query): Promise<void> {
-    this.#unheard.set(query.id, [query]);
+    this.#outbox.give([query]);
     const steered = await this.#steerText(query.text, query.id);
     if (steered.ok) {
       this.document.apply({ type: "sent", id: query.id, mode: "steer", text: query.text });
       return;
     }
     // The end of the turn, where it came first, has taken the query over.
-    if (!this.#unheard.delete(query.id)) return;
+    if (!this.#outbox.settle(query.id)) return;
     // The turn ended meanwhile, or is one that cannot be steered.
     this.#host.log.info({ error: steered.error }, "steering was refused");
-    if (this.#round.phase === "idle") this.#run([...this.#held.splice(0), query]);
+    if (this.#round.phase === "idle") this.#run([...this.#outbox.takeHeld(), query]);
     else this.#wait(query);
   }
 
   async #steerText(text: string, clientId: string): Promise<Result<void, Failure>> {
-    const { phase } = this.#round;
-    const backend = this.#loadedIn;
-    if (phase !== "running" || backend === undefined || this.threadId === undefined)
+    if (this.#round.phase !== "running")
       return err({ kind: "not_running", message: "No turn is running." });
-    const steered = await backend.client.request("turn/steer", {
-      threadId: this.threadId,
-      expectedTurnId: this.#round.phase === "running" ? this.#round.turnId : "",
-      input: [{ type: "text", text, text_elements: [] }],
-      clientUserMessageId: clientId,
-    });
-    return steered.ok ? ok() : steered;
-  }
-
-  async #interruptTurn(turnId: string): Promise<void> {
-    const client = this.#loadedIn?.client;
-    const threadId = this.threadId;
-    if (client === undefined || threadId === undefined) return;
-    const stopped = await client.request("turn/interrupt", { threadId, turnId });
-    if (!stopped.ok) this.#host.log.warn({ error: stopped.error }, "interrupting failed");
-    // Codex leaves the command running in the background; whoever stops a turn means that too.
-    const cleaned = await client.request("thread/backgroundTerminals/clean", { threadId });
-    if (!cleaned.ok) this.#host.log.warn({ error: cleaned.error }, "ending commands failed");
+    return this.thread.steer(this.#round.turnId, text, clientId);
   }
 
   #fail(failure: Failure, unsent: readonly Query[]): void {
-    this.#held.push(...unsent);
+    this.#outbox.hold(unsent);
     if (failure.kind === "stopped") {
       this.document.apply({ type: "note", text: "Stopped before it was sent." });
       this.#ended({ status: "interrupted" });
@@ -363,8 +295,7 @@ export class Conversation {
     this.#approvals.cancelAll();
     this.#round = { phase: "idle" };
     if (end.status === "completed") this.#canResample = false;
-    const next = [...[...this.#unheard.values()].flat(), ...this.#waiting.splice(0)];
-    this.#unheard.clear();
+    const next = [...this.#outbox.takeUnheard(), ...this.#outbox.takeWaiting()];
     if (end.status !== "completed") this.#hold(next);
     this.#showState(end);
     this.#host.filesChanged();
@@ -374,7 +305,7 @@ export class Conversation {
 
   /** Keeps queries back after a turn that did not complete, and says so where they stand. */
   #hold(queries: readonly Query[]): void {
-    this.#held.push(...queries);
+    this.#outbox.hold(queries);
     if (queries.length > 0)
       this.document.apply({ type: "note", text: "What waited goes along with your next message." });
   }

@@ -1,0 +1,50 @@
+import type { Query } from "./round.ts";
+
+/**
+ * Queries on their way to Codex. Each is in one place at a time, so that nothing is lost and nothing
+ * sent twice: whoever takes it out of its place owns it.
+ */
+export class Outbox {
+  /** Typed during a round, and not given to Codex yet. */
+  readonly #waiting: Query[] = [];
+  /** Left over from a round that did not complete; they go along with the next message. */
+  readonly #held: Query[] = [];
+  /**
+   * Given to Codex and not yet in its thread, by the id of the last: Codex drops what it has
+   * accepted when the turn ends before that (0.169).
+   */
+  readonly #unheard = new Map<string, readonly Query[]>();
+
+  wait(query: Query): void {
+    this.#waiting.push(query);
+  }
+
+  takeWaiting(): Query[] {
+    return this.#waiting.splice(0);
+  }
+
+  hold(queries: readonly Query[]): void {
+    this.#held.push(...queries);
+  }
+
+  takeHeld(): Query[] {
+    return this.#held.splice(0);
+  }
+
+  /** Several queries are given to Codex as one, under the id of the last. */
+  give(queries: readonly Query[]): void {
+    const last = queries.at(-1);
+    if (last !== undefined) this.#unheard.set(last.id, queries);
+  }
+
+  /** Codex has put the query of this id into its thread; or refused it. False if it was not there. */
+  settle(id: string | undefined): boolean {
+    return id !== undefined && this.#unheard.delete(id);
+  }
+
+  takeUnheard(): Query[] {
+    const queries = [...this.#unheard.values()].flat();
+    this.#unheard.clear();
+    return queries;
+  }
+}

@@ -1,0 +1,123 @@
+import type { CodexClient } from "../codex/index.ts";
+import type { Log } from "../log.ts";
+import { err, ok, type Result } from "../result.ts";
+import type { Backend } from "./backend.ts";
+import { type Failure, STOPPED } from "./failure.ts";
+import type { LiveDocument } from "./live-document.ts";
+import { joinQueries, type Query } from "./round.ts";
+import type { Settings } from "./settings.ts";
+import { openThread, startTurn } from "./thread.ts";
+
+/** A thread that a running app-server has loaded. */
+export type LoadedThread = {
+  readonly backend: Backend;
+  readonly client: CodexClient;
+  readonly threadId: string;
+};
+
+/** What a thread is loaded with. */
+export type ThreadOptions = {
+  readonly root: string;
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly backend: (
+    signal: AbortSignal,
+    onProgress: (what: string) => void,
+  ) => Promise<Result<Backend, Failure>>;
+};
+
+/** A conversation's thread: in which app-server it is loaded, and the requests about its turns. */
+export class ThreadHandle {
+  readonly #document: LiveDocument;
+  readonly #options: ThreadOptions;
+  #loadedIn: Backend | undefined;
+  /** What a new thread must be told before the next query. */
+  #preface: readonly string[] = [];
+
+  constructor(document: LiveDocument, options: ThreadOptions) {
+    this.#document = document;
+    this.#options = options;
+  }
+
+  /** Codex's id of it; undefined until the first turn. */
+  get id(): string | undefined {
+    return this.#document.meta.thread;
+  }
+
+  /**
+   * Starts what does not run and loads the thread; one that does not exist yet is made. Errors: as
+   * starting and resuming.
+   */
+  async load(
+    signal: AbortSignal,
+    onProgress: (what: string) => void,
+  ): Promise<Result<LoadedThread, Failure>> {
+    const { settings, root } = this.#options;
+    const backend = await this.#options.backend(signal, onProgress);
+    if (!backend.ok) return backend;
+    if (signal.aborted) return err(STOPPED);
+    const { client } = backend.value;
+    const opened = await openThread({
+      client,
+      document: this.#document,
+      settings,
+      root,
+      isLoaded: this.#loadedIn === backend.value,
+      signal,
+    });
+    if (signal.aborted) return err(STOPPED);
+    if (!opened.ok) return opened;
+    this.#loadedIn = backend.value;
+    this.#preface = [...this.#preface, ...opened.value.preface];
+    return ok({ backend: backend.value, client, threadId: opened.value.threadId });
+  }
+
+  /** The app-server is gone. False if the thread was not loaded in it. */
+  unload(backend: Backend): boolean {
+    if (this.#loadedIn !== backend) return false;
+    this.#loadedIn = undefined;
+    return true;
+  }
+
+  /** Starts a turn and returns its id. Without queries Codex answers anew what it has. */
+  startTurn(loaded: LoadedThread, queries: readonly Query[]): Promise<Result<string, Failure>> {
+    return startTurn(loaded.client, {
+      threadId: loaded.threadId,
+      settings: this.#options.settings,
+      texts: [...this.#preface, ...(queries.length > 0 ? [joinQueries(queries)] : [])],
+      clientId: queries.at(-1)?.id,
+    });
+  }
+
+  /** A query is in the thread, and so is what was told before it. */
+  heard(): void {
+    this.#preface = [];
+  }
+
+  /** Gives a text to the running turn. Errors: that turn is over, or is one that cannot be steered. */
+  async steer(turnId: string, text: string, clientId: string): Promise<Result<void, Failure>> {
+    const threadId = this.id;
+    if (this.#loadedIn === undefined || threadId === undefined)
+      return err({ kind: "not_running", message: "No turn is running." });
+    const steered = await this.#loadedIn.client.request("turn/steer", {
+      threadId,
+      expectedTurnId: turnId,
+      input: [{ type: "text", text, text_elements: [] }],
+      clientUserMessageId: clientId,
+    });
+    return steered.ok ? ok() : steered;
+  }
+
+  /** Interrupts a turn and ends what it runs; whether it did shows in `turn/completed`. */
+  async interrupt(turnId: string): Promise<void> {
+    const client = this.#loadedIn?.client;
+    const threadId = this.id;
+    if (client === undefined || threadId === undefined) return;
+    const { log } = this.#options;
+    const stopped = await client.request("turn/interrupt", { threadId, turnId });
+    if (!stopped.ok) log.warn({ error: stopped.error }, "interrupting failed");
+    // Codex leaves the command running in the background; whoever stops a turn means that too.
+    const cleaned = await client.request("thread/backgroundTerminals/clean", { threadId });
+    if (!cleaned.ok) log.warn({ error: cleaned.error }, "ending commands failed");
+  }
+}
