@@ -23,6 +23,7 @@ export { type FrameError, type FrameOptions, FrameScheduler, frameMs } from "./f
 export { type ChatMeta, formatVersion, withMeta } from "./front-matter.ts";
 export type { LockError } from "./lock.ts";
 export { reduce, reduceAll } from "./reduce.ts";
+export { findSections, linesOf, type PlacedSection } from "./sections.ts";
 export { slug } from "./slug.ts";
 export { approvalBlock, type ChatState, initialState, type Usage } from "./state.ts";
 export {

@@ -1,5 +1,6 @@
 import { type ChatMeta, newFrontMatter, readFrontMatter } from "./front-matter.ts";
-import { type Blocks, noBlocks, scanLine } from "./scan.ts";
+import { noBlocks, scanLine } from "./scan.ts";
+import { findSections, linesOf, trimLines } from "./sections.ts";
 
 /** One section of a conversation, without its heading and the blank lines around it. */
 export type Section = { readonly role: "user" | "codex"; readonly text: string };
@@ -28,38 +29,17 @@ export function newTranscript(meta: ChatMeta): string {
  * a file that ends with a `## Codex` section has an empty prompt.
  */
 export function readTranscript(text: string): Transcript {
-  const lines = text
-    .replace(/^\ufeff/, "")
-    .replaceAll("\r\n", "\n")
-    .replace(/\n$/, "")
-    .split("\n");
+  const lines = linesOf(text);
   const front = readFrontMatter(lines);
-  let blocks: Blocks = noBlocks;
-  const parts: { role: Section["role"] | undefined; lines: string[] }[] = [
-    { role: undefined, lines: [] },
-  ];
-  for (const line of lines.slice(front.end)) {
-    const role = roleOf(line);
-    const scanned = scanLine(blocks, line);
-    if (role !== undefined && scanned.kind === "heading") {
-      blocks = noBlocks;
-      parts.push({ role, lines: [] });
-      continue;
-    }
-    blocks = scanned.after;
-    parts.at(-1)?.lines.push(line);
-  }
-  const sections: Section[] = [];
-  for (const part of parts) {
-    if (part.role !== undefined) sections.push({ role: part.role, text: trimLines(part.lines) });
-  }
+  const placed = findSections(lines);
+  const sections: Section[] = placed.map(({ role, text: words }) => ({ role, text: words }));
   const last = sections.at(-1);
   const prompt = last?.role === "user" ? last.text : "";
   if (last?.role === "user") sections.pop();
   return {
     meta: front.meta,
     frontMatter: front.source,
-    preamble: trimLines(parts[0]?.lines ?? []),
+    preamble: trimLines(lines.slice(front.end, placed[0]?.row ?? lines.length)),
     sections,
     prompt,
     problems: front.problems,
@@ -92,20 +72,6 @@ function withClosedFence(text: string): string {
   const { leaf, containers } = blocks;
   if (leaf.kind !== "fence" || containers.length > 0) return text;
   return `${text}\n${leaf.mark.repeat(leaf.length)}`;
-}
-
-function roleOf(line: string): Section["role"] | undefined {
-  const heading = /^## (You|Codex)[ \t]*$/.exec(line)?.[1];
-  return heading === "You" ? "user" : heading === "Codex" ? "codex" : undefined;
-}
-
-/** Joins lines without the blank ones at either end; indentation is kept. */
-function trimLines(lines: readonly string[]): string {
-  let first = 0;
-  let last = lines.length;
-  while (first < last && lines[first]?.trim() === "") first += 1;
-  while (last > first && lines[last - 1]?.trim() === "") last -= 1;
-  return lines.slice(first, last).join("\n");
 }
 
 /** Text of the conversation for a model that has not seen it; see `transcriptForModel`. */
