@@ -48,6 +48,13 @@ plug("accept-session", "accept-session")
 plug("decline", "decline")
 plug("cancel", "cancel")
 plug("retry", "retry")
+plug("fork", "fork")
+plug("revert", "revert")
+plug("compact", "compact")
+plug("review", "review")
+plug("model", "model")
+plug("plan", "plan")
+plug("terminals", "terminals")
 
 -- A conversation that a session file or `:edit` names is read by us: so no modeline in the model's
 -- words is ever obeyed, and the buffer is a chat at once.

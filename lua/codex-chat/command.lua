@@ -23,6 +23,17 @@ local function tell(method)
   end
 end
 
+--- Calls a function of one of our modules with the chat.
+---@param name string
+---@param fn string
+---@param ... any
+local function with(name, fn, ...)
+  local chat = here()
+  if chat then
+    require("codex-chat." .. name)[fn](chat, ...)
+  end
+end
+
 ---@param mode "steer"|"queue"
 local function send(mode)
   local chat = here()
@@ -107,6 +118,46 @@ local subcommands = {
   retry = {
     run = function()
       tell("turn/retry")
+    end,
+  },
+  fork = {
+    run = function()
+      with("fork", "fork")
+    end,
+  },
+  revert = {
+    run = function()
+      with("fork", "revert")
+    end,
+  },
+  compact = {
+    run = function()
+      local chat = here()
+      if chat then
+        require("codex-chat.action").run(chat, "thread/compact")
+      end
+    end,
+  },
+  review = {
+    complete = { "uncommitted", "base", "commit" },
+    run = function(_, rest)
+      with("review", "start", rest)
+    end,
+  },
+  model = {
+    run = function(_, rest)
+      with("model", "choose", rest)
+    end,
+  },
+  plan = {
+    complete = { "on", "off" },
+    run = function(_, rest)
+      with("model", "plan", rest)
+    end,
+  },
+  terminals = {
+    run = function()
+      with("terminals", "pick")
     end,
   },
   status = {

@@ -139,7 +139,11 @@ function M.send(chat, mode)
   local buf = chat.buf
   local text = M.text(chat)
   if text == "" then
-    if chat.state.phase == "failed" then
+    local row = api.nvim_win_get_cursor(0)[1] - 1
+    local fork = require("codex-chat.fork")
+    if api.nvim_get_current_buf() == buf and fork.in_sent_query(chat, row) then
+      fork.resend(chat, row)
+    elseif chat.state.phase == "failed" then
       require("codex-chat.host").notify(chat, "turn/retry", {})
     else
       vim.notify("codex-chat: type a query below the last `## You` first.")

@@ -108,6 +108,10 @@ function handlers.chat_relocate(buf, to)
   end
 end
 
+function handlers.quickfix_set(findings)
+  require("codex-chat.review").findings(findings)
+end
+
 function handlers.action_answer(id, answer)
   require("codex-chat.action").answered(id, answer)
 end

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Item } from "./item.ts";
 
 type ApprovalPolicy = "never" | "on-request" | "untrusted";
 type Text = {
@@ -6,9 +7,24 @@ type Text = {
   readonly text: string;
   readonly text_elements: readonly never[];
 };
+/** How Codex works: "plan" talks a plan over and changes nothing. */
+type CollaborationMode = {
+  readonly mode: "plan" | "default";
+  readonly settings: {
+    readonly model: string;
+    readonly reasoning_effort: string | null;
+    readonly developer_instructions: null;
+  };
+};
 type Model = { readonly model?: string };
 
-const Thread = z.object({ thread: z.object({ id: z.string() }), model: z.string() });
+const Thread = z.object({
+  thread: z.object({ id: z.string() }),
+  model: z.string(),
+  reasoningEffort: z.string().nullish().catch(null),
+  /** Paths of the instruction files in force. */
+  instructionSources: z.array(z.string()).catch([]),
+});
 const Nothing = z.unknown().transform(() => undefined);
 
 /** A request that we make: what goes with it, and the schema of what comes back. */
@@ -48,11 +64,81 @@ export const METHODS = {
       readonly excludeTurns: true;
     }
   >()(Thread),
+  /** Without an end the whole thread is copied; model and sandbox are not inherited (0.169). */
+  "thread/fork": method<
+    Model & {
+      readonly threadId: string;
+      readonly lastTurnId?: string;
+      readonly cwd: string;
+      readonly sandbox: "danger-full-access";
+      readonly approvalPolicy: ApprovalPolicy;
+      readonly excludeTurns: true;
+    }
+  >()(Thread),
+  /** Drops a turn and all after it; files stay as they are. */
+  "thread/revert": method<{ readonly threadId: string; readonly beforeTurnId: string }>()(Nothing),
+  "thread/turns/list": method<{
+    readonly threadId: string;
+    readonly cursor?: string;
+    readonly limit: number;
+    readonly sortDirection: "asc";
+    readonly itemsView: "full";
+  }>()(
+    z.object({
+      data: z.array(z.object({ id: z.string(), items: z.array(Item) })),
+      nextCursor: z.string().nullish(),
+    }),
+  ),
+  "thread/compact/start": method<{ readonly threadId: string }>()(Nothing),
+  "review/start": method<{
+    readonly threadId: string;
+    readonly target:
+      | { readonly type: "uncommittedChanges" }
+      | { readonly type: "baseBranch"; readonly branch: string }
+      | { readonly type: "commit"; readonly sha: string; readonly title: null }
+      | { readonly type: "custom"; readonly instructions: string };
+    readonly delivery: "inline";
+  }>()(z.object({ turn: z.object({ id: z.string() }) })),
+  "model/list": method<{ readonly cursor?: string }>()(
+    z.object({
+      data: z.array(
+        z.object({
+          model: z.string(),
+          displayName: z.string().catch(""),
+          description: z.string().catch(""),
+          isDefault: z.boolean().catch(false),
+          defaultReasoningEffort: z.string().catch(""),
+          supportedReasoningEfforts: z
+            .array(z.object({ reasoningEffort: z.string(), description: z.string().catch("") }))
+            .catch([]),
+        }),
+      ),
+      nextCursor: z.string().nullish(),
+    }),
+  ),
+  "thread/backgroundTerminals/list": method<{ readonly threadId: string }>()(
+    z.object({
+      data: z.array(
+        z.object({
+          itemId: z.string(),
+          processId: z.string(),
+          command: z.string(),
+          cwd: z.string().catch(""),
+        }),
+      ),
+    }),
+  ),
+  "thread/backgroundTerminals/terminate": method<{
+    readonly threadId: string;
+    readonly processId: string;
+  }>()(Nothing),
   "turn/start": method<{
     readonly threadId: string;
     readonly input: readonly Text[];
     readonly clientUserMessageId?: string;
+    readonly model?: string;
     readonly effort?: string;
+    readonly collaborationMode?: CollaborationMode;
   }>()(z.object({ turn: z.object({ id: z.string() }) })),
   "turn/steer": method<{
     readonly threadId: string;

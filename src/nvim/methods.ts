@@ -66,6 +66,8 @@ export type ChatState = {
   readonly phase: "idle" | "starting" | "running" | "waiting" | "failed";
   readonly detail?: string | undefined;
   readonly model?: string | undefined;
+  /** The effort, and "plan" in plan mode. */
+  readonly mode?: string | undefined;
   readonly sandbox?: string | undefined;
   readonly tokens?:
     | { readonly last?: number; readonly total?: number; readonly window?: number }
@@ -126,6 +128,16 @@ export type CallArgs = {
   buf_set_saved: readonly [buf: number, tick: number];
   /** Moves the buffer to a fresh conversation; without `path` Lua chooses one. `chat/open` follows. */
   chat_relocate: readonly [buf: number, to: { readonly path?: string; readonly reason?: string }];
+  /** Makes a quickfix list of a review's findings. Lines are 1-based. */
+  quickfix_set: readonly [
+    findings: readonly {
+      readonly path: string;
+      readonly line: number;
+      readonly last: number;
+      readonly title: string;
+      readonly body: string;
+    }[],
+  ];
   /** Answers `action/run`. */
   action_answer: readonly [id: number, answer: ActionAnswer];
   ui_notify: readonly [level: "info" | "warn" | "error", message: string];
@@ -153,6 +165,7 @@ export const results = {
   buf_set_name: Nothing,
   buf_set_saved: Nothing,
   chat_relocate: Nothing,
+  quickfix_set: Nothing,
   action_answer: Nothing,
   ui_notify: Nothing,
   buf_reload: Nothing,

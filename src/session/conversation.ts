@@ -9,12 +9,18 @@ import type { EgressEvent, TurnPass } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Approvals } from "./approvals.ts";
 import type { Backend } from "./backend.ts";
-import { type Failure, STOPPED } from "./failure.ts";
+import { BUSY, type Failure, STOPPED } from "./failure.ts";
+import { type Finding, findingsOf } from "./findings.ts";
 import type { LiveDocument } from "./live-document.ts";
 import { Outbox } from "./outbox.ts";
 import { GVISOR } from "./prepare.ts";
 import { deliveryOf, type Query, type Round } from "./round.ts";
-import { type LoadedThread, ThreadHandle, type ThreadOptions } from "./thread-handle.ts";
+import {
+  type Choice,
+  type LoadedThread,
+  ThreadHandle,
+  type ThreadOptions,
+} from "./thread-handle.ts";
 
 /** How long Codex may take to end an interrupted turn before everything is started anew. */
 const INTERRUPT_MS = 10_000;
@@ -23,10 +29,15 @@ const INTERRUPT_MS = 10_000;
 export type ConversationHost = ThreadOptions & {
   /** Ends the backend because it no longer answers; its conversations hear of it. */
   readonly abandonBackend: (failure: Failure) => void;
+  /** A review has ended with these findings. */
+  readonly reviewed: (findings: readonly Finding[]) => void;
   /** Something in the project may have changed on disk. */
   readonly filesChanged: () => void;
   readonly emit: (event: "TurnStarted" | "TurnEnded" | "ApprovalRequested", data: object) => void;
 };
+
+/** Begins a turn and gives its id, where the answer tells it. */
+export type StartTurn = (loaded: LoadedThread) => Promise<Result<string | undefined, Failure>>;
 
 /** How a round ended, for those who wait for it. */
 export type RoundEnd = {
@@ -38,7 +49,7 @@ export type RoundEnd = {
 export class Conversation {
   readonly document: LiveDocument;
   readonly thread: ThreadHandle;
-  readonly #host: ConversationHost;
+  readonly host: ConversationHost;
   readonly #approvals: Approvals;
   #round: Round = { phase: "idle" };
   readonly #outbox = new Outbox();
@@ -51,13 +62,28 @@ export class Conversation {
 
   constructor(document: LiveDocument, host: ConversationHost) {
     this.document = document;
-    this.#host = host;
+    this.host = host;
     this.thread = new ThreadHandle(document, host);
     this.#approvals = new Approvals(document, (asked) => host.emit("ApprovalRequested", asked));
   }
 
   get threadId(): string | undefined {
     return this.thread.id;
+  }
+
+  /** The query of a failed turn is gone: there is nothing to send again. */
+  forgetFailed(): void {
+    this.#canResample = false;
+  }
+
+  /** Takes over what the user chose, from the next turn on. */
+  choose(choice: Choice): void {
+    this.thread.choice = choice;
+    const { model, effort } = this.thread;
+    if (model !== undefined) this.document.setMeta({ model });
+    this.document.setShown({
+      mode: [effort, choice.plan ? "plan" : undefined].filter((it) => it !== undefined).join(" "),
+    });
   }
 
   get isBusy(): boolean {
@@ -68,7 +94,7 @@ export class Conversation {
   send(query: Query, mode: "steer" | "queue"): void {
     switch (deliveryOf(this.#round, mode)) {
       case "start":
-        this.#run([...this.#outbox.takeHeld(), query]);
+        this.#send([...this.#outbox.takeHeld(), query]);
         break;
       case "steer":
         void this.#steer(query);
@@ -83,7 +109,7 @@ export class Conversation {
   retry(): void {
     if (this.isBusy) return;
     const held = this.#outbox.takeHeld();
-    if (held.length > 0 || this.#canResample) this.#run(held);
+    if (held.length > 0 || this.#canResample) this.#send(held);
     else this.document.notify("info", "There is nothing to send again.");
   }
 
@@ -94,7 +120,7 @@ export class Conversation {
     if (round.phase !== "running") return;
     this.#round = { phase: "stopping", turnId: round.turnId };
     this.#interruptTimer = setTimeout(() => {
-      this.#host.abandonBackend({
+      this.host.abandonBackend({
         kind: "interrupt",
         message: `Codex did not stop within ${INTERRUPT_MS / 1000} s, so it was ended.`,
         mend: "Send again: everything is started anew.",
@@ -129,8 +155,10 @@ export class Conversation {
       case "item/completed":
         if (notification.params.item.type === "userMessage")
           this.#heard(notification.params.item.clientId ?? undefined);
+        if (notification.params.item.type === "exitedReviewMode")
+          this.host.reviewed(findingsOf(notification.params.item.review, this.host.root));
         if (["commandExecution", "fileChange"].includes(notification.params.item.type))
-          this.#host.filesChanged();
+          this.host.filesChanged();
         break;
       case "turn/completed": {
         const { status, error } = notification.params.turn;
@@ -187,20 +215,41 @@ export class Conversation {
     this.#showState();
   }
 
-  #run(queries: readonly Query[]): void {
-    const abort = new AbortController();
-    this.#round = { phase: "starting", abort };
+  /** Starts a turn with these queries; with none, Codex answers anew what it has. */
+  #send(queries: readonly Query[]): void {
     if (this.threadId === undefined && queries[0] !== undefined)
       void this.document.nameAfter(queries[0].text);
     for (const { id, text } of queries)
       this.document.apply({ type: "sent", id, mode: "start", text });
+    this.#run(async (loaded) => {
+      this.#outbox.give(queries);
+      const turn = await this.thread.startTurn(loaded, queries);
+      if (turn.ok) this.#canResample = true;
+      else this.#outbox.settle(queries.at(-1)?.id);
+      return turn;
+    }, queries);
+  }
+
+  /**
+   * Has a round that begins with another request than a query: its turn is told by the answer, or by
+   * `turn/started`. Errors: `busy` while one runs.
+   */
+  runRequest(start: StartTurn): Result<void, Failure> {
+    if (this.isBusy) return err(BUSY);
+    this.#run(start, []);
+    return ok();
+  }
+
+  #run(start: StartTurn, queries: readonly Query[]): void {
+    const abort = new AbortController();
+    this.#round = { phase: "starting", abort };
     this.document.setState({ phase: "starting" });
-    void this.#begin(queries, abort.signal).then((begun) => {
+    void this.#begin(start, abort.signal).then((begun) => {
       if (!begun.ok) this.#fail(begun.error, queries);
     });
   }
 
-  /** Asks something of the thread outside of a round. Errors: as starting and resuming, or those of `use`. */
+  /** Asks something of the thread outside of a round. Errors: as loading, or those of `use`. */
   async withThread<T>(
     use: (thread: LoadedThread) => Promise<Result<T, Failure>>,
   ): Promise<Result<T, Failure>> {
@@ -211,7 +260,7 @@ export class Conversation {
     return loaded.ok ? use(loaded.value) : loaded;
   }
 
-  async #begin(queries: readonly Query[], signal: AbortSignal): Promise<Result<void, Failure>> {
+  async #begin(start: StartTurn, signal: AbortSignal): Promise<Result<void, Failure>> {
     const loaded = await this.thread.load(signal, (detail) =>
       this.document.setState({ phase: "starting", detail }),
     );
@@ -221,15 +270,10 @@ export class Conversation {
     if (sandboxLabel !== GVISOR)
       this.document.apply({ type: "note", text: `This turn runs in ${sandboxLabel}.` });
     this.#pass = egress.beginTurn();
-    this.#outbox.give(queries);
     // Not ended by the signal: Codex may have the turn already, and it is then interrupted.
-    const turn = await this.thread.startTurn(loaded.value, queries);
-    if (!turn.ok) {
-      this.#outbox.settle(queries.at(-1)?.id);
-      return turn;
-    }
-    this.#canResample = true;
-    this.#started(turn.value);
+    const turn = await start(loaded.value);
+    if (!turn.ok) return turn;
+    if (turn.value !== undefined) this.#started(turn.value);
     return ok();
   }
 
@@ -242,7 +286,7 @@ export class Conversation {
     const stopped = this.#round.abort.signal.aborted;
     this.#round = { phase: "running", turnId };
     this.document.setState({ phase: "running" });
-    this.#host.emit("TurnStarted", { turnId });
+    this.host.emit("TurnStarted", { turnId });
     if (stopped) this.interrupt();
     // Typed while the sandbox was starting: meant for this very turn.
     for (const query of this.#outbox.takeWaiting()) void this.#steer(query);
@@ -263,8 +307,8 @@ export class Conversation {
     // The end of the turn, where it came first, has taken the query over.
     if (!this.#outbox.settle(query.id)) return;
     // The turn ended meanwhile, or is one that cannot be steered.
-    this.#host.log.info({ error: steered.error }, "steering was refused");
-    if (this.#round.phase === "idle") this.#run([...this.#outbox.takeHeld(), query]);
+    this.host.log.info({ error: steered.error }, "steering was refused");
+    if (this.#round.phase === "idle") this.#send([...this.#outbox.takeHeld(), query]);
     else this.#wait(query);
   }
 
@@ -281,7 +325,7 @@ export class Conversation {
       this.#ended({ status: "interrupted" });
       return;
     }
-    this.#host.log.error({ failure }, "the turn failed");
+    this.host.log.error({ failure }, "the turn failed");
     const { message, mend } = failure;
     this.document.apply({ type: "turn_failed", message, ...(mend === undefined ? {} : { mend }) });
     this.#ended({ status: "failed", failure });
@@ -298,9 +342,9 @@ export class Conversation {
     const next = [...this.#outbox.takeUnheard(), ...this.#outbox.takeWaiting()];
     if (end.status !== "completed") this.#hold(next);
     this.#showState(end);
-    this.#host.filesChanged();
-    void this.document.settled().then(() => this.#host.emit("TurnEnded", end));
-    if (end.status === "completed" && next.length > 0) this.#run(next);
+    this.host.filesChanged();
+    void this.document.settled().then(() => this.host.emit("TurnEnded", end));
+    if (end.status === "completed" && next.length > 0) this.#send(next);
   }
 
   /** Keeps queries back after a turn that did not complete, and says so where they stand. */

@@ -15,6 +15,13 @@ export type Failure = {
 /** The failure of a wait that the user ended. */
 export const STOPPED: Failure = { kind: "stopped", message: "Stopped." };
 
+/** The failure of what cannot be done while a turn runs. */
+export const BUSY: Failure = {
+  kind: "busy",
+  message: "A turn is running.",
+  mend: "Wait for its end, or stop it with :CodexChat stop.",
+};
+
 /** One line for logs and command-line output. */
 export function failureLine(failure: Failure): string {
   return failure.mend === undefined ? failure.message : `${failure.message} ${failure.mend}`;

@@ -1,4 +1,4 @@
-import { access, rm } from "node:fs/promises";
+import { access, mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import {
   approvalBlock,
@@ -18,6 +18,7 @@ import type { Approval, Decision } from "../codex/index.ts";
 import type { Log } from "../log.ts";
 import type { ChatState, Editor } from "../nvim/index.ts";
 import { err, ok, type Result } from "../result.ts";
+import { type Failure, failureOf } from "./failure.ts";
 import { Mirror } from "./mirror.ts";
 
 /** What a document is opened on. */
@@ -36,7 +37,14 @@ export type OpenError = { readonly kind: "locked" | "failed"; readonly message: 
 
 type Phase = ChatState["phase"];
 /** What the winbar shows. */
-type Shown = { phase: Phase; detail?: string; model?: string; sandbox?: string; note?: string };
+type Shown = {
+  phase: Phase;
+  detail?: string;
+  model?: string;
+  mode?: string;
+  sandbox?: string;
+  note?: string;
+};
 
 /**
  * A conversation's document: the buffer in the editor, the reducer's state of it, and the file.
@@ -151,7 +159,11 @@ export class LiveDocument {
   }
 
   /** Adds to what is shown, whatever the phase. */
-  setShown(shown: { readonly sandbox?: string; readonly note?: string }): void {
+  setShown(shown: {
+    readonly sandbox?: string;
+    readonly note?: string;
+    readonly mode?: string;
+  }): void {
     Object.assign(this.#shown, shown);
     this.#show();
   }
@@ -217,6 +229,20 @@ export class LiveDocument {
   /** Writes the file now. */
   async save(): Promise<void> {
     await this.#store?.flush();
+  }
+
+  /** Writes the text as it is now to a file beside the conversations, and gives its path. */
+  async keepCopy(): Promise<Result<string, Failure>> {
+    const dir = join(dirname(this.#path), "copies");
+    try {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      const path = await freePath(dir, basename(this.#path, ".md"));
+      if (path === undefined) throw new Error("there are too many copies");
+      await writeFile(path, this.text(), { mode: 0o600, flag: "wx" });
+      return ok(path);
+    } catch (thrown) {
+      return err(failureOf("copy", "No copy of the conversation could be kept", thrown));
+    }
   }
 
   /**

@@ -6,13 +6,21 @@ import { type Failure, STOPPED } from "./failure.ts";
 import type { LiveDocument } from "./live-document.ts";
 import { joinQueries, type Query } from "./round.ts";
 import type { Settings } from "./settings.ts";
-import { openThread, startTurn } from "./thread.ts";
+import { openThread, type ThreadFacts } from "./thread.ts";
 
 /** A thread that a running app-server has loaded. */
 export type LoadedThread = {
   readonly backend: Backend;
   readonly client: CodexClient;
   readonly threadId: string;
+};
+
+/** What a user chooses for one conversation. */
+export type Choice = {
+  readonly model?: string;
+  readonly effort?: string;
+  /** Whether Codex talks a plan over instead of working. */
+  readonly plan: boolean;
 };
 
 /** What a thread is loaded with. */
@@ -33,6 +41,11 @@ export class ThreadHandle {
   #loadedIn: Backend | undefined;
   /** What a new thread must be told before the next query. */
   #preface: readonly string[] = [];
+  #facts: ThreadFacts | undefined;
+  /** What the user chose for this conversation, from the next turn on. */
+  choice: Choice = { plan: false };
+  /** Whether Codex may work in another mode than the one chosen. */
+  #isModeOpen = false;
 
   constructor(document: LiveDocument, options: ThreadOptions) {
     this.#document = document;
@@ -57,6 +70,7 @@ export class ThreadHandle {
     if (!backend.ok) return backend;
     if (signal.aborted) return err(STOPPED);
     const { client } = backend.value;
+    const isNew = this.id === undefined;
     const opened = await openThread({
       client,
       document: this.#document,
@@ -69,6 +83,11 @@ export class ThreadHandle {
     if (!opened.ok) return opened;
     this.#loadedIn = backend.value;
     this.#preface = [...this.#preface, ...opened.value.preface];
+    if (opened.value.facts !== undefined) {
+      this.#facts = opened.value.facts;
+      // A thread that is resumed has kept its mode, and does not tell it.
+      this.#isModeOpen = !isNew;
+    }
     return ok({ backend: backend.value, client, threadId: opened.value.threadId });
   }
 
@@ -80,13 +99,45 @@ export class ThreadHandle {
   }
 
   /** Starts a turn and returns its id. Without queries Codex answers anew what it has. */
-  startTurn(loaded: LoadedThread, queries: readonly Query[]): Promise<Result<string, Failure>> {
-    return startTurn(loaded.client, {
-      threadId: loaded.threadId,
-      settings: this.#options.settings,
-      texts: [...this.#preface, ...(queries.length > 0 ? [joinQueries(queries)] : [])],
-      clientId: queries.at(-1)?.id,
+  async startTurn(
+    { client, threadId }: LoadedThread,
+    queries: readonly Query[],
+  ): Promise<Result<string, Failure>> {
+    const texts = [...this.#preface, ...(queries.length > 0 ? [joinQueries(queries)] : [])];
+    const clientId = queries.at(-1)?.id;
+    const { model, effort } = this;
+    const turn = await client.request("turn/start", {
+      threadId,
+      input: texts.map((text) => ({ type: "text" as const, text, text_elements: [] })),
+      ...(clientId === undefined ? {} : { clientUserMessageId: clientId }),
+      ...(model === undefined ? {} : { model }),
+      ...(effort === undefined ? {} : { effort }),
+      ...(model !== undefined && (this.choice.plan || this.#isModeOpen)
+        ? {
+            collaborationMode: {
+              mode: this.choice.plan ? "plan" : "default",
+              settings: { model, reasoning_effort: effort ?? null, developer_instructions: null },
+            },
+          }
+        : {}),
     });
+    if (!turn.ok) return turn;
+    this.#isModeOpen = this.choice.plan;
+    return ok(turn.value.turn.id);
+  }
+
+  /** The model that the next turn is had with; undefined until Codex has told its default. */
+  get model(): string | undefined {
+    return this.choice.model ?? this.#facts?.model;
+  }
+
+  get effort(): string | undefined {
+    return this.choice.effort ?? this.#options.settings.effort ?? this.#facts?.effort;
+  }
+
+  /** What Codex told when it loaded the thread. */
+  get facts(): ThreadFacts | undefined {
+    return this.#facts;
   }
 
   /** A query is in the thread, and so is what was told before it. */

@@ -1,4 +1,4 @@
-import type { CodexClient } from "../codex/index.ts";
+import type { CodexClient, ResultOf } from "../codex/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Failure } from "./failure.ts";
 import type { LiveDocument } from "./live-document.ts";
@@ -7,8 +7,21 @@ import type { Settings } from "./settings.ts";
 /** How much of an old conversation a new thread is told; Codex takes 1,048,576 characters a turn. */
 const TRANSCRIPT_MAX_CHARS = 200_000;
 
+/** What Codex tells of a thread when it loads it. */
+export type ThreadFacts = {
+  readonly model: string;
+  readonly effort: string | undefined;
+  /** Paths of the instruction files in force. */
+  readonly instructions: readonly string[];
+};
+
 /** A thread that is loaded, and what must be said before the first query in it. */
-export type OpenedThread = { readonly threadId: string; readonly preface: readonly string[] };
+export type OpenedThread = {
+  readonly threadId: string;
+  readonly preface: readonly string[];
+  /** Absent where it was loaded already. */
+  readonly facts?: ThreadFacts;
+};
 
 type OpenOptions = {
   readonly client: CodexClient;
@@ -28,15 +41,19 @@ export async function openThread(options: OpenOptions): Promise<Result<OpenedThr
   const { document, isLoaded } = options;
   const known = document.meta.thread;
   if (known !== undefined && isLoaded) return ok({ threadId: known, preface: [] });
-  if (known === undefined) return startThread(options, []);
-  const resumed = await resumeThread(options, known);
-  if (resumed.ok) return ok({ threadId: known, preface: [] });
-  if (resumed.error.kind !== "thread_unknown") return resumed;
+  if (known !== undefined) {
+    const resumed = await resumeThread(options, known);
+    if (resumed.ok) return ok({ threadId: known, preface: [], facts: resumed.value });
+    if (resumed.error.kind !== "thread_unknown") return resumed;
+  }
   const transcript = document.toldSoFar(TRANSCRIPT_MAX_CHARS);
   if (transcript === "") return startThread(options, []);
   document.apply({
     type: "note",
-    text: "Codex no longer has this conversation in its memory. It goes on in a new thread, which is given the text above.",
+    text:
+      known === undefined
+        ? "Codex has no memory of the text above. It is given the text as it stands."
+        : "Codex no longer has this conversation in its memory. It goes on in a new thread, which is given the text above.",
   });
   return startThread(options, [transcript]);
 }
@@ -58,13 +75,13 @@ async function startThread(
   if (!started.ok) return started;
   const { thread, model } = started.value;
   document.setMeta({ thread: thread.id, model });
-  return ok({ threadId: thread.id, preface });
+  return ok({ threadId: thread.id, preface, facts: factsOf(started.value) });
 }
 
 async function resumeThread(
   { client, document, settings, root, signal }: OpenOptions,
   threadId: string,
-): Promise<Result<void, Failure>> {
+): Promise<Result<ThreadFacts, Failure>> {
   const resumed = await client.request(
     "thread/resume",
     {
@@ -80,24 +97,13 @@ async function resumeThread(
   );
   if (!resumed.ok) return err(resumed.error);
   document.setMeta({ model: resumed.value.model });
-  return ok();
+  return ok(factsOf(resumed.value));
 }
 
-/** Starts a turn and returns its id. No text at all makes Codex answer anew what it has. */
-export async function startTurn(
-  client: CodexClient,
-  options: {
-    readonly threadId: string;
-    readonly settings: Settings;
-    readonly texts: readonly string[];
-    readonly clientId: string | undefined;
-  },
-): Promise<Result<string, Failure>> {
-  const turn = await client.request("turn/start", {
-    threadId: options.threadId,
-    input: options.texts.map((text) => ({ type: "text" as const, text, text_elements: [] })),
-    ...(options.clientId === undefined ? {} : { clientUserMessageId: options.clientId }),
-    ...(options.settings.effort === undefined ? {} : { effort: options.settings.effort }),
-  });
-  return turn.ok ? ok(turn.value.turn.id) : turn;
+function factsOf(thread: ResultOf<"thread/start">): ThreadFacts {
+  return {
+    model: thread.model,
+    effort: thread.reasoningEffort ?? undefined,
+    instructions: thread.instructionSources,
+  };
 }

@@ -107,6 +107,15 @@ export class Conversation implements AsyncDisposable {
       (await this.nvim.lua<number | null>(`return require("codex-chat.host").pid()`)) ?? 0;
   }
 
+  /** Runs what shows another conversation, and goes on in that one. */
+  async adopt(open: string | (() => Promise<void>)): Promise<void> {
+    const before = this.#buf;
+    await (typeof open === "string" ? this.command(open) : open());
+    await expect.poll(() => this.nvim.buf(), WAIT).not.toBe(before);
+    this.#buf = await this.nvim.buf();
+    await expect.poll(() => this.#chat("chat.host"), WAIT).toBe("attached");
+  }
+
   /** `:CodexChat new`, in which no turn was yet. */
   async startAnew(): Promise<void> {
     await this.open("new");

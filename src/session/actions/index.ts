@@ -7,9 +7,12 @@ import { err, type Result } from "../../result.ts";
 import type { Conversation } from "../conversation.ts";
 import { type Failure, failureOf } from "../failure.ts";
 import type { Action } from "./action.ts";
+import { modelActions } from "./model.ts";
+import { roundActions } from "./rounds.ts";
+import { terminalActions } from "./terminals.ts";
 
 const ACTIONS: ReadonlyMap<string, Action> = new Map(
-  ([] as readonly Action[]).map((it) => [it.name, it]),
+  [...roundActions, ...modelActions, ...terminalActions].map((it) => [it.name, it]),
 );
 
 /** Runs the action of this name; never throws. */

@@ -1,0 +1,107 @@
+--- Choosing the model, its effort, and plan mode.
+local M = {}
+
+local action = require("codex-chat.action")
+
+---@class (exact) codex-chat.ListedModel
+---@field model string
+---@field name string
+---@field description string
+---@field isCurrent boolean
+---@field effort string
+---@field efforts { effort: string, description: string }[]
+
+---@param chat codex-chat.Chat
+---@param model string
+---@param effort? string
+local function set(chat, model, effort)
+  action.run(chat, "model/set", { model = model, effort = effort }, function(_, err)
+    if err then
+      vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+      return
+    end
+    vim.notify(
+      ("codex-chat: %s%s from the next turn on."):format(
+        model,
+        effort and (" with effort " .. effort) or ""
+      )
+    )
+  end)
+end
+
+---@param chat codex-chat.Chat
+---@param model codex-chat.ListedModel
+local function pick_effort(chat, model)
+  if #model.efforts < 2 then
+    set(chat, model.model, model.efforts[1] and model.efforts[1].effort)
+    return
+  end
+  vim.ui.select(model.efforts, {
+    prompt = ("Effort of %s"):format(model.name),
+    kind = "codex-chat-effort",
+    format_item = function(effort)
+      local usual = effort.effort == model.effort and " (default)" or ""
+      return ("%s%s  %s"):format(effort.effort, usual, effort.description)
+    end,
+  }, function(effort)
+    if effort then
+      set(chat, model.model, effort.effort)
+    end
+  end)
+end
+
+--- Lets the user pick model and effort, or takes them as given: `<model> [effort]`.
+---@param chat codex-chat.Chat
+---@param words string
+function M.choose(chat, words)
+  local model, effort = words:match("^(%S+)%s*(%S*)$")
+  if model then
+    set(chat, model, effort ~= "" and effort or nil)
+    return
+  end
+  action.run(chat, "model/list", {}, function(models, err)
+    if err then
+      vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+      return
+    end
+    vim.ui.select(models, {
+      prompt = "Model",
+      kind = "codex-chat-model",
+      ---@param it codex-chat.ListedModel
+      format_item = function(it)
+        return ("%s %s  %s"):format(it.isCurrent and "●" or " ", it.name, it.description)
+      end,
+    }, function(picked)
+      if picked then
+        pick_effort(chat, picked)
+      end
+    end)
+  end)
+end
+
+--- Turns plan mode on or off: `on`, `off`, or the other one.
+---@param chat codex-chat.Chat
+---@param word string
+function M.plan(chat, word)
+  local on
+  if word == "on" then
+    on = true
+  elseif word == "off" then
+    on = false
+  elseif word ~= "" then
+    vim.notify("codex-chat: `:CodexChat plan` takes on, off, or nothing.", vim.log.levels.ERROR)
+    return
+  end
+  action.run(chat, "plan/set", { on = on }, function(now, err)
+    if err then
+      vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+      return
+    end
+    vim.notify(
+      now.on and "codex-chat: from the next turn on Codex plans, and changes nothing."
+        or "codex-chat: from the next turn on Codex works again."
+    )
+  end)
+end
+
+return M

@@ -1,0 +1,26 @@
+import { z } from "zod";
+import { ok } from "../../result.ts";
+import { type Action, action } from "./action.ts";
+
+/** Commands that go on running after their turn. */
+export const terminalActions: readonly Action[] = [
+  action("terminals/list", z.object({}), (conversation) =>
+    conversation.withThread(async ({ client, threadId }) => {
+      const listed = await client.request("thread/backgroundTerminals/list", { threadId });
+      return listed.ok
+        ? ok(
+            listed.value.data.map(({ processId, command, cwd }) => ({
+              id: processId,
+              command,
+              cwd,
+            })),
+          )
+        : listed;
+    }),
+  ),
+  action("terminals/stop", z.object({ id: z.string() }), (conversation, { id }) =>
+    conversation.withThread(({ client, threadId }) =>
+      client.request("thread/backgroundTerminals/terminate", { threadId, processId: id }),
+    ),
+  ),
+];
