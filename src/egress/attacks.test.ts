@@ -110,7 +110,8 @@ describe("the model's port refuses", () => {
     const one = `${HEAD}content-length: 2\r\n\r\n{}`;
     const answer = await raw(link.modelPort, one.repeat(50));
     expect(reached()).toBeLessThanOrEqual(1);
-    expect(answer.match(/HTTP\/1\.1 /g)?.length).toBe(1);
+    // None, where the connection's reset overtook it.
+    expect(answer.match(/HTTP\/1\.1 /g)?.length ?? 0).toBeLessThanOrEqual(1);
   });
 
   it("a second request in HTTP/1.0, where keeping the connection is a wish", async () => {

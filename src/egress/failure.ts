@@ -7,7 +7,7 @@ export type ModelFailure = { readonly kind: ModelFailureKind; readonly message: 
 const UNREACHABLE: Readonly<Record<string, string>> = {
   ENOTFOUND: "its name is unknown; check model_url and the network",
   EAI_AGAIN: "its name cannot be resolved now; check the network",
-  ECONNREFUSED: "nothing listens there; is it running?",
+  ECONNREFUSED: "nothing listens there",
   ECONNRESET: "it broke the connection off",
   EPIPE: "it broke the connection off",
   ETIMEDOUT: "it does not answer",

@@ -99,6 +99,15 @@ export class ModelCall {
     }
     this.#out.on("response", (answer) => this.#take(answer));
     this.#out.on("error", (error) => this.#broken(error));
+    this.#out.on("upgrade", (answer, socket) => {
+      socket.destroy();
+      this.#take(answer);
+    });
+    // Node closes some requests without an error. Of one that is answered this says nothing: the
+    // answer may be whole and wait for its reader.
+    this.#out.on("close", () => {
+      if (this.#answer === undefined) this.#broken(new Error("it broke the connection off"));
+    });
     if (request.headers.expect !== undefined) response.writeContinue();
     this.#copyBody(this.#out);
   }
@@ -204,6 +213,7 @@ export class ModelCall {
 
   /** The upstream could not be reached, or broke off. */
   #broken(error: NodeJS.ErrnoException): void {
+    if (this.#isOver) return;
     const { kind, message } = connectFailure(error, this.#options.upstream.baseUrl.host);
     if (this.#answer !== undefined) this.#cut();
     else this.#fail(kind, this.#redactor.text(message), 502);

@@ -10,7 +10,7 @@ import {
 } from "node:http";
 import { type AddressInfo, connect, type Server } from "node:net";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import {
   type AuthorizationHeader,
   createEgress,
@@ -153,7 +153,8 @@ export async function raw(port: number, bytes: string | Buffer): Promise<string>
   });
   socket.on("error", () => {});
   socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
-  await once(socket, "close");
+  // Not `once`, which rejects on an error: a refusal may well be a reset.
+  await new Promise((resolve) => socket.once("close", resolve));
   return answer;
 }
 
@@ -173,3 +174,15 @@ export const sayHello: Handler = (incoming, response) => {
   incoming.resume();
   incoming.on("end", () => response.end("hello"));
 };
+
+/** Waits until a number stays the same over some polls: what fills up is full. */
+export async function settled(value: () => number): Promise<void> {
+  let last = Number.NaN;
+  let same = 0;
+  const looks = () => {
+    same = value() === last ? same + 1 : 0;
+    last = value();
+    return same;
+  };
+  await expect.poll(looks, { interval: 20, timeout: 20_000 }).toBeGreaterThan(10);
+}

@@ -1,0 +1,163 @@
+import { readFileSync } from "node:fs";
+import type { IncomingHttpHeaders } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it, vi } from "vitest";
+import {
+  call,
+  type Handler,
+  KEY,
+  listen,
+  sayHello,
+  setUpEgress,
+} from "../../test/support/egress.ts";
+import { err, ok } from "../result.ts";
+
+/** An authority and a server's certificate that were made for this test and are trusted by nobody. */
+const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
+
+describe("TLS", () => {
+  async function listenTls() {
+    const server = createTlsServer(
+      { key: readFileSync(fixture("server.key")), cert: readFileSync(fixture("server.pem")) },
+      sayHello,
+    );
+    return listen(server);
+  }
+
+  it("is refused where the authority is not trusted, and says how to trust it", async () => {
+    const baseUrl = new URL(`https://127.0.0.1:${await listenTls()}/v1`);
+    const { link, events } = await setUpEgress(sayHello, { baseUrl });
+    const answer = await call(link.modelPort);
+    expect(answer.status).toBe(502);
+    expect(answer.body).toContain("NODE_EXTRA_CA_CERTS");
+    expect(events.at(-1)).toMatchObject({ type: "model_failed", kind: "tls" });
+  });
+
+  it.each(["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"])(
+    "trusts the authority named in %s",
+    async (name) => {
+      vi.stubEnv(name, fixture("authority.pem"));
+      const baseUrl = new URL(`https://127.0.0.1:${await listenTls()}/v1`);
+      const { link } = await setUpEgress(sayHello, { baseUrl });
+      for (let n = 0; n < 2; n++)
+        expect(await call(link.modelPort)).toMatchObject({ status: 200, body: "hello" });
+    },
+  );
+
+  it("is refused where the certificate is for another name", async () => {
+    vi.stubEnv("NODE_EXTRA_CA_CERTS", fixture("authority.pem"));
+    const baseUrl = new URL(`https://localhost:${await listenTls()}/v1`);
+    const { link, events } = await setUpEgress(sayHello, { baseUrl });
+    expect((await call(link.modelPort)).status).toBe(502);
+    expect(events.at(-1)).toMatchObject({
+      kind: "tls",
+      message: expect.stringContaining("another name"),
+    });
+  });
+
+  it("ignores the switch that turns verification off", async () => {
+    vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    const baseUrl = new URL(`https://127.0.0.1:${await listenTls()}/v1`);
+    const { link } = await setUpEgress(sayHello, { baseUrl });
+    expect((await call(link.modelPort)).status).toBe(502);
+  });
+});
+
+describe("the upstream's address", () => {
+  it.each([
+    ["/v1", "/v1/responses"],
+    ["/v1/", "/v1/responses"],
+    ["/v1//", "/v1/responses"],
+    ["", "/responses"],
+    ["/", "/responses"],
+    ["/openai/deployments/x", "/openai/deployments/x/responses"],
+    ["/v1?api-version=2025-04-01", "/v1/responses?api-version=2025-04-01"],
+    ["/v1/#part", "/v1/responses"],
+  ])("with the path '%s' is called at '%s'", async (path, expected) => {
+    let seen: string | undefined;
+    const note: Handler = (incoming, response) => {
+      seen = incoming.url;
+      sayHello(incoming, response);
+    };
+    const { upstream } = await setUpEgress(note);
+    const { port } = upstream.address() as { port: number };
+    const { link } = await setUpEgress(sayHello, {
+      baseUrl: new URL(`http://127.0.0.1:${port}${path}`),
+    });
+    expect((await call(link.modelPort)).status).toBe(200);
+    expect(seen).toBe(expected);
+  });
+});
+
+describe("authorization", () => {
+  it("may be any headers, beside others that are no secret", async () => {
+    let seen: IncomingHttpHeaders = {};
+    const { link } = await setUpEgress(
+      (incoming, response) => {
+        seen = incoming.headers;
+        incoming.resume();
+        response.end(`${incoming.headers["api-key"]} ${incoming.headers["api-version"]}`);
+      },
+      {
+        authorization: async () => ok([["Api-Key", KEY]]),
+        headers: [["Api-Version", "2025-04-01"]],
+      },
+    );
+    expect((await call(link.modelPort)).body).toBe("[redacted] 2025-04-01");
+    expect(seen).toMatchObject({ "api-key": KEY, "api-version": "2025-04-01" });
+    expect(seen).not.toHaveProperty("authorization");
+  });
+
+  it("may be none", async () => {
+    let seen: IncomingHttpHeaders = {};
+    const { link } = await setUpEgress(
+      (incoming, response) => {
+        seen = incoming.headers;
+        sayHello(incoming, response);
+      },
+      { authorization: async () => ok([]) },
+    );
+    await call(link.modelPort, { headers: { authorization: "Bearer inside" } });
+    expect(seen).not.toHaveProperty("authorization");
+  });
+
+  it("is asked for before each call, and an older key stays secret", async () => {
+    let n = 0;
+    const { link } = await setUpEgress(
+      (incoming, response) => {
+        incoming.resume();
+        response.end("key-number-1 key-number-2");
+      },
+      { authorization: async () => ok([["authorization", `Bearer key-number-${++n}`]]) },
+    );
+    expect((await call(link.modelPort)).body).toBe("[redacted] key-number-2");
+    expect((await call(link.modelPort)).body).toBe("[redacted] [redacted]");
+  });
+
+  it.each<[string, () => Promise<never>]>([
+    ["throws", () => Promise.reject(new Error(KEY))],
+    ["yields what is no header", async () => ok([["authorization", `${KEY}\n`]]) as never],
+  ])("that %s ends the call, and its value is not quoted", async (_name, authorization) => {
+    const { link, events, logged } = await setUpEgress(sayHello, { authorization });
+    const answer = await call(link.modelPort);
+    expect(answer.status).toBe(502);
+    expect(events.at(-1)).toMatchObject({ type: "model_failed", kind: "authorization" });
+    expect(JSON.stringify([answer, events, logged])).not.toContain(KEY);
+  });
+
+  it("that fails ends the call with its reason", async () => {
+    const { link, events } = await setUpEgress(sayHello, {
+      authorization: async () => err({ message: "pass: the store is locked" }),
+    });
+    expect((await call(link.modelPort)).body).toContain("the store is locked");
+    expect(events).toEqual([
+      {
+        type: "model_failed",
+        id: 1,
+        kind: "authorization",
+        message: "No key for the model could be had: pass: the store is locked",
+      },
+    ]);
+  });
+});
