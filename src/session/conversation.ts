@@ -225,7 +225,7 @@ export class Conversation {
       this.#outbox.give(queries);
       const turn = await this.thread.startTurn(loaded, queries);
       if (turn.ok) this.#canResample = true;
-      else this.#outbox.settle(queries.at(-1)?.id);
+      else this.#outbox.takeBack(queries);
       return turn;
     }, queries);
   }
@@ -294,18 +294,19 @@ export class Conversation {
 
   /** The query is in the thread, and with it what came before it. */
   #heard(clientId: string | undefined): void {
-    if (this.#outbox.settle(clientId)) this.thread.heard();
+    if (this.#outbox.heard(clientId)) this.thread.heard();
   }
 
   async #steer(query: Query): Promise<void> {
-    this.#outbox.give([query]);
+    const given = [query];
+    this.#outbox.give(given);
     const steered = await this.#steerText(query.text, query.id);
     if (steered.ok) {
       this.document.apply({ type: "sent", id: query.id, mode: "steer", text: query.text });
       return;
     }
     // The end of the turn, where it came first, has taken the query over.
-    if (!this.#outbox.settle(query.id)) return;
+    if (!this.#outbox.takeBack(given)) return;
     // The turn ended meanwhile, or is one that cannot be steered.
     this.host.log.info({ error: steered.error }, "steering was refused");
     if (this.#round.phase === "idle") this.#send([...this.#outbox.takeHeld(), query]);

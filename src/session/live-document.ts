@@ -63,6 +63,8 @@ export class LiveDocument {
   readonly #frames: FrameScheduler;
   readonly #mirror: Mirror;
   #store: TranscriptStore | undefined;
+  /** Whether it was opened with answers in it. */
+  readonly hadAnswers: boolean;
 
   private constructor(options: LiveDocumentOptions, mirror: Mirror) {
     const { editor, buf, root, log } = options;
@@ -71,7 +73,8 @@ export class LiveDocument {
     this.#editor = editor;
     this.#log = log;
     this.#mirror = mirror;
-    const { meta, problems } = readTranscript(mirror.text());
+    const { meta, problems, sections } = readTranscript(mirror.text());
+    this.hadAnswers = sections.some((it) => it.role === "codex" && it.text !== "");
     this.#meta = meta;
     if (problems.length > 0) log.warn({ problems, path: options.path }, "odd front matter");
     this.#state = initialState({

@@ -37,9 +37,19 @@ export class Outbox {
     if (last !== undefined) this.#unheard.set(last.id, queries);
   }
 
-  /** Codex has put the query of this id into its thread; or refused it. False if it was not there. */
-  settle(id: string | undefined): boolean {
+  /** Codex has put the query of this id into its thread. False if none waits for that. */
+  heard(id: string | undefined): boolean {
     return id !== undefined && this.#unheard.delete(id);
+  }
+
+  /**
+   * Codex has refused what was given. False if it has been taken since, and perhaps given again: it
+   * is then somebody else's to send.
+   */
+  takeBack(queries: readonly Query[]): boolean {
+    const last = queries.at(-1);
+    if (last === undefined || this.#unheard.get(last.id) !== queries) return false;
+    return this.#unheard.delete(last.id);
   }
 
   takeUnheard(): Query[] {

@@ -46,7 +46,9 @@ export async function openThread(options: OpenOptions): Promise<Result<OpenedThr
     if (resumed.ok) return ok({ threadId: known, preface: [], facts: resumed.value });
     if (resumed.error.kind !== "thread_unknown") return resumed;
   }
-  const transcript = document.toldSoFar(TRANSCRIPT_MAX_CHARS);
+  // Without a thread and without answers, all above is queries that are still to be sent.
+  const isNews = known === undefined && !document.hadAnswers;
+  const transcript = isNews ? "" : document.toldSoFar(TRANSCRIPT_MAX_CHARS);
   if (transcript === "") return startThread(options, []);
   document.apply({
     type: "note",

@@ -1,0 +1,51 @@
+import { describe, expect, it } from "vitest";
+import { Outbox } from "./outbox.ts";
+
+const query = (id: string) => ({ id, text: `text of ${id}` });
+
+describe("a query on its way", () => {
+  it("is taken over by the turn's end, and then not taken back by a late refusal", () => {
+    const outbox = new Outbox();
+    const steered = [query("a")];
+    outbox.give(steered);
+    expect(outbox.takeUnheard()).toEqual(steered);
+    expect(outbox.takeBack(steered)).toBe(false);
+  });
+
+  it("is not taken back from the next turn that it was given to", () => {
+    const outbox = new Outbox();
+    const steered = [query("a")];
+    outbox.give(steered);
+    outbox.give(outbox.takeUnheard());
+    expect(outbox.takeBack(steered)).toBe(false);
+    expect(outbox.takeUnheard()).toEqual([query("a")]);
+  });
+
+  it("is taken back by whoever gave it", () => {
+    const outbox = new Outbox();
+    const steered = [query("a")];
+    outbox.give(steered);
+    expect(outbox.takeBack(steered)).toBe(true);
+    expect(outbox.takeUnheard()).toEqual([]);
+  });
+
+  it("is Codex's once it was heard, with those that were sent together with it", () => {
+    const outbox = new Outbox();
+    outbox.give([query("a"), query("b")]);
+    outbox.give([query("c")]);
+    expect(outbox.heard("b")).toBe(true);
+    expect(outbox.heard("b")).toBe(false);
+    expect(outbox.heard(undefined)).toBe(false);
+    expect(outbox.takeUnheard()).toEqual([query("c")]);
+  });
+
+  it("waits or is held in the order of typing", () => {
+    const outbox = new Outbox();
+    outbox.wait(query("a"));
+    outbox.hold([query("b"), query("c")]);
+    outbox.wait(query("d"));
+    expect(outbox.takeWaiting().map((it) => it.id)).toEqual(["a", "d"]);
+    expect(outbox.takeHeld().map((it) => it.id)).toEqual(["b", "c"]);
+    expect(outbox.takeWaiting()).toEqual([]);
+  });
+});
