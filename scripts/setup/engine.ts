@@ -128,7 +128,10 @@ async function joinKeeper(
   } catch {
     return undefined;
   }
-  for await (const line of createInterface({ input: socket })) {
+  const lines = createInterface({ input: socket });
+  // It hands on the socket's errors, also when a keeper is killed long after its answer.
+  lines.on("error", () => {});
+  for await (const line of lines) {
     // The interface lets go of the socket after its first line; open, it is the lease.
     socket.resume();
     return { socket, answer: JSON.parse(line) as KeeperAnswer };
