@@ -24,6 +24,7 @@ vim.api.nvim_create_user_command("CodexChat", function(args)
 end, {
   nargs = "*",
   range = true,
+  bang = true,
   bar = false,
   desc = "Chat with Codex; see :help :CodexChat",
   complete = function(lead, line, pos)
@@ -55,6 +56,7 @@ plug("review", "review")
 plug("model", "model")
 plug("plan", "plan")
 plug("terminals", "terminals")
+plug("threads", "threads")
 
 -- A conversation that a session file or `:edit` names is read by us: so no modeline in the model's
 -- words is ever obeyed, and the buffer is a chat at once.

@@ -5,6 +5,7 @@ local M = {}
 ---@field run fun(args: vim.api.keyset.create_user_command.command_args, rest: string)
 ---@field complete? string[]
 ---@field range? boolean
+---@field bang? boolean whether `!` means: of all projects
 
 ---@return codex-chat.Chat?
 local function here()
@@ -160,6 +161,34 @@ local subcommands = {
       with("terminals", "pick")
     end,
   },
+  threads = {
+    complete = { "open", "rename", "archive", "delete", "archived" },
+    bang = true,
+    run = function(args, rest)
+      require("codex-chat.threads").pick(rest, args.bang)
+    end,
+  },
+  search = {
+    bang = true,
+    run = function(args, rest)
+      require("codex-chat.threads").search(rest, args.bang)
+    end,
+  },
+  rename = {
+    run = function(_, rest)
+      require("codex-chat.threads").current("rename", rest)
+    end,
+  },
+  archive = {
+    run = function()
+      require("codex-chat.threads").current("archive", "")
+    end,
+  },
+  delete = {
+    run = function()
+      require("codex-chat.threads").current("delete", "")
+    end,
+  },
   status = {
     run = function()
       local chats = require("codex-chat.registry").all()
@@ -225,6 +254,13 @@ function M.run(args)
     )
     return
   end
+  if args.bang and not subcommand.bang then
+    vim.notify(
+      ("codex-chat: `:CodexChat! %s` means nothing; leave the ! out."):format(name),
+      vim.log.levels.ERROR
+    )
+    return
+  end
   subcommand.run(args, rest)
 end
 
@@ -253,7 +289,7 @@ function M.plug(action)
     end
     return
   end
-  local empty = { range = 0, args = "", line1 = 0, line2 = 0 }
+  local empty = { range = 0, bang = false, args = "", line1 = 0, line2 = 0 }
   subcommands[action].run(empty --[[@as any]], "")
 end
 

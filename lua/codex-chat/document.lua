@@ -2,7 +2,7 @@
 local M = {}
 
 --- The front matter's keys in the order in which they are written.
-local keys = { "thread", "project", "model", "created" }
+local keys = { "name", "thread", "project", "model", "created" }
 
 --- A YAML scalar on one line: plain where that is safe, else in double quotes.
 ---@param value string
