@@ -1,15 +1,22 @@
+/** What is kept of the buffer between lines; a longer line's memory is given back with it. */
+const KEPT_BYTES = 64 * 1024;
+
 /**
  * Cuts a byte stream into lines of text, however it was split on its way.
  *
- * SECURITY: any program inside the sandbox can write to this stream. A line over the bound is
- * dropped up to its end, so that it costs memory once and the lines after it still count.
+ * SECURITY: any program inside the sandbox can write to this stream, a byte at a time if it likes.
+ * Parts of a line are copied together instead of being kept as chunks, whose own size would be many
+ * times a byte's. A line over the bound is dropped up to its end, so that it costs memory once and
+ * the lines after it still count.
  */
 export class LineDecoder {
   readonly #maxBytes: number;
-  #chunks: Buffer[] = [];
+  #buffer: Buffer = Buffer.alloc(0);
+  /** How much of the buffer is the line's begin. */
   #bytes = 0;
   #skipping = false;
 
+  /** `maxBytes` bounds one line without its end. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
@@ -19,8 +26,7 @@ export class LineDecoder {
     const lines: (string | null)[] = [];
     let start = 0;
     for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
-      this.#add(chunk.subarray(start, end));
-      lines.push(this.#take());
+      lines.push(this.#take(chunk.subarray(start, end)));
       start = end + 1;
     }
     this.#add(chunk.subarray(start));
@@ -29,18 +35,33 @@ export class LineDecoder {
 
   #add(part: Buffer): void {
     if (this.#skipping || part.length === 0) return;
-    this.#bytes += part.length;
-    if (this.#bytes > this.#maxBytes) {
+    const bytes = this.#bytes + part.length;
+    if (bytes > this.#maxBytes) {
       this.#skipping = true;
-      this.#chunks = [];
-    } else this.#chunks.push(part);
+      this.#buffer = Buffer.alloc(0);
+      return;
+    }
+    if (bytes > this.#buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.min(this.#maxBytes, Math.max(1024, 2 * bytes)));
+      this.#buffer.copy(grown, 0, 0, this.#bytes);
+      this.#buffer = grown;
+    }
+    part.copy(this.#buffer, this.#bytes);
+    this.#bytes = bytes;
   }
 
-  #take(): string | null {
-    const line = this.#skipping ? null : Buffer.concat(this.#chunks).toString("utf8");
-    this.#chunks = [];
+  #take(last: Buffer): string | null {
+    const line = this.#whole(last);
     this.#bytes = 0;
     this.#skipping = false;
+    if (this.#buffer.length > KEPT_BYTES) this.#buffer = Buffer.alloc(0);
     return line?.endsWith("\r") ? line.slice(0, -1) : line;
+  }
+
+  #whole(last: Buffer): string | null {
+    if (this.#bytes === 0 && !this.#skipping)
+      return last.length > this.#maxBytes ? null : last.toString("utf8");
+    this.#add(last);
+    return this.#skipping ? null : this.#buffer.toString("utf8", 0, this.#bytes);
   }
 }
