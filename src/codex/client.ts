@@ -2,11 +2,19 @@ import type { Readable, Writable } from "node:stream";
 import { z } from "zod";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
-import { type Approval, type Decision, decisionResult, parseRequest } from "./approval.ts";
-import { type CodexError, refusal } from "./error.ts";
+import {
+  type Approval,
+  approvalId,
+  type Decision,
+  decisionResult,
+  parseRequest,
+} from "./approval.ts";
+import { type CodexError, shortened } from "./error.ts";
 import { LineDecoder } from "./lines.ts";
+import { type Message, parseMessage } from "./message.ts";
 import { METHODS, type MethodName, type ParamsOf, type ResultOf } from "./method.ts";
 import { parseNotification, type ServerNotification } from "./notification.ts";
+import { type RequestOptions, Requests } from "./requests.ts";
 
 /** A thread/start takes 0.4 s under gVisor; a busy machine many times that. */
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -14,21 +22,27 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const MAX_IN_FLIGHT = 32;
 /** Items with a megabyte of output exist; 64 MiB in one line does not. */
 const MAX_LINE_BYTES = 64 * 1024 ** 2;
+/** More than any turn's input; an app-server that leaves so much unread does not read at all. */
+const MAX_UNREAD_BYTES = 64 * 1024 ** 2;
+/** SECURITY: how many questions wait for the user at a time; each costs lines in the document. */
+const MAX_ASKED = 100;
+/** How much of what was not expected is logged; a program inside can send it for ever. */
+const MAX_ODDITIES = 100;
+/** JSON-RPC's code of a failure on the answering side. */
+const INTERNAL_ERROR = -32603;
 
 /** What a client is opened on. */
 export type CodexClientOptions = {
   /** SECURITY: the app-server's stdout, which any program inside the sandbox can write to. */
   readonly readable: Readable;
   readonly writable: Writable;
+  /** Not called any more once the client is closed. */
   readonly onNotification: (notification: ServerNotification) => void;
-  /** Asks the user. Must settle; the answer after the connection's end goes nowhere. */
+  /** Asks the user; the answer after the connection's end goes nowhere. */
   readonly onApproval: (threadId: string, approval: Approval) => Promise<Decision>;
   readonly log: Log;
   readonly requestTimeoutMs?: number;
 };
-
-/** How a request may end early. */
-export type RequestOptions = { readonly signal?: AbortSignal; readonly timeoutMs?: number };
 
 /** A conversation with one app-server. */
 export type CodexClient = {
@@ -37,6 +51,7 @@ export type CodexClient = {
     clientInfo: ParamsOf<"initialize">["clientInfo"],
     options?: RequestOptions,
   ) => Promise<Result<ResultOf<"initialize">, CodexError>>;
+  /** Errors: all of `CodexError`. Never rejects. */
   readonly request: <M extends MethodName>(
     method: M,
     params: ParamsOf<M>,
@@ -48,16 +63,9 @@ export type CodexClient = {
   readonly close: () => void;
 };
 
-type Waiter = { readonly settle: (answer: Result<unknown, CodexError>) => void };
-
-const Message = z.looseObject({
-  id: z.union([z.string(), z.number()]).optional(),
-  method: z.string().optional(),
-});
-const WireError = z.object({
-  code: z.number().catch(0),
-  message: z.string().catch("no reason given"),
-});
+const WireError = z
+  .object({ code: z.number().catch(0), message: z.string().catch("no reason given") })
+  .catch({ code: 0, message: "no reason given" });
 
 /** Speaks JSON lines with an app-server. */
 export function openCodexClient(options: CodexClientOptions): CodexClient {
@@ -67,10 +75,11 @@ export function openCodexClient(options: CodexClientOptions): CodexClient {
 class Client implements CodexClient {
   readonly closed: Promise<void>;
   readonly #options: CodexClientOptions;
-  readonly #waiters = new Map<number, Waiter>();
-  readonly #queue: (() => void)[] = [];
+  readonly #requests = new Requests((message) => this.#write(message), MAX_IN_FLIGHT);
   readonly #decoder = new LineDecoder(MAX_LINE_BYTES);
-  #nextId = 0;
+  /** Requests of Codex that are being answered. */
+  readonly #asked = new Set<string>();
+  #oddities = 0;
   #isClosed = false;
   #settleClosed: () => void = () => {};
 
@@ -103,15 +112,19 @@ class Client implements CodexClient {
   async request<M extends MethodName>(
     method: M,
     params: ParamsOf<M>,
-    options: RequestOptions = {},
+    { signal, timeoutMs }: RequestOptions = {},
   ): Promise<Result<ResultOf<M>, CodexError>> {
-    const answer = await this.#ask(method, params, options);
+    const answer = await this.#requests.ask(method, params, {
+      signal,
+      timeoutMs: timeoutMs ?? this.#options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+    });
     if (!answer.ok) return answer;
     const parsed = METHODS[method].result.safeParse(answer.value);
     if (parsed.success) return ok(parsed.data as ResultOf<M>);
+    const problem = shortened(z.prettifyError(parsed.error));
     return err({
       kind: "invalid_answer",
-      message: `Codex answered ${method} in an unknown form: ${z.prettifyError(parsed.error)}`,
+      message: `Codex answered ${method} in an unknown form: ${problem}`,
     });
   }
 
@@ -119,137 +132,108 @@ class Client implements CodexClient {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#options.writable.end();
-    const waiters = [...this.#waiters.values()];
-    this.#waiters.clear();
-    for (const start of this.#queue.splice(0)) start();
-    for (const waiter of waiters) waiter.settle(err(CLOSED));
+    this.#requests.close();
     this.#settleClosed();
-  }
-
-  async #ask(
-    method: string,
-    params: object,
-    { signal, timeoutMs = this.#options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS }: RequestOptions,
-  ): Promise<Result<unknown, CodexError>> {
-    if (signal?.aborted) return err(aborted(method));
-    if (this.#waiters.size >= MAX_IN_FLIGHT)
-      await new Promise<void>((resolve) => this.#queue.push(resolve));
-    if (this.#isClosed) return err(CLOSED);
-    const id = this.#nextId++;
-    return new Promise((resolve) => {
-      const settle = (answer: Result<unknown, CodexError>) => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-        this.#waiters.delete(id);
-        this.#queue.shift()?.();
-        resolve(answer);
-      };
-      const onAbort = () => settle(err(aborted(method)));
-      const timer = setTimeout(
-        () =>
-          settle(
-            err({
-              kind: "timeout",
-              message: `Codex did not answer ${method} within ${timeoutMs / 1000} s.`,
-            }),
-          ),
-        timeoutMs,
-      );
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#waiters.set(id, {
-        settle: (answer) => settle(answer.ok ? answer : err(named(method, answer.error))),
-      });
-      this.#write({ id, method, params });
-    });
   }
 
   #receive(chunk: Buffer): void {
     for (const line of this.#decoder.push(chunk)) {
-      if (line === null) this.#garbage("a line over the size limit");
+      // A handler may have closed the client: nothing is told after that.
+      if (this.#isClosed) return;
+      if (line === null) this.#odd({}, "a line over the size limit");
       else if (line.trim() !== "") this.#line(line);
     }
   }
 
   #line(line: string): void {
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch {
-      this.#garbage(line);
+    const message = parseMessage(line);
+    if (message === undefined) {
+      this.#odd({ line: line.slice(0, 200) }, "not a message of the protocol");
       return;
     }
-    const parsed = Message.safeParse(value);
-    if (!parsed.success) {
-      this.#garbage(line);
-      return;
-    }
-    const { id, method } = parsed.data;
+    const { id, method, params } = message;
+    if (method === undefined) this.#answered(message);
+    else if (id === undefined) this.#told(method, params);
+    else void this.#requested(id, method, params);
+  }
+
+  #answered({ id, error, result }: Message): void {
+    const answer = error == null ? ok(result) : err(WireError.parse(error));
+    if (!this.#requests.answered(id, answer)) this.#odd({ id }, "an answer that nobody waits for");
+  }
+
+  #told(method: string, params: unknown): void {
     try {
-      if (method === undefined) this.#answered(id, parsed.data);
-      else if (id === undefined)
-        this.#options.onNotification(parseNotification(method, parsed.data["params"]));
-      else void this.#requested(id, method, parsed.data["params"]);
+      this.#options.onNotification(parseNotification(method, params));
     } catch (error) {
       // A handler's bug must not end the conversation with Codex.
-      this.#options.log.error({ err: error, method }, "a message could not be handled");
+      this.#failed(method, error);
     }
   }
 
-  #answered(id: string | number | undefined, message: Record<string, unknown>): void {
-    const waiter = typeof id === "number" ? this.#waiters.get(id) : undefined;
-    if (waiter === undefined) {
-      // Forged, answered twice, or after its time-out.
-      this.#options.log.warn({ id }, "an answer that nobody waits for");
-      return;
-    }
-    if (!("error" in message)) {
-      waiter.settle(ok(message["result"]));
-      return;
-    }
-    const { code, message: text } = WireError.catch({ code: 0, message: "no reason given" }).parse(
-      message["error"],
-    );
-    waiter.settle(err({ kind: "refused", code, message: text }));
-  }
-
+  /** Answers a request of Codex, which would wait for ever, also where the asking fails. */
   async #requested(id: string | number, method: string, params: unknown): Promise<void> {
+    const key = approvalId(id);
+    // The one answer is for both: Codex repeats what is pending when a thread is loaded again.
+    if (this.#asked.has(key)) {
+      this.#odd({ id }, "a request that is being answered already");
+      return;
+    }
+    this.#asked.add(key);
+    try {
+      this.#write({ id, ...(await this.#answerTo(id, method, params)) });
+    } catch (error) {
+      this.#failed(method, error);
+      this.#write({ id, error: { code: INTERNAL_ERROR, message: "the editor could not answer" } });
+    } finally {
+      this.#asked.delete(key);
+    }
+  }
+
+  async #answerTo(id: string | number, method: string, params: unknown): Promise<object> {
+    if (this.#asked.size > MAX_ASKED) {
+      this.#odd({ method: shortened(method) }, "more requests than can be answered");
+      return { error: { code: INTERNAL_ERROR, message: "too many requests wait for an answer" } };
+    }
     const request = parseRequest(id, method, params, Math.floor(Date.now() / 1000));
     switch (request.type) {
-      case "approval": {
-        const decision = await this.#options.onApproval(request.threadId, request.approval);
-        this.#write({ id, result: decisionResult(decision) });
-        break;
-      }
+      case "approval":
+        return {
+          result: decisionResult(
+            await this.#options.onApproval(request.threadId, request.approval),
+          ),
+        };
       case "answered":
-        this.#options.log.info({ method }, "answered without asking");
-        this.#write({ id, result: request.result });
-        break;
+        this.#odd({ method: shortened(method) }, "answered without asking");
+        return { result: request.result };
       case "refused":
-        this.#options.log.warn({ method }, "a request of Codex was refused");
-        this.#write({ id, error: { code: request.code, message: request.message } });
-        break;
+        this.#odd({ method: shortened(method) }, "a request of Codex was refused");
+        return { error: { code: request.code, message: request.message } };
       default:
-        request satisfies never;
+        return request satisfies never;
     }
   }
 
   #write(message: object): void {
-    if (this.#isClosed || !this.#options.writable.writable) return;
-    this.#options.writable.write(`${JSON.stringify(message)}\n`);
+    const { writable, log } = this.#options;
+    if (this.#isClosed || !writable.writable) return;
+    // SECURITY: a program inside can ask without reading, so that our answers pile up here.
+    if (writable.writableLength > MAX_UNREAD_BYTES) {
+      log.error({ bytes: writable.writableLength }, "Codex does not read what it is told");
+      this.close();
+      return;
+    }
+    writable.write(`${JSON.stringify(message)}\n`);
   }
 
-  #garbage(line: string): void {
-    this.#options.log.warn({ line: line.slice(0, 200) }, "not a message of the protocol");
+  #failed(method: string, error: unknown): void {
+    this.#odd({ err: error, method: shortened(method) }, "a message could not be handled", "error");
   }
-}
 
-const CLOSED: CodexError = { kind: "closed", message: "The connection to Codex has ended." };
-
-function aborted(method: string): CodexError {
-  return { kind: "aborted", message: `${method} was stopped.` };
-}
-
-/** Names the request in an error of the wire, which does not say what it answers. */
-function named(method: string, error: CodexError): CodexError {
-  return error.kind === "refused" ? refusal(method, error.code, error.message) : error;
+  #odd(data: object, message: string, level: "warn" | "error" = "warn"): void {
+    if (this.#oddities >= MAX_ODDITIES) return;
+    this.#oddities++;
+    const isLast = this.#oddities === MAX_ODDITIES;
+    this.#options.log[level](data, isLast ? `${message}; no more of such is logged` : message);
+  }
 }

@@ -17,7 +17,8 @@ export type CodexError =
  * Tells apart what the app-server says in words only: every error of 0.169 has code -32600.
  * A thread without a turn is not on disk, which reads the same as one that was deleted.
  */
-export function refusal(method: string, code: number, message: string): CodexError {
+export function refusal(method: string, code: number, words: string): CodexError {
+  const message = shortened(words);
   if (/^(no rollout found|thread not found|thread not loaded|invalid session id)/i.test(message))
     return {
       kind: "thread_unknown",
@@ -30,4 +31,16 @@ export function refusal(method: string, code: number, message: string): CodexErr
         "Another Codex has this conversation open. End it there, or start a new one with :CodexChat new.",
     };
   return { kind: "refused", code, message: `Codex refused ${method}: ${message}` };
+}
+
+/** How much is told of a text that came from inside. */
+const MAX_CHARS = 2000;
+
+/**
+ * Cuts a text that a message of ours tells.
+ *
+ * SECURITY: it comes from inside the sandbox and may be as long as a line.
+ */
+export function shortened(text: string): string {
+  return text.length <= MAX_CHARS ? text : `${text.slice(0, MAX_CHARS)}…`;
 }

@@ -9,5 +9,5 @@ export { type AppServerOptions, appServerArgs } from "./arguments.ts";
 export { type CodexClient, openCodexClient } from "./client.ts";
 export type { CodexError } from "./error.ts";
 export type { FileUpdateChange, Item } from "./item.ts";
-export type { ParamsOf, ResultOf } from "./method.ts";
+export type { ParamsOf, ResultOf, UserInput } from "./method.ts";
 export { type ServerNotification, type TurnError, threadOf } from "./notification.ts";

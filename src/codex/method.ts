@@ -2,11 +2,10 @@ import { z } from "zod";
 import { Item } from "./item.ts";
 
 type ApprovalPolicy = "never" | "on-request" | "untrusted";
-type Text = {
-  readonly type: "text";
-  readonly text: string;
-  readonly text_elements: readonly never[];
-};
+/** Part of what a user says: text, or a picture as a data URL (0.169 takes no other). */
+export type UserInput =
+  | { readonly type: "text"; readonly text: string; readonly text_elements: readonly never[] }
+  | { readonly type: "image"; readonly url: string };
 /** How Codex works: "plan" talks a plan over and changes nothing. */
 type CollaborationMode = {
   readonly mode: "plan" | "default";
@@ -134,7 +133,7 @@ export const METHODS = {
   }>()(Nothing),
   "turn/start": method<{
     readonly threadId: string;
-    readonly input: readonly Text[];
+    readonly input: readonly UserInput[];
     readonly clientUserMessageId?: string;
     readonly model?: string;
     readonly effort?: string;
@@ -143,7 +142,7 @@ export const METHODS = {
   "turn/steer": method<{
     readonly threadId: string;
     readonly expectedTurnId: string;
-    readonly input: readonly Text[];
+    readonly input: readonly UserInput[];
     readonly clientUserMessageId?: string;
   }>()(z.object({ turnId: z.string() })),
   "turn/interrupt": method<{ readonly threadId: string; readonly turnId: string }>()(Nothing),

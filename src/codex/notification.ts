@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { shortened } from "./error.ts";
 import { Item } from "./item.ts";
 
 const Id = z.string();
@@ -90,7 +91,7 @@ export function parseNotification(method: string, params: unknown): ServerNotifi
   const known = method as keyof typeof NOTIFICATIONS;
   const parsed = NOTIFICATIONS[known].safeParse(params);
   if (parsed.success) return { method: known, params: parsed.data } as Known;
-  return { method: "invalid", name: method, problem: z.prettifyError(parsed.error) };
+  return { method: "invalid", name: method, problem: shortened(z.prettifyError(parsed.error)) };
 }
 
 /** The thread that a notification is about; undefined where it is about none, or all. */

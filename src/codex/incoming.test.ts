@@ -1,0 +1,176 @@
+import fc from "fast-check";
+import { describe, expect, it, vi } from "vitest";
+import { model, openClient, settle } from "../../test/codex/as-app-server.ts";
+import type { Decision } from "./approval.ts";
+
+describe("a request of Codex", () => {
+  const question = (id: number | string) => ({
+    id,
+    method: "item/commandExecution/requestApproval",
+    params: { threadId: "t", turnId: "u", itemId: "i", command: "ls" },
+  });
+
+  it.each([0, "0"])("is answered when its id is %j", async (id) => {
+    const { say, heard, asked } = openClient();
+    say(question(id));
+    await settle();
+    expect(heard()).toEqual([{ id, result: { decision: "accept" } }]);
+    expect(asked).toMatchObject([{ kind: "command", command: "ls" }]);
+  });
+
+  it("is answered with an error when nobody knows it", async () => {
+    const { say, heard } = openClient();
+    say({ id: 1, method: "constructor", params: {} }, { id: 2, method: "attestation/generate" });
+    await settle();
+    expect(heard()).toMatchObject([
+      { id: 1, error: { code: -32601 } },
+      { id: 2, error: { code: -32601 } },
+    ]);
+  });
+
+  it.each([
+    [
+      "throws",
+      () => {
+        throw new Error("a bug");
+      },
+    ],
+    ["rejects", () => Promise.reject(new Error("a bug"))],
+  ])("is answered with an error when asking %s", async (_, onApproval) => {
+    const { say, heard, logged } = openClient({ onApproval });
+    say(question(0));
+    await settle();
+    expect(heard()).toMatchObject([{ id: 0, error: { code: -32603 } }]);
+    expect(logged).toEqual(["error: a message could not be handled"]);
+  });
+
+  it("is asked once however often it is made, and its id can be had again", async () => {
+    let answer: (decision: Decision) => void = () => {};
+    const onApproval = vi.fn(() => new Promise<Decision>((resolve) => (answer = resolve)));
+    const { say, heard } = openClient({ onApproval });
+    say(question(0), question(0), question("0"));
+    await settle();
+    expect(onApproval).toHaveBeenCalledTimes(2);
+    answer("decline");
+    await settle();
+    expect(heard()).toEqual([{ id: "0", result: { decision: "decline" } }]);
+    say(question("0"));
+    await settle();
+    expect(onApproval).toHaveBeenCalledTimes(3);
+  });
+
+  it("is refused when a hundred wait for the user", async () => {
+    const onApproval = vi.fn(() => new Promise<Decision>(() => {}));
+    const { say, heard } = openClient({ onApproval });
+    say(...Array.from({ length: 101 }, (_, n) => question(n)));
+    await settle();
+    expect(onApproval).toHaveBeenCalledTimes(100);
+    expect(heard()).toMatchObject([{ id: 100, error: { code: -32603 } }]);
+  });
+});
+
+describe("what Codex tells", () => {
+  it("comes in order, unknown and malformed things among it", async () => {
+    const { told, say } = openClient();
+    say(
+      { method: "warning", params: { message: "1" } },
+      { method: "new/thing", params: { a: 1 } },
+      { method: "turn/started", params: "nothing" },
+      { method: "warning", params: { message: "2" }, emittedAtMs: 1 },
+    );
+    await settle();
+    expect(told.map((it) => it.method)).toEqual(["warning", "unknown", "invalid", "warning"]);
+  });
+
+  it("goes on after garbage", async () => {
+    const { told, fromCodex, say, logged } = openClient();
+    fromCodex.write('not json\n\n{"foo":1}\n[]\n42\n{"id":null}\n{"id":{},"method":"x"}\n');
+    say({ method: "warning", params: { message: "still here" } });
+    await settle();
+    expect(told).toHaveLength(1);
+    expect(logged).toHaveLength(6);
+  });
+
+  it("fills no log, however much of it is garbage", async () => {
+    const { fromCodex, logged } = openClient();
+    fromCodex.write("garbage\n".repeat(5000));
+    await settle();
+    expect(logged).toHaveLength(100);
+    expect(logged.at(-1)).toContain("no more of such is logged");
+  });
+
+  it("goes on after a handler that throws", async () => {
+    const onNotification = vi.fn(() => {
+      throw new Error("a bug");
+    });
+    const { say, client } = openClient({ onNotification });
+    const request = client.request("model/list", {});
+    say({ method: "warning", params: { message: "1" } });
+    say({ id: 0, result: model("a") });
+    expect(await request).toMatchObject({ ok: true });
+    expect(onNotification).toHaveBeenCalledOnce();
+  });
+
+  it("is the same however the stream is split", () => {
+    const message = fc.oneof(
+      fc.record({
+        method: fc.constant("warning"),
+        params: fc.record({ message: fc.string({ unit: "binary" }) }),
+      }),
+      fc.record({ method: fc.string(), params: fc.jsonValue() }),
+      fc.constant("no message"),
+    );
+    return fc.assert(
+      fc.asyncProperty(
+        fc.array(message),
+        fc.array(fc.integer({ min: 1, max: 30 })),
+        async (messages, sizes) => {
+          const all = Buffer.from(messages.map((it) => `${JSON.stringify(it)}\n`).join(""));
+          const [whole, split] = [openClient(), openClient()];
+          whole.fromCodex.write(all);
+          for (let start = 0, n = 0; start < all.length; n++) {
+            const size = sizes[n] ?? all.length;
+            split.fromCodex.write(all.subarray(start, start + size));
+            start += size;
+          }
+          await settle();
+          expect(whole.told).toHaveLength(messages.filter((it) => typeof it === "object").length);
+          expect(split.told).toEqual(whole.told);
+          for (const { client } of [whole, split]) client.close();
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe("a message with more in it than is ever sent", () => {
+  const deep = "[".repeat(5000) + "]".repeat(5000);
+  const long = `[${"1,".repeat(200_000)}1]`;
+
+  it.each([
+    ["too deep", deep],
+    ["too long", long],
+  ])("fails the request that it answers, %s", async (_, value) => {
+    const { client, fromCodex } = openClient();
+    const request = client.request("model/list", {});
+    fromCodex.write(`{"id":0,"result":{"data":${value}}}\n`);
+    expect(await request).toMatchObject({
+      ok: false,
+      error: { kind: "refused", message: expect.stringContaining("more in it") },
+    });
+  });
+
+  it("tells nothing, and is refused where it asks", async () => {
+    const { told, asked, heard, fromCodex } = openClient();
+    const params = (value: string) => `{"threadId":"t","turnId":"u","itemId":"i","plan":${value}}`;
+    fromCodex.write(`{"method":"turn/plan/updated","params":${params(long)}}\n`);
+    fromCodex.write(
+      `{"id":0,"method":"item/fileChange/requestApproval","params":${params(deep)}}\n`,
+    );
+    await settle();
+    expect(told).toMatchObject([{ method: "invalid", name: "turn/plan/updated" }]);
+    expect(asked).toEqual([]);
+    expect(heard()).toMatchObject([{ id: 0, error: { code: -32602 } }]);
+  });
+});

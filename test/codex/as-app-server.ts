@@ -1,0 +1,57 @@
+/** The test as the app-server: what the client writes can be read, and anything can be answered. */
+import { PassThrough } from "node:stream";
+import type { Approval, Decision } from "../../src/codex/approval.ts";
+import { type CodexClientOptions, openCodexClient } from "../../src/codex/client.ts";
+import type { ServerNotification } from "../../src/codex/notification.ts";
+import type { Log } from "../../src/log.ts";
+
+type Wire = { readonly id?: number | string; readonly [name: string]: unknown };
+
+/** A client of `src/codex` whose app-server is the test. */
+export function openClient(options: Partial<CodexClientOptions> = {}) {
+  const fromCodex = new PassThrough();
+  const toCodex = new PassThrough();
+  const told: ServerNotification[] = [];
+  const asked: Approval[] = [];
+  const logged: string[] = [];
+  const log: Log = {
+    debug: (_, message) => logged.push(`debug: ${message}`),
+    info: (_, message) => logged.push(`info: ${message}`),
+    warn: (_, message) => logged.push(`warn: ${message}`),
+    error: (_, message) => logged.push(`error: ${message}`),
+  };
+  const client = openCodexClient({
+    readable: fromCodex,
+    writable: toCodex,
+    onNotification: (notification) => told.push(notification),
+    onApproval: async (_, approval): Promise<Decision> => {
+      asked.push(approval);
+      return "accept";
+    },
+    log,
+    ...options,
+  });
+  return {
+    client,
+    fromCodex,
+    toCodex,
+    told,
+    asked,
+    logged,
+    /** What Codex says, one message a line. */
+    say: (...messages: readonly object[]) =>
+      fromCodex.write(messages.map((it) => `${JSON.stringify(it)}\n`).join("")),
+    /** What Codex has been told since the last time. */
+    heard: (): Wire[] =>
+      String(toCodex.read() ?? "")
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => JSON.parse(line) as Wire),
+  };
+}
+
+/** Lets everything run that only waits for its turn. */
+export const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+/** An answer to `model/list`. */
+export const model = (name: string) => ({ data: [{ model: name }] });
