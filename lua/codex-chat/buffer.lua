@@ -236,6 +236,7 @@ function M.attach(buf, project)
   take_text(chat)
   vim.bo[buf].filetype = "codexchat"
   watch(chat)
+  require("codex-chat.context.complete").attach(chat)
   require("codex-chat.host").keep_on_leave()
   require("codex-chat.keys").map(chat)
   require("codex-chat.status").set_groups()

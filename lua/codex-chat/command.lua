@@ -3,7 +3,7 @@ local M = {}
 
 ---@class (exact) codex-chat.Subcommand
 ---@field run fun(args: vim.api.keyset.create_user_command.command_args, rest: string)
----@field complete? string[]
+---@field complete? string[]|fun(): string[]
 ---@field range? boolean
 ---@field bang? boolean whether `!` means: of all projects
 
@@ -161,6 +161,23 @@ local subcommands = {
       with("terminals", "pick")
     end,
   },
+  preview = {
+    run = function(_, rest)
+      local chat = here()
+      if chat then
+        require("codex-chat.context.preview").show(chat, rest)
+      end
+    end,
+  },
+  prompt = {
+    range = true,
+    complete = function()
+      return require("codex-chat.context.templates").names()
+    end,
+    run = function(args, rest)
+      require("codex-chat.context.templates").command(args, rest)
+    end,
+  },
   threads = {
     complete = { "open", "rename", "archive", "delete", "archived" },
     bang = true,
@@ -273,6 +290,9 @@ function M.complete(lead, line, pos)
   local typed = line:sub(1, pos):match("CodexChat!?%s+(.*)$") or ""
   local name = typed:match("^(%S+)%s")
   local words = not name and names() or (subcommands[name] or {}).complete or {}
+  if type(words) == "function" then
+    words = words()
+  end
   return vim.tbl_filter(function(word)
     return vim.startswith(word, lead)
   end, words)

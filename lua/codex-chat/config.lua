@@ -17,6 +17,9 @@ local M = {}
 ---@field next_approval string|false
 ---@field prev_approval string|false
 
+---@class (exact) codex-chat.Config.Completion
+---@field auto boolean whether it comes while typing
+
 ---@class (exact) codex-chat.Config what is in force
 ---@field model? string
 ---@field effort? string
@@ -33,6 +36,9 @@ local M = {}
 ---@field root_markers string[]
 ---@field window codex-chat.Config.Window
 ---@field keys codex-chat.Config.Keys
+---@field completion codex-chat.Config.Completion
+---@field prompts? table<string, string> prompt templates by name
+---@field prompts_dir? string where markdown files with prompt templates lie
 ---@field host_cmd? string[] starts another host; for tests
 
 --- What a value must be: a type, a choice, or a table of these.
@@ -96,6 +102,9 @@ local rules = {
       prev_approval = "key",
     },
   },
+  completion = { keys = { auto = "boolean" } },
+  prompts = { map_of = "string" },
+  prompts_dir = "string",
   host_cmd = { list_of = "string" },
 }
 
@@ -120,6 +129,7 @@ local function defaults()
     node = "node",
     root_markers = { "package.json", "Cargo.toml", "go.mod", "pyproject.toml", "Makefile" },
     window = { position = "right", size = 0.45, startinsert = true },
+    completion = { auto = true },
     keys = {
       send = "<CR>",
       send_insert = "<C-s>",

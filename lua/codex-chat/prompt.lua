@@ -101,6 +101,32 @@ function M.add(chat, lines)
   require("codex-chat.status").hint(chat)
 end
 
+--- Tells the host of a query; `line` says in the document what went along.
+---@param chat codex-chat.Chat
+---@param query { id: string, text: string, mode?: "steer"|"queue", line?: string, parts: codex-chat.ContextPart[] }
+local function tell(chat, query)
+  local told = { id = query.id, text = query.text, mode = query.mode or "steer" }
+  if query.line then
+    told.shown = ("%s\n\n%s"):format(query.text, query.line)
+    told.context = vim.tbl_map(function(part)
+      return { text = part.text, image = part.image }
+    end, query.parts)
+  end
+  require("codex-chat.host").notify(chat, "turn/send", told)
+end
+
+--- What the mentions of a query stand for; nil, with a message, where one cannot be had.
+---@param chat codex-chat.Chat
+---@param text string
+---@return codex-chat.ContextPart[]?
+local function resolve(chat, text)
+  local parts, err = require("codex-chat.context.resolve").all(text, chat.root)
+  if not parts then
+    vim.notify("codex-chat: nothing was sent. " .. err .. ".", vim.log.levels.ERROR)
+  end
+  return parts
+end
+
 ---@param chat codex-chat.Chat
 ---@return string id of the next sent query's block
 local function next_id(chat)
@@ -113,22 +139,27 @@ end
 ---@param lines string[]
 ---@param mode? "steer"|"queue"
 function M.send_lines(chat, lines, mode)
+  local text = table.concat(lines, "\n")
+  local parts = resolve(chat, text)
+  if not parts then
+    return
+  end
+  local line = require("codex-chat.context.resolve").line(parts)
   local id = next_id(chat)
   blocks.machine(chat, function()
     M.repair(chat)
     local row = blocks.prompt_row(chat)
     local section = vim.list_extend({ heading, "" }, lines)
+    if line then
+      vim.list_extend(section, { "", line })
+    end
     local count = #section
     section[count + 1] = ""
     blocks.splice(chat, row, 0, section)
     blocks.set_prompt(chat, row + count + 1)
     blocks.set_range(chat, id, row, row + count, 0)
   end)
-  require("codex-chat.host").notify(
-    chat,
-    "turn/send",
-    { id = id, text = table.concat(lines, "\n"), mode = mode or "steer" }
-  )
+  tell(chat, { id = id, text = text, mode = mode, line = line, parts = parts })
 end
 
 --- Sends what stands in the prompt. The text stays where it is and becomes a block; an empty prompt
@@ -150,6 +181,14 @@ function M.send(chat, mode)
     end
     return
   end
+  if require("codex-chat.context.slash").run(chat, text) then
+    return
+  end
+  local parts = resolve(chat, text)
+  if not parts then
+    return
+  end
+  local line = require("codex-chat.context.resolve").line(parts)
   local id = next_id(chat)
   local wins = vim.tbl_filter(function(win)
     return win == api.nvim_get_current_win()
@@ -166,7 +205,12 @@ function M.send(chat, mode)
     while not api.nvim_buf_get_lines(buf, stop - 1, stop, false)[1]:find("%S") do
       stop = stop - 1
     end
-    blocks.splice(chat, stop, count - stop, { "", heading, "" })
+    local rest = { "", heading, "" }
+    if line then
+      rest = vim.list_extend({ "", line }, rest)
+    end
+    blocks.splice(chat, stop, count - stop, rest)
+    stop = line and stop + 2 or stop
     blocks.set_range(chat, id, row, stop, 0)
     blocks.set_prompt(chat, stop + 1)
   end)
@@ -175,11 +219,7 @@ function M.send(chat, mode)
     M.enter(chat, win)
   end
   require("codex-chat.status").hint(chat)
-  require("codex-chat.host").notify(
-    chat,
-    "turn/send",
-    { id = id, text = text, mode = mode or "steer" }
-  )
+  tell(chat, { id = id, text = text, mode = mode, line = line, parts = parts })
 end
 
 return M

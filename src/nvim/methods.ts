@@ -34,6 +34,17 @@ export const notifications = {
     id: z.string().min(1),
     text: z.string(),
     mode: z.enum(["steer", "queue"]).default("steer"),
+    /** What stands in the document where that is more than the text. */
+    shown: z.string().optional(),
+    /** What goes along: texts that say themselves what they are, and pictures as data URLs. */
+    context: z
+      .array(
+        z.object({
+          text: z.string().optional(),
+          image: z.string().startsWith("data:image/").optional(),
+        }),
+      )
+      .default([]),
   }),
   "turn/interrupt": z.object({ buf: Buf }),
   "turn/retry": z.object({ buf: Buf }),

@@ -134,7 +134,8 @@ export class Conversation {
     const said = reason?.trim() === "" ? undefined : reason;
     if (!this.#approvals.answer(id, decision, said) || this.#round.phase !== "running") return;
     if (this.#approvals.size === 0) this.document.setState({ phase: "running" });
-    if (decision === "decline" && said !== undefined) void this.#steerText(said, `reason:${id}`);
+    if (decision === "decline" && said !== undefined)
+      void this.#steerNow({ id: `reason:${id}`, text: said });
   }
 
   /** Asks the user; resolves with the answer, also when the turn ends unanswered. */
@@ -211,7 +212,7 @@ export class Conversation {
 
   #wait(query: Query): void {
     this.#outbox.wait(query);
-    this.document.apply({ type: "sent", id: query.id, mode: "queue", text: query.text });
+    this.document.apply({ type: "sent", id: query.id, mode: "queue", text: shownText(query) });
     this.#showState();
   }
 
@@ -219,8 +220,8 @@ export class Conversation {
   #send(queries: readonly Query[]): void {
     if (this.threadId === undefined && queries[0] !== undefined)
       void this.document.nameAfter(queries[0].text);
-    for (const { id, text } of queries)
-      this.document.apply({ type: "sent", id, mode: "start", text });
+    for (const query of queries)
+      this.document.apply({ type: "sent", id: query.id, mode: "start", text: shownText(query) });
     this.#run(async (loaded) => {
       this.#outbox.give(queries);
       const turn = await this.thread.startTurn(loaded, queries);
@@ -300,9 +301,9 @@ export class Conversation {
   async #steer(query: Query): Promise<void> {
     const given = [query];
     this.#outbox.give(given);
-    const steered = await this.#steerText(query.text, query.id);
+    const steered = await this.#steerNow(query);
     if (steered.ok) {
-      this.document.apply({ type: "sent", id: query.id, mode: "steer", text: query.text });
+      this.document.apply({ type: "sent", id: query.id, mode: "steer", text: shownText(query) });
       return;
     }
     // The end of the turn, where it came first, has taken the query over.
@@ -313,10 +314,10 @@ export class Conversation {
     else this.#wait(query);
   }
 
-  async #steerText(text: string, clientId: string): Promise<Result<void, Failure>> {
+  async #steerNow(query: Query): Promise<Result<void, Failure>> {
     if (this.#round.phase !== "running")
       return err({ kind: "not_running", message: "No turn is running." });
-    return this.thread.steer(this.#round.turnId, text, clientId);
+    return this.thread.steer(this.#round.turnId, query);
   }
 
   #fail(failure: Failure, unsent: readonly Query[]): void {
@@ -363,4 +364,8 @@ export class Conversation {
         : { phase: "idle" },
     );
   }
+}
+
+function shownText({ text, shown }: Query): string {
+  return shown ?? text;
 }

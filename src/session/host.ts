@@ -5,6 +5,7 @@ import { Conversation, type ConversationHost } from "./conversation.ts";
 import { failureLine } from "./failure.ts";
 import { LiveDocument } from "./live-document.ts";
 import { Project } from "./project.ts";
+import type { Query } from "./round.ts";
 import { Settings } from "./settings.ts";
 
 /** A notification of the editor. */
@@ -90,7 +91,7 @@ export class Host {
     }
     switch (event.method) {
       case "turn/send":
-        conversation.send({ id: event.params.id, text: event.params.text }, event.params.mode);
+        conversation.send(queryOf(event.params), event.params.mode);
         break;
       case "turn/interrupt":
         conversation.interrupt();
@@ -222,4 +223,8 @@ export class Host {
       });
     }
   }
+}
+
+function queryOf({ id, text, shown, context }: NotificationParams<"turn/send">): Query {
+  return { id, text, context, ...(shown === undefined ? {} : { shown }) };
 }

@@ -1,3 +1,5 @@
+import type { UserInput } from "../codex/index.ts";
+
 /**
  * The life of one conversation's rounds, as a value and one transition function.
  *
@@ -12,7 +14,20 @@ export type Round =
   | { readonly phase: "stopping"; readonly turnId: string };
 
 /** A query as the editor sent it. `id` is the editor's block id, which is also Codex's clientId. */
-export type Query = { readonly id: string; readonly text: string };
+export type Query = {
+  readonly id: string;
+  readonly text: string;
+  /** What stands in the document: the text, and a line about what went along. */
+  readonly shown?: string;
+  /** What the editor attached. */
+  readonly context?: readonly ContextPart[];
+};
+
+/** Something that goes along with a query: a text that says itself what it is, or a picture. */
+export type ContextPart = {
+  readonly text?: string | undefined;
+  readonly image?: string | undefined;
+};
 
 /** Queries that Codex has not accepted yet, in the order in which they were typed. */
 export type Waiting = readonly Query[];
@@ -40,7 +55,20 @@ export function deliveryOf(round: Round, mode: "steer" | "queue"): Delivery {
   }
 }
 
-/** The one text of several queries that start a turn together, a blank line between them. */
-export function joinQueries(queries: readonly Query[]): string {
-  return queries.map((query) => query.text).join("\n\n");
+/** Several queries as the inputs of one turn: their texts as one, then all that goes along. */
+export function inputsOf(queries: readonly Query[]): UserInput[] {
+  if (queries.length === 0) return [];
+  const parts = queries.flatMap((query) => query.context ?? []);
+  return [
+    textInput(queries.map((query) => query.text).join("\n\n")),
+    ...parts.flatMap(({ text }) => (text === undefined ? [] : [textInput(text)])),
+    ...parts.flatMap(({ image }) =>
+      image === undefined ? [] : [{ type: "image" as const, url: image }],
+    ),
+  ];
+}
+
+/** A text as Codex takes it. */
+export function textInput(text: string): UserInput {
+  return { type: "text", text, text_elements: [] };
 }

@@ -4,7 +4,7 @@ import { err, ok, type Result } from "../result.ts";
 import type { Backend } from "./backend.ts";
 import { type Failure, STOPPED } from "./failure.ts";
 import type { LiveDocument } from "./live-document.ts";
-import { joinQueries, type Query } from "./round.ts";
+import { inputsOf, type Query, textInput } from "./round.ts";
 import type { Settings } from "./settings.ts";
 import { openThread, type ThreadFacts } from "./thread.ts";
 
@@ -103,12 +103,11 @@ export class ThreadHandle {
     { client, threadId }: LoadedThread,
     queries: readonly Query[],
   ): Promise<Result<string, Failure>> {
-    const texts = [...this.#preface, ...(queries.length > 0 ? [joinQueries(queries)] : [])];
     const clientId = queries.at(-1)?.id;
     const { model, effort } = this;
     const turn = await client.request("turn/start", {
       threadId,
-      input: texts.map((text) => ({ type: "text" as const, text, text_elements: [] })),
+      input: [...this.#preface.map(textInput), ...inputsOf(queries)],
       ...(clientId === undefined ? {} : { clientUserMessageId: clientId }),
       ...(model === undefined ? {} : { model }),
       ...(effort === undefined ? {} : { effort }),
@@ -145,16 +144,16 @@ export class ThreadHandle {
     this.#preface = [];
   }
 
-  /** Gives a text to the running turn. Errors: that turn is over, or is one that cannot be steered. */
-  async steer(turnId: string, text: string, clientId: string): Promise<Result<void, Failure>> {
+  /** Gives a query to the running turn. Errors: that turn is over, or is one that cannot be steered. */
+  async steer(turnId: string, query: Query): Promise<Result<void, Failure>> {
     const threadId = this.id;
     if (this.#loadedIn === undefined || threadId === undefined)
       return err({ kind: "not_running", message: "No turn is running." });
     const steered = await this.#loadedIn.client.request("turn/steer", {
       threadId,
       expectedTurnId: turnId,
-      input: [{ type: "text", text, text_elements: [] }],
-      clientUserMessageId: clientId,
+      input: inputsOf([query]),
+      clientUserMessageId: query.id,
     });
     return steered.ok ? ok() : steered;
   }

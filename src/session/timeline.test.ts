@@ -87,6 +87,11 @@ describe("a place in a conversation", () => {
     expect(pointAt(more, 22, turns)).toMatchObject({ query: "Third question", turns: 3 });
   });
 
+  it("passes over the line that tells what went along", () => {
+    const more = lines.toSpliced(18, 1, "Third question", "", "> **Context:** a.ts lines 1–2");
+    expect(pointAt(more, 18, turns)).toMatchObject({ query: "Third question", turns: 3 });
+  });
+
   it("knows queries that were sent together", () => {
     const sections = ["one", "two", "three"].map((text, row) => ({
       role: "user" as const,

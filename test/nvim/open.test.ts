@@ -17,7 +17,13 @@ describe.each(neovims)("opening on Neovim $name", (program) => {
     await nvim.untilShown("Ask Codex");
     await nvim.keys("hello<C-s>");
     const sent = await host.heard("turn/send");
-    expect(sent).toEqual({ buf: open.buf, id: "user:1", text: "hello", mode: "steer" });
+    expect(sent).toEqual({
+      buf: open.buf,
+      id: "user:1",
+      text: "hello",
+      mode: "steer",
+      context: [],
+    });
     expect(await nvim.lines()).toEqual([
       "---",
       "codex-chat: 1",

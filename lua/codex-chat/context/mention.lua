@@ -1,0 +1,115 @@
+--- Finding mentions in a query: `@path`, `@path#L10-L20`, `@"a path"`, `@buffer` and the like.
+local M = {}
+
+---@class (exact) codex-chat.Mention
+---@field text string as it was typed
+---@field kind "path"|"buffer"|"selection"|"diagnostics"|"quickfix"|"diff"|"clipboard"|"image"
+---@field argument? string of a path or an image: the path; of diagnostics: "project"
+---@field first? integer 1-based line
+---@field last? integer
+---@field quoted? boolean whether the path stood in quotes: then it is meant, whatever it is
+
+--- What can be mentioned beside paths, with a word about each for menus.
+M.words = {
+  { "buffer", "the file you came from" },
+  { "selection", "what was selected there last" },
+  { "diagnostics", "of that file" },
+  { "diagnostics:project", "of all open files" },
+  { "quickfix", "the quickfix list" },
+  { "diff", "changes that are not committed" },
+  { "clipboard", "the text on the clipboard" },
+  { "image", "the picture on the clipboard, or @image:path" },
+}
+
+local kinds = {}
+for _, word in ipairs(M.words) do
+  kinds[word[1]:match("^%w+")] = true
+end
+
+---@param text string after the `@`, up to the next blank
+---@return codex-chat.Mention?
+local function parse(text)
+  local path, rest = text:match('^"([^"]+)"(.*)$')
+  local quoted = path ~= nil
+  if not path then
+    -- A sentence goes on after a mention.
+    local word = text:gsub("[%.,;:!%?%)%]}'\"]+$", "")
+    local kind, argument = word:match("^(%l+):?(.*)$")
+    if kind and kinds[kind] and (word == kind or word:sub(#kind + 1, #kind + 1) == ":") then
+      if kind == "image" then
+        local name = text:match('^image:"([^"]+)"')
+        argument = name or argument
+        return {
+          text = "@" .. (name and ('image:"%s"'):format(name) or word),
+          kind = "image",
+          argument = argument ~= "" and argument or nil,
+        }
+      end
+      if argument == "" or (kind == "diagnostics" and argument == "project") then
+        return { text = "@" .. word, kind = kind, argument = argument ~= "" and argument or nil }
+      end
+    end
+    path, rest = word:match("^([^#]+)(.*)$")
+    if not path then
+      return nil
+    end
+  end
+  local first, last, tail = rest:match("^#L(%d+)%-?L?(%d*)(.*)$")
+  ---@type codex-chat.Mention
+  local mention = { text = "", kind = "path", argument = path, quoted = quoted }
+  if first and not tail:find("^%w") then
+    mention.first = tonumber(first)
+    mention.last = tonumber(last) or mention.first
+  end
+  local place = first and rest:match("^#L%d+%-?L?%d*") or ""
+  mention.text = "@" .. (quoted and ('"%s"'):format(path) or path) .. place
+  return mention
+end
+
+--- The mentions in a query, each once. What stands in code is none.
+---@param text string
+---@return codex-chat.Mention[]
+function M.find(text)
+  local markdown = require("codex-chat.markdown")
+  local found, seen = {}, {}
+  local fence
+  for _, line in ipairs(vim.split(text, "\n", { plain = true })) do
+    local before = fence
+    fence = markdown.step(fence, line)
+    if not before and not fence then
+      local plain = line:gsub("(`+).-%1", function(code)
+        return (" "):rep(#code)
+      end)
+      local at = 1
+      while true do
+        local s = plain:find("@", at, true)
+        if not s then
+          break
+        end
+        at = s + 1
+        local previous = s == 1 and " " or plain:sub(s - 1, s - 1)
+        -- In an address such as a@b it is no mention.
+        if previous:find("[%s%(%[\"'{]") then
+          local word = plain:match('^"[^"]+"%S*', at)
+            or plain:match('^image:"[^"]+"', at)
+            or plain:match("^%S+", at)
+          local mention = word and parse(word)
+          if mention and not seen[mention.text] then
+            seen[mention.text] = true
+            found[#found + 1] = mention
+          end
+        end
+      end
+    end
+  end
+  return found
+end
+
+--- How a path is written as a mention.
+---@param path string
+---@return string
+function M.of_path(path)
+  return path:find("[%s\"'#%(%)%[%]{},;]") and ('@"%s"'):format(path) or "@" .. path
+end
+
+return M

@@ -1,0 +1,194 @@
+/** The real app-server over its stdio, run on this machine, with our client, our arguments and a scripted model. */
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
+import {
+  type Approval,
+  appServerArgs,
+  type CodexClient,
+  type Decision,
+  type Item,
+  openCodexClient,
+  type ParamsOf,
+  type ServerNotification,
+} from "../../src/codex/index.ts";
+import { silentLog } from "../../src/log.ts";
+
+/** How long an event may take; a turn takes some 200 ms. */
+const WAIT = { timeout: 30_000, interval: 10 } as const;
+
+/** The program of the pinned package. */
+export const codex = fileURLToPath(new URL("../../node_modules/.bin/codex", import.meta.url));
+
+type Method = ServerNotification["method"];
+type NotificationOf<M extends Method> = Extract<ServerNotification, { method: M }>;
+
+/** A home of Codex's and a project, removed with whatever came into them. */
+export class CodexHome implements AsyncDisposable {
+  readonly path: string;
+  readonly project: string;
+
+  private constructor(base: string) {
+    this.path = join(base, "codex-home");
+    this.project = join(base, "project");
+  }
+
+  /** Makes both, empty. */
+  static async make(): Promise<CodexHome> {
+    const home = new CodexHome(await realpath(await mkdtemp(join(tmpdir(), "codex-chat-codex-"))));
+    await mkdir(home.path);
+    await mkdir(home.project);
+    return home;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(join(this.path, ".."), { recursive: true, force: true, maxRetries: 10 });
+  }
+}
+
+/** What an app-server is started with. */
+export type AppServerOptions = {
+  readonly home: CodexHome;
+  readonly model: { readonly url: string };
+  /** Answers approvals; by default "accept". */
+  readonly decide?: (approval: Approval) => Decision | Promise<Decision>;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Added after our own arguments. */
+  readonly args?: readonly string[];
+};
+
+/** A running app-server and our client of it. */
+export class AppServer implements AsyncDisposable {
+  readonly client: CodexClient;
+  /** All that was told, in order. */
+  readonly told: ServerNotification[] = [];
+  /** All questions, in order. */
+  readonly asked: { readonly threadId: string; readonly approval: Approval }[] = [];
+  readonly process: ChildProcessWithoutNullStreams;
+  readonly #exited: Promise<unknown>;
+  readonly #home: CodexHome;
+  #stderr = "";
+
+  private constructor(process: ChildProcessWithoutNullStreams, options: AppServerOptions) {
+    this.process = process;
+    this.#home = options.home;
+    this.#exited = once(process, "exit");
+    process.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.#stderr += text;
+    });
+    this.client = openCodexClient({
+      readable: process.stdout,
+      writable: process.stdin,
+      onNotification: (notification) => this.told.push(notification),
+      onApproval: async (threadId, approval) => {
+        this.asked.push({ threadId, approval });
+        return options.decide?.(approval) ?? "accept";
+      },
+      log: silentLog,
+      requestTimeoutMs: WAIT.timeout,
+    });
+  }
+
+  /** Starts one and shakes hands with it. */
+  static async start(options: AppServerOptions): Promise<AppServer> {
+    const server = AppServer.spawn(options);
+    const hello = await server.client.initialize({
+      name: "codex-chat.nvim",
+      title: "",
+      version: "0",
+    });
+    if (!hello.ok) throw new Error(`${hello.error.message} ${server.stderr}`);
+    return server;
+  }
+
+  /** Starts one without a handshake. */
+  static spawn(options: AppServerOptions): AppServer {
+    const { home, model, args = [], env } = options;
+    const ours = appServerArgs({ modelBaseUrl: model.url, model: "gpt-5.5", streamIdleMs: 60_000 });
+    const child = spawn(process.execPath, [codex, ...ours, ...args], {
+      cwd: home.project,
+      // Nothing of this machine's user: no key, no configuration.
+      env: { PATH: process.env["PATH"], HOME: home.path, CODEX_HOME: home.path, ...env },
+    });
+    return new AppServer(child, options);
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** The exit code; null where a signal ended it. */
+  async exitCode(): Promise<number | null> {
+    await this.#exited;
+    return this.process.exitCode;
+  }
+
+  /** Starts a thread as the product does, and gives its id. */
+  async startThread(
+    approvalPolicy: ParamsOf<"thread/start">["approvalPolicy"] = "never",
+  ): Promise<string> {
+    const started = await this.client.request("thread/start", {
+      cwd: this.#home.project,
+      sandbox: "danger-full-access",
+      approvalPolicy,
+    });
+    if (!started.ok) throw new Error(started.error.message);
+    return started.value.thread.id;
+  }
+
+  /** Starts a turn and gives its id. */
+  async startTurn(threadId: string, text: string): Promise<string> {
+    const started = await this.client.request("turn/start", {
+      threadId,
+      input: [{ type: "text", text, text_elements: [] }],
+      clientUserMessageId: `user:${text}`,
+    });
+    if (!started.ok) throw new Error(started.error.message);
+    return started.value.turn.id;
+  }
+
+  /** Has a whole turn and gives its end. */
+  async turn(threadId: string, text: string) {
+    const turnId = await this.startTurn(threadId, text);
+    return this.turnEnd(turnId);
+  }
+
+  /** Waits for the end of a turn. */
+  async turnEnd(turnId: string): Promise<NotificationOf<"turn/completed">["params"]["turn"]> {
+    const ended = await this.until("turn/completed", ({ params }) => params.turn.id === turnId);
+    return ended.params.turn;
+  }
+
+  /** Waits for a notification, or gives one that came already. */
+  async until<M extends Method>(
+    method: M,
+    matches: (notification: NotificationOf<M>) => boolean = () => true,
+  ): Promise<NotificationOf<M>> {
+    const find = () => this.all(method).find(matches);
+    await expect.poll(find, { ...WAIT, message: `no ${method}` }).toBeDefined();
+    return find() as NotificationOf<M>;
+  }
+
+  /** All notifications of a method so far. */
+  all<M extends Method>(method: M): NotificationOf<M>[] {
+    return this.told.filter((it): it is NotificationOf<M> => it.method === method);
+  }
+
+  /** Completed items of a kind, in order. */
+  items<T extends Item["type"]>(type: T): Extract<Item, { type: T }>[] {
+    return this.all("item/completed")
+      .map(({ params }) => params.item)
+      .filter((item): item is Extract<Item, { type: T }> => item.type === type);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.client.close();
+    const kill = setTimeout(() => this.process.kill("SIGKILL"), 10_000);
+    await this.#exited;
+    clearTimeout(kill);
+  }
+}

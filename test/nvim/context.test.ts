@@ -1,0 +1,297 @@
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, it } from "vitest";
+import { type OpenChat, openChat } from "../support/chat.ts";
+import { neovims } from "../support/neovim.ts";
+
+const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
+const find =
+  "return vim.tbl_map(function(m) return m.text end, require('codex-chat.context.mention').find(...))";
+
+describe.each(neovims)("mentions on Neovim $name", (program) => {
+  /** A chat beside a file of the project, from which the user came. */
+  async function besideFile(): Promise<OpenChat> {
+    const chat = await openChat({ program, config: { window: { startinsert: false } } });
+    const { cwd } = chat.nvim;
+    await mkdir(join(cwd, "src"));
+    await writeFile(join(cwd, "src/add.lua"), "local M = {}\nM.one = 1\nM.two = 2\nreturn M\n");
+    await writeFile(join(cwd, "a file – é.txt"), "spaced\n");
+    await writeFile(join(cwd, "binary"), Buffer.from([1, 0, 2]));
+    await writeFile(join(cwd, "dot.png"), PNG);
+    await symlink("/etc/hostname", join(cwd, "way-out"));
+    await chat.nvim.lua(
+      `_G.said = {}
+       vim.notify = function(message) table.insert(_G.said, message) end
+       local chat_win = vim.api.nvim_get_current_win()
+       vim.cmd("wincmd p")
+       vim.cmd.edit("src/add.lua")
+       vim.api.nvim_set_current_win(chat_win)`,
+    );
+    return chat;
+  }
+
+  const said = (chat: OpenChat) => chat.nvim.lua<string[]>("return _G.said");
+
+  /** Sends, and gives what the host was told; without the editor's part of the paths. */
+  async function sent(chat: OpenChat, text: string) {
+    await chat.send(text);
+    return chat.host.of("turn/send").at(-1);
+  }
+
+  it("are told from what only looks like one", async () => {
+    await using chat = await besideFile();
+    const text = [
+      'See @src/add.lua, (@buffer) and @"a file – é.txt"#L1. Not me@example.org nor `@code`.',
+      "```",
+      "@fenced",
+      "```",
+      "@diagnostics:project! @src/add.lua#L2-L3; @image:dot.png @src/add.lua",
+      "@param @ @@ @diffs",
+    ].join("\n");
+    expect(await chat.nvim.lua(find, text)).toEqual([
+      "@src/add.lua",
+      "@buffer",
+      '@"a file – é.txt"#L1',
+      "@diagnostics:project",
+      "@src/add.lua#L2-L3",
+      "@image:dot.png",
+      "@param",
+      "@@",
+      "@diffs",
+    ]);
+  });
+
+  it("of lines are sent with them, and stand in the document in short form", async () => {
+    await using chat = await besideFile();
+    const told = await sent(chat, "Explain @src/add.lua#L2-L3, please.");
+    expect(told).toMatchObject({
+      text: "Explain @src/add.lua#L2-L3, please.",
+      context: [{ text: "src/add.lua lines 2–3:\n\n```lua\nM.one = 1\nM.two = 2\n```" }],
+    });
+    expect(await chat.body()).toEqual([
+      "## You",
+      "",
+      "Explain @src/add.lua#L2-L3, please.",
+      "",
+      "> **Context:** src/add.lua lines 2–3",
+      "",
+      "## You",
+      "",
+    ]);
+  });
+
+  it("of a whole file name it, and send its text only where the editor has another", async () => {
+    await using chat = await besideFile();
+    expect(await sent(chat, 'Look at @src/add.lua and @"a file – é.txt".')).toMatchObject({
+      context: [
+        { text: "The query is about `src/add.lua`." },
+        { text: "The query is about `a file – é.txt`." },
+      ],
+    });
+    await chat.nvim.lua(
+      "vim.api.nvim_buf_set_lines(vim.fn.bufnr('src/add.lua'), 0, 1, false, {'-- ```new'})",
+    );
+    const told = await sent(chat, "And now @src/add.lua?");
+    expect(told?.context[0]?.text).toContain("(with changes that are not saved)");
+    expect(told?.context[0]?.text).toContain("````lua\n-- ```new\nM.one = 1");
+  });
+
+  it("of the editor's things send those", async () => {
+    await using chat = await besideFile();
+    await chat.nvim.lua(
+      `local buf = vim.fn.bufnr("src/add.lua")
+       vim.api.nvim_buf_set_mark(buf, "<", 2, 0, {})
+       vim.api.nvim_buf_set_mark(buf, ">", 2, 3, {})
+       vim.diagnostic.set(vim.api.nvim_create_namespace("t"), buf, {
+         { lnum = 1, col = 2, message = "not\\n good", severity = 1, source = "lint" } })
+       vim.fn.setqflist({ { bufnr = buf, lnum = 3, col = 1, text = "look" } })
+       vim.fn.setreg("+", "from elsewhere")
+       vim.g.clipboard = nil`,
+    );
+    const told = await sent(chat, "@selection @diagnostics @quickfix @buffer");
+    expect(told?.context.map((it) => it.text)).toEqual([
+      "src/add.lua line 2, as it is in the editor:\n\n```lua\nM.one = 1\n```",
+      "Diagnostics of the editor:\n\n```\nsrc/add.lua:2:3: error: not good [lint]\n```",
+      "The editor's quickfix list:\n\n```\nsrc/add.lua:3:1: look\n```",
+      expect.stringContaining("return M\n```"),
+    ]);
+    expect(await chat.body()).toContain(
+      "> **Context:** src/add.lua line 2 · 1 diagnostic · 1 quickfix entry · src/add.lua",
+    );
+  });
+
+  it("of changes and of pictures send those", async () => {
+    await using chat = await besideFile();
+    const { cwd } = chat.nvim;
+    const git = (...args: string[]) =>
+      execa("git", ["-c", "user.name=T", "-c", "user.email=t@example.org", ...args], { cwd });
+    await git("init", "-q");
+    await git("add", "src");
+    await git("commit", "-qm", "first");
+    await git("config", "diff.external", "touch ran");
+    await writeFile(join(cwd, "src/add.lua"), "return {}\n");
+    const told = await sent(chat, "Judge @diff and @image:dot.png");
+    expect(told?.context[0]?.text).toContain("-local M = {}");
+    expect(told?.context[1]).toEqual({ image: `data:image/png;base64,${PNG.toString("base64")}` });
+    expect((await execa("ls", { cwd })).stdout).not.toContain("ran");
+  });
+
+  it.each([
+    ["@src/add.lua#L9 @gone.lua#L1", "@gone.lua#L1: there is no gone.lua"],
+    ['@"gone one"', "there is no gone one"],
+    ["@way-out", "lies outside of the project"],
+    ["@../../etc/passwd", "lies outside of the project"],
+    ["@/etc/passwd", "lies outside of the project"],
+    ["@binary#L1", "is no text"],
+    ["@image:src/add.lua", "is no PNG"],
+    ["@image:gone.png", "cannot be read"],
+    ["@quickfix", "is empty"],
+    ["@selection", "nothing was selected"],
+    ["@diff", "git could not tell"],
+  ])("that cannot be had are refused before anything is sent: %s", async (text, reason) => {
+    await using chat = await besideFile();
+    const before = await chat.body();
+    await chat.nvim.lua(
+      `local buf, text = ...
+       vim.api.nvim_buf_set_lines(buf, -1, -1, false, { text })
+       require("codex-chat.prompt").send(require("codex-chat.registry").get(buf))`,
+      chat.buf,
+      text,
+    );
+    expect(await said(chat)).toEqual([expect.stringContaining(reason)]);
+    expect(chat.host.of("turn/send")).toEqual([]);
+    expect(await chat.body()).toEqual([...before, text]);
+  });
+
+  it("are completed: files of the project, what is ignored left out", async () => {
+    await using chat = await besideFile();
+    const { cwd } = chat.nvim;
+    await execa("git", ["init", "-q"], { cwd });
+    await writeFile(join(cwd, ".gitignore"), "secret*\n");
+    await writeFile(join(cwd, "secret.lua"), "");
+    const words = async (typed: string) => {
+      await chat.nvim.keys("<Esc>");
+      await expect.poll(() => chat.nvim.mode()).toBe("n");
+      await chat.nvim.lua("vim.api.nvim_buf_set_lines(..., -2, -1, false, { '' })", chat.buf);
+      await chat.nvim.keys(`Gi${typed}`);
+      return () =>
+        chat.nvim.lua<string[]>(
+          "return vim.tbl_map(function(it) return it.word end, vim.fn.complete_info({'items'}).items)",
+        );
+    };
+    await expect.poll(await words("see @ad")).toEqual(["@src/add.lua"]);
+    await expect.poll(await words("see @dia")).toContain("@diagnostics:project");
+    await expect.poll(await words("see @file")).toEqual(['@"a file – é.txt"']);
+    await expect.poll(await words("/comp")).toEqual(["/compact"]);
+    await expect.poll(await words("/exp")).toEqual(["/explain"]);
+    await expect.poll(await words("me@ad")).toEqual([]);
+    await expect.poll(await words("see @secret")).toEqual([]);
+  });
+});
+
+describe.each(neovims)("completion plugins on Neovim $name", (program) => {
+  it("are given the same, each in its own way", async () => {
+    await using chat = await openChat({ program });
+    const given = await chat.nvim.lua(
+      `local buf = ...
+       local got = {}
+       require("codex-chat.blink").new():get_completions(
+         { line = "see @diagnostics:", cursor = { 9, 17 }, bufnr = buf },
+         function(answer) got.blink = answer.items[1].textEdit end)
+       require("codex-chat.cmp").new():complete(
+         { context = { cursor_before_line = "/comp", bufnr = buf } },
+         function(answer) got.cmp = answer.items end)
+       return got`,
+      chat.buf,
+    );
+    expect(given).toEqual({
+      blink: {
+        newText: "@diagnostics:project",
+        range: { start: { line: 8, character: 4 }, end: { line: 8, character: 17 } },
+      },
+      cmp: [{ label: "/compact", detail: "sums up what Codex remembers", kind: 17 }],
+    });
+  });
+});
+
+describe.each(neovims)("what is typed after a slash on Neovim $name", (program) => {
+  const type = async (chat: OpenChat, text: string) => {
+    await chat.nvim.lua(
+      `local buf, text = ...
+       vim.api.nvim_buf_set_lines(buf, -2, -1, false, { text })
+       require("codex-chat.prompt").send(require("codex-chat.registry").get(buf))`,
+      chat.buf,
+      text,
+    );
+  };
+
+  it("is a command, which the prompt does not keep", async () => {
+    await using chat = await openChat({ program, config: { window: { startinsert: false } } });
+    await type(chat, "/stop");
+    await chat.host.heard("turn/interrupt");
+    await type(chat, "/model some-model high");
+    expect((await chat.host.heard("action/run")).params).toEqual({
+      model: "some-model",
+      effort: "high",
+    });
+    expect((await chat.body()).join("\n").trim()).toBe("## You");
+    expect(chat.host.of("turn/send")).toEqual([]);
+  });
+
+  it("is a prompt of ours, of the configuration or of a file", async () => {
+    await using chat = await openChat({
+      program,
+      config: {
+        window: { startinsert: false },
+        prompts: { hi: "Say hi to {input}!", fix: "Mend." },
+      },
+    });
+    const dir = join(chat.nvim.home, "config/nvim/codex-chat/prompts");
+    const config = await chat.nvim.lua<string>("return vim.fn.stdpath('config')");
+    await mkdir(join(config, "codex-chat/prompts"), { recursive: true });
+    await writeFile(join(config, "codex-chat/prompts/mine.md"), "From a file.\n\n{input}\n");
+    expect(dir).toBeTruthy();
+    for (const text of ["/hi all of you", "/fix", "/mine"]) await type(chat, text);
+    await chat.host.heard("turn/send", 3);
+    expect(chat.host.of("turn/send").map((it) => it.text)).toEqual([
+      "Say hi to all of you!",
+      "Mend.",
+      "From a file.",
+    ]);
+  });
+
+  it("is text where it is a path or has more lines, and refused where nobody knows it", async () => {
+    await using chat = await openChat({ program, config: { window: { startinsert: false } } });
+    await chat.nvim.lua("_G.said = {}; vim.notify = function(m) table.insert(_G.said, m) end");
+    await type(chat, "/etc/hosts is what?");
+    expect((await chat.host.heard("turn/send")).text).toBe("/etc/hosts is what?");
+    await type(chat, "/nonsense");
+    expect(await chat.nvim.lua("return _G.said")).toEqual([
+      expect.stringContaining("no command /nonsense"),
+    ]);
+    expect(chat.host.of("turn/send")).toHaveLength(1);
+  });
+
+  it("is shown by preview, and not sent", async () => {
+    await using chat = await openChat({ program, config: { window: { startinsert: false } } });
+    await writeFile(join(chat.nvim.cwd, "x.lua"), "one\ntwo\n");
+    await chat.nvim.command("CodexChat preview What is @x.lua#L2?");
+    expect(await chat.nvim.lua("return vim.api.nvim_buf_get_lines(0, 0, -1, false)")).toEqual([
+      "What is @x.lua#L2?",
+      "",
+      "## x.lua line 2",
+      "",
+      "x.lua line 2:",
+      "",
+      "```lua",
+      "two",
+      "```",
+    ]);
+    expect(chat.host.of("turn/send")).toEqual([]);
+  });
+});
