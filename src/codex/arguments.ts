@@ -6,6 +6,11 @@ export type AppServerOptions = {
   readonly effort?: string | undefined;
   /** How long Codex waits for the next event of an answer. */
   readonly streamIdleMs: number;
+  /**
+   * Whether commands may have a terminal; by default they may. What is typed into one is never asked
+   * about, whatever the approval policy (0.169): who is to be asked for every command must forbid it.
+   */
+  readonly terminals?: boolean | undefined;
 };
 
 /** The provider's name in Codex's configuration. */
@@ -43,6 +48,7 @@ export function appServerArgs(options: AppServerOptions): string[] {
     "features.remote_plugin": false,
     "features.apps": false,
     "tools.update_plan.enabled": true,
+    ...(options.terminals === false ? { "features.unified_exec_tty": false } : {}),
   };
   const overrides = Object.entries(config).flatMap(([key, value]) => [
     "-c",

@@ -3,6 +3,8 @@ import { z } from "zod";
 /** Absent, null and a value of a kind that is not expected all mean "not told". */
 const text = z.string().nullish().catch(null);
 const number = z.number().nullish().catch(null);
+/** zod 4 wants the key of an unknown to be there. */
+const anything = z.unknown().optional();
 const strings = z.array(z.string()).catch([]);
 
 const PatchChangeKind = z.union([
@@ -64,9 +66,9 @@ const KnownItem = z.discriminatedUnion("type", [
     server: z.string(),
     tool: z.string(),
     status: z.string(),
-    arguments: z.unknown(),
+    arguments: anything,
     result: z
-      .object({ content: z.array(z.unknown()).catch([]), structuredContent: z.unknown() })
+      .object({ content: z.array(z.unknown()).catch([]), structuredContent: anything })
       .nullish()
       .catch(null),
     error: z.object({ message: z.string() }).nullish().catch(null),
@@ -77,7 +79,7 @@ const KnownItem = z.discriminatedUnion("type", [
     id: z.string(),
     namespace: text,
     tool: z.string(),
-    arguments: z.unknown(),
+    arguments: anything,
     status: z.string(),
     contentItems: z.array(z.unknown()).nullish().catch(null),
     success: z.boolean().nullish().catch(null),
@@ -135,7 +137,7 @@ const KnownItem = z.discriminatedUnion("type", [
     id: z.string(),
     name: z.string().catch(""),
     namespace: text,
-    output: z.unknown(),
+    output: anything,
   }),
 ]);
 

@@ -9,7 +9,7 @@ const delta = { ...inTurn, itemId: Id, delta: z.string() };
 /** Why a turn failed; `codexErrorInfo` is a name or an object with one, and open-ended. */
 export const TurnError = z.object({
   message: z.string(),
-  codexErrorInfo: z.unknown(),
+  codexErrorInfo: z.unknown().optional(),
   additionalDetails: z.string().nullish().catch(null),
 });
 export type TurnError = z.infer<typeof TurnError>;

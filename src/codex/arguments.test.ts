@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { type AppServerOptions, appServerArgs } from "./arguments.ts";
+
+const options: AppServerOptions = { modelBaseUrl: "http://127.0.0.1:4711/v1", streamIdleMs: 1000 };
+const args = (more: Partial<AppServerOptions> = {}) => appServerArgs({ ...options, ...more });
+
+describe("the arguments of the app-server", () => {
+  it("come before the subcommand, each override after a -c", () => {
+    const all = args();
+    expect(all.at(-1)).toBe("app-server");
+    const overrides = all.slice(0, -1);
+    expect(overrides.filter((_, n) => n % 2 === 0).every((it) => it === "-c")).toBe(true);
+    for (const override of overrides.filter((_, n) => n % 2 === 1))
+      expect(override).toMatch(/^[a-z_.-]+=./);
+  });
+
+  it("name the one endpoint, and neither a key nor a login", () => {
+    const all = args();
+    expect(all).toContain('model_provider="codex-chat"');
+    expect(all).toContain('model_providers.codex-chat.base_url="http://127.0.0.1:4711/v1"');
+    expect(all).toContain("model_providers.codex-chat.requires_openai_auth=false");
+    expect(all.filter((it) => /env_key|bearer|headers/.test(it))).toEqual([]);
+  });
+
+  it("leave out what was not chosen", () => {
+    const names = args().map((it) => it.split("=")[0]);
+    expect(names).not.toContain("model");
+    expect(names).not.toContain("model_reasoning_effort");
+    expect(names).not.toContain("features.unified_exec_tty");
+    expect(args({ model: "gpt-5.5", effort: "low", terminals: false })).toEqual(
+      expect.arrayContaining([
+        'model="gpt-5.5"',
+        'model_reasoning_effort="low"',
+        "features.unified_exec_tty=false",
+      ]),
+    );
+  });
+
+  it("leave the approval policy to the thread, where alone 0.169 takes untrusted", () => {
+    expect(args().filter((it) => it.startsWith("approval_policy"))).toEqual([]);
+  });
+
+  it.each([
+    ['say "hi"', String.raw`model="say \"hi\""`],
+    ["back\\slash", String.raw`model="back\\slash"`],
+    ["a\nb\tc", String.raw`model="a\nb\tc"`],
+    ["\u0000\u001b\u007f", String.raw`model="\u0000\u001b\u007f"`],
+    ['x" -c sandbox_mode="read-only', String.raw`model="x\" -c sandbox_mode=\"read-only"`],
+    ["ä😀", 'model="ä😀"'],
+    ["", 'model=""'],
+  ])("write %j as one value of TOML", (model, argument) => {
+    expect(args({ model })).toContain(argument);
+  });
+});

@@ -1,0 +1,111 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { NOTIFICATIONS, parseNotification, threadOf } from "./notification.ts";
+
+const turn = { id: "u", status: "failed", items: [], itemsView: "summary" };
+
+describe("a notification", () => {
+  it("is read without what is not in use", () => {
+    const params = { threadId: "t", turnId: "u", itemId: "i", delta: "x", extra: 1 };
+    expect(parseNotification("item/agentMessage/delta", params)).toEqual({
+      method: "item/agentMessage/delta",
+      params: { threadId: "t", turnId: "u", itemId: "i", delta: "x" },
+    });
+  });
+
+  it.each([
+    ["a name", "unauthorized"],
+    ["an object", { httpConnectionFailed: { httpStatusCode: 401 } }],
+    ["null", null],
+  ])("tells why a turn failed, by %s", (_, codexErrorInfo) => {
+    const error = { message: "no", codexErrorInfo, additionalDetails: null };
+    expect(
+      parseNotification("turn/completed", { threadId: "t", turn: { ...turn, error } }),
+    ).toMatchObject({ params: { turn: { status: "failed", error } } });
+  });
+
+  it("tells that a turn failed, also when the reason is in no known form or absent", () => {
+    for (const error of ["words", 1, { code: 1 }, null, undefined]) {
+      const told = parseNotification("turn/completed", { threadId: "t", turn: { ...turn, error } });
+      expect(told).toMatchObject({ method: "turn/completed" });
+      expect(told.method === "turn/completed" && told.params.turn.error).toBe(
+        error === undefined ? undefined : null,
+      );
+    }
+    const reason = parseNotification("turn/completed", {
+      threadId: "t",
+      turn: { ...turn, error: { message: "only words" } },
+    });
+    expect(reason).toMatchObject({ params: { turn: { error: { message: "only words" } } } });
+  });
+
+  it("takes a status that is new", () => {
+    const params = { threadId: "t", turn: { ...turn, status: "paused" } };
+    expect(parseNotification("turn/completed", params)).toMatchObject({
+      params: { turn: { status: "paused" } },
+    });
+  });
+
+  it("carries an item of an unknown kind", () => {
+    const params = { threadId: "t", turnId: "u", item: { type: "hologram", id: "1" } };
+    expect(parseNotification("item/started", params)).toMatchObject({
+      params: { item: { type: "unknown", kind: "hologram" } },
+    });
+  });
+
+  it("names the request that is resolved, 0 included", () => {
+    expect(
+      parseNotification("serverRequest/resolved", { threadId: "t", requestId: 0 }),
+    ).toMatchObject({ params: { requestId: 0 } });
+  });
+});
+
+describe("a notification that is not in use", () => {
+  it.each(["thread/goal/updated", "", "toString", "__proto__", "unknown", "invalid"])(
+    "is unknown, and kept: %j",
+    (name) => {
+      expect(parseNotification(name, { threadId: "t" })).toEqual({
+        method: "unknown",
+        name,
+        params: { threadId: "t" },
+      });
+    },
+  );
+
+  it("is invalid where its form is another, and says how", () => {
+    expect(parseNotification("turn/started", { threadId: 1 })).toMatchObject({
+      method: "invalid",
+      name: "turn/started",
+      problem: expect.stringContaining("threadId"),
+    });
+  });
+
+  it("says how in bounds", () => {
+    const plan = new Array(50_000).fill(1);
+    const told = parseNotification("turn/plan/updated", { threadId: "t", turnId: "u", plan });
+    expect(told.method === "invalid" ? told.problem.length : 0).toBeLessThan(3000);
+  });
+
+  it("makes nothing throw, whatever it is", () => {
+    const method = fc.oneof(fc.string(), fc.constantFrom(...Object.keys(NOTIFICATIONS)));
+    fc.assert(
+      fc.property(method, fc.jsonValue(), (name, params) => {
+        expect([name, "unknown", "invalid"]).toContain(parseNotification(name, params).method);
+      }),
+    );
+  });
+});
+
+describe("the thread of a notification", () => {
+  it.each([
+    ["warning", { threadId: "t", message: "x" }, "t"],
+    ["warning", { message: "x" }, undefined],
+    ["warning", { threadId: null, message: "x" }, undefined],
+    ["configWarning", { summary: "x" }, undefined],
+    ["turn/started", { threadId: "t", turn }, "t"],
+    ["turn/started", { threadId: "t" }, undefined],
+    ["thread/goal/updated", { threadId: "t" }, undefined],
+  ])("of %s %j is %s", (method, params, thread) => {
+    expect(threadOf(parseNotification(method, params))).toBe(thread);
+  });
+});
