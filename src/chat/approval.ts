@@ -1,4 +1,4 @@
-import type { Approval, Decision } from "../codex/index.ts";
+import type { Approval, Decision, Field } from "../codex/index.ts";
 import { answerCommand, askCommand, startCommand } from "./command-item.ts";
 import { change, type Draft, oneLine, place, under } from "./draft.ts";
 import type { LocalEvent } from "./event.ts";
@@ -13,7 +13,7 @@ type ApprovalEvent = Extract<LocalEvent, { type: "approval_requested" | "approva
 /** Shows an approval, or the answer to one. */
 export function reduceApproval(draft: Draft, event: ApprovalEvent): void {
   if (event.type === "approval_requested") request(draft, event.approval);
-  else resolve(draft, event.id, event.decision, event.reason);
+  else resolve(draft, event);
 }
 
 /** SECURITY: what is asked for is shown whole and open; its words are the model's. */
@@ -55,9 +55,44 @@ function ask(draft: Draft, approval: Approval): OpenApproval {
       askPatch(draft, itemId, item, wider);
       return { block: first.block, itemId, summary: "" };
     }
+    case "questions": {
+      const { server, title, fields } = approval;
+      const who = server === undefined ? "" : `${codeSpan(server, 100)}: `;
+      return askPlainly(
+        draft,
+        `**Asks** ${who}${oneLine(title, 300)}`,
+        questionText(fields),
+        undefined,
+      );
+    }
+    case "tool": {
+      const { server, tool, message, detail } = approval;
+      const what = `${codeSpan(tool, 100)} of ${codeSpan(server, 100)}`;
+      return askPlainly(draft, `**Asks** to use ${what}`, message, detail);
+    }
+    case "page": {
+      const { server, message, url } = approval;
+      return askPlainly(draft, `**Asks** ${codeSpan(server, 100)}: to open a page`, message, url);
+    }
     default:
       return approval satisfies never;
   }
+}
+
+/** Questions as prose, their options numbered. */
+function questionText(fields: readonly Field[]): string {
+  return fields
+    .map(({ label, description, options, required }) => {
+      const head = `**${oneLine(label, 200)}**${required ? "" : " (may be left out)"}`;
+      const listed = options.map(
+        (option, n) =>
+          `${n + 1}. ${oneLine(option.label, 200)}${option.description === "" ? "" : ` — ${oneLine(option.description, 300)}`}`,
+      );
+      return [head, ...(description === undefined ? [] : ["", description]), "", ...listed].join(
+        "\n",
+      );
+    })
+    .join("\n\n");
 }
 
 /** Asks for something that no item of the turn stands for. */
@@ -78,7 +113,10 @@ function askPlainly(
   return { block, itemId: undefined, summary };
 }
 
-function resolve(draft: Draft, id: string, decision: Decision, reason: string | undefined): void {
+function resolve(
+  draft: Draft,
+  { id, decision, reason, said }: Extract<ApprovalEvent, { type: "approval_resolved" }>,
+): void {
   const approval = draft.state.approvals.get(id);
   if (approval === undefined) return;
   const approvals = new Map(draft.state.approvals);
@@ -88,7 +126,9 @@ function resolve(draft: Draft, id: string, decision: Decision, reason: string | 
   const { itemId } = approval;
   const item = itemId === undefined ? undefined : draft.state.items.get(itemId);
   if (itemId === undefined || item === undefined) {
-    const lines = [`${approval.summary} · ${answerText(decision, why)}`];
+    const answer =
+      said === undefined ? answerText(decision, why) : `answered: ${oneLine(said, 300)}`;
+    const lines = [`${approval.summary} · ${answer}`];
     if (approval.summary !== "") draft.edits.push({ op: "replace", id: approval.block, lines });
     return;
   }

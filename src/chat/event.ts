@@ -21,6 +21,8 @@ export type LocalEvent =
       readonly id: string;
       readonly decision: Decision;
       readonly reason?: string;
+      /** What the user answered to questions, secrets left out. */
+      readonly said?: string;
     }
   | {
       readonly type: "network_refused";

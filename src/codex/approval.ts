@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { shortened } from "./error.ts";
+import { elicitationRequest, userInputRequest } from "./question.ts";
 
 /** A question that the user answers, in words of no protocol. */
 export type Approval =
@@ -17,22 +19,82 @@ export type Approval =
       readonly itemId: string;
       readonly reason?: string;
       readonly grantRoot?: string;
+    }
+  /** Something to be told: by Codex, or by a form of an MCP server. */
+  | {
+      readonly kind: "questions";
+      readonly id: string;
+      readonly itemId?: string;
+      readonly server?: string;
+      readonly title: string;
+      readonly fields: readonly Field[];
+    }
+  /** Whether a tool of an MCP server may run. */
+  | {
+      readonly kind: "tool";
+      readonly id: string;
+      readonly server: string;
+      readonly tool: string;
+      readonly message: string;
+      readonly detail?: string;
+    }
+  /** An MCP server wants the user to visit a page. */
+  | {
+      readonly kind: "page";
+      readonly id: string;
+      readonly server: string;
+      readonly message: string;
+      readonly url: string;
     };
+
+/** One thing that is asked for. */
+export type Field = {
+  readonly name: string;
+  readonly label: string;
+  readonly description?: string;
+  readonly type: "text" | "number" | "integer" | "boolean" | "choice";
+  readonly required: boolean;
+  /** The answer is never written anywhere. */
+  readonly secret: boolean;
+  readonly options: readonly {
+    readonly value: string;
+    readonly label: string;
+    readonly description: string;
+  }[];
+  /** Whether something else than the options may be answered. */
+  readonly other: boolean;
+  readonly default?: string | number | boolean;
+};
 
 /** What the user may answer. */
 export type Decision = "accept" | "accept_session" | "decline" | "cancel";
 
+/** An answer, with what was told for each field that was asked for. */
+export type Answer = {
+  readonly decision: Decision;
+  readonly answers?: Readonly<Record<string, string | number | boolean>> | undefined;
+};
+
 /** A request of the app-server: a question for the user, or one that is answered without asking. */
 export type ServerRequest =
-  | { readonly type: "approval"; readonly threadId: string; readonly approval: Approval }
+  | {
+      readonly type: "approval";
+      readonly threadId: string;
+      readonly approval: Approval;
+      /** Codex's own form of the answer. */
+      readonly respond: (answer: Answer) => unknown;
+    }
   | { readonly type: "answered"; readonly threadId?: string; readonly result: unknown }
   | { readonly type: "refused"; readonly code: number; readonly message: string };
 
 const reason = z.string().nullish().catch(null);
 
 const CommandApproval = z.object({
+  /** Absent before 0.169, where all were commands. */
+  kind: z.string().catch("command"),
   threadId: z.string(),
   itemId: z.string(),
+  /** Set where one item has several questions, each with a command of its own. */
   approvalId: z.string().nullish().catch(null),
   command: z.string().nullish().catch(null),
   cwd: z.string().nullish().catch(null),
@@ -55,8 +117,6 @@ const INVALID_PARAMS = -32602;
 
 /** Requests that are answered here, because this version offers no such thing to the agent. */
 const FIXED_ANSWERS: Readonly<Record<string, unknown>> = {
-  "item/tool/requestUserInput": { answers: {} },
-  "mcpServer/elicitation/request": { action: "decline", content: null, _meta: null },
   "item/permissions/requestApproval": { permissions: {}, scope: "turn" },
   "item/tool/call": {
     contentItems: [{ type: "inputText", text: "The editor offers no tools." }],
@@ -68,6 +128,8 @@ const FIXED_ANSWERS: Readonly<Record<string, unknown>> = {
 export const REQUEST_METHODS: readonly string[] = [
   "item/commandExecution/requestApproval",
   "item/fileChange/requestApproval",
+  "item/tool/requestUserInput",
+  "mcpServer/elicitation/request",
   "currentTime/read",
   ...Object.keys(FIXED_ANSWERS),
 ];
@@ -91,6 +153,10 @@ export function parseRequest(
       return commandApproval(id, params);
     case "item/fileChange/requestApproval":
       return patchApproval(id, params);
+    case "item/tool/requestUserInput":
+      return orInvalid(userInputRequest(approvalId(id), params));
+    case "mcpServer/elicitation/request":
+      return orInvalid(elicitationRequest(approvalId(id), params));
     case "currentTime/read":
       return { type: "answered", result: { currentTimeAt: nowSeconds } };
     default:
@@ -108,13 +174,19 @@ function commandApproval(id: string | number, params: unknown): ServerRequest {
   const parsed = CommandApproval.safeParse(params);
   if (!parsed.success) return invalid(parsed.error);
   const it = parsed.data;
+  // Typing into a running command, and whatever else comes up: what is asked could not be shown,
+  // only the command that it is about. 0.169 asks no such thing under our settings.
+  if (it.kind !== "command")
+    return { type: "answered", threadId: it.threadId, result: decisionResult("decline") };
   return {
     type: "approval",
     threadId: it.threadId,
+    respond: ({ decision }) => decisionResult(decision),
     approval: {
       kind: "command",
       id: approvalId(id),
-      itemId: it.itemId,
+      // The item shows its own command, which is not the one that is asked for.
+      itemId: it.approvalId ?? it.itemId,
       ...(it.command == null ? {} : { command: it.command }),
       ...(it.cwd == null ? {} : { cwd: it.cwd }),
       ...(it.reason == null ? {} : { reason: it.reason }),
@@ -130,6 +202,7 @@ function patchApproval(id: string | number, params: unknown): ServerRequest {
   return {
     type: "approval",
     threadId: it.threadId,
+    respond: ({ decision }) => decisionResult(decision),
     approval: {
       kind: "patch",
       id: approvalId(id),
@@ -161,6 +234,10 @@ function threadIn(params: unknown): { threadId?: string } {
   return parsed.success ? { threadId: parsed.data.threadId } : {};
 }
 
+function orInvalid(request: ServerRequest | z.ZodError): ServerRequest {
+  return request instanceof z.ZodError ? invalid(request) : request;
+}
+
 function invalid(error: z.ZodError): ServerRequest {
-  return { type: "refused", code: INVALID_PARAMS, message: z.prettifyError(error).slice(0, 500) };
+  return { type: "refused", code: INVALID_PARAMS, message: shortened(z.prettifyError(error)) };
 }

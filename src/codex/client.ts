@@ -2,13 +2,7 @@ import type { Readable, Writable } from "node:stream";
 import { z } from "zod";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
-import {
-  type Approval,
-  approvalId,
-  type Decision,
-  decisionResult,
-  parseRequest,
-} from "./approval.ts";
+import { type Answer, type Approval, approvalId, parseRequest } from "./approval.ts";
 import { type CodexError, shortened } from "./error.ts";
 import { LineDecoder } from "./lines.ts";
 import { type Message, parseMessage } from "./message.ts";
@@ -39,7 +33,7 @@ export type CodexClientOptions = {
   /** Not called any more once the client is closed. */
   readonly onNotification: (notification: ServerNotification) => void;
   /** Asks the user; the answer after the connection's end goes nowhere. */
-  readonly onApproval: (threadId: string, approval: Approval) => Promise<Decision>;
+  readonly onApproval: (threadId: string, approval: Approval) => Promise<Answer>;
   readonly log: Log;
   readonly requestTimeoutMs?: number;
 };
@@ -199,7 +193,7 @@ class Client implements CodexClient {
     switch (request.type) {
       case "approval":
         return {
-          result: decisionResult(
+          result: request.respond(
             await this.#options.onApproval(request.threadId, request.approval),
           ),
         };

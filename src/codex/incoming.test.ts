@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { model, openClient, settle } from "../../test/codex/as-app-server.ts";
-import type { Decision } from "./approval.ts";
+import type { Answer } from "./approval.ts";
 
 describe("a request of Codex", () => {
   const question = (id: number | string) => ({
@@ -45,13 +45,13 @@ describe("a request of Codex", () => {
   });
 
   it("is asked once however often it is made, and its id can be had again", async () => {
-    let answer: (decision: Decision) => void = () => {};
-    const onApproval = vi.fn(() => new Promise<Decision>((resolve) => (answer = resolve)));
+    let answer: (answer: Answer) => void = () => {};
+    const onApproval = vi.fn(() => new Promise<Answer>((resolve) => (answer = resolve)));
     const { say, heard } = openClient({ onApproval });
     say(question(0), question(0), question("0"));
     await settle();
     expect(onApproval).toHaveBeenCalledTimes(2);
-    answer("decline");
+    answer({ decision: "decline" });
     await settle();
     expect(heard()).toEqual([{ id: "0", result: { decision: "decline" } }]);
     say(question("0"));
@@ -60,7 +60,7 @@ describe("a request of Codex", () => {
   });
 
   it("is refused when a hundred wait for the user", async () => {
-    const onApproval = vi.fn(() => new Promise<Decision>(() => {}));
+    const onApproval = vi.fn(() => new Promise<Answer>(() => {}));
     const { say, heard } = openClient({ onApproval });
     say(...Array.from({ length: 101 }, (_, n) => question(n)));
     await settle();

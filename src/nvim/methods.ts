@@ -53,6 +53,8 @@ export const notifications = {
     id: z.string(),
     decision: z.enum(["accept", "accept_session", "decline", "cancel"]),
     reason: z.string().optional(),
+    /** What was told for each field that was asked for. */
+    answers: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   }),
   "sandbox/stop": z.object({ buf: Buf }),
   /** Asks for something that is answered by `action_answer` with the same id. */
@@ -92,7 +94,25 @@ export type ApprovalChange =
   | {
       readonly id: string;
       readonly block: string;
-      readonly kind: "command" | "patch" | "other";
+      readonly kind: "command" | "patch" | "questions" | "tool" | "page";
+      /** What is asked for, of questions. */
+      readonly fields?: readonly {
+        readonly name: string;
+        readonly label: string;
+        readonly description?: string;
+        readonly type: "text" | "number" | "integer" | "boolean" | "choice";
+        readonly required: boolean;
+        readonly secret: boolean;
+        readonly options: readonly {
+          readonly value: string;
+          readonly label: string;
+          readonly description: string;
+        }[];
+        readonly other: boolean;
+        readonly default?: string | number | boolean;
+      }[];
+      /** What is to be opened, of a page. */
+      readonly url?: string;
       readonly choices?: readonly ("accept" | "accept_session" | "decline" | "cancel")[];
     }
   | { readonly id: string; readonly remove: true };

@@ -1,9 +1,9 @@
-import type { Approval, Decision } from "../codex/index.ts";
+import type { Answer, Approval } from "../codex/index.ts";
 import type { LiveDocument } from "./live-document.ts";
 
 type Pending = {
   readonly approval: Approval;
-  readonly resolve: (answer: Decision) => void;
+  readonly resolve: (answer: Answer) => void;
 };
 
 /**
@@ -27,7 +27,7 @@ export class Approvals {
   }
 
   /** Puts the question into the document and resolves with the answer. */
-  ask(approval: Approval): Promise<Decision> {
+  ask(approval: Approval): Promise<Answer> {
     return new Promise((resolve) => {
       this.#pending.set(approval.id, { approval, resolve });
       void this.#document.askApproval(approval).then(() => {
@@ -42,30 +42,52 @@ export class Approvals {
     return this.#pending.size;
   }
 
-  /** Returns false where the question is no longer pending. */
-  answer(id: string, decision: Decision, reason: string | undefined): boolean {
+  /** Gives the question that was answered; undefined where it is no longer pending. */
+  answer(id: string, answer: Answer, reason: string | undefined): Approval | undefined {
     const pending = this.#pending.get(id);
-    if (pending === undefined) return false;
-    this.#settle(id, pending, decision, reason);
-    return true;
+    if (pending === undefined) return undefined;
+    this.#settle(id, pending, answer, reason);
+    return pending.approval;
   }
 
   /** Codex no longer waits for this question. */
   resolved(id: string): void {
     const pending = this.#pending.get(id);
-    if (pending !== undefined) this.#settle(id, pending, "cancel", undefined);
+    if (pending !== undefined) this.#settle(id, pending, CANCELLED, undefined);
   }
 
   /** The turn is over: nothing that it asked can be answered any more. */
   cancelAll(): void {
-    for (const [id, pending] of [...this.#pending]) this.#settle(id, pending, "cancel", undefined);
+    for (const [id, pending] of [...this.#pending]) this.#settle(id, pending, CANCELLED, undefined);
   }
 
-  #settle(id: string, pending: Pending, decision: Decision, reason: string | undefined): void {
+  #settle(id: string, pending: Pending, answer: Answer, reason: string | undefined): void {
     this.#pending.delete(id);
-    this.#document.approvalAnswered(id, decision, reason);
-    pending.resolve(decision);
+    const said = saidText(pending.approval, answer);
+    this.#document.approvalAnswered(id, answer.decision, { reason, said });
+    pending.resolve(answer);
   }
+}
+
+const CANCELLED: Answer = { decision: "cancel" };
+
+/** What the document keeps of the answers; secret ones are not among it. */
+function saidText(approval: Approval, { decision, answers }: Answer): string | undefined {
+  if (approval.kind !== "questions" || decision !== "accept") return undefined;
+  const words = approval.fields.flatMap(({ name, label, secret, options }) => {
+    const value = answers?.[name];
+    if (value === undefined) return [];
+    const shown = secret ? "(not shown)" : labelOf(options, value);
+    return approval.fields.length === 1 ? [shown] : [`${label}: ${shown}`];
+  });
+  return words.length === 0 ? "nothing" : words.join("; ");
+}
+
+function labelOf(
+  options: readonly { readonly value: string; readonly label: string }[],
+  value: string | number | boolean,
+): string {
+  return options.find((it) => it.value === value)?.label ?? String(value);
 }
 
 /** One line for a notification when the chat is not in view. */
@@ -75,7 +97,15 @@ export function approvalTitle(approval: Approval): string {
       return `Codex asks to run: ${approval.command ?? "a command"}`;
     case "patch":
       return "Codex asks to edit files";
+    case "questions":
+      return approval.server === undefined
+        ? "Codex asks a question"
+        : `${approval.server} asks: ${approval.title}`;
+    case "tool":
+      return `Codex asks to use ${approval.tool} of ${approval.server}`;
+    case "page":
+      return `${approval.server} asks to open a page`;
     default:
-      return "Codex asks a question";
+      return approval satisfies never;
   }
 }

@@ -1,8 +1,8 @@
 import {
+  type Answer,
   type Approval,
   appServerArgs,
   type CodexClient,
-  type Decision,
   openCodexClient,
   type ServerNotification,
 } from "../codex/index.ts";
@@ -39,7 +39,7 @@ export type BackendOptions = {
   readonly log: Log;
   readonly onProgress: (what: string) => void;
   readonly onNotification: (notification: ServerNotification) => void;
-  readonly onApproval: (threadId: string, approval: Approval) => Promise<Decision>;
+  readonly onApproval: (threadId: string, approval: Approval) => Promise<Answer>;
   readonly onEgress: (event: EgressEvent) => void;
   readonly signal: AbortSignal;
 };

@@ -1,10 +1,5 @@
 import { failureOf } from "../chat/index.ts";
-import {
-  type Approval,
-  approvalId,
-  type Decision,
-  type ServerNotification,
-} from "../codex/index.ts";
+import { type Answer, type Approval, approvalId, type ServerNotification } from "../codex/index.ts";
 import type { EgressEvent, TurnPass } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Approvals } from "./approvals.ts";
@@ -129,17 +124,21 @@ export class Conversation {
     void this.thread.interrupt(round.turnId);
   }
 
-  /** Answers a pending approval; one that is no longer pending is ignored. */
-  answer(id: string, decision: Decision, reason: string | undefined): void {
+  /** Answers a pending question; one that is no longer pending is ignored. */
+  answer(id: string, answer: Answer, reason: string | undefined): void {
     const said = reason?.trim() === "" ? undefined : reason;
-    if (!this.#approvals.answer(id, decision, said) || this.#round.phase !== "running") return;
+    const asked = this.#approvals.answer(id, answer, said);
+    if (asked === undefined || this.#round.phase !== "running") return;
     if (this.#approvals.size === 0) this.document.setState({ phase: "running" });
-    if (decision === "decline" && said !== undefined)
+    // Of commands and patches Codex knows that cancelling stops the turn.
+    if (answer.decision === "cancel" && asked.kind !== "command" && asked.kind !== "patch")
+      this.interrupt();
+    if (answer.decision === "decline" && said !== undefined)
       void this.#steerNow({ id: `reason:${id}`, text: said });
   }
 
   /** Asks the user; resolves with the answer, also when the turn ends unanswered. */
-  ask(approval: Approval): Promise<Decision> {
+  ask(approval: Approval): Promise<Answer> {
     return this.#approvals.ask(approval);
   }
 

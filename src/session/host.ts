@@ -100,7 +100,7 @@ export class Host {
         conversation.retry();
         break;
       case "approval/answer":
-        conversation.answer(event.params.id, event.params.decision, event.params.reason);
+        conversation.answer(event.params.id, event.params, event.params.reason);
         break;
       case "chat/save":
         await conversation.document.save();

@@ -197,19 +197,34 @@ export class LiveDocument {
     await this.#frames.flush();
     if (block === undefined || approvalBlock(this.#state, approval.id) === undefined) return;
     const { id, kind } = approval;
-    const choices = ["accept", "accept_session", "decline", "cancel"] as const;
-    const shown = await this.#editor.call.buf_set_approval(this.buf, { id, block, kind, choices });
+    const choices =
+      kind === "questions" || kind === "page"
+        ? (["accept", "decline", "cancel"] as const)
+        : (["accept", "accept_session", "decline", "cancel"] as const);
+    const shown = await this.#editor.call.buf_set_approval(this.buf, {
+      id,
+      block,
+      kind,
+      choices,
+      ...(kind === "questions" ? { fields: approval.fields } : {}),
+      ...(kind === "page" ? { url: approval.url } : {}),
+    });
     if (!shown.ok) this.#log.warn({ error: shown.error.message }, "a question was not shown");
   }
 
   /** Takes the keys away and notes the answer. */
-  approvalAnswered(id: string, decision: Decision, reason: string | undefined): void {
+  approvalAnswered(
+    id: string,
+    decision: Decision,
+    { reason, said }: { readonly reason: string | undefined; readonly said: string | undefined },
+  ): void {
     this.#tell(this.#editor.call.buf_set_approval(this.buf, { id, remove: true }));
     this.apply({
       type: "approval_resolved",
       id,
       decision,
       ...(reason === undefined ? {} : { reason }),
+      ...(said === undefined ? {} : { said }),
     });
   }
 

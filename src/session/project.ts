@@ -1,4 +1,4 @@
-import { type Approval, type Decision, type ServerNotification, threadOf } from "../codex/index.ts";
+import { type Answer, type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import type { Result } from "../result.ts";
@@ -144,11 +144,11 @@ export class Project {
     this.#of(thread)?.onNotification(notification);
   }
 
-  async #asked(threadId: string, approval: Approval): Promise<Decision> {
+  async #asked(threadId: string, approval: Approval): Promise<Answer> {
     const conversation = this.#of(threadId);
     if (conversation !== undefined) return conversation.ask(approval);
     this.#options.log.warn({ threadId, approval }, "a question from an unknown thread is declined");
-    return "decline";
+    return { decision: "decline" };
   }
 
   #of(thread: string): Conversation | undefined {

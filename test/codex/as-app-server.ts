@@ -1,6 +1,6 @@
 /** The test as the app-server: what the client writes can be read, and anything can be answered. */
 import { PassThrough } from "node:stream";
-import type { Approval, Decision } from "../../src/codex/approval.ts";
+import type { Answer, Approval } from "../../src/codex/approval.ts";
 import { type CodexClientOptions, openCodexClient } from "../../src/codex/client.ts";
 import type { ServerNotification } from "../../src/codex/notification.ts";
 import type { Log } from "../../src/log.ts";
@@ -24,9 +24,9 @@ export function openClient(options: Partial<CodexClientOptions> = {}) {
     readable: fromCodex,
     writable: toCodex,
     onNotification: (notification) => told.push(notification),
-    onApproval: async (_, approval): Promise<Decision> => {
+    onApproval: async (_, approval): Promise<Answer> => {
       asked.push(approval);
-      return "accept";
+      return { decision: "accept" };
     },
     log,
     ...options,

@@ -86,7 +86,7 @@ export class AppServer implements AsyncDisposable {
       onNotification: (notification) => this.told.push(notification),
       onApproval: async (threadId, approval) => {
         this.asked.push({ threadId, approval });
-        return options.decide?.(approval) ?? "accept";
+        return { decision: (await options.decide?.(approval)) ?? "accept" };
       },
       log: silentLog,
       requestTimeoutMs: WAIT.timeout,
