@@ -41,7 +41,7 @@ describe("a question about a command", () => {
     const bare = { kind: "command", id: "n0", itemId: "i" };
     expect(command(inTurn)).toMatchObject({ approval: bare });
     const odd = { command: ["ls"], cwd: 1, reason: {}, networkApprovalContext: "x", kind: null };
-    expect(command({ ...inTurn, ...odd })).toEqual(command(inTurn));
+    expect(command({ ...inTurn, ...odd })).toMatchObject({ approval: bare });
   });
 
   it("stands for itself where one command has several", () => {
