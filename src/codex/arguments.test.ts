@@ -36,10 +36,6 @@ describe("the arguments of the app-server", () => {
     );
   });
 
-  it("leave the approval policy to the thread, where alone 0.169 takes untrusted", () => {
-    expect(args().filter((it) => it.startsWith("approval_policy"))).toEqual([]);
-  });
-
   it.each([
     ['say "hi"', String.raw`model="say \"hi\""`],
     ["back\\slash", String.raw`model="back\\slash"`],

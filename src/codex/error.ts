@@ -6,6 +6,8 @@ export type CodexError =
   | { readonly kind: "thread_unknown"; readonly message: string }
   /** Another app-server has the thread open for writing. */
   | { readonly kind: "thread_busy"; readonly message: string }
+  /** A file of Codex's configuration, which the agent can write, keeps it from having a thread. */
+  | { readonly kind: "invalid_config"; readonly message: string }
   /** The answer is not what the pinned version sends. */
   | { readonly kind: "invalid_answer"; readonly message: string }
   | { readonly kind: "timeout"; readonly message: string }
@@ -29,6 +31,12 @@ export function refusal(method: string, code: number, words: string): CodexError
       kind: "thread_busy",
       message:
         "Another Codex has this conversation open. End it there, or start a new one with :CodexChat new.",
+    };
+  const config = /^failed to load configuration: (.*)/is.exec(message)?.[1];
+  if (config !== undefined)
+    return {
+      kind: "invalid_config",
+      message: `Codex cannot read its configuration: ${config}. Correct that file, or delete it: the plugin needs none.`,
     };
   return { kind: "refused", code, message: `Codex refused ${method}: ${message}` };
 }

@@ -1,10 +1,9 @@
 /** The real app-server over its stdio, run on this machine, with our client, our arguments and a scripted model. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import {
   type Approval,
@@ -17,12 +16,21 @@ import {
   type ServerNotification,
 } from "../../src/codex/index.ts";
 import { silentLog } from "../../src/log.ts";
+import { findCodexPackage } from "../../src/sandbox/index.ts";
 
 /** How long an event may take; a turn takes some 200 ms. */
 const WAIT = { timeout: 30_000, interval: 10 } as const;
 
-/** The program of the pinned package. */
-export const codex = fileURLToPath(new URL("../../node_modules/.bin/codex", import.meta.url));
+/** The program that goes into the image, without the script that starts it elsewhere. */
+const program = await findProgram();
+
+async function findProgram(): Promise<string> {
+  const found = await findCodexPackage(import.meta.url);
+  if (!found.ok) throw new Error(found.error.message);
+  const entry = found.value.entries.find((it) => it.name === "codex/bin/codex");
+  if (entry === undefined || !("path" in entry)) throw new Error("the package has no bin/codex");
+  return entry.path;
+}
 
 type Method = ServerNotification["method"];
 type NotificationOf<M extends Method> = Extract<ServerNotification, { method: M }>;
@@ -45,6 +53,11 @@ export class CodexHome implements AsyncDisposable {
     return home;
   }
 
+  /** Writes `config.toml`, as a program inside could. */
+  async writeConfig(lines: readonly string[]): Promise<void> {
+    await writeFile(join(this.path, "config.toml"), lines.map((line) => `${line}\n`).join(""));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(join(this.path, ".."), { recursive: true, force: true, maxRetries: 10 });
   }
@@ -54,6 +67,7 @@ export class CodexHome implements AsyncDisposable {
 export type AppServerOptions = {
   readonly home: CodexHome;
   readonly model: { readonly url: string };
+  readonly terminals?: boolean;
   /** Answers approvals; by default "accept". */
   readonly decide?: (approval: Approval) => Decision | Promise<Decision>;
   readonly env?: Readonly<Record<string, string>>;
@@ -108,8 +122,13 @@ export class AppServer implements AsyncDisposable {
   /** Starts one without a handshake. */
   static spawn(options: AppServerOptions): AppServer {
     const { home, model, args = [], env } = options;
-    const ours = appServerArgs({ modelBaseUrl: model.url, model: "gpt-5.5", streamIdleMs: 60_000 });
-    const child = spawn(process.execPath, [codex, ...ours, ...args], {
+    const ours = appServerArgs({
+      modelBaseUrl: model.url,
+      model: "gpt-5.5",
+      streamIdleMs: 60_000,
+      terminals: options.terminals,
+    });
+    const child = spawn(program, [...ours, ...args], {
       cwd: home.project,
       // Nothing of this machine's user: no key, no configuration.
       env: { PATH: process.env["PATH"], HOME: home.path, CODEX_HOME: home.path, ...env },
@@ -125,6 +144,11 @@ export class AppServer implements AsyncDisposable {
   async exitCode(): Promise<number | null> {
     await this.#exited;
     return this.process.exitCode;
+  }
+
+  /** Ends it as a crash does. */
+  kill(): void {
+    this.process.kill("SIGKILL");
   }
 
   /** Starts a thread as the product does, and gives its id. */
