@@ -15,6 +15,24 @@ local words = {
   cancel = "decline and stop",
 }
 
+--- What is asked, for a message.
+local asked = {
+  patch = "to change files",
+  questions = "you something",
+  tool = "to use a tool",
+  page = "you to visit a page",
+}
+
+--- What accepting means for questions and pages.
+local accept_words = { questions = "answer", page = "open the page" }
+
+---@param approval codex-chat.Approval
+---@param decision string
+---@return string
+local function word(approval, decision)
+  return decision == "accept" and accept_words[approval.kind] or words[decision]
+end
+
 ---@param approval codex-chat.Approval
 ---@param decision string
 ---@return boolean
@@ -32,7 +50,7 @@ local function key_lines(approval, width)
   for _, decision in ipairs(decisions) do
     if offers(approval, decision) then
       local key = keys[decision] or (":CodexChat " .. decision:gsub("_", "-"))
-      local size = api.nvim_strwidth(key) + 1 + #words[decision]
+      local size = api.nvim_strwidth(key) + 1 + #word(approval, decision)
       if not line or used + size > width then
         line, used = { { "  ", "CodexChatKeyText" } }, 2
         lines[#lines + 1] = line
@@ -40,7 +58,7 @@ local function key_lines(approval, width)
       used = used + size + 3
       vim.list_extend(line, {
         { key, "CodexChatKey" },
-        { " " .. words[decision] .. "   ", "CodexChatKeyText" },
+        { " " .. word(approval, decision) .. "   ", "CodexChatKeyText" },
       })
     end
   end
@@ -139,14 +157,17 @@ function M.resize(chat)
   end
 end
 
+---@type table<string, string> what the user said, by id, until the host has it
+local given = {}
+
 --- Adds or removes a pending approval, as the host says.
 ---@param chat codex-chat.Chat
----@param change { id: string, remove?: boolean, block?: string, kind?: string, choices?: string[] }
+---@param change { id: string, remove?: boolean, block?: string, kind?: string, choices?: string[], fields?: codex-chat.Field[], url?: string }
 function M.set(chat, change)
   local others = vim.tbl_filter(function(approval)
     return approval.id ~= change.id
   end, chat.approvals)
-  local is_new = #others == #chat.approvals
+  local gone = #others < #chat.approvals
   chat.approvals = others
   if not change.remove then
     local choices = change.choices
@@ -158,24 +179,29 @@ function M.set(chat, change)
       block = change.block,
       kind = change.kind or "command",
       choices = choices,
+      fields = change.fields,
+      url = change.url,
     })
   end
   refresh_in_place(chat)
-  if is_new and not change.remove and #registry.wins(chat.buf, 0) == 0 then
-    vim.notify(
-      ("codex-chat: Codex asks to %s. :CodexChat shows it; :CodexChat accept or decline answers."):format(
-        change.kind == "patch" and "change files" or "run a command"
-      ),
-      vim.log.levels.WARN
-    )
+  require("codex-chat.status").refresh(chat)
+  if change.remove and gone then
+    require("codex-chat.events").emit("ApprovalAnswered", {
+      buf = chat.buf,
+      id = change.id,
+      decision = given[change.id] or "withdrawn",
+    })
   end
+  given[change.id] = nil
 end
 
 ---@param chat codex-chat.Chat
 ---@param approval codex-chat.Approval
 ---@param decision string
 ---@param reason? string
-local function answer(chat, approval, decision, reason)
+---@return boolean
+---@param answers? table<string, any> of questions
+local function answer(chat, approval, decision, reason, answers)
   if not offers(approval, decision) then
     vim.notify(
       ("codex-chat: this cannot be answered with %s, only with %s."):format(
@@ -184,12 +210,14 @@ local function answer(chat, approval, decision, reason)
       ),
       vim.log.levels.WARN
     )
-    return
+    return false
   end
-  require("codex-chat.host").notify(chat, "approval/answer", {
+  given[approval.id] = decision
+  return require("codex-chat.host").notify(chat, "approval/answer", {
     id = approval.id,
     decision = decision,
     reason = reason ~= "" and reason or nil,
+    answers = answers,
   })
 end
 
@@ -197,16 +225,30 @@ end
 ---@param approval codex-chat.Approval
 ---@param decision string
 local function ask_and_answer(chat, approval, decision)
+  local function is_pending()
+    return vim.iter(chat.approvals):any(function(a)
+      return a.id == approval.id
+    end)
+  end
+  if decision == "accept" and approval.fields then
+    require("codex-chat.question").ask(approval.fields, function(answers)
+      if answers and is_pending() then
+        answer(chat, approval, decision, nil, answers)
+      end
+    end)
+    return
+  end
+  if decision == "accept" and approval.url then
+    -- SECURITY: the host has let http and https through only; the address stands in the text.
+    vim.ui.open(approval.url)
+  end
   if decision ~= "decline" then
     answer(chat, approval, decision)
     return
   end
   vim.ui.input({ prompt = "Why not? (may be empty) " }, function(reason)
-    local pending = vim.iter(chat.approvals):any(function(a)
-      return a.id == approval.id
-    end)
     -- Escape takes the decision back.
-    if reason and pending then
+    if reason and is_pending() then
       answer(chat, approval, decision, reason)
     end
   end)
@@ -242,6 +284,18 @@ function M.answer(decision, reason)
   else
     ask_and_answer(chat, approval, decision)
   end
+end
+
+--- Answers without asking anything more: the approval of this id, else the oldest.
+---@param chat codex-chat.Chat
+---@param decision codex-chat.Decision
+---@param opts codex-chat.AnswerOpts
+---@return boolean answered
+function M.answer_as(chat, decision, opts)
+  local approval = vim.iter(chat.approvals):find(function(it)
+    return not opts.id or it.id == opts.id
+  end)
+  return approval ~= nil and answer(chat, approval, decision, opts.reason)
 end
 
 --- Goes to the next pending approval, or to the one before, around the ends.

@@ -4,6 +4,7 @@ local M = {}
 ---@class (exact) codex-chat.Config.Window
 ---@field position "right"|"left"|"top"|"bottom"|"tab"
 ---@field size number part of the editor's width or height below 1, else columns or rows
+---@field min_width integer columns that a split beside others is not narrower than, where there are as many
 ---@field startinsert boolean whether opening the chat begins insert mode
 
 ---@class (exact) codex-chat.Config.Keys `false` leaves a key alone
@@ -20,6 +21,10 @@ local M = {}
 ---@class (exact) codex-chat.Config.Completion
 ---@field auto boolean whether it comes while typing
 
+---@class (exact) codex-chat.Config.Notify while the chat is not in view
+---@field done boolean whether a turn's end is told
+---@field waiting boolean whether a question is told
+
 ---@class (exact) codex-chat.Config what is in force
 ---@field model? string
 ---@field effort? string
@@ -29,6 +34,7 @@ local M = {}
 ---@field approvals? "never"|"on-request"|"untrusted"
 ---@field limits? table
 ---@field sandbox? table
+---@field mcp_servers? table<string, table> as Codex's own configuration has them
 ---@field log_level? "debug"|"info"|"warn"|"error"
 ---@field state_dir string
 ---@field history_dir? string absolute, or below the project's root
@@ -37,6 +43,7 @@ local M = {}
 ---@field window codex-chat.Config.Window
 ---@field keys codex-chat.Config.Keys
 ---@field completion codex-chat.Config.Completion
+---@field notify codex-chat.Config.Notify
 ---@field prompts? table<string, string> prompt templates by name
 ---@field prompts_dir? string where markdown files with prompt templates lie
 ---@field host_cmd? string[] starts another host; for tests
@@ -77,6 +84,7 @@ local rules = {
       env = { map_of = "string" },
     },
   },
+  mcp_servers = "table",
   log_level = { one_of = { "debug", "info", "warn", "error" } },
   state_dir = "string",
   history_dir = "string",
@@ -86,6 +94,7 @@ local rules = {
     keys = {
       position = { one_of = { "right", "left", "top", "bottom", "tab" } },
       size = "number",
+      min_width = "number",
       startinsert = "boolean",
     },
   },
@@ -102,6 +111,7 @@ local rules = {
       prev_approval = "key",
     },
   },
+  notify = { keys = { done = "boolean", waiting = "boolean" } },
   completion = { keys = { auto = "boolean" } },
   prompts = { map_of = "string" },
   prompts_dir = "string",
@@ -119,6 +129,7 @@ local host_keys = {
   "state_dir",
   "limits",
   "sandbox",
+  "mcp_servers",
   "log_level",
 }
 
@@ -128,7 +139,8 @@ local function defaults()
     state_dir = vim.fn.stdpath("state") .. "/codex-chat",
     node = "node",
     root_markers = { "package.json", "Cargo.toml", "go.mod", "pyproject.toml", "Makefile" },
-    window = { position = "right", size = 0.45, startinsert = true },
+    window = { position = "right", size = 0.45, min_width = 50, startinsert = true },
+    notify = { done = true, waiting = true },
     completion = { auto = true },
     keys = {
       send = "<CR>",

@@ -2,11 +2,12 @@
 local M = {}
 
 ---@class (exact) codex-chat.State what the host says of a conversation
----@field phase "idle"|"starting"|"running"|"waiting"|"failed"
+---@field phase codex-chat.Phase
 ---@field detail? string
 ---@field model? string
+---@field mode? string effort, and "plan" in plan mode
 ---@field sandbox? string
----@field tokens? { last?: integer, total?: integer, window?: integer }
+---@field tokens? codex-chat.Tokens
 ---@field queued? integer
 ---@field note? string
 
@@ -21,6 +22,8 @@ local M = {}
 ---@field block string
 ---@field kind string
 ---@field choices string[]
+---@field fields? codex-chat.Field[] what is asked for, of questions
+---@field url? string of a page
 ---@field mark? integer extmark with the keys
 
 ---@class (exact) codex-chat.Chat
@@ -31,6 +34,7 @@ local M = {}
 ---@field host "none"|"asked"|"attached"|"lost" whether the host knows it, and has answered
 ---@field state codex-chat.State
 ---@field began? integer milliseconds of vim.uv.now() when the running turn began
+---@field took? integer seconds that the last turn took
 ---@field prompt_mark integer extmark at the prompt's heading
 ---@field blocks table<string, codex-chat.Block>
 ---@field next_user integer number of the next sent query
@@ -54,6 +58,12 @@ function M.get(buf)
     buf = vim.api.nvim_get_current_buf()
   end
   return chats[buf]
+end
+
+--- Whether no conversation is open.
+---@return boolean
+function M.is_empty()
+  return next(chats) == nil
 end
 
 ---@param chat codex-chat.Chat

@@ -166,6 +166,13 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
     case "guardianWarning":
       tellOnce(draft, event.params.message);
       return;
+    case "mcpServer/startupStatus/updated": {
+      const { name, status, error } = event.params;
+      if (status !== "failed") return;
+      const why = error == null ? "" : `: ${error}`;
+      tellOnce(draft, `The MCP server ${codeSpan(name, 100)} could not be started${why}`);
+      return;
+    }
     case "configWarning":
       tellOnce(draft, [event.params.summary, event.params.details ?? ""].join(" ").trim());
       return;

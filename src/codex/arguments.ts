@@ -1,3 +1,11 @@
+/** A server of tools that Codex starts, as `[mcp_servers.<name>]` has it. */
+export type McpServerConfig = Readonly<
+  Record<
+    string,
+    string | number | boolean | readonly string[] | Readonly<Record<string, string>> | undefined
+  >
+>;
+
 /** What Codex is told at its start. */
 export type AppServerOptions = {
   /** The model's endpoint inside the sandbox, such as `http://127.0.0.1:4711/v1`. */
@@ -11,6 +19,8 @@ export type AppServerOptions = {
    * about, whatever the approval policy (0.169): who is to be asked for every command must forbid it.
    */
   readonly terminals?: boolean | undefined;
+  /** By name; names are of letters, digits, `-` and `_`. */
+  readonly mcpServers?: Readonly<Record<string, McpServerConfig>>;
 };
 
 /** The provider's name in Codex's configuration. */
@@ -23,7 +33,7 @@ const PROVIDER = "codex-chat";
  * in which the agent may have put a symbolic link. Keys as of Codex 0.169.
  */
 export function appServerArgs(options: AppServerOptions): string[] {
-  const config: Record<string, string | number | boolean> = {
+  const config: Record<string, Value> = {
     ...(options.model === undefined ? {} : { model: options.model }),
     ...(options.effort === undefined ? {} : { model_reasoning_effort: options.effort }),
     model_provider: PROVIDER,
@@ -37,6 +47,8 @@ export function appServerArgs(options: AppServerOptions): string[] {
     [`model_providers.${PROVIDER}.stream_idle_timeout_ms`]: options.streamIdleMs,
     // The container is the sandbox; Codex's own cannot nest in it.
     sandbox_mode: "danger-full-access",
+    // Each thread is told its own. With "untrusted" in a file, 0.169 does not start.
+    approval_policy: "on-request",
     check_for_update_on_startup: false,
     web_search: "disabled",
     "analytics.enabled": false,
@@ -49,6 +61,7 @@ export function appServerArgs(options: AppServerOptions): string[] {
     "features.apps": false,
     "tools.update_plan.enabled": true,
     ...(options.terminals === false ? { "features.unified_exec_tty": false } : {}),
+    ...serverKeys(options.mcpServers ?? {}),
   };
   const overrides = Object.entries(config).flatMap(([key, value]) => [
     "-c",
@@ -57,7 +70,24 @@ export function appServerArgs(options: AppServerOptions): string[] {
   return [...overrides, "app-server"];
 }
 
-/** A TOML value; JSON's strings are TOML's basic strings once DEL is escaped, too. */
-function toml(value: string | number | boolean): string {
+type Value = string | number | boolean | readonly string[] | Readonly<Record<string, string>>;
+
+function serverKeys(servers: Readonly<Record<string, McpServerConfig>>): Record<string, Value> {
+  const keys: Record<string, Value> = {};
+  for (const [name, server] of Object.entries(servers))
+    for (const [key, value] of Object.entries(server))
+      if (value !== undefined) keys[`mcp_servers.${name}.${key}`] = value;
+  return keys;
+}
+
+/**
+ * A TOML value: JSON's strings and lists of them are TOML's, once DEL is escaped, too; a table has
+ * its own form.
+ */
+function toml(value: Value): string {
+  if (typeof value === "object" && !Array.isArray(value)) {
+    const entries = Object.entries(value).map(([key, text]) => `${toml(key)} = ${toml(text)}`);
+    return `{ ${entries.join(", ")} }`;
+  }
   return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
 }

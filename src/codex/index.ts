@@ -5,7 +5,7 @@
  * It must not know Neovim or Docker. Every message is hostile input: see the SECURITY comments.
  */
 export { type Answer, type Approval, approvalId, type Decision, type Field } from "./approval.ts";
-export { type AppServerOptions, appServerArgs } from "./arguments.ts";
+export { type AppServerOptions, appServerArgs, type McpServerConfig } from "./arguments.ts";
 export { type CodexClient, openCodexClient } from "./client.ts";
 export type { CodexError } from "./error.ts";
 export type { FileUpdateChange, Item } from "./item.ts";

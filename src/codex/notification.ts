@@ -58,6 +58,12 @@ export const NOTIFICATIONS = {
       modelContextWindow: z.number().nullish().catch(null),
     }),
   }),
+  "mcpServer/startupStatus/updated": z.object({
+    threadId: z.string().nullish().catch(null),
+    name: z.string(),
+    status: z.string(),
+    error: z.string().nullish().catch(null),
+  }),
   "thread/compacted": z.object(inTurn),
   "model/rerouted": z.object({ ...inTurn, fromModel: z.string(), toModel: z.string() }),
   error: z.object({ ...inTurn, error: TurnError, willRetry: z.boolean() }),

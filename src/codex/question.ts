@@ -175,6 +175,7 @@ function elicited(decision: Answer["decision"], content: unknown, meta: unknown)
 
 /** What a tool would be called with, as far as Codex tells it. */
 function argumentsText(display: unknown): string | undefined {
-  if (display == null) return undefined;
+  if (display == null || (typeof display === "object" && Object.keys(display).length === 0))
+    return undefined;
   return typeof display === "string" ? display : JSON.stringify(display, null, 2);
 }

@@ -101,7 +101,7 @@ export function reasoning(summary: string): Part {
 }
 
 /** Calls a function by name. */
-export function functionCall(name: string, args: object): Part {
+export function functionCall(name: string, args: object, namespace?: string): Part {
   return async function* ({ id }) {
     yield event({
       type: "response.output_item.done",
@@ -110,6 +110,7 @@ export function functionCall(name: string, args: object): Part {
         id: `fc_${id}`,
         call_id: `call_${id}`,
         name,
+        ...(namespace === undefined ? {} : { namespace }),
         arguments: JSON.stringify(args),
       },
     });

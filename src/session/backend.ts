@@ -12,6 +12,7 @@ import { err, ok, type Result } from "../result.ts";
 import { describeEnd, type Sandbox, type SandboxProcess } from "../sandbox/index.ts";
 import { findAuthorization } from "./credential.ts";
 import { type Failure, failureOf, STOPPED } from "./failure.ts";
+import { usableServers } from "./mcp-servers.ts";
 import { prepareSandbox } from "./prepare.ts";
 import type { Settings } from "./settings.ts";
 
@@ -114,7 +115,13 @@ async function startParts(
     ),
     client.closed.then(() => gone("app_server", "The connection to Codex's app-server ended.")),
   ]);
-  return ok({ client, egress, sandboxLabel: runtimeLabel, notes: sandbox.notes, ended });
+  return ok({
+    client,
+    egress,
+    sandboxLabel: runtimeLabel,
+    notes: [...sandbox.notes, ...usableServers(settings.mcp_servers).notes],
+    ended,
+  });
 }
 
 async function startRelay(
@@ -161,6 +168,7 @@ async function startAppServer(
         modelBaseUrl: `http://127.0.0.1:${relay.modelPort}/v1`,
         model: settings.model,
         effort: settings.effort,
+        mcpServers: usableServers(settings.mcp_servers).servers,
         streamIdleMs: settings.limits.response_idle_ms,
       }),
     ],

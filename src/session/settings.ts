@@ -1,5 +1,6 @@
 import { isAbsolute } from "node:path";
 import { z } from "zod";
+import { McpServers } from "./mcp-servers.ts";
 
 /** An absolute path, as Lua resolved it. */
 const AbsolutePath = z.string().refine(isAbsolute, "must be an absolute path");
@@ -39,6 +40,7 @@ export const Settings = z.object({
       env: z.record(z.string(), z.string()).default({}),
     })
     .prefault({}),
+  mcp_servers: McpServers.default({}),
   log_level: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 export type Settings = z.infer<typeof Settings>;

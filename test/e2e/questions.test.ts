@@ -1,0 +1,200 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it } from "vitest";
+import { functionCall, message, reply } from "../../src/offline/index.ts";
+import { type Conversation, SLOW, share } from "./support.ts";
+
+/** What the user does when menus and inputs come up. */
+async function willAnswer(chat: Conversation, choice: number, text: string): Promise<void> {
+  await chat.nvim.lua(
+    `local choice, text = ...
+     vim.ui.select = function(items, opts, done)
+       _G.offered = vim.tbl_map(opts.format_item, items)
+       done(items[choice], choice)
+     end
+     vim.ui.input = function(opts, done) done(text) end
+     vim.fn.inputsecret = function() return text end`,
+    choice,
+    text,
+  );
+}
+
+const QUESTION = {
+  id: "db",
+  header: "Database",
+  question: "Which database shall it be?",
+  options: [
+    { label: "SQLite (Recommended)", description: "One file." },
+    { label: "Postgres", description: "A server." },
+  ],
+};
+
+describe("a question of Codex's", SLOW, () => {
+  const shared = share();
+  beforeEach(async () => {
+    const { chat } = shared();
+    await chat.startAnew();
+    await chat.command("plan on");
+    await chat.nvim.lua("_G.offered = nil");
+  });
+
+  it("stands in the buffer, is answered there, and reaches the model", async () => {
+    const { chat, model } = shared();
+    model.answer((request) =>
+      request.outputsSinceUser().length === 0
+        ? reply(functionCall("request_user_input", { questions: [QUESTION] }))
+        : reply(message("As you wish.")),
+    );
+    await chat.send("Plan the storage.");
+    await chat.waitForQuestion();
+    expect(await chat.text()).toContain("**Asks** a question");
+    expect(await chat.text()).toContain("> Which database shall it be?");
+    await willAnswer(chat, 2, "");
+
+    await chat.answer("a");
+
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(await chat.nvim.lua("return _G.offered")).toEqual([
+      "SQLite (Recommended) — One file.",
+      "Postgres — A server.",
+      "something else",
+    ]);
+    expect(model.requests.at(-1)?.outputsSinceUser().join()).toContain("Postgres");
+    expect(await chat.body()).toMatchInlineSnapshot(`
+      "## You
+
+      Plan the storage.
+
+      ## Codex
+
+      **Asks** a question · answered: Postgres
+      > **Database**
+      >
+      > Which database shall it be?
+      >
+      > 1. SQLite (Recommended) — One file.
+      > 2. Postgres — A server.
+
+      As you wish.
+
+      ## You
+      "
+    `);
+  });
+
+  it("may be answered with something else", async () => {
+    const { chat, model } = shared();
+    model.answer((request) =>
+      request.outputsSinceUser().length === 0
+        ? reply(functionCall("request_user_input", { questions: [QUESTION] }))
+        : reply(message("As you wish.")),
+    );
+    await chat.send("Plan the storage.");
+    await chat.waitForQuestion();
+    await willAnswer(chat, 3, "a text file");
+    await chat.answer("a");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.outputsSinceUser().join()).toContain("a text file");
+    expect(await chat.text()).toContain("**Asks** a question · answered: a text file");
+  });
+
+  it("stops the turn when it is cancelled", async () => {
+    const { chat, model } = shared();
+    model.answer(() => reply(functionCall("request_user_input", { questions: [QUESTION] })));
+    await chat.send("Plan the storage.");
+    await chat.waitForQuestion();
+    await chat.answer("c");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "interrupted" });
+  });
+});
+
+/** A server of tools over stdio: one asks the user back, and says what it was told. */
+const SERVER = `
+import { createInterface } from "node:readline";
+const say = (it) => process.stdout.write(JSON.stringify({ jsonrpc: "2.0", ...it }) + "\\n");
+let call;
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, method, params, result } = JSON.parse(line);
+  if (method === "initialize")
+    say({ id, result: { protocolVersion: params.protocolVersion, capabilities: { tools: {} },
+      serverInfo: { name: "greeter", version: "1" } } });
+  else if (method === "tools/list")
+    say({ id, result: { tools: [{ name: "greet", description: "Greets the user",
+      inputSchema: { type: "object", properties: {} } }] } });
+  else if (method === "tools/call") {
+    call = id;
+    say({ id: "ask", method: "elicitation/create", params: { mode: "form", message: "Who are you?",
+      requestedSchema: { type: "object", required: ["name"], properties: {
+        name: { type: "string", title: "Name" }, age: { type: "integer", title: "Age" } } } } });
+  } else if (id === "ask")
+    say({ id: call, result: { content: [{ type: "text", text: "Told: " + JSON.stringify(result) }] } });
+  else if (id !== undefined && method) say({ id, result: {} });
+}
+`;
+
+describe("an MCP server in the sandbox", SLOW, () => {
+  const shared = share({
+    config: {
+      model: "scripted",
+      approvals: "on-request",
+      mcp_servers: {
+        greeter: { command: "node", args: ["greeter.mjs"] },
+        broken: { command: "no-such-program" },
+        far: { url: "https://example.org/mcp" },
+      },
+    },
+  });
+
+  it("has its tools used once they are allowed, and asks by a form", async () => {
+    const { chat, model, place } = shared();
+    await writeFile(join(place.project, "greeter.mjs"), SERVER);
+    const seen: string[] = [];
+    model.answer((request) => {
+      const tools = JSON.stringify(request.body["tools"] ?? "");
+      seen.push(tools);
+      return request.outputsSinceUser().length === 0
+        ? reply(functionCall("greet", {}, "mcp__greeter"))
+        : reply(message("Greeted."));
+    });
+    await willAnswer(chat, 1, "42");
+    await chat.send("Greet me.");
+    await chat.waitForQuestion();
+    expect(await chat.text()).toContain("**Asks**");
+    await chat.answer("a");
+    await chat.waitForQuestion();
+    await chat.answer("a");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(await chat.body()).toMatchInlineSnapshot(`
+      "## You
+
+      Greet me.
+
+      ## Codex
+
+      > **Note:** The MCP server far is reached over the network, which the sandbox does not have. Configure one that is started by a command.
+
+      > **Note:** The MCP server \`broken\` could not be started: MCP client for \`broken\` failed to start: MCP startup failed: No such file or directory (os error 2)
+
+      > **Note:** Model metadata for \`scripted\` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+
+      **Called** \`greeter.greet\` · 0.1 s
+      \`\`\`text result
+      Told: {"action":"accept","content":{"name":"42","age":42}}
+      \`\`\`
+
+      **Asks** to use \`greet\` of \`greeter\` · approved
+      > Allow the greeter MCP server to run tool "greet"?
+
+      **Asks** \`greeter\`: Who are you? · answered: Age: 42; Name: 42
+      > **Age** (may be left out)
+      >
+      >
+      > **Name**
+
+      Greeted.
+
+      ## You
+      "
+    `);
+  });
+});
