@@ -201,11 +201,19 @@ function M.unload(chat)
   end
 end
 
+---@param chat codex-chat.Chat
+---@return table data for events
+local function about(chat)
+  return { buf = chat.buf, path = chat.path, root = chat.root }
+end
+
 --- The buffer is no chat any more.
 ---@param chat codex-chat.Chat
 function M.close(chat)
   require("codex-chat.host").close(chat)
+  require("codex-chat.events").emit("Closed", about(chat))
   registry.remove(chat.buf)
+  require("codex-chat.statusline").forget()
   require("codex-chat.highlight").detach(chat.buf)
   pcall(api.nvim_del_augroup_by_id, chat.augroup)
 end
@@ -244,6 +252,9 @@ function M.attach(buf, project)
   for _, win in ipairs(registry.wins(buf)) do
     require("codex-chat.window").dress(chat, win)
   end
+  require("codex-chat.notify").begin()
+  require("codex-chat.statusline").forget()
+  require("codex-chat.events").emit("Opened", about(chat))
   return chat
 end
 

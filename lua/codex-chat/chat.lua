@@ -115,10 +115,11 @@ function M.show(chat, opts)
 end
 
 --- `:CodexChat open`
+---@param opts? { insert?: boolean }
 ---@return codex-chat.Chat
-function M.open()
+function M.open(opts)
   local chat = registry.get(0) or M.latest(require("codex-chat.project").of_buf())
-  M.show(chat)
+  M.show(chat, opts)
   return chat
 end
 
@@ -165,6 +166,11 @@ function M.rename(chat, path)
   end
   api.nvim_buf_set_name(chat.buf, path)
   chat.path = path
+  require("codex-chat.events").emit("Renamed", {
+    buf = chat.buf,
+    path = path,
+    previous = old,
+  })
   -- Renaming leaves an empty buffer of the old name behind.
   local left = find_buf(old)
   if left and left ~= chat.buf and not api.nvim_buf_is_loaded(left) then

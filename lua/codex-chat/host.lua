@@ -87,6 +87,7 @@ local function lose(message)
     end
   end
   require("codex-chat.action").lost()
+  require("codex-chat.events").emit("HostEnded", { message = message })
   vim.notify("codex-chat: " .. message, vim.log.levels.ERROR)
 end
 

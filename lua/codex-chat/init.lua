@@ -1,5 +1,17 @@
---- The public face. Everything works without setup(); commands are in plugin/codex-chat.lua.
+--- The public face. Everything works without setup(); commands are in plugin/codex-chat.lua, types in
+--- types.lua. A function that needs a conversation takes `{ buf = … }`; without, it is the current
+--- buffer's, else the one of its project. It gives false where none is open.
 local M = {}
+
+---@param opts? { buf?: integer }
+---@return codex-chat.Chat?
+local function chat_of(opts)
+  if opts and opts.buf then
+    local chat = require("codex-chat.registry").get(opts.buf)
+    return chat or error(("codex-chat: buffer %d is no conversation"):format(opts.buf), 3)
+  end
+  return require("codex-chat.chat").here()
+end
 
 --- Overrides settings; `vim.g.codex_chat` does the same without a call.
 ---@param opts? table see :help codex-chat-config
@@ -8,8 +20,10 @@ function M.setup(opts)
 end
 
 --- Shows the project's conversation and goes there.
-function M.open()
-  require("codex-chat.chat").open()
+---@param opts? { insert?: boolean } whether insert mode begins; by default as configured
+---@return integer buf
+function M.open(opts)
+  return require("codex-chat.chat").open(opts).buf
 end
 
 --- Shows or hides it.
@@ -18,45 +32,101 @@ function M.toggle()
 end
 
 --- Begins a new conversation.
+---@return integer buf
 function M.new()
-  require("codex-chat.chat").new()
+  return require("codex-chat.chat").new().buf
 end
 
 --- Sends what stands in the prompt.
----@param opts? { mode?: "steer"|"queue" }
+---@param opts? codex-chat.SendOpts
+---@return boolean
 function M.send(opts)
-  local chat = require("codex-chat.chat").here()
+  local chat = chat_of(opts)
   if chat then
     require("codex-chat.prompt").send(chat, opts and opts.mode)
   end
+  return chat ~= nil
 end
 
---- Sends `text` as a query; what is in the prompt stays there, and the current window too.
+--- Sends `text` as a query; what is in the prompt stays there, and the current window too. Where no
+--- conversation is open, the project's latest is, without a window.
 ---@param text string
----@param opts? { mode?: "steer"|"queue" }
+---@param opts? codex-chat.AskOpts
+---@return string? id nil, after a message, where nothing was sent
 function M.ask(text, opts)
-  local chats = require("codex-chat.chat")
-  local chat = chats.here() or chats.latest(require("codex-chat.project").of_buf())
-  require("codex-chat.prompt").send_lines(
-    chat,
-    vim.split(text, "\n", { plain = true }),
-    opts and opts.mode
-  )
+  local chat = chat_of(opts)
+    or require("codex-chat.chat").latest(require("codex-chat.project").of_buf())
+  return require("codex-chat.ask").ask(chat, text, opts)
 end
 
 --- Stops the running turn.
-function M.stop()
-  local chat = require("codex-chat.chat").here()
-  if chat then
-    require("codex-chat.host").notify(chat, "turn/interrupt", {})
-  end
+---@param opts? codex-chat.ChatOpts
+---@return boolean
+function M.stop(opts)
+  local chat = chat_of(opts)
+  return chat ~= nil and require("codex-chat.host").notify(chat, "turn/interrupt", {})
 end
 
---- What the project's conversation is at, for statuslines; nil where none is open.
----@return codex-chat.State?
-function M.status()
-  local chat = require("codex-chat.chat").here()
-  return chat and vim.deepcopy(chat.state)
+--- Sends again what failed.
+---@param opts? codex-chat.ChatOpts
+---@return boolean
+function M.retry(opts)
+  local chat = chat_of(opts)
+  return chat ~= nil and require("codex-chat.host").notify(chat, "turn/retry", {})
+end
+
+--- Answers what Codex asks for.
+---@param decision codex-chat.Decision
+---@param opts? codex-chat.AnswerOpts
+---@return boolean answered false where nothing waits, or not for such an answer
+function M.answer(decision, opts)
+  local chat = chat_of(opts)
+  return chat ~= nil and require("codex-chat.approval").answer_as(chat, decision, opts or {})
+end
+
+--- What a conversation is at; nil where none is open.
+---@param opts? codex-chat.ChatOpts
+---@return codex-chat.Status?
+function M.status(opts)
+  return require("codex-chat.statusline").status(opts and opts.buf and chat_of(opts) or nil)
+end
+
+--- The same in a line, for `%{%v:lua.require'codex-chat'.statusline()%}`.
+---@param opts? codex-chat.StatuslineOpts
+---@return string
+function M.statusline(opts)
+  return require("codex-chat.statusline").statusline(opts)
+end
+
+--- What all open conversations are at.
+---@return codex-chat.Status[]
+function M.chats()
+  return vim.tbl_map(require("codex-chat.statusline").status, require("codex-chat.registry").all())
+end
+
+--- A conversation's whole text, which is markdown; nil where none is open.
+---@param opts? codex-chat.ChatOpts
+---@return string?
+function M.text(opts)
+  local chat = chat_of(opts)
+  local lines = chat and (chat.unloaded_lines or vim.api.nvim_buf_get_lines(chat.buf, 0, -1, false))
+  return lines and table.concat(lines, "\n")
+end
+
+--- Calls `fn` at an event, such as "TurnEnded"; "*" stands for all. :help codex-chat-events
+---@param event codex-chat.EventName|"*"
+---@param fn fun(data: table, event: codex-chat.EventName)
+---@return fun() off has it not be called any more
+function M.on(event, fn)
+  return require("codex-chat.events").on(event, fn)
+end
+
+--- Does what `:CodexChat {name} {words}` does, for everything that has no function of its own here:
+--- `run("review", "base main")`.
+---@param name string
+---@param words? string
+function M.run(name, words)
+  vim.cmd.CodexChat({ args = { name .. (words and " " .. words or "") } })
 end
 
 return M

@@ -113,6 +113,12 @@ local function tell(chat, query)
     end, query.parts)
   end
   require("codex-chat.host").notify(chat, "turn/send", told)
+  require("codex-chat.events").emit("QuerySent", {
+    buf = chat.buf,
+    id = query.id,
+    text = query.text,
+    mode = told.mode,
+  })
 end
 
 --- What the mentions of a query stand for; nil, with a message, where one cannot be had.
@@ -138,11 +144,12 @@ end
 ---@param chat codex-chat.Chat
 ---@param lines string[]
 ---@param mode? "steer"|"queue"
+---@return string? id of its block; nil, after a message, where nothing was sent
 function M.send_lines(chat, lines, mode)
   local text = table.concat(lines, "\n")
   local parts = resolve(chat, text)
   if not parts then
-    return
+    return nil
   end
   local line = require("codex-chat.context.resolve").line(parts)
   local id = next_id(chat)
@@ -160,6 +167,7 @@ function M.send_lines(chat, lines, mode)
     blocks.set_range(chat, id, row, row + count, 0)
   end)
   tell(chat, { id = id, text = text, mode = mode, line = line, parts = parts })
+  return id
 end
 
 --- Sends what stands in the prompt. The text stays where it is and becomes a block; an empty prompt

@@ -123,14 +123,14 @@ end
 
 function handlers.buf_reload(what)
   require("codex-chat.reload").reload(what)
+  require("codex-chat.events").emit(
+    "FilesChanged",
+    what.root and { root = what.root } or { paths = what }
+  )
 end
 
 function handlers.event_emit(name, data)
-  vim.api.nvim_exec_autocmds("User", {
-    pattern = "CodexChat" .. name,
-    modeline = false,
-    data = clean(data),
-  })
+  require("codex-chat.events").emit(name, clean(data))
 end
 
 --- Runs the function of this name.

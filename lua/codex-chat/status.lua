@@ -2,6 +2,7 @@
 local M = {}
 
 local registry = require("codex-chat.registry")
+local statusline = require("codex-chat.statusline")
 
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.hint")
@@ -23,108 +24,72 @@ function M.set_groups()
   end
 end
 
-local phases = {
-  idle = { "ready", nil },
-  starting = { "starting", "CodexChatRunning" },
-  running = { "working", "CodexChatRunning" },
-  waiting = { "waiting for you", "CodexChatWaiting" },
-  failed = { "failed", "CodexChatFailed" },
+local phase_groups = {
+  starting = "CodexChatRunning",
+  running = "CodexChatRunning",
+  waiting = "CodexChatWaiting",
+  failed = "CodexChatFailed",
 }
 
----@param phase string
----@return boolean
-local function is_busy(phase)
-  return phase == "starting" or phase == "running" or phase == "waiting"
-end
+--- Columns below which a text that was cut says nothing any more.
+local least = 10
+local separator = " · "
 
---- 950 → "950", 12 300 → "12.3k".
----@param n integer
----@return string
-local function short(n)
-  if n < 1000 then
-    return tostring(n)
-  elseif n < 99950 then
-    return ("%.1fk"):format(n / 1000)
-  elseif n < 999500 then
-    return ("%.0fk"):format(n / 1000)
-  end
-  return ("%.1fM"):format(n / 1e6)
-end
-
----@param seconds integer
----@return string
-local function span(seconds)
-  if seconds < 60 then
-    return seconds .. "s"
-  end
-  return ("%dm%02ds"):format(math.floor(seconds / 60), seconds % 60)
-end
-
----@param tokens { last?: integer, total?: integer, window?: integer }?
----@return string?
-local function token_text(tokens)
-  if not tokens then
-    return nil
-  end
-  local used = tokens.last or tokens.total
-  if not used then
-    return nil
-  end
-  if tokens.window and tokens.window > 0 then
-    return ("%s tokens, %d%%"):format(short(used), math.floor(100 * used / tokens.window + 0.5))
-  end
-  return short(used) .. " tokens"
-end
-
---- SECURITY: parts come from the host and name what a model or user chose; `%` would be evaluated.
 ---@param text string
+---@param width integer columns
 ---@return string
-local function plain(text)
-  return (text:gsub("%c", " "):gsub("%%", "%%%%"))
+local function cut(text, width)
+  if api.nvim_strwidth(text) <= width then
+    return text
+  end
+  local chars = vim.fn.strcharlen(text)
+  while chars > 0 and api.nvim_strwidth(vim.fn.strcharpart(text, 0, chars)) >= width do
+    chars = chars - 1
+  end
+  return vim.fn.strcharpart(text, 0, chars) .. "…"
 end
 
---- The winbar's text for a window of this width: what matters least goes first.
+--- The winbar's text for a window of this width: what matters least goes first, or is cut.
 ---@param chat codex-chat.Chat
 ---@param width integer
 ---@return string
 function M.winbar(chat, width)
   local state = chat.state
-  local phase = phases[state.phase] or { state.phase, nil }
-  local now = phase[1]
-  -- While the user is waited for, the clock says nothing of Codex.
-  if is_busy(state.phase) and state.phase ~= "waiting" and chat.began then
-    now = now .. " " .. span(math.floor((vim.uv.now() - chat.began) / 1000))
-  end
+  local queued = state.queued or 0
   local parts = {
-    { text = state.model, rank = 3 },
-    { text = now, rank = 1, group = phase[2] },
-    { text = state.detail, rank = 5 },
-    { text = (state.queued or 0) > 0 and (state.queued .. " queued") or nil, rank = 4 },
-    { text = state.sandbox, rank = 2 },
-    { text = token_text(state.tokens), rank = 6 },
-    { text = state.note, rank = 7 },
+    { text = state.model, rank = 4 },
+    { text = state.mode, rank = 6 },
+    { text = statusline.phase_text(chat), rank = 1, group = phase_groups[state.phase] },
+    { text = state.detail, rank = 7, least = least },
+    { text = queued > 0 and (queued .. " queued") or nil, rank = 5 },
+    -- That the file is not written, or the sandbox is a weaker one, must be seen in any width.
+    { text = state.note, rank = 2, group = "CodexChatWaiting" },
+    { text = state.sandbox, rank = 3 },
+    { text = statusline.token_text(state.tokens), rank = 8 },
   }
-  local separator = " · "
-  local function total(limit)
-    local sum, count = 2, 0
-    for i = 1, 7 do
-      local part = parts[i]
-      if part.text and part.text ~= "" and part.rank <= limit then
-        sum = sum + api.nvim_strwidth(part.text)
-        count = count + 1
-      end
+  local by_rank = vim.tbl_filter(function(part)
+    return part.text ~= nil and part.text ~= ""
+  end, parts)
+  table.sort(by_rank, function(a, b)
+    return a.rank < b.rank
+  end)
+  local left = width - 2
+  for n, part in ipairs(by_rank) do
+    local room = left - (n == 1 and 0 or api.nvim_strwidth(separator))
+    local size = api.nvim_strwidth(part.text)
+    if n == 1 or size <= room or (part.least and room >= part.least) then
+      part.shown = cut(part.text, math.max(room, 1))
+      left = room - math.min(size, room)
+    elseif not part.least then
+      -- What matters less does not take the place of what matters more.
+      break
     end
-    return sum + math.max(0, count - 1) * 3
-  end
-  local limit = 7
-  while limit > 1 and total(limit) > width do
-    limit = limit - 1
   end
   local shown = {}
-  for i = 1, 7 do
+  for i = 1, 8 do
     local part = parts[i]
-    if part.text and part.text ~= "" and part.rank <= limit then
-      local text = plain(part.text)
+    if part.shown then
+      local text = statusline.escape(part.shown)
       shown[#shown + 1] = part.group and ("%%#%s#%s%%*"):format(part.group, text) or text
     end
   end
@@ -137,7 +102,10 @@ function M.show(chat)
   for _, win in ipairs(registry.wins(chat.buf)) do
     local text = M.winbar(chat, api.nvim_win_get_width(win))
     if vim.wo[win].winbar ~= text then
-      vim.wo[win][0].winbar = text
+      -- A window of one line has no room for it (E36).
+      pcall(function()
+        vim.wo[win][0].winbar = text
+      end)
     end
   end
 end
@@ -148,7 +116,7 @@ local timer
 --- Runs the clock while a turn runs, and only then.
 local function keep_time()
   local busy = vim.iter(registry.all()):any(function(chat)
-    return is_busy(chat.state.phase)
+    return statusline.is_busy(chat.state.phase)
   end)
   if busy and not timer then
     timer = assert(vim.uv.new_timer())
@@ -157,10 +125,11 @@ local function keep_time()
       1000,
       vim.schedule_wrap(function()
         for _, chat in ipairs(registry.all()) do
-          if is_busy(chat.state.phase) then
+          if statusline.is_busy(chat.state.phase) then
             M.show(chat)
           end
         end
+        statusline.redraw()
         keep_time()
       end)
     )
@@ -171,24 +140,45 @@ local function keep_time()
   end
 end
 
+--- Something that statuslines and the winbar show has changed.
+---@param chat codex-chat.Chat
+function M.refresh(chat)
+  statusline.forget()
+  M.show(chat)
+  statusline.redraw()
+end
+
 --- Takes over what the host says of the conversation.
 ---@param chat codex-chat.Chat
 ---@param state codex-chat.State
 function M.set(chat, state)
-  if is_busy(state.phase) and not is_busy(chat.state.phase) then
+  local before = chat.state
+  if statusline.is_busy(state.phase) and not statusline.is_busy(before.phase) then
     chat.began = vim.uv.now()
-  elseif not is_busy(state.phase) then
+  elseif not statusline.is_busy(state.phase) then
+    chat.took = statusline.elapsed(chat) or chat.took
     chat.began = nil
   end
   -- What does not change with every message is kept from the last one that had it.
-  chat.state = vim.tbl_extend("force", {
-    model = chat.state.model,
-    sandbox = chat.state.sandbox,
-    tokens = chat.state.tokens,
+  local after = vim.tbl_extend("force", {
+    model = before.model,
+    mode = before.mode,
+    sandbox = before.sandbox,
+    tokens = before.tokens,
   }, state)
-  M.show(chat)
-  M.hint(chat)
+  if vim.deep_equal(before, after) then
+    return
+  end
+  chat.state = after
+  M.refresh(chat)
+  if api.nvim_buf_is_loaded(chat.buf) then
+    M.hint(chat)
+  end
   keep_time()
+  require("codex-chat.events").emit(
+    "StateChanged",
+    vim.tbl_extend("error", statusline.status(chat), { previous = before.phase })
+  )
 end
 
 --- Shows in an empty prompt what to do.
@@ -207,7 +197,7 @@ function M.hint(chat, inserting)
   local words = "Ask Codex …"
   if chat.state.phase == "failed" then
     words = "Retry or ask again …"
-  elseif is_busy(chat.state.phase) then
+  elseif statusline.is_busy(chat.state.phase) then
     words = "Steer Codex …"
   end
   if inserting == nil then

@@ -78,7 +78,10 @@ function M.open(chat)
   return api.nvim_open_win(chat.buf, true, {
     win = -1,
     split = splits[position],
-    width = sideways and extent(config.size, vim.o.columns) or nil,
+    width = sideways and math.min(
+      math.max(extent(config.size, vim.o.columns), config.min_width),
+      math.max(1, vim.o.columns - vim.o.winminwidth - 1)
+    ) or nil,
     height = not sideways and extent(config.size, vim.o.lines) or nil,
   })
 end

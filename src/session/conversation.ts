@@ -28,7 +28,10 @@ export type ConversationHost = ThreadOptions & {
   readonly reviewed: (findings: readonly Finding[]) => void;
   /** Something in the project may have changed on disk. */
   readonly filesChanged: () => void;
-  readonly emit: (event: "TurnStarted" | "TurnEnded" | "ApprovalRequested", data: object) => void;
+  readonly emit: (
+    event: "QueryHeard" | "TurnStarted" | "TurnEnded" | "ApprovalRequested",
+    data: object,
+  ) => void;
 };
 
 /** Begins a turn and gives its id, where the answer tells it. */
@@ -294,7 +297,10 @@ export class Conversation {
 
   /** The query is in the thread, and with it what came before it. */
   #heard(clientId: string | undefined): void {
-    if (this.#outbox.heard(clientId)) this.thread.heard();
+    const queries = this.#outbox.heard(clientId);
+    if (queries === undefined) return;
+    this.thread.heard();
+    this.host.emit("QueryHeard", { ids: queries.map((it) => it.id) });
   }
 
   async #steer(query: Query): Promise<void> {

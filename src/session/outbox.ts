@@ -37,9 +37,12 @@ export class Outbox {
     if (last !== undefined) this.#unheard.set(last.id, queries);
   }
 
-  /** Codex has put the query of this id into its thread. False if none waits for that. */
-  heard(id: string | undefined): boolean {
-    return id !== undefined && this.#unheard.delete(id);
+  /** Codex has put what was given under this id into its thread; gives it, or undefined. */
+  heard(id: string | undefined): readonly Query[] | undefined {
+    if (id === undefined) return undefined;
+    const queries = this.#unheard.get(id);
+    this.#unheard.delete(id);
+    return queries;
   }
 
   /**

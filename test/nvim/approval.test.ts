@@ -155,7 +155,12 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     await nvim.command("CodexChat toggle");
     const win = await nvim.lua("return vim.api.nvim_get_current_win()");
     await asked(chat);
-    expect(await nvim.messages()).toContain("Codex asks to run a command");
+    await chat.host.editor.call.event_emit("ApprovalRequested", {
+      buf: chat.buf,
+      id: "q1",
+      title: "Codex asks to run: ls",
+    });
+    expect(await nvim.messages()).toContain("Codex asks to run: ls");
     expect(await nvim.lua("return vim.api.nvim_get_current_win()")).toBe(win);
     // It survives being hidden and shown.
     await nvim.command("CodexChat toggle");

@@ -21,10 +21,52 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
   });
 
   it("keeps to what matters most where the window is narrow", async () => {
-    await using chat = await openChat({ program, screen: { columns: 80, rows: 20 } });
+    await using chat = await openChat({
+      program,
+      screen: { columns: 80, rows: 20 },
+      config: { window: { min_width: 1 } },
+    });
     await chat.setState({ ...full, detail: "starting the sandbox for the very first time" });
     await chat.nvim.untilShown(/ gpt-5\.5 · working \d+s · gVisor/);
     expect(chat.nvim.screen?.text()).not.toContain("tokens");
+  });
+
+  it("fits the winbar into every width, what matters most first", async () => {
+    await using chat = await openChat({ program });
+    await chat.setState({
+      ...full,
+      phase: "failed",
+      mode: "high plan",
+      detail: "the endpoint refused the key, 漢字 and all",
+      note: "not saved",
+    });
+    const bars = await chat.nvim.lua<string[]>(
+      `local chat = require("codex-chat.registry").get(...)
+       local bars = {}
+       for width = 1, 200 do
+         local text = require("codex-chat.status").winbar(chat, width)
+         bars[width] = vim.api.nvim_eval_statusline(text, { maxwidth = width }).str
+       end
+       return bars`,
+      chat.buf,
+    );
+    for (const bar of bars.slice(7)) expect(bar).toContain(" failed");
+    for (const bar of bars.slice(20)) expect(bar).not.toContain(">");
+    expect([20, 40, 60, 80, 120, 200].map((width) => bars[width - 1]?.trimEnd())).toEqual([
+      " failed · not saved",
+      " gpt-5.5 · failed · not saved · gVisor",
+      " gpt-5.5 · failed · 2 queued · not saved · gVisor",
+      " gpt-5.5 · high plan · failed · the endpoint r… · 2 queued · not saved · gVisor",
+      " gpt-5.5 · high plan · failed · the endpoint refused the key, 漢字 and all · 2 queued · not saved · gVisor",
+      " gpt-5.5 · high plan · failed · the endpoint refused the key, 漢字 and all · 2 queued · not saved · gVisor · 12.3k tokens, 5%",
+    ]);
+    await chat.setState({ ...full, detail: "building the image, step 3 of 9" });
+    expect(
+      await chat.nvim.lua(
+        "return require('codex-chat.status').winbar(require('codex-chat.registry').get(...), 70)",
+        chat.buf,
+      ),
+    ).toMatch(/· building[^·]*… ·/);
   });
 
   it("shows a text with % and control characters as it is", async () => {
@@ -60,7 +102,11 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
   });
 
   it("wraps the keys of an approval where the window is narrow", async () => {
-    await using chat = await openChat({ program, screen: { columns: 80, rows: 20 } });
+    await using chat = await openChat({
+      program,
+      screen: { columns: 80, rows: 20 },
+      config: { window: { min_width: 1 } },
+    });
     const user = await chat.send("go on");
     await chat.edit({ op: "insert", id: "q", after: user, lines: ["**Asks**"], gap: 1 });
     await chat.host.editor.call.buf_set_approval(chat.buf, {

@@ -1,0 +1,116 @@
+--- Queries that come with a function: it is called when their turn is over.
+local M = {}
+
+local blocks = require("codex-chat.blocks")
+local events = require("codex-chat.events")
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+
+---@class (exact) codex-chat.Asked
+---@field buf integer
+---@field id string the query's block
+---@field heard boolean whether Codex has it in its thread
+---@field on_end fun(result: codex-chat.AskEnd)
+
+---@type codex-chat.Asked[] oldest first
+local waiting = {}
+
+--- What stands between the query and the next one, without the heading.
+---@param asked codex-chat.Asked
+---@return string
+local function answer(asked)
+  local chat = registry.get(asked.buf)
+  if not chat or not api.nvim_buf_is_loaded(asked.buf) then
+    return ""
+  end
+  local _, first = blocks.range(chat, asked.id)
+  if not first then
+    return ""
+  end
+  local stop = blocks.prompt_row(chat)
+  for id in pairs(chat.blocks) do
+    local row = vim.startswith(id, "user:") and blocks.range(chat, id)
+    if row and row >= first then
+      stop = math.min(stop, row)
+    end
+  end
+  local text = vim.trim(table.concat(api.nvim_buf_get_lines(asked.buf, first, stop, false), "\n"))
+  return vim.trim((text:gsub("^## Codex[ \t]*\n?", "", 1)))
+end
+
+--- Tells those that `which` is true of, and forgets them.
+---@param which fun(asked: codex-chat.Asked): boolean
+---@param status string
+---@param failure? codex-chat.TurnFailure
+local function finish(which, status, failure)
+  local done, left = {}, {}
+  for _, asked in ipairs(waiting) do
+    table.insert(which(asked) and done or left, asked)
+  end
+  waiting = left
+  for _, asked in ipairs(done) do
+    local result = { status = status, failure = failure, answer = answer(asked) }
+    local ok, err = pcall(asked.on_end, result)
+    if not ok then
+      vim.notify("codex-chat: ask()'s on_end failed: " .. err, vim.log.levels.ERROR)
+    end
+  end
+end
+
+events.hook("QueryHeard", function(data)
+  for _, asked in ipairs(waiting) do
+    if asked.buf == data.buf and vim.list_contains(data.ids, asked.id) then
+      asked.heard = true
+    end
+  end
+end)
+
+events.hook("TurnEnded", function(data)
+  finish(function(asked)
+    -- One that is queued stays so for the turn that it begins; after another end nothing begins.
+    return asked.buf == data.buf and (asked.heard or data.status ~= "completed")
+  end, data.status, data.failure)
+end)
+
+events.hook("Closed", function(data)
+  finish(function(asked)
+    return asked.buf == data.buf
+  end, "closed")
+end)
+
+events.hook("HostEnded", function(data)
+  finish(function()
+    return true
+  end, "failed", { kind = "host", message = data.message })
+end)
+
+--- Sends `text` as a query of its own; what is in the prompt stays there.
+---@param chat codex-chat.Chat
+---@param text string
+---@param opts? codex-chat.AskOpts
+---@return string? id the query's block; nil, after a message, where nothing was sent
+function M.ask(chat, text, opts)
+  opts = opts or {}
+  local lines = vim.split(text, "\n", { plain = true })
+  local id = require("codex-chat.prompt").send_lines(chat, lines, opts.mode)
+  if id and opts.on_end then
+    local asked = { buf = chat.buf, id = id, heard = false, on_end = opts.on_end }
+    waiting[#waiting + 1] = asked
+    if chat.host == "lost" then
+      finish(
+        function(each)
+          return each == asked
+        end,
+        "failed",
+        {
+          kind = "host",
+          message = chat.state.detail or "The host did not start.",
+        }
+      )
+    end
+  end
+  return id
+end
+
+return M

@@ -1,0 +1,101 @@
+--- Tells of a turn's end and of questions while the user looks elsewhere.
+local M = {}
+
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+
+-- A terminal that does not report its focus counts as the one that is looked at.
+local focused = true
+local began = false
+
+--- Whether the user sees the chat: a window of this tabpage shows it, in a Neovim that has the focus.
+---@param chat codex-chat.Chat
+---@return boolean
+function M.in_view(chat)
+  return focused and #registry.wins(chat.buf, 0) > 0
+end
+
+--- SECURITY: titles and failures may hold the model's words; a control character would reach the
+--- screen, and a long text would ask for a key.
+---@param text string
+---@return string
+local function one_line(text)
+  text = vim.trim((text:gsub("%c+", " ")))
+  if vim.fn.strcharlen(text) > 120 then
+    text = vim.fn.strcharpart(text, 0, 119) .. "…"
+  end
+  return text
+end
+
+---@param chat codex-chat.Chat
+---@param text string
+---@param level integer
+local function tell(chat, text, level)
+  vim.notify(
+    ("codex-chat: %s (%s)"):format(one_line(text), vim.fs.basename(chat.root)),
+    level,
+    { title = "codex-chat" }
+  )
+end
+
+--- Says that the user is waited for, unless they see it.
+---@param chat codex-chat.Chat
+---@param title string one line, such as "Codex asks to run: ls"
+function M.waiting(chat, title)
+  if require("codex-chat.config").get().notify.waiting and not M.in_view(chat) then
+    tell(chat, title .. ". :CodexChat shows it", vim.log.levels.WARN)
+  end
+end
+
+---@param data { buf: integer, status: string, failure?: codex-chat.TurnFailure }
+local function ended(data)
+  local chat = registry.get(data.buf)
+  if
+    not chat
+    or not require("codex-chat.config").get().notify.done
+    or M.in_view(chat)
+    -- The next turn is under way already: the last one will say so.
+    or require("codex-chat.statusline").is_busy(chat.state.phase)
+  then
+    return
+  end
+  if data.status == "completed" then
+    local took = chat.took and " after " .. require("codex-chat.statusline").span(chat.took) or ""
+    tell(chat, "Codex is done" .. took, vim.log.levels.INFO)
+  elseif data.status == "failed" then
+    local why = data.failure and data.failure.message or "the turn failed"
+    tell(chat, "Codex stopped: " .. why, vim.log.levels.ERROR)
+  end
+end
+
+--- Begins to watch focus and turns. Idempotent.
+function M.begin()
+  if began then
+    return
+  end
+  began = true
+  local group = api.nvim_create_augroup("codex-chat.notify", {})
+  api.nvim_create_autocmd("FocusLost", {
+    group = group,
+    callback = function()
+      focused = false
+    end,
+  })
+  api.nvim_create_autocmd("FocusGained", {
+    group = group,
+    callback = function()
+      focused = true
+    end,
+  })
+  local events = require("codex-chat.events")
+  events.hook("TurnEnded", ended)
+  events.hook("ApprovalRequested", function(data)
+    local chat = registry.get(data.buf)
+    if chat then
+      M.waiting(chat, data.title or "Codex asks you something")
+    end
+  end)
+end
+
+return M

@@ -1,0 +1,71 @@
+--- The types of the public face, for language servers; nothing is done here.
+
+---@alias codex-chat.Phase "idle"|"starting"|"running"|"waiting"|"failed"
+
+---@class (exact) codex-chat.Tokens
+---@field last? integer of the last request
+---@field total? integer of the whole thread
+---@field window? integer how many the model's context window holds
+
+---@class (exact) codex-chat.Status what a conversation is at; not to be written to
+---@field buf integer
+---@field path string the conversation's file
+---@field root string the project's
+---@field phase codex-chat.Phase
+---@field busy boolean whether a turn is under way
+---@field detail? string such as what is being prepared, or why it failed
+---@field model? string
+---@field mode? string the effort, and "plan" in plan mode
+---@field sandbox? string
+---@field tokens? codex-chat.Tokens
+---@field queued integer queries that wait for the next turn
+---@field waiting integer questions that wait for the user
+---@field elapsed? integer seconds since the running turn began
+---@field note? string such as that the file is not saved
+
+---@class (exact) codex-chat.StatuslineOpts
+---@field parts? ("phase"|"queued"|"tokens"|"model"|"sandbox")[] defaults to phase and queued
+---@field prefix? string defaults to "codex "
+
+---@class (exact) codex-chat.ChatOpts
+---@field buf? integer the conversation's buffer; by default the current one, else the project's
+
+---@class (exact) codex-chat.SendOpts
+---@field buf? integer
+---@field mode? "steer"|"queue" "steer" goes into a running turn, "queue" waits for the next one
+
+---@class (exact) codex-chat.TurnFailure
+---@field kind string
+---@field message string
+---@field mend? string what helps
+
+---@class (exact) codex-chat.AskEnd
+---@field status "completed"|"interrupted"|"failed"|"closed" "closed": the conversation was
+---@field failure? codex-chat.TurnFailure
+---@field answer string the markdown that stands below the query; empty where nothing came
+
+---@class (exact) codex-chat.AskOpts
+---@field buf? integer
+---@field mode? "steer"|"queue"
+---@field on_end? fun(result: codex-chat.AskEnd) called once, when the query's turn is over
+
+---@class (exact) codex-chat.AnswerOpts
+---@field buf? integer
+---@field id? string the question's, as `ApprovalRequested` tells it; by default the oldest
+---@field reason? string told to Codex with "decline"
+
+---@alias codex-chat.Decision "accept"|"accept_session"|"decline"|"cancel"
+
+---@alias codex-chat.EventName
+---| "Opened" # { buf, path, root }
+---| "Closed" # { buf, path, root }
+---| "Renamed" # { buf, path, previous }
+---| "StateChanged" # codex-chat.Status and { previous: phase }
+---| "QuerySent" # { buf, id, text, mode }
+---| "QueryHeard" # { buf, ids }
+---| "TurnStarted" # { buf, turnId }
+---| "TurnEnded" # { buf, status, failure? }
+---| "ApprovalRequested" # { buf, id, title }
+---| "ApprovalAnswered" # { buf, id, decision }
+---| "FilesChanged" # { root } or { paths }
+---| "HostEnded" # { message }
