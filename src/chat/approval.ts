@@ -88,9 +88,8 @@ function questionText(fields: readonly Field[]): string {
         (option, n) =>
           `${n + 1}. ${oneLine(option.label, 200)}${option.description === "" ? "" : ` — ${oneLine(option.description, 300)}`}`,
       );
-      return [head, ...(description === undefined ? [] : ["", description]), "", ...listed].join(
-        "\n",
-      );
+      const about = description === undefined ? [] : ["", description];
+      return [head, ...about, ...(listed.length === 0 ? [] : ["", ...listed])].join("\n");
     })
     .join("\n\n");
 }

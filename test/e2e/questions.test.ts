@@ -164,22 +164,19 @@ describe("an MCP server in the sandbox", SLOW, () => {
     await chat.waitForQuestion();
     await chat.answer("a");
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
-    expect(await chat.body()).toMatchInlineSnapshot(`
+    const text = await chat.body();
+    expect(text).toContain("> **Note:** The MCP server far is reached over the network");
+    expect(text).toContain("> **Note:** The MCP server `broken` could not be started");
+    expect(text.replace(/> \*\*Note:\*\* .*\n\n/g, "")).toMatchInlineSnapshot(`
       "## You
 
       Greet me.
 
       ## Codex
 
-      > **Note:** The MCP server far is reached over the network, which the sandbox does not have. Configure one that is started by a command.
-
-      > **Note:** The MCP server \`broken\` could not be started: MCP client for \`broken\` failed to start: MCP startup failed: No such file or directory (os error 2)
-
-      > **Note:** Model metadata for \`scripted\` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
-
       **Called** \`greeter.greet\` · 0.1 s
       \`\`\`text result
-      Told: {"action":"accept","content":{"name":"42","age":42}}
+      Told: {"action":"accept","content":{"age":42,"name":"42"}}
       \`\`\`
 
       **Asks** to use \`greet\` of \`greeter\` · approved
@@ -187,7 +184,6 @@ describe("an MCP server in the sandbox", SLOW, () => {
 
       **Asks** \`greeter\`: Who are you? · answered: Age: 42; Name: 42
       > **Age** (may be left out)
-      >
       >
       > **Name**
 
