@@ -7,6 +7,7 @@ describe("a refusal in words", () => {
     ["thread not found: 01a1", "thread_unknown"],
     ["thread not loaded: 01a1", "thread_unknown"],
     ["invalid session id: invalid length", "thread_unknown"],
+    ["invalid thread id: invalid length", "thread_unknown"],
     ["thread 01a1 already has an active writer", "thread_busy"],
     ["failed to load configuration: /h/config.toml:1:5: key with no value", "invalid_config"],
     ["no active turn to steer", "refused"],

@@ -21,7 +21,11 @@ export type CodexError =
  */
 export function refusal(method: string, code: number, words: string): CodexError {
   const message = shortened(words);
-  if (/^(no rollout found|thread not found|thread not loaded|invalid session id)/i.test(message))
+  if (
+    /^(no rollout found|thread not found|thread not loaded|invalid (?:session|thread) id)/i.test(
+      message,
+    )
+  )
     return {
       kind: "thread_unknown",
       message: `Codex does not know this conversation: ${message}.`,
