@@ -258,6 +258,10 @@ local function replace(chat, edit)
   local first, stop = range_or_new(chat, edit.id)
   splice(chat.buf, first, stop - first, edit.lines)
   M.set_range(chat, edit.id, first, first + #edit.lines, chat.blocks[edit.id].gap)
+  if chat.blocks[edit.id].told then
+    -- The host mends a query that would break what stands below it; that is no edit of the user's.
+    require("codex-chat.queue").remember(chat, edit.id)
+  end
   -- The first line was written anew, and the badge with it.
   if #edit.lines > 0 then
     put_badge(chat, chat.blocks[edit.id], first)
@@ -377,6 +381,35 @@ function M.apply(buf, edits)
     require("codex-chat.status").hint(chat)
   end)
   return { ok = true }
+end
+
+--- Where everything is, for text that is about to be read anew as it stands.
+---@param chat codex-chat.Chat
+---@return table kept for `M.restore`
+function M.keep(chat)
+  local kept = { prompt = M.prompt_row(chat), blocks = {} }
+  for id, block in pairs(chat.blocks) do
+    local first, stop = M.range(chat, id)
+    if first and stop then
+      kept.blocks[id] = { first = first, stop = stop, gap = block.gap, badge = block.badge_edit }
+    end
+  end
+  return kept
+end
+
+--- Puts everything back to where it was.
+---@param chat codex-chat.Chat
+---@param kept table
+function M.restore(chat, kept)
+  M.reset(chat)
+  M.set_prompt(chat, kept.prompt)
+  for id, it in pairs(kept.blocks) do
+    M.set_range(chat, id, it.first, it.stop, it.gap)
+    if it.badge and it.stop > it.first then
+      chat.blocks[id].badge_edit = it.badge
+      put_badge(chat, chat.blocks[id], it.first)
+    end
+  end
 end
 
 --- Forgets all blocks, as after the text was read anew.

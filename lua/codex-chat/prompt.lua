@@ -112,6 +112,7 @@ local function tell(chat, query)
       return { text = part.text, image = part.image }
     end, query.parts)
   end
+  require("codex-chat.queue").remember(chat, query.id)
   require("codex-chat.host").notify(chat, "turn/send", told)
   require("codex-chat.events").emit("QuerySent", {
     buf = chat.buf,

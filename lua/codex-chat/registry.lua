@@ -14,6 +14,7 @@ local M = {}
 ---@class (exact) codex-chat.Block
 ---@field mark integer extmark from the first line to the line after the last
 ---@field gap 0|1 blank lines above that belong to the block
+---@field told? string of a query: the text that the host was told
 ---@field badge? integer extmark with virtual text on the first line
 ---@field badge_edit? table what the virtual text says
 
@@ -47,6 +48,7 @@ local M = {}
 ---@field used integer when it was last gone to
 ---@field changed? boolean whether the text has changed since Lua wrote it
 ---@field unloaded_lines? string[] the text while the buffer is unloaded
+---@field kept? codex-chat.Kept what `:edit` is to find again
 
 ---@type table<integer, codex-chat.Chat>
 local chats = {}

@@ -108,6 +108,11 @@ function handlers.chat_relocate(buf, to)
   end
 end
 
+function handlers.buf_get_changes(buf, ids)
+  local chat = chat_of(buf)
+  return chat and require("codex-chat.queue").changes(chat, ids) or {}
+end
+
 function handlers.quickfix_set(findings)
   require("codex-chat.review").findings(findings)
 end

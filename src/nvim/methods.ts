@@ -26,6 +26,8 @@ export const notifications = {
   }),
   /** The buffer is gone, or holds another conversation from now on. */
   "chat/close": z.object({ buf: Buf }),
+  /** The same text was read anew, as by `:edit`: whoever follows the buffer begins again. */
+  "chat/reread": z.object({ buf: Buf }),
   /** Write the file now. */
   "chat/save": z.object({ buf: Buf }),
   /** The prompt became block `id`; `text` is what was typed, without blank lines around it. */
@@ -159,6 +161,8 @@ export type CallArgs = {
   buf_set_saved: readonly [buf: number, tick: number];
   /** Moves the buffer to a fresh conversation; without `path` Lua chooses one. `chat/open` follows. */
   chat_relocate: readonly [buf: number, to: { readonly path?: string; readonly reason?: string }];
+  /** Which of these sent queries the user has edited since, or deleted (no `text`). */
+  buf_get_changes: readonly [buf: number, ids: readonly string[]];
   /** Makes a quickfix list of a review's findings. Lines are 1-based. */
   quickfix_set: readonly [
     findings: readonly {
@@ -196,6 +200,7 @@ export const results = {
   buf_set_name: Nothing,
   buf_set_saved: Nothing,
   chat_relocate: Nothing,
+  buf_get_changes: z.array(z.object({ id: z.string(), text: z.string().optional() })),
   quickfix_set: Nothing,
   action_answer: Nothing,
   ui_notify: Nothing,

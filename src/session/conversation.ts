@@ -4,7 +4,7 @@ import type { EgressEvent, TurnPass } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Approvals } from "./approvals.ts";
 import type { Backend } from "./backend.ts";
-import { BUSY, type Failure, STOPPED } from "./failure.ts";
+import { BUSY, DROPPED, type Failure, STOPPED } from "./failure.ts";
 import { type Finding, findingsOf } from "./findings.ts";
 import type { LiveDocument } from "./live-document.ts";
 import { Outbox } from "./outbox.ts";
@@ -225,10 +225,12 @@ export class Conversation {
     for (const query of queries)
       this.document.apply({ type: "sent", id: query.id, mode: "start", text: shownText(query) });
     this.#run(async (loaded) => {
-      this.#outbox.give(queries);
-      const turn = await this.thread.startTurn(loaded, queries);
+      const current = await this.document.asEdited(queries);
+      if (queries.length > 0 && current.length === 0) return err(DROPPED);
+      this.#outbox.give(current);
+      const turn = await this.thread.startTurn(loaded, current);
       if (turn.ok) this.#canResample = true;
-      else this.#outbox.takeBack(queries);
+      else this.#outbox.takeBack(current);
       return turn;
     }, queries);
   }
@@ -326,6 +328,10 @@ export class Conversation {
   }
 
   #fail(failure: Failure, unsent: readonly Query[]): void {
+    if (failure.kind === DROPPED.kind) {
+      this.#ended({ status: "interrupted" });
+      return;
+    }
     this.#outbox.hold(unsent);
     if (failure.kind === "stopped") {
       this.document.apply({ type: "note", text: "Stopped before it was sent." });

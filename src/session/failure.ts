@@ -22,6 +22,9 @@ export const BUSY: Failure = {
   mend: "Wait for its end, or stop it with :CodexChat stop.",
 };
 
+/** The failure of a turn whose queries the user has all deleted while they waited. */
+export const DROPPED: Failure = { kind: "dropped", message: "The query was deleted." };
+
 /** One line for logs and command-line output. */
 export function failureLine(failure: Failure): string {
   return failure.mend === undefined ? failure.message : `${failure.message} ${failure.mend}`;

@@ -16,6 +16,7 @@ type EditorEvent = {
 const METHODS = [
   "chat/open",
   "chat/close",
+  "chat/reread",
   "chat/save",
   "turn/send",
   "turn/interrupt",
@@ -104,6 +105,9 @@ export class Host {
         break;
       case "chat/save":
         await conversation.document.save();
+        break;
+      case "chat/reread":
+        await conversation.document.follow();
         break;
       case "chat/close":
         await this.#forget(event.params.buf, conversation);

@@ -20,6 +20,7 @@ import type { ChatState, Editor } from "../nvim/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { type Failure, failureOf } from "./failure.ts";
 import { Mirror } from "./mirror.ts";
+import type { Query } from "./round.ts";
 
 /** What a document is opened on. */
 export type LiveDocumentOptions = {
@@ -101,7 +102,7 @@ export class LiveDocument {
     let document: LiveDocument | undefined;
     const mirror = await Mirror.follow(options.editor, options.buf, {
       onChange: () => document?.changed(),
-      // Read anew: Lua tells of it with another chat/open.
+      // Read anew: Lua tells of it with chat/reread or another chat/open.
       onDetach: () => options.log.info({ buf: options.buf }, "the buffer is no longer followed"),
     });
     if (!mirror.ok) return err({ kind: "failed", message: mirror.error.message });
@@ -188,6 +189,24 @@ export class LiveDocument {
     this.#show();
   }
 
+  /**
+   * The queries as the user has edited them where they stand, deleted ones left out. What was edited
+   * goes without what was attached to it: its mentions may be others now.
+   */
+  async asEdited(queries: readonly Query[]): Promise<readonly Query[]> {
+    if (queries.length === 0) return queries;
+    await this.#frames.flush();
+    const ids = queries.map((it) => it.id);
+    const changes = await this.#editor.call.buf_get_changes(this.buf, ids);
+    if (!changes.ok || changes.value.length === 0) return queries;
+    const edited = new Map(changes.value.map(({ id, text }) => [id, text]));
+    return queries.flatMap((query) => {
+      if (!edited.has(query.id)) return [query];
+      const text = edited.get(query.id);
+      return text === undefined ? [] : [{ id: query.id, text }];
+    });
+  }
+
   /** Puts a question into the text, with keys that answer it; settles when they work. */
   async askApproval(approval: Approval): Promise<void> {
     this.apply({ type: "approval_requested", approval });
@@ -231,6 +250,13 @@ export class LiveDocument {
   /** Tells the user something that does not belong into the text. */
   notify(level: "info" | "warn" | "error", message: string): void {
     this.#tell(this.#editor.call.ui_notify(level, message));
+  }
+
+  /** The buffer's text was read anew: follows it again. */
+  async follow(): Promise<void> {
+    const followed = await this.#mirror.again();
+    if (followed.ok) this.#store?.changed();
+    else this.#log.error({ error: followed.error.message }, "the buffer is followed no longer");
   }
 
   /** The text has changed: it is written soon. */

@@ -8,8 +8,22 @@ const MAX_SPREAD = 10_000;
 export class Mirror {
   #lines: string[] = [];
   #watch: BufferWatch | undefined;
+  readonly #begin: () => Promise<Result<BufferWatch, EditorError>>;
 
-  private constructor() {}
+  private constructor(
+    editor: Editor,
+    buf: number,
+    handlers: { readonly onChange: () => void; readonly onDetach: () => void },
+  ) {
+    this.#begin = () =>
+      editor.watchBuffer(buf, {
+        onLines: (first, last, lines) => {
+          this.#splice(first, last, lines);
+          handlers.onChange();
+        },
+        onDetach: handlers.onDetach,
+      });
+  }
 
   /** Follows the buffer from now on. `onDetach`: its text was read anew, or it is gone. */
   static async follow(
@@ -17,18 +31,18 @@ export class Mirror {
     buf: number,
     handlers: { readonly onChange: () => void; readonly onDetach: () => void },
   ): Promise<Result<Mirror, EditorError>> {
-    const mirror = new Mirror();
-    const watch = await editor.watchBuffer(buf, {
-      onLines: (first, last, lines) => {
-        mirror.#splice(first, last, lines);
-        handlers.onChange();
-      },
-      onDetach: handlers.onDetach,
-    });
+    const mirror = new Mirror(editor, buf, handlers);
+    const followed = await mirror.again();
+    return followed.ok ? ok(mirror) : followed;
+  }
+
+  /** Follows the buffer anew, with its whole text as it is now. */
+  async again(): Promise<Result<void, EditorError>> {
+    const watch = await this.#begin();
     if (!watch.ok) return watch;
-    mirror.#watch = watch.value;
-    mirror.#lines = [...watch.value.lines];
-    return ok(mirror);
+    this.#watch = watch.value;
+    this.#lines = [...watch.value.lines];
+    return ok();
   }
 
   text(): string {

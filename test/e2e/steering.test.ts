@@ -90,6 +90,67 @@ describe("while a turn runs", SLOW, () => {
     expect(model.requests.at(-1)?.userTexts()).toEqual(["the first", "the second"]);
   });
 
+  it("sends a queued query as it was edited where it stands, and not what was deleted", async () => {
+    const { chat, model } = shared();
+    const gate = new Gate();
+    model.answer((request) =>
+      request.userTexts().length === 1
+        ? reply(message("Working."), until(gate))
+        : reply(message("Then this.")),
+    );
+    await chat.send("First.");
+    await chat.until("Working.");
+    await chat.queue("Second, with an eror.");
+    await chat.queue("Never mind.");
+    await chat.nvim.type("<Esc>");
+    await chat.nvim.lua("vim.fn.cursor(1, 1); vim.fn.search('eror')");
+    await chat.nvim.type("cwerror<Esc>");
+    await chat.nvim.lua("vim.fn.search('Never')");
+    await chat.nvim.type("kkd3j");
+    gate.open();
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.userTexts()).toEqual(["First.", "Second, with an error."]);
+    expect(await chat.body()).toMatchInlineSnapshot(`
+      "## You
+
+      First.
+
+      ## Codex
+
+      Working.
+
+      ## You
+
+      Second, with an error.
+
+
+      ## Codex
+
+      Then this.
+
+      ## You
+      "
+    `);
+  });
+
+  it("goes on with nothing when all that waited was deleted", async () => {
+    const { chat, model } = shared();
+    const gate = new Gate();
+    model.answer(() => reply(message("Working."), until(gate)));
+    await chat.send("First.");
+    await chat.until("Working.");
+    await chat.queue("Never mind.");
+    await chat.nvim.type("<Esc>");
+    await chat.nvim.lua("vim.fn.cursor(1, 1); vim.fn.search('Never')");
+    await chat.nvim.type("kkd3j");
+    gate.open();
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    await expect.poll(() => chat.state("phase"), WAIT).toBe("idle");
+    expect(model.requests).toHaveLength(1);
+    expect(await chat.text()).not.toContain("Note");
+  });
+
   it("stops the turn and the command in it, and has the next turn", async () => {
     const { chat, model, place } = shared();
     model.answerInTurn(
