@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { shortened } from "./error.ts";
-import { elicitationRequest, userInputRequest } from "./question.ts";
+import { Elicitation, elicitationRequest, UserInput, userInputRequest } from "./question.ts";
 
 /** A question that the user answers, in words of no protocol. */
 export type Approval =
@@ -124,12 +124,17 @@ const FIXED_ANSWERS: Readonly<Record<string, unknown>> = {
   },
 };
 
+/** The params of every request that is read, for the contract test. */
+export const REQUEST_PARAMS: Readonly<Record<string, z.ZodType>> = {
+  "item/commandExecution/requestApproval": CommandApproval,
+  "item/fileChange/requestApproval": PatchApproval,
+  "item/tool/requestUserInput": UserInput,
+  "mcpServer/elicitation/request": Elicitation,
+};
+
 /** The requests that are known, for the contract test. */
 export const REQUEST_METHODS: readonly string[] = [
-  "item/commandExecution/requestApproval",
-  "item/fileChange/requestApproval",
-  "item/tool/requestUserInput",
-  "mcpServer/elicitation/request",
+  ...Object.keys(REQUEST_PARAMS),
   "currentTime/read",
   ...Object.keys(FIXED_ANSWERS),
 ];

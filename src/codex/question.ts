@@ -6,7 +6,8 @@ const MAX_FIELDS = 50;
 
 const text = z.string().nullish().catch(null);
 
-const UserInput = z.object({
+/** The params of `item/tool/requestUserInput`. */
+export const UserInput = z.object({
   threadId: z.string(),
   itemId: z.string(),
   questions: z
@@ -73,7 +74,8 @@ const FormProperty = z.object({
     .catch(null),
 });
 
-const Elicitation = z.object({
+/** The params of `mcpServer/elicitation/request`, of all its modes. */
+export const Elicitation = z.object({
   threadId: z.string(),
   serverName: z.string(),
   mode: z.string(),
@@ -87,7 +89,11 @@ const Elicitation = z.object({
     .nullish()
     .catch(null),
   _meta: z
-    .object({ codex_approval_kind: text, tool_name: text, tool_params_display: z.unknown() })
+    .object({
+      codex_approval_kind: text,
+      tool_name: text,
+      tool_params_display: z.unknown().optional(),
+    })
     .nullish()
     .catch(null),
 });
@@ -127,9 +133,9 @@ export function elicitationRequest(id: string, params: unknown): ServerRequest |
       respond: ({ decision }) => elicited(decision, null, null),
     };
   }
-  if (mode === "form" && requestedSchema != null) {
-    const required = new Set(requestedSchema.required ?? []);
-    const entries = Object.entries(requestedSchema.properties).slice(0, MAX_FIELDS);
+  const form = mode === "form" && requestedSchema != null ? answerable(requestedSchema) : undefined;
+  if (form !== undefined) {
+    const { entries, required } = form;
     return {
       ...shared,
       approval: {
@@ -143,6 +149,23 @@ export function elicitationRequest(id: string, params: unknown): ServerRequest |
     };
   }
   return { type: "answered", threadId, result: elicited("decline", null, null) };
+}
+
+/**
+ * The fields of a form that can be asked for, one answer each. Undefined where it needs others: a
+ * choice of several (`array`), or more of them than are shown.
+ */
+function answerable({
+  properties,
+  required,
+}: NonNullable<z.infer<typeof Elicitation>["requestedSchema"]>) {
+  const entries = Object.entries(properties)
+    .filter(([, it]) => it.type !== "array")
+    .slice(0, MAX_FIELDS);
+  const needed = new Set(required ?? []);
+  const names = new Set(entries.map(([name]) => name));
+  const isWhole = [...needed].every((name) => names.has(name));
+  return isWhole ? { entries, required: needed } : undefined;
 }
 
 function formField(name: string, it: z.infer<typeof FormProperty>, required: boolean): Field {
