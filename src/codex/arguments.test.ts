@@ -47,4 +47,27 @@ describe("the arguments of the app-server", () => {
   ])("write %j as one value of TOML", (model, argument) => {
     expect(args({ model })).toContain(argument);
   });
+
+  it("carry the servers of tools, with lists and tables of TOML", () => {
+    const mcpServers = {
+      "my-db": {
+        command: "npx",
+        args: ["-y", 'a "b"', "\u007f"],
+        env: { "A KEY": 'v"1', B: "" },
+        enabled: true,
+        tool_timeout_sec: 1.5,
+        cwd: undefined,
+      },
+      bare: { command: "x", env: {} },
+    };
+    expect(args({ mcpServers }).filter((it) => it.startsWith("mcp_servers."))).toEqual([
+      'mcp_servers.my-db.command="npx"',
+      String.raw`mcp_servers.my-db.args=["-y","a \"b\"","\u007f"]`,
+      String.raw`mcp_servers.my-db.env={ "A KEY" = "v\"1", "B" = "" }`,
+      "mcp_servers.my-db.enabled=true",
+      "mcp_servers.my-db.tool_timeout_sec=1.5",
+      'mcp_servers.bare.command="x"',
+      "mcp_servers.bare.env={  }",
+    ]);
+  });
 });

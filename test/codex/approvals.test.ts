@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Approval, Decision } from "../../src/codex/index.ts";
@@ -87,6 +87,18 @@ describe("a command", () => {
       { command: expect.stringContaining("echo same") },
       { command: expect.stringContaining("echo other") },
     ]);
+  });
+
+  it("is not asked for where a file in Codex's home allows it, which any program inside can write", async () => {
+    await using other = await CodexHome.make();
+    await mkdir(join(other.path, "rules"));
+    const rule = 'prefix_rule(pattern=["touch"], decision="allow")\n';
+    await writeFile(join(other.path, "rules", "written-inside.rules"), rule);
+    await using next = await AppServer.start({ home: other, model });
+    model.answerInTurn(reply(exec("touch allowed")), reply(exec("ls")), reply(message("Done.")));
+    await next.turn(await next.startThread("untrusted"), "Touch.");
+    expect(next.asked).toMatchObject([{ approval: { command: expect.stringContaining("ls") } }]);
+    expect(existsSync(join(other.project, "allowed"))).toBe(true);
   });
 
   it("fails when it cannot be asked for, and the turn goes on", async () => {
