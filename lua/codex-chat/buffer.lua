@@ -188,17 +188,45 @@ local function watch(chat)
   end)
 end
 
+--- What stands beside the text and goes with it. `:edit` finds it again, so that a turn goes on.
+---@class (exact) codex-chat.Kept
+---@field blocks table
+---@field undo codex-chat.UndoState?
+---@field views table<integer, table> by window
+
 --- The text goes: what only the buffer holds is kept for when it is read again.
 ---@param chat codex-chat.Chat
 function M.unload(chat)
-  if not chat.unloaded_lines then
-    chat.unloaded_lines = api.nvim_buf_get_lines(chat.buf, 0, -1, false)
-    if chat.host ~= "attached" then
-      M.save(chat)
-    end
-    require("codex-chat.host").close(chat)
-    chat.approvals, chat.delayed = {}, {}
+  if chat.unloaded_lines then
+    return
   end
+  chat.unloaded_lines = api.nvim_buf_get_lines(chat.buf, 0, -1, false)
+  if chat.host ~= "attached" then
+    M.save(chat)
+  end
+  local views = {}
+  for _, win in ipairs(registry.wins(chat.buf)) do
+    views[win] = api.nvim_win_call(win, vim.fn.winsaveview)
+  end
+  chat.kept = {
+    blocks = require("codex-chat.blocks").keep(chat),
+    undo = require("codex-chat.undo").keep(chat.buf),
+    views = views,
+  }
+  -- `:edit` reads it again at once; where nothing does, the conversation is over here.
+  vim.schedule(function()
+    if chat.unloaded_lines and registry.get(chat.buf) == chat then
+      M.leave(chat)
+    end
+  end)
+end
+
+--- The conversation has no text in this Neovim any more.
+---@param chat codex-chat.Chat
+function M.leave(chat)
+  chat.kept = nil
+  require("codex-chat.host").close(chat)
+  chat.approvals, chat.delayed = {}, {}
 end
 
 ---@param chat codex-chat.Chat
@@ -210,7 +238,7 @@ end
 --- The buffer is no chat any more.
 ---@param chat codex-chat.Chat
 function M.close(chat)
-  require("codex-chat.host").close(chat)
+  M.leave(chat)
   require("codex-chat.events").emit("Closed", about(chat))
   registry.remove(chat.buf)
   require("codex-chat.statusline").forget()
@@ -276,6 +304,29 @@ function M.expect(buf, project)
   })
 end
 
+--- The text was read anew as it stood: everything goes on where it was.
+---@param chat codex-chat.Chat
+---@param kept codex-chat.Kept
+local function go_on(chat, kept)
+  require("codex-chat.blocks").restore(chat, kept.blocks)
+  require("codex-chat.undo").restore(chat.buf, kept.undo)
+  chat.approval_keys = nil
+  require("codex-chat.approval").refresh(chat)
+  if chat.host == "asked" or chat.host == "attached" then
+    require("codex-chat.host").notify(chat, "chat/reread", {})
+  end
+  -- `:edit` puts the cursor somewhere after this.
+  vim.schedule(function()
+    for win, view in pairs(kept.views) do
+      if api.nvim_win_is_valid(win) and api.nvim_win_get_buf(win) == chat.buf then
+        api.nvim_win_call(win, function()
+          vim.fn.winrestview(view)
+        end)
+      end
+    end
+  end)
+end
+
 --- `BufReadCmd`: reads the conversation, also again for `:edit`.
 ---@param buf integer
 function M.read(buf)
@@ -304,12 +355,17 @@ function M.read(buf)
     return
   end
   -- `:edit` and `:bdelete` forget marks, mappings and who listens.
-  chat.unloaded_lines = nil
+  local kept = chat.kept
+  chat.unloaded_lines, chat.kept = nil, nil
   take_text(chat)
   vim.bo[buf].filetype = "codexchat"
   require("codex-chat.keys").map(chat)
+  if kept then
+    go_on(chat, kept)
+  else
+    require("codex-chat.host").open(chat)
+  end
   require("codex-chat.status").hint(chat)
-  require("codex-chat.host").open(chat)
 end
 
 return M

@@ -28,6 +28,8 @@ local max_groups, max_bytes = 1000, 4 * 1024 * 1024
 
 ---@type table<integer, codex-chat.UndoState>
 local states = {}
+---@type table<integer, codex-chat.UndoState> of buffers that were just unloaded
+local parted = {}
 
 ---@param lines string[]
 ---@return integer
@@ -321,6 +323,8 @@ function M.attach(buf)
       shadow(state, first, last, new)
     end,
     on_detach = function()
+      -- An unload begins with this, before any autocommand.
+      parted[buf] = states[buf]
       states[buf] = nil
     end,
     on_reload = function()
@@ -360,6 +364,21 @@ function M.clear(buf)
   if state then
     state.done, state.undone, state.open, state.bytes = {}, {}, false, 0
   end
+end
+
+--- What there is to take back, for text that is about to be read anew as it stands.
+---@param buf integer
+---@return codex-chat.UndoState?
+function M.keep(buf)
+  local kept = states[buf] or parted[buf]
+  parted[buf] = nil
+  return kept
+end
+
+---@param buf integer
+---@param kept codex-chat.UndoState?
+function M.restore(buf, kept)
+  states[buf] = kept or states[buf]
 end
 
 --- Takes back `count` groups of changes.

@@ -200,6 +200,7 @@ export class Host {
       log,
       backend: (signal, onProgress) => project.backend(signal, onProgress),
       abandonBackend: (failure) => void project.stop(failure),
+      threadKnown: (thread) => project.threadKnown(thread),
       reviewed: (findings) => void editor.call.quickfix_set(findings),
       filesChanged: () => void editor.call.buf_reload({ root: project.root }),
       emit: (name, data) => {

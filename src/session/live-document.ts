@@ -12,6 +12,7 @@ import {
   slug,
   type TranscriptStore,
   transcriptForModel,
+  type Usage,
   writeTranscript,
 } from "../chat/index.ts";
 import type { Approval, Decision } from "../codex/index.ts";
@@ -170,6 +171,11 @@ export class LiveDocument {
   }): void {
     Object.assign(this.#shown, shown);
     this.#show();
+  }
+
+  /** The tokens that Codex has counted; undefined before the first turn. */
+  get usage(): Usage | undefined {
+    return this.#state.usage;
   }
 
   /** Shows the tokens that the last notification told. */

@@ -151,25 +151,63 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
     expect(await nvim.messages()).not.toMatch(/E\d+|rror/);
   });
 
-  it("keeps what it holds over :edit and :bdelete", async () => {
+  it("goes on with its turn over :edit!, with all that belongs to it", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 30 } });
+    const { nvim, host } = chat;
+    await chat.setState({ phase: "idle" });
+    const user = await chat.send("go on");
+    await chat.setState({ phase: "running" });
+    await chat.edit(
+      { op: "insert", id: "h", after: user, lines: ["## Codex"], gap: 1 },
+      { op: "mark", id: "h", mark: "running", text: "busy" },
+      { op: "insert", id: "a", after: "h", lines: ["**Asks** to run `ls`"], gap: 1 },
+    );
+    await host.editor.call.buf_set_approval(chat.buf, { id: "q", block: "a", kind: "command" });
+    await nvim.keys("half<Esc>");
+    await nvim.until("vim.fn.getline('.')", "half");
+    const lines = await nvim.lines();
+    const cursor = await nvim.cursor();
+    await nvim.command("edit!");
+    await host.heard("chat/reread");
+    expect(await nvim.lines()).toEqual(lines);
+    expect(await nvim.cursor()).toEqual(cursor);
+    await chat.edit({ op: "append", id: "a", text: " and more" });
+    expect((await chat.body()).slice(-5)).toEqual([
+      "",
+      "**Asks** to run `ls` and more",
+      "",
+      "## You",
+      "half",
+    ]);
+    await nvim.untilShown(/## Codex {2}busy/);
+    await nvim.untilShown("a accept");
+    await nvim.type("u");
+    expect((await nvim.lines()).at(-1)).toBe("");
+    await nvim.type("gg");
+    await nvim.lua("vim.fn.search('Asks')");
+    await nvim.type("a");
+    await host.heard("approval/answer");
+    expect(host.of("chat/close")).toEqual([]);
+    expect(host.of("chat/open")).toHaveLength(1);
+  });
+
+  it("keeps what it holds over :bdelete, which ends the turn", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await chat.setState({ phase: "idle" });
     const user = await chat.send("go on");
+    await chat.setState({ phase: "running" });
     await chat.edit({ op: "insert", id: "a", after: user, lines: ["answer"], gap: 1 });
     await nvim.keys("half<Esc>");
     await nvim.until("vim.fn.getline('.')", "half");
-    const lines = await nvim.lines();
-    await nvim.command("edit!");
-    expect(await nvim.lines()).toEqual(lines);
-    const again = await host.heard("chat/open", 2);
-    expect(again.buf).toBe(chat.buf);
+    await nvim.command("bdelete");
+    await host.heard("chat/close");
+    await nvim.command("CodexChat");
+    expect((await nvim.lines()).at(-1)).toBe("half");
+    await host.heard("chat/open", 2);
     // A block of before is not known any more: what belongs to it goes on above the prompt.
     await chat.edit({ op: "append", id: "a", text: " and more" });
     expect((await chat.body()).slice(-5)).toEqual(["", " and more", "", "## You", "half"]);
-    await nvim.command("bdelete");
-    await nvim.command("CodexChat");
-    expect((await nvim.lines()).at(-1)).toBe("half");
     await nvim.keys("A way<C-s>");
     expect((await host.heard("turn/send", 2)).text).toBe("half way");
   });
