@@ -43,25 +43,6 @@ local function send(mode)
   end
 end
 
----@param chat codex-chat.Chat
----@return string
-local function status_text(chat)
-  local state = chat.state
-  local parts = { state.phase, state.detail, state.model, state.sandbox }
-  local words = {}
-  for i = 1, 4 do
-    if parts[i] then
-      words[#words + 1] = parts[i]
-    end
-  end
-  return ("%s: %s; %d waiting for an answer; %s"):format(
-    vim.fn.fnamemodify(chat.root, ":~"),
-    table.concat(words, ", "),
-    #chat.approvals,
-    vim.fn.fnamemodify(chat.path, ":~")
-  )
-end
-
 ---@type table<string, codex-chat.Subcommand>
 local subcommands = {
   open = {
@@ -208,11 +189,12 @@ local subcommands = {
   },
   status = {
     run = function()
-      local chats = require("codex-chat.registry").all()
-      vim.notify(
-        #chats == 0 and "codex-chat: no conversation is open."
-          or table.concat(vim.tbl_map(status_text, chats), "\n")
-      )
+      with("overview", "show")
+    end,
+  },
+  mcp = {
+    run = function()
+      with("overview", "servers")
     end,
   },
   log = {

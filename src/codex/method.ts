@@ -115,6 +115,18 @@ export const METHODS = {
       nextCursor: z.string().nullish(),
     }),
   ),
+  "mcpServerStatus/list": method<{ readonly threadId: string }>()(
+    z.object({
+      data: z.array(
+        z.object({
+          name: z.string(),
+          runtimeStatus: z.string().nullish().catch(null),
+          tools: z.record(z.string(), z.unknown()).catch({}),
+          toolsError: z.string().nullish().catch(null),
+        }),
+      ),
+    }),
+  ),
   "thread/backgroundTerminals/list": method<{ readonly threadId: string }>()(
     z.object({
       data: z.array(

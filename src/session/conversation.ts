@@ -24,6 +24,8 @@ const INTERRUPT_MS = 10_000;
 export type ConversationHost = ThreadOptions & {
   /** Ends the backend because it no longer answers; its conversations hear of it. */
   readonly abandonBackend: (failure: Failure) => void;
+  /** This conversation has a thread from now on. */
+  readonly threadKnown: (thread: string) => void;
   /** A review has ended with these findings. */
   readonly reviewed: (findings: readonly Finding[]) => void;
   /** Something in the project may have changed on disk. */
@@ -51,6 +53,8 @@ export class Conversation {
   readonly #approvals: Approvals;
   #round: Round = { phase: "idle" };
   readonly #outbox = new Outbox();
+  /** Hosts that were asked for and refused, with how often. */
+  readonly #refused = new Map<string, number>();
   /** Codex has the last query, but its turn failed: a retry samples again without new input. */
   #canResample = false;
   #pass: TurnPass | undefined;
@@ -67,6 +71,11 @@ export class Conversation {
 
   get threadId(): string | undefined {
     return this.thread.id;
+  }
+
+  /** Hosts that programs in the sandbox asked for, and how often they were refused. */
+  get refusedHosts(): readonly { readonly host: string; readonly times: number }[] {
+    return [...this.#refused].map(([host, times]) => ({ host, times }));
   }
 
   /** The query of a failed turn is gone: there is nothing to send again. */
@@ -181,6 +190,7 @@ export class Conversation {
   onEgress(event: EgressEvent): void {
     switch (event.type) {
       case "network_refused":
+        this.#refused.set(event.host, (this.#refused.get(event.host) ?? 0) + 1);
         this.document.apply(event);
         break;
       case "model_silence":
@@ -270,6 +280,7 @@ export class Conversation {
       this.document.setState({ phase: "starting", detail }),
     );
     if (!loaded.ok) return loaded;
+    this.host.threadKnown(loaded.value.threadId);
     const { egress, notes, sandboxLabel } = loaded.value.backend;
     for (const text of notes) this.document.apply({ type: "note", text, once: true });
     if (sandboxLabel !== GVISOR)

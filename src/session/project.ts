@@ -17,6 +17,9 @@ export type ProjectOptions = {
   readonly log: Log;
 };
 
+/** How many notifications of unknown threads are kept; a program inside may forge any number. */
+const MAX_EARLY = 100;
+
 type State =
   | { readonly at: "off" }
   | { readonly at: "starting"; readonly started: Promise<Result<Backend, Failure>> }
@@ -35,6 +38,8 @@ export class Project {
   #state: State = { at: "off" };
   #abort = new AbortController();
   #idle: NodeJS.Timeout | undefined;
+  /** Told of threads that no conversation has, or has yet: Codex may tell of one before it answers. */
+  #early: ServerNotification[] = [];
   readonly #progress = new Set<(what: string) => void>();
 
   constructor(options: ProjectOptions) {
@@ -141,7 +146,16 @@ export class Project {
       this.#options.log.warn({ ...notification }, "a notification in an unknown form");
     const thread = threadOf(notification);
     if (thread === undefined) return;
-    this.#of(thread)?.onNotification(notification);
+    const conversation = this.#of(thread);
+    if (conversation !== undefined) conversation.onNotification(notification);
+    else if (this.#early.push(notification) > MAX_EARLY) this.#early.shift();
+  }
+
+  /** A thread has got its conversation: hands on what was told of it before. */
+  threadKnown(thread: string): void {
+    const told = this.#early.filter((it) => threadOf(it) === thread);
+    this.#early = this.#early.filter((it) => threadOf(it) !== thread);
+    for (const notification of told) this.#of(thread)?.onNotification(notification);
   }
 
   async #asked(threadId: string, approval: Approval): Promise<Answer> {

@@ -134,6 +134,13 @@ export class ThreadHandle {
     return this.choice.effort ?? this.#options.settings.effort ?? this.#facts?.effort;
   }
 
+  /** Where it is loaded; undefined where nothing runs. */
+  get loaded(): LoadedThread | undefined {
+    const { id } = this;
+    if (this.#loadedIn === undefined || id === undefined) return undefined;
+    return { backend: this.#loadedIn, client: this.#loadedIn.client, threadId: id };
+  }
+
   /** What Codex told when it loaded the thread. */
   get facts(): ThreadFacts | undefined {
     return this.#facts;

@@ -127,7 +127,7 @@ for await (const line of createInterface({ input: process.stdin })) {
       requestedSchema: { type: "object", required: ["name"], properties: {
         name: { type: "string", title: "Name" }, age: { type: "integer", title: "Age" } } } } });
   } else if (id === "ask")
-    say({ id: call, result: { content: [{ type: "text", text: "Told: " + JSON.stringify(result) }] } });
+    say({ id: call, result: { content: [{ type: "text", text: "Told: " + JSON.stringify(Object.entries(result.content).sort()) }] } });
   else if (id !== undefined && method) say({ id, result: {} });
 }
 `;
@@ -176,7 +176,7 @@ describe("an MCP server in the sandbox", SLOW, () => {
 
       **Called** \`greeter.greet\` · 0.1 s
       \`\`\`text result
-      Told: {"action":"accept","content":{"age":42,"name":"42"}}
+      Told: [["age",42],["name","42"]]
       \`\`\`
 
       **Asks** to use \`greet\` of \`greeter\` · approved
@@ -192,5 +192,14 @@ describe("an MCP server in the sandbox", SLOW, () => {
       ## You
       "
     `);
+
+    await chat.command("status");
+    await expect.poll(() => chat.nvim.lua("return vim.bo.filetype")).toBe("markdown");
+    const page = (await chat.nvim.lines(0)).join("\n");
+    expect(page).toContain("- **Model** scripted");
+    expect(page).toMatch(/- \*\*Tokens\*\* [\d,]+ in the last turn/);
+    expect(page).toContain("- **greeter** · connected: greet");
+    expect(page).toMatch(/- \*\*broken\*\* · \w+/);
+    await chat.nvim.type("q");
   });
 });

@@ -19,12 +19,7 @@ function M.show(chat, text)
     local body = part.text or ("(a picture of %d kB)"):format(#part.image * 3 / 4 / 1000)
     vim.list_extend(lines, vim.split(body, "\n", { plain = true }))
   end
-  vim.cmd("botright new")
-  local buf = vim.api.nvim_get_current_buf()
-  vim.bo[buf].buftype, vim.bo[buf].bufhidden, vim.bo[buf].swapfile = "nofile", "wipe", false
-  vim.api.nvim_buf_set_lines(buf, 0, -1, false, lines)
-  vim.bo[buf].filetype, vim.bo[buf].modifiable = "markdown", false
-  vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buf, desc = "close the preview" })
+  require("codex-chat.overview").page(lines)
 end
 
 return M

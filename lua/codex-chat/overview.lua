@@ -1,0 +1,127 @@
+--- `:CodexChat status` and `:CodexChat mcp`: how things stand, on a page of its own.
+local M = {}
+
+local api = vim.api
+
+--- Shows a page that a key closes.
+---@param lines string[]
+function M.page(lines)
+  vim.cmd("botright new")
+  local buf = api.nvim_get_current_buf()
+  vim.bo[buf].buftype, vim.bo[buf].bufhidden, vim.bo[buf].swapfile = "nofile", "wipe", false
+  api.nvim_buf_set_lines(buf, 0, -1, false, lines)
+  vim.bo[buf].filetype, vim.bo[buf].modifiable, vim.bo[buf].modeline = "markdown", false, false
+  api.nvim_win_set_height(0, math.min(#lines + 1, math.floor(vim.o.lines * 0.6)))
+  vim.wo[0][0].number, vim.wo[0][0].signcolumn, vim.wo[0][0].wrap = false, "no", true
+  vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buf, desc = "close this page" })
+end
+
+---@param n integer
+---@return string 12345 → "12,345"
+local function grouped(n)
+  return (tostring(n):reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", ""))
+end
+
+---@param servers { name: string, state: string, tools: string[] }[]
+---@return string[]
+local function server_lines(servers)
+  local lines = {}
+  for _, server in ipairs(servers) do
+    table.sort(server.tools)
+    local tools = #server.tools == 0 and "" or (": " .. table.concat(server.tools, ", "))
+    -- SECURITY: names and errors are the server's own words.
+    lines[#lines + 1] = (
+      ("- **%s** · %s%s"):format(server.name, server.state, tools):gsub("%c", " ")
+    )
+  end
+  return lines
+end
+
+---@param usage { last: integer, total: integer, window?: integer }?
+---@return string
+local function usage_text(usage)
+  if not usage then
+    return "none yet"
+  end
+  local window = usage.window
+      and usage.window > 0
+      and (" (%d%% of the window of %s)"):format(
+        math.floor(100 * usage.last / usage.window + 0.5),
+        grouped(usage.window)
+      )
+    or ""
+  return ("%s in the last turn%s, %s in all"):format(
+    grouped(usage.last),
+    window,
+    grouped(usage.total)
+  )
+end
+
+---@param chat codex-chat.Chat
+---@param it table what `status/read` answers
+---@return string[]
+local function lines_of(chat, it)
+  local short = function(path)
+    return vim.fn.fnamemodify(path, ":~")
+  end
+  local lines = { "# " .. vim.fs.basename(chat.path), "" }
+  local function add(label, value)
+    if value and value ~= "" then
+      lines[#lines + 1] = (("- **%s** %s"):format(label, value):gsub("%c", " "))
+    end
+  end
+  add("Project", short(chat.root))
+  add("File", short(chat.path))
+  add("Thread", it.thread)
+  add("State", chat.state.phase .. (chat.state.detail and (": " .. chat.state.detail) or ""))
+  add("Model", it.model .. (it.effort ~= "" and (", effort " .. it.effort) or ""))
+  add("Mode", it.plan and "plan: nothing is changed" or "work")
+  add("Endpoint", it.endpoint)
+  add("Approvals", it.approvals)
+  add("Sandbox", it.running and it.sandbox or "not running; the next message starts it")
+  add("Tokens", usage_text(it.usage))
+  if #it.instructions > 0 then
+    add("Instructions", table.concat(vim.tbl_map(short, it.instructions), ", "))
+  end
+  if #it.refused > 0 then
+    local hosts = vim.tbl_map(function(refused)
+      return ("%s (%d)"):format(refused.host, refused.times)
+    end, it.refused)
+    add("Refused hosts", table.concat(hosts, ", "))
+  else
+    add("Network", "none but the model's")
+  end
+  if #it.servers > 0 then
+    vim.list_extend(lines, { "", "## MCP servers", "" })
+    vim.list_extend(lines, server_lines(it.servers))
+  end
+  return lines
+end
+
+--- Shows how the conversation stands.
+---@param chat codex-chat.Chat
+function M.show(chat)
+  require("codex-chat.action").run(chat, "status/read", {}, function(it, err)
+    if err then
+      vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+    else
+      M.page(lines_of(chat, it))
+    end
+  end)
+end
+
+--- Shows the MCP servers and their tools.
+---@param chat codex-chat.Chat
+function M.servers(chat)
+  require("codex-chat.action").run(chat, "mcp/list", {}, function(servers, err)
+    if err then
+      vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+    elseif #servers == 0 then
+      vim.notify("codex-chat: no MCP server is configured (mcp_servers).")
+    else
+      M.page(vim.list_extend({ "# MCP servers", "" }, server_lines(servers)))
+    end
+  end)
+end
+
+return M
