@@ -16,6 +16,9 @@ import { usableServers } from "./mcp-servers.ts";
 import { prepareSandbox } from "./prepare.ts";
 import type { Settings } from "./settings.ts";
 
+/** How much of what a process says on stderr is logged. */
+const MAX_LOGGED_CHARS = 1_000_000;
+
 /** Everything that one project needs to have turns, running. */
 export type Backend = {
   readonly client: CodexClient;
@@ -168,6 +171,9 @@ async function startAppServer(
         modelBaseUrl: `http://127.0.0.1:${relay.modelPort}/v1`,
         model: settings.model,
         effort: settings.effort,
+        // What is typed into a terminal is never asked about (0.169): who wants to be asked for
+        // everything has none.
+        terminals: settings.approvals !== "untrusted",
         mcpServers: usableServers(settings.mcp_servers).servers,
         streamIdleMs: settings.limits.response_idle_ms,
       }),
@@ -213,10 +219,15 @@ async function startAppServer(
 /** Logs what a process in the sandbox says on stderr, and keeps the last of it for a message. */
 function logStderr(process: SandboxProcess, name: string, log: Log): () => string {
   let tail = "";
+  let logged = 0;
   process.stderr.setEncoding("utf8");
   process.stderr.on("data", (text: string) => {
     tail = (tail + text).slice(-2000);
+    // SECURITY: a program inside may write there for ever; the log is on the user's disk.
+    if (logged >= MAX_LOGGED_CHARS) return;
+    logged += text.length;
     log.warn({ from: name, text: text.slice(0, 8000) }, "stderr");
+    if (logged >= MAX_LOGGED_CHARS) log.warn({ from: name }, "no more of its stderr is logged");
   });
   process.stderr.on("error", () => undefined);
   return () => tail;

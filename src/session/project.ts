@@ -19,6 +19,8 @@ export type ProjectOptions = {
 
 /** How many notifications of unknown threads are kept; a program inside may forge any number. */
 const MAX_EARLY = 100;
+/** How many malformed notifications are logged, for the same reason. */
+const MAX_INVALID = 100;
 
 type State =
   | { readonly at: "off" }
@@ -40,6 +42,7 @@ export class Project {
   #idle: NodeJS.Timeout | undefined;
   /** Told of threads that no conversation has, or has yet: Codex may tell of one before it answers. */
   #early: ServerNotification[] = [];
+  #invalid = 0;
   readonly #progress = new Set<(what: string) => void>();
 
   constructor(options: ProjectOptions) {
@@ -142,7 +145,7 @@ export class Project {
   }
 
   #notified(notification: ServerNotification): void {
-    if (notification.method === "invalid")
+    if (notification.method === "invalid" && this.#invalid++ < MAX_INVALID)
       this.#options.log.warn({ ...notification }, "a notification in an unknown form");
     const thread = threadOf(notification);
     if (thread === undefined) return;
