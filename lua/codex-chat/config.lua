@@ -15,6 +15,7 @@ local M = {}
 ---@field accept_session string|false
 ---@field decline string|false
 ---@field cancel string|false
+---@field pick boolean whether numbers pick an option where one is asked for
 ---@field next_approval string|false
 ---@field prev_approval string|false
 
@@ -34,6 +35,7 @@ local M = {}
 ---@field approvals? "never"|"on-request"|"untrusted"
 ---@field limits? table
 ---@field sandbox? table
+---@field editor_tools table<string, boolean> what Codex may ask the editor
 ---@field mcp_servers? table<string, table> as Codex's own configuration has them
 ---@field log_level? "debug"|"info"|"warn"|"error"
 ---@field state_dir string
@@ -85,6 +87,15 @@ local rules = {
     },
   },
   mcp_servers = "table",
+  editor_tools = {
+    keys = {
+      buffers = "boolean",
+      cursor = "boolean",
+      diagnostics = "boolean",
+      quickfix = "boolean",
+      lsp = "boolean",
+    },
+  },
   log_level = { one_of = { "debug", "info", "warn", "error" } },
   state_dir = "string",
   history_dir = "string",
@@ -107,6 +118,7 @@ local rules = {
       accept_session = "key",
       decline = "key",
       cancel = "key",
+      pick = "boolean",
       next_approval = "key",
       prev_approval = "key",
     },
@@ -130,6 +142,7 @@ local host_keys = {
   "limits",
   "sandbox",
   "mcp_servers",
+  "editor_tools",
   "log_level",
 }
 
@@ -142,6 +155,13 @@ local function defaults()
     window = { position = "right", size = 0.45, min_width = 50, startinsert = true },
     notify = { done = true, waiting = true },
     completion = { auto = true },
+    editor_tools = {
+      buffers = true,
+      cursor = true,
+      diagnostics = true,
+      quickfix = true,
+      lsp = true,
+    },
     keys = {
       send = "<CR>",
       send_insert = "<C-s>",
@@ -150,6 +170,7 @@ local function defaults()
       accept_session = "s",
       decline = "d",
       cancel = "c",
+      pick = true,
       next_approval = "]a",
       prev_approval = "[a",
     },

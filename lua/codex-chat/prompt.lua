@@ -112,6 +112,8 @@ local function tell(chat, query)
       return { text = part.text, image = part.image }
     end, query.parts)
   end
+  local unsaved = require("codex-chat.tools").unsaved(chat.root)
+  told.unsaved = #unsaved > 0 and unsaved or nil
   require("codex-chat.queue").remember(chat, query.id)
   require("codex-chat.host").notify(chat, "turn/send", told)
   require("codex-chat.events").emit("QuerySent", {

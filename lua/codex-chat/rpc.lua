@@ -113,6 +113,13 @@ function handlers.buf_get_changes(buf, ids)
   return chat and require("codex-chat.queue").changes(chat, ids) or {}
 end
 
+function handlers.tool_run(buf, call)
+  local chat = chat_of(buf)
+  if chat then
+    require("codex-chat.tools").run(chat, clean(call))
+  end
+end
+
 function handlers.quickfix_set(findings)
   require("codex-chat.review").findings(findings)
 end

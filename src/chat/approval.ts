@@ -79,19 +79,56 @@ function ask(draft: Draft, approval: Approval): OpenApproval {
   }
 }
 
-/** Questions as prose, their options numbered. */
+/** Questions as prose. Their options have the numbers that the keys are. */
 function questionText(fields: readonly Field[]): string {
   return fields
-    .map(({ label, description, options, required }) => {
-      const head = `**${oneLine(label, 200)}**${required ? "" : " (may be left out)"}`;
-      const listed = options.map(
-        (option, n) =>
-          `${n + 1}. ${oneLine(option.label, 200)}${option.description === "" ? "" : ` — ${oneLine(option.description, 300)}`}`,
-      );
+    .map((field) => {
+      const { label, description } = field;
       const about = description === undefined ? [] : ["", description];
+      const listed = optionsOf(field).map((option, n) => `${n + 1}. ${option}`);
+      const head = [`**${oneLine(label, 200)}**`, ...hints(field)].join(" · ");
       return [head, ...about, ...(listed.length === 0 ? [] : ["", ...listed])].join("\n");
     })
     .join("\n\n");
+}
+
+function optionsOf({ type, options, other }: Field): string[] {
+  if (type === "boolean") return ["Yes", "No"];
+  const named = options.map(({ label, description }) => {
+    const about = description === "" ? "" : ` — ${oneLine(description, 300)}`;
+    return `${oneLine(label, 200)}${about}`;
+  });
+  return other && named.length > 0 ? [...named, "Something else"] : named;
+}
+
+const FORMATS = {
+  email: "an email address",
+  uri: "an address with its scheme",
+  date: "a date such as 2026-01-31",
+  "date-time": "a time such as 2026-01-31T12:00:00Z",
+};
+
+/** What an answer must be, in a few words. */
+function hints(field: Field): string[] {
+  const { type, format, min, max, required, secret } = field;
+  const bounds =
+    min !== undefined && max !== undefined
+      ? `${min} to ${max}`
+      : min !== undefined
+        ? `${min} or more`
+        : max !== undefined
+          ? `at most ${max}`
+          : "";
+  const of = bounds === "" ? "" : `, ${bounds}`;
+  return [
+    ...(type === "integer" ? [`a whole number${of}`] : []),
+    ...(type === "number" ? [`a number${of}`] : []),
+    ...(type === "text" && format !== undefined ? [FORMATS[format]] : []),
+    ...(type === "text" && bounds !== "" ? [`${bounds} characters`] : []),
+    ...(type === "choices" ? [`any of these${of}`] : []),
+    ...(secret ? ["kept out of this text"] : []),
+    ...(required ? [] : ["may be left out"]),
+  ];
 }
 
 /** Asks for something that no item of the turn stands for. */

@@ -92,10 +92,17 @@ describe("an answer", () => {
   it("is given without asking where the editor has nothing to offer", () => {
     const answer = (method: string) => parseRequest(0, method, { threadId: "t" }, 1234);
     expect(answer("currentTime/read")).toMatchObject({ result: { currentTimeAt: 1234 } });
-    expect(answer("item/tool/call")).toMatchObject({ result: { success: false } });
-    expect(answer("item/permissions/requestApproval")).toMatchObject({
+  });
+
+  it("grants no permission, and says so", () => {
+    const ask = (params: unknown) => parseRequest(0, "item/permissions/requestApproval", params, 0);
+    expect(ask({ ...inTurn, reason: "to fetch", permissions: { network: {} } })).toMatchObject({
+      type: "answered",
+      threadId: "t",
       result: { permissions: {} },
+      note: expect.stringContaining("more permissions (to fetch). None can be granted"),
     });
+    expect(ask({})).toMatchObject({ type: "refused", code: -32602 });
   });
 
   it.each([

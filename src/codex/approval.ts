@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { shortened } from "./error.ts";
 import { Elicitation, elicitationRequest, UserInput, userInputRequest } from "./question.ts";
+import { ToolCall } from "./tool-call.ts";
 
 /** A question that the user answers, in words of no protocol. */
 export type Approval =
@@ -52,7 +53,12 @@ export type Field = {
   readonly name: string;
   readonly label: string;
   readonly description?: string;
-  readonly type: "text" | "number" | "integer" | "boolean" | "choice";
+  readonly type: "text" | "number" | "integer" | "boolean" | "choice" | "choices";
+  /** What a text must be. */
+  readonly format?: "email" | "uri" | "date" | "date-time";
+  /** Bounds: of a number its value, of a text its characters, of choices how many. */
+  readonly min?: number;
+  readonly max?: number;
   readonly required: boolean;
   /** The answer is never written anywhere. */
   readonly secret: boolean;
@@ -63,8 +69,11 @@ export type Field = {
   }[];
   /** Whether something else than the options may be answered. */
   readonly other: boolean;
-  readonly default?: string | number | boolean;
+  readonly default?: string | number | boolean | readonly string[];
 };
+
+/** What was told for a field; several where several may be chosen. */
+export type FieldAnswer = string | number | boolean | readonly string[];
 
 /** What the user may answer. */
 export type Decision = "accept" | "accept_session" | "decline" | "cancel";
@@ -72,11 +81,12 @@ export type Decision = "accept" | "accept_session" | "decline" | "cancel";
 /** An answer, with what was told for each field that was asked for. */
 export type Answer = {
   readonly decision: Decision;
-  readonly answers?: Readonly<Record<string, string | number | boolean>> | undefined;
+  readonly answers?: Readonly<Record<string, FieldAnswer>> | undefined;
 };
 
 /** A request of the app-server: a question for the user, or one that is answered without asking. */
 export type ServerRequest =
+  | { readonly type: "tool"; readonly call: ToolCall }
   | {
       readonly type: "approval";
       readonly threadId: string;
@@ -84,7 +94,13 @@ export type ServerRequest =
       /** Codex's own form of the answer. */
       readonly respond: (answer: Answer) => unknown;
     }
-  | { readonly type: "answered"; readonly threadId?: string; readonly result: unknown }
+  | {
+      readonly type: "answered";
+      readonly threadId?: string;
+      readonly result: unknown;
+      /** What the user is told about it. */
+      readonly note?: string;
+    }
   | { readonly type: "refused"; readonly code: number; readonly message: string };
 
 const reason = z.string().nullish().catch(null);
@@ -112,17 +128,13 @@ const PatchApproval = z.object({
   grantRoot: z.string().nullish().catch(null),
 });
 
+const Permissions = z.object({ threadId: z.string(), reason });
+
 const METHOD_NOT_FOUND = -32601;
 const INVALID_PARAMS = -32602;
 
 /** Requests that are answered here, because this version offers no such thing to the agent. */
-const FIXED_ANSWERS: Readonly<Record<string, unknown>> = {
-  "item/permissions/requestApproval": { permissions: {}, scope: "turn" },
-  "item/tool/call": {
-    contentItems: [{ type: "inputText", text: "The editor offers no tools." }],
-    success: false,
-  },
-};
+const FIXED_ANSWERS: Readonly<Record<string, unknown>> = {};
 
 /** The params of every request that is read, for the contract test. */
 export const REQUEST_PARAMS: Readonly<Record<string, z.ZodType>> = {
@@ -130,11 +142,13 @@ export const REQUEST_PARAMS: Readonly<Record<string, z.ZodType>> = {
   "item/fileChange/requestApproval": PatchApproval,
   "item/tool/requestUserInput": UserInput,
   "mcpServer/elicitation/request": Elicitation,
+  "item/permissions/requestApproval": Permissions,
 };
 
 /** The requests that are known, for the contract test. */
 export const REQUEST_METHODS: readonly string[] = [
   ...Object.keys(REQUEST_PARAMS),
+  "item/tool/call",
   "currentTime/read",
   ...Object.keys(FIXED_ANSWERS),
 ];
@@ -162,6 +176,12 @@ export function parseRequest(
       return orInvalid(userInputRequest(approvalId(id), params));
     case "mcpServer/elicitation/request":
       return orInvalid(elicitationRequest(approvalId(id), params));
+    case "item/permissions/requestApproval":
+      return permissions(params);
+    case "item/tool/call": {
+      const parsed = ToolCall.safeParse(params);
+      return parsed.success ? { type: "tool", call: parsed.data } : invalid(parsed.error);
+    }
     case "currentTime/read":
       return { type: "answered", result: { currentTimeAt: nowSeconds } };
     default:
@@ -215,6 +235,23 @@ function patchApproval(id: string | number, params: unknown): ServerRequest {
       ...(it.reason == null ? {} : { reason: it.reason }),
       ...(it.grantRoot == null ? {} : { grantRoot: it.grantRoot }),
     },
+  };
+}
+
+/**
+ * Codex asks for more than its sandbox gives. That sandbox is off: the container is the only one,
+ * and nothing that is said to Codex opens it. So nothing is granted, and the user hears of it.
+ */
+function permissions(params: unknown): ServerRequest {
+  const parsed = Permissions.safeParse(params);
+  if (!parsed.success) return invalid(parsed.error);
+  const { threadId, reason: why } = parsed.data;
+  const because = why == null || why.trim() === "" ? "" : ` (${why.trim()})`;
+  return {
+    type: "answered",
+    threadId,
+    result: { permissions: {}, scope: "turn" },
+    note: `Codex asked for more permissions${because}. None can be granted from here: the sandbox stays as your configuration has it.`,
   };
 }
 

@@ -9,6 +9,7 @@ import { type Message, parseMessage } from "./message.ts";
 import { METHODS, type MethodName, type ParamsOf, type ResultOf } from "./method.ts";
 import { parseNotification, type ServerNotification } from "./notification.ts";
 import { type RequestOptions, Requests } from "./requests.ts";
+import { type ToolAnswer, type ToolCall, toolResult } from "./tool-call.ts";
 
 /** A thread/start takes 0.4 s under gVisor; a busy machine many times that. */
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -34,6 +35,10 @@ export type CodexClientOptions = {
   readonly onNotification: (notification: ServerNotification) => void;
   /** Asks the user; the answer after the connection's end goes nowhere. */
   readonly onApproval: (threadId: string, approval: Approval) => Promise<Answer>;
+  /** Answers a tool of ours. Without it, none is offered. */
+  readonly onTool?: (call: ToolCall) => Promise<ToolAnswer>;
+  /** Something was answered without asking, and the user may want to know. */
+  readonly onNote?: (threadId: string, note: string) => void;
   readonly log: Log;
   readonly requestTimeoutMs?: number;
 };
@@ -197,8 +202,14 @@ class Client implements CodexClient {
             await this.#options.onApproval(request.threadId, request.approval),
           ),
         };
+      case "tool": {
+        const nobody = { ok: false, text: "The editor offers no tools." };
+        return { result: toolResult((await this.#options.onTool?.(request.call)) ?? nobody) };
+      }
       case "answered":
         this.#odd({ method: shortened(method) }, "answered without asking");
+        if (request.note !== undefined && request.threadId !== undefined)
+          this.#options.onNote?.(request.threadId, request.note);
         return { result: request.result };
       case "refused":
         this.#odd({ method: shortened(method) }, "a request of Codex was refused");

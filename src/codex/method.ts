@@ -15,6 +15,36 @@ type CollaborationMode = {
     readonly developer_instructions: null;
   };
 };
+/** A parameter of a tool, as JSON schema has it. */
+export type ToolParameter = {
+  readonly type: "string" | "integer";
+  readonly description?: string;
+  readonly minimum?: number;
+  readonly enum?: readonly string[];
+};
+
+/** A tool that the client answers itself (experimental in 0.169). */
+export type ToolFunction = {
+  readonly type: "function";
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: {
+    readonly type: "object";
+    readonly properties: Readonly<Record<string, ToolParameter>>;
+    readonly required: readonly string[];
+    readonly additionalProperties: false;
+  };
+};
+
+/** A tool, or several under one name. */
+export type ToolSpec =
+  | ToolFunction
+  | {
+      readonly type: "namespace";
+      readonly name: string;
+      readonly description: string;
+      readonly tools: readonly ToolFunction[];
+    };
 type Model = { readonly model?: string };
 
 const Thread = z.object({
@@ -52,6 +82,7 @@ export const METHODS = {
       readonly cwd: string;
       readonly sandbox: "danger-full-access";
       readonly approvalPolicy: ApprovalPolicy;
+      readonly dynamicTools?: readonly ToolSpec[];
     }
   >()(Thread),
   "thread/resume": method<
@@ -150,6 +181,10 @@ export const METHODS = {
     readonly model?: string;
     readonly effort?: string;
     readonly collaborationMode?: CollaborationMode;
+    /** What Codex is told beside the query; from us as a developer's message. */
+    readonly additionalContext?: Readonly<
+      Record<string, { readonly value: string; readonly kind: "application" }>
+    >;
   }>()(z.object({ turn: z.object({ id: z.string() }) })),
   "turn/steer": method<{
     readonly threadId: string;

@@ -110,15 +110,43 @@ describe("a form of an MCP server", () => {
 
   const several = { type: "array", items: { type: "string", enum: ["a", "b"] } };
 
-  it("leaves out what may be left out and cannot be asked for", () => {
-    expect(fields(form({ tags: several, name: { type: "string" } }, ["name"]))).toMatchObject([
-      { name: "name" },
+  it("has the bounds and formats of its fields", () => {
+    const titled = { anyOf: [{ const: "x", title: "X" }] };
+    const asked = form({
+      mail: { type: "string", format: "email", minLength: 3, maxLength: 30 },
+      odd: { type: "string", format: "colour" },
+      age: { type: "integer", minimum: 0, maximum: 150 },
+      tags: { ...several, minItems: 1, maxItems: 2, default: ["a"] },
+      more: { type: "array", items: titled },
+    });
+    expect(fields(asked)).toMatchObject([
+      { name: "mail", type: "text", format: "email", min: 3, max: 30 },
+      { name: "odd", type: "text" },
+      { name: "age", type: "integer", min: 0, max: 150 },
+      { name: "tags", type: "choices", options: [{ value: "a" }, { value: "b" }], min: 1, max: 2 },
+      { name: "more", type: "choices", options: [{ value: "x", label: "X" }] },
     ]);
+    expect(fields(asked)?.[1]).not.toHaveProperty("format");
+    expect(respond(asked, { decision: "accept", answers: { tags: ["a", "b"] } })).toMatchObject({
+      content: { tags: ["a", "b"] },
+    });
   });
 
-  it("is declined when what it needs cannot be asked for", () => {
-    const declined = { type: "answered", threadId: "t", result: { action: "decline" } };
-    expect(form({ tags: several }, ["tags"])).toMatchObject(declined);
+  const strange = { type: "object", properties: {} };
+
+  it("leaves out what may be left out and cannot be asked for", () => {
+    const properties = { deep: strange, list: { type: "array" }, name: { type: "string" } };
+    expect(fields(form(properties, ["name"]))).toMatchObject([{ name: "name" }]);
+  });
+
+  it("is declined, and told of, when what it needs cannot be asked for", () => {
+    const declined = {
+      type: "answered",
+      threadId: "t",
+      result: { action: "decline" },
+      note: "The MCP server db asked for a form that cannot be shown here, which was declined.",
+    };
+    expect(form({ deep: strange }, ["deep"])).toMatchObject(declined);
     const many = Array.from({ length: 51 }, (_, n) => [`f${n}`, { type: "string" }]);
     expect(form(Object.fromEntries(many), ["f50"])).toMatchObject(declined);
     expect(fields(form(Object.fromEntries(many), ["f49"]))).toHaveLength(50);
@@ -175,12 +203,29 @@ describe("a page of an MCP server", () => {
     expect(respond(request, { decision: "accept" })).toMatchObject({ action: "accept" });
   });
 
-  it.each(["file:///etc/passwd", "javascript:alert(1)", "vim:x", " https://x", "", 5, null])(
-    "is declined unasked for %j",
-    (url) => {
-      expect(page(url)).toMatchObject({ type: "answered", result: { action: "decline" } });
-    },
-  );
+  it("has its address as a browser reads it", () => {
+    expect(page("HTTPS://ex\u0430mple.org/\u202egpj")).toMatchObject({
+      approval: { url: "https://xn--exmple-4nf.org/%E2%80%AEgpj" },
+    });
+  });
+
+  it.each([
+    "file:///etc/passwd",
+    "javascript:alert(1)",
+    "vim:x",
+    " https://x",
+    "https://bank.example@evil.example/",
+    "https://",
+    "",
+    5,
+    null,
+  ])("is declined unasked for %j", (url) => {
+    expect(page(url)).toMatchObject({
+      type: "answered",
+      result: { action: "decline" },
+      note: expect.stringContaining("a page that is not on the web"),
+    });
+  });
 });
 
 describe("another kind of question", () => {
@@ -188,7 +233,11 @@ describe("another kind of question", () => {
     "is declined: %s",
     (mode) => {
       const params = { mode, message: "m", requestedSchema: true };
-      expect(elicit(params)).toMatchObject({ type: "answered", result: { action: "decline" } });
+      expect(elicit(params)).toMatchObject({
+        type: "answered",
+        result: { action: "decline" },
+        note: `The MCP server db asked for a question of the kind ${mode}, which was declined.`,
+      });
     },
   );
 

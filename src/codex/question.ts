@@ -1,8 +1,6 @@
 import { z } from "zod";
 import type { Answer, Field, ServerRequest } from "./approval.ts";
-
-/** Bounds of what is shown: a form or a list of questions is the model's or a server's. */
-const MAX_FIELDS = 50;
+import { FormSchema, formFields, MAX_FIELDS } from "./form.ts";
 
 const text = z.string().nullish().catch(null);
 
@@ -60,20 +58,6 @@ export function userInputRequest(id: string, params: unknown): ServerRequest | z
   };
 }
 
-/** The fields of an MCP form: flat, and of primitive types (MCP 2025-06-18, elicitation). */
-const FormProperty = z.object({
-  type: z.string(),
-  title: text,
-  description: text,
-  default: z.union([z.string(), z.number(), z.boolean()]).optional().catch(undefined),
-  enum: z.array(z.string()).nullish().catch(null),
-  enumNames: z.array(z.string()).nullish().catch(null),
-  oneOf: z
-    .array(z.object({ const: z.string(), title: z.string() }))
-    .nullish()
-    .catch(null),
-});
-
 /** The params of `mcpServer/elicitation/request`, of all its modes. */
 export const Elicitation = z.object({
   threadId: z.string(),
@@ -81,13 +65,7 @@ export const Elicitation = z.object({
   mode: z.string(),
   message: z.string().catch(""),
   url: text,
-  requestedSchema: z
-    .object({
-      properties: z.record(z.string(), FormProperty),
-      required: z.array(z.string()).nullish().catch(null),
-    })
-    .nullish()
-    .catch(null),
+  requestedSchema: FormSchema.nullish().catch(null),
   _meta: z
     .object({
       codex_approval_kind: text,
@@ -126,64 +104,49 @@ export function elicitationRequest(id: string, params: unknown): ServerRequest |
         elicited(decision, null, decision === "accept_session" ? { persist: "session" } : null),
     };
   }
-  if (mode === "url" && url != null && /^https?:\/\//i.test(url)) {
+  if (mode === "url") {
+    const address = pageAddress(url);
+    if (address === undefined) return declined(threadId, server, "a page that is not on the web");
     return {
       ...shared,
-      approval: { kind: "page", id, server, message, url },
+      approval: { kind: "page", id, server, message, url: address },
       respond: ({ decision }) => elicited(decision, null, null),
     };
   }
-  const form = mode === "form" && requestedSchema != null ? answerable(requestedSchema) : undefined;
-  if (form !== undefined) {
-    const { entries, required } = form;
-    return {
-      ...shared,
-      approval: {
-        kind: "questions",
-        id,
-        title: message === "" ? "a form" : message,
-        server,
-        fields: entries.map(([name, it]) => formField(name, it, required.has(name))),
-      },
-      respond: ({ decision, answers = {} }) => elicited(decision, answers, null),
-    };
-  }
-  return { type: "answered", threadId, result: elicited("decline", null, null) };
+  if (mode !== "form") return declined(threadId, server, `a question of the kind ${mode}`);
+  const fields = requestedSchema == null ? undefined : formFields(requestedSchema);
+  if (fields === undefined) return declined(threadId, server, "a form that cannot be shown here");
+  return {
+    ...shared,
+    approval: {
+      kind: "questions",
+      id,
+      title: message === "" ? "a form" : message,
+      server,
+      fields,
+    },
+    respond: ({ decision, answers = {} }) => elicited(decision, answers, null),
+  };
 }
 
 /**
- * The fields of a form that can be asked for, one answer each. Undefined where it needs others: a
- * choice of several (`array`), or more of them than are shown.
+ * A web address as it is shown and opened; undefined for any other.
+ *
+ * SECURITY: `https://bank.example@evil.example/` looks like another host than it is, and so do
+ * look-alike letters, which become punycode here.
  */
-function answerable({
-  properties,
-  required,
-}: NonNullable<z.infer<typeof Elicitation>["requestedSchema"]>) {
-  const entries = Object.entries(properties)
-    .filter(([, it]) => it.type !== "array")
-    .slice(0, MAX_FIELDS);
-  const needed = new Set(required ?? []);
-  const names = new Set(entries.map(([name]) => name));
-  const isWhole = [...needed].every((name) => names.has(name));
-  return isWhole ? { entries, required: needed } : undefined;
+function pageAddress(url: string | null | undefined): string | undefined {
+  if (url == null || !/^https?:\/\//i.test(url) || !URL.canParse(url)) return undefined;
+  const { href, username, password } = new URL(url);
+  return username === "" && password === "" ? href : undefined;
 }
 
-function formField(name: string, it: z.infer<typeof FormProperty>, required: boolean): Field {
-  const options =
-    it.oneOf?.map((option) => ({ value: option.const, label: option.title, description: "" })) ??
-    it.enum?.map((value, n) => ({ value, label: it.enumNames?.[n] ?? value, description: "" })) ??
-    [];
-  const plain = it.type === "number" || it.type === "integer" || it.type === "boolean";
+function declined(threadId: string, server: string, what: string): ServerRequest {
   return {
-    name,
-    label: it.title ?? name,
-    ...(it.description == null ? {} : { description: it.description }),
-    type: options.length > 0 ? "choice" : plain ? (it.type as Field["type"]) : "text",
-    required,
-    secret: false,
-    options,
-    other: false,
-    ...(it.default === undefined ? {} : { default: it.default }),
+    type: "answered",
+    threadId,
+    result: elicited("decline", null, null),
+    note: `The MCP server ${server.slice(0, 100)} asked for ${what.slice(0, 100)}, which was declined.`,
   };
 }
 

@@ -55,8 +55,8 @@ describe("the editor's end", () => {
     await expect
       .poll(() => heard)
       .toEqual([
-        { buf: 1, id: "user:1", text: "hi", mode: "steer", context: [] },
-        { buf: 2, id: "user:2", text: "", mode: "queue", context: [] },
+        { buf: 1, id: "user:1", text: "hi", mode: "steer", context: [], unsaved: [] },
+        { buf: 2, id: "user:2", text: "", mode: "queue", context: [], unsaved: [] },
       ]);
     expect(logged.map(({ level, message }) => `${level}: ${message}`)).toEqual([
       "warn: Lua told something in another shape",

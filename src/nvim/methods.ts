@@ -38,6 +38,8 @@ export const notifications = {
     mode: z.enum(["steer", "queue"]).default("steer"),
     /** What stands in the document where that is more than the text. */
     shown: z.string().optional(),
+    /** Files of the project with changes that are not saved, relative to its root. */
+    unsaved: z.array(z.string()).default([]),
     /** What goes along: texts that say themselves what they are, and pictures as data URLs. */
     context: z
       .array(
@@ -56,9 +58,13 @@ export const notifications = {
     decision: z.enum(["accept", "accept_session", "decline", "cancel"]),
     reason: z.string().optional(),
     /** What was told for each field that was asked for. */
-    answers: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+    answers: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]))
+      .optional(),
   }),
   "sandbox/stop": z.object({ buf: Buf }),
+  /** What a tool of the editor gave, or why not. */
+  "tool/answer": z.object({ buf: Buf, id: z.string(), ok: z.boolean(), text: z.string() }),
   /** Asks for something that is answered by `action_answer` with the same id. */
   "action/run": z.object({
     buf: Buf,
@@ -102,7 +108,10 @@ export type ApprovalChange =
         readonly name: string;
         readonly label: string;
         readonly description?: string;
-        readonly type: "text" | "number" | "integer" | "boolean" | "choice";
+        readonly type: "text" | "number" | "integer" | "boolean" | "choice" | "choices";
+        readonly format?: string;
+        readonly min?: number;
+        readonly max?: number;
         readonly required: boolean;
         readonly secret: boolean;
         readonly options: readonly {
@@ -111,7 +120,7 @@ export type ApprovalChange =
           readonly description: string;
         }[];
         readonly other: boolean;
-        readonly default?: string | number | boolean;
+        readonly default?: string | number | boolean | readonly string[];
       }[];
       /** What is to be opened, of a page. */
       readonly url?: string;
@@ -173,6 +182,11 @@ export type CallArgs = {
       readonly body: string;
     }[],
   ];
+  /** Runs a tool of the editor; `tool/answer` follows with the same id. */
+  tool_run: readonly [
+    buf: number,
+    call: { readonly id: string; readonly tool: string; readonly arguments: object },
+  ];
   /** Answers `action/run`. */
   action_answer: readonly [id: number, answer: ActionAnswer];
   ui_notify: readonly [level: "info" | "warn" | "error", message: string];
@@ -202,6 +216,7 @@ export const results = {
   chat_relocate: Nothing,
   buf_get_changes: z.array(z.object({ id: z.string(), text: z.string().optional() })),
   quickfix_set: Nothing,
+  tool_run: Nothing,
   action_answer: Nothing,
   ui_notify: Nothing,
   buf_reload: Nothing,

@@ -1,4 +1,4 @@
-import type { Answer, Approval } from "../codex/index.ts";
+import type { Answer, Approval, Field, FieldAnswer } from "../codex/index.ts";
 import type { LiveDocument } from "./live-document.ts";
 
 type Pending = {
@@ -74,20 +74,21 @@ const CANCELLED: Answer = { decision: "cancel" };
 /** What the document keeps of the answers; secret ones are not among it. */
 function saidText(approval: Approval, { decision, answers }: Answer): string | undefined {
   if (approval.kind !== "questions" || decision !== "accept") return undefined;
-  const words = approval.fields.flatMap(({ name, label, secret, options }) => {
-    const value = answers?.[name];
+  const words = approval.fields.flatMap((field) => {
+    const value = answers?.[field.name];
     if (value === undefined) return [];
-    const shown = secret ? "(not shown)" : labelOf(options, value);
-    return approval.fields.length === 1 ? [shown] : [`${label}: ${shown}`];
+    const shown = field.secret ? "(not shown)" : shownAnswer(field, value);
+    return approval.fields.length === 1 ? [shown] : [`${field.label}: ${shown}`];
   });
   return words.length === 0 ? "nothing" : words.join("; ");
 }
 
-function labelOf(
-  options: readonly { readonly value: string; readonly label: string }[],
-  value: string | number | boolean,
-): string {
-  return options.find((it) => it.value === value)?.label ?? String(value);
+function shownAnswer({ options }: Field, value: FieldAnswer): string {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  const labels = (typeof value === "object" ? value : [value]).map(
+    (each) => options.find((it) => it.value === each)?.label ?? String(each),
+  );
+  return labels.length === 0 ? "none" : labels.join(", ");
 }
 
 /** One line for a notification when the chat is not in view. */

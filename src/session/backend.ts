@@ -5,6 +5,8 @@ import {
   type CodexClient,
   openCodexClient,
   type ServerNotification,
+  type ToolAnswer,
+  type ToolCall,
 } from "../codex/index.ts";
 import { createEgress, type Egress, type EgressEvent, type RelayLink } from "../egress/index.ts";
 import type { Log } from "../log.ts";
@@ -44,6 +46,8 @@ export type BackendOptions = {
   readonly onProgress: (what: string) => void;
   readonly onNotification: (notification: ServerNotification) => void;
   readonly onApproval: (threadId: string, approval: Approval) => Promise<Answer>;
+  readonly onTool: (call: ToolCall) => Promise<ToolAnswer>;
+  readonly onNote: (threadId: string, note: string) => void;
   readonly onEgress: (event: EgressEvent) => void;
   readonly signal: AbortSignal;
 };
@@ -195,6 +199,8 @@ async function startAppServer(
     writable: process.value.stdin,
     onNotification: options.onNotification,
     onApproval: options.onApproval,
+    onTool: options.onTool,
+    onNote: options.onNote,
     log,
   });
   closers.push(async () => {

@@ -1,5 +1,12 @@
 import { failureOf } from "../chat/index.ts";
-import { type Answer, type Approval, approvalId, type ServerNotification } from "../codex/index.ts";
+import {
+  type Answer,
+  type Approval,
+  approvalId,
+  type ServerNotification,
+  type ToolAnswer,
+  type ToolCall,
+} from "../codex/index.ts";
 import type { EgressEvent, TurnPass } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Approvals } from "./approvals.ts";
@@ -16,6 +23,7 @@ import {
   ThreadHandle,
   type ThreadOptions,
 } from "./thread-handle.ts";
+import { type RunTool, ToolCalls } from "./tool-calls.ts";
 
 /** How long Codex may take to end an interrupted turn before everything is started anew. */
 const INTERRUPT_MS = 10_000;
@@ -24,6 +32,7 @@ const INTERRUPT_MS = 10_000;
 export type ConversationHost = ThreadOptions & {
   /** Ends the backend because it no longer answers; its conversations hear of it. */
   readonly abandonBackend: (failure: Failure) => void;
+  readonly runTool: RunTool;
   /** This conversation has a thread from now on. */
   readonly threadKnown: (thread: string) => void;
   /** A review has ended with these findings. */
@@ -52,6 +61,7 @@ export class Conversation {
   readonly host: ConversationHost;
   readonly #approvals: Approvals;
   #round: Round = { phase: "idle" };
+  readonly #tools: ToolCalls;
   readonly #outbox = new Outbox();
   /** Hosts that were asked for and refused, with how often. */
   readonly #refused = new Map<string, number>();
@@ -66,6 +76,7 @@ export class Conversation {
     this.document = document;
     this.host = host;
     this.thread = new ThreadHandle(document, host);
+    this.#tools = new ToolCalls(host.runTool);
     this.#approvals = new Approvals(document, (asked) => host.emit("ApprovalRequested", asked));
   }
 
@@ -152,6 +163,16 @@ export class Conversation {
   /** Asks the user; resolves with the answer, also when the turn ends unanswered. */
   ask(approval: Approval): Promise<Answer> {
     return this.#approvals.ask(approval);
+  }
+
+  /** Runs a tool of the editor for Codex, while a turn runs and only then. */
+  async callTool(call: ToolCall): Promise<ToolAnswer> {
+    if (!this.isBusy) return { ok: false, text: "No turn is running." };
+    return this.#tools.call(call);
+  }
+
+  toolAnswered(id: string, answer: ToolAnswer): void {
+    this.#tools.answered(id, answer);
   }
 
   /** Takes a notification about this conversation's thread. */

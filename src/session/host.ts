@@ -23,6 +23,7 @@ const METHODS = [
   "turn/retry",
   "approval/answer",
   "sandbox/stop",
+  "tool/answer",
   "action/run",
 ] as const satisfies readonly NotificationName[];
 
@@ -115,6 +116,9 @@ export class Host {
       case "sandbox/stop":
         await this.#stopSandbox(conversation);
         break;
+      case "tool/answer":
+        conversation.toolAnswered(event.params.id, event.params);
+        break;
       case "action/run":
         // Not awaited: it may take as long as a turn, and others must not wait for it.
         void this.#act(conversation, event.params);
@@ -200,6 +204,7 @@ export class Host {
       log,
       backend: (signal, onProgress) => project.backend(signal, onProgress),
       abandonBackend: (failure) => void project.stop(failure),
+      runTool: (call) => editor.call.tool_run(buf, call),
       threadKnown: (thread) => project.threadKnown(thread),
       reviewed: (findings) => void editor.call.quickfix_set(findings),
       filesChanged: () => void editor.call.buf_reload({ root: project.root }),
@@ -230,6 +235,6 @@ export class Host {
   }
 }
 
-function queryOf({ id, text, shown, context }: NotificationParams<"turn/send">): Query {
-  return { id, text, context, ...(shown === undefined ? {} : { shown }) };
+function queryOf({ id, text, shown, context, unsaved }: NotificationParams<"turn/send">): Query {
+  return { id, text, context, unsaved, ...(shown === undefined ? {} : { shown }) };
 }

@@ -114,6 +114,12 @@ export class Project {
       },
       onNotification: (notification) => this.#notified(notification),
       onApproval: (threadId, approval) => this.#asked(threadId, approval),
+      onTool: async (call) =>
+        (await this.#of(call.threadId)?.callTool(call)) ?? {
+          ok: false,
+          text: "No conversation has this thread.",
+        },
+      onNote: (threadId, text) => this.#of(threadId)?.document.apply({ type: "note", text }),
       onEgress: (event) => this.#egress(event),
       signal: this.#abort.signal,
     }).then((result) => {

@@ -19,6 +19,8 @@ export type Query = {
   readonly text: string;
   /** What stands in the document: the text, and a line about what went along. */
   readonly shown?: string;
+  /** Files with changes that are not saved. */
+  readonly unsaved?: readonly string[];
   /** What the editor attached. */
   readonly context?: readonly ContextPart[];
 };

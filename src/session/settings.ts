@@ -40,6 +40,16 @@ export const Settings = z.object({
       env: z.record(z.string(), z.string()).default({}),
     })
     .prefault({}),
+  /** What Codex may ask the editor. */
+  editor_tools: z
+    .object({
+      buffers: z.boolean().default(true),
+      cursor: z.boolean().default(true),
+      diagnostics: z.boolean().default(true),
+      quickfix: z.boolean().default(true),
+      lsp: z.boolean().default(true),
+    })
+    .prefault({}),
   mcp_servers: McpServers.default({}),
   log_level: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });

@@ -1,4 +1,4 @@
-import type { CodexClient } from "../codex/index.ts";
+import type { CodexClient, ParamsOf } from "../codex/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Backend } from "./backend.ts";
@@ -108,6 +108,7 @@ export class ThreadHandle {
     const turn = await client.request("turn/start", {
       threadId,
       input: [...this.#preface.map(textInput), ...inputsOf(queries)],
+      ...unsavedContext(queries),
       ...(clientId === undefined ? {} : { clientUserMessageId: clientId }),
       ...(model === undefined ? {} : { model }),
       ...(effort === undefined ? {} : { effort }),
@@ -177,4 +178,14 @@ export class ThreadHandle {
     const cleaned = await client.request("thread/backgroundTerminals/clean", { threadId });
     if (!cleaned.ok) log.warn({ error: cleaned.error }, "ending commands failed");
   }
+}
+
+/** Tells Codex of files that it would find otherwise than the user sees them. */
+function unsavedContext(
+  queries: readonly Query[],
+): Pick<ParamsOf<"turn/start">, "additionalContext"> {
+  const names = [...new Set(queries.flatMap((it) => it.unsaved ?? []))];
+  if (names.length === 0) return {};
+  const value = `The user has changes that are not saved in ${names.map((name) => JSON.stringify(name)).join(", ")}. Look at them with the editor's read_buffer before you edit these files, and say so if you do.`;
+  return { additionalContext: { editor: { value, kind: "application" } } };
 }

@@ -1,5 +1,6 @@
 import type { CodexClient, ResultOf } from "../codex/index.ts";
 import { err, ok, type Result } from "../result.ts";
+import { editorTools } from "./editor-tools.ts";
 import type { Failure } from "./failure.ts";
 import type { LiveDocument } from "./live-document.ts";
 import type { Settings } from "./settings.ts";
@@ -70,6 +71,7 @@ async function startThread(
       cwd: root,
       sandbox: "danger-full-access",
       approvalPolicy: settings.approvals,
+      dynamicTools: editorTools(settings),
       ...(settings.model === undefined ? {} : { model: settings.model }),
     },
     { signal },

@@ -11,6 +11,7 @@ import {
   REQUEST_METHODS,
   REQUEST_PARAMS,
 } from "../../src/codex/approval.ts";
+import { toolResult } from "../../src/codex/tool-call.ts";
 import { differences, flatten, type JsonSchema } from "./schema.ts";
 
 const codex = fileURLToPath(new URL("../../node_modules/.bin/codex", import.meta.url));
@@ -88,7 +89,9 @@ describe("our answer", () => {
     const answers =
       request.type === "answered"
         ? [request.result]
-        : decisions.map((decision) => request.respond({ decision, answers: { a: "text" } }));
+        : request.type === "tool"
+          ? [toolResult({ ok: true, text: "found" }), toolResult({ ok: false, text: "no" })]
+          : decisions.map((decision) => request.respond({ decision, answers: { a: "text" } }));
     for (const answer of answers) expect(schema.parse(answer)).toEqual(answer);
   });
 

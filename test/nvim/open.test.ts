@@ -23,6 +23,7 @@ describe.each(neovims)("opening on Neovim $name", (program) => {
       text: "hello",
       mode: "steer",
       context: [],
+      unsaved: [],
     });
     expect(await nvim.lines()).toEqual([
       "---",
