@@ -29,6 +29,12 @@ function M.map(chat)
   map(chat, "n", keys.send, "send", "send the prompt")
   map(chat, "i", keys.send_insert, "send", "send the prompt")
   map(chat, "n", keys.stop, "stop", "stop the running turn")
+  vim.keymap.set("n", "gx", function()
+    local target = vim.fn.expand("<cfile>")
+    local beside = vim.fs.dirname(chat.path) .. "/" .. target
+    local is_image = target:match("^images/[%w_-]+%.%l+$") and vim.uv.fs_stat(beside)
+    vim.ui.open(is_image and beside or target)
+  end, { buffer = chat.buf, desc = "codex-chat: open the picture or address under the cursor" })
   for lhs, step in pairs({ [keys.next_approval] = 1, [keys.prev_approval] = -1 }) do
     if lhs then
       vim.keymap.set("n", lhs, function()

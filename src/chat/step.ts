@@ -56,9 +56,12 @@ export function stepText(item: StepItem, phase: StepPhase, root: string): StepTe
       const verb = { running: "Drawing", done: failed ? "Failed" : "Drew", stopped: "Stopped" }[
         phase
       ];
-      const where = item.savedPath == null ? "" : ` · ${codeSpan(shownPath(item.savedPath, root))}`;
       const details = item.revisedPrompt == null ? [] : proseLines(item.revisedPrompt, "> ");
       const what = verb === "Failed" || verb === "Stopped" ? "drawing an image" : "an image";
+      // Kept beside the conversation by the session, which makes such names and no others.
+      if (/^images\/[A-Za-z0-9_-]+\.(?:png|jpg|webp|gif)$/.test(item.savedPath ?? ""))
+        return { summary: `**${verb}** ![${what}](${item.savedPath})`, details };
+      const where = item.savedPath == null ? "" : ` · ${codeSpan(shownPath(item.savedPath, root))}`;
       return { summary: `**${verb}** ${what}${where}`, details };
     }
     case "collabAgentToolCall":

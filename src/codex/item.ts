@@ -121,6 +121,8 @@ const KnownItem = z.discriminatedUnion("type", [
     id: z.string(),
     status: z.string().catch(""),
     revisedPrompt: text,
+    /** The picture as base64. */
+    result: text,
     savedPath: text,
   }),
   z.object({ type: z.literal("sleep"), id: z.string(), durationMs: z.number().catch(0) }),

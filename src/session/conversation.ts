@@ -11,48 +11,19 @@ import type { EgressEvent, TurnPass } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Approvals } from "./approvals.ts";
 import type { Backend } from "./backend.ts";
+import type { ConversationHost, RoundEnd, StartTurn } from "./conversation-host.ts";
 import { BUSY, DROPPED, type Failure, STOPPED } from "./failure.ts";
-import { type Finding, findingsOf } from "./findings.ts";
+import { findingsOf } from "./findings.ts";
+import { saveImage, withSavedImage } from "./images.ts";
 import type { LiveDocument } from "./live-document.ts";
 import { Outbox } from "./outbox.ts";
 import { GVISOR } from "./prepare.ts";
 import { deliveryOf, type Query, type Round } from "./round.ts";
-import {
-  type Choice,
-  type LoadedThread,
-  ThreadHandle,
-  type ThreadOptions,
-} from "./thread-handle.ts";
-import { type RunTool, ToolCalls } from "./tool-calls.ts";
+import { type Choice, type LoadedThread, ThreadHandle } from "./thread-handle.ts";
+import { ToolCalls } from "./tool-calls.ts";
 
 /** How long Codex may take to end an interrupted turn before everything is started anew. */
 const INTERRUPT_MS = 10_000;
-
-/** What a conversation needs of its project. */
-export type ConversationHost = ThreadOptions & {
-  /** Ends the backend because it no longer answers; its conversations hear of it. */
-  readonly abandonBackend: (failure: Failure) => void;
-  readonly runTool: RunTool;
-  /** This conversation has a thread from now on. */
-  readonly threadKnown: (thread: string) => void;
-  /** A review has ended with these findings. */
-  readonly reviewed: (findings: readonly Finding[]) => void;
-  /** Something in the project may have changed on disk. */
-  readonly filesChanged: () => void;
-  readonly emit: (
-    event: "QueryHeard" | "TurnStarted" | "TurnEnded" | "ApprovalRequested",
-    data: object,
-  ) => void;
-};
-
-/** Begins a turn and gives its id, where the answer tells it. */
-export type StartTurn = (loaded: LoadedThread) => Promise<Result<string | undefined, Failure>>;
-
-/** How a round ended, for those who wait for it. */
-export type RoundEnd = {
-  readonly status: "completed" | "interrupted" | "failed";
-  readonly failure?: Failure;
-};
 
 /** One conversation: a chat buffer on one side, a Codex thread on the other. */
 export class Conversation {
@@ -176,8 +147,12 @@ export class Conversation {
   }
 
   /** Takes a notification about this conversation's thread. */
-  onNotification(notification: ServerNotification): void {
+  onNotification(told: ServerNotification): void {
+    const { notification, problem } = withSavedImage(told, (base64) =>
+      saveImage(this.document.path, base64),
+    );
     this.document.apply(notification);
+    if (problem !== undefined) this.document.apply({ type: "note", text: problem });
     switch (notification.method) {
       case "turn/started":
         this.#started(notification.params.turn.id);

@@ -1,7 +1,8 @@
 import type { Log } from "../log.ts";
 import type { Editor, NotificationName, NotificationParams } from "../nvim/index.ts";
 import { runAction } from "./actions/index.ts";
-import { Conversation, type ConversationHost } from "./conversation.ts";
+import { Conversation } from "./conversation.ts";
+import type { ConversationHost } from "./conversation-host.ts";
 import { failureLine } from "./failure.ts";
 import { LiveDocument } from "./live-document.ts";
 import { Project } from "./project.ts";

@@ -1,0 +1,31 @@
+import type { Result } from "../result.ts";
+import type { Failure } from "./failure.ts";
+import type { Finding } from "./findings.ts";
+import type { LoadedThread, ThreadOptions } from "./thread-handle.ts";
+import type { RunTool } from "./tool-calls.ts";
+
+/** What a conversation needs of its project. */
+export type ConversationHost = ThreadOptions & {
+  /** Ends the backend because it no longer answers; its conversations hear of it. */
+  readonly abandonBackend: (failure: Failure) => void;
+  readonly runTool: RunTool;
+  /** This conversation has a thread from now on. */
+  readonly threadKnown: (thread: string) => void;
+  /** A review has ended with these findings. */
+  readonly reviewed: (findings: readonly Finding[]) => void;
+  /** Something in the project may have changed on disk. */
+  readonly filesChanged: () => void;
+  readonly emit: (
+    event: "QueryHeard" | "TurnStarted" | "TurnEnded" | "ApprovalRequested",
+    data: object,
+  ) => void;
+};
+
+/** Begins a turn and gives its id, where the answer tells it. */
+export type StartTurn = (loaded: LoadedThread) => Promise<Result<string | undefined, Failure>>;
+
+/** How a round ended, for those who wait for it. */
+export type RoundEnd = {
+  readonly status: "completed" | "interrupted" | "failed";
+  readonly failure?: Failure;
+};

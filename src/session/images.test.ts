@@ -1,0 +1,69 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { saveImage, withSavedImage } from "./images.ts";
+
+const PNG = Buffer.from("89504e470d0a1a0a0000000d", "hex");
+
+async function place(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "codex-chat-images-"));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+describe("a picture that was made", () => {
+  it("is kept beside the conversation, and never in place of another", async () => {
+    const dir = await place();
+    const path = join(dir, "2026 a`b.md");
+    expect(saveImage(path, PNG.toString("base64"))).toEqual({
+      ok: true,
+      value: "images/2026-a-b-1.png",
+    });
+    expect(saveImage(path, PNG.toString("base64"))).toMatchObject({
+      value: "images/2026-a-b-2.png",
+    });
+    expect(await readFile(join(dir, "images/2026-a-b-1.png"))).toEqual(PNG);
+  });
+
+  it.each([
+    ["a script", Buffer.from("#!/bin/sh\n").toString("base64")],
+    ["nothing", ""],
+    ["no base64", "\u0000\u0001"],
+    ["too large a thing", "A".repeat(50_000_000)],
+  ])("is not kept when it is %s", async (_what, base64) => {
+    const dir = await place();
+    expect(saveImage(join(dir, "a.md"), base64)).toMatchObject({ ok: false });
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  it("is shown where it is kept, whatever place the agent tells", () => {
+    const notification = {
+      method: "item/completed",
+      params: {
+        threadId: "t",
+        turnId: "u",
+        item: {
+          type: "imageGeneration",
+          id: "i",
+          status: "completed",
+          revisedPrompt: "a dot",
+          result: "abc",
+          savedPath: "images/../../etc/passwd",
+        },
+      },
+    } as const;
+    const kept = withSavedImage(notification, () => ({ ok: true, value: "images/a-1.png" }));
+    expect(kept.notification).toMatchObject({
+      params: { item: { savedPath: "images/a-1.png", result: null, revisedPrompt: "a dot" } },
+    });
+    const failed = withSavedImage(notification, () => ({
+      ok: false,
+      error: { kind: "image", message: "No." },
+    }));
+    expect(failed).toMatchObject({
+      problem: "No.",
+      notification: { params: { item: { savedPath: null } } },
+    });
+  });
+});
