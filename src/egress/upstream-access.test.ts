@@ -1,8 +1,10 @@
-import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { IncomingHttpHeaders } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import { fileURLToPath } from "node:url";
-import { describe, expect, it, vi } from "vitest";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { makeCertificates } from "../../test/support/certificates.ts";
 import {
   call,
   type Handler,
@@ -13,18 +15,23 @@ import {
 } from "../../test/support/egress.ts";
 import { err, ok } from "../result.ts";
 
-/** An authority and a server's certificate that were made for this test and are trusted by nobody. */
-const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
+const certificates = makeCertificates();
+
+/** A server with a certificate for 127.0.0.1, whose authority is trusted by nobody. */
+function listenTls(): Promise<number> {
+  const { serverKey: key, server: cert } = certificates;
+  return listen(createTlsServer({ key, cert }, sayHello));
+}
+
+/** The authority's certificate in a file, as a user would have it. */
+async function authorityFile(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "authority-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  await writeFile(join(dir, "authority.pem"), certificates.authority);
+  return join(dir, "authority.pem");
+}
 
 describe("TLS", () => {
-  async function listenTls() {
-    const server = createTlsServer(
-      { key: readFileSync(fixture("server.key")), cert: readFileSync(fixture("server.pem")) },
-      sayHello,
-    );
-    return listen(server);
-  }
-
   it("is refused where the authority is not trusted, and says how to trust it", async () => {
     const baseUrl = new URL(`https://127.0.0.1:${await listenTls()}/v1`);
     const { link, events } = await setUpEgress(sayHello, { baseUrl });
@@ -37,7 +44,7 @@ describe("TLS", () => {
   it.each(["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"])(
     "trusts the authority named in %s",
     async (name) => {
-      vi.stubEnv(name, fixture("authority.pem"));
+      vi.stubEnv(name, await authorityFile());
       const baseUrl = new URL(`https://127.0.0.1:${await listenTls()}/v1`);
       const { link } = await setUpEgress(sayHello, { baseUrl });
       for (let n = 0; n < 2; n++)
@@ -46,7 +53,7 @@ describe("TLS", () => {
   );
 
   it("is refused where the certificate is for another name", async () => {
-    vi.stubEnv("NODE_EXTRA_CA_CERTS", fixture("authority.pem"));
+    vi.stubEnv("NODE_EXTRA_CA_CERTS", await authorityFile());
     const baseUrl = new URL(`https://localhost:${await listenTls()}/v1`);
     const { link, events } = await setUpEgress(sayHello, { baseUrl });
     expect((await call(link.modelPort)).status).toBe(502);
