@@ -137,11 +137,14 @@ describe("connections through the real relay", () => {
   });
 
   it("are cut inside where they are cut on the host", async () => {
-    const port = await startLink((stream) => {
-      stream.write("half", () => stream.destroy());
+    let stream: Duplex | undefined;
+    const port = await startLink((opened) => {
+      stream = opened;
+      stream.write("half");
     });
     const socket = connect(port, "127.0.0.1");
-    socket.resume();
+    // Only then: libuv takes data and a reset that come together for an ordinary end.
+    socket.once("data", () => stream?.destroy());
     const [error] = (await once(socket, "error")) as [NodeJS.ErrnoException];
     expect(error.code).toBe("ECONNRESET");
   });
