@@ -339,6 +339,9 @@ function M.machine(chat, fn)
   local view = require("codex-chat.view")
   local outer = splices
   splices = {}
+  -- 'nomodifiable' keeps the user from changing the text, not the conversation from going on.
+  local modifiable = vim.bo[buf].modifiable
+  vim.bo[buf].modifiable = true
   local held = view.hold(chat, M.prompt_row(chat))
   local ok, err
   require("codex-chat.undo").machine(buf, function()
@@ -346,6 +349,7 @@ function M.machine(chat, fn)
   end)
   local done = splices
   splices = outer
+  vim.bo[buf].modifiable = modifiable
   vim.bo[buf].modified = false
   view.release(chat, held, done)
   if not ok then

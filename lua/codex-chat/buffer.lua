@@ -110,7 +110,8 @@ end
 ---@param args table of the autocommand
 local function write(chat, args)
   local first, last = vim.fn.line("'["), vim.fn.line("']")
-  local own = api.nvim_buf_get_name(chat.buf)
+  -- Not the buffer's name: `:saveas` has changed that already.
+  local own = chat.path
   local target = vim.fs.normalize(vim.fn.fnamemodify(args.file, ":p"), { expand_env = false })
   if args.match == own or target == vim.fs.normalize(own, { expand_env = false }) then
     if chat.host == "attached" then
@@ -137,6 +138,9 @@ local function watch(chat)
   end
   on("BufWriteCmd", function(args)
     write(chat, args)
+  end)
+  on("BufFilePost", function()
+    M.keep_name(chat)
   end)
   on({ "BufModifiedSet", "QuitPre" }, function()
     -- The file is kept up to date by itself: leaving must never ask.
@@ -185,6 +189,33 @@ local function watch(chat)
   end)
   on("BufWipeout", function()
     M.close(chat)
+  end)
+end
+
+--- `:saveas` and `:file` name the buffer anew. A conversation stays where it is, because the host,
+--- other Neovims and the list of conversations know it by its file; the copy is written all the same.
+---@param chat codex-chat.Chat
+function M.keep_name(chat)
+  local name = api.nvim_buf_get_name(chat.buf)
+  if name == chat.path then
+    return
+  end
+  vim.schedule(function()
+    if registry.get(chat.buf) ~= chat or api.nvim_buf_get_name(chat.buf) == chat.path then
+      return
+    end
+    -- The old name has become another buffer's.
+    local taken = registry.find_name(chat.path)
+    if taken then
+      pcall(api.nvim_buf_delete, taken, { force = true })
+    end
+    if pcall(api.nvim_buf_set_name, chat.buf, chat.path) then
+      local left = registry.find_name(name)
+      if left and not api.nvim_buf_is_loaded(left) then
+        pcall(api.nvim_buf_delete, left, { force = true })
+      end
+      vim.notify(("codex-chat: the conversation stays %s."):format(vim.fs.basename(chat.path)))
+    end
   end)
 end
 

@@ -7,22 +7,12 @@ local window = require("codex-chat.window")
 
 local api = vim.api
 
----@param path string
----@return integer? buf the buffer of exactly this name
-local function find_buf(path)
-  for _, buf in ipairs(api.nvim_list_bufs()) do
-    if api.nvim_buf_get_name(buf) == path then
-      return buf
-    end
-  end
-end
-
 --- The chat of this file, made where there is none.
 ---@param path string
 ---@param project codex-chat.Project
 ---@return codex-chat.Chat
 function M.load(path, project)
-  local buf = find_buf(path)
+  local buf = registry.find_name(path)
   local chat = buf and registry.get(buf)
   if chat and api.nvim_buf_is_loaded(chat.buf) then
     return chat
@@ -160,7 +150,7 @@ function M.rename(chat, path)
   if old == path then
     return
   end
-  local taken = find_buf(path)
+  local taken = registry.find_name(path)
   if taken and taken ~= chat.buf then
     pcall(api.nvim_buf_delete, taken, { force = true })
   end
@@ -172,7 +162,7 @@ function M.rename(chat, path)
     previous = old,
   })
   -- Renaming leaves an empty buffer of the old name behind.
-  local left = find_buf(old)
+  local left = registry.find_name(old)
   if left and left ~= chat.buf and not api.nvim_buf_is_loaded(left) then
     pcall(api.nvim_buf_delete, left, { force = true })
   end

@@ -2,9 +2,14 @@
 ---
 --- After `d` and before its motion, Neovim holds the row where the operator began, and while a
 --- pattern is typed with 'incsearch' the row to return to; neither moves when lines come in above.
+--- Nor does the row where insert completion began, from which Neovim 0.12 deletes what was typed.
 local M = {}
 
 local api = vim.api
+
+--- What may end such a command.
+local ends =
+  { "ModeChanged", "CmdlineLeave", "BufLeave", "CompleteDone", "InsertLeave", "CursorMovedI" }
 
 ---@param buf integer
 ---@return boolean
@@ -13,7 +18,7 @@ local function is_busy(buf)
     return false
   end
   local mode = api.nvim_get_mode().mode
-  if mode:sub(1, 2) == "no" then
+  if mode:sub(1, 2) == "no" or mode:match("^[iR][cx]") then
     return true
   end
   if mode:sub(1, 1) ~= "c" or not vim.o.incsearch then
@@ -54,7 +59,7 @@ function M.run(chat, fn)
     return
   end
   local id
-  id = api.nvim_create_autocmd({ "ModeChanged", "CmdlineLeave", "BufLeave" }, {
+  id = api.nvim_create_autocmd(ends, {
     group = chat.augroup,
     callback = function()
       vim.schedule(function()

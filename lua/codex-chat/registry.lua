@@ -25,6 +25,8 @@ local M = {}
 ---@field choices string[]
 ---@field fields? codex-chat.Field[] what is asked for, of questions
 ---@field url? string of a page
+---@field at? integer number of the question that is asked for now
+---@field answers? table<string, any> what was told so far, secrets included: never shown or logged
 ---@field mark? integer extmark with the keys
 
 ---@class (exact) codex-chat.Chat
@@ -86,6 +88,17 @@ function M.all()
     return a.buf < b.buf
   end)
   return list
+end
+
+--- The buffer of exactly this name; `bufnr()` takes patterns.
+---@param path string
+---@return integer? buf
+function M.find_name(path)
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_get_name(buf) == path then
+      return buf
+    end
+  end
 end
 
 --- The windows of all tabpages, or of one, that show the buffer.

@@ -100,12 +100,11 @@ end
 ---@param chat codex-chat.Chat
 function M.show(chat)
   for _, win in ipairs(registry.wins(chat.buf)) do
-    local text = M.winbar(chat, api.nvim_win_get_width(win))
+    -- A window of one line has no room for it (E36).
+    local fits = api.nvim_win_get_height(win) > 1
+    local text = fits and M.winbar(chat, api.nvim_win_get_width(win)) or ""
     if vim.wo[win].winbar ~= text then
-      -- A window of one line has no room for it (E36).
-      pcall(function()
-        vim.wo[win][0].winbar = text
-      end)
+      vim.wo[win][0].winbar = text
     end
   end
 end
