@@ -5,7 +5,7 @@ local M = {}
 ---@field run fun(args: vim.api.keyset.create_user_command.command_args, rest: string)
 ---@field complete? string[]|fun(): string[]
 ---@field range? boolean
----@field bang? boolean whether `!` means: of all projects
+---@field bang? boolean whether `!` means something: of all projects, or from now on
 
 ---@return codex-chat.Chat?
 local function here()
@@ -87,6 +87,11 @@ local subcommands = {
       require("codex-chat.approval").answer("accept_session")
     end,
   },
+  answer = {
+    run = function(_, rest)
+      require("codex-chat.approval").tell(rest)
+    end,
+  },
   decline = {
     run = function(_, rest)
       require("codex-chat.approval").answer("decline", rest ~= "" and rest or nil)
@@ -127,8 +132,9 @@ local subcommands = {
     end,
   },
   model = {
-    run = function(_, rest)
-      with("model", "choose", rest)
+    bang = true,
+    run = function(args, rest)
+      with("model", "choose", rest, args.bang)
     end,
   },
   plan = {

@@ -37,6 +37,7 @@ local M = {}
 ---@field sandbox? table
 ---@field editor_tools table<string, boolean> what Codex may ask the editor
 ---@field mcp_servers? table<string, table> as Codex's own configuration has them
+---@field stop_commands? "always"|"ask"|"never" whether stopping a turn ends its commands
 ---@field log_level? "debug"|"info"|"warn"|"error"
 ---@field state_dir string
 ---@field history_dir? string absolute, or below the project's root
@@ -96,6 +97,7 @@ local rules = {
       lsp = "boolean",
     },
   },
+  stop_commands = { one_of = { "always", "ask", "never" } },
   log_level = { one_of = { "debug", "info", "warn", "error" } },
   state_dir = "string",
   history_dir = "string",
@@ -141,6 +143,7 @@ local host_keys = {
   "state_dir",
   "limits",
   "sandbox",
+  "stop_commands",
   "mcp_servers",
   "editor_tools",
   "log_level",
@@ -349,6 +352,41 @@ function M.get()
   return resolved
 end
 
+---@return string
+local function default_path()
+  return M.get().state_dir .. "/default-model.json"
+end
+
+--- The model and effort that the user has picked as the default, where the configuration names none.
+---@return { model?: string, effort?: string }
+function M.chosen_default()
+  local file = io.open(default_path(), "r")
+  if not file then
+    return {}
+  end
+  local ok, chosen = pcall(vim.json.decode, file:read(4096) or "")
+  file:close()
+  local function word(value)
+    return type(value) == "string" and value ~= "" and value or nil
+  end
+  if not ok or type(chosen) ~= "table" then
+    return {}
+  end
+  return { model = word(chosen.model), effort = word(chosen.effort) }
+end
+
+--- Keeps a model and effort as the default for conversations to come.
+---@param model string
+---@param effort? string
+---@return true? ok
+---@return string? err
+function M.choose_default(model, effort)
+  return require("codex-chat.document").write(
+    default_path(),
+    { vim.json.encode({ model = model, effort = effort }) }
+  )
+end
+
 --- What the host is told: the settings it knows, absent ones left out.
 ---@return table
 function M.host_settings()
@@ -356,6 +394,9 @@ function M.host_settings()
   local settings = {}
   for _, key in ipairs(host_keys) do
     local value = config[key]
+    if value == nil and (key == "model" or key == "effort") then
+      value = M.chosen_default()[key]
+    end
     -- An empty table would travel as a list.
     if value ~= nil and not (type(value) == "table" and next(value) == nil) then
       settings[key] = value

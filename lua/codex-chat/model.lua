@@ -14,16 +14,24 @@ local action = require("codex-chat.action")
 ---@param chat codex-chat.Chat
 ---@param model string
 ---@param effort? string
-local function set(chat, model, effort)
+---@param default? boolean whether conversations to come have it, too
+local function set(chat, model, effort, default)
+  if default then
+    local ok, err = require("codex-chat.config").choose_default(model, effort)
+    if not ok then
+      vim.notify("codex-chat: the default was not kept: " .. err, vim.log.levels.ERROR)
+    end
+  end
   action.run(chat, "model/set", { model = model, effort = effort }, function(_, err)
     if err then
       vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
       return
     end
     vim.notify(
-      ("codex-chat: %s%s from the next turn on."):format(
+      ("codex-chat: %s%s from the next turn on%s."):format(
         model,
-        effort and (" with effort " .. effort) or ""
+        effort and (" with effort " .. effort) or "",
+        default and ", and in new conversations" or ""
       )
     )
   end)
@@ -31,9 +39,10 @@ end
 
 ---@param chat codex-chat.Chat
 ---@param model codex-chat.ListedModel
-local function pick_effort(chat, model)
+---@param default? boolean
+local function pick_effort(chat, model, default)
   if #model.efforts < 2 then
-    set(chat, model.model, model.efforts[1] and model.efforts[1].effort)
+    set(chat, model.model, model.efforts[1] and model.efforts[1].effort, default)
     return
   end
   vim.ui.select(model.efforts, {
@@ -45,7 +54,7 @@ local function pick_effort(chat, model)
     end,
   }, function(effort)
     if effort then
-      set(chat, model.model, effort.effort)
+      set(chat, model.model, effort.effort, default)
     end
   end)
 end
@@ -53,10 +62,11 @@ end
 --- Lets the user pick model and effort, or takes them as given: `<model> [effort]`.
 ---@param chat codex-chat.Chat
 ---@param words string
-function M.choose(chat, words)
+---@param default? boolean whether it is the default from now on
+function M.choose(chat, words, default)
   local model, effort = words:match("^(%S+)%s*(%S*)$")
   if model then
-    set(chat, model, effort ~= "" and effort or nil)
+    set(chat, model, effort ~= "" and effort or nil, default)
     return
   end
   action.run(chat, "model/list", {}, function(models, err)
@@ -73,7 +83,7 @@ function M.choose(chat, words)
       end,
     }, function(picked)
       if picked then
-        pick_effort(chat, picked)
+        pick_effort(chat, picked, default)
       end
     end)
   end)

@@ -142,7 +142,12 @@ function handlers.buf_reload(what)
 end
 
 function handlers.event_emit(name, data)
-  require("codex-chat.events").emit(name, clean(data))
+  data = clean(data)
+  require("codex-chat.events").emit(name, data)
+  local chat = name == "TurnEnded" and data.status == "interrupted" and registry.get(data.buf)
+  if chat then
+    require("codex-chat.terminals").after_stop(chat)
+  end
 end
 
 --- Runs the function of this name.

@@ -34,4 +34,26 @@ function M.pick(chat)
   end)
 end
 
+--- A turn was stopped: asks whether what it left running is to end, where the user wants to be asked.
+---@param chat codex-chat.Chat
+function M.after_stop(chat)
+  if require("codex-chat.config").get().stop_commands ~= "ask" then
+    return
+  end
+  action.run(chat, "terminals/list", {}, function(terminals, err)
+    if err or #terminals == 0 then
+      return
+    end
+    local what = #terminals == 1 and terminals[1].command or (#terminals .. " commands")
+    vim.ui.select({ "Stop it", "Leave it running" }, {
+      prompt = ("Still running: %s"):format((what:gsub("%c", " "))),
+      kind = "codex-chat-terminal",
+    }, function(choice)
+      if choice == "Stop it" then
+        action.run(chat, "terminals/clean")
+      end
+    end)
+  end)
+end
+
 return M

@@ -18,6 +18,8 @@ export const Settings = z.object({
   api_key_env: z.string().default("OPENAI_API_KEY"),
   api_key_cmd: z.array(z.string().min(1)).min(1).optional(),
   approvals: z.enum(["never", "on-request", "untrusted"]).default("on-request"),
+  /** Whether stopping a turn ends the commands that it runs; Codex itself leaves them running. */
+  stop_commands: z.enum(["always", "ask", "never"]).default("always"),
   state_dir: AbsolutePath,
   limits: z
     .object({

@@ -166,14 +166,15 @@ export class ThreadHandle {
     return steered.ok ? ok() : steered;
   }
 
-  /** Interrupts a turn and ends what it runs; whether it did shows in `turn/completed`. */
+  /** Interrupts a turn and, unless the user wants otherwise, ends what it runs; whether it did shows in `turn/completed`. */
   async interrupt(turnId: string): Promise<void> {
     const client = this.#loadedIn?.client;
     const threadId = this.id;
     if (client === undefined || threadId === undefined) return;
-    const { log } = this.#options;
+    const { log, settings } = this.#options;
     const stopped = await client.request("turn/interrupt", { threadId, turnId });
     if (!stopped.ok) log.warn({ error: stopped.error }, "interrupting failed");
+    if (settings.stop_commands !== "always") return;
     // Codex leaves the command running in the background; whoever stops a turn means that too.
     const cleaned = await client.request("thread/backgroundTerminals/clean", { threadId });
     if (!cleaned.ok) log.warn({ error: cleaned.error }, "ending commands failed");

@@ -171,3 +171,31 @@ describe("while a turn runs", SLOW, () => {
     expect(await chat.text()).toContain("Back again.");
   });
 });
+
+describe("stopping with commands that still run", SLOW, () => {
+  const shared = share({ config: { stop_commands: "ask" } });
+
+  it("asks, and ends them when that is the answer", async () => {
+    const { chat, model, place } = shared();
+    model.answer((request) =>
+      request.outputsSinceUser().length === 0
+        ? reply(exec("sleep 86397", { yieldMs: 250 }))
+        : reply(message("It runs."), silence()),
+    );
+    const running = async () =>
+      (await place.inside("grep -las 8639[7] /proc/[0-9]*/cmdline")).stdout.split("\n").length - 1;
+    await chat.nvim.lua(
+      `vim.ui.select = function(items, opts, done)
+         _G.asked = opts.prompt
+         done(items[1], 1)
+       end`,
+    );
+    await chat.send("Sleep.");
+    await chat.until("It runs.");
+    expect(await running()).toBeGreaterThan(0);
+    await chat.stop();
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "interrupted" });
+    await expect.poll(() => chat.nvim.lua("return _G.asked"), WAIT).toContain("sleep 86397");
+    await expect.poll(running, WAIT).toBe(0);
+  });
+});

@@ -102,6 +102,18 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     expect(chat.host.of("turn/send")).toEqual([]);
   });
 
+  it("takes the model that was picked as the default, unless it names one", async () => {
+    await using nvim = await startNeovim({ program });
+    const settings = "return require('codex-chat.config').host_settings()";
+    expect(await nvim.lua(settings)).not.toHaveProperty("model");
+    await nvim.lua("assert(require('codex-chat.config').choose_default('picked', 'high'))");
+    expect(await nvim.lua(settings)).toMatchObject({ model: "picked", effort: "high" });
+    await nvim.lua(
+      "vim.g.codex_chat = vim.tbl_extend('force', vim.g.codex_chat or {}, { model = 'named' })",
+    );
+    expect(await nvim.lua(settings)).toMatchObject({ model: "named", effort: "high" });
+  });
+
   it("completes subcommands, and says which there are", async () => {
     await using nvim = await startNeovim({ program });
     const names = await nvim.lua<string[]>("return vim.fn.getcompletion('CodexChat ', 'cmdline')");

@@ -18,6 +18,11 @@ export const terminalActions: readonly Action[] = [
         : listed;
     }),
   ),
+  action("terminals/clean", z.object({}), (conversation) =>
+    conversation.withThread(({ client, threadId }) =>
+      client.request("thread/backgroundTerminals/clean", { threadId }),
+    ),
+  ),
   action("terminals/stop", z.object({ id: z.string() }), (conversation, { id }) =>
     conversation.withThread(({ client, threadId }) =>
       client.request("thread/backgroundTerminals/terminate", { threadId, processId: id }),
