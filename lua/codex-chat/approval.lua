@@ -40,6 +40,14 @@ local function offers(approval, decision)
   return vim.list_contains(approval.choices, decision)
 end
 
+--- The numbers that pick an option of the current question.
+---@param approval codex-chat.Approval
+---@return integer count at most 9: one key each
+local function numbers(approval)
+  local question = require("codex-chat.question")
+  return math.min(9, #question.options(question.current(approval)))
+end
+
 --- The keys as virtual lines, as many as the narrowest window on the chat needs.
 ---@param approval codex-chat.Approval
 ---@param width integer
@@ -47,19 +55,28 @@ end
 local function key_lines(approval, width)
   local keys = require("codex-chat.config").get().keys
   local lines, line, used = {}, nil, 0
+  local function add(key, text)
+    local size = api.nvim_strwidth(key) + 1 + #text
+    if not line or used + size > width then
+      line, used = { { "  ", "CodexChatKeyText" } }, 2
+      lines[#lines + 1] = line
+    end
+    used = used + size + 3
+    vim.list_extend(line, { { key, "CodexChatKey" }, { " " .. text .. "   ", "CodexChatKeyText" } })
+  end
+  local field = require("codex-chat.question").current(approval)
+  if field and #approval.fields > 1 then
+    local label = field.label:gsub("%c", " ")
+    local text = ("%d of %d: %s"):format(approval.at or 1, #approval.fields, label)
+    lines[1] = { { "  " .. vim.fn.strcharpart(text, 0, width - 4), "CodexChatKeyText" } }
+  end
+  local count = numbers(approval)
+  if count > 0 then
+    add(count == 1 and "1" or ("1-%d"):format(count), "pick")
+  end
   for _, decision in ipairs(decisions) do
     if offers(approval, decision) then
-      local key = keys[decision] or (":CodexChat " .. decision:gsub("_", "-"))
-      local size = api.nvim_strwidth(key) + 1 + #word(approval, decision)
-      if not line or used + size > width then
-        line, used = { { "  ", "CodexChatKeyText" } }, 2
-        lines[#lines + 1] = line
-      end
-      used = used + size + 3
-      vim.list_extend(line, {
-        { key, "CodexChatKey" },
-        { " " .. word(approval, decision) .. "   ", "CodexChatKeyText" },
-      })
+      add(keys[decision] or (":CodexChat " .. decision:gsub("_", "-")), word(approval, decision))
     end
   end
   return lines
@@ -78,7 +95,30 @@ local function at_cursor(chat)
   end
 end
 
---- Sets the keys while something is pending; without, `a`, `s`, `d` and `c` are not mapped at all.
+--- Maps a key that counts only on the lines of an approval that `wants` it; elsewhere it is itself.
+---@param chat codex-chat.Chat
+---@param lhs string
+---@param wants fun(approval: codex-chat.Approval): boolean
+---@param call string Lua on our module
+---@param desc string
+local function map_key(chat, lhs, wants, call, desc)
+  vim.keymap.set("n", lhs, function()
+    local approval = at_cursor(chat)
+    if approval and wants(approval) then
+      return ("<Cmd>lua require('codex-chat.approval').%s<CR>"):format(call)
+    end
+    return lhs
+  end, {
+    buffer = chat.buf,
+    expr = true,
+    nowait = true,
+    replace_keycodes = true,
+    desc = "codex-chat: " .. desc .. ", on what is asked",
+  })
+end
+
+--- Sets the keys while something is pending; without, `a`, `s`, `d`, `c` and numbers are not mapped
+--- at all.
 ---@param chat codex-chat.Chat
 local function map(chat)
   local keys = require("codex-chat.config").get().keys
@@ -90,23 +130,20 @@ local function map(chat)
   for _, decision in ipairs(decisions) do
     local lhs = keys[decision]
     if lhs and wanted then
-      vim.keymap.set("n", lhs, function()
-        local approval = at_cursor(chat)
-        if approval and offers(approval, decision) then
-          return ("<Cmd>lua require('codex-chat.approval').answer_at_cursor('%s')<CR>"):format(
-            decision
-          )
-        end
-        return lhs
-      end, {
-        buffer = chat.buf,
-        expr = true,
-        nowait = true,
-        replace_keycodes = true,
-        desc = "codex-chat: " .. words[decision] .. ", on what is asked",
-      })
+      map_key(chat, lhs, function(approval)
+        return offers(approval, decision)
+      end, ("answer_at_cursor('%s')"):format(decision), words[decision])
     elseif lhs then
       pcall(vim.keymap.del, "n", lhs, { buffer = chat.buf })
+    end
+  end
+  for number = 1, keys.pick and 9 or 0 do
+    if wanted then
+      map_key(chat, tostring(number), function(approval)
+        return number <= numbers(approval)
+      end, ("pick_at_cursor(%d)"):format(number), "pick")
+    else
+      pcall(vim.keymap.del, "n", tostring(number), { buffer = chat.buf })
     end
   end
 end
@@ -223,35 +260,72 @@ end
 
 ---@param chat codex-chat.Chat
 ---@param approval codex-chat.Approval
+---@return boolean
+local function is_pending(chat, approval)
+  return vim.list_contains(chat.approvals, approval)
+end
+
+--- What to do with answers to questions: the whole of them, and each step on the way.
+---@param chat codex-chat.Chat
+---@param approval codex-chat.Approval
+---@return fun(answers: table<string, any>) done
+---@return fun() moved
+local function takers(chat, approval)
+  return function(answers)
+    if is_pending(chat, approval) then
+      answer(chat, approval, "accept", nil, answers)
+    end
+  end, function()
+    if is_pending(chat, approval) then
+      refresh_in_place(chat)
+    end
+  end
+end
+
+--- Opens a page once the user has said so before its whole address, wherever they were.
+---
+--- SECURITY: the host has let plain http and https addresses through only.
+---@param chat codex-chat.Chat
+---@param approval codex-chat.Approval
+local function open_page(chat, approval)
+  vim.ui.select({ "Open it", "Leave it" }, {
+    prompt = ("Open %s in the browser?"):format(approval.url),
+    kind = "codex-chat-page",
+  }, function(_, n)
+    if n ~= 1 or not is_pending(chat, approval) then
+      return
+    end
+    local _, err = vim.ui.open(approval.url)
+    if err then
+      vim.notify(
+        ("codex-chat: the page was not opened: %s. Its address stands in the conversation."):format(
+          err
+        ),
+        vim.log.levels.WARN
+      )
+    end
+    answer(chat, approval, "accept")
+  end)
+end
+
+---@param chat codex-chat.Chat
+---@param approval codex-chat.Approval
 ---@param decision string
 local function ask_and_answer(chat, approval, decision)
-  local function is_pending()
-    return vim.iter(chat.approvals):any(function(a)
-      return a.id == approval.id
-    end)
-  end
   if decision == "accept" and approval.fields then
-    require("codex-chat.question").ask(approval.fields, function(answers)
-      if answers and is_pending() then
-        answer(chat, approval, decision, nil, answers)
+    require("codex-chat.question").ask(approval, takers(chat, approval))
+  elseif decision == "accept" and approval.url then
+    open_page(chat, approval)
+  elseif decision ~= "decline" then
+    answer(chat, approval, decision)
+  else
+    vim.ui.input({ prompt = "Why not? (may be empty) " }, function(reason)
+      -- Escape takes the decision back.
+      if reason and is_pending(chat, approval) then
+        answer(chat, approval, decision, reason)
       end
     end)
-    return
   end
-  if decision == "accept" and approval.url then
-    -- SECURITY: the host has let http and https through only; the address stands in the text.
-    vim.ui.open(approval.url)
-  end
-  if decision ~= "decline" then
-    answer(chat, approval, decision)
-    return
-  end
-  vim.ui.input({ prompt = "Why not? (may be empty) " }, function(reason)
-    -- Escape takes the decision back.
-    if reason and is_pending() then
-      answer(chat, approval, decision, reason)
-    end
-  end)
 end
 
 --- A key was pressed on the lines of an approval.
@@ -264,10 +338,20 @@ function M.answer_at_cursor(decision)
   end
 end
 
---- A command or mapping, from anywhere: the approval under the cursor, else the oldest.
----@param decision string
----@param reason? string given with the command, so not asked for
-function M.answer(decision, reason)
+--- A number was pressed on the lines of a question.
+---@param number integer
+function M.pick_at_cursor(number)
+  local chat = registry.get(0)
+  local approval = chat and at_cursor(chat)
+  if chat and approval then
+    require("codex-chat.question").pick(approval, number, takers(chat, approval))
+  end
+end
+
+--- What a command means from anywhere: the approval under the cursor, else the oldest.
+---@return codex-chat.Chat?
+---@return codex-chat.Approval?
+local function meant()
   local chat = require("codex-chat.chat").here()
   if not chat or #chat.approvals == 0 then
     chat = vim.iter(registry.all()):find(function(c)
@@ -278,11 +362,42 @@ function M.answer(decision, reason)
     vim.notify("codex-chat: nothing waits for an answer.")
     return
   end
-  local approval = api.nvim_get_current_buf() == chat.buf and at_cursor(chat) or chat.approvals[1]
-  if reason then
+  return chat, api.nvim_get_current_buf() == chat.buf and at_cursor(chat) or chat.approvals[1]
+end
+
+--- A command or mapping, from anywhere.
+---@param decision string
+---@param reason? string given with the command, so not asked for
+function M.answer(decision, reason)
+  local chat, approval = meant()
+  if not chat or not approval then
+    return
+  elseif reason then
     answer(chat, approval, decision, reason)
   else
     ask_and_answer(chat, approval, decision)
+  end
+end
+
+--- `:CodexChat answer [text]`: tells the current question this, or asks for what is open.
+---@param text string
+function M.tell(text)
+  local chat, approval = meant()
+  if not chat or not approval then
+    return
+  elseif text == "" then
+    ask_and_answer(chat, approval, "accept")
+    return
+  elseif not approval.fields then
+    vim.notify(
+      "codex-chat: that is no question. Answer it with :CodexChat accept or :CodexChat decline.",
+      vim.log.levels.WARN
+    )
+    return
+  end
+  local err = require("codex-chat.question").tell(approval, text, takers(chat, approval))
+  if err then
+    vim.notify("codex-chat: " .. err:gsub("%c", " ") .. ".", vim.log.levels.WARN)
   end
 end
 

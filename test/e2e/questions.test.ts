@@ -57,7 +57,7 @@ describe("a question of Codex's", SLOW, () => {
     expect(await chat.nvim.lua("return _G.offered")).toEqual([
       "SQLite (Recommended) — One file.",
       "Postgres — A server.",
-      "something else",
+      "Something else",
     ]);
     expect(model.requests.at(-1)?.outputsSinceUser().join()).toContain("Postgres");
     expect(await chat.body()).toMatchInlineSnapshot(`
@@ -74,6 +74,7 @@ describe("a question of Codex's", SLOW, () => {
       >
       > 1. SQLite (Recommended) — One file.
       > 2. Postgres — A server.
+      > 3. Something else
 
       As you wish.
 
@@ -96,6 +97,33 @@ describe("a question of Codex's", SLOW, () => {
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
     expect(model.requests.at(-1)?.outputsSinceUser().join()).toContain("a text file");
     expect(await chat.text()).toContain("**Asks** a question · answered: a text file");
+  });
+
+  it("is answered by the number of an option", async () => {
+    const { chat, model } = shared();
+    model.answer((request) =>
+      request.outputsSinceUser().length === 0
+        ? reply(functionCall("request_user_input", { questions: [QUESTION] }))
+        : reply(message("As you wish.")),
+    );
+    await chat.send("Plan the storage.");
+    await chat.waitForQuestion();
+    await chat.answer("1");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.outputsSinceUser().join()).toContain("SQLite");
+    expect(await chat.text()).toContain("**Asks** a question · answered: SQLite (Recommended)");
+  });
+
+  it("is closed when the turn is stopped", async () => {
+    const { chat, model } = shared();
+    model.answer(() => reply(functionCall("request_user_input", { questions: [QUESTION] })));
+    await chat.send("Plan the storage.");
+    await chat.waitForQuestion();
+    await chat.stop();
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "interrupted" });
+    await chat.until("**Asks** a question · withdrawn");
+    await chat.command("answer");
+    expect((await chat.notifications()).at(-1)).toContain("nothing waits for an answer");
   });
 
   it("stops the turn when it is cancelled", async () => {
@@ -183,7 +211,7 @@ describe("an MCP server in the sandbox", SLOW, () => {
       > Allow the greeter MCP server to run tool "greet"?
 
       **Asks** \`greeter\`: Who are you? · answered: Age: 42; Name: 42
-      > **Age** (may be left out)
+      > **Age** · a whole number · may be left out
       >
       > **Name**
 

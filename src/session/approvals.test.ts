@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest";
+import type { Answer, Approval, Field } from "../codex/index.ts";
+import { Approvals } from "./approvals.ts";
+import type { LiveDocument } from "./live-document.ts";
+
+const field = (given: Partial<Field>): Field => ({
+  name: "q",
+  label: "Q",
+  type: "text",
+  required: true,
+  secret: false,
+  options: [],
+  other: false,
+  ...given,
+});
+
+/** Questions whose document only remembers what it was told. */
+function asking(fields: readonly Field[]) {
+  const told: unknown[] = [];
+  const document: Pick<LiveDocument, "askApproval" | "approvalAnswered"> = {
+    askApproval: async (approval) => {
+      told.push(approval);
+    },
+    approvalAnswered: (...answer) => {
+      told.push(answer);
+    },
+  };
+  const approvals = new Approvals(document as LiveDocument, (asked) => told.push(asked));
+  const approval: Approval = { kind: "questions", id: "n1", title: "a question", fields };
+  return { approvals, told, answered: approvals.ask(approval) };
+}
+
+async function said(fields: readonly Field[], answers: Answer["answers"]): Promise<unknown> {
+  const { approvals, told, answered } = asking(fields);
+  approvals.answer("n1", { decision: "accept", answers }, undefined);
+  expect(await answered).toEqual({ decision: "accept", answers });
+  return (told.at(-1) as [string, string, { said?: string }])[2].said;
+}
+
+describe("an answer in the document", () => {
+  const options = [
+    { value: "a", label: "First", description: "" },
+    { value: "b", label: "Second", description: "" },
+  ];
+
+  it("is what was told, in the words that were offered", async () => {
+    expect(await said([field({})], { q: "yes, please" })).toBe("yes, please");
+    expect(await said([field({ type: "choice", options })], { q: "b" })).toBe("Second");
+    expect(await said([field({ type: "choice", options })], { q: "c" })).toBe("c");
+    expect(await said([field({ type: "choices", options })], { q: ["a", "b"] })).toBe(
+      "First, Second",
+    );
+    expect(await said([field({ type: "choices", options })], { q: [] })).toBe("none");
+    expect(await said([field({ type: "boolean" })], { q: false })).toBe("no");
+    expect(await said([field({ type: "integer" })], { q: 0 })).toBe("0");
+  });
+
+  it("names the fields where there are several, and tells nothing of those left out", async () => {
+    const fields = [field({ name: "a", label: "A" }), field({ name: "b", label: "B" })];
+    expect(await said(fields, { a: "1", b: "2" })).toBe("A: 1; B: 2");
+    expect(await said(fields, { b: "2" })).toBe("B: 2");
+    expect(await said(fields, {})).toBe("nothing");
+  });
+
+  it("never holds a secret, and neither does anything else that the document hears", async () => {
+    const fields = [
+      field({ name: "token", label: "Token", secret: true }),
+      field({ name: "b", label: "B" }),
+    ];
+    const { approvals, told } = asking(fields);
+    approvals.answer("n1", { decision: "accept", answers: { token: "s3cret", b: "2" } }, undefined);
+    expect(JSON.stringify(told)).not.toContain("s3cret");
+    expect(JSON.stringify(told)).toContain("Token: (not shown); B: 2");
+  });
+});
+
+describe("a question that nobody answers", () => {
+  it("is cancelled when its turn ends, once", async () => {
+    const { approvals, answered } = asking([field({})]);
+    approvals.cancelAll();
+    expect(await answered).toEqual({ decision: "cancel" });
+    expect(approvals.size).toBe(0);
+    expect(approvals.answer("n1", { decision: "accept" }, undefined)).toBeUndefined();
+  });
+
+  it("is cancelled when Codex no longer waits for it", async () => {
+    const { approvals, answered } = asking([field({})]);
+    approvals.resolved("n2");
+    expect(approvals.size).toBe(1);
+    approvals.resolved("n1");
+    expect(await answered).toEqual({ decision: "cancel" });
+  });
+});
