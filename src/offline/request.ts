@@ -29,7 +29,14 @@ export class ModelRequest {
     return this.input
       .filter((item) => item.type === "message" && item.role === "user")
       .flatMap((item) => texts(item.content))
-      .filter((text) => !/^\s*<[a-z_]+[ >]|^# AGENTS\.md/.test(text));
+      .filter(isTyped);
+  }
+
+  /** The queries, oldest first: of each message what was typed, without what went along with it. */
+  queries(): string[] {
+    return this.input
+      .filter((item) => item.type === "message" && item.role === "user")
+      .flatMap((item) => texts(item.content).filter(isTyped).slice(0, 1));
   }
 
   lastUserText(): string {
@@ -67,4 +74,9 @@ function texts(content: unknown): string[] {
       ? [part.text]
       : [],
   );
+}
+
+/** Whether a text is the user's own, not Codex's in the user's name. */
+function isTyped(text: string): boolean {
+  return !/^\s*<[a-z_]+[ >]|^# AGENTS\.md/.test(text);
 }

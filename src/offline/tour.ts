@@ -19,7 +19,7 @@ touch .git/codex-chat-was-here 2>/dev/null && echo ".git is writable" || echo ".
 export const tour: ModelScript = (request) => {
   const outputs = request.outputsSinceUser();
   if (/rejected by user|declined/i.test(outputs.at(-1) ?? "")) return declined();
-  if (request.userTexts().length <= 1) return firstTurn(outputs);
+  if (request.queries().length <= 1) return firstTurn(outputs);
   return laterTurn(request, outputs);
 };
 
@@ -114,7 +114,7 @@ function laterTurn(request: ModelRequest, outputs: readonly string[]) {
       }),
       exec(`ls -l ${FILE}; cat /proc/uptime`),
     );
-  const asked = request.userTexts();
+  const asked = request.queries();
   const list = asked.map((text, n) => `${n + 1}. ${text.split("\n")[0]?.slice(0, 100)}`).join("\n");
   return reply(
     message(
