@@ -58,6 +58,7 @@ plug("model", "model")
 plug("plan", "plan")
 plug("terminals", "terminals")
 plug("threads", "threads")
+plug("diagnostics", "diagnostics")
 
 -- A conversation that a session file or `:edit` names is read by us: so no modeline in the model's
 -- words is ever obeyed, and the buffer is a chat at once.

@@ -148,6 +148,15 @@ local subcommands = {
       with("terminals", "pick")
     end,
   },
+  diagnostics = {
+    range = true,
+    run = function(args, rest)
+      local line = vim.api.nvim_win_get_cursor(0)[1]
+      local first = args.range > 0 and args.line1 or line
+      local last = args.range > 0 and args.line2 or line
+      require("codex-chat.context.diagnostics").send(first, last, rest)
+    end,
+  },
   preview = {
     run = function(_, rest)
       local chat = here()

@@ -168,6 +168,24 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     expect(await chat.body()).toEqual([...before, text]);
   });
 
+  it("of what the editor complains about go along with a question", async () => {
+    await using chat = await besideFile();
+    await chat.nvim.lua(
+      `vim.cmd("wincmd p")
+       vim.diagnostic.set(vim.api.nvim_create_namespace("t"), 0, {
+         { lnum = 1, end_lnum = 2, col = 2, message = "not good", severity = 1, source = "lint" } })
+       vim.fn.cursor(3, 1)`,
+    );
+    await chat.nvim.command("CodexChat diagnostics Why?");
+    expect(await chat.host.heard("turn/send")).toMatchObject({
+      text: "In @src/add.lua#L2-L3:\n\n- line 2: error: not good [lint]\n\nWhy?",
+      context: [{ text: "src/add.lua lines 2–3:\n\n```lua\nM.one = 1\nM.two = 2\n```" }],
+    });
+    await chat.nvim.lua("vim.fn.cursor(1, 1)");
+    await chat.nvim.command("CodexChat diagnostics");
+    expect(await said(chat)).toEqual([expect.stringContaining("no diagnostics on this line")]);
+  });
+
   it("are completed: files of the project, what is ignored left out", async () => {
     await using chat = await besideFile();
     const { cwd } = chat.nvim;

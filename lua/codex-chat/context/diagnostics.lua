@@ -1,0 +1,54 @@
+--- `:[range]CodexChat diagnostics [question]`: what the editor complains about, under the cursor.
+local M = {}
+
+local names = { "error", "warning", "info", "hint" }
+
+--- Puts the diagnostics of these lines into the prompt, with a mention of the lines; sends them if
+--- there is a question.
+---@param first integer 1-based
+---@param last integer
+---@param question string
+function M.send(first, last, question)
+  local buf = vim.api.nvim_get_current_buf()
+  local found = vim.tbl_filter(function(it)
+    return it.lnum + 1 <= last and (it.end_lnum or it.lnum) + 1 >= first
+  end, vim.diagnostic.get(buf))
+  if #found == 0 then
+    vim.notify("codex-chat: there are no diagnostics on this line.")
+    return
+  end
+  local chats = require("codex-chat.chat")
+  local project = require("codex-chat.project").of_buf(buf)
+  local name = vim.api.nvim_buf_get_name(buf)
+  local path = vim.uv.fs_realpath(name) or name
+  if not vim.startswith(path, project.root .. "/") then
+    vim.notify("codex-chat: this file lies outside of the project.", vim.log.levels.ERROR)
+    return
+  end
+  local lines = {}
+  for _, it in ipairs(found) do
+    first, last = math.min(first, it.lnum + 1), math.max(last, (it.end_lnum or it.lnum) + 1)
+    lines[#lines + 1] = ("- line %d: %s: %s%s"):format(
+      it.lnum + 1,
+      names[it.severity] or "note",
+      (it.message:gsub("%s*\n%s*", " ")),
+      it.source and (" [%s]"):format(it.source) or ""
+    )
+  end
+  local mention = require("codex-chat.context.mention").of_path(path:sub(#project.root + 2))
+  local place = ("%s#L%d-L%d"):format(mention, first, last)
+  table.insert(lines, 1, ("In %s:"):format(place))
+  table.insert(lines, 2, "")
+  local chat = chats.latest(project)
+  local prompt = require("codex-chat.prompt")
+  if question ~= "" then
+    prompt.send_lines(chat, vim.list_extend(lines, { "", question }))
+    return
+  end
+  vim.list_extend(lines, { "", "" })
+  chats.show(chat, { insert = false })
+  prompt.add(chat, lines)
+  prompt.enter(chat, vim.api.nvim_get_current_win())
+end
+
+return M
