@@ -18,7 +18,7 @@ local function project_of(path, lines)
       value = value:match('^"(.*)"$') or value
       local project = projects.at((value:gsub("\\(.)", "%1")))
       -- SECURITY: a file that was copied here from elsewhere must not choose what the agent reaches.
-      if project.dir == vim.fs.dirname(vim.fs.dirname(path)) then
+      if project.dir == projects.state_of(path) then
         return project
       end
     end
@@ -299,6 +299,7 @@ function M.attach(buf, project)
     augroup = api.nvim_create_augroup("codex-chat." .. buf, {}),
   }
   registry.add(chat)
+  require("codex-chat.project").remember(project)
   require("codex-chat.highlight").setup()
   take_text(chat)
   vim.bo[buf].filetype = "codexchat"
@@ -306,7 +307,6 @@ function M.attach(buf, project)
   require("codex-chat.context.complete").attach(chat)
   require("codex-chat.host").keep_on_leave()
   require("codex-chat.keys").map(chat)
-  require("codex-chat.status").set_groups()
   require("codex-chat.status").hint(chat)
   for _, win in ipairs(registry.wins(buf)) do
     require("codex-chat.window").dress(chat, win)

@@ -21,6 +21,12 @@ local links = {
   CodexChatAdded = "Added",
   CodexChatRemoved = "Removed",
   CodexChatHunk = "Special",
+  CodexChatHint = "Comment",
+  CodexChatRunning = "DiagnosticInfo",
+  CodexChatQueued = "Comment",
+  CodexChatWaiting = "DiagnosticWarn",
+  CodexChatKey = "Special",
+  CodexChatKeyText = "Comment",
 }
 
 --- Links the groups; what the user or a colour scheme has set stays.
@@ -30,8 +36,15 @@ function M.define()
   end
 end
 
---- Captures that say nothing about colour.
-local skipped = { spell = true, nospell = true, conceal = true, none = true }
+--- Captures that say nothing about colour. Code is read more than any other text of an answer, and
+--- many colour schemes have whole blocks of it as dim as comments: it keeps the text's own colour.
+local skipped = {
+  spell = true,
+  nospell = true,
+  conceal = true,
+  none = true,
+  ["markup.raw.block"] = true,
+}
 
 ---@param buf integer
 ---@param ns integer
@@ -153,6 +166,11 @@ end
 ---@param row integer the first line's
 ---@param lines string[]
 function M.markdown(buf, ns, row, lines)
+  if row == 0 then
+    -- The line that ends front matter would make a heading of what stands above it.
+    row = require("codex-chat.markdown").front_matter_end(lines)
+    lines = vim.list_slice(lines, row + 1)
+  end
   if #lines > max_parsed_lines or not by_treesitter(buf, ns, row, lines) then
     by_pattern(buf, ns, row, lines)
   end
@@ -201,13 +219,30 @@ local quotes = {
 ---@param row integer
 ---@param lines string[]
 function M.own(buf, ns, row, lines)
-  local quote
+  local markdown = require("codex-chat.markdown")
+  local quote, fence, edge
   local in_diff = false
-  local front = row == 0 and require("codex-chat.markdown").front_matter_end(lines) or 0
+  local front = row == 0 and markdown.front_matter_end(lines) or 0
   for i, line in ipairs(lines) do
     local at = row + i - 1
+    if i > front then
+      fence, edge = markdown.step(fence, line)
+    end
     if i <= front then
       color(buf, ns, at, 0, #line, "CodexChatMuted", 130)
+    elseif edge then
+      in_diff = fence ~= nil and line:find("^ *[`~]+ *diff") ~= nil
+      color(buf, ns, at, 0, #line, "CodexChatMuted")
+    elseif fence then
+      local group = in_diff
+        and ({
+          ["+"] = "CodexChatAdded",
+          ["-"] = "CodexChatRemoved",
+          ["@"] = "CodexChatHunk",
+        })[line:sub(1, 1)]
+      if group then
+        color(buf, ns, at, 0, #line, group)
+      end
     elseif line:find("^## You[ \t]*$") or line:find("^## Codex[ \t]*$") then
       local group = line:find("You", 1, true) and "CodexChatYou" or "CodexChatCodex"
       color(buf, ns, at, 0, #line, group, 130)
@@ -217,23 +252,10 @@ function M.own(buf, ns, row, lines)
         virt_text_win_col = #line,
         hl_mode = "combine",
       })
-    elseif line:find("^```+diff") then
-      in_diff = true
-    elseif in_diff then
-      local group = ({
-        ["+"] = "CodexChatAdded",
-        ["-"] = "CodexChatRemoved",
-        ["@"] = "CodexChatHunk",
-      })[line:sub(1, 1)]
-      if line:find("^```+%s*$") then
-        in_diff = false
-      elseif group then
-        color(buf, ns, at, 0, #line, group)
-      end
     else
       summary(buf, ns, at, line)
     end
-    if line:sub(1, 1) == ">" then
+    if not fence and line:sub(1, 1) == ">" then
       for _, kind in ipairs(quotes) do
         if line:find(kind[1]) then
           quote = kind[2]

@@ -1,4 +1,4 @@
---- What the chat says about itself: the winbar, the hint in the empty prompt, highlight groups.
+--- What the chat says about itself: the winbar and the hint in the empty prompt.
 local M = {}
 
 local registry = require("codex-chat.registry")
@@ -6,23 +6,6 @@ local statusline = require("codex-chat.statusline")
 
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.hint")
-
-local groups = {
-  CodexChatHint = "Comment",
-  CodexChatRunning = "DiagnosticInfo",
-  CodexChatQueued = "Comment",
-  CodexChatFailed = "DiagnosticError",
-  CodexChatWaiting = "DiagnosticWarn",
-  CodexChatKey = "Special",
-  CodexChatKeyText = "Comment",
-}
-
---- Links our highlight groups to the colour scheme's; a user's own definition stays.
-function M.set_groups()
-  for name, link in pairs(groups) do
-    api.nvim_set_hl(0, name, { link = link, default = true })
-  end
-end
 
 local phase_groups = {
   starting = "CodexChatRunning",

@@ -13,6 +13,12 @@ vim.api.nvim_create_autocmd("VimEnter", {
       return
     end
     vim.schedule(function()
+      -- Something of the project beside the chat, as there would be in the middle of work.
+      for _, name in ipairs({ "README.md", "README", "readme.md" }) do
+        if vim.api.nvim_buf_get_name(0) == "" and vim.uv.fs_stat(name) then
+          vim.cmd.edit(name)
+        end
+      end
       vim.cmd("CodexChat")
       for n, question in ipairs(given.questions) do
         require("codex-chat").ask(question, { mode = n == 1 and "steer" or "queue" })

@@ -39,6 +39,12 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
       "```",
       "",
       "> **Error:** it broke.",
+      "",
+      "```text",
+      "## Codex",
+      "**Ran** `inside`",
+      "> **Note:** inside",
+      "```",
     ];
     await chat.edit({ op: "insert", id: "a", after: "history", lines, gap: 1 });
     await expect.poll(() => groupsAt(chat.nvim, "local answer")).toContain("@keyword.lua");
@@ -49,6 +55,11 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
     expect(await groupsAt(chat.nvim, "+added")).toContain("CodexChatAdded");
     expect(await groupsAt(chat.nvim, "-removed")).toContain("CodexChatRemoved");
     expect(await groupsAt(chat.nvim, "> **Error")).toContain("CodexChatError");
+    // Code has the text's own colour, or its language's; nothing in it is taken for what we write.
+    for (const inside of ["## Codex", "**Ran** `in", "> **Note:** in"])
+      expect(await groupsAt(chat.nvim, inside)).toEqual([]);
+    expect(await groupsAt(chat.nvim, "```lua")).toContain("CodexChatMuted");
+    expect(await groupsAt(chat.nvim, "created:")).toEqual(["CodexChatMuted"]);
   });
 
   it("follows an edit of the user's in the middle of a chunk", async () => {
