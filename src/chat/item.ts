@@ -7,11 +7,22 @@ import type { PatchPhase } from "./patch.ts";
 import { endPatch, startPatch } from "./patch-item.ts";
 import type { OpenText } from "./state.ts";
 import { type StepItem, stepText } from "./step.ts";
-import { dropCutOff, endText, growText, isText, placeQuestions, startText } from "./text-item.ts";
+import {
+  dropCutOff,
+  endText,
+  growText,
+  isText,
+  placeQuestions,
+  startText,
+  type TextFacts,
+} from "./text-item.ts";
 import { closeWords } from "./turn.ts";
 
+/** What a notification tells besides its item. */
+export type ItemFacts = { readonly turn: string; readonly atMs: number | undefined };
+
 /** Shows an item that begins. One that was begun before is left as it is. */
-export function startItem(draft: Draft, item: Item): void {
+export function startItem(draft: Draft, item: Item, facts: ItemFacts): void {
   const open = draft.state.items.get(item.id);
   if (open !== undefined) return;
   if (item.type !== "userMessage") dropCutOff(draft);
@@ -20,13 +31,15 @@ export function startItem(draft: Draft, item: Item): void {
       takeSteered(draft, item.clientId ?? undefined);
       return;
     case "agentMessage":
-      grow(draft, item.id, startText(draft, item.id, "message"), item.text);
+      grow(draft, item.id, startText(draft, item.id, "message", textFacts(item, facts)), item.text);
       return;
     case "plan":
       grow(draft, item.id, startText(draft, item.id, "proposal"), item.text);
       return;
     case "reasoning":
-      startText(draft, item.id, "reasoning");
+      startText(draft, item.id, "reasoning", {
+        atMs: item.startedAtMs ?? facts.atMs,
+      });
       return;
     case "commandExecution":
       startCommand(draft, item.id, item.command, item.cwd);
@@ -35,23 +48,26 @@ export function startItem(draft: Draft, item: Item): void {
       startPatch(draft, item.id, item.changes);
       return;
     default:
-      startStep(draft, item);
+      startStep(draft, item, facts.turn);
   }
 }
 
 /** Completes an item; one that never began is shown whole. */
-export function completeItem(draft: Draft, item: Item): void {
-  startItem(draft, item);
+export function completeItem(draft: Draft, item: Item, facts: ItemFacts): void {
+  startItem(draft, item, { ...facts, atMs: undefined });
   const open = draft.state.items.get(item.id);
   if (item.type === "userMessage" || open === undefined) return;
   switch (item.type) {
     case "agentMessage":
     case "plan":
-      if (isText(open)) endText(draft, item.id, open, item.text);
+      if (isText(open)) endText(draft, item.id, open, item.text, textFacts(item, facts));
       if (item.type === "agentMessage") placeQuestions(draft, item.questions ?? []);
       return;
     case "reasoning":
-      if (isText(open)) endText(draft, item.id, open, reasoningText(item, open));
+      if (isText(open)) {
+        const atMs = item.completedAtMs ?? facts.atMs;
+        endText(draft, item.id, open, reasoningText(item, open), { atMs });
+      }
       return;
     case "commandExecution":
       if (open.kind !== "command") return;
@@ -70,6 +86,17 @@ export function completeItem(draft: Draft, item: Item): void {
     default:
       if (open.kind === "step") endStep(draft, item, open.block);
   }
+}
+
+/**
+ * Whether a compaction is to be told. Codex tells each by an item and by a notification, in any
+ * order (app-server 0.169: the notification is deprecated).
+ */
+export function isNewCompaction(draft: Draft, turn: string, by: "item" | "notice"): boolean {
+  const { compacted } = draft.state;
+  if (compacted?.turn === turn && [by, compacted.by].includes("notice")) return false;
+  change(draft, { compacted: { turn, by } });
+  return true;
 }
 
 type Growth = Extract<ServerNotification, { params: { itemId: string } }>;
@@ -127,6 +154,14 @@ function takeSteered(draft: Draft, id: string | undefined): void {
   openSection(draft, id);
 }
 
+function textFacts(
+  item: Extract<Item, { type: "agentMessage" | "plan" }>,
+  facts: ItemFacts,
+): TextFacts {
+  const phase = item.type === "agentMessage" ? (item.phase ?? undefined) : undefined;
+  return { phase, atMs: facts.atMs };
+}
+
 function grow(draft: Draft, id: string, open: OpenText, text: string): void {
   if (text !== "") growText(draft, id, open, text);
 }
@@ -163,9 +198,9 @@ function patchPhase(status: string): PatchPhase {
   }
 }
 
-function startStep(draft: Draft, item: StepItem): void {
-  const { root, turn } = draft.state;
-  if (item.type === "contextCompaction") change(draft, { turn: { ...turn, compacted: true } });
+function startStep(draft: Draft, item: StepItem, turn: string): void {
+  const { root } = draft.state;
+  if (item.type === "contextCompaction" && !isNewCompaction(draft, turn, "item")) return;
   const block = place(draft, [stepText(item, "running", root).summary]);
   draft.edits.push({ op: "mark", id: block, mark: "running" });
   const stopped = stepText(item, "stopped", root).summary;

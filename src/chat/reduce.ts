@@ -13,8 +13,9 @@ import {
 import type { Edit } from "./edits.ts";
 import type { ChatEvent, LocalEvent } from "./event.ts";
 import { failureOf, wordsOf } from "./failure.ts";
-import { completeItem, growItem, startItem } from "./item.ts";
+import { completeItem, growItem, isNewCompaction, startItem } from "./item.ts";
 import { codeSpan, duration } from "./markdown.ts";
+import { endAutoReview, endHook, showGoal, startAutoReview, startHook } from "./notices.ts";
 import { showPlan } from "./plan.ts";
 import { type ChatState, idleTurn } from "./state.ts";
 import { cutOffTexts } from "./text-item.ts";
@@ -135,14 +136,18 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
       completeTurn(draft, status === "interrupted" ? "interrupted" : "ended");
       return;
     }
-    case "item/started":
-      showBusy(draft, event.params.item.type === "reasoning" ? "thinking" : "");
-      startItem(draft, event.params.item);
+    case "item/started": {
+      const { item, turnId, startedAtMs } = event.params;
+      showBusy(draft, item.type === "reasoning" ? "thinking" : "");
+      startItem(draft, item, { turn: turnId, atMs: startedAtMs ?? undefined });
       return;
-    case "item/completed":
+    }
+    case "item/completed": {
+      const { item, turnId, completedAtMs } = event.params;
       showBusy(draft, "");
-      completeItem(draft, event.params.item);
+      completeItem(draft, item, { turn: turnId, atMs: completedAtMs ?? undefined });
       return;
+    }
     case "item/agentMessage/delta":
     case "item/plan/delta":
     case "item/commandExecution/outputDelta":
@@ -169,7 +174,7 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
     case "mcpServer/startupStatus/updated": {
       const { name, status, error } = event.params;
       if (status !== "failed") return;
-      const why = error == null ? "" : `: ${error}`;
+      const why = error == null || error === "" ? "." : `: ${error}`;
       tellOnce(draft, `The MCP server ${codeSpan(name, 100)} could not be started${why}`);
       return;
     }
@@ -183,11 +188,48 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
       return;
     }
     case "thread/compacted":
-      if (turn.compacted) return;
-      change(draft, { turn: { ...turn, compacted: true } });
+      if (!isNewCompaction(draft, event.params.turnId, "notice")) return;
       place(draft, [
         notice("Note", "the conversation was compacted to fit the model's context window."),
       ]);
+      return;
+    case "hook/started":
+      startHook(draft, event.params.run);
+      return;
+    case "hook/completed":
+      endHook(draft, event.params.run);
+      return;
+    case "item/autoApprovalReview/started":
+      startAutoReview(draft, event.params);
+      return;
+    case "item/autoApprovalReview/completed":
+      endAutoReview(draft, event.params);
+      return;
+    case "autoApprovalReview/strictReviewRequired":
+      tellOnce(draft, "Codex reviews its own requests more strictly from here on.");
+      return;
+    case "thread/goal/updated":
+      showGoal(draft, event.params.goal);
+      return;
+    case "thread/goal/cleared":
+      if (draft.state.goal === undefined) return;
+      change(draft, { goal: undefined });
+      place(draft, [notice("Note", "the goal was cleared.")]);
+      return;
+    case "model/verification":
+      tellOnce(
+        draft,
+        `the endpoint asks for a verification of its user: ${codeSpan(event.params.verifications.join(", "))}.`,
+      );
+      return;
+    case "model/safetyBuffering/updated":
+      showBusy(draft, event.params.showBufferingUi ? "held back for a safety check" : "");
+      return;
+    case "modelProvider/authRecoveryStarted":
+      showBusy(draft, beside(event.params.message));
+      return;
+    case "modelProvider/authRecoveryCompleted":
+      showBusy(draft, "");
       return;
     case "model/rerouted": {
       const { fromModel, toModel } = event.params;
@@ -205,9 +247,13 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
   }
 }
 
-/** SECURITY: shown as virtual text, so controls count; cut to what fits beside a heading. */
 function retryMark(error: TurnError): string {
   const why = wordsOf(error.additionalDetails ?? "");
   const text = why === "" ? error.message : `${error.message}: ${why}`;
+  return beside(text);
+}
+
+/** SECURITY: shown as virtual text, so controls count; cut to what fits beside a heading. */
+function beside(text: string): string {
   return codeSpan(text, 100).replaceAll("`", "");
 }

@@ -6,9 +6,17 @@ import type { Prose } from "./prose.ts";
 /** The model's words as they stream into one block; `block` is absent until something shows. */
 export type OpenText = {
   readonly kind: "message" | "reasoning" | "proposal";
+  /** The line above them that says what they are, where it is a block of its own. */
+  readonly head: string | undefined;
   readonly block: string | undefined;
   /** The block that stood above it when it was made. */
   readonly above: string;
+  /** Whether nothing stands above it in its section. */
+  readonly lone: boolean;
+  /** What a message is to the answer, as Codex tells it: `commentary`, `final_answer`, … */
+  readonly phase: string | undefined;
+  /** When it began, in Unix milliseconds; absent where that is not told. */
+  readonly startedAtMs: number | undefined;
   /** Whether its answer broke off and is asked for again: the next words come in its place. */
   readonly cutOff: boolean;
   readonly prose: Prose;
@@ -16,8 +24,6 @@ export type OpenText = {
   readonly begun: boolean;
   /** All that came, as it came. */
   readonly raw: string;
-  /** Line ends written so far. */
-  readonly lines: number;
   /** Which stream of a reasoning is shown: its summary wins over its raw content. */
   readonly source: "summary" | "content" | undefined;
 };
@@ -97,7 +103,6 @@ export type TurnState = {
   /** Whether its failure stands in the text. */
   readonly failed: boolean;
   readonly plan: string | undefined;
-  readonly compacted: boolean;
   /** Hosts whose refusal stands in the text. */
   readonly refused: ReadonlySet<string>;
   readonly retryAfterMs: number | undefined;
@@ -109,7 +114,6 @@ export const idleTurn: TurnState = {
   mark: "",
   failed: false,
   plan: undefined,
-  compacted: false,
   refused: new Set(),
   retryAfterMs: undefined,
 };
@@ -134,6 +138,10 @@ export type ChatState = {
   /** Notices that are told once in a conversation. */
   readonly told: ReadonlySet<string>;
   readonly usage: Usage | undefined;
+  /** The last turn whose compaction stands in the text, and what told of it first. */
+  readonly compacted: { readonly turn: string; readonly by: "item" | "notice" } | undefined;
+  /** The goal as it was told last. */
+  readonly goal: { readonly objective: string; readonly status: string } | undefined;
 };
 
 /**
@@ -159,6 +167,8 @@ export function initialState(options: {
     steered: [],
     told: new Set(),
     usage: undefined,
+    compacted: undefined,
+    goal: undefined,
   };
 }
 

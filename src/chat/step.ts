@@ -138,8 +138,14 @@ function contentTexts(content: unknown): string[] {
     if (typeof part === "string") return part;
     if (typeof part !== "object" || part === null) return json(part);
     if ("text" in part && typeof part.text === "string") return part.text;
-    const kind = "type" in part && typeof part.type === "string" ? part.type : "";
-    return /image|audio|blob|resource/i.test(kind) ? `(${kind})` : json(part);
+    const fields: { readonly [name: string]: unknown } = { ...part };
+    const { type, resource } = fields;
+    const inner: { readonly [name: string]: unknown } =
+      typeof resource === "object" && resource !== null ? { ...resource } : {};
+    if (typeof inner["text"] === "string") return inner["text"];
+    const about = [type, inner["uri"], fields["uri"], fields["mimeType"]];
+    const what = about.filter((it) => typeof it === "string").join(" ");
+    return /image|audio|blob|resource/i.test(String(type)) ? `(${what})` : json(part);
   });
 }
 
@@ -195,8 +201,17 @@ function collaboration(
         : item.status === "failed"
           ? " · failed"
           : "";
+  if (phase === "running") return line(`${what}${model}${end}`);
   const details = item.prompt == null ? [] : proseLines(item.prompt, "> ");
-  return { summary: `${what}${model}${end}`, details: phase === "running" ? [] : details };
+  const states = Object.entries(item.agentsStates ?? {}).slice(0, 50);
+  for (const [agent, { status, message }] of states) {
+    if (details.length > 0) details.push(">");
+    // The end of a thread's id tells it apart: the first half of it is a time.
+    const name = states.length > 1 ? ` ${codeSpan(agent.slice(-8))}` : "";
+    details.push(`> Sub-agent${name}: ${oneLine(status, 40)}`);
+    if (message != null) details.push(">", ...proseLines(message, "> "));
+  }
+  return { summary: `${what}${model}${end}`, details, label: "sub-agent" };
 }
 
 function subAgentDoes(kind: string): string {

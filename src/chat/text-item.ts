@@ -1,24 +1,37 @@
 import { change, type Draft, keepItem, oneLine, place, under } from "./draft.ts";
+import { duration } from "./markdown.ts";
 import { feed, finish, newProse, proseLines } from "./prose.ts";
 import type { OpenItem, OpenText } from "./state.ts";
-
-/** Reasoning of more lines than this is folded once it is complete. */
-const shortReasoning = 4;
 
 /** A first line that is all bold, as Codex heads its summaries of reasoning. */
 const TITLE = /^\*\*([^*\n]+)\*\*[ \t]*(?:\n|$)/;
 
+/** What is known of words when they begin or end. */
+export type TextFacts = {
+  readonly phase?: string | undefined;
+  /** Unix milliseconds. */
+  readonly atMs?: number | undefined;
+};
+
 /** Begins the model's words under `id`; nothing is shown until a word has come. */
-export function startText(draft: Draft, id: string, kind: OpenText["kind"]): OpenText {
+export function startText(
+  draft: Draft,
+  id: string,
+  kind: OpenText["kind"],
+  facts: TextFacts = {},
+): OpenText {
   const item: OpenText = {
     kind,
+    head: undefined,
     block: undefined,
     above: draft.state.tail,
+    lone: false,
+    phase: facts.phase,
+    startedAtMs: facts.atMs,
     cutOff: false,
     prose: newProse(kind === "reasoning" ? "> " : ""),
     begun: kind !== "reasoning",
     raw: "",
-    lines: 0,
     source: undefined,
   };
   keepItem(draft, id, item);
@@ -37,7 +50,13 @@ export function growText(draft: Draft, id: string, item: OpenText, piece: string
  * Completes the model's words. `text` is what they are as a whole, or absent where they end
  * unfinished; it wins over what was streamed.
  */
-export function endText(draft: Draft, id: string, item: OpenText, text: string | undefined): void {
+export function endText(
+  draft: Draft,
+  id: string,
+  item: OpenText,
+  text: string | undefined,
+  facts: TextFacts = {},
+): void {
   const whole = text === undefined || text === "" ? item.raw : text;
   let open = item;
   if (whole.startsWith(item.raw)) {
@@ -48,14 +67,28 @@ export function endText(draft: Draft, id: string, item: OpenText, text: string |
   } else {
     open = rewrite(draft, open, whole);
   }
-  if (open.kind === "reasoning") {
-    if (open.block === undefined && open.raw.trim() !== "") {
-      place(draft, headOf(open, whole).slice(0, 1));
-    } else if (open.block !== undefined && open.lines > shortReasoning) {
-      draft.edits.push({ op: "fold", from: open.block, to: open.block, label: "thinking" });
-    }
+  if (open.kind === "reasoning") endReasoning(draft, open, whole, facts.atMs);
+  else if (open.head === undefined && open.block !== undefined && !open.lone) {
+    // Only now does Codex tell what the message is.
+    const head = answerHead(facts.phase);
+    if (head !== undefined) under(draft, open.above, [head], 1);
   }
   keepItem(draft, id, undefined);
+}
+
+/** Says how long it thought, and folds the thoughts. */
+function endReasoning(draft: Draft, item: OpenText, text: string, atMs: number | undefined): void {
+  const { startedAtMs } = item;
+  const tookMs = startedAtMs === undefined || atMs === undefined ? 0 : atMs - startedAtMs;
+  const took = tookMs > 0 ? ` for ${duration(tookMs)}` : "";
+  const lines = [`> **Thought**${took}${titleOf(text)}`];
+  if (item.head === undefined) {
+    if (text.trim() !== "") place(draft, lines);
+    return;
+  }
+  draft.edits.push({ op: "replace", id: item.head, lines });
+  if (item.block !== undefined)
+    draft.edits.push({ op: "fold", from: item.head, to: item.block, label: "thinking" });
 }
 
 /** Starts reasoning as soon as its first line is known: a title goes into the head. */
@@ -72,43 +105,61 @@ function write(draft: Draft, item: OpenText, piece: string): OpenText {
 
 function put(draft: Draft, item: OpenText, text: string): OpenText {
   if (text === "") return item;
-  const lines = item.lines + text.split("\n").length - 1;
   if (item.block !== undefined) {
     draft.edits.push({ op: "append", id: item.block, text });
-    return { ...item, lines };
+    return item;
   }
-  const head = headOf(item, item.raw);
-  const block = place(draft, [...head, ...`${item.prose.prefix}${text}`.split("\n")]);
+  return placeText(draft, item, item.raw, `${item.prose.prefix}${text}`.split("\n"));
+}
+
+/** Puts words into the text for the first time, below the line that says what they are. */
+function placeText(draft: Draft, item: OpenText, raw: string, words: readonly string[]): OpenText {
+  const lone = draft.state.section?.empty ?? true;
+  const apart = headOf(item, raw, lone);
+  const lines = item.kind === "reasoning" ? [">", ...words] : words;
+  const first = place(draft, apart.length > 0 ? apart : lines);
   const made = draft.edits.at(-1);
   const above = made?.op === "insert" ? made.after : item.above;
-  return { ...item, block, above, lines: lines + head.length + 1 };
+  if (apart.length === 0) return { ...item, block: first, above, lone };
+  const block = under(draft, first, lines, item.kind === "reasoning" ? 0 : 1);
+  return { ...item, head: first, block, above, lone };
 }
 
 function rewrite(draft: Draft, item: OpenText, text: string): OpenText {
   const body = item.kind === "reasoning" ? text.trimStart().replace(TITLE, "") : text;
   const lines = proseLines(body, item.prose.prefix);
   if (lines.length === 0) return item;
-  lines.unshift(...headOf(item, text));
-  if (item.block === undefined) return { ...item, block: place(draft, lines), lines: lines.length };
+  if (item.block === undefined) return placeText(draft, item, text, lines);
+  if (item.kind === "reasoning") lines.unshift(">");
   draft.edits.push({ op: "replace", id: item.block, lines });
-  return { ...item, lines: lines.length };
+  return item;
 }
 
-/** The lines above the words, which say what kind of words they are. */
-function headOf(item: OpenText, raw: string): readonly string[] {
+/** The line above the words that says what kind of words they are, if they need one. */
+function headOf(item: OpenText, raw: string, lone: boolean): readonly string[] {
   switch (item.kind) {
-    case "message":
-      return [];
-    case "proposal":
-      return ["**Proposed plan**", ""];
-    case "reasoning": {
-      const title = TITLE.exec(raw.trimStart())?.[1];
-      const named = title === undefined ? "" : ` · ${oneLine(title, 200)}`;
-      return [`> **Thinking**${named}`, ">"];
+    case "message": {
+      const head = lone ? undefined : answerHead(item.phase);
+      return head === undefined ? [] : [head];
     }
+    case "proposal":
+      return ["**Proposed plan**"];
+    case "reasoning":
+      return [`> **Thinking**${titleOf(raw)}`];
     default:
       return item.kind satisfies never;
   }
+}
+
+/** What sets the answer apart from the commentary above it, which stands without a word. */
+function answerHead(phase: string | undefined): string | undefined {
+  if (phase === "final_answer") return "**Answer**";
+  return phase === "partial_answer" ? "**Answer so far**" : undefined;
+}
+
+function titleOf(raw: string): string {
+  const title = TITLE.exec(raw.trimStart())?.[1];
+  return title === undefined ? "" : ` · ${oneLine(title, 200)}`;
 }
 
 /** Notes that the words being streamed broke off and are asked for again. */
@@ -125,8 +176,11 @@ export function dropCutOff(draft: Draft): void {
     if (!isText(item) || !item.cutOff) continue;
     keepItem(draft, id, undefined);
     if (item.block === undefined) continue;
-    gone.set(item.block, item.above);
+    gone.set(item.block, item.head ?? item.above);
     draft.edits.push({ op: "remove", id: item.block });
+    if (item.head === undefined) continue;
+    gone.set(item.head, item.above);
+    draft.edits.push({ op: "remove", id: item.head });
   }
   let { tail } = draft.state;
   for (let above = gone.get(tail); above !== undefined; above = gone.get(tail)) tail = above;

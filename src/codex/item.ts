@@ -42,7 +42,14 @@ const KnownItem = z.discriminatedUnion("type", [
       .catch(null),
   }),
   z.object({ type: z.literal("plan"), id: z.string(), text: z.string() }),
-  z.object({ type: z.literal("reasoning"), id: z.string(), summary: strings, content: strings }),
+  z.object({
+    type: z.literal("reasoning"),
+    id: z.string(),
+    summary: strings,
+    content: strings,
+    startedAtMs: number,
+    completedAtMs: number,
+  }),
   z.object({
     type: z.literal("commandExecution"),
     id: z.string(),
@@ -93,6 +100,10 @@ const KnownItem = z.discriminatedUnion("type", [
     receiverThreadIds: strings,
     prompt: text,
     model: text,
+    agentsStates: z
+      .record(z.string(), z.object({ status: z.string(), message: text }))
+      .nullish()
+      .catch(null),
   }),
   z.object({
     type: z.literal("subAgentActivity"),
@@ -163,10 +174,19 @@ export const Item = z.union([
 ]);
 export type Item = z.infer<typeof Item>;
 
+const TEXTS =
+  "text message summary content query command path output aggregatedOutput review prompt tool name";
+
+/** The first words of an item in a field that usually has them, also in parts of a list. */
 function textOf(item: Record<string, unknown>): string {
-  for (const name of ["text", "message", "summary", "query", "command", "path"]) {
+  for (const name of TEXTS.split(" ")) {
     const value = item[name];
-    if (typeof value === "string" && value !== "") return value;
+    const parts: unknown[] = Array.isArray(value) ? value : [value];
+    const words = parts.map((part) =>
+      typeof part === "object" && part !== null && "text" in part ? part.text : part,
+    );
+    const text = words.filter((it) => typeof it === "string" && it !== "").join("\n\n");
+    if (text !== "" && (Array.isArray(value) || typeof value === "string")) return text;
   }
   return "";
 }

@@ -61,7 +61,7 @@ describe("a notification", () => {
 });
 
 describe("a notification that is not in use", () => {
-  it.each(["thread/goal/updated", "", "toString", "__proto__", "unknown", "invalid"])(
+  it.each(["thread/settings/updated", "", "toString", "__proto__", "unknown", "invalid"])(
     "is unknown, and kept: %j",
     (name) => {
       expect(parseNotification(name, { threadId: "t" })).toEqual({

@@ -4,6 +4,8 @@ import { Item } from "./item.ts";
 
 const Id = z.string();
 const inTurn = { threadId: Id, turnId: Id };
+const words = z.string().nullish().catch(null);
+const number = z.number().nullish().catch(null);
 const delta = { ...inTurn, itemId: Id, delta: z.string() };
 
 /** Why a turn failed; `codexErrorInfo` is a name or an object with one, and open-ended. */
@@ -20,6 +22,38 @@ const Turn = z.object({
   error: TurnError.nullish().catch(null),
 });
 
+const HookRun = z.object({
+  id: Id,
+  eventName: z.string(),
+  sourcePath: z.string().catch(""),
+  status: z.string(),
+  statusMessage: words,
+  durationMs: number,
+  entries: z.array(z.object({ kind: z.string().catch(""), text: z.string().catch("") })).catch([]),
+});
+
+/** Codex's own review of a request; its types are marked as unstable (0.169), so all may be absent. */
+const autoReview = {
+  ...inTurn,
+  reviewId: Id,
+  review: z.object({ status: z.string(), riskLevel: words, rationale: words }),
+  action: z
+    .object({
+      type: z.string(),
+      command: words,
+      program: words,
+      argv: z.array(z.string()).nullish().catch(null),
+      stdin: words,
+      files: z.array(z.string()).nullish().catch(null),
+      target: words,
+      host: words,
+      server: words,
+      toolName: words,
+    })
+    .nullish()
+    .catch(null),
+};
+
 const Tokens = z.object({ totalTokens: z.number() });
 
 /** The params of every notification in use, by method. */
@@ -31,8 +65,8 @@ export const NOTIFICATIONS = {
     explanation: z.string().nullish().catch(null),
     plan: z.array(z.object({ step: z.string(), status: z.string() })),
   }),
-  "item/started": z.object({ ...inTurn, item: Item }),
-  "item/completed": z.object({ ...inTurn, item: Item }),
+  "item/started": z.object({ ...inTurn, item: Item, startedAtMs: number }),
+  "item/completed": z.object({ ...inTurn, item: Item, completedAtMs: number }),
   "item/agentMessage/delta": z.object(delta),
   "item/plan/delta": z.object(delta),
   "item/reasoning/summaryTextDelta": z.object({ ...delta, summaryIndex: z.number() }),
@@ -65,6 +99,29 @@ export const NOTIFICATIONS = {
     error: z.string().nullish().catch(null),
   }),
   "thread/compacted": z.object(inTurn),
+  "hook/started": z.object({ threadId: Id, run: HookRun }),
+  "hook/completed": z.object({ threadId: Id, run: HookRun }),
+  "item/autoApprovalReview/started": z.object(autoReview),
+  "item/autoApprovalReview/completed": z.object(autoReview),
+  "autoApprovalReview/strictReviewRequired": z.object(inTurn),
+  "thread/goal/updated": z.object({
+    threadId: Id,
+    goal: z.object({
+      objective: z.string(),
+      status: z.string(),
+      tokenBudget: number,
+      tokensUsed: z.number().catch(0),
+      timeUsedSeconds: z.number().catch(0),
+    }),
+  }),
+  "thread/goal/cleared": z.object({ threadId: Id }),
+  "model/verification": z.object({ ...inTurn, verifications: z.array(z.string()).catch([]) }),
+  "model/safetyBuffering/updated": z.object({
+    ...inTurn,
+    showBufferingUi: z.boolean().catch(false),
+  }),
+  "modelProvider/authRecoveryStarted": z.object({ ...inTurn, message: z.string() }),
+  "modelProvider/authRecoveryCompleted": z.object({ ...inTurn, message: z.string() }),
   "model/rerouted": z.object({ ...inTurn, fromModel: z.string(), toModel: z.string() }),
   error: z.object({ ...inTurn, error: TurnError, willRetry: z.boolean() }),
   warning: z.object({ threadId: z.string().nullish().catch(null), message: z.string() }),

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { documentText } from "../../src/chat/document.ts";
-import { replay, type ScenarioEvent } from "./replay.ts";
+import { readEvent, replay } from "./replay.ts";
 
 const golden = join(import.meta.dirname, "golden");
 
@@ -13,7 +13,7 @@ describe("golden transcripts", () => {
       const lines = readFileSync(join(golden, scenario, "events.jsonl"), "utf8")
         .trim()
         .split("\n");
-      const events = lines.map((line) => JSON.parse(line) as ScenarioEvent);
+      const events = lines.map((line) => readEvent(JSON.parse(line)));
       const { document } = replay(events);
       await expect(documentText(document)).toMatchFileSnapshot(
         join(golden, scenario, "transcript.md"),

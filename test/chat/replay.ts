@@ -9,6 +9,7 @@ import type { ChatEvent, SendMode } from "../../src/chat/event.ts";
 import { reduce } from "../../src/chat/reduce.ts";
 import { type ChatState, initialState } from "../../src/chat/state.ts";
 import { newTranscript } from "../../src/chat/transcript.ts";
+import { parseNotification } from "../../src/codex/notification.ts";
 
 /** Types `text` into the prompt and sends it: what a recorded stream cannot hold. */
 export type PromptEvent = {
@@ -20,6 +21,11 @@ export type PromptEvent = {
 
 /** A line of a scenario's `events.jsonl`. */
 export type ScenarioEvent = ChatEvent | PromptEvent;
+
+/** Reads a line of a scenario: Codex's notifications go the way they go in the product. */
+export function readEvent(line: ScenarioEvent): ScenarioEvent {
+  return "type" in line || !("params" in line) ? line : parseNotification(line.method, line.params);
+}
 
 /** Where the scenarios' project lies. */
 export const root = "/home/ada/engine";
