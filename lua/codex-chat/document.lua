@@ -62,6 +62,19 @@ local function front_matter_end(lines)
   return 0
 end
 
+--- How many lines below row `at` belong to its value: those that are indented.
+---@param head string[]
+---@param at integer
+---@param finish integer
+---@return integer
+local function continued(head, at, finish)
+  local count = 0
+  while at + count + 1 < finish and head[at + count + 1]:find("^[ \t]+%S") do
+    count = count + 1
+  end
+  return count
+end
+
 --- The lines that must change for the front matter to hold `meta`; other keys stay as they are.
 ---@param head string[] the document's first lines
 ---@param meta table<string, string>
@@ -90,8 +103,9 @@ function M.meta_changes(head, meta)
           break
         end
       end
-      if at and head[at] ~= line then
-        changes[#changes + 1] = { row = at - 1, count = 1, lines = { line } }
+      local count = at and 1 + continued(head, at, finish) or 0
+      if at and (head[at] ~= line or count > 1) then
+        changes[#changes + 1] = { row = at - 1, count = count, lines = { line } }
       elseif not at then
         fresh[#fresh + 1] = line
       end

@@ -69,7 +69,7 @@ end
 --- Field 22 of /proc/<pid>/stat: when the process began; tells apart processes that had one pid.
 ---@param pid integer
 ---@return string?
-local function start_time(pid)
+function M.start_time(pid)
   local file = io.open(("/proc/%d/stat"):format(pid), "r")
   if not file then
     return nil
@@ -81,22 +81,68 @@ local function start_time(pid)
   return rest and vim.split(rest, "%s+")[20]
 end
 
---- Whether another Neovim's host, which is alive, has the conversation open.
+--- How long a lock that does not say whose it is counts as being made, in seconds.
+local making = 10
+
+---@return string
+local function boot_id()
+  local file = io.open("/proc/sys/kernel/random/boot_id", "r")
+  local id = file and file:read("*l") or ""
+  if file then
+    file:close()
+  end
+  return id
+end
+
+--- Whether another Neovim has the conversation open. A lock that cannot be judged counts as held.
 ---@param path string the conversation's file
 ---@param own_pid? integer this Neovim's host
 ---@return boolean
 function M.is_locked(path, own_pid)
-  local file = io.open(path .. ".lock", "r")
-  if not file then
+  local stat = vim.uv.fs_lstat(path .. ".lock")
+  if not stat then
     return false
+  end
+  local file = stat.type == "file" and io.open(path .. ".lock", "r")
+  if not file then
+    return true
   end
   local ok, lock = pcall(vim.json.decode, file:read(4096) or "")
   file:close()
-  if not ok or type(lock) ~= "table" or type(lock.pid) ~= "number" or lock.pid == own_pid then
+  if not ok or type(lock) ~= "table" or type(lock.pid) ~= "number" then
+    return os.time() - stat.mtime.sec < making
+  end
+  if lock.host ~= nil and lock.host ~= vim.uv.os_gethostname() then
+    return true
+  end
+  if (lock.boot ~= nil and lock.boot ~= boot_id()) or lock.pid == own_pid then
     return false
   end
-  local began = start_time(lock.pid)
+  local began = M.start_time(lock.pid)
   return began ~= nil and (lock.startTime == nil or tostring(lock.startTime) == began)
+end
+
+--- The state directory of the project whose conversation this file is, where it lies in one.
+---@param path string
+---@return string
+function M.state_of(path)
+  local dir = vim.fs.dirname(path)
+  if vim.fs.basename(dir) == "archive" then
+    dir = vim.fs.dirname(dir)
+  end
+  return vim.fs.dirname(dir)
+end
+
+--- Notes where a project is whose conversations lie in it, so that a list of all finds them.
+---@param project codex-chat.Project
+function M.remember(project)
+  if not vim.startswith(project.chats .. "/", project.root .. "/") then
+    return
+  end
+  local path = project.dir .. "/root"
+  if not vim.uv.fs_stat(path) then
+    require("codex-chat.document").write(path, { project.root })
+  end
 end
 
 --- The project's conversations, the one written last first.
@@ -107,7 +153,8 @@ function M.list_chats(project)
   for name, kind in vim.fs.dir(project.chats) do
     if kind ~= "directory" and name:sub(-3) == ".md" then
       local path = project.chats .. "/" .. name
-      local stat = vim.uv.fs_stat(path)
+      -- SECURITY: they may lie in the project, where a link of the agent's could lead anywhere.
+      local stat = vim.uv.fs_lstat(path)
       if stat and stat.type == "file" then
         found[#found + 1] = { path = path, sec = stat.mtime.sec, nsec = stat.mtime.nsec }
       end
