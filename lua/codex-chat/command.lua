@@ -143,6 +143,12 @@ local subcommands = {
       with("model", "plan", rest)
     end,
   },
+  goal = {
+    complete = { "pause", "resume", "clear" },
+    run = function(_, rest)
+      with("goal", "set", rest)
+    end,
+  },
   terminals = {
     run = function()
       with("terminals", "pick")
@@ -241,6 +247,13 @@ local function names()
   local list = vim.tbl_keys(subcommands)
   table.sort(list)
   return list
+end
+
+--- Whether `:CodexChat` knows this word.
+---@param name string
+---@return boolean
+function M.has(name)
+  return subcommands[name] ~= nil
 end
 
 --- Runs `:CodexChat`.

@@ -107,6 +107,13 @@ export const METHODS = {
   >()(Thread),
   /** Drops a turn and all after it; files stay as they are. */
   "thread/revert": method<{ readonly threadId: string; readonly beforeTurnId: string }>()(Nothing),
+  /** Codex's own name for it, which its other clients show. */
+  "thread/name/set": method<{ readonly threadId: string; readonly name: string }>()(Nothing),
+  /** Puts what Codex remembers aside: it is resumed no more until it is taken out again. */
+  "thread/archive": method<{ readonly threadId: string }>()(Nothing),
+  "thread/unarchive": method<{ readonly threadId: string }>()(Nothing),
+  /** Forgets it for good, on disk too. */
+  "thread/delete": method<{ readonly threadId: string }>()(Nothing),
   "thread/turns/list": method<{
     readonly threadId: string;
     readonly cursor?: string;
@@ -119,6 +126,12 @@ export const METHODS = {
       nextCursor: z.string().nullish(),
     }),
   ),
+  "thread/goal/set": method<{
+    readonly threadId: string;
+    readonly objective?: string;
+    readonly status: "active" | "paused";
+  }>()(z.object({ goal: z.object({ objective: z.string() }) })),
+  "thread/goal/clear": method<{ readonly threadId: string }>()(Nothing),
   "thread/compact/start": method<{ readonly threadId: string }>()(Nothing),
   "review/start": method<{
     readonly threadId: string;

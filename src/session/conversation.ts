@@ -18,7 +18,7 @@ import { saveImage, withSavedImage } from "./images.ts";
 import type { LiveDocument } from "./live-document.ts";
 import { Outbox } from "./outbox.ts";
 import { GVISOR } from "./prepare.ts";
-import { deliveryOf, type Query, type Round } from "./round.ts";
+import { deliveryOf, type Query, type Round, shownText } from "./round.ts";
 import { type Choice, type LoadedThread, ThreadHandle } from "./thread-handle.ts";
 import { ToolCalls } from "./tool-calls.ts";
 
@@ -36,6 +36,8 @@ export class Conversation {
   readonly #outbox = new Outbox();
   /** Hosts that were asked for and refused, with how often. */
   readonly #refused = new Map<string, number>();
+  /** Whether the user has set a goal: then, and only then, Codex may begin turns by itself. */
+  pursuesGoal = false;
   /** Codex has the last query, but its turn failed: a retry samples again without new input. */
   #canResample = false;
   #pass: TurnPass | undefined;
@@ -105,6 +107,7 @@ export class Conversation {
   /** Interrupts the round, in whatever phase it is. */
   interrupt(): void {
     const round = this.#round;
+    this.pursuesGoal = false;
     if (round.phase === "starting") round.abort.abort(STOPPED);
     if (round.phase !== "running") return;
     this.#round = { phase: "stopping", turnId: round.turnId };
@@ -155,6 +158,7 @@ export class Conversation {
     if (problem !== undefined) this.document.apply({ type: "note", text: problem });
     switch (notification.method) {
       case "turn/started":
+        this.#adopt();
         this.#started(notification.params.turn.id);
         break;
       case "serverRequest/resolved":
@@ -289,6 +293,17 @@ export class Conversation {
     return ok();
   }
 
+  /**
+   * A turn that Codex has begun by itself, towards the goal. SECURITY: without one it gets no way to
+   * the model, whoever says that it has begun.
+   */
+  #adopt(): void {
+    const backend = this.thread.loaded?.backend;
+    if (this.isBusy || !this.pursuesGoal || backend === undefined) return;
+    this.#round = { phase: "starting", abort: new AbortController() };
+    this.#pass = backend.egress.beginTurn();
+  }
+
   /** The turn's id is known, from the response or from the notification, whichever came first. */
   #started(turnId: string): void {
     // Codex refuses to interrupt a turn that it has answered for and not begun yet.
@@ -382,8 +397,4 @@ export class Conversation {
         : { phase: "idle" },
     );
   }
-}
-
-function shownText({ text, shown }: Query): string {
-  return shown ?? text;
 }

@@ -74,3 +74,8 @@ export function inputsOf(queries: readonly Query[]): UserInput[] {
 export function textInput(text: string): UserInput {
   return { type: "text", text, text_elements: [] };
 }
+
+/** A query as it stands in the document. */
+export function shownText({ text, shown }: Query): string {
+  return shown ?? text;
+}

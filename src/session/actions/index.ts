@@ -7,16 +7,16 @@ import { err, type Result } from "../../result.ts";
 import type { Conversation } from "../conversation.ts";
 import { type Failure, failureOf } from "../failure.ts";
 import type { Action } from "./action.ts";
+import { goalActions } from "./goal.ts";
 import { modelActions } from "./model.ts";
 import { roundActions } from "./rounds.ts";
 import { statusActions } from "./status.ts";
 import { terminalActions } from "./terminals.ts";
 
 const ACTIONS: ReadonlyMap<string, Action> = new Map(
-  [...roundActions, ...modelActions, ...terminalActions, ...statusActions].map((it) => [
-    it.name,
-    it,
-  ]),
+  [...roundActions, ...modelActions, ...terminalActions, ...statusActions, ...goalActions].map(
+    (it) => [it.name, it],
+  ),
 );
 
 /** Runs the action of this name; never throws. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ok } from "../../result.ts";
 import type { Conversation } from "../conversation.ts";
+import { usableServers } from "../mcp-servers.ts";
 import { type Action, action } from "./action.ts";
 
 /** Telling how things stand. Starts nothing: what does not run has no state to tell. */
@@ -34,17 +35,23 @@ type Server = {
 };
 
 async function listServers(conversation: Conversation): Promise<readonly Server[]> {
-  const configured = Object.keys(conversation.host.settings.mcp_servers);
+  const { mcp_servers: configured, sandbox } = conversation.host.settings;
+  const { servers, refused } = usableServers(configured, sandbox.env);
   const { loaded } = conversation.thread;
-  if (loaded === undefined || configured.length === 0)
-    return configured.map((name) => ({ name, state: "not started", tools: [] }));
-  const listed = await loaded.client.request("mcpServerStatus/list", {
-    threadId: loaded.threadId,
-  });
-  const found = listed.ok ? listed.value.data : [];
-  return configured.map((name) => {
+  const listed =
+    loaded === undefined || Object.keys(servers).length === 0
+      ? undefined
+      : await loaded.client.request("mcpServerStatus/list", { threadId: loaded.threadId });
+  const found = listed?.ok ? listed.value.data : [];
+  return Object.keys(configured).map((name) => {
     const server = found.find((it) => it.name === name);
-    const state = server?.toolsError ?? server?.runtimeStatus ?? "not running";
+    const why =
+      refused[name] ?? (servers[name]?.["enabled"] === false ? "switched off" : undefined);
+    const state =
+      why ??
+      server?.toolsError ??
+      server?.runtimeStatus ??
+      (loaded ? "not running" : "not started");
     return { name, state, tools: Object.keys(server?.tools ?? {}) };
   });
 }
