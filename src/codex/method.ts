@@ -2,10 +2,14 @@ import { z } from "zod";
 import { Item } from "./item.ts";
 
 type ApprovalPolicy = "never" | "on-request" | "untrusted";
-/** Part of what a user says: text, or a picture as a data URL (0.169 takes no other). */
+/**
+ * Part of what a user says: text, a picture as a data URL (0.169 takes no other), or a skill, whose
+ * instructions Codex reads from the path of its SKILL.md.
+ */
 export type UserInput =
   | { readonly type: "text"; readonly text: string; readonly text_elements: readonly never[] }
-  | { readonly type: "image"; readonly url: string };
+  | { readonly type: "image"; readonly url: string }
+  | { readonly type: "skill"; readonly name: string; readonly path: string };
 /** How Codex works: "plan" talks a plan over and changes nothing. */
 type CollaborationMode = {
   readonly mode: "plan" | "default";

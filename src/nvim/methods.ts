@@ -40,12 +40,13 @@ export const notifications = {
     shown: z.string().optional(),
     /** Files of the project with changes that are not saved, relative to its root. */
     unsaved: z.array(z.string()).default([]),
-    /** What goes along: texts that say themselves what they are, and pictures as data URLs. */
+    /** What goes along: texts that say themselves what they are, pictures as data URLs, skills. */
     context: z
       .array(
         z.object({
           text: z.string().optional(),
           image: z.string().startsWith("data:image/").optional(),
+          skill: z.object({ name: z.string().min(1), path: z.string().startsWith("/") }).optional(),
         }),
       )
       .default([]),

@@ -1,4 +1,4 @@
-import type { UserInput } from "../codex/index.ts";
+import type { ContextPart } from "./context.ts";
 
 /**
  * The life of one conversation's rounds, as a value and one transition function.
@@ -25,12 +25,6 @@ export type Query = {
   readonly context?: readonly ContextPart[];
 };
 
-/** Something that goes along with a query: a text that says itself what it is, or a picture. */
-export type ContextPart = {
-  readonly text?: string | undefined;
-  readonly image?: string | undefined;
-};
-
 /** Queries that Codex has not accepted yet, in the order in which they were typed. */
 export type Waiting = readonly Query[];
 
@@ -55,24 +49,6 @@ export function deliveryOf(round: Round, mode: "steer" | "queue"): Delivery {
     default:
       return round satisfies never;
   }
-}
-
-/** Several queries as the inputs of one turn: their texts as one, then all that goes along. */
-export function inputsOf(queries: readonly Query[]): UserInput[] {
-  if (queries.length === 0) return [];
-  const parts = queries.flatMap((query) => query.context ?? []);
-  return [
-    textInput(queries.map((query) => query.text).join("\n\n")),
-    ...parts.flatMap(({ text }) => (text === undefined ? [] : [textInput(text)])),
-    ...parts.flatMap(({ image }) =>
-      image === undefined ? [] : [{ type: "image" as const, url: image }],
-    ),
-  ];
-}
-
-/** A text as Codex takes it. */
-export function textInput(text: string): UserInput {
-  return { type: "text", text, text_elements: [] };
 }
 
 /** A query as it stands in the document. */

@@ -2,9 +2,10 @@ import type { CodexClient, ParamsOf } from "../codex/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Backend } from "./backend.ts";
+import { inputsOf, textInput } from "./context.ts";
 import { type Failure, STOPPED } from "./failure.ts";
 import type { LiveDocument } from "./live-document.ts";
-import { inputsOf, type Query, textInput } from "./round.ts";
+import type { Query } from "./round.ts";
 import type { Settings } from "./settings.ts";
 import { openThread, type ThreadFacts } from "./thread.ts";
 
