@@ -14,7 +14,7 @@ end
 
 ---@return string[]
 function M:get_trigger_characters()
-  return { "@", "/" }
+  return { "@", "/", "$" }
 end
 
 ---@param context { line: string, cursor: integer[], bufnr: integer }

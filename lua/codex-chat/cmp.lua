@@ -14,7 +14,7 @@ end
 
 ---@return string[]
 function M:get_trigger_characters()
-  return { "@", "/" }
+  return { "@", "/", "$" }
 end
 
 --- What a word looks like to nvim-cmp: with its mark, and with the signs of paths.

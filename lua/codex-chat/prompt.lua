@@ -109,7 +109,7 @@ local function tell(chat, query)
   if query.line then
     told.shown = ("%s\n\n%s"):format(query.text, query.line)
     told.context = vim.tbl_map(function(part)
-      return { text = part.text, image = part.image }
+      return { text = part.text, image = part.image, skill = part.skill }
     end, query.parts)
   end
   local unsaved = require("codex-chat.tools").unsaved(chat.root)
@@ -192,9 +192,11 @@ function M.send(chat, mode)
     end
     return
   end
-  if require("codex-chat.context.slash").run(chat, text) then
+  local left = require("codex-chat.context.slash").run(chat, text)
+  if not left then
     return
   end
+  text = left
   local parts = resolve(chat, text)
   if not parts then
     return

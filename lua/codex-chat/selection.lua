@@ -44,9 +44,10 @@ local function describe(buf, root)
   return ("`%s`"):format(path)
 end
 
+--- Where in its buffer it is.
 ---@param s codex-chat.Selection
 ---@return string
-local function place(s)
+function M.place(s)
   if s.kind == "v" then
     if s.first == s.last then
       return ("line %d, columns %d-%d"):format(s.first, s.first_col, s.last_col)
@@ -79,7 +80,7 @@ function M.quote(s, root)
     unsaved = " (with changes that are not saved)"
   end
   local lines = {
-    ("From %s %s%s:"):format(describe(s.buf, root), place(s), unsaved),
+    ("From %s %s%s:"):format(describe(s.buf, root), M.place(s), unsaved),
     "",
     ticks .. vim.bo[s.buf].filetype:match("^[%w_+-]*"),
   }
@@ -148,6 +149,21 @@ local function between(from, to, kind)
     end
   end
   return s
+end
+
+--- What was selected last in a buffer, which need not be shown.
+---@param buf integer
+---@return codex-chat.Selection?
+function M.last(buf)
+  return api.nvim_buf_call(buf, function()
+    local from, to = vim.fn.getpos("'<"), vim.fn.getpos("'>")
+    local count = api.nvim_buf_line_count(buf)
+    if from[2] < 1 or to[2] < 1 or from[2] > count or to[2] > count then
+      return nil
+    end
+    local kind = vim.fn.visualmode()
+    return between(from, to, kind ~= "" and kind or "V")
+  end)
 end
 
 --- `:{range}CodexChat send [question]`. A range that is the last selection counts as that.

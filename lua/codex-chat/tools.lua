@@ -99,7 +99,7 @@ function tools.read_buffer(root, args)
 end
 
 function tools.cursor(root)
-  local buf = require("codex-chat.context.resolve").origin()
+  local buf = require("codex-chat.context.origin").get()
   local name = buf and visible_buf(buf, root)
   if not buf or not name then
     return "The user is in no file of the project."

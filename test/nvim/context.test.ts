@@ -24,6 +24,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     await writeFile(join(cwd, "binary"), Buffer.from([1, 0, 2]));
     await writeFile(join(cwd, "dot.png"), PNG);
     await symlink("/etc/hostname", join(cwd, "way-out"));
+    await execa("mkfifo", [join(cwd, "pipe")]);
     await chat.nvim.lua(
       `_G.said = {}
        vim.notify = function(message) table.insert(_G.said, message) end
@@ -125,6 +126,43 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     );
   });
 
+  it.each([
+    "@param and @Injectable() and @app.route('/x.py') and @pytest.fixture",
+    "@types/node, @scope/package and the alias @/components/Button",
+    "me@example.org, \\@src/gone.lua, `@gone.lua` and $HOME",
+    "```\n@gone.lua\n```",
+  ])("are no words that only look like one: %s", async (text) => {
+    await using chat = await besideFile();
+    expect(await sent(chat, text)).toMatchObject({ text, context: [] });
+  });
+
+  it("of the selection send exactly that, from the buffer that one came from", async () => {
+    await using chat = await besideFile();
+    await chat.nvim.command("wincmd p");
+    await chat.nvim.type("2Gfove<Esc>");
+    await chat.nvim.command("wincmd p");
+    const told = await sent(chat, "@selection");
+    expect(told?.context[0]?.text).toBe(
+      "src/add.lua line 2, columns 3–5, as it is in the editor:\n\n```lua\none\n```",
+    );
+  });
+
+  it("of odd names stand in the document as what they are", async () => {
+    await using chat = await besideFile();
+    const { cwd } = chat.nvim;
+    await writeFile(join(cwd, "__init__.py"), "x\n");
+    await writeFile(join(cwd, "a`b*.md"), "x\n");
+    await sent(chat, '@__init__.py @"a`b*.md" @src');
+    expect(await chat.body()).toContain("> **Context:** `__init__.py` · `` a`b*.md `` · src/");
+  });
+
+  it("of a file that is a picture send the picture", async () => {
+    await using chat = await besideFile();
+    expect((await sent(chat, "What is @dot.png?"))?.context).toEqual([
+      { image: `data:image/png;base64,${PNG.toString("base64")}` },
+    ]);
+  });
+
   it("of changes and of pictures send those", async () => {
     await using chat = await besideFile();
     const { cwd } = chat.nvim;
@@ -134,20 +172,34 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     await git("add", "src");
     await git("commit", "-qm", "first");
     await git("config", "diff.external", "touch ran");
+    await git("config", "filter.bad.clean", "touch ran; cat");
+    await git("config", "filter.bad.required", "true");
+    await git("config", "diff.bad.textconv", "touch ran; cat");
+    await git("config", "core.fsmonitor", "touch ran; false");
+    await writeFile(join(cwd, ".gitattributes"), "* filter=bad diff=bad\n");
     await writeFile(join(cwd, "src/add.lua"), "return {}\n");
     const told = await sent(chat, "Judge @diff and @image:dot.png");
     expect(told?.context[0]?.text).toContain("-local M = {}");
+    expect(told?.context[0]?.text).toContain("Untracked file: .gitattributes\n");
     expect(told?.context[1]).toEqual({ image: `data:image/png;base64,${PNG.toString("base64")}` });
     expect((await execa("ls", { cwd })).stdout).not.toContain("ran");
   });
 
   it.each([
-    ["@src/add.lua#L9 @gone.lua#L1", "@gone.lua#L1: there is no gone.lua"],
+    ["@src/add.lua#L4 @gone.lua#L1", "@gone.lua#L1: there is no gone.lua"],
+    ["@src/add.lua#L3-L9", "@src/add.lua#L3-L9: src/add.lua has only 4 lines"],
+    ["@src/add.lua#L0", "lines are counted from 1"],
+    ["Look at @src/ad.lua.", "@src/ad.lua: there is no src/ad.lua in the project"],
+    ["Look at @ad.lua", "@ad.lua: there is no ad.lua in the project"],
+    ["@selecton", "did you mean @selection?"],
     ['@"gone one"', "there is no gone one"],
     ["@way-out", "lies outside of the project"],
     ["@../../etc/passwd", "lies outside of the project"],
     ["@/etc/passwd", "lies outside of the project"],
     ["@binary#L1", "is no text"],
+    ["@binary", "is no text"],
+    ["@pipe", "pipe is no file"],
+    ["@image:pipe", "cannot be read"],
     ["@image:src/add.lua", "is no PNG"],
     ["@image:gone.png", "cannot be read"],
     ["@quickfix", "is empty"],
@@ -207,6 +259,8 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     await expect.poll(await words("see @file")).toEqual(['@"a file – é.txt"']);
     await expect.poll(await words("/comp")).toEqual(["/compact"]);
     await expect.poll(await words("/exp")).toEqual(["/explain"]);
+    await expect.poll(await words("/trmnls")).toEqual(["/terminals"]);
+    await expect.poll(await words("see @image:do")).toEqual(["@image:dot.png"]);
     await expect.poll(await words("me@ad")).toEqual([]);
     await expect.poll(await words("see @secret")).toEqual([]);
   });

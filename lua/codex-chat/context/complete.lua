@@ -1,5 +1,5 @@
---- Completion in the prompt: files and other mentions after `@`, commands and prompts after `/`.
---- One engine for `omnifunc`, for typing, and for the sources of blink.cmp and nvim-cmp.
+--- Completion in the prompt: files and other mentions after `@`, skills after `$`, commands and prompts
+--- after `/`. One engine for `omnifunc`, for typing, and for the sources of blink.cmp and nvim-cmp.
 local M = {}
 
 local api = vim.api
@@ -10,16 +10,79 @@ local max_items = 200
 ---@field word string what is put in
 ---@field menu string
 
----@param text string what was typed of the word
----@param files string[]
----@return string[]
-local function matching(text, files)
-  if text == "" then
-    return vim.list_slice(files, 1, max_items)
+--- Those whose word fits, the best first.
+---@param items codex-chat.Completion[]
+---@param typed string with the mark that words begin with
+---@return codex-chat.Completion[]
+local function fitting(items, typed)
+  local by_word = {}
+  for _, item in ipairs(items) do
+    by_word[item.word] = item
   end
-  -- The first as a number of the best: a project may have 50,000 files.
-  local ok, found = pcall(vim.fn.matchfuzzy, files, text, { limit = max_items })
-  return ok and found or {}
+  local words = vim.tbl_map(function(item)
+    return item.word
+  end, items)
+  return vim.tbl_map(function(word)
+    return by_word[word]
+  end, #typed > 1 and vim.fn.matchfuzzy(words, typed) or words)
+end
+
+---@param chat codex-chat.Chat
+---@param typed string
+---@return codex-chat.Completion[]
+local function slashes(chat, typed)
+  local items = {}
+  for name, menu in vim.spairs(require("codex-chat.context.slash").commands()) do
+    items[#items + 1] = { word = "/" .. name, menu = menu }
+  end
+  local templates = require("codex-chat.context.templates")
+  for _, name in ipairs(templates.names()) do
+    items[#items + 1] = { word = "/" .. name, menu = templates.description(name) }
+  end
+  for _, skill in ipairs(require("codex-chat.context.skill").list(chat.root)) do
+    items[#items + 1] = { word = "/skill:" .. skill.name, menu = skill.description }
+  end
+  return fitting(items, typed)
+end
+
+---@param chat codex-chat.Chat
+---@param typed string
+---@return codex-chat.Completion[]
+local function skills(chat, typed)
+  return fitting(
+    vim.tbl_map(function(skill)
+      return { word = "$" .. skill.name, menu = skill.description }
+    end, require("codex-chat.context.skill").list(chat.root)),
+    typed
+  )
+end
+
+---@param chat codex-chat.Chat
+---@param typed string after the `@`
+---@param on_more? fun()
+---@return codex-chat.Completion[]
+local function mentions(chat, typed, on_more)
+  local mention = require("codex-chat.context.mention")
+  local items = {}
+  for _, word in ipairs(mention.words) do
+    if vim.startswith(word[1], typed) then
+      items[#items + 1] = { word = "@" .. word[1], menu = word[2] }
+    end
+  end
+  local picture, name = typed:match('^(image:)"?(.*)$')
+  local files = require("codex-chat.context.files").list(chat.root, on_more)
+  if picture then
+    files = vim.tbl_filter(function(path)
+      local ending = path:lower():match("%.(%w+)$")
+      return vim.list_contains({ "png", "jpg", "jpeg", "gif", "webp" }, ending)
+    end, files)
+  end
+  local text = name or typed:gsub('^"', "")
+  for _, path in ipairs(require("codex-chat.context.rank").best(files, text, max_items)) do
+    local word = mention.of_path(path)
+    items[#items + 1] = { word = picture and "@image:" .. word:sub(2) or word, menu = "" }
+  end
+  return items
 end
 
 --- What can stand at the cursor.
@@ -29,37 +92,24 @@ end
 ---@return integer? start byte column where the word begins, 0-based
 ---@return codex-chat.Completion[]
 function M.items(chat, before, on_more)
-  local slash = before:match("^/([%w_-]*)$")
-  if slash then
-    local slashes = require("codex-chat.context.slash").commands
-    local items = {}
-    for name, menu in vim.spairs(slashes) do
-      items[#items + 1] = { word = "/" .. name, menu = menu }
-    end
-    for _, name in ipairs(require("codex-chat.context.templates").names()) do
-      items[#items + 1] = { word = "/" .. name, menu = "prompt" }
-    end
-    return 0,
-      vim.tbl_filter(function(item)
-        return vim.startswith(item.word, "/" .. slash)
-      end, items)
+  if before:find("^/[%w_:-]*$") then
+    return 0, slashes(chat, before)
   end
-  local start, typed = before:match('()@("?[^%s@"]*)$')
+  local start, mark, typed = before:match('()([@$])([^%s@$"]*)$')
+  if not start then
+    -- In quotes there may be blanks.
+    start, mark, typed = before:match('()(@)("[^"]*)$')
+  end
+  if not start then
+    start, mark, typed = before:match('()(@)(image:"[^"]*)$')
+  end
   if not start or (start > 1 and not before:sub(start - 1, start - 1):find("[%s%(%[\"'{]")) then
     return nil, {}
   end
-  local mention = require("codex-chat.context.mention")
-  local items = {}
-  for _, word in ipairs(mention.words) do
-    if vim.startswith(word[1], typed) then
-      items[#items + 1] = { word = "@" .. word[1], menu = word[2] }
-    end
+  if mark == "$" then
+    return start - 1, skills(chat, "$" .. typed)
   end
-  local files = require("codex-chat.context.files").list(chat.root, on_more)
-  for _, path in ipairs(matching((typed:gsub('^"', "")), files)) do
-    items[#items + 1] = { word = mention.of_path(path), menu = "" }
-  end
-  return start - 1, items
+  return start - 1, mentions(chat, typed, on_more)
 end
 
 ---@return codex-chat.Chat?
@@ -75,7 +125,7 @@ end
 
 --- 'omnifunc' and 'completefunc'.
 ---@param findstart integer
----@return integer|table[]
+---@return integer|table
 function M.omnifunc(findstart)
   local chat, before = here()
   local start, items
@@ -85,7 +135,17 @@ function M.omnifunc(findstart)
   if findstart == 1 then
     return start or -3
   end
-  return items or {}
+  -- What is typed on is matched by us, too.
+  return { words = M.entries(items or {}), refresh = "always" }
+end
+
+--- Items as Neovim's menu takes them: with `equal` it leaves the matching to us.
+---@param items codex-chat.Completion[]
+---@return table[]
+function M.entries(items)
+  return vim.tbl_map(function(item)
+    return { word = item.word, menu = vim.fn.strcharpart(item.menu, 0, 60), equal = 1, dup = 1 }
+  end, items)
 end
 
 --- Whether another plugin completes in this buffer.
@@ -98,23 +158,33 @@ local function has_other()
   return cmp ~= nil and type(cmp) == "table"
 end
 
---- Shows the menu without putting anything in: who types on must not have typed something else.
+--- Shows the menu without putting anything in: who types on must not have typed something else. The
+--- option counts at the moment of the call, and is the user's again after it.
 ---@param column integer 1-based
 ---@param items codex-chat.Completion[]
 local function show(column, items)
-  local usual = vim.o.completeopt
-  vim.o.completeopt = "menuone,noinsert,noselect"
-  api.nvim_create_autocmd("CompleteDone", {
-    once = true,
-    callback = function()
-      vim.o.completeopt = usual
-    end,
-  })
-  vim.fn.complete(column, items)
+  local scope = vim.fn.has("nvim-0.11") == 1 and { buf = 0 } or { scope = "global" }
+  local usual = api.nvim_get_option_value("completeopt", scope)
+  api.nvim_set_option_value("completeopt", "menuone,noinsert,noselect", scope)
+  local ok, err = pcall(vim.fn.complete, column, M.entries(items))
+  api.nvim_set_option_value("completeopt", usual, scope)
+  if not ok then
+    error(err, 0)
+  end
+end
+
+--- Whether the menu is one that must be left alone: not ours, or an item of it has been chosen.
+---@return boolean
+local function is_taken()
+  if vim.fn.pumvisible() == 0 then
+    return false
+  end
+  local info = vim.fn.complete_info({ "mode", "selected" })
+  return info.mode ~= "eval" or info.selected >= 0
 end
 
 local function offer()
-  if vim.fn.mode() ~= "i" or vim.fn.pumvisible() == 1 then
+  if vim.fn.mode() ~= "i" or is_taken() then
     return
   end
   local chat, before = here()
@@ -127,7 +197,11 @@ local function offer()
       offer()
     end
   end)
-  if start and #items > 0 then
+  -- What stands there already need not be offered.
+  if start and #items == 1 and before:sub(start + 1) == items[1].word then
+    items = {}
+  end
+  if start and (#items > 0 or vim.fn.pumvisible() == 1) then
     show(start + 1, items)
   end
 end
@@ -138,7 +212,15 @@ function M.attach(chat)
   local func = "v:lua.require'codex-chat.context.complete'.omnifunc"
   vim.bo[chat.buf].omnifunc = func
   vim.bo[chat.buf].completefunc = func
-  api.nvim_create_autocmd("TextChangedI", {
+  -- The files are known by the time the first of them is typed.
+  api.nvim_create_autocmd("InsertEnter", {
+    group = chat.augroup,
+    buffer = chat.buf,
+    callback = function()
+      require("codex-chat.context.files").list(chat.root)
+    end,
+  })
+  api.nvim_create_autocmd({ "TextChangedI", "TextChangedP" }, {
     group = chat.augroup,
     buffer = chat.buf,
     callback = function()

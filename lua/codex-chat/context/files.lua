@@ -4,83 +4,124 @@ local M = {}
 --- How long a list counts as fresh, and how many files one has at most.
 local fresh_ms, max_files = 10000, 100000
 
----@type table<string, { files: string[], at: integer, asking: boolean }>
+---@type table<string, { files: string[], at: integer, asking: boolean, told: fun()[] }>
 local lists = {}
 
---- Directories that are walked past where git does not say what is ignored.
-local heavy =
-  { [".git"] = true, node_modules = true, target = true, [".cache"] = true, dist = true }
+--- Directories that are walked past where nothing says what is ignored.
+local heavy = { [".git"] = true, node_modules = true, target = true, [".cache"] = true }
 
+--- Lists by looking into one directory after another, a few at a time.
 ---@param root string
 ---@param done fun(files: string[])
 local function walk(root, done)
-  local files, queue = {}, { "" }
+  local ignore = require("codex-chat.context.ignore")
+  local files = {}
+  local queue = { { path = "", rules = {} } }
+  local function look(dir)
+    local base = root .. "/" .. dir.path
+    local levels = vim.list_extend({}, dir.rules)
+    levels[#levels + 1] = { below = #dir.path + 1, rules = ignore.read(base) }
+    local function is_ignored(path, is_directory)
+      for i = #levels, 1, -1 do
+        local level = levels[i]
+        local verdict = ignore.verdict(level.rules, path:sub(level.below), is_directory)
+        if verdict ~= nil then
+          return verdict
+        end
+      end
+      return false
+    end
+    for name, kind in vim.fs.dir(base) do
+      local path = dir.path .. name
+      if kind == "directory" then
+        if not heavy[name] and not is_ignored(path, true) then
+          queue[#queue + 1] = { path = path .. "/", rules = levels }
+        end
+      elseif (kind == "file" or kind == "link") and not is_ignored(path, false) then
+        files[#files + 1] = path
+      end
+    end
+  end
   local function step()
-    for _ = 1, 50 do
+    for _ = 1, 20 do
       local dir = table.remove(queue)
       if not dir or #files >= max_files then
+        table.sort(files)
         done(files)
         return
       end
-      for name, kind in vim.fs.dir(root .. "/" .. dir) do
-        local path = dir == "" and name or dir .. "/" .. name
-        if kind == "file" then
-          files[#files + 1] = path
-        elseif kind == "directory" and not heavy[name] then
-          queue[#queue + 1] = path
-        end
-      end
+      look(dir)
     end
-    vim.schedule(step)
+    -- Not vim.schedule(): Neovim takes no key before all that is scheduled is done.
+    vim.defer_fn(step, 1)
   end
   step()
 end
 
+--- Lists by a program that prints names with NUL between; `failed` where it is missing or refuses.
+---@param argv string[]
 ---@param root string
----@param list { files: string[], at: integer, asking: boolean }
----@param done? fun()
-local function ask(root, list, done)
-  list.asking = true
-  local function take(files)
-    list.files, list.at, list.asking = files, vim.uv.now(), false
-    if done then
-      done()
-    end
-  end
-  local argv = { "git", "-c", "core.fsmonitor=false", "-C", root }
-  vim.list_extend(argv, { "ls-files", "-co", "--exclude-standard", "-z" })
-  local started = pcall(vim.system, argv, { timeout = 20000 }, function(out)
+---@param done fun(files: string[])
+---@param failed fun()
+local function by_program(argv, root, done, failed)
+  local started = pcall(vim.system, argv, { cwd = root, timeout = 20000 }, function(out)
     vim.schedule(function()
       if out.code ~= 0 then
-        walk(root, take)
+        failed()
         return
       end
-      take(
-        vim.list_slice(
-          vim.split(out.stdout, "\0", { plain = true, trimempty = true }),
-          1,
-          max_files
-        )
-      )
+      local files = vim.split(out.stdout, "\0", { plain = true, trimempty = true })
+      -- A repository within this one is named as a directory.
+      files = vim.tbl_filter(function(path)
+        return path:sub(-1) ~= "/"
+      end, files)
+      done(#files > max_files and vim.list_slice(files, 1, max_files) or files)
     end)
   end)
   if not started then
-    walk(root, take)
+    failed()
   end
+end
+
+---@param root string
+---@param done fun(files: string[])
+local function ask(root, done)
+  -- SECURITY: nothing that a repository configures runs; a file system monitor is a program.
+  local git = { "git", "--no-optional-locks", "-c", "core.fsmonitor=false", "ls-files" }
+  vim.list_extend(git, { "-co", "--exclude-standard", "-z" })
+  local rg = { "rg", "--files", "--null", "--hidden", "--no-require-git", "--no-messages" }
+  vim.list_extend(rg, { "--no-config", "--glob", "!.git", "--sort", "path" })
+  by_program(git, root, done, function()
+    by_program(rg, root, done, function()
+      walk(root, done)
+    end)
+  end)
 end
 
 --- The project's files as they were listed last; `done` is called when a newer list has come.
 ---@param root string
 ---@param done? fun()
----@return string[] paths relative to the root
+---@return string[] paths relative to the root; a new table for each listing
 function M.list(root, done)
   local list = lists[root]
   if not list then
-    list = { files = {}, at = -fresh_ms - 1, asking = false }
+    list = { files = {}, at = -fresh_ms - 1, asking = false, told = {} }
     lists[root] = list
   end
   if not list.asking and vim.uv.now() - list.at > fresh_ms then
-    ask(root, list, done)
+    list.asking = true
+    ask(root, function(files)
+      list.files, list.at, list.asking = files, vim.uv.now(), false
+      local told = list.told
+      list.told = {}
+      for _, tell in ipairs(told) do
+        tell()
+      end
+    end)
+  end
+  -- Only the first one waits for the next list: who types on has seen this one.
+  if list.asking and done and #list.files == 0 then
+    list.told[#list.told + 1] = done
   end
   return list.files
 end

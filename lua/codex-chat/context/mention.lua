@@ -3,8 +3,8 @@ local M = {}
 
 ---@class (exact) codex-chat.Mention
 ---@field text string as it was typed
----@field kind "path"|"buffer"|"selection"|"diagnostics"|"quickfix"|"diff"|"clipboard"|"image"
----@field argument? string of a path or an image: the path; of diagnostics: "project"
+---@field kind "path"|"buffer"|"selection"|"diagnostics"|"quickfix"|"diff"|"clipboard"|"image"|"skill"
+---@field argument? string of a path or an image: the path; of diagnostics: "project"; of a skill: its name
 ---@field first? integer 1-based line
 ---@field last? integer
 ---@field quoted? boolean whether the path stood in quotes: then it is meant, whatever it is
@@ -33,7 +33,7 @@ local function parse(text)
   local quoted = path ~= nil
   if not path then
     -- A sentence goes on after a mention.
-    local word = text:gsub("[%.,;:!%?%)%]}'\"]+$", "")
+    local word = text:gsub("'s[%p]*$", ""):gsub("[%.,;:!%?%)%]}'\"]+$", "")
     local kind, argument = word:match("^(%l+):?(.*)$")
     if kind and kinds[kind] and (word == kind or word:sub(#kind + 1, #kind + 1) == ":") then
       if kind == "image" then
@@ -66,6 +66,26 @@ local function parse(text)
   return mention
 end
 
+--- The mention that begins at a byte, where there is one.
+---@param line string without code spans
+---@param at integer
+---@return codex-chat.Mention?
+local function mention_at(line, at)
+  -- In an address such as a@b it is no mention.
+  if at > 1 and not line:sub(at - 1, at - 1):find("[%s%(%[\"'{]") then
+    return nil
+  end
+  if line:sub(at, at) == "$" then
+    local name = line:match("^%w[%w_:-]*", at + 1)
+    name = name and name:gsub("[_:-]+$", "")
+    return name and { text = "$" .. name, kind = "skill", argument = name }
+  end
+  local word = line:match('^"[^"]+"%S*', at + 1)
+    or line:match('^image:"[^"]+"', at + 1)
+    or line:match("^%S+", at + 1)
+  return word and parse(word)
+end
+
 --- The mentions in a query, each once. What stands in code is none.
 ---@param text string
 ---@return codex-chat.Mention[]
@@ -80,25 +100,14 @@ function M.find(text)
       local plain = line:gsub("(`+).-%1", function(code)
         return (" "):rep(#code)
       end)
-      local at = 1
-      while true do
-        local s = plain:find("@", at, true)
-        if not s then
-          break
+      local at = plain:find("[@$]")
+      while at do
+        local mention = mention_at(plain, at)
+        if mention and not seen[mention.text] then
+          seen[mention.text] = true
+          found[#found + 1] = mention
         end
-        at = s + 1
-        local previous = s == 1 and " " or plain:sub(s - 1, s - 1)
-        -- In an address such as a@b it is no mention.
-        if previous:find("[%s%(%[\"'{]") then
-          local word = plain:match('^"[^"]+"%S*', at)
-            or plain:match('^image:"[^"]+"', at)
-            or plain:match("^%S+", at)
-          local mention = word and parse(word)
-          if mention and not seen[mention.text] then
-            seen[mention.text] = true
-            found[#found + 1] = mention
-          end
-        end
+        at = plain:find("[@$]", at + (mention and #mention.text or 1))
       end
     end
   end

@@ -16,7 +16,9 @@ function M.show(chat, text)
   local lines = vim.split(text, "\n", { plain = true })
   for _, part in ipairs(parts) do
     vim.list_extend(lines, { "", ("## %s"):format(part.label), "" })
-    local body = part.text or ("(a picture of %d kB)"):format(#part.image * 3 / 4 / 1000)
+    local body = part.text
+      or part.skill and ("The instructions in `%s`."):format(part.skill.path)
+      or ("(a picture of %d kB)"):format(math.ceil(#part.image * 3 / 4 / 1000))
     vim.list_extend(lines, vim.split(body, "\n", { plain = true }))
   end
   require("codex-chat.overview").page(lines)

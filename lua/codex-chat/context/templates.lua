@@ -1,6 +1,16 @@
 --- Prompt templates: ours, those of the configuration, and markdown files of the user's.
 local M = {}
 
+---@class (exact) codex-chat.TemplateWords what a template is filled with: mentions, and what was typed
+---@field input string
+---@field selection string
+---@field file string
+---@field diagnostics string
+---@field filetype string
+
+---@alias codex-chat.Template string|fun(words: codex-chat.TemplateWords): string?
+
+---@type table<string, codex-chat.Template>
 local builtin = {
   explain = "Explain {selection}: what it does, why it is done this way, and what would surprise a reader. {input}",
   fix = "Find and mend what is wrong with {selection}. Run what proves it. {input}",
@@ -8,10 +18,31 @@ local builtin = {
   document = "Document {selection}: what a caller must know, and nothing that the code says itself. {input}",
 }
 
+--- The largest template that is read.
+local max_bytes = 256 * 1024
+
 ---@return string
 local function dir()
   local configured = require("codex-chat.config").get().prompts_dir
   return vim.fn.expand(configured or (vim.fn.stdpath("config") .. "/codex-chat/prompts"))
+end
+
+--- A template's file, as its text and what its front matter says of it.
+---@param name string
+---@return string? text
+---@return string? description
+local function read(name)
+  local path = ("%s/%s.md"):format(dir(), name)
+  local stat = vim.uv.fs_stat(path)
+  local file = stat and stat.type == "file" and io.open(path, "r")
+  if not file then
+    return nil
+  end
+  local text = (file:read(max_bytes) or ""):gsub("\r\n", "\n")
+  file:close()
+  local front, body = text:match("^%-%-%-\n(.-)\n%-%-%-\n(.*)$")
+  local description = ("\n" .. (front or "")):match("\ndescription:%s*([^\n]*)")
+  return vim.trim(body or text), description
 end
 
 --- The names of all templates, sorted.
@@ -30,48 +61,65 @@ function M.names()
   return list
 end
 
+--- A word about a template for menus.
+---@param name string
+---@return string
+function M.description(name)
+  local _, description = read(name)
+  return description and description:match('^"(.*)"$') or description or "prompt"
+end
+
 --- The template of this name: a file comes before the configuration, and that before ours.
 ---@param name string
----@return string?
+---@return codex-chat.Template?
 function M.get(name)
   if not name:match("^[%w_-]+$") then
     return nil
   end
-  local file = io.open(("%s/%s.md"):format(dir(), name), "r")
-  if file then
-    local text = file:read("*a")
-    file:close()
-    return vim.trim(text)
-  end
-  return (require("codex-chat.config").get().prompts or {})[name] or builtin[name]
+  return read(name) or (require("codex-chat.config").get().prompts or {})[name] or builtin[name]
 end
 
---- Puts words in place of the braces; what is left over is taken out.
----@param template string
----@param words table<string, string>
----@return string
+--- Puts words in place of the braces. What is put in is not looked at again.
+---@param template codex-chat.Template
+---@param words codex-chat.TemplateWords
+---@return string? text
+---@return string? err
 local function fill(template, words)
-  local text = template:gsub("{(%l+)}", function(key)
-    return words[key]
-  end)
+  if type(template) == "function" then
+    local ok, text = pcall(template, words)
+    if not ok or type(text) ~= "string" then
+      return nil, ok and "the template's function gave no text" or tostring(text)
+    end
+    return vim.trim(text)
+  end
+  local text = template:gsub("{(%l+)}", words)
   return vim.trim((text:gsub("[ \t]+\n", "\n")))
+end
+
+---@param err string
+local function complain(err)
+  vim.notify("codex-chat: nothing was sent. " .. err .. ".", vim.log.levels.ERROR)
 end
 
 --- Sends a template from the prompt. `{selection}` is what was selected last in the file that the
 --- user came from, else that file.
 ---@param chat codex-chat.Chat
----@param template string
+---@param template codex-chat.Template
 ---@param input string
 function M.send(chat, template, input)
-  local buf = require("codex-chat.context.resolve").origin()
-  local selected = buf and vim.api.nvim_buf_get_mark(buf, "<")[1] > 0
-  local text = fill(template, {
+  local buf = require("codex-chat.context.origin").get()
+  local selected = buf and require("codex-chat.selection").last(buf)
+  local text, err = fill(template, {
     input = input,
     selection = selected and "@selection" or "@buffer",
     file = "@buffer",
     diagnostics = "@diagnostics",
     filetype = buf and vim.bo[buf].filetype or "",
   })
+  if not text then
+    complain(err --[[@as string]])
+    return
+  end
   require("codex-chat.prompt").send_lines(chat, vim.split(text, "\n", { plain = true }))
 end
 
@@ -92,14 +140,18 @@ function M.command(args, rest)
     return
   end
   if args.range > 0 then
-    local text = fill(template, {
+    local text, err = fill(template, {
       input = input,
       selection = "the code above",
       file = "@buffer",
       diagnostics = "@diagnostics",
       filetype = vim.bo.filetype,
     })
-    require("codex-chat.selection").send_range(args.line1, args.line2, text)
+    if text then
+      require("codex-chat.selection").send_range(args.line1, args.line2, text)
+    else
+      complain(err --[[@as string]])
+    end
     return
   end
   local chats = require("codex-chat.chat")

@@ -1,0 +1,80 @@
+--- Changes of the project that are not committed.
+local M = {}
+
+--- Runs git so that nothing which a repository configures is executed: no pager, no file system
+--- monitor, no hook. Variables of the editor's own git, as within a commit message, do not count.
+---@param root string
+---@param args string[]
+---@return string? stdout
+---@return string? err
+local function git(root, args)
+  local argv = { "git", "--no-pager", "--no-optional-locks", "-C", root }
+  vim.list_extend(argv, { "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null" })
+  local env = { LC_ALL = "C", GIT_TERMINAL_PROMPT = "0" }
+  for name, value in pairs(vim.fn.environ()) do
+    if not name:find("^GIT_") and not env[name] then
+      env[name] = value
+    end
+  end
+  local ok, out = pcall(function()
+    return vim
+      .system(vim.list_extend(argv, args), { timeout = 10000, env = env, clear_env = true })
+      :wait()
+  end)
+  if not ok then
+    return nil, tostring(out)
+  end
+  if out.code == 124 then
+    return nil, "git took longer than 10 s"
+  end
+  return out.code == 0 and out.stdout or nil, vim.trim(out.stderr or "")
+end
+
+--- Settings that switch off every filter which the configuration names: `git diff` runs them to
+--- compare files, and an attribute, which the agent may write, is enough to choose one.
+---@param root string
+---@return string[]
+local function without_filters(root)
+  local args = {}
+  local names = git(root, { "config", "--null", "--name-only", "--get-regexp", "^filter\\." })
+  for name in (names or ""):gmatch("[^%z]+") do
+    local driver, key = name:match("^filter%.(.+)%.([^.]+)$")
+    if driver then
+      local value = key == "required" and "false" or ""
+      vim.list_extend(args, { "-c", ("filter.%s.%s=%s"):format(driver, key, value) })
+    end
+  end
+  return args
+end
+
+--- What `git diff HEAD` says, and the names of files that git does not know yet.
+---@param root string
+---@return codex-chat.ContextPart?
+---@return string? err
+function M.get(root)
+  local args = without_filters(root)
+  vim.list_extend(args, { "diff", "--no-ext-diff", "--no-textconv", "--no-color" })
+  -- Into a repository within this one git would go with that one's configuration.
+  vim.list_extend(args, { "--ignore-submodules=dirty", "HEAD", "--" })
+  local changes, err = git(root, args)
+  if not changes then
+    return nil, "git could not tell the changes: " .. err
+  end
+  local lines = vim.split(changes, "\n", { plain = true, trimempty = true })
+  local fresh = git(root, { "ls-files", "-o", "--exclude-standard", "-z" }) or ""
+  local names = vim.split(fresh, "\0", { plain = true, trimempty = true })
+  if #lines == 0 and #names == 0 then
+    return nil, "there are no changes that are not committed"
+  end
+  for _, name in ipairs(names) do
+    lines[#lines + 1] = "Untracked file: " .. name:gsub("%c", "?")
+  end
+  return require("codex-chat.context.part").of_lines(
+    "uncommitted changes",
+    "Changes that are not committed",
+    lines,
+    "diff"
+  )
+end
+
+return M

@@ -1,0 +1,223 @@
+--- Files, buffers and selections that are mentioned.
+local M = {}
+
+local part = require("codex-chat.context.part")
+
+local api = vim.api
+
+--- What of a file is looked at to tell text from other things.
+local head_bytes = 8192
+--- The largest file that lines are taken from.
+local max_file_bytes = 64 * 1024 * 1024
+
+--- The loaded buffer of a file, where it has changes that are not saved.
+---@param full string
+---@return integer?
+local function unsaved_buf(full)
+  for _, buf in ipairs(api.nvim_list_bufs()) do
+    if api.nvim_buf_is_loaded(buf) and vim.bo[buf].modified then
+      local name = api.nvim_buf_get_name(buf)
+      if name ~= "" and (name == full or vim.uv.fs_realpath(name) == full) then
+        return buf
+      end
+    end
+  end
+end
+
+---@param buf integer
+---@param root string
+---@return string name
+---@return string saved what to say of text that is not in the file
+local function describe(buf, root)
+  local path = api.nvim_buf_get_name(buf)
+  if path == "" then
+    return "an unnamed buffer", " (not saved in a file)"
+  end
+  return part.shown(part.relative(path, root)),
+    vim.bo[buf].modified and " (with changes that are not saved)" or ""
+end
+
+---@param name string
+---@param count integer lines of the file
+---@param mention { first?: integer, last?: integer }
+---@return integer? first
+---@return integer|string last or what is wrong
+local function range(name, count, mention)
+  local first, last = mention.first or 1, mention.last or count
+  if first > last then
+    first, last = last, first
+  end
+  if first < 1 then
+    return nil, "lines are counted from 1"
+  end
+  if last > count then
+    return nil, ("%s has only %d line%s"):format(name, count, count == 1 and "" or "s")
+  end
+  return first, last
+end
+
+--- A buffer's text, or some lines of it.
+---@param buf integer
+---@param root string
+---@param mention { first?: integer, last?: integer }
+---@return codex-chat.ContextPart?
+---@return string? err
+function M.of_buf(buf, root, mention)
+  local label, saved = describe(buf, root)
+  local first, last = range(label, api.nvim_buf_line_count(buf), mention)
+  if not first then
+    return nil, last --[[@as string]]
+  end
+  if mention.first then
+    label = ("%s %s"):format(label, part.lines_text(first, last --[[@as integer]]))
+  end
+  local lines = api.nvim_buf_get_lines(buf, first - 1, last --[[@as integer]], false)
+  if not table.concat(lines):find("%S") then
+    return nil, ("%s is empty"):format(label)
+  end
+  label = label .. saved
+  return part.of_lines(label, label .. ", as it is in the editor", lines, vim.bo[buf].filetype)
+end
+
+--- What was selected last in a buffer.
+---@param buf integer
+---@param root string
+---@return codex-chat.ContextPart?
+---@return string? err
+function M.of_selection(buf, root)
+  local selection = require("codex-chat.selection")
+  local s = selection.last(buf)
+  local name, saved = describe(buf, root)
+  if not s then
+    return nil, ("nothing was selected in %s yet"):format(name)
+  end
+  if not table.concat(s.lines):find("%S") then
+    return nil, ("the selection in %s is empty"):format(name)
+  end
+  local label = ("%s %s%s"):format(name, selection.place(s):gsub("(%d)-(%d)", "%1–%2"), saved)
+  return part.of_lines(label, label .. ", as it is in the editor", s.lines, vim.bo[buf].filetype)
+end
+
+--- Endings that are files, whatever the project holds.
+local endings = {}
+for ending in
+  ([[c cc cfg conf cpp cs css csv go h hpp html ini java js json jsx kt lock lua md mjs php pl py rb
+  rs scss sh sql svelte swift toml ts tsx txt vim vue xml yaml yml zig]]):gmatch("%S+")
+do
+  endings[ending] = true
+end
+
+--- Whether what looks like a path that does not exist is no path at all: `@param`, `@app.route(…)`,
+--- `@scope/package`, an alias like `@/components`.
+---@param path string
+---@param root string
+---@return boolean
+local function is_word(path, root)
+  if path:find("^[%w_.]+%(") then
+    return true
+  end
+  local ending = path:match("%.([%w_]+)$")
+  if path:find("/", 1, true) then
+    local top = path:match("^([^/]*)/")
+    return not ending and (top == "" or vim.uv.fs_stat(root .. "/" .. top) == nil)
+  end
+  if not ending or endings[ending:lower()] then
+    return ending == nil
+  end
+  for _, file in ipairs(require("codex-chat.context.files").list(root)) do
+    if vim.endswith(file, "." .. ending) then
+      return false
+    end
+  end
+  return true
+end
+
+---@param mention codex-chat.Mention
+---@param root string
+---@return string? err nil where it is no mention
+local function missing(mention, root)
+  local path = mention.argument --[[@as string]]
+  if mention.quoted or mention.first then
+    return ("there is no %s in the project"):format(path)
+  end
+  local words = {}
+  for _, word in ipairs(require("codex-chat.context.mention").words) do
+    words[#words + 1] = word[1]
+  end
+  local near = #path >= 4 and require("codex-chat.near").find(path, words, #path > 6 and 2 or 1)
+  if near then
+    return ("there is no such mention; did you mean @%s?"):format(near)
+  end
+  if is_word(path, root) then
+    return nil
+  end
+  return ("there is no %s in the project (in backticks it is text)"):format(path)
+end
+
+--- A file of the project: by its name where Codex can read it itself, else by its text.
+---@param mention codex-chat.Mention
+---@param root string
+---@return codex-chat.ContextPart? part nil without an error where it is no mention after all
+---@return string? err
+function M.of_path(mention, root)
+  local path = mention.argument --[[@as string]]
+  local absolute = path:sub(1, 1) == "/"
+  local full = vim.uv.fs_realpath(absolute and path or (root .. "/" .. path))
+  if not full or path:find("^/+$") then
+    return nil, missing(mention, root)
+  end
+  if not vim.startswith(full .. "/", root .. "/") then
+    return nil, ("%s lies outside of the project, where Codex cannot look"):format(path)
+  end
+  local plain = full == root and "." or part.relative(full, root)
+  local name = part.shown(plain)
+  local stat = vim.uv.fs_stat(full)
+  if stat and stat.type == "directory" and not mention.first then
+    return {
+      label = name .. "/",
+      text = ("The query is about the directory %s."):format(part.code(plain)),
+    }
+  end
+  local buf = unsaved_buf(full)
+  if buf then
+    return M.of_buf(buf, root, mention)
+  end
+  -- A pipe or a device would be waited for.
+  if not stat or stat.type ~= "file" then
+    return nil, ("%s is no file"):format(plain)
+  end
+  local file = io.open(full, "rb")
+  local head = file and file:read(head_bytes) or ""
+  if not file then
+    return nil, ("%s cannot be read"):format(plain)
+  end
+  file:close()
+  if head:find("%z") then
+    local image = require("codex-chat.context.image")
+    if image.mime(head) then
+      return image.of_file(full, name)
+    end
+    return nil, ("%s is no text"):format(plain)
+  end
+  if not mention.first then
+    -- Codex reads it for itself, as it then is.
+    return { label = name, text = ("The query is about %s."):format(part.code(plain)) }
+  end
+  if stat.size > max_file_bytes then
+    return nil, ("%s is larger than %d MB"):format(plain, max_file_bytes / 1024 / 1024)
+  end
+  local lines, err = require("codex-chat.document").read(full)
+  if not lines then
+    return nil, err
+  end
+  local first, last = range(plain, #lines, mention)
+  if not first then
+    return nil, last --[[@as string]]
+  end
+  ---@cast last integer
+  local label = ("%s %s"):format(name, part.lines_text(first, last))
+  local filetype = vim.filetype.match({ filename = full }) or ""
+  return part.of_lines(label, label, vim.list_slice(lines, first, last), filetype)
+end
+
+return M

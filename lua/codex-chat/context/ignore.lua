@@ -1,0 +1,60 @@
+--- What `.gitignore` leaves out, roughly, where git itself cannot be asked.
+local M = {}
+
+---@class (exact) codex-chat.IgnoreRule
+---@field matches vim.lpeg.Pattern
+---@field whole boolean whether the path counts, or only its last part
+---@field directory boolean
+---@field negated boolean
+
+---@param line string
+---@return codex-chat.IgnoreRule?
+local function rule(line)
+  local glob = line:gsub("^\\([#!])", "%1"):gsub("%s+$", "")
+  if glob == "" or line:find("^#") then
+    return nil
+  end
+  local negated = line:find("^!") ~= nil
+  glob = negated and glob:sub(2) or glob
+  local directory = glob:find("/$") ~= nil
+  glob = glob:gsub("/$", "")
+  local whole = glob:find("/", 1, true) ~= nil
+  local ok, matches = pcall(vim.glob.to_lpeg, (glob:gsub("^/", "")))
+  return ok and { matches = matches, whole = whole, directory = directory, negated = negated }
+    or nil
+end
+
+--- The rules of a directory's `.gitignore`.
+---@param dir string
+---@return codex-chat.IgnoreRule[]
+function M.read(dir)
+  local stat = vim.uv.fs_stat(dir .. "/.gitignore")
+  local file = stat and stat.type == "file" and io.open(dir .. "/.gitignore", "r")
+  if not file then
+    return {}
+  end
+  local rules = {}
+  for line in (file:read(1024 * 1024) or ""):gmatch("[^\r\n]+") do
+    rules[#rules + 1] = rule(line)
+  end
+  file:close()
+  return rules
+end
+
+--- What the rules say of a path; nil where none speaks of it.
+---@param rules codex-chat.IgnoreRule[]
+---@param path string relative to where the rules stand
+---@param is_directory boolean
+---@return boolean? ignored
+function M.verdict(rules, path, is_directory)
+  local name = vim.fs.basename(path)
+  -- The last rule that fits counts.
+  for i = #rules, 1, -1 do
+    local it = rules[i]
+    if (is_directory or not it.directory) and it.matches:match(it.whole and path or name) then
+      return not it.negated
+    end
+  end
+end
+
+return M

@@ -1,0 +1,90 @@
+--- Pictures that are mentioned: from a file or the clipboard, told by their first bytes.
+local M = {}
+
+--- The largest picture that is sent: it travels again with every request of the conversation.
+local max_bytes = 8 * 1024 * 1024
+
+local magic = {
+  { "^\137PNG\r\n\26\n", "image/png" },
+  { "^\255\216\255", "image/jpeg" },
+  { "^GIF8[79]a", "image/gif" },
+  { "^RIFF....WEBP", "image/webp" },
+}
+
+--- What kind of picture begins with these bytes.
+---@param bytes string
+---@return string?
+function M.mime(bytes)
+  for _, kind in ipairs(magic) do
+    if bytes:find(kind[1]) then
+      return kind[2]
+    end
+  end
+end
+
+---@param bytes string
+---@param label string
+---@return codex-chat.ContextPart?
+---@return string? err
+local function of_bytes(bytes, label)
+  if #bytes > max_bytes then
+    return nil, ("%s is larger than %d MB"):format(label, max_bytes / 1024 / 1024)
+  end
+  local mime = M.mime(bytes)
+  if not mime then
+    return nil, ("%s is no PNG, JPEG, GIF or WebP picture"):format(label)
+  end
+  return { label = label, image = ("data:%s;base64,%s"):format(mime, vim.base64.encode(bytes)) }
+end
+
+---@param path string
+---@param label string
+---@return codex-chat.ContextPart?
+---@return string? err
+function M.of_file(path, label)
+  local stat = vim.uv.fs_stat(path)
+  -- A pipe or a device would be waited for.
+  local file = stat and stat.type == "file" and io.open(path, "rb")
+  if not file then
+    return nil, ("the picture %s cannot be read"):format(label)
+  end
+  local bytes = file:read(max_bytes + 1)
+  file:close()
+  return of_bytes(bytes or "", label)
+end
+
+---@return codex-chat.ContextPart?
+---@return string? err
+local function of_clipboard()
+  for _, argv in ipairs({
+    { "wl-paste", "--no-newline", "--type", "image/png" },
+    { "xclip", "-selection", "clipboard", "-target", "image/png", "-out" },
+  }) do
+    if vim.fn.executable(argv[1]) == 1 then
+      local ok, out = pcall(function()
+        return vim.system(argv, { timeout = 3000 }):wait()
+      end)
+      if ok and out.code == 0 and out.stdout ~= "" then
+        return of_bytes(out.stdout, "a picture from the clipboard")
+      end
+    end
+  end
+  return nil, "there is no picture on the clipboard, or neither wl-paste nor xclip to read it"
+end
+
+--- `@image:path`, which may lie anywhere: the user names it; or `@image`, that of the clipboard.
+---@param mention codex-chat.Mention
+---@param root string
+---@return codex-chat.ContextPart?
+---@return string? err
+function M.get(mention, root)
+  local name = mention.argument
+  if not name then
+    return of_clipboard()
+  end
+  local path = name:find("^[/~]") and vim.fn.fnamemodify(name, ":p") or (root .. "/" .. name)
+  local label = require("codex-chat.context.part").shown(vim.fs.basename(path))
+  return M.of_file(path, label)
+end
+
+return M

@@ -1,0 +1,78 @@
+--- What goes along with a query: a text that says what it is, a picture, or a skill.
+local M = {}
+
+---@class (exact) codex-chat.ContextPart
+---@field label string for the reader of the conversation
+---@field text? string
+---@field image? string a data URL
+---@field skill? { name: string, path: string }
+
+--- The text in a fence that nothing in it can close.
+---@param lines string[]
+---@param filetype string
+---@return string
+local function fenced(lines, filetype)
+  local longest = 2
+  for _, line in ipairs(lines) do
+    for run in line:gmatch("`+") do
+      longest = math.max(longest, #run)
+    end
+  end
+  local ticks = ("`"):rep(longest + 1)
+  return table.concat(
+    { ticks .. filetype:match("^[%w_+-]*"), table.concat(lines, "\n"), ticks },
+    "\n"
+  )
+end
+
+---@param label string what the document says
+---@param what string what the model is told that it is
+---@param lines string[]
+---@param filetype? string
+---@return codex-chat.ContextPart
+function M.of_lines(label, what, lines, filetype)
+  return { label = label, text = ("%s:\n\n%s"):format(what, fenced(lines, filetype or "")) }
+end
+
+--- A path below the root without it; another as it is.
+---@param path string
+---@param root string
+---@return string
+function M.relative(path, root)
+  local full = vim.uv.fs_realpath(path) or path
+  return vim.startswith(full, root .. "/") and full:sub(#root + 2) or full
+end
+
+--- A name in a code span, whatever it holds.
+---@param name string
+---@return string
+function M.code(name)
+  name = name:gsub("%c", "?")
+  local longest = 0
+  for run in name:gmatch("`+") do
+    longest = math.max(longest, #run)
+  end
+  local ticks = ("`"):rep(longest + 1)
+  return longest == 0 and ticks .. name .. ticks or ("%s %s %s"):format(ticks, name, ticks)
+end
+
+--- A name as markdown that shows it as it is: in a code span where it would mean something else.
+---@param name string
+---@return string
+function M.shown(name)
+  local odd = name:find("[%c`*<>%[%]\\&|~#!$^]")
+    -- An underscore within a word means nothing.
+    or (" " .. name):find("%W_")
+    or (name .. " "):find("_%W")
+  return odd and M.code(name) or name
+end
+
+--- "line 3" or "lines 3–5".
+---@param first integer
+---@param last integer
+---@return string
+function M.lines_text(first, last)
+  return first == last and ("line %d"):format(first) or ("lines %d–%d"):format(first, last)
+end
+
+return M

@@ -1,0 +1,50 @@
+--- The best of many names for what was typed, fast enough for every key.
+local M = {}
+
+--- So many names that contain what was typed are ranked; beyond, the first ones count.
+local max_hits = 2000
+
+---@type table<string[], string[]> lower-case names by list, as long as the list lives
+local lowered = setmetatable({}, { __mode = "k" })
+
+---@param names string[]
+---@return string[]
+local function lower(names)
+  if not lowered[names] then
+    lowered[names] = vim.tbl_map(string.lower, names)
+  end
+  return lowered[names]
+end
+
+--- The best `count` names: those that contain the text, then those that have its letters in order.
+---@param names string[] a list that is not changed afterwards
+---@param text string
+---@param count integer
+---@return string[]
+function M.best(names, text, count)
+  if text == "" then
+    return vim.list_slice(names, 1, count)
+  end
+  local hits, seen = {}, {}
+  local needle = text:lower()
+  for i, name in ipairs(lower(names)) do
+    if name:find(needle, 1, true) then
+      hits[#hits + 1], seen[names[i]] = names[i], true
+      if #hits == max_hits then
+        break
+      end
+    end
+  end
+  local ranked = vim.fn.matchfuzzy(hits, text)
+  -- A list of 50,000 is looked through only where that adds something, and no further than needed.
+  if #ranked < count then
+    for _, name in ipairs(vim.fn.matchfuzzy(names, text, { limit = count })) do
+      if not seen[name] then
+        ranked[#ranked + 1] = name
+      end
+    end
+  end
+  return vim.list_slice(ranked, 1, count)
+end
+
+return M

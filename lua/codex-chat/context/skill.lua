@@ -1,0 +1,76 @@
+--- Skills of the project: directories with a `SKILL.md` that Codex knows by name.
+local M = {}
+
+--- Where Codex looks for them, below the root.
+local places = { ".agents/skills", ".codex/skills" }
+
+---@class (exact) codex-chat.Skill
+---@field name string
+---@field path string of its SKILL.md
+---@field description string
+
+---@param path string
+---@return table<string, string>? front what its front matter says; nil where it cannot be read
+local function read(path)
+  local stat = vim.uv.fs_stat(path)
+  local file = stat and stat.type == "file" and io.open(path, "r")
+  if not file then
+    return nil
+  end
+  local head = file:read(8192) or ""
+  file:close()
+  local front = {}
+  for line in (head:match("^%-%-%-\r?\n(.-)\n%-%-%-") or ""):gmatch("[^\r\n]+") do
+    local key, value = line:match("^(%l+):%s*(.-)%s*$")
+    if key then
+      front[key] = value:match('^"(.*)"$') or value:match("^'(.*)'$") or value
+    end
+  end
+  return front
+end
+
+--- The skills of a project, by name.
+---@param root string
+---@return codex-chat.Skill[]
+function M.list(root)
+  local found, names = {}, {}
+  for _, place in ipairs(places) do
+    for name, kind in vim.fs.dir(root .. "/" .. place) do
+      local path = ("%s/%s/%s/SKILL.md"):format(root, place, name)
+      local front = kind ~= "file" and read(path)
+      local called = front and (front.name or name)
+      if called and called:find("^[%w][%w_:-]*$") and not names[called] then
+        names[called] = true
+        found[#found + 1] = { name = called, path = path, description = front.description or "" }
+      end
+    end
+  end
+  table.sort(found, function(a, b)
+    return a.name < b.name
+  end)
+  return found
+end
+
+--- The skill of this name.
+---@param root string
+---@param name string
+---@return codex-chat.Skill?
+function M.get(root, name)
+  for _, skill in ipairs(M.list(root)) do
+    if skill.name == name then
+      return skill
+    end
+  end
+end
+
+--- `$name`: the skill's instructions go along, by Codex's own doing.
+---@param name string
+---@param root string
+---@return codex-chat.ContextPart? part nil where there is no such skill: `$HOME` is text
+function M.of_name(name, root)
+  local skill = M.get(root, name)
+  return skill
+    and { label = "skill " .. skill.name, skill = { name = skill.name, path = skill.path } }
+end
+
+return M
