@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import { AnswerWatch } from "./answer-watch.ts";
 import type { EgressEvent, ModelFailureKind } from "./events.ts";
-import { connectFailure, statusFailure } from "./failure.ts";
+import { connectFailure, type ModelFailure, statusFailure } from "./failure.ts";
 import { isIdentity, requestHeaders, responseHeaders, retryAfterMs } from "./headers.ts";
 import { plainSentence } from "./plain.ts";
 import { Redactor, secretsOf } from "./redact.ts";
@@ -39,7 +39,9 @@ const MAX_QUOTED_BYTES = 16 * 1024;
 
 /** How a call may end; the first end counts. */
 type End =
-  | { readonly type: "done" }
+  /** The whole answer has come; `rest` is the last of it, `failure` says what a 4xx or 5xx means. */
+  | { readonly type: "answered"; readonly rest: Buffer; readonly failure?: ModelFailure }
+  /** Answered from here, with `status`. */
   | { readonly type: "failed"; kind: ModelFailureKind; message: string; status: number }
   | { readonly type: "refused"; readonly status: number; readonly message: string }
   | { readonly type: "aborted"; readonly by: "client" | "turn_end" };
@@ -66,16 +68,28 @@ export class ModelCall {
     this.#watch = new AnswerWatch({
       silenceMs: limits.silenceMs,
       idleMs: limits.responseIdleMs,
-      onSilence: (ms) => onEvent({ type: "model_silence", id, ms }),
-      onIdle: (ms) => this.#fail("timeout", `The model sent nothing for ${ms / 1000} s.`, 504),
+      // Of an answer that nobody inside reads, it is not the model that is silent.
+      onSilence: (ms) => {
+        if (!this.#isUnread()) onEvent({ type: "model_silence", id, ms });
+      },
+      onIdle: (ms) => {
+        if (this.#isUnread()) this.abort("client");
+        else this.#fail("timeout", `The model sent nothing for ${ms / 1000} s.`, 504);
+      },
     });
   }
 
   /** Asks for the key and passes the call on. Never rejects. */
   async run(): Promise<void> {
     const { request, response, upstream } = this.#options;
-    response.on("close", () => this.#end({ type: "aborted", by: "client" }));
-    request.on("error", () => this.#end({ type: "aborted", by: "client" }));
+    const lost = () => this.abort("client");
+    response.on("close", lost);
+    response.on("error", lost);
+    request.on("error", lost);
+    // SECURITY: the request may turn out to be malformed while it is being passed on, and is then
+    // answered without us. The sandbox decides when that answer is read and the response closes;
+    // ours in addition would throw.
+    response.on("prefinish", lost);
     const authorization = await upstream.authorization().catch((thrown: unknown) => ({
       ok: false as const,
       error: { message: thrown instanceof Error ? thrown.name : "unknown" },
@@ -115,6 +129,11 @@ export class ModelCall {
   /** Ends the call without an answer. */
   abort(by: "client" | "turn_end"): void {
     this.#end({ type: "aborted", by });
+  }
+
+  /** True while what the upstream has sent waits for its reader. */
+  #isUnread(): boolean {
+    return this.#options.response.writableNeedDrain;
   }
 
   #copyBody(out: ClientRequest): void {
@@ -194,26 +213,30 @@ export class ModelCall {
     this.#bytesIn += chunk.length;
     if (clean.length === 0 || response.write(clean)) return;
     answer.pause();
-    response.once("drain", () => answer.resume());
+    response.once("drain", () => {
+      this.#watch.heard();
+      answer.resume();
+    });
   }
 
   #finish(answer: IncomingMessage): void {
     if (!answer.complete || this.#isOver) return;
     const status = answer.statusCode ?? 0;
     const rest = this.#redactor.end();
-    this.#options.response.end(rest);
     if (status < 400) {
-      this.#end({ type: "done" });
+      this.#end({ type: "answered", rest });
       return;
     }
     const body = Buffer.concat([...this.#quoted, rest]).toString("utf8");
     const { host } = this.#options.upstream.baseUrl;
-    this.#end({ type: "failed", status, ...statusFailure(status, host, body) });
+    this.#end({ type: "answered", rest, failure: statusFailure(status, host, body) });
   }
 
   /** The upstream could not be reached, or broke off. */
   #broken(error: NodeJS.ErrnoException): void {
-    if (this.#isOver) return;
+    // What breaks after the whole answer has come takes nothing from it, though it may still wait for
+    // its reader.
+    if (this.#isOver || this.#answer?.complete === true) return;
     const { kind, message } = connectFailure(error, this.#options.upstream.baseUrl.host);
     if (this.#answer !== undefined) this.#cut();
     else this.#fail(kind, this.#redactor.text(message), 502);
@@ -240,20 +263,36 @@ export class ModelCall {
     this.#isOver = true;
     clearTimeout(this.#bodyTimer);
     this.#watch.stop();
-    const { id, response, onEvent, onOver } = this.#options;
+    const { response, onOver } = this.#options;
     // An upstream that has answered keeps its connection for the next call, if it got all of this.
-    if (this.#answer?.complete !== true || !this.#isSent) this.#out?.destroy();
-    if (end.type === "aborted") response.destroy();
-    else if (!response.writableEnded && end.type !== "done")
-      refuse(response, end.status, end.message);
+    if (this.#answer?.readableEnded !== true || !this.#isSent) this.#out?.destroy();
+    if (end.type === "answered") response.end(end.rest);
+    else if (end.type !== "aborted") refuse(response, end.status, end.message);
+    else if (!response.writableEnded) response.destroy();
     onOver();
+    this.#tellOfEnd(end);
+  }
+
+  #tellOfEnd(end: End): void {
+    const { id, onEvent } = this.#options;
     const sums = { bytesIn: this.#bytesIn, ms: Math.round(performance.now() - this.#startedMs) };
-    if (end.type === "done") onEvent({ type: "model_done", id, ...sums });
-    else if (end.type === "aborted") onEvent({ type: "model_aborted", id, by: end.by, ...sums });
-    else if (end.type === "refused") onEvent({ type: "model_refused", reason: end.message });
-    else {
-      const answered = this.#answer === undefined ? {} : { status: this.#answer.statusCode ?? 0 };
-      onEvent({ type: "model_failed", id, kind: end.kind, message: end.message, ...answered });
+    const answered = this.#answer === undefined ? {} : { status: this.#answer.statusCode ?? 0 };
+    switch (end.type) {
+      case "answered":
+        if (end.failure === undefined) onEvent({ type: "model_done", id, ...sums });
+        else onEvent({ type: "model_failed", id, ...end.failure, ...answered });
+        break;
+      case "failed":
+        onEvent({ type: "model_failed", id, kind: end.kind, message: end.message, ...answered });
+        break;
+      case "refused":
+        onEvent({ type: "model_refused", reason: end.message });
+        break;
+      case "aborted":
+        onEvent({ type: "model_aborted", id, by: end.by, ...sums });
+        break;
+      default:
+        end satisfies never;
     }
   }
 }

@@ -31,6 +31,11 @@ export function createService(
   const serve = (request: IncomingMessage, response: ServerResponse): boolean => {
     const { socket } = request;
     clearTimeout(patience.get(socket));
+    // Whole only after its time was over, and answered already.
+    if (!socket.writable) {
+      socket.destroy();
+      return false;
+    }
     const first = asked.get(socket);
     if (first !== undefined) {
       socket.pause();

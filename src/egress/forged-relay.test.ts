@@ -1,0 +1,123 @@
+/**
+ * What a program that takes the relay's place may do to the host: it writes the frames itself, and
+ * reads what it is answered when it likes, or never.
+ */
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import { createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { PassThrough, Writable } from "node:stream";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { listen, MODEL_PATH, settled } from "../../test/support/egress.ts";
+import { silentLog } from "../log.ts";
+import { ok } from "../result.ts";
+import { encodeCredit, encodeFrame, FrameDecoder, FrameType } from "./frame.ts";
+import { createEgress, type EgressEvent, type EgressLimits } from "./index.ts";
+
+const HEAD = `POST ${MODEL_PATH} HTTP/1.1\r\nhost: x\r\n`;
+
+/** A turn with a relay whose reading the test lets go on or not. */
+async function setUpForged(upstream: Server, limits: EgressLimits = {}) {
+  const port = await listen(upstream);
+  const events: EgressEvent[] = [];
+  const egress = createEgress({
+    upstream: {
+      baseUrl: new URL(`http://127.0.0.1:${port}/v1`),
+      authorization: async () => ok([]),
+    },
+    limits,
+    onEvent: (event) => events.push(event),
+    log: silentLog,
+  });
+  onTestFinished(() => egress.close());
+  const readable = new PassThrough();
+  let isReading = true;
+  let answer = "";
+  const frames = new FrameDecoder();
+  const waiting: (() => void)[] = [];
+  const writable = new Writable({
+    highWaterMark: 1,
+    write: (chunk: Buffer, _encoding, done) => {
+      for (const { type, payload } of frames.push(chunk) ?? [])
+        if (type === FrameType.data) answer += payload.toString("latin1");
+      if (isReading) done();
+      else waiting.push(done);
+    },
+  });
+  const send = (type: FrameType, payload: string | Buffer = "") =>
+    readable.write(encodeFrame(type, type === FrameType.hello ? 0 : 1, Buffer.from(payload)));
+  const attached = egress.attach({ readable, writable });
+  send(FrameType.hello, JSON.stringify({ version: 1, model: 1, proxy: 2 }));
+  expect((await attached).ok).toBe(true);
+  egress.beginTurn();
+  send(FrameType.open, Buffer.of(1));
+  return {
+    events,
+    send,
+    answer: () => answer,
+    stopReading: () => {
+      isReading = false;
+    },
+    goOn: () => {
+      isReading = true;
+      for (const done of waiting.splice(0)) done();
+    },
+  };
+}
+
+describe("an upstream's answer to a call that was refused meanwhile", () => {
+  it.each([
+    ["for a malformed body", "zz\r\n"],
+    ["for a second request", `2\r\n{}\r\n0\r\n\r\n${HEAD}\r\n`],
+  ])("%s is dropped, even while the refusal waits for its reader", async (_name, rest) => {
+    const asked: ServerResponse[] = [];
+    const upstream = createServer((_incoming, response) => void asked.push(response));
+    const { events, send, answer, stopReading, goOn } = await setUpForged(upstream);
+    send(FrameType.data, `${HEAD}transfer-encoding: chunked\r\n\r\n1\r\n{\r\n`);
+    await once(upstream, "request");
+    stopReading();
+    send(FrameType.data, rest);
+    await expect.poll(answer).toContain("HTTP/1.1 400 ");
+    asked[0]?.writeHead(401).end("too late");
+    await expect.poll(() => events.at(-1)).toMatchObject({ type: "model_aborted", by: "client" });
+    goOn();
+    await expect.poll(answer).toContain("codex_chat_refused");
+    expect(answer()).not.toMatch(/too late|401/);
+  });
+});
+
+describe("a whole answer", () => {
+  it("stays whole when the upstream's connection breaks while it waits for credit", async () => {
+    // What the window takes, what waits to be sent, and the rest, which is read from upstream still.
+    const body = "~".repeat(340_000);
+    const sockets: Socket[] = [];
+    const upstream = createTcpServer((socket) => {
+      sockets.push(socket.on("error", () => {}));
+      socket.once("data", () =>
+        socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`),
+      );
+    });
+    const { events, send, answer } = await setUpForged(upstream);
+    send(FrameType.data, `${HEAD}content-length: 2\r\n\r\n{}`);
+    await settled(() => answer().length);
+    expect(answer().length).toBe(256 * 1024);
+    sockets[0]?.resetAndDestroy();
+    await settled(() => events.length);
+    send(FrameType.window, encodeCredit(1_000_000));
+    await expect.poll(() => answer().match(/~/g)?.length).toBe(body.length);
+    expect(answer()).toMatch(/\r\n0\r\n\r\n$/);
+    await expect.poll(() => events.at(-1)).toMatchObject({ type: "model_done" });
+  });
+});
+
+describe("a request that is whole only after its time", () => {
+  it("does not reach the upstream", async () => {
+    let reached = 0;
+    const upstream = createServer(() => reached++);
+    const { send, answer } = await setUpForged(upstream, { headersMs: 20 });
+    send(FrameType.data, HEAD);
+    await expect.poll(answer).toContain("HTTP/1.1 408 ");
+    send(FrameType.data, "content-length: 2\r\n\r\n{}");
+    await settled(() => answer().length);
+    expect(reached).toBe(0);
+  });
+});
