@@ -56,8 +56,36 @@ local M = {}
 ---| string
 ---| { one_of: string[] }
 ---| { list_of: "string" }
----| { map_of: "string" }
+---| { map_of: codex-chat.Rule }
 ---| { keys: table<string, codex-chat.Rule> }
+
+--- A server of `mcp_servers`, in the words of Codex's own configuration.
+---@type codex-chat.Rule
+local mcp_server = {
+  keys = {
+    command = "string",
+    args = { list_of = "string" },
+    env = { map_of = "string" },
+    env_vars = { list_of = "string" },
+    cwd = "string",
+    url = "string",
+    bearer_token_env_var = "string",
+    http_headers = { map_of = "string" },
+    env_http_headers = { map_of = "string" },
+    scopes = { list_of = "string" },
+    oauth_resource = "string",
+    enabled = "boolean",
+    required = "boolean",
+    startup_timeout_sec = "number",
+    startup_timeout_ms = "number",
+    tool_timeout_sec = "number",
+    enabled_tools = { list_of = "string" },
+    disabled_tools = { list_of = "string" },
+    supports_parallel_tool_calls = "boolean",
+    default_tools_approval_mode = { one_of = { "auto", "prompt", "approve" } },
+    tools = { map_of = { keys = { approval_mode = { one_of = { "auto", "prompt", "approve" } } } } },
+  },
+}
 
 ---@type table<string, codex-chat.Rule>
 local rules = {
@@ -87,7 +115,7 @@ local rules = {
       env = { map_of = "string" },
     },
   },
-  mcp_servers = "table",
+  mcp_servers = { map_of = mcp_server },
   editor_tools = {
     keys = {
       buffers = "boolean",
@@ -276,6 +304,16 @@ function check(value, rule, name, problems)
   end
   if rule.keys then
     return check_keys(value, rule.keys, name .. ".", problems)
+  end
+  if type(rule.map_of) == "table" then
+    local kept = {}
+    for key, entry in vim.spairs(value) do
+      if type(key) ~= "string" then
+        return wrong("a table by name")
+      end
+      kept[key] = check(entry, rule.map_of, ("%s.%s"):format(name, key), problems)
+    end
+    return kept
   end
   if rule.list_of and not vim.islist(value) then
     return wrong("a list of strings")

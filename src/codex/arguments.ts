@@ -1,10 +1,5 @@
 /** A server of tools that Codex starts, as `[mcp_servers.<name>]` has it. */
-export type McpServerConfig = Readonly<
-  Record<
-    string,
-    string | number | boolean | readonly string[] | Readonly<Record<string, string>> | undefined
-  >
->;
+export type McpServerConfig = { readonly [key: string]: Value | undefined };
 
 /** What Codex is told at its start. */
 export type AppServerOptions = {
@@ -70,7 +65,13 @@ export function appServerArgs(options: AppServerOptions): string[] {
   return [...overrides, "app-server"];
 }
 
-type Value = string | number | boolean | readonly string[] | Readonly<Record<string, string>>;
+/** A value of TOML, without dates. */
+type Value =
+  | string
+  | number
+  | boolean
+  | readonly string[]
+  | { readonly [key: string]: Value | undefined };
 
 function serverKeys(servers: Readonly<Record<string, McpServerConfig>>): Record<string, Value> {
   const keys: Record<string, Value> = {};
@@ -85,9 +86,15 @@ function serverKeys(servers: Readonly<Record<string, McpServerConfig>>): Record<
  * its own form.
  */
 function toml(value: Value): string {
-  if (typeof value === "object" && !Array.isArray(value)) {
-    const entries = Object.entries(value).map(([key, text]) => `${toml(key)} = ${toml(text)}`);
+  if (typeof value === "object" && !isList(value)) {
+    const entries = Object.entries(value).flatMap(([key, entry]) =>
+      entry === undefined ? [] : [`${toml(key)} = ${toml(entry)}`],
+    );
     return `{ ${entries.join(", ")} }`;
   }
   return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
+}
+
+function isList(value: Value): value is readonly string[] {
+  return Array.isArray(value);
 }

@@ -126,7 +126,7 @@ async function startParts(
     client,
     egress,
     sandboxLabel: runtimeLabel,
-    notes: [...sandbox.notes, ...usableServers(settings.mcp_servers).notes],
+    notes: [...sandbox.notes, ...usableServers(settings.mcp_servers, settings.sandbox.env).notes],
     ended,
   });
 }

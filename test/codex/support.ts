@@ -22,7 +22,7 @@ import { findCodexPackage } from "../../src/sandbox/index.ts";
 const WAIT = { timeout: 30_000, interval: 10 } as const;
 
 /** The program that goes into the image, without the script that starts it elsewhere. */
-const program = await findProgram();
+export const program = await findProgram();
 
 async function findProgram(): Promise<string> {
   const found = await findCodexPackage(import.meta.url);

@@ -193,7 +193,9 @@ describe("an MCP server in the sandbox", SLOW, () => {
     await chat.answer("a");
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
     const text = await chat.body();
-    expect(text).toContain("> **Note:** The MCP server far is reached over the network");
+    expect(text).toContain(
+      '> **Note:** The MCP server "far" is left out: it is reached at example.org over the network',
+    );
     expect(text).toContain("> **Note:** The MCP server `broken` could not be started");
     expect(text.replace(/> \*\*Note:\*\* .*\n\n/g, "")).toMatchInlineSnapshot(`
       "## You
@@ -228,6 +230,7 @@ describe("an MCP server in the sandbox", SLOW, () => {
     expect(page).toMatch(/- \*\*Tokens\*\* [\d,]+ in the last turn/);
     expect(page).toContain("- **greeter** · connected: greet");
     expect(page).toMatch(/- \*\*broken\*\* · \w+/);
+    expect(page).toContain("- **far** · it is reached at example.org over the network");
     await chat.nvim.type("q");
   });
 });

@@ -33,6 +33,29 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     ]);
   });
 
+  it("names what is wrong in an MCP server, and keeps the rest of it", async () => {
+    await using nvim = await startNeovim({ program });
+    const resolved = await nvim.lua(
+      "local config, problems = require('codex-chat.config').resolve(...) return { config.mcp_servers, problems }",
+      {
+        mcp_servers: {
+          a: { command: "node", comand: "x", args: "y", env: { A: "1" } },
+          b: { command: "b", tools: { t: { approval_mode: "never" } } },
+          c: "npx",
+        },
+      },
+    );
+    expect(resolved).toEqual([
+      { a: { command: "node", env: { A: "1" } }, b: { command: "b", tools: { t: [] } } },
+      [
+        '`mcp_servers.a.args` must be a list of strings, not "y"',
+        "unknown key `mcp_servers.a.comand`; did you mean `mcp_servers.a.command`?",
+        '`mcp_servers.b.tools.t.approval_mode` must be one of "auto", "prompt", "approve", not "never"',
+        '`mcp_servers.c` must be a table, not "npx"',
+      ],
+    ]);
+  });
+
   it("that is wrong is reported, and the chat opens all the same", async () => {
     await using chat = await openChat({ program, config: { modle: "x" } });
     expect(await chat.nvim.messages()).toContain("unknown key `modle`; did you mean `model`?");
