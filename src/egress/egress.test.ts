@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { call, KEY, open, raw, sayHello, setUpEgress } from "../../test/support/egress.ts";
 import { silentLog } from "../log.ts";
@@ -213,6 +214,19 @@ describe("the link", () => {
     expect(events.at(-1)).toMatchObject({ type: "relay_closed" });
   });
 
+  it("is not waited for any more when the egress is closed", async () => {
+    const egress = createEgress({
+      upstream: { baseUrl: new URL("http://127.0.0.1:1/v1"), authorization: async () => ok([]) },
+      onEvent: () => {},
+      log: silentLog,
+    });
+    const readable = new PassThrough();
+    const attached = egress.attach({ readable, writable: new PassThrough().resume() });
+    egress.close();
+    expect(await attached).toMatchObject({ ok: false, error: { kind: "relay_failed" } });
+    expect(readable.destroyed).toBe(true);
+  });
+
   it.each([
     ["a frame that is too long", Buffer.from([3, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff])],
     ["a frame of unknown type", Buffer.from([99, 0, 0, 0, 1, 0, 0, 0, 0])],
@@ -222,7 +236,6 @@ describe("the link", () => {
       Buffer.from([2, 0, 0, 0, 7, 0, 0, 0, 1, 1, 2, 0, 0, 0, 7, 0, 0, 0, 1, 1]),
     ],
   ])("ends on %s", async (_name, bytes) => {
-    const { PassThrough } = await import("node:stream");
     const egress = createEgress({
       upstream: { baseUrl: new URL("http://127.0.0.1:1/v1"), authorization: async () => ok([]) },
       onEvent: () => {},

@@ -61,7 +61,7 @@ export type Egress = {
   }) => Promise<Result<RelayLink, EgressError>>;
   /** Allows model calls until the pass is ended. */
   readonly beginTurn: () => TurnPass;
-  /** Closes every link; idempotent. */
+  /** Closes every link, also one that is being attached; idempotent. */
   readonly close: () => void;
 };
 
@@ -91,16 +91,21 @@ export function createEgress(options: {
     limits,
   );
   const links = new Set<RelayLink>();
+  const closing = new AbortController();
   return {
-    attach: async (relay) => {
-      const link = await attach(relay, {
-        onStream: (service, stream) => {
-          if (service === MODEL_SERVICE) serveModel(stream);
-          else if (service === PROXY_SERVICE) serveProxy(stream);
-          else stream.destroy();
+    attach: async ({ signal, ...relay }) => {
+      const stop = [closing.signal, ...(signal === undefined ? [] : [signal])];
+      const link = await attach(
+        { ...relay, signal: AbortSignal.any(stop) },
+        {
+          onStream: (service, stream) => {
+            if (service === MODEL_SERVICE) serveModel(stream);
+            else if (service === PROXY_SERVICE) serveProxy(stream);
+            else stream.destroy();
+          },
+          onClosed: (reason) => onEvent({ type: "relay_closed", reason }),
         },
-        onClosed: (reason) => onEvent({ type: "relay_closed", reason }),
-      });
+      );
       if (link.ok) {
         links.add(link.value);
         void link.value.closed.then(() => links.delete(link.value));
@@ -109,6 +114,7 @@ export function createEgress(options: {
     },
     beginTurn: () => gate.begin(),
     close: () => {
+      closing.abort();
       for (const link of links) link.close();
       proxy.close();
     },
@@ -119,7 +125,7 @@ async function attach(
   relay: {
     readonly readable: Readable;
     readonly writable: Writable;
-    readonly signal?: AbortSignal;
+    readonly signal: AbortSignal;
   },
   handlers: {
     readonly onStream: (service: number, stream: Duplex) => void;
@@ -145,11 +151,12 @@ async function attach(
   });
   const timer = setTimeout(() => settleHello(`it said nothing for ${HELLO_MS / 1000} s`), HELLO_MS);
   const stop = () => settleHello("it was stopped");
-  relay.signal?.addEventListener("abort", stop, { once: true });
-  if (relay.signal?.aborted === true) stop();
-  const greeted = await hello;
+  relay.signal.addEventListener("abort", stop, { once: true });
+  if (relay.signal.aborted) stop();
+  const said = await hello;
+  const greeted = relay.signal.aborted ? "it was stopped" : said;
   clearTimeout(timer);
-  relay.signal?.removeEventListener("abort", stop);
+  relay.signal.removeEventListener("abort", stop);
   if (typeof greeted === "string") {
     mux.close(greeted);
     return err({

@@ -111,6 +111,20 @@ export function secretsOf(
   const values = authorization.flatMap(([, value]) => [value, value.replace(/^\S+ +/, "")]);
   for (const [name, value] of baseUrl.searchParams)
     if (/key|token|secret|sig|pass|auth/i.test(name)) values.push(value);
-  if (baseUrl.password !== "") values.push(decodeURIComponent(baseUrl.password));
-  return values;
+  return [...values, ...secretsOfUser(baseUrl)];
+}
+
+/** Node sends `user:password` in base64 where no other authorization is set. */
+function secretsOfUser({ username, password }: URL): string[] {
+  const [user, pass] = [unescaped(username), unescaped(password)];
+  if (pass !== "") return [pass, `${user}:${pass}`];
+  return user === "" ? [] : [user, `${user}:`];
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

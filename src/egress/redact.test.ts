@@ -1,0 +1,138 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Redactor, secretsOf } from "./redact.ts";
+
+const KEY = "sk-canary-0123456789/+abc";
+const BASE = new URL("https://api.example/v1");
+const SECRETS = secretsOf([["authorization", `Bearer ${KEY}`]], BASE);
+
+/** Sends a text through a redactor in the given pieces. */
+function redact(secrets: readonly string[], pieces: readonly Buffer[]): string {
+  const redactor = new Redactor(secrets);
+  const out = pieces.map((piece) => redactor.push(piece));
+  return Buffer.concat([...out, redactor.end()]).toString();
+}
+
+/** Cuts bytes at the given places, in any order and any number. */
+function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
+  const at = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
+  return [0, ...at].map((from, n) => bytes.subarray(from, at[n] ?? bytes.length));
+}
+
+/** A key, or what begins or ends like one, in a text that has its letters, too. */
+const anyText = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(
+        KEY,
+        `Bearer ${KEY}`,
+        encodeURIComponent(KEY),
+        "Bearer ",
+        "sk-",
+        "\n\n",
+        "模",
+      ),
+      fc.nat({ max: KEY.length }).map((length) => KEY.slice(0, length)),
+      fc.nat({ max: KEY.length }).map((from) => KEY.slice(from)),
+      fc.string({ unit: fc.constantFrom(..."sk-canary01"), maxLength: 6 }),
+    ),
+    { maxLength: 30 },
+  )
+  .map((parts) => parts.join(""));
+
+describe("Redactor", () => {
+  it("lets no key through, and gives the same text, however the stream was split", () => {
+    fc.assert(
+      fc.property(anyText, fc.array(fc.nat()), (text, places) => {
+        const bytes = Buffer.from(text);
+        const split = redact(SECRETS, cut(bytes, places));
+        expect(split).not.toContain(KEY);
+        expect(split).not.toContain(encodeURIComponent(KEY));
+        expect(split).toBe(redact(SECRETS, [bytes]));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("changes nothing in what has no key, whatever its bytes", () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 50 })), (chunks) => {
+        const redactor = new Redactor(SECRETS);
+        const pieces = chunks.map((chunk) => Buffer.from(chunk));
+        const out = Buffer.concat([...pieces.map((piece) => redactor.push(piece)), redactor.end()]);
+        expect(out).toEqual(Buffer.concat(pieces));
+      }),
+    );
+  });
+
+  it("is not outwitted by keys that begin like one another or lie in one another", () => {
+    const anyKey = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 8, maxLength: 12 });
+    fc.assert(
+      fc.property(
+        fc.array(anyKey, { minLength: 1, maxLength: 4 }),
+        fc.array(fc.nat({ max: 3 })),
+        fc.array(fc.nat()),
+        (keys, order, places) => {
+          const text = order.map((n) => keys[n % keys.length]).join("-");
+          const clean = redact(keys, cut(Buffer.from(text), places));
+          for (const key of keys) expect(clean).not.toContain(key);
+        },
+      ),
+    );
+  });
+
+  it("holds back nothing but what could be the beginning of a key", () => {
+    const redactor = new Redactor(SECRETS);
+    expect(redactor.push(Buffer.from("data: one\n\n")).toString()).toBe("data: one\n\n");
+    expect(redactor.push(Buffer.from("data: sk-can")).toString()).toBe("data: ");
+    expect(redactor.push(Buffer.from("teen\n\n")).toString()).toBe("sk-canteen\n\n");
+  });
+
+  it("takes the better part of a key at the very end for the whole", () => {
+    expect(redact(SECRETS, [Buffer.from(`x ${KEY.slice(0, 20)}`)])).toBe("x [redacted]");
+    expect(redact(SECRETS, [Buffer.from("x sk-can")])).toBe("x sk-can");
+  });
+
+  it.each<[string, string]>([
+    ["as it is", KEY],
+    ["in JSON", JSON.stringify({ a: KEY })],
+    ["in JSON that escapes slashes", KEY.replaceAll("/", "\\/")],
+    ["in an address", encodeURIComponent(KEY)],
+    ["in base64", Buffer.from(KEY).toString("base64")],
+    ["in base64 with its scheme", Buffer.from(`Bearer ${KEY}`).toString("base64")],
+  ])("knows a key %s", (_name, text) => {
+    expect(redact(SECRETS, [Buffer.from(text)])).toContain("[redacted]");
+    expect(new Redactor(SECRETS).text(text)).toContain("[redacted]");
+  });
+
+  it("takes short values for none", () => {
+    expect(redact(["x", "none"], [Buffer.from("x is none")])).toBe("x is none");
+  });
+});
+
+describe("what is secret about an upstream", () => {
+  it.each<[string, string, string]>([
+    ["a password", "https://name:pass-word-1@api.example/v1", "pass-word-1"],
+    ["a password that is escaped", "https://name:pass%2Fword-1@api.example/v1", "pass/word-1"],
+    ["a password that is escaped wrongly", "https://n:pass%zzword@api.example/v1", "pass%zzword"],
+    ["a name without a password", "https://token-0123@api.example/v1", "token-0123"],
+    [
+      "both as they go out",
+      "https://name:pass-word-1@api.example/v1",
+      Buffer.from("name:pass-word-1").toString("base64"),
+    ],
+    [
+      "a parameter that is named like a key",
+      "https://api.example/?api_key=0123456789",
+      "0123456789",
+    ],
+  ])("is %s in its address", (_name, address, secret) => {
+    const echoed = Buffer.from(`you sent ${secret}.`);
+    const clean = redact(secretsOf([], new URL(address)), [echoed]);
+    expect(clean).toMatch(/^you sent \[redacted\]=*\.$/);
+  });
+
+  it("is no parameter that is named otherwise", () => {
+    expect(secretsOf([], new URL("https://api.example/?api-version=2025-04-01"))).toEqual([]);
+  });
+});
