@@ -1,6 +1,6 @@
 /** What became of a stretch of text on one line. */
 export type Inline = {
-  /** The text with raw HTML made harmless. */
+  /** The text with raw HTML and pictures made harmless. */
   readonly text: string;
   /** Whether a run of backticks found no partner on this line: the paragraph is tangled below it. */
   readonly loose: boolean;
@@ -10,7 +10,7 @@ export type Inline = {
   readonly used: number;
 };
 
-const SPECIAL = /[\\`<]/g;
+const SPECIAL = /[\\`<!]/g;
 
 const TAG = /^<[A-Za-z/!?]/;
 const AUTOLINK = /^<(?:https?|mailto):[^\s<>]*>/i;
@@ -18,10 +18,13 @@ const PERHAPS_AUTOLINK =
   /^<(?:h(?:t(?:t(?:ps?)?)?)?|m(?:a(?:i(?:l(?:to?)?)?)?)?|(?:https?|mailto):[^\s<>]*)$/i;
 
 /**
- * Puts a backslash before every `<` of `line` that would begin raw HTML, outside of code spans.
+ * Puts a backslash before every `<` of `line` that would begin raw HTML, and before the `!` of every
+ * picture, outside of code spans.
  *
  * SECURITY: an unclosed `<details>`, `<!--` or `<textarea>` of the model would swallow what stands
- * below it in a viewer that renders HTML, and `<h2>You</h2>` would pass for a heading of ours.
+ * below it in a viewer that renders HTML, and `<h2>You</h2>` would pass for a heading of ours. A
+ * picture is fetched by most viewers without being asked, so its address would carry out of the
+ * sandbox whatever the model puts into it; as a link it waits for the reader.
  *
  * `tangled` says that a line above in the same paragraph holds a loose run of backticks: then where
  * code spans begin is not known from this line alone, and every `<` counts as text.
@@ -58,6 +61,9 @@ export function withoutHtml(line: string, tangled: boolean, partial = false): In
       } else {
         taken = end - index;
       }
+    } else if (char === "!") {
+      if (partial && rest.length === 1) break;
+      if (rest.charAt(1) === "[") text += "\\";
     } else if (char === "<") {
       const link = AUTOLINK.exec(rest);
       if (link !== null) {
@@ -86,5 +92,5 @@ function partnerOf(line: string, from: number, length: number): number | undefin
 
 /** Whether a span would fall apart in a table, whose cells are cut before code spans are found. */
 function mayCrossCells(span: string): boolean {
-  return span.includes("|") && /<[A-Za-z/!?]/.test(span);
+  return span.includes("|") && /<[A-Za-z/!?]|!\[/.test(span);
 }

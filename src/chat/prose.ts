@@ -1,3 +1,4 @@
+import { definitionAt } from "./definition.ts";
 import { withoutHtml } from "./inline.ts";
 import { looksLikeRole, looksLikeSummary, mayBecomeSummary, skeleton } from "./lookalike.ts";
 import { type Blocks, noBlocks, type ScannedLine, scanLine } from "./scan.ts";
@@ -57,7 +58,8 @@ export function newProse(prefix: "" | "> " = ""): Prose {
  * Takes the next piece of the model's text and gives what can be written of it now.
  *
  * SECURITY: what is written can neither open a section, nor pass for a summary of ours, nor leave
- * raw HTML or (after `finish`) a fence open; everything else is the model's text as it came. How
+ * raw HTML or (after `finish`) a fence open, nor define links for what stands elsewhere, nor have
+ * anything fetched; everything else is the model's text as it came. How
  * the text is split into pieces changes nothing in the sum of what is written.
  */
 export function feed(prose: Prose, piece: string): { prose: Prose; text: string } {
@@ -166,9 +168,12 @@ function begin(draft: Draft, text: string): void {
   }
   if (scanned.kind !== "text" || /^(?:#|```|~~~)/.test(content) || mayBecomeSummary(content))
     return;
+  const defines = scanned.continues ? "no" : definitionAt(content);
+  if (defines === "perhaps") return;
   enterLine(draft, scanned);
   emit(draft, text.slice(0, scanned.content));
   draft.lead = content.slice(0, 200);
+  if (defines === "yes") emit(draft, "\\");
   if (looksLikeSummary(content)) {
     const [head, rest] = defused(content);
     emit(draft, head);
@@ -241,7 +246,9 @@ function wholeLine(draft: Draft, text: string): void {
         ? ["\\#", content.slice(1)]
         : looksLikeSummary(content)
           ? defused(content)
-          : ["", content];
+          : !scanned.continues && definitionAt(content, true) === "yes"
+            ? ["\\", content]
+            : ["", content];
       const done = withoutHtml(rest, draft.tangled);
       if (marked) asText(draft, lead, head + done.text);
       else emit(draft, lead + head + done.text);

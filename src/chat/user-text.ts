@@ -1,11 +1,7 @@
+import { htmlBlock } from "./html-block.ts";
 import { looksLikeRole } from "./lookalike.ts";
 import { withoutRole } from "./prose.ts";
 import { noBlocks, scanLine } from "./scan.ts";
-
-/** Raw HTML that swallows what follows until its own end, also across blank lines (CommonMark 4.6). */
-const SWALLOWS =
-  /^ {0,3}<(?:(?:script|pre|style|textarea)(?:[\s>]|$)|!--|\?|![A-Za-z]|!\[CDATA\[|details(?:[\s>]|$))/i;
-const ENDS = /<\/(?:script|pre|style|textarea|details)>|-->|\?>|\]\]>|^ {0,3}<![A-Za-z][^>]*>/i;
 
 /**
  * The lines of a sent query's block where its own text would break what stands below it: a fence or
@@ -17,6 +13,9 @@ export function sentText(text: string): string[] | undefined {
   const typed = text.replace(/\s+$/, "").split("\n");
   let blocks = noBlocks;
   let closer = "";
+  /** The open paragraph from each of its latest lines on. */
+  let paragraph: string[] = [];
+  let htmlEnd = 0;
   let changed = false;
   const lines: string[] = [];
   for (const [index, line] of typed.entries()) {
@@ -25,11 +24,17 @@ export function sentText(text: string): string[] | undefined {
     const content = line.slice(scanned.content);
     if (scanned.kind === "heading" && /^##[ \t]/.test(content) && looksLikeRole(content)) {
       kept = `${line.slice(0, scanned.content)}\\${content}`;
+    } else if (scanned.kind === "underline" && paragraph.some((it) => looksLikeRole(it))) {
+      kept = `${line.slice(0, scanned.content)}\\${content}`;
     } else if (scanned.kind === "code") {
       kept = withoutRole(line);
-    } else if (SWALLOWS.test(line) && !typed.slice(index).some((below) => ENDS.test(below))) {
-      kept = line.replace("<", "\\<");
+    } else if (content.startsWith("<") && index >= htmlEnd) {
+      const inside = scanned.after.containers.length > 0;
+      const taken = htmlBlock(inside ? [content] : typed.slice(index), scanned.continues);
+      if (taken === undefined) kept = line.replace("<", "\\<");
+      else htmlEnd = index + taken;
     }
+    if (index < htmlEnd) kept = withoutRole(line);
     if (kept !== line) {
       changed = true;
       scanned = scanLine(blocks, kept);
@@ -42,6 +47,10 @@ export function sentText(text: string): string[] | undefined {
       const { mark, length } = scanned.after.leaf;
       closer = line.slice(0, scanned.content).replace(/[^>\t]/g, " ") + mark.repeat(length);
     }
+    if (!scanned.continues) paragraph = [];
+    // A heading's text may begin in any line: what stands above it may define links.
+    if (scanned.kind === "text")
+      paragraph = [...paragraph, ""].slice(-8).map((it) => `${it}${content}`.slice(0, 200));
     blocks = scanned.after;
     lines.push(kept);
   }

@@ -18,6 +18,12 @@ export const hostileText: fc.Arbitrary<string> = fc
           ..."<script>|<b|</p>|---|===|***|**Asks** to run `x`|**Ran** `x`|> **Error:** y|\\|[a]: b".split(
             "|",
           ),
+          ..."[x]: /u|[1]:\n/u|[a|]: b|![p](https://e.example/)|![|![x]|[^1]: n|> ```|- ```|1. ~~~|\t```".split(
+            "|",
+          ),
+          ..."-->|<!-- -->|</details>|<h2>You</h2>|&lt;|&#89;ou|## Y\u043eu|### You|> ## You|- ## Codex|<?|<![CDATA[".split(
+            "|",
+          ),
           ..."\r|\r\n|\u001b[31m|\u001b[2K|\u0000|\u202e|\u200b|\u2028|\ud83d|👍|é| | |---|".split(
             "|",
           ),
@@ -114,6 +120,26 @@ const step: fc.Arbitrary<Streamed> = hostileText.chain((text) =>
       (id) => ({ type: "unknown", id, kind: text, text }),
       (id) => ({ type: "exitedReviewMode", id, review: text }),
       (id) => ({ type: "webSearch", id, query: text }),
+      (id) => ({ type: "webSearch", id, query: "", action: { type: "openPage", url: text } }),
+      (id) => ({ type: "enteredReviewMode", id, review: text }),
+      (id) => ({ type: "imageView", id, path: text }),
+      (id) => ({
+        type: "imageGeneration",
+        id,
+        status: "completed",
+        revisedPrompt: text,
+        savedPath: text,
+      }),
+      (id) => ({ type: "subAgentActivity", id, kind: text, agentPath: text }),
+      (id) => ({
+        type: "dynamicToolCall",
+        id,
+        namespace: text,
+        tool: text,
+        status: "failed",
+        arguments: text,
+        contentItems: [{ type: "inputText", text }],
+      }),
       (id) => ({ type: "hookPrompt", id, fragments: [{ text }, { text }] }),
       (id) => ({ type: "functionCallOutput", id, name: text, output: text }),
       (id) => ({
@@ -132,6 +158,7 @@ const step: fc.Arbitrary<Streamed> = hostileText.chain((text) =>
         status: "completed",
         receiverThreadIds: [],
         prompt: text,
+        agentsStates: { [text]: { status: text, message: text }, t2: { status: text } },
       }),
     )
     .map((item) => ({ begun: item, deltas: () => [], item })),
@@ -174,6 +201,18 @@ export const sequentialItems = fc.array(streamed, { maxLength: 6 }).map((items) 
     completed(item.item(`i${index}`)),
   ]),
 }));
+
+/** One or two items that begin, perhaps stream, and perhaps end; `ended` where all of them do. */
+export const hostileItems: fc.Arbitrary<{ events: ScenarioEvent[]; ended: boolean }> = fc
+  .array(fc.tuple(streamed, fc.boolean()), { minLength: 1, maxLength: 2 })
+  .map((items) => ({
+    ended: items.every(([, ends]) => ends),
+    events: items.flatMap(([item, ends], index): ScenarioEvent[] => [
+      started(item.begun(`i${index}`)),
+      ...item.deltas(`i${index}`),
+      ...(ends ? [completed(item.item(`i${index}`))] : []),
+    ]),
+  }));
 
 /** Anything Codex and the user may do, in any order: items that overlap, never begin or never end. */
 export const anyEvents: fc.Arbitrary<ScenarioEvent[]> = fc

@@ -1,0 +1,60 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { documentText } from "../../src/chat/document.ts";
+import { looksLikeRole } from "../../src/chat/lookalike.ts";
+import { readTranscript } from "../../src/chat/transcript.ts";
+import { anyEvents, firstPrompt, hostileItems, turnCompleted } from "./arbitrary.ts";
+import { replay, type ScenarioEvent } from "./replay.ts";
+import { headings, view } from "./viewer.ts";
+
+// More runs find rarer cases: `PROPERTY_RUNS=20000 npx vitest run test/chat/commonmark.test.ts`.
+const runs = Number(process.env["PROPERTY_RUNS"] ?? 300);
+
+/** Plays events and gives the text. */
+function written(events: readonly ScenarioEvent[]): string {
+  return documentText(replay([firstPrompt, ...events]).document);
+}
+
+describe("a conversation in a viewer that knows nothing of the plugin", () => {
+  it("has exactly our sections, whatever the model, its commands and the user write", () => {
+    fc.assert(
+      fc.property(anyEvents, (events) => {
+        const text = written([...events, turnCompleted()]);
+        const { sections } = readTranscript(text);
+        const ours = [...sections.map(({ role }) => (role === "user" ? "You" : "Codex")), "You"];
+        const found = headings(view(text));
+        // The user may write headings of other levels.
+        const roles = found.filter((it) => it.tag === "h2" && looksLikeRole(it.text));
+        expect(roles.map((it) => [it.text, it.within])).toEqual(ours.map((name) => [name, []]));
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  it("ends each item where it ends: what stands below is outside of it", () => {
+    fc.assert(
+      fc.property(hostileItems, ({ events, ended }) => {
+        const after: ScenarioEvent = { type: "note", text: "After [x], [1] and [a]." };
+        const text = written([...events, ...(ended ? [] : [turnCompleted("interrupted")]), after]);
+        const viewed = view(text);
+        const index = viewed.blocks.findLastIndex((it) => it.text.includes("After [x]"));
+        expect(viewed.blocks[index]).toMatchObject({
+          within: ["blockquote", "paragraph"],
+          text: "Note: After [x], [1] and [a].",
+        });
+        expect(viewed.blocks[index]?.rows[0]).toBe(
+          text.split("\n").findLastIndex((it) => it.includes("After [x]")),
+        );
+        expect(
+          headings(viewed)
+            .filter((it) => looksLikeRole(it.text))
+            .map((it) => it.text),
+        ).toEqual(["You", "Codex", "You"]);
+        expect(viewed.html).toEqual([]);
+        expect(viewed.images).toEqual([]);
+        expect(viewed.definitions).toEqual([]);
+      }),
+      { numRuns: runs },
+    );
+  });
+});
