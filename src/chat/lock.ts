@@ -42,7 +42,9 @@ export async function lockFile(file: string): Promise<Result<Lock, LockError>> {
     if (made !== "exists") return made;
     const judged = await judge(path, self);
     if (!judged.ok) return judged;
-    if (judged.value !== undefined) await takeAway(path, judged.value);
+    if (judged.value === "gone") continue;
+    const taken = await takeOver(path, content, self);
+    if (taken !== "exists") return taken;
   }
   return err({
     kind: "failed",
@@ -71,8 +73,40 @@ async function makeLock(
   }
 }
 
-/** The inode of a lock whose process is gone; `undefined` where there is no lock any more. */
-async function judge(path: string, self: Holder): Promise<Result<number | undefined, LockError>> {
+/**
+ * Puts our lock in place of one whose process is gone. Only one process at a time may: the file could
+ * be another's new lock by now, and its inode the same as that of the old one.
+ */
+async function takeOver(
+  path: string,
+  content: string,
+  self: Holder,
+): Promise<Result<Lock, LockError> | "exists"> {
+  const right = `${path}.taking`;
+  const mine = await makeLock(right, content);
+  if (mine === "exists") {
+    const stat = await lstat(right).catch(() => undefined);
+    if (stat === undefined) return "exists";
+    if (Date.now() - stat.mtimeMs < makingMs) return err(held(path, 0));
+    // Its process was killed within a few milliseconds.
+    await takeAway(right, stat.ino);
+    return "exists";
+  }
+  if (!mine.ok) return mine;
+  try {
+    const judged = await judge(path, self);
+    if (!judged.ok) return judged;
+    if (judged.value !== "gone") await unlink(path);
+    return await makeLock(path, content);
+  } catch (cause) {
+    return codeOf(cause) === "ENOENT" ? "exists" : err(failed(path, codeOf(cause)));
+  } finally {
+    await mine.value.release();
+  }
+}
+
+/** Whether a lock is `left` by a process that is gone, or `gone` itself. */
+async function judge(path: string, self: Holder): Promise<Result<"left" | "gone", LockError>> {
   try {
     const stat = await lstat(path);
     if (!stat.isFile()) {
@@ -86,12 +120,12 @@ async function judge(path: string, self: Holder): Promise<Result<number | undefi
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0).finally(() => file.close());
     const holder = parseHolder(buffer.toString("utf8", 0, bytesRead));
     if (holder === undefined) {
-      return Date.now() - stat.mtimeMs > makingMs ? ok(stat.ino) : err(held(path, 0));
+      return Date.now() - stat.mtimeMs > makingMs ? ok("left") : err(held(path, 0));
     }
-    return (await mayLive(holder, self)) ? err(held(path, holder.pid)) : ok(stat.ino);
+    return (await mayLive(holder, self)) ? err(held(path, holder.pid)) : ok("left");
   } catch (cause) {
     const code = codeOf(cause);
-    return code === "ENOENT" ? ok(undefined) : err(failed(path, code));
+    return code === "ENOENT" ? ok("gone") : err(failed(path, code));
   }
 }
 
