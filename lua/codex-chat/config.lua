@@ -47,7 +47,7 @@ local M = {}
 ---@field keys codex-chat.Config.Keys
 ---@field completion codex-chat.Config.Completion
 ---@field notify codex-chat.Config.Notify
----@field prompts? table<string, string> prompt templates by name
+---@field prompts? table<string, codex-chat.Template> prompt templates by name
 ---@field prompts_dir? string where markdown files with prompt templates lie
 ---@field host_cmd? string[] starts another host; for tests
 
@@ -155,7 +155,7 @@ local rules = {
   },
   notify = { keys = { done = "boolean", waiting = "boolean" } },
   completion = { keys = { auto = "boolean" } },
-  prompts = { map_of = "string" },
+  prompts = { map_of = "template" },
   prompts_dir = "string",
   host_cmd = { list_of = "string" },
 }
@@ -208,39 +208,14 @@ local function defaults()
   }
 end
 
---- How many single edits part two words, for suggestions.
----@param a string
----@param b string
----@return integer
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do
-    row[j] = j
-  end
-  for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local cost = a:byte(i) == b:byte(j) and 0 or 1
-      local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
-      diagonal, row[j] = row[j], best
-    end
-  end
-  return row[#b]
-end
-
 ---@param name string
 ---@param known table<string, any>
 ---@return string? the known name nearest to `name`, where one is near
 local function nearest(name, known)
-  local best, least
-  for candidate in vim.spairs(known) do
-    local d = distance(name:lower(), candidate)
-    if not least or d < least then
-      best, least = candidate, d
-    end
-  end
-  return least and least <= math.max(2, math.floor(#name / 2)) and best or nil
+  local names = vim.tbl_keys(known)
+  table.sort(names)
+  local limit = math.max(2, math.floor(#name / 2))
+  return require("codex-chat.near").find(name:lower(), names, limit)
 end
 
 local check
@@ -288,6 +263,12 @@ function check(value, rule, name, problems)
       end
       return wrong("a key like `<CR>`, or false")
     end
+    if rule == "template" then
+      if type(value) == "string" or type(value) == "function" then
+        return value
+      end
+      return wrong("a text, or a function that gives one")
+    end
     if type(value) == rule then
       return value
     end
@@ -305,7 +286,7 @@ function check(value, rule, name, problems)
   if rule.keys then
     return check_keys(value, rule.keys, name .. ".", problems)
   end
-  if type(rule.map_of) == "table" then
+  if rule.map_of and rule.map_of ~= "string" then
     local kept = {}
     for key, entry in vim.spairs(value) do
       if type(key) ~= "string" then

@@ -23,8 +23,17 @@ local function beginning(chat, keep, thread)
     return not (line:match("^thread:") or line:match("^created:"))
   end, api.nvim_buf_get_lines(chat.buf, 0, math.min(keep, 100), false))
   vim.list_extend(lines, api.nvim_buf_get_lines(chat.buf, math.min(keep, 100), keep, false))
-  local meta = { thread = thread, created = document.now() }
+  local name = require("codex-chat.threads.file").name_of(chat)
+  local meta = {
+    -- Two of one name could not be told apart in a list.
+    name = name and name:gsub(" %(fork%)$", "") .. " (fork)",
+    thread = thread,
+    created = document.now(),
+  }
   for _, change in ipairs(document.meta_changes(vim.list_slice(lines, 1, 100), meta)) do
+    for _ = 1, change.count do
+      table.remove(lines, change.row + 1)
+    end
     for i = #change.lines, 1, -1 do
       table.insert(lines, change.row + 1, change.lines[i])
     end
@@ -122,6 +131,21 @@ function M.in_sent_query(chat, row)
   return false
 end
 
+--- The line of a query that says what went along with it, and the one above.
+---@param chat codex-chat.Chat
+---@param first integer
+---@param stop integer
+---@return string[]
+local function told_along(chat, first, stop)
+  for row = stop - 1, first + 1, -1 do
+    local line = api.nvim_buf_get_lines(chat.buf, row, row + 1, false)[1] or ""
+    if line:find("%S") then
+      return line:find("^> %*%*Context:%*%* ") and { "", line } or {}
+    end
+  end
+  return {}
+end
+
 --- Sends an earlier query as it has been edited, in a new conversation that goes on from there. The
 --- old one gets its text back.
 ---@param chat codex-chat.Chat
@@ -147,6 +171,7 @@ function M.resend(chat, row)
     if original then
       blocks.machine(chat, function()
         local lines = vim.list_extend({ "" }, vim.split(original, "\n", { plain = true }))
+        vim.list_extend(lines, told_along(chat, fork.sent.row, fork.sent["end"]))
         lines[#lines + 1] = ""
         blocks.splice(chat, fork.sent.row + 1, fork.sent["end"] - fork.sent.row - 1, lines)
       end)

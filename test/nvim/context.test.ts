@@ -230,7 +230,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     );
     await chat.nvim.command("CodexChat diagnostics Why?");
     expect(await chat.host.heard("turn/send")).toMatchObject({
-      text: "In @src/add.lua#L2-L3:\n\n- line 2: error: not good [lint]\n\nWhy?",
+      text: "In @src/add.lua#L2-L3:\n\n```\nsrc/add.lua:2:3: error: not good [lint]\n```\n\nWhy?",
       context: [{ text: "src/add.lua lines 2–3:\n\n```lua\nM.one = 1\nM.two = 2\n```" }],
     });
     await chat.nvim.lua("vim.fn.cursor(1, 1)");
@@ -326,14 +326,24 @@ describe.each(neovims)("what is typed after a slash on Neovim $name", (program) 
     const dir = join(chat.nvim.home, "config/nvim/codex-chat/prompts");
     const config = await chat.nvim.lua<string>("return vim.fn.stdpath('config')");
     await mkdir(join(config, "codex-chat/prompts"), { recursive: true });
-    await writeFile(join(config, "codex-chat/prompts/mine.md"), "From a file.\n\n{input}\n");
+    await writeFile(
+      join(config, "codex-chat/prompts/mine.md"),
+      "---\ndescription: Mine\n---\nFrom a file.\n\n{input}\n",
+    );
     expect(dir).toBeTruthy();
-    for (const text of ["/hi all of you", "/fix", "/mine"]) await type(chat, text);
-    await chat.host.heard("turn/send", 3);
+    // What a function gives, and what stands in braces is not looked at twice.
+    await chat.nvim.lua(
+      `local prompts = vim.g.codex_chat.prompts
+       prompts.made = function(words) return words.input:upper() .. "!" end
+       require("codex-chat").setup(vim.tbl_extend("force", vim.g.codex_chat, { prompts = prompts }))`,
+    );
+    for (const text of ["/hi all of {file}", "/fix", "/mine", "/made up"]) await type(chat, text);
+    await chat.host.heard("turn/send", 4);
     expect(chat.host.of("turn/send").map((it) => it.text)).toEqual([
-      "Say hi to all of you!",
+      "Say hi to all of {file}!",
       "Mend.",
       "From a file.",
+      "UP!",
     ]);
   });
 
@@ -343,10 +353,32 @@ describe.each(neovims)("what is typed after a slash on Neovim $name", (program) 
     await type(chat, "/etc/hosts is what?");
     expect((await chat.host.heard("turn/send")).text).toBe("/etc/hosts is what?");
     await type(chat, "/nonsense");
+    await type(chat, "/compct");
     expect(await chat.nvim.lua("return _G.said")).toEqual([
       expect.stringContaining("no command /nonsense"),
+      expect.stringContaining("no command /compct; did you mean /compact?"),
     ]);
     expect(chat.host.of("turn/send")).toHaveLength(1);
+    await chat.nvim.lua("vim.api.nvim_buf_set_lines(..., -2, -1, false, { '' })", chat.buf);
+    await type(chat, "//compact is what?");
+    expect((await chat.host.heard("turn/send", 2)).text).toBe("/compact is what?");
+    expect((await chat.body()).join("\n")).toContain("//compact is what?");
+  });
+
+  it("is a skill of the project, as after a $", async () => {
+    await using chat = await openChat({ program, config: { window: { startinsert: false } } });
+    const path = join(chat.nvim.cwd, ".agents/skills/tidy/SKILL.md");
+    await mkdir(join(path, ".."), { recursive: true });
+    await writeFile(path, "---\nname: tidy-up\ndescription: Tidies.\n---\nTidy.\n");
+    await type(chat, "/skill:tidy-up the barn");
+    const told = {
+      text: "$tidy-up the barn",
+      context: [{ skill: { name: "tidy-up", path } }],
+    };
+    expect(await chat.host.heard("turn/send")).toMatchObject(told);
+    expect(await chat.body()).toContain("> **Context:** skill tidy-up");
+    await type(chat, "($tidy-up, not $HOME)");
+    expect((await chat.host.heard("turn/send", 2)).context).toEqual(told.context);
   });
 
   it("is shown by preview, and not sent", async () => {

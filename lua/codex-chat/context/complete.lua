@@ -123,20 +123,24 @@ local function here()
   return chat, api.nvim_get_current_line():sub(1, cursor[2])
 end
 
+---@type codex-chat.Completion[] what the last call of `M.omnifunc` with 1 has found
+local found = {}
+
 --- 'omnifunc' and 'completefunc'.
 ---@param findstart integer
 ---@return integer|table
 function M.omnifunc(findstart)
+  if findstart == 0 then
+    -- The line has not got the word any more. What is typed on is matched by us, too.
+    return { words = M.entries(found), refresh = "always" }
+  end
   local chat, before = here()
-  local start, items
+  local start
+  found = {}
   if chat then
-    start, items = M.items(chat, before)
+    start, found = M.items(chat, before)
   end
-  if findstart == 1 then
-    return start or -3
-  end
-  -- What is typed on is matched by us, too.
-  return { words = M.entries(items or {}), refresh = "always" }
+  return start or -3
 end
 
 --- Items as Neovim's menu takes them: with `equal` it leaves the matching to us.

@@ -1,8 +1,6 @@
 --- `:[range]CodexChat diagnostics [question]`: what the editor complains about, under the cursor.
 local M = {}
 
-local names = { "error", "warning", "info", "hint" }
-
 --- Puts the diagnostics of these lines into the prompt, with a mention of the lines; sends them if
 --- there is a question.
 ---@param first integer 1-based
@@ -25,20 +23,17 @@ function M.send(first, last, question)
     vim.notify("codex-chat: this file lies outside of the project.", vim.log.levels.ERROR)
     return
   end
-  local lines = {}
   for _, it in ipairs(found) do
     first, last = math.min(first, it.lnum + 1), math.max(last, (it.end_lnum or it.lnum) + 1)
-    lines[#lines + 1] = ("- line %d: %s: %s%s"):format(
-      it.lnum + 1,
-      names[it.severity] or "note",
-      (it.message:gsub("%s*\n%s*", " ")),
-      it.source and (" [%s]"):format(it.source) or ""
-    )
   end
+  -- One that covers the whole text may end at the line after it.
+  last = math.min(last, vim.api.nvim_buf_line_count(buf))
   local mention = require("codex-chat.context.mention").of_path(path:sub(#project.root + 2))
   local place = ("%s#L%d-L%d"):format(mention, first, last)
-  table.insert(lines, 1, ("In %s:"):format(place))
-  table.insert(lines, 2, "")
+  -- In a fence: what a checker says may look like a mention or a heading.
+  local told = require("codex-chat.context.listing").diagnostic_lines(found, project.root)
+  local complaints = require("codex-chat.context.part").of_lines("", ("In %s"):format(place), told)
+  local lines = vim.split(complaints.text --[[@as string]], "\n", { plain = true })
   local chat = chats.latest(project)
   local prompt = require("codex-chat.prompt")
   if question ~= "" then
