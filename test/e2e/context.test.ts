@@ -1,7 +1,7 @@
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
-import { message, reply } from "../../src/offline/index.ts";
+import { beforeEach, describe, expect, it } from "vitest";
+import { message, reply, silence } from "../../src/offline/index.ts";
 import { SLOW, share } from "./support.ts";
 
 const PNG =
@@ -9,6 +9,7 @@ const PNG =
 
 describe("what is mentioned", SLOW, () => {
   const shared = share();
+  beforeEach(() => shared().chat.startAnew());
 
   it("goes along to the model, text and picture, and is known again in the document", async () => {
     const { chat, model, place } = shared();
@@ -47,5 +48,56 @@ describe("what is mentioned", SLOW, () => {
 
       Explain @add.lua#L2 and @image:dot.png"
     `);
+  });
+
+  it("goes along as it is in the editor, where that is not saved", async () => {
+    const { chat, model, place } = shared();
+    await writeFile(join(place.project, "draft.lua"), "return 1\n");
+    await chat.nvim.lua(
+      "local buf = vim.fn.bufadd(...); vim.fn.bufload(buf); vim.api.nvim_buf_set_lines(buf, 0, 1, false, { 'return 2' })",
+      join(place.project, "draft.lua"),
+    );
+    model.answer(() => reply(message("Fine.")));
+
+    expect(await chat.ask("What does @draft.lua give?")).toEqual({ status: "completed" });
+
+    expect(model.requests.at(-1)?.userTexts().slice(-2)).toEqual([
+      "What does @draft.lua give?",
+      "draft.lua (with changes that are not saved), as it is in the editor:\n\n```lua\nreturn 2\n```",
+    ]);
+  });
+
+  it("is steered into a running turn with the query", async () => {
+    const { chat, model, place } = shared();
+    await writeFile(join(place.project, "add.lua"), "local M = {}\nM.one = 1\nreturn M\n");
+    model.answer((request) =>
+      request.contains("M.one = 1")
+        ? reply(message("Seen."))
+        : reply(message("I am at it."), silence()),
+    );
+    await chat.send("Begin.");
+    await chat.until("I am at it.");
+
+    await chat.send("Mind @add.lua#L1-L2.");
+
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.userTexts().slice(-2)).toEqual([
+      "Mind @add.lua#L1-L2.",
+      "add.lua lines 1–2:\n\n```lua\nlocal M = {}\nM.one = 1\n```",
+    ]);
+  });
+
+  it("has a skill's instructions told by Codex itself", async () => {
+    const { chat, model, place } = shared();
+    const dir = join(place.project, ".agents/skills/tidy");
+    await mkdir(dir, { recursive: true });
+    const front = "---\nname: tidy\ndescription: Tidies the house.\n---\n";
+    await writeFile(join(dir, "SKILL.md"), `${front}Sweep under the carpet.\n`);
+    model.answer(() => reply(message("Fine.")));
+
+    expect(await chat.ask("Use $tidy now.")).toEqual({ status: "completed" });
+
+    expect(model.requests.at(-1)?.contains("Sweep under the carpet.")).toBe(true);
+    expect(await chat.body()).toContain("> **Context:** skill tidy\n");
   });
 });
