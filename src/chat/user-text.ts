@@ -3,13 +3,24 @@ import { looksLikeRole } from "./lookalike.ts";
 import { withoutRole } from "./prose.ts";
 import { noBlocks, scanLine } from "./scan.ts";
 
+/** The line below a query that says what went along with it; the editor writes it. */
+const CONTEXT = /\n\n(> \*\*Context:\*\* [^\n]*)$/;
+
 /**
  * The lines of a sent query's block where its own text would break what stands below it: a fence or
  * HTML left open, or a line that would begin a section. `undefined` where the text is fine as typed.
  *
- * Nothing else of what the user wrote is touched.
+ * Nothing else of what the user wrote is touched. The line about the context stays below what is
+ * mended.
  */
 export function sentText(text: string): string[] | undefined {
+  const [whole = "", context] = CONTEXT.exec(text) ?? [];
+  const lines = mended(text.slice(0, text.length - whole.length));
+  if (lines === undefined) return undefined;
+  return ["## You", "", ...lines, ...(context === undefined ? [] : ["", context])];
+}
+
+function mended(text: string): string[] | undefined {
   const typed = text.replace(/\s+$/, "").split("\n");
   let blocks = noBlocks;
   let closer = "";
@@ -58,5 +69,5 @@ export function sentText(text: string): string[] | undefined {
     changed = true;
     lines.push(closer);
   }
-  return changed ? ["## You", "", ...lines] : undefined;
+  return changed ? lines : undefined;
 }
