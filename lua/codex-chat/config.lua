@@ -36,6 +36,8 @@ local M = {}
 ---@field limits? table
 ---@field sandbox? table
 ---@field editor_tools table<string, boolean> what Codex may ask the editor
+---@field agents_md? string the user's own instructions, read-only inside
+---@field skills_dirs? string[] directories of the user's own skills, read-only inside
 ---@field mcp_servers? table<string, table> as Codex's own configuration has them
 ---@field stop_commands? "always"|"ask"|"never" whether stopping a turn ends its commands
 ---@field log_level? "debug"|"info"|"warn"|"error"
@@ -115,6 +117,8 @@ local rules = {
       env = { map_of = "string" },
     },
   },
+  agents_md = "string",
+  skills_dirs = { list_of = "string" },
   mcp_servers = { map_of = mcp_server },
   editor_tools = {
     keys = {
@@ -172,6 +176,8 @@ local host_keys = {
   "limits",
   "sandbox",
   "stop_commands",
+  "agents_md",
+  "skills_dirs",
   "mcp_servers",
   "editor_tools",
   "log_level",
@@ -322,6 +328,13 @@ function M.setup(opts)
   M.get()
 end
 
+---@param path string
+---@return string
+local function absolute(path)
+  path = vim.fs.normalize(vim.fn.fnamemodify(vim.fn.expand(path), ":p"))
+  return #path > 1 and (path:gsub("/$", "")) or path
+end
+
 --- Checks `user` and fills in the defaults.
 ---@param user any
 ---@return codex-chat.Config config
@@ -342,10 +355,9 @@ function M.resolve(user)
     problems[#problems + 1] = "`window.size` must be above 0"
     config.window.size = defaults().window.size
   end
-  config.state_dir = vim.fs.normalize(vim.fn.fnamemodify(vim.fn.expand(config.state_dir), ":p"))
-  if #config.state_dir > 1 then
-    config.state_dir = config.state_dir:gsub("/$", "")
-  end
+  config.state_dir = absolute(config.state_dir)
+  config.agents_md = config.agents_md and absolute(config.agents_md)
+  config.skills_dirs = config.skills_dirs and vim.tbl_map(absolute, config.skills_dirs)
   return config, problems
 end
 

@@ -163,6 +163,8 @@ export const METHODS = {
       nextCursor: z.string().nullish(),
     }),
   ),
+  /** Where skills are looked for beside the usual places; absolute paths. */
+  "skills/extraRoots/set": method<{ readonly extraRoots: readonly string[] }>()(Nothing),
   "mcpServerStatus/list": method<{ readonly threadId: string }>()(
     z.object({
       data: z.array(

@@ -8,6 +8,7 @@
 export { type CodexPackage, findCodexPackage, readCodexPackage } from "./codex-package.ts";
 export { type Engine, type EngineRuntime, type FindEngineOptions, findEngine } from "./engine.ts";
 export type { SandboxError, SelfTestPart } from "./error.ts";
+export type { GivenPath } from "./given.ts";
 export {
   DEFAULT_BASE_IMAGE,
   ensureImage,

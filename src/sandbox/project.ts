@@ -28,7 +28,7 @@ export const PROTECTED_NAMES: readonly string[] = [
 ];
 
 /** Directories of the container's own system, and those that hold more than a project. */
-const SYSTEM_DIRS = new Set(
+export const SYSTEM_DIRS: ReadonlySet<string> = new Set(
   "/bin /boot /dev /etc /home /lib /lib32 /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr /usr/local /var /var/tmp /home/agent".split(
     " ",
   ),
@@ -129,7 +129,7 @@ async function refusal(root: string, options: ProjectOptions): Promise<string | 
     if (contains(root, home)) return "it contains the home directory";
   }
   if (SYSTEM_DIRS.has(root)) return "it is a directory of the system";
-  const closed = CLOSED_TREES.find((tree) => root === tree || contains(tree, root));
+  const closed = closedTreeOf(root);
   if (closed !== undefined) return `${closed} belongs to the sandbox's own system`;
   for (const path of options.outOfReach) {
     const secret = await resolved(path);
@@ -139,6 +139,11 @@ async function refusal(root: string, options: ProjectOptions): Promise<string | 
     if (contains(secret, root)) return `it lies within ${secret}, which the agent must not reach`;
   }
   return undefined;
+}
+
+/** The tree of the sandbox's own system that a path lies in, if any. */
+export function closedTreeOf(path: string): string | undefined {
+  return CLOSED_TREES.find((tree) => path === tree || contains(tree, path));
 }
 
 function refused(root: string, reason: string): SandboxError {
@@ -157,7 +162,7 @@ export function contains(outer: string, inner: string): boolean {
 }
 
 /** Resolves links in as much of the path as exists. */
-async function resolved(path: string): Promise<string> {
+export async function resolved(path: string): Promise<string> {
   try {
     return await realpath(path);
   } catch {

@@ -5,6 +5,7 @@ import { err, ok, type Result } from "../result.ts";
 import { containerLock, removeContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import type { SandboxError } from "./error.ts";
+import { type GivenMounts, type GivenPath, prepareGiven } from "./given.ts";
 import { type Guard, watchGuarded } from "./guard.ts";
 import type { SandboxImage } from "./image.ts";
 import {
@@ -21,7 +22,7 @@ import { type SandboxEnd, watchLife } from "./life.ts";
 import { takeLock } from "./lock.ts";
 import { type Owner, ownerLabel } from "./owner.ts";
 import { type ExecOptions, type SandboxProcess, startProcess } from "./process.ts";
-import { inspectProject } from "./project.ts";
+import { inspectProject, resolved } from "./project.ts";
 import {
   type ContainerSpec,
   containerUser,
@@ -51,6 +52,8 @@ export type SandboxOptions = {
   readonly limits?: Partial<Limits>;
   /** Visible inside: no secrets. See `allowedEnv`. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What the agent may read of the user's own. */
+  readonly given?: readonly GivenPath[];
   /** Names in the top directory that are read-only inside. */
   readonly protectedNames?: readonly string[];
   /** How long the container lives with no relay connected: before the first one, and after. */
@@ -69,6 +72,8 @@ export type Sandbox = {
   /** The keeper's socket inside, also in the container's CODEX_CHAT_KEEPER. */
   readonly keeperSocket: string;
   readonly protectedNames: readonly string[];
+  /** Resolved paths of what was given to be read in its own place. */
+  readonly readable: readonly string[];
   /** Sentences for the user: what could not be protected, limited or mounted. */
   readonly notes: readonly string[];
   /** Whether the container was running already. */
@@ -97,7 +102,7 @@ export async function openSandbox(
   signal?.throwIfAborted();
   const planned = await plan(engine, options);
   if (!planned.ok) return planned;
-  const { opening, codexHome } = planned.value;
+  const { opening } = planned.value;
   const { stateDir, owner, name } = opening;
   using _lock = await takeLock(containerLock(engine, name), signal === undefined ? {} : { signal });
   try {
@@ -113,7 +118,7 @@ export async function openSandbox(
       await giveUp(opening);
       return guard;
     }
-    return ok(present(opening, running.value, guard.value, codexHome));
+    return ok(present(planned.value, running.value, guard.value));
   } catch (cause) {
     await giveUp(opening).catch(() => {});
     signal?.throwIfAborted();
@@ -121,14 +126,19 @@ export async function openSandbox(
   }
 }
 
-async function plan(
-  engine: Engine,
-  options: SandboxOptions,
-): Promise<Result<{ opening: Opening; codexHome: string }, SandboxError>> {
+/** A sandbox before it runs. */
+type Plan = {
+  readonly opening: Opening;
+  readonly codexHome: string;
+  readonly given: GivenMounts;
+};
+
+async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Plan, SandboxError>> {
+  const outOfReach = [options.stateDir, engine.socketPath, ...(options.outOfReach ?? [])];
   const inspected = await inspectProject({
     root: options.root,
     home: options.home,
-    outOfReach: [options.stateDir, engine.socketPath, ...(options.outOfReach ?? [])],
+    outOfReach,
     ...(options.protectedNames === undefined ? {} : { protectedNames: options.protectedNames }),
   });
   if (!inspected.ok) return inspected;
@@ -136,8 +146,15 @@ async function plan(
   const user = containerUser(engine, options);
   const state = await prepareState(options.stateDir, user);
   if (!state.ok) return state;
-  const { codexHome, mounts } = state.value;
+  const { codexHome } = state.value;
   const stateDir = await realpath(options.stateDir);
+  const given = await prepareGiven(options.given ?? [], {
+    root: project.root,
+    codexHome,
+    home: options.home === undefined ? undefined : await resolved(options.home),
+    outOfReach: await Promise.all(outOfReach.map(resolved)),
+  });
+  const mounts = [...state.value.mounts, ...given.mounts];
 
   const hash = projectHash(project.root, stateDir);
   const name = containerName(project.root, hash);
@@ -181,7 +198,7 @@ async function plan(
     owner: options.owner,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
-  return ok({ opening, codexHome });
+  return ok({ opening, codexHome, given });
 }
 
 /** Watches what is mounted; it also sees what was replaced between the look and the mount. */
@@ -206,7 +223,7 @@ export function projectHash(root: string, stateDir: string): string {
   return createHash("sha256").update(`${root}\0${stateDir}`).digest("hex").slice(0, 12);
 }
 
-function present(opening: Opening, running: Running, guard: Guard, codexHome: string): Sandbox {
+function present({ opening, codexHome, given }: Plan, running: Running, guard: Guard): Sandbox {
   const { engine, owner, project, name, stateDir } = opening;
   const { container } = running;
   const life = watchLife(engine, container, guard);
@@ -243,7 +260,8 @@ function present(opening: Opening, running: Running, guard: Guard, codexHome: st
     codexHome,
     keeperSocket: KEEPER_SOCKET,
     protectedNames: running.guarded.map((it) => it.name),
-    notes: [...project.notes, ...running.notes],
+    readable: given.readable,
+    notes: [...project.notes, ...given.notes, ...running.notes],
     joined: running.joined,
     exec,
     died: life.ended,

@@ -219,7 +219,19 @@ async function startAppServer(
       mend: "See :CodexChat log.",
     });
   }
+  const given = await giveSkills(client, sandbox, options);
+  if (!given.ok) log.warn({ error: given.error }, "the user's skills were not taken");
   return ok({ client, exited: process.value.exited.then((exit) => exit.exitCode) });
+}
+
+/** Has Codex look for skills in what the user gave; the paths are the same inside and outside. */
+async function giveSkills(
+  client: CodexClient,
+  sandbox: Sandbox,
+  { settings, signal }: BackendOptions,
+): Promise<Result<unknown, Failure>> {
+  if (settings.skills_dirs.length === 0) return ok();
+  return client.request("skills/extraRoots/set", { extraRoots: sandbox.readable }, { signal });
 }
 
 /** Logs what a process in the sandbox says on stderr, and keeps the last of it for a message. */

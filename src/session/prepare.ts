@@ -90,6 +90,12 @@ export async function prepareSandbox(
     owner: await ownOwner(),
     home: homedir(),
     outOfReach: [settings.state_dir],
+    given: [
+      ...(settings.agents_md === undefined
+        ? []
+        : [{ source: settings.agents_md, codexHomeName: "AGENTS.md" }]),
+      ...settings.skills_dirs.map((source) => ({ source })),
+    ],
     limits: {
       pids,
       ...(memory === undefined ? {} : { memoryBytes: memory }),

@@ -52,6 +52,9 @@ export const Settings = z.object({
       lsp: z.boolean().default(true),
     })
     .prefault({}),
+  /** The user's own instructions, and directories of skills: read-only inside. */
+  agents_md: AbsolutePath.optional(),
+  skills_dirs: z.array(AbsolutePath).default([]),
   mcp_servers: McpServers.default({}),
   log_level: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });

@@ -1,0 +1,108 @@
+import { constants } from "node:fs";
+import { open, realpath, stat } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
+import { type BindMount, closedTreeOf, contains, SYSTEM_DIRS } from "./project.ts";
+
+/** A file or directory of the user's that the agent may read. */
+export type GivenPath = {
+  /** Absolute; links are resolved. */
+  readonly source: string;
+  /** A name in CODEX_HOME for a file; without, the path is the same inside and outside. */
+  readonly codexHomeName?: string;
+};
+
+/** What the user gives, as it is mounted. */
+export type GivenMounts = {
+  readonly mounts: readonly BindMount[];
+  /** Resolved paths of what can be read inside in its own place, in the order given. */
+  readonly readable: readonly string[];
+  /** Sentences for the user about what was left out. */
+  readonly notes: readonly string[];
+};
+
+/** What is needed to judge what is given; paths are resolved. */
+export type GivenOptions = {
+  readonly root: string;
+  readonly codexHome: string;
+  readonly home: string | undefined;
+  /** Directories and files that the agent must not reach. */
+  readonly outOfReach: readonly string[];
+};
+
+/**
+ * Lists the mounts of what the user gives to be read. What is absent or would show too much is left
+ * out with a note: it is no reason to do without a sandbox.
+ */
+export async function prepareGiven(
+  given: readonly GivenPath[],
+  options: GivenOptions,
+): Promise<GivenMounts> {
+  const mounts: BindMount[] = [];
+  const readable: string[] = [];
+  const notes: string[] = [];
+  for (const { source: path, codexHomeName } of given) {
+    const source = await judge(path, codexHomeName !== undefined, options);
+    if ("reason" in source) {
+      notes.push(`${path} is not shown to the agent: ${source.reason}.`);
+      continue;
+    }
+    const target =
+      codexHomeName === undefined ? source.path : join(options.codexHome, codexHomeName);
+    if (codexHomeName !== undefined) {
+      const problem = await makeMountPoint(target);
+      if (problem !== undefined) {
+        notes.push(`${path} is not shown to the agent: ${problem}.`);
+        continue;
+      }
+    }
+    if (codexHomeName === undefined) readable.push(source.path);
+    // What lies in the project is there already.
+    if (contains(options.root, target) || target === options.root) continue;
+    if (!mounts.some((it) => it.target === target))
+      mounts.push({ source: source.path, target, readOnly: true });
+  }
+  return { mounts, readable, notes };
+}
+
+async function judge(
+  given: string,
+  isFile: boolean,
+  { home, outOfReach }: GivenOptions,
+): Promise<{ readonly path: string } | { readonly reason: string }> {
+  if (!isAbsolute(given)) return { reason: "it is not an absolute path" };
+  let path: string;
+  try {
+    path = await realpath(given);
+    const stats = await stat(path);
+    if (isFile && !stats.isFile()) return { reason: "it is not a file" };
+    if (!isFile && !stats.isDirectory()) return { reason: "it is not a directory" };
+  } catch (cause) {
+    return { reason: `it cannot be read (${(cause as NodeJS.ErrnoException).code})` };
+  }
+  if (path === "/" || SYSTEM_DIRS.has(path)) return { reason: "it is a directory of the system" };
+  if (closedTreeOf(path) !== undefined)
+    return { reason: "its place belongs to the sandbox itself" };
+  if (home !== undefined && (path === home || contains(path, home)))
+    return { reason: "it holds the home directory, with every secret in it" };
+  const secret = outOfReach.find((it) => path === it || contains(path, it) || contains(it, path));
+  if (secret !== undefined) return { reason: `${secret} must stay out of the agent's reach` };
+  return { path };
+}
+
+/**
+ * Makes the empty file that a mount covers; gives what is wrong where there is something else.
+ *
+ * SECURITY: the agent writes in the same directory: a link that it has put there is not followed,
+ * and a pipe not waited for.
+ */
+async function makeMountPoint(path: string): Promise<string | undefined> {
+  const { O_CREAT, O_WRONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  try {
+    const file = await open(path, O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    const stats = await file.stat();
+    await file.close();
+    return stats.isFile() ? undefined : `${path} is something else than a file`;
+  } catch (cause) {
+    return `${path} is something else than a file (${(cause as NodeJS.ErrnoException).code})`;
+  }
+}
