@@ -181,7 +181,9 @@ local subcommands = {
     end,
   },
   threads = {
-    complete = { "open", "rename", "archive", "delete", "archived" },
+    complete = function()
+      return require("codex-chat.threads").tasks
+    end,
     bang = true,
     run = function(args, rest)
       require("codex-chat.threads").pick(rest, args.bang)
@@ -201,6 +203,11 @@ local subcommands = {
   archive = {
     run = function()
       require("codex-chat.threads").current("archive", "")
+    end,
+  },
+  unarchive = {
+    run = function()
+      require("codex-chat.threads").current("unarchive", "")
     end,
   },
   delete = {

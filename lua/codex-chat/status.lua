@@ -40,6 +40,7 @@ function M.winbar(chat, width)
   local state = chat.state
   local queued = state.queued or 0
   local parts = {
+    { text = require("codex-chat.threads.file").name_of(chat), rank = 9, least = least },
     { text = state.model, rank = 4 },
     { text = state.mode, rank = 6 },
     { text = statusline.phase_text(chat), rank = 1, group = phase_groups[state.phase] },
@@ -69,7 +70,7 @@ function M.winbar(chat, width)
     end
   end
   local shown = {}
-  for i = 1, 8 do
+  for i = 1, 9 do
     local part = parts[i]
     if part.shown then
       local text = statusline.escape(part.shown)

@@ -5,6 +5,8 @@ export const formatVersion = 1;
 
 /** What the front matter of a conversation says. */
 export type ChatMeta = {
+  /** The user's name for it, or a title made from the first query. */
+  readonly name?: string;
   /** Codex's thread, once there is one. */
   readonly thread?: string;
   /** The project's absolute path. */
@@ -24,7 +26,7 @@ export type FrontMatter = {
   readonly problems: readonly string[];
 };
 
-const KEYS = ["thread", "project", "model", "created"] as const;
+const KEYS = ["name", "thread", "project", "model", "created"] as const;
 
 /** Reads the front matter at the top of `lines`. Never throws; what is odd becomes a problem. */
 export function readFrontMatter(lines: readonly string[]): FrontMatter {

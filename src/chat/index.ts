@@ -33,6 +33,7 @@ export {
   saveMs,
   type TranscriptStore,
 } from "./store.ts";
+export { title } from "./title.ts";
 export {
   newTranscript,
   readTranscript,

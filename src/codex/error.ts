@@ -6,6 +6,8 @@ export type CodexError =
   | { readonly kind: "thread_unknown"; readonly message: string }
   /** Another app-server has the thread open for writing. */
   | { readonly kind: "thread_busy"; readonly message: string }
+  /** It was put aside and must be taken out first. */
+  | { readonly kind: "thread_archived"; readonly message: string }
   /** A file of Codex's configuration, which the agent can write, keeps it from having a thread. */
   | { readonly kind: "invalid_config"; readonly message: string }
   /** The answer is not what the pinned version sends. */
@@ -36,6 +38,8 @@ export function refusal(method: string, code: number, words: string): CodexError
       message:
         "Another Codex has this conversation open. End it there, or start a new one with :CodexChat new.",
     };
+  if (/^session \S+ is archived/.test(message))
+    return { kind: "thread_archived", message: `Codex has this conversation archived: ${message}` };
   const config = /^failed to load configuration: (.*)/is.exec(message)?.[1];
   if (config !== undefined)
     return {

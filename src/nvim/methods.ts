@@ -164,7 +164,10 @@ export type CallArgs = {
   buf_set_state: readonly [buf: number, state: ChatState];
   buf_set_approval: readonly [buf: number, change: ApprovalChange];
   /** Sets keys of the front matter. */
-  buf_set_meta: readonly [buf: number, meta: { readonly thread?: string; readonly model?: string }];
+  buf_set_meta: readonly [
+    buf: number,
+    meta: { readonly name?: string; readonly thread?: string; readonly model?: string },
+  ];
   /** The file has another name now. */
   buf_set_name: readonly [buf: number, path: string];
   /** The text of this changedtick is on disk. */

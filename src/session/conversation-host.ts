@@ -1,4 +1,5 @@
 import type { Result } from "../result.ts";
+import type { Backend } from "./backend.ts";
 import type { Failure } from "./failure.ts";
 import type { Finding } from "./findings.ts";
 import type { LoadedThread, ThreadOptions } from "./thread-handle.ts";
@@ -8,6 +9,8 @@ import type { RunTool } from "./tool-calls.ts";
 export type ConversationHost = ThreadOptions & {
   /** Ends the backend because it no longer answers; its conversations hear of it. */
   readonly abandonBackend: (failure: Failure) => void;
+  /** What runs for the project already; undefined where nothing does. */
+  readonly running: () => Backend | undefined;
   readonly runTool: RunTool;
   /** This conversation has a thread from now on. */
   readonly threadKnown: (thread: string) => void;

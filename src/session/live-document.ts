@@ -11,6 +11,7 @@ import {
   reduce,
   slug,
   type TranscriptStore,
+  title,
   transcriptForModel,
   type Usage,
   writeTranscript,
@@ -300,6 +301,7 @@ export class LiveDocument {
    * before the old one goes, so that a crash leaves two files at worst, and never none.
    */
   async nameAfter(query: string): Promise<void> {
+    this.#titleAfter(query);
     const old = this.#store;
     const path = await freePath(dirname(this.#path), `${datePart(this.#path)}-${slug(query)}`);
     if (old === undefined || path === undefined) return;
@@ -316,6 +318,12 @@ export class LiveDocument {
     await old.close();
     await rm(oldPath, { force: true });
     this.#tell(this.#editor.call.buf_set_name(this.buf, path));
+  }
+
+  /** Gives the conversation a title, unless the user has named it. */
+  #titleAfter(query: string): void {
+    const name = readTranscript(this.text()).meta.name ?? title(query);
+    if (name !== "") this.#tell(this.#editor.call.buf_set_meta(this.buf, { name }));
   }
 
   /**

@@ -5,6 +5,7 @@ import type { Result } from "../result.ts";
 import { type Backend, startBackend } from "./backend.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Failure } from "./failure.ts";
+import { forgetDeleted } from "./forget.ts";
 import type { Settings } from "./settings.ts";
 
 /** What a project's session is made from. */
@@ -69,6 +70,11 @@ export class Project {
     }
   }
 
+  /** The backend where it runs already. */
+  get running(): Backend | undefined {
+    return this.#state.at === "running" ? this.#state.backend : undefined;
+  }
+
   /** Ends the backend; with a failure, the rounds in it are closed as failed. */
   async stop(failure?: Failure): Promise<void> {
     clearTimeout(this.#idle);
@@ -130,6 +136,8 @@ export class Project {
         for (const { document } of this.conversations)
           document.setShown({ sandbox: result.value.sandboxLabel });
         void result.value.ended.then((failure) => this.#ended(result.value, failure));
+        const { projectDir, log } = this.#options;
+        void forgetDeleted(result.value.client, projectDir, log);
       }
       return result;
     });

@@ -43,7 +43,7 @@ export async function openThread(options: OpenOptions): Promise<Result<OpenedThr
   const known = document.meta.thread;
   if (known !== undefined && isLoaded) return ok({ threadId: known, preface: [] });
   if (known !== undefined) {
-    const resumed = await resumeThread(options, known);
+    const resumed = await resumeArchived(options, known);
     if (resumed.ok) return ok({ threadId: known, preface: [], facts: resumed.value });
     if (resumed.error.kind !== "thread_unknown") return resumed;
   }
@@ -80,6 +80,18 @@ async function startThread(
   const { thread, model } = started.value;
   document.setMeta({ thread: thread.id, model });
   return ok({ threadId: thread.id, preface, facts: factsOf(started.value) });
+}
+
+/** Loads the thread; one that was archived is taken out first, now that it is gone on with. */
+async function resumeArchived(
+  options: OpenOptions,
+  threadId: string,
+): Promise<Result<ThreadFacts, Failure>> {
+  const resumed = await resumeThread(options, threadId);
+  if (resumed.ok || resumed.error.kind !== "thread_archived") return resumed;
+  const { client, signal } = options;
+  const unarchived = await client.request("thread/unarchive", { threadId }, { signal });
+  return unarchived.ok ? resumeThread(options, threadId) : unarchived;
 }
 
 async function resumeThread(

@@ -5,10 +5,10 @@ import { message, reply, silence } from "../../src/offline/index.ts";
 import type { ScriptedModel } from "./model.ts";
 import { type Conversation, SLOW, share, WAIT } from "./support.ts";
 
-/** Puts the cursor on the first line that has this text. */
+/** Puts the cursor on the first line below the front matter that has this text. */
 async function goTo(chat: Conversation, text: string): Promise<void> {
   await chat.nvim.lua(
-    "vim.cmd.stopinsert(); vim.fn.cursor(1, 1); assert(vim.fn.search('\\\\V' .. ..., 'cW') > 0)",
+    "vim.cmd.stopinsert(); vim.fn.cursor(1, 1); vim.fn.search('^---$', 'W'); assert(vim.fn.search('\\\\V' .. ..., 'cW') > 0)",
     text,
   );
 }

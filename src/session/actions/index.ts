@@ -12,11 +12,17 @@ import { modelActions } from "./model.ts";
 import { roundActions } from "./rounds.ts";
 import { statusActions } from "./status.ts";
 import { terminalActions } from "./terminals.ts";
+import { threadActions } from "./threads.ts";
 
 const ACTIONS: ReadonlyMap<string, Action> = new Map(
-  [...roundActions, ...modelActions, ...terminalActions, ...statusActions, ...goalActions].map(
-    (it) => [it.name, it],
-  ),
+  [
+    ...roundActions,
+    ...modelActions,
+    ...terminalActions,
+    ...statusActions,
+    ...goalActions,
+    ...threadActions,
+  ].map((it) => [it.name, it]),
 );
 
 /** Runs the action of this name; never throws. */

@@ -1,0 +1,122 @@
+--- A conversation's file as something to work on: whether it may be had, and having it for oneself.
+local M = {}
+
+local host = require("codex-chat.host")
+local projects = require("codex-chat.project")
+local registry = require("codex-chat.registry")
+
+local uv = vim.uv
+
+---@param message string
+function M.say(message)
+  vim.notify("codex-chat: " .. message)
+end
+
+---@param message string
+function M.complain(message)
+  vim.notify("codex-chat: " .. message, vim.log.levels.ERROR)
+end
+
+--- The path as the user writes it.
+---@param path string
+---@return string
+function M.short(path)
+  return vim.fn.fnamemodify(path, ":~")
+end
+
+--- The name that a conversation's text has for it.
+---@param chat codex-chat.Chat
+---@return string?
+function M.name_of(chat)
+  local title = require("codex-chat.threads.title")
+  local lines = vim.api.nvim_buf_get_lines(chat.buf, 0, 40, false)
+  local name = require("codex-chat.threads.worker").head_of(lines, title).name
+  return name and title.clean(name)
+end
+
+--- The chat here that has this file.
+---@param path string
+---@return codex-chat.Chat?
+function M.chat_of(path)
+  local real = uv.fs_realpath(path) or path
+  for _, chat in ipairs(registry.all()) do
+    if chat.path == path or (uv.fs_realpath(chat.path) or chat.path) == real then
+      return chat
+    end
+  end
+end
+
+---@param chat codex-chat.Chat?
+---@return boolean
+function M.is_busy(chat)
+  return chat ~= nil and vim.list_contains({ "starting", "running", "waiting" }, chat.state.phase)
+end
+
+--- Whether another Neovim has it; then after a message.
+---@param it codex-chat.ThreadSummary
+---@param task string what was to be done
+---@return boolean
+function M.is_elsewhere(it, task)
+  local elsewhere = projects.is_locked(it.path, host.pid())
+  if elsewhere then
+    M.complain(
+      ("“%s” is open in another Neovim, which writes it; %s it there."):format(it.name, task)
+    )
+  end
+  return elsewhere
+end
+
+--- Whether the file is there and may be had; false after a message.
+---@param it codex-chat.ThreadSummary
+---@param task string what was to be done
+---@return boolean
+function M.is_free(it, task)
+  local stat = uv.fs_lstat(it.path)
+  if not stat then
+    M.complain(("%s is gone: there is nothing to %s."):format(M.short(it.path), task))
+  elseif stat.type ~= "file" then
+    M.complain(("%s is no plain file any more."):format(M.short(it.path)))
+  elseif M.is_busy(M.chat_of(it.path)) then
+    M.complain(
+      ("a turn is running in “%s”. Wait for its end, or stop it with :CodexChat stop."):format(
+        it.name
+      )
+    )
+  else
+    return not M.is_elsewhere(it, task)
+  end
+  return false
+end
+
+--- Takes the conversation out of this Neovim and has its file for `fn`, which gets what lets go of
+--- it. What is in its windows goes with it.
+---@param it codex-chat.ThreadSummary
+---@param fn fun(release: fun())
+function M.with_file(it, fn)
+  local chat = M.chat_of(it.path)
+  if M.is_busy(chat) then
+    M.complain(("a turn has begun in “%s”: nothing was done."):format(it.name))
+    return
+  end
+  if chat then
+    local buffer = require("codex-chat.buffer")
+    if vim.api.nvim_buf_is_loaded(chat.buf) then
+      buffer.save(chat)
+    end
+    buffer.close(chat)
+    require("codex-chat.window").close(chat)
+    pcall(vim.api.nvim_buf_delete, chat.buf, { force = true })
+  end
+  require("codex-chat.threads.lock").take(it.path, function(release, err)
+    if not release then
+      M.complain(("“%s” is left as it is: %s."):format(it.name, err))
+    elseif not uv.fs_lstat(it.path) then
+      release()
+      M.complain(("%s is gone."):format(M.short(it.path)))
+    else
+      fn(release)
+    end
+  end)
+end
+
+return M

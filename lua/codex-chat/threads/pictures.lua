@@ -1,0 +1,56 @@
+--- The pictures of a conversation, which lie in `images/` beside it and are named after it.
+local M = {}
+
+local uv = vim.uv
+
+--- The pictures' names, as src/session/images.ts gives them.
+---@param dir string where the conversation lies
+---@param path string the conversation
+---@return string[]
+local function names(dir, path)
+  local stem = vim.fs.basename(path):gsub("%.md$", ""):gsub("[^%w_-]", "-")
+  local found = {}
+  for name, kind in vim.fs.dir(dir .. "/images") do
+    if kind == "file" and name:sub(1, #stem) == stem and name:find("^%-%d+%.%a+$", #stem + 1) then
+      found[#found + 1] = name
+    end
+  end
+  return found
+end
+
+--- Has the pictures beside the conversation's new place too, where its text looks for them. They
+--- stay in the old one: what was forked from it shows them as well.
+---@param path string where the conversation was
+---@param to string the directory where it is now
+function M.bring(path, to)
+  local from = vim.fs.dirname(path)
+  for _, name in ipairs(names(from, path)) do
+    vim.fn.mkdir(to .. "/images", "p", tonumber("700", 8))
+    local source, target = from .. "/images/" .. name, to .. "/images/" .. name
+    if not uv.fs_link(source, target) then
+      uv.fs_copyfile(source, target, { excl = true })
+    end
+  end
+end
+
+--- Removes the pictures, unless a fork of the conversation shows them too.
+---@param path string
+function M.remove(path)
+  local dir = vim.fs.dirname(path)
+  local top = vim.fs.basename(dir) == "archive" and vim.fs.dirname(dir) or dir
+  local stem = vim.fs.basename(path):gsub("%.md$", "")
+  for _, place in ipairs({ top, top .. "/archive" }) do
+    for name in vim.fs.dir(place) do
+      if vim.startswith(name, stem .. "-fork") then
+        return
+      end
+    end
+  end
+  for _, place in ipairs({ top, top .. "/archive" }) do
+    for _, name in ipairs(names(place, path)) do
+      uv.fs_unlink(place .. "/images/" .. name)
+    end
+  end
+end
+
+return M

@@ -1,0 +1,111 @@
+--- Naming a conversation: in its front matter, as a line among others that stay as they are.
+local M = {}
+
+local codex = require("codex-chat.threads.codex")
+local file = require("codex-chat.threads.file")
+
+local uv = vim.uv
+
+--- The document's lines with the name in the front matter; other lines stay as they are.
+---@param path string
+---@param name string
+---@return boolean? ok
+---@return string? err
+local function write_name(path, name)
+  local stat = uv.fs_stat(path)
+  local handle, err = io.open(path, "rb")
+  if not handle or not stat then
+    return nil, err
+  end
+  local text = handle:read("*a")
+  handle:close()
+  local bom = text:match("^\239\187\191") or ""
+  local lines = vim.split(text:sub(#bom + 1):gsub("\n$", ""), "\n", { plain = true })
+  local ending = lines[1]:sub(-1) == "\r" and "\r" or ""
+  local head = vim.tbl_map(function(line)
+    return (line:gsub("\r$", ""))
+  end, vim.list_slice(lines, 1, 250))
+  local document = require("codex-chat.document")
+  for _, change in ipairs(document.meta_changes(head, { name = name })) do
+    for _ = 1, change.count do
+      table.remove(lines, change.row + 1)
+    end
+    for i = #change.lines, 1, -1 do
+      table.insert(lines, change.row + 1, change.lines[i] .. ending)
+    end
+  end
+  lines[1] = bom .. lines[1]
+  local ok, why = document.write(path, lines)
+  if ok then
+    -- Its age is that of its last words.
+    uv.fs_utime(
+      path,
+      stat.atime.sec + stat.atime.nsec / 1e9,
+      stat.mtime.sec + stat.mtime.nsec / 1e9
+    )
+  end
+  return ok, why
+end
+
+---@param chat codex-chat.Chat
+---@param name string
+local function set_name(chat, name)
+  require("codex-chat.pause").run(chat, function()
+    local blocks = require("codex-chat.blocks")
+    local last = math.min(250, blocks.prompt_row(chat))
+    local head = vim.api.nvim_buf_get_lines(chat.buf, 0, last, false)
+    blocks.machine(chat, function()
+      for _, change in ipairs(require("codex-chat.document").meta_changes(head, { name = name })) do
+        blocks.splice(chat, change.row, change.count, change.lines)
+      end
+    end)
+    if chat.host ~= "attached" then
+      require("codex-chat.buffer").save(chat)
+    end
+    require("codex-chat.status").refresh(chat)
+  end)
+end
+
+--- Puts `name` into the front matter, and tells Codex.
+---@param it codex-chat.ThreadSummary
+---@param name string
+function M.rename(it, name)
+  local clean = require("codex-chat.threads.title").clean(name)
+  if clean == "" then
+    file.complain("a name needs at least one character that can be seen.")
+    return
+  end
+  local function renamed()
+    file.say(("the conversation is named “%s”."):format(clean))
+    codex.tell(it, "threads/name", { name = clean }, function() end)
+  end
+  local chat = file.chat_of(it.path)
+  if not chat or not vim.api.nvim_buf_is_loaded(chat.buf) then
+    if file.is_free(it, "rename") then
+      file.with_file(it, function(release)
+        local ok, err = write_name(it.path, clean)
+        release()
+        if ok then
+          renamed()
+        else
+          file.complain(("%s was not written: %s."):format(file.short(it.path), err))
+        end
+      end)
+    end
+  elseif not file.is_elsewhere(it, "rename") then
+    set_name(chat, clean)
+    renamed()
+  end
+end
+
+--- Asks for a name, with the present one to be edited.
+---@param it codex-chat.ThreadSummary
+function M.ask(it)
+  vim.ui.input({ prompt = "Name: ", default = it.name }, function(name)
+    if name and name ~= "" then
+      M.rename(it, name)
+    end
+  end)
+end
+
+return M

@@ -1,0 +1,212 @@
+--- What can be done with a conversation of the list: opening, renaming, archiving, deleting.
+local M = {}
+
+local codex = require("codex-chat.threads.codex")
+local file = require("codex-chat.threads.file")
+local host = require("codex-chat.host")
+local projects = require("codex-chat.project")
+local registry = require("codex-chat.registry")
+
+local say, complain, short = file.say, file.complain, file.short
+local uv = vim.uv
+
+--- The project that the conversation goes on in.
+---@param it codex-chat.ThreadSummary
+---@return codex-chat.Project
+local function project_of(it)
+  local own = projects.of_buf()
+  if not it.root then
+    say("what project this conversation is of is not known; it goes on in this one.")
+    return own
+  elseif it.root == own.root then
+    return own
+  elseif not uv.fs_stat(it.root) then
+    say(
+      ("its project %s is gone. The text can be read; sending needs that directory again."):format(
+        short(it.root)
+      )
+    )
+  end
+  return projects.at(it.root)
+end
+
+--- Shows a conversation where one is in view, or else in a window of its own.
+---@param path string
+---@param project codex-chat.Project
+local function show(path, project)
+  local chats = require("codex-chat.chat")
+  local window = require("codex-chat.window")
+  local shown = registry.get(0) or chats.current(projects.of_buf().root)
+  local chat = chats.load(path, project)
+  local win = shown and window.find(shown.buf)
+  if win and shown ~= chat and not window.find(chat.buf) then
+    vim.api.nvim_set_current_win(win)
+    vim.api.nvim_win_set_buf(win, chat.buf)
+    require("codex-chat.prompt").enter(chat, win)
+  end
+  chats.show(chat)
+end
+
+--- Opens a conversation, as a chat of the project that it belongs to.
+---@param it codex-chat.ThreadSummary
+function M.open(it)
+  if file.chat_of(it.path) then
+    show(it.path, projects.at(file.chat_of(it.path).root))
+    return
+  end
+  if not uv.fs_lstat(it.path) then
+    complain(("%s is gone."):format(short(it.path)))
+    return
+  end
+  local readable, err = uv.fs_access(it.path, "R")
+  if not readable then
+    complain(("%s cannot be read: %s. `chmod u+r` mends that."):format(short(it.path), err))
+    return
+  end
+  local project = project_of(it)
+  if projects.is_locked(it.path, host.pid()) then
+    say(("“%s” is open in another Neovim, so this is a new one."):format(it.name))
+    show(projects.new_path(project), project)
+    return
+  end
+  show(it.path, project)
+end
+
+--- Moves a file so that nothing is ever overwritten.
+---@param path string
+---@param target string
+---@return boolean? ok
+---@return string? err
+local function move(path, target)
+  local ok, err, code = uv.fs_link(path, target)
+  if ok then
+    return uv.fs_unlink(path)
+  elseif code == "EEXIST" or uv.fs_lstat(target) then
+    return nil, err
+  end
+  -- A file system without hard links.
+  return uv.fs_rename(path, target)
+end
+
+--- Moves a conversation's file into another directory, under a name that nothing there has.
+---@param it codex-chat.ThreadSummary
+---@param to string
+---@param moved fun()
+local function move_to(it, to, moved)
+  file.with_file(it, function(release)
+    pcall(vim.fn.mkdir, to, "p", tonumber("700", 8))
+    local stat = uv.fs_lstat(to)
+    -- SECURITY: in a project the agent may have put a link there, to have files moved elsewhere.
+    if not stat or stat.type ~= "directory" then
+      release()
+      complain(("%s is no directory; look what it is, and remove it."):format(short(to)))
+      return
+    end
+    local base = vim.fs.basename(it.path):gsub("%.md$", "")
+    local target, n = ("%s/%s.md"):format(to, base), 1
+    while uv.fs_lstat(target) do
+      n = n + 1
+      target = ("%s/%s-%d.md"):format(to, base, n)
+    end
+    local ok, err = move(it.path, target)
+    release()
+    if ok then
+      require("codex-chat.threads.pictures").bring(it.path, to)
+      moved()
+    else
+      complain(("“%s” was not moved to %s: %s."):format(it.name, short(to), err))
+    end
+  end)
+end
+
+--- Puts a conversation aside, into `archive/` beside the others.
+---@param it codex-chat.ThreadSummary
+function M.archive(it)
+  if it.archived then
+    complain(("“%s” is archived already."):format(it.name))
+  elseif file.is_free(it, "archive") then
+    -- Before it is closed: that may end the last conversation that Codex can be reached through.
+    codex.tell(it, "threads/archive", {}, function()
+      move_to(it, vim.fs.dirname(it.path) .. "/archive", function()
+        say(("“%s” is archived. `:CodexChat threads archived` lists it."):format(it.name))
+      end)
+    end)
+  end
+end
+
+--- Takes a conversation out of the archive.
+---@param it codex-chat.ThreadSummary
+function M.unarchive(it)
+  if not it.archived then
+    complain(("“%s” is not archived."):format(it.name))
+  elseif file.is_free(it, "unarchive") then
+    codex.tell(it, "threads/unarchive", {}, function()
+      move_to(it, vim.fs.dirname(vim.fs.dirname(it.path)), function()
+        say(("“%s” is among the others again."):format(it.name))
+      end)
+    end)
+  end
+end
+
+---@param it codex-chat.ThreadSummary
+local function remove(it)
+  codex.tell(it, "threads/forget", {}, function(answer)
+    file.with_file(it, function(release)
+      local ok, err = uv.fs_unlink(it.path)
+      release()
+      if not ok then
+        complain(("%s was not deleted: %s."):format(short(it.path), err))
+        return
+      end
+      require("codex-chat.threads.pictures").remove(it.path)
+      local note = not answer.told and codex.note_to_forget(it) or nil
+      if answer.reason then
+        note = answer.reason:gsub("%.$", "")
+      end
+      say(("“%s” is deleted%s."):format(it.name, note and "; " .. note or ""))
+    end)
+  end)
+end
+
+--- Deletes the file, and has Codex forget the thread, once that is confirmed.
+---@param it codex-chat.ThreadSummary
+function M.delete(it)
+  local chat = file.chat_of(it.path)
+  if not file.is_busy(chat) and chat and not uv.fs_lstat(it.path) then
+    complain("nothing of this conversation is saved yet: there is nothing to delete.")
+    return
+  elseif not file.is_free(it, "delete") then
+    return
+  end
+  vim.ui.select({ "Delete", "Keep" }, {
+    prompt = ("Delete “%s” and Codex's memory of it?"):format(it.name),
+    kind = "codex-chat-delete",
+  }, function(choice)
+    if choice == "Delete" and file.is_free(it, "delete") then
+      remove(it)
+    end
+  end)
+end
+
+--- Asks what to do with it.
+---@param it codex-chat.ThreadSummary
+function M.manage(it)
+  local choices = { "Open", "Rename", it.archived and "Unarchive" or "Archive", "Delete" }
+  local run = {
+    Open = M.open,
+    Rename = require("codex-chat.threads.rename").ask,
+    Archive = M.archive,
+    Unarchive = M.unarchive,
+    Delete = M.delete,
+  }
+  vim.ui.select(choices, {
+    prompt = ("What about “%s”?"):format(it.name),
+    kind = "codex-chat-thread-task",
+  }, function(choice)
+    if choice then
+      run[choice](it)
+    end
+  end)
+end
+
+return M

@@ -1,0 +1,45 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { CodexClient, CodexError } from "../codex/index.ts";
+import type { Log } from "../log.ts";
+import { ok, type Result } from "../result.ts";
+
+/** How many notes one start works off. */
+const MAX_NOTES = 1000;
+
+/** An id as Codex gives it to threads. */
+const THREAD = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * Has Codex forget a thread, an archived one too. One that it does not know is forgotten. Errors:
+ * `refused` while a fork needs what is remembered (0.169).
+ */
+export async function forgetThread(
+  client: CodexClient,
+  threadId: string,
+): Promise<Result<void, CodexError>> {
+  const deleted = await client.request("thread/delete", { threadId });
+  if (deleted.ok || deleted.error.kind !== "thread_unknown") return deleted;
+  const found = await client.request("thread/unarchive", { threadId });
+  if (!found.ok) return ok();
+  return client.request("thread/delete", { threadId });
+}
+
+/**
+ * Has Codex forget the threads whose conversations were deleted while it did not run: Lua leaves a
+ * file named after each in `forget/` of the project's state directory. What is refused is tried again
+ * at the next start.
+ */
+export async function forgetDeleted(
+  client: CodexClient,
+  projectDir: string,
+  log: Log,
+): Promise<void> {
+  const dir = join(projectDir, "forget");
+  const names = await readdir(dir).catch((): string[] => []);
+  for (const name of names.filter((it) => THREAD.test(it)).slice(0, MAX_NOTES)) {
+    const forgotten = await forgetThread(client, name);
+    if (forgotten.ok) await rm(join(dir, name), { force: true });
+    else log.info({ error: forgotten.error, thread: name }, "a thread is not forgotten yet");
+  }
+}
