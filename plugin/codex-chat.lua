@@ -59,6 +59,10 @@ plug("plan", "plan")
 plug("terminals", "terminals")
 plug("threads", "threads")
 plug("diagnostics", "diagnostics")
+plug("preview", "preview")
+vim.keymap.set("n", "<Plug>(codex-chat-send-buffer)", "<Cmd>%CodexChat send<CR>", {
+  desc = "codex-chat: put the whole buffer into the prompt",
+})
 
 -- A conversation that a session file or `:edit` names is read by us: so no modeline in the model's
 -- words is ever obeyed, and the buffer is a chat at once.

@@ -8,34 +8,39 @@ function M.new()
 end
 
 ---@return boolean
-function M:is_available()
+function M.is_available()
   return vim.bo.filetype == "codexchat"
 end
 
 ---@return string[]
-function M:get_trigger_characters()
+function M.get_trigger_characters()
   return { "@", "/", "$" }
 end
 
---- What a word looks like to nvim-cmp: with its mark, and with the signs of paths.
+--- What a word looks like to nvim-cmp: with its mark, with the signs of paths, and in quotes.
 ---@return string
-function M:get_keyword_pattern()
-  return [[[@/]\k\?[^ \t@]*]]
+function M.get_keyword_pattern()
+  return [[\%(@\%(image:\)\?"[^"]*\|[@/$][^ \t@$"]*\)]]
 end
 
----@param params { context: { cursor_before_line: string, bufnr: integer } }
+--- Columns are bytes.
+---@return string
+function M.get_position_encoding_kind()
+  return "utf-8"
+end
+
+---@param params { context: { cursor_before_line: string, bufnr: integer, cursor: { row: integer } } }
 ---@param callback fun(response: table)
-function M:complete(params, callback)
-  local chat = require("codex-chat.registry").get(params.context.bufnr)
-  local items = {}
-  if chat then
-    local _, found =
-      require("codex-chat.context.complete").items(chat, params.context.cursor_before_line)
-    items = vim.tbl_map(function(item)
-      return { label = item.word, detail = item.menu, kind = 17 }
-    end, found)
-  end
-  callback({ items = items, isIncomplete = true })
+function M.complete(_, params, callback)
+  local context = params.context
+  callback({
+    items = require("codex-chat.context.complete").lsp_items(
+      context.bufnr,
+      context.cursor.row - 1,
+      context.cursor_before_line
+    ),
+    isIncomplete = true,
+  })
 end
 
 return M

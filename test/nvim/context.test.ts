@@ -86,6 +86,15 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     ]);
   });
 
+  it("of lines may be written as compilers do", async () => {
+    await using chat = await besideFile();
+    const told = await sent(chat, "@src/add.lua:2-3, @src/add.lua:4: and @localhost:80");
+    expect(told?.context.map((it) => it.text)).toEqual([
+      "src/add.lua lines 2–3:\n\n```lua\nM.one = 1\nM.two = 2\n```",
+      "src/add.lua line 4:\n\n```lua\nreturn M\n```",
+    ]);
+  });
+
   it("of a whole file name it, and send its text only where the editor has another", async () => {
     await using chat = await besideFile();
     expect(await sent(chat, 'Look at @src/add.lua and @"a file – é.txt".')).toMatchObject({
@@ -128,7 +137,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
 
   it.each([
     "@param and @Injectable() and @app.route('/x.py') and @pytest.fixture",
-    "@types/node, @scope/package and the alias @/components/Button",
+    "@types/node, @scope/package@1.9.5, @v1.2.3 and the alias @/components/Button",
     "me@example.org, \\@src/gone.lua, `@gone.lua` and $HOME",
     "```\n@gone.lua\n```",
   ])("are no words that only look like one: %s", async (text) => {
@@ -267,26 +276,63 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
 });
 
 describe.each(neovims)("completion plugins on Neovim $name", (program) => {
-  it("are given the same, each in its own way", async () => {
+  it("are given the same, each in its own way, and only in the prompt", async () => {
     await using chat = await openChat({ program });
     const given = await chat.nvim.lua(
       `local buf = ...
        local got = {}
-       require("codex-chat.blink").new():get_completions(
-         { line = "see @diagnostics:", cursor = { 9, 17 }, bufnr = buf },
-         function(answer) got.blink = answer.items[1].textEdit end)
-       require("codex-chat.cmp").new():complete(
-         { context = { cursor_before_line = "/comp", bufnr = buf } },
+       local row = vim.api.nvim_buf_line_count(buf)
+       local blink = require("codex-chat.blink").new()
+       blink:get_completions(
+         { line = "see @diagnostics: ä", cursor = { row, 17 }, bufnr = buf },
+         function(answer) got.blink = answer.items end)
+       blink:get_completions(
+         { line = "see @dia", cursor = { 1, 8 }, bufnr = buf },
+         function(answer) got.above = answer.items end)
+       local cmp = require("codex-chat.cmp").new()
+       cmp:complete(
+         { context = { cursor_before_line = "/comp", bufnr = buf, cursor = { row = row } } },
          function(answer) got.cmp = answer.items end)
+       local words = vim.regex("\\\\%(" .. cmp:get_keyword_pattern() .. "\\\\)\\\\m$")
+       got.words = vim.tbl_map(function(line)
+         local from = words:match_str(line)
+         return from and line:sub(from + 1) or ""
+       end, { "see @src/a-b.ts", 'see @"a b', "/skill:x", "me and", 'an @image:"a b' })
+       got.row = row
        return got`,
       chat.buf,
     );
-    expect(given).toEqual({
-      blink: {
-        newText: "@diagnostics:project",
-        range: { start: { line: 8, character: 4 }, end: { line: 8, character: 17 } },
+    const { row, ...rest } = given as { row: number };
+    const edit = (newText: string, from: number, to: number) => ({
+      newText,
+      range: {
+        start: { line: row - 1, character: from },
+        end: { line: row - 1, character: to },
       },
-      cmp: [{ label: "/compact", detail: "sums up what Codex remembers", kind: 17 }],
+    });
+    expect(rest).toEqual({
+      above: [],
+      words: ["@src/a-b.ts", '@"a b', "/skill:x", "", '@image:"a b'],
+      blink: [
+        {
+          label: "@diagnostics:project",
+          labelDetails: { description: "of all open files" },
+          filterText: "@diagnostics:",
+          sortText: "0001",
+          kind: 14,
+          textEdit: edit("@diagnostics:project", 4, 17),
+        },
+      ],
+      cmp: [
+        {
+          label: "/compact",
+          labelDetails: { description: "sums up what Codex remembers" },
+          filterText: "/comp",
+          sortText: "0001",
+          kind: 14,
+          textEdit: edit("/compact", 0, 5),
+        },
+      ],
     });
   });
 });
@@ -379,6 +425,18 @@ describe.each(neovims)("what is typed after a slash on Neovim $name", (program) 
     expect(await chat.body()).toContain("> **Context:** skill tidy-up");
     await type(chat, "($tidy-up, not $HOME)");
     expect((await chat.host.heard("turn/send", 2)).context).toEqual(told.context);
+  });
+
+  it("has mappings for the whole buffer and for the preview", async () => {
+    await using chat = await openChat({ program, config: { window: { startinsert: false } } });
+    await writeFile(join(chat.nvim.cwd, "x.lua"), "one\ntwo\n");
+    await chat.nvim.command("wincmd p | edit x.lua");
+    await chat.nvim.type("<Plug>(codex-chat-send-buffer)");
+    const quoted = ["From `x.lua` lines 1-2:", "", "```lua", "one", "two", "```"];
+    await expect.poll(() => chat.body()).toEqual(expect.arrayContaining([...quoted, "", ""]));
+    await chat.nvim.type("<Esc><Plug>(codex-chat-preview)");
+    expect(await chat.nvim.lines()).toEqual(quoted);
+    expect(chat.host.of("turn/send")).toEqual([]);
   });
 
   it("is shown by preview, and not sent", async () => {

@@ -152,6 +152,39 @@ function M.entries(items)
   end, items)
 end
 
+--- Items in the language server protocol's words, for plugins that complete. They match by themselves,
+--- with rules of their own: what was typed is given as what fits, so that our order counts.
+---@param buf integer
+---@param row integer 0-based
+---@param before string the line up to the cursor
+---@return table[]
+function M.lsp_items(buf, row, before)
+  local chat = require("codex-chat.registry").get(buf)
+  if not chat or row < require("codex-chat.blocks").prompt_row(chat) then
+    return {}
+  end
+  local start, items = M.items(chat, before)
+  local list = {}
+  for i, item in ipairs(start and items or {}) do
+    list[i] = {
+      label = item.word,
+      labelDetails = { description = item.menu },
+      filterText = before:sub(start + 1),
+      sortText = ("%04d"):format(i),
+      -- A file; the others are keywords.
+      kind = item.menu == "" and 17 or 14,
+      textEdit = {
+        newText = item.word,
+        range = {
+          start = { line = row, character = start },
+          ["end"] = { line = row, character = #before },
+        },
+      },
+    }
+  end
+  return list
+end
+
 --- Whether another plugin completes in this buffer.
 ---@return boolean
 local function has_other()

@@ -107,8 +107,23 @@ do
   endings[ending] = true
 end
 
+---@param ending string?
+---@param root string
+---@return boolean
+local function is_file_ending(ending, root)
+  if not ending or endings[ending:lower()] then
+    return ending ~= nil
+  end
+  for _, file in ipairs(require("codex-chat.context.files").list(root)) do
+    if vim.endswith(file, "." .. ending) then
+      return true
+    end
+  end
+  return false
+end
+
 --- Whether what looks like a path that does not exist is no path at all: `@param`, `@app.route(…)`,
---- `@scope/package`, an alias like `@/components`.
+--- `@scope/package@1.2.3`, an alias like `@/components`.
 ---@param path string
 ---@param root string
 ---@return boolean
@@ -116,20 +131,11 @@ local function is_word(path, root)
   if path:find("^[%w_.]+%(") then
     return true
   end
-  local ending = path:match("%.([%w_]+)$")
-  if path:find("/", 1, true) then
-    local top = path:match("^([^/]*)/")
-    return not ending and (top == "" or vim.uv.fs_stat(root .. "/" .. top) == nil)
+  if is_file_ending(path:match("%.([%w_]+)$"), root) then
+    return false
   end
-  if not ending or endings[ending:lower()] then
-    return ending == nil
-  end
-  for _, file in ipairs(require("codex-chat.context.files").list(root)) do
-    if vim.endswith(file, "." .. ending) then
-      return false
-    end
-  end
-  return true
+  local top = path:match("^([^/]*)/")
+  return top == nil or top == "" or vim.uv.fs_stat(root .. "/" .. top) == nil
 end
 
 ---@param mention codex-chat.Mention
@@ -163,6 +169,14 @@ function M.of_path(mention, root)
   local path = mention.argument --[[@as string]]
   local absolute = path:sub(1, 1) == "/"
   local full = vim.uv.fs_realpath(absolute and path or (root .. "/" .. path))
+  local name_only, first_text, last_text = path:match("^(.-):(%d+)%-?(%d*)$")
+  if not full and name_only and vim.uv.fs_stat(root .. "/" .. name_only) then
+    -- As compilers and grep write places.
+    local first = tonumber(first_text) --[[@as integer]]
+    local last = tonumber(last_text) or first
+    local place = vim.tbl_extend("force", mention, { argument = name_only })
+    return M.of_path(vim.tbl_extend("force", place, { first = first, last = last }), root)
+  end
   if not full or path:find("^/+$") then
     return nil, missing(mention, root)
   end

@@ -110,7 +110,11 @@ function M.list(root, done)
   end
   if not list.asking and vim.uv.now() - list.at > fresh_ms then
     list.asking = true
-    ask(root, function(files)
+    ask(root, function(found)
+      -- A name with a line break or an escape sequence is nobody's to type.
+      local files = vim.tbl_filter(function(path)
+        return not path:find("%c")
+      end, found)
       list.files, list.at, list.asking = files, vim.uv.now(), false
       local told = list.told
       list.told = {}

@@ -3,6 +3,7 @@ local M = {}
 
 --- So many names that contain what was typed are ranked; beyond, the first ones count.
 local max_hits = 2000
+local short_list = 5000
 
 ---@type table<string[], string[]> lower-case names by list, as long as the list lives
 local lowered = setmetatable({}, { __mode = "k" })
@@ -36,8 +37,8 @@ function M.best(names, text, count)
     end
   end
   local ranked = vim.fn.matchfuzzy(hits, text)
-  -- A list of 50,000 is looked through only where that adds something, and no further than needed.
-  if #ranked < count then
+  -- To look for letters in order takes long in long lists: there, only where nothing else is found.
+  if #ranked < count and (#ranked == 0 or #names <= short_list) then
     for _, name in ipairs(vim.fn.matchfuzzy(names, text, { limit = count })) do
       if not seen[name] then
         ranked[#ranked + 1] = name
