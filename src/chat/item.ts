@@ -31,6 +31,7 @@ export function startItem(draft: Draft, item: Item, facts: ItemFacts): void {
       takeSteered(draft, item.clientId ?? undefined);
       return;
     case "agentMessage":
+      if (item.text !== "" && item.text === draft.state.turn.review) return;
       grow(draft, item.id, startText(draft, item.id, "message", textFacts(item, facts)), item.text);
       return;
     case "plan":
@@ -200,6 +201,8 @@ function patchPhase(status: string): PatchPhase {
 
 function startStep(draft: Draft, item: StepItem, turn: string): void {
   const { root } = draft.state;
+  if (item.type === "exitedReviewMode")
+    change(draft, { turn: { ...draft.state.turn, review: item.review } });
   if (item.type === "contextCompaction" && !isNewCompaction(draft, turn, "item")) return;
   const block = place(draft, [stepText(item, "running", root).summary]);
   draft.edits.push({ op: "mark", id: block, mark: "running" });

@@ -174,7 +174,8 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
     case "mcpServer/startupStatus/updated": {
       const { name, status, error } = event.params;
       if (status !== "failed") return;
-      const why = error == null || error === "" ? "." : `: ${error}`;
+      const told = (error ?? "").replace(/^MCP client for `[^`]*` failed to start: /, "");
+      const why = told === "" ? "." : `: ${told}`;
       tellOnce(draft, `The MCP server ${codeSpan(name, 100)} could not be started${why}`);
       return;
     }

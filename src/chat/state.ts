@@ -103,6 +103,8 @@ export type TurnState = {
   /** Whether its failure stands in the text. */
   readonly failed: boolean;
   readonly plan: string | undefined;
+  /** The text of a review that ended in it: Codex says it once more, as a message. */
+  readonly review: string | undefined;
   /** Hosts whose refusal stands in the text. */
   readonly refused: ReadonlySet<string>;
   readonly retryAfterMs: number | undefined;
@@ -114,6 +116,7 @@ export const idleTurn: TurnState = {
   mark: "",
   failed: false,
   plan: undefined,
+  review: undefined,
   refused: new Set(),
   retryAfterMs: undefined,
 };

@@ -32,7 +32,8 @@ export function stepText(item: StepItem, phase: StepPhase, root: string): StepTe
   switch (item.type) {
     case "mcpToolCall": {
       const failed = item.status === "failed";
-      const output = failed ? [item.error?.message ?? ""] : contentTexts(item.result?.content);
+      const said = contentTexts(item.result?.content);
+      const output = failed && item.error != null ? [item.error.message] : said;
       const structured = item.result?.structuredContent;
       if (output.length === 0 && structured != null) output.push(json(structured));
       return call(`${item.server}.${item.tool}`, item, failed, output, phase);
@@ -203,7 +204,8 @@ function collaboration(
           : "";
   if (phase === "running") return line(`${what}${model}${end}`);
   const details = item.prompt == null ? [] : proseLines(item.prompt, "> ");
-  const states = Object.entries(item.agentsStates ?? {}).slice(0, 50);
+  // Before and after the waiting they only say that they begin, and what was said already.
+  const states = item.tool === "wait" ? Object.entries(item.agentsStates ?? {}).slice(0, 50) : [];
   for (const [agent, { status, message }] of states) {
     if (details.length > 0) details.push(">");
     // The end of a thread's id tells it apart: the first half of it is a time.

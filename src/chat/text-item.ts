@@ -80,7 +80,7 @@ export function endText(
 function endReasoning(draft: Draft, item: OpenText, text: string, atMs: number | undefined): void {
   const { startedAtMs } = item;
   const tookMs = startedAtMs === undefined || atMs === undefined ? 0 : atMs - startedAtMs;
-  const took = tookMs > 0 ? ` for ${duration(tookMs)}` : "";
+  const took = tookMs >= 100 ? ` for ${duration(tookMs)}` : "";
   const lines = [`> **Thought**${took}${titleOf(text)}`];
   if (item.head === undefined) {
     if (text.trim() !== "") place(draft, lines);
