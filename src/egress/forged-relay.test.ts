@@ -5,63 +5,19 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
-import { PassThrough, Writable } from "node:stream";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { listen, MODEL_PATH, settled } from "../../test/support/egress.ts";
-import { silentLog } from "../log.ts";
-import { ok } from "../result.ts";
-import { encodeCredit, encodeFrame, FrameDecoder, FrameType } from "./frame.ts";
-import { createEgress, type EgressEvent, type EgressLimits } from "./index.ts";
+import { forgeRelay } from "../../test/support/forged-relay.ts";
+import { encodeCredit, FrameType } from "./frame.ts";
+import type { EgressLimits } from "./index.ts";
 
 const HEAD = `POST ${MODEL_PATH} HTTP/1.1\r\nhost: x\r\n`;
 
-/** A turn with a relay whose reading the test lets go on or not. */
-async function setUpForged(upstream: Server, limits: EgressLimits = {}) {
-  const port = await listen(upstream);
-  const events: EgressEvent[] = [];
-  const egress = createEgress({
-    upstream: {
-      baseUrl: new URL(`http://127.0.0.1:${port}/v1`),
-      authorization: async () => ok([]),
-    },
-    limits,
-    onEvent: (event) => events.push(event),
-    log: silentLog,
-  });
-  onTestFinished(() => egress.close());
-  const readable = new PassThrough();
-  let isReading = true;
-  let answer = "";
-  const frames = new FrameDecoder();
-  const waiting: (() => void)[] = [];
-  const writable = new Writable({
-    highWaterMark: 1,
-    write: (chunk: Buffer, _encoding, done) => {
-      for (const { type, payload } of frames.push(chunk) ?? [])
-        if (type === FrameType.data) answer += payload.toString("latin1");
-      if (isReading) done();
-      else waiting.push(done);
-    },
-  });
-  const send = (type: FrameType, payload: string | Buffer = "") =>
-    readable.write(encodeFrame(type, type === FrameType.hello ? 0 : 1, Buffer.from(payload)));
-  const attached = egress.attach({ readable, writable });
-  send(FrameType.hello, JSON.stringify({ version: 1, model: 1, proxy: 2 }));
-  expect((await attached).ok).toBe(true);
-  egress.beginTurn();
-  send(FrameType.open, Buffer.of(1));
-  return {
-    events,
-    send,
-    answer: () => answer,
-    stopReading: () => {
-      isReading = false;
-    },
-    goOn: () => {
-      isReading = true;
-      for (const done of waiting.splice(0)) done();
-    },
-  };
+/** A stream on the model's port through a relay that the test forges. */
+async function setUp(upstream: Server, limits: EgressLimits = {}) {
+  const relay = await forgeRelay({ upstreamPort: await listen(upstream), limits });
+  relay.send(FrameType.open, Buffer.of(1));
+  return relay;
 }
 
 describe("an upstream's answer to a call that was refused meanwhile", () => {
@@ -71,7 +27,7 @@ describe("an upstream's answer to a call that was refused meanwhile", () => {
   ])("%s is dropped, even while the refusal waits for its reader", async (_name, rest) => {
     const asked: ServerResponse[] = [];
     const upstream = createServer((_incoming, response) => void asked.push(response));
-    const { events, send, answer, stopReading, goOn } = await setUpForged(upstream);
+    const { events, send, answer, stopReading, goOn } = await setUp(upstream);
     send(FrameType.data, `${HEAD}transfer-encoding: chunked\r\n\r\n1\r\n{\r\n`);
     await once(upstream, "request");
     stopReading();
@@ -96,7 +52,7 @@ describe("a whole answer", () => {
         socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`),
       );
     });
-    const { events, send, answer } = await setUpForged(upstream);
+    const { events, send, answer } = await setUp(upstream);
     send(FrameType.data, `${HEAD}content-length: 2\r\n\r\n{}`);
     await settled(() => answer().length);
     expect(answer().length).toBe(256 * 1024);
@@ -113,7 +69,7 @@ describe("a request that is whole only after its time", () => {
   it("does not reach the upstream", async () => {
     let reached = 0;
     const upstream = createServer(() => reached++);
-    const { send, answer } = await setUpForged(upstream, { headersMs: 20 });
+    const { send, answer } = await setUp(upstream, { headersMs: 20 });
     send(FrameType.data, HEAD);
     await expect.poll(answer).toContain("HTTP/1.1 408 ");
     send(FrameType.data, "content-length: 2\r\n\r\n{}");

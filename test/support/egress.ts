@@ -175,8 +175,8 @@ export const sayHello: Handler = (incoming, response) => {
   incoming.on("end", () => response.end("hello"));
 };
 
-/** Waits until a number stays the same over some polls: what fills up is full. */
-export async function settled(value: () => number): Promise<void> {
+/** Waits until a number stays the same over some polls, milliseconds apart: what fills up is full. */
+export async function settled(value: () => number, interval = 20): Promise<void> {
   let last = Number.NaN;
   let same = 0;
   const looks = () => {
@@ -184,5 +184,5 @@ export async function settled(value: () => number): Promise<void> {
     last = value();
     return same;
   };
-  await expect.poll(looks, { interval: 20, timeout: 20_000 }).toBeGreaterThan(10);
+  await expect.poll(looks, { interval, timeout: 20_000 }).toBeGreaterThan(10);
 }

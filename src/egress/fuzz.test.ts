@@ -1,0 +1,123 @@
+/** Requests of any shape on both ports, in pieces, with a reader that comes and goes. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { KEY, listen, MODEL_PATH, settled } from "../../test/support/egress.ts";
+import { forgeRelay } from "../../test/support/forged-relay.ts";
+import { FrameType } from "./frame.ts";
+
+const STREAMS = 3;
+
+const text = fc.constantFrom(
+  `POST ${MODEL_PATH} HTTP/1.1\r\n`,
+  `POST ${MODEL_PATH} HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}`,
+  `POST ${MODEL_PATH} HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n`,
+  `POST ${MODEL_PATH} HTTP/1.0\r\nconnection: keep-alive\r\n`,
+  "GET http://evil.example/ HTTP/1.1\r\n",
+  "CONNECT evil.example:443 HTTP/1.1\r\n\r\n",
+  "host: evil.example\r\n",
+  "authorization: Bearer evil\r\n",
+  "content-length: 2\r\n",
+  "content-length: 100000\r\n",
+  "transfer-encoding: chunked\r\n",
+  "expect: 100-continue\r\n",
+  "expect: evil\r\n",
+  "connection: upgrade\r\nupgrade: evil\r\n",
+  "\r\n",
+  "2\r\n{}\r\n",
+  "0\r\n\r\n",
+  "zz\r\n",
+  "{}",
+  "\0",
+  "e".repeat(20_000),
+);
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ what: fc.constant("data" as const), text, cut: fc.nat() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      what: fc.constantFrom("open", "end", "reset", "stop", "go on", "wait", "listen"),
+      service: fc.constantFrom(1, 1, 2),
+    }),
+  },
+);
+/** What most streams begin with, so that many get as far as the upstream. */
+const start = fc.constantFrom(
+  "",
+  `POST ${MODEL_PATH} HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}`,
+  `POST ${MODEL_PATH} HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n`,
+  `POST ${MODEL_PATH} HTTP/1.1\r\nauthorization: Bearer evil\r\ncontent-length: 4\r\n\r\n{}`,
+  `POST ${MODEL_PATH} HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\n{}`,
+);
+const starts = fc.array(start, { minLength: STREAMS, maxLength: STREAMS });
+const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: STREAMS }), step), { maxLength: 40 });
+
+it("whatever is asked, only the permitted call goes out, no key comes in, and the host lives", async () => {
+  const odd: string[] = [];
+  let reached = 0;
+  const upstream = createServer((incoming, response) => {
+    reached++;
+    const { method, url, headers, rawHeaders } = incoming;
+    const seen = `${method} ${url} ${headers.authorization} ${rawHeaders.join(" ")}`;
+    const isRight = seen.startsWith(`POST ${MODEL_PATH} Bearer ${KEY} `);
+    if (!isRight || seen.includes("evil")) odd.push(seen);
+    incoming.resume().on("error", () => {});
+    // Echoes all that it was sent, sooner or later, as a refusal or not; in the end only when the
+    // request is whole.
+    const turns = [0, 3, 10, 30][reached % 4] ?? 0;
+    const isWhole = reached % 3 === 0 ? once(incoming, "end").catch(() => {}) : Promise.resolve();
+    void (async () => {
+      for (let turn = 0; turn < turns; turn++) await nextTurn();
+      response.statusCode = reached % 5 === 0 ? 401 : 200;
+      response.write(seen.slice(0, -5));
+      await isWhole;
+      response.end(KEY);
+    })();
+  });
+  const upstreamPort = await listen(upstream);
+  await fc.assert(
+    fc.asyncProperty(starts, steps, async (begin, all) => {
+      const relay = await forgeRelay({ upstreamPort, limits: { headersMs: 50, bodyIdleMs: 50 } });
+      // An open stream that is opened again would end the link; each has its number once.
+      const ids = new Map<number, number>();
+      let nextId = 1;
+      const open = (n: number, service: number) => {
+        ids.set(n, nextId);
+        relay.send(FrameType.open, Buffer.of(service), nextId++);
+      };
+      for (const [n, said] of begin.entries()) {
+        open(n + 1, 1);
+        relay.send(FrameType.data, said, n + 1);
+      }
+      for (const [n, it] of all) {
+        const id = ids.get(n) ?? 0;
+        if (it.what === "data") {
+          const cut = it.cut % it.text.length;
+          relay.send(FrameType.data, it.text.slice(0, cut), id);
+          relay.send(FrameType.data, it.text.slice(cut), id);
+        } else if (it.what === "open") open(n, it.service);
+        else if (it.what === "end") {
+          relay.send(FrameType.end, "", id);
+          open(n, it.service);
+        } else if (it.what === "reset") relay.send(FrameType.reset, "", id);
+        else if (it.what === "stop") relay.stopReading();
+        else if (it.what === "go on") relay.goOn();
+        else if (it.what === "wait") await nextTurn();
+        // Long enough for a call to have come up to the upstream.
+        else if (it.what === "listen") for (let turn = 0; turn < 20; turn++) await nextTurn();
+      }
+      // What was asked is answered before the reader comes back.
+      for (let turn = 0; turn < 50; turn++) await nextTurn();
+      relay.goOn();
+      const answers = () => Array.from({ length: nextId }, (_, n) => relay.answer(n)).join("\n");
+      await settled(() => answers().length, 2);
+      relay.close();
+      expect(answers()).not.toContain(KEY);
+      expect(odd).toEqual([]);
+    }),
+    { numRuns: 150 },
+  );
+  expect(reached).toBeGreaterThan(20);
+});
