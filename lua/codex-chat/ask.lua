@@ -16,7 +16,11 @@ local api = vim.api
 ---@type codex-chat.Asked[] oldest first
 local waiting = {}
 
---- What stands between the query and the next one, without the heading.
+---@type table<integer, table<string, true>> by buffer: all queries that Codex has in its thread
+local heard = {}
+
+--- What Codex said after the query until now. Queries that were sent into the same turn, and the
+--- headings, are left out; where one begins that Codex does not have yet, the answer ends.
 ---@param asked codex-chat.Asked
 ---@return string
 local function answer(asked)
@@ -29,14 +33,30 @@ local function answer(asked)
     return ""
   end
   local stop = blocks.prompt_row(chat)
+  local theirs = {}
   for id in pairs(chat.blocks) do
-    local row = vim.startswith(id, "user:") and blocks.range(chat, id)
-    if row and row >= first then
+    local row, finish = nil, nil
+    if vim.startswith(id, "user:") then
+      row, finish = blocks.range(chat, id)
+    end
+    if row and finish and row >= first and heard[asked.buf] and heard[asked.buf][id] then
+      for i = row, finish - 1 do
+        theirs[i] = true
+      end
+    elseif row and row >= first then
       stop = math.min(stop, row)
     end
   end
-  local text = vim.trim(table.concat(api.nvim_buf_get_lines(asked.buf, first, stop, false), "\n"))
-  return vim.trim((text:gsub("^## Codex[ \t]*\n?", "", 1)))
+  local said, fence = {}, nil
+  for i, line in ipairs(api.nvim_buf_get_lines(asked.buf, first, math.max(first, stop), false)) do
+    local inside = fence ~= nil
+    fence = require("codex-chat.markdown").step(fence, line)
+    local heading = not inside and line:find("^## Codex[ \t]*$")
+    if not theirs[first + i - 1] and not heading then
+      said[#said + 1] = line
+    end
+  end
+  return (vim.trim(table.concat(said, "\n")):gsub("\n\n\n+", "\n\n"))
 end
 
 --- Tells those that `which` is true of, and forgets them.
@@ -59,6 +79,10 @@ local function finish(which, status, failure)
 end
 
 events.hook("QueryHeard", function(data)
+  heard[data.buf] = heard[data.buf] or {}
+  for _, id in ipairs(data.ids) do
+    heard[data.buf][id] = true
+  end
   for _, asked in ipairs(waiting) do
     if asked.buf == data.buf and vim.list_contains(data.ids, asked.id) then
       asked.heard = true
@@ -77,6 +101,7 @@ events.hook("Closed", function(data)
   finish(function(asked)
     return asked.buf == data.buf
   end, "closed")
+  heard[data.buf] = nil
 end)
 
 events.hook("HostEnded", function(data)

@@ -29,6 +29,17 @@ function M.root(start)
   return found and real(vim.fs.dirname(found)) or dir
 end
 
+--- The project whose conversations lie in this directory, where one of them is open.
+---@param dir string
+---@return string? root
+local function of_chats(dir)
+  for _, chat in ipairs(require("codex-chat.registry").all()) do
+    if real(vim.fs.dirname(chat.path)) == dir then
+      return chat.root
+    end
+  end
+end
+
 --- The project that the current buffer's file belongs to; without a file, the working directory's.
 ---@param buf? integer
 ---@return codex-chat.Project
@@ -47,7 +58,8 @@ function M.of_buf(buf)
       dir = parent
     end
   end
-  return M.at(M.root(dir))
+  -- With 'autochdir' the working directory follows into that of the conversations.
+  return M.at(of_chats(real(dir)) or M.root(dir))
 end
 
 --- The project with this root.

@@ -42,7 +42,7 @@
 ---@class (exact) codex-chat.AskEnd
 ---@field status "completed"|"interrupted"|"failed"|"closed" "closed": the conversation was
 ---@field failure? codex-chat.TurnFailure
----@field answer string the markdown that stands below the query; empty where nothing came
+---@field answer string what Codex said from the query on, as markdown; empty where nothing came
 
 ---@class (exact) codex-chat.AskOpts
 ---@field buf? integer

@@ -316,7 +316,7 @@ export class Conversation {
     this.host.emit("TurnStarted", { turnId });
     if (stopped) this.interrupt();
     // Typed while the sandbox was starting: meant for this very turn.
-    for (const query of this.#outbox.takeWaiting()) void this.#steer(query);
+    for (const query of this.#outbox.takeUnqueued()) void this.#steer(query);
   }
 
   /** The query is in the thread, and with it what came before it. */

@@ -237,6 +237,20 @@ export class Host {
   }
 }
 
-function queryOf({ id, text, shown, context, unsaved }: NotificationParams<"turn/send">): Query {
-  return { id, text, context, unsaved, ...(shown === undefined ? {} : { shown }) };
+function queryOf({
+  id,
+  text,
+  mode,
+  shown,
+  context,
+  unsaved,
+}: NotificationParams<"turn/send">): Query {
+  return {
+    id,
+    text,
+    context,
+    unsaved,
+    ...(mode === "queue" ? { isQueued: true } : {}),
+    ...(shown === undefined ? {} : { shown }),
+  };
 }

@@ -39,6 +39,14 @@ describe("a query on its way", () => {
     expect(outbox.takeUnheard()).toEqual([query("c")]);
   });
 
+  it("that the user has queued waits on when the turn begins that others were meant for", () => {
+    const outbox = new Outbox();
+    outbox.wait({ ...query("a"), isQueued: true });
+    outbox.wait(query("b"));
+    expect(outbox.takeUnqueued()).toEqual([query("b")]);
+    expect(outbox.takeWaiting()).toEqual([{ ...query("a"), isQueued: true }]);
+  });
+
   it("waits or is held in the order of typing", () => {
     const outbox = new Outbox();
     outbox.wait(query("a"));

@@ -23,6 +23,13 @@ export class Outbox {
     return this.#waiting.splice(0);
   }
 
+  /** Those that were not meant for the next turn; the others go on waiting. */
+  takeUnqueued(): Query[] {
+    const all = this.#waiting.splice(0);
+    this.#waiting.push(...all.filter((it) => it.isQueued === true));
+    return all.filter((it) => it.isQueued !== true);
+  }
+
   hold(queries: readonly Query[]): void {
     this.#held.push(...queries);
   }

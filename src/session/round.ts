@@ -17,6 +17,8 @@ export type Round =
 export type Query = {
   readonly id: string;
   readonly text: string;
+  /** The user wants it to wait for the next turn. */
+  readonly isQueued?: boolean;
   /** What stands in the document: the text, and a line about what went along. */
   readonly shown?: string;
   /** Files with changes that are not saved. */

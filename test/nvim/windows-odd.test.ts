@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type OpenChat, openChat } from "../support/chat.ts";
-import { neovims } from "../support/neovim.ts";
+import { neovims, startNeovim } from "../support/neovim.ts";
 
 const screen = { columns: 120, rows: 30 };
 
@@ -248,6 +248,58 @@ describe.each(neovims)("around a turn on Neovim $name", (program) => {
     const lines = await nvim.lines(chat.buf);
     expect(lines.slice(lines.indexOf("## You"))).toEqual([...ANSWER, ""]);
   });
+});
+
+describe.each(neovims)("beside a chat on Neovim $name", (program) => {
+  it("a buffer without a file is of the same project, also where 'autochdir' has left it", async () => {
+    await using chat = await openChat({ program, args: ["-c", "set autochdir"] });
+    const { nvim } = chat;
+    await nvim.keys("<Esc>");
+    await nvim.lua("vim.fn.mkdir(vim.fs.dirname(...), 'p')", chat.path);
+    await nvim.command("new");
+    expect(await nvim.lua("return vim.fn.getcwd()")).toBe(join(chat.path, ".."));
+    await nvim.command("CodexChat");
+    expect(await nvim.buf()).toBe(chat.buf);
+  });
+
+  it.each(["", "options,localoptions,", "buffers,curdir,folds,globals,help,"])(
+    "a session has it in all its windows and tabpages (sessionoptions=%s…)",
+    async (sessionoptions) => {
+      await using chat = await openChat({ program });
+      const { nvim, host } = chat;
+      await chat.setState({ phase: "idle" });
+      await chat.send("remember me");
+      await nvim.keys("<Esc>");
+      await nvim.lua(
+        "require('codex-chat.buffer').save(require('codex-chat.registry').get(...))",
+        chat.buf,
+      );
+      await nvim.command("split | tabnew other.txt | vsplit | execute 'CodexChat' | tabnew");
+      await nvim.command(`set sessionoptions=${sessionoptions}blank,tabpages,winsize,terminal`);
+      await nvim.command("mksession s.vim");
+      const layout =
+        "return vim.tbl_map(function(w) return vim.fs.basename(vim.api.nvim_buf_get_name(vim.api.nvim_win_get_buf(w))) end, vim.api.nvim_list_wins())";
+      const windows = await nvim.lua<string[]>(layout);
+      await using again = await startNeovim({
+        program,
+        home: nvim.home,
+        cwd: nvim.cwd,
+        config: { host_cmd: host.command },
+        args: ["-S", "s.vim"],
+      });
+      const name = chat.path.replace(/.*\//, "");
+      const wanted = windows.filter(Boolean);
+      await expect
+        .poll(async () => (await again.lua<string[]>(layout)).filter(Boolean))
+        .toEqual(wanted);
+      expect(wanted.filter((it) => it === name)).toHaveLength(3);
+      await again.command("CodexChat");
+      await host.heard("chat/open", 2);
+      expect(await again.lua("return vim.bo.filetype")).toBe("codexchat");
+      expect((await again.lines()).filter((line) => line === "remember me")).toHaveLength(1);
+      expect(await again.messages()).not.toMatch(/E\d+:|rror/);
+    },
+  );
 });
 
 describe.each(neovims)("the file of a chat on Neovim $name", (program) => {
