@@ -180,6 +180,8 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
       return;
     }
     case "configWarning":
+      // Told before a thread starts, which is when the container's project becomes trusted (0.169).
+      if (event.params.summary.startsWith("Project-local config, hooks,")) return;
       tellOnce(draft, [event.params.summary, event.params.details ?? ""].join(" ").trim());
       return;
     case "thread/tokenUsage/updated": {

@@ -162,7 +162,12 @@ export class Project {
     if (notification.method === "invalid" && this.#invalid++ < MAX_INVALID)
       this.#options.log.warn({ ...notification }, "a notification in an unknown form");
     const thread = threadOf(notification);
-    if (thread === undefined) return;
+    if (thread === undefined) {
+      // About no thread: told where something is going on.
+      for (const conversation of this.conversations)
+        if (conversation.isBusy) conversation.onNotification(notification);
+      return;
+    }
     const conversation = this.#of(thread);
     if (conversation !== undefined) conversation.onNotification(notification);
     else if (this.#early.push(notification) > MAX_EARLY) this.#early.shift();
