@@ -1,6 +1,7 @@
-/** Requests of any shape on both ports, in pieces, with a reader that comes and goes. */
+/** Requests and answers of any shape, in pieces, with a reader that comes and goes. */
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { createServer as createTcpServer } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -120,4 +121,87 @@ it("whatever is asked, only the permitted call goes out, no key comes in, and th
     { numRuns: 150 },
   );
   expect(reached).toBeGreaterThan(20);
+});
+
+const part = fc.constantFrom(
+  "HTTP/1.1 200 OK\r\n",
+  "HTTP/1.1 099 x\r\n",
+  "HTTP/1.1 999 x\r\n",
+  "HTTP/1.1 103 x\r\n\r\n",
+  "HTTP/1.1 100 x\r\n\r\n",
+  "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+  "HTTP/1.1 204 x\r\n\r\n",
+  "HTTP/1.1 304 x\r\n\r\n",
+  "HTTP/1.0 200 OK\r\n",
+  "HTTP/1.1 401 x\r\n",
+  "content-length: 5\r\n",
+  "transfer-encoding: chunked\r\n",
+  "content-encoding: gzip\r\n",
+  "connection: close\r\n",
+  `x-request-id: ${KEY}\r\n`,
+  "x-request-id: \xff\xfe\r\n",
+  "x-request-id: a\r\n b\r\n",
+  `set-cookie: ${KEY}\r\n`,
+  "\r\n",
+  "5\r\nhello\r\n",
+  "0\r\n\r\n",
+  `0\r\nx-request-id: ${KEY}\r\n\r\n`,
+  "hello",
+  `${KEY}`,
+  KEY.slice(0, 9),
+  KEY.slice(9),
+  "\n\0\n",
+);
+const answerParts = fc.array(part, { maxLength: 12 });
+const beginning = fc.constantFrom(
+  "",
+  "HTTP/1.1 200 OK\r\n\r\n",
+  "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+  "HTTP/1.1 401 x\r\ncontent-length: 5\r\n\r\n",
+);
+
+it("whatever is answered, one well-formed answer or none comes in, no key with it, and the host lives", async () => {
+  let parts: readonly string[] = [];
+  let ending: "end" | "reset" = "end";
+  const upstream = createTcpServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      void (async () => {
+        for (const text of parts) {
+          socket.write(Buffer.from(text, "latin1"));
+          await nextTurn();
+        }
+        if (ending === "end") socket.end();
+        else socket.resetAndDestroy();
+      })();
+    });
+  });
+  const upstreamPort = await listen(upstream);
+  let answered = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      beginning,
+      answerParts,
+      fc.constantFrom<("end" | "reset")[]>("end", "reset"),
+      async (first, rest, how) => {
+        parts = [first, ...rest];
+        ending = how;
+        const relay = await forgeRelay({ upstreamPort });
+        relay.send(FrameType.open, Buffer.of(1));
+        relay.send(FrameType.data, `POST ${MODEL_PATH} HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}`);
+        const last = () => relay.events.at(-1)?.type;
+        await expect.poll(last, { interval: 1 }).toMatch(/^model_(done|failed|aborted)$/);
+        await settled(() => relay.answer().length, 1);
+        if (last() === "model_done" && relay.answer() !== "") answered++;
+        relay.close();
+        const answer = relay.answer();
+        expect(answer).not.toContain(KEY);
+        expect(answer).toMatch(/^(HTTP\/1\.1 [2-5]\d\d |$)/);
+        const head = answer.slice(0, answer.indexOf("\r\n\r\n"));
+        expect(head).not.toMatch(/^set-cookie|[^ -~\r\n]/m);
+      },
+    ),
+    { numRuns: 150 },
+  );
+  expect(answered).toBeGreaterThan(10);
 });
