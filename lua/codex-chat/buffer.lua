@@ -312,6 +312,7 @@ function M.attach(buf, project)
     require("codex-chat.window").dress(chat, win)
   end
   require("codex-chat.notify").begin()
+  require("codex-chat.tools").begin()
   require("codex-chat.statusline").forget()
   require("codex-chat.events").emit("Opened", about(chat))
   return chat

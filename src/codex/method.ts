@@ -49,6 +49,10 @@ export type ToolSpec =
       readonly description: string;
       readonly tools: readonly ToolFunction[];
     };
+/** What Codex is told beside the query, by our name for it; a developer's message to the model. */
+type AdditionalContext = Readonly<
+  Record<string, { readonly value: string; readonly kind: "application" }>
+>;
 type Model = { readonly model?: string };
 
 const Thread = z.object({
@@ -200,16 +204,14 @@ export const METHODS = {
     readonly model?: string;
     readonly effort?: string;
     readonly collaborationMode?: CollaborationMode;
-    /** What Codex is told beside the query; from us as a developer's message. */
-    readonly additionalContext?: Readonly<
-      Record<string, { readonly value: string; readonly kind: "application" }>
-    >;
+    readonly additionalContext?: AdditionalContext;
   }>()(z.object({ turn: z.object({ id: z.string() }) })),
   "turn/steer": method<{
     readonly threadId: string;
     readonly expectedTurnId: string;
     readonly input: readonly UserInput[];
     readonly clientUserMessageId?: string;
+    readonly additionalContext?: AdditionalContext;
   }>()(z.object({ turnId: z.string() })),
   "turn/interrupt": method<{ readonly threadId: string; readonly turnId: string }>()(Nothing),
   "thread/backgroundTerminals/clean": method<{ readonly threadId: string }>()(Nothing),

@@ -49,14 +49,19 @@ const TOOLS: readonly Named[] = [
   tool(
     "lsp",
     "lsp",
-    "Asks the language server of an open file for a definition, for references, for documentation (hover), or for the symbols of the file.",
+    "Asks the language servers of open files for a definition, for references, for documentation (hover) or for the symbols of a file, each at a line and a column or symbol in it; or for the symbols of the whole workspace that match a query.",
     {
-      action: { type: "string", enum: ["definition", "references", "hover", "symbols"] },
-      path,
+      action: {
+        type: "string",
+        enum: ["definition", "references", "hover", "symbols", "workspace_symbols"],
+      },
+      path: { ...path, description: `${path.description} The file must be open in the editor.` },
       line,
-      column: { type: "integer", minimum: 1, description: "In UTF-16 units." },
+      column: { ...line, description: "In characters. Without it, the place of the symbol." },
+      symbol: { type: "string", description: "A word of the line." },
+      query: { type: "string", description: "Of workspace_symbols." },
     },
-    ["action", "path"],
+    ["action"],
   ),
 ];
 

@@ -1,4 +1,4 @@
-import type { CodexClient, ParamsOf } from "../codex/index.ts";
+import type { CodexClient } from "../codex/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Backend } from "./backend.ts";
@@ -8,6 +8,7 @@ import type { LiveDocument } from "./live-document.ts";
 import type { Query } from "./round.ts";
 import type { Settings } from "./settings.ts";
 import { openThread, type ThreadFacts } from "./thread.ts";
+import { UnsavedNews } from "./unsaved.ts";
 
 /** A thread that a running app-server has loaded. */
 export type LoadedThread = {
@@ -43,6 +44,7 @@ export class ThreadHandle {
   /** What a new thread must be told before the next query. */
   #preface: readonly string[] = [];
   #facts: ThreadFacts | undefined;
+  readonly #unsaved = new UnsavedNews();
   /** What the user chose for this conversation, from the next turn on. */
   choice: Choice = { plan: false };
   /** Whether Codex may work in another mode than the one chosen. */
@@ -109,7 +111,7 @@ export class ThreadHandle {
     const turn = await client.request("turn/start", {
       threadId,
       input: [...this.#preface.map(textInput), ...inputsOf(queries)],
-      ...unsavedContext(queries),
+      ...this.#unsaved.of(queries),
       ...(clientId === undefined ? {} : { clientUserMessageId: clientId }),
       ...(model === undefined ? {} : { model }),
       ...(effort === undefined ? {} : { effort }),
@@ -162,6 +164,7 @@ export class ThreadHandle {
       threadId,
       expectedTurnId: turnId,
       input: inputsOf([query]),
+      ...this.#unsaved.of([query]),
       clientUserMessageId: query.id,
     });
     return steered.ok ? ok() : steered;
@@ -180,14 +183,4 @@ export class ThreadHandle {
     const cleaned = await client.request("thread/backgroundTerminals/clean", { threadId });
     if (!cleaned.ok) log.warn({ error: cleaned.error }, "ending commands failed");
   }
-}
-
-/** Tells Codex of files that it would find otherwise than the user sees them. */
-function unsavedContext(
-  queries: readonly Query[],
-): Pick<ParamsOf<"turn/start">, "additionalContext"> {
-  const names = [...new Set(queries.flatMap((it) => it.unsaved ?? []))];
-  if (names.length === 0) return {};
-  const value = `The user has changes that are not saved in ${names.map((name) => JSON.stringify(name)).join(", ")}. Look at them with the editor's read_buffer before you edit these files, and say so if you do.`;
-  return { additionalContext: { editor: { value, kind: "application" } } };
 }

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { functionCall, message, reply } from "../../src/offline/index.ts";
+import { functionCall, message, reply, silence } from "../../src/offline/index.ts";
 import type { ScriptedModel } from "./model.ts";
 import { type Conversation, SLOW, share } from "./support.ts";
 
@@ -57,9 +57,9 @@ describe("what Codex may ask the editor", SLOW, () => {
     ).toEqual([
       "add.lua (2 lines, with changes that are not saved, in view)",
       "-- not saved",
-      "add.lua:2:4",
-      "add.lua:1:8: warn: two?",
-      "add.lua:1:8: warn: two?",
+      "add.lua:2:4\n-- not saved",
+      "add.lua:1:8: warning: two?",
+      "add.lua:1:8: warning: two?",
     ]);
     expect(model.requests[0]?.contains('changes that are not saved in "add.lua"')).toBe(true);
   });
@@ -83,5 +83,54 @@ describe("what Codex may ask the editor", SLOW, () => {
       "no language server answers that for this file",
     ]);
     expect(answers.join()).not.toContain("canary");
+  });
+
+  it("is had in a thread that is resumed, and in one that was forked", async () => {
+    const { chat, model } = shared();
+    const read = ["read_buffer", { path: "add.lua", first: 2 }] as const;
+    expect(await ask(shared(), read)).toEqual(["-- not saved"]);
+    await chat.command("sandbox stop");
+    await expect.poll(() => chat.state("phase")).toBe("idle");
+    expect(await ask(shared(), read)).toEqual(["-- not saved"]);
+    await chat.nvim.lua(`vim.fn.search("^Looked", "w")`);
+    await chat.adopt("fork");
+    expect(await ask(shared(), read)).toEqual(["-- not saved"]);
+    expect(model.requests.length).toBeGreaterThan(0);
+  });
+
+  it("is told when what was not saved has been saved", async () => {
+    const { chat, model } = shared();
+    expect(await ask(shared())).toEqual([]);
+    await chat.nvim.lua(
+      `for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+         if vim.api.nvim_buf_get_name(buf):match("add.lua$") then
+           vim.api.nvim_buf_call(buf, function() vim.cmd("silent write!") end)
+         end
+       end`,
+    );
+    expect(await ask(shared())).toEqual([]);
+    expect(model.requests[0]?.contains("The user has saved all changes, or dropped them.")).toBe(
+      true,
+    );
+  });
+
+  it("is told with a steered query what is not saved by then", async () => {
+    const { chat, model } = shared();
+    model.answer((request) =>
+      request.userTexts().includes("And now?")
+        ? reply(message("I see."))
+        : reply(message("I look."), silence()),
+    );
+    await chat.send("Look.");
+    await chat.until("I look.");
+    await chat.nvim.lua(
+      `local buf = vim.fn.bufadd("new.lua")
+       vim.fn.bufload(buf)
+       vim.api.nvim_buf_set_lines(buf, 0, -1, false, { "-- new" })`,
+    );
+    await chat.send("And now?");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.contains('"new.lua"')).toBe(true);
+    await chat.nvim.command("bwipeout! new.lua");
   });
 });

@@ -1,0 +1,47 @@
+--- What the editor complains about, and its quickfix list.
+local M = {}
+
+local bounds = require("codex-chat.tools.bounds")
+local paths = require("codex-chat.tools.paths")
+
+---@param root string
+---@param args { path?: string }
+---@return string?
+---@return string? err
+function M.diagnostics(root, args)
+  local only, err
+  if args.path ~= nil then
+    only, err = paths.find(root, args.path)
+    if not only then
+      return nil, err
+    end
+  end
+  local found = vim.tbl_filter(function(it)
+    return paths.of_buf(it.bufnr, root) ~= nil
+  end, vim.diagnostic.get(only))
+  if #found == 0 then
+    return "There are no diagnostics."
+  end
+  local lines = require("codex-chat.context.listing").diagnostic_lines(found, root)
+  return bounds.join(vim.tbl_map(bounds.line, lines))
+end
+
+--- Entries of files outside of the project are left out, and so are those of no file: the list may be
+--- of anything that the user has looked for.
+---@param root string
+---@return string
+function M.quickfix(root)
+  local lines, names = {}, {}
+  for _, it in ipairs(vim.fn.getqflist()) do
+    if it.bufnr > 0 and names[it.bufnr] == nil then
+      names[it.bufnr] = paths.name(vim.api.nvim_buf_get_name(it.bufnr), root) or false
+    end
+    if names[it.bufnr] then
+      local place = ("%s:%d:%d: "):format(names[it.bufnr], it.lnum, it.col)
+      lines[#lines + 1] = bounds.line(place .. it.text)
+    end
+  end
+  return #lines > 0 and bounds.join(lines) or "The quickfix list has no entry of the project."
+end
+
+return M
