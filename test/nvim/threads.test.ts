@@ -115,11 +115,18 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     );
     expect((await stat(path)).mtimeMs).toBeCloseTo(mtimeMs, -1);
     expect((await readdir(dir)).filter((it) => it.includes(".lock"))).toEqual([]);
+    const names = async () => (await offered(chat))?.map((it) => it.split("  (")[0]);
     await choose(chat, "-");
     await chat.nvim.command("CodexChat threads");
-    await expect
-      .poll(() => offered(chat))
-      .toContainEqual(expect.stringMatching(/^Slow: a "case" 2 /));
+    await expect.poll(names).toContain('Slow: a "case" 2');
+    // Of the same length, and as old as before.
+    await choose(chat, "Slow");
+    await chat.nvim.lua("vim.ui.input = function(_, done) done('Slow: a \"case\" 3') end");
+    await chat.nvim.command("CodexChat threads rename");
+    await expect.poll(async () => (await said(chat)).length).toBe(1);
+    await choose(chat, "-");
+    await chat.nvim.command("CodexChat threads");
+    await expect.poll(names).toContain('Slow: a "case" 3');
   });
 
   it("are renamed while open, in the text and the winbar, and Codex is told", async () => {

@@ -7,6 +7,8 @@ local projects = require("codex-chat.project")
 
 --- How many files, and how many bytes of them, a thread reads at a time.
 local batch_files, batch_bytes = 100, 8 * 1024 * 1024
+--- How many are made entries of the list before the editor gets a turn.
+local slice = 1000
 
 ---@class (exact) codex-chat.ThreadSummary
 ---@field path string
@@ -77,16 +79,19 @@ local function all_places(project, known, archived)
   return found
 end
 
----@type table<string, boolean>
-local known_states = {}
+---@type table<string, { dir: string, exists: boolean }> state directories by root, while listing
+local states = {}
 
----@param dir string
----@return boolean
-local function has_state(dir)
-  if known_states[dir] == nil then
-    known_states[dir] = vim.uv.fs_stat(dir) ~= nil
+---@param root string
+---@return { dir: string, exists: boolean }
+local function state_of(root)
+  local state = states[root]
+  if not state then
+    local dir = projects.at(root).dir
+    state = { dir = dir, exists = vim.uv.fs_stat(dir) ~= nil }
+    states[root] = state
   end
-  return known_states[dir]
+  return state
 end
 
 --- Whose conversation it is.
@@ -103,14 +108,14 @@ local function owner(place, claimed)
   if not claimed or claimed:sub(1, 1) ~= "/" then
     return nil
   end
-  local dir = projects.at(claimed).dir
+  local state = state_of(claimed)
   if place.state then
-    return dir == place.state and claimed or nil
+    return state.dir == place.state and claimed or nil
   end
-  return has_state(dir) and claimed or nil
+  return state.exists and claimed or nil
 end
 
----@type table<string, { mtime: number, size: integer, head: table }> by path
+---@type table<string, { ctime: number, size: integer, head: table }> by path
 local cache = {}
 
 ---@param files codex-chat.ListedFile[]
@@ -120,7 +125,7 @@ local function batches_of(files, paths)
   local batches, bytes = { {} }, 0
   for n, file in ipairs(files) do
     local kept = cache[paths[n]]
-    if not kept or kept.mtime ~= file.mtime or kept.size ~= file.size then
+    if not kept or kept.ctime ~= file.ctime or kept.size ~= file.size then
       local batch = batches[#batches]
       if #batch >= batch_files or (#batch > 0 and bytes + file.size > batch_bytes) then
         batch, bytes = {}, 0
@@ -165,7 +170,7 @@ end
 ---@param wanted codex-chat.ThreadsWanted
 ---@param done fun(places: codex-chat.ThreadPlace[])
 function M.places(wanted, done)
-  known_states = {}
+  states = {}
   local project = projects.of_buf()
   if not wanted.all then
     done(own_places(project, wanted.archived))
@@ -209,6 +214,38 @@ function M.files(places, done)
   })
 end
 
+--- What a conversation's own text tells, which its file may not have yet.
+---@param chat codex-chat.Chat
+---@return codex-chat.Head
+local function head_of(chat)
+  local lines = vim.api.nvim_buf_get_lines(chat.buf, 0, 300, false)
+  local title = require("codex-chat.threads.title")
+  return require("codex-chat.threads.worker").head_of(lines, title)
+end
+
+--- The conversation as a list would show it, but for the number of its turns.
+---@param chat codex-chat.Chat
+---@return codex-chat.ThreadSummary
+function M.of_chat(chat)
+  local dir, name = vim.fs.dirname(chat.path), vim.fs.basename(chat.path)
+  local archived = vim.fs.basename(dir) == "archive"
+  ---@type codex-chat.ListedFile
+  local file = { dir = 1, name = name, mtime = os.time(), ctime = 0, size = 0 }
+  return summary_of({ dir = dir, root = chat.root, archived = archived }, file, head_of(chat))
+end
+
+--- The heads of conversations that are open here, by path.
+---@return table<string, codex-chat.Head>
+local function open_heads()
+  local heads = {}
+  for _, chat in ipairs(require("codex-chat.registry").all()) do
+    if vim.api.nvim_buf_is_loaded(chat.buf) then
+      heads[chat.path] = head_of(chat)
+    end
+  end
+  return heads
+end
+
 --- Reads what is told of the conversations in these places.
 ---@param places codex-chat.ThreadPlace[]
 ---@param done fun(found: { file: codex-chat.ListedFile, summary: codex-chat.ThreadSummary }[], problems: string[])
@@ -225,21 +262,34 @@ local function read(places, done, is_over)
       on_batch = function(b, heads)
         for i, n in ipairs(batches[b]) do
           local file = files[n]
-          cache[paths[n]] = { mtime = file.mtime, size = file.size, head = heads[i] }
+          cache[paths[n]] = { ctime = file.ctime, size = file.size, head = heads[i] }
         end
         return is_over and is_over()
       end,
       on_end = function(err)
         problems[#problems + 1] = err
-        local found = {}
-        for n, file in ipairs(files) do
-          local kept = cache[paths[n]]
-          if kept then
-            local summary = summary_of(places[file.dir], file, kept.head)
-            found[#found + 1] = { file = file, summary = summary }
+        local found, heads = {}, open_heads()
+        local function take(from)
+          for n = from, math.min(from + slice - 1, #files) do
+            local file, kept = files[n], cache[paths[n]]
+            if kept then
+              local summary = summary_of(places[file.dir], file, kept.head)
+              if heads[paths[n]] then
+                local now = summary_of(places[file.dir], file, heads[paths[n]])
+                summary.name, summary.query, summary.thread = now.name, now.query, now.thread
+              end
+              found[#found + 1] = { file = file, summary = summary }
+            end
+          end
+          if from + slice > #files then
+            done(found, problems)
+          else
+            vim.schedule(function()
+              take(from + slice)
+            end)
           end
         end
-        done(found, problems)
+        take(1)
       end,
     })
   end)
@@ -303,20 +353,6 @@ function M.read(wanted, done)
       done(summaries, problems)
     end, is_over)
   end)
-end
-
---- What a conversation's own text tells, which its file may not have yet.
----@param chat codex-chat.Chat
----@return codex-chat.ThreadSummary
-function M.of_chat(chat)
-  local title = require("codex-chat.threads.title")
-  local lines = vim.api.nvim_buf_get_lines(chat.buf, 0, 300, false)
-  local head = require("codex-chat.threads.worker").head_of(lines, title)
-  local dir, name = vim.fs.dirname(chat.path), vim.fs.basename(chat.path)
-  local archived = vim.fs.basename(dir) == "archive"
-  ---@type codex-chat.ListedFile
-  local file = { dir = 1, name = name, mtime = os.time(), size = 0 }
-  return summary_of({ dir = dir, root = chat.root, archived = archived }, file, head)
 end
 
 return M

@@ -32,6 +32,7 @@ end
 ---@field dir integer which directory of those asked for
 ---@field name string
 ---@field mtime number seconds since 1970
+---@field ctime number the same of its last change of any kind, such as being renamed here
 ---@field size integer
 ---@field locked boolean? whether there is a lock beside it
 
@@ -59,6 +60,7 @@ local function list_dir(n, dir, files)
         dir = n,
         name = name,
         mtime = stat.mtime.sec + stat.mtime.nsec / 1e9,
+        ctime = stat.ctime.sec + stat.ctime.nsec / 1e9,
         size = stat.size,
         locked = locked[name],
       }
