@@ -1,198 +1,14 @@
---- What the agent asks for: keys shown below it, and answering.
+--- What the agent asks for, and answering it.
 local M = {}
 
 local blocks = require("codex-chat.blocks")
+local keys = require("codex-chat.approval.keys")
 local registry = require("codex-chat.registry")
 
 local api = vim.api
-local ns = api.nvim_create_namespace("codex-chat.approval")
 
-local decisions = { "accept", "accept_session", "decline", "cancel" }
-local words = {
-  accept = "accept",
-  accept_session = "accept for this session",
-  decline = "decline",
-  cancel = "decline and stop",
-}
-
---- What is asked, for a message.
-local asked = {
-  patch = "to change files",
-  questions = "you something",
-  tool = "to use a tool",
-  page = "you to visit a page",
-}
-
---- What accepting means for questions and pages.
-local accept_words = { questions = "answer", page = "open the page" }
-
----@param approval codex-chat.Approval
----@param decision string
----@return string
-local function word(approval, decision)
-  return decision == "accept" and accept_words[approval.kind] or words[decision]
-end
-
----@param approval codex-chat.Approval
----@param decision string
----@return boolean
-local function offers(approval, decision)
-  return vim.list_contains(approval.choices, decision)
-end
-
---- The numbers that pick an option of the current question.
----@param approval codex-chat.Approval
----@return integer count at most 9: one key each
-local function numbers(approval)
-  local question = require("codex-chat.question")
-  return math.min(9, #question.options(question.current(approval)))
-end
-
---- The keys as virtual lines, as many as the narrowest window on the chat needs.
----@param approval codex-chat.Approval
----@param width integer
----@return table[][]
-local function key_lines(approval, width)
-  local keys = require("codex-chat.config").get().keys
-  local lines, line, used = {}, nil, 0
-  local function add(key, text)
-    local size = api.nvim_strwidth(key) + 1 + #text
-    if not line or used + size > width then
-      line, used = { { "  ", "CodexChatKeyText" } }, 2
-      lines[#lines + 1] = line
-    end
-    used = used + size + 3
-    vim.list_extend(line, { { key, "CodexChatKey" }, { " " .. text .. "   ", "CodexChatKeyText" } })
-  end
-  local field = require("codex-chat.question").current(approval)
-  if field and #approval.fields > 1 then
-    local label = field.label:gsub("%c", " ")
-    local text = ("%d of %d: %s"):format(approval.at or 1, #approval.fields, label)
-    lines[1] = { { "  " .. vim.fn.strcharpart(text, 0, width - 4), "CodexChatKeyText" } }
-  end
-  local count = numbers(approval)
-  if count > 0 then
-    add(count == 1 and "1" or ("1-%d"):format(count), "pick")
-  end
-  for _, decision in ipairs(decisions) do
-    if offers(approval, decision) then
-      add(keys[decision] or (":CodexChat " .. decision:gsub("_", "-")), word(approval, decision))
-    end
-  end
-  return lines
-end
-
---- The pending approval that the cursor of the current window is on.
----@param chat codex-chat.Chat
----@return codex-chat.Approval?
-local function at_cursor(chat)
-  local row = api.nvim_win_get_cursor(0)[1] - 1
-  for _, approval in ipairs(chat.approvals) do
-    local first, stop = blocks.group_range(chat, approval.block)
-    if first and row >= first and row < stop then
-      return approval
-    end
-  end
-end
-
---- Maps a key that counts only on the lines of an approval that `wants` it; elsewhere it is itself.
----@param chat codex-chat.Chat
----@param lhs string
----@param wants fun(approval: codex-chat.Approval): boolean
----@param call string Lua on our module
----@param desc string
-local function map_key(chat, lhs, wants, call, desc)
-  vim.keymap.set("n", lhs, function()
-    local approval = at_cursor(chat)
-    if approval and wants(approval) then
-      return ("<Cmd>lua require('codex-chat.approval').%s<CR>"):format(call)
-    end
-    return lhs
-  end, {
-    buffer = chat.buf,
-    expr = true,
-    nowait = true,
-    replace_keycodes = true,
-    desc = "codex-chat: " .. desc .. ", on what is asked",
-  })
-end
-
---- Sets the keys while something is pending; without, `a`, `s`, `d`, `c` and numbers are not mapped
---- at all.
----@param chat codex-chat.Chat
-local function map(chat)
-  local keys = require("codex-chat.config").get().keys
-  local wanted = #chat.approvals > 0
-  if wanted == (chat.approval_keys == true) then
-    return
-  end
-  chat.approval_keys = wanted
-  for _, decision in ipairs(decisions) do
-    local lhs = keys[decision]
-    if lhs and wanted then
-      map_key(chat, lhs, function(approval)
-        return offers(approval, decision)
-      end, ("answer_at_cursor('%s')"):format(decision), words[decision])
-    elseif lhs then
-      pcall(vim.keymap.del, "n", lhs, { buffer = chat.buf })
-    end
-  end
-  for number = 1, keys.pick and 9 or 0 do
-    if wanted then
-      map_key(chat, tostring(number), function(approval)
-        return number <= numbers(approval)
-      end, ("pick_at_cursor(%d)"):format(number), "pick")
-    else
-      pcall(vim.keymap.del, "n", tostring(number), { buffer = chat.buf })
-    end
-  end
-end
-
---- Shows the keys below every pending approval, where its lines are now.
----@param chat codex-chat.Chat
-function M.refresh(chat)
-  if #chat.approvals == 0 and not chat.approval_keys then
-    return
-  end
-  map(chat)
-  local width = vim.o.columns
-  for _, win in ipairs(registry.wins(chat.buf)) do
-    width = math.min(width, api.nvim_win_get_width(win))
-  end
-  local kept = {}
-  for _, approval in ipairs(chat.approvals) do
-    local _, stop = blocks.group_range(chat, approval.block)
-    if stop then
-      approval.mark = api.nvim_buf_set_extmark(chat.buf, ns, stop - 1, 0, {
-        id = approval.mark,
-        virt_lines = key_lines(approval, width),
-      })
-      kept[approval.mark] = true
-    end
-  end
-  for _, mark in ipairs(api.nvim_buf_get_extmarks(chat.buf, ns, 0, -1, {})) do
-    if not kept[mark[1]] then
-      api.nvim_buf_del_extmark(chat.buf, ns, mark[1])
-    end
-  end
-end
-
----@param chat codex-chat.Chat
-local function refresh_in_place(chat)
-  -- Virtual lines take room on the screen as lines do.
-  local view = require("codex-chat.view")
-  local held = view.hold(chat, blocks.prompt_row(chat))
-  M.refresh(chat)
-  view.release(chat, held, {})
-end
-
---- The chat's windows have other widths.
----@param chat codex-chat.Chat
-function M.resize(chat)
-  if #chat.approvals > 0 and api.nvim_buf_is_loaded(chat.buf) then
-    refresh_in_place(chat)
-  end
-end
+M.refresh = keys.refresh
+M.resize = keys.resize
 
 ---@type table<string, string> what the user said, by id, until the host has it
 local given = {}
@@ -209,7 +25,7 @@ function M.set(chat, change)
   if not change.remove then
     local choices = change.choices
     if type(choices) ~= "table" or #choices == 0 then
-      choices = decisions
+      choices = keys.decisions
     end
     table.insert(chat.approvals, {
       id = change.id,
@@ -220,7 +36,7 @@ function M.set(chat, change)
       url = change.url,
     })
   end
-  refresh_in_place(chat)
+  keys.refresh_in_place(chat)
   require("codex-chat.status").refresh(chat)
   if change.remove and gone then
     require("codex-chat.events").emit("ApprovalAnswered", {
@@ -239,10 +55,10 @@ end
 ---@return boolean
 ---@param answers? table<string, any> of questions
 local function answer(chat, approval, decision, reason, answers)
-  if not offers(approval, decision) then
+  if not keys.offers(approval, decision) then
     vim.notify(
       ("codex-chat: this cannot be answered with %s, only with %s."):format(
-        words[decision],
+        keys.words[decision],
         table.concat(approval.choices, ", ")
       ),
       vim.log.levels.WARN
@@ -277,7 +93,7 @@ local function takers(chat, approval)
     end
   end, function()
     if is_pending(chat, approval) then
-      refresh_in_place(chat)
+      keys.refresh_in_place(chat)
     end
   end
 end
@@ -332,7 +148,7 @@ end
 ---@param decision string
 function M.answer_at_cursor(decision)
   local chat = registry.get(0)
-  local approval = chat and at_cursor(chat)
+  local approval = chat and keys.at_cursor(chat)
   if chat and approval then
     ask_and_answer(chat, approval, decision)
   end
@@ -342,7 +158,7 @@ end
 ---@param number integer
 function M.pick_at_cursor(number)
   local chat = registry.get(0)
-  local approval = chat and at_cursor(chat)
+  local approval = chat and keys.at_cursor(chat)
   if chat and approval then
     require("codex-chat.question").pick(approval, number, takers(chat, approval))
   end
@@ -362,7 +178,7 @@ local function meant()
     vim.notify("codex-chat: nothing waits for an answer.")
     return
   end
-  return chat, api.nvim_get_current_buf() == chat.buf and at_cursor(chat) or chat.approvals[1]
+  return chat, api.nvim_get_current_buf() == chat.buf and keys.at_cursor(chat) or chat.approvals[1]
 end
 
 --- A command or mapping, from anywhere.
@@ -410,7 +226,13 @@ function M.answer_as(chat, decision, opts)
   local approval = vim.iter(chat.approvals):find(function(it)
     return not opts.id or it.id == opts.id
   end)
-  return approval ~= nil and answer(chat, approval, decision, opts.reason)
+  if not approval or (decision == "accept" and approval.fields and not opts.answers) then
+    return false
+  end
+  local answers = approval.fields and opts.answers
+  -- An empty table would travel as a list.
+  answers = answers and (next(answers) and answers or vim.empty_dict()) or nil
+  return answer(chat, approval, decision, opts.reason, answers)
 end
 
 --- Goes to the next pending approval, or to the one before, around the ends.

@@ -53,6 +53,7 @@
 ---@field buf? integer
 ---@field id? string the question's, as `ApprovalRequested` tells it; by default the oldest
 ---@field reason? string told to Codex with "decline"
+---@field answers? table<string, any> what is told to questions, by the name of each field
 
 ---@alias codex-chat.Decision "accept"|"accept_session"|"decline"|"cancel"
 

@@ -9,7 +9,7 @@ async function willAnswer(chat: Conversation, choice: number, text: string): Pro
   await chat.nvim.lua(
     `local choice, text = ...
      vim.ui.select = function(items, opts, done)
-       _G.offered = vim.tbl_map(opts.format_item, items)
+       _G.offered = vim.tbl_map(opts.format_item or tostring, items)
        done(items[choice], choice)
      end
      vim.ui.input = function(opts, done) done(text) end
@@ -136,26 +136,37 @@ describe("a question of Codex's", SLOW, () => {
   });
 });
 
-/** A server of tools over stdio: one asks the user back, and says what it was told. */
+/**
+ * A server of tools over stdio that asks the user back before it answers, and says what it was told:
+ * `greet` by a form, `visit` by a page, `plain` not at all.
+ */
 const SERVER = `
 import { createInterface } from "node:readline";
 const say = (it) => process.stdout.write(JSON.stringify({ jsonrpc: "2.0", ...it }) + "\\n");
+const tool = (name) => ({ name, description: name, inputSchema: { type: "object", properties: {} } });
+const questions = {
+  greet: { mode: "form", message: "Who are you?", requestedSchema: { type: "object",
+    required: ["name"], properties: { name: { type: "string", title: "Name" },
+    age: { type: "integer", title: "Age", minimum: 1 } } } },
+  visit: { mode: "url", message: "Log in there.", url: "https://example.org/login?a=b",
+    elicitationId: "e1" },
+};
 let call;
 for await (const line of createInterface({ input: process.stdin })) {
-  const { id, method, params, result } = JSON.parse(line);
+  const { id, method, params, result, error } = JSON.parse(line);
+  const told = (it) => say({ id: call, result: { content: [{ type: "text", text: "Told: " + JSON.stringify(it) }] } });
   if (method === "initialize")
     say({ id, result: { protocolVersion: params.protocolVersion, capabilities: { tools: {} },
       serverInfo: { name: "greeter", version: "1" } } });
   else if (method === "tools/list")
-    say({ id, result: { tools: [{ name: "greet", description: "Greets the user",
-      inputSchema: { type: "object", properties: {} } }] } });
+    say({ id, result: { tools: ["greet", "visit", "plain"].map(tool) } });
   else if (method === "tools/call") {
     call = id;
-    say({ id: "ask", method: "elicitation/create", params: { mode: "form", message: "Who are you?",
-      requestedSchema: { type: "object", required: ["name"], properties: {
-        name: { type: "string", title: "Name" }, age: { type: "integer", title: "Age" } } } } });
+    const question = questions[params.name];
+    if (question === undefined) told("nothing asked");
+    else say({ id: "ask", method: "elicitation/create", params: question });
   } else if (id === "ask")
-    say({ id: call, result: { content: [{ type: "text", text: "Told: " + JSON.stringify(Object.entries(result.content).sort()) }] } });
+    told(error ?? [result.action, Object.entries(result.content ?? {}).sort()]);
   else if (id !== undefined && method) say({ id, result: {} });
 }
 `;
@@ -206,14 +217,14 @@ describe("an MCP server in the sandbox", SLOW, () => {
 
       **Called** \`greeter.greet\` · 0.1 s
       \`\`\`text result
-      Told: [["age",42],["name","42"]]
+      Told: ["accept",[["age",42],["name","42"]]]
       \`\`\`
 
       **Asks** to use \`greet\` of \`greeter\` · approved
       > Allow the greeter MCP server to run tool "greet"?
 
       **Asks** \`greeter\`: Who are you? · answered: Age: 42; Name: 42
-      > **Age** · a whole number · may be left out
+      > **Age** · a whole number, 1 or more · may be left out
       >
       > **Name**
 
@@ -228,9 +239,68 @@ describe("an MCP server in the sandbox", SLOW, () => {
     const page = (await chat.nvim.lines(0)).join("\n");
     expect(page).toContain("- **Model** scripted");
     expect(page).toMatch(/- \*\*Tokens\*\* [\d,]+ in the last turn/);
-    expect(page).toContain("- **greeter** · connected: greet");
+    expect(page).toContain("- **greeter** · connected: greet, plain, visit");
     expect(page).toMatch(/- \*\*broken\*\* · \w+/);
     expect(page).toContain("- **far** · it is reached at example.org over the network");
     await chat.nvim.type("q");
+  });
+
+  /** Has the model call tools of the server, one after another. */
+  function callTools(...names: string[]): void {
+    const { model } = shared();
+    model.answer((request) => {
+      const name = names[request.outputsSinceUser().length];
+      return name === undefined
+        ? reply(message("Done."))
+        : reply(functionCall(name, {}, "mcp__greeter"));
+    });
+  }
+  const outputs = () => shared().model.requests.at(-1)?.outputsSinceUser().join("\n");
+
+  it("may use a tool again without asking, once that was said for the session", async () => {
+    const { chat } = shared();
+    await chat.startAnew();
+    callTools("plain", "plain");
+    await chat.send("Use it twice.");
+    await chat.waitForQuestion();
+    await chat.answer("s");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(outputs()?.match(/nothing asked/g)).toHaveLength(2);
+    expect(await chat.text()).toContain(
+      "**Asks** to use `plain` of `greeter` · approved for this session",
+    );
+  });
+
+  it("is not used where the user declines, and the turn goes on", async () => {
+    const { chat } = shared();
+    await chat.startAnew();
+    await willAnswer(chat, 1, "");
+    callTools("plain");
+    await chat.send("Use it.");
+    await chat.waitForQuestion();
+    await chat.answer("d");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(outputs()).not.toContain("nothing asked");
+    expect(await chat.text()).toContain("**Asks** to use `plain` of `greeter` · declined");
+  });
+
+  it("has the user visit a page, which is opened once they have confirmed it", async () => {
+    const { chat } = shared();
+    await chat.startAnew();
+    await willAnswer(chat, 1, "");
+    await chat.nvim.lua(
+      "_G.opened = {} vim.ui.open = function(url) table.insert(_G.opened, url) end",
+    );
+    callTools("visit");
+    await chat.send("Log in.");
+    await chat.waitForQuestion();
+    await chat.answer("a");
+    await chat.waitForQuestion();
+    expect(await chat.text()).toContain("https://example.org/login?a=b");
+    expect(await chat.nvim.lua("return _G.opened")).toEqual([]);
+    await chat.answer("a");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(await chat.nvim.lua("return _G.opened")).toEqual(["https://example.org/login?a=b"]);
+    expect(outputs()).toContain('Told: ["accept"');
   });
 });

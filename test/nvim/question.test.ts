@@ -120,6 +120,17 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
     expect((await chat.host.heard("approval/answer")).answers).toEqual({ db: "SQLite", n: 12 });
   });
 
+  it("is answered from Lua with what its fields are told, and not without", async () => {
+    await using chat = await openChat({ program });
+    await ask(chat, { fields: [store] });
+    const api = `return require("codex-chat").answer("accept", ...)`;
+    expect(await chat.nvim.lua(api)).toBe(false);
+    expect(await chat.nvim.lua(api, { answers: { db: "Postgres" } })).toBe(true);
+    expect((await chat.host.heard("approval/answer")).answers).toEqual({ db: "Postgres" });
+    expect(await chat.nvim.lua(api, { id: "q1", answers: {} })).toBe(true);
+    expect((await chat.host.heard("approval/answer", 2)).answers).toEqual({});
+  });
+
   it("asks one after the other, and goes on where the user went away", async () => {
     await using chat = await openChat({ program, screen });
     const sure = field({ name: "sure", label: "Really", type: "boolean", required: false });

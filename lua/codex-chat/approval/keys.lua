@@ -1,0 +1,192 @@
+--- The keys that answer what is asked: shown below it, and mapped while something is pending.
+local M = {}
+
+local blocks = require("codex-chat.blocks")
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+local ns = api.nvim_create_namespace("codex-chat.approval")
+
+--- What can be answered, in the order in which it is shown.
+M.decisions = { "accept", "accept_session", "decline", "cancel" }
+M.words = {
+  accept = "accept",
+  accept_session = "accept for this session",
+  decline = "decline",
+  cancel = "decline and stop",
+}
+
+--- What accepting means for questions and pages.
+local accept_words = { questions = "answer", page = "open the page" }
+
+---@param approval codex-chat.Approval
+---@param decision string
+---@return string
+local function word(approval, decision)
+  return decision == "accept" and accept_words[approval.kind] or M.words[decision]
+end
+
+--- Whether this is an answer to it.
+---@param approval codex-chat.Approval
+---@param decision string
+---@return boolean
+function M.offers(approval, decision)
+  return vim.list_contains(approval.choices, decision)
+end
+
+--- The numbers that pick an option of the current question.
+---@param approval codex-chat.Approval
+---@return integer count at most 9: one key each
+local function numbers(approval)
+  local question = require("codex-chat.question")
+  return math.min(9, #question.options(question.current(approval)))
+end
+
+--- The keys as virtual lines, as many as the narrowest window on the chat needs.
+---@param approval codex-chat.Approval
+---@param width integer
+---@return table[][]
+local function key_lines(approval, width)
+  local keys = require("codex-chat.config").get().keys
+  local lines, line, used = {}, nil, 0
+  local function add(key, text)
+    local size = api.nvim_strwidth(key) + 1 + #text
+    if not line or used + size > width then
+      line, used = { { "  ", "CodexChatKeyText" } }, 2
+      lines[#lines + 1] = line
+    end
+    used = used + size + 3
+    vim.list_extend(line, { { key, "CodexChatKey" }, { " " .. text .. "   ", "CodexChatKeyText" } })
+  end
+  local field = require("codex-chat.question").current(approval)
+  if field and #approval.fields > 1 then
+    local label = field.label:gsub("%c", " ")
+    local text = ("%d of %d: %s"):format(approval.at or 1, #approval.fields, label)
+    lines[1] = { { "  " .. vim.fn.strcharpart(text, 0, width - 4), "CodexChatKeyText" } }
+  end
+  local count = numbers(approval)
+  if count > 0 then
+    add(count == 1 and "1" or ("1-%d"):format(count), "pick")
+  end
+  for _, decision in ipairs(M.decisions) do
+    if M.offers(approval, decision) then
+      add(keys[decision] or (":CodexChat " .. decision:gsub("_", "-")), word(approval, decision))
+    end
+  end
+  return lines
+end
+
+--- The pending approval that the cursor of the current window is on.
+---@param chat codex-chat.Chat
+---@return codex-chat.Approval?
+function M.at_cursor(chat)
+  local row = api.nvim_win_get_cursor(0)[1] - 1
+  for _, approval in ipairs(chat.approvals) do
+    local first, stop = blocks.group_range(chat, approval.block)
+    if first and row >= first and row < stop then
+      return approval
+    end
+  end
+end
+
+--- Maps a key that counts only on the lines of an approval that `wants` it; elsewhere it is itself.
+---@param chat codex-chat.Chat
+---@param lhs string
+---@param wants fun(approval: codex-chat.Approval): boolean
+---@param call string Lua on our module
+---@param desc string
+local function map_key(chat, lhs, wants, call, desc)
+  vim.keymap.set("n", lhs, function()
+    local approval = M.at_cursor(chat)
+    if approval and wants(approval) then
+      return ("<Cmd>lua require('codex-chat.approval').%s<CR>"):format(call)
+    end
+    return lhs
+  end, {
+    buffer = chat.buf,
+    expr = true,
+    nowait = true,
+    replace_keycodes = true,
+    desc = "codex-chat: " .. desc .. ", on what is asked",
+  })
+end
+
+--- Sets the keys while something is pending; without, `a`, `s`, `d`, `c` and numbers are not mapped
+--- at all.
+---@param chat codex-chat.Chat
+local function map(chat)
+  local keys = require("codex-chat.config").get().keys
+  local wanted = #chat.approvals > 0
+  if wanted == (chat.approval_keys == true) then
+    return
+  end
+  chat.approval_keys = wanted
+  for _, decision in ipairs(M.decisions) do
+    local lhs = keys[decision]
+    if lhs and wanted then
+      map_key(chat, lhs, function(approval)
+        return M.offers(approval, decision)
+      end, ("answer_at_cursor('%s')"):format(decision), M.words[decision])
+    elseif lhs then
+      pcall(vim.keymap.del, "n", lhs, { buffer = chat.buf })
+    end
+  end
+  for number = 1, keys.pick and 9 or 0 do
+    if wanted then
+      map_key(chat, tostring(number), function(approval)
+        return number <= numbers(approval)
+      end, ("pick_at_cursor(%d)"):format(number), "pick")
+    else
+      pcall(vim.keymap.del, "n", tostring(number), { buffer = chat.buf })
+    end
+  end
+end
+
+--- Shows the keys below every pending approval, where its lines are now.
+---@param chat codex-chat.Chat
+function M.refresh(chat)
+  if #chat.approvals == 0 and not chat.approval_keys then
+    return
+  end
+  map(chat)
+  local width = vim.o.columns
+  for _, win in ipairs(registry.wins(chat.buf)) do
+    width = math.min(width, api.nvim_win_get_width(win))
+  end
+  local kept = {}
+  for _, approval in ipairs(chat.approvals) do
+    local _, stop = blocks.group_range(chat, approval.block)
+    if stop then
+      approval.mark = api.nvim_buf_set_extmark(chat.buf, ns, stop - 1, 0, {
+        id = approval.mark,
+        virt_lines = key_lines(approval, width),
+      })
+      kept[approval.mark] = true
+    end
+  end
+  for _, mark in ipairs(api.nvim_buf_get_extmarks(chat.buf, ns, 0, -1, {})) do
+    if not kept[mark[1]] then
+      api.nvim_buf_del_extmark(chat.buf, ns, mark[1])
+    end
+  end
+end
+
+--- The same, with the text staying where it is on the screen.
+---@param chat codex-chat.Chat
+function M.refresh_in_place(chat)
+  -- Virtual lines take room on the screen as lines do.
+  local view = require("codex-chat.view")
+  local held = view.hold(chat, blocks.prompt_row(chat))
+  M.refresh(chat)
+  view.release(chat, held, {})
+end
+
+--- The chat's windows have other widths.
+---@param chat codex-chat.Chat
+function M.resize(chat)
+  if #chat.approvals > 0 and api.nvim_buf_is_loaded(chat.buf) then
+    M.refresh_in_place(chat)
+  end
+end
+
+return M
