@@ -82,6 +82,8 @@ export class AppServer implements AsyncDisposable {
   readonly told: ServerNotification[] = [];
   /** All questions, in order. */
   readonly asked: { readonly threadId: string; readonly approval: Approval }[] = [];
+  /** What the user would be told of requests that were answered without asking. */
+  readonly notes: string[] = [];
   readonly process: ChildProcessWithoutNullStreams;
   readonly #exited: Promise<unknown>;
   readonly #home: CodexHome;
@@ -98,6 +100,7 @@ export class AppServer implements AsyncDisposable {
       readable: process.stdout,
       writable: process.stdin,
       onNotification: (notification) => this.told.push(notification),
+      onNote: (_, note) => this.notes.push(note),
       onApproval: async (threadId, approval) => {
         this.asked.push({ threadId, approval });
         return { decision: (await options.decide?.(approval)) ?? "accept" };
