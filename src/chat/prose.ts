@@ -160,7 +160,7 @@ function begin(draft: Draft, text: string): void {
   const scanned = scan(draft, text);
   const content = text.slice(scanned.content);
   if (scanned.kind === "code") {
-    if (PERHAPS_ROLE.test(text) || maybeQuote(draft, text)) return;
+    if (PERHAPS_ROLE.test(text) || maybeQuote(draft, content)) return;
     enterLine(draft, scanned);
     draft.line = { at: "code" };
     emit(draft, text);
@@ -224,7 +224,7 @@ function wholeLine(draft: Draft, text: string): void {
       emit(draft, text);
       return;
     case "code":
-      emit(draft, maybeQuote(draft, text) ? withoutHtml(text, true).text : withoutRole(text));
+      emit(draft, maybeQuote(draft, content) ? `${lead}\\${content}` : withoutRole(text));
       return;
     case "opens":
       draft.closer = lead.replace(/[^>\t]/g, " ") + fenceIn(scanned.after);
@@ -285,8 +285,8 @@ function closeFence(draft: Draft): void {
 }
 
 /** Whether a line of indented code is one that some viewers take for a quotation. */
-function maybeQuote(draft: Draft, text: string): boolean {
-  return draft.blocks.leaf.kind !== "fence" && text.trimStart().startsWith(">");
+function maybeQuote(draft: Draft, content: string): boolean {
+  return draft.blocks.leaf.kind !== "fence" && content.startsWith(">");
 }
 
 function forgetParagraph(draft: Draft): void {

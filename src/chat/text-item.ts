@@ -57,7 +57,7 @@ export function endText(
   text: string | undefined,
   facts: TextFacts = {},
 ): void {
-  const whole = text === undefined || text === "" ? item.raw : text;
+  const whole = text === undefined || text.trim() === "" ? item.raw : text;
   let open = item;
   if (whole.startsWith(item.raw)) {
     open = growText(draft, id, open, whole.slice(item.raw.length));
@@ -128,7 +128,7 @@ function placeText(draft: Draft, item: OpenText, raw: string, words: readonly st
 function rewrite(draft: Draft, item: OpenText, text: string): OpenText {
   const body = item.kind === "reasoning" ? text.trimStart().replace(TITLE, "") : text;
   const lines = proseLines(body, item.prose.prefix);
-  if (lines.length === 0) return item;
+  if (item.block === undefined && lines.length === 0) return item;
   if (item.block === undefined) return placeText(draft, item, text, lines);
   if (item.kind === "reasoning") lines.unshift(">");
   draft.edits.push({ op: "replace", id: item.block, lines });
