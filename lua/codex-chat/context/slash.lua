@@ -24,6 +24,7 @@ local menu = {
   stop = "stops the turn",
   terminals = "commands that still run",
   threads = "lists conversations",
+  unarchive = "takes this conversation out of the archive",
   undo = "takes back what was changed",
 }
 
