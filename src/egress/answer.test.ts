@@ -120,14 +120,16 @@ describe("an answer that nobody reads", () => {
         written = () => response.socket?.bytesWritten ?? 0;
         response.end(Buffer.alloc(64 * 1024 ** 2));
       },
-      { limits: { silenceMs: 100, responseIdleMs: 400 } },
+      { limits: { silenceMs: 700, responseIdleMs: 1500 } },
     );
     const out = open(link.modelPort);
     out.on("error", nobody);
     const [response] = (await once(out, "response")) as [IncomingMessage];
     response.on("error", nobody);
     await settled(written);
-    await expect.poll(() => events.at(-1)).toMatchObject({ type: "model_aborted", by: "client" });
+    await expect
+      .poll(() => events.at(-1), { timeout: 20_000 })
+      .toMatchObject({ type: "model_aborted", by: "client" });
     expect(events.filter(({ type }) => type === "model_silence")).toEqual([]);
     out.destroy();
   });

@@ -171,7 +171,7 @@ describe("the model's port refuses", () => {
 
   it("a body that stops in the middle, and frees its place", async () => {
     const { link, events } = await setUpEgress(sayHello, {
-      limits: { bodyIdleMs: 50, maxConcurrent: 1 },
+      limits: { bodyIdleMs: 1000, maxConcurrent: 1 },
     });
     const answer = await raw(link.modelPort, `${HEAD}content-length: 100\r\n\r\n{`);
     expect(parseAnswer(answer)).toEqual({ status: 408, body: REFUSED });

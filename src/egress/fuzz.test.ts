@@ -190,7 +190,9 @@ it("whatever is answered, one well-formed answer or none comes in, no key with i
         relay.send(FrameType.open, Buffer.of(1));
         relay.send(FrameType.data, `POST ${MODEL_PATH} HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}`);
         const last = () => relay.events.at(-1)?.type;
-        await expect.poll(last, { interval: 1 }).toMatch(/^model_(done|failed|aborted)$/);
+        await expect
+          .poll(last, { interval: 1, timeout: 20_000 })
+          .toMatch(/^model_(done|failed|aborted)$/);
         await settled(() => relay.answer().length, 1);
         if (last() === "model_done" && relay.answer() !== "") answered++;
         relay.close();

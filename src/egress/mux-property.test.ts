@@ -175,7 +175,7 @@ describe("Mux", () => {
         const outcome = () =>
           peer.connections.map((it) => [it.read, it.received, it.isEnded, it.stream?.destroyed]);
         await expect
-          .poll(outcome, { interval: 2 })
+          .poll(outcome, { interval: 2, timeout: 20_000 })
           .toEqual(peer.connections.map(({ sent, written }) => [sent, written, true, true]));
         expect(peer.reason).toBeUndefined();
         peer.mux.close("over");

@@ -287,7 +287,7 @@ describe("silence", () => {
         incoming.resume();
         response.write("data: x\n\n");
       },
-      { limits: { responseIdleMs: 40 } },
+      { limits: { responseIdleMs: 1000 } },
     );
     await expect(call(link.modelPort)).rejects.toThrow();
     expect(events.at(-1)).toMatchObject({ type: "model_failed", kind: "timeout" });
