@@ -25,7 +25,11 @@ function asking(fields: readonly Field[]) {
       told.push(answer);
     },
   };
-  const approvals = new Approvals(document as LiveDocument, (asked) => told.push(asked));
+  const approvals = new Approvals(
+    document as LiveDocument,
+    (asked) => told.push(asked),
+    () => told.push("nothing waits"),
+  );
   const approval: Approval = { kind: "questions", id: "n1", title: "a question", fields };
   return { approvals, told, answered: approvals.ask(approval) };
 }
@@ -34,7 +38,8 @@ async function said(fields: readonly Field[], answers: Answer["answers"]): Promi
   const { approvals, told, answered } = asking(fields);
   approvals.answer("n1", { decision: "accept", answers }, undefined);
   expect(await answered).toEqual({ decision: "accept", answers });
-  return (told.at(-1) as [string, string, { said?: string }])[2].said;
+  expect(told.at(-1)).toBe("nothing waits");
+  return (told.at(-2) as [string, string, { said?: string }])[2].said;
 }
 
 describe("an answer in the document", () => {
@@ -76,18 +81,22 @@ describe("an answer in the document", () => {
 
 describe("a question that nobody answers", () => {
   it("is cancelled when its turn ends, once", async () => {
-    const { approvals, answered } = asking([field({})]);
+    const { approvals, answered, told } = asking([field({})]);
     approvals.cancelAll();
     expect(await answered).toEqual({ decision: "cancel" });
+    expect(told).not.toContain("nothing waits");
     expect(approvals.size).toBe(0);
     expect(approvals.answer("n1", { decision: "accept" }, undefined)).toBeUndefined();
   });
 
   it("is cancelled when Codex no longer waits for it", async () => {
-    const { approvals, answered } = asking([field({})]);
+    const { approvals, answered, told } = asking([field({})]);
     approvals.resolved("n2");
     expect(approvals.size).toBe(1);
     approvals.resolved("n1");
     expect(await answered).toEqual({ decision: "cancel" });
+    expect(told.at(-1)).toBe("nothing waits");
+    approvals.resolved("n1");
+    expect(told.filter((it) => it === "nothing waits")).toHaveLength(1);
   });
 });

@@ -15,15 +15,21 @@ type Pending = {
 export class Approvals {
   readonly #document: LiveDocument;
   readonly #onAsked: (asked: { readonly id: string; readonly title: string }) => void;
+  readonly #onAnswered: () => void;
   readonly #pending = new Map<string, Pending>();
 
-  /** `onAsked` is called when the question stands in the buffer and can be answered. */
+  /**
+   * `onAsked` is called when the question stands in the buffer and can be answered, `onAnswered` when
+   * none waits any more while the turn goes on.
+   */
   constructor(
     document: LiveDocument,
     onAsked: (asked: { readonly id: string; readonly title: string }) => void,
+    onAnswered: () => void,
   ) {
     this.#document = document;
     this.#onAsked = onAsked;
+    this.#onAnswered = onAnswered;
   }
 
   /** Puts the question into the document and resolves with the answer. */
@@ -47,13 +53,13 @@ export class Approvals {
     const pending = this.#pending.get(id);
     if (pending === undefined) return undefined;
     this.#settle(id, pending, answer, reason);
+    if (this.#pending.size === 0) this.#onAnswered();
     return pending.approval;
   }
 
   /** Codex no longer waits for this question. */
   resolved(id: string): void {
-    const pending = this.#pending.get(id);
-    if (pending !== undefined) this.#settle(id, pending, CANCELLED, undefined);
+    this.answer(id, CANCELLED, undefined);
   }
 
   /** The turn is over: nothing that it asked can be answered any more. */

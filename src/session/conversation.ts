@@ -1,12 +1,5 @@
 import { failureOf } from "../chat/index.ts";
-import {
-  type Answer,
-  type Approval,
-  approvalId,
-  type ServerNotification,
-  type ToolAnswer,
-  type ToolCall,
-} from "../codex/index.ts";
+import { type Answer, type Approval, approvalId, type ServerNotification } from "../codex/index.ts";
 import type { EgressEvent, TurnPass } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Approvals } from "./approvals.ts";
@@ -32,7 +25,8 @@ export class Conversation {
   readonly host: ConversationHost;
   readonly #approvals: Approvals;
   #round: Round = { phase: "idle" };
-  readonly #tools: ToolCalls;
+  /** What Codex may ask the editor, while a turn runs. */
+  readonly tools: ToolCalls;
   readonly #outbox = new Outbox();
   /** Hosts that were asked for and refused, with how often. */
   readonly #refused = new Map<string, number>();
@@ -49,8 +43,12 @@ export class Conversation {
     this.document = document;
     this.host = host;
     this.thread = new ThreadHandle(document, host);
-    this.#tools = new ToolCalls(host.runTool);
-    this.#approvals = new Approvals(document, (asked) => host.emit("ApprovalRequested", asked));
+    this.tools = new ToolCalls(host.runTool, () => this.isBusy);
+    this.#approvals = new Approvals(
+      document,
+      (asked) => host.emit("ApprovalRequested", asked),
+      () => this.#showState(),
+    );
   }
 
   get threadId(): string | undefined {
@@ -126,7 +124,6 @@ export class Conversation {
     const said = reason?.trim() === "" ? undefined : reason;
     const asked = this.#approvals.answer(id, answer, said);
     if (asked === undefined || this.#round.phase !== "running") return;
-    if (this.#approvals.size === 0) this.document.setState({ phase: "running" });
     // Of commands and patches Codex knows that cancelling stops the turn.
     if (answer.decision === "cancel" && asked.kind !== "command" && asked.kind !== "patch")
       this.interrupt();
@@ -137,16 +134,6 @@ export class Conversation {
   /** Asks the user; resolves with the answer, also when the turn ends unanswered. */
   ask(approval: Approval): Promise<Answer> {
     return this.#approvals.ask(approval);
-  }
-
-  /** Runs a tool of the editor for Codex, while a turn runs and only then. */
-  async callTool(call: ToolCall): Promise<ToolAnswer> {
-    if (!this.isBusy) return { ok: false, text: "No turn is running." };
-    return this.#tools.call(call);
-  }
-
-  toolAnswered(id: string, answer: ToolAnswer): void {
-    this.#tools.answered(id, answer);
   }
 
   /** Takes a notification about this conversation's thread. */
@@ -390,6 +377,8 @@ export class Conversation {
   }
 
   #showState(end?: RoundEnd): void {
+    if (this.#round.phase === "running" && this.#approvals.size === 0)
+      this.document.setState({ phase: "running" });
     if (this.#round.phase !== "idle") return;
     this.document.setState(
       end?.status === "failed"

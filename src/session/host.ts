@@ -118,7 +118,7 @@ export class Host {
         await this.#stopSandbox(conversation);
         break;
       case "tool/answer":
-        conversation.toolAnswered(event.params.id, event.params);
+        conversation.tools.answered(event.params.id, event.params);
         break;
       case "action/run":
         // Not awaited: it may take as long as a turn, and others must not wait for it.

@@ -121,7 +121,7 @@ export class Project {
       onNotification: (notification) => this.#notified(notification),
       onApproval: (threadId, approval) => this.#asked(threadId, approval),
       onTool: async (call) =>
-        (await this.#of(call.threadId)?.callTool(call)) ?? {
+        (await this.#of(call.threadId)?.tools.call(call)) ?? {
           ok: false,
           text: "No conversation has this thread.",
         },

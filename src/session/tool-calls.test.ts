@@ -14,12 +14,15 @@ const call = (tool: string, given: Partial<ToolCall> = {}): ToolCall => ({
 });
 
 /** Tool calls to an editor that only remembers what it was asked. */
-function calls(told: Result<unknown, { readonly message: string }> = ok(null)) {
+function calls(told: Result<unknown, { readonly message: string }> = ok(null), isWanted = true) {
   const asked: Asked[] = [];
-  const tools = new ToolCalls(async (it) => {
-    asked.push(it);
-    return told;
-  });
+  const tools = new ToolCalls(
+    async (it) => {
+      asked.push(it);
+      return told;
+    },
+    () => isWanted,
+  );
   return { tools, asked };
 }
 
@@ -60,6 +63,12 @@ describe("a call of an editor's tool", () => {
     const { tools } = calls({ ok: false, error: { message: "gone" } });
     expect(await tools.call(call("cursor"))).toMatchObject({ ok: false });
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("is refused while no turn runs", async () => {
+    const { tools, asked } = calls(ok(null), false);
+    expect(await tools.call(call("cursor"))).toEqual({ ok: false, text: "No turn is running." });
+    expect(asked).toEqual([]);
   });
 
   it("is refused where the tool is not the editor's, or too many are asked for", async () => {

@@ -17,15 +17,19 @@ export type RunTool = (call: {
 /** Calls of the editor's tools, each settled once: by its answer, or by its time. */
 export class ToolCalls {
   readonly #run: RunTool;
+  readonly #isWanted: () => boolean;
   readonly #open = new Map<string, (answer: ToolAnswer) => void>();
   #next = 0;
 
-  constructor(run: RunTool) {
+  /** `isWanted` tells whether a turn runs: at other times nobody has a reason to ask. */
+  constructor(run: RunTool, isWanted: () => boolean) {
     this.#run = run;
+    this.#isWanted = isWanted;
   }
 
   /** Runs one for Codex; never rejects. */
   async call({ namespace, tool, arguments: args }: ToolCall): Promise<ToolAnswer> {
+    if (!this.#isWanted()) return { ok: false, text: "No turn is running." };
     if (namespace !== EDITOR) return { ok: false, text: "There is no such tool." };
     if (this.#open.size >= MAX_OPEN) return { ok: false, text: "The editor is busy; ask again." };
     this.#next += 1;
