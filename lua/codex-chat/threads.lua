@@ -65,7 +65,7 @@ local function formatter(all)
     end
     parts[#parts + 1] = age(now - it.mtime)
     local plural = it.turns == 1 and not it.more and "" or "s"
-    parts[#parts + 1] = it.problem
+    parts[#parts + 1] = it.problem and "cannot be read"
       or ("%s%d turn%s"):format(it.more and "over " or "", it.turns, plural)
     if it.query ~= "" and it.query ~= it.name then
       parts[#parts + 1] = it.query
@@ -97,7 +97,11 @@ function M.pick(word, all)
   local wanted = { all = all, archived = task.archived }
   require("codex-chat.threads.list").read(wanted, function(summaries, problems)
     if #problems > 0 then
-      vim.notify("codex-chat: " .. table.concat(problems, "; "), vim.log.levels.WARN)
+      local told = "codex-chat: not everything can be listed: " .. table.concat(problems, "; ")
+      vim.notify(told, vim.log.levels.WARN)
+      if #summaries == 0 then
+        return
+      end
     end
     if #summaries == 0 then
       local none = task.archived and "nothing is archived." or "there is no conversation yet."

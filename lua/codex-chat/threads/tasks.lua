@@ -58,9 +58,9 @@ function M.open(it)
     complain(("%s is gone."):format(short(it.path)))
     return
   end
-  local readable, err = uv.fs_access(it.path, "R")
-  if not readable then
-    complain(("%s cannot be read: %s. `chmod u+r` mends that."):format(short(it.path), err))
+  if not uv.fs_access(it.path, "R") then
+    -- As an empty one it would soon be written over.
+    complain(("%s cannot be read. `chmod u+r` mends that."):format(short(it.path)))
     return
   end
   local project = project_of(it)
