@@ -4,7 +4,7 @@ import type { Field } from "./approval.ts";
 /** How many fields of a form, or questions, are shown: they are the model's or a server's. */
 export const MAX_FIELDS = 50;
 /** How many options of one are. */
-const MAX_OPTIONS = 100;
+export const MAX_OPTIONS = 100;
 
 const text = z.string().nullish().catch(null);
 const count = z.number().optional().catch(undefined);

@@ -64,12 +64,17 @@ describe("a question of Codex's", () => {
     ]);
   });
 
-  it.each([[[]], [undefined], [[{ id: "q" }]], [Array.from({ length: 51 }, () => question)]])(
-    "is refused when there is none, or no end of them",
-    (questions) => {
-      expect(askUser(questions)).toMatchObject({ type: "refused", code: -32602 });
-    },
-  );
+  const many = Array.from({ length: 101 }, () => ({ label: "a" }));
+
+  it.each([
+    [[]],
+    [undefined],
+    [[{ id: "q" }]],
+    [Array.from({ length: 51 }, () => question)],
+    [[{ ...question, options: many }]],
+  ])("is refused when there is none, or no end of them", (questions) => {
+    expect(askUser(questions)).toMatchObject({ type: "refused", code: -32602 });
+  });
 });
 
 describe("a form of an MCP server", () => {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Answer, Field, ServerRequest } from "./approval.ts";
-import { FormSchema, formFields, MAX_FIELDS } from "./form.ts";
+import { FormSchema, formFields, MAX_FIELDS, MAX_OPTIONS } from "./form.ts";
 
 const text = z.string().nullish().catch(null);
 
@@ -18,6 +18,7 @@ export const UserInput = z.object({
         isSecret: z.boolean().catch(false),
         options: z
           .array(z.object({ label: z.string(), description: z.string().catch("") }))
+          .max(MAX_OPTIONS)
           .nullish(),
       }),
     )

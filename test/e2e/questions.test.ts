@@ -303,4 +303,24 @@ describe("an MCP server in the sandbox", SLOW, () => {
     expect(await chat.nvim.lua("return _G.opened")).toEqual(["https://example.org/login?a=b"]);
     expect(outputs()).toContain('Told: ["accept"');
   });
+
+  it("hears that nobody answers when the turn is stopped", async () => {
+    const { chat } = shared();
+    await chat.startAnew();
+    await willAnswer(chat, 1, "");
+    callTools("greet");
+    await chat.send("Greet me.");
+    await chat.waitForQuestion();
+    await chat.answer("a");
+    await chat.waitForQuestion();
+    await chat.stop();
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "interrupted" });
+    await chat.until("**Asks** `greeter`: Who are you? · withdrawn");
+    expect(await chat.state("phase")).toBe("idle");
+    callTools("plain");
+    await chat.send("Go on.");
+    await chat.waitForQuestion();
+    await chat.answer("a");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+  });
 });
