@@ -272,6 +272,24 @@ describe.each(neovims)("a page on Neovim $name", (program) => {
     expect(await chat.nvim.lua("return _G.opened")).toEqual(["https://example.org/login"]);
   });
 
+  it("shows its keys below itself, also beside another question", async () => {
+    await using chat = await openChat({ program, screen: { columns: 160, rows: 40 } });
+    await ask(chat, { fields: [store] });
+    await chat.edit({ op: "insert", id: "p", after: "why", lines: ["**Asks** a page"], gap: 1 });
+    await chat.host.editor.call.buf_set_approval(chat.buf, {
+      id: "q2",
+      block: "p",
+      choices: ["accept", "decline"],
+      kind: "page",
+      url: page.url,
+    });
+    await chat.nvim.untilShown("a open the page   d decline");
+    await chat.nvim.untilShown("1-3 pick   a answer");
+    const lines = chat.nvim.screen?.lines() ?? [];
+    const at = lines.findIndex((line) => line.includes("**Asks** a page"));
+    expect(lines[at + 1]).toContain("a open the page");
+  });
+
   it("tells when there is nothing to open it with", async () => {
     await using chat = await openChat({ program });
     await ask(chat, page);
