@@ -1,5 +1,5 @@
-/** The beginning of a label: up to its closing bracket, or to one that a label may not hold. */
-const LABEL = /^\[(?:[^[\]\\]|\\.)*/;
+/** The beginning of a label, at most 999 characters: up to a bracket that ends it or forbids it. */
+const LABEL = /^\[(?:[^[\]\\]|\\.){0,999}/;
 
 /**
  * Whether a paragraph that begins with `content` begins with a link reference definition (CommonMark

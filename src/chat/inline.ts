@@ -13,9 +13,9 @@ export type Inline = {
 const SPECIAL = /[\\`<!]/g;
 
 const TAG = /^<[A-Za-z/!?]/;
-const AUTOLINK = /^<(?:https?|mailto):[^\s<>]*>/i;
+const AUTOLINK = /^<(?:https?|mailto):[^\s<>]{0,2000}>/i;
 const PERHAPS_AUTOLINK =
-  /^<(?:h(?:t(?:t(?:ps?)?)?)?|m(?:a(?:i(?:l(?:to?)?)?)?)?|(?:https?|mailto):[^\s<>]*)$/i;
+  /^<(?:h(?:t(?:t(?:ps?)?)?)?|m(?:a(?:i(?:l(?:to?)?)?)?)?|(?:https?|mailto):[^\s<>]{0,2000})$/i;
 
 /**
  * Puts a backslash before every `<` of `line` that would begin raw HTML, and before the `!` of every
@@ -50,10 +50,13 @@ export function withoutHtml(line: string, tangled: boolean, partial = false): In
     } else if (char === "`") {
       const run = /^`+/.exec(rest)?.[0].length ?? 1;
       const end = blind ? undefined : partnerOf(line, index + run, run);
-      if (partial && (end === undefined ? !blind : end === line.length)) break;
+      const isOpen = end === undefined && line.length <= index + run + maxSpan;
+      if (partial && (isOpen ? !blind : end === line.length)) break;
       if (end === undefined) {
         loose = true;
         taken = run;
+        // Where it ends beyond that, what looks like a span below may stand outside of one.
+        blind ||= line.length > index + run + maxSpan;
       } else if (mayCrossCells(line.slice(index, end))) {
         // In a table it ends at the cell's edge, elsewhere it does not: both are possible.
         blind = true;
@@ -80,11 +83,15 @@ export function withoutHtml(line: string, tangled: boolean, partial = false): In
   return { text, loose, tangled: blind, used: index };
 }
 
+/** Longest code span on one line: what is longer is text, so that no line is held back for ever. */
+const maxSpan = 4000;
+
 /** Where the code span that a run of `length` backticks opens has ended, if it does on this line. */
 function partnerOf(line: string, from: number, length: number): number | undefined {
   const runs = /`+/g;
   runs.lastIndex = from;
   for (let run = runs.exec(line); run !== null; run = runs.exec(line)) {
+    if (runs.lastIndex > from + maxSpan) return undefined;
     if (run[0].length === length) return runs.lastIndex;
   }
   return undefined;

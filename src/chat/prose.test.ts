@@ -114,4 +114,23 @@ describe("feed", () => {
     const third = feed(second.prose, "\nb");
     expect(first.text + second.text + third.text + finish(third.prose).text).toBe("a👍\nb");
   });
+
+  it("nests no deeper than anybody means to", () => {
+    const [line = ""] = proseLines(`${"> ".repeat(100_000)}## You`);
+    expect(line.slice(0, 84)).toBe(`${"> ".repeat(40)}\\> >`);
+    expect(proseLines(`${"- ".repeat(41)}x`)).toEqual([`${"- ".repeat(40)}\\- x`]);
+  });
+
+  it("takes a line apart the same in any pieces, however long it waits for what it is", () => {
+    for (const text of ["- ".repeat(60), `[${"a".repeat(1200)}]: b`, `\`${"<b ".repeat(1500)}\``]) {
+      let prose = newProse();
+      let written = "";
+      for (const char of `${text}x`) {
+        const fed = feed(prose, char);
+        prose = fed.prose;
+        written += fed.text;
+      }
+      expect(`${written}${finish(prose).text}`).toBe(proseLines(`${text}x`).join("\n"));
+    }
+  });
 });

@@ -9,7 +9,12 @@ import { endsInHalfPair, visible } from "./visible.ts";
  * or code, which is written as it comes.
  */
 type Line =
-  | { readonly at: "start"; readonly text: string }
+  | {
+      readonly at: "start";
+      readonly text: string;
+      /** What could tell it: anything but marks, any more of it, or its end alone. */
+      readonly until: "words" | "more" | "end";
+    }
   | { readonly at: "text"; readonly rest: string; readonly loose: boolean }
   | { readonly at: "code" };
 
@@ -36,6 +41,7 @@ export type Prose = {
 
 type Draft = { -readonly [Key in keyof Prose]: Prose[Key] } & { out: string };
 
+const lineStart: Line = { at: "start", text: "", until: "words" };
 const quotation: Blocks = { containers: [{ kind: "quote" }], leaf: { kind: "none" } };
 
 /** Prose of which nothing has come; `prefix` is empty, or `> ` where it stands in a quotation. */
@@ -43,7 +49,7 @@ export function newProse(prefix: "" | "> " = ""): Prose {
   return {
     prefix,
     blocks: prefix === "" ? noBlocks : quotation,
-    line: { at: "start", text: "" },
+    line: lineStart,
     lead: "",
     letters: "",
     tangled: false,
@@ -140,10 +146,15 @@ function grow(draft: Draft, piece: string): void {
       flow(draft, draft.line.rest + piece, draft.line.loose);
       return;
     case "start": {
-      const text = draft.line.text + piece;
       // What stands above is not known here: behind a list, an indented line would belong to it.
-      draft.line = { at: "start", text: draft.begun ? text : text.replace(/^[ \t]+/, "") };
-      begin(draft, draft.line.text);
+      const isFirst = !draft.begun && draft.line.text === "";
+      const text = draft.line.text + (isFirst ? piece.replace(/^[ \t]+/, "") : piece);
+      const { until } = draft.line;
+      draft.line = { ...draft.line, text };
+      // Looking again at all of a line that tells nothing yet would cost more with each piece.
+      if (until === "end" || (until === "words" && NOTHING_SAID.test(piece))) return;
+      const waits = begin(draft, text);
+      if (waits !== undefined) draft.line = { at: "start", text, until: waits };
       return;
     }
     default:
@@ -154,26 +165,29 @@ function grow(draft: Draft, piece: string): void {
 const NOTHING_SAID = /^[\s>#*+\-=_`~\d.)\\|:<]*$/;
 const PERHAPS_ROLE = /^ {0,3}##[ \t]+[A-Za-z]{0,5}[ \t#]*$/;
 
-/** Starts writing a line as soon as no further character could change what it is. */
-function begin(draft: Draft, text: string): void {
-  if (NOTHING_SAID.test(text)) return;
+/**
+ * Starts writing a line as soon as no further character could change what it is; else gives what has
+ * to come first.
+ */
+function begin(draft: Draft, text: string): "more" | "end" | undefined {
   const scanned = scan(draft, text);
   const content = text.slice(scanned.content);
   if (scanned.kind === "code") {
-    if (PERHAPS_ROLE.test(text) || maybeQuote(draft, content)) return;
+    if (maybeQuote(draft, content)) return "end";
+    if (PERHAPS_ROLE.test(text)) return text.length > 200 ? "end" : "more";
     enterLine(draft, scanned);
     draft.line = { at: "code" };
     emit(draft, text);
-    return;
+    return undefined;
   }
-  if (scanned.kind !== "text" || /^(?:#|```|~~~)/.test(content) || mayBecomeSummary(content))
-    return;
+  if (/^(?:#|```|~~~)/.test(content)) return "end";
+  if (scanned.kind !== "text" || mayBecomeSummary(content)) return "more";
   const defines = scanned.continues ? "no" : definitionAt(content);
-  if (defines === "perhaps") return;
+  if (defines === "perhaps") return "more";
   enterLine(draft, scanned);
   emit(draft, text.slice(0, scanned.content));
   draft.lead = content.slice(0, 200);
-  if (defines === "yes") emit(draft, "\\");
+  if (defines === "yes" || scanned.deep) emit(draft, "\\");
   if (looksLikeSummary(content)) {
     const [head, rest] = defused(content);
     emit(draft, head);
@@ -181,6 +195,7 @@ function begin(draft: Draft, text: string): void {
   } else {
     flow(draft, content, false);
   }
+  return undefined;
 }
 
 function flow(draft: Draft, text: string, loose: boolean): void {
@@ -200,7 +215,7 @@ function endLine(draft: Draft): void {
     draft.tangled = done.tangled || line.loose || done.loose;
     draft.letters = (draft.letters + skeleton(draft.lead)).slice(0, 16);
   }
-  draft.line = { at: "start", text: "" };
+  draft.line = lineStart;
   draft.lead = "";
 }
 
@@ -246,7 +261,7 @@ function wholeLine(draft: Draft, text: string): void {
         ? ["\\#", content.slice(1)]
         : looksLikeSummary(content)
           ? defused(content)
-          : !scanned.continues && definitionAt(content, true) === "yes"
+          : scanned.deep || (!scanned.continues && definitionAt(content, true) === "yes")
             ? ["\\", content]
             : ["", content];
       const done = withoutHtml(rest, draft.tangled);

@@ -25,11 +25,16 @@ export type ScannedLine = {
   readonly continues: boolean;
   /** Whether a fence that was open above ends because its container does. */
   readonly cut: boolean;
+  /** Whether `content` begins with a container more than are looked into. */
+  readonly deep: boolean;
   readonly after: Blocks;
 };
 
 /** Nothing open: the state at the start of a text. */
 export const noBlocks: Blocks = { containers: [], leaf: { kind: "none" } };
+
+/** More containers than anybody means; each costs a look at the rest of the line. */
+const maxDepth = 40;
 
 const FENCE = /^(?:(`{3,})[^`]*|(~{3,}).*)$/;
 const RULE = /^(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$/;
@@ -65,10 +70,14 @@ export function scanLine(open: Blocks, line: string): ScannedLine {
       content: indent.index,
       continues,
       cut,
+      deep: false,
       after: { containers: kind === "blank" ? containers : containers.map(filled), leaf },
     });
     if (rest === "") return found("blank", { kind: "none" });
     if (indent.width < 4) {
+      if (containers.length >= maxDepth && (rest.startsWith(">") || MARKER.test(rest))) {
+        return { ...found("text", { kind: "paragraph" }), deep: true };
+      }
       if (rest.startsWith(">")) {
         containers.push({ kind: "quote" });
         at = afterQuoteMark(line, indent);
@@ -97,7 +106,14 @@ export function scanLine(open: Blocks, line: string): ScannedLine {
     }
     if (paragraph) return found("text", { kind: "paragraph" }, true);
     if (lazyBelow(open, whole, opened)) {
-      return { kind: "text", content: indent.index, continues: true, cut: false, after: open };
+      return {
+        kind: "text",
+        content: indent.index,
+        continues: true,
+        cut: false,
+        deep: false,
+        after: open,
+      };
     }
     return found("text", { kind: "paragraph" });
   }
@@ -128,6 +144,7 @@ function inFence(
     content: at.index,
     continues: false,
     cut: false,
+    deep: false,
     after: closes ? { containers: open.containers, leaf: { kind: "none" } } : open,
   };
 }

@@ -21,7 +21,7 @@ export function sentText(text: string): string[] | undefined {
 }
 
 function mended(text: string): string[] | undefined {
-  const typed = text.replace(/\s+$/, "").split("\n");
+  const typed = text.trimEnd().split("\n");
   let blocks = noBlocks;
   let closer = "";
   /** The open paragraph from each of its latest lines on. */

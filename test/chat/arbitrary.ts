@@ -21,6 +21,9 @@ export const hostileText: fc.Arbitrary<string> = fc
           ..."[x]: /u|[1]:\n/u|[a|]: b|![p](https://e.example/)|![|![x]|[^1]: n|> ```|- ```|1. ~~~|\t```".split(
             "|",
           ),
+          "> ".repeat(45),
+          "- ".repeat(45),
+          `\`${"a".repeat(4100)}\``,
           ..."-->|<!-- -->|</details>|<h2>You</h2>|&lt;|&#89;ou|## Y\u043eu|### You|> ## You|- ## Codex|<?|<![CDATA[".split(
             "|",
           ),
