@@ -211,6 +211,7 @@ local quotes = {
   { "^> %*%*Error:%*%*", "CodexChatError" },
   { "^> %*%*Note:%*%*", "CodexChatNote" },
   { "^> %*%*Thinking%*%*", "CodexChatThinking" },
+  { "^> %*%*Thought%*%*", "CodexChatThinking" },
 }
 
 --- Colours what is a conversation's own: its headings, what Codex did, notices and diffs.
