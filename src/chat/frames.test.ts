@@ -68,6 +68,21 @@ describe("FrameScheduler", () => {
     expect(stage.frames).toEqual(["1", "23"]);
   });
 
+  it("settles a flush once what came before it is applied, whatever comes meanwhile", async () => {
+    const stage = newStage();
+    stage.push("1");
+    stage.push("2");
+    let flushed = 0;
+    void stage.scheduler.flush().then(() => {
+      flushed = stage.frames.length;
+    });
+    await stage.answer();
+    expect([stage.frames, flushed]).toEqual([["1", "2"], 0]);
+    stage.push("3");
+    await stage.answer();
+    expect([stage.frames, flushed]).toEqual([["1", "2"], 2]);
+  });
+
   it("sends nothing when nothing came, and the next edits at once", async () => {
     const stage = newStage();
     stage.push("1");

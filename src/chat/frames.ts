@@ -41,7 +41,8 @@ export class FrameScheduler {
   #backlog: Edit[] = [];
   #chars = 0;
   #overflowed = false;
-  #waiters: (() => void)[] = [];
+  /** Those who wait, and how many frames still have to be applied for each. */
+  #waiters: { frames: number; readonly settle: () => void }[] = [];
   readonly #options: Required<FrameOptions>;
 
   constructor(options: FrameOptions) {
@@ -74,7 +75,10 @@ export class FrameScheduler {
     if (this.#phase.at === "idle") this.#sendFrame();
   }
 
-  /** Sends what waits without waiting for the next frame; settles when all of it is applied. */
+  /**
+   * Sends what waits without waiting for the next frame; settles when all of it is applied, whatever
+   * is pushed meanwhile.
+   */
   flush(): Promise<void> {
     if (this.#phase.at === "cooling") {
       this.#phase.cancel();
@@ -82,7 +86,8 @@ export class FrameScheduler {
     }
     if (this.#phase.at === "idle" && this.#backlog.length > 0) this.#sendFrame();
     if (this.#phase.at !== "sending") return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push(resolve));
+    const frames = this.#backlog.length > 0 ? 2 : 1;
+    return new Promise((settle) => this.#waiters.push({ frames, settle }));
   }
 
   /** Stops: nothing more is sent, and every `flush` settles. */
@@ -90,7 +95,7 @@ export class FrameScheduler {
     if (this.#phase.at === "cooling") this.#phase.cancel();
     this.#phase = { at: "closed" };
     this.#backlog = [];
-    this.#settle();
+    this.#settle(() => true);
   }
 
   #sendFrame(): void {
@@ -116,7 +121,9 @@ export class FrameScheduler {
 
   #afterFrame(): void {
     if (this.#phase.at === "closed") return;
-    if (this.#backlog.length > 0 && this.#waiters.length > 0) {
+    for (const waiter of this.#waiters) waiter.frames -= 1;
+    this.#settle((waiter) => waiter.frames === 0);
+    if (this.#waiters.length > 0) {
       this.#sendFrame();
       return;
     }
@@ -125,13 +132,12 @@ export class FrameScheduler {
       if (this.#backlog.length > 0) this.#sendFrame();
     }, this.#options.intervalMs);
     this.#phase = { at: "cooling", cancel };
-    this.#settle();
   }
 
-  #settle(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const settle of waiters) settle();
+  #settle(which: (waiter: { readonly frames: number }) => boolean): void {
+    const done = this.#waiters.filter(which);
+    this.#waiters = this.#waiters.filter((waiter) => !which(waiter));
+    for (const { settle } of done) settle();
   }
 }
 

@@ -18,11 +18,11 @@ export type ConversationHost = ThreadOptions & {
   readonly reviewed: (findings: readonly Finding[]) => void;
   /** Something in the project may have changed on disk. */
   readonly filesChanged: () => void;
-  readonly emit: (
-    event: "QueryHeard" | "TurnStarted" | "TurnEnded" | "ApprovalRequested",
-    data: object,
-  ) => void;
+  readonly emit: (event: ConversationEvent, data: object) => void;
 };
+
+/** What the editor is told of as `User` autocommands. */
+export type ConversationEvent = "QueryHeard" | "TurnStarted" | "TurnEnded" | "ApprovalRequested";
 
 /** Begins a turn and gives its id, where the answer tells it. */
 export type StartTurn = (loaded: LoadedThread) => Promise<Result<string | undefined, Failure>>;

@@ -4,10 +4,16 @@ import type { EgressEvent, TurnPass } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Approvals } from "./approvals.ts";
 import type { Backend } from "./backend.ts";
-import type { ConversationHost, RoundEnd, StartTurn } from "./conversation-host.ts";
+import type {
+  ConversationEvent,
+  ConversationHost,
+  RoundEnd,
+  StartTurn,
+} from "./conversation-host.ts";
 import { BUSY, DROPPED, type Failure, STOPPED } from "./failure.ts";
 import { findingsOf } from "./findings.ts";
 import { saveImage, withSavedImage } from "./images.ts";
+import { InOrder } from "./in-order.ts";
 import type { LiveDocument } from "./live-document.ts";
 import { Outbox } from "./outbox.ts";
 import { GVISOR } from "./prepare.ts";
@@ -35,6 +41,7 @@ export class Conversation {
   /** Codex has the last query, but its turn failed: a retry samples again without new input. */
   #canResample = false;
   #pass: TurnPass | undefined;
+  readonly #events = new InOrder();
   #interruptTimer: NodeJS.Timeout | undefined;
   /** Aborts what still waits when the conversation is closed. */
   readonly #closing = new AbortController();
@@ -46,7 +53,7 @@ export class Conversation {
     this.tools = new ToolCalls(host.runTool, () => this.isBusy);
     this.#approvals = new Approvals(
       document,
-      (asked) => host.emit("ApprovalRequested", asked),
+      (asked) => this.#emit("ApprovalRequested", asked),
       () => this.#showState(),
     );
   }
@@ -300,7 +307,7 @@ export class Conversation {
     const stopped = this.#round.abort.signal.aborted;
     this.#round = { phase: "running", turnId };
     this.document.setState({ phase: "running" });
-    this.host.emit("TurnStarted", { turnId });
+    this.#emit("TurnStarted", { turnId });
     if (stopped) this.interrupt();
     // Typed while the sandbox was starting: meant for this very turn.
     for (const query of this.#outbox.takeUnqueued()) void this.#steer(query);
@@ -311,7 +318,7 @@ export class Conversation {
     const queries = this.#outbox.heard(clientId);
     if (queries === undefined) return;
     this.thread.heard();
-    this.host.emit("QueryHeard", { ids: queries.map((it) => it.id) });
+    this.#emit("QueryHeard", { ids: queries.map((it) => it.id) });
   }
 
   async #steer(query: Query): Promise<void> {
@@ -365,7 +372,7 @@ export class Conversation {
     if (end.status !== "completed") this.#hold(next);
     this.#showState(end);
     this.host.filesChanged();
-    void this.document.settled().then(() => this.host.emit("TurnEnded", end));
+    this.#emit("TurnEnded", end, this.document.settled());
     if (end.status === "completed" && next.length > 0) this.#send(next);
   }
 
@@ -374,6 +381,10 @@ export class Conversation {
     this.#outbox.hold(queries);
     if (queries.length > 0)
       this.document.apply({ type: "note", text: "What waited goes along with your next message." });
+  }
+
+  #emit(event: ConversationEvent, data: object, ready?: Promise<void>): void {
+    this.#events.tell(() => this.host.emit(event, data), ready);
   }
 
   #showState(end?: RoundEnd): void {

@@ -59,6 +59,8 @@ describe.each(neovims)("windows on Neovim $name", (program) => {
     await nvim.keys("<Esc>");
     await nvim.type("60Gzt5j3l");
     const before = await nvim.lua(WINDOWS, chat.buf);
+    // Neovim answers before it draws.
+    await nvim.lua("vim.cmd.redraw()");
     const shown = nvim.screen?.lines().slice(2, 25);
     for (let n = 0; n < 20; n += 1) await chat.edit({ op: "append", id: "a", text: `more ${n}\n` });
     expect(await nvim.lua(WINDOWS, chat.buf)).toEqual(before);
