@@ -1,6 +1,9 @@
 --- The user's configuration, checked by hand so that every message names its key.
 local M = {}
 
+local check = require("codex-chat.config.check")
+local rules = require("codex-chat.config.rules")
+
 ---@class (exact) codex-chat.Config.Window
 ---@field position "right"|"left"|"top"|"bottom"|"tab"
 ---@field size number part of the editor's width or height below 1, else columns or rows
@@ -53,136 +56,6 @@ local M = {}
 ---@field prompts_dir? string where markdown files with prompt templates lie
 ---@field host_cmd? string[] starts another host; for tests
 
---- What a value must be: a type, a choice, or a table of these.
----@alias codex-chat.Rule
----| string
----| { one_of: string[] }
----| { list_of: "string" }
----| { map_of: codex-chat.Rule }
----| { keys: table<string, codex-chat.Rule> }
-
---- A server of `mcp_servers`, in the words of Codex's own configuration.
----@type codex-chat.Rule
-local mcp_server = {
-  keys = {
-    command = "string",
-    args = { list_of = "string" },
-    env = { map_of = "string" },
-    env_vars = { list_of = "string" },
-    cwd = "string",
-    url = "string",
-    bearer_token_env_var = "string",
-    http_headers = { map_of = "string" },
-    env_http_headers = { map_of = "string" },
-    scopes = { list_of = "string" },
-    oauth_resource = "string",
-    enabled = "boolean",
-    required = "boolean",
-    startup_timeout_sec = "number",
-    startup_timeout_ms = "number",
-    tool_timeout_sec = "number",
-    enabled_tools = { list_of = "string" },
-    disabled_tools = { list_of = "string" },
-    supports_parallel_tool_calls = "boolean",
-    default_tools_approval_mode = { one_of = { "auto", "prompt", "approve" } },
-    tools = { map_of = { keys = { approval_mode = { one_of = { "auto", "prompt", "approve" } } } } },
-  },
-}
-
----@type table<string, codex-chat.Rule>
-local rules = {
-  model = "string",
-  effort = "string",
-  model_url = "string",
-  api_key_env = "string",
-  api_key_cmd = { list_of = "string" },
-  approvals = { one_of = { "never", "on-request", "untrusted" } },
-  limits = {
-    keys = {
-      requests_per_turn = "number",
-      response_idle_ms = "number",
-      silence_ms = "number",
-    },
-  },
-  sandbox = {
-    keys = {
-      runtime = "string",
-      base_image = "string",
-      engine = "string",
-      build_network = "string",
-      memory = "number",
-      cpus = "number",
-      pids = "number",
-      idle_minutes = "number",
-      env = { map_of = "string" },
-    },
-  },
-  agents_md = "string",
-  skills_dirs = { list_of = "string" },
-  mcp_servers = { map_of = mcp_server },
-  editor_tools = {
-    keys = {
-      buffers = "boolean",
-      cursor = "boolean",
-      diagnostics = "boolean",
-      quickfix = "boolean",
-      lsp = "boolean",
-    },
-  },
-  stop_commands = { one_of = { "always", "ask", "never" } },
-  log_level = { one_of = { "debug", "info", "warn", "error" } },
-  state_dir = "string",
-  history_dir = "string",
-  node = "string",
-  root_markers = { list_of = "string" },
-  window = {
-    keys = {
-      position = { one_of = { "right", "left", "top", "bottom", "tab" } },
-      size = "number",
-      min_width = "number",
-      startinsert = "boolean",
-    },
-  },
-  keys = {
-    keys = {
-      send = "key",
-      send_insert = "key",
-      stop = "key",
-      accept = "key",
-      accept_session = "key",
-      decline = "key",
-      cancel = "key",
-      pick = "boolean",
-      next_approval = "key",
-      prev_approval = "key",
-    },
-  },
-  notify = { keys = { done = "boolean", waiting = "boolean" } },
-  completion = { keys = { auto = "boolean" } },
-  prompts = { map_of = "template" },
-  prompts_dir = "string",
-  host_cmd = { list_of = "string" },
-}
-
---- The keys that the host knows; the rest is for Lua alone.
-local host_keys = {
-  "model",
-  "effort",
-  "model_url",
-  "api_key_env",
-  "api_key_cmd",
-  "approvals",
-  "state_dir",
-  "limits",
-  "sandbox",
-  "stop_commands",
-  "agents_md",
-  "skills_dirs",
-  "mcp_servers",
-  "editor_tools",
-  "log_level",
-}
-
 ---@return codex-chat.Config
 local function defaults()
   return {
@@ -212,105 +85,6 @@ local function defaults()
       prev_approval = "[a",
     },
   }
-end
-
----@param name string
----@param known table<string, any>
----@return string? the known name nearest to `name`, where one is near
-local function nearest(name, known)
-  local names = vim.tbl_keys(known)
-  table.sort(names)
-  local limit = math.max(2, math.floor(#name / 2))
-  return require("codex-chat.near").find(name:lower(), names, limit)
-end
-
-local check
-
----@param value table
----@param known table<string, codex-chat.Rule>
----@param path string
----@param problems string[]
----@return table kept the entries that are right
-local function check_keys(value, known, path, problems)
-  local kept = {}
-  local names = vim.tbl_keys(value)
-  table.sort(names, function(a, b)
-    return tostring(a) < tostring(b)
-  end)
-  for _, key in ipairs(names) do
-    local entry = value[key]
-    local name = path .. tostring(key)
-    local rule = known[key]
-    if rule then
-      kept[key] = check(entry, rule, name, problems)
-    else
-      local near = type(key) == "string" and nearest(key, known)
-      problems[#problems + 1] = near
-          and ("unknown key `%s`; did you mean `%s`?"):format(name, path .. near)
-        or ("unknown key `%s`; see :help codex-chat-config"):format(name)
-    end
-  end
-  return kept
-end
-
---- Gives the value where it fits its rule, else nil and a problem.
-function check(value, rule, name, problems)
-  local function wrong(expected)
-    problems[#problems + 1] = ("`%s` must be %s, not %s"):format(
-      name,
-      expected,
-      type(value) == "table" and "a table" or vim.inspect(value)
-    )
-  end
-  if type(rule) == "string" then
-    if rule == "key" then
-      if type(value) == "string" or value == false then
-        return value
-      end
-      return wrong("a key like `<CR>`, or false")
-    end
-    if rule == "template" then
-      if type(value) == "string" or type(value) == "function" then
-        return value
-      end
-      return wrong("a text, or a function that gives one")
-    end
-    if type(value) == rule then
-      return value
-    end
-    return wrong("a " .. rule)
-  end
-  if rule.one_of then
-    if vim.list_contains(rule.one_of, value) then
-      return value
-    end
-    return wrong('one of "' .. table.concat(rule.one_of, '", "') .. '"')
-  end
-  if type(value) ~= "table" then
-    return wrong(rule.list_of and "a list of strings" or "a table")
-  end
-  if rule.keys then
-    return check_keys(value, rule.keys, name .. ".", problems)
-  end
-  if rule.map_of and rule.map_of ~= "string" then
-    local kept = {}
-    for key, entry in vim.spairs(value) do
-      if type(key) ~= "string" then
-        return wrong("a table by name")
-      end
-      kept[key] = check(entry, rule.map_of, ("%s.%s"):format(name, key), problems)
-    end
-    return kept
-  end
-  if rule.list_of and not vim.islist(value) then
-    return wrong("a list of strings")
-  end
-  for key, entry in pairs(value) do
-    if type(entry) ~= "string" or (rule.map_of and type(key) ~= "string") then
-      return wrong(rule.list_of and "a list of strings" or "a table of names and strings")
-    end
-  end
-  return value
 end
 
 ---@type table? what setup() was given
@@ -345,7 +119,7 @@ function M.resolve(user)
     problems[1] = ("the configuration must be a table, not %s"):format(vim.inspect(user))
     user = nil
   end
-  local kept = check_keys(user or {}, rules, "", problems)
+  local kept = check.keys(user or {}, rules.keys, "", problems)
   ---@type codex-chat.Config
   local config = vim.tbl_deep_extend("force", defaults(), kept)
   if kept.root_markers then
@@ -423,7 +197,7 @@ end
 function M.host_settings()
   local config = M.get()
   local settings = {}
-  for _, key in ipairs(host_keys) do
+  for _, key in ipairs(rules.host_keys) do
     local value = config[key]
     if value == nil and (key == "model" or key == "effort") then
       value = M.chosen_default()[key]

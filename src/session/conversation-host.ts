@@ -1,4 +1,7 @@
+import { failureOf } from "../chat/index.ts";
+import type { TurnError } from "../codex/index.ts";
 import type { Result } from "../result.ts";
+import type { AroundTurn } from "./around-turn.ts";
 import type { Backend } from "./backend.ts";
 import type { Failure } from "./failure.ts";
 import type { Finding } from "./findings.ts";
@@ -18,6 +21,8 @@ export type ConversationHost = ThreadOptions & {
   readonly reviewed: (findings: readonly Finding[]) => void;
   /** Something in the project may have changed on disk. */
   readonly filesChanged: () => void;
+  /** What is done for the project before each turn and after it. */
+  readonly aroundTurn: readonly AroundTurn[];
   readonly emit: (event: ConversationEvent, data: object) => void;
 };
 
@@ -32,3 +37,16 @@ export type RoundEnd = {
   readonly status: "completed" | "interrupted" | "failed";
   readonly failure?: Failure;
 };
+
+/** How Codex says that a turn ended. */
+export function endOf({
+  status,
+  error,
+}: {
+  readonly status: string;
+  readonly error?: TurnError | null | undefined;
+}): RoundEnd {
+  if (status === "completed" || status === "interrupted") return { status };
+  const { what, mend } = failureOf(error ?? { message: "The turn failed." });
+  return { status: "failed", failure: { kind: "turn", message: what, mend } };
+}

@@ -1,20 +1,22 @@
-import { failureOf } from "../chat/index.ts";
 import { type Answer, type Approval, approvalId, type ServerNotification } from "../codex/index.ts";
-import type { EgressEvent, TurnPass } from "../egress/index.ts";
+import type { TurnPass } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Approvals } from "./approvals.ts";
+import { type TurnPlace, TurnRites } from "./around-turn.ts";
 import type { Backend } from "./backend.ts";
-import type {
-  ConversationEvent,
-  ConversationHost,
-  RoundEnd,
-  StartTurn,
+import {
+  type ConversationEvent,
+  type ConversationHost,
+  endOf,
+  type RoundEnd,
+  type StartTurn,
 } from "./conversation-host.ts";
 import { BUSY, DROPPED, type Failure, STOPPED } from "./failure.ts";
 import { findingsOf } from "./findings.ts";
 import { saveImage, withSavedImage } from "./images.ts";
 import { InOrder } from "./in-order.ts";
 import type { LiveDocument } from "./live-document.ts";
+import { NetworkNews } from "./network-news.ts";
 import { Outbox } from "./outbox.ts";
 import { GVISOR } from "./prepare.ts";
 import { deliveryOf, type Query, type Round, shownText } from "./round.ts";
@@ -33,9 +35,9 @@ export class Conversation {
   #round: Round = { phase: "idle" };
   /** What Codex may ask the editor, while a turn runs. */
   readonly tools: ToolCalls;
+  readonly network: NetworkNews;
+  readonly #rites: TurnRites;
   readonly #outbox = new Outbox();
-  /** Hosts that were asked for and refused, with how often. */
-  readonly #refused = new Map<string, number>();
   /** Whether the user has set a goal: then, and only then, Codex may begin turns by itself. */
   pursuesGoal = false;
   /** Codex has the last query, but its turn failed: a retry samples again without new input. */
@@ -50,6 +52,8 @@ export class Conversation {
     this.document = document;
     this.host = host;
     this.thread = new ThreadHandle(document, host);
+    this.network = new NetworkNews(document);
+    this.#rites = new TurnRites(host.aroundTurn, host.log);
     this.tools = new ToolCalls(host.runTool, () => this.isBusy);
     this.#approvals = new Approvals(
       document,
@@ -60,11 +64,6 @@ export class Conversation {
 
   get threadId(): string | undefined {
     return this.thread.id;
-  }
-
-  /** Hosts that programs in the sandbox asked for, and how often they were refused. */
-  get refusedHosts(): readonly { readonly host: string; readonly times: number }[] {
-    return [...this.#refused].map(([host, times]) => ({ host, times }));
   }
 
   /** The query of a failed turn is gone: there is nothing to send again. */
@@ -166,33 +165,8 @@ export class Conversation {
         if (["commandExecution", "fileChange"].includes(notification.params.item.type))
           this.host.filesChanged();
         break;
-      case "turn/completed": {
-        const { status, error } = notification.params.turn;
-        if (status === "completed" || status === "interrupted") this.#ended({ status });
-        else {
-          const { what, mend } = failureOf(error ?? { message: "The turn failed." });
-          this.#ended({ status: "failed", failure: { kind: "turn", message: what, mend } });
-        }
-        break;
-      }
-      default:
-        break;
-    }
-  }
-
-  /** Takes what happened on the way out while a round runs. */
-  onEgress(event: EgressEvent): void {
-    switch (event.type) {
-      case "network_refused":
-        this.#refused.set(event.host, (this.#refused.get(event.host) ?? 0) + 1);
-        this.document.apply(event);
-        break;
-      case "model_silence":
-        this.document.apply({ type: "silence", ms: event.ms });
-        break;
-      case "model_response":
-        if (event.retryAfterMs !== undefined)
-          this.document.apply({ type: "retry_after", ms: event.retryAfterMs });
+      case "turn/completed":
+        this.#ended(endOf(notification.params.turn));
         break;
       default:
         break;
@@ -213,7 +187,8 @@ export class Conversation {
     if (this.#round.phase === "starting") this.#round.abort.abort(STOPPED);
     this.#pass?.end();
     this.#approvals.cancelAll();
-    await this.document.close(this.isBusy ? why : undefined);
+    const isCut = this.isBusy && this.#round.phase !== "ending";
+    await this.document.close(isCut ? why : undefined);
   }
 
   #wait(query: Query): void {
@@ -279,6 +254,8 @@ export class Conversation {
     for (const text of notes) this.document.apply({ type: "note", text, once: true });
     if (sandboxLabel !== GVISOR)
       this.document.apply({ type: "note", text: `This turn runs in ${sandboxLabel}.` });
+    const ready = await this.#rites.begin(this.#place(loaded.value.threadId), signal);
+    if (!ready.ok) return ready;
     this.#pass = egress.beginTurn();
     // Not ended by the signal: Codex may have the turn already, and it is then interrupted.
     const turn = await start(loaded.value);
@@ -293,9 +270,16 @@ export class Conversation {
    */
   #adopt(): void {
     const backend = this.thread.loaded?.backend;
-    if (this.isBusy || !this.pursuesGoal || backend === undefined) return;
+    const isBetween = this.#round.phase === "idle" || this.#round.phase === "ending";
+    if (!isBetween || !this.pursuesGoal || backend === undefined) return;
     this.#round = { phase: "starting", abort: new AbortController() };
     this.#pass = backend.egress.beginTurn();
+    if (this.threadId !== undefined)
+      void this.#rites.begin(this.#place(this.threadId), this.#closing.signal);
+  }
+
+  #place(threadId: string): TurnPlace {
+    return { threadId, path: this.document.path };
   }
 
   /** The turn's id is known, from the response or from the notification, whichever came first. */
@@ -361,19 +345,36 @@ export class Conversation {
   }
 
   #ended(end: RoundEnd): void {
-    if (this.#round.phase === "idle") return;
+    if (this.#round.phase === "idle" || this.#round.phase === "ending") return;
     clearTimeout(this.#interruptTimer);
     this.#pass?.end();
     this.#pass = undefined;
     this.#approvals.cancelAll();
-    this.#round = { phase: "idle" };
-    if (end.status === "completed") this.#canResample = false;
+    this.#round = { phase: "ending" };
     const next = [...this.#outbox.takeUnheard(), ...this.#outbox.takeWaiting()];
     if (end.status !== "completed") this.#hold(next);
-    this.#showState(end);
+    const over = this.#rites.end().then((events) => {
+      for (const event of events) this.document.apply(event);
+      this.#over(end, next);
+      return this.document.settled();
+    });
+    this.#emit("TurnEnded", end, over);
+  }
+
+  /** All is said of the round: what was typed meanwhile becomes the next. */
+  #over(end: RoundEnd, waited: readonly Query[]): void {
+    const isDone = end.status === "completed";
+    if (isDone) this.#canResample = false;
     this.host.filesChanged();
-    this.#emit("TurnEnded", end, this.document.settled());
-    if (end.status === "completed" && next.length > 0) this.#send(next);
+    const next = [...(isDone ? waited : []), ...this.#outbox.takeWaiting()];
+    if (this.#round.phase !== "ending") {
+      // Codex has begun the next turn by itself: it is sent after that one.
+      for (const query of next) this.#outbox.wait(query);
+      return;
+    }
+    this.#round = { phase: "idle" };
+    this.#showState(end);
+    if (next.length > 0) this.#send(isDone ? next : [...this.#outbox.takeHeld(), ...next]);
   }
 
   /** Keeps queries back after a turn that did not complete, and says so where they stand. */

@@ -205,6 +205,7 @@ export class Host {
       log,
       backend: (signal, onProgress) => project.backend(signal, onProgress),
       running: () => project.running,
+      aroundTurn: project.aroundTurn,
       abandonBackend: (failure) => void project.stop(failure),
       runTool: (call) => editor.call.tool_run(buf, call),
       threadKnown: (thread) => project.threadKnown(thread),

@@ -2,6 +2,7 @@ import { type Answer, type Approval, type ServerNotification, threadOf } from ".
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import type { Result } from "../result.ts";
+import type { AroundTurn } from "./around-turn.ts";
 import { type Backend, startBackend } from "./backend.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Failure } from "./failure.ts";
@@ -35,6 +36,8 @@ type State =
 export class Project {
   readonly root: string;
   readonly conversations = new Set<Conversation>();
+  /** What is done for the project before each turn and after it. */
+  readonly aroundTurn: readonly AroundTurn[] = [];
   /** The latest settings; those of the sandbox count from its next start. */
   settings: Settings;
   readonly #options: ProjectOptions;
@@ -195,7 +198,7 @@ export class Project {
   #egress(event: EgressEvent): void {
     this.#options.log.info({ ...event }, "egress");
     for (const conversation of this.conversations)
-      if (conversation.isBusy) conversation.onEgress(event);
+      if (conversation.isBusy) conversation.network.onEgress(event);
   }
 }
 

@@ -11,7 +11,9 @@ export type Round =
   | { readonly phase: "idle" }
   | { readonly phase: "starting"; readonly abort: AbortController }
   | { readonly phase: "running"; readonly turnId: string }
-  | { readonly phase: "stopping"; readonly turnId: string };
+  | { readonly phase: "stopping"; readonly turnId: string }
+  /** Codex is done; what is done for the project after a turn is not yet. */
+  | { readonly phase: "ending" };
 
 /** A query as the editor sent it. `id` is the editor's block id, which is also Codex's clientId. */
 export type Query = {
@@ -45,6 +47,7 @@ export function deliveryOf(round: Round, mode: "steer" | "queue"): Delivery {
       return "start";
     case "starting":
     case "stopping":
+    case "ending":
       return "wait";
     case "running":
       return mode === "steer" ? "steer" : "wait";

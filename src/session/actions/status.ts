@@ -18,7 +18,7 @@ export const statusActions: readonly Action[] = [
       running: thread.loaded !== undefined,
       sandbox: thread.loaded?.backend.sandboxLabel ?? "",
       thread: thread.id ?? "",
-      refused: conversation.refusedHosts,
+      refused: conversation.network.refusedHosts,
       instructions: thread.facts?.instructions ?? [],
       ...(document.usage === undefined ? {} : { usage: document.usage }),
       servers: await listServers(conversation),

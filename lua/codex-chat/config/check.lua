@@ -1,0 +1,105 @@
+--- Checks values against rules, with a sentence for each that does not fit.
+local M = {}
+
+---@param name string
+---@param known table<string, any>
+---@return string? the known name nearest to `name`, where one is near
+local function nearest(name, known)
+  local names = vim.tbl_keys(known)
+  table.sort(names)
+  local limit = math.max(2, math.floor(#name / 2))
+  return require("codex-chat.near").find(name:lower(), names, limit)
+end
+
+local check
+
+---@param value table
+---@param known table<string, codex-chat.Rule>
+---@param path string
+---@param problems string[]
+---@return table kept the entries that are right
+local function check_keys(value, known, path, problems)
+  local kept = {}
+  local names = vim.tbl_keys(value)
+  table.sort(names, function(a, b)
+    return tostring(a) < tostring(b)
+  end)
+  for _, key in ipairs(names) do
+    local entry = value[key]
+    local name = path .. tostring(key)
+    local rule = known[key]
+    if rule then
+      kept[key] = check(entry, rule, name, problems)
+    else
+      local near = type(key) == "string" and nearest(key, known)
+      problems[#problems + 1] = near
+          and ("unknown key `%s`; did you mean `%s`?"):format(name, path .. near)
+        or ("unknown key `%s`; see :help codex-chat-config"):format(name)
+    end
+  end
+  return kept
+end
+
+--- Gives the value where it fits its rule, else nil and a problem.
+function check(value, rule, name, problems)
+  local function wrong(expected)
+    problems[#problems + 1] = ("`%s` must be %s, not %s"):format(
+      name,
+      expected,
+      type(value) == "table" and "a table" or vim.inspect(value)
+    )
+  end
+  if type(rule) == "string" then
+    if rule == "key" then
+      if type(value) == "string" or value == false then
+        return value
+      end
+      return wrong("a key like `<CR>`, or false")
+    end
+    if rule == "template" then
+      if type(value) == "string" or type(value) == "function" then
+        return value
+      end
+      return wrong("a text, or a function that gives one")
+    end
+    if type(value) == rule then
+      return value
+    end
+    return wrong("a " .. rule)
+  end
+  if rule.one_of then
+    if vim.list_contains(rule.one_of, value) then
+      return value
+    end
+    return wrong('one of "' .. table.concat(rule.one_of, '", "') .. '"')
+  end
+  if type(value) ~= "table" then
+    return wrong(rule.list_of and "a list of strings" or "a table")
+  end
+  if rule.keys then
+    return check_keys(value, rule.keys, name .. ".", problems)
+  end
+  if rule.map_of and rule.map_of ~= "string" then
+    local kept = {}
+    for key, entry in vim.spairs(value) do
+      if type(key) ~= "string" then
+        return wrong("a table by name")
+      end
+      kept[key] = check(entry, rule.map_of, ("%s.%s"):format(name, key), problems)
+    end
+    return kept
+  end
+  if rule.list_of and not vim.islist(value) then
+    return wrong("a list of strings")
+  end
+  for key, entry in pairs(value) do
+    if type(entry) ~= "string" or (rule.map_of and type(key) ~= "string") then
+      return wrong(rule.list_of and "a list of strings" or "a table of names and strings")
+    end
+  end
+  return value
+end
+
+M.keys = check_keys
+
+return M

@@ -1,0 +1,134 @@
+--- Which settings there are, and what each must be.
+local M = {}
+
+--- What a value must be: a type, a choice, or a table of these.
+---@alias codex-chat.Rule
+---| string
+---| { one_of: string[] }
+---| { list_of: "string" }
+---| { map_of: codex-chat.Rule }
+---| { keys: table<string, codex-chat.Rule> }
+
+--- A server of `mcp_servers`, in the words of Codex's own configuration.
+---@type codex-chat.Rule
+local mcp_server = {
+  keys = {
+    command = "string",
+    args = { list_of = "string" },
+    env = { map_of = "string" },
+    env_vars = { list_of = "string" },
+    cwd = "string",
+    url = "string",
+    bearer_token_env_var = "string",
+    http_headers = { map_of = "string" },
+    env_http_headers = { map_of = "string" },
+    scopes = { list_of = "string" },
+    oauth_resource = "string",
+    enabled = "boolean",
+    required = "boolean",
+    startup_timeout_sec = "number",
+    startup_timeout_ms = "number",
+    tool_timeout_sec = "number",
+    enabled_tools = { list_of = "string" },
+    disabled_tools = { list_of = "string" },
+    supports_parallel_tool_calls = "boolean",
+    default_tools_approval_mode = { one_of = { "auto", "prompt", "approve" } },
+    tools = { map_of = { keys = { approval_mode = { one_of = { "auto", "prompt", "approve" } } } } },
+  },
+}
+
+---@type table<string, codex-chat.Rule>
+M.keys = {
+  model = "string",
+  effort = "string",
+  model_url = "string",
+  api_key_env = "string",
+  api_key_cmd = { list_of = "string" },
+  approvals = { one_of = { "never", "on-request", "untrusted" } },
+  limits = {
+    keys = {
+      requests_per_turn = "number",
+      response_idle_ms = "number",
+      silence_ms = "number",
+    },
+  },
+  sandbox = {
+    keys = {
+      runtime = "string",
+      base_image = "string",
+      engine = "string",
+      build_network = "string",
+      memory = "number",
+      cpus = "number",
+      pids = "number",
+      idle_minutes = "number",
+      env = { map_of = "string" },
+    },
+  },
+  agents_md = "string",
+  skills_dirs = { list_of = "string" },
+  mcp_servers = { map_of = mcp_server },
+  editor_tools = {
+    keys = {
+      buffers = "boolean",
+      cursor = "boolean",
+      diagnostics = "boolean",
+      quickfix = "boolean",
+      lsp = "boolean",
+    },
+  },
+  stop_commands = { one_of = { "always", "ask", "never" } },
+  log_level = { one_of = { "debug", "info", "warn", "error" } },
+  state_dir = "string",
+  history_dir = "string",
+  node = "string",
+  root_markers = { list_of = "string" },
+  window = {
+    keys = {
+      position = { one_of = { "right", "left", "top", "bottom", "tab" } },
+      size = "number",
+      min_width = "number",
+      startinsert = "boolean",
+    },
+  },
+  keys = {
+    keys = {
+      send = "key",
+      send_insert = "key",
+      stop = "key",
+      accept = "key",
+      accept_session = "key",
+      decline = "key",
+      cancel = "key",
+      pick = "boolean",
+      next_approval = "key",
+      prev_approval = "key",
+    },
+  },
+  notify = { keys = { done = "boolean", waiting = "boolean" } },
+  completion = { keys = { auto = "boolean" } },
+  prompts = { map_of = "template" },
+  prompts_dir = "string",
+  host_cmd = { list_of = "string" },
+}
+
+--- The keys that the host knows; the rest is for Lua alone.
+M.host_keys = {
+  "model",
+  "effort",
+  "model_url",
+  "api_key_env",
+  "api_key_cmd",
+  "approvals",
+  "state_dir",
+  "limits",
+  "sandbox",
+  "stop_commands",
+  "agents_md",
+  "skills_dirs",
+  "mcp_servers",
+  "editor_tools",
+  "log_level",
+}
+
+return M

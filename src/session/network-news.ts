@@ -1,0 +1,36 @@
+import type { EgressEvent } from "../egress/index.ts";
+import type { LiveDocument } from "./live-document.ts";
+
+/** What a conversation's document and status page say of the way out while its turns run. */
+export class NetworkNews {
+  readonly #document: LiveDocument;
+  /** Hosts that were asked for and refused, with how often. */
+  readonly #refused = new Map<string, number>();
+
+  constructor(document: LiveDocument) {
+    this.#document = document;
+  }
+
+  /** Hosts that programs in the sandbox asked for, and how often they were refused. */
+  get refusedHosts(): readonly { readonly host: string; readonly times: number }[] {
+    return [...this.#refused].map(([host, times]) => ({ host, times }));
+  }
+
+  onEgress(event: EgressEvent): void {
+    switch (event.type) {
+      case "network_refused":
+        this.#refused.set(event.host, (this.#refused.get(event.host) ?? 0) + 1);
+        this.#document.apply(event);
+        break;
+      case "model_silence":
+        this.#document.apply({ type: "silence", ms: event.ms });
+        break;
+      case "model_response":
+        if (event.retryAfterMs !== undefined)
+          this.#document.apply({ type: "retry_after", ms: event.retryAfterMs });
+        break;
+      default:
+        break;
+    }
+  }
+}
