@@ -1,3 +1,4 @@
+import type { Audit } from "../audit/index.ts";
 import {
   type Answer,
   type Approval,
@@ -43,6 +44,7 @@ export type BackendOptions = {
   readonly env: NodeJS.ProcessEnv;
   readonly version: string;
   readonly log: Log;
+  readonly audit: Audit;
   readonly onProgress: (what: string) => void;
   readonly onNotification: (notification: ServerNotification) => void;
   readonly onApproval: (threadId: string, approval: Approval) => Promise<Answer>;

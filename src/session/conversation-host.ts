@@ -1,3 +1,4 @@
+import type { Audit } from "../audit/index.ts";
 import { failureOf } from "../chat/index.ts";
 import type { TurnError } from "../codex/index.ts";
 import type { Result } from "../result.ts";
@@ -23,6 +24,8 @@ export type ConversationHost = ThreadOptions & {
   readonly filesChanged: () => void;
   /** What is done for the project before each turn and after it. */
   readonly aroundTurn: readonly AroundTurn[];
+  /** Where what happens is recorded. */
+  readonly audit: Audit;
   readonly emit: (event: ConversationEvent, data: object) => void;
 };
 

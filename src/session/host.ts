@@ -72,7 +72,7 @@ export class Host {
     const why = "Neovim went away before this turn was over.";
     const finish = (async () => {
       await Promise.allSettled([...this.#conversations.values()].map((it) => it.close(why)));
-      await Promise.allSettled([...this.#projects.values()].map((it) => it.stop()));
+      await Promise.allSettled([...this.#projects.values()].map((it) => it.close()));
     })();
     let timer: NodeJS.Timeout | undefined;
     const tooLong = new Promise<void>((resolve) => {
@@ -206,6 +206,7 @@ export class Host {
       backend: (signal, onProgress) => project.backend(signal, onProgress),
       running: () => project.running,
       aroundTurn: project.aroundTurn,
+      audit: project.audit,
       abandonBackend: (failure) => void project.stop(failure),
       runTool: (call) => editor.call.tool_run(buf, call),
       threadKnown: (thread) => project.threadKnown(thread),

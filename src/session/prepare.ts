@@ -1,5 +1,6 @@
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
+import type { Audit } from "../audit/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import {
   allowedEnv,
@@ -10,6 +11,7 @@ import {
   openSandbox,
   ownOwner,
   type Sandbox,
+  type SelfTestReport,
   selfTest,
   sweep,
 } from "../sandbox/index.ts";
@@ -31,7 +33,7 @@ export type PreparedSandbox = { readonly sandbox: Sandbox; readonly runtimeLabel
 export async function prepareSandbox(
   options: BackendOptions,
 ): Promise<Result<PreparedSandbox, Failure>> {
-  const { settings, env, log, signal, onProgress } = options;
+  const { settings, env, log, audit, signal, onProgress } = options;
   onProgress("looking for the engine");
   const engine = await findEngine({
     env,
@@ -76,6 +78,7 @@ export async function prepareSandbox(
     acceptWeaker: settings.sandbox.runtime !== "runsc",
     signal,
   });
+  recordSelfTest(audit, runtime.value.name, report);
   if (!report.ok) return report;
 
   onProgress("starting the sandbox");
@@ -104,8 +107,32 @@ export async function prepareSandbox(
     env: { ...allowedEnv(env), ...settings.sandbox.env },
     signal,
   });
-  if (!sandbox.ok) return sandbox;
-  log.info({ container: sandbox.value.name, joined: sandbox.value.joined }, "sandbox is up");
+  if (!sandbox.ok) {
+    audit.record({ event: "sandbox", action: "failed", reason: sandbox.error.message });
+    return sandbox;
+  }
+  const { name: container, joined } = sandbox.value;
+  log.info({ container, joined }, "sandbox is up");
+  audit.record({
+    event: "sandbox",
+    action: joined ? "joined" : "started",
+    container,
+    runtime: runtime.value.name,
+    image: image.value.tag,
+  });
   const runtimeLabel = report.value.gvisor ? GVISOR : `${runtime.value.name}, not gVisor`;
   return ok({ sandbox: sandbox.value, runtimeLabel });
+}
+
+function recordSelfTest(
+  audit: Audit,
+  runtime: string,
+  report: Result<SelfTestReport, Failure>,
+): void {
+  audit.record({
+    event: "self_test",
+    passed: report.ok,
+    runtime,
+    ...(report.ok ? report.value : { reason: report.error.message }),
+  });
 }

@@ -1,8 +1,11 @@
+import { join } from "node:path";
+import { type Audit, openAudit } from "../audit/index.ts";
 import { type Answer, type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import type { Result } from "../result.ts";
 import type { AroundTurn } from "./around-turn.ts";
+import { AuditNews } from "./audit.ts";
 import { type Backend, startBackend } from "./backend.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Failure } from "./failure.ts";
@@ -38,6 +41,10 @@ export class Project {
   readonly conversations = new Set<Conversation>();
   /** What is done for the project before each turn and after it. */
   readonly aroundTurn: readonly AroundTurn[] = [];
+  /** What happens in the project, on record. */
+  readonly audit: Audit;
+  readonly #auditNews: AuditNews;
+  #isUnrecorded = false;
   /** The latest settings; those of the sandbox count from its next start. */
   settings: Settings;
   readonly #options: ProjectOptions;
@@ -53,6 +60,17 @@ export class Project {
     this.root = options.root;
     this.settings = options.settings;
     this.#options = options;
+    this.audit = openAudit({
+      path: join(options.projectDir, "audit.jsonl"),
+      onProblem: (message) => this.#unrecorded(message),
+    });
+    this.#auditNews = new AuditNews(this.audit);
+  }
+
+  /** Ends the project: what runs, and the record of it. */
+  async close(): Promise<void> {
+    await this.stop();
+    await this.audit.close();
   }
 
   /**
@@ -92,6 +110,7 @@ export class Project {
           ? await state.started.then((it) => (it.ok ? it.value : undefined))
           : undefined;
     if (backend === undefined) return;
+    this.#recordEnd("stopped", failure);
     if (failure !== undefined) this.#tellEnd(backend, failure);
     await backend.close();
   }
@@ -118,6 +137,7 @@ export class Project {
     const started = startBackend({
       ...this.#options,
       settings: this.settings,
+      audit: this.audit,
       onProgress: (what) => {
         for (const listener of this.#progress) listener(what);
       },
@@ -137,7 +157,7 @@ export class Project {
         this.#state = result.ok ? { at: "running", backend: result.value } : { at: "off" };
       if (result.ok) {
         for (const { document } of this.conversations)
-          document.setShown({ sandbox: result.value.sandboxLabel });
+          document.setShown({ sandbox: this.#label(result.value) });
         void result.value.ended.then((failure) => this.#ended(result.value, failure));
         const { projectDir, log } = this.#options;
         void forgetDeleted(result.value.client, projectDir, log);
@@ -153,8 +173,28 @@ export class Project {
     if (this.#state.at !== "running" || this.#state.backend !== backend) return;
     this.#options.log.error({ failure }, "the backend ended");
     this.#state = { at: "off" };
+    this.#recordEnd("ended", failure);
     this.#tellEnd(backend, failure);
     await backend.close();
+  }
+
+  #recordEnd(action: "stopped" | "ended", failure: Failure | undefined): void {
+    this.#auditNews.unfinished();
+    this.audit.record({ event: "sandbox", action, reason: failure?.message });
+  }
+
+  /** Says where it is seen that what happens is not on record. */
+  #unrecorded(message: string): void {
+    this.#options.log.error({ message }, "the audit log cannot be written");
+    this.#isUnrecorded = true;
+    for (const { document } of this.conversations) {
+      document.apply({ type: "note", text: message, once: true });
+      if (this.running !== undefined) document.setShown({ sandbox: this.#label(this.running) });
+    }
+  }
+
+  #label({ sandboxLabel }: Backend): string {
+    return this.#isUnrecorded ? `${sandboxLabel}, not recorded` : sandboxLabel;
   }
 
   #tellEnd(backend: Backend, failure: Failure): void {
@@ -165,14 +205,15 @@ export class Project {
     if (notification.method === "invalid" && this.#invalid++ < MAX_INVALID)
       this.#options.log.warn({ ...notification }, "a notification in an unknown form");
     const thread = threadOf(notification);
+    const known = thread === undefined ? undefined : this.#of(thread);
+    this.#auditNews.onNotification(notification, known?.document.path);
     if (thread === undefined) {
       // About no thread: told where something is going on.
       for (const conversation of this.conversations)
         if (conversation.isBusy) conversation.onNotification(notification);
       return;
     }
-    const conversation = this.#of(thread);
-    if (conversation !== undefined) conversation.onNotification(notification);
+    if (known !== undefined) known.onNotification(notification);
     else if (this.#early.push(notification) > MAX_EARLY) this.#early.shift();
   }
 
@@ -185,9 +226,14 @@ export class Project {
 
   async #asked(threadId: string, approval: Approval): Promise<Answer> {
     const conversation = this.#of(threadId);
-    if (conversation !== undefined) return conversation.ask(approval);
-    this.#options.log.warn({ threadId, approval }, "a question from an unknown thread is declined");
-    return { decision: "decline" };
+    if (conversation === undefined)
+      this.#options.log.warn({ threadId, approval }, "a question of no known thread is declined");
+    return this.#auditNews.asked(
+      approval,
+      threadId,
+      conversation?.document.path,
+      conversation?.ask(approval) ?? Promise.resolve({ decision: "decline" }),
+    );
   }
 
   #of(thread: string): Conversation | undefined {
@@ -197,6 +243,7 @@ export class Project {
   /** Tells what happened on the way out to the conversations whose turn runs. */
   #egress(event: EgressEvent): void {
     this.#options.log.info({ ...event }, "egress");
+    this.#auditNews.onEgress(event);
     for (const conversation of this.conversations)
       if (conversation.isBusy) conversation.network.onEgress(event);
   }

@@ -1,0 +1,124 @@
+import { MinuteCap } from "./cap.ts";
+import type { AuditEntry } from "./entry.ts";
+import { auditLine } from "./line.ts";
+import { LogFile } from "./log-file.ts";
+
+/** Records what happens in a project. */
+export type Audit = {
+  /** Takes an entry; it is written soon, and never waited for. */
+  readonly record: (entry: AuditEntry) => void;
+  /** Settles when all that was taken is written, or was found not to be writable. Idempotent. */
+  readonly close: () => Promise<void>;
+};
+
+/** What an audit log is opened with. */
+export type AuditOptions = {
+  /** The file, in a directory out of the agent's reach. */
+  readonly path: string;
+  /** Told once, when something could not be written, with a sentence for the user. */
+  readonly onProblem: (message: string) => void;
+  readonly now?: () => number;
+  readonly maxFileBytes?: number;
+};
+
+/** Records nothing. */
+export const silentAudit: Audit = { record: () => {}, close: async () => {} };
+
+/** How many lines wait for a disk that is slow, or full. */
+const MAX_WAITING = 1000;
+/** How many lines one write has. */
+const BATCH = 100;
+
+/**
+ * Opens a project's log; the file is made when there is something to write.
+ *
+ * It fails open: where the disk is full or the file is not to be had, the turn goes on and the user
+ * is told once. What the sandbox holds back does not depend on being recorded, and a disk that the
+ * agent has filled with its own files must not take the conversation down.
+ */
+export function openAudit(options: AuditOptions): Audit {
+  const writer = new Writer(options);
+  return { record: (entry) => writer.record(entry), close: () => writer.close() };
+}
+
+class Writer {
+  readonly #file: LogFile;
+  readonly #onProblem: (message: string) => void;
+  readonly #now: () => number;
+  readonly #cap = new MinuteCap();
+  #waiting: string[] = [];
+  #writing: Promise<void> | undefined;
+  #lost = 0;
+  #isTold = false;
+  #isClosed = false;
+
+  constructor({ path, onProblem, now = Date.now, maxFileBytes }: AuditOptions) {
+    this.#file = new LogFile(path, maxFileBytes);
+    this.#onProblem = onProblem;
+    this.#now = now;
+  }
+
+  record(entry: AuditEntry): void {
+    if (this.#isClosed) return;
+    this.#tellLeftOut(this.#cap.turn(this.#now()));
+    const { event, ...rest } = entry;
+    // Asked before a line is made: a flood must cost next to nothing.
+    if (this.#cap.refuses(event)) return;
+    const line = this.#line({ event, ...rest });
+    if (this.#cap.admits(event, line.length)) this.#add(line);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#tellLeftOut(this.#cap.settle());
+      this.#isClosed = true;
+    }
+    await (this.#writing ?? this.#drain());
+    await this.#file.close().catch(() => {});
+  }
+
+  #line(fields: Readonly<Record<string, unknown>>): string {
+    return auditLine({ time: new Date(this.#now()).toISOString(), pid: process.pid, ...fields });
+  }
+
+  #tellLeftOut(all: ReturnType<MinuteCap["settle"]>): void {
+    for (const { event, lines } of all)
+      this.#add(this.#line({ event: "left_out", of: event, lines }));
+  }
+
+  #add(line: string): void {
+    if (this.#waiting.length >= MAX_WAITING) this.#lost++;
+    else this.#waiting.push(line);
+    this.#writing ??= this.#drain();
+  }
+
+  /** Lines that come while others are written go together in the next write. */
+  async #drain(): Promise<void> {
+    // What happens in the same moment is written together.
+    await new Promise(setImmediate);
+    try {
+      while (this.#waiting.length > 0) {
+        const lines = this.#waiting.slice(0, BATCH);
+        const lost = this.#lost;
+        const told = lost > 0 ? this.#line({ event: "lost", lines: lost }) : "";
+        await this.#file.append(lines.join("") + told);
+        this.#waiting.splice(0, lines.length);
+        this.#lost -= lost;
+      }
+    } catch (thrown) {
+      // They wait for the next entry, with which it is tried again.
+      this.#tell(thrown);
+    }
+    this.#writing = undefined;
+  }
+
+  #tell(thrown: unknown): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    const why = code === "ENOSPC" || code === "EDQUOT" ? "there is no space left" : message;
+    this.#onProblem(
+      `The audit log cannot be written: ${why}. The turn goes on, but what happens is not recorded until this is mended.`,
+    );
+  }
+}
