@@ -6,10 +6,10 @@ export const toStderr: Progress = (line) => {
   process.stderr.write(`codex-chat: ${line}\n`);
 };
 
-/** Steps that take longer are announced, so that nobody wonders what goes on. */
+/** Steps that take longer are told of, so that nobody wonders what goes on. */
 const LONG_MS = 1_000;
 
-/** Runs a step and tells how many seconds it took, or that it failed. */
+/** Runs a step and tells how many seconds it took where it took long, or that it failed. */
 export async function step<T>(
   progress: Progress,
   name: string,
@@ -20,7 +20,7 @@ export async function step<T>(
   const announcement = setTimeout(() => progress(`${name} …`), LONG_MS);
   try {
     const value = await work();
-    progress(`${name}: ready (${seconds()})`);
+    if (performance.now() - started >= LONG_MS) progress(`${name}: ready (${seconds()})`);
     return value;
   } catch (cause) {
     progress(`${name}: failed after ${seconds()}`);
