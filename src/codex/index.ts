@@ -24,5 +24,5 @@ export type {
   ToolSpec,
   UserInput,
 } from "./method.ts";
-export { type ServerNotification, type TurnError, threadOf } from "./notification.ts";
+export { queryOf, type ServerNotification, type TurnError, threadOf } from "./notification.ts";
 export type { ToolAnswer, ToolCall } from "./tool-call.ts";

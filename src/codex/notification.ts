@@ -163,3 +163,11 @@ export function threadOf(notification: ServerNotification): string | undefined {
   const { params } = notification;
   return "threadId" in params ? (params.threadId ?? undefined) : undefined;
 }
+
+/** The client's id of the query that a notification is about; undefined where it is about none. */
+export function queryOf(notification: ServerNotification): string | undefined {
+  if (notification.method !== "item/started" && notification.method !== "item/completed")
+    return undefined;
+  const { item } = notification.params;
+  return item.type === "userMessage" ? (item.clientId ?? undefined) : undefined;
+}

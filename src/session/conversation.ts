@@ -1,4 +1,10 @@
-import { type Answer, type Approval, approvalId, type ServerNotification } from "../codex/index.ts";
+import {
+  type Answer,
+  type Approval,
+  approvalId,
+  queryOf,
+  type ServerNotification,
+} from "../codex/index.ts";
 import type { TurnPass } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Approvals } from "./approvals.ts";
@@ -11,7 +17,7 @@ import {
   type RoundEnd,
   type StartTurn,
 } from "./conversation-host.ts";
-import { BUSY, DROPPED, type Failure, STOPPED } from "./failure.ts";
+import { BUSY, DROPPED, type Failure, INTERRUPT_MS, NOT_INTERRUPTED, STOPPED } from "./failure.ts";
 import { findingsOf } from "./findings.ts";
 import { saveImage, withSavedImage } from "./images.ts";
 import { InOrder } from "./in-order.ts";
@@ -22,9 +28,6 @@ import { GVISOR } from "./prepare.ts";
 import { deliveryOf, type Query, type Round, shownText } from "./round.ts";
 import { type Choice, type LoadedThread, ThreadHandle } from "./thread-handle.ts";
 import { ToolCalls } from "./tool-calls.ts";
-
-/** How long Codex may take to end an interrupted turn before everything is started anew. */
-const INTERRUPT_MS = 10_000;
 
 /** One conversation: a chat buffer on one side, a Codex thread on the other. */
 export class Conversation {
@@ -115,13 +118,10 @@ export class Conversation {
     if (round.phase === "starting") round.abort.abort(STOPPED);
     if (round.phase !== "running") return;
     this.#round = { phase: "stopping", turnId: round.turnId };
-    this.#interruptTimer = setTimeout(() => {
-      this.host.abandonBackend({
-        kind: "interrupt",
-        message: `Codex did not stop within ${INTERRUPT_MS / 1000} s, so it was ended.`,
-        mend: "Send again: everything is started anew.",
-      });
-    }, INTERRUPT_MS);
+    this.#interruptTimer = setTimeout(
+      () => this.host.abandonBackend(NOT_INTERRUPTED),
+      INTERRUPT_MS,
+    );
     void this.thread.interrupt(round.turnId);
   }
 
@@ -147,6 +147,7 @@ export class Conversation {
     const { notification, problem } = withSavedImage(told, (base64) =>
       saveImage(this.document.path, base64),
     );
+    this.#outbox.placed(queryOf(told));
     this.document.apply(notification);
     if (problem !== undefined) this.document.apply({ type: "note", text: problem });
     switch (notification.method) {
@@ -158,8 +159,7 @@ export class Conversation {
         this.#approvals.resolved(approvalId(notification.params.requestId));
         break;
       case "item/completed":
-        if (notification.params.item.type === "userMessage")
-          this.#heard(notification.params.item.clientId ?? undefined);
+        this.#heard(queryOf(told));
         if (notification.params.item.type === "exitedReviewMode")
           this.host.reviewed(findingsOf(notification.params.item.review, this.host.root));
         if (["commandExecution", "fileChange"].includes(notification.params.item.type))
@@ -307,12 +307,11 @@ export class Conversation {
 
   async #steer(query: Query): Promise<void> {
     const given = [query];
-    this.#outbox.give(given);
+    const place = this.#outbox.give(given, () =>
+      this.document.apply({ type: "sent", id: query.id, mode: "steer", text: shownText(query) }),
+    );
     const steered = await this.#steerNow(query);
-    if (steered.ok) {
-      this.document.apply({ type: "sent", id: query.id, mode: "steer", text: shownText(query) });
-      return;
-    }
+    if (steered.ok) return place();
     // The end of the turn, where it came first, has taken the query over.
     if (!this.#outbox.takeBack(given)) return;
     // The turn ended meanwhile, or is one that cannot be steered.

@@ -25,6 +25,16 @@ export const BUSY: Failure = {
 /** The failure of a turn whose queries the user has all deleted while they waited. */
 export const DROPPED: Failure = { kind: "dropped", message: "The query was deleted." };
 
+/** How long Codex may take to end an interrupted turn before everything is started anew. */
+export const INTERRUPT_MS = 10_000;
+
+/** The failure of a turn that Codex did not end in that time. */
+export const NOT_INTERRUPTED: Failure = {
+  kind: "interrupt",
+  message: `Codex did not stop within ${INTERRUPT_MS / 1000} s, so it was ended.`,
+  mend: "Send again: everything is started anew.",
+};
+
 /** One line for logs and command-line output. */
 export function failureLine(failure: Failure): string {
   return failure.mend === undefined ? failure.message : `${failure.message} ${failure.mend}`;

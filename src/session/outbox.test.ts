@@ -56,4 +56,17 @@ describe("a query on its way", () => {
     expect(outbox.takeHeld().map((it) => it.id)).toEqual(["b", "c"]);
     expect(outbox.takeWaiting()).toEqual([]);
   });
+
+  it("is placed once: when Codex speaks of it or has taken it, whichever comes first", () => {
+    const outbox = new Outbox();
+    const placed: string[] = [];
+    const place = outbox.give([query("a")], () => placed.push("a"));
+    outbox.placed("a");
+    place();
+    expect(placed).toEqual(["a"]);
+    const placeB = outbox.give([query("b")], () => placed.push("b"));
+    placeB();
+    outbox.placed("b");
+    expect(placed).toEqual(["a", "b"]);
+  });
 });
