@@ -8,8 +8,34 @@ type Failure<K extends string, Extra = unknown> = {
   readonly cause?: unknown;
 } & Extra;
 
+/** The parts of the self-test. */
+export const SELF_TEST_PARTS = [
+  "start",
+  "image",
+  "gvisor",
+  "devices",
+  "network",
+  "sockets",
+  "privileges",
+  "ownership",
+  "read_only",
+  "limits",
+] as const;
+
 /** The part of the self-test that did not hold, or could not be checked. */
-export type SelfTestPart = "start" | "gvisor" | "network" | "sockets" | "ownership" | "read_only";
+export type SelfTestPart = (typeof SELF_TEST_PARTS)[number];
+
+/** A row of the self-test's table: one attempt from inside, and what came of it. */
+export type Check = {
+  readonly name: string;
+  readonly part: SelfTestPart;
+  /** What it tries. */
+  readonly tries: string;
+  /** What happened, in words. */
+  readonly happened: string;
+  /** `weaker`: it does not hold, and the user has named a runtime of which that is so. */
+  readonly verdict: "held" | "weaker" | "failed";
+};
 
 /** Everything that ordinary use of the sandbox can meet. */
 export type SandboxError =
@@ -24,7 +50,15 @@ export type SandboxError =
   /** The runtime is registered but cannot be used as it is. */
   | Failure<"runtime_broken", { readonly runtime: string; readonly detail: string }>
   /** The probe container showed that the sandbox would not hold, or could not show that it does. */
-  | Failure<"self_test_failed", { readonly part: SelfTestPart; readonly detail: string }>
+  | Failure<
+      "self_test_failed",
+      {
+        readonly part: SelfTestPart;
+        readonly detail: string;
+        /** All that was tried; empty where the probe was not run. */
+        readonly checks: readonly Check[];
+      }
+    >
   /** The image that was asked for does not exist. */
   | Failure<"image_missing", { readonly image: string }>
   /** The image could not be built; `log` holds the last lines of the build. */

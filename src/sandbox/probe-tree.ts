@@ -1,7 +1,18 @@
 import { randomUUID } from "node:crypto";
-import { chown, lstat, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  stat,
+  writeFile,
+} from "node:fs/promises";
+import { createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { type HostFindings, PROBE } from "./probe.ts";
+import { MOUNT_ATTACKS, PROBE } from "./probe-attacks.ts";
 
 /** The probe's tree as it was planted. */
 export type Tree = {
@@ -9,6 +20,13 @@ export type Tree = {
   readonly canary: string;
   /** Inodes of the guarded names: a renamed directory put back by another one is harm too. */
   readonly inodes: readonly [number, number];
+};
+
+/** What the host found in the tree after the probe had run. */
+export type HostFindings = {
+  /** Changes under guarded names, in words, by the attack whose mark they bear; "" where none does. */
+  readonly harm: readonly { readonly attack: string; readonly what: string }[];
+  readonly control: { readonly content: string; readonly uid: number; readonly gid: number } | null;
 };
 
 /** Makes the tree in `dir`, owned by the user that the probe runs as. */
@@ -19,12 +37,11 @@ export async function plantTree(dir: string, user: { uid: number; gid: number })
   const guardedDir = join(path, PROBE.guardedDir);
   const guardedFile = join(path, PROBE.guardedFile);
   await mkdir(guardedDir, { recursive: true });
-  await writeFile(join(guardedDir, PROBE.canary), canary);
-  await writeFile(guardedFile, canary);
+  const names = [PROBE.canary, ...MOUNT_ATTACKS.map(({ name }) => PROBE.canaryOf(name))];
+  const files = [guardedFile, ...names.map((name) => join(guardedDir, name))];
+  for (const file of files) await writeFile(file, `${canary}\n`);
   if (process.getuid?.() === 0 && user.uid !== 0) {
-    for (const it of [path, guardedDir, guardedFile, join(guardedDir, PROBE.canary)]) {
-      await chown(it, user.uid, user.gid);
-    }
+    for (const it of [path, guardedDir, ...files]) await chown(it, user.uid, user.gid);
   }
   return { path, canary, inodes: [(await stat(guardedDir)).ino, (await stat(guardedFile)).ino] };
 }
@@ -33,22 +50,90 @@ export async function plantTree(dir: string, user: { uid: number; gid: number })
 export async function inspectTree({ path, canary, inodes }: Tree): Promise<HostFindings> {
   const guardedDir = join(path, PROBE.guardedDir);
   const guardedFile = join(path, PROBE.guardedFile);
-  const harm: string[] = [];
-  const expect = (holds: boolean, otherwise: string) => {
-    if (!holds) harm.push(otherwise);
+  const harm: { attack: string; what: string }[] = [];
+  const expect = (holds: boolean, attack: string, what: string) => {
+    if (!holds) harm.push({ attack, what });
   };
-  expect((await inode(guardedDir)) === inodes[0], "the read-only directory was moved or replaced");
-  expect((await inode(guardedFile)) === inodes[1], "the read-only file was moved or replaced");
-  const names = await readdir(guardedDir).catch(() => []);
+  const names: string[] = await readdir(guardedDir).catch(() => []);
+  const lines = (await readFile(guardedFile, "utf8").catch(() => "")).split("\n");
+  const known = new Set<string>([PROBE.canary]);
+  for (const { name } of MOUNT_ATTACKS) {
+    known.add(PROBE.canaryOf(name)).add(PROBE.harmOf(name));
+    expect(!names.includes(PROBE.harmOf(name)), name, "a file was made in the read-only directory");
+    expect(!lines.includes(name), name, "the read-only file was written to");
+    const kept = names.includes(PROBE.canaryOf(name));
+    // Where the directory as a whole is gone, that is said once, below.
+    expect(kept || names.length === 0, name, "a file in the read-only directory was removed");
+  }
   expect(
-    names.join() === PROBE.canary,
-    `the read-only directory holds: ${names.join(", ") || "nothing"}`,
+    (await inode(guardedDir)) === inodes[0],
+    "",
+    "the read-only directory was moved or replaced",
   );
+  expect((await inode(guardedFile)) === inodes[1], "", "the read-only file was moved or replaced");
+  const strange = names.filter((name) => !known.has(name));
+  expect(strange.length === 0, "", `the read-only directory holds ${strange.join(", ")}`);
   const inDir = await readFile(join(guardedDir, PROBE.canary), "utf8").catch(() => "");
-  expect(inDir === canary, "a file in the read-only directory was changed");
-  const content = await readFile(guardedFile, "utf8").catch(() => "");
-  expect(content === canary, "the read-only file was changed");
+  expect(inDir === `${canary}\n`, "", "a file in the read-only directory was changed");
+  expect(
+    lines.join("\n") === `${canary}\n` || harm.length > 0,
+    "",
+    "the read-only file was changed",
+  );
   return { harm, control: await readControl(join(path, PROBE.control)) };
+}
+
+/** Places of this machine on which the probe must not reach anybody. */
+export type Listeners = {
+  /** On 127.0.0.1. */
+  readonly port: number;
+  /** Those that somebody has connected to. */
+  readonly reached: ReadonlySet<"loopback" | "unix">;
+  readonly close: () => Promise<void>;
+};
+
+/** Listens where a container must not get: on loopback, and on a socket in the tree itself. */
+export async function listenAround(tree: Tree): Promise<Listeners> {
+  const reached = new Set<"loopback" | "unix">();
+  const servers: Server[] = [];
+  const listen = async (
+    name: "loopback" | "unix",
+    at: { path: string } | { port: 0; host: string },
+  ) => {
+    const server = createServer((socket) => {
+      reached.add(name);
+      socket.destroy();
+    });
+    servers.push(server);
+    server.unref();
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(at, resolve);
+    });
+    return server;
+  };
+  // By way of /proc, because a socket's path may have 107 bytes only.
+  const dir = await open(tree.path);
+  const close = async () => {
+    for (const server of servers) {
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+    }
+    // Not before: a server removes its socket by the path that it was given.
+    await dir.close();
+  };
+  try {
+    const server = await listen("loopback", { port: 0, host: "127.0.0.1" });
+    await listen("unix", { path: `/proc/self/fd/${dir.fd}/${PROBE.socket}` });
+    await chmod(join(tree.path, PROBE.socket), 0o777);
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    return { port, reached, close };
+  } catch (cause) {
+    await close();
+    throw cause;
+  }
 }
 
 async function readControl(path: string): Promise<HostFindings["control"]> {

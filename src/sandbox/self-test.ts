@@ -2,29 +2,26 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readFile, realpath, rm, stat } from "node:fs/promises";
 import { release as hostRelease } from "node:os";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { err, ok, type Result } from "../result.ts";
-import { attachOutput, containerEnd, removeContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
-import { containerFailure, runtimeSetup, type SandboxError } from "./error.ts";
-import { LABELS } from "./labels.ts";
 import {
-  isGvisor,
-  judgeProbe,
-  PROBE,
-  PROBE_SCRIPT,
-  type ProbeFailure,
-  parseProbe,
-} from "./probe.ts";
-import { inspectTree, plantTree, type Tree } from "./probe-tree.ts";
+  type Check,
+  runtimeSetup,
+  type SandboxError,
+  SELF_TEST_PARTS,
+  type SelfTestPart,
+} from "./error.ts";
+import { isGvisor, judgeProbe, parseProbe } from "./probe.ts";
+import { LIMIT_SCRIPT, PROBE, PROBE_SCRIPT } from "./probe-attacks.ts";
+import { probeLimit, runProbeContainer } from "./probe-container.ts";
+import { inspectTree, listenAround, plantTree } from "./probe-tree.ts";
 import type { CheckedRuntime } from "./runtime.ts";
-import { containerOptions, containerUser, defaultLimits } from "./spec.ts";
+import { containerUser } from "./spec.ts";
 
-/** How long the probe may take; it takes about 3 s. */
-const PROBE_MS = 60_000;
-const OUTPUT_MAX_BYTES = 64 * 1024;
+/** The size of the probe's /tmp, which it fills. */
+const TMP_BYTES = 8 * 1024 ** 2;
 
 /** What was proven, and of what: kept in the cache directory. */
 const SelfTestReport = z.object({
@@ -32,8 +29,16 @@ const SelfTestReport = z.object({
   runtime: z.string(),
   /** The kernel release seen inside. */
   kernel: z.string(),
-  /** The attacks that were tried and did no harm, with their exit codes. */
-  tried: z.array(z.string()),
+  /** What was tried, and what came of it. */
+  checks: z.array(
+    z.object({
+      name: z.string(),
+      part: z.enum(SELF_TEST_PARTS),
+      tries: z.string(),
+      happened: z.string(),
+      verdict: z.enum(["held", "weaker", "failed"]),
+    }),
+  ),
 });
 
 /** The report of a passed self-test; `cached` where it was proven before for the same engine. */
@@ -84,7 +89,11 @@ export async function selfTest(
   const dir = await realpath(await mkdtemp(join(cacheDir, "probe-")));
   try {
     const report = await runProbe(engine, options, dir);
-    if (!report.ok) return report;
+    if (!report.ok) {
+      // What held once and does not any more must not be trusted at the next start.
+      await rm(cachePath, { force: true });
+      return report;
+    }
     await writeFileAtomic(cachePath, `${JSON.stringify(report.value)}\n`, { mode: 0o600 });
     return ok({ ...report.value, cached: false });
   } finally {
@@ -97,111 +106,54 @@ async function runProbe(
   options: SelfTestOptions,
   dir: string,
 ): Promise<Result<z.infer<typeof SelfTestReport>, SandboxError>> {
-  const { runtime, acceptWeaker = false } = options;
-  const user = containerUser(engine, options);
-  const tree = await plantTree(dir, user);
+  const { runtime, image, uid, gid, signal, acceptWeaker = false } = options;
+  const tree = await plantTree(dir, containerUser(engine, options));
   const control = randomUUID();
-  const output = await runContainer(engine, options, tree, [
-    "/bin/sh",
-    "-c",
-    PROBE_SCRIPT,
-    "probe",
-    tree.path,
-    control,
-    "/var/run/docker.sock",
-    "/run/podman/podman.sock",
-    engine.socketPath,
-  ]);
-  if (!output.ok) return output;
-  const facts = parseProbe(output.value);
-  const failure = judgeProbe(facts, await inspectTree(tree), {
-    hostKernel: engine.kernel || hostRelease(),
-    canary: tree.canary,
-    control,
-    uid: options.uid,
-    gid: options.gid,
-    acceptWeaker,
-  });
-  if (failure !== null) return err(failed(engine, runtime, failure));
+  const around = await listenAround(tree);
+  const how = { image, runtime: runtime.name, uid, gid, signal };
+  const [probed, memory, processes] = await Promise.all([
+    runProbeContainer(engine, {
+      ...how,
+      mounts: [
+        { source: tree.path, target: tree.path, readOnly: false },
+        ...[PROBE.guardedDir, PROBE.guardedFile].map((name) => ({
+          source: join(tree.path, name),
+          target: join(tree.path, name),
+          readOnly: true,
+        })),
+      ],
+      limits: { tmpBytes: TMP_BYTES },
+      entrypoint: [
+        ...["/bin/sh", "-c", PROBE_SCRIPT, "probe", tree.path, control],
+        ...[String(around.port), String(TMP_BYTES)],
+        ...["/var/run/docker.sock", "/run/podman/podman.sock", engine.socketPath],
+      ],
+    }),
+    probeLimit(engine, "memory", how),
+    probeLimit(engine, "processes", how),
+  ]).finally(() => around.close());
+  if (!probed.ok) return probed;
+  if (!memory.ok) return memory;
+  if (!processes.ok) return processes;
+  const facts = parseProbe(probed.value.output);
+  const hostKernel = engine.kernel || hostRelease();
+  const host = await inspectTree(tree);
+  const { reached } = around;
+  const checks = judgeProbe(
+    { facts, host, reached, memory: memory.value, processes: processes.value },
+    {
+      ...{ hostKernel, canary: tree.canary, control, uid, gid, acceptWeaker },
+      insideUid: containerUser(engine, options).uid,
+      tmpBytes: TMP_BYTES,
+    },
+  );
+  const worst = checks.find((it) => it.verdict === "failed");
+  if (worst !== undefined) return err(failed(engine, runtime, worst, checks));
   return ok({
-    gvisor: isGvisor(facts, engine.kernel || hostRelease()),
+    gvisor: isGvisor(facts, hostKernel),
     runtime: runtime.name,
     kernel: facts.release,
-    tried: [...facts.tried],
-  });
-}
-
-/** Runs the probe in a container made as the product's are, and returns what it wrote. */
-async function runContainer(
-  engine: Engine,
-  { runtime, image, uid, gid, signal }: SelfTestOptions,
-  tree: Tree,
-  entrypoint: readonly string[],
-): Promise<Result<string, SandboxError>> {
-  const timeout = AbortSignal.timeout(PROBE_MS);
-  const abort = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
-  let id: string | undefined;
-  try {
-    const container = await engine.docker.createContainer(
-      containerOptions({
-        image: image.id,
-        runtime: runtime.name,
-        ...containerUser(engine, { uid, gid }),
-        env: {},
-        labels: { [LABELS.plugin]: "probe" },
-        limits: defaultLimits(engine),
-        mounts: [
-          { source: tree.path, target: tree.path, readOnly: false },
-          ...[PROBE.guardedDir, PROBE.guardedFile].map((name) => ({
-            source: join(tree.path, name),
-            target: join(tree.path, name),
-            readOnly: true,
-          })),
-        ],
-        workingDir: "/",
-        entrypoint,
-      }),
-    );
-    id = container.id;
-    abort.throwIfAborted();
-    const { stdout, stderr, close } = await attachOutput(container);
-    abort.addEventListener("abort", close, { once: true });
-    stderr.resume();
-    const output = readBounded(stdout);
-    const ended = containerEnd(container, abort);
-    await container.start();
-    const text = await output;
-    await Promise.race([ended, aborted(abort)]);
-    return ok(text);
-  } catch (cause) {
-    signal?.throwIfAborted();
-    const what = "Starting the probe container";
-    if (!timeout.aborted) {
-      return err(containerFailure(cause, { what, runtime: runtime.name, image: image.tag }));
-    }
-    const detail = `the probe did not end within ${PROBE_MS / 1000} s`;
-    return err(failed(engine, runtime, { part: "start", detail }));
-  } finally {
-    if (id !== undefined) await removeContainer(engine, id).catch(() => {});
-  }
-}
-
-/** SECURITY: bounded, because a hostile image could write without end. */
-async function readBounded(stream: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of stream) {
-    bytes += (chunk as Buffer).length;
-    if (bytes > OUTPUT_MAX_BYTES) throw new Error("the probe wrote too much");
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks).toString("utf8");
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    checks,
   });
 }
 
@@ -213,7 +165,7 @@ async function cacheKey(engine: Engine, options: SelfTestOptions): Promise<strin
     () => null,
   );
   const parts = [engine.id, engine.version, engine.kernel, runtime, binary];
-  const all = [...parts, image.id, uid, gid, acceptWeaker, PROBE_SCRIPT];
+  const all = [...parts, image.id, uid, gid, acceptWeaker, PROBE_SCRIPT, LIMIT_SCRIPT];
   return createHash("sha256").update(JSON.stringify(all)).digest("hex").slice(0, 24);
 }
 
@@ -225,26 +177,39 @@ async function readReport(path: string): Promise<z.infer<typeof SelfTestReport> 
   }
 }
 
-function failed(engine: Engine, runtime: CheckedRuntime, failure: ProbeFailure): SandboxError {
+function failed(
+  engine: Engine,
+  runtime: CheckedRuntime,
+  worst: Check,
+  checks: readonly Check[],
+): SandboxError {
   const args = runtime.args.join(" ") || "none";
+  const { part, happened: detail } = worst;
   return {
     kind: "self_test_failed",
-    message: `The sandbox does not hold, so nothing is run in it: ${SAYS[failure.part]} (${failure.detail}). Tested: ${engine.product} ${engine.version}, runtime "${runtime.name}", runtimeArgs: ${args}.`,
-    mend: mend(runtime, failure),
-    ...failure,
+    message: `The sandbox does not hold, so nothing is run in it: ${SAYS[part]} (${worst.name}: ${detail}). Tested: ${engine.product} ${engine.version}, runtime "${runtime.name}", runtimeArgs: ${args}.`,
+    mend: mend(runtime, part),
+    part,
+    detail,
+    checks,
   };
 }
 
-const SAYS: Record<ProbeFailure["part"], string> = {
-  start: "the probe container did not run",
+const SAYS: Record<SelfTestPart, string> = {
+  start: "the probe container did not run as it should",
+  image: "the image cannot be tested",
   gvisor: "the container does not run on gVisor's kernel",
-  network: "the container has a network device besides loopback",
-  sockets: "the container engine can be reached from inside",
+  devices: "the machine's devices are inside",
+  network: "the container has a way out besides the relay",
+  sockets: "sockets of this machine can be reached from inside",
+  privileges: "what runs inside can get more privileges than it has",
   ownership: "files made inside do not belong to this user",
   read_only: "a read-only mount was not shown to stay read-only under attack",
+  limits: "the limits on memory and processes are not enforced",
 };
 
-function mend(runtime: CheckedRuntime, { part }: ProbeFailure): string {
+/** What mends a part of the self-test: commands, or what to write where. */
+export function mend(runtime: Pick<CheckedRuntime, "name">, part: SelfTestPart): string {
   const setup = `Have in /etc/docker/daemon.json:\n${runtimeSetup(runtime.name)}`;
   switch (part) {
     case "read_only":
@@ -253,11 +218,18 @@ function mend(runtime: CheckedRuntime, { part }: ProbeFailure): string {
       return `Set runtime = "runsc" in the configuration, or correct the path of "${runtime.name}".\n${setup}`;
     case "network":
     case "start":
+    case "devices":
       return setup;
     case "sockets":
-      return "Use an image that holds no engine socket.";
+      return `Use an image that holds no engine socket, and a runtime without --host-uds.\n${setup}`;
+    case "privileges":
+      return `Take --allow-suid and the like out of the runtime's arguments.\n${setup}`;
     case "ownership":
       return "Switch off userns-remap in /etc/docker/daemon.json and restart Docker.";
+    case "image":
+      return "Use an image that has sh, coreutils, findutils, util-linux and node, such as the plugin's own (leave sandbox.image out).";
+    case "limits":
+      return "docker info | grep -i -e cgroup -e limit\nBoot with cgroups for memory and pids; for a rootless engine: sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload\nthen log in anew.";
     default:
       return part satisfies never;
   }

@@ -103,8 +103,8 @@ async function checkSandbox(settings: Settings, env: NodeJS.ProcessEnv): Promise
     fresh: true,
   });
   if (!report.ok) return [...lines, failed("Sandbox", report.error)];
-  const { gvisor, kernel, tried } = report.value;
-  const proof = `self-test: kernel ${kernel}, ${tried.length} attacks did no harm`;
+  const { gvisor, kernel, checks } = report.value;
+  const proof = `self-test: kernel ${kernel}, ${checks.length} attempts to break out did no harm`;
   return [
     ...lines,
     gvisor

@@ -1,5 +1,5 @@
-import { realpathSync } from "node:fs";
-import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { existsSync, realpathSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, readdir, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -8,6 +8,7 @@ import { execa } from "execa";
 import { LABELS } from "../../src/sandbox/labels.ts";
 import { startProcess } from "../../src/sandbox/process.ts";
 import { type TestEngine, testEngine } from "../support/engine.ts";
+import { repository } from "../support/neovim.ts";
 
 /** How a place is made. */
 export type PlaceOptions = {
@@ -22,6 +23,19 @@ export type PlaceOptions = {
     readonly close: () => Promise<void>;
   };
 };
+
+/**
+ * What the product remembers of self-tests that passed, over the places: it names engine, runtime,
+ * image and probe, so that nothing is believed of what was not tested.
+ */
+const proven = join(repository, ".cache", "self-test");
+
+async function copyReports(from: string, to: string): Promise<void> {
+  if (!existsSync(from)) return;
+  await mkdir(to, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(from))
+    if (name.endsWith(".json")) await copyFile(join(from, name), join(to, name)).catch(() => {});
+}
 
 /** What a program inside the container said. */
 export type Inside = {
@@ -60,7 +74,12 @@ export class Place implements AsyncDisposable {
     await mkdir(place.home);
     await writeFile(join(place.project, "hello.txt"), "Hello\n");
     if (git) await execa("git", ["init", "-q", place.project]);
+    await copyReports(proven, place.#reports);
     return place;
+  }
+
+  get #reports(): string {
+    return join(this.state, "self-test");
   }
 
   /** The running containers of this place, of whatever project in it. */
@@ -93,6 +112,7 @@ export class Place implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await copyReports(this.#reports, proven);
     // An engine that a test has killed has no containers any more.
     for (const { Id } of await this.containers().catch(() => []))
       await this.docker

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
+import type Docker from "dockerode";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { setUpBaseImage } from "../../scripts/setup/base-image.ts";
 import { usePrivateEngine } from "../../scripts/setup/engine.ts";
@@ -12,7 +13,7 @@ const image = await testImage(engine);
 async function test(
   on: Engine,
   runtime: string,
-  more: { acceptWeaker?: boolean; cacheDir?: string } = {},
+  more: { acceptWeaker?: boolean; cacheDir?: string; fresh?: boolean } = {},
 ) {
   return selfTest(on, {
     runtime: must(await checkRuntime(on, { runtime })),
@@ -23,17 +24,51 @@ async function test(
   });
 }
 
+/** The same engine, with everything taken off its containers that protects the machine. */
+function unprotected(on: Engine): Engine {
+  const createContainer = (options: Docker.ContainerCreateOptions) =>
+    on.docker.createContainer({
+      ...options,
+      HostConfig: {
+        ...options.HostConfig,
+        NetworkMode: "host",
+        // A block device of no use, since not every machine has a disk here.
+        Devices: [
+          { PathOnHost: "/dev/loop0", PathInContainer: "/dev/loop0", CgroupPermissions: "r" },
+        ],
+        CapDrop: [],
+        SecurityOpt: ["seccomp=unconfined", "apparmor=unconfined"],
+        ReadonlyRootfs: false,
+        Memory: 0,
+        MemorySwap: 0,
+        PidsLimit: 0,
+        Tmpfs: {},
+        Mounts: [
+          ...(options.HostConfig?.Mounts ?? []).filter((it) => it.ReadOnly !== true),
+          { Type: "bind", Source: on.socketPath, Target: on.socketPath },
+        ],
+      },
+    });
+  const docker = new Proxy(on.docker, {
+    get: (target, name) =>
+      name === "createContainer" ? createContainer : Reflect.get(target, name, target),
+  });
+  return { ...on, docker };
+}
+
 describe("selfTest", SLOW, () => {
   it("passes gVisor after every attack was tried and did no harm", async () => {
     const report = must(await test(engine, "runsc"));
     expect(report).toMatchObject({ gvisor: true, runtime: "runsc", cached: false });
-    expect(report.tried.map((it) => it.replace(/:.*/, ""))).toEqual([
+    expect(report.checks.filter((it) => it.verdict !== "held")).toEqual([]);
+    expect(report.checks.map((it) => it.name)).toEqual([
       "direct",
       "rename",
       "rename-file",
       "rename-over",
-      "remove",
+      "exchange",
       "link",
+      "remove",
       "remount",
       "remount-bind",
       "unmount",
@@ -48,7 +83,35 @@ describe("selfTest", SLOW, () => {
       "proc-root",
       "nested",
       "mknod",
+      "tree",
+      "kernel",
+      "devices",
+      "capabilities",
+      "privileges",
+      "setuid",
+      "root",
+      "network",
+      "route",
+      "route6",
+      "metadata",
+      "loopback",
+      "unix",
+      "engine",
+      "ownership",
+      "tmp",
+      "memory",
+      "processes",
     ]);
+  });
+
+  it("sees each of them succeed in a container that nothing protects", async () => {
+    const error = refused(await test(unprotected(engine), "runc", { acceptWeaker: true }));
+    if (error.kind !== "self_test_failed") throw new Error(error.message);
+    const held = error.checks.filter((it) => it.verdict === "held").map((it) => it.name);
+    // Files belong to the user all the same, and only the machine's own root could make a device.
+    const others = ["ownership", "mknod"];
+    expect(held.filter((name) => !others.includes(name))).toEqual([]);
+    expect(error.message).toContain("a read-only mount was not shown to stay read-only");
   });
 
   it("remembers a pass for the same engine, and leaves no probe behind", async () => {
@@ -65,6 +128,14 @@ describe("selfTest", SLOW, () => {
     expect(probes).toEqual([]);
   });
 
+  it("forgets a pass when a later test fails", async () => {
+    const cacheDir = await scratchDir("cache");
+    must(await test(engine, "runc", { cacheDir, acceptWeaker: true }));
+    const again = { cacheDir, acceptWeaker: true, fresh: true };
+    refused(await test(unprotected(engine), "runc", again));
+    expect(await readdir(cacheDir)).toEqual([]);
+  });
+
   it("refuses runc because it is not gVisor, and remembers nothing", async () => {
     const cacheDir = await scratchDir("cache");
     const error = refused(await test(engine, "runc", { cacheDir }));
@@ -77,6 +148,13 @@ describe("selfTest", SLOW, () => {
   it("passes runc as no gVisor where the user's configuration names it", async () => {
     const report = must(await test(engine, "runc", { acceptWeaker: true }));
     expect(report).toMatchObject({ gvisor: false, runtime: "runc" });
+    // Without gVisor, a program that listens in the project can be talked to from inside.
+    expect(
+      report.checks.flatMap((it) => (it.verdict === "weaker" ? [[it.name, it.happened]] : [])),
+    ).toEqual([
+      ["kernel", expect.stringContaining("does not name gVisor")],
+      ["unix", "this machine was reached"],
+    ]);
   });
 
   it("refuses an image that is gone", async () => {
