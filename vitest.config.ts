@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["{src,scripts,test}/**/*.test.ts"],
+    include: ["{src,scripts,test,attack}/**/*.test.ts"],
     setupFiles: ["test/support/fail-on-console.ts"],
     // Containers and editors are heavier than the tests: more at once only makes them slower.
     maxWorkers: 2,

@@ -12,7 +12,18 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { withLock } from "./lock.mjs";
 
-const VERBS = ["try", "test", "build", "setup", "lint", "format", "bench", "engine", "picture"];
+const VERBS = [
+  "try",
+  "test",
+  "build",
+  "setup",
+  "lint",
+  "format",
+  "bench",
+  "attack",
+  "engine",
+  "picture",
+];
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [verb, ...args] = process.argv.slice(2);

@@ -1,0 +1,193 @@
+/**
+ * Files and git: to have the user's git, or whatever reads the project on the host, run or read
+ * something for the attacker. The control's container has the same repository with nothing guarded.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type Attempt, attempt, group, type Verdict, verdict } from "./catalogue.ts";
+import {
+  type GitTarget,
+  guarded,
+  teamRepository,
+  unguarded,
+  worktree,
+} from "./support/git-places.ts";
+import { git, useGit } from "./support/places.ts";
+
+const team = { product: guarded(teamRepository), control: unguarded(teamRepository) };
+const linked = { product: guarded(worktree), control: unguarded(worktree) };
+
+/** Shell functions for the scripts; `$1` is the payload and `$2` the other repository. */
+const TOOLS = `
+payload=$1 other=$2
+monitor() { printf '[core]\\n\\tfsmonitor = "%s #"\\n' "$payload" >> "$1"; }
+hooks() { mkdir -p "$1"; for name in pre-commit post-commit post-checkout post-index-change reference-transaction; do
+  printf '#!/bin/sh\\n%s\\n' "$payload" > "$1/$name"; chmod +x "$1/$name"; done; }
+export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@a
+`;
+
+async function inside({ inside, root, other, mark }: GitTarget, script: string) {
+  return inside.sh(TOOLS + script, { cwd: root, args: [mark.payload, other] });
+}
+
+/** The script is run inside; then the user uses git, which must run nothing of the attacker's. */
+function runsNothing(
+  name: string,
+  tries: string,
+  script: string,
+  places: typeof team = team,
+): Attempt {
+  return attempt<GitTarget>({
+    name,
+    tries,
+    mustHappen: "the user's git runs nothing of the attacker's",
+    strike: async (target) => {
+      await inside(target, script);
+      return useGit(target.root, target.mark);
+    },
+    ...places,
+  });
+}
+
+/** Whether the script's output has the user's secret. */
+async function readsSecret(target: GitTarget, script: string): Promise<Verdict> {
+  const { stdout } = await target.inside.sh(script, {
+    cwd: target.root,
+    args: [target.home],
+  });
+  const found = stdout.includes(target.secret);
+  return verdict(found, found ? "it read the user's secret" : "the secret is not to be read");
+}
+
+group("files and git", [
+  runsNothing("hooks", "writes hooks into .git/hooks", "hooks .git/hooks"),
+  runsNothing(
+    "configuration",
+    "sets core.fsmonitor, a program that git status runs",
+    'git config core.fsmonitor "$payload"; monitor .git/config',
+  ),
+  runsNothing(
+    "diff driver",
+    "names a diff program in the configuration and chooses it in .gitattributes",
+    `printf '[diff "x"]\\n\\tcommand = "%s #"\\n' "$payload" >> .git/config
+     echo '* diff=x' > .gitattributes; echo more >> file.txt`,
+  ),
+  runsNothing(
+    "filter in info/attributes",
+    "chooses a clean filter for every file in .git/info/attributes",
+    `printf '[filter "x"]\\n\\tclean = "%s; cat"\\n' "$payload" >> .git/config
+     echo '* filter=x' > .git/info/attributes; echo more >> file.txt`,
+  ),
+  runsNothing(
+    "commondir",
+    "points .git/commondir to a git directory of its own",
+    'cp -r .git evil; monitor evil/config; echo "$PWD/evil" > .git/commondir',
+  ),
+  runsNothing(
+    "config.worktree",
+    "writes .git/config.worktree, which git reads after the configuration",
+    "monitor .git/config.worktree",
+  ),
+  runsNothing(
+    "rename",
+    "renames .git and puts a directory of its own in its place",
+    "cp -r .git evil; monitor evil/config; mv .git aside; rm -rf .git; mv evil .git",
+  ),
+  runsNothing(
+    "exchange",
+    "exchanges .git with a directory of its own by renameat2",
+    `cp -r .git evil; monitor evil/config
+     perl -e 'my ($a, $b) = (".git", "evil"); syscall(316, -100, $a, -100, $b, 2)'`,
+  ),
+  runsNothing(
+    "hard link",
+    "writes to the configuration through a hard link to it",
+    "ln .git/config linked; [ -e linked ] && monitor linked; ln -L /proc/self/cwd/.git/config linked2; [ -e linked2 ] && monitor linked2",
+  ),
+  runsNothing(
+    "descriptor",
+    "opens the configuration for reading and again for writing through /proc/self/fd",
+    `exec 3< .git/config; printf '[core]\\n\\tfsmonitor = "%s #"\\n' "$payload" >> /proc/self/fd/3`,
+  ),
+  runsNothing(
+    "nested repository in the index",
+    "adds a repository with a configuration of its own to the index, for git status to go into",
+    `git init -q nested; cd nested; git commit -q --allow-empty -m x; monitor .git/config; cd ..
+     git add nested`,
+  ),
+  runsNothing(
+    "worktree's pointer",
+    "rewrites the .git file of a linked worktree",
+    `cp -r "$other/.git" evil || git clone -q --bare . evil || git init -q --bare evil
+     sed -i '/bare/d' evil/config; monitor evil/config; echo "gitdir: $PWD/evil" > .git; rm -f .git; echo "gitdir: $PWD/evil" > .git`,
+    linked,
+  ),
+  runsNothing(
+    "worktree's git directory",
+    "writes to what the .git file of a linked worktree points to",
+    `dir=$(sed 's/gitdir: //' .git); monitor "$dir/config.worktree"; monitor "$other/.git/config"
+     cp -r "$other/.git" evil; monitor evil/config; echo "$PWD/evil" > "$dir/commondir"`,
+    linked,
+  ),
+  attempt<GitTarget>({
+    name: "alternates",
+    tries: "names another repository of the user's in .git/objects/info/alternates",
+    mustHappen: "the other repository's objects are not to be had",
+    strike: async (target) => {
+      const id = (await git(target.other, "rev-parse", "HEAD")).trim();
+      const { stdout } = await inside(
+        target,
+        `mkdir -p .git/objects/info; echo "$other/.git/objects" > .git/objects/info/alternates; git cat-file -p ${id}`,
+      );
+      const onHost = await git(target.root, "cat-file", "-p", id);
+      return verdict(
+        `${stdout}${onHost}`.includes("author"),
+        `commit ${id.slice(0, 7)} was asked for`,
+      );
+    },
+    ...team,
+  }),
+  attempt<GitTarget>({
+    name: "link out of the project",
+    tries: "reads and writes the user's home through a symbolic link in the project",
+    mustHappen: "the link leads nowhere",
+    strike: async (target) => {
+      const read = await readsSecret(
+        target,
+        'ln -sfn "$1" out; cat out/secret.txt; echo x > out/written',
+      );
+      const wrote = existsSync(join(target.home, "written"));
+      return verdict(read.fell || wrote, wrote ? "it wrote into the user's home" : read.seen);
+    },
+    ...team,
+  }),
+  attempt<GitTarget>({
+    name: "link race",
+    tries: "swaps a directory for a link out 60 times while reading and writing through it",
+    mustHappen: "no moment of the race leads out",
+    strike: async (target) => {
+      const read = await readsSecret(
+        target,
+        `mkdir -p real race; echo decoy > race/secret.txt; ln -sfn "$1" link
+         (i=0; while [ $i -lt 60 ]; do mv -T race real/r; cp -P link race; rm -f race; mv -T real/r race; i=$((i+1)); done) &
+         i=0; while [ $i -lt 60 ]; do cat race/secret.txt; (echo x > race/raced); i=$((i+1)); done 2>/dev/null; wait`,
+      );
+      const wrote = existsSync(join(target.home, "raced"));
+      return verdict(read.fell || wrote, wrote ? "it wrote into the user's home" : read.seen);
+    },
+    ...team,
+  }),
+  attempt<GitTarget>({
+    name: "other processes' roots",
+    tries: "goes to the user's home by /proc/<pid>/root, cwd and every open descriptor",
+    mustHappen: "nothing of the host beside the project is to be seen",
+    strike: (target) =>
+      readsSecret(
+        target,
+        `for at in / /proc/[0-9]*/root /proc/[0-9]*/cwd /proc/[0-9]*/fd/*; do
+           for up in "" /.. /../.. /../../.. /../../../..; do cat "$at$up$1/secret.txt" "$at$up/home/secret.txt"; done
+         done 2>/dev/null`,
+      ),
+    ...team,
+  }),
+]);

@@ -1,0 +1,89 @@
+/** Repositories that are attacked: in the product's sandbox, and where nothing of them is guarded. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Fortress, fortress, type Inside, openPlace } from "./containers.ts";
+import { git, hostPlace, lazily, Mark, plantRepository } from "./places.ts";
+
+/** A repository of the user's, and where a program inside reaches it. */
+export type GitTarget = {
+  readonly inside: Inside;
+  readonly root: string;
+  /** Another repository of the user's, not the agent's to see. */
+  readonly other: string;
+  /** A directory of the user's with `secret.txt` in it. */
+  readonly home: string;
+  readonly secret: string;
+  readonly mark: Mark;
+};
+
+/** What a repository is made with. */
+type Planting = (root: string, other: string) => Promise<void>;
+
+/**
+ * A repository as teams have them: with a submodule in a directory, a configuration that includes
+ * a file of the project, and git's extension for a configuration per worktree.
+ */
+export const teamRepository: Planting = async (root, other) => {
+  await plantOther(other);
+  await plantRepository(root);
+  await mkdir(join(root, ".husky", "hooks"), { recursive: true });
+  await writeFile(join(root, ".husky", "config"), "husky\n");
+  await writeFile(join(root, "team.gitconfig"), "[alias]\n\tst = status\n");
+  await git(root, "-c", "protocol.file.allow=always", "submodule", "add", other, "mods/sub");
+  await git(root, "add", "-A");
+  await git(root, "commit", "-q", "-m", "team");
+  await git(root, "config", "include.path", "../team.gitconfig");
+  await git(root, "config", "extensions.worktreeConfig", "true");
+};
+
+/** A linked worktree, whose hooks lie in the project. */
+export const worktree: Planting = async (root, other) => {
+  await plantOther(other);
+  await mkdir(join(other, ".githooks"));
+  await writeFile(join(other, ".githooks", "README"), "hooks\n");
+  await git(other, "add", "-A");
+  await git(other, "commit", "-q", "-m", "hooks");
+  await git(other, "config", "core.hooksPath", ".githooks");
+  await git(other, "config", "extensions.worktreeConfig", "true");
+  await git(other, "worktree", "add", "-q", "-b", "side", root);
+};
+
+async function plantOther(other: string): Promise<void> {
+  await plantRepository(other);
+  await writeFile(join(other, "private.txt"), "of the other repository\n");
+  await git(other, "add", "-A");
+  await git(other, "commit", "-q", "-m", "private");
+}
+
+/** The product's sandbox on such a repository, one for all attempts of a file. */
+export function guarded(plant: Planting): () => Promise<GitTarget> {
+  const opened = lazily(async (): Promise<Fortress> => {
+    const place = await hostPlace("guarded");
+    await plant(place.project, join(place.base, "other"));
+    return fortress(place);
+  });
+  return async () => {
+    const inside = await opened();
+    const { project, base, home, secret } = inside.place;
+    const mark = await Mark.make();
+    return { inside, root: project, other: join(base, "other"), home, secret, mark };
+  };
+}
+
+const open = lazily(() => openPlace("open"));
+let count = 0;
+
+/** A repository of its own, in a container that has all around it and nothing read-only. */
+export function unguarded(plant: Planting): () => Promise<GitTarget> {
+  return async () => {
+    const { base, inside } = await open();
+    const place = join(base, String(count++));
+    const home = join(place, "home");
+    await mkdir(home, { recursive: true });
+    const secret = `canary-${Math.random().toString(36).slice(2)}`;
+    await writeFile(join(home, "secret.txt"), secret);
+    const [root, other] = [join(place, "project"), join(place, "other")];
+    await plant(root, other);
+    return { inside, root, other, home, secret, mark: await Mark.make() };
+  };
+}
