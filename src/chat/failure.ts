@@ -15,6 +15,9 @@ const KEY =
 const MODEL = "Check `model` and `model_url` in the configuration, then `:CodexChat retry`.";
 const DOWN = `The fault lies with the model's endpoint. Wait a little. ${AGAIN}`;
 const LINK = `The connection to the model's endpoint broke. Check \`model_url\` and the network. ${AGAIN}`;
+const OURS =
+  "The proxy on your machine refused this. If a limit that it names is too low for your work, raise " +
+  "it in the configuration, then `:CodexChat retry`.";
 const POLICY = "The endpoint declined this request by its policy. Say it in another way.";
 
 /** The advice for each kind of error that Codex 0.169 names (`CodexErrorInfo` of its types). */
@@ -60,7 +63,9 @@ export function failureOf(error: TurnError, retryAfterMs?: number): Failure {
   const message = `${said}${more}`;
   return {
     what: message === "" ? "the turn failed without saying why" : message,
-    mend: adviceFor(name === "other" ? guess(error.message) : name, status, retryAfterMs),
+    mend: message.startsWith("codex-chat: ")
+      ? OURS
+      : adviceFor(name === "other" ? guess(error.message) : name, status, retryAfterMs),
   };
 }
 

@@ -8,6 +8,7 @@ import type { ModelCallLimits } from "./model-call.ts";
 import { ModelProxy } from "./model-proxy.ts";
 import { Mux } from "./mux.ts";
 import { refuse, refuseNetwork } from "./refuse.ts";
+import { checkResponsesRequest } from "./responses-request.ts";
 import { createService } from "./service.ts";
 import { TurnGate, type TurnLimits, type TurnPass } from "./turn-gate.ts";
 import type { Upstream } from "./upstream.ts";
@@ -33,6 +34,9 @@ export type EgressLimits = Partial<Limits>;
 const DEFAULT_LIMITS: Limits = {
   maxRequestsPerTurn: 200,
   maxConcurrent: 8,
+  maxBytesPerTurn: 512 * 1024 ** 2,
+  // As many calls as there may be, of 100,000 tokens each.
+  maxTokensPerTurn: 20_000_000,
   maxRequestBytes: 32 * 1024 ** 2,
   headersMs: 10_000,
   bodyIdleMs: 30_000,
@@ -69,13 +73,16 @@ export type Egress = {
 export function createEgress(options: {
   readonly upstream: Upstream;
   readonly limits?: EgressLimits;
+  /** Says which bodies are let through, and what is sent of them; by default, Codex's own calls. */
+  readonly checkBody?: (body: Buffer) => Result<Buffer, string>;
   readonly onEvent: (event: EgressEvent) => void;
   readonly log: Log;
 }): Egress {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const gate = new TurnGate(limits);
   const onEvent = eventSink(options.onEvent, options.log);
-  const proxy = new ModelProxy({ ...options, onEvent, limits, gate });
+  const { checkBody = checkResponsesRequest } = options;
+  const proxy = new ModelProxy({ ...options, checkBody, onEvent, limits, gate });
   const serveModel = createService(
     {
       onRequest: (request, response) => proxy.handle(request, response),

@@ -1,3 +1,5 @@
+import type { Usage } from "./usage.ts";
+
 /**
  * What went out, and what was refused: for the transcript, the winbar and the audit log.
  *
@@ -34,6 +36,8 @@ export type EgressEvent =
       readonly id: number;
       readonly bytesIn: number;
       readonly ms: number;
+      /** Where the answer told it. */
+      readonly usage?: Usage;
     }
   /** Codex broke the call off, as it does when a turn is interrupted, or the last turn ended. */
   | {
@@ -42,6 +46,7 @@ export type EgressEvent =
       readonly by: "client" | "turn_end";
       readonly bytesIn: number;
       readonly ms: number;
+      readonly usage?: Usage;
     }
   /** A call on the model's port that is none of the calls in use, or over a limit. */
   | { readonly type: "model_refused"; readonly reason: string; readonly omitted?: number }
@@ -71,6 +76,8 @@ export type ModelFailureKind =
   | "status"
   /** The answer broke off in the middle. */
   | "cut"
+  /** More was exchanged than a turn may. */
+  | "limit"
   /** Nothing came for the whole of `responseIdleMs`. */
   | "timeout";
 

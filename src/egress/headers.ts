@@ -3,7 +3,7 @@ import type { Redactor } from "./redact.ts";
 
 /** What of a request goes upstream; everything else that the sandbox sends is dropped. */
 const REQUEST_HEADERS =
-  /^(content-type|content-encoding|accept|user-agent|originator|session[-_]id|thread-id|conversation[-_]id|version|openai-beta|x-codex-[a-z-]+|x-client-request-id)$/;
+  /^(content-type|accept|user-agent|originator|session[-_]id|thread-id|conversation[-_]id|version|openai-beta|x-codex-[a-z-]+|x-client-request-id)$/;
 /** What of an answer goes to the sandbox. */
 const RESPONSE_HEADERS =
   /^(content-type|cache-control|retry-after|retry-after-ms|x-request-id|openai-[a-z-]+|x-ratelimit-[a-z-]+|x-codex-[a-z-]+)$/;
@@ -16,13 +16,13 @@ const RESPONSE_HEADERS =
 export function requestHeaders(
   inside: IncomingHttpHeaders,
   ours: readonly (readonly [name: string, value: string])[],
+  bodyBytes: number,
 ): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(inside))
     if (value !== undefined && REQUEST_HEADERS.test(name)) headers[name] = value;
-  // The parser has made sure that the body is so long, and some upstreams take no chunks.
-  const length = inside["content-length"];
-  if (length !== undefined) headers["content-length"] = length;
+  // Of the body as it is sent, and some upstreams take no chunks.
+  headers["content-length"] = bodyBytes;
   // An encoded answer could hide the key from the redaction.
   headers["accept-encoding"] = "identity";
   for (const [name, value] of ours) headers[name.toLowerCase()] = value;

@@ -8,4 +8,4 @@
 export { createEgress, type Egress, type EgressLimits, type RelayLink } from "./egress.ts";
 export type { EgressError, EgressEvent, ModelFailureKind } from "./events.ts";
 export type { TurnPass } from "./turn-gate.ts";
-export type { AuthorizationHeader, Upstream } from "./upstream.ts";
+export type { Authorization, AuthorizationHeader, Upstream } from "./upstream.ts";

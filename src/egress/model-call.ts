@@ -1,12 +1,17 @@
+import { once } from "node:events";
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
+import type { Result } from "../result.ts";
 import { AnswerWatch } from "./answer-watch.ts";
 import type { EgressEvent, ModelFailureKind } from "./events.ts";
 import { connectFailure, type ModelFailure, statusFailure } from "./failure.ts";
 import { isIdentity, requestHeaders, responseHeaders, retryAfterMs } from "./headers.ts";
 import { plainSentence } from "./plain.ts";
 import { Redactor, secretsOf } from "./redact.ts";
-import { refuse, tooLarge } from "./refuse.ts";
-import type { Upstream, UpstreamCaller } from "./upstream.ts";
+import { refuse } from "./refuse.ts";
+import { readBody } from "./request-body.ts";
+import type { TurnPlace } from "./turn-gate.ts";
+import type { Authorization, Upstream, UpstreamCaller } from "./upstream.ts";
+import { estimateTokens, UsageReader } from "./usage.ts";
 
 /** The limits on one call; times are milliseconds. */
 export type ModelCallLimits = {
@@ -27,11 +32,12 @@ export type ModelCallOptions = {
   readonly upstream: Upstream;
   readonly caller: UpstreamCaller;
   readonly limits: ModelCallLimits;
+  readonly place: TurnPlace;
+  /** Looks at the whole body, and returns what is sent of it or why nothing is. */
+  readonly checkBody: (body: Buffer) => Result<Buffer, string>;
   /** Takes this call's secrets and returns all that must not be answered. */
   readonly remember: (secrets: readonly string[]) => readonly string[];
   readonly onEvent: (event: EgressEvent) => void;
-  /** Called once, when nothing of the call is left. */
-  readonly onOver: () => void;
 };
 
 /** How much of a refusal's body is read for its message. */
@@ -51,15 +57,17 @@ export class ModelCall {
   readonly #options: ModelCallOptions;
   readonly #watch: AnswerWatch;
   readonly #startedMs = performance.now();
-  #bodyTimer: NodeJS.Timeout | undefined;
+  readonly #usage = new UsageReader();
+  readonly #ending = new AbortController();
   #redactor = new Redactor([]);
+  #body: Buffer = Buffer.alloc(0);
   #out: ClientRequest | undefined;
   #answer: IncomingMessage | undefined;
   #quoted: Buffer[] = [];
   #bytesOut = 0;
   #bytesIn = 0;
   #isToldOf = false;
-  #isSent = false;
+  #isRenewed = false;
   #isOver = false;
 
   constructor(options: ModelCallOptions) {
@@ -79,51 +87,34 @@ export class ModelCall {
     });
   }
 
-  /** Asks for the key and passes the call on. Never rejects. */
+  /** Takes the call in, asks for the key and passes the call on. Never rejects. */
   async run(): Promise<void> {
-    const { request, response, upstream } = this.#options;
+    const { request, response, place, limits, checkBody } = this.#options;
     const lost = () => this.abort("client");
     response.on("close", lost);
     response.on("error", lost);
     request.on("error", lost);
-    // SECURITY: the request may turn out to be malformed while it is being passed on, and is then
+    // SECURITY: the request may turn out to be malformed while it is being read, and is then
     // answered without us. The sandbox decides when that answer is read and the response closes;
     // ours in addition would throw.
     response.on("prefinish", lost);
-    const authorization = await upstream.authorization().catch((thrown: unknown) => ({
-      ok: false as const,
-      error: { message: thrown instanceof Error ? thrown.name : "unknown" },
-    }));
-    if (this.#isOver) return;
-    if (!authorization.ok) {
-      const why = plainSentence(authorization.error.message, 300);
-      this.#fail("authorization", `No key for the model could be had: ${why}`, 502);
-      return;
-    }
-    const { value } = authorization;
-    this.#redactor = new Redactor(this.#options.remember(secretsOf(value, upstream.baseUrl)));
-    const headers = requestHeaders(request.headers, [...(upstream.headers ?? []), ...value]);
-    try {
-      this.#out = this.#options.caller.open(headers);
-    } catch (thrown) {
-      // SECURITY: Node's message would quote the value.
-      const code = String((thrown as NodeJS.ErrnoException).code ?? "unknown");
-      this.#fail("authorization", `A header for the model cannot be sent (${code}).`, 502);
-      return;
-    }
-    this.#out.on("response", (answer) => this.#take(answer));
-    this.#out.on("error", (error) => this.#broken(error));
-    this.#out.on("upgrade", (answer, socket) => {
-      socket.destroy();
-      this.#take(answer);
-    });
-    // Node closes some requests without an error. Of one that is answered this says nothing: the
-    // answer may be whole and wait for its reader.
-    this.#out.on("close", () => {
-      if (this.#answer === undefined) this.#broken(new Error("it broke the connection off"));
-    });
     if (request.headers.expect !== undefined) response.writeContinue();
-    this.#copyBody(this.#out);
+    const body = await readBody(request, {
+      maxBytes: limits.maxRequestBytes,
+      idleMs: limits.bodyIdleMs,
+      onBytes: (bytes) => {
+        this.#bytesOut += bytes;
+        place.countTokens(estimateTokens(this.#bytesOut));
+        return place.spendBytes(bytes);
+      },
+      signal: this.#ending.signal,
+    });
+    if (this.#isOver) return;
+    const checked = body.ok ? checkBody(body.value) : undefined;
+    if (!body.ok) this.#end({ type: "refused", ...body.error });
+    else if (checked?.ok === false)
+      this.#end({ type: "refused", status: 403, message: checked.error });
+    else await this.#send(checked?.value ?? body.value);
   }
 
   /** Ends the call without an answer. */
@@ -136,46 +127,87 @@ export class ModelCall {
     return this.#options.response.writableNeedDrain;
   }
 
-  #copyBody(out: ClientRequest): void {
-    const { request, limits } = this.#options;
-    const stalled = `codex-chat: the request stood still for ${limits.bodyIdleMs / 1000} s.`;
-    this.#bodyTimer = setTimeout(() => {
-      // Where the upstream does not take what is there, it is the upstream that is late.
-      if (out.writableNeedDrain)
-        this.#fail("timeout", `The model took no more of the request.`, 504);
-      else this.#end({ type: "refused", status: 408, message: stalled });
-    }, limits.bodyIdleMs);
-    request.on("data", (chunk: Buffer) => {
-      if (this.#isOver) return;
-      this.#bytesOut += chunk.length;
-      this.#bodyTimer?.refresh();
-      if (this.#bytesOut > limits.maxRequestBytes) {
-        const message = tooLarge(limits.maxRequestBytes);
-        this.#end({ type: "refused", status: 413, message });
-      } else if (!out.write(chunk)) {
-        request.pause();
-        out.once("drain", () => {
-          this.#bodyTimer?.refresh();
-          request.resume();
-        });
-      }
+  /** Sends the call with the key of the moment. */
+  async #send(body: Buffer): Promise<void> {
+    this.#body = body;
+    const { upstream, remember, request, caller } = this.#options;
+    const asked = await upstream.authorization().catch(
+      (thrown: unknown): Authorization => ({
+        ok: false,
+        error: { message: thrown instanceof Error ? thrown.name : "unknown" },
+      }),
+    );
+    if (this.#isOver) return;
+    if (!asked.ok) {
+      const why = plainSentence(asked.error.message, 300);
+      this.#fail("authorization", `No key for the model could be had: ${why}`, 502);
+      return;
+    }
+    const ours = upstream.headers ?? [];
+    this.#redactor = new Redactor(remember(secretsOf([...asked.value], upstream.baseUrl)));
+    let out: ClientRequest;
+    try {
+      out = caller.open(requestHeaders(request.headers, [...ours, ...asked.value], body.length));
+    } catch (thrown) {
+      // SECURITY: Node's message would quote the value.
+      const code = String((thrown as NodeJS.ErrnoException).code ?? "unknown");
+      this.#fail("authorization", `A header for the model cannot be sent (${code}).`, 502);
+      return;
+    }
+    this.#out = out;
+    const ifCurrent = (run: () => void) => () => {
+      if (this.#out === out) run();
+    };
+    out.on("response", (answer) => this.#take(answer));
+    out.on("error", (error) => ifCurrent(() => this.#broken(error))());
+    out.on("upgrade", (answer, socket) => {
+      socket.destroy();
+      this.#take(answer);
     });
-    request.on("end", () => {
-      clearTimeout(this.#bodyTimer);
-      if (this.#isOver) return;
-      this.#isSent = true;
-      out.end();
-      this.#tellOfRequest();
-      this.#watch.begin();
+    // Node closes some requests without an error. Of one that is answered this says nothing: the
+    // answer may be whole and wait for its reader.
+    out.on(
+      "close",
+      ifCurrent(() => {
+        if (this.#answer === undefined) this.#broken(new Error("it broke the connection off"));
+      }),
+    );
+    out.end(body);
+    this.#tellOfRequest();
+    this.#watch.begin();
+  }
+
+  /** Sends the call once more where a key that was refused could be had anew. */
+  async #renew(refused: IncomingMessage): Promise<void> {
+    const { upstream } = this.#options;
+    this.#isRenewed = true;
+    this.#out = undefined;
+    // Read, so that the connection serves the next call; kept, in case that there is none.
+    const chunks: Buffer[] = [];
+    let size = 0;
+    refused.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= MAX_QUOTED_BYTES) chunks.push(chunk);
     });
+    const read = once(refused, "end", { signal: this.#ending.signal }).catch(() => undefined);
+    const isNew = await upstream.renew?.().catch(() => false);
+    await read;
+    if (this.#isOver) return;
+    if (isNew === true) return this.#send(this.#body);
+    this.#begin(refused);
+    for (const chunk of chunks) this.#pass(refused, chunk);
+    this.#finish(refused);
   }
 
   #take(answer: IncomingMessage): void {
     if (this.#isOver) return;
-    const { id, response, upstream, onEvent } = this.#options;
+    const { upstream } = this.#options;
     const status = answer.statusCode ?? 0;
+    if (status === 401 && !this.#isRenewed && upstream.renew !== undefined) {
+      void this.#renew(answer);
+      return;
+    }
     this.#answer = answer;
-    this.#tellOfRequest();
     if (status >= 300 && status < 400) {
       const where = plainSentence(this.#redactor.text(answer.headers.location ?? "nowhere"), 200);
       this.#fail(
@@ -191,16 +223,24 @@ export class ModelCall {
       this.#fail("answer", `The model's endpoint ${host} answers with ${odd}, unasked.`, 502);
       return;
     }
-    const retryMs = retryAfterMs(answer.headers["retry-after"], Date.now());
-    const retry = retryMs === undefined ? {} : { retryAfterMs: retryMs };
-    onEvent({ type: "model_response", id, status, ...retry });
-    response.writeHead(status, responseHeaders(answer.headers, this.#redactor));
-    response.flushHeaders();
+    this.#begin(answer);
     this.#watch.begin();
     answer.on("data", (chunk: Buffer) => this.#pass(answer, chunk));
     answer.on("end", () => this.#finish(answer));
     answer.on("close", () => this.#cut());
     answer.on("error", () => this.#cut());
+  }
+
+  /** Passes the head of an answer on. */
+  #begin(answer: IncomingMessage): void {
+    const { id, response, onEvent } = this.#options;
+    const status = answer.statusCode ?? 0;
+    this.#answer = answer;
+    const retryMs = retryAfterMs(answer.headers["retry-after"], Date.now());
+    const retry = retryMs === undefined ? {} : { retryAfterMs: retryMs };
+    onEvent({ type: "model_response", id, status, ...retry });
+    response.writeHead(status, responseHeaders(answer.headers, this.#redactor));
+    response.flushHeaders();
   }
 
   #pass(answer: IncomingMessage, chunk: Buffer): void {
@@ -211,12 +251,27 @@ export class ModelCall {
     if ((answer.statusCode ?? 0) >= 400 && this.#bytesIn < MAX_QUOTED_BYTES)
       this.#quoted.push(clean.subarray(0, MAX_QUOTED_BYTES));
     this.#bytesIn += chunk.length;
+    if (!this.#count(chunk)) return;
     if (clean.length === 0 || response.write(clean)) return;
     answer.pause();
     response.once("drain", () => {
       this.#watch.heard();
       answer.resume();
     });
+  }
+
+  /** Counts a piece of the answer; false where it was one too many. */
+  #count(chunk: Buffer): boolean {
+    const { place } = this.#options;
+    this.#usage.push(chunk);
+    place.countTokens(this.#tokens());
+    const spent = place.spendBytes(chunk.length);
+    if (!spent.ok) this.#fail("limit", spent.error, 403);
+    return spent.ok;
+  }
+
+  #tokens(): number {
+    return this.#usage.usage?.total ?? estimateTokens(this.#bytesOut + this.#bytesIn);
   }
 
   #finish(answer: IncomingMessage): void {
@@ -261,21 +316,24 @@ export class ModelCall {
   #end(end: End): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    clearTimeout(this.#bodyTimer);
+    this.#ending.abort();
     this.#watch.stop();
-    const { response, onOver } = this.#options;
+    const { response, place } = this.#options;
     // An upstream that has answered keeps its connection for the next call, if it got all of this.
-    if (this.#answer?.readableEnded !== true || !this.#isSent) this.#out?.destroy();
+    if (this.#answer?.readableEnded !== true || this.#out?.writableFinished !== true)
+      this.#out?.destroy();
     if (end.type === "answered") response.end(end.rest);
     else if (end.type !== "aborted") refuse(response, end.status, end.message);
     else if (!response.writableEnded) response.destroy();
-    onOver();
+    place.leave();
     this.#tellOfEnd(end);
   }
 
   #tellOfEnd(end: End): void {
     const { id, onEvent } = this.#options;
-    const sums = { bytesIn: this.#bytesIn, ms: Math.round(performance.now() - this.#startedMs) };
+    const ms = Math.round(performance.now() - this.#startedMs);
+    const { usage } = this.#usage;
+    const sums = { bytesIn: this.#bytesIn, ms, ...(usage === undefined ? {} : { usage }) };
     const answered = this.#answer === undefined ? {} : { status: this.#answer.statusCode ?? 0 };
     switch (end.type) {
       case "answered":

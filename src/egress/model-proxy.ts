@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Log } from "../log.ts";
+import type { Result } from "../result.ts";
 import type { EgressEvent } from "./events.ts";
+import { isIdentity } from "./headers.ts";
 import { ModelCall, type ModelCallLimits } from "./model-call.ts";
 import { refuse, tooLarge } from "./refuse.ts";
 import type { TurnGate } from "./turn-gate.ts";
@@ -24,6 +26,7 @@ export class ModelProxy {
   readonly #caller: UpstreamCaller;
   readonly #limits: ModelCallLimits;
   readonly #gate: TurnGate;
+  readonly #checkBody: (body: Buffer) => Result<Buffer, string>;
   readonly #onEvent: (event: EgressEvent) => void;
   readonly #log: Log;
   readonly #secrets = new Set<string>();
@@ -33,6 +36,7 @@ export class ModelProxy {
     readonly upstream: Upstream;
     readonly limits: ModelCallLimits;
     readonly gate: TurnGate;
+    readonly checkBody: (body: Buffer) => Result<Buffer, string>;
     readonly onEvent: (event: EgressEvent) => void;
     readonly log: Log;
   }) {
@@ -40,6 +44,7 @@ export class ModelProxy {
     this.#caller = new UpstreamCaller(options.upstream.baseUrl, options.log);
     this.#limits = options.limits;
     this.#gate = options.gate;
+    this.#checkBody = options.checkBody;
     this.#onEvent = options.onEvent;
     this.#log = options.log;
   }
@@ -67,9 +72,10 @@ export class ModelProxy {
       upstream: this.#upstream,
       caller: this.#caller,
       limits: this.#limits,
+      place: place.value,
+      checkBody: this.#checkBody,
       remember: (secrets) => this.#remember(secrets),
       onEvent: this.#onEvent,
-      onOver: place.value,
     });
     void call.run();
   }
@@ -99,6 +105,9 @@ export class ModelProxy {
     const { maxRequestBytes } = this.#limits;
     if (Number(headers["content-length"] ?? 0) > maxRequestBytes)
       return { status: 413, message: tooLarge(maxRequestBytes) };
+    // Packed, it could not be looked at, and could be far larger than it seems.
+    if (!isIdentity({ "content-encoding": headers["content-encoding"] ?? "" }))
+      return { status: 415, message: "codex-chat: a packed request is not taken." };
     return undefined;
   }
 

@@ -1,10 +1,28 @@
 import { err, ok, type Result } from "../result.ts";
 
-/** The caps on model calls while turns run. */
-export type TurnLimits = { readonly maxRequestsPerTurn: number; readonly maxConcurrent: number };
+/** The caps on model calls while turns run; all are those of one turn but `maxConcurrent`. */
+export type TurnLimits = {
+  readonly maxRequestsPerTurn: number;
+  readonly maxConcurrent: number;
+  /** Of requests and answers together. */
+  readonly maxBytesPerTurn: number;
+  /** As the answers count them, and estimated where they do not. */
+  readonly maxTokensPerTurn: number;
+};
 
 /** Permission for model calls, for as long as a turn runs; `end` is idempotent. */
 export type TurnPass = { readonly end: () => void };
+
+/** The place of one call among those that are under way. */
+export type TurnPlace = {
+  /** Takes bytes from what is left; an error is for the call's answer, and ends it. */
+  readonly spendBytes: (bytes: number) => Result<undefined, string>;
+  /** Says how many tokens the call takes in all, in place of what was said before. */
+  readonly countTokens: (tokens: number) => void;
+  readonly leave: () => void;
+};
+
+type Budget = { requests: number; bytes: number; tokens: number };
 
 /**
  * Lets model calls through only while a turn runs, and only so many.
@@ -14,49 +32,88 @@ export type TurnPass = { readonly end: () => void };
  */
 export class TurnGate {
   readonly #limits: TurnLimits;
+  readonly #perTurn: Readonly<Budget>;
   readonly #running = new Set<{ readonly abort: () => void }>();
   #turns = 0;
-  #allowed = 0;
+  #left: Budget = { requests: 0, bytes: 0, tokens: 0 };
 
   constructor(limits: TurnLimits) {
     this.#limits = limits;
+    this.#perTurn = {
+      requests: limits.maxRequestsPerTurn,
+      bytes: limits.maxBytesPerTurn,
+      tokens: limits.maxTokensPerTurn,
+    };
   }
 
   /** Begins a turn; its calls are those of all running turns together. */
   begin(): TurnPass {
     this.#turns++;
-    this.#allowed += this.#limits.maxRequestsPerTurn;
+    this.#change((left, perTurn) => left + perTurn);
     let isOver = false;
     return {
       end: () => {
         if (isOver) return;
         isOver = true;
         this.#turns--;
-        // What one turn left over is not another's to spend.
-        this.#allowed = Math.min(this.#allowed, this.#turns * this.#limits.maxRequestsPerTurn);
+        // What one turn left over is not another's to spend, nor what the last overdrew its debt.
+        this.#change((left, perTurn) =>
+          this.#turns === 0 ? 0 : Math.min(left, this.#turns * perTurn),
+        );
         if (this.#turns === 0) for (const { abort } of [...this.#running]) abort();
       },
     };
   }
 
   /**
-   * Takes a place for one call; the value is called when it is over. `abort` is called when the last
-   * turn ends before that. The error is for its answer.
+   * Takes a place for one call. `abort` is called when the last turn ends before the call. The error
+   * is for the call's answer.
    */
-  enter(abort: () => void): Result<() => void, string> {
-    if (this.#turns === 0)
-      return err("codex-chat: no turn is running, so no model call is allowed.");
-    if (this.#allowed === 0)
-      return err(
-        `codex-chat: this turn has made ${this.#limits.maxRequestsPerTurn} model calls, the most that are allowed (limits.requests_per_turn).`,
-      );
-    if (this.#running.size >= this.#limits.maxConcurrent)
-      return err(
-        `codex-chat: ${this.#limits.maxConcurrent} model calls are under way, the most that are allowed at a time.`,
-      );
-    this.#allowed--;
+  enter(abort: () => void): Result<TurnPlace, string> {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return err(refusal);
+    this.#left.requests--;
     const place = { abort };
     this.#running.add(place);
-    return ok(() => void this.#running.delete(place));
+    let counted = 0;
+    return ok({
+      spendBytes: (bytes) => {
+        this.#left.bytes -= bytes;
+        return this.#left.bytes < 0 ? err(this.#bytesSpent()) : ok();
+      },
+      countTokens: (tokens) => {
+        // Of a call that has ended, or that a turn's end has cut off, nothing is another turn's.
+        if (!this.#running.has(place)) return;
+        this.#left.tokens -= tokens - counted;
+        counted = tokens;
+      },
+      leave: () => void this.#running.delete(place),
+    });
+  }
+
+  #refusal(): string | undefined {
+    const { maxRequestsPerTurn, maxConcurrent, maxTokensPerTurn } = this.#limits;
+    if (this.#turns === 0) return "codex-chat: no turn is running, so no model call is allowed.";
+    if (this.#left.requests <= 0)
+      return `codex-chat: this turn has made ${maxRequestsPerTurn} model calls, the most that are allowed (limits.requests_per_turn).`;
+    if (this.#left.bytes <= 0) return this.#bytesSpent();
+    if (this.#left.tokens <= 0)
+      return `codex-chat: this turn has taken about ${maxTokensPerTurn} tokens, the most that are allowed (limits.tokens_per_turn).`;
+    if (this.#running.size >= maxConcurrent)
+      return `codex-chat: ${maxConcurrent} model calls are under way, the most that are allowed at a time (limits.concurrent_requests).`;
+    return undefined;
+  }
+
+  #bytesSpent(): string {
+    return `codex-chat: this turn has exchanged ${this.#limits.maxBytesPerTurn} bytes with the model, the most that are allowed (limits.bytes_per_turn).`;
+  }
+
+  #change(to: (left: number, perTurn: number) => number): void {
+    const { requests, bytes, tokens } = this.#left;
+    this.#left = {
+      requests: to(requests, this.#perTurn.requests),
+      bytes: to(bytes, this.#perTurn.bytes),
+      tokens: to(tokens, this.#perTurn.tokens),
+    };
   }
 }

@@ -12,6 +12,9 @@ import { tlsAgent } from "./trust.ts";
 /** A header that authorizes calls upstream. */
 export type AuthorizationHeader = readonly [name: string, value: string];
 
+/** What authorizes a call, or why it could not be had, in words for the user. */
+export type Authorization = Result<readonly AuthorizationHeader[], { readonly message: string }>;
+
 /** The one place that model calls go to. */
 export type Upstream = {
   /** With a path prefix, such as `https://api.openai.com/v1`; a query is sent with each call. */
@@ -20,9 +23,12 @@ export type Upstream = {
    * Asked before each call. SECURITY: the values are secrets; they reach the upstream alone and are
    * taken out of whatever it answers.
    */
-  readonly authorization: () => Promise<
-    Result<readonly AuthorizationHeader[], { readonly message: string }>
-  >;
+  readonly authorization: () => Promise<Authorization>;
+  /**
+   * Asked once in a call that the upstream has refused with 401: true where what authorizes may be
+   * another now, so that the call is worth sending again.
+   */
+  readonly renew?: () => Promise<boolean>;
   /** Sent with each call and no secrets, such as an account's id or a version. */
   readonly headers?: readonly AuthorizationHeader[];
 };

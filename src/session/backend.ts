@@ -99,6 +99,9 @@ async function startParts(
     },
     limits: {
       maxRequestsPerTurn: settings.limits.requests_per_turn,
+      maxConcurrent: settings.limits.concurrent_requests,
+      maxBytesPerTurn: settings.limits.bytes_per_turn,
+      maxTokensPerTurn: settings.limits.tokens_per_turn,
       responseIdleMs: settings.limits.response_idle_ms,
       silenceMs: settings.limits.silence_ms,
     },

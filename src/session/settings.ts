@@ -24,6 +24,12 @@ export const Settings = z.object({
   limits: z
     .object({
       requests_per_turn: z.int().positive().default(200),
+      concurrent_requests: z.int().positive().default(8),
+      bytes_per_turn: z
+        .int()
+        .positive()
+        .default(512 * 1024 ** 2),
+      tokens_per_turn: z.int().positive().default(20_000_000),
       response_idle_ms: z.int().positive().default(300_000),
       silence_ms: z.int().positive().default(60_000),
     })

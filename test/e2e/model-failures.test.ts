@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   cutConnection,
+  exec,
   garbage,
   httpError,
   message,
   type Reply,
+  rawEvent,
   reply,
   silence,
 } from "../../src/offline/index.ts";
@@ -50,6 +52,28 @@ describe("a model's endpoint that fails", SLOW, () => {
       expect(model.requests.at(-1)?.userTexts()).toEqual(["Are you well?"]);
     },
   );
+});
+
+describe("a turn that takes more tokens than are allowed", SLOW, () => {
+  const shared = share({ config: { limits: { tokens_per_turn: 1_000_000 } } });
+
+  it("ends with the name of the limit, and the next turn begins anew", async () => {
+    const { chat, model } = shared();
+    const usage = { input_tokens: 999_999, output_tokens: 2, total_tokens: 1_000_001 };
+    model.answerInTurn(
+      reply(exec("true"), rawEvent({ type: "response.completed", response: { id: "r", usage } })),
+      reply(message("Never said.")),
+    );
+
+    const end = await chat.ask("Spend.");
+
+    expect(end.status).toBe("failed");
+    expect(await chat.text()).toContain("limits.tokens_per_turn");
+    expect(await chat.text()).toContain("The proxy on your machine refused this.");
+    expect(await chat.text()).not.toContain("Never said.");
+    model.answerInTurn(reply(message("Thrifty now.")));
+    expect(await chat.ask("And now?")).toEqual({ status: "completed" });
+  });
 });
 
 describe("a model's endpoint that is not there", SLOW, () => {

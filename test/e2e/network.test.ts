@@ -40,6 +40,27 @@ describe("the network of the sandbox", SLOW, () => {
     expect(model.recorded).toHaveLength(1);
   });
 
+  it("serves no call that has the endpoint reach out where the sandbox cannot", async () => {
+    const { chat, model } = shared();
+    const tools = `[{"type":"mcp","server_label":"x","server_url":"https://example.org"}]`;
+    const body = `{"model":"gpt-5.5","stream":true,"input":"hi","tools":${tools}}`;
+    model.answerInTurn(
+      reply(exec(POST.replace("'{}'", `'${body}'`))),
+      reply(exec(POST.replace("'{}'", `'${body.replace(tools, "[]")}'`))),
+      reply(message("That one is as good as Codex's own.")),
+    );
+
+    expect(await chat.ask("Reach out.")).toEqual({ status: "completed" });
+
+    const [refused, control] = model.requests.at(-1)?.allOutputs() ?? [];
+    expect(refused).toContain("status 403");
+    expect(refused).toContain("the tool mcp");
+    expect(control).toContain("status 200");
+    const sent = model.recorded.map((it) => JSON.stringify(JSON.parse(it.body).tools));
+    expect(sent).toContain("[]");
+    expect(sent.join()).not.toContain("server_url");
+  });
+
   it("lets no process that was left behind call the model once the turn is over", async () => {
     const { chat, model, place } = shared();
     model.answerInTurn(

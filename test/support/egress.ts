@@ -20,7 +20,7 @@ import {
   type Upstream,
 } from "../../src/egress/index.ts";
 import type { Log } from "../../src/log.ts";
-import { ok } from "../../src/result.ts";
+import { ok, type Result } from "../../src/result.ts";
 
 /** The inner half, as it runs in the sandbox. */
 export const RELAY = fileURLToPath(new URL("../../container/relay.mjs", import.meta.url));
@@ -37,6 +37,9 @@ export type EgressOptions = {
   readonly baseUrl?: URL;
   readonly headers?: readonly AuthorizationHeader[];
   readonly authorization?: Upstream["authorization"];
+  readonly renew?: Upstream["renew"];
+  /** By default any body is let through, so that tests of the way need none of Codex's. */
+  readonly checkBody?: (body: Buffer) => Result<Buffer, string>;
   /** False where the test itself begins its turns. */
   readonly turn?: boolean;
 };
@@ -53,8 +56,10 @@ export async function setUpEgress(handler: Handler, options: EgressOptions = {})
       authorization:
         options.authorization ?? (async () => ok([["authorization", `Bearer ${KEY}`]] as const)),
       ...(options.headers === undefined ? {} : { headers: options.headers }),
+      ...(options.renew === undefined ? {} : { renew: options.renew }),
     },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    checkBody: options.checkBody ?? ((body) => ok(body)),
     onEvent: (event) => events.push(event),
     log: recordingLog(logged),
   });

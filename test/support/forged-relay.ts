@@ -23,6 +23,7 @@ export async function forgeRelay({ upstreamPort, limits = {} }: ForgedRelayOptio
       authorization: async () => ok([["authorization", `Bearer ${KEY}`]] as const),
     },
     limits,
+    checkBody: (body) => ok(body),
     onEvent: (event) => events.push(event),
     log: silentLog,
   });

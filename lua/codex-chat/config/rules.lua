@@ -48,6 +48,9 @@ M.keys = {
   limits = {
     keys = {
       requests_per_turn = "number",
+      concurrent_requests = "number",
+      bytes_per_turn = "number",
+      tokens_per_turn = "number",
       response_idle_ms = "number",
       silence_ms = "number",
     },

@@ -1,0 +1,301 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { call, setUpEgress } from "../../test/support/egress.ts";
+import { checkResponsesRequest } from "./responses-request.ts";
+
+/** A request as Codex 0.169 makes them, with something changed. */
+function request(changes: object = {}): Buffer {
+  return Buffer.from(
+    JSON.stringify({
+      model: "gpt-5.5",
+      stream: true,
+      store: false,
+      input: [{ type: "message", role: "user", content: [{ type: "input_text", text: "hi" }] }],
+      tools: [
+        { type: "function", name: "exec_command", strict: false, parameters: { type: "object" } },
+        { type: "custom", name: "apply_patch", format: { type: "grammar" } },
+        { type: "tool_search", execution: "client", parameters: {} },
+        { type: "namespace", name: "mcp", tools: [{ type: "function", name: "x" }] },
+      ],
+      tool_choice: "auto",
+      ...changes,
+    }),
+  );
+}
+
+const said = (content: unknown) => ({ input: [{ type: "message", role: "user", content }] });
+
+describe("a call that Codex makes", () => {
+  it.each<[string, object]>([
+    ["with nothing more", {}],
+    ["with text alone", { input: "hi" }],
+    [
+      "with a picture that it carries",
+      said([{ type: "input_image", image_url: "data:image/png;base64,AA==" }]),
+    ],
+    [
+      "with a tool's output",
+      { input: [{ type: "function_call_output", call_id: "c", output: "out" }] },
+    ],
+    [
+      "with a picture that a tool gave",
+      {
+        input: [
+          {
+            type: "custom_tool_call_output",
+            call_id: "c",
+            output: [{ type: "input_image", image_url: "data:image/png;base64,AA==" }],
+          },
+        ],
+      },
+    ],
+    [
+      "with thoughts of the model's",
+      {
+        input: [
+          {
+            type: "reasoning",
+            summary: [{ type: "summary_text", text: "x" }],
+            content: null,
+            encrypted_content: "x",
+          },
+        ],
+      },
+    ],
+    [
+      "with tools among what is said",
+      {
+        input: [
+          {
+            type: "additional_tools",
+            role: "developer",
+            tools: [{ type: "custom", name: "exec" }],
+          },
+        ],
+      },
+    ],
+    [
+      "whose tools take an address",
+      {
+        tools: [
+          {
+            type: "function",
+            name: "fetch",
+            parameters: { properties: { server_url: { type: "string" } } },
+          },
+        ],
+      },
+    ],
+  ])("is let through, %s", (_name, changes) => {
+    const checked = checkResponsesRequest(request(changes));
+    expect(checked.ok && JSON.parse(checked.value.toString())).toEqual(
+      JSON.parse(request(changes).toString()),
+    );
+  });
+});
+
+describe("a call that has the endpoint reach out, or outlive the turn, is refused", () => {
+  it.each<[string, object, string]>([
+    [
+      "a server of tools",
+      { tools: [{ type: "mcp", server_url: "https://evil.example" }] },
+      "the tool mcp",
+    ],
+    ["a search of the web", { tools: [{ type: "web_search" }] }, "the tool web_search"],
+    ["an old search of the web", { tools: [{ type: "web_search_preview" }] }, "web_search_preview"],
+    [
+      "a machine at the endpoint",
+      { tools: [{ type: "code_interpreter", container: { type: "auto" } }] },
+      "code_interpreter",
+    ],
+    ["a shell at the endpoint", { tools: [{ type: "shell" }] }, "the tool shell"],
+    [
+      "the account's files",
+      { tools: [{ type: "file_search", vector_store_ids: ["x"] }] },
+      "file_search",
+    ],
+    [
+      "a tool in a namespace",
+      { tools: [{ type: "namespace", tools: [{ type: "mcp" }] }] },
+      "the tool mcp",
+    ],
+    [
+      "a namespace in a namespace",
+      { tools: [{ type: "namespace", tools: [{ type: "namespace", tools: [{ type: "mcp" }] }] }] },
+      "names within names",
+    ],
+    [
+      "a tool without a type",
+      { tools: [{ server_url: "https://evil.example" }] },
+      "the tool without a type",
+    ],
+    ["a search of tools that runs there", { tools: [{ type: "tool_search" }] }, "search of tools"],
+    ["tools that are no list", { tools: { type: "mcp" } }, "its tools is no list"],
+    ["a tool that is no object", { tools: ["mcp"] }, "no object"],
+    [
+      "tools among what is said",
+      { input: [{ type: "additional_tools", tools: [{ type: "mcp" }] }] },
+      "the tool mcp",
+    ],
+    [
+      "tools in what a search found",
+      { input: [{ type: "tool_search_output", tools: [{ type: "mcp" }] }] },
+      "the tool mcp",
+    ],
+    [
+      "a picture at an address",
+      said([{ type: "input_image", image_url: "https://evil.example/?q" }]),
+      "have to fetch",
+    ],
+    [
+      "a picture in the older form",
+      said([{ type: "image_url", image_url: { url: "https://evil.example" } }]),
+      "the part image_url",
+    ],
+    [
+      "a picture of the account's",
+      said([{ type: "input_image", file_id: "file-1" }]),
+      "have to fetch",
+    ],
+    [
+      "a picture with two sources",
+      said([{ type: "input_image", image_url: "data:,", file_id: "file-1" }]),
+      "have to fetch",
+    ],
+    [
+      "a picture whose address is in capitals",
+      said([{ type: "input_image", image_url: "HTTPS://evil.example" }]),
+      "have to fetch",
+    ],
+    [
+      "a sound at an address",
+      said([{ type: "input_audio", audio_url: "https://evil.example" }]),
+      "have to fetch",
+    ],
+    [
+      "a file at an address",
+      said([{ type: "input_file", file_url: "https://evil.example" }]),
+      "the part input_file",
+    ],
+    [
+      "a picture in a tool's output",
+      {
+        input: [
+          {
+            type: "function_call_output",
+            output: [{ type: "input_image", image_url: "https://evil.example" }],
+          },
+        ],
+      },
+      "have to fetch",
+    ],
+    [
+      "a picture in a message without a type",
+      {
+        input: [
+          { role: "user", content: [{ type: "input_image", image_url: "https://evil.example" }] },
+        ],
+      },
+      "have to fetch",
+    ],
+    [
+      "a part that is named like what every object has",
+      said([{ type: "constructor", constructor: "data:" }]),
+      "the part constructor",
+    ],
+    [
+      "an item that is kept there",
+      { input: [{ type: "item_reference", id: "x" }] },
+      "the item item_reference",
+    ],
+    [
+      "an approval of a tool server",
+      { input: [{ type: "mcp_approval_response", approve: true }] },
+      "mcp_approval_response",
+    ],
+    ["work in the background", { background: true }, "it has background"],
+    ["an earlier answer", { previous_response_id: "resp_1" }, "it has previous_response_id"],
+    ["a conversation of the account's", { conversation: "conv_1" }, "it has conversation"],
+    ["a prompt of the account's", { prompt: { id: "pmpt_1" } }, "it has prompt"],
+    ["no stream", { stream: false }, "no stream"],
+    ["a key that is none", { "\u001b]52;c;x": 1 }, "it has ??52?c?x"],
+  ])("%s", (_name, changes, why) => {
+    const checked = checkResponsesRequest(request(changes));
+    expect(checked).toEqual({
+      ok: false,
+      error: expect.stringMatching(
+        /^codex-chat: this call of the model is none that Codex makes: /,
+      ),
+    });
+    expect(!checked.ok && checked.error).toContain(why);
+  });
+
+  it.each<[string, string]>([
+    ["nothing", ""],
+    ["no JSON", "{"],
+    ["a list", "[]"],
+    ["null", "null"],
+    ["JSON with a comment", '{"stream":true/**/,"background":true}'],
+    [
+      "a nest that is too deep",
+      `{"stream":true,"text":${"[".repeat(500_000)}${"]".repeat(500_000)}}`,
+    ],
+  ])("%s", (_name, body) => {
+    expect(checkResponsesRequest(Buffer.from(body)).ok).toBe(false);
+  });
+});
+
+describe("what is sent", () => {
+  it("has each key once, so that no other reader finds another request in it", () => {
+    const twice = `{"stream":true,"tools":[{"type":"mcp"}],"input":[],"tools":[{"type":"custom"}]}`;
+    const checked = checkResponsesRequest(Buffer.from(twice));
+    expect(checked.ok && checked.value.toString()).toBe(
+      '{"stream":true,"tools":[{"type":"custom"}],"input":[]}',
+    );
+    const hidden = `{"stream":true,"tools":[{"type":"custom","type":"mcp"}]}`;
+    expect(checkResponsesRequest(Buffer.from(hidden)).ok).toBe(false);
+  });
+
+  it("is what was checked, whatever the JSON", () => {
+    fc.assert(
+      fc.property(fc.json(), fc.boolean(), (text, isStream) => {
+        const body = `{"stream":${isStream},"metadata":${text}}`;
+        const checked = checkResponsesRequest(Buffer.from(body));
+        expect(checked.ok).toBe(isStream);
+        if (checked.ok) {
+          const sent = checked.value.toString();
+          expect(JSON.stringify(JSON.parse(sent))).toBe(JSON.stringify(JSON.parse(body)));
+        }
+      }),
+    );
+  });
+});
+
+describe("on the model's port", () => {
+  it("an odd call is refused before the endpoint hears of it", async () => {
+    const odd = request({ tools: [{ type: "mcp", server_url: "https://evil.example" }] });
+    let reached = 0;
+    const handler = (_: unknown, response: { end: (text: string) => void }) => {
+      reached++;
+      response.end("done");
+    };
+    const checked = await setUpEgress(handler, { checkBody: checkResponsesRequest });
+    const refused = await call(checked.link.modelPort, { body: odd });
+    expect(refused).toMatchObject({ status: 403 });
+    expect(refused.body).toContain("the tool mcp");
+    expect(checked.events).toEqual([
+      { type: "model_refused", reason: expect.stringContaining("the tool mcp") },
+    ]);
+    expect(reached).toBe(0);
+
+    const control = await setUpEgress(handler);
+    expect(await call(control.link.modelPort, { body: odd })).toMatchObject({ status: 200 });
+    expect(reached).toBe(1);
+  });
+
+  it("a packed call is refused", async () => {
+    const { link } = await setUpEgress((_, response) => void response.end());
+    const answer = await call(link.modelPort, { headers: { "content-encoding": "zstd" } });
+    expect(answer).toMatchObject({ status: 415 });
+  });
+});

@@ -1,0 +1,140 @@
+/** The caps of a turn: each refuses with words that name its setting, and begins anew with a turn. */
+import { describe, expect, it } from "vitest";
+import { call, type Handler, sayHello, setUpEgress } from "../../test/support/egress.ts";
+import { TurnGate } from "./turn-gate.ts";
+
+const DONE = (total: number) =>
+  `data: ${JSON.stringify({ type: "response.completed", response: { usage: { input_tokens: total, output_tokens: 0, total_tokens: total } } })}\n\n`;
+
+/** Answers with the tokens it is told. */
+const taking =
+  (tokens: () => number | undefined): Handler =>
+  (incoming, response) => {
+    const told = tokens();
+    incoming.resume().on("end", () => response.end(told === undefined ? "hello" : DONE(told)));
+  };
+
+describe("limits.tokens_per_turn", () => {
+  it("counts what the answers say that they took", async () => {
+    const { link, events } = await setUpEgress(
+      taking(() => 600),
+      { limits: { maxTokensPerTurn: 1000 } },
+    );
+    expect(await call(link.modelPort)).toMatchObject({ status: 200 });
+    expect(await call(link.modelPort)).toMatchObject({ status: 200 });
+    const third = await call(link.modelPort);
+    expect(third.status).toBe(403);
+    expect(third.body).toContain(
+      "about 1000 tokens, the most that are allowed (limits.tokens_per_turn)",
+    );
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: "model_done", usage: { input: 600, output: 0, total: 600 } }),
+    );
+  });
+
+  it("estimates from sizes where an answer says nothing", async () => {
+    const { link } = await setUpEgress(sayHello, { limits: { maxTokensPerTurn: 1000 } });
+    const body = Buffer.alloc(4000, "a");
+    expect(await call(link.modelPort, { body })).toMatchObject({ status: 200 });
+    expect((await call(link.modelPort)).body).toContain("limits.tokens_per_turn");
+  });
+
+  it("gives back what was estimated too high", async () => {
+    const { link } = await setUpEgress(
+      taking(() => 1),
+      { limits: { maxTokensPerTurn: 1000 } },
+    );
+    for (let n = 0; n < 3; n++)
+      expect(await call(link.modelPort, { body: Buffer.alloc(8000, "a") })).toMatchObject({
+        status: 200,
+      });
+  });
+
+  it("counts a call that is broken off", async () => {
+    const { link, events } = await setUpEgress(
+      (incoming, response) => {
+        incoming.resume();
+        response.write("x".repeat(8000), () => response.destroy());
+      },
+      { limits: { maxTokensPerTurn: 1000 } },
+    );
+    await expect(call(link.modelPort)).rejects.toThrow();
+    await expect.poll(() => events.at(-1)).toMatchObject({ type: "model_failed" });
+    expect((await call(link.modelPort)).body).toContain("limits.tokens_per_turn");
+  });
+
+  it("begins anew with the next turn, whatever the last one overdrew", async () => {
+    const { link, egress, pass } = await setUpEgress(
+      taking(() => 5_000_000),
+      { limits: { maxTokensPerTurn: 1000 } },
+    );
+    await call(link.modelPort);
+    expect((await call(link.modelPort)).status).toBe(403);
+    pass?.end();
+    const next = egress.beginTurn();
+    expect((await call(link.modelPort)).status).toBe(200);
+    next.end();
+  });
+});
+
+describe("limits.bytes_per_turn", () => {
+  it("ends a request on its way out", async () => {
+    let reached = 0;
+    const { link, events } = await setUpEgress(() => reached++, {
+      limits: { maxBytesPerTurn: 1000 },
+    });
+    const answer = await call(link.modelPort, { body: Buffer.alloc(2000, "a") });
+    expect(answer.status).toBe(403);
+    expect(answer.body).toContain("limits.bytes_per_turn");
+    expect(reached).toBe(0);
+    expect(events).toEqual([
+      { type: "model_refused", reason: expect.stringContaining("limits.bytes_per_turn") },
+    ]);
+  });
+
+  it("ends an answer on its way in, and says why", async () => {
+    const { link, events } = await setUpEgress(
+      (incoming, response) => {
+        incoming.resume();
+        response.end("x".repeat(2000));
+      },
+      { limits: { maxBytesPerTurn: 1000 } },
+    );
+    await expect(call(link.modelPort)).rejects.toThrow();
+    expect(events.at(-1)).toMatchObject({
+      type: "model_failed",
+      kind: "limit",
+      message: expect.stringContaining("limits.bytes_per_turn"),
+    });
+    expect((await call(link.modelPort)).status).toBe(403);
+  });
+});
+
+describe("limits.concurrent_requests", () => {
+  it("is named where too many are under way", async () => {
+    const { link, events } = await setUpEgress((incoming) => void incoming.resume(), {
+      limits: { maxConcurrent: 1 },
+    });
+    const first = call(link.modelPort).catch(() => "broken off");
+    await expect.poll(() => events.length).toBe(1);
+    expect((await call(link.modelPort)).body).toContain("limits.concurrent_requests");
+    void first;
+  });
+});
+
+describe("a call that a turn's end cuts off", () => {
+  it("takes nothing from the next turn", () => {
+    const gate = new TurnGate({
+      maxRequestsPerTurn: 2,
+      maxConcurrent: 2,
+      maxBytesPerTurn: 100,
+      maxTokensPerTurn: 100,
+    });
+    const turn = gate.begin();
+    const place = gate.enter(() => place.ok && place.value.leave());
+    turn.end();
+    gate.begin();
+    if (place.ok) place.value.countTokens(1_000_000);
+    expect(gate.enter(() => {}).ok).toBe(true);
+  });
+});
