@@ -21,7 +21,7 @@ async function dockerHome(context: string, host?: string): Promise<string> {
 }
 
 async function hosts(env: Record<string, string>, configured?: string): Promise<string[]> {
-  return (await engineHosts(env, configured)).map((it) => it.host);
+  return (await engineHosts(env, configured, 7)).map((it) => it.host);
 }
 
 describe("engineHosts", () => {
@@ -31,19 +31,32 @@ describe("engineHosts", () => {
     expect(await hosts(env, "/run/own.sock")).toEqual(["unix:///run/own.sock"]);
     expect(await hosts(env)).toEqual(["unix:///run/env.sock"]);
     expect(await hosts({ HOME: home })).toEqual(["unix:///run/mine.sock"]);
-    expect(
-      await hosts({ HOME: home, DOCKER_CONTEXT: "default", XDG_RUNTIME_DIR: "/run/user/7" }),
-    ).toEqual([
+  });
+
+  it("looks at the usual sockets of Docker and Podman, rootful and rootless", async () => {
+    const home = await dockerHome("mine", "unix:///run/mine.sock");
+    const usual = (runtimeDir: string) => [
       "unix:///var/run/docker.sock",
-      "unix:///run/user/7/docker.sock",
-      "unix:///run/user/7/podman/podman.sock",
+      `unix://${runtimeDir}/docker.sock`,
+      `unix://${home}/.docker/run/docker.sock`,
+      `unix://${runtimeDir}/podman/podman.sock`,
       "unix:///run/podman/podman.sock",
-    ]);
+    ];
+    const env = { HOME: home, DOCKER_CONTEXT: "default" };
+    expect(await hosts({ ...env, XDG_RUNTIME_DIR: "/my/run" })).toEqual(usual("/my/run"));
+    expect(await hosts(env)).toEqual(usual("/run/user/7"));
+  });
+
+  it("reads the context that DOCKER_CONTEXT names from where DOCKER_CONFIG says", async () => {
+    const home = await dockerHome("other", "unix:///run/other.sock");
+    const env = { HOME: "/nowhere", DOCKER_CONFIG: join(home, ".docker"), DOCKER_CONTEXT: "other" };
+    expect(await hosts(env)).toEqual(["unix:///run/other.sock"]);
   });
 
   it("names a context that has no address instead of falling back to another engine", async () => {
     const [host, ...others] = await engineHosts({ HOME: await dockerHome("gone") });
-    expect(host).toEqual({ host: "", from: 'docker context "gone"', named: true });
+    expect(host).toMatchObject({ host: "", from: 'docker context "gone"', named: true });
+    expect(host?.problem).toContain("there is no such context");
     expect(others).toEqual([]);
   });
 });

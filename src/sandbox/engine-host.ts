@@ -10,6 +10,8 @@ export type EngineHost = {
   readonly from: string;
   /** Named by the user, so that nothing else is tried when it fails. */
   readonly named: boolean;
+  /** Why there is no address, where what was named leads to none. */
+  readonly problem?: string;
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -21,22 +23,31 @@ const ContextMeta = z.object({
 
 /**
  * Lists the places to look for an engine, best first: the plugin's configuration, DOCKER_HOST,
- * the docker context (as the docker command reads it), then the usual sockets. Does not connect.
+ * the docker context (as the docker command reads it), then the usual sockets: those of Docker,
+ * rootful and rootless, then those of Podman. Does not connect.
  */
-export async function engineHosts(env: Environment, configured?: string): Promise<EngineHost[]> {
+export async function engineHosts(
+  env: Environment,
+  configured?: string,
+  uid: number = process.getuid?.() ?? 0,
+): Promise<EngineHost[]> {
   if (configured !== undefined && configured !== "") {
-    return [{ host: address(configured), from: "the configuration (engine)", named: true }];
+    return [{ host: address(configured), from: "sandbox.engine", named: true }];
   }
   if (env["DOCKER_HOST"]) {
     return [{ host: address(env["DOCKER_HOST"]), from: "DOCKER_HOST", named: true }];
   }
   const context = await dockerContext(env);
   if (context !== undefined) return [context];
-  const runtimeDir = env["XDG_RUNTIME_DIR"];
+  // An editor that was started by cron, sudo or ssh may lack the variable, but not the directory.
+  const runtimeDir = env["XDG_RUNTIME_DIR"] || `/run/user/${uid}`;
+  const home = env["HOME"];
   const sockets = [
     "/var/run/docker.sock",
-    ...(runtimeDir ? [join(runtimeDir, "docker.sock")] : []),
-    ...(runtimeDir ? [join(runtimeDir, "podman/podman.sock")] : []),
+    join(runtimeDir, "docker.sock"),
+    // Where a rootless Docker without a session has it.
+    ...(home ? [join(home, ".docker/run/docker.sock")] : []),
+    join(runtimeDir, "podman/podman.sock"),
     "/run/podman/podman.sock",
   ];
   return sockets.map((path) => ({
@@ -66,10 +77,14 @@ async function dockerContext(env: Environment): Promise<EngineHost | undefined> 
   if (name === undefined || name === "" || name === "default") return undefined;
   const hash = createHash("sha256").update(name).digest("hex");
   const path = join(configDir, "contexts/meta", hash, "meta.json");
-  const meta = ContextMeta.safeParse(await readJson(path));
   const from = `docker context "${name}"`;
-  // An empty host fails as unreachable with the context's name: the user meant that one.
-  return { host: meta.success ? meta.data.Endpoints.docker.Host : "", from, named: true };
+  const text = await readJson(path);
+  const meta = ContextMeta.safeParse(text);
+  if (meta.success) return { host: meta.data.Endpoints.docker.Host, from, named: true };
+  // The user meant that one: another engine in its place would be a surprise.
+  const problem =
+    text === undefined ? `there is no such context (${path})` : `${path} names no address`;
+  return { host: "", from, named: true, problem };
 }
 
 async function readJson(path: string): Promise<unknown> {

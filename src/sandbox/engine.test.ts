@@ -20,15 +20,28 @@ async function errorOf(host: string) {
 }
 
 describe("findEngine", () => {
-  it.each(["tcp://127.0.0.1:2375", "ssh://user@host", "npipe:////./pipe/docker_engine"])(
-    "refuses %s because the project is mounted from this machine",
-    async (host) => {
-      const error = await errorOf(host);
-      expect(error.kind).toBe("engine_remote");
-      expect(error.message).toContain(host);
-      expect(error.message).toContain("mounted from this machine");
-    },
-  );
+  it.each([
+    ["tcp://127.0.0.1:2375", "over the network"],
+    ["ssh://user@host", "another machine's"],
+    ["npipe:////./pipe/docker_engine", "a pipe of Windows"],
+    ["nonsense", "not a local unix socket"],
+  ])("refuses %s because the project is mounted from this machine", async (host, why) => {
+    const error = await errorOf(host);
+    expect(error.message).toContain(why);
+    expect(error.kind).toBe("engine_remote");
+    expect(error.message).toContain(host);
+    expect(error.message).toContain("mounted from this machine");
+  });
+
+  it("says how to come back from a remote engine, by what named it", async () => {
+    const result = await findEngine({ env: { DOCKER_HOST: "ssh://user@host" } });
+    expect(result).toMatchObject({ ok: false, error: { kind: "engine_remote" } });
+    if (!result.ok) expect(result.error.mend).toContain("unset DOCKER_HOST");
+    const missing = await findEngine({ env: { HOME: "/nowhere", DOCKER_CONTEXT: "gone" } });
+    if (missing.ok) throw new Error("found an engine");
+    expect(missing.error.message).toContain('docker context "gone" names has no address: there is');
+    expect(missing.error.mend).toContain("docker context use default");
+  });
 
   it("says that a named socket does not exist", async () => {
     const error = await errorOf("unix:///no/such/docker.sock");

@@ -13,6 +13,9 @@ const ANSWER_MS = 10_000;
 /** A runtime as registered with the engine. */
 export type EngineRuntime = { readonly path: string; readonly args: readonly string[] };
 
+/** A limit of a container that not every engine can hold. */
+export type LimitName = "memory" | "cpus" | "pids";
+
 /** A Docker-compatible engine that has answered. */
 export type Engine = {
   readonly docker: Docker;
@@ -28,7 +31,11 @@ export type Engine = {
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly rootless: boolean;
+  /** What it cannot limit, as without the delegation of cgroups to a user. */
+  readonly unlimited: readonly LimitName[];
   readonly runtimes: Readonly<Record<string, EngineRuntime>>;
+  /** The runtime of containers that name none. */
+  readonly defaultRuntime: string;
 };
 
 const Info = z.object({
@@ -37,6 +44,10 @@ const Info = z.object({
   KernelVersion: z.string().default(""),
   NCPU: z.number().default(1),
   MemTotal: z.number().default(0),
+  MemoryLimit: z.boolean().default(true),
+  CpuCfsQuota: z.boolean().default(true),
+  PidsLimit: z.boolean().default(true),
+  DefaultRuntime: z.string().default(""),
   SecurityOptions: z.array(z.string()).nullish(),
   Runtimes: z
     .record(
@@ -80,11 +91,11 @@ export async function findEngine(
 
 /** Undefined where a place that nobody named holds no socket. */
 async function tryHost(
-  { host, from, named }: EngineHost,
+  { host, from, named, problem }: EngineHost,
   signal: AbortSignal | undefined,
 ): Promise<Result<Engine, SandboxError> | undefined> {
   const socketPath = unixSocketPath(host);
-  if (socketPath === undefined) return err(notLocal(host, from));
+  if (socketPath === undefined) return err(notLocal(host, from, problem));
   try {
     await access(socketPath);
   } catch (cause) {
@@ -126,6 +137,12 @@ async function tryHost(
       cpus: Math.max(1, info.NCPU),
       memoryBytes: info.MemTotal,
       rootless: info.SecurityOptions?.some((it) => /name=rootless/.test(it)) ?? false,
+      unlimited: [
+        ...(info.MemoryLimit ? [] : (["memory"] as const)),
+        ...(info.CpuCfsQuota ? [] : (["cpus"] as const)),
+        ...(info.PidsLimit ? [] : (["pids"] as const)),
+      ],
+      defaultRuntime: info.DefaultRuntime,
       runtimes: Object.fromEntries(
         Object.entries(info.Runtimes ?? {}).map(([name, it]) => [
           name,
@@ -155,21 +172,40 @@ function noEngine(): SandboxError {
   return {
     kind: "no_engine",
     message:
-      "No container engine was found: none of DOCKER_HOST, the docker context, /var/run/docker.sock and Podman's socket leads to one.",
-    mend: "Install Docker (https://docs.docker.com/engine/install/) and start it: sudo systemctl enable --now docker",
+      "No container engine was found: none of sandbox.engine, DOCKER_HOST, the docker context and the usual sockets of Docker and Podman (rootful and rootless) leads to one.",
+    mend: "Install Docker (https://docs.docker.com/engine/install/) and start it: sudo systemctl enable --now docker\nor start Podman's socket: systemctl --user enable --now podman.socket",
   };
 }
 
-function notLocal(host: string, from: string): SandboxError {
+/** Why an address that is no local socket cannot serve, by its scheme. */
+function whyNotLocal(host: string): string {
+  if (host.startsWith("ssh://")) return "is another machine's, reached over ssh";
+  if (/^(tcp|https?):/.test(host)) return "is reached over the network";
+  if (host.startsWith("npipe:")) return "is a pipe of Windows";
+  return "is not a local unix socket";
+}
+
+function notLocal(host: string, from: string, problem?: string): SandboxError {
+  const mount =
+    "the project is mounted from this machine, so its files would not be there: the engine must run here, behind a unix socket";
   return {
     kind: "engine_remote",
     message:
       host === ""
-        ? `The engine that ${from} names has no address.`
-        : `The engine ${host} (from ${from}) is not on a local unix socket; the project is mounted from this machine, so the engine must run here.`,
-    mend: 'Use a local engine: docker context use default, or set DOCKER_HOST=unix:///var/run/docker.sock, or engine = "unix:///…" in the configuration.',
+        ? `The engine that ${from} names has no address: ${problem ?? "it is empty"}.`
+        : `The engine ${host} (from ${from}) ${whyNotLocal(host)}; ${mount}.`,
+    mend: `${useLocal(from)}\nor set sandbox.engine = "unix:///var/run/docker.sock" in the configuration, for this plugin alone.`,
     host,
   };
+}
+
+/** What leads back to an engine of this machine, where `from` named another one. */
+function useLocal(from: string): string {
+  if (from === "DOCKER_HOST")
+    return "unset DOCKER_HOST, or: export DOCKER_HOST=unix:///var/run/docker.sock";
+  if (from.startsWith("docker context"))
+    return "docker context ls\ndocker context use default\nand: unset DOCKER_CONTEXT";
+  return 'Remove sandbox.engine from the configuration, or name a socket: "unix:///…"';
 }
 
 async function unreachable(
@@ -202,11 +238,18 @@ async function unreachable(
   return {
     kind: "engine_unreachable",
     message: `The engine at ${host} (from ${from}) cannot be used: ${detail}.`,
-    mend: "sudo systemctl start docker\ndocker info",
+    mend: startCommand(socketPath),
     host,
     permission,
     cause,
   };
+}
+
+/** What starts the engine that a socket is of, as far as its path tells. */
+function startCommand(socketPath: string): string {
+  const user = socketPath.startsWith("/run/user/") || socketPath.includes("/.docker/");
+  const unit = socketPath.includes("podman") ? "podman.socket" : "docker";
+  return `${user ? "systemctl --user" : "sudo systemctl"} start ${unit}\n${unit === "docker" ? "docker" : "podman"} info`;
 }
 
 /** The name of the group that a socket belongs to. */

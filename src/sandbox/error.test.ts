@@ -27,6 +27,16 @@ describe("containerFailure", () => {
     expect(failure(message, status).kind).toBe(kind);
   });
 
+  it.each([
+    'invalid mount config for type "bind": bind source path does not exist: /proc/self',
+    "container create: statfs /proc/self: no such file or directory",
+  ])("says that an engine which does not see this machine's files runs elsewhere: %s", (text) => {
+    const error = failure(text, 400);
+    expect(error.kind).toBe("engine_remote");
+    expect(error.message).toContain("does not see /proc/self of this machine");
+    expect(failure(text.replace("/proc/self", "/no/such"), 400).kind).toBe("container_failed");
+  });
+
   it("keeps the engine's own words without the client's prefix", () => {
     expect(failure("(HTTP code 500) server error - it broke ").message).toBe(
       "Starting the sandbox failed: it broke",

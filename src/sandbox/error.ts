@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+
 /** What every sandbox error carries: what failed and what was expected, and how to mend it. */
 type Failure<K extends string, Extra = unknown> = {
   readonly kind: K;
@@ -108,6 +110,26 @@ export function runtimeSetup(runtime: string): string {
   ].join("\n");
 }
 
+/** What registers gVisor with an engine, as steps. */
+export function runtimeAdvice(
+  engine: { readonly product: string; readonly rootless: boolean },
+  runtime: string,
+): string {
+  if (engine.product === "Podman") {
+    const conf = engine.rootless ? "~/.config/containers" : "/etc/containers";
+    return [
+      "Podman passes no arguments to a runtime, so have a script /usr/local/bin/runsc-sandbox:",
+      `#!/bin/sh\nexec /usr/local/bin/runsc --network=none --directfs=false "$@"`,
+      `and in ${conf}/containers.conf, because Podman's socket heeds no other runtime than the default:`,
+      `[engine]\nruntime = "${runtime}"\n[engine.runtimes]\n${runtime} = ["/usr/local/bin/runsc-sandbox"]`,
+      `then: ${engine.rootless ? "systemctl --user" : "sudo systemctl"} restart podman.socket podman.service`,
+    ].join("\n");
+  }
+  if (!engine.rootless) return `Have in /etc/docker/daemon.json:\n${runtimeSetup(runtime)}`;
+  const setup = runtimeSetup(runtime).replace("sudo systemctl", "systemctl --user");
+  return `Have in ~/.config/docker/daemon.json:\n${setup}`;
+}
+
 /**
  * Turns a failure to create or start a container into the error that says what to do.
  * Known texts are those of runsc and of Docker 20.10 to 28.
@@ -135,6 +157,27 @@ export function containerFailure(
       mend: `Install gVisor (https://gvisor.dev/docs/user_guide/install/) and have in /etc/docker/daemon.json:\n${runtimeSetup(context.runtime)}`,
       runtime: context.runtime,
       known: [],
+      cause,
+    };
+  }
+  if (/file name too long/i.test(text)) {
+    return {
+      kind: "container_failed",
+      message: `${context.what} failed: the path of the project is too long to be mounted, because the engine puts its own directory in front of it.`,
+      mend: "Move the project to a path of less than 3800 bytes.",
+      cause,
+    };
+  }
+  // Docker and Podman in turn: the path exists here, so the engine looks at other files.
+  const absent =
+    /bind source path does not exist: (\/.*)$/.exec(text)?.[1] ??
+    /statfs (\/.*): no such file or directory/.exec(text)?.[1];
+  if (absent !== undefined && existsSync(absent)) {
+    return {
+      kind: "engine_remote",
+      message: `${context.what} failed: the engine does not see ${absent} of this machine, so it runs on another one or in a virtual machine that does not share it.`,
+      mend: "Use an engine of this machine: docker context ls, then docker context use default",
+      host: "",
       cause,
     };
   }

@@ -26,3 +26,4 @@ export { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox.ts";
 export { type SelfTestOptions, type SelfTestReport, selfTest } from "./self-test.ts";
 export { allowedEnv, KEEPER_SOCKET, type Limits } from "./spec.ts";
 export { sweep } from "./sweep.ts";
+export { withUmask } from "./umask.ts";

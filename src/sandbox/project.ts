@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { Stats } from "node:fs";
 import { lstat, realpath } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, sep } from "node:path";
@@ -37,6 +38,10 @@ export const SYSTEM_DIRS: ReadonlySet<string> = new Set(
 /** Nothing in or under these may be mounted over: kernel files and the sandbox's own programs. */
 const CLOSED_TREES = ["/dev", "/proc", "/sys", "/opt/codex", "/opt/codex-chat", "/run/codex-chat"];
 
+/** The engine is told paths in JSON, which holds no bytes that are not text. */
+const NOT_UTF8 =
+  "its path has bytes that are not UTF-8, which cannot be told to a container engine; rename that directory (mv), or reach it by a name that is: a bind mount, not a link";
+
 /** A bind mount; `source` and `target` are absolute and differ only where a link was resolved. */
 export type BindMount = {
   readonly source: string;
@@ -61,6 +66,8 @@ export type ProjectOptions = {
   readonly home: string | undefined;
   /** Directories that hold what the agent must not reach: state, the engine's socket. */
   readonly outOfReach: readonly string[];
+  /** Why the engine cannot mount this path, if it cannot. */
+  readonly unmountable?: (path: string) => string | undefined;
   readonly protectedNames?: readonly string[];
 };
 
@@ -76,10 +83,18 @@ export async function inspectProject(
   if (!isAbsolute(given)) return err(refused(given, "it is not an absolute path"));
   let root: string;
   try {
-    root = await realpath(given);
+    const bytes = await realpath(given, { encoding: "buffer" });
+    if (!isUtf8(bytes)) return err(refused(bytes.toString("utf8"), NOT_UTF8));
+    root = bytes.toString("utf8");
   } catch (cause) {
-    return err(refused(given, `it cannot be read (${(cause as Error).message})`));
+    // What is no UTF-8 has come here with the replacement character in the place of its bytes.
+    const reason = given.includes("\uFFFD")
+      ? NOT_UTF8
+      : `it cannot be read (${(cause as Error).message})`;
+    return err(refused(given, reason));
   }
+  const unmountable = options.unmountable?.(root);
+  if (unmountable !== undefined) return err(refused(root, unmountable));
   const stats = await kindOf(root);
   if (stats === undefined || !stats.isDirectory()) {
     return err(refused(root, "it is not a directory"));
@@ -126,7 +141,7 @@ async function refusal(root: string, options: ProjectOptions): Promise<string | 
   if (options.home !== undefined) {
     const home = await resolved(options.home);
     if (root === home) return "it is the home directory, with every secret in it";
-    if (contains(root, home)) return "it contains the home directory";
+    if (contains(root, home)) return "it contains the home directory, with every secret in it";
   }
   if (SYSTEM_DIRS.has(root)) return "it is a directory of the system";
   const closed = closedTreeOf(root);
@@ -150,7 +165,7 @@ function refused(root: string, reason: string): SandboxError {
   return {
     kind: "project_refused",
     message: `${root} is not given to the agent: ${reason}.`,
-    mend: "Open Neovim in the directory of one project (its git top level).",
+    mend: "Open Neovim in the directory of one project: its git top level, or one made for it (mkdir ~/work; cd ~/work; nvim).",
     root,
   };
 }

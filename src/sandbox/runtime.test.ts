@@ -6,8 +6,8 @@ import type { Engine } from "./engine.ts";
 import { checkRuntime, parseRelease } from "./runtime.ts";
 
 /** An engine of which only the list of runtimes is asked. */
-function engineWith(runtimes: Engine["runtimes"]): Engine {
-  return { product: "Docker", version: "28.0", runtimes } as Engine;
+function engineWith(runtimes: Engine["runtimes"], more: Partial<Engine> = {}): Engine {
+  return { product: "Docker", version: "28.0", rootless: false, runtimes, ...more } as Engine;
 }
 
 async function runtimeSaying(version: string): Promise<string> {
@@ -26,6 +26,25 @@ describe("checkRuntime", () => {
     expect(result.error.kind).toBe("no_runtime");
     expect(result.error.message).toContain("it has: runc");
     expect(result.error.mend).toContain('"--network=none", "--directfs=false"');
+  });
+
+  it("says where a rootless Docker has its configuration", async () => {
+    const result = await checkRuntime(engineWith({}, { rootless: true }));
+    if (result.ok) throw new Error("accepted");
+    expect(result.error.mend).toContain("~/.config/docker/daemon.json");
+    expect(result.error.mend).toContain("systemctl --user restart docker");
+  });
+
+  it("takes of Podman its default runtime only, because its socket heeds no other", async () => {
+    const runtimes = { runsc: { path: "/no/runsc", args: [] }, crun: { path: "crun", args: [] } };
+    const podman = { product: "Podman", defaultRuntime: "crun" };
+    const result = await checkRuntime(engineWith(runtimes, podman));
+    if (result.ok) throw new Error("accepted");
+    expect(result.error.kind).toBe("no_runtime");
+    expect(result.error.message).toContain("its default runtime, which is crun");
+    expect(result.error.mend).toContain('[engine]\nruntime = "runsc"');
+    const right = engineWith(runtimes, { ...podman, defaultRuntime: "runsc" });
+    expect(await checkRuntime(right)).toMatchObject({ ok: true });
   });
 
   it.each(["release-20221219.0", "0.0~20221219.0-2"])(

@@ -2,7 +2,7 @@ import { isAbsolute } from "node:path";
 import { execa } from "execa";
 import { err, ok, type Result } from "../result.ts";
 import type { Engine, EngineRuntime } from "./engine.ts";
-import { runtimeSetup, type SandboxError } from "./error.ts";
+import { runtimeAdvice, type SandboxError } from "./error.ts";
 
 /**
  * The oldest gVisor release that ran 60 turns in a row without a hang: under 20221219 commands
@@ -29,6 +29,16 @@ export async function checkRuntime(
   signal?.throwIfAborted();
   const entry = engine.runtimes[runtime];
   if (entry === undefined) return err(noRuntime(engine, runtime));
+  // Podman's Docker-compatible socket ignores the runtime that a container asks for (4.3).
+  if (engine.product === "Podman" && engine.defaultRuntime !== runtime) {
+    return err({
+      kind: "no_runtime",
+      message: `Podman starts every container of its socket with its default runtime, which is ${engine.defaultRuntime || "not told"}; "${runtime}" must be that.`,
+      mend: runtimeAdvice(engine, runtime),
+      runtime,
+      known: Object.keys(engine.runtimes),
+    });
+  }
   const release = await releaseOf(entry.path, signal);
   if (release !== null && release < OLDEST_RELEASE) {
     return err({
@@ -69,7 +79,7 @@ function noRuntime(engine: Engine, runtime: string): SandboxError {
   return {
     kind: "no_runtime",
     message: `${engine.product} ${engine.version} has no runtime "${runtime}" (it has: ${known.join(", ") || "none"}); gVisor is what keeps the agent's commands off this machine.`,
-    mend: `Install gVisor (https://gvisor.dev/docs/user_guide/install/) and have in /etc/docker/daemon.json:\n${runtimeSetup(runtime)}`,
+    mend: `Install gVisor (https://gvisor.dev/docs/user_guide/install/).\n${runtimeAdvice(engine, runtime)}`,
     runtime,
     known,
   };

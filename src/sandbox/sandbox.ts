@@ -29,9 +29,12 @@ import {
   defaultLimits,
   KEEPER_SOCKET,
   type Limits,
+  limitNotes,
   specHash,
+  unmountable,
 } from "./spec.ts";
 import { prepareState } from "./state.ts";
+import { withUmask } from "./umask.ts";
 
 /** What a project's sandbox is made from. */
 export type SandboxOptions = {
@@ -58,6 +61,8 @@ export type SandboxOptions = {
   readonly protectedNames?: readonly string[];
   /** How long the container lives with no relay connected: before the first one, and after. */
   readonly keeper?: { readonly firstMs?: number; readonly idleMs?: number };
+  /** Of what runs inside; default: that of this process. */
+  readonly umask?: number;
   readonly signal?: AbortSignal;
 };
 
@@ -118,7 +123,7 @@ export async function openSandbox(
       await giveUp(opening);
       return guard;
     }
-    return ok(present(planned.value, running.value, guard.value));
+    return ok(present(planned.value, running.value, guard.value, options.umask));
   } catch (cause) {
     await giveUp(opening).catch(() => {});
     signal?.throwIfAborted();
@@ -139,6 +144,7 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     root: options.root,
     home: options.home,
     outOfReach,
+    unmountable: (path) => unmountable(engine, path),
     ...(options.protectedNames === undefined ? {} : { protectedNames: options.protectedNames }),
   });
   if (!inspected.ok) return inspected;
@@ -223,7 +229,12 @@ export function projectHash(root: string, stateDir: string): string {
   return createHash("sha256").update(`${root}\0${stateDir}`).digest("hex").slice(0, 12);
 }
 
-function present({ opening, codexHome, given }: Plan, running: Running, guard: Guard): Sandbox {
+function present(
+  { opening, codexHome, given }: Plan,
+  running: Running,
+  guard: Guard,
+  umask: number | undefined,
+): Sandbox {
   const { engine, owner, project, name, stateDir } = opening;
   const { container } = running;
   const life = watchLife(engine, container, guard);
@@ -233,7 +244,8 @@ function present({ opening, codexHome, given }: Plan, running: Running, guard: G
     for (const process of processes) process.kill();
   });
   const exec = async (what: ExecOptions) => {
-    const started = await startProcess(container, { cwd: project.root, ...what });
+    const argv = withUmask(what.argv, umask);
+    const started = await startProcess(container, { cwd: project.root, ...what, argv });
     if (!started.ok) return started;
     const process = started.value;
     processes.add(process);
@@ -261,7 +273,7 @@ function present({ opening, codexHome, given }: Plan, running: Running, guard: G
     keeperSocket: KEEPER_SOCKET,
     protectedNames: running.guarded.map((it) => it.name),
     readable: given.readable,
-    notes: [...project.notes, ...given.notes, ...running.notes],
+    notes: [...limitNotes(engine), ...project.notes, ...given.notes, ...running.notes],
     joined: running.joined,
     exec,
     died: life.ended,

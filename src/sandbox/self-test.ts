@@ -8,7 +8,7 @@ import { err, ok, type Result } from "../result.ts";
 import type { Engine } from "./engine.ts";
 import {
   type Check,
-  runtimeSetup,
+  runtimeAdvice,
   type SandboxError,
   SELF_TEST_PARTS,
   type SelfTestPart,
@@ -188,7 +188,7 @@ function failed(
   return {
     kind: "self_test_failed",
     message: `The sandbox does not hold, so nothing is run in it: ${SAYS[part]} (${worst.name}: ${detail}). Tested: ${engine.product} ${engine.version}, runtime "${runtime.name}", runtimeArgs: ${args}.`,
-    mend: mend(runtime, part),
+    mend: mend(engine, runtime, part),
     part,
     detail,
     checks,
@@ -209,8 +209,12 @@ const SAYS: Record<SelfTestPart, string> = {
 };
 
 /** What mends a part of the self-test: commands, or what to write where. */
-export function mend(runtime: Pick<CheckedRuntime, "name">, part: SelfTestPart): string {
-  const setup = `Have in /etc/docker/daemon.json:\n${runtimeSetup(runtime.name)}`;
+export function mend(
+  engine: Pick<Engine, "product" | "rootless">,
+  runtime: Pick<CheckedRuntime, "name">,
+  part: SelfTestPart,
+): string {
+  const setup = runtimeAdvice(engine, runtime.name);
   switch (part) {
     case "read_only":
       return `Give the runtime --directfs=false, or install gVisor release-20250707 or newer (best 20260810).\n${setup}`;

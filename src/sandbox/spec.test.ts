@@ -3,8 +3,11 @@ import {
   allowedEnv,
   type ContainerSpec,
   containerOptions,
+  containerUser,
   defaultLimits,
+  limitNotes,
   specHash,
+  unmountable,
 } from "./spec.ts";
 
 const GIB = 1024 ** 3;
@@ -71,6 +74,40 @@ describe("containerOptions", () => {
   });
 });
 
+describe("containerUser", () => {
+  const user = { uid: 1000, gid: 1001 };
+  const docker = { product: "Docker", rootless: false };
+  const home = (engine: { product: string; rootless: boolean }) => {
+    const made = containerOptions({ ...spec, ...containerUser(engine, user) });
+    const env = made.Env?.filter((it) => /^(USER|TAR_OPTIONS)=/.test(it));
+    return { User: made.User, env, tmpfs: made.HostConfig?.Tmpfs?.["/home/agent"] };
+  };
+
+  it("is the user with the user's own ids", () => {
+    expect(home(docker)).toEqual({
+      User: "1000:1001",
+      env: ["USER=agent"],
+      tmpfs: expect.stringContaining("mode=0700,uid=1000,gid=1001"),
+    });
+  });
+
+  it("is root with a rootless engine, where that is the user", () => {
+    const rootless = {
+      User: "0:0",
+      env: ["USER=root", "TAR_OPTIONS=--no-same-owner"],
+      tmpfs: expect.stringMatching(/,mode=0700,size/),
+    };
+    expect(home({ ...docker, rootless: true })).toEqual(rootless);
+    expect(home({ product: "Podman", rootless: true })).toEqual(rootless);
+  });
+
+  it("shares its home with everybody inside where Podman knows no owner of a tmpfs", () => {
+    const { User, tmpfs } = home({ product: "Podman", rootless: false });
+    expect(User).toBe("1000:1001");
+    expect(tmpfs).toMatch(/,mode=1777,size/);
+  });
+});
+
 describe("specHash", () => {
   it("ignores name and labels, and notices everything else", () => {
     const hash = specHash(spec);
@@ -92,6 +129,25 @@ describe("defaultLimits", () => {
     expect(defaultLimits({ cpus: 8, memoryBytes: 64 * GIB }).memoryBytes).toBe(4 * GIB);
     expect(defaultLimits({ cpus: 2, memoryBytes: 4 * GIB }).memoryBytes).toBe(2 * GIB);
     expect(defaultLimits({ cpus: 2, memoryBytes: 0 }).memoryBytes).toBe(4 * GIB);
+  });
+});
+
+describe("limitNotes", () => {
+  it("names the limits that the engine cannot hold, and why", () => {
+    expect(limitNotes({ unlimited: [], rootless: true })).toEqual([]);
+    expect(limitNotes({ unlimited: ["cpus", "pids"], rootless: true })).toEqual([
+      "The engine cannot limit cpus, pids of the sandbox: a rootless engine needs cgroups v2 that are delegated to the user.",
+    ]);
+  });
+});
+
+describe("unmountable", () => {
+  it("names what Podman's socket takes apart, and nothing for Docker", () => {
+    for (const path of ["/a,readonly", '/a"b', "/a\nb"]) {
+      expect(unmountable({ product: "Podman" }, path)).toContain("Podman's socket cannot mount");
+      expect(unmountable({ product: "Docker" }, path)).toBeUndefined();
+    }
+    expect(unmountable({ product: "Podman" }, "/a b:c'd")).toBeUndefined();
   });
 });
 

@@ -34,6 +34,24 @@ export function defaultLimits(engine: Pick<Engine, "cpus" | "memoryBytes">): Lim
   return { memoryBytes, cpus: engine.cpus, pids: 4096, tmpBytes: tmpfs, homeBytes: tmpfs };
 }
 
+/** Says to the user which limits the engine cannot hold, so that the sandbox has none of them. */
+export function limitNotes(engine: Pick<Engine, "unlimited" | "rootless">): string[] {
+  if (engine.unlimited.length === 0) return [];
+  const why = engine.rootless
+    ? "a rootless engine needs cgroups v2 that are delegated to the user"
+    : "the kernel lacks the controllers for it";
+  return [`The engine cannot limit ${engine.unlimited.join(", ")} of the sandbox: ${why}.`];
+}
+
+/**
+ * Why the engine cannot mount a path, if it cannot: Podman's Docker-compatible socket writes a
+ * mount as one line of comma-separated values and reads it again (4.3).
+ */
+export function unmountable(engine: Pick<Engine, "product">, path: string): string | undefined {
+  if (engine.product !== "Podman" || !/[",\n\r]/.test(path)) return undefined;
+  return "Podman's socket cannot mount a path that has a comma, a double quote or a line break in it; rename it, or use Docker";
+}
+
 /** All that decides how a container is made; the self-test's is made by the same function. */
 export type ContainerSpec = {
   readonly name?: string;
@@ -41,6 +59,8 @@ export type ContainerSpec = {
   readonly runtime: string;
   readonly uid: number;
   readonly gid: number;
+  /** See `ContainerUser`; default true. */
+  readonly ownedTmpfs?: boolean;
   readonly env: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   readonly limits: Limits;
@@ -50,12 +70,26 @@ export type ContainerSpec = {
   readonly entrypoint?: readonly string[];
 };
 
-/** The user in a container: with a rootless engine, root inside is the user outside. */
+/** Whom the programs in a container run as. */
+export type ContainerUser = {
+  readonly uid: number;
+  readonly gid: number;
+  /** Whether the engine makes a tmpfs that belongs to this user; else all may write in it. */
+  readonly ownedTmpfs: boolean;
+};
+
+/**
+ * The user in a container. With a rootless engine, root inside is the user outside, and has no
+ * more rights than that: any other uid inside would be one of the user's subordinate ids, whose
+ * files the user could not even remove. Podman takes no owner for a tmpfs (4.3, "unknown mount
+ * option"), which matters only where that is not root.
+ */
 export function containerUser(
-  engine: Pick<Engine, "rootless">,
+  engine: Pick<Engine, "rootless" | "product">,
   user: { readonly uid: number; readonly gid: number },
-): { readonly uid: number; readonly gid: number } {
-  return engine.rootless ? { uid: 0, gid: 0 } : { uid: user.uid, gid: user.gid };
+): ContainerUser {
+  const { uid, gid } = engine.rootless ? { uid: 0, gid: 0 } : user;
+  return { uid, gid, ownedTmpfs: engine.product !== "Podman" };
 }
 
 /**
@@ -65,14 +99,20 @@ export function containerUser(
  */
 export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
   const { uid, gid, limits } = spec;
-  const own = `uid=${uid},gid=${gid}`;
+  // Of what is named to no one, root is the owner.
+  const own =
+    uid === 0 && gid === 0
+      ? "mode=0700"
+      : spec.ownedTmpfs === false
+        ? "mode=1777"
+        : `mode=0700,uid=${uid},gid=${gid}`;
   return {
     ...(spec.name === undefined ? {} : { name: spec.name }),
     Image: spec.image,
     User: `${uid}:${gid}`,
     WorkingDir: spec.workingDir,
     Hostname: "sandbox",
-    Env: Object.entries({ ...baseEnv(), ...spec.env }).map(([key, value]) => `${key}=${value}`),
+    Env: Object.entries({ ...baseEnv(spec), ...spec.env }).map(([key, value]) => `${key}=${value}`),
     Labels: { ...spec.labels },
     ...(spec.entrypoint === undefined ? {} : { Entrypoint: [...spec.entrypoint], Cmd: [] }),
     HostConfig: {
@@ -92,8 +132,8 @@ export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
       NanoCpus: Math.round(limits.cpus * 1e9),
       Tmpfs: {
         "/tmp": `rw,exec,nosuid,nodev,mode=1777,size=${limits.tmpBytes}`,
-        [HOME_DIR]: `rw,exec,nosuid,nodev,mode=0700,${own},size=${limits.homeBytes}`,
-        [RUN_DIR]: `rw,noexec,nosuid,nodev,mode=0700,${own},size=1048576`,
+        [HOME_DIR]: `rw,exec,nosuid,nodev,${own},size=${limits.homeBytes}`,
+        [RUN_DIR]: `rw,noexec,nosuid,nodev,${own},size=1048576`,
       },
       Mounts: spec.mounts.map((mount) => ({
         Type: "bind" as const,
@@ -106,11 +146,14 @@ export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
   };
 }
 
-function baseEnv(): Record<string, string> {
+function baseEnv({ uid }: ContainerSpec): Record<string, string> {
+  const name = uid === 0 ? "root" : "agent";
   return {
     HOME: HOME_DIR,
-    USER: "agent",
-    LOGNAME: "agent",
+    USER: name,
+    LOGNAME: name,
+    // A root without capabilities cannot give files away, which tar tries for a root.
+    ...(uid === 0 ? { TAR_OPTIONS: "--no-same-owner" } : {}),
     LANG: "C.UTF-8",
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     CODEX_CHAT_KEEPER: KEEPER_SOCKET,

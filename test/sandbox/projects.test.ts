@@ -23,17 +23,21 @@ const engine = await testEngine();
 const image = await testImage(engine);
 
 describe("openSandbox", SLOW, () => {
-  it.each(["with space", "ünïcødé-日本", "colon:ro", "quote'\"$HOME`id`", "comma,readonly"])(
-    "mounts a project named %s at its own path",
-    async (name) => {
-      const root = await repository(name);
-      const sandbox = await open(engine, await options(image, root));
-      const { stdout } = await sh(sandbox, 'pwd; echo hello > "a b"; git status --short');
-      expect(stdout).toBe(`${root}\n?? "a b"\n`);
-      expect(await readFile(join(root, "a b"), "utf8")).toBe("hello\n");
-      expect((await sh(sandbox, "echo x > .git/config")).exitCode).not.toBe(0);
-    },
-  );
+  it.each([
+    "with space",
+    "ünïcødé-日本",
+    "colon:ro",
+    "quote'\"$HOME`id`",
+    "comma,readonly",
+    "line\nbreak\ttab\\back",
+  ])("mounts a project named %s at its own path", async (name) => {
+    const root = await repository(name);
+    const sandbox = await open(engine, await options(image, root));
+    const { stdout } = await sh(sandbox, 'pwd; echo hello > "a b"; git status --short');
+    expect(stdout).toBe(`${root}\n?? "a b"\n`);
+    expect(await readFile(join(root, "a b"), "utf8")).toBe("hello\n");
+    expect((await sh(sandbox, "echo x > .git/config")).exitCode).not.toBe(0);
+  });
 
   it("lets git work in a worktree, and write in neither git directory", async () => {
     const main = await repository("main");
