@@ -26,6 +26,8 @@ export type ImageOptions = {
   readonly buildArgs?: Readonly<Record<string, string>>;
   /** The network of the build's own containers: `host` where the engine has no bridge. */
   readonly buildNetwork?: string;
+  /** Builds also where the image is there, and without the engine's cache. */
+  readonly rebuild?: boolean;
   readonly onProgress?: (line: string) => void;
   readonly signal?: AbortSignal;
 };
@@ -43,18 +45,19 @@ export async function ensureImage(
   engine: Engine,
   options: ImageOptions,
 ): Promise<Result<SandboxImage, SandboxError>> {
-  const { signal, onProgress = () => {} } = options;
+  const { signal, rebuild = false, onProgress = () => {} } = options;
   signal?.throwIfAborted();
   const files = await contextFiles(options.containerDir);
   const base = options.baseImage ?? DEFAULT_BASE_IMAGE;
   const tag = imageTag(contextHash(files, options.codex.version, base));
   const present = await inspectImage(engine, tag, signal);
-  if (!present.ok || present.value !== undefined) return found(present);
+  if (!present.ok || (present.value !== undefined && !rebuild)) return found(present);
 
   onProgress(`Waiting to build ${tag}`);
   using _lock = await takeLock(`image ${engine.id} ${tag}`, signal === undefined ? {} : { signal });
   const now = await inspectImage(engine, tag, signal);
-  if (!now.ok || now.value !== undefined) return found(now);
+  const isNew = now.ok && now.value?.id !== present.value?.id;
+  if (!now.ok || (now.value !== undefined && (!rebuild || isNew))) return found(now);
   onProgress(`Building ${tag} from ${base}: once for this version, it takes a minute or two`);
   const built = await build(engine, options, { tag, base, files });
   if (!built.ok) return built;
@@ -113,6 +116,7 @@ async function build(
         t: tag,
         buildargs: { ...options.buildArgs, BASE_IMAGE: base },
         labels: { [LABELS.plugin]: "1", [LABELS.codexVersion]: options.codex.version },
+        nocache: options.rebuild === true,
         forcerm: true,
         rm: true,
         ...(options.buildNetwork === undefined ? {} : { networkmode: options.buildNetwork }),

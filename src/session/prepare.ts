@@ -1,23 +1,9 @@
-import { homedir, userInfo } from "node:os";
-import { join } from "node:path";
-import type { Audit } from "../audit/index.ts";
-import { err, ok, type Result } from "../result.ts";
-import {
-  allowedEnv,
-  checkRuntime,
-  ensureImage,
-  findCodexPackage,
-  findEngine,
-  openSandbox,
-  ownOwner,
-  type Sandbox,
-  type SelfTestReport,
-  selfTest,
-  sweep,
-} from "../sandbox/index.ts";
+import { homedir } from "node:os";
+import { ok, type Result } from "../result.ts";
+import { allowedEnv, openSandbox, ownOwner, type Sandbox } from "../sandbox/index.ts";
 import type { BackendOptions } from "./backend.ts";
-import { type Failure, failureOf } from "./failure.ts";
-import { pluginDir } from "./plugin-dir.ts";
+import type { Failure } from "./failure.ts";
+import { proveEngine } from "./prove.ts";
 
 /** What the winbar calls the sandbox that was proven to be gVisor. */
 export const GVISOR = "gVisor";
@@ -34,60 +20,17 @@ export async function prepareSandbox(
   options: BackendOptions,
 ): Promise<Result<PreparedSandbox, Failure>> {
   const { settings, env, log, audit, signal, onProgress } = options;
-  onProgress("looking for the engine");
-  const engine = await findEngine({
-    env,
-    signal,
-    ...(settings.sandbox.engine === undefined ? {} : { host: settings.sandbox.engine }),
-  });
-  if (!engine.ok) return engine;
-  try {
-    const removed = await sweep(engine.value, signal);
-    if (removed.length > 0) log.info({ removed }, "removed containers of hosts that had died");
-  } catch (thrown) {
-    signal.throwIfAborted();
-    return err(failureOf("engine_unreachable", "The engine stopped answering", thrown));
-  }
-  const runtime = await checkRuntime(engine.value, { runtime: settings.sandbox.runtime, signal });
-  if (!runtime.ok) return runtime;
-
-  onProgress("looking for the image");
-  const codex = await findCodexPackage(import.meta.url);
-  if (!codex.ok) return codex;
-  const image = await ensureImage(engine.value, {
-    containerDir: join(pluginDir, "container"),
-    codex: codex.value,
-    baseImage: settings.sandbox.base_image,
-    onProgress,
-    signal,
-    ...(settings.sandbox.build_network === undefined
-      ? {}
-      : { buildNetwork: settings.sandbox.build_network }),
-  });
-  if (!image.ok) return image;
-
-  onProgress("testing the sandbox");
-  const { uid, gid } = userInfo();
-  const report = await selfTest(engine.value, {
-    runtime: runtime.value,
-    image: image.value,
-    cacheDir: join(settings.state_dir, "self-test"),
-    uid,
-    gid,
-    // Only a runtime that the user's own configuration names may be weaker than gVisor.
-    acceptWeaker: settings.sandbox.runtime !== "runsc",
-    signal,
-  });
-  recordSelfTest(audit, runtime.value.name, report);
-  if (!report.ok) return report;
+  const proven = await proveEngine(options);
+  if (!proven.ok) return proven;
+  const { engine, runtime, image, report, uid, gid } = proven.value;
 
   onProgress("starting the sandbox");
   const { memory, cpus, pids } = settings.sandbox;
-  const sandbox = await openSandbox(engine.value, {
+  const sandbox = await openSandbox(engine, {
     root: options.root,
     stateDir: options.projectDir,
-    image: image.value,
-    runtime: runtime.value.name,
+    image,
+    runtime: runtime.name,
     uid,
     gid,
     owner: await ownOwner(),
@@ -112,27 +55,14 @@ export async function prepareSandbox(
     return sandbox;
   }
   const { name: container, joined } = sandbox.value;
-  log.info({ container, joined }, "sandbox is up");
+  log.info({ part: "sandbox", container, joined }, "sandbox is up");
   audit.record({
     event: "sandbox",
     action: joined ? "joined" : "started",
     container,
-    runtime: runtime.value.name,
-    image: image.value.tag,
+    runtime: runtime.name,
+    image: image.tag,
   });
-  const runtimeLabel = report.value.gvisor ? GVISOR : `${runtime.value.name}, not gVisor`;
+  const runtimeLabel = report.gvisor ? GVISOR : `${runtime.name}, not gVisor`;
   return ok({ sandbox: sandbox.value, runtimeLabel });
-}
-
-function recordSelfTest(
-  audit: Audit,
-  runtime: string,
-  report: Result<SelfTestReport, Failure>,
-): void {
-  audit.record({
-    event: "self_test",
-    passed: report.ok,
-    runtime,
-    ...(report.ok ? report.value : { reason: report.error.message }),
-  });
 }
