@@ -25,7 +25,7 @@ function M.set(chat, change)
   if not change.remove then
     local choices = change.choices
     if type(choices) ~= "table" or #choices == 0 then
-      choices = keys.decisions
+      choices = { "accept", "accept_session", "decline", "cancel" }
     end
     table.insert(chat.approvals, {
       id = change.id,

@@ -87,6 +87,11 @@ local subcommands = {
       require("codex-chat.approval").answer("accept_session")
     end,
   },
+  ["accept-project"] = {
+    run = function()
+      require("codex-chat.approval").answer("accept_project")
+    end,
+  },
   answer = {
     run = function(_, rest)
       require("codex-chat.approval").tell(rest)
@@ -218,6 +223,14 @@ local subcommands = {
   status = {
     run = function()
       with("overview", "show")
+    end,
+  },
+  network = {
+    complete = function()
+      return require("codex-chat.network").entries()
+    end,
+    run = function(_, rest)
+      with("network", "run", rest)
     end,
   },
   mcp = {

@@ -16,6 +16,7 @@ local rules = require("codex-chat.config.rules")
 ---@field stop string|false
 ---@field accept string|false
 ---@field accept_session string|false
+---@field accept_project string|false
 ---@field decline string|false
 ---@field cancel string|false
 ---@field pick boolean whether numbers pick an option where one is asked for
@@ -29,6 +30,10 @@ local rules = require("codex-chat.config.rules")
 ---@field done boolean whether a turn's end is told
 ---@field waiting boolean whether a question is told
 
+---@class (exact) codex-chat.Config.Network
+---@field allow string[] what the sandbox may reach besides the model: presets, domains, addresses
+---@field ask boolean whether you are asked about other hosts, or they are refused at once
+
 ---@class (exact) codex-chat.Config what is in force
 ---@field model? string
 ---@field effort? string
@@ -38,6 +43,7 @@ local rules = require("codex-chat.config.rules")
 ---@field approvals? "never"|"on-request"|"untrusted"
 ---@field limits? table
 ---@field sandbox? table
+---@field network codex-chat.Config.Network
 ---@field editor_tools table<string, boolean> what Codex may ask the editor
 ---@field agents_md? string the user's own instructions, read-only inside
 ---@field skills_dirs? string[] directories of the user's own skills, read-only inside
@@ -65,6 +71,7 @@ local function defaults()
     window = { position = "right", size = 0.45, min_width = 50, startinsert = true },
     notify = { done = true, waiting = true },
     completion = { auto = true },
+    network = { allow = {}, ask = true },
     editor_tools = {
       buffers = true,
       cursor = true,
@@ -78,6 +85,7 @@ local function defaults()
       stop = "<C-c>",
       accept = "a",
       accept_session = "s",
+      accept_project = "p",
       decline = "d",
       cancel = "c",
       pick = true,

@@ -88,9 +88,9 @@ local function lines_of(chat, it)
       return ("%s (%d)"):format(refused.host, refused.times)
     end, it.refused)
     add("Refused hosts", table.concat(hosts, ", "))
-  else
-    add("Network", "none but the model's")
   end
+  local hosts = require("codex-chat.network").summary(it.network)
+  add("Network", hosts == "" and "none but the model's" or ("the model's, and " .. hosts))
   if #it.servers > 0 then
     vim.list_extend(lines, { "", "## MCP servers", "" })
     vim.list_extend(lines, server_lines(it.servers))

@@ -55,7 +55,7 @@
 ---@field reason? string told to Codex with "decline"
 ---@field answers? table<string, any> what is told to questions, by the name of each field
 
----@alias codex-chat.Decision "accept"|"accept_session"|"decline"|"cancel"
+---@alias codex-chat.Decision "accept"|"accept_session"|"accept_project"|"decline"|"cancel"
 
 ---@alias codex-chat.EventName
 ---| "Opened" # { buf, path, root }

@@ -1,7 +1,7 @@
-import type { Approval, Decision, Field } from "../codex/index.ts";
+import type { Field } from "../codex/index.ts";
 import { answerCommand, askCommand, startCommand } from "./command-item.ts";
 import { change, type Draft, oneLine, place, under } from "./draft.ts";
-import type { LocalEvent } from "./event.ts";
+import type { LocalEvent, NetworkQuestion, Question, Verdict } from "./event.ts";
 import { codeSpan, fenced, shownPath } from "./markdown.ts";
 import { answerPatch, askPatch } from "./patch-item.ts";
 import { proseLines } from "./prose.ts";
@@ -17,13 +17,13 @@ export function reduceApproval(draft: Draft, event: ApprovalEvent): void {
 }
 
 /** SECURITY: what is asked for is shown whole and open; its words are the model's. */
-function request(draft: Draft, approval: Approval): void {
+function request(draft: Draft, approval: Question): void {
   if (draft.state.approvals.has(approval.id)) return;
   const open = ask(draft, approval);
   change(draft, { approvals: new Map(draft.state.approvals).set(approval.id, open) });
 }
 
-function ask(draft: Draft, approval: Approval): OpenApproval {
+function ask(draft: Draft, approval: Question): OpenApproval {
   switch (approval.kind) {
     case "command": {
       const { itemId, network } = approval;
@@ -74,9 +74,22 @@ function ask(draft: Draft, approval: Approval): OpenApproval {
       const { server, message, url } = approval;
       return askPlainly(draft, `**Asks** ${codeSpan(server, 100)}: to open a page`, message, url);
     }
+    case "network":
+      return askNetwork(draft, approval);
     default:
       return approval satisfies never;
   }
+}
+
+/** SECURITY: the host is the sandbox's choice, so nothing is said of it but its name. */
+function askNetwork(draft: Draft, { target, entry }: NetworkQuestion): OpenApproval {
+  const summary = `**Asks** to reach ${codeSpan(target, 300)}`;
+  const config = codeSpan(`network.allow = { "${entry}" }`, 320);
+  const block = place(draft, [summary]);
+  under(draft, block, [
+    `> A program in the sandbox waits for this. What it sends there is not looked at. ${config} allows it for good.`,
+  ]);
+  return { block, itemId: undefined, summary, isNetwork: true };
 }
 
 /** Questions as prose. Their options have the numbers that the keys are. */
@@ -163,7 +176,11 @@ function resolve(
   const item = itemId === undefined ? undefined : draft.state.items.get(itemId);
   if (itemId === undefined || item === undefined) {
     const answer =
-      said === undefined ? answerText(decision, why) : `answered: ${oneLine(said, 300)}`;
+      said === undefined
+        ? approval.isNetwork
+          ? networkText(decision, why)
+          : answerText(decision, why)
+        : `answered: ${oneLine(said, 300)}`;
     const lines = [`${approval.summary} · ${answer}`];
     if (approval.summary !== "") draft.edits.push({ op: "replace", id: approval.block, lines });
     return;
@@ -175,11 +192,29 @@ function resolve(
   else if (item.kind === "patch") answerPatch(draft, itemId, item, phase, answer);
 }
 
-function answerText(decision: Decision, why: string): string {
+function networkText(decision: Verdict, why: string): string {
+  switch (decision) {
+    case "accept":
+      return "allowed in this turn";
+    case "accept_session":
+      return "allowed in this conversation";
+    case "accept_project":
+      return "allowed in this project";
+    case "decline":
+      return why === "" ? "refused" : `refused: ${why}`;
+    case "cancel":
+      return "refused, and the turn is over";
+    default:
+      return decision satisfies never;
+  }
+}
+
+function answerText(decision: Verdict, why: string): string {
   switch (decision) {
     case "accept":
       return "approved";
     case "accept_session":
+    case "accept_project":
       return "approved for this session";
     case "decline":
       return why === "" ? "declined" : `declined: ${why}`;

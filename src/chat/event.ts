@@ -3,6 +3,22 @@ import type { Approval, Decision, ServerNotification } from "../codex/index.ts";
 /** How a query travels: it starts a turn, is steered into the running one, or waits its turn. */
 export type SendMode = "start" | "steer" | "queue";
 
+/** Whether something in the sandbox may reach a host; asked by us, not by Codex. */
+export type NetworkQuestion = {
+  readonly kind: "network";
+  readonly id: string;
+  /** `host:port`; SECURITY: chosen inside, printable ASCII, names in punycode. */
+  readonly target: string;
+  /** What `network.allow` would need to hold. */
+  readonly entry: string;
+};
+
+/** What the user is asked. */
+export type Question = Approval | NetworkQuestion;
+
+/** What the user may answer; "accept_project" to questions about hosts only. */
+export type Verdict = Decision | "accept_project";
+
 /** What happens on our side of the protocol. Times are milliseconds. */
 export type LocalEvent =
   /**
@@ -15,11 +31,11 @@ export type LocalEvent =
   | { readonly type: "turn_failed"; readonly message: string; readonly mend?: string }
   /** A notice; `once` tells it at most once in a conversation. */
   | { readonly type: "note"; readonly text: string; readonly once?: boolean }
-  | { readonly type: "approval_requested"; readonly approval: Approval }
+  | { readonly type: "approval_requested"; readonly approval: Question }
   | {
       readonly type: "approval_resolved";
       readonly id: string;
-      readonly decision: Decision;
+      readonly decision: Verdict;
       readonly reason?: string;
       /** What the user answered to questions, secrets left out. */
       readonly said?: string;
@@ -29,6 +45,8 @@ export type LocalEvent =
       readonly host: string;
       readonly port?: number;
       readonly method?: string;
+      /** Completes "access was refused: ". */
+      readonly reason: string;
     }
   /** Nothing was heard from the model for `ms`. */
   | { readonly type: "silence"; readonly ms: number }

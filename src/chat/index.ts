@@ -17,7 +17,14 @@ export {
   typeLines,
 } from "./document.ts";
 export type { Edit } from "./edits.ts";
-export type { ChatEvent, LocalEvent, SendMode } from "./event.ts";
+export type {
+  ChatEvent,
+  LocalEvent,
+  NetworkQuestion,
+  Question,
+  SendMode,
+  Verdict,
+} from "./event.ts";
 export { type Failure, failureOf } from "./failure.ts";
 export { type FrameError, type FrameOptions, FrameScheduler, frameMs } from "./frames.ts";
 export { type ChatMeta, formatVersion, withMeta } from "./front-matter.ts";

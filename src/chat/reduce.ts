@@ -5,6 +5,7 @@ import {
   type Draft,
   markSection,
   notice,
+  oneLine,
   openSection,
   place,
   showBusy,
@@ -68,7 +69,7 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
       reduceApproval(draft, event);
       return;
     case "network_refused":
-      refuse(draft, event.port === undefined ? event.host : `${event.host}:${event.port}`);
+      refuse(draft, event);
       return;
     case "silence":
       showBusy(draft, `no answer for ${duration(event.ms).replace(".0", "")}`);
@@ -109,12 +110,13 @@ function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void 
 }
 
 /** SECURITY: the sandbox chooses the host's name. */
-function refuse(draft: Draft, host: string): void {
+function refuse(draft: Draft, event: Extract<LocalEvent, { type: "network_refused" }>): void {
+  const host = event.port === undefined ? event.host : `${event.host}:${event.port}`;
   const { turn } = draft.state;
   if (turn.refused.has(host) || turn.refused.size >= 50) return;
   change(draft, { turn: { ...turn, refused: new Set([...turn.refused, host]) } });
   place(draft, [
-    `> **Note:** network access to ${codeSpan(host, 200)} was refused: the sandbox reaches nothing but the model.`,
+    `> **Note:** network access to ${codeSpan(host, 200)} was refused: ${oneLine(event.reason, 300)}.`,
   ]);
 }
 

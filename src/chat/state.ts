@@ -84,6 +84,8 @@ export type OpenApproval = {
   readonly block: string;
   /** The command or patch it is about; absent for other questions. */
   readonly itemId: string | undefined;
+  /** Whether it is about a host, which has answers of its own. */
+  readonly isNetwork?: boolean;
   /** The summary without an answer, for approvals that have no item. */
   readonly summary: string;
 };

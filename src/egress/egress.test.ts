@@ -183,6 +183,8 @@ describe("the proxy for other hosts", () => {
       host: "example.org",
       port: 443,
       method: "CONNECT",
+      reason: "this sandbox reaches the model and nothing else",
+      by: "policy",
     });
   });
 

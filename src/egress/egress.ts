@@ -7,7 +7,13 @@ import type { EgressError, EgressEvent } from "./events.ts";
 import type { ModelCallLimits } from "./model-call.ts";
 import { ModelProxy } from "./model-proxy.ts";
 import { Mux } from "./mux.ts";
-import { refuse, refuseNetwork } from "./refuse.ts";
+import {
+  AllowList,
+  DEFAULT_NETWORK_LIMITS,
+  type NetworkLimits,
+  type NetworkPolicy,
+  NetworkProxy,
+} from "./network/index.ts";
 import { checkResponsesRequest } from "./responses-request.ts";
 import { createService } from "./service.ts";
 import { TurnGate, type TurnLimits, type TurnPass } from "./turn-gate.ts";
@@ -23,7 +29,8 @@ const MODEL_SERVICE = 1;
 const PROXY_SERVICE = 2;
 
 type Limits = TurnLimits &
-  ModelCallLimits & {
+  ModelCallLimits &
+  NetworkLimits & {
     /** How long a connection may take until its request's headers are whole. */
     readonly headersMs: number;
   };
@@ -42,6 +49,17 @@ const DEFAULT_LIMITS: Limits = {
   bodyIdleMs: 30_000,
   responseIdleMs: 300_000,
   silenceMs: 60_000,
+  ...DEFAULT_NETWORK_LIMITS,
+};
+
+/** What is in force where nobody says otherwise: nothing but the model. */
+const CLOSED: NetworkPolicy = {
+  allowed: () => AllowList.none,
+  decide: async () => ({
+    allowed: false,
+    by: "policy",
+    why: "this sandbox reaches the model and nothing else",
+  }),
 };
 
 /** An attached relay. */
@@ -72,6 +90,8 @@ export type Egress = {
 /** Makes the way out to one fixed upstream. Nothing listens on the host. */
 export function createEgress(options: {
   readonly upstream: Upstream;
+  /** What else may be reached; by default nothing. */
+  readonly network?: NetworkPolicy;
   readonly limits?: EgressLimits;
   /** Says which bodies are let through, and what is sent of them; by default, Codex's own calls. */
   readonly checkBody?: (body: Buffer) => Result<Buffer, string>;
@@ -90,10 +110,28 @@ export function createEgress(options: {
     },
     limits,
   );
+  const network = new NetworkProxy({
+    policy: options.network ?? CLOSED,
+    limits,
+    model: options.upstream.baseUrl,
+    onEvent,
+  });
+  const failed = (thrown: unknown) => options.log.error({ err: thrown }, "the proxy failed");
   const serveProxy = createService(
     {
-      onRequest: (request, response) => refuse(response, 403, refuseNetwork(request, onEvent)),
-      onTunnel: (request) => refuseNetwork(request, onEvent),
+      onRequest: (request, response) => {
+        network.handle(request, response).catch((thrown) => {
+          failed(thrown);
+          response.destroy();
+        });
+      },
+      onConnect: (request, connection, head) => {
+        network.tunnel(request, connection, head).catch((thrown) => {
+          failed(thrown);
+          connection.destroy();
+        });
+      },
+      onTunnel: () => "codex-chat: a connection is not upgraded here; only https can carry that.",
     },
     limits,
   );

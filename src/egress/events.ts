@@ -1,3 +1,4 @@
+import type { DecidedBy } from "./network/index.ts";
 import type { Usage } from "./usage.ts";
 
 /**
@@ -50,12 +51,37 @@ export type EgressEvent =
     }
   /** A call on the model's port that is none of the calls in use, or over a limit. */
   | { readonly type: "model_refused"; readonly reason: string; readonly omitted?: number }
+  /** A connection to another host than the model's is open. */
+  | {
+      readonly type: "network_allowed";
+      readonly id: number;
+      readonly host: string;
+      readonly port: number;
+      readonly method: string;
+      readonly by: DecidedBy;
+    }
+  /** It is over; bytes as they went over the network. */
+  | {
+      readonly type: "network_done";
+      readonly id: number;
+      readonly host: string;
+      readonly port: number;
+      readonly by: DecidedBy;
+      readonly bytesIn: number;
+      readonly bytesOut: number;
+      readonly ms: number;
+      /** Which limit ended it. */
+      readonly cut?: "idle" | "bytes";
+    }
   /** Something inside asked for another host; SECURITY: its own words, shortened and made visible. */
   | {
       readonly type: "network_refused";
       readonly host: string;
       readonly port: number;
       readonly method: string;
+      /** Completes "access to … is refused: ". */
+      readonly reason: string;
+      readonly by: DecidedBy;
       /** How many refusals before this one were not told, because there were too many. */
       readonly omitted?: number;
     }

@@ -8,8 +8,10 @@ const MAX_HEADER_BYTES = 32 * 1024;
 /** What a port inside does with what is asked of it. */
 export type ServiceHandlers = {
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
-  /** Returns the refusal of a CONNECT or an upgrade. */
+  /** Returns the refusal of an upgrade, and of a CONNECT where that is not served. */
   readonly onTunnel: (request: IncomingMessage) => string;
+  /** Serves a CONNECT; `head` is what came right behind it. */
+  readonly onConnect?: (request: IncomingMessage, connection: Duplex, head: Buffer) => void;
 };
 
 /**
@@ -63,7 +65,15 @@ export function createService(
     if (asked.has(connection)) connection.destroy();
     else refuseConnection(connection, 403, handlers.onTunnel(request));
   };
-  server.on("connect", tunnel);
+  server.on("connect", (request, connection, head) => {
+    const { onConnect } = handlers;
+    if (onConnect === undefined || asked.has(connection) || request.httpVersionMajor !== 1) {
+      tunnel(request, connection);
+      return;
+    }
+    clearTimeout(patience.get(connection));
+    onConnect(request, connection, head);
+  });
   server.on("upgrade", tunnel);
   server.on("clientError", (error: NodeJS.ErrnoException, connection) => {
     clearTimeout(patience.get(connection));

@@ -56,7 +56,7 @@ export const notifications = {
   "approval/answer": z.object({
     buf: Buf,
     id: z.string(),
-    decision: z.enum(["accept", "accept_session", "decline", "cancel"]),
+    decision: z.enum(["accept", "accept_session", "accept_project", "decline", "cancel"]),
     reason: z.string().optional(),
     /** What was told for each field that was asked for. */
     answers: z
@@ -103,7 +103,7 @@ export type ApprovalChange =
   | {
       readonly id: string;
       readonly block: string;
-      readonly kind: "command" | "patch" | "questions" | "tool" | "page";
+      readonly kind: "command" | "patch" | "questions" | "tool" | "page" | "network";
       /** What is asked for, of questions. */
       readonly fields?: readonly {
         readonly name: string;
@@ -125,7 +125,13 @@ export type ApprovalChange =
       }[];
       /** What is to be opened, of a page. */
       readonly url?: string;
-      readonly choices?: readonly ("accept" | "accept_session" | "decline" | "cancel")[];
+      readonly choices?: readonly (
+        | "accept"
+        | "accept_session"
+        | "accept_project"
+        | "decline"
+        | "cancel"
+      )[];
     }
   | { readonly id: string; readonly remove: true };
 

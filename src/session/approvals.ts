@@ -1,9 +1,14 @@
+import type { NetworkQuestion, Question, Verdict } from "../chat/index.ts";
 import type { Answer, Approval, Field, FieldAnswer } from "../codex/index.ts";
+import { choicesOf } from "./choices.ts";
 import type { LiveDocument } from "./live-document.ts";
 
+/** An answer as the editor sends it. */
+export type Said = Omit<Answer, "decision"> & { readonly decision: Verdict };
+
 type Pending = {
-  readonly approval: Approval;
-  readonly resolve: (answer: Answer) => void;
+  readonly approval: Question;
+  readonly resolve: (answer: Said) => void;
 };
 
 /**
@@ -33,7 +38,18 @@ export class Approvals {
   }
 
   /** Puts the question into the document and resolves with the answer. */
-  ask(approval: Approval): Promise<Answer> {
+  async ask(approval: Approval): Promise<Answer> {
+    const { decision, answers } = await this.#ask(approval);
+    // Not offered for these; `answer` lets no such one through.
+    return { decision: decision === "accept_project" ? "accept_session" : decision, answers };
+  }
+
+  /** The same about a host. */
+  async askNetwork(question: NetworkQuestion): Promise<Verdict> {
+    return (await this.#ask(question)).decision;
+  }
+
+  #ask(approval: Question): Promise<Said> {
     return new Promise((resolve) => {
       this.#pending.set(approval.id, { approval, resolve });
       void this.#document.askApproval(approval).then(() => {
@@ -49,9 +65,11 @@ export class Approvals {
   }
 
   /** Gives the question that was answered; undefined where it is no longer pending. */
-  answer(id: string, answer: Answer, reason: string | undefined): Approval | undefined {
+  answer(id: string, answer: Said, reason: string | undefined): Question | undefined {
     const pending = this.#pending.get(id);
     if (pending === undefined) return undefined;
+    // SECURITY: an answer that was not offered is none.
+    if (!choicesOf(pending.approval.kind).includes(answer.decision)) return undefined;
     this.#settle(id, pending, answer, reason);
     if (this.#pending.size === 0) this.#onAnswered();
     return pending.approval;
@@ -67,7 +85,7 @@ export class Approvals {
     for (const [id, pending] of [...this.#pending]) this.#settle(id, pending, CANCELLED, undefined);
   }
 
-  #settle(id: string, pending: Pending, answer: Answer, reason: string | undefined): void {
+  #settle(id: string, pending: Pending, answer: Said, reason: string | undefined): void {
     this.#pending.delete(id);
     const said = saidText(pending.approval, answer);
     this.#document.approvalAnswered(id, answer.decision, { reason, said });
@@ -75,10 +93,10 @@ export class Approvals {
   }
 }
 
-const CANCELLED: Answer = { decision: "cancel" };
+const CANCELLED: Said = { decision: "cancel" };
 
 /** What the document keeps of the answers; secret ones are not among it. */
-function saidText(approval: Approval, { decision, answers }: Answer): string | undefined {
+function saidText(approval: Question, { decision, answers }: Said): string | undefined {
   if (approval.kind !== "questions" || decision !== "accept") return undefined;
   const words = approval.fields.flatMap((field) => {
     const value = answers?.[field.name];
@@ -98,7 +116,7 @@ function shownAnswer({ options }: Field, value: FieldAnswer): string {
 }
 
 /** One line for a notification when the chat is not in view. */
-export function approvalTitle(approval: Approval): string {
+export function approvalTitle(approval: Question): string {
   switch (approval.kind) {
     case "command":
       return `Codex asks to run: ${approval.command ?? "a command"}`;
@@ -112,6 +130,8 @@ export function approvalTitle(approval: Approval): string {
       return `Codex asks to use ${approval.tool} of ${approval.server}`;
     case "page":
       return `${approval.server} asks to open a page`;
+    case "network":
+      return `The sandbox asks to reach ${approval.target}`;
     default:
       return approval satisfies never;
   }

@@ -103,9 +103,28 @@ describe("what happens in a project", () => {
 
   it("is recorded for a host that was refused, with how many were not told", () => {
     const { news, entries } = recording();
-    const refused = { host: "evil.test", port: 443, method: "CONNECT", omitted: 7 };
+    const refused = {
+      host: "evil.test",
+      port: 443,
+      method: "CONNECT",
+      reason: "no turn is running",
+      by: "policy" as const,
+      omitted: 7,
+    };
     news.onEgress({ type: "network_refused", ...refused });
     expect(entries).toEqual([{ event: "network", decision: "refused", ...refused }]);
+  });
+
+  it("is recorded for a connection when it is open, and what it carried when it is over", () => {
+    const { news, entries } = recording();
+    const at = { id: 1, host: "a.org", port: 443, by: "project" } as const;
+    news.onEgress({ type: "network_allowed", ...at, method: "CONNECT" });
+    news.onEgress({ type: "network_done", ...at, bytesIn: 3, bytesOut: 2, ms: 1, cut: "idle" });
+    const { id: _, ...where } = at;
+    expect(entries).toMatchObject([
+      { event: "network", decision: "allowed", ...where, method: "CONNECT" },
+      { event: "network", decision: "ended", ...where, bytesIn: 3, bytesOut: 2, reason: "idle" },
+    ]);
   });
 
   it("is recorded for a question with its answer, also when nobody could be asked", async () => {

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import type { Audit, AuditEntry } from "../audit/index.ts";
+import type { NetworkQuestion, Verdict } from "../chat/index.ts";
 import { type Answer, type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
 import type { EgressEvent } from "../egress/index.ts";
 import { approvalTitle } from "./approvals.ts";
@@ -66,16 +67,42 @@ export class AuditNews {
   ): Promise<Answer> {
     const since = performance.now();
     const answered = await answer;
-    this.#audit.record({
-      event: "approval",
+    this.#answered(approval.kind, aboutOf(approval), answered.decision, {
       thread,
-      ...(chatPath && { chat: basename(chatPath) }),
-      asked: approval.kind,
-      about: aboutOf(approval),
-      decision: answered.decision,
-      ms: Math.round(performance.now() - since),
+      chatPath,
+      since,
     });
     return answered;
+  }
+
+  /** The same of a question about a host. */
+  async askedHost(
+    { kind, target }: NetworkQuestion,
+    thread: string,
+    chatPath: string | undefined,
+    answer: Promise<Verdict>,
+  ): Promise<Verdict> {
+    const since = performance.now();
+    const decision = await answer;
+    this.#answered(kind, target, decision, { thread, chatPath, since });
+    return decision;
+  }
+
+  #answered(
+    asked: string,
+    about: string,
+    decision: string,
+    on: { readonly thread: string; readonly chatPath: string | undefined; readonly since: number },
+  ): void {
+    this.#audit.record({
+      event: "approval",
+      thread: on.thread,
+      ...(on.chatPath && { chat: basename(on.chatPath) }),
+      asked,
+      about,
+      decision,
+      ms: Math.round(performance.now() - on.since),
+    });
   }
 
   /** Takes what happened on the way out; one line for a model request, at its end. */
@@ -84,6 +111,16 @@ export class AuditNews {
       case "network_refused": {
         const { type: _, ...refused } = event;
         this.#audit.record({ event: "network", decision: "refused", ...refused });
+        break;
+      }
+      case "network_allowed": {
+        const { type: _, id: __, ...allowed } = event;
+        this.#audit.record({ event: "network", decision: "allowed", ...allowed });
+        break;
+      }
+      case "network_done": {
+        const { type: _, id: __, cut: reason, ...ended } = event;
+        this.#audit.record({ event: "network", decision: "ended", ...ended, reason });
         break;
       }
       case "model_request":

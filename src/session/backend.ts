@@ -9,7 +9,13 @@ import {
   type ToolAnswer,
   type ToolCall,
 } from "../codex/index.ts";
-import { createEgress, type Egress, type EgressEvent, type RelayLink } from "../egress/index.ts";
+import {
+  createEgress,
+  type Egress,
+  type EgressEvent,
+  type NetworkPolicy,
+  type RelayLink,
+} from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import { describeEnd, type Sandbox, type SandboxProcess } from "../sandbox/index.ts";
@@ -17,6 +23,7 @@ import { findAuthorization } from "./credential.ts";
 import { type Failure, failureOf, STOPPED } from "./failure.ts";
 import { usableServers } from "./mcp-servers.ts";
 import { prepareSandbox } from "./prepare.ts";
+import { proxyEnv, withProxy } from "./proxy-env.ts";
 import type { Settings } from "./settings.ts";
 
 /** How much of what a process says on stderr is logged. */
@@ -51,6 +58,8 @@ export type BackendOptions = {
   readonly onTool: (call: ToolCall) => Promise<ToolAnswer>;
   readonly onNote: (threadId: string, note: string) => void;
   readonly onEgress: (event: EgressEvent) => void;
+  /** What the sandbox may reach besides the model. */
+  readonly network: NetworkPolicy;
   readonly signal: AbortSignal;
 };
 
@@ -105,6 +114,7 @@ async function startParts(
       responseIdleMs: settings.limits.response_idle_ms,
       silenceMs: settings.limits.silence_ms,
     },
+    network: options.network,
     onEvent: options.onEgress,
     log,
   });
@@ -172,7 +182,7 @@ async function startAppServer(
   closers: (() => Promise<void> | void)[],
 ): Promise<Result<{ client: CodexClient; exited: Promise<number | null> }, Failure>> {
   const { settings, log } = options;
-  const proxy = `http://127.0.0.1:${relay.proxyPort}`;
+  const proxy = proxyEnv(relay.proxyPort);
   const process = await sandbox.exec({
     argv: [
       "codex",
@@ -183,18 +193,11 @@ async function startAppServer(
         // What is typed into a terminal is never asked about (0.169): who wants to be asked for
         // everything has none.
         terminals: settings.approvals !== "untrusted",
-        mcpServers: usableServers(settings.mcp_servers).servers,
+        mcpServers: withProxy(usableServers(settings.mcp_servers).servers, proxy),
         streamIdleMs: settings.limits.response_idle_ms,
       }),
     ],
-    env: {
-      HTTP_PROXY: proxy,
-      HTTPS_PROXY: proxy,
-      http_proxy: proxy,
-      https_proxy: proxy,
-      NO_PROXY: "127.0.0.1,localhost,::1",
-      no_proxy: "127.0.0.1,localhost,::1",
-    },
+    env: proxy,
     cwd: options.root,
   });
   if (!process.ok) return process;

@@ -6,6 +6,7 @@ import type { AroundTurn } from "./around-turn.ts";
 import type { Backend } from "./backend.ts";
 import type { Failure } from "./failure.ts";
 import type { Finding } from "./findings.ts";
+import type { NetworkAccess } from "./network/index.ts";
 import type { LoadedThread, ThreadOptions } from "./thread-handle.ts";
 import type { RunTool } from "./tool-calls.ts";
 
@@ -22,6 +23,8 @@ export type ConversationHost = ThreadOptions & {
   readonly reviewed: (findings: readonly Finding[]) => void;
   /** Something in the project may have changed on disk. */
   readonly filesChanged: () => void;
+  /** What the sandbox may reach besides the model. */
+  readonly network: NetworkAccess;
   /** What is done for the project before each turn and after it. */
   readonly aroundTurn: readonly AroundTurn[];
   /** Where what happens is recorded. */

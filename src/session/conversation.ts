@@ -1,13 +1,7 @@
-import {
-  type Answer,
-  type Approval,
-  approvalId,
-  queryOf,
-  type ServerNotification,
-} from "../codex/index.ts";
+import { approvalId, queryOf, type ServerNotification } from "../codex/index.ts";
 import type { TurnPass } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
-import { Approvals } from "./approvals.ts";
+import { Approvals, type Said } from "./approvals.ts";
 import { type TurnPlace, TurnRites } from "./around-turn.ts";
 import type { Backend } from "./backend.ts";
 import {
@@ -34,7 +28,8 @@ export class Conversation {
   readonly document: LiveDocument;
   readonly thread: ThreadHandle;
   readonly host: ConversationHost;
-  readonly #approvals: Approvals;
+  /** The questions that wait for the user. */
+  readonly approvals: Approvals;
   #round: Round = { phase: "idle" };
   /** What Codex may ask the editor, while a turn runs. */
   readonly tools: ToolCalls;
@@ -58,7 +53,7 @@ export class Conversation {
     this.network = new NetworkNews(document);
     this.#rites = new TurnRites(host.aroundTurn, host.log);
     this.tools = new ToolCalls(host.runTool, () => this.isBusy);
-    this.#approvals = new Approvals(
+    this.approvals = new Approvals(
       document,
       (asked) => this.#emit("ApprovalRequested", asked),
       () => this.#showState(),
@@ -126,20 +121,15 @@ export class Conversation {
   }
 
   /** Answers a pending question; one that is no longer pending is ignored. */
-  answer(id: string, answer: Answer, reason: string | undefined): void {
+  answer(id: string, answer: Said, reason: string | undefined): void {
     const said = reason?.trim() === "" ? undefined : reason;
-    const asked = this.#approvals.answer(id, answer, said);
+    const asked = this.approvals.answer(id, answer, said);
     if (asked === undefined || this.#round.phase !== "running") return;
     // Of commands and patches Codex knows that cancelling stops the turn.
     if (answer.decision === "cancel" && asked.kind !== "command" && asked.kind !== "patch")
       this.interrupt();
     if (answer.decision === "decline" && said !== undefined)
       void this.#steerNow({ id: `reason:${id}`, text: said });
-  }
-
-  /** Asks the user; resolves with the answer, also when the turn ends unanswered. */
-  ask(approval: Approval): Promise<Answer> {
-    return this.#approvals.ask(approval);
   }
 
   /** Takes a notification about this conversation's thread. */
@@ -156,7 +146,7 @@ export class Conversation {
         this.#started(notification.params.turn.id);
         break;
       case "serverRequest/resolved":
-        this.#approvals.resolved(approvalId(notification.params.requestId));
+        this.approvals.resolved(approvalId(notification.params.requestId));
         break;
       case "item/completed":
         this.#heard(queryOf(told));
@@ -186,7 +176,7 @@ export class Conversation {
     this.#closing.abort(STOPPED);
     if (this.#round.phase === "starting") this.#round.abort.abort(STOPPED);
     this.#pass?.end();
-    this.#approvals.cancelAll();
+    this.approvals.cancelAll();
     const isCut = this.isBusy && this.#round.phase !== "ending";
     await this.document.close(isCut ? why : undefined);
   }
@@ -348,7 +338,7 @@ export class Conversation {
     clearTimeout(this.#interruptTimer);
     this.#pass?.end();
     this.#pass = undefined;
-    this.#approvals.cancelAll();
+    this.approvals.cancelAll();
     this.#round = { phase: "ending" };
     const next = [...this.#outbox.takeUnheard(), ...this.#outbox.takeWaiting()];
     if (end.status !== "completed") this.#hold(next);
@@ -388,7 +378,7 @@ export class Conversation {
   }
 
   #showState(end?: RoundEnd): void {
-    if (this.#round.phase === "running" && this.#approvals.size === 0)
+    if (this.#round.phase === "running" && this.approvals.size === 0)
       this.document.setState({ phase: "running" });
     if (this.#round.phase !== "idle") return;
     this.document.setState(

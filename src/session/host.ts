@@ -205,6 +205,7 @@ export class Host {
       log,
       backend: (signal, onProgress) => project.backend(signal, onProgress),
       running: () => project.running,
+      network: project.network,
       aroundTurn: project.aroundTurn,
       audit: project.audit,
       abandonBackend: (failure) => void project.stop(failure),

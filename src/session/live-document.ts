@@ -7,6 +7,7 @@ import {
   FrameScheduler,
   initialState,
   openStore,
+  type Question,
   readTranscript,
   reduce,
   slug,
@@ -14,12 +15,13 @@ import {
   title,
   transcriptForModel,
   type Usage,
+  type Verdict,
   writeTranscript,
 } from "../chat/index.ts";
-import type { Approval, Decision } from "../codex/index.ts";
 import type { Log } from "../log.ts";
 import type { ChatState, Editor } from "../nvim/index.ts";
 import { err, ok, type Result } from "../result.ts";
+import { choicesOf } from "./choices.ts";
 import { type Failure, failureOf } from "./failure.ts";
 import { Mirror } from "./mirror.ts";
 import type { Query } from "./round.ts";
@@ -215,7 +217,7 @@ export class LiveDocument {
   }
 
   /** Puts a question into the text, with keys that answer it; settles when they work. */
-  async askApproval(approval: Approval): Promise<void> {
+  async askApproval(approval: Question): Promise<void> {
     this.apply({ type: "approval_requested", approval });
     const block = approvalBlock(this.#state, approval.id);
     this.setState({ phase: "waiting" });
@@ -223,15 +225,11 @@ export class LiveDocument {
     await this.#frames.flush();
     if (block === undefined || approvalBlock(this.#state, approval.id) === undefined) return;
     const { id, kind } = approval;
-    const choices =
-      kind === "questions" || kind === "page"
-        ? (["accept", "decline", "cancel"] as const)
-        : (["accept", "accept_session", "decline", "cancel"] as const);
     const shown = await this.#editor.call.buf_set_approval(this.buf, {
       id,
       block,
       kind,
-      choices,
+      choices: choicesOf(kind),
       ...(kind === "questions" ? { fields: approval.fields } : {}),
       ...(kind === "page" ? { url: approval.url } : {}),
     });
@@ -241,7 +239,7 @@ export class LiveDocument {
   /** Takes the keys away and notes the answer. */
   approvalAnswered(
     id: string,
-    decision: Decision,
+    decision: Verdict,
     { reason, said }: { readonly reason: string | undefined; readonly said: string | undefined },
   ): void {
     this.#tell(this.#editor.call.buf_set_approval(this.buf, { id, remove: true }));

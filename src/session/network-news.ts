@@ -20,7 +20,8 @@ export class NetworkNews {
     switch (event.type) {
       case "network_refused":
         this.#refused.set(event.host, (this.#refused.get(event.host) ?? 0) + 1);
-        this.#document.apply(event);
+        // What the user has refused stands where it was asked.
+        if (event.by !== "user") this.#document.apply(event);
         break;
       case "model_silence":
         this.#document.apply({ type: "silence", ms: event.ms });

@@ -10,6 +10,7 @@ import { type Backend, startBackend } from "./backend.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Failure } from "./failure.ts";
 import { forgetDeleted } from "./forget.ts";
+import { NetworkAccess } from "./network/index.ts";
 import type { Settings } from "./settings.ts";
 
 /** What a project's session is made from. */
@@ -40,7 +41,9 @@ export class Project {
   readonly root: string;
   readonly conversations = new Set<Conversation>();
   /** What is done for the project before each turn and after it. */
-  readonly aroundTurn: readonly AroundTurn[] = [];
+  readonly aroundTurn: readonly AroundTurn[];
+  /** What the sandbox may reach besides the model. */
+  readonly network: NetworkAccess;
   /** What happens in the project, on record. */
   readonly audit: Audit;
   readonly #auditNews: AuditNews;
@@ -65,6 +68,23 @@ export class Project {
       onProblem: (message) => this.#unrecorded(message),
     });
     this.#auditNews = new AuditNews(this.audit);
+    this.network = new NetworkAccess({
+      path: join(options.projectDir, "network.json"),
+      settings: () => this.settings.network,
+      ask: (thread, question) => {
+        const conversation = this.#of(thread);
+        return this.#auditNews.askedHost(
+          question,
+          thread,
+          conversation?.document.path,
+          conversation?.approvals.askNetwork(question) ?? Promise.resolve("decline"),
+        );
+      },
+      withdraw: (thread, id) =>
+        void this.#of(thread)?.approvals.answer(id, { decision: "decline" }, "nobody answered"),
+      log: options.log,
+    });
+    this.aroundTurn = [this.network.aroundTurn];
   }
 
   /** Ends the project: what runs, and the record of it. */
@@ -150,6 +170,7 @@ export class Project {
         },
       onNote: (threadId, text) => this.#of(threadId)?.document.apply({ type: "note", text }),
       onEgress: (event) => this.#egress(event),
+      network: this.network,
       signal: this.#abort.signal,
     }).then((result) => {
       const isOurs = this.#state.at === "starting" && this.#state.started === started;
@@ -232,7 +253,7 @@ export class Project {
       approval,
       threadId,
       conversation?.document.path,
-      conversation?.ask(approval) ?? Promise.resolve({ decision: "decline" }),
+      conversation?.approvals.ask(approval) ?? Promise.resolve({ decision: "decline" }),
     );
   }
 

@@ -1,5 +1,6 @@
 import { isAbsolute } from "node:path";
 import { z } from "zod";
+import { AllowList } from "../egress/index.ts";
 import { McpServers } from "./mcp-servers.ts";
 
 /** An absolute path, as Lua resolved it. */
@@ -46,6 +47,20 @@ export const Settings = z.object({
       pids: z.int().min(1024).default(4096),
       idle_minutes: z.number().positive().default(30),
       env: z.record(z.string(), z.string()).default({}),
+    })
+    .prefault({}),
+  /** What the sandbox may reach besides the model. */
+  network: z
+    .strictObject({
+      allow: z
+        .array(z.string())
+        .superRefine((entries, context) => {
+          const list = AllowList.parse(entries);
+          if (!list.ok) context.addIssue({ code: "custom", message: list.error });
+        })
+        .default([]),
+      /** Whether the user is asked about other hosts, or they are refused at once. */
+      ask: z.boolean().default(true),
     })
     .prefault({}),
   /** What Codex may ask the editor. */

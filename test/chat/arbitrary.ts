@@ -256,7 +256,7 @@ export const anyEvents: fc.Arbitrary<ScenarioEvent[]> = fc
         weight: 2,
         arbitrary: hostileText.map((text): ScenarioEvent[] => [
           { type: "note", text },
-          { type: "network_refused", host: text, port: 443 },
+          { type: "network_refused", host: text, port: 443, reason: text },
           { type: "silence", ms: 60_000 },
           { method: "warning", params: { threadId: null, message: text } },
           {

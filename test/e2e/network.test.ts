@@ -10,10 +10,10 @@ describe("the network of the sandbox", SLOW, () => {
   const shared = share();
   beforeEach(() => shared().chat.startAnew());
 
-  it("refuses every host, and says so to the program and in the transcript", async () => {
+  it("asks nobody about what has no public name, and says so to the program and in the transcript", async () => {
     const { chat, model } = shared();
     model.answerInTurn(
-      reply(exec("curl -sS -m 20 https://example.org; curl -sS -m 20 http://example.net/")),
+      reply(exec("curl -sS -m 20 https://printer.local; curl -sS -m 20 http://10.0.0.1/")),
       reply(message("No way out.")),
     );
 
@@ -21,8 +21,8 @@ describe("the network of the sandbox", SLOW, () => {
 
     const [output] = model.requests.at(-1)?.allOutputs() ?? [];
     expect(output).toContain("403");
-    expect(output).toContain("network access to example.net:80 is refused");
-    expect(await chat.text()).toMatch(/> \*\*Note:\*\* .*example\.org/);
+    expect(output).toContain("network access to 10.0.0.1:80 is refused");
+    expect(await chat.text()).toMatch(/> \*\*Note:\*\* .*printer\.local/);
   });
 
   it("serves nothing but the model's one path, and that with no key in the answer", async () => {

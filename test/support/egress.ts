@@ -16,6 +16,7 @@ import {
   createEgress,
   type EgressEvent,
   type EgressLimits,
+  type NetworkPolicy,
   type TurnPass,
   type Upstream,
 } from "../../src/egress/index.ts";
@@ -34,6 +35,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 /** Options of {@link setUpEgress}. */
 export type EgressOptions = {
   readonly limits?: EgressLimits;
+  readonly network?: NetworkPolicy;
   readonly baseUrl?: URL;
   readonly headers?: readonly AuthorizationHeader[];
   readonly authorization?: Upstream["authorization"];
@@ -60,6 +62,7 @@ export async function setUpEgress(handler: Handler, options: EgressOptions = {})
     },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     checkBody: options.checkBody ?? ((body) => ok(body)),
+    ...(options.network === undefined ? {} : { network: options.network }),
     onEvent: (event) => events.push(event),
     log: recordingLog(logged),
   });

@@ -8,22 +8,34 @@ local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.approval")
 
 --- What can be answered, in the order in which it is shown.
-M.decisions = { "accept", "accept_session", "decline", "cancel" }
+M.decisions = { "accept", "accept_session", "accept_project", "decline", "cancel" }
 M.words = {
   accept = "accept",
   accept_session = "accept for this session",
+  accept_project = "accept for this project",
   decline = "decline",
   cancel = "decline and stop",
 }
 
---- What accepting means for questions and pages.
-local accept_words = { questions = "answer", page = "open the page" }
+--- What the answers mean where it is not a command, a patch or a tool that is asked about.
+---@type table<string, table<string, string>>
+local words_of = {
+  questions = { accept = "answer" },
+  page = { accept = "open the page" },
+  network = {
+    accept = "allow in this turn",
+    accept_session = "in this conversation",
+    accept_project = "in this project",
+    decline = "refuse",
+    cancel = "refuse and stop",
+  },
+}
 
 ---@param approval codex-chat.Approval
 ---@param decision string
 ---@return string
 local function word(approval, decision)
-  return decision == "accept" and accept_words[approval.kind] or M.words[decision]
+  return (words_of[approval.kind] or {})[decision] or M.words[decision]
 end
 
 --- Whether this is an answer to it.

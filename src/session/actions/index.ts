@@ -9,6 +9,7 @@ import { type Failure, failureOf } from "../failure.ts";
 import type { Action } from "./action.ts";
 import { goalActions } from "./goal.ts";
 import { modelActions } from "./model.ts";
+import { networkActions } from "./network.ts";
 import { roundActions } from "./rounds.ts";
 import { statusActions } from "./status.ts";
 import { terminalActions } from "./terminals.ts";
@@ -20,6 +21,7 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map(
     ...modelActions,
     ...terminalActions,
     ...statusActions,
+    ...networkActions,
     ...goalActions,
     ...threadActions,
   ].map((it) => [it.name, it]),

@@ -3,6 +3,7 @@ import { ok } from "../../result.ts";
 import type { Conversation } from "../conversation.ts";
 import { usableServers } from "../mcp-servers.ts";
 import { type Action, action } from "./action.ts";
+import { hostsOf } from "./network.ts";
 
 /** Telling how things stand. Starts nothing: what does not run has no state to tell. */
 export const statusActions: readonly Action[] = [
@@ -19,6 +20,7 @@ export const statusActions: readonly Action[] = [
       sandbox: thread.loaded?.backend.sandboxLabel ?? "",
       thread: thread.id ?? "",
       refused: conversation.network.refusedHosts,
+      network: await hostsOf(conversation),
       instructions: thread.facts?.instructions ?? [],
       ...(document.usage === undefined ? {} : { usage: document.usage }),
       servers: await listServers(conversation),

@@ -1,0 +1,53 @@
+import { BlockList, isIPv4, isIPv6 } from "node:net";
+
+/** Addresses that lead to nobody on the public internet (IANA's special-purpose registries). */
+const SPECIAL_IPV4 = [
+  ["0.0.0.0", 8], // "this network"
+  ["10.0.0.0", 8],
+  ["100.64.0.0", 10], // carrier-grade NAT
+  ["127.0.0.0", 8],
+  ["169.254.0.0", 16], // link-local, and with it the clouds' metadata
+  ["172.16.0.0", 12],
+  ["192.0.0.0", 24], // protocol assignments, and with them the NAT64 discovery
+  ["192.0.2.0", 24], // documentation
+  ["192.31.196.0", 24], // AS112
+  ["192.52.193.0", 24], // AMT
+  ["192.88.99.0", 24], // 6to4 relays
+  ["192.168.0.0", 16],
+  ["192.175.48.0", 24], // AS112
+  ["198.18.0.0", 15], // benchmarking
+  ["198.51.100.0", 24], // documentation
+  ["203.0.113.0", 24], // documentation
+  ["224.0.0.0", 4], // multicast
+  ["240.0.0.0", 4], // reserved, and broadcast
+] as const;
+
+/** Of IPv6 only global unicast is public, and of that not what wraps IPv4 or serves as an example. */
+const GLOBAL_UNICAST = ["2000::", 3] as const;
+const SPECIAL_IPV6 = [
+  ["2001::", 23], // Teredo, ORCHID, benchmarking and other protocols
+  ["2001:db8::", 32], // documentation
+  ["2002::", 16], // 6to4: an IPv4 address within
+  ["2620:4f:8000::", 48], // AS112
+  ["3ffe::", 16], // 6bone, given back
+  ["3fff::", 20], // documentation
+] as const;
+
+const special = new BlockList();
+for (const [net, bits] of SPECIAL_IPV4) special.addSubnet(net, bits, "ipv4");
+for (const [net, bits] of SPECIAL_IPV6) special.addSubnet(net, bits, "ipv6");
+const global = new BlockList();
+global.addSubnet(...GLOBAL_UNICAST, "ipv6");
+
+/**
+ * Whether an address is one of the public internet.
+ *
+ * SECURITY: what is not known to be public is not: loopback, private, link-local, metadata,
+ * carrier-grade NAT and multicast addresses, and every form that carries an IPv4 address within an
+ * IPv6 one (mapped, compatible, translated, NAT64, 6to4, Teredo).
+ */
+export function isPublicAddress(address: string): boolean {
+  if (isIPv4(address)) return !special.check(address, "ipv4");
+  if (!isIPv6(address) || address.includes("%")) return false;
+  return global.check(address, "ipv6") && !special.check(address, "ipv6");
+}

@@ -1,0 +1,68 @@
+import type { Duplex } from "node:stream";
+
+/**
+ * Collects what a client sends while its request is decided on, so that its going away is noticed,
+ * and what it sends first can be looked at before it goes anywhere.
+ *
+ * SECURITY: bounded in bytes and in pieces; what is more waits in the connection's own window.
+ */
+export class FirstBytes {
+  readonly #stream: Duplex;
+  readonly #maxBytes: number;
+  #chunks: Buffer[] = [];
+  #size = 0;
+  #pieces = 0;
+  #onChange: () => void = () => {};
+  readonly #gone = new AbortController();
+
+  constructor(stream: Duplex, head: Buffer, maxBytes: number) {
+    this.#stream = stream;
+    this.#maxBytes = maxBytes;
+    if (head.length > 0) this.#take(head);
+    stream.on("data", this.#take);
+    stream.once("end", this.#leave);
+    stream.once("close", this.#leave);
+  }
+
+  /** Aborted when the client goes, or ends its half, before `release`. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  /** Whether more came than is looked at. */
+  get isFull(): boolean {
+    return this.#size > this.#maxBytes || this.#pieces > 64;
+  }
+
+  get bytes(): Buffer {
+    if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)];
+    return this.#chunks[0] ?? Buffer.alloc(0);
+  }
+
+  /** Calls back whenever more has come, and when the client is gone. */
+  set onChange(callback: () => void) {
+    this.#onChange = callback;
+  }
+
+  /** Leaves the stream to another reader, paused. */
+  release(): void {
+    this.#stream.off("data", this.#take);
+    this.#stream.off("end", this.#leave);
+    this.#stream.off("close", this.#leave);
+    this.#stream.pause();
+    this.#onChange = () => {};
+  }
+
+  readonly #take = (chunk: Buffer): void => {
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    this.#pieces++;
+    if (this.isFull) this.#stream.pause();
+    this.#onChange();
+  };
+
+  readonly #leave = (): void => {
+    this.#gone.abort();
+    this.#onChange();
+  };
+}

@@ -1,0 +1,112 @@
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { err, ok, type Result } from "../../result.ts";
+import { hostText, parseTarget, type Target } from "./target.ts";
+
+const HTTP_PORT = 80;
+const MAX_ANSWER_HEADERS = 64 * 1024;
+/** What belongs to one connection and no other (RFC 9110, 7.6.1), or to us as a proxy. */
+const HOP_BY_HOP =
+  /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|http2-settings|expect|host)$/;
+
+/** A request to a proxy that fits to be passed on: to whom, and what it asks there. */
+export type PlainRequest = { readonly target: Target; readonly path: string };
+
+/** Why a request is not even considered. */
+export type Misfit = { readonly status: number; readonly why: string };
+
+/**
+ * Reads whom a plain request is for.
+ *
+ * SECURITY: the target's own words go upstream nowhere: host, port and path are taken apart here and
+ * put together anew. A Host header that names another site than the target is an attack.
+ */
+export function readPlainRequest(request: IncomingMessage): Result<PlainRequest, Misfit> {
+  const wrong = (why: string) => err({ status: 400, why });
+  const url = request.url ?? "";
+  const [, scheme, authority = "", path = ""] =
+    /^([a-z][a-z0-9+.-]*):\/\/([^/?#\\]*)([^#\\]*)$/i.exec(url) ?? [];
+  if (scheme === undefined)
+    return wrong("a proxy takes a whole address, as in GET http://example.org/");
+  if (scheme.toLowerCase() !== "http")
+    return wrong(`${scheme.slice(0, 20)}: is not passed on; for https a proxy is asked to CONNECT`);
+  if (!/^[\x21-\x7e]*$/.test(path)) return wrong("its path is not ASCII");
+  const target = parseTarget(authority, HTTP_PORT);
+  if (target === undefined) return wrong("its address has no host that is understood");
+  // Node drops a second Host header from `headers` silently.
+  const hosts = request.rawHeaders.filter((name, n) => n % 2 === 0 && /^host$/i.test(name));
+  const named = request.headers.host;
+  if (hosts.length > 1) return wrong("it has several Host headers");
+  if (named !== undefined) {
+    const host = parseTarget(named, HTTP_PORT);
+    if (host?.host !== target.host || host.port !== target.port)
+      return wrong("its Host header names another site than its address");
+  }
+  return ok({ target, path: path.startsWith("/") ? path : `/${path}` });
+}
+
+/**
+ * Passes a request on over a connection of its own, and the answer back. Resolves with what failed
+ * before an answer began; rejects never.
+ */
+export function forward(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { target, path }: PlainRequest,
+  socket: Socket,
+): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const host = `${hostText(target.host)}${target.port === HTTP_PORT ? "" : `:${target.port}`}`;
+    const length = request.headers["content-length"];
+    const isChunked = request.headers["transfer-encoding"] !== undefined;
+    const out = httpRequest({
+      createConnection: () => socket,
+      method: request.method ?? "GET",
+      path,
+      headers: [
+        ...["host", host, "connection", "close"],
+        ...kept(request.rawHeaders, request.headers.connection),
+        ...(length === undefined && isChunked ? ["transfer-encoding", "chunked"] : []),
+      ],
+      maxHeaderSize: MAX_ANSWER_HEADERS,
+    });
+    const fail = (why: string) => {
+      out.destroy();
+      if (response.headersSent) response.destroy();
+      resolve(why);
+    };
+    out.once("upgrade", (_answer, upgraded) => {
+      upgraded.destroy();
+      fail("it answered with an upgrade");
+    });
+    out.on("error", (error: NodeJS.ErrnoException) => fail(`it failed (${error.code ?? "?"})`));
+    out.once("response", (answer) => {
+      try {
+        const headers = kept(answer.rawHeaders, answer.headers.connection);
+        response.writeHead(answer.statusCode ?? 502, headers);
+      } catch {
+        fail("its answer has headers that cannot be passed on");
+        return;
+      }
+      answer.pipe(response);
+      answer.once("error", () => response.destroy());
+      answer.once("aborted", () => response.destroy());
+      resolve(undefined);
+    });
+    response.once("close", () => out.destroy());
+    request.pipe(out);
+  });
+}
+
+/** The headers that go on, names and values in turn, as they came. */
+function kept(raw: readonly string[], connection: string | undefined): string[] {
+  const named = new Set((connection ?? "").toLowerCase().split(/[\s,]+/));
+  const out: string[] = [];
+  for (let n = 0; n + 1 < raw.length; n += 2) {
+    const name = raw[n] ?? "";
+    const lower = name.toLowerCase();
+    if (HOP_BY_HOP.test(lower) || named.has(lower)) continue;
+    out.push(name, raw[n + 1] ?? "");
+  }
+  return out;
+}

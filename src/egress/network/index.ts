@@ -1,0 +1,15 @@
+/**
+ * The way to other hosts than the model's: an HTTP proxy for the programs inside. It knows nothing
+ * of the model's calls and keeps no decision of the user's.
+ */
+export { AllowList, entryFor } from "./allow.ts";
+export type { Lookup } from "./dial.ts";
+export {
+  DEFAULT_NETWORK_LIMITS,
+  type DecidedBy,
+  type NetworkLimits,
+  type NetworkPolicy,
+  type Verdict,
+} from "./policy.ts";
+export { NetworkProxy } from "./proxy.ts";
+export { type Target, targetText } from "./target.ts";

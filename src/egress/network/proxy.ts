@@ -1,0 +1,253 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { err, ok, type Result } from "../../result.ts";
+import type { EgressEvent } from "../events.ts";
+import { plain } from "../plain.ts";
+import { isPublicAddress } from "./address.ts";
+import { entryFor } from "./allow.ts";
+import { dial, systemLookup } from "./dial.ts";
+import { FirstBytes } from "./first-bytes.ts";
+import { forward, readPlainRequest } from "./forward.ts";
+import type { DecidedBy, NetworkLimits, NetworkPolicy } from "./policy.ts";
+import { hostText, parseTarget, type Target, targetText } from "./target.ts";
+import { checkServerName, MAX_FIRST_BYTES, splice } from "./tunnel.ts";
+import { watchSocket } from "./watch.ts";
+
+/** What a proxy is made from. */
+export type NetworkProxyOptions = {
+  readonly policy: NetworkPolicy;
+  readonly limits: NetworkLimits;
+  /** The model's endpoint, which has a port of its own and is reached by no other way. */
+  readonly model: URL;
+  readonly onEvent: (event: EgressEvent) => void;
+};
+
+/** A connection that is open, and who said that it may be. */
+type Open = { readonly socket: Socket; readonly by: DecidedBy };
+
+/** Why a request is not served, and with which status that is answered. */
+type Refusal = { readonly status: number; readonly why: string; readonly by: DecidedBy };
+
+/**
+ * The proxy that programs inside are told of: tunnels for TLS, and plain HTTP.
+ *
+ * SECURITY: whatever the client says is a claim. What the configuration does not name is refused
+ * unless the user says otherwise; no name is resolved before that, since a question to the resolver
+ * carries data out, too.
+ */
+export class NetworkProxy {
+  readonly #options: NetworkProxyOptions;
+  readonly #model: Target | undefined;
+  #connections = 0;
+  #nextId = 1;
+
+  constructor(options: NetworkProxyOptions) {
+    this.#options = options;
+    const { model } = options;
+    this.#model = parseTarget(model.host, model.protocol === "http:" ? 80 : 443);
+  }
+
+  /** Takes a plain request. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const method = plain(request.method ?? "", 16);
+    const read = readPlainRequest(request);
+    if (!read.ok) return answer(response, read.error.status, `codex-chat: ${read.error.why}.`);
+    const { target } = read.value;
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    const done = await this.#withPlace(target, method, gone.signal, async (open, id) => {
+      // The body is wanted now, and not while it was being decided.
+      if (request.headers.expect !== undefined) response.writeContinue();
+      this.#watch(open, target, id);
+      const failed = await forward(request, response, read.value, open.socket);
+      return failed === undefined ? ok() : err(unreachable(failed));
+    });
+    if (!done.ok && !response.headersSent) {
+      const { status, why } = done.error;
+      answer(response, status, this.#refuse(target, method, why, done.error.by));
+    }
+  }
+
+  /** Takes a CONNECT; `head` is what came right behind it. */
+  async tunnel(request: IncomingMessage, inside: Duplex, head: Buffer): Promise<void> {
+    const target = parseTarget(request.url ?? "");
+    if (target === undefined)
+      return answerTunnel(inside, 400, "codex-chat: CONNECT needs a host and a port.");
+    const first = new FirstBytes(inside, head, MAX_FIRST_BYTES);
+    let isOpen = false;
+    const done = await this.#withPlace(target, "CONNECT", first.gone, async (open, id) => {
+      inside.write("HTTP/1.1 200 Connection established\r\n\r\n");
+      isOpen = true;
+      const checked = await checkServerName(target, first, this.#options.limits.helloMs);
+      if (!checked.ok) {
+        open.socket.destroy();
+        return err({ status: 403, why: checked.error, by: "policy" });
+      }
+      this.#watch(open, target, id);
+      first.release();
+      splice(inside, open.socket, first.bytes);
+      return ok();
+    });
+    if (done.ok) return;
+    const message = this.#refuse(target, "CONNECT", done.error.why, done.error.by);
+    if (isOpen) inside.destroy();
+    else answerTunnel(inside, done.error.status, message);
+  }
+
+  /** Decides, dials and uses the connection; its place is free again when the connection is gone. */
+  async #withPlace(
+    target: Target,
+    method: string,
+    gone: AbortSignal,
+    use: (open: Open, id: number) => Promise<Result<void, Refusal>>,
+  ): Promise<Result<void, Refusal>> {
+    const { maxConnections } = this.#options.limits;
+    if (this.#connections >= maxConnections)
+      return err({
+        status: 503,
+        why: `${maxConnections} connections are open, the most that may be`,
+        by: "policy",
+      });
+    this.#connections++;
+    const leave = () => void this.#connections--;
+    const opened = await this.#open(target, gone);
+    if (!opened.ok) {
+      leave();
+      return opened;
+    }
+    const { socket, by } = opened.value;
+    socket.once("close", leave);
+    const id = this.#nextId++;
+    this.#options.onEvent({
+      type: "network_allowed",
+      id,
+      host: target.host,
+      port: target.port,
+      method,
+      by,
+    });
+    return use(opened.value, id);
+  }
+
+  async #open(target: Target, gone: AbortSignal): Promise<Result<Open, Refusal>> {
+    const { policy, limits } = this.#options;
+    if (this.#isModel(target))
+      return err(byPolicy("the model's endpoint is reached on its own port only"));
+    const allowed = policy.allowed();
+    const isNamed = allowed.has(target);
+    const why = isNamed ? undefined : neverAsked(target);
+    if (why !== undefined) return err(byPolicy(why));
+    const verdict = isNamed ? undefined : await policy.decide(target, gone);
+    if (verdict?.allowed === false) return err({ status: 403, ...verdict });
+    const ends = verdict?.ends;
+    const dialled = await dial(target, {
+      lookup: policy.lookup ?? systemLookup,
+      connectMs: limits.connectMs,
+      mayDial: (at) => allowed.has(at),
+      isForbidden: (address, port) =>
+        this.#model?.isAddress === true &&
+        this.#model.host === address &&
+        this.#model.port === port,
+      signal: ends === undefined ? gone : AbortSignal.any([gone, ends]),
+    });
+    if (!dialled.ok) {
+      const { kind, why: failed } = dialled.error;
+      return err(kind === "forbidden" ? byPolicy(failed) : unreachable(failed));
+    }
+    const socket = dialled.value;
+    const end = () => void socket.destroy();
+    ends?.addEventListener("abort", end, { once: true });
+    socket.once("close", () => ends?.removeEventListener("abort", end));
+    return ok({ socket, by: verdict?.by ?? "config" });
+  }
+
+  /** SECURITY: on any port where it has a name, since the caps would count for nothing there. */
+  #isModel({ host, port, isAddress }: Target): boolean {
+    if (this.#model?.host !== host) return false;
+    return !isAddress || this.#model.port === port;
+  }
+
+  #watch({ socket, by }: Open, target: Target, id: number): void {
+    watchSocket(socket, this.#options.limits, (end) =>
+      this.#options.onEvent({
+        type: "network_done",
+        id,
+        host: target.host,
+        port: target.port,
+        by,
+        ...end,
+      }),
+    );
+  }
+
+  #refuse(target: Target, method: string, why: string, by: DecidedBy): string {
+    const { host, port } = target;
+    this.#options.onEvent({
+      type: "network_refused",
+      host: hostText(host),
+      port,
+      method,
+      reason: why,
+      by,
+    });
+    const hint = by === "policy" ? "" : ` network.allow = { "${entryFor(target)}" } allows it.`;
+    return `codex-chat: network access to ${targetText(target)} is refused: ${why}.${hint}`;
+  }
+}
+
+/** Why nobody is even asked about a host. */
+function neverAsked(target: Target): string | undefined {
+  const { host, isAddress } = target;
+  const opens = `only network.allow with "${entryFor(target)}" opens it`;
+  if (isAddress && !isPublicAddress(host))
+    return `it is no address of the public internet; ${opens}`;
+  if (!isAddress && (!host.includes(".") || /\.(localhost|local|internal|onion)$/.test(host)))
+    return `it is no name of the public internet; ${opens}`;
+  return undefined;
+}
+
+function byPolicy(why: string): Refusal {
+  return { status: 403, why, by: "policy" };
+}
+
+/** Not refused, but it comes to the same: the network has said no. */
+function unreachable(why: string): Refusal {
+  return { status: 502, why, by: "policy" };
+}
+
+function answer(response: ServerResponse, status: number, message: string): void {
+  const body = `${message}\n`;
+  response.writeHead(status, {
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": Buffer.byteLength(body),
+    connection: "close",
+  });
+  response.end(body);
+}
+
+/** Programs show the reason phrase of a refused tunnel, where they show anything. */
+function answerTunnel(
+  inside: Duplex & { readonly destroySoon?: () => void },
+  status: number,
+  message: string,
+): void {
+  const body = `${message}\n`;
+  if (!inside.writable) {
+    inside.destroy();
+    return;
+  }
+  inside.end(
+    [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]} by ${message.replace(/[^\x20-\x7e]/g, "?")}`,
+      "content-type: text/plain; charset=utf-8",
+      `content-length: ${Buffer.byteLength(body)}`,
+      "connection: close",
+      "",
+      body,
+    ].join("\r\n"),
+  );
+  inside.resume();
+  inside.destroySoon?.();
+}

@@ -1,0 +1,225 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { NetworkQuestion, Verdict as Said } from "../../chat/index.ts";
+import type { Target } from "../../egress/index.ts";
+import { silentLog } from "../../log.ts";
+import { NetworkAccess } from "./access.ts";
+
+type Asked = NetworkQuestion & { readonly thread: string; readonly answer: (said: Said) => void };
+
+function setUp(options: { ask?: boolean; holdMs?: number; dir?: string } = {}) {
+  const dir = options.dir ?? mkdtempSync(join(tmpdir(), "codex-chat-network-"));
+  if (options.dir === undefined) onTestFinished(() => rmSync(dir, { recursive: true }));
+  const asked: Asked[] = [];
+  const withdrawn: string[] = [];
+  const path = join(dir, "network.json");
+  const access = new NetworkAccess({
+    path,
+    settings: () => ({ allow: ["npm"], ask: options.ask ?? true }),
+    ask: (thread, question) =>
+      new Promise((answer) => void asked.push({ ...question, thread, answer })),
+    withdraw: (_thread, id) => {
+      withdrawn.push(id);
+      asked.find((it) => it.id === id)?.answer("decline");
+    },
+    log: silentLog,
+    ...(options.holdMs === undefined ? {} : { holdMs: options.holdMs }),
+  });
+  const begin = (threadId = "t1") =>
+    access.aroundTurn.before({ threadId, path: "/c.md" }, AbortSignal.timeout(60_000));
+  const end = (threadId = "t1") => access.aroundTurn.after({ threadId, path: "/c.md" });
+  const decide = (host: string, port = 443, signal = new AbortController().signal) =>
+    access.decide({ host, port, isAddress: false } satisfies Target, signal);
+  /** The n-th question, once it is asked. */
+  const question = async (n = 0): Promise<Asked> => {
+    await expect.poll(() => asked[n]).toBeDefined();
+    return asked[n] as Asked;
+  };
+  return { access, asked, withdrawn, path, dir, begin, end, decide, question };
+}
+
+describe("a host that the configuration does not name", () => {
+  it("is refused where no turn runs, and nobody is asked", async () => {
+    const { decide, asked } = setUp();
+    expect(await decide("a.org")).toMatchObject({
+      allowed: false,
+      why: expect.stringMatching(/no turn/),
+    });
+    expect(asked).toEqual([]);
+  });
+
+  it("is refused at once where network.ask is off", async () => {
+    const { decide, begin, asked } = setUp({ ask: false });
+    await begin();
+    expect(await decide("a.org")).toMatchObject({
+      allowed: false,
+      why: expect.stringMatching(/network\.ask/),
+    });
+    expect(asked).toEqual([]);
+  });
+
+  it("is asked about once, however many requests wait, and all get the answer", async () => {
+    const { decide, begin, asked, question } = setUp();
+    await begin();
+    const waiting = [decide("a.org"), decide("a.org", 80), decide("a.org")];
+    const { answer, target, entry } = await question();
+    expect({ target, entry }).toEqual({ target: "a.org:443", entry: "a.org" });
+    answer("accept");
+    for (const verdict of await Promise.all(waiting))
+      expect(verdict).toMatchObject({ allowed: true, by: "turn" });
+    expect(asked).toHaveLength(1);
+  });
+
+  it("is asked about again at another port than the web's", async () => {
+    const { decide, begin, question } = setUp();
+    await begin();
+    const web = decide("a.org");
+    (await question()).answer("accept");
+    await web;
+    void decide("a.org", 8443);
+    expect(await question(1)).toMatchObject({ entry: "a.org:8443" });
+  });
+});
+
+describe("what was answered", () => {
+  it("with accept holds for the turn, whose end ends its connections", async () => {
+    const { decide, begin, end, question } = setUp();
+    await begin();
+    const first = decide("a.org");
+    (await question()).answer("accept");
+    const verdict = await first;
+    if (!verdict.allowed) throw new Error("refused");
+    expect(await decide("a.org")).toMatchObject({ allowed: true });
+    await end();
+    expect(verdict.ends.aborted).toBe(true);
+    await begin();
+    void decide("a.org");
+    expect(await question(1)).toMatchObject({ entry: "a.org" });
+  });
+
+  it("for the conversation holds while a turn of it runs, and not in another", async () => {
+    const { access, decide, begin, end, question, asked } = setUp();
+    await begin();
+    const first = decide("a.org");
+    (await question()).answer("accept_session");
+    expect(await first).toMatchObject({ allowed: true, by: "conversation" });
+    await end();
+    expect(await decide("a.org")).toMatchObject({ allowed: false });
+    await begin("t2");
+    void decide("a.org");
+    expect(await question(1)).toMatchObject({ thread: "t2" });
+    await begin();
+    expect(await decide("a.org")).toMatchObject({ allowed: true, by: "conversation" });
+    expect(asked).toHaveLength(2);
+    expect(access.grants.entries("conversation", "t1")).toEqual(["a.org"]);
+  });
+
+  it("for the project is kept in a file of the user's own, and holds without a turn", async () => {
+    const { decide, begin, end, question, path, dir, access } = setUp();
+    await begin();
+    const first = decide("a.org");
+    (await question()).answer("accept_project");
+    expect(await first).toMatchObject({ allowed: true, by: "project" });
+    await end();
+    await expect.poll(() => readFileSync(path, "utf8")).toContain("a.org");
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const later = setUp({ dir });
+    expect(await later.decide("a.org")).toMatchObject({ allowed: true, by: "project" });
+    expect(await later.access.grants.forget("a.org", "")).toBe(true);
+    expect(await later.decide("a.org")).toMatchObject({ allowed: false });
+    expect(await access.grants.forget("b.org", "")).toBe(false);
+  });
+
+  it("with decline holds for the turn, and is not asked again in it", async () => {
+    const { decide, begin, asked, question } = setUp();
+    await begin();
+    const first = decide("a.org");
+    (await question()).answer("decline");
+    expect(await first).toMatchObject({ allowed: false, by: "user" });
+    expect(await decide("a.org")).toMatchObject({ allowed: false, by: "user" });
+    expect(asked).toHaveLength(1);
+  });
+
+  it("can be forgotten, which ends its connections", async () => {
+    const { access, decide, begin, question } = setUp();
+    await begin();
+    const first = decide("a.org");
+    (await question()).answer("accept_project");
+    const verdict = await first;
+    if (!verdict.allowed) throw new Error("refused");
+    await access.grants.forget("a.org", "t1");
+    expect(verdict.ends.aborted).toBe(true);
+  });
+
+  it.each([
+    ["is no JSON", "{"],
+    ["allows everything", '{"project": ["*"], "conversations": []}'],
+    ["has another shape", '{"project": {"a.org": true}}'],
+  ])("counts for nothing where its file %s", async (_name, text) => {
+    const { decide, begin, path, question } = setUp();
+    writeFileSync(path, text);
+    await begin();
+    void decide("a.org");
+    await question();
+  });
+});
+
+describe("a flood", () => {
+  it("of names leads to ten questions in a turn", async () => {
+    const { decide, begin, asked, end } = setUp();
+    await begin();
+    const waiting = Array.from({ length: 50 }, (_, n) => decide(`h${n}.org`));
+    await expect.poll(() => asked.length).toBe(10);
+    for (const { answer } of asked) answer("decline");
+    const verdicts = await Promise.all(waiting);
+    expect(verdicts.filter((it) => !it.allowed && /10 hosts/.test(it.why))).toHaveLength(40);
+    await end();
+  });
+
+  it("of requests for one host holds so many and no more", async () => {
+    const { decide, begin, question } = setUp();
+    await begin();
+    const waiting = Array.from({ length: 100 }, () => decide("a.org"));
+    (await question()).answer("accept");
+    const verdicts = await Promise.all(waiting);
+    expect(verdicts.filter((it) => it.allowed)).toHaveLength(64);
+  });
+});
+
+describe("a question", () => {
+  it("that nobody answers is taken back after a while, and not asked again in the turn", async () => {
+    const { decide, begin, withdrawn, asked } = setUp({ holdMs: 20 });
+    await begin();
+    expect(await decide("a.org")).toMatchObject({
+      allowed: false,
+      why: expect.stringMatching(/nobody answered/),
+    });
+    expect(withdrawn).toEqual(["network:1"]);
+    expect(await decide("a.org")).toMatchObject({ allowed: false });
+    expect(asked).toHaveLength(1);
+  });
+
+  it("outlives the client that gave up: its answer is there for the next try", async () => {
+    const { decide, begin, question, asked } = setUp();
+    await begin();
+    const client = new AbortController();
+    const first = decide("a.org", 443, client.signal);
+    const { answer } = await question();
+    client.abort();
+    expect(await first).toMatchObject({ allowed: false, why: expect.stringMatching(/went away/) });
+    answer("accept");
+    await expect.poll(() => decide("a.org")).toMatchObject({ allowed: true, by: "turn" });
+    expect(asked).toHaveLength(1);
+  });
+
+  it("is over with its turn", async () => {
+    const { decide, begin, end } = setUp();
+    await begin();
+    const waiting = decide("a.org");
+    await new Promise((resolve) => setImmediate(resolve));
+    await end();
+    expect(await waiting).toMatchObject({ allowed: false });
+  });
+});

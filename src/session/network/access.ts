@@ -1,0 +1,203 @@
+import type { NetworkQuestion, Verdict as Said } from "../../chat/index.ts";
+import {
+  AllowList,
+  type DecidedBy,
+  entryFor,
+  type NetworkPolicy,
+  type Target,
+  targetText,
+  type Verdict,
+} from "../../egress/index.ts";
+import type { Log } from "../../log.ts";
+import { ok } from "../../result.ts";
+import type { AroundTurn } from "../around-turn.ts";
+import { Grants } from "./grants.ts";
+
+/** Hosts that the user is asked about in one turn; a flood of names must not become one of questions. */
+const MAX_QUESTIONS = 10;
+/** Requests that wait for answers at a time. */
+const MAX_HELD = 64;
+/** How long a request waits for the user. */
+const HOLD_MS = 300_000;
+
+/** What decisions about hosts need of the project. */
+export type NetworkAccessOptions = {
+  /** Where the project's decisions are kept. */
+  readonly path: string;
+  readonly settings: () => { readonly allow: readonly string[]; readonly ask: boolean };
+  /** Asks in the conversation of this thread; "cancel" where its turn ends first. */
+  readonly ask: (thread: string, question: NetworkQuestion) => Promise<Said>;
+  /** Takes an unanswered question back. */
+  readonly withdraw: (thread: string, id: string) => void;
+  readonly log: Log;
+  readonly holdMs?: number;
+};
+
+type Turn = {
+  readonly thread: string;
+  asked: number;
+  readonly allowed: Map<string, AbortController>;
+  /** Why, by entry. */
+  readonly refused: Map<string, string>;
+};
+
+type Pending = { readonly verdict: Promise<Verdict>; readonly abandon: (why: string) => void };
+
+/**
+ * Decides what the sandbox of one project may reach besides the model: by the configuration, by
+ * what the user said earlier, or by asking.
+ *
+ * The sandbox is one for all conversations of the project, so that a request cannot be told to come
+ * from one of them: what is allowed in a conversation, or for a turn, counts while a turn of that
+ * conversation runs, for whatever asks. It is asked in the one whose turn began last.
+ */
+export class NetworkAccess implements NetworkPolicy {
+  readonly grants: Grants;
+  readonly #options: NetworkAccessOptions;
+  readonly #turns = new Map<string, Turn>();
+  readonly #pending = new Map<string, Pending>();
+  #held = 0;
+  #questions = 0;
+
+  constructor(options: NetworkAccessOptions) {
+    this.#options = options;
+    this.grants = new Grants(options.path, options.log);
+  }
+
+  /** Counts a conversation's turns. */
+  readonly aroundTurn: AroundTurn = {
+    before: async ({ threadId: thread }) => {
+      this.#turns.delete(thread);
+      this.#turns.set(thread, { thread, asked: 0, allowed: new Map(), refused: new Map() });
+      return ok();
+    },
+    after: async ({ threadId }) => {
+      const turn = this.#turns.get(threadId);
+      this.#turns.delete(threadId);
+      for (const ends of turn?.allowed.values() ?? []) ends.abort();
+      if (this.#turns.size === 0)
+        for (const { abandon } of [...this.#pending.values()]) abandon("the turn is over");
+      return [];
+    },
+  };
+
+  readonly allowed = (): AllowList => {
+    const list = AllowList.parse(this.#options.settings().allow);
+    return list.ok ? list.value : AllowList.none;
+  };
+
+  readonly decide = async (target: Target, signal: AbortSignal): Promise<Verdict> => {
+    await this.grants.load();
+    const entry = entryFor(target);
+    const known = this.#known(entry);
+    if (known !== undefined) return known;
+    const turn = [...this.#turns.values()].at(-1);
+    if (turn === undefined) return refused("policy", "no turn is running, so nobody is asked");
+    if (!this.#options.settings().ask)
+      return refused("policy", "it is not in network.allow, and network.ask is off");
+    let pending = this.#pending.get(entry);
+    if (pending === undefined) {
+      if (turn.asked >= MAX_QUESTIONS)
+        return refused("policy", `${MAX_QUESTIONS} hosts were asked about in this turn already`);
+      turn.asked++;
+      pending = this.#ask(turn, target, entry);
+    }
+    return this.#held >= MAX_HELD
+      ? refused("policy", `${MAX_HELD} requests wait for an answer already`)
+      : this.#hold(pending.verdict, signal);
+  };
+
+  #known(entry: string): Verdict | undefined {
+    const grant = this.grants.find(entry, this.#turns.keys());
+    if (grant !== undefined) return { allowed: true, ...grant };
+    for (const turn of this.#turns.values()) {
+      const ends = turn.allowed.get(entry);
+      if (ends !== undefined) return { allowed: true, by: "turn", ends: ends.signal };
+    }
+    for (const turn of this.#turns.values()) {
+      const why = turn.refused.get(entry);
+      if (why !== undefined) return refused("user", why);
+    }
+    return undefined;
+  }
+
+  /** The question outlives the requests that wait for it: a tool that gave up may try again. */
+  async #hold(verdict: Promise<Verdict>, signal: AbortSignal): Promise<Verdict> {
+    this.#held++;
+    let leave: () => void = () => {};
+    const left = new Promise<Verdict>((resolve) => {
+      leave = () => resolve(refused("policy", "the client went away"));
+      signal.addEventListener("abort", leave, { once: true });
+      if (signal.aborted) leave();
+    });
+    try {
+      return await Promise.race([verdict, left]);
+    } finally {
+      signal.removeEventListener("abort", leave);
+      this.#held--;
+    }
+  }
+
+  #ask(turn: Turn, target: Target, entry: string): Pending {
+    const { ask, withdraw, holdMs = HOLD_MS, log } = this.#options;
+    const id = `network:${++this.#questions}`;
+    let abandon: (why: string) => void = () => {};
+    const abandoned = new Promise<string>((resolve) => {
+      abandon = resolve;
+    });
+    const late = `nobody answered for ${Math.round(holdMs / 1000)} s`;
+    const timer = setTimeout(() => abandon(late), holdMs);
+    timer.unref();
+    const question = { kind: "network", id, target: targetText(target), entry } as const;
+    const answered = ask(turn.thread, question).catch((thrown: unknown): Said => {
+      log.error({ err: thrown }, "asking about a host failed");
+      return "decline";
+    });
+    const verdict = Promise.race([
+      answered.then((answer) => this.#take(turn, entry, answer)),
+      abandoned.then((why) => {
+        turn.refused.set(entry, why);
+        withdraw(turn.thread, id);
+        return refused("policy", why);
+      }),
+    ]).finally(() => {
+      clearTimeout(timer);
+      this.#pending.delete(entry);
+    });
+    const pending = { verdict, abandon };
+    this.#pending.set(entry, pending);
+    return pending;
+  }
+
+  #take(turn: Turn, entry: string, answer: Said): Verdict {
+    switch (answer) {
+      case "accept": {
+        const ends = new AbortController();
+        if (this.#turns.get(turn.thread) !== turn)
+          return refused("user", "the turn is over in which it was allowed");
+        turn.allowed.set(entry, ends);
+        return { allowed: true, by: "turn", ends: ends.signal };
+      }
+      case "accept_session":
+        return allowedBy("conversation", this.grants.add("conversation", turn.thread, entry));
+      case "accept_project":
+        return allowedBy("project", this.grants.add("project", turn.thread, entry));
+      case "decline":
+      case "cancel": {
+        const why = "the user refused it for this turn";
+        turn.refused.set(entry, why);
+        return refused("user", why);
+      }
+      default:
+        return answer satisfies never;
+    }
+  }
+}
+
+function allowedBy(by: DecidedBy, ends: AbortSignal): Verdict {
+  return { allowed: true, by, ends };
+}
+
+function refused(by: DecidedBy, why: string): Verdict {
+  return { allowed: false, by, why };
+}

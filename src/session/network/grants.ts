@@ -1,0 +1,148 @@
+import { chmod, mkdir, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { z } from "zod";
+import { AllowList } from "../../egress/index.ts";
+import type { Log } from "../../log.ts";
+
+/** Conversations whose permissions are kept; those of the oldest are forgotten first. */
+const MAX_CONVERSATIONS = 200;
+/** Entries of a project or a conversation. */
+const MAX_ENTRIES = 500;
+const MAX_FILE_BYTES = 4 * 1024 ** 2;
+
+const Entries = z
+  .array(z.string().refine((text) => AllowList.parse([text]).ok))
+  .max(MAX_ENTRIES)
+  .catch([]);
+const Saved = z.object({
+  project: Entries,
+  /** By the thread's id, in the order in which they were made. */
+  conversations: z.array(z.object({ thread: z.string(), allow: Entries })).catch([]),
+});
+
+/** What a permission holds for. */
+export type GrantScope = "project" | "conversation";
+
+type Grant = { readonly entry: string; readonly ends: AbortController };
+
+/**
+ * The hosts that the user has allowed in answer to questions: for the project and for single
+ * conversations, kept in a file of the project's state directory that nobody else reads.
+ */
+export class Grants {
+  readonly #path: string;
+  readonly #log: Log;
+  #project: Grant[] = [];
+  readonly #conversations = new Map<string, Grant[]>();
+  #loaded: Promise<void> | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(path: string, log: Log) {
+    this.#path = path;
+    this.#log = log;
+  }
+
+  /** Reads the file, once. One that cannot be read allows nothing. */
+  load(): Promise<void> {
+    this.#loaded ??= this.#read();
+    return this.#loaded;
+  }
+
+  /** The permission for this entry in one of these conversations or the project; after `load`. */
+  find(
+    entry: string,
+    threads: Iterable<string>,
+  ): { readonly by: GrantScope; readonly ends: AbortSignal } | undefined {
+    const ofProject = this.#project.find((grant) => grant.entry === entry);
+    if (ofProject !== undefined) return { by: "project", ends: ofProject.ends.signal };
+    for (const thread of threads) {
+      const found = this.#conversations.get(thread)?.find((grant) => grant.entry === entry);
+      if (found !== undefined) return { by: "conversation", ends: found.ends.signal };
+    }
+    return undefined;
+  }
+
+  /** Keeps a permission; gives the signal that ends it. */
+  add(scope: GrantScope, thread: string, entry: string): AbortSignal {
+    const known = this.find(entry, scope === "project" ? [] : [thread]);
+    if (known?.by === scope) return known.ends;
+    const grant = { entry, ends: new AbortController() };
+    const list = [...this.#list(scope, thread), grant].slice(-MAX_ENTRIES);
+    if (scope === "project") this.#project = list;
+    else {
+      this.#conversations.delete(thread);
+      this.#conversations.set(thread, list);
+      const [oldest] = this.#conversations.keys();
+      if (this.#conversations.size > MAX_CONVERSATIONS && oldest !== undefined)
+        this.#conversations.delete(oldest);
+    }
+    this.#write();
+    return grant.ends.signal;
+  }
+
+  /** The entries of the project, or of a conversation. */
+  entries(scope: GrantScope, thread = ""): readonly string[] {
+    return this.#list(scope, thread).map(({ entry }) => entry);
+  }
+
+  /** Takes an entry back in the project and this conversation, and ends its connections. */
+  async forget(entry: string, thread: string): Promise<boolean> {
+    await this.load();
+    const gone = [...this.#project, ...(this.#conversations.get(thread) ?? [])].filter(
+      (grant) => grant.entry === entry,
+    );
+    this.#project = this.#project.filter((grant) => grant.entry !== entry);
+    const left = this.#list("conversation", thread).filter((grant) => grant.entry !== entry);
+    if (left.length === 0) this.#conversations.delete(thread);
+    else this.#conversations.set(thread, left);
+    for (const { ends } of gone) ends.abort();
+    if (gone.length > 0) this.#write();
+    await this.#writing;
+    return gone.length > 0;
+  }
+
+  #list(scope: GrantScope, thread: string): readonly Grant[] {
+    return scope === "project" ? this.#project : (this.#conversations.get(thread) ?? []);
+  }
+
+  async #read(): Promise<void> {
+    let text: string;
+    try {
+      text = await readFile(this.#path, "utf8");
+    } catch (thrown) {
+      const isMissing = thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT";
+      if (!isMissing) this.#log.warn({ err: thrown }, "the allowed hosts cannot be read");
+      return;
+    }
+    try {
+      if (text.length > MAX_FILE_BYTES) throw new Error("it is too large");
+      const saved = Saved.parse(JSON.parse(text));
+      const grant = (entry: string) => ({ entry, ends: new AbortController() });
+      this.#project = saved.project.map(grant);
+      for (const { thread, allow } of saved.conversations)
+        this.#conversations.set(thread, allow.map(grant));
+    } catch (thrown) {
+      this.#log.warn({ err: thrown, path: this.#path }, "the allowed hosts are malformed");
+    }
+  }
+
+  #write(): void {
+    const text = JSON.stringify({
+      project: this.entries("project"),
+      conversations: [...this.#conversations.keys()].map((thread) => ({
+        thread,
+        allow: this.entries("conversation", thread),
+      })),
+    });
+    this.#writing = this.#writing
+      .then(async () => {
+        await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+        await writeFileAtomic(this.#path, `${text}\n`, { mode: 0o600 });
+        await chmod(this.#path, 0o600);
+      })
+      .catch((thrown: unknown) => {
+        this.#log.error({ err: thrown, path: this.#path }, "the allowed hosts were not saved");
+      });
+  }
+}

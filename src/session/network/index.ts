@@ -1,0 +1,5 @@
+/**
+ * What the user decides about hosts other than the model's: asked in a conversation, kept for the
+ * project. It must not know Neovim, nor how a connection is carried.
+ */
+export { NetworkAccess, type NetworkAccessOptions } from "./access.ts";
