@@ -37,7 +37,9 @@ export type Running = {
 /** How long the keeper may take until it listens; it takes 0.3 s on two shared cores. */
 const READY_MS = 30_000;
 
-const Guarded = z.array(z.object({ name: z.string(), identity: z.string() }));
+const Guarded = z.array(
+  z.object({ name: z.string(), identity: z.string(), frame: z.literal(true).optional() }),
+);
 
 /**
  * Joins the project's container where it runs and was made alike, else starts one. The caller
@@ -153,7 +155,7 @@ function mountedFiles(labels: Readonly<Record<string, string>>): GuardedFile[] {
 }
 
 function isSame(a: GuardedFile, b: GuardedFile): boolean {
-  return a.name === b.name && a.identity === b.identity;
+  return a.name === b.name && a.identity === b.identity && a.frame === b.frame;
 }
 
 function lateNote({ name }: GuardedFile): string {

@@ -271,7 +271,7 @@ function present(
     root: project.root,
     codexHome,
     keeperSocket: KEEPER_SOCKET,
-    protectedNames: running.guarded.map((it) => it.name),
+    protectedNames: running.guarded.filter((it) => !it.frame).map((it) => it.name),
     readable: given.readable,
     notes: [...limitNotes(engine), ...project.notes, ...given.notes, ...running.notes],
     joined: running.joined,
