@@ -140,6 +140,7 @@ function M.resolve(user)
   config.state_dir = absolute(config.state_dir)
   config.agents_md = config.agents_md and absolute(config.agents_md)
   config.skills_dirs = config.skills_dirs and vim.tbl_map(absolute, config.skills_dirs)
+  config.sandbox = config.sandbox and require("codex-chat.config.sandbox").resolve(config.sandbox)
   return config, problems
 end
 

@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
-import { open, realpath, stat } from "node:fs/promises";
-import { isAbsolute, join } from "node:path";
-import { type BindMount, closedTreeOf, contains, SYSTEM_DIRS } from "./project.ts";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { type BindMount, contains } from "./project.ts";
+import { findShared } from "./shared-path.ts";
 
 /** A file or directory of the user's that the agent may read. */
 export type GivenPath = {
@@ -41,7 +42,11 @@ export async function prepareGiven(
   const readable: string[] = [];
   const notes: string[] = [];
   for (const { source: path, codexHomeName } of given) {
-    const source = await judge(path, codexHomeName !== undefined, options);
+    const source = await findShared(
+      path,
+      options,
+      codexHomeName === undefined ? "directory" : "file",
+    );
     if ("reason" in source) {
       notes.push(`${path} is not shown to the agent: ${source.reason}.`);
       continue;
@@ -62,31 +67,6 @@ export async function prepareGiven(
       mounts.push({ source: source.path, target, readOnly: true });
   }
   return { mounts, readable, notes };
-}
-
-async function judge(
-  given: string,
-  isFile: boolean,
-  { home, outOfReach }: GivenOptions,
-): Promise<{ readonly path: string } | { readonly reason: string }> {
-  if (!isAbsolute(given)) return { reason: "it is not an absolute path" };
-  let path: string;
-  try {
-    path = await realpath(given);
-    const stats = await stat(path);
-    if (isFile && !stats.isFile()) return { reason: "it is not a file" };
-    if (!isFile && !stats.isDirectory()) return { reason: "it is not a directory" };
-  } catch (cause) {
-    return { reason: `it cannot be read (${(cause as NodeJS.ErrnoException).code})` };
-  }
-  if (path === "/" || SYSTEM_DIRS.has(path)) return { reason: "it is a directory of the system" };
-  if (closedTreeOf(path) !== undefined)
-    return { reason: "its place belongs to the sandbox itself" };
-  if (home !== undefined && (path === home || contains(path, home)))
-    return { reason: "it holds the home directory, with every secret in it" };
-  const secret = outOfReach.find((it) => path === it || contains(path, it) || contains(it, path));
-  if (secret !== undefined) return { reason: `${secret} must stay out of the agent's reach` };
-  return { path };
 }
 
 /**

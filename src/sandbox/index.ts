@@ -27,3 +27,4 @@ export { type SelfTestOptions, type SelfTestReport, selfTest } from "./self-test
 export { allowedEnv, KEEPER_SOCKET, type Limits } from "./spec.ts";
 export { sweep } from "./sweep.ts";
 export { withUmask } from "./umask.ts";
+export type { UserMount } from "./user-mounts.ts";

@@ -26,7 +26,7 @@ import { inspectProject, resolved } from "./project.ts";
 import {
   type ContainerSpec,
   containerUser,
-  defaultLimits,
+  effectiveLimits,
   KEEPER_SOCKET,
   type Limits,
   limitNotes,
@@ -35,6 +35,7 @@ import {
 } from "./spec.ts";
 import { prepareState } from "./state.ts";
 import { withUmask } from "./umask.ts";
+import { prepareUserMounts, type UserMount } from "./user-mounts.ts";
 
 /** What a project's sandbox is made from. */
 export type SandboxOptions = {
@@ -57,6 +58,8 @@ export type SandboxOptions = {
   readonly env?: Readonly<Record<string, string>>;
   /** What the agent may read of the user's own. */
   readonly given?: readonly GivenPath[];
+  /** The user's own mounts. */
+  readonly mounts?: readonly UserMount[];
   /** Names in the top directory that are read-only inside. */
   readonly protectedNames?: readonly string[];
   /** How long the container lives with no relay connected: before the first one, and after. */
@@ -136,6 +139,7 @@ type Plan = {
   readonly opening: Opening;
   readonly codexHome: string;
   readonly given: GivenMounts;
+  readonly notes: readonly string[];
 };
 
 async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Plan, SandboxError>> {
@@ -154,13 +158,21 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
   if (!state.ok) return state;
   const { codexHome } = state.value;
   const stateDir = await realpath(options.stateDir);
-  const given = await prepareGiven(options.given ?? [], {
+  const places = {
     root: project.root,
     codexHome,
     home: options.home === undefined ? undefined : await resolved(options.home),
     outOfReach: await Promise.all(outOfReach.map(resolved)),
-  });
-  const mounts = [...state.value.mounts, ...given.mounts];
+    unmountable: (path: string) => unmountable(engine, path),
+  };
+  const given = await prepareGiven(options.given ?? [], places);
+  const own = await prepareUserMounts(options.mounts ?? [], places);
+  const taken = new Set(own.mounts.map((it) => it.target));
+  const mounts = [
+    ...state.value.mounts,
+    ...given.mounts.filter((it) => !taken.has(it.target)),
+    ...own.mounts,
+  ];
 
   const hash = projectHash(project.root, stateDir);
   const name = containerName(project.root, hash);
@@ -177,12 +189,12 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
       ...(idleMs === undefined ? {} : { CODEX_CHAT_KEEPER_IDLE_MS: String(idleMs) }),
     },
     labels: {},
-    limits: { ...defaultLimits(engine), ...options.limits },
+    limits: effectiveLimits(engine, options.limits),
     mounts: [...project.mounts, ...mounts],
     workingDir: project.root,
   };
   // Which protected files there are may change while it runs; all else must be the same to join.
-  const own = { source: project.root, target: project.root, readOnly: false };
+  const root = { source: project.root, target: project.root, readOnly: false };
   const labels: Record<string, string> = {
     [LABELS.plugin]: "1",
     [LABELS.project]: hash,
@@ -191,7 +203,7 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     [LABELS.scope]: options.owner.scope,
     [LABELS.uid]: String(process.getuid?.() ?? 0),
     [LABELS.state]: stateDir,
-    [LABELS.spec]: specHash({ ...spec, mounts: [own, ...mounts] }),
+    [LABELS.spec]: specHash({ ...spec, mounts: [root, ...mounts] }),
     [LABELS.guarded]: JSON.stringify(project.guarded),
   };
   const opening: Opening = {
@@ -204,7 +216,7 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     owner: options.owner,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
-  return ok({ opening, codexHome, given });
+  return ok({ opening, codexHome, given, notes: [...given.notes, ...own.notes] });
 }
 
 /** Watches what is mounted; it also sees what was replaced between the look and the mount. */
@@ -230,7 +242,7 @@ export function projectHash(root: string, stateDir: string): string {
 }
 
 function present(
-  { opening, codexHome, given }: Plan,
+  { opening, codexHome, given, notes }: Plan,
   running: Running,
   guard: Guard,
   umask: number | undefined,
@@ -273,7 +285,7 @@ function present(
     keeperSocket: KEEPER_SOCKET,
     protectedNames: running.guarded.filter((it) => !it.frame).map((it) => it.name),
     readable: given.readable,
-    notes: [...limitNotes(engine), ...project.notes, ...given.notes, ...running.notes],
+    notes: [...limitNotes(engine), ...project.notes, ...notes, ...running.notes],
     joined: running.joined,
     exec,
     died: life.ended,

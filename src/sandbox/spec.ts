@@ -34,6 +34,22 @@ export function defaultLimits(engine: Pick<Engine, "cpus" | "memoryBytes">): Lim
   return { memoryBytes, cpus: engine.cpus, pids: 4096, tmpBytes: tmpfs, homeBytes: tmpfs };
 }
 
+/** The limits that are in force: no engine gives more CPUs than it has. */
+export function effectiveLimits(
+  engine: Pick<Engine, "cpus" | "memoryBytes">,
+  wanted: Partial<Limits> = {},
+): Limits {
+  const limits = { ...defaultLimits(engine), ...wanted };
+  // Without a size of their own, the tmpfs follow the memory that they count towards.
+  const half = Math.floor(limits.memoryBytes / 2);
+  return {
+    ...limits,
+    cpus: Math.min(limits.cpus, engine.cpus),
+    tmpBytes: wanted.tmpBytes ?? half,
+    homeBytes: wanted.homeBytes ?? half,
+  };
+}
+
 /** Says to the user which limits the engine cannot hold, so that the sandbox has none of them. */
 export function limitNotes(engine: Pick<Engine, "unlimited" | "rootless">): string[] {
   if (engine.unlimited.length === 0) return [];

@@ -4,6 +4,8 @@ import { allowedEnv, openSandbox, ownOwner, type Sandbox } from "../sandbox/inde
 import type { BackendOptions } from "./backend.ts";
 import type { Failure } from "./failure.ts";
 import { proveEngine } from "./prove.ts";
+import { checkEnv, limitsOf, mountsOf } from "./sandbox-settings.ts";
+import { secretPlaces } from "./secret-places.ts";
 
 /** What the winbar calls the sandbox that was proven to be gVisor. */
 export const GVISOR = "gVisor";
@@ -20,12 +22,13 @@ export async function prepareSandbox(
   options: BackendOptions,
 ): Promise<Result<PreparedSandbox, Failure>> {
   const { settings, env, log, audit, signal, onProgress } = options;
+  const checked = checkEnv(settings, env);
+  if (!checked.ok) return checked;
   const proven = await proveEngine(options);
   if (!proven.ok) return proven;
   const { engine, runtime, image, report, uid, gid } = proven.value;
 
   onProgress("starting the sandbox");
-  const { memory, cpus, pids } = settings.sandbox;
   const sandbox = await openSandbox(engine, {
     root: options.root,
     stateDir: options.projectDir,
@@ -35,18 +38,15 @@ export async function prepareSandbox(
     gid,
     owner: await ownOwner(),
     home: homedir(),
-    outOfReach: [settings.state_dir],
+    outOfReach: [settings.state_dir, ...secretPlaces(env, homedir())],
     given: [
       ...(settings.agents_md === undefined
         ? []
         : [{ source: settings.agents_md, codexHomeName: "AGENTS.md" }]),
       ...settings.skills_dirs.map((source) => ({ source })),
     ],
-    limits: {
-      pids,
-      ...(memory === undefined ? {} : { memoryBytes: memory }),
-      ...(cpus === undefined ? {} : { cpus }),
-    },
+    limits: limitsOf(settings),
+    mounts: mountsOf(settings),
     env: { ...allowedEnv(env), ...settings.sandbox.env },
     signal,
   });

@@ -6,6 +6,20 @@ import { McpServers } from "./mcp-servers.ts";
 /** An absolute path, as Lua resolved it. */
 const AbsolutePath = z.string().refine(isAbsolute, "must be an absolute path");
 
+const MIB = 1024 ** 2;
+
+/** Variables for the container; those by which its own programs find their way are not the user's. */
+const SandboxEnv = z.record(
+  z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "is no name of a variable")
+    .refine(
+      (name) => name !== "HOME" && !/^CODEX_/.test(name),
+      "is the sandbox's own and cannot be set",
+    ),
+  z.string().refine((value) => !value.includes("\0"), "must not hold a zero byte"),
+);
+
 /**
  * The resolved configuration that the editor sends with `chat/open`.
  *
@@ -41,12 +55,29 @@ export const Settings = z.object({
       base_image: z.string().min(1).default("debian:trixie-slim"),
       engine: z.string().min(1).optional(),
       build_network: z.string().min(1).optional(),
-      memory: z.int().positive().optional(),
+      memory: z
+        .int()
+        .min(256 * MIB, "must be at least 256 MiB, in bytes: Codex and gVisor need that")
+        .optional(),
       cpus: z.number().positive().optional(),
       // gVisor counts its own threads: a smaller limit crashes the sandbox itself.
       pids: z.int().min(1024).default(4096),
+      /** The size of each of the two tmpfs, /tmp and the home. */
+      disk: z
+        .int()
+        .min(16 * MIB)
+        .optional(),
+      mounts: z
+        .array(
+          z.strictObject({
+            source: AbsolutePath,
+            target: AbsolutePath.optional(),
+            write: z.boolean().default(false),
+          }),
+        )
+        .default([]),
       idle_minutes: z.number().positive().default(30),
-      env: z.record(z.string(), z.string()).default({}),
+      env: SandboxEnv.default({}),
     })
     .prefault({}),
   /** What the sandbox may reach besides the model. */

@@ -56,6 +56,29 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     ]);
   });
 
+  it("takes mounts as paths or tables, and names what is wrong in one", async () => {
+    await using nvim = await startNeovim({ program });
+    const [mounts, wrong] = await nvim.lua<[{ source: string }[], string[]]>(
+      "local config, problems = require('codex-chat.config').resolve(...) return { config.sandbox.mounts, problems }",
+      {
+        sandbox: { mounts: ["/data/", "~/x", { source: "/lib", target: "/opt/lib", write: true }] },
+      },
+    );
+    expect(mounts).toEqual([
+      { source: "/data" },
+      { source: expect.stringMatching(/^\/.*\/x$/) },
+      { source: "/lib", target: "/opt/lib", write: true },
+    ]);
+    expect(wrong).toEqual([]);
+    expect(await nvim.lua(problems, { sandbox: { mounts: [1, { sorce: "/a" }] } })).toEqual([
+      "`sandbox.mounts[1]` must be a string or a table, not 1",
+      "unknown key `sandbox.mounts[2].sorce`; did you mean `sandbox.mounts[2].source`?",
+    ]);
+    expect(await nvim.lua(problems, { sandbox: { mounts: "/a" } })).toEqual([
+      '`sandbox.mounts` must be a list, not "/a"',
+    ]);
+  });
+
   it("that is wrong is reported, and the chat opens all the same", async () => {
     await using chat = await openChat({ program, config: { modle: "x" } });
     expect(await chat.nvim.messages()).toContain("unknown key `modle`; did you mean `model`?");

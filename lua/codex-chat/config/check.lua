@@ -73,8 +73,20 @@ function check(value, rule, name, problems)
     end
     return wrong('one of "' .. table.concat(rule.one_of, '", "') .. '"')
   end
+  if rule.either then
+    -- A table is never meant where a plain value is expected, nor the other way round.
+    local plain, structured = unpack(rule.either)
+    if type(value) == "table" then
+      return check(value, structured, name, problems)
+    end
+    if type(value) == plain then
+      return value
+    end
+    return wrong(("a %s or a table"):format(plain))
+  end
+  local a_list = rule.list_of == "string" and "a list of strings" or "a list"
   if type(value) ~= "table" then
-    return wrong(rule.list_of and "a list of strings" or "a table")
+    return wrong(rule.list_of and a_list or "a table")
   end
   if rule.keys then
     return check_keys(value, rule.keys, name .. ".", problems)
@@ -90,7 +102,14 @@ function check(value, rule, name, problems)
     return kept
   end
   if rule.list_of and not vim.islist(value) then
-    return wrong("a list of strings")
+    return wrong(a_list)
+  end
+  if rule.list_of and rule.list_of ~= "string" then
+    local kept = {}
+    for i, entry in ipairs(value) do
+      kept[#kept + 1] = check(entry, rule.list_of, ("%s[%d]"):format(name, i), problems)
+    end
+    return kept
   end
   for key, entry in pairs(value) do
     if type(entry) ~= "string" or (rule.map_of and type(key) ~= "string") then

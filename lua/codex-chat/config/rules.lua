@@ -5,7 +5,8 @@ local M = {}
 ---@alias codex-chat.Rule
 ---| string
 ---| { one_of: string[] }
----| { list_of: "string" }
+---| { list_of: codex-chat.Rule }
+---| { either: codex-chat.Rule[] } a plain type, and a rule for tables
 ---| { map_of: codex-chat.Rule }
 ---| { keys: table<string, codex-chat.Rule> }
 
@@ -64,6 +65,15 @@ M.keys = {
       memory = "number",
       cpus = "number",
       pids = "number",
+      disk = "number",
+      mounts = {
+        list_of = {
+          either = {
+            "string",
+            { keys = { source = "string", target = "string", write = "boolean" } },
+          },
+        },
+      },
       idle_minutes = "number",
       env = { map_of = "string" },
     },

@@ -1,0 +1,109 @@
+import { once } from "node:events";
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { prepareUserMounts, type UserMount } from "./user-mounts.ts";
+
+let base: string;
+beforeEach(async () => {
+  base = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-mounts-")));
+  for (const dir of [
+    "project/sub",
+    "project/.git",
+    "codex-home",
+    "home/lib/.git",
+    "state",
+    "agent",
+  ])
+    await mkdir(join(base, dir), { recursive: true });
+  await writeFile(join(base, "home/lib/.envrc"), "");
+  await writeFile(join(base, "home/file"), "");
+});
+afterEach(() => rm(base, { recursive: true, force: true }));
+
+const at = (...names: string[]) => join(base, ...names);
+const prepare = (...wanted: UserMount[]) =>
+  prepareUserMounts(wanted, {
+    root: at("project"),
+    codexHome: at("codex-home"),
+    home: at("home"),
+    outOfReach: [at("state"), at("agent/socket")],
+  });
+
+describe("prepareUserMounts", () => {
+  it("mounts read-only in the same place, or in another", async () => {
+    await symlink(at("home/lib"), at("link"));
+    const { mounts, notes } = await prepare(
+      { source: at("home/lib/") },
+      { source: at("link"), target: "/opt/lib" },
+      { source: at("home/file"), target: at("home/elsewhere") },
+      { source: at("project/sub") },
+    );
+    expect(mounts).toEqual([
+      { source: at("home/lib"), target: at("home/lib"), readOnly: true },
+      { source: at("home/lib"), target: "/opt/lib", readOnly: true },
+      { source: at("home/file"), target: at("home/elsewhere"), readOnly: true },
+      { source: at("project/sub"), target: at("project/sub"), readOnly: true },
+    ]);
+    expect(notes).toEqual([]);
+  });
+
+  it("tells of a writable mount, and keeps read-only in it what the host runs", async () => {
+    const { mounts, notes } = await prepare({ source: at("home/lib"), write: true });
+    expect(mounts).toEqual([
+      { source: at("home/lib"), target: at("home/lib"), readOnly: false },
+      { source: at("home/lib/.git"), target: at("home/lib/.git"), readOnly: true },
+      { source: at("home/lib/.envrc"), target: at("home/lib/.envrc"), readOnly: true },
+    ]);
+    expect(notes).toEqual([`sandbox.mounts: the agent can write in ${at("home/lib")}.`]);
+  });
+
+  it.each<[string, string, string | undefined, string]>([
+    ["everything", "/", undefined, "a directory of the system"],
+    ["a directory of the system", "/etc", undefined, "a directory of the system"],
+    ["the kernel's files", "/proc/self", "/opt/x", "belongs to the sandbox"],
+    ["the home directory", "home", undefined, "every secret"],
+    ["what the home lies in", ".", undefined, "every secret"],
+    ["the state", "state", undefined, "out of the agent's reach"],
+    ["what holds an agent's socket", "agent", undefined, "out of the agent's reach"],
+    ["a socket", "home/a.sock", undefined, "neither a file nor a directory"],
+    ["what is absent", "absent", undefined, "ENOENT"],
+    ["a link in the project that leads out", "project/out", undefined, "a link in the project"],
+    ["a link in the project that stays", "project/in", undefined, "a link in the project"],
+    ["the project's own in another place", "project/sub", "/opt/sub", "in its own place"],
+    ["a target that covers the project", "home/lib", ".", "would cover the project"],
+    ["a target that is the project", "home/lib", "project", "would cover the project"],
+    ["a target in .git", "home/lib", "project/.git/hooks", "is protected"],
+    ["a target that the project lacks", "home/lib", "project/new", "make one first"],
+    ["a target behind a link", "home/lib", "project/in", "make one first"],
+    ["a target of the system", "home/lib", "/usr", "sandbox's system"],
+    ["a target among our programs", "home/lib", "/opt/codex/bin", "belongs to the sandbox"],
+    ["a target that is relative", "home/lib", "./x", "not an absolute path"],
+    ["Codex's own files", "home/lib", "codex-home/skills", "Codex's own files"],
+  ])("leaves out with a note: %s", async (_title, source, target, reason) => {
+    await symlink(at("home/lib"), at("project/out"));
+    await symlink(at("project/sub"), at("project/in"));
+    const server = createServer().listen(at("home/a.sock"));
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const path = (it: string) => (it.startsWith("/") || it === "./x" ? it : at(it));
+    const { mounts, notes } = await prepare({
+      source: path(source),
+      ...(target === undefined ? {} : { target: path(target) }),
+    });
+    expect(mounts).toEqual([]);
+    expect(notes).toEqual([expect.stringContaining(reason)]);
+  });
+
+  it("refuses to write in the project's parts and to take a place twice", async () => {
+    const { mounts, notes } = await prepare(
+      { source: at("project/sub"), write: true },
+      { source: at("home/lib"), target: "/opt/x" },
+      { source: at("home/file"), target: "/opt/x" },
+    );
+    expect(mounts).toHaveLength(1);
+    expect(notes.join("\n")).toMatch(/in its own place.*\n.*taken already/);
+  });
+});

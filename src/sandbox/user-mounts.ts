@@ -1,0 +1,120 @@
+import { lstat, realpath } from "node:fs/promises";
+import { isAbsolute, join, normalize } from "node:path";
+import { type BindMount, closedTreeOf, contains, PROTECTED_NAMES, SYSTEM_DIRS } from "./project.ts";
+import { findShared, type OutOfReach, type SharedPath } from "./shared-path.ts";
+import { HOME_DIR } from "./spec.ts";
+
+/** A file or directory of the user's own configuration; read-only unless `write`. */
+export type UserMount = {
+  /** Absolute. */
+  readonly source: string;
+  /** Absolute; default: the source as it is spelled. */
+  readonly target?: string;
+  readonly write?: boolean;
+};
+
+/** What is needed to judge mounts; paths are resolved. */
+export type UserMountOptions = OutOfReach & {
+  readonly root: string;
+  readonly codexHome: string;
+  /** Why the engine cannot mount this path, if it cannot. */
+  readonly unmountable?: (path: string) => string | undefined;
+};
+
+/**
+ * Lists the user's own mounts. One that would show too much, or cover what protects, is left out
+ * with a note. A writable one is told of, and what the host runs by itself is read-only in it, too.
+ */
+export async function prepareUserMounts(
+  wanted: readonly UserMount[],
+  options: UserMountOptions,
+): Promise<{ readonly mounts: readonly BindMount[]; readonly notes: readonly string[] }> {
+  const mounts: BindMount[] = [];
+  const notes: string[] = [];
+  for (const mount of wanted) {
+    const judged = await judge(mount, options, mounts);
+    if ("reason" in judged) {
+      notes.push(`sandbox.mounts: ${mount.source} is not mounted: ${judged.reason}.`);
+      continue;
+    }
+    mounts.push(judged.mount);
+    if (judged.mount.readOnly) continue;
+    const { source, target } = judged.mount;
+    const where = target === source ? "" : ` (as ${target})`;
+    notes.push(`sandbox.mounts: the agent can write in ${source}${where}.`);
+    if (judged.kind === "directory") mounts.push(...(await protectedIn(judged.mount)));
+  }
+  return { mounts, notes };
+}
+
+type Judged = { readonly mount: BindMount; readonly kind: SharedPath["kind"] };
+
+async function judge(
+  { source: given, target: wantedTarget, write = false }: UserMount,
+  options: UserMountOptions,
+  others: readonly BindMount[],
+): Promise<Judged | { readonly reason: string }> {
+  const { root } = options;
+  const source = await findShared(given, options);
+  if ("reason" in source) return source;
+  const spelled = normalize(given).replace(/(.)\/+$/, "$1");
+  const target = normalize(wantedTarget ?? spelled).replace(/(.)\/+$/, "$1");
+  // SECURITY: the agent can put a link into the project, for the next start to follow.
+  const inProject = within(root, spelled) || within(root, source.path);
+  if (inProject && source.path !== spelled)
+    return { reason: "the way to it leads through a link in the project, which the agent can set" };
+  if (inProject && (target !== spelled || write))
+    return {
+      reason: "it is in the project, where it can only be made read-only in its own place",
+    };
+  if (source.path === root || contains(source.path, root))
+    return { reason: "it holds the project, whose protected files it would show unprotected" };
+  const reason =
+    options.unmountable?.(source.path) ??
+    options.unmountable?.(target) ??
+    (await targetProblem(target, source, options)) ??
+    (others.some((it) => it.target === target) ? `${target} is taken already` : undefined);
+  if (reason !== undefined) return { reason };
+  return { mount: { source: source.path, target, readOnly: !write }, kind: source.kind };
+}
+
+/** Why nothing may be mounted at this place, if so. */
+async function targetProblem(
+  target: string,
+  { kind }: SharedPath,
+  { root, codexHome }: UserMountOptions,
+): Promise<string | undefined> {
+  if (!isAbsolute(target)) return `its target ${target} is not an absolute path`;
+  if (target === "/" || SYSTEM_DIRS.has(target) || target === HOME_DIR)
+    return `its target ${target} is a directory of the sandbox's system`;
+  if (closedTreeOf(target) !== undefined || ["/etc/passwd", "/etc/group"].includes(target))
+    return `its target ${target} belongs to the sandbox itself`;
+  if (within(target, root) || within(target, codexHome))
+    return `its target ${target} would cover the project or Codex's own files`;
+  if (within(codexHome, target)) return `its target ${target} lies among Codex's own files`;
+  if (!within(root, target)) return undefined;
+  if (PROTECTED_NAMES.some((name) => within(join(root, name), target)))
+    return `its target ${target} is protected`;
+  // The engine would make what is missing, as root, in the user's project.
+  const found = await lstat(target).catch(() => undefined);
+  const fits = kind === "file" ? found?.isFile() : found?.isDirectory();
+  const real = await realpath(target).catch(() => undefined);
+  if (fits === true && real === target) return undefined;
+  return `its target ${target} lies in the project and is no ${kind} there; make one first`;
+}
+
+/** Whether `inner` is `outer` or lies in it. */
+function within(outer: string, inner: string): boolean {
+  return outer === inner || contains(outer, inner);
+}
+
+/** Read-only mounts over what the host runs or obeys by itself in a writable directory. */
+async function protectedIn({ source, target }: BindMount): Promise<BindMount[]> {
+  const mounts: BindMount[] = [];
+  for (const name of PROTECTED_NAMES) {
+    const found = await lstat(join(source, name)).catch(() => undefined);
+    if (found?.isFile() !== true && found?.isDirectory() !== true) continue;
+    mounts.push({ source: join(source, name), target: join(target, name), readOnly: true });
+  }
+  return mounts;
+}
