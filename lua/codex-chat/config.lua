@@ -41,6 +41,7 @@ local rules = require("codex-chat.config.rules")
 ---@field api_key_env? string
 ---@field api_key_cmd? string[]
 ---@field approvals? "never"|"on-request"|"untrusted"
+---@field git? "private"|"off" whether the agent has a git directory of its own
 ---@field limits? table
 ---@field sandbox? table
 ---@field network codex-chat.Config.Network

@@ -11,30 +11,48 @@ export type GitPointer = {
   readonly notes: readonly string[];
 };
 
+/** Where a project's git directories are; resolved paths of the host. */
+export type GitPlace = {
+  /** Where HEAD and the index are, as `.git` leads to it. */
+  readonly gitDir: string;
+  /** Where objects, branches and configuration are; differs from `gitDir` in a worktree only. */
+  readonly commonDir: string;
+};
+
 /**
- * Finds the git directory that a worktree's or submodule's `.git` file points to, so that git
- * works inside: it is mounted read-only at its own path.
+ * Finds a project's git directory: `.git` itself, or what its pointer file names. Gives a sentence
+ * where there is something that cannot be trusted to be it, undefined where there is nothing.
  *
  * SECURITY: an agent may have written the pointer itself, to have any directory of the user's
  * mounted next time. So the directory must look like git's and point back to this very project:
  * that part of it was never in the agent's reach.
  */
-export async function gitPointerMounts(root: string): Promise<GitPointer> {
-  const pointer = await readSmall(join(root, ".git"));
-  const target = /^gitdir: (.+)$/m.exec(pointer ?? "")?.[1]?.trim();
-  if (target === undefined) return { mounts: [], notes: [".git is a file that points nowhere."] };
+export async function findGit(root: string): Promise<GitPlace | string | undefined> {
+  const path = join(root, ".git");
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return undefined;
+  if (found.isDirectory()) {
+    const isWhole =
+      (await isGitDir(path)) && (await readSmall(join(path, "commondir"))) === undefined;
+    return isWhole ? { gitDir: path, commonDir: path } : ".git is no git directory.";
+  }
+  const target = /^gitdir: (.+)$/m.exec((await readSmall(path)) ?? "")?.[1]?.trim();
+  if (target === undefined) return ".git is a file that points nowhere.";
   const gitDir = resolve(root, target);
   const commonText = await readSmall(join(gitDir, "commondir"));
   const commonDir = commonText === undefined ? gitDir : resolve(gitDir, commonText.trim());
-  if (!(await isGitDir(commonDir)) || !(await pointsBack(gitDir, root))) {
-    return {
-      mounts: [],
-      notes: [
-        `.git points to ${gitDir}, which does not point back to this directory: it is not mounted, and git does not work inside.`,
-      ],
-    };
-  }
+  if (!(await isGitDir(commonDir)) || !(await pointsBack(gitDir, root)))
+    return `.git points to ${gitDir}, which does not point back to this directory: it is not mounted, and git does not work inside.`;
+  return { gitDir, commonDir };
+}
+
+/** Mounts what a `.git` file points to read-only at its own path, so that git can read inside. */
+export async function gitPointerMounts(root: string): Promise<GitPointer> {
+  const place = await findGit(root);
+  if (place === undefined || typeof place === "string")
+    return { mounts: [], notes: place === undefined ? [] : [place] };
   // The git directory of a worktree lies in the common one; a submodule has but one.
+  const { commonDir } = place;
   return {
     mounts: [{ source: await realpath(commonDir), target: commonDir, readOnly: true }],
     notes: [],

@@ -8,6 +8,7 @@
 export { type CodexPackage, findCodexPackage, readCodexPackage } from "./codex-package.ts";
 export { type Engine, type EngineRuntime, type FindEngineOptions, findEngine } from "./engine.ts";
 export type { SandboxError, SelfTestPart } from "./error.ts";
+export { findGit, type GitPlace } from "./git-pointer.ts";
 export type { GivenPath } from "./given.ts";
 export {
   DEFAULT_BASE_IMAGE,
@@ -20,7 +21,7 @@ export {
 export { describeEnd, type SandboxEnd } from "./life.ts";
 export { isAlive, type Owner, ownOwner } from "./owner.ts";
 export type { ExecOptions, ProcessExit, SandboxProcess } from "./process.ts";
-export { PROTECTED_NAMES } from "./project.ts";
+export { type BindMount, PROTECTED_NAMES } from "./project.ts";
 export { type CheckedRuntime, checkRuntime, OLDEST_RELEASE } from "./runtime.ts";
 export { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox.ts";
 export { type SelfTestOptions, type SelfTestReport, selfTest } from "./self-test.ts";

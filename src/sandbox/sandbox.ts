@@ -22,7 +22,7 @@ import { type SandboxEnd, watchLife } from "./life.ts";
 import { takeLock } from "./lock.ts";
 import { type Owner, ownerLabel } from "./owner.ts";
 import { type ExecOptions, type SandboxProcess, startProcess } from "./process.ts";
-import { inspectProject, resolved } from "./project.ts";
+import { type BindMount, inspectProject, resolved } from "./project.ts";
 import {
   type ContainerSpec,
   containerUser,
@@ -62,6 +62,8 @@ export type SandboxOptions = {
   readonly mounts?: readonly UserMount[];
   /** Names in the top directory that are read-only inside. */
   readonly protectedNames?: readonly string[];
+  /** What is mounted instead of the project's real git directory; without, that is read-only. */
+  readonly gitMounts?: readonly BindMount[];
   /** How long the container lives with no relay connected: before the first one, and after. */
   readonly keeper?: { readonly firstMs?: number; readonly idleMs?: number };
   /** Of what runs inside; default: that of this process. */
@@ -80,6 +82,8 @@ export type Sandbox = {
   /** The keeper's socket inside, also in the container's CODEX_CHAT_KEEPER. */
   readonly keeperSocket: string;
   readonly protectedNames: readonly string[];
+  /** Whether `gitMounts` are in force; a container that was joined may be without. */
+  readonly gitReplaced: boolean;
   /** Resolved paths of what was given to be read in its own place. */
   readonly readable: readonly string[];
   /** Sentences for the user: what could not be protected, limited or mounted. */
@@ -150,6 +154,7 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     outOfReach,
     unmountable: (path) => unmountable(engine, path),
     ...(options.protectedNames === undefined ? {} : { protectedNames: options.protectedNames }),
+    ...(options.gitMounts === undefined ? {} : { gitMounts: options.gitMounts }),
   });
   if (!inspected.ok) return inspected;
   const project = inspected.value;
@@ -283,7 +288,8 @@ function present(
     root: project.root,
     codexHome,
     keeperSocket: KEEPER_SOCKET,
-    protectedNames: running.guarded.filter((it) => !it.frame).map((it) => it.name),
+    protectedNames: running.guarded.map((it) => it.name),
+    gitReplaced: running.guarded.some((it) => it.replaced === true),
     readable: given.readable,
     notes: [...limitNotes(engine), ...project.notes, ...notes, ...running.notes],
     joined: running.joined,

@@ -19,6 +19,7 @@ import {
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import { describeEnd, type Sandbox, type SandboxProcess } from "../sandbox/index.ts";
+import type { PrivateGit } from "../workspace/index.ts";
 import { findAuthorization } from "./credential.ts";
 import { type Failure, failureOf, STOPPED } from "./failure.ts";
 import { usableServers } from "./mcp-servers.ts";
@@ -33,6 +34,8 @@ const MAX_LOGGED_CHARS = 1_000_000;
 export type Backend = {
   readonly client: CodexClient;
   readonly egress: Egress;
+  /** The agent's own git directory; undefined where it has none. */
+  readonly git: PrivateGit | undefined;
   /** What stands in the winbar: "gVisor", or the name of the weaker runtime the user chose. */
   readonly sandboxLabel: string;
   /** Sentences for the user: what could not be protected or limited. */
@@ -97,7 +100,7 @@ async function startParts(
   if (!authorization.ok) return authorization;
   const prepared = await prepareSandbox(options);
   if (!prepared.ok) return prepared;
-  const { sandbox, runtimeLabel } = prepared.value;
+  const { sandbox, runtimeLabel, git } = prepared.value;
   closers.push(() => sandbox.release());
 
   options.onProgress("starting the relay");
@@ -140,8 +143,13 @@ async function startParts(
   return ok({
     client,
     egress,
+    git: git.git,
     sandboxLabel: runtimeLabel,
-    notes: [...sandbox.notes, ...usableServers(settings.mcp_servers, settings.sandbox.env).notes],
+    notes: [
+      ...sandbox.notes,
+      ...git.notes,
+      ...usableServers(settings.mcp_servers, settings.sandbox.env).notes,
+    ],
     ended,
   });
 }

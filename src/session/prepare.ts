@@ -3,6 +3,7 @@ import { ok, type Result } from "../result.ts";
 import { allowedEnv, openSandbox, ownOwner, type Sandbox } from "../sandbox/index.ts";
 import type { BackendOptions } from "./backend.ts";
 import type { Failure } from "./failure.ts";
+import { beginGit, type PreparedGit, prepareGit } from "./git.ts";
 import { proveEngine } from "./prove.ts";
 import { checkEnv, limitsOf, mountsOf } from "./sandbox-settings.ts";
 import { secretPlaces } from "./secret-places.ts";
@@ -11,7 +12,11 @@ import { secretPlaces } from "./secret-places.ts";
 export const GVISOR = "gVisor";
 
 /** A sandbox that is proven to hold, and what the winbar calls it. */
-export type PreparedSandbox = { readonly sandbox: Sandbox; readonly runtimeLabel: string };
+export type PreparedSandbox = {
+  readonly sandbox: Sandbox;
+  readonly runtimeLabel: string;
+  readonly git: PreparedGit;
+};
 
 /**
  * Goes from nothing to a running container: engine, orphans of earlier crashes, runtime, image,
@@ -29,6 +34,7 @@ export async function prepareSandbox(
   const { engine, runtime, image, report, uid, gid } = proven.value;
 
   onProgress("starting the sandbox");
+  const git = await prepareGit({ ...options, uid, gid });
   const sandbox = await openSandbox(engine, {
     root: options.root,
     stateDir: options.projectDir,
@@ -48,6 +54,7 @@ export async function prepareSandbox(
     limits: limitsOf(settings),
     mounts: mountsOf(settings),
     env: { ...allowedEnv(env), ...settings.sandbox.env },
+    ...(git.git === undefined ? {} : { gitMounts: git.git.mounts }),
     signal,
   });
   if (!sandbox.ok) {
@@ -64,5 +71,5 @@ export async function prepareSandbox(
     image: image.tag,
   });
   const runtimeLabel = report.gvisor ? GVISOR : `${runtime.name}, not gVisor`;
-  return ok({ sandbox: sandbox.value, runtimeLabel });
+  return ok({ sandbox: sandbox.value, runtimeLabel, git: await beginGit(git, sandbox.value) });
 }

@@ -10,6 +10,7 @@ import { type Backend, startBackend } from "./backend.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Failure } from "./failure.ts";
 import { forgetDeleted } from "./forget.ts";
+import { gitAroundTurn } from "./git.ts";
 import { NetworkAccess } from "./network/index.ts";
 import type { Settings } from "./settings.ts";
 
@@ -84,7 +85,7 @@ export class Project {
         void this.#of(thread)?.approvals.answer(id, { decision: "decline" }, "nobody answered"),
       log: options.log,
     });
-    this.aroundTurn = [this.network.aroundTurn];
+    this.aroundTurn = [this.network.aroundTurn, gitAroundTurn(() => this.running?.git, this.audit)];
   }
 
   /** Ends the project: what runs, and the record of it. */

@@ -35,6 +35,8 @@ export const Settings = z.object({
   approvals: z.enum(["never", "on-request", "untrusted"]).default("on-request"),
   /** Whether stopping a turn ends the commands that it runs; Codex itself leaves them running. */
   stop_commands: z.enum(["always", "ask", "never"]).default("always"),
+  /** Whether the agent has a git directory of its own, or reads the real one. */
+  git: z.enum(["private", "off"]).default("private"),
   state_dir: AbsolutePath,
   limits: z
     .object({

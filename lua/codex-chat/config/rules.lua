@@ -46,6 +46,7 @@ M.keys = {
   api_key_env = "string",
   api_key_cmd = { list_of = "string" },
   approvals = { one_of = { "never", "on-request", "untrusted" } },
+  git = { one_of = { "private", "off" } },
   limits = {
     keys = {
       requests_per_turn = "number",
@@ -135,6 +136,7 @@ M.host_keys = {
   "api_key_env",
   "api_key_cmd",
   "approvals",
+  "git",
   "state_dir",
   "limits",
   "sandbox",

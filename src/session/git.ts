@@ -1,0 +1,99 @@
+import { realpath } from "node:fs/promises";
+import type { Audit } from "../audit/index.ts";
+import type { ChatEvent } from "../chat/index.ts";
+import { ok } from "../result.ts";
+import { findGit, type Sandbox } from "../sandbox/index.ts";
+import { type Delivery, type GitNews, PrivateGit } from "../workspace/index.ts";
+import type { AroundTurn } from "./around-turn.ts";
+import type { Settings } from "./settings.ts";
+
+/** What the agent's git needs to know of the project. */
+export type GitOptions = {
+  readonly root: string;
+  readonly projectDir: string;
+  readonly settings: Settings;
+  readonly env: NodeJS.ProcessEnv;
+  readonly uid: number;
+  readonly gid: number;
+};
+
+/** The agent's git for a project, and what the user is to know of it. */
+export type PreparedGit = {
+  /** Undefined where the real git directory is mounted read-only, or there is none. */
+  readonly git: PrivateGit | undefined;
+  readonly notes: readonly string[];
+};
+
+/**
+ * Makes the agent's own git directory ready to be mounted. Where the project's repository is of a
+ * kind that this cannot be done for, a note says so, and the real one is mounted read-only.
+ */
+export async function prepareGit(options: GitOptions): Promise<PreparedGit> {
+  const { settings, projectDir, env, uid, gid } = options;
+  if (settings.git === "off") return { git: undefined, notes: [] };
+  const root = await realpath(options.root).catch(() => options.root);
+  const place = await findGit(root);
+  // What a pointer that leads nowhere means is told by the sandbox.
+  if (place === undefined || typeof place === "string") return { git: undefined, notes: [] };
+  const prepared = await PrivateGit.prepare({
+    root,
+    ...place,
+    stateDir: projectDir,
+    readable: settings.sandbox.mounts.map((it) => it.source),
+    env,
+    uid,
+    gid,
+  });
+  if (prepared.ok) return { git: prepared.value, notes: prepared.value.notes };
+  const text = `The agent cannot commit here, and reads your real .git, its configuration included: ${prepared.error}.`;
+  return { git: undefined, notes: [text] };
+}
+
+/** Fills the mounted directory in; gives what the user is to know. */
+export async function beginGit(
+  { git, notes }: PreparedGit,
+  sandbox: Sandbox,
+): Promise<PreparedGit> {
+  // A container that was joined may have been started before there was a repository.
+  if (git === undefined || !sandbox.gitReplaced) return { git: undefined, notes };
+  git.attach(sandbox.exec);
+  const news = await git.follow();
+  return { git, notes: [...notes, ...news.notes] };
+}
+
+/** Has the agent's git follow the user's before each turn, and hands its commits over after it. */
+export function gitAroundTurn(running: () => PrivateGit | undefined, audit: Audit): AroundTurn {
+  const early = new Map<string, GitNews>();
+  return {
+    before: async (place) => {
+      const news = await running()?.follow(place);
+      if (news !== undefined) early.set(place.threadId, news);
+      return ok();
+    },
+    after: async (place) => {
+      const all = [early.get(place.threadId), await running()?.collect(place)];
+      early.delete(place.threadId);
+      return all.flatMap((news) => (news === undefined ? [] : told(news, place.threadId, audit)));
+    },
+  };
+}
+
+function told({ deliveries, notes }: GitNews, thread: string, audit: Audit): ChatEvent[] {
+  for (const { ref, tip, count } of deliveries)
+    audit.record({ event: "git_transfer", outcome: "done", thread, ref, to: tip, commits: count });
+  for (const reason of notes)
+    audit.record({ event: "git_transfer", outcome: "failed", thread, reason });
+  return [...deliveries.map(sentence), ...notes].map((text) => ({ type: "note", text }));
+}
+
+/** SECURITY: branch and subject are the agent's words; the document takes them as text. */
+function sentence({ ref, branch, count, subject, isForward }: Delivery): string {
+  const commits = count === 1 ? "1 commit" : `${count} commits`;
+  const on = branch === undefined ? "" : ` on ${branch}`;
+  const last = subject === "" ? "" : `, the last one “${subject}”`;
+  // The files are those of the commit already, which `git merge` would refuse to write over.
+  const take = isForward
+    ? `\`git reset ${ref}\` makes them yours and leaves your files as they are`
+    : `\`git merge ${ref}\` joins them with yours`;
+  return `Codex made ${commits}${on}${last}. They are in \`${ref}\`: ${take}; \`:CodexChat commits\` shows them.`;
+}

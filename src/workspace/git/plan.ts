@@ -1,0 +1,57 @@
+import { type Head, headText, type Oid, type Refs } from "./refs.ts";
+
+/** One change of a ref on the private side; `undefined` is a ref that is absent. */
+export type RefChange = {
+  readonly name: string;
+  readonly from: Oid | undefined;
+  readonly to: Oid | undefined;
+};
+
+/** What both sides had when they were last alike. */
+export type Base = {
+  readonly head: Head | undefined;
+  readonly refs: ReadonlyMap<string, Oid>;
+};
+
+/** What is done on the private side to follow the real one. */
+export type Plan = {
+  readonly changes: readonly RefChange[];
+  /** Where HEAD goes; undefined where it stays. */
+  readonly head: Head | undefined;
+  /** Branches that both sides have changed: the agent's stays. */
+  readonly diverged: readonly string[];
+};
+
+/** Whether what the agent has there may give way to what the user has. */
+export type MayGiveWay = (agents: Oid, users: Oid) => Promise<boolean>;
+
+/**
+ * Decides what the private side takes over. A branch that the agent has left alone follows; one
+ * with commits of its own stays, unless those are in the user's, or the user's has the very same
+ * content. HEAD follows when the user has switched: the files are then those of that branch.
+ */
+export async function planSync(
+  base: Base,
+  real: Base,
+  own: Pick<Refs, "head" | "refs">,
+  mayGiveWay: MayGiveWay,
+): Promise<Plan> {
+  const changes: RefChange[] = [];
+  const diverged: string[] = [];
+  for (const name of new Set([...base.refs.keys(), ...real.refs.keys()])) {
+    const [then, now, agents] = [base.refs.get(name), real.refs.get(name), own.refs.get(name)];
+    if (then === now || now === agents) continue;
+    const isUntouched = agents === then || agents === undefined;
+    const gives = isUntouched || (now !== undefined && (await mayGiveWay(agents, now)));
+    if (gives) changes.push({ name, from: agents, to: now });
+    else diverged.push(name);
+  }
+  const hasMoved = real.head !== undefined && !isSameHead(real.head, base.head);
+  const isElsewhere = real.head !== undefined && !isSameHead(real.head, own.head);
+  return { changes, head: hasMoved && isElsewhere ? real.head : undefined, diverged };
+}
+
+/** Whether two HEADs stand on the same branch or commit. */
+export function isSameHead(a: Head | undefined, b: Head | undefined): boolean {
+  return (a && headText(a)) === (b && headText(b));
+}

@@ -1,0 +1,103 @@
+import type { Repository, Setting } from "./repository.ts";
+
+/**
+ * What of the user's settings counts inside: how files, commits and output look. Nothing that
+ * names a program, a file of the host or a credential.
+ */
+const COPIED = new RegExp(
+  `^(?:${[
+    "core\\.(?:abbrev|autocrlf|bigfilethreshold|eol|filemode|ignorecase|logallrefupdates|precomposeunicode|protecthfs|protectntfs|quotepath|safecrlf|sparsecheckout|sparsecheckoutcone|symlinks|whitespace|commentchar)",
+    "index\\.sparse",
+    "user\\.(?:name|email)",
+    "init\\.defaultbranch",
+    "branch\\..+\\.(?:remote|merge|rebase)",
+    "branch\\.(?:autosetupmerge|autosetuprebase|sort)",
+    "commit\\.(?:cleanup|verbose|status)",
+    "diff\\.(?:algorithm|context|indentheuristic|mnemonicprefix|noprefix|renames|renamelimit|submodule|ignoresubmodules)",
+    "fetch\\.prune",
+    "log\\.(?:date|decorate|follow)",
+    "merge\\.(?:conflictstyle|ff|renames|renamelimit|stat)",
+    "pull\\.(?:ff|rebase)",
+    "push\\.(?:default|autosetupremote)",
+    "rebase\\.(?:autosquash|autostash|updaterefs|stat)",
+    "remote\\..+\\.fetch",
+    "rerere\\.enabled",
+    "status\\.(?:branch|relativepaths|short|showstash|showuntrackedfiles|submodulesummary|renames)",
+    "submodule\\..+\\.(?:ignore|active)",
+    "tag\\.sort",
+    "apply\\.(?:ignorewhitespace|whitespace)",
+  ].join("|")})$`,
+);
+
+/** Where the private side finds what the host's settings name as files. */
+export type PrivatePaths = {
+  /** The private git directory as it is inside. */
+  readonly gitDir: string;
+};
+
+/** The private git directory's configuration, written from nothing. */
+export function privateConfig({ config, format }: Repository, { gitDir }: PrivatePaths): string {
+  const own: Setting[] = [
+    ["core.repositoryformatversion", format === "sha1" ? "0" : "1"],
+    ["core.bare", "false"],
+    // The host's index holds inside: inodes, owners and times of change are others there.
+    ["core.checkstat", "minimal"],
+    ["core.trustctime", "false"],
+    ["core.excludesfile", `${gitDir}/${HOST_EXCLUDES}`],
+    ["core.attributesfile", `${gitDir}/${HOST_ATTRIBUTES}`],
+    // What is borrowed is not packed anew, and nothing is thrown away that was not handed over.
+    ["gc.auto", "0"],
+    ["maintenance.auto", "false"],
+    ...(format === "sha1" ? [] : [["extensions.objectformat", format] as const]),
+  ];
+  const copied = config.filter(([key]) => COPIED.test(key));
+  const remotes = config.flatMap(([key, value]): Setting[] => {
+    const url = /^remote\..+\.url$/.test(key) ? withoutSecret(value) : undefined;
+    return url === undefined ? [] : [[key, url]];
+  });
+  return [...copied, ...remotes, ...own].map(section).join("");
+}
+
+/** Names in the private git directory of what the user's own settings exclude and attribute. */
+export const HOST_EXCLUDES = "info/host-excludes";
+/** See `HOST_EXCLUDES`. */
+export const HOST_ATTRIBUTES = "info/host-attributes";
+
+/**
+ * The address of a remote without what may be a secret in it; undefined for one that git would
+ * hand to a program.
+ */
+export function withoutSecret(url: string): string | undefined {
+  const [, scheme, rest = ""] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(url) ?? [];
+  if (scheme !== undefined) {
+    if (!/^(?:https?|ssh|git|git\+ssh|ssh\+git|file)$/i.test(scheme)) return undefined;
+    const bare = rest.replace(/^[^/]*@/, "").replace(/[?#].*$/, "");
+    return `${scheme}://${bare}`;
+  }
+  // `host:path` of ssh, or a path; `name::…` is a helper program.
+  return url.includes("::") ? undefined : url;
+}
+
+/** Programs that git would run over files' contents, which are not inside. */
+export function filterNames({ config }: Repository): readonly string[] {
+  const names = config.flatMap(([key]) => /^filter\.(.+)\.(?:clean|process)$/.exec(key)?.[1] ?? []);
+  return [...new Set(names)];
+}
+
+function section([key, value]: Setting): string {
+  const first = key.indexOf(".");
+  const end = key.lastIndexOf(".");
+  const sub = first === end ? undefined : key.slice(first + 1, end);
+  // Neither can be written in a configuration file.
+  if (/[\0\n]/.test(sub ?? "") || value.includes("\0")) return "";
+  const head =
+    sub === undefined
+      ? key.slice(0, first)
+      : `${key.slice(0, first)} "${sub.replace(/[\\"]/g, "\\$&")}"`;
+  const escaped = value
+    .replace(/[\\"]/g, "\\$&")
+    .replaceAll("\n", "\\n")
+    .replaceAll("\t", "\\t")
+    .replaceAll("\b", "\\b");
+  return `[${head}]\n\t${key.slice(end + 1)} = "${escaped}"\n`;
+}

@@ -1,0 +1,47 @@
+import { readFile } from "node:fs/promises";
+import writeFileAtomic from "write-file-atomic";
+import { z } from "zod";
+
+/** A conversation that commits have come from. */
+const Chat = z.object({
+  /** Its ref is `refs/codex/<name>`. */
+  name: z.string(),
+  /** Where the real HEAD stood when its first commits came. */
+  since: z.string().nullable(),
+});
+export type Chat = z.infer<typeof Chat>;
+
+/** What the host remembers of a project's private git directory; the agent cannot reach it. */
+const GitRecord = z.object({
+  /** Which repository it was made for. */
+  repository: z.string(),
+  /** Where both sides were when they were last alike; HEAD as its file has it. */
+  head: z.string().nullable().default(null),
+  refs: z.record(z.string(), z.string()).default({}),
+  /** Hashes of the files that were written from here. */
+  files: z.record(z.string(), z.string()).default({}),
+  indexSignature: z.string().default(""),
+  /** By thread id. */
+  chats: z.record(z.string(), Chat).default({}),
+  /** Tips that were looked at already; those that came are in refs, too. */
+  seen: z.array(z.string()).default([]),
+});
+export type GitRecord = z.infer<typeof GitRecord>;
+
+/** How many tips are remembered. */
+export const MAX_SEEN = 500;
+
+/** Reads it; one that is unreadable is as none, which costs a comparison and loses nothing. */
+export async function readRecord(path: string, repository: string): Promise<GitRecord> {
+  try {
+    return GitRecord.parse(JSON.parse(await readFile(path, "utf8")));
+  } catch {
+    return GitRecord.parse({ repository });
+  }
+}
+
+/** Writes it whole or not at all. */
+export async function writeRecord(path: string, record: GitRecord): Promise<void> {
+  const seen = record.seen.slice(-MAX_SEEN);
+  await writeFileAtomic(path, JSON.stringify({ ...record, seen }), { mode: 0o600 });
+}

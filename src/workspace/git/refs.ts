@@ -1,0 +1,113 @@
+import { NoFollowDir } from "./no-follow.ts";
+
+/** A commit's name: 40 hexadecimal digits, 64 in a repository of SHA-256. */
+export type Oid = string;
+
+/** Where HEAD stands: on a branch, which may be unborn, or on a commit. */
+export type Head = { readonly branch: string } | { readonly oid: Oid };
+
+/** What a git directory's files say. */
+export type Refs = {
+  /** Undefined where the file is missing or says something else. */
+  readonly head: Head | undefined;
+  /** By full name, such as `refs/heads/main`; symbolic ones are left out. */
+  readonly refs: ReadonlyMap<string, Oid>;
+  /** Whether there were more than are read. */
+  readonly isCut: boolean;
+};
+
+const MAX_REFS = 50_000;
+const MAX_PACKED_BYTES = 16 * 1024 ** 2;
+const MAX_NAME_BYTES = 400;
+const MAX_DEPTH = 20;
+const OID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+
+/** Whether this is the name of an object in full. */
+export function isOid(text: string): boolean {
+  return OID.test(text);
+}
+
+/**
+ * Whether git would take this for the full name of a ref, by the rules of git-check-ref-format(1),
+ * and a little stricter: no byte that is not UTF-8, and a bound on the length.
+ */
+export function isRefName(name: string): boolean {
+  if (!name.startsWith("refs/") || Buffer.byteLength(name) > MAX_NAME_BYTES) return false;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is refused.
+  if (/[\x00-\x20\x7f~^:?*[\\\ufffd]|\.\.|@\{|\/\/|[/.]$/.test(name)) return false;
+  return name.split("/").every((part) => !part.startsWith(".") && !part.endsWith(".lock"));
+}
+
+/**
+ * Reads HEAD and refs from their files, without git and without following any link.
+ *
+ * SECURITY: `commonDir` may be the agent's to write. Whatever is not a plain ref in a plain file
+ * is passed over; sizes, depth and number are bounded.
+ */
+export async function readRefs(gitDir: string, commonDir = gitDir): Promise<Refs> {
+  await using own = await NoFollowDir.open(gitDir);
+  await using common = await NoFollowDir.open(commonDir);
+  const refs = new Map<string, Oid>();
+  const head = headOf((await own?.read("HEAD", 4096))?.toString("utf8") ?? "");
+  const packed = await common?.read("packed-refs", MAX_PACKED_BYTES);
+  let isCut = !readPacked(packed?.toString("utf8") ?? "", refs);
+  await using top = await common?.dir("refs");
+  if (top !== undefined && !(await readLoose(top, "refs", refs, 0))) isCut = true;
+  return { head, refs, isCut };
+}
+
+/** The commit that HEAD stands on; undefined on an unborn branch. */
+export function headOid({ head, refs }: Refs): Oid | undefined {
+  if (head === undefined) return undefined;
+  return "oid" in head ? head.oid : refs.get(head.branch);
+}
+
+/** HEAD as its file has it. */
+export function headText(head: Head): string {
+  return "oid" in head ? `${head.oid}\n` : `ref: ${head.branch}\n`;
+}
+
+function headOf(text: string): Head | undefined {
+  const line = text.replace(/\n$/, "");
+  if (isOid(line)) return { oid: line };
+  const branch = /^ref: *(.*)$/.exec(line)?.[1];
+  return branch !== undefined && isRefName(branch) ? { branch } : undefined;
+}
+
+/** Adds what `packed-refs` says; false where it says more than is read. */
+function readPacked(text: string, refs: Map<string, Oid>): boolean {
+  for (const line of text.split("\n")) {
+    const [oid = "", name = "", ...more] = line.split(" ");
+    // The rest are comments, and peeled tags, which begin with ^.
+    if (more.length > 0 || !isOid(oid) || !isRefName(name)) continue;
+    if (refs.size >= MAX_REFS) return false;
+    refs.set(name, oid);
+  }
+  return true;
+}
+
+/** Adds what loose files say, which count for more; false where there are more than are read. */
+async function readLoose(
+  dir: NoFollowDir,
+  path: string,
+  refs: Map<string, Oid>,
+  depth: number,
+): Promise<boolean> {
+  const entries = depth > MAX_DEPTH ? undefined : await dir.list(MAX_REFS);
+  if (entries === undefined) return false;
+  let isWhole = true;
+  for (const { name, isDirectory } of entries) {
+    const full = `${path}/${name}`;
+    if (!isRefName(full)) continue;
+    if (isDirectory) {
+      await using inner = await dir.dir(name);
+      if (inner !== undefined && !(await readLoose(inner, full, refs, depth + 1))) isWhole = false;
+      continue;
+    }
+    const text = (await dir.read(name, 4096))?.toString("latin1").replace(/\n$/, "");
+    if (text === undefined || !isOid(text)) continue;
+    if (refs.size >= MAX_REFS && !refs.has(full)) return false;
+    refs.set(full, text);
+  }
+  return isWhole;
+}

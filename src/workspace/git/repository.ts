@@ -1,0 +1,194 @@
+import { lstat, readFile, realpath } from "node:fs/promises";
+import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { execa } from "execa";
+import { err, ok, type Result } from "../../result.ts";
+import type { ObjectFormat } from "./workshop.ts";
+
+/** The project's real repository, as it is used from the host; paths are resolved. */
+export type Repository = {
+  /** Where HEAD and the index are. */
+  readonly gitDir: string;
+  /** Where objects and branches are. */
+  readonly commonDir: string;
+  readonly format: ObjectFormat;
+  /** Directories of objects: its own, and those that it borrows from. */
+  readonly objects: readonly [string, ...string[]];
+  /** The file that says which commits have no parents here, of a shallow clone. */
+  readonly shallow: string | undefined;
+  /** What is in force for it: the user's, the system's and its own settings, in git's order. */
+  readonly config: readonly Setting[];
+};
+
+/** One setting; keys are lower case but for what stands between the first and the last dot. */
+export type Setting = readonly [key: string, value: string];
+
+/** What is looked at. */
+export type RepositoryOptions = {
+  readonly root: string;
+  readonly gitDir: string;
+  readonly commonDir: string;
+  /** Directories that the user lets the agent read, from which objects may be borrowed. */
+  readonly readable: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+};
+
+/** A repository that borrows from one that borrows, and so on, ends here; git's own limit. */
+const MAX_ALTERNATES = 5;
+const MAX_SHALLOW_BYTES = 1024 ** 2;
+/** Formats of a repository that this reads and writes rightly. */
+const KNOWN_EXTENSIONS: ReadonlySet<string> = new Set([
+  "noop",
+  "preciousobjects",
+  "objectformat",
+  "worktreeconfig",
+  "relativeworktrees",
+  "refstorage",
+  "compatobjectformat",
+]);
+
+/**
+ * Looks at the project's repository and says in a sentence why the agent cannot have a git
+ * directory of its own for it.
+ *
+ * SECURITY: where no repository was, an agent may have made this one in an earlier session. So its
+ * directories must be directories, not links to what the agent is not to see, and it borrows only
+ * from where the agent may read anyway.
+ */
+export async function inspectRepository(
+  options: RepositoryOptions,
+): Promise<Result<Repository, string>> {
+  const { root, gitDir, commonDir } = options;
+  for (const name of ["objects", "objects/pack", "refs", "refs/codex"]) {
+    const found = await lstat(join(commonDir, name)).catch(() => undefined);
+    if (found === undefined && name !== "objects") continue;
+    if (found?.isDirectory() !== true) return err(`${name} in its git directory is no directory`);
+  }
+  const config = await readConfig(root, options.env);
+  if (!config.ok) return config;
+  const problem = formatProblem(config.value);
+  if (problem !== undefined) return err(problem);
+  const format = last(config.value, "extensions.objectformat") ?? "sha1";
+  if (format !== "sha1" && format !== "sha256") return err(`it names objects by ${format}`);
+  const objects = await findObjects(commonDir, [root, ...options.readable]);
+  if (!objects.ok) return objects;
+  const shallow = await readSmall(join(commonDir, "shallow"), MAX_SHALLOW_BYTES);
+  return ok({ gitDir, commonDir, format, objects: objects.value, shallow, config: config.value });
+}
+
+/** The last value of a setting, which is the one in force. */
+export function last(config: readonly Setting[], key: string): string | undefined {
+  return config.findLast(([name]) => name === key)?.[1];
+}
+
+/**
+ * Reads all settings in force for the project. `git config` runs nothing that a setting names; it
+ * is the one command of git's that meets the project's own configuration.
+ */
+async function readConfig(
+  root: string,
+  env: NodeJS.ProcessEnv,
+): Promise<Result<readonly Setting[], string>> {
+  const kept = ["PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"];
+  // A repository of another owner's is read, too: git would pass its settings over in silence.
+  const result = await execa("git", ["-c", "safe.directory=*", "config", "--list", "-z"], {
+    cwd: root,
+    env: { ...Object.fromEntries(kept.map((name) => [name, env[name]])), LC_ALL: "C" },
+    extendEnv: false,
+    stdin: "ignore",
+    stripFinalNewline: false,
+    maxBuffer: 1024 ** 2,
+    timeout: 10_000,
+    reject: false,
+  });
+  if (result.code === "ENOENT") return err("git is not installed on this machine");
+  if (result.failed) {
+    const said = result.stderr.trim().split("\n")[0];
+    return err(`its configuration cannot be read (${said || result.shortMessage})`);
+  }
+  const config = parseConfig(result.stdout);
+  return last(config, "core.repositoryformatversion") === undefined
+    ? err("git does not read its configuration")
+    : ok(config);
+}
+
+function parseConfig(text: string): readonly Setting[] {
+  return text
+    .split("\0")
+    .filter((it) => it !== "")
+    .map((it): Setting => {
+      const end = it.indexOf("\n");
+      // A name alone is git's short form of true.
+      return end < 0 ? [it, "true"] : [it.slice(0, end), it.slice(end + 1)];
+    });
+}
+
+function formatProblem(config: readonly Setting[]): string | undefined {
+  if (Number(last(config, "core.repositoryformatversion") ?? 0) > 1)
+    return "its format is newer than this plugin knows";
+  const refs = last(config, "extensions.refstorage") ?? "files";
+  if (refs !== "files") return `it keeps its branches as ${refs}`;
+  for (const [key, value] of config) {
+    if (
+      key === "extensions.partialclone" ||
+      (/^remote\..*\.promisor$/.test(key) && value !== "false")
+    )
+      return "it is a partial clone, whose missing objects git would fetch from the network";
+    const extension = /^extensions\.(.*)$/.exec(key)?.[1];
+    if (extension !== undefined && !KNOWN_EXTENSIONS.has(extension))
+      return `it has git's extension ${extension}`;
+  }
+  return undefined;
+}
+
+/** The directories of objects, its own first; all of them real directories. */
+async function findObjects(
+  commonDir: string,
+  readable: readonly string[],
+): Promise<Result<readonly [string, ...string[]], string>> {
+  const own = join(await realpath(commonDir), "objects");
+  const found: [string, ...string[]] = [own];
+  let level: readonly string[] = [own];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_ALTERNATES) return err("it borrows objects over too many repositories");
+    const next: string[] = [];
+    for (const dir of level) {
+      for (const named of await alternatesOf(dir)) {
+        const path = await realpath(named).catch(() => undefined);
+        // Git passes over what is not there.
+        if (path === undefined || found.includes(path)) continue;
+        if (!readable.some((it) => isWithin(it, path)))
+          return err(
+            `it borrows objects from ${dirname(path)}, which the agent may not read: name that directory in \`sandbox.mounts\`, or run \`git repack -a -d && rm ${join(own, "info/alternates")}\``,
+          );
+        found.push(path);
+        next.push(path);
+      }
+    }
+    level = next;
+  }
+  return ok(found);
+}
+
+async function alternatesOf(objects: string): Promise<readonly string[]> {
+  const text = await readSmall(join(objects, "info/alternates"), 64 * 1024);
+  return (text ?? "")
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .map((line) => resolve(objects, line));
+}
+
+function isWithin(outer: string, inner: string): boolean {
+  const path = relative(outer, inner);
+  return path !== ".." && !path.startsWith("../") && !isAbsolute(path);
+}
+
+/** Reads a file of the project's git directory; undefined where there is none, or a large one. */
+export async function readSmall(path: string, maxBytes: number): Promise<string | undefined> {
+  try {
+    const stats = await lstat(path);
+    if (!stats.isFile() || stats.size > maxBytes) return undefined;
+    return await readFile(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}

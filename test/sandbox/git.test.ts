@@ -1,0 +1,222 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { filesOf, openPrivate, ownAll, type Private, project } from "./private-git.ts";
+import { git, own, SLOW, sh, testEngine, testImage, USER } from "./support.ts";
+
+const engine = await testEngine();
+const image = await testImage(engine);
+const CHAT = { threadId: "thread", path: "/chats/2026-01-31-add-tests.md" };
+const REF = "refs/codex/2026-01-31-add-tests";
+
+/** Writes files as the user. */
+async function write(root: string, files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(root, name)), { recursive: true });
+    await writeFile(join(root, name), text);
+  }
+  await ownAll(root);
+}
+
+async function commit(root: string, files: Readonly<Record<string, string>>, message: string) {
+  await write(root, files);
+  await git(root, "add", "-A");
+  await git(root, "commit", "-qm", message);
+}
+
+/** Runs a script that must succeed, and gives what it printed. */
+async function inside({ sandbox }: Private, script: string): Promise<string> {
+  const { stdout, stderr, exitCode } = await sh(sandbox, `set -e\n${script}`);
+  if (exitCode !== 0) throw new Error(`${exitCode}: ${stderr}\n${stdout}`);
+  return stdout;
+}
+
+describe("the agent's own git directory", SLOW, () => {
+  it("says what the real one says, and takes all that an agent does with git", async () => {
+    const root = await project();
+    await commit(root, { a: "1\n", "dir/b": "1\n", ".gitignore": "ignored\n" }, "second");
+    await git(root, "tag", "-am", "tagged", "v1");
+    await git(root, "branch", "other");
+    await write(root, { a: "changed\n", staged: "x\n", untracked: "x\n", ignored: "x\n" });
+    await git(root, "add", "staged");
+    const before = await filesOf(join(root, ".git"));
+    const it = await openPrivate(engine, image, root);
+    expect(await it.git.follow()).toEqual({ deliveries: [], notes: [] });
+
+    const asked = ["status", "branch -a", "log --format=%H%d", "diff", "diff --cached", "tag -n"];
+    for (const what of asked)
+      expect(await inside(it, `git ${what}`)).toBe(
+        `${await git(root, ...what.split(" "))}\n`.replace(/^\n$/, ""),
+      );
+
+    await inside(
+      it,
+      "git stash -uq; git switch -qc feature; echo 2 > a; git commit -qam one; echo 3 > a; git commit -qam two",
+    );
+    await inside(
+      it,
+      "git commit -q --amend -m 'two, amended'; git rebase -q --exec true HEAD~1; git blame a; git show --stat",
+    );
+    await inside(
+      it,
+      "git worktree add -q /tmp/tree other; cd /tmp/tree; echo 4 > dir/b; git commit -qam three",
+    );
+    await inside(
+      it,
+      "git merge -q --no-edit other; git worktree remove /tmp/tree; git stash pop -q || true; git fsck",
+    );
+
+    const { deliveries, notes } = await it.git.collect(CHAT);
+    expect(notes).toEqual([]);
+    expect(deliveries).toMatchObject([
+      { ref: REF, branch: "feature", count: 4, isForward: true },
+      { ref: `${REF}--other`, branch: "other", count: 1 },
+    ]);
+    expect(await git(root, "log", "--format=%s %an <%ae>", "-n", "5", REF)).toContain(
+      "two, amended Someone <someone@example.org>",
+    );
+    expect(await git(root, "fsck", "--no-dangling")).toBe("");
+    const after = await filesOf(join(root, ".git"));
+    expect(after).toEqual(before);
+  });
+
+  it("hands commits over which `git reset` makes the user's, with the files as they are", async () => {
+    const root = await project();
+    await commit(root, { a: "1\n" }, "second");
+    const it = await openPrivate(engine, image, root);
+    await it.git.follow();
+    await inside(it, "echo 2 > a; echo new > b; git add .; git commit -qm 'from inside'");
+    await it.git.collect(CHAT);
+    await ownAll(join(root, ".git"));
+    await git(root, "reset", "-q", REF);
+    expect(await git(root, "status", "--porcelain")).toBe("");
+    expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await it.git.collect(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await inside(it, "git status --porcelain; git log --format=%s -n 1")).toBe(
+      "from inside\n",
+    );
+  });
+
+  it("follows when the user commits, switches and deletes branches between turns", async () => {
+    const root = await project();
+    await git(root, "branch", "gone");
+    const it = await openPrivate(engine, image, root);
+    await it.git.follow();
+    await commit(root, { a: "1\n" }, "by the user");
+    await git(root, "branch", "-qD", "gone");
+    await git(root, "switch", "-qc", "next/step");
+    await commit(root, { b: "1\n" }, "on a branch");
+    expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await inside(it, "git status -sb; git branch; git log --format=%s -n 2")).toBe(
+      "## next/step\n  master\n* next/step\non a branch\nby the user\n",
+    );
+    await git(root, "switch", "-q", "--detach", "HEAD~1");
+    await it.git.follow(CHAT);
+    expect(await inside(it, "git status -sb")).toBe("## HEAD (no branch)\n");
+  });
+
+  it("keeps commits of the agent's where both sides went on, and says so", async () => {
+    const root = await project();
+    const it = await openPrivate(engine, image, root);
+    await it.git.follow();
+    await inside(it, "echo agent > x; git add x; git commit -qm agent");
+    await commit(root, { y: "user\n" }, "user");
+    // What the agent made is a file of the user's commit, too: the contents differ only by `y`.
+    await git(root, "rm", "-q", "--cached", "x");
+    await git(root, "commit", "-q", "--amend", "-m", "user");
+    const news = await it.git.follow(CHAT);
+    expect(news.deliveries).toMatchObject([{ ref: REF, count: 1, isForward: false }]);
+    expect(news.notes).toEqual([
+      "You and Codex have both changed master: Codex goes on with its own; yours is not in it.",
+    ]);
+    expect(await inside(it, "git log --format=%s -n 1")).toBe("agent\n");
+    expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
+  });
+
+  it("gives way where the user has committed the very same content", async () => {
+    const root = await project();
+    const it = await openPrivate(engine, image, root);
+    await it.git.follow();
+    await inside(it, "echo 1 > x; git add x; git commit -qm one; echo 2 > x; git commit -qam two");
+    await git(root, "add", "x");
+    await git(root, "commit", "-qm", "both in one, by the user");
+    const news = await it.git.follow(CHAT);
+    expect(news).toMatchObject({ deliveries: [{ count: 2 }], notes: [] });
+    expect(await inside(it, "git status -s; git log --format=%s -n 1")).toBe(
+      "both in one, by the user\n",
+    );
+  });
+
+  it("works in a worktree, and hands over into the repository that it is of", async () => {
+    const main = await project("main");
+    const tree = join(dirname(main), "tree");
+    await own(dirname(main));
+    await git(main, "worktree", "add", "-q", tree);
+    const it = await openPrivate(engine, image, tree);
+    await it.git.follow();
+    expect(
+      await inside(
+        it,
+        "git status -sb; echo 1 > x; git add x; git commit -qm inside; ls $1/.git/config 2>&1 || true",
+      ),
+    ).toContain("## tree\n");
+    expect((await it.git.collect(CHAT)).deliveries).toMatchObject([{ ref: REF, branch: "tree" }]);
+    expect(await git(main, "log", "--format=%s", "-n", "1", REF)).toBe("inside");
+    const attack = await sh(
+      it.sandbox,
+      'echo x > .git; rm -f .git; mv .git y; cat "$1/.git/config" "$1/.git/HEAD"',
+      main,
+    );
+    expect(attack.stdout).toBe("");
+    expect(await git(tree, "status", "--porcelain")).toBe("?? x");
+  });
+
+  it("shows the agent nothing of the real configuration, hooks, stash and reflog", async () => {
+    const root = await project();
+    await git(root, "config", "remote.origin.url", "https://me:hunter2@example.org/x.git");
+    await git(root, "config", "http.extraHeader", "Authorization: hunter2");
+    await git(root, "config", "url.https://hunter2@x/.insteadOf", "https://x/");
+    await git(root, "config", "alias.x", "!echo hunter2");
+    await git(root, "config", "core.sshCommand", "ssh -i hunter2");
+    await writeFile(join(root, ".git/hooks/pre-commit"), "hunter2");
+    const it = await openPrivate(engine, image, root);
+    await it.git.follow();
+    expect(await inside(it, "git remote -v; cat /proc/mounts | grep -c opt/codex-chat/git")).toBe(
+      "origin\thttps://example.org/x.git (fetch)\norigin\thttps://example.org/x.git (push)\n1\n",
+    );
+    expect((await sh(it.sandbox, "grep -r hunter2 .git /opt/codex-chat/git*")).stdout).toBe("");
+    expect(
+      (await sh(it.sandbox, "echo x > /opt/codex-chat/git/objects-0/x; mv .git y; rm -rf .git"))
+        .exitCode,
+    ).not.toBe(0);
+    expect(await readFile(join(root, ".git/hooks/pre-commit"), "utf8")).toBe("hunter2");
+  });
+
+  it("is made whole again after the agent has destroyed it", async () => {
+    const root = await project();
+    await commit(root, { a: "1\n" }, "second");
+    const it = await openPrivate(engine, image, root);
+    await it.git.follow();
+    await sh(it.sandbox, "rm -rf .git/*");
+    expect(await it.git.collect(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await inside(it, "git status -s; git log --format=%s -n 1")).toBe("second\n");
+  });
+
+  it("goes on with what the agent had when a sandbox is opened again", async () => {
+    const root = await project();
+    const first = await openPrivate(engine, image, root);
+    await first.git.follow();
+    await inside(first, "git switch -qc kept; echo 1 > x; git add x; git commit -qm kept");
+    await first.sandbox.remove();
+    const { stateDir } = first;
+    await commit(root, { y: "1\n" }, "meanwhile");
+    const second = await openPrivate(engine, image, root, { stateDir });
+    const news = await second.git.follow(CHAT);
+    expect(news).toMatchObject({ deliveries: [{ branch: "kept", count: 1 }], notes: [] });
+    expect(await inside(second, "git log --format=%s -n 1; git log --format=%s -n 1 master")).toBe(
+      "kept\nmeanwhile\n",
+    );
+    expect(USER.uid).not.toBe(0);
+  });
+});
