@@ -36,7 +36,9 @@ const PROXY_PORT = 2;
 const streams = new Map();
 let nextStream = 1;
 
-const ports = await Promise.all([listen(MODEL_PORT), listen(PROXY_PORT)]);
+/** Where it listened before, so that programs that were told of it find it again. */
+const [modelAt = 0, proxyAt = 0] = (process.env["CODEX_CHAT_PORTS"] ?? "").split(",").map(Number);
+const ports = await Promise.all([listen(MODEL_PORT, modelAt), listen(PROXY_PORT, proxyAt)]);
 send(HELLO, 0, Buffer.from(JSON.stringify({ version: 1, model: ports[0], proxy: ports[1] })));
 holdKeeper();
 
@@ -62,13 +64,17 @@ process.stdout.on("drain", () => {
   for (const stream of streams.values()) if (stream.credit > 0) stream.socket.resume();
 });
 
-/** @param {number} port which of the host's two services @returns {Promise<number>} its port here */
-function listen(port) {
+/**
+ * @param {number} port which of the host's two services
+ * @param {number} at where to listen; 0 lets the system choose
+ * @returns {Promise<number>} its port here
+ */
+function listen(port, at) {
   const options = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true };
   const server = createServer(options, (socket) => open(port, socket));
   return new Promise((resolve, reject) => {
     server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
+    server.listen(at, "127.0.0.1", () => {
       const address = server.address();
       resolve(typeof address === "object" && address !== null ? address.port : 0);
     });

@@ -80,6 +80,22 @@ describe("Mux against a hostile relay", () => {
     await expect.poll(() => streams.length).toBe(257);
   });
 
+  it("opens so many streams of a flood at once, and goes on when time has passed", async () => {
+    const { readable, streams, reason } = setUp();
+    const flood = Array.from({ length: 600 }, (_, n) => [
+      encodeFrame(open, n + 1, MODEL),
+      encodeFrame(reset, n + 1),
+    ]);
+    readable.write(Buffer.concat([...flood.flat(), encodeFrame(open, 9999, MODEL)]));
+    readable.write(encodeFrame(data, 9999, Buffer.from("still here")));
+    await nextTurn();
+    expect(streams.length).toBeLessThan(300);
+    expect(readable.isPaused()).toBe(true);
+    await expect.poll(() => streams.length).toBe(601);
+    expect(String((streams.at(-1) as Duplex).read())).toBe("still here");
+    expect(reason()).toBeUndefined();
+  });
+
   it("reads no more of a flood whose answers are not taken", async () => {
     const stuck = new Writable({ write: () => {}, highWaterMark: 1 });
     const { readable } = setUp(stuck);

@@ -1,5 +1,5 @@
 import type { Duplex, Readable, Writable } from "node:stream";
-import { encodeFrame, FrameDecoder, FrameType } from "./frame.ts";
+import { encodeFrame, type Frame, FrameDecoder, FrameType } from "./frame.ts";
 import { MuxStream } from "./mux-stream.ts";
 
 /** Streams at a time; codex needs a few, package managers some dozens. */
@@ -9,6 +9,14 @@ const MAX_STREAMS = 256;
  * one frame a stream, so that only answers to a flood (resets, credit) come to so many.
  */
 const MAX_UNSENT = 4096;
+/**
+ * Streams that may be opened at once, and how many more a second. A new one costs the host some
+ * hundred times of what it costs to send; package managers open some dozens a second.
+ */
+const OPEN_BURST = 256;
+const OPENS_PER_SECOND = 500;
+/** How long nothing more is heard where there are too many: time for some dozens more. */
+const OPEN_PAUSE_MS = 50;
 
 /** What a multiplexer tells its owner. */
 export type MuxHandlers = {
@@ -35,6 +43,11 @@ export class Mux {
   #greeted = false;
   #unsent = 0;
   #closed = false;
+  /** Frames that have come and wait until a stream may be opened. */
+  #held: Frame[] = [];
+  #pause: NodeJS.Timeout | undefined;
+  #opens = OPEN_BURST;
+  #opensAt = performance.now();
 
   constructor(readable: Readable, writable: Writable, handlers: MuxHandlers) {
     this.#readable = readable;
@@ -52,6 +65,8 @@ export class Mux {
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#pause);
+    this.#held = [];
     for (const stream of this.#streams.values()) stream.destroy();
     this.#streams.clear();
     this.#writable.end();
@@ -69,7 +84,8 @@ export class Mux {
     // or what we owe it in answers would fill the host's memory.
     if (++this.#unsent > MAX_UNSENT) this.#readable.pause();
     this.#writable.write(encodeFrame(type, stream, payload), () => {
-      if (--this.#unsent < MAX_UNSENT / 2 && this.#readable.isPaused()) this.#readable.resume();
+      this.#unsent--;
+      this.#goOn();
       done?.();
     });
   }
@@ -86,12 +102,51 @@ export class Mux {
       this.close("the relay sent a frame over the size limit");
       return;
     }
-    for (const { type, stream, payload } of frames) {
+    if (this.#pause === undefined) this.#take(frames);
+    // Paused, and it gave what it had read already.
+    else this.#held.push(...frames);
+  }
+
+  #take(frames: readonly Frame[]): void {
+    for (const [n, { type, stream, payload }] of frames.entries()) {
       if (this.#closed) return;
+      if (type === FrameType.open && !this.#mayOpen()) {
+        this.#hold(frames.slice(n));
+        return;
+      }
       if (type === FrameType.hello && stream === 0) this.#hello(payload);
       else if (type === FrameType.open) this.#open(stream, payload);
       else this.#deliver(type, this.#streams.get(stream), payload);
     }
+  }
+
+  #mayOpen(): boolean {
+    const now = performance.now();
+    const more = ((now - this.#opensAt) / 1000) * OPENS_PER_SECOND;
+    this.#opensAt = now;
+    this.#opens = Math.min(OPEN_BURST, this.#opens + more);
+    if (this.#opens < 1) return false;
+    this.#opens--;
+    return true;
+  }
+
+  /**
+   * SECURITY: a relay that opens streams as fast as it can would keep the host from everything else;
+   * it is heard again in a while, and pays for it with its own connections.
+   */
+  #hold(frames: readonly Frame[]): void {
+    this.#readable.pause();
+    this.#held = [...frames];
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      this.#take(this.#held.splice(0));
+      this.#goOn();
+    }, OPEN_PAUSE_MS);
+  }
+
+  #goOn(): void {
+    if (this.#pause !== undefined || this.#unsent >= MAX_UNSENT / 2) return;
+    if (!this.#closed && this.#readable.isPaused()) this.#readable.resume();
   }
 
   /** SECURITY: a later hello is forged, or pointless, and is not even parsed. */

@@ -14,7 +14,6 @@ import {
   type Egress,
   type EgressEvent,
   type NetworkPolicy,
-  type RelayLink,
 } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
@@ -25,6 +24,7 @@ import { type Failure, failureOf, STOPPED } from "./failure.ts";
 import { usableServers } from "./mcp-servers.ts";
 import { prepareSandbox } from "./prepare.ts";
 import { proxyEnv, withProxy } from "./proxy-env.ts";
+import { type KeptRelay, keepRelay } from "./relay.ts";
 import type { Settings } from "./settings.ts";
 
 /** How much of what a process says on stderr is logged. */
@@ -122,8 +122,10 @@ async function startParts(
     log,
   });
   closers.push(() => egress.close());
-  const relay = await startRelay(sandbox, egress, options, closers);
+  const onProcess = (process: SandboxProcess) => void logStderr(process, "relay", log);
+  const relay = await keepRelay({ sandbox, egress, signal, log, onProcess });
   if (!relay.ok) return relay;
+  closers.push(() => relay.value.close());
 
   options.onProgress("starting Codex");
   const agent = await startAppServer(sandbox, relay.value, options, closers);
@@ -131,7 +133,7 @@ async function startParts(
   const { client, exited } = agent.value;
   const ended = Promise.race([
     sandbox.died.then((end): Failure => ({ kind: "sandbox", ...describeEnd(end) })),
-    relay.value.closed.then(() => gone("relay", "The relay in the sandbox ended.")),
+    relay.value.ended.then((why) => gone("relay", `The relay in the sandbox ended: ${why}.`)),
     exited.then((exitCode) =>
       gone(
         "app_server",
@@ -154,38 +156,9 @@ async function startParts(
   });
 }
 
-async function startRelay(
-  sandbox: Sandbox,
-  egress: Egress,
-  options: BackendOptions,
-  closers: (() => Promise<void> | void)[],
-): Promise<Result<RelayLink, Failure>> {
-  const process = await sandbox.exec({
-    argv: ["node", "/opt/codex-chat/relay.mjs"],
-    env: { CODEX_CHAT_KEEPER: sandbox.keeperSocket },
-    cwd: "/",
-  });
-  if (!process.ok) return process;
-  logStderr(process.value, "relay", options.log);
-  const link = await egress.attach({
-    readable: process.value.stdout,
-    writable: process.value.stdin,
-    signal: options.signal,
-  });
-  if (!link.ok) {
-    process.value.kill();
-    return link;
-  }
-  closers.push(async () => {
-    await link.value.close();
-    process.value.kill();
-  });
-  return link;
-}
-
 async function startAppServer(
   sandbox: Sandbox,
-  relay: RelayLink,
+  relay: KeptRelay,
   options: BackendOptions,
   closers: (() => Promise<void> | void)[],
 ): Promise<Result<{ client: CodexClient; exited: Promise<number | null> }, Failure>> {

@@ -12,7 +12,6 @@ async function killInside(place: Place, pattern: string): Promise<void> {
 
 const parts: readonly [string, (shared: Shared) => Promise<unknown>, RegExp][] = [
   ["the app-server", ({ place }) => killInside(place, "app-serve[r]"), /app-server.*ended/],
-  ["the relay", ({ place }) => killInside(place, "relay.mj[s]"), /relay.*ended/],
   [
     "the container",
     async ({ place }) => (await place.container()).kill(),
@@ -47,6 +46,21 @@ describe("a turn in which a part is killed", SLOW, () => {
       ]);
     },
   );
+
+  it("goes on when it is the relay, which is started again where it was", async () => {
+    const { chat, model, place } = shared();
+    model.answerInTurn(reply(message("Half of the answer"), silence()));
+    await chat.send("The first question.");
+    await chat.until("Half of the answer");
+    model.answerInTurn(reply(message("The whole answer")));
+
+    await killInside(place, "relay.mj[s]");
+
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(await chat.text()).toContain("The whole answer");
+    model.answerInTurn(reply(message("And another.")));
+    expect(await chat.ask("The second question.")).toEqual({ status: "completed" });
+  });
 
   it("keeps what was received when it is the host, and the next turn remembers", async () => {
     const { chat, model } = shared();

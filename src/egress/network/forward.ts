@@ -55,6 +55,7 @@ export function forward(
   { target, path }: PlainRequest,
   socket: Socket,
 ): Promise<string | undefined> {
+  if (socket.destroyed) return Promise.resolve("the connection was cut");
   return new Promise((resolve) => {
     const host = `${hostText(target.host)}${target.port === HTTP_PORT ? "" : `:${target.port}`}`;
     const length = request.headers["content-length"];
@@ -72,7 +73,9 @@ export function forward(
     });
     const fail = (why: string) => {
       out.destroy();
-      if (response.headersSent) response.destroy();
+      // What an answer that failed has said of itself is not said of ours.
+      for (const name of response.headersSent ? [] : response.getHeaderNames())
+        response.removeHeader(name);
       resolve(why);
     };
     out.once("upgrade", (_answer, upgraded) => {
@@ -83,7 +86,9 @@ export function forward(
     out.once("response", (answer) => {
       try {
         const headers = kept(answer.rawHeaders, answer.headers.connection);
-        response.writeHead(answer.statusCode ?? 502, headers);
+        for (let n = 0; n + 1 < headers.length; n += 2)
+          response.appendHeader(headers[n] ?? "", headers[n + 1] ?? "");
+        response.writeHead(answer.statusCode ?? 502);
       } catch {
         fail("its answer has headers that cannot be passed on");
         return;
@@ -93,7 +98,9 @@ export function forward(
       answer.once("aborted", () => response.destroy());
       resolve(undefined);
     });
+    response.sendDate = false;
     response.once("close", () => out.destroy());
+    socket.once("close", () => fail("the connection was cut"));
     request.pipe(out);
   });
 }

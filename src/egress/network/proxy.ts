@@ -80,7 +80,12 @@ export class NetworkProxy {
     const done = await this.#withPlace(target, "CONNECT", first.gone, async (open, id) => {
       inside.write("HTTP/1.1 200 Connection established\r\n\r\n");
       isOpen = true;
-      const checked = await checkServerName(target, first, this.#options.limits.helloMs);
+      const checked = await checkServerName(
+        target,
+        first,
+        open.socket,
+        this.#options.limits.helloMs,
+      );
       if (!checked.ok) {
         open.socket.destroy();
         return err({ status: 403, why: checked.error, by: "policy" });

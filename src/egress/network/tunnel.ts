@@ -19,11 +19,13 @@ export const MAX_FIRST_BYTES = MAX_HELLO_BYTES + 256;
 export function checkServerName(
   target: Target,
   first: FirstBytes,
+  upstream: Socket,
   helloMs: number,
 ): Promise<Result<void, string>> {
   return new Promise((resolve) => {
     const settle = (result: Result<void, string>) => {
       clearTimeout(timer);
+      upstream.off("close", cut);
       first.onChange = () => {};
       resolve(result);
     };
@@ -36,8 +38,11 @@ export function checkServerName(
       else if (first.isFull) settle(err("its ClientHello is too large, or in too many pieces"));
       else if (first.gone.aborted) settle(err("the client went away"));
     };
+    const cut = () => settle(err("the connection was cut meanwhile"));
+    upstream.once("close", cut);
     first.onChange = look;
-    look();
+    if (upstream.destroyed) cut();
+    else look();
   });
 }
 
