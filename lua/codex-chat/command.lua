@@ -238,6 +238,17 @@ local subcommands = {
       with("overview", "servers")
     end,
   },
+  login = {
+    complete = { "browser", "device", "cancel" },
+    run = function(_, rest)
+      with("login", "start", rest)
+    end,
+  },
+  logout = {
+    run = function()
+      with("login", "stop")
+    end,
+  },
   log = {
     run = function()
       local path = require("codex-chat.host").log_path()

@@ -40,6 +40,12 @@ local rules = require("codex-chat.config.rules")
 ---@field model_url? string
 ---@field api_key_env? string
 ---@field api_key_cmd? string[]
+---@field api_key_header? string the header that the key goes into, else Authorization: Bearer
+---@field auth? "key"|"login"|"none" what authorizes the calls of the model
+---@field model_headers? table<string, string> sent with each call
+---@field model_query? table<string, string> parameters of the endpoint's address
+---@field login_url? string another backend than ChatGPT's, for a login
+---@field login_issuer? string another service to log in to, for tests
 ---@field approvals? "never"|"on-request"|"untrusted"
 ---@field git? "private"|"off" whether the agent has a git directory of its own
 ---@field limits? table

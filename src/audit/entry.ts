@@ -56,6 +56,8 @@ export type AuditEntry = AuditPlace &
         readonly bytesOut?: number | undefined;
         readonly bytesIn?: number | undefined;
         readonly status?: number | undefined;
+        /** As the answer counts them, where it does. */
+        readonly tokens?: number | undefined;
         readonly ms?: number | undefined;
         readonly reason?: string | undefined;
         readonly omitted?: number | undefined;

@@ -4,6 +4,7 @@
  *
  * Knows of Codex nothing but the types of its messages, and of the editor nothing but `Edit`.
  */
+export { writeAtomically } from "./atomic-write.ts";
 export { coalesce } from "./coalesce.ts";
 export {
   applyEdits,
@@ -28,7 +29,7 @@ export type {
 export { type Failure, failureOf } from "./failure.ts";
 export { type FrameError, type FrameOptions, FrameScheduler, frameMs } from "./frames.ts";
 export { type ChatMeta, formatVersion, withMeta } from "./front-matter.ts";
-export type { LockError } from "./lock.ts";
+export { type Lock, type LockError, lockFile } from "./lock.ts";
 export { reduce, reduceAll } from "./reduce.ts";
 export { findSections, linesOf, type PlacedSection } from "./sections.ts";
 export { slug } from "./slug.ts";

@@ -50,7 +50,8 @@ export function statusFailure(status: number, host: string, body: string): Model
 }
 
 function meaningOf(status: number): string {
-  if (status === 401) return "does not accept the key; check api_key_env or api_key_cmd";
+  if (status === 401)
+    return "does not accept the key; check api_key_env or api_key_cmd, or log in again";
   if (status === 403) return "denies this key access";
   if (status === 404) return "knows no such model or address; check model and model_url";
   if (status === 413) return "finds the request too large";

@@ -17,5 +17,6 @@ export {
   targetText,
   type Verdict,
 } from "./network/index.ts";
+export { tlsAgent } from "./trust.ts";
 export type { TurnPass } from "./turn-gate.ts";
 export type { Authorization, AuthorizationHeader, Upstream } from "./upstream.ts";

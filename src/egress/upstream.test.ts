@@ -33,7 +33,7 @@ describe("an endpoint's refusal is passed on and told", () => {
     [
       401,
       '{"error":{"message":"Incorrect API key."}}',
-      "does not accept the key; check api_key_env or api_key_cmd (401): Incorrect API key.",
+      "does not accept the key; check api_key_env or api_key_cmd, or log in again (401): Incorrect API key.",
     ],
     [
       403,

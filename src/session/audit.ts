@@ -177,6 +177,7 @@ export class AuditNews {
         outcome: event.type === "model_done" ? "done" : "aborted",
         ...sizes,
         bytesIn: event.bytesIn,
+        tokens: event.usage?.total,
         ms: Math.round(event.ms),
         reason: event.type === "model_aborted" ? event.by : undefined,
       });

@@ -19,8 +19,10 @@ import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import { describeEnd, type Sandbox, type SandboxProcess } from "../sandbox/index.ts";
 import type { PrivateGit } from "../workspace/index.ts";
-import { findAuthorization } from "./credential.ts";
+import type { Account } from "./account.ts";
+import { openCredential } from "./credential.ts";
 import { type Failure, failureOf, STOPPED } from "./failure.ts";
+import type { KeyRing } from "./key-command.ts";
 import { usableServers } from "./mcp-servers.ts";
 import { prepareSandbox } from "./prepare.ts";
 import { proxyEnv, withProxy } from "./proxy-env.ts";
@@ -55,6 +57,9 @@ export type BackendOptions = {
   readonly version: string;
   readonly log: Log;
   readonly audit: Audit;
+  /** Keys that commands have printed, and the login. */
+  readonly keys: KeyRing;
+  readonly account: Account;
   readonly onProgress: (what: string) => void;
   readonly onNotification: (notification: ServerNotification) => void;
   readonly onApproval: (threadId: string, approval: Approval) => Promise<Answer>;
@@ -96,8 +101,8 @@ async function startParts(
 ): Promise<Result<Omit<Backend, "close">, Failure>> {
   const { settings, env, log, signal } = options;
   // Asked before anything is started: a missing key is the commonest mistake of a first use.
-  const authorization = await findAuthorization(settings, env, signal);
-  if (!authorization.ok) return authorization;
+  const credential = await openCredential({ ...options, env, signal });
+  if (!credential.ok) return credential;
   const prepared = await prepareSandbox(options);
   if (!prepared.ok) return prepared;
   const { sandbox, runtimeLabel, git } = prepared.value;
@@ -106,8 +111,10 @@ async function startParts(
   options.onProgress("starting the relay");
   const egress = createEgress({
     upstream: {
-      baseUrl: new URL(settings.model_url),
-      authorization: async () => ok(authorization.value),
+      baseUrl: credential.value.endpoint.url,
+      headers: credential.value.endpoint.headers,
+      authorization: credential.value.authorization,
+      renew: credential.value.renew,
     },
     limits: {
       maxRequestsPerTurn: settings.limits.requests_per_turn,

@@ -2,6 +2,7 @@ import type { Audit } from "../audit/index.ts";
 import { failureOf } from "../chat/index.ts";
 import type { TurnError } from "../codex/index.ts";
 import type { Result } from "../result.ts";
+import type { Account } from "./account.ts";
 import type { AroundTurn } from "./around-turn.ts";
 import type { Backend } from "./backend.ts";
 import type { Failure } from "./failure.ts";
@@ -29,6 +30,10 @@ export type ConversationHost = ThreadOptions & {
   readonly aroundTurn: readonly AroundTurn[];
   /** Where what happens is recorded. */
   readonly audit: Audit;
+  /** The ChatGPT login, which all projects share. */
+  readonly account: Account;
+  /** Says what authorizes the calls of the model, without asking for it. */
+  readonly credential: () => Promise<string>;
   readonly emit: (event: ConversationEvent, data: object) => void;
 };
 

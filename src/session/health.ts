@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
+import { silentLog } from "../log.ts";
 import {
   checkRuntime,
   findCodexPackage,
@@ -9,8 +10,10 @@ import {
   findImage,
   selfTest,
 } from "../sandbox/index.ts";
-import { findAuthorization } from "./credential.ts";
+import { Account } from "./account.ts";
+import { openCredential, warningOf } from "./credential.ts";
 import type { Failure } from "./failure.ts";
+import { KeyRing } from "./key-command.ts";
 import { pluginDir } from "./plugin-dir.ts";
 import { Settings } from "./settings.ts";
 
@@ -55,11 +58,17 @@ async function checkState({ state_dir: dir }: Settings): Promise<HealthLine> {
 }
 
 async function checkKey(settings: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine> {
-  const found = await findAuthorization(settings, env);
+  const account = new Account({ stateDir: settings.state_dir, env, log: silentLog });
+  const found = await openCredential({ settings, env, keys: new KeyRing(), account });
   if (!found.ok) return failed("Model", found.error);
-  const { host } = new URL(settings.model_url);
-  const key = found.value.length > 0 ? "with a key, which stays on the host" : "without a key";
-  return line("Model", "ok", `${host} is called ${key}`);
+  const warning = warningOf(found.value);
+  if (warning !== undefined)
+    return line("Model", "warn", warning, ["Use https, or an endpoint on this machine."]);
+  const { endpoint, source } = found.value;
+  const with_ =
+    source === "no key" ? "without a key" : `with the ${source}, which stays on the host`;
+  const unproven = settings.auth === "login" ? " (never tried with the real service)" : "";
+  return line("Model", "ok", `${endpoint.url.host} is called ${with_}${unproven}`);
 }
 
 async function checkSandbox(settings: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine[]> {

@@ -1,9 +1,12 @@
 import type { Log } from "../log.ts";
 import type { Editor, NotificationName, NotificationParams } from "../nvim/index.ts";
+import { Account } from "./account.ts";
 import { runAction } from "./actions/index.ts";
 import { Conversation } from "./conversation.ts";
 import type { ConversationHost } from "./conversation-host.ts";
+import { credentialLine } from "./credential.ts";
 import { failureLine } from "./failure.ts";
+import { KeyRing } from "./key-command.ts";
 import { LiveDocument } from "./live-document.ts";
 import { Project } from "./project.ts";
 import type { Query } from "./round.ts";
@@ -49,6 +52,8 @@ export class Host {
   readonly #conversations = new Map<number, Conversation>();
   /** Messages about one buffer are handled one after another, beginning with its opening. */
   readonly #lanes = new Map<number, Promise<void>>();
+  readonly #accounts = new Map<string, Account>();
+  readonly #keys = new KeyRing();
   #opened = 0;
 
   constructor(options: HostOptions) {
@@ -70,6 +75,7 @@ export class Host {
   /** The editor is gone: saves every conversation and ends everything that was started. */
   async close(): Promise<void> {
     const why = "Neovim went away before this turn was over.";
+    for (const account of this.#accounts.values()) account.cancel();
     const finish = (async () => {
       await Promise.allSettled([...this.#conversations.values()].map((it) => it.close(why)));
       await Promise.allSettled([...this.#projects.values()].map((it) => it.close()));
@@ -190,13 +196,35 @@ export class Host {
       known.settings = settings;
       return known;
     }
-    const project = new Project({ root, projectDir, settings, env, log, version });
+    const account = this.#account(settings);
+    const keys = this.#keys;
+    const project = new Project({ root, projectDir, settings, env, log, version, keys, account });
     this.#projects.set(root, project);
     return project;
   }
 
+  /** The login is that of the state directory: of all its projects. */
+  #account({ state_dir: stateDir, login_issuer: issuer }: Settings): Account {
+    const { env, log } = this.#options;
+    const known = this.#accounts.get(stateDir);
+    if (known !== undefined) return known;
+    const account = new Account({
+      stateDir,
+      issuer,
+      env,
+      log,
+      onEvent: ({ type: action, ...rest }) => {
+        for (const { audit, running } of this.#projects.values())
+          if (running !== undefined)
+            audit.record({ event: "credential", action, source: "ChatGPT login", ...rest });
+      },
+    });
+    this.#accounts.set(stateDir, account);
+    return account;
+  }
+
   #hostOf(project: Project, buf: number): ConversationHost {
-    const { editor, log } = this.#options;
+    const { editor, log, env } = this.#options;
     return {
       root: project.root,
       get settings() {
@@ -208,6 +236,9 @@ export class Host {
       network: project.network,
       aroundTurn: project.aroundTurn,
       audit: project.audit,
+      account: project.account,
+      credential: () =>
+        credentialLine({ settings: project.settings, env, account: project.account }),
       abandonBackend: (failure) => void project.stop(failure),
       runTool: (call) => editor.call.tool_run(buf, call),
       threadKnown: (thread) => project.threadKnown(thread),

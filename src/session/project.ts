@@ -4,6 +4,7 @@ import { type Answer, type Approval, type ServerNotification, threadOf } from ".
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import type { Result } from "../result.ts";
+import type { Account } from "./account.ts";
 import type { AroundTurn } from "./around-turn.ts";
 import { AuditNews } from "./audit.ts";
 import { type Backend, startBackend } from "./backend.ts";
@@ -11,6 +12,7 @@ import type { Conversation } from "./conversation.ts";
 import type { Failure } from "./failure.ts";
 import { forgetDeleted } from "./forget.ts";
 import { gitAroundTurn } from "./git.ts";
+import type { KeyRing } from "./key-command.ts";
 import { NetworkAccess } from "./network/index.ts";
 import type { Settings } from "./settings.ts";
 
@@ -22,6 +24,9 @@ export type ProjectOptions = {
   readonly env: NodeJS.ProcessEnv;
   readonly version: string;
   readonly log: Log;
+  /** Keys that commands have printed, and the login; all projects share them. */
+  readonly keys: KeyRing;
+  readonly account: Account;
 };
 
 /** How many notifications of unknown threads are kept; a program inside may forge any number. */
@@ -47,6 +52,7 @@ export class Project {
   readonly network: NetworkAccess;
   /** What happens in the project, on record. */
   readonly audit: Audit;
+  readonly account: Account;
   readonly #auditNews: AuditNews;
   #isUnrecorded = false;
   /** The latest settings; those of the sandbox count from its next start. */
@@ -62,6 +68,7 @@ export class Project {
 
   constructor(options: ProjectOptions) {
     this.root = options.root;
+    this.account = options.account;
     this.settings = options.settings;
     this.#options = options;
     this.audit = openAudit({

@@ -29,9 +29,19 @@ const SandboxEnv = z.record(
 export const Settings = z.object({
   model: z.string().min(1).optional(),
   effort: z.string().min(1).optional(),
-  model_url: z.url({ protocol: /^https?$/ }).default("https://api.openai.com/v1"),
-  api_key_env: z.string().default("OPENAI_API_KEY"),
+  model_url: z.url({ protocol: /^https?$/ }).optional(),
+  /** With each call, beside the key: headers, and parameters of the address. */
+  model_headers: z.record(z.string(), z.string()).default({}),
+  model_query: z.record(z.string(), z.string()).default({}),
+  /** Absent: a key where there is one, none where the endpoint is not known to need one. */
+  auth: z.enum(["key", "login", "none"]).optional(),
+  api_key_env: z.string().min(1).default("OPENAI_API_KEY"),
   api_key_cmd: z.array(z.string().min(1)).min(1).optional(),
+  /** The header that the key goes into; by default `Authorization: Bearer`. */
+  api_key_header: z.string().min(1).optional(),
+  /** ChatGPT's backend and Codex's login service, where they are others than Codex's own. */
+  login_url: z.url({ protocol: /^https?$/ }).optional(),
+  login_issuer: z.url({ protocol: /^https?$/ }).optional(),
   approvals: z.enum(["never", "on-request", "untrusted"]).default("on-request"),
   /** Whether stopping a turn ends the commands that it runs; Codex itself leaves them running. */
   stop_commands: z.enum(["always", "ask", "never"]).default("always"),

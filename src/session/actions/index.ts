@@ -8,6 +8,7 @@ import type { Conversation } from "../conversation.ts";
 import { type Failure, failureOf } from "../failure.ts";
 import type { Action } from "./action.ts";
 import { goalActions } from "./goal.ts";
+import { loginActions } from "./login.ts";
 import { modelActions } from "./model.ts";
 import { networkActions } from "./network.ts";
 import { roundActions } from "./rounds.ts";
@@ -24,6 +25,7 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map(
     ...networkActions,
     ...goalActions,
     ...threadActions,
+    ...loginActions,
   ].map((it) => [it.name, it]),
 );
 

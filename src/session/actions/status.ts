@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ok } from "../../result.ts";
 import type { Conversation } from "../conversation.ts";
+import { endpointOf } from "../endpoint.ts";
 import { usableServers } from "../mcp-servers.ts";
 import { type Action, action } from "./action.ts";
 import { hostsOf } from "./network.ts";
@@ -9,13 +10,15 @@ import { hostsOf } from "./network.ts";
 export const statusActions: readonly Action[] = [
   action("status/read", z.object({}), async (conversation) => {
     const { thread, document, host } = conversation;
-    const { model_url: modelUrl, approvals } = host.settings;
+    const { approvals } = host.settings;
+    const endpoint = endpointOf(host.settings);
     return ok({
       model: thread.model ?? host.settings.model ?? "Codex's default",
       effort: thread.effort ?? "",
       plan: thread.choice.plan,
       approvals,
-      endpoint: new URL(modelUrl).host,
+      endpoint: endpoint.ok ? endpoint.value.url.host : endpoint.error.message,
+      credential: await host.credential(),
       running: thread.loaded !== undefined,
       sandbox: thread.loaded?.backend.sandboxLabel ?? "",
       thread: thread.id ?? "",

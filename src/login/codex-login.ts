@@ -1,0 +1,257 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { chmod, mkdir, rm } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { execa } from "execa";
+import { z } from "zod";
+import { err, ok, type Result } from "../result.ts";
+import { authPath } from "./auth-file.ts";
+import type { LoginError } from "./error.ts";
+
+/** How long Codex may take to say where the user has to go. */
+const START_MS = 30_000;
+/** How long the user may take: so long a device's code is valid (0.169). */
+const WAIT_MS = 15 * 60_000;
+const LOGOUT_MS = 20_000;
+/** Codex's login is with this service; another is for tests and explicit configuration. */
+const ISSUER = "https://auth.openai.com";
+
+/** What Codex's login is run with. */
+export type CodexLogin = {
+  /** The pinned Codex. */
+  readonly program: string;
+  /** The home that it logs in for; made, and readable by the user alone. */
+  readonly home: string;
+  readonly issuer?: string | undefined;
+  /** The host's environment, of which Codex gets what it needs to reach the service. */
+  readonly env: NodeJS.ProcessEnv;
+};
+
+/** A login that the user has to finish in a browser. */
+export type LoginAttempt = {
+  /** Where the user has to go. */
+  readonly url: string;
+  /** What is to be entered there, with a device's code. */
+  readonly code: string | undefined;
+  /** Settles once; never rejects. */
+  readonly done: Promise<Result<undefined, LoginError>>;
+  readonly cancel: () => void;
+};
+
+const Started = z.object({
+  authUrl: z.url().optional(),
+  verificationUrl: z.url().optional(),
+  userCode: z
+    .string()
+    .regex(/^[A-Za-z0-9-]{1,40}$/)
+    .optional(),
+});
+const Completed = z.object({ success: z.boolean(), error: z.string().nullish() });
+
+/**
+ * Starts Codex's own login and gives what the user has to do.
+ *
+ * It is an app-server on the host, which does nothing else, and ends with the login. The browser is
+ * not opened by it: whether and how is the editor's to ask.
+ *
+ * Errors: `login_failed`.
+ */
+export async function startLogin(
+  options: CodexLogin & { readonly way: "browser" | "device" },
+): Promise<Result<LoginAttempt, LoginError>> {
+  await makeHome(options.home);
+  const args = [...OVERRIDES, ...backendOf(options), "app-server"];
+  const child = spawn(options.program, args, { cwd: options.home, env: environment(options) });
+  const peer = new Peer(child);
+  const timer = setTimeout(() => peer.end("it took too long"), START_MS);
+  try {
+    const clientInfo = { name: "codex-chat.nvim", title: "codex-chat.nvim", version: "0" };
+    await peer.request("initialize", { clientInfo, capabilities: null });
+    peer.notify("initialized");
+    const type = options.way === "device" ? "chatgptDeviceCode" : "chatgpt";
+    const started = Started.parse(await peer.request("account/login/start", { type }));
+    const url = started.authUrl ?? started.verificationUrl;
+    if (url === undefined || !url.startsWith(`${options.issuer ?? ISSUER}/`))
+      throw new Error("it names an address that is not the service's");
+    return ok({
+      url,
+      code: started.userCode,
+      done: peer.completed(WAIT_MS),
+      cancel: () => peer.end("it was cancelled"),
+    });
+  } catch (thrown) {
+    const why = peer.ended ?? (thrown instanceof Error ? thrown.message : "unknown");
+    peer.end(why);
+    return failure(why);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Has Codex give its login up, at the service, too, and leaves nothing of it. */
+export async function logout(options: CodexLogin): Promise<Result<undefined, LoginError>> {
+  await makeHome(options.home);
+  const run = await execa(options.program, ["logout", ...OVERRIDES], {
+    reject: false,
+    cwd: options.home,
+    extendEnv: false,
+    env: environment(options),
+    stdin: "ignore",
+    timeout: LOGOUT_MS,
+  });
+  try {
+    // Also where the service could not be told: here, nobody is logged in any more.
+    await rm(authPath(options.home), { force: true });
+  } catch (thrown) {
+    return failure(`${authPath(options.home)}: ${(thrown as NodeJS.ErrnoException).code}`);
+  }
+  return run.failed ? failure("Codex could not tell the service; here it is undone") : ok();
+}
+
+async function makeHome(home: string): Promise<void> {
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  await chmod(home, 0o700);
+}
+
+/** As of Codex 0.169: the login in a file of its home, and nothing that dials or runs anything. */
+const OVERRIDES = [
+  'cli_auth_credentials_store="file"',
+  "check_for_update_on_startup=false",
+  "analytics.enabled=false",
+  'otel.exporter="none"',
+  "features.plugins=false",
+  "features.remote_plugin=false",
+  "features.apps=false",
+].flatMap((it) => ["-c", it]);
+
+/** Codex asks its backend about the account; that of another issuer is there, too. */
+function backendOf({ issuer }: CodexLogin): string[] {
+  return issuer === undefined
+    ? []
+    : ["-c", `chatgpt_base_url=${JSON.stringify(`${issuer}/backend-api/`)}`];
+}
+
+/** What the login needs of the host's environment: how to reach the service, and whom to trust. */
+const PASSED =
+  /^(https?_proxy|all_proxy|no_proxy|ssl_cert_file|ssl_cert_dir|codex_ca_certificate|tz)$/i;
+
+function environment({ env, home, issuer }: CodexLogin): Record<string, string> {
+  const passed = Object.entries(env).flatMap(([name, value]) =>
+    PASSED.test(name) && value !== undefined ? [[name, value] as const] : [],
+  );
+  return {
+    ...Object.fromEntries(passed),
+    PATH: "/usr/bin:/bin",
+    HOME: home,
+    CODEX_HOME: home,
+    ...(issuer === undefined
+      ? {}
+      : {
+          CODEX_APP_SERVER_LOGIN_ISSUER: issuer,
+          CODEX_REVOKE_TOKEN_URL_OVERRIDE: `${issuer}/oauth/revoke`,
+        }),
+  };
+}
+
+function failure(why: string): Result<never, LoginError> {
+  const said = why.replace(/[^\x20-\x7e]+/g, " ").slice(0, 300);
+  return err({
+    kind: "login_failed",
+    message: `The ChatGPT login did not succeed: ${said}.`,
+    mend: "Try :CodexChat login again, or :CodexChat login device, which needs no port on this machine.",
+  });
+}
+
+const Message = z.object({
+  id: z.number().optional(),
+  method: z.string().optional(),
+  params: z.unknown().optional(),
+  result: z.unknown().optional(),
+  error: z.object({ message: z.string() }).optional(),
+});
+
+/** The few messages of Codex's that a login takes. */
+class Peer {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #waiting = new Map<number, (answer: z.infer<typeof Message>) => void>();
+  readonly #completed: Promise<Result<undefined, LoginError>>;
+  #settle: (result: Result<undefined, LoginError>) => void = () => {};
+  #nextId = 1;
+  /** Why it has ended, once it has. */
+  ended: string | undefined;
+
+  constructor(child: ChildProcessWithoutNullStreams) {
+    this.#child = child;
+    this.#completed = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    child.on("error", (error: NodeJS.ErrnoException) =>
+      this.end(`Codex could not be started (${error.code ?? error.name})`),
+    );
+    child.on("exit", () => this.end("Codex ended"));
+    child.stdin.on("error", () => {});
+    child.stderr.resume();
+    createInterface({ input: child.stdout }).on("line", (line) => this.#take(line));
+  }
+
+  request(method: string, params: object): Promise<unknown> {
+    const id = this.#nextId++;
+    this.#send({ id, method, params });
+    return new Promise((resolve, reject) => {
+      if (this.ended !== undefined) reject(new Error(this.ended));
+      this.#waiting.set(id, ({ result, error }) =>
+        error === undefined ? resolve(result) : reject(new Error(error.message)),
+      );
+    });
+  }
+
+  notify(method: string): void {
+    this.#send({ method });
+  }
+
+  /** How the login ends. */
+  async completed(waitMs: number): Promise<Result<undefined, LoginError>> {
+    const timer = setTimeout(() => this.end("nobody has finished it in time"), waitMs);
+    timer.unref();
+    const end = await this.#completed;
+    clearTimeout(timer);
+    return end;
+  }
+
+  /** Ends the process; idempotent, and the first reason counts. */
+  end(why: string, result: Result<undefined, LoginError> = failure(why)): void {
+    if (this.ended !== undefined) return;
+    this.ended = why;
+    for (const answer of this.#waiting.values()) answer({ error: { message: why } });
+    this.#waiting.clear();
+    this.#settle(result);
+    this.#child.stdin.end();
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), 2_000);
+    timer.unref();
+    this.#child.once("exit", () => clearTimeout(timer));
+  }
+
+  #send(message: object): void {
+    if (this.#child.stdin.writable) this.#child.stdin.write(`${JSON.stringify(message)}\n`);
+  }
+
+  #take(line: string): void {
+    const message = parse(line);
+    if (message?.id !== undefined) {
+      this.#waiting.get(message.id)?.(message);
+      this.#waiting.delete(message.id);
+    } else if (message?.method === "account/login/completed") {
+      const completed = Completed.safeParse(message.params);
+      const why = completed.data?.error ?? "the service did not confirm it";
+      if (completed.data?.success === true) this.end("it is done", ok());
+      else this.end(why);
+    }
+  }
+}
+
+function parse(line: string): z.infer<typeof Message> | undefined {
+  try {
+    return Message.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
+}

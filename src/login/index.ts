@@ -1,0 +1,11 @@
+/**
+ * The ChatGPT login, on the host alone: Codex's own login in a home of the plugin's, and the access
+ * token that it leaves, renewed before it expires.
+ *
+ * It must not know Neovim, Docker or conversations. A token leaves it in one way only: as a header for
+ * the model's endpoint.
+ */
+export { type Login, readLogin } from "./auth-file.ts";
+export { type CodexLogin, type LoginAttempt, logout, startLogin } from "./codex-login.ts";
+export type { LoginError } from "./error.ts";
+export { type LoginEvent, LoginKeeper, type LoginState, type LoginTools } from "./keeper.ts";
