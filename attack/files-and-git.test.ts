@@ -129,6 +129,45 @@ group("files and git", [
      cp -r "$other/.git" evil; monitor evil/config; echo "$PWD/evil" > "$dir/commondir"`,
     linked,
   ),
+  runsNothing(
+    "included file",
+    "changes a file of the project that the user's configuration includes",
+    "monitor team.gitconfig",
+  ),
+  runsNothing(
+    "submodule's pointer",
+    "puts a git directory of its own in the place of a submodule's .git file",
+    `cp -r .git/modules/mods/sub evil; sed -i '/worktree/d' evil/config; monitor evil/config
+     rm -rf mods/sub/.git; mv evil mods/sub/.git`,
+  ),
+  runsNothing(
+    "directory above a submodule",
+    "renames the directory in which a submodule lies and makes it anew",
+    `mv mods aside; mkdir mods; cp -r aside/sub mods/sub; rm -rf mods/sub/.git
+     cp -r .git/modules/mods/sub mods/sub/.git; sed -i '/worktree/d' mods/sub/.git/config; monitor mods/sub/.git/config`,
+  ),
+  runsNothing(
+    "submodule that is not checked out",
+    "makes a repository of its own in the empty directory of a submodule",
+    `git init -q mods/empty; monitor mods/empty/.git/config; cp -r .git/modules/mods/sub evil && rm -rf mods/empty/.git && sed -i '/worktree/d' evil/config && monitor evil/config && mv evil mods/empty/.git`,
+  ),
+  attempt<GitTarget>({
+    name: "hooks in the project",
+    tries: "writes hooks to where the user's core.hooksPath points in the project",
+    mustHappen: "the hooks that the user's git runs stay the user's",
+    strike: async (target) => {
+      await inside(target, "hooks .githooks; mv .githooks aside; hooks .githooks");
+      const wrote = existsSync(join(target.root, ".githooks", "pre-commit"));
+      const used = await useGit(target.root, target.mark);
+      return verdict(wrote || used.fell, wrote ? "a hook stands on the host" : used.seen);
+    },
+    ...linked,
+  }),
+  runsNothing(
+    "program of the configuration",
+    "changes a script of the project that the user's configuration has git run",
+    `printf '#!/bin/sh\n%s\ncat "$@"\n' "$payload" > changed; chmod +x changed; cp changed tools/textconv; mv changed tools/textconv; mv tools aside; cp -r aside tools; printf '#!/bin/sh\n%s\ncat "$@"\n' "$payload" > tools/textconv; echo more >> data.bin`,
+  ),
   attempt<GitTarget>({
     name: "alternates",
     tries: "names another repository of the user's in .git/objects/info/alternates",

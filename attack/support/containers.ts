@@ -62,6 +62,7 @@ export async function fortress(
     version: "0",
     log: silentLog,
     onProgress: () => {},
+    audit: { record: () => {}, close: async () => {} },
     signal: AbortSignal.timeout(120_000),
   } as unknown as BackendOptions);
   if (!prepared.ok) throw new Error(prepared.error.message);

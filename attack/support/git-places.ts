@@ -20,8 +20,9 @@ export type GitTarget = {
 type Planting = (root: string, other: string) => Promise<void>;
 
 /**
- * A repository as teams have them: with a submodule in a directory, a configuration that includes
- * a file of the project, and git's extension for a configuration per worktree.
+ * A repository as teams have them: with submodules in a directory, one of them not checked out, a
+ * configuration that includes a file of the project and has a script of it run, and git's extension
+ * for a configuration per worktree.
  */
 export const teamRepository: Planting = async (root, other) => {
   await plantOther(other);
@@ -29,9 +30,18 @@ export const teamRepository: Planting = async (root, other) => {
   await mkdir(join(root, ".husky", "hooks"), { recursive: true });
   await writeFile(join(root, ".husky", "config"), "husky\n");
   await writeFile(join(root, "team.gitconfig"), "[alias]\n\tst = status\n");
-  await git(root, "-c", "protocol.file.allow=always", "submodule", "add", other, "mods/sub");
+  await mkdir(join(root, "tools"));
+  await writeFile(join(root, "tools", "textconv"), '#!/bin/sh\ncat "$@"\n', { mode: 0o755 });
+  await writeFile(join(root, ".gitattributes"), "*.bin diff=bin\n");
+  await writeFile(join(root, "data.bin"), "data\n");
+  for (const name of ["sub", "empty"]) {
+    const add = ["submodule", "add", other, `mods/${name}`];
+    await git(root, "-c", "protocol.file.allow=always", ...add);
+  }
   await git(root, "add", "-A");
   await git(root, "commit", "-q", "-m", "team");
+  await git(root, "submodule", "deinit", "-f", "mods/empty");
+  await git(root, "config", "diff.bin.textconv", "tools/textconv");
   await git(root, "config", "include.path", "../team.gitconfig");
   await git(root, "config", "extensions.worktreeConfig", "true");
 };

@@ -1,11 +1,14 @@
 import { type FSWatcher, watch } from "node:fs";
 import { lstat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** A protected file or directory and the identity it had when it was mounted. */
 export type GuardedFile = {
+  /** Relative to the project's top directory. */
   readonly name: string;
   readonly identity: string;
+  /** Mounted writable, so that it cannot be renamed together with what is protected in it. */
+  readonly frame?: true | undefined;
   /** Whether something else is mounted in its place, instead of itself read-only. */
   readonly replaced?: true | undefined;
 };
@@ -35,15 +38,27 @@ export async function watchGuarded(root: string, files: readonly GuardedFile[]):
       if ((await fileIdentity(join(root, name))) !== identity) settle(name);
     }
   };
-  const watcher = watchDirectory(root, (event, name) => {
-    // A rename event is a name that came or went; without a name, events were lost.
-    if (name === null) void check();
-    else if (event === "rename" && known.has(name)) settle(name);
-  });
-  watcher.on("error", () => settle(root));
+  const watchers: FSWatcher[] = [];
+  const close = () => {
+    for (const watcher of watchers) watcher.close();
+  };
+  try {
+    for (const dir of new Set([".", ...files.map((file) => dirname(file.name))])) {
+      const watcher = watchDirectory(join(root, dir), (event, name) => {
+        // A rename event is a name that came or went; without a name, events were lost.
+        if (name === null) void check();
+        else if (event === "rename" && known.has(join(dir, name))) settle(join(dir, name));
+      });
+      watcher.on("error", () => settle(dir));
+      watchers.push(watcher);
+    }
+  } catch (cause) {
+    close();
+    throw cause;
+  }
   // What changed before the watch stood is seen here, what changes later by the watch.
   await check();
-  return { lost, close: () => watcher.close() };
+  return { lost, close };
 }
 
 /**

@@ -38,7 +38,12 @@ export type Running = {
 const READY_MS = 30_000;
 
 const Guarded = z.array(
-  z.object({ name: z.string(), identity: z.string(), replaced: z.literal(true).optional() }),
+  z.object({
+    name: z.string(),
+    identity: z.string(),
+    frame: z.literal(true).optional(),
+    replaced: z.literal(true).optional(),
+  }),
 );
 
 /**
@@ -155,7 +160,12 @@ function mountedFiles(labels: Readonly<Record<string, string>>): GuardedFile[] {
 }
 
 function isSame(a: GuardedFile, b: GuardedFile): boolean {
-  return a.name === b.name && a.identity === b.identity && a.replaced === b.replaced;
+  return (
+    a.name === b.name &&
+    a.identity === b.identity &&
+    a.frame === b.frame &&
+    a.replaced === b.replaced
+  );
 }
 
 function lateNote({ name }: GuardedFile): string {

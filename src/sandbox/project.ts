@@ -4,6 +4,7 @@ import { lstat, realpath } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, sep } from "node:path";
 import { err, ok, type Result } from "../result.ts";
 import type { SandboxError } from "./error.ts";
+import { obeyedByGit } from "./git-obeys.ts";
 import { gitPointerMounts } from "./git-pointer.ts";
 import { fileIdentity, type GuardedFile } from "./guard.ts";
 
@@ -54,7 +55,7 @@ export type Project = {
   /** Resolved absolute path; the same inside and outside. */
   readonly root: string;
   readonly mounts: readonly BindMount[];
-  /** The protected files that exist and are read-only inside, as they are now. */
+  /** The protected files that exist and are read-only inside, and what frames them, as they are now. */
   readonly guarded: readonly GuardedFile[];
   /** Sentences for the user about what could not be protected or mounted. */
   readonly notes: readonly string[];
@@ -143,7 +144,20 @@ export async function inspectProject(
       notes.push(...pointer.notes);
     }
   }
-  return ok({ root, mounts, guarded, notes });
+  const obeyed = await obeyedByGit(root);
+  if (!obeyed.ok)
+    return err(refused(root, `it cannot be told what git runs here: ${obeyed.error}`));
+  const own = new Set(guarded.map((it) => it.name));
+  const further = [
+    ...obeyed.value.frames.map((name) => ({ name, frame: true as const })),
+    ...obeyed.value.names.map((name) => ({ name })),
+  ].filter(({ name }) => !own.has(name.split(sep)[0] ?? ""));
+  for (const it of further) {
+    const path = join(root, it.name);
+    mounts.push({ source: path, target: path, readOnly: !("frame" in it) });
+    guarded.push({ ...it, identity: (await fileIdentity(path)) ?? "" });
+  }
+  return ok({ root, mounts, guarded, notes: [...notes, ...obeyed.value.notes] });
 }
 
 async function refusal(root: string, options: ProjectOptions): Promise<string | undefined> {

@@ -288,7 +288,7 @@ function present(
     root: project.root,
     codexHome,
     keeperSocket: KEEPER_SOCKET,
-    protectedNames: running.guarded.map((it) => it.name),
+    protectedNames: running.guarded.filter((it) => !it.frame).map((it) => it.name),
     gitReplaced: running.guarded.some((it) => it.replaced === true),
     readable: given.readable,
     notes: [...limitNotes(engine), ...project.notes, ...notes, ...running.notes],
