@@ -20,7 +20,7 @@ export type Repository = {
 };
 
 /** One setting; keys are lower case but for what stands between the first and the last dot. */
-export type Setting = readonly [key: string, value: string];
+export type Setting = readonly [key: string, value: string, scope?: string];
 
 /** What is looked at. */
 export type RepositoryOptions = {
@@ -81,6 +81,17 @@ export function last(config: readonly Setting[], key: string): string | undefine
 }
 
 /**
+ * A file that the user's own settings name. SECURITY: one that the project's settings name is
+ * passed over: they may include a file that the agent writes, which would name a secret.
+ */
+export function namedFile(config: readonly Setting[], key: string): string | undefined {
+  return last(
+    config.filter(([, , scope]) => scope === "global" || scope === "system"),
+    key,
+  );
+}
+
+/**
  * Reads all settings in force for the project. `git config` runs nothing that a setting names; it
  * is the one command of git's that meets the project's own configuration.
  */
@@ -90,16 +101,20 @@ async function readConfig(
 ): Promise<Result<readonly Setting[], string>> {
   const kept = ["PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"];
   // A repository of another owner's is read, too: git would pass its settings over in silence.
-  const result = await execa("git", ["-c", "safe.directory=*", "config", "--list", "-z"], {
-    cwd: root,
-    env: { ...Object.fromEntries(kept.map((name) => [name, env[name]])), LC_ALL: "C" },
-    extendEnv: false,
-    stdin: "ignore",
-    stripFinalNewline: false,
-    maxBuffer: 1024 ** 2,
-    timeout: 10_000,
-    reject: false,
-  });
+  const result = await execa(
+    "git",
+    ["-c", "safe.directory=*", "config", "--show-scope", "--list", "-z"],
+    {
+      cwd: root,
+      env: { ...Object.fromEntries(kept.map((name) => [name, env[name]])), LC_ALL: "C" },
+      extendEnv: false,
+      stdin: "ignore",
+      stripFinalNewline: false,
+      maxBuffer: 1024 ** 2,
+      timeout: 10_000,
+      reject: false,
+    },
+  );
   if (result.code === "ENOENT") return err("git is not installed on this machine");
   if (result.failed) {
     const said = result.stderr.trim().split("\n")[0];
@@ -112,14 +127,15 @@ async function readConfig(
 }
 
 function parseConfig(text: string): readonly Setting[] {
-  return text
-    .split("\0")
-    .filter((it) => it !== "")
-    .map((it): Setting => {
-      const end = it.indexOf("\n");
-      // A name alone is git's short form of true.
-      return end < 0 ? [it, "true"] : [it.slice(0, end), it.slice(end + 1)];
-    });
+  const words = text.split("\0");
+  const config: Setting[] = [];
+  for (let i = 0; i + 1 < words.length; i += 2) {
+    const [scope, it] = [words[i] ?? "", words[i + 1] ?? ""];
+    const end = it.indexOf("\n");
+    // A name alone is git's short form of true.
+    config.push(end < 0 ? [it, "true", scope] : [it.slice(0, end), it.slice(end + 1), scope]);
+  }
+  return config;
 }
 
 function formatProblem(config: readonly Setting[]): string | undefined {

@@ -5,7 +5,7 @@ import { err, ok, type Result } from "../../result.ts";
 import { NoFollowDir } from "./no-follow.ts";
 import { HOST_ATTRIBUTES, HOST_EXCLUDES, privateConfig } from "./private-config.ts";
 import { type Head, isOid, type Oid, readRefs } from "./refs.ts";
-import { last, type Repository, readSmall } from "./repository.ts";
+import { namedFile, type Repository, readSmall } from "./repository.ts";
 import { quoted, Workshop } from "./workshop.ts";
 
 /** The real repository as it is now, as far as the private side follows it. */
@@ -70,7 +70,7 @@ async function filesOf(
   const home = env["HOME"] ?? homedir();
   const userDir = join(env["XDG_CONFIG_HOME"] || join(home, ".config"), "git");
   const named = async (key: string, fallback: string) => {
-    const path = last(config, key) ?? join(userDir, fallback);
+    const path = namedFile(config, key) ?? join(userDir, fallback);
     return readSmall(path.replace(/^~(?=\/)/, home), MAX_FILE_BYTES);
   };
   const files: [string, string | undefined][] = [
