@@ -154,6 +154,12 @@ local subcommands = {
       with("goal", "set", rest)
     end,
   },
+  commits = {
+    complete = { "copy", "log" },
+    run = function(_, rest)
+      with("commits", "run", rest)
+    end,
+  },
   terminals = {
     run = function()
       with("terminals", "pick")

@@ -2,6 +2,7 @@ import type { Audit } from "../audit/index.ts";
 import { failureOf } from "../chat/index.ts";
 import type { TurnError } from "../codex/index.ts";
 import type { Result } from "../result.ts";
+import type { CommitsOptions } from "../workspace/index.ts";
 import type { Account } from "./account.ts";
 import type { AroundTurn } from "./around-turn.ts";
 import type { Backend } from "./backend.ts";
@@ -17,6 +18,8 @@ export type ConversationHost = ThreadOptions & {
   readonly abandonBackend: (failure: Failure) => void;
   /** What runs for the project already; undefined where nothing does. */
   readonly running: () => Backend | undefined;
+  /** The real repository; undefined where the agent has no git of its own. */
+  readonly gitPlace: () => Promise<CommitsOptions | undefined>;
   readonly runTool: RunTool;
   /** This conversation has a thread from now on. */
   readonly threadKnown: (thread: string) => void;

@@ -3,7 +3,12 @@ import type { Audit } from "../audit/index.ts";
 import type { ChatEvent } from "../chat/index.ts";
 import { ok } from "../result.ts";
 import { findGit, type Sandbox } from "../sandbox/index.ts";
-import { type Delivery, type GitNews, PrivateGit } from "../workspace/index.ts";
+import {
+  type CommitsOptions,
+  type Delivery,
+  type GitNews,
+  PrivateGit,
+} from "../workspace/index.ts";
 import type { AroundTurn } from "./around-turn.ts";
 import type { Settings } from "./settings.ts";
 
@@ -13,9 +18,10 @@ export type GitOptions = {
   readonly projectDir: string;
   readonly settings: Settings;
   readonly env: NodeJS.ProcessEnv;
-  readonly uid: number;
-  readonly gid: number;
 };
+
+/** The sandbox's user. */
+type User = { readonly uid: number; readonly gid: number };
 
 /** The agent's git for a project, and what the user is to know of it. */
 export type PreparedGit = {
@@ -28,25 +34,26 @@ export type PreparedGit = {
  * Makes the agent's own git directory ready to be mounted. Where the project's repository is of a
  * kind that this cannot be done for, a note says so, and the real one is mounted read-only.
  */
-export async function prepareGit(options: GitOptions): Promise<PreparedGit> {
-  const { settings, projectDir, env, uid, gid } = options;
-  if (settings.git === "off") return { git: undefined, notes: [] };
-  const root = await realpath(options.root).catch(() => options.root);
-  const place = await findGit(root);
-  // What a pointer that leads nowhere means is told by the sandbox.
-  if (place === undefined || typeof place === "string") return { git: undefined, notes: [] };
-  const prepared = await PrivateGit.prepare({
-    root,
-    ...place,
-    stateDir: projectDir,
-    readable: settings.sandbox.mounts.map((it) => it.source),
-    env,
-    uid,
-    gid,
-  });
+export async function prepareGit(options: GitOptions & User): Promise<PreparedGit> {
+  const place = await gitPlace(options);
+  if (place === undefined) return { git: undefined, notes: [] };
+  const { uid, gid } = options;
+  const prepared = await PrivateGit.prepare({ ...place, uid, gid });
   if (prepared.ok) return { git: prepared.value, notes: prepared.value.notes };
   const text = `The agent cannot commit here, and reads your real .git, its configuration included: ${prepared.error}.`;
   return { git: undefined, notes: [text] };
+}
+
+/** The project's real repository; undefined where there is none that the agent may have its own of. */
+export async function gitPlace(options: GitOptions): Promise<CommitsOptions | undefined> {
+  const { settings, projectDir, env } = options;
+  if (settings.git === "off") return undefined;
+  const root = await realpath(options.root).catch(() => options.root);
+  const place = await findGit(root);
+  // What a pointer that leads nowhere means is told by the sandbox.
+  if (place === undefined || typeof place === "string") return undefined;
+  const readable = settings.sandbox.mounts.map((it) => it.source);
+  return { root, ...place, stateDir: projectDir, readable, env };
 }
 
 /** Fills the mounted directory in; gives what the user is to know. */

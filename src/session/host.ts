@@ -233,6 +233,7 @@ export class Host {
       log,
       backend: (signal, onProgress) => project.backend(signal, onProgress),
       running: () => project.running,
+      gitPlace: () => project.gitPlace(),
       network: project.network,
       aroundTurn: project.aroundTurn,
       audit: project.audit,

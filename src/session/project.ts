@@ -4,6 +4,7 @@ import { type Answer, type Approval, type ServerNotification, threadOf } from ".
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import type { Result } from "../result.ts";
+import type { CommitsOptions } from "../workspace/index.ts";
 import type { Account } from "./account.ts";
 import type { AroundTurn } from "./around-turn.ts";
 import { AuditNews } from "./audit.ts";
@@ -11,7 +12,7 @@ import { type Backend, startBackend } from "./backend.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Failure } from "./failure.ts";
 import { forgetDeleted } from "./forget.ts";
-import { gitAroundTurn } from "./git.ts";
+import { gitAroundTurn, gitPlace } from "./git.ts";
 import type { KeyRing } from "./key-command.ts";
 import { NetworkAccess } from "./network/index.ts";
 import type { Settings } from "./settings.ts";
@@ -117,6 +118,11 @@ export class Project {
     } finally {
       this.#progress.delete(onProgress);
     }
+  }
+
+  /** Where the real repository is. */
+  gitPlace(): Promise<CommitsOptions | undefined> {
+    return gitPlace({ ...this.#options, settings: this.settings });
   }
 
   /** The backend where it runs already. */

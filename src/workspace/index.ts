@@ -4,9 +4,14 @@
  * Must not run git on a directory whose configuration the agent could write.
  */
 export {
+  type ChatCommit,
   type ChatPlace,
+  type CommitsOptions,
   type Delivery,
   type GitMount,
   type GitNews,
+  listCommits,
+  logOf,
   PrivateGit,
+  showCommit,
 } from "./git/index.ts";

@@ -1,7 +1,7 @@
 import { execa } from "execa";
 import { beforeEach, describe, expect, it } from "vitest";
 import { exec, message, reply } from "../../src/offline/index.ts";
-import { SLOW, share } from "./support.ts";
+import { SLOW, share, WAIT } from "./support.ts";
 
 describe("a turn in which Codex commits", SLOW, () => {
   const shared = share({ env: { GIT_CONFIG_SYSTEM: "/dev/null" } });
@@ -31,6 +31,24 @@ describe("a turn in which Codex commits", SLOW, () => {
       `> **Note:** Codex made 1 commit on greeting, the last one “say more”. They are in \`${ref}\`: \`git reset ${ref}\` makes them yours and leaves your files as they are; \`:CodexChat commits\` shows them.`,
     );
     expect(await git("branch", "--format=%(refname:short)")).toBe("master");
+
+    await chat.nvim.lua(
+      `_G.offered = {}
+       vim.ui.select = function(items, opts, choose)
+         for _, item in ipairs(items) do table.insert(_G.offered, opts.format_item(item)) end
+         choose(items[1])
+       end`,
+    );
+    await chat.command("commits");
+    await expect.poll(async () => (await chat.nvim.lines(0)).join("\n"), WAIT).toContain("+more");
+    expect((await chat.nvim.lines(0)).join("\n")).toContain("Commit:     Someone <someone@");
+    expect(await chat.nvim.lua("return _G.offered")).toEqual([
+      expect.stringMatching(/^[0-9a-f]{8} say more$/),
+    ]);
+    await chat.nvim.command("close");
+    await chat.command("commits copy");
+    await expect.poll(() => chat.nvim.lua("return vim.fn.getreg('\"')"), WAIT).toBe(ref);
+
     await git("reset", "-q", ref);
     expect(await git("status", "--short")).toBe("");
   });

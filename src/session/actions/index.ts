@@ -7,6 +7,7 @@ import { err, type Result } from "../../result.ts";
 import type { Conversation } from "../conversation.ts";
 import { type Failure, failureOf } from "../failure.ts";
 import type { Action } from "./action.ts";
+import { commitActions } from "./commits.ts";
 import { goalActions } from "./goal.ts";
 import { loginActions } from "./login.ts";
 import { modelActions } from "./model.ts";
@@ -22,6 +23,7 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map(
     ...modelActions,
     ...terminalActions,
     ...statusActions,
+    ...commitActions,
     ...networkActions,
     ...goalActions,
     ...threadActions,

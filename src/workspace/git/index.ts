@@ -5,6 +5,7 @@
  * It must not run git on a directory whose configuration the agent could write, and knows neither
  * the sandbox's engine nor Codex: what runs inside is given as a function.
  */
+export { type ChatCommit, type CommitsOptions, listCommits, logOf, showCommit } from "./commits.ts";
 export type { Delivery } from "./deliver.ts";
 export type { InsideProcess, StartInside } from "./inside.ts";
 export {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { chown, lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { chown, lstat, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { ok, type Result } from "../../result.ts";
 import { chatName } from "./chat-refs.ts";
@@ -87,8 +87,7 @@ export class PrivateGit {
     const dir = privateDir(options);
     const scratch = join(options.stateDir, "git");
     await mkdir(scratch, { recursive: true, mode: 0o700 });
-    for (const name of await readdir(scratch))
-      if (name.startsWith("workshop-")) await rm(join(scratch, name), { recursive: true });
+    await Workshop.sweep(scratch);
     const record = await readRecord(recordPath(options), identity);
     if (record.repository !== identity) {
       // Another repository stands there now: what the agent had in the old one is kept aside.

@@ -1,10 +1,14 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Result } from "../../result.ts";
 import { type GitError, type GitRun, runGit } from "./run.ts";
 
 /** How the names of objects are made. */
 export type ObjectFormat = "sha1" | "sha256";
+
+const PREFIX = "workshop-";
+/** Longer than any transfer may take. */
+const MAX_AGE_MS = 3_600_000;
 
 /** What a workshop borrows. */
 export type WorkshopOptions = {
@@ -30,7 +34,8 @@ export class Workshop implements AsyncDisposable {
   }
 
   static async make({ parent, objects, format, shallow }: WorkshopOptions): Promise<Workshop> {
-    const dir = await mkdtemp(join(parent, "workshop-"));
+    await mkdir(parent, { recursive: true, mode: 0o700 });
+    const dir = await mkdtemp(join(parent, PREFIX));
     await mkdir(join(dir, "objects/info"), { recursive: true });
     await mkdir(join(dir, "objects/pack"));
     await mkdir(join(dir, "refs"));
@@ -45,6 +50,18 @@ export class Workshop implements AsyncDisposable {
     // Last: without it the directory is no repository.
     await writeFile(join(dir, "HEAD"), "ref: refs/heads/none\n");
     return new Workshop(dir);
+  }
+
+  /** Removes what a crash has left behind. */
+  static async sweep(parent: string): Promise<void> {
+    for (const name of await readdir(parent).catch(() => [])) {
+      if (!name.startsWith(PREFIX)) continue;
+      const dir = join(parent, name);
+      // Another Neovim on this project may be at work in a younger one.
+      const stats = await stat(dir).catch(() => undefined);
+      if (stats !== undefined && Date.now() - stats.mtimeMs > MAX_AGE_MS)
+        await rm(dir, { recursive: true, force: true });
+    }
   }
 
   /** Runs git in it. */

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { err, ok, type Result } from "../../result.ts";
+import {
+  type ChatCommit,
+  type CommitsOptions,
+  listCommits,
+  logOf,
+  showCommit,
+} from "../../workspace/index.ts";
+import type { Conversation } from "../conversation.ts";
+import type { Failure } from "../failure.ts";
+import { type Action, action } from "./action.ts";
+
+const Oid = z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/);
+
+/** What Codex committed in a conversation. Starts nothing: it is in the real repository. */
+export const commitActions: readonly Action[] = [
+  action("commits/list", z.object({}), (conversation) =>
+    withPlace(conversation, (place) => commitsOf(conversation, place)),
+  ),
+  action("commits/show", z.object({ oid: Oid }), (conversation, { oid }) =>
+    withPlace(conversation, (place) => showCommit(place, oid)),
+  ),
+  action("commits/log", z.object({}), (conversation) =>
+    withPlace(conversation, async (place) => {
+      const commits = await commitsOf(conversation, place);
+      if (!commits.ok || commits.value.length === 0) return commits.ok ? ok("") : commits;
+      const oids = commits.value.map((it) => it.oid);
+      return logOf(place, oids);
+    }),
+  ),
+];
+
+function commitsOf(
+  { threadId }: Conversation,
+  place: CommitsOptions,
+): Promise<Result<readonly ChatCommit[], string>> {
+  return threadId === undefined ? Promise.resolve(ok([])) : listCommits(place, threadId);
+}
+
+async function withPlace<T>(
+  conversation: Conversation,
+  run: (place: CommitsOptions) => Promise<Result<T, string>>,
+): Promise<Result<T, Failure>> {
+  const place = await conversation.host.gitPlace();
+  if (place === undefined)
+    return err({
+      kind: "no_git",
+      message: "The agent has no git of its own here, so it cannot commit.",
+      mend: 'See :help codex-chat-git: it needs a repository, and `git = "private"`.',
+    });
+  const done = await run(place);
+  if (done.ok) return done;
+  return err({ kind: "git", message: `Commits cannot be told: ${done.error}.` });
+}

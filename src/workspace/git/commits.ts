@@ -1,0 +1,131 @@
+import { join } from "node:path";
+import { err, ok, type Result } from "../../result.ts";
+import { CHAT_REFS } from "./chat-refs.ts";
+import type { PrivateGitOptions } from "./private-git.ts";
+import { readRecord } from "./record.ts";
+import { type Oid, type Refs, readRefs } from "./refs.ts";
+import { inspectRepository, type Repository } from "./repository.ts";
+import { Workshop } from "./workshop.ts";
+
+/** A commit that came from a conversation. */
+export type ChatCommit = {
+  readonly oid: Oid;
+  /** The ref that it is had by, in full. */
+  readonly ref: string;
+  /** SECURITY: as the agent wrote it. */
+  readonly subject: string;
+  /** As ISO 8601. */
+  readonly date: string;
+  /** Whether a branch of the user's has it. */
+  readonly isTaken: boolean;
+};
+
+/** Where the commits of a conversation are looked for. */
+export type CommitsOptions = Omit<PrivateGitOptions, "uid" | "gid">;
+
+const MAX_COMMITS = 200;
+const MAX_SHOWN_BYTES = 1024 ** 2;
+
+/**
+ * Lists what came from a conversation, the newest first. Needs no sandbox.
+ *
+ * Errors: a sentence.
+ */
+export async function listCommits(
+  options: CommitsOptions,
+  threadId: string,
+): Promise<Result<readonly ChatCommit[], string>> {
+  const opened = await open(options);
+  if (!opened.ok) return opened;
+  const { repository, real } = opened.value;
+  await using workshop = await workshopOf(options, repository);
+  const { chats } = await readRecord(join(options.stateDir, "git", "record.json"), "");
+  const chat = chats[threadId];
+  if (chat === undefined) return ok([]);
+  const taken = [...real.refs].flatMap(([name, oid]) =>
+    /^refs\/(?:heads|tags)\//.test(name) ? [oid] : [],
+  );
+  const commits: ChatCommit[] = [];
+  for (const [ref, tip] of real.refs) {
+    const name = ref.startsWith(CHAT_REFS) ? ref.slice(CHAT_REFS.length) : "";
+    if (name !== chat.name && !name.startsWith(`${chat.name}--`)) continue;
+    const since = chat.since === null ? [] : [`^${chat.since}`];
+    const own = await log(workshop, [tip, ...since]);
+    const open = new Set((await log(workshop, [tip, ...taken.map((it) => `^${it}`)])).map(oidOf));
+    for (const line of own) {
+      const [oid = "", date = "", ...subject] = line.split(" ");
+      if (commits.some((it) => it.oid === oid)) continue;
+      commits.push({ oid, ref, date, subject: subject.join(" "), isTaken: !open.has(oid) });
+    }
+  }
+  return ok(commits.toSorted((a, b) => b.date.localeCompare(a.date)).slice(0, MAX_COMMITS));
+}
+
+/**
+ * A commit as `git show` tells it, without any program that a setting or an attribute names; of a
+ * large one only which files it changes.
+ *
+ * Errors: a sentence.
+ */
+export async function showCommit(
+  options: CommitsOptions,
+  oid: Oid,
+): Promise<Result<string, string>> {
+  return tell(options, ["show", "--stat", "--patch", oid], ["show", "--stat", oid]);
+}
+
+/** These commits as `git log` tells them. Errors: a sentence. */
+export async function logOf(
+  options: CommitsOptions,
+  oids: readonly Oid[],
+): Promise<Result<string, string>> {
+  const these = ["--no-walk=unsorted", ...oids];
+  return tell(options, ["log", "--stat", ...these], ["log", ...these]);
+}
+
+async function tell(
+  options: CommitsOptions,
+  whole: readonly string[],
+  short: readonly string[],
+): Promise<Result<string, string>> {
+  const opened = await open(options);
+  if (!opened.ok) return opened;
+  await using workshop = await workshopOf(options, opened.value.repository);
+  for (const [command = "", ...args] of [whole, short]) {
+    const plain = ["--no-color", "--no-ext-diff", "--no-textconv", "--format=fuller"];
+    const told = await workshop.run({
+      args: [command, ...plain, ...args],
+      maxBytes: MAX_SHOWN_BYTES,
+    });
+    if (told.ok) return ok(told.value.toString("utf8"));
+    if (told.error.kind !== "git_too_much") return err(told.error.message);
+  }
+  return err(`it is larger than ${MAX_SHOWN_BYTES} bytes`);
+}
+
+async function open(
+  options: CommitsOptions,
+): Promise<Result<{ readonly repository: Repository; readonly real: Refs }, string>> {
+  const repository = await inspectRepository(options);
+  if (!repository.ok) return repository;
+  const real = await readRefs(options.gitDir, options.commonDir);
+  return ok({ repository: repository.value, real });
+}
+
+function workshopOf({ stateDir }: CommitsOptions, repository: Repository): Promise<Workshop> {
+  const { objects, format, shallow } = repository;
+  return Workshop.make({ parent: join(stateDir, "git"), objects: objects[0], format, shallow });
+}
+
+/** Lines of id, date and subject. */
+async function log(workshop: Workshop, range: readonly string[]): Promise<readonly string[]> {
+  const told = await workshop.run({
+    args: ["log", `--max-count=${MAX_COMMITS}`, "--format=%H %cI %s", "--stdin"],
+    input: `${range.join("\n")}\n`,
+  });
+  return told.ok ? told.value.toString("utf8").split("\n").filter(Boolean) : [];
+}
+
+function oidOf(line: string): string {
+  return line.split(" ")[0] ?? "";
+}
