@@ -1,11 +1,14 @@
 /**
  * The host process: one per Neovim, which starts it as a job and speaks msgpack-RPC with it over
- * stdin and stdout. With `--health` it checks the set-up instead and prints the findings as JSON.
+ * stdin and stdout. With `--health` it checks the set-up instead and prints the findings as JSON;
+ * with `--shell` it is the inner side of a terminal in which a shell of the sandbox is shown.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import type { ReadStream, WriteStream } from "node:tty";
 import { connectEditor } from "./nvim/index.ts";
+import { runShell, ShellOptions } from "./sandbox/index.ts";
 import { checkHealth, Host, openLog, pluginDir } from "./session/index.ts";
 
 const { version } = JSON.parse(readFileSync(join(pluginDir, "package.json"), "utf8")) as {
@@ -17,6 +20,13 @@ if (process.argv.includes("--version")) {
 } else if (process.argv.includes("--health")) {
   const settings: unknown = JSON.parse((await text(process.stdin)) || "{}");
   process.stdout.write(`${JSON.stringify(await checkHealth(settings, process.env))}\n`);
+} else if (process.argv.includes("--shell")) {
+  const options: unknown = JSON.parse(process.argv[process.argv.indexOf("--shell") + 1] ?? "{}");
+  const code = await runShell(ShellOptions.parse(options), {
+    input: process.stdin as ReadStream,
+    output: process.stdout as WriteStream,
+  });
+  process.exit(code);
 } else {
   await serve();
 }

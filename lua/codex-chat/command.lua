@@ -268,13 +268,12 @@ local subcommands = {
     end,
   },
   sandbox = {
-    complete = { "stop" },
-    run = function(_, rest)
-      if rest ~= "stop" then
-        vim.notify("codex-chat: only `:CodexChat sandbox stop` is known.", vim.log.levels.ERROR)
-        return
-      end
-      tell("sandbox/stop")
+    bang = true,
+    complete = function()
+      return require("codex-chat.sandbox").words
+    end,
+    run = function(args, rest)
+      with("sandbox", "run", rest, args.bang)
     end,
   },
 }

@@ -6,8 +6,9 @@
  * to the agent.
  */
 export { type CodexPackage, findCodexPackage, readCodexPackage } from "./codex-package.ts";
+export { type ContainerDescription, describeContainer } from "./describe.ts";
 export { type Engine, type EngineRuntime, type FindEngineOptions, findEngine } from "./engine.ts";
-export type { SandboxError, SelfTestPart } from "./error.ts";
+export type { Check, SandboxError, SelfTestPart } from "./error.ts";
 export { findGit, type GitPlace } from "./git-pointer.ts";
 export type { GivenPath } from "./given.ts";
 export {
@@ -25,7 +26,9 @@ export { type BindMount, PROTECTED_NAMES } from "./project.ts";
 export { type CheckedRuntime, checkRuntime, OLDEST_RELEASE } from "./runtime.ts";
 export { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox.ts";
 export { type SelfTestOptions, type SelfTestReport, selfTest } from "./self-test.ts";
+export { runShell, ShellOptions } from "./shell.ts";
 export { allowedEnv, KEEPER_SOCKET, type Limits } from "./spec.ts";
 export { sweep } from "./sweep.ts";
 export { withUmask } from "./umask.ts";
 export type { UserMount } from "./user-mounts.ts";
+export { otherHosts, removeSandbox, sandboxName, type Whereabouts } from "./whereabouts.ts";

@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
-import { basename } from "node:path";
 import { err, ok, type Result } from "../result.ts";
 import { containerLock, removeContainer } from "./container.ts";
+import { containerName, projectHash } from "./container-name.ts";
 import type { Engine } from "./engine.ts";
 import type { SandboxError } from "./error.ts";
 import { type GivenMounts, type GivenPath, prepareGiven } from "./given.ts";
@@ -241,11 +240,6 @@ async function guardOf(
   }
 }
 
-/** The hash that names a project's container: two users' or two states' never meet. */
-export function projectHash(root: string, stateDir: string): string {
-  return createHash("sha256").update(`${root}\0${stateDir}`).digest("hex").slice(0, 12);
-}
-
 function present(
   { opening, codexHome, given, notes }: Plan,
   running: Running,
@@ -303,13 +297,4 @@ function present(
     },
     [Symbol.asyncDispose]: release,
   };
-}
-
-function containerName(root: string, hash: string): string {
-  const name = basename(root)
-    .normalize("NFKD")
-    .replace(/[^A-Za-z0-9_.-]+/g, "-")
-    .replace(/^[-.]+|[-.]+$/g, "")
-    .slice(0, 40);
-  return `codex-chat-${name || "project"}-${hash}`;
 }

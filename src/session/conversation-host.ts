@@ -38,6 +38,19 @@ export type ConversationHost = ThreadOptions & {
   /** Says what authorizes the calls of the model, without asking for it. */
   readonly credential: () => Promise<string>;
   readonly emit: (event: ConversationEvent, data: object) => void;
+  /** The project's sandbox, for the commands that are about it. */
+  readonly sandbox: SandboxControl;
+};
+
+/** What can be done with a project's sandbox besides having turns in it. */
+export type SandboxControl = {
+  /** The project's state directory. */
+  readonly projectDir: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Whether a turn runs in any conversation of the project. */
+  readonly isBusy: () => boolean;
+  /** Ends what runs; turns in it fail with this. */
+  readonly stop: (why: Failure) => Promise<void>;
 };
 
 /** What the editor is told of as `User` autocommands. */

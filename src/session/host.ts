@@ -240,6 +240,12 @@ export class Host {
       account: project.account,
       credential: () =>
         credentialLine({ settings: project.settings, env, account: project.account }),
+      sandbox: {
+        projectDir: project.dir,
+        env: this.#options.env,
+        isBusy: () => project.isBusy,
+        stop: (why) => project.stop(why),
+      },
       abandonBackend: (failure) => void project.stop(failure),
       runTool: (call) => editor.call.tool_run(buf, call),
       threadKnown: (thread) => project.threadKnown(thread),

@@ -46,6 +46,8 @@ type State =
  */
 export class Project {
   readonly root: string;
+  /** Its state directory. */
+  readonly dir: string;
   readonly conversations = new Set<Conversation>();
   /** What is done for the project before each turn and after it. */
   readonly aroundTurn: readonly AroundTurn[];
@@ -70,6 +72,7 @@ export class Project {
   constructor(options: ProjectOptions) {
     this.root = options.root;
     this.account = options.account;
+    this.dir = options.projectDir;
     this.settings = options.settings;
     this.#options = options;
     this.audit = openAudit({
@@ -152,17 +155,18 @@ export class Project {
   /** Starts counting towards the idle stop where no round runs. */
   rest(): void {
     clearTimeout(this.#idle);
-    if (this.#state.at !== "running" || this.#isBusy()) return;
+    if (this.#state.at !== "running" || this.isBusy) return;
     this.#idle = setTimeout(
       () => {
-        if (!this.#isBusy()) void this.stop();
+        if (!this.isBusy) void this.stop();
       },
       Math.min(this.settings.sandbox.idle_minutes * 60_000, 2 ** 31 - 1),
     );
     this.#idle.unref();
   }
 
-  #isBusy(): boolean {
+  /** Whether a turn runs in any of its conversations. */
+  get isBusy(): boolean {
     return [...this.conversations].some((conversation) => conversation.isBusy);
   }
 

@@ -67,6 +67,18 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     expect(builders[0]).toContain("second");
   });
 
+  it("builds anew what is there only when that is asked for, and not from the engine's cache", async () => {
+    const how = await withDockerfile(
+      `ARG BASE_IMAGE\nFROM \${BASE_IMAGE}\nRUN echo ${process.hrtime.bigint()}; date +%N > /built\n`,
+    );
+    const first = must(await ensureImage(engine, how));
+    onTestFinished(() => engine.docker.getImage(first.tag).remove({ force: true }));
+    expect(must(await ensureImage(engine, how))).toEqual(first);
+    const second = must(await ensureImage(engine, { ...how, rebuild: true }));
+    onTestFinished(() => engine.docker.getImage(first.id).remove({ force: true }));
+    expect(second).toEqual({ tag: first.tag, id: expect.not.stringMatching(first.id) });
+  });
+
   it("reports a failed build with the command's own last lines", async () => {
     const how = await withDockerfile(
       `ARG BASE_IMAGE\nFROM \${BASE_IMAGE}\nRUN echo E: Unable to locate package nodejs && exit 100\n`,

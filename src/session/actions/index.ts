@@ -13,6 +13,7 @@ import { loginActions } from "./login.ts";
 import { modelActions } from "./model.ts";
 import { networkActions } from "./network.ts";
 import { roundActions } from "./rounds.ts";
+import { sandboxActions } from "./sandbox.ts";
 import { statusActions } from "./status.ts";
 import { terminalActions } from "./terminals.ts";
 import { threadActions } from "./threads.ts";
@@ -24,6 +25,7 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map(
     ...terminalActions,
     ...statusActions,
     ...commitActions,
+    ...sandboxActions,
     ...networkActions,
     ...goalActions,
     ...threadActions,

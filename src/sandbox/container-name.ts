@@ -1,0 +1,17 @@
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+
+/** The hash that names a project's container: two users' or two states' never meet. */
+export function projectHash(root: string, stateDir: string): string {
+  return createHash("sha256").update(`${root}\0${stateDir}`).digest("hex").slice(0, 12);
+}
+
+/** The container's name: the project's, as far as it can be written, and its hash. */
+export function containerName(root: string, hash: string): string {
+  const name = basename(root)
+    .normalize("NFKD")
+    .replace(/[^A-Za-z0-9_.-]+/g, "-")
+    .replace(/^[-.]+|[-.]+$/g, "")
+    .slice(0, 40);
+  return `codex-chat-${name || "project"}-${hash}`;
+}

@@ -1,0 +1,38 @@
+import { containerLock, findContainer, removeContainer } from "./container.ts";
+import { containerName, projectHash } from "./container-name.ts";
+import type { Engine } from "./engine.ts";
+import { LABELS } from "./labels.ts";
+import { liveLeases } from "./lease.ts";
+import { takeLock } from "./lock.ts";
+import type { Owner } from "./owner.ts";
+import { resolved } from "./project.ts";
+
+/** A project, as its sandbox is opened with. */
+export type Whereabouts = { readonly root: string; readonly stateDir: string };
+
+/** The name of the project's container, whether it exists or not. */
+export async function sandboxName({ root, stateDir }: Whereabouts): Promise<string> {
+  const path = await resolved(root);
+  return containerName(path, projectHash(path, await resolved(stateDir)));
+}
+
+/** How many hosts besides `owner` hold the project's container and are not provably dead. */
+export async function otherHosts(
+  engine: Engine,
+  where: Whereabouts,
+  owner: Owner,
+): Promise<number> {
+  const lease = { container: await sandboxName(where), engine: engine.id };
+  const holders = await liveLeases(await resolved(where.stateDir), lease);
+  return holders.filter((it) => it.pid !== owner.pid || it.startTime !== owner.startTime).length;
+}
+
+/** Removes the project's container whoever else uses it; it need not exist. */
+export async function removeSandbox(engine: Engine, where: Whereabouts): Promise<void> {
+  const name = await sandboxName(where);
+  using _lock = await takeLock(containerLock(engine, name));
+  const found = await findContainer(engine, name);
+  // The name alone proves nothing: whoever may use the engine can take it.
+  if (found?.labels[LABELS.state] !== (await resolved(where.stateDir))) return;
+  await removeContainer(engine, found.id);
+}

@@ -1,0 +1,201 @@
+import { z } from "zod";
+import { err, ok, type Result } from "../../result.ts";
+import {
+  type CheckedRuntime,
+  describeContainer,
+  type Engine,
+  otherHosts,
+  ownOwner,
+  removeSandbox,
+  sandboxName,
+  type Whereabouts,
+} from "../../sandbox/index.ts";
+import type { Backend } from "../backend.ts";
+import type { Conversation } from "../conversation.ts";
+import { BUSY, type Failure } from "../failure.ts";
+import { findRuntime, type ProveOptions, proveEngine } from "../prove.ts";
+import { type Action, action } from "./action.ts";
+
+/** How long finding the engine may take where nobody waits for more. */
+const LOOK_MS = 20_000;
+
+/** What is asked for where a turn runs or others use the container. */
+const Ending = z.object({
+  /** Ends a running turn as well. */
+  turn: z.boolean().default(false),
+  /** Ends the container from under other Neovims as well. */
+  others: z.boolean().default(false),
+});
+
+/** The commands about the project's sandbox. */
+export const sandboxActions: readonly Action[] = [
+  action("sandbox/status", z.object({}), status),
+  action("sandbox/check", z.object({}), check),
+  action("sandbox/shell", z.object({}), shell),
+  action("sandbox/restart", Ending, async (conversation, ending) => {
+    const free = await mayEnd(conversation, ending);
+    return free.ok ? restart(conversation, free.value, ending) : free;
+  }),
+  action("sandbox/rebuild", Ending, async (conversation, ending) => {
+    const free = await mayEnd(conversation, ending);
+    if (!free.ok) return free;
+    // The old one goes on until there is a new image that holds.
+    const proven = await prove(conversation, { rebuild: true });
+    return proven.ok ? restart(conversation, proven.value.engine, ending) : proven;
+  }),
+];
+
+async function status(conversation: Conversation): Promise<Result<unknown, Failure>> {
+  const found = await look(conversation);
+  if (!found.ok) return found;
+  const { engine, runtime } = found.value;
+  const where = whereabouts(conversation);
+  const container = await describeContainer(engine, await sandboxName(where));
+  return ok({
+    engine: `${engine.product} ${engine.version} at ${engine.host}`,
+    runtime: runtimeLine(runtime),
+    attached: conversation.host.running() !== undefined,
+    others: await otherHosts(engine, where, await ownOwner()),
+    notes: conversation.host.running()?.notes ?? [],
+    ...(container === undefined
+      ? {}
+      : { container: { ...container, seconds: secondsSince(container.startedMs) } }),
+  });
+}
+
+/**
+ * Runs the self-test anew. Where it fails, what runs on the same engine is ended: it cannot be
+ * trusted any more.
+ */
+async function check(conversation: Conversation): Promise<Result<unknown, Failure>> {
+  const proven = await prove(conversation, { fresh: true });
+  if (proven.ok) {
+    const { engine, runtime, image, report } = proven.value;
+    return ok({
+      held: true,
+      engine: `${engine.product} ${engine.version} at ${engine.host}`,
+      runtime: runtimeLine(runtime),
+      image: image.tag,
+      kernel: report.kernel,
+      gvisor: report.gvisor,
+      checks: report.checks,
+    });
+  }
+  const { error } = proven;
+  if (!("checks" in error)) return proven;
+  const wasRunning = conversation.host.running() !== undefined;
+  if (wasRunning) await conversation.host.sandbox.stop(error);
+  const { message, mend, checks } = error;
+  return ok({ held: false, message, mend, checks, ended: wasRunning });
+}
+
+/** Tells where a shell is opened; starts the sandbox where it does not run. */
+async function shell(conversation: Conversation): Promise<Result<unknown, Failure>> {
+  const started = await start(conversation);
+  if (!started.ok) return started;
+  const found = await look(conversation);
+  if (!found.ok) return found;
+  const { engine } = found.value;
+  const container = await describeContainer(engine, await sandboxName(whereabouts(conversation)));
+  if (container?.running !== true)
+    return err({
+      kind: "sandbox",
+      message: "The sandbox has just ended.",
+      mend: "Try again: it is then started anew.",
+    });
+  return ok({ socket: engine.socketPath, container: container.id, cwd: conversation.host.root });
+}
+
+/** The engine, where the container may be ended now. */
+async function mayEnd(
+  conversation: Conversation,
+  { turn, others }: z.infer<typeof Ending>,
+): Promise<Result<Engine, Failure>> {
+  if (!turn && conversation.host.sandbox.isBusy()) return err(BUSY);
+  const found = await look(conversation);
+  if (!found.ok) return found;
+  const { engine } = found.value;
+  const count = await otherHosts(engine, whereabouts(conversation), await ownOwner());
+  if (count === 0 || others) return ok(engine);
+  return err({
+    kind: "sandbox_in_use",
+    message: `${count === 1 ? "Another Neovim uses" : `${count} other Neovims use`} this sandbox, too.`,
+    mend: "Close the chat there, or add a ! to end it there as well.",
+  });
+}
+
+async function restart(
+  conversation: Conversation,
+  engine: Engine,
+  { turn }: z.infer<typeof Ending>,
+): Promise<Result<unknown, Failure>> {
+  // A turn may have begun while an image was built.
+  if (!turn && conversation.host.sandbox.isBusy()) return err(BUSY);
+  await conversation.host.sandbox.stop({
+    kind: "sandbox_stopped",
+    message: "The sandbox was restarted.",
+    mend: "Send again.",
+  });
+  await removeSandbox(engine, whereabouts(conversation));
+  const started = await start(conversation);
+  return started.ok ? ok({ sandbox: started.value.sandboxLabel }) : started;
+}
+
+/** Starts the sandbox, and shows how far it is as for a turn. */
+async function start(conversation: Conversation): Promise<Result<Backend, Failure>> {
+  return showing(conversation, (onProgress, signal) =>
+    conversation.host.backend(signal, onProgress),
+  );
+}
+
+async function prove(
+  conversation: Conversation,
+  how: Pick<ProveOptions, "fresh" | "rebuild">,
+): ReturnType<typeof proveEngine> {
+  const { settings, log, audit, sandbox } = conversation.host;
+  return showing(conversation, (onProgress, signal) =>
+    proveEngine({ settings, env: sandbox.env, log, audit, onProgress, signal, ...how }),
+  );
+}
+
+/** Shows what is done in the winbar, unless a turn shows there what it does. */
+async function showing<T>(
+  conversation: Conversation,
+  run: (onProgress: (detail: string) => void, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const show = (state: { phase: "starting" | "idle"; detail?: string }) => {
+    if (!conversation.isBusy) conversation.document.setState(state);
+  };
+  try {
+    const signal = new AbortController().signal;
+    return await run((detail) => show({ phase: "starting", detail }), signal);
+  } finally {
+    show({ phase: "idle" });
+  }
+}
+
+async function look({
+  host,
+}: Conversation): Promise<
+  Result<{ readonly engine: Engine; readonly runtime: CheckedRuntime }, Failure>
+> {
+  return findRuntime({
+    settings: host.settings,
+    env: host.sandbox.env,
+    signal: AbortSignal.timeout(LOOK_MS),
+    onProgress: () => {},
+  });
+}
+
+function whereabouts({ host }: Conversation): Whereabouts {
+  return { root: host.root, stateDir: host.sandbox.projectDir };
+}
+
+function runtimeLine({ name, release, args }: CheckedRuntime): string {
+  const words = [name, ...(release === null ? [] : [`release ${release}`]), args.join(" ")];
+  return words.filter((it) => it !== "").join(", ");
+}
+
+function secondsSince(ms: number): number {
+  return Math.max(0, Math.round((Date.now() - ms) / 1000));
+}
