@@ -51,6 +51,7 @@ local rules = require("codex-chat.config.rules")
 ---@field limits? table
 ---@field sandbox? table
 ---@field network codex-chat.Config.Network
+---@field watch { paths: string[] } patterns of further files that something on the machine runs
 ---@field editor_tools table<string, boolean> what Codex may ask the editor
 ---@field agents_md? string the user's own instructions, read-only inside
 ---@field skills_dirs? string[] directories of the user's own skills, read-only inside
@@ -78,6 +79,7 @@ local function defaults()
     window = { position = "right", size = 0.45, min_width = 50, startinsert = true },
     notify = { done = true, waiting = true },
     completion = { auto = true },
+    watch = { paths = {} },
     network = { allow = {}, ask = true },
     editor_tools = {
       buffers = true,

@@ -48,6 +48,22 @@ export type LocalEvent =
       /** Completes "access was refused: ". */
       readonly reason: string;
     }
+  /** Files were changed that something on the user's machine runs, by what runs them. */
+  | {
+      readonly type: "host_runs";
+      /** Whether that was after the last turn and before this one. */
+      readonly between: boolean;
+      readonly groups: readonly {
+        /** What runs them and when, a sentence without its end. */
+        readonly runs: string;
+        readonly files: readonly {
+          readonly path: string;
+          readonly change: string;
+          readonly parts: readonly { readonly kind: string; readonly name: string }[];
+          readonly to?: string;
+        }[];
+      }[];
+    }
   /** Nothing was heard from the model for `ms`. */
   | { readonly type: "silence"; readonly ms: number }
   /** The endpoint asked to wait `ms` before the next request. */

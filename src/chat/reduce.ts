@@ -14,6 +14,7 @@ import {
 import type { Edit } from "./edits.ts";
 import type { ChatEvent, LocalEvent } from "./event.ts";
 import { failureOf, wordsOf } from "./failure.ts";
+import { showHostRuns } from "./host-runs.ts";
 import { completeItem, growItem, isNewCompaction, startItem } from "./item.ts";
 import { codeSpan, duration } from "./markdown.ts";
 import { endAutoReview, endHook, showGoal, startAutoReview, startHook } from "./notices.ts";
@@ -70,6 +71,9 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
       return;
     case "network_refused":
       refuse(draft, event);
+      return;
+    case "host_runs":
+      showHostRuns(draft, event);
       return;
     case "silence":
       showBusy(draft, `no answer for ${duration(event.ms).replace(".0", "")}`);

@@ -13,6 +13,7 @@ import type { Conversation } from "./conversation.ts";
 import type { Failure } from "./failure.ts";
 import { forgetDeleted } from "./forget.ts";
 import { gitAroundTurn, gitPlace } from "./git.ts";
+import { HostWatch } from "./host-watch.ts";
 import type { KeyRing } from "./key-command.ts";
 import { NetworkAccess } from "./network/index.ts";
 import type { Settings } from "./settings.ts";
@@ -57,6 +58,7 @@ export class Project {
   readonly audit: Audit;
   readonly account: Account;
   readonly #auditNews: AuditNews;
+  readonly #watch: HostWatch;
   #isUnrecorded = false;
   /** The latest settings; those of the sandbox count from its next start. */
   settings: Settings;
@@ -96,7 +98,16 @@ export class Project {
         void this.#of(thread)?.approvals.answer(id, { decision: "decline" }, "nobody answered"),
       log: options.log,
     });
-    this.aroundTurn = [this.network.aroundTurn, gitAroundTurn(() => this.running?.git, this.audit)];
+    this.#watch = new HostWatch({
+      root: options.root,
+      paths: () => this.settings.watch.paths,
+      audit: this.audit,
+    });
+    this.aroundTurn = [
+      this.network.aroundTurn,
+      gitAroundTurn(() => this.running?.git, this.audit),
+      this.#watch,
+    ];
   }
 
   /** Ends the project: what runs, and the record of it. */
@@ -149,7 +160,7 @@ export class Project {
     if (backend === undefined) return;
     this.#recordEnd("stopped", failure);
     if (failure !== undefined) this.#tellEnd(backend, failure);
-    await backend.close();
+    await this.#close(backend);
   }
 
   /** Starts counting towards the idle stop where no round runs. */
@@ -214,7 +225,15 @@ export class Project {
     this.#state = { at: "off" };
     this.#recordEnd("ended", failure);
     this.#tellEnd(backend, failure);
+    await this.#close(backend);
+  }
+
+  /** Ends what runs, and says what it did to the project after its last turn. */
+  async #close(backend: Backend): Promise<void> {
     await backend.close();
+    const events = await this.#watch.ended();
+    for (const { document, threadId } of this.conversations)
+      if (threadId !== undefined) for (const event of events) document.apply(event);
   }
 
   #recordEnd(action: "stopped" | "ended", failure: Failure | undefined): void {

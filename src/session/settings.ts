@@ -106,6 +106,8 @@ export const Settings = z.object({
       ask: z.boolean().default(true),
     })
     .prefault({}),
+  /** Further files that something on the host runs; with `!` before it, one that is not told of. */
+  watch: z.object({ paths: z.array(z.string().min(1).max(1000)).default([]) }).prefault({}),
   /** What Codex may ask the editor. */
   editor_tools: z
     .object({

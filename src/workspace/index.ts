@@ -1,5 +1,6 @@
 /**
- * What is done with the project's files on the host: the agent's own git directory.
+ * What is done with the project's files on the host: the agent's own git directory, and the watch over
+ * what the host runs.
  *
  * Must not run git on a directory whose configuration the agent could write.
  */
@@ -15,3 +16,10 @@ export {
   PrivateGit,
   showCommit,
 } from "./git/index.ts";
+export {
+  changesOf,
+  matcherOf,
+  type Snapshot,
+  takeSnapshot,
+  type WatchChange,
+} from "./watch/index.ts";

@@ -258,6 +258,22 @@ export const anyEvents: fc.Arbitrary<ScenarioEvent[]> = fc
           { type: "note", text },
           { type: "network_refused", host: text, port: 443, reason: text },
           { type: "silence", ms: 60_000 },
+          {
+            type: "host_runs",
+            between: text.length % 2 === 0,
+            groups: [
+              { runs: "make runs it", files: [{ path: text, change: "created", parts: [] }] },
+              {
+                runs: "npm runs it",
+                files: Array(5).fill({
+                  path: text,
+                  change: "changed",
+                  parts: Array(5).fill({ kind: "script", name: text }),
+                  to: text,
+                }),
+              },
+            ].slice(text.length % 3 === 0 ? 1 : 0),
+          },
           { method: "warning", params: { threadId: null, message: text } },
           {
             method: "turn/plan/updated",

@@ -1,0 +1,113 @@
+import { type BigIntStats, constants, type Dirent } from "node:fs";
+import { type FileHandle, lstat, open, opendir, readdir, readlink } from "node:fs/promises";
+
+const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** A directory whose entry is larger is read in pieces, since one answer would hold all up. */
+const LARGE_BYTES = 64n * 1024n;
+const PIECE = 256;
+
+/**
+ * A directory that is being looked at. Paths and names are of any bytes: each character of a string
+ * is one byte (latin1), and `shown` makes of it what a person reads.
+ *
+ * SECURITY: the agent may rename and replace anything meanwhile, and a link must not lead the host
+ * out of the project. The directory is held by its descriptor, all in it is reached by that, and it
+ * is passed over where the descriptor is not what the path says.
+ */
+export class Directory implements AsyncDisposable {
+  readonly path: string;
+  readonly #file: FileHandle;
+
+  private constructor(path: string, file: FileHandle) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  /** Opens the one at `path`, absolute and resolved; undefined where it is another one by now. */
+  static async open(path: string): Promise<Directory | undefined> {
+    let file: FileHandle | undefined;
+    try {
+      file = await open(bytesOf(path), DIRECTORY);
+      if ((await readlink(`/proc/self/fd/${file.fd}`, "latin1")) === path)
+        return new Directory(path, file);
+    } catch {
+      // Gone, or not to be read.
+    }
+    await file?.close().catch(() => {});
+    return undefined;
+  }
+
+  /** What is in it, in pieces. */
+  async *entries(): AsyncGenerator<readonly Dirent<string>[]> {
+    const here = `/proc/self/fd/${this.#file.fd}`;
+    const { size } = await this.#file.stat({ bigint: true });
+    if (size <= LARGE_BYTES) {
+      yield await readdir(here, { withFileTypes: true, encoding: "latin1" });
+      return;
+    }
+    let piece: Dirent<string>[] = [];
+    for await (const entry of await opendir(here, { encoding: "latin1", bufferSize: PIECE })) {
+      piece.push(entry);
+      if (piece.length < PIECE) continue;
+      yield piece;
+      piece = [];
+    }
+    yield piece;
+  }
+
+  /** The entry itself, not what it leads to; undefined where it is gone. */
+  async stat(name: string): Promise<BigIntStats | undefined> {
+    return lstat(this.#at(name), { bigint: true }).catch(() => undefined);
+  }
+
+  /** Where a link leads to, as it says; undefined where it is none. */
+  async link(name: string): Promise<string | undefined> {
+    return readlink(this.#at(name), "latin1").catch(() => undefined);
+  }
+
+  /** The first `maxBytes` of a regular file; undefined where it is none, or not to be read. */
+  async read(name: string, maxBytes: number): Promise<Buffer | undefined> {
+    let file: FileHandle | undefined;
+    try {
+      file = await open(this.#at(name), FILE);
+      if (!(await file.stat()).isFile()) return undefined;
+      const buffer = Buffer.alloc(maxBytes);
+      let length = 0;
+      while (length < maxBytes) {
+        const { bytesRead } = await file.read(buffer, length, maxBytes - length, length);
+        if (bytesRead === 0) break;
+        length += bytesRead;
+      }
+      return buffer.subarray(0, length);
+    } catch {
+      return undefined;
+    } finally {
+      await file?.close().catch(() => {});
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close().catch(() => {});
+  }
+
+  #at(name: string): Buffer {
+    return Buffer.concat([Buffer.from(`/proc/self/fd/${this.#file.fd}/`), bytesOf(name)]);
+  }
+}
+
+/** The bytes of a path. */
+export function bytesOf(path: string): Buffer {
+  return Buffer.from(path, "latin1");
+}
+
+/** The path of these bytes, from a string that a program of ours uses. */
+export function pathOf(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}
+
+/** A path for a person. SECURITY: of the agent's making. */
+export function shown(path: string): string {
+  return bytesOf(path).toString("utf8");
+}

@@ -1,0 +1,9 @@
+/**
+ * Which files of a project something on the host runs or obeys, and which of them have changed.
+ *
+ * It reads the project, where the agent writes: it follows no link and runs nothing. It must not
+ * know Codex, Neovim or Docker.
+ */
+export { changesOf, type WatchChange } from "./changes.ts";
+export { matcherOf } from "./rules.ts";
+export { type Snapshot, takeSnapshot } from "./snapshot.ts";

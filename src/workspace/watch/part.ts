@@ -1,0 +1,97 @@
+/** The parts of a file that are run, by name; what else is in it may change unnoticed. */
+export type Parts = ReadonlyMap<string, string>;
+
+/**
+ * The parts that count of a file of this name. Undefined where all of it counts: also of a file that
+ * cannot be read as what its name says, since its tool may read it more kindly.
+ *
+ * SECURITY: names and texts are the agent's.
+ */
+export function partsOf(name: string, text: string): Parts | undefined {
+  if (name === "package.json") return fields(text, PACKAGE);
+  if (name === "composer.json") return fields(text, COMPOSER);
+  if (/^(?:ts|js)config(?:\.[^/]*)?\.json$/.test(name)) return plugins(text);
+  return undefined;
+}
+
+/** What the fields are called, one by one where they are tables of commands. */
+const PACKAGE: Readonly<Record<string, string>> = {
+  scripts: "script",
+  "lint-staged": "hook",
+  husky: "hook",
+  "simple-git-hooks": "hook",
+  "pre-commit": "hook",
+  "pre-push": "hook",
+  gitHooks: "hook",
+  eslintConfig: "configuration",
+  prettier: "configuration",
+  jest: "configuration",
+  babel: "configuration",
+  nodemonConfig: "configuration",
+  packageManager: "field",
+  bin: "program",
+  gypfile: "field",
+};
+
+const COMPOSER: Readonly<Record<string, string>> = { scripts: "script", bin: "program" };
+
+function fields(text: string, known: Readonly<Record<string, string>>): Parts | undefined {
+  const parsed = objectOf(text);
+  if (parsed === undefined) return undefined;
+  const found = new Map<string, string>();
+  for (const [field, value] of Object.entries(parsed)) {
+    const kind = Object.hasOwn(known, field) ? known[field] : undefined;
+    if (kind === undefined) continue;
+    if ((kind === "script" || kind === "hook") && typeof value === "object" && value !== null)
+      for (const [name, command] of Object.entries(value))
+        found.set(`${kind} \0${name}`, JSON.stringify(command));
+    else found.set(`${kind} \0${field}`, JSON.stringify(value));
+  }
+  return found;
+}
+
+/** Of JSON as TypeScript reads it: with comments, and with commas behind the last. */
+function plugins(text: string): Parts | undefined {
+  const parsed = objectOf(withoutComments(text));
+  if (parsed === undefined) return undefined;
+  const options = parsed["compilerOptions"];
+  const named = typeof options === "object" && options !== null ? options : {};
+  const found = new Map<string, string>();
+  if ("plugins" in named) found.set("field \0plugins", JSON.stringify(named.plugins));
+  if ("extends" in parsed) found.set("field \0extends", JSON.stringify(parsed["extends"]));
+  return found;
+}
+
+/** Strings are matched first, so that nothing in them is taken for a comment. */
+function withoutComments(text: string): string {
+  return text
+    .replace(
+      /("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g,
+      (_, string?: string) => string ?? " ",
+    )
+    .replace(/("(?:\\.|[^"\\])*")|,(?=\s*[}\]])/g, (_, string?: string) => string ?? "");
+}
+
+function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text.replace(/^\ufeff/, ""));
+    if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return undefined;
+    return parsed as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
+/** How parts differ: "script `postinstall`" and what became of it. */
+export type PartChange = { readonly kind: string; readonly name: string };
+
+/** Which parts came, went, or are others. */
+export function changedParts(before: Parts, after: Parts): readonly PartChange[] {
+  const names = new Set([...before.keys(), ...after.keys()]);
+  return [...names]
+    .filter((it) => before.get(it) !== after.get(it))
+    .map((it) => {
+      const [kind = "", name = ""] = it.split(" \0");
+      return { kind, name };
+    });
+}

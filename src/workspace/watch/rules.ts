@@ -1,0 +1,85 @@
+import { RULES } from "./table.ts";
+
+/** Says whether a path is watched. */
+export type Matcher = {
+  /**
+   * What runs the file at `path`, relative to the project; undefined where nothing does.
+   * Names are of any bytes; see `walk.ts`.
+   */
+  readonly fileRuns: (path: string) => string | undefined;
+  /** What runs or obeys all that lies below this directory. */
+  readonly dirRuns: (path: string) => string | undefined;
+};
+
+/** What the user's own patterns are said to be run by. */
+const OWN = "you have asked for it to be watched";
+
+/**
+ * Takes the table and the user's own patterns; one that begins with `!` takes out what it matches.
+ */
+export function matcherOf(own: readonly string[]): Matcher {
+  const all = [...RULES, { patterns: own.filter((it) => !it.startsWith("!")), runs: OWN }].flatMap(
+    ({ patterns, runs }) => patterns.map((pattern) => ({ pattern, runs })),
+  );
+  const out = own.filter((it) => it.startsWith("!")).map((it) => it.slice(1));
+  const [files, dirs] = [new Patterns(), new Patterns()];
+  for (const { pattern, runs } of all) {
+    if (pattern.endsWith("/")) dirs.add(pattern.slice(0, -1), runs);
+    else files.add(pattern, runs);
+  }
+  const [noFiles, noDirs] = [new Patterns(), new Patterns()];
+  for (const pattern of out) {
+    if (pattern.endsWith("/")) noDirs.add(pattern.slice(0, -1), "");
+    else noFiles.add(pattern, "");
+  }
+  return {
+    fileRuns: (path) => (noFiles.find(path) === undefined ? files.find(path) : undefined),
+    dirRuns: (path) => (noDirs.find(path) === undefined ? dirs.find(path) : undefined),
+  };
+}
+
+/** Finds the pattern that a path matches, in the time of one look-up for most of them. */
+class Patterns {
+  /** By the last name of the pattern. */
+  readonly #exact = new Map<string, { readonly regex: RegExp; readonly runs: string }[]>();
+  readonly #globs: { readonly regex: RegExp; readonly runs: string }[] = [];
+  /** The last names of the globs in one, which most names fail. */
+  #anyGlob: RegExp | undefined;
+
+  add(pattern: string, runs: string): void {
+    const regex = regexOf(pattern);
+    const name = nameOf(pattern);
+    if (name.includes("*")) {
+      this.#globs.push({ regex, runs });
+      const names = [this.#anyGlob?.source, `^${bodyOf(name)}$`].filter((it) => it !== undefined);
+      this.#anyGlob = new RegExp(names.join("|"));
+    } else {
+      const known = this.#exact.get(name) ?? [];
+      known.push({ regex, runs });
+      this.#exact.set(name, known);
+    }
+  }
+
+  find(path: string): string | undefined {
+    const name = nameOf(path);
+    const exact = this.#exact.get(name)?.find(({ regex }) => regex.test(path));
+    if (exact !== undefined) return exact.runs;
+    if (this.#anyGlob?.test(name) !== true) return undefined;
+    return this.#globs.find(({ regex }) => regex.test(path))?.runs;
+  }
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** Of a path without a slash before it. */
+function regexOf(pattern: string): RegExp {
+  const body = bodyOf(pattern.replace(/^\//, ""));
+  return new RegExp(pattern.startsWith("/") ? `^${body}$` : `(?:^|/)${body}$`);
+}
+
+function bodyOf(pattern: string): string {
+  // Several stars in a row would be slow to fail.
+  return pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replace(/\*+/g, "[^/]*");
+}

@@ -1,0 +1,367 @@
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { changesOf } from "./changes.ts";
+import { matcherOf } from "./rules.ts";
+import { type SnapshotOptions, takeSnapshot } from "./snapshot.ts";
+
+/** A project, and what became of it since it was last looked at, in few words. */
+class Project {
+  readonly base = realpathSync(mkdtempSync(join(tmpdir(), "codex-chat-watch-")));
+  readonly root = join(this.base, "project");
+  own: readonly string[] = [];
+
+  constructor() {
+    mkdirSync(this.root);
+    onTestFinished(() => rmSync(this.base, { recursive: true, force: true }));
+  }
+
+  write(path: string, text = ""): void {
+    mkdirSync(dirname(join(this.root, path)), { recursive: true });
+    writeFileSync(join(this.root, path), text);
+  }
+
+  look(more: Partial<SnapshotOptions> = {}) {
+    return takeSnapshot({ root: this.root, matcher: matcherOf(this.own), ...more });
+  }
+
+  async told(act: () => void, more: Partial<SnapshotOptions> = {}): Promise<string[]> {
+    const before = await this.look();
+    act();
+    const after = await this.look({ earlier: before, ...more });
+    return changesOf(before, after).map(({ path, change, parts, to }) =>
+      [path, ...parts.map((it) => `${it.kind}:${it.name}`), change, to].filter(Boolean).join(" "),
+    );
+  }
+}
+
+const WATCHED = `
+  .envrc sub/dir/.envrc .nvim.lua .exrc .husky/pre-commit .husky/_/h .vscode/tasks.json
+  sub/.vscode/settings.json .idea/workspace.xml .codex/config.toml
+  .agents/skills/a/SKILL.md .mcp.json .pre-commit-config.yaml
+  .devcontainer/devcontainer.json Makefile sub/rules.mk justfile Taskfile.yml
+  .gitattributes sub/.gitattributes .gitmodules .github/workflows/ci.yml .gitlab-ci.yml
+  .circleci/config.yml lefthook.yml Dockerfile docker/app.Dockerfile
+  docker-compose.dev.yml build.rs crates/a/build.rs tests/conftest.py setup.py
+  pyproject.toml .npmrc .yarnrc.yml .yarn/releases/yarn-9.cjs .cargo/config.toml gradlew
+  gradle/wrapper/gradle-wrapper.jar .bazelrc tools/bazel .tool-versions mise.toml
+  Vagrantfile .eslintrc.js vite.config.ts packages/a/webpack.config.js jest.config.cjs
+  .luarc.json .luacheckrc AGENTS.md plugin/evil.lua
+`
+  .trim()
+  .split(/\s+/);
+
+describe("what the host runs", () => {
+  it.each(WATCHED)("is told of where %s is created, changed, or taken away", async (path) => {
+    const project = new Project();
+    expect(await project.told(() => project.write(path, "one"))).toEqual([`${path} created`]);
+    expect(await project.told(() => project.write(path, "two"))).toEqual([`${path} changed`]);
+    expect(await project.told(() => rmSync(join(project.root, path)))).toEqual([`${path} removed`]);
+  });
+
+  it("is not told of for an ordinary change", async () => {
+    const project = new Project();
+    project.write("Makefile", "all:");
+    const told = await project.told(() => {
+      for (const path of ["src/a.ts", "README.md", "a.lua", "makefile.md", "x.envrc", "envrc"])
+        project.write(path, "text");
+      project.write("Makefile", "all:");
+      project.write("deep/er/bin/tool", "");
+      chmodSync(join(project.root, "deep/er/bin/tool"), 0o755);
+      symlinkSync("../src/a.ts", join(project.root, "deep/link"));
+    });
+    expect(told).toEqual([]);
+  });
+
+  it("is what the user named, too, and not what they took out", async () => {
+    const project = new Project();
+    project.own = ["deploy/*.sh", "/run/", "!vite.config.*"];
+    const told = await project.told(() => {
+      for (const path of ["deploy/a.sh", "x/deploy/b.sh", "deploy/c.py", "run/d/e", "x/run/f"])
+        project.write(path);
+      project.write("vite.config.ts");
+      project.write("vitest.config.ts");
+    });
+    expect(told.sort()).toEqual([
+      "deploy/a.sh created",
+      "run/d/e created",
+      "vitest.config.ts created",
+      "x/deploy/b.sh created",
+    ]);
+  });
+
+  it("comes in the order of how little the user must do, what is high up first", async () => {
+    const project = new Project();
+    const told = await project.told(() => {
+      for (let n = 0; n < 20; n++) project.write(`a${n}/Makefile`);
+      for (const path of ["Makefile", "z/.envrc", ".github/workflows/a.yml"]) project.write(path);
+      symlinkSync("/etc", join(project.root, "zz"));
+    });
+    expect(told.slice(0, 5)).toEqual([
+      "zz linked /etc",
+      "z/.envrc created",
+      ".github/workflows/a.yml created",
+      "Makefile created",
+      "a0/Makefile created",
+    ]);
+  });
+});
+
+describe("of a file in which some parts are run", () => {
+  it.each([
+    [
+      "package.json",
+      { scripts: { test: "t" } },
+      { scripts: { test: "t", postinstall: "x" } },
+      "script:postinstall",
+    ],
+    ["a/package.json", { scripts: { test: "t" } }, { scripts: { test: "evil" } }, "script:test"],
+    ["package.json", { a: 1 }, { a: 1, "lint-staged": { "*": "x" } }, "hook:*"],
+    ["package.json", {}, { scripts: { ["__proto__"]: "x" } }, "script:__proto__"],
+    [
+      "composer.json",
+      { scripts: {} },
+      { scripts: { "post-install-cmd": "x" } },
+      "script:post-install-cmd",
+    ],
+    ["tsconfig.json", {}, { compilerOptions: { plugins: [{ name: "./x" }] } }, "field:plugins"],
+    ["tsconfig.base.json", {}, { extends: "./evil.json" }, "field:extends"],
+  ])("%s tells which were changed", async (path, before, after, part) => {
+    const project = new Project();
+    project.write(path, JSON.stringify(before));
+    const told = await project.told(() => project.write(path, JSON.stringify(after)));
+    expect(told).toEqual([`${path} ${part} changed`]);
+  });
+
+  it.each([
+    ["package.json", { version: "1", scripts: { a: "b" } }, { version: "2", scripts: { a: "b" } }],
+    [
+      "tsconfig.json",
+      { compilerOptions: { strict: true } },
+      { compilerOptions: { strict: false } },
+    ],
+  ])("%s tells nothing of the rest", async (path, before, after) => {
+    const project = new Project();
+    project.write(path, JSON.stringify(before));
+    expect(await project.told(() => project.write(path, JSON.stringify(after)))).toEqual([]);
+  });
+
+  it("a new one without such parts tells nothing", async () => {
+    const project = new Project();
+    expect(await project.told(() => project.write("package.json", "{}"))).toEqual([]);
+    expect(await project.told(() => rmSync(join(project.root, "package.json")))).toEqual([]);
+  });
+
+  it.each([
+    ["package.json", '{"scripts":{"a":"b"}}', '{"scripts":{"a":"b"} /* for bun */ }'],
+    ["tsconfig.json", "{}", '{"compilerOptions": {\'plugins\': ["./x"]}}'],
+  ])("%s that is no JSON counts as a whole", async (path, before, after) => {
+    const project = new Project();
+    project.write(path, before);
+    expect(await project.told(() => project.write(path, after))).toEqual([`${path} changed`]);
+  });
+
+  it.each([
+    [
+      '{"compilerOptions": {"plugins" /* [] */ : [{"name":"./x"}], }}',
+      ["tsconfig.json field:plugins changed"],
+    ],
+    [
+      '{"compilerOptions": {"pl\\u0075gins": [{"name":"./x"}]}}',
+      ["tsconfig.json field:plugins changed"],
+    ],
+    ['{"x": "\\"plugins\\": // []" /* "plugins" */}', []],
+  ])("sees plugins in %s", async (text, expected) => {
+    const project = new Project();
+    project.write("tsconfig.json", "{}");
+    expect(await project.told(() => project.write("tsconfig.json", text))).toEqual(expected);
+  });
+});
+
+describe("a repository in the project", () => {
+  const git = (cwd: string, ...args: string[]) => execFileSync("git", args, { cwd, stdio: "pipe" });
+
+  it("is told of when it is made: plain, bare, by a pointer, at the top", async () => {
+    const project = new Project();
+    const told = await project.told(() => {
+      git(project.root, "init", "-q", "plain");
+      git(project.root, "init", "-q", "--bare", "deep/bare");
+      project.write("pointer/.git", "gitdir: ../deep/bare");
+      git(project.root, "init", "-q");
+    });
+    expect(told.sort()).toEqual([
+      ".git created",
+      "deep/bare/ created",
+      "plain/.git created",
+      "pointer/.git created",
+    ]);
+  });
+
+  it("needs no more than git does to know one", async () => {
+    const project = new Project();
+    const told = await project.told(() => {
+      project.write("a/HEAD", "ref: refs/heads/main");
+      project.write("a/commondir", "../elsewhere");
+      mkdirSync(join(project.root, "b/refs"), { recursive: true });
+      mkdirSync(join(project.root, "b/objects"));
+      symlinkSync("refs/heads/main", join(project.root, "b/HEAD"));
+    });
+    expect(told).toEqual(["a/ created", "b/ created"]);
+  });
+
+  it.each([
+    ["config", (dir: string) => git(dir, "config", "core.fsmonitor", "./evil")],
+    ["hooks/pre-commit", (dir: string) => writeFileSync(join(dir, "hooks/pre-commit"), "x")],
+    ["info/attributes", (dir: string) => writeFileSync(join(dir, "info/attributes"), "x")],
+    ["commondir", (dir: string) => writeFileSync(join(dir, "commondir"), "x")],
+  ])("is told of when its %s changes, and not for a commit", async (file, act) => {
+    const project = new Project();
+    git(project.root, "init", "-q", "sub");
+    const dir = join(project.root, "sub/.git");
+    expect(await project.told(() => act(dir))).toEqual([`sub/.git file:${file} changed`]);
+    const commit = ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--allow-empty"];
+    rmSync(join(dir, "hooks"), { recursive: true });
+    rmSync(join(dir, "commondir"), { force: true });
+    expect(
+      await project.told(() =>
+        git(join(project.root, "sub"), ...commit, "-qm", "x", "--no-verify"),
+      ),
+    ).toEqual([]);
+  });
+});
+
+describe("a link", () => {
+  it.each([
+    ["to a directory of the system", "/etc"],
+    ["to what is beside the project", "../other"],
+    ["to a name that begins like the project's", "../project-2/x"],
+    ["to nothing yet", "/nowhere/at/all"],
+    ["by way of another link", "inner/x"],
+  ])("is told of when it leads out: %s", async (_, target) => {
+    const project = new Project();
+    symlinkSync("..", join(project.root, "inner"));
+    const told = await project.told(() => symlinkSync(target, join(project.root, "out")));
+    expect(told).toEqual([`out linked ${target}`]);
+  });
+
+  it("is told of when it is in the place of a watched file, wherever it leads", async () => {
+    const project = new Project();
+    project.write("Makefile", "all:");
+    project.write("other", "all:");
+    const told = await project.told(() => {
+      rmSync(join(project.root, "Makefile"));
+      symlinkSync("other", join(project.root, "Makefile"));
+    });
+    expect(told).toEqual(["Makefile linked other"]);
+  });
+
+  it("leads the look at a project nowhere", async () => {
+    const project = new Project();
+    mkdirSync(join(project.base, "secret"));
+    writeFileSync(join(project.base, "secret/.envrc"), "x");
+    const told = await project.told(() => symlinkSync("../secret", join(project.root, "dir")));
+    expect(told).toEqual(["dir linked ../secret"]);
+  });
+});
+
+describe("a program", () => {
+  it("is told of when it is executable where it was not, at the top and in bin", async () => {
+    const project = new Project();
+    project.write("ls", "evil");
+    project.write("bin/git", "evil");
+    const told = await project.told(() => {
+      for (const path of ["ls", "bin/git"]) chmodSync(join(project.root, path), 0o755);
+    });
+    expect(told).toEqual(["ls made executable", "bin/git made executable"]);
+    expect(await project.told(() => project.write("ls", "other"))).toEqual([]);
+  });
+});
+
+describe("a look at a project", () => {
+  it("is not deceived by a file with the size and times of before", async () => {
+    const project = new Project();
+    project.write("Makefile", "good");
+    const touch = (path: string) =>
+      execFileSync("touch", ["-d", "2020-01-01 00:00:00", join(project.root, path)]);
+    touch("Makefile");
+    const told = await project.told(() => {
+      project.write("new", "evil");
+      touch("new");
+      renameSync(join(project.root, "new"), join(project.root, "Makefile"));
+    });
+    expect(told).toEqual(["Makefile changed"]);
+  });
+
+  it("sees names of any bytes and kinds that cannot be read", async () => {
+    const project = new Project();
+    const told = await project.told(() => {
+      const odd = Buffer.concat([Buffer.from(`${project.root}/`), Buffer.from([0xff, 0x0a])]);
+      mkdirSync(odd);
+      writeFileSync(Buffer.concat([odd, Buffer.from("/.envrc")]), "x");
+      execFileSync("mkfifo", [join(project.root, ".exrc")]);
+      project.write("ünïcode/Makefile");
+    });
+    expect(told).toEqual([".exrc created", "\ufffd\n/.envrc created", "ünïcode/Makefile created"]);
+  });
+
+  it("compares the whole of a file that is larger than what is read", async () => {
+    const project = new Project();
+    const long = "#".repeat(2000);
+    project.write("Makefile", `${long}a`);
+    const bounds = { bytes: 1000 };
+    const before = await project.look({ bounds });
+    project.write("Makefile", `${long}b`);
+    const after = await project.look({ bounds, earlier: before });
+    expect(changesOf(before, after)).toMatchObject([{ path: "Makefile", change: "changed" }]);
+  });
+
+  it("says why it has not seen all, has seen what is high up, and calls nothing removed", async () => {
+    const project = new Project();
+    for (let n = 0; n < 30; n++) project.write(`deep/er/d${n}/Makefile`);
+    const before = await project.look();
+    project.write(".envrc");
+    for (let n = 0; n < 300; n++) project.write(`flood/f${n}`);
+    const after = await project.look({ bounds: { entries: 200 } });
+    expect(after.cut).toBe("it has more than 200 files");
+    expect(changesOf(before, after)).toMatchObject([{ path: ".envrc", change: "created" }]);
+  });
+
+  it("ends when it is told to", async () => {
+    const project = new Project();
+    await expect(project.look({ signal: AbortSignal.abort(new Error("stop")) })).rejects.toThrow(
+      "stop",
+    );
+  });
+
+  it("passes over a directory that is swapped for a link while it is looked at", async () => {
+    const project = new Project();
+    mkdirSync(join(project.base, "secret"));
+    writeFileSync(join(project.base, "secret/.envrc"), "x");
+    project.write("dir/a/x");
+    const swap = setInterval(() => {
+      try {
+        rmSync(join(project.root, "dir"), { recursive: true });
+        symlinkSync("../secret", join(project.root, "dir"));
+        rmSync(join(project.root, "dir"));
+        mkdirSync(join(project.root, "dir"));
+      } catch {}
+    });
+    onTestFinished(() => clearInterval(swap));
+    for (let n = 0; n < 200; n++) {
+      const { watched } = await project.look();
+      expect([...watched.keys()]).not.toContain("dir/.envrc");
+    }
+    clearInterval(swap);
+  });
+});
