@@ -9,13 +9,16 @@ import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 export type TestCertificates = {
   /** The certificate of the authority, which nothing trusts by itself. */
   readonly authority: string;
-  /** The certificate of a server at 127.0.0.1 and nowhere else. */
+  /** The certificate of a server that is where it was made for: by default at 127.0.0.1. */
   readonly server: string;
   readonly serverKey: string;
 };
 
+/** Where a server is: names, and IPv4 addresses. */
+export type Places = { readonly names?: readonly string[]; readonly addresses?: readonly string[] };
+
 /** Makes both; they are valid for a day to either side of now. */
-export function makeCertificates(): TestCertificates {
+export function makeCertificates(at: Places = { addresses: ["127.0.0.1"] }): TestCertificates {
   const authority = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const server = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const issuer = "codex-chat test authority";
@@ -26,7 +29,7 @@ export function makeCertificates(): TestCertificates {
       ...by,
       subject: "codex-chat test server",
       key: server.publicKey,
-      extension: IS_AT_LOOPBACK,
+      extension: isAt(at),
     }),
     serverKey: server.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
   };
@@ -40,11 +43,14 @@ const IS_CA = sequence(
   der(0x01, Buffer.of(0xff)),
   der(0x04, sequence(der(0x01, Buffer.of(0xff)))),
 );
-/** subjectAltName: the address 127.0.0.1. */
-const IS_AT_LOOPBACK = sequence(
-  oid("551d11"),
-  der(0x04, sequence(der(0x87, Buffer.of(127, 0, 0, 1)))),
-);
+/** subjectAltName. */
+function isAt({ names = [], addresses = [] }: Places): Buffer {
+  const all = [
+    ...names.map((it) => der(0x82, Buffer.from(it))),
+    ...addresses.map((it) => der(0x87, Buffer.from(it.split(".").map(Number)))),
+  ];
+  return sequence(oid("551d11"), der(0x04, sequence(...all)));
+}
 
 function certificate(of: {
   readonly issuer: string;
