@@ -65,6 +65,8 @@ export type SandboxError =
   | Failure<"image_missing", { readonly image: string }>
   /** The image could not be built; `log` holds the last lines of the build. */
   | Failure<"image_build_failed", { readonly log: readonly string[] }>
+  /** The image that the user wants lacks what the sandbox needs; `lacking` names it. */
+  | Failure<"image_unfit", { readonly lacking: readonly string[] }>
   /** The installed `@openai/codex` lacks the binaries for this machine. */
   | Failure<"codex_missing">
   /** The directory must not be given to an agent. */

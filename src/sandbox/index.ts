@@ -11,14 +11,9 @@ export { type Engine, type EngineRuntime, type FindEngineOptions, findEngine } f
 export type { Check, SandboxError, SelfTestPart } from "./error.ts";
 export { findGit, type GitPlace } from "./git-pointer.ts";
 export type { GivenPath } from "./given.ts";
-export {
-  DEFAULT_BASE_IMAGE,
-  ensureImage,
-  findImage,
-  type ImageOptions,
-  imageTag,
-  type SandboxImage,
-} from "./image.ts";
+export { ensureImage, findImage, type ImageOptions } from "./image.ts";
+export type { SandboxImage } from "./image-build.ts";
+export { DEFAULT_BASE_IMAGE, imageTag, type UserDockerfile } from "./image-recipe.ts";
 export { describeEnd, type SandboxEnd } from "./life.ts";
 export { isAlive, type Owner, ownOwner } from "./owner.ts";
 export type { ExecOptions, ProcessExit, SandboxProcess } from "./process.ts";

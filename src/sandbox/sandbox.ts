@@ -6,7 +6,7 @@ import type { Engine } from "./engine.ts";
 import type { SandboxError } from "./error.ts";
 import { type GivenMounts, type GivenPath, prepareGiven } from "./given.ts";
 import { type Guard, watchGuarded } from "./guard.ts";
-import type { SandboxImage } from "./image.ts";
+import type { SandboxImage } from "./image-build.ts";
 import {
   giveUp,
   joinOrStart,
@@ -29,6 +29,7 @@ import {
   KEEPER_SOCKET,
   type Limits,
   limitNotes,
+  pathEnv,
   specHash,
   unmountable,
 } from "./spec.ts";
@@ -188,6 +189,7 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     ...user,
     env: {
       ...options.env,
+      ...pathEnv(options.env?.["PATH"] ?? options.image.path),
       CODEX_HOME: codexHome,
       ...(firstMs === undefined ? {} : { CODEX_CHAT_KEEPER_FIRST_MS: String(firstMs) }),
       ...(idleMs === undefined ? {} : { CODEX_CHAT_KEEPER_IDLE_MS: String(idleMs) }),

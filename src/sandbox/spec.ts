@@ -10,6 +10,8 @@ const RUN_DIR = "/run/codex-chat";
 /** The keeper's socket; a relay's connection to it keeps the container alive. */
 export const KEEPER_SOCKET = `${RUN_DIR}/keeper.sock`;
 
+const USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 const GIB = 1024 ** 3;
 /** gVisor counts its own threads: at 256, 150 processes crashed it (runsc 20240729). */
 export const MIN_PIDS = 1024;
@@ -130,7 +132,10 @@ export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
     Hostname: "sandbox",
     Env: Object.entries({ ...baseEnv(spec), ...spec.env }).map(([key, value]) => `${key}=${value}`),
     Labels: { ...spec.labels },
-    ...(spec.entrypoint === undefined ? {} : { Entrypoint: [...spec.entrypoint], Cmd: [] }),
+    // Said here and not left to the image, which a user's Dockerfile may have changed.
+    Entrypoint: [...(spec.entrypoint ?? ["/bin/sh", "/opt/codex-chat/start.sh"])],
+    Cmd: [],
+    Healthcheck: { Test: ["NONE"] },
     HostConfig: {
       AutoRemove: true,
       Runtime: spec.runtime,
@@ -171,9 +176,19 @@ function baseEnv({ uid }: ContainerSpec): Record<string, string> {
     // A root without capabilities cannot give files away, which tar tries for a root.
     ...(uid === 0 ? { TAR_OPTIONS: "--no-same-owner" } : {}),
     LANG: "C.UTF-8",
-    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    PATH: USUAL_PATH,
     CODEX_CHAT_KEEPER: KEEPER_SOCKET,
   };
+}
+
+/**
+ * The variables for a PATH: login shells set the one anew and take it again from the other. The
+ * usual directories stay in it, because the sandbox's own programs are found there.
+ */
+export function pathEnv(path: string | undefined): Record<string, string> {
+  if (path === undefined || path === "") return {};
+  const all = [...new Set([...path.split(":"), ...USUAL_PATH.split(":")])].join(":");
+  return { PATH: all, CODEX_CHAT_PATH: all };
 }
 
 /**

@@ -3,18 +3,12 @@ import { access, mkdir } from "node:fs/promises";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import { silentLog } from "../log.ts";
-import {
-  checkRuntime,
-  findCodexPackage,
-  findEngine,
-  findImage,
-  selfTest,
-} from "../sandbox/index.ts";
+import { checkRuntime, findEngine, findImage, selfTest } from "../sandbox/index.ts";
 import { Account } from "./account.ts";
 import { openCredential, warningOf } from "./credential.ts";
 import type { Failure } from "./failure.ts";
 import { KeyRing } from "./key-command.ts";
-import { pluginDir } from "./plugin-dir.ts";
+import { imageOptions } from "./prove.ts";
 import { Settings } from "./settings.ts";
 
 /** A line of `:checkhealth codex-chat`. */
@@ -73,7 +67,7 @@ async function checkKey(settings: Settings, env: NodeJS.ProcessEnv): Promise<Hea
 
 async function checkSandbox(settings: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine[]> {
   const lines: HealthLine[] = [];
-  const { engine: host, runtime: name, base_image: baseImage } = settings.sandbox;
+  const { engine: host, runtime: name } = settings.sandbox;
   const engine = await findEngine({ env, ...(host === undefined ? {} : { host }) });
   if (!engine.ok) return [failed("Sandbox", engine.error)];
   const { product, version, host: address } = engine.value;
@@ -85,15 +79,13 @@ async function checkSandbox(settings: Settings, env: NodeJS.ProcessEnv): Promise
   const args = runtime.value.args.join(" ");
   lines.push(line("Sandbox", "ok", `runtime: ${name}${release} ${args}`.trimEnd()));
 
-  const codex = await findCodexPackage(import.meta.url);
-  if (!codex.ok) return [...lines, failed("Sandbox", codex.error)];
-  lines.push(line("Sandbox", "ok", `Codex ${codex.value.version}`));
+  const wanted = await imageOptions(settings, process.cwd());
+  if (!wanted.ok) return [...lines, failed("Sandbox", wanted.error)];
+  const { notes, ...recipe } = wanted.value;
+  lines.push(line("Sandbox", "ok", `Codex ${recipe.codex.version}`));
+  lines.push(...notes.map((note) => line("Sandbox", "warn", note)));
 
-  const image = await findImage(engine.value, {
-    containerDir: join(pluginDir, "container"),
-    codex: codex.value,
-    baseImage,
-  });
+  const image = await findImage(engine.value, recipe);
   if (!image.ok) return [...lines, failed("Sandbox", image.error)];
   if (image.value === undefined) {
     const message = "the image is not built yet; the first message builds it, in a minute or two";

@@ -71,5 +71,10 @@ export async function prepareSandbox(
     image: image.tag,
   });
   const runtimeLabel = report.gvisor ? GVISOR : `${runtime.name}, not gVisor`;
-  return ok({ sandbox: sandbox.value, runtimeLabel, git: await beginGit(git, sandbox.value) });
+  const notes = [...proven.value.notes, ...sandbox.value.notes];
+  return ok({
+    sandbox: { ...sandbox.value, notes },
+    runtimeLabel,
+    git: await beginGit(git, sandbox.value),
+  });
 }

@@ -10,17 +10,21 @@ import {
   ensureImage,
   findCodexPackage,
   findEngine,
+  type ImageOptions,
   type SandboxImage,
   type SelfTestReport,
   selfTest,
   sweep,
 } from "../sandbox/index.ts";
+import { findDockerfile } from "./dockerfile.ts";
 import { type Failure, failureOf } from "./failure.ts";
 import { pluginDir } from "./plugin-dir.ts";
 import type { Settings } from "./settings.ts";
 
 /** What is to be proven, and who hears of it. */
 export type ProveOptions = {
+  /** The project, whose own Dockerfile counts. */
+  readonly root: string;
   readonly settings: Settings;
   readonly env: NodeJS.ProcessEnv;
   readonly log: Log;
@@ -39,6 +43,8 @@ export type ProvenEngine = {
   readonly runtime: CheckedRuntime;
   readonly image: SandboxImage;
   readonly report: SelfTestReport;
+  /** Sentences for the user. */
+  readonly notes: readonly string[];
   /** The user that the sandbox runs as. */
   readonly uid: number;
   readonly gid: number;
@@ -61,14 +67,15 @@ export async function proveEngine(options: ProveOptions): Promise<Result<ProvenE
     signal.throwIfAborted();
     return err(failureOf("engine_unreachable", "The engine stopped answering", thrown));
   }
-  const image = await findOrBuild(engine, options);
-  if (!image.ok) return image;
+  const made = await findOrBuild(engine, options);
+  if (!made.ok) return made;
+  const { image, notes } = made.value;
 
   onProgress("testing the sandbox");
   const { uid, gid } = userInfo();
   const report = await selfTest(engine, {
     runtime,
-    image: image.value,
+    image,
     cacheDir: join(settings.state_dir, "self-test"),
     uid,
     gid,
@@ -91,7 +98,7 @@ export async function proveEngine(options: ProveOptions): Promise<Result<ProvenE
       : { reason: report.error.message }),
   });
   if (!report.ok) return report;
-  return ok({ engine, runtime, image: image.value, report: report.value, uid, gid });
+  return ok({ engine, runtime, image, report: report.value, notes, uid, gid });
 }
 
 /** Finds the engine and the runtime that the settings name. */
@@ -117,20 +124,34 @@ export async function findRuntime({
 
 async function findOrBuild(
   engine: Engine,
-  { settings, onProgress, signal, rebuild = false }: ProveOptions,
-): Promise<Result<SandboxImage, Failure>> {
+  { root, settings, onProgress, signal, rebuild = false }: ProveOptions,
+): Promise<Result<{ readonly image: SandboxImage; readonly notes: readonly string[] }, Failure>> {
   onProgress("looking for the image");
+  const recipe = await imageOptions(settings, root);
+  if (!recipe.ok) return recipe;
+  const { notes, ...what } = recipe.value;
+  const image = await ensureImage(engine, { ...what, rebuild, onProgress, signal });
+  return image.ok ? ok({ image: image.value, notes }) : image;
+}
+
+/** What the settings say of the image, and sentences for the user. */
+export async function imageOptions(
+  settings: Settings,
+  root: string,
+): Promise<Result<ImageOptions & { readonly notes: readonly string[] }, Failure>> {
   const codex = await findCodexPackage(import.meta.url);
   if (!codex.ok) return codex;
-  return ensureImage(engine, {
+  const dockerfile = await findDockerfile({ settings, root });
+  if (!dockerfile.ok) return dockerfile;
+  const { base_image: baseImage, image, build_network: buildNetwork } = settings.sandbox;
+  const { file, note } = dockerfile.value ?? {};
+  return ok({
     containerDir: join(pluginDir, "container"),
     codex: codex.value,
-    baseImage: settings.sandbox.base_image,
-    rebuild,
-    onProgress,
-    signal,
-    ...(settings.sandbox.build_network === undefined
-      ? {}
-      : { buildNetwork: settings.sandbox.build_network }),
+    baseImage,
+    ...(image === undefined ? {} : { image }),
+    ...(file === undefined ? {} : { dockerfile: file }),
+    ...(buildNetwork === undefined ? {} : { buildNetwork }),
+    notes: note === undefined ? [] : [note],
   });
 }

@@ -8,6 +8,12 @@ const AbsolutePath = z.string().refine(isAbsolute, "must be an absolute path");
 
 const MIB = 1024 ** 2;
 
+/** As `docker run` takes it; what is no name would change the engine's addresses that it is put into. */
+const ImageName = z
+  .string()
+  .regex(/^[\w][\w.:@/-]*$/, "is no name of an image")
+  .refine((name) => !name.split("/").includes(".."), "is no name of an image");
+
 /** Variables for the container; those by which its own programs find their way are not the user's. */
 const SandboxEnv = z.record(
   z
@@ -65,6 +71,10 @@ export const Settings = z.object({
     .object({
       runtime: z.string().min(1).default("runsc"),
       base_image: z.string().min(1).default("debian:trixie-slim"),
+      /** An image with Node, in the place of ours. */
+      image: ImageName.optional(),
+      /** A Dockerfile on top of the image: absolute, or below the project's root. */
+      dockerfile: z.string().min(1).optional(),
       engine: z.string().min(1).optional(),
       build_network: z.string().min(1).optional(),
       memory: z

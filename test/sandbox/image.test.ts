@@ -1,7 +1,9 @@
 import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { followBuild } from "../../src/sandbox/build-log.ts";
 import { ensureImage } from "../../src/sandbox/index.ts";
+import { tarStream } from "../../src/sandbox/tar.ts";
 import {
   imageOptions,
   must,
@@ -13,6 +15,7 @@ import {
   sh,
   testEngine,
   testImage,
+  USER,
 } from "./support.ts";
 
 const engine = await testEngine();
@@ -90,6 +93,105 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     expect(error.mend).toContain("docker pull");
   });
 
+  it("stands on an image of the user's, whose programs login shells find, too", async () => {
+    const { id } = await testImage(engine);
+    const image = must(
+      await ensureImage(engine, {
+        ...(await imageOptions()),
+        image: await plainImage(
+          `FROM ${id}\nRUN mkdir /opt/tools && printf '#!/bin/sh\\necho mine' > /opt/tools/mine && chmod +x /opt/tools/mine && rm /usr/bin/tini\nENV PATH=/opt/tools:/usr/bin:/bin\nENTRYPOINT ["/bin/false"]\nUSER 1234\nHEALTHCHECK CMD false\nVOLUME /data\n`,
+        ),
+      }),
+    );
+    removeLater(image);
+    const sandbox = await open(engine, await options(image, await repository()));
+    const { stdout, exitCode } = await sh(
+      sandbox,
+      "mine; bash -lc 'mine; codex --version'; id -u; (sleep 0.1 &); sleep 0.5; ps -e -o stat= | grep -c Z",
+    );
+    expect({ stdout, exitCode }).toEqual({
+      stdout: `mine\nmine\ncodex-cli 0.169.0\n${USER.uid}\n0\n`,
+      exitCode: 1,
+    });
+  });
+
+  it("says precisely what an image of the user's lacks", async () => {
+    const base = (await imageOptions()).baseImage ?? "";
+    const name = await plainImage(
+      `FROM ${base}\nRUN rm -f /usr/bin/dmesg /bin/dmesg; printf '#!/bin/sh\\necho 16.20.1' > /usr/local/bin/node; chmod +x /usr/local/bin/node\n`,
+    );
+    const error = refused(await ensureImage(engine, { ...(await imageOptions()), image: name }));
+    expect(error.kind).toBe("image_unfit");
+    expect(error.message).toBe(
+      `The image ${name} cannot be the sandbox's: it lacks node 18 or newer (it has 16.20.1), git, dmesg (of util-linux).`,
+    );
+  });
+
+  it("says that an image of the user's cannot be had", async () => {
+    const how = { ...(await imageOptions()), image: "localhost:1/none:gone" };
+    const error = refused(await ensureImage(engine, how));
+    expect(error).toMatchObject({ kind: "image_missing", image: "localhost:1/none:gone" });
+    expect(error.mend).toContain("docker pull localhost:1/none:gone");
+  });
+
+  it("adds what the user's Dockerfile says to ours, and builds it once", async () => {
+    const file = (content: string) => ({ path: "/x/Dockerfile", content });
+    const how = {
+      ...(await imageOptions()),
+      dockerfile: file(
+        "ARG CODEX_CHAT_IMAGE\nFROM $CODEX_CHAT_IMAGE\nRUN echo tool > /opt/tool\nUSER 99\n",
+      ),
+    };
+    const image = must(await ensureImage(engine, how));
+    removeLater(image);
+    expect(image.tag).not.toBe((await testImage(engine)).tag);
+    const lines: string[] = [];
+    const again = await ensureImage(engine, { ...how, onProgress: (line) => lines.push(line) });
+    expect(again).toEqual({ ok: true, value: image });
+    expect(lines).toEqual([]);
+    const sandbox = await open(engine, await options(image, await repository()));
+    expect((await sh(sandbox, "cat /opt/tool; id -u")).stdout).toBe(`tool\n${USER.uid}\n`);
+  });
+
+  it.each([
+    ["is not made from ours", "FROM scratch\n", "image_build_failed", "check.sh"],
+    [
+      "fails, with its last lines",
+      "ARG CODEX_CHAT_IMAGE\nFROM $CODEX_CHAT_IMAGE\nRUN echo one && echo E: no such package && exit 7\n",
+      "image_build_failed",
+      "E: no such package",
+    ],
+    [
+      "asks for files of the project",
+      "ARG CODEX_CHAT_IMAGE\nFROM $CODEX_CHAT_IMAGE\nCOPY secrets.txt /\n",
+      "image_build_failed",
+      "secrets.txt",
+    ],
+    [
+      "takes away what the sandbox needs",
+      "ARG CODEX_CHAT_IMAGE\nFROM $CODEX_CHAT_IMAGE\nRUN rm /usr/bin/git\n",
+      "image_unfit",
+      "it lacks git",
+    ],
+    [
+      "only pretends to be made from ours",
+      "ARG CODEX_CHAT_IMAGE\nFROM $CODEX_CHAT_IMAGE AS ours\nFROM BASE\nCOPY --from=ours /bin/sh /bin/sh\nRUN mkdir -p /opt/codex-chat && echo exit 0 > /opt/codex-chat/check.sh\n",
+      "image_unfit",
+      "is not made from the sandbox's own",
+    ],
+  ])("refuses a Dockerfile that %s", async (_title, content, kind, said) => {
+    const base = await imageOptions();
+    const dockerfile = {
+      path: "/home/me/Dockerfile",
+      content: content.replace("BASE", base.baseImage ?? ""),
+    };
+    const error = refused(await ensureImage(engine, { ...base, dockerfile }));
+    expect(error.kind).toBe(kind);
+    expect(error.message).toContain("/home/me/Dockerfile");
+    expect(error.message).toContain(said);
+    expect(error.mend).toContain("FROM $CODEX_CHAT_IMAGE");
+  });
+
   it("reports a base image that cannot be had", async () => {
     const how = await imageOptions();
     const error = refused(
@@ -112,6 +214,23 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     await expect(building).rejects.toThrow("changed my mind");
   });
 });
+
+/** Removes an image after the test. */
+function removeLater({ tag }: { readonly tag: string }): void {
+  onTestFinished(async () => void (await engine.docker.getImage(tag).remove({ force: true })));
+}
+
+/** An image that is not ours, as a user may have it. */
+async function plainImage(dockerfile: string): Promise<string> {
+  const tag = `codex-chat-test-user:${process.pid}-${process.hrtime.bigint()}`;
+  const progress = await engine.docker.buildImage(
+    tarStream([{ name: "Dockerfile", content: dockerfile }]),
+    { t: tag, networkmode: "none" },
+  );
+  expect((await followBuild(progress, () => {})).error).toBeUndefined();
+  removeLater({ tag });
+  return tag;
+}
 
 function refusedNothing(): never {
   throw new Error("there was no result");

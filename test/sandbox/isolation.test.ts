@@ -130,6 +130,7 @@ describe("a sandbox", SLOW, () => {
     const variables = stdout.split("\n").flatMap((line) => /^([A-Z_]+)=/.exec(line)?.[1] ?? []);
     expect([...new Set(variables)].sort()).toEqual([
       "CODEX_CHAT_KEEPER",
+      "CODEX_CHAT_PATH",
       "CODEX_HOME",
       "HOME",
       "HOSTNAME",

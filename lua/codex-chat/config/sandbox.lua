@@ -28,6 +28,10 @@ end
 ---@return table
 function M.resolve(settings)
   settings = vim.deepcopy(settings)
+  -- One that does not begin with a place is the project's own, whichever that is.
+  if settings.dockerfile and settings.dockerfile:find("^[~/$]") then
+    settings.dockerfile = absolute(settings.dockerfile)
+  end
   if settings.mounts then
     local mounts = {}
     for _, mount in ipairs(settings.mounts) do

@@ -8,6 +8,7 @@ import type { Conversation } from "../conversation.ts";
 import { type Failure, failureOf } from "../failure.ts";
 import type { Action } from "./action.ts";
 import { commitActions } from "./commits.ts";
+import { dockerfileActions } from "./dockerfile.ts";
 import { goalActions } from "./goal.ts";
 import { loginActions } from "./login.ts";
 import { modelActions } from "./model.ts";
@@ -28,6 +29,7 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map(
     ...sandboxActions,
     ...networkActions,
     ...goalActions,
+    ...dockerfileActions,
     ...threadActions,
     ...loginActions,
   ].map((it) => [it.name, it]),

@@ -152,9 +152,9 @@ async function prove(
   conversation: Conversation,
   how: Pick<ProveOptions, "fresh" | "rebuild">,
 ): ReturnType<typeof proveEngine> {
-  const { settings, log, audit, sandbox } = conversation.host;
+  const { root, settings, log, audit, sandbox } = conversation.host;
   return showing(conversation, (onProgress, signal) =>
-    proveEngine({ settings, env: sandbox.env, log, audit, onProgress, signal, ...how }),
+    proveEngine({ root, settings, env: sandbox.env, log, audit, onProgress, signal, ...how }),
   );
 }
 

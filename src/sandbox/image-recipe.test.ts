@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { contextHash, imageTag } from "./image.ts";
+import { contextHash, imageTag } from "./image-recipe.ts";
 
 describe("contextHash", () => {
   const files = [{ name: "Dockerfile", content: "FROM x" }];

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Says at the end of a build what an image lacks that the sandbox cannot be without; fails then.
+lacking=0
+lacks() {
+  echo "codex-chat-lacks: $1"
+  lacking=1
+}
+
+if command -v node >/dev/null 2>&1; then
+  version=$(node -p process.versions.node 2>/dev/null) || version="none that runs"
+  major=${version%%.*}
+  [ "$major" -ge 18 ] 2>/dev/null || lacks "node 18 or newer (it has $version)"
+else
+  lacks "node 18 or newer"
+fi
+command -v bash >/dev/null 2>&1 || lacks "bash"
+command -v git >/dev/null 2>&1 || lacks "git"
+# Without these the self-test cannot attack the sandbox, and so prove nothing.
+for tool in unshare mount umount dmesg setpriv; do
+  command -v "$tool" >/dev/null 2>&1 || lacks "$tool (of util-linux)"
+done
+for tool in mv ln mkfifo head tail wc find sed; do
+  command -v "$tool" >/dev/null 2>&1 || lacks "$tool (of coreutils, findutils and sed)"
+done
+/opt/codex/bin/codex --version >/dev/null 2>&1 || lacks "a system for the programs of this machine ($(uname -m)), on which codex runs"
+exit $lacking

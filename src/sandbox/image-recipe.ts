@@ -1,0 +1,104 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { CodexPackage } from "./codex-package.ts";
+import type { TarEntry } from "./tar.ts";
+
+/** What the default image is made from; any Debian-like image with apt serves. */
+export const DEFAULT_BASE_IMAGE = "debian:trixie-slim";
+
+const REPOSITORY = "codex-chat";
+/** What goes into every image beside Codex; the Dockerfile comes first. */
+const CONTAINER_FILES = ["start.sh", "profile.sh", "check.sh", "keeper.mjs", "relay.mjs"] as const;
+
+/** How one image is made. */
+export type ImageRecipe = {
+  readonly tag: string;
+  /** What it is made from, for messages. */
+  readonly from: string;
+  readonly entries: readonly TarEntry[];
+  readonly buildArgs: Readonly<Record<string, string>>;
+  /** Whether its build fetches anything. */
+  readonly network: boolean;
+};
+
+/** A Dockerfile of the user's, as it was allowed. */
+export type UserDockerfile = {
+  /** Where it lies, for messages. */
+  readonly path: string;
+  readonly content: string;
+};
+
+type Sources = { readonly containerDir: string; readonly codex: CodexPackage };
+
+/** The default image: the usual tools, installed with apt, on a base that is known by its name. */
+export async function defaultRecipe(sources: Sources, baseImage: string): Promise<ImageRecipe> {
+  return recipe(sources, "Dockerfile", { from: baseImage, base: baseImage, network: true });
+}
+
+/** The image on top of one of the user's, which is known by its id. */
+export async function userImageRecipe(
+  sources: Sources,
+  image: { readonly name: string; readonly id: string },
+): Promise<ImageRecipe> {
+  const { name, id } = image;
+  return recipe(sources, "Dockerfile.image", { from: name, base: id, network: false });
+}
+
+/**
+ * The image that a Dockerfile of the user's makes of ours.
+ *
+ * SECURITY: nothing but the Dockerfile itself is sent, so that a build sees no file of the project
+ * or the machine.
+ */
+export function dockerfileRecipe(base: { readonly id: string }, file: UserDockerfile): ImageRecipe {
+  // Whatever it changed, what the sandbox needs must still be there.
+  const content = `${file.content}\n\nRUN ["/bin/sh", "/opt/codex-chat/check.sh"]\n`;
+  return {
+    tag: imageTag(contextHash([{ name: "Dockerfile", content }], "", base.id)),
+    from: file.path,
+    entries: [{ name: "Dockerfile", content }],
+    buildArgs: { CODEX_CHAT_IMAGE: base.id },
+    network: true,
+  };
+}
+
+async function recipe(
+  { containerDir, codex }: Sources,
+  dockerfile: string,
+  { from, base, network }: { from: string; base: string; network: boolean },
+): Promise<ImageRecipe> {
+  const files = await Promise.all(
+    [dockerfile, ...CONTAINER_FILES].map(async (name) => ({
+      name: name === dockerfile ? "Dockerfile" : name,
+      content: await readFile(join(containerDir, name), "utf8"),
+    })),
+  );
+  return {
+    tag: imageTag(contextHash(files, codex.version, base)),
+    from,
+    entries: [...files, ...codex.entries],
+    buildArgs: { BASE_IMAGE: base },
+    network,
+  };
+}
+
+/** The tag for a hash of an image's content: twelve digits tell versions apart. */
+export function imageTag(contextHash: string): string {
+  return `${REPOSITORY}:${contextHash.slice(0, 12)}`;
+}
+
+/** Whether a tag is one that `imageTag` gives; Podman puts a place in front of it. */
+export function isImageTag(tag: string): boolean {
+  return /^(?:localhost\/|docker\.io\/library\/)?codex-chat:[0-9a-f]{12}$/.test(tag);
+}
+
+/** A hash over the container's files, the Codex version and the name of the base image. */
+export function contextHash(
+  files: readonly { readonly name: string; readonly content: string }[],
+  codexVersion: string,
+  baseImage: string,
+): string {
+  const parts = [codexVersion, baseImage, ...files.flatMap((file) => [file.name, file.content])];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+}
