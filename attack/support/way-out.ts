@@ -5,6 +5,7 @@ import {
   type EgressEvent,
   type EgressLimits,
   type TurnPass,
+  type Upstream,
 } from "../../src/egress/index.ts";
 import { silentLog } from "../../src/log.ts";
 import { ok } from "../../src/result.ts";
@@ -39,14 +40,19 @@ export type ProductWayOut = WayOut & {
 /** Opens the product's own, with a turn running unless `turn` is false. */
 export async function productWayOut(
   inside: Inside,
-  options: { readonly limits?: EgressLimits; readonly turn?: boolean } = {},
+  options: {
+    readonly limits?: EgressLimits;
+    readonly turn?: boolean;
+    readonly authorization?: Upstream["authorization"];
+  } = {},
 ): Promise<ProductWayOut> {
   const upstream = await startUpstream();
   const events: EgressEvent[] = [];
   const egress = createEgress({
     upstream: {
       baseUrl: new URL(`http://127.0.0.1:${upstream.port}/v1`),
-      authorization: async () => ok([["authorization", `Bearer ${KEY}`]] as const),
+      authorization:
+        options.authorization ?? (async () => ok([["authorization", `Bearer ${KEY}`]] as const)),
     },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     onEvent: (event) => events.push(event),
