@@ -32,37 +32,18 @@ end, {
   end,
 })
 
-local function plug(name, action, modes)
-  vim.keymap.set(modes or "n", ("<Plug>(codex-chat-%s)"):format(name), function()
-    require("codex-chat.command").plug(action)
+local modes = { send = { "n", "i", "x" }, queue = { "n", "i" }, stop = { "n", "i" } }
+for name in
+  (
+    "open toggle new send queue stop retry fork revert compact review model plan goal threads search "
+    .. "rename archive unarchive delete terminals diagnostics preview prompt status network mcp log "
+    .. "login logout accept accept-session accept-project decline cancel answer"
+  ):gmatch("%S+")
+do
+  vim.keymap.set(modes[name] or "n", ("<Plug>(codex-chat-%s)"):format(name), function()
+    require("codex-chat.command").plug(name)
   end, { desc = "codex-chat: " .. name })
 end
-
-plug("open", "open")
-plug("toggle", "toggle")
-plug("new", "new")
-plug("send", "send", { "n", "i", "x" })
-plug("queue", "queue", { "n", "i" })
-plug("stop", "stop", { "n", "i" })
-plug("accept", "accept")
-plug("accept-session", "accept-session")
-plug("accept-project", "accept-project")
-plug("answer", "answer")
-plug("decline", "decline")
-plug("cancel", "cancel")
-plug("retry", "retry")
-plug("fork", "fork")
-plug("revert", "revert")
-plug("compact", "compact")
-plug("review", "review")
-plug("model", "model")
-plug("login", "login")
-plug("logout", "logout")
-plug("plan", "plan")
-plug("terminals", "terminals")
-plug("threads", "threads")
-plug("diagnostics", "diagnostics")
-plug("preview", "preview")
 vim.keymap.set("n", "<Plug>(codex-chat-send-buffer)", "<Cmd>%CodexChat send<CR>", {
   desc = "codex-chat: put the whole buffer into the prompt",
 })

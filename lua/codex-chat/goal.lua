@@ -8,10 +8,11 @@ local action = require("codex-chat.action")
 ---@param words string "clear", "pause", "resume", or the goal
 function M.set(chat, words)
   if words == "" then
-    vim.notify(
-      "codex-chat: `:CodexChat goal` takes what is to be reached, or pause, resume, clear.",
-      vim.log.levels.ERROR
-    )
+    vim.ui.input({ prompt = "What is to be reached: " }, function(goal)
+      if vim.trim(goal or "") ~= "" then
+        M.set(chat, vim.trim(goal))
+      end
+    end)
     return
   end
   if words == "clear" then

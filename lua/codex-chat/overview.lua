@@ -57,6 +57,37 @@ local function usage_text(usage)
   )
 end
 
+---@param minutes number?
+---@return string of the window that a limit is about
+local function span_text(minutes)
+  if not minutes then
+    return "the period"
+  end
+  for _, unit in ipairs({ { 1440, "day" }, { 60, "hour" } }) do
+    if minutes >= unit[1] and minutes % unit[1] == 0 then
+      local n = minutes / unit[1]
+      return n == 1 and unit[2] or ("%d %ss"):format(n, unit[2])
+    end
+  end
+  return ("%d minutes"):format(minutes)
+end
+
+---@param limits { usedPercent: number, windowDurationMins?: number, resetsAt?: number }[]
+---@return string
+local function limits_text(limits)
+  local texts = vim.tbl_map(function(limit)
+    local span = span_text(limit.windowDurationMins)
+    local text = ("%d%% used of %s"):format(math.floor(limit.usedPercent + 0.5), span)
+    local at = limit.resetsAt
+    -- What no clock can show is not told.
+    if at and at > 0 and at < 2 ^ 31 then
+      text = text .. os.date(", renewed %a %H:%M", at)
+    end
+    return text
+  end, limits)
+  return #texts == 0 and "none told" or table.concat(texts, "; ")
+end
+
 ---@param chat codex-chat.Chat
 ---@param it table what `status/read` answers
 ---@return string[]
@@ -81,6 +112,7 @@ local function lines_of(chat, it)
   add("Approvals", it.approvals)
   add("Sandbox", it.running and it.sandbox or "not running; the next message starts it")
   add("Tokens", usage_text(it.usage))
+  add("Rate limits", limits_text(it.limits or {}))
   if #it.instructions > 0 then
     add("Instructions", table.concat(vim.tbl_map(short, it.instructions), ", "))
   end

@@ -19,6 +19,7 @@ import { completeItem, growItem, isNewCompaction, startItem } from "./item.ts";
 import { codeSpan, duration } from "./markdown.ts";
 import { endAutoReview, endHook, showGoal, startAutoReview, startHook } from "./notices.ts";
 import { showPlan } from "./plan.ts";
+import { mergedLimits, noteServer } from "./standing.ts";
 import { type ChatState, idleTurn } from "./state.ts";
 import { cutOffTexts } from "./text-item.ts";
 import { completeTurn, tellFailure } from "./turn.ts";
@@ -178,13 +179,13 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
       tellOnce(draft, event.params.message);
       return;
     case "mcpServer/startupStatus/updated": {
-      const { name, status, error } = event.params;
-      if (status !== "failed") return;
-      const told = (error ?? "").replace(/^MCP client for `[^`]*` failed to start: /, "");
-      const why = told === "" ? "." : `: ${told}`;
-      tellOnce(draft, `The MCP server ${codeSpan(name, 100)} could not be started${why}`);
+      const broken = noteServer(draft, event.params);
+      if (broken !== undefined) tellOnce(draft, broken);
       return;
     }
+    case "account/rateLimits/updated":
+      change(draft, { limits: mergedLimits(draft.state.limits, event.params.rateLimits) });
+      return;
     case "configWarning":
       // Told before a thread starts, which is when the container's project becomes trusted (0.169).
       if (event.params.summary.startsWith("Project-local config, hooks,")) return;

@@ -1,3 +1,4 @@
+import type { RateLimits } from "../codex/index.ts";
 import type { CommandPhase } from "./command.ts";
 import type { Output } from "./output.ts";
 import type { FileChange, PatchPhase } from "./patch.ts";
@@ -143,6 +144,10 @@ export type ChatState = {
   /** Notices that are told once in a conversation. */
   readonly told: ReadonlySet<string>;
   readonly usage: Usage | undefined;
+  /** What the account may still use, where the endpoint tells it. */
+  readonly limits: RateLimits | undefined;
+  /** MCP servers that could not be started, and why. */
+  readonly brokenServers: ReadonlyMap<string, string>;
   /** The last turn whose compaction stands in the text, and what told of it first. */
   readonly compacted: { readonly turn: string; readonly by: "item" | "notice" } | undefined;
   /** The goal as it was told last. */
@@ -172,6 +177,8 @@ export function initialState(options: {
     steered: [],
     told: new Set(),
     usage: undefined,
+    limits: undefined,
+    brokenServers: new Map(),
     compacted: undefined,
     goal: undefined,
   };

@@ -24,5 +24,11 @@ export type {
   ToolSpec,
   UserInput,
 } from "./method.ts";
-export { queryOf, type ServerNotification, type TurnError, threadOf } from "./notification.ts";
+export {
+  queryOf,
+  type RateLimits,
+  type ServerNotification,
+  type TurnError,
+  threadOf,
+} from "./notification.ts";
 export type { ToolAnswer, ToolCall } from "./tool-call.ts";

@@ -56,6 +56,15 @@ const autoReview = {
 
 const Tokens = z.object({ totalTokens: z.number() });
 
+const LimitWindow = z
+  .object({ usedPercent: z.number(), windowDurationMins: number, resetsAt: number })
+  .nullish()
+  .catch(null);
+
+/** What an account may still use. An update is sparse: what it leaves out stays as it was. */
+export const RateLimits = z.object({ primary: LimitWindow, secondary: LimitWindow });
+export type RateLimits = z.infer<typeof RateLimits>;
+
 /** The params of every notification in use, by method. */
 export const NOTIFICATIONS = {
   "turn/started": z.object({ threadId: Id, turn: Turn }),
@@ -98,6 +107,7 @@ export const NOTIFICATIONS = {
     status: z.string(),
     error: z.string().nullish().catch(null),
   }),
+  "account/rateLimits/updated": z.object({ rateLimits: RateLimits }),
   "thread/compacted": z.object(inTurn),
   "hook/started": z.object({ threadId: Id, run: HookRun }),
   "hook/completed": z.object({ threadId: Id, run: HookRun }),

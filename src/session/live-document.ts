@@ -10,11 +10,11 @@ import {
   type Question,
   readTranscript,
   reduce,
+  type Standing,
   slug,
   type TranscriptStore,
   title,
   transcriptForModel,
-  type Usage,
   type Verdict,
   writeTranscript,
 } from "../chat/index.ts";
@@ -176,9 +176,9 @@ export class LiveDocument {
     this.#show();
   }
 
-  /** The tokens that Codex has counted; undefined before the first turn. */
-  get usage(): Usage | undefined {
-    return this.#state.usage;
+  /** What Codex has told beside the text: tokens (none before the first turn), limits, servers. */
+  get standing(): Standing {
+    return this.#state;
   }
 
   /** Shows the tokens that the last notification told. */

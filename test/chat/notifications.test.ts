@@ -86,6 +86,7 @@ const SHOWN: Readonly<Record<string, readonly [params: object, ...before: [strin
 /** What is used otherwise. */
 const USED: Readonly<Record<string, string>> = {
   "thread/tokenUsage/updated": "the winbar and `:CodexChat status` show the tokens",
+  "account/rateLimits/updated": "`:CodexChat status` shows them",
   "serverRequest/resolved": "takes away a question that somebody else has answered",
 };
 
@@ -125,7 +126,6 @@ const IGNORED: Readonly<Record<string, string>> = {
   "account/updated": "there is no account inside the sandbox",
   "account/gatewayOAuth/changed": "there is no account inside the sandbox",
   "account/login/completed": "there is no account inside the sandbox",
-  "account/rateLimits/updated": "`:CodexChat status` asks for them",
   "app/list/updated": "apps are off",
   "remoteControl/status/changed": "remote control is off",
   "externalAgentConfig/import/progress": "nothing is imported",

@@ -269,7 +269,8 @@ describe("an MCP server in the sandbox", SLOW, () => {
     expect(page).toContain("- **Model** scripted");
     expect(page).toMatch(/- \*\*Tokens\*\* [\d,]+ in the last turn/);
     expect(page).toContain("- **greeter** · connected: greet, plain, visit");
-    expect(page).toMatch(/- \*\*broken\*\* · \w+/);
+    expect(page).toContain("- **Rate limits** none told");
+    expect(page).toMatch(/- \*\*broken\*\* · could not be started: No such file/);
     expect(page).toContain("- **far** · it is reached at example.org over the network");
     await chat.nvim.type("q");
   });

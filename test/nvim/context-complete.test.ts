@@ -1,7 +1,8 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { type OpenChat, openChat } from "../support/chat.ts";
 import { neovims } from "../support/neovim.ts";
 
@@ -88,6 +89,29 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
     await expect.poll(() => menu(chat)).toEqual(["$tidy-up"]);
     await chat.nvim.keys("<C-u>/skill:");
     await expect.poll(() => menu(chat)).toEqual(["/skill:tidy-up"]);
+  });
+
+  it("offers the user's own skills, too, after the project's of the same name", async () => {
+    const own = await mkdtemp(join(tmpdir(), "codex-chat-skills-"));
+    onTestFinished(() => rm(own, { recursive: true, force: true }));
+    for (const [at, about] of [
+      ["mine", "of mine"],
+      ["tidy", "of mine"],
+    ] as const) {
+      await mkdir(join(own, at));
+      const text = `---\nname: ${at}\ndescription: ${about}\n---\n`;
+      await writeFile(join(own, at, "SKILL.md"), text);
+    }
+    await using chat = await typing({ skills_dirs: [own, "/nowhere"] });
+    const dir = join(chat.nvim.cwd, ".agents/skills/tidy");
+    await mkdir(dir, { recursive: true });
+    await writeFile(join(dir, "SKILL.md"), "---\nname: tidy\ndescription: of theirs\n---\n");
+    await chat.nvim.keys("$");
+    await expect.poll(() => menu(chat)).toEqual(["$mine", "$tidy"]);
+    const of = (name: string) =>
+      chat.nvim.lua("return require('codex-chat.context.skill').get(...)", chat.nvim.cwd, name);
+    expect(await of("tidy")).toMatchObject({ description: "of theirs" });
+    expect(await of("mine")).toMatchObject({ path: join(own, "mine/SKILL.md") });
   });
 
   it("comes by key only where it is switched off, and not above the prompt", async () => {

@@ -2,6 +2,9 @@ import { describe, expect, it } from "vitest";
 import { openChat } from "../support/chat.ts";
 import { neovims } from "../support/neovim.ts";
 
+const NOWHERE = { config: [], project: [], conversation: [], ask: true };
+const LISTS = { servers: [], network: NOWHERE };
+
 const full = {
   phase: "running",
   model: "gpt-5.5",
@@ -81,6 +84,32 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
     await chat.nvim.untilShown("working 1s");
     await chat.setState({ phase: "idle" });
     await chat.nvim.untilShown("ready");
+  });
+
+  it("has a page that tells of limits and of servers that did not start", async () => {
+    await using chat = await openChat({ program });
+    let shown = 0;
+    const show = async (answer: object, limits: readonly object[]): Promise<string[]> => {
+      await chat.nvim.command("CodexChat status");
+      const asked = (await chat.host.heard("action/run", ++shown)).id;
+      const value = { ...answer, limits, ...LISTS, instructions: [], refused: [] };
+      const taken = await chat.host.editor.call.action_answer(asked, { ok: true, value });
+      expect(taken.ok ? "" : taken.error.message).toBe("");
+      await chat.nvim.until("vim.bo.buftype", "nofile");
+      const lines = await chat.nvim.lines(0);
+      await chat.nvim.command("close");
+      return lines.filter((it) => it.startsWith("- **Rate limits**"));
+    };
+    const it = { model: "m", effort: "", plan: false, endpoint: "e", approvals: "never" };
+    expect(await show({ ...it, thread: "" }, [])).toEqual(["- **Rate limits** none told"]);
+    const hours = { usedPercent: 42.4, windowDurationMins: 300, resetsAt: 1_700_000_000 };
+    const week = { usedPercent: 7, windowDurationMins: 10_080, resetsAt: null };
+    const odd = { usedPercent: 100 };
+    expect(await show({ ...it, thread: "" }, [hours, week, odd])).toEqual([
+      expect.stringMatching(
+        /42% used of 5 hours, renewed \w{3} \d\d:\d\d; 7% used of 7 days; 100% used of the period$/,
+      ),
+    ]);
   });
 
   it("hints in the empty prompt, and only there", async () => {

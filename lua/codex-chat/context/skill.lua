@@ -1,4 +1,4 @@
---- Skills of the project: directories with a `SKILL.md` that Codex knows by name.
+--- Skills: directories with a `SKILL.md` that Codex knows by name, of the project and the user's own.
 local M = {}
 
 --- Where Codex looks for them, below the root.
@@ -29,14 +29,19 @@ local function read(path)
   return front
 end
 
---- The skills of a project, by name.
+--- The skills of a project by name, before the user's own (`skills_dirs`), which lie inside where
+--- they lie here.
 ---@param root string
 ---@return codex-chat.Skill[]
 function M.list(root)
   local found, names = {}, {}
-  for _, place in ipairs(places) do
-    for name, kind in vim.fs.dir(root .. "/" .. place) do
-      local path = ("%s/%s/%s/SKILL.md"):format(root, place, name)
+  local dirs = vim.tbl_map(function(place)
+    return root .. "/" .. place
+  end, places)
+  vim.list_extend(dirs, require("codex-chat.config").get().skills_dirs or {})
+  for _, dir in ipairs(dirs) do
+    for name, kind in vim.fs.dir(dir) do
+      local path = ("%s/%s/SKILL.md"):format(dir, name)
       local front = kind ~= "file" and read(path)
       local called = front and (front.name or name)
       if called and called:find("^[%w][%w_:-]*$") and not names[called] then

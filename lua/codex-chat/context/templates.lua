@@ -128,11 +128,23 @@ end
 ---@param rest string
 function M.command(args, rest)
   local name, input = rest:match("^(%S+)%s*(.*)$")
-  local template = name and M.get(name)
+  if not name then
+    local describe = function(it)
+      local about = M.description(it)
+      return about == "" and it or ("%s: %s"):format(it, about)
+    end
+    vim.ui.select(M.names(), { prompt = "Prompt", format_item = describe }, function(chosen)
+      if chosen then
+        M.command(args, chosen)
+      end
+    end)
+    return
+  end
+  local template = M.get(name)
   if not template then
     vim.notify(
       ("codex-chat: there is no prompt %s; there are %s."):format(
-        name or "without a name",
+        name,
         table.concat(M.names(), ", ")
       ),
       vim.log.levels.ERROR

@@ -12,6 +12,7 @@ export const statusActions: readonly Action[] = [
     const { thread, document, host } = conversation;
     const { approvals } = host.settings;
     const endpoint = endpointOf(host.settings);
+    const { usage, limits } = document.standing;
     return ok({
       model: thread.model ?? host.settings.model ?? "Codex's default",
       effort: thread.effort ?? "",
@@ -25,7 +26,8 @@ export const statusActions: readonly Action[] = [
       refused: conversation.network.refusedHosts,
       network: await hostsOf(conversation),
       instructions: thread.facts?.instructions ?? [],
-      ...(document.usage === undefined ? {} : { usage: document.usage }),
+      ...(usage === undefined ? {} : { usage }),
+      limits: [limits?.primary, limits?.secondary].filter((it) => it != null),
       servers: await listServers(conversation),
     });
   }),
@@ -54,9 +56,16 @@ async function listServers(conversation: Conversation): Promise<readonly Server[
       refused[name] ?? (servers[name]?.["enabled"] === false ? "switched off" : undefined);
     const state =
       why ??
+      notStarted(conversation.document.standing.brokenServers.get(name)) ??
       server?.toolsError ??
       server?.runtimeStatus ??
       (loaded ? "not running" : "not started");
     return { name, state, tools: Object.keys(server?.tools ?? {}) };
   });
+}
+
+/** Why a server could not be started, as part of a line. */
+function notStarted(why: string | undefined): string | undefined {
+  if (why === undefined) return undefined;
+  return why === "" ? "could not be started" : `could not be started: ${why}`;
 }

@@ -1,0 +1,44 @@
+/** What notifications tell beside the text, for `:CodexChat status` and `:CodexChat mcp`. */
+import type { RateLimits } from "../codex/index.ts";
+import { change, type Draft } from "./draft.ts";
+import { codeSpan } from "./markdown.ts";
+import type { ChatState } from "./state.ts";
+
+/** Tokens, limits and servers as they were told last. */
+export type Standing = Pick<ChatState, "usage" | "limits" | "brokenServers">;
+
+/** As many as are kept; a program inside may forge any number of names. */
+const maxServers = 100;
+const maxReason = 500;
+
+type Startup = {
+  readonly name: string;
+  readonly status: string;
+  readonly error?: string | null | undefined;
+};
+
+/** Notes how an MCP server started, and gives a sentence where it could not. */
+export function noteServer(draft: Draft, startup: Startup): string | undefined {
+  const { name, status, error } = startup;
+  const servers = new Map(draft.state.brokenServers);
+  servers.delete(name);
+  if (status !== "failed") {
+    if (draft.state.brokenServers.has(name)) change(draft, { brokenServers: servers });
+    return undefined;
+  }
+  const why = (error ?? "").replace(/^MCP client for `[^`]*` failed to start: (?:MCP startup failed: )?/, "");
+  if (servers.size < maxServers) {
+    servers.set(name, why.slice(0, maxReason));
+    change(draft, { brokenServers: servers });
+  }
+  const told = why === "" ? "." : `: ${why}`;
+  return `The MCP server ${codeSpan(name, 100)} could not be started${told}`;
+}
+
+/** The limits after a sparse update: a window that it leaves out is as it was. */
+export function mergedLimits(before: RateLimits | undefined, update: RateLimits): RateLimits {
+  return {
+    primary: update.primary ?? before?.primary,
+    secondary: update.secondary ?? before?.secondary,
+  };
+}
