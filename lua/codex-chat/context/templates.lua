@@ -131,7 +131,7 @@ function M.command(args, rest)
   if not name then
     local describe = function(it)
       local about = M.description(it)
-      return about == "" and it or ("%s: %s"):format(it, about)
+      return about == "prompt" and it or ("%s: %s"):format(it, about)
     end
     vim.ui.select(M.names(), { prompt = "Prompt", format_item = describe }, function(chosen)
       if chosen then
