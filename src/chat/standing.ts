@@ -26,7 +26,10 @@ export function noteServer(draft: Draft, startup: Startup): string | undefined {
     if (draft.state.brokenServers.has(name)) change(draft, { brokenServers: servers });
     return undefined;
   }
-  const why = (error ?? "").replace(/^MCP client for `[^`]*` failed to start: (?:MCP startup failed: )?/, "");
+  const why = (error ?? "").replace(
+    /^MCP client for `[^`]*` failed to start: (?:MCP startup failed: )?/,
+    "",
+  );
   if (servers.size < maxServers) {
     servers.set(name, why.slice(0, maxReason));
     change(draft, { brokenServers: servers });

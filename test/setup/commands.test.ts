@@ -19,7 +19,7 @@ describe("each subcommand of :CodexChat", () => {
   it("stands in the README", () => {
     const text = read("README.md");
     const missing = subcommands.filter(
-      (it) => !new RegExp("`(?:[^`]*CodexChat )?" + it + "[ `]").test(text),
+      (it) => !new RegExp(`\`(?:[^\`]*CodexChat )?${it}[ \`]`).test(text),
     );
     expect(missing).toEqual([]);
   });
