@@ -196,7 +196,8 @@ export class ModelCall {
     if (isNew === true) return this.#send(this.#body);
     this.#begin(refused);
     for (const chunk of chunks) this.#pass(refused, chunk);
-    this.#finish(refused);
+    if (refused.complete) this.#finish(refused);
+    else this.#cut();
   }
 
   #take(answer: IncomingMessage): void {

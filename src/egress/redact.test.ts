@@ -99,10 +99,42 @@ describe("Redactor", () => {
     ["in JSON that escapes slashes", KEY.replaceAll("/", "\\/")],
     ["in an address", encodeURIComponent(KEY)],
     ["in base64", Buffer.from(KEY).toString("base64")],
+    [
+      "in JSON that spells signs by their numbers",
+      KEY.replace("+", "\\u002B").replace("/", "\\u002F"),
+    ],
+    [
+      "in JSON that spells them in small letters",
+      KEY.replace("+", "\\u002b").replace("/", "\\u002f"),
+    ],
+    ["in HTML", KEY.replace("/", "&#x2F;")],
+    ["in an address with small letters", encodeURIComponent(KEY).toLowerCase()],
+    ["in hexadecimal", Buffer.from(KEY).toString("hex")],
+    ["in hexadecimal with capitals", Buffer.from(KEY).toString("hex").toUpperCase()],
+    ["in base64 for addresses", Buffer.from(KEY).toString("base64url")],
+    ["in base64 of a text around it", Buffer.from(`{"a":"${KEY}"}`).toString("base64")],
+    ["in base64 of a text a letter longer", Buffer.from(`{"ab":"${KEY}"}`).toString("base64")],
+    ["in base64 of a text two letters longer", Buffer.from(`{"abc":"${KEY}"}`).toString("base64")],
     ["in base64 with its scheme", Buffer.from(`Bearer ${KEY}`).toString("base64")],
   ])("knows a key %s", (_name, text) => {
     expect(redact(SECRETS, [Buffer.from(text)])).toContain("[redacted]");
     expect(new Redactor(SECRETS).text(text)).toContain("[redacted]");
+  });
+
+  it("leaves nothing of a key in base64, wherever in a text it stood", () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), fc.array(fc.nat()), (before, after, places) => {
+        const text = Buffer.from(`${before}${KEY}${after}`).toString("base64");
+        const clean = redact(SECRETS, cut(Buffer.from(text), places));
+        // What is left of it decodes to no more than a letter or two of the key's ends.
+        for (const part of clean.split("[redacted]"))
+          for (let offset = 0; offset < 4; offset++)
+            expect(Buffer.from(part.slice(offset), "base64").toString()).not.toContain(
+              KEY.slice(3, 11),
+            );
+        expect(clean).toContain("[redacted]");
+      }),
+    );
   });
 
   it("takes short values for none", () => {

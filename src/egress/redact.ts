@@ -6,6 +6,8 @@
  */
 export class Redactor {
   readonly #secrets: readonly Buffer[];
+  /** Finds any of them, the longest first, in bytes that are read as Latin-1. */
+  readonly #any: RegExp;
   #held: Buffer = Buffer.alloc(0);
 
   constructor(secrets: readonly string[]) {
@@ -14,6 +16,10 @@ export class Redactor {
     ]
       .map((secret) => Buffer.from(secret))
       .sort((a, b) => b.length - a.length);
+    this.#any = new RegExp(
+      this.#secrets.map((it) => literal(it.toString("latin1"))).join("|"),
+      "g",
+    );
   }
 
   /**
@@ -22,17 +28,14 @@ export class Redactor {
    */
   push(chunk: Buffer): Buffer {
     if (this.#secrets.length === 0) return chunk;
-    const text = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     const parts: Buffer[] = [];
     let from = 0;
-    const next = this.#secrets.map((secret) => text.indexOf(secret));
-    for (;;) {
-      const found = this.#earliest(text, next, from);
-      if (found === undefined) break;
-      parts.push(text.subarray(from, found.at), REDACTED);
-      from = found.at + found.length;
+    for (const found of bytes.toString("latin1").matchAll(this.#any)) {
+      parts.push(bytes.subarray(from, found.index), REDACTED);
+      from = found.index + found[0].length;
     }
-    const rest = text.subarray(from);
+    const rest = bytes.subarray(from);
     const held = this.#partialAtEnd(rest);
     this.#held = Buffer.from(rest.subarray(rest.length - held));
     parts.push(rest.subarray(0, rest.length - held));
@@ -59,22 +62,6 @@ export class Redactor {
     return clean;
   }
 
-  /** Where the first secret at or after `from` begins; the longest of those that begin there. */
-  #earliest(
-    text: Buffer,
-    next: number[],
-    from: number,
-  ): { at: number; length: number } | undefined {
-    let best: { at: number; length: number } | undefined;
-    for (const [n, secret] of this.#secrets.entries()) {
-      let at = next[n] ?? -1;
-      if (at !== -1 && at < from) at = text.indexOf(secret, from);
-      next[n] = at;
-      if (at !== -1 && (best === undefined || at < best.at)) best = { at, length: secret.length };
-    }
-    return best;
-  }
-
   /** How many bytes at the end are the beginning of a secret. */
   #partialAtEnd(text: Buffer): number {
     let longest = 0;
@@ -89,6 +76,11 @@ export class Redactor {
   }
 }
 
+/** A pattern that finds a text and nothing else. */
+function literal(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+}
+
 /** Shorter values are no keys, and would turn every answer into stars. */
 const MIN_SECRET = 8;
 const REDACTED = Buffer.from("[redacted]");
@@ -96,8 +88,51 @@ const REDACTED = Buffer.from("[redacted]");
 /** The ways in which a program that echoes a value may write it. */
 function spellings(secret: string): string[] {
   const json = JSON.stringify(secret).slice(1, -1);
-  const base64 = Buffer.from(secret).toString("base64").replace(/=+$/, "");
-  return [secret, json, json.replaceAll("/", "\\/"), encodeURIComponent(secret), base64];
+  const hex = Buffer.from(secret).toString("hex");
+  return [
+    secret,
+    json,
+    json.replaceAll("/", "\\/"),
+    escapedInJson(secret, (hex) => hex),
+    escapedInJson(secret, (hex) => hex.toUpperCase()),
+    ...htmlOf(secret),
+    encodeURIComponent(secret),
+    encodeURIComponent(secret).replace(/%../g, (code) => code.toLowerCase()),
+    hex,
+    hex.toUpperCase(),
+    Buffer.from(secret).toString("base64").replace(/=+$/, ""),
+    ...base64Of(secret),
+  ];
+}
+
+/** JSON as some write it for use in HTML: `+` and the like by their numbers. */
+function escapedInJson(secret: string, spell: (hex: string) => string): string {
+  return secret.replace(
+    /[+/<>&='"\\]/g,
+    (letter) => `\\u00${spell(letter.charCodeAt(0).toString(16))}`,
+  );
+}
+
+function htmlOf(secret: string): string[] {
+  const named: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+  const html = secret.replace(/[&<>]/g, (letter) => named[letter] ?? letter);
+  return [html, html.replaceAll("/", "&#x2F;"), html.replaceAll("/", "&#47;")];
+}
+
+/**
+ * What a secret is in base64, wherever in the encoded text it begins: three letters of text are four
+ * of base64, so there are three ways, of which the letters that its neighbours share are left out.
+ */
+function base64Of(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  return [0, 1, 2].flatMap((offset) => {
+    const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");
+    const first = Math.ceil((offset * 8) / 6);
+    const whole = text.slice(first, Math.floor(((offset + bytes.length) * 8) / 6));
+    return whole.length < MIN_SECRET
+      ? []
+      : [whole, whole.replaceAll("+", "-").replaceAll("/", "_")];
+  });
 }
 
 /**

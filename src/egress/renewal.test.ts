@@ -1,0 +1,147 @@
+/** A call that the upstream refuses with 401, and a key that may be had anew. */
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { describe, expect, it } from "vitest";
+import { call, type Handler, open, setUpEgress } from "../../test/support/egress.ts";
+import { ok } from "../result.ts";
+
+/** Takes one key only, and echoes what it was sent otherwise. */
+function taking(key: string): { seen: string[]; handler: Handler } {
+  const seen: string[] = [];
+  return {
+    seen,
+    handler: (incoming, response) => {
+      const chunks: Buffer[] = [];
+      incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+      incoming.on("end", () => {
+        const { authorization = "" } = incoming.headers;
+        seen.push(`${authorization} ${Buffer.concat(chunks)}`);
+        const isRight = authorization === `Bearer ${key}`;
+        response.writeHead(isRight ? 200 : 401, { "x-request-id": authorization });
+        response.end(`you sent ${authorization}`);
+      });
+    },
+  };
+}
+
+/** Keys one after the other, each with the next renewal. */
+function keys(all: readonly string[]) {
+  let n = 0;
+  let renewals = 0;
+  return {
+    renewals: () => renewals,
+    authorization: async () => ok([["authorization", `Bearer ${all[n]}`]] as const),
+    renew: async () => {
+      renewals++;
+      if (n + 1 >= all.length) return false;
+      n++;
+      return true;
+    },
+  };
+}
+
+describe("a key that is refused", () => {
+  it("is renewed, and the very call sent once more; the program inside sees no more than that", async () => {
+    const { seen, handler } = taking("key-number-2");
+    const { authorization, renew } = keys(["key-number-1", "key-number-2"]);
+    const { link, events } = await setUpEgress(handler, { authorization, renew });
+
+    const answer = await call(link.modelPort, { body: "{ }" });
+
+    expect(answer).toMatchObject({ status: 200, body: "you sent [redacted]" });
+    expect(seen).toEqual(["Bearer key-number-1 { }", "Bearer key-number-2 { }"]);
+    expect(events.map(({ type }) => type)).toEqual([
+      "model_request",
+      "model_response",
+      "model_done",
+    ]);
+    expect(JSON.stringify([answer, events])).not.toContain("key-number");
+  });
+
+  it("is renewed once in a call, however often it is refused", async () => {
+    const { seen, handler } = taking("none");
+    const source = keys(["key-number-1", "key-number-2", "key-number-3"]);
+    const { link, events } = await setUpEgress(handler, source);
+
+    const answer = await call(link.modelPort);
+
+    expect(answer).toMatchObject({ status: 401, body: "you sent [redacted]" });
+    expect(seen).toHaveLength(2);
+    expect(source.renewals()).toBe(1);
+    expect(events.at(-1)).toMatchObject({ type: "model_failed", kind: "status", status: 401 });
+  });
+
+  it.each<[string, () => Promise<boolean>]>([
+    ["has no other", async () => false],
+    ["cannot be renewed", () => Promise.reject(new Error("key-number-1"))],
+  ])("and %s is told as it was answered", async (_name, renew) => {
+    const { seen, handler } = taking("none");
+    const { authorization } = keys(["key-number-1"]);
+    const { link, events, logged } = await setUpEgress(handler, { authorization, renew });
+
+    const answer = await call(link.modelPort);
+
+    expect(answer).toMatchObject({
+      status: 401,
+      body: "you sent [redacted]",
+      headers: { "x-request-id": "[redacted]" },
+    });
+    expect(seen).toHaveLength(1);
+    expect(events.at(-1)).toMatchObject({ type: "model_failed", status: 401 });
+    expect(JSON.stringify([answer, events, logged])).not.toContain("key-number");
+  });
+
+  it("is not waited for when the turn ends meanwhile, or Codex breaks off", async () => {
+    const { handler } = taking("none");
+    const { authorization } = keys(["key-number-1"]);
+    let asked: () => void = () => {};
+    const waiting = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const renew = () => {
+      asked();
+      return new Promise<boolean>(() => {});
+    };
+    const { link, events, pass } = await setUpEgress(handler, { authorization, renew });
+    const out = open(link.modelPort);
+    out.on("error", () => {});
+    await waiting;
+    pass?.end();
+    await expect.poll(() => events.at(-1)).toMatchObject({ type: "model_aborted", by: "turn_end" });
+    out.destroy();
+  });
+
+  it("is cut inside where its refusal was cut, and there is no other key", async () => {
+    const { authorization } = keys(["key-number-1"]);
+    const { link, events } = await setUpEgress(
+      (incoming, response) => {
+        incoming.resume();
+        response.writeHead(401, { "content-length": 100 });
+        response.write("only half");
+        setImmediate(() => response.destroy());
+      },
+      { authorization, renew: async () => false },
+    );
+    await expect(call(link.modelPort)).rejects.toThrow();
+    expect(events.at(-1)).toMatchObject({ type: "model_failed", kind: "cut" });
+  });
+
+  it("is not read to its end where the refusal has none", async () => {
+    const { authorization, renew } = keys(["key-number-1", "key-number-2"]);
+    let n = 0;
+    const { link, events } = await setUpEgress(
+      (incoming: IncomingMessage, response) => {
+        incoming.resume();
+        if (n++ > 0) return void response.end("hello");
+        response.writeHead(401, { "content-length": 100 });
+        response.write("only half");
+        setImmediate(() => response.destroy());
+      },
+      { authorization, renew },
+    );
+    const [answer] = await once(open(link.modelPort), "response");
+    expect(answer.statusCode).toBe(200);
+    answer.resume();
+    await expect.poll(() => events.at(-1)).toMatchObject({ type: "model_done" });
+  });
+});

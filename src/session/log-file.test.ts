@@ -1,0 +1,49 @@
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { openLog, withoutSecrets } from "./log-file.ts";
+
+const JWT = "eyJhbGciOiJub25lIn0.eyJjYW5hcnkiOjF9.c2lnbmF0dXJl";
+
+async function logged(data: object, message = "said"): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "codex-chat-log-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const path = join(dir, "host.log");
+  openLog(path).info(data, message);
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  return readFile(path, "utf8");
+}
+
+describe("the log", () => {
+  it.each<[string, object]>([
+    ["a header", { headers: { Authorization: "Bearer canary-123456" } }],
+    ["a header of a provider's", { headers: { "x-api-key": "canary" } }],
+    ["a field of a login", { tokens: { refresh_token: "canary", id_token: "canary" } }],
+    ["a value with quotes in it", { password: 'can"ary\\' }],
+    ["an error that quotes a header", { err: new Error("bad header: Bearer canary-123456") }],
+    ["a key in a sentence", { text: "the key sk-canary-1234567 is wrong" }],
+    ["a token in a sentence", { text: `sent ${JWT}` }],
+    ["an object in a string", { text: JSON.stringify({ a: `Bearer ${JWT}` }) }],
+  ])("has no secret of %s", async (_name, data) => {
+    const line = await logged(data);
+    expect(line).toContain("[redacted]");
+    expect(line).not.toMatch(/can.{0,3}ary|eyJjYW5hcnkiOjF9/);
+    expect(JSON.parse(line)).toMatchObject({ msg: "said" });
+  });
+
+  it("has all else as it was said", async () => {
+    const data = { container: "codex-chat-1", image: "sha256:0123", usage: { total: 5 } };
+    expect(JSON.parse(await logged(data))).toMatchObject(data);
+  });
+
+  it("stays JSON, whatever is said", () => {
+    fc.assert(
+      fc.property(fc.json(), fc.constantFrom("apikey", "x", "password"), (text, name) => {
+        const line = JSON.stringify({ [name]: text, inner: { password: text } });
+        expect(() => JSON.parse(withoutSecrets(line))).not.toThrow();
+      }),
+    );
+  });
+});
