@@ -236,6 +236,7 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
     ["a list", "[]"],
     ["null", "null"],
     ["JSON with a comment", '{"stream":true/**/,"background":true}'],
+    ["a million tables", `{"stream":true,"input":[${"{},".repeat(1_000_000)}{}]}`],
     [
       "a nest that is too deep",
       `{"stream":true,"text":${"[".repeat(500_000)}${"]".repeat(500_000)}}`,

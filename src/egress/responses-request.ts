@@ -1,4 +1,5 @@
 import { err, ok, type Result } from "../result.ts";
+import { isWithin } from "./json-shape.ts";
 
 /**
  * What a request may say, as Codex 0.169 says it of a provider of one's own. Left out on purpose:
@@ -32,6 +33,9 @@ const MEDIA: Readonly<Record<string, string>> = {
   input_audio: "audio_url",
 };
 
+/** Many times what a conversation that fills the largest window has (some 10,000 values, depth 20). */
+const BOUNDS = { maxValues: 500_000, maxDepth: 200 };
+
 type Fields = { readonly [key: string]: unknown };
 
 /**
@@ -44,18 +48,14 @@ type Fields = { readonly [key: string]: unknown };
  * cannot disagree about it.
  */
 export function checkResponsesRequest(body: Buffer): Result<Buffer, string> {
+  if (!isWithin(body, BOUNDS)) return err(refusal("it has too many parts, or too deep ones"));
   const parsed = parse(body);
   if (!isFields(parsed)) return err(refusal("its body is no JSON object"));
   const unknown = Object.keys(parsed).find((key) => !KEYS.has(key));
   if (unknown !== undefined) return err(refusal(`it has ${quote(unknown)}`));
   if (parsed["stream"] !== true) return err(refusal("it asks for no stream of events"));
   const wrong = wrongTools(parsed["tools"]) ?? wrongInput(parsed["input"]);
-  if (wrong !== undefined) return err(refusal(wrong));
-  try {
-    return ok(Buffer.from(JSON.stringify(parsed)));
-  } catch {
-    return err(refusal("it is nested too deeply"));
-  }
+  return wrong === undefined ? ok(Buffer.from(JSON.stringify(parsed))) : err(refusal(wrong));
 }
 
 function parse(body: Buffer): unknown {
