@@ -12,6 +12,8 @@ import { engineFault } from "./error.ts";
 export type ExistingContainer = {
   readonly id: string;
   readonly running: boolean;
+  /** Whether it ever ran. */
+  readonly wasStarted: boolean;
   readonly labels: Readonly<Record<string, string>>;
 };
 
@@ -22,7 +24,12 @@ export async function findContainer(
 ): Promise<ExistingContainer | undefined> {
   try {
     const { Id, State, Config } = await engine.docker.getContainer(name).inspect();
-    return { id: Id, running: State.Running && !State.Paused, labels: Config.Labels ?? {} };
+    return {
+      id: Id,
+      running: State.Running && !State.Paused,
+      wasStarted: State.Status !== "created",
+      labels: Config.Labels ?? {},
+    };
   } catch (cause) {
     if (engineFault(cause).status === 404) return undefined;
     throw cause;

@@ -10,6 +10,7 @@ import { dropLease, liveLeases } from "./lease.ts";
 import type { Owner } from "./owner.ts";
 import { startProcess } from "./process.ts";
 import type { Project } from "./project.ts";
+import { beginRecord, isRecorded, type RecordPlace } from "./record.ts";
 import { type ContainerSpec, containerOptions } from "./spec.ts";
 
 /** What is known of a sandbox once its container has a name, before it runs. */
@@ -55,6 +56,9 @@ const Guarded = z.array(
 export async function joinOrStart(opening: Opening): Promise<Result<Running, SandboxError>> {
   const { engine, name, spec, project } = opening;
   const existing = await findContainer(engine, name);
+  if (existing !== undefined && !(await isRecorded(recordPlace(opening), existing))) {
+    return err(notOurs(opening));
+  }
   if (existing !== undefined) {
     const others = await otherHolders(opening);
     const alike = existing.labels[LABELS.spec] === spec.labels[LABELS.spec];
@@ -84,7 +88,15 @@ export async function otherHolders(opening: Opening): Promise<number> {
 /** Undoes a failed opening: nothing of it stays behind unless another host uses the container. */
 export async function giveUp(opening: Opening): Promise<void> {
   await dropLease(opening.stateDir, opening.owner);
-  if ((await otherHolders(opening)) === 0) await removeContainer(opening.engine, opening.name);
+  if ((await otherHolders(opening)) > 0) return;
+  const left = await findContainer(opening.engine, opening.name);
+  if (left !== undefined && (await isRecorded(recordPlace(opening), left)))
+    await removeContainer(opening.engine, left.id);
+}
+
+/** Where it is noted which container was made for the project. */
+export function recordPlace({ stateDir, engine, name }: Opening): RecordPlace {
+  return { stateDir, engine: engine.id, name };
 }
 
 /** The error for a failure of the engine while `what` was done. */
@@ -94,10 +106,15 @@ export function openingFailure(cause: unknown, what: string, opening: Opening): 
 }
 
 async function start(opening: Opening): Promise<Result<Running, SandboxError>> {
-  const { engine, spec, signal, name, project } = opening;
+  const { engine, spec, signal, project } = opening;
+  let id: string | undefined;
   try {
+    const record = await beginRecord(recordPlace(opening));
+    const labels = { ...spec.labels, [LABELS.token]: record.token };
     // Not abortable: the engine goes on creating, and the container would be left behind.
-    const container = await engine.docker.createContainer(containerOptions(spec));
+    const container = await engine.docker.createContainer(containerOptions({ ...spec, labels }));
+    id = container.id;
+    await record.made(id);
     signal?.throwIfAborted();
     const keeper = await attachOutput(container);
     await container.start();
@@ -105,7 +122,7 @@ async function start(opening: Opening): Promise<Result<Running, SandboxError>> {
     if (fault !== undefined) throw new Error(fault);
     return ok({ container, joined: false, guarded: project.guarded, notes: [] });
   } catch (cause) {
-    await removeContainer(engine, name).catch(() => {});
+    if (id !== undefined) await removeContainer(engine, id).catch(() => {});
     signal?.throwIfAborted();
     return err(openingFailure(cause, "Starting the sandbox", opening));
   }
@@ -170,6 +187,14 @@ function isSame(a: GuardedFile, b: GuardedFile): boolean {
 
 function lateNote({ name }: GuardedFile): string {
   return `${name} appeared after the sandbox was started and is writable in it until it is started anew.`;
+}
+
+function notOurs({ name }: Opening): SandboxError {
+  return {
+    kind: "container_failed",
+    message: `The engine has a container named ${name} that was not made from this state directory, so it is neither used nor removed.`,
+    mend: `docker inspect ${name}\nand, if nobody needs it: docker rm --force ${name}`,
+  };
 }
 
 function inUse({ project }: Opening, others: number): SandboxError {

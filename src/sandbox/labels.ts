@@ -1,4 +1,4 @@
-/** The labels of the plugin's containers and images; the sweep goes by nothing else. */
+/** The labels of the plugin's containers and images. They prove nothing: see record.ts. */
 export const LABELS = {
   /** "1" on everything of ours. */
   plugin: "codex-chat.plugin",
@@ -14,6 +14,8 @@ export const LABELS = {
   uid: "codex-chat.uid",
   /** The project's state directory, which holds the leases. */
   state: "codex-chat.state",
+  /** A random word, the same as in the state directory's record of the container. */
+  token: "codex-chat.token",
   /** A hash of what the container was made with, but for the protected files. */
   spec: "codex-chat.spec",
   /** The protected files with their identities when they were mounted, JSON. */

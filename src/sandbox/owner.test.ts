@@ -30,10 +30,12 @@ describe("owner", () => {
     expect(await isAlive(own.pid, `${own.startTime}1`)).toBe(false);
   });
 
-  it("is dead after a reboot and unknown in another pid namespace", async () => {
+  it("is dead after a reboot, unknown in another pid namespace and on another machine", async () => {
     const own = await ownOwner();
-    const [boot] = own.scope.split("/");
-    expect(await liveness({ ...own, scope: "00000000-0000/pid:[1]" })).toBe("dead");
+    const [boot, namespace, machine] = own.scope.split("/");
+    expect(await liveness({ ...own, scope: `00000000-0000/${namespace}/${machine}` })).toBe("dead");
+    expect(await liveness({ ...own, scope: `00000000-0000/${namespace}/other` })).toBe("unknown");
+    expect(await liveness({ ...own, scope: `00000000-0000/${namespace}` })).toBe("unknown");
     expect(await liveness({ ...own, scope: `${boot}/pid:[1]` })).toBe("unknown");
   });
 

@@ -1,4 +1,6 @@
+import { createHash } from "node:crypto";
 import { readFile, readlink } from "node:fs/promises";
+import { hostname } from "node:os";
 
 /**
  * A process of this machine, named so that it cannot be mistaken for a later one:
@@ -8,11 +10,11 @@ export type Owner = {
   readonly pid: number;
   /** Clock ticks since boot, field 22 of /proc/<pid>/stat; a string because it is only compared. */
   readonly startTime: string;
-  /** Boot id and pid namespace: within another of either, the pid says nothing. */
+  /** Boot id, pid namespace and machine: within another of either, the pid says nothing. */
   readonly scope: string;
 };
 
-/** What can be said of an owner: `unknown` where its pid is of another pid namespace. */
+/** What can be said of an owner: `unknown` of another pid namespace or another machine. */
 export type Liveness = "alive" | "dead" | "unknown";
 
 /** Names the running process. */
@@ -26,7 +28,8 @@ export async function ownOwner(): Promise<Owner> {
 export async function liveness(owner: Owner, ownScopeNow?: string): Promise<Liveness> {
   const here = parseScope(ownScopeNow ?? (await ownScope()));
   const there = parseScope(owner.scope);
-  if (there.boot !== here.boot) return "dead";
+  // An engine, and a home with the leases in it, may be shared by machines.
+  if (there.boot !== here.boot) return there.machine === here.machine ? "dead" : "unknown";
   if (there.namespace !== here.namespace) return "unknown";
   return (await isAlive(owner.pid, owner.startTime)) ? "alive" : "dead";
 }
@@ -72,10 +75,17 @@ async function readStat(pid: number): Promise<{ state: string; startTime: string
 
 async function ownScope(): Promise<string> {
   const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
-  return `${boot}/${await readlink("/proc/self/ns/pid")}`;
+  return `${boot}/${await readlink("/proc/self/ns/pid")}/${await ownMachine()}`;
 }
 
-function parseScope(scope: string): { boot: string; namespace: string } {
-  const slash = scope.indexOf("/");
-  return { boot: scope.slice(0, slash), namespace: scope.slice(slash + 1) };
+/** A hash, because the machine's id is to stay on it (man machine-id), and labels are read by many. */
+async function ownMachine(): Promise<string> {
+  const id = await readFile("/etc/machine-id", "utf8").catch(() => "");
+  const hash = createHash("sha256").update(`codex-chat\0${id.trim() || hostname()}`);
+  return hash.digest("hex").slice(0, 12);
+}
+
+function parseScope(scope: string): { boot: string; namespace: string; machine: string } {
+  const [boot = "", namespace = "", machine = ""] = scope.split("/");
+  return { boot, namespace, machine };
 }

@@ -14,6 +14,7 @@ import {
   openingFailure,
   otherHolders,
   type Running,
+  recordPlace,
 } from "./join.ts";
 import { LABELS } from "./labels.ts";
 import { dropLease, writeLease } from "./lease.ts";
@@ -22,6 +23,7 @@ import { takeLock } from "./lock.ts";
 import { type Owner, ownerLabel } from "./owner.ts";
 import { type ExecOptions, type SandboxProcess, startProcess } from "./process.ts";
 import { type BindMount, inspectProject, resolved } from "./project.ts";
+import { dropRecord } from "./record.ts";
 import {
   type ContainerSpec,
   containerUser,
@@ -272,6 +274,7 @@ function present(
     await dropLease(stateDir, owner);
     if (othersStay && (await otherHolders(opening)) > 0) return;
     await removeContainer(engine, container.id);
+    await dropRecord(recordPlace(opening));
   };
   let leaving: Promise<void> | undefined;
   const release = () => {

@@ -1,9 +1,10 @@
-import { chown, mkdir } from "node:fs/promises";
+import { chown, lstat, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { err, ok, type Result } from "../result.ts";
 import type { SandboxError } from "./error.ts";
 import { leaseDir } from "./lease.ts";
+import { ownDirectory, type Strange } from "./own-file.ts";
 import type { BindMount } from "./project.ts";
 import { HOME_DIR } from "./spec.ts";
 
@@ -24,17 +25,24 @@ export async function prepareState(
   const codexHome = join(stateDir, "codex-home");
   const etc = join(stateDir, "etc");
   try {
-    for (const dir of [stateDir, leaseDir(stateDir), codexHome, etc]) {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
+    for (const dir of [stateDir, leaseDir(stateDir), etc]) {
+      const strange = await ownDirectory(dir);
+      if (strange !== null) return err(notOwn(strange));
     }
+    await mkdir(codexHome, { recursive: true, mode: 0o700 });
+    if (!(await lstat(codexHome)).isDirectory())
+      return err(notOwn({ path: codexHome, what: "is a link" }));
     // A host that runs as root for another user hands over what is that user's to write.
     if (process.getuid?.() === 0 && user.uid !== 0) await chown(codexHome, user.uid, user.gid);
     const name = user.uid === 0 ? "root" : "agent";
     const root = user.uid === 0 ? "" : "root:x:0:0:root:/root:/usr/sbin/nologin\n";
     const passwd = `${root}${name}:x:${user.uid}:${user.gid}::${HOME_DIR}:/bin/bash\n`;
     const group = `${user.gid === 0 ? "" : "root:x:0:\n"}${user.gid === 0 ? "root" : "agent"}:x:${user.gid}:\n`;
-    await writeFileAtomic(join(etc, "passwd"), passwd, { mode: 0o644 });
-    await writeFileAtomic(join(etc, "group"), group, { mode: 0o644 });
+    // Read inside as the sandbox's user, who is another one only where the host runs as root.
+    const isOther = process.getuid?.() === 0 && user.uid !== 0;
+    const mode = isOther ? 0o644 : 0o600;
+    await writeFileAtomic(join(etc, "passwd"), passwd, { mode });
+    await writeFileAtomic(join(etc, "group"), group, { mode });
   } catch (cause) {
     return err({
       kind: "state_unwritable",
@@ -50,4 +58,14 @@ export async function prepareState(
     { source: join(etc, "group"), target: "/etc/group", readOnly: true },
   ];
   return ok({ codexHome, mounts });
+}
+
+/** Whoever else can write there could have us believe in containers and leases that are not ours. */
+function notOwn({ path, what }: Strange): SandboxError {
+  return {
+    kind: "state_unwritable",
+    message: `The state directory ${path} ${what}; a directory of this user's own was expected.`,
+    mend: `ls -ld ${JSON.stringify(path)}\nMove it away, or set state_dir in the configuration to a directory of yours.`,
+    path,
+  };
 }

@@ -1,10 +1,11 @@
 import { z } from "zod";
-import { containerLock, removeContainer } from "./container.ts";
+import { containerLock, type ExistingContainer, removeContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import { LABELS } from "./labels.ts";
 import { liveLeases } from "./lease.ts";
 import { tryLock } from "./lock.ts";
 import { liveness, parseOwner } from "./owner.ts";
+import { isRecorded } from "./record.ts";
 
 /** The labels that must all be there and well-formed before a container is even considered. */
 const OwnLabels = z.object({
@@ -17,8 +18,9 @@ const OwnLabels = z.object({
 });
 
 /**
- * Removes containers that crashed hosts left behind: those with all of our labels, of this very
- * user, whose maker and whose every lease holder are provably dead. Whatever cannot be judged
+ * Removes containers that crashed hosts left behind: those with all of our labels that a state
+ * directory of this very user says to have had made, whose maker and whose every lease holder are
+ * provably dead. Whatever cannot be judged
  * stays: the keeper inside ends it when no relay is connected.
  *
  * Returns the names of the removed ones. Rejects where the engine does not answer.
@@ -29,7 +31,7 @@ export async function sweep(engine: Engine, signal?: AbortSignal): Promise<strin
     all: true,
     filters: { label: [`${LABELS.plugin}=1`] },
   });
-  for (const { Id, Names, Labels } of listed) {
+  for (const { Id, Names, Labels, State } of listed) {
     signal?.throwIfAborted();
     const name = Names[0]?.replace(/^\//, "");
     if (name === undefined) continue;
@@ -37,7 +39,8 @@ export async function sweep(engine: Engine, signal?: AbortSignal): Promise<strin
     const lock = await tryLock(containerLock(engine, name));
     if (lock === undefined) continue;
     try {
-      if (await isAbandoned(engine, name, Labels)) {
+      const container = { id: Id, labels: Labels, wasStarted: State !== "created" };
+      if (await isAbandoned(engine, name, container)) {
         await removeContainer(engine, Id);
         removed.push(name);
       }
@@ -48,17 +51,25 @@ export async function sweep(engine: Engine, signal?: AbortSignal): Promise<strin
   return removed;
 }
 
-async function isAbandoned(engine: Engine, name: string, labels: unknown): Promise<boolean> {
-  const parsed = OwnLabels.safeParse(labels);
+async function isAbandoned(
+  engine: Engine,
+  name: string,
+  container: Pick<ExistingContainer, "id" | "labels" | "wasStarted">,
+): Promise<boolean> {
+  const parsed = OwnLabels.safeParse(container.labels);
   if (!parsed.success) return false;
   // Another user's processes may be hidden from this one, so they would look dead.
   if (parsed.data[LABELS.uid] !== String(process.getuid?.() ?? 0)) return false;
+  const stateDir = parsed.data[LABELS.state];
+  // SECURITY: anybody may write labels, so that the path is another's word; what is read there
+  // counts only where this user alone can have written it.
+  if (!(await isRecorded({ stateDir, engine: engine.id, name }, container))) return false;
   const owner = parseOwner(parsed.data[LABELS.owner]);
   if (owner === undefined) return false;
   if ((await liveness({ ...owner, scope: parsed.data[LABELS.scope] })) !== "dead") return false;
   try {
     const lease = { container: name, engine: engine.id };
-    return (await liveLeases(parsed.data[LABELS.state], lease)).length === 0;
+    return (await liveLeases(stateDir, lease)).length === 0;
   } catch {
     return false;
   }

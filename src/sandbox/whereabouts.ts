@@ -1,11 +1,11 @@
 import { containerLock, findContainer, removeContainer } from "./container.ts";
 import { containerName, projectHash } from "./container-name.ts";
 import type { Engine } from "./engine.ts";
-import { LABELS } from "./labels.ts";
 import { liveLeases } from "./lease.ts";
 import { takeLock } from "./lock.ts";
 import type { Owner } from "./owner.ts";
 import { resolved } from "./project.ts";
+import { isRecorded } from "./record.ts";
 
 /** A project, as its sandbox is opened with. */
 export type Whereabouts = { readonly root: string; readonly stateDir: string };
@@ -32,7 +32,8 @@ export async function removeSandbox(engine: Engine, where: Whereabouts): Promise
   const name = await sandboxName(where);
   using _lock = await takeLock(containerLock(engine, name));
   const found = await findContainer(engine, name);
+  const place = { stateDir: await resolved(where.stateDir), engine: engine.id, name };
   // The name alone proves nothing: whoever may use the engine can take it.
-  if (found?.labels[LABELS.state] !== (await resolved(where.stateDir))) return;
+  if (found === undefined || !(await isRecorded(place, found))) return;
   await removeContainer(engine, found.id);
 }
