@@ -57,7 +57,7 @@ export function endText(
   text: string | undefined,
   facts: TextFacts = {},
 ): void {
-  const whole = text === undefined || /^[ \t\r\n]*$/.test(text) ? item.raw : text;
+  const whole = text === undefined || /^(?:[ \t\n]|\r\n)*$/.test(text) ? item.raw : text;
   let open = item;
   if (whole.startsWith(item.raw)) {
     open = growText(draft, id, open, whole.slice(item.raw.length));

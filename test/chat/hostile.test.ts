@@ -57,6 +57,7 @@ describe("what nobody should say, in the document", () => {
     ["CRLF", "a\r\n## You\r\n\r\n```\r\nb"],
     ["lone carriage returns", "a\r## You\r\r```"],
     ["NULs and controls", "\0\u0001\u001b]52;c;eA==\u0007\u009b31m\u007f"],
+    ["a carriage return and a blank", "\r "],
     ["lone surrogates", "\ud800 \udc00 \ud83d"],
     ["a byte order mark and line separators", "\ufeff## You\u2028## You\u2029\u0085## You"],
     ["tabs before a heading", "\t## You\n \t```\n"],

@@ -107,7 +107,7 @@ describe("the transcript", () => {
         expect(lastPrompt(document.lines)).toBe(document.blocks.get(promptBlock)?.start);
         const written = sections
           .filter((section) => section.role === "codex")
-          .flatMap((section) => section.text.split("\n"));
+          .flatMap((section) => [...section.text.split("\n"), ""]);
         expect(rawHtml(written)).toEqual([]);
         expect(written.filter(hasControls)).toEqual([]);
         expect(document.marks.size).toBeLessThanOrEqual(sent);
