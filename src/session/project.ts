@@ -252,7 +252,8 @@ export class Project {
   }
 
   #label({ sandboxLabel }: Backend): string {
-    return this.#isUnrecorded ? `${sandboxLabel}, not recorded` : sandboxLabel;
+    const login = this.settings.auth === "login" ? " · ChatGPT" : "";
+    return `${sandboxLabel}${this.#isUnrecorded ? ", not recorded" : ""}${login}`;
   }
 
   #tellEnd(backend: Backend, failure: Failure): void {

@@ -61,6 +61,7 @@ describe("a ChatGPT login", SLOW, () => {
         "chatgpt-account-id": "acc-canary-7",
       });
     expect(await chat.text()).toContain("I was sent [redacted] for [redacted].");
+    expect(await chat.state("sandbox")).toBe("gVisor · ChatGPT");
 
     // The control: what is planted inside is found by the same search.
     await writeFile(join(place.project, "planted.txt"), access);

