@@ -4,6 +4,7 @@ import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import { silentLog } from "../log.ts";
 import { checkRuntime, findEngine, findImage, selfTest } from "../sandbox/index.ts";
+import { gitVersion, isNewEnough, OLDEST_GIT } from "../workspace/index.ts";
 import { Account } from "./account.ts";
 import { openCredential, warningOf } from "./credential.ts";
 import type { Failure } from "./failure.ts";
@@ -34,6 +35,7 @@ export async function checkHealth(input: unknown, env: NodeJS.ProcessEnv): Promi
   return [
     await checkState(settings.data),
     await checkKey(settings.data, env),
+    await checkGit(settings.data, env),
     ...(await checkSandbox(settings.data, env)),
   ];
 }
@@ -49,6 +51,18 @@ async function checkState({ state_dir: dir }: Settings): Promise<HealthLine> {
       `chmod u+rwx ${dir}, or set state_dir to a directory of yours (home: ${homedir()})`,
     ]);
   }
+}
+
+async function checkGit({ git }: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine> {
+  if (git === "off")
+    return line("Git", "info", 'git = "off": the real .git is read-only in the sandbox');
+  const version = await gitVersion(env);
+  if (version !== undefined && isNewEnough(version))
+    return line("Git", "ok", `git ${version}: the agent commits in a directory of its own`);
+  const found = version === undefined ? "git is not installed" : `git is ${version}`;
+  return line("Git", "warn", `${found}; the agent can commit with ${OLDEST_GIT} or newer only`, [
+    "Install a newer git; until then the real .git is read-only in the sandbox.",
+  ]);
 }
 
 async function checkKey(settings: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine> {

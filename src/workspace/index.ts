@@ -11,8 +11,11 @@ export {
   type Delivery,
   type GitMount,
   type GitNews,
+  gitVersion,
+  isNewEnough,
   listCommits,
   logOf,
+  OLDEST_GIT,
   PrivateGit,
   showCommit,
 } from "./git/index.ts";

@@ -15,3 +15,4 @@ export {
   PrivateGit,
   type PrivateGitOptions,
 } from "./private-git.ts";
+export { gitVersion, isNewEnough, OLDEST_GIT } from "./version.ts";

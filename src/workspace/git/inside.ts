@@ -18,7 +18,8 @@ export type StartInside = (options: {
   readonly cwd?: string;
 }) => Promise<Result<InsideProcess, { readonly message: string }>>;
 
-const TIMEOUT_MS = 60_000;
+/** A program inside that hangs is ended there, too: the engine cannot end one. */
+const TIMEOUT_S = 60;
 const MAX_STDERR = 2000;
 
 /**
@@ -48,7 +49,10 @@ export class Inside {
         content === undefined ? null : Buffer.from(content).toString("base64"),
       ]),
     );
-    const done = await this.#run(["node", "-e", PUT], lines.join("\n"));
+    const done = await this.#run(
+      ["timeout", "-k", "5", `${TIMEOUT_S}`, "node", "-e", PUT],
+      lines.join("\n"),
+    );
     return done.ok ? ok() : done;
   }
 
@@ -94,7 +98,16 @@ export class Inside {
   #git(...args: readonly string[]): [string, ...string[]] {
     // The agent's hooks do no harm here, but they would be in the way.
     const fixed = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"];
-    return ["git", `--git-dir=${this.#gitDir}`, ...fixed, ...args];
+    return [
+      "timeout",
+      "-k",
+      "5",
+      `${TIMEOUT_S}`,
+      "git",
+      `--git-dir=${this.#gitDir}`,
+      ...fixed,
+      ...args,
+    ];
   }
 
   async #run(argv: [string, ...string[]], input: string): Promise<Result<void, string>> {
@@ -105,10 +118,10 @@ export class Inside {
     stdout.resume();
     stdin.on("error", () => {});
     stdin.end(input);
-    const timer = setTimeout(kill, TIMEOUT_MS);
+    const timer = setTimeout(kill, TIMEOUT_S * 1000);
     const { exitCode } = await exited.finally(() => clearTimeout(timer));
     if (exitCode === 0) return ok();
-    return err(`${argv[0]} in the sandbox ended with ${exitCode ?? "no exit code"}: ${said()}`);
+    return err(`${argv[4]} in the sandbox ended with ${exitCode ?? "no exit code"}: ${said()}`);
   }
 }
 
