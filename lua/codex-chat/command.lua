@@ -256,15 +256,10 @@ local subcommands = {
     end,
   },
   log = {
-    run = function()
-      local path = require("codex-chat.host").log_path()
-      if vim.uv.fs_stat(path) then
-        vim.cmd.split({ args = { vim.fn.fnameescape(path) } })
-        vim.bo.readonly = true
-        vim.cmd("normal! G")
-      else
-        vim.notify(("codex-chat: there is no log yet at %s."):format(path))
-      end
+    complete = { "audit" },
+    bang = true,
+    run = function(args, rest)
+      require("codex-chat.log").show(rest, args.bang)
     end,
   },
   sandbox = {

@@ -212,6 +212,7 @@ function M.open(chat)
     vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
     return false
   end
+  require("codex-chat.reload").guard()
   local settings = require("codex-chat.config").host_settings()
   for _, each in ipairs(registry.all()) do
     local lost = each.host == "lost" and not was_running

@@ -32,6 +32,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
       model: "m",
       editor_tools: { buffers: true, cursor: true, diagnostics: true, quickfix: true, lsp: true },
       network: { allow: [], ask: true },
+      watch: { paths: [] },
       sandbox: { memory: 5, env: {} },
       state_dir: join(chat.nvim.home, "state/nvim/codex-chat"),
     });
