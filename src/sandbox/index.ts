@@ -5,6 +5,7 @@
  * It must not know Codex's messages, Neovim, or any secret: everything that goes in is visible
  * to the agent.
  */
+export type { CacheOptions } from "./caches.ts";
 export { type CodexPackage, findCodexPackage, readCodexPackage } from "./codex-package.ts";
 export { type ContainerDescription, describeContainer } from "./describe.ts";
 export { type Engine, type EngineRuntime, type FindEngineOptions, findEngine } from "./engine.ts";
@@ -26,4 +27,5 @@ export { allowedEnv, KEEPER_SOCKET, type Limits } from "./spec.ts";
 export { sweep } from "./sweep.ts";
 export { withUmask } from "./umask.ts";
 export type { UserMount } from "./user-mounts.ts";
+export { ourVolumes, pruneCaches, removeCaches } from "./volumes.ts";
 export { otherHosts, removeSandbox, sandboxName, type Whereabouts } from "./whereabouts.ts";

@@ -20,5 +20,7 @@ export const LABELS = {
   spec: "codex-chat.spec",
   /** The protected files with their identities when they were mounted, JSON. */
   guarded: "codex-chat.guarded",
+  /** What a volume is a cache of. */
+  cache: "codex-chat.cache",
   codexVersion: "codex-chat.codex",
 } as const;

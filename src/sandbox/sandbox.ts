@@ -1,6 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { err, ok, type Result } from "../result.ts";
-import { containerLock, removeContainer } from "./container.ts";
+import { type Cache, type CacheOptions, planCaches } from "./caches.ts";
+import { containerLock, findContainer, removeContainer } from "./container.ts";
 import { containerName, projectHash } from "./container-name.ts";
 import type { Engine } from "./engine.ts";
 import type { SandboxError } from "./error.ts";
@@ -38,6 +39,7 @@ import {
 import { prepareState } from "./state.ts";
 import { withUmask } from "./umask.ts";
 import { prepareUserMounts, type UserMount } from "./user-mounts.ts";
+import { ensureVolumes } from "./volumes.ts";
 
 /** What a project's sandbox is made from. */
 export type SandboxOptions = {
@@ -62,6 +64,8 @@ export type SandboxOptions = {
   readonly given?: readonly GivenPath[];
   /** The user's own mounts. */
   readonly mounts?: readonly UserMount[];
+  /** What is kept between containers; nothing where it is absent. */
+  readonly caches?: CacheOptions;
   /** Names in the top directory that are read-only inside. */
   readonly protectedNames?: readonly string[];
   /** What is mounted instead of the project's real git directory; without, that is read-only. */
@@ -121,6 +125,7 @@ export async function openSandbox(
   using _lock = await takeLock(containerLock(engine, name), signal === undefined ? {} : { signal });
   try {
     await writeLease(stateDir, owner, { container: name, engine: engine.id });
+    const notes = await fillCaches(engine, planned.value, options);
     const running = await joinOrStart(opening);
     signal?.throwIfAborted();
     if (!running.ok) {
@@ -132,7 +137,8 @@ export async function openSandbox(
       await giveUp(opening);
       return guard;
     }
-    return ok(present(planned.value, running.value, guard.value, options.umask));
+    const opened = { ...planned.value, notes: [...planned.value.notes, ...notes] };
+    return ok(present(opened, running.value, guard.value, options.umask));
   } catch (cause) {
     await giveUp(opening).catch(() => {});
     signal?.throwIfAborted();
@@ -145,6 +151,7 @@ type Plan = {
   readonly opening: Opening;
   readonly codexHome: string;
   readonly given: GivenMounts;
+  readonly caches: readonly Cache[];
   readonly notes: readonly string[];
 };
 
@@ -159,14 +166,13 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     ...(options.gitMounts === undefined ? {} : { gitMounts: options.gitMounts }),
   });
   if (!inspected.ok) return inspected;
-  const project = inspected.value;
   const user = containerUser(engine, options);
   const state = await prepareState(options.stateDir, user);
   if (!state.ok) return state;
   const { codexHome } = state.value;
   const stateDir = await realpath(options.stateDir);
   const places = {
-    root: project.root,
+    root: inspected.value.root,
     codexHome,
     home: options.home === undefined ? undefined : await resolved(options.home),
     outOfReach: await Promise.all(outOfReach.map(resolved)),
@@ -181,7 +187,17 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     ...own.mounts,
   ];
 
-  const hash = projectHash(project.root, stateDir);
+  const hash = projectHash(inspected.value.root, stateDir);
+  const kept = await planCaches(
+    inspected.value.root,
+    hash,
+    options.caches ?? { tools: false, dirs: [] },
+    options,
+  );
+  const project = {
+    ...inspected.value,
+    guarded: [...inspected.value.guarded, ...kept.guarded],
+  };
   const name = containerName(project.root, hash);
   const { firstMs, idleMs } = options.keeper ?? {};
   const spec: ContainerSpec = {
@@ -190,6 +206,7 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     runtime: options.runtime,
     ...user,
     env: {
+      ...kept.env,
       ...options.env,
       ...pathEnv(options.env?.["PATH"] ?? options.image.path),
       CODEX_HOME: codexHome,
@@ -199,9 +216,11 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     labels: {},
     limits: effectiveLimits(engine, options.limits),
     mounts: [...project.mounts, ...mounts],
+    volumes: kept.caches.map(({ volume, target }) => ({ volume, target })),
     workingDir: project.root,
   };
-  // Which protected files there are may change while it runs; all else must be the same to join.
+  // Which protected files and caches there are may change while it runs; all else must be the
+  // same to join.
   const root = { source: project.root, target: project.root, readOnly: false };
   const labels: Record<string, string> = {
     [LABELS.plugin]: "1",
@@ -211,7 +230,7 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     [LABELS.scope]: options.owner.scope,
     [LABELS.uid]: String(process.getuid?.() ?? 0),
     [LABELS.state]: stateDir,
-    [LABELS.spec]: specHash({ ...spec, mounts: [root, ...mounts] }),
+    [LABELS.spec]: specHash({ ...spec, mounts: [root, ...mounts], volumes: [] }),
     [LABELS.guarded]: JSON.stringify(project.guarded),
   };
   const opening: Opening = {
@@ -224,7 +243,25 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     owner: options.owner,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
-  return ok({ opening, codexHome, given, notes: [...given.notes, ...own.notes] });
+  const notes = [...given.notes, ...own.notes, ...kept.notes];
+  return ok({ opening, codexHome, given, caches: kept.caches, notes });
+}
+
+/** Makes the volumes ready, unless the container runs with them. */
+async function fillCaches(
+  engine: Engine,
+  { opening, caches }: Plan,
+  { signal, ...options }: SandboxOptions,
+): Promise<readonly string[]> {
+  if (caches.length === 0) return [];
+  const { name, spec, stateDir } = opening;
+  if ((await findContainer(engine, name))?.running === true) return [];
+  const { uid, gid } = containerUser(engine, options);
+  const { labels } = spec;
+  return ensureVolumes(engine, caches, {
+    ...{ stateDir, uid, gid, labels, signal },
+    imageId: options.image.id,
+  });
 }
 
 /** Watches what is mounted; it also sees what was replaced between the look and the mount. */

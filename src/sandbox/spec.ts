@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ContainerCreateOptions } from "dockerode";
+import type { ContainerCreateOptions, MountSettings } from "dockerode";
 import type { Engine } from "./engine.ts";
 import type { BindMount } from "./project.ts";
 
@@ -83,6 +83,7 @@ export type ContainerSpec = {
   readonly labels: Readonly<Record<string, string>>;
   readonly limits: Limits;
   readonly mounts: readonly BindMount[];
+  readonly volumes?: readonly { readonly volume: string; readonly target: string }[];
   readonly workingDir: string;
   /** Instead of the image's keeper, for the self-test. */
   readonly entrypoint?: readonly string[];
@@ -156,14 +157,30 @@ export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
         [HOME_DIR]: `rw,exec,nosuid,nodev,${own},size=${limits.homeBytes}`,
         [RUN_DIR]: `rw,noexec,nosuid,nodev,${own},size=1048576`,
       },
-      Mounts: spec.mounts.map((mount) => ({
-        Type: "bind" as const,
-        Source: mount.source,
-        Target: mount.target,
-        ReadOnly: mount.readOnly,
-        BindOptions: { Propagation: "rprivate" as const },
-      })),
+      Mounts: [...spec.mounts.map(bindMount), ...(spec.volumes ?? []).map(volumeMount)],
     },
+  };
+}
+
+function bindMount(mount: BindMount): MountSettings {
+  return {
+    Type: "bind",
+    Source: mount.source,
+    Target: mount.target,
+    ReadOnly: mount.readOnly,
+    BindOptions: { Propagation: "rprivate" },
+  };
+}
+
+/** Nothing of the image is copied into it: it was filled before. */
+function volumeMount({ volume, target }: { volume: string; target: string }): MountSettings {
+  const driver = { Name: "local", Options: {} };
+  return {
+    Type: "volume",
+    Source: volume,
+    Target: target,
+    ReadOnly: false,
+    VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: driver },
   };
 }
 

@@ -10,7 +10,12 @@ const MAX_FILE_BYTES = 8 ** 11 - 1;
 export type TarEntry = {
   readonly name: string;
   readonly executable?: boolean;
-} & ({ readonly content: string } | { readonly path: string });
+} & (
+  | { readonly content: string }
+  | { readonly path: string }
+  /** An empty directory; its name ends with a slash. */
+  | { readonly directory: true; readonly uid: number; readonly gid: number }
+);
 
 /**
  * Streams a ustar archive. Owners, times and modes are fixed, so that the same files give the
@@ -22,7 +27,9 @@ export function tarStream(entries: readonly TarEntry[]): Readable {
 
 async function* archive(entries: readonly TarEntry[]): AsyncGenerator<Buffer> {
   for (const entry of entries) {
-    if ("content" in entry) {
+    if ("directory" in entry) {
+      yield header(entry, 0);
+    } else if ("content" in entry) {
       const body = Buffer.from(entry.content);
       yield header(entry, body.length);
       yield body;
@@ -53,13 +60,15 @@ function header(entry: TarEntry, size: number): Buffer {
   if (size > MAX_FILE_BYTES) throw new RangeError(`too large for an archive: ${entry.name}`);
   const block = Buffer.alloc(BLOCK_BYTES);
   name.copy(block, 0);
-  octal(block, entry.executable === true ? 0o755 : 0o644, 100, 8);
-  octal(block, 0, 108, 8);
-  octal(block, 0, 116, 8);
+  const directory = "directory" in entry ? entry : undefined;
+  const isOpen = entry.executable === true || directory !== undefined;
+  octal(block, isOpen ? 0o755 : 0o644, 100, 8);
+  octal(block, directory?.uid ?? 0, 108, 8);
+  octal(block, directory?.gid ?? 0, 116, 8);
   octal(block, size, 124, 12);
   octal(block, 0, 136, 12);
   block.fill(" ", 148, 156);
-  block.write("0", 156);
+  block.write(directory === undefined ? "0" : "5", 156);
   block.write("ustar\x0000", 257);
   const checksum = block.reduce((sum, byte) => sum + byte, 0);
   block.write(`${checksum.toString(8).padStart(6, "0")}\0 `, 148);

@@ -53,6 +53,7 @@ export async function prepareSandbox(
     ],
     limits: limitsOf(settings),
     mounts: mountsOf(settings),
+    caches: settings.sandbox.caches,
     env: { ...allowedEnv(env), ...settings.sandbox.env },
     ...(git.git === undefined ? {} : { gitMounts: git.git.mounts }),
     signal,

@@ -26,6 +26,17 @@ const SandboxEnv = z.record(
   z.string().refine((value) => !value.includes("\0"), "must not hold a zero byte"),
 );
 
+const ALL_CACHES = { tools: true, dirs: ["node_modules", "target", ".venv"] };
+
+/** What is kept between containers: everything, nothing, or what is said. */
+const Caches = z.union([
+  z.boolean().transform((all) => (all ? ALL_CACHES : { tools: false, dirs: [] })),
+  z.strictObject({
+    tools: z.boolean().default(true),
+    dirs: z.array(z.string().min(1)).default(ALL_CACHES.dirs),
+  }),
+]);
+
 /**
  * The resolved configuration that the editor sends with `chat/open`.
  *
@@ -100,6 +111,7 @@ export const Settings = z.object({
         .default([]),
       idle_minutes: z.number().positive().default(30),
       env: SandboxEnv.default({}),
+      caches: Caches.default(ALL_CACHES),
     })
     .prefault({}),
   /** What the sandbox may reach besides the model. */

@@ -119,8 +119,17 @@ export class Place implements AsyncDisposable {
         .getContainer(Id)
         .remove({ force: true })
         .catch(() => {});
+    await this.#removeVolumes().catch(() => {});
     // A host that ends just now may bring a directory back for a moment.
     await rm(this.base, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     await this.engine.close();
+  }
+
+  async #removeVolumes(): Promise<void> {
+    const filters = JSON.stringify({ label: [`${LABELS.plugin}=1`] });
+    const { Volumes } = await this.docker.listVolumes({ filters });
+    for (const { Name, Labels } of Volumes ?? [])
+      if (Labels?.[LABELS.state]?.startsWith(this.state))
+        await this.docker.getVolume(Name).remove();
   }
 }

@@ -75,6 +75,9 @@ M.keys = {
       cpus = "number",
       pids = "number",
       disk = "number",
+      caches = {
+        either = { "boolean", { keys = { tools = "boolean", dirs = { list_of = "string" } } } },
+      },
       mounts = {
         list_of = {
           either = {

@@ -6,6 +6,7 @@ import {
   type Engine,
   otherHosts,
   ownOwner,
+  removeCaches,
   removeSandbox,
   sandboxName,
   type Whereabouts,
@@ -41,7 +42,7 @@ export const sandboxActions: readonly Action[] = [
     if (!free.ok) return free;
     // The old one goes on until there is a new image that holds.
     const proven = await prove(conversation, { rebuild: true });
-    return proven.ok ? restart(conversation, proven.value.engine, ending) : proven;
+    return proven.ok ? restart(conversation, proven.value.engine, ending, true) : proven;
   }),
 ];
 
@@ -128,6 +129,7 @@ async function restart(
   conversation: Conversation,
   engine: Engine,
   { turn }: z.infer<typeof Ending>,
+  withoutCaches = false,
 ): Promise<Result<unknown, Failure>> {
   // A turn may have begun while an image was built.
   if (!turn && conversation.host.sandbox.isBusy()) return err(BUSY);
@@ -137,6 +139,7 @@ async function restart(
     mend: "Send again.",
   });
   await removeSandbox(engine, whereabouts(conversation));
+  if (withoutCaches) await removeCaches(engine, whereabouts(conversation));
   const started = await start(conversation);
   return started.ok ? ok({ sandbox: started.value.sandboxLabel }) : started;
 }

@@ -1,0 +1,160 @@
+import { createHash } from "node:crypto";
+import { chown, lstat, mkdir, readFile, realpath } from "node:fs/promises";
+import { isAbsolute, join, normalize } from "node:path";
+import { fileIdentity, type GuardedFile } from "./guard.ts";
+import { contains, PROTECTED_NAMES } from "./project.ts";
+import { HOME_DIR } from "./spec.ts";
+
+/** Where the tools' caches are inside: where most look anyway. */
+const CACHE_DIR = `${HOME_DIR}/.cache`;
+
+/** What of a project is kept between containers, in volumes of the engine's. */
+export type CacheOptions = {
+  /** Whether package managers keep what they fetched. */
+  readonly tools: boolean;
+  /** Directories of the project, relative to its root, that are the sandbox's own inside. */
+  readonly dirs: readonly string[];
+};
+
+/** A volume of the engine's, mounted writable. */
+export type VolumeMount = { readonly volume: string; readonly target: string };
+
+/** A volume that is to be there, and what it begins with. */
+export type Cache = VolumeMount & {
+  /** What it is for: "tools" or the directory. */
+  readonly what: string;
+  /** The host's directory that its content begins as; without, it is empty. */
+  readonly seed?: string;
+  /** Another one means that it is made anew. */
+  readonly version: string;
+};
+
+/** The caches of a project, as they will be mounted. */
+export type Caches = {
+  readonly caches: readonly Cache[];
+  readonly env: Readonly<Record<string, string>>;
+  /** The mounts' places: one that is replaced on the host loses its mount. */
+  readonly guarded: readonly GuardedFile[];
+  readonly notes: readonly string[];
+};
+
+/** What makes a directory of this name worth a volume where it is absent. */
+const MARKERS: Readonly<Record<string, string>> = {
+  node_modules: "package.json",
+  target: "Cargo.toml",
+};
+
+/** Variables by which tools find their caches where the home's own `.cache` is not their default. */
+const TOOL_ENV: Readonly<Record<string, string>> = {
+  npm_config_cache: `${CACHE_DIR}/npm`,
+  npm_config_store_dir: `${CACHE_DIR}/pnpm`,
+  YARN_GLOBAL_FOLDER: `${CACHE_DIR}/yarn-berry`,
+  CARGO_HOME: `${CACHE_DIR}/cargo`,
+  GOMODCACHE: `${CACHE_DIR}/go-mod`,
+  GRADLE_USER_HOME: `${CACHE_DIR}/gradle`,
+};
+
+/**
+ * Finds what of a project gets volumes. A directory that is absent and has its marker is made, as
+ * a place to mount at: else the agent would make it, and the host would run what is in it.
+ *
+ * SECURITY: editors and shells run what lies in `node_modules/.bin` and `.venv/bin`. With a volume
+ * in their place, the agent's installs stay inside, and the host's cannot be changed.
+ */
+export async function planCaches(
+  root: string,
+  hash: string,
+  options: CacheOptions,
+  user: { readonly uid: number; readonly gid: number },
+): Promise<Caches> {
+  const caches: Cache[] = [];
+  const guarded: GuardedFile[] = [];
+  const notes: string[] = [];
+  if (options.tools)
+    caches.push({
+      volume: volumeName(hash, "tools"),
+      target: CACHE_DIR,
+      what: "tools",
+      version: "1",
+    });
+  for (const dir of new Set(options.dirs.map(tidy))) {
+    const place = await placeOf(root, dir, user);
+    if (place === undefined) continue;
+    if ("reason" in place) {
+      notes.push(`sandbox.caches: ${dir} is not kept apart from the host's: ${place.reason}.`);
+      continue;
+    }
+    guarded.push({ name: dir, identity: (await fileIdentity(place.path)) ?? "", replaced: true });
+    caches.push({
+      volume: volumeName(hash, dir),
+      target: place.path,
+      what: dir,
+      ...(await seedOf(dir, place.path)),
+    });
+  }
+  return { caches, env: options.tools ? TOOL_ENV : {}, guarded, notes };
+}
+
+/** Undefined where the project has no use for it. */
+async function placeOf(
+  root: string,
+  dir: string,
+  user: { readonly uid: number; readonly gid: number },
+): Promise<{ readonly path: string } | { readonly reason: string } | undefined> {
+  const path = join(root, dir);
+  const [top] = dir.split("/");
+  if (isAbsolute(dir) || !contains(root, path) || PROTECTED_NAMES.includes(top ?? ""))
+    return { reason: "it is no directory of the project's that could be" };
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) {
+    const marker = MARKERS[dir.split("/").at(-1) ?? ""];
+    const isUsed = marker !== undefined && (await isFile(join(path, "..", marker)));
+    if (!isUsed) return undefined;
+    const parent = await realpath(join(path, "..")).catch(() => undefined);
+    if (parent !== normalize(join(path, ".."))) return { reason: "a link leads to its place" };
+    await mkdir(path);
+    // A host that runs as root for another user hands over what is that user's to write.
+    if (process.getuid?.() === 0 && user.uid !== 0) await chown(path, user.uid, user.gid);
+    return { path };
+  }
+  // SECURITY: the agent may have put a link there, over whose target the volume would be mounted.
+  if (!found.isDirectory() || (await realpath(path)) !== path)
+    return { reason: "it is a link, or a link leads to it" };
+  return { path };
+}
+
+/**
+ * What a directory's volume begins as. For packages that is the host's own, so that tests run
+ * before anything is installed inside; it begins anew when the host has installed others.
+ */
+async function seedOf(dir: string, path: string): Promise<Pick<Cache, "seed" | "version">> {
+  if (dir.split("/").at(-1) !== "node_modules") return { version: "1" };
+  for (const name of [
+    ".package-lock.json",
+    ".modules.yaml",
+    ".yarn-integrity",
+    ".yarn-state.yml",
+  ]) {
+    const state = await readFile(join(path, name)).catch(() => undefined);
+    if (state === undefined) continue;
+    return { seed: path, version: createHash("sha256").update(state).digest("hex").slice(0, 12) };
+  }
+  return { version: "1" };
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined))?.isFile() === true;
+}
+
+function tidy(dir: string): string {
+  return normalize(dir).replace(/(.)\/+$/, "$1");
+}
+
+function volumeName(hash: string, what: string): string {
+  const word = what
+    .replace(/[^A-Za-z0-9]+/g, "-")
+    .replace(/^-+|-+$/g, "")
+    .slice(0, 20);
+  const digest = createHash("sha256").update(what).digest("hex").slice(0, 6);
+  return `codex-chat-${hash}-${word}-${digest}`;
+}

@@ -1,0 +1,218 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { lstat, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import writeFileAtomic from "write-file-atomic";
+import { z } from "zod";
+import type { Cache } from "./caches.ts";
+import { containerLock, removeContainer } from "./container.ts";
+import { containerName, projectHash } from "./container-name.ts";
+import type { Engine } from "./engine.ts";
+import { engineFault } from "./error.ts";
+import { LABELS } from "./labels.ts";
+import { takeLock } from "./lock.ts";
+import { resolved } from "./project.ts";
+import { tarStream } from "./tar.ts";
+import type { Whereabouts } from "./whereabouts.ts";
+
+/** Which volumes were made whole, and in which version; in the project's state directory. */
+const Made = z.record(z.string(), z.string());
+
+/** Where a volume is mounted while it is filled. */
+const FILL_DIR = "/codex-chat-cache";
+
+/** What volumes are made with. */
+export type VolumeOptions = {
+  readonly stateDir: string;
+  /** Any image on the engine; nothing of it runs. */
+  readonly imageId: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Those of the project's container. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/**
+ * Makes the volumes that are missing or whose version is another one. They belong to the user, and
+ * are filled through the engine without running anything. The caller holds the container's lock,
+ * and the container does not run. Returns sentences for the user.
+ *
+ * Rejects where the engine fails.
+ */
+export async function ensureVolumes(
+  engine: Engine,
+  caches: readonly Cache[],
+  options: VolumeOptions,
+): Promise<string[]> {
+  const notes: string[] = [];
+  const path = join(options.stateDir, "caches.json");
+  const made = await readMade(path);
+  for (const cache of caches) {
+    options.signal?.throwIfAborted();
+    const exists = await volumeExists(engine, cache.volume);
+    if (exists && made[cache.volume] === cache.version) continue;
+    if (exists && !(await removeVolume(engine, cache.volume))) continue;
+    await engine.docker.createVolume({
+      Name: cache.volume,
+      Labels: { ...options.labels, [LABELS.cache]: cache.what },
+    });
+    const problem = await fill(engine, cache, options);
+    if (problem !== undefined)
+      notes.push(`sandbox.caches: ${cache.what} begins empty in the sandbox: ${problem}.`);
+    made[cache.volume] = cache.version;
+    await writeFileAtomic(path, `${JSON.stringify(made)}\n`, { mode: 0o600 });
+  }
+  return notes;
+}
+
+/** Removes the volumes of a project; those that a container uses stay. Returns their names. */
+export async function removeCaches(engine: Engine, where: Whereabouts): Promise<string[]> {
+  const [root, stateDir] = await Promise.all([resolved(where.root), resolved(where.stateDir)]);
+  const hash = projectHash(root, stateDir);
+  const name = containerName(root, hash);
+  using _lock = await takeLock(containerLock(engine, name));
+  const removed: string[] = [];
+  for (const volume of await ourVolumes(engine)) {
+    if (volume.labels[LABELS.project] !== hash || volume.labels[LABELS.state] !== stateDir)
+      continue;
+    if (await removeVolume(engine, volume.name)) removed.push(volume.name);
+  }
+  return removed;
+}
+
+/**
+ * Removes volumes of this user's projects whose state directory is gone, so that nobody can ask
+ * for them any more. Returns their names.
+ */
+export async function pruneCaches(engine: Engine): Promise<string[]> {
+  const removed: string[] = [];
+  for (const { name, labels } of await ourVolumes(engine)) {
+    const stateDir = labels[LABELS.state];
+    if (labels[LABELS.uid] !== String(process.getuid?.() ?? 0)) continue;
+    if (stateDir === undefined || !(await isGone(stateDir))) continue;
+    if (await removeVolume(engine, name)) removed.push(name);
+  }
+  return removed;
+}
+
+/** A volume that has our labels. */
+export type OurVolume = {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+};
+
+/** The plugin's volumes on this engine, of all projects and users. */
+export async function ourVolumes(engine: Engine): Promise<OurVolume[]> {
+  const filters = JSON.stringify({ label: [`${LABELS.plugin}=1`, LABELS.cache] });
+  const { Volumes } = await engine.docker.listVolumes({ filters });
+  return (Volumes ?? [])
+    .filter((it) => it.Name.startsWith("codex-chat-"))
+    .map((it) => ({ name: it.Name, labels: it.Labels ?? {} }));
+}
+
+async function isGone(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return false;
+  } catch (cause) {
+    return (cause as NodeJS.ErrnoException).code === "ENOENT";
+  }
+}
+
+async function volumeExists(engine: Engine, name: string): Promise<boolean> {
+  try {
+    await engine.docker.getVolume(name).inspect();
+    return true;
+  } catch (cause) {
+    if (engineFault(cause).status === 404) return false;
+    throw cause;
+  }
+}
+
+/** False where a container uses it. */
+async function removeVolume(engine: Engine, name: string): Promise<boolean> {
+  try {
+    await engine.docker.getVolume(name).remove();
+    return true;
+  } catch (cause) {
+    const { status } = engineFault(cause);
+    if (status === 404) return true;
+    if (status === 409) return false;
+    throw cause;
+  }
+}
+
+/** Gives a new volume its owner and its content; gives the reason where that is not the seed. */
+async function fill(
+  engine: Engine,
+  { volume, seed }: Cache,
+  { imageId, uid, gid, labels, signal }: VolumeOptions,
+): Promise<string | undefined> {
+  // Never started: the engine unpacks into the mounts of a container that is merely there.
+  const container = await engine.docker.createContainer({
+    Image: imageId,
+    Labels: { ...labels },
+    Entrypoint: ["/bin/false"],
+    NetworkDisabled: true,
+    HostConfig: {
+      NetworkMode: "none",
+      Mounts: [
+        {
+          Type: "volume",
+          Source: volume,
+          Target: FILL_DIR,
+          VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: "local", Options: {} } },
+        },
+      ],
+    },
+  });
+  try {
+    // From above, because the engine leaves the directory that it unpacks into as it is.
+    const own = tarStream([{ name: `${FILL_DIR.slice(1)}/`, directory: true, uid, gid }]);
+    await container.putArchive(own, { path: "/" });
+    if (seed === undefined) return undefined;
+    return await pack(seed, { uid, gid, signal }, (archive) =>
+      container.putArchive(archive, { path: FILL_DIR }),
+    );
+  } finally {
+    await removeContainer(engine, container.id);
+  }
+}
+
+/** Runs the system's tar on a directory; gives what it or the one who reads complained of. */
+async function pack(
+  dir: string,
+  { uid, gid, signal }: { uid: number; gid: number; signal: AbortSignal | undefined },
+  use: (archive: Readable) => Promise<unknown>,
+): Promise<string | undefined> {
+  const tar = spawn(
+    "tar",
+    ["-C", dir, "--numeric-owner", `--owner=:${uid}`, `--group=:${gid}`, "-cf", "-", "."],
+    { stdio: ["ignore", "pipe", "pipe"], ...(signal === undefined ? {} : { signal }) },
+  );
+  let said = "";
+  tar.stderr.on("data", (chunk: Buffer) => {
+    said = (said + chunk.toString("utf8")).slice(-300);
+  });
+  const ended = once(tar, "close").then(
+    ([code]) => (code === 0 ? undefined : said.trim() || `tar ended with ${code}`),
+    (cause: Error) => cause.message,
+  );
+  try {
+    await use(tar.stdout);
+  } catch (cause) {
+    tar.kill();
+    return engineFault(cause).text;
+  }
+  return ended;
+}
+
+async function readMade(path: string): Promise<Record<string, string>> {
+  try {
+    return Made.parse(JSON.parse(await readFile(path, "utf8")));
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,152 @@
+import { existsSync } from "node:fs";
+import { lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import {
+  ourVolumes,
+  pruneCaches,
+  removeCaches,
+  type SandboxOptions,
+} from "../../src/sandbox/index.ts";
+import { LABELS } from "../../src/sandbox/labels.ts";
+import {
+  open,
+  options,
+  own,
+  repository,
+  SLOW,
+  scratchDir,
+  sh,
+  testEngine,
+  testImage,
+  USER,
+} from "./support.ts";
+
+const engine = await testEngine();
+const image = await testImage(engine);
+
+async function withCaches(root: string, dirs: readonly string[] = ["node_modules", "target"]) {
+  const how = await options(image, root, { caches: { tools: true, dirs } });
+  onTestFinished(async () => void (await removeCaches(engine, how)));
+  return how;
+}
+
+/** A project on whose host `npm install` has run. */
+async function installed(): Promise<string> {
+  const root = await repository("app");
+  await writeFile(join(root, "package.json"), "{}");
+  await install(root, "1");
+  return root;
+}
+
+async function install(root: string, version: string): Promise<void> {
+  const modules = join(root, "node_modules");
+  const files = {
+    "lib/index.js": `module.exports = "lib ${version}";`,
+    ".package-lock.json": JSON.stringify({ version }),
+  };
+  const isNew = (await mkdir(join(modules, "lib"), { recursive: true })) !== undefined;
+  for (const [name, text] of Object.entries(files)) await writeFile(join(modules, name), text);
+  // Another owner of a directory counts as its replacement: the watch cannot tell them apart.
+  await own(
+    ...(isNew ? [modules] : []),
+    join(modules, "lib"),
+    ...Object.keys(files).map((it) => join(modules, it)),
+  );
+}
+
+const volumesOf = async ({ stateDir }: SandboxOptions) =>
+  (await ourVolumes(engine)).filter((it) => it.labels[LABELS.state] === stateDir);
+
+const ATTACK = `echo 'evil' > node_modules/lib/index.js; mkdir -p node_modules/.bin; echo evil > node_modules/.bin/eslint
+mv node_modules gone; rm -rf node_modules; mkdir -p node_modules; echo evil > node_modules/new`;
+
+describe("a project's caches", SLOW, () => {
+  it("show the host's packages, and keep what is installed inside from them", async () => {
+    const root = await installed();
+    await symlink("lib", join(root, "node_modules/link"));
+    const how = await withCaches(root);
+    const first = await open(engine, how);
+    expect(first.notes).toEqual([]);
+    const { stdout } = await sh(first, "node -p 'require(\"link\")'; stat -c %u:%g node_modules .");
+    expect(stdout).toBe(`lib 1\n${USER.uid}:${USER.gid}\n${USER.uid}:${USER.gid}\n`);
+
+    await sh(first, ATTACK);
+    expect((await sh(first, "cat node_modules/new")).stdout).toBe("evil\n");
+    const before = [".package-lock.json", "lib", "link"];
+    expect((await readdir(join(root, "node_modules"))).sort()).toEqual(before);
+    expect(await readFile(join(root, "node_modules/lib/index.js"), "utf8")).toContain("lib 1");
+    await sh(
+      first,
+      "mkdir -p ~/.cache/npm && echo fetched > ~/.cache/npm/x && npm config get cache",
+    );
+    await first.release();
+
+    const second = await open(engine, how);
+    expect((await sh(second, "cat node_modules/new ~/.cache/npm/x")).stdout).toBe(
+      "evil\nfetched\n",
+    );
+    // The host installs others: what is inside begins anew with these.
+    await install(root, "2");
+    expect((await sh(second, "cat node_modules/new")).stdout).toBe("evil\n");
+    await second.release();
+    const third = await open(engine, how);
+    expect(
+      (await sh(third, "node -p 'require(\"lib\")'; cat node_modules/new ~/.cache/npm/x")).stdout,
+    ).toBe("lib 2\nfetched\n");
+    // What is removed on the host would be the agent's to make, where the host runs it.
+    await rm(join(root, "node_modules"), { recursive: true });
+    expect(await third.died).toEqual({ reason: "protection_lost", name: "node_modules" });
+  });
+
+  it("control: without them the host's packages are the agent's to change", async () => {
+    const root = await installed();
+    const sandbox = await open(engine, await options(image, root));
+    await sh(sandbox, ATTACK);
+    expect(await readFile(join(root, "node_modules/new"), "utf8")).toBe("evil\n");
+    expect(existsSync(join(root, "node_modules/lib"))).toBe(false);
+  });
+
+  it("begin empty where nothing is installed, and are mounted over no link", async () => {
+    const root = await repository("app");
+    const elsewhere = await scratchDir("elsewhere");
+    await writeFile(join(root, "package.json"), "{}");
+    await writeFile(join(root, "Cargo.toml"), "");
+    await symlink(elsewhere, join(root, "target"));
+    const how = await withCaches(root, ["node_modules", "target", "dist", "../out", ".git/x"]);
+    const sandbox = await open(engine, how);
+    expect(sandbox.notes).toEqual([
+      expect.stringContaining("target is not kept apart from the host's: it is a link"),
+      expect.stringContaining("../out is not kept apart"),
+      expect.stringContaining(".git/x is not kept apart"),
+    ]);
+    expect((await sh(sandbox, "echo x > node_modules/x; ls node_modules; ls target/")).stdout).toBe(
+      "x\n",
+    );
+    expect(await lstat(join(root, "node_modules"))).toMatchObject(USER);
+    expect(await readdir(join(root, "node_modules"))).toEqual([]);
+    expect(existsSync(join(root, "dist"))).toBe(false);
+    expect((await volumesOf(how)).map((it) => it.labels[LABELS.cache]).sort()).toEqual([
+      "node_modules",
+      "tools",
+    ]);
+  });
+
+  it("are removed when they are asked to be, and when their state is gone; in use they stay", async () => {
+    const how = await withCaches(await repository("app"));
+    const sandbox = await open(engine, how);
+    expect(await volumesOf(how)).toHaveLength(1);
+    expect(await removeCaches(engine, how)).toEqual([]);
+    await sandbox.release();
+    expect(await pruneCaches(engine)).not.toContain((await volumesOf(how))[0]?.name);
+    expect(await removeCaches(engine, how)).toHaveLength(1);
+    expect(await volumesOf(how)).toEqual([]);
+
+    const left = await open(engine, how);
+    await left.release();
+    await rm(how.stateDir, { recursive: true });
+    const [orphan] = await volumesOf(how);
+    expect(await pruneCaches(engine)).toContain(orphan?.name);
+    expect(await volumesOf(how)).toEqual([]);
+  });
+});
