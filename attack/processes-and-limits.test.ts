@@ -1,0 +1,237 @@
+/**
+ * Processes and limits: to take more of the machine than is given, or to touch what runs on it. The
+ * controls are containers without the limit in question, or with the host's own kernel.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import type { ContainerCreateOptions } from "dockerode";
+import { type Attempt, attempt, group, type Verdict, verdict } from "./catalogue.ts";
+import { engine, fortress, type Inside, weakened, withHost } from "./support/containers.ts";
+import { closeAtEnd, hostPlace, lazily } from "./support/places.ts";
+
+const MIB = 1024 ** 2;
+
+/** The product with little of everything, so that the attempts need little, too. */
+const small = async () =>
+  fortress(await hostPlace("small"), { sandbox: { memory: 400 * MIB, pids: 1024 } });
+const shared = lazily(small);
+
+function unlimited(
+  host: NonNullable<ContainerCreateOptions["HostConfig"]>,
+  runtime = "runsc",
+): () => Promise<Inside> {
+  return () => weakened({ runtime, weaken: (options) => withHost(options, host) });
+}
+
+/** A plain container that sees the host's processes, a device and its kernel's switches. */
+const privileged = lazily(
+  unlimited(
+    {
+      CapDrop: [],
+      CapAdd: ["SYSLOG"],
+      SecurityOpt: ["seccomp=unconfined"],
+      ReadonlyRootfs: false,
+      PidMode: "host",
+      Tmpfs: { "/tmp": "rw,exec,dev,mode=1777" },
+      MaskedPaths: [],
+      ReadonlyPaths: [],
+      DeviceCgroupRules: ["c 1:* rwm"],
+    },
+    "runc",
+  ),
+);
+
+function within(
+  name: string,
+  tries: string,
+  mustHappen: string,
+  strike: (inside: Inside) => Promise<Verdict>,
+  control: () => Promise<Inside>,
+  product: () => Promise<Inside> = shared,
+): Attempt {
+  return attempt<Inside>({ name, tries, mustHappen, strike, product, control });
+}
+
+/** Runs a script and takes its words for what was won; empty where nothing was. */
+async function wins({ sh }: Inside, script: string): Promise<Verdict> {
+  const won = (await sh(script)).stdout.trim().split("\n").slice(0, 4).join(", ");
+  return verdict(won !== "", won || "nothing");
+}
+
+/** The most tasks of the host that a container had while `run` lasted. */
+async function mostTasks(id: string, run: Promise<unknown>): Promise<number> {
+  const container = (await engine()).docker.getContainer(id);
+  let [most, isOver] = [0, false];
+  void run.finally(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    const stats = await container.stats({ stream: false, "one-shot": true }).catch(() => undefined);
+    if (stats === undefined) break;
+    most = Math.max(most, stats.pids_stats?.current ?? 0);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return most;
+}
+
+const FORK = `
+import os, sys, time
+made = 0
+for n in range(int(sys.argv[1])):
+    try:
+        if os.fork() == 0: time.sleep(20); os._exit(0)
+        made += 1
+    except OSError: break
+print(made, flush=True); time.sleep(3)`;
+
+const FILL = (path: string, mib: number) =>
+  `head -c ${mib * MIB} /dev/zero > ${path}/fill 2>/dev/null; [ "$(stat -c %s ${path}/fill)" = ${mib * MIB} ] && echo "${mib} MiB in ${path}"; rm -f ${path}/fill`;
+
+group("processes and limits", [
+  within(
+    "fork bomb",
+    "forks 2,500 processes where 1,024 tasks are allowed",
+    "the host never has more of its tasks than are allowed",
+    async (inside) => {
+      const bomb = inside.sh('python3 -c "$@"', { args: [FORK, "2500"], timeoutMs: 20_000 });
+      const most = await mostTasks(inside.id, bomb);
+      return verdict(most > 1024, `${most} tasks on the host at most`);
+    },
+    unlimited({ PidsLimit: 0 }, "runc"),
+    small,
+  ),
+  within(
+    "memory",
+    "takes 900 MiB where 400 are allowed",
+    "it does not get them",
+    async ({ sh }) => {
+      const take = `const held = []; for (let n = 0; n < 9; n++) held.push(Buffer.alloc(100 * ${MIB}, 1)); console.log("took 900 MiB");`;
+      const { stdout } = await sh('node -e "$@"', { args: [take], timeoutMs: 30_000 });
+      return verdict(stdout.includes("took"), stdout.trim() || "it was ended before");
+    },
+    unlimited({ Memory: 0, MemorySwap: 0 }),
+    small,
+  ),
+  within(
+    "temporary files",
+    "fills /tmp with 300 MiB, which would be the host's memory",
+    "the file system is full before",
+    (inside) => wins(inside, FILL("/tmp", 300)),
+    unlimited({ Tmpfs: { "/tmp": "rw,mode=1777" } }),
+  ),
+  within(
+    "shared memory",
+    "fills /dev/shm with 300 MiB",
+    "the file system is full before",
+    (inside) => wins(inside, FILL("/dev/shm", 300)),
+    unlimited({ ShmSize: 1024 * MIB }),
+  ),
+  within(
+    "the system's own files",
+    "writes into /, /etc, /usr, /opt and /var, where it would lie on the host's disk",
+    "nothing is written",
+    (inside) =>
+      wins(
+        inside,
+        'for at in / /etc /usr/bin /opt/codex-chat /var/lib /root; do touch "$at/mine" && echo "wrote $at"; done 2>/dev/null',
+      ),
+    unlimited({ ReadonlyRootfs: false }),
+  ),
+  within(
+    "the relay's program",
+    "replaces the relay and Codex by programs of its own for the turns to come",
+    "they stay as they are",
+    (inside) =>
+      wins(
+        inside,
+        'for at in /opt/codex-chat/relay.mjs /opt/codex-chat/keeper.mjs /usr/local/bin/codex; do mv "$at" "$at.old" && echo "replaced $at"; done 2>/dev/null',
+      ),
+    unlimited({ ReadonlyRootfs: false }),
+  ),
+  within(
+    "signals",
+    "kills a process of the user's on the host by its number",
+    "the process lives",
+    async ({ sh }) => {
+      const victim = spawn("sleep", ["60"]);
+      await once(victim, "spawn");
+      closeAtEnd(async () => void victim.kill("SIGKILL"));
+      await sh(`kill -9 ${victim.pid}`);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const isGone = victim.exitCode !== null || victim.signalCode !== null;
+      return verdict(isGone, isGone ? "it was killed" : `${victim.pid} lives`);
+    },
+    privileged,
+  ),
+  within(
+    "processes of the host",
+    "looks for the host's processes and their environment in /proc",
+    "there are none",
+    async ({ sh }) => {
+      const { stdout } = await sh(`cat /proc/${process.pid}/cmdline /proc/${process.pid}/environ`);
+      return verdict(stdout.includes("vitest"), `${stdout.length} bytes about the test's process`);
+    },
+    privileged,
+  ),
+  within(
+    "kernel log",
+    "reads the log of the host's kernel",
+    "the log is gVisor's",
+    async ({ sh }) => {
+      const { stdout } = await sh("dmesg; uname -r");
+      return verdict(!/gvisor/i.test(stdout), stdout.split("\n")[0] ?? "");
+    },
+    privileged,
+  ),
+  within(
+    "devices",
+    "makes device nodes for the kernel's log, memory and disks, and opens them",
+    "none can be made or opened",
+    (inside) =>
+      wins(
+        inside,
+        `cd /tmp; mknod kmsg c 1 11; mknod mem c 1 1; unshare -Ur mknod kmsg2 c 1 11
+         for it in kmsg kmsg2 mem /dev/kmsg /dev/mem /dev/kvm /dev/sda /dev/vda; do timeout 1 dd if="$it" bs=8192 count=1 of=/dev/null && echo "opened $it"; done 2>/dev/null`,
+      ),
+    privileged,
+  ),
+  within(
+    "kernel switches",
+    "writes to a switch of the host's kernel in /proc/sys",
+    "the host's value stays",
+    async ({ sh }) => {
+      // One that matters to nobody: how many messages a burst of the kernel's may have.
+      const path = "/proc/sys/kernel/printk_ratelimit_burst";
+      const before = await readFile(path, "utf8");
+      await sh(`mount -o remount,rw /proc/sys; echo ${Number(before) + 1} > ${path}`);
+      const after = await readFile(path, "utf8");
+      if (after !== before) await writeFile(path, before);
+      return verdict(after !== before, `${before.trim()} is now ${after.trim()}`);
+    },
+    privileged,
+  ),
+  within(
+    "engine's socket",
+    "looks for the engine's socket and other sockets of the host to start a container of its own",
+    "there is none",
+    async ({ sh }) => {
+      const path = (await engine()).socketPath;
+      const { stdout } = await sh(`for it in "$@"; do [ -S "$it" ] && echo "$it"; done; true`, {
+        args: [
+          path,
+          "/var/run/docker.sock",
+          "/run/podman/podman.sock",
+          "/run/containerd/containerd.sock",
+        ],
+      });
+      return verdict(stdout !== "", stdout.trim() || "no socket of the host");
+    },
+    async () => {
+      const path = (await engine()).socketPath;
+      if (!existsSync(path)) throw new Error(`${path} is not there`);
+      return weakened({ runtime: "runc", mounts: [path], weaken: (options) => options });
+    },
+  ),
+]);
