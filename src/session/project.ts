@@ -301,7 +301,9 @@ export class Project {
 
   /** Tells what happened on the way out to the conversations whose turn runs. */
   #egress(event: EgressEvent): void {
-    this.#options.log.info({ ...event }, "egress");
+    // SECURITY: of connections there can be hundreds a second; the audit log has them, and rotates.
+    const isCommon = event.type === "network_allowed" || event.type === "network_done";
+    this.#options.log[isCommon ? "debug" : "info"]({ ...event }, "egress");
     this.#auditNews.onEgress(event);
     for (const conversation of this.conversations)
       if (conversation.isBusy) conversation.network.onEgress(event);

@@ -290,6 +290,19 @@ describe("the model's own host", () => {
       ).toMatchObject({ status: 403, body: expect.stringContaining("model's endpoint") });
   });
 
+  it("is refused by every loopback address where it is on this machine", async () => {
+    const { port, requests } = await startSite();
+    const { link } = await setUp({
+      allow: [`127.0.0.1:${port}`, `127.0.0.2:${port}`, `[::1]:${port}`, `localhost:${port}`],
+      baseUrl: new URL(`http://localhost:${port}/v1`),
+    });
+    for (const host of ["127.0.0.1", "127.0.0.2", "[::1]", "localhost"])
+      expect(
+        parseAnswer(await raw(link.proxyPort, `GET http://${host}:${port}/ HTTP/1.1\r\n\r\n`)),
+      ).toMatchObject({ status: 403, body: expect.stringContaining("model's endpoint") });
+    expect(requests).toEqual([]);
+  });
+
   it("is refused by address, and by a name that leads there", async () => {
     const { port, requests } = await startSite();
     const other = await startSite();

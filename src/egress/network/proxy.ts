@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { err, ok, type Result } from "../../result.ts";
 import type { EgressEvent } from "../events.ts";
 import { plain } from "../plain.ts";
-import { isPublicAddress } from "./address.ts";
+import { isLoopback, isPublicAddress } from "./address.ts";
 import { entryFor } from "./allow.ts";
 import { dial, systemLookup } from "./dial.ts";
 import { FirstBytes } from "./first-bytes.ts";
@@ -151,10 +151,7 @@ export class NetworkProxy {
       lookup: policy.lookup ?? systemLookup,
       connectMs: limits.connectMs,
       mayDial: (at) => allowed.has(at),
-      isForbidden: (address, port) =>
-        this.#model?.isAddress === true &&
-        this.#model.host === address &&
-        this.#model.port === port,
+      isForbidden: (host, port) => this.#isModel({ host, port, isAddress: true }),
       signal: ends === undefined ? gone : AbortSignal.any([gone, ends]),
     });
     if (!dialled.ok) {
@@ -168,10 +165,15 @@ export class NetworkProxy {
     return ok({ socket, by: verdict?.by ?? "config" });
   }
 
-  /** SECURITY: on any port where it has a name, since the caps would count for nothing there. */
+  /**
+   * SECURITY: the caps would count for nothing there. By its name it is the model's on any port, by
+   * an address on its own; a model on this machine is so by every loopback address.
+   */
   #isModel({ host, port, isAddress }: Target): boolean {
-    if (this.#model?.host !== host) return false;
-    return !isAddress || this.#model.port === port;
+    const model = this.#model;
+    if (model === undefined) return false;
+    if (isLoopback(model.host)) return port === model.port && isLoopback(host);
+    return host === model.host && (!isAddress || port === model.port);
   }
 
   #watch({ socket, by }: Open, target: Target, id: number): void {

@@ -132,6 +132,23 @@ describe("what was answered", () => {
     expect(await access.grants.forget("b.org", "")).toBe(false);
   });
 
+  it("in one Neovim holds in another on the project, and so does forgetting it", async () => {
+    const one = setUp();
+    const other = setUp({ dir: one.dir });
+    await one.begin();
+    await other.begin();
+    const first = one.decide("a.org");
+    (await one.question()).answer("accept_project");
+    await first;
+    await one.access.grants.load();
+    const verdict = await other.decide("a.org");
+    if (!verdict.allowed) throw new Error("refused");
+    await one.access.grants.forget("a.org", "t1");
+    void other.decide("a.org");
+    expect(await other.question()).toMatchObject({ entry: "a.org" });
+    expect(verdict.ends.aborted).toBe(true);
+  });
+
   it("with decline holds for the turn, and is not asked again in it", async () => {
     const { decide, begin, asked, question } = setUp();
     await begin();

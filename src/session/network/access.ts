@@ -169,7 +169,7 @@ export class NetworkAccess implements NetworkPolicy {
     return pending;
   }
 
-  #take(turn: Turn, entry: string, answer: Said): Verdict {
+  async #take(turn: Turn, entry: string, answer: Said): Promise<Verdict> {
     switch (answer) {
       case "accept": {
         const ends = new AbortController();
@@ -179,9 +179,9 @@ export class NetworkAccess implements NetworkPolicy {
         return { allowed: true, by: "turn", ends: ends.signal };
       }
       case "accept_session":
-        return allowedBy("conversation", this.grants.add("conversation", turn.thread, entry));
+        return allowedBy("conversation", await this.grants.add("conversation", turn.thread, entry));
       case "accept_project":
-        return allowedBy("project", this.grants.add("project", turn.thread, entry));
+        return allowedBy("project", await this.grants.add("project", turn.thread, entry));
       case "decline":
       case "cancel": {
         const why = "the user refused it for this turn";

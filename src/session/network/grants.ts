@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
@@ -34,8 +34,9 @@ export class Grants {
   readonly #path: string;
   readonly #log: Log;
   #project: Grant[] = [];
-  readonly #conversations = new Map<string, Grant[]>();
-  #loaded: Promise<void> | undefined;
+  #conversations = new Map<string, Grant[]>();
+  /** What the file was when it was read or written last. */
+  #version = "";
   #writing: Promise<void> = Promise.resolve();
 
   constructor(path: string, log: Log) {
@@ -43,10 +44,17 @@ export class Grants {
     this.#log = log;
   }
 
-  /** Reads the file, once. One that cannot be read allows nothing. */
-  load(): Promise<void> {
-    this.#loaded ??= this.#read();
-    return this.#loaded;
+  /**
+   * Reads the file where it is another than before, as by a second Neovim on the project. What is
+   * not in it any more ends. One that cannot be read allows nothing.
+   */
+  async load(): Promise<void> {
+    await this.#writing;
+    const version = await versionOf(this.#path);
+    if (version === this.#version) return;
+    this.#version = version;
+    const saved = version === "" ? undefined : await this.#read();
+    this.#take(saved ?? { project: [], conversations: [] });
   }
 
   /** The permission for this entry in one of these conversations or the project; after `load`. */
@@ -64,7 +72,9 @@ export class Grants {
   }
 
   /** Keeps a permission; gives the signal that ends it. */
-  add(scope: GrantScope, thread: string, entry: string): AbortSignal {
+  async add(scope: GrantScope, thread: string, entry: string): Promise<AbortSignal> {
+    // The user may have taken minutes for the answer.
+    await this.load();
     const known = this.find(entry, scope === "project" ? [] : [thread]);
     if (known?.by === scope) return known.ends;
     const grant = { entry, ends: new AbortController() };
@@ -106,25 +116,34 @@ export class Grants {
     return scope === "project" ? this.#project : (this.#conversations.get(thread) ?? []);
   }
 
-  async #read(): Promise<void> {
-    let text: string;
+  async #read(): Promise<z.infer<typeof Saved> | undefined> {
     try {
-      text = await readFile(this.#path, "utf8");
-    } catch (thrown) {
-      const isMissing = thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT";
-      if (!isMissing) this.#log.warn({ err: thrown }, "the allowed hosts cannot be read");
-      return;
-    }
-    try {
+      const text = await readFile(this.#path, "utf8");
       if (text.length > MAX_FILE_BYTES) throw new Error("it is too large");
-      const saved = Saved.parse(JSON.parse(text));
-      const grant = (entry: string) => ({ entry, ends: new AbortController() });
-      this.#project = saved.project.map(grant);
-      for (const { thread, allow } of saved.conversations)
-        this.#conversations.set(thread, allow.map(grant));
+      return Saved.parse(JSON.parse(text));
     } catch (thrown) {
-      this.#log.warn({ err: thrown, path: this.#path }, "the allowed hosts are malformed");
+      this.#log.warn({ err: thrown, path: this.#path }, "the allowed hosts cannot be read");
+      return undefined;
     }
+  }
+
+  /** Permissions that stay are the same ones, so that their connections do. */
+  #take({ project, conversations }: z.infer<typeof Saved>): void {
+    const before = [this.#project, ...this.#conversations.values()].flat();
+    const kept = (entries: readonly string[], known: readonly Grant[] = []) =>
+      entries.map(
+        (entry) =>
+          known.find((grant) => grant.entry === entry) ?? { entry, ends: new AbortController() },
+      );
+    this.#project = kept(project, this.#project);
+    this.#conversations = new Map(
+      conversations.map(({ thread, allow }) => [
+        thread,
+        kept(allow, this.#conversations.get(thread)),
+      ]),
+    );
+    const now = new Set([this.#project, ...this.#conversations.values()].flat());
+    for (const grant of before) if (!now.has(grant)) grant.ends.abort();
   }
 
   #write(): void {
@@ -140,9 +159,20 @@ export class Grants {
         await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
         await writeFileAtomic(this.#path, `${text}\n`, { mode: 0o600 });
         await chmod(this.#path, 0o600);
+        this.#version = await versionOf(this.#path);
       })
       .catch((thrown: unknown) => {
         this.#log.error({ err: thrown, path: this.#path }, "the allowed hosts were not saved");
       });
+  }
+}
+
+/** Tells one state of a file from the next; empty where there is none. */
+async function versionOf(path: string): Promise<string> {
+  try {
+    const { ino, mtimeNs, size } = await stat(path, { bigint: true });
+    return `${ino} ${mtimeNs} ${size}`;
+  } catch {
+    return "";
   }
 }
