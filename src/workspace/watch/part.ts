@@ -8,6 +8,15 @@ export type Parts = ReadonlyMap<string, string>;
  * SECURITY: names and texts are the agent's.
  */
 export function partsOf(name: string, text: string): Parts | undefined {
+  try {
+    return knownParts(name, text);
+  } catch {
+    // Nested deeper than can be written out again.
+    return undefined;
+  }
+}
+
+function knownParts(name: string, text: string): Parts | undefined {
   if (name === "package.json") return fields(text, PACKAGE);
   if (name === "composer.json") return fields(text, COMPOSER);
   if (/^(?:ts|js)config(?:\.[^/]*)?\.json$/.test(name)) return plugins(text);
@@ -62,14 +71,18 @@ function plugins(text: string): Parts | undefined {
   return found;
 }
 
-/** Strings are matched first, so that nothing in them is taken for a comment. */
+/**
+ * Strings are matched first, so that nothing in them is taken for a comment.
+ *
+ * SECURITY: what is not closed goes to the end of the text; to look for its end from each of many
+ * beginnings would take minutes.
+ */
 function withoutComments(text: string): string {
+  const comments = /("(?:\\[\s\S]|[^"\\])*(?:"|$))|\/\/[^\n]*|\/\*(?:[\s\S]*?\*\/|[\s\S]*$)/g;
+  const commas = /("(?:\\[\s\S]|[^"\\])*(?:"|$))|,(?=\s*[}\]])/g;
   return text
-    .replace(
-      /("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g,
-      (_, string?: string) => string ?? " ",
-    )
-    .replace(/("(?:\\.|[^"\\])*")|,(?=\s*[}\]])/g, (_, string?: string) => string ?? "");
+    .replace(comments, (_, string?: string) => string ?? " ")
+    .replace(commas, (_, string?: string) => string ?? "");
 }
 
 function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {

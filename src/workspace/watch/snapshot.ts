@@ -92,7 +92,8 @@ class Walk {
       const next = this.#todo.splice(0).values();
       await Promise.all(
         Array.from({ length: LANES }, async () => {
-          for (const todo of next) await this.#directory(todo);
+          for (const todo of next)
+            await this.#directory(todo).catch((cause) => this.#missed(cause));
         }),
       );
     }
@@ -118,6 +119,12 @@ class Walk {
     const isBare = listed.has("objects") && listed.has("refs");
     if (listed.has("HEAD") && (isBare || listed.has("commondir")))
       await this.#repository(todo.path, join(todo.path, "."), BARE);
+  }
+
+  /** A look that failed is not one that found nothing. */
+  #missed(cause: unknown): void {
+    this.#options.signal?.throwIfAborted();
+    this.cut ??= `something in it could not be looked at (${String(cause)})`;
   }
 
   #whyCut(): string | undefined {

@@ -337,6 +337,19 @@ describe("a look at a project", () => {
     expect(changesOf(before, after)).toMatchObject([{ path: ".envrc", change: "created" }]);
   });
 
+  it.each([
+    ["tsconfig.json", "/*".repeat(400_000)],
+    ["tsconfig.json", `"${'\\"'.repeat(400_000)}`],
+    ["tsconfig.json", `{${",".repeat(900_000)}`],
+    ["tsconfig.json", `{"extends":${"[".repeat(400_000)}${"]".repeat(400_000)}}`],
+    ["package.json", `{"scripts":{"a":${"[".repeat(400_000)}${"]".repeat(400_000)}}}`],
+    ["package.json", `{"scripts":{${'"a":"b",'.repeat(100_000)}"c":"d"}}`],
+  ])("is not held up by a %s that is made for it", async (path, text) => {
+    const project = new Project();
+    project.write(path, "{}");
+    expect(await project.told(() => project.write(path, text))).toHaveLength(1);
+  });
+
   it("ends when it is told to", async () => {
     const project = new Project();
     await expect(project.look({ signal: AbortSignal.abort(new Error("stop")) })).rejects.toThrow(
