@@ -111,17 +111,11 @@ describe("what a real turn leaves for the host to run", SLOW, () => {
   it("is told of with the next turn when something inside did it after the last one", async () => {
     const { chat, model, place } = shared();
     await chat.startAnew();
-    const late = "(while [ ! -e go ]; do sleep 0.1; done; echo evil > .exrc; touch gone) &";
-    model.answerInTurn(
-      reply(exec(`nohup setsid sh -c '${late}' >/dev/null 2>&1 &`)),
-      reply(message("Started.")),
-    );
-    expect(await chat.ask("Wait for me.")).toEqual({ status: "completed" });
+    model.answerInTurn(reply(message("Well.")));
+    expect(await chat.ask("Nothing, please.")).toEqual({ status: "completed" });
     expect(await chat.text()).not.toContain("runs on your machine");
-    await writeFile(join(place.project, "go"), "");
-    await expect
-      .poll(() => readFile(join(place.project, "gone"), "utf8").catch(() => undefined), WAIT)
-      .toBe("");
+    await place.inside(`echo evil > '${place.project}/.exrc'`);
+    // The kernel's clock of a change goes in steps.
     await new Promise((resolve) => setTimeout(resolve, 200));
     model.answerInTurn(reply(message("Nothing done.")));
     expect(await chat.ask("And now nothing.")).toEqual({ status: "completed" });
