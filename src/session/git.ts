@@ -3,12 +3,7 @@ import type { Audit } from "../audit/index.ts";
 import type { ChatEvent } from "../chat/index.ts";
 import { ok } from "../result.ts";
 import { findGit, type Sandbox } from "../sandbox/index.ts";
-import {
-  type CommitsOptions,
-  type Delivery,
-  type GitNews,
-  PrivateGit,
-} from "../workspace/index.ts";
+import { type CommitsOptions, type GitNews, PrivateGit } from "../workspace/index.ts";
 import type { AroundTurn } from "./around-turn.ts";
 import type { Settings } from "./settings.ts";
 
@@ -73,16 +68,29 @@ export function gitAroundTurn(running: () => PrivateGit | undefined, audit: Audi
   const early = new Map<string, GitNews>();
   return {
     before: async (place) => {
-      const news = await running()?.follow(place);
+      const news = await settled(running()?.follow(place));
       if (news !== undefined) early.set(place.threadId, news);
       return ok();
     },
     after: async (place) => {
-      const all = [early.get(place.threadId), await running()?.collect(place)];
+      const all = [early.get(place.threadId), await settled(running()?.collect(place))];
       early.delete(place.threadId);
       return all.flatMap((news) => (news === undefined ? [] : told(news, place.threadId, audit)));
     },
   };
+}
+
+/** A full disk, say, is no reason not to have the turn; the commits come another time. */
+async function settled(news: Promise<GitNews> | undefined): Promise<GitNews | undefined> {
+  try {
+    return await news;
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    return {
+      deliveries: [],
+      notes: [`The agent's git and yours could not be compared: ${reason}.`],
+    };
+  }
 }
 
 function told({ deliveries, notes }: GitNews, thread: string, audit: Audit): ChatEvent[] {
@@ -94,9 +102,11 @@ function told({ deliveries, notes }: GitNews, thread: string, audit: Audit): Cha
 }
 
 /** SECURITY: branch and subject are the agent's words; the document takes them as text. */
-function sentence({ ref, branch, count, subject, isForward }: Delivery): string {
+function sentence(it: GitNews["deliveries"][number]): string {
+  const { ref, branch, count, subject, isForward, submodule } = it;
   const commits = count === 1 ? "1 commit" : `${count} commits`;
-  const on = branch === undefined ? "" : ` on ${branch}`;
+  const where = submodule === undefined ? "" : ` in the submodule ${submodule}`;
+  const on = `${branch === undefined ? "" : ` on ${branch}`}${where}`;
   const last = subject === "" ? "" : `, the last one “${subject}”`;
   // The files are those of the commit already, which `git merge` would refuse to write over.
   const take = isForward

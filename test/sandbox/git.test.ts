@@ -192,6 +192,33 @@ describe("the agent's own git directory", SLOW, () => {
     expect(await readFile(join(root, ".git/hooks/pre-commit"), "utf8")).toBe("hunter2");
   });
 
+  it("has the submodules' git, too, and hands over what was committed there", async () => {
+    const library = await project("library");
+    await commit(library, { lib: "1\n" }, "library");
+    const root = await project();
+    const add = ["-c", "protocol.file.allow=always", "submodule", "add", "-q"];
+    await git(root, ...add, library, "libs/one");
+    await git(root, "commit", "-qm", "with a submodule");
+    await git(join(root, "libs/one"), "config", "user.name", "Someone");
+    await git(join(root, "libs/one"), "config", "user.email", "someone@example.org");
+    const it = await openPrivate(engine, image, root);
+    expect(await it.git.follow()).toEqual({ deliveries: [], notes: [] });
+    expect(
+      await inside(it, "git status -s; git -C libs/one log --format=%s; git submodule status"),
+    ).toMatch(/^library\nfirst\n [0-9a-f]{40} libs\/one /);
+    await inside(
+      it,
+      "cd libs/one; git switch -qc more; echo 2 > lib; git commit -qam more; cd ../..; git commit -qam 'more of it'",
+    );
+    const { deliveries, notes } = await it.git.collect(CHAT);
+    expect(notes).toEqual([]);
+    expect(deliveries).toMatchObject([
+      { ref: REF, branch: "master", submodule: undefined },
+      { ref: REF, branch: "more", submodule: "libs/one" },
+    ]);
+    expect(await git(join(root, "libs/one"), "log", "--format=%s", "-n", "1", REF)).toBe("more");
+  });
+
   it("is made whole again after the agent has destroyed it", async () => {
     const root = await project();
     await commit(root, { a: "1\n" }, "second");
@@ -201,6 +228,9 @@ describe("the agent's own git directory", SLOW, () => {
     expect(await it.git.collect(CHAT)).toEqual({ deliveries: [], notes: [] });
     expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
     expect(await inside(it, "git status -s; git log --format=%s -n 1")).toBe("second\n");
+    await inside(it, "echo 1 > x; git add x; git commit -qm third; rm .git/HEAD .git/config");
+    expect((await it.git.follow(CHAT)).notes).toEqual([]);
+    expect(await inside(it, "git status -s; git log --format=%s -n 1")).toBe("third\n");
   });
 
   it("goes on with what the agent had when a sandbox is opened again", async () => {

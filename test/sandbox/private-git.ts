@@ -2,7 +2,7 @@ import { chown, lstat, mkdir, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { findGit, type Sandbox } from "../../src/sandbox/index.ts";
 import { PrivateGit } from "../../src/workspace/index.ts";
-import { git, open, options, own, repository, scratchDir, USER } from "./support.ts";
+import { git, open, options, repository, scratchDir, USER } from "./support.ts";
 
 /** A sandbox whose git directory is the agent's own. */
 export type Private = {
@@ -31,7 +31,6 @@ export async function openPrivate(
 ): Promise<Private> {
   const stateDir = given.stateDir ?? join(await scratchDir("state"), "project");
   await mkdir(stateDir, { recursive: true });
-  await own(stateDir);
   const prepared = await prepare(root, stateDir, given.readable);
   if (!prepared.ok) throw new Error(prepared.error);
   const sandbox = await open(

@@ -6,7 +6,7 @@ import type { Repository, Setting } from "./repository.ts";
  */
 const COPIED = new RegExp(
   `^(?:${[
-    "core\\.(?:abbrev|autocrlf|bigfilethreshold|eol|filemode|ignorecase|logallrefupdates|precomposeunicode|protecthfs|protectntfs|quotepath|safecrlf|sparsecheckout|sparsecheckoutcone|symlinks|whitespace|commentchar)",
+    "core\\.(?:abbrev|autocrlf|bigfilethreshold|eol|filemode|ignorecase|logallrefupdates|precomposeunicode|protecthfs|protectntfs|quotepath|safecrlf|sparsecheckout|sparsecheckoutcone|symlinks|whitespace|commentchar|worktree)",
     "index\\.sparse",
     "user\\.(?:name|email)",
     "init\\.defaultbranch",

@@ -1,16 +1,17 @@
-import { createHash } from "node:crypto";
 import { chown, lstat, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { ok, type Result } from "../../result.ts";
 import { chatName } from "./chat-refs.ts";
+import { baseOf, changedFiles, hash, hashes, isSameRefs, packedRefs } from "./compare.ts";
 import { type Delivered, type Delivery, deliver, isAncestor, isSameContent } from "./deliver.ts";
 import { Inside, type StartInside } from "./inside.ts";
 import { type Base, isSameHead, type Plan, planSync } from "./plan.ts";
 import { filterNames } from "./private-config.ts";
 import { type GitRecord, readRecord, writeRecord } from "./record.ts";
-import { type Head, headOid, headText, isOid, type Oid, type Refs, readRefs } from "./refs.ts";
+import { headOid, headText, type Oid, type Refs, readRefs, readRefsBelow } from "./refs.ts";
 import { inspectRepository, type Repository, type RepositoryOptions } from "./repository.ts";
 import { type InsidePaths, readIndex, type Snapshot, takeSnapshot } from "./snapshot.ts";
+import { findSubmodules } from "./submodules.ts";
 import { Workshop } from "./workshop.ts";
 
 /** Where the borrowed objects are inside: a place of the sandbox's own, not the agent's. */
@@ -37,8 +38,27 @@ export type ChatPlace = { readonly threadId: string; readonly path: string };
 
 /** What became of a look at the private side: deliveries, and sentences for the user. */
 export type GitNews = {
-  readonly deliveries: readonly Delivery[];
+  readonly deliveries: readonly (Delivery & { readonly submodule: string | undefined })[];
   readonly notes: readonly string[];
+};
+
+/** The agent's directory on the host. */
+type OwnPlace = {
+  /** A directory of ours, all in which is the agent's. */
+  readonly base: string;
+  /** Where in it the git directory is; what is below `base` is never gone through as a path. */
+  readonly names: readonly string[];
+  /** Where the host remembers it. */
+  readonly record: string;
+};
+
+/** What a private git directory consists of. */
+type Parts = {
+  readonly options: PrivateGitOptions;
+  readonly repository: Repository;
+  readonly identity: string;
+  readonly own: OwnPlace;
+  readonly submodules: readonly PrivateGit[];
 };
 
 const NO_NEWS: GitNews = { deliveries: [], notes: [] };
@@ -51,27 +71,34 @@ export class PrivateGit {
   readonly mounts: readonly GitMount[];
   readonly #options: PrivateGitOptions;
   readonly #paths: InsidePaths;
-  readonly #dir: string;
+  readonly #own: OwnPlace;
   readonly #identity: string;
+  /** Those of the submodules, which lie in this one. */
+  readonly #submodules: readonly PrivateGit[];
   #repository: Repository;
   #inside: Inside | undefined;
   /** One thing at a time: both sides are compared and then changed. */
   #lane: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: PrivateGitOptions, repository: Repository, identity: string) {
+  private constructor(it: Parts) {
+    const { options, repository, own, submodules } = it;
     this.#options = options;
     this.#repository = repository;
-    this.#identity = identity;
-    this.#dir = privateDir(options);
-    const objects = repository.objects.map((_, n) => `${BORROWED}-${n}`);
-    this.#paths = { gitDir: options.gitDir, objects };
+    this.#identity = it.identity;
+    this.#own = own;
+    this.#submodules = submodules;
+    const name = own.names.length === 0 ? BORROWED : `${BORROWED}-${hash(own.names.join("/"))}`;
+    const borrowed = repository.objects.map((source, n) => ({
+      source,
+      target: `${name}-${n}`,
+      readOnly: true,
+    }));
+    this.#paths = { gitDir: options.gitDir, objects: borrowed.map((it) => it.target) };
+    const dir = { source: own.base, target: options.gitDir, readOnly: false };
     this.mounts = [
-      { source: this.#dir, target: options.gitDir, readOnly: false },
-      ...repository.objects.map((source, n) => ({
-        source,
-        target: `${BORROWED}-${n}`,
-        readOnly: true,
-      })),
+      ...(own.names.length === 0 ? [dir] : []),
+      ...borrowed,
+      ...submodules.flatMap((it) => it.mounts),
     ];
   }
 
@@ -84,24 +111,51 @@ export class PrivateGit {
     const repository = await inspectRepository(options);
     if (!repository.ok) return repository;
     const identity = await identityOf(options);
-    const dir = privateDir(options);
     const scratch = join(options.stateDir, "git");
+    const own: OwnPlace = {
+      base: join(scratch, "private"),
+      names: [],
+      record: join(scratch, "record.json"),
+    };
     await mkdir(scratch, { recursive: true, mode: 0o700 });
     await Workshop.sweep(scratch);
-    const record = await readRecord(recordPath(options), identity);
+    const record = await readRecord(own.record, identity);
     if (record.repository !== identity) {
       // Another repository stands there now: what the agent had in the old one is kept aside.
-      await rename(dir, `${dir}-${Date.now()}`).catch(() => {});
-      await writeRecord(recordPath(options), await readRecord("", identity));
+      await rename(own.base, `${own.base}-${Date.now()}`).catch(() => {});
+      await writeRecord(own.record, await readRecord("", identity));
     }
-    await mkdir(dir, { recursive: true, mode: 0o700 });
-    if (process.getuid?.() === 0) await chown(dir, options.uid, options.gid);
-    return ok(new PrivateGit(options, repository.value, identity));
+    await mkdir(own.base, { recursive: true, mode: 0o700 });
+    if (process.getuid?.() === 0) await chown(own.base, options.uid, options.gid);
+    const submodules: PrivateGit[] = [];
+    for (const names of await findSubmodules(options.gitDir)) {
+      const submodule = await PrivateGit.#ofSubmodule(options, own, names);
+      if (submodule !== undefined) submodules.push(submodule);
+    }
+    return ok(new PrivateGit({ options, repository: repository.value, identity, own, submodules }));
+  }
+
+  static async #ofSubmodule(
+    all: PrivateGitOptions,
+    { base }: OwnPlace,
+    names: readonly string[],
+  ): Promise<PrivateGit | undefined> {
+    const gitDir = join(all.gitDir, ...names);
+    const options = { ...all, gitDir, commonDir: gitDir };
+    const repository = await inspectRepository(options);
+    if (!repository.ok) return undefined;
+    const identity = await identityOf(options);
+    const record = join(all.stateDir, "git", `submodule-${hash(names.join("/"))}.json`);
+    if ((await readRecord(record, identity)).repository !== identity)
+      await writeRecord(record, await readRecord("", identity));
+    const own: OwnPlace = { base, names, record };
+    return new PrivateGit({ options, repository: repository.value, identity, own, submodules: [] });
   }
 
   /** Gives it the running sandbox. */
   attach(start: StartInside): void {
     this.#inside = new Inside(start, this.#paths.gitDir);
+    for (const submodule of this.#submodules) submodule.attach(start);
   }
 
   /** What the user is to know from the start. */
@@ -115,12 +169,18 @@ export class PrivateGit {
 
   /** Brings what has changed in the real repository to the private side. */
   follow(place?: ChatPlace): Promise<GitNews> {
-    return this.#alone((inside) => this.#follow(inside, place));
+    return this.#each((it, inside) => it.#follow(inside, place));
   }
 
   /** Brings the agent's commits to the real repository. */
   collect(place: ChatPlace): Promise<GitNews> {
-    return this.#alone((inside) => this.#collect(inside, place));
+    return this.#each((it, inside) => it.#collect(inside, place));
+  }
+
+  async #each(run: (it: PrivateGit, inside: Inside) => Promise<GitNews>): Promise<GitNews> {
+    const all: GitNews[] = [];
+    for (const it of [this, ...this.#submodules]) all.push(await it.#alone((i) => run(it, i)));
+    return { deliveries: all.flatMap((it) => it.deliveries), notes: all.flatMap((it) => it.notes) };
   }
 
   #alone(run: (inside: Inside) => Promise<GitNews>): Promise<GitNews> {
@@ -137,21 +197,21 @@ export class PrivateGit {
     this.#repository = inspected.value;
     const now = await takeSnapshot(this.#repository, this.#paths, this.#options.env);
     let record = await this.#record();
-    let own = await readRefs(this.#dir);
+    let own = await this.#ownRefs();
     const isFresh = own.head === undefined && own.refs.size === 0;
-    const files = changedFiles(isFresh ? {} : record.files, now.files);
+    const files = changedFiles(own.isWhole ? record.files : {}, now.files);
     const base = isFresh ? { head: undefined, refs: new Map<string, Oid>() } : baseOf(record);
     const isAlike =
       files.size === 0 &&
       now.indexSignature === record.indexSignature &&
       isSameHead(now.head, base.head) &&
       isSameRefs(now.refs, base.refs);
-    if (isAlike && !isFresh) return NO_NEWS;
+    if (isAlike && own.isWhole) return NO_NEWS;
 
     // First of all what the agent has of its own is brought in safety.
     const news = isFresh || place === undefined ? NO_NEWS : await this.#collect(inside, place);
     record = await this.#record();
-    own = await readRefs(this.#dir);
+    own = await this.#ownRefs();
     const plan = await this.#plan(base, now, own);
     const done = await this.#apply(inside, { isFresh, files, plan, own, now, record });
     if (!done.ok)
@@ -159,7 +219,7 @@ export class PrivateGit {
         ...news,
         notes: [...news.notes, `The agent's git does not follow yours: ${done.error}.`],
       };
-    await writeRecord(recordPath(this.#options), {
+    await writeRecord(this.#own.record, {
       ...record,
       head: now.head === undefined ? null : headText(now.head),
       refs: Object.fromEntries(now.refs),
@@ -195,18 +255,17 @@ export class PrivateGit {
   ): Promise<Result<void, string>> {
     const { isFresh, plan, own, now, record } = it;
     const files = new Map<string, Uint8Array | string | undefined>(it.files);
-    if (isFresh) {
-      // All at once: a file a branch takes its time inside.
-      files.set("packed-refs", packedRefs(now.refs));
+    // All at once: a file a branch takes its time inside.
+    if (isFresh) files.set("packed-refs", packedRefs(now.refs));
+    if (!own.isWhole)
       for (const dir of ["objects/pack/", "refs/heads/", "refs/tags/"]) files.set(dir, "");
-    }
-    const head = plan.head ?? own.head ?? { branch: "refs/heads/main" };
-    if (plan.head !== undefined || isFresh) files.set("HEAD", headText(head));
+    const head = plan.head ?? own.head ?? now.head ?? { branch: "refs/heads/main" };
+    if (plan.head !== undefined || own.head === undefined) files.set("HEAD", headText(head));
     const refs = new Map(isFresh ? now.refs : own.refs);
     for (const { name, to } of plan.changes)
       if (to === undefined) refs.delete(name);
       else refs.set(name, to);
-    const isSamePlace = headOid({ head, refs, isCut: false }) === headOid({ ...now, isCut: false });
+    const isSamePlace = headOid({ head, refs }) === headOid(now);
     const isIndexNew =
       isFresh || plan.head !== undefined || now.indexSignature !== record.indexSignature;
     if (isSamePlace && isIndexNew) {
@@ -214,15 +273,22 @@ export class PrivateGit {
       if (!index.ok) return index;
       for (const [name, content] of index.value) files.set(name, content);
     }
-    // Refs before HEAD and index: if they cannot be changed, those stay with them.
-    const changed = isFresh ? ok() : await inside.changeRefs(plan.changes);
-    if (!changed.ok) return changed;
-    return files.size === 0 ? ok() : inside.put(files);
+    const put = async () => (files.size === 0 ? ok() : inside.put(files));
+    const change = async () => (isFresh ? ok() : inside.changeRefs(plan.changes));
+    // Refs before HEAD and index: if they cannot be changed, those stay with them. What the agent
+    // has broken must be mended before git works in it.
+    for (const step of own.isWhole ? [change, put] : [put, change]) {
+      const done = await step();
+      if (!done.ok) return done;
+    }
+    return ok();
   }
 
   async #collect(inside: Inside, place: ChatPlace): Promise<GitNews> {
     const { gitDir, commonDir } = this.#repository;
-    const [own, real] = [await readRefs(this.#dir), await readRefs(gitDir, commonDir)];
+    const [own, real] = [await this.#ownRefs(), await readRefs(gitDir, commonDir)];
+    // What the agent has broken is mended before the next turn, and looked at after that.
+    if (!own.isWhole) return NO_NEWS;
     const record = await this.#record();
     const chat = record.chats[place.threadId] ?? {
       name: freeName(chatName(place.path), record),
@@ -241,9 +307,11 @@ export class PrivateGit {
       return note(
         `Commits of Codex's could not be brought to your repository: ${done.error}. The agent's own git directory still has them.`,
       );
-    const { deliveries, seen } = done.value;
+    const { seen } = done.value;
+    const submodule = this.#own.names.slice(1).join("/") || undefined;
+    const deliveries = done.value.deliveries.map((it) => ({ ...it, submodule }));
     if (seen.length === 0) return { deliveries, notes: leftNotes(done.value) };
-    await writeRecord(recordPath(this.#options), {
+    await writeRecord(this.#own.record, {
       ...record,
       seen: [...record.seen, ...seen],
       chats: deliveries.length === 0 ? record.chats : { ...record.chats, [place.threadId]: chat },
@@ -251,8 +319,12 @@ export class PrivateGit {
     return { deliveries, notes: leftNotes(done.value) };
   }
 
+  #ownRefs(): Promise<Refs> {
+    return readRefsBelow(this.#own.base, this.#own.names);
+  }
+
   #record(): Promise<GitRecord> {
-    return readRecord(recordPath(this.#options), this.#identity);
+    return readRecord(this.#own.record, this.#identity);
   }
 
   #workshop(): Promise<Workshop> {
@@ -260,14 +332,6 @@ export class PrivateGit {
     const parent = join(this.#options.stateDir, "git");
     return Workshop.make({ parent, objects: objects[0], format, shallow });
   }
-}
-
-function privateDir({ stateDir }: PrivateGitOptions): string {
-  return join(stateDir, "git", "private");
-}
-
-function recordPath({ stateDir }: PrivateGitOptions): string {
-  return join(stateDir, "git", "record.json");
 }
 
 /** Names the repository, so that another one in its place differs. */
@@ -283,42 +347,6 @@ function freeName(name: string, { chats }: GitRecord): string {
     const free = n === 2 ? name : `${name}-${n - 1}`;
     if (!taken.has(free)) return free;
   }
-}
-
-function baseOf({ head, refs }: GitRecord): Base {
-  return { head: parseHead(head), refs: new Map(Object.entries(refs)) };
-}
-
-function parseHead(text: string | null): Head | undefined {
-  if (text === null) return undefined;
-  const line = text.trim();
-  return isOid(line) ? { oid: line } : { branch: line.replace(/^ref: /, "") };
-}
-
-function isSameRefs(a: ReadonlyMap<string, Oid>, b: ReadonlyMap<string, Oid>): boolean {
-  return a.size === b.size && [...a].every(([name, oid]) => b.get(name) === oid);
-}
-
-function changedFiles(
-  then: Readonly<Record<string, string>>,
-  now: ReadonlyMap<string, string>,
-): Map<string, string | undefined> {
-  const changed = new Map<string, string | undefined>();
-  for (const [name, text] of now) if (then[name] !== hash(text)) changed.set(name, text);
-  for (const name of Object.keys(then)) if (!now.has(name)) changed.set(name, undefined);
-  return changed;
-}
-
-function hashes(files: ReadonlyMap<string, string>): Record<string, string> {
-  return Object.fromEntries([...files].map(([name, text]) => [name, hash(text)]));
-}
-
-function hash(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 16);
-}
-
-function packedRefs(refs: ReadonlyMap<string, Oid>): string {
-  return [...refs].map(([name, oid]) => `${oid} ${name}\n`).join("");
 }
 
 function note(text: string): GitNews {

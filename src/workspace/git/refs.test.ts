@@ -38,6 +38,7 @@ describe("reading refs", () => {
         ["refs/heads/a/b", A],
       ]),
       isCut: false,
+      isWhole: false,
     });
     expect(headOid(refs)).toBe(B);
   });
@@ -59,7 +60,12 @@ describe("reading refs", () => {
       "refs/heads/text": "hello\n",
       "refs/heads/long": `${A}\n${"x".repeat(10_000)}`,
     });
-    expect(await readRefs(dir)).toEqual({ head: undefined, refs: new Map(), isCut: false });
+    expect(await readRefs(dir)).toEqual({
+      head: undefined,
+      refs: new Map(),
+      isCut: false,
+      isWhole: false,
+    });
   });
 
   it("follows no link and waits for no pipe, wherever they stand", async () => {
@@ -73,6 +79,7 @@ describe("reading refs", () => {
       head: undefined,
       refs: new Map([["refs/tags/t", B]]),
       isCut: false,
+      isWhole: false,
     });
     await rm(join(dir, "refs"), { recursive: true });
     await symlink(secret, join(dir, "refs"));

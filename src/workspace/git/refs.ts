@@ -14,6 +14,8 @@ export type Refs = {
   readonly refs: ReadonlyMap<string, Oid>;
   /** Whether there were more than are read. */
   readonly isCut: boolean;
+  /** Whether git would take it for a git directory. */
+  readonly isWhole: boolean;
 };
 
 const MAX_REFS = 50_000;
@@ -41,23 +43,47 @@ export function isRefName(name: string): boolean {
 /**
  * Reads HEAD and refs from their files, without git and without following any link.
  *
- * SECURITY: `commonDir` may be the agent's to write. Whatever is not a plain ref in a plain file
+ * SECURITY: the directory may be the agent's to write. Whatever is not a plain ref in a plain file
  * is passed over; sizes, depth and number are bounded.
  */
 export async function readRefs(gitDir: string, commonDir = gitDir): Promise<Refs> {
   await using own = await NoFollowDir.open(gitDir);
   await using common = await NoFollowDir.open(commonDir);
+  return await readFrom(own, common);
+}
+
+/** As `readRefs`, of a directory that is reached by names below one of ours. */
+export async function readRefsBelow(base: string, names: readonly string[]): Promise<Refs> {
+  let dir = await NoFollowDir.open(base);
+  for (const name of names) {
+    await using outer = dir;
+    dir = await outer?.dir(name);
+  }
+  await using own = dir;
+  return await readFrom(own, own);
+}
+
+async function readFrom(
+  own: NoFollowDir | undefined,
+  common: NoFollowDir | undefined,
+): Promise<Refs> {
   const refs = new Map<string, Oid>();
   const head = headOf((await own?.read("HEAD", 4096))?.toString("utf8") ?? "");
   const packed = await common?.read("packed-refs", MAX_PACKED_BYTES);
   let isCut = !readPacked(packed?.toString("utf8") ?? "", refs);
   await using top = await common?.dir("refs");
   if (top !== undefined && !(await readLoose(top, "refs", refs, 0))) isCut = true;
-  return { head, refs, isCut };
+  await using objects = await common?.dir("objects");
+  return {
+    head,
+    refs,
+    isCut,
+    isWhole: head !== undefined && top !== undefined && objects !== undefined,
+  };
 }
 
 /** The commit that HEAD stands on; undefined on an unborn branch. */
-export function headOid({ head, refs }: Refs): Oid | undefined {
+export function headOid({ head, refs }: Pick<Refs, "head" | "refs">): Oid | undefined {
   if (head === undefined) return undefined;
   return "oid" in head ? head.oid : refs.get(head.branch);
 }

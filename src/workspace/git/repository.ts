@@ -63,7 +63,7 @@ export async function inspectRepository(
     if (found === undefined && name !== "objects") continue;
     if (found?.isDirectory() !== true) return err(`${name} in its git directory is no directory`);
   }
-  const config = await readConfig(root, options.env);
+  const config = await readConfig(gitDir, options.env);
   if (!config.ok) return config;
   const problem = formatProblem(config.value);
   if (problem !== undefined) return err(problem);
@@ -96,25 +96,22 @@ export function namedFile(config: readonly Setting[], key: string): string | und
  * is the one command of git's that meets the project's own configuration.
  */
 async function readConfig(
-  root: string,
+  gitDir: string,
   env: NodeJS.ProcessEnv,
 ): Promise<Result<readonly Setting[], string>> {
   const kept = ["PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"];
-  // A repository of another owner's is read, too: git would pass its settings over in silence.
-  const result = await execa(
-    "git",
-    ["-c", "safe.directory=*", "config", "--show-scope", "--list", "-z"],
-    {
-      cwd: root,
-      env: { ...Object.fromEntries(kept.map((name) => [name, env[name]])), LC_ALL: "C" },
-      extendEnv: false,
-      stdin: "ignore",
-      stripFinalNewline: false,
-      maxBuffer: 1024 ** 2,
-      timeout: 10_000,
-      reject: false,
-    },
-  );
+  // Named by its path, so that a repository of another owner's is not passed over in silence.
+  const args = [`--git-dir=${gitDir}`, "config", "--show-scope", "--list", "-z"];
+  const result = await execa("git", args, {
+    cwd: gitDir,
+    env: { ...Object.fromEntries(kept.map((name) => [name, env[name]])), LC_ALL: "C" },
+    extendEnv: false,
+    stdin: "ignore",
+    stripFinalNewline: false,
+    maxBuffer: 1024 ** 2,
+    timeout: 10_000,
+    reject: false,
+  });
   if (result.code === "ENOENT") return err("git is not installed on this machine");
   if (result.failed) {
     const said = result.stderr.trim().split("\n")[0];
