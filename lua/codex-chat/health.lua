@@ -13,6 +13,7 @@ local function check_host(argv)
     return vim
       .system(command, {
         stdin = vim.json.encode(require("codex-chat.config").host_settings()),
+        cwd = require("codex-chat.project").root(vim.uv.cwd()),
         text = true,
         timeout = 60000,
       })

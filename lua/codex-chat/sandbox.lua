@@ -6,7 +6,7 @@ local action = require("codex-chat.action")
 local api = vim.api
 
 --- The words of `:CodexChat sandbox`.
-M.words = { "status", "check", "shell", "restart", "rebuild", "allow", "stop", "log" }
+M.words = { "status", "check", "shell", "restart", "rebuild", "allow", "prune", "stop", "log" }
 
 ---@param message string
 ---@param level? integer
@@ -314,6 +314,8 @@ function M.run(chat, rest, bang)
     shell(chat, more)
   elseif word == "restart" or word == "rebuild" then
     anew(chat, word, bang)
+  elseif word == "prune" then
+    ask(chat, "prune", {}, say)
   elseif word == "allow" then
     require("codex-chat.dockerfile").allow(chat, more)
   elseif word == "stop" then

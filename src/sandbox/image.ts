@@ -84,6 +84,13 @@ export async function findImage(
   return inspectImage(engine, dockerfileRecipe(base.value, options.dockerfile).tag, options.signal);
 }
 
+/** The ids of the images that these options stand for, as far as the engine has them. */
+export async function imagesInUse(engine: Engine, options: ImageOptions): Promise<string[]> {
+  const { dockerfile: _dockerfile, ...rest } = options;
+  const found = [await findImage(engine, rest), await findImage(engine, options)];
+  return found.flatMap((it) => (it.ok && it.value !== undefined ? [it.value.id] : []));
+}
+
 /** Undefined where the user's own image is not there and must not be fetched. */
 async function baseRecipe(
   engine: Engine,

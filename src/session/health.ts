@@ -8,6 +8,7 @@ import { gitVersion, isNewEnough, OLDEST_GIT } from "../workspace/index.ts";
 import { Account } from "./account.ts";
 import { openCredential, warningOf } from "./credential.ts";
 import type { Failure } from "./failure.ts";
+import { engineLines, mountLines, spaceLines } from "./health-sandbox.ts";
 import { KeyRing } from "./key-command.ts";
 import { imageOptions } from "./prove.ts";
 import { Settings } from "./settings.ts";
@@ -86,6 +87,7 @@ async function checkSandbox(settings: Settings, env: NodeJS.ProcessEnv): Promise
   if (!engine.ok) return [failed("Sandbox", engine.error)];
   const { product, version, host: address } = engine.value;
   lines.push(line("Sandbox", "ok", `engine: ${product} ${version} at ${address}`));
+  lines.push(...engineLines(engine.value), ...(await mountLines(settings, env)));
 
   const runtime = await checkRuntime(engine.value, { runtime: name });
   if (!runtime.ok) return [...lines, failed("Sandbox", runtime.error)];
@@ -99,6 +101,7 @@ async function checkSandbox(settings: Settings, env: NodeJS.ProcessEnv): Promise
   lines.push(line("Sandbox", "ok", `Codex ${recipe.codex.version}`));
   lines.push(...notes.map((note) => line("Sandbox", "warn", note)));
 
+  lines.push(...(await spaceLines(engine.value, recipe)));
   const image = await findImage(engine.value, recipe);
   if (!image.ok) return [...lines, failed("Sandbox", image.error)];
   if (image.value === undefined) {

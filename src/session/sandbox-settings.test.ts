@@ -16,6 +16,17 @@ it.each([
   expect(JSON.stringify(read(sandbox).error?.issues)).toContain(why);
 });
 
+it.each([
+  [undefined, { tools: true, dirs: ["node_modules", "target", ".venv"] }],
+  [true, { tools: true, dirs: ["node_modules", "target", ".venv"] }],
+  [false, { tools: false, dirs: [] }],
+  [{ tools: false }, { tools: false, dirs: ["node_modules", "target", ".venv"] }],
+  [{ dirs: {} }, { tools: true, dirs: [] }],
+  [{ dirs: ["a/b"] }, { tools: true, dirs: ["a/b"] }],
+])("caches that are %j are %j", (caches, expected) => {
+  expect(read(caches === undefined ? {} : { caches }).data?.sandbox.caches).toEqual(expected);
+});
+
 it("the model's key is refused among the variables for the container", () => {
   const settings = Settings.parse({
     state_dir: "/state",

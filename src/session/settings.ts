@@ -33,7 +33,13 @@ const Caches = z.union([
   z.boolean().transform((all) => (all ? ALL_CACHES : { tools: false, dirs: [] })),
   z.strictObject({
     tools: z.boolean().default(true),
-    dirs: z.array(z.string().min(1)).default(ALL_CACHES.dirs),
+    // Lua's empty table is an object in JSON.
+    dirs: z
+      .preprocess(
+        (it) => (JSON.stringify(it) === "{}" ? [] : it),
+        z.array(z.string().min(1)).optional(),
+      )
+      .transform((dirs) => dirs ?? ALL_CACHES.dirs),
   }),
 ]);
 

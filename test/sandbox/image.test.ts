@@ -2,7 +2,7 @@ import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { followBuild } from "../../src/sandbox/build-log.ts";
-import { ensureImage } from "../../src/sandbox/index.ts";
+import { ensureImage, oldImages } from "../../src/sandbox/index.ts";
 import { tarStream } from "../../src/sandbox/tar.ts";
 import {
   imageOptions,
@@ -190,6 +190,25 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     expect(error.message).toContain("/home/me/Dockerfile");
     expect(error.message).toContain(said);
     expect(error.mend).toContain("FROM $CODEX_CHAT_IMAGE");
+  });
+
+  it("lists what earlier versions left behind, and not what is kept or a user's own", async () => {
+    const current = await testImage(engine);
+    const build = async (tag: string, unique: string) => {
+      const content = `FROM ${current.id}\nLABEL unique=${unique}\n`;
+      const archive = tarStream([{ name: "Dockerfile", content }]);
+      const progress = await engine.docker.buildImage(archive, { t: tag });
+      expect((await followBuild(progress, () => {})).error).toBeUndefined();
+      removeLater({ tag });
+      return tag;
+    };
+    const digits = process.hrtime.bigint().toString(16).padStart(12, "0").slice(-12);
+    const old = await build(`codex-chat:${digits}`, `${digits}a`);
+    const mine = await build(`codex-chat-test-user:${digits}`, `${digits}b`);
+    const tags = (await oldImages(engine, [current.id])).flatMap((it) => it.tags);
+    expect(tags).toContain(old);
+    expect(tags).not.toContain(mine);
+    expect(tags).not.toContain(current.tag);
   });
 
   it("reports a base image that cannot be had", async () => {

@@ -4,9 +4,12 @@ import {
   type CheckedRuntime,
   describeContainer,
   type Engine,
+  imagesInUse,
   otherHosts,
   ownOwner,
+  pruneCaches,
   removeCaches,
+  removeOldImages,
   removeSandbox,
   sandboxName,
   type Whereabouts,
@@ -14,7 +17,7 @@ import {
 import type { Backend } from "../backend.ts";
 import type { Conversation } from "../conversation.ts";
 import { BUSY, type Failure } from "../failure.ts";
-import { findRuntime, type ProveOptions, proveEngine } from "../prove.ts";
+import { findRuntime, imageOptions, type ProveOptions, proveEngine } from "../prove.ts";
 import { type Action, action } from "./action.ts";
 
 /** How long finding the engine may take where nobody waits for more. */
@@ -33,6 +36,7 @@ export const sandboxActions: readonly Action[] = [
   action("sandbox/status", z.object({}), status),
   action("sandbox/check", z.object({}), check),
   action("sandbox/shell", z.object({}), shell),
+  action("sandbox/prune", z.object({}), prune),
   action("sandbox/restart", Ending, async (conversation, ending) => {
     const free = await mayEnd(conversation, ending);
     return free.ok ? restart(conversation, free.value, ending) : free;
@@ -45,6 +49,22 @@ export const sandboxActions: readonly Action[] = [
     return proven.ok ? restart(conversation, proven.value.engine, ending, true) : proven;
   }),
 ];
+
+/** Removes what is provably ours and used by nobody, and says what that was. */
+async function prune(conversation: Conversation): Promise<Result<unknown, Failure>> {
+  const found = await look(conversation);
+  if (!found.ok) return found;
+  const { engine } = found.value;
+  const { settings, root } = conversation.host;
+  const wanted = await imageOptions(settings, root);
+  if (!wanted.ok) return wanted;
+  const images = await removeOldImages(engine, await imagesInUse(engine, wanted.value));
+  const volumes = await pruneCaches(engine);
+  const mib = Math.round(images.bytes / 1024 ** 2);
+  return ok(
+    `removed ${images.removed.length} old images (${mib} MiB at most) and ${volumes.length} caches of projects that are gone.`,
+  );
+}
 
 async function status(conversation: Conversation): Promise<Result<unknown, Failure>> {
   const found = await look(conversation);

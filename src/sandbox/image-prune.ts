@@ -1,0 +1,55 @@
+import type { Engine } from "./engine.ts";
+import { engineFault } from "./error.ts";
+import { isImageTag } from "./image-recipe.ts";
+import { LABELS } from "./labels.ts";
+
+/** An image of ours that nothing uses. */
+export type OldImage = {
+  readonly id: string;
+  readonly tags: readonly string[];
+  /** With what it shares with others: removing it frees this at most. */
+  readonly bytes: number;
+};
+
+/**
+ * Lists the images that are provably ours and unused: with our label, under no tag but ours, not
+ * among `keep`, and of no container. What a user's own build has inherited our label for has
+ * another tag or none, and is not ours.
+ *
+ * Rejects where the engine fails.
+ */
+export async function oldImages(engine: Engine, keep: readonly string[]): Promise<OldImage[]> {
+  const filters = { label: [`${LABELS.plugin}=1`] };
+  const [images, containers] = await Promise.all([
+    engine.docker.listImages({ filters: JSON.stringify(filters) }),
+    engine.docker.listContainers({ all: true }),
+  ]);
+  const used = new Set([...keep, ...containers.map((it) => it.ImageID)]);
+  return images.flatMap(({ Id: id, RepoTags, Size: bytes }) => {
+    const tags = RepoTags ?? [];
+    const isOurs = tags.length > 0 && tags.every(isImageTag);
+    return isOurs && !used.has(id) ? [{ id, tags, bytes }] : [];
+  });
+}
+
+/** Removes those images; one that is used by now, or that another is made from, stays. */
+export async function removeOldImages(
+  engine: Engine,
+  keep: readonly string[],
+): Promise<{ readonly removed: readonly string[]; readonly bytes: number }> {
+  const removed: string[] = [];
+  let bytes = 0;
+  for (const image of await oldImages(engine, keep)) {
+    for (const tag of image.tags) {
+      try {
+        await engine.docker.getImage(tag).remove();
+        removed.push(tag);
+        bytes += image.bytes / image.tags.length;
+      } catch (cause) {
+        const { status } = engineFault(cause);
+        if (status !== 404 && status !== 409) throw cause;
+      }
+    }
+  }
+  return { removed, bytes };
+}
