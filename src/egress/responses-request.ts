@@ -16,7 +16,7 @@ const KEYS = new Set(
 /** Tools that Codex runs itself. Others are run by the model's endpoint, which has a network. */
 const TOOLS = new Set(["function", "custom", "local_shell", "tool_search", "namespace"]);
 /** `ResponseItem` of Codex's own types, without `other`. */
-const ITEMS = new Set(
+export const ITEMS: ReadonlySet<string> = new Set(
   (
     "additional_tools message agent_message reasoning local_shell_call function_call " +
     "tool_search_call function_call_output custom_tool_call custom_tool_call_output " +
@@ -24,11 +24,12 @@ const ITEMS = new Set(
     "compaction_trigger context_compaction"
   ).split(" "),
 );
-/** Parts of a message or of a tool's output; those of `MEDIA` carry their bytes with them. */
-const PARTS = new Set(
+/** Parts of a message or of a tool's output. */
+export const PARTS: ReadonlySet<string> = new Set(
   "input_text output_text text refusal reasoning_text summary_text encrypted_content".split(" "),
 );
-const MEDIA: Readonly<Record<string, string>> = {
+/** Parts that carry their bytes with them, in an address of their own: which field that is. */
+export const MEDIA: Readonly<Record<string, string>> = {
   input_image: "image_url",
   input_audio: "audio_url",
 };

@@ -85,7 +85,8 @@ describe("what happens in a project", () => {
     news.onEgress({ type: "model_request", id: 1, bytes: 100 });
     news.onEgress({ type: "model_request", id: 2, bytes: 200 });
     news.onEgress({ type: "model_response", id: 1, status: 200 });
-    news.onEgress({ type: "model_done", id: 1, bytesIn: 300, ms: 5.4 });
+    const usage = { input: 40, output: 2, total: 42 };
+    news.onEgress({ type: "model_done", id: 1, bytesIn: 300, ms: 5.4, usage });
     const failed = { type: "model_failed", id: 2, message: "It said: no", status: 429 } as const;
     news.onEgress({ ...failed, kind: "status" });
     expect(entries).toEqual([
@@ -95,6 +96,7 @@ describe("what happens in a project", () => {
         bytesOut: 100,
         bytesIn: 300,
         status: 200,
+        tokens: 42,
         ms: 5,
       },
       { event: "model_request", outcome: "failed", bytesOut: 200, status: 429, reason: "status" },
