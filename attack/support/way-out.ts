@@ -4,6 +4,7 @@ import {
   type Egress,
   type EgressEvent,
   type EgressLimits,
+  type NetworkPolicy,
   type TurnPass,
   type Upstream,
 } from "../../src/egress/index.ts";
@@ -44,6 +45,7 @@ export async function productWayOut(
     readonly limits?: EgressLimits;
     readonly turn?: boolean;
     readonly authorization?: Upstream["authorization"];
+    readonly network?: NetworkPolicy;
   } = {},
 ): Promise<ProductWayOut> {
   const upstream = await startUpstream();
@@ -55,6 +57,7 @@ export async function productWayOut(
         options.authorization ?? (async () => ok([["authorization", `Bearer ${KEY}`]] as const)),
     },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.network === undefined ? {} : { network: options.network }),
     onEvent: (event) => events.push(event),
     log: silentLog,
   });
@@ -73,7 +76,10 @@ export async function productWayOut(
 }
 
 /** Opens the naive one, in which hosts of the network are ports of the victim. */
-export async function naiveWayOut(inside: Inside): Promise<WayOut> {
+export async function naiveWayOut(
+  inside: Inside,
+  more: Readonly<Record<string, number>> = {},
+): Promise<WayOut> {
   const upstream = await startUpstream();
   const relay = await startRelay(inside);
   const rest = await common(inside, relay, upstream);
@@ -83,7 +89,7 @@ export async function naiveWayOut(inside: Inside): Promise<WayOut> {
       rest.victim.port,
     ]),
   );
-  const how = { upstreamPort: upstream.port, hosts };
+  const how = { upstreamPort: upstream.port, hosts: { ...hosts, ...more } };
   const ports = await attachNaively({ readable: relay.stdout, writable: relay.stdin }, how);
   return { ...rest, ...ports, closed: new Promise(() => {}) };
 }

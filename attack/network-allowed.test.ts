@@ -1,0 +1,110 @@
+/**
+ * The network, by way of what the user has allowed: to get from an allowed name to another server.
+ * The control is a proxy that looks at the name and passes on the rest.
+ */
+import { AllowList } from "../src/egress/index.ts";
+import { clientHello, serverName } from "../test/support/client-hello.ts";
+import { type Attempt, attempt, group, verdict } from "./catalogue.ts";
+import { fortress } from "./support/containers.ts";
+import { hostPlace, lazily } from "./support/places.ts";
+import { listenAsVictim, type Victim } from "./support/victims.ts";
+import { naiveWayOut, productWayOut, type WayOut } from "./support/way-out.ts";
+
+const inside = lazily(async () => fortress(await hostPlace("allowed")));
+const site = lazily(listenAsVictim);
+const private_ = lazily(listenAsVictim);
+
+/** The site and its address are allowed; of the private service's names one is, its address never. */
+const product = lazily(async () => {
+  const [good, secret] = [(await site()).port, (await private_()).port];
+  const list = AllowList.parse([
+    `good.example:${good}`,
+    `127.0.0.1:${good}`,
+    `inner.example:${secret}`,
+  ]);
+  if (!list.ok) throw new Error(list.error);
+  return productWayOut(await inside(), {
+    network: {
+      allowed: () => list.value,
+      decide: async () => ({ allowed: false, by: "user", why: "nobody allows it" }),
+      lookup: async () => ["127.0.0.1"],
+    },
+  });
+});
+const control = lazily(async () => {
+  const [good, secret] = [(await site()).port, (await private_()).port];
+  return naiveWayOut(await inside(), { "good.example": good, "inner.example": secret });
+});
+
+/** Sends bytes to the proxy; `words` must not come to the victim. */
+function getsNot(
+  name: string,
+  tries: string,
+  mustHappen: string,
+  victim: () => Promise<Victim>,
+  words: string,
+  bytes: (good: number, secret: number) => string,
+): Attempt {
+  return attempt<WayOut>({
+    name,
+    tries,
+    mustHappen,
+    strike: async (out) => {
+      const it = await victim();
+      const before = it.heard.length;
+      const sent = bytes((await site()).port, (await private_()).port);
+      const answer = await out.raw(out.proxyPort, sent, 4);
+      const came = it.heard.slice(before).some((heard) => heard.includes(words));
+      return verdict(came, answer.split("\r\n").slice(0, 1).join("") || "no answer");
+    },
+    product,
+    control,
+  });
+}
+
+const hello = clientHello(serverName("evil.example")).toString("latin1");
+
+group("network", [
+  getsNot(
+    "server name in TLS",
+    "opens a tunnel to an allowed name and asks for another server in the TLS greeting",
+    "the greeting does not reach the site",
+    site,
+    "evil.example",
+    (good) => `CONNECT good.example:${good} HTTP/1.1\r\n\r\n${hello}`,
+  ),
+  getsNot(
+    "no TLS in a tunnel",
+    "opens a tunnel to an allowed name and speaks something else in it",
+    "nothing of it reaches the site",
+    site,
+    "SSH-2.0",
+    (good) => `CONNECT good.example:${good} HTTP/1.1\r\n\r\nSSH-2.0-attacker\r\n`,
+  ),
+  getsNot(
+    "Host behind an allowed name",
+    "asks for an allowed address and for another site in the Host header",
+    "the site does not hear of the other one",
+    site,
+    "evil.example",
+    (good) => `GET http://good.example:${good}/ HTTP/1.1\r\nhost: evil.example\r\n\r\n`,
+  ),
+  getsNot(
+    "second request behind an allowed one",
+    "sends a request for another path behind an allowed request on the same connection",
+    "the second one goes nowhere",
+    site,
+    "/second",
+    (good) =>
+      `GET http://good.example:${good}/ HTTP/1.1\r\nhost: good.example:${good}\r\n\r\nGET /second HTTP/1.1\r\nhost: evil.example\r\n\r\n`,
+  ),
+  getsNot(
+    "allowed name of a private address",
+    "asks for an allowed name whose owner has it lead to the user's own machine",
+    "the private address is not dialled",
+    private_,
+    "GET",
+    (_good, secret) =>
+      `GET http://inner.example:${secret}/ HTTP/1.1\r\nhost: inner.example\r\n\r\n`,
+  ),
+]);
