@@ -17,6 +17,8 @@ export type AuditOptions = {
   readonly path: string;
   /** Told once, when something could not be written, with a sentence for the user. */
   readonly onProblem: (message: string) => void;
+  /** All is written again, what waited included. */
+  readonly onMended?: () => void;
   readonly now?: () => number;
   readonly maxFileBytes?: number;
 };
@@ -44,6 +46,7 @@ export function openAudit(options: AuditOptions): Audit {
 class Writer {
   readonly #file: LogFile;
   readonly #onProblem: (message: string) => void;
+  readonly #onMended: () => void;
   readonly #now: () => number;
   readonly #cap = new MinuteCap();
   #waiting: string[] = [];
@@ -52,9 +55,16 @@ class Writer {
   #isTold = false;
   #isClosed = false;
 
-  constructor({ path, onProblem, now = Date.now, maxFileBytes }: AuditOptions) {
+  constructor({
+    path,
+    onProblem,
+    onMended = () => {},
+    now = Date.now,
+    maxFileBytes,
+  }: AuditOptions) {
     this.#file = new LogFile(path, maxFileBytes);
     this.#onProblem = onProblem;
+    this.#onMended = onMended;
     this.#now = now;
   }
 
@@ -105,6 +115,8 @@ class Writer {
         this.#waiting.splice(0, lines.length);
         this.#lost -= lost;
       }
+      if (this.#isTold) this.#onMended();
+      this.#isTold = false;
     } catch (thrown) {
       // They wait for the next entry, with which it is tried again.
       this.#tell(thrown);

@@ -79,7 +79,13 @@ export class Project {
     this.#options = options;
     this.audit = openAudit({
       path: join(options.projectDir, "audit.jsonl"),
-      onProblem: (message) => this.#unrecorded(message),
+      onProblem: (message) => {
+        options.log.error({ message }, "the audit log cannot be written");
+        for (const { document } of this.conversations)
+          document.apply({ type: "note", text: message, once: true });
+        this.#showRecorded(false);
+      },
+      onMended: () => this.#showRecorded(true),
     });
     this.#auditNews = new AuditNews(this.audit);
     this.network = new NetworkAccess({
@@ -241,14 +247,12 @@ export class Project {
     this.audit.record({ event: "sandbox", action, reason: failure?.message });
   }
 
-  /** Says where it is seen that what happens is not on record. */
-  #unrecorded(message: string): void {
-    this.#options.log.error({ message }, "the audit log cannot be written");
-    this.#isUnrecorded = true;
-    for (const { document } of this.conversations) {
-      document.apply({ type: "note", text: message, once: true });
-      if (this.running !== undefined) document.setShown({ sandbox: this.#label(this.running) });
-    }
+  #showRecorded(isRecorded: boolean): void {
+    this.#isUnrecorded = !isRecorded;
+    const { running } = this;
+    if (running === undefined) return;
+    for (const { document } of this.conversations)
+      document.setShown({ sandbox: this.#label(running) });
   }
 
   #label({ sandboxLabel }: Backend): string {

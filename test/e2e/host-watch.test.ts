@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { applyPatch, exec, message, reply } from "../../src/offline/index.ts";
@@ -20,11 +20,7 @@ describe("what a real turn leaves for the host to run", SLOW, () => {
   const shared = share();
 
   it("is not told of where nothing is", async () => {
-    const { chat, model, place } = shared();
-    const scripts = { test: "node --test" };
-    const packageJson = `${JSON.stringify({ name: "p", version: "1.0.0", scripts })}\n`;
-    await writeFile(join(place.project, "package.json"), packageJson);
-    await writeFile(join(place.project, "Makefile"), "all:\n\techo all\n");
+    const { chat, model } = shared();
     model.answerInTurn(
       reply(exec("echo 'console.log(1)' > a.js && mkdir -p src && echo b > src/b.ts")),
       reply(message("Done.")),
@@ -34,7 +30,14 @@ describe("what a real turn leaves for the host to run", SLOW, () => {
   });
 
   it("is told of below the answer, and is on record", async () => {
-    const { chat, model } = shared();
+    const { chat, model, place } = shared();
+    const scripts = { test: "node --test" };
+    const packageJson = `${JSON.stringify({ name: "p", version: "1.0.0", scripts })}\n`;
+    await writeFile(join(place.project, "package.json"), packageJson);
+    await writeFile(join(place.project, "Makefile"), "all:\n\techo all\n");
+    model.answerInTurn(reply(message("I see.")));
+    expect(await chat.ask("Look around.")).toEqual({ status: "completed" });
+    const before = (await auditOf(chat.projectDir, "protected_file")).length;
     await chat.startAnew();
     model.answerInTurn(
       reply(
@@ -71,7 +74,7 @@ describe("what a real turn leaves for the host to run", SLOW, () => {
       ## You
       "
     `);
-    const found = await auditOf(chat.projectDir, "protected_file");
+    const found = (await auditOf(chat.projectDir, "protected_file")).slice(before);
     expect(found.map((it) => [it["path"], it["change"], it["what"]])).toMatchInlineSnapshot(`
       [
         [
@@ -142,6 +145,20 @@ describe("what a real turn leaves for the host to run", SLOW, () => {
 describe("the record of a real turn", SLOW, () => {
   const shared = share();
 
+  it("that cannot be written is told of where it is seen, and the turn goes on", async () => {
+    const { chat, model } = shared();
+    await mkdir(join(chat.projectDir, "audit.jsonl"));
+    model.answerInTurn(reply(message("Well.")));
+    expect(await chat.ask("Go on.")).toEqual({ status: "completed" });
+    await chat.until(/The audit log cannot be written: .*The turn goes on/);
+    expect(await chat.state("sandbox")).toBe("gVisor, not recorded");
+    await rmdir(join(chat.projectDir, "audit.jsonl"));
+    expect(await chat.ask("And on.")).toEqual({ status: "completed" });
+    await expect.poll(() => chat.state("sandbox"), WAIT).toBe("gVisor");
+    // What waited is there.
+    expect(await auditOf(chat.projectDir, "sandbox")).toMatchObject([{ action: "started" }]);
+  });
+
   it("has the sandbox, its test, commands, patches and the model's requests, and no content", async () => {
     const { chat, model } = shared();
     model.answerInTurn(
@@ -165,7 +182,7 @@ describe("the record of a real turn", SLOW, () => {
       thread: expect.any(String),
     });
     expect(patch).toMatchObject({ files: [{ change: "add" }], status: "completed" });
-    const requests = await auditOf(chat.projectDir, "model_request");
+    const requests = (await auditOf(chat.projectDir, "model_request")).slice(-3);
     expect(requests.map((it) => [it["outcome"], it["status"]])).toEqual([
       ["done", 200],
       ["done", 200],
