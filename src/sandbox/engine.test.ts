@@ -61,6 +61,25 @@ describe("findEngine", () => {
     expect((await errorOf(path)).message).toContain("nothing listens there");
   });
 
+  it.each([
+    ["Docker", { SecurityOptions: ["name=seccomp,profile=default", "name=rootless"] }],
+    ["Podman Engine", { SecurityOptions: ["name=seccomp"], Rootless: true, PidsLimit: false }],
+  ])("knows a rootless %s, and what it cannot limit", async (product, said) => {
+    const path = join(await socketDir(), "engine.sock");
+    const server = createServer((request, response) => {
+      const version = { Version: "4.3.1", Components: [{ Name: product }] };
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify(request.url?.includes("version") ? version : said));
+    });
+    server.listen(path);
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const found = await findEngine({ env: {}, host: path });
+    if (!found.ok) throw new Error(found.error.message);
+    const unlimited = "PidsLimit" in said ? ["pids"] : [];
+    expect(found.value).toMatchObject({ rootless: true, unlimited });
+  });
+
   it("refuses what answers but is no engine", async () => {
     const path = join(await socketDir(), "docker.sock");
     const server = createServer((_request, response) => response.writeHead(404).end("nope"));

@@ -49,6 +49,8 @@ const Info = z.object({
   PidsLimit: z.boolean().default(true),
   DefaultRuntime: z.string().default(""),
   SecurityOptions: z.array(z.string()).nullish(),
+  /** Podman's own (4.3), which does not name it among the options as Docker does. */
+  Rootless: z.boolean().nullish(),
   Runtimes: z
     .record(
       z.string(),
@@ -136,7 +138,9 @@ async function tryHost(
       kernel: info.KernelVersion,
       cpus: Math.max(1, info.NCPU),
       memoryBytes: info.MemTotal,
-      rootless: info.SecurityOptions?.some((it) => /name=rootless/.test(it)) ?? false,
+      rootless:
+        info.Rootless === true ||
+        (info.SecurityOptions?.some((it) => /name=rootless/.test(it)) ?? false),
       unlimited: [
         ...(info.MemoryLimit ? [] : (["memory"] as const)),
         ...(info.CpuCfsQuota ? [] : (["cpus"] as const)),

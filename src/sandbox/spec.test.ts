@@ -105,6 +105,9 @@ describe("containerUser", () => {
     const { User, tmpfs } = home({ product: "Podman", rootless: false });
     expect(User).toBe("1000:1001");
     expect(tmpfs).toMatch(/,mode=1777,size/);
+    const podman = containerUser({ product: "Podman", rootless: true }, user);
+    const { HostConfig } = containerOptions({ ...spec, ...podman });
+    expect(HostConfig?.Tmpfs?.["/var/tmp"]).toMatch(/^ro,/);
   });
 });
 

@@ -155,6 +155,8 @@ export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
       Tmpfs: {
         "/tmp": `rw,exec,nosuid,nodev,mode=1777,size=${limits.tmpBytes}`,
         [HOME_DIR]: `rw,exec,nosuid,nodev,${own},size=${limits.homeBytes}`,
+        // Podman puts a writable one there by itself where the root is read-only (4.3).
+        ...(spec.ownedTmpfs === false ? { "/var/tmp": "ro,noexec,nosuid,nodev,size=4096" } : {}),
         [RUN_DIR]: `rw,noexec,nosuid,nodev,${own},size=1048576`,
       },
       Mounts: [...spec.mounts.map(bindMount), ...(spec.volumes ?? []).map(volumeMount)],
