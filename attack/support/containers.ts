@@ -44,6 +44,8 @@ export type ShOptions = {
 /** The product's sandbox on a place's project, opened as the product opens it. */
 export type Fortress = Inside & { readonly sandbox: Sandbox; readonly place: HostPlace };
 
+const sharedState = lazily(() => freshDir("state"));
+
 /** Opens the product's sandbox with the product's own preparation, from engine to self-test. */
 export async function fortress(
   place: HostPlace,
@@ -54,7 +56,8 @@ export async function fortress(
     root: place.project,
     projectDir: `${place.state}/projects/attacked`,
     settings: Settings.parse({
-      state_dir: place.state,
+      // One for all, so that an engine is proven once; what is the project's own lies in its place.
+      state_dir: await sharedState(),
       ...rest,
       sandbox: { engine: (await engine()).host, ...(await buildSettings()), ...more },
     }),

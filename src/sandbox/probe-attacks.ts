@@ -169,9 +169,11 @@ echo "canary=$(cat "$tree/$dir/${PROBE.canary}")"
 printf %s "$control" > "$tree/${PROBE.control}" || echo "control=unwritten"
 cd "$tree" || exit 1
 
-# A program with the set-uid bit, caught while it waits for a password.
+# A program with the set-uid bit, caught while it waits for a password. Root is not asked for one, so
+# that it is over before it is seen, and has nothing to win.
 su=$(command -v su)
-if [ -n "$su" ] && [ -u "$su" ]; then
+if [ "$(id -u)" = 0 ]; then echo "setuid=0"
+elif [ -n "$su" ] && [ -u "$su" ]; then
   mkfifo /tmp/password; sleep 20 > /tmp/password & keep=$!
   su -c true < /tmp/password > /dev/null 2>&1 & pid=$!
   n=0; while [ $n -lt 100 ] && [ "$(cat /proc/$pid/comm 2>/dev/null)" != su ]; do sleep 0.05; n=$((n+1)); done
