@@ -8,11 +8,15 @@ export type AnswerWatchOptions = {
   readonly onIdle: (ms: number) => void;
 };
 
+/** A timer that fires later than this was not waiting: the process was stopped meanwhile. */
+const LATE_MS = 1_000;
+
 /** Notices that an upstream says nothing, from when it has been asked until it is stopped. */
 export class AnswerWatch {
   readonly #options: AnswerWatchOptions;
   #silence: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
+  #heardAt = 0;
   #isStopped = false;
 
   constructor(options: AnswerWatchOptions) {
@@ -24,16 +28,26 @@ export class AnswerWatch {
     if (this.#idle !== undefined) this.heard();
     if (this.#isStopped || this.#idle !== undefined) return;
     const { silenceMs, idleMs, onSilence, onIdle } = this.#options;
-    this.#silence = setTimeout(() => onSilence(silenceMs), silenceMs);
+    this.#heardAt = performance.now();
+    this.#silence = setTimeout(() => {
+      if (!this.#wasStopped(silenceMs)) onSilence(silenceMs);
+    }, silenceMs);
     this.#idle = setTimeout(() => {
+      // What came meanwhile is read only after the timers, and may be the rest of the answer.
+      if (this.#wasStopped(idleMs)) return this.heard();
       this.stop();
       onIdle(idleMs);
     }, idleMs);
   }
 
+  #wasStopped(ms: number): boolean {
+    return performance.now() - this.#heardAt > ms + LATE_MS;
+  }
+
   /** Something came: all begins anew. */
   heard(): void {
     if (this.#isStopped) return;
+    this.#heardAt = performance.now();
     this.#silence?.refresh();
     this.#idle?.refresh();
   }

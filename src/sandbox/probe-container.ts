@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { ContainerCreateOptions } from "dockerode";
 import { err, ok, type Result } from "../result.ts";
@@ -5,9 +6,11 @@ import { attachOutput, containerEnd, containerOutOfMemory, removeContainer } fro
 import type { Engine } from "./engine.ts";
 import { containerFailure, type SandboxError } from "./error.ts";
 import { LABELS } from "./labels.ts";
+import { ownerLabel, ownOwner } from "./owner.ts";
 import type { LimitOutcome } from "./probe.ts";
 import { LIMIT_SCRIPT } from "./probe-attacks.ts";
 import type { BindMount } from "./project.ts";
+import { beginRecord, dropRecord } from "./record.ts";
 import { containerOptions, containerUser, defaultLimits, type Limits } from "./spec.ts";
 
 /** How long a probe may take; it takes about 3 s. */
@@ -25,6 +28,8 @@ export type ProbeContainer = {
   /** Instead of the limit on processes, and below the least that a sandbox may have. */
   readonly pids?: number;
   readonly entrypoint: readonly string[];
+  /** The directory, out of reach of every project, that has it on record until it is removed. */
+  readonly stateDir: string;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -48,10 +53,19 @@ export async function runProbeContainer(
   const timeout = AbortSignal.timeout(PROBE_MS);
   const done = new AbortController();
   const stop = AbortSignal.any([timeout, done.signal, ...(signal === undefined ? [] : [signal])]);
+  const name = `codex-chat-probe-${randomUUID()}`;
+  const place = { stateDir: how.stateDir, engine: engine.id, name };
   let id: string | undefined;
   try {
-    const container = await engine.docker.createContainer(optionsOf(engine, how));
+    const record = await beginRecord(place);
+    const labels = { ...(await labelsOf(how)), [LABELS.token]: record.token };
+    const container = await engine.docker.createContainer({
+      ...optionsOf(engine, how),
+      name: place.name,
+      Labels: labels,
+    });
     id = container.id;
+    await record.made(id);
     signal?.throwIfAborted();
     const { stdout, stderr, close } = await attachOutput(container);
     stop.addEventListener("abort", close, { once: true });
@@ -74,6 +88,7 @@ export async function runProbeContainer(
   } finally {
     done.abort();
     if (id !== undefined) await removeContainer(engine, id).catch(() => {});
+    await dropRecord(place).catch(() => {});
   }
 }
 
@@ -90,7 +105,7 @@ const MEMORY_BYTES = 256 * 1024 ** 2;
 export async function probeLimit(
   engine: Engine,
   which: "memory" | "processes",
-  how: Pick<ProbeContainer, "image" | "runtime" | "uid" | "gid" | "signal">,
+  how: Pick<ProbeContainer, "image" | "runtime" | "uid" | "gid" | "stateDir" | "signal">,
 ): Promise<Result<LimitOutcome, SandboxError>> {
   // gVisor's own threads count as well, and grow with the CPUs of the machine.
   const pids = 256 + 4 * engine.cpus;
@@ -110,13 +125,25 @@ export async function probeLimit(
   return ok(output.includes("start") && (!timedOut || outOfMemory) ? "ended" : undefined);
 }
 
+/** For the sweep: a probe whose host was killed may hang for ever, see `containerOutOfMemory`. */
+async function labelsOf({ stateDir }: ProbeContainer): Promise<Record<string, string>> {
+  const owner = await ownOwner();
+  return {
+    [LABELS.plugin]: "probe",
+    [LABELS.owner]: ownerLabel(owner),
+    [LABELS.scope]: owner.scope,
+    [LABELS.uid]: String(process.getuid?.() ?? 0),
+    [LABELS.state]: stateDir,
+  };
+}
+
 function optionsOf(engine: Engine, how: ProbeContainer): ContainerCreateOptions {
   const options = containerOptions({
     image: how.image.id,
     runtime: how.runtime,
     ...containerUser(engine, how),
     env: {},
-    labels: { [LABELS.plugin]: "probe" },
+    labels: {},
     limits: { ...defaultLimits(engine), ...how.limits },
     mounts: how.mounts,
     workingDir: "/",

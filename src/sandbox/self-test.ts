@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, readFile, realpath, rm, stat } from "node:fs/promises";
+import { mkdtemp, realpath, rm, stat } from "node:fs/promises";
 import { release as hostRelease } from "node:os";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
@@ -13,6 +13,7 @@ import {
   SELF_TEST_PARTS,
   type SelfTestPart,
 } from "./error.ts";
+import { ownDirectory, readOwnFile } from "./own-file.ts";
 import { isGvisor, judgeProbe, parseProbe } from "./probe.ts";
 import { LIMIT_SCRIPT, PROBE, PROBE_SCRIPT } from "./probe-attacks.ts";
 import { probeLimit, runProbeContainer } from "./probe-container.ts";
@@ -73,15 +74,10 @@ export async function selfTest(
   options.signal?.throwIfAborted();
   const { cacheDir } = options;
   try {
-    await mkdir(cacheDir, { recursive: true, mode: 0o700 });
+    const strange = await ownDirectory(cacheDir);
+    if (strange !== null) return err(unusable(cacheDir, strange.what));
   } catch (cause) {
-    return err({
-      kind: "state_unwritable",
-      message: `The cache directory ${cacheDir} cannot be written (${(cause as Error).message}).`,
-      mend: `ls -ld ${JSON.stringify(cacheDir)}`,
-      path: cacheDir,
-      cause,
-    });
+    return err(unusable(cacheDir, `cannot be written (${(cause as Error).message})`, cause));
   }
   const cachePath = join(cacheDir, `self-test-${await cacheKey(engine, options)}.json`);
   const cached = options.fresh === true ? undefined : await readReport(cachePath);
@@ -110,7 +106,8 @@ async function runProbe(
   const tree = await plantTree(dir, containerUser(engine, options));
   const control = randomUUID();
   const around = await listenAround(tree);
-  const how = { image, runtime: runtime.name, uid, gid, signal };
+  const stateDir = await realpath(options.cacheDir);
+  const how = { image, runtime: runtime.name, uid, gid, stateDir, signal };
   const [probed, memory, processes] = await Promise.all([
     runProbeContainer(engine, {
       ...how,
@@ -169,12 +166,23 @@ async function cacheKey(engine: Engine, options: SelfTestOptions): Promise<strin
   return createHash("sha256").update(JSON.stringify(all)).digest("hex").slice(0, 24);
 }
 
+/** Only what this user alone can have written: a report opens the door to everything else. */
 async function readReport(path: string): Promise<z.infer<typeof SelfTestReport> | undefined> {
   try {
-    return SelfTestReport.parse(JSON.parse(await readFile(path, "utf8")));
+    return SelfTestReport.parse(JSON.parse((await readOwnFile(path)) ?? ""));
   } catch {
     return undefined;
   }
+}
+
+function unusable(cacheDir: string, what: string, cause?: unknown): SandboxError {
+  return {
+    kind: "state_unwritable",
+    message: `The cache directory ${cacheDir} ${what}; a directory of this user's own was expected.`,
+    mend: `ls -ld ${JSON.stringify(cacheDir)}`,
+    path: cacheDir,
+    cause,
+  };
 }
 
 function failed(

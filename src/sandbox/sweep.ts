@@ -5,12 +5,11 @@ import { LABELS } from "./labels.ts";
 import { liveLeases } from "./lease.ts";
 import { tryLock } from "./lock.ts";
 import { liveness, parseOwner } from "./owner.ts";
-import { isRecorded } from "./record.ts";
+import { dropRecord, isRecorded } from "./record.ts";
 
 /** The labels that must all be there and well-formed before a container is even considered. */
 const OwnLabels = z.object({
-  [LABELS.plugin]: z.literal("1"),
-  [LABELS.project]: z.string().min(1),
+  [LABELS.plugin]: z.enum(["1", "probe"]),
   [LABELS.owner]: z.string(),
   [LABELS.scope]: z.string().includes("/"),
   [LABELS.uid]: z.string(),
@@ -29,7 +28,7 @@ export async function sweep(engine: Engine, signal?: AbortSignal): Promise<strin
   const removed: string[] = [];
   const listed = await engine.docker.listContainers({
     all: true,
-    filters: { label: [`${LABELS.plugin}=1`] },
+    filters: { label: [LABELS.plugin] },
   });
   for (const { Id, Names, Labels, State } of listed) {
     signal?.throwIfAborted();
@@ -42,6 +41,8 @@ export async function sweep(engine: Engine, signal?: AbortSignal): Promise<strin
       const container = { id: Id, labels: Labels, wasStarted: State !== "created" };
       if (await isAbandoned(engine, name, container)) {
         await removeContainer(engine, Id);
+        const stateDir = Labels[LABELS.state] ?? "";
+        await dropRecord({ stateDir, engine: engine.id, name });
         removed.push(name);
       }
     } finally {

@@ -290,6 +290,9 @@ describe("sweep", SLOW, () => {
     const reused = await record({ ...labels, "codex-chat.owner": `${own.pid}:1` });
     await sweep(engine);
     expect(await exists(engine, reused)).toBe(false);
+    const probe = await record({ ...labels, "codex-chat.plugin": "probe" });
+    await sweep(engine);
+    expect(await exists(engine, probe)).toBe(false);
   });
 
   it("leaves a container with all of our labels that no state directory has had made", async () => {

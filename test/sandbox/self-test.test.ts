@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import type Docker from "dockerode";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { setUpBaseImage } from "../../scripts/setup/base-image.ts";
@@ -18,7 +19,7 @@ async function test(
   return selfTest(on, {
     runtime: must(await checkRuntime(on, { runtime })),
     image,
-    cacheDir: await scratchDir("cache"),
+    cacheDir: await ownCache(),
     ...USER,
     ...more,
   });
@@ -54,6 +55,17 @@ function unprotected(on: Engine): Engine {
       name === "createContainer" ? createContainer : Reflect.get(target, name, target),
   });
   return { ...on, docker };
+}
+
+/** A directory that this process makes, as the host does; scratch directories are the sandbox's. */
+async function ownCache(): Promise<string> {
+  return join(await scratchDir(), "cache");
+}
+
+async function reports(cacheDir: string): Promise<string[]> {
+  // Nor is any of its containers on record any more.
+  expect(await readdir(join(cacheDir, "containers"))).toEqual([]);
+  return (await readdir(cacheDir)).filter((name) => name !== "containers");
 }
 
 describe("selfTest", SLOW, () => {
@@ -115,10 +127,10 @@ describe("selfTest", SLOW, () => {
   });
 
   it("remembers a pass for the same engine, and leaves no probe behind", async () => {
-    const cacheDir = await scratchDir("cache");
+    const cacheDir = await ownCache();
     expect(must(await test(engine, "runsc", { cacheDir })).cached).toBe(false);
     expect(must(await test(engine, "runsc", { cacheDir })).cached).toBe(true);
-    expect(await readdir(cacheDir)).toHaveLength(1);
+    expect(await reports(cacheDir)).toHaveLength(1);
     const other = { ...engine, version: "another" };
     expect(must(await test(other, "runsc", { cacheDir })).cached).toBe(false);
     const probes = await engine.docker.listContainers({
@@ -129,20 +141,20 @@ describe("selfTest", SLOW, () => {
   });
 
   it("forgets a pass when a later test fails", async () => {
-    const cacheDir = await scratchDir("cache");
+    const cacheDir = await ownCache();
     must(await test(engine, "runc", { cacheDir, acceptWeaker: true }));
     const again = { cacheDir, acceptWeaker: true, fresh: true };
     refused(await test(unprotected(engine), "runc", again));
-    expect(await readdir(cacheDir)).toEqual([]);
+    expect(await reports(cacheDir)).toEqual([]);
   });
 
   it("refuses runc because it is not gVisor, and remembers nothing", async () => {
-    const cacheDir = await scratchDir("cache");
+    const cacheDir = await ownCache();
     const error = refused(await test(engine, "runc", { cacheDir }));
     expect(error).toMatchObject({ kind: "self_test_failed", part: "gvisor" });
     expect(error.message).toContain("does not run on gVisor's kernel");
     expect(error.mend).toContain('runtime = "runsc"');
-    expect(await readdir(cacheDir)).toEqual([]);
+    expect(await reports(cacheDir)).toEqual([]);
   });
 
   it("passes runc as no gVisor where the user's configuration names it", async () => {
@@ -162,7 +174,7 @@ describe("selfTest", SLOW, () => {
     const result = await selfTest(engine, {
       runtime: must(await checkRuntime(engine)),
       image: missing,
-      cacheDir: await scratchDir("cache"),
+      cacheDir: await ownCache(),
       ...USER,
     });
     expect(refused(result).kind).toBe("image_missing");
@@ -183,7 +195,7 @@ describe("selfTest", SLOW, () => {
     const result = await selfTest(weak, {
       runtime: must(await checkRuntime(weak, { runtime: "runsc-directfs" })),
       image: { id: Id, tag: base },
-      cacheDir: await scratchDir("cache"),
+      cacheDir: await ownCache(),
       ...USER,
       // Not even a user who accepts a weaker runtime gets a broken mount.
       acceptWeaker: true,
