@@ -157,7 +157,7 @@ async function startParts(
     notes: [
       ...sandbox.notes,
       ...git.notes,
-      ...usableServers(settings.mcp_servers, settings.sandbox.env).notes,
+      ...usableServers(settings.mcp_servers, settings.sandbox.env, settings.network.allow).notes,
     ],
     ended,
   });
@@ -181,7 +181,10 @@ async function startAppServer(
         // What is typed into a terminal is never asked about (0.169): who wants to be asked for
         // everything has none.
         terminals: settings.approvals !== "untrusted",
-        mcpServers: withProxy(usableServers(settings.mcp_servers).servers, proxy),
+        mcpServers: withProxy(
+          usableServers(settings.mcp_servers, {}, settings.network.allow).servers,
+          proxy,
+        ),
         streamIdleMs: settings.limits.response_idle_ms,
       }),
     ],

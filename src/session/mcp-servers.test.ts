@@ -51,8 +51,17 @@ describe("an MCP server of the configuration", () => {
   it("says that it needs the network, and a secret", () => {
     const far = { url: "https://mcp.example.org/x", bearer_token_env_var: "TOKEN" };
     expect(read({ far }).notes).toEqual([
-      'The MCP server "far" is left out: it is reached at mcp.example.org over the network, which the sandbox does not have. It also needs the secret in TOKEN, which is kept out of it. Configure one that is started by a command.',
+      'The MCP server "far" is left out: it is reached at mcp.example.org over the network; network.allow = { "mcp.example.org" } allows that. It also needs the secret in TOKEN, which is kept out of it.',
     ]);
+  });
+
+  it("is used where the configuration allows its host, and told what it will miss", () => {
+    const far = { url: "https://mcp.example.org/x", bearer_token_env_var: "TOKEN" };
+    const { servers, notes } = usableServers({ far }, {}, ["mcp.example.org"]);
+    expect(servers).toEqual({ far });
+    expect(notes).toEqual([expect.stringContaining("wants TOKEN")]);
+    expect(usableServers({ far }, { TOKEN: "x" }, ["mcp.example.org"]).notes).toEqual([]);
+    expect(usableServers({ far }, {}, ["example.org"]).servers).toEqual({});
   });
 
   it("says which variables it will miss", () => {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { McpServerConfig } from "../codex/index.ts";
+import { AllowList } from "../egress/index.ts";
 
 /** A table of Lua without keys travels as a list. */
 const Empty = z.array(z.never()).transform((): Record<string, never> => ({}));
@@ -38,7 +39,7 @@ const LocalServer = z.strictObject({
   cwd: z.string().min(1).optional(),
 });
 
-/** A server elsewhere, which the sandbox does not reach. */
+/** A server elsewhere, which the sandbox reaches where `network.allow` has its host. */
 const RemoteServer = z.strictObject({
   ...shared,
   url: z.url({ protocol: /^https?$/ }),
@@ -66,7 +67,8 @@ export type UsableServers = {
 };
 
 /**
- * Sorts the configured servers. `insideEnv` is what the container's environment has.
+ * Sorts the configured servers. `insideEnv` is what the container's environment has, `allow` what
+ * the configuration lets it reach: Codex starts servers outside of turns, when nobody is asked.
  *
  * SECURITY: no secret goes in unless the user put it into `env` or `sandbox.env` by hand: a server
  * that names a variable to take one from hears that it is not there.
@@ -74,32 +76,44 @@ export type UsableServers = {
 export function usableServers(
   servers: McpServers,
   insideEnv: Readonly<Record<string, string>> = {},
+  allow: readonly string[] = [],
 ): UsableServers {
+  const list = AllowList.parse(allow);
+  const allowed = list.ok ? list.value : AllowList.none;
   const usable: Record<string, McpServerConfig> = {};
   const refused: Record<string, string> = {};
   const notes: string[] = [];
   for (const [name, server] of Object.entries(servers)) {
-    const read = readServer(name, server);
+    const read = readServer(name, server, allowed);
     if ("reason" in read) {
       refused[name] = read.reason;
       if (!isOff(server)) notes.push(`The MCP server ${shown(name)} is left out: ${read.reason}`);
       continue;
     }
     usable[name] = read.server;
-    const missing = (read.server.env_vars ?? []).filter(
-      (it) => insideEnv[it] === undefined && read.server.env?.[it] === undefined,
+    const own = "command" in read.server ? read.server.env : undefined;
+    const missing = wanted(read.server).filter(
+      (it) => insideEnv[it] === undefined && own?.[it] === undefined,
     );
     if (missing.length > 0 && !isOff(server)) notes.push(missingText(name, missing));
   }
   return { servers: usable, refused, notes };
 }
 
-type LocalServer = z.infer<typeof LocalServer>;
+type Server = z.infer<typeof LocalServer> | z.infer<typeof RemoteServer>;
+
+/** The variables that a server takes from its environment. */
+function wanted(server: Server): readonly string[] {
+  if ("command" in server) return server.env_vars ?? [];
+  const { bearer_token_env_var: token, env_http_headers: headers } = server;
+  return [...(token === undefined ? [] : [token]), ...Object.values(headers ?? {})];
+}
 
 function readServer(
   name: string,
   server: unknown,
-): { readonly server: LocalServer } | { readonly reason: string } {
+  allowed: AllowList,
+): { readonly server: Server } | { readonly reason: string } {
   if (!NAME.test(name)) return { reason: "a name has letters, digits, - and _ only." };
   const isRemote = typeof server === "object" && server !== null && "url" in server;
   const parsed = (isRemote ? RemoteServer : LocalServer).safeParse(server);
@@ -109,13 +123,19 @@ function readServer(
     return { reason: `${where}${issue?.message ?? "it is wrong"}. See :help codex-chat-mcp.` };
   }
   if ("command" in parsed.data) return { server: parsed.data };
-  return { reason: remoteReason(parsed.data) };
+  const checked = allowed.checkUrl(new URL(parsed.data.url));
+  return checked.ok
+    ? { server: parsed.data }
+    : { reason: remoteReason(parsed.data, checked.error) };
 }
 
-function remoteReason({ url, bearer_token_env_var: token }: z.infer<typeof RemoteServer>): string {
+function remoteReason(
+  { url, bearer_token_env_var: token }: z.infer<typeof RemoteServer>,
+  entry: string,
+): string {
   const secret =
     token === undefined ? "" : ` It also needs the secret in ${token}, which is kept out of it.`;
-  return `it is reached at ${new URL(url).host} over the network, which the sandbox does not have.${secret} Configure one that is started by a command.`;
+  return `it is reached at ${new URL(url).host} over the network; network.allow = { "${entry}" } allows that.${secret}`;
 }
 
 function missingText(name: string, missing: readonly string[]): string {

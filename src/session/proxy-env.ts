@@ -36,6 +36,8 @@ export function withProxy(
 ): Readonly<Record<string, McpServerConfig>> {
   return Object.fromEntries(
     Object.entries(servers).map(([name, server]) => {
+      // One that is reached elsewhere is asked by Codex itself.
+      if (!("command" in server)) return [name, server];
       const { env } = server;
       const own = typeof env === "object" && !Array.isArray(env) ? env : {};
       return [name, { ...server, env: { ...proxy, ...own } }];

@@ -7,6 +7,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { execa } from "execa";
 import { makeCertificates } from "../support/certificates.ts";
@@ -92,6 +93,10 @@ export class Site implements AsyncDisposable {
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const path = new URL(request.url ?? "/", "http://x").pathname;
     this.requests.push(`${request.headers.host} ${path}`);
+    if (path === "/mcp") {
+      void serveMcp(request, response);
+      return;
+    }
     if (path === "/redirect") {
       response.writeHead(302, { location: "http://169.254.169.254/latest/meta-data/" }).end();
       return;
@@ -156,4 +161,32 @@ export class Site implements AsyncDisposable {
       ].join("\n"),
     );
   }
+}
+
+/** An MCP server over HTTP with one tool, which says hello. */
+async function serveMcp(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.method !== "POST") {
+    response.writeHead(405).end();
+    return;
+  }
+  const { id, method, params } = JSON.parse(await text(request)) as {
+    id?: number;
+    method: string;
+    params?: { protocolVersion?: string };
+  };
+  const results: Readonly<Record<string, object>> = {
+    initialize: {
+      protocolVersion: params?.protocolVersion,
+      capabilities: { tools: {} },
+      serverInfo: { name: "far", version: "1" },
+    },
+    "tools/list": { tools: [{ name: "hail", inputSchema: { type: "object", properties: {} } }] },
+    "tools/call": { content: [{ type: "text", text: "Hello from afar" }] },
+  };
+  if (id === undefined) {
+    response.writeHead(202).end();
+    return;
+  }
+  response.setHeader("content-type", "application/json");
+  response.end(JSON.stringify({ jsonrpc: "2.0", id, result: results[method] ?? {} }));
 }

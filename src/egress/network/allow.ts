@@ -38,6 +38,13 @@ export class AllowList {
     return ok(new AllowList(entries));
   }
 
+  /** Whether the host of an http or https address is allowed; the error is the entry that would. */
+  checkUrl(url: URL): Result<void, string> {
+    const target = parseTarget(url.host, url.protocol === "http:" ? 80 : 443);
+    if (target === undefined) return err(url.host);
+    return this.has(target) ? ok() : err(entryFor(target));
+  }
+
   /** Whether this host may be asked for at this port. */
   has({ host, port, isAddress }: Target): boolean {
     return this.#entries.some(

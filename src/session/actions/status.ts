@@ -42,8 +42,8 @@ type Server = {
 };
 
 async function listServers(conversation: Conversation): Promise<readonly Server[]> {
-  const { mcp_servers: configured, sandbox } = conversation.host.settings;
-  const { servers, refused } = usableServers(configured, sandbox.env);
+  const { mcp_servers: configured, sandbox, network } = conversation.host.settings;
+  const { servers, refused } = usableServers(configured, sandbox.env, network.allow);
   const { loaded } = conversation.thread;
   const listed =
     loaded === undefined || Object.keys(servers).length === 0
