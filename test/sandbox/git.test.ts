@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { filesOf, openPrivate, ownAll, type Private, project } from "./private-git.ts";
-import { git, own, SLOW, sh, testEngine, testImage, USER } from "./support.ts";
+import { git, own, SLOW, scratchDir, sh, testEngine, testImage, USER } from "./support.ts";
 
 const engine = await testEngine();
 const image = await testImage(engine);
@@ -217,6 +217,47 @@ describe("the agent's own git directory", SLOW, () => {
       { ref: REF, branch: "more", submodule: "libs/one" },
     ]);
     expect(await git(join(root, "libs/one"), "log", "--format=%s", "-n", "1", REF)).toBe("more");
+  });
+
+  it("may be of a repository that is shallow, sparse and has a split index", async () => {
+    const source = await project("source");
+    await commit(source, { "in/a": "1\n", "out/b": "1\n" }, "second");
+    await commit(source, { "in/a": "2\n" }, "third");
+    const root = join(dirname(source), "clone");
+    await own(dirname(source));
+    await git(dirname(source), "clone", "-q", "--depth=1", `file://${source}`, root);
+    await git(root, "config", "user.name", "Someone");
+    await git(root, "config", "user.email", "someone@example.org");
+    await git(root, "sparse-checkout", "set", "in");
+    await git(root, "update-index", "--split-index");
+    const it = await openPrivate(engine, image, root);
+    expect(await it.git.follow()).toEqual({ deliveries: [], notes: [] });
+    const said = "ls; git status -s; git log --format=%s; git sparse-checkout list";
+    expect(await inside(it, said)).toBe("in\nthird\nin\n");
+    await inside(it, "echo 3 > in/a; git commit -qam fourth");
+    expect(await it.git.collect(CHAT)).toMatchObject({ deliveries: [{ count: 1 }], notes: [] });
+    expect(await git(root, "ls-tree", "-r", "--name-only", REF)).toBe("in/a\nout/b");
+  });
+
+  it("may be of a repository of SHA-256 that has no commit yet", async () => {
+    const root = await scratchDir("new");
+    await git(root, "init", "-q", "--object-format=sha256", "-b", "trunk");
+    await git(root, "config", "user.name", "Someone");
+    await git(root, "config", "user.email", "someone@example.org");
+    const it = await openPrivate(engine, image, root);
+    expect(await it.git.follow()).toEqual({ deliveries: [], notes: [] });
+    expect(
+      await inside(
+        it,
+        "git branch --show-current; echo 1 > a; git add a; git commit -qm first; git status -s",
+      ),
+    ).toBe("trunk\n");
+    const { deliveries } = await it.git.collect(CHAT);
+    expect(deliveries).toMatchObject([{ ref: REF, branch: "trunk", count: 1, isForward: true }]);
+    expect(deliveries[0]?.tip).toMatch(/^[0-9a-f]{64}$/);
+    await ownAll(join(root, ".git"));
+    await git(root, "reset", "-q", REF);
+    expect(await git(root, "status", "-s")).toBe("");
   });
 
   it("is made whole again after the agent has destroyed it", async () => {
