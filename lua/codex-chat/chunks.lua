@@ -13,11 +13,20 @@ local ns = api.nvim_create_namespace("codex-chat.chunks")
 ---@return integer? mark
 ---@return integer start of the chunk that holds `row`
 local function chunk_at(buf, row)
-  local found = api.nvim_buf_get_extmarks(buf, ns, { row, -1 }, 0, { limit = 1 })[1]
-  if not found then
-    return nil, 0
+  -- Asked for the nearest one backwards, Neovim collects all marks from the buffer's start.
+  local reach = 50
+  while true do
+    local from = math.max(0, row - reach)
+    local marks = api.nvim_buf_get_extmarks(buf, ns, { from, 0 }, { row, -1 }, {})
+    local found = marks[#marks]
+    if found then
+      return found[1], found[2]
+    end
+    if from == 0 then
+      return nil, 0
+    end
+    reach = reach * 4
   end
-  return found[1], found[2]
 end
 
 --- The first row of the chunk after the one that holds `row`.

@@ -176,11 +176,13 @@ function M.refresh(chat)
       kept[approval.mark] = true
     end
   end
-  for _, mark in ipairs(api.nvim_buf_get_extmarks(chat.buf, ns, 0, -1, {})) do
-    if not kept[mark[1]] then
-      api.nvim_buf_del_extmark(chat.buf, ns, mark[1])
+  -- Not by looking for them: that goes through the marks of every block, at every frame.
+  for mark in pairs(chat.key_marks or {}) do
+    if not kept[mark] then
+      api.nvim_buf_del_extmark(chat.buf, ns, mark)
     end
   end
+  chat.key_marks = kept
 end
 
 --- The same, with the text staying where it is on the screen.
