@@ -136,6 +136,50 @@ local function resolve(chat, text)
   return parts
 end
 
+--- The same, for a query in the prompt: where it takes other programs, the editor goes on meanwhile
+--- and the query stays where it is, so that nothing is lost whatever happens.
+---@param chat codex-chat.Chat
+---@param text string
+---@param use fun(parts: codex-chat.ContextPart[])
+local function prepare(chat, text, use)
+  local resolver = require("codex-chat.context.resolve")
+  local slow = resolver.slow(text)
+  if not slow then
+    local parts = resolve(chat, text)
+    if parts then
+      use(parts)
+    end
+    return
+  end
+  if chat.preparing then
+    vim.notify(("codex-chat: %s is still being read."):format(chat.preparing))
+    return
+  end
+  local typed = M.text(chat)
+  chat.preparing = slow
+  require("codex-chat.status").hint(chat)
+  require("codex-chat.context.run").async(function()
+    return resolver.all(text, chat.root)
+  end, function(parts, err)
+    chat.preparing = nil
+    if registry.get(chat.buf) ~= chat or not api.nvim_buf_is_loaded(chat.buf) then
+      return
+    end
+    require("codex-chat.status").hint(chat)
+    if not parts then
+      vim.notify("codex-chat: nothing was sent. " .. err .. ".", vim.log.levels.ERROR)
+    elseif M.text(chat) ~= typed then
+      local message = "codex-chat: nothing was sent, for you changed the query while %s was read. "
+        .. "Send it again."
+      vim.notify(message:format(slow), vim.log.levels.WARN)
+    else
+      require("codex-chat.pause").run(chat, function()
+        use(parts)
+      end)
+    end
+  end)
+end
+
 ---@param chat codex-chat.Chat
 ---@return string id of the next sent query's block
 local function next_id(chat)
@@ -173,39 +217,18 @@ function M.send_lines(chat, lines, mode)
   return id
 end
 
---- Sends what stands in the prompt. The text stays where it is and becomes a block; an empty prompt
---- follows it, and the cursor goes there.
+--- Makes what stands in the prompt a sent query.
 ---@param chat codex-chat.Chat
+---@param text string
+---@param parts codex-chat.ContextPart[]
 ---@param mode? "steer"|"queue"
-function M.send(chat, mode)
+---@param from? integer the window that it is sent from, where the user still is
+local function deliver(chat, text, parts, mode, from)
   local buf = chat.buf
-  local text = M.text(chat)
-  if text == "" then
-    local row = api.nvim_win_get_cursor(0)[1] - 1
-    local fork = require("codex-chat.fork")
-    if api.nvim_get_current_buf() == buf and fork.in_sent_query(chat, row) then
-      fork.resend(chat, row)
-    elseif chat.state.phase == "failed" then
-      require("codex-chat.host").notify(chat, "turn/retry", {})
-    else
-      vim.notify("codex-chat: type a query below the last `## You` first.")
-    end
-    return
-  end
-  local left = require("codex-chat.context.slash").run(chat, text)
-  if not left then
-    return
-  end
-  text = left
-  local parts = resolve(chat, text)
-  if not parts then
-    return
-  end
   local line = require("codex-chat.context.resolve").line(parts)
   local id = next_id(chat)
   local wins = vim.tbl_filter(function(win)
-    return win == api.nvim_get_current_win()
-      or api.nvim_win_get_cursor(win)[1] > blocks.prompt_row(chat)
+    return win == from or api.nvim_win_get_cursor(win)[1] > blocks.prompt_row(chat)
   end, registry.wins(buf))
   blocks.machine(chat, function()
     M.repair(chat)
@@ -233,6 +256,37 @@ function M.send(chat, mode)
   end
   require("codex-chat.status").hint(chat)
   tell(chat, { id = id, text = text, mode = mode, line = line, parts = parts })
+end
+
+--- Sends what stands in the prompt. The text stays where it is and becomes a block; an empty prompt
+--- follows it, and the cursor goes there.
+---@param chat codex-chat.Chat
+---@param mode? "steer"|"queue"
+function M.send(chat, mode)
+  local buf = chat.buf
+  local text = M.text(chat)
+  if text == "" then
+    local row = api.nvim_win_get_cursor(0)[1] - 1
+    local fork = require("codex-chat.fork")
+    if api.nvim_get_current_buf() == buf and fork.in_sent_query(chat, row) then
+      fork.resend(chat, row)
+    elseif chat.state.phase == "failed" then
+      require("codex-chat.host").notify(chat, "turn/retry", {})
+    else
+      vim.notify("codex-chat: type a query below the last `## You` first.")
+    end
+    return
+  end
+  local left = require("codex-chat.context.slash").run(chat, text)
+  if not left then
+    return
+  end
+  local at = api.nvim_get_current_win()
+  local was = vim.fn.getcurpos(at)
+  prepare(chat, left, function(parts)
+    local stayed = at == api.nvim_get_current_win() and vim.deep_equal(was, vim.fn.getcurpos(at))
+    deliver(chat, left, parts, mode, stayed and at or nil)
+  end)
 end
 
 return M

@@ -169,6 +169,14 @@ end
 ---@param inserting? boolean whether the user is in insert mode; found out where not given
 function M.hint(chat, inserting)
   local buf = chat.buf
+  if chat.preparing then
+    chat.hint = api.nvim_buf_set_extmark(buf, ns, api.nvim_buf_line_count(buf) - 1, 0, {
+      id = chat.hint,
+      virt_text = { { (" reading %s …"):format(chat.preparing), "CodexChatHint" } },
+      virt_text_pos = "eol",
+    })
+    return
+  end
   if not require("codex-chat.prompt").is_empty(chat) then
     if chat.hint then
       api.nvim_buf_del_extmark(buf, ns, chat.hint)

@@ -1,4 +1,4 @@
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
@@ -109,6 +109,42 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     const told = await sent(chat, "And now @src/add.lua?");
     expect(told?.context[0]?.text).toContain("(with changes that are not saved)");
     expect(told?.context[0]?.text).toContain("````lua\n-- ```new\nM.one = 1");
+  });
+
+  it("of changes leave the editor free while git is asked, and the query where it is", async () => {
+    await using chat = await besideFile();
+    const { cwd } = chat.nvim;
+    const git = (...args: readonly string[]) =>
+      execa("git", ["-c", "user.name=A", "-c", "user.email=a@example.org", ...args], { cwd });
+    await git("init", "-q");
+    await git("add", "src/add.lua");
+    await git("commit", "-qm", "first");
+    await writeFile(join(cwd, "src/add.lua"), "changed\n");
+    // Git waits until somebody writes into it.
+    const gate = join(cwd, ".git/gate");
+    await execa("mkfifo", [gate]);
+    await git("config", "core.excludesFile", gate);
+    await chat.nvim.lua(
+      "vim.api.nvim_buf_set_lines(..., -1, -1, false, { 'Look at @diff.' })",
+      chat.buf,
+    );
+    const send = "require('codex-chat.prompt').send(require('codex-chat.registry').get(...))";
+    await chat.nvim.lua(send, chat.buf);
+    await chat.nvim.lua(send, chat.buf);
+    expect(await said(chat)).toEqual(["codex-chat: @diff is still being read."]);
+    expect(chat.host.of("turn/send")).toEqual([]);
+    expect((await chat.body()).at(-1)).toBe("Look at @diff.");
+    await chat.nvim.type("GA And this.<Esc>");
+    await writeFile(gate, "");
+    await rm(gate);
+    await expect.poll(() => said(chat)).toHaveLength(2);
+    expect((await said(chat))[1]).toContain("you changed the query while @diff was read");
+    expect(chat.host.of("turn/send")).toEqual([]);
+    await chat.nvim.lua(send, chat.buf);
+    expect(await chat.host.heard("turn/send")).toMatchObject({
+      text: "Look at @diff. And this.",
+      context: [{ text: expect.stringContaining("+changed") }],
+    });
   });
 
   it("of the editor's things send those", async () => {
@@ -224,7 +260,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
       chat.buf,
       text,
     );
-    expect(await said(chat)).toEqual([expect.stringContaining(reason)]);
+    await expect.poll(() => said(chat)).toEqual([expect.stringContaining(reason)]);
     expect(chat.host.of("turn/send")).toEqual([]);
     expect(await chat.body()).toEqual([...before, text]);
   });

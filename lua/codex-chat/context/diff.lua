@@ -16,11 +16,8 @@ local function git(root, args)
       env[name] = value
     end
   end
-  local ok, out = pcall(function()
-    return vim
-      .system(vim.list_extend(argv, args), { timeout = 10000, env = env, clear_env = true })
-      :wait()
-  end)
+  local opts = { timeout = 10000, env = env, clear_env = true }
+  local ok, out = pcall(require("codex-chat.context.run").system, vim.list_extend(argv, args), opts)
   if not ok then
     return nil, tostring(out)
   end

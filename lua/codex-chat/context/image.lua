@@ -61,9 +61,8 @@ local function of_clipboard()
     { "xclip", "-selection", "clipboard", "-target", "image/png", "-out" },
   }) do
     if vim.fn.executable(argv[1]) == 1 then
-      local ok, out = pcall(function()
-        return vim.system(argv, { timeout = 3000 }):wait()
-      end)
+      local run = require("codex-chat.context.run").system
+      local ok, out = pcall(run, argv, { timeout = 3000 })
       if ok and out.code == 0 and out.stdout ~= "" then
         return of_bytes(out.stdout, "a picture from the clipboard")
       end

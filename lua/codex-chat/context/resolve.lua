@@ -92,6 +92,17 @@ function M.all(text, root)
   return parts
 end
 
+--- What of a query takes other programs to find out, which may take seconds; nil where nothing does.
+---@param text string
+---@return string?
+function M.slow(text)
+  for _, mention in ipairs(require("codex-chat.context.mention").find(text)) do
+    if mention.kind == "diff" or (mention.kind == "image" and not mention.argument) then
+      return mention.text
+    end
+  end
+end
+
 --- The line below a query that says what went along with it.
 ---@param parts codex-chat.ContextPart[]
 ---@return string?
