@@ -191,7 +191,13 @@ local nouns = { output = "output", patch = "diff", arguments = "arguments", resu
 ---@return table chunks text with highlights
 function M.foldtext()
   local first, last = vim.v.foldstart, vim.v.foldend
-  local info = vim.fn.getline(first):match("^[`~]+%s*%S+%s+(%S+)")
+  local line = vim.fn.getline(first)
+  -- Thoughts are folded with the line that says how long they took.
+  local thought = line:match("^> (%*%*Thought%*%*.*)$")
+  if thought then
+    return { { "  ▸ " .. thought:gsub("%*%*", ""):gsub("\\(%p)", "%1"), "CodexChatFold" } }
+  end
+  local info = line:match("^[`~]+%s*%S+%s+(%S+)")
   local inner = math.max(0, last - first - 1)
   local words = ("%d line%s of %s"):format(inner, inner == 1 and "" or "s", nouns[info] or "text")
   return { { "  ▸ ", "CodexChatFold" }, { words, "CodexChatFold" } }

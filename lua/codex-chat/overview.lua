@@ -95,7 +95,8 @@ local function lines_of(chat, it)
   local short = function(path)
     return vim.fn.fnamemodify(path, ":~")
   end
-  local lines = { "# " .. vim.fs.basename(chat.path), "" }
+  local name = require("codex-chat.threads.file").name_of(chat)
+  local lines = { "# " .. (name or vim.fs.basename(chat.path)):gsub("%c", " "), "" }
   local function add(label, value)
     if value and value ~= "" then
       lines[#lines + 1] = (("- **%s** %s"):format(label, value):gsub("%c", " "))

@@ -93,7 +93,7 @@ function explanation(): string {
 | \`${FILE}\` | written by a patch, with your own user id |
 
 - The sandbox has no network. The model is reached through the host.
-- Your \`.git\` is read-only inside. \`za\` opens a fold.
+- Your own \`.git\` is out of its reach. \`za\` opens a fold.
 - To undo the edit: \`rm ${FILE}\`
 
 To talk to a real model, set \`OPENAI_API_KEY\` or name an endpoint of the Responses API:

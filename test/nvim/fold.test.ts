@@ -70,4 +70,15 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     await chat.nvim.until("#require('codex-chat.fold').list(vim.api.nvim_get_current_buf())", 1);
     expect(await chat.nvim.lua("return vim.fn.winsaveview()")).toEqual(view);
   });
+
+  it("say how long Codex thought, and about what", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 20 } });
+    const lines = ["> **Thought** for 3.0 s · Of \\*this\\*", ">", "> Words."];
+    await chat.edit(
+      { op: "insert", id: "t", after: "history", lines, gap: 1 },
+      { op: "fold", from: "t", to: "t", label: "thinking" },
+    );
+    await chat.nvim.untilShown("▸ Thought for 3.0 s · Of *this*");
+    expect(chat.nvim.screen?.text()).not.toContain("Words.");
+  });
 });
