@@ -1,4 +1,4 @@
-import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
@@ -135,8 +135,10 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     expect(chat.host.of("turn/send")).toEqual([]);
     expect((await chat.body()).at(-1)).toBe("Look at @diff.");
     await chat.nvim.type("GA And this.<Esc>");
+    // Whatever opens it from now on finds a file; what waits is let go.
+    await rename(gate, `${gate}.old`);
     await writeFile(gate, "");
-    await rm(gate);
+    await writeFile(`${gate}.old`, "");
     await expect.poll(() => said(chat)).toHaveLength(2);
     expect((await said(chat))[1]).toContain("you changed the query while @diff was read");
     expect(chat.host.of("turn/send")).toEqual([]);
