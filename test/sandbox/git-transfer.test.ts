@@ -157,7 +157,7 @@ describe("commits of an attacker's", SLOW, () => {
        for i in $(seq 55); do git update-ref refs/heads/many/$i $(git commit-tree -m $i -p HEAD $tree); done
        tip=$(git commit-tree -m odd -p HEAD $tree)
        for name in ../../../hooks/x ../tags/x x.lock 'a b' '@{-1}' -x; do echo "$tip refs/heads/$name" >> .git/packed-refs; done
-       echo $tip > .git/refs/heads/-x; echo $tip > .git/refs/heads/HEAD; echo $tip > .git/refs/tags/tag; printf 'ref: refs/heads/../../x\\n' > .git/HEAD`,
+       echo $tip > .git/refs/heads/-x; echo $tip > .git/refs/heads/HEAD; echo $tip > .git/refs/tags/tag;`,
     );
     const { deliveries, notes } = await it.git.collect(CHAT);
     expect(deliveries).toHaveLength(50);
