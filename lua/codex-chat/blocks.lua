@@ -6,11 +6,10 @@
 --- neighbour. Rows are 0-based, ends exclusive.
 local M = {}
 
-local registry = require("codex-chat.registry")
+local badge = require("codex-chat.badge")
 
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.blocks")
-local ns_badges = api.nvim_create_namespace("codex-chat.badges")
 
 --- Writes of one batch, for windows that must not move: rows of the buffer before each write.
 ---@class (exact) codex-chat.Splice
@@ -26,6 +25,12 @@ local splices
 ---@return string
 local function line_at(buf, row)
   return api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or ""
+end
+
+---@param line string
+---@return boolean
+local function is_prompt(line)
+  return line:match("^## You[ \t]*$") ~= nil
 end
 
 --- Puts `lines` in place of `old` lines; what both have at either end is left untouched.
@@ -64,13 +69,33 @@ local function splice(buf, row, old, lines)
   end
 end
 
+--- The prompt's heading where an undo has brought it back on the other side of the mark that it had
+--- left behind; else the row itself.
+---@param buf integer
+---@param row integer
+---@param last integer
+---@return integer
+local function heading_near(buf, row, last)
+  local below, above = row, row - 1
+  while below < last and line_at(buf, below) == "" do
+    below = below + 1
+  end
+  while above > 0 and line_at(buf, above) == "" do
+    above = above - 1
+  end
+  return is_prompt(line_at(buf, below)) and below
+    or above >= 0 and is_prompt(line_at(buf, above)) and above
+    or row
+end
+
 --- Row of the prompt's first line.
 ---@param chat codex-chat.Chat
 ---@return integer
 function M.prompt_row(chat)
   local pos = api.nvim_buf_get_extmark_by_id(chat.buf, ns, chat.prompt_mark, {})
   local last = api.nvim_buf_line_count(chat.buf) - 1
-  return math.min(pos[1] or last, last)
+  local row = math.min(pos[1] or last, last)
+  return is_prompt(line_at(chat.buf, row)) and row or heading_near(chat.buf, row, last)
 end
 
 ---@param chat codex-chat.Chat
@@ -126,6 +151,14 @@ function M.set_range(chat, id, first, stop, gap)
   chat.blocks[id] = block
 end
 
+--- Forgets a block; its lines stay.
+---@param chat codex-chat.Chat
+---@param id string
+function M.forget(chat, id)
+  api.nvim_buf_del_extmark(chat.buf, ns, chat.blocks[id].mark)
+  chat.blocks[id] = nil
+end
+
 --- The rows from a block to the last one that stands tight below it.
 ---@param chat codex-chat.Chat
 ---@param id string
@@ -155,181 +188,6 @@ function M.group_range(chat, id)
   end
   return first, stop
 end
-
----@param chat codex-chat.Chat
----@param edit table
-local function insert(chat, edit)
-  local buf, id = chat.buf, edit.id
-  local prompt = M.prompt_row(chat)
-  local gap = edit.gap == 1 and 1 or 0
-  local row
-  if edit.after ~= "history" and edit.after ~= "prompt" then
-    local _, stop = M.range(chat, edit.after)
-    -- A block that the user has moved below the prompt's heading is no place to go on.
-    row = stop and stop <= prompt and stop or nil
-  end
-  local text = {}
-  if not row then
-    row = prompt
-    while row > 0 and line_at(buf, row - 1) == "" do
-      row = row - 1
-    end
-    if row == 0 then
-      gap = 0
-    end
-  end
-  if gap == 1 then
-    text[1] = ""
-  end
-  vim.list_extend(text, edit.lines)
-  local count = #edit.lines
-  if row == prompt and count > 0 then
-    text[#text + 1] = ""
-  end
-  splice(buf, row, 0, text)
-  if row == prompt then
-    M.set_prompt(chat, row + #text)
-  end
-  M.set_range(chat, id, row + gap, row + gap + count, gap)
-end
-
---- The block's range; one that does not exist is made empty, directly above the prompt.
----@param chat codex-chat.Chat
----@param id string
----@return integer first
----@return integer stop
-local function range_or_new(chat, id)
-  local first, stop = M.range(chat, id)
-  if not first or not stop then
-    insert(chat, { id = id, after = "history", lines = { "" }, gap = 1 })
-    first, stop = M.range(chat, id)
-    ---@cast first -nil
-    ---@cast stop -nil
-  end
-  return first, stop
-end
-
----@param chat codex-chat.Chat
----@param edit table
-local function append(chat, edit)
-  local first, stop = range_or_new(chat, edit.id)
-  local text = vim.split(edit.text, "\n", { plain = true })
-  if stop == first then
-    splice(chat.buf, first, 0, text)
-    M.set_range(chat, edit.id, first, first + #text, chat.blocks[edit.id].gap)
-    return
-  end
-  local last = stop - 1
-  local col = #line_at(chat.buf, last)
-  api.nvim_buf_set_text(chat.buf, last, col, last, col, text)
-  if splices and #text > 1 then
-    splices[#splices + 1] = { row = last + 1, old = 0, new = #text - 1 }
-  end
-  M.set_range(chat, edit.id, first, stop + #text - 1, chat.blocks[edit.id].gap)
-end
-
-local badge_groups = { running = "CodexChatRunning", queued = "CodexChatQueued" }
-
---- Shows the block's badge on its first line.
----@param chat codex-chat.Chat
----@param block codex-chat.Block
----@param row integer
-local function put_badge(chat, block, row)
-  local edit = block.badge_edit
-  if not edit then
-    return
-  end
-  -- SECURITY: the text may hold words of the model; a control character must not reach the screen.
-  local text = (edit.text or edit.mark):gsub("%c", " ")
-  block.badge = api.nvim_buf_set_extmark(chat.buf, ns_badges, row, 0, {
-    id = block.badge,
-    virt_text = { { " " .. text .. " ", badge_groups[edit.mark] or "CodexChatHint" } },
-    virt_text_pos = "eol",
-    -- Above the line that is drawn beside headings.
-    priority = 5000,
-    hl_mode = "combine",
-    invalidate = true,
-  })
-end
-
----@param chat codex-chat.Chat
----@param edit table
-local function replace(chat, edit)
-  local first, stop = range_or_new(chat, edit.id)
-  splice(chat.buf, first, stop - first, edit.lines)
-  M.set_range(chat, edit.id, first, first + #edit.lines, chat.blocks[edit.id].gap)
-  if chat.blocks[edit.id].told then
-    -- The host mends a query that would break what stands below it; that is no edit of the user's.
-    require("codex-chat.queue").remember(chat, edit.id)
-  end
-  -- The first line was written anew, and the badge with it.
-  if #edit.lines > 0 then
-    put_badge(chat, chat.blocks[edit.id], first)
-  end
-end
-
----@param chat codex-chat.Chat
----@param id string
-local function unmark(chat, id)
-  local block = chat.blocks[id]
-  if block and block.badge then
-    api.nvim_buf_del_extmark(chat.buf, ns_badges, block.badge)
-    block.badge, block.badge_edit = nil, nil
-  end
-end
-
----@param chat codex-chat.Chat
----@param id string
-local function remove(chat, id)
-  local first, stop = M.range(chat, id)
-  if not first or not stop then
-    return
-  end
-  local gap = chat.blocks[id].gap == 1 and first > 0 and line_at(chat.buf, first - 1) == "" and 1
-    or 0
-  unmark(chat, id)
-  api.nvim_buf_del_extmark(chat.buf, ns, chat.blocks[id].mark)
-  chat.blocks[id] = nil
-  splice(chat.buf, first - gap, stop - first + gap, {})
-end
-
----@param chat codex-chat.Chat
----@param edit table
-local function fold(chat, edit)
-  local first, first_stop = M.range(chat, edit.from)
-  local last_first, stop = M.range(chat, edit.to)
-  if not first or not stop or first_stop == first or last_first == stop or stop <= first then
-    return
-  end
-  require("codex-chat.fold").add(chat.buf, first, stop - 1, edit.label)
-end
-
----@param chat codex-chat.Chat
----@param edit table
-local function mark(chat, edit)
-  local first, stop = M.range(chat, edit.id)
-  local block = chat.blocks[edit.id]
-  if not first or not block then
-    return
-  end
-  if edit.mark == "none" or stop == first then
-    unmark(chat, edit.id)
-    return
-  end
-  block.badge_edit = edit
-  put_badge(chat, block, first)
-end
-
-local ops = {
-  insert = insert,
-  append = append,
-  replace = replace,
-  remove = function(chat, edit)
-    remove(chat, edit.id)
-  end,
-  fold = fold,
-  mark = mark,
-}
 
 --- Runs `fn` as the machine: its writes are no undo steps, no window moves, the buffer stays saved.
 ---@param chat codex-chat.Chat
@@ -366,25 +224,23 @@ function M.splice(chat, row, old, lines)
   splice(chat.buf, row, old, lines)
 end
 
---- Applies the host's edits in one tick.
----@param buf integer
----@param edits table[] see src/chat/edits.ts
----@return { ok: boolean, reason?: string }
-function M.apply(buf, edits)
-  local chat = registry.get(buf)
-  if not chat or not api.nvim_buf_is_loaded(buf) then
-    return { ok = false, reason = ("buffer %d is no conversation"):format(buf) }
+--- Adds to the end of a line as the machine; only inside of `M.machine`.
+---@param chat codex-chat.Chat
+---@param row integer
+---@param text string[] the first goes into the line, the others below it
+function M.extend(chat, row, text)
+  local col = #line_at(chat.buf, row)
+  api.nvim_buf_set_text(chat.buf, row, col, row, col, text)
+  if splices and #text > 1 then
+    splices[#splices + 1] = { row = row + 1, old = 0, new = #text - 1 }
   end
-  require("codex-chat.pause").run(chat, function()
-    M.machine(chat, function()
-      for _, edit in ipairs(edits) do
-        ops[edit.op](chat, edit)
-      end
-    end)
-    require("codex-chat.approval").refresh(chat)
-    require("codex-chat.status").hint(chat)
-  end)
-  return { ok = true }
+end
+
+---@param chat codex-chat.Chat
+---@param row integer
+---@return string
+function M.line_at(chat, row)
+  return line_at(chat.buf, row)
 end
 
 --- Where everything is, for text that is about to be read anew as it stands.
@@ -411,7 +267,7 @@ function M.restore(chat, kept)
     M.set_range(chat, id, it.first, it.stop, it.gap)
     if it.badge and it.stop > it.first then
       chat.blocks[id].badge_edit = it.badge
-      put_badge(chat, chat.blocks[id], it.first)
+      badge.put(chat, chat.blocks[id], it.first)
     end
   end
 end
@@ -421,7 +277,7 @@ end
 function M.reset(chat)
   if api.nvim_buf_is_valid(chat.buf) then
     api.nvim_buf_clear_namespace(chat.buf, ns, 0, -1)
-    api.nvim_buf_clear_namespace(chat.buf, ns_badges, 0, -1)
+    badge.reset(chat.buf)
   end
   chat.blocks = {}
   chat.prompt_mark = nil

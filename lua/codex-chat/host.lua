@@ -82,7 +82,7 @@ local function lose(message)
           chat,
           { phase = "failed", detail = message:match("^[^.]*") }
         )
-        require("codex-chat.buffer").save(chat)
+        require("codex-chat.saving").save(chat)
       end
     end
   end
@@ -275,7 +275,7 @@ function M.keep_on_leave()
       leaving = true
       for _, chat in ipairs(registry.all()) do
         if chat.host ~= "attached" then
-          require("codex-chat.buffer").save(chat)
+          require("codex-chat.saving").save(chat)
         end
       end
     end,

@@ -41,7 +41,7 @@ function handlers.buf_set_edits(buf, edits)
   for _, edit in ipairs(edits) do
     clean(edit)
   end
-  return require("codex-chat.blocks").apply(buf, edits)
+  return require("codex-chat.edits").apply(buf, edits)
 end
 
 function handlers.buf_set_state(buf, state)

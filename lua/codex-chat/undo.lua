@@ -105,23 +105,12 @@ local function forget(state, group)
   end
 end
 
+--- Adds a change to the group that grows.
 ---@param state codex-chat.UndoState
 ---@param first integer
 ---@param old string[]
 ---@param new string[]
-local function record_run(state, first, old, new)
-  -- What did not change at either end is not part of it.
-  while #old > 0 and #new > 0 and old[1] == new[1] do
-    table.remove(old, 1)
-    table.remove(new, 1)
-    first = first + 1
-  end
-  while #old > 0 and #new > 0 and old[#old] == new[#new] do
-    old[#old], new[#new] = nil, nil
-  end
-  if #old == 0 and #new == 0 then
-    return
-  end
+local function keep(state, first, old, new)
   for _, undone in ipairs(state.undone) do
     forget(state, undone)
   end
@@ -132,17 +121,17 @@ local function record_run(state, first, old, new)
   end
   local group = state.done[#state.done]
   local previous = group[#group]
-  if
-    previous
-    and previous.row == first
-    and #previous.new == 1
-    and #old == 1
-    and #new == 1
-    and previous.new[1] == old[1]
-  then
+  local is_same = previous and #previous.new == 1 and #old == 1 and previous.new[1] == old[1]
+  if is_same and #new == 1 and previous.row == first then
     -- Typing on in one line is one change.
     state.bytes = state.bytes - size(previous.new) + size(new)
     previous.new = new
+    return
+  end
+  if is_same and #new == 0 and previous.row + 1 == first and #previous.old == 1 then
+    -- Joined to an empty line above it, a line stays and the empty one goes.
+    state.bytes = state.bytes - size(previous.new)
+    previous.new = {}
     return
   end
   group[#group + 1] = { row = first, old = old, new = new }
@@ -152,20 +141,32 @@ local function record_run(state, first, old, new)
   end
 end
 
---- Records a change of the user's: line by line where as many lines came as went, so that what the
---- machine writes between two of them later is in neither.
+--- Records a change of the user's in its smallest parts, so that what the machine writes between two
+--- of them later is in neither: line by line, and below them what is left of the old lines as gone,
+--- as after two lines were joined.
 ---@param state codex-chat.UndoState
 ---@param first integer
 ---@param old string[]
 ---@param new string[]
 local function record(state, first, old, new)
-  if #old ~= #new then
-    record_run(state, first, old, new)
+  while #old > 0 and #new > 0 and #old ~= #new and old[1] == new[1] do
+    table.remove(old, 1)
+    table.remove(new, 1)
+    first = first + 1
+  end
+  while #old > 0 and #new > 0 and #old ~= #new and old[#old] == new[#new] do
+    old[#old], new[#new] = nil, nil
+  end
+  if #old < #new then
+    keep(state, first, old, new)
     return
   end
-  for i = 1, #old do
+  if #old > #new then
+    keep(state, first + #new, vim.list_slice(old, #new + 1), {})
+  end
+  for i = 1, #new do
     if old[i] ~= new[i] then
-      record_run(state, first + i - 1, { old[i] }, { new[i] })
+      keep(state, first + i - 1, { old[i] }, { new[i] })
     end
   end
 end

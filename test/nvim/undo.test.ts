@@ -21,6 +21,8 @@ const USER_KEYS = [
   "Gixé日本<Esc>",
 ];
 
+const JOINED: readonly Step[] = [{ keys: "Gdd" }, { keys: "GkJ" }, { keys: "GkJ" }];
+
 const steps = fc.array(
   fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom(...USER_KEYS).map((keys): Step => ({ keys })) },
@@ -54,6 +56,8 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
         const start = await chat.body();
         await chat.nvim.lua("require('codex-chat.undo').clear(...)", chat.buf);
         const machine: string[] = [];
+        // Whoever takes a whole line of the machine's out takes its place out, too.
+        let inOrder = true;
         for (const step of run) {
           if ("keys" in step) {
             await chat.nvim.type(step.keys);
@@ -63,6 +67,8 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
               chat.buf,
             );
           } else {
+            const now = (await chat.body()).join("\n");
+            inOrder &&= machine.every((it) => now.includes(it));
             inserted += 1;
             const id = `m${inserted}`;
             const line = `${step.machine} #${inserted}`;
@@ -75,7 +81,7 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
         const undone = await untilStill(chat, "u");
         // What the user took out of the machine's lines is back, too.
         const kept = undone.filter((line) => machine.includes(line));
-        expect(kept).toEqual(machine);
+        expect(inOrder ? kept : kept.toSorted()).toEqual(inOrder ? machine : machine.toSorted());
         const others = undone.filter((line) => line !== "" && !machine.includes(line));
         expect(others).toEqual(start.filter((line) => line !== ""));
         expect(await untilStill(chat, "<C-r>")).toEqual(typed);
@@ -85,9 +91,27 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
         numRuns: 15,
         examples: [
           [[{ keys: "Goother<Esc>" }, { keys: "Gccother<Esc>" }, { keys: "Goone two<Esc>" }]],
+          // The prompt's heading is joined to the machine's line, and the next line comes.
+          [[{ machine: "one" }, ...JOINED, { machine: "two" }]],
+          [[{ machine: "one" }, ...JOINED, { keys: "GkJ" }, { machine: "two" }]],
         ],
       },
     );
+  });
+
+  it("brings the prompt's heading back as the prompt's, with what came in above it", async () => {
+    await using chat = await openChat({ program, config: { window: { startinsert: false } } });
+    await chat.nvim.type("<Esc>Gomine<Esc>");
+    await chat.nvim.type(":?^## You?d<CR>");
+    await chat.nvim.type("u");
+    await chat.edit({ op: "insert", id: "a", after: "history", lines: ["came in"], gap: 1 });
+    expect(await chat.body()).toEqual(["came in", "", "## You", "", "mine"]);
+    await chat.nvim.type("<CR>");
+    await chat.host.heard("turn/send");
+    expect(await chat.body()).toEqual([
+      ...["came in", "", "## You", "", "mine"],
+      ...["", "## You", ""],
+    ]);
   });
 
   it("has no step for what was typed and came out as it had been", async () => {

@@ -60,7 +60,7 @@ local function set_name(chat, name)
       end
     end)
     if chat.host ~= "attached" then
-      require("codex-chat.buffer").save(chat)
+      require("codex-chat.saving").save(chat)
     end
     require("codex-chat.status").refresh(chat)
   end)

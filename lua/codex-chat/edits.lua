@@ -1,0 +1,171 @@
+--- The host's edits of the document, each of which names a block (src/chat/edits.ts).
+local M = {}
+
+local badge = require("codex-chat.badge")
+local blocks = require("codex-chat.blocks")
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+
+---@param chat codex-chat.Chat
+---@param edit table
+local function insert(chat, edit)
+  local id = edit.id
+  local prompt = blocks.prompt_row(chat)
+  local gap = edit.gap == 1 and 1 or 0
+  local row
+  if edit.after ~= "history" and edit.after ~= "prompt" then
+    local first, stop = blocks.range(chat, edit.after)
+    -- A block that the user has moved below the prompt's heading is no place to go on; one that the
+    -- heading was joined to is.
+    if first and stop and (stop <= prompt or first <= prompt and stop > first) then
+      row = stop
+    end
+  end
+  local text = {}
+  if not row then
+    row = prompt
+    while row > 0 and blocks.line_at(chat, row - 1) == "" do
+      row = row - 1
+    end
+    if row == 0 then
+      gap = 0
+    end
+  end
+  if gap == 1 then
+    text[1] = ""
+  end
+  vim.list_extend(text, edit.lines)
+  local count = #edit.lines
+  local meets_prompt = row >= prompt
+  if meets_prompt and count > 0 then
+    text[#text + 1] = ""
+  end
+  blocks.splice(chat, row, 0, text)
+  if meets_prompt then
+    blocks.set_prompt(chat, row + #text)
+  end
+  blocks.set_range(chat, id, row + gap, row + gap + count, gap)
+end
+
+--- The block's range; one that does not exist is made empty, directly above the prompt.
+---@param chat codex-chat.Chat
+---@param id string
+---@return integer first
+---@return integer stop
+local function range_or_new(chat, id)
+  local first, stop = blocks.range(chat, id)
+  if not first or not stop then
+    insert(chat, { id = id, after = "history", lines = { "" }, gap = 1 })
+    first, stop = blocks.range(chat, id)
+    ---@cast first -nil
+    ---@cast stop -nil
+  end
+  return first, stop
+end
+
+---@param chat codex-chat.Chat
+---@param edit table
+local function append(chat, edit)
+  local first, stop = range_or_new(chat, edit.id)
+  local text = vim.split(edit.text, "\n", { plain = true })
+  if stop == first then
+    blocks.splice(chat, first, 0, text)
+    blocks.set_range(chat, edit.id, first, first + #text, chat.blocks[edit.id].gap)
+    return
+  end
+  local last = stop - 1
+  blocks.extend(chat, last, text)
+  blocks.set_range(chat, edit.id, first, stop + #text - 1, chat.blocks[edit.id].gap)
+end
+
+---@param chat codex-chat.Chat
+---@param edit table
+local function replace(chat, edit)
+  local first, stop = range_or_new(chat, edit.id)
+  blocks.splice(chat, first, stop - first, edit.lines)
+  blocks.set_range(chat, edit.id, first, first + #edit.lines, chat.blocks[edit.id].gap)
+  if chat.blocks[edit.id].told then
+    -- The host mends a query that would break what stands below it; that is no edit of the user's.
+    require("codex-chat.queue").remember(chat, edit.id)
+  end
+  -- The first line was written anew, and the badge with it.
+  if #edit.lines > 0 then
+    badge.put(chat, chat.blocks[edit.id], first)
+  end
+end
+
+---@param chat codex-chat.Chat
+---@param id string
+local function remove(chat, id)
+  local first, stop = blocks.range(chat, id)
+  if not first or not stop then
+    return
+  end
+  local gap = chat.blocks[id].gap == 1 and first > 0 and blocks.line_at(chat, first - 1) == "" and 1
+    or 0
+  badge.remove(chat, id)
+  blocks.forget(chat, id)
+  blocks.splice(chat, first - gap, stop - first + gap, {})
+end
+
+---@param chat codex-chat.Chat
+---@param edit table
+local function fold(chat, edit)
+  local first, first_stop = blocks.range(chat, edit.from)
+  local last_first, stop = blocks.range(chat, edit.to)
+  if not first or not stop or first_stop == first or last_first == stop or stop <= first then
+    return
+  end
+  require("codex-chat.fold").add(chat.buf, first, stop - 1, edit.label)
+end
+
+---@param chat codex-chat.Chat
+---@param edit table
+local function mark(chat, edit)
+  local first, stop = blocks.range(chat, edit.id)
+  local block = chat.blocks[edit.id]
+  if not first or not block then
+    return
+  end
+  if edit.mark == "none" or stop == first then
+    badge.remove(chat, edit.id)
+    return
+  end
+  block.badge_edit = edit
+  badge.put(chat, block, first)
+end
+
+local ops = {
+  insert = insert,
+  append = append,
+  replace = replace,
+  remove = function(chat, edit)
+    remove(chat, edit.id)
+  end,
+  fold = fold,
+  mark = mark,
+}
+
+--- Applies the host's edits in one tick.
+---@param buf integer
+---@param edits table[] see src/chat/edits.ts
+---@return { ok: boolean, reason?: string }
+function M.apply(buf, edits)
+  local chat = registry.get(buf)
+  if not chat or not api.nvim_buf_is_loaded(buf) then
+    return { ok = false, reason = ("buffer %d is no conversation"):format(buf) }
+  end
+  require("codex-chat.pause").run(chat, function()
+    blocks.machine(chat, function()
+      for _, edit in ipairs(edits) do
+        ops[edit.op](chat, edit)
+      end
+    end)
+    require("codex-chat.approval").refresh(chat)
+    require("codex-chat.status").hint(chat)
+  end)
+  return { ok = true }
+end
+
+return M

@@ -1,0 +1,89 @@
+--- The chat's way to disk where no host writes it, and the name that its file keeps.
+local M = {}
+
+local document = require("codex-chat.document")
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+
+--- Writes the chat from Lua, for when no host does.
+---@param chat codex-chat.Chat
+---@return boolean
+function M.save(chat)
+  if not api.nvim_buf_is_loaded(chat.buf) then
+    return false
+  end
+  if not chat.changed then
+    return true
+  end
+  if require("codex-chat.project").is_locked(chat.path, require("codex-chat.host").pid()) then
+    vim.notify(
+      ("codex-chat: %s is open in another Neovim, which writes it; it was not written here."):format(
+        chat.path
+      ),
+      vim.log.levels.WARN
+    )
+    return false
+  end
+  local ok, err = document.write(chat.path, api.nvim_buf_get_lines(chat.buf, 0, -1, false))
+  if not ok then
+    vim.notify(("codex-chat: %s was not written: %s"):format(chat.path, err), vim.log.levels.ERROR)
+    return false
+  end
+  chat.changed = false
+  return true
+end
+
+--- `:write`: to its own file by the host, or by Lua where there is none; elsewhere always by Lua.
+---@param chat codex-chat.Chat
+---@param args table of the autocommand
+function M.write(chat, args)
+  local first, last = vim.fn.line("'["), vim.fn.line("']")
+  -- Not the buffer's name: `:saveas` has changed that already.
+  local own = chat.path
+  local target = vim.fs.normalize(vim.fn.fnamemodify(args.file, ":p"), { expand_env = false })
+  if args.match == own or target == vim.fs.normalize(own, { expand_env = false }) then
+    if chat.host == "attached" then
+      require("codex-chat.host").notify(chat, "chat/save", {})
+    elseif not M.save(chat) then
+      return
+    end
+    vim.bo[chat.buf].modified = false
+    return
+  end
+  local ok, err = document.write(target, api.nvim_buf_get_lines(chat.buf, first - 1, last, false))
+  if ok then
+    api.nvim_echo({ { ('"%s" written'):format(vim.fn.fnamemodify(target, ":~:.")) } }, false, {})
+  else
+    vim.notify(("codex-chat: %s was not written: %s"):format(target, err), vim.log.levels.ERROR)
+  end
+end
+
+--- `:saveas` and `:file` name the buffer anew. A conversation stays where it is, because the host,
+--- other Neovims and the list of conversations know it by its file; the copy is written all the same.
+---@param chat codex-chat.Chat
+function M.keep_name(chat)
+  local name = api.nvim_buf_get_name(chat.buf)
+  if name == chat.path then
+    return
+  end
+  vim.schedule(function()
+    if registry.get(chat.buf) ~= chat or api.nvim_buf_get_name(chat.buf) == chat.path then
+      return
+    end
+    -- The old name has become another buffer's.
+    local taken = registry.find_name(chat.path)
+    if taken then
+      pcall(api.nvim_buf_delete, taken, { force = true })
+    end
+    if pcall(api.nvim_buf_set_name, chat.buf, chat.path) then
+      local left = registry.find_name(name)
+      if left and not api.nvim_buf_is_loaded(left) then
+        pcall(api.nvim_buf_delete, left, { force = true })
+      end
+      vim.notify(("codex-chat: the conversation stays %s."):format(vim.fs.basename(chat.path)))
+    end
+  end)
+end
+
+return M
