@@ -101,7 +101,7 @@ function M.with_file(it, fn)
   if chat then
     local buffer = require("codex-chat.buffer")
     if vim.api.nvim_buf_is_loaded(chat.buf) then
-      buffer.save(chat)
+      require("codex-chat.saving").save(chat)
     end
     buffer.close(chat)
     require("codex-chat.window").close(chat)
