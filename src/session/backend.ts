@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Audit } from "../audit/index.ts";
 import {
   type Answer,
@@ -31,6 +32,9 @@ import type { Settings } from "./settings.ts";
 
 /** How much of what a process says on stderr is logged. */
 const MAX_LOGGED_CHARS = 1_000_000;
+
+/** How long the engine may take to tell that the container has ended, after what ran in it has. */
+const SANDBOX_END_MS = 3000;
 
 /** Everything that one project needs to have turns, running. */
 export type Backend = {
@@ -138,9 +142,20 @@ async function startParts(
   const agent = await startAppServer(sandbox, relay.value, options, closers);
   if (!agent.ok) return agent;
   const { client, exited } = agent.value;
+  const sandboxEnded = sandbox.died.then(
+    (end): Failure => ({ kind: "sandbox", ...describeEnd(end) }),
+  );
   const ended = Promise.race([
-    sandbox.died.then((end): Failure => ({ kind: "sandbox", ...describeEnd(end) })),
-    relay.value.ended.then((why) => gone("relay", `The relay in the sandbox ended: ${why}.`)),
+    sandboxEnded,
+    // A relay that cannot be started again is mostly one whose sandbox has ended: that is then said.
+    relay.value.ended.then((why) =>
+      Promise.race([
+        sandboxEnded,
+        pause(SANDBOX_END_MS, gone("relay", `The relay in the sandbox ended: ${why}.`), {
+          ref: false,
+        }),
+      ]),
+    ),
     exited.then((exitCode) =>
       gone(
         "app_server",
