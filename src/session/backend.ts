@@ -34,7 +34,7 @@ import type { Settings } from "./settings.ts";
 const MAX_LOGGED_CHARS = 1_000_000;
 
 /** How long the engine may take to tell that the container has ended, after what ran in it has. */
-const SANDBOX_END_MS = 3000;
+const SANDBOX_END_MS = 2000;
 
 /** Everything that one project needs to have turns, running. */
 export type Backend = {
@@ -145,17 +145,8 @@ async function startParts(
   const sandboxEnded = sandbox.died.then(
     (end): Failure => ({ kind: "sandbox", ...describeEnd(end) }),
   );
-  const ended = Promise.race([
-    sandboxEnded,
-    // A relay that cannot be started again is mostly one whose sandbox has ended: that is then said.
-    relay.value.ended.then((why) =>
-      Promise.race([
-        sandboxEnded,
-        pause(SANDBOX_END_MS, gone("relay", `The relay in the sandbox ended: ${why}.`), {
-          ref: false,
-        }),
-      ]),
-    ),
+  const partEnded = Promise.race([
+    relay.value.ended.then((why) => gone("relay", `The relay in the sandbox ended: ${why}.`)),
     exited.then((exitCode) =>
       gone(
         "app_server",
@@ -163,6 +154,13 @@ async function startParts(
       ),
     ),
     client.closed.then(() => gone("app_server", "The connection to Codex's app-server ended.")),
+  ]);
+  // What ends with its container is heard of first, and tells nothing of why.
+  const ended = Promise.race([
+    sandboxEnded,
+    partEnded.then((failure) =>
+      Promise.race([sandboxEnded, pause(SANDBOX_END_MS, failure, { ref: false })]),
+    ),
   ]);
   return ok({
     client,
