@@ -24,7 +24,7 @@ import type { Account } from "./account.ts";
 import { openCredential } from "./credential.ts";
 import { type Failure, failureOf, STOPPED } from "./failure.ts";
 import type { KeyRing } from "./key-command.ts";
-import { usableServers } from "./mcp-servers.ts";
+import { type UsableServers, usableServers } from "./mcp-servers.ts";
 import { prepareSandbox } from "./prepare.ts";
 import { proxyEnv, withProxy } from "./proxy-env.ts";
 import { type KeptRelay, keepRelay } from "./relay.ts";
@@ -139,7 +139,8 @@ async function startParts(
   closers.push(() => relay.value.close());
 
   options.onProgress("starting Codex");
-  const agent = await startAppServer(sandbox, relay.value, options, closers);
+  const servers = usableServers(settings.mcp_servers, settings.sandbox.env, settings.network.allow);
+  const agent = await startAppServer(sandbox, relay.value, servers.servers, options, closers);
   if (!agent.ok) return agent;
   const { client, exited } = agent.value;
   const sandboxEnded = sandbox.died.then(
@@ -167,11 +168,7 @@ async function startParts(
     egress,
     git: git.git,
     sandboxLabel: runtimeLabel,
-    notes: [
-      ...sandbox.notes,
-      ...git.notes,
-      ...usableServers(settings.mcp_servers, settings.sandbox.env, settings.network.allow).notes,
-    ],
+    notes: [...sandbox.notes, ...git.notes, ...servers.notes],
     ended,
   });
 }
@@ -179,6 +176,7 @@ async function startParts(
 async function startAppServer(
   sandbox: Sandbox,
   relay: KeptRelay,
+  servers: UsableServers["servers"],
   options: BackendOptions,
   closers: (() => Promise<void> | void)[],
 ): Promise<Result<{ client: CodexClient; exited: Promise<number | null> }, Failure>> {
@@ -194,10 +192,7 @@ async function startAppServer(
         // What is typed into a terminal is never asked about (0.169): who wants to be asked for
         // everything has none.
         terminals: settings.approvals !== "untrusted",
-        mcpServers: withProxy(
-          usableServers(settings.mcp_servers, {}, settings.network.allow).servers,
-          proxy,
-        ),
+        mcpServers: withProxy(servers, proxy),
         streamIdleMs: settings.limits.response_idle_ms,
       }),
     ],
