@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { takeLock, tryLock } from "./lock.ts";
+import { lockAddress, takeLock, tryLock } from "./lock.ts";
 
 describe("lock", () => {
   it("is held by one at a time and passes on when released", async () => {
@@ -47,10 +48,7 @@ describe("lock", () => {
 
   it("is free again after its holder was killed", async () => {
     const name = randomUUID();
-    const program = `
-      const { createHash } = require("node:crypto");
-      const hash = createHash("sha256").update(${JSON.stringify(name)}).digest("hex").slice(0, 32);
-      require("node:net").createServer().listen("\\0codex-chat/" + process.getuid() + "/" + hash,
+    const program = `require("node:net").createServer().listen(${JSON.stringify(lockAddress(name))},
         () => process.stdout.write("held"));`;
     const holder = spawn(process.execPath, ["-e", program]);
     await once(holder.stdout, "data");
@@ -58,5 +56,14 @@ describe("lock", () => {
     const waiting = takeLock(name);
     holder.kill("SIGKILL");
     (await waiting).release();
+  });
+
+  it("has a name that no version of Node makes longer or shorter", async () => {
+    const name = randomUUID();
+    using _held = await takeLock(name);
+    const sockets = await readFile("/proc/net/unix", "latin1");
+    const shown = lockAddress(name).replace("\0", "@");
+    expect(sockets.split("\n").map((line) => line.split(" ").at(-1))).toContain(shown);
+    expect(Buffer.byteLength(lockAddress(name))).toBe(108);
   });
 });

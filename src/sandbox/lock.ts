@@ -38,7 +38,7 @@ export async function tryLock(
     socket.on("error", () => socket.destroy());
     socket.on("close", () => waiting.delete(socket));
   });
-  server.listen(address(name));
+  server.listen(lockAddress(name));
   try {
     await once(server, "listening");
   } catch (cause) {
@@ -62,7 +62,7 @@ function close(server: Server, waiting: ReadonlySet<Socket>): void {
 /** Resolves when the present holder has released the lock or died. */
 async function holderGone(name: string, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
-  const socket = connect(address(name));
+  const socket = connect(lockAddress(name));
   const stop = () => socket.destroy();
   signal?.addEventListener("abort", stop, { once: true });
   try {
@@ -77,8 +77,15 @@ async function holderGone(name: string, signal: AbortSignal | undefined): Promis
   signal?.throwIfAborted();
 }
 
-/** The leading NUL makes it an abstract name: no file, so none to be left behind. */
-function address(name: string): string {
+/** As many bytes as a socket's address has room for on Linux. */
+const ADDRESS_BYTES = 108;
+
+/**
+ * The leading NUL makes it an abstract name: no file, so none to be left behind. It fills the
+ * address: of a shorter one, Node 20 (libuv 1.46) adds the NULs behind it to the name and Node 22
+ * does not, and neither would see the other's lock.
+ */
+export function lockAddress(name: string): string {
   const hash = createHash("sha256").update(name).digest("hex").slice(0, 32);
-  return `\0codex-chat/${process.getuid?.() ?? 0}/${hash}`;
+  return `\0codex-chat/${process.getuid?.() ?? 0}/${hash}`.padEnd(ADDRESS_BYTES, ".");
 }
