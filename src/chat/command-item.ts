@@ -19,6 +19,8 @@ export type CommandEnd = {
   readonly durationMs: number | null;
   /** The whole output, or `null` where Codex kept none; then what was streamed stays. */
   readonly output: string | null;
+  /** Codex's word for an end that has no phase. */
+  readonly status?: string | undefined;
 };
 
 /** Shows a command that begins to run; one of several lines stands in full in its fence. */
@@ -85,8 +87,16 @@ export function answerCommand(
   keep(draft, id, open);
 }
 
-/** Tells how the command ended. Forgets it unless it goes on in the background. */
-export function endCommand(draft: Draft, id: string, item: OpenCommand, end: CommandEnd): void {
+/**
+ * Tells how the command ended, and gives what it has come to. Forgets it unless it goes on in the
+ * background.
+ */
+export function endCommand(
+  draft: Draft,
+  id: string,
+  item: OpenCommand,
+  end: CommandEnd,
+): OpenCommand {
   const whole = end.output ?? "";
   const lines = whole === "" ? outputLines(item.output) : wholeOutput(whole);
   let open = complete(draft, item, lines);
@@ -94,6 +104,7 @@ export function endCommand(draft: Draft, id: string, item: OpenCommand, end: Com
   replaceSummary(draft, open, end);
   draft.edits.push({ op: "mark", id: open.block, mark: "none" });
   keepItem(draft, id, end.phase === "background" ? { ...open, mark: "" } : undefined);
+  return open;
 }
 
 function keep(draft: Draft, id: string, item: OpenCommand): OpenCommand {
@@ -121,6 +132,7 @@ function summaryOf(draft: Draft, item: OpenCommand, end?: CommandEnd): string {
       exitCode: end?.exitCode ?? null,
       durationMs: end?.durationMs ?? null,
       ...(answer === undefined ? {} : { answer }),
+      ...(end?.status === undefined ? {} : { status: end.status }),
     },
     draft.state.root,
   );

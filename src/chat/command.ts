@@ -73,6 +73,8 @@ export type CommandSummary = {
   readonly durationMs: number | null;
   /** `approved`, `declined: reason`, … as the user answered; absent where nobody was asked. */
   readonly answer?: string;
+  /** Codex's word for an end that has no phase. */
+  readonly status?: string;
 };
 
 const VERBS: Readonly<Record<CommandPhase, string>> = {
@@ -93,7 +95,7 @@ export function commandSummary(command: CommandSummary, root: string): string {
     command.cwd === root || command.cwd === ""
       ? ""
       : ` in ${codeSpan(shownPath(command.cwd, root))}`;
-  const facts = [command.answer ?? ""];
+  const facts = [command.answer ?? "", command.status ?? ""];
   if (command.phase === "background") facts.push("left running in the background");
   if (command.exitCode !== null && command.phase !== "stopped" && command.phase !== "declined") {
     facts.push(`exit ${command.exitCode}`);

@@ -3,6 +3,10 @@ export type TurnError = {
   readonly message: string;
   readonly codexErrorInfo?: unknown;
   readonly additionalDetails?: string | null | undefined;
+  readonly misalignment?:
+    | { readonly detailedExplanation?: string | null | undefined }
+    | null
+    | undefined;
 };
 
 /** What a failure is called, and what the user can do about it; `mend` may be empty. */
@@ -59,8 +63,9 @@ export function failureOf(error: TurnError, retryAfterMs?: number): Failure {
   const { name, status } = infoOf(error.codexErrorInfo);
   const said = wordsOf(error.message);
   const details = wordsOf(error.additionalDetails ?? "");
-  const more = details !== "" && !said.includes(details) ? ` (${details})` : "";
-  const message = `${said}${more}`;
+  const why = error.misalignment?.detailedExplanation ?? "";
+  const more = [details, why].filter((it) => it !== "" && !said.includes(it));
+  const message = `${said}${more.length === 0 ? "" : ` (${more.join(" ")})`}`;
   return {
     what: message === "" ? "the turn failed without saying why" : message,
     mend: message.startsWith("codex-chat: ")

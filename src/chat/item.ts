@@ -1,14 +1,18 @@
 import type { Item, ServerNotification } from "../codex/index.ts";
 import type { CommandPhase } from "./command.ts";
 import { endCommand, growCommand, startCommand } from "./command-item.ts";
-import { change, type Draft, keepItem, openSection, place, under } from "./draft.ts";
-import { codeSpan } from "./markdown.ts";
+import { change, type Draft, keepItem, oneLine, place, under } from "./draft.ts";
+import { codeSpan, spaced } from "./markdown.ts";
+import { closedAs, forgetOver, isOver, isRepeated, noteCompleted } from "./over.ts";
 import type { PatchPhase } from "./patch.ts";
-import { endPatch, startPatch } from "./patch-item.ts";
-import type { OpenText } from "./state.ts";
+import { endPatch, growPatch, startPatch } from "./patch-item.ts";
+import { hearQuery } from "./query-item.ts";
+import type { OpenCommand, OpenItem, OpenText } from "./state.ts";
 import { type StepItem, stepText } from "./step.ts";
 import {
+  amendText,
   dropCutOff,
+  dropText,
   endText,
   growText,
   isText,
@@ -16,20 +20,24 @@ import {
   startText,
   type TextFacts,
 } from "./text-item.ts";
-import { closeWords } from "./turn.ts";
 
 /** What a notification tells besides its item. */
 export type ItemFacts = { readonly turn: string; readonly atMs: number | undefined };
 
 /** Shows an item that begins. One that was begun before is left as it is. */
 export function startItem(draft: Draft, item: Item, facts: ItemFacts): void {
+  if (item.type === "userMessage") {
+    hearQuery(draft, item);
+    return;
+  }
   const open = draft.state.items.get(item.id);
-  if (open !== undefined) return;
-  if (item.type !== "userMessage") dropCutOff(draft);
+  if (open !== undefined) {
+    adopt(draft, item, open);
+    return;
+  }
+  forgetOver(draft, item.id);
+  dropCutOff(draft);
   switch (item.type) {
-    case "userMessage":
-      takeSteered(draft, item.clientId ?? undefined);
-      return;
     case "agentMessage":
       if (item.text !== "" && item.text === draft.state.turn.review) return;
       grow(draft, item.id, startText(draft, item.id, "message", textFacts(item, facts)), item.text);
@@ -43,7 +51,7 @@ export function startItem(draft: Draft, item: Item, facts: ItemFacts): void {
       });
       return;
     case "commandExecution":
-      startCommand(draft, item.id, item.command, item.cwd);
+      takeEarly(draft, item.id, startCommand(draft, item.id, item.command, item.cwd));
       return;
     case "fileChange":
       startPatch(draft, item.id, item.changes);
@@ -55,21 +63,43 @@ export function startItem(draft: Draft, item: Item, facts: ItemFacts): void {
 
 /** Completes an item; one that never began is shown whole. */
 export function completeItem(draft: Draft, item: Item, facts: ItemFacts): void {
-  startItem(draft, item, { ...facts, atMs: undefined });
-  const open = draft.state.items.get(item.id);
-  if (item.type === "userMessage" || open === undefined) return;
+  if (item.type === "userMessage") {
+    hearQuery(draft, item);
+    return;
+  }
+  if (isRepeated(draft.state, item)) return;
+  const closed = closedAs(draft.state, item.id);
+  if (closed === undefined) startItem(draft, item, { ...facts, atMs: undefined });
+  const open = closed ?? draft.state.items.get(item.id);
+  if (open !== undefined) endItem(draft, item, open, facts, closed !== undefined);
+  if (!draft.state.items.has(item.id)) noteCompleted(draft, item);
+}
+
+/** Ends an item; `isLate` where its turn was over before, or a steer had cut it off. */
+function endItem(
+  draft: Draft,
+  item: Exclude<Item, { type: "userMessage" }>,
+  open: OpenItem,
+  facts: ItemFacts,
+  isLate: boolean,
+): void {
   switch (item.type) {
     case "agentMessage":
     case "plan":
-      if (isText(open)) endText(draft, item.id, open, item.text, textFacts(item, facts));
+      if (!isText(open)) return;
+      if (isLate) amendText(draft, open, item.text, {});
+      else if (item.text !== "" && item.text === draft.state.turn.review)
+        dropText(draft, item.id, open);
+      else endText(draft, item.id, open, item.text, textFacts(item, facts));
       if (item.type === "agentMessage") placeQuestions(draft, item.questions ?? []);
       return;
-    case "reasoning":
-      if (isText(open)) {
-        const atMs = item.completedAtMs ?? facts.atMs;
-        endText(draft, item.id, open, reasoningText(item, open), { atMs });
-      }
+    case "reasoning": {
+      if (!isText(open)) return;
+      const atMs = item.completedAtMs ?? facts.atMs;
+      if (isLate) amendText(draft, open, reasoningText(item), { atMs });
+      else endText(draft, item.id, open, reasoningText(item), { atMs });
       return;
+    }
     case "commandExecution":
       if (open.kind !== "command") return;
       endCommand(draft, item.id, open, {
@@ -77,16 +107,26 @@ export function completeItem(draft: Draft, item: Item, facts: ItemFacts): void {
         exitCode: item.exitCode ?? null,
         durationMs: item.durationMs ?? null,
         output: item.aggregatedOutput ?? null,
+        status: oddStatus(item.status),
       });
       return;
     case "fileChange":
       if (open.kind === "patch") {
-        endPatch(draft, item.id, open, patchPhase(item.status), item.changes);
+        const phase = patchPhase(item.status);
+        endPatch(draft, item.id, open, phase, item.changes, oddStatus(item.status));
       }
       return;
     default:
       if (open.kind === "step") endStep(draft, item, open.block);
   }
+}
+
+/** Takes what a beginning tells of an item that its first words or changes have begun. */
+function adopt(draft: Draft, item: Item, open: OpenItem): void {
+  if (item.type === "fileChange" && open.kind === "patch" && open.phase === "running")
+    growPatch(draft, item.id, open, item.changes);
+  if (item.type === "agentMessage" && open.kind === "message" && open.phase === undefined)
+    keepItem(draft, item.id, { ...open, phase: item.phase ?? undefined });
 }
 
 /**
@@ -105,36 +145,49 @@ type Growth = Extract<ServerNotification, { params: { itemId: string } }>;
 /** Adds to an item what comes while it runs. Nothing is shown for an item that is over. */
 export function growItem(draft: Draft, event: Growth): void {
   const { itemId } = event.params;
+  if (isOver(draft.state, itemId)) return;
   const open = draft.state.items.get(itemId);
   switch (event.method) {
     case "item/agentMessage/delta":
+      growWords(draft, itemId, open ?? beginWords(draft, itemId, "message"), event.params.delta);
+      return;
     case "item/plan/delta":
-      if (isText(open)) grow(draft, itemId, open, event.params.delta);
+      growWords(draft, itemId, open ?? beginWords(draft, itemId, "proposal"), event.params.delta);
       return;
-    case "item/reasoning/summaryTextDelta":
-      if (isText(open) && open.source !== "content") {
-        grow(draft, itemId, { ...open, source: "summary" }, event.params.delta);
-      }
+    case "item/reasoning/summaryTextDelta": {
+      const { delta, summaryIndex } = event.params;
+      const thought = open ?? beginWords(draft, itemId, "reasoning");
+      growThought(draft, itemId, thought, "summary", summaryIndex, delta);
       return;
-    case "item/reasoning/textDelta":
-      if (isText(open) && open.source !== "summary") {
-        grow(draft, itemId, { ...open, source: "content" }, event.params.delta);
-      }
+    }
+    case "item/reasoning/textDelta": {
+      const { delta, contentIndex } = event.params;
+      const thought = open ?? beginWords(draft, itemId, "reasoning");
+      growThought(draft, itemId, thought, "content", contentIndex, delta);
       return;
+    }
     case "item/reasoning/summaryPartAdded":
-      if (isText(open) && open.source === "summary" && open.raw !== "") {
-        grow(draft, itemId, open, "\n\n");
-      }
+      if (isText(open) && open.source === "summary")
+        growThought(draft, itemId, open, "summary", event.params.summaryIndex, "");
       return;
     case "item/commandExecution/outputDelta":
       if (open?.kind === "command") growCommand(draft, itemId, open, event.params.delta);
+      else if (open === undefined) keepEarly(draft, itemId, event.params.delta);
       return;
     case "item/commandExecution/terminalInteraction":
-      if (open?.kind === "command" && event.params.stdin !== "") {
+      if (event.params.stdin !== "") {
         const typed = codeSpan(JSON.stringify(event.params.stdin).slice(1, -1));
-        place(draft, [`**Typed** ${typed} into ${codeSpan(open.script, 60)}`]);
+        const into = open?.kind === "command" ? codeSpan(open.script, 60) : "a command";
+        place(draft, [`**Typed** ${typed} into ${into}`]);
       }
       return;
+    case "item/fileChange/patchUpdated": {
+      const { changes } = event.params;
+      if (open === undefined) startPatch(draft, itemId, changes);
+      else if (open.kind === "patch" && open.phase === "running")
+        growPatch(draft, itemId, open, changes);
+      return;
+    }
     case "item/mcpToolCall/progress":
       if (open?.kind === "step") {
         const text = codeSpan(event.params.message, 60).replaceAll("`", "");
@@ -146,13 +199,50 @@ export function growItem(draft: Draft, event: Growth): void {
   }
 }
 
-/** A steered query that Codex has taken: what comes from now on answers it, below it. */
-function takeSteered(draft: Draft, id: string | undefined): void {
-  if (id === undefined || !draft.state.steered.includes(id)) return;
-  change(draft, { steered: draft.state.steered.filter((other) => other !== id) });
-  closeWords(draft);
-  draft.edits.push({ op: "mark", id, mark: "none" });
-  openSection(draft, id);
+/** Words whose first piece comes before anything else is told of their item. */
+function beginWords(draft: Draft, id: string, kind: OpenText["kind"]): OpenText {
+  dropCutOff(draft);
+  return startText(draft, id, kind);
+}
+
+function growWords(draft: Draft, id: string, open: OpenItem, piece: string): void {
+  if (isText(open)) grow(draft, id, open, piece);
+}
+
+/** Adds to a thought: only of the stream that is shown, and each part of it by itself. */
+function growThought(
+  draft: Draft,
+  id: string,
+  open: OpenItem,
+  source: "summary" | "content",
+  part: number,
+  piece: string,
+): void {
+  if (!isText(open) || (open.source ?? source) !== source) return;
+  const apart = open.raw !== "" && open.part !== part ? "\n\n" : "";
+  const thought = { ...open, source, part };
+  keepItem(draft, id, thought);
+  grow(draft, id, thought, apart + piece);
+}
+
+/** Most commands whose output is kept before they begin, and most characters of each. */
+const maxEarly = 20;
+const maxEarlyChars = 100_000;
+
+function keepEarly(draft: Draft, id: string, piece: string): void {
+  const { early } = draft.state;
+  if (!early.has(id) && early.size >= maxEarly) return;
+  const output = `${early.get(id) ?? ""}${piece}`.slice(0, maxEarlyChars);
+  change(draft, { early: new Map(early).set(id, output) });
+}
+
+function takeEarly(draft: Draft, id: string, command: OpenCommand): void {
+  const output = draft.state.early.get(id);
+  if (output === undefined) return;
+  const early = new Map(draft.state.early);
+  early.delete(id);
+  change(draft, { early });
+  growCommand(draft, id, command, output);
 }
 
 function textFacts(
@@ -167,15 +257,16 @@ function grow(draft: Draft, id: string, open: OpenText, text: string): void {
   if (text !== "") growText(draft, id, open, text);
 }
 
-/** The whole text of a reasoning in the stream that is shown; absent where it has none. */
-function reasoningText(
-  item: Extract<Item, { type: "reasoning" }>,
-  open: OpenText,
-): string | undefined {
+/** The whole text of a reasoning: its summary, or where it has none what it is a summary of. */
+function reasoningText(item: Extract<Item, { type: "reasoning" }>): string {
   const summary = item.summary.join("\n\n");
-  const content = item.content.join("\n\n");
-  if (open.source === "content" && summary === "") return content;
-  return summary === "" ? content : summary;
+  return summary === "" ? item.content.join("\n\n") : summary;
+}
+
+/** A status that this version does not know, as it is told; undefined where it does. */
+function oddStatus(status: string): string | undefined {
+  const isKnown = ["inProgress", "completed", "failed", "declined"].includes(status);
+  return isKnown || status === "" ? undefined : oneLine(spaced(status), 40);
 }
 
 function commandPhase(status: string, exitCode: number | null): CommandPhase {
@@ -201,6 +292,8 @@ function patchPhase(status: string): PatchPhase {
 
 function startStep(draft: Draft, item: StepItem, turn: string): void {
   const { root } = draft.state;
+  if (item.type === "enteredReviewMode")
+    change(draft, { turn: { ...draft.state.turn, reviewing: true } });
   if (item.type === "exitedReviewMode")
     change(draft, { turn: { ...draft.state.turn, review: item.review } });
   if (item.type === "contextCompaction" && !isNewCompaction(draft, turn, "item")) return;

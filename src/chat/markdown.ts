@@ -54,6 +54,11 @@ export function counted(n: number, noun: string): string {
   return `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;
 }
 
+/** `usageLimited` as `usage limited`. */
+export function spaced(name: string): string {
+  return name.replace(/([a-z])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
+}
+
 /**
  * `path` as a reader of the project wants it: relative inside `root`, absolute outside of it.
  *

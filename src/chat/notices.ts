@@ -1,7 +1,7 @@
 import type { ServerNotification } from "../codex/index.ts";
 import { unwrapShell } from "./command.ts";
 import { change, type Draft, keepItem, oneLine, place, under } from "./draft.ts";
-import { codeSpan, counted, duration, fenced, shownPath } from "./markdown.ts";
+import { codeSpan, counted, duration, fenced, shownPath, spaced } from "./markdown.ts";
 import { wholeOutput } from "./output.ts";
 import { proseLines } from "./prose.ts";
 import type { OpenStep } from "./state.ts";
@@ -103,12 +103,9 @@ export function showGoal(draft: Draft, goal: Goal): void {
   place(draft, lines);
 }
 
-/** `usageLimited` as `usage limited`. */
-function spaced(name: string): string {
-  return name.replace(/([a-z])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
-}
-
 function begin(draft: Draft, id: string, summary: string, stopped: string): OpenStep {
+  const open = draft.state.items.get(id);
+  if (open?.kind === "step") return open;
   const block = place(draft, [summary]);
   draft.edits.push({ op: "mark", id: block, mark: "running" });
   const step: OpenStep = { kind: "step", block, stopped };

@@ -1,5 +1,12 @@
 import { type Draft, keepItem, place, under } from "./draft.ts";
-import { type FileChange, type PatchPhase, patchFence, patchSummary } from "./patch.ts";
+import { shownPath } from "./markdown.ts";
+import {
+  emptyPatchSummary,
+  type FileChange,
+  type PatchPhase,
+  patchFence,
+  patchSummary,
+} from "./patch.ts";
 import { proseLines } from "./prose.ts";
 import type { OpenPatch } from "./state.ts";
 
@@ -40,27 +47,70 @@ export function answerPatch(
   keep(draft, id, fold(draft, retell(draft, { ...item, phase, answer })));
 }
 
-/** Tells how the patch ended, and forgets it. `changes` are the final ones, if they are known. */
+/** Takes what the patch has grown to while it is being written. */
+export function growPatch(
+  draft: Draft,
+  id: string,
+  item: OpenPatch,
+  changes: readonly FileChange[],
+): void {
+  keep(draft, id, retell(draft, takeChanges(draft, item, changes)));
+}
+
+/**
+ * Tells how the patch ended, forgets it, and gives what it has come to. `changes` are the final ones,
+ * if they are known; `status` is a word of Codex for an end that has no phase.
+ */
 export function endPatch(
   draft: Draft,
   id: string,
   item: OpenPatch,
   phase: PatchPhase,
   changes: readonly FileChange[] | undefined,
-): void {
-  let ended: OpenPatch = { ...item, phase };
-  if (changes !== undefined && changes.length === item.files.length) {
-    const files = item.files.map((file, index) => {
-      const change = changes[index] ?? file.change;
-      if (file.diff === undefined || change.diff === file.change.diff) return { ...file, change };
-      const lines = patchFence(change, true);
-      if (lines.length > 0) draft.edits.push({ op: "replace", id: file.diff, lines });
-      return { ...file, change };
-    });
-    ended = { ...ended, files };
-  }
-  fold(draft, showDiffs(draft, retell(draft, ended), false));
+  status?: string,
+): OpenPatch {
+  let ended = takeChanges(draft, { ...item, phase }, changes ?? []);
+  if (status !== undefined) ended = { ...ended, answer: status };
+  if (ended.files.length === 0) place(draft, [emptyPatchSummary(phase, ended.answer)]);
+  ended = fold(draft, showDiffs(draft, retell(draft, ended), false));
   keepItem(draft, id, undefined);
+  return ended;
+}
+
+/** The patch with these changes: known files as they are now, and the others below them. */
+function takeChanges(draft: Draft, item: OpenPatch, changes: readonly FileChange[]): OpenPatch {
+  const files = [...item.files];
+  const taken = new Set<number>();
+  for (const change of changes) {
+    const at = files.findIndex(
+      (file, index) => !taken.has(index) && isSameFile(file.change, change, draft.state.root),
+    );
+    const known = files[at];
+    if (known !== undefined) {
+      taken.add(at);
+      files[at] = withChange(draft, known, change);
+    } else {
+      const last = files.at(-1);
+      const line = [patchSummary(change, item.phase, draft.state.root)];
+      const block =
+        last === undefined ? place(draft, line) : under(draft, last.diff ?? last.anchor, line, 1);
+      taken.add(files.push({ block, anchor: block, diff: undefined, folded: false, change }) - 1);
+    }
+  }
+  return { ...item, files };
+}
+
+/** Codex names a file by its absolute path, and while it still writes the patch by a relative one. */
+function isSameFile(a: FileChange, b: FileChange, root: string): boolean {
+  return shownPath(a.path, root) === shownPath(b.path, root);
+}
+
+function withChange(draft: Draft, file: OpenPatch["files"][number], change: FileChange) {
+  if (file.diff !== undefined && change.diff !== file.change.diff) {
+    const lines = patchFence(change, true);
+    if (lines.length > 0) draft.edits.push({ op: "replace", id: file.diff, lines });
+  }
+  return { ...file, change };
 }
 
 function keep(draft: Draft, id: string, item: OpenPatch): OpenPatch {

@@ -39,8 +39,21 @@ export function patchSummary(
 ): string {
   const { kind } = change;
   const target = kind.type === "update" ? (kind.move_path ?? undefined) : undefined;
-  const [running, done, infinitive] = VERBS[target === undefined ? kind.type : "move"];
-  const verb = {
+  const verb = verbOf(VERBS[target === undefined ? kind.type : "move"], phase);
+  const path = codeSpan(shownPath(change.path, root), 200);
+  const to = target === undefined ? "" : ` to ${codeSpan(shownPath(target, root), 200)}`;
+  const told = answer === undefined ? "" : ` · ${answer}`;
+  return `${verb} ${path}${to}${size(change)}${told}`;
+}
+
+/** The one line that stands for a patch of no file at all. */
+export function emptyPatchSummary(phase: PatchPhase, answer?: string): string {
+  const what = phase === "done" ? "no file" : "files";
+  return `${verbOf(VERBS.unknown, phase)} ${what}${answer === undefined ? "" : ` · ${answer}`}`;
+}
+
+function verbOf([running, done, infinitive]: Verb, phase: PatchPhase): string {
+  return {
     running: `**${running}**`,
     asks: `**Asks** to ${infinitive}`,
     done: `**${done}**`,
@@ -48,25 +61,27 @@ export function patchSummary(
     declined: `**Declined** to ${infinitive}`,
     stopped: `**Stopped** before it could ${infinitive}`,
   }[phase];
-  const path = codeSpan(shownPath(change.path, root), 200);
-  const to = target === undefined ? "" : ` to ${codeSpan(shownPath(target, root), 200)}`;
-  const told = answer === undefined ? "" : ` · ${answer}`;
-  return `${verb} ${path}${to}${size(change)}${told}`;
 }
 
 function size(change: FileChange): string {
   if (isBinary(change)) return ` · binary, ${counted(change.diff.length, "character")}`;
   let plus = 0;
   let minus = 0;
-  for (const line of diffLines(change)) {
+  for (const line of hunkLines(diffLines(change))) {
     if (line.startsWith("+")) plus += 1;
     else if (line.startsWith("-")) minus += 1;
   }
-  if (change.diff === "" && change.kind.type !== "update") return " · empty";
+  if (change.diff === "" && ["add", "delete"].includes(change.kind.type)) return " · empty";
   if (change.kind.type === "add") return ` · +${plus}`;
   if (change.kind.type === "delete") return ` · −${minus}`;
   if (plus === 0 && minus === 0) return "";
   return ` · +${plus} −${minus}`;
+}
+
+/** A diff without a file header, which Codex leaves out and others do not. */
+function hunkLines(lines: string[]): string[] {
+  const first = lines.findIndex((line) => line.startsWith("@@"));
+  return first > 0 && /^(?:diff |index |--- )/.test(lines[0] ?? "") ? lines.slice(first) : lines;
 }
 
 /**

@@ -14,13 +14,14 @@ export type PlanUpdate = {
 export function showPlan(draft: Draft, update: PlanUpdate): void {
   const { turn } = draft.state;
   const done = update.plan.filter((step) => step.status === "completed").length;
-  const lines = [`**Plan** · ${done} of ${update.plan.length} done`, ""];
+  const total = update.plan.length;
+  const lines = [`**Plan** · ${total === 0 ? "no steps" : `${done} of ${total} done`}`, ""];
   const why = proseLines(update.explanation ?? "");
   if (why.length > 0) lines.push(...why, "");
   for (const { step, status } of update.plan) {
     const box = status === "completed" ? "[x]" : "[ ]";
     const now = status === "inProgress" ? " · now" : "";
-    lines.push(`- ${box} ${oneLine(step, 300)}${now}`);
+    lines.push(`- ${box} ${oneLine(step, 300)}${now}`.trimEnd());
   }
   while (lines.at(-1) === "") lines.pop();
   if (turn.plan !== undefined) {

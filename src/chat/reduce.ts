@@ -16,7 +16,7 @@ import type { ChatEvent, LocalEvent } from "./event.ts";
 import { failureOf, wordsOf } from "./failure.ts";
 import { showHostRuns } from "./host-runs.ts";
 import { completeItem, growItem, isNewCompaction, startItem } from "./item.ts";
-import { codeSpan, duration } from "./markdown.ts";
+import { codeSpan, duration, spaced } from "./markdown.ts";
 import { endAutoReview, endHook, showGoal, startAutoReview, startHook } from "./notices.ts";
 import { showPlan } from "./plan.ts";
 import { mergedLimits, noteServer } from "./standing.ts";
@@ -24,6 +24,8 @@ import { type ChatState, idleTurn } from "./state.ts";
 import { cutOffTexts } from "./text-item.ts";
 import { completeTurn, tellFailure } from "./turn.ts";
 import { sentText } from "./user-text.ts";
+
+type EndedTurn = Extract<ServerNotification, { method: "turn/completed" }>["params"]["turn"];
 
 /**
  * Takes one event and gives the conversation after it, and the edits that bring the document there.
@@ -104,8 +106,11 @@ function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void 
       steered.push(id);
       break;
     case "start":
+      // The turn before has not been said to be over: what it left open is closed.
+      if (draft.state.turn.running && draft.state.section?.empty === false)
+        completeTurn(draft, "ended");
       draft.edits.push({ op: "mark", id, mark: "none" });
-      change(draft, { turn: { ...idleTurn, running: true } });
+      change(draft, { turn: { ...idleTurn, running: true, heard: false } });
       openSection(draft, id);
       break;
     default:
@@ -133,16 +138,13 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
   switch (event.method) {
     case "turn/started":
       if (!turn.running) {
-        change(draft, { turn: { ...idleTurn, running: true } });
+        change(draft, { turn: { ...turn, running: true } });
         markSection(draft, "running");
       }
       return;
-    case "turn/completed": {
-      const { status, error } = event.params.turn;
-      if (error != null) tellFailure(draft, failureOf(error, turn.retryAfterMs));
-      completeTurn(draft, status === "interrupted" ? "interrupted" : "ended");
+    case "turn/completed":
+      endTurn(draft, event.params.turn);
       return;
-    }
     case "item/started": {
       const { item, turnId, startedAtMs } = event.params;
       showBusy(draft, item.type === "reasoning" ? "thinking" : "");
@@ -162,6 +164,7 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
     case "item/reasoning/textDelta":
     case "item/reasoning/summaryPartAdded":
     case "item/commandExecution/terminalInteraction":
+    case "item/fileChange/patchUpdated":
     case "item/mcpToolCall/progress":
       growItem(draft, event);
       return;
@@ -172,7 +175,8 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
       if (event.params.willRetry) {
         cutOffTexts(draft);
         showBusy(draft, retryMark(event.params.error));
-      } else tellFailure(draft, failureOf(event.params.error, turn.retryAfterMs));
+      } else if (!isTold(draft, event.params.turnId))
+        tellFailure(draft, failureOf(event.params.error, turn.retryAfterMs));
       return;
     case "warning":
     case "guardianWarning":
@@ -242,19 +246,48 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
       showBusy(draft, "");
       return;
     case "model/rerouted": {
-      const { fromModel, toModel } = event.params;
+      const { fromModel, toModel, reason } = event.params;
+      const why = reason == null ? "" : `: ${spaced(reason)}`;
       tellOnce(
         draft,
-        `the endpoint answers with ${codeSpan(toModel)} instead of ${codeSpan(fromModel)}.`,
+        `the endpoint answers with ${codeSpan(toModel)} instead of ${codeSpan(fromModel)}${why}.`,
       );
       return;
     }
     case "deprecationNotice":
+      tellOnce(draft, [event.params.summary, event.params.details ?? ""].join(" ").trim());
+      return;
     case "serverRequest/resolved":
       return;
     default:
       event satisfies never;
   }
+}
+
+/** Ends a turn as Codex says that it ended, which is told once. */
+function endTurn(draft: Draft, told: EndedTurn): void {
+  const { turn, section, ended } = draft.state;
+  if (ended?.id === told.id && !turn.running) {
+    completeTurn(draft, "ended");
+    return;
+  }
+  // A message that the end of the turn is the first to tell of.
+  if (section?.empty === true)
+    for (const item of told.items ?? [])
+      if (item.type === "agentMessage" || item.type === "plan")
+        completeItem(draft, item, { turn: told.id, atMs: undefined });
+  if (told.error != null) tellFailure(draft, failureOf(told.error, turn.retryAfterMs));
+  else if (told.status === "failed") tellFailure(draft, failureOf({ message: "" }));
+  else if (!["completed", "interrupted", "inProgress"].includes(told.status))
+    place(draft, [notice("Note", `the turn ended as ${codeSpan(told.status, 40)}.`)]);
+  change(draft, { ended: { id: told.id, failed: draft.state.turn.failed } });
+  completeTurn(draft, told.status === "interrupted" ? "interrupted" : "ended");
+}
+
+/** Whether the failure of a turn that is over stands in the text. */
+function isTold(draft: Draft, turn: string): boolean {
+  const { ended } = draft.state;
+  return !draft.state.turn.running && ended?.id === turn && ended.failed;
 }
 
 function retryMark(error: TurnError): string {

@@ -1,6 +1,7 @@
 import type { RateLimits } from "../codex/index.ts";
 import type { CommandPhase } from "./command.ts";
 import type { Output } from "./output.ts";
+import type { Over } from "./over.ts";
 import type { FileChange, PatchPhase } from "./patch.ts";
 import type { Prose } from "./prose.ts";
 
@@ -27,6 +28,8 @@ export type OpenText = {
   readonly raw: string;
   /** Which stream of a reasoning is shown: its summary wins over its raw content. */
   readonly source: "summary" | "content" | undefined;
+  /** The number of the part of it that came last. */
+  readonly part: number | undefined;
 };
 
 /** The fence under a command: three blocks without gaps, so that output can be appended. */
@@ -111,6 +114,10 @@ export type TurnState = {
   /** Hosts whose refusal stands in the text. */
   readonly refused: ReadonlySet<string>;
   readonly retryAfterMs: number | undefined;
+  /** Whether the query that began it has been told back; so it is where no query of ours did. */
+  readonly heard: boolean;
+  /** Whether it is a review, whose query Codex words itself. */
+  readonly reviewing: boolean;
 };
 
 /** A turn that has not begun. */
@@ -122,6 +129,8 @@ export const idleTurn: TurnState = {
   review: undefined,
   refused: new Set(),
   retryAfterMs: undefined,
+  heard: true,
+  reviewing: false,
 };
 
 /** A conversation as the reducer sees it: what is open, never what is finished. */
@@ -139,6 +148,12 @@ export type ChatState = {
   readonly turn: TurnState;
   readonly items: ReadonlyMap<string, OpenItem>;
   readonly approvals: ReadonlyMap<string, OpenApproval>;
+  /** The latest items that are over, by id. */
+  readonly over: ReadonlyMap<string, Over>;
+  /** Output of commands that have not begun yet, by the item's id. */
+  readonly early: ReadonlyMap<string, string>;
+  /** The turn that ended last, and whether its failure stands in the text. */
+  readonly ended: { readonly id: string; readonly failed: boolean } | undefined;
   /** User blocks that were steered and that Codex has not taken yet. */
   readonly steered: readonly string[];
   /** Notices that are told once in a conversation. */
@@ -174,6 +189,9 @@ export function initialState(options: {
     turn: idleTurn,
     items: new Map(),
     approvals: new Map(),
+    over: new Map(),
+    early: new Map(),
+    ended: undefined,
     steered: [],
     told: new Set(),
     usage: undefined,

@@ -1,8 +1,9 @@
 import type { Item } from "../codex/index.ts";
 import { oneLine } from "./draft.ts";
-import { codeSpan, duration, fenced, shownPath } from "./markdown.ts";
+import { codeSpan, counted, duration, fenced, shownPath, spaced } from "./markdown.ts";
 import { wholeOutput } from "./output.ts";
 import { proseLines } from "./prose.ts";
+import { cutAt } from "./visible.ts";
 
 /** How a step stands: it runs, has ended as its item says, or was cut off by the turn's end. */
 export type StepPhase = "running" | "done" | "stopped";
@@ -30,14 +31,14 @@ export type StepItem = Exclude<
  */
 export function stepText(item: StepItem, phase: StepPhase, root: string): StepText {
   switch (item.type) {
-    case "mcpToolCall": {
-      const failed = item.status === "failed";
-      const said = contentTexts(item.result?.content);
-      const output = failed && item.error != null ? [item.error.message] : said;
-      const structured = item.result?.structuredContent;
-      if (output.length === 0 && structured != null) output.push(json(structured));
-      return call(`${item.server}.${item.tool}`, item, failed, output, phase);
-    }
+    case "mcpToolCall":
+      return call(
+        `${item.server}.${item.tool}`,
+        { ...item, data: structuredOf(item) },
+        item.status === "failed",
+        mcpOutput(item),
+        phase,
+      );
     case "dynamicToolCall": {
       const name = item.namespace == null ? item.tool : `${item.namespace}.${item.tool}`;
       const failed = item.status === "failed" || item.success === false;
@@ -48,12 +49,17 @@ export function stepText(item: StepItem, phase: StepPhase, root: string): StepTe
       const output = typeof item.output === "string" ? [item.output] : contentTexts(item.output);
       return call(name, {}, false, output, phase);
     }
-    case "webSearch":
-      return line(search(item, phase));
+    case "webSearch": {
+      const summary = search(item, phase);
+      const results = item.results ?? [];
+      if (phase === "running" || results.length === 0) return line(summary);
+      const details = fenced(wholeOutput(json(results)), "json results");
+      return { summary, details, label: "results" };
+    }
     case "imageView":
       return line(`**Viewed** ${codeSpan(shownPath(item.path, root))}`);
     case "imageGeneration": {
-      const failed = item.status === "failed";
+      const failed = item.status === "failed" || item.failure != null;
       const verb = { running: "Drawing", done: failed ? "Failed" : "Drew", stopped: "Stopped" }[
         phase
       ];
@@ -62,13 +68,18 @@ export function stepText(item: StepItem, phase: StepPhase, root: string): StepTe
       // Kept beside the conversation by the session, which makes such names and no others.
       if (/^images\/[A-Za-z0-9_-]+\.(?:png|jpg|webp|gif)$/.test(item.savedPath ?? ""))
         return { summary: `**${verb}** ![${what}](${item.savedPath})`, details };
+      const why = item.failure == null ? "" : ` · ${oneLine(spaced(item.failure.type), 40)}`;
       const where = item.savedPath == null ? "" : ` · ${codeSpan(shownPath(item.savedPath, root))}`;
-      return { summary: `**${verb}** ${what}${where}`, details };
+      return { summary: `**${verb}** ${what}${why}${where}`, details };
     }
     case "collabAgentToolCall":
       return collaboration(item, phase);
     case "subAgentActivity":
-      return line(note(`sub-agent ${codeSpan(item.agentPath)} ${subAgentDoes(item.kind)}.`));
+      return line(
+        note(
+          `${item.agentPath === "" ? "a sub-agent" : `sub-agent ${codeSpan(item.agentPath)}`} ${subAgentDoes(item.kind)}.`,
+        ),
+      );
     case "sleep":
       return line(
         `**${phase === "running" ? "Waiting" : phase === "stopped" ? "Stopped waiting" : "Waited"}** · ${duration(item.durationMs)}`,
@@ -84,21 +95,51 @@ export function stepText(item: StepItem, phase: StepPhase, root: string): StepTe
         ),
       );
     case "enteredReviewMode":
-      return line(note(`review of ${oneLine(item.review, 300)} began.`));
-    case "exitedReviewMode":
-      return { summary: "**Review**", details: ["", ...proseLines(item.review)] };
-    case "hookPrompt":
-      return { summary: "> **Hook**", details: hookLines(item.fragments) };
-    case "unknown": {
-      const details = item.text === "" ? [] : [">", ...proseLines(item.text.slice(0, 4000), "> ")];
-      return {
-        summary: note(`${codeSpan(item.kind)}, which this version has no form for.`),
-        details,
-      };
+      return line(
+        note(
+          item.review.trim() === ""
+            ? "a review began."
+            : `review of ${oneLine(item.review, 300)} began.`,
+        ),
+      );
+    case "exitedReviewMode": {
+      const lines = proseLines(item.review);
+      return lines.length === 0
+        ? line("**Review** · without a word")
+        : { summary: "**Review**", details: ["", ...lines] };
     }
+    case "hookPrompt":
+      return {
+        summary: "> **Hook**",
+        details: quotedBelow(item.fragments.map((fragment) => fragment.text).join("\n\n")),
+      };
+    case "unknown":
+      return unknownItem(item);
     default:
       return item satisfies never;
   }
+}
+
+/** SECURITY: whatever it is, none of it is more than words. */
+function unknownItem(item: Extract<StepItem, { type: "unknown" }>): StepText {
+  const summary = note(`${codeSpan(item.kind)}, which this version has no form for.`);
+  if (item.fields !== undefined) {
+    const details = fenced(wholeOutput(item.fields), "json item");
+    return { summary, details, label: "item" };
+  }
+  const text = cutAt(item.text, maxUnknownChars);
+  const left = item.text.length - text.length;
+  const cut = left === 0 ? "" : `\n\n… ${counted(left, "more character")}`;
+  return { summary, details: quotedBelow(text + cut) };
+}
+
+/** Most characters of an item of a kind that is not known. */
+const maxUnknownChars = 4000;
+
+/** Words as the next paragraph of the quotation above them; no lines where there are none. */
+function quotedBelow(text: string): string[] {
+  const lines = proseLines(text, "> ");
+  return lines.length === 0 ? [] : [">", ...lines];
 }
 
 function line(summary: string): StepText {
@@ -109,7 +150,34 @@ function note(text: string): string {
   return `> **Note:** ${text}`;
 }
 
-type Called = { readonly arguments?: unknown; readonly durationMs?: number | null | undefined };
+type Called = {
+  readonly arguments?: unknown;
+  readonly durationMs?: number | null | undefined;
+  readonly status?: string;
+  /** What it gave besides words. */
+  readonly data?: unknown;
+};
+
+/** Why a tool of a server failed, and what it said in words. */
+function mcpOutput(item: Extract<StepItem, { type: "mcpToolCall" }>): string[] {
+  const said = contentTexts(item.result?.content);
+  return item.error == null ? said : [item.error.message, ...said];
+}
+
+/** What a tool gave as data; nothing where its words say the same, for clients that know only words. */
+function structuredOf(item: Extract<StepItem, { type: "mcpToolCall" }>): unknown {
+  const data = item.result?.structuredContent;
+  const said = contentTexts(item.result?.content);
+  return data == null || said.some((text) => isSameJson(text, data)) ? undefined : data;
+}
+
+function isSameJson(text: string, value: unknown): boolean {
+  try {
+    return JSON.stringify(JSON.parse(text)) === JSON.stringify(value);
+  } catch {
+    return false;
+  }
+}
 
 function call(
   name: string,
@@ -122,13 +190,17 @@ function call(
     phase
   ];
   const time = phase === "done" && item.durationMs != null ? ` · ${duration(item.durationMs)}` : "";
-  const summary = `**${verb}** ${codeSpan(name)}${time}`;
+  const { status = "completed" } = item;
+  const isOdd = phase === "done" && !["inProgress", "completed", "failed"].includes(status);
+  const told = isOdd && status !== "" ? ` · ${oneLine(spaced(status), 40)}` : "";
+  const summary = `**${verb}** ${codeSpan(name)}${told}${time}`;
   if (phase === "running") return line(summary);
   const details: string[] = [];
   const empty = item.arguments == null || json(item.arguments) === "{}";
   if (!empty) details.push(...fenced(wholeOutput(json(item.arguments)), "json arguments"));
   const text = output.filter((part) => part !== "").join("\n");
   if (text !== "") details.push(...fenced(wholeOutput(text), "text result"));
+  if (item.data !== undefined) details.push(...fenced(wholeOutput(json(item.data)), "json data"));
   return { summary, details, label: "call" };
 }
 
@@ -144,10 +216,15 @@ function contentTexts(content: unknown): string[] {
     const inner: { readonly [name: string]: unknown } =
       typeof resource === "object" && resource !== null ? { ...resource } : {};
     if (typeof inner["text"] === "string") return inner["text"];
-    const about = [type, inner["uri"], fields["uri"], fields["mimeType"]];
+    const about = [kindOf(type), fields["name"], inner["uri"], fields["uri"], fields["mimeType"]];
     const what = about.filter((it) => typeof it === "string").join(" ");
-    return /image|audio|blob|resource/i.test(String(type)) ? `(${what})` : json(part);
+    return /image|audio|blob|resource|encrypted/i.test(String(type)) ? `(${what})` : json(part);
   });
+}
+
+/** `inputImage` and `input_image`, as two protocols name them, as `image`. */
+function kindOf(type: unknown): string {
+  return String(type).replace(/^input_?(image|audio)$/i, (_, kind: string) => kind.toLowerCase());
 }
 
 function json(value: unknown): string {
@@ -163,11 +240,15 @@ function search(item: Extract<StepItem, { type: "webSearch" }>, phase: StepPhase
   const { action } = item;
   const running = phase === "running";
   if (action?.type === "openPage") {
-    return `**${running ? "Opening" : "Opened"}** ${codeSpan(action.url ?? item.query, 200)}`;
+    const page = [action.url ?? "", item.query].find((it) => it !== "");
+    const what = page === undefined ? "a page" : codeSpan(page, 200);
+    return `**${running ? "Opening" : "Opened"}** ${what}`;
   }
   if (action?.type === "findInPage") {
     const where = action.url == null ? "" : ` in ${codeSpan(action.url, 200)}`;
-    return `**${running ? "Looking" : "Looked"}** for ${codeSpan(action.pattern ?? item.query)}${where}`;
+    const pattern = [action.pattern ?? "", item.query].find((it) => it !== "");
+    const what = pattern === undefined ? "something" : codeSpan(pattern);
+    return `**${running ? "Looking" : "Looked"}** for ${what}${where}`;
   }
   const queries = action?.queries ?? [];
   const asked = queries.length > 0 ? queries : [action?.query ?? item.query];
@@ -210,7 +291,7 @@ function collaboration(
     if (details.length > 0) details.push(">");
     // The end of a thread's id tells it apart: the first half of it is a time.
     const name = states.length > 1 ? ` ${codeSpan(agent.slice(-8))}` : "";
-    details.push(`> Sub-agent${name}: ${oneLine(status, 40)}`);
+    details.push(`> Sub-agent${name}: ${oneLine(spaced(status), 40)}`);
     if (message != null) details.push(">", ...proseLines(message, "> "));
   }
   return { summary: `${what}${model}${end}`, details, label: "sub-agent" };
@@ -229,8 +310,4 @@ function subAgentDoes(kind: string): string {
     default:
       return oneLine(kind, 40);
   }
-}
-
-function hookLines(fragments: readonly { readonly text: string }[]): string[] {
-  return [">", ...proseLines(fragments.map((fragment) => fragment.text).join("\n\n"), "> ")];
 }

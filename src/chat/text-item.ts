@@ -1,5 +1,6 @@
 import { change, type Draft, keepItem, oneLine, place, under } from "./draft.ts";
-import { duration } from "./markdown.ts";
+import { codeSpan, duration } from "./markdown.ts";
+import { noteGone } from "./over.ts";
 import { feed, finish, newProse, proseLines } from "./prose.ts";
 import type { OpenItem, OpenText } from "./state.ts";
 
@@ -33,6 +34,7 @@ export function startText(
     begun: kind !== "reasoning",
     raw: "",
     source: undefined,
+    part: undefined,
   };
   keepItem(draft, id, item);
   return item;
@@ -47,8 +49,8 @@ export function growText(draft: Draft, id: string, item: OpenText, piece: string
 }
 
 /**
- * Completes the model's words. `text` is what they are as a whole, or absent where they end
- * unfinished; it wins over what was streamed.
+ * Completes the model's words and gives what they have come to. `text` is what they are as a whole, or
+ * absent where they end unfinished; it wins over what was streamed.
  */
 export function endText(
   draft: Draft,
@@ -56,7 +58,7 @@ export function endText(
   item: OpenText,
   text: string | undefined,
   facts: TextFacts = {},
-): void {
+): OpenText {
   const whole = text === undefined || /^(?:[ \t\n]|\r\n)*$/.test(text) ? item.raw : text;
   let open = item;
   if (whole.startsWith(item.raw)) {
@@ -67,17 +69,31 @@ export function endText(
   } else {
     open = rewrite(draft, open, whole);
   }
-  if (open.kind === "reasoning") endReasoning(draft, open, whole, facts.atMs);
+  if (open.kind === "reasoning") endReasoning(draft, open, whole, facts.atMs, true);
   else if (open.head === undefined && open.block !== undefined && !open.lone) {
     // Only now does Codex tell what the message is.
     const head = answerHead(facts.phase);
     if (head !== undefined) under(draft, open.above, [head], 1);
   }
   keepItem(draft, id, undefined);
+  return { ...open, raw: whole };
+}
+
+/** Puts the whole text in place of words that were closed before they completed. */
+export function amendText(draft: Draft, item: OpenText, text: string, facts: TextFacts): void {
+  if (text.trim() === "" || text === item.raw) return;
+  const open = rewrite(draft, item, text);
+  if (open.kind === "reasoning") endReasoning(draft, open, text, facts.atMs, false);
 }
 
 /** Says how long it thought, and folds the thoughts. */
-function endReasoning(draft: Draft, item: OpenText, text: string, atMs: number | undefined): void {
+function endReasoning(
+  draft: Draft,
+  item: OpenText,
+  text: string,
+  atMs: number | undefined,
+  folds: boolean,
+): void {
   const { startedAtMs } = item;
   const tookMs = startedAtMs === undefined || atMs === undefined ? 0 : atMs - startedAtMs;
   const took = tookMs >= 100 ? ` for ${duration(tookMs)}` : "";
@@ -87,7 +103,7 @@ function endReasoning(draft: Draft, item: OpenText, text: string, atMs: number |
     return;
   }
   draft.edits.push({ op: "replace", id: item.head, lines });
-  if (item.block !== undefined)
+  if (folds && item.block !== undefined)
     draft.edits.push({ op: "fold", from: item.head, to: item.block, label: "thinking" });
 }
 
@@ -169,12 +185,19 @@ export function cutOffTexts(draft: Draft): void {
   }
 }
 
+/** Takes away words that another item says. */
+export function dropText(draft: Draft, id: string, item: OpenText): void {
+  keepItem(draft, id, { ...item, cutOff: true });
+  dropCutOff(draft);
+}
+
 /** Takes away words that broke off, now that they come again; without this they stood there twice. */
 export function dropCutOff(draft: Draft): void {
   const gone = new Map<string, string>();
   for (const [id, item] of draft.state.items) {
     if (!isText(item) || !item.cutOff) continue;
     keepItem(draft, id, undefined);
+    noteGone(draft, id);
     if (item.block === undefined) continue;
     gone.set(item.block, item.head ?? item.above);
     draft.edits.push({ op: "remove", id: item.block });
@@ -205,6 +228,8 @@ export function placeQuestions(
   under(draft, place(draft, ["**Questions**"]), lines);
 }
 
+/** What is one line of prose as it is; what would open a block of its own, as code. */
 function inList(text: string): string {
-  return proseLines(oneLine(text))[0] ?? "";
+  const [line = "", ...more] = proseLines(oneLine(text));
+  return more.length === 0 ? line : codeSpan(text, 1000);
 }

@@ -1,8 +1,11 @@
 import { endCommand } from "./command-item.ts";
-import { change, type Draft, keepItem, markSection, notice, oneLine, place } from "./draft.ts";
+import { change, type Draft, markSection, notice, oneLine, place, under } from "./draft.ts";
 import type { Failure } from "./failure.ts";
+import { fenced } from "./markdown.ts";
+import { wholeOutput } from "./output.ts";
+import { noteClosed } from "./over.ts";
 import { endPatch } from "./patch-item.ts";
-import { idleTurn } from "./state.ts";
+import { idleTurn, type OpenPatch } from "./state.ts";
 import { endText, isText } from "./text-item.ts";
 
 /** Tells that the turn failed and what can be done, once a turn. */
@@ -11,7 +14,7 @@ export function tellFailure(draft: Draft, failure: Failure): void {
   if (turn.failed) return;
   change(draft, { turn: { ...turn, failed: true } });
   const what = oneLine(failure.what);
-  const ended = /[.!?…]$/.test(what) ? what : `${what}.`;
+  const ended = /[.!?…]\)?$/.test(what) ? what : `${what}.`;
   const lines = [notice("Error", ended)];
   if (failure.mend !== "") lines.push(">", `> ${oneLine(failure.mend)}`);
   place(draft, lines);
@@ -26,6 +29,7 @@ export function tellFailure(draft: Draft, failure: Failure): void {
 export function completeTurn(draft: Draft, how: "ended" | "interrupted" | "stopped"): void {
   for (const id of draft.state.approvals.keys()) withdraw(draft, id);
   closeItems(draft, how === "stopped");
+  tellEarly(draft);
   const { section, turn } = draft.state;
   if (how === "interrupted" && !turn.failed) {
     place(draft, [notice("Note", "stopped before the answer was complete.")]);
@@ -39,7 +43,7 @@ export function completeTurn(draft: Draft, how: "ended" | "interrupted" | "stopp
 /** Closes the model's words that a steer cut off: their items never complete. */
 export function closeWords(draft: Draft): void {
   for (const [id, item] of draft.state.items) {
-    if (isText(item)) endText(draft, id, item, undefined);
+    if (isText(item)) noteClosed(draft, id, endText(draft, id, item, undefined));
   }
 }
 
@@ -55,21 +59,38 @@ function closeItems(draft: Draft, lost: boolean): void {
         if (item.phase === "background" && !lost) break;
         const runs = (item.phase === "running" || item.phase === "background") && !lost;
         const phase = runs ? "background" : item.phase === "declined" ? "declined" : "stopped";
-        endCommand(draft, id, item, { phase, exitCode: null, durationMs: null, output: null });
+        const end = { phase, exitCode: null, durationMs: null, output: null } as const;
+        const ended = endCommand(draft, id, item, end);
+        if (!runs) noteClosed(draft, id, ended);
         break;
       }
       case "patch":
-        endPatch(draft, id, item, item.phase === "declined" ? "declined" : "stopped", undefined);
+        noteClosed(draft, id, closePatch(draft, id, item));
         break;
       case "step":
         draft.edits.push({ op: "replace", id: item.block, lines: [item.stopped] });
         draft.edits.push({ op: "mark", id: item.block, mark: "none" });
-        keepItem(draft, id, undefined);
+        noteClosed(draft, id, item);
         break;
       default:
         item satisfies never;
     }
   }
+}
+
+function closePatch(draft: Draft, id: string, item: OpenPatch): OpenPatch {
+  const phase = item.phase === "declined" ? "declined" : "stopped";
+  return endPatch(draft, id, item, phase, undefined);
+}
+
+/** Shows output of commands that Codex has told nothing else of. */
+function tellEarly(draft: Draft): void {
+  for (const output of draft.state.early.values()) {
+    const summary = place(draft, ["**Ran** a command that Codex did not name"]);
+    const fence = under(draft, summary, fenced(wholeOutput(output), "console output"));
+    draft.edits.push({ op: "fold", from: fence, to: fence, label: "output" });
+  }
+  if (draft.state.early.size > 0) change(draft, { early: new Map() });
 }
 
 /** Forgets an approval that nobody can answer any more. */

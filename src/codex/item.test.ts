@@ -85,12 +85,23 @@ describe("an item of a kind that is not known", () => {
   it.each([
     [{ type: "hologram", id: "1", text: "words" }, "hologram", "words"],
     [{ type: "hologram", id: "1", text: "", query: "q", path: "p" }, "hologram", "q"],
-    [{ type: "hologram", id: "1", message: { no: "text" } }, "hologram", ""],
     [{ type: "unknown", id: "1", kind: "forged", text: "x" }, "unknown", "x"],
     [{ id: "1" }, "unknown", ""],
     [{ type: 5, id: "1" }, "unknown", ""],
   ])("is kept with the text that it has: %j", (value, kind, text) => {
     expect(Item.parse(value)).toEqual({ type: "unknown", id: "1", kind, text });
+  });
+
+  it("is kept with its fields where it has no text", () => {
+    const item = { type: "hologram", id: "1", message: { no: "text" }, path: null, startedAtMs: 1 };
+    const fields = '{\n  "message": {\n    "no": "text"\n  }\n}';
+    expect(Item.parse(item)).toEqual({
+      type: "unknown",
+      id: "1",
+      kind: "hologram",
+      text: "",
+      fields,
+    });
   });
 
   it("may be a known one in an unknown form", () => {

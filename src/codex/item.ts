@@ -125,6 +125,8 @@ const KnownItem = z.discriminatedUnion("type", [
       })
       .nullish()
       .catch(null),
+    /** Whatever the search gave, where it is told apart from the answer. */
+    results: z.array(z.unknown()).nullish().catch(null),
   }),
   z.object({ type: z.literal("imageView"), id: z.string(), path: z.string() }),
   z.object({
@@ -135,6 +137,7 @@ const KnownItem = z.discriminatedUnion("type", [
     /** The picture as base64. */
     result: text,
     savedPath: text,
+    failure: z.object({ type: z.string() }).nullish().catch(null),
   }),
   z.object({ type: z.literal("sleep"), id: z.string(), durationMs: z.number().catch(0) }),
   z.object({ type: z.literal("contextCompaction"), id: z.string() }),
@@ -161,7 +164,8 @@ const AnyItem = z.looseObject({ type: z.string().catch("unknown"), id: z.string(
 
 /**
  * An item of a turn. One of a kind that this version does not know, or of a known kind in a form
- * that it does not know, becomes `unknown` with whatever text it has, and is never dropped.
+ * that it does not know, becomes `unknown` with whatever text it has, or else with its fields as
+ * JSON, and is never dropped.
  */
 export const Item = z.union([
   KnownItem,
@@ -169,13 +173,23 @@ export const Item = z.union([
     type: "unknown" as const,
     id: item.id,
     kind: item.type,
-    text: textOf(item),
+    ...wordsOf(item),
   })),
 ]);
 export type Item = z.infer<typeof Item>;
 
 const TEXTS =
   "text message summary content query command path output aggregatedOutput review prompt tool name";
+
+/** What an item says: its words, or its fields where it has none. */
+function wordsOf(item: Record<string, unknown>): { text: string; fields?: string } {
+  const text = textOf(item);
+  if (text !== "") return { text };
+  const { type: _type, id: _id, startedAtMs: _from, completedAtMs: _to, ...rest } = item;
+  const told = Object.entries(rest).filter(([, value]) => value != null && value !== "");
+  if (told.length === 0) return { text };
+  return { text, fields: JSON.stringify(Object.fromEntries(told), null, 2) };
+}
 
 /** The first words of an item in a field that usually has them, also in parts of a list. */
 function textOf(item: Record<string, unknown>): string {

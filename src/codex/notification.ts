@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { shortened } from "./error.ts";
-import { Item } from "./item.ts";
+import { FileUpdateChange, Item } from "./item.ts";
 
 const Id = z.string();
 const inTurn = { threadId: Id, turnId: Id };
@@ -13,6 +13,8 @@ export const TurnError = z.object({
   message: z.string(),
   codexErrorInfo: z.unknown().optional(),
   additionalDetails: z.string().nullish().catch(null),
+  /** Why a request was taken for one that Codex should not help with. */
+  misalignment: z.object({ detailedExplanation: words }).nullish().catch(null),
 });
 export type TurnError = z.infer<typeof TurnError>;
 
@@ -20,6 +22,8 @@ const Turn = z.object({
   id: Id,
   status: z.string(),
   error: TurnError.nullish().catch(null),
+  /** A summary at the turn's end: the last message alone, or nothing (0.169). */
+  items: z.array(Item).optional().catch(undefined),
 });
 
 const HookRun = z.object({
@@ -88,6 +92,11 @@ export const NOTIFICATIONS = {
     processId: z.string().catch(""),
     stdin: z.string(),
   }),
+  "item/fileChange/patchUpdated": z.object({
+    ...inTurn,
+    itemId: Id,
+    changes: z.array(FileUpdateChange),
+  }),
   "item/mcpToolCall/progress": z.object({ ...inTurn, itemId: Id, message: z.string() }),
   "serverRequest/resolved": z.object({
     threadId: Id,
@@ -132,7 +141,12 @@ export const NOTIFICATIONS = {
   }),
   "modelProvider/authRecoveryStarted": z.object({ ...inTurn, message: z.string() }),
   "modelProvider/authRecoveryCompleted": z.object({ ...inTurn, message: z.string() }),
-  "model/rerouted": z.object({ ...inTurn, fromModel: z.string(), toModel: z.string() }),
+  "model/rerouted": z.object({
+    ...inTurn,
+    fromModel: z.string(),
+    toModel: z.string(),
+    reason: words,
+  }),
   error: z.object({ ...inTurn, error: TurnError, willRetry: z.boolean() }),
   warning: z.object({ threadId: z.string().nullish().catch(null), message: z.string() }),
   guardianWarning: z.object({ threadId: Id, message: z.string() }),

@@ -217,6 +217,43 @@ export const hostileItems: fc.Arbitrary<{ events: ScenarioEvent[]; ended: boolea
     ]),
   }));
 
+/** What comes rarely, or out of order, of an item that others tell of too. */
+function oddEvents([text, n, index]: [string, number, number]): ScenarioEvent[] {
+  const inItem = { ...at, itemId: `i${n}` };
+  const run = { id: text, eventName: text, sourcePath: text, status: text, entries: [] };
+  const said = { type: "userMessage", id: text, content: [{ type: "text", text }, { type: text }] };
+  const kind = { type: "add" } as const;
+  return [
+    { method: "item/agentMessage/delta", params: { ...inItem, delta: text } },
+    {
+      method: "item/reasoning/summaryTextDelta",
+      params: { ...inItem, delta: text, summaryIndex: index },
+    },
+    { method: "item/reasoning/textDelta", params: { ...inItem, delta: text, contentIndex: index } },
+    { method: "item/commandExecution/outputDelta", params: { ...inItem, delta: text } },
+    {
+      method: "item/fileChange/patchUpdated",
+      params: { ...inItem, changes: [{ path: text, kind, diff: text }] },
+    },
+    {
+      method: "item/commandExecution/terminalInteraction",
+      params: { ...inItem, processId: "1", stdin: text },
+    },
+    { method: "hook/started", params: { threadId: "t1", run } },
+    {
+      method: "hook/completed",
+      params: { threadId: "t1", run: { ...run, entries: [{ kind: text, text }] } },
+    },
+    started(said as Item),
+    started({
+      type: "agentMessage",
+      id: `i${n}`,
+      text,
+      questions: [{ title: text, options: [text, "Yes"] }],
+    }),
+  ].filter((_, which) => (text.length + which) % 3 !== index) as ScenarioEvent[];
+}
+
 /** Anything Codex and the user may do, in any order: items that overlap, never begin or never end. */
 export const anyEvents: fc.Arbitrary<ScenarioEvent[]> = fc
   .array(
@@ -285,6 +322,7 @@ export const anyEvents: fc.Arbitrary<ScenarioEvent[]> = fc
           },
         ]),
       },
+      { weight: 2, arbitrary: fc.tuple(hostileText, fc.nat(5), fc.nat(1)).map(oddEvents) },
       {
         weight: 2,
         arbitrary: fc

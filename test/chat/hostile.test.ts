@@ -104,11 +104,12 @@ describe("what nobody should say, in the document", () => {
     );
   });
 
-  it("deltas of what never began are nothing", () => {
-    const late = say("item/commandExecution/outputDelta", { itemId: "no", delta: "x" });
-    expect(textAfter(delta("no", "x"), late, completed(message("a", "Here.")))).toBe(
-      "## Codex\n\nHere.\n\n",
+  it("deltas of what never began are shown, and never twice", () => {
+    const early = say("item/commandExecution/outputDelta", { itemId: "c", delta: "```\n## You\n" });
+    expect(textAfter(delta("a", "He"), early, completed(message("a", "Here.")))).toBe(
+      "## Codex\n\nHere.\n\n**Ran** a command that Codex did not name\n````console output\n```\n\\## You\n````\n\n",
     );
+    expect(textAfter(early, completed(command("c", null)))).toContain("**Ran** `ls`");
   });
 
   it("an item of another turn is shown, and one of another thread is not", () => {

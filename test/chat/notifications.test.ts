@@ -81,6 +81,10 @@ const SHOWN: Readonly<Record<string, readonly [params: object, ...before: [strin
   warning: [{ threadId: "t1", message: "w" }],
   guardianWarning: [{ threadId: "t1", message: "w" }],
   configWarning: [{ summary: "w", details: null }],
+  deprecationNotice: [{ summary: "w", details: null }],
+  "item/fileChange/patchUpdated": [
+    { ...at, itemId: "i1", changes: [{ path: "a", kind: { type: "add" }, diff: "x" }] },
+  ],
 };
 
 /** What is used otherwise. */
@@ -94,7 +98,6 @@ const USED: Readonly<Record<string, string>> = {
 const IGNORED: Readonly<Record<string, string>> = {
   "turn/diff/updated": "repeats what the items of patches have told, many times over",
   "item/fileChange/outputDelta": "is not sent any more (0.169)",
-  "item/fileChange/patchUpdated": "only of a feature that is off; the item tells the same",
   "thread/started": "the answer to the request tells it",
   "thread/status/changed": "the turn's own notifications tell it, in order",
   "thread/readState/changed": "is about what other clients have read",
@@ -132,7 +135,6 @@ const IGNORED: Readonly<Record<string, string>> = {
   "externalAgentConfig/import/completed": "nothing is imported",
   "windows/worldWritableWarning": "Linux only",
   "windowsSandbox/setupCompleted": "Linux only",
-  deprecationNotice: "is for those who write clients, not for those who use them",
   ...Object.fromEntries(
     [
       "started",
@@ -185,8 +187,9 @@ describe("each notification that the pinned app-server knows", () => {
 
 describe("what is decided about notifications", () => {
   it("is what is parsed", () => {
-    const parsed = Object.keys(NOTIFICATIONS).filter((name) => name !== "deprecationNotice");
-    expect([...Object.keys(SHOWN), ...Object.keys(USED)].sort()).toEqual(parsed.sort());
+    expect([...Object.keys(SHOWN), ...Object.keys(USED)].sort()).toEqual(
+      Object.keys(NOTIFICATIONS).sort(),
+    );
   });
 
   it.each(Object.entries(SHOWN))("shows %s", (method, [params, ...before]) => {
