@@ -33,6 +33,9 @@ local rules = require("codex-chat.config.rules")
 ---@class (exact) codex-chat.Config.Network
 ---@field allow string[] what the sandbox may reach besides the model: presets, domains, addresses
 ---@field ask boolean whether you are asked about other hosts, or they are refused at once
+---@field proxy? string what the model and other hosts are reached through: "http://proxy:3128"
+---@field proxy_auth_cmd? string[] prints its user:password
+---@field no_proxy? string[] what is reached without it, in the words of `allow`
 
 ---@class (exact) codex-chat.Config what is in force
 ---@field model? string
@@ -80,7 +83,7 @@ local function defaults()
     notify = { done = true, waiting = true },
     completion = { auto = true },
     watch = { paths = {} },
-    network = { allow = {}, ask = true },
+    network = { allow = {}, ask = true, no_proxy = {} },
     editor_tools = {
       buffers = true,
       cursor = true,

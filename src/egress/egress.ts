@@ -114,6 +114,7 @@ export function createEgress(options: {
     policy: options.network ?? CLOSED,
     limits,
     model: options.upstream.baseUrl,
+    outward: options.upstream.outward,
     onEvent,
   });
   const failed = (thrown: unknown) => options.log.error({ err: thrown }, "the proxy failed");

@@ -41,7 +41,7 @@ export class ModelProxy {
     readonly log: Log;
   }) {
     this.#upstream = options.upstream;
-    this.#caller = new UpstreamCaller(options.upstream.baseUrl, options.log);
+    this.#caller = new UpstreamCaller(options.upstream, options.log);
     this.#limits = options.limits;
     this.#gate = options.gate;
     this.#checkBody = options.checkBody;

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
-import { Agent } from "node:https";
+import { Agent, type AgentOptions } from "node:https";
 import { createSecureContext, rootCertificates } from "node:tls";
 import type { Log } from "../log.ts";
+import type { OutwardProxy } from "./network/index.ts";
+import { ProxiedAgent } from "./proxied-agent.ts";
 
 /** Where distributions keep the authorities that the machine trusts. */
 const SYSTEM_BUNDLES = [
@@ -21,9 +23,10 @@ const KEEP_MS = 4_000;
  * SSL_CERT_FILE) and those of NODE_EXTRA_CA_CERTS, and always verifies.
  *
  * Node 20 by itself knows nothing of the machine's authorities. The certificates are parsed once
- * here and not once a connection, which would take some 20 ms each time.
+ * here and not once a connection, which would take some 20 ms each time. Through a proxy it is the
+ * same: TLS is spoken with the endpoint, and its certificate verified.
  */
-export function tlsAgent(env: NodeJS.ProcessEnv, log: Log): Agent {
+export function tlsAgent(env: NodeJS.ProcessEnv, log: Log, outward?: OutwardProxy): Agent {
   const ca: string[] = [...rootCertificates];
   const system = env["SSL_CERT_FILE"];
   for (const path of system === undefined ? SYSTEM_BUNDLES : [system]) {
@@ -39,11 +42,15 @@ export function tlsAgent(env: NodeJS.ProcessEnv, log: Log): Agent {
     log.warn({ path: extraPath }, "NODE_EXTRA_CA_CERTS is unreadable");
   const common = { keepAlive: true, timeout: KEEP_MS, rejectUnauthorized: true };
   try {
-    return new Agent({ ...common, secureContext: createSecureContext({ ca }) });
+    return agentOf({ ...common, secureContext: createSecureContext({ ca }) }, outward);
   } catch (thrown) {
     log.warn({ err: thrown }, "certificate authorities cannot be parsed; Node's own are used");
-    return new Agent(common);
+    return agentOf(common, outward);
   }
+}
+
+function agentOf(options: AgentOptions, outward: OutwardProxy | undefined): Agent {
+  return outward === undefined ? new Agent(options) : new ProxiedAgent(options, outward);
 }
 
 function read(path: string): string | undefined {

@@ -7,6 +7,7 @@ import {
 import { request as httpsRequest, type Agent as TlsAgent } from "node:https";
 import type { Log } from "../log.ts";
 import type { Result } from "../result.ts";
+import type { OutwardProxy } from "./network/index.ts";
 import { tlsAgent } from "./trust.ts";
 
 /** A header that authorizes calls upstream. */
@@ -31,17 +32,24 @@ export type Upstream = {
   readonly renew?: () => Promise<boolean>;
   /** Sent with each call and no secrets, such as an account's id or a version. */
   readonly headers?: readonly AuthorizationHeader[];
+  /** What stands between this machine and the world; absent where nothing does. */
+  readonly outward?: OutwardProxy | undefined;
 };
 
 /** Opens calls to the fixed upstream; the connections of one are kept for the next where it pays. */
 export class UpstreamCaller {
   readonly #url: URL;
+  readonly #outward: OutwardProxy | undefined;
   readonly #log: Log;
-  /** In clear text it is a machine nearby, where a new connection costs nothing and never is stale. */
+  /**
+   * In clear text it is a machine nearby, where a new connection costs nothing and never is stale;
+   * it is reached without a proxy, or not configured.
+   */
   readonly #plain = new Agent({ keepAlive: false });
   #tls: TlsAgent | undefined;
 
-  constructor(baseUrl: URL, log: Log) {
+  constructor({ baseUrl, outward }: Upstream, log: Log) {
+    this.#outward = outward;
     this.#url = new URL(baseUrl);
     this.#url.pathname = `${baseUrl.pathname.replace(/\/+$/, "")}/responses`;
     this.#url.hash = "";
@@ -52,7 +60,7 @@ export class UpstreamCaller {
   open(headers: OutgoingHttpHeaders): ClientRequest {
     if (this.#url.protocol !== "https:")
       return httpRequest(this.#url, { method: "POST", headers, agent: this.#plain });
-    this.#tls ??= tlsAgent(process.env, this.#log);
+    this.#tls ??= tlsAgent(process.env, this.#log, this.#outward);
     return httpsRequest(this.#url, { method: "POST", headers, agent: this.#tls });
   }
 

@@ -24,6 +24,8 @@ export type CodexLogin = {
   readonly issuer?: string | undefined;
   /** The host's environment, of which Codex gets what it needs to reach the service. */
   readonly env: NodeJS.ProcessEnv;
+  /** The proxy to go through, in the place of the environment's. SECURITY: with its password. */
+  readonly proxy?: URL | undefined;
 };
 
 /** A login that the user has to finish in a browser. */
@@ -134,12 +136,19 @@ function backendOf({ issuer }: CodexLogin): string[] {
 const PASSED =
   /^(https?_proxy|all_proxy|no_proxy|ssl_cert_file|ssl_cert_dir|codex_ca_certificate|tz)$/i;
 
-function environment({ env, home, issuer }: CodexLogin): Record<string, string> {
+const PROXY = /^(https?_proxy|all_proxy|no_proxy)$/i;
+
+function environment({ env, home, issuer, proxy }: CodexLogin): Record<string, string> {
   const passed = Object.entries(env).flatMap(([name, value]) =>
-    PASSED.test(name) && value !== undefined ? [[name, value] as const] : [],
+    PASSED.test(name) && value !== undefined && !(proxy !== undefined && PROXY.test(name))
+      ? [[name, value] as const]
+      : [],
   );
   return {
     ...Object.fromEntries(passed),
+    ...(proxy === undefined
+      ? {}
+      : { HTTPS_PROXY: proxy.href, HTTP_PROXY: proxy.href, NO_PROXY: "127.0.0.1,localhost,::1" }),
     PATH: "/usr/bin:/bin",
     HOME: home,
     CODEX_HOME: home,

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lockFile, writeAtomically } from "../chat/index.ts";
-import { tlsAgent } from "../egress/index.ts";
+import { type OutwardProxy, tlsAgent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import {
   type LoginAttempt,
@@ -25,6 +25,8 @@ export type AccountOptions = {
   /** Where Codex logs in, if not at its own service. */
   readonly issuer?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
+  /** What the service is reached through; absent where it is nothing. */
+  readonly outward?: OutwardProxy | undefined;
   readonly log: Log;
   readonly onEvent?: (event: LoginEvent) => void;
 };
@@ -97,8 +99,17 @@ export class Account {
     if (!codex.ok) return codex;
     const entry = codex.value.entries.find(({ name }) => name === "codex/bin/codex");
     const program = entry !== undefined && "path" in entry ? entry.path : "codex";
-    const { env, issuer } = this.#options;
-    return ok({ program, home: this.#home, env, issuer });
+    const { env, issuer, outward } = this.#options;
+    const credentials = await outward?.credentials?.();
+    if (credentials?.ok === false)
+      return err({ kind: "login_failed", message: credentials.error.message } as const);
+    const proxy = outward && new URL(outward.url);
+    if (proxy !== undefined && credentials !== undefined) {
+      const [, user = "", password = ""] = /^([^:]*):(.*)$/s.exec(credentials.value) ?? [];
+      proxy.username = encodeURIComponent(user);
+      proxy.password = encodeURIComponent(password);
+    }
+    return ok({ program, home: this.#home, env, issuer, proxy });
   }
 }
 
@@ -111,7 +122,7 @@ const NO_ATTEMPT: Failure = {
 /** How often a lock that another Neovim holds is looked at again. */
 const LOOK_MS = 100;
 
-function toolsFor({ env, log }: AccountOptions): LoginTools {
+function toolsFor({ env, log, outward }: AccountOptions): LoginTools {
   let agent: ReturnType<typeof tlsAgent> | undefined;
   return {
     lock: async (path, signal) => {
@@ -123,7 +134,7 @@ function toolsFor({ env, log }: AccountOptions): LoginTools {
     },
     write: writeAtomically,
     agent: () => {
-      agent ??= tlsAgent(env, log);
+      agent ??= tlsAgent(env, log, outward);
       return agent;
     },
     now: () => Date.now(),

@@ -25,6 +25,7 @@ import { openCredential } from "./credential.ts";
 import { type Failure, failureOf, STOPPED } from "./failure.ts";
 import type { KeyRing } from "./key-command.ts";
 import { type UsableServers, usableServers } from "./mcp-servers.ts";
+import { outwardOf } from "./outward.ts";
 import { prepareSandbox } from "./prepare.ts";
 import { proxyEnv, withProxy } from "./proxy-env.ts";
 import { type KeptRelay, keepRelay } from "./relay.ts";
@@ -119,6 +120,7 @@ async function startParts(
       headers: credential.value.endpoint.headers,
       authorization: credential.value.authorization,
       renew: credential.value.renew,
+      outward: outwardOf(options),
     },
     limits: {
       maxRequestsPerTurn: settings.limits.requests_per_turn,

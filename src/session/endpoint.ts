@@ -1,6 +1,7 @@
 import type { AuthorizationHeader } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Failure } from "./failure.ts";
+import { goesThrough } from "./outward.ts";
 import type { Settings } from "./settings.ts";
 
 /** Where the model is called, and what goes with each call beside the key. */
@@ -22,7 +23,7 @@ const SECRET = /key|token|secret|auth|pass|cookie|sig/i;
 /** The settings that it is made of. */
 export type EndpointSettings = Pick<
   Settings,
-  "auth" | "model_url" | "login_url" | "model_headers" | "model_query"
+  "auth" | "model_url" | "login_url" | "model_headers" | "model_query" | "network"
 >;
 
 /** Finds the model's endpoint. Errors: `wrong_settings`. */
@@ -38,6 +39,12 @@ export function endpointOf(settings: EndpointSettings): Result<Endpoint, Failure
     return wrong(
       `login_url is ${url.protocol}//${url.host}: a login is sent over https only.`,
       "Take login_url out of the configuration.",
+    );
+  // In clear text the proxy would read the key and the calls.
+  if (url.protocol === "http:" && goesThrough(settings, url))
+    return wrong(
+      `The model's endpoint ${url.host} is called in clear text (http), which does not go through network.proxy.`,
+      `Use https, or name it in network.no_proxy: { "${url.hostname}:${url.port || 80}" }`,
     );
   for (const [name, value] of Object.entries(settings.model_query))
     url.searchParams.set(name, value);

@@ -8,6 +8,7 @@ import { gitVersion, isNewEnough, OLDEST_GIT } from "../workspace/index.ts";
 import { Account } from "./account.ts";
 import { openCredential, warningOf } from "./credential.ts";
 import type { Failure } from "./failure.ts";
+import { networkLines } from "./health-network.ts";
 import { engineLines, mountLines, spaceLines } from "./health-sandbox.ts";
 import { KeyRing } from "./key-command.ts";
 import { imageOptions } from "./prove.ts";
@@ -36,6 +37,7 @@ export async function checkHealth(input: unknown, env: NodeJS.ProcessEnv): Promi
   return [
     await checkState(settings.data),
     await checkKey(settings.data, env),
+    ...networkLines(settings.data, env),
     await checkGit(settings.data, env),
     ...(await checkSandbox(settings.data, env)),
   ];

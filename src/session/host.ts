@@ -8,6 +8,7 @@ import { credentialLine } from "./credential.ts";
 import { failureLine } from "./failure.ts";
 import { KeyRing } from "./key-command.ts";
 import { LiveDocument } from "./live-document.ts";
+import { outwardOf } from "./outward.ts";
 import { Project } from "./project.ts";
 import type { Query } from "./round.ts";
 import { Settings } from "./settings.ts";
@@ -204,7 +205,8 @@ export class Host {
   }
 
   /** The login is that of the state directory: of all its projects. */
-  #account({ state_dir: stateDir, login_issuer: issuer }: Settings): Account {
+  #account(settings: Settings): Account {
+    const { state_dir: stateDir, login_issuer: issuer } = settings;
     const { env, log } = this.#options;
     const known = this.#accounts.get(stateDir);
     if (known !== undefined) return known;
@@ -212,6 +214,7 @@ export class Host {
       stateDir,
       issuer,
       env,
+      outward: outwardOf({ settings, env, keys: this.#keys }),
       log,
       onEvent: ({ type: action, ...rest }) => {
         for (const { audit, running } of this.#projects.values())

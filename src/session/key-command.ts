@@ -14,7 +14,11 @@ export type KeyCommandOptions = {
   readonly env: NodeJS.ProcessEnv;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number;
+  /** What it is the command for; by default the key of the model. */
+  readonly for?: { readonly setting: string; readonly thing: string };
 };
+
+const FOR_KEY = { setting: "api_key_cmd", thing: "the API key" } as const;
 
 /**
  * Keys that commands have printed, in memory for as long as the host lives: a password manager asks
@@ -84,12 +88,13 @@ export async function runKeyCommand(
   const how = run.problem ?? (line.trim() === "" ? "its first line is empty" : undefined);
   if (how === undefined) return ok(line.trim());
   const said = wordsOf(run.stderr, run.stdout);
+  const { setting, thing } = options.for ?? FOR_KEY;
   return err({
     kind: "key_command",
-    message: `The command for the API key (api_key_cmd, ${command[0]}) failed: ${how}${said === "" ? "" : `: ${said}`}.`,
+    message: `The command for ${thing} (${setting}, ${command[0]}) failed: ${how}${said === "" ? "" : `: ${said}`}.`,
     mend: /pinentry|ioctl|tty|terminal/i.test(run.stderr)
       ? "It has no terminal to ask for a passphrase. Use a graphical pinentry, or unlock the key in a terminal first: gpg-agent remembers it."
-      : "Run it in a terminal to see why; its first line must be the key alone.",
+      : `Run it in a terminal to see why; its first line must be ${options.for?.thing ?? "the key"} alone.`,
   });
 }
 

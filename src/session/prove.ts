@@ -17,6 +17,7 @@ import {
   sweep,
 } from "../sandbox/index.ts";
 import { findDockerfile } from "./dockerfile.ts";
+import { isLoopback } from "./endpoint.ts";
 import { type Failure, failureOf } from "./failure.ts";
 import { pluginDir } from "./plugin-dir.ts";
 import type { Settings } from "./settings.ts";
@@ -152,6 +153,18 @@ export async function imageOptions(
     ...(image === undefined ? {} : { image }),
     ...(file === undefined ? {} : { dockerfile: file }),
     ...(buildNetwork === undefined ? {} : { buildNetwork }),
+    buildArgs: proxyArgs(settings),
     notes: note === undefined ? [] : [note],
   });
+}
+
+/**
+ * Where a build finds the packages that it installs. SECURITY: without the proxy's password, which
+ * what is installed could read; and a proxy on this machine is there for a build on its network.
+ */
+function proxyArgs({ network, sandbox }: Settings): Readonly<Record<string, string>> {
+  const { proxy, proxy_auth_cmd: command } = network;
+  if (proxy === undefined || command !== undefined) return {};
+  if (isLoopback(new URL(proxy)) && sandbox.build_network !== "host") return {};
+  return { http_proxy: proxy, https_proxy: proxy };
 }

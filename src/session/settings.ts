@@ -43,6 +43,22 @@ const Caches = z.union([
   }),
 ]);
 
+/** Hosts in the words of `network.allow`. */
+const Hosts = z
+  .array(z.string())
+  .superRefine((entries, context) => {
+    const list = AllowList.parse(entries);
+    if (!list.ok) context.addIssue({ code: "custom", message: list.error });
+  })
+  .default([]);
+
+const ProxyUrl = z
+  .url({ protocol: /^http$/, error: "must be the address of an http proxy: http://host:port" })
+  .refine((text) => !/^[^/]*\/\/[^/]*@/.test(text), {
+    error: "has a user in it: let network.proxy_auth_cmd print user:password",
+  })
+  .refine((text) => /^http:\/\/[^/?#]+\/?$/.test(text), { error: "has more than host and port" });
+
 /**
  * The resolved configuration that the editor sends with `chat/open`.
  *
@@ -123,15 +139,15 @@ export const Settings = z.object({
   /** What the sandbox may reach besides the model. */
   network: z
     .strictObject({
-      allow: z
-        .array(z.string())
-        .superRefine((entries, context) => {
-          const list = AllowList.parse(entries);
-          if (!list.ok) context.addIssue({ code: "custom", message: list.error });
-        })
-        .default([]),
+      allow: Hosts,
       /** Whether the user is asked about other hosts, or they are refused at once. */
       ask: z.boolean().default(true),
+      /** What stands between this machine and the world: the model, too, is reached through it. */
+      proxy: ProxyUrl.optional(),
+      /** Prints its `user:password`. */
+      proxy_auth_cmd: z.array(z.string().min(1)).min(1).optional(),
+      /** What is reached without it; this machine always is. */
+      no_proxy: Hosts,
     })
     .prefault({}),
   /** Further files that something on the host runs; with `!` before it, one that is not told of. */

@@ -40,6 +40,7 @@ export type EgressOptions = {
   readonly headers?: readonly AuthorizationHeader[];
   readonly authorization?: Upstream["authorization"];
   readonly renew?: Upstream["renew"];
+  readonly outward?: Upstream["outward"];
   /** By default any body is let through, so that tests of the way need none of Codex's. */
   readonly checkBody?: (body: Buffer) => Result<Buffer, string>;
   /** False where the test itself begins its turns. */
@@ -59,6 +60,7 @@ export async function setUpEgress(handler: Handler, options: EgressOptions = {})
         options.authorization ?? (async () => ok([["authorization", `Bearer ${KEY}`]] as const)),
       ...(options.headers === undefined ? {} : { headers: options.headers }),
       ...(options.renew === undefined ? {} : { renew: options.renew }),
+      outward: options.outward,
     },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     checkBody: options.checkBody ?? ((body) => ok(body)),

@@ -9,7 +9,7 @@ export type SetUp = {
   /** Addresses by name; each call of the resolver takes the next list. */
   readonly names?: Readonly<Record<string, readonly (readonly string[])[]>>;
   readonly decide?: NetworkPolicy["decide"];
-} & Pick<EgressOptions, "limits" | "baseUrl">;
+} & Pick<EgressOptions, "limits" | "baseUrl" | "outward">;
 
 /** An egress under a policy, and what its resolver was asked. */
 export async function setUpProxy({ allow = [], names = {}, decide, ...options }: SetUp) {

@@ -91,7 +91,15 @@ M.keys = {
     },
   },
   watch = { keys = { paths = { list_of = "string" } } },
-  network = { keys = { allow = { list_of = "string" }, ask = "boolean" } },
+  network = {
+    keys = {
+      allow = { list_of = "string" },
+      ask = "boolean",
+      proxy = "string",
+      proxy_auth_cmd = { list_of = "string" },
+      no_proxy = { list_of = "string" },
+    },
+  },
   agents_md = "string",
   skills_dirs = { list_of = "string" },
   mcp_servers = { map_of = mcp_server },

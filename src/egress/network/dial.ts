@@ -49,10 +49,10 @@ export const systemLookup: Lookup = async (name) => {
 export async function dial(
   target: Target,
   options: DialOptions,
-): Promise<Result<Socket, DialError>> {
+): Promise<Result<{ readonly socket: Socket }, DialError>> {
   const found = await addressesOf(target, options);
   if (!found.ok) return found;
-  const usable = found.value.filter((address) => mayDial({ ...target, host: address }, options));
+  const usable = found.value.filter((address) => isDialable({ ...target, host: address }, options));
   if (usable.length === 0) return err(forbidden(target, found.value[0] ?? ""));
   return connectTo(target.port, usable, options);
 }
@@ -80,7 +80,11 @@ async function addressesOf(
   }
 }
 
-function mayDial(at: Target, { mayDial: isNamed, isForbidden }: DialOptions): boolean {
+/** Whether an address may be dialled at this port. */
+export function isDialable(
+  at: Target,
+  { mayDial: isNamed, isForbidden }: Pick<DialOptions, "mayDial" | "isForbidden">,
+): boolean {
   const target = { ...at, isAddress: true };
   return !isForbidden(at.host, at.port) && (isPublicAddress(at.host) || isNamed(target));
 }
@@ -100,7 +104,7 @@ function connectTo(
   port: number,
   addresses: readonly string[],
   { connectMs, signal }: DialOptions,
-): Promise<Result<Socket, DialError>> {
+): Promise<Result<{ readonly socket: Socket }, DialError>> {
   const checked = addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
   const lookupChecked: LookupFunction = (_name, { all }, done) => {
     const [first] = checked;
@@ -112,7 +116,7 @@ function connectTo(
     const options = { host: "checked", port, lookup: lookupChecked, noDelay: true };
     const socket = connect({ ...options, allowHalfOpen: true, autoSelectFamily: true });
     socket.on("error", () => {});
-    const settle = (result: Result<Socket, DialError>) => {
+    const settle = (result: Result<{ readonly socket: Socket }, DialError>) => {
       clearTimeout(timer);
       signal.removeEventListener("abort", stop);
       if (!result.ok) socket.destroy();
@@ -124,7 +128,7 @@ function connectTo(
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
     socket.once("error", (error) => fail(reasonOf(error)));
-    socket.once("connect", () => settle(ok(socket)));
+    socket.once("connect", () => settle(ok({ socket })));
   });
 }
 
@@ -136,7 +140,10 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: "it does not answer",
 };
 
-function reasonOf(error: Error & { readonly code?: string; readonly errors?: readonly Error[] }) {
+/** Says why a connection failed, from Node's error. */
+export function reasonOf(
+  error: Error & { readonly code?: string; readonly errors?: readonly Error[] },
+) {
   const [first] = error.errors ?? [];
   const code = error.code ?? (first !== undefined && "code" in first ? String(first.code) : "");
   return REASONS[code] ?? `the connection failed (${code || "unknown"})`;

@@ -1,13 +1,13 @@
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import { err, ok, type Result } from "../../result.ts";
+import type { Way } from "./outward.ts";
 import { hostText, parseTarget, type Target } from "./target.ts";
 
 const HTTP_PORT = 80;
 const MAX_ANSWER_HEADERS = 64 * 1024;
 /** What belongs to one connection and no other (RFC 9110, 7.6.1), or to us as a proxy. */
 const HOP_BY_HOP =
-  /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|http2-settings|expect|host)$/;
+  /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|http2-settings|expect|host|max-forwards)$/;
 
 /** A request to a proxy that fits to be passed on: to whom, and what it asks there. */
 export type PlainRequest = { readonly target: Target; readonly path: string };
@@ -23,6 +23,8 @@ export type Misfit = { readonly status: number; readonly why: string };
  */
 export function readPlainRequest(request: IncomingMessage): Result<PlainRequest, Misfit> {
   const wrong = (why: string) => err({ status: 400, why });
+  // It has whoever answers repeat the request, and a proxy's password is part of it there.
+  if (request.method === "TRACE") return err({ status: 405, why: "TRACE is not passed on" });
   const url = request.url ?? "";
   const [, scheme, authority = "", path = ""] =
     /^([a-z][a-z0-9+.-]*):\/\/([^/?#\\]*)([^#\\]*)$/i.exec(url) ?? [];
@@ -53,7 +55,7 @@ export function forward(
   request: IncomingMessage,
   response: ServerResponse,
   { target, path }: PlainRequest,
-  socket: Socket,
+  { socket, atProxy }: Way,
 ): Promise<string | undefined> {
   if (socket.destroyed) return Promise.resolve("the connection was cut");
   return new Promise((resolve) => {
@@ -63,9 +65,12 @@ export function forward(
     const out = httpRequest({
       createConnection: () => socket,
       method: request.method ?? "GET",
-      path,
+      path: atProxy === undefined ? path : `http://${host}${path}`,
       headers: [
         ...["host", host, "connection", "close"],
+        ...(atProxy?.authorization === undefined
+          ? []
+          : ["proxy-authorization", atProxy.authorization]),
         ...kept(request.rawHeaders, request.headers.connection),
         ...(length === undefined && isChunked ? ["transfer-encoding", "chunked"] : []),
       ],
@@ -84,6 +89,10 @@ export function forward(
     });
     out.on("error", (error: NodeJS.ErrnoException) => fail(`it failed (${error.code ?? "?"})`));
     out.once("response", (answer) => {
+      if (atProxy !== undefined && answer.statusCode === 407) {
+        fail(atProxy.refused());
+        return;
+      }
       try {
         const headers = kept(answer.rawHeaders, answer.headers.connection);
         for (let n = 0; n + 1 < headers.length; n += 2)

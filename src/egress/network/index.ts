@@ -4,6 +4,7 @@
  */
 export { AllowList, entryFor } from "./allow.ts";
 export type { Lookup } from "./dial.ts";
+export { isDirect, type OutwardProxy, openTunnel } from "./outward.ts";
 export {
   DEFAULT_NETWORK_LIMITS,
   type DecidedBy,
@@ -12,4 +13,4 @@ export {
   type Verdict,
 } from "./policy.ts";
 export { NetworkProxy } from "./proxy.ts";
-export { type Target, targetText } from "./target.ts";
+export { parseTarget, type Target, targetText } from "./target.ts";

@@ -1,15 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { STATUS_CODES } from "node:http";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { err, ok, type Result } from "../../result.ts";
 import type { EgressEvent } from "../events.ts";
 import { plain } from "../plain.ts";
 import { isLoopback, isPublicAddress } from "./address.ts";
 import { entryFor } from "./allow.ts";
-import { dial, systemLookup } from "./dial.ts";
+import { type DialOptions, dial, systemLookup } from "./dial.ts";
 import { FirstBytes } from "./first-bytes.ts";
 import { forward, readPlainRequest } from "./forward.ts";
+import { dialThrough, isDirect, type OutwardProxy, type Way } from "./outward.ts";
 import type { DecidedBy, NetworkLimits, NetworkPolicy } from "./policy.ts";
 import { hostText, parseTarget, type Target, targetText } from "./target.ts";
 import { checkServerName, MAX_FIRST_BYTES, splice } from "./tunnel.ts";
@@ -21,11 +21,13 @@ export type NetworkProxyOptions = {
   readonly limits: NetworkLimits;
   /** The model's endpoint, which has a port of its own and is reached by no other way. */
   readonly model: URL;
+  /** What stands between this machine and the world; absent where nothing does. */
+  readonly outward?: OutwardProxy | undefined;
   readonly onEvent: (event: EgressEvent) => void;
 };
 
 /** A connection that is open, and who said that it may be. */
-type Open = { readonly socket: Socket; readonly by: DecidedBy };
+type Open = Way & { readonly by: DecidedBy };
 
 /** Why a request is not served, and with which status that is answered. */
 type Refusal = { readonly status: number; readonly why: string; readonly by: DecidedBy };
@@ -61,7 +63,7 @@ export class NetworkProxy {
       // The body is wanted now, and not while it was being decided.
       if (request.headers.expect !== undefined) response.writeContinue();
       this.#watch(open, target, id);
-      const failed = await forward(request, response, read.value, open.socket);
+      const failed = await forward(request, response, read.value, open);
       return failed === undefined ? ok() : err(unreachable(failed));
     });
     if (!done.ok && !response.headersSent) {
@@ -117,7 +119,7 @@ export class NetworkProxy {
       });
     this.#connections++;
     const leave = () => void this.#connections--;
-    const opened = await this.#open(target, gone);
+    const opened = await this.#open(target, method === "CONNECT", gone);
     if (!opened.ok) {
       leave();
       return opened;
@@ -136,8 +138,12 @@ export class NetworkProxy {
     return use(opened.value, id);
   }
 
-  async #open(target: Target, gone: AbortSignal): Promise<Result<Open, Refusal>> {
-    const { policy, limits } = this.#options;
+  async #open(
+    target: Target,
+    isTunnel: boolean,
+    gone: AbortSignal,
+  ): Promise<Result<Open, Refusal>> {
+    const { policy, limits, outward } = this.#options;
     if (this.#isModel(target))
       return err(byPolicy("the model's endpoint is reached on its own port only"));
     const allowed = policy.allowed();
@@ -147,22 +153,26 @@ export class NetworkProxy {
     const verdict = isNamed ? undefined : await policy.decide(target, gone);
     if (verdict?.allowed === false) return err({ status: 403, ...verdict });
     const ends = verdict?.ends;
-    const dialled = await dial(target, {
+    const options: DialOptions = {
       lookup: policy.lookup ?? systemLookup,
       connectMs: limits.connectMs,
       mayDial: (at) => allowed.has(at),
       isForbidden: (host, port) => this.#isModel({ host, port, isAddress: true }),
       signal: ends === undefined ? gone : AbortSignal.any([gone, ends]),
-    });
+    };
+    const dialled =
+      outward === undefined || isDirect(outward, target)
+        ? await dial(target, options)
+        : await dialThrough(outward, target, isTunnel, options);
     if (!dialled.ok) {
       const { kind, why: failed } = dialled.error;
       return err(kind === "forbidden" ? byPolicy(failed) : unreachable(failed));
     }
-    const socket = dialled.value;
+    const { socket } = dialled.value;
     const end = () => void socket.destroy();
     ends?.addEventListener("abort", end, { once: true });
     socket.once("close", () => ends?.removeEventListener("abort", end));
-    return ok({ socket, by: verdict?.by ?? "config" });
+    return ok({ ...dialled.value, by: verdict?.by ?? "config" });
   }
 
   /**
