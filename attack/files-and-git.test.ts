@@ -3,6 +3,7 @@
  * something for the attacker. The control's container has the same repository with nothing guarded.
  */
 import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Attempt, attempt, group, type Verdict, verdict } from "./catalogue.ts";
 import {
@@ -14,21 +15,36 @@ import {
 } from "./support/git-places.ts";
 import { git, useGit } from "./support/places.ts";
 
+/** The agent has a git directory of its own, mounted over the user's. */
 const team = { product: guarded(teamRepository), control: unguarded(teamRepository) };
+/** The user's own is there, read-only. */
+const readOnly = {
+  product: guarded(teamRepository, { git: "off" }),
+  control: unguarded(teamRepository),
+};
 const linked = { product: guarded(worktree), control: unguarded(worktree) };
 
-/** Shell functions for the scripts; `$1` is the payload and `$2` the other repository. */
+/** Shell functions for the scripts; `$1` is the payload, `$2` the other repository, `$3` the home. */
 const TOOLS = `
-payload=$1 other=$2
+payload=$1 other=$2 home=$3
 monitor() { printf '[core]\\n\\tfsmonitor = "%s #"\\n' "$payload" >> "$1"; }
 hooks() { mkdir -p "$1"; for name in pre-commit post-commit post-checkout post-index-change reference-transaction; do
   printf '#!/bin/sh\\n%s\\n' "$payload" > "$1/$name"; chmod +x "$1/$name"; done; }
 export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@a
 `;
 
-async function inside({ inside, root, other, mark }: GitTarget, script: string) {
-  return inside.sh(TOOLS + script, { cwd: root, args: [mark.payload, other] });
+/** Runs a script inside, which then commits, so that there is something for the host to fetch. */
+async function inside({ inside, root, other, home, mark, turnEnds }: GitTarget, script: string) {
+  const commits = `\ncd ${quoted(root)}; git commit -q --allow-empty -m attack`;
+  const ran = await inside.sh(TOOLS + script + commits, {
+    cwd: root,
+    args: [mark.payload, other, home],
+  });
+  await turnEnds();
+  return ran;
 }
+
+const quoted = (path: string): string => `'${path.replaceAll("'", "'\\''")}'`;
 
 /** The script is run inside; then the user uses git, which must run nothing of the attacker's. */
 function runsNothing(
@@ -59,9 +75,17 @@ async function readsSecret(target: GitTarget, script: string): Promise<Verdict> 
   return verdict(found, found ? "it read the user's secret" : "the secret is not to be read");
 }
 
+/** Against the agent's own git directory, and against the user's where that is read-only. */
+function inBoth(name: string, tries: string, script: string): Attempt[] {
+  return [
+    runsNothing(name, tries, script),
+    runsNothing(`${name}, read-only`, `${tries}, where that is the user's own`, script, readOnly),
+  ];
+}
+
 group("files and git", [
-  runsNothing("hooks", "writes hooks into .git/hooks", "hooks .git/hooks"),
-  runsNothing(
+  ...inBoth("hooks", "writes hooks into .git/hooks", "hooks .git/hooks"),
+  ...inBoth(
     "configuration",
     "sets core.fsmonitor, a program that git status runs",
     'git config core.fsmonitor "$payload"; monitor .git/config',
@@ -78,33 +102,33 @@ group("files and git", [
     `printf '[filter "x"]\\n\\tclean = "%s; cat"\\n' "$payload" >> .git/config
      echo '* filter=x' > .git/info/attributes; echo more >> file.txt`,
   ),
-  runsNothing(
+  ...inBoth(
     "commondir",
     "points .git/commondir to a git directory of its own",
     'cp -r .git evil; monitor evil/config; echo "$PWD/evil" > .git/commondir',
   ),
-  runsNothing(
+  ...inBoth(
     "config.worktree",
     "writes .git/config.worktree, which git reads after the configuration",
     "monitor .git/config.worktree",
   ),
-  runsNothing(
+  ...inBoth(
     "rename",
     "renames .git and puts a directory of its own in its place",
     "cp -r .git evil; monitor evil/config; mv .git aside; rm -rf .git; mv evil .git",
   ),
-  runsNothing(
+  ...inBoth(
     "exchange",
     "exchanges .git with a directory of its own by renameat2",
     `cp -r .git evil; monitor evil/config
      perl -e 'my ($a, $b) = (".git", "evil"); syscall(316, -100, $a, -100, $b, 2)'`,
   ),
-  runsNothing(
+  ...inBoth(
     "hard link",
     "writes to the configuration through a hard link to it",
     "ln .git/config linked; [ -e linked ] && monitor linked; ln -L /proc/self/cwd/.git/config linked2; [ -e linked2 ] && monitor linked2",
   ),
-  runsNothing(
+  ...inBoth(
     "descriptor",
     "opens the configuration for reading and again for writing through /proc/self/fd",
     `exec 3< .git/config; printf '[core]\\n\\tfsmonitor = "%s #"\\n' "$payload" >> /proc/self/fd/3`,
@@ -169,6 +193,29 @@ group("files and git", [
     `printf '#!/bin/sh\n%s\ncat "$@"\n' "$payload" > changed; chmod +x changed; cp changed tools/textconv; mv changed tools/textconv; mv tools aside; cp -r aside tools; printf '#!/bin/sh\n%s\ncat "$@"\n' "$payload" > tools/textconv; echo more >> data.bin`,
   ),
   attempt<GitTarget>({
+    name: "links in the git directory",
+    tries:
+      "puts links to the user's files in the place of all that the host writes in its git directory",
+    mustHappen: "the user's files stay as they are",
+    strike: async (target) => {
+      const victim = join(target.home, "victim");
+      await writeFile(victim, "whole\n");
+      await inside(
+        target,
+        `cd .git; for it in info/exclude info/host-excludes info/attributes config index HEAD.lock packed-refs objects/info/alternates refs/heads/main index.codex-chat; do
+           mkdir -p "$(dirname $it)"; ln -sfn "$home/victim" "$it"; done`,
+      );
+      // What the user does makes the host write there.
+      await writeFile(join(target.root, "new.txt"), "new\n");
+      await git(target.root, "add", "new.txt");
+      await target.turnEnds();
+      const now = await readFile(victim, "utf8");
+      await inside(target, "cd .git; find . -type l -delete");
+      return verdict(now !== "whole\n", `the user's file says ${JSON.stringify(now)}`);
+    },
+    ...team,
+  }),
+  attempt<GitTarget>({
     name: "alternates",
     tries: "names another repository of the user's in .git/objects/info/alternates",
     mustHappen: "the other repository's objects are not to be had",
@@ -176,7 +223,7 @@ group("files and git", [
       const id = (await git(target.other, "rev-parse", "HEAD")).trim();
       const { stdout } = await inside(
         target,
-        `mkdir -p .git/objects/info; echo "$other/.git/objects" > .git/objects/info/alternates; git cat-file -p ${id}`,
+        `mkdir -p .git/objects/info; echo "$other/.git/objects" >> .git/objects/info/alternates; echo ${id} > .git/refs/heads/stolen; git cat-file -p ${id}`,
       );
       const onHost = await git(target.root, "cat-file", "-p", id);
       return verdict(

@@ -11,6 +11,7 @@ import { containerOptions, defaultLimits } from "../../src/sandbox/spec.ts";
 import type { BackendOptions } from "../../src/session/backend.ts";
 import { prepareSandbox } from "../../src/session/prepare.ts";
 import { Settings } from "../../src/session/settings.ts";
+import type { PrivateGit } from "../../src/workspace/index.ts";
 import { must, testEngine, testImage } from "../../test/sandbox/support.ts";
 import { closeAtEnd, freshDir, type HostPlace, lazily } from "./places.ts";
 
@@ -42,7 +43,12 @@ export type ShOptions = {
 };
 
 /** The product's sandbox on a place's project, opened as the product opens it. */
-export type Fortress = Inside & { readonly sandbox: Sandbox; readonly place: HostPlace };
+export type Fortress = Inside & {
+  readonly sandbox: Sandbox;
+  readonly place: HostPlace;
+  /** The agent's own git; undefined where the project has none, or it is switched off. */
+  readonly git: PrivateGit | undefined;
+};
 
 const sharedState = lazily(() => freshDir("state"));
 
@@ -69,9 +75,10 @@ export async function fortress(
     signal: AbortSignal.timeout(120_000),
   } as unknown as BackendOptions);
   if (!prepared.ok) throw new Error(prepared.error.message);
-  const { sandbox } = prepared.value;
+  const { sandbox, git } = prepared.value;
   closeAtEnd(() => sandbox.remove());
-  return { ...inside(sandbox.id, async (what) => must(await sandbox.exec(what))), sandbox, place };
+  const started = inside(sandbox.id, async (what) => must(await sandbox.exec(what)));
+  return { ...started, sandbox, place, git: git.git };
 }
 
 async function buildSettings(): Promise<object> {

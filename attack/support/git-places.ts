@@ -1,6 +1,7 @@
 /** Repositories that are attacked: in the product's sandbox, and where nothing of them is guarded. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { gitAroundTurn } from "../../src/session/git.ts";
 import { type Fortress, fortress, type Inside, openPlace } from "./containers.ts";
 import { git, hostPlace, lazily, Mark, plantRepository } from "./places.ts";
 
@@ -14,6 +15,8 @@ export type GitTarget = {
   readonly home: string;
   readonly secret: string;
   readonly mark: Mark;
+  /** What the host does in the agent's git directory when a turn has ended. */
+  readonly turnEnds: () => Promise<void>;
 };
 
 /** What a repository is made with. */
@@ -65,18 +68,48 @@ async function plantOther(other: string): Promise<void> {
   await git(other, "commit", "-q", "-m", "private");
 }
 
+const NO_AUDIT = { record: () => {}, close: async () => {} };
+
+/** Does what the conversation says, as a user does who believes it. */
+async function takeOver(root: string, said: string): Promise<void> {
+  const [, named = ""] = /add a repository in the project \((.*)\)/.exec(said) ?? [];
+  for (const [, path = ""] of named.matchAll(/“(.+?)”/g))
+    await rm(join(root, path, ".git"), { recursive: true, force: true });
+  for (const [, command = "", ref = ""] of said.matchAll(/`git (reset|merge) (refs\/codex\/\S+)`/g))
+    await git(root, command, ref);
+}
+
+/** The conversation whose commits come to the user. */
+const CHAT = { threadId: "thread", path: "/chats/attack.md" };
+
 /** The product's sandbox on such a repository, one for all attempts of a file. */
-export function guarded(plant: Planting): () => Promise<GitTarget> {
-  const opened = lazily(async (): Promise<Fortress> => {
+export function guarded(
+  plant: Planting,
+  settings: Readonly<Record<string, unknown>> = {},
+): () => Promise<GitTarget> {
+  const opened = lazily(async (): Promise<Fortress & { readonly planted: string }> => {
     const place = await hostPlace("guarded");
     await plant(place.project, join(place.base, "other"));
-    return fortress(place);
+    const planted = (await git(place.project, "rev-parse", "HEAD")).trim();
+    const it = await fortress(place, settings);
+    const isPrivate = settings["git"] !== "off";
+    if ((it.git !== undefined) !== isPrivate) throw new Error("it has not the git that it should");
+    return { ...it, planted };
   });
   return async () => {
     const inside = await opened();
     const { project, base, home, secret } = inside.place;
     const mark = await Mark.make();
-    return { inside, root: project, other: join(base, "other"), home, secret, mark };
+    // What an earlier attempt has left must neither help nor hinder this one.
+    await git(project, "reset", "-q", "--hard", inside.planted);
+    await git(project, "clean", "-ffdxq", "-e", ".husky");
+    const { after, before } = gitAroundTurn(() => inside.git, NO_AUDIT);
+    const turnEnds = async () => {
+      const told = await after(CHAT);
+      await takeOver(project, told.map((it) => ("text" in it ? String(it.text) : "")).join("\n"));
+      await before(CHAT, AbortSignal.timeout(60_000));
+    };
+    return { inside, root: project, other: join(base, "other"), home, secret, mark, turnEnds };
   };
 }
 
@@ -94,6 +127,12 @@ export function unguarded(plant: Planting): () => Promise<GitTarget> {
     await writeFile(join(home, "secret.txt"), secret);
     const [root, other] = [join(place, "project"), join(place, "other")];
     await plant(root, other);
-    return { inside, root, other, home, secret, mark: await Mark.make() };
+    // As one does who takes the agent's directory for one of his own.
+    const turnEnds = async () => {
+      await writeFile(join(root, ".git", "info", "exclude"), "of the host\n").catch(() => {});
+      await git(root, "fetch", "-q", ".", "+refs/heads/*:refs/codex/*");
+      await takeOver(root, "`git merge refs/codex/main`");
+    };
+    return { inside, root, other, home, secret, mark: await Mark.make(), turnEnds };
   };
 }

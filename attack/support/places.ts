@@ -97,7 +97,9 @@ const ORDINARY: readonly (readonly string[])[] = [
   ["checkout", "-q", "main"],
   ["merge", "-q", "topic"],
   ["fetch", "-q", "."],
+  ["log", "-2", "-p", "--glob=refs/codex/*"],
   ["stash"],
+  ["status"],
 ];
 
 /** A file that only a program on the host can make: it lies where no container has anything. */

@@ -101,16 +101,30 @@ function told({ deliveries, notes }: GitNews, thread: string, audit: Audit): Cha
   return [...deliveries.map(sentence), ...notes].map((text) => ({ type: "note", text }));
 }
 
-/** SECURITY: branch and subject are the agent's words; the document takes them as text. */
+/** SECURITY: branch, subject and paths are the agent's words; the document takes them as text. */
 function sentence(it: GitNews["deliveries"][number]): string {
-  const { ref, branch, count, subject, isForward, submodule } = it;
+  const { ref, branch, count, subject, submodule } = it;
   const commits = count === 1 ? "1 commit" : `${count} commits`;
   const where = submodule === undefined ? "" : ` in the submodule ${submodule}`;
   const on = `${branch === undefined ? "" : ` on ${branch}`}${where}`;
   const last = subject === "" ? "" : `, the last one “${subject}”`;
+  return `Codex made ${commits}${on}${last}. They are in \`${ref}\`: ${takeOver(it)}; \`:CodexChat commits\` shows them.`;
+}
+
+/** How many paths are named. */
+const MAX_PATHS = 5;
+
+function takeOver({ ref, isForward, embedded }: GitNews["deliveries"][number]): string {
+  const { paths, isWhole } = embedded;
+  if (!isWhole)
+    return "there are too many changes to say whether a repository in the project is among them, whose configuration your git would obey";
+  if (paths.length > 0) {
+    const named = paths.slice(0, MAX_PATHS).map((it) => `“${it}”`);
+    const more = paths.length > MAX_PATHS ? ` and ${paths.length - MAX_PATHS} more` : "";
+    return `they add a repository in the project (${named.join(", ")}${more}), and once it is in your index, your git runs what the \`.git\` in it says, which Codex can write. Before you take them over, stop the sandbox (\`:CodexChat sandbox stop\`) and remove that \`.git\``;
+  }
   // The files are those of the commit already, which `git merge` would refuse to write over.
-  const take = isForward
+  return isForward
     ? `\`git reset ${ref}\` makes them yours and leaves your files as they are`
     : `\`git merge ${ref}\` joins them with yours`;
-  return `Codex made ${commits}${on}${last}. They are in \`${ref}\`: ${take}; \`:CodexChat commits\` shows them.`;
 }

@@ -1,5 +1,6 @@
 import { ok, type Result } from "../../result.ts";
 import { branchRefName, setChatRef } from "./chat-refs.ts";
+import { type Embedded, embeddedIn } from "./embedded.ts";
 import type { Inside } from "./inside.ts";
 import { receive, type TransferLimits } from "./receive.ts";
 import { headOid, type Oid, type Refs } from "./refs.ts";
@@ -18,6 +19,8 @@ export type Delivery = {
   readonly subject: string;
   /** Whether the real HEAD can go there without losing a commit. */
   readonly isForward: boolean;
+  /** Repositories in the project that they add. */
+  readonly embedded: Embedded;
 };
 
 /** What is to be looked at, and where it goes. */
@@ -86,7 +89,8 @@ export async function deliver(options: DeliveryOptions): Promise<Result<Delivere
     const set = await setChatRef(repository.commonDir, ref, tip);
     if (!set.ok) return set;
     const isForward = realHead === undefined || (await isAncestor(workshop, realHead, tip));
-    deliveries.push({ ref: `refs/codex/${ref}`, branch, tip, ...told, isForward });
+    const embedded = await embeddedIn(workshop, { tip, head: realHead, known });
+    deliveries.push({ ref: `refs/codex/${ref}`, branch, tip, ...told, isForward, embedded });
   }
   return ok({ deliveries, seen: tips, left });
 }

@@ -63,7 +63,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
 type Todo = { readonly path: string; readonly runs?: string | undefined };
 
 const BARE = "git obeys its configuration and hooks wherever it is run inside";
-const NESTED = `it makes a repository of its directory: ${BARE}`;
+const NESTED = `it makes a repository of its directory: ${BARE}, and by \`git status\` above it once \`git add\` has taken it in`;
 const OUT = "it leads out of the project: what follows it on your machine reads or writes there";
 const PROGRAM = "it can be run by its name now";
 /** What git knows a repository by. */
