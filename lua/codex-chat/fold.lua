@@ -185,7 +185,26 @@ function M.list(buf)
   end, api.nvim_buf_get_extmarks(buf, ns, 0, -1, {}))
 end
 
-local nouns = { output = "output", patch = "diff", arguments = "arguments", result = "result" }
+local nouns = {
+  output = "output",
+  patch = "diff",
+  arguments = "arguments",
+  result = "result",
+  hook = "output",
+}
+
+--- What a fold holds, by its first lines: the fence's and the one below.
+---@param fence string
+---@param below string
+---@return string
+local function noun(fence, below)
+  local info = fence:match("^[`~]+%s*%S+%s+(%S+)")
+  -- A command that its summary does not hold in full stands above its output.
+  if info == "output" and below:find("^%$ ") then
+    return "command and output"
+  end
+  return nouns[info] or "text"
+end
 
 --- The text of a closed fold, for 'foldtext'.
 ---@return table chunks text with highlights
@@ -197,9 +216,10 @@ function M.foldtext()
   if thought then
     return { { "  ▸ " .. thought:gsub("%*%*", ""):gsub("\\(%p)", "%1"), "CodexChatFold" } }
   end
-  local info = line:match("^[`~]+%s*%S+%s+(%S+)")
-  local inner = math.max(0, last - first - 1)
-  local words = ("%d line%s of %s"):format(inner, inner == 1 and "" or "s", nouns[info] or "text")
+  local quoted = line:sub(1, 1) == ">"
+  local inner = quoted and last - first + 1 or math.max(0, last - first - 1)
+  local what = noun(line, vim.fn.getline(first + 1))
+  local words = ("%d line%s of %s"):format(inner, inner == 1 and "" or "s", what)
   return { { "  ▸ ", "CodexChatFold" }, { words, "CodexChatFold" } }
 end
 

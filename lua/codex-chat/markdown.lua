@@ -5,7 +5,16 @@
 local M = {}
 
 --- Fences that stand closed when a conversation is opened, by the second word of their info string.
-local folded = { output = true, patch = true, arguments = true, result = true }
+local folded = { output = true, patch = true, arguments = true, result = true, hook = true }
+
+--- Whether a block quotation stands closed: what Codex thought, and what a sub-agent was told or said.
+---@param first string its first line
+---@param above string? the line above it
+---@return boolean
+local function is_folded_quote(first, above)
+  return first:find("^> %*%*Thought%*%*") ~= nil
+    or (above ~= nil and above:find("^%*%*%u%l+%*%* [%l ]*sub%-agent") ~= nil)
+end
 
 ---@class (exact) codex-chat.Fence an open fence
 ---@field mark string its character
@@ -67,12 +76,22 @@ end
 ---@return codex-chat.Scan
 function M.scan(lines)
   local folds, prompt, fence = {}, nil, nil
+  local quote ---@type integer? the row of the first line of a block quotation
   local start = M.front_matter_end(lines)
   for i = start + 1, #lines do
     local line = lines[i]
     local before = fence
     local edge
     fence, edge = M.step(fence, line)
+    local quoted = not before and line:byte(1) == 62 -- ">"
+    if quoted then
+      quote = quote or i - 1
+    elseif quote then
+      if is_folded_quote(lines[quote + 1], lines[quote]) and i - quote > 2 then
+        folds[#folds + 1] = { quote, i - 2 }
+      end
+      quote = nil
+    end
     if edge then
       if fence then
         fence.row = i - 1

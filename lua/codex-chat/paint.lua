@@ -61,12 +61,16 @@ local function captures(buf, ns, row, text, tree, ltree, priority)
   end
   for id, node, metadata in query:iter_captures(tree:root(), text, 0, -1) do
     local name = query.captures[id]
-    if not skipped[name] and name:sub(1, 1) ~= "_" then
+    local colors = not skipped[name] and name:sub(1, 1) ~= "_"
+    -- What the parser's own query hides where the user has 'conceallevel' set.
+    local conceal = metadata.conceal or (metadata[id] and metadata[id].conceal)
+    if colors or conceal then
       local range = vim.treesitter.get_range(node, text, metadata[id])
       pcall(api.nvim_buf_set_extmark, buf, ns, row + range[1], range[2], {
         end_row = row + range[4],
         end_col = range[5],
-        hl_group = "@" .. name .. "." .. lang,
+        hl_group = colors and "@" .. name .. "." .. lang or nil,
+        conceal = conceal,
         priority = (tonumber(metadata.priority) or 100) + priority,
         strict = false,
       })

@@ -109,6 +109,8 @@ end
 ---@param field codex-chat.Field
 ---@param done fun(value: any) `skip` where it was left out; nil where the user went away
 local function ask_text(field, done)
+  local prompt = prompt_of(field)
+  prompt = prompt .. (prompt:find("[%?:]$") and " " or ": ")
   local function take(text)
     if not text then
       done(nil)
@@ -132,14 +134,14 @@ local function ask_text(field, done)
   end
   if field.secret then
     -- Not vim.ui.input: what it is given may be kept in a history or a buffer.
-    local ok, text = pcall(vim.fn.inputsecret, prompt_of(field) .. ": ")
+    local ok, text = pcall(vim.fn.inputsecret, prompt)
     vim.cmd.redraw()
     -- An Escape gives nothing, too.
     take(ok and (text ~= "" or not field.required) and text or nil)
     return
   end
   local default = field.default ~= nil and tostring(field.default) or nil
-  vim.ui.input({ prompt = prompt_of(field) .. ": ", default = default }, take)
+  vim.ui.input({ prompt = prompt, default = default }, take)
 end
 
 ---@param option codex-chat.Option

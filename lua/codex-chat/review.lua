@@ -30,6 +30,10 @@ function M.findings(findings)
     }
   end, findings)
   vim.fn.setqflist({}, " ", { title = "Codex's review", items = items })
+  if #items == 0 then
+    vim.notify("codex-chat: the review found nothing to change.")
+    return
+  end
   vim.notify(
     ("codex-chat: %d finding%s in the quickfix list (:copen)."):format(
       #items,

@@ -3,7 +3,58 @@ local M = {}
 
 local action = require("codex-chat.action")
 
---- Lists them; the one that is picked is stopped, once that is confirmed.
+---@class (exact) codex-chat.Terminal
+---@field id string
+---@field command string
+---@field block string? where the conversation shows it
+
+--- Goes to where the conversation shows the command, with its output unfolded.
+---@param chat codex-chat.Chat
+---@param block string
+local function show(chat, block)
+  require("codex-chat.chat").show(chat, { insert = false })
+  local first, stop = require("codex-chat.blocks").range(chat, block)
+  if not first or not stop then
+    return
+  end
+  vim.cmd.stopinsert()
+  vim.cmd("normal! m'")
+  vim.api.nvim_win_set_cursor(0, { first + 1, 0 })
+  -- The fold, where there is output, is the block below.
+  if stop < vim.api.nvim_buf_line_count(0) and vim.fn.foldclosed(stop + 1) > 0 then
+    vim.cmd(("silent! %dfoldopen"):format(stop + 1))
+  end
+end
+
+---@param chat codex-chat.Chat
+---@param terminal codex-chat.Terminal
+local function stop(chat, terminal)
+  action.run(chat, "terminals/stop", { id = terminal.id }, function(_, why)
+    vim.notify(
+      why and ("codex-chat: " .. why) or "codex-chat: stopped.",
+      why and vim.log.levels.ERROR or vim.log.levels.INFO
+    )
+  end)
+end
+
+--- Asks what to do with a command that still runs.
+---@param chat codex-chat.Chat
+---@param terminal codex-chat.Terminal
+local function choose(chat, terminal)
+  local choices = terminal.block and { "Show its output", "Stop it" } or { "Stop it" }
+  vim.ui.select(choices, {
+    prompt = terminal.command:gsub("%c", " "),
+    kind = "codex-chat-terminal",
+  }, function(choice)
+    if choice == "Stop it" then
+      stop(chat, terminal)
+    elseif choice and terminal.block then
+      show(chat, terminal.block)
+    end
+  end)
+end
+
+--- Lists them; the one that is picked is shown or stopped.
 ---@param chat codex-chat.Chat
 function M.pick(chat)
   action.run(chat, "terminals/list", {}, function(terminals, err)
@@ -16,19 +67,14 @@ function M.pick(chat)
       return
     end
     vim.ui.select(terminals, {
-      prompt = "Stop which command?",
+      prompt = "Commands that still run",
       kind = "codex-chat-terminal",
       format_item = function(it)
-        return it.command
+        return (it.command:gsub("%c", " "))
       end,
     }, function(picked)
       if picked then
-        action.run(chat, "terminals/stop", { id = picked.id }, function(_, why)
-          vim.notify(
-            why and ("codex-chat: " .. why) or "codex-chat: stopped.",
-            why and vim.log.levels.ERROR or vim.log.levels.INFO
-          )
-        end)
+        choose(chat, picked)
       end
     end)
   end)

@@ -33,7 +33,7 @@ export { type Lock, type LockError, lockFile } from "./lock.ts";
 export { reduce, reduceAll } from "./reduce.ts";
 export { findSections, linesOf, type PlacedSection } from "./sections.ts";
 export { slug } from "./slug.ts";
-export type { Standing } from "./standing.ts";
+export { commandBlock, type Standing } from "./standing.ts";
 export { approvalBlock, type ChatState, initialState } from "./state.ts";
 export {
   openStore,

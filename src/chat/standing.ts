@@ -4,8 +4,14 @@ import { change, type Draft } from "./draft.ts";
 import { codeSpan } from "./markdown.ts";
 import type { ChatState } from "./state.ts";
 
-/** Tokens, limits and servers as they were told last. */
-export type Standing = Pick<ChatState, "usage" | "limits" | "brokenServers">;
+/** Tokens, limits and servers as they were told last, and the items that go on. */
+export type Standing = Pick<ChatState, "usage" | "limits" | "brokenServers" | "items">;
+
+/** The block of a command that still runs; undefined where the document does not show it. */
+export function commandBlock(standing: Standing, itemId: string): string | undefined {
+  const item = standing.items.get(itemId);
+  return item?.kind === "command" ? item.block : undefined;
+}
 
 /** As many as are kept; a program inside may forge any number of names. */
 const maxServers = 100;

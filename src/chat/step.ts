@@ -274,7 +274,7 @@ function collaboration(
   phase: StepPhase,
 ): StepText {
   const what = COLLABORATION[item.tool] ?? `**Called** ${codeSpan(item.tool)} for sub-agents`;
-  const model = item.model == null ? "" : ` · ${codeSpan(item.model)}`;
+  const model = item.model == null || item.model === "" ? "" : ` · ${codeSpan(item.model)}`;
   const end =
     phase === "running"
       ? " …"

@@ -176,7 +176,7 @@ export class LiveDocument {
     this.#show();
   }
 
-  /** What Codex has told beside the text: tokens (none before the first turn), limits, servers. */
+  /** What Codex has told beside the text: tokens (none before the first turn), limits, … */
   get standing(): Standing {
     return this.#state;
   }

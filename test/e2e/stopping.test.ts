@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { message, reply, silence } from "../../src/offline/index.ts";
+import { exec, message, reply, silence } from "../../src/offline/index.ts";
 import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "./support.ts";
 
 describe("stopping", SLOW, () => {
@@ -65,6 +65,35 @@ describe("stopping", SLOW, () => {
       "The first question.",
       "The second question.",
     ]);
+  });
+
+  it("shows the output of a command that runs on after its turn, and ends it", async () => {
+    const { chat, model } = shared();
+    const { nvim } = chat;
+    model.answerInTurn(
+      reply(exec("while sleep 1; do echo tick; done", { yieldMs: 300 })),
+      reply(message("It ticks.")),
+    );
+    expect(await chat.ask("Tick.")).toEqual({ status: "completed" });
+    await chat.until("left running in the background");
+    await chat.until("tick\n");
+    const choose = (...picks: number[]) =>
+      nvim.lua(
+        `local picks = ...
+         vim.ui.select = function(items, _, done) done(items[table.remove(picks, 1)]) end`,
+        picks,
+      );
+
+    await choose(1, 1);
+    await chat.command("terminals");
+
+    await nvim.until('vim.fn.getline(".")', expect.stringContaining("**Running** `while sleep"));
+    await nvim.until('vim.fn.foldclosed(vim.fn.line(".") + 1)', -1);
+
+    await choose(1, 2);
+    await chat.command("terminals");
+
+    await chat.until("**Stopped** `while sleep 1;");
   });
 
   it("does not stop the other conversation of the same Neovim", async () => {

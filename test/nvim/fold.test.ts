@@ -81,4 +81,39 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     await chat.nvim.untilShown("▸ Thought for 3.0 s · Of *this*");
     expect(chat.nvim.screen?.text()).not.toContain("Words.");
   });
+
+  it("are the same once the conversation is opened anew", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 40 } });
+    const block = (id: string, after: string, lines: string[], gap: 0 | 1) =>
+      ({ op: "insert", id, after, lines, gap }) as const;
+    const fold = (id: string) => ({ op: "fold", from: id, to: id, label: "details" }) as const;
+    await chat.edit(
+      block("t", "history", ["> **Thought** for 3.0 s · Of it", ">", "> Words."], 1),
+      fold("t"),
+      block("s", "t", ["**Started** a sub-agent · `m`"], 1),
+      block("s.told", "s", ["> Count.", ">", "> Twice."], 0),
+      fold("s.told"),
+      block("h", "s.told", ["> **Hook** `a.sh`"], 1),
+      block("h.said", "h", ["```text hook", "bye", "```"], 0),
+      fold("h.said"),
+      block("q", "h.said", ["> A quotation", "> of the model's."], 1),
+      block("n", "q", ["> **Note:** a note", "> goes on."], 1),
+      block("a", "n", ["**Ran** `a sub-agent`"], 1),
+      block("a.why", "a", ["> To see", "> it."], 0),
+    );
+    const closed = ["> **Thought** for 3.0 s · Of it +2", "> Count. +2", "```text hook +2"];
+    await chat.nvim.until(CLOSED, closed);
+    await chat.nvim.command("write | edit!");
+    await chat.nvim.until(CLOSED, closed);
+  });
+
+  it("name the command where it stands with its output", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 20 } });
+    const lines = ["```console output", "$ a long command", "```"];
+    await chat.edit(
+      { op: "insert", id: "c", after: "history", lines, gap: 1 },
+      { op: "fold", from: "c", to: "c", label: "output" },
+    );
+    await chat.nvim.untilShown("▸ 1 line of command and output");
+  });
 });

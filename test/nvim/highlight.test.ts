@@ -23,6 +23,17 @@ async function groupsAt(nvim: Neovim, text: string, column = 0): Promise<string[
 const count = "require('codex-chat.highlight').count(vim.api.nvim_get_current_buf())";
 
 describe.each(neovims)("highlighting on Neovim $name", (program) => {
+  it("hides the marks of emphasis and code where the user conceals, and only there", async () => {
+    await using chat = await openChat({ program, screen: { columns: 100, rows: 30 } });
+    const { nvim } = chat;
+    const lines = ["**Ran** `ls` · exit 0 · 0.1 s", "", "Some *emphasis* here."];
+    await chat.edit({ op: "insert", id: "a", after: "history", lines, gap: 1 });
+    await nvim.untilShown("**Ran** `ls` · exit 0");
+    await nvim.command("setlocal conceallevel=2");
+    await nvim.untilShown("Ran ls · exit 0 · 0.1 s");
+    await nvim.untilShown("Some emphasis here.");
+  });
+
   it("colours markdown, code in fences, headings, summaries, notices and diffs", async () => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 50 } });
     const lines = [

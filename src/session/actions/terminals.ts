@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { commandBlock } from "../../chat/index.ts";
 import { ok } from "../../result.ts";
 import { type Action, action } from "./action.ts";
 
@@ -9,11 +10,10 @@ export const terminalActions: readonly Action[] = [
       const listed = await client.request("thread/backgroundTerminals/list", { threadId });
       return listed.ok
         ? ok(
-            listed.value.data.map(({ processId, command, cwd }) => ({
-              id: processId,
-              command,
-              cwd,
-            })),
+            listed.value.data.map(({ itemId, processId, command, cwd }) => {
+              const block = commandBlock(conversation.document.standing, itemId);
+              return { id: processId, command, cwd, ...(block === undefined ? {} : { block }) };
+            }),
           )
         : listed;
     }),
