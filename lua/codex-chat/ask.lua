@@ -59,6 +59,16 @@ local function answer(asked)
   return (vim.trim(table.concat(said, "\n")):gsub("\n\n\n+", "\n\n"))
 end
 
+--- Whether the query is not sent yet, because its mentions are still being read.
+---@param asked codex-chat.Asked
+---@return boolean
+local function is_outgoing(asked)
+  local chat = registry.get(asked.buf)
+  return vim.iter(chat and chat.outgoing or {}):any(function(it)
+    return it.id == asked.id
+  end)
+end
+
 --- Tells those that `which` is true of, and forgets them.
 ---@param which fun(asked: codex-chat.Asked): boolean
 ---@param status string
@@ -93,7 +103,8 @@ end)
 events.hook("TurnEnded", function(data)
   finish(function(asked)
     -- One that is queued stays so for the turn that it begins; after another end nothing begins.
-    return asked.buf == data.buf and (asked.heard or data.status ~= "completed")
+    return asked.buf == data.buf
+      and (asked.heard or data.status ~= "completed" and not is_outgoing(asked))
   end, data.status, data.failure)
 end)
 
@@ -118,21 +129,23 @@ end)
 function M.ask(chat, text, opts)
   opts = opts or {}
   local lines = vim.split(text, "\n", { plain = true })
-  local id = require("codex-chat.prompt").send_lines(chat, lines, opts.mode)
+  local asked ---@type codex-chat.Asked?
+  local function fail(kind, message)
+    finish(function(each)
+      return each == asked
+    end, "failed", { kind = kind, message = message })
+  end
+  local id = require("codex-chat.prompt").send_lines(chat, lines, {
+    mode = opts.mode,
+    refused = function(err)
+      fail("context", ("Nothing was sent. %s."):format(err))
+    end,
+  })
   if id and opts.on_end then
-    local asked = { buf = chat.buf, id = id, heard = false, on_end = opts.on_end }
+    asked = { buf = chat.buf, id = id, heard = false, on_end = opts.on_end }
     waiting[#waiting + 1] = asked
     if chat.host == "lost" then
-      finish(
-        function(each)
-          return each == asked
-        end,
-        "failed",
-        {
-          kind = "host",
-          message = chat.state.detail or "The host did not start.",
-        }
-      )
+      fail("host", chat.state.detail or "The host did not start.")
     end
   end
   return id

@@ -143,6 +143,7 @@ local function page(lines)
   local buf = api.nvim_get_current_buf()
   local bo = vim.bo[buf]
   bo.buftype, bo.bufhidden, bo.swapfile, bo.modeline = "nofile", "wipe", false, false
+  pcall(api.nvim_buf_set_name, buf, "codex-chat://audit")
   api.nvim_buf_set_lines(buf, 0, -1, false, lines)
   bo.modifiable, bo.filetype = false, "codexchataudit"
   vim.wo[0][0].wrap, vim.wo[0][0].number, vim.wo[0][0].signcolumn = false, false, "no"

@@ -47,7 +47,7 @@ end
 ---@param task { url: string, code?: string }
 ---@return integer buf of the page
 local function show(task)
-  require("codex-chat.overview").page(lines_of(task))
+  require("codex-chat.overview").page(lines_of(task), "login")
   local buf = vim.api.nvim_get_current_buf()
   local choices = { "Open it in the browser", "Copy the address", "Neither" }
   local prompt = "Log in to ChatGPT: " .. task.url:match("^%a+://[^/]*")

@@ -88,7 +88,7 @@ function M.run(chat, rest)
         return
       end
       remember(allowed)
-      require("codex-chat.overview").page(lines_of(allowed))
+      require("codex-chat.overview").page(lines_of(allowed), "network")
     end)
   end
 end

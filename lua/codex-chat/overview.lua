@@ -3,12 +3,32 @@ local M = {}
 
 local api = vim.api
 
---- Shows a page that a key closes.
+--- Goes to the page of this name; false where none is shown in this tabpage.
+---@param name string
+---@return boolean
+local function enter(name)
+  for _, win in ipairs(api.nvim_tabpage_list_wins(0)) do
+    if api.nvim_buf_get_name(api.nvim_win_get_buf(win)) == name then
+      api.nvim_set_current_win(win)
+      return true
+    end
+  end
+  return false
+end
+
+--- Shows a page that a key closes, in place of an older one of its name.
 ---@param lines string[]
-function M.page(lines)
-  vim.cmd("botright new")
+---@param title string what it is of: the buffer's name after `codex-chat://`
+function M.page(lines, title)
+  local name = "codex-chat://" .. title
+  if not enter(name) then
+    vim.cmd("botright new")
+  end
   local buf = api.nvim_get_current_buf()
   vim.bo[buf].buftype, vim.bo[buf].bufhidden, vim.bo[buf].swapfile = "nofile", "wipe", false
+  -- One in another tabpage has the name already.
+  pcall(api.nvim_buf_set_name, buf, name)
+  vim.bo[buf].modifiable = true
   api.nvim_buf_set_lines(buf, 0, -1, false, lines)
   vim.bo[buf].filetype, vim.bo[buf].modifiable, vim.bo[buf].modeline = "markdown", false, false
   api.nvim_win_set_height(0, math.min(#lines + 1, math.floor(vim.o.lines * 0.6)))
@@ -139,7 +159,7 @@ function M.show(chat)
     if err then
       vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
     else
-      M.page(lines_of(chat, it))
+      M.page(lines_of(chat, it), "status")
     end
   end)
 end
@@ -153,7 +173,7 @@ function M.servers(chat)
     elseif #servers == 0 then
       vim.notify("codex-chat: no MCP server is configured (mcp_servers).")
     else
-      M.page(vim.list_extend({ "# MCP servers", "" }, server_lines(servers)))
+      M.page(vim.list_extend({ "# MCP servers", "" }, server_lines(servers)), "mcp")
     end
   end)
 end

@@ -124,20 +124,13 @@ local function tell(chat, query)
   })
 end
 
---- What the mentions of a query stand for; nil, with a message, where one cannot be had.
----@param chat codex-chat.Chat
----@param text string
----@return codex-chat.ContextPart[]?
-local function resolve(chat, text)
-  local parts, err = require("codex-chat.context.resolve").all(text, chat.root)
-  if not parts then
-    vim.notify("codex-chat: nothing was sent. " .. err .. ".", vim.log.levels.ERROR)
-  end
-  return parts
+---@param err string
+local function complain(err)
+  vim.notify("codex-chat: nothing was sent. " .. err .. ".", vim.log.levels.ERROR)
 end
 
---- The same, for a query in the prompt: where it takes other programs, the editor goes on meanwhile
---- and the query stays where it is, so that nothing is lost whatever happens.
+--- Finds what the mentions of the prompt's query stand for: where it takes other programs, the editor
+--- goes on meanwhile and the query stays where it is, so that nothing is lost whatever happens.
 ---@param chat codex-chat.Chat
 ---@param text string
 ---@param use fun(parts: codex-chat.ContextPart[])
@@ -145,9 +138,11 @@ local function prepare(chat, text, use)
   local resolver = require("codex-chat.context.resolve")
   local slow = resolver.slow(text)
   if not slow then
-    local parts = resolve(chat, text)
+    local parts, err = resolver.all(text, chat.root)
     if parts then
       use(parts)
+    else
+      complain(err --[[@as string]])
     end
     return
   end
@@ -167,7 +162,7 @@ local function prepare(chat, text, use)
     end
     require("codex-chat.status").hint(chat)
     if not parts then
-      vim.notify("codex-chat: nothing was sent. " .. err .. ".", vim.log.levels.ERROR)
+      complain(err --[[@as string]])
     elseif M.text(chat) ~= typed then
       local message = "codex-chat: nothing was sent, for you changed the query while %s was read. "
         .. "Send it again."
@@ -187,23 +182,22 @@ local function next_id(chat)
   return ("user:%d"):format(chat.next_user)
 end
 
---- Sends `lines` as a query of their own, above the prompt, in which the user may be typing.
+---@class (exact) codex-chat.Outgoing
+---@field id string
+---@field lines string[]
+---@field mode? "steer"|"queue"
+---@field refused? fun(err: string)
+
+--- Puts a query above the prompt, in which the user may be typing, and sends it.
 ---@param chat codex-chat.Chat
----@param lines string[]
----@param mode? "steer"|"queue"
----@return string? id of its block; nil, after a message, where nothing was sent
-function M.send_lines(chat, lines, mode)
-  local text = table.concat(lines, "\n")
-  local parts = resolve(chat, text)
-  if not parts then
-    return nil
-  end
+---@param it codex-chat.Outgoing
+---@param parts codex-chat.ContextPart[]
+local function deliver_above(chat, it, parts)
   local line = require("codex-chat.context.resolve").line(parts)
-  local id = next_id(chat)
   blocks.machine(chat, function()
     M.repair(chat)
     local row = blocks.prompt_row(chat)
-    local section = vim.list_extend({ heading, "" }, lines)
+    local section = vim.list_extend({ heading, "" }, it.lines)
     if line then
       vim.list_extend(section, { "", line })
     end
@@ -211,10 +205,68 @@ function M.send_lines(chat, lines, mode)
     section[count + 1] = ""
     blocks.splice(chat, row, 0, section)
     blocks.set_prompt(chat, row + count + 1)
-    blocks.set_range(chat, id, row, row + count, 0)
+    blocks.set_range(chat, it.id, row, row + count, 0)
   end)
-  tell(chat, { id = id, text = text, mode = mode, line = line, parts = parts })
-  return id
+  local text = table.concat(it.lines, "\n")
+  tell(chat, { id = it.id, text = text, mode = it.mode, line = line, parts = parts })
+end
+
+--- Sends the first of those that wait for programs, and then the others.
+---@param chat codex-chat.Chat
+local function deliver_outgoing(chat)
+  local it = chat.outgoing and chat.outgoing[1]
+  if not it then
+    chat.outgoing = nil
+    return
+  end
+  require("codex-chat.context.run").async(function()
+    return require("codex-chat.context.resolve").all(table.concat(it.lines, "\n"), chat.root)
+  end, function(parts, err)
+    table.remove(chat.outgoing, 1)
+    if registry.get(chat.buf) ~= chat or not api.nvim_buf_is_loaded(chat.buf) then
+      return
+    end
+    if parts then
+      require("codex-chat.pause").run(chat, function()
+        deliver_above(chat, it, parts)
+      end)
+    else
+      complain(err)
+      if it.refused then
+        it.refused(err)
+      end
+    end
+    deliver_outgoing(chat)
+  end)
+end
+
+--- Sends `lines` as a query of their own, above the prompt. Where its mentions take other programs,
+--- the editor goes on meanwhile, and so does what is sent after it: the order is kept.
+---@param chat codex-chat.Chat
+---@param lines string[]
+---@param opts? { mode?: "steer"|"queue", refused?: fun(err: string) } refused: called where it is not sent after all
+---@return string? id of its block; nil, after a message, where nothing was sent
+function M.send_lines(chat, lines, opts)
+  opts = opts or {}
+  local resolver = require("codex-chat.context.resolve")
+  local text = table.concat(lines, "\n")
+  local it = { id = next_id(chat), lines = lines, mode = opts.mode, refused = opts.refused }
+  if chat.outgoing then
+    table.insert(chat.outgoing, it)
+    return it.id
+  end
+  if resolver.slow(text) then
+    chat.outgoing = { it }
+    deliver_outgoing(chat)
+    return it.id
+  end
+  local parts, err = resolver.all(text, chat.root)
+  if not parts then
+    complain(err --[[@as string]])
+    return nil
+  end
+  deliver_above(chat, it, parts)
+  return it.id
 end
 
 --- Makes what stands in the prompt a sent query.

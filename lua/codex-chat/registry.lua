@@ -43,6 +43,7 @@ local M = {}
 ---@field next_user integer number of the next sent query
 ---@field approvals codex-chat.Approval[] oldest first
 ---@field approval_keys? boolean whether the answering keys are mapped
+---@field outgoing? codex-chat.Outgoing[] queries of functions whose mentions are being read, in order
 ---@field preparing? string a mention of the prompt's that another program is asked for
 ---@field key_marks? table<integer, true> extmarks that show keys
 ---@field delayed function[] machine edits that wait for the user's half-typed command

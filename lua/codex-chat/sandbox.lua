@@ -175,7 +175,7 @@ end
 ---@param chat codex-chat.Chat
 local function status(chat)
   ask(chat, "status", {}, function(it)
-    require("codex-chat.overview").page(status_lines(it))
+    require("codex-chat.overview").page(status_lines(it), "sandbox")
   end)
 end
 
@@ -183,7 +183,7 @@ end
 local function check(chat)
   say("the sandbox is tested …")
   ask(chat, "check", {}, function(it)
-    require("codex-chat.overview").page(check_lines(it))
+    require("codex-chat.overview").page(check_lines(it), "sandbox/check")
     vim.wo[0][0].wrap = false
   end)
 end
@@ -296,7 +296,7 @@ local function log()
   end
   file:close()
   lines[#lines + 1] = "```"
-  require("codex-chat.overview").page(lines)
+  require("codex-chat.overview").page(lines, "sandbox/log")
   api.nvim_win_set_cursor(0, { #lines, 0 })
 end
 

@@ -1,4 +1,4 @@
-import { mkdir, rename, symlink, writeFile } from "node:fs/promises";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
@@ -109,44 +109,6 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     const told = await sent(chat, "And now @src/add.lua?");
     expect(told?.context[0]?.text).toContain("(with changes that are not saved)");
     expect(told?.context[0]?.text).toContain("````lua\n-- ```new\nM.one = 1");
-  });
-
-  it("of changes leave the editor free while git is asked, and the query where it is", async () => {
-    await using chat = await besideFile();
-    const { cwd } = chat.nvim;
-    const git = (...args: readonly string[]) =>
-      execa("git", ["-c", "user.name=A", "-c", "user.email=a@example.org", ...args], { cwd });
-    await git("init", "-q");
-    await git("add", "src/add.lua");
-    await git("commit", "-qm", "first");
-    await writeFile(join(cwd, "src/add.lua"), "changed\n");
-    // Git waits until somebody writes into it.
-    const gate = join(cwd, ".git/gate");
-    await execa("mkfifo", [gate]);
-    await git("config", "core.excludesFile", gate);
-    await chat.nvim.lua(
-      "vim.api.nvim_buf_set_lines(..., -1, -1, false, { 'Look at @diff.' })",
-      chat.buf,
-    );
-    const send = "require('codex-chat.prompt').send(require('codex-chat.registry').get(...))";
-    await chat.nvim.lua(send, chat.buf);
-    await chat.nvim.lua(send, chat.buf);
-    expect(await said(chat)).toEqual(["codex-chat: @diff is still being read."]);
-    expect(chat.host.of("turn/send")).toEqual([]);
-    expect((await chat.body()).at(-1)).toBe("Look at @diff.");
-    await chat.nvim.type("GA And this.<Esc>");
-    // Whatever opens it from now on finds a file; what waits is let go.
-    await rename(gate, `${gate}.old`);
-    await writeFile(gate, "");
-    await writeFile(`${gate}.old`, "");
-    await expect.poll(() => said(chat)).toHaveLength(2);
-    expect((await said(chat))[1]).toContain("you changed the query while @diff was read");
-    expect(chat.host.of("turn/send")).toEqual([]);
-    await chat.nvim.lua(send, chat.buf);
-    expect(await chat.host.heard("turn/send")).toMatchObject({
-      text: "Look at @diff. And this.",
-      context: [{ text: expect.stringContaining("+changed") }],
-    });
   });
 
   it("of the editor's things send those", async () => {
@@ -415,6 +377,14 @@ describe.each(neovims)("what is typed after a slash on Neovim $name", (program) 
       "---\ndescription: Mine\n---\nFrom a file.\n\n{input}\n",
     );
     expect(dir).toBeTruthy();
+    const describe = "return require('codex-chat.context.templates').description(...)";
+    for (const [name, about] of Object.entries({
+      test: "write tests in the way of those there are, and run them",
+      mine: "Mine",
+      hi: "prompt",
+      fix: "prompt",
+    }))
+      expect(await chat.nvim.lua(describe, name)).toBe(about);
     // What a function gives, and what stands in braces is not looked at twice.
     await chat.nvim.lua(
       `local prompts = vim.g.codex_chat.prompts
@@ -480,7 +450,11 @@ describe.each(neovims)("what is typed after a slash on Neovim $name", (program) 
   it("is shown by preview, and not sent", async () => {
     await using chat = await openChat({ program, config: { window: { startinsert: false } } });
     await writeFile(join(chat.nvim.cwd, "x.lua"), "one\ntwo\n");
+    await chat.nvim.command("CodexChat preview What is nothing?");
     await chat.nvim.command("CodexChat preview What is @x.lua#L2?");
+    // In place of the first, not beside it.
+    expect(await chat.nvim.lua("return #vim.api.nvim_list_wins()")).toBe(3);
+    expect(await chat.nvim.lua("return vim.fn.bufname()")).toBe("codex-chat://preview");
     expect(await chat.nvim.lua("return vim.api.nvim_buf_get_lines(0, 0, -1, false)")).toEqual([
       "What is @x.lua#L2?",
       "",

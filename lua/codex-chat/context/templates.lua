@@ -18,6 +18,14 @@ local builtin = {
   document = "Document {selection}: what a caller must know, and nothing that the code says itself. {input}",
 }
 
+--- What ours are for, in menus.
+local about = {
+  explain = "say what the code does, and why",
+  fix = "find and mend what is wrong, and prove it",
+  test = "write tests in the way of those there are, and run them",
+  document = "write what a caller must know",
+}
+
 --- The largest template that is read.
 local max_bytes = 256 * 1024
 
@@ -65,8 +73,12 @@ end
 ---@param name string
 ---@return string
 function M.description(name)
-  local _, description = read(name)
-  return description and description:match('^"(.*)"$') or description or "prompt"
+  local text, description = read(name)
+  if description then
+    return description:match('^"(.*)"$') or description
+  end
+  local is_ours = not text and not (require("codex-chat.config").get().prompts or {})[name]
+  return is_ours and about[name] or "prompt"
 end
 
 --- The template of this name: a file comes before the configuration, and that before ours.
@@ -130,8 +142,8 @@ function M.command(args, rest)
   local name, input = rest:match("^(%S+)%s*(.*)$")
   if not name then
     local describe = function(it)
-      local about = M.description(it)
-      return about == "prompt" and it or ("%s: %s"):format(it, about)
+      local description = M.description(it)
+      return description == "prompt" and it or ("%s: %s"):format(it, description)
     end
     vim.ui.select(M.names(), { prompt = "Prompt", format_item = describe }, function(chosen)
       if chosen then
