@@ -108,7 +108,8 @@ function sentence(it: GitNews["deliveries"][number]): string {
   const where = submodule === undefined ? "" : ` in the submodule ${submodule}`;
   const on = `${branch === undefined ? "" : ` on ${branch}`}${where}`;
   const last = subject === "" ? "" : `, the last one “${subject}”`;
-  return `Codex made ${commits}${on}${last}. They are in \`${ref}\`: ${takeOver(it)}; \`:CodexChat commits\` shows them.`;
+  const aside = it.aside.map((left) => ` Its branch ${left.branch} is in \`${left.ref}\` now.`);
+  return `Codex made ${commits}${on}${last}. They are in \`${ref}\`: ${takeOver(it)}; \`:CodexChat commits\` shows them.${aside.join("")}`;
 }
 
 /** How many paths are named. */
@@ -121,7 +122,7 @@ function takeOver({ ref, isForward, embedded }: GitNews["deliveries"][number]): 
   if (paths.length > 0) {
     const named = paths.slice(0, MAX_PATHS).map((it) => `“${it}”`);
     const more = paths.length > MAX_PATHS ? ` and ${paths.length - MAX_PATHS} more` : "";
-    return `they add a repository in the project (${named.join(", ")}${more}), and once it is in your index, your git runs what the \`.git\` in it says, which Codex can write. Before you take them over, stop the sandbox (\`:CodexChat sandbox stop\`) and remove that \`.git\``;
+    return `they add a repository in the project (${named.join(", ")}${more}), and once it is in your index, your git runs what the \`.git\` in it says, which Codex can write. Before you take them over, stop the sandbox (\`:CodexChat sandbox stop\`) and remove that \`.git\`; of a submodule remove the directory, \`git submodule update --init\` brings it again`;
   }
   // The files are those of the commit already, which `git merge` would refuse to write over.
   return isForward

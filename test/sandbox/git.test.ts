@@ -80,6 +80,39 @@ describe("the agent's own git directory", SLOW, () => {
     expect(after).toEqual(before);
   });
 
+  it("takes an interactive rebase, conflicts, bisect, gc, worktrees and branches of all kinds", async () => {
+    const root = await project();
+    await commit(root, { a: "1\n" }, "second");
+    const before = await filesOf(join(root, ".git"));
+    const it = await openPrivate(engine, image, root);
+    await it.git.follow();
+    const steps: readonly string[] = [
+      "git switch -qc feature; for n in 1 2 3; do echo $n > b; git add b; git commit -qm b$n; done",
+      "GIT_SEQUENCE_EDITOR='sed -i 2s/pick/squash/' GIT_EDITOR=true git rebase -q -i HEAD~3; echo f > a; git commit -qam 'feature a'",
+      "git switch -q master; echo m > a; git commit -qam 'master a'; git switch -q feature",
+      "! git rebase -q master; git rebase --abort; ! git rebase -q master; echo both > a; git add a; GIT_EDITOR=true git rebase --continue",
+      "git switch -qc other HEAD~1; echo o > a; git commit -qam other; ! git merge -q feature; git merge --abort; ! git cherry-pick feature; git cherry-pick --abort",
+      "git bisect start HEAD HEAD~2; git bisect run true; git bisect reset; git rm -q b; git mv a c; git commit -qm moved; git reset -q --hard; git clean -qfdx",
+      "git worktree add -q tree -b tree; cd tree; echo t > t; git add t; git commit -qm tree; cd ..; git worktree remove tree",
+      "git switch -q --orphan orphan; echo o > o; git add o; git commit -qm orphan; git switch -q --detach feature; git commit -q --allow-empty -m detached",
+      "git reflog expire --expire=now --all; git gc -q --prune=now; git repack -adq; git pack-refs --all; git fsck",
+    ];
+    for (const step of steps) {
+      await inside(it, `${step}; git status`);
+      expect((await it.git.collect(CHAT)).notes, step).toEqual([]);
+      expect(await it.git.follow(CHAT), step).toEqual({ deliveries: [], notes: [] });
+      await git(root, "status");
+      expect(await git(root, "fsck", "--no-dangling"), step).toBe("");
+    }
+    const subjects = (ref: string) => git(root, "log", "--format=%s", ref);
+    expect(await subjects(`${REF}--feature`)).toBe("feature a\nb3\nb1\nmaster a\nsecond\nfirst");
+    expect(await subjects(`${REF}--tree`)).toMatch(/^tree\nmoved\n/);
+    expect(await subjects(`${REF}--orphan`)).toBe("orphan");
+    expect(await subjects(REF)).toMatch(/^detached\nfeature a\n/);
+    const after = await filesOf(join(root, ".git"));
+    expect({ ...after, index: "" }).toEqual({ ...before, index: "" });
+  });
+
   it("hands commits over which `git reset` makes the user's, with the files as they are", async () => {
     const root = await project();
     await commit(root, { a: "1\n" }, "second");
@@ -131,6 +164,24 @@ describe("the agent's own git directory", SLOW, () => {
     ]);
     expect(await inside(it, "git log --format=%s -n 1")).toBe("agent\n");
     expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
+  });
+
+  it("takes no commit of the user's for the agent's, when it was amended or rebased away", async () => {
+    const root = await project();
+    await git(root, "switch", "-qc", "topic");
+    await commit(root, { a: "1\n" }, "by the user");
+    const it = await openPrivate(engine, image, root);
+    await it.git.follow();
+    await git(root, "commit", "-q", "--amend", "-m", "by the user, amended");
+    await git(root, "switch", "-q", "--detach");
+    expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
+    await git(root, "commit", "-q", "--allow-empty", "-m", "on no branch");
+    await it.git.follow(CHAT);
+    await git(root, "switch", "-q", "topic");
+    expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await inside(it, "git log --format=%s -n 1; git branch; ls -d .git/hooks")).toBe(
+      "by the user, amended\n  master\n* topic\n.git/hooks\n",
+    );
   });
 
   it("gives way where the user has committed the very same content", async () => {

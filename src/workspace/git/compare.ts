@@ -8,6 +8,14 @@ export function baseOf({ head, refs }: GitRecord): Base {
   return { head: parseHead(head), refs: new Map(Object.entries(refs)) };
 }
 
+/**
+ * All commits that a side stands on. What both have had is the user's, also where the user has amended
+ * it since.
+ */
+export function tipsOf({ head, refs }: Base): readonly Oid[] {
+  return [...refs.values(), ...(head !== undefined && "oid" in head ? [head.oid] : [])];
+}
+
 function parseHead(text: string | null): Head | undefined {
   if (text === null) return undefined;
   const line = text.trim();

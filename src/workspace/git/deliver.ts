@@ -1,5 +1,5 @@
 import { ok, type Result } from "../../result.ts";
-import { branchRefName, setChatRef } from "./chat-refs.ts";
+import { branchRefName, CHAT_REFS, setChatRef } from "./chat-refs.ts";
 import { type Embedded, embeddedIn } from "./embedded.ts";
 import type { Inside } from "./inside.ts";
 import { receive, type TransferLimits } from "./receive.ts";
@@ -21,6 +21,8 @@ export type Delivery = {
   readonly isForward: boolean;
   /** Repositories in the project that they add. */
   readonly embedded: Embedded;
+  /** Branches whose tips had this ref before, and have one of their own now. */
+  readonly aside: readonly { readonly branch: string; readonly ref: string }[];
 };
 
 /** What is to be looked at, and where it goes. */
@@ -86,13 +88,45 @@ export async function deliver(options: DeliveryOptions): Promise<Result<Delivere
     const told = await newCommits(workshop, tip, known);
     // An older commit that was checked out, or a branch that was made there.
     if (told.count === 0) continue;
+    const aside = ref === options.chat ? await moveAside(options, workshop, tip) : ok([]);
+    if (!aside.ok) return aside;
     const set = await setChatRef(repository.commonDir, ref, tip);
     if (!set.ok) return set;
     const isForward = realHead === undefined || (await isAncestor(workshop, realHead, tip));
     const embedded = await embeddedIn(workshop, { tip, head: realHead, known });
-    deliveries.push({ ref: `refs/codex/${ref}`, branch, tip, ...told, isForward, embedded });
+    deliveries.push({
+      ref: `${CHAT_REFS}${ref}`,
+      ...{ branch, tip, ...told, isForward, embedded, aside: aside.value },
+    });
   }
   return ok({ deliveries, seen: tips, left });
+}
+
+/**
+ * Gives a branch that the agent was on before a ref of its own: the conversation's is that of where
+ * the agent is now, and what it had would be in no ref any more.
+ */
+async function moveAside(
+  { repository, real, own, chat }: DeliveryOptions,
+  workshop: Workshop,
+  next: Oid,
+): Promise<Result<Delivery["aside"], string>> {
+  const tip = real.refs.get(`${CHAT_REFS}${chat}`);
+  if (tip === undefined || (await isAncestor(workshop, tip, next))) return ok([]);
+  const isUsers = [...real.refs].some(
+    ([name, oid]) => oid === tip && name.startsWith("refs/heads/"),
+  );
+  if (isUsers) return ok([]);
+  const at = own.head !== undefined && "branch" in own.head ? own.head.branch : undefined;
+  const moved: Delivery["aside"][number][] = [];
+  for (const [name, oid] of own.refs) {
+    if (oid !== tip || name === at || !name.startsWith("refs/heads/")) continue;
+    const ref = branchRefName(chat, short(name));
+    const set = await setChatRef(repository.commonDir, ref, oid);
+    if (!set.ok) return set;
+    moved.push({ branch: short(name), ref: `${CHAT_REFS}${ref}` });
+  }
+  return ok(moved);
 }
 
 function candidates({ real, own, seen, chat }: DeliveryOptions): readonly Candidate[] {

@@ -2,7 +2,7 @@ import { chown, lstat, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { ok, type Result } from "../../result.ts";
 import { chatName } from "./chat-refs.ts";
-import { baseOf, changedFiles, hash, hashes, isSameRefs, packedRefs } from "./compare.ts";
+import { baseOf, changedFiles, hash, hashes, isSameRefs, packedRefs, tipsOf } from "./compare.ts";
 import { type Delivered, type Delivery, deliver, isAncestor, isSameContent } from "./deliver.ts";
 import { Inside, type StartInside } from "./inside.ts";
 import { type Base, isSameHead, type Plan, planSync } from "./plan.ts";
@@ -258,7 +258,8 @@ export class PrivateGit {
     // All at once: a file a branch takes its time inside.
     if (isFresh) files.set("packed-refs", packedRefs(now.refs));
     if (!own.isWhole)
-      for (const dir of ["objects/pack/", "refs/heads/", "refs/tags/"]) files.set(dir, "");
+      for (const dir of ["hooks/", "objects/pack/", "refs/heads/", "refs/tags/"])
+        files.set(dir, "");
     const head = plan.head ?? own.head ?? now.head ?? { branch: "refs/heads/main" };
     if (plan.head !== undefined || own.head === undefined) files.set("HEAD", headText(head));
     const refs = new Map(isFresh ? now.refs : own.refs);
@@ -300,7 +301,7 @@ export class PrivateGit {
       scratch: join(this.#options.stateDir, "git"),
       real,
       own,
-      seen: new Set(record.seen),
+      seen: new Set([...record.seen, ...tipsOf(baseOf(record))]),
       chat: chat.name,
     });
     if (!done.ok)
