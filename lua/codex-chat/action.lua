@@ -1,6 +1,8 @@
 --- Asking the host for something, with an answer: `action/run` and `action_answer`.
 local M = {}
 
+local say = require("codex-chat.say")
+
 ---@alias codex-chat.Answered fun(value: any, err: string?)
 
 ---@type table<integer, codex-chat.Answered>
@@ -30,12 +32,11 @@ end
 function M.run(chat, name, params, callback)
   next_id = next_id + 1
   local id = next_id
-  waiting[id] = callback
-    or function(_, err)
-      if err then
-        vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
-      end
+  waiting[id] = callback or function(_, err)
+    if err then
+      say.error(err)
     end
+  end
   local told = { id = id, name = name, params = params or vim.empty_dict() }
   if not require("codex-chat.host").notify(chat, "action/run", told) then
     waiting[id] = nil

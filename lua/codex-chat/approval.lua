@@ -4,6 +4,7 @@ local M = {}
 local blocks = require("codex-chat.blocks")
 local keys = require("codex-chat.approval.keys")
 local registry = require("codex-chat.registry")
+local say = require("codex-chat.say")
 
 local api = vim.api
 
@@ -56,12 +57,11 @@ end
 ---@param answers? table<string, any> of questions
 local function answer(chat, approval, decision, reason, answers)
   if not keys.offers(approval, decision) then
-    vim.notify(
-      ("codex-chat: this cannot be answered with %s, only with %s."):format(
+    say.warn(
+      ("this cannot be answered with %s, only with %s."):format(
         keys.words[decision],
         table.concat(approval.choices, ", ")
-      ),
-      vim.log.levels.WARN
+      )
     )
     return false
   end
@@ -113,12 +113,7 @@ local function open_page(chat, approval)
     end
     local _, err = vim.ui.open(approval.url)
     if err then
-      vim.notify(
-        ("codex-chat: the page was not opened: %s. Its address stands in the conversation."):format(
-          err
-        ),
-        vim.log.levels.WARN
-      )
+      say.warn(("the page was not opened: %s. Its address stands in the conversation."):format(err))
     end
     answer(chat, approval, "accept")
   end)
@@ -175,7 +170,7 @@ local function meant()
     end)
   end
   if not chat then
-    vim.notify("codex-chat: nothing waits for an answer.")
+    say.info("nothing waits for an answer.")
     return
   end
   return chat, api.nvim_get_current_buf() == chat.buf and keys.at_cursor(chat) or chat.approvals[1]
@@ -205,15 +200,12 @@ function M.tell(text)
     ask_and_answer(chat, approval, "accept")
     return
   elseif not approval.fields then
-    vim.notify(
-      "codex-chat: that is no question. Answer it with :CodexChat accept or :CodexChat decline.",
-      vim.log.levels.WARN
-    )
+    say.warn("that is no question. Answer it with :CodexChat accept or :CodexChat decline.")
     return
   end
   local err = require("codex-chat.question").tell(approval, text, takers(chat, approval))
   if err then
-    vim.notify("codex-chat: " .. err:gsub("%c", " ") .. ".", vim.log.levels.WARN)
+    say.warn(err:gsub("%c", " ") .. ".")
   end
 end
 
@@ -246,7 +238,7 @@ function M.jump(chat, step)
   end
   table.sort(rows)
   if #rows == 0 then
-    vim.notify("codex-chat: nothing waits for an answer.")
+    say.info("nothing waits for an answer.")
     return
   end
   local here = api.nvim_win_get_cursor(0)[1] - 1

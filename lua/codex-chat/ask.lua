@@ -4,6 +4,7 @@ local M = {}
 local blocks = require("codex-chat.blocks")
 local events = require("codex-chat.events")
 local registry = require("codex-chat.registry")
+local say = require("codex-chat.say")
 
 local api = vim.api
 
@@ -83,7 +84,7 @@ local function finish(which, status, failure)
     local result = { status = status, failure = failure, answer = answer(asked) }
     local ok, err = pcall(asked.on_end, result)
     if not ok then
-      vim.notify("codex-chat: ask()'s on_end failed: " .. err, vim.log.levels.ERROR)
+      say.error("ask()'s on_end failed: " .. err)
     end
   end
 end

@@ -4,6 +4,7 @@ local M = {}
 local document = require("codex-chat.document")
 local registry = require("codex-chat.registry")
 local saving = require("codex-chat.saving")
+local say = require("codex-chat.say")
 
 local api = vim.api
 
@@ -294,7 +295,7 @@ function M.read(buf)
     local err
     lines, err = document.read(path)
     if not lines and vim.uv.fs_stat(path) then
-      vim.notify(("codex-chat: %s"):format(err), vim.log.levels.ERROR)
+      say.error(err)
     end
   end
   local project = chat and require("codex-chat.project").at(chat.root)

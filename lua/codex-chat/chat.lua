@@ -3,6 +3,7 @@ local M = {}
 
 local buffer = require("codex-chat.buffer")
 local registry = require("codex-chat.registry")
+local say = require("codex-chat.say")
 local window = require("codex-chat.window")
 
 local api = vim.api
@@ -64,8 +65,8 @@ function M.latest(project)
   local projects = require("codex-chat.project")
   local path = projects.list_chats(project)[1]
   if path and projects.is_locked(path, require("codex-chat.host").pid()) then
-    vim.notify(
-      ("codex-chat: the latest conversation is open in another Neovim (%s), so this is a new one."):format(
+    say.info(
+      ("the latest conversation is open in another Neovim (%s), so this is a new one."):format(
         vim.fs.basename(path)
       )
     )
@@ -189,7 +190,7 @@ function M.relocate(chat, to)
   chat.state = { phase = "idle" }
   require("codex-chat.status").show(chat)
   require("codex-chat.host").open(chat)
-  vim.notify("codex-chat: " .. (to.reason or "the conversation is in use elsewhere."))
+  say.info((to.reason or "the conversation is in use elsewhere."))
 end
 
 return M

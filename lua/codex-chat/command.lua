@@ -1,6 +1,8 @@
 --- `:CodexChat` and the `<Plug>` mappings.
 local M = {}
 
+local say = require("codex-chat.say")
+
 ---@class (exact) codex-chat.Subcommand
 ---@field run fun(args: vim.api.keyset.create_user_command.command_args, rest: string)
 ---@field complete? string[]|fun(): string[]
@@ -11,7 +13,7 @@ local M = {}
 local function here()
   local chat = require("codex-chat.chat").here()
   if not chat then
-    vim.notify("codex-chat: no conversation is open. :CodexChat opens one.")
+    say.info("no conversation is open. :CodexChat opens one.")
   end
   return chat
 end
@@ -296,27 +298,17 @@ function M.run(args)
   end
   local subcommand = subcommands[name]
   if not subcommand then
-    vim.notify(
-      ("codex-chat: there is no `:CodexChat %s`; there are %s."):format(
-        name,
-        table.concat(names(), ", ")
-      ),
-      vim.log.levels.ERROR
+    say.error(
+      ("there is no `:CodexChat %s`; there are %s."):format(name, table.concat(names(), ", "))
     )
     return
   end
   if args.range > 0 and not subcommand.range then
-    vim.notify(
-      ("codex-chat: `:CodexChat %s` takes no range; `:CodexChat send` does."):format(name),
-      vim.log.levels.ERROR
-    )
+    say.error(("`:CodexChat %s` takes no range; `:CodexChat send` does."):format(name))
     return
   end
   if args.bang and not subcommand.bang then
-    vim.notify(
-      ("codex-chat: `:CodexChat! %s` means nothing; leave the ! out."):format(name),
-      vim.log.levels.ERROR
-    )
+    say.error(("`:CodexChat! %s` means nothing; leave the ! out."):format(name))
     return
   end
   subcommand.run(args, rest)

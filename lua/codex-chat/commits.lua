@@ -2,6 +2,7 @@
 local M = {}
 
 local action = require("codex-chat.action")
+local say = require("codex-chat.say")
 
 ---@class (exact) codex-chat.Commit
 ---@field oid string
@@ -25,20 +26,15 @@ local function show(name, text)
   vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buf, desc = "Close" })
 end
 
----@param err string
-local function fail(err)
-  vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
-end
-
 --- Lists the conversation's commits and gives them, where there are any.
 ---@param chat codex-chat.Chat
 ---@param callback fun(commits: codex-chat.Commit[])
 local function list(chat, callback)
   action.run(chat, "commits/list", {}, function(commits, err)
     if err then
-      fail(err)
+      say.error(err)
     elseif #commits == 0 then
-      vim.notify("codex-chat: Codex has committed nothing in this conversation.")
+      say.info("Codex has committed nothing in this conversation.")
     else
       callback(commits)
     end
@@ -63,7 +59,7 @@ local function pick(chat)
       end
       action.run(chat, "commits/show", { oid = picked.oid }, function(text, err)
         if err then
-          fail(err)
+          say.error(err)
         else
           show("commit/" .. picked.oid:sub(1, 12), text)
         end
@@ -80,7 +76,7 @@ local function copy(chat)
     if ref then
       vim.fn.setreg('"', ref)
       pcall(vim.fn.setreg, "+", ref)
-      vim.notify("codex-chat: copied " .. ref)
+      say.info("copied " .. ref)
     end
   end
   list(chat, function(commits)
@@ -103,9 +99,9 @@ end
 local function log(chat)
   action.run(chat, "commits/log", {}, function(text, err)
     if err then
-      fail(err)
+      say.error(err)
     elseif text == "" then
-      vim.notify("codex-chat: Codex has committed nothing in this conversation.")
+      say.info("Codex has committed nothing in this conversation.")
     else
       show("commits", text)
     end
@@ -122,7 +118,7 @@ function M.run(chat, what)
   if task then
     task(chat)
   else
-    fail("`:CodexChat commits` takes copy or log, or nothing.")
+    say.error("`:CodexChat commits` takes copy or log, or nothing.")
   end
 end
 

@@ -3,6 +3,7 @@ local M = {}
 
 local check = require("codex-chat.config.check")
 local rules = require("codex-chat.config.rules")
+local say = require("codex-chat.say")
 
 ---@class (exact) codex-chat.Config.Window
 ---@field position "right"|"left"|"top"|"bottom"|"tab"
@@ -172,7 +173,7 @@ function M.get()
     source = user
     resolved, problems = M.resolve(user)
     if #problems > 0 then
-      vim.notify("codex-chat: " .. table.concat(problems, "\ncodex-chat: "), vim.log.levels.WARN)
+      say.warn(table.concat(problems, "\ncodex-chat: "))
     end
   end
   return resolved

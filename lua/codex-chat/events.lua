@@ -1,6 +1,8 @@
 --- What happens in conversations, as `User` autocommands; :help codex-chat-events has their data.
 local M = {}
 
+local say = require("codex-chat.say")
+
 local api = vim.api
 
 --- All of them, without the `CodexChat` before their names.
@@ -43,7 +45,7 @@ function M.emit(name, data)
     data = data,
   })
   if not ok then
-    vim.notify(("codex-chat: a handler of %s failed: %s"):format(name, err), vim.log.levels.ERROR)
+    say.error(("a handler of %s failed: %s"):format(name, err))
   end
 end
 

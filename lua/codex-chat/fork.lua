@@ -3,13 +3,9 @@ local M = {}
 
 local action = require("codex-chat.action")
 local blocks = require("codex-chat.blocks")
+local say = require("codex-chat.say")
 
 local api = vim.api
-
----@param err string
-local function complain(err)
-  vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
-end
 
 --- The lines up to a row as the beginning of another conversation.
 ---@param chat codex-chat.Chat
@@ -73,7 +69,7 @@ local function open_fork(chat, fork)
   local path = fork_path(chat.path)
   local ok, err = require("codex-chat.document").write(path, lines)
   if not ok then
-    complain(("the new conversation was not written to %s: %s"):format(path, err))
+    say.error(("the new conversation was not written to %s: %s"):format(path, err))
     return nil
   end
   local chats = require("codex-chat.chat")
@@ -105,7 +101,7 @@ end
 function M.fork(chat)
   action.run(chat, "thread/fork", { row = cursor_row(chat) }, function(fork, err)
     if err then
-      complain(err)
+      say.error(err)
     else
       open_fork(chat, fork)
     end
@@ -153,7 +149,7 @@ end
 function M.resend(chat, row)
   action.run(chat, "thread/fork", { row = row }, function(fork, err)
     if err then
-      complain(err)
+      say.error(err)
       return
     end
     if not fork.sent then
@@ -161,7 +157,7 @@ function M.resend(chat, row)
     end
     local original = fork.sent.text
     if original == fork.query then
-      vim.notify("codex-chat: this query is unchanged. Edit it and send it again, or go on below.")
+      say.info("this query is unchanged. Edit it and send it again, or go on below.")
       return
     end
     local fresh = open_fork(chat, fork)
@@ -186,7 +182,7 @@ function M.revert(chat)
   local row = cursor_row(chat)
   action.run(chat, "thread/revert", { row = row }, function(gone, err)
     if err then
-      complain(err)
+      say.error(err)
       return
     end
     local question = ("Drop the %s after this one? Files stay as they are, and a copy of the conversation is kept."):format(
@@ -201,14 +197,14 @@ function M.revert(chat)
         end
         action.run(chat, "thread/revert", { row = row, confirmed = true }, function(done, why)
           if why then
-            complain(why)
+            say.error(why)
             return
           end
           blocks.machine(chat, function()
             blocks.splice(chat, done.from, blocks.prompt_row(chat) - done.from, {})
           end)
-          vim.notify(
-            ("codex-chat: dropped. The conversation as it was is in %s."):format(
+          say.info(
+            ("dropped. The conversation as it was is in %s."):format(
               vim.fn.fnamemodify(done.copy, ":~")
             )
           )

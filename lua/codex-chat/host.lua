@@ -2,6 +2,7 @@
 local M = {}
 
 local registry = require("codex-chat.registry")
+local say = require("codex-chat.say")
 
 ---@type integer? the running host's channel
 local channel
@@ -88,7 +89,7 @@ local function lose(message)
   end
   require("codex-chat.action").lost()
   require("codex-chat.events").emit("HostEnded", { message = message })
-  vim.notify("codex-chat: " .. message, vim.log.levels.ERROR)
+  say.error(message)
 end
 
 --- Runs beside the host, so that a good Node costs no time.
@@ -209,7 +210,7 @@ function M.open(chat)
   if not job then
     chat.host = "lost"
     require("codex-chat.status").set(chat, { phase = "failed", detail = err:match("^[^.]*") })
-    vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+    say.error(err)
     return false
   end
   require("codex-chat.reload").guard()

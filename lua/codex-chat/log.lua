@@ -1,6 +1,8 @@
 --- `:CodexChat log` and `:CodexChat log audit`: what the host logs, and what is on record of a project.
 local M = {}
 
+local say = require("codex-chat.say")
+
 local api = vim.api
 
 --- How much of the record is shown; all of it is in the file.
@@ -16,7 +18,7 @@ local function open(path, filetype)
   local ok, err = pcall(vim.cmd.split, { args = { vim.fn.fnameescape(path) } })
   api.nvim_set_option_value("modeline", modeline, { scope = "global" })
   if not ok then
-    vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+    say.error(err)
     return
   end
   vim.bo.readonly = true
@@ -158,10 +160,8 @@ function M.audit(raw)
   local path = require("codex-chat.project").of_buf().dir .. "/audit.jsonl"
   local lines = tail(path)
   if not lines then
-    vim.notify(
-      ("codex-chat: nothing is on record of this project yet (%s)."):format(
-        vim.fn.fnamemodify(path, ":~")
-      )
+    say.info(
+      ("nothing is on record of this project yet (%s)."):format(vim.fn.fnamemodify(path, ":~"))
     )
     return
   end
@@ -188,17 +188,14 @@ function M.show(what, raw)
     return M.audit(raw)
   end
   if what ~= "" then
-    vim.notify(
-      ("codex-chat: there is no `:CodexChat log %s`; there is `:CodexChat log audit`."):format(what),
-      vim.log.levels.ERROR
-    )
+    say.error(("there is no `:CodexChat log %s`; there is `:CodexChat log audit`."):format(what))
     return
   end
   local path = require("codex-chat.host").log_path()
   if vim.uv.fs_stat(path) then
     open(path)
   else
-    vim.notify(("codex-chat: there is no log yet at %s."):format(path))
+    say.info(("there is no log yet at %s."):format(path))
   end
 end
 

@@ -2,17 +2,7 @@
 local M = {}
 
 local action = require("codex-chat.action")
-
----@param message string
----@param level? integer
-local function tell(message, level)
-  vim.notify("codex-chat: " .. message, level)
-end
-
----@param err string
-local function complain(err)
-  tell(err, vim.log.levels.ERROR)
-end
+local say = require("codex-chat.say")
 
 --- A browser on another machine does not reach this one's loopback.
 ---@return "browser"|"device"
@@ -39,7 +29,7 @@ end
 local function open(url)
   local _, err = vim.ui.open(url)
   if err then
-    complain(("the browser could not be started: %s. Open the address yourself."):format(err))
+    say.error(("the browser could not be started: %s. Open the address yourself."):format(err))
   end
 end
 
@@ -80,13 +70,13 @@ function M.start(chat, way)
     return
   end
   if way ~= "" and way ~= "browser" and way ~= "device" then
-    complain("`:CodexChat login` takes browser, device or cancel.")
+    say.error("`:CodexChat login` takes browser, device or cancel.")
     return
   end
-  tell("starting Codex's login…")
+  say.info("starting Codex's login…")
   action.run(chat, "login/start", { way = way == "" and usual_way() or way }, function(task, err)
     if err then
-      complain(err)
+      say.error(err)
       return
     end
     local buf = show(task)
@@ -95,9 +85,9 @@ function M.start(chat, way)
         vim.api.nvim_buf_delete(buf, { force = true })
       end
       if failure then
-        complain(failure)
+        say.error(failure)
       else
-        tell(welcome(who))
+        say.info(welcome(who))
       end
     end)
   end)
@@ -108,9 +98,9 @@ end
 function M.stop(chat)
   action.run(chat, "login/end", {}, function(it, err)
     if err then
-      complain(err)
+      say.error(err)
     else
-      tell(it.was ~= "" and ("logged out " .. it.was .. ".") or "nobody is logged in any more.")
+      say.info(it.was ~= "" and ("logged out " .. it.was .. ".") or "nobody is logged in any more.")
     end
   end)
 end

@@ -2,6 +2,7 @@
 local M = {}
 
 local action = require("codex-chat.action")
+local say = require("codex-chat.say")
 
 ---@class (exact) codex-chat.ListedModel
 ---@field model string
@@ -19,16 +20,16 @@ local function set(chat, model, effort, default)
   if default then
     local ok, err = require("codex-chat.config").choose_default(model, effort)
     if not ok then
-      vim.notify("codex-chat: the default was not kept: " .. err, vim.log.levels.ERROR)
+      say.error("the default was not kept: " .. err)
     end
   end
   action.run(chat, "model/set", { model = model, effort = effort }, function(_, err)
     if err then
-      vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+      say.error(err)
       return
     end
-    vim.notify(
-      ("codex-chat: %s%s from the next turn on%s."):format(
+    say.info(
+      ("%s%s from the next turn on%s."):format(
         model,
         effort and (" with effort " .. effort) or "",
         default and ", and in new conversations" or ""
@@ -71,7 +72,7 @@ function M.choose(chat, words, default)
   end
   action.run(chat, "model/list", {}, function(models, err)
     if err then
-      vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+      say.error(err)
       return
     end
     vim.ui.select(models, {
@@ -99,17 +100,17 @@ function M.plan(chat, word)
   elseif word == "off" then
     on = false
   elseif word ~= "" then
-    vim.notify("codex-chat: `:CodexChat plan` takes on, off, or nothing.", vim.log.levels.ERROR)
+    say.error("`:CodexChat plan` takes on, off, or nothing.")
     return
   end
   action.run(chat, "plan/set", { on = on }, function(now, err)
     if err then
-      vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+      say.error(err)
       return
     end
-    vim.notify(
-      now.on and "codex-chat: from the next turn on Codex plans, and changes nothing."
-        or "codex-chat: from the next turn on Codex works again."
+    say.info(
+      now.on and "from the next turn on Codex plans, and changes nothing."
+        or "from the next turn on Codex works again."
     )
   end)
 end

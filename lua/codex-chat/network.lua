@@ -1,6 +1,8 @@
 --- `:CodexChat network`: what the sandbox may reach besides the model, and taking it back.
 local M = {}
 
+local say = require("codex-chat.say")
+
 ---@class (exact) codex-chat.AllowedHosts
 ---@field config string[]
 ---@field project string[]
@@ -71,20 +73,17 @@ function M.run(chat, rest)
   if entry then
     action.run(chat, "network/forget", { entry = entry }, function(_, err)
       if err then
-        vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+        say.error(err)
       else
-        vim.notify(("codex-chat: %s is not allowed any more."):format(entry))
+        say.info(("%s is not allowed any more."):format(entry))
       end
     end)
   elseif rest ~= "" then
-    vim.notify(
-      "codex-chat: there are `:CodexChat network` and `:CodexChat network forget {host}`.",
-      vim.log.levels.ERROR
-    )
+    say.error("there are `:CodexChat network` and `:CodexChat network forget {host}`.")
   else
     action.run(chat, "network/list", {}, function(allowed, err)
       if err then
-        vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+        say.error(err)
         return
       end
       remember(allowed)

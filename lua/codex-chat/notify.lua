@@ -2,6 +2,7 @@
 local M = {}
 
 local registry = require("codex-chat.registry")
+local say = require("codex-chat.say")
 
 local api = vim.api
 
@@ -30,13 +31,9 @@ end
 
 ---@param chat codex-chat.Chat
 ---@param text string
----@param level integer
-local function tell(chat, text, level)
-  vim.notify(
-    ("codex-chat: %s (%s)"):format(one_line(text), vim.fs.basename(chat.root)),
-    level,
-    { title = "codex-chat" }
-  )
+---@param as fun(text: string)
+local function tell(chat, text, as)
+  as(("%s (%s)"):format(one_line(text), vim.fs.basename(chat.root)))
 end
 
 --- Says that the user is waited for, unless they see it.
@@ -44,7 +41,7 @@ end
 ---@param title string one line, such as "Codex asks to run: ls"
 function M.waiting(chat, title)
   if require("codex-chat.config").get().notify.waiting and not M.in_view(chat) then
-    tell(chat, title .. ". :CodexChat shows it", vim.log.levels.WARN)
+    tell(chat, title .. ". :CodexChat shows it", say.warn)
   end
 end
 
@@ -62,10 +59,10 @@ local function ended(data)
   end
   if data.status == "completed" then
     local took = chat.took and " after " .. require("codex-chat.statusline").span(chat.took) or ""
-    tell(chat, "Codex is done" .. took, vim.log.levels.INFO)
+    tell(chat, "Codex is done" .. took, say.info)
   elseif data.status == "failed" then
     local why = data.failure and data.failure.message or "the turn failed"
-    tell(chat, "Codex stopped: " .. why, vim.log.levels.ERROR)
+    tell(chat, "Codex stopped: " .. why, say.error)
   end
 end
 

@@ -1,6 +1,8 @@
 --- `:CodexChat status` and `:CodexChat mcp`: how things stand, on a page of its own.
 local M = {}
 
+local say = require("codex-chat.say")
+
 local api = vim.api
 
 --- Goes to the page of this name; false where none is shown in this tabpage.
@@ -157,7 +159,7 @@ end
 function M.show(chat)
   require("codex-chat.action").run(chat, "status/read", {}, function(it, err)
     if err then
-      vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+      say.error(err)
     else
       M.page(lines_of(chat, it), "status")
     end
@@ -169,9 +171,9 @@ end
 function M.servers(chat)
   require("codex-chat.action").run(chat, "mcp/list", {}, function(servers, err)
     if err then
-      vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+      say.error(err)
     elseif #servers == 0 then
-      vim.notify("codex-chat: no MCP server is configured (mcp_servers).")
+      say.info("no MCP server is configured (mcp_servers).")
     else
       M.page(vim.list_extend({ "# MCP servers", "" }, server_lines(servers)), "mcp")
     end

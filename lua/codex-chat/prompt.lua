@@ -3,6 +3,7 @@ local M = {}
 
 local blocks = require("codex-chat.blocks")
 local registry = require("codex-chat.registry")
+local say = require("codex-chat.say")
 
 local api = vim.api
 
@@ -126,7 +127,7 @@ end
 
 ---@param err string
 local function complain(err)
-  vim.notify("codex-chat: nothing was sent. " .. err .. ".", vim.log.levels.ERROR)
+  say.error("nothing was sent. " .. err .. ".")
 end
 
 --- Finds what the mentions of the prompt's query stand for: where it takes other programs, the editor
@@ -147,7 +148,7 @@ local function prepare(chat, text, use)
     return
   end
   if chat.preparing then
-    vim.notify(("codex-chat: %s is still being read."):format(chat.preparing))
+    say.info(("%s is still being read."):format(chat.preparing))
     return
   end
   local typed = M.text(chat)
@@ -164,9 +165,9 @@ local function prepare(chat, text, use)
     if not parts then
       complain(err --[[@as string]])
     elseif M.text(chat) ~= typed then
-      local message = "codex-chat: nothing was sent, for you changed the query while %s was read. "
-        .. "Send it again."
-      vim.notify(message:format(slow), vim.log.levels.WARN)
+      local message =
+        "nothing was sent, for you changed the query while %s was read. Send it again."
+      say.error(message:format(slow))
     else
       require("codex-chat.pause").run(chat, function()
         use(parts)
@@ -325,7 +326,7 @@ function M.send(chat, mode)
     elseif chat.state.phase == "failed" then
       require("codex-chat.host").notify(chat, "turn/retry", {})
     else
-      vim.notify("codex-chat: type a query below the last `## You` first.")
+      say.error("there is nothing to send. Type a query below the last `## You`.")
     end
     return
   end

@@ -4,6 +4,8 @@
 --- history, no message and no log.
 local M = {}
 
+local say = require("codex-chat.say")
+
 ---@class (exact) codex-chat.Field
 ---@field name string
 ---@field label string
@@ -126,7 +128,7 @@ local function ask_text(field, done)
       value, err = M.read(field, text)
     end
     if err then
-      vim.notify("codex-chat: " .. err:gsub("%c", " ") .. ".", vim.log.levels.WARN)
+      say.warn(err:gsub("%c", " ") .. ".")
       ask_text(field, done)
     else
       done(value)
@@ -223,7 +225,7 @@ local function ask_choices(field, done, chosen)
     end
     local err = bounds_error(field, #values, "a number of choices: ")
     if err and not (#values == 0 and not field.required) then
-      vim.notify("codex-chat: " .. err:gsub("%c", " ") .. ".", vim.log.levels.WARN)
+      say.warn(err:gsub("%c", " ") .. ".")
       ask_choices(field, done, chosen)
     else
       done(#values == 0 and not field.required and skip or values)

@@ -1,6 +1,8 @@
 --- Codex's review of changes: asking for it, and its findings in the quickfix list.
 local M = {}
 
+local say = require("codex-chat.say")
+
 local targets = { "uncommitted", "base", "commit", "custom" }
 
 --- `:CodexChat review [uncommitted | base <branch> | commit <sha> | <instructions>]`
@@ -31,14 +33,11 @@ function M.findings(findings)
   end, findings)
   vim.fn.setqflist({}, " ", { title = "Codex's review", items = items })
   if #items == 0 then
-    vim.notify("codex-chat: the review found nothing to change.")
+    say.info("the review found nothing to change.")
     return
   end
-  vim.notify(
-    ("codex-chat: %d finding%s in the quickfix list (:copen)."):format(
-      #items,
-      #items == 1 and "" or "s"
-    )
+  say.info(
+    ("%d finding%s in the quickfix list (:copen)."):format(#items, #items == 1 and "" or "s")
   )
 end
 

@@ -5,6 +5,7 @@
 local M = {}
 
 local registry = require("codex-chat.registry")
+local say = require("codex-chat.say")
 
 --- Lua's own nil for what the wire calls nil, one level deep.
 ---@param value any
@@ -129,8 +130,8 @@ function handlers.action_answer(id, answer)
 end
 
 function handlers.ui_notify(level, message)
-  local levels = vim.log.levels
-  vim.notify("codex-chat: " .. message, levels[tostring(level):upper()] or levels.INFO)
+  local as = say[level] or say.info
+  as(message)
 end
 
 function handlers.buf_reload(what)

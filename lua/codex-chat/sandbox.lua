@@ -2,17 +2,12 @@
 local M = {}
 
 local action = require("codex-chat.action")
+local say = require("codex-chat.say")
 
 local api = vim.api
 
 --- The words of `:CodexChat sandbox`.
 M.words = { "status", "check", "shell", "restart", "rebuild", "allow", "prune", "stop", "log" }
-
----@param message string
----@param level? integer
-local function say(message, level)
-  vim.notify("codex-chat: " .. message, level or vim.log.levels.INFO)
-end
 
 --- Asks the host; an error is said, and a value goes to `callback`.
 ---@param chat codex-chat.Chat
@@ -22,7 +17,7 @@ end
 local function ask(chat, name, params, callback)
   action.run(chat, "sandbox/" .. name, params, function(value, err)
     if err then
-      say(err, vim.log.levels.ERROR)
+      say.error(err)
     else
       callback(value)
     end
@@ -181,7 +176,7 @@ end
 
 ---@param chat codex-chat.Chat
 local function check(chat)
-  say("the sandbox is tested …")
+  say.info("the sandbox is tested …")
   ask(chat, "check", {}, function(it)
     require("codex-chat.overview").page(check_lines(it), "sandbox/check")
     vim.wo[0][0].wrap = false
@@ -230,9 +225,9 @@ end
 ---@param force boolean also from under other Neovims, and without asking
 local function anew(chat, what, force)
   local function go(turn)
-    say(what == "rebuild" and "the image is built anew …" or "the sandbox is restarted …")
+    say.info(what == "rebuild" and "the image is built anew …" or "the sandbox is restarted …")
     ask(chat, what, { turn = turn, others = force }, function(it)
-      say(("the sandbox runs (%s)."):format(it.sandbox))
+      say.info(("the sandbox runs (%s)."):format(it.sandbox))
     end)
   end
   local busy = vim.iter(require("codex-chat.registry").all()):any(function(each)
@@ -285,7 +280,7 @@ local function log()
   local path = require("codex-chat.host").log_path()
   local file = io.open(path, "rb")
   if not file then
-    say(("there is no log yet at %s."):format(path))
+    say.info(("there is no log yet at %s."):format(path))
     return
   end
   local size = file:seek("end") or 0
@@ -315,7 +310,7 @@ function M.run(chat, rest, bang)
   elseif word == "restart" or word == "rebuild" then
     anew(chat, word, bang)
   elseif word == "prune" then
-    ask(chat, "prune", {}, say)
+    ask(chat, "prune", {}, say.info)
   elseif word == "allow" then
     require("codex-chat.dockerfile").allow(chat, more)
   elseif word == "stop" then
@@ -323,12 +318,11 @@ function M.run(chat, rest, bang)
   elseif word == "log" then
     log()
   else
-    say(
+    say.error(
       ("there is no `:CodexChat sandbox %s`; there are %s."):format(
         plain(word),
         table.concat(M.words, ", ")
-      ),
-      vim.log.levels.ERROR
+      )
     )
   end
 end

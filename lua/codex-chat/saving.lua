@@ -3,6 +3,7 @@ local M = {}
 
 local document = require("codex-chat.document")
 local registry = require("codex-chat.registry")
+local say = require("codex-chat.say")
 
 local api = vim.api
 
@@ -17,17 +18,14 @@ function M.save(chat)
     return true
   end
   if require("codex-chat.project").is_locked(chat.path, require("codex-chat.host").pid()) then
-    vim.notify(
-      ("codex-chat: %s is open in another Neovim, which writes it; it was not written here."):format(
-        chat.path
-      ),
-      vim.log.levels.WARN
+    say.warn(
+      ("%s is open in another Neovim, which writes it; it was not written here."):format(chat.path)
     )
     return false
   end
   local ok, err = document.write(chat.path, api.nvim_buf_get_lines(chat.buf, 0, -1, false))
   if not ok then
-    vim.notify(("codex-chat: %s was not written: %s"):format(chat.path, err), vim.log.levels.ERROR)
+    say.error(("%s was not written: %s"):format(chat.path, err))
     return false
   end
   chat.changed = false
@@ -55,7 +53,7 @@ function M.write(chat, args)
   if ok then
     api.nvim_echo({ { ('"%s" written'):format(vim.fn.fnamemodify(target, ":~:.")) } }, false, {})
   else
-    vim.notify(("codex-chat: %s was not written: %s"):format(target, err), vim.log.levels.ERROR)
+    say.error(("%s was not written: %s"):format(target, err))
   end
 end
 
@@ -81,7 +79,7 @@ function M.keep_name(chat)
       if left and not api.nvim_buf_is_loaded(left) then
         pcall(api.nvim_buf_delete, left, { force = true })
       end
-      vim.notify(("codex-chat: the conversation stays %s."):format(vim.fs.basename(chat.path)))
+      say.info(("the conversation stays %s."):format(vim.fs.basename(chat.path)))
     end
   end)
 end

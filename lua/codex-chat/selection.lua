@@ -1,6 +1,8 @@
 --- Puts a part of a buffer into the prompt, saying where it is from.
 local M = {}
 
+local say = require("codex-chat.say")
+
 local api = vim.api
 
 ---@class (exact) codex-chat.Selection rows and columns are 1-based, ends included
@@ -172,7 +174,7 @@ end
 ---@param question string
 function M.send_range(line1, line2, question)
   if require("codex-chat.registry").get(0) then
-    vim.notify("codex-chat: what stands in the chat needs not be sent again.")
+    say.info("what stands in the chat needs not be sent again.")
     return
   end
   local from, to = vim.fn.getpos("'<"), vim.fn.getpos("'>")

@@ -2,6 +2,7 @@
 local M = {}
 
 local action = require("codex-chat.action")
+local say = require("codex-chat.say")
 
 ---@class (exact) codex-chat.Terminal
 ---@field id string
@@ -30,10 +31,11 @@ end
 ---@param terminal codex-chat.Terminal
 local function stop(chat, terminal)
   action.run(chat, "terminals/stop", { id = terminal.id }, function(_, why)
-    vim.notify(
-      why and ("codex-chat: " .. why) or "codex-chat: stopped.",
-      why and vim.log.levels.ERROR or vim.log.levels.INFO
-    )
+    if why then
+      say.error(why)
+    else
+      say.info("stopped.")
+    end
   end)
 end
 
@@ -59,11 +61,11 @@ end
 function M.pick(chat)
   action.run(chat, "terminals/list", {}, function(terminals, err)
     if err then
-      vim.notify("codex-chat: " .. err, vim.log.levels.ERROR)
+      say.error(err)
       return
     end
     if #terminals == 0 then
-      vim.notify("codex-chat: no command runs in the background.")
+      say.info("no command runs in the background.")
       return
     end
     vim.ui.select(terminals, {

@@ -1,6 +1,8 @@
 --- The conversations of a project, or of all: listing them, and what is done with the one picked.
 local M = {}
 
+local say = require("codex-chat.say")
+
 --- Each task loads what it needs when it is done.
 ---@param module string
 ---@param fn string
@@ -88,24 +90,20 @@ end
 function M.pick(word, all)
   local task = tasks[word == "" and "open" or word]
   if not task then
-    vim.notify(
-      ("codex-chat: `:CodexChat threads` takes %s."):format(table.concat(M.tasks, ", ")),
-      vim.log.levels.ERROR
-    )
+    say.error(("`:CodexChat threads` takes %s."):format(table.concat(M.tasks, ", ")))
     return
   end
   local wanted = { all = all, archived = task.archived }
   require("codex-chat.threads.list").read(wanted, function(summaries, problems)
     if #problems > 0 then
-      local told = "codex-chat: not everything can be listed: " .. table.concat(problems, "; ")
-      vim.notify(told, vim.log.levels.WARN)
+      say.warn("not everything can be listed: " .. table.concat(problems, "; "))
       if #summaries == 0 then
         return
       end
     end
     if #summaries == 0 then
       local none = task.archived and "nothing is archived." or "there is no conversation yet."
-      vim.notify("codex-chat: " .. none)
+      say.info(none)
       return
     end
     vim.ui.select(summaries, {
@@ -126,7 +124,7 @@ end
 function M.current(word, rest)
   local chat = require("codex-chat.chat").here()
   if not chat then
-    vim.notify("codex-chat: no conversation is open. :CodexChat opens one.")
+    say.info("no conversation is open. :CodexChat opens one.")
     return
   end
   local it = require("codex-chat.threads.list").of_chat(chat)

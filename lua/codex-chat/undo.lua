@@ -7,6 +7,8 @@
 --- Extmarks would not do: they collapse when a later change deletes their lines.
 local M = {}
 
+local say = require("codex-chat.say")
+
 local api = vim.api
 
 --- The most that is remembered in one buffer; what is older goes first.
@@ -259,10 +261,7 @@ local function go(buf, count, back)
     end)
     vim.bo[buf].modified = false
     if not row then
-      vim.notify(
-        "codex-chat: this cannot be taken back, because the text there has changed since.",
-        vim.log.levels.WARN
-      )
+      say.warn("this cannot be taken back, because the text there has changed since.")
       return
     end
     table.remove(from)

@@ -31,7 +31,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     expect(chat.host.of("chat/open")[0]?.settings).toEqual({
       model: "m",
       editor_tools: { buffers: true, cursor: true, diagnostics: true, quickfix: true, lsp: true },
-      network: { allow: [], ask: true },
+      network: { allow: [], ask: true, no_proxy: [] },
       watch: { paths: [] },
       sandbox: { memory: 5, env: {} },
       state_dir: join(chat.nvim.home, "state/nvim/codex-chat"),

@@ -1,6 +1,8 @@
 --- `:[range]CodexChat diagnostics [question]`: what the editor complains about, under the cursor.
 local M = {}
 
+local say = require("codex-chat.say")
+
 --- Puts the diagnostics of these lines into the prompt, with a mention of the lines; sends them if
 --- there is a question.
 ---@param first integer 1-based
@@ -12,7 +14,7 @@ function M.send(first, last, question)
     return it.lnum + 1 <= last and (it.end_lnum or it.lnum) + 1 >= first
   end, vim.diagnostic.get(buf))
   if #found == 0 then
-    vim.notify("codex-chat: there are no diagnostics on this line.")
+    say.info("there are no diagnostics on this line.")
     return
   end
   local chats = require("codex-chat.chat")
@@ -20,7 +22,7 @@ function M.send(first, last, question)
   local name = vim.api.nvim_buf_get_name(buf)
   local path = vim.uv.fs_realpath(name) or name
   if not vim.startswith(path, project.root .. "/") then
-    vim.notify("codex-chat: this file lies outside of the project.", vim.log.levels.ERROR)
+    say.error("this file lies outside of the project.")
     return
   end
   for _, it in ipairs(found) do

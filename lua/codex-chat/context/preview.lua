@@ -1,6 +1,8 @@
 --- `:CodexChat preview`: what would be sent, with all that goes along, in a window of its own.
 local M = {}
 
+local say = require("codex-chat.say")
+
 ---@param text string
 ---@param parts codex-chat.ContextPart[]
 local function show(text, parts)
@@ -29,11 +31,11 @@ function M.show(chat, text)
     return resolver.all(text, chat.root)
   end, function(parts, err)
     if not parts then
-      vim.notify("codex-chat: " .. err .. ".", vim.log.levels.ERROR)
+      say.error(err .. ".")
     elseif vim.api.nvim_get_current_win() == win and vim.api.nvim_get_mode().mode == mode then
       show(text, parts)
     else
-      vim.notify("codex-chat: the preview is ready, but you are elsewhere. Ask for it again.")
+      say.info("the preview is ready, but you are elsewhere. Ask for it again.")
     end
   end)
 end

@@ -1,6 +1,8 @@
 --- Commands that are typed into the prompt: `/name …` as its only line.
 local M = {}
 
+local say = require("codex-chat.say")
+
 --- What `:CodexChat` does with the same word and what follows.
 local menu = {
   archive = "puts this conversation away",
@@ -71,12 +73,9 @@ local function refuse(name)
     vim.list_extend(vim.tbl_keys(M.commands()), require("codex-chat.context.templates").names())
   table.sort(known)
   local near = require("codex-chat.near").find(name, known, math.max(1, math.floor(#name / 3)))
-  local message = "codex-chat: there is no command /%s%s. //%s is sent as text, and "
+  local message = "there is no command /%s%s. //%s is sent as text, and "
     .. ":help codex-chat-slash lists what there is."
-  vim.notify(
-    message:format(name, near and ("; did you mean /%s?"):format(near) or "", name),
-    vim.log.levels.ERROR
-  )
+  say.error(message:format(name, near and ("; did you mean /%s?"):format(near) or "", name))
 end
 
 --- Runs the prompt's text if it is a command. A text that begins with `//` is sent with one of them.

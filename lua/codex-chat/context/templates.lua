@@ -1,6 +1,8 @@
 --- Prompt templates: ours, those of the configuration, and markdown files of the user's.
 local M = {}
 
+local say = require("codex-chat.say")
+
 ---@class (exact) codex-chat.TemplateWords what a template is filled with: mentions, and what was typed
 ---@field input string
 ---@field selection string
@@ -110,7 +112,7 @@ end
 
 ---@param err string
 local function complain(err)
-  vim.notify("codex-chat: nothing was sent. " .. err .. ".", vim.log.levels.ERROR)
+  say.error("nothing was sent. " .. err .. ".")
 end
 
 --- Sends a template from the prompt. `{selection}` is what was selected last in the file that the
@@ -154,13 +156,7 @@ function M.command(args, rest)
   end
   local template = M.get(name)
   if not template then
-    vim.notify(
-      ("codex-chat: there is no prompt %s; there are %s."):format(
-        name,
-        table.concat(M.names(), ", ")
-      ),
-      vim.log.levels.ERROR
-    )
+    say.error(("there is no prompt %s; there are %s."):format(name, table.concat(M.names(), ", ")))
     return
   end
   if args.range > 0 then

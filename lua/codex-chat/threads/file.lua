@@ -4,18 +4,9 @@ local M = {}
 local host = require("codex-chat.host")
 local projects = require("codex-chat.project")
 local registry = require("codex-chat.registry")
+local say = require("codex-chat.say")
 
 local uv = vim.uv
-
----@param message string
-function M.say(message)
-  vim.notify("codex-chat: " .. message)
-end
-
----@param message string
-function M.complain(message)
-  vim.notify("codex-chat: " .. message, vim.log.levels.ERROR)
-end
 
 --- The path as the user writes it.
 ---@param path string
@@ -59,7 +50,7 @@ end
 function M.is_elsewhere(it, task)
   local elsewhere = projects.is_locked(it.path, host.pid())
   if elsewhere then
-    M.complain(
+    say.error(
       ("“%s” is open in another Neovim, which writes it; %s it there."):format(it.name, task)
     )
   end
@@ -73,11 +64,11 @@ end
 function M.is_free(it, task)
   local stat = uv.fs_lstat(it.path)
   if not stat then
-    M.complain(("%s is gone: there is nothing to %s."):format(M.short(it.path), task))
+    say.error(("%s is gone: there is nothing to %s."):format(M.short(it.path), task))
   elseif stat.type ~= "file" then
-    M.complain(("%s is no plain file any more."):format(M.short(it.path)))
+    say.error(("%s is no plain file any more."):format(M.short(it.path)))
   elseif M.is_busy(M.chat_of(it.path)) then
-    M.complain(
+    say.error(
       ("a turn is running in “%s”. Wait for its end, or stop it with :CodexChat stop."):format(
         it.name
       )
@@ -95,7 +86,7 @@ end
 function M.with_file(it, fn)
   local chat = M.chat_of(it.path)
   if M.is_busy(chat) then
-    M.complain(("a turn has begun in “%s”: nothing was done."):format(it.name))
+    say.error(("a turn has begun in “%s”: nothing was done."):format(it.name))
     return
   end
   if chat then
@@ -109,10 +100,10 @@ function M.with_file(it, fn)
   end
   require("codex-chat.threads.lock").take(it.path, function(release, err)
     if not release then
-      M.complain(("“%s” is left as it is: %s."):format(it.name, err))
+      say.error(("“%s” is left as it is: %s."):format(it.name, err))
     elseif not uv.fs_lstat(it.path) then
       release()
-      M.complain(("%s is gone."):format(M.short(it.path)))
+      say.error(("%s is gone."):format(M.short(it.path)))
     else
       fn(release)
     end

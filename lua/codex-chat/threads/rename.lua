@@ -3,6 +3,7 @@ local M = {}
 
 local codex = require("codex-chat.threads.codex")
 local file = require("codex-chat.threads.file")
+local say = require("codex-chat.say")
 
 local uv = vim.uv
 
@@ -72,11 +73,11 @@ end
 function M.rename(it, name)
   local clean = require("codex-chat.threads.title").clean(name)
   if clean == "" then
-    file.complain("a name needs at least one character that can be seen.")
+    say.error("a name needs at least one character that can be seen.")
     return
   end
   local function renamed()
-    file.say(("the conversation is named “%s”."):format(clean))
+    say.info(("the conversation is named “%s”."):format(clean))
     codex.tell(it, "threads/name", { name = clean }, function() end)
   end
   local chat = file.chat_of(it.path)
@@ -88,7 +89,7 @@ function M.rename(it, name)
         if ok then
           renamed()
         else
-          file.complain(("%s was not written: %s."):format(file.short(it.path), err))
+          say.error(("%s was not written: %s."):format(file.short(it.path), err))
         end
       end)
     end

@@ -3,6 +3,7 @@ local M = {}
 
 local list = require("codex-chat.threads.list")
 local pool = require("codex-chat.threads.pool")
+local say = require("codex-chat.say")
 
 --- How many lines are listed, and what a thread looks through at a time.
 local max_items, batch_files, batch_bytes = 1000, 50, 8 * 1024 * 1024
@@ -72,10 +73,10 @@ local function show(text, found, batches, problems)
   end
   vim.fn.setqflist({}, " ", { title = title, items = items })
   if #problems > 0 then
-    vim.notify("codex-chat: " .. table.concat(problems, "; "), vim.log.levels.WARN)
+    say.warn(table.concat(problems, "; "))
   end
   if #items == 0 then
-    vim.notify(("codex-chat: no conversation has “%s”."):format(text))
+    say.info(("no conversation has “%s”."):format(text))
   else
     vim.cmd("botright copen")
   end
@@ -87,7 +88,7 @@ end
 ---@param all boolean of all projects
 function M.run(text, all)
   if text == "" then
-    vim.notify("codex-chat: `:CodexChat search` needs a text.", vim.log.levels.ERROR)
+    say.error("`:CodexChat search` needs a text.")
     return
   end
   if cancel then

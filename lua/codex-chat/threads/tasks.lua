@@ -6,8 +6,9 @@ local file = require("codex-chat.threads.file")
 local host = require("codex-chat.host")
 local projects = require("codex-chat.project")
 local registry = require("codex-chat.registry")
+local say = require("codex-chat.say")
 
-local say, complain, short = file.say, file.complain, file.short
+local short = file.short
 local uv = vim.uv
 
 --- The project that the conversation goes on in.
@@ -16,12 +17,12 @@ local uv = vim.uv
 local function project_of(it)
   local own = projects.of_buf()
   if not it.root then
-    say("what project this conversation is of is not known; it goes on in this one.")
+    say.info("what project this conversation is of is not known; it goes on in this one.")
     return own
   elseif it.root == own.root then
     return own
   elseif not uv.fs_stat(it.root) then
-    say(
+    say.info(
       ("its project %s is gone. The text can be read; sending needs that directory again."):format(
         short(it.root)
       )
@@ -55,17 +56,17 @@ function M.open(it)
     return
   end
   if not uv.fs_lstat(it.path) then
-    complain(("%s is gone."):format(short(it.path)))
+    say.error(("%s is gone."):format(short(it.path)))
     return
   end
   if not uv.fs_access(it.path, "R") then
     -- As an empty one it would soon be written over.
-    complain(("%s cannot be read. `chmod u+r` mends that."):format(short(it.path)))
+    say.error(("%s cannot be read. `chmod u+r` mends that."):format(short(it.path)))
     return
   end
   local project = project_of(it)
   if projects.is_locked(it.path, host.pid()) then
-    say(("“%s” is open in another Neovim, so this is a new one."):format(it.name))
+    say.info(("“%s” is open in another Neovim, so this is a new one."):format(it.name))
     show(projects.new_path(project), project)
     return
   end
@@ -99,7 +100,7 @@ local function move_to(it, to, moved)
     -- SECURITY: in a project the agent may have put a link there, to have files moved elsewhere.
     if not stat or stat.type ~= "directory" then
       release()
-      complain(("%s is no directory; look what it is, and remove it."):format(short(to)))
+      say.error(("%s is no directory; look what it is, and remove it."):format(short(to)))
       return
     end
     local base = vim.fs.basename(it.path):gsub("%.md$", "")
@@ -114,7 +115,7 @@ local function move_to(it, to, moved)
       require("codex-chat.threads.pictures").bring(it.path, to)
       moved()
     else
-      complain(("“%s” was not moved to %s: %s."):format(it.name, short(to), err))
+      say.error(("“%s” was not moved to %s: %s."):format(it.name, short(to), err))
     end
   end)
 end
@@ -123,12 +124,12 @@ end
 ---@param it codex-chat.ThreadSummary
 function M.archive(it)
   if it.archived then
-    complain(("“%s” is archived already."):format(it.name))
+    say.error(("“%s” is archived already."):format(it.name))
   elseif file.is_free(it, "archive") then
     -- Before it is closed: that may end the last conversation that Codex can be reached through.
     codex.tell(it, "threads/archive", {}, function()
       move_to(it, vim.fs.dirname(it.path) .. "/archive", function()
-        say(("“%s” is archived. `:CodexChat threads archived` lists it."):format(it.name))
+        say.info(("“%s” is archived. `:CodexChat threads archived` lists it."):format(it.name))
       end)
     end)
   end
@@ -138,11 +139,11 @@ end
 ---@param it codex-chat.ThreadSummary
 function M.unarchive(it)
   if not it.archived then
-    complain(("“%s” is not archived."):format(it.name))
+    say.error(("“%s” is not archived."):format(it.name))
   elseif file.is_free(it, "unarchive") then
     codex.tell(it, "threads/unarchive", {}, function()
       move_to(it, vim.fs.dirname(vim.fs.dirname(it.path)), function()
-        say(("“%s” is among the others again."):format(it.name))
+        say.info(("“%s” is among the others again."):format(it.name))
       end)
     end)
   end
@@ -155,7 +156,7 @@ local function remove(it)
       local ok, err = uv.fs_unlink(it.path)
       release()
       if not ok then
-        complain(("%s was not deleted: %s."):format(short(it.path), err))
+        say.error(("%s was not deleted: %s."):format(short(it.path), err))
         return
       end
       require("codex-chat.threads.pictures").remove(it.path)
@@ -163,7 +164,7 @@ local function remove(it)
       if answer.reason then
         note = answer.reason:gsub("%.$", "")
       end
-      say(("“%s” is deleted%s."):format(it.name, note and "; " .. note or ""))
+      say.info(("“%s” is deleted%s."):format(it.name, note and "; " .. note or ""))
     end)
   end)
 end
@@ -173,7 +174,7 @@ end
 function M.delete(it)
   local chat = file.chat_of(it.path)
   if not file.is_busy(chat) and chat and not uv.fs_lstat(it.path) then
-    complain("nothing of this conversation is saved yet: there is nothing to delete.")
+    say.error("nothing of this conversation is saved yet: there is nothing to delete.")
     return
   elseif not file.is_free(it, "delete") then
     return
