@@ -50,7 +50,7 @@ export function looksLikeRole(text: string): boolean {
 }
 
 const OURS =
-  /^(?:\*\*|__)(?:(?:Asks|Error:?|Note:?)(?:\*\*|__)|(?:Running|Ran|Failed|Declined|Stopped|Editing|Edited|Adding|Added|Deleting|Deleted|Moving|Moved|Calling|Called|Typed|Thinking|Thought|Plan|Hook|Goal|Reviewing|Reviewed|Searching|Searched|Opening|Opened|Viewed|Drawing|Drew)(?:\*\*|__) ?(?:[`·]|$))/;
+  /^(?:\*\*|__)(?:(?:Asks|Error:?|Note:?)(?:\*\*|__)|(?:Running|Ran|Failed|Declined|Stopped|Editing|Edited|Adding|Added|Deleting|Deleted|Moving|Moved|Changing|Changed|Calling|Called|Waiting|Waited|Typed|Thinking|Thought|Plan|Hook|Goal|Reviewing|Reviewed|Searching|Searched|Opening|Opened|Viewed|Drawing|Drew)(?:\*\*|__) ?(?:[`·]|$))/;
 const PERHAPS_OURS = /^(?:\*\*?|__?)[A-Za-z]{0,9}:?[*_]{0,2} ?$/;
 
 /** Whether a line of text that begins so would pass for one of our own summaries or notices. */

@@ -257,23 +257,29 @@ function search(item: Extract<StepItem, { type: "webSearch" }>, phase: StepPhase
   return `**${running ? "Searching" : "Searched"}** the web${what}`;
 }
 
-const COLLABORATION: Readonly<Record<string, string>> = {
-  spawnAgent: "**Started** a sub-agent",
-  sendInput: "**Told** a sub-agent",
-  sendMessage: "**Told** a sub-agent",
-  followupTask: "**Told** a sub-agent what comes next",
-  resumeAgent: "**Resumed** a sub-agent",
-  wait: "**Waited** for sub-agents",
-  closeAgent: "**Closed** a sub-agent",
-  interruptAgent: "**Interrupted** a sub-agent",
-  listAgents: "**Listed** the sub-agents",
+/** What is done with sub-agents: while it is being done, done, and to what. */
+const COLLABORATION: Readonly<Record<string, readonly [string, string, string]>> = {
+  spawnAgent: ["Starting", "Started", "a sub-agent"],
+  sendInput: ["Telling", "Told", "a sub-agent"],
+  sendMessage: ["Telling", "Told", "a sub-agent"],
+  followupTask: ["Telling", "Told", "a sub-agent what comes next"],
+  resumeAgent: ["Resuming", "Resumed", "a sub-agent"],
+  wait: ["Waiting", "Waited", "for sub-agents"],
+  closeAgent: ["Closing", "Closed", "a sub-agent"],
+  interruptAgent: ["Interrupting", "Interrupted", "a sub-agent"],
+  listAgents: ["Listing", "Listed", "the sub-agents"],
 };
 
 function collaboration(
   item: Extract<StepItem, { type: "collabAgentToolCall" }>,
   phase: StepPhase,
 ): StepText {
-  const what = COLLABORATION[item.tool] ?? `**Called** ${codeSpan(item.tool)} for sub-agents`;
+  const [running, done, whom] = COLLABORATION[item.tool] ?? [
+    "Calling",
+    "Called",
+    `${codeSpan(item.tool)} for sub-agents`,
+  ];
+  const what = `**${phase === "running" ? running : done}** ${whom}`;
   const model = item.model == null || item.model === "" ? "" : ` · ${codeSpan(item.model)}`;
   const end =
     phase === "running"

@@ -13,6 +13,8 @@ export type Approval =
       readonly cwd?: string;
       readonly reason?: string;
       readonly network?: { readonly host: string; readonly protocol: string };
+      /** Whether a sub-agent asks, whose turn is not the conversation's. */
+      readonly byAgent?: boolean;
     }
   | {
       readonly kind: "patch";
@@ -20,6 +22,7 @@ export type Approval =
       readonly itemId: string;
       readonly reason?: string;
       readonly grantRoot?: string;
+      readonly byAgent?: boolean;
     }
   /** Something to be told: by Codex, or by a form of an MCP server. */
   | {

@@ -126,8 +126,8 @@ export class Conversation {
     const asked = this.approvals.answer(id, answer, said);
     if (asked === undefined || this.#round.phase !== "running") return;
     // Of commands and patches Codex knows that cancelling stops the turn.
-    if (answer.decision === "cancel" && asked.kind !== "command" && asked.kind !== "patch")
-      this.interrupt();
+    const isOwn = (asked.kind === "command" || asked.kind === "patch") && asked.byAgent !== true;
+    if (answer.decision === "cancel" && !isOwn) this.interrupt();
     if (answer.decision === "decline" && said !== undefined)
       void this.#steerNow({ id: `reason:${id}`, text: said });
   }

@@ -1,6 +1,12 @@
 import { join } from "node:path";
 import { type Audit, openAudit } from "../audit/index.ts";
-import { type Answer, type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
+import {
+  type Answer,
+  type Approval,
+  approvalId,
+  type ServerNotification,
+  threadOf,
+} from "../codex/index.ts";
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import type { Result } from "../result.ts";
@@ -17,6 +23,7 @@ import { HostWatch } from "./host-watch.ts";
 import type { KeyRing } from "./key-command.ts";
 import { NetworkAccess } from "./network/index.ts";
 import type { Settings } from "./settings.ts";
+import { askedByAgent, SubAgents } from "./sub-agents.ts";
 
 /** What a project's session is made from. */
 export type ProjectOptions = {
@@ -68,6 +75,7 @@ export class Project {
   #idle: NodeJS.Timeout | undefined;
   /** Told of threads that no conversation has, or has yet: Codex may tell of one before it answers. */
   #early: ServerNotification[] = [];
+  readonly #agents = new SubAgents();
   #invalid = 0;
   readonly #progress = new Set<(what: string) => void>();
 
@@ -199,11 +207,11 @@ export class Project {
       onNotification: (notification) => this.#notified(notification),
       onApproval: (threadId, approval) => this.#asked(threadId, approval),
       onTool: async (call) =>
-        (await this.#of(call.threadId)?.tools.call(call)) ?? {
+        (await this.#workedFor(call.threadId)?.tools.call(call)) ?? {
           ok: false,
           text: "No conversation has this thread.",
         },
-      onNote: (threadId, text) => this.#of(threadId)?.document.apply({ type: "note", text }),
+      onNote: (threadId, text) => this.#workedFor(threadId)?.document.apply({ type: "note", text }),
       onEgress: (event) => this.#egress(event),
       network: this.network,
       signal: this.#abort.signal,
@@ -276,7 +284,9 @@ export class Project {
         if (conversation.isBusy) conversation.onNotification(notification);
       return;
     }
+    this.#agents.note(notification);
     if (known !== undefined) known.onNotification(notification);
+    else if (this.#toldOfAgent(thread, notification)) return;
     else if (this.#early.push(notification) > MAX_EARLY) this.#early.shift();
   }
 
@@ -288,15 +298,39 @@ export class Project {
   }
 
   async #asked(threadId: string, approval: Approval): Promise<Answer> {
-    const conversation = this.#of(threadId);
-    if (conversation === undefined)
+    const conversation = this.#workedFor(threadId);
+    const root = conversation?.threadId;
+    if (conversation === undefined || root === undefined)
       this.#options.log.warn({ threadId, approval }, "a question of no known thread is declined");
+    else if (root !== threadId) {
+      const about = this.#agents.asked(threadId, approval, root);
+      if (about !== undefined) conversation.document.apply(about);
+    }
+    const asked = root === threadId ? approval : askedByAgent(approval);
     return this.#auditNews.asked(
       approval,
       threadId,
       conversation?.document.path,
-      conversation?.approvals.ask(approval) ?? Promise.resolve({ decision: "decline" }),
+      conversation?.approvals.ask(asked) ?? Promise.resolve({ decision: "decline" }),
     );
+  }
+
+  /** Takes what is told of a sub-agent's thread; false where it is none's. */
+  #toldOfAgent(thread: string, notification: ServerNotification): boolean {
+    const conversation = this.#workedFor(thread);
+    const root = conversation?.threadId;
+    if (conversation === undefined || root === undefined) return false;
+    const told = this.#agents.told(notification, root);
+    if (told !== undefined) conversation.document.apply(told);
+    if (notification.method === "serverRequest/resolved")
+      conversation.approvals.resolved(approvalId(notification.params.requestId));
+    return true;
+  }
+
+  /** The conversation of a thread, or of the one that it is a sub-agent of. */
+  #workedFor(thread: string): Conversation | undefined {
+    const root = this.#agents.rootOf(thread, (it) => this.#of(it) !== undefined);
+    return root === undefined ? undefined : this.#of(root);
   }
 
   #of(thread: string): Conversation | undefined {

@@ -1,0 +1,107 @@
+import { type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
+
+/** How many sub-agents, and how many of their items, are remembered: a program inside may forge any number. */
+const MAX_AGENTS = 1000;
+const MAX_ITEMS = 200;
+/** Sub-agents may have sub-agents. */
+const MAX_DEPTH = 20;
+
+/**
+ * The threads that Codex has begun on behalf of others. They have no conversation of their own: what
+ * one of them asks is asked in the conversation that it works for, with the item that it is about.
+ *
+ * SECURITY: who works for whom is told from inside. A program that forges it gets nothing by that but
+ * a question in a conversation, which it may forge as well.
+ */
+export class SubAgents {
+  readonly #parents = new Map<string, string>();
+  /** Commands and patches that have begun, by thread and item. */
+  readonly #begun = new Map<string, ServerNotification>();
+  /** Those that stand in a conversation, because they were asked about. */
+  readonly #shown = new Set<string>();
+
+  /** Takes any notification. */
+  note(notification: ServerNotification): void {
+    if (notification.method !== "item/started" && notification.method !== "item/completed") return;
+    const { item, threadId } = notification.params;
+    if (item.type === "collabAgentToolCall" && item.tool === "spawnAgent")
+      for (const agent of item.receiverThreadIds)
+        remember(this.#parents, agent, threadId, MAX_AGENTS);
+  }
+
+  /** The thread that has a conversation and that `thread` works for; undefined where there is none. */
+  rootOf(thread: string, isRoot: (thread: string) => boolean): string | undefined {
+    let at: string | undefined = thread;
+    for (let depth = 0; at !== undefined && depth < MAX_DEPTH; depth++) {
+      if (isRoot(at)) return at;
+      at = this.#parents.get(at);
+    }
+    return undefined;
+  }
+
+  /**
+   * What a notification of a sub-agent tells in the conversation of `root`: how an item goes on that
+   * stands there already; undefined for anything else.
+   */
+  told(notification: ServerNotification, root: string): ServerNotification | undefined {
+    const key = keyOf(notification);
+    if (key === undefined) return undefined;
+    if (notification.method === "item/started") {
+      remember(this.#begun, key, notification, MAX_ITEMS);
+      return undefined;
+    }
+    if (!this.#shown.has(key)) return undefined;
+    if (notification.method === "item/completed") this.#shown.delete(key);
+    return inThread(notification, root);
+  }
+
+  /** The item that a sub-agent's question is about, to be shown in the conversation of `root` first. */
+  asked(thread: string, approval: Approval, root: string): ServerNotification | undefined {
+    if (approval.kind !== "command" && approval.kind !== "patch") return undefined;
+    const key = `${thread} ${approval.itemId}`;
+    const begun = this.#begun.get(key);
+    if (begun === undefined) return undefined;
+    if (this.#shown.size < MAX_ITEMS) this.#shown.add(key);
+    return inThread(begun, root);
+  }
+}
+
+/** A sub-agent's question, told from those of the agent that the user talks to. */
+export function askedByAgent(approval: Approval): Approval {
+  if (approval.kind !== "command" && approval.kind !== "patch") return approval;
+  const { reason } = approval;
+  const who = "A sub-agent asks";
+  return {
+    ...approval,
+    byAgent: true,
+    reason: reason === undefined ? `${who}.` : `${who}: ${reason}`,
+  };
+}
+
+function remember<T>(map: Map<string, T>, key: string, value: T, max: number): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > max && oldest !== undefined) map.delete(oldest);
+}
+
+/** The command or patch that a notification is about. */
+function keyOf(notification: ServerNotification): string | undefined {
+  switch (notification.method) {
+    case "item/started":
+    case "item/completed": {
+      const { item } = notification.params;
+      const isAsked = item.type === "commandExecution" || item.type === "fileChange";
+      return isAsked ? `${threadOf(notification)} ${item.id}` : undefined;
+    }
+    case "item/commandExecution/outputDelta":
+      return `${threadOf(notification)} ${notification.params.itemId}`;
+    default:
+      return undefined;
+  }
+}
+
+function inThread(notification: ServerNotification, threadId: string): ServerNotification {
+  if (notification.method === "unknown" || notification.method === "invalid") return notification;
+  return { ...notification, params: { ...notification.params, threadId } } as ServerNotification;
+}
