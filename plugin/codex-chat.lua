@@ -35,8 +35,8 @@ end, {
 local modes = { send = { "n", "i", "x" }, queue = { "n", "i" }, stop = { "n", "i" } }
 for name in
   (
-    "open toggle new send queue stop retry fork revert compact review model plan goal threads search "
-    .. "rename archive unarchive delete terminals diagnostics preview prompt status network commits mcp log "
+    "open toggle new send queue stop retry fork revert compact review model approvals plan goal threads "
+    .. "search rename archive unarchive delete terminals diagnostics preview prompt status network commits mcp log "
     .. "login logout accept accept-session accept-project decline cancel answer"
   ):gmatch("%S+")
 do

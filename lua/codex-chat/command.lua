@@ -144,6 +144,12 @@ local subcommands = {
       with("model", "choose", rest, args.bang)
     end,
   },
+  approvals = {
+    complete = { "never", "on-request", "untrusted" },
+    run = function(_, rest)
+      with("policy", "choose", rest)
+    end,
+  },
   plan = {
     complete = { "on", "off" },
     run = function(_, rest)

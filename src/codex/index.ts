@@ -17,6 +17,7 @@ export { type CodexClient, openCodexClient } from "./client.ts";
 export type { CodexError } from "./error.ts";
 export type { FileUpdateChange, Item } from "./item.ts";
 export type {
+  ApprovalPolicy,
   ParamsOf,
   ResultOf,
   ToolFunction,

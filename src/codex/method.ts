@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { Item } from "./item.ts";
 
-type ApprovalPolicy = "never" | "on-request" | "untrusted";
+/** When Codex asks before it runs or changes something. */
+export type ApprovalPolicy = "never" | "on-request" | "untrusted";
 /**
  * Part of what a user says: text, a picture as a data URL (0.169 takes no other), or a skill, whose
  * instructions Codex reads from the path of its SKILL.md.
@@ -203,6 +204,8 @@ export const METHODS = {
     readonly clientUserMessageId?: string;
     readonly model?: string;
     readonly effort?: string;
+    /** For this turn and those after it. */
+    readonly approvalPolicy?: ApprovalPolicy;
     readonly collaborationMode?: CollaborationMode;
     readonly additionalContext?: AdditionalContext;
   }>()(z.object({ turn: z.object({ id: z.string() }) })),

@@ -1,4 +1,4 @@
-import type { CodexClient } from "../codex/index.ts";
+import type { ApprovalPolicy, CodexClient } from "../codex/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Backend } from "./backend.ts";
@@ -21,6 +21,7 @@ export type LoadedThread = {
 export type Choice = {
   readonly model?: string;
   readonly effort?: string;
+  readonly approvals?: ApprovalPolicy;
   /** Whether Codex talks a plan over instead of working. */
   readonly plan: boolean;
 };
@@ -108,6 +109,7 @@ export class ThreadHandle {
   ): Promise<Result<string, Failure>> {
     const clientId = queries.at(-1)?.id;
     const { model, effort } = this;
+    const { approvals } = this.choice;
     const turn = await client.request("turn/start", {
       threadId,
       input: [...this.#preface.map(textInput), ...inputsOf(queries)],
@@ -115,6 +117,7 @@ export class ThreadHandle {
       ...(clientId === undefined ? {} : { clientUserMessageId: clientId }),
       ...(model === undefined ? {} : { model }),
       ...(effort === undefined ? {} : { effort }),
+      ...(approvals === undefined ? {} : { approvalPolicy: approvals }),
       ...(model !== undefined && (this.choice.plan || this.#isModeOpen)
         ? {
             collaborationMode: {
@@ -136,6 +139,11 @@ export class ThreadHandle {
 
   get effort(): string | undefined {
     return this.choice.effort ?? this.#options.settings.effort ?? this.#facts?.effort;
+  }
+
+  /** When Codex asks in the next turn. */
+  get approvals(): ApprovalPolicy {
+    return this.choice.approvals ?? this.#options.settings.approvals;
   }
 
   /** Where it is loaded; undefined where nothing runs. */

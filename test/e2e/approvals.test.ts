@@ -69,6 +69,23 @@ describe("with approvals = untrusted", SLOW, () => {
     expect(existsSync(join(place.project, "cancelled"))).toBe(false);
   });
 
+  it("asks no more once the user says never, and asks again once they say so", async () => {
+    const { chat, model } = shared();
+    model.answerInTurn(reply(exec("touch unasked")), reply(message("Done.")));
+    await chat.command("approvals never");
+    expect(await chat.ask("Touch.")).toEqual({ status: "completed" });
+    await chat.command("status");
+    await expect.poll(async () => (await chat.nvim.lines()).join("\n")).toContain("never");
+    await chat.command("open");
+
+    model.answerInTurn(reply(exec("touch asked")), reply(message("Done.")));
+    await chat.command("approvals untrusted");
+    await chat.send("Touch again.");
+    await chat.waitForQuestion();
+    await chat.answer("a");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+  });
+
   it("keeps the question while the chat is hidden", async () => {
     const { chat, model } = shared();
     model.answerInTurn(reply(exec("echo shown again")), reply(message("Done.")));

@@ -5,6 +5,7 @@ local say = require("codex-chat.say")
 
 --- What `:CodexChat` does with the same word and what follows.
 local menu = {
+  approvals = "when Codex asks: [never|on-request|untrusted]",
   archive = "puts this conversation away",
   compact = "sums up what Codex remembers",
   delete = "deletes this conversation",

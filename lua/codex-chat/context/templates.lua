@@ -18,6 +18,7 @@ local builtin = {
   fix = "Find and mend what is wrong with {selection}. Run what proves it. {input}",
   test = "Write tests for {selection}, in the way of the tests that are there, and run them. {input}",
   document = "Document {selection}: what a caller must know, and nothing that the code says itself. {input}",
+  init = "Look through this project and write an AGENTS.md at its top for whoever works on it next: how it is built, tested and run, how it is laid out, what its code and commits look like, and what has surprised you. Keep it under a page; where there is one, mend it. {input}",
 }
 
 --- What ours are for, in menus.
@@ -26,6 +27,7 @@ local about = {
   fix = "find and mend what is wrong, and prove it",
   test = "write tests in the way of those there are, and run them",
   document = "write what a caller must know",
+  init = "write an AGENTS.md for this project",
 }
 
 --- The largest template that is read.

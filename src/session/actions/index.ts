@@ -7,6 +7,7 @@ import { err, type Result } from "../../result.ts";
 import type { Conversation } from "../conversation.ts";
 import { type Failure, failureOf } from "../failure.ts";
 import type { Action } from "./action.ts";
+import { approvalActions } from "./approvals.ts";
 import { commitActions } from "./commits.ts";
 import { dockerfileActions } from "./dockerfile.ts";
 import { goalActions } from "./goal.ts";
@@ -23,6 +24,7 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map(
   [
     ...roundActions,
     ...modelActions,
+    ...approvalActions,
     ...terminalActions,
     ...statusActions,
     ...commitActions,

@@ -10,14 +10,13 @@ import { hostsOf } from "./network.ts";
 export const statusActions: readonly Action[] = [
   action("status/read", z.object({}), async (conversation) => {
     const { thread, document, host } = conversation;
-    const { approvals } = host.settings;
     const endpoint = endpointOf(host.settings);
     const { usage, limits } = document.standing;
     return ok({
       model: thread.model ?? host.settings.model ?? "Codex's default",
       effort: thread.effort ?? "",
       plan: thread.choice.plan,
-      approvals,
+      approvals: thread.approvals,
       endpoint: endpoint.ok ? endpoint.value.url.host : endpoint.error.message,
       credential: await host.credential(),
       running: thread.loaded !== undefined,
