@@ -3,10 +3,12 @@
  * root. The control is the same container under gVisor with directfs, or without the read-only mount.
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Attempt, attempt, group, verdict } from "./catalogue.ts";
-import { directfs, type Inside, weakened } from "./support/containers.ts";
+import { fileIdentity } from "../src/sandbox/guard.ts";
+import { areMounted } from "../src/sandbox/mounted.ts";
+import { type Attempt, attempt, group, type Verdict, verdict } from "./catalogue.ts";
+import { directfs, engine, type Inside, weakened } from "./support/containers.ts";
 import { guarded, teamRepository } from "./support/git-places.ts";
 import { freshDir } from "./support/places.ts";
 
@@ -76,6 +78,26 @@ function staysReadOnly(
     product,
     control,
   });
+}
+
+/** The kernel's word for whether a mount is there, or the host's alone for what stands in its place. */
+type Judge = (inside: Inside, path: string, before: string | undefined) => Promise<boolean>;
+
+/** Renames a protected directory for the moment of a look at its path, and back. */
+async function awayForAMoment(judge: Judge): Promise<Verdict> {
+  const root = await tree();
+  const path = join(root, ".husky");
+  const inside = await weakened({ weaken: (it) => it, mounts: [root], readOnly: [path] });
+  const before = await fileIdentity(path);
+  await rename(path, `${path}2`);
+  await inside.sh("ls .husky", { cwd: root });
+  await rename(`${path}2`, path);
+  const isNoticed = await judge(inside, path, before);
+  const inode = statSync(path).ino;
+  await inside.sh(`${TOOLS}harm "$dir"`, { cwd: root });
+  const harm = isHarmed(root, inode);
+  const isEnded = isNoticed ? ", but the sandbox would have been ended" : "";
+  return verdict(harm !== undefined && !isNoticed, `${harm ?? "it is unchanged"}${isEnded}`);
 }
 
 group("remounts", [
@@ -148,4 +170,17 @@ group("remounts", [
     "renames the project, the directory and what is in it",
     `mv "$PWD" "$PWD-2"; mv .husky .husky2; mv .husky/hooks .husky/hooks2; mkdir -p .husky/hooks; harm "$dir"; rm -rf .husky/config`,
   ),
+  {
+    name: "away for a moment",
+    tries:
+      "looks its path up while the user has renamed the directory and renames it back, and writes to it",
+    mustHappen: "it is noticed that the mount is gone",
+    run: () =>
+      awayForAMoment(async ({ id }, path) => {
+        const container = (await engine()).docker.getContainer(id);
+        return (await areMounted(container, [path], process.getuid?.() ?? 0)) === "lost";
+      }),
+    control: () =>
+      awayForAMoment(async (_inside, path, before) => (await fileIdentity(path)) !== before),
+  },
 ]);

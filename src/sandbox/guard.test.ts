@@ -1,15 +1,17 @@
-import { mkdir, mkdtemp, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { renameSync, writeFileSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { fileIdentity, type Guard, watchGuarded } from "./guard.ts";
 
-async function guarded(): Promise<{ root: string; guard: Guard }> {
+/** Watches a directory and a file; `isMounted` answers in the sandbox's place. */
+async function guarded(isMounted = async () => true): Promise<{ root: string; guard: Guard }> {
   const root = await mkdtemp(join(tmpdir(), "codex-chat-guard-"));
   onTestFinished(() => rm(root, { recursive: true, force: true }));
   await mkdir(join(root, ".git"));
   await writeFile(join(root, ".envrc"), "old");
-  const guard = await watchGuarded(root, await identities(root));
+  const guard = await watchGuarded(root, await identities(root), isMounted);
   onTestFinished(() => guard.close());
   return { root, guard };
 }
@@ -51,7 +53,7 @@ describe("watchGuarded", () => {
     const before = await identities(root);
     await rm(join(root, ".envrc"));
     await writeFile(join(root, ".envrc"), "new");
-    const late = await watchGuarded(root, before);
+    const late = await watchGuarded(root, before, async () => true);
     onTestFinished(() => late.close());
     expect(await late.lost).toBe(".envrc");
   });
@@ -64,6 +66,9 @@ describe("watchGuarded", () => {
     });
     await writeFile(join(root, ".envrc"), "written in place");
     await utimes(join(root, ".envrc"), 1, 1);
+    await chmod(join(root, ".envrc"), 0o600);
+    await utimes(join(root, ".git"), 1, 1);
+    await chmod(join(root, ".git"), 0o700);
     await writeFile(join(root, ".git/index"), "x");
     await writeFile(join(root, "main.ts"), "x");
     await rm(join(root, "main.ts"));
@@ -72,5 +77,22 @@ describe("watchGuarded", () => {
     await rename(join(root, ".git"), join(root, ".gone"));
     await guard.lost;
     expect(lost).toBe(".git");
+  });
+
+  it("asks for the mount where a directory's attributes or its name were changed", async () => {
+    const { root, guard } = await guarded(async () => false);
+    await rename(join(root, ".git"), join(root, ".git2"));
+    await rename(join(root, ".git2"), join(root, ".git"));
+    expect(await guard.lost).toBe(".git");
+  });
+
+  it("notices a replacement that the kernel's queue had no room for", async () => {
+    const { root, guard } = await guarded();
+    const most = Number(await readFile("/proc/sys/fs/inotify/max_queued_events", "utf8"));
+    // At once, so that no event is taken out of the queue meanwhile.
+    for (let n = 0; n <= most; n++) writeFileSync(join(root, `flood-${n % 2}`), "");
+    renameSync(join(root, ".envrc"), join(root, ".gone"));
+    writeFileSync(join(root, ".envrc"), "new");
+    expect(await guard.lost).toBe(".envrc");
   });
 });

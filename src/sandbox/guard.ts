@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { lstat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 
 /** A protected file or directory and the identity it had when it was mounted. */
 export type GuardedFile = {
@@ -25,40 +26,112 @@ export type Guard = {
  * the new file is served by the writable mount around it (seen with runsc 20240729; Linux detaches
  * such mounts too). So what was read-only inside silently no longer is.
  *
+ * Of a directory, Node tells a change of its attributes as it tells its renaming. So where the same
+ * one is in its place after that, `isMounted` asks whether the mount has outlived it: gVisor drops
+ * one when a path is looked up while its directory is away, and does not take it up again.
+ *
  * Rejects where the directory cannot be watched: without the watch there is no protection.
  */
-export async function watchGuarded(root: string, files: readonly GuardedFile[]): Promise<Guard> {
-  let settle: (name: string) => void = () => {};
-  const lost = new Promise<string>((resolve) => {
-    settle = resolve;
-  });
-  const known = new Map(files.map((file) => [file.name, file.identity]));
-  const check = async (): Promise<void> => {
-    for (const [name, identity] of known) {
-      if ((await fileIdentity(join(root, name))) !== identity) settle(name);
-    }
-  };
-  const watchers: FSWatcher[] = [];
-  const close = () => {
-    for (const watcher of watchers) watcher.close();
-  };
+export async function watchGuarded(
+  root: string,
+  files: readonly GuardedFile[],
+  isMounted: (names: readonly string[]) => Promise<boolean>,
+): Promise<Guard> {
+  const watching = new Watching(root, files, isMounted);
   try {
-    for (const dir of new Set([".", ...files.map((file) => dirname(file.name))])) {
-      const watcher = watchDirectory(join(root, dir), (event, name) => {
-        // A rename event is a name that came or went; without a name, events were lost.
-        if (name === null) void check();
-        else if (event === "rename" && known.has(join(dir, name))) settle(join(dir, name));
-      });
-      watcher.on("error", () => settle(dir));
-      watchers.push(watcher);
-    }
+    await watching.begin();
   } catch (cause) {
-    close();
+    watching.close();
     throw cause;
   }
-  // What changed before the watch stood is seen here, what changes later by the watch.
-  await check();
-  return { lost, close };
+  return watching;
+}
+
+/** How soon after an event all is looked at, and how long after asking for mounts the next may come. */
+const PAUSE_MS = 500;
+
+class Watching implements Guard {
+  readonly lost: Promise<string>;
+  readonly #root: string;
+  readonly #known: ReadonlyMap<string, string>;
+  readonly #isMounted: (names: readonly string[]) => Promise<boolean>;
+  readonly #directories = new Set<string>();
+  readonly #watchers: FSWatcher[] = [];
+  /** Directories of which something was told that may have been their attributes only. */
+  readonly #suspects = new Set<string>();
+  #isAsking = false;
+  #isClosed = false;
+  #look: NodeJS.Timeout | undefined;
+  #settle: (name: string) => void = () => {};
+
+  constructor(
+    root: string,
+    files: readonly GuardedFile[],
+    isMounted: (names: readonly string[]) => Promise<boolean>,
+  ) {
+    this.#root = root;
+    this.#known = new Map(files.map((file) => [file.name, file.identity]));
+    this.#isMounted = isMounted;
+    this.lost = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  async begin(): Promise<void> {
+    for (const name of this.#known.keys()) {
+      const stats = await lstat(join(this.#root, name)).catch(() => undefined);
+      if (stats?.isDirectory()) this.#directories.add(name);
+    }
+    for (const dir of new Set([".", ...[...this.#known.keys()].map((name) => dirname(name))])) {
+      const watcher = watch(join(this.#root, dir), { persistent: false }, (event, name) =>
+        this.#told(event, name === null ? undefined : join(dir, name)),
+      );
+      watcher.on("error", () => this.#settle(dir));
+      this.#watchers.push(watcher);
+    }
+    // What changed before the watch stood is seen here, what changes later by the watch.
+    await this.#check();
+  }
+
+  close = (): void => {
+    this.#isClosed = true;
+    clearTimeout(this.#look);
+    for (const watcher of this.#watchers) watcher.close();
+  };
+
+  /** A rename event is a name that came or went, or a directory's attributes. */
+  #told(event: string, name: string | undefined): void {
+    // SECURITY: many events at once push others out of the kernel's queue, of which nobody is told.
+    this.#look ??= setTimeout(() => {
+      this.#look = undefined;
+      void this.#check();
+    }, PAUSE_MS).unref();
+    if (event !== "rename" || name === undefined || !this.#known.has(name)) return;
+    if (this.#directories.has(name)) {
+      this.#suspects.add(name);
+      void this.#check([name]).then(() => this.#ask());
+    } else this.#settle(name);
+  }
+
+  async #check(names: Iterable<string> = this.#known.keys()): Promise<void> {
+    for (const name of names)
+      if ((await fileIdentity(join(this.#root, name))) !== this.#known.get(name))
+        this.#settle(name);
+  }
+
+  async #ask(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    while (this.#suspects.size > 0 && !this.#isClosed) {
+      const names = [...this.#suspects];
+      this.#suspects.clear();
+      const held = await this.#isMounted(names).catch(() => false);
+      if (!held && !this.#isClosed) this.#settle(names[0] ?? ".");
+      // SECURITY: attributes can be changed as often as one likes, and each asking costs the engine.
+      await pause(PAUSE_MS, undefined, { ref: false });
+    }
+    this.#isAsking = false;
+  }
 }
 
 /**
@@ -72,11 +145,4 @@ export async function fileIdentity(path: string): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function watchDirectory(
-  path: string,
-  onEvent: (event: string, name: string | null) => void,
-): FSWatcher {
-  return watch(path, { persistent: false }, onEvent);
 }

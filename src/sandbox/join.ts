@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type Docker from "dockerode";
 import { z } from "zod";
 import { err, ok, type Result } from "../result.ts";
@@ -7,6 +8,7 @@ import { containerFailure, type SandboxError } from "./error.ts";
 import type { GuardedFile } from "./guard.ts";
 import { LABELS } from "./labels.ts";
 import { dropLease, liveLeases } from "./lease.ts";
+import { areMounted } from "./mounted.ts";
 import type { Owner } from "./owner.ts";
 import { startProcess } from "./process.ts";
 import type { Project } from "./project.ts";
@@ -68,7 +70,10 @@ export async function joinOrStart(opening: Opening): Promise<Result<Running, San
     const late = project.guarded.filter((it) => !mounted.some((then) => then.name === it.name));
     if (existing.running && alike && intact && (late.length === 0 || others > 0)) {
       const container = engine.docker.getContainer(existing.id);
-      if (await answers(container, opening)) {
+      const paths = mounted.map((it) => join(project.root, it.name));
+      // A mount may be gone although the same file is in its place; see guard.ts.
+      const held = await areMounted(container, paths, spec.uid);
+      if (held !== "lost" && (await answers(container, opening))) {
         return ok({ container, joined: true, guarded: mounted, notes: late.map(lateNote) });
       }
       // It vanished between finding and joining: the next lines start a new one.

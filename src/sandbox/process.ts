@@ -16,6 +16,8 @@ export type ExecOptions = {
   readonly env?: Readonly<Record<string, string>>;
   /** Default: the project's root. */
   readonly cwd?: string;
+  /** Numbers of user and group; default: the container's. */
+  readonly user?: string;
   readonly signal?: AbortSignal;
 };
 
@@ -57,6 +59,7 @@ export async function startProcess(
       Cmd: [...options.argv],
       Env: Object.entries(options.env ?? {}).map(([key, value]) => `${key}=${value}`),
       WorkingDir: options.cwd,
+      ...(options.user === undefined ? {} : { User: options.user }),
       AttachStdin: true,
       AttachStdout: true,
       AttachStderr: true,

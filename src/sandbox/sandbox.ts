@@ -1,4 +1,5 @@
 import { realpath } from "node:fs/promises";
+import { join } from "node:path";
 import { err, ok, type Result } from "../result.ts";
 import { type Cache, type CacheOptions, planCaches } from "./caches.ts";
 import { containerLock, findContainer, removeContainer } from "./container.ts";
@@ -21,6 +22,7 @@ import { LABELS } from "./labels.ts";
 import { dropLease, writeLease } from "./lease.ts";
 import { type SandboxEnd, watchLife } from "./life.ts";
 import { takeLock } from "./lock.ts";
+import { areMounted } from "./mounted.ts";
 import { type Owner, ownerLabel } from "./owner.ts";
 import { type ExecOptions, type SandboxProcess, startProcess } from "./process.ts";
 import { type BindMount, inspectProject, resolved } from "./project.ts";
@@ -266,11 +268,15 @@ async function fillCaches(
 
 /** Watches what is mounted; it also sees what was replaced between the look and the mount. */
 async function guardOf(
-  { project }: Opening,
-  { guarded }: Running,
+  { project, spec }: Opening,
+  { guarded, container }: Running,
 ): Promise<Result<Guard, SandboxError>> {
+  const areHeld = async (names: readonly string[]) => {
+    const paths = names.map((name) => join(project.root, name));
+    return (await areMounted(container, paths, spec.uid)) === "mounted";
+  };
   try {
-    return ok(await watchGuarded(project.root, guarded));
+    return ok(await watchGuarded(project.root, guarded, areHeld));
   } catch (cause) {
     return err({
       kind: "watch_failed",
@@ -325,7 +331,7 @@ function present(
     codexHome,
     keeperSocket: KEEPER_SOCKET,
     protectedNames: running.guarded.filter((it) => !it.frame).map((it) => it.name),
-    gitReplaced: running.guarded.some((it) => it.replaced === true),
+    gitReplaced: running.guarded.some((it) => it.name === ".git" && it.replaced === true),
     readable: given.readable,
     notes: [...limitNotes(engine), ...project.notes, ...notes, ...running.notes],
     joined: running.joined,

@@ -47,7 +47,6 @@ async function install(root: string, version: string): Promise<void> {
   };
   const isNew = (await mkdir(join(modules, "lib"), { recursive: true })) !== undefined;
   for (const [name, text] of Object.entries(files)) await writeFile(join(modules, name), text);
-  // Another owner of a directory counts as its replacement: the watch cannot tell them apart.
   await own(
     ...(isNew ? [modules] : []),
     join(modules, "lib"),

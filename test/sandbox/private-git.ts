@@ -71,7 +71,6 @@ export async function filesOf(dir: string, path = ""): Promise<Record<string, st
 export async function ownAll(dir: string): Promise<void> {
   if (process.getuid?.() !== 0) return;
   const stats = await lstat(dir);
-  // A change of attributes of what is guarded looks like its replacement.
   if (stats.uid !== USER.uid && !stats.isSymbolicLink()) await chown(dir, USER.uid, USER.gid);
   if (!stats.isDirectory()) return;
   for (const name of await readdir(dir)) await ownAll(join(dir, name));

@@ -1,7 +1,9 @@
 import { mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { setTimeout as pause } from "node:timers/promises";
+import { execa } from "execa";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { openSandbox } from "../../src/sandbox/index.ts";
 import {
   exists,
@@ -9,6 +11,7 @@ import {
   must,
   open,
   options,
+  otherHost,
   own,
   refused,
   repository,
@@ -17,6 +20,7 @@ import {
   sh,
   testEngine,
   testImage,
+  USER,
 } from "./support.ts";
 
 const engine = await testEngine();
@@ -123,6 +127,46 @@ describe("openSandbox", SLOW, () => {
     await rename(join(root, "tmp/new"), join(root, ".envrc"));
     expect(await sandbox.died).toEqual({ reason: "protection_lost", name: ".envrc" });
     expect(await exists(engine, sandbox.id)).toBe(false);
+  });
+
+  it("knows of a container that was joined that the real .git is writable in it", async () => {
+    const root = await scratchDir("late");
+    await writeFile(join(root, "package.json"), "{}");
+    const caches = { tools: false, dirs: ["node_modules"] };
+    const how = await options(image, root, { caches });
+    await open(engine, { ...how, owner: (await otherHost()).owner });
+    await git(root, "init", "-q");
+    const gitDir = await scratchDir("private");
+    const gitMounts = [{ source: gitDir, target: join(root, ".git"), readOnly: false }];
+    const joined = await open(engine, { ...how, gitMounts });
+    expect(joined).toMatchObject({ joined: true, gitReplaced: false });
+    expect(joined.notes.join()).toContain(".git appeared after the sandbox was started");
+  });
+
+  it("goes on when attributes of protected directories are changed, inside and outside", async () => {
+    // Git looks into no repository of another user's, which this one is to root.
+    for (const [at, value] of Object.entries({ COUNT: "1", KEY_0: "safe.directory", VALUE_0: "*" }))
+      vi.stubEnv(`GIT_CONFIG_${at}`, value);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const library = await repository("library");
+    const root = await repository();
+    const add = ["-c", "protocol.file.allow=always", "submodule", "add", "-q"];
+    await git(root, ...add, library, "libs/one");
+    await mkdir(join(root, ".vscode"));
+    await own(join(root, ".vscode"), join(root, "libs"));
+    const sandbox = await open(engine, await options(image, root));
+    const ordinary =
+      "touch . .git libs; chmod -R g+w . ; chown -R $(id -u) . ; find . -exec touch {} +";
+    await sh(sandbox, `(${ordinary}) 2>/dev/null`);
+    await execa("sh", ["-c", ordinary.replace("$(id -u)", `${USER.uid}`)], { cwd: root });
+    // An event that must arrive proves that those before it have.
+    expect((await sh(sandbox, "echo evil > libs/one/.git")).exitCode).not.toBe(0);
+    expect((await sh(sandbox, "echo evil > .git/config; mv libs libs2")).exitCode).not.toBe(0);
+    expect(await Promise.race([sandbox.died, pause(1500, "lives")])).toBe("lives");
+    await mkdir(join(root, "new"));
+    await rename(join(root, "libs"), join(root, "old"));
+    await rename(join(root, "new"), join(root, "libs"));
+    expect(await sandbox.died).toEqual({ reason: "protection_lost", name: "libs" });
   });
 
   it("does not join a container whose protected file was replaced while nobody watched", async () => {
