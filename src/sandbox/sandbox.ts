@@ -19,6 +19,7 @@ import {
   recordPlace,
 } from "./join.ts";
 import { LABELS } from "./labels.ts";
+import { obeyedSince } from "./late.ts";
 import { dropLease, writeLease } from "./lease.ts";
 import { type SandboxEnd, watchLife } from "./life.ts";
 import { takeLock } from "./lock.ts";
@@ -99,6 +100,8 @@ export type Sandbox = {
   /** Whether the container was running already. */
   readonly joined: boolean;
   readonly exec: (options: ExecOptions) => Promise<Result<SandboxProcess, SandboxError>>;
+  /** What the user's git obeys in the project by now, and did not when the sandbox was opened. */
+  readonly obeyedSince: () => Promise<readonly string[]>;
   /** Resolves once, when the sandbox is no longer usable; never rejects. */
   readonly died: Promise<SandboxEnd>;
   /** Drops this host's lease and removes the container if nobody else holds one. Idempotent. */
@@ -336,6 +339,7 @@ function present(
     notes: [...limitNotes(engine), ...project.notes, ...notes, ...running.notes],
     joined: running.joined,
     exec,
+    obeyedSince: () => obeyedSince(project),
     died: life.ended,
     release,
     remove: async () => {

@@ -234,7 +234,8 @@ export class Host {
         return project.settings;
       },
       log,
-      backend: (signal, onProgress) => project.backend(signal, onProgress),
+      backend: (signal, onProgress) =>
+        project.backend(signal, onProgress, this.#conversations.get(buf)),
       running: () => project.running,
       gitPlace: () => project.gitPlace(),
       network: project.network,

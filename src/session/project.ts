@@ -137,8 +137,10 @@ export class Project {
   async backend(
     signal: AbortSignal,
     onProgress: (what: string) => void,
+    asker?: Conversation,
   ): Promise<Result<Backend, Failure>> {
     clearTimeout(this.#idle);
+    await this.#renew(asker);
     if (this.#state.at === "running") return { ok: true, value: this.#state.backend };
     this.#progress.add(onProgress);
     try {
@@ -146,6 +148,19 @@ export class Project {
     } finally {
       this.#progress.delete(onProgress);
     }
+  }
+
+  /**
+   * Ends a backend in whose sandbox something is writable that the user's git obeys by now: the next
+   * one has it read-only, and the agent's git of a submodule that was added.
+   */
+  async #renew(asker: Conversation | undefined): Promise<void> {
+    const { running } = this;
+    const late = (await running?.obeyedSince()) ?? [];
+    if (late.length === 0 || this.running !== running) return;
+    const isFree = [...this.conversations].every((it) => it === asker || !it.isBusy);
+    if (isFree) await this.stop();
+    asker?.document.apply({ type: "note", text: lateText(late, isFree), once: true });
   }
 
   /** Where the real repository is. */
@@ -354,4 +369,15 @@ function stopped(signal: AbortSignal): Promise<Result<Backend, Failure>> {
     if (signal.aborted) give();
     else signal.addEventListener("abort", give, { once: true });
   });
+}
+
+/** SECURITY: the user's git may have taken names over from the agent. */
+function lateText(late: readonly string[], isRenewed: boolean): string {
+  const names = late.slice(0, 5).map((it) => `“${it}”`);
+  const more = late.length > names.length ? ` and ${late.length - names.length} more` : "";
+  return `Your git obeys ${names.join(", ")}${more}, which it did not when the sandbox was started. ${
+    isRenewed
+      ? "So it is started anew, where that cannot be changed; what ran in it has ended."
+      : "It can be changed in the sandbox while other turns run there, and is read-only after its next start."
+  }`;
 }

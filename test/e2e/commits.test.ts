@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, describe, expect, it } from "vitest";
 import { exec, message, reply } from "../../src/offline/index.ts";
@@ -50,6 +52,37 @@ describe("a turn in which Codex commits", SLOW, () => {
     await expect.poll(() => chat.nvim.lua("return vim.fn.getreg('\"')"), WAIT).toBe(ref);
 
     await git("reset", "-q", ref);
+    expect(await git("status", "--short")).toBe("");
+  });
+
+  it("has a submodule that was added between turns, whose pointer cannot be changed", async () => {
+    const { chat, model, place } = shared();
+    model.answerInTurn(reply(message("Hello.")));
+    await chat.ask("Hello?");
+    const library = join(place.base, "library");
+    const identity = ["-c", "user.name=t", "-c", "user.email=t@t"];
+    await execa("git", ["init", "-q", library]);
+    await execa("git", [...identity, "commit", "-q", "--allow-empty", "-m", "of the library"], {
+      cwd: library,
+    });
+    await git("-c", "protocol.file.allow=always", "submodule", "add", "-q", library, "lib");
+    await git(...identity, "commit", "-qm", "with a library");
+    const pointer = await readFile(join(place.project, "lib/.git"), "utf8");
+    model.answerInTurn(
+      reply(
+        exec(
+          "cd lib; echo evil > .git; git log --format=%s; git -c user.name=t -c user.email=t@t commit -q --allow-empty -m inside; cd ..; mv lib lib2; true",
+        ),
+      ),
+      reply(message("Looked.")),
+    );
+    expect(await chat.ask("Look at the library.")).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.allOutputs().at(-1)).toContain("of the library");
+    await chat.until(
+      "> **Note:** Your git obeys “lib/.git”, which it did not when the sandbox was started. So it is started anew, where that cannot be changed; what ran in it has ended.",
+    );
+    await chat.until("in the submodule lib, the last one “inside”");
+    expect(await readFile(join(place.project, "lib/.git"), "utf8")).toBe(pointer);
     expect(await git("status", "--short")).toBe("");
   });
 });

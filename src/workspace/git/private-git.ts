@@ -59,6 +59,8 @@ type Parts = {
   readonly identity: string;
   readonly own: OwnPlace;
   readonly submodules: readonly PrivateGit[];
+  /** Why others of the submodules have none. */
+  readonly refused: readonly string[];
 };
 
 const NO_NEWS: GitNews = { deliveries: [], notes: [] };
@@ -73,6 +75,7 @@ export class PrivateGit {
   readonly #paths: InsidePaths;
   readonly #own: OwnPlace;
   readonly #identity: string;
+  readonly #refused: readonly string[];
   /** Those of the submodules, which lie in this one. */
   readonly #submodules: readonly PrivateGit[];
   #repository: Repository;
@@ -85,6 +88,7 @@ export class PrivateGit {
     this.#options = options;
     this.#repository = repository;
     this.#identity = it.identity;
+    this.#refused = it.refused;
     this.#own = own;
     this.#submodules = submodules;
     const name = own.names.length === 0 ? BORROWED : `${BORROWED}-${hash(own.names.join("/"))}`;
@@ -128,28 +132,32 @@ export class PrivateGit {
     await mkdir(own.base, { recursive: true, mode: 0o700 });
     if (process.getuid?.() === 0) await chown(own.base, options.uid, options.gid);
     const submodules: PrivateGit[] = [];
+    const refused: string[] = [];
     for (const names of await findSubmodules(options.gitDir)) {
       const submodule = await PrivateGit.#ofSubmodule(options, own, names);
-      if (submodule !== undefined) submodules.push(submodule);
+      if (submodule.ok) submodules.push(submodule.value);
+      else refused.push(refusedNote(names, submodule.error));
     }
-    return ok(new PrivateGit({ options, repository: repository.value, identity, own, submodules }));
+    const parts = { options, identity, own, submodules, refused };
+    return ok(new PrivateGit({ ...parts, repository: repository.value }));
   }
 
   static async #ofSubmodule(
     all: PrivateGitOptions,
     { base }: OwnPlace,
     names: readonly string[],
-  ): Promise<PrivateGit | undefined> {
+  ): Promise<Result<PrivateGit, string>> {
     const gitDir = join(all.gitDir, ...names);
     const options = { ...all, gitDir, commonDir: gitDir };
     const repository = await inspectRepository(options);
-    if (!repository.ok) return undefined;
+    if (!repository.ok) return repository;
     const identity = await identityOf(options);
     const record = join(all.stateDir, "git", `submodule-${hash(names.join("/"))}.json`);
     if ((await readRecord(record, identity)).repository !== identity)
       await writeRecord(record, await readRecord("", identity));
     const own: OwnPlace = { base, names, record };
-    return new PrivateGit({ options, repository: repository.value, identity, own, submodules: [] });
+    const parts = { options, identity, own, submodules: [], refused: [] };
+    return ok(new PrivateGit({ ...parts, repository: repository.value }));
   }
 
   /** Gives it the running sandbox. */
@@ -161,8 +169,9 @@ export class PrivateGit {
   /** What the user is to know from the start. */
   get notes(): readonly string[] {
     const filters = filterNames(this.#repository);
-    if (filters.length === 0) return [];
+    if (filters.length === 0) return this.#refused;
     return [
+      ...this.#refused,
       `Git inside runs none of your filters (${filters.join(", ")}): files that one of them is for are committed by the agent as they are.`,
     ];
   }
@@ -356,6 +365,10 @@ function note(text: string): GitNews {
 
 function leftNotes({ left }: Delivered): readonly string[] {
   return left === 0 ? [] : [`${left} more branches of Codex's come after the next turn.`];
+}
+
+function refusedNote(names: readonly string[], why: string): string {
+  return `Git does not work inside in the submodule ${names.slice(1).join("/")}: ${why}.`;
 }
 
 function divergedNote(ref: string): string {
