@@ -5,7 +5,7 @@ import { setUpBaseImage } from "../../scripts/setup/base-image.ts";
 import { usePrivateEngine } from "../../scripts/setup/engine.ts";
 import { silentLog } from "../../src/log.ts";
 import { removeContainer } from "../../src/sandbox/container.ts";
-import { type Engine, findEngine, type Sandbox } from "../../src/sandbox/index.ts";
+import { type Engine, findEngine, removeCaches, type Sandbox } from "../../src/sandbox/index.ts";
 import { type ExecOptions, type SandboxProcess, startProcess } from "../../src/sandbox/process.ts";
 import { containerOptions, defaultLimits } from "../../src/sandbox/spec.ts";
 import type { BackendOptions } from "../../src/session/backend.ts";
@@ -58,9 +58,10 @@ export async function fortress(
   settings: Readonly<Record<string, unknown>> = {},
 ): Promise<Fortress> {
   const { sandbox: more, ...rest } = settings as { sandbox?: object };
+  const stateDir = `${place.state}/projects/attacked`;
   const prepared = await prepareSandbox({
     root: place.project,
-    projectDir: `${place.state}/projects/attacked`,
+    projectDir: stateDir,
     settings: Settings.parse({
       // One for all, so that an engine is proven once; what is the project's own lies in its place.
       state_dir: await sharedState(),
@@ -76,7 +77,10 @@ export async function fortress(
   } as unknown as BackendOptions);
   if (!prepared.ok) throw new Error(prepared.error.message);
   const { sandbox, git } = prepared.value;
-  closeAtEnd(() => sandbox.remove());
+  closeAtEnd(async () => {
+    await sandbox.remove();
+    await removeCaches(await engine(), { root: place.project, stateDir });
+  });
   const started = inside(sandbox.id, async (what) => must(await sandbox.exec(what)));
   return { ...started, sandbox, place, git: git.git };
 }

@@ -44,7 +44,11 @@ export async function buildImage(
     const progress = await engine.docker.buildImage(tarStream(recipe.entries), {
       t: recipe.tag,
       buildargs: { ...options.buildArgs, ...recipe.buildArgs },
-      labels: { [LABELS.plugin]: "1", [LABELS.codexVersion]: options.codexVersion },
+      labels: {
+        [LABELS.plugin]: "1",
+        [LABELS.codexVersion]: options.codexVersion,
+        [LABELS.uid]: String(process.getuid?.() ?? 0),
+      },
       nocache: options.nocache === true,
       forcerm: true,
       rm: true,

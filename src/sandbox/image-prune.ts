@@ -12,14 +12,15 @@ export type OldImage = {
 };
 
 /**
- * Lists the images that are provably ours and unused: with our label, under no tag but ours, not
- * among `keep`, and of no container. What a user's own build has inherited our label for has
+ * Lists the images that are provably ours and unused: with our label, built for this user, under no
+ * tag but ours, not among `keep`, and of no container. Another user's may wait for their next
+ * message, and what a user's own build has inherited our label for has
  * another tag or none, and is not ours.
  *
  * Rejects where the engine fails.
  */
 export async function oldImages(engine: Engine, keep: readonly string[]): Promise<OldImage[]> {
-  const filters = { label: [`${LABELS.plugin}=1`] };
+  const filters = { label: [`${LABELS.plugin}=1`, `${LABELS.uid}=${process.getuid?.() ?? 0}`] };
   const [images, containers] = await Promise.all([
     engine.docker.listImages({ filters: JSON.stringify(filters) }),
     engine.docker.listContainers({ all: true }),
@@ -52,4 +53,23 @@ export async function removeOldImages(
     }
   }
   return { removed, bytes };
+}
+
+/**
+ * Removes images that were ours and have lost their tags to newer ones; one that somebody's
+ * container uses, or that has a tag, stays.
+ *
+ * Rejects where the engine fails.
+ */
+export async function removeReplaced(engine: Engine, ids: readonly string[]): Promise<void> {
+  // What was made from another comes behind it in `ids`, and goes before it.
+  for (const id of [...ids].reverse()) {
+    try {
+      const image = engine.docker.getImage(id);
+      if ((await image.inspect()).RepoTags?.length === 0) await image.remove();
+    } catch (cause) {
+      const { status } = engineFault(cause);
+      if (status !== 404 && status !== 409) throw cause;
+    }
+  }
 }

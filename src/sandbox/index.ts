@@ -14,7 +14,7 @@ export { findGit, type GitPlace } from "./git-pointer.ts";
 export type { GivenPath } from "./given.ts";
 export { ensureImage, findImage, type ImageOptions, imagesInUse } from "./image.ts";
 export type { SandboxImage } from "./image-build.ts";
-export { type OldImage, oldImages, removeOldImages } from "./image-prune.ts";
+export { type OldImage, oldImages, removeOldImages, removeReplaced } from "./image-prune.ts";
 export { DEFAULT_BASE_IMAGE, imageTag, type UserDockerfile } from "./image-recipe.ts";
 export { describeEnd, type SandboxEnd } from "./life.ts";
 export { isAlive, type Owner, ownOwner } from "./owner.ts";

@@ -10,7 +10,7 @@ export const LABELS = {
   owner: "codex-chat.owner",
   /** Boot id and pid namespace in which that pid counts. */
   scope: "codex-chat.scope",
-  /** The uid of the user whose container it is. */
+  /** The uid of the user whose container it is, or who had the image built. */
   uid: "codex-chat.uid",
   /** The project's state directory, which holds the leases. */
   state: "codex-chat.state",

@@ -85,6 +85,12 @@ async function ownMachine(): Promise<string> {
   return hash.digest("hex").slice(0, 12);
 }
 
+/** Whether two scopes are of one machine, whatever their boots and pid namespaces. */
+export function isSameMachine(one: string, other: string): boolean {
+  const { machine } = parseScope(one);
+  return machine !== "" && machine === parseScope(other).machine;
+}
+
 function parseScope(scope: string): { boot: string; namespace: string; machine: string } {
   const [boot = "", namespace = "", machine = ""] = scope.split("/");
   return { boot, namespace, machine };

@@ -12,6 +12,7 @@ import type { Engine } from "./engine.ts";
 import { engineFault } from "./error.ts";
 import { LABELS } from "./labels.ts";
 import { takeLock } from "./lock.ts";
+import { isSameMachine, ownOwner } from "./owner.ts";
 import { resolved } from "./project.ts";
 import { tarStream } from "./tar.ts";
 import type { Whereabouts } from "./whereabouts.ts";
@@ -84,13 +85,15 @@ export async function removeCaches(engine: Engine, where: Whereabouts): Promise<
 
 /**
  * Removes volumes of this user's projects whose state directory is gone, so that nobody can ask
- * for them any more. Returns their names.
+ * for them any more. Returns their names. Where an engine is shared by machines, or by containers
+ * with a file system of their own, a directory of another's is not gone because it is not here.
  */
 export async function pruneCaches(engine: Engine): Promise<string[]> {
   const removed: string[] = [];
+  const here = await ownOwner();
   for (const { name, labels } of await ourVolumes(engine)) {
     const stateDir = labels[LABELS.state];
-    if (labels[LABELS.uid] !== String(process.getuid?.() ?? 0)) continue;
+    if (!isSameMachine(labels[LABELS.scope] ?? "", here.scope)) continue;
     if (stateDir === undefined || !(await isGone(stateDir))) continue;
     if (await removeVolume(engine, name)) removed.push(name);
   }
@@ -103,13 +106,14 @@ export type OurVolume = {
   readonly labels: Readonly<Record<string, string>>;
 };
 
-/** The plugin's volumes on this engine, of all projects and users. */
+/** The plugin's volumes on this engine, of all projects of this user. */
 export async function ourVolumes(engine: Engine): Promise<OurVolume[]> {
   const filters = JSON.stringify({ label: [`${LABELS.plugin}=1`, LABELS.cache] });
   const { Volumes } = await engine.docker.listVolumes({ filters });
   return (Volumes ?? [])
     .filter((it) => it.Name.startsWith("codex-chat-"))
-    .map((it) => ({ name: it.Name, labels: it.Labels ?? {} }));
+    .map((it) => ({ name: it.Name, labels: it.Labels ?? {} }))
+    .filter((it) => it.labels[LABELS.uid] === String(process.getuid?.() ?? 0));
 }
 
 async function isGone(path: string): Promise<boolean> {

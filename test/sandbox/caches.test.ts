@@ -148,4 +148,32 @@ describe("a project's caches", SLOW, () => {
     expect(await pruneCaches(engine)).toContain(orphan?.name);
     expect(await volumesOf(how)).toEqual([]);
   });
+
+  it("are left alone where they are another user's, or another machine's whose state is not here", async () => {
+    const how = await withCaches(await repository("app"));
+    const sandbox = await open(engine, how);
+    await sandbox.release();
+    const [mine] = await volumesOf(how);
+    const gone: Record<string, string> = { ...mine?.labels, [LABELS.state]: "/not/here" };
+    const make = async (name: string, labels: Record<string, string>) => {
+      await engine.docker.createVolume({ Name: name, Labels: { ...gone, ...labels } });
+      onTestFinished(() =>
+        engine.docker
+          .getVolume(name)
+          .remove()
+          .catch(() => {}),
+      );
+      return name;
+    };
+    const id = mine?.name ?? "codex-chat-x";
+    const theirs = await make(`${id}-theirs`, { [LABELS.uid]: "4242" });
+    const [boot, namespace] = (gone[LABELS.scope] ?? "").split("/");
+    const far = await make(`${id}-far`, { [LABELS.scope]: `${boot}/${namespace}/0123456789ab` });
+    // The control: this one is removed.
+    const own = await make(`${id}-own`, {});
+    const removed = await pruneCaches(engine);
+    expect(removed).toContain(own);
+    expect(removed).not.toContain(theirs);
+    expect(removed).not.toContain(far);
+  });
 });

@@ -10,6 +10,7 @@ import {
   pruneCaches,
   removeCaches,
   removeOldImages,
+  removeReplaced,
   removeSandbox,
   sandboxName,
   type Whereabouts,
@@ -41,14 +42,27 @@ export const sandboxActions: readonly Action[] = [
     const free = await mayEnd(conversation, ending);
     return free.ok ? restart(conversation, free.value, ending) : free;
   }),
-  action("sandbox/rebuild", Ending, async (conversation, ending) => {
-    const free = await mayEnd(conversation, ending);
-    if (!free.ok) return free;
-    // The old one goes on until there is a new image that holds.
-    const proven = await prove(conversation, { rebuild: true });
-    return proven.ok ? restart(conversation, proven.value.engine, ending, true) : proven;
-  }),
+  action("sandbox/rebuild", Ending, rebuild),
 ];
+
+async function rebuild(
+  conversation: Conversation,
+  ending: z.infer<typeof Ending>,
+): Promise<Result<unknown, Failure>> {
+  const free = await mayEnd(conversation, ending);
+  if (!free.ok) return free;
+  const engine = free.value;
+  const { settings, root } = conversation.host;
+  const wanted = await imageOptions(settings, root);
+  if (!wanted.ok) return wanted;
+  const old = await imagesInUse(engine, wanted.value);
+  // The old one goes on until there is a new image that holds.
+  const proven = await prove(conversation, { rebuild: true });
+  if (!proven.ok) return proven;
+  const restarted = await restart(conversation, engine, ending, true);
+  await removeReplaced(engine, old);
+  return restarted;
+}
 
 /** Removes what is provably ours and used by nobody, and says what that was. */
 async function prune(conversation: Conversation): Promise<Result<unknown, Failure>> {

@@ -1,0 +1,136 @@
+/** A sandbox's ordinary ends, and what a whole conversation leaves on this machine. */
+import { chmod, lstat, mkdir, readdir, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { expect, it } from "vitest";
+import { exec, message, reply } from "../../src/offline/index.ts";
+import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "./support.ts";
+
+const DOT = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
+/** What is below a directory and may be read or written by others than its owner. */
+async function openBelow(dir: string, skip: RegExp, root = dir): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir(dir, { withFileTypes: true })) {
+    const path = join(dir, entry.name);
+    const name = relative(root, path);
+    const mode = (await lstat(path)).mode & 0o777;
+    if (!entry.isSymbolicLink() && (mode & 0o077) !== 0) found.push(`${name} ${mode.toString(8)}`);
+    if (entry.isDirectory() && !skip.test(name)) found.push(...(await openBelow(path, skip, root)));
+  }
+  return found;
+}
+
+const shared = share({ config: { approvals: "untrusted", log_level: "debug" } });
+
+it("leaves nothing that another user of the machine can read", SLOW, async () => {
+  const { chat, place, model } = shared();
+  await writeFile(join(place.project, "dot.png"), DOT);
+  model.answerInTurn(
+    reply(
+      exec(
+        "git config user.email a@b && git config user.name a && git add . && git commit -qm one",
+      ),
+    ),
+    reply(message("Committed.")),
+  );
+  await chat.send("Commit @image:dot.png and @hello.txt");
+  await chat.waitForQuestion();
+  await chat.answer("a");
+  expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+  await chat.untilSaved();
+  expect(await chat.text()).toContain("1 commit");
+  // What is written inside lies below directories that are closed.
+  const inside = /\/codex-home$|\/git$/;
+  expect(await openBelow(place.state, inside)).toEqual([]);
+  // The control: it sees what is open.
+  await writeFile(join(place.state, "open"), "", { mode: 0o644 });
+  await chmod(join(place.state, "open"), 0o644);
+  expect(await openBelow(place.state, inside)).toEqual(["open 644"]);
+});
+
+it(
+  "is built anew by :CodexChat sandbox rebuild, without the old image and the caches",
+  SLOW,
+  async () => {
+    const { place, model } = shared();
+    // On an image that needs nothing from the network: the sandbox's own.
+    const first = await place.container();
+    const { Config } = await first.inspect();
+    await using chat = await Conversation.open({
+      place: shared().place,
+      model,
+      cwd: await otherProject(place),
+      config: { sandbox: { image: Config.Image, caches: { dirs: ["node_modules"] } } },
+    });
+    model.answerInTurn(reply(message("Hello.")));
+    expect(await chat.ask("Hello?")).toEqual({ status: "completed" });
+    const mine = async () =>
+      (await place.containers()).filter((it) => it.Id !== first.id).map((it) => it.Id);
+    const [container = ""] = await mine();
+    const before = await place.docker.getContainer(container).inspect();
+    const volumes = before.Mounts.flatMap(({ Name }) => (Name === undefined ? [] : [Name]));
+    const made = await volumesMade(place, volumes);
+    expect(made.length).toBeGreaterThan(0);
+
+    await chat.command("sandbox rebuild");
+    await expect.poll(mine, { timeout: 120_000 }).not.toContain(container);
+    await expect.poll(mine, WAIT).toHaveLength(1);
+    await expect.poll(() => chat.state("phase"), WAIT).toBe("idle");
+    const after = await place.docker.getContainer((await mine())[0] ?? "").inspect();
+    expect(after.Image).not.toBe(before.Image);
+    await expect(place.docker.getImage(before.Image).inspect()).rejects.toThrow(/No such image/i);
+    expect(await volumesMade(place, volumes)).not.toEqual(made);
+    model.answerInTurn(reply(message("Again.")));
+    expect(await chat.ask("Again?")).toEqual({ status: "completed" });
+    await chat.quit();
+    await place.docker.getImage(after.Image).remove({ force: true });
+  },
+);
+
+it(
+  "ends when nobody has asked for idle_minutes, and starts for the next question",
+  SLOW,
+  async () => {
+    await using place = await Place.make();
+    await using model = await ScriptedModel.start();
+    await using chat = await Conversation.open({
+      place,
+      model,
+      config: { sandbox: { idle_minutes: 0.03 } },
+    });
+    model.answerInTurn(reply(message("Hello.")), reply(message("Again.")));
+    expect(await chat.ask("The first question.")).toEqual({ status: "completed" });
+    await expect
+      .poll(
+        () =>
+          place.docker
+            .listContainers({ all: true })
+            .then((all) =>
+              all.filter((it) => it.Labels["codex-chat.state"]?.startsWith(place.state)),
+            ),
+        WAIT,
+      )
+      .toEqual([]);
+    expect(await chat.ask("The second question.")).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.userTexts()).toEqual([
+      "The first question.",
+      "The second question.",
+    ]);
+  },
+);
+
+async function otherProject(place: Place): Promise<string> {
+  const dir = join(place.base, "work", "other");
+  await mkdir(dir);
+  await writeFile(join(dir, "package.json"), "{}");
+  return dir;
+}
+
+/** When each of these volumes was made. */
+async function volumesMade(place: Place, names: readonly string[]): Promise<string[]> {
+  const all = await Promise.all(names.map((name) => place.docker.getVolume(name).inspect()));
+  return all.map((it) => (it as unknown as { CreatedAt: string }).CreatedAt);
+}
