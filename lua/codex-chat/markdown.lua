@@ -76,6 +76,7 @@ end
 ---@return codex-chat.Scan
 function M.scan(lines)
   local folds, prompt, fence = {}, nil, nil
+  local in_answer = false
   local quote ---@type integer? the row of the first line of a block quotation
   local start = M.front_matter_end(lines)
   for i = start + 1, #lines do
@@ -99,11 +100,14 @@ function M.scan(lines)
         folds[#folds + 1] = { before.row, i - 1 }
       end
     elseif not fence and line:find("## You", 1, true) == 1 and line:find("^## You[ \t]*$") then
-      prompt = i - 1
+      prompt, in_answer = i - 1, false
+    elseif not fence and line:find("^## Codex[ \t]*$") then
+      in_answer = true
     end
   end
-  if fence and not prompt then
-    -- A fence that the user left open hides every heading below it: look without fences.
+  if fence and (in_answer or not prompt) then
+    -- A fence that the user left open, or an answer that was cut off, hides every heading below it:
+    -- look without fences. No line of an answer is such a heading.
     for i = #lines, start + 1, -1 do
       if lines[i]:find("^## You[ \t]*$") then
         prompt = i - 1

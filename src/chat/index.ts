@@ -52,3 +52,4 @@ export {
   writeTranscript,
 } from "./transcript.ts";
 export { visible } from "./visible.ts";
+export { missingLine, wholeText } from "./whole.ts";

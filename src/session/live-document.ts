@@ -112,9 +112,9 @@ export class LiveDocument {
     if (!mirror.ok) return err({ kind: "failed", message: mirror.error.message });
     document = new LiveDocument(options, mirror.value);
     const locked = await document.#openStore();
-    if (locked.ok) return ok(document);
-    mirror.value.close();
-    return err(locked.error);
+    if (locked.ok) document.#frames.push(mirror.value.closingEdits(options.prefix));
+    else mirror.value.close();
+    return locked.ok ? ok(document) : err(locked.error);
   }
 
   /** What the front matter says. */
@@ -346,7 +346,7 @@ export class LiveDocument {
   async #openStoreAt(path: string): Promise<Result<TranscriptStore, OpenError>> {
     const store = await openStore({
       path,
-      read: () => this.text(),
+      read: () => this.#mirror.fileText(),
       onProblem: (problem) => {
         this.setShown({ note: problem === undefined ? "" : "not saved" });
         if (problem !== undefined) this.notify("error", `codex-chat: ${problem.message}`);

@@ -1,3 +1,4 @@
+import { type Edit, historyBlock, missingLine, wholeText } from "../chat/index.ts";
 import type { BufferWatch, Editor, EditorError } from "../nvim/index.ts";
 import { ok, type Result } from "../result.ts";
 
@@ -49,8 +50,23 @@ export class Mirror {
     return `${this.#lines.join("\n")}\n`;
   }
 
+  /** The text as the file holds it: what is still being written is closed there. */
+  fileText(): string {
+    return wholeText(this.#lines);
+  }
+
+  /** What closes an answer that was cut off with the host, or with the editor, before. */
+  closingEdits(prefix: string): Edit[] {
+    const missing = missingLine(this.#lines);
+    if (missing === undefined) return [];
+    const lines = [missing.line];
+    return [{ op: "insert", id: `${prefix}:closer`, after: historyBlock, lines, gap: 0 }];
+  }
+
   /** Adds lines above the last `## You` heading, for a file whose buffer is gone. */
   insertAbovePrompt(lines: readonly string[]): void {
+    const missing = missingLine(this.#lines);
+    if (missing !== undefined) this.#lines.splice(missing.row, 0, missing.line);
     const prompt = this.#lines.findLastIndex((line) => /^## You[ \t]*$/.test(line));
     const at = prompt === -1 ? this.#lines.length : prompt;
     this.#lines.splice(at, 0, ...lines, "");

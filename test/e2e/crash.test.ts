@@ -64,6 +64,61 @@ describe("a Neovim that is killed in the middle of a turn", SLOW, () => {
     expect(threadOf(await chat.text())).toBe(thread);
   });
 
+  it("leaves no code open that it was in the middle of, whoever is killed", async () => {
+    await using place = await Place.make();
+    await using model = await ScriptedModel.start();
+    const code = message("Like this:\n\n```js\nconst a = 1;\nconst", { pieces: 9 });
+    model.answer(() => reply(code, silence()));
+    {
+      await using chat = await Conversation.open({ place, model });
+      await chat.send("Show me.");
+      await chat.until("const a = 1;\nconst");
+      // The host alone: the editor goes on with another one.
+      process.kill(chat.hostPid, "SIGKILL");
+      await chat.hostGone();
+      await chat.send("Once more.");
+      await expect
+        .poll(async () => (await chat.fileText()).split("const a = 1;\nconst\n```\n").length, WAIT)
+        .toBe(3);
+      // So it would be left if both were killed now. Here the editor is, and the host says so.
+      await chat.kill();
+    }
+    await expect.poll(async () => (await place.containers()).length, WAIT).toBe(0);
+    await using chat = await Conversation.open({ place, model });
+    expect(await chat.body()).toMatchInlineSnapshot(`
+      "## You
+
+      Show me.
+
+      ## Codex
+
+      Like this:
+
+      \`\`\`js
+      const a = 1;
+      const
+      \`\`\`
+
+      ## You
+
+      Once more.
+
+      ## Codex
+
+      Like this:
+
+      \`\`\`js
+      const a = 1;
+      const
+      \`\`\`
+
+      > **Note:** Neovim went away before this turn was over.
+
+      ## You
+      "
+    `);
+  });
+
   it("leaves nothing that the next start does not sweep away when the host is killed, too", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();

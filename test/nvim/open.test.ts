@@ -56,4 +56,16 @@ describe.each(neovims)("opening on Neovim $name", (program) => {
     await nvim.keys("<C-r><C-r>");
     await expect.poll(() => chat.body()).toEqual([...above, "first", "second"]);
   });
+
+  it("finds the prompt below an answer that was cut off in the middle of code", async () => {
+    await using chat = await openChat({ program });
+    const find = "return require('codex-chat.document').find_prompt(...)";
+    const cut = ["## You", "", "Go.", "", "## Codex", "", "```js", "a", "", "## You", "", "draft"];
+    expect(await chat.nvim.lua(find, cut)).toBe(9);
+    // Code that is closed, and an open fence that is the user's own, are what they are.
+    const quoted = ["## You", "", "## Codex", "", "```", "## You", "```", "", "## You", ""];
+    expect(await chat.nvim.lua(find, quoted)).toBe(8);
+    const typed = ["## You", "", "## Codex", "", "a", "", "## You", "", "```", "## You"];
+    expect(await chat.nvim.lua(find, typed)).toBe(6);
+  });
 });
