@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { exec, message, reply } from "../../src/offline/index.ts";
-import { Conversation, Place, ScriptedModel, SLOW } from "./support.ts";
+import { Conversation, Place, ScriptedModel } from "./support.ts";
 
-/** As many as take about ten seconds; test/nvim/long.test.ts has 500, without the container. */
-const TURNS = 40;
+/**
+ * As many as take about ten seconds, or `CODEX_CHAT_TURNS`; test/nvim/long.test.ts always has 500,
+ * without the container.
+ */
+const TURNS = Number(process.env["CODEX_CHAT_TURNS"] ?? 40);
 
 const query = (n: number): string => `Query ${n}: ä 漢 \`x\``;
 const answer = (n: number): string => `Answer ${n}.\n\n\`\`\`\n## You\n\`\`\`\n\n- one\n- two`;
@@ -27,7 +30,7 @@ function expected(turns: number): string {
 const same = (text: string): string =>
   text.replace(/^---\n[\s\S]*?\n---\n+/, "").replace(/ · \d+(?:\.\d+)? (?:ms|s)\b/g, " · 0.1 s");
 
-describe("a long conversation with the real Codex", SLOW, () => {
+describe("a long conversation with the real Codex", { timeout: 60_000 + TURNS * 3000 }, () => {
   it("is exact in the file, opened again, and in what the resumed thread is sent", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
