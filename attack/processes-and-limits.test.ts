@@ -89,6 +89,20 @@ print(made, flush=True); time.sleep(3)`;
 const FILL = (path: string, mib: number) =>
   `head -c ${mib * MIB} /dev/zero > ${path}/fill 2>/dev/null; [ "$(stat -c %s ${path}/fill)" = ${mib * MIB} ] && echo "${mib} MiB in ${path}"; rm -f ${path}/fill`;
 
+/** Asks for what only the host's kernel has; numbers are those of x86-64 and of arm64. */
+const INTERFACES = `
+import ctypes, os, platform, struct
+libc = ctypes.CDLL(None)
+here = 1 if platform.machine() == "aarch64" else 0
+room = ctypes.create_string_buffer(256)
+a_map = ctypes.create_string_buffer(struct.pack("IIII", 2, 4, 4, 1), 128)
+an_event = ctypes.create_string_buffer(struct.pack("IIQ", 1, 112, 0) + bytes(24) + struct.pack("Q", 0x60), 112)
+for name, numbers, *args in (
+    ("io_uring", (425, 425), 8, room), ("userfaultfd", (323, 282), 1), ("bpf", (321, 280), 0, a_map, 128),
+    ("perf_event_open", (298, 241), an_event, 0, -1, -1, 0), ("key rings", (248, 217), b"user", b"codex-chat", b"x", 1, -2),
+    ("fanotify", (300, 262), 0x200, 0), ("pidfd", (434, 434), 1, 0), ("memfd_secret", (447, 447), 0), ("fsopen", (430, 430), b"tmpfs", 0)):
+    if libc.syscall(numbers[here], *args) >= 0: print(name)`;
+
 group("processes and limits", [
   within(
     "fork bomb",
@@ -211,6 +225,13 @@ group("processes and limits", [
       return verdict(after !== before, `${before.trim()} is now ${after.trim()}`);
     },
     privileged,
+  ),
+  within(
+    "interfaces of the kernel",
+    "asks for io_uring, userfaultfd, bpf, perf events, key rings, fanotify, pidfds and the like",
+    "the sandbox's kernel has none of them",
+    (inside) => wins(inside, `python3 -c '${INTERFACES}'`),
+    unlimited({ CapDrop: [], SecurityOpt: ["seccomp=unconfined"] }, "runc"),
   ),
   within(
     "engine's socket",

@@ -1,5 +1,5 @@
 /** Repositories that are attacked: in the product's sandbox, and where nothing of them is guarded. */
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gitAroundTurn } from "../../src/session/git.ts";
 import { type Fortress, fortress, type Inside, openPlace } from "./containers.ts";
@@ -72,9 +72,10 @@ const NO_AUDIT = { record: () => {}, close: async () => {} };
 
 /** Does what the conversation says, as a user does who believes it. */
 async function takeOver(root: string, said: string): Promise<void> {
-  const [, named = ""] = /add a repository in the project \((.*)\)/.exec(said) ?? [];
-  for (const [, path = ""] of named.matchAll(/“(.+?)”/g))
-    await rm(join(root, path, ".git"), { recursive: true, force: true });
+  if (said.includes("add a repository in the project"))
+    for (const path of await readdir(root, { recursive: true }))
+      if (/[^/]\/\.git$/.test(path) && !path.startsWith("mods/") && !path.startsWith(".git/"))
+        await rm(join(root, path), { recursive: true, force: true });
   for (const [, command = "", ref = ""] of said.matchAll(/`git (reset|merge) (refs\/codex\/\S+)`/g))
     await git(root, command, ref);
 }

@@ -5,6 +5,7 @@ import { ok } from "../result.ts";
 import { findGit, type Sandbox } from "../sandbox/index.ts";
 import { type CommitsOptions, type GitNews, PrivateGit } from "../workspace/index.ts";
 import type { AroundTurn } from "./around-turn.ts";
+import { named } from "./named.ts";
 import type { Settings } from "./settings.ts";
 
 /** What the agent's git needs to know of the project. */
@@ -105,13 +106,22 @@ function told({ deliveries, notes }: GitNews, thread: string, audit: Audit): Cha
 function sentence(it: GitNews["deliveries"][number]): string {
   const { ref, branch, count, subject, submodule } = it;
   const commits = count === 1 ? "1 commit" : `${count} commits`;
-  const where = submodule === undefined ? "" : ` in the submodule ${submodule}`;
-  const on = `${branch === undefined ? "" : ` on ${branch}`}${where}`;
-  const last = subject === "" ? "" : `, the last one “${subject}”`;
-  const aside = it.aside.map((left) => ` Its branch ${left.branch} is in \`${left.ref}\` now.`);
+  const where = submodule === undefined ? "" : ` in the submodule ${bare(submodule)}`;
+  const on = `${branch === undefined ? "" : ` on ${bare(branch)}`}${where}`;
+  const last = subject === "" ? "" : `, the last one ${named(subject, MAX_SUBJECT)}`;
+  const aside = it.aside.map(
+    (left) => ` Its branch ${bare(left.branch)} is in \`${left.ref}\` now.`,
+  );
   return `Codex made ${commits}${on}${last}. They are in \`${ref}\`: ${takeOver(it)}; \`:CodexChat commits\` shows them.${aside.join("")}`;
 }
 
+/** A name that is mostly one of letters and digits; else it is quoted. */
+function bare(name: string): string {
+  return /^[\w./+@-]{1,100}$/.test(name) ? name : named(name);
+}
+
+/** How much of a commit's first line is told. */
+const MAX_SUBJECT = 200;
 /** How many paths are named. */
 const MAX_PATHS = 5;
 
@@ -120,9 +130,9 @@ function takeOver({ ref, isForward, embedded }: GitNews["deliveries"][number]): 
   if (!isWhole)
     return "there are too many changes to say whether a repository in the project is among them, whose configuration your git would obey";
   if (paths.length > 0) {
-    const named = paths.slice(0, MAX_PATHS).map((it) => `“${it}”`);
+    const names = paths.slice(0, MAX_PATHS).map((it) => named(it));
     const more = paths.length > MAX_PATHS ? ` and ${paths.length - MAX_PATHS} more` : "";
-    return `they add a repository in the project (${named.join(", ")}${more}), and once it is in your index, your git runs what the \`.git\` in it says, which Codex can write. Before you take them over, stop the sandbox (\`:CodexChat sandbox stop\`) and remove that \`.git\`; of a submodule remove the directory, \`git submodule update --init\` brings it again`;
+    return `they add a repository in the project (${names.join(", ")}${more}), and once it is in your index, your git runs what the \`.git\` in it says, which Codex can write. Before you take them over, stop the sandbox (\`:CodexChat sandbox stop\`) and remove that \`.git\`; of a submodule remove the directory, \`git submodule update --init\` brings it again`;
   }
   // The files are those of the commit already, which `git merge` would refuse to write over.
   return isForward

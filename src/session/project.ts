@@ -21,6 +21,7 @@ import { forgetDeleted } from "./forget.ts";
 import { gitAroundTurn, gitPlace } from "./git.ts";
 import { HostWatch } from "./host-watch.ts";
 import type { KeyRing } from "./key-command.ts";
+import { named } from "./named.ts";
 import { NetworkAccess } from "./network/index.ts";
 import type { Settings } from "./settings.ts";
 import { askedByAgent, SubAgents } from "./sub-agents.ts";
@@ -373,7 +374,7 @@ function stopped(signal: AbortSignal): Promise<Result<Backend, Failure>> {
 
 /** SECURITY: the user's git may have taken names over from the agent. */
 function lateText(late: readonly string[], isRenewed: boolean): string {
-  const names = late.slice(0, 5).map((it) => `“${it}”`);
+  const names = late.slice(0, 5).map((it) => named(it));
   const more = late.length > names.length ? ` and ${late.length - names.length} more` : "";
   return `Your git obeys ${names.join(", ")}${more}, which it did not when the sandbox was started. ${
     isRenewed
