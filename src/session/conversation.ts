@@ -19,7 +19,7 @@ import type { LiveDocument } from "./live-document.ts";
 import { NetworkNews } from "./network-news.ts";
 import { Outbox } from "./outbox.ts";
 import { GVISOR } from "./prepare.ts";
-import { deliveryOf, type Query, type Round, shownText } from "./round.ts";
+import { deliveryOf, goesOn, type Query, type Round, shownText } from "./round.ts";
 import { type Choice, type LoadedThread, ThreadHandle } from "./thread-handle.ts";
 import { ToolCalls } from "./tool-calls.ts";
 
@@ -83,6 +83,11 @@ export class Conversation {
     return this.#round.phase !== "idle";
   }
 
+  get #isStopping(): boolean {
+    const round = this.#round;
+    return round.phase === "stopping" || (round.phase === "starting" && round.abort.signal.aborted);
+  }
+
   /** Takes a query that the editor has already put into the document as block `query.id`. */
   send(query: Query, mode: "steer" | "queue"): void {
     switch (deliveryOf(this.#round, mode)) {
@@ -93,7 +98,7 @@ export class Conversation {
         void this.#steer(query);
         break;
       case "wait":
-        this.#wait(query);
+        this.#wait(this.#isStopping ? { ...query, isAfterStop: true } : query);
         break;
     }
   }
@@ -340,8 +345,9 @@ export class Conversation {
     this.#pass = undefined;
     this.approvals.cancelAll();
     this.#round = { phase: "ending" };
-    const next = [...this.#outbox.takeUnheard(), ...this.#outbox.takeWaiting()];
-    if (end.status !== "completed") this.#hold(next);
+    const waited = [...this.#outbox.takeUnheard(), ...this.#outbox.takeWaiting()];
+    const next = waited.filter((it) => goesOn(it, end));
+    this.#hold(waited.filter((it) => !goesOn(it, end)));
     const over = this.#rites.end().then((events) => {
       for (const event of events) this.document.apply(event);
       this.#over(end, next);
@@ -355,7 +361,7 @@ export class Conversation {
     const isDone = end.status === "completed";
     if (isDone) this.#canResample = false;
     this.host.filesChanged();
-    const next = [...(isDone ? waited : []), ...this.#outbox.takeWaiting()];
+    const next = [...waited, ...this.#outbox.takeWaiting()];
     if (this.#round.phase !== "ending") {
       // Codex has begun the next turn by itself: it is sent after that one.
       for (const query of next) this.#outbox.wait(query);

@@ -21,6 +21,8 @@ export type Query = {
   readonly text: string;
   /** The user wants it to wait for the next turn. */
   readonly isQueued?: boolean;
+  /** The user sent it after stopping the turn: it is for the next one, as soon as that may begin. */
+  readonly isAfterStop?: boolean;
   /** What stands in the document: the text, and a line about what went along. */
   readonly shown?: string;
   /** Files with changes that are not saved. */
@@ -54,6 +56,11 @@ export function deliveryOf(round: Round, mode: "steer" | "queue"): Delivery {
     default:
       return round satisfies never;
   }
+}
+
+/** Whether a query that waited is sent when the round has ended so; else it goes along with a later one. */
+export function goesOn(query: Query, { status }: { readonly status: string }): boolean {
+  return status === "completed" || (status === "interrupted" && query.isAfterStop === true);
 }
 
 /** A query as it stands in the document. */

@@ -48,6 +48,27 @@ describe("stopping", SLOW, () => {
     expect(sent?.match(/The last question\./g)).toHaveLength(1);
   });
 
+  it("has what is sent after it answered at once, and keeps back only what waited before", async () => {
+    const { chat, model } = shared();
+    model.answer((request) =>
+      request.contains("After it.")
+        ? reply(message("The next answer."))
+        : reply(message("Working."), exec("sleep 60", { yieldMs: 30_000 })),
+    );
+    await chat.send("Work.");
+    await chat.until(/\*\*Running\*\* `sleep 60`/);
+    await chat.queue("Before it.");
+
+    await chat.stop();
+    await chat.send("After it.");
+
+    await chat.until("The next answer.");
+    await expect.poll(() => chat.state("phase"), WAIT).toBe("idle");
+    const sent = model.requests.at(-1)?.userTexts().join("\n\n");
+    for (const query of ["Work.", "Before it.", "After it."])
+      expect(sent?.split(query)).toHaveLength(2);
+  });
+
   it("ends the sandbox in the middle of a turn, and the next turn starts it again", async () => {
     const { chat, model, place } = shared();
     model.answerInTurn(reply(message("Half of the answer"), silence()));
