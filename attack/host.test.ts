@@ -10,13 +10,23 @@ import { join } from "node:path";
 import { writeAtomically } from "../src/chat/atomic-write.ts";
 import { lockFile } from "../src/chat/lock.ts";
 import { removeContainer } from "../src/sandbox/container.ts";
+import { obeyedByGit } from "../src/sandbox/git-obeys.ts";
 import { gitPointerMounts } from "../src/sandbox/git-pointer.ts";
 import { isAlive, ownOwner, sweep } from "../src/sandbox/index.ts";
 import { LABELS } from "../src/sandbox/labels.ts";
 import { inspectProject } from "../src/sandbox/project.ts";
+import { plantPartialClone } from "../test/support/hostile-git.ts";
 import { type Attempt, group, type Verdict, verdict } from "./catalogue.ts";
 import { engine, fortress, type Inside, weakened } from "./support/containers.ts";
-import { closeAtEnd, freshDir, hostPlace, lazily, plantRepository } from "./support/places.ts";
+import {
+  closeAtEnd,
+  freshDir,
+  git,
+  hostPlace,
+  lazily,
+  Mark,
+  plantRepository,
+} from "./support/places.ts";
 
 const product = lazily(async () => fortress(await hostPlace("host")));
 
@@ -115,6 +125,14 @@ async function reachState(inside: Inside, state: string): Promise<Verdict> {
     planted.length > 0 || seen,
     `written: ${planted.join(" ") || "none"}; seen: ${seen}`,
   );
+}
+
+/** Has a repository of an attacker's looked at. */
+async function lookedAt(look: (root: string) => Promise<unknown>): Promise<Verdict> {
+  const [root, mark] = [await freshDir("planted"), await Mark.make()];
+  await plantPartialClone(root, mark.payload);
+  await look(root);
+  return verdict(mark.exists, mark.exists ? "the payload ran on the host" : "nothing ran");
 }
 
 group("host", [
@@ -247,6 +265,14 @@ group("host", [
       const { stdout } = await inside.sh(`cat ${link}/secret.txt`);
       return verdict(stdout.includes(place.secret), stdout || "the link leads nowhere");
     },
+  },
+  {
+    name: "repository for the next start",
+    tries:
+      "makes a repository where there is none, of which git fetches what is missing by a program that it names",
+    mustHappen: "the host's look at what git obeys runs nothing",
+    run: () => lookedAt((root) => obeyedByGit(root)),
+    control: () => lookedAt((root) => git(root, "ls-files", "--stage", "-z")),
   },
   {
     name: "the home as a project",

@@ -17,6 +17,8 @@ export type ObeyedPaths = {
 const GIT_MS = 20_000;
 /** Submodules in submodules that are looked into. */
 const MAX_DEPTH = 4;
+/** How many repositories are looked into in all, at some 10 ms each. */
+const MAX_REPOSITORIES = 1000;
 
 /** Keys whose value is a file or directory that git reads or runs, by name in small letters. */
 const PATH_KEYS = /^(core\.(hookspath|attributesfile)|include\.path|includeif\..*\.path)$/;
@@ -32,7 +34,13 @@ const COMMAND_KEYS =
  *
  * Errors: a sentence, where git did not answer.
  */
-export async function obeyedByGit(root: string, depth = 0): Promise<Result<ObeyedPaths, string>> {
+export async function obeyedByGit(
+  root: string,
+  depth = 0,
+  counted = { repositories: 0 },
+): Promise<Result<ObeyedPaths, string>> {
+  if (++counted.repositories > MAX_REPOSITORIES)
+    return err(`it has more than ${MAX_REPOSITORIES} submodules in submodules`);
   const config = await git(root, ["config", "--list", "-z", "--show-origin"]);
   if (!config.ok) return config;
   const listed = await git(root, ["ls-files", "--stage", "-z"]);
@@ -50,7 +58,7 @@ export async function obeyedByGit(root: string, depth = 0): Promise<Result<Obeye
   for (const path of submodulesOf(listed.value)) {
     await found.addRepository(join(root, path), true);
     if (depth >= MAX_DEPTH) continue;
-    const inner = await obeyedByGit(join(root, path), depth + 1);
+    const inner = await obeyedByGit(join(root, path), depth + 1, counted);
     if (!inner.ok) return inner;
     for (const name of inner.value.names) await found.add(join(root, path, name));
     found.notes.push(...inner.value.notes);
@@ -170,7 +178,13 @@ function worktreesOf(listed: string): string[] {
 }
 
 /**
- * Asks git, which runs nothing for these questions. The text is empty where there is no git or no
+ * Asks git, which runs nothing for these questions.
+ *
+ * SECURITY: the agent may have made the repository, where there was none or where the user has taken
+ * one over. Of a partial clone git fetches what is missing, by a program that the configuration
+ * names, so nothing may be fetched in any way.
+ *
+ * The text is empty where there is no git or no
  * repository: then the user's git obeys nothing here either.
  */
 async function git(root: string, args: readonly string[]): Promise<Result<string, string>> {
@@ -187,6 +201,8 @@ async function git(root: string, args: readonly string[]): Promise<Result<string
       GIT_WORK_TREE: undefined,
       GIT_INDEX_FILE: undefined,
       GIT_COMMON_DIR: undefined,
+      GIT_ALLOW_PROTOCOL: "",
+      GIT_NO_LAZY_FETCH: "1",
       // What is above is no part of the project, and paths here are its own.
       GIT_CEILING_DIRECTORIES: dirname(root),
     },

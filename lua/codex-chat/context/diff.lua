@@ -1,6 +1,11 @@
 --- Changes of the project that are not committed.
 local M = {}
 
+--- What stands before a git that works in a repository which an agent may have made. SECURITY: of a
+--- partial clone git fetches what is missing, by a program that the configuration names. (Neovim 0.10
+--- passes no variables where it is to clear those that there are.)
+M.without_fetching = { "env", "GIT_ALLOW_PROTOCOL=", "GIT_NO_LAZY_FETCH=1" }
+
 --- Runs git so that nothing which a repository configures is executed: no pager, no file system
 --- monitor, no hook. Variables of the editor's own git, as within a commit message, do not count.
 ---@param root string
@@ -8,7 +13,8 @@ local M = {}
 ---@return string? stdout
 ---@return string? err
 local function git(root, args)
-  local argv = { "git", "--no-pager", "--no-optional-locks", "-C", root }
+  local argv = vim.deepcopy(M.without_fetching)
+  vim.list_extend(argv, { "git", "--no-pager", "--no-optional-locks", "-C", root })
   vim.list_extend(argv, { "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null" })
   local env = { LC_ALL = "C", GIT_TERMINAL_PROMPT = "0" }
   for name, value in pairs(vim.fn.environ()) do
@@ -44,15 +50,29 @@ local function without_filters(root)
   return args
 end
 
+--- Whether the files that git compares are those beside its directory. SECURITY: an agent that has
+--- made the repository may have named another directory, and files there would be told of.
+---@param root string
+---@return boolean
+local function is_in_place(root)
+  local top = vim.trim(git(root, { "rev-parse", "--show-toplevel" }) or "")
+  local found = vim.fs.find(".git", { path = root, upward = true })[1]
+  local beside = found and vim.uv.fs_realpath(vim.fs.dirname(found))
+  return beside ~= nil and beside == vim.uv.fs_realpath(top)
+end
+
 --- What `git diff HEAD` says, and the names of files that git does not know yet.
 ---@param root string
 ---@return codex-chat.ContextPart?
 ---@return string? err
 function M.get(root)
   local args = without_filters(root)
+  if git(root, { "rev-parse", "--git-dir" }) and not is_in_place(root) then
+    return nil, "git could not tell the changes: the repository is of files elsewhere"
+  end
   vim.list_extend(args, { "diff", "--no-ext-diff", "--no-textconv", "--no-color" })
   -- Into a repository within this one git would go with that one's configuration.
-  vim.list_extend(args, { "--ignore-submodules=dirty", "HEAD", "--" })
+  vim.list_extend(args, { "--submodule=short", "--ignore-submodules=dirty", "HEAD", "--" })
   local changes, err = git(root, args)
   if not changes then
     return nil, "git could not tell the changes: " .. err

@@ -87,7 +87,8 @@ end
 ---@param done fun(files: string[])
 local function ask(root, done)
   -- SECURITY: nothing that a repository configures runs; a file system monitor is a program.
-  local git = { "git", "--no-optional-locks", "-c", "core.fsmonitor=false", "ls-files" }
+  local git = vim.deepcopy(require("codex-chat.context.diff").without_fetching)
+  vim.list_extend(git, { "git", "--no-optional-locks", "-c", "core.fsmonitor=false", "ls-files" })
   vim.list_extend(git, { "-co", "--exclude-standard", "-z" })
   local rg = { "rg", "--files", "--null", "--hidden", "--no-require-git", "--no-messages" }
   vim.list_extend(rg, { "--no-config", "--glob", "!.git", "--sort", "path" })
