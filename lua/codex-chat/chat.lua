@@ -169,8 +169,39 @@ function M.rename(chat, path)
   end
 end
 
+--- The queries that stand directly above the prompt, sent and not taken by anybody, as typed.
+---@param chat codex-chat.Chat
+---@return string[]
+local function unanswered(chat)
+  local blocks = require("codex-chat.blocks")
+  local ranges = {}
+  for id in pairs(chat.blocks) do
+    if vim.startswith(id, "user:") then
+      local first, stop = blocks.range(chat, id)
+      if first and stop and first < stop then
+        ranges[#ranges + 1] = { first, stop }
+      end
+    end
+  end
+  table.sort(ranges, function(a, b)
+    return a[1] > b[1]
+  end)
+  local edge, found = blocks.prompt_row(chat), {}
+  for _, range in ipairs(ranges) do
+    local below = api.nvim_buf_get_lines(chat.buf, range[2], edge, false)
+    if table.concat(below):find("%S") then
+      break
+    end
+    -- The heading goes, and the line that tells what went along: it is found anew.
+    local text = table.concat(api.nvim_buf_get_lines(chat.buf, range[1] + 1, range[2], false), "\n")
+    table.insert(found, 1, vim.trim((text:gsub("\n\n> %*%*Context:%*%* [^\n]*%s*$", ""))))
+    edge = range[1]
+  end
+  return found
+end
+
 --- Moves the buffer to a fresh conversation because its own is in use elsewhere. What is in the
---- prompt stays.
+--- prompt stays, and what was sent meanwhile goes back there.
 ---@param chat codex-chat.Chat
 ---@param to { path?: string, reason?: string }
 function M.relocate(chat, to)
@@ -178,6 +209,7 @@ function M.relocate(chat, to)
   local document = require("codex-chat.document")
   local blocks = require("codex-chat.blocks")
   local path = to.path or require("codex-chat.project").new_path(project)
+  local unsent = unanswered(chat)
   require("codex-chat.host").close(chat)
   M.rename(chat, path)
   blocks.machine(chat, function()
@@ -185,12 +217,17 @@ function M.relocate(chat, to)
     -- The prompt's own heading and text stay as they are, with the cursor in them.
     blocks.splice(chat, 0, blocks.prompt_row(chat), vim.list_slice(head, 1, #head - 2))
   end)
+  if #unsent > 0 then
+    local lines = vim.split(table.concat(unsent, "\n\n"), "\n", { plain = true })
+    require("codex-chat.prompt").add(chat, lines)
+  end
   chat.approvals = {}
   require("codex-chat.approval").refresh(chat)
   chat.state = { phase = "idle" }
   require("codex-chat.status").show(chat)
   require("codex-chat.host").open(chat)
-  say.info((to.reason or "the conversation is in use elsewhere."))
+  local again = #unsent > 0 and " What you sent is in its prompt: send it again." or ""
+  say.info((to.reason or "the conversation is in use elsewhere.") .. again)
 end
 
 return M

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { Log } from "../log.ts";
 import type { Editor, NotificationName, NotificationParams } from "../nvim/index.ts";
 import { Account } from "./account.ts";
@@ -175,7 +176,9 @@ export class Host {
     });
     if (!opened.ok) {
       if (opened.error.kind === "locked")
-        await editor.call.chat_relocate(buf, { reason: opened.error.message });
+        await editor.call.chat_relocate(buf, {
+          reason: `${basename(path)} is open in another Neovim, so this is a new conversation.`,
+        });
       else {
         // Lua then keeps the file itself, and opens the chat again when something is sent.
         await editor.call.buf_set_state(buf, { phase: "failed", detail: "not saved" });

@@ -129,6 +129,25 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     expect(await nvim.messages()).toContain("It is open in another Neovim.");
   });
 
+  it("can move the chat to a fresh conversation, and what nobody has taken goes back into the prompt", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host } = chat;
+    const user = await chat.send("answered");
+    await chat.edit({ op: "insert", id: "a", after: user, lines: ["answer"], gap: 1 });
+    await chat.send("first");
+    await chat.send("second");
+    await nvim.keys("<Esc>");
+    await host.editor.call.chat_relocate(chat.buf, { reason: "It is open elsewhere." });
+    expect((await chat.body()).filter((line) => line !== "")).toEqual([
+      "## You",
+      "first",
+      "second",
+    ]);
+    expect(await nvim.messages()).toContain("send it again");
+    await nvim.command("CodexChat send");
+    expect((await host.heard("turn/send", 4)).text).toBe("first\n\nsecond");
+  });
+
   it("sets the front matter's keys and leaves the others", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
