@@ -59,6 +59,20 @@ const spends = (name: string, tries: string, limits: object, answer?: string): A
     control: async () => naiveWayOut(await place()),
   });
 
+/** Eight connections, all of whose requests are whole but for the last byte before one of them is. */
+const AT_ONCE = `
+import socket, sys, time
+port, body = int(sys.argv[1]), sys.argv[2].encode()
+head = b"POST /v1/responses HTTP/1.1\\r\\nhost: x\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(body)
+all = [socket.create_connection(("127.0.0.1", port)) for _ in range(8)]
+for it in all: it.sendall(head)
+time.sleep(1)
+for it in all: it.sendall(body[:-1])
+time.sleep(1)
+for it in all: it.sendall(body[-1:])
+for it in all: it.recv(4096)
+`;
+
 group("the model's endpoint", [
   reachesNot(
     "a server of tools",
@@ -114,6 +128,19 @@ group("the model's endpoint", [
     { maxTokensPerTurn: 100 },
     "hello ".repeat(30),
   ),
+  attempt<WayOut>({
+    name: "tokens, all at once",
+    tries: "begins eight calls before any of them is counted",
+    mustHappen: "one of them reaches the endpoint at most",
+    strike: async (out) => {
+      out.upstream.answer = (_request, response) => void response.end("hello");
+      const body = asks(`"instructions":"${"a".repeat(4000)}"`);
+      await out.inside.sh(`python3 -c '${AT_ONCE}' "$@"`, { args: [String(out.modelPort), body] });
+      return verdict(out.upstream.seen.length > 1, `${out.upstream.seen.length} calls`);
+    },
+    product: async () => productWayOut(await place(), { limits: { maxTokensPerTurn: 1000 } }),
+    control: async () => naiveWayOut(await place()),
+  }),
   spends(
     "bytes",
     "moves data through the model's endpoint",

@@ -4,6 +4,7 @@
  */
 import { AllowList } from "../src/egress/index.ts";
 import { clientHello, serverName } from "../test/support/client-hello.ts";
+import { behindFirst } from "../test/support/http-ends.ts";
 import { type Attempt, attempt, group, verdict } from "./catalogue.ts";
 import { fortress } from "./support/containers.ts";
 import { hostPlace, lazily } from "./support/places.ts";
@@ -62,6 +63,37 @@ function getsNot(
   });
 }
 
+const parsing = lazily(async () =>
+  naiveWayOut(await inside(), { "good.example": (await site()).port }, true),
+);
+
+/** Hides a request to another site in the body of an allowed one, whose length is told so. */
+function smugglesNot(name: string, tries: string, headers: string): Attempt {
+  const hidden = "GET /second HTTP/1.1\r\nhost: evil.example\r\n\r\n";
+  const way = `GET http://good.example`;
+  return attempt<WayOut>({
+    name,
+    tries,
+    mustHappen: "to the site it is the first one's body",
+    strike: async (out) => {
+      const { port, heard } = await site();
+      const before = heard.length;
+      const framing = `${headers}content-length: ${hidden.length}\r\n\r\n${hidden}`;
+      await out.raw(
+        out.proxyPort,
+        `${way}:${port}/ HTTP/1.1\r\nhost: good.example:${port}\r\n${framing}`,
+        2,
+      );
+      const came = heard.slice(before);
+      if (came.length === 0) return verdict(true, "the site was not reached at all");
+      const second = came.map(behindFirst).find((it) => it.includes("/second"));
+      return verdict(second !== undefined, second?.split("\r\n")[0] ?? "one request, with a body");
+    },
+    product,
+    control: parsing,
+  });
+}
+
 const hello = clientHello(serverName("evil.example")).toString("latin1");
 
 group("network", [
@@ -106,5 +138,15 @@ group("network", [
     "GET",
     (_good, secret) =>
       `GET http://inner.example:${secret}/ HTTP/1.1\r\nhost: inner.example\r\n\r\n`,
+  ),
+  smugglesNot(
+    "length behind two thousand headers",
+    "tells the length of a body where a library does not count headers any more",
+    "a:b\r\n".repeat(2100),
+  ),
+  smugglesNot(
+    "length of one connection",
+    "says that the length of its body is a matter of this connection alone",
+    "connection: content-length\r\n",
   ),
 ]);

@@ -2,6 +2,7 @@
  * A way out as one writes it without thinking of an attacker: a reverse proxy that adds the key and
  * passes on what it is given, and a forward proxy that dials whatever it is asked for.
  */
+import { createServer, request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { Mux } from "../../src/egress/mux.ts";
@@ -14,6 +15,8 @@ export async function attachNaively(
     readonly upstreamPort: number;
     /** Ports on loopback that stand for hosts of the network. */
     readonly hosts: Readonly<Record<string, number>>;
+    /** Whether requests to hosts are parsed and written anew, as a library does it. */
+    readonly parsed?: boolean;
   },
 ): Promise<{ modelPort: number; proxyPort: number }> {
   const dial = (target: string): Duplex => {
@@ -25,6 +28,7 @@ export async function attachNaively(
     socket.on("error", () => {});
     return socket;
   };
+  const parser = parsing(options.hosts);
   return new Promise((resolve) => {
     new Mux(relay.readable, relay.writable, {
       onHello: (payload) => {
@@ -33,10 +37,28 @@ export async function attachNaively(
       },
       onStream: (service, stream) => {
         stream.on("error", () => {});
-        void serve(stream, service === 1 ? `127.0.0.1:${options.upstreamPort}` : undefined, dial);
+        if (service === 2 && options.parsed === true) parser.emit("connection", stream);
+        else
+          void serve(stream, service === 1 ? `127.0.0.1:${options.upstreamPort}` : undefined, dial);
       },
       onClosed: () => {},
     });
+  });
+}
+
+/** Passes on what Node's parser gives of each request, without what is the connection's. */
+function parsing(hosts: Readonly<Record<string, number>>) {
+  return createServer((request, response) => {
+    const url = new URL(request.url ?? "/", "http://nowhere.invalid");
+    const headers = { ...request.headers };
+    const own = `connection,transfer-encoding,${request.headers.connection ?? ""}`;
+    for (const name of own.split(",")) delete headers[name.trim().toLowerCase()];
+    const out = httpRequest(
+      { port: hosts[url.hostname] ?? 1, method: request.method, path: url.pathname, headers },
+      (answer) => answer.pipe(response),
+    );
+    out.on("error", () => response.destroy());
+    request.pipe(out);
   });
 }
 

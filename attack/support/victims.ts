@@ -11,7 +11,7 @@ import { closeAtEnd } from "./places.ts";
 /** A service that counts who reached it. */
 export type Victim = {
   readonly port: number;
-  /** The first bytes of each connection that said something, and how many there were at all. */
+  /** What each connection said that said something, and how many there were at all. */
   readonly heard: string[];
   readonly reached: () => number;
 };
@@ -26,7 +26,10 @@ export async function listenAsVictim(
     count++;
     socket.on("error", () => {});
     socket.once("data", (chunk) => {
-      heard.push(chunk.toString("latin1"));
+      const n = heard.push(chunk.toString("latin1")) - 1;
+      socket.on("data", (more) => {
+        heard[n] += more.toString("latin1");
+      });
       socket.end("HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\nsecret");
     });
   });

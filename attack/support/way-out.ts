@@ -79,6 +79,7 @@ export async function productWayOut(
 export async function naiveWayOut(
   inside: Inside,
   more: Readonly<Record<string, number>> = {},
+  parsed = false,
 ): Promise<WayOut> {
   const upstream = await startUpstream();
   const relay = await startRelay(inside);
@@ -89,7 +90,7 @@ export async function naiveWayOut(
       rest.victim.port,
     ]),
   );
-  const how = { upstreamPort: upstream.port, hosts: { ...hosts, ...more } };
+  const how = { upstreamPort: upstream.port, hosts: { ...hosts, ...more }, parsed };
   const ports = await attachNaively({ readable: relay.stdout, writable: relay.stdin }, how);
   return { ...rest, ...ports, closed: new Promise(() => {}) };
 }

@@ -11,7 +11,7 @@ import { refuse } from "./refuse.ts";
 import { readBody } from "./request-body.ts";
 import type { TurnPlace } from "./turn-gate.ts";
 import type { Authorization, Upstream, UpstreamCaller } from "./upstream.ts";
-import { estimateTokens, UsageReader } from "./usage.ts";
+import { estimateTokens, mostTokens, UsageReader } from "./usage.ts";
 
 /** The limits on one call; times are milliseconds. */
 export type ModelCallLimits = {
@@ -111,9 +111,12 @@ export class ModelCall {
     });
     if (this.#isOver) return;
     const checked = body.ok ? checkBody(body.value) : undefined;
+    // SECURITY: of calls that began together, each would else count as if it were the only one.
+    const mayGoOn = place.mayGoOn();
     if (!body.ok) this.#end({ type: "refused", ...body.error });
     else if (checked?.ok === false)
       this.#end({ type: "refused", status: 403, message: checked.error });
+    else if (!mayGoOn.ok) this.#end({ type: "refused", status: 403, message: mayGoOn.error });
     else await this.#send(checked?.value ?? body.value);
   }
 
@@ -326,6 +329,9 @@ export class ModelCall {
     if (end.type === "answered") response.end(end.rest);
     else if (end.type !== "aborted") refuse(response, end.status, end.message);
     else if (!response.writableEnded) response.destroy();
+    // SECURITY: whoever goes before the model has counted would else pay by the estimate.
+    if (end.type === "aborted" && this.#isToldOf && this.#usage.usage === undefined)
+      place.countTokens(mostTokens(this.#bytesOut) + estimateTokens(this.#bytesIn));
     place.leave();
     this.#tellOfEnd(end);
   }

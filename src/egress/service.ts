@@ -26,6 +26,9 @@ export function createService(
   limits: { readonly headersMs: number },
 ): (connection: Duplex) => void {
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false });
+  // SECURITY: beyond a count, by default 2000, Node drops headers that its parser has obeyed, such
+  // as the body's length; their bytes are bounded already.
+  server.maxHeadersCount = 0;
   /** Connections that have not asked yet, and what was asked on the others. */
   const patience = new WeakMap<Duplex, NodeJS.Timeout>();
   const asked = new WeakMap<Duplex, ServerResponse>();

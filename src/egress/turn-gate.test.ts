@@ -1,6 +1,15 @@
 /** The caps of a turn: each refuses with words that name its setting, and begins anew with a turn. */
+import { once } from "node:events";
+import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
-import { call, type Handler, sayHello, setUpEgress } from "../../test/support/egress.ts";
+import {
+  call,
+  type Handler,
+  MODEL_PATH,
+  open,
+  sayHello,
+  setUpEgress,
+} from "../../test/support/egress.ts";
 import { TurnGate } from "./turn-gate.ts";
 
 const DONE = (total: number) =>
@@ -48,6 +57,49 @@ describe("limits.tokens_per_turn", () => {
       expect(await call(link.modelPort, { body: Buffer.alloc(8000, "a") })).toMatchObject({
         status: 200,
       });
+  });
+
+  it("counts calls together that have begun together", () => {
+    const gate = new TurnGate({
+      maxRequestsPerTurn: 9,
+      maxConcurrent: 9,
+      maxBytesPerTurn: 9,
+      maxTokensPerTurn: 1000,
+    });
+    gate.begin();
+    const places = [1, 2].map(() => {
+      const place = gate.enter(() => {});
+      if (!place.ok) throw new Error(place.error);
+      return place.value;
+    });
+    places[0]?.countTokens(5000);
+    // Alone it goes on, as it was let in; beside it the other one does not.
+    expect(places.map((it) => it.mayGoOn().ok)).toEqual([true, false]);
+    places[1]?.countTokens(1000);
+    expect(places.map((it) => it.mayGoOn().ok)).toEqual([false, false]);
+  });
+
+  it("refuses a call that has its body when others have spent the rest", async () => {
+    const { link } = await setUpEgress(sayHello, { limits: { maxTokensPerTurn: 1000 } });
+    const slow = connect(link.modelPort, "127.0.0.1");
+    const answer = once(slow, "data");
+    slow.write(`POST ${MODEL_PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{`);
+    expect((await call(link.modelPort, { body: Buffer.alloc(8000, "a") })).status).toBe(200);
+    slow.write("}");
+    expect(String((await answer)[0])).toMatch(/^HTTP\/1\.1 403 /);
+  });
+
+  it("counts what is asked for and not waited for as the most that it can have taken", async () => {
+    const { link, events } = await setUpEgress(
+      (incoming, response) => void incoming.resume().on("end", () => response.write("data: ")),
+      { limits: { maxTokensPerTurn: 1000 } },
+    );
+    const ask = open(link.modelPort, { body: Buffer.alloc(1500, "a") });
+    ask.on("error", () => {});
+    await once(ask, "response");
+    ask.destroy();
+    await expect.poll(() => events.at(-1)?.type).toBe("model_aborted");
+    expect((await call(link.modelPort)).body).toContain("limits.tokens_per_turn");
   });
 
   it("counts a call that is broken off", async () => {

@@ -19,6 +19,8 @@ export type TurnPlace = {
   readonly spendBytes: (bytes: number) => Result<undefined, string>;
   /** Says how many tokens the call takes in all, in place of what was said before. */
   readonly countTokens: (tokens: number) => void;
+  /** Whether there are tokens left beside this call's own; an error is for its answer. */
+  readonly mayGoOn: () => Result<undefined, string>;
   readonly leave: () => void;
 };
 
@@ -87,21 +89,25 @@ export class TurnGate {
         this.#left.tokens -= tokens - counted;
         counted = tokens;
       },
+      mayGoOn: () => (this.#left.tokens + counted > 0 ? ok() : err(this.#tokensSpent())),
       leave: () => void this.#running.delete(place),
     });
   }
 
   #refusal(): string | undefined {
-    const { maxRequestsPerTurn, maxConcurrent, maxTokensPerTurn } = this.#limits;
+    const { maxRequestsPerTurn, maxConcurrent } = this.#limits;
     if (this.#turns === 0) return "codex-chat: no turn is running, so no model call is allowed.";
     if (this.#left.requests <= 0)
       return `codex-chat: this turn has made ${maxRequestsPerTurn} model calls, the most that are allowed (limits.requests_per_turn).`;
     if (this.#left.bytes <= 0) return this.#bytesSpent();
-    if (this.#left.tokens <= 0)
-      return `codex-chat: this turn has taken about ${maxTokensPerTurn} tokens, the most that are allowed (limits.tokens_per_turn).`;
+    if (this.#left.tokens <= 0) return this.#tokensSpent();
     if (this.#running.size >= maxConcurrent)
       return `codex-chat: ${maxConcurrent} model calls are under way, the most that are allowed at a time (limits.concurrent_requests).`;
     return undefined;
+  }
+
+  #tokensSpent(): string {
+    return `codex-chat: this turn has taken about ${this.#limits.maxTokensPerTurn} tokens, the most that are allowed (limits.tokens_per_turn).`;
   }
 
   #bytesSpent(): string {

@@ -74,6 +74,11 @@ export function estimateTokens(bytes: number): number {
   return Math.ceil(bytes / 4);
 }
 
+/** The most tokens that so many bytes can be: no tokenizer makes more than one of a byte. */
+export function mostTokens(bytes: number): number {
+  return bytes;
+}
+
 function parse(text: string): Usage | undefined {
   try {
     const last = Last.safeParse(JSON.parse(text));

@@ -9,10 +9,17 @@ export type SetUp = {
   /** Addresses by name; each call of the resolver takes the next list. */
   readonly names?: Readonly<Record<string, readonly (readonly string[])[]>>;
   readonly decide?: NetworkPolicy["decide"];
+  readonly interfaces?: NetworkPolicy["interfaces"];
 } & Pick<EgressOptions, "limits" | "baseUrl" | "outward">;
 
 /** An egress under a policy, and what its resolver was asked. */
-export async function setUpProxy({ allow = [], names = {}, decide, ...options }: SetUp) {
+export async function setUpProxy({
+  allow = [],
+  names = {},
+  decide,
+  interfaces,
+  ...options
+}: SetUp) {
   const list = AllowList.parse(allow);
   if (!list.ok) throw new Error(list.error);
   const asked: string[] = [];
@@ -21,6 +28,7 @@ export async function setUpProxy({ allow = [], names = {}, decide, ...options }:
     network: {
       allowed: () => list.value,
       decide: decide ?? (async () => ({ allowed: false, by: "user", why: "nobody allows it" })),
+      ...(interfaces === undefined ? {} : { interfaces }),
       lookup: async (name) => {
         const answers = names[name] ?? [];
         const answer = answers[asked.filter((it) => it === name).length] ?? answers.at(-1);

@@ -1,5 +1,6 @@
+import type { NetworkInterfaceInfo } from "node:os";
 import { describe, expect, it } from "vitest";
-import { isPublicAddress } from "./address.ts";
+import { isNear, isPublicAddress } from "./address.ts";
 
 describe("an address of the public internet", () => {
   it.each(["1.1.1.1", "8.8.8.8", "172.15.255.255", "172.32.0.0", "100.128.0.0", "2606:4700::1111"])(
@@ -49,4 +50,27 @@ describe("an address of the public internet", () => {
   ])("is not %s (%s)", (_what, address) => {
     expect(isPublicAddress(address)).toBe(false);
   });
+});
+
+describe("an address near by", () => {
+  const own = (family: "IPv4" | "IPv6", cidr: string | null, address = cidr?.split("/")[0] ?? "") =>
+    ({ family, cidr, address }) as NetworkInterfaceInfo;
+  const interfaces = {
+    eth0: [own("IPv4", "198.51.7.9/24"), own("IPv6", "2a00:1:2:3::9/64")],
+    tun0: [own("IPv4", "1.2.3.4/1"), own("IPv6", "2a09::1/3")],
+    odd: [own("IPv4", null, "9.9.9.9")],
+    gone: undefined,
+  };
+
+  it.each(["198.51.7.9", "198.51.7.200", "2a00:1:2:3::1", "1.2.3.4", "2a09::1", "9.9.9.9"])(
+    "is the machine's own, or of a network that it is on: %s",
+    (address) => expect(isNear(address, interfaces)).toBe(true),
+  );
+
+  it.each(["198.51.8.1", "2a00:1:2:4::1", "1.2.3.5", "2a09::2", "9.9.9.8"])(
+    "is none of another network, or of one that is as wide as the world: %s",
+    (address) => expect(isNear(address, interfaces)).toBe(false),
+  );
+
+  it("is this very machine's", () => expect(isNear("127.0.0.1")).toBe(true));
 });

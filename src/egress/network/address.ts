@@ -1,4 +1,5 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
+import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 
 /** Addresses that lead to nobody on the public internet (IANA's special-purpose registries). */
 const SPECIAL_IPV4 = [
@@ -60,4 +61,29 @@ export function isPublicAddress(address: string): boolean {
   if (isIPv4(address)) return !special.check(address, "ipv4");
   if (!isIPv6(address) || address.includes("%")) return false;
   return global.check(address, "ipv6") && !special.check(address, "ipv6");
+}
+
+/** The interfaces of a machine, as `os.networkInterfaces` tells them. */
+export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
+
+/** Networks wider than these are taken for a way to everywhere, as of a VPN: only the address counts. */
+const NARROWEST_NET = { IPv4: 16, IPv6: 48 } as const;
+
+/**
+ * Whether an address is of this machine itself, or of a network that it is directly on.
+ *
+ * SECURITY: such a network may have public addresses, in IPv6 it mostly has; what listens there is
+ * as near as what listens on a private one.
+ */
+export function isNear(address: string, interfaces: Interfaces = networkInterfaces()): boolean {
+  const family = isIPv4(address) ? "IPv4" : "IPv6";
+  const near = new BlockList();
+  for (const own of Object.values(interfaces).flatMap((it) => it ?? [])) {
+    if (own.family !== family) continue;
+    const bits = Number(own.cidr?.split("/")[1] ?? 0);
+    const kind = family === "IPv4" ? "ipv4" : "ipv6";
+    if (bits >= NARROWEST_NET[family]) near.addSubnet(own.address, bits, kind);
+    else near.addAddress(own.address, kind);
+  }
+  return near.check(address, family === "IPv4" ? "ipv4" : "ipv6");
 }

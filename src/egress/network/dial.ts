@@ -2,7 +2,7 @@ import { lookup } from "node:dns/promises";
 import { connect, type LookupFunction, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { err, ok, type Result } from "../../result.ts";
-import { isPublicAddress } from "./address.ts";
+import { type Interfaces, isNear, isPublicAddress } from "./address.ts";
 import { hostText, type Target } from "./target.ts";
 
 /** Resolves a name to all of its addresses; rejects where it cannot. */
@@ -16,6 +16,8 @@ export type DialOptions = {
   readonly mayDial: (target: Target) => boolean;
   /** Addresses that are never dialled. */
   readonly isForbidden: (address: string, port: number) => boolean;
+  /** For tests; this machine's by default. */
+  readonly interfaces?: (() => Interfaces) | undefined;
   readonly signal: AbortSignal;
 };
 
@@ -53,7 +55,7 @@ export async function dial(
   const found = await addressesOf(target, options);
   if (!found.ok) return found;
   const usable = found.value.filter((address) => isDialable({ ...target, host: address }, options));
-  if (usable.length === 0) return err(forbidden(target, found.value[0] ?? ""));
+  if (usable.length === 0) return err(forbidden(target, found.value[0] ?? "", options));
   return connectTo(target.port, usable, options);
 }
 
@@ -83,19 +85,28 @@ async function addressesOf(
 /** Whether an address may be dialled at this port. */
 export function isDialable(
   at: Target,
-  { mayDial: isNamed, isForbidden }: Pick<DialOptions, "mayDial" | "isForbidden">,
+  options: Pick<DialOptions, "mayDial" | "isForbidden" | "interfaces">,
 ): boolean {
+  const { mayDial: isNamed, isForbidden, interfaces } = options;
   const target = { ...at, isAddress: true };
-  return !isForbidden(at.host, at.port) && (isPublicAddress(at.host) || isNamed(target));
+  if (isForbidden(at.host, at.port)) return false;
+  return (isPublicAddress(at.host) && !isNear(at.host, interfaces?.())) || isNamed(target);
 }
 
-function forbidden({ port }: Target, address: string): DialError {
+/** Why an address is not dialled, for the error. */
+export function forbidden(
+  { port }: Target,
+  address: string,
+  { isForbidden, interfaces }: Pick<DialOptions, "isForbidden" | "interfaces">,
+): DialError {
   const at = `${hostText(address)}:${port}`;
+  const isOwn = isPublicAddress(address) && isNear(address, interfaces?.());
+  const what = isOwn ? "is on this machine's own network" : "is no address of the public internet";
   return {
     kind: "forbidden",
-    why: isPublicAddress(address)
+    why: isForbidden(address, port)
       ? `${at} is the model's own address`
-      : `${at} is no address of the public internet; only network.allow with "${at}" opens it`,
+      : `${at} ${what}; only network.allow with "${at}" opens it`,
   };
 }
 

@@ -60,8 +60,7 @@ export function forward(
   if (socket.destroyed) return Promise.resolve("the connection was cut");
   return new Promise((resolve) => {
     const host = `${hostText(target.host)}${target.port === HTTP_PORT ? "" : `:${target.port}`}`;
-    const length = request.headers["content-length"];
-    const isChunked = request.headers["transfer-encoding"] !== undefined;
+    const framing = framingOf(request);
     const out = httpRequest({
       createConnection: () => socket,
       method: request.method ?? "GET",
@@ -71,8 +70,8 @@ export function forward(
         ...(atProxy?.authorization === undefined
           ? []
           : ["proxy-authorization", atProxy.authorization]),
-        ...kept(request.rawHeaders, request.headers.connection),
-        ...(length === undefined && isChunked ? ["transfer-encoding", "chunked"] : []),
+        ...kept(request.rawHeaders, `${request.headers.connection},content-length`),
+        ...framing,
       ],
       maxHeaderSize: MAX_ANSWER_HEADERS,
     });
@@ -110,8 +109,21 @@ export function forward(
     response.sendDate = false;
     response.once("close", () => out.destroy());
     socket.once("close", () => fail("the connection was cut"));
-    request.pipe(out);
+    if (framing.length > 0) request.pipe(out);
+    else out.end();
   });
+}
+
+/**
+ * How the end of a request's body is told.
+ *
+ * SECURITY: by what the parser went by here, whatever the client calls a matter of one connection.
+ * A body that is passed on without it would be the next request to the server.
+ */
+function framingOf({ headers }: IncomingMessage): readonly string[] {
+  if (headers["transfer-encoding"] !== undefined) return ["transfer-encoding", "chunked"];
+  const length = headers["content-length"];
+  return length === undefined ? [] : ["content-length", length];
 }
 
 /** The headers that go on, names and values in turn, as they came. */

@@ -4,8 +4,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { err, ok, type Result } from "../../result.ts";
 import { isLoopback } from "./address.ts";
 import type { AllowList } from "./allow.ts";
-import { type DialError, type DialOptions, isDialable, reasonOf } from "./dial.ts";
-import { hostText, parseTarget, type Target, targetText } from "./target.ts";
+import { type DialError, type DialOptions, forbidden, isDialable, reasonOf } from "./dial.ts";
+import { parseTarget, type Target, targetText } from "./target.ts";
 
 /** A proxy between this machine and the world, because the user's configuration names one. */
 export type OutwardProxy = {
@@ -67,11 +67,7 @@ export async function dialThrough(
   if (sameTarget(proxyTarget(proxy), target))
     return err({ kind: "forbidden", why: "it is the proxy of network.proxy itself" });
   const wrong = await forbiddenAddress(target, options);
-  if (wrong !== undefined)
-    return err({
-      kind: "forbidden",
-      why: `${wrong} is no address of the public internet; only network.allow with "${wrong}" opens it`,
-    });
+  if (wrong !== undefined) return err(forbidden(target, wrong, options));
   if (!isTunnel) return plainWay(proxy, options);
   const tunnel = await openTunnel(proxy, target, options);
   return tunnel.ok ? ok({ socket: tunnel.value }) : tunnel;
@@ -97,8 +93,7 @@ async function plainWay(
 
 async function forbiddenAddress(target: Target, options: DialOptions): Promise<string | undefined> {
   const found = target.isAddress ? [target.host] : await addressesHere(target.host, options);
-  const wrong = found.find((host) => !isDialable({ ...target, host }, options));
-  return wrong === undefined ? undefined : `${hostText(wrong)}:${target.port}`;
+  return found.find((host) => !isDialable({ ...target, host }, options));
 }
 
 async function addressesHere(

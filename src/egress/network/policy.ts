@@ -1,3 +1,4 @@
+import type { Interfaces } from "./address.ts";
 import type { AllowList } from "./allow.ts";
 import type { Lookup } from "./dial.ts";
 import type { Target } from "./target.ts";
@@ -28,6 +29,8 @@ export type NetworkPolicy = {
   readonly decide: (target: Target, signal: AbortSignal) => Promise<Verdict>;
   /** For tests; the system's by default. */
   readonly lookup?: Lookup;
+  /** For tests; this machine's by default. */
+  readonly interfaces?: () => Interfaces;
 };
 
 /** Limits on connections to other hosts than the model's. Times are milliseconds. */

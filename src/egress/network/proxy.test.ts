@@ -4,10 +4,13 @@
  */
 import { once } from "node:events";
 import { connect, createServer as createTcpServer, type Socket } from "node:net";
+import type { NetworkInterfaceInfo } from "node:os";
 import { describe, expect, it } from "vitest";
 import { clientHello, serverName } from "../../../test/support/client-hello.ts";
 import { listen, parseAnswer, raw } from "../../../test/support/egress.ts";
+import { behindFirst } from "../../../test/support/http-ends.ts";
 import { namedSite, setUpProxy, startSite } from "../../../test/support/proxy.ts";
+import { isDialable } from "./dial.ts";
 
 describe("a plain request", () => {
   it("reaches a site that is allowed, with no header that is the proxy's", async () => {
@@ -122,6 +125,36 @@ describe("a plain request", () => {
     expect(requests.length).toBeLessThanOrEqual(2);
   });
 
+  it.each<[string, string]>([
+    ["behind more headers than Node counts", "a:b\r\n".repeat(2100)],
+    ["that it says is the connection's alone", "connection: content-length, transfer-encoding\r\n"],
+  ])("ends where it ended here, by a length %s", async (_what, headers) => {
+    let heard = "";
+    const server = createTcpServer((socket) => {
+      socket.on("error", () => {});
+      socket.on("data", (chunk) => {
+        heard += chunk.toString("latin1");
+      });
+      setTimeout(() => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), 100);
+    });
+    const at = `127.0.0.1:${await listen(server)}`;
+    const { link } = await setUpProxy({ allow: [at] });
+    const second = "GET /second HTTP/1.1\r\nhost: other.test\r\n\r\n";
+    const chunk = `${second.length.toString(16)}\r\n${second}\r\n0\r\n\r\n`;
+    for (const [framing, body] of [
+      [`content-length: ${second.length}`, second],
+      ["transfer-encoding: chunked", chunk],
+    ]) {
+      heard = "";
+      await raw(
+        link.proxyPort,
+        `GET http://${at}/ HTTP/1.1\r\n${headers}${framing}\r\n\r\n${body}`,
+      );
+      expect(heard).toContain("/second");
+      expect(behindFirst(heard)).toBe("");
+    }
+  });
+
   it("folded over lines is either refused or one header", async () => {
     const { link, requests, at } = await namedSite();
     await raw(link.proxyPort, head(at, "x-a: b\r\n host: other.test"));
@@ -198,6 +231,38 @@ describe("a name", () => {
       body: expect.stringContaining("no address of the public internet"),
     });
     expect(requests).toEqual([]);
+  });
+
+  it("that leads to this machine's own network is refused, though its address is public", async () => {
+    const own = (address: string, cidr: string) =>
+      ({ address, cidr, family: address.includes(":") ? "IPv6" : "IPv4" }) as NetworkInterfaceInfo;
+    const interfaces = () => ({
+      eth0: [own("8.8.4.1", "8.8.4.1/24"), own("2a00::5:2", "2a00::5:2/64")],
+    });
+    const { link } = await setUpProxy({
+      allow: ["site.test"],
+      names: { "site.test": [["8.8.4.4"], ["2a00::5:1"]] },
+      interfaces,
+    });
+    const get = (host: string) => raw(link.proxyPort, `GET http://${host}/ HTTP/1.1\r\n\r\n`);
+    for (const at of ["8.8.4.4:80", "[2a00::5:1]:80"])
+      expect(parseAnswer(await get("site.test"))).toMatchObject({
+        status: 403,
+        body: expect.stringContaining(`${at} is on this machine's own network`),
+      });
+    expect(parseAnswer(await get("8.8.4.9")).body).toContain("own network");
+    // The controls: another network's, and one that the configuration names, may be dialled.
+    const mayDial = (host: string) =>
+      isDialable(
+        { host, port: 80, isAddress: true },
+        { mayDial: () => host === "8.8.4.4", isForbidden: () => false, interfaces },
+      );
+    expect(["8.8.4.4", "8.8.8.8", "2a00::6:1:0:0:1", "8.8.4.5"].map(mayDial)).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
   });
 
   it("that is unknown is told so", async () => {

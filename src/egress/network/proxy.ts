@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { err, ok, type Result } from "../../result.ts";
 import type { EgressEvent } from "../events.ts";
 import { plain } from "../plain.ts";
-import { isLoopback, isPublicAddress } from "./address.ts";
+import { type Interfaces, isLoopback, isNear, isPublicAddress } from "./address.ts";
 import { entryFor } from "./allow.ts";
 import { type DialOptions, dial, systemLookup } from "./dial.ts";
 import { FirstBytes } from "./first-bytes.ts";
@@ -148,13 +148,14 @@ export class NetworkProxy {
       return err(byPolicy("the model's endpoint is reached on its own port only"));
     const allowed = policy.allowed();
     const isNamed = allowed.has(target);
-    const why = isNamed ? undefined : neverAsked(target);
+    const why = isNamed ? undefined : neverAsked(target, policy.interfaces?.());
     if (why !== undefined) return err(byPolicy(why));
     const verdict = isNamed ? undefined : await policy.decide(target, gone);
     if (verdict?.allowed === false) return err({ status: 403, ...verdict });
     const ends = verdict?.ends;
     const options: DialOptions = {
       lookup: policy.lookup ?? systemLookup,
+      interfaces: policy.interfaces,
       connectMs: limits.connectMs,
       mayDial: (at) => allowed.has(at),
       isForbidden: (host, port) => this.#isModel({ host, port, isAddress: true }),
@@ -171,6 +172,7 @@ export class NetworkProxy {
     const { socket } = dialled.value;
     const end = () => void socket.destroy();
     ends?.addEventListener("abort", end, { once: true });
+    if (ends?.aborted === true) end();
     socket.once("close", () => ends?.removeEventListener("abort", end));
     return ok({ ...dialled.value, by: verdict?.by ?? "config" });
   }
@@ -215,11 +217,12 @@ export class NetworkProxy {
 }
 
 /** Why nobody is even asked about a host. */
-function neverAsked(target: Target): string | undefined {
+function neverAsked(target: Target, interfaces?: Interfaces): string | undefined {
   const { host, isAddress } = target;
   const opens = `only network.allow with "${entryFor(target)}" opens it`;
   if (isAddress && !isPublicAddress(host))
     return `it is no address of the public internet; ${opens}`;
+  if (isAddress && isNear(host, interfaces)) return `it is on this machine's own network; ${opens}`;
   if (!isAddress && (!host.includes(".") || /\.(localhost|local|internal|onion)$/.test(host)))
     return `it is no name of the public internet; ${opens}`;
   return undefined;

@@ -116,6 +116,21 @@ describe("what was answered", () => {
     expect(access.grants.entries("conversation", "t1")).toEqual(["a.org"]);
   });
 
+  it("for the conversation ends its connections with each turn of it, and begins anew", async () => {
+    const { decide, begin, end, question } = setUp();
+    await begin();
+    const first = decide("a.org");
+    (await question()).answer("accept_session");
+    const [one, again] = [await first, await decide("a.org")];
+    await begin("t2");
+    if (!one.allowed || !again.allowed) throw new Error("it was allowed");
+    expect([one.ends.aborted, again.ends.aborted]).toEqual([false, false]);
+    await end();
+    expect([one.ends.aborted, again.ends.aborted]).toEqual([true, true]);
+    await begin();
+    expect(await decide("a.org")).toMatchObject({ allowed: true, ends: { aborted: false } });
+  });
+
   it("for the project is kept in a file of the user's own, and holds without a turn", async () => {
     const { decide, begin, end, question, path, dir, access } = setUp();
     await begin();

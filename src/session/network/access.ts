@@ -36,9 +36,11 @@ export type NetworkAccessOptions = {
 type Turn = {
   readonly thread: string;
   asked: number;
-  readonly allowed: Map<string, AbortController>;
+  readonly allowed: Set<string>;
   /** Why, by entry. */
   readonly refused: Map<string, string>;
+  /** Aborted when it ends. */
+  readonly over: AbortController;
 };
 
 type Pending = { readonly verdict: Promise<Verdict>; readonly abandon: (why: string) => void };
@@ -67,14 +69,16 @@ export class NetworkAccess implements NetworkPolicy {
   /** Counts a conversation's turns. */
   readonly aroundTurn: AroundTurn = {
     before: async ({ threadId: thread }) => {
+      this.#turns.get(thread)?.over.abort();
       this.#turns.delete(thread);
-      this.#turns.set(thread, { thread, asked: 0, allowed: new Map(), refused: new Map() });
+      const over = new AbortController();
+      this.#turns.set(thread, { thread, asked: 0, allowed: new Set(), refused: new Map(), over });
       return ok();
     },
     after: async ({ threadId }) => {
       const turn = this.#turns.get(threadId);
       this.#turns.delete(threadId);
-      for (const ends of turn?.allowed.values() ?? []) ends.abort();
+      turn?.over.abort();
       if (this.#turns.size === 0)
         for (const { abandon } of [...this.#pending.values()]) abandon("the turn is over");
       return [];
@@ -109,11 +113,11 @@ export class NetworkAccess implements NetworkPolicy {
 
   #known(entry: string): Verdict | undefined {
     const grant = this.grants.find(entry, this.#turns.keys());
-    if (grant !== undefined) return { allowed: true, ...grant };
-    for (const turn of this.#turns.values()) {
-      const ends = turn.allowed.get(entry);
-      if (ends !== undefined) return { allowed: true, by: "turn", ends: ends.signal };
-    }
+    if (grant?.by === "project") return allowedBy("project", grant.ends);
+    if (grant !== undefined)
+      return allowedBy("conversation", grant.ends, this.#turns.get(grant.thread));
+    for (const turn of this.#turns.values())
+      if (turn.allowed.has(entry)) return allowedBy("turn", turn.over.signal);
     for (const turn of this.#turns.values()) {
       const why = turn.refused.get(entry);
       if (why !== undefined) return refused("user", why);
@@ -171,15 +175,15 @@ export class NetworkAccess implements NetworkPolicy {
 
   async #take(turn: Turn, entry: string, answer: Said): Promise<Verdict> {
     switch (answer) {
-      case "accept": {
-        const ends = new AbortController();
-        if (this.#turns.get(turn.thread) !== turn)
+      case "accept":
+        if (turn.over.signal.aborted)
           return refused("user", "the turn is over in which it was allowed");
-        turn.allowed.set(entry, ends);
-        return { allowed: true, by: "turn", ends: ends.signal };
+        turn.allowed.add(entry);
+        return allowedBy("turn", turn.over.signal);
+      case "accept_session": {
+        const ends = await this.grants.add("conversation", turn.thread, entry);
+        return allowedBy("conversation", ends, turn);
       }
-      case "accept_session":
-        return allowedBy("conversation", await this.grants.add("conversation", turn.thread, entry));
       case "accept_project":
         return allowedBy("project", await this.grants.add("project", turn.thread, entry));
       case "decline":
@@ -194,8 +198,10 @@ export class NetworkAccess implements NetworkPolicy {
   }
 }
 
-function allowedBy(by: DecidedBy, ends: AbortSignal): Verdict {
-  return { allowed: true, by, ends };
+/** Connections end with the permission, and with the turn where it counts in turns only. */
+function allowedBy(by: DecidedBy, ends: AbortSignal, turn?: Turn): Verdict {
+  const all = turn === undefined ? ends : AbortSignal.any([ends, turn.over.signal]);
+  return { allowed: true, by, ends: all };
 }
 
 function refused(by: DecidedBy, why: string): Verdict {

@@ -24,6 +24,11 @@ const Saved = z.object({
 /** What a permission holds for. */
 export type GrantScope = "project" | "conversation";
 
+/** A permission that holds, and in which conversation where it is of one. */
+type Found =
+  | { readonly by: "project"; readonly ends: AbortSignal }
+  | { readonly by: "conversation"; readonly thread: string; readonly ends: AbortSignal };
+
 type Grant = { readonly entry: string; readonly ends: AbortController };
 
 /**
@@ -58,15 +63,12 @@ export class Grants {
   }
 
   /** The permission for this entry in one of these conversations or the project; after `load`. */
-  find(
-    entry: string,
-    threads: Iterable<string>,
-  ): { readonly by: GrantScope; readonly ends: AbortSignal } | undefined {
+  find(entry: string, threads: Iterable<string>): Found | undefined {
     const ofProject = this.#project.find((grant) => grant.entry === entry);
     if (ofProject !== undefined) return { by: "project", ends: ofProject.ends.signal };
     for (const thread of threads) {
       const found = this.#conversations.get(thread)?.find((grant) => grant.entry === entry);
-      if (found !== undefined) return { by: "conversation", ends: found.ends.signal };
+      if (found !== undefined) return { by: "conversation", thread, ends: found.ends.signal };
     }
     return undefined;
   }
