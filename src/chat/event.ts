@@ -1,4 +1,4 @@
-import type { Approval, Decision, ServerNotification } from "../codex/index.ts";
+import type { Approval, Decision, FileUpdateChange, ServerNotification } from "../codex/index.ts";
 
 /** How a query travels: it starts a turn, is steered into the running one, or waits its turn. */
 export type SendMode = "start" | "steer" | "queue";
@@ -63,6 +63,13 @@ export type LocalEvent =
           readonly to?: string;
         }[];
       }[];
+    }
+  /** A sub-agent, which has a thread of its own, has changed files, or failed to. */
+  | {
+      readonly type: "agent_patch";
+      readonly id: string;
+      readonly changes: readonly FileUpdateChange[];
+      readonly status: string;
     }
   /** Nothing was heard from the model for `ms`. */
   | { readonly type: "silence"; readonly ms: number }

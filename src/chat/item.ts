@@ -2,6 +2,7 @@ import type { Item, ServerNotification } from "../codex/index.ts";
 import type { CommandPhase } from "./command.ts";
 import { endCommand, growCommand, startCommand } from "./command-item.ts";
 import { change, type Draft, keepItem, oneLine, place, under } from "./draft.ts";
+import type { LocalEvent } from "./event.ts";
 import { codeSpan, spaced } from "./markdown.ts";
 import { closedAs, forgetOver, isOver, isRepeated, noteCompleted } from "./over.ts";
 import type { PatchPhase } from "./patch.ts";
@@ -73,6 +74,15 @@ export function completeItem(draft: Draft, item: Item, facts: ItemFacts): void {
   const open = closed ?? draft.state.items.get(item.id);
   if (open !== undefined) endItem(draft, item, open, facts, closed !== undefined);
   if (!draft.state.items.has(item.id)) noteCompleted(draft, item);
+}
+
+/** Shows the files that a sub-agent has changed, as those of the agent itself are shown. */
+export function showAgentPatch(
+  draft: Draft,
+  { id, changes, status }: Extract<LocalEvent, { type: "agent_patch" }>,
+): void {
+  const phase = patchPhase(status);
+  endPatch(draft, id, startPatch(draft, id, changes), phase, changes, "by a sub-agent");
 }
 
 /** Ends an item; `isLate` where its turn was over before, or a steer had cut it off. */

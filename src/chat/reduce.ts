@@ -15,7 +15,7 @@ import type { Edit } from "./edits.ts";
 import type { ChatEvent, LocalEvent } from "./event.ts";
 import { failureOf, wordsOf } from "./failure.ts";
 import { showHostRuns } from "./host-runs.ts";
-import { completeItem, growItem, isNewCompaction, startItem } from "./item.ts";
+import { completeItem, growItem, isNewCompaction, showAgentPatch, startItem } from "./item.ts";
 import { codeSpan, duration, spaced } from "./markdown.ts";
 import { endAutoReview, endHook, showGoal, startAutoReview, startHook } from "./notices.ts";
 import { showPlan } from "./plan.ts";
@@ -74,6 +74,9 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
       return;
     case "network_refused":
       refuse(draft, event);
+      return;
+    case "agent_patch":
+      showAgentPatch(draft, event);
       return;
     case "host_runs":
       showHostRuns(draft, event);

@@ -51,6 +51,19 @@ describe("a thread without a conversation", () => {
     expect([ended("c1"), ended("c2")]).toEqual([undefined, undefined]);
   });
 
+  it("has the files shown that it changed unasked", () => {
+    const agents = new SubAgents();
+    const changes = [{ path: "/p/a", kind: { type: "add" }, diff: "x" }];
+    const patch = { type: "fileChange", id: "p1", status: "completed", changes };
+    expect(agents.told(item("item/started", "a", patch), "main")).toBeUndefined();
+    expect(agents.told(item("item/completed", "a", patch), "main")).toEqual({
+      type: "agent_patch",
+      id: "a p1",
+      changes,
+      status: "completed",
+    });
+  });
+
   it("has its questions told from those of the agent", () => {
     expect(askedByAgent({ ...asks, reason: "To look." })).toEqual({
       ...asks,

@@ -1,3 +1,4 @@
+import type { ChatEvent } from "../chat/index.ts";
 import { type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
 
 /** How many sub-agents, and how many of their items, are remembered: a program inside may forge any number. */
@@ -41,16 +42,16 @@ export class SubAgents {
 
   /**
    * What a notification of a sub-agent tells in the conversation of `root`: how an item goes on that
-   * stands there already; undefined for anything else.
+   * stands there already, and the files that it changed unasked; undefined for anything else.
    */
-  told(notification: ServerNotification, root: string): ServerNotification | undefined {
+  told(notification: ServerNotification, root: string): ChatEvent | undefined {
     const key = keyOf(notification);
     if (key === undefined) return undefined;
     if (notification.method === "item/started") {
       remember(this.#begun, key, notification, MAX_ITEMS);
       return undefined;
     }
-    if (!this.#shown.has(key)) return undefined;
+    if (!this.#shown.has(key)) return patchOf(key, notification);
     if (notification.method === "item/completed") this.#shown.delete(key);
     return inThread(notification, root);
   }
@@ -64,6 +65,14 @@ export class SubAgents {
     if (this.#shown.size < MAX_ITEMS) this.#shown.add(key);
     return inThread(begun, root);
   }
+}
+
+/** The files that a sub-agent has changed without a question; undefined for anything else. */
+function patchOf(id: string, notification: ServerNotification): ChatEvent | undefined {
+  if (notification.method !== "item/completed") return undefined;
+  const { item } = notification.params;
+  if (item.type !== "fileChange") return undefined;
+  return { type: "agent_patch", id, changes: item.changes, status: item.status };
 }
 
 /** A sub-agent's question, told from those of the agent that the user talks to. */

@@ -296,6 +296,12 @@ export const anyEvents: fc.Arbitrary<ScenarioEvent[]> = fc
           { type: "network_refused", host: text, port: 443, reason: text },
           { type: "silence", ms: 60_000 },
           {
+            type: "agent_patch",
+            id: text,
+            changes: [{ path: text, kind: { type: "add" }, diff: text }],
+            status: text,
+          },
+          {
             type: "host_runs",
             between: text.length % 2 === 0,
             groups: [

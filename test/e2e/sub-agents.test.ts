@@ -45,6 +45,22 @@ describe("a sub-agent that has to ask", SLOW, () => {
     expect(text).toContain("All is done.");
   });
 
+  it("shows the patch that it asks about, and how that ended", async () => {
+    const { chat, model, place } = shared();
+    const patch = "*** Begin Patch\n*** Add File: patched-below\n+text\n*** End Patch";
+    model.answer(withAgent(`apply_patch <<'EOF'\n${patch}\nEOF`));
+    await chat.send("Let somebody else do it.");
+    await chat.waitForQuestion();
+    expect(await chat.text()).toContain("+text");
+    expect(existsSync(join(place.project, "patched-below"))).toBe(false);
+
+    await chat.answer("a");
+
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(existsSync(join(place.project, "patched-below"))).toBe(true);
+    expect(await chat.text()).toContain("**Added** `patched-below` · +1 · approved");
+  });
+
   it("is stopped with the turn that it works for", async () => {
     const { chat, model, place } = shared();
     model.answer(withAgent("touch not-below"));
