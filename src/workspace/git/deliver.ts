@@ -93,7 +93,10 @@ export async function deliver(options: DeliveryOptions): Promise<Result<Delivere
     const set = await setChatRef(repository.commonDir, ref, tip);
     if (!set.ok) return set;
     const isForward = realHead === undefined || (await isAncestor(workshop, realHead, tip));
-    const embedded = await embeddedIn(workshop, { tip, head: realHead, known });
+    // What was too much to be looked at once is not tried again for each branch.
+    const embedded = deliveries.every((it) => it.embedded.isWhole)
+      ? await embeddedIn(workshop, { tip, head: realHead, known })
+      : { paths: [], isWhole: false };
     deliveries.push({
       ref: `${CHAT_REFS}${ref}`,
       ...{ branch, tip, ...told, isForward, embedded, aside: aside.value },

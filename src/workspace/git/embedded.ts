@@ -3,6 +3,8 @@ import type { Workshop } from "./workshop.ts";
 
 /** The mode of an entry of a tree that is another repository's commit. */
 const GITLINK = "160000";
+/** SECURITY: whoever makes the commits can have the comparison of their trees take minutes. */
+const TIMEOUT_MS = 10_000;
 
 /** What commits bring besides files. */
 export type Embedded = {
@@ -29,11 +31,13 @@ export async function embeddedIn(
   const raw = ["--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules=none"];
   const flags = [...raw, "-m", "--root", "--format=", "--ignore-missing", "--stdin"];
   const each = await workshop.run({
+    timeoutMs: TIMEOUT_MS,
     args: ["log", ...flags],
     input: `${[tip, ...known.map((it) => `^${it}`)].join("\n")}\n`,
   });
   // An earlier transfer may have brought it, and the user may have passed that one over.
   const all = await workshop.run({
+    timeoutMs: TIMEOUT_MS,
     args:
       head === undefined
         ? ["ls-tree", "-r", "-z", "--full-tree", tip]

@@ -86,6 +86,14 @@ describe("reading refs", () => {
     expect((await readRefs(dir)).refs.size).toBe(0);
   });
 
+  it("comes to an end where directories lie in directories, with nothing in them", async () => {
+    const dir = await gitDir({ HEAD: `${A}\n`, "refs/heads/main": `${A}\n` });
+    for (let n = 0; n < 5; n++)
+      for (let m = 0; m < 5; m++) await mkdir(join(dir, `refs/x${n}/${m}`), { recursive: true });
+    expect(await readRefs(dir, dir, 40)).toMatchObject({ isCut: false });
+    expect(await readRefs(dir, dir, 20)).toMatchObject({ isCut: true });
+  });
+
   it("takes no name that git refuses", async () => {
     const part = fc.string({ unit: "binary", maxLength: 8 });
     const odd = fc.constantFrom(

@@ -22,6 +22,8 @@ const MAX_REFS = 50_000;
 const MAX_PACKED_BYTES = 16 * 1024 ** 2;
 const MAX_NAME_BYTES = 400;
 const MAX_DEPTH = 20;
+/** Names of files and directories in all: empty directories cost as much as refs and count as none. */
+const MAX_ENTRIES = 4 * MAX_REFS;
 const OID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /** Whether this is the name of an object in full. */
@@ -46,10 +48,14 @@ export function isRefName(name: string): boolean {
  * SECURITY: the directory may be the agent's to write. Whatever is not a plain ref in a plain file
  * is passed over; sizes, depth and number are bounded.
  */
-export async function readRefs(gitDir: string, commonDir = gitDir): Promise<Refs> {
+export async function readRefs(
+  gitDir: string,
+  commonDir = gitDir,
+  maxEntries = MAX_ENTRIES,
+): Promise<Refs> {
   await using own = await NoFollowDir.open(gitDir);
   await using common = await NoFollowDir.open(commonDir);
-  return await readFrom(own, common);
+  return await readFrom(own, common, maxEntries);
 }
 
 /** As `readRefs`, of a directory that is reached by names below one of ours. */
@@ -66,13 +72,15 @@ export async function readRefsBelow(base: string, names: readonly string[]): Pro
 async function readFrom(
   own: NoFollowDir | undefined,
   common: NoFollowDir | undefined,
+  maxEntries = MAX_ENTRIES,
 ): Promise<Refs> {
   const refs = new Map<string, Oid>();
   const head = headOf((await own?.read("HEAD", 4096))?.toString("utf8") ?? "");
   const packed = await common?.read("packed-refs", MAX_PACKED_BYTES);
   let isCut = !readPacked(packed?.toString("utf8") ?? "", refs);
   await using top = await common?.dir("refs");
-  if (top !== undefined && !(await readLoose(top, "refs", refs, 0))) isCut = true;
+  const left = { entries: maxEntries };
+  if (top !== undefined && !(await readLoose(top, "refs", refs, left))) isCut = true;
   await using objects = await common?.dir("objects");
   return {
     head,
@@ -117,17 +125,20 @@ async function readLoose(
   dir: NoFollowDir,
   path: string,
   refs: Map<string, Oid>,
-  depth: number,
+  left: { entries: number },
+  depth = 0,
 ): Promise<boolean> {
-  const entries = depth > MAX_DEPTH ? undefined : await dir.list(MAX_REFS);
+  const entries = depth > MAX_DEPTH ? undefined : await dir.list(Math.min(MAX_REFS, left.entries));
   if (entries === undefined) return false;
+  left.entries -= entries.length;
   let isWhole = true;
   for (const { name, isDirectory } of entries) {
     const full = `${path}/${name}`;
     if (!isRefName(full)) continue;
     if (isDirectory) {
       await using inner = await dir.dir(name);
-      if (inner !== undefined && !(await readLoose(inner, full, refs, depth + 1))) isWhole = false;
+      if (inner !== undefined && !(await readLoose(inner, full, refs, left, depth + 1)))
+        isWhole = false;
       continue;
     }
     const text = (await dir.read(name, 4096))?.toString("latin1").replace(/\n$/, "");
