@@ -94,6 +94,7 @@ describe("the agent's own git directory", SLOW, () => {
       "git switch -qc other HEAD~1; echo o > a; git commit -qam other; ! git merge -q feature; git merge --abort; ! git cherry-pick feature; git cherry-pick --abort",
       "git bisect start HEAD HEAD~2; git bisect run true; git bisect reset; git rm -q b; git mv a c; git commit -qm moved; git reset -q --hard; git clean -qfdx",
       "git worktree add -q tree -b tree; cd tree; echo t > t; git add t; git commit -qm tree; cd ..; git worktree remove tree",
+      'git init -q /tmp/other; cd /tmp/other; git commit -q --allow-empty -m other; git config --global x.y z; cd "$OLDPWD"',
       "git switch -q --orphan orphan; echo o > o; git add o; git commit -qm orphan; git switch -q --detach feature; git commit -q --allow-empty -m detached",
       "git reflog expire --expire=now --all; git gc -q --prune=now; git repack -adq; git pack-refs --all; git fsck",
     ];
@@ -104,6 +105,9 @@ describe("the agent's own git directory", SLOW, () => {
       await git(root, "status");
       expect(await git(root, "fsck", "--no-dangling"), step).toBe("");
     }
+    expect(await inside(it, "git -C /tmp/other log --format=%an; git config x.y")).toBe(
+      "Someone\nz\n",
+    );
     const subjects = (ref: string) => git(root, "log", "--format=%s", ref);
     expect(await subjects(`${REF}--feature`)).toBe("feature a\nb3\nb1\nmaster a\nsecond\nfirst");
     expect(await subjects(`${REF}--tree`)).toMatch(/^tree\nmoved\n/);

@@ -56,6 +56,12 @@ export class Inside {
     return done.ok ? ok() : done;
   }
 
+  /** Writes the configuration in the home, where there is none yet. */
+  async putHomeConfig(text: string): Promise<Result<void, string>> {
+    const script = '[ -e "$HOME/.gitconfig" ] || cat > "$HOME/.gitconfig"';
+    return this.#run(["timeout", "-k", "5", `${TIMEOUT_S}`, "sh", "-c", script], text);
+  }
+
   /** Changes refs, all or none; each only where it is still what it was. */
   async changeRefs(changes: readonly RefChange[]): Promise<Result<void, string>> {
     // A branch may go and another take its place as a directory: not in one transaction.

@@ -58,6 +58,17 @@ export function privateConfig({ config, format }: Repository, { gitDir }: Privat
   return [...copied, ...remotes, ...own].map(section).join("");
 }
 
+/** What counts in the agent's repositories elsewhere, such as those that a test makes. */
+const EVERYWHERE = /^(?:user\.(?:name|email)|init\.defaultbranch)$/;
+
+/** A configuration for the agent's home; empty where the user's has nothing for it. */
+export function homeConfig({ config }: Repository): string {
+  return config
+    .filter(([key]) => EVERYWHERE.test(key))
+    .map(section)
+    .join("");
+}
+
 /** Names in the private git directory of what the user's own settings exclude and attribute. */
 export const HOST_EXCLUDES = "info/host-excludes";
 /** See `HOST_EXCLUDES`. */

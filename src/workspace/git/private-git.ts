@@ -6,7 +6,7 @@ import { baseOf, changedFiles, hash, hashes, isSameRefs, packedRefs, tipsOf } fr
 import { type Delivered, type Delivery, deliver, isAncestor, isSameContent } from "./deliver.ts";
 import { Inside, type StartInside } from "./inside.ts";
 import { type Base, isSameHead, type Plan, planSync } from "./plan.ts";
-import { filterNames } from "./private-config.ts";
+import { filterNames, homeConfig } from "./private-config.ts";
 import { type GitRecord, readRecord, writeRecord } from "./record.ts";
 import { headOid, headText, type Oid, type Refs, readRefs, readRefsBelow } from "./refs.ts";
 import { inspectRepository, type Repository, type RepositoryOptions } from "./repository.ts";
@@ -163,6 +163,10 @@ export class PrivateGit {
   /** Gives it the running sandbox. */
   attach(start: StartInside): void {
     this.#inside = new Inside(start, this.#paths.gitDir);
+    const config = homeConfig(this.#repository);
+    // Without a name git would refuse to commit in a repository that a test makes, say.
+    if (config !== "" && this.#own.names.length === 0)
+      this.#lane = this.#inside.putHomeConfig(config).catch(() => {});
     for (const submodule of this.#submodules) submodule.attach(start);
   }
 
