@@ -7,7 +7,7 @@ import { RULES } from "./table.ts";
 export type WatchChange = {
   /** From the project's top. SECURITY: of the agent's making. */
   readonly path: string;
-  readonly change: "created" | "changed" | "removed" | "made executable" | "linked";
+  readonly change: "created" | "changed" | "removed" | "made executable" | "made set-id" | "linked";
   /** Which parts of it, where not all of it counts. */
   readonly parts: readonly PartChange[];
   /** Where a link leads to. */
@@ -27,7 +27,7 @@ export function changesOf(before: Snapshot, after: Snapshot): readonly WatchChan
   // What was not looked at is not gone.
   const gone = after.cut === undefined ? [...before.watched] : [];
   const removed = gone.flatMap(([path, was]) =>
-    after.watched.has(path) || was.kind === "program" || was.kind === "link" || isEmpty(was)
+    after.watched.has(path) || ["program", "set-id", "link"].includes(was.kind) || isEmpty(was)
       ? []
       : [{ path, change: "removed" as const, parts: [], runs: was.runs, atMs: undefined }],
   );
@@ -41,6 +41,7 @@ export function changesOf(before: Snapshot, after: Snapshot): readonly WatchChan
 type Change = Pick<WatchChange, "change" | "parts" | "to">;
 
 function created(now: Watched): Change | undefined {
+  if (now.kind === "set-id") return { change: "made set-id", parts: [] };
   if (now.kind === "program") return { change: "made executable", parts: [] };
   if (now.kind === "link") return { change: "linked", parts: [], to: shown(now.hash) };
   if (now.kind === "file" && isEmpty(now)) return undefined;
@@ -51,6 +52,7 @@ function created(now: Watched): Change | undefined {
 function changed(was: Watched, now: Watched): Change | undefined {
   if (was.kind === now.kind && was.hash === now.hash) return undefined;
   if (now.kind === "link") return { change: "linked", parts: [], to: shown(now.hash) };
+  if (now.kind === "set-id") return created(now);
   if (was.parts === undefined || now.parts === undefined) return { change: "changed", parts: [] };
   const parts = changedParts(was.parts, now.parts);
   return parts.length === 0 ? undefined : { change: "changed", parts };

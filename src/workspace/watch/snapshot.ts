@@ -5,6 +5,7 @@ import { basename, dirname, resolve, sep } from "node:path";
 import { bytesOf, Directory, pathOf } from "./directory.ts";
 import { type Parts, partsOf } from "./part.ts";
 import type { Matcher } from "./rules.ts";
+import { findSetId } from "./set-id.ts";
 import { SKIPPED } from "./table.ts";
 
 /** Bounds of one look at a project; beyond them it says that it has not seen all. */
@@ -24,7 +25,7 @@ const LANES = 4;
 export type Watched = {
   readonly runs: string;
   /** Of what it is: a file's content, a link's target, a directory that is a repository. */
-  readonly kind: "file" | "link" | "repository" | "program" | "other";
+  readonly kind: "file" | "link" | "repository" | "program" | "set-id" | "other";
   /** Changes with every write, and cannot be set from inside: inode, size, times. */
   readonly version: string;
   /** Of the content, or where a link leads to. */
@@ -66,6 +67,7 @@ const BARE = "git obeys its configuration and hooks wherever it is run inside";
 const NESTED = `it makes a repository of its directory: ${BARE}, and by \`git status\` above it once \`git add\` has taken it in`;
 const OUT = "it leads out of the project: what follows it on your machine reads or writes there";
 const PROGRAM = "it can be run by its name now";
+const SET_ID = "whoever runs it on your machine has your rights in it, another user too";
 /** What git knows a repository by. */
 const OF_REPOSITORY = new Set(["HEAD", "objects", "refs", "commondir"]);
 
@@ -88,6 +90,7 @@ class Walk {
 
   /** Looks at what is higher up first, so that a bound that is met cuts off what is deep. */
   async run(): Promise<void> {
+    const setId = findSetId(this.#options.root, this.#bounds.ms);
     while (this.#todo.length > 0 && this.cut === undefined) {
       const next = this.#todo.splice(0).values();
       await Promise.all(
@@ -96,6 +99,17 @@ class Walk {
             await this.#directory(todo).catch((cause) => this.#missed(cause));
         }),
       );
+    }
+    await this.#setId(await setId);
+  }
+
+  async #setId(paths: readonly string[] | undefined): Promise<void> {
+    if (paths === undefined) this.cut ??= "programs that run with your rights could not be found";
+    for (const path of paths ?? []) {
+      await using directory = await Directory.open(join(this.#root, parentOf(path)));
+      const stats = await directory?.stat(basename(path));
+      if (stats?.isFile() && (stats.mode & 0o6000n) !== 0n)
+        this.#set(path, { runs: SET_ID, kind: "set-id", stats, hash: "", parts: undefined });
     }
   }
 
@@ -290,6 +304,10 @@ function versionOf({ ino, size, mode, mtimeNs, ctimeNs }: BigIntStats): string {
 
 function digest(content: Buffer | undefined): string {
   return content === undefined ? "" : createHash("sha256").update(content).digest("hex");
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }
 
 function join(path: string, name: string): string {

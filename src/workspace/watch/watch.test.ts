@@ -289,6 +289,19 @@ describe("a program", () => {
 });
 
 describe("a look at a project", () => {
+  it("is told of where a program of any name would have the user's rights", async () => {
+    const project = new Project();
+    for (const path of ["a/old", "a/b\n", "Makefile"]) project.write(path);
+    chmodSync(join(project.root, "a/old"), 0o4755);
+    const told = await project.told(() => {
+      chmodSync(join(project.root, "a/b\n"), 0o4755);
+      chmodSync(join(project.root, "Makefile"), 0o2755);
+      mkdirSync(join(project.root, "shared"));
+      chmodSync(join(project.root, "shared"), 0o2775);
+    });
+    expect(told).toEqual(["Makefile made set-id", "a/b\n made set-id"]);
+  });
+
   it("is not deceived by a file with the size and times of before", async () => {
     const project = new Project();
     project.write("Makefile", "good");
