@@ -62,7 +62,7 @@ export async function joinOrStart(opening: Opening): Promise<Result<Running, San
     return err(notOurs(opening));
   }
   if (existing !== undefined) {
-    const others = await otherHolders(opening);
+    const others = await otherHolders(opening, existing.id);
     const alike = existing.labels[LABELS.spec] === spec.labels[LABELS.spec];
     if (existing.running && !alike && others > 0) return err(inUse(opening, others));
     const mounted = mountedFiles(existing.labels);
@@ -83,10 +83,14 @@ export async function joinOrStart(opening: Opening): Promise<Result<Running, San
   return start(opening);
 }
 
-/** How many other live hosts hold a lease on this container. */
-export async function otherHolders(opening: Opening): Promise<number> {
+/** How many other live hosts hold a lease on this container; `id` is what it is now. */
+export async function otherHolders(opening: Opening, id?: string): Promise<number> {
   const { stateDir, name, engine, owner } = opening;
-  const holders = await liveLeases(stateDir, { container: name, engine: engine.id });
+  const holders = await liveLeases(stateDir, {
+    container: name,
+    engine: engine.id,
+    ...(id === undefined ? {} : { id }),
+  });
   return holders.filter((it) => it.pid !== owner.pid || it.startTime !== owner.startTime).length;
 }
 

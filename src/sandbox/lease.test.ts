@@ -48,6 +48,24 @@ describe("leases", () => {
     expect(await liveLeases(dir, lease)).toEqual([]);
   });
 
+  it("counts a holder that cannot be judged while its very container is there, and no longer", async () => {
+    const dir = await stateDir();
+    const own = await ownOwner();
+    const far = { ...own, pid: 1, scope: own.scope.replace(/pid:\[\d+\]/, "pid:[1]") };
+    await writeLease(dir, far, lease);
+    const pids = async (id?: string | null) =>
+      (await liveLeases(dir, { ...lease, ...(id === undefined ? {} : { id }) })).map(
+        (it) => it.pid,
+      );
+    // While it opens one, it is not known which.
+    expect([await pids(), await pids("one"), await pids(null)]).toEqual([[1], [1], [1]]);
+    await writeLease(dir, far, { ...lease, id: "one" });
+    await writeLease(dir, own, { ...lease, id: "one" });
+    expect([(await pids()).length, (await pids("one")).length]).toEqual([2, 2]);
+    expect(await pids("two")).toEqual([own.pid]);
+    expect(await readdir(leaseDir(dir))).toEqual([ownerKey(own)]);
+  });
+
   it("does not count leases on another container, and leaves another engine's alone", async () => {
     const dir = await stateDir();
     const other = await otherHost();

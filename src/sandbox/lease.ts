@@ -5,7 +5,13 @@ import { z } from "zod";
 import { isAlive, liveness, type Owner, ownerKey, parseOwner } from "./owner.ts";
 
 /** What a lease says: which container on which engine its owner uses. */
-const Lease = z.object({ container: z.string(), engine: z.string(), scope: z.string() });
+const Lease = z.object({
+  container: z.string(),
+  engine: z.string(),
+  scope: z.string(),
+  /** Absent while the container is being opened. */
+  id: z.string().optional(),
+});
 type Lease = z.infer<typeof Lease>;
 
 /** Whoever holds a lease. */
@@ -20,7 +26,7 @@ export function leaseDir(stateDir: string): string {
 export async function writeLease(
   stateDir: string,
   owner: Owner,
-  lease: { readonly container: string; readonly engine: string },
+  lease: { readonly container: string; readonly engine: string; readonly id?: string },
 ): Promise<void> {
   const dir = leaseDir(stateDir);
   await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -37,12 +43,18 @@ export async function dropLease(stateDir: string, owner: Owner): Promise<void> {
 
 /**
  * Lists who holds a lease on `container` and is not provably dead; leases of the dead are deleted.
+ * `id` is what the container is now, null where there is none. Whoever cannot be judged (another
+ * pid namespace) counts as long as that very container is there, and would count for ever else.
  * Where a lease cannot be read its owner's being alive is enough: rather a container too many
  * than one removed in use.
  */
 export async function liveLeases(
   stateDir: string,
-  { container, engine }: { readonly container: string; readonly engine: string },
+  {
+    container,
+    engine,
+    id,
+  }: { readonly container: string; readonly engine: string; readonly id?: string | null },
 ): Promise<LeaseHolder[]> {
   const live: LeaseHolder[] = [];
   for (const name of await leaseNames(stateDir)) {
@@ -56,7 +68,10 @@ export async function liveLeases(
     }
     // Another engine's lease may be another machine's, where our pids mean nothing.
     if (lease.engine !== engine) continue;
-    if ((await liveness({ ...owner, scope: lease.scope })) === "dead") {
+    const state = await liveness({ ...owner, scope: lease.scope });
+    const isOfAnother = id !== undefined && lease.id !== undefined && lease.id !== id;
+    const isPast = state === "unknown" && lease.container === container && isOfAnother;
+    if (state === "dead" || isPast) {
       await rm(path, { force: true });
     } else if (lease.container === container) live.push(owner);
   }

@@ -137,6 +137,8 @@ export async function openSandbox(
       await giveUp(opening);
       return running;
     }
+    const { id } = running.value.container;
+    await writeLease(stateDir, owner, { container: name, engine: engine.id, id });
     const guard = await guardOf(opening, running.value);
     if (!guard.ok) {
       await giveUp(opening);
@@ -318,7 +320,7 @@ function present(
     life.release();
     using _lock = await takeLock(containerLock(engine, name));
     await dropLease(stateDir, owner);
-    if (othersStay && (await otherHolders(opening)) > 0) return;
+    if (othersStay && (await otherHolders(opening, container.id)) > 0) return;
     await removeContainer(engine, container.id);
     await dropRecord(recordPlace(opening));
   };

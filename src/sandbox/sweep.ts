@@ -69,7 +69,7 @@ async function isAbandoned(
   if (owner === undefined) return false;
   if ((await liveness({ ...owner, scope: parsed.data[LABELS.scope] })) !== "dead") return false;
   try {
-    const lease = { container: name, engine: engine.id };
+    const lease = { container: name, engine: engine.id, id: container.id };
     return (await liveLeases(stateDir, lease)).length === 0;
   } catch {
     return false;

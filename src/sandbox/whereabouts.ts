@@ -22,7 +22,9 @@ export async function otherHosts(
   where: Whereabouts,
   owner: Owner,
 ): Promise<number> {
-  const lease = { container: await sandboxName(where), engine: engine.id };
+  const container = await sandboxName(where);
+  const id = (await findContainer(engine, container))?.id ?? null;
+  const lease = { container, engine: engine.id, id };
   const holders = await liveLeases(await resolved(where.stateDir), lease);
   return holders.filter((it) => it.pid !== owner.pid || it.startTime !== owner.startTime).length;
 }
