@@ -37,6 +37,7 @@ export function startItem(draft: Draft, item: Item, facts: ItemFacts): void {
     return;
   }
   forgetOver(draft, item.id);
+  if (isWhole(item)) keepWhole(draft, item.id, item);
   dropCutOff(draft);
   switch (item.type) {
     case "agentMessage":
@@ -73,7 +74,33 @@ export function completeItem(draft: Draft, item: Item, facts: ItemFacts): void {
   if (closed === undefined) startItem(draft, item, { ...facts, atMs: undefined });
   const open = closed ?? draft.state.items.get(item.id);
   if (open !== undefined) endItem(draft, item, open, facts, closed !== undefined);
+  keepWhole(draft, item.id, undefined);
   if (!draft.state.items.has(item.id)) noteCompleted(draft, item);
+}
+
+/** Completes what a turn leaves open and has told the whole of already. */
+export function completeWhole(draft: Draft, turn: string): void {
+  for (const [id, item] of draft.state.toldWhole)
+    if (draft.state.items.has(id)) completeItem(draft, item, { turn, atMs: undefined });
+    else keepWhole(draft, id, undefined);
+}
+
+function keepWhole(draft: Draft, id: string, item: Item | undefined): void {
+  const { toldWhole } = draft.state;
+  if (item === undefined && !toldWhole.has(id)) return;
+  const next = new Map(toldWhole);
+  if (item === undefined) next.delete(id);
+  else next.set(id, item);
+  change(draft, { toldWhole: next });
+}
+
+/** Whether an item that begins says how it ended, or is of a kind that is at once what it is. */
+function isWhole(item: Item): boolean {
+  if ("status" in item) return !["inProgress", "in_progress", ""].includes(item.status);
+  if (item.type === "reasoning") return item.summary.length + item.content.length > 0;
+  return ["functionCallOutput", "hookPrompt", "exitedReviewMode", "imageView", "unknown"].includes(
+    item.type,
+  );
 }
 
 /** Shows the files that a sub-agent has changed, as those of the agent itself are shown. */

@@ -18,7 +18,8 @@ export function hearQuery(draft: Draft, item: UserMessage): void {
   const { steered, turn } = draft.state;
   const id = item.clientId ?? undefined;
   if (id !== undefined && steered.includes(id)) takeSteered(draft, id);
-  else if (!turn.heard) change(draft, { turn: { ...turn, heard: true } });
+  else if (turn.query !== undefined && (id ?? turn.query) === turn.query)
+    change(draft, { turn: { ...turn, query: undefined } });
   // The reason for an answer stands beside the answer.
   else if (turn.reviewing || id?.startsWith("reason:")) return;
   else if (id === undefined && steered[0] !== undefined) takeSteered(draft, steered[0]);

@@ -15,8 +15,15 @@ import type { Edit } from "./edits.ts";
 import type { ChatEvent, LocalEvent } from "./event.ts";
 import { failureOf, wordsOf } from "./failure.ts";
 import { showHostRuns } from "./host-runs.ts";
-import { completeItem, growItem, isNewCompaction, showAgentPatch, startItem } from "./item.ts";
-import { codeSpan, duration, spaced } from "./markdown.ts";
+import {
+  completeItem,
+  completeWhole,
+  growItem,
+  isNewCompaction,
+  showAgentPatch,
+  startItem,
+} from "./item.ts";
+import { codeSpan, duration, shownPath, spaced } from "./markdown.ts";
 import { endAutoReview, endHook, showGoal, startAutoReview, startHook } from "./notices.ts";
 import { showPlan } from "./plan.ts";
 import { mergedLimits, noteServer } from "./standing.ts";
@@ -25,6 +32,7 @@ import { cutOffTexts } from "./text-item.ts";
 import { completeTurn, tellFailure } from "./turn.ts";
 import { sentText } from "./user-text.ts";
 
+type ConfigWarning = Extract<ServerNotification, { method: "configWarning" }>["params"];
 type EndedTurn = Extract<ServerNotification, { method: "turn/completed" }>["params"]["turn"];
 
 /**
@@ -113,7 +121,7 @@ function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void 
       if (draft.state.turn.running && draft.state.section?.empty === false)
         completeTurn(draft, "ended");
       draft.edits.push({ op: "mark", id, mark: "none" });
-      change(draft, { turn: { ...idleTurn, running: true, heard: false } });
+      change(draft, { turn: { ...idleTurn, running: true, query: id } });
       openSection(draft, id);
       break;
     default:
@@ -196,7 +204,7 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
     case "configWarning":
       // Told before a thread starts, which is when the container's project becomes trusted (0.169).
       if (event.params.summary.startsWith("Project-local config, hooks,")) return;
-      tellOnce(draft, [event.params.summary, event.params.details ?? ""].join(" ").trim());
+      tellOnce(draft, configWarning(event.params, draft.state.root));
       return;
     case "thread/tokenUsage/updated": {
       const { last, total, modelContextWindow } = event.params.tokenUsage;
@@ -270,6 +278,7 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
 /** Ends a turn as Codex says that it ended, which is told once. */
 function endTurn(draft: Draft, told: EndedTurn): void {
   const { turn, section, ended } = draft.state;
+  completeWhole(draft, told.id);
   if (ended?.id === told.id && !turn.running) {
     completeTurn(draft, "ended");
     return;
@@ -291,6 +300,11 @@ function endTurn(draft: Draft, told: EndedTurn): void {
 function isTold(draft: Draft, turn: string): boolean {
   const { ended } = draft.state;
   return !draft.state.turn.running && ended?.id === turn && ended.failed;
+}
+
+function configWarning({ summary, details, path }: ConfigWarning, root: string): string {
+  const where = path == null || path === "" ? "" : `(${codeSpan(shownPath(path, root), 200)})`;
+  return [summary, details ?? "", where].filter((it) => it !== "").join(" ");
 }
 
 function retryMark(error: TurnError): string {

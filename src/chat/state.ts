@@ -1,4 +1,4 @@
-import type { RateLimits } from "../codex/index.ts";
+import type { Item, RateLimits } from "../codex/index.ts";
 import type { CommandPhase } from "./command.ts";
 import type { Output } from "./output.ts";
 import type { Over } from "./over.ts";
@@ -114,8 +114,8 @@ export type TurnState = {
   /** Hosts whose refusal stands in the text. */
   readonly refused: ReadonlySet<string>;
   readonly retryAfterMs: number | undefined;
-  /** Whether the query that began it has been told back; so it is where no query of ours did. */
-  readonly heard: boolean;
+  /** The query that began it, until Codex has told it back; absent where it was none of ours. */
+  readonly query: string | undefined;
   /** Whether it is a review, whose query Codex words itself. */
   readonly reviewing: boolean;
 };
@@ -129,7 +129,7 @@ export const idleTurn: TurnState = {
   review: undefined,
   refused: new Set(),
   retryAfterMs: undefined,
-  heard: true,
+  query: undefined,
   reviewing: false,
 };
 
@@ -150,6 +150,8 @@ export type ChatState = {
   readonly approvals: ReadonlyMap<string, OpenApproval>;
   /** The latest items that are over, by id. */
   readonly over: ReadonlyMap<string, Over>;
+  /** Items that said all there is of them when they began, and have not completed. */
+  readonly toldWhole: ReadonlyMap<string, Item>;
   /** Output of commands that have not begun yet, by the item's id. */
   readonly early: ReadonlyMap<string, string>;
   /** The turn that ended last, and whether its failure stands in the text. */
@@ -190,6 +192,7 @@ export function initialState(options: {
     items: new Map(),
     approvals: new Map(),
     over: new Map(),
+    toldWhole: new Map(),
     early: new Map(),
     ended: undefined,
     steered: [],

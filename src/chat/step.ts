@@ -292,7 +292,8 @@ function collaboration(
   if (phase === "running") return line(`${what}${model}${end}`);
   const details = item.prompt == null ? [] : proseLines(item.prompt, "> ");
   // Before and after the waiting they only say that they begin, and what was said already.
-  const states = item.tool === "wait" ? Object.entries(item.agentsStates ?? {}).slice(0, 50) : [];
+  const tells = ["wait", "listAgents"].includes(item.tool) || item.status === "failed";
+  const states = tells ? Object.entries(item.agentsStates ?? {}).slice(0, 50) : [];
   for (const [agent, { status, message }] of states) {
     if (details.length > 0) details.push(">");
     // The end of a thread's id tells it apart: the first half of it is a time.

@@ -150,7 +150,11 @@ export const NOTIFICATIONS = {
   error: z.object({ ...inTurn, error: TurnError, willRetry: z.boolean() }),
   warning: z.object({ threadId: z.string().nullish().catch(null), message: z.string() }),
   guardianWarning: z.object({ threadId: Id, message: z.string() }),
-  configWarning: z.object({ summary: z.string(), details: z.string().nullish().catch(null) }),
+  configWarning: z.object({
+    summary: z.string(),
+    details: z.string().nullish().catch(null),
+    path: words,
+  }),
   deprecationNotice: z.object({ summary: z.string(), details: z.string().nullish().catch(null) }),
 } as const;
 

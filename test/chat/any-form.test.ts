@@ -1,0 +1,129 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import fc from "fast-check";
+import { beforeAll, describe, expect, it } from "vitest";
+import { documentText } from "../../src/chat/document.ts";
+import { looksLikeRole } from "../../src/chat/lookalike.ts";
+import { readTranscript, writeTranscript } from "../../src/chat/transcript.ts";
+import { parseNotification } from "../../src/codex/notification.ts";
+import { flatten, type JsonSchema } from "../codex/schema.ts";
+import { firstPrompt, hostileText, turnCompleted } from "./arbitrary.ts";
+import { replay, type ScenarioEvent } from "./replay.ts";
+import { headings, view } from "./viewer.ts";
+
+// More runs find rarer forms: `PROPERTY_RUNS=20000 npx vitest run test/chat/any-form.test.ts`.
+const runs = Number(process.env["PROPERTY_RUNS"] ?? 300);
+
+/** What the binary's own schema allows, fields that may be left out left out at times. */
+function valuesOf(
+  schema: JsonSchema,
+  root: JsonSchema,
+  name: string,
+  depth = 0,
+): fc.Arbitrary<unknown> {
+  if (depth > 7) return fc.constant(null);
+  const variants = flatten(schema, root).map((it) => variant(it, root, name, depth));
+  return fc.oneof(...variants);
+}
+
+function variant(
+  it: JsonSchema,
+  root: JsonSchema,
+  name: string,
+  depth: number,
+): fc.Arbitrary<unknown> {
+  if (it.const !== undefined) return fc.constant(it.const);
+  if (it.enum !== undefined) return fc.constantFrom(...it.enum);
+  const types = it.type === undefined ? [] : [it.type].flat();
+  const values = types.map((type) => {
+    switch (type) {
+      case "null":
+        return fc.constant(null);
+      case "boolean":
+        return fc.boolean();
+      case "integer":
+      case "number":
+        return fc.nat(100_000);
+      case "array":
+        return fc.array(valuesOf(it.items ?? {}, root, name, depth + 1), { maxLength: 2 });
+      case "object":
+        return objectOf(it, root, depth);
+      default:
+        return textOf(name);
+    }
+  });
+  return values.length === 0 ? fc.jsonValue({ maxDepth: 1 }) : fc.oneof(...values);
+}
+
+function objectOf(it: JsonSchema, root: JsonSchema, depth: number): fc.Arbitrary<unknown> {
+  const fields = Object.entries(it.properties ?? {}).map(
+    ([name, field]) => [name, valuesOf(field, root, name, depth + 1)] as const,
+  );
+  return fc.record(Object.fromEntries(fields), { requiredKeys: [...(it.required ?? [])] });
+}
+
+/** Few ids, so that notifications meet. */
+function textOf(name: string): fc.Arbitrary<string> {
+  if (name === "threadId") return fc.constant("t1");
+  if (name === "turnId") return fc.constantFrom("u1", "u2");
+  return /id$/i.test(name) ? fc.constantFrom("a", "b", "c") : hostileText;
+}
+
+describe("notifications in any form that the pinned app-server's schema allows", () => {
+  let told: fc.Arbitrary<ScenarioEvent[]>;
+  beforeAll(async () => {
+    const dir = await mkdtemp(join(tmpdir(), "codex-chat-forms-"));
+    try {
+      const codex = fileURLToPath(new URL("../../node_modules/.bin/codex", import.meta.url));
+      await execa(codex, ["app-server", "generate-json-schema", "--experimental", "--out", dir]);
+      const root = JSON.parse(
+        await readFile(join(dir, "ServerNotification.json"), "utf8"),
+      ) as JsonSchema;
+      const all = flatten(root, root).flatMap((it) => {
+        const method = it.properties?.["method"]?.enum?.[0];
+        const params = it.properties?.["params"];
+        if (typeof method !== "string" || params === undefined) return [];
+        const weight = /^item\/(?:started|completed)$/.test(method) ? 60 : 2;
+        return [
+          {
+            weight,
+            arbitrary: valuesOf(params, root, "").map((it) => parseNotification(method, it)),
+          },
+        ];
+      });
+      told = fc.array(fc.oneof(...all), { maxLength: 8 });
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
+  });
+
+  it("are read", () => {
+    const methods = fc.sample(told, { numRuns: runs, seed: 1 }).flat();
+    expect(
+      methods.flatMap((it) => ("method" in it && it.method === "invalid" ? [it] : [])),
+    ).toEqual([]);
+  });
+
+  it("leave a conversation whole, in any order, with nothing open after the turn", () => {
+    fc.assert(
+      fc.property(told, (events) => {
+        const { document } = replay([firstPrompt, ...events, turnCompleted()]);
+        const text = documentText(document);
+        expect([...document.marks.values()].filter((it) => it.mark === "running")).toEqual([]);
+        expect(writeTranscript(readTranscript(text))).toBe(text);
+        const viewed = view(text);
+        expect([viewed.html, viewed.definitions, viewed.images]).toEqual([[], [], []]);
+        const sections = headings(viewed).filter((it) => it.tag === "h2" && it.within.length === 0);
+        expect(sections.map((it) => it.text).filter(looksLikeRole)).toEqual([
+          "You",
+          "Codex",
+          "You",
+        ]);
+      }),
+      { numRuns: runs },
+    );
+  });
+});
