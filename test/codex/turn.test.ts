@@ -51,7 +51,10 @@ describe("a turn", () => {
     const threadId = await server.startThread();
     const turnId = await server.startTurn(threadId, "Edit a.txt.");
 
-    expect(await server.turnEnd(turnId)).toEqual({ id: turnId, status: "completed", error: null });
+    expect(await server.turnEnd(turnId)).toMatchObject({
+      ...{ id: turnId, status: "completed", error: null },
+      items: [{ type: "agentMessage", text: "Done." }],
+    });
     const items = server
       .all("item/completed")
       .map(({ params }) => params)

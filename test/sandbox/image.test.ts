@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { followBuild } from "../../src/sandbox/build-log.ts";
 import { ensureImage, oldImages } from "../../src/sandbox/index.ts";
+import { LABELS } from "../../src/sandbox/labels.ts";
 import { tarStream } from "../../src/sandbox/tar.ts";
 import {
   imageOptions,
@@ -196,7 +197,9 @@ describe("ensureImage", { timeout: 600_000 }, () => {
   it("lists what earlier versions left behind, and not what is kept or a user's own", async () => {
     const current = await testImage(engine);
     const build = async (tag: string, unique: string) => {
-      const content = `FROM ${current.id}\nLABEL unique=${unique}\n`;
+      // Said here, since an image that is reused may have been built for somebody else.
+      const uid = `${LABELS.uid}=${process.getuid?.() ?? 0}`;
+      const content = `FROM ${current.id}\nLABEL unique=${unique} ${uid}\n`;
       const archive = tarStream([{ name: "Dockerfile", content }]);
       const progress = await engine.docker.buildImage(archive, { t: tag });
       expect((await followBuild(progress, () => {})).error).toBeUndefined();
