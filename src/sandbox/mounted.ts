@@ -4,7 +4,7 @@ import { startProcess } from "./process.ts";
 /** Whether paths are mount points in a container; "unknown" where it could not be asked. */
 export type Mounted = "mounted" | "lost" | "unknown";
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 20_000;
 const LOST = 3;
 
 /** A uid that nothing in a sandbox runs as, and another for a user who has that one. */

@@ -271,6 +271,9 @@ async function fillCaches(
   });
 }
 
+/** How often is asked whether a mount is there, where nobody answers. */
+const ASKED_AT_MOST = 3;
+
 /** Watches what is mounted; it also sees what was replaced between the look and the mount. */
 async function guardOf(
   { project, spec }: Opening,
@@ -278,7 +281,12 @@ async function guardOf(
 ): Promise<Result<Guard, SandboxError>> {
   const areHeld = async (names: readonly string[]) => {
     const paths = names.map((name) => join(project.root, name));
-    return (await areMounted(container, paths, spec.uid)) === "mounted";
+    // On a machine that is busy to its limit an asking may fail by chance, and does not do so again.
+    for (let asked = 0; asked < ASKED_AT_MOST; asked++) {
+      const held = await areMounted(container, paths, spec.uid);
+      if (held !== "unknown") return held === "mounted";
+    }
+    return false;
   };
   try {
     return ok(await watchGuarded(project.root, guarded, areHeld));
