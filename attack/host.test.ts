@@ -127,6 +127,40 @@ async function reachState(inside: Inside, state: string): Promise<Verdict> {
   );
 }
 
+/** Leaves something of git's in a project without a repository, to have another repository mounted. */
+function mountsNoOther(
+  name: string,
+  tries: string,
+  plant: (root: string, other: string) => Promise<unknown>,
+  gitDir: string,
+): Attempt {
+  const planted = async () => {
+    const place = await hostPlace("planted");
+    const other = join(place.base, "others", "other");
+    await plantRepository(other);
+    await plant(place.project, other);
+    return { place, other };
+  };
+  return {
+    name,
+    tries,
+    mustHappen: "no repository but the project's is mounted",
+    run: async () => {
+      const { place, other } = await planted();
+      const { id } = await fortress(place);
+      const { Mounts } = await (await engine()).docker.getContainer(id).inspect();
+      const found = Mounts.filter(({ Source = "" }) => Source.startsWith(other));
+      return verdict(found.length > 0, `${found.length} of ${Mounts.length} mounts are of it`);
+    },
+    control: async () => {
+      // As git itself takes it.
+      const { place } = await planted();
+      const said = await git(place.project, `--git-dir=${gitDir}`, "log", "--format=%s");
+      return verdict(said.trim() === "first", said.trim());
+    },
+  };
+}
+
 /** Has a repository of an attacker's looked at. */
 async function lookedAt(look: (root: string) => Promise<unknown>): Promise<Verdict> {
   const [root, mark] = [await freshDir("planted"), await Mark.make()];
@@ -245,6 +279,28 @@ group("host", [
       return verdict((await lstat(named)).isDirectory(), "who believes it would mount it");
     },
   },
+  mountsNoOther(
+    "pointer by way of a directory of its own",
+    "leaves a .git file and a git directory that points back, with another repository as its common one",
+    async (root, other) => {
+      const own = join(root, "own");
+      await mkdir(own);
+      await writeFile(join(root, ".git"), `gitdir: ${own}\n`);
+      await writeFile(join(own, "gitdir"), `${join(root, ".git")}\n`);
+      await writeFile(join(own, "commondir"), `${join(other, ".git")}\n`);
+      await writeFile(join(own, "HEAD"), "ref: refs/heads/main\n");
+    },
+    "own",
+  ),
+  mountsNoOther(
+    "link among the submodules",
+    "makes a repository whose submodules' git directories are a link to all of the user's repositories",
+    async (root, other) => {
+      await plantRepository(root);
+      await symlink(join(other, ".."), join(root, ".git", "modules"));
+    },
+    ".git/modules/other/.git",
+  ),
   {
     name: "link for the next start",
     tries: "leaves .vscode as a link to the user's home, to have that mounted next time",

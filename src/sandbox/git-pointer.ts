@@ -41,7 +41,11 @@ export async function findGit(root: string): Promise<GitPlace | string | undefin
   const gitDir = resolve(root, target);
   const commonText = await readSmall(join(gitDir, "commondir"));
   const commonDir = commonText === undefined ? gitDir : resolve(gitDir, commonText.trim());
-  if (!(await isGitDir(commonDir)) || !(await pointsBack(gitDir, root)))
+  const isOurs =
+    (await isGitDir(commonDir)) &&
+    (await pointsBack(gitDir, root)) &&
+    (gitDir === commonDir || (await isWorktreeOf(gitDir, commonDir)));
+  if (!isOurs)
     return `.git points to ${gitDir}, which does not point back to this directory: it is not mounted, and git does not work inside.`;
   return { gitDir, commonDir };
 }
@@ -68,6 +72,15 @@ async function pointsBack(gitDir: string, root: string): Promise<boolean> {
   const config = await readSmall(join(gitDir, "config"));
   const worktree = /^\s*worktree\s*=\s*(.+)$/m.exec(config ?? "")?.[1]?.trim();
   return worktree !== undefined && samePath(resolve(gitDir, worktree), root);
+}
+
+/**
+ * SECURITY: a git directory that an agent has made points back, and to any repository as its common
+ * one; that of a worktree lies in the common one.
+ */
+async function isWorktreeOf(gitDir: string, commonDir: string): Promise<boolean> {
+  const common = await realpath(commonDir).catch(() => commonDir);
+  return samePath(dirname(gitDir), join(common, "worktrees"));
 }
 
 async function samePath(path: string, root: string): Promise<boolean> {

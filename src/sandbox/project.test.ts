@@ -145,7 +145,12 @@ describe("inspectProject", () => {
     await git(secret, "init", "-q");
     const root = join(dir, "project");
     await mkdir(root);
-    for (const target of [join(secret, ".git"), dir, "/etc", "/root/.ssh"]) {
+    // It points back, and says that the rest of it is the other repository.
+    const own = join(root, "own");
+    await mkdir(own);
+    await writeFile(join(own, "gitdir"), `${join(root, ".git")}\n`);
+    await writeFile(join(own, "commondir"), `${join(secret, ".git")}\n`);
+    for (const target of [own, join(secret, ".git"), dir, "/etc", "/root/.ssh"]) {
       await writeFile(join(root, ".git"), `gitdir: ${target}\n`);
       const project = await inspect(root);
       expect(project.mounts.map((it) => it.target)).toEqual([root, join(root, ".git")]);

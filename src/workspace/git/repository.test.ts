@@ -95,6 +95,18 @@ describe("a repository", () => {
     });
   });
 
+  it.each(["objects/ab", "objects/pack/pack-1.pack"])(
+    "is refused where %s is a link, by which git would read another one's objects",
+    async (name) => {
+      const base = await place();
+      await symlink(join(base, "elsewhere"), join(base, "first/.git", name));
+      expect(await inspect(join(base, "first"))).toMatchObject({
+        ok: false,
+        error: expect.stringContaining("has links in it"),
+      });
+    },
+  );
+
   it("is refused where refs/codex is a link, which the host would write through", async () => {
     const base = await place();
     await mkdir(join(base, "victim"));

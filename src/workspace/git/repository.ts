@@ -1,4 +1,4 @@
-import { lstat, readFile, realpath } from "node:fs/promises";
+import { lstat, readdir, readFile, realpath } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { execa } from "execa";
 import { err, ok, type Result } from "../../result.ts";
@@ -62,6 +62,11 @@ export async function inspectRepository(
     const found = await lstat(join(commonDir, name)).catch(() => undefined);
     if (found === undefined && name !== "objects") continue;
     if (found?.isDirectory() !== true) return err(`${name} in its git directory is no directory`);
+  }
+  for (const name of ["objects", "objects/pack"]) {
+    const entries = await readdir(join(commonDir, name), { withFileTypes: true }).catch(() => []);
+    if (entries.some((it) => it.isSymbolicLink()))
+      return err(`${name} in its git directory has links in it, which may lead to another's`);
   }
   const config = await readConfig(gitDir, options.env);
   if (!config.ok) return config;

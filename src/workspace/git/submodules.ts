@@ -13,6 +13,9 @@ export async function findSubmodules(gitDir: string): Promise<readonly (readonly
   const found: (readonly string[])[] = [];
   const look = async (names: readonly string[], depth: number): Promise<void> => {
     if (depth > MAX_DEPTH || found.length >= MAX_SUBMODULES) return;
+    // SECURITY: an agent that has made the repository may have put a link to all of the user's here.
+    const top = await lstat(join(gitDir, ...names)).catch(() => undefined);
+    if (top?.isDirectory() !== true) return;
     const entries = await readdir(join(gitDir, ...names), { withFileTypes: true }).catch(() => []);
     for (const entry of entries) {
       if (!entry.isDirectory()) continue;
