@@ -45,7 +45,7 @@ async function benchCalls(): Promise<void> {
       baseUrl: new URL(`http://127.0.0.1:${port}/v1`),
       authorization: async () => ok([["authorization", `Bearer ${KEY}`]]),
     },
-    limits: { maxRequestsPerTurn: 1e6 },
+    limits: { maxRequestsPerTurn: 1e6, maxBytesPerTurn: 1e12, maxTokensPerTurn: 1e12 },
     onEvent: () => {},
     log: silentLog,
   });
@@ -76,7 +76,7 @@ async function benchCalls(): Promise<void> {
   upstream.close();
 }
 
-/** The upstream: as many bytes as the call's body asks for. */
+/** The upstream: as many bytes as the call's input asks for. */
 function answer(incoming: IncomingMessage, response: ServerResponse): void {
   let body = "";
   incoming.on("data", (chunk: Buffer) => {
@@ -84,14 +84,14 @@ function answer(incoming: IncomingMessage, response: ServerResponse): void {
   });
   incoming.on("end", () => {
     response.writeHead(200, { "content-type": "text/event-stream" });
-    pour(response, Number(body));
+    pour(response, Number(JSON.parse(body).input));
   });
 }
 
 /** A call as Codex makes it, on a connection of its own. */
 function ask(port: number, bytes: number) {
   const out = request({ port, host: "127.0.0.1", method: "POST", path: "/v1/responses" });
-  out.end(String(bytes));
+  out.end(JSON.stringify({ model: "m", input: String(bytes), stream: true }));
   const answered = once(out, "response").then(([response]) => response as IncomingMessage);
   const close = () => {
     out.on("error", () => {});

@@ -10,7 +10,8 @@ import {
   reply,
   silence,
 } from "../../src/offline/index.ts";
-import { Conversation, Place, ScriptedModel, SLOW, share } from "./support.ts";
+import { startCompanyProxy } from "../support/company-proxy.ts";
+import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "./support.ts";
 
 type Case = readonly [what: string, answer: Reply, said: RegExp];
 
@@ -92,6 +93,32 @@ describe("a model's endpoint that is not there", SLOW, () => {
     await chat.command("retry");
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
     expect(await chat.text()).toContain("Here I am.");
+  });
+
+  it("is asked for through the configured proxy, as other hosts are, with a password that stays out", async () => {
+    await using place = await Place.make();
+    const company = await startCompanyProxy({ names: {} });
+    await using chat = await Conversation.open({
+      place,
+      model: { url: "https://model.test:8443/v1" },
+      config: {
+        network: {
+          proxy: company.url.origin,
+          proxy_auth_cmd: ["echo", "me:secret"],
+          allow: ["site.test"],
+        },
+      },
+    });
+    await chat.send("Anyone?");
+    await expect.poll(() => company.asked, WAIT).not.toEqual([]);
+    expect(new Set(company.asked)).toEqual(new Set(["CONNECT model.test:8443"]));
+    expect(new Set(company.told)).toEqual(new Set([`Basic ${btoa("me:secret")}`]));
+    const proxy = `$(tr '\\0' '\\n' < /proc/$(pgrep -of app-server)/environ | sed -n 's/^HTTP_PROXY=//p')`;
+    const said = await place.inside(`curl -sS -m 20 -x "${proxy}" http://site.test/x; env`);
+    expect(company.asked).toContain("GET http://site.test/x");
+    expect(said.stdout).not.toContain("secret");
+    await chat.stop();
+    expect((await chat.waitForTurnEnd()).status).toBe("interrupted");
   });
 
   it("is not called without a key, and nothing is started", async () => {
