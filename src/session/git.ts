@@ -48,7 +48,7 @@ export async function gitPlace(options: GitOptions): Promise<CommitsOptions | un
   const place = await findGit(root);
   // What a pointer that leads nowhere means is told by the sandbox.
   if (place === undefined || typeof place === "string") return undefined;
-  const readable = settings.sandbox.mounts.map((it) => it.source);
+  const readable = settings.sandbox.mounts.filter((it) => !it.write).map((it) => it.source);
   return { root, ...place, stateDir: projectDir, readable, env };
 }
 

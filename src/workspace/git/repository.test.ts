@@ -1,4 +1,13 @@
-import { appendFile, mkdir, mkdtemp, realpath, rename, rm, symlink } from "node:fs/promises";
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  realpath,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -102,10 +111,22 @@ describe("a repository", () => {
       await symlink(join(base, "elsewhere"), join(base, "first/.git", name));
       expect(await inspect(join(base, "first"))).toMatchObject({
         ok: false,
-        error: expect.stringContaining("has links in it"),
+        error: expect.stringContaining(`${name} is a link`),
       });
     },
   );
+
+  it.each([
+    ["in the project, where the agent may write", "other/.git/objects"],
+    ["by a path that is quoted, as git reads it", '"/elsewhere/objects"'],
+  ])("is refused where it borrows objects from %s", async (_where, line) => {
+    const base = await place();
+    const root = join(base, "first");
+    await git(root, "init", "-q", "other");
+    const path = line.startsWith('"') ? line : join(root, line);
+    await writeFile(join(root, ".git/objects/info/alternates"), `${path}\n`);
+    expect(await inspect(root)).toMatchObject({ error: expect.stringContaining("it borrows") });
+  });
 
   it("is refused where refs/codex is a link, which the host would write through", async () => {
     const base = await place();

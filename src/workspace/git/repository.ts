@@ -27,7 +27,7 @@ export type RepositoryOptions = {
   readonly root: string;
   readonly gitDir: string;
   readonly commonDir: string;
-  /** Directories that the user lets the agent read, from which objects may be borrowed. */
+  /** Directories that the user lets the agent read and not write: objects may be borrowed from them. */
   readonly readable: readonly string[];
   readonly env: NodeJS.ProcessEnv;
 };
@@ -58,15 +58,10 @@ export async function inspectRepository(
   options: RepositoryOptions,
 ): Promise<Result<Repository, string>> {
   const { root, gitDir, commonDir } = options;
-  for (const name of ["objects", "objects/pack", "refs", "refs/codex"]) {
+  for (const name of ["objects", "objects/pack", "info", "refs", "refs/codex"]) {
     const found = await lstat(join(commonDir, name)).catch(() => undefined);
     if (found === undefined && name !== "objects") continue;
     if (found?.isDirectory() !== true) return err(`${name} in its git directory is no directory`);
-  }
-  for (const name of ["objects", "objects/pack"]) {
-    const entries = await readdir(join(commonDir, name), { withFileTypes: true }).catch(() => []);
-    if (entries.some((it) => it.isSymbolicLink()))
-      return err(`${name} in its git directory has links in it, which may lead to another's`);
   }
   const config = await readConfig(gitDir, options.env);
   if (!config.ok) return config;
@@ -74,7 +69,9 @@ export async function inspectRepository(
   if (problem !== undefined) return err(problem);
   const format = last(config.value, "extensions.objectformat") ?? "sha1";
   if (format !== "sha1" && format !== "sha256") return err(`it names objects by ${format}`);
-  const objects = await findObjects(commonDir, [root, ...options.readable]);
+  // SECURITY: what lies elsewhere in the project can be changed while git on the host reads it.
+  const own = [commonDir, join(root, ".git")];
+  const objects = await findObjects(commonDir, [...own, ...options.readable]);
   if (!objects.ok) return objects;
   const shallow = await readSmall(join(commonDir, "shallow"), MAX_SHALLOW_BYTES);
   return ok({ gitDir, commonDir, format, objects: objects.value, shallow, config: config.value });
@@ -170,7 +167,11 @@ async function findObjects(
     if (depth > MAX_ALTERNATES) return err("it borrows objects over too many repositories");
     const next: string[] = [];
     for (const dir of level) {
+      const linked = await findLink(dir);
+      if (linked !== undefined)
+        return err(`${linked} is a link, by which git would read another repository's objects`);
       for (const named of await alternatesOf(dir)) {
+        if (named === undefined) return err(`it borrows objects from a quoted path`);
         const path = await realpath(named).catch(() => undefined);
         // Git passes over what is not there.
         if (path === undefined || found.includes(path)) continue;
@@ -187,12 +188,23 @@ async function findObjects(
   return ok(found);
 }
 
-async function alternatesOf(objects: string): Promise<readonly string[]> {
+/** A link among the objects, at any place where git looks for them. */
+async function findLink(objects: string): Promise<string | undefined> {
+  for (const name of ["", "pack", "info"]) {
+    const entries = await readdir(join(objects, name), { withFileTypes: true }).catch(() => []);
+    const link = entries.find((it) => it.isSymbolicLink());
+    if (link !== undefined) return join(objects, name, link.name);
+  }
+  return undefined;
+}
+
+/** What they are borrowed from; undefined for a path that is written as a string of C. */
+async function alternatesOf(objects: string): Promise<readonly (string | undefined)[]> {
   const text = await readSmall(join(objects, "info/alternates"), 64 * 1024);
   return (text ?? "")
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("#"))
-    .map((line) => resolve(objects, line));
+    .map((line) => (line.startsWith('"') ? undefined : resolve(objects, line)));
 }
 
 function isWithin(outer: string, inner: string): boolean {
