@@ -129,6 +129,7 @@ local function mark(chat, edit)
     return
   end
   if edit.mark == "none" or stop == first then
+    require("codex-chat.queue").set_waiting(chat, edit.id, false)
     badge.remove(chat, edit.id)
     return
   end

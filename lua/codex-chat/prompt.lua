@@ -116,6 +116,7 @@ local function tell(chat, query)
   local unsaved = require("codex-chat.tools").unsaved(chat.root)
   told.unsaved = #unsaved > 0 and unsaved or nil
   require("codex-chat.queue").remember(chat, query.id)
+  require("codex-chat.queue").set_waiting(chat, query.id, told.mode == "queue")
   require("codex-chat.host").notify(chat, "turn/send", told)
   require("codex-chat.events").emit("QuerySent", {
     buf = chat.buf,
@@ -197,7 +198,8 @@ local function deliver_above(chat, it, parts)
   local line = require("codex-chat.context.resolve").line(parts)
   blocks.machine(chat, function()
     M.repair(chat)
-    local row = blocks.prompt_row(chat)
+    local prompt = blocks.prompt_row(chat)
+    local row = it.mode == "queue" and prompt or require("codex-chat.queue").row(chat)
     local section = vim.list_extend({ heading, "" }, it.lines)
     if line then
       vim.list_extend(section, { "", line })
@@ -205,7 +207,7 @@ local function deliver_above(chat, it, parts)
     local count = #section
     section[count + 1] = ""
     blocks.splice(chat, row, 0, section)
-    blocks.set_prompt(chat, row + count + 1)
+    blocks.set_prompt(chat, prompt + count + 1)
     blocks.set_range(chat, it.id, row, row + count, 0)
   end)
   local text = table.concat(it.lines, "\n")
@@ -300,7 +302,13 @@ local function deliver(chat, text, parts, mode, from)
     end
     blocks.splice(chat, stop, count - stop, rest)
     stop = line and stop + 2 or stop
-    blocks.set_range(chat, id, row, stop, 0)
+    local at = mode == "queue" and row or require("codex-chat.queue").row(chat)
+    if at < row then
+      local section = api.nvim_buf_get_lines(buf, row, stop + 1, false)
+      blocks.splice(chat, row, #section, {})
+      blocks.splice(chat, at, 0, section)
+    end
+    blocks.set_range(chat, id, at, at + stop - row, 0)
     blocks.set_prompt(chat, stop + 1)
   end)
   require("codex-chat.undo").clear(buf)

@@ -56,4 +56,47 @@ function M.changes(chat, ids)
   return found
 end
 
+--- Whether a query waits for the next turn, as the user wanted.
+---@param chat codex-chat.Chat
+---@param id string
+---@param waits boolean
+function M.set_waiting(chat, id, waits)
+  local block = chat.blocks[id]
+  if block then
+    block.waits = waits or nil
+  end
+end
+
+--- Row at which a query goes into the text that is for the turn which runs: above those that wait for
+--- the next one, so that the text keeps the order in which Codex has them; else the prompt's.
+---@param chat codex-chat.Chat
+---@return integer
+function M.row(chat)
+  local edge = blocks.prompt_row(chat)
+  if chat.state.phase == "idle" or chat.state.phase == "failed" then
+    return edge
+  end
+  local ranges = {}
+  for id, block in pairs(chat.blocks) do
+    local first, stop = nil, nil
+    if block.waits then
+      first, stop = blocks.range(chat, id)
+    end
+    if first and stop and first < stop then
+      ranges[#ranges + 1] = { first, stop }
+    end
+  end
+  table.sort(ranges, function(a, b)
+    return a[1] > b[1]
+  end)
+  for _, range in ipairs(ranges) do
+    local below = vim.api.nvim_buf_get_lines(chat.buf, range[2], edge, false)
+    if table.concat(below):find("%S") then
+      break
+    end
+    edge = range[1]
+  end
+  return edge
+end
+
 return M

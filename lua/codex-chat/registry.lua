@@ -14,6 +14,7 @@ local M = {}
 ---@class (exact) codex-chat.Block
 ---@field mark integer extmark from the first line to the line after the last
 ---@field gap 0|1 blank lines above that belong to the block
+---@field waits? boolean of a query: it is for the next turn
 ---@field told? string of a query: the text that the host was told
 ---@field badge? integer extmark with virtual text on the first line
 ---@field badge_edit? table what the virtual text says

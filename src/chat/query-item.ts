@@ -18,13 +18,18 @@ export function hearQuery(draft: Draft, item: UserMessage): void {
   const { steered, turn } = draft.state;
   const id = item.clientId ?? undefined;
   if (id !== undefined && steered.includes(id)) takeSteered(draft, id);
-  else if (turn.query !== undefined && (id ?? turn.query) === turn.query)
-    change(draft, { turn: { ...turn, query: undefined } });
-  // The reason for an answer stands beside the answer.
-  else if (turn.reviewing || id?.startsWith("reason:")) return;
-  else if (id === undefined && steered[0] !== undefined) takeSteered(draft, steered[0]);
+  else if (id !== undefined && OURS.test(id))
+    change(draft, { turn: { ...turn, awaitsQuery: false } });
+  else if (id !== undefined) quoteQuery(draft, item);
+  // What a review is asked stands in the line that says that it began.
+  else if (turn.reviewing) return;
+  else if (turn.awaitsQuery) change(draft, { turn: { ...turn, awaitsQuery: false } });
+  else if (steered[0] !== undefined) takeSteered(draft, steered[0]);
   else quoteQuery(draft, item);
 }
+
+/** Queries of the buffer's, and reasons for answers, which stand beside those. */
+const OURS = /^(?:user|reason):/;
 
 /** A steered query that Codex has taken: what comes from now on answers it, below it. */
 function takeSteered(draft: Draft, id: string): void {

@@ -121,7 +121,7 @@ function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void 
       if (draft.state.turn.running && draft.state.section?.empty === false)
         completeTurn(draft, "ended");
       draft.edits.push({ op: "mark", id, mark: "none" });
-      change(draft, { turn: { ...idleTurn, running: true, query: id } });
+      change(draft, { turn: { ...idleTurn, running: true, awaitsQuery: true } });
       openSection(draft, id);
       break;
     default:

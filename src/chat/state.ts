@@ -114,8 +114,8 @@ export type TurnState = {
   /** Hosts whose refusal stands in the text. */
   readonly refused: ReadonlySet<string>;
   readonly retryAfterMs: number | undefined;
-  /** The query that began it, until Codex has told it back; absent where it was none of ours. */
-  readonly query: string | undefined;
+  /** Whether a query of ours began it that Codex has not told back. */
+  readonly awaitsQuery: boolean;
   /** Whether it is a review, whose query Codex words itself. */
   readonly reviewing: boolean;
 };
@@ -129,7 +129,7 @@ export const idleTurn: TurnState = {
   review: undefined,
   refused: new Set(),
   retryAfterMs: undefined,
-  query: undefined,
+  awaitsQuery: false,
   reviewing: false,
 };
 

@@ -19,7 +19,7 @@ import type { LiveDocument } from "./live-document.ts";
 import { NetworkNews } from "./network-news.ts";
 import { Outbox } from "./outbox.ts";
 import { GVISOR } from "./prepare.ts";
-import { deliveryOf, goesOn, type Query, type Round, shownText } from "./round.ts";
+import { asPlaced, deliveryOf, goesOn, type Query, type Round, shownText } from "./round.ts";
 import { type Choice, type LoadedThread, ThreadHandle } from "./thread-handle.ts";
 import { ToolCalls } from "./tool-calls.ts";
 
@@ -346,11 +346,11 @@ export class Conversation {
     this.approvals.cancelAll();
     this.#round = { phase: "ending" };
     const waited = [...this.#outbox.takeUnheard(), ...this.#outbox.takeWaiting()];
-    const next = waited.filter((it) => goesOn(it, end));
-    this.#hold(waited.filter((it) => !goesOn(it, end)));
+    const isNext = waited.some((it) => goesOn(it, end));
+    if (!isNext) this.#hold(waited);
     const over = this.#rites.end().then((events) => {
       for (const event of events) this.document.apply(event);
-      this.#over(end, next);
+      this.#over(end, isNext ? waited : []);
       return this.document.settled();
     });
     this.#emit("TurnEnded", end, over);
@@ -361,7 +361,7 @@ export class Conversation {
     const isDone = end.status === "completed";
     if (isDone) this.#canResample = false;
     this.host.filesChanged();
-    const next = [...waited, ...this.#outbox.takeWaiting()];
+    const next = asPlaced([...waited, ...this.#outbox.takeWaiting()]);
     if (this.#round.phase !== "ending") {
       // Codex has begun the next turn by itself: it is sent after that one.
       for (const query of next) this.#outbox.wait(query);

@@ -58,9 +58,17 @@ export function deliveryOf(round: Round, mode: "steer" | "queue"): Delivery {
   }
 }
 
-/** Whether a query that waited is sent when the round has ended so; else it goes along with a later one. */
+/** Whether a query that waited has a turn begun when the round has ended so; all go into it then. */
 export function goesOn(query: Query, { status }: { readonly status: string }): boolean {
   return status === "completed" || (status === "interrupted" && query.isAfterStop === true);
+}
+
+/** Queries in the order in which the editor has placed them: those that were queued stand last. */
+export function asPlaced(queries: readonly Query[]): Query[] {
+  return [
+    ...queries.filter((it) => it.isQueued !== true),
+    ...queries.filter((it) => it.isQueued === true),
+  ];
 }
 
 /** A query as it stands in the document. */

@@ -90,6 +90,59 @@ describe("while a turn runs", SLOW, () => {
     expect(model.requests.at(-1)?.userTexts()).toEqual(["the first", "the second"]);
   });
 
+  it("keeps the text in the order of the turns when a query is queued before another steers", async () => {
+    const { chat, model } = shared();
+    const gate = new Gate();
+    model.answer((request) =>
+      request.contains("Then the lines.")
+        ? reply(message("3,400 lines."))
+        : request.contains("Only of src.")
+          ? reply(message("There are 12."), until(gate))
+          : reply(message("I count."), silence()),
+    );
+    await chat.send("Count.");
+    await chat.until("I count.");
+    await chat.queue("Then the lines.");
+    await chat.send("Only of src.");
+    await chat.until("There are 12.");
+    gate.open();
+    await chat.until("3,400 lines.");
+    await expect.poll(() => chat.state("phase"), WAIT).toBe("idle");
+    expect(model.requests.at(-1)?.userTexts()).toEqual([
+      "Count.",
+      "Only of src.",
+      "Then the lines.",
+    ]);
+    expect(await chat.body()).toMatchInlineSnapshot(`
+      "## You
+
+      Count.
+
+      ## Codex
+
+      I count.
+
+      ## You
+
+      Only of src.
+
+      ## Codex
+
+      There are 12.
+
+      ## You
+
+      Then the lines.
+
+      ## Codex
+
+      3,400 lines.
+
+      ## You
+      "
+    `);
+  });
+
   it("sends a queued query as it was edited where it stands, and not what was deleted", async () => {
     const { chat, model } = shared();
     const gate = new Gate();

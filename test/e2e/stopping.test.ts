@@ -48,7 +48,7 @@ describe("stopping", SLOW, () => {
     expect(sent?.match(/The last question\./g)).toHaveLength(1);
   });
 
-  it("has what is sent after it answered at once, and keeps back only what waited before", async () => {
+  it("has what is sent after it answered at once, and with it what waited before", async () => {
     const { chat, model } = shared();
     model.answer((request) =>
       request.contains("After it.")
