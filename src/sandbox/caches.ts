@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { chown, lstat, mkdir, readFile, realpath } from "node:fs/promises";
+import { constants } from "node:fs";
+import { chown, lstat, mkdir, open, realpath } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
 import { fileIdentity, type GuardedFile } from "./guard.ts";
 import { contains, PROTECTED_NAMES } from "./project.ts";
@@ -37,6 +38,9 @@ export type Caches = {
   readonly guarded: readonly GuardedFile[];
   readonly notes: readonly string[];
 };
+
+/** What a package manager notes of what it installed takes some MB in a large project. */
+const MAX_STATE_BYTES = 64 * 1024 ** 2;
 
 /** What makes a directory of this name worth a volume where it is absent. */
 const MARKERS: Readonly<Record<string, string>> = {
@@ -135,11 +139,28 @@ async function seedOf(dir: string, path: string): Promise<Pick<Cache, "seed" | "
     ".yarn-integrity",
     ".yarn-state.yml",
   ]) {
-    const state = await readFile(join(path, name)).catch(() => undefined);
-    if (state === undefined) continue;
-    return { seed: path, version: createHash("sha256").update(state).digest("hex").slice(0, 12) };
+    const version = await digestOf(join(path, name));
+    if (version !== undefined) return { seed: path, version: version.slice(0, 12) };
   }
   return { version: "1" };
+}
+
+/**
+ * Of a file's content; undefined where there is none, or too much of it. SECURITY: the agent may have
+ * made it: a link, perhaps to a device that has no end, or a pipe that nobody writes to.
+ */
+async function digestOf(path: string): Promise<string | undefined> {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => undefined);
+  try {
+    const stats = await file?.stat();
+    if (file === undefined || !stats?.isFile() || stats.size > MAX_STATE_BYTES) return undefined;
+    return createHash("sha256")
+      .update(await file.readFile())
+      .digest("hex");
+  } finally {
+    await file?.close();
+  }
 }
 
 async function isFile(path: string): Promise<boolean> {

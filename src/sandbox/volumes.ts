@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { lstat, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
+import { type Readable, Transform } from "node:stream";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import type { Cache } from "./caches.ts";
@@ -19,6 +19,10 @@ import type { Whereabouts } from "./whereabouts.ts";
 
 /** Which volumes were made whole, and in which version; in the project's state directory. */
 const Made = z.record(z.string(), z.string());
+
+/** How much a volume may begin with: more than the packages of large projects. */
+const MAX_SEED_BYTES = 16 * 1024 ** 3;
+const TOO_LARGE = `the host's is larger than ${MAX_SEED_BYTES / 1024 ** 3} GiB`;
 
 /** Where a volume is mounted while it is filled. */
 const FILL_DIR = "/codex-chat-cache";
@@ -177,8 +181,8 @@ async function fill(
     const own = tarStream([{ name: `${FILL_DIR.slice(1)}/`, directory: true, uid, gid }]);
     await container.putArchive(own, { path: "/" });
     if (seed === undefined) return undefined;
-    return await pack(seed, { uid, gid, signal }, (archive) =>
-      container.putArchive(archive, { path: FILL_DIR }),
+    return await pack(seed, { uid, gid, signal }, (archive, full) =>
+      container.putArchive(archive, { path: FILL_DIR, abortSignal: full }),
     );
   } finally {
     await removeContainer(engine, container.id);
@@ -189,7 +193,7 @@ async function fill(
 async function pack(
   dir: string,
   { uid, gid, signal }: { uid: number; gid: number; signal: AbortSignal | undefined },
-  use: (archive: Readable) => Promise<unknown>,
+  use: (archive: Readable, full: AbortSignal) => Promise<unknown>,
 ): Promise<string | undefined> {
   const tar = spawn(
     "tar",
@@ -204,11 +208,25 @@ async function pack(
     ([code]) => (code === 0 ? undefined : said.trim() || `tar ended with ${code}`),
     (cause: Error) => cause.message,
   );
+  let bytes = 0;
+  const full = new AbortController();
+  // SECURITY: a file that the agent has made may be of a terabyte, of which the disk has nothing.
+  const bounded = tar.stdout.pipe(
+    new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        bytes += chunk.length;
+        if (bytes <= MAX_SEED_BYTES) return done(null, chunk);
+        // Not an error of the stream's, which nobody in the engine's client listens to.
+        full.abort();
+        done();
+      },
+    }),
+  );
   try {
-    await use(tar.stdout);
+    await use(bounded, full.signal);
   } catch (cause) {
     tar.kill();
-    return engineFault(cause).text;
+    return bytes > MAX_SEED_BYTES ? TOO_LARGE : engineFault(cause).text;
   }
   return ended;
 }

@@ -1,0 +1,26 @@
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { expect, it, onTestFinished } from "vitest";
+import { planCaches } from "./caches.ts";
+
+it.each<[string, (path: string) => Promise<unknown>, boolean]>([
+  ["a file", (path) => writeFile(path, "{}"), true],
+  ["a pipe that nobody writes to", (path) => execa("mkfifo", [path]), false],
+  ["a link to a device without an end", (path) => symlink("/dev/zero", path), false],
+  [
+    "a file of a terabyte, of which the disk has nothing",
+    (path) => execa("truncate", ["-s", "1T", path]),
+    false,
+  ],
+])("judges by %s in node_modules what is installed there", async (_what, make, isSeed) => {
+  const root = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-caches-")));
+  onTestFinished(() => rm(root, { recursive: true, force: true }));
+  await mkdir(join(root, "node_modules"));
+  await make(join(root, "node_modules/.package-lock.json"));
+  const user = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  const planned = await planCaches(root, "hash", { tools: false, dirs: ["node_modules"] }, user);
+  expect(planned.caches).toHaveLength(1);
+  expect(planned.caches[0]?.seed !== undefined).toBe(isSeed);
+});
