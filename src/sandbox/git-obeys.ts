@@ -208,6 +208,6 @@ async function git(root: string, args: readonly string[]): Promise<Result<string
     },
   });
   if (asked.timedOut || asked.isMaxBuffer)
-    return err(`git ${args[0]} did not answer within ${GIT_MS / 1000} s`);
+    return err(`git ${args[0]} in ${root} did not answer within ${GIT_MS / 1000} s`);
   return ok(asked.failed ? "" : asked.stdout);
 }

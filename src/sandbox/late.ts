@@ -10,8 +10,8 @@ import type { Project } from "./project.ts";
 export async function obeyedSince({ root, guarded }: Project): Promise<readonly string[]> {
   const now = await obeyedByGit(root);
   if (!now.ok) return [`what git obeys (${now.error})`];
-  const known = new Set(guarded.map((it) => it.name));
+  // A frame can be written; only its name stays.
+  const known = new Set(guarded.filter((it) => !it.frame).map((it) => it.name));
   // What lies in a protected directory of the top level is as it was.
-  const tops = new Set(guarded.filter((it) => !it.frame).map((it) => it.name));
-  return now.value.names.filter((name) => !known.has(name) && !tops.has(name.split(sep)[0] ?? ""));
+  return now.value.names.filter((name) => !known.has(name) && !known.has(name.split(sep)[0] ?? ""));
 }
