@@ -5,6 +5,7 @@ import type { Backend } from "./backend.ts";
 import { inputsOf, textInput } from "./context.ts";
 import { type Failure, STOPPED } from "./failure.ts";
 import type { LiveDocument } from "./live-document.ts";
+import type { Grants } from "./network/index.ts";
 import type { Query } from "./round.ts";
 import type { Settings } from "./settings.ts";
 import { openThread, type ThreadFacts } from "./thread.ts";
@@ -31,6 +32,8 @@ export type ThreadOptions = {
   readonly root: string;
   readonly settings: Settings;
   readonly log: Log;
+  /** What conversations are allowed to reach. */
+  readonly network: { readonly grants: Pick<Grants, "begin"> };
   readonly backend: (
     signal: AbortSignal,
     onProgress: (what: string) => void,
@@ -85,6 +88,8 @@ export class ThreadHandle {
     });
     if (signal.aborted) return err(STOPPED);
     if (!opened.ok) return opened;
+    if (opened.value.isNew === true)
+      await this.#options.network.grants.begin(opened.value.threadId);
     this.#loadedIn = backend.value;
     this.#preface = [...this.#preface, ...opened.value.preface];
     if (opened.value.facts !== undefined) {

@@ -22,6 +22,8 @@ export type OpenedThread = {
   readonly preface: readonly string[];
   /** Absent where it was loaded already. */
   readonly facts?: ThreadFacts;
+  /** Whether it was started just now. */
+  readonly isNew?: true;
 };
 
 type OpenOptions = {
@@ -79,7 +81,7 @@ async function startThread(
   if (!started.ok) return started;
   const { thread, model } = started.value;
   document.setMeta({ thread: thread.id, model });
-  return ok({ threadId: thread.id, preface, facts: factsOf(started.value) });
+  return ok({ threadId: thread.id, preface, facts: factsOf(started.value), isNew: true });
 }
 
 /** Loads the thread; one that was archived is taken out first, now that it is gone on with. */

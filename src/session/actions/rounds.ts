@@ -65,7 +65,10 @@ async function fork(
       excludeTurns: true,
       ...(model === undefined ? {} : { model }),
     });
-    return forked.ok ? ok({ ...forkOf(point), thread: forked.value.thread.id }) : forked;
+    if (!forked.ok) return forked;
+    const thread = forked.value.thread.id;
+    await host.network.grants.begin(thread);
+    return ok({ ...forkOf(point), thread });
   });
 }
 

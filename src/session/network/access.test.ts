@@ -131,6 +131,23 @@ describe("what was answered", () => {
     expect(await decide("a.org")).toMatchObject({ allowed: true, ends: { aborted: false } });
   });
 
+  it("for the conversation is not taken over by a new one whose thread has its name", async () => {
+    const { access, decide, begin, end, question, asked } = setUp();
+    await begin();
+    const first = decide("a.org");
+    (await question()).answer("accept_session");
+    const one = await first;
+    if (!one.allowed) throw new Error("it was allowed");
+    await end();
+    await access.grants.begin("t1");
+    expect(one.ends.aborted).toBe(true);
+    await begin();
+    void decide("a.org");
+    await question(1);
+    expect(asked).toHaveLength(2);
+    expect(access.grants.entries("conversation", "t1")).toEqual([]);
+  });
+
   it("for the project is kept in a file of the user's own, and holds without a turn", async () => {
     const { decide, begin, end, question, path, dir, access } = setUp();
     await begin();

@@ -114,6 +114,22 @@ export class Grants {
     return gone.length > 0;
   }
 
+  /**
+   * Takes back all that a thread has, because it begins.
+   *
+   * SECURITY: what a thread is called is Codex's word, and a program inside can forge it: a new
+   * conversation could take over what another one was allowed.
+   */
+  async begin(thread: string): Promise<void> {
+    await this.load();
+    const gone = this.#conversations.get(thread) ?? [];
+    if (gone.length === 0) return;
+    this.#conversations.delete(thread);
+    for (const { ends } of gone) ends.abort();
+    this.#write();
+    await this.#writing;
+  }
+
   #list(scope: GrantScope, thread: string): readonly Grant[] {
     return scope === "project" ? this.#project : (this.#conversations.get(thread) ?? []);
   }

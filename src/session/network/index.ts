@@ -3,3 +3,4 @@
  * project. It must not know Neovim, nor how a connection is carried.
  */
 export { NetworkAccess, type NetworkAccessOptions } from "./access.ts";
+export type { Grants } from "./grants.ts";
