@@ -15,6 +15,9 @@ import { hostText, parseTarget, type Target, targetText } from "./target.ts";
 import { checkServerName, MAX_FIRST_BYTES, splice } from "./tunnel.ts";
 import { watchSocket } from "./watch.ts";
 
+/** How many of the last refusals are told to whoever asks. */
+const REMEMBERED = 5;
+
 /** What a proxy is made from. */
 export type NetworkProxyOptions = {
   readonly policy: NetworkPolicy;
@@ -43,6 +46,7 @@ export class NetworkProxy {
   readonly #options: NetworkProxyOptions;
   readonly #model: Target | undefined;
   #connections = 0;
+  #refusals: readonly string[] = [];
   #nextId = 1;
 
   constructor(options: NetworkProxyOptions) {
@@ -54,6 +58,7 @@ export class NetworkProxy {
   /** Takes a plain request. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const method = plain(request.method ?? "", 16);
+    if (request.url === "/" && method === "GET") return answer(response, 400, this.#about());
     const read = readPlainRequest(request);
     if (!read.ok) return answer(response, read.error.status, `codex-chat: ${read.error.why}.`);
     const { target } = read.value;
@@ -212,7 +217,15 @@ export class NetworkProxy {
       by,
     });
     const hint = by === "policy" ? "" : ` network.allow = { "${entryFor(target)}" } allows it.`;
-    return `codex-chat: network access to ${targetText(target)} is refused: ${why}.${hint}`;
+    const message = `codex-chat: network access to ${targetText(target)} is refused: ${why}.${hint}`;
+    this.#refusals = [...this.#refusals.filter((it) => it !== message), message].slice(-REMEMBERED);
+    return message;
+  }
+
+  /** For whoever asks the proxy itself, as `curl $HTTP_PROXY`: most tools show no reason of a refusal. */
+  #about(): string {
+    const what = "codex-chat: this is the sandbox's proxy to hosts that its user has allowed.";
+    return this.#refusals.length === 0 ? what : [what, ...this.#refusals].join("\n");
   }
 }
 
