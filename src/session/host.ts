@@ -1,3 +1,4 @@
+import { homedir } from "node:os";
 import { basename } from "node:path";
 import type { Log } from "../log.ts";
 import type { Editor, NotificationName, NotificationParams } from "../nvim/index.ts";
@@ -10,6 +11,7 @@ import { failureLine } from "./failure.ts";
 import { KeyRing } from "./key-command.ts";
 import { LiveDocument } from "./live-document.ts";
 import { outwardOf } from "./outward.ts";
+import { pathOutside } from "./own-path.ts";
 import { Project } from "./project.ts";
 import type { Query } from "./round.ts";
 import { Settings } from "./settings.ts";
@@ -200,6 +202,8 @@ export class Host {
       known.settings = settings;
       return known;
     }
+    // For all that is run from here on: of another project's programs nobody is in need.
+    if (env["PATH"] !== undefined) env["PATH"] = pathOutside(env["PATH"], root, homedir());
     const account = this.#account(settings);
     const keys = this.#keys;
     const project = new Project({ root, projectDir, settings, env, log, version, keys, account });
