@@ -55,4 +55,22 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     await git("config", "core.worktree", elsewhere);
     expect(await chat.nvim.lua(DIFF)).toContain("of files elsewhere");
   });
+
+  it("and programs of the project's on the PATH are not run", async () => {
+    await using chat = await openChat({ program });
+    const { cwd } = chat.nvim;
+    const ran = join(cwd, "ran");
+    await mkdir(join(cwd, "bin"));
+    for (const name of ["git", "rg", "env"])
+      await writeFile(join(cwd, "bin", name), `#!/bin/sh\ntouch '${ran}'\n`, { mode: 0o755 });
+    await chat.nvim.lua(
+      `vim.env.PATH = ...; package.loaded["codex-chat.context.files"] = nil`,
+      `bin:${cwd}/bin:${process.env["PATH"]}`,
+    );
+    await expect.poll(() => chat.nvim.lua(FILES)).toContain("bin/git");
+    expect(await chat.nvim.lua(DIFF)).toContain("git could not tell the changes");
+    expect(existsSync(ran)).toBe(false);
+    await chat.nvim.lua('vim.system({ "git", "status" }):wait()');
+    expect(existsSync(ran)).toBe(true);
+  });
 });

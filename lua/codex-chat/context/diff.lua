@@ -1,10 +1,28 @@
 --- Changes of the project that are not committed.
 local M = {}
 
---- What stands before a git that works in a repository which an agent may have made. SECURITY: of a
---- partial clone git fetches what is missing, by a program that the configuration names. (Neovim 0.10
---- passes no variables where it is to clear those that there are.)
-M.without_fetching = { "env", "GIT_ALLOW_PROTOCOL=", "GIT_NO_LAZY_FETCH=1" }
+--- The PATH without what lies in a project. SECURITY: direnv and its like put directories there in
+--- which the agent can write programs.
+---@param root string
+---@return string
+local function path_outside(root)
+  local inner = vim.uv.fs_realpath(root) or root
+  local kept = vim.tbl_filter(function(dir)
+    local place = vim.uv.fs_realpath(dir) or vim.fs.normalize(dir)
+    return dir:sub(1, 1) == "/" and place ~= inner and not vim.startswith(place, inner .. "/")
+  end, vim.split(vim.env.PATH or "", ":", { plain = true }))
+  return table.concat(kept, ":")
+end
+
+--- What stands before a program that works in a project. SECURITY: it is none of the project's; and
+--- of a partial clone, which an agent may have made, git would fetch what is missing by a program that
+--- is configured. (Neovim 0.10 passes no variables where it is to clear those that there are.)
+---@param root string
+---@return string[]
+function M.before(root)
+  local path = "PATH=" .. path_outside(root)
+  return { "/usr/bin/env", path, "GIT_ALLOW_PROTOCOL=", "GIT_NO_LAZY_FETCH=1" }
+end
 
 --- Runs git so that nothing which a repository configures is executed: no pager, no file system
 --- monitor, no hook. Variables of the editor's own git, as within a commit message, do not count.
@@ -13,7 +31,7 @@ M.without_fetching = { "env", "GIT_ALLOW_PROTOCOL=", "GIT_NO_LAZY_FETCH=1" }
 ---@return string? stdout
 ---@return string? err
 local function git(root, args)
-  local argv = vim.deepcopy(M.without_fetching)
+  local argv = M.before(root)
   vim.list_extend(argv, { "git", "--no-pager", "--no-optional-locks", "-C", root })
   vim.list_extend(argv, { "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null" })
   local env = { LC_ALL = "C", GIT_TERMINAL_PROMPT = "0" }

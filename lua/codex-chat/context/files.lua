@@ -87,11 +87,13 @@ end
 ---@param done fun(files: string[])
 local function ask(root, done)
   -- SECURITY: nothing that a repository configures runs; a file system monitor is a program.
-  local git = vim.deepcopy(require("codex-chat.context.diff").without_fetching)
+  local before = require("codex-chat.context.diff").before
+  local git = before(root)
   vim.list_extend(git, { "git", "--no-optional-locks", "-c", "core.fsmonitor=false", "ls-files" })
   vim.list_extend(git, { "-co", "--exclude-standard", "-z" })
-  local rg = { "rg", "--files", "--null", "--hidden", "--no-require-git", "--no-messages" }
-  vim.list_extend(rg, { "--no-config", "--glob", "!.git", "--sort", "path" })
+  local rg = before(root)
+  vim.list_extend(rg, { "rg", "--files", "--null", "--hidden", "--no-require-git" })
+  vim.list_extend(rg, { "--no-messages", "--no-config", "--glob", "!.git", "--sort", "path" })
   by_program(git, root, done, function()
     by_program(rg, root, done, function()
       walk(root, done)
