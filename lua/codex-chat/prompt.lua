@@ -117,6 +117,7 @@ local function tell(chat, query)
   told.unsaved = #unsaved > 0 and unsaved or nil
   require("codex-chat.queue").remember(chat, query.id)
   require("codex-chat.queue").set_waiting(chat, query.id, told.mode == "queue")
+  chat.sending = true
   require("codex-chat.host").notify(chat, "turn/send", told)
   require("codex-chat.events").emit("QuerySent", {
     buf = chat.buf,

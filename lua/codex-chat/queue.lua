@@ -73,7 +73,8 @@ end
 ---@return integer
 function M.row(chat)
   local edge = blocks.prompt_row(chat)
-  if chat.state.phase == "idle" or chat.state.phase == "failed" then
+  local is_idle = chat.state.phase == "idle" or chat.state.phase == "failed"
+  if is_idle and not chat.sending then
     return edge
   end
   local ranges = {}

@@ -45,6 +45,7 @@ local M = {}
 ---@field approvals codex-chat.Approval[] oldest first
 ---@field approval_keys? boolean whether the answering keys are mapped
 ---@field outgoing? codex-chat.Outgoing[] queries of functions whose mentions are being read, in order
+---@field sending? boolean whether a query was sent that no state tells of yet
 ---@field preparing? string a mention of the prompt's that another program is asked for
 ---@field key_marks? table<integer, true> extmarks that show keys
 ---@field delayed function[] machine edits that wait for the user's half-typed command

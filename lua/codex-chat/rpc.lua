@@ -55,6 +55,7 @@ function handlers.buf_set_state(buf, state)
     chat = chat_of(buf)
   end
   if chat then
+    chat.sending = nil
     require("codex-chat.status").set(chat, state)
   end
 end

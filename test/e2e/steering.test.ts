@@ -143,6 +143,22 @@ describe("while a turn runs", SLOW, () => {
     `);
   });
 
+  it("sends each of many queries once, whatever it races, and has text and thread in one order", async () => {
+    const { chat, model } = shared();
+    model.answer((request) =>
+      reply(message(`An answer of ${request.lastUserText().length}.`, { pieces: 6 })),
+    );
+    const storm = Array.from({ length: 20 }, (_, n) => `storm ${n}.`);
+    const queries = (text: string) => text.split("\n").filter((line) => line.startsWith("storm"));
+    for (const [n, query] of storm.entries())
+      await (n % 4 === 3 ? chat.queue(query) : chat.send(query));
+    const heard = () => queries((model.requests.at(-1)?.userTexts() ?? []).join("\n"));
+    await expect.poll(() => heard().length, WAIT).toBe(storm.length);
+    await expect.poll(() => chat.state("phase"), WAIT).toBe("idle");
+    expect(heard().toSorted()).toEqual(storm.toSorted());
+    expect(queries(await chat.body())).toEqual(heard());
+  });
+
   it("sends a queued query as it was edited where it stands, and not what was deleted", async () => {
     const { chat, model } = shared();
     const gate = new Gate();
