@@ -92,7 +92,8 @@ describe("stopping", SLOW, () => {
     const { chat, model } = shared();
     const { nvim } = chat;
     model.answerInTurn(
-      reply(exec("while sleep 1; do echo tick; done", { yieldMs: 300 })),
+      // Killed before its shell, a sleep in the loop's condition would end the loop as if by itself.
+      reply(exec("while true; do sleep 1; echo tick; done", { yieldMs: 300 })),
       reply(message("It ticks.")),
     );
     expect(await chat.ask("Tick.")).toEqual({ status: "completed" });
@@ -108,13 +109,13 @@ describe("stopping", SLOW, () => {
     await choose(1, 1);
     await chat.command("terminals");
 
-    await nvim.until('vim.fn.getline(".")', expect.stringContaining("**Running** `while sleep"));
+    await nvim.until('vim.fn.getline(".")', expect.stringContaining("**Running** `while true"));
     await nvim.until('vim.fn.foldclosed(vim.fn.line(".") + 1)', -1);
 
     await choose(1, 2);
     await chat.command("terminals");
 
-    await chat.until("**Stopped** `while sleep 1;");
+    await chat.until("**Stopped** `while true;");
   });
 
   it("does not stop the other conversation of the same Neovim", async () => {
