@@ -71,8 +71,8 @@ export type LocalEvent =
       readonly changes: readonly FileUpdateChange[];
       readonly status: string;
     }
-  /** Nothing was heard from the model for `ms`. */
-  | { readonly type: "silence"; readonly ms: number }
+  /** Nothing was heard for `ms` from the model, or from Codex while it had nothing to wait for. */
+  | { readonly type: "silence"; readonly of: "model" | "codex"; readonly ms: number }
   /** The endpoint asked to wait `ms` before the next request. */
   | { readonly type: "retry_after"; readonly ms: number }
   /** The thread that the conversation goes on in; notifications of others are passed over. */

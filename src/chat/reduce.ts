@@ -90,7 +90,7 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
       showHostRuns(draft, event);
       return;
     case "silence":
-      showBusy(draft, `no answer for ${duration(event.ms).replace(".0", "")}`);
+      showBusy(draft, silenceText(event));
       return;
     case "retry_after":
       change(draft, { turn: { ...draft.state.turn, retryAfterMs: event.ms } });
@@ -101,6 +101,13 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
     default:
       event satisfies never;
   }
+}
+
+function silenceText({ of, ms }: Extract<LocalEvent, { type: "silence" }>): string {
+  const time = duration(ms).replace(".0", "");
+  return of === "model"
+    ? `no answer for ${time}`
+    : `nothing from Codex for ${time}: \`:CodexChat sandbox restart\` if it stays so`;
 }
 
 function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void {

@@ -83,6 +83,8 @@ export type Egress = {
   }) => Promise<Result<RelayLink, EgressError>>;
   /** Allows model calls until the pass is ended. */
   readonly beginTurn: () => TurnPass;
+  /** How many calls of the model are under way. */
+  readonly callsUnderWay: () => number;
   /** Closes every link, also one that is being attached; idempotent. */
   readonly close: () => void;
 };
@@ -159,6 +161,7 @@ export function createEgress(options: {
       return link;
     },
     beginTurn: () => gate.begin(),
+    callsUnderWay: () => gate.underWay,
     close: () => {
       closing.abort();
       for (const link of links) link.close();

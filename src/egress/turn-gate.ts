@@ -48,6 +48,11 @@ export class TurnGate {
     };
   }
 
+  /** How many calls are under way. */
+  get underWay(): number {
+    return this.#running.size;
+  }
+
   /** Begins a turn; its calls are those of all running turns together. */
   begin(): TurnPass {
     this.#turns++;

@@ -50,7 +50,7 @@ export type SandboxControl = {
   /** Whether a turn runs in any conversation of the project. */
   readonly isBusy: () => boolean;
   /** Ends what runs; turns in it fail with this. */
-  readonly stop: (why: Failure) => Promise<void>;
+  readonly stop: (why: Failure, after?: () => Promise<void>) => Promise<void>;
 };
 
 /** What the editor is told of as `User` autocommands. */

@@ -20,6 +20,7 @@ import { NetworkNews } from "./network-news.ts";
 import { Outbox } from "./outbox.ts";
 import { GVISOR } from "./prepare.ts";
 import { asPlaced, deliveryOf, goesOn, type Query, type Round, shownText } from "./round.ts";
+import { Stillness } from "./stillness.ts";
 import { type Choice, type LoadedThread, ThreadHandle } from "./thread-handle.ts";
 import { ToolCalls } from "./tool-calls.ts";
 
@@ -35,6 +36,7 @@ export class Conversation {
   readonly tools: ToolCalls;
   readonly network: NetworkNews;
   readonly #rites: TurnRites;
+  readonly #stillness = new Stillness(this);
   readonly #outbox = new Outbox();
   /** Whether the user has set a goal: then, and only then, Codex may begin turns by itself. */
   pursuesGoal = false;
@@ -145,6 +147,7 @@ export class Conversation {
     this.#outbox.placed(queryOf(told));
     this.document.apply(notification);
     if (problem !== undefined) this.document.apply({ type: "note", text: problem });
+    if (this.#round.phase === "running") this.#stillness.heard();
     switch (notification.method) {
       case "turn/started":
         this.#adopt();
@@ -209,10 +212,7 @@ export class Conversation {
     }, queries);
   }
 
-  /**
-   * Has a round that begins with another request than a query: its turn is told by the answer, or by
-   * `turn/started`. Errors: `busy` while one runs.
-   */
+  /** Has a round that begins with another request than a query. Errors: `busy` while one runs. */
   runRequest(start: StartTurn): Result<void, Failure> {
     if (this.isBusy) return err(BUSY);
     this.#run(start, []);
@@ -285,6 +285,7 @@ export class Conversation {
     if (this.#round.phase !== "starting") return;
     const stopped = this.#round.abort.signal.aborted;
     this.#round = { phase: "running", turnId };
+    this.#stillness.heard();
     this.document.setState({ phase: "running" });
     this.#emit("TurnStarted", { turnId });
     if (stopped) this.interrupt();
@@ -341,6 +342,7 @@ export class Conversation {
   #ended(end: RoundEnd): void {
     if (this.#round.phase === "idle" || this.#round.phase === "ending") return;
     clearTimeout(this.#interruptTimer);
+    this.#stillness.end();
     this.#pass?.end();
     this.#pass = undefined;
     this.approvals.cancelAll();

@@ -255,7 +255,7 @@ export class Host {
         projectDir: project.dir,
         env: this.#options.env,
         isBusy: () => project.isBusy,
-        stop: (why) => project.stop(why),
+        stop: (why, after) => project.stop(why, after),
       },
       abandonBackend: (failure) => void project.stop(failure),
       runTool: (call) => editor.call.tool_run(buf, call),

@@ -24,7 +24,7 @@ export class NetworkNews {
         if (event.by !== "user") this.#document.apply(event);
         break;
       case "model_silence":
-        this.#document.apply({ type: "silence", ms: event.ms });
+        this.#document.apply({ type: "silence", of: "model", ms: event.ms });
         break;
       case "model_response":
         if (event.retryAfterMs !== undefined)

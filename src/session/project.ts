@@ -74,6 +74,8 @@ export class Project {
   #state: State = { at: "off" };
   #abort = new AbortController();
   #idle: NodeJS.Timeout | undefined;
+  /** The last backend's end: a new one must not find its container, or be taken away with it. */
+  #over: Promise<void> = Promise.resolve();
   /** Told of threads that no conversation has, or has yet: Codex may tell of one before it answers. */
   #early: ServerNotification[] = [];
   readonly #agents = new SubAgents();
@@ -174,13 +176,19 @@ export class Project {
     return this.#state.at === "running" ? this.#state.backend : undefined;
   }
 
-  /** Ends the backend; with a failure, the rounds in it are closed as failed. */
-  async stop(failure?: Failure): Promise<void> {
+  /** Ends the backend, its rounds with the failure; the next one starts once `after` is done, too. */
+  async stop(failure?: Failure, after?: () => Promise<void>): Promise<void> {
     clearTimeout(this.#idle);
     this.#abort.abort();
     this.#abort = new AbortController();
     const state = this.#state;
     this.#state = { at: "off" };
+    const over = this.#finish(state, failure).then(after);
+    this.#over = over.catch(() => {});
+    await over;
+  }
+
+  async #finish(state: State, failure: Failure | undefined): Promise<void> {
     const backend =
       state.at === "running"
         ? state.backend
@@ -213,25 +221,9 @@ export class Project {
 
   #start(): Promise<Result<Backend, Failure>> {
     if (this.#state.at === "starting") return this.#state.started;
-    const started = startBackend({
-      ...this.#options,
-      settings: this.settings,
-      audit: this.audit,
-      onProgress: (what) => {
-        for (const listener of this.#progress) listener(what);
-      },
-      onNotification: (notification) => this.#notified(notification),
-      onApproval: (threadId, approval) => this.#asked(threadId, approval),
-      onTool: async (call) =>
-        (await this.#workedFor(call.threadId)?.tools.call(call)) ?? {
-          ok: false,
-          text: "No conversation has this thread.",
-        },
-      onNote: (threadId, text) => this.#workedFor(threadId)?.document.apply({ type: "note", text }),
-      onEgress: (event) => this.#egress(event),
-      network: this.network,
-      signal: this.#abort.signal,
-    }).then((result) => {
+    const { signal } = this.#abort;
+    const begun = this.#over.then(() => this.#begin(signal));
+    const started: Promise<Result<Backend, Failure>> = begun.then((result) => {
       const isOurs = this.#state.at === "starting" && this.#state.started === started;
       if (isOurs)
         this.#state = result.ok ? { at: "running", backend: result.value } : { at: "off" };
@@ -248,14 +240,38 @@ export class Project {
     return started;
   }
 
+  #begin(signal: AbortSignal): Promise<Result<Backend, Failure>> {
+    return startBackend({
+      ...this.#options,
+      settings: this.settings,
+      audit: this.audit,
+      onProgress: (what) => {
+        for (const listener of this.#progress) listener(what);
+      },
+      onNotification: (notification) => this.#notified(notification),
+      onApproval: (threadId, approval) => this.#asked(threadId, approval),
+      onTool: async (call) =>
+        (await this.#workedFor(call.threadId)?.tools.call(call)) ?? {
+          ok: false,
+          text: "No conversation has this thread.",
+        },
+      onNote: (threadId, text) => this.#workedFor(threadId)?.document.apply({ type: "note", text }),
+      onEgress: (event) => this.#egress(event),
+      network: this.network,
+      signal,
+    });
+  }
+
   async #ended(backend: Backend, failure: Failure): Promise<void> {
     // After a stop from here its end is no news.
     if (this.#state.at !== "running" || this.#state.backend !== backend) return;
     this.#options.log.error({ failure }, "the backend ended");
     this.#state = { at: "off" };
     this.#recordEnd("ended", failure);
+    const closed = this.#close(backend);
+    this.#over = closed.catch(() => {});
     this.#tellEnd(backend, failure);
-    await this.#close(backend);
+    await closed;
   }
 
   /** Ends what runs, and says what it did to the project after its last turn. */

@@ -294,7 +294,8 @@ export const anyEvents: fc.Arbitrary<ScenarioEvent[]> = fc
         arbitrary: hostileText.map((text): ScenarioEvent[] => [
           { type: "note", text },
           { type: "network_refused", host: text, port: 443, reason: text },
-          { type: "silence", ms: 60_000 },
+          { type: "silence", of: "model", ms: 60_000 },
+          { type: "silence", of: "codex", ms: 60_000 },
           {
             type: "agent_patch",
             id: text,

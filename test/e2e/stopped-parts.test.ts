@@ -37,4 +37,30 @@ describe("a turn in which a part is stopped, as with the machine", SLOW, () => {
     expect(await chat.ask("And now?")).toEqual({ status: "completed" });
     expect((await place.containers()).map((it) => it.Id)).toEqual([before?.Id]);
   });
+
+  it("is told of where it was the relay, and a new sandbox goes on", async () => {
+    const { chat, model, place } = shared();
+    const { nvim } = chat;
+    model.answer(() => reply(message("An answer.")));
+    await chat.ask("The first question.");
+    const { stdout } = await place.inside("kill -STOP $(pgrep -f [r]elay.mjs) && echo stopped");
+    expect(stdout).toContain("stopped");
+
+    await chat.send("The second question.");
+
+    await nvim.until(
+      `(function()
+        local said = {}
+        for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, -1, 0, -1, { details = true })) do
+          for _, chunk in ipairs(mark[4].virt_text or {}) do said[#said + 1] = chunk[1] end
+        end
+        return table.concat(said)
+      end)()`,
+      expect.stringContaining("nothing from Codex for 0.5 s: `:CodexChat sandbox restart`"),
+    );
+    await nvim.command("CodexChat! sandbox restart");
+    expect(await chat.waitForTurnEnd()).toMatchObject({ status: "failed" });
+    expect(await chat.ask("The third question.")).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.userTexts().join()).toContain("The second question.");
+  });
 });

@@ -167,13 +167,15 @@ async function restart(
 ): Promise<Result<unknown, Failure>> {
   // A turn may have begun while an image was built.
   if (!turn && conversation.host.sandbox.isBusy()) return err(BUSY);
-  await conversation.host.sandbox.stop({
+  const failure = {
     kind: "sandbox_stopped",
     message: "The sandbox was restarted.",
     mend: "Send again.",
+  };
+  await conversation.host.sandbox.stop(failure, async () => {
+    await removeSandbox(engine, whereabouts(conversation));
+    if (withoutCaches) await removeCaches(engine, whereabouts(conversation));
   });
-  await removeSandbox(engine, whereabouts(conversation));
-  if (withoutCaches) await removeCaches(engine, whereabouts(conversation));
   const started = await start(conversation);
   return started.ok ? ok({ sandbox: started.value.sandboxLabel }) : started;
 }
