@@ -81,7 +81,10 @@ it(
     await expect.poll(() => chat.state("phase"), WAIT).toBe("idle");
     const after = await place.docker.getContainer((await mine())[0] ?? "").inspect();
     expect(after.Image).not.toBe(before.Image);
-    await expect(place.docker.getImage(before.Image).inspect()).rejects.toThrow(/No such image/i);
+    // It goes last, when the new sandbox runs.
+    await expect
+      .poll(() => place.docker.getImage(before.Image).inspect().then(String, String), WAIT)
+      .toMatch(/No such image/i);
     expect(await volumesMade(place, volumes)).not.toEqual(made);
     model.answerInTurn(reply(message("Again.")));
     expect(await chat.ask("Again?")).toEqual({ status: "completed" });
@@ -124,7 +127,7 @@ it(
 
 async function otherProject(place: Place): Promise<string> {
   const dir = join(place.base, "work", "other");
-  await mkdir(dir);
+  await mkdir(dir, { recursive: true });
   await writeFile(join(dir, "package.json"), "{}");
   return dir;
 }
