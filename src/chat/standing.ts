@@ -4,8 +4,8 @@ import { change, type Draft } from "./draft.ts";
 import { codeSpan } from "./markdown.ts";
 import type { ChatState } from "./state.ts";
 
-/** Tokens, limits and servers as they were told last, and the items that go on. */
-export type Standing = Pick<ChatState, "usage" | "limits" | "brokenServers" | "items">;
+/** Tokens, limits and servers as they were told last, the turn, and the items that go on. */
+export type Standing = Pick<ChatState, "usage" | "limits" | "brokenServers" | "turn" | "items">;
 
 /** The block of a command that still runs; undefined where the document does not show it. */
 export function commandBlock(standing: Standing, itemId: string): string | undefined {

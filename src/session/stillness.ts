@@ -49,7 +49,9 @@ export class Stillness {
   /** Whether there is a reason to be still. */
   #isWaiting(): boolean {
     const { approvals, document, thread } = this.#conversation;
+    const { items, turn } = document.standing;
     const calls = thread.loaded?.backend.egress.callsUnderWay() ?? 0;
-    return calls > 0 || approvals.size > 0 || document.standing.items.size > 0;
+    // The heading may say already what is waited for, such as the next try.
+    return calls > 0 || approvals.size > 0 || items.size > 0 || turn.mark !== "";
   }
 }
