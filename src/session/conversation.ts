@@ -240,6 +240,7 @@ export class Conversation {
   }
 
   async #begin(start: StartTurn, signal: AbortSignal): Promise<Result<void, Failure>> {
+    await this.host.renewBackend();
     const loaded = await this.thread.load(signal, (detail) =>
       this.document.setState({ phase: "starting", detail }),
     );

@@ -241,8 +241,8 @@ export class Host {
         return project.settings;
       },
       log,
-      backend: (signal, onProgress) =>
-        project.backend(signal, onProgress, this.#conversations.get(buf)),
+      backend: (signal, onProgress) => project.backend(signal, onProgress),
+      renewBackend: () => project.renew(this.#conversations.get(buf)),
       running: () => project.running,
       gitPlace: () => project.gitPlace(),
       network: project.network,

@@ -140,10 +140,8 @@ export class Project {
   async backend(
     signal: AbortSignal,
     onProgress: (what: string) => void,
-    asker?: Conversation,
   ): Promise<Result<Backend, Failure>> {
     clearTimeout(this.#idle);
-    await this.#renew(asker);
     if (this.#state.at === "running") return { ok: true, value: this.#state.backend };
     this.#progress.add(onProgress);
     try {
@@ -154,10 +152,10 @@ export class Project {
   }
 
   /**
-   * Ends a backend in whose sandbox something is writable that the user's git obeys by now: the next
-   * one has it read-only, and the agent's git of a submodule that was added.
+   * Before a turn of `asker`: ends a backend in whose sandbox something is writable that the user's
+   * git obeys by now. The next one has it read-only, and the agent's git of an added submodule.
    */
-  async #renew(asker: Conversation | undefined): Promise<void> {
+  async renew(asker: Conversation | undefined): Promise<void> {
     const { running } = this;
     const late = (await running?.obeyedSince()) ?? [];
     if (late.length === 0 || this.running !== running) return;

@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, describe, expect, it } from "vitest";
 import { exec, message, reply } from "../../src/offline/index.ts";
-import { SLOW, share, WAIT } from "./support.ts";
+import { Gate, SLOW, share, until, WAIT } from "./support.ts";
 
 describe("a turn in which Codex commits", SLOW, () => {
   const shared = share({ env: { GIT_CONFIG_SYSTEM: "/dev/null" } });
@@ -84,5 +84,21 @@ describe("a turn in which Codex commits", SLOW, () => {
     await chat.until("in the submodule lib, the last one “inside”");
     expect(await readFile(join(place.project, "lib/.git"), "utf8")).toBe(pointer);
     expect(await git("status", "--short")).toBe("");
+  });
+  it("goes on when something is asked of it after the user's git came to obey more", async () => {
+    const { chat, model, place } = shared();
+    const gate = new Gate();
+    model.answer(() => reply(message("Half of it."), until(gate), message("The rest.")));
+    await chat.send("The question.");
+    await chat.until("Half of it.");
+    await mkdir(join(place.project, "my-hooks"));
+    await git("config", "core.hooksPath", "my-hooks");
+    await chat.command("terminals");
+    await expect
+      .poll(async () => (await chat.notifications()).join(), WAIT)
+      .toContain("no command runs in the background");
+    gate.open();
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(await chat.text()).toContain("The rest.");
   });
 });
