@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { chown, lstat, mkdir, open, realpath } from "node:fs/promises";
+import { chown, mkdir, open } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
+import { realPathOf, statsAt } from "../look.ts";
 import { fileIdentity, type GuardedFile } from "./guard.ts";
 import { contains, PROTECTED_NAMES } from "./project.ts";
 import { HOME_DIR } from "./spec.ts";
@@ -109,12 +110,12 @@ async function placeOf(
   const [top] = dir.split("/");
   if (isAbsolute(dir) || !contains(root, path) || PROTECTED_NAMES.includes(top ?? ""))
     return { reason: "it is no directory of the project's that could be" };
-  const found = await lstat(path).catch(() => undefined);
+  const found = await statsAt(path);
   if (found === undefined) {
     const marker = MARKERS[dir.split("/").at(-1) ?? ""];
     const isUsed = marker !== undefined && (await isFile(join(path, "..", marker)));
     if (!isUsed) return undefined;
-    const parent = await realpath(join(path, "..")).catch(() => undefined);
+    const parent = await realPathOf(join(path, ".."));
     if (parent !== normalize(join(path, ".."))) return { reason: "a link leads to its place" };
     await mkdir(path);
     // A host that runs as root for another user hands over what is that user's to write.
@@ -122,7 +123,7 @@ async function placeOf(
     return { path };
   }
   // SECURITY: the agent may have put a link there, over whose target the volume would be mounted.
-  if (!found.isDirectory() || (await realpath(path)) !== path)
+  if (!found.isDirectory() || (await realPathOf(path)) !== path)
     return { reason: "it is a link, or a link leads to it" };
   return { path };
 }
@@ -164,7 +165,7 @@ async function digestOf(path: string): Promise<string | undefined> {
 }
 
 async function isFile(path: string): Promise<boolean> {
-  return (await lstat(path).catch(() => undefined))?.isFile() === true;
+  return (await statsAt(path))?.isFile() === true;
 }
 
 function tidy(dir: string): string {

@@ -1,7 +1,16 @@
-import { lstat, realpath } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import { execa } from "execa";
+import { realPathOf, statsAt } from "../look.ts";
 import { err, ok, type Result } from "../result.ts";
+import { type RepositoryAt, repositoryAt } from "./git-pointer.ts";
+import {
+  type GitProblem,
+  type GitSetting,
+  gitlinksIn,
+  isPathKey,
+  settingsIn,
+  worktreesOf,
+} from "./git-questions.ts";
+import { filesOfCommand, projectFile, wordsOf } from "./git-words.ts";
 
 /** What in a project's working tree the host's git obeys; relative paths without links in them. */
 export type ObeyedPaths = {
@@ -13,123 +22,216 @@ export type ObeyedPaths = {
   readonly notes: readonly string[];
 };
 
-/** Git answers in milliseconds; an index of a million files takes a second. */
-const GIT_MS = 20_000;
 /** Submodules in submodules that are looked into. */
 const MAX_DEPTH = 4;
-/** How many repositories are looked into in all, at some 10 ms each. */
-const MAX_REPOSITORIES = 1000;
+/** How many work trees are looked into in all, at some 10 ms each. */
+const MAX_WORK_TREES = 1000;
 
-/** Keys whose value is a file or directory that git reads or runs, by name in small letters. */
-const PATH_KEYS = /^(core\.(hookspath|attributesfile)|include\.path|includeif\..*\.path)$/;
-/** Keys whose value is a command. */
-const COMMAND_KEYS =
-  /^(core\.(fsmonitor|sshcommand|editor|pager|askpass|gitproxy|alternaterefscommand)|sequence\.editor|pager\..*|diff\.external|diff\..*\.(command|textconv)|filter\..*\.(clean|smudge|process)|merge\..*\.driver|(merge|diff)tool\..*\.(cmd|path)|gpg\.(.*\.)?program|credential\.(.*\.)?helper|interactive\.difffilter|alias\..*|hook\..*\.command|trailer\..*\.(command|cmd)|remote\..*\.(uploadpack|receivepack)|uploadpack\.packobjectshook|submodule\..*\.update)$/;
+/** Last parts of keys whose value is a command, whatever stands before. */
+const COMMAND_ENDS: ReadonlySet<string> = new Set(
+  "command cmd program helper process clean smudge textconv driver editor difffilter uploadpack receivepack packobjectshook update recentobjectshook defaultkeycommand sendmailcmd tocmd cccmd headercmd smtpserver external vcs path sshcommand askpass gitproxy fsmonitor pager alternaterefscommand".split(
+    " ",
+  ),
+);
+/** Keys whose values are branches, addresses and names, which no program takes for files. */
+const DATA_KEYS =
+  /^(branch\..*|remote\..*\.(fetch|push)|user\.(name|email)|color\..*|extensions\..*|submodule\..*\.(active|branch)|core\.(repositoryformatversion|filemode|bare|logallrefupdates|worktree))$/;
+/** Variables that name programs or files to git. */
+const COMMAND_VARIABLES =
+  "GIT_EXTERNAL_DIFF GIT_SSH GIT_SSH_COMMAND GIT_PROXY_COMMAND GIT_EDITOR GIT_SEQUENCE_EDITOR GIT_PAGER GIT_ASKPASS SSH_ASKPASS VISUAL EDITOR PAGER".split(
+    " ",
+  );
+const PATH_VARIABLES = ["GIT_TEMPLATE_DIR", "GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL"];
+
+/** What is looked at besides the project's own work tree. */
+export type ObeyedOptions = {
+  /** Directories with repositories of their own in them, relative. */
+  readonly nested?: readonly string[];
+  readonly env?: Readonly<Record<string, string | undefined>>;
+};
 
 /**
  * Finds what of a project's own files the user's git runs or obeys without being asked: hooks and
  * programs that its configuration names, files that it includes, and the git directories of
  * submodules and linked worktrees, which `git status` goes into. All of it is found from git's own
- * directory, which the agent cannot write.
+ * directory, which the agent cannot write, for each work tree in the project.
  *
- * Errors: a sentence, where git did not answer.
+ * Errors: why git did not answer. Rejects with `LookError`.
  */
 export async function obeyedByGit(
   root: string,
-  depth = 0,
-  counted = { repositories: 0 },
-): Promise<Result<ObeyedPaths, string>> {
-  if (++counted.repositories > MAX_REPOSITORIES)
-    return err(`it has more than ${MAX_REPOSITORIES} submodules in submodules`);
-  const config = await git(root, ["config", "--list", "-z", "--show-origin"]);
-  if (!config.ok) return config;
-  const listed = await git(root, ["ls-files", "--stage", "-z"]);
-  if (!listed.ok) return listed;
-  const worktrees = await git(root, ["worktree", "list", "--porcelain"]);
-  if (!worktrees.ok) return worktrees;
-  const found = new Found(root);
-  for (const { key, value, origin } of entriesOf(config.value)) {
-    const from = key.startsWith("include") ? dirname(resolve(root, origin)) : root;
-    if (PATH_KEYS.test(key) && !value.startsWith("~"))
-      await found.addNamed(key, resolve(from, value));
-    else if (COMMAND_KEYS.test(key))
-      for (const word of wordsOf(value)) await found.addProgram(resolve(root, word));
+  { nested = [], env = process.env }: ObeyedOptions = {},
+): Promise<Result<ObeyedPaths, GitProblem>> {
+  const search = new Search(root, env);
+  for (const top of [root, ...nested.map((name) => join(root, name))]) {
+    const problem = await search.lookInto(top, 0);
+    if (problem !== undefined) return err(problem);
   }
-  for (const path of submodulesOf(listed.value)) {
-    await found.addRepository(join(root, path), true);
-    if (depth >= MAX_DEPTH) continue;
-    const inner = await obeyedByGit(join(root, path), depth + 1, counted);
-    if (!inner.ok) return inner;
-    for (const name of inner.value.names) await found.add(join(root, path, name));
-    found.notes.push(...inner.value.notes);
-  }
-  for (const path of worktreesOf(worktrees.value)) await found.addRepository(path, false);
-  return ok(found.paths());
+  return ok(search.paths());
 }
 
 /** Collects paths that lie in the project, exist, and are what they are called. */
-class Found {
-  readonly notes: string[] = [];
+class Search {
   readonly #root: string;
+  readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #names = new Set<string>();
+  readonly #notes = new Set<string>();
+  readonly #seen = new Set<string>();
 
-  constructor(root: string) {
+  constructor(root: string, env: Readonly<Record<string, string | undefined>>) {
     this.#root = root;
+    this.#env = env;
   }
 
-  /** Adds a path that the configuration names by `key`; tells of one that is not there. */
-  async addNamed(key: string, path: string): Promise<void> {
-    if (!this.#isInside(path) || (await this.add(path))) return;
-    this.notes.push(
-      `git's ${key} leads to ${this.#name(path)}, which is not there or is reached by a link: it cannot be made read-only, and git obeys what the agent puts there.`,
-    );
+  /** Looks at what git obeys in the work tree or bare repository at `top`, and in those below. */
+  async lookInto(top: string, depth: number): Promise<GitProblem | undefined> {
+    if (this.#seen.has(top) || depth > MAX_DEPTH) return undefined;
+    this.#seen.add(top);
+    if (this.#seen.size > MAX_WORK_TREES)
+      return {
+        reason: `it has more than ${MAX_WORK_TREES} work trees and submodules`,
+        fix: "Open one of them as the project.",
+      };
+    const repository = await this.#addRepository(top);
+    const isRepository = repository === "repository" || repository === "bare";
+    const settings = await settingsIn(top, { isRepository });
+    // Where there is neither a repository nor a git, nothing is obeyed.
+    if (!settings.ok) return isRepository || !isNoGit(settings.error) ? settings.error : undefined;
+    await this.#settings(top, settings.value);
+    if (!isRepository) return undefined;
+    const isBare = settings.value.findLast(({ key }) => key === "core.bare")?.value;
+    if (!/^(true|yes|on|1)$/i.test(isBare ?? "")) {
+      const links = await gitlinksIn(top);
+      if (!links.ok) return links.error;
+      for (const path of links.value) {
+        const problem = await this.#submodule(join(top, path), depth);
+        if (problem !== undefined) return problem;
+      }
+    }
+    const worktrees = await worktreesOf(top);
+    if (!worktrees.ok) return worktrees.error;
+    for (const path of worktrees.value) {
+      if (path === top || !this.#isInside(path)) continue;
+      await this.#add(join(path, ".git"));
+      if ((await statsAt(path)) === undefined) continue;
+      const problem = await this.lookInto(path, depth);
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
   }
 
-  /** Adds a word of a command, where it is a file of the project. */
-  async addProgram(path: string): Promise<void> {
-    if (!this.#isInside(path)) return;
-    const stats = await lstat(path).catch(() => undefined);
-    if (stats?.isFile()) await this.add(path);
+  paths(): ObeyedPaths {
+    const names = outermost([...this.#names]);
+    return { names, frames: framesOf(names), notes: [...this.#notes] };
   }
 
-  /** Adds the git directory, or the pointer to it, of a repository in the project. */
-  async addRepository(path: string, isSubmodule: boolean): Promise<void> {
-    if (!this.#isInside(path) || (await this.add(join(path, ".git"))) || !isSubmodule) return;
+  /** Adds the git directory of a repository below the project's top; tells what there is. */
+  async #addRepository(top: string): Promise<RepositoryAt["is"]> {
+    const found = await repositoryAt(top);
+    if (found.is === "bare") await this.#add(top);
+    else if (found.is !== "none") await this.#add(join(top, ".git"));
+    if (found.is === "broken" && found.target !== undefined && this.#isInside(found.target))
+      this.#note(
+        `${this.#name(join(top, ".git"))} leads to ${this.#name(found.target)}, where there is no git directory: git obeys the one that the agent makes there`,
+      );
+    return found.is;
+  }
+
+  async #submodule(path: string, depth: number): Promise<GitProblem | undefined> {
+    if (!this.#isInside(path)) return undefined;
+    if (await this.#add(join(path, ".git"))) return this.lookInto(path, depth + 1);
     // Not checked out: an empty directory, in which git would obey a git directory all the same.
-    if (await this.add(path)) return;
-    this.notes.push(
-      `the submodule ${this.#name(path)} is not there: it cannot be made read-only, and git goes into what the agent puts there.`,
+    if (!(await this.#add(path)))
+      this.#note(
+        `the submodule ${this.#name(path)} is not there: it cannot be made read-only, and git goes into what the agent puts there`,
+      );
+    return undefined;
+  }
+
+  async #settings(top: string, settings: readonly GitSetting[]): Promise<void> {
+    const origins = new Set(settings.flatMap(({ origin }) => origin ?? []));
+    for (const origin of origins) await this.#addNamed("settings", origin);
+    for (const setting of settings) await this.#setting(top, setting);
+    for (const name of COMMAND_VARIABLES) await this.#command(top, name, this.#env[name] ?? "");
+    const [home, config] = [this.#env["HOME"], this.#env["XDG_CONFIG_HOME"]];
+    for (const name of PATH_VARIABLES) {
+      const value = this.#env[name];
+      if (value) await this.#addNamed(name, resolve(top, value));
+    }
+    // What git reads by itself; a directory of dotfiles as the project has these in it.
+    if (config || home)
+      await this.#addIfThere(config ? join(config, "git") : join(home ?? "", ".config", "git"));
+    if (home) await this.#addIfThere(join(home, ".gitconfig"));
+  }
+
+  async #setting(top: string, { key, value, path, origin }: GitSetting): Promise<void> {
+    if (DATA_KEYS.test(key)) return;
+    if (isPathKey(key)) {
+      // An included path is relative to the file that includes it.
+      const from = key.startsWith("include") && origin !== undefined ? dirname(origin) : top;
+      const named = path ?? value;
+      return named === "" ? undefined : this.#addNamed(key, resolve(from, named));
+    }
+    if (isCommand(key, value)) return this.#command(top, key, value);
+    // Whatever the key means: a value that names a file of the project may be read or run.
+    for (const word of wordsOf(value)) await this.#addFile(key, resolve(top, word));
+  }
+
+  /** Adds the files that a command names; tells of a command that names what is not found. */
+  async #command(top: string, key: string, command: string): Promise<void> {
+    if (command === "") return;
+    const isInProject = (path: string) => this.#isInside(path);
+    const found = await filesOfCommand(command, { top, isInProject, env: this.#env });
+    for (const path of found.files) await this.#add(path);
+    if (found.isUnclear)
+      this.#note(
+        `git's ${key} runs a command in the project, and it could not be found out which files that command uses: the agent can change them (${command.slice(0, 200)})`,
+      );
+  }
+
+  /** Adds a path that `key` names, or that its links lead to; tells of one that is not there. */
+  async #addNamed(key: string, path: string): Promise<void> {
+    const isInside = this.#isInside(path);
+    const real = isInside ? await realPathOf(path) : await realPathOf(path).catch(() => undefined);
+    if (real !== undefined && this.#isInside(real)) await this.#add(real);
+    if (!isInside || real === path) return;
+    this.#note(
+      `git's ${key} leads to ${this.#name(path)}, which is not there or is reached by a link: it cannot be made read-only, and git obeys what the agent puts there`,
     );
+  }
+
+  /** Adds where a path outside or inside leads to, if it lies in the project. */
+  async #addIfThere(path: string): Promise<void> {
+    const isInside = this.#isInside(path);
+    const real = isInside ? await realPathOf(path) : await realPathOf(path).catch(() => undefined);
+    if (real !== undefined && this.#isInside(real)) await this.#add(real);
+  }
+
+  async #addFile(key: string, path: string): Promise<void> {
+    const file = await projectFile(path, (it) => this.#isInside(it));
+    if (file === undefined) return;
+    await this.#add(file.path);
+    if (file.isByLink) await this.#addNamed(key, path);
   }
 
   /** Tells whether the path is there without links; then it will be read-only. */
-  async add(path: string): Promise<boolean> {
+  async #add(path: string): Promise<boolean> {
     if (!this.#isInside(path)) return false;
-    try {
-      const stats = await lstat(path);
-      if (!stats.isFile() && !stats.isDirectory()) return false;
-      if ((await realpath(path)) !== path) return false;
-    } catch {
-      return false;
-    }
+    const stats = await statsAt(path);
+    if (stats === undefined || !(stats.isFile() || stats.isDirectory())) return false;
+    if ((await realPathOf(path)) !== path) return false;
     this.#names.add(this.#name(path));
     return true;
   }
 
-  paths(): ObeyedPaths {
-    const names = [...this.#names].filter((name) => !this.#isBelowAnother(name));
-    const frames = new Set(names.flatMap(directoriesAbove));
-    return { names, frames: [...frames].sort(), notes: this.notes };
-  }
-
-  #isBelowAnother(name: string): boolean {
-    return directoriesAbove(name).some((above) => this.#names.has(above));
+  #note(text: string): void {
+    this.#notes.add(`${text}.`);
   }
 
   #isInside(path: string): boolean {
-    const name = this.#name(path);
+    const [first] = this.#name(path).split(sep);
     // The top level's own git directory is guarded by its name.
-    return name !== "" && name.split(sep)[0] !== ".." && name.split(sep)[0] !== ".git";
+    return first !== undefined && first !== "" && first !== ".." && first !== ".git";
   }
 
   #name(path: string): string {
@@ -137,77 +239,29 @@ class Found {
   }
 }
 
+/** Those that lie below no other of them. */
+export function outermost(names: readonly string[]): string[] {
+  const all = new Set(names);
+  return [...all].filter((name) => !directoriesAbove(name).some((above) => all.has(above)));
+}
+
+/** The directories above names, which must be mounts as well so that they cannot be renamed. */
+export function framesOf(names: readonly string[]): string[] {
+  return [...new Set(names.flatMap(directoriesAbove))].sort();
+}
+
 /** `a/b/c` lies in `a` and `a/b`. */
-function directoriesAbove(name: string): string[] {
+export function directoriesAbove(name: string): string[] {
   const parts = name.split(sep);
   return parts.slice(1).map((_, n) => parts.slice(0, n + 1).join(sep));
 }
 
-type Entry = { readonly key: string; readonly value: string; readonly origin: string };
-
-/** Reads pairs of an origin, such as `file:.git/config`, and `key\nvalue`. */
-function entriesOf(listed: string): Entry[] {
-  const parts = listed.split("\0");
-  const entries: Entry[] = [];
-  for (let n = 0; n + 1 < parts.length; n += 2) {
-    const [origin, pair] = [parts[n] ?? "", parts[n + 1] ?? ""];
-    const end = pair.indexOf("\n");
-    // A key without a value is a switch, and what has no file is from the command line below.
-    if (end === -1 || !origin.startsWith("file:")) continue;
-    const [key, value] = [pair.slice(0, end).toLowerCase(), pair.slice(end + 1)];
-    entries.push({ key, value, origin: origin.slice("file:".length) });
-  }
-  return entries;
+function isCommand(key: string, value: string): boolean {
+  // An address that is a command.
+  if (/^(alias|pager)\./.test(key) || value.startsWith("ext::")) return true;
+  return COMMAND_ENDS.has(key.slice(key.lastIndexOf(".") + 1));
 }
 
-function wordsOf(command: string): string[] {
-  return command.split(/[\s;&|()<>"'`!]+/).filter((word) => word !== "");
-}
-
-/** The paths of gitlinks in `mode id stage\tpath`. */
-function submodulesOf(listed: string): string[] {
-  return listed
-    .split("\0")
-    .filter((entry) => entry.startsWith("160000 "))
-    .map((entry) => entry.slice(entry.indexOf("\t") + 1));
-}
-
-function worktreesOf(listed: string): string[] {
-  const lines = listed.split("\n").filter((line) => line.startsWith("worktree "));
-  return lines.map((line) => line.slice("worktree ".length));
-}
-
-/**
- * Asks git, which runs nothing for these questions.
- *
- * SECURITY: the agent may have made the repository, where there was none or where the user has taken
- * one over. Of a partial clone git fetches what is missing, by a program that the configuration
- * names, so nothing may be fetched in any way.
- *
- * The text is empty where there is no git or no
- * repository: then the user's git obeys nothing here either.
- */
-async function git(root: string, args: readonly string[]): Promise<Result<string, string>> {
-  const off = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"];
-  const asked = await execa("git", ["--no-optional-locks", ...off, ...args], {
-    cwd: root,
-    reject: false,
-    stdin: "ignore",
-    stripFinalNewline: false,
-    timeout: GIT_MS,
-    maxBuffer: 512 * 1024 ** 2,
-    env: {
-      GIT_DIR: undefined,
-      GIT_WORK_TREE: undefined,
-      GIT_INDEX_FILE: undefined,
-      GIT_COMMON_DIR: undefined,
-      GIT_ALLOW_PROTOCOL: "",
-      GIT_NO_LAZY_FETCH: "1",
-      // What is above is no part of the project, and paths here are its own.
-      GIT_CEILING_DIRECTORIES: dirname(root),
-    },
-  });
-  if (asked.timedOut || asked.isMaxBuffer)
-    return err(`git ${args[0]} in ${root} did not answer within ${GIT_MS / 1000} s`);
-  return ok(asked.failed ? "" : asked.stdout);
+function isNoGit({ reason }: GitProblem): boolean {
+  return reason === "git is not installed";
 }

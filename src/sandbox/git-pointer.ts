@@ -1,5 +1,5 @@
-import { lstat, readFile, realpath } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
+import { readSmallFile, realPathOf, statsAt } from "../look.ts";
 import type { BindMount } from "./project.ts";
 
 /** Git's own limit for a pointer file is a path; more than this is not one. */
@@ -9,6 +9,8 @@ const POINTER_MAX_BYTES = 8 * 1024;
 export type GitPointer = {
   readonly mounts: readonly BindMount[];
   readonly notes: readonly string[];
+  /** The git directory that it names, relative, where that lies in the project itself. */
+  readonly inProject: string | undefined;
 };
 
 /** Where a project's git directories are; resolved paths of the host. */
@@ -29,17 +31,16 @@ export type GitPlace = {
  */
 export async function findGit(root: string): Promise<GitPlace | string | undefined> {
   const path = join(root, ".git");
-  const found = await lstat(path).catch(() => undefined);
+  const found = await statsAt(path);
   if (found === undefined) return undefined;
   if (found.isDirectory()) {
     const isWhole =
-      (await isGitDir(path)) && (await readSmall(join(path, "commondir"))) === undefined;
-    return isWhole ? { gitDir: path, commonDir: path } : ".git is no git directory.";
+      (await isGitDir(path)) && (await statsAt(join(path, "commondir"))) === undefined;
+    return isWhole ? { gitDir: path, commonDir: path } : ".git is not a git directory.";
   }
-  const target = /^gitdir: (.+)$/m.exec((await readSmall(path)) ?? "")?.[1]?.trim();
-  if (target === undefined) return ".git is a file that points nowhere.";
-  const gitDir = resolve(root, target);
-  const commonText = await readSmall(join(gitDir, "commondir"));
+  const gitDir = await pointerTarget(root);
+  if (gitDir === undefined) return ".git is a file that points nowhere.";
+  const commonText = await readSmallFile(join(gitDir, "commondir"), POINTER_MAX_BYTES);
   const commonDir = commonText === undefined ? gitDir : resolve(gitDir, commonText.trim());
   const isOurs =
     (await isGitDir(commonDir)) &&
@@ -50,26 +51,63 @@ export async function findGit(root: string): Promise<GitPlace | string | undefin
   return { gitDir, commonDir };
 }
 
+/** Whether git finds a repository in a directory; `target` is named by a `.git` file that leads to none. */
+export type RepositoryAt =
+  | { readonly is: "repository" | "bare" | "none" }
+  | { readonly is: "broken"; readonly target: string | undefined };
+
+/** Looks for what git looks for first: a `.git` with a HEAD, or a bare repository. */
+export async function repositoryAt(dir: string): Promise<RepositoryAt> {
+  const inner = await statsAt(join(dir, ".git"));
+  if (inner === undefined) return { is: (await isBareAt(dir)) ? "bare" : "none" };
+  if (inner.isFile()) {
+    const target = await pointerTarget(dir);
+    if (target === undefined || !(await hasHead(target))) return { is: "broken", target };
+    return { is: "repository" };
+  }
+  // Without HEAD it is any directory; what a link leads to is looked at by git.
+  const hasNone = inner.isDirectory() && !(await hasHead(join(dir, ".git")));
+  return { is: hasNone ? "none" : "repository" };
+}
+
+/** Whether a directory is itself a git directory, without a work tree around it. */
+export async function isBareAt(dir: string): Promise<boolean> {
+  const kinds = await Promise.all(["HEAD", "objects", "refs"].map((it) => statsAt(join(dir, it))));
+  return kinds.every((it) => it !== undefined);
+}
+
+async function hasHead(gitDir: string): Promise<boolean> {
+  return (await statsAt(join(gitDir, "HEAD"))) !== undefined;
+}
+
+/** What a project's `.git` file names, absolute; undefined where it names nothing. */
+async function pointerTarget(root: string): Promise<string | undefined> {
+  const text = await readSmallFile(join(root, ".git"), POINTER_MAX_BYTES);
+  const target = /^gitdir: (.+)$/m.exec(text ?? "")?.[1]?.trim();
+  return target === undefined ? undefined : resolve(root, target);
+}
+
 /** Mounts what a `.git` file points to read-only at its own path, so that git can read inside. */
 export async function gitPointerMounts(root: string): Promise<GitPointer> {
+  const target = await pointerTarget(root);
+  const name = target === undefined ? undefined : relative(root, target);
+  const inProject = name === undefined || name.startsWith("..") ? undefined : name;
   const place = await findGit(root);
   if (place === undefined || typeof place === "string")
-    return { mounts: [], notes: place === undefined ? [] : [place] };
+    return { mounts: [], notes: place === undefined ? [] : [place], inProject };
   // The git directory of a worktree lies in the common one; a submodule has but one.
   const { commonDir } = place;
-  return {
-    mounts: [{ source: await realpath(commonDir), target: commonDir, readOnly: true }],
-    notes: [],
-  };
+  const source = (await realPathOf(commonDir)) ?? commonDir;
+  return { mounts: [{ source, target: commonDir, readOnly: true }], notes: [], inProject };
 }
 
 /** A worktree is named in `<gitdir>/gitdir`, a submodule in its configuration's core.worktree. */
 async function pointsBack(gitDir: string, root: string): Promise<boolean> {
-  const backPointer = await readSmall(join(gitDir, "gitdir"));
+  const backPointer = await readSmallFile(join(gitDir, "gitdir"), POINTER_MAX_BYTES);
   if (backPointer !== undefined) {
     return samePath(dirname(resolve(gitDir, backPointer.trim())), root);
   }
-  const config = await readSmall(join(gitDir, "config"));
+  const config = await readSmallFile(join(gitDir, "config"), POINTER_MAX_BYTES);
   const worktree = /^\s*worktree\s*=\s*(.+)$/m.exec(config ?? "")?.[1]?.trim();
   return worktree !== undefined && samePath(resolve(gitDir, worktree), root);
 }
@@ -79,40 +117,17 @@ async function pointsBack(gitDir: string, root: string): Promise<boolean> {
  * one; that of a worktree lies in the common one.
  */
 async function isWorktreeOf(gitDir: string, commonDir: string): Promise<boolean> {
-  const common = await realpath(commonDir).catch(() => commonDir);
+  const common = (await realPathOf(commonDir)) ?? commonDir;
   return samePath(dirname(gitDir), join(common, "worktrees"));
 }
 
 async function samePath(path: string, root: string): Promise<boolean> {
-  try {
-    return (await realpath(path)) === root;
-  } catch {
-    return false;
-  }
+  return (await realPathOf(path)) === root;
 }
 
 async function isGitDir(path: string): Promise<boolean> {
-  for (const [name, kind] of [
-    ["HEAD", "file"],
-    ["objects", "dir"],
-    ["refs", "dir"],
-  ] as const) {
-    try {
-      const found = await lstat(join(path, name));
-      if (kind === "file" ? !found.isFile() : !found.isDirectory()) return false;
-    } catch {
-      return false;
-    }
-  }
-  return true;
-}
-
-async function readSmall(path: string): Promise<string | undefined> {
-  try {
-    const found = await lstat(path);
-    if (!found.isFile() || found.size > POINTER_MAX_BYTES) return undefined;
-    return await readFile(path, "utf8");
-  } catch {
-    return undefined;
-  }
+  const [head, objects, refs] = await Promise.all(
+    ["HEAD", "objects", "refs"].map((name) => statsAt(join(path, name))),
+  );
+  return head?.isFile() === true && objects?.isDirectory() === true && refs?.isDirectory() === true;
 }

@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
-import { lstat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { statsAt } from "../look.ts";
 
 /** A protected file or directory and the identity it had when it was mounted. */
 export type GuardedFile = {
@@ -79,8 +79,8 @@ class Watching implements Guard {
 
   async begin(): Promise<void> {
     for (const name of this.#known.keys()) {
-      const stats = await lstat(join(this.#root, name)).catch(() => undefined);
-      if (stats?.isDirectory()) this.#directories.add(name);
+      const stats = await statsAt(join(this.#root, name));
+      if (stats?.isDirectory() === true) this.#directories.add(name);
     }
     for (const dir of new Set([".", ...[...this.#known.keys()].map((name) => dirname(name))])) {
       const watcher = watch(join(this.#root, dir), { persistent: false }, (event, name) =>
@@ -114,9 +114,11 @@ class Watching implements Guard {
   }
 
   async #check(names: Iterable<string> = this.#known.keys()): Promise<void> {
-    for (const name of names)
-      if ((await fileIdentity(join(this.#root, name))) !== this.#known.get(name))
-        this.#settle(name);
+    for (const name of names) {
+      // One that cannot be looked at counts as replaced: the next start says why it cannot.
+      const identity = await fileIdentity(join(this.#root, name)).catch(() => undefined);
+      if (identity !== this.#known.get(name)) this.#settle(name);
+    }
   }
 
   async #ask(): Promise<void> {
@@ -137,12 +139,12 @@ class Watching implements Guard {
 /**
  * Names a file so that another one put in its place differs: device, inode and time of birth,
  * because inode numbers are soon used again. Undefined where nothing is there.
+ *
+ * Rejects with `LookError`.
  */
 export async function fileIdentity(path: string): Promise<string | undefined> {
-  try {
-    const { dev, ino, birthtimeNs } = await lstat(path, { bigint: true });
-    return `${dev}:${ino}:${birthtimeNs}`;
-  } catch {
-    return undefined;
-  }
+  const stats = await statsAt(path);
+  if (stats === undefined) return undefined;
+  const { dev, ino, birthtimeNs } = stats;
+  return `${dev}:${ino}:${birthtimeNs}`;
 }

@@ -12,6 +12,7 @@ export { type Engine, type EngineRuntime, type FindEngineOptions, findEngine } f
 export type { Check, SandboxError, SelfTestPart } from "./error.ts";
 export { findGit, type GitPlace } from "./git-pointer.ts";
 export type { GivenPath } from "./given.ts";
+export { forgetProtected, noteMade } from "./guard-record.ts";
 export { ensureImage, findImage, type ImageOptions, imagesInUse } from "./image.ts";
 export type { SandboxImage } from "./image-build.ts";
 export { type OldImage, oldImages, removeOldImages, removeReplaced } from "./image-prune.ts";
@@ -19,7 +20,7 @@ export { DEFAULT_BASE_IMAGE, imageTag, type UserDockerfile } from "./image-recip
 export { describeEnd, type SandboxEnd } from "./life.ts";
 export { isAlive, type Owner, ownOwner } from "./owner.ts";
 export type { ExecOptions, ProcessExit, SandboxProcess } from "./process.ts";
-export { type BindMount, PROTECTED_NAMES } from "./project.ts";
+export { type BindMount, contains, PROTECTED_NAMES } from "./project.ts";
 export { type CheckedRuntime, checkRuntime, OLDEST_RELEASE } from "./runtime.ts";
 export { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox.ts";
 export { type SelfTestOptions, type SelfTestReport, selfTest } from "./self-test.ts";

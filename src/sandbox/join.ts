@@ -8,7 +8,7 @@ import { containerFailure, type SandboxError } from "./error.ts";
 import type { GuardedFile } from "./guard.ts";
 import { LABELS } from "./labels.ts";
 import { dropLease, liveLeases } from "./lease.ts";
-import { areMounted } from "./mounted.ts";
+import { areHeld } from "./mounted.ts";
 import type { Owner } from "./owner.ts";
 import { startProcess } from "./process.ts";
 import type { Project } from "./project.ts";
@@ -65,18 +65,19 @@ export async function joinOrStart(opening: Opening): Promise<Result<Running, San
     const others = await otherHolders(opening, existing.id);
     const alike = existing.labels[LABELS.spec] === spec.labels[LABELS.spec];
     if (existing.running && !alike && others > 0) return err(inUse(opening, others));
-    const mounted = mountedFiles(existing.labels);
-    const intact = mounted.every((it) => project.guarded.some((now) => isSame(it, now)));
+    const mounted = mountedFiles(existing.labels) ?? [];
+    const isKnown = mountedFiles(existing.labels) !== undefined;
+    const intact = isKnown && mounted.every((it) => project.guarded.some((now) => isSame(it, now)));
     const late = project.guarded.filter((it) => !mounted.some((then) => then.name === it.name));
     if (existing.running && alike && intact && (late.length === 0 || others > 0)) {
       const container = engine.docker.getContainer(existing.id);
       const paths = mounted.map((it) => join(project.root, it.name));
       // A mount may be gone although the same file is in its place; see guard.ts.
-      const held = await areMounted(container, paths, spec.uid);
-      if (held !== "lost" && (await answers(container, opening))) {
+      if ((await areHeld(container, paths, spec.uid)) && (await answers(container, opening))) {
         return ok({ container, joined: true, guarded: mounted, notes: late.map(lateNote) });
       }
-      // It vanished between finding and joining: the next lines start a new one.
+      // It vanished between finding and joining, or nobody can say that its mounts hold: the next
+      // lines start a new one.
     }
     await removeContainer(engine, existing.id);
   }
@@ -177,11 +178,12 @@ async function answers(container: Docker.Container, opening: Opening): Promise<b
   return (await probe.value.exited).exitCode === 0;
 }
 
-function mountedFiles(labels: Readonly<Record<string, string>>): GuardedFile[] {
+/** The protected files that a container was made with; undefined where its label does not say. */
+function mountedFiles(labels: Readonly<Record<string, string>>): GuardedFile[] | undefined {
   try {
-    return Guarded.parse(JSON.parse(labels[LABELS.guarded] ?? "[]"));
+    return Guarded.parse(JSON.parse(labels[LABELS.guarded] ?? ""));
   } catch {
-    return [];
+    return undefined;
   }
 }
 

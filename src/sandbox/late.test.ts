@@ -13,8 +13,7 @@ it("names what git has come to obey, and not what was protected from the start",
   const since = (...guarded: readonly { readonly name: string; readonly frame?: true }[]) =>
     obeyedSince({
       root,
-      mounts: [],
-      notes: [],
+      nested: [],
       guarded: guarded.map((it) => ({ ...it, identity: "" })),
     });
   await git("init", "-q");

@@ -2,7 +2,7 @@ import type Docker from "dockerode";
 import { startProcess } from "./process.ts";
 
 /** Whether paths are mount points in a container; "unknown" where it could not be asked. */
-export type Mounted = "mounted" | "lost" | "unknown";
+type Mounted = "mounted" | "lost" | "unknown";
 
 const TIMEOUT_MS = 20_000;
 const LOST = 3;
@@ -49,6 +49,25 @@ export async function areMounted(
   const { exitCode } = await process.exited.finally(() => clearTimeout(late));
   if (exitCode === 0) return "mounted";
   return exitCode === LOST ? "lost" : "unknown";
+}
+
+/** Attempts at asking before the answer is that nobody knows. */
+const ATTEMPTS = 3;
+
+/**
+ * Whether all of these are mount points for certain. On a machine that is busy to its limit one
+ * attempt may fail by chance; where all of them fail, the answer is no.
+ */
+export async function areHeld(
+  container: Docker.Container,
+  paths: readonly string[],
+  uid: number,
+): Promise<boolean> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const held = await areMounted(container, paths, uid);
+    if (held !== "unknown") return held === "mounted";
+  }
+  return false;
 }
 
 /** As /proc/self/mountinfo has it, of which Linux writes `#` in another way than gVisor. */

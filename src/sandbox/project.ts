@@ -1,12 +1,15 @@
 import { isUtf8 } from "node:buffer";
-import type { Stats } from "node:fs";
-import { lstat, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, sep } from "node:path";
+import { LookError, realPathOf, statsAt } from "../look.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { SandboxError } from "./error.ts";
-import { obeyedByGit } from "./git-obeys.ts";
-import { gitPointerMounts } from "./git-pointer.ts";
+import { findGitDirs } from "./git-dirs.ts";
+import { framesOf, obeyedByGit, outermost } from "./git-obeys.ts";
+import { gitPointerMounts, isBareAt } from "./git-pointer.ts";
 import { fileIdentity, type GuardedFile } from "./guard.ts";
+import { type GuardRecord, mergeGuard, type PathKind, type ProtectedPath } from "./guard-record.ts";
+import { hardLinkNotes } from "./hard-links.ts";
 
 /**
  * What the host runs or obeys by itself when it stands in a project's top directory: git's own
@@ -19,11 +22,17 @@ export const PROTECTED_NAMES: readonly string[] = [
   ".nvimrc",
   ".exrc",
   ".envrc",
+  ".direnv",
+  ".hg",
+  ".jj",
   ".husky",
   ".vscode",
   ".idea",
   ".codex",
   ".agents",
+  ".claude",
+  ".cursor",
+  ".gemini",
   ".mcp.json",
   ".pre-commit-config.yaml",
   ".devcontainer",
@@ -57,8 +66,14 @@ export type Project = {
   readonly mounts: readonly BindMount[];
   /** The protected files that exist and are read-only inside, and what frames them, as they are now. */
   readonly guarded: readonly GuardedFile[];
+  /** Directories with repositories of their own in them, relative; git is asked in each of them. */
+  readonly nested: readonly string[];
+  /** What is to be kept on record for the next start. */
+  readonly record: GuardRecord;
   /** Sentences for the user about what could not be protected or mounted. */
   readonly notes: readonly string[];
+  /** Installed packages, relative, whose files have names outside of the project. */
+  readonly hardLinked: readonly string[];
 };
 
 /** What is needed to judge a project; paths are absolute. */
@@ -67,21 +82,44 @@ export type ProjectOptions = {
   readonly home: string | undefined;
   /** Directories that hold what the agent must not reach: state, the engine's socket. */
   readonly outOfReach: readonly string[];
+  /** Directories that the host runs programs from: the plugin's and Node's. */
+  readonly neverWritable?: readonly string[];
   /** Why the engine cannot mount this path, if it cannot. */
   readonly unmountable?: (path: string) => string | undefined;
   readonly protectedNames?: readonly string[];
   /** What is mounted instead of the real git directory, which then is out of reach. */
   readonly gitMounts?: readonly BindMount[];
+  /** What was protected at earlier starts; undefined at the first one. */
+  readonly before?: GuardRecord | undefined;
+  readonly signal?: AbortSignal | undefined;
 };
 
 /**
  * Judges a project's directory and lists what is mounted of it.
  *
- * Errors: `project_refused`.
+ * Errors: `project_refused`, also where something that decides what is protected cannot be looked
+ * at. Rejects with `signal.reason`.
  */
 export async function inspectProject(
   options: ProjectOptions,
 ): Promise<Result<Project, SandboxError>> {
+  try {
+    const root = await judgeRoot(options);
+    return root.ok ? await inspect(root.value, options) : root;
+  } catch (cause) {
+    if (!(cause instanceof LookError)) throw cause;
+    return err(unseen(options.root, cause));
+  }
+}
+
+/** The refusal where a look that decides what is protected has failed. */
+export function unseen(root: string, cause: LookError): SandboxError {
+  const reason = `${cause.message}, so it is not known what there must be protected`;
+  return refused(root, reason, cause.fix);
+}
+
+/** The project's own path without links, where it may be given to the agent. */
+async function judgeRoot(options: ProjectOptions): Promise<Result<string, SandboxError>> {
   const given = options.root;
   if (!isAbsolute(given)) return err(refused(given, "it is not an absolute path"));
   let root: string;
@@ -90,7 +128,7 @@ export async function inspectProject(
     if (!isUtf8(bytes)) return err(refused(bytes.toString("utf8"), NOT_UTF8));
     root = bytes.toString("utf8");
   } catch (cause) {
-    // What is no UTF-8 has come here with the replacement character in the place of its bytes.
+    // A path that is not valid UTF-8 arrives with U+FFFD in place of the bad bytes.
     const reason = given.includes("\uFFFD")
       ? NOT_UTF8
       : `it cannot be read (${(cause as Error).message})`;
@@ -98,66 +136,133 @@ export async function inspectProject(
   }
   const unmountable = options.unmountable?.(root);
   if (unmountable !== undefined) return err(refused(root, unmountable));
-  const stats = await kindOf(root);
-  if (stats === undefined || !stats.isDirectory()) {
+  if ((await statsAt(root))?.isDirectory() !== true)
     return err(refused(root, "it is not a directory"));
-  }
   const reason = await refusal(root, options);
   if (reason !== undefined) return err(refused(root, reason));
+  if (await isBareAt(root)) {
+    const why = "it is a bare repository, whose configuration and hooks your git obeys";
+    return err(refused(root, why, "Open one of its work trees as the project."));
+  }
+  return ok(root);
+}
 
-  const mounts: BindMount[] = [{ source: root, target: root, readOnly: false }];
-  const guarded: GuardedFile[] = [];
+async function inspect(
+  root: string,
+  options: ProjectOptions,
+): Promise<Result<Project, SandboxError>> {
+  const { gitMounts, before, signal } = options;
   const notes: string[] = [];
-  for (const name of options.protectedNames ?? PROTECTED_NAMES) {
-    const path = join(root, name);
-    const found = await kindOf(path);
-    if (found === undefined) continue;
-    if (found.isSymbolicLink()) {
-      // A mount would land on the link's target and leave the link itself replaceable.
-      if (name === ".git") {
-        return err(
-          refused(root, "its .git is a symbolic link, which the agent could replace by its own"),
-        );
-      }
+  const named = await namedPaths(root, options.protectedNames ?? PROTECTED_NAMES);
+  if (!named.ok) return err(refused(root, named.error));
+  notes.push(...named.value.notes);
+  const walked = await findGitDirs(root, { signal, made: before?.made ?? [] });
+  if (!walked.ok) return err(refused(root, walked.error.reason, walked.error.fix));
+  const nested = walked.value.found.map((it) => it.usedIn);
+  const obeyed = await obeyedByGit(root, { nested });
+  if (!obeyed.ok) {
+    const reason = `it is not known what git runs here: ${obeyed.error.reason}`;
+    return err(refused(root, reason, obeyed.error.fix));
+  }
+  notes.push(...obeyed.value.notes);
+  const own = await ownPlaces(root, options.neverWritable ?? []);
+  const now: ProtectedPath[] = [...named.value.paths];
+  for (const name of [
+    ...walked.value.found.map((it) => it.name),
+    ...obeyed.value.names,
+    ...own.names,
+  ]) {
+    const kind = await kindAt(root, name);
+    if (kind === "file" || kind === "directory") now.push({ name, kind });
+  }
+  const merged = await mergeGuard(now, before, (name) => kindAt(root, name));
+  if (!merged.ok) return err(refused(root, merged.error.reason, merged.error.fix));
+  notes.push(...merged.value.notes);
+
+  const names = outermost(merged.value.protected.map((it) => it.name));
+  const mounts: BindMount[] = [{ source: root, target: root, readOnly: own.isWhole }];
+  if (own.isWhole) notes.push(WHOLE_NOTE);
+  const guarded: GuardedFile[] = [];
+  for (const name of framesOf(names)) {
+    mounts.push(mountOf(root, name, own.isWhole));
+    guarded.push({ name, frame: true, identity: await identityOf(root, name) });
+  }
+  for (const name of names) {
+    const identity = await identityOf(root, name);
+    const isReplaced = name === ".git" && gitMounts !== undefined;
+    // A pointer file stays what it is; what it names is replaced.
+    const isFile = merged.value.protected.find((it) => it.name === name)?.kind === "file";
+    if (!isReplaced || isFile) mounts.push(mountOf(root, name, true));
+    if (isReplaced) mounts.push(...gitMounts);
+    guarded.push({ name, identity, ...(isReplaced ? { replaced: true as const } : {}) });
+    if (name === ".git" && isFile && !isReplaced) {
+      const pointer = await gitPointerMounts(root);
+      mounts.push(...pointer.mounts.filter((it) => !contains(root, it.target)));
+      // A git directory in the project is there, read-only, whether it points back or not.
+      if (!names.some((it) => it === pointer.inProject)) notes.push(...pointer.notes);
+    }
+    notes.push(...(await hardLinkNotes(root, name)));
+  }
+  const { hardLinked } = walked.value;
+  return ok({ root, mounts, guarded, nested, record: merged.value.record, notes, hardLinked });
+}
+
+const WHOLE_NOTE =
+  "Neovim runs codex-chat.nvim from this very directory, so all of it is read-only in the sandbox. To have Codex change the plugin, open another clone of it.";
+
+function mountOf(root: string, name: string, readOnly: boolean): BindMount {
+  const path = join(root, name);
+  return { source: path, target: path, readOnly };
+}
+
+async function identityOf(root: string, name: string): Promise<string> {
+  return (await fileIdentity(join(root, name))) ?? "";
+}
+
+/** The protected names that exist in the top directory. Errors: why the project is refused. */
+async function namedPaths(
+  root: string,
+  names: readonly string[],
+): Promise<Result<{ paths: ProtectedPath[]; notes: string[] }, string>> {
+  const paths: ProtectedPath[] = [];
+  const notes: string[] = [];
+  for (const name of names) {
+    const stats = await statsAt(join(root, name));
+    if (stats === undefined) continue;
+    if (stats.isFile()) paths.push({ name, kind: "file" });
+    else if (stats.isDirectory()) paths.push({ name, kind: "directory" });
+    else if (!stats.isSymbolicLink())
+      notes.push(`${name} is neither a file nor a directory and is not protected.`);
+    // A mount would land on the link's target and leave the link itself replaceable.
+    else if (name === ".git")
+      return err("its .git is a symbolic link, which the agent could replace by its own");
+    else
       notes.push(
         `${name} is a symbolic link: it cannot be made read-only and the agent can replace it.`,
       );
-      continue;
-    }
-    if (!found.isFile() && !found.isDirectory()) {
-      notes.push(`${name} is neither a file nor a directory and is not protected.`);
-      continue;
-    }
-    const identity = (await fileIdentity(path)) ?? "";
-    if (name === ".git" && options.gitMounts !== undefined) {
-      // A pointer file stays what it is; what it names is replaced.
-      if (found.isFile()) mounts.push({ source: path, target: path, readOnly: true });
-      mounts.push(...options.gitMounts);
-      guarded.push({ name, identity, replaced: true });
-      continue;
-    }
-    mounts.push({ source: path, target: path, readOnly: true });
-    guarded.push({ name, identity });
-    if (name === ".git" && found.isFile()) {
-      const pointer = await gitPointerMounts(root);
-      mounts.push(...pointer.mounts);
-      notes.push(...pointer.notes);
-    }
   }
-  const obeyed = await obeyedByGit(root);
-  if (!obeyed.ok)
-    return err(refused(root, `it cannot be told what git runs here: ${obeyed.error}`));
-  const own = new Set(guarded.map((it) => it.name));
-  const further = [
-    ...obeyed.value.frames.map((name) => ({ name, frame: true as const })),
-    ...obeyed.value.names.map((name) => ({ name })),
-  ].filter(({ name }) => !own.has(name.split(sep)[0] ?? ""));
-  for (const it of further) {
-    const path = join(root, it.name);
-    mounts.push({ source: path, target: path, readOnly: !("frame" in it) });
-    guarded.push({ ...it, identity: (await fileIdentity(path)) ?? "" });
-  }
-  return ok({ root, mounts, guarded, notes: [...notes, ...obeyed.value.notes] });
+  return ok({ paths, notes });
+}
+
+/** What stands at a name below the root; `other` where a link is on the way. */
+async function kindAt(root: string, name: string): Promise<PathKind> {
+  const path = join(root, name);
+  const stats = await statsAt(path);
+  if (stats === undefined) return undefined;
+  if ((await realPathOf(path)) !== path) return "other";
+  return stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other";
+}
+
+/** Where in the project the host's own programs are; `isWhole` where the project is within them. */
+async function ownPlaces(
+  root: string,
+  places: readonly string[],
+): Promise<{ readonly names: readonly string[]; readonly isWhole: boolean }> {
+  const real = await Promise.all(places.map(resolved));
+  return {
+    names: real.filter((it) => contains(root, it)).map((it) => relative(root, it)),
+    isWhole: real.some((it) => it === root || contains(it, root)),
+  };
 }
 
 async function refusal(root: string, options: ProjectOptions): Promise<string | undefined> {
@@ -185,11 +290,13 @@ export function closedTreeOf(path: string): string | undefined {
   return CLOSED_TREES.find((tree) => path === tree || contains(tree, path));
 }
 
-function refused(root: string, reason: string): SandboxError {
+function refused(root: string, reason: string, mend?: string): SandboxError {
   return {
     kind: "project_refused",
     message: `${root} is not given to the agent: ${reason}.`,
-    mend: "Open Neovim in the directory of one project: its git top level, or one made for it (mkdir ~/work; cd ~/work; nvim).",
+    mend:
+      mend ??
+      "Open Neovim in the directory of one project: its git top level, or one made for it (mkdir ~/work; cd ~/work; nvim).",
     root,
   };
 }
@@ -207,13 +314,5 @@ export async function resolved(path: string): Promise<string> {
   } catch {
     const parent = dirname(path);
     return parent === path ? path : join(await resolved(parent), path.slice(parent.length));
-  }
-}
-
-async function kindOf(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path);
-  } catch {
-    return undefined;
   }
 }

@@ -1,5 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
+import { LookError } from "../look.ts";
 import { err, ok, type Result } from "../result.ts";
 import { type Cache, type CacheOptions, planCaches } from "./caches.ts";
 import { containerLock, findContainer, removeContainer } from "./container.ts";
@@ -8,6 +9,7 @@ import type { Engine } from "./engine.ts";
 import type { SandboxError } from "./error.ts";
 import { type GivenMounts, type GivenPath, prepareGiven } from "./given.ts";
 import { type Guard, watchGuarded } from "./guard.ts";
+import { type GuardRecord, readGuardRecord, writeGuardRecord } from "./guard-record.ts";
 import type { SandboxImage } from "./image-build.ts";
 import {
   giveUp,
@@ -23,10 +25,10 @@ import { obeyedSince } from "./late.ts";
 import { dropLease, writeLease } from "./lease.ts";
 import { type SandboxEnd, watchLife } from "./life.ts";
 import { takeLock } from "./lock.ts";
-import { areMounted } from "./mounted.ts";
+import { areHeld } from "./mounted.ts";
 import { type Owner, ownerLabel } from "./owner.ts";
 import { type ExecOptions, type SandboxProcess, startProcess } from "./process.ts";
-import { type BindMount, inspectProject, resolved } from "./project.ts";
+import { type BindMount, inspectProject, resolved, unseen } from "./project.ts";
 import { dropRecord } from "./record.ts";
 import {
   type ContainerSpec,
@@ -39,7 +41,7 @@ import {
   specHash,
   unmountable,
 } from "./spec.ts";
-import { prepareState } from "./state.ts";
+import { prepareState, stateUnwritable } from "./state.ts";
 import { withUmask } from "./umask.ts";
 import { prepareUserMounts, type UserMount } from "./user-mounts.ts";
 import { ensureVolumes } from "./volumes.ts";
@@ -60,6 +62,8 @@ export type SandboxOptions = {
   readonly home?: string;
   /** Further directories that a project must neither contain nor lie in. */
   readonly outOfReach?: readonly string[];
+  /** Directories that the host runs programs from; read-only where they lie in the project. */
+  readonly neverWritable?: readonly string[];
   readonly limits?: Partial<Limits>;
   /** Visible inside: no secrets. See `allowedEnv`. */
   readonly env?: Readonly<Record<string, string>>;
@@ -163,11 +167,28 @@ type Plan = {
 };
 
 async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Plan, SandboxError>> {
+  try {
+    return await planSandbox(engine, options);
+  } catch (cause) {
+    if (!(cause instanceof LookError)) throw cause;
+    return err(unseen(options.root, cause));
+  }
+}
+
+async function planSandbox(
+  engine: Engine,
+  options: SandboxOptions,
+): Promise<Result<Plan, SandboxError>> {
   const outOfReach = [options.stateDir, engine.socketPath, ...(options.outOfReach ?? [])];
+  const before = await readGuardRecord(options.stateDir);
+  if (!before.ok) return before;
   const inspected = await inspectProject({
     root: options.root,
     home: options.home,
     outOfReach,
+    neverWritable: options.neverWritable ?? [],
+    before: before.value,
+    signal: options.signal,
     unmountable: (path) => unmountable(engine, path),
     ...(options.protectedNames === undefined ? {} : { protectedNames: options.protectedNames }),
     ...(options.gitMounts === undefined ? {} : { gitMounts: options.gitMounts }),
@@ -178,6 +199,8 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
   if (!state.ok) return state;
   const { codexHome } = state.value;
   const stateDir = await realpath(options.stateDir);
+  const unwritten = await keepRecord(stateDir, inspected.value.record);
+  if (unwritten !== undefined) return err(unwritten);
   const places = {
     root: inspected.value.root,
     codexHome,
@@ -250,8 +273,29 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     owner: options.owner,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
-  const notes = [...given.notes, ...own.notes, ...kept.notes];
+  const shared = inspected.value.hardLinked.filter(
+    (dir) => !kept.caches.some((cache) => cache.target === join(project.root, dir)),
+  );
+  const notes = [...given.notes, ...own.notes, ...kept.notes, ...shared.map(sharedNote)];
   return ok({ opening, codexHome, given, caches: kept.caches, notes });
+}
+
+/** Keeps what is protected from now on, before anything runs; the error where it cannot. */
+async function keepRecord(
+  stateDir: string,
+  record: GuardRecord,
+): Promise<SandboxError | undefined> {
+  try {
+    await writeGuardRecord(stateDir, record);
+    return undefined;
+  } catch (cause) {
+    return stateUnwritable(stateDir, cause);
+  }
+}
+
+/** Installed packages whose files are a store's as well, where no volume is in their place. */
+function sharedNote(dir: string): string {
+  return `${dir} shares files with places outside of the project (hard links), such as a package manager's store: what the agent writes into them is changed there, too. To keep it apart, name it in \`sandbox.caches\`, or install again with copies.`;
 }
 
 /** Makes the volumes ready, unless the container runs with them. */
@@ -271,25 +315,19 @@ async function fillCaches(
   });
 }
 
-/** How often is asked whether a mount is there, where nobody answers. */
-const ASKED_AT_MOST = 3;
-
 /** Watches what is mounted; it also sees what was replaced between the look and the mount. */
 async function guardOf(
   { project, spec }: Opening,
   { guarded, container }: Running,
 ): Promise<Result<Guard, SandboxError>> {
-  const areHeld = async (names: readonly string[]) => {
-    const paths = names.map((name) => join(project.root, name));
-    // On a machine that is busy to its limit an asking may fail by chance, and does not do so again.
-    for (let asked = 0; asked < ASKED_AT_MOST; asked++) {
-      const held = await areMounted(container, paths, spec.uid);
-      if (held !== "unknown") return held === "mounted";
-    }
-    return false;
-  };
+  const isMounted = (names: readonly string[]) =>
+    areHeld(
+      container,
+      names.map((name) => join(project.root, name)),
+      spec.uid,
+    );
   try {
-    return ok(await watchGuarded(project.root, guarded, areHeld));
+    return ok(await watchGuarded(project.root, guarded, isMounted));
   } catch (cause) {
     return err({
       kind: "watch_failed",

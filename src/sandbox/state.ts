@@ -44,13 +44,7 @@ export async function prepareState(
     await writeFileAtomic(join(etc, "passwd"), passwd, { mode });
     await writeFileAtomic(join(etc, "group"), group, { mode });
   } catch (cause) {
-    return err({
-      kind: "state_unwritable",
-      message: `The state directory ${stateDir} cannot be written (${(cause as Error).message}); a directory of this user was expected.`,
-      mend: `ls -ld ${JSON.stringify(stateDir)}\nsudo chown -R "$USER" ${JSON.stringify(stateDir)}`,
-      path: stateDir,
-      cause,
-    });
+    return err(stateUnwritable(stateDir, cause));
   }
   const mounts: BindMount[] = [
     { source: codexHome, target: codexHome, readOnly: false },
@@ -58,6 +52,17 @@ export async function prepareState(
     { source: join(etc, "group"), target: "/etc/group", readOnly: true },
   ];
   return ok({ codexHome, mounts });
+}
+
+/** The error for a state directory in which a write failed. */
+export function stateUnwritable(stateDir: string, cause: unknown): SandboxError {
+  return {
+    kind: "state_unwritable",
+    message: `The state directory ${stateDir} cannot be written (${(cause as Error).message}); a directory of this user was expected.`,
+    mend: `ls -ld ${JSON.stringify(stateDir)}\nsudo chown -R "$USER" ${JSON.stringify(stateDir)}`,
+    path: stateDir,
+    cause,
+  };
 }
 
 /** Whoever else can write there could have us believe in containers and leases that are not ours. */

@@ -1,5 +1,8 @@
-import { lstat, realpath } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
+import { realPathOf, statsAt } from "../look.ts";
+import { ok, type Result } from "../result.ts";
+import { findGitDirs } from "./git-dirs.ts";
+import { framesOf, obeyedByGit, outermost } from "./git-obeys.ts";
 import { type BindMount, closedTreeOf, contains, PROTECTED_NAMES, SYSTEM_DIRS } from "./project.ts";
 import { findShared, type OutOfReach, type SharedPath } from "./shared-path.ts";
 import { HOME_DIR } from "./spec.ts";
@@ -37,12 +40,18 @@ export async function prepareUserMounts(
       notes.push(`sandbox.mounts: ${mount.source} is not mounted: ${judged.reason}.`);
       continue;
     }
-    mounts.push(judged.mount);
+    const inside = await protectedIn(judged);
+    if (!inside.ok) {
+      notes.push(
+        `sandbox.mounts: ${mount.source} is not mounted: ${inside.error.reason}. ${inside.error.fix}`,
+      );
+      continue;
+    }
+    mounts.push(judged.mount, ...inside.value);
     if (judged.mount.readOnly) continue;
     const { source, target } = judged.mount;
     const where = target === source ? "" : ` (as ${target})`;
     notes.push(`sandbox.mounts: the agent can write in ${source}${where}.`);
-    if (judged.kind === "directory") mounts.push(...(await protectedIn(judged.mount)));
   }
   return { mounts, notes };
 }
@@ -96,9 +105,9 @@ async function targetProblem(
   if (PROTECTED_NAMES.some((name) => within(join(root, name), target)))
     return `its target ${target} is protected`;
   // The engine would make what is missing, as root, in the user's project.
-  const found = await lstat(target).catch(() => undefined);
+  const found = await statsAt(target);
   const fits = kind === "file" ? found?.isFile() : found?.isDirectory();
-  const real = await realpath(target).catch(() => undefined);
+  const real = await realPathOf(target);
   if (fits === true && real === target) return undefined;
   return `its target ${target} lies in the project and is no ${kind} there; make one first`;
 }
@@ -108,13 +117,31 @@ function within(outer: string, inner: string): boolean {
   return outer === inner || contains(outer, inner);
 }
 
-/** Read-only mounts over what the host runs or obeys by itself in a writable directory. */
-async function protectedIn({ source, target }: BindMount): Promise<BindMount[]> {
-  const mounts: BindMount[] = [];
-  for (const name of PROTECTED_NAMES) {
-    const found = await lstat(join(source, name)).catch(() => undefined);
-    if (found?.isFile() !== true && found?.isDirectory() !== true) continue;
-    mounts.push({ source: join(source, name), target: join(target, name), readOnly: true });
+/**
+ * Read-only mounts over what the host runs or obeys by itself in a writable directory, and mounts
+ * of the directories above, so that those cannot be renamed. Errors: why they could not be found.
+ */
+async function protectedIn({
+  mount: { source, target, readOnly },
+  kind,
+}: Judged): Promise<Result<BindMount[], { readonly reason: string; readonly fix: string }>> {
+  if (readOnly || kind !== "directory") return ok([]);
+  const walked = await findGitDirs(source);
+  if (!walked.ok) return walked;
+  const nested = walked.value.found.map((it) => it.usedIn);
+  const obeyed = await obeyedByGit(source, { nested });
+  if (!obeyed.ok) return obeyed;
+  const found = walked.value.found.map((it) => it.name);
+  const present: string[] = [];
+  for (const name of [...PROTECTED_NAMES, ...found, ...obeyed.value.names]) {
+    const stats = await statsAt(join(source, name));
+    if (stats?.isFile() === true || stats?.isDirectory() === true) present.push(name);
   }
-  return mounts;
+  const names = outermost(present);
+  const mountAs = (readOnly: boolean) => (name: string) => ({
+    source: join(source, name),
+    target: join(target, name),
+    readOnly,
+  });
+  return ok([...framesOf(names).map(mountAs(false)), ...names.map(mountAs(true))]);
 }

@@ -1,10 +1,12 @@
-import { realpath } from "node:fs/promises";
+import { join } from "node:path";
 import type { Audit } from "../audit/index.ts";
 import type { ChatEvent } from "../chat/index.ts";
-import { ok } from "../result.ts";
-import { findGit, type Sandbox } from "../sandbox/index.ts";
+import { LookError, realPathOf } from "../look.ts";
+import { err, ok, type Result } from "../result.ts";
+import { contains, findGit, type Sandbox } from "../sandbox/index.ts";
 import { type CommitsOptions, type GitNews, PrivateGit } from "../workspace/index.ts";
 import type { AroundTurn } from "./around-turn.ts";
+import type { Failure } from "./failure.ts";
 import { named } from "./named.ts";
 import type { Settings } from "./settings.ts";
 
@@ -30,24 +32,41 @@ export type PreparedGit = {
  * Makes the agent's own git directory ready to be mounted. Where the project's repository is of a
  * kind that this cannot be done for, a note says so, and the real one is mounted read-only.
  */
-export async function prepareGit(options: GitOptions & User): Promise<PreparedGit> {
-  const place = await gitPlace(options);
-  if (place === undefined) return { git: undefined, notes: [] };
+export async function prepareGit(
+  options: GitOptions & User,
+): Promise<Result<PreparedGit, Failure>> {
+  let place: CommitsOptions | undefined;
+  try {
+    place = await gitPlace(options);
+  } catch (cause) {
+    if (!(cause instanceof LookError)) throw cause;
+    const message = `${cause.message}, so it is not known where the project's git directory is.`;
+    return err({ kind: "project_refused", message, mend: cause.fix });
+  }
+  if (place === undefined) return ok({ git: undefined, notes: [] });
   const { uid, gid } = options;
   const prepared = await PrivateGit.prepare({ ...place, uid, gid });
-  if (prepared.ok) return { git: prepared.value, notes: prepared.value.notes };
+  if (prepared.ok) return ok({ git: prepared.value, notes: prepared.value.notes });
   const text = `The agent cannot commit here, and reads your real .git, its configuration included: ${prepared.error}.`;
-  return { git: undefined, notes: [text] };
+  return ok({ git: undefined, notes: [text] });
 }
 
-/** The project's real repository; undefined where there is none that the agent may have its own of. */
+/**
+ * The project's real repository; undefined where there is none that the agent may have its own of.
+ * Rejects with `LookError`.
+ */
 export async function gitPlace(options: GitOptions): Promise<CommitsOptions | undefined> {
   const { settings, projectDir, env } = options;
   if (settings.git === "off") return undefined;
-  const root = await realpath(options.root).catch(() => options.root);
+  const root = (await realPathOf(options.root)) ?? options.root;
   const place = await findGit(root);
-  // What a pointer that leads nowhere means is told by the sandbox.
+  // The sandbox says so where a pointer leads nowhere.
   if (place === undefined || typeof place === "string") return undefined;
+  // A git directory elsewhere in the project is read-only in its own place, with all in it.
+  const isElsewhere = [place.gitDir, place.commonDir].some(
+    (dir) => dir !== join(root, ".git") && contains(root, dir),
+  );
+  if (isElsewhere) return undefined;
   const readable = settings.sandbox.mounts.filter((it) => !it.write).map((it) => it.source);
   return { root, ...place, stateDir: projectDir, readable, env };
 }

@@ -1,9 +1,11 @@
 import { homedir } from "node:os";
+import { dirname } from "node:path";
 import { ok, type Result } from "../result.ts";
 import { allowedEnv, openSandbox, ownOwner, type Sandbox } from "../sandbox/index.ts";
 import type { BackendOptions } from "./backend.ts";
 import type { Failure } from "./failure.ts";
 import { beginGit, type PreparedGit, prepareGit } from "./git.ts";
+import { pluginDir } from "./plugin-dir.ts";
 import { proveEngine } from "./prove.ts";
 import { checkEnv, limitsOf, mountsOf } from "./sandbox-settings.ts";
 import { secretPlaces } from "./secret-places.ts";
@@ -34,7 +36,9 @@ export async function prepareSandbox(
   const { engine, runtime, image, report, uid, gid } = proven.value;
 
   onProgress("starting the sandbox");
-  const git = await prepareGit({ ...options, uid, gid });
+  const prepared = await prepareGit({ ...options, uid, gid });
+  if (!prepared.ok) return prepared;
+  const git = prepared.value;
   const sandbox = await openSandbox(engine, {
     root: options.root,
     stateDir: options.projectDir,
@@ -45,6 +49,8 @@ export async function prepareSandbox(
     owner: await ownOwner(),
     home: homedir(),
     outOfReach: [settings.state_dir, ...secretPlaces(env, homedir())],
+    // The host, and Neovim, run what is there.
+    neverWritable: [pluginDir, dirname(process.execPath)],
     given: [
       ...(settings.agents_md === undefined
         ? []

@@ -1,0 +1,108 @@
+/**
+ * Looking at the file system where the answer decides what is protected.
+ *
+ * Only ENOENT and ENOTDIR mean that nothing is there. Every other failure means that nobody knows,
+ * and throws `LookError`: an agent with the user's uid can make a directory unreadable (mode 0000),
+ * and what cannot be seen must not be taken for absent.
+ */
+import { type BigIntStats, constants, type Dirent } from "node:fs";
+import { lstat, open, readdir, realpath } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** A look that failed for another reason than absence; `fix` is a command for the user. */
+export class LookError extends Error {
+  readonly path: string;
+  readonly code: string;
+  readonly fix: string;
+
+  constructor(path: string, fix: string, cause: unknown) {
+    const code = codeOf(cause);
+    super(`${path} cannot be looked at (${code})`, { cause });
+    this.name = "LookError";
+    this.path = path;
+    this.code = code;
+    this.fix = fix;
+  }
+}
+
+/** What is at a path itself, not what a link leads to; undefined where nothing is. */
+export async function statsAt(path: string): Promise<BigIntStats | undefined> {
+  return present(path, () => lstat(path, { bigint: true }));
+}
+
+/** The path without links in it; undefined where it leads to nothing. */
+export async function realPathOf(path: string): Promise<string | undefined> {
+  return present(path, () => realpath(path));
+}
+
+/** What is in a directory; undefined where there is no directory. */
+export async function entriesOf(path: string): Promise<readonly Dirent[] | undefined> {
+  return present(path, () => readdir(path, { withFileTypes: true }));
+}
+
+/**
+ * The text of a small regular file; undefined where there is none. A link, a pipe, a device and a
+ * file of more than `maxBytes` are not such a file: the agent may have made them, and reading them
+ * would lead elsewhere or never end.
+ */
+export async function readSmallFile(path: string, maxBytes: number): Promise<string | undefined> {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  return present(path, async () => {
+    try {
+      await using file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      const stats = await file.stat();
+      if (!stats.isFile() || stats.size > maxBytes) return undefined;
+      return await file.readFile("utf8");
+    } catch (cause) {
+      // A link, and a socket.
+      if (["ELOOP", "ENXIO"].includes(codeOf(cause))) return undefined;
+      throw cause;
+    }
+  });
+}
+
+/** Runs a look at `path`: undefined where nothing is there, `LookError` where it fails otherwise. */
+export async function present<T>(path: string, look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (cause) {
+    const code = codeOf(cause);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw await failedLook(path, cause);
+  }
+}
+
+/** The error, with a command that makes the path visible again. */
+async function failedLook(path: string, cause: unknown): Promise<LookError> {
+  return new LookError(path, await fixFor(path, codeOf(cause)), cause);
+}
+
+async function fixFor(path: string, code: string): Promise<string> {
+  if (code !== "EACCES" && code !== "EPERM") return `ls -ld ${quoteForShell(path)}`;
+  return `chmod u+rwx ${quoteForShell(await closedDirectory(path))}`;
+}
+
+/** The highest directory on the way to a path that cannot be searched, else the path itself. */
+async function closedDirectory(path: string): Promise<string> {
+  const above = dirname(path);
+  if (above === path) return path;
+  const higher = await closedDirectory(above);
+  if (higher !== above) return higher;
+  try {
+    await lstat(path);
+    return path;
+  } catch (cause) {
+    return codeOf(cause) === "EACCES" ? above : path;
+  }
+}
+
+/** A path as one word of a shell command. */
+export function quoteForShell(path: string): string {
+  return /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+/** The system's name of an error, such as EACCES; "unknown" where it has none. */
+export function codeOf(cause: unknown): string {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  return typeof code === "string" ? code : "unknown";
+}

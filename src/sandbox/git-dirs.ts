@@ -1,0 +1,203 @@
+import { isUtf8 } from "node:buffer";
+import type { Dirent } from "node:fs";
+import { lstat, readdir } from "node:fs/promises";
+import { LookError, present, quoteForShell } from "../look.ts";
+import { err, ok, type Result } from "../result.ts";
+
+/** Git directories in a project, and directories that share files with the world outside. */
+export type GitDirs = {
+  readonly found: readonly GitDir[];
+  /** Installed packages whose files have names outside of the project; relative paths. */
+  readonly hardLinked: readonly string[];
+};
+
+/** Something that git obeys the configuration of; paths are relative to the project. */
+export type GitDir = {
+  /** The git directory, or the `.git` file that points to it. */
+  readonly name: string;
+  /** Where git uses it: the work tree, or the directory itself where it is bare. */
+  readonly usedIn: string;
+};
+
+/** Why the walk found no end, or found something that cannot be protected. */
+export type WalkProblem = { readonly reason: string; readonly fix: string };
+
+/** Some ten seconds of walking on a slow disk; Chromium's checkout has 500,000 entries. */
+const MAX_ENTRIES = 2_000_000;
+const MAX_MS = 120_000;
+/** Directories that are read at once: as many as Node has threads for it. */
+const LANES = 4;
+/** How many files of an installed package directory are looked at for further names. */
+const MAX_SAMPLE = 40;
+
+const PACKAGE_DIRS: ReadonlySet<string> = new Set([".venv", "venv", "node_modules"]);
+
+/** How a project is walked. */
+export type WalkOptions = {
+  /** Git directories that are passed over: an agent may have made them. */
+  readonly made?: readonly string[];
+  /** For tests; the defaults fit any real project. */
+  readonly bounds?: { readonly entries?: number; readonly ms?: number };
+  readonly signal?: AbortSignal | undefined;
+};
+
+/**
+ * Finds every git directory in a project, at any depth, except for the project's own `.git`: nested
+ * repositories, `.git` files, bare repositories and separate git directories. Links are not
+ * followed.
+ *
+ * A directory that cannot be read is an error where it belongs to this user, since the agent may
+ * have closed it. Another user's is passed over: neither the agent nor the user's git gets in.
+ *
+ * Rejects with `LookError`, and with `signal.reason`.
+ */
+export async function findGitDirs(
+  root: string,
+  options: WalkOptions = {},
+): Promise<Result<GitDirs, WalkProblem>> {
+  return new Walk(root, options).run();
+}
+
+class Walk {
+  readonly #root: string;
+  readonly #maxEntries: number;
+  readonly #maxMs: number;
+  readonly #until: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #made: ReadonlySet<string>;
+  readonly #found: GitDir[] = [];
+  readonly #hardLinked: string[] = [];
+  /** Relative paths; each character is one byte (latin1), because names need not be UTF-8. */
+  #todo: string[] = [""];
+  #entries = 0;
+  #problem: WalkProblem | undefined;
+
+  constructor(root: string, { bounds = {}, signal, made = [] }: WalkOptions) {
+    this.#made = new Set(made);
+    this.#root = Buffer.from(root).toString("latin1");
+    this.#maxEntries = bounds.entries ?? MAX_ENTRIES;
+    this.#maxMs = bounds.ms ?? MAX_MS;
+    this.#until = performance.now() + this.#maxMs;
+    this.#signal = signal;
+  }
+
+  async run(): Promise<Result<GitDirs, WalkProblem>> {
+    while (this.#todo.length > 0 && this.#problem === undefined) {
+      const next = this.#todo.values();
+      this.#todo = [];
+      await Promise.all(
+        Array.from({ length: LANES }, async () => {
+          for (const path of next) {
+            if (this.#problem !== undefined) return;
+            await this.#directory(path);
+          }
+        }),
+      );
+    }
+    if (this.#problem !== undefined) return err(this.#problem);
+    const byName = (a: GitDir, b: GitDir) => (a.name < b.name ? -1 : 1);
+    return ok({ found: this.#found.sort(byName), hardLinked: this.#hardLinked.sort() });
+  }
+
+  async #directory(path: string): Promise<void> {
+    this.#signal?.throwIfAborted();
+    const entries = await this.#read(path);
+    this.#entries += entries.length;
+    if (this.#entries > this.#maxEntries || performance.now() > this.#until) {
+      this.#problem = this.#tooMuch();
+      return;
+    }
+    const names = new Set(entries.map((entry) => entry.name));
+    const isBare = names.has("objects") && names.has("refs");
+    if (names.has("HEAD") && (isBare || names.has("commondir"))) {
+      if (path !== "") this.#add(path, path);
+      return;
+    }
+    if (PACKAGE_DIRS.has(baseOf(path))) await this.#sample(path);
+    for (const entry of entries) {
+      const inner = path === "" ? entry.name : `${path}/${entry.name}`;
+      // Letters count as the same where the file system says so.
+      if (entry.name.toLowerCase() === ".git") {
+        if (path !== "") this.#addNested(inner, path, entry);
+      } else if (entry.isDirectory()) this.#todo.push(inner);
+    }
+  }
+
+  #addNested(name: string, usedIn: string, entry: Dirent): void {
+    if (this.#made.has(shown(name))) return;
+    if (!entry.isSymbolicLink()) this.#add(name, usedIn);
+    else
+      this.#problem = {
+        reason: `${shown(name)} is a symbolic link, which the agent could replace by one to a repository that it has made`,
+        fix: `cd ${quoteForShell(shown(`${this.#root}/${usedIn}`))} && mv "$(readlink -f .git)" .git.new && rm .git && mv .git.new .git`,
+      };
+  }
+
+  #add(name: string, usedIn: string): void {
+    if (this.#made.has(shown(name))) return;
+    if (isUtf8(Buffer.from(name, "latin1"))) {
+      this.#found.push({ name: shown(name), usedIn: shown(usedIn) });
+      return;
+    }
+    this.#problem = {
+      reason: `there is a repository in ${shown(usedIn)}, whose path has bytes that are not UTF-8: it cannot be made read-only`,
+      fix: "Rename that directory (mv), or open a project without it.",
+    };
+  }
+
+  async #read(path: string): Promise<readonly Dirent[]> {
+    const bytes = Buffer.from(path === "" ? this.#root : `${this.#root}/${path}`, "latin1");
+    try {
+      const read = () => readdir(bytes, { withFileTypes: true, encoding: "latin1" });
+      return (await present(shown(bytes.toString("latin1")), read)) ?? [];
+    } catch (cause) {
+      if (cause instanceof LookError && (await this.#isAnothers(bytes))) return [];
+      throw cause;
+    }
+  }
+
+  async #isAnothers(path: Buffer): Promise<boolean> {
+    const own = process.getuid?.();
+    const stats = await lstat(path).catch(() => undefined);
+    return stats !== undefined && own !== 0 && stats.uid !== own;
+  }
+
+  /** Tells of a package directory in which some file has a further name. */
+  async #sample(path: string): Promise<void> {
+    const todo = [path];
+    for (let looked = 0; todo.length > 0 && looked < MAX_SAMPLE; ) {
+      const dir = todo.pop() ?? "";
+      for (const entry of await this.#read(dir)) {
+        const inner = `${dir}/${entry.name}`;
+        if (entry.isDirectory()) todo.push(inner);
+        if (!entry.isFile() || looked >= MAX_SAMPLE) continue;
+        looked++;
+        const stats = await lstat(Buffer.from(`${this.#root}/${inner}`, "latin1")).catch(() => {});
+        if (stats === undefined || stats.nlink < 2) continue;
+        this.#hardLinked.push(shown(path));
+        return;
+      }
+    }
+  }
+
+  #tooMuch(): WalkProblem {
+    const bound =
+      this.#entries > this.#maxEntries
+        ? `it has more than ${this.#maxEntries.toLocaleString("en-US")} files`
+        : `reading its directories took more than ${this.#maxMs / 1000} s`;
+    return {
+      reason: `${bound}, too many to find every repository in it, whose configuration git would obey`,
+      fix: "Open a smaller directory as the project, or move what is large out of this one.",
+    };
+  }
+}
+
+/** The last name of a path. */
+function baseOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** A path for a person, and for an engine. */
+function shown(path: string): string {
+  return Buffer.from(path, "latin1").toString("utf8");
+}
