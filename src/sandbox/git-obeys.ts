@@ -194,7 +194,8 @@ class Search {
     const isInside = this.#isInside(path);
     const real = isInside ? await realPathOf(path) : await realPathOf(path).catch(() => undefined);
     if (real !== undefined && this.#isInside(real)) await this.#add(real);
-    if (!isInside || real === path) return;
+    const isProtected = directoriesAbove(this.#name(path)).some((it) => this.#names.has(it));
+    if (!isInside || real === path || isProtected) return;
     this.#note(
       `git's ${key} leads to ${this.#name(path)}, which is not there or is reached by a link: it cannot be made read-only, and git obeys what the agent puts there`,
     );

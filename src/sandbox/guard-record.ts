@@ -1,4 +1,3 @@
-import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
@@ -91,11 +90,6 @@ export async function noteMade(stateDir: string, names: readonly string[]): Prom
   const added = names.filter((name) => !known.has(name));
   if (added.length > 0)
     await writeGuardRecord(stateDir, { protected: all, made: [...made, ...added] });
-}
-
-/** Forgets everything; for the tests of a first start. */
-export async function dropGuardRecord(stateDir: string): Promise<void> {
-  await rm(pathIn(stateDir), { force: true });
 }
 
 /** What is protected from now on, and what is to be kept on record. */
