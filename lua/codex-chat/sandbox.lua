@@ -7,7 +7,18 @@ local say = require("codex-chat.say")
 local api = vim.api
 
 --- The words of `:CodexChat sandbox`.
-M.words = { "status", "check", "shell", "restart", "rebuild", "allow", "prune", "stop", "log" }
+M.words = {
+  "status",
+  "check",
+  "shell",
+  "restart",
+  "rebuild",
+  "allow",
+  "unprotect",
+  "prune",
+  "stop",
+  "log",
+}
 
 --- Asks the host; an error is said, and a value goes to `callback`.
 ---@param chat codex-chat.Chat
@@ -311,6 +322,12 @@ function M.run(chat, rest, bang)
     anew(chat, word, bang)
   elseif word == "prune" then
     ask(chat, "prune", {}, say.info)
+  elseif word == "unprotect" then
+    if more == "" then
+      say.error("`:CodexChat sandbox unprotect` needs a path of the project.")
+    else
+      ask(chat, "unprotect", { path = more }, say.info)
+    end
   elseif word == "allow" then
     require("codex-chat.dockerfile").allow(chat, more)
   elseif word == "stop" then

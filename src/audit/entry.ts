@@ -103,7 +103,7 @@ export type AuditEntry = AuditPlace &
       }
     | {
         readonly event: "sandbox";
-        readonly action: "started" | "joined" | "stopped" | "ended" | "failed";
+        readonly action: "started" | "joined" | "stopped" | "ended" | "failed" | "unprotected";
         readonly container?: string | undefined;
         readonly runtime?: string | undefined;
         readonly image?: string | undefined;

@@ -74,10 +74,11 @@ export async function forgetProtected(
   const record = read.value ?? { protected: [], made: [] };
   const kept = record.protected.filter((it) => it.name !== name);
   const wasProtected = kept.length < record.protected.length;
-  await writeGuardRecord(stateDir, {
-    protected: kept,
-    made: [...new Set([...record.made, name])],
-  });
+  if (wasProtected)
+    await writeGuardRecord(stateDir, {
+      protected: kept,
+      made: [...new Set([...record.made, name])],
+    });
   return ok({ wasProtected });
 }
 

@@ -1,9 +1,11 @@
+import { relative, resolve } from "node:path";
 import { z } from "zod";
 import { err, ok, type Result } from "../../result.ts";
 import {
   type CheckedRuntime,
   describeContainer,
   type Engine,
+  forgetProtected,
   imagesInUse,
   otherHosts,
   ownOwner,
@@ -43,7 +45,28 @@ export const sandboxActions: readonly Action[] = [
     return free.ok ? restart(conversation, free.value, ending) : free;
   }),
   action("sandbox/rebuild", Ending, rebuild),
+  action("sandbox/unprotect", z.object({ path: z.string().min(1) }), unprotect),
 ];
+
+/** Takes a path off the list of what stays read-only; it counts from the sandbox's next start. */
+async function unprotect(
+  { host }: Conversation,
+  { path }: { readonly path: string },
+): Promise<Result<unknown, Failure>> {
+  const name = relative(host.root, resolve(host.root, path));
+  const forgotten = await forgetProtected(host.sandbox.projectDir, name);
+  if (!forgotten.ok) return forgotten;
+  if (!forgotten.value.wasProtected)
+    return err({
+      kind: "not_protected",
+      message: `${name} is not on the list of what was read-only in this project's sandbox.`,
+      mend: "See the mounts in :CodexChat sandbox status.",
+    });
+  host.audit.record({ event: "sandbox", action: "unprotected", reason: name });
+  return ok(
+    `${name} is no longer protected for having been so before. What your machine runs by itself stays read-only where it exists.`,
+  );
+}
 
 async function rebuild(
   conversation: Conversation,
