@@ -72,6 +72,19 @@ export async function present<T>(path: string, look: () => Promise<T>): Promise<
   }
 }
 
+/**
+ * A look at a path outside of the project, where a failure decides nothing: the agent cannot write
+ * there, and the user's git does not get in either.
+ */
+export async function lookOutside<T>(look: Promise<T | undefined>): Promise<T | undefined> {
+  try {
+    return await look;
+  } catch (cause) {
+    if (cause instanceof LookError) return undefined;
+    throw cause;
+  }
+}
+
 /** The error, with a command that makes the path visible again. */
 async function failedLook(path: string, cause: unknown): Promise<LookError> {
   return new LookError(path, await fixFor(path, codeOf(cause)), cause);

@@ -42,6 +42,7 @@ export const bareBeside: Layout = async (root, other) => {
 export const separate: Layout = async (root) => {
   await git(root, "init", "-q", "-b", "main", "--separate-git-dir", join(root, ".gitdata"));
   await put(root, "file.txt", "one\n");
+  await put(root, ".gitdata/info/exclude", ".gitdata*\n");
   await git(root, "add", "file.txt");
   await git(root, "commit", "-q", "-m", "first");
   return ["."];

@@ -1,5 +1,5 @@
 import { dirname, join, relative, resolve, sep } from "node:path";
-import { realPathOf, statsAt } from "../look.ts";
+import { lookOutside, realPathOf, statsAt } from "../look.ts";
 import { err, ok, type Result } from "../result.ts";
 import { type RepositoryAt, repositoryAt } from "./git-pointer.ts";
 import {
@@ -127,7 +127,7 @@ class Search {
 
   /** Adds the git directory of a repository below the project's top; tells what there is. */
   async #addRepository(top: string): Promise<RepositoryAt["is"]> {
-    const found = await repositoryAt(top);
+    const found = await repositoryAt(top, this.#root);
     if (found.is === "bare") await this.#add(top);
     else if (found.is !== "none") await this.#add(join(top, ".git"));
     if (found.is === "broken" && found.target !== undefined && this.#isInside(found.target))
@@ -192,7 +192,7 @@ class Search {
   /** Adds a path that `key` names, or that its links lead to; tells of one that is not there. */
   async #addNamed(key: string, path: string): Promise<void> {
     const isInside = this.#isInside(path);
-    const real = isInside ? await realPathOf(path) : await realPathOf(path).catch(() => undefined);
+    const real = await (isInside ? realPathOf(path) : lookOutside(realPathOf(path)));
     if (real !== undefined && this.#isInside(real)) await this.#add(real);
     const isProtected = directoriesAbove(this.#name(path)).some((it) => this.#names.has(it));
     if (!isInside || real === path || isProtected) return;
@@ -204,7 +204,7 @@ class Search {
   /** Adds where a path outside or inside leads to, if it lies in the project. */
   async #addIfThere(path: string): Promise<void> {
     const isInside = this.#isInside(path);
-    const real = isInside ? await realPathOf(path) : await realPathOf(path).catch(() => undefined);
+    const real = await (isInside ? realPathOf(path) : lookOutside(realPathOf(path)));
     if (real !== undefined && this.#isInside(real)) await this.#add(real);
   }
 

@@ -1,5 +1,5 @@
 import { dirname, join, relative, resolve } from "node:path";
-import { readSmallFile, realPathOf, statsAt } from "../look.ts";
+import { lookOutside, readSmallFile, realPathOf, statsAt } from "../look.ts";
 import type { BindMount } from "./project.ts";
 
 /** Git's own limit for a pointer file is a path; more than this is not one. */
@@ -40,6 +40,8 @@ export async function findGit(root: string): Promise<GitPlace | string | undefin
   }
   const gitDir = await pointerTarget(root);
   if (gitDir === undefined) return ".git is a file that points nowhere.";
+  if (!(await hasHead(gitDir, root)))
+    return `.git points to ${gitDir}, which is not a git directory: git does not work inside.`;
   const commonText = await readSmallFile(join(gitDir, "commondir"), POINTER_MAX_BYTES);
   const commonDir = commonText === undefined ? gitDir : resolve(gitDir, commonText.trim());
   const isOurs =
@@ -56,17 +58,17 @@ export type RepositoryAt =
   | { readonly is: "repository" | "bare" | "none" }
   | { readonly is: "broken"; readonly target: string | undefined };
 
-/** Looks for what git looks for first: a `.git` with a HEAD, or a bare repository. */
-export async function repositoryAt(dir: string): Promise<RepositoryAt> {
+/** Looks for what git looks for first: a `.git` with a HEAD, or a bare repository; `root` is the project. */
+export async function repositoryAt(dir: string, root: string): Promise<RepositoryAt> {
   const inner = await statsAt(join(dir, ".git"));
   if (inner === undefined) return { is: (await isBareAt(dir)) ? "bare" : "none" };
   if (inner.isFile()) {
     const target = await pointerTarget(dir);
-    if (target === undefined || !(await hasHead(target))) return { is: "broken", target };
+    if (target === undefined || !(await hasHead(target, root))) return { is: "broken", target };
     return { is: "repository" };
   }
   // Without HEAD it is any directory; what a link leads to is looked at by git.
-  const hasNone = inner.isDirectory() && !(await hasHead(join(dir, ".git")));
+  const hasNone = inner.isDirectory() && !(await hasHead(join(dir, ".git"), root));
   return { is: hasNone ? "none" : "repository" };
 }
 
@@ -76,8 +78,10 @@ export async function isBareAt(dir: string): Promise<boolean> {
   return kinds.every((it) => it !== undefined);
 }
 
-async function hasHead(gitDir: string): Promise<boolean> {
-  return (await statsAt(join(gitDir, "HEAD"))) !== undefined;
+async function hasHead(gitDir: string, root: string): Promise<boolean> {
+  const look = statsAt(join(gitDir, "HEAD"));
+  const isInside = !relative(root, gitDir).startsWith("..");
+  return (await (isInside ? look : lookOutside(look))) !== undefined;
 }
 
 /** What a project's `.git` file names, absolute; undefined where it names nothing. */

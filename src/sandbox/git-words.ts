@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { realPathOf, statsAt } from "../look.ts";
+import { lookOutside, realPathOf, statsAt } from "../look.ts";
 
 /** What a command of git's configuration is judged in; paths are absolute. */
 export type CommandPlace = {
@@ -102,16 +102,10 @@ export async function projectFile(
   isInProject: (path: string) => boolean,
 ): Promise<FoundFile | undefined> {
   if (!isPossible(path)) return undefined;
-  const real = await realPathIfOurs(path, isInProject);
+  const real = await (isInProject(path) ? realPathOf(path) : lookOutside(realPathOf(path)));
   if (real === undefined || !isInProject(real)) return undefined;
   if ((await statsAt(real))?.isFile() !== true) return undefined;
   return { path: real, isByLink: isInProject(path) && real !== path };
-}
-
-/** Outside of the project a failed look decides nothing: the agent cannot write there. */
-async function realPathIfOurs(path: string, isInProject: (path: string) => boolean) {
-  if (isInProject(path)) return realPathOf(path);
-  return realPathOf(path).catch(() => undefined);
 }
 
 function isPossible(path: string): boolean {
