@@ -45,8 +45,8 @@ export function attempt<T>(what: {
 }
 
 /** Turns a group of attempts into tests, whose outcome `npm run attack` shows as a table. */
-export function group(name: string, attempts: readonly Attempt[]): void {
-  describe(`the attack on ${name}`, { timeout: 150_000 }, () => {
+export function group(name: string, attempts: readonly Attempt[], timeoutMs = 150_000): void {
+  describe(`the attack on ${name}`, { timeout: timeoutMs }, () => {
     for (const what of attempts) {
       it(`${what.name}: ${what.mustHappen}`, async () => {
         const { product, control, seen, seenInControl } = await made(name, what);

@@ -17,6 +17,8 @@ export type LayoutTarget = {
   readonly sh: (script: string) => Promise<unknown>;
   /** Ends what runs, and opens the project again as the user does who sends another query. */
   readonly reopen: () => Promise<void>;
+  /** Ends what runs, before the file's end. */
+  readonly close: () => Promise<void>;
 };
 
 /** Writes a file and the directories above it. */
@@ -152,6 +154,7 @@ export function guardedLayout(layout: Layout): () => Promise<LayoutTarget> {
         await opened.sandbox.remove();
         opened = await opensAgain(place);
       },
+      close: () => opened.sandbox.remove(),
     };
   };
 }
@@ -187,6 +190,7 @@ export function unguardedLayout(layout: Layout): () => Promise<LayoutTarget> {
     const mark = await Mark.make();
     const sh = (script: string): ReturnType<Inside["sh"]> =>
       inside.sh(script, { cwd: "/", args: [mark.payload, root] });
-    return { root, mark, usedIn, sh, reopen: () => openDirectories(root) };
+    const reopen = () => openDirectories(root);
+    return { root, mark, usedIn, sh, reopen, close: async () => {} };
   };
 }
