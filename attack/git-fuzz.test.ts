@@ -147,22 +147,21 @@ async function holds(it: RandomProject): Promise<"held" | "refused"> {
   const target = await guardedLayout(layoutOf(it))().catch(refusedOnly);
   if (target === undefined) return "refused";
   try {
-    return await strikesTwice(target, it);
+    const strike = (script: string) => target.sh(`cd "$2" || exit; ${script}`);
+    await strike(SPOIL);
+    expect(await useGitIn(target)).toMatchObject({ fell: false });
+    await strike(`chmod ${it.closed.mode} '${it.closed.at.replaceAll("'", "'\\''")}'`);
+    await target.reopen();
+    await strike(SPOIL);
+    expect(await useGitIn(target)).toMatchObject({ fell: false });
+    return "held";
+  } catch (thrown) {
+    refusedOnly(thrown);
+    expect(await useGitIn(target)).toMatchObject({ fell: false });
+    return "refused";
   } finally {
     await target.close();
   }
-}
-
-async function strikesTwice(target: LayoutTarget, it: RandomProject): Promise<"held" | "refused"> {
-  const strike = (script: string) => target.sh(`cd "$2" || exit; ${script}`);
-  await strike(SPOIL);
-  expect(await useGitIn(target)).toMatchObject({ fell: false });
-  await strike(`chmod ${it.closed.mode} '${it.closed.at.replaceAll("'", "'\\''")}'`);
-  const isOpen = await target.reopen().then(() => true, refusedOnly);
-  if (isOpen === undefined) return "refused";
-  await strike(SPOIL);
-  expect(await useGitIn(target)).toMatchObject({ fell: false });
-  return "held";
 }
 
 /** Undefined for a refusal to start; anything else is thrown on. */

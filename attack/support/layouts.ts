@@ -1,7 +1,7 @@
 /** Ways to lay out git in a project, and a program that spoils whatever it can write there. */
 import { chmod, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { fortress, type Inside, openPlace } from "./containers.ts";
+import { type Fortress, fortress, type Inside, openPlace } from "./containers.ts";
 import { git, type HostPlace, hostPlace, lazily, Mark, plantRepository, useGit } from "./places.ts";
 
 /** Makes a project; returns the directories in it, relative, in which the user uses git. */
@@ -149,7 +149,11 @@ export function guardedLayout(layout: Layout): () => Promise<LayoutTarget> {
       root: place.project,
       mark,
       usedIn,
-      sh: (script) => opened.sh(script, { cwd: "/", args: [mark.payload, place.project] }),
+      sh: async (script) => {
+        // The user's own git may have replaced a protected file, which ends the sandbox.
+        if (await hasEnded(opened)) opened = await fortress(place);
+        return opened.sh(script, { cwd: "/", args: [mark.payload, place.project] });
+      },
       reopen: async () => {
         await opened.sandbox.remove();
         opened = await opensAgain(place);
@@ -157,6 +161,15 @@ export function guardedLayout(layout: Layout): () => Promise<LayoutTarget> {
       close: () => opened.sandbox.remove(),
     };
   };
+}
+
+async function hasEnded({ sandbox }: Fortress): Promise<boolean> {
+  const probe = await sandbox.exec({ argv: ["true"], cwd: "/" });
+  if (!probe.ok) return true;
+  probe.value.stdin.end();
+  probe.value.stdout.resume();
+  probe.value.stderr.resume();
+  return (await probe.value.exited).exitCode !== 0;
 }
 
 /** Opens the project again; where that is refused, after the user has done what the refusal says. */
