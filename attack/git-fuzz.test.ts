@@ -10,14 +10,7 @@ import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { expect } from "vitest";
 import { group, verdict } from "./catalogue.ts";
-import {
-  guardedLayout,
-  type Layout,
-  type LayoutTarget,
-  SPOIL,
-  unguardedLayout,
-  useGitIn,
-} from "./support/layouts.ts";
+import { guardedLayout, type Layout, SPOIL, unguardedLayout, useGitIn } from "./support/layouts.ts";
 import { git, plantRepository } from "./support/places.ts";
 
 const RUNS = Number(process.env["CODEX_CHAT_FUZZ_RUNS"] ?? 5);

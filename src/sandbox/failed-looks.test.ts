@@ -152,11 +152,11 @@ describe("a look that fails", () => {
     answers.clear();
     onTestFinished(() => git(root, "config", "--unset", "core.attributesFile"));
     Object.assign(fault, { at: 0, calls: 0 });
-    expect(await obeyedSince(found.value)).toEqual(["attributes"]);
+    expect(await obeyedSince(found.value)).toEqual({ names: ["attributes"] });
     const count = fault.calls;
     for (let at = 1; at <= count; at++) {
       Object.assign(fault, { at, code: CODES[at % CODES.length] ?? "", calls: 0 });
-      expect(await obeyedSince(found.value), `call ${at}`).not.toEqual([]);
+      expect(await obeyedSince(found.value), `call ${at}`).not.toEqual({ names: [] });
     }
   }, 180_000);
 });

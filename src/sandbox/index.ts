@@ -17,6 +17,7 @@ export { ensureImage, findImage, type ImageOptions, imagesInUse } from "./image.
 export type { SandboxImage } from "./image-build.ts";
 export { type OldImage, oldImages, removeOldImages, removeReplaced } from "./image-prune.ts";
 export { DEFAULT_BASE_IMAGE, imageTag, type UserDockerfile } from "./image-recipe.ts";
+export type { Late } from "./late.ts";
 export { describeEnd, type SandboxEnd } from "./life.ts";
 export { isAlive, type Owner, ownOwner } from "./owner.ts";
 export type { ExecOptions, ProcessExit, SandboxProcess } from "./process.ts";

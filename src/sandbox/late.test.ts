@@ -10,12 +10,10 @@ it("names what git has come to obey, and not what was protected from the start",
   onTestFinished(() => rm(root, { recursive: true, force: true }));
   const git = (...args: readonly string[]) =>
     execa("git", ["-c", "user.name=t", "-c", "user.email=t@t", ...args], { cwd: root });
-  const since = (...guarded: readonly { readonly name: string; readonly frame?: true }[]) =>
-    obeyedSince({
-      root,
-      nested: [],
-      guarded: guarded.map((it) => ({ ...it, identity: "" })),
-    });
+  const since = async (...guarded: readonly { readonly name: string; readonly frame?: true }[]) => {
+    const known = guarded.map((it) => ({ ...it, identity: "" }));
+    return (await obeyedSince({ root, nested: [], guarded: known })).names;
+  };
   await git("init", "-q");
   await git("commit", "-q", "--allow-empty", "-m", "first");
   for (const dir of ["hooks", "tools", "taken"]) await mkdir(join(root, dir));

@@ -2,27 +2,34 @@ import { LookError } from "../look.ts";
 import { directoriesAbove, obeyedByGit } from "./git-obeys.ts";
 import type { Project } from "./project.ts";
 
+/** What git has come to obey since the sandbox was opened, and is still writable inside. */
+export type Late = {
+  readonly names: readonly string[];
+  /** Why it could not be found out; then anything may be writable. */
+  readonly problem?: string;
+};
+
 /**
  * Names what of the project's own files the user's git obeys now and did not when the sandbox was
  * opened: a submodule or worktree that was added, a hooks directory or an included file that was
- * named. These are still writable inside. A failure to find out counts as a change, so that the
- * restart says why.
+ * named.
  */
 export async function obeyedSince({
   root,
   guarded,
   nested,
-}: Pick<Project, "root" | "guarded" | "nested">): Promise<readonly string[]> {
+}: Pick<Project, "root" | "guarded" | "nested">): Promise<Late> {
   try {
     const now = await obeyedByGit(root, { nested });
-    if (!now.ok) return [`what git obeys (${now.error.reason})`];
+    if (!now.ok) return { names: [], problem: now.error.reason };
     // A frame can be written; only its name stays.
     const known = new Set(guarded.filter((it) => !it.frame).map((it) => it.name));
-    return now.value.names.filter((name) =>
+    const names = now.value.names.filter((name) =>
       [name, ...directoriesAbove(name)].every((it) => !known.has(it)),
     );
+    return { names };
   } catch (cause) {
-    if (cause instanceof LookError) return [`what git obeys (${cause.message})`];
+    if (cause instanceof LookError) return { names: [], problem: cause.message };
     throw cause;
   }
 }

@@ -21,7 +21,7 @@ import {
   recordPlace,
 } from "./join.ts";
 import { LABELS } from "./labels.ts";
-import { obeyedSince } from "./late.ts";
+import { type Late, obeyedSince } from "./late.ts";
 import { dropLease, writeLease } from "./lease.ts";
 import { type SandboxEnd, watchLife } from "./life.ts";
 import { takeLock } from "./lock.ts";
@@ -105,7 +105,7 @@ export type Sandbox = {
   readonly joined: boolean;
   readonly exec: (options: ExecOptions) => Promise<Result<SandboxProcess, SandboxError>>;
   /** What the user's git obeys in the project by now, and did not when the sandbox was opened. */
-  readonly obeyedSince: () => Promise<readonly string[]>;
+  readonly obeyedSince: () => Promise<Late>;
   /** Resolves once, when the sandbox is no longer usable; never rejects. */
   readonly died: Promise<SandboxEnd>;
   /** Drops this host's lease and removes the container if nobody else holds one. Idempotent. */

@@ -18,7 +18,7 @@ import {
 } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
-import { describeEnd, type Sandbox, type SandboxProcess } from "../sandbox/index.ts";
+import { describeEnd, type Late, type Sandbox, type SandboxProcess } from "../sandbox/index.ts";
 import type { PrivateGit } from "../workspace/index.ts";
 import type { Account } from "./account.ts";
 import { openCredential } from "./credential.ts";
@@ -48,7 +48,7 @@ export type Backend = {
   /** Sentences for the user: what could not be protected or limited. */
   readonly notes: readonly string[];
   /** What the user's git obeys in the project by now, and may be changed in the sandbox. */
-  readonly obeyedSince: () => Promise<readonly string[]>;
+  readonly obeyedSince: () => Promise<Late>;
   /** Settles once, with the part that ended first; never rejects. */
   readonly ended: Promise<Failure>;
   /** Ends all parts; idempotent. */

@@ -10,6 +10,7 @@ import {
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import type { Result } from "../result.ts";
+import type { Late } from "../sandbox/index.ts";
 import type { CommitsOptions } from "../workspace/index.ts";
 import type { Account } from "./account.ts";
 import type { AroundTurn } from "./around-turn.ts";
@@ -41,6 +42,8 @@ export type ProjectOptions = {
 
 /** How many notifications of unknown threads are kept; a program inside may forge any number. */
 const MAX_EARLY = 100;
+/** How much of a reason that git gives is shown. */
+const MAX_PROBLEM = 300;
 /** How many malformed notifications are logged, for the same reason. */
 const MAX_INVALID = 100;
 
@@ -157,8 +160,9 @@ export class Project {
    */
   async renew(asker: Conversation | undefined): Promise<void> {
     const { running } = this;
-    const late = (await running?.obeyedSince()) ?? [];
-    if (late.length === 0 || this.running !== running) return;
+    const late = await running?.obeyedSince();
+    if (late === undefined || this.running !== running) return;
+    if (late.names.length === 0 && late.problem === undefined) return;
     const isFree = [...this.conversations].every((it) => it === asker || !it.isBusy);
     if (isFree) await this.stop();
     asker?.document.apply({ type: "note", text: lateText(late, isFree), once: true });
@@ -387,12 +391,18 @@ function stopped(signal: AbortSignal): Promise<Result<Backend, Failure>> {
 }
 
 /** SECURITY: the user's git may have taken names over from the agent. */
-function lateText(late: readonly string[], isRenewed: boolean): string {
-  const names = late.slice(0, 5).map((it) => named(it));
-  const more = late.length > names.length ? ` and ${late.length - names.length} more` : "";
-  return `Your git obeys ${names.join(", ")}${more}, which it did not when the sandbox was started. ${
+function lateText({ names, problem }: Late, isRenewed: boolean): string {
+  if (problem !== undefined)
+    return `It is not known what your git obeys in the project by now: ${named(problem, MAX_PROBLEM)}. ${
+      isRenewed
+        ? "So the sandbox is started again, if it can be known then; what ran in it has ended."
+        : "The sandbox goes on as it is while other turns run in it."
+    }`;
+  const first = names.slice(0, 5).map((it) => named(it));
+  const more = names.length > first.length ? ` and ${names.length - first.length} more` : "";
+  return `Your git obeys ${first.join(", ")}${more}, which it did not when the sandbox was started. ${
     isRenewed
-      ? "So it is started anew, where that cannot be changed; what ran in it has ended."
+      ? "So the sandbox is started again, with these read-only; what ran in it has ended."
       : "It can be changed in the sandbox while other turns run there, and is read-only after its next start."
   }`;
 }
