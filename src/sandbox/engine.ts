@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { access, readFile, stat } from "node:fs/promises";
 import { Agent } from "node:http";
+import { isAbsolute } from "node:path";
 import Docker from "dockerode";
 import { z } from "zod";
 import { err, ok, type Result } from "../result.ts";
@@ -22,6 +23,8 @@ export type Engine = {
   /** Its address, always `unix://…`. */
   readonly host: string;
   readonly socketPath: string;
+  /** Where it keeps images and containers; undefined where it does not say. */
+  readonly dataRoot: string | undefined;
   /** Stays the same over the engine's restarts; two engines of one machine differ. */
   readonly id: string;
   readonly version: string;
@@ -41,6 +44,7 @@ export type Engine = {
 const Info = z.object({
   ID: z.string().default(""),
   Name: z.string().default(""),
+  DockerRootDir: z.string().default(""),
   KernelVersion: z.string().default(""),
   NCPU: z.number().default(1),
   MemTotal: z.number().default(0),
@@ -132,6 +136,7 @@ async function tryHost(
       docker,
       host,
       socketPath,
+      dataRoot: isAbsolute(info.DockerRootDir) ? info.DockerRootDir : undefined,
       id: engineId(product, host, info),
       version: version.Version,
       product,

@@ -20,10 +20,11 @@ export { DEFAULT_BASE_IMAGE, imageTag, type UserDockerfile } from "./image-recip
 export type { Late } from "./late.ts";
 export { describeEnd, type SandboxEnd } from "./life.ts";
 export { isAlive, type Owner, ownOwner } from "./owner.ts";
+export type { SandboxOptions } from "./plan.ts";
 export type { ExecOptions, ProcessExit, SandboxProcess } from "./process.ts";
 export { type BindMount, contains, PROTECTED_NAMES } from "./project.ts";
 export { type CheckedRuntime, checkRuntime, OLDEST_RELEASE } from "./runtime.ts";
-export { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox.ts";
+export { openSandbox, type Sandbox } from "./sandbox.ts";
 export { type SelfTestOptions, type SelfTestReport, selfTest } from "./self-test.ts";
 export { findShared } from "./shared-path.ts";
 export { runShell, ShellOptions } from "./shell.ts";

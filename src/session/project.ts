@@ -10,7 +10,6 @@ import {
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import type { Result } from "../result.ts";
-import type { Late } from "../sandbox/index.ts";
 import type { CommitsOptions } from "../workspace/index.ts";
 import type { Account } from "./account.ts";
 import type { AroundTurn } from "./around-turn.ts";
@@ -22,7 +21,7 @@ import { forgetDeleted } from "./forget.ts";
 import { gitAroundTurn, gitPlace } from "./git.ts";
 import { HostWatch } from "./host-watch.ts";
 import type { KeyRing } from "./key-command.ts";
-import { named } from "./named.ts";
+import { lateText } from "./late-text.ts";
 import { NetworkAccess } from "./network/index.ts";
 import type { Settings } from "./settings.ts";
 import { askedByAgent, SubAgents } from "./sub-agents.ts";
@@ -42,8 +41,6 @@ export type ProjectOptions = {
 
 /** How many notifications of unknown threads are kept; a program inside may forge any number. */
 const MAX_EARLY = 100;
-/** How much of a reason that git gives is shown. */
-const MAX_PROBLEM = 300;
 /** How many malformed notifications are logged, for the same reason. */
 const MAX_INVALID = 100;
 
@@ -388,21 +385,4 @@ function stopped(signal: AbortSignal): Promise<Result<Backend, Failure>> {
     if (signal.aborted) give();
     else signal.addEventListener("abort", give, { once: true });
   });
-}
-
-/** SECURITY: the user's git may have taken names over from the agent. */
-function lateText({ names, problem }: Late, isRenewed: boolean): string {
-  if (problem !== undefined)
-    return `It is not known what your git obeys in the project by now: ${named(problem, MAX_PROBLEM)}. ${
-      isRenewed
-        ? "So the sandbox is started again, if it can be known then; what ran in it has ended."
-        : "The sandbox goes on as it is while other turns run in it."
-    }`;
-  const first = names.slice(0, 5).map((it) => named(it));
-  const more = names.length > first.length ? ` and ${names.length - first.length} more` : "";
-  return `Your git obeys ${first.join(", ")}${more}, which it did not when the sandbox was started. ${
-    isRenewed
-      ? "So the sandbox is started again, with these read-only; what ran in it has ended."
-      : "It can be changed in the sandbox while other turns run there, and is read-only after its next start."
-  }`;
 }

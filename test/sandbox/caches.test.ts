@@ -39,6 +39,15 @@ async function installed(): Promise<string> {
   return root;
 }
 
+/** A project with an empty directory deep in it. */
+async function nested(path: string): Promise<string> {
+  const root = await repository("app");
+  await mkdir(join(root, path), { recursive: true });
+  const parts = path.split("/");
+  await own(...parts.map((_, n) => join(root, ...parts.slice(0, n + 1))));
+  return root;
+}
+
 async function install(root: string, version: string): Promise<void> {
   const modules = join(root, "node_modules");
   const files = {
@@ -61,6 +70,18 @@ const ATTACK = `echo 'evil' > node_modules/lib/index.js; mkdir -p node_modules/.
 mv node_modules gone; rm -rf node_modules; mkdir -p node_modules; echo evil > node_modules/new`;
 
 describe("a project's caches", SLOW, () => {
+  it("stay apart from the host's also where a directory above is renamed", async () => {
+    const attack = `for it in services services/api; do mv $it gone; mkdir -p $it/node_modules; done
+      mkdir -p services/api/node_modules; echo evil > services/api/node_modules/index.js`;
+    const modules = "services/api/node_modules";
+    const [guarded, unguarded] = await Promise.all([nested(modules), nested(modules)]);
+    await sh(await open(engine, await withCaches(guarded, [modules])), attack);
+    expect(await readdir(join(guarded, modules))).toEqual([]);
+    // The control: without a volume there, the host's own directory is changed.
+    await sh(await open(engine, await options(image, unguarded)), attack);
+    expect(await readdir(join(unguarded, modules))).toEqual(["index.js"]);
+  });
+
   it("show the host's packages, and keep what is installed inside from them", async () => {
     const root = await installed();
     await symlink("lib", join(root, "node_modules/link"));
