@@ -44,14 +44,14 @@ beforeEach(async () => {
 
 describe("what the user's git obeys in a project", () => {
   it("is nothing where its configuration names nothing there", async () => {
-    expect(await obeyed()).toEqual({ names: [], frames: [], notes: [] });
+    expect(await obeyed()).toEqual({ names: [], frames: [], tops: [], notes: [] });
   });
 
   it("is nothing where there is no repository, whatever lies above", async () => {
     await git(root, "config", "core.hooksPath", "hooks");
     await mkdir(join(root, "inner/hooks"), { recursive: true });
     root = join(root, "inner");
-    expect(await obeyed()).toEqual({ names: [], frames: [], notes: [] });
+    expect(await obeyed()).toEqual({ names: [], frames: [], tops: [], notes: [] });
   });
 
   it("is its hooks, what it includes and the scripts that it runs, and what is above them", async () => {
@@ -65,6 +65,7 @@ describe("what the user's git obeys in a project", () => {
     expect(await obeyed()).toEqual({
       names: ["tools/hooks", "tools/diff.py", "team.gitconfig"],
       frames: ["tools"],
+      tops: [],
       notes: [],
     });
   });
@@ -73,7 +74,7 @@ describe("what the user's git obeys in a project", () => {
     await git(root, "config", "core.hooksPath", "../hooks");
     await git(root, "config", "core.attributesFile", "/etc/attributes");
     await git(root, "config", "include.path", "~/more.gitconfig");
-    expect(await obeyed()).toEqual({ names: [], frames: [], notes: [] });
+    expect(await obeyed()).toEqual({ names: [], frames: [], tops: [], notes: [] });
   });
 
   it("is told of where it is not there, or is reached by a link", async () => {
@@ -114,6 +115,7 @@ describe("what the user's git obeys in a project", () => {
         "trees/side/deps",
         "trees/side/deps/a",
       ],
+      tops: ["deps/a/lib", "trees/side"],
       notes: [],
     });
   });

@@ -18,6 +18,8 @@ export type ObeyedPaths = {
   readonly names: readonly string[];
   /** Directories above those: renamed, they would take what is read-only out of git's way. */
   readonly frames: readonly string[];
+  /** The tops of work trees below the project's own. */
+  readonly tops: readonly string[];
   /** Sentences for the user about what cannot be protected. */
   readonly notes: readonly string[];
 };
@@ -122,7 +124,8 @@ class Search {
 
   paths(): ObeyedPaths {
     const names = outermost([...this.#names]);
-    return { names, frames: framesOf(names), notes: [...this.#notes] };
+    const tops = [...this.#seen].map((top) => this.#name(top)).filter((name) => name !== "");
+    return { names, frames: framesOf(names), tops, notes: [...this.#notes] };
   }
 
   /** Adds the git directory of a repository below the project's top; tells what there is. */

@@ -222,8 +222,15 @@ describe("a project whose git directory is not simply .git", () => {
       await git(join(root, name), "init", "-q");
     }
     await writeFile(join(root, "one/fsmonitor.sh"), "");
+    await writeFile(join(root, "sub/two/.envrc"), "");
+    await writeFile(join(root, "sub/.envrc"), "");
     await git(join(root, "one"), "config", "core.fsmonitor", "./fsmonitor.sh");
-    expect((await readOnly(root)).names).toEqual(["one/.git", "one/fsmonitor.sh", "sub/two/.git"]);
+    expect((await readOnly(root)).names).toEqual([
+      "one/.git",
+      "one/fsmonitor.sh",
+      "sub/two/.envrc",
+      "sub/two/.git",
+    ]);
   });
 
   it("is refused where it is bare itself", async () => {

@@ -153,7 +153,8 @@ async function inspect(
 ): Promise<Result<Project, SandboxError>> {
   const { gitMounts, before, signal } = options;
   const notes: string[] = [];
-  const named = await namedPaths(root, options.protectedNames ?? PROTECTED_NAMES);
+  const protectedNames = options.protectedNames ?? PROTECTED_NAMES;
+  const named = await namedPaths(root, protectedNames);
   if (!named.ok) return err(refused(root, named.error));
   notes.push(...named.value.notes);
   const walked = await findGitDirs(root, { signal, made: before?.made ?? [] });
@@ -167,6 +168,16 @@ async function inspect(
   notes.push(...obeyed.value.notes);
   const own = await ownPlaces(root, options.neverWritable ?? []);
   const now: ProtectedPath[] = [...named.value.paths];
+  // One may open a terminal or an editor in each of them; git's own directory there is found above.
+  const inner = protectedNames.filter((name) => name !== ".git");
+  const below = await namedPaths(
+    root,
+    obeyed.value.tops.flatMap((top) => inner.map((name) => join(top, name))),
+  );
+  if (below.ok) {
+    now.push(...below.value.paths);
+    notes.push(...below.value.notes);
+  }
   for (const name of [
     ...walked.value.found.map((it) => it.name),
     ...obeyed.value.names,
