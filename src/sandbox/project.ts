@@ -153,10 +153,10 @@ async function inspect(
 ): Promise<Result<Project, SandboxError>> {
   const { gitMounts, before, signal } = options;
   const notes: string[] = [];
-  const protectedNames = options.protectedNames ?? PROTECTED_NAMES;
-  const named = await namedPaths(root, protectedNames);
-  if (!named.ok) return err(refused(root, named.error));
-  notes.push(...named.value.notes);
+  if ((await statsAt(join(root, ".git")))?.isSymbolicLink() === true) {
+    const why = "its .git is a symbolic link, which the agent could replace by its own";
+    return err(refused(root, why));
+  }
   const walked = await findGitDirs(root, { signal, made: before?.made ?? [] });
   if (!walked.ok) return err(refused(root, walked.error.reason, walked.error.fix));
   const nested = walked.value.found.map((it) => it.usedIn);
@@ -167,17 +167,13 @@ async function inspect(
   }
   notes.push(...obeyed.value.notes);
   const own = await ownPlaces(root, options.neverWritable ?? []);
-  const now: ProtectedPath[] = [...named.value.paths];
-  // One may open a terminal or an editor in each of them; git's own directory there is found above.
+  const protectedNames = options.protectedNames ?? PROTECTED_NAMES;
+  // One may open a terminal or an editor in each work tree.
   const inner = protectedNames.filter((name) => name !== ".git");
-  const below = await namedPaths(
-    root,
-    obeyed.value.tops.flatMap((top) => inner.map((name) => join(top, name))),
-  );
-  if (below.ok) {
-    now.push(...below.value.paths);
-    notes.push(...below.value.notes);
-  }
+  const below = obeyed.value.tops.flatMap((top) => inner.map((name) => join(top, name)));
+  const named = await namedPaths(root, [...protectedNames, ...below]);
+  notes.push(...named.notes);
+  const now: ProtectedPath[] = [...named.paths];
   for (const name of [
     ...walked.value.found.map((it) => it.name),
     ...obeyed.value.names,
@@ -230,11 +226,11 @@ async function identityOf(root: string, name: string): Promise<string> {
   return (await fileIdentity(join(root, name))) ?? "";
 }
 
-/** The protected names that exist in the top directory. Errors: why the project is refused. */
+/** Those of the protected names that exist, and sentences about those that cannot be protected. */
 async function namedPaths(
   root: string,
   names: readonly string[],
-): Promise<Result<{ paths: ProtectedPath[]; notes: string[] }, string>> {
+): Promise<{ readonly paths: readonly ProtectedPath[]; readonly notes: readonly string[] }> {
   const paths: ProtectedPath[] = [];
   const notes: string[] = [];
   for (const name of names) {
@@ -245,14 +241,12 @@ async function namedPaths(
     else if (!stats.isSymbolicLink())
       notes.push(`${name} is neither a file nor a directory and is not protected.`);
     // A mount would land on the link's target and leave the link itself replaceable.
-    else if (name === ".git")
-      return err("its .git is a symbolic link, which the agent could replace by its own");
     else
       notes.push(
         `${name} is a symbolic link: it cannot be made read-only and the agent can replace it.`,
       );
   }
-  return ok({ paths, notes });
+  return { paths, notes };
 }
 
 /** What stands at a name below the root; `other` where a link is on the way. */
