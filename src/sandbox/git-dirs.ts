@@ -129,7 +129,7 @@ class Walk {
     else
       this.#problem = {
         reason: `${shown(name)} is a symbolic link, which the agent could replace by one to a repository that it has made`,
-        fix: `cd ${quoteForShell(shown(`${this.#root}/${usedIn}`))} && mv "$(readlink -f .git)" .git.new && rm .git && mv .git.new .git`,
+        fix: `ls -l ${quoteForShell(shown(`${this.#root}/${name}`))}\nIf it is not yours: rm ${quoteForShell(shown(`${this.#root}/${name}`))}. If it is, put the git directory itself in its place.`,
       };
   }
 
