@@ -281,6 +281,19 @@ local function go_on(chat, kept)
   end)
 end
 
+--- Names the buffer as a new conversation: what cannot be read must not be written over.
+---@param buf integer
+---@param project codex-chat.Project
+local function take_new_name(buf, project)
+  local old = api.nvim_buf_get_name(buf)
+  api.nvim_buf_set_name(buf, require("codex-chat.project").new_path(project))
+  -- Renaming leaves an empty buffer of the old name behind.
+  local left = registry.find_name(old)
+  if left and left ~= buf and not api.nvim_buf_is_loaded(left) then
+    pcall(api.nvim_buf_delete, left, { force = true })
+  end
+end
+
 --- `BufReadCmd`: reads the conversation, also again for `:edit`.
 ---@param buf integer
 function M.read(buf)
@@ -290,18 +303,20 @@ function M.read(buf)
   end
   set_options(buf)
   local path = api.nvim_buf_get_name(buf)
-  local lines = chat and chat.unloaded_lines or nil
+  local lines, refused = chat and chat.unloaded_lines or nil, nil
   if not lines then
-    local err
-    lines, err = document.read(path)
-    if not lines and vim.uv.fs_stat(path) then
-      say.error(err)
-    end
+    lines, refused = document.read(path)
+    local _, _, code = require("codex-chat.disk.look").lstat(path)
+    refused = not lines and code ~= "ENOENT" and refused or nil
   end
   local project = chat and require("codex-chat.project").at(chat.root)
     or expected[buf]
     or project_of(path, lines or {})
   expected[buf] = nil
+  if refused then
+    take_new_name(buf, project)
+    say.error(("the conversation cannot be read, so this is a new one: %s."):format(refused))
+  end
   lines = lines or document.new_lines(project.root, document.now())
   api.nvim_buf_set_lines(buf, 0, -1, false, lines)
   if not chat then

@@ -120,65 +120,39 @@ function M.meta_changes(head, meta)
   return changes
 end
 
---- Reads a file as lines.
----@param path string
----@return string[]? lines nil where the file cannot be read
----@return string? err
-function M.read(path)
-  local file, err = io.open(path, "rb")
-  if not file then
-    return nil, err
-  end
-  local text = file:read("*a")
-  file:close()
-  if not text then
-    return nil, ("%s: cannot be read"):format(path)
-  end
+--- The largest conversation that is read.
+M.max_bytes = 256 * 1024 * 1024
+
+--- A file's text as lines.
+---@param text string
+---@return string[]
+function M.lines_of(text)
   text = text:gsub("^\239\187\191", ""):gsub("\r\n", "\n"):gsub("\n$", "")
   return vim.split(text, "\n", { plain = true })
 end
 
---- Writes a file so that a crash at any moment leaves the old one or the new one, whole.
----@param path string
----@param lines string[]
----@return true? ok
+--- Reads a conversation as lines. SECURITY: what the agent may have put in its place is refused.
+---@param path string absolute
+---@return string[]? lines nil where the file cannot be read
 ---@return string? err
-function M.write(path, lines)
-  -- A link is written through: renaming over it would leave its target behind.
-  local target = vim.uv.fs_realpath(path) or path
-  local dir = vim.fs.dirname(target)
-  local made, why = pcall(vim.fn.mkdir, dir, "p", tonumber("700", 8))
-  if not made then
-    return nil, ("%s cannot be made: %s"):format(dir, why)
-  end
-  local stat = vim.uv.fs_stat(target)
-  local mode = stat and bit.band(stat.mode, tonumber("777", 8)) or tonumber("600", 8)
-  local partial = ("%s.%d.tmp"):format(target, vim.uv.os_getpid())
-  local fd, err = vim.uv.fs_open(partial, "w", mode)
-  if not fd then
+function M.read(path)
+  local text, err = require("codex-chat.disk.look").read(path, M.max_bytes)
+  if not text then
     return nil, err
   end
+  return M.lines_of(text)
+end
+
+--- Writes a file so that a crash at any moment leaves the old one or the new one, whole. SECURITY: a
+--- link in its place, or on the way to it, is refused.
+---@param path string absolute
+---@param lines string[]
+---@param times? uv.fs_stat.result those that the file keeps
+---@return true? ok
+---@return string? err
+function M.write(path, lines, times)
   local text = table.concat(lines, "\n") .. "\n"
-  local written, failed = 0, nil
-  while written < #text and not failed do
-    local n
-    n, failed = vim.uv.fs_write(fd, written == 0 and text or text:sub(written + 1))
-    written = written + (n or 0)
-  end
-  if not failed then
-    local _
-    _, failed = vim.uv.fs_fsync(fd)
-  end
-  vim.uv.fs_close(fd)
-  if not failed then
-    local _
-    _, failed = vim.uv.fs_rename(partial, target)
-  end
-  if failed then
-    vim.uv.fs_unlink(partial)
-    return nil, failed
-  end
-  return true
+  return require("codex-chat.disk.change").write(path, text, times)
 end
 
 --- Row (0-based) of the last `## You` heading outside of fences, or nil.

@@ -45,7 +45,7 @@ end
 local function fork_path(path)
   local base = path:gsub("%.md$", ""):gsub("%-fork%-?%d*$", "") .. "-fork"
   local fresh, n = base .. ".md", 1
-  while vim.uv.fs_stat(fresh) or vim.fn.bufexists(fresh) == 1 do
+  while vim.uv.fs_lstat(fresh) or vim.fn.bufexists(fresh) == 1 do
     n = n + 1
     fresh = ("%s-%d.md"):format(base, n)
   end

@@ -106,23 +106,46 @@ local function boot_id()
   return id
 end
 
+--- The lock of a conversation: beside it in the state directory, and in the state directory for one
+--- that lies elsewhere, named by its path. src/session/lock-path.ts says the same.
+---
+--- SECURITY: what the agent can write must neither keep the user from a conversation nor let two
+--- Neovims have it.
+---@param path string the conversation's file
+---@return string
+function M.lock_path(path)
+  local state = require("codex-chat.config").get().state_dir
+  if vim.startswith(path, state .. "/") then
+    return path .. ".lock"
+  end
+  local dir = vim.fs.dirname(path)
+  local key = (vim.uv.fs_realpath(dir) or dir) .. "/" .. vim.fs.basename(path)
+  return ("%s/locks/%s.lock"):format(state, vim.fn.sha256(key))
+end
+
 --- Whether another Neovim has the conversation open. A lock that cannot be judged counts as held.
 ---@param path string the conversation's file
 ---@param own_pid? integer this Neovim's host
 ---@return boolean
 function M.is_locked(path, own_pid)
-  local stat = vim.uv.fs_lstat(path .. ".lock")
+  local lock_path = M.lock_path(path)
+  local look = require("codex-chat.disk.look")
+  local stat, _, code = look.lstat(lock_path)
   if not stat then
-    return false
+    return code ~= "ENOENT"
   end
-  local file = stat.type == "file" and io.open(path .. ".lock", "r")
-  if not file then
+  local text = look.read(lock_path, 4096)
+  if not text then
     return true
   end
-  local ok, lock = pcall(vim.json.decode, file:read(4096) or "")
-  file:close()
-  if not ok or type(lock) ~= "table" or type(lock.pid) ~= "number" then
-    return os.time() - stat.mtime.sec < making
+  local ok, lock = pcall(vim.json.decode, text)
+  if
+    not ok
+    or type(lock) ~= "table"
+    or type(lock.pid) ~= "number"
+    or type(lock.startTime) ~= "string"
+  then
+    return math.abs(os.time() - stat.mtime.sec) < making
   end
   if lock.host ~= nil and lock.host ~= vim.uv.os_gethostname() then
     return true
@@ -131,7 +154,7 @@ function M.is_locked(path, own_pid)
     return false
   end
   local began = M.start_time(lock.pid)
-  return began ~= nil and (lock.startTime == nil or tostring(lock.startTime) == began)
+  return began ~= nil and lock.startTime == began
 end
 
 --- The state directory of the project whose conversation this file is, where it lies in one.
@@ -162,14 +185,17 @@ end
 ---@return string[] paths
 function M.list_chats(project)
   local found = {}
-  for name, kind in vim.fs.dir(project.chats) do
-    if kind ~= "directory" and name:sub(-3) == ".md" then
-      local path = project.chats .. "/" .. name
-      -- SECURITY: they may lie in the project, where a link of the agent's could lead anywhere.
-      local stat = vim.uv.fs_lstat(path)
-      if stat and stat.type == "file" then
-        found[#found + 1] = { path = path, sec = stat.mtime.sec, nsec = stat.mtime.nsec }
-      end
+  local look = require("codex-chat.disk.look")
+  -- SECURITY: they may lie in the project, where a link of the agent's could lead anywhere.
+  local entries, err = look.list(project.chats, ".md")
+  if not entries then
+    require("codex-chat.say").error(("the conversations cannot be listed: %s."):format(err))
+  end
+  for _, entry in ipairs(entries or {}) do
+    local stat = entry.stat
+    if stat and stat.type == "file" then
+      local path = project.chats .. "/" .. entry.name
+      found[#found + 1] = { path = path, sec = stat.mtime.sec, nsec = stat.mtime.nsec }
     end
   end
   table.sort(found, function(a, b)
@@ -192,7 +218,8 @@ end
 function M.new_path(project)
   local base = ("%s/%s"):format(project.chats, os.date("%Y-%m-%d-%H%M%S"))
   local path, n = base .. ".md", 1
-  while vim.uv.fs_stat(path) or vim.fn.bufexists(path) == 1 do
+  -- A link that leads nowhere has the name, too.
+  while vim.uv.fs_lstat(path) or vim.fn.bufexists(path) == 1 do
     n = n + 1
     path = ("%s-%d.md"):format(base, n)
   end

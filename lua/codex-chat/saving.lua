@@ -7,6 +7,21 @@ local say = require("codex-chat.say")
 
 local api = vim.api
 
+--- Where `:write {file}` writes. The user may name a file by way of links of their own; within the
+--- project of a conversation a link may be the agent's.
+---@param target string absolute
+---@return string
+local function resolved(target)
+  for _, chat in ipairs(registry.all()) do
+    if vim.startswith(target, chat.root .. "/") then
+      return target
+    end
+  end
+  local real = vim.uv.fs_realpath(target)
+  local dir = vim.uv.fs_realpath(vim.fs.dirname(target))
+  return real or dir and ("%s/%s"):format(dir, vim.fs.basename(target)) or target
+end
+
 --- Writes the chat from Lua, for when no host does.
 ---@param chat codex-chat.Chat
 ---@return boolean
@@ -49,6 +64,7 @@ function M.write(chat, args)
     vim.bo[chat.buf].modified = false
     return
   end
+  target = resolved(target)
   local ok, err = document.write(target, api.nvim_buf_get_lines(chat.buf, first - 1, last, false))
   if ok then
     api.nvim_echo({ { ('"%s" written'):format(vim.fn.fnamemodify(target, ":~:.")) } }, false, {})

@@ -77,7 +77,7 @@ local function formatter(all)
     end
     if here[it.path] then
       parts[#parts + 1] = "open here"
-    elseif it.locked and projects.is_locked(it.path, own) then
+    elseif projects.is_locked(it.path, own) then
       parts[#parts + 1] = "open in another Neovim"
     end
     return ("%s  (%s)"):format(it.name, table.concat(parts, " · "))

@@ -1,27 +1,33 @@
-import { constants } from "node:fs";
-import { type FileHandle, lstat, open, rename, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { closeSync, constants, fsyncSync, openSync, unlinkSync, writeFileSync } from "node:fs";
+import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { inPlace, modeOfPlain, openPlace, type PlaceOptions } from "./place.ts";
+
+const NEW = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
 
 /**
  * Writes `text` to `path` so that a crash at any moment leaves the old file or the new one, whole:
  * a file beside it is written, synced, and renamed over it, and the directory is synced.
  *
  * SECURITY: the directory may lie in the project, where the sandbox can write. It is opened once and
- * reached by its descriptor, and a link in the file's place is replaced and never followed, so the
- * write stays in that directory whatever is renamed meanwhile. (write-file-atomic 7 resolves links
- * of the target and writes where they lead.)
+ * reached by its descriptor, so the write stays in that directory whatever is renamed meanwhile; a
+ * link in the file's place, or on the way to it, is refused and never followed. Of a file with
+ * several names, only this one becomes the new file. (write-file-atomic 7 resolves links of the
+ * target and writes where they lead.)
  *
  * @throws the error of the file system, with its `code`.
  */
-export async function writeAtomically(path: string, text: string): Promise<void> {
-  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-  const directory = await open(dirname(path), flags);
+export async function writeAtomically(
+  path: string,
+  text: string,
+  options: PlaceOptions = {},
+): Promise<void> {
+  const directory = openPlace(dirname(path), options);
   try {
-    const here = `/proc/self/fd/${directory.fd}`;
-    const target = join(here, basename(path));
-    const beside = join(here, `.${basename(path)}.${process.pid}.tmp`);
-    await unlink(beside).catch(() => undefined);
-    const file = await open(beside, "wx", await modeOf(target));
+    const target = inPlace(directory, basename(path));
+    const beside = inPlace(directory, `.codex-chat-${randomBytes(12).toString("hex")}.tmp`);
+    const file = await open(beside, NEW, modeOfPlain(target, path));
     try {
       await writeWhole(file, text);
       await rename(beside, target);
@@ -29,9 +35,44 @@ export async function writeAtomically(path: string, text: string): Promise<void>
       await unlink(beside).catch(() => undefined);
       throw cause;
     }
-    await directory.sync();
+    syncDirectory(directory);
   } finally {
-    await directory.close();
+    closeSync(directory);
+  }
+}
+
+/**
+ * Writes a file in the place of nothing. The directory is reached as `writeAtomically` does it.
+ *
+ * @throws the error of the file system, `EEXIST` where something has the name.
+ */
+export function writeNew(path: string, content: string | Uint8Array, options: PlaceOptions): void {
+  const directory = openPlace(dirname(path), options);
+  try {
+    const place = inPlace(directory, basename(path));
+    const file = openSync(place, NEW, 0o600);
+    try {
+      writeFileSync(file, content);
+    } catch (cause) {
+      unlinkSync(place);
+      throw cause;
+    } finally {
+      closeSync(file);
+    }
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** Removes a file, or a link and not what it leads to; nothing where there is none. */
+export async function removeFile(path: string, options: PlaceOptions): Promise<void> {
+  const directory = openPlace(dirname(path), options);
+  try {
+    await unlink(inPlace(directory, basename(path))).catch((cause: unknown) => {
+      if (!(cause instanceof Error && "code" in cause && cause.code === "ENOENT")) throw cause;
+    });
+  } finally {
+    closeSync(directory);
   }
 }
 
@@ -44,12 +85,12 @@ async function writeWhole(file: FileHandle, text: string): Promise<void> {
   }
 }
 
-/** The mode of the file that is replaced, or that of a private one. */
-async function modeOf(target: string): Promise<number> {
+function syncDirectory(fd: number): void {
+  // That of the walk says where the directory is and cannot be synced itself.
+  const directory = openSync(`/proc/self/fd/${fd}/.`, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    const stat = await lstat(target);
-    return stat.isFile() ? stat.mode & 0o777 : 0o600;
-  } catch {
-    return 0o600;
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
   }
 }

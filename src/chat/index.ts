@@ -4,7 +4,7 @@
  *
  * Knows of Codex nothing but the types of its messages, and of the editor nothing but `Edit`.
  */
-export { writeAtomically } from "./atomic-write.ts";
+export { removeFile, writeAtomically, writeNew } from "./atomic-write.ts";
 export { coalesce } from "./coalesce.ts";
 export {
   applyEdits,

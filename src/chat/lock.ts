@@ -1,6 +1,8 @@
-import { constants } from "node:fs";
+import { createHash } from "node:crypto";
+import { constants, realpathSync } from "node:fs";
 import { link, lstat, open, readFile, rename, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { err, ok, type Result } from "../result.ts";
 
 /** Why a conversation's file could not be taken for writing. */
@@ -27,14 +29,37 @@ type Holder = {
 const makingMs = 10_000;
 
 /**
- * Takes `<file>.lock`, which names this process by pid and start time. A lock whose process is
+ * Where the lock of a conversation is: beside it in the state directory, and in the state directory
+ * for one that lies elsewhere, named by its path. `lua/codex-chat/project.lua` says the same.
+ *
+ * SECURITY: the agent can write in the project. A lock there could keep the user from the
+ * conversation for ever, and one that is taken away lets two Neovims have it.
+ */
+export function lockPath(file: string, stateDir: string | undefined): string {
+  if (stateDir === undefined || file.startsWith(`${stateDir}/`)) return `${file}.lock`;
+  const key = `${resolved(dirname(file))}/${basename(file)}`;
+  return join(stateDir, "locks", `${createHash("sha256").update(key).digest("hex")}.lock`);
+}
+
+function resolved(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/**
+ * Takes a file's lock, by default `<file>.lock`, which names this process by pid and start time. A lock whose process is
  * provably gone is taken over; one that cannot be judged counts as held.
  *
  * SECURITY: the directory may lie in the project, where the sandbox can write: links are not
  * followed, and what is read is bounded.
  */
-export async function lockFile(file: string): Promise<Result<Lock, LockError>> {
-  const path = `${file}.lock`;
+export async function lockFile(
+  file: string,
+  path = `${file}.lock`,
+): Promise<Result<Lock, LockError>> {
   const self = await ownHolder();
   const content = `${JSON.stringify(self)}\n`;
   for (let attempt = 0; attempt < 5; attempt += 1) {

@@ -1,19 +1,7 @@
-import {
-  chmod,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { writeAtomically } from "./atomic-write.ts";
 import { openStore, type SaveProblem, type StoreOptions } from "./store.ts";
 
 function atEnd(run: () => Promise<void>): void {
@@ -149,39 +137,5 @@ describe("TranscriptStore", () => {
     const stage = await newStage();
     const options = { path: stage.path, read: () => "", onProblem: () => undefined };
     expect(await openStore(options)).toMatchObject({ ok: false, error: { kind: "locked" } });
-  });
-});
-
-describe("writeAtomically", () => {
-  it("keeps the mode of the file and leaves nothing beside it", async () => {
-    const directory = await newDirectory();
-    const path = join(directory, "chat.md");
-    await writeFile(path, "old");
-    await chmod(path, 0o640);
-    await writeAtomically(path, "new");
-    expect(await readFile(path, "utf8")).toBe("new");
-    expect((await stat(path)).mode & 0o777).toBe(0o640);
-    expect(await readdir(directory)).toEqual(["chat.md"]);
-  });
-
-  it("replaces a link in the file's place and does not follow it", async () => {
-    const directory = await newDirectory();
-    const victim = join(directory, "victim");
-    await writeFile(victim, "precious");
-    await symlink(victim, join(directory, "chat.md"));
-    await writeAtomically(join(directory, "chat.md"), "text");
-    expect(await readFile(victim, "utf8")).toBe("precious");
-    expect(await readFile(join(directory, "chat.md"), "utf8")).toBe("text");
-  });
-
-  it("refuses a directory that has become a link", async () => {
-    const directory = await newDirectory();
-    await mkdir(join(directory, "real"));
-    await symlink(join(directory, "real"), join(directory, "link"));
-    await expect(writeAtomically(join(directory, "link", "chat.md"), "text")).rejects.toMatchObject(
-      {
-        code: "ENOTDIR",
-      },
-    );
   });
 });

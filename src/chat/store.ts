@@ -1,8 +1,10 @@
+import { closeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { err, ok, type Result } from "../result.ts";
 import { writeAtomically } from "./atomic-write.ts";
-import { type Lock, type LockError, lockFile } from "./lock.ts";
+import { type Lock, type LockError, lockFile, lockPath } from "./lock.ts";
+import { openPlace } from "./place.ts";
 
 /** Longest time that a change waits before it is written, in ms: the file is never a second behind. */
 export const saveMs = 400;
@@ -15,8 +17,10 @@ export type SaveProblem = { readonly code: string; readonly message: string };
 
 /** What a store is given. */
 export type StoreOptions = {
-  /** The conversation's file, absolute; its directory must not be a link (see `writeAtomically`). */
+  /** The conversation's file, absolute; nothing on the way to it is a link (see `openPlace`). */
   readonly path: string;
+  /** The state directory, where no agent writes; locks of files that lie elsewhere are kept in it. */
+  readonly stateDir?: string;
   /** The text as it is now; asked at the moment of writing. */
   readonly read: () => string;
   /** Told when a problem arises, changes, or is over (`undefined`), not at every attempt. */
@@ -39,12 +43,17 @@ export async function openStore(
   options: StoreOptions,
 ): Promise<Result<TranscriptStore, LockError>> {
   try {
-    await mkdir(dirname(options.path), { recursive: true, mode: 0o700 });
+    closeSync(openPlace(dirname(options.path), { trusted: options.stateDir, make: true }));
+    if (options.stateDir !== undefined)
+      await mkdir(dirname(lockPath(options.path, options.stateDir)), {
+        recursive: true,
+        mode: 0o700,
+      });
   } catch (cause) {
     const { code, message } = problemOf(options.path, cause);
     return err({ kind: "failed", code, message });
   }
-  const lock = await lockFile(options.path);
+  const lock = await lockFile(options.path, lockPath(options.path, options.stateDir));
   return lock.ok ? ok(new TranscriptStore(options, lock.value)) : lock;
 }
 
@@ -57,7 +66,7 @@ export class TranscriptStore {
   #problem = "";
   #closed: Promise<void> | undefined;
   readonly #lock: Lock;
-  readonly #options: Required<StoreOptions>;
+  readonly #options: Required<Omit<StoreOptions, "stateDir">>;
 
   constructor(options: StoreOptions, lock: Lock) {
     this.#lock = lock;
@@ -67,7 +76,7 @@ export class TranscriptStore {
         const timer = setTimeout(run, ms);
         return () => clearTimeout(timer);
       },
-      write: writeAtomically,
+      write: (path, text) => writeAtomically(path, text, { trusted: options.stateDir }),
       ...options,
     };
   }
@@ -167,8 +176,6 @@ const MENDS: Readonly<Record<string, string>> = {
   EPERM: "you may not write there: mend it with `chmod u+w`",
   EROFS: "the file system is read-only",
   ENOENT: "its directory is gone: make it again with `mkdir -p`",
-  ENOTDIR: "its directory is a file or a link: give the directory itself",
-  ELOOP: "its directory is a link: give the directory itself",
 };
 
 function problemOf(path: string, cause: unknown): SaveProblem {

@@ -122,7 +122,7 @@ const NO_ATTEMPT: Failure = {
 /** How often a lock that another Neovim holds is looked at again. */
 const LOOK_MS = 100;
 
-function toolsFor({ env, log, outward }: AccountOptions): LoginTools {
+function toolsFor({ env, log, outward, stateDir }: AccountOptions): LoginTools {
   let agent: ReturnType<typeof tlsAgent> | undefined;
   return {
     lock: async (path, signal) => {
@@ -132,7 +132,7 @@ function toolsFor({ env, log, outward }: AccountOptions): LoginTools {
         await sleep(LOOK_MS);
       }
     },
-    write: writeAtomically,
+    write: (path, text) => writeAtomically(path, text, { trusted: stateDir }),
     agent: () => {
       agent ??= tlsAgent(env, log, outward);
       return agent;

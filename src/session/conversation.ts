@@ -142,7 +142,7 @@ export class Conversation {
   /** Takes a notification about this conversation's thread. */
   onNotification(told: ServerNotification): void {
     const { notification, problem } = withSavedImage(told, (base64) =>
-      saveImage(this.document.path, base64),
+      saveImage(this.document.path, base64, this.document.stateDir),
     );
     this.#outbox.placed(queryOf(told));
     this.document.apply(notification);

@@ -173,6 +173,7 @@ export class Host {
       buf,
       path,
       root,
+      stateDir: parsed.data.state_dir,
       prefix: `h${process.pid}.${this.#opened}.`,
       log,
     });

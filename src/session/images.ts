@@ -1,5 +1,5 @@
-import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { writeNew } from "../chat/index.ts";
 import type { Item, ServerNotification } from "../codex/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { type Failure, failureOf } from "./failure.ts";
@@ -20,9 +20,13 @@ const KINDS: readonly { readonly ending: string; readonly magic: RegExp }[] = [
  * there, such as `images/2026-11-21-a-logo-1.png`. Written at once, so that events keep their order.
  *
  * SECURITY: the bytes are the model's, or of a program that pretends. Nothing that the agent names is
- * read or written: neither a path nor an ending of its choice.
+ * read or written: neither a path nor an ending of its choice. Links on the way are refused.
  */
-export function saveImage(conversation: string, base64: string): Result<string, Failure> {
+export function saveImage(
+  conversation: string,
+  base64: string,
+  stateDir?: string,
+): Result<string, Failure> {
   if (base64.length > (MAX_BYTES * 4) / 3 + 4)
     return err({
       kind: "image",
@@ -36,11 +40,10 @@ export function saveImage(conversation: string, base64: string): Result<string, 
   const dir = join(dirname(conversation), "images");
   const stem = basename(conversation, ".md").replaceAll(/[^A-Za-z0-9_-]/g, "-");
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
     for (let n = 1; n < 10_000; n += 1) {
       const name = `${stem}-${n}.${kind.ending}`;
       try {
-        writeFileSync(join(dir, name), bytes, { flag: "wx", mode: 0o600 });
+        writeNew(join(dir, name), bytes, { trusted: stateDir, make: true });
         return ok(`images/${name}`);
       } catch (thrown) {
         if ((thrown as NodeJS.ErrnoException).code !== "EEXIST") throw thrown;

@@ -1,4 +1,4 @@
-import { access, mkdir, rm, writeFile } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import {
   approvalBlock,
@@ -10,12 +10,14 @@ import {
   type Question,
   readTranscript,
   reduce,
+  removeFile,
   type Standing,
   slug,
   type TranscriptStore,
   title,
   transcriptForModel,
   type Verdict,
+  writeNew,
   writeTranscript,
 } from "../chat/index.ts";
 import type { Log } from "../log.ts";
@@ -32,6 +34,8 @@ export type LiveDocumentOptions = {
   readonly buf: number;
   readonly path: string;
   readonly root: string;
+  /** Where no agent writes. */
+  readonly stateDir: string;
   /** Sets this host's blocks apart from those of one that died on the same buffer. */
   readonly prefix: string;
   readonly log: Log;
@@ -60,6 +64,7 @@ type Shown = {
 export class LiveDocument {
   readonly buf: number;
   #path: string;
+  readonly #stateDir: string;
   #meta: ChatMeta;
   #state;
   #shown: Shown = { phase: "idle" };
@@ -75,6 +80,7 @@ export class LiveDocument {
     const { editor, buf, root, log } = options;
     this.buf = buf;
     this.#path = options.path;
+    this.#stateDir = options.stateDir;
     this.#editor = editor;
     this.#log = log;
     this.#mirror = mirror;
@@ -124,6 +130,10 @@ export class LiveDocument {
 
   get path(): string {
     return this.#path;
+  }
+
+  get stateDir(): string {
+    return this.#stateDir;
   }
 
   /** The whole text as it is now, unsent prompt included. */
@@ -284,10 +294,9 @@ export class LiveDocument {
   async keepCopy(): Promise<Result<string, Failure>> {
     const dir = join(dirname(this.#path), "copies");
     try {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
       const path = await freePath(dir, basename(this.#path, ".md"));
       if (path === undefined) throw new Error("there are too many copies");
-      await writeFile(path, this.text(), { mode: 0o600, flag: "wx" });
+      writeNew(path, this.text(), { trusted: this.#stateDir, make: true });
       return ok(path);
     } catch (thrown) {
       return err(failureOf("copy", "No copy of the conversation could be kept", thrown));
@@ -314,7 +323,7 @@ export class LiveDocument {
     store.value.changed();
     if (!(await store.value.flush())) return;
     await old.close();
-    await rm(oldPath, { force: true });
+    await removeFile(oldPath, { trusted: this.#stateDir });
     this.#tell(this.#editor.call.buf_set_name(this.buf, path));
   }
 
@@ -346,6 +355,7 @@ export class LiveDocument {
   async #openStoreAt(path: string): Promise<Result<TranscriptStore, OpenError>> {
     const store = await openStore({
       path,
+      stateDir: this.#stateDir,
       read: () => this.#mirror.fileText(),
       onProblem: (problem) => {
         this.setShown({ note: problem === undefined ? "" : "not saved" });
@@ -389,7 +399,8 @@ async function freePath(dir: string, name: string): Promise<string | undefined> 
   for (let n = 1; n < 1000; n++) {
     const path = join(dir, n === 1 ? `${name}.md` : `${name}-${n}.md`);
     try {
-      await access(path);
+      // A link that leads nowhere has the name, too.
+      await lstat(path);
     } catch {
       return path;
     }

@@ -49,6 +49,7 @@ describe.each(neovims)("a conversation of hundreds of turns in Neovim $name", (p
     const { nvim, host, buf, path } = chat;
     const opened = await LiveDocument.open({
       ...{ editor: host.editor, buf, path, root, prefix: "c", log: silentLog },
+      stateDir: join(nvim.home, "state/nvim/codex-chat"),
     });
     if (!opened.ok) throw new Error(opened.error.message);
     const document = opened.value;

@@ -166,7 +166,7 @@ describe.each(neovims)("odd conversations on Neovim $name", (program) => {
     await symlink(project, join(dir, "archive"));
     await choose(chat, "Archive me?");
     await chat.nvim.command("CodexChat threads archive");
-    await expect.poll(() => said(chat)).toEqual([expect.stringContaining("is no directory")]);
+    await expect.poll(() => said(chat)).toEqual([expect.stringContaining("archive is a link")]);
     await readFile(path);
     expect(await readdir(project)).not.toContain("a.md");
   });

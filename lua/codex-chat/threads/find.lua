@@ -118,9 +118,10 @@ end
 --- The lines that have the text, by file in the order of the paths; no more than the first of a line.
 ---@param wanted codex-chat.Wanted
 ---@param dir string where these modules lie
+---@param state string the state directory
 ---@return { lnum: integer, col: integer, text: string }[][]
-function M.find(wanted, dir)
-  local open = dofile(dir .. "/worker.lua").open
+function M.find(wanted, dir, state)
+  local open = dofile(dir .. "/worker.lua").look(dir, state).open
   local found = {}
   for n, path in ipairs(wanted.paths) do
     found[n] = {}

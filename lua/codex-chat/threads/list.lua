@@ -20,7 +20,6 @@ local slice = 1000
 ---@field more boolean whether there are more than were counted
 ---@field mtime number seconds since 1970
 ---@field archived boolean
----@field locked boolean whether there was a lock beside it
 ---@field problem string? why it cannot be read
 
 ---@class (exact) codex-chat.ThreadPlace a directory with conversations
@@ -157,7 +156,6 @@ local function summary_of(place, file, head)
     more = head.more or false,
     mtime = file.mtime,
     archived = place.archived,
-    locked = file.locked or false,
     problem = head.err,
   }
 end

@@ -1,5 +1,5 @@
 --- Having a conversation's file for oneself for a moment, in the way that hosts have it for as long
---- as it is open: by `<file>.lock`, which names the process.
+--- as it is open: by a lock in the state directory, which names the process.
 local M = {}
 
 local uv = vim.uv
@@ -62,7 +62,8 @@ end
 function M.take(path, fn)
   local projects = require("codex-chat.project")
   local host = require("codex-chat.host")
-  local lock = path .. ".lock"
+  local lock = projects.lock_path(path)
+  vim.fn.mkdir(vim.fs.dirname(lock), "p", tonumber("700", 8))
   local function try(left)
     local inode = make(lock)
     if inode then
@@ -80,7 +81,7 @@ function M.take(path, fn)
       -- Whoever made it is gone.
       remove(lock, stat.ino)
     elseif not stat then
-      local _, err = uv.fs_access(vim.fs.dirname(path), "W")
+      local _, err = uv.fs_access(vim.fs.dirname(lock), "W")
       if err then
         fn(nil, err)
         return

@@ -1,7 +1,11 @@
 --- The pictures of a conversation, which lie in `images/` beside it and are named after it.
 local M = {}
 
-local uv = vim.uv
+local change = require("codex-chat.disk.change")
+local look = require("codex-chat.disk.look")
+
+--- The largest picture that src/session/images.ts keeps.
+local max_bytes = 32 * 1024 * 1024
 
 --- The pictures' names, as src/session/images.ts gives them.
 ---@param dir string where the conversation lies
@@ -10,8 +14,10 @@ local uv = vim.uv
 local function names(dir, path)
   local stem = vim.fs.basename(path):gsub("%.md$", ""):gsub("[^%w_-]", "-")
   local found = {}
-  for name, kind in vim.fs.dir(dir .. "/images") do
-    if kind == "file" and name:sub(1, #stem) == stem and name:find("^%-%d+%.%a+$", #stem + 1) then
+  for _, entry in ipairs(look.list(dir .. "/images") or {}) do
+    local name = entry.name
+    local is_ours = name:sub(1, #stem) == stem and name:find("^%-%d+%.%a+$", #stem + 1)
+    if entry.type == "file" and is_ours then
       found[#found + 1] = name
     end
   end
@@ -25,11 +31,7 @@ end
 function M.bring(path, to)
   local from = vim.fs.dirname(path)
   for _, name in ipairs(names(from, path)) do
-    vim.fn.mkdir(to .. "/images", "p", tonumber("700", 8))
-    local source, target = from .. "/images/" .. name, to .. "/images/" .. name
-    if not uv.fs_link(source, target) then
-      uv.fs_copyfile(source, target, { excl = true })
-    end
+    change.copy(from .. "/images/" .. name, to .. "/images/" .. name, max_bytes)
   end
 end
 
@@ -40,15 +42,15 @@ function M.remove(path)
   local top = vim.fs.basename(dir) == "archive" and vim.fs.dirname(dir) or dir
   local stem = vim.fs.basename(path):gsub("%.md$", "")
   for _, place in ipairs({ top, top .. "/archive" }) do
-    for name in vim.fs.dir(place) do
-      if vim.startswith(name, stem .. "-fork") then
+    for _, entry in ipairs(look.list(place) or {}) do
+      if vim.startswith(entry.name, stem .. "-fork") then
         return
       end
     end
   end
   for _, place in ipairs({ top, top .. "/archive" }) do
     for _, name in ipairs(names(place, path)) do
-      uv.fs_unlink(place .. "/images/" .. name)
+      change.unlink(place .. "/images/" .. name)
     end
   end
 end

@@ -10,10 +10,10 @@ local function here()
 end
 
 --- Runs in a thread: nothing from outside of it but its arguments.
-local function work(dir, module, name, payload)
+local function work(dir, state, module, name, payload)
   local ok, result = pcall(function()
     local fn = dofile(dir .. "/" .. module .. ".lua")[name]
-    return vim.mpack.encode(fn(vim.mpack.decode(payload), dir))
+    return vim.mpack.encode(fn(vim.mpack.decode(payload), dir, state))
   end)
   return ok, ok and result or tostring(result)
 end
@@ -47,7 +47,13 @@ function M.run(module, name, batches, opts)
       end)
     )
     running = running + 1
-    task:queue(here(), module, name, vim.mpack.encode(batches[n]))
+    task:queue(
+      here(),
+      require("codex-chat.config").get().state_dir,
+      module,
+      name,
+      vim.mpack.encode(batches[n])
+    )
   end
   function step()
     while not stopped and running < at_once and next_batch <= #batches do

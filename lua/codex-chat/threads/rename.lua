@@ -5,28 +5,23 @@ local codex = require("codex-chat.threads.codex")
 local file = require("codex-chat.threads.file")
 local say = require("codex-chat.say")
 
-local uv = vim.uv
-
 --- The document's lines with the name in the front matter; other lines stay as they are.
 ---@param path string
 ---@param name string
 ---@return boolean? ok
 ---@return string? err
 local function write_name(path, name)
-  local stat = uv.fs_stat(path)
-  local handle, err = io.open(path, "rb")
-  if not handle or not stat then
+  local document = require("codex-chat.document")
+  local text, err, stat = require("codex-chat.disk.look").read(path, document.max_bytes)
+  if not text then
     return nil, err
   end
-  local text = handle:read("*a")
-  handle:close()
   local bom = text:match("^\239\187\191") or ""
   local lines = vim.split(text:sub(#bom + 1):gsub("\n$", ""), "\n", { plain = true })
   local ending = lines[1]:sub(-1) == "\r" and "\r" or ""
   local head = vim.tbl_map(function(line)
     return (line:gsub("\r$", ""))
   end, vim.list_slice(lines, 1, 250))
-  local document = require("codex-chat.document")
   for _, change in ipairs(document.meta_changes(head, { name = name })) do
     for _ = 1, change.count do
       table.remove(lines, change.row + 1)
@@ -36,16 +31,8 @@ local function write_name(path, name)
     end
   end
   lines[1] = bom .. lines[1]
-  local ok, why = document.write(path, lines)
-  if ok then
-    -- Its age is that of its last words.
-    uv.fs_utime(
-      path,
-      stat.atime.sec + stat.atime.nsec / 1e9,
-      stat.mtime.sec + stat.mtime.nsec / 1e9
-    )
-  end
-  return ok, why
+  -- Its age is that of its last words.
+  return document.write(path, lines, stat)
 end
 
 ---@param chat codex-chat.Chat

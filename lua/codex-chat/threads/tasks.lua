@@ -73,43 +73,20 @@ function M.open(it)
   show(it.path, project)
 end
 
---- Moves a file so that nothing is ever overwritten.
----@param path string
----@param target string
----@return boolean? ok
----@return string? err
-local function move(path, target)
-  local ok, err, code = uv.fs_link(path, target)
-  if ok then
-    return uv.fs_unlink(path)
-  elseif code == "EEXIST" or uv.fs_lstat(target) then
-    return nil, err
-  end
-  -- A file system without hard links.
-  return uv.fs_rename(path, target)
-end
-
 --- Moves a conversation's file into another directory, under a name that nothing there has.
 ---@param it codex-chat.ThreadSummary
 ---@param to string
 ---@param moved fun()
 local function move_to(it, to, moved)
   file.with_file(it, function(release)
-    pcall(vim.fn.mkdir, to, "p", tonumber("700", 8))
-    local stat = uv.fs_lstat(to)
-    -- SECURITY: in a project the agent may have put a link there, to have files moved elsewhere.
-    if not stat or stat.type ~= "directory" then
-      release()
-      say.error(("%s is no directory; look what it is, and remove it."):format(short(to)))
-      return
-    end
     local base = vim.fs.basename(it.path):gsub("%.md$", "")
     local target, n = ("%s/%s.md"):format(to, base), 1
     while uv.fs_lstat(target) do
       n = n + 1
       target = ("%s/%s-%d.md"):format(to, base, n)
     end
-    local ok, err = move(it.path, target)
+    -- SECURITY: in a project the agent may have put a link there, to have files moved elsewhere.
+    local ok, err = require("codex-chat.disk.change").move(it.path, target)
     release()
     if ok then
       require("codex-chat.threads.pictures").bring(it.path, to)
@@ -153,7 +130,7 @@ end
 local function remove(it)
   codex.tell(it, "threads/forget", {}, function(answer)
     file.with_file(it, function(release)
-      local ok, err = uv.fs_unlink(it.path)
+      local ok, err = require("codex-chat.disk.change").unlink(it.path)
       release()
       if not ok then
         say.error(("%s was not deleted: %s."):format(short(it.path), err))

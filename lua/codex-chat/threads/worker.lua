@@ -11,21 +11,13 @@ local max_line, max_front, max_query = 4096, 200, 40
 
 --- SECURITY: conversations may lie in the project, where the sandbox can write. What is no plain
 --- file, such as a link that leads elsewhere or a pipe that never ends, is none of them.
----@param path string
----@return integer? fd
----@return string? err
----@return uv.fs_stat.result? stat
-function M.open(path)
-  local stat, err = uv.fs_lstat(path)
-  if not stat then
-    return nil, err
-  end
-  if stat.type ~= "file" then
-    return nil, "no plain file"
-  end
-  local fd
-  fd, err = uv.fs_open(path, "r", 0)
-  return fd, err, stat
+---@param dir string where this module lies
+---@param state string the state directory
+---@return table the module that looks at files
+function M.look(dir, state)
+  local look = dofile(vim.uv.fs_realpath(dir .. "/../disk/look.lua"))
+  look.state_dir = state
+  return look
 end
 
 ---@class (exact) codex-chat.ListedFile
@@ -34,47 +26,39 @@ end
 ---@field mtime number seconds since 1970
 ---@field ctime number the same of its last change of any kind, such as being renamed here
 ---@field size integer
----@field locked boolean? whether there is a lock beside it
 
+---@param look table
 ---@param n integer
 ---@param dir string
 ---@param files codex-chat.ListedFile[]
 ---@return string? err
-local function list_dir(n, dir, files)
-  local handle, err = uv.fs_scandir(dir)
-  if not handle then
-    return not vim.startswith(err, "ENOENT") and err or nil
-  end
-  local names, locked = {}, {}
-  for name in uv.fs_scandir_next, handle do
-    if name:sub(-8) == ".md.lock" then
-      locked[name:sub(1, -6)] = true
-    elseif name:sub(-3) == ".md" and name:sub(1, 1) ~= "." then
-      names[#names + 1] = name
-    end
-  end
-  for _, name in ipairs(names) do
-    local stat = uv.fs_lstat(dir .. "/" .. name)
-    if stat and stat.type == "file" then
+local function list_dir(look, n, dir, files)
+  local entries, err = look.list(dir, ".md")
+  for _, entry in ipairs(entries or {}) do
+    local name, stat = entry.name, entry.stat
+    if stat and stat.type == "file" and name:sub(1, 1) ~= "." then
       files[#files + 1] = {
         dir = n,
         name = name,
         mtime = stat.mtime.sec + stat.mtime.nsec / 1e9,
         ctime = stat.ctime.sec + stat.ctime.nsec / 1e9,
         size = stat.size,
-        locked = locked[name],
       }
     end
   end
+  return err
 end
 
 --- The conversations in these directories, the one written last first.
 ---@param dirs string[] one that does not exist is empty
+---@param dir string where this module lies
+---@param state string the state directory
 ---@return { files: codex-chat.ListedFile[], problems: string[] }
-function M.list(dirs)
+function M.list(dirs, dir, state)
+  local look = M.look(dir, state)
   local files, problems = {}, {}
-  for n, dir in ipairs(dirs) do
-    problems[#problems + 1] = list_dir(n, dir, files)
+  for n, each in ipairs(dirs) do
+    problems[#problems + 1] = list_dir(look, n, each, files)
   end
   table.sort(files, function(a, b)
     if a.mtime ~= b.mtime then
@@ -258,12 +242,13 @@ end
 --- What may begin a heading or a fence: `#`, a backtick, `~`, a space.
 local marks = { [35] = true, [96] = true, [126] = true, [32] = true }
 
+---@param look table
 ---@param path string
 ---@param title table
 ---@return codex-chat.Head? head
 ---@return string? err
-local function read(path, title)
-  local fd, err, stat = M.open(path)
+local function read(look, path, title)
+  local fd, err, stat = look.open(path)
   if not fd or not stat then
     return nil, err
   end
@@ -309,12 +294,13 @@ end
 --- What these conversations tell of themselves, in their order.
 ---@param paths string[]
 ---@param dir string where this module and that of titles lie
+---@param state string the state directory
 ---@return (codex-chat.Head|{ err: string })[]
-function M.heads(paths, dir)
-  local title = dofile(dir .. "/title.lua")
+function M.heads(paths, dir, state)
+  local title, look = dofile(dir .. "/title.lua"), M.look(dir, state)
   local heads = {}
   for n, path in ipairs(paths) do
-    local head, err = read(path, title)
+    local head, err = read(look, path, title)
     heads[n] = head or { err = err or "it cannot be read" }
   end
   return heads

@@ -1,0 +1,158 @@
+--- Changing files in places where the agent can write: see `look.lua` for how they are reached.
+local M = {}
+
+local look = require("codex-chat.disk.look")
+
+local uv = vim.uv
+
+local O, said, within, wrong_kind = look.flags, look.said, look.within, look.wrong_kind
+local own_mode = tonumber("600", 8)
+
+---@param fd integer
+---@param name string
+---@return string
+local function at(fd, name)
+  return ("/proc/self/fd/%d/%s"):format(fd, name)
+end
+
+---@param fd integer
+---@param text string
+---@return string? err
+local function put(fd, text)
+  local written = 0
+  while written < #text do
+    local n, err = uv.fs_write(fd, written == 0 and text or text:sub(written + 1), written)
+    if not n then
+      return err
+    end
+    written = written + n
+  end
+  local _, err = uv.fs_fsync(fd)
+  return err
+end
+
+---@return string a name that nobody can have prepared
+local function fresh_name()
+  local bytes = assert(uv.random(12))
+  return ".codex-chat-"
+    .. bytes:gsub(".", function(char)
+      return ("%02x"):format(char:byte())
+    end)
+    .. ".tmp"
+end
+
+--- Writes a file so that a crash at any moment leaves the old one or the new one, whole: another is
+--- made beside it, written, synced, and renamed over it. A link or something else in its place is
+--- refused; of several names that a file has, only this one becomes the new file.
+---@param path string absolute
+---@param text string
+---@param times? uv.fs_stat.result those that it keeps
+---@return true? ok
+---@return string? err
+function M.write(path, text, times)
+  return within(path, true, function(place, dir)
+    local old, why, code = uv.fs_lstat(place)
+    if not old and code ~= "ENOENT" then
+      return nil, said(why, path)
+    elseif old and old.type ~= "file" then
+      return nil, wrong_kind(path, old.type)
+    end
+    local beside = at(dir, fresh_name())
+    local mode = old and old.mode % 512 or own_mode
+    local fd, err = uv.fs_open(beside, O.WRONLY + O.CREAT + O.EXCL + O.NOFOLLOW, mode)
+    if not fd then
+      return nil, said(err, path)
+    end
+    err = put(fd, text)
+    if not err and times then
+      local atime, mtime = times.atime, times.mtime
+      uv.fs_futime(fd, atime.sec + atime.nsec / 1e9, mtime.sec + mtime.nsec / 1e9)
+    end
+    uv.fs_close(fd)
+    if not err then
+      local _
+      _, err = uv.fs_rename(beside, place)
+    end
+    if err then
+      uv.fs_unlink(beside)
+      return nil, said(err, path)
+    end
+    return true
+  end)
+end
+
+--- Makes a directory and those above it, where they are missing.
+---@param path string absolute
+---@return true? ok
+---@return string? err
+function M.make_dir(path)
+  local fd, err = look.enter(path, true)
+  if not fd then
+    return nil, err
+  end
+  uv.fs_close(fd)
+  return true
+end
+
+--- Removes a file, or a link and not what it leads to.
+---@param path string absolute
+---@return true? ok
+---@return string? err
+function M.unlink(path)
+  return within(path, false, function(place)
+    local ok, err = uv.fs_unlink(place)
+    return ok, err and said(err, path)
+  end)
+end
+
+--- Moves a plain file so that nothing is ever overwritten.
+---@param path string absolute
+---@param target string absolute
+---@return true? ok
+---@return string? err
+function M.move(path, target)
+  return within(path, false, function(from)
+    local stat, why = uv.fs_lstat(from)
+    if not stat or stat.type ~= "file" then
+      return nil, stat and wrong_kind(path, stat.type) or said(why, path)
+    end
+    return within(target, true, function(to)
+      local ok, err, code = uv.fs_link(from, to)
+      if ok then
+        ok, err = uv.fs_unlink(from)
+      elseif code ~= "EEXIST" and not uv.fs_lstat(to) then
+        -- A file system without hard links.
+        ok, err = uv.fs_rename(from, to)
+      end
+      return ok, err and said(err, target)
+    end)
+  end)
+end
+
+--- Copies a plain file to where nothing is.
+---@param path string absolute
+---@param target string absolute
+---@param max_bytes integer
+---@return true? ok
+---@return string? err
+function M.copy(path, target, max_bytes)
+  local text, err = look.read(path, max_bytes)
+  if not text then
+    return nil, err
+  end
+  return within(target, true, function(place)
+    local fd, why = uv.fs_open(place, O.WRONLY + O.CREAT + O.EXCL + O.NOFOLLOW, own_mode)
+    if not fd then
+      return nil, said(why, target)
+    end
+    why = put(fd, text)
+    uv.fs_close(fd)
+    if why then
+      uv.fs_unlink(place)
+      return nil, said(why, target)
+    end
+    return true
+  end)
+end
+
+return M

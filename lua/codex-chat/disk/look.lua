@@ -1,0 +1,395 @@
+--- Looking at files in places where the agent can write. Runs in worker threads, too.
+---
+--- SECURITY: with `history_dir` in the project, the sandbox can put a link, a pipe or a device in the
+--- place of any file and of any directory there, at any moment. So every step goes from an open
+--- directory to one name in it and follows no link, as openat(2) does; `/proc/self/fd/N/name` is the
+--- same for programs that have no openat. What is opened is judged by its descriptor, and read from
+--- that descriptor. The one directory that is reached by its path is the state directory, else the
+--- home, else the root of the file system: the agent can write in none of them.
+local M = {}
+
+local uv = vim.uv
+
+-- Linux, <asm-generic/fcntl.h>; Arm has other values for two of them (<asm/fcntl.h>).
+local is_arm = uv.os_uname().machine:find("^aarch64") or uv.os_uname().machine:find("^arm")
+local O = {
+  WRONLY = 0x1,
+  CREAT = 0x40,
+  EXCL = 0x80,
+  NOCTTY = 0x100,
+  NONBLOCK = 0x800,
+  DIRECTORY = is_arm and 0x4000 or 0x10000,
+  NOFOLLOW = is_arm and 0x8000 or 0x20000,
+  PATH = 0x200000,
+}
+
+local own_dir_mode = tonumber("700", 8)
+--- How many entries of a directory are looked at.
+local max_entries = 100000
+--- How much is read at a time.
+local chunk_bytes = 1024 * 1024
+
+--- The state directory, where this runs in a worker thread and cannot ask the configuration.
+---@type string?
+M.state_dir = nil
+
+local kinds = {
+  link = "a link",
+  directory = "a directory",
+  fifo = "a pipe",
+  socket = "a socket",
+  char = "a device",
+  block = "a device",
+}
+
+---@param path string
+---@return string
+local function quoted(path)
+  return path:find("^[%w/._+-]+$") and path or "'" .. path:gsub("'", "'\\''") .. "'"
+end
+
+--- Why something is not used, with the command that mends it.
+---@param path string
+---@param kind string
+---@return string
+local function wrong_kind(path, kind)
+  if kind == "link" then
+    return ("%s is a link, which the sandbox may have made: look with `ls -l %s`, then `rm` it"):format(
+      path,
+      quoted(path)
+    )
+  end
+  return ("%s is %s: look with `ls -ld %s`, then move it away"):format(
+    path,
+    kinds[kind] or "not a plain file",
+    quoted(path)
+  )
+end
+
+--- An error of libuv's, about the path that was meant and not the one by descriptor.
+---@param err string?
+---@param path string
+---@return string
+local function said(err, path)
+  return ("%s: %s"):format(path, (err or "it failed"):match("^%u+: ([^:]+)") or err)
+end
+
+---@return string?
+local function state_dir()
+  if M.state_dir or vim.is_thread() then
+    return M.state_dir
+  end
+  return require("codex-chat.config").get().state_dir
+end
+
+---@param path string
+---@param dir string?
+---@return boolean
+local function is_below(path, dir)
+  return dir ~= nil and dir ~= "" and (path == dir or path:sub(1, #dir + 1) == dir .. "/")
+end
+
+--- Where the walk to a directory begins: what is above was never in an agent's reach.
+---@param path string
+---@return string
+local function start_of(path)
+  for _, dir in ipairs({ state_dir() or "", uv.os_homedir() or "" }) do
+    if is_below(path, (dir:gsub("/+$", ""))) then
+      return (dir:gsub("/+$", ""))
+    end
+  end
+  return "/"
+end
+
+---@type boolean? whether the flags mean here what they are taken for
+local flags_work
+
+---@return boolean
+local function has_nofollow()
+  if flags_work == nil then
+    local fd, _, code = uv.fs_open("/proc/self", O.NOFOLLOW, 0)
+    if fd then
+      uv.fs_close(fd)
+    end
+    flags_work = code == "ELOOP"
+  end
+  return flags_work
+end
+
+---@param fd integer
+---@param name string
+---@return string
+local function at(fd, name)
+  return ("/proc/self/fd/%d/%s"):format(fd, name)
+end
+
+--- Opens a directory; the caller closes it.
+---@param path string absolute
+---@param make? boolean whether what is missing is made
+---@return integer? fd
+---@return string? err
+---@return string? code of errno
+local function enter(path, make)
+  if path:sub(1, 1) ~= "/" then
+    return nil, ("%s is not an absolute path"):format(path), "EINVAL"
+  elseif not has_nofollow() then
+    return nil, "links cannot be told from files here, for want of /proc", "ENOSYS"
+  end
+  local start = start_of(path)
+  local fd, err, code = uv.fs_open(start, O.PATH + O.DIRECTORY, 0)
+  if code == "ENOENT" and make and not vim.is_thread() then
+    -- The state directory, at its first use.
+    local made, why = pcall(vim.fn.mkdir, start, "p", own_dir_mode)
+    if not made then
+      return nil, ("%s cannot be made: %s"):format(start, why), code
+    end
+    fd, err, code = uv.fs_open(start, O.PATH + O.DIRECTORY, 0)
+  end
+  if not fd then
+    return nil, said(err, start), code
+  end
+  local shown = start == "/" and "" or start
+  for name in path:sub(#start + 1):gmatch("[^/]+") do
+    shown = shown .. "/" .. name
+    if name == "." or name == ".." then
+      uv.fs_close(fd)
+      return nil, ("%s is not a plain path"):format(path), "EINVAL"
+    end
+    local place = at(fd, name)
+    local flags = O.PATH + O.DIRECTORY + O.NOFOLLOW
+    local next_fd
+    next_fd, err, code = uv.fs_open(place, flags, 0)
+    if code == "ENOENT" and make then
+      local made, why, how = uv.fs_mkdir(place, own_dir_mode)
+      if made or how == "EEXIST" then
+        next_fd, err, code = uv.fs_open(place, flags, 0)
+      else
+        err, code = why, how
+      end
+    end
+    if not next_fd then
+      local stat = uv.fs_lstat(place)
+      uv.fs_close(fd)
+      if stat and stat.type ~= "directory" then
+        return nil, wrong_kind(shown, stat.type), stat.type == "link" and "ELOOP" or "ENOTDIR"
+      end
+      return nil, said(err, shown), code
+    end
+    uv.fs_close(fd)
+    fd = next_fd
+  end
+  return fd
+end
+
+--- Calls `fn` with the path of a file by the descriptor of its directory.
+---@param path string absolute
+---@param make boolean
+---@param fn fun(place: string, dir: integer): any, any, any
+---@return any, any, any
+local function within(path, make, fn)
+  local dir, name = path:match("^(/.*)/([^/]+)$")
+  if not dir then
+    dir, name = "/", path:match("^/([^/]+)$")
+  end
+  if not name or name == "." or name == ".." or name:find("%z") then
+    return nil, ("%s is not a plain path"):format(path), "EINVAL"
+  end
+  local fd, err, code = enter(dir, make)
+  if not fd then
+    return nil, err, code
+  end
+  local ok, a, b, c = pcall(fn, at(fd, name), fd)
+  uv.fs_close(fd)
+  if not ok then
+    error(a, 0)
+  end
+  return a, b, c
+end
+
+--- Opens a file for reading once its descriptor says that it is a plain one: nothing else is opened,
+--- so that no pipe is waited for and no device acts.
+---@param place string by which it is reached
+---@param path string by which the user knows it
+---@param flags integer
+---@param judge? fun(real: string): string? what is wrong with where it lies
+---@return integer? fd
+---@return string? err
+---@return uv.fs_stat.result? stat
+local function open_plain(place, path, flags, judge)
+  local handle, err = uv.fs_open(place, O.PATH + flags, 0)
+  if not handle then
+    return nil, said(err, path)
+  end
+  local by_fd = "/proc/self/fd/" .. handle
+  local stat = uv.fs_fstat(handle)
+  local fd
+  local real = judge and uv.fs_readlink(by_fd)
+  local problem = judge and (not real and said(nil, path) or judge(real))
+  if problem then
+    err = problem
+  elseif not stat or stat.type ~= "file" then
+    err = wrong_kind(path, stat and stat.type or "unknown")
+  else
+    fd, err = uv.fs_open(by_fd, O.NONBLOCK + O.NOCTTY, 0)
+    err = err and said(err, path)
+  end
+  uv.fs_close(handle)
+  return fd, err, stat
+end
+
+---@param fd integer
+---@param max_bytes integer
+---@return string? text at most `max_bytes` of it
+---@return string? err
+local function read_all(fd, max_bytes)
+  local parts, bytes = {}, 0
+  while bytes < max_bytes do
+    local data, err = uv.fs_read(fd, math.min(chunk_bytes, max_bytes - bytes), bytes)
+    if not data then
+      return nil, err
+    elseif data == "" then
+      break
+    end
+    bytes = bytes + #data
+    parts[#parts + 1] = data
+  end
+  return table.concat(parts)
+end
+
+--- Opens a plain file for reading; the caller closes it. No link on the way is followed.
+---@param path string absolute
+---@return integer? fd
+---@return string? err
+---@return uv.fs_stat.result? stat of what is open
+function M.open(path)
+  local fd, err, stat = within(path, false, function(place)
+    return open_plain(place, path, O.NOFOLLOW)
+  end)
+  return fd, err, type(stat) == "table" and stat or nil
+end
+
+---@param path string
+---@param max_bytes integer
+---@param fd integer?
+---@param err string?
+---@param stat uv.fs_stat.result?
+---@return string? text
+---@return string? err
+---@return uv.fs_stat.result? stat
+local function take(path, max_bytes, fd, err, stat)
+  if not fd then
+    return nil, err, stat
+  end
+  local text, why = read_all(fd, max_bytes + 1)
+  uv.fs_close(fd)
+  if not text then
+    return nil, said(why, path)
+  elseif #text > max_bytes then
+    return nil, ("%s is larger than %d MB"):format(path, max_bytes / 1024 / 1024), stat
+  end
+  return text, nil, stat
+end
+
+--- Reads a plain file whole. No link on the way is followed.
+---@param path string absolute
+---@param max_bytes integer
+---@return string? text
+---@return string? err
+---@return uv.fs_stat.result? stat
+function M.read(path, max_bytes)
+  return take(path, max_bytes, M.open(path))
+end
+
+--- Opens a plain file wherever its path leads within a directory; the caller closes it. Links are
+--- followed, and then it is asked where the descriptor is: between the two nothing can be swapped.
+---@param path string absolute
+---@param root string the directory, links resolved
+---@param judge? fun(relative: string): string? what is wrong with a place below the root
+---@return integer? fd
+---@return string? err
+---@return uv.fs_stat.result? stat
+function M.open_in(path, root, judge)
+  return open_plain(path, path, 0, function(real)
+    if not is_below(real, root) then
+      return ("%s leads out of the project, to %s"):format(path, real)
+    end
+    return judge and judge(real:sub(#root + 2))
+  end)
+end
+
+--- Reads a plain file whole, wherever its path leads within a directory.
+---@param path string absolute
+---@param root string the directory, links resolved
+---@param max_bytes integer
+---@param judge? fun(relative: string): string?
+---@return string? text
+---@return string? err
+---@return uv.fs_stat.result? stat
+function M.read_in(path, root, max_bytes, judge)
+  return take(path, max_bytes, M.open_in(path, root, judge))
+end
+
+--- Reads a plain file of the user's own, who may reach it by links.
+---@param path string
+---@param max_bytes integer
+---@return string? text
+---@return string? err
+function M.read_own(path, max_bytes)
+  return take(path, max_bytes, open_plain(path, path, 0))
+end
+
+--- Of a file itself, not of what a link leads to.
+---@param path string absolute
+---@return uv.fs_stat.result? stat
+---@return string? err
+---@return string? code of errno: ENOENT says that there is nothing, all others say nothing
+function M.lstat(path)
+  return within(path, false, function(place)
+    local stat, err, code = uv.fs_lstat(place)
+    return stat, err and said(err, path), code
+  end)
+end
+
+--- What is in a directory; nothing where there is no directory.
+---@param path string absolute
+---@param ending? string only names with it, and with what `lstat` says of them
+---@return { name: string, type: string, stat?: uv.fs_stat.result }[]? entries in no order
+---@return string? err
+function M.list(path, ending)
+  local fd, err, code = enter(path)
+  if not fd then
+    if code == "ENOENT" then
+      return {}
+    end
+    return nil, err
+  end
+  local entries, count = {}, 0
+  local dir, why = uv.fs_opendir(at(fd, "."), nil, 512)
+  while dir and count < max_entries do
+    local some = uv.fs_readdir(dir)
+    if not some then
+      break
+    end
+    for _, entry in ipairs(some) do
+      count = count + 1
+      if not ending or entry.name:sub(-#ending) == ending then
+        entry.stat = ending and uv.fs_lstat(at(fd, entry.name)) or nil
+        entries[#entries + 1] = entry
+      end
+    end
+  end
+  if dir then
+    uv.fs_closedir(dir)
+  end
+  uv.fs_close(fd)
+  if not dir then
+    return nil, said(why, path)
+  elseif count >= max_entries then
+    return nil, ("%s has more than %d files; move some of them away"):format(path, max_entries)
+  end
+  return entries
+end
+
+M.flags, M.said, M.within, M.enter, M.wrong_kind = O, said, within, enter, wrong_kind
+
+return M
