@@ -12,12 +12,15 @@ local max_file_bytes = 64 * 1024 * 1024
 
 --- The loaded buffer of a file, where it has changes that are not saved.
 ---@param full string
+---@param root string
 ---@return integer?
-local function unsaved_buf(full)
+local function unsaved_buf(full, root)
   for _, buf in ipairs(api.nvim_list_bufs()) do
     if api.nvim_buf_is_loaded(buf) and vim.bo[buf].modified then
       local name = api.nvim_buf_get_name(buf)
-      if name ~= "" and (name == full or vim.uv.fs_realpath(name) == full) then
+      local is_it = name ~= "" and (name == full or vim.uv.fs_realpath(name) == full)
+      -- SECURITY: its text may have been read where a link led at that time.
+      if is_it and require("codex-chat.tools.paths").was_inside(buf, root) then
         return buf
       end
     end
@@ -160,78 +163,94 @@ local function missing(mention, root)
   return ("there is no %s in the project (in backticks it is text)"):format(path)
 end
 
+--- The text of a file of the project, or of lines of it.
+---@param found codex-chat.Found
+---@param root string
+---@param mention codex-chat.Mention
+---@return codex-chat.ContextPart?
+---@return string? err
+local function of_found(found, root, mention)
+  local plain = found.relative == "" and "." or found.relative
+  local name = part.shown(plain)
+  if found.stat.type == "directory" and not mention.first then
+    return {
+      label = name .. "/",
+      text = ("The query is about the directory %s."):format(part.code(plain)),
+    }
+  end
+  local buf = unsaved_buf(root .. "/" .. plain, root)
+  if buf then
+    return M.of_buf(buf, root, mention)
+  end
+  -- A pipe or a device would be waited for.
+  if found.stat.type ~= "file" then
+    return nil, ("%s is no file"):format(plain)
+  end
+  local look = require("codex-chat.disk.look")
+  local fd = require("codex-chat.disk.inside").open(found, plain)
+  local head = fd and look.read_all(fd, head_bytes)
+  if not fd or not head then
+    return nil, ("%s cannot be read"):format(plain)
+  end
+  local image = head:find("%z") and require("codex-chat.context.image")
+  if not image and mention.first then
+    local text, err = look.take(fd, plain, max_file_bytes)
+    if not text then
+      return nil, err
+    end
+    local lines = require("codex-chat.document").lines_of(text)
+    local first, last = range(plain, #lines, mention)
+    if not first then
+      return nil, last --[[@as string]]
+    end
+    ---@cast last integer
+    local label = ("%s %s"):format(name, part.lines_text(first, last))
+    local filetype = vim.filetype.match({ filename = plain }) or ""
+    return part.of_lines(label, label, vim.list_slice(lines, first, last), filetype)
+  elseif image and image.mime(head) then
+    return image.of_open(fd, name)
+  end
+  vim.uv.fs_close(fd)
+  if image then
+    return nil, ("%s is no text"):format(plain)
+  end
+  -- Codex reads it for itself, as it then is.
+  return { label = name, text = ("The query is about %s."):format(part.code(plain)) }
+end
+
 --- A file of the project: by its name where Codex can read it itself, else by its text.
 ---@param mention codex-chat.Mention
 ---@param root string
 ---@return codex-chat.ContextPart? part nil without an error where it is no mention after all
 ---@return string? err
 function M.of_path(mention, root)
+  local inside = require("codex-chat.disk.inside")
   local path = mention.argument --[[@as string]]
+  if path:find("^/+$") then
+    return nil, missing(mention, root)
+  end
   local absolute = path:sub(1, 1) == "/"
-  local full = vim.uv.fs_realpath(absolute and path or (root .. "/" .. path))
+  local found, err, problem = inside.find(absolute and path or (root .. "/" .. path), root)
   local name_only, first_text, last_text = path:match("^(.-):(%d+)%-?(%d*)$")
-  if not full and name_only and vim.uv.fs_stat(root .. "/" .. name_only) then
+  if problem == "absent" and name_only and vim.uv.fs_stat(root .. "/" .. name_only) then
     -- As compilers and grep write places.
     local first = tonumber(first_text) --[[@as integer]]
     local last = tonumber(last_text) or first
     local place = vim.tbl_extend("force", mention, { argument = name_only })
     return M.of_path(vim.tbl_extend("force", place, { first = first, last = last }), root)
-  end
-  if not full or path:find("^/+$") then
+  elseif problem == "absent" then
     return nil, missing(mention, root)
-  end
-  if not vim.startswith(full .. "/", root .. "/") then
+  elseif problem == "outside" then
     return nil, ("%s lies outside of the project, where Codex cannot look"):format(path)
-  end
-  local plain = full == root and "." or part.relative(full, root)
-  local name = part.shown(plain)
-  local stat = vim.uv.fs_stat(full)
-  if stat and stat.type == "directory" and not mention.first then
-    return {
-      label = name .. "/",
-      text = ("The query is about the directory %s."):format(part.code(plain)),
-    }
-  end
-  local buf = unsaved_buf(full)
-  if buf then
-    return M.of_buf(buf, root, mention)
-  end
-  -- A pipe or a device would be waited for.
-  if not stat or stat.type ~= "file" then
-    return nil, ("%s is no file"):format(plain)
-  end
-  local file = io.open(full, "rb")
-  local head = file and file:read(head_bytes) or ""
-  if not file then
-    return nil, ("%s cannot be read"):format(plain)
-  end
-  file:close()
-  if head:find("%z") then
-    local image = require("codex-chat.context.image")
-    if image.mime(head) then
-      return image.of_file(full, name)
-    end
-    return nil, ("%s is no text"):format(plain)
-  end
-  if not mention.first then
-    -- Codex reads it for itself, as it then is.
-    return { label = name, text = ("The query is about %s."):format(part.code(plain)) }
-  end
-  if stat.size > max_file_bytes then
-    return nil, ("%s is larger than %d MB"):format(plain, max_file_bytes / 1024 / 1024)
-  end
-  local lines, err = require("codex-chat.document").read(full)
-  if not lines then
+  elseif not found then
     return nil, err
   end
-  local first, last = range(plain, #lines, mention)
-  if not first then
-    return nil, last --[[@as string]]
+  local ok, context, why = pcall(of_found, found, root, mention)
+  inside.close(found)
+  if not ok then
+    error(context, 0)
   end
-  ---@cast last integer
-  local label = ("%s %s"):format(name, part.lines_text(first, last))
-  local filetype = vim.filetype.match({ filename = full }) or ""
-  return part.of_lines(label, label, vim.list_slice(lines, first, last), filetype)
+  return context, why
 end
 
 return M

@@ -20,7 +20,7 @@ local function walk(root, done)
   local function look(dir)
     local base = root .. "/" .. dir.path
     local levels = vim.list_extend({}, dir.rules)
-    levels[#levels + 1] = { below = #dir.path + 1, rules = ignore.read(base) }
+    levels[#levels + 1] = { below = #dir.path + 1, rules = ignore.read(base, root) }
     local function is_ignored(path, is_directory)
       for i = #levels, 1, -1 do
         local level = levels[i]

@@ -26,18 +26,15 @@ end
 
 --- The rules of a directory's `.gitignore`.
 ---@param dir string
+---@param root string the project's
 ---@return codex-chat.IgnoreRule[]
-function M.read(dir)
-  local stat = vim.uv.fs_stat(dir .. "/.gitignore")
-  local file = stat and stat.type == "file" and io.open(dir .. "/.gitignore", "r")
-  if not file then
-    return {}
-  end
+function M.read(dir, root)
+  local path = dir:gsub("/*$", "/.gitignore")
+  local text = require("codex-chat.disk.inside").read(path, root, 1024 * 1024)
   local rules = {}
-  for line in (file:read(1024 * 1024) or ""):gmatch("[^\r\n]+") do
+  for line in (text or ""):gmatch("[^\r\n]+") do
     rules[#rules + 1] = rule(line)
   end
-  file:close()
   return rules
 end
 

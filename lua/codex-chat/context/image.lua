@@ -37,20 +37,17 @@ local function of_bytes(bytes, label)
   return { label = label, image = ("data:%s;base64,%s"):format(mime, vim.base64.encode(bytes)) }
 end
 
----@param path string
+--- A picture that is open, which is closed.
+---@param fd integer
 ---@param label string
 ---@return codex-chat.ContextPart?
 ---@return string? err
-function M.of_file(path, label)
-  local stat = vim.uv.fs_stat(path)
-  -- A pipe or a device would be waited for.
-  local file = stat and stat.type == "file" and io.open(path, "rb")
-  if not file then
-    return nil, ("the picture %s cannot be read"):format(label)
+function M.of_open(fd, label)
+  local bytes, err = require("codex-chat.disk.look").take(fd, label, max_bytes)
+  if not bytes then
+    return nil, err
   end
-  local bytes = file:read(max_bytes + 1)
-  file:close()
-  return of_bytes(bytes or "", label)
+  return of_bytes(bytes, label)
 end
 
 ---@return codex-chat.ContextPart?
@@ -71,7 +68,7 @@ local function of_clipboard()
   return nil, "there is no picture on the clipboard, or neither wl-paste nor xclip to read it"
 end
 
---- `@image:path`, which may lie anywhere: the user names it; or `@image`, that of the clipboard.
+--- `@image:path`, which may lie anywhere, because the user names it; but what lies in a project leads nowhere else; or `@image`, that of the clipboard.
 ---@param mention codex-chat.Mention
 ---@param root string
 ---@return codex-chat.ContextPart?
@@ -83,7 +80,11 @@ function M.get(mention, root)
   end
   local path = name:find("^[/~]") and vim.fn.fnamemodify(name, ":p") or (root .. "/" .. name)
   local label = require("codex-chat.context.part").shown(vim.fs.basename(path))
-  return M.of_file(path, label)
+  local bytes, err = require("codex-chat.disk.inside").read_named(path, max_bytes)
+  if not bytes then
+    return nil, ("the picture %s cannot be read (%s)"):format(label, err)
+  end
+  return of_bytes(bytes, label)
 end
 
 return M

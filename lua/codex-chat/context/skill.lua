@@ -9,16 +9,17 @@ local places = { ".agents/skills", ".codex/skills" }
 ---@field path string of its SKILL.md
 ---@field description string
 
+--- The largest file of a skill that is read, and how many skills of one directory.
+local max_bytes, max_skills = 1024 * 1024, 1000
+
 ---@param path string
 ---@return table<string, string>? front what its front matter says; nil where it cannot be read
 local function read(path)
-  local stat = vim.uv.fs_stat(path)
-  local file = stat and stat.type == "file" and io.open(path, "r")
-  if not file then
+  local text = require("codex-chat.disk.inside").read_named(path, max_bytes)
+  if not text then
     return nil
   end
-  local head = file:read(8192) or ""
-  file:close()
+  local head = text:sub(1, 8192)
   local front = {}
   for line in (head:match("^%-%-%-\r?\n(.-)\n%-%-%-") or ""):gmatch("[^\r\n]+") do
     local key, value = line:match("^(%l+):%s*(.-)%s*$")
@@ -40,7 +41,12 @@ function M.list(root)
   end, places)
   vim.list_extend(dirs, require("codex-chat.config").get().skills_dirs or {})
   for _, dir in ipairs(dirs) do
+    local count = 0
     for name, kind in vim.fs.dir(dir) do
+      count = count + 1
+      if count > max_skills then
+        break
+      end
       local path = ("%s/%s/SKILL.md"):format(dir, name)
       local front = kind ~= "file" and read(path)
       local called = front and (front.name or name)

@@ -45,13 +45,11 @@ end
 ---@return string? description
 local function read(name)
   local path = ("%s/%s.md"):format(dir(), name)
-  local stat = vim.uv.fs_stat(path)
-  local file = stat and stat.type == "file" and io.open(path, "r")
-  if not file then
+  local text = require("codex-chat.disk.inside").read_named(path, max_bytes)
+  if not text then
     return nil
   end
-  local text = (file:read(max_bytes) or ""):gsub("\r\n", "\n")
-  file:close()
+  text = text:gsub("\r\n", "\n")
   local front, body = text:match("^%-%-%-\n(.-)\n%-%-%-\n(.*)$")
   local description = ("\n" .. (front or "")):match("\ndescription:%s*([^\n]*)")
   return vim.trim(body or text), description

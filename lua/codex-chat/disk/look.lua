@@ -206,42 +206,29 @@ local function within(path, make, fn)
   return a, b, c
 end
 
---- Opens a file for reading once its descriptor says that it is a plain one: nothing else is opened,
---- so that no pipe is waited for and no device acts.
----@param place string by which it is reached
+--- Opens what has been found for reading, once its descriptor says that it is a plain file: nothing
+--- else is opened, so that no pipe is waited for and no device acts.
+---@param handle integer of what was found; stays open
 ---@param path string by which the user knows it
----@param flags integer
----@param judge? fun(real: string): string? what is wrong with where it lies
 ---@return integer? fd
 ---@return string? err
 ---@return uv.fs_stat.result? stat
-local function open_plain(place, path, flags, judge)
-  local handle, err = uv.fs_open(place, O.PATH + flags, 0)
-  if not handle then
-    return nil, said(err, path)
+function M.open_found(handle, path)
+  local stat, why = uv.fs_fstat(handle)
+  if not stat then
+    return nil, said(why, path)
+  elseif stat.type ~= "file" then
+    return nil, wrong_kind(path, stat.type), stat
   end
-  local by_fd = "/proc/self/fd/" .. handle
-  local stat = uv.fs_fstat(handle)
-  local fd
-  local real = judge and uv.fs_readlink(by_fd)
-  local problem = judge and (not real and said(nil, path) or judge(real))
-  if problem then
-    err = problem
-  elseif not stat or stat.type ~= "file" then
-    err = wrong_kind(path, stat and stat.type or "unknown")
-  else
-    fd, err = uv.fs_open(by_fd, O.NONBLOCK + O.NOCTTY, 0)
-    err = err and said(err, path)
-  end
-  uv.fs_close(handle)
-  return fd, err, stat
+  local fd, err = uv.fs_open("/proc/self/fd/" .. handle, O.NONBLOCK + O.NOCTTY, 0)
+  return fd, err and said(err, path), stat
 end
 
 ---@param fd integer
 ---@param max_bytes integer
 ---@return string? text at most `max_bytes` of it
 ---@return string? err
-local function read_all(fd, max_bytes)
+function M.read_all(fd, max_bytes)
   local parts, bytes = {}, 0
   while bytes < max_bytes do
     local data, err = uv.fs_read(fd, math.min(chunk_bytes, max_bytes - bytes), bytes)
@@ -263,31 +250,32 @@ end
 ---@return uv.fs_stat.result? stat of what is open
 function M.open(path)
   local fd, err, stat = within(path, false, function(place)
-    return open_plain(place, path, O.NOFOLLOW)
+    local handle, why = uv.fs_open(place, O.PATH + O.NOFOLLOW, 0)
+    if not handle then
+      return nil, said(why, path)
+    end
+    local opened, problem, found = M.open_found(handle, path)
+    uv.fs_close(handle)
+    return opened, problem, found
   end)
   return fd, err, type(stat) == "table" and stat or nil
 end
 
+--- Reads a file that is open whole, and closes it.
+---@param fd integer
 ---@param path string
 ---@param max_bytes integer
----@param fd integer?
----@param err string?
----@param stat uv.fs_stat.result?
 ---@return string? text
 ---@return string? err
----@return uv.fs_stat.result? stat
-local function take(path, max_bytes, fd, err, stat)
-  if not fd then
-    return nil, err, stat
-  end
-  local text, why = read_all(fd, max_bytes + 1)
+function M.take(fd, path, max_bytes)
+  local text, why = M.read_all(fd, max_bytes + 1)
   uv.fs_close(fd)
   if not text then
     return nil, said(why, path)
   elseif #text > max_bytes then
-    return nil, ("%s is larger than %d MB"):format(path, max_bytes / 1024 / 1024), stat
+    return nil, ("%s is larger than %d MB"):format(path, max_bytes / 1024 / 1024)
   end
-  return text, nil, stat
+  return text
 end
 
 --- Reads a plain file whole. No link on the way is followed.
@@ -297,45 +285,12 @@ end
 ---@return string? err
 ---@return uv.fs_stat.result? stat
 function M.read(path, max_bytes)
-  return take(path, max_bytes, M.open(path))
-end
-
---- Opens a plain file wherever its path leads within a directory; the caller closes it. Links are
---- followed, and then it is asked where the descriptor is: between the two nothing can be swapped.
----@param path string absolute
----@param root string the directory, links resolved
----@param judge? fun(relative: string): string? what is wrong with a place below the root
----@return integer? fd
----@return string? err
----@return uv.fs_stat.result? stat
-function M.open_in(path, root, judge)
-  return open_plain(path, path, 0, function(real)
-    if not is_below(real, root) then
-      return ("%s leads out of the project, to %s"):format(path, real)
-    end
-    return judge and judge(real:sub(#root + 2))
-  end)
-end
-
---- Reads a plain file whole, wherever its path leads within a directory.
----@param path string absolute
----@param root string the directory, links resolved
----@param max_bytes integer
----@param judge? fun(relative: string): string?
----@return string? text
----@return string? err
----@return uv.fs_stat.result? stat
-function M.read_in(path, root, max_bytes, judge)
-  return take(path, max_bytes, M.open_in(path, root, judge))
-end
-
---- Reads a plain file of the user's own, who may reach it by links.
----@param path string
----@param max_bytes integer
----@return string? text
----@return string? err
-function M.read_own(path, max_bytes)
-  return take(path, max_bytes, open_plain(path, path, 0))
+  local fd, err, stat = M.open(path)
+  if not fd then
+    return nil, err, stat
+  end
+  local text, why = M.take(fd, path, max_bytes)
+  return text, why, stat
 end
 
 --- Of a file itself, not of what a link leads to.

@@ -27,21 +27,19 @@ function M.join(lines)
   return table.concat(kept, "\n")
 end
 
---- Lines of a buffer, no more of them read than can be told.
----@param buf integer
+--- Some of these lines, no more of them than can be told.
+---@param all string[]
 ---@param first integer 1-based
 ---@param last integer included; beyond the end counts as the end
 ---@return string[]
-function M.lines(buf, first, last)
+function M.lines(all, first, last)
   local lines, bytes = {}, 0
-  last = math.min(last, vim.api.nvim_buf_line_count(buf))
-  while first <= last and bytes <= M.max_bytes do
-    local stop = math.min(last, first + 499)
-    for _, line in ipairs(vim.api.nvim_buf_get_lines(buf, first - 1, stop, false)) do
-      bytes = bytes + #line + 1
-      lines[#lines + 1] = line
+  for row = first, math.min(last, #all) do
+    bytes = bytes + #all[row] + 1
+    lines[#lines + 1] = all[row]
+    if bytes > M.max_bytes then
+      break
     end
-    first = stop + 1
   end
   return lines
 end

@@ -27,24 +27,29 @@ end
 ---@return string? err
 function M.read_buffer(root, args)
   local buf, err = paths.find(root, args.path)
-  if not buf then
-    return nil, err
+  local all, why = nil, err
+  if buf then
+    all, why = paths.lines(buf, root)
+  end
+  if not all then
+    return nil, why
   end
   local first = bounds.count(args.first, 1)
-  return bounds.join(bounds.lines(buf, first, bounds.count(args.last, math.huge)))
+  return bounds.join(bounds.lines(all, first, bounds.count(args.last, math.huge)))
 end
 
 --- What was selected last, exactly where it was by characters.
 ---@param buf integer
+---@param all string[] its lines
 ---@return string[]
-local function selection(buf)
+local function selection(buf, all)
   local from, to = api.nvim_buf_get_mark(buf, "<"), api.nvim_buf_get_mark(buf, ">")
-  if from[1] == 0 or to[1] == 0 or from[1] > api.nvim_buf_line_count(buf) then
+  if from[1] == 0 or to[1] == 0 or from[1] > #all then
     return {}
   end
   local head = from[1] == to[1] and ("Selected last, in line %d:"):format(from[1])
     or ("Selected last, in lines %d to %d:"):format(from[1], to[1])
-  local lines = bounds.lines(buf, from[1], to[1])
+  local lines = bounds.lines(all, from[1], to[1])
   local mode = api.nvim_buf_call(buf, vim.fn.visualmode)
   if mode == "v" and #lines == to[1] - from[1] + 1 then
     local last = lines[#lines]
@@ -67,10 +72,11 @@ function M.cursor(root)
   local win = vim.fn.win_findbuf(buf)[1]
   local at = win and api.nvim_win_get_cursor(win) or api.nvim_buf_get_mark(buf, '"')
   local row = math.max(1, at[1])
-  local line = api.nvim_buf_get_lines(buf, row - 1, row, false)[1] or ""
+  local all = paths.lines(buf, root) or {}
+  local line = all[row] or ""
   local column = vim.fn.strchars(line:sub(1, at[2])) + 1
   local lines = { ("%s:%d:%d"):format(bounds.line(name), row, column), line }
-  return bounds.join(vim.list_extend(lines, selection(buf)))
+  return bounds.join(vim.list_extend(lines, selection(buf, all)))
 end
 
 return M

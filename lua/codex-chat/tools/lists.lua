@@ -34,7 +34,7 @@ function M.quickfix(root)
   local lines, names = {}, {}
   for _, it in ipairs(vim.fn.getqflist()) do
     if it.bufnr > 0 and names[it.bufnr] == nil then
-      names[it.bufnr] = paths.name(vim.api.nvim_buf_get_name(it.bufnr), root) or false
+      names[it.bufnr] = paths.listed(it.bufnr, root) or false
     end
     if names[it.bufnr] then
       local place = ("%s:%d:%d: "):format(names[it.bufnr], it.lnum, it.col)

@@ -46,13 +46,13 @@ local function units(line, column, encoding)
 end
 
 --- Where the agent means: a column, or the first place of a word in the line.
----@param buf integer
+---@param all string[] the lines of the file
 ---@param args table
 ---@return { row: integer, line: string, column: integer }?
 ---@return string? err
-local function place(buf, args)
+local function place(all, args)
   local row = bounds.count(args.line, 1)
-  local line = vim.api.nvim_buf_get_lines(buf, row - 1, row, false)[1]
+  local line = all[row]
   if not line then
     return nil, ("the file has no line %d"):format(row)
   end
@@ -157,7 +157,11 @@ local function prepare(root, args)
   if not buf then
     return nil, nil, err
   end
-  local at, wrong = place(buf, args)
+  local all, why = paths.lines(buf, root)
+  if not all then
+    return nil, nil, why
+  end
+  local at, wrong = place(all, args)
   if not at then
     return nil, nil, wrong
   end

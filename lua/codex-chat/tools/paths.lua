@@ -7,10 +7,10 @@ local M = {}
 
 local api = vim.api
 
---- What is not told even though it lies in the project: git's own, and what holds secrets.
-local hidden = { ".git", ".env", ".envrc", ".ssh", ".netrc", ".npmrc", ".pypirc", ".aws", ".gnupg" }
+--- The largest file that is told of.
+local max_bytes = 64 * 1024 * 1024
 
----@type table<integer, string> where a buffer's path led when it was read, by buffer
+---@type table<integer, string[]> where a buffer's path led before and after it was read, by buffer
 local led_to = {}
 
 ---@param path string
@@ -28,17 +28,33 @@ local function below(path, root)
     return nil
   end
   local relative = path:sub(#root + 2)
-  for part in vim.gsplit(relative, "/", { plain = true }) do
-    if part == ".." then
-      return nil
-    end
-    for _, name in ipairs(hidden) do
-      if part:lower() == name or vim.startswith(part:lower(), name .. ".") then
-        return nil
-      end
+  return not require("codex-chat.disk.inside").is_hidden(relative) and relative or nil
+end
+
+--- Whether a buffer's path led into the project when its text was read.
+---@param buf integer
+---@param root string
+---@return boolean
+function M.was_inside(buf, root)
+  for _, path in ipairs(led_to[buf] or {}) do
+    if not vim.startswith(path, root .. "/") then
+      return false
     end
   end
-  return relative
+  return true
+end
+
+--- Whether it led where the agent may be told of.
+---@param buf integer
+---@param root string
+---@return boolean
+local function was_below(buf, root)
+  for _, path in ipairs(led_to[buf] or {}) do
+    if not below(path, root) then
+      return false
+    end
+  end
+  return true
 end
 
 --- The name of a file as the agent knows it; nil where it must not be told.
@@ -57,12 +73,49 @@ function M.of_buf(buf, root)
   if not api.nvim_buf_is_loaded(buf) or vim.bo[buf].buftype ~= "" then
     return nil
   end
-  local path = api.nvim_buf_get_name(buf)
-  local then_at = led_to[buf]
-  if then_at and not below(then_at, root) then
-    return nil
+  return M.listed(buf, root)
+end
+
+--- The name of a buffer that need not be loaded, as in a list; nil where it must not be told.
+---@param buf integer
+---@param root string
+---@return string?
+function M.listed(buf, root)
+  return was_below(buf, root) and M.name(api.nvim_buf_get_name(buf), root) or nil
+end
+
+--- The text that a buffer has.
+---
+--- SECURITY: of one that is not modified it is read from the file, which the agent can read anyway. The
+--- buffer may have been read through a link that was gone at the next look, and a file that the agent
+--- changes is loaded again as often as it likes.
+---@param buf integer
+---@param root string
+---@return string[]? lines
+---@return string? err
+function M.lines(buf, root)
+  if vim.bo[buf].modified then
+    return api.nvim_buf_get_lines(buf, 0, -1, false)
   end
-  return M.name(path, root)
+  local path = api.nvim_buf_get_name(buf)
+  local inside = require("codex-chat.disk.inside")
+  local text, err, problem = inside.read(path, root, max_bytes)
+  if problem == "absent" then
+    -- A file that is to be.
+    return { "" }
+  elseif not text then
+    return nil, err
+  elseif text:find("%z") then
+    return nil, "it is not text as it lies on the disk; read the file itself"
+  end
+  local encoding = vim.bo[buf].fileencoding
+  if encoding ~= "" and encoding ~= "utf-8" then
+    text = vim.iconv(text, encoding, "utf-8") or text
+  end
+  if vim.bo[buf].fileformat == "mac" then
+    text = text:gsub("\r", "\n")
+  end
+  return require("codex-chat.document").lines_of(text)
 end
 
 --- All loaded files of the project, by name.
@@ -100,9 +153,15 @@ function M.find(root, path)
 end
 
 ---@param buf integer
-local function note(buf)
-  local name = api.nvim_buf_is_loaded(buf) and api.nvim_buf_get_name(buf) or ""
-  led_to[buf] = name ~= "" and resolved(name) or nil
+---@param has_begun? boolean whether the text is just being read
+local function note(buf, has_begun)
+  if not api.nvim_buf_is_valid(buf) then
+    return
+  end
+  local name = api.nvim_buf_get_name(buf)
+  local place = name ~= "" and resolved(name) or nil
+  led_to[buf] = has_begun and led_to[buf] or {}
+  table.insert(led_to[buf], place)
 end
 
 local watching = false
@@ -113,12 +172,21 @@ function M.watch()
     return
   end
   watching = true
-  vim.tbl_map(note, api.nvim_list_bufs())
+  for _, buf in ipairs(api.nvim_list_bufs()) do
+    note(buf)
+  end
   local group = api.nvim_create_augroup("codex-chat.tools", {})
-  api.nvim_create_autocmd({ "BufReadPost", "BufNewFile", "BufFilePost", "BufWritePost" }, {
+  -- A list of places makes buffers that are not read; what it shows was read just before.
+  api.nvim_create_autocmd({ "BufNew", "BufReadPre", "BufNewFile", "BufFilePost", "BufWritePost" }, {
     group = group,
     callback = function(args)
       note(args.buf)
+    end,
+  })
+  api.nvim_create_autocmd("BufReadPost", {
+    group = group,
+    callback = function(args)
+      note(args.buf, true)
     end,
   })
   api.nvim_create_autocmd("BufWipeout", {

@@ -1,0 +1,141 @@
+--- Reading the project's files for the model.
+---
+--- SECURITY: the agent can swap a file for a link between any two looks at its path. So a path is
+--- opened once, and it is the descriptor that says where it has led, what is there and what it holds.
+local M = {}
+
+local look = require("codex-chat.disk.look")
+
+local uv = vim.uv
+
+--- What the model is not told unless its own name is given: git's own, and what holds secrets.
+local hidden = { ".git", ".env", ".envrc", ".ssh", ".netrc", ".npmrc", ".pypirc", ".aws", ".gnupg" }
+
+--- Whether a path below the project is one that is not told.
+---@param relative string
+---@return boolean
+function M.is_hidden(relative)
+  for part in vim.gsplit(relative, "/", { plain = true }) do
+    local lower = part:lower()
+    for _, name in ipairs(hidden) do
+      if part == ".." or lower == name or vim.startswith(lower, name .. ".") then
+        return true
+      end
+    end
+  end
+  return false
+end
+
+---@class (exact) codex-chat.Found something of the project, open
+---@field handle integer a descriptor that tells and does not read; `close` closes it
+---@field relative string where it is below the root; "" for the root itself
+---@field stat uv.fs_stat.result
+
+---@param found codex-chat.Found
+function M.close(found)
+  uv.fs_close(found.handle)
+end
+
+--- Finds what a path leads to within the project.
+---@param path string absolute
+---@param root string links resolved
+---@return codex-chat.Found? found the caller closes it
+---@return string? err
+---@return "absent"|"outside"|"hidden"|"failed"|nil problem
+function M.find(path, root)
+  local handle, err, code = uv.fs_open(path, look.flags.PATH, 0)
+  if not handle then
+    local is_absent = vim.list_contains({ "ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG" }, code)
+    return nil, look.said(err, path), is_absent and "absent" or "failed"
+  end
+  local stat = uv.fs_fstat(handle)
+  local real = uv.fs_readlink("/proc/self/fd/" .. handle)
+  local problem, why
+  if not stat or not real or stat.nlink == 0 then
+    problem, why = "failed", ("%s was removed meanwhile"):format(path)
+  elseif real ~= root and not vim.startswith(real, root .. "/") then
+    problem, why = "outside", ("%s leads out of the project, to %s"):format(path, real)
+  else
+    local relative = real:sub(#root + 2)
+    -- What is named itself is what the user means; a link to it may be the agent's.
+    if M.is_hidden(relative) and path ~= root .. "/" .. relative then
+      problem, why = "hidden", ("%s leads to %s; name that itself"):format(path, relative)
+    else
+      return { handle = handle, relative = relative, stat = stat }
+    end
+  end
+  uv.fs_close(handle)
+  return nil, why, problem
+end
+
+--- Opens what was found for reading; the caller closes it, and what was found.
+---@param found codex-chat.Found
+---@param path string
+---@return integer? fd
+---@return string? err
+function M.open(found, path)
+  local fd, err = look.open_found(found.handle, path)
+  return fd, err
+end
+
+--- Reads a plain file of the project whole.
+---@param path string absolute
+---@param root string links resolved
+---@param max_bytes integer
+---@return string? text
+---@return string? err
+---@return "absent"|"outside"|"hidden"|"failed"|nil problem
+function M.read(path, root, max_bytes)
+  local found, err, problem = M.find(path, root)
+  if not found then
+    return nil, err, problem
+  end
+  local fd, why = M.open(found, path)
+  M.close(found)
+  if not fd then
+    return nil, why, "failed"
+  end
+  local text, wrong = look.take(fd, path, max_bytes)
+  return text, wrong, not text and "failed" or nil
+end
+
+--- The project that a path is below, of those that the user is in or has a conversation of.
+---@param path string absolute
+---@return string? root
+local function project_of(path)
+  local roots = vim.tbl_map(function(chat)
+    return chat.root
+  end, require("codex-chat.registry").all())
+  roots[#roots + 1] = require("codex-chat.project").of_buf().root
+  for _, root in ipairs(roots) do
+    if vim.startswith(path, root .. "/") then
+      return root
+    end
+  end
+end
+
+--- Reads a file that the user or the configuration names: within a project only what is in it, and
+--- elsewhere what the user's own links lead to.
+---@param path string absolute
+---@param max_bytes integer
+---@return string? text
+---@return string? err
+function M.read_named(path, max_bytes)
+  local root = project_of(path)
+  if root then
+    local text, err = M.read(path, root, max_bytes)
+    return text, err
+  end
+  local handle, why = uv.fs_open(path, look.flags.PATH, 0)
+  if not handle then
+    return nil, look.said(why, path)
+  end
+  local fd, err = look.open_found(handle, path)
+  uv.fs_close(handle)
+  if not fd then
+    return nil, err
+  end
+  return look.take(fd, path, max_bytes)
+end
+
+return M
