@@ -21,7 +21,8 @@ describe.each(neovims)(
       await writeFile(join(cwd, "a.txt"), "changed\n");
       const gate = join(cwd, ".git/gate");
       await execa("mkfifo", [gate]);
-      await git("config", "core.excludesFile", gate);
+      // Of the user's own: the repository's is not read.
+      await git("config", "--file", join(chat.nvim.home, ".gitconfig"), "core.excludesFile", gate);
       await chat.nvim.lua(
         "_G.said = {}; vim.notify = function(message) table.insert(_G.said, message) end",
       );

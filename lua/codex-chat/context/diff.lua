@@ -1,82 +1,78 @@
 --- Changes of the project that are not committed.
 local M = {}
 
---- The PATH without what lies in a project. SECURITY: direnv and its like put directories there in
---- which the agent can write programs.
----@param root string
----@return string
-local function path_outside(root)
-  local inner = vim.uv.fs_realpath(root) or root
-  local kept = vim.tbl_filter(function(dir)
-    local place = vim.uv.fs_realpath(dir) or vim.fs.normalize(dir)
-    return dir:sub(1, 1) == "/" and place ~= inner and not vim.startswith(place, inner .. "/")
-  end, vim.split(vim.env.PATH or "", ":", { plain = true }))
-  return table.concat(kept, ":")
+local git = require("codex-chat.git")
+
+--- How often it is looked again where something was changing, and how long after, in seconds.
+local attempts, pause = 6, "0.05"
+
+--- The paths that `git diff` has compared, and its patch.
+---@param out string of `--patch-with-raw -z`
+---@return string[] paths
+---@return string patch
+local function parsed(out)
+  local paths, pos = {}, 1
+  while out:sub(pos, pos) == ":" do
+    local stop = out:find("\0", pos, true)
+    local status = stop and out:sub(pos, stop - 1):match("(%u)%d*$")
+    for _ = 1, (status == "R" or status == "C") and 2 or 1 do
+      local last = stop and out:find("\0", stop + 1, true)
+      if not last then
+        return paths, ""
+      end
+      paths[#paths + 1] = out:sub(stop + 1, last - 1)
+      stop = last
+    end
+    pos = stop + 1
+  end
+  return paths, out:sub(out:byte(pos) == 0 and pos + 1 or pos)
 end
 
---- What stands before a program that works in a project. SECURITY: it is none of the project's; and
---- of a partial clone, which an agent may have made, git would fetch what is missing by a program that
---- is configured. (Neovim 0.10 passes no variables where it is to clear those that there are.)
----@param root string
----@return string[]
-function M.before(root)
-  local path = "PATH=" .. path_outside(root)
-  return { "/usr/bin/env", path, "GIT_ALLOW_PROTOCOL=", "GIT_NO_LAZY_FETCH=1" }
-end
-
---- Runs git so that nothing which a repository configures is executed: no pager, no file system
---- monitor, no hook. Variables of the editor's own git, as within a commit message, do not count.
----@param root string
----@param args string[]
----@return string? stdout
+--- What git says, or why it cannot.
+---@param view codex-chat.GitView
+---@return string[]? lines
 ---@return string? err
-local function git(root, args)
-  local argv = M.before(root)
-  vim.list_extend(argv, { "git", "--no-pager", "--no-optional-locks", "-C", root })
-  vim.list_extend(argv, { "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null" })
-  local env = { LC_ALL = "C", GIT_TERMINAL_PROMPT = "0" }
-  for name, value in pairs(vim.fn.environ()) do
-    if not name:find("^GIT_") and not env[name] then
-      env[name] = value
-    end
+---@return boolean? may_pass
+local function changes(view)
+  local views = require("codex-chat.git.view")
+  local began = views.now()
+  local args = { "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--patch-with-raw", "-z" }
+  -- Into a repository within this one git would go with that one's configuration.
+  vim.list_extend(args, { "--submodule=short", "--ignore-submodules=dirty", "HEAD", "--" })
+  local out, err = git.run(view, args)
+  if not out then
+    return nil, err
   end
-  local opts = { timeout = 10000, env = env, clear_env = true }
-  local ok, out = pcall(require("codex-chat.context.run").system, vim.list_extend(argv, args), opts)
+  local paths, patch = parsed(out)
+  local fresh = git.run(view, { "ls-files", "-o", "--exclude-standard", "-z", "--full-name" }) or ""
+  -- SECURITY: between git's look at a file and its reading of it, the agent may put a link there.
+  local why, may_pass = views.moved(view, paths, began)
+  if why then
+    return nil, why, may_pass
+  end
+  local lines = vim.split(patch, "\n", { plain = true, trimempty = true })
+  for name in fresh:gmatch("[^%z]+") do
+    lines[#lines + 1] = "Untracked file: " .. name:gsub("%c", "?")
+  end
+  return lines
+end
+
+---@param root string
+---@return string[]? lines
+---@return string? err
+---@return boolean? may_pass
+local function attempt(root)
+  local views = require("codex-chat.git.view")
+  local view, err = views.open(root)
+  if not view then
+    return nil, err
+  end
+  local ok, lines, why, may_pass = pcall(changes, view)
+  views.close(view)
   if not ok then
-    return nil, tostring(out)
+    error(lines, 0)
   end
-  if out.code == 124 then
-    return nil, "git took longer than 10 s"
-  end
-  return out.code == 0 and out.stdout or nil, vim.trim(out.stderr or "")
-end
-
---- Settings that switch off every filter which the configuration names: `git diff` runs them to
---- compare files, and an attribute, which the agent may write, is enough to choose one.
----@param root string
----@return string[]
-local function without_filters(root)
-  local args = {}
-  local names = git(root, { "config", "--null", "--name-only", "--get-regexp", "^filter\\." })
-  for name in (names or ""):gmatch("[^%z]+") do
-    local driver, key = name:match("^filter%.(.+)%.([^.]+)$")
-    if driver then
-      local value = key == "required" and "false" or ""
-      vim.list_extend(args, { "-c", ("filter.%s.%s=%s"):format(driver, key, value) })
-    end
-  end
-  return args
-end
-
---- Whether the files that git compares are those beside its directory. SECURITY: an agent that has
---- made the repository may have named another directory, and files there would be told of.
----@param root string
----@return boolean
-local function is_in_place(root)
-  local top = vim.trim(git(root, { "rev-parse", "--show-toplevel" }) or "")
-  local found = vim.fs.find(".git", { path = root, upward = true })[1]
-  local beside = found and vim.uv.fs_realpath(vim.fs.dirname(found))
-  return beside ~= nil and beside == vim.uv.fs_realpath(top)
+  return lines, why, may_pass
 end
 
 --- What `git diff HEAD` says, and the names of files that git does not know yet.
@@ -84,25 +80,19 @@ end
 ---@return codex-chat.ContextPart?
 ---@return string? err
 function M.get(root)
-  local args = without_filters(root)
-  if git(root, { "rev-parse", "--git-dir" }) and not is_in_place(root) then
-    return nil, "git could not tell the changes: the repository is of files elsewhere"
+  local lines, err, may_pass = attempt(root)
+  for _ = 2, attempts do
+    if not may_pass then
+      break
+    end
+    local sleep = vim.list_extend(git.command(root, "sleep"), { pause })
+    require("codex-chat.context.run").system(sleep, { timeout = 5000 })
+    lines, err, may_pass = attempt(root)
   end
-  vim.list_extend(args, { "diff", "--no-ext-diff", "--no-textconv", "--no-color" })
-  -- Into a repository within this one git would go with that one's configuration.
-  vim.list_extend(args, { "--submodule=short", "--ignore-submodules=dirty", "HEAD", "--" })
-  local changes, err = git(root, args)
-  if not changes then
+  if not lines then
     return nil, "git could not tell the changes: " .. err
-  end
-  local lines = vim.split(changes, "\n", { plain = true, trimempty = true })
-  local fresh = git(root, { "ls-files", "-o", "--exclude-standard", "-z" }) or ""
-  local names = vim.split(fresh, "\0", { plain = true, trimempty = true })
-  if #lines == 0 and #names == 0 then
+  elseif #lines == 0 then
     return nil, "there are no changes that are not committed"
-  end
-  for _, name in ipairs(names) do
-    lines[#lines + 1] = "Untracked file: " .. name:gsub("%c", "?")
   end
   return require("codex-chat.context.part").of_lines(
     "uncommitted changes",

@@ -58,24 +58,56 @@ local function walk(root, done)
   step()
 end
 
---- Lists by a program that prints names with NUL between; `failed` where it is missing or refuses.
----@param argv string[]
+---@param out string names with NUL between
+---@return string[]
+local function names_in(out)
+  local files = vim.split(out, "\0", { plain = true, trimempty = true })
+  -- A repository within this one is named as a directory.
+  files = vim.tbl_filter(function(path)
+    return path:sub(-1) ~= "/"
+  end, files)
+  return #files > max_files and vim.list_slice(files, 1, max_files) or files
+end
+
+--- Lists by git; `failed` where it is missing or refuses.
 ---@param root string
 ---@param done fun(files: string[])
 ---@param failed fun()
-local function by_program(argv, root, done, failed)
+local function by_git(root, done, failed)
+  local views = require("codex-chat.git.view")
+  require("codex-chat.context.run").async(function()
+    local view = views.open(root)
+    if not view then
+      return nil
+    end
+    local args = { "ls-files", "-co", "--exclude-standard", "-z" }
+    local ok, out = pcall(require("codex-chat.git").run, view, args)
+    views.close(view)
+    return ok and out or nil
+  end, function(out)
+    if out then
+      done(names_in(out))
+    else
+      failed()
+    end
+  end)
+end
+
+--- Lists by ripgrep; `failed` where it is missing or refuses.
+---@param root string
+---@param done fun(files: string[])
+---@param failed fun()
+local function by_ripgrep(root, done, failed)
+  local argv = require("codex-chat.git").command(root, "rg")
+  vim.list_extend(argv, { "--files", "--null", "--hidden", "--no-require-git" })
+  vim.list_extend(argv, { "--no-messages", "--no-config", "--glob", "!.git", "--sort", "path" })
   local started = pcall(vim.system, argv, { cwd = root, timeout = 20000 }, function(out)
     vim.schedule(function()
       if out.code ~= 0 then
         failed()
-        return
+      else
+        done(names_in(out.stdout))
       end
-      local files = vim.split(out.stdout, "\0", { plain = true, trimempty = true })
-      -- A repository within this one is named as a directory.
-      files = vim.tbl_filter(function(path)
-        return path:sub(-1) ~= "/"
-      end, files)
-      done(#files > max_files and vim.list_slice(files, 1, max_files) or files)
     end)
   end)
   if not started then
@@ -86,16 +118,8 @@ end
 ---@param root string
 ---@param done fun(files: string[])
 local function ask(root, done)
-  -- SECURITY: nothing that a repository configures runs; a file system monitor is a program.
-  local before = require("codex-chat.context.diff").before
-  local git = before(root)
-  vim.list_extend(git, { "git", "--no-optional-locks", "-c", "core.fsmonitor=false", "ls-files" })
-  vim.list_extend(git, { "-co", "--exclude-standard", "-z" })
-  local rg = before(root)
-  vim.list_extend(rg, { "rg", "--files", "--null", "--hidden", "--no-require-git" })
-  vim.list_extend(rg, { "--no-messages", "--no-config", "--glob", "!.git", "--sort", "path" })
-  by_program(git, root, done, function()
-    by_program(rg, root, done, function()
+  by_git(root, done, function()
+    by_ripgrep(root, done, function()
       walk(root, done)
     end)
   end)

@@ -29,7 +29,7 @@ end
 ---@param root string the project's
 ---@return codex-chat.IgnoreRule[]
 function M.read(dir, root)
-  local path = dir:gsub("/*$", "/.gitignore")
+  local path = dir:gsub("/+$", "") .. "/.gitignore"
   local text = require("codex-chat.disk.inside").read(path, root, 1024 * 1024)
   local rules = {}
   for line in (text or ""):gmatch("[^\r\n]+") do

@@ -32,16 +32,26 @@ function M.resume(co, ...)
   end
 end
 
---- Runs `fn`, in which programs are not waited for, and then `callback` with what it gives.
+--- Runs `fn`, in which programs are not waited for, and then `callback` with what it gives: never
+--- before this returns, also where no program was run.
 ---@generic A, B
 ---@param fn fun(): A, B
 ---@param callback fun(a: A, b: B)
 function M.async(fn, callback)
+  local has_returned = false
   local co = coroutine.create(function()
-    callback(fn())
+    local a, b = fn()
+    if has_returned then
+      callback(a, b)
+    else
+      vim.schedule(function()
+        callback(a, b)
+      end)
+    end
   end)
   ours[co] = true
   M.resume(co)
+  has_returned = true
 end
 
 return M

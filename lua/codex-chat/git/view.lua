@@ -1,0 +1,265 @@
+--- A git directory of ours that shows the project's repository: its own copies of HEAD, of the index
+--- and of what is ignored, and the objects by a descriptor. Nothing else of the repository is read by
+--- git: no configuration, no branches, no hooks, no grafts, no pointers to other directories.
+local M = {}
+
+local change = require("codex-chat.disk.change")
+local git = require("codex-chat.git")
+local look = require("codex-chat.disk.look")
+local repositories = require("codex-chat.git.repository")
+
+local uv = vim.uv
+
+local max_config, max_list, max_index = 1024 * 1024, 1024 * 1024, 1024 * 1024 * 1024
+--- How long a change must be over before it counts as none, in ns: file systems tell time in ticks of
+--- up to 10 ms.
+local settled_ns = 20 * 1000 * 1000
+
+--- Settings that tell how files are compared. None names a file or a program.
+local kept = {}
+for name in
+  ([[core.autocrlf core.eol core.filemode core.ignorecase core.symlinks core.precomposeunicode
+  core.trustctime core.checkstat core.sparsecheckout core.sparsecheckoutcone core.quotepath
+  diff.algorithm diff.renames diff.context diff.interhunkcontext diff.indentheuristic
+  diff.noprefix diff.mnemonicprefix]]):gmatch("%S+")
+do
+  kept[name] = true
+end
+
+---@class (exact) codex-chat.GitView
+---@field top string where the files are
+---@field root string where git runs
+---@field settings string[] arguments for git
+---@field variables table<string, string>
+---@field private dir string
+---@field private objects integer a descriptor
+---@field private shown string
+
+---@param listed string of `git config --list -z`
+---@param each fun(key: string, value: string)
+local function each_setting(listed, each)
+  for entry in listed:gmatch("[^%z]+") do
+    local key, value = entry:match("^([^\n]*)\n(.*)$")
+    each(key or entry, value or "true")
+  end
+end
+
+--- Where git looks for what the user never wants to see.
+---@param value string?
+---@return string?
+local function excludes(value)
+  local home = uv.os_homedir() or ""
+  local config = vim.env.XDG_CONFIG_HOME or home .. "/.config"
+  local path = value and value:gsub("^~/", home .. "/") or config .. "/git/ignore"
+  return path:sub(1, 1) == "/" and path or nil
+end
+
+---@param view codex-chat.GitView
+---@param config string the repository's
+---@return string? err
+local function take_settings(view, config)
+  local copy = view.dir .. "/seen"
+  local ok, err = change.write(copy, config)
+  local listed = ok and git.settings_in(view.top, copy)
+  if not listed then
+    return ("its configuration cannot be read%s"):format(err and " (" .. err .. ")" or "")
+  end
+  local own = git.own_settings(view.top) or ""
+  local values, ignored, format = {}, nil, "sha1"
+  each_setting(own, function(key, value)
+    values[key] = kept[key] and value:find("^[%w_-]+$") and value or values[key]
+    ignored = key == "core.excludesfile" and value or ignored
+  end)
+  local problem
+  each_setting(listed, function(key, value)
+    values[key] = kept[key] and value:find("^[%w_-]+$") and value or values[key]
+    if key == "extensions.objectformat" then
+      format = value
+    elseif key == "extensions.refstorage" and value ~= "files" then
+      problem = ("it keeps its branches as %s"):format(value)
+    elseif key == "core.worktree" then
+      local base = value:sub(1, 1) == "/" and "" or view.git_dir .. "/"
+      if uv.fs_realpath(base .. value) ~= view.top then
+        problem = "the repository is of files elsewhere"
+      end
+    end
+  end)
+  if format ~= "sha1" and format ~= "sha256" then
+    problem = problem or ("it names objects by %s"):format(format)
+  end
+  for key, value in pairs(values) do
+    vim.list_extend(view.settings, { "-c", key .. "=" .. value })
+  end
+  local path = excludes(ignored)
+  if path then
+    vim.list_extend(view.settings, { "-c", "core.excludesFile=" .. path })
+  end
+  if format == "sha256" then
+    local text = "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = sha256\n"
+    change.write(view.dir .. "/config", text)
+  end
+  return problem
+end
+
+--- Copies a file of the repository; one that is not there is left out.
+---@param from string
+---@param to string
+---@param max_bytes integer
+---@return string? err
+local function copy(from, to, max_bytes)
+  local text, err, stat = look.read(from, max_bytes)
+  if not text then
+    local _, _, code = look.lstat(from)
+    return code ~= "ENOENT" and err or nil
+  end
+  -- Git takes files that are as old as the index for changed ones.
+  local ok, why = change.write(to, text, stat)
+  return not ok and why or nil
+end
+
+---@param view codex-chat.GitView
+---@param repository codex-chat.Repository
+---@return string? err
+local function fill(view, repository)
+  local config, err = look.read(repository.common_dir .. "/config", max_config)
+  local head, why = repositories.head(repository)
+  if not config or why then
+    return err or why
+  end
+  local problem = take_settings(view, config)
+  if problem then
+    return problem
+  end
+  local ok, wrong = change.write(view.dir .. "/HEAD", (head or "ref: refs/heads/main") .. "\n")
+  if ok then
+    ok, wrong = change.make_dir(view.dir .. "/refs")
+  end
+  if not ok then
+    return wrong
+  end
+  local files = { index = max_index }
+  for _, entry in ipairs(look.list(repository.git_dir) or {}) do
+    if entry.name:find("^sharedindex%.%x+$") then
+      files[entry.name] = max_index
+    end
+  end
+  for name, max_bytes in pairs(files) do
+    problem = problem or copy(repository.git_dir .. "/" .. name, view.dir .. "/" .. name, max_bytes)
+  end
+  for _, name in ipairs({ "exclude", "sparse-checkout" }) do
+    local base = name == "exclude" and repository.common_dir or repository.git_dir
+    local from, to = base .. "/info/" .. name, view.dir .. "/info/" .. name
+    problem = problem or copy(from, to, max_list)
+  end
+  return problem
+end
+
+---@param view codex-chat.GitView
+local function objects_of(view)
+  return ("/proc/self/fd/%d"):format(view.objects)
+end
+
+--- Removes the directory.
+---@param view codex-chat.GitView
+function M.close(view)
+  if view.objects then
+    uv.fs_close(view.objects)
+  end
+  vim.fn.delete(view.dir, "rf")
+end
+
+--- Opens a view of the project's repository; the caller closes it.
+---@param root string
+---@return codex-chat.GitView? view
+---@return string? err
+function M.open(root)
+  local repository, err = repositories.find(root)
+  if not repository then
+    return nil, err
+  end
+  local name = assert(uv.random(12)):gsub(".", function(char)
+    return ("%02x"):format(char:byte())
+  end)
+  local dir = ("%s/views/%s"):format(require("codex-chat.config").get().state_dir, name)
+  local ok, why = change.make_dir(dir)
+  if not ok then
+    return nil, why
+  end
+  ---@type table
+  local view = {
+    top = repository.top,
+    root = uv.fs_realpath(root),
+    git_dir = repository.git_dir,
+    dir = dir,
+    settings = {},
+    shown = repository.common_dir .. "/objects",
+  }
+  local problem
+  view.objects, problem = look.enter(view.shown)
+  if view.objects then
+    view.variables = {
+      GIT_DIR = dir,
+      GIT_WORK_TREE = repository.top,
+      GIT_OBJECT_DIRECTORY = ("/proc/%d/fd/%d"):format(uv.os_getpid(), view.objects),
+    }
+    problem = fill(view, repository)
+  end
+  if not problem then
+    _, problem = repositories.judge_objects(objects_of(view), view.shown)
+  end
+  if problem then
+    M.close(view)
+    return nil, problem
+  end
+  return view
+end
+
+--- Now, for `is_settled`.
+---@return { sec: integer, nsec: integer }
+function M.now()
+  return assert(uv.clock_gettime("realtime"))
+end
+
+---@param changed { sec: integer, nsec: integer }
+---@param began { sec: integer, nsec: integer }
+---@return boolean
+local function is_before(changed, began)
+  return (began.sec - changed.sec) * 1e9 + (began.nsec - changed.nsec) > settled_ns
+end
+
+--- Whether what git has read since `began` was the same all the time: no entry of the directories in
+--- question was added, removed or replaced, which the agent can do and not hide, since it cannot set
+--- the time of a directory's last change.
+---@param view codex-chat.GitView
+---@param paths string[] files below the top that git has read
+---@param began { sec: integer, nsec: integer }
+---@return string? err
+---@return boolean? may_pass whether it may be otherwise in a moment
+function M.moved(view, paths, began)
+  local latest, err = repositories.judge_objects(objects_of(view), view.shown)
+  if not latest then
+    return err, false
+  elseif not is_before(latest, began) then
+    return ("%s was changed while git read it"):format(view.shown), true
+  end
+  local seen = {}
+  for _, path in ipairs(paths) do
+    local dirs = { view.top }
+    for name in path:gmatch("([^/]+)/") do
+      dirs[#dirs + 1] = dirs[#dirs] .. "/" .. name
+    end
+    for _, dir in ipairs(dirs) do
+      if not seen[dir] then
+        seen[dir] = true
+        local stat, why, code = uv.fs_lstat(dir)
+        if stat and (stat.type ~= "directory" or not is_before(stat.ctime, began)) then
+          return ("%s was changed while git read it"):format(dir), stat.type == "directory"
+        elseif not stat and code ~= "ENOENT" and code ~= "ENOTDIR" then
+          return why, false
+        end
+      end
+    end
+  end
+end
+
+return M
