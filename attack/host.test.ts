@@ -18,6 +18,7 @@ import { inspectProject } from "../src/sandbox/project.ts";
 import { plantPartialClone } from "../test/support/hostile-git.ts";
 import { type Attempt, group, type Verdict, verdict } from "./catalogue.ts";
 import { engine, fortress, type Inside, weakened } from "./support/containers.ts";
+import { editorFollowsNoLink } from "./support/conversation-links.ts";
 import {
   closeAtEnd,
   freshDir,
@@ -56,7 +57,8 @@ function followsNoLink(
     const [mine, path] = [join(dir, "bashrc"), join(dir, "chat.md")];
     await writeFile(mine, "the user's\n");
     await symlink(mine, linked(path));
-    if (careful) await write(path);
+    // A refusal is as good as a write beside it.
+    if (careful) await write(path).catch(() => undefined);
     else await writeFile(linked(path), "written\n");
     const now = await readFile(mine, "utf8");
     return verdict(now !== "the user's\n", `the user's file says ${JSON.stringify(now)}`);
@@ -221,6 +223,30 @@ group("host", [
     "puts a link to the user's file in the place of a conversation",
     (path) => writeAtomically(path, "written\n"),
     (path) => path,
+  ),
+  editorFollowsNoLink(
+    product,
+    "link as a conversation that the editor writes",
+    "puts a link to the user's file in the place of a conversation without a host",
+    'mkdir "$1" && ln -s "$2/chat.md" "$1/chat.md"',
+  ),
+  editorFollowsNoLink(
+    product,
+    "link as what is renamed over a conversation",
+    "puts a link in the place of the file that the editor is about to make beside it",
+    'mkdir "$1" && echo "## You" > "$1/chat.md" && ln -s "$2/chat.md" "$1/chat.md.$3.tmp"',
+  ),
+  editorFollowsNoLink(
+    product,
+    "link as the directory of conversations",
+    "puts a link to the user's directory in the place of that of conversations",
+    'ln -s "$2" "$1"',
+  ),
+  editorFollowsNoLink(
+    product,
+    "link as a picture",
+    "puts a link to the user's file in the place of a picture, to have it copied into the project",
+    'mkdir -p "$1/images" && echo "## You" > "$1/chat.md" && ln -s "$2/chat.md" "$1/images/chat-1.png"',
   ),
   {
     name: "state directory",
