@@ -121,7 +121,7 @@ function M.meta_changes(head, meta)
 end
 
 --- The largest conversation that is read.
-M.max_bytes = 256 * 1024 * 1024
+M.max_bytes = 64 * 1024 * 1024
 
 --- A file's text as lines.
 ---@param text string

@@ -32,7 +32,8 @@ function M.map(chat)
   vim.keymap.set("n", "gx", function()
     local target = vim.fn.expand("<cfile>")
     local beside = vim.fs.dirname(chat.path) .. "/" .. target
-    local is_image = target:match("^images/[%w_-]+%.%l+$") and vim.uv.fs_stat(beside)
+    local is_image = target:match("^images/[%w_-]+%.%l+$")
+      and (require("codex-chat.disk.look").lstat(beside) or {}).type == "file"
     vim.ui.open(is_image and beside or target)
   end, { buffer = chat.buf, desc = "codex-chat: open the picture or address under the cursor" })
   for lhs, step in pairs({ [keys.next_approval] = 1, [keys.prev_approval] = -1 }) do

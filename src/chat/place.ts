@@ -90,17 +90,14 @@ function judged(cause: unknown, place: string, shown: string): Error {
   const code = codeOf(cause);
   if (code === "ENOTDIR" || code === "ELOOP") {
     const stat = lstatSync(place, { throwIfNoEntry: false });
-    if (stat?.isSymbolicLink()) return isLink(shown);
+    if (stat?.isSymbolicLink()) return isLink(shown, "name the directory itself, or `rm` the link");
     return problem(code, `${shown} is not a directory: move it away`);
   }
   return problem(code, `${shown}: ${code}`, cause);
 }
 
-function isLink(path: string): Error {
-  return problem(
-    "ELOOP",
-    `${path} is a link, which the sandbox may have made: look with \`ls -l\`, then \`rm\` it`,
-  );
+function isLink(path: string, mend = "look with `ls -l`, then `rm` it"): Error {
+  return problem("ELOOP", `${path} is a link, which the sandbox may have made: ${mend}`);
 }
 
 function notPlain(path: string): string {

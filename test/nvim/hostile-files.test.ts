@@ -365,7 +365,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     await using _chat = chat;
     const path = join(project, "notes.txt");
     await writeFile(path, "harmless\n");
-    const told = await nvim.lua<{ shown: string; read: string; line: string; lsp: string }>(
+    const told = await nvim.lua<Record<string, string>>(
       `local path, victim, root = ...
        _G.back = function()
          os.remove(path)
@@ -387,19 +387,52 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
          { action = "hover", path = "notes.txt", line = 1, symbol = "secret" },
          function(text, err) lsp = text or err end
        )
+       local function modified()
+         vim.api.nvim_buf_set_lines(0, -1, -1, false, { "more" })
+         local text, err = tools.read_buffer(root, { path = "notes.txt" })
+         return text or err
+       end
        return {
          shown = vim.fn.getline(1),
          read = tools.read_buffer(root, { path = "notes.txt" }),
          line = tools.cursor(root),
          lsp = lsp,
+         modified = modified(),
        }`,
       path,
       victim,
       project,
     );
-    expect(told.shown).toContain("secret");
-    expect(told.read).toBe("harmless");
-    expect(told.line).not.toContain("a secret");
-    expect(told.lsp).toContain("does not have secret");
+    expect(told["shown"]).toContain("secret");
+    expect(told["read"]).toBe("harmless");
+    expect(told["line"]).not.toContain("a secret");
+    expect(told["lsp"]).toContain("does not have secret");
+    expect(told["modified"]).toContain("came from elsewhere");
+  });
+
+  it.each([
+    ["latin1", Buffer.from("caf\xe9\r\ncr\r\n", "latin1"), "café\ncr"],
+    ["mixed line ends", Buffer.from("a\r\nb\nc"), "a\r\nb\nc"],
+    ["a mark of UTF-8", Buffer.from("\ufeffa\n\n"), "a\n"],
+    ["UTF-16", Buffer.from("\ufeffé\nx\n", "utf16le"), "é\nx"],
+    ["nothing", Buffer.from(""), ""],
+  ])("a buffer of the project's is told as the editor shows it: %s", async (_name, bytes, text) => {
+    const { chat, nvim, project } = await inProject();
+    await using _chat = chat;
+    const path = join(project, "notes.txt");
+    await writeFile(path, bytes);
+    const told = await nvim.lua<string[]>(
+      `local path, root = ...
+       vim.cmd.enew()
+       vim.cmd.edit(path)
+       local tools = require("codex-chat.tools.buffers")
+       local before = tools.read_buffer(root, { path = "notes.txt" })
+       vim.api.nvim_buf_set_lines(0, -1, -1, false, { "more" })
+       local after, err = tools.read_buffer(root, { path = "notes.txt" })
+       return { before, after or err }`,
+      path,
+      project,
+    );
+    expect(told).toEqual([text, `${text}\nmore`]);
   });
 });

@@ -15,9 +15,10 @@ local heavy = { [".git"] = true, node_modules = true, target = true, [".cache"] 
 ---@param done fun(files: string[])
 local function walk(root, done)
   local ignore = require("codex-chat.context.ignore")
+  local look = require("codex-chat.disk.look")
   local files = {}
   local queue = { { path = "", rules = {} } }
-  local function look(dir)
+  local function look_into(dir)
     local base = root .. "/" .. dir.path
     local levels = vim.list_extend({}, dir.rules)
     levels[#levels + 1] = { below = #dir.path + 1, rules = ignore.read(base, root) }
@@ -31,7 +32,9 @@ local function walk(root, done)
       end
       return false
     end
-    for name, kind in vim.fs.dir(base) do
+    -- SECURITY: a directory may have become a link since it was named.
+    for _, entry in ipairs(look.list((base:gsub("/+$", ""))) or {}) do
+      local name, kind = entry.name, entry.type
       local path = dir.path .. name
       if kind == "directory" then
         if not heavy[name] and not is_ignored(path, true) then
@@ -50,7 +53,7 @@ local function walk(root, done)
         done(files)
         return
       end
-      look(dir)
+      look_into(dir)
     end
     -- Not vim.schedule(): Neovim takes no key before all that is scheduled is done.
     vim.defer_fn(step, 1)

@@ -45,7 +45,12 @@ end
 function M.of_diagnostics(buf, root)
   local found = vim.tbl_filter(function(it)
     local name = api.nvim_buf_is_valid(it.bufnr) and api.nvim_buf_get_name(it.bufnr)
-    return buf ~= nil or (name and part.relative(name, root):sub(1, 1) ~= "/" and name ~= "")
+    if buf ~= nil or not name or name == "" then
+      return buf ~= nil
+    end
+    -- SECURITY: it may have been read where a link led at that time.
+    return part.relative(name, root):sub(1, 1) ~= "/"
+      and require("codex-chat.tools.paths").was_inside(it.bufnr, root)
   end, vim.diagnostic.get(buf))
   if #found == 0 then
     return nil, "there are no diagnostics"

@@ -170,8 +170,14 @@ local function enter(path, make)
     if not next_fd then
       local stat = uv.fs_lstat(place)
       uv.fs_close(fd)
-      if stat and stat.type ~= "directory" then
-        return nil, wrong_kind(shown, stat.type), stat.type == "link" and "ELOOP" or "ENOTDIR"
+      if stat and stat.type == "link" then
+        return nil,
+          ("%s is a link, which the sandbox may have made: name the directory itself, or `rm` the link"):format(
+            shown
+          ),
+          "ELOOP"
+      elseif stat and stat.type ~= "directory" then
+        return nil, wrong_kind(shown, stat.type), "ENOTDIR"
       end
       return nil, said(err, shown), code
     end

@@ -10,7 +10,7 @@ local repositories = require("codex-chat.git.repository")
 
 local uv = vim.uv
 
-local max_config, max_list, max_index = 1024 * 1024, 1024 * 1024, 1024 * 1024 * 1024
+local max_config, max_list, max_index = 1024 * 1024, 1024 * 1024, 256 * 1024 * 1024
 --- How long a change must be over before it counts as none, in ns: file systems tell time in ticks of
 --- up to 10 ms.
 local settled_ns = 20 * 1000 * 1000
@@ -168,6 +168,21 @@ function M.close(view)
   vim.fn.delete(view.dir, "rf")
 end
 
+--- How long a directory may be left by a Neovim that was killed, in seconds.
+local max_age = 3600
+
+--- Removes what was left.
+---@param views string
+local function sweep(views)
+  for _, entry in ipairs(look.list(views) or {}) do
+    local path = views .. "/" .. entry.name
+    local stat = uv.fs_lstat(path)
+    if stat and os.time() - stat.mtime.sec > max_age then
+      vim.fn.delete(path, "rf")
+    end
+  end
+end
+
 --- Opens a view of the project's repository; the caller closes it.
 ---@param root string
 ---@return codex-chat.GitView? view
@@ -180,7 +195,9 @@ function M.open(root)
   local name = assert(uv.random(12)):gsub(".", function(char)
     return ("%02x"):format(char:byte())
   end)
-  local dir = ("%s/views/%s"):format(require("codex-chat.config").get().state_dir, name)
+  local views = require("codex-chat.config").get().state_dir .. "/views"
+  local dir = views .. "/" .. name
+  sweep(views)
   local ok, why = change.make_dir(dir)
   if not ok then
     return nil, why

@@ -12,6 +12,12 @@ local max_bytes = 64 * 1024 * 1024
 
 ---@type table<integer, string[]> where a buffer's path led before and after it was read, by buffer
 local led_to = {}
+--- Where it led when the buffer was made, as by a list of places.
+---@type table<integer, string>
+local made_at = {}
+--- Buffers whose text was not that of a file of the project when it was read.
+---@type table<integer, true>
+local foreign = {}
 
 ---@param path string
 ---@return string
@@ -36,6 +42,9 @@ end
 ---@param root string
 ---@return boolean
 function M.was_inside(buf, root)
+  if foreign[buf] then
+    return false
+  end
   for _, path in ipairs(led_to[buf] or {}) do
     if not vim.startswith(path, root .. "/") then
       return false
@@ -73,7 +82,7 @@ function M.of_buf(buf, root)
   if not api.nvim_buf_is_loaded(buf) or vim.bo[buf].buftype ~= "" then
     return nil
   end
-  return M.listed(buf, root)
+  return was_below(buf, root) and M.name(api.nvim_buf_get_name(buf), root) or nil
 end
 
 --- The name of a buffer that need not be loaded, as in a list; nil where it must not be told.
@@ -81,22 +90,17 @@ end
 ---@param root string
 ---@return string?
 function M.listed(buf, root)
-  return was_below(buf, root) and M.name(api.nvim_buf_get_name(buf), root) or nil
+  local made = made_at[buf]
+  local may_tell = was_below(buf, root) and (not made or below(made, root))
+  return may_tell and M.name(api.nvim_buf_get_name(buf), root) or nil
 end
 
---- The text that a buffer has.
----
---- SECURITY: of one that is not modified it is read from the file, which the agent can read anyway. The
---- buffer may have been read through a link that was gone at the next look, and a file that the agent
---- changes is loaded again as often as it likes.
+--- The text of a buffer's file, as the editor would show it.
 ---@param buf integer
 ---@param root string
 ---@return string[]? lines
 ---@return string? err
-function M.lines(buf, root)
-  if vim.bo[buf].modified then
-    return api.nvim_buf_get_lines(buf, 0, -1, false)
-  end
+local function on_disk(buf, root)
   local path = api.nvim_buf_get_name(buf)
   local inside = require("codex-chat.disk.inside")
   local text, err, problem = inside.read(path, root, max_bytes)
@@ -105,17 +109,20 @@ function M.lines(buf, root)
     return { "" }
   elseif not text then
     return nil, err
-  elseif text:find("%z") then
-    return nil, "it is not text as it lies on the disk; read the file itself"
   end
-  local encoding = vim.bo[buf].fileencoding
+  local encoding, format = vim.bo[buf].fileencoding, vim.bo[buf].fileformat
   if encoding ~= "" and encoding ~= "utf-8" then
     text = vim.iconv(text, encoding, "utf-8") or text
   end
-  if vim.bo[buf].fileformat == "mac" then
+  if text:find("%z") then
+    return nil, "it is not text as it lies on the disk; read the file itself"
+  elseif format == "mac" then
     text = text:gsub("\r", "\n")
+  elseif format == "dos" then
+    text = text:gsub("\r\n", "\n")
   end
-  return require("codex-chat.document").lines_of(text)
+  text = text:gsub("^\239\187\191", ""):gsub("\n$", "")
+  return vim.split(text, "\n", { plain = true })
 end
 
 --- All loaded files of the project, by name.
@@ -152,6 +159,24 @@ function M.find(root, path)
   return nil, ("%s is not open in the editor; read the file itself"):format(path:sub(1, 300))
 end
 
+--- The text that a buffer has.
+---
+--- SECURITY: of one that is not modified it is read from the file, which the agent can read anyway. The
+--- buffer may have been read through a link that was gone at the next look, and a file that the agent
+--- changes is loaded again as often as it likes.
+---@param buf integer
+---@param root string
+---@return string[]? lines
+---@return string? err
+function M.lines(buf, root)
+  if vim.bo[buf].modified and foreign[buf] then
+    return nil, "its text came from elsewhere; read the file itself"
+  elseif vim.bo[buf].modified then
+    return api.nvim_buf_get_lines(buf, 0, -1, false)
+  end
+  return on_disk(buf, root)
+end
+
 ---@param buf integer
 ---@param has_begun? boolean whether the text is just being read
 local function note(buf, has_begun)
@@ -162,6 +187,21 @@ local function note(buf, has_begun)
   local place = name ~= "" and resolved(name) or nil
   led_to[buf] = has_begun and led_to[buf] or {}
   table.insert(led_to[buf], place)
+  made_at[buf] = made_at[buf] or place
+end
+
+--- Compares a buffer that has just been read with its file, if that is of a project.
+---@param buf integer
+local function compare(buf)
+  foreign[buf] = nil
+  local path = api.nvim_buf_get_name(buf)
+  for _, chat in ipairs(require("codex-chat.registry").all()) do
+    if vim.startswith(path, chat.root .. "/") and vim.bo[buf].buftype == "" then
+      local lines = on_disk(buf, chat.root)
+      local same = lines and vim.deep_equal(lines, api.nvim_buf_get_lines(buf, 0, -1, false))
+      foreign[buf] = not same or nil
+    end
+  end
 end
 
 local watching = false
@@ -187,12 +227,13 @@ function M.watch()
     group = group,
     callback = function(args)
       note(args.buf, true)
+      compare(args.buf)
     end,
   })
   api.nvim_create_autocmd("BufWipeout", {
     group = group,
     callback = function(args)
-      led_to[args.buf] = nil
+      led_to[args.buf], made_at[args.buf], foreign[args.buf] = nil, nil, nil
     end,
   })
 end
