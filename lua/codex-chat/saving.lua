@@ -12,14 +12,17 @@ local api = vim.api
 ---@param target string absolute
 ---@return string
 local function resolved(target)
-  for _, chat in ipairs(registry.all()) do
-    if vim.startswith(target, chat.root .. "/") then
-      return target
-    end
+  local function is_in_project(path)
+    return vim.iter(registry.all()):any(function(chat)
+      return vim.startswith(path, chat.root .. "/")
+    end)
   end
-  local real = vim.uv.fs_realpath(target)
   local dir = vim.uv.fs_realpath(vim.fs.dirname(target))
-  return real or dir and ("%s/%s"):format(dir, vim.fs.basename(target)) or target
+  local place = dir and ("%s/%s"):format(dir, vim.fs.basename(target)) or target
+  if is_in_project(target) then
+    return target
+  end
+  return not is_in_project(place) and vim.uv.fs_realpath(place) or place
 end
 
 --- Writes the chat from Lua, for when no host does.

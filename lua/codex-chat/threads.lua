@@ -60,6 +60,19 @@ local function formatter(all)
     here[vim.uv.fs_realpath(chat.path) or chat.path] = true
     here[chat.path] = true
   end
+  local locks = {}
+  -- One look at a directory, however many conversations it has.
+  local function may_be_locked(path)
+    local lock = projects.lock_path(path)
+    local dir = vim.fs.dirname(lock)
+    if not locks[dir] then
+      locks[dir] = {}
+      for _, entry in ipairs(require("codex-chat.disk.look").list(dir, ".lock") or {}) do
+        locks[dir][entry.name] = true
+      end
+    end
+    return locks[dir][vim.fs.basename(lock)] ~= nil
+  end
   return function(it)
     local parts = {}
     if all then
@@ -77,7 +90,7 @@ local function formatter(all)
     end
     if here[it.path] then
       parts[#parts + 1] = "open here"
-    elseif projects.is_locked(it.path, own) then
+    elseif may_be_locked(it.path) and projects.is_locked(it.path, own) then
       parts[#parts + 1] = "open in another Neovim"
     end
     return ("%s  (%s)"):format(it.name, table.concat(parts, " · "))

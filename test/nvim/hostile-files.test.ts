@@ -21,6 +21,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { lockPath } from "../../src/chat/lock.ts";
 import { openChat } from "../support/chat.ts";
 import { choose, conversation, offered, put, said } from "../support/conversations.ts";
 import { neovims } from "../support/neovim.ts";
@@ -102,6 +103,23 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     await unlink(chat.path);
     expect(await nvim.lua(SAVE, chat.buf)).toBe(true);
     expect(await readFile(chat.path, "utf8")).toContain("More.");
+  });
+
+  it(":write follows the user's links, and none in the project", async () => {
+    const { chat, nvim, project, outside, victim } = await inProject();
+    await using _chat = chat;
+    await nvim.lua("vim.api.nvim_set_current_buf(...)", chat.buf);
+    await symlink(victim, join(project, "copy.md"));
+    await symlink(project, join(outside, "alias"));
+    for (const path of [join(project, "copy.md"), join(outside, "alias/copy.md")]) {
+      await nvim.lua("vim.cmd.write({ args = { ... }, bang = true })", path);
+      expect((await said(chat)).at(-1)).toContain("is a link");
+      expect(await readFile(victim, "utf8")).toBe(SECRET);
+    }
+    await symlink(victim, join(outside, "mine.md"));
+    await nvim.lua("vim.cmd.write({ args = { ... }, bang = true })", join(outside, "mine.md"));
+    expect(await readFile(victim, "utf8")).toContain("## You");
+    expect((await lstat(join(outside, "mine.md"))).isSymbolicLink()).toBe(true);
   });
 
   it("of a file with two names, the other one stays as it is", async () => {
@@ -202,6 +220,8 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
        return require("codex-chat.project").lock_path(path)`,
       path,
     );
+    // The host's is the same.
+    expect(lock).toBe(lockPath(path, join(nvim.home, "state/nvim/codex-chat")));
     expect(lock.startsWith(join(nvim.home, "state"))).toBe(true);
     await rm(`${path}.lock`);
     expect(await nvim.lua(isLocked, path)).toBe(true);
