@@ -345,6 +345,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     ["@image:link.png", "leads out of the project"],
     ["@image:linked/dot.png", "leads out of the project"],
     ["@image:pipe", "cannot be read"],
+    ["@image:ALIAS/link.png", "leads out of the project"],
     ["@zero#L1", "lies outside"],
   ])("what leads elsewhere is not sent: %s", async (mention, reason) => {
     const { chat, nvim, project, outside, victim } = await inProject();
@@ -361,7 +362,9 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     await symlink("/dev/zero", join(project, "zero"));
     await symlink(join(outside, "dot.png"), join(project, "link.png"));
     await execa("mkfifo", [join(project, "pipe")]);
-    const refused = await nvim.lua<string>(RESOLVE, `See ${mention} there`, project);
+    await symlink(project, join(outside, "alias"));
+    const named = mention.replace("ALIAS", join(outside, "alias"));
+    const refused = await nvim.lua<string>(RESOLVE, `See ${named} there`, project);
     expect(refused).toContain(reason);
     expect(refused).not.toContain("secret");
     // What the user names itself is meant, and a link within the project is as good as the file.

@@ -185,6 +185,31 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     expect(await chat.nvim.lua(DIFF)).toContain("+two");
   });
 
+  it("tells no names of a directory that was a link while git listed it", async () => {
+    const { chat, cwd } = await withOther();
+    await using _chat = chat;
+    await mkdir(join(cwd, "dir"));
+    for (const name of ["a", "dir/b"]) await writeFile(join(cwd, name), "");
+    const git = (...args: readonly string[]) =>
+      execa("git", ["-c", "user.name=t", "-c", "user.email=t@t", ...args], { cwd });
+    await git("commit", "-q", "--allow-empty", "-m", "first");
+    // As git lists it when the link is there between two of its own looks.
+    await chat.nvim.lua(
+      `local run = require("codex-chat.context.run")
+       local real = run.system
+       run.system = function(argv, opts)
+         local out = real(argv, opts)
+         if vim.list_contains(argv, "ls-files") then
+           out.stdout = out.stdout .. "dir/id_rsa\\0"
+         end
+         return out
+       end`,
+    );
+    const told = await chat.nvim.lua(DIFF);
+    expect(told).toContain("Untracked file: dir");
+    expect(told).not.toContain("id_rsa");
+  });
+
   it("puts no other commit in the place of the one that is checked out", async () => {
     const { chat, cwd } = await withOther();
     await using _chat = chat;

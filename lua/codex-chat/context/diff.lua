@@ -51,8 +51,12 @@ local function changes(view)
     return nil, why, may_pass
   end
   local lines = vim.split(patch, "\n", { plain = true, trimempty = true })
+  local look = require("codex-chat.disk.look")
   for name in fresh:gmatch("[^%z]+") do
-    lines[#lines + 1] = "Untracked file: " .. name:gsub("%c", "?")
+    -- SECURITY: so may a directory have been a link while git listed it, to one of the user's.
+    if look.lstat(view.top .. "/" .. name:gsub("/+$", "")) then
+      lines[#lines + 1] = "Untracked file: " .. name:gsub("%c", "?")
+    end
   end
   return lines
 end

@@ -121,9 +121,12 @@ end
 ---@return string? text
 ---@return string? err
 function M.read_named(path, max_bytes)
+  local dir = uv.fs_realpath(vim.fs.dirname(path))
+  local place = dir and dir .. "/" .. vim.fs.basename(path) or path
+  -- By whatever name of the project it is named.
   local root = project_of(path)
-  if root then
-    local text, err = M.read(path, root, max_bytes)
+  if root or project_of(place) then
+    local text, err = M.read(root and path or place, root or project_of(place), max_bytes)
     return text, err
   end
   local handle, why = uv.fs_open(path, look.flags.PATH, 0)
