@@ -27,8 +27,18 @@ local function put(fd, text)
     end
     written = written + n
   end
-  local _, err = uv.fs_fsync(fd)
-  return err
+end
+
+---@param fd integer
+---@param text string
+---@return string? err
+local function put_safely(fd, text)
+  local err = put(fd, text)
+  if err then
+    return err
+  end
+  local _, why = uv.fs_fsync(fd)
+  return why
 end
 
 ---@return string a name that nobody can have prepared
@@ -47,9 +57,10 @@ end
 ---@param path string absolute
 ---@param text string
 ---@param times? uv.fs_stat.result those that it keeps
+---@param for_now? boolean whether a crash may lose it
 ---@return true? ok
 ---@return string? err
-function M.write(path, text, times)
+function M.write(path, text, times, for_now)
   return within(path, true, function(place, dir)
     local old, why, code = uv.fs_lstat(place)
     if not old and code ~= "ENOENT" then
@@ -63,7 +74,7 @@ function M.write(path, text, times)
     if not fd then
       return nil, said(err, path)
     end
-    err = put(fd, text)
+    err = (for_now and put or put_safely)(fd, text)
     if not err and times then
       local atime, mtime = times.atime, times.mtime
       uv.fs_futime(fd, atime.sec + atime.nsec / 1e9, mtime.sec + mtime.nsec / 1e9)
@@ -145,7 +156,7 @@ function M.copy(path, target, max_bytes)
     if not fd then
       return nil, said(why, target)
     end
-    why = put(fd, text)
+    why = put_safely(fd, text)
     uv.fs_close(fd)
     if why then
       uv.fs_unlink(place)

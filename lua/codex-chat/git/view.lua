@@ -59,7 +59,7 @@ end
 ---@return string? err
 local function take_settings(view, config)
   local copy = view.dir .. "/seen"
-  local ok, err = change.write(copy, config)
+  local ok, err = change.write(copy, config, nil, true)
   local listed = ok and git.settings_in(view.top, copy)
   if not listed then
     return ("its configuration cannot be read%s"):format(err and " (" .. err .. ")" or "")
@@ -96,7 +96,7 @@ local function take_settings(view, config)
   end
   if format == "sha256" then
     local text = "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = sha256\n"
-    change.write(view.dir .. "/config", text)
+    change.write(view.dir .. "/config", text, nil, true)
   end
   return problem
 end
@@ -113,7 +113,7 @@ local function copy(from, to, max_bytes)
     return code ~= "ENOENT" and err or nil
   end
   -- Git takes files that are as old as the index for changed ones.
-  local ok, why = change.write(to, text, stat)
+  local ok, why = change.write(to, text, stat, true)
   return not ok and why or nil
 end
 
@@ -130,7 +130,8 @@ local function fill(view, repository)
   if problem then
     return problem
   end
-  local ok, wrong = change.write(view.dir .. "/HEAD", (head or "ref: refs/heads/main") .. "\n")
+  local ok, wrong =
+    change.write(view.dir .. "/HEAD", (head or "ref: refs/heads/main") .. "\n", nil, true)
   if ok then
     ok, wrong = change.make_dir(view.dir .. "/refs")
   end
