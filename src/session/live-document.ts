@@ -1,4 +1,3 @@
-import { lstat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import {
   approvalBlock,
@@ -25,6 +24,7 @@ import type { ChatState, Editor } from "../nvim/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { choicesOf } from "./choices.ts";
 import { type Failure, failureOf } from "./failure.ts";
+import { freePath } from "./free-path.ts";
 import { Mirror } from "./mirror.ts";
 import type { Query } from "./round.ts";
 
@@ -392,18 +392,4 @@ export class LiveDocument {
 /** The date in a file name that Lua made, such as `2026-11-21-094501.md`. */
 function datePart(path: string): string {
   return /^\d{4}-\d{2}-\d{2}/.exec(basename(path))?.[0] ?? "chat";
-}
-
-/** A path that nothing has yet; undefined after too many of the same name. */
-async function freePath(dir: string, name: string): Promise<string | undefined> {
-  for (let n = 1; n < 1000; n++) {
-    const path = join(dir, n === 1 ? `${name}.md` : `${name}-${n}.md`);
-    try {
-      // A link that leads nowhere has the name, too.
-      await lstat(path);
-    } catch {
-      return path;
-    }
-  }
-  return undefined;
 }
