@@ -8,6 +8,23 @@ local window = require("codex-chat.window")
 
 local api = vim.api
 
+--- Gives a buffer that Neovim has read the text of its own file. SECURITY: where the agent has put a
+--- link, Neovim has followed it, and the text would be sent as what was said before.
+---@param buf integer
+---@param path string
+---@return string? refused why the file cannot be read
+local function take_text(buf, path)
+  local lines, err = require("codex-chat.document").read(path)
+  if not lines then
+    local _, _, code = require("codex-chat.disk.look").lstat(path)
+    return code ~= "ENOENT" and err or nil
+  end
+  local old = api.nvim_buf_get_lines(buf, 0, -1, false)
+  if not vim.bo[buf].modified and not vim.deep_equal(old, lines) then
+    api.nvim_buf_set_lines(buf, 0, -1, false, lines)
+  end
+end
+
 --- The chat of this file, made where there is none.
 ---@param path string
 ---@param project codex-chat.Project
@@ -20,7 +37,12 @@ function M.load(path, project)
   end
   if buf and api.nvim_buf_is_loaded(buf) then
     -- The user has it open as a plain file, perhaps by a session: that buffer becomes the chat.
-    return buffer.attach(buf, project)
+    local refused = take_text(buf, path)
+    if not refused then
+      return buffer.attach(buf, project)
+    end
+    say.error(("the conversation cannot be read, so this is a new one: %s."):format(refused))
+    return M.load(require("codex-chat.project").new_path(project), project)
   end
   buf = buf or vim.fn.bufadd(path)
   buffer.expect(buf, project)

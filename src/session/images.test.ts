@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -24,6 +24,18 @@ describe("a picture that was made", () => {
       value: "images/2026-a-b-2.png",
     });
     expect(await readFile(join(dir, "images/2026-a-b-1.png"))).toEqual(PNG);
+  });
+
+  it("is not kept where a link leads", async () => {
+    const dir = await place();
+    await mkdir(join(dir, "chats"));
+    await mkdir(join(dir, "outside"));
+    await symlink(join(dir, "outside"), join(dir, "chats/images"));
+    expect(saveImage(join(dir, "chats/a.md"), PNG.toString("base64"))).toMatchObject({
+      ok: false,
+      error: { message: expect.stringContaining("is a link") },
+    });
+    expect(await readdir(join(dir, "outside"))).toEqual([]);
   });
 
   it.each([

@@ -234,6 +234,28 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     expect((await said(chat)).filter((it) => it.includes("so this is a new one"))).toHaveLength(3);
   });
 
+  it("a link that the user has opened as a file becomes no conversation", async () => {
+    const { chat, nvim, project, dir, victim } = await inProject(program);
+    await using _chat = chat;
+    const path = join(dir, "a.md");
+    await symlink(victim, path);
+    const told = await nvim.lua<{ before: string; after: string; path: string }>(
+      `local path, root = ...
+       vim.cmd.enew()
+       vim.cmd.edit(path)
+       local before = vim.fn.getline(1)
+       local project = require("codex-chat.project").at(root)
+       local chat = require("codex-chat.chat").load(path, project)
+       local after = table.concat(vim.api.nvim_buf_get_lines(chat.buf, 0, -1, false), "\\n")
+       return { before = before, after = after, path = chat.path }`,
+      path,
+      project,
+    );
+    expect(told.before).toContain("secret");
+    expect(told.after).not.toContain("secret");
+    expect(told.path).not.toBe(path);
+  });
+
   it("a conversation that is swapped while it is opened is read as it was, or not", async () => {
     const { chat, nvim, project, dir, victim } = await inProject(program);
     await using _chat = chat;
