@@ -19,6 +19,8 @@ if vim.fn.has("nvim-0.10.4") == 0 then
   return
 end
 
+dofile(debug.getinfo(1, "S").source:match("^@(.*)/plugin/") .. "/lua/codex-chat/loader.lua")
+
 vim.api.nvim_create_user_command("CodexChat", function(args)
   require("codex-chat.command").run(args)
 end, {

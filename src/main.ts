@@ -1,7 +1,7 @@
 /**
  * The host process: one per Neovim, which starts it as a job and speaks msgpack-RPC with it over
- * stdin and stdout. With `--health` it checks the set-up instead and prints the findings as JSON;
- * with `--shell` it is the inner side of a terminal in which a shell of the sandbox is shown.
+ * stdin and stdout. With `--health <project>` it checks the set-up instead and prints the findings as
+ * JSON; with `--shell` it is the inner side of a terminal in which a shell of the sandbox is shown.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +19,8 @@ if (process.argv.includes("--version")) {
   process.stdout.write(`${version}\n`);
 } else if (process.argv.includes("--health")) {
   const settings: unknown = JSON.parse((await text(process.stdin)) || "{}");
-  process.stdout.write(`${JSON.stringify(await checkHealth(settings, process.env))}\n`);
+  const root = process.argv[process.argv.indexOf("--health") + 1] ?? process.cwd();
+  process.stdout.write(`${JSON.stringify(await checkHealth(settings, process.env, root))}\n`);
 } else if (process.argv.includes("--shell")) {
   const options: unknown = JSON.parse(process.argv[process.argv.indexOf("--shell") + 1] ?? "{}");
   const code = await runShell(ShellOptions.parse(options), {

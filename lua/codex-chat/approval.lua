@@ -111,7 +111,7 @@ local function open_page(chat, approval)
     if n ~= 1 or not is_pending(chat, approval) then
       return
     end
-    local _, err = vim.ui.open(approval.url)
+    local err = require("codex-chat.programs").open(approval.url)
     if err then
       say.warn(("the page was not opened: %s. Its address stands in the conversation."):format(err))
     end

@@ -1,4 +1,7 @@
 --- A source for blink.cmp: `sources.providers.codex_chat = { name = "Codex", module = "codex-chat.blink" }`.
+-- This may be the first of the plugin that is loaded.
+dofile(debug.getinfo(1, "S").source:match("^@(.*)/") .. "/loader.lua")
+
 local M = {}
 M.__index = M
 

@@ -221,10 +221,11 @@ function M.attach(buf, project)
     augroup = api.nvim_create_augroup("codex-chat." .. buf, {}),
   }
   registry.add(chat)
+  require("codex-chat.outside").add(project.root)
   require("codex-chat.project").remember(project)
   require("codex-chat.highlight").setup()
   take_text(chat)
-  vim.bo[buf].filetype = "codexchat"
+  require("codex-chat.runtime").set_filetype(buf, "codexchat")
   watch(chat)
   require("codex-chat.context.complete").attach(chat)
   require("codex-chat.host").keep_on_leave()
@@ -233,6 +234,7 @@ function M.attach(buf, project)
   for _, win in ipairs(registry.wins(buf)) do
     require("codex-chat.window").dress(chat, win)
   end
+  vim.schedule(require("codex-chat.runtime").warn)
   require("codex-chat.notify").begin()
   require("codex-chat.tools").begin()
   require("codex-chat.statusline").forget()
@@ -327,7 +329,7 @@ function M.read(buf)
   local kept = chat.kept
   chat.unloaded_lines, chat.kept = nil, nil
   take_text(chat)
-  vim.bo[buf].filetype = "codexchat"
+  require("codex-chat.runtime").set_filetype(buf, "codexchat")
   require("codex-chat.keys").map(chat)
   if kept then
     go_on(chat, kept)

@@ -1,4 +1,7 @@
 --- A source for nvim-cmp: `require("cmp").register_source("codex_chat", require("codex-chat.cmp").new())`.
+-- This may be the first of the plugin that is loaded.
+dofile(debug.getinfo(1, "S").source:match("^@(.*)/") .. "/loader.lua")
+
 local M = {}
 M.__index = M
 

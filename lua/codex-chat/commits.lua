@@ -19,7 +19,7 @@ local function show(name, text)
   vim.api.nvim_buf_set_lines(buf, 0, -1, false, vim.split(text, "\n", { trimempty = true }))
   vim.bo[buf].bufhidden = "wipe"
   vim.bo[buf].modifiable = false
-  vim.bo[buf].syntax = "git"
+  require("codex-chat.runtime").set_syntax(buf, "git")
   pcall(vim.api.nvim_buf_set_name, buf, "codex-chat://" .. name)
   vim.cmd("botright split")
   vim.api.nvim_win_set_buf(0, buf)
@@ -74,8 +74,7 @@ local function copy(chat)
   ---@param ref string?
   local function take(ref)
     if ref then
-      vim.fn.setreg('"', ref)
-      pcall(vim.fn.setreg, "+", ref)
+      require("codex-chat.programs").copy(ref)
       say.info("copied " .. ref)
     end
   end

@@ -9,32 +9,24 @@ local M = {}
 --- How long git may take, in ms.
 local timeout_ms = 10000
 
---- The PATH without what lies in a project. SECURITY: direnv and its like put directories there in
---- which the agent can write programs.
----@param root string
----@return string
-local function path_outside(root)
-  local inner = vim.uv.fs_realpath(root) or root
-  local kept = vim.tbl_filter(function(dir)
-    local place = vim.uv.fs_realpath(dir) or vim.fs.normalize(dir)
-    return dir:sub(1, 1) == "/" and place ~= inner and not vim.startswith(place, inner .. "/")
-  end, vim.split(vim.env.PATH or "", ":", { plain = true }))
-  return table.concat(kept, ":")
-end
-
---- The beginning of a command line for a program that works in a project. SECURITY: it is none of the
---- project's. (Neovim 0.10 passes no variables where it is to clear those that there are, so that env
---- sets them.)
----@param root string
+--- The beginning of a command line for a program that works in a project; nil where the program is
+--- not there. SECURITY: it is none of a project's. (Neovim 0.10 passes no variables where it is to
+--- clear those that there are, so that env sets them.)
 ---@param name string
 ---@param variables? table<string, string>
----@return string[]
-function M.command(root, name, variables)
-  local argv = { "/usr/bin/env", "PATH=" .. path_outside(root) }
-  for variable, value in pairs(variables or {}) do
+---@return string[]? argv
+---@return string? err
+function M.command(name, variables)
+  local programs = require("codex-chat.programs")
+  local program, err = programs.find(name)
+  if not program then
+    return nil, err or (name .. " is not installed")
+  end
+  local argv = { "/usr/bin/env" }
+  for variable, value in pairs(vim.tbl_extend("force", programs.env(), variables or {})) do
     argv[#argv + 1] = variable .. "=" .. value
   end
-  argv[#argv + 1] = name
+  argv[#argv + 1] = program
   return argv
 end
 
@@ -65,25 +57,30 @@ local fixed = {
   GIT_TERMINAL_PROMPT = "0",
 }
 
---- The command line and options of `vim.system` for git.
----@param root string
+--- The command line and options of `vim.system` for git. Raises where there is no git.
 ---@param args string[]
 ---@param variables table<string, string>
 ---@return string[] argv
 ---@return table opts
-local function prepared(root, args, variables)
-  local argv = M.command(root, "git", vim.tbl_extend("error", variables, fixed))
+local function prepared(args, variables)
+  local argv = assert(M.command("git", vim.tbl_extend("error", variables, fixed)))
   vim.list_extend(argv, { "--no-pager", "--no-optional-locks" })
   vim.list_extend(argv, { "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null" })
   vim.list_extend(argv, args)
   return argv, { timeout = timeout_ms, cwd = "/", env = environment(), clear_env = true }
 end
 
----@param ok boolean
----@param out vim.SystemCompleted|string
+---@param args string[]
+---@param variables table<string, string>
+---@param cwd? string
 ---@return string? stdout
 ---@return string? err
-local function result(ok, out)
+local function run(args, variables, cwd)
+  local ok, out = pcall(function()
+    local argv, opts = prepared(args, variables)
+    opts.cwd = cwd or opts.cwd
+    return require("codex-chat.context.run").system(argv, opts)
+  end)
   if not ok then
     return nil, tostring(out)
   elseif out.code == 124 then
@@ -93,23 +90,18 @@ local function result(ok, out)
 end
 
 --- The settings in a file that lies where no agent writes; files that it includes are not read.
----@param root string
 ---@param path string
 ---@return string? listed as `git config --list -z` has them
 ---@return string? err
-function M.settings_in(root, path)
-  local args = { "config", "--file", path, "--no-includes", "--list", "-z" }
-  local argv, opts = prepared(root, args, no_files)
-  return result(pcall(require("codex-chat.context.run").system, argv, opts))
+function M.settings_in(path)
+  return run({ "config", "--file", path, "--no-includes", "--list", "-z" }, no_files)
 end
 
 --- The user's and the system's settings.
----@param root string
 ---@return string? listed as `git config --list -z` has them
 ---@return string? err
-function M.own_settings(root)
-  local argv, opts = prepared(root, { "config", "--list", "-z" }, { GIT_DIR = "/dev/null" })
-  return result(pcall(require("codex-chat.context.run").system, argv, opts))
+function M.own_settings()
+  return run({ "config", "--list", "-z" }, { GIT_DIR = "/dev/null" })
 end
 
 --- Runs git in a view of the project's repository.
@@ -119,10 +111,7 @@ end
 ---@return string? err
 function M.run(view, args)
   local variables = vim.tbl_extend("error", view.variables, no_files)
-  local argv, opts =
-    prepared(view.top, vim.list_extend(vim.list_slice(view.settings), args), variables)
-  opts.cwd = view.root
-  return result(pcall(require("codex-chat.context.run").system, argv, opts))
+  return run(vim.list_extend(vim.list_slice(view.settings), args), variables, view.root)
 end
 
 return M

@@ -1,4 +1,7 @@
 --- `:checkhealth codex-chat`
+-- This may be the first of the plugin that is loaded.
+dofile(debug.getinfo(1, "S").source:match("^@(.*)/") .. "/loader.lua")
+
 local M = {}
 
 local health = vim.health
@@ -7,13 +10,16 @@ local reporters = { ok = health.ok, info = health.info, warn = health.warn, erro
 
 --- The host's own checks: engine, runtime, image, model endpoint. Each says what mends it.
 ---@param argv string[]
-local function check_host(argv)
-  local command = vim.list_extend(vim.list_slice(argv, 1, #argv), { "--health" })
+---@param root string the project's
+local function check_host(argv, root)
+  local command = vim.list_extend(vim.list_slice(argv, 1, #argv), { "--health", root })
   local ok, out = pcall(function()
     return vim
       .system(command, {
         stdin = vim.json.encode(require("codex-chat.config").host_settings()),
-        cwd = require("codex-chat.project").root(vim.uv.cwd()),
+        -- SECURITY: not in the project; a version manager's `node` looks there for what to start.
+        cwd = require("codex-chat.host").dir,
+        env = require("codex-chat.programs").env(),
         text = true,
         timeout = 60000,
       })
@@ -67,6 +73,8 @@ function M.check()
   end
 
   health.start("codex-chat: host")
+  local root = require("codex-chat.project").root(vim.uv.cwd())
+  require("codex-chat.outside").add(root)
   local host = require("codex-chat.host")
   local argv, missing = host.command()
   if not argv then
@@ -74,7 +82,9 @@ function M.check()
     return
   end
   if not config.get().host_cmd then
-    local out = vim.system({ argv[1], "--version" }, { text = true }):wait(10000)
+    local env = require("codex-chat.programs").env()
+    local opts = { text = true, cwd = host.dir, env = env }
+    local out = vim.system({ argv[1], "--version" }, opts):wait(10000)
     local found = vim.trim(out.stdout or "")
     if host.node_is_new(found) then
       health.ok("Node " .. found)
@@ -87,7 +97,7 @@ function M.check()
     end
   end
   health.info("log: " .. host.log_path())
-  check_host(argv)
+  check_host(argv, root)
 end
 
 return M

@@ -42,12 +42,17 @@ function M.command()
   if config.host_cmd then
     return config.host_cmd
   end
-  if vim.fn.executable(config.node) == 0 then
+  local node, refusal = require("codex-chat.programs").find(config.node)
+  if not node then
     return nil,
       (
-        "Node was not found as `%s`. Install Node %d.%d or newer, or set `node` in the "
-        .. "configuration to its path."
-      ):format(config.node, node_needed[1], node_needed[2])
+        "%s Install Node %d.%d or newer outside of every project, or set `node` in the "
+        .. "configuration to the path of one."
+      ):format(
+        refusal or ("Node was not found as `%s`."):format(config.node),
+        node_needed[1],
+        node_needed[2]
+      )
   end
   local bundle = M.dir .. "/dist/host.mjs"
   if not vim.uv.fs_stat(bundle) then
@@ -57,7 +62,7 @@ function M.command()
         M.dir
       )
   end
-  return { vim.fn.exepath(config.node), "--enable-source-maps", bundle }
+  return { node, "--enable-source-maps", bundle }
 end
 
 --- Whether this is the output of `node --version` of one that is new enough.
@@ -92,10 +97,13 @@ local function lose(message)
   say.error(message)
 end
 
---- Runs beside the host, so that a good Node costs no time.
+--- Runs beside the host, so that a good Node costs no time. SECURITY: not in the working directory,
+--- where a version manager's `node` looks for files that say which program to start.
 ---@param node string
 local function check_node(node)
-  vim.system({ node, "--version" }, { text = true, timeout = 10000 }, function(out)
+  local opts = { text = true, timeout = 10000, cwd = M.dir }
+  opts.env = require("codex-chat.programs").env()
+  vim.system({ node, "--version" }, opts, function(out)
     local version = vim.trim(out.stdout or "")
     if out.code == 0 and M.node_is_new(version) then
       return
@@ -167,7 +175,10 @@ local function start()
   local ok, job = pcall(vim.fn.jobstart, argv, {
     rpc = true,
     cwd = M.dir,
-    env = { CODEX_CHAT_LOG_FILE = M.log_path(), CODEX_CHAT_LOG_LEVEL = config.log_level },
+    env = vim.tbl_extend("force", require("codex-chat.programs").env(), {
+      CODEX_CHAT_LOG_FILE = M.log_path(),
+      CODEX_CHAT_LOG_LEVEL = config.log_level,
+    }),
     on_stderr = function(_, lines)
       vim.list_extend(complaints, lines)
       complaints = vim.list_slice(complaints, math.max(1, #complaints - 40))

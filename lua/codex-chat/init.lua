@@ -1,6 +1,9 @@
 --- The public face. Everything works without setup(); commands are in plugin/codex-chat.lua, types in
 --- types.lua. A function that needs a conversation takes `{ buf = … }`; without, it is the current
 --- buffer's, else the one of its project. It gives false where none is open.
+-- This may be the first of the plugin that is loaded.
+dofile(debug.getinfo(1, "S").source:match("^@(.*)/") .. "/loader.lua")
+
 local M = {}
 
 ---@param opts? { buf?: integer }

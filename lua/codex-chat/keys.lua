@@ -34,7 +34,10 @@ function M.map(chat)
     local beside = vim.fs.dirname(chat.path) .. "/" .. target
     local is_image = target:match("^images/[%w_-]+%.%l+$")
       and (require("codex-chat.disk.look").lstat(beside) or {}).type == "file"
-    vim.ui.open(is_image and beside or target)
+    local err = require("codex-chat.programs").open(is_image and beside or target)
+    if err then
+      require("codex-chat.say").error(err)
+    end
   end, { buffer = chat.buf, desc = "codex-chat: open the picture or address under the cursor" })
   for lhs, step in pairs({ [keys.next_approval] = 1, [keys.prev_approval] = -1 }) do
     if lhs then

@@ -15,7 +15,9 @@ local MAX_BYTES = 512 * 1024
 local function open(path, filetype)
   local modeline = api.nvim_get_option_value("modeline", { scope = "global" })
   api.nvim_set_option_value("modeline", false, { scope = "global" })
-  local ok, err = pcall(vim.cmd.split, { args = { vim.fn.fnameescape(path) } })
+  local ok, err = pcall(require("codex-chat.runtime").without_projects, filetype, function()
+    vim.cmd.split({ args = { vim.fn.fnameescape(path) } })
+  end)
   api.nvim_set_option_value("modeline", modeline, { scope = "global" })
   if not ok then
     say.error(err)
@@ -23,7 +25,7 @@ local function open(path, filetype)
   end
   vim.bo.readonly = true
   if filetype then
-    vim.bo.filetype = filetype
+    require("codex-chat.runtime").set_filetype(api.nvim_get_current_buf(), filetype)
   end
   vim.cmd("normal! G")
 end
@@ -147,7 +149,8 @@ local function page(lines)
   bo.buftype, bo.bufhidden, bo.swapfile, bo.modeline = "nofile", "wipe", false, false
   pcall(api.nvim_buf_set_name, buf, "codex-chat://audit")
   api.nvim_buf_set_lines(buf, 0, -1, false, lines)
-  bo.modifiable, bo.filetype = false, "codexchataudit"
+  bo.modifiable = false
+  require("codex-chat.runtime").set_filetype(buf, "codexchataudit")
   vim.wo[0][0].wrap, vim.wo[0][0].number, vim.wo[0][0].signcolumn = false, false, "no"
   api.nvim_win_set_height(0, math.min(#lines + 1, math.floor(vim.o.lines * 0.6)))
   vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buf, desc = "close this page" })

@@ -27,7 +27,7 @@ end
 
 ---@param url string
 local function open(url)
-  local _, err = vim.ui.open(url)
+  local err = require("codex-chat.programs").open(url)
   if err then
     say.error(("the browser could not be started: %s. Open the address yourself."):format(err))
   end
@@ -45,8 +45,7 @@ local function show(task)
     if index == 1 then
       open(task.url)
     elseif index == 2 then
-      vim.fn.setreg("+", task.url)
-      vim.fn.setreg('"', task.url)
+      require("codex-chat.programs").copy(task.url)
     end
   end)
   return buf

@@ -32,7 +32,11 @@ function M.page(lines, title)
   pcall(api.nvim_buf_set_name, buf, name)
   vim.bo[buf].modifiable = true
   api.nvim_buf_set_lines(buf, 0, -1, false, lines)
-  vim.bo[buf].filetype, vim.bo[buf].modifiable, vim.bo[buf].modeline = "markdown", false, false
+  -- SECURITY: agents' words are in it. Of a "markdown" Neovim's own highlighter would load whatever
+  -- parser a fence names.
+  vim.bo[buf].modifiable, vim.bo[buf].modeline = false, false
+  require("codex-chat.runtime").set_filetype(buf, "codexchatpage")
+  require("codex-chat.highlight").attach(buf)
   api.nvim_win_set_height(0, math.min(#lines + 1, math.floor(vim.o.lines * 0.6)))
   vim.wo[0][0].number, vim.wo[0][0].signcolumn, vim.wo[0][0].wrap = false, "no", true
   vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buf, desc = "close this page" })

@@ -50,16 +50,13 @@ local skipped = {
 ---@param ns integer
 ---@param row integer the first line's
 ---@param text string
----@param tree TSTree
----@param ltree vim.treesitter.LanguageTree
----@param priority integer
-local function captures(buf, ns, row, text, tree, ltree, priority)
-  local lang = ltree:lang()
-  local query = vim.treesitter.query.get(lang, "highlights")
+---@param found codex-chat.Tree
+local function captures(buf, ns, row, text, found)
+  local lang, query = found.language.name, found.language.highlights
   if not query then
     return
   end
-  for id, node, metadata in query:iter_captures(tree:root(), text, 0, -1) do
+  for id, node, metadata in query:iter_captures(found.tree:root(), text, 0, -1) do
     local name = query.captures[id]
     local colors = not skipped[name] and name:sub(1, 1) ~= "_"
     -- What the parser's own query hides where the user has 'conceallevel' set.
@@ -71,16 +68,12 @@ local function captures(buf, ns, row, text, tree, ltree, priority)
         end_col = range[5],
         hl_group = colors and "@" .. name .. "." .. lang or nil,
         conceal = conceal,
-        priority = (tonumber(metadata.priority) or 100) + priority,
+        priority = (tonumber(metadata.priority) or 100) + found.depth,
         strict = false,
       })
     end
   end
 end
-
---- Whether the parser is there; asked once.
----@type boolean?
-local has_parser
 
 ---@param buf integer
 ---@param ns integer
@@ -88,36 +81,15 @@ local has_parser
 ---@param lines string[]
 ---@return boolean done
 local function by_treesitter(buf, ns, row, lines)
-  if has_parser == nil then
-    has_parser = pcall(vim.treesitter.language.inspect, "markdown")
-      or (
-        pcall(vim.treesitter.language.add, "markdown")
-        and pcall(vim.treesitter.language.inspect, "markdown")
-      )
-  end
-  if not has_parser then
-    return false
-  end
   local text = table.concat(lines, "\n") .. "\n"
-  return (
-    pcall(function()
-      local parser = vim.treesitter.get_string_parser(text, "markdown")
-      parser:parse(true)
-      local depths = {}
-      local function visit(ltree, depth)
-        for _, tree in pairs(ltree:trees()) do
-          depths[#depths + 1] = { tree, ltree, depth }
-        end
-        for _, child in pairs(ltree:children()) do
-          visit(child, depth + 1)
-        end
-      end
-      visit(parser, 0)
-      for _, found in ipairs(depths) do
-        captures(buf, ns, row, text, found[1], found[2], found[3])
-      end
-    end)
-  )
+  local ok, done = pcall(function()
+    local trees = require("codex-chat.trees").parse(text, "markdown")
+    for _, found in ipairs(trees or {}) do
+      captures(buf, ns, row, text, found)
+    end
+    return trees ~= nil
+  end)
+  return ok and done
 end
 
 ---@param buf integer

@@ -208,7 +208,7 @@ local function open_terminal(options)
   vim.bo[buf].bufhidden = "wipe"
   local job = {
     clear_env = true,
-    env = { PATH = vim.env.PATH, TERM = "xterm-256color" },
+    env = { PATH = require("codex-chat.programs").path(), TERM = "xterm-256color" },
     cwd = require("codex-chat.host").dir,
   }
   if vim.fn.has("nvim-0.11") == 1 then

@@ -26,7 +26,11 @@ export type HealthLine = {
  * Looks at everything that a turn needs, in the order in which a turn needs it, without starting
  * one: of what depends on a part that fails, nothing more is said than that.
  */
-export async function checkHealth(input: unknown, env: NodeJS.ProcessEnv): Promise<HealthLine[]> {
+export async function checkHealth(
+  input: unknown,
+  env: NodeJS.ProcessEnv,
+  root = process.cwd(),
+): Promise<HealthLine[]> {
   const settings = Settings.safeParse(input);
   if (!settings.success)
     return settings.error.issues.map((issue) =>
@@ -39,7 +43,7 @@ export async function checkHealth(input: unknown, env: NodeJS.ProcessEnv): Promi
     await checkKey(settings.data, env),
     ...networkLines(settings.data, env),
     await checkGit(settings.data, env),
-    ...(await checkSandbox(settings.data, env)),
+    ...(await checkSandbox(settings.data, env, root)),
   ];
 }
 
@@ -82,7 +86,11 @@ async function checkKey(settings: Settings, env: NodeJS.ProcessEnv): Promise<Hea
   return line("Model", "ok", `${endpoint.url.host} is called ${with_}${unproven}`);
 }
 
-async function checkSandbox(settings: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine[]> {
+async function checkSandbox(
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+  root: string,
+): Promise<HealthLine[]> {
   const lines: HealthLine[] = [];
   const { engine: host, runtime: name } = settings.sandbox;
   const engine = await findEngine({ env, ...(host === undefined ? {} : { host }) });
@@ -97,7 +105,7 @@ async function checkSandbox(settings: Settings, env: NodeJS.ProcessEnv): Promise
   const args = runtime.value.args.join(" ");
   lines.push(line("Sandbox", "ok", `runtime: ${name}${release} ${args}`.trimEnd()));
 
-  const wanted = await imageOptions(settings, process.cwd());
+  const wanted = await imageOptions(settings, root);
   if (!wanted.ok) return [...lines, failed("Sandbox", wanted.error)];
   const { notes, ...recipe } = wanted.value;
   lines.push(line("Sandbox", "ok", `Codex ${recipe.codex.version}`));

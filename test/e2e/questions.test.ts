@@ -264,7 +264,7 @@ describe("an MCP server in the sandbox", SLOW, () => {
     `);
 
     await chat.command("status");
-    await expect.poll(() => chat.nvim.lua("return vim.bo.filetype")).toBe("markdown");
+    await expect.poll(() => chat.nvim.lua("return vim.bo.filetype")).toBe("codexchatpage");
     const page = (await chat.nvim.lines(0)).join("\n");
     expect(page).toContain("- **Model** scripted");
     expect(page).toMatch(/- \*\*Tokens\*\* [\d,]+ in the last turn/);

@@ -76,7 +76,7 @@ describe.each(neovims)(":CodexChat network on Neovim $name", (program) => {
     await nvim.command("CodexChat network");
     const { id } = await host.heard("action/run");
     await host.editor.call.action_answer(id, { ok: true, value: allowed });
-    await nvim.until("vim.bo.filetype", "markdown");
+    await nvim.until("vim.bo.filetype", "codexchatpage");
     const page = (await nvim.lines(await nvim.buf())).join("\n");
     expect(page).toContain("- `npm` by the configuration (network.allow)");
     expect(page).toContain("- `a.org` in this project");

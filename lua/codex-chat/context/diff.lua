@@ -89,7 +89,11 @@ function M.get(root)
     if not may_pass then
       break
     end
-    local sleep = vim.list_extend(git.command(root, "sleep"), { pause })
+    local sleep = git.command("sleep")
+    if not sleep then
+      break
+    end
+    table.insert(sleep, pause)
     require("codex-chat.context.run").system(sleep, { timeout = 5000 })
     lines, err, may_pass = attempt(root)
   end

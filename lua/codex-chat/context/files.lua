@@ -101,7 +101,11 @@ end
 ---@param done fun(files: string[])
 ---@param failed fun()
 local function by_ripgrep(root, done, failed)
-  local argv = require("codex-chat.git").command(root, "rg")
+  local argv = require("codex-chat.git").command("rg")
+  if not argv then
+    failed()
+    return
+  end
   vim.list_extend(argv, { "--files", "--null", "--hidden", "--no-require-git" })
   vim.list_extend(argv, { "--no-messages", "--no-config", "--glob", "!.git", "--sort", "path" })
   local started = pcall(vim.system, argv, { cwd = root, timeout = 20000 }, function(out)

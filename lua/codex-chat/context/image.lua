@@ -57,9 +57,11 @@ local function of_clipboard()
     { "wl-paste", "--no-newline", "--type", "image/png" },
     { "xclip", "-selection", "clipboard", "-target", "image/png", "-out" },
   }) do
-    if vim.fn.executable(argv[1]) == 1 then
+    local programs = require("codex-chat.programs")
+    argv[1] = programs.find(argv[1])
+    if argv[1] then
       local run = require("codex-chat.context.run").system
-      local ok, out = pcall(run, argv, { timeout = 3000 })
+      local ok, out = pcall(run, argv, { timeout = 3000, env = programs.env() })
       if ok and out.code == 0 and out.stdout ~= "" then
         return of_bytes(out.stdout, "a picture from the clipboard")
       end

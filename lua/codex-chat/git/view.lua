@@ -60,11 +60,11 @@ end
 local function take_settings(view, config)
   local copy = view.dir .. "/seen"
   local ok, err = change.write(copy, config, nil, true)
-  local listed = ok and git.settings_in(view.top, copy)
+  local listed = ok and git.settings_in(copy)
   if not listed then
     return ("its configuration cannot be read%s"):format(err and " (" .. err .. ")" or "")
   end
-  local own = git.own_settings(view.top) or ""
+  local own = git.own_settings() or ""
   local values, ignored, format = {}, nil, "sha1"
   each_setting(own, function(key, value)
     values[key] = kept[key] and value:find("^[%w_-]+$") and value or values[key]

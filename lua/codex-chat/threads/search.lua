@@ -78,7 +78,9 @@ local function show(text, found, batches, problems)
   if #items == 0 then
     say.info(("no conversation has “%s”."):format(text))
   else
-    vim.cmd("botright copen")
+    require("codex-chat.runtime").without_projects("qf", function()
+      vim.cmd("botright copen")
+    end)
   end
 end
 

@@ -1,0 +1,187 @@
+--- Programs that the plugin starts: found on the PATH, and outside of every project.
+---
+--- SECURITY: direnv and its like put `bin` or `node_modules/.bin` of a project on the PATH of an editor
+--- that is started there, and the agent can write programs in it.
+local M = {}
+
+local outside = require("codex-chat.outside")
+
+local uv = vim.uv
+
+---@type { path: string, version: string, kept: string }?
+local last
+---@type table<string, boolean> by directory, its time of change and the projects
+local linked = {}
+
+---@return string[] directories of the PATH as they are written
+local function dirs()
+  return vim.split(vim.env.PATH or "", ":", { plain = true })
+end
+
+--- Whether a program in this directory is a link that leads into a project. Programs that ours start
+--- look up names by themselves, so they do without such a directory.
+---@param dir string
+---@return boolean
+local function leads_in(dir)
+  local entries = uv.fs_scandir(dir)
+  if not entries then
+    return true
+  end
+  for name, kind in uv.fs_scandir_next, entries do
+    if kind == "link" then
+      local target = uv.fs_readlink(dir .. "/" .. name)
+      -- One beside it is looked at in its turn.
+      if not target or target:find("/", 1, true) then
+        local _, why = outside.resolve(dir .. "/" .. name)
+        if why == "project" then
+          return true
+        end
+      end
+    end
+  end
+  return false
+end
+
+---@param dir string
+---@param version string
+---@return boolean
+local function is_kept(dir, version)
+  local real = outside.resolve(dir)
+  if not real then
+    return false
+  end
+  local stat = uv.fs_stat(real)
+  local mtime = stat and stat.mtime or { sec = 0, nsec = 0 }
+  local key = ("%s %d.%d %s"):format(real, mtime.sec, mtime.nsec, version)
+  if linked[key] == nil then
+    linked[key] = leads_in(real)
+  end
+  return not linked[key]
+end
+
+--- The PATH for programs that the plugin starts: only directories outside of every project. Relative
+--- and empty ones are left out, and so are those that cannot be looked at.
+---@return string
+function M.path()
+  local path, version = vim.env.PATH or "", outside.version()
+  if not last or last.path ~= path or last.version ~= version then
+    linked = {}
+    local kept = vim.tbl_filter(function(dir)
+      return is_kept(dir, version)
+    end, dirs())
+    last = { path = path, version = version, kept = table.concat(kept, ":") }
+  end
+  return last.kept
+end
+
+---@param why string
+---@param detail string
+---@return string
+local function reason(why, detail)
+  if why == "project" then
+    return ("it lies in the project %s or leads there, and Codex can write in it"):format(detail)
+  end
+  return ("it cannot be looked at (%s)"):format(detail)
+end
+
+--- The program of this name on the PATH, or at this path, where it lies outside of every project.
+---@param name string
+---@return string? path absolute; links are kept, since some programs go by the name they are called by
+---@return string? err of one that was found and is not run: a sentence; nil where there is none at all
+function M.find(name)
+  if name:sub(1, 2) == "~/" then
+    name = (uv.os_homedir() or "~") .. name:sub(2)
+  end
+  local candidates = { name }
+  if not name:find("/", 1, true) then
+    candidates = vim.tbl_map(function(dir)
+      return (dir == "" and "." or dir:gsub("(.)/+$", "%1")) .. "/" .. name
+    end, dirs())
+  end
+  local refusal
+  for _, path in ipairs(candidates) do
+    local stat = uv.fs_stat(path)
+    if stat and stat.type == "file" and uv.fs_access(path, "X") then
+      local real, why, detail = outside.resolve(path)
+      if real then
+        return path
+      end
+      refusal = refusal or ("%s is not run: %s."):format(path, reason(why, detail))
+    end
+  end
+  return nil, refusal
+end
+
+--- Variables that name code for a program to load, besides the PATH.
+local lists, words = { "NODE_PATH", "LD_LIBRARY_PATH" }, { "NODE_OPTIONS", "LD_PRELOAD" }
+
+--- Whether a path in these words is not outside of every project.
+---@param text string
+---@return boolean
+local function names_project(text)
+  return vim.iter(vim.gsplit(text, "[%s=:\"']+")):any(function(word)
+    if not word:find("/", 1, true) then
+      return false
+    end
+    local _, why = outside.resolve((word:gsub("^file://", "")))
+    return why == "project" or why == "unseen"
+  end)
+end
+
+--- The variables in which a program that the plugin starts differs from Neovim: it finds no programs
+--- and loads no code of a project's. An empty one counts for nothing.
+---@return table<string, string>
+function M.env()
+  local env = { PATH = M.path() }
+  for _, name in ipairs(lists) do
+    local value = vim.env[name]
+    if value then
+      local kept = vim.tbl_filter(outside.resolve, vim.split(value, ":", { plain = true }))
+      env[name] = table.concat(kept, ":")
+    end
+  end
+  for _, name in ipairs(words) do
+    local value = vim.env[name]
+    if value and names_project(value) then
+      env[name] = ""
+    end
+  end
+  return env
+end
+
+--- Calls what looks for programs by itself, as parts of Neovim do, with the PATH of `path()`.
+---@generic T
+---@param fn fun(...): T
+---@param ... any
+---@return T ...
+function M.with_path(fn, ...)
+  local before = vim.env.PATH
+  vim.env.PATH = M.path()
+  local result = vim.F.pack_len(pcall(fn, ...))
+  vim.env.PATH = before
+  if not result[1] then
+    error(result[2], 0)
+  end
+  return unpack(result, 2, result.n)
+end
+
+--- Opens an address or a file as the user's desktop does.
+---@param what string
+---@return string? err
+function M.open(what)
+  local _, err = M.with_path(vim.ui.open, what)
+  return err
+end
+
+--- Copies a text for pasting, also to the clipboard where there is one.
+---@param text string
+function M.copy(text)
+  vim.fn.setreg('"', text)
+  -- Neovim's part for the clipboard is loaded when it is first used.
+  local provider = vim.api.nvim_get_runtime_file("autoload/provider/clipboard.vim", false)[1]
+  if provider and outside.resolve(provider) then
+    M.with_path(pcall, vim.fn.setreg, "+", text)
+  end
+end
+
+return M
