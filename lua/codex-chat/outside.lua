@@ -99,6 +99,15 @@ function M.resolve(path)
   if version ~= state_version then
     has_state, state_version = {}, version
   end
+  return M.follow(path)
+end
+
+--- The same for one of many in a row, of which the first was given to `resolve`.
+---@param path string
+---@return string? real
+---@return "absent"|"project"|"unseen"|nil why
+---@return string? detail
+function M.follow(path)
   if path:sub(1, 1) ~= "/" then
     return nil, "unseen", "it is relative to the working directory"
   end

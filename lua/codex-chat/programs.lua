@@ -32,7 +32,7 @@ local function leads_in(dir)
       local target = uv.fs_readlink(dir .. "/" .. name)
       -- One beside it is looked at in its turn.
       if not target or target:find("/", 1, true) then
-        local _, why = outside.resolve(dir .. "/" .. name)
+        local _, why = outside.follow(dir .. "/" .. name)
         if why == "project" then
           return true
         end

@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { execa } from "execa";
 import { quoteForShell } from "../look.ts";
+import { program } from "../programs.ts";
 import { err, ok, type Result } from "../result.ts";
 
 /** Why git did not answer, and a command for the user. */
@@ -112,7 +113,7 @@ async function ask(
   alsoGood: readonly number[] = [],
 ): Promise<Result<string, GitProblem>> {
   const off = OFF.flatMap((it) => ["-c", it]);
-  const asked = await execa("git", ["--no-optional-locks", ...off, ...args], {
+  const asked = await execa(program("git"), ["--no-optional-locks", ...off, ...args], {
     cwd: dir,
     reject: false,
     stdin: "ignore",

@@ -1,5 +1,6 @@
 import { isAbsolute } from "node:path";
 import { execa } from "execa";
+import { program } from "../programs.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Engine, EngineRuntime } from "./engine.ts";
 import { runtimeAdvice, type SandboxError } from "./error.ts";
@@ -61,7 +62,7 @@ export function parseRelease(text: string): number | null {
 /** Null where the binary cannot be asked, as with an engine in a virtual machine. */
 async function releaseOf(path: string, signal: AbortSignal | undefined): Promise<number | null> {
   if (!isAbsolute(path) && !/^runsc[\w.-]*$/.test(path)) return null;
-  const { stdout, isCanceled } = await execa(path, ["--version"], {
+  const { stdout, isCanceled } = await execa(program(path), ["--version"], {
     reject: false,
     timeout: 5_000,
     maxBuffer: 64 * 1024,

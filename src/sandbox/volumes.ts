@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Readable, Transform } from "node:stream";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
+import { program } from "../programs.ts";
 import type { Cache } from "./caches.ts";
 import { containerLock, removeContainer } from "./container.ts";
 import { containerName, projectHash } from "./container-name.ts";
@@ -196,7 +197,7 @@ async function pack(
   use: (archive: Readable, full: AbortSignal) => Promise<unknown>,
 ): Promise<string | undefined> {
   const tar = spawn(
-    "tar",
+    program("tar"),
     ["-C", dir, "--numeric-owner", `--owner=:${uid}`, `--group=:${gid}`, "-cf", "-", "."],
     { stdio: ["ignore", "pipe", "pipe"], ...(signal === undefined ? {} : { signal }) },
   );

@@ -1,7 +1,7 @@
-import { homedir } from "node:os";
 import { basename } from "node:path";
 import type { Log } from "../log.ts";
 import type { Editor, NotificationName, NotificationParams } from "../nvim/index.ts";
+import { leaveOut, pathOutside } from "../programs.ts";
 import { Account } from "./account.ts";
 import { runAction } from "./actions/index.ts";
 import { Conversation } from "./conversation.ts";
@@ -11,7 +11,6 @@ import { failureLine } from "./failure.ts";
 import { KeyRing } from "./key-command.ts";
 import { LiveDocument } from "./live-document.ts";
 import { outwardOf } from "./outward.ts";
-import { pathOutside } from "./own-path.ts";
 import { Project } from "./project.ts";
 import type { Query } from "./round.ts";
 import { Settings } from "./settings.ts";
@@ -203,8 +202,9 @@ export class Host {
       known.settings = settings;
       return known;
     }
-    // For all that is run from here on: of another project's programs nobody is in need.
-    if (env["PATH"] !== undefined) env["PATH"] = pathOutside(env["PATH"], root, homedir());
+    // For every process started from now on: no project needs another project's programs.
+    leaveOut(root);
+    if (env["PATH"] !== undefined) env["PATH"] = pathOutside(env["PATH"]);
     const account = this.#account(settings);
     const keys = this.#keys;
     const project = new Project({ root, projectDir, settings, env, log, version, keys, account });

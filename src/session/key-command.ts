@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { findProgram } from "../programs.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Failure } from "./failure.ts";
 
@@ -108,13 +109,15 @@ function execute(
   [program = "", ...args]: readonly string[],
   { env, signal, timeoutMs = TIMEOUT_MS }: KeyCommandOptions,
 ): Promise<Run> {
+  const found = findProgram(program, env);
+  if (!found.ok) return Promise.resolve({ stdout: "", stderr: "", problem: found.error });
   return new Promise((resolve) => {
     const out: Buffer[] = [];
     const errors: Buffer[] = [];
     let problem: string | undefined;
     // A group of its own, so that what it has started ends with it; and no terminal of Neovim's: a
     // prompt that is drawn there would be drawn over the editor.
-    const child = spawn(program, args, {
+    const child = spawn(found.value, args, {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...env, GPG_TTY: undefined },

@@ -1,6 +1,7 @@
 import { lstat, readdir, readFile, realpath } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { execa } from "execa";
+import { program } from "../../programs.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { ObjectFormat } from "./workshop.ts";
 
@@ -104,7 +105,7 @@ async function readConfig(
   const kept = ["PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"];
   // Named by its path, so that a repository of another owner's is not passed over in silence.
   const args = [`--git-dir=${gitDir}`, "config", "--show-scope", "--list", "-z"];
-  const result = await execa("git", args, {
+  const result = await execa(program("git", env), args, {
     cwd: gitDir,
     env: { ...Object.fromEntries(kept.map((name) => [name, env[name]])), LC_ALL: "C" },
     extendEnv: false,

@@ -1,4 +1,5 @@
 import { execa } from "execa";
+import { program } from "../../programs.ts";
 import { err, ok, type Result } from "../../result.ts";
 
 /** Why git on the host did not do what it was asked for. */
@@ -27,7 +28,7 @@ const TIMEOUT_MS = 60_000;
  * What one run may take, for dash and bash: 4 GiB of addresses, 2 minutes of processor time. An
  * object of some kilobytes may unpack to as many gigabytes.
  */
-const BOUNDED = 'ulimit -v 4194304; ulimit -t 120; exec git "$@"';
+const BOUNDED = 'ulimit -v 4194304; ulimit -t 120; exec "$0" "$@"';
 
 /** Settings that count whatever any file says. */
 const FIXED = [
@@ -54,7 +55,8 @@ const FIXED = [
 export async function runGit(run: GitRun): Promise<Result<Buffer, GitError>> {
   const { args, gitDir, objects, input, maxBytes = MAX_BYTES, timeoutMs = TIMEOUT_MS } = run;
   const what = `git ${args[0]}`;
-  const result = await execa("sh", ["-c", BOUNDED, "git", "--no-pager", ...FIXED, ...args], {
+  const argv = ["-c", BOUNDED, program("git"), "--no-pager", ...FIXED, ...args];
+  const result = await execa(program("sh"), argv, {
     cwd: gitDir,
     env: {
       PATH: process.env["PATH"],

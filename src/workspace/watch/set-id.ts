@@ -1,4 +1,5 @@
 import { execa } from "execa";
+import { program } from "../../programs.ts";
 
 /** More than this is not listed. */
 const MAX_BYTES = 1024 ** 2;
@@ -12,7 +13,7 @@ const MAX_BYTES = 1024 ** 2;
  */
 export async function findSetId(root: string, ms: number): Promise<readonly string[] | undefined> {
   const args = [".", "-xdev", "-type", "f", "-perm", "/6000", "-print0"];
-  const found = await execa("find", args, {
+  const found = await execa(program("find"), args, {
     cwd: root,
     encoding: "buffer",
     stdin: "ignore",

@@ -1,0 +1,159 @@
+/**
+ * The programs that the host starts, from outside of every project. One place for all of them: git,
+ * sh, find, tar, commands that print keys. Programs inside the sandbox are no concern of this.
+ *
+ * SECURITY: direnv and its like put `bin` or `node_modules/.bin` of a project on the PATH of an editor
+ * that is started there, and the agent can write programs in it.
+ */
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, dirname, isAbsolute, join, sep } from "node:path";
+import { err, ok, type Result } from "./result.ts";
+
+/** More links than this in one path are a loop, as for Linux. */
+const MAX_LINKS = 40;
+
+/** Real paths of the projects that this process has had: their files are as the agents left them. */
+const projects = new Set<string>();
+
+/**
+ * Leaves a project out from now on, for all that is started by this process. What holds the home is
+ * refused as a project, and keeps its programs.
+ */
+export function leaveOut(root: string, home: string = homedir()): void {
+  const real = realOr(root);
+  if (!isAt(realOr(home), real)) projects.add(real);
+}
+
+/**
+ * A PATH of directories outside of every project. Left out are those in a project, those with a link
+ * that leads into one (programs that are started look others up by themselves), relative and empty
+ * ones, and those that cannot be looked at.
+ */
+export function pathOutside(path: string): string {
+  const kept = path.split(delimiter).filter((dir) => {
+    const real = follow(dir);
+    return real.ok ? !leadsIn(real.value) : real.error.isAbsent;
+  });
+  return kept.join(delimiter);
+}
+
+/**
+ * The program of this name on the PATH, or at this path, where it lies outside of every project.
+ * Links are kept: some programs go by the name that they are called by.
+ *
+ * The error says why one that was found is not run, or that there is none.
+ */
+export function findProgram(
+  name: string,
+  env: NodeJS.ProcessEnv = process.env,
+): Result<string, string> {
+  const dirs = (env["PATH"] ?? "").split(delimiter);
+  const candidates = name.includes(sep) ? [name] : dirs.map((dir) => `${dir || "."}${sep}${name}`);
+  let refusal: string | undefined;
+  for (const path of candidates) {
+    if (!isProgram(path)) continue;
+    const real = follow(path);
+    if (real.ok) return ok(path);
+    refusal ??= `${path} is not run: ${real.error.why}`;
+  }
+  return err(refusal ?? `there is no such program`);
+}
+
+/**
+ * What to start for a program of the system's: its path, or, where there is none outside of every
+ * project, a path at which nothing is, so that starting it fails as for one that is not installed.
+ */
+export function program(name: string, env: NodeJS.ProcessEnv = process.env): string {
+  const found = findProgram(name, env);
+  return found.ok ? found.value : join("/nonexistent", name);
+}
+
+type Unusable = { readonly isAbsent: boolean; readonly isInProject: boolean; readonly why: string };
+
+/**
+ * Follows a path link by link to its real one.
+ *
+ * SECURITY: a link counts where it lies as well as where it leads. One in a project can be changed,
+ * whatever it names now.
+ */
+function follow(path: string): Result<string, Unusable> {
+  const unseen = (why: string, isAbsent = false) => err({ isAbsent, isInProject: false, why });
+  if (!isAbsolute(path)) return unseen("it is relative to the working directory");
+  const rest = path.split(sep);
+  let at: string = sep;
+  let links = 0;
+  for (let part = rest.shift(); part !== undefined; part = rest.shift()) {
+    if (part === "" || part === ".") continue;
+    if (part === "..") {
+      at = dirname(at);
+      continue;
+    }
+    const place = join(at, part);
+    const project = [...projects].find((root) => isAt(place, root));
+    if (project !== undefined) {
+      const why = `it lies in the project ${project} or leads there, and Codex can write in it`;
+      return err({ isAbsent: false, isInProject: true, why });
+    }
+    try {
+      if (!lstatSync(place).isSymbolicLink()) {
+        at = place;
+        continue;
+      }
+      if (++links > MAX_LINKS) return unseen("it cannot be looked at (ELOOP)");
+      const target = readlinkSync(place);
+      rest.unshift(...target.split(sep));
+      if (isAbsolute(target)) at = sep;
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "";
+      return unseen(`it cannot be looked at (${code})`, ["ENOENT", "ENOTDIR"].includes(code));
+    }
+  }
+  return ok(at);
+}
+
+/** Whether an entry of this directory is a link into a project; also where that cannot be told. */
+function leadsIn(dir: string): boolean {
+  try {
+    return readdirSync(dir, { withFileTypes: true }).some((entry) => {
+      if (!entry.isSymbolicLink()) return false;
+      const place = join(dir, entry.name);
+      // One beside it is looked at in its turn.
+      if (!readlinkSync(place).includes(sep)) return false;
+      const real = follow(place);
+      return !real.ok && real.error.isInProject;
+    });
+  } catch {
+    return true;
+  }
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function isAt(path: string, dir: string): boolean {
+  return path === dir || path.startsWith(join(dir, sep));
+}
+
+function realOr(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // It may be made yet.
+    return join(path);
+  }
+}
