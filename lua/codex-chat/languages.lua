@@ -107,14 +107,18 @@ local function find(name)
   return false
 end
 
---- The language of this name; false where there is none, or none that may be used.
----@param name string of a parser
----@return codex-chat.Language|false
-function M.get(name)
+--- Forgets what was found where 'runtimepath' or the projects are others now: before each text.
+function M.refresh()
   local now = runtime.key()
   if now ~= key or count >= max_known then
     known, count, key = {}, 0, now
   end
+end
+
+--- The language of this name; false where there is none, or none that may be used.
+---@param name string of a parser
+---@return codex-chat.Language|false
+function M.get(name)
   if known[name] == nil then
     known[name], count = find(name), count + 1
   end

@@ -31,7 +31,8 @@ end
 ---@param name string
 ---@return function|string|nil
 local function find(name)
-  if name == "codex-chat" or name:find("^codex%-chat[./]") then
+  local is_own = name == "codex-chat" or name:find("^codex%-chat[./]")
+  if is_own or name == "lualine.components.codex_chat" then
     local chunk, err = load(own, name)
     return chunk
       or function()

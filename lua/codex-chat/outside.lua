@@ -1,7 +1,8 @@
 --- Which places on this machine's disk no agent can write: those outside of every project.
 ---
 --- A project is what was opened in this Neovim, and every directory that has a project's state, as
---- one that another Neovim has opened, or that was opened last week.
+--- one that another Neovim has opened, or that was opened last week. What else the configuration lets
+--- an agent write counts with them.
 local M = {}
 
 local uv = vim.uv
@@ -43,15 +44,6 @@ local function counts(dir)
   return not refused[dir] and not (home and is_at(home, dir))
 end
 
---- Changes with the set of projects: what was decided for another version must be decided again.
----@return string
-function M.version()
-  local dir = require("codex-chat.config").get().state_dir .. "/projects"
-  local stat = uv.fs_stat(dir)
-  local mtime = stat and stat.mtime or { sec = 0, nsec = 0 }
-  return ("%d %d.%d %s"):format(count, mtime.sec, mtime.nsec, dir)
-end
-
 --- A project is open from now on. What was one stays one: its files are as the agent left them.
 ---@param root string
 function M.add(root)
@@ -60,6 +52,43 @@ function M.add(root)
     opened[real] = true
     count = count + 1
   end
+end
+
+--- Takes over what the configuration lets an agent write: mounts, and Codex's homes in the state.
+---@return string dir where the states of projects lie
+local function add_configured()
+  local config = require("codex-chat.config").get()
+  for _, mount in ipairs(config.sandbox and config.sandbox.mounts or {}) do
+    if mount.write then
+      M.add(mount.source)
+    end
+  end
+  local dir = config.state_dir .. "/projects"
+  M.add(dir)
+  return dir
+end
+
+--- Changes with the set of projects: what was decided for another version must be decided again.
+---@return string
+function M.version()
+  local dir = add_configured()
+  local stat = uv.fs_stat(dir)
+  local mtime = stat and stat.mtime or { sec = 0, nsec = 0 }
+  return ("%d %d.%d %s"):format(count, mtime.sec, mtime.nsec, dir)
+end
+
+--- A project that was opened in this Neovim and lies in this directory.
+---@param dir string
+---@return string? root
+function M.within(dir)
+  local real = uv.fs_realpath(dir)
+  return real
+    and vim
+      .iter(pairs(opened))
+      :map(function(root)
+        return is_at(root, real) and root or nil
+      end)
+      :next()
 end
 
 ---@param dir string

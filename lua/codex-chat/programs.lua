@@ -113,7 +113,8 @@ function M.find(name)
 end
 
 --- Variables that name code for a program to load, besides the PATH.
-local lists, words = { "NODE_PATH", "LD_LIBRARY_PATH" }, { "NODE_OPTIONS", "LD_PRELOAD" }
+local lists = { "NODE_PATH", "LD_LIBRARY_PATH" }
+local words = { "NODE_OPTIONS", "LD_PRELOAD", "BROWSER" }
 
 --- Whether a path in these words is not outside of every project.
 ---@param text string
@@ -132,7 +133,7 @@ end
 --- and loads no code of a project's. An empty one counts for nothing.
 ---@return table<string, string>
 function M.env()
-  local env = { PATH = M.path() }
+  local env = { PATH = vim.env.PATH and M.path() }
   for _, name in ipairs(lists) do
     local value = vim.env[name]
     if value then
@@ -149,16 +150,21 @@ function M.env()
   return env
 end
 
---- Calls what looks for programs by itself, as parts of Neovim do, with the PATH of `path()`.
+--- Calls what looks for programs by itself, as parts of Neovim do, with the variables of `env()`.
 ---@generic T
 ---@param fn fun(...): T
 ---@param ... any
 ---@return T ...
-function M.with_path(fn, ...)
-  local before = vim.env.PATH
-  vim.env.PATH = M.path()
+local function with_env(fn, ...)
+  local before = {}
+  for name, value in pairs(M.env()) do
+    before[name] = vim.env[name]
+    vim.env[name] = value
+  end
   local result = vim.F.pack_len(pcall(fn, ...))
-  vim.env.PATH = before
+  for name, value in pairs(before) do
+    vim.env[name] = value
+  end
   if not result[1] then
     error(result[2], 0)
   end
@@ -169,7 +175,7 @@ end
 ---@param what string
 ---@return string? err
 function M.open(what)
-  local _, err = M.with_path(vim.ui.open, what)
+  local _, err = with_env(vim.ui.open, what)
   return err
 end
 
@@ -180,7 +186,7 @@ function M.copy(text)
   -- Neovim's part for the clipboard is loaded when it is first used.
   local provider = vim.api.nvim_get_runtime_file("autoload/provider/clipboard.vim", false)[1]
   if provider and outside.resolve(provider) then
-    M.with_path(pcall, vim.fn.setreg, "+", text)
+    with_env(pcall, vim.fn.setreg, "+", text)
   end
 end
 

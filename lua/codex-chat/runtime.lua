@@ -8,7 +8,7 @@ local outside = require("codex-chat.outside")
 
 local api = vim.api
 
----@type { key: string, paths: string[], kept: string[], cause: { path: string, project: string }? }?
+---@type { key: string, paths: string[], kept: string[] }?
 local last
 
 --- Changes with what is on 'runtimepath' and with the projects.
@@ -24,16 +24,25 @@ local function directories()
     return last
   end
   local paths = api.nvim_list_runtime_paths()
-  last = { key = key, paths = paths, kept = {} }
+  last = { key = key, paths = paths, kept = vim.tbl_filter(outside.resolve, paths) }
+  return last
+end
+
+--- A directory that Neovim looks into and an agent writes in, also one that is not there yet.
+---@return string?
+local function in_project()
+  local paths = vim.list_extend({}, directories().paths)
+  for _, option in ipairs({ vim.o.runtimepath, vim.o.packpath }) do
+    vim.list_extend(paths, vim.split(option, ",", { plain = true, trimempty = true }))
+  end
   for _, path in ipairs(paths) do
-    local real, why, detail = outside.resolve(path)
-    if real then
-      table.insert(last.kept, path)
-    elseif why == "project" and not last.cause then
-      last.cause = { path = path, project = detail }
+    path = vim.fn.fnamemodify(path, ":p")
+    local _, why = outside.resolve(path)
+    local within = outside.within(path)
+    if why == "project" or within then
+      return (within or path):gsub("(.)/+$", "%1")
     end
   end
-  return last
 end
 
 --- The files of this name that lie outside of every project, in the order of 'runtimepath'.
@@ -158,15 +167,14 @@ local warned = {}
 
 --- Says once that Neovim itself runs files of a project.
 function M.warn()
-  local cause = directories().cause
-  if cause and not warned[cause.path] then
-    warned[cause.path] = true
+  local path = in_project()
+  if path and not warned[path] then
+    warned[path] = true
     require("codex-chat.say").warn(
       (
-        "%s is on 'runtimepath' or 'packpath' and Codex can write in it (project %s): Neovim and "
-        .. "other plugins run what they find there. Look at the changes before you start Neovim "
-        .. "again, or take it off. See :help codex-chat-runtimepath"
-      ):format(cause.path, cause.project)
+        "%s is on 'runtimepath' and Codex can write in it: look at its changes before you start "
+        .. "Neovim again, which runs them (:help codex-chat-runtimepath)."
+      ):format(path)
     )
   end
 end

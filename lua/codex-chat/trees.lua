@@ -134,6 +134,7 @@ end
 ---@param name string the text's language
 ---@return codex-chat.Tree[]? trees the text's own first; nil without that language
 function M.parse(text, name)
+  languages.refresh()
   local language = languages.get(name)
   if not language then
     return nil

@@ -204,6 +204,7 @@ export class Host {
     }
     // For every process started from now on: no project needs another project's programs.
     leaveOut(root);
+    for (const mount of settings.sandbox?.mounts ?? []) if (mount.write) leaveOut(mount.source);
     if (env["PATH"] !== undefined) env["PATH"] = pathOutside(env["PATH"]);
     const account = this.#account(settings);
     const keys = this.#keys;

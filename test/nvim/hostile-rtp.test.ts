@@ -1,7 +1,8 @@
 import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { openChat } from "../support/chat.ts";
 import { ANSWER, HostileRuntime } from "../support/hostile-runtime.ts";
 import { type Neovim, type NeovimOptions, neovims, startNeovim } from "../support/neovim.ts";
 import { TestHost } from "../support/test-host.ts";
@@ -192,6 +193,50 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     await useEverything(nvim, host);
     expect(await planted.ran()).toEqual([]);
     expect(await planted.mapped(nvim)).toEqual([]);
+  });
+
+  it("does not work on an answer by a parser of its that the user has loaded", async () => {
+    const { nvim, host, planted } = await start({ program });
+    await nvim.lua(
+      "vim.treesitter.language.add('c', { path = ... })",
+      `${planted.dir}/parser/c.so`,
+    );
+    await nvim.command("CodexChat");
+    const { buf } = await host.heard("chat/open");
+    await host.editor.call.buf_set_edits(buf, [
+      { op: "insert", id: "a", after: "history", lines: [...ANSWER], gap: 1 },
+    ]);
+    await expect.poll(() => nvim.lua<string[]>(GROUPS, "local answer")).toContain("@variable.lua");
+    expect(await nvim.lua("return require('codex-chat.languages').of_word('C')")).toBe(false);
+    expect(await nvim.lua("return require('codex-chat.languages').of_word('evil')")).toBe(false);
+    expect(await planted.mapped(nvim)).toEqual(["parser/c.so"]);
+  });
+
+  it("is anything that the agent may write by the configuration", async () => {
+    const shared = await freshDir();
+    const config = { sandbox: { mounts: [{ source: shared, write: true }, "/srv"] } };
+    await using chat = await openChat({ program, config });
+    const resolve = (path: string) =>
+      chat.nvim.lua(`return { require("codex-chat.outside").resolve(...) }`, path);
+    expect(await resolve(`${shared}/a`)).toEqual([null, "project", shared]);
+    expect(await resolve("/srv")).toEqual(["/srv"]);
+    const states = dirname(dirname(dirname(chat.path)));
+    expect(await resolve(chat.path)).toEqual([null, "project", states]);
+  });
+
+  it("is told of where it lies below a directory that Neovim looks into", async () => {
+    const own = await freshDir();
+    const cwd = join(own, "lua", "mine");
+    await mkdir(join(cwd, ".git"), { recursive: true });
+    await mkdir(join(own, "ftplugin"));
+    await symlink(join(cwd, "chat.vim"), join(own, "ftplugin", "codexchat.vim"));
+    await writeFile(join(cwd, "chat.vim"), "let g:fired = 1\n");
+    const args = ["--cmd", `set runtimepath^=${own}`, "-c", "filetype plugin on"];
+    await using chat = await openChat({ program, cwd, args });
+    await expect
+      .poll(async () => (await chat.nvim.messages()).replaceAll("\n", ""))
+      .toContain(`${cwd} is on 'runtimepath'`);
+    expect(await chat.nvim.lua("return vim.g.fired")).toBe(null);
   });
 
   it("is one for another Neovim, and when it was opened before", async () => {
