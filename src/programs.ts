@@ -21,6 +21,9 @@ import { err, ok, type Result } from "./result.ts";
 /** More links than this in one path are a loop, as for Linux. */
 const MAX_LINKS = 40;
 
+/** Where the system looks for programs that are started without a PATH. */
+const USUAL_PATH = "/usr/local/bin:/usr/bin:/bin";
+
 /** Real paths of the projects that this process has had: their files are as the agents left them. */
 const projects = new Set<string>();
 
@@ -56,7 +59,7 @@ export function findProgram(
   name: string,
   env: NodeJS.ProcessEnv = process.env,
 ): Result<string, string> {
-  const dirs = (env["PATH"] ?? "").split(delimiter);
+  const dirs = (env["PATH"] ?? USUAL_PATH).split(delimiter);
   const candidates = name.includes(sep) ? [name] : dirs.map((dir) => `${dir || "."}${sep}${name}`);
   let refusal: string | undefined;
   for (const path of candidates) {

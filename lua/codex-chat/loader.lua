@@ -4,7 +4,7 @@
 --- With the project on 'runtimepath', in front of the plugin or of Neovim's own files, a module that
 --- the agent has written would run in its place. Run by dofile() before the first require(); it
 --- requires nothing itself, because that search is what it replaces.
-local mark = "codex-chat.loader"
+local mark = "loader of codex-chat"
 if package.loaded[mark] then
   return
 end
