@@ -84,7 +84,6 @@ group("editor-code", [
       await it.chat.nvim.command("redraw");
       const painted = "require('codex-chat.highlight').count(vim.api.nvim_get_current_buf()) > 2";
       await it.chat.nvim.until(painted);
-      await it.chat.command("preview");
       return told(marks.parser, "the parser");
     },
     control: async () => {
@@ -105,8 +104,12 @@ group("editor-code", [
     run: async () => {
       const { it, marks } = await planted();
       await turnWith(it, "touch changed; ls");
-      for (const command of ["status", "commits", "sandbox status", "preview", "open"])
+      for (const command of ["status", "sandbox status"]) {
         await it.chat.command(command);
+        await it.chat.nvim.until("vim.bo.filetype", "codexchatpage");
+        await it.chat.nvim.command("redraw! | close");
+      }
+      await it.chat.open("open");
       await it.chat.nvim.command("edit");
       await it.chat.nvim.lua(
         "for _, name in ipairs({ 'reload', 'tools.lsp', 'edits', 'undo' }) do package.loaded['codex-chat.' .. name] = nil end",
