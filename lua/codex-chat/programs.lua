@@ -10,8 +10,6 @@ local uv = vim.uv
 
 ---@type { path: string, version: string, kept: string }?
 local last
----@type table<string, boolean> by directory, its time of change and the projects
-local linked = {}
 
 ---@return string[] directories of the PATH as they are written
 local function dirs()
@@ -42,32 +40,15 @@ local function leads_in(dir)
   return false
 end
 
----@param dir string
----@param version string
----@return boolean
-local function is_kept(dir, version)
-  local real = outside.resolve(dir)
-  if not real then
-    return false
-  end
-  local stat = uv.fs_stat(real)
-  local mtime = stat and stat.mtime or { sec = 0, nsec = 0 }
-  local key = ("%s %d.%d %s"):format(real, mtime.sec, mtime.nsec, version)
-  if linked[key] == nil then
-    linked[key] = leads_in(real)
-  end
-  return not linked[key]
-end
-
 --- The PATH for programs that the plugin starts: only directories outside of every project. Relative
 --- and empty ones are left out, and so are those that cannot be looked at.
 ---@return string
 function M.path()
   local path, version = vim.env.PATH or "", outside.version()
   if not last or last.path ~= path or last.version ~= version then
-    linked = {}
     local kept = vim.tbl_filter(function(dir)
-      return is_kept(dir, version)
+      local real = outside.resolve(dir)
+      return real ~= nil and not leads_in(real)
     end, dirs())
     last = { path = path, version = version, kept = table.concat(kept, ":") }
   end
