@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, open, readFile } from "node:fs/promises";
+import { mkdir, open, readFile, realpath } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -86,8 +86,9 @@ export async function usePrivateEngine({
   readonly extraRuntimes?: ExtraRuntimes;
 } = {}): Promise<PrivateEngine> {
   const programs = await setUpEnginePrograms();
-  const dataRoot = join(cacheDir, name);
-  await mkdir(dataRoot, { recursive: true });
+  await mkdir(join(cacheDir, name), { recursive: true });
+  // Checkouts may share a cache through a link: two daemons on one directory would destroy it.
+  const dataRoot = await realpath(join(cacheDir, name));
   const hash = createHash("sha256").update(dataRoot).digest("hex").slice(0, 8);
   const id = `codex-chat-${process.getuid?.() ?? 0}-${hash}`;
   const runDir = join(tmpdir(), id);
