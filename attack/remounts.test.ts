@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { hasDirectfs } from "../scripts/setup/directfs.ts";
 import { fileIdentity } from "../src/sandbox/guard.ts";
 import { areMounted } from "../src/sandbox/mounted.ts";
 import { type Attempt, attempt, group, type Verdict, verdict } from "./catalogue.ts";
@@ -77,6 +78,7 @@ function staysReadOnly(
     },
     product,
     control,
+    isPossible: control !== withDirectfs || hasDirectfs(),
   });
 }
 

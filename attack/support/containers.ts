@@ -1,8 +1,7 @@
 /** The product's own sandbox, and containers that lack its protections. */
 import { text } from "node:stream/consumers";
 import type { ContainerCreateOptions } from "dockerode";
-import { setUpBaseImage } from "../../scripts/setup/base-image.ts";
-import { usePrivateEngine } from "../../scripts/setup/engine.ts";
+import { DIRECTFS_RUNTIME, useDirectfsEngine } from "../../scripts/setup/directfs.ts";
 import { silentLog } from "../../src/log.ts";
 import { removeContainer } from "../../src/sandbox/container.ts";
 import { type Engine, findEngine, removeCaches, type Sandbox } from "../../src/sandbox/index.ts";
@@ -112,16 +111,11 @@ export async function weakened(weakness: Weakness): Promise<Inside> {
 
 /** gVisor with directfs, in which a release before 20250707 forgets that a mount is read-only. */
 export const directfs = lazily(async () => {
-  const path = (await engine()).runtimes["runsc"]?.path;
-  if (path === undefined) throw new Error("the engine has no runsc");
-  const other = await usePrivateEngine({
-    name: "engine-directfs",
-    extraRuntimes: { "runsc-directfs": { path, runtimeArgs: ["--network=none"] } },
-  });
+  const other = await useDirectfsEngine((await engine()).host);
   closeAtEnd(other.close);
   const on = must(await findEngine({ env: {}, host: other.host }));
-  const { Id } = await on.docker.getImage(await setUpBaseImage(other.host)).inspect();
-  return (weakness: Weakness) => start(on, Id, { ...weakness, runtime: "runsc-directfs" });
+  const { Id } = await on.docker.getImage(other.baseImage).inspect();
+  return (weakness: Weakness) => start(on, Id, { ...weakness, runtime: DIRECTFS_RUNTIME });
 });
 
 async function start(on: Engine, imageId: string, weakness: Weakness): Promise<Inside> {

@@ -1,11 +1,10 @@
-import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { setUpBaseImage } from "../../scripts/setup/base-image.ts";
-import { usePrivateEngine } from "../../scripts/setup/engine.ts";
+import { DIRECTFS_RUNTIME, useDirectfsEngine } from "../../scripts/setup/directfs.ts";
 import { checkRuntime, type Engine, findEngine, selfTest } from "../../src/sandbox/index.ts";
+import { itWithDirectfs } from "../support/root.ts";
 import { must, refused, SLOW, scratchDir, testEngine, testImage, USER } from "./support.ts";
 
 const engine = await testEngine();
@@ -180,30 +179,26 @@ describe("selfTest", SLOW, () => {
     expect(refused(result).kind).toBe("image_missing");
   });
 
-  it("refuses gVisor with directfs, where a read-only mount can be made writable", async () => {
-    const runsc = engine.runtimes["runsc"]?.path ?? "";
-    expect(existsSync(runsc)).toBe(true);
-    const directfs = { path: runsc, runtimeArgs: ["--network=none"] };
-    const other = await usePrivateEngine({
-      name: "engine-directfs",
-      extraRuntimes: { "runsc-directfs": directfs },
-    });
-    onTestFinished(() => other.close());
-    const weak = must(await findEngine({ env: {}, host: other.host }));
-    const base = await setUpBaseImage(other.host);
-    const { Id } = await weak.docker.getImage(base).inspect();
-    const result = await selfTest(weak, {
-      runtime: must(await checkRuntime(weak, { runtime: "runsc-directfs" })),
-      image: { id: Id, tag: base },
-      cacheDir: await ownCache(),
-      ...USER,
-      // Not even a user who accepts a weaker runtime gets a broken mount.
-      acceptWeaker: true,
-    });
-    const error = refused(result);
-    expect(error).toMatchObject({ kind: "self_test_failed", part: "read_only" });
-    expect(error.message).toContain("runtimeArgs: --network=none.");
-    expect(error.mend).toContain("--directfs=false");
-    expect(error.mend).toContain("release-20250707");
-  });
+  itWithDirectfs(
+    "refuses gVisor with directfs, where a read-only mount can be made writable",
+    async () => {
+      const other = await useDirectfsEngine(engine.host);
+      onTestFinished(other.close);
+      const weak = must(await findEngine({ env: {}, host: other.host }));
+      const { Id } = await weak.docker.getImage(other.baseImage).inspect();
+      const result = await selfTest(weak, {
+        runtime: must(await checkRuntime(weak, { runtime: DIRECTFS_RUNTIME })),
+        image: { id: Id, tag: other.baseImage },
+        cacheDir: await ownCache(),
+        ...USER,
+        // Not even a user who accepts a weaker runtime gets a broken mount.
+        acceptWeaker: true,
+      });
+      const error = refused(result);
+      expect(error).toMatchObject({ kind: "self_test_failed", part: "read_only" });
+      expect(error.message).toContain("runtimeArgs: --network=none.");
+      expect(error.mend).toContain("--directfs=false");
+      expect(error.mend).toContain("release-20250707");
+    },
+  );
 });
