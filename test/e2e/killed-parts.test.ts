@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { message, reply, silence } from "../../src/offline/index.ts";
-import { runtimeProcesses } from "./runtime-processes.ts";
+import { keepsWhatWasReceived } from "./killed-part.ts";
 import { type Place, type Shared, SLOW, share, WAIT } from "./support.ts";
 
 /** Kills the programs inside whose command line has this part; the pattern is not its own. */
@@ -22,54 +22,19 @@ const parts: readonly [string, (shared: Shared) => Promise<unknown>, RegExp][] =
     /The sandbox ended/,
   ],
   [
-    "the container's kernel",
-    async ({ place }) => {
-      const id = (await place.container()).id;
-      for (const pid of await runtimeProcesses(id)) process.kill(pid, "SIGKILL");
-    },
-    /sandbox|relay|app-server/,
-  ],
-  [
     "the container",
     async ({ place }) => (await place.container()).kill(),
     /sandbox|relay|app-server/,
   ],
 ];
 
-/** gVisor's own processes are root's. */
-const mayKill = (what: string) => what !== "the container's kernel" || process.getuid?.() === 0;
-
 describe("a turn in which a part is killed", SLOW, () => {
   const shared = share();
   beforeEach(() => shared().chat.startAnew());
 
-  it.each(parts.filter(([what]) => mayKill(what)))(
+  it.each(parts)(
     "keeps what was received when it is %s, and the next turn remembers",
-    async (_what, kill, said) => {
-      const { chat, model, place } = shared();
-      model.answerInTurn(reply(message("Half of the answer"), silence()));
-      await chat.send("The first question.");
-      await chat.until("Half of the answer");
-      const { id } = await place.container();
-      expect(await runtimeProcesses(id)).not.toEqual([]);
-
-      await kill(shared());
-
-      const end = await chat.waitForTurnEnd();
-      expect(end.status).toBe("failed");
-      expect(end.failure?.message).toMatch(said);
-      expect(await chat.text()).toMatch(/Half of the answer\n\n> \*\*Error:\*\* .*Send again/s);
-      model.answerInTurn(reply(message("I am back.")));
-      expect(await chat.ask("The second question.")).toEqual({ status: "completed" });
-      expect(await chat.text()).toContain("I am back.");
-      expect(model.requests.at(-1)?.userTexts()).toEqual([
-        "The first question.",
-        "The second question.",
-      ]);
-      // Of what was killed nothing is left, on this machine either.
-      if ((await place.container()).id !== id)
-        await expect.poll(() => runtimeProcesses(id), WAIT).toEqual([]);
-    },
+    async (_what, kill, said) => keepsWhatWasReceived(shared(), kill, said),
   );
 
   it("goes on when it is the relay, which is started again where it was", async () => {

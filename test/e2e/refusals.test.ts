@@ -1,8 +1,6 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { message, reply } from "../../src/offline/index.ts";
 import {
   Conversation,
   type ConversationOptions,
@@ -86,29 +84,5 @@ describe("a set-up that cannot work", SLOW, () => {
     );
     expect(await chat.text()).toContain("Hello?");
     expect(await place.containers()).toEqual([]);
-  });
-});
-
-describe("a full disk", SLOW, () => {
-  const canMount = process.getuid?.() === 0;
-
-  it.runIf(canMount)("is told, and the conversation goes on in the buffer", async () => {
-    await using place = await Place.make();
-    await using model = await ScriptedModel.start();
-    const dir = join(place.base, "full");
-    await mkdir(dir);
-    await execa("mount", ["-t", "tmpfs", "-o", "size=16k", "none", dir]);
-    try {
-      await using chat = await Conversation.open({ place, model, config: { history_dir: dir } });
-      model.answerInTurn(reply(message("A long answer. ".repeat(4_000))));
-
-      expect(await chat.ask("Fill the disk.")).toEqual({ status: "completed" });
-
-      expect(await chat.text()).toContain("A long answer.");
-      await expect.poll(async () => (await chat.notifications()).join("\n")).toMatch(/space|full/);
-      expect(await chat.fileText()).toContain("Fill the disk.");
-    } finally {
-      await execa("umount", ["-l", dir]);
-    }
   });
 });

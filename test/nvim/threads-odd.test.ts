@@ -24,6 +24,7 @@ import {
   said,
 } from "../support/conversations.ts";
 import { neovims } from "../support/neovim.ts";
+import { itUnlessRoot } from "../support/root.ts";
 
 const quiet = { window: { startinsert: false } };
 
@@ -102,8 +103,7 @@ describe.each(neovims)("odd conversations on Neovim $name", (program) => {
     expect(await readdir(dir)).not.toContain("a.md");
   });
 
-  // Root may read everything.
-  it.skipIf(process.getuid?.() === 0)(
+  itUnlessRoot(
     "are told of where they cannot be read, and never opened as empty ones",
     async () => {
       const { chat, dir } = await opened();

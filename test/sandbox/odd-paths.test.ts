@@ -1,7 +1,6 @@
-import { lstat, mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { execa } from "execa";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { lstat, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
 import { openSandbox } from "../../src/sandbox/index.ts";
 import {
   git,
@@ -107,26 +106,5 @@ describe("a sandbox", SLOW, () => {
       "cd sub && git log --oneline | wc -l; cd ../nested && git status --porcelain; git rev-parse --show-toplevel",
     );
     expect(stdout).toBe(`1\n${app}/nested\n`);
-  });
-
-  it.runIf(process.getuid?.() === 0)("works on a repository on another mount", async () => {
-    const root = await scratchDir("mount");
-    const { uid, gid } = USER;
-    await execa("mount", ["-t", "tmpfs", "-o", `uid=${uid},gid=${gid},size=1m`, "tmpfs", root]);
-    onTestFinished(async () => void (await execa("umount", ["-l", root])));
-    await git(root, "init", "-q");
-    const below = join(root, "below");
-    await mkdir(below);
-    await own(below);
-    const sandbox = await open(engine, await options(image, below));
-    await sh(sandbox, "echo made > made");
-    expect(await readFile(join(below, "made"), "utf8")).toBe("made\n");
-    const outer = await open(engine, await options(image, root));
-    expect((await sh(outer, "cat below/made")).stdout).toBe("made\n");
-    // What is on another mount in the project is there, too.
-    const around = await open(engine, await options(image, dirname(root)));
-    expect((await sh(around, "cat mount/below/made")).stdout).toBe("made\n");
-    await rename(join(below, "made"), join(below, "moved"));
-    expect((await sh(around, "ls mount/below")).stdout).toBe("moved\n");
   });
 });

@@ -10,7 +10,7 @@ describe("docs/traps.md", () => {
     const rows = page.split("\n").filter((line) => line.startsWith("| ") && line.includes(".ts:"));
     expect(rows.length).toBeGreaterThan(10);
     for (const row of rows) {
-      const [, file = "", title = ""] = / ((?:src|test)\/\S+): "(.+)" *\|$/.exec(row) ?? [];
+      const [, file = "", title = ""] = / ((?:src|test|scripts)\/\S+): "(.+)" *\|$/.exec(row) ?? [];
       const tests = await readFile(fileURLToPath(new URL(file, root)), "utf8");
       expect(tests, row).toContain(JSON.stringify(title));
     }

@@ -4,8 +4,9 @@ import { dirname } from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import Docker from "dockerode";
-import { expect, it } from "vitest";
+import { expect } from "vitest";
 import { ownEngine } from "../support/engine.ts";
+import { itAsRoot } from "../support/root.ts";
 
 const dirOf = (host: string) => dirname(host.replace("unix://", ""));
 const clientOf = (host: string) => new Docker({ socketPath: host.replace("unix://", "") });
@@ -31,7 +32,7 @@ async function traces(dir: string): Promise<string[]> {
   return mounts.filter((line) => line.includes(dir));
 }
 
-it("runs containers under gVisor, survives being killed and leaves nothing", async () => {
+itAsRoot("runs containers under gVisor, survives being killed and leaves nothing", async () => {
   await using first = await ownEngine({ name: "killed" });
   const dir = dirOf(first.host);
   expect(await run(clientOf(first.host), first.baseImage, ["dmesg"])).toMatch(/gVisor/i);
@@ -55,7 +56,7 @@ it("runs containers under gVisor, survives being killed and leaves nothing", asy
   expect(await traces(dir)).toEqual([]);
 });
 
-it("serves those who use it at once from one daemon, until the last one goes", async () => {
+itAsRoot("serves those who use it at once from one daemon, until the last one goes", async () => {
   const [one, two] = await Promise.all([
     ownEngine({ name: "shared" }),
     ownEngine({ name: "shared" }),
