@@ -28,13 +28,17 @@ const control = lazily(async (): Promise<Target> => {
   const inside = await weakened({
     runtime: "runc",
     mounts: [dir],
+    // Only root may open raw sockets at all.
     weaken: (options) =>
-      withHost(options, {
-        NetworkMode: "host",
-        CapDrop: [],
-        CapAdd: ["NET_RAW"],
-        SecurityOpt: ["seccomp=unconfined"],
-      }),
+      withHost(
+        { ...options, User: "0:0" },
+        {
+          NetworkMode: "host",
+          CapDrop: [],
+          CapAdd: ["NET_RAW"],
+          SecurityOpt: ["seccomp=unconfined"],
+        },
+      ),
   });
   return { inside, dir };
 });

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import type { ContainerCreateOptions } from "dockerode";
 import { type Attempt, attempt, group, type Verdict, verdict } from "./catalogue.ts";
 import { engine, fortress, type Inside, weakened, withHost } from "./support/containers.ts";
@@ -25,9 +25,18 @@ function unlimited(
   return () => weakened({ runtime, weaken: (options) => withHost(options, host) });
 }
 
+/** The same as root, whom a file's mode and owner do not stop either. */
+function asRoot(
+  host: NonNullable<ContainerCreateOptions["HostConfig"]>,
+  runtime = "runsc",
+): () => Promise<Inside> {
+  return () =>
+    weakened({ runtime, weaken: (options) => withHost({ ...options, User: "0:0" }, host) });
+}
+
 /** A plain container that sees the host's processes, a device and its kernel's switches. */
 const privileged = lazily(
-  unlimited(
+  asRoot(
     {
       CapDrop: [],
       CapAdd: ["SYSLOG"],
@@ -151,7 +160,7 @@ group("processes and limits", [
         inside,
         'for at in / /etc /usr/bin /opt/codex-chat /var/lib /root; do touch "$at/mine" && echo "wrote $at"; done 2>/dev/null',
       ),
-    unlimited({ ReadonlyRootfs: false }),
+    asRoot({ ReadonlyRootfs: false }),
   ),
   within(
     "the relay's program",
@@ -162,7 +171,7 @@ group("processes and limits", [
         inside,
         'for at in /opt/codex-chat/relay.mjs /opt/codex-chat/keeper.mjs /usr/local/bin/codex; do mv "$at" "$at.old" && echo "replaced $at"; done 2>/dev/null',
       ),
-    unlimited({ ReadonlyRootfs: false }),
+    asRoot({ ReadonlyRootfs: false }),
   ),
   within(
     "signals",
@@ -221,7 +230,8 @@ group("processes and limits", [
       const before = await readFile(path, "utf8");
       await sh(`mount -o remount,rw /proc/sys; echo ${Number(before) + 1} > ${path}`);
       const after = await readFile(path, "utf8");
-      if (after !== before) await writeFile(path, before);
+      // By the way that was found, since this process may not be root's.
+      if (after !== before) await sh(`echo ${before.trim()} > ${path}`);
       return verdict(after !== before, `${before.trim()} is now ${after.trim()}`);
     },
     privileged,
