@@ -1,8 +1,27 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
+
+const TESTS = ["{src,scripts,test,attack}/**/*.test.ts"];
+
+/** What only root can do: start an engine, mount, give files away, kill what is root's. */
+const FOR_ROOT = ["{src,scripts,test,attack}/**/*.root.test.ts"];
+
+/** Run a second time as root: people use the plugin as root, too, in containers and on servers. */
+const ALSO_AS_ROOT = [
+  "test/sandbox/{isolation,odd-paths}.test.ts",
+  "test/e2e/{sandboxed-turn,commits}.test.ts",
+  "attack/{files-and-git,network,processes-and-limits}.test.ts",
+];
+
+/**
+ * Which of the tests this run has: `npm test` as root runs them in two parts, first as an ordinary
+ * user ("user"), then what is left for root ("root"). Undefined is all of them at once.
+ */
+const part = process.env["CODEX_CHAT_TEST_PART"];
 
 export default defineConfig({
   test: {
-    include: ["{src,scripts,test,attack}/**/*.test.ts"],
+    include: part === "root" ? [...FOR_ROOT, ...ALSO_AS_ROOT] : TESTS,
+    exclude: [...configDefaults.exclude, ...(part === "user" ? FOR_ROOT : [])],
     setupFiles: ["test/support/fail-on-console.ts"],
     // Containers and editors are heavier than the tests: more at once only makes them slower.
     maxWorkers: 2,

@@ -3,52 +3,73 @@
  * with a table. `npm run attack -- network` makes the attempts of the groups whose file's name has
  * that part. Fails where an attempt succeeds, and where one fails against its control.
  */
-import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AttackRow, formatTable, isGood, REPORT_VARIABLE } from "../attack/table.ts";
-import { checkout, environmentOf, formatSetupError, setUp, toStderr } from "./setup/index.ts";
+import { environmentOf, formatSetupError, type Ready, setUp, toStderr } from "./setup/index.ts";
+import { prepareUser } from "./test/prepare.ts";
+import { runVitest, type VitestRun } from "./test/vitest.ts";
 
 const given = process.argv.slice(2);
 const filters = given.filter((argument) => !argument.startsWith("-"));
 const options = given.filter((argument) => argument.startsWith("-"));
+const files = filters.length === 0 ? ["attack/"] : filters.map((filter) => `attack/${filter}`);
+
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => interrupted.abort(signal));
+}
 
 const ready = await setUp({ neovim: "tested", engine: true });
-if (!ready.ok) {
-  toStderr(formatSetupError(ready.error));
-  process.exit(1);
-}
-const dir = await mkdtemp(join(tmpdir(), "codex-chat-attack-report-"));
+if (!ready.ok) fail(formatSetupError(ready.error));
 try {
-  const report = join(dir, "report.jsonl");
-  const exitCode = await vitest({ ...environmentOf(ready.value), [REPORT_VARIABLE]: report });
-  const rows = await readRows(report);
-  process.stdout.write(`\n${formatTable(rows)}\n`);
-  process.exitCode = exitCode === 0 && rows.length > 0 && rows.every(isGood) ? 0 : 1;
+  process.exitCode = (await attack(ready.value)) ? 0 : 1;
 } finally {
-  await rm(dir, { recursive: true, force: true });
   await ready.value.close();
 }
 
-/** Runs the attempts as tests, of which only those that fail are shown. */
-function vitest(env: Record<string, string>): Promise<number> {
-  const program = join(checkout, "node_modules/vitest/vitest.mjs");
-  const files = filters.length === 0 ? ["attack/"] : filters.map((filter) => `attack/${filter}`);
-  const child = spawn(process.execPath, [program, "run", "--reporter=dot", ...options, ...files], {
-    cwd: checkout,
-    stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, ...env },
-    // A group of its own: of a Ctrl-C it hears once, from here.
-    detached: true,
-  });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => child.kill("SIGINT"));
+/** Makes the attempts as an ordinary user, also where root started this. */
+async function attack(ready: Ready): Promise<boolean> {
+  if (process.getuid?.() !== 0) {
+    const dir = await mkdtemp(join(tmpdir(), "codex-chat-attack-report-"));
+    try {
+      return await attempts(dir, { user: undefined, env: environmentOf(ready) });
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
   }
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("exit", (code) => resolve(code ?? 1));
+  const prepared = await prepareUser(ready, { directfs: true });
+  if (!prepared.ok) {
+    toStderr(formatSetupError(prepared.error));
+    return false;
+  }
+  const { user, env, close } = prepared.value;
+  try {
+    return await attempts(user.reports, { user, env });
+  } finally {
+    await close();
+  }
+}
+
+/** Runs the attempts as tests, of which only those that fail are shown; true where all is well. */
+async function attempts(dir: string, how: Pick<VitestRun, "user" | "env">): Promise<boolean> {
+  const report = join(dir, "report.jsonl");
+  const exitCode = await runVitest({
+    user: how.user,
+    part: undefined,
+    args: ["--reporter=dot", ...options, ...files],
+    env: { ...how.env, [REPORT_VARIABLE]: report },
+    signal: interrupted.signal,
   });
+  const rows = await readRows(report);
+  process.stdout.write(`\n${formatTable(rows)}\n`);
+  return exitCode === 0 && rows.length > 0 && rows.every(isGood);
+}
+
+function fail(message: string): never {
+  toStderr(message);
+  process.exit(1);
 }
 
 async function readRows(path: string): Promise<AttackRow[]> {

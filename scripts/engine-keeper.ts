@@ -23,6 +23,9 @@ import { type EngineTraces, endContainers, removeLeftovers } from "./setup/lefto
 const START_MS = 60_000;
 const STOP_MS = 15_000;
 
+/** Unused by systemd and Debian. The socket's directory stays closed to this group, too. */
+const SOCKET_GID = 61_183;
+
 const options = JSON.parse(process.argv[2] ?? "") as KeeperOptions;
 const { runDir, dataRoot } = options;
 const traces: EngineTraces = { runDir, dataRoot, cgroup: `/${options.id}` };
@@ -78,6 +81,8 @@ async function startDaemon() {
     "exec-root": join(runDir, "exec"),
     pidfile: join(runDir, "docker.pid"),
     hosts: [`unix://${dockerSocket}`],
+    // Not root's, so that a user of the tests can be given the engine and nothing else of root's.
+    group: String(SOCKET_GID),
     // A private engine has no business with the machine's network.
     bridge: "none",
     iptables: false,

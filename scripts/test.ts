@@ -1,22 +1,24 @@
 /**
  * `npm test`: makes everything ready, lints, runs all suites and ends with one line that counts
  * them. `npm test -- path/filter` runs the files whose path has that part.
+ *
+ * Started as root, it runs the suites as an ordinary user, and as root what only root can do and
+ * a few of the others again. Started by an ordinary user, it leaves out what only root can do.
  */
-import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { linters, runAll } from "./lint/linters.ts";
-import {
-  checkout,
-  environmentOf,
-  formatSetupError,
-  type Ready,
-  setUp,
-  toStderr,
-} from "./setup/index.ts";
+import { environmentOf, formatSetupError, type Ready, setUp, toStderr } from "./setup/index.ts";
 import { parseTestArguments, type TestPlan } from "./test/arguments.ts";
-import { addTallies, formatTally, type Tally, tallyOf } from "./test/tally.ts";
+import { leftOut } from "./test/left-out.ts";
+import { prepareUser } from "./test/prepare.ts";
+import { addTallies, closingTally, formatTally, type Tally, tallyOf } from "./test/tally.ts";
+import type { OrdinaryUser } from "./test/user.ts";
+import { runVitest } from "./test/vitest.ts";
+
+/** What could not be done counts as one failure. */
+const FAILURE: Tally = { passed: 0, failed: 1, skipped: 0 };
 
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -24,10 +26,10 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 }
 
 const plan = parseTestArguments(process.argv.slice(2));
-const tally = await run(plan);
+const tally = closingTally(await run(plan));
 if (interrupted.signal.aborted) toStderr(`ended by ${interrupted.signal.reason}`);
 process.stdout.write(`${formatTally(tally)}\n`);
-process.exitCode = tally.failed > 0 || tally.passed === 0 || interrupted.signal.aborted ? 1 : 0;
+process.exitCode = tally.failed > 0 || interrupted.signal.aborted ? 1 : 0;
 
 async function run(plan: TestPlan): Promise<Tally> {
   const ready = await setUp(
@@ -35,11 +37,11 @@ async function run(plan: TestPlan): Promise<Tally> {
   );
   if (!ready.ok) {
     toStderr(formatSetupError(ready.error));
-    return { passed: 0, failed: 1, skipped: 0 };
+    return FAILURE;
   }
   try {
     const linted = plan.lint && !interrupted.signal.aborted ? await lintAll(ready.value) : [];
-    const tested = interrupted.signal.aborted ? [] : [await vitest(plan, ready.value)];
+    const tested = interrupted.signal.aborted ? [] : await testAll(plan, ready.value);
     return addTallies([...linted, ...tested]);
   } finally {
     await ready.value.close();
@@ -47,36 +49,53 @@ async function run(plan: TestPlan): Promise<Tally> {
 }
 
 async function lintAll({ luacheck }: Ready): Promise<readonly Tally[]> {
-  if (luacheck === undefined) return [{ passed: 0, failed: 1, skipped: 0 }];
+  if (luacheck === undefined) return [FAILURE];
   const results = await runAll(await linters(luacheck));
-  return results.map(({ passed }) => ({
-    passed: passed ? 1 : 0,
-    failed: passed ? 0 : 1,
-    skipped: 0,
-  }));
+  return results.map(({ passed }) => (passed ? { passed: 1, failed: 0, skipped: 0 } : FAILURE));
 }
 
-async function vitest({ filters, options }: TestPlan, ready: Ready): Promise<Tally> {
-  const dir = await mkdtemp(join(tmpdir(), "codex-chat-test-"));
-  const reportPath = join(dir, "report.json");
-  const program = join(checkout, "node_modules/vitest/vitest.mjs");
-  const reports = ["--reporter=default", "--reporter=json", `--outputFile.json=${reportPath}`];
+async function testAll(plan: TestPlan, ready: Ready): Promise<readonly Tally[]> {
+  if (process.getuid?.() !== 0) return [await vitest(plan, environmentOf(ready))];
+  if (plan.rewrites) {
+    toStderr("all tests run as root, because they are to rewrite files of the checkout");
+    return [await vitest(plan, environmentOf(ready))];
+  }
+  const prepared = await prepareUser(ready, { directfs: plan.directfs });
+  if (!prepared.ok) {
+    toStderr(formatSetupError(prepared.error));
+    return [FAILURE];
+  }
+  const { user, env, close } = prepared.value;
   try {
-    const child = spawn(process.execPath, [program, "run", ...reports, ...options, ...filters], {
-      cwd: checkout,
-      stdio: ["ignore", "inherit", "inherit"],
-      env: { ...process.env, ...environmentOf(ready) },
-      // A group of its own: of a Ctrl-C it hears once, from here.
-      detached: true,
+    toStderr(`tests as an ordinary user (uid ${user.uid})`);
+    const asUser = await vitest(plan, env, { part: "user", user });
+    if (interrupted.signal.aborted) return [asUser];
+    toStderr("tests as root");
+    return [asUser, await vitest(plan, env, { part: "root" })];
+  } finally {
+    await close();
+  }
+}
+
+async function vitest(
+  plan: TestPlan,
+  env: Record<string, string>,
+  how: { readonly part?: "user" | "root"; readonly user?: OrdinaryUser } = {},
+): Promise<Tally> {
+  const { filters, options } = plan;
+  const dir = how.user?.reports ?? (await mkdtemp(join(tmpdir(), "codex-chat-test-")));
+  const path = join(dir, "report.json");
+  const reports = ["--reporter=default", "--reporter=json", `--outputFile.json=${path}`];
+  // Of files that were asked for, one part may have none.
+  const empty = how.part !== undefined && plan.isPart ? ["--passWithNoTests"] : [];
+  try {
+    const exitCode = await runVitest({
+      ...{ part: how.part, user: how.user, env, signal: interrupted.signal },
+      args: [...reports, ...empty, ...options, ...filters],
     });
-    const stop = () => child.kill("SIGINT");
-    interrupted.signal.addEventListener("abort", stop, { once: true });
-    const exitCode = await new Promise<number>((resolve, reject) => {
-      child.on("error", reject);
-      child.on("exit", (code) => resolve(code ?? 1));
-    });
-    interrupted.signal.removeEventListener("abort", stop);
-    return tallyOf(await readReport(reportPath), exitCode);
+    const report = await readReport(path);
+    for (const name of plan.byName ? [] : leftOut(report)) toStderr(`left out: ${name}`);
+    return tallyOf(report, exitCode, { mayBeEmpty: empty.length > 0 });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -8,6 +8,14 @@ export type TestPlan = {
   readonly lint: boolean;
   /** Unit tests need neither Neovim nor an engine. */
   readonly parts: boolean;
+  /** Some of the tests only: files or names were asked for. */
+  readonly isPart: boolean;
+  /** Tests were asked for by their names, so that most of a file's are left out. */
+  readonly byName: boolean;
+  /** Tests with gVisor's directfs, which need an engine of their own, are among them. */
+  readonly directfs: boolean;
+  /** Goldens are to be written. */
+  readonly rewrites: boolean;
 };
 
 /** Options of vitest's that are followed by a value of their own. */
@@ -15,6 +23,9 @@ const WITH_VALUE = new Set(["-t", "--testNamePattern", "--reporter", "--bail", "
 
 /** Folders whose tests stand beside their subject and need no part of the outside. */
 const UNIT = /^(\.\/)?(src|scripts|container)(\/|$)/;
+
+/** The tests whose control is gVisor with directfs. */
+const WITH_DIRECTFS = ["attack/remounts.test.ts", "test/sandbox/self-test.test.ts"];
 
 /** Reads the arguments of `npm test`. */
 export function parseTestArguments(argv: readonly string[]): TestPlan {
@@ -33,10 +44,20 @@ export function parseTestArguments(argv: readonly string[]): TestPlan {
       index++;
     }
   }
+  const byName = options.some((it) => /^(-t|--testNamePattern)\b/.test(it));
   return {
     filters,
     options,
     lint: argv.length === 0,
     parts: filters.length === 0 || !filters.every((filter) => UNIT.test(filter)),
+    isPart: filters.length > 0 || byName,
+    byName,
+    directfs: filters.length === 0 || WITH_DIRECTFS.some((it) => matches(it, filters)),
+    rewrites: options.some((it) => /^(-u|--update)\b/.test(it)),
   };
+}
+
+/** Whether vitest would take a file for one of those that are asked for. */
+function matches(file: string, filters: readonly string[]): boolean {
+  return filters.some((filter) => file.includes(filter.replace(/^\.\//, "")));
 }

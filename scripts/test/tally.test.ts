@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { addTallies, formatTally, tallyOf } from "./tally.ts";
+import { addTallies, closingTally, formatTally, tallyOf } from "./tally.ts";
 
 const report = (numbers: Record<string, number>, testResults: unknown[] = []) => ({
   numPassedTests: 0,
@@ -34,6 +34,20 @@ describe("counting a run of vitest", () => {
   it("counts no test at all as a failure, however vitest ended", () => {
     expect(tallyOf(report({}), 0)).toEqual({ passed: 0, failed: 1, skipped: 0 });
     expect(tallyOf(undefined, 0)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  });
+
+  it("lets one of two runs have no test where some were asked for, but not both", () => {
+    const none = tallyOf(report({ numPendingTests: 2 }), 0, { mayBeEmpty: true });
+    expect(none).toEqual({ passed: 0, failed: 0, skipped: 2 });
+    expect(closingTally(addTallies([none, none]))).toEqual({ passed: 0, failed: 1, skipped: 4 });
+    const some = { passed: 1, failed: 0, skipped: 0 };
+    expect(closingTally(addTallies([none, some]))).toEqual({ passed: 1, failed: 0, skipped: 2 });
+  });
+
+  it("counts a run that left no report as a failure, also where it may have no test", () => {
+    const failed = { passed: 0, failed: 1, skipped: 0 };
+    expect(tallyOf(undefined, 0, { mayBeEmpty: true })).toEqual(failed);
+    expect(tallyOf(report({}), 1, { mayBeEmpty: true })).toEqual(failed);
   });
 });
 

@@ -14,9 +14,14 @@ const Report = z.object({
 
 /**
  * Counts a vitest run. A file that could not be loaded counts as one failure, and so does a run
- * that failed for no test's sake (an unhandled error), left no report, or ran nothing at all.
+ * that failed for no test's sake (an unhandled error), left no report, or ran nothing at all where
+ * it must not be empty.
  */
-export function tallyOf(report: unknown, exitCode: number): Tally {
+export function tallyOf(
+  report: unknown,
+  exitCode: number,
+  { mayBeEmpty = false }: { readonly mayBeEmpty?: boolean } = {},
+): Tally {
   const parsed = Report.safeParse(report);
   if (!parsed.success) return { passed: 0, failed: 1, skipped: 0 };
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } =
@@ -25,7 +30,8 @@ export function tallyOf(report: unknown, exitCode: number): Tally {
     ({ status, assertionResults }) => status === "failed" && assertionResults.length === 0,
   );
   const failed = numFailedTests + broken.length;
-  const silentFailure = failed === 0 && (exitCode !== 0 || numPassedTests === 0);
+  const isEmpty = numPassedTests === 0 && !mayBeEmpty;
+  const silentFailure = failed === 0 && (exitCode !== 0 || isEmpty);
   return {
     passed: numPassedTests,
     failed: silentFailure ? 1 : failed,
@@ -42,6 +48,11 @@ export function addTallies(tallies: readonly Tally[]): Tally {
     failed: sum((tally) => tally.failed),
     skipped: sum((tally) => tally.skipped),
   };
+}
+
+/** What the whole comes to: one failure where no test was run at all. */
+export function closingTally(total: Tally): Tally {
+  return total.passed === 0 && total.failed === 0 ? { ...total, failed: 1 } : total;
 }
 
 /** Writes the line that closes a test run, in the form that CI reads. */
