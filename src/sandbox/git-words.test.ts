@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { itUnlessRoot } from "../../test/support/root.ts";
 import { filesOfCommand } from "./git-words.ts";
 
 /** A project in a home, with scripts in `tools`; `ask` names what a command uses of it. */
@@ -86,13 +87,10 @@ describe("the files that a command of git's configuration uses", () => {
     expect(await ask("~/bin/fmt")).toEqual({ files: ["tools/fmt"], isUnclear: false });
   });
 
-  it.skipIf(process.getuid?.() === 0)(
-    "are not taken for absent in a closed directory",
-    async () => {
-      const { top, ask } = await project();
-      await chmod(join(top, "tools"), 0o444);
-      onTestFinished(() => chmod(join(top, "tools"), 0o755));
-      await expect(ask("tools/fmt")).rejects.toThrow(/cannot be looked at \(EACCES\)/);
-    },
-  );
+  itUnlessRoot("are not taken for absent in a closed directory", async () => {
+    const { top, ask } = await project();
+    await chmod(join(top, "tools"), 0o444);
+    onTestFinished(() => chmod(join(top, "tools"), 0o755));
+    await expect(ask("tools/fmt")).rejects.toThrow(/cannot be looked at \(EACCES\)/);
+  });
 });

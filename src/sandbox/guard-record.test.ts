@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { itUnlessRoot } from "../../test/support/root.ts";
 import {
   forgetProtected,
   type GuardRecord,
@@ -98,7 +99,7 @@ describe("the record", () => {
     expect((await readGuardRecord(dir)).ok).toBe(false);
   });
 
-  it.skipIf(process.getuid?.() === 0)("is a refusal where it cannot be read", async () => {
+  itUnlessRoot("is a refusal where it cannot be read", async () => {
     const dir = await stateDir();
     await writeGuardRecord(dir, record);
     await chmod(join(dir, "protected.json"), 0);
