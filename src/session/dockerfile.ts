@@ -1,22 +1,20 @@
 import { createHash } from "node:crypto";
-import { constants } from "node:fs";
-import { mkdir, open, readFile, realpath } from "node:fs/promises";
-import { isAbsolute, join, normalize, relative, sep } from "node:path";
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { isAbsolute, join, normalize } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { err, ok, type Result } from "../result.ts";
 import type { UserDockerfile } from "../sandbox/index.ts";
+import { isInReach, readBounded, unseenIn } from "./dockerfile-read.ts";
 import type { Failure } from "./failure.ts";
 import type { Settings } from "./settings.ts";
 
-/** A Dockerfile of more than this is none. */
-const MAX_BYTES = 256 * 1024;
-/** The digits of a version's hash that the user is shown and types. */
-const SHOWN_DIGITS = 12;
-const NONBLOCKING = constants.O_RDONLY | constants.O_NONBLOCK;
+/** The digits of a hash that the user must type at least; the whole of it is shown. */
+const MIN_DIGITS = 12;
+const HASH = /^[0-9a-f]{64}$/;
 
-/** Which version of each Dockerfile the user has allowed, by path. */
-const Allowed = z.record(z.string(), z.string());
+/** Which version of each Dockerfile the user has allowed: the whole hash, by path. */
+const Allowed = z.record(z.string(), z.string().regex(HASH));
 
 /** What is to be built, and a sentence for the user where that is not what lies there now. */
 export type FoundDockerfile = { readonly file: UserDockerfile; readonly note?: string };
@@ -32,8 +30,8 @@ type Where = {
  *
  * SECURITY: a build runs on the engine, with its network and without gVisor. So where the agent
  * can write the Dockerfile (it lies in the project or in a writable mount), only a version that
- * the user has allowed by its hash is built, from the copy in the state directory that was shown.
- * While a newer one waits, the allowed one stays in use.
+ * the user has allowed is built, from the copy in the state directory that they were shown. While
+ * a newer one waits, the allowed one stays in use.
  *
  * Errors: `dockerfile_unreadable`, `dockerfile_unknown`.
  */
@@ -41,37 +39,40 @@ export async function findDockerfile({
   settings,
   root,
 }: Where): Promise<Result<FoundDockerfile | undefined, Failure>> {
-  const named = settings.sandbox.dockerfile;
-  if (named === undefined) return ok(undefined);
-  const path = isAbsolute(named) ? normalize(named) : join(root, named);
+  const path = pathOf({ settings, root });
+  if (path === undefined) return ok(undefined);
+  const places = [root, ...settings.sandbox.mounts.flatMap((it) => (it.write ? [it.source] : []))];
+  const isOpen = await isInReach(path, places);
   const read = await readBounded(path);
-  if (!(await isInReach(path, root, settings))) {
+  // A second name of the file may lie in the project.
+  if (!isOpen && (!read.ok || read.value.links === 1)) {
     if (!read.ok) return err(unreadable(path, read.error));
-    return ok({ file: { path, content: read.value } });
+    return ok({ file: { path, content: read.value.content } });
   }
-  const dir = copiesDir(settings);
-  const allowed = await allowedVersion(dir, path);
-  const hash = read.ok ? hashOf(read.value) : undefined;
-  if (read.ok && hash === allowed?.hash) return ok({ file: { path, content: read.value } });
-  if (read.ok && hash !== undefined) await keepCopy(dir, hash, read.value);
+  const dir = copiesDir(settings, path);
+  const now = read.ok ? await kept(dir, read.value.content) : read;
+  const allowed = await allowedVersion(settings, path);
   if (allowed !== undefined) {
-    const what =
-      hash === undefined ? `cannot be read (${read.ok ? "" : read.error})` : "has changed";
-    const then = hash === undefined ? "" : ` To build the new one: ${allowCommand(dir, hash)}.`;
-    const note = `${path} ${what} since you allowed it; the allowed version stays in use.${then}`;
-    return ok({ file: { path, content: allowed.content }, note });
+    const file = { path, content: allowed.content };
+    if (now.ok && now.value === allowed.hash) return ok({ file });
+    const change = now.ok ? "has changed" : `cannot be read (${now.error})`;
+    const then = now.ok ? ` To build the new one: ${allowCommand(dir, now.value)}.` : "";
+    const stays = "since you allowed it; the allowed version stays in use.";
+    return ok({ file, note: `${path} ${change} ${stays}${then}` });
   }
-  if (hash === undefined) return err(unreadable(path, read.ok ? "" : read.error));
+  if (!now.ok) return err(unreadable(path, now.error));
   return err({
     kind: "dockerfile_unknown",
     message: `${path} lies where the agent can write it, and you have not allowed this version of it: it would be built on this machine's engine, with its network and outside of the sandbox.`,
-    mend: `${allowCommand(dir, hash)}, then send again. A Dockerfile outside of the project needs no leave.`,
+    mend: `${allowCommand(dir, now.value)}, then send again. A Dockerfile outside of the project needs no leave.`,
   });
 }
 
 /**
- * Allows a version of the Dockerfile: the one whose hash begins with what the user typed, as it
- * was copied when it was found.
+ * Allows a version of the Dockerfile: the one kept copy whose hash begins with what the user typed.
+ *
+ * SECURITY: what lies in the project now is not looked at. The agent can have written it since the
+ * copy was shown, so that the same first digits begin its hash, too.
  *
  * Errors: `dockerfile_unknown`.
  */
@@ -79,116 +80,123 @@ export async function allowDockerfile(
   { settings, root }: Where,
   typed: string,
 ): Promise<Result<string, Failure>> {
-  const named = settings.sandbox.dockerfile;
-  const found = named === undefined ? undefined : isAbsolute(named) ? named : join(root, named);
-  if (found === undefined)
-    return err({
-      kind: "dockerfile_unknown",
-      message: "The configuration names no sandbox.dockerfile.",
-    });
-  const path = normalize(found);
-  const dir = copiesDir(settings);
-  const read = await readBounded(path);
-  const hash = read.ok ? hashOf(read.value) : undefined;
-  const isIt = /^[0-9a-f]{12,64}$/.test(typed) && hash?.startsWith(typed) === true;
-  if (!read.ok || hash === undefined || !isIt) {
-    if (read.ok && hash !== undefined) await keepCopy(dir, hash, read.value);
-    return err({
-      kind: "dockerfile_unknown",
-      message: `${path} ${read.ok ? "has another hash" : `cannot be read (${read.error})`}: nothing was allowed.`,
-      ...(hash === undefined ? {} : { mend: allowCommand(dir, hash) }),
-    });
+  const path = pathOf({ settings, root });
+  if (path === undefined) return err(unknown("The configuration names no sandbox.dockerfile."));
+  const dir = copiesDir(settings, path);
+  const copy = await shownCopy(dir, path, typed);
+  if (!copy.ok) return copy;
+  const all = { ...(await readAllowed(settings)), [path]: copy.value };
+  await writeFileAtomic(allowedFile(settings), `${JSON.stringify(all)}\n`, { mode: 0o600 });
+  return ok(
+    `The version ${copy.value.slice(0, MIN_DIGITS)} of ${path} is allowed, as it stands in ${join(dir, copy.value)}; the sandbox's next start builds it.`,
+  );
+}
+
+/** The whole hash of the one copy that is meant. Errors: `dockerfile_unknown`. */
+async function shownCopy(
+  dir: string,
+  path: string,
+  typed: string,
+): Promise<Result<string, Failure>> {
+  const again = "Send again: then you are shown which version is there now, and where to read it.";
+  if (!/^[0-9a-f]{1,64}$/.test(typed) || typed.length < MIN_DIGITS)
+    return err(
+      unknown(`"${typed.replace(/[^\w.-]/g, "?").slice(0, 70)}" is no hash of a version.`, again),
+    );
+  let names: string[];
+  try {
+    names = (await readdir(dir)).filter((it) => HASH.test(it) && it.startsWith(typed));
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code !== "ENOENT")
+      return err(unknown(`The copies in ${dir} cannot be looked at (${code}).`, `ls -l ${dir}`));
+    names = [];
   }
-  await keepCopy(dir, hash, read.value);
-  const all = { ...(await readAllowed(dir)), [path]: hash };
-  await writeFileAtomic(join(dir, "allowed.json"), `${JSON.stringify(all)}\n`, { mode: 0o600 });
-  return ok(`${path} is allowed as it is now; the sandbox's next start builds it.`);
+  const [hash, other] = names;
+  if (hash === undefined)
+    return err(
+      unknown(`No version of ${path} with this hash was shown: nothing is allowed.`, again),
+    );
+  if (other !== undefined)
+    return err(
+      unknown(
+        `${names.length} versions of ${path} begin with ${typed}: nothing is allowed.`,
+        `Read both of them and type the whole hash:\n${names.map((it) => join(dir, it)).join("\n")}`,
+      ),
+    );
+  const read = await readCopy(dir, hash);
+  if (read !== undefined) return ok(hash);
+  return err(
+    unknown(`${join(dir, hash)} is not the copy that was made: nothing is allowed.`, again),
+  );
+}
+
+function pathOf({ settings, root }: Where): string | undefined {
+  const named = settings.sandbox.dockerfile;
+  if (named === undefined) return undefined;
+  return isAbsolute(named) ? normalize(named) : join(root, named);
 }
 
 function allowCommand(dir: string, hash: string): string {
-  return `read ${join(dir, hash)} and, if you agree, :CodexChat sandbox allow ${hash.slice(0, SHOWN_DIGITS)}`;
-}
-
-/** Whether the agent could have written what lies at this path, or decides where it leads. */
-async function isInReach(
-  path: string,
-  root: string,
-  { sandbox }: Where["settings"],
-): Promise<boolean> {
-  const writable = [root, ...sandbox.mounts.flatMap((it) => (it.write ? [it.source] : []))];
-  const real = await realpath(path).catch(() => path);
-  for (const place of writable) {
-    const places = [place, await realpath(place).catch(() => place)];
-    if (places.some((it) => isWithin(it, path) || isWithin(it, real))) return true;
-  }
-  // A second name of the file may lie in the project.
-  return hasOtherNames(real);
-}
-
-async function hasOtherNames(path: string): Promise<boolean> {
-  try {
-    await using file = await open(path);
-    return (await file.stat()).nlink > 1;
-  } catch {
-    return true;
-  }
-}
-
-function isWithin(outer: string, inner: string): boolean {
-  const way = relative(outer, inner);
-  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+  return `read ${join(dir, hash)} and, if you agree, :CodexChat sandbox allow ${hash}`;
 }
 
 async function allowedVersion(
-  dir: string,
+  settings: Where["settings"],
   path: string,
 ): Promise<{ readonly hash: string; readonly content: string } | undefined> {
-  const hash = (await readAllowed(dir))[path];
+  const hash = (await readAllowed(settings))[path];
   if (hash === undefined) return undefined;
-  const copy = await readBounded(join(dir, hash));
-  return copy.ok && hashOf(copy.value) === hash ? { hash, content: copy.value } : undefined;
+  const content = await readCopy(copiesDir(settings, path), hash);
+  return content === undefined ? undefined : { hash, content };
 }
 
-async function readAllowed(dir: string): Promise<z.infer<typeof Allowed>> {
+/** A copy that is still what was made; undefined where it is gone or another. */
+async function readCopy(dir: string, hash: string): Promise<string | undefined> {
+  const copy = await readBounded(join(dir, hash));
+  return copy.ok && hashOf(copy.value.content) === hash ? copy.value.content : undefined;
+}
+
+async function readAllowed(settings: Where["settings"]): Promise<z.infer<typeof Allowed>> {
   try {
-    return Allowed.parse(JSON.parse(await readFile(join(dir, "allowed.json"), "utf8")));
+    return Allowed.parse(JSON.parse(await readFile(allowedFile(settings), "utf8")));
   } catch {
     return {};
   }
 }
 
-async function keepCopy(dir: string, hash: string, content: string): Promise<void> {
+/** Keeps what is shown to the user, and gives its hash. Errors: why it cannot be shown as it is. */
+async function kept(dir: string, content: string): Promise<Result<string, string>> {
+  const unseen = unseenIn(content);
+  if (unseen !== undefined) return err(unseen);
+  const hash = hashOf(content);
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  await writeFileAtomic(join(dir, hash), content, { mode: 0o600 });
+  if ((await readCopy(dir, hash)) === undefined)
+    await writeFileAtomic(join(dir, hash), content, { mode: 0o600 });
+  return ok(hash);
 }
 
-function copiesDir({ state_dir: stateDir }: Where["settings"]): string {
-  return join(stateDir, "dockerfiles");
+function allowedFile({ state_dir: stateDir }: Where["settings"]): string {
+  return join(stateDir, "dockerfiles", "allowed.json");
+}
+
+/** Each Dockerfile has a directory of its own: a version was shown as that one's. */
+function copiesDir({ state_dir: stateDir }: Where["settings"], path: string): string {
+  return join(stateDir, "dockerfiles", hashOf(path).slice(0, 16));
 }
 
 function hashOf(content: string): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-/** SECURITY: the agent may have put a pipe or something endless in the file's place. */
-async function readBounded(path: string): Promise<Result<string, string>> {
-  try {
-    await using file = await open(path, NONBLOCKING);
-    const stats = await file.stat();
-    if (!stats.isFile()) return err("it is not a file");
-    if (stats.size > MAX_BYTES) return err("it is too large");
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_BYTES + 1), 0, MAX_BYTES + 1, 0);
-    if (bytesRead > MAX_BYTES) return err("it is too large");
-    return ok(buffer.subarray(0, bytesRead).toString("utf8"));
-  } catch (cause) {
-    return err((cause as NodeJS.ErrnoException).code ?? String(cause));
-  }
+function unknown(message: string, mend?: string): Failure {
+  return { kind: "dockerfile_unknown", message, ...(mend === undefined ? {} : { mend }) };
 }
 
 function unreadable(path: string, reason: string): Failure {
   return {
     kind: "dockerfile_unreadable",
-    message: `${path} (sandbox.dockerfile) cannot be read: ${reason}.`,
-    mend: "Make that file, or take sandbox.dockerfile out of the configuration.",
+    message: `${path} (sandbox.dockerfile) cannot be used: ${reason}.`,
+    mend: "Make that file readable text, or take sandbox.dockerfile out of the configuration.",
   };
 }

@@ -36,7 +36,7 @@ it(
     const end = await chat.ask("Use the tool.");
     expect(end).toMatchObject({ status: "failed", failure: { kind: "dockerfile_unknown" } });
     expect(await place.containers()).toEqual([]);
-    const hash = /sandbox allow ([0-9a-f]{12})/.exec(await chat.text())?.[1];
+    const hash = /sandbox allow ([0-9a-f]{64})/.exec(await chat.text())?.[1];
 
     await chat.command(`sandbox allow ${hash}`);
     await expect
