@@ -16,7 +16,7 @@ import {
 } from "./network/index.ts";
 import { checkResponsesRequest } from "./responses-request.ts";
 import { createService } from "./service.ts";
-import { TurnGate, type TurnLimits, type TurnPass } from "./turn-gate.ts";
+import { type TurnAllowance, TurnGate, type TurnLimits, type TurnPass } from "./turn-gate.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** How long the relay may take to say which ports it listens on. */
@@ -81,8 +81,10 @@ export type Egress = {
     readonly writable: Writable;
     readonly signal?: AbortSignal;
   }) => Promise<Result<RelayLink, EgressError>>;
-  /** Allows model calls until the pass is ended. */
-  readonly beginTurn: () => TurnPass;
+  /** Allows model calls until the pass is ended; with an allowance, those that it has left. */
+  readonly beginTurn: (allowance?: TurnAllowance) => TurnPass;
+  /** What turns that Codex begins by itself may have together. */
+  readonly allowance: () => TurnAllowance;
   /** How many calls of the model are under way. */
   readonly callsUnderWay: () => number;
   /** Closes every link, also one that is being attached; idempotent. */
@@ -160,7 +162,8 @@ export function createEgress(options: {
       }
       return link;
     },
-    beginTurn: () => gate.begin(),
+    beginTurn: (allowance) => gate.begin(allowance),
+    allowance: () => gate.allowance(),
     callsUnderWay: () => gate.underWay,
     close: () => {
       closing.abort();

@@ -21,5 +21,5 @@ export {
   type Verdict,
 } from "./network/index.ts";
 export { tlsAgent } from "./trust.ts";
-export type { TurnPass } from "./turn-gate.ts";
+export type { TurnAllowance, TurnPass } from "./turn-gate.ts";
 export type { Authorization, AuthorizationHeader, Upstream } from "./upstream.ts";

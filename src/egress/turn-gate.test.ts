@@ -190,3 +190,109 @@ describe("a call that a turn's end cuts off", () => {
     expect(gate.enter(() => {}).ok).toBe(true);
   });
 });
+
+describe("turns that Codex begins by itself", () => {
+  const limits = {
+    maxRequestsPerTurn: 3,
+    maxConcurrent: 9,
+    maxBytesPerTurn: 100,
+    maxTokensPerTurn: 100,
+  };
+  /** One call that takes so much; its refusal, or undefined. */
+  const ask = (gate: TurnGate, bytes = 0, tokens = 0) => {
+    const place = gate.enter(() => {});
+    if (!place.ok) return place.error;
+    place.value.spendBytes(bytes);
+    place.value.countTokens(tokens);
+    place.value.leave();
+    return undefined;
+  };
+
+  it("have the calls of one turn together, and what begins twenty times has no more", () => {
+    const gate = new TurnGate(limits);
+    const allowance = gate.allowance();
+    let passed = 0;
+    for (let n = 0; n < 20; n++) {
+      const turn = gate.begin(allowance);
+      while (ask(gate) === undefined) passed++;
+      turn.end();
+      expect(ask(gate)).toContain("no turn is running");
+    }
+    expect(passed).toBe(3);
+    expect(allowance.refusal()).toContain("began by itself have together made 3 model calls");
+    allowance.renew();
+    expect(allowance.refusal()).toBeUndefined();
+
+    // The control: turns of the user's have so many each.
+    for (let n = 0; n < 20; n++) {
+      const turn = gate.begin();
+      while (ask(gate) === undefined) passed++;
+      turn.end();
+    }
+    expect(passed).toBe(3 + 60);
+  });
+
+  it.each([
+    ["bytes", 60, 0],
+    ["tokens", 0, 60],
+  ])("have the %s of one turn together", (name, bytes, tokens) => {
+    const gate = new TurnGate(limits);
+    const allowance = gate.allowance();
+    for (let n = 0; n < 2; n++) {
+      const turn = gate.begin(allowance);
+      expect(ask(gate, bytes, tokens)).toBeUndefined();
+      turn.end();
+    }
+    expect(allowance.refusal()).toContain(`limits.${name}_per_turn`);
+    gate.begin(allowance);
+    expect(ask(gate)).toContain(`limits.${name}_per_turn`);
+  });
+
+  it("are counted, also where they ask nothing", () => {
+    const gate = new TurnGate(limits);
+    const allowance = gate.allowance();
+    for (let n = 0; n < 100; n++) gate.begin(allowance).end();
+    expect(allowance.refusal()).toContain("100 turns by itself");
+  });
+
+  it("take from no turn of the user's, and leave it nothing", () => {
+    const gate = new TurnGate(limits);
+    const allowance = gate.allowance();
+    const query = gate.begin();
+    const own = gate.begin(allowance);
+    for (let n = 0; n < 4; n++) expect(ask(gate)).toBeUndefined();
+    own.end();
+    // Whose calls these were nobody knows: they count in both.
+    expect(allowance.refusal()).toContain("3 model calls");
+    expect(ask(gate)).toBeUndefined();
+    expect(ask(gate)).toBeUndefined();
+    expect(ask(gate)).toContain("this turn has made 3");
+    query.end();
+    expect(ask(gate)).toContain("no turn is running");
+  });
+
+  it("go on with all of it when the user was heard of meanwhile", () => {
+    const gate = new TurnGate(limits);
+    const allowance = gate.allowance();
+    const turn = gate.begin(allowance);
+    while (ask(gate) === undefined);
+    allowance.renew();
+    turn.end();
+    expect(allowance.refusal()).toBeUndefined();
+  });
+
+  it("pay for a call that their end cuts off", () => {
+    const gate = new TurnGate(limits);
+    const allowance = gate.allowance();
+    const turn = gate.begin(allowance);
+    const place = gate.enter(() => {
+      if (!place.ok) return;
+      place.value.countTokens(1000);
+      place.value.leave();
+    });
+    turn.end();
+    expect(allowance.refusal()).toContain("limits.tokens_per_turn");
+    gate.begin();
+    expect(ask(gate)).toBeUndefined();
+  });
+});

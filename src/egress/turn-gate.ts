@@ -27,6 +27,66 @@ export type TurnPlace = {
 type Budget = { requests: number; bytes: number; tokens: number };
 
 /**
+ * What turns that Codex begins by itself may have together until the user is heard of again: as
+ * much as one turn, and so many turns.
+ *
+ * SECURITY: that Codex has begun a turn is told from inside, where anyone can say it.
+ */
+export type TurnAllowance = {
+  /** Fills it again; only for the user. */
+  readonly renew: () => void;
+  /** Why no turn may begin with it any more; undefined where one may. */
+  readonly refusal: () => string | undefined;
+};
+
+/** How many turns Codex may begin by itself; more than any goal takes in the calls of one turn. */
+const MAX_OWN_TURNS = 100;
+
+class Allowance implements TurnAllowance {
+  readonly #perTurn: Readonly<Budget>;
+  readonly #spent: (left: Readonly<Budget>) => string | undefined;
+  #left: Budget;
+  #turns = MAX_OWN_TURNS;
+  /** How often it was filled: what began before does not take from it. */
+  #fillings = 0;
+
+  constructor(perTurn: Readonly<Budget>, spent: (left: Readonly<Budget>) => string | undefined) {
+    this.#perTurn = perTurn;
+    this.#spent = spent;
+    this.#left = { ...perTurn };
+  }
+
+  renew(): void {
+    this.#left = { ...this.#perTurn };
+    this.#turns = MAX_OWN_TURNS;
+    this.#fillings++;
+  }
+
+  refusal(): string | undefined {
+    if (this.#turns <= 0)
+      return `codex-chat: Codex has begun ${MAX_OWN_TURNS} turns by itself, the most that are allowed.`;
+    return this.#spent(this.#left);
+  }
+
+  /** Takes a turn out of it; give what that has spent to the function that comes back. */
+  begin(): { readonly has: Budget; readonly end: (spent: Readonly<Budget>) => void } {
+    this.#turns--;
+    const filling = this.#fillings;
+    return {
+      has: { ...this.#left },
+      end: ({ requests, bytes, tokens }) => {
+        if (filling !== this.#fillings) return;
+        this.#left.requests -= requests;
+        this.#left.bytes -= bytes;
+        this.#left.tokens -= tokens;
+      },
+    };
+  }
+}
+
+type Turn = { readonly has: Readonly<Budget>; readonly isOwn: boolean };
+
+/**
  * Lets model calls through only while a turn runs, and only so many.
  *
  * SECURITY: without it a program that the agent left running could use the user's account when
@@ -36,7 +96,9 @@ export class TurnGate {
   readonly #limits: TurnLimits;
   readonly #perTurn: Readonly<Budget>;
   readonly #running = new Set<{ readonly abort: () => void }>();
-  #turns = 0;
+  readonly #turns = new Set<Turn>();
+  /** What all calls together have spent, since the beginning. */
+  readonly #spent: Budget = { requests: 0, bytes: 0, tokens: 0 };
   #left: Budget = { requests: 0, bytes: 0, tokens: 0 };
 
   constructor(limits: TurnLimits) {
@@ -53,21 +115,37 @@ export class TurnGate {
     return this.#running.size;
   }
 
-  /** Begins a turn; its calls are those of all running turns together. */
-  begin(): TurnPass {
-    this.#turns++;
-    this.#change((left, perTurn) => left + perTurn);
-    let isOver = false;
+  /** What turns that Codex begins by itself may have together. */
+  allowance(): TurnAllowance {
+    return new Allowance(this.#perTurn, (left) => this.#spentOf(left, true));
+  }
+
+  /**
+   * Begins a turn; its calls are those of all running turns together. With an allowance it has what
+   * is left of that. What others spend meanwhile counts there, too: calls do not tell whose they are.
+   */
+  begin(allowance?: TurnAllowance): TurnPass {
+    const own = allowance instanceof Allowance ? allowance.begin() : undefined;
+    const turn: Turn = { has: own?.has ?? this.#perTurn, isOwn: own !== undefined };
+    const before = { ...this.#spent };
+    this.#turns.add(turn);
+    this.#change((left, key) => left + turn.has[key]);
     return {
       end: () => {
-        if (isOver) return;
-        isOver = true;
-        this.#turns--;
+        if (!this.#turns.delete(turn)) return;
+        // Before the sum: what a call has taken that is cut off here is this turn's.
+        if (this.#turns.size === 0) for (const { abort } of [...this.#running]) abort();
+        own?.end({
+          requests: this.#spent.requests - before.requests,
+          bytes: this.#spent.bytes - before.bytes,
+          tokens: this.#spent.tokens - before.tokens,
+        });
         // What one turn left over is not another's to spend, nor what the last overdrew its debt.
-        this.#change((left, perTurn) =>
-          this.#turns === 0 ? 0 : Math.min(left, this.#turns * perTurn),
+        this.#change((left, key) =>
+          this.#turns.size === 0
+            ? 0
+            : Math.min(left, sum([...this.#turns].map(({ has }) => has[key]))),
         );
-        if (this.#turns === 0) for (const { abort } of [...this.#running]) abort();
       },
     };
   }
@@ -79,52 +157,76 @@ export class TurnGate {
   enter(abort: () => void): Result<TurnPlace, string> {
     const refusal = this.#refusal();
     if (refusal !== undefined) return err(refusal);
-    this.#left.requests--;
+    this.#spend("requests", 1);
     const place = { abort };
     this.#running.add(place);
     let counted = 0;
     return ok({
       spendBytes: (bytes) => {
-        this.#left.bytes -= bytes;
-        return this.#left.bytes < 0 ? err(this.#bytesSpent()) : ok();
+        this.#spend("bytes", bytes);
+        return this.#left.bytes < 0 ? err(this.#bytesSpent(this.#isOwn)) : ok();
       },
       countTokens: (tokens) => {
         // Of a call that has ended, or that a turn's end has cut off, nothing is another turn's.
         if (!this.#running.has(place)) return;
-        this.#left.tokens -= tokens - counted;
+        this.#spend("tokens", tokens - counted);
         counted = tokens;
       },
-      mayGoOn: () => (this.#left.tokens + counted > 0 ? ok() : err(this.#tokensSpent())),
+      mayGoOn: () => (this.#left.tokens + counted > 0 ? ok() : err(this.#tokensSpent(this.#isOwn))),
       leave: () => void this.#running.delete(place),
     });
   }
 
+  /** Whether all turns that run are ones that Codex has begun by itself. */
+  get #isOwn(): boolean {
+    return this.#turns.size > 0 && [...this.#turns].every(({ isOwn }) => isOwn);
+  }
+
   #refusal(): string | undefined {
-    const { maxRequestsPerTurn, maxConcurrent } = this.#limits;
-    if (this.#turns === 0) return "codex-chat: no turn is running, so no model call is allowed.";
-    if (this.#left.requests <= 0)
-      return `codex-chat: this turn has made ${maxRequestsPerTurn} model calls, the most that are allowed (limits.requests_per_turn).`;
-    if (this.#left.bytes <= 0) return this.#bytesSpent();
-    if (this.#left.tokens <= 0) return this.#tokensSpent();
+    const { maxConcurrent } = this.#limits;
+    if (this.#turns.size === 0)
+      return "codex-chat: no turn is running, so no model call is allowed.";
+    const spent = this.#spentOf(this.#left, this.#isOwn);
+    if (spent !== undefined) return spent;
     if (this.#running.size >= maxConcurrent)
       return `codex-chat: ${maxConcurrent} model calls are under way, the most that are allowed at a time (limits.concurrent_requests).`;
     return undefined;
   }
 
-  #tokensSpent(): string {
-    return `codex-chat: this turn has taken about ${this.#limits.maxTokensPerTurn} tokens, the most that are allowed (limits.tokens_per_turn).`;
+  #spentOf({ requests, bytes, tokens }: Readonly<Budget>, isOwn: boolean): string | undefined {
+    if (requests <= 0)
+      return `codex-chat: ${who(isOwn)} made ${this.#limits.maxRequestsPerTurn} model calls, the most that are allowed (limits.requests_per_turn).`;
+    if (bytes <= 0) return this.#bytesSpent(isOwn);
+    return tokens <= 0 ? this.#tokensSpent(isOwn) : undefined;
   }
 
-  #bytesSpent(): string {
-    return `codex-chat: this turn has exchanged ${this.#limits.maxBytesPerTurn} bytes with the model, the most that are allowed (limits.bytes_per_turn).`;
+  #tokensSpent(isOwn: boolean): string {
+    return `codex-chat: ${who(isOwn)} taken about ${this.#limits.maxTokensPerTurn} tokens, the most that are allowed (limits.tokens_per_turn).`;
   }
 
-  #change(to: (left: number, perTurn: number) => number): void {
+  #bytesSpent(isOwn: boolean): string {
+    return `codex-chat: ${who(isOwn)} exchanged ${this.#limits.maxBytesPerTurn} bytes with the model, the most that are allowed (limits.bytes_per_turn).`;
+  }
+
+  #spend(what: keyof Budget, amount: number): void {
+    this.#left[what] -= amount;
+    this.#spent[what] += amount;
+  }
+
+  #change(to: (left: number, key: keyof Budget) => number): void {
     const { requests, bytes, tokens } = this.#left;
     this.#left = {
-      requests: to(requests, this.#perTurn.requests),
-      bytes: to(bytes, this.#perTurn.bytes),
-      tokens: to(tokens, this.#perTurn.tokens),
+      requests: to(requests, "requests"),
+      bytes: to(bytes, "bytes"),
+      tokens: to(tokens, "tokens"),
     };
   }
+}
+
+function who(isOwn: boolean): string {
+  return isOwn ? "the turns that Codex began by itself have together" : "this turn has";
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((all, value) => all + value, 0);
 }

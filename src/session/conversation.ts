@@ -13,6 +13,7 @@ import {
 } from "./conversation-host.ts";
 import { BUSY, DROPPED, type Failure, INTERRUPT_MS, NOT_INTERRUPTED, STOPPED } from "./failure.ts";
 import { findingsOf } from "./findings.ts";
+import { Goal } from "./goal.ts";
 import { saveImage, withSavedImage } from "./images.ts";
 import { InOrder } from "./in-order.ts";
 import type { LiveDocument } from "./live-document.ts";
@@ -38,8 +39,7 @@ export class Conversation {
   readonly #rites: TurnRites;
   readonly #stillness = new Stillness(this);
   readonly #outbox = new Outbox();
-  /** Whether the user has set a goal: then, and only then, Codex may begin turns by itself. */
-  pursuesGoal = false;
+  readonly goal: Goal;
   /** Codex has the last query, but its turn failed: a retry samples again without new input. */
   #canResample = false;
   #pass: TurnPass | undefined;
@@ -53,6 +53,7 @@ export class Conversation {
     this.host = host;
     this.thread = new ThreadHandle(document, host);
     this.network = new NetworkNews(document);
+    this.goal = new Goal((event) => document.apply(event));
     this.#rites = new TurnRites(host.aroundTurn, host.log);
     this.tools = new ToolCalls(host.runTool, () => this.isBusy);
     this.approvals = new Approvals(
@@ -92,6 +93,7 @@ export class Conversation {
 
   /** Takes a query that the editor has already put into the document as block `query.id`. */
   send(query: Query, mode: "steer" | "queue"): void {
+    this.goal.renew();
     switch (deliveryOf(this.#round, mode)) {
       case "start":
         this.#send([...this.#outbox.takeHeld(), query]);
@@ -116,7 +118,7 @@ export class Conversation {
   /** Interrupts the round, in whatever phase it is. */
   interrupt(): void {
     const round = this.#round;
-    this.pursuesGoal = false;
+    this.goal.stop(this.thread.loaded);
     if (round.phase === "starting") round.abort.abort(STOPPED);
     if (round.phase !== "running") return;
     this.#round = { phase: "stopping", turnId: round.turnId };
@@ -148,9 +150,10 @@ export class Conversation {
     this.document.apply(notification);
     if (problem !== undefined) this.document.apply({ type: "note", text: problem });
     if (this.#round.phase === "running") this.#stillness.heard();
+    this.goal.onNotification(told);
     switch (notification.method) {
       case "turn/started":
-        this.#adopt();
+        this.#adopt(notification.params.turn.id);
         this.#started(notification.params.turn.id);
         break;
       case "serverRequest/resolved":
@@ -173,7 +176,7 @@ export class Conversation {
 
   /** The backend is gone: closes the round as failed, with what was received. */
   backendEnded(backend: Backend, failure: Failure): void {
-    this.thread.unload(backend);
+    if (this.thread.unload(backend)) this.goal.end();
     if (this.#round.phase === "running" || this.#round.phase === "stopping")
       this.#fail(failure, []);
   }
@@ -246,6 +249,7 @@ export class Conversation {
     );
     if (!loaded.ok) return loaded;
     this.host.threadKnown(loaded.value.threadId);
+    this.goal.follow(loaded.value.backend);
     const { egress, notes, sandboxLabel } = loaded.value.backend;
     for (const text of notes) this.document.apply({ type: "note", text, once: true });
     if (sandboxLabel !== GVISOR)
@@ -260,16 +264,13 @@ export class Conversation {
     return ok();
   }
 
-  /**
-   * A turn that Codex has begun by itself, towards the goal. SECURITY: without one it gets no way to
-   * the model, whoever says that it has begun.
-   */
-  #adopt(): void {
-    const backend = this.thread.loaded?.backend;
-    const isBetween = this.#round.phase === "idle" || this.#round.phase === "ending";
-    if (!isBetween || !this.pursuesGoal || backend === undefined) return;
+  /** A turn that Codex has begun by itself, towards the goal. */
+  #adopt(turnId: string): void {
+    if (this.#round.phase !== "idle" && this.#round.phase !== "ending") return;
+    const pass = this.goal.begin(this.thread.loaded, turnId);
+    if (pass === undefined) return;
     this.#round = { phase: "starting", abort: new AbortController() };
-    this.#pass = backend.egress.beginTurn();
+    this.#pass = pass;
     if (this.threadId !== undefined)
       void this.#rites.begin(this.#place(this.threadId), this.#closing.signal);
   }
