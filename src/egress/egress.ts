@@ -97,6 +97,8 @@ export function createEgress(options: {
   /** What else may be reached; by default nothing. */
   readonly network?: NetworkPolicy;
   readonly limits?: EgressLimits;
+  /** The models that may be asked for; by default any. */
+  readonly models?: () => ReadonlySet<string>;
   /** Says which bodies are let through, and what is sent of them; by default, Codex's own calls. */
   readonly checkBody?: (body: Buffer) => Result<Buffer, string>;
   readonly onEvent: (event: EgressEvent) => void;
@@ -105,7 +107,7 @@ export function createEgress(options: {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const gate = new TurnGate(limits);
   const onEvent = eventSink(options.onEvent, options.log);
-  const { checkBody = checkResponsesRequest } = options;
+  const { models, checkBody = (body) => checkResponsesRequest(body, models?.()) } = options;
   const proxy = new ModelProxy({ ...options, checkBody, onEvent, limits, gate });
   const serveModel = createService(
     {

@@ -50,7 +50,14 @@ export type EgressEvent =
       readonly usage?: Usage;
     }
   /** A call on the model's port that is none of the calls in use, or over a limit. */
-  | { readonly type: "model_refused"; readonly reason: string; readonly omitted?: number }
+  | {
+      readonly type: "model_refused";
+      /** SECURITY: it may quote a word of the sandbox's, shortened and in plain letters. */
+      readonly reason: string;
+      /** Whether it was what the call says, and not that it came. */
+      readonly isOdd?: true;
+      readonly omitted?: number;
+    }
   /** A connection to another host than the model's is open. */
   | {
       readonly type: "network_allowed";

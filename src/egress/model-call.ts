@@ -49,7 +49,7 @@ type End =
   | { readonly type: "answered"; readonly rest: Buffer; readonly failure?: ModelFailure }
   /** Answered from here, with `status`. */
   | { readonly type: "failed"; kind: ModelFailureKind; message: string; status: number }
-  | { readonly type: "refused"; readonly status: number; readonly message: string }
+  | { readonly type: "refused"; readonly status: number; readonly message: string; isOdd?: true }
   | { readonly type: "aborted"; readonly by: "client" | "turn_end" };
 
 /** One call on its way from the sandbox to the upstream, and its answer on the way back. */
@@ -115,7 +115,7 @@ export class ModelCall {
     const mayGoOn = place.mayGoOn();
     if (!body.ok) this.#end({ type: "refused", ...body.error });
     else if (checked?.ok === false)
-      this.#end({ type: "refused", status: 403, message: checked.error });
+      this.#end({ type: "refused", status: 403, message: checked.error, isOdd: true });
     else if (!mayGoOn.ok) this.#end({ type: "refused", status: 403, message: mayGoOn.error });
     else await this.#send(checked?.value ?? body.value);
   }
@@ -351,7 +351,11 @@ export class ModelCall {
         onEvent({ type: "model_failed", id, kind: end.kind, message: end.message, ...answered });
         break;
       case "refused":
-        onEvent({ type: "model_refused", reason: end.message });
+        onEvent({
+          type: "model_refused",
+          reason: end.message,
+          ...(end.isOdd === undefined ? {} : { isOdd: true }),
+        });
         break;
       case "aborted":
         onEvent({ type: "model_aborted", id, by: end.by, ...sums });

@@ -18,6 +18,12 @@ function request(changes: object = {}): Buffer {
         { type: "namespace", name: "mcp", tools: [{ type: "function", name: "x" }] },
       ],
       tool_choice: "auto",
+      parallel_tool_calls: true,
+      reasoning: { effort: "medium", summary: "auto", context: "all_turns" },
+      include: ["reasoning.encrypted_content"],
+      prompt_cache_key: "0190",
+      text: { verbosity: "low" },
+      client_metadata: { session_id: "x", "x-codex-turn-metadata": "{}" },
       ...changes,
     }),
   );
@@ -29,6 +35,9 @@ describe("a call that Codex makes", () => {
   it.each<[string, object]>([
     ["with nothing more", {}],
     ["with text alone", { input: "hi" }],
+    ["with a tier that is none", { service_tier: "auto" }],
+    ["with an answer in a form", { text: { format: { type: "json_schema", schema: {} } } }],
+    ["without thoughts", { reasoning: null }],
     [
       "with a picture that it carries",
       said([{ type: "input_image", image_url: "data:image/png;base64,AA==" }]),
@@ -218,6 +227,57 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
     ["a conversation of the account's", { conversation: "conv_1" }, "it has conversation"],
     ["a prompt of the account's", { prompt: { id: "pmpt_1" } }, "it has prompt"],
     ["no stream", { stream: false }, "no stream"],
+    ["an answer that is kept", { store: true }, "keep what is said"],
+    ["an answer that may be kept", { store: undefined }, "keep what is said"],
+    ["an answer that is kept by another word for it", { store: 0 }, "keep what is said"],
+    ["a dearer tier", { service_tier: "priority" }, "it has service_tier with priority"],
+    ["another dearer tier", { service_tier: "flex" }, "it has service_tier with flex"],
+    ["a tier that is no word", { service_tier: ["priority"] }, "service_tier with another value"],
+    ["labels that are kept", { metadata: { a: "b" } }, "it has metadata"],
+    ["somebody's name", { user: "x" }, "it has user"],
+    ["another name of somebody's", { safety_identifier: "x" }, "it has safety_identifier"],
+    ["a larger answer", { max_output_tokens: 1_000_000 }, "it has max_output_tokens"],
+    ["more calls of tools", { max_tool_calls: 1000 }, "it has max_tool_calls"],
+    ["a cut of what is said", { truncation: "auto" }, "it has truncation"],
+    ["options of the stream", { stream_options: { include_obfuscation: false } }, "stream_options"],
+    ["how likely each word was", { top_logprobs: 20 }, "it has top_logprobs"],
+    ["a cache that lasts", { prompt_cache_retention: "24h" }, "it has prompt_cache_retention"],
+    ["several answers", { n: 5 }, "it has n"],
+    ["words that are sampled otherwise", { temperature: 2 }, "it has temperature"],
+    ["instructions of its own", { instructions: "x" }, "it has instructions"],
+    [
+      "what a search at the endpoint found",
+      { include: ["file_search_call.results"] },
+      "it has include",
+    ],
+    ["a tool at the endpoint that must be used", { tool_choice: { type: "web_search" } }, "choice"],
+    ["metadata in a tree", { client_metadata: { a: { b: "c" } } }, "it has client_metadata"],
+    ["thoughts in another way", { reasoning: { generate_summary: "x" } }, "it has reasoning"],
+    ["a field that every object has", { constructor: "x" }, "it has constructor"],
+    ["no model", { model: undefined }, "names no model"],
+    ["a model that is no name", { model: { id: "x" } }, "it has model"],
+    [
+      "an item with a file of the account's",
+      { input: [{ type: "image_generation_call", id: "i", result: "", file_id: "file-1" }] },
+      "the item image_generation_call with file_id",
+    ],
+    [
+      "a text with a file of the account's",
+      said([{ type: "input_text", text: "", file_url: "https://evil.example" }]),
+      "the part input_text with file_url",
+    ],
+    [
+      "a picture in what was thought",
+      {
+        input: [
+          {
+            type: "reasoning",
+            summary: [{ type: "input_image", image_url: "https://evil.example" }],
+          },
+        ],
+      },
+      "have to fetch",
+    ],
     ["a key that is none", { "\u001b]52;c;x": 1 }, "it has ??52?c?x"],
   ])("%s", (_name, changes, why) => {
     const checked = checkResponsesRequest(request(changes));
@@ -246,21 +306,40 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
   });
 });
 
+describe("the model of a call", () => {
+  it("is one that the user has chosen", () => {
+    const models = new Set(["gpt-5.5", "mine"]);
+    expect(checkResponsesRequest(request(), models).ok).toBe(true);
+    expect(checkResponsesRequest(request({ model: "gpt-6-astra" }), models)).toEqual({
+      ok: false,
+      error:
+        "codex-chat: this call asks for the model gpt-6-astra, which nobody has chosen here (gpt-5.5, mine). To have it: :CodexChat model gpt-6-astra.",
+    });
+    // The control: where nobody says which, any goes.
+    expect(checkResponsesRequest(request({ model: "gpt-6-astra" })).ok).toBe(true);
+    expect(checkResponsesRequest(request({ model: "gpt-5.5" }), new Set()).ok).toBe(false);
+  });
+});
+
+/** Without these a call is none. */
+const MUST = '"model":"m","store":false,"stream":true';
+
 describe("what is sent", () => {
   it("has each key once, so that no other reader finds another request in it", () => {
-    const twice = `{"stream":true,"tools":[{"type":"mcp"}],"input":[],"tools":[{"type":"custom"}]}`;
+    const twice = `{${MUST},"tools":[{"type":"mcp"}],"input":[],"tools":[{"type":"custom"}]}`;
     const checked = checkResponsesRequest(Buffer.from(twice));
     expect(checked.ok && checked.value.toString()).toBe(
-      '{"stream":true,"tools":[{"type":"custom"}],"input":[]}',
+      `{${MUST},"tools":[{"type":"custom"}],"input":[]}`,
     );
-    const hidden = `{"stream":true,"tools":[{"type":"custom","type":"mcp"}]}`;
+    const hidden = `{${MUST},"tools":[{"type":"custom","type":"mcp"}]}`;
     expect(checkResponsesRequest(Buffer.from(hidden)).ok).toBe(false);
   });
 
   it("is what was checked, whatever the JSON", () => {
     fc.assert(
       fc.property(fc.json(), fc.boolean(), (text, isStream) => {
-        const body = `{"stream":${isStream},"metadata":${text}}`;
+        const tool = `{"type":"function","parameters":${text}}`;
+        const body = `{"model":"m","store":false,"stream":${isStream},"tools":[${tool}]}`;
         const checked = checkResponsesRequest(Buffer.from(body));
         expect(checked.ok).toBe(isStream);
         if (checked.ok) {
@@ -285,7 +364,7 @@ describe("on the model's port", () => {
     expect(refused).toMatchObject({ status: 403 });
     expect(refused.body).toContain("the tool mcp");
     expect(checked.events).toEqual([
-      { type: "model_refused", reason: expect.stringContaining("the tool mcp") },
+      { type: "model_refused", reason: expect.stringContaining("the tool mcp"), isOdd: true },
     ]);
     expect(reached).toBe(0);
 

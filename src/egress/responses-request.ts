@@ -1,43 +1,21 @@
 import { err, ok, type Result } from "../result.ts";
 import { isWithin } from "./json-shape.ts";
-
-/**
- * What a request may say, as Codex 0.169 says it of a provider of one's own. Left out on purpose:
- * `background` works on when nobody looks, `previous_response_id`, `conversation` and `prompt` reach
- * into what the account keeps.
- */
-const KEYS = new Set(
-  (
-    "model instructions input tools tool_choice parallel_tool_calls reasoning store stream " +
-    "stream_options include service_tier prompt_cache_key prompt_cache_options text " +
-    "client_metadata max_output_tokens temperature top_p truncation metadata user safety_identifier"
-  ).split(" "),
-);
-/** Tools that Codex runs itself. Others are run by the model's endpoint, which has a network. */
-const TOOLS = new Set(["function", "custom", "local_shell", "tool_search", "namespace"]);
-/** `ResponseItem` of Codex's own types, without `other`. */
-export const ITEMS: ReadonlySet<string> = new Set(
-  (
-    "additional_tools message agent_message reasoning local_shell_call function_call " +
-    "tool_search_call function_call_output custom_tool_call custom_tool_call_output " +
-    "tool_search_output web_search_call image_generation_call compaction configuration_update " +
-    "compaction_trigger context_compaction"
-  ).split(" "),
-);
-/** Parts of a message or of a tool's output. */
-export const PARTS: ReadonlySet<string> = new Set(
-  "input_text output_text text refusal reasoning_text summary_text encrypted_content".split(" "),
-);
-/** Parts that carry their bytes with them, in an address of their own: which field that is. */
-export const MEDIA: Readonly<Record<string, string>> = {
-  input_image: "image_url",
-  input_audio: "audio_url",
-};
+import {
+  FIELDS,
+  type Fields,
+  ITEM_FIELD,
+  ITEMS,
+  isFields,
+  MEDIA,
+  PARTS,
+  TOOLS,
+} from "./responses-fields.ts";
 
 /** Many times what a conversation that fills the largest window has (some 10,000 values, depth 20). */
 const BOUNDS = { maxValues: 500_000, maxDepth: 200 };
 
-type Fields = { readonly [key: string]: unknown };
+/** How many models a refusal names. */
+const MAX_NAMED = 5;
 
 /**
  * Lets a request of the Responses API through if it is one that Codex makes, and returns the bytes to
@@ -45,18 +23,35 @@ type Fields = { readonly [key: string]: unknown };
  *
  * SECURITY: the endpoint has a network where the sandbox has none. A request could have it run a tool
  * server or a search at any address, or fetch a picture from one, and so carry the project's files to
- * anyone. What is sent is written anew from what was checked, so that two readers of an odd JSON
+ * anyone; it could also have the endpoint keep what is said, or take a dearer model than the user
+ * has chosen. What is sent is written anew from what was checked, so that two readers of an odd JSON
  * cannot disagree about it.
+ *
+ * `models` are those that may be asked for; by default any.
  */
-export function checkResponsesRequest(body: Buffer): Result<Buffer, string> {
+export function checkResponsesRequest(
+  body: Buffer,
+  models?: ReadonlySet<string>,
+): Result<Buffer, string> {
   if (!isWithin(body, BOUNDS)) return err(refusal("it has too many parts, or too deep ones"));
   const parsed = parse(body);
   if (!isFields(parsed)) return err(refusal("its body is no JSON object"));
-  const unknown = Object.keys(parsed).find((key) => !KEYS.has(key));
-  if (unknown !== undefined) return err(refusal(`it has ${quote(unknown)}`));
-  if (parsed["stream"] !== true) return err(refusal("it asks for no stream of events"));
-  const wrong = wrongTools(parsed["tools"]) ?? wrongInput(parsed["input"]);
+  const { stream, store, model, tools, input } = parsed;
+  if (stream !== true) return err(refusal("it asks for no stream of events"));
+  if (store !== false) return err(refusal("it has the endpoint keep what is said (store)"));
+  const wrong = wrongFields(parsed) ?? wrongTools(tools) ?? wrongInput(input);
+  if (wrong === undefined && models !== undefined && !models.has(String(model)))
+    return err(otherModel(String(model), models));
   return wrong === undefined ? ok(Buffer.from(JSON.stringify(parsed))) : err(refusal(wrong));
+}
+
+function wrongFields(request: Fields): string | undefined {
+  for (const [key, value] of Object.entries(request)) {
+    const isAllowed = Object.hasOwn(FIELDS, key) ? FIELDS[key] : undefined;
+    if (isAllowed === undefined) return `it has ${quote(key)}`;
+    if (!isAllowed(value)) return `it has ${quote(key)} with ${shown(value)}`;
+  }
+  return Object.hasOwn(request, "model") ? undefined : "it names no model";
 }
 
 function parse(body: Buffer): unknown {
@@ -84,8 +79,15 @@ function wrongInput(input: unknown): string | undefined {
   return firstWrong(input, "input", (item) => {
     // The Responses API takes a message without a type for one.
     const { type = "message" } = item;
-    if (typeof type !== "string" || !ITEMS.has(type)) return `it has the item ${quote(type)}`;
-    return wrongTools(item["tools"]) ?? wrongParts(item["content"]) ?? wrongParts(item["output"]);
+    const fields = typeof type === "string" && Object.hasOwn(ITEMS, type) ? ITEMS[type] : undefined;
+    if (fields === undefined) return `it has the item ${quote(type)}`;
+    return (
+      wrongKeys(item, ["type", ITEM_FIELD, ...fields], `the item ${quote(type)}`) ??
+      wrongTools(item["tools"]) ??
+      wrongParts(item["content"]) ??
+      wrongParts(item["summary"]) ??
+      wrongParts(item["output"])
+    );
   });
 }
 
@@ -93,16 +95,19 @@ function wrongParts(parts: unknown): string | undefined {
   if (typeof parts === "string") return undefined;
   return firstWrong(parts, "content", (part) => {
     const { type } = part;
-    const source = typeof type === "string" && Object.hasOwn(MEDIA, type) ? MEDIA[type] : undefined;
-    if (source === undefined)
-      return typeof type === "string" && PARTS.has(type)
-        ? undefined
-        : `it has the part ${quote(type)}`;
-    const url = part[source];
-    return typeof url === "string" && url.startsWith("data:") && !("file_id" in part)
-      ? undefined
-      : `it has a ${type} that the endpoint would have to fetch`;
+    const fields = typeof type === "string" && Object.hasOwn(PARTS, type) ? PARTS[type] : undefined;
+    if (fields === undefined) return `it has the part ${quote(type)}`;
+    const source = MEDIA[String(type)];
+    const url = source === undefined ? "data:" : part[source];
+    if (typeof url !== "string" || !url.startsWith("data:") || "file_id" in part)
+      return `it has a ${type} that the endpoint would have to fetch`;
+    return wrongKeys(part, ["type", ...fields], `the part ${quote(type)}`);
   });
+}
+
+function wrongKeys(value: Fields, allowed: readonly string[], where: string): string | undefined {
+  const odd = Object.keys(value).find((key) => !allowed.includes(key));
+  return odd === undefined ? undefined : `it has ${where} with ${quote(odd)}`;
 }
 
 function firstWrong(
@@ -119,13 +124,19 @@ function firstWrong(
   return undefined;
 }
 
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** SECURITY: the sandbox's own words, shown to the user. */
 function quote(word: unknown): string {
   return typeof word === "string" ? word.replace(/[^\w.-]/g, "?").slice(0, 60) : "without a type";
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "string") return quote(value);
+  return typeof value === "object" ? "another value" : String(value).slice(0, 20);
+}
+
+function otherModel(model: string, models: ReadonlySet<string>): string {
+  const named = [...models].slice(0, MAX_NAMED).join(", ");
+  return `codex-chat: this call asks for the model ${quote(model)}, which nobody has chosen here (${named}). To have it: :CodexChat model ${quote(model)}.`;
 }
 
 function refusal(what: string): string {

@@ -73,6 +73,8 @@ export type BackendOptions = {
   readonly onTool: (call: ToolCall) => Promise<ToolAnswer>;
   readonly onNote: (threadId: string, note: string) => void;
   readonly onEgress: (event: EgressEvent) => void;
+  /** The models that the user has chosen. */
+  readonly models: () => ReadonlySet<string>;
   /** What the sandbox may reach besides the model. */
   readonly network: NetworkPolicy;
   readonly signal: AbortSignal;
@@ -132,6 +134,7 @@ async function startParts(
       responseIdleMs: settings.limits.response_idle_ms,
       silenceMs: settings.limits.silence_ms,
     },
+    models: options.models,
     network: options.network,
     onEvent: options.onEgress,
     log,

@@ -1,11 +1,15 @@
 import type { EgressEvent } from "../egress/index.ts";
 import type { LiveDocument } from "./live-document.ts";
 
+/** Odd calls of the model that a conversation tells of; a program inside can make any number. */
+const MAX_ODD = 5;
+
 /** What a conversation's document and status page say of the way out while its turns run. */
 export class NetworkNews {
   readonly #document: LiveDocument;
   /** Hosts that were asked for and refused, with how often. */
   readonly #refused = new Map<string, number>();
+  #odd = 0;
 
   constructor(document: LiveDocument) {
     this.#document = document;
@@ -23,6 +27,15 @@ export class NetworkNews {
         // What the user has refused stands where it was asked.
         if (event.by !== "user") this.#document.apply(event);
         break;
+      case "model_refused":
+        if (event.isOdd !== true || this.#odd >= MAX_ODD) break;
+        this.#odd++;
+        this.#document.apply({
+          type: "note",
+          text: `A call of the model was refused. ${capital(event.reason.replace("codex-chat: ", ""))}`,
+          once: true,
+        });
+        break;
       case "model_silence":
         this.#document.apply({ type: "silence", of: "model", ms: event.ms });
         break;
@@ -34,4 +47,8 @@ export class NetworkNews {
         break;
     }
   }
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

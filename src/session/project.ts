@@ -256,6 +256,7 @@ export class Project {
         },
       onNote: (threadId, text) => this.#workedFor(threadId)?.document.apply({ type: "note", text }),
       onEgress: (event) => this.#egress(event),
+      models: () => new Set([...this.conversations].flatMap(({ thread }) => [...thread.models])),
       network: this.network,
       signal,
     });

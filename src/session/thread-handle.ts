@@ -49,14 +49,28 @@ export class ThreadHandle {
   #preface: readonly string[] = [];
   #facts: ThreadFacts | undefined;
   readonly #unsaved = new UnsavedNews();
-  /** What the user chose for this conversation, from the next turn on. */
-  choice: Choice = { plan: false };
+  #choice: Choice = { plan: false };
+  /**
+   * The models that this conversation has been had with since it was opened. An earlier one counts:
+   * a turn that runs, and sub-agents, go on with it.
+   */
+  readonly models = new Set<string>();
   /** Whether Codex may work in another mode than the one chosen. */
   #isModeOpen = false;
 
   constructor(document: LiveDocument, options: ThreadOptions) {
     this.#document = document;
     this.#options = options;
+  }
+
+  /** What the user chose for this conversation, from the next turn on. */
+  get choice(): Choice {
+    return this.#choice;
+  }
+
+  set choice(choice: Choice) {
+    this.#choice = choice;
+    if (choice.model !== undefined) this.models.add(choice.model);
   }
 
   /** Codex's id of it; undefined until the first turn. */
@@ -94,6 +108,8 @@ export class ThreadHandle {
     this.#preface = [...this.#preface, ...opened.value.preface];
     if (opened.value.facts !== undefined) {
       this.#facts = opened.value.facts;
+      // SECURITY: what Codex tells counts only where the user has said nothing.
+      this.models.add(settings.model ?? opened.value.facts.model);
       // A thread that is resumed has kept its mode, and does not tell it.
       this.#isModeOpen = !isNew;
     }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { functionCall, message, reply } from "../../src/offline/index.ts";
+import { FIND_CODEX } from "./from-inside.ts";
 import { Conversation, Gate, Place, ScriptedModel, SLOW, until, WAIT } from "./support.ts";
 
 /** How many model calls the turns of a test may make. */
@@ -10,11 +11,7 @@ const CAP = 6;
  * A program in the sandbox that says in Codex's name that a turn has ended and another has begun,
  * and then calls the model, so many times over. It tells the status and the words of each answer.
  */
-const forge = (threadId: string, times: number) => `node -e '
-  const fs = require("fs");
-  const line = (pid) => { try { return fs.readFileSync("/proc/" + pid + "/cmdline", "utf8"); } catch { return ""; } };
-  const pid = fs.readdirSync("/proc").find((it) => /^\\d+$/.test(it) && /^[^\\0]*codex\\0/.test(line(it)) && line(it).includes("app-server"));
-  const base = /base_url="([^"]+)"/.exec(line(pid))[1];
+const forge = (threadId: string, times: number) => `node -e '${FIND_CODEX}
   const say = (method, turn) => fs.appendFileSync("/proc/" + pid + "/fd/1", JSON.stringify({ method, params: { threadId: "${threadId}", turn } }) + "\\n");
   const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   (async () => {
@@ -24,7 +21,7 @@ const forge = (threadId: string, times: number) => `node -e '
       say("turn/started", { id: "forged" + n, status: "inProgress" });
       await pause(200);
       for (let k = 0; k < 2; k++) {
-        const answer = await fetch(base + "/responses", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ model: "gpt-5.5", stream: true, store: false, input: "forged" }) });
+        const answer = await ask({ input: "forged" });
         told.push([answer.status, (await answer.text()).slice(0, 300)]);
       }
     }
