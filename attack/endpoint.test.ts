@@ -34,7 +34,7 @@ function reachesNot(name: string, tries: string, body: string, sign: string): At
   });
 }
 
-const HEAD = '{"model":"m","stream":true';
+const HEAD = '{"model":"m","stream":true,"store":false';
 const asks = (more: string) => `${HEAD},"input":"hi",${more}}`;
 const says = (part: string) => `${HEAD},"input":[{"role":"user","content":[${part}]}]}`;
 const TOOL = '{"type":"mcp","server_label":"x","server_url":"https://evil.example/"}';
@@ -116,6 +116,30 @@ group("the model's endpoint", [
     asks('"previous_response_id":"resp_1"'),
     "previous_response_id",
   ),
+  reachesNot(
+    "an answer that is kept",
+    "has the endpoint keep what is said, in the account",
+    asks('"store":true'),
+    '"store":true',
+  ),
+  reachesNot(
+    "an answer that is kept unasked",
+    "leaves out that nothing is to be kept",
+    '{"model":"m","stream":true,"input":"kept unasked"}',
+    "kept unasked",
+  ),
+  reachesNot(
+    "a dearer tier",
+    "has its calls answered before others', which costs more",
+    asks('"service_tier":"priority"'),
+    "priority",
+  ),
+  reachesNot(
+    "a dearer model",
+    "calls another model than the user has chosen",
+    '{"model":"the-dearest","stream":true,"store":false,"input":"hi"}',
+    "the-dearest",
+  ),
   spends(
     "tokens",
     "calls until the account is empty",
@@ -134,7 +158,7 @@ group("the model's endpoint", [
     mustHappen: "one of them reaches the endpoint at most",
     strike: async (out) => {
       out.upstream.answer = (_request, response) => void response.end("hello");
-      const body = asks(`"instructions":"${"a".repeat(4000)}"`);
+      const body = `${HEAD},"input":"${"a".repeat(4000)}"}`;
       await out.inside.sh(`python3 -c '${AT_ONCE}' "$@"`, { args: [String(out.modelPort), body] });
       return verdict(out.upstream.seen.length > 1, `${out.upstream.seen.length} calls`);
     },

@@ -22,7 +22,7 @@ const LIMITS: EgressLimits = {
 /** Sends `$2` calls at once to port `$1`, each with `$3` more bytes; prints the statuses. */
 const CALLS = `
 const [port, count, more] = process.argv.slice(1).map(Number);
-const body = JSON.stringify({ model: "m", input: [], stream: true, instructions: "x".repeat(more) });
+const body = JSON.stringify({ model: "m", input: "x".repeat(more), stream: true, store: false });
 const call = () => new Promise((resolve) => {
   const request = require("http").request({ host: "127.0.0.1", port, method: "POST", path: "/v1/responses", headers: { host: "x" } }, (response) => {
     response.resume().on("close", () => resolve(response.statusCode)); });
@@ -54,7 +54,7 @@ function onItsOwn(
 
 /** Whether the upstream was asked for something with these words in it. */
 async function passesOn(out: WayOut, body: object, words: string): Promise<Verdict> {
-  const text = JSON.stringify({ model: "m", input: [], stream: true, ...body });
+  const text = JSON.stringify({ model: "m", input: [], stream: true, store: false, ...body });
   const head = `POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: ${text.length}\r\n\r\n`;
   await out.raw(out.modelPort, head + text);
   const passed = out.upstream.seen.some((it) => it.body.includes(words));
@@ -175,7 +175,7 @@ group("network", [
       // A program inside may follow as it likes: it has no key and reaches only itself.
       const answer = await out.raw(
         out.modelPort,
-        'POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: 38\r\n\r\n{"model":"m","input":[],"stream":true}',
+        'POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: 52\r\n\r\n{"model":"m","input":[],"stream":true,"store":false}',
       );
       const isPassedOn = /^location:/im.test(answer);
       return verdict(

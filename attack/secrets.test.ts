@@ -98,7 +98,7 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
 `;
 
 const wayOut = lazily(async () => fortress(await hostPlace("secrets")));
-const BODY = '{"model":"m","input":[],"stream":true}';
+const BODY = '{"model":"m","input":[],"stream":true,"store":false}';
 const CALL = `curl -s --compressed -i -m 10 -d '${BODY}' http://127.0.0.1:`;
 
 /** The endpoint answers with the key in it; it must not come in. */

@@ -91,7 +91,7 @@ function answer(incoming: IncomingMessage, response: ServerResponse): void {
 /** A call as Codex makes it, on a connection of its own. */
 function ask(port: number, bytes: number) {
   const out = request({ port, host: "127.0.0.1", method: "POST", path: "/v1/responses" });
-  out.end(JSON.stringify({ model: "m", input: String(bytes), stream: true }));
+  out.end(JSON.stringify({ model: "m", input: String(bytes), stream: true, store: false }));
   const answered = once(out, "response").then(([response]) => response as IncomingMessage);
   const close = () => {
     out.on("error", () => {});

@@ -58,6 +58,7 @@ export async function productWayOut(
     },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.network === undefined ? {} : { network: options.network }),
+    models: () => new Set(["m"]),
     onEvent: (event) => events.push(event),
     log: silentLog,
   });

@@ -43,7 +43,7 @@ describe("the network of the sandbox", SLOW, () => {
   it("serves no call that has the endpoint reach out where the sandbox cannot", async () => {
     const { chat, model } = shared();
     const tools = `[{"type":"mcp","server_label":"x","server_url":"https://example.org"}]`;
-    const body = `{"model":"gpt-5.5","stream":true,"input":"hi","tools":${tools}}`;
+    const body = `{"model":"gpt-5.5","stream":true,"store":false,"input":"hi","tools":${tools}}`;
     model.answerInTurn(
       reply(exec(POST.replace("'{}'", `'${body}'`))),
       reply(exec(POST.replace("'{}'", `'${body.replace(tools, "[]")}'`))),
