@@ -243,6 +243,8 @@ export class ModelCall {
     const retryMs = retryAfterMs(answer.headers["retry-after"], Date.now());
     const retry = retryMs === undefined ? {} : { retryAfterMs: retryMs };
     onEvent({ type: "model_response", id, status, ...retry });
+    if (/^text\/event-stream\b/i.test(answer.headers["content-type"] ?? ""))
+      this.#redactor.readEvents();
     response.writeHead(status, responseHeaders(answer.headers, this.#redactor));
     response.flushHeaders();
   }

@@ -1,138 +1,121 @@
+import { EventRedactor } from "./event-redactor.ts";
+import { SecretAutomaton } from "./secret-automaton.ts";
+import { SecretScanner } from "./secret-scanner.ts";
+
+/** Shorter values are no keys, and would turn every answer into stars. */
+const MIN_SECRET = 8;
+const REDACTED = "[redacted]";
+
+/** The last automaton that was made: all calls with one key use the same. */
+let last: { readonly key: string; readonly automaton: SecretAutomaton } | undefined;
+
+function automatonOf(secrets: readonly string[]): SecretAutomaton | undefined {
+  const all = [...new Set(secrets)].filter(({ length }) => length >= MIN_SECRET);
+  // What is found in another one is found there, too.
+  const least = all.filter((it) => !all.some((other) => other !== it && it.endsWith(` ${other}`)));
+  if (least.length === 0) return undefined;
+  const key = JSON.stringify(least);
+  if (last?.key !== key) last = { key, automaton: new SecretAutomaton(least) };
+  return last.automaton;
+}
+
 /**
- * Takes secrets out of a byte stream, also where one is split over chunks.
+ * Takes secrets out of a byte stream, in whatever way they are written there and also where one is
+ * split over chunks.
  *
  * SECURITY: the upstream is trusted with the key, but what it answers goes to the sandbox: an error
- * page that echoes the request's headers must not carry the key there.
+ * page that echoes the request's headers must not carry the key there. An upstream that means to hand
+ * the key over cannot be kept from it: it can encrypt or pack it, or spell it in words.
  */
 export class Redactor {
-  readonly #secrets: readonly Buffer[];
-  /** Finds any of them, the longest first, in bytes that are read as Latin-1. */
-  readonly #any: RegExp;
+  readonly #automaton: SecretAutomaton | undefined;
+  readonly #scanner: SecretScanner | undefined;
+  #events: EventRedactor | undefined;
   #held: Buffer = Buffer.alloc(0);
+  /** Up to where in the stream secrets have been taken out. */
+  #redactedTo = -1;
 
   constructor(secrets: readonly string[]) {
-    this.#secrets = [
-      ...new Set(secrets.filter(({ length }) => length >= MIN_SECRET).flatMap(spellings)),
-    ]
-      .map((secret) => Buffer.from(secret))
-      .sort((a, b) => b.length - a.length);
-    this.#any = new RegExp(
-      this.#secrets.map((it) => literal(it.toString("latin1"))).join("|"),
-      "g",
-    );
+    this.#automaton = automatonOf(secrets);
+    if (this.#automaton !== undefined) this.#scanner = new SecretScanner(this.#automaton);
+  }
+
+  /** From now on it is a stream of events, whose texts come in pieces. */
+  readEvents(): void {
+    if (this.#automaton !== undefined)
+      this.#events ??= new EventRedactor(this.#automaton, REDACTED);
   }
 
   /**
    * Returns what may go on now. Held back is only what could be the beginning of a secret, so that
-   * a stream of events is not delayed.
+   * a stream of events is not delayed; of events, the line that has not come to its end.
    */
   push(chunk: Buffer): Buffer {
-    if (this.#secrets.length === 0) return chunk;
-    const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
-    const parts: Buffer[] = [];
-    let from = 0;
-    for (const found of bytes.toString("latin1").matchAll(this.#any)) {
-      parts.push(bytes.subarray(from, found.index), REDACTED);
-      from = found.index + found[0].length;
-    }
-    const rest = bytes.subarray(from);
-    const held = this.#partialAtEnd(rest);
-    this.#held = Buffer.from(rest.subarray(rest.length - held));
-    parts.push(rest.subarray(0, rest.length - held));
-    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+    if (this.#scanner === undefined) return chunk;
+    this.#scanner.push(chunk);
+    const clean = this.#pass(chunk, this.#scanner.begunAt());
+    return this.#events?.push(clean) ?? clean;
   }
 
   /** Returns the rest, at the stream's end; the better part of a secret is as good as the whole. */
   end(): Buffer {
-    const rest = this.#held;
-    this.#held = Buffer.alloc(0);
-    const isTelling = this.#secrets.some(
-      (secret) =>
-        rest.length >= Math.max(MIN_SECRET, secret.length / 2) &&
-        secret.subarray(0, rest.length).equals(rest),
-    );
-    return isTelling ? REDACTED : rest;
+    const { read = 0 } = this.#scanner ?? {};
+    const telling = this.#scanner?.tellingAt(MIN_SECRET) ?? read;
+    const clean = this.#pass(Buffer.alloc(0), read, { start: telling, end: read });
+    if (this.#events === undefined) return clean;
+    return Buffer.concat([this.#events.push(clean), this.#events.end()]);
   }
 
   /** Redacts a whole text, such as a header's value. */
   text(text: string): string {
-    let clean = text;
-    for (const secret of this.#secrets)
-      clean = clean.replaceAll(secret.toString(), String(REDACTED));
-    return clean;
+    if (this.#automaton === undefined) return text;
+    const whole = new Redactor([]);
+    return whole.#whole(Buffer.from(text), this.#automaton).toString();
   }
 
-  /** How many bytes at the end are the beginning of a secret. */
-  #partialAtEnd(text: Buffer): number {
-    let longest = 0;
-    for (const secret of this.#secrets) {
-      const first = secret[0] ?? 0;
-      let at = text.indexOf(first, Math.max(0, text.length - secret.length + 1));
-      while (at !== -1 && !secret.subarray(0, text.length - at).equals(text.subarray(at)))
-        at = text.indexOf(first, at + 1);
-      if (at !== -1) longest = Math.max(longest, text.length - at);
+  #whole(bytes: Buffer, automaton: SecretAutomaton): Buffer {
+    const scanner = new SecretScanner(automaton);
+    scanner.push(bytes);
+    scanner.tellingAt(MIN_SECRET);
+    return this.#without(bytes, 0, scanner.take());
+  }
+
+  /** Adds a chunk to what is held, and gives what comes before `upTo` without secrets. */
+  #pass(
+    chunk: Buffer,
+    upTo: number,
+    more?: { readonly start: number; readonly end: number },
+  ): Buffer {
+    if (this.#scanner === undefined) return chunk;
+    const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    const at = this.#scanner.read - bytes.length;
+    const found = this.#scanner.take();
+    if (more !== undefined && more.start < more.end) found.push(more);
+    const end = Math.max(upTo, at, ...found.map((it) => it.end));
+    this.#held = Buffer.from(bytes.subarray(end - at));
+    return this.#without(bytes.subarray(0, end - at), at, found);
+  }
+
+  /** `bytes`, which begin at `at` of the stream, with a word in the place of each piece. */
+  #without(
+    bytes: Buffer,
+    at: number,
+    found: readonly { readonly start: number; readonly end: number }[],
+  ): Buffer {
+    const parts: Buffer[] = [];
+    let from = at;
+    for (const { start, end } of found) {
+      if (end <= from) continue;
+      const begin = Math.max(start, from);
+      parts.push(bytes.subarray(from - at, begin - at));
+      // What goes on from a piece that was taken out is told already.
+      if (begin > this.#redactedTo) parts.push(Buffer.from(REDACTED));
+      this.#redactedTo = end;
+      from = end;
     }
-    return longest;
+    parts.push(bytes.subarray(from - at));
+    return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
   }
-}
-
-/** A pattern that finds a text and nothing else. */
-function literal(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
-}
-
-/** Shorter values are no keys, and would turn every answer into stars. */
-const MIN_SECRET = 8;
-const REDACTED = Buffer.from("[redacted]");
-
-/** The ways in which a program that echoes a value may write it. */
-function spellings(secret: string): string[] {
-  const json = JSON.stringify(secret).slice(1, -1);
-  const hex = Buffer.from(secret).toString("hex");
-  return [
-    secret,
-    json,
-    json.replaceAll("/", "\\/"),
-    escapedInJson(secret, (hex) => hex),
-    escapedInJson(secret, (hex) => hex.toUpperCase()),
-    ...htmlOf(secret),
-    encodeURIComponent(secret),
-    encodeURIComponent(secret).replace(/%../g, (code) => code.toLowerCase()),
-    hex,
-    hex.toUpperCase(),
-    Buffer.from(secret).toString("base64").replace(/=+$/, ""),
-    ...base64Of(secret),
-  ];
-}
-
-/** JSON as some write it for use in HTML: `+` and the like by their numbers. */
-function escapedInJson(secret: string, spell: (hex: string) => string): string {
-  return secret.replace(
-    /[+/<>&='"\\]/g,
-    (letter) => `\\u00${spell(letter.charCodeAt(0).toString(16))}`,
-  );
-}
-
-function htmlOf(secret: string): string[] {
-  const named: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
-  const html = secret.replace(/[&<>]/g, (letter) => named[letter] ?? letter);
-  return [html, html.replaceAll("/", "&#x2F;"), html.replaceAll("/", "&#47;")];
-}
-
-/**
- * What a secret is in base64, wherever in the encoded text it begins: three letters of text are four
- * of base64, so there are three ways, of which the letters that its neighbours share are left out.
- */
-function base64Of(secret: string): string[] {
-  const bytes = Buffer.from(secret);
-  return [0, 1, 2].flatMap((offset) => {
-    const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");
-    const first = Math.ceil((offset * 8) / 6);
-    const whole = text.slice(first, Math.floor(((offset + bytes.length) * 8) / 6));
-    return whole.length < MIN_SECRET
-      ? []
-      : [whole, whole.replaceAll("+", "-").replaceAll("/", "_")];
-  });
 }
 
 /**

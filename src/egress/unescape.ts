@@ -1,0 +1,171 @@
+import type { Sink } from "./secret-readings.ts";
+
+/** Whether a character may be the beginning of another one's spelling. */
+export const OPENING = new Uint8Array(256);
+for (const char of "\\%&") OPENING[char.charCodeAt(0)] = 1;
+
+const BACKSLASH = 0x5c;
+const PERCENT = 0x25;
+
+/** Names of characters in HTML that a key may have. */
+const NAMED: Readonly<Record<string, string>> = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  sol: "/",
+  plus: "+",
+  equals: "=",
+  lowbar: "_",
+  hyphen: "-",
+  dash: "-",
+  period: ".",
+  colon: ":",
+  comma: ",",
+  semi: ";",
+  excl: "!",
+  num: "#",
+  dollar: "$",
+  percnt: "%",
+  lpar: "(",
+  rpar: ")",
+  ast: "*",
+  quest: "?",
+  commat: "@",
+  lsqb: "[",
+  bsol: "\\",
+  rsqb: "]",
+  Hat: "^",
+  grave: "`",
+  lcub: "{",
+  verbar: "|",
+  rcub: "}",
+};
+
+/** What a text is so far: the end of a character's spelling, its beginning, or none. */
+type Spelling = { readonly char: string; readonly isOver?: true } | "more" | "none";
+
+type Place = { readonly byte: number; readonly start: number; readonly end: number };
+
+/**
+ * Reads characters that are written by another spelling than their own, in JSON, JavaScript, a shell,
+ * an address or HTML, and everything else as it is.
+ */
+export class Unescaper implements Sink {
+  readonly #next: Sink;
+  /** What may be the beginning of a spelling. */
+  #open: Place[] = [];
+  #text = "";
+
+  constructor(next: Sink) {
+    this.#next = next;
+  }
+
+  /** Where the spelling begins that the stream is in the middle of. */
+  get begunAt(): number {
+    return this.#open[0]?.start ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether the stream is in the middle of a spelling. */
+  get isOpen(): boolean {
+    return this.#open.length > 0;
+  }
+
+  push(byte: number, start: number, end: number): void {
+    if (this.#open.length === 0 && OPENING[byte] === 0) {
+      this.#next.push(byte, start, end);
+      return;
+    }
+    // Every other byte of UTF-16.
+    if (byte === 0) return;
+    this.#open.push({ byte, start, end });
+    this.#text += String.fromCharCode(byte);
+    const spelling = spellingOf(this.#text);
+    if (spelling === "more") return;
+    const all = this.#open;
+    this.#open = [];
+    this.#text = "";
+    const [first] = all;
+    if (first === undefined) return;
+    if (spelling === "none") {
+      this.#next.push(first.byte, first.start, first.end);
+      for (const it of all.slice(1)) this.push(it.byte, it.start, it.end);
+      return;
+    }
+    const used = spelling.isOver === true ? all.slice(0, -1) : all;
+    for (const each of Buffer.from(spelling.char))
+      this.#next.push(each, first.start, used.at(-1)?.end ?? first.end);
+    for (const it of all.slice(used.length)) this.push(it.byte, it.start, it.end);
+  }
+}
+
+function spellingOf(text: string): Spelling {
+  switch (text.charCodeAt(0)) {
+    case BACKSLASH:
+      return backslashed(text.slice(1));
+    case PERCENT:
+      return text[1] === "u" || text[1] === "U"
+        ? hexDigits(text.slice(2), 4)
+        : hexDigits(text.slice(1), 2);
+    default:
+      return inHtml(text.slice(1));
+  }
+}
+
+const CONTROLS: Readonly<Record<string, string>> = {
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  b: "\b",
+  f: "\f",
+  v: "\v",
+};
+
+function backslashed(rest: string): Spelling {
+  const [kind] = rest;
+  if (kind === undefined) return "more";
+  if (kind === "u" || kind === "x") {
+    if (rest[1] === "{") return braced(rest.slice(2));
+    return hexDigits(rest.slice(1), kind === "u" ? 4 : 2);
+  }
+  if (kind === "U") return hexDigits(rest.slice(1), 8);
+  if (/^[0-7]/.test(rest)) {
+    if (/^[0-7]{3}$/.test(rest)) return charOf(Number.parseInt(rest, 8));
+    return /^[0-7]{1,2}$/.test(rest) ? "more" : "none";
+  }
+  return { char: CONTROLS[kind] ?? kind };
+}
+
+function hexDigits(digits: string, count: number): Spelling {
+  if (!/^[0-9a-f]*$/i.test(digits)) return "none";
+  return digits.length < count ? "more" : charOf(Number.parseInt(digits, 16));
+}
+
+function braced(rest: string): Spelling {
+  const digits = /^([0-9a-f]{1,6})\}$/i.exec(rest)?.[1];
+  if (digits !== undefined) return charOf(Number.parseInt(digits, 16));
+  return /^[0-9a-f]{0,6}$/i.test(rest) ? "more" : "none";
+}
+
+function inHtml(rest: string): Spelling {
+  if (rest === "" || rest === "#" || /^#x$/i.test(rest)) return "more";
+  const numeric = /^#(x[0-9a-f]{1,7}|[0-9]{1,8})(.?)$/is.exec(rest);
+  if (numeric !== null) {
+    const [, digits = "", after] = numeric;
+    if (after === "") return "more";
+    const spelled = charOf(Number(/^x/i.test(digits) ? `0${digits}` : digits));
+    return typeof spelled === "object" && after !== ";" ? { ...spelled, isOver: true } : spelled;
+  }
+  const name = /^([a-z]{1,8})(;?)$/i.exec(rest);
+  if (name === null) return "none";
+  if (name[2] === "") return "more";
+  const char = Object.hasOwn(NAMED, name[1] ?? "") ? NAMED[name[1] ?? ""] : undefined;
+  return char === undefined ? "none" : { char };
+}
+
+function charOf(code: number): Spelling {
+  return code <= 0x10ffff && (code < 0xd800 || code > 0xdfff)
+    ? { char: String.fromCodePoint(code) }
+    : "none";
+}
