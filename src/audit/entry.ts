@@ -32,6 +32,10 @@ export type AuditEntry = AuditPlace &
         readonly asked: string;
         readonly about: string;
         readonly decision: string;
+        /** Who decided; "nobody" where the question could not be answered any more. */
+        readonly by: "user" | "rule" | "settings" | "nobody";
+        /** Why nobody did, or which rule. */
+        readonly reason?: string | undefined;
         readonly ms?: number | undefined;
       }
     | {

@@ -162,12 +162,12 @@ function askPlainly(
   return { block, itemId: undefined, summary };
 }
 
-function resolve(
-  draft: Draft,
-  { id, decision, reason, said }: Extract<ApprovalEvent, { type: "approval_resolved" }>,
-): void {
+function resolve(draft: Draft, event: Extract<ApprovalEvent, { type: "approval_resolved" }>): void {
+  const { id, decision, reason, said } = event;
   const approval = draft.state.approvals.get(id);
   if (approval === undefined) return;
+  const unanswered =
+    event.unanswered === undefined ? undefined : `not answered: ${oneLine(event.unanswered, 300)}`;
   const approvals = new Map(draft.state.approvals);
   approvals.delete(id);
   change(draft, { approvals });
@@ -175,19 +175,18 @@ function resolve(
   const { itemId } = approval;
   const item = itemId === undefined ? undefined : draft.state.items.get(itemId);
   if (itemId === undefined || item === undefined) {
+    const told = said === undefined ? unanswered : `answered: ${oneLine(said, 300)}`;
     const answer =
-      said === undefined
-        ? approval.isNetwork
-          ? networkText(decision, why)
-          : answerText(decision, why)
-        : `answered: ${oneLine(said, 300)}`;
+      told ?? (approval.isNetwork ? networkText(decision, why) : answerText(decision, why));
     const lines = [`${approval.summary} · ${answer}`];
     if (approval.summary !== "") draft.edits.push({ op: "replace", id: approval.block, lines });
     return;
   }
   const accepted = decision === "accept" || decision === "accept_session";
   const phase = accepted ? "running" : "declined";
-  const answer = accepted ? answerText(decision, why) : why === "" ? undefined : why;
+  const answer = accepted
+    ? answerText(decision, why)
+    : (unanswered ?? (why === "" ? undefined : why));
   if (item.kind === "command") answerCommand(draft, itemId, item, phase, answer);
   else if (item.kind === "patch") answerPatch(draft, itemId, item, phase, answer);
 }

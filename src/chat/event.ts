@@ -39,6 +39,8 @@ export type LocalEvent =
       readonly reason?: string;
       /** What the user answered to questions, secrets left out. */
       readonly said?: string;
+      /** Why nobody has answered: then the decision is no one's. */
+      readonly unanswered?: string;
     }
   | {
       readonly type: "network_refused";

@@ -54,6 +54,7 @@ describe("a question about a command", () => {
       type: "answered",
       threadId: "t",
       result: { decision: "decline" },
+      asked: { kind, about: "bash" },
     });
   });
 
@@ -100,6 +101,7 @@ describe("an answer", () => {
       type: "answered",
       threadId: "t",
       result: { permissions: {} },
+      asked: { kind: "permissions", about: "to fetch" },
       note: expect.stringContaining("more permissions (to fetch). None can be granted"),
     });
     expect(ask({})).toMatchObject({ type: "refused", code: -32602 });

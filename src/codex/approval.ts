@@ -101,6 +101,8 @@ export type ServerRequest =
       readonly type: "answered";
       readonly threadId?: string;
       readonly result: unknown;
+      /** What was asked for and refused, where there is only that answer. */
+      readonly asked?: { readonly kind: string; readonly about: string };
       /** What the user is told about it. */
       readonly note?: string;
     }
@@ -205,7 +207,12 @@ function commandApproval(id: string | number, params: unknown): ServerRequest {
   // Typing into a running command, and whatever else comes up: what is asked could not be shown,
   // only the command that it is about. 0.169 asks no such thing under our settings.
   if (it.kind !== "command")
-    return { type: "answered", threadId: it.threadId, result: decisionResult("decline") };
+    return {
+      type: "answered",
+      threadId: it.threadId,
+      result: decisionResult("decline"),
+      asked: { kind: shortened(it.kind), about: it.command ?? "" },
+    };
   return {
     type: "approval",
     threadId: it.threadId,
@@ -254,6 +261,7 @@ function permissions(params: unknown): ServerRequest {
     type: "answered",
     threadId,
     result: { permissions: {}, scope: "turn" },
+    asked: { kind: "permissions", about: why?.trim() ?? "" },
     note: `Codex asked for more permissions${because}. None can be granted from here: the sandbox stays as your configuration has it.`,
   };
 }

@@ -37,6 +37,8 @@ export type CodexClientOptions = {
   readonly onApproval: (threadId: string, approval: Approval) => Promise<Answer>;
   /** Answers a tool of ours. Without it, none is offered. */
   readonly onTool?: (call: ToolCall) => Promise<ToolAnswer>;
+  /** Something was refused without asking. */
+  readonly onRefused?: (threadId: string, asked: { kind: string; about: string }) => void;
   /** Something was answered without asking, and the user may want to know. */
   readonly onNote?: (threadId: string, note: string) => void;
   readonly log: Log;
@@ -208,6 +210,8 @@ class Client implements CodexClient {
       }
       case "answered":
         this.#odd({ method: shortened(method) }, "answered without asking");
+        if (request.asked !== undefined && request.threadId !== undefined)
+          this.#options.onRefused?.(request.threadId, request.asked);
         if (request.note !== undefined && request.threadId !== undefined)
           this.#options.onNote?.(request.threadId, request.note);
         return { result: request.result };

@@ -37,7 +37,7 @@ function asking(fields: readonly Field[]) {
 async function said(fields: readonly Field[], answers: Answer["answers"]): Promise<unknown> {
   const { approvals, told, answered } = asking(fields);
   approvals.answer("n1", { decision: "accept", answers }, undefined);
-  expect(await answered).toEqual({ decision: "accept", answers });
+  expect(await answered).toEqual({ decision: "accept", answers, by: "user" });
   expect(told.at(-1)).toBe("nothing waits");
   return (told.at(-2) as [string, string, { said?: string }])[2].said;
 }
@@ -82,8 +82,9 @@ describe("an answer in the document", () => {
 describe("a question that nobody answers", () => {
   it("is cancelled when its turn ends, once", async () => {
     const { approvals, answered, told } = asking([field({})]);
-    approvals.cancelAll();
-    expect(await answered).toEqual({ decision: "cancel" });
+    approvals.cancelAll("the turn ended");
+    expect(await answered).toEqual({ decision: "cancel", by: "nobody", why: "the turn ended" });
+    expect(told.at(-1)).toMatchObject(["n1", "cancel", { unanswered: "the turn ended" }]);
     expect(told).not.toContain("nothing waits");
     expect(approvals.size).toBe(0);
     expect(approvals.answer("n1", { decision: "accept" }, undefined)).toBeUndefined();
@@ -91,12 +92,18 @@ describe("a question that nobody answers", () => {
 
   it("is cancelled when Codex no longer waits for it", async () => {
     const { approvals, answered, told } = asking([field({})]);
-    approvals.resolved("n2");
+    approvals.resolved(2);
+    // A number and a word of the same digits are two names.
+    approvals.resolved("1");
     expect(approvals.size).toBe(1);
-    approvals.resolved("n1");
-    expect(await answered).toEqual({ decision: "cancel" });
+    approvals.resolved(1);
+    expect(await answered).toEqual({
+      decision: "cancel",
+      by: "nobody",
+      why: "Codex no longer waited for an answer",
+    });
     expect(told.at(-1)).toBe("nothing waits");
-    approvals.resolved("n1");
+    approvals.resolved(1);
     expect(told.filter((it) => it === "nothing waits")).toHaveLength(1);
   });
 });

@@ -1,14 +1,35 @@
 import type { NetworkQuestion, Question, Verdict } from "../chat/index.ts";
-import type { Answer, Approval, Field, FieldAnswer } from "../codex/index.ts";
+import {
+  type Answer,
+  type Approval,
+  approvalId,
+  type Field,
+  type FieldAnswer,
+} from "../codex/index.ts";
 import { choicesOf } from "./choices.ts";
 import type { LiveDocument } from "./live-document.ts";
 
 /** An answer as the editor sends it. */
 export type Said = Omit<Answer, "decision"> & { readonly decision: Verdict };
 
+/** An answer with who gave it; `nobody` where the question could not be answered any more. */
+export type Given<T> = T & {
+  readonly by: "user" | "nobody";
+  /** Why nobody did. */
+  readonly why?: string;
+};
+
+/** The answer to a question that nobody is there for. */
+export function givenByNobody<D extends Verdict>(
+  decision: D,
+  why: string,
+): Given<{ readonly decision: D }> {
+  return { decision, by: "nobody", why };
+}
+
 type Pending = {
   readonly approval: Question;
-  readonly resolve: (answer: Said) => void;
+  readonly resolve: (answer: Given<Said>) => void;
 };
 
 /**
@@ -38,18 +59,18 @@ export class Approvals {
   }
 
   /** Puts the question into the document and resolves with the answer. */
-  async ask(approval: Approval): Promise<Answer> {
-    const { decision, answers } = await this.#ask(approval);
+  async ask(approval: Approval): Promise<Given<Answer>> {
+    const { decision, ...rest } = await this.#ask(approval);
     // Not offered for these; `answer` lets no such one through.
-    return { decision: decision === "accept_project" ? "accept_session" : decision, answers };
+    return { decision: decision === "accept_project" ? "accept_session" : decision, ...rest };
   }
 
   /** The same about a host. */
-  async askNetwork(question: NetworkQuestion): Promise<Verdict> {
-    return (await this.#ask(question)).decision;
+  askNetwork(question: NetworkQuestion): Promise<Given<{ readonly decision: Verdict }>> {
+    return this.#ask(question);
   }
 
-  #ask(approval: Question): Promise<Said> {
+  #ask(approval: Question): Promise<Given<Said>> {
     return new Promise((resolve) => {
       this.#pending.set(approval.id, { approval, resolve });
       void this.#document.askApproval(approval).then(() => {
@@ -64,36 +85,43 @@ export class Approvals {
     return this.#pending.size;
   }
 
-  /** Gives the question that was answered; undefined where it is no longer pending. */
+  /** Takes the user's answer. Gives the question that was answered; undefined where it is no longer pending. */
   answer(id: string, answer: Said, reason: string | undefined): Question | undefined {
     const pending = this.#pending.get(id);
     if (pending === undefined) return undefined;
     // SECURITY: an answer that was not offered is none.
     if (!choicesOf(pending.approval.kind).includes(answer.decision)) return undefined;
-    this.#settle(id, pending, answer, reason);
+    this.#settle(id, pending, { ...answer, by: "user" }, reason);
     if (this.#pending.size === 0) this.#onAnswered();
     return pending.approval;
   }
 
-  /** Codex no longer waits for this question. */
-  resolved(id: string): void {
-    this.answer(id, CANCELLED, undefined);
+  /** Codex no longer waits for the answer to this request. */
+  resolved(requestId: string | number): void {
+    this.withdraw(approvalId(requestId), "Codex no longer waited for an answer");
   }
 
-  /** The turn is over: nothing that it asked can be answered any more. */
-  cancelAll(): void {
-    for (const [id, pending] of [...this.#pending]) this.#settle(id, pending, CANCELLED, undefined);
+  /** Nobody waits for this question any more, and nobody has answered it. */
+  withdraw(id: string, why: string, decision: "cancel" | "decline" = "cancel"): void {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    this.#settle(id, pending, givenByNobody(decision, why), undefined);
+    if (this.#pending.size === 0) this.#onAnswered();
   }
 
-  #settle(id: string, pending: Pending, answer: Said, reason: string | undefined): void {
+  /** Nothing that was asked can be answered any more. */
+  cancelAll(why: string): void {
+    for (const [id, pending] of [...this.#pending])
+      this.#settle(id, pending, givenByNobody("cancel", why), undefined);
+  }
+
+  #settle(id: string, pending: Pending, answer: Given<Said>, reason: string | undefined): void {
     this.#pending.delete(id);
     const said = saidText(pending.approval, answer);
-    this.#document.approvalAnswered(id, answer.decision, { reason, said });
+    this.#document.approvalAnswered(id, answer.decision, { reason, said, unanswered: answer.why });
     pending.resolve(answer);
   }
 }
-
-const CANCELLED: Said = { decision: "cancel" };
 
 /** What the document keeps of the answers; secret ones are not among it. */
 function saidText(approval: Question, { decision, answers }: Said): string | undefined {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { AuditEntry } from "../audit/index.ts";
 import type { ServerNotification } from "../codex/index.ts";
+import { givenByNobody } from "./approvals.ts";
 import { AuditNews } from "./audit.ts";
 
 function recording() {
@@ -132,10 +133,24 @@ describe("what happens in a project", () => {
   it("is recorded for a question with its answer, also when nobody could be asked", async () => {
     const { news, entries } = recording();
     const approval = { kind: "command", id: "n1", itemId: "c1", command: "make" } as const;
-    const answer = Promise.resolve({ decision: "accept" } as const);
-    expect(await news.asked(approval, "t1", "/s/one.md", answer)).toEqual({ decision: "accept" });
+    const answer = Promise.resolve({ decision: "accept", by: "user" } as const);
+    expect(await news.asked(approval, "t1", "/s/one.md", answer)).toEqual(await answer);
+    const late = Promise.resolve(givenByNobody("cancel", "the turn ended"));
+    const host = { kind: "network", id: "network:1", target: "a.org", entry: "a.org" } as const;
+    await news.askedHost(host, "t1", "/s/one.md", late);
+    news.fixed("t1", "permissions", "more", "/s/one.md");
+    const at = { event: "approval", thread: "t1", chat: "one.md" };
     expect(entries).toMatchObject([
-      { event: "approval", asked: "command", about: "make", decision: "accept", thread: "t1" },
+      { ...at, asked: "command", about: "make", decision: "accept", by: "user" },
+      {
+        ...at,
+        asked: "network",
+        about: "a.org",
+        decision: "cancel",
+        by: "nobody",
+        reason: "the turn ended",
+      },
+      { ...at, asked: "permissions", about: "more", decision: "decline", by: "rule" },
     ]);
   });
 

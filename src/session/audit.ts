@@ -3,7 +3,7 @@ import type { Audit, AuditEntry } from "../audit/index.ts";
 import type { NetworkQuestion, Verdict } from "../chat/index.ts";
 import { type Answer, type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
 import type { EgressEvent } from "../egress/index.ts";
-import { approvalTitle } from "./approvals.ts";
+import { approvalTitle, type Given } from "./approvals.ts";
 
 /** How many that have begun are remembered until their end; a program inside may forge any number. */
 const MAX_OPEN = 1000;
@@ -63,15 +63,11 @@ export class AuditNews {
     approval: Approval,
     thread: string,
     chatPath: string | undefined,
-    answer: Promise<Answer>,
-  ): Promise<Answer> {
+    answer: Promise<Given<Answer>>,
+  ): Promise<Given<Answer>> {
     const since = performance.now();
     const answered = await answer;
-    this.#answered(approval.kind, aboutOf(approval), answered.decision, {
-      thread,
-      chatPath,
-      since,
-    });
+    this.#answered(approval.kind, aboutOf(approval), answered, { thread, chatPath, since });
     return answered;
   }
 
@@ -80,18 +76,18 @@ export class AuditNews {
     { kind, target }: NetworkQuestion,
     thread: string,
     chatPath: string | undefined,
-    answer: Promise<Verdict>,
-  ): Promise<Verdict> {
+    answer: Promise<Given<{ readonly decision: Verdict }>>,
+  ): Promise<Given<{ readonly decision: Verdict }>> {
     const since = performance.now();
-    const decision = await answer;
-    this.#answered(kind, target, decision, { thread, chatPath, since });
-    return decision;
+    const answered = await answer;
+    this.#answered(kind, target, answered, { thread, chatPath, since });
+    return answered;
   }
 
   #answered(
     asked: string,
     about: string,
-    decision: string,
+    { decision, by, why }: Given<{ readonly decision: Verdict }>,
     on: { readonly thread: string; readonly chatPath: string | undefined; readonly since: number },
   ): void {
     this.#audit.record({
@@ -101,7 +97,23 @@ export class AuditNews {
       asked,
       about,
       decision,
+      by,
+      reason: why,
       ms: Math.round(performance.now() - on.since),
+    });
+  }
+
+  /** Records what was answered without a question, because there is only one answer. */
+  fixed(thread: string, asked: string, about: string, chatPath: string | undefined): void {
+    this.#audit.record({
+      event: "approval",
+      thread,
+      ...(chatPath && { chat: basename(chatPath) }),
+      asked,
+      about,
+      decision: "decline",
+      by: "rule",
+      reason: "this is granted to nobody",
     });
   }
 

@@ -71,6 +71,8 @@ export type BackendOptions = {
   readonly onNotification: (notification: ServerNotification) => void;
   readonly onApproval: (threadId: string, approval: Approval) => Promise<Answer>;
   readonly onTool: (call: ToolCall) => Promise<ToolAnswer>;
+  /** Something was refused without asking. */
+  readonly onRefused: (threadId: string, asked: { kind: string; about: string }) => void;
   readonly onNote: (threadId: string, note: string) => void;
   readonly onEgress: (event: EgressEvent) => void;
   /** The models that the user has chosen. */
@@ -215,6 +217,7 @@ async function startAppServer(
     onNotification: options.onNotification,
     onApproval: options.onApproval,
     onTool: options.onTool,
+    onRefused: options.onRefused,
     onNote: options.onNote,
     log,
   });

@@ -67,6 +67,14 @@ export type RoundEnd = {
   readonly failure?: Failure;
 };
 
+/** Why nothing can be answered any more that was asked in a round which ended so. */
+export function unansweredBy({ status, failure }: RoundEnd): string {
+  if (status === "completed") return "the turn ended";
+  return status === "interrupted"
+    ? "the turn was stopped"
+    : `the turn failed${failure === undefined ? "" : `: ${failure.message}`}`;
+}
+
 /** How Codex says that a turn ended. */
 export function endOf({
   status,

@@ -1,4 +1,4 @@
-import { approvalId, queryOf, type ServerNotification } from "../codex/index.ts";
+import { queryOf, type ServerNotification } from "../codex/index.ts";
 import type { TurnPass } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Approvals, type Said } from "./approvals.ts";
@@ -10,6 +10,7 @@ import {
   endOf,
   type RoundEnd,
   type StartTurn,
+  unansweredBy,
 } from "./conversation-host.ts";
 import { BUSY, DROPPED, type Failure, INTERRUPT_MS, NOT_INTERRUPTED, STOPPED } from "./failure.ts";
 import { findingsOf } from "./findings.ts";
@@ -39,7 +40,7 @@ export class Conversation {
   readonly #rites: TurnRites;
   readonly #stillness = new Stillness(this);
   readonly #outbox = new Outbox();
-  readonly goal: Goal;
+  readonly goal = new Goal((event) => this.document.apply(event));
   /** Codex has the last query, but its turn failed: a retry samples again without new input. */
   #canResample = false;
   #pass: TurnPass | undefined;
@@ -53,7 +54,6 @@ export class Conversation {
     this.host = host;
     this.thread = new ThreadHandle(document, host);
     this.network = new NetworkNews(document);
-    this.goal = new Goal((event) => document.apply(event));
     this.#rites = new TurnRites(host.aroundTurn, host.log);
     this.tools = new ToolCalls(host.runTool, () => this.isBusy);
     this.approvals = new Approvals(
@@ -157,7 +157,7 @@ export class Conversation {
         this.#started(notification.params.turn.id);
         break;
       case "serverRequest/resolved":
-        this.approvals.resolved(approvalId(notification.params.requestId));
+        this.approvals.resolved(notification.params.requestId);
         break;
       case "item/completed":
         this.#heard(queryOf(told));
@@ -187,7 +187,7 @@ export class Conversation {
     this.#closing.abort(STOPPED);
     if (this.#round.phase === "starting") this.#round.abort.abort(STOPPED);
     this.#pass?.end();
-    this.approvals.cancelAll();
+    this.approvals.cancelAll(why ?? "the conversation was closed");
     const isCut = this.isBusy && this.#round.phase !== "ending";
     await this.document.close(isCut ? why : undefined);
   }
@@ -347,7 +347,7 @@ export class Conversation {
     this.#stillness.end();
     this.#pass?.end();
     this.#pass = undefined;
-    this.approvals.cancelAll();
+    this.approvals.cancelAll(unansweredBy(end));
     this.#round = { phase: "ending" };
     const waited = [...this.#outbox.takeUnheard(), ...this.#outbox.takeWaiting()];
     const isNext = waited.some((it) => goesOn(it, end));

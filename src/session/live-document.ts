@@ -250,7 +250,16 @@ export class LiveDocument {
   approvalAnswered(
     id: string,
     decision: Verdict,
-    { reason, said }: { readonly reason: string | undefined; readonly said: string | undefined },
+    {
+      reason,
+      said,
+      unanswered,
+    }: {
+      readonly reason: string | undefined;
+      readonly said: string | undefined;
+      /** Why nobody has answered. */
+      readonly unanswered?: string | undefined;
+    },
   ): void {
     this.#tell(this.#editor.call.buf_set_approval(this.buf, { id, remove: true }));
     this.apply({
@@ -259,6 +268,7 @@ export class LiveDocument {
       decision,
       ...(reason === undefined ? {} : { reason }),
       ...(said === undefined ? {} : { said }),
+      ...(unanswered === undefined ? {} : { unanswered }),
     });
   }
 

@@ -1,17 +1,12 @@
 import { join } from "node:path";
 import { type Audit, openAudit } from "../audit/index.ts";
-import {
-  type Answer,
-  type Approval,
-  approvalId,
-  type ServerNotification,
-  threadOf,
-} from "../codex/index.ts";
+import { type Answer, type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import type { Result } from "../result.ts";
 import type { CommitsOptions } from "../workspace/index.ts";
 import type { Account } from "./account.ts";
+import { givenByNobody } from "./approvals.ts";
 import type { AroundTurn } from "./around-turn.ts";
 import { AuditNews } from "./audit.ts";
 import { type Backend, startBackend } from "./backend.ts";
@@ -41,6 +36,7 @@ export type ProjectOptions = {
 
 /** How many notifications of unknown threads are kept; a program inside may forge any number. */
 const MAX_EARLY = 100;
+const NO_CONVERSATION = "no conversation has this thread";
 /** How many malformed notifications are logged, for the same reason. */
 const MAX_INVALID = 100;
 
@@ -108,11 +104,11 @@ export class Project {
           question,
           thread,
           conversation?.document.path,
-          conversation?.approvals.askNetwork(question) ?? Promise.resolve("decline"),
+          conversation?.approvals.askNetwork(question) ??
+            Promise.resolve(givenByNobody("decline", NO_CONVERSATION)),
         );
       },
-      withdraw: (thread, id) =>
-        void this.#of(thread)?.approvals.answer(id, { decision: "decline" }, "nobody answered"),
+      withdraw: (thread, id, why) => this.#of(thread)?.approvals.withdraw(id, why, "decline"),
       log: options.log,
     });
     this.#watch = new HostWatch({
@@ -254,6 +250,8 @@ export class Project {
           ok: false,
           text: "No conversation has this thread.",
         },
+      onRefused: (threadId, { kind, about }) =>
+        this.#auditNews.fixed(threadId, kind, about, this.#workedFor(threadId)?.document.path),
       onNote: (threadId, text) => this.#workedFor(threadId)?.document.apply({ type: "note", text }),
       onEgress: (event) => this.#egress(event),
       models: () => new Set([...this.conversations].flatMap(({ thread }) => [...thread.models])),
@@ -343,7 +341,8 @@ export class Project {
       approval,
       threadId,
       conversation?.document.path,
-      conversation?.approvals.ask(asked) ?? Promise.resolve({ decision: "decline" }),
+      conversation?.approvals.ask(asked) ??
+        Promise.resolve(givenByNobody("decline", NO_CONVERSATION)),
     );
   }
 
@@ -355,7 +354,7 @@ export class Project {
     const told = this.#agents.told(notification, root);
     if (told !== undefined) conversation.document.apply(told);
     if (notification.method === "serverRequest/resolved")
-      conversation.approvals.resolved(approvalId(notification.params.requestId));
+      conversation.approvals.resolved(notification.params.requestId);
     return true;
   }
 

@@ -5,9 +5,13 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import type { NetworkQuestion, Verdict as Said } from "../../chat/index.ts";
 import type { Target } from "../../egress/index.ts";
 import { silentLog } from "../../log.ts";
+import { givenByNobody } from "../approvals.ts";
 import { NetworkAccess } from "./access.ts";
 
-type Asked = NetworkQuestion & { readonly thread: string; readonly answer: (said: Said) => void };
+type Asked = NetworkQuestion & {
+  readonly thread: string;
+  readonly answer: (said: Said, nobody?: string) => void;
+};
 
 function setUp(options: { ask?: boolean; holdMs?: number; dir?: string } = {}) {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), "codex-chat-network-"));
@@ -19,10 +23,14 @@ function setUp(options: { ask?: boolean; holdMs?: number; dir?: string } = {}) {
     path,
     settings: () => ({ allow: ["npm"], ask: options.ask ?? true }),
     ask: (thread, question) =>
-      new Promise((answer) => void asked.push({ ...question, thread, answer })),
-    withdraw: (_thread, id) => {
+      new Promise((resolve) => {
+        const answer: Asked["answer"] = (decision, why) =>
+          resolve(why === undefined ? { decision, by: "user" } : givenByNobody(decision, why));
+        asked.push({ ...question, thread, answer });
+      }),
+    withdraw: (_thread, id, why) => {
       withdrawn.push(id);
-      asked.find((it) => it.id === id)?.answer("decline");
+      asked.find((it) => it.id === id)?.answer("decline", why);
     },
     log: silentLog,
     ...(options.holdMs === undefined ? {} : { holdMs: options.holdMs }),
@@ -246,7 +254,8 @@ describe("a question", () => {
       why: expect.stringMatching(/nobody answered/),
     });
     expect(withdrawn).toEqual(["network:1"]);
-    expect(await decide("a.org")).toMatchObject({ allowed: false });
+    // Refused again, and still by nobody.
+    expect(await decide("a.org")).toMatchObject({ allowed: false, by: "policy" });
     expect(asked).toHaveLength(1);
   });
 
@@ -269,6 +278,16 @@ describe("a question", () => {
     const waiting = decide("a.org");
     await new Promise((resolve) => setImmediate(resolve));
     await end();
-    expect(await waiting).toMatchObject({ allowed: false });
+    expect(await waiting).toMatchObject({ allowed: false, by: "policy" });
+  });
+
+  it("that the end of its turn answers was not refused by the user", async () => {
+    const { decide, begin, question } = setUp();
+    await begin();
+    const waiting = decide("a.org");
+    (await question()).answer("cancel", "the turn was stopped");
+    const verdict = { allowed: false, by: "policy", why: "the turn was stopped" };
+    expect(await waiting).toEqual(verdict);
+    expect(await decide("a.org")).toEqual(verdict);
   });
 });

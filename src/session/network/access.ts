@@ -10,6 +10,7 @@ import {
 } from "../../egress/index.ts";
 import type { Log } from "../../log.ts";
 import { ok } from "../../result.ts";
+import { type Given, givenByNobody } from "../approvals.ts";
 import type { AroundTurn } from "../around-turn.ts";
 import { Grants } from "./grants.ts";
 
@@ -25,10 +26,13 @@ export type NetworkAccessOptions = {
   /** Where the project's decisions are kept. */
   readonly path: string;
   readonly settings: () => { readonly allow: readonly string[]; readonly ask: boolean };
-  /** Asks in the conversation of this thread; "cancel" where its turn ends first. */
-  readonly ask: (thread: string, question: NetworkQuestion) => Promise<Said>;
+  /** Asks in the conversation of this thread, and tells whether anybody has answered. */
+  readonly ask: (
+    thread: string,
+    question: NetworkQuestion,
+  ) => Promise<Given<{ readonly decision: Said }>>;
   /** Takes an unanswered question back. */
-  readonly withdraw: (thread: string, id: string) => void;
+  readonly withdraw: (thread: string, id: string, why: string) => void;
   readonly log: Log;
   readonly holdMs?: number;
 };
@@ -37,8 +41,8 @@ type Turn = {
   readonly thread: string;
   asked: number;
   readonly allowed: Set<string>;
-  /** Why, by entry. */
-  readonly refused: Map<string, string>;
+  /** By whom and why, by entry. */
+  readonly refused: Map<string, Verdict>;
   /** Aborted when it ends. */
   readonly over: AbortController;
 };
@@ -119,8 +123,8 @@ export class NetworkAccess implements NetworkPolicy {
     for (const turn of this.#turns.values())
       if (turn.allowed.has(entry)) return allowedBy("turn", turn.over.signal);
     for (const turn of this.#turns.values()) {
-      const why = turn.refused.get(entry);
-      if (why !== undefined) return refused("user", why);
+      const verdict = turn.refused.get(entry);
+      if (verdict !== undefined) return verdict;
     }
     return undefined;
   }
@@ -153,16 +157,15 @@ export class NetworkAccess implements NetworkPolicy {
     const timer = setTimeout(() => abandon(late), holdMs);
     timer.unref();
     const question = { kind: "network", id, target: targetText(target), entry } as const;
-    const answered = ask(turn.thread, question).catch((thrown: unknown): Said => {
+    const answered = ask(turn.thread, question).catch((thrown: unknown) => {
       log.error({ err: thrown }, "asking about a host failed");
-      return "decline";
+      return givenByNobody("decline" as Said, "it could not be asked about");
     });
     const verdict = Promise.race([
       answered.then((answer) => this.#take(turn, entry, answer)),
       abandoned.then((why) => {
-        turn.refused.set(entry, why);
-        withdraw(turn.thread, id);
-        return refused("policy", why);
+        withdraw(turn.thread, id, why);
+        return refuse(turn, entry, "policy", why);
       }),
     ]).finally(() => {
       clearTimeout(timer);
@@ -173,8 +176,13 @@ export class NetworkAccess implements NetworkPolicy {
     return pending;
   }
 
-  async #take(turn: Turn, entry: string, answer: Said): Promise<Verdict> {
-    switch (answer) {
+  async #take(
+    turn: Turn,
+    entry: string,
+    { decision, by, why = "nobody answered" }: Given<{ readonly decision: Said }>,
+  ): Promise<Verdict> {
+    if (by === "nobody") return refuse(turn, entry, "policy", why);
+    switch (decision) {
       case "accept":
         if (turn.over.signal.aborted)
           return refused("user", "the turn is over in which it was allowed");
@@ -187,13 +195,10 @@ export class NetworkAccess implements NetworkPolicy {
       case "accept_project":
         return allowedBy("project", await this.grants.add("project", turn.thread, entry));
       case "decline":
-      case "cancel": {
-        const why = "the user refused it for this turn";
-        turn.refused.set(entry, why);
-        return refused("user", why);
-      }
+      case "cancel":
+        return refuse(turn, entry, "user", "the user refused it for this turn");
       default:
-        return answer satisfies never;
+        return decision satisfies never;
     }
   }
 }
@@ -202,6 +207,13 @@ export class NetworkAccess implements NetworkPolicy {
 function allowedBy(by: DecidedBy, ends: AbortSignal, turn?: Turn): Verdict {
   const all = turn === undefined ? ends : AbortSignal.any([ends, turn.over.signal]);
   return { allowed: true, by, ends: all };
+}
+
+/** The same for the rest of the turn. */
+function refuse(turn: Turn, entry: string, by: DecidedBy, why: string): Verdict {
+  const verdict = refused(by, why);
+  turn.refused.set(entry, verdict);
+  return verdict;
 }
 
 function refused(by: DecidedBy, why: string): Verdict {
