@@ -1,11 +1,12 @@
 import type { Field } from "../codex/index.ts";
+import { unwrapShell } from "./command.ts";
 import { answerCommand, askCommand, startCommand } from "./command-item.ts";
 import { change, type Draft, oneLine, place, under } from "./draft.ts";
 import type { LocalEvent, NetworkQuestion, Question, Verdict } from "./event.ts";
 import { codeSpan, fenced, shownPath } from "./markdown.ts";
 import { answerPatch, askPatch } from "./patch-item.ts";
 import { proseLines } from "./prose.ts";
-import type { OpenApproval } from "./state.ts";
+import type { OpenApproval, OpenCommand } from "./state.ts";
 import { visible } from "./visible.ts";
 
 type ApprovalEvent = Extract<LocalEvent, { type: "approval_requested" | "approval_resolved" }>;
@@ -28,15 +29,20 @@ function ask(draft: Draft, approval: Question): OpenApproval {
     case "command": {
       const { itemId, network } = approval;
       if (network !== undefined) {
-        const target = codeSpan(`${network.protocol}://${network.host}`, 200);
+        const target = codeSpan(`${network.protocol}://${network.host}`, 320);
         return askPlainly(draft, `**Asks** to reach ${target}`, approval.reason, approval.command);
       }
       let item = draft.state.items.get(itemId);
       if (item === undefined && approval.command !== undefined) {
         item = startCommand(draft, itemId, approval.command, approval.cwd ?? draft.state.root);
       }
-      if (item?.kind !== "command") {
-        return askPlainly(draft, "**Asks** to run a command", approval.reason, approval.command);
+      // SECURITY: what is asked for, not what an item of that name was said to be before.
+      if (item?.kind !== "command" || !isOf(approval, item)) {
+        const { command, cwd, reason } = approval;
+        const where =
+          cwd === undefined ? "" : ` in ${codeSpan(shownPath(cwd, draft.state.root), 300)}`;
+        const why = command === undefined ? untold(reason) : reason;
+        return askPlainly(draft, `**Asks** to run a command${where}`, why, command);
       }
       const asked = askCommand(draft, itemId, item, approval.reason);
       return { block: asked.block, itemId, summary: "" };
@@ -46,7 +52,7 @@ function ask(draft: Draft, approval: Question): OpenApproval {
       const item = draft.state.items.get(itemId);
       const first = item?.kind === "patch" ? item.files[0] : undefined;
       if (item?.kind !== "patch" || first === undefined) {
-        return askPlainly(draft, "**Asks** to change files", approval.reason, undefined);
+        return askPlainly(draft, "**Asks** to change files", untold(approval.reason), undefined);
       }
       const wider =
         grantRoot === undefined
@@ -79,6 +85,21 @@ function ask(draft: Draft, approval: Question): OpenApproval {
     default:
       return approval satisfies never;
   }
+}
+
+/** Whether an item shows the command that is asked for, and where it would run. */
+function isOf(
+  { command, cwd }: Extract<Question, { kind: "command" }>,
+  item: OpenCommand,
+): boolean {
+  if (command !== undefined && unwrapShell(command) !== item.script) return false;
+  return cwd === undefined || cwd === item.cwd;
+}
+
+/** Adds that the question alone does not say enough to be answered. */
+function untold(reason: string | undefined): string {
+  const words = "It was not told what exactly.";
+  return reason === undefined ? words : `${reason}\n\n${words}`;
 }
 
 /** SECURITY: the host is the sandbox's choice, so nothing is said of it but its name. */

@@ -94,6 +94,30 @@ describe("reduce", () => {
     });
   });
 
+  it.each<[string, object, string[]]>([
+    ["another command", { command: "rm -rf x" }, ["$ rm -rf x", "rm -rf x"]],
+    ["another place", { command: "/bin/bash -lc 'make'", cwd: "/etc" }, ["`/etc`"]],
+  ])("shows what is asked for, where its item shows %s", (_name, asks, words) => {
+    const { edits, state } = reduce(running(began(command)), {
+      type: "approval_requested",
+      approval: { kind: "command", id: "n0", itemId: "c1", ...asks },
+    });
+    const shown = edits.flatMap((edit) => (edit.op === "insert" ? edit.lines : []));
+    expect(shown[0]).toContain("**Asks** to run a command");
+    expect(words.some((it) => shown.join("\n").includes(it))).toBe(true);
+    // The keys stand below that, and not below the item.
+    expect(approvalBlock(state, "n0")).not.toBe("c:2");
+  });
+
+  it("says where a question does not tell what it is about", () => {
+    const { edits } = reduce(running(), {
+      type: "approval_requested",
+      approval: { kind: "patch", id: "n0", itemId: "c9" },
+    });
+    const shown = edits.flatMap((edit) => (edit.op === "insert" ? edit.lines : []));
+    expect(shown).toContain("> It was not told what exactly.");
+  });
+
   it("shows a retry beside the heading and takes it away with the next word", () => {
     const error = { message: "Reconnecting... 2/5", codexErrorInfo: "other" };
     const retried = reduce(running(), {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Readable, Writable } from "node:stream";
 import { z } from "zod";
 import type { Log } from "../log.ts";
@@ -37,6 +38,8 @@ export type CodexClientOptions = {
   readonly onApproval: (threadId: string, approval: Approval) => Promise<Answer>;
   /** Answers a tool of ours. Without it, none is offered. */
   readonly onTool?: (call: ToolCall) => Promise<ToolAnswer>;
+  /** A question cannot be answered any more: another one has come under its id. */
+  readonly onClash?: (approvalId: string) => void;
   /** Something was refused without asking. */
   readonly onRefused?: (threadId: string, asked: { kind: string; about: string }) => void;
   /** Something was answered without asking, and the user may want to know. */
@@ -78,8 +81,8 @@ class Client implements CodexClient {
   readonly #options: CodexClientOptions;
   readonly #requests = new Requests((message) => this.#write(message), MAX_IN_FLIGHT);
   readonly #decoder = new LineDecoder(MAX_LINE_BYTES);
-  /** Requests of Codex that are being answered. */
-  readonly #asked = new Set<string>();
+  /** Requests of Codex that are being answered: what each asks, and how it ends without an answer. */
+  readonly #asked = new Map<string, { readonly what: string; readonly clash: () => void }>();
   #oddities = 0;
   #isClosed = false;
   #settleClosed: () => void = () => {};
@@ -175,14 +178,26 @@ class Client implements CodexClient {
   /** Answers a request of Codex, which would wait for ever, also where the asking fails. */
   async #requested(id: string | number, method: string, params: unknown): Promise<void> {
     const key = approvalId(id);
-    // The one answer is for both: Codex repeats what is pending when a thread is loaded again.
-    if (this.#asked.has(key)) {
+    const what = createHash("sha256")
+      .update(JSON.stringify([method, params]))
+      .digest("hex");
+    const open = this.#asked.get(key);
+    if (open !== undefined) {
       this.#odd({ id }, "a request that is being answered already");
+      // The one answer is for both: Codex repeats what is pending when a thread is loaded again.
+      // SECURITY: of two that differ, one is forged, and the answer to what was shown would count
+      // for what was not.
+      if (open.what !== what) open.clash();
       return;
     }
-    this.#asked.add(key);
+    const clashed = new Promise<object>((resolve) => {
+      const error = { code: INTERNAL_ERROR, message: "another request came under this id" };
+      this.#asked.set(key, { what, clash: () => resolve({ error }) });
+    });
+    void clashed.then(() => this.#options.onClash?.(key));
     try {
-      this.#write({ id, ...(await this.#answerTo(id, method, params)) });
+      const answer = await Promise.race([clashed, this.#answerTo(id, method, params)]);
+      this.#write({ id, ...answer });
     } catch (error) {
       this.#failed(method, error);
       this.#write({ id, error: { code: INTERNAL_ERROR, message: "the editor could not answer" } });

@@ -59,6 +59,24 @@ describe("a request of Codex", () => {
     expect(onApproval).toHaveBeenCalledTimes(3);
   });
 
+  it("is refused when another one comes under its id, and so is that one", async () => {
+    let answer: (answer: Answer) => void = () => {};
+    const onApproval = vi.fn(() => new Promise<Answer>((resolve) => (answer = resolve)));
+    const onClash = vi.fn();
+    const { say, heard } = openClient({ onApproval, onClash });
+    // Shown first, by a program that knows which id comes next; and then what Codex itself asks.
+    say(question(5), question(5));
+    await settle();
+    expect(onClash).not.toHaveBeenCalled();
+    say({ ...question(5), params: { ...question(5).params, command: "rm -rf ~" } });
+    await settle();
+    expect(onClash).toHaveBeenCalledExactlyOnceWith("n5");
+    answer({ decision: "accept" });
+    await settle();
+    expect(heard()).toMatchObject([{ id: 5, error: { code: -32603 } }]);
+    expect(onApproval).toHaveBeenCalledTimes(1);
+  });
+
   it("is refused when a hundred wait for the user", async () => {
     const onApproval = vi.fn(() => new Promise<Answer>(() => {}));
     const { say, heard } = openClient({ onApproval });

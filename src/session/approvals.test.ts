@@ -31,12 +31,14 @@ function asking(fields: readonly Field[]) {
     () => told.push("nothing waits"),
   );
   const approval: Approval = { kind: "questions", id: "n1", title: "a question", fields };
-  return { approvals, told, answered: approvals.ask(approval) };
+  const answered = approvals.ask(approval);
+  const { id } = told[0] as Approval;
+  return { approvals, told, answered, id, again: () => approvals.ask(approval) };
 }
 
 async function said(fields: readonly Field[], answers: Answer["answers"]): Promise<unknown> {
-  const { approvals, told, answered } = asking(fields);
-  approvals.answer("n1", { decision: "accept", answers }, undefined);
+  const { approvals, told, answered, id } = asking(fields);
+  approvals.answer(id, { decision: "accept", answers }, undefined);
   expect(await answered).toEqual({ decision: "accept", answers, by: "user" });
   expect(told.at(-1)).toBe("nothing waits");
   return (told.at(-2) as [string, string, { said?: string }])[2].said;
@@ -72,8 +74,8 @@ describe("an answer in the document", () => {
       field({ name: "token", label: "Token", secret: true }),
       field({ name: "b", label: "B" }),
     ];
-    const { approvals, told } = asking(fields);
-    approvals.answer("n1", { decision: "accept", answers: { token: "s3cret", b: "2" } }, undefined);
+    const { approvals, told, id } = asking(fields);
+    approvals.answer(id, { decision: "accept", answers: { token: "s3cret", b: "2" } }, undefined);
     expect(JSON.stringify(told)).not.toContain("s3cret");
     expect(JSON.stringify(told)).toContain("Token: (not shown); B: 2");
   });
@@ -81,13 +83,24 @@ describe("an answer in the document", () => {
 
 describe("a question that nobody answers", () => {
   it("is cancelled when its turn ends, once", async () => {
-    const { approvals, answered, told } = asking([field({})]);
+    const { approvals, answered, told, id } = asking([field({})]);
     approvals.cancelAll("the turn ended");
     expect(await answered).toEqual({ decision: "cancel", by: "nobody", why: "the turn ended" });
-    expect(told.at(-1)).toMatchObject(["n1", "cancel", { unanswered: "the turn ended" }]);
+    expect(told.at(-1)).toMatchObject([id, "cancel", { unanswered: "the turn ended" }]);
     expect(told).not.toContain("nothing waits");
     expect(approvals.size).toBe(0);
+    expect(approvals.answer(id, { decision: "accept" }, undefined)).toBeUndefined();
+  });
+
+  it("is not answered by what was meant for an earlier one of its name", async () => {
+    const { approvals, told, id, again } = asking([field({})]);
+    approvals.cancelAll("Codex was started anew");
+    const second = again();
+    expect(approvals.answer(id, { decision: "accept" }, undefined)).toBeUndefined();
     expect(approvals.answer("n1", { decision: "accept" }, undefined)).toBeUndefined();
+    const shown = told.filter((it) => (it as Approval).kind === "questions").at(-1) as Approval;
+    approvals.answer(shown.id, { decision: "decline" }, undefined);
+    expect(await second).toMatchObject({ decision: "decline", by: "user" });
   });
 
   it("is cancelled when Codex no longer waits for it", async () => {

@@ -12,6 +12,9 @@ import type { LiveDocument } from "./live-document.ts";
 /** An answer as the editor sends it. */
 export type Said = Omit<Answer, "decision"> & { readonly decision: Verdict };
 
+/** How many questions were asked, in all conversations. */
+let questions = 0;
+
 /** An answer with who gave it; `nobody` where the question could not be answered any more. */
 export type Given<T> = T & {
   readonly by: "user" | "nobody";
@@ -27,8 +30,17 @@ export function givenByNobody<D extends Verdict>(
   return { decision, by: "nobody", why };
 }
 
+/** The answer to what a thread asks that no conversation has. */
+export const NO_CONVERSATION = givenByNobody("decline", "no conversation has this thread");
+/** Why a question is taken back when another one has come under its name. */
+export const CLASH =
+  "two questions came under one name, so that neither can be told from the other";
+
 type Pending = {
+  /** As it stands in the document, under a name that no other question has had. */
   readonly approval: Question;
+  /** What the asker calls it. */
+  readonly name: string;
   readonly resolve: (answer: Given<Said>) => void;
 };
 
@@ -70,9 +82,14 @@ export class Approvals {
     return this.#ask(question);
   }
 
-  #ask(approval: Question): Promise<Given<Said>> {
+  /**
+   * SECURITY: names come again, as when Codex is started anew, and an answer that was on its way
+   * would count for another question than was shown.
+   */
+  #ask(asked: Question): Promise<Given<Said>> {
+    const approval = { ...asked, id: `${asked.id}.${++questions}` };
     return new Promise((resolve) => {
-      this.#pending.set(approval.id, { approval, resolve });
+      this.#pending.set(approval.id, { approval, name: asked.id, resolve });
       void this.#document.askApproval(approval).then(() => {
         if (this.#pending.has(approval.id))
           this.#onAsked({ id: approval.id, title: approvalTitle(approval) });
@@ -102,11 +119,12 @@ export class Approvals {
   }
 
   /** Nobody waits for this question any more, and nobody has answered it. */
-  withdraw(id: string, why: string, decision: "cancel" | "decline" = "cancel"): void {
-    const pending = this.#pending.get(id);
-    if (pending === undefined) return;
-    this.#settle(id, pending, givenByNobody(decision, why), undefined);
-    if (this.#pending.size === 0) this.#onAnswered();
+  withdraw(name: string, why: string, decision: "cancel" | "decline" = "cancel"): void {
+    for (const [id, pending] of [...this.#pending]) {
+      if (pending.name !== name) continue;
+      this.#settle(id, pending, givenByNobody(decision, why), undefined);
+      if (this.#pending.size === 0) this.#onAnswered();
+    }
   }
 
   /** Nothing that was asked can be answered any more. */

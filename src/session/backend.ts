@@ -71,6 +71,8 @@ export type BackendOptions = {
   readonly onNotification: (notification: ServerNotification) => void;
   readonly onApproval: (threadId: string, approval: Approval) => Promise<Answer>;
   readonly onTool: (call: ToolCall) => Promise<ToolAnswer>;
+  /** A question cannot be answered any more. */
+  readonly onClash: (approvalId: string) => void;
   /** Something was refused without asking. */
   readonly onRefused: (threadId: string, asked: { kind: string; about: string }) => void;
   readonly onNote: (threadId: string, note: string) => void;
@@ -217,6 +219,7 @@ async function startAppServer(
     onNotification: options.onNotification,
     onApproval: options.onApproval,
     onTool: options.onTool,
+    onClash: options.onClash,
     onRefused: options.onRefused,
     onNote: options.onNote,
     log,

@@ -6,7 +6,7 @@ import type { Log } from "../log.ts";
 import type { Result } from "../result.ts";
 import type { CommitsOptions } from "../workspace/index.ts";
 import type { Account } from "./account.ts";
-import { givenByNobody } from "./approvals.ts";
+import { CLASH, NO_CONVERSATION } from "./approvals.ts";
 import type { AroundTurn } from "./around-turn.ts";
 import { AuditNews } from "./audit.ts";
 import { type Backend, startBackend } from "./backend.ts";
@@ -36,7 +36,6 @@ export type ProjectOptions = {
 
 /** How many notifications of unknown threads are kept; a program inside may forge any number. */
 const MAX_EARLY = 100;
-const NO_CONVERSATION = "no conversation has this thread";
 /** How many malformed notifications are logged, for the same reason. */
 const MAX_INVALID = 100;
 
@@ -104,8 +103,7 @@ export class Project {
           question,
           thread,
           conversation?.document.path,
-          conversation?.approvals.askNetwork(question) ??
-            Promise.resolve(givenByNobody("decline", NO_CONVERSATION)),
+          conversation?.approvals.askNetwork(question) ?? Promise.resolve(NO_CONVERSATION),
         );
       },
       withdraw: (thread, id, why) => this.#of(thread)?.approvals.withdraw(id, why, "decline"),
@@ -250,6 +248,9 @@ export class Project {
           ok: false,
           text: "No conversation has this thread.",
         },
+      onClash: (id) => {
+        for (const { approvals } of this.conversations) approvals.withdraw(id, CLASH);
+      },
       onRefused: (threadId, { kind, about }) =>
         this.#auditNews.fixed(threadId, kind, about, this.#workedFor(threadId)?.document.path),
       onNote: (threadId, text) => this.#workedFor(threadId)?.document.apply({ type: "note", text }),
@@ -341,8 +342,7 @@ export class Project {
       approval,
       threadId,
       conversation?.document.path,
-      conversation?.approvals.ask(asked) ??
-        Promise.resolve(givenByNobody("decline", NO_CONVERSATION)),
+      conversation?.approvals.ask(asked) ?? Promise.resolve(NO_CONVERSATION),
     );
   }
 
