@@ -68,7 +68,8 @@ local details = {
     return { table.concat(files, ", "), it.status }
   end,
   approval = function(it)
-    return { it.decision, ("%s: %s"):format(it.asked, it.about), seconds(it.ms) }
+    local by = it.by and ("by %s"):format(it.by)
+    return { it.decision, by, ("%s: %s"):format(it.asked, it.about), it.reason, seconds(it.ms) }
   end,
   network = function(it)
     local to = ("%s %s:%s"):format(it.method or "to", it.host, it.port)

@@ -36,11 +36,11 @@ export type LocalEvent =
       readonly type: "approval_resolved";
       readonly id: string;
       readonly decision: Verdict;
-      readonly reason?: string;
+      readonly reason?: string | undefined;
       /** What the user answered to questions, secrets left out. */
-      readonly said?: string;
+      readonly said?: string | undefined;
       /** Why nobody has answered: then the decision is no one's. */
-      readonly unanswered?: string;
+      readonly unanswered?: string | undefined;
     }
   | {
       readonly type: "network_refused";

@@ -5,6 +5,7 @@ import {
   type ChatMeta,
   FrameScheduler,
   initialState,
+  type LocalEvent,
   openStore,
   type Question,
   readTranscript,
@@ -44,6 +45,7 @@ export type LiveDocumentOptions = {
 /** Why a conversation could not be taken over; `locked` where another Neovim has it. */
 export type OpenError = { readonly kind: "locked" | "failed"; readonly message: string };
 
+type Resolved = Extract<LocalEvent, { type: "approval_resolved" }>;
 type Phase = ChatState["phase"];
 /** What the winbar shows. */
 type Shown = {
@@ -250,26 +252,10 @@ export class LiveDocument {
   approvalAnswered(
     id: string,
     decision: Verdict,
-    {
-      reason,
-      said,
-      unanswered,
-    }: {
-      readonly reason: string | undefined;
-      readonly said: string | undefined;
-      /** Why nobody has answered. */
-      readonly unanswered?: string | undefined;
-    },
+    more: Pick<Resolved, "reason" | "said" | "unanswered">,
   ): void {
     this.#tell(this.#editor.call.buf_set_approval(this.buf, { id, remove: true }));
-    this.apply({
-      type: "approval_resolved",
-      id,
-      decision,
-      ...(reason === undefined ? {} : { reason }),
-      ...(said === undefined ? {} : { said }),
-      ...(unanswered === undefined ? {} : { unanswered }),
-    });
+    this.apply({ type: "approval_resolved", id, decision, ...more });
   }
 
   /** Tells the user something that does not belong into the text. */

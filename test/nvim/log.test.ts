@@ -19,7 +19,14 @@ const ENTRIES = [
     outputBytes: 20,
   }),
   entry({ event: "patch", files: [{ path: "a.js", change: "add" }], status: "completed" }),
-  entry({ event: "approval", asked: "command", about: "make", decision: "accept", ms: 2000 }),
+  entry({
+    event: "approval",
+    asked: "command",
+    about: "make",
+    decision: "accept",
+    by: "user",
+    ms: 2000,
+  }),
   entry({ event: "network", decision: "refused", host: "evil.test", port: 443, omitted: 3 }),
   entry({ event: "model_request", outcome: "done", status: 200, bytesOut: 54321, bytesIn: 99 }),
   entry({ event: "protected_file", path: ".envrc", change: "created", runs: "direnv runs it" }),
@@ -50,7 +57,7 @@ describe.each(neovims)("what is on record, on Neovim $name", (program) => {
       2026-03-14 09:26:53  sandbox         started · codex-chat-1 · runsc
       2026-03-14 09:26:53  command         printf 'a ⏎ b' ^[]52;c;aGk=^G <202e> · exit 2 · 1.2 s · 20 bytes of output
       2026-03-14 09:26:53  patch           add a.js · completed
-      2026-03-14 09:26:53  approval        accept · command: make · 2.0 s
+      2026-03-14 09:26:53  approval        accept · by user · command: make · 2.0 s
       2026-03-14 09:26:53  network         refused · to evil.test:443 · 3 more were not told
       2026-03-14 09:26:53  model_request   done · 200 · 54 kB out · 99 bytes in
       2026-03-14 09:26:53  protected_file  .envrc created · direnv runs it
