@@ -11,11 +11,9 @@ let last: { readonly key: string; readonly automaton: SecretAutomaton } | undefi
 
 function automatonOf(secrets: readonly string[]): SecretAutomaton | undefined {
   const all = [...new Set(secrets)].filter(({ length }) => length >= MIN_SECRET);
-  // What is found in another one is found there, too.
-  const least = all.filter((it) => !all.some((other) => other !== it && it.endsWith(` ${other}`)));
-  if (least.length === 0) return undefined;
-  const key = JSON.stringify(least);
-  if (last?.key !== key) last = { key, automaton: new SecretAutomaton(least) };
+  if (all.length === 0) return undefined;
+  const key = JSON.stringify(all);
+  if (last?.key !== key) last = { key, automaton: new SecretAutomaton(all) };
   return last.automaton;
 }
 
