@@ -187,20 +187,12 @@ describe("a project whose git directory is not simply .git", () => {
   }
 
   it("has a bare directory beside its worktrees read-only, and all that is obeyed in them", async () => {
-    const root = await scratch();
-    await git(root, "init", "-q", "--bare", ".bare");
+    const [root, other] = [await scratch(), await scratch()];
+    await git(other, "init", "-q");
+    await git(other, "commit", "-q", "--allow-empty", "-m", "first");
+    await git(root, "clone", "-q", "--bare", other, ".bare");
     await writeFile(join(root, ".git"), "gitdir: ./.bare\n");
-    await git(root, "worktree", "add", "-q", "--orphan", "-b", "main", "main").catch(async () => {
-      // Older git: a first commit is needed.
-      const tree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
-      await git(root, "hash-object", "-t", "tree", "-w", "/dev/null");
-      const { stdout } = await execa(
-        "git",
-        ["-c", "user.name=t", "-c", "user.email=t@t", "commit-tree", tree, "-m", "first"],
-        { cwd: root },
-      );
-      await git(root, "worktree", "add", "-q", "-b", "main", "main", stdout);
-    });
+    await git(root, "worktree", "add", "-q", "-b", "main-tree", "main");
     await mkdir(join(root, "main/.githooks"));
     await git(root, "config", "core.hooksPath", ".githooks");
     const { names, guarded, notes } = await readOnly(root);
