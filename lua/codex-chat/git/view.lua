@@ -223,6 +223,7 @@ function M.open(root)
     problem = fill(view, repository)
   end
   if not problem then
+    local _
     _, problem = repositories.judge_objects(objects_of(view), view.shown)
   end
   if problem then
