@@ -18,6 +18,7 @@ import {
   RUNTIME_ARGS,
 } from "./setup/engine.ts";
 import { type EngineTraces, endContainers, removeLeftovers } from "./setup/leftovers.ts";
+import { lockDir } from "./setup/paths.ts";
 
 /** How long dockerd may take until it answers, and until it has ended. */
 const START_MS = 60_000;
@@ -34,7 +35,7 @@ const users = new Set<Socket>();
 let ending: Promise<void> | undefined;
 
 // Held until this process is gone: a successor waits until all of this one's things are.
-await takeLock(`keeper ${runDir}`);
+await takeLock({ dir: lockDir, name: `keeper ${runDir}` });
 await removeLeftovers(traces);
 await rm(runDir, { recursive: true, force: true });
 await makeRunDir();

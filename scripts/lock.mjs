@@ -1,76 +1,75 @@
 /**
  * A lock between processes, in plain JavaScript because `run.mjs` needs it before anything is
- * installed or built. It is an abstract unix socket: the kernel frees the name when its holder
- * dies in whatever way, and a waiter learns of it because its connection ends.
+ * installed or built. It is `src/sandbox/lock.ts` in short: flock(1) locks the open file that it
+ * inherits, which stays locked here when it has ended, and the kernel frees it when this process
+ * dies in whatever way. The directory belongs to this user alone, so that nobody else can hold it.
  */
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { closeSync, constants, lstatSync, mkdirSync, openSync } from "node:fs";
+import { join } from "node:path";
 
 /**
- * Runs `work` while no other process of this machine holds the lock of that name.
+ * Runs `work` while no other process of this user holds the lock of that name in `dir`, which is
+ * made where it is absent. The file of a lock is never removed.
  *
  * @template T
- * @param {string} name
+ * @param {{ dir: string, name: string }} place
  * @param {() => Promise<T>} work
  * @param {{ onWait?: () => void }} [options] `onWait` is called once if another process holds it.
  * @returns {Promise<T>}
  */
-export async function withLock(name, work, { onWait } = {}) {
-  let release = await tryLock(name);
-  if (release === undefined) onWait?.();
-  while (release === undefined) {
-    await holderGone(name);
-    release = await tryLock(name);
-  }
+export async function withLock({ dir, name }, work, { onWait } = {}) {
+  const file = openLockFile(dir, name);
+  // Who may write nothing in the checkout has nothing to build there either.
+  if (file === undefined) return work();
   try {
+    if (!(await flock(file, ["-n"]))) {
+      onWait?.();
+      await flock(file, []);
+    }
     return await work();
   } finally {
-    release();
+    closeSync(file);
   }
 }
 
 /**
+ * @param {string} dir
  * @param {string} name
- * @returns {Promise<(() => void) | undefined>} undefined while somebody else holds it
+ * @returns {number | undefined} undefined where this user may not write
  */
-async function tryLock(name) {
-  /** @type {Set<import("node:net").Socket>} */
-  const waiting = new Set();
-  const server = createServer((socket) => {
-    waiting.add(socket);
-    socket.on("error", () => socket.destroy());
-    socket.on("close", () => waiting.delete(socket));
-  });
-  server.listen(address(name));
+function openLockFile(dir, name) {
+  const hash = createHash("sha256").update(name).digest("hex").slice(0, 32);
+  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
   try {
-    await once(server, "listening");
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    const stat = lstatSync(dir);
+    if (!stat.isDirectory() || stat.uid !== process.geteuid?.() || (stat.mode & 0o022) !== 0)
+      throw new Error(`${dir} is not this user's alone; move it away and try again`);
+    return openSync(join(dir, `${hash}.lock`), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") return undefined;
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EACCES" || code === "EROFS") return undefined;
     throw error;
   }
-  server.unref();
-  return () => {
-    server.close();
-    for (const socket of waiting) socket.destroy();
-  };
 }
 
-/** @param {string} name */
-function holderGone(name) {
-  return /** @type {Promise<void>} */ (
-    new Promise((resolve) => {
-      const socket = connect(address(name));
-      socket.on("error", () => {});
-      socket.on("close", () => resolve());
-      socket.resume();
-    })
-  );
-}
-
-/** @param {string} name */
-function address(name) {
-  const hash = createHash("sha256").update(name).digest("hex").slice(0, 32);
-  // The leading NUL makes the name abstract: there is no file that could be left behind.
-  return `\0codex-chat-scripts/${process.getuid?.() ?? 0}/${hash}`;
+/**
+ * @param {number} file
+ * @param {string[]} args
+ * @returns {Promise<boolean>} false where it was not to wait and somebody holds the lock
+ */
+function flock(file, args) {
+  const child = spawn("flock", ["-x", ...args, "3"], { stdio: ["ignore", "ignore", 2, file] });
+  return new Promise((resolve, reject) => {
+    child.on("error", (cause) =>
+      reject(new Error("flock is missing: sudo apt-get install util-linux", { cause })),
+    );
+    child.on("close", (code, by) => {
+      if (code === 0) resolve(true);
+      else if (code === 1 && args.includes("-n")) resolve(false);
+      else reject(new Error(`flock ended with ${code ?? by}`));
+    });
+  });
 }

@@ -1,11 +1,17 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 import { withLock } from "./lock.mjs";
 
-const name = () => `test ${crypto.randomUUID()}`;
+function name(): { dir: string; name: string } {
+  const dir = mkdtempSync(join(tmpdir(), "codex-chat-lock-"));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return { dir: join(dir, "locks"), name: "test" };
+}
 
 it("lets one in at a time, and all of them in the end", async () => {
   const lock = name();
@@ -46,4 +52,11 @@ it("lets the next one in when the holder is killed", async () => {
   await waiting;
   holder.kill("SIGKILL");
   expect(await next).toBe("in");
+});
+
+it("is not taken in a directory that others may write", async () => {
+  const lock = name();
+  mkdirSync(lock.dir);
+  chmodSync(lock.dir, 0o777);
+  await expect(withLock(lock, async () => "in")).rejects.toThrow("is not this user's alone");
 });

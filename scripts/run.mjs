@@ -32,7 +32,8 @@ checkNode();
 if (verb === undefined || !VERBS.includes(verb)) {
   fail(`usage: node scripts/run.mjs <verb> [arguments]\nverbs: ${VERBS.join(", ")}`);
 }
-await withLock(`run:${root}`, prepare, {
+const locks = join(root, ".cache", `locks-${process.geteuid?.()}`);
+await withLock({ dir: locks, name: `run:${root}` }, prepare, {
   onWait: () => say("waiting for another run in this checkout to finish its build"),
 });
 if (verb !== "build") process.exit(await runScript(verb));

@@ -8,7 +8,7 @@ import { cached } from "./cached.ts";
 import { run } from "./command.ts";
 import { machineAcquireOptions, unpackDebian } from "./debs.ts";
 import { debianMachine } from "./machine.ts";
-import { cacheDir } from "./paths.ts";
+import { cacheDir, lockDir } from "./paths.ts";
 import { formatSource, readMachineSources, securityOf } from "./sources.ts";
 
 /** The release of the sandbox's image, that of the Dockerfile's default base. */
@@ -29,7 +29,7 @@ export async function setUpBaseImage(host: string): Promise<string> {
   const recipe = createHash("sha256").update(`1\n${sources}`).digest("hex").slice(0, 12);
   const docker = new Docker({ socketPath: host.replace(/^unix:\/\//, "") });
   if (await hasImage(docker, recipe)) return BASE_IMAGE;
-  using _lock = await takeLock(`base image ${host}`);
+  using _lock = await takeLock({ dir: lockDir, name: `base image ${host}` });
   if (await hasImage(docker, recipe)) return BASE_IMAGE;
   const stream = await docker.importImage(createReadStream(await rootfs(sources, recipe)), {
     repo: BASE_IMAGE.slice(0, BASE_IMAGE.indexOf(":")),

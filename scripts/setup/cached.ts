@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { takeLock } from "../../src/sandbox/lock.ts";
+import { lockDir } from "./paths.ts";
 
 /** The file that says what a cached directory was made from; written last, so it means "whole". */
 const STAMP = ".made-from";
@@ -17,7 +18,7 @@ export async function cached(
   make: (partial: string) => Promise<void>,
 ): Promise<string> {
   if (await isMadeFrom(dir, recipe)) return dir;
-  using _lock = await takeLock(`cached ${dir}`);
+  using _lock = await takeLock({ dir: lockDir, name: `cached ${dir}` });
   if (await isMadeFrom(dir, recipe)) return dir;
   const parent = dirname(dir);
   const prefix = `.partial-${basename(dir)}-`;

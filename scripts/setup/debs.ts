@@ -8,7 +8,7 @@ import { takeLock } from "../../src/sandbox/lock.ts";
 import { cached } from "./cached.ts";
 import { run } from "./command.ts";
 import { debianMachine } from "./machine.ts";
-import { cacheDir } from "./paths.ts";
+import { cacheDir, lockDir } from "./paths.ts";
 import { formatSource } from "./sources.ts";
 
 /** What to fetch. */
@@ -34,7 +34,7 @@ export async function extractDebs(
   root: string,
   { suite, packages, present = [] }: DebianPackages,
 ): Promise<void> {
-  using _lock = await takeLock(`apt ${cacheDir} ${suite}`);
+  using _lock = await takeLock({ dir: lockDir, name: `apt ${cacheDir} ${suite}` });
   const apt = await openApt(suite);
   await writeFile(apt.status, installedStatus(present));
   const debs = join(root, ".debs");
@@ -49,7 +49,7 @@ export async function extractDebs(
 
 /** Tells the version of a package that a suite has; undefined where it has none. */
 export async function candidateVersion(suite: string, name: string): Promise<string | undefined> {
-  using _lock = await takeLock(`apt ${cacheDir} ${suite}`);
+  using _lock = await takeLock({ dir: lockDir, name: `apt ${cacheDir} ${suite}` });
   const apt = await openApt(suite);
   const policy = await run("apt-cache", ["policy", name], { env: apt.env });
   const version = /^ *Candidate: (\S+)$/m.exec(policy)?.[1];

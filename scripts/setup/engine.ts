@@ -11,7 +11,7 @@ import { checkRuntime, findEngine } from "../../src/sandbox/index.ts";
 import { takeLock } from "../../src/sandbox/lock.ts";
 import { type EnginePrograms, setUpEnginePrograms } from "./engine-programs.ts";
 import { failSetup } from "./failure.ts";
-import { cacheDir, checkout } from "./paths.ts";
+import { cacheDir, checkout, lockDir } from "./paths.ts";
 
 /** An engine with gVisor that may be used until `close`. */
 export type UsedEngine = {
@@ -107,7 +107,7 @@ export async function usePrivateEngine({
   return { ...answer, isPrivate: true, close, [Symbol.asyncDispose]: close };
 
   async function startAndJoin() {
-    using _lock = await takeLock(`engine ${runDir}`);
+    using _lock = await takeLock({ dir: lockDir, name: `engine ${runDir}` });
     const other = await joinKeeper(socketPath);
     if (other !== undefined) return other;
     const extra = extraRuntimes === undefined ? {} : { extraRuntimes };

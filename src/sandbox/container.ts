@@ -1,5 +1,7 @@
+import { lstat } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import type Docker from "dockerode";
@@ -7,6 +9,8 @@ import { z } from "zod";
 import { demux } from "./demux.ts";
 import type { Engine } from "./engine.ts";
 import { engineFault } from "./error.ts";
+import { type Lock, type LockPlace, takeLock } from "./lock.ts";
+import { StateFault } from "./state-fault.ts";
 
 /** What the life cycle needs to know of a container that exists. */
 export type ExistingContainer = {
@@ -36,9 +40,30 @@ export async function findContainer(
   }
 }
 
-/** The name of the lock under which a container is opened, released or swept. */
-export function containerLock(engine: Engine, name: string): string {
-  return `container ${engine.id} ${name}`;
+/**
+ * The lock under which a container is opened, released or swept: in the state directory that it is
+ * made from, which all who may do so share.
+ */
+export function containerLock(engine: Engine, name: string, stateDir: string): LockPlace {
+  return { dir: join(stateDir, "locks"), name: `container ${engine.id} ${name}` };
+}
+
+/**
+ * Takes that lock to end what is there. Nothing where the state directory is gone: who opens the
+ * container makes it first, and it is not to come back.
+ */
+export async function lockToEnd(
+  engine: Engine,
+  name: string,
+  stateDir: string,
+): Promise<Lock | undefined> {
+  try {
+    await lstat(stateDir);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw StateFault.unreadable(stateDir, cause);
+  }
+  return takeLock(containerLock(engine, name, stateDir));
 }
 
 /** Removes a container at once and resolves when its name is free again; it need not exist. */

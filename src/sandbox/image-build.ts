@@ -1,3 +1,4 @@
+import { ownUid } from "../own-user.ts";
 import { err, ok, type Result } from "../result.ts";
 import { followBuild } from "./build-log.ts";
 import type { Engine } from "./engine.ts";
@@ -47,7 +48,7 @@ export async function buildImage(
       labels: {
         [LABELS.plugin]: "1",
         [LABELS.codexVersion]: options.codexVersion,
-        [LABELS.uid]: String(process.getuid?.() ?? 0),
+        [LABELS.uid]: String(ownUid()),
       },
       nocache: options.nocache === true,
       forcerm: true,

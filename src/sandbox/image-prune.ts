@@ -1,3 +1,4 @@
+import { ownUid } from "../own-user.ts";
 import type { Engine } from "./engine.ts";
 import { engineFault } from "./error.ts";
 import { isImageTag } from "./image-recipe.ts";
@@ -20,7 +21,7 @@ export type OldImage = {
  * Rejects where the engine fails.
  */
 export async function oldImages(engine: Engine, keep: readonly string[]): Promise<OldImage[]> {
-  const filters = { label: [`${LABELS.plugin}=1`, `${LABELS.uid}=${process.getuid?.() ?? 0}`] };
+  const filters = { label: [`${LABELS.plugin}=1`, `${LABELS.uid}=${ownUid()}`] };
   const [images, containers] = await Promise.all([
     engine.docker.listImages({ filters: JSON.stringify(filters) }),
     engine.docker.listContainers({ all: true }),

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { err, ok, type Result } from "../result.ts";
 import type { CodexPackage } from "./codex-package.ts";
 import type { Engine } from "./engine.ts";
@@ -17,13 +18,16 @@ import {
   type UserDockerfile,
   userImageRecipe,
 } from "./image-recipe.ts";
-import { takeLock } from "./lock.ts";
+import { type Lock, takeLock } from "./lock.ts";
+import { StateFault } from "./state-fault.ts";
 
 /** What an image is built from. */
 export type ImageOptions = {
   /** The plugin's `container/` directory. */
   readonly containerDir: string;
   readonly codex: CodexPackage;
+  /** The plugin's state directory, in which the builders of this user wait for one another. */
+  readonly stateDir: string;
   /** What the default image is built from. */
   readonly baseImage?: string;
   /** An image of the user's own, in the place of the default one. */
@@ -45,8 +49,8 @@ export type ImageOptions = {
  * the user's Dockerfile, building what the engine lacks of it. Of several Neovims that need it,
  * one builds.
  *
- * Errors: `image_build_failed`, `image_unfit`, `image_missing`, `disk_full`, `container_failed`.
- * Rejects with `signal.reason`.
+ * Errors: `image_build_failed`, `image_unfit`, `image_missing`, `disk_full`, `container_failed`,
+ * `state_unwritable`. Rejects with `signal.reason`.
  */
 export async function ensureImage(
   engine: Engine,
@@ -123,7 +127,16 @@ async function ensureBuilt(
   if (!present.ok || (present.value !== undefined && !rebuild)) return found(present, tag);
 
   onProgress(`Waiting to build ${tag}`);
-  using _lock = await takeLock(`image ${engine.id} ${tag}`, signal === undefined ? {} : { signal });
+  let lock: Lock;
+  try {
+    const place = { dir: join(options.stateDir, "locks"), name: `image ${engine.id} ${tag}` };
+    const onWait = (holder: string) => onProgress(`Waiting to build ${tag}: ${holder}`);
+    lock = await takeLock(place, { signal, onWait });
+  } catch (cause) {
+    if (cause instanceof StateFault) return err(cause.error);
+    throw cause;
+  }
+  using _lock = lock;
   const now = await inspectImage(engine, tag, signal);
   const isNew = now.ok && now.value?.id !== present.value?.id;
   if (!now.ok || (now.value !== undefined && (!rebuild || isNew))) return found(now, tag);

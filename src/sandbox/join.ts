@@ -14,6 +14,7 @@ import { startProcess } from "./process.ts";
 import type { Project } from "./project.ts";
 import { beginRecord, isRecorded, type RecordPlace } from "./record.ts";
 import { type ContainerSpec, containerOptions } from "./spec.ts";
+import { StateFault } from "./state-fault.ts";
 
 /** What is known of a sandbox once its container has a name, before it runs. */
 export type Opening = {
@@ -111,6 +112,7 @@ export function recordPlace({ stateDir, engine, name }: Opening): RecordPlace {
 
 /** The error for a failure of the engine while `what` was done. */
 export function openingFailure(cause: unknown, what: string, opening: Opening): SandboxError {
+  if (cause instanceof StateFault) return cause.error;
   const { spec, imageTag } = opening;
   return containerFailure(cause, { what, runtime: spec.runtime, image: imageTag });
 }

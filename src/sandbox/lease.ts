@@ -3,6 +3,7 @@ import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { isAlive, liveness, type Owner, ownerKey, parseOwner } from "./owner.ts";
+import { StateFault } from "./state-fault.ts";
 
 /** What a lease says: which container on which engine its owner uses. */
 const Lease = z.object({
@@ -45,8 +46,8 @@ export async function dropLease(stateDir: string, owner: Owner): Promise<void> {
  * Lists who holds a lease on `container` and is not provably dead; leases of the dead are deleted.
  * `id` is what the container is now, null where there is none. Whoever cannot be judged (another
  * pid namespace) counts as long as that very container is there, and would count for ever else.
- * Where a lease cannot be read its owner's being alive is enough: rather a container too many
- * than one removed in use.
+ * Of a lease that says nothing its owner's being alive is enough: rather a container too many
+ * than one removed in use. Rejects with a `StateFault` where one cannot be read.
  */
 export async function liveLeases(
   stateDir: string,
@@ -62,7 +63,8 @@ export async function liveLeases(
     if (owner === undefined) continue;
     const path = join(leaseDir(stateDir), name);
     const lease = await readLease(path);
-    if (lease === undefined) {
+    if (lease === "gone") continue;
+    if (lease === "malformed") {
       if (await isAlive(owner.pid, owner.startTime)) live.push(owner);
       continue;
     }
@@ -83,16 +85,23 @@ async function leaseNames(stateDir: string): Promise<string[]> {
     return await readdir(leaseDir(stateDir));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw cause;
+    throw StateFault.unreadable(leaseDir(stateDir), cause);
   }
 }
 
-/** Undefined where it was dropped meanwhile, or is not a lease. */
-async function readLease(path: string): Promise<Lease | undefined> {
+/** `gone` where it was dropped meanwhile. */
+async function readLease(path: string): Promise<Lease | "gone" | "malformed"> {
+  let text: string;
   try {
-    const parsed = Lease.safeParse(JSON.parse(await readFile(path, "utf8")));
-    return parsed.success ? parsed.data : undefined;
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return "gone";
+    throw StateFault.unreadable(path, cause);
+  }
+  try {
+    const parsed = Lease.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : "malformed";
   } catch {
-    return undefined;
+    return "malformed";
   }
 }

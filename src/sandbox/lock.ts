@@ -1,6 +1,24 @@
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  writeSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { z } from "zod";
+import { ownUid, ownUser } from "../own-user.ts";
+import { ownDirectory, readOwnFile } from "./own-file.ts";
+import { StateFault, shellQuoted } from "./state-fault.ts";
+
+/** Which lock: a name, and a directory of this user's alone, which is made where it is absent. */
+export type LockPlace = { readonly dir: string; readonly name: string };
 
 /** A held lock; `release` is idempotent. */
 export type Lock = {
@@ -8,84 +26,239 @@ export type Lock = {
   readonly [Symbol.dispose]: () => void;
 };
 
+/** How a lock is waited for. */
+export type LockOptions = {
+  readonly signal?: AbortSignal | undefined;
+  /** Called with who holds the lock after `patienceMs` and whenever that is another one. */
+  readonly onWait?: ((holder: string) => void) | undefined;
+  readonly patienceMs?: number;
+};
+
+/** Shorter waits are not worth a word. */
+const PATIENCE_MS = 3000;
+
 /**
- * Takes a lock that all processes of this machine see under the same `name`, waiting for its
- * holder. It is an abstract unix socket: the kernel frees the name when its holder dies in
- * whatever way, and a waiter learns of it at once because its connection to the holder ends.
+ * Takes the lock, waiting for its holder. It is flock(2) on a file in a directory that no other
+ * user can enter, so that nobody else can hold it. The kernel ties it to the open file: it ends with
+ * the process in whatever way that dies, whatever becomes of its pid, and counts between pid
+ * namespaces that share the directory. Node has no flock: flock(1) takes the lock on the descriptor
+ * that it inherits, and what both share stays locked here when it has ended.
  *
- * Rejects with `signal.reason` when aborted.
+ * The directory is part of the state and not of `$XDG_RUNTIME_DIR`, which some sessions of a user
+ * lack and the last logout empties: two processes would lock two files.
+ *
+ * Rejects with `signal.reason` when aborted, and with a `StateFault` where no lock can be had.
  */
-export async function takeLock(
-  name: string,
-  options: { signal?: AbortSignal } = {},
-): Promise<Lock> {
+export async function takeLock(place: LockPlace, options: LockOptions = {}): Promise<Lock> {
+  options.signal?.throwIfAborted();
+  const path = await lockPath(place);
   for (;;) {
-    const lock = await tryLock(name, options);
-    if (lock !== undefined) return lock;
-    await holderGone(name, options.signal);
+    const file = openLockFile(path);
+    let isTaken = false;
+    try {
+      const waiting = tellHolder(path, options);
+      try {
+        await flock(path, file, ["-x"], options.signal);
+      } finally {
+        waiting();
+      }
+      options.signal?.throwIfAborted();
+      isTaken = isStillAt(file, path);
+    } finally {
+      if (!isTaken) closeSync(file);
+    }
+    if (isTaken) return held(file);
   }
 }
 
-/** Takes the lock if nobody holds it. */
+/** Takes the lock if nobody holds it. Rejects like `takeLock`. */
 export async function tryLock(
-  name: string,
-  { signal }: { signal?: AbortSignal } = {},
+  place: LockPlace,
+  { signal }: Pick<LockOptions, "signal"> = {},
 ): Promise<Lock | undefined> {
   signal?.throwIfAborted();
-  const waiting = new Set<Socket>();
-  const server = createServer((socket) => {
-    waiting.add(socket);
-    socket.on("error", () => socket.destroy());
-    socket.on("close", () => waiting.delete(socket));
-  });
-  server.listen(lockAddress(name));
+  const path = await lockPath(place);
+  const file = openLockFile(path);
+  let isTaken = false;
   try {
-    await once(server, "listening");
+    const isFree = await flock(path, file, ["-x", "-n"], signal);
+    signal?.throwIfAborted();
+    isTaken = isFree && isStillAt(file, path);
+  } finally {
+    if (!isTaken) closeSync(file);
+  }
+  return isTaken ? held(file) : undefined;
+}
+
+/** The file of a lock. Its directory belongs to this user alone, or this rejects. */
+async function lockPath({ dir, name }: LockPlace): Promise<string> {
+  const path = join(dir, `${createHash("sha256").update(name).digest("hex").slice(0, 32)}.lock`);
+  let strange: Awaited<ReturnType<typeof ownDirectory>>;
+  try {
+    strange = await ownDirectory(dir);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "EADDRINUSE") return undefined;
-    throw cause;
+    throw failed(path, cause);
   }
-  server.unref();
-  const release = () => close(server, waiting);
-  if (signal?.aborted === true) {
-    release();
-    throw signal.reason;
-  }
-  return { release, [Symbol.dispose]: release };
+  if (strange === null) return path;
+  const mend = `ls -ld ${shellQuoted(dir)}\nand move it away: another user could hold what is in it.`;
+  throw untakable(path, `${strange.path} ${strange.what}`, mend);
 }
 
-function close(server: Server, waiting: ReadonlySet<Socket>): void {
-  if (server.listening) server.close();
-  for (const socket of waiting) socket.destroy();
-}
-
-/** Resolves when the present holder has released the lock or died. */
-async function holderGone(name: string, signal: AbortSignal | undefined): Promise<void> {
-  signal?.throwIfAborted();
-  const socket = connect(lockAddress(name));
-  const stop = () => socket.destroy();
-  signal?.addEventListener("abort", stop, { once: true });
+/** Never removed: who had opened it would hold a lock that nobody else can see. */
+function openLockFile(path: string): number {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  let file: number | undefined;
   try {
-    await new Promise<void>((resolve) => {
-      socket.on("error", () => {});
-      socket.on("close", () => resolve());
-      socket.resume();
-    });
+    // For writing, without which NFS gives no exclusive lock.
+    file = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    const stat = fstatSync(file);
+    if (stat.isFile() && stat.uid === ownUid()) return file;
+  } catch (cause) {
+    if (file !== undefined) closeSync(file);
+    throw failed(path, cause);
+  }
+  closeSync(file);
+  throw untakable(path, "it is not a file of this user's own", `ls -l ${shellQuoted(path)}`);
+}
+
+/**
+ * Has flock(1) lock the open file. False where it was not to wait and somebody holds the lock.
+ * Ends the program when aborted; a lock that it got then is gone with the descriptor.
+ */
+async function flock(
+  path: string,
+  file: number,
+  args: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const child = spawn("flock", [...args, "3"], {
+    // The working directory of this process may be gone, which looks like a missing program.
+    cwd: "/",
+    env: { ...process.env, LC_ALL: "C" },
+    stdio: ["ignore", "ignore", "pipe", file],
+  });
+  const stop = () => void child.kill("SIGKILL");
+  signal?.addEventListener("abort", stop, { once: true });
+  if (signal?.aborted === true) stop();
+  try {
+    const ended = new Promise<{ code: number | null; by: NodeJS.Signals | null }>(
+      (resolve, reject) => {
+        child.on("error", reject);
+        child.on("close", (code, by) => resolve({ code, by }));
+      },
+    );
+    const said = child.stderr === null ? "" : text(child.stderr).catch(() => "");
+    const { code, by } = await ended;
+    signal?.throwIfAborted();
+    if (code === 0) return true;
+    const words = (await said).trim();
+    if (code === 1 && words === "" && args.includes("-n")) return false;
+    const why = words || (by === null ? `flock ended with ${code}` : `flock got ${by}`);
+    throw untakable(path, why, `flock -n ${shellQuoted(path)} true; df ${shellQuoted(path)}`);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw cause instanceof StateFault ? cause : failed(path, cause);
   } finally {
     signal?.removeEventListener("abort", stop);
   }
-  signal?.throwIfAborted();
 }
 
-/** As many bytes as a socket's address has room for on Linux. */
-const ADDRESS_BYTES = 108;
+/** False where the file was removed or replaced meanwhile: others lock another one then. */
+function isStillAt(file: number, path: string): boolean {
+  const [own, there] = [fstatSync(file, { bigint: true }), entryAt(path)];
+  return there !== undefined && own.ino === there.ino && own.dev === there.dev;
+}
 
-/**
- * The leading NUL makes it an abstract name: no file, so none to be left behind. It fills the
- * address: of a shorter one, Node 20 (libuv 1.46) adds the NULs behind it to the name and Node 22
- * does not, and neither would see the other's lock.
- */
-export function lockAddress(name: string): string {
-  const hash = createHash("sha256").update(name).digest("hex").slice(0, 32);
-  return `\0codex-chat/${process.getuid?.() ?? 0}/${hash}`.padEnd(ADDRESS_BYTES, ".");
+function entryAt(path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(path, { bigint: true });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw failed(path, cause);
+  }
+}
+
+function held(file: number): Lock {
+  try {
+    writeHolder(file);
+  } catch {
+    // On a full disk the lock holds all the same, and a waiter is not told whose it is.
+  }
+  let isHeld = true;
+  const release = () => {
+    if (!isHeld) return;
+    isHeld = false;
+    closeSync(file);
+  };
+  return { release, [Symbol.dispose]: release };
+}
+
+/** Who holds a lock, in its file. It may be that of the last holder while the next one writes. */
+const Holder = z.object({
+  pid: z.int(),
+  program: z.string(),
+  user: z.string(),
+  sinceMs: z.number(),
+});
+
+function writeHolder(file: number): void {
+  const holder: z.infer<typeof Holder> = {
+    pid: process.pid,
+    program: basename(process.argv[1] ?? process.execPath),
+    user: ownUser().name,
+    sinceMs: Date.now(),
+  };
+  const line = Buffer.from(`${JSON.stringify(holder)}\n`);
+  ftruncateSync(file, writeSync(file, line, 0, line.length, 0));
+}
+
+/** Tells who is waited for, until the returned function is called. */
+function tellHolder(path: string, { onWait, patienceMs = PATIENCE_MS }: LockOptions): () => void {
+  if (onWait === undefined) return () => {};
+  let last = "";
+  let isOver = false;
+  const tell = async () => {
+    const now = await holderOf(path);
+    if (isOver || now === last) return;
+    last = now;
+    onWait(now);
+  };
+  const timer = setInterval(() => void tell(), patienceMs);
+  return () => {
+    isOver = true;
+    clearInterval(timer);
+  };
+}
+
+async function holderOf(path: string): Promise<string> {
+  try {
+    const { pid, program, user, sinceMs } = Holder.parse(
+      JSON.parse((await readOwnFile(path)) ?? ""),
+    );
+    const since = new Date(sinceMs).toLocaleTimeString("en-GB");
+    return `process ${pid} (${program}, ${user}), which has held ${path} since ${since}`;
+  } catch {
+    return `the holder of ${path}`;
+  }
+}
+
+function failed(path: string, cause: unknown): StateFault {
+  const { code, syscall, message } = cause as NodeJS.ErrnoException;
+  if (code === "ENOENT" && syscall?.startsWith("spawn") === true)
+    return untakable(
+      path,
+      "the program flock is missing",
+      "sudo apt-get install util-linux   # or what your system calls it",
+      cause,
+    );
+  return untakable(path, message, `ls -ld ${shellQuoted(path)}; df ${shellQuoted(path)}`, cause);
+}
+
+function untakable(path: string, why: string, mend: string, cause?: unknown): StateFault {
+  return new StateFault({
+    path,
+    message: `The lock ${path} cannot be taken: ${why}.`,
+    mend,
+    cause,
+  });
 }

@@ -63,14 +63,23 @@ describe("a file that only this user can have written", () => {
     expect(await readOwnFile(path)).toBe("mine");
     await symlink("file", join(dir, "link"));
     execFileSync("mkfifo", [join(dir, "pipe")]);
+    await mkdir(join(dir, "directory"));
     await writeFile(join(dir, "large"), "x".repeat(65 * 1024));
-    for (const name of ["link", "pipe", "large", "absent", "."])
-      expect(await readOwnFile(join(dir, name))).toBeUndefined();
+    for (const [name, why] of [
+      ["link", "is a link"],
+      ["pipe", "is not a regular file"],
+      ["large", "is larger than"],
+      ["directory", "is not a regular file"],
+      ["file/below", "is a link or a file"],
+    ] as const)
+      await expect(readOwnFile(join(dir, name))).rejects.toThrow(why);
+    for (const absent of ["absent", "absent/file"])
+      expect(await readOwnFile(join(dir, absent))).toBeUndefined();
     await chmod(path, 0o666);
-    expect(await readOwnFile(path)).toBeUndefined();
+    await expect(readOwnFile(path)).rejects.toThrow(`${path} can be written by other users`);
     await chmod(path, 0o600);
     await chmod(dir, 0o777);
-    expect(await readOwnFile(path)).toBeUndefined();
+    await expect(readOwnFile(path)).rejects.toThrow(`${dir} can be written by other users`);
   });
 });
 
@@ -87,6 +96,24 @@ describe("the record of a container", () => {
     expect(await isRecorded({ ...place, engine: "e2" }, one)).toBe(false);
     await dropRecord(place);
     expect(await isRecorded(place, one)).toBe(false);
+  });
+
+  it("is not taken for absent where it says nothing", async () => {
+    const place = { stateDir: await scratch(), engine: "e1", name: "codex-chat-app-1" };
+    const { token, made } = await beginRecord(place);
+    await made("id-1");
+    const path = join(place.stateDir, "containers", "codex-chat-app-1.e1.json");
+    await writeFile(path, "");
+    const one = { id: "id-1", labels: labels(token), wasStarted: true };
+    await expect(isRecorded(place, one)).rejects.toThrow(`${path} is not a record of a container`);
+  });
+
+  it("is not begun in a directory that is a link", async () => {
+    const place = { stateDir: await scratch(), engine: "e1", name: "codex-chat-app-1" };
+    await mkdir(join(place.stateDir, "elsewhere"));
+    await symlink("elsewhere", join(place.stateDir, "containers"));
+    await expect(beginRecord(place)).rejects.toThrow("containers is a link or a file");
+    expect(await readdir(join(place.stateDir, "elsewhere"))).toEqual([]);
   });
 
   it("knows one whose maker died before it heard of its id by the token, until it is started", async () => {

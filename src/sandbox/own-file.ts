@@ -1,6 +1,8 @@
 import { constants } from "node:fs";
 import { chmod, lstat, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { ownUid } from "../own-user.ts";
+import { StateFault, shellQuoted } from "./state-fault.ts";
 
 /** What is wrong with a directory or file that should be this user's alone; null where nothing is. */
 export type Strange = { readonly path: string; readonly what: string };
@@ -29,28 +31,48 @@ export async function ownDirectory(path: string): Promise<Strange | null> {
 const MAX_BYTES = 64 * 1024;
 
 /**
- * Reads a small file that only this user can have written; undefined where there is none or it is
- * something else: a link, a pipe, another user's, or one that others may write.
+ * Reads a small file that only this user can have written; undefined where there is none.
+ *
+ * SECURITY: rejects with a `StateFault` where that cannot be told, and where it is something else: a
+ * link, a pipe, another user's, or one that others may write. Neither is a file that is not there.
  */
 export async function readOwnFile(path: string): Promise<string | undefined> {
   // Not blocking, because opening a pipe waits for somebody at its other end.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   try {
     const directory = await lstat(dirname(path));
-    if (!directory.isDirectory() || !isOwn(directory)) return undefined;
+    if (!directory.isDirectory()) throw strange(dirname(path), "is a link or a file");
+    checkOwn(dirname(path), directory);
     await using file = await open(path, flags);
     const stat = await file.stat();
-    if (!stat.isFile() || !isOwn(stat) || stat.size > MAX_BYTES) return undefined;
+    if (!stat.isFile()) throw strange(path, "is not a regular file");
+    checkOwn(path, stat);
+    if (stat.size > MAX_BYTES) throw strange(path, `is larger than ${MAX_BYTES} bytes`);
     return await file.readFile("utf8");
-  } catch {
-    return undefined;
+  } catch (cause) {
+    if (cause instanceof StateFault) throw cause;
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    // No link is followed.
+    if (code === "ELOOP") throw strange(path, "is a link");
+    throw StateFault.unreadable(path, cause);
   }
 }
 
-function isOwn({ uid, mode }: { readonly uid: number; readonly mode: number }): boolean {
-  return uid === ownUid() && (mode & 0o022) === 0;
+function checkOwn(
+  path: string,
+  { uid, mode }: { readonly uid: number; readonly mode: number },
+): void {
+  if (uid !== ownUid()) throw strange(path, `belongs to the user ${uid}`, true);
+  if ((mode & 0o022) !== 0) throw strange(path, "can be written by other users");
 }
 
-function ownUid(): number {
-  return process.getuid?.() ?? 0;
+function strange(path: string, what: string, isAnothers = false): StateFault {
+  const mend = `ls -ld ${shellQuoted(path)}\nA file of this user's own was expected; move it away.`;
+  return new StateFault({
+    path,
+    message: `${path} ${what}, so it is not believed.`,
+    mend,
+    isAnothers,
+  });
 }

@@ -20,7 +20,8 @@ export type Liveness = "alive" | "dead" | "unknown";
 /** Names the running process. */
 export async function ownOwner(): Promise<Owner> {
   const stat = await readStat(process.pid);
-  if (stat === undefined) throw new Error("/proc is not mounted: the own start time is unknown");
+  if (stat === undefined || stat === "unknown")
+    throw new Error("/proc is not mounted: the own start time is unknown");
   return { pid: process.pid, startTime: stat.startTime, scope: await ownScope() };
 }
 
@@ -34,9 +35,13 @@ export async function liveness(owner: Owner, ownScopeNow?: string): Promise<Live
   return (await isAlive(owner.pid, owner.startTime)) ? "alive" : "dead";
 }
 
-/** Tells whether the process `pid` that started at `startTime` (field 22 of its stat) still runs. */
+/**
+ * Tells whether the process `pid` that started at `startTime` (field 22 of its stat) still runs.
+ * One that cannot be looked at is not taken for dead.
+ */
 export async function isAlive(pid: number, startTime: string): Promise<boolean> {
   const stat = await readStat(pid);
+  if (stat === "unknown") return true;
   return stat !== undefined && stat.startTime === startTime && !/^[ZXx]$/.test(stat.state);
 }
 
@@ -65,11 +70,16 @@ export function parseStat(line: string): { state: string; startTime: string } | 
   return { state, startTime };
 }
 
-async function readStat(pid: number): Promise<{ state: string; startTime: string } | undefined> {
+/** Undefined where there is no such process. */
+async function readStat(
+  pid: number,
+): Promise<{ state: string; startTime: string } | "unknown" | undefined> {
   try {
-    return parseStat(await readFile(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return undefined;
+    return parseStat(await readFile(`/proc/${pid}/stat`, "utf8")) ?? "unknown";
+  } catch (cause) {
+    // ESRCH: it ended between the opening and the reading.
+    const isGone = ["ENOENT", "ESRCH"].includes((cause as NodeJS.ErrnoException).code ?? "");
+    return isGone ? undefined : "unknown";
   }
 }
 

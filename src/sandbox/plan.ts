@@ -1,6 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { LookError } from "../look.ts";
+import { ownUid } from "../own-user.ts";
 import { err, ok, type Result } from "../result.ts";
 import { type Cache, type CacheOptions, planCaches } from "./caches.ts";
 import { containerName, projectHash } from "./container-name.ts";
@@ -69,6 +70,8 @@ export type SandboxOptions = {
   readonly keeper?: { readonly firstMs?: number; readonly idleMs?: number };
   /** Of what runs inside; default: that of this process. */
   readonly umask?: number;
+  /** Told what is waited for, where that takes long. */
+  readonly onProgress?: (what: string) => void;
   readonly signal?: AbortSignal;
 };
 
@@ -182,7 +185,7 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     [LABELS.root]: project.root,
     [LABELS.owner]: ownerLabel(options.owner),
     [LABELS.scope]: options.owner.scope,
-    [LABELS.uid]: String(process.getuid?.() ?? 0),
+    [LABELS.uid]: String(ownUid()),
     [LABELS.state]: stateDir,
     [LABELS.spec]: specHash({ ...spec, mounts: [...root, ...mounts], volumes: [] }),
     [LABELS.guarded]: JSON.stringify(project.guarded),

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { ContainerCreateOptions } from "dockerode";
+import { ownUid } from "../own-user.ts";
 import { err, ok, type Result } from "../result.ts";
 import { attachOutput, containerEnd, containerOutOfMemory, removeContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
@@ -132,7 +133,7 @@ async function labelsOf({ stateDir }: ProbeContainer): Promise<Record<string, st
     [LABELS.plugin]: "probe",
     [LABELS.owner]: ownerLabel(owner),
     [LABELS.scope]: owner.scope,
-    [LABELS.uid]: String(process.getuid?.() ?? 0),
+    [LABELS.uid]: String(ownUid()),
     [LABELS.state]: stateDir,
   };
 }

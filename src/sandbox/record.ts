@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { ExistingContainer } from "./container.ts";
 import { LABELS } from "./labels.ts";
 import { ownDirectory, readOwnFile } from "./own-file.ts";
+import { StateFault, shellQuoted } from "./state-fault.ts";
 
 /** Which container this state directory has had made. */
 const Record = z.object({
@@ -33,12 +34,16 @@ export async function beginRecord(place: RecordPlace): Promise<{
   readonly made: (id: string) => Promise<void>;
 }> {
   const token = randomUUID();
-  await ownDirectory(join(place.stateDir, "containers"));
+  const strange = await ownDirectory(join(place.stateDir, "containers"));
+  if (strange !== null) throw notBelieved(strange.path, strange.what);
   await write(place, { token });
   return { token, made: (id) => write(place, { token, id }) };
 }
 
-/** Whether this state directory has had this very container made. */
+/**
+ * Whether this state directory has had this very container made. Rejects with a `StateFault` where
+ * that cannot be told.
+ */
 export async function isRecorded(
   place: RecordPlace,
   container: Pick<ExistingContainer, "id" | "labels" | "wasStarted">,
@@ -58,15 +63,30 @@ export async function dropRecord(place: RecordPlace): Promise<void> {
 async function read(place: RecordPlace): Promise<z.infer<typeof Record> | undefined> {
   const text = await readOwnFile(pathOf(place));
   if (text === undefined) return undefined;
+  const record = Record.safeParse(jsonOf(text));
+  // It is written whole or not at all, so nobody of ours has left it like this.
+  if (!record.success) throw notBelieved(pathOf(place), "is not a record of a container");
+  return record.data;
+}
+
+async function write(place: RecordPlace, record: z.infer<typeof Record>): Promise<void> {
+  await writeFileAtomic(pathOf(place), `${JSON.stringify(record)}\n`, { mode: 0o600 });
+}
+
+function jsonOf(text: string): unknown {
   try {
-    return Record.parse(JSON.parse(text));
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
 }
 
-async function write(place: RecordPlace, record: z.infer<typeof Record>): Promise<void> {
-  await writeFileAtomic(pathOf(place), `${JSON.stringify(record)}\n`, { mode: 0o600 });
+function notBelieved(path: string, what: string): StateFault {
+  return new StateFault({
+    path,
+    message: `${path} ${what}, so it is not known which container was made from this directory.`,
+    mend: `ls -ld ${shellQuoted(path)}\nmv ${shellQuoted(path)} ${shellQuoted(`${path}.old`)}`,
+  });
 }
 
 /** An engine's name for a container has letters, digits and `_.-` only. */

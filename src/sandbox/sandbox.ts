@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { err, ok, type Result } from "../result.ts";
-import { containerLock, findContainer, removeContainer } from "./container.ts";
+import { containerLock, findContainer, lockToEnd, removeContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import type { SandboxError } from "./error.ts";
 import { type Guard, watchGuarded } from "./guard.ts";
@@ -16,12 +16,13 @@ import {
 import { type Late, obeyedSince } from "./late.ts";
 import { dropLease, writeLease } from "./lease.ts";
 import { type SandboxEnd, watchLife } from "./life.ts";
-import { takeLock } from "./lock.ts";
+import { type Lock, takeLock } from "./lock.ts";
 import { areHeld } from "./mounted.ts";
 import { type Plan, planSandbox, type SandboxOptions } from "./plan.ts";
 import { type ExecOptions, type SandboxProcess, startProcess } from "./process.ts";
 import { dropRecord } from "./record.ts";
 import { containerUser, KEEPER_SOCKET, limitNotes } from "./spec.ts";
+import { StateFault } from "./state-fault.ts";
 import { withUmask } from "./umask.ts";
 import { ensureVolumes } from "./volumes.ts";
 
@@ -72,30 +73,55 @@ export async function openSandbox(
   if (!planned.ok) return planned;
   const { opening } = planned.value;
   const { stateDir, owner, name } = opening;
-  using _lock = await takeLock(containerLock(engine, name), signal === undefined ? {} : { signal });
+  let lock: Lock | undefined;
   try {
+    lock = await takeOpeningLock(opening, options);
     await writeLease(stateDir, owner, { container: name, engine: engine.id });
     const notes = await fillCaches(engine, planned.value, options);
     const running = await joinOrStart(opening);
     signal?.throwIfAborted();
-    if (!running.ok) {
-      await giveUp(opening);
-      return running;
-    }
+    if (!running.ok) return err(await givenUp(opening, running.error));
     const { id } = running.value.container;
     await writeLease(stateDir, owner, { container: name, engine: engine.id, id });
     const guard = await guardOf(opening, running.value);
-    if (!guard.ok) {
-      await giveUp(opening);
-      return guard;
-    }
+    if (!guard.ok) return err(await givenUp(opening, guard.error));
     const opened = { ...planned.value, notes: [...planned.value.notes, ...notes] };
     return ok(present(opened, running.value, guard.value, options.umask));
   } catch (cause) {
-    await giveUp(opening).catch(() => {});
+    const error = openingFailure(cause, "Opening the sandbox", opening);
+    const all = lock === undefined ? error : await givenUp(opening, error);
     signal?.throwIfAborted();
-    return err(openingFailure(cause, "Opening the sandbox", opening));
+    return err(all);
+  } finally {
+    lock?.release();
   }
+}
+
+/** Undoes the opening; adds to its error why a container of it was left. */
+async function givenUp(opening: Opening, error: SandboxError): Promise<SandboxError> {
+  try {
+    await giveUp(opening);
+    return error;
+  } catch (cause) {
+    if (!(cause instanceof StateFault) || cause.message === error.message) return error;
+    const message = `${error.message} Its container may be left: ${cause.message}`;
+    return { ...error, message, mend: `${error.mend}\n${cause.mend}` };
+  }
+}
+
+/** Says who is waited for, and when the waiting is over. */
+async function takeOpeningLock(
+  { engine, name, stateDir }: Opening,
+  { signal, onProgress = () => {} }: SandboxOptions,
+): Promise<Lock> {
+  let hasWaited = false;
+  const onWait = (holder: string) => {
+    hasWaited = true;
+    onProgress(`waiting to start the sandbox: ${holder}`);
+  };
+  const lock = await takeLock(containerLock(engine, name, stateDir), { signal, onWait });
+  if (hasWaited) onProgress("starting the sandbox");
+  return lock;
 }
 
 /** Makes the volumes ready, unless the container runs with them. */
@@ -164,7 +190,7 @@ function present(
   };
   const leave = async (othersStay: boolean): Promise<void> => {
     life.release();
-    using _lock = await takeLock(containerLock(engine, name));
+    using _lock = await lockToEnd(engine, name, stateDir);
     await dropLease(stateDir, owner);
     if (othersStay && (await otherHolders(opening, container.id)) > 0) return;
     await removeContainer(engine, container.id);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ownUid } from "../own-user.ts";
 import { containerLock, type ExistingContainer, removeContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import { LABELS } from "./labels.ts";
@@ -6,6 +7,7 @@ import { liveLeases } from "./lease.ts";
 import { tryLock } from "./lock.ts";
 import { liveness, parseOwner } from "./owner.ts";
 import { dropRecord, isRecorded } from "./record.ts";
+import { StateFault } from "./state-fault.ts";
 
 /** The labels that must all be there and well-formed before a container is even considered. */
 const OwnLabels = z.object({
@@ -19,12 +21,16 @@ const OwnLabels = z.object({
 /**
  * Removes containers that crashed hosts left behind: those with all of our labels that a state
  * directory of this very user says to have had made, whose maker and whose every lease holder are
- * provably dead. Whatever cannot be judged
- * stays: the keeper inside ends it when no relay is connected.
+ * provably dead. Whatever cannot be judged stays: the keeper inside ends it when no relay is
+ * connected. `onLeft` is told of those whose state could not be looked at.
  *
  * Returns the names of the removed ones. Rejects where the engine does not answer.
  */
-export async function sweep(engine: Engine, signal?: AbortSignal): Promise<string[]> {
+export async function sweep(
+  engine: Engine,
+  signal?: AbortSignal,
+  onLeft: (why: string) => void = () => {},
+): Promise<string[]> {
   const removed: string[] = [];
   const listed = await engine.docker.listContainers({
     all: true,
@@ -34,25 +40,22 @@ export async function sweep(engine: Engine, signal?: AbortSignal): Promise<strin
     signal?.throwIfAborted();
     const name = Names[0]?.replace(/^\//, "");
     if (name === undefined) continue;
-    // Held by a host that opens or releases it at this moment.
-    const lock = await tryLock(containerLock(engine, name));
-    if (lock === undefined) continue;
+    const container = { id: Id, labels: Labels, wasStarted: State !== "created" };
     try {
-      const container = { id: Id, labels: Labels, wasStarted: State !== "created" };
-      if (await isAbandoned(engine, name, container)) {
-        await removeContainer(engine, Id);
-        const stateDir = Labels[LABELS.state] ?? "";
-        await dropRecord({ stateDir, engine: engine.id, name });
-        removed.push(name);
-      }
-    } finally {
-      lock.release();
+      if (await removeAbandoned(engine, name, container)) removed.push(name);
+    } catch (cause) {
+      if (!(cause instanceof StateFault)) throw cause;
+      if (!cause.isAnothers)
+        onLeft(
+          `The container ${name} was left, since it is not known whether it is in use: ${cause.message} ${cause.mend.replaceAll("\n", "; ")}`,
+        );
     }
   }
   return removed;
 }
 
-async function isAbandoned(
+/** Rejects with a `StateFault` where something that decides cannot be looked at. */
+async function removeAbandoned(
   engine: Engine,
   name: string,
   container: Pick<ExistingContainer, "id" | "labels" | "wasStarted">,
@@ -60,18 +63,21 @@ async function isAbandoned(
   const parsed = OwnLabels.safeParse(container.labels);
   if (!parsed.success) return false;
   // Another user's processes may be hidden from this one, so they would look dead.
-  if (parsed.data[LABELS.uid] !== String(process.getuid?.() ?? 0)) return false;
+  if (parsed.data[LABELS.uid] !== String(ownUid())) return false;
   const stateDir = parsed.data[LABELS.state];
   // SECURITY: anybody may write labels, so that the path is another's word; what is read there
-  // counts only where this user alone can have written it.
-  if (!(await isRecorded({ stateDir, engine: engine.id, name }, container))) return false;
+  // counts only where this user alone can have written it, and nothing is made there before.
+  const place = { stateDir, engine: engine.id, name };
+  if (!(await isRecorded(place, container))) return false;
+  // Held by a host that opens or releases it at this moment.
+  using lock = await tryLock(containerLock(engine, name, stateDir));
+  if (lock === undefined || !(await isRecorded(place, container))) return false;
   const owner = parseOwner(parsed.data[LABELS.owner]);
   if (owner === undefined) return false;
   if ((await liveness({ ...owner, scope: parsed.data[LABELS.scope] })) !== "dead") return false;
-  try {
-    const lease = { container: name, engine: engine.id, id: container.id };
-    return (await liveLeases(stateDir, lease)).length === 0;
-  } catch {
-    return false;
-  }
+  const lease = { container: name, engine: engine.id, id: container.id };
+  if ((await liveLeases(stateDir, lease)).length > 0) return false;
+  await removeContainer(engine, container.id);
+  await dropRecord(place);
+  return true;
 }

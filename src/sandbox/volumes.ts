@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { type Readable, Transform } from "node:stream";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
+import { ownUid } from "../own-user.ts";
 import { program } from "../programs.ts";
 import type { Cache } from "./caches.ts";
-import { containerLock, removeContainer } from "./container.ts";
+import { lockToEnd, removeContainer } from "./container.ts";
 import { containerName, projectHash } from "./container-name.ts";
 import type { Engine } from "./engine.ts";
 import { engineFault } from "./error.ts";
 import { LABELS } from "./labels.ts";
-import { takeLock } from "./lock.ts";
 import { isSameMachine, ownOwner } from "./owner.ts";
 import { resolved } from "./project.ts";
 import { tarStream } from "./tar.ts";
@@ -78,7 +78,7 @@ export async function removeCaches(engine: Engine, where: Whereabouts): Promise<
   const [root, stateDir] = await Promise.all([resolved(where.root), resolved(where.stateDir)]);
   const hash = projectHash(root, stateDir);
   const name = containerName(root, hash);
-  using _lock = await takeLock(containerLock(engine, name));
+  using _lock = await lockToEnd(engine, name, stateDir);
   const removed: string[] = [];
   for (const volume of await ourVolumes(engine)) {
     if (volume.labels[LABELS.project] !== hash || volume.labels[LABELS.state] !== stateDir)
@@ -118,7 +118,7 @@ export async function ourVolumes(engine: Engine): Promise<OurVolume[]> {
   return (Volumes ?? [])
     .filter((it) => it.Name.startsWith("codex-chat-"))
     .map((it) => ({ name: it.Name, labels: it.Labels ?? {} }))
-    .filter((it) => it.labels[LABELS.uid] === String(process.getuid?.() ?? 0));
+    .filter((it) => it.labels[LABELS.uid] === String(ownUid()));
 }
 
 async function isGone(path: string): Promise<boolean> {

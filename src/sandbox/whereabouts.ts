@@ -1,8 +1,7 @@
-import { containerLock, findContainer, removeContainer } from "./container.ts";
+import { findContainer, lockToEnd, removeContainer } from "./container.ts";
 import { containerName, projectHash } from "./container-name.ts";
 import type { Engine } from "./engine.ts";
 import { liveLeases } from "./lease.ts";
-import { takeLock } from "./lock.ts";
 import type { Owner } from "./owner.ts";
 import { resolved } from "./project.ts";
 import { isRecorded } from "./record.ts";
@@ -29,12 +28,16 @@ export async function otherHosts(
   return holders.filter((it) => it.pid !== owner.pid || it.startTime !== owner.startTime).length;
 }
 
-/** Removes the project's container whoever else uses it; it need not exist. */
+/**
+ * Removes the project's container whoever else uses it; it need not exist. Rejects where it cannot
+ * be told whether it is the project's.
+ */
 export async function removeSandbox(engine: Engine, where: Whereabouts): Promise<void> {
   const name = await sandboxName(where);
-  using _lock = await takeLock(containerLock(engine, name));
+  const stateDir = await resolved(where.stateDir);
+  using _lock = await lockToEnd(engine, name, stateDir);
   const found = await findContainer(engine, name);
-  const place = { stateDir: await resolved(where.stateDir), engine: engine.id, name };
+  const place = { stateDir, engine: engine.id, name };
   // The name alone proves nothing: whoever may use the engine can take it.
   if (found === undefined || !(await isRecorded(place, found))) return;
   await removeContainer(engine, found.id);

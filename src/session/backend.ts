@@ -119,7 +119,10 @@ async function startParts(
   const prepared = await prepareSandbox(options);
   if (!prepared.ok) return prepared;
   const { sandbox, runtimeLabel, git } = prepared.value;
-  closers.push(() => sandbox.release());
+  // What keeps it from being released keeps the next one from being opened, and is told then.
+  closers.push(() =>
+    sandbox.release().catch((err) => log.error({ err }, "the sandbox was not released")),
+  );
 
   options.onProgress("starting the relay");
   const egress = createEgress({

@@ -43,5 +43,6 @@ export function failureLine(failure: Failure): string {
 /** Turns something thrown by a library into a failure, keeping only its message. */
 export function failureOf(kind: string, what: string, thrown: unknown): Failure {
   const reason = thrown instanceof Error ? thrown.message : String(thrown);
-  return { kind, message: `${what}: ${reason}` };
+  const mend = thrown instanceof Error && "mend" in thrown ? String(thrown.mend) : undefined;
+  return { kind, message: `${what}: ${reason}`, mend };
 }

@@ -62,6 +62,7 @@ export async function prepareSandbox(
     caches: settings.sandbox.caches,
     env: { ...allowedEnv(env), ...settings.sandbox.env },
     ...(git.git === undefined ? {} : { gitMounts: git.git.mounts }),
+    onProgress,
     signal,
   });
   if (!sandbox.ok) {

@@ -1,7 +1,7 @@
-import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { Audit } from "../audit/index.ts";
 import type { Log } from "../log.ts";
+import { ownUser } from "../own-user.ts";
 import { err, ok, type Result } from "../result.ts";
 import {
   type CheckedRuntime,
@@ -60,8 +60,9 @@ export async function proveEngine(options: ProveOptions): Promise<Result<ProvenE
   const found = await findRuntime(options);
   if (!found.ok) return found;
   const { engine, runtime } = found.value;
+  const left: string[] = [];
   try {
-    const removed = await sweep(engine, signal);
+    const removed = await sweep(engine, signal, (why) => left.push(why));
     if (removed.length > 0)
       log.info({ part: "sandbox", removed }, "removed containers of hosts that had died");
   } catch (thrown) {
@@ -70,10 +71,11 @@ export async function proveEngine(options: ProveOptions): Promise<Result<ProvenE
   }
   const made = await findOrBuild(engine, options);
   if (!made.ok) return made;
-  const { image, notes } = made.value;
+  const { image } = made.value;
+  const notes = [...left, ...made.value.notes];
 
   onProgress("testing the sandbox");
-  const { uid, gid } = userInfo();
+  const { uid, gid } = ownUser();
   const report = await selfTest(engine, {
     runtime,
     image,
@@ -149,6 +151,7 @@ export async function imageOptions(
   return ok({
     containerDir: join(pluginDir, "container"),
     codex: codex.value,
+    stateDir: settings.state_dir,
     baseImage,
     ...(image === undefined ? {} : { image }),
     ...(file === undefined ? {} : { dockerfile: file }),

@@ -62,6 +62,7 @@ export async function imageOptions(): Promise<ImageOptions> {
   return {
     containerDir: fileURLToPath(new URL("../../container", import.meta.url)),
     codex: must(await findCodexPackage(import.meta.url)),
+    stateDir: join(tmpdir(), `codex-chat-test-${process.geteuid?.()}`),
     buildNetwork: "host",
     ...(baseImage === undefined ? {} : { baseImage }),
   };
