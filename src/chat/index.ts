@@ -30,6 +30,7 @@ export { type Failure, failureOf } from "./failure.ts";
 export { type FrameError, type FrameOptions, FrameScheduler, frameMs } from "./frames.ts";
 export { type ChatMeta, formatVersion, withMeta } from "./front-matter.ts";
 export { type Lock, type LockError, lockFile } from "./lock.ts";
+export { codeSpan } from "./markdown.ts";
 export { reduce, reduceAll } from "./reduce.ts";
 export { findSections, linesOf, type PlacedSection } from "./sections.ts";
 export { slug } from "./slug.ts";

@@ -23,6 +23,7 @@ export {
   changesOf,
   matcherOf,
   type Snapshot,
+  stillUnseen,
   takeSnapshot,
   type WatchChange,
 } from "./watch/index.ts";

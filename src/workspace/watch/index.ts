@@ -4,6 +4,7 @@
  * It reads the project, where the agent writes: it follows no link and runs nothing. It must not
  * know Codex, Neovim or Docker.
  */
-export { changesOf, type WatchChange } from "./changes.ts";
+export { changesOf, stillUnseen, type WatchChange } from "./changes.ts";
 export { matcherOf } from "./rules.ts";
-export { type Snapshot, takeSnapshot } from "./snapshot.ts";
+export { takeSnapshot } from "./snapshot.ts";
+export type { Snapshot } from "./watched.ts";

@@ -19,6 +19,7 @@ export function partsOf(name: string, text: string): Parts | undefined {
 function knownParts(name: string, text: string): Parts | undefined {
   if (name === "package.json") return fields(text, PACKAGE);
   if (name === "composer.json") return fields(text, COMPOSER);
+  if (name === "go.mod" || name === "go.work") return goLines(text);
   if (/^(?:ts|js)config(?:\.[^/]*)?\.json$/.test(name)) return plugins(text);
   return undefined;
 }
@@ -37,6 +38,25 @@ const PACKAGE: Readonly<Record<string, string>> = {
   jest: "configuration",
   babel: "configuration",
   nodemonConfig: "configuration",
+  stylelint: "configuration",
+  postcss: "configuration",
+  browserslist: "configuration",
+  commitlint: "configuration",
+  release: "configuration",
+  remarkConfig: "configuration",
+  xo: "configuration",
+  ava: "configuration",
+  mocha: "configuration",
+  nyc: "configuration",
+  c8: "configuration",
+  tap: "configuration",
+  wireit: "configuration",
+  "nano-staged": "hook",
+  pnpm: "configuration",
+  trustedDependencies: "field",
+  volta: "field",
+  devEngines: "field",
+  directories: "field",
   packageManager: "field",
   bin: "program",
   gypfile: "field",
@@ -55,6 +75,30 @@ function fields(text: string, known: Readonly<Record<string, string>>): Parts | 
       for (const [name, command] of Object.entries(value))
         found.set(`${kind} \0${name}`, JSON.stringify(command));
     else found.set(`${kind} \0${field}`, JSON.stringify(value));
+  }
+  return found;
+}
+
+/** What go downloads and runs, and where it takes code from instead; requirements are checked by sum. */
+const GO = new Set(["go", "toolchain", "tool", "replace", "use", "godebug", "ignore"]);
+
+/** Of go.mod and go.work: `verb what`, or `verb (` and a line for each. */
+function goLines(text: string): Parts | undefined {
+  const found = new Map<string, string>();
+  let block = "";
+  for (const line of text.split("\n")) {
+    const words = line.replace(/\/\/.*$/, "").trim();
+    if (words === "") continue;
+    if (words === ")") {
+      block = "";
+      continue;
+    }
+    const verb = block === "" ? (/^[a-z]+/.exec(words)?.[0] ?? "") : block;
+    // Whatever go reads there, it is not what is known here.
+    if (verb === "") return undefined;
+    const what = block === "" ? words.slice(verb.length).trim() : words;
+    if (block === "" && what === "(") block = verb;
+    else if (GO.has(verb)) found.set(`line \0${verb} ${what}`, what);
   }
   return found;
 }

@@ -2,11 +2,13 @@ import { createHash } from "node:crypto";
 import type { BigIntStats, Dirent } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, resolve, sep } from "node:path";
-import { bytesOf, Directory, pathOf } from "./directory.ts";
-import { type Parts, partsOf } from "./part.ts";
+import { bytesOf, Directory, joined, pathOf, Unseen } from "./directory.ts";
+import { partsOf } from "./part.ts";
+import { lookAtRepository } from "./repository.ts";
 import type { Matcher } from "./rules.ts";
 import { findSetId } from "./set-id.ts";
 import { SKIPPED } from "./table.ts";
+import { isSettled, type Snapshot, versionOf, type Watched } from "./watched.ts";
 
 /** Bounds of one look at a project; beyond them it says that it has not seen all. */
 export const BOUNDS = {
@@ -21,26 +23,8 @@ export const BOUNDS = {
 /** How many directories are looked at at once: as many as Node has threads for it. */
 const LANES = 4;
 
-/** Something that is watched. `runs` says by what. */
-export type Watched = {
-  readonly runs: string;
-  /** Of what it is: a file's content, a link's target, a directory that is a repository. */
-  readonly kind: "file" | "link" | "repository" | "program" | "set-id" | "other";
-  /** Changes with every write, and cannot be set from inside: inode, size, times. */
-  readonly version: string;
-  /** Of the content, or where a link leads to. */
-  readonly hash: string;
-  readonly parts: Parts | undefined;
-  /** When it was last changed in any way, milliseconds; the kernel's word. */
-  readonly changedAtMs: number;
-};
-
-/** What is watched in a project, by path from its top. */
-export type Snapshot = {
-  readonly watched: ReadonlyMap<string, Watched>;
-  /** Why not all was looked at; undefined where all was. */
-  readonly cut: string | undefined;
-};
+/** How many links to directories may lie on one path. */
+const MAX_LINKS = 3;
 
 /** What a snapshot is taken of. */
 export type SnapshotOptions = {
@@ -55,31 +39,54 @@ export type SnapshotOptions = {
 /** Looks at all that is watched in a project. Rejects with `signal.reason`. */
 export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   const root = await realpath(options.root).catch(() => options.root);
+  const takenAtMs = Date.now();
+  const began = performance.now();
   const walk = new Walk({ ...options, root });
   await walk.run();
-  return { watched: walk.watched, cut: walk.cut };
+  const { watched, unseen, cut } = walk;
+  return { watched, unseen, cut, takenAtMs, tookMs: performance.now() - began };
 }
 
-/** A directory that is to be looked at; what runs all in it, where something does. */
-type Todo = { readonly path: string; readonly runs?: string | undefined };
+/** A directory that is to be looked at. */
+type Todo = {
+  readonly path: string;
+  /** Where it lies, if a link leads there from `path`. */
+  readonly real: string;
+  /** How many links led here. */
+  readonly links: number;
+  /** What runs all in it, where something does. */
+  readonly runs?: string | undefined;
+  /** The latest change of a directory above it, the project's top left out. */
+  readonly arrivedAtMs: number;
+};
 
 const BARE = "git obeys its configuration and hooks wherever it is run inside";
 const NESTED = `it makes a repository of its directory: ${BARE}, and by \`git status\` above it once \`git add\` has taken it in`;
 const OUT = "it leads out of the project: what follows it on your machine reads or writes there";
 const PROGRAM = "it can be run by its name now";
+const PARSER =
+  "Neovim loads it into itself to show that language, where the project is on its 'runtimepath'";
 const SET_ID = "whoever runs it on your machine has your rights in it, another user too";
+const UNSEEN = "what your machine would run of it is not known";
 /** What git knows a repository by. */
 const OF_REPOSITORY = new Set(["HEAD", "objects", "refs", "commondir"]);
 
+/** What of something that is watched is told to the walk. */
+type Found = Omit<Watched, "inode" | "version" | "changedAtMs" | "arrivedAtMs"> & {
+  readonly stats: BigIntStats;
+  readonly changedAtMs?: number;
+};
+
 class Walk {
   readonly watched = new Map<string, Watched>();
+  readonly unseen = new Map<string, Watched>();
   cut: string | undefined;
   readonly #options: SnapshotOptions;
   readonly #bounds;
   readonly #root: string;
   readonly #until: number;
   #entries = 0;
-  readonly #todo: Todo[] = [{ path: "" }];
+  readonly #todo: Todo[] = [{ path: "", real: "", links: 0, arrivedAtMs: 0 }];
 
   constructor(options: SnapshotOptions) {
     this.#options = options;
@@ -96,28 +103,54 @@ class Walk {
       await Promise.all(
         Array.from({ length: LANES }, async () => {
           for (const todo of next)
-            await this.#directory(todo).catch((cause) => this.#missed(cause));
+            await this.#directory(todo).catch((cause) => this.#missed(todo, cause));
         }),
       );
     }
     await this.#setId(await setId);
+    this.#keepUnseen();
   }
 
   async #setId(paths: readonly string[] | undefined): Promise<void> {
     if (paths === undefined) this.cut ??= "programs that run with your rights could not be found";
     for (const path of paths ?? []) {
-      await using directory = await Directory.open(join(this.#root, parentOf(path)));
-      const stats = await directory?.stat(basename(path));
-      if (stats?.isFile() && (stats.mode & 0o6000n) !== 0n)
-        this.#set(path, { runs: SET_ID, kind: "set-id", stats, hash: "", parts: undefined });
+      const todo = { path: parentOf(path), arrivedAtMs: 0 };
+      try {
+        await using directory = await Directory.open(joined(this.#root, todo.path));
+        const stats = await directory?.stat(basename(path));
+        if (stats?.isFile() && (stats.mode & 0o6000n) !== 0n)
+          this.#set(path, todo, { runs: SET_ID, kind: "set-id", stats, ...NO_CONTENT });
+      } catch (cause) {
+        this.#missed({ ...todo, real: todo.path, links: 0 }, cause);
+      }
+    }
+  }
+
+  /**
+   * SECURITY: what could not be looked at is what it was, so that what was changed meanwhile is found
+   * out by the next look that can.
+   */
+  #keepUnseen(): void {
+    for (const [path, was] of this.#options.earlier?.watched ?? [])
+      if (!this.watched.has(path) && (this.cut !== undefined || this.#isBelowUnseen(path)))
+        this.watched.set(path, was);
+  }
+
+  #isBelowUnseen(path: string): boolean {
+    if (this.unseen.size === 0) return false;
+    for (let above = path; ; above = parentOf(above)) {
+      if (this.unseen.has(above)) return true;
+      if (above === "") return false;
     }
   }
 
   async #directory(todo: Todo): Promise<void> {
     this.#options.signal?.throwIfAborted();
     if (this.cut !== undefined) return;
-    await using directory = await Directory.open(join(this.#root, todo.path));
+    await using directory = await Directory.open(joined(this.#root, todo.real));
     if (directory === undefined) return;
+    const changedAtMs = todo.path === "" ? 0 : Number(directory.stats.ctimeMs);
+    const here = { ...todo, arrivedAtMs: Math.max(todo.arrivedAtMs, changedAtMs) };
     const listed = new Set<string>();
     for await (const entries of directory.entries()) {
       this.#entries += entries.length;
@@ -126,19 +159,29 @@ class Walk {
       for (const entry of entries) {
         if (OF_REPOSITORY.has(entry.name)) listed.add(entry.name);
         // Most files are nobody's concern and cost no wait.
-        const looking = this.#entry(directory, todo, entry);
+        const looking = this.#entry(directory, here, entry);
         if (looking !== undefined) await looking;
       }
     }
     const isBare = listed.has("objects") && listed.has("refs");
     if (listed.has("HEAD") && (isBare || listed.has("commondir")))
-      await this.#repository(todo.path, join(todo.path, "."), BARE);
+      await this.#repository(here, here.real, joined(todo.path, "."), BARE);
   }
 
   /** A look that failed is not one that found nothing. */
-  #missed(cause: unknown): void {
+  #missed({ path, real, arrivedAtMs }: Todo, cause: unknown): void {
     this.#options.signal?.throwIfAborted();
-    this.cut ??= `something in it could not be looked at (${String(cause)})`;
+    if (!(cause instanceof Unseen)) {
+      this.cut ??= `something in it could not be looked at (${String(cause)})`;
+      return;
+    }
+    // Of a directory without rights each one in it says so again.
+    if (this.#isBelowUnseen(parentOf(path)) && path !== "") return;
+    this.unseen.set(path, {
+      ...{ runs: UNSEEN, kind: "unseen", why: cause.code, parts: undefined },
+      ...{ inode: "", version: "", hash: `${cause.code} ${real}`, changedAtMs: arrivedAtMs },
+      arrivedAtMs,
+    });
   }
 
   #whyCut(): string | undefined {
@@ -150,139 +193,183 @@ class Walk {
   }
 
   #entry(directory: Directory, todo: Todo, entry: Dirent<string>): Promise<void> | undefined {
-    const path = join(todo.path, entry.name);
-    if (entry.name.toLowerCase() === ".git") return this.#git(directory, path, entry);
+    const path = joined(todo.path, entry.name);
+    const { matcher } = this.#options;
+    if (entry.name.toLowerCase() === ".git") return this.#git(directory, todo, entry);
     if (entry.isDirectory()) {
-      if (!SKIPPED.has(entry.name))
-        this.#todo.push({ path, runs: todo.runs ?? this.#options.matcher.dirRuns(path) });
+      const runs = todo.runs ?? matcher.dirRuns(path);
+      const real = joined(todo.real, entry.name);
+      if (!SKIPPED.has(entry.name)) this.#todo.push({ ...todo, path, real, runs });
       return undefined;
     }
-    const runs = todo.runs ?? this.#options.matcher.fileRuns(path);
-    if (runs !== undefined) return this.#add(directory, path, entry, runs, "file");
-    if (entry.isSymbolicLink()) return this.#addLink(directory, path, entry);
-    if (entry.isFile() && isOfPrograms(todo.path)) return this.#addProgram(directory, path, entry);
+    const runs = todo.runs ?? matcher.fileRuns(path);
+    if (entry.isSymbolicLink()) return this.#link(directory, todo, entry, runs);
+    if (runs !== undefined) return this.#add(directory, todo, entry, runs, "file");
+    if (entry.isFile() && isOfPrograms(todo.path)) return this.#addProgram(directory, todo, entry);
+    if (entry.isFile() && todo.path === "parser") return this.#addParser(directory, todo, entry);
     return undefined;
   }
 
-  async #git(directory: Directory, path: string, entry: Dirent<string>): Promise<void> {
-    if (path === ".git") {
-      // What is in it is out of the agent's reach, and changes with each of the user's commits.
+  async #git(directory: Directory, todo: Todo, entry: Dirent<string>): Promise<void> {
+    const path = joined(todo.path, entry.name);
+    const { earlier } = this.#options;
+    if (path === ".git" && (earlier === undefined || isOfUser(earlier.watched.get(path)))) {
+      // It was there before the sandbox, so that what is in it is out of the agent's reach, and it
+      // changes with each of the user's commits.
       const stats = await directory.stat(entry.name);
       if (stats !== undefined)
-        this.#set(path, { runs: NESTED, kind: "repository", stats, hash: "", parts: undefined });
-    } else if (entry.isDirectory()) await this.#repository(path, path, NESTED);
-    else await this.#add(directory, path, entry, NESTED, "repository");
+        this.#set(path, todo, { runs: NESTED, kind: "repository", stats, ...NO_CONTENT });
+    } else if (entry.isDirectory())
+      await this.#repository(todo, joined(todo.real, entry.name), path, NESTED);
+    else if (entry.isSymbolicLink()) await this.#link(directory, todo, entry, NESTED);
+    else await this.#add(directory, todo, entry, NESTED, "repository");
   }
 
-  async #addProgram(directory: Directory, path: string, entry: Dirent<string>): Promise<void> {
+  async #addProgram(directory: Directory, todo: Todo, entry: Dirent<string>): Promise<void> {
     const stats = await directory.stat(entry.name);
-    if (stats !== undefined && (stats.mode & 0o111n) !== 0n)
-      this.#set(path, { runs: PROGRAM, kind: "program", stats, hash: "", parts: undefined });
+    if (stats === undefined || (stats.mode & 0o111n) === 0n) return;
+    const path = joined(todo.path, entry.name);
+    this.#set(path, todo, { runs: PROGRAM, kind: "program", stats, ...NO_CONTENT });
   }
 
-  /** What git obeys of a repository: `path` is that of its own directory, `at` what stands for it. */
-  async #repository(path: string, at: string, runs: string): Promise<void> {
-    await using directory = await Directory.open(join(this.#root, path));
-    if (directory === undefined) return;
-    const hash = createHash("sha256");
-    const parts = new Map<string, string>();
-    for (const name of ["config", "config.worktree", "commondir"])
-      parts.set(`file \0${name}`, digest(await directory.read(name, this.#bounds.bytes)));
-    for (const [below, names] of [
-      ["info", ["attributes"]],
-      ["objects/info", ["alternates"]],
-      ["hooks", undefined],
-    ] as const)
-      for (const [name, text] of await this.#files(join(path, below), names))
-        parts.set(`file \0${below}/${name}`, text);
-    for (const [name, text] of parts) {
-      if (text === "") parts.delete(name);
-      hash.update(`${name}\0${text}\0`);
+  /** Neovim takes any name there; a parser is known by its first bytes from a source of that folder. */
+  async #addParser(directory: Directory, todo: Todo, entry: Dirent<string>): Promise<void> {
+    const magic = await directory.read(entry.name, ELF.length).catch(() => ELF);
+    if (magic?.equals(ELF) === true) await this.#add(directory, todo, entry, PARSER, "file");
+  }
+
+  /** What git obeys of a repository: `real` is its own directory, `at` what stands for it. */
+  async #repository(todo: Todo, real: string, at: string, runs: string): Promise<void> {
+    try {
+      await using directory = await Directory.open(joined(this.#root, real));
+      if (directory === undefined) return;
+      const { stats } = directory;
+      const look = await lookAtRepository(directory, this.#bounds.bytes);
+      this.#set(at, todo, { runs, kind: "repository", stats, ...look });
+    } catch (cause) {
+      this.#missed({ ...todo, path: at, real }, cause);
     }
-    const stats = await directory.stat(".");
-    if (stats !== undefined)
-      this.#set(at, {
-        runs,
-        kind: "repository",
-        stats,
-        hash: hash.digest("hex"),
-        parts,
-      });
   }
 
-  /** The digests of the files in a small directory: of these names, or of all but samples. */
-  async #files(
-    path: string,
-    names: readonly string[] | undefined,
-  ): Promise<readonly (readonly [string, string])[]> {
-    await using directory = await Directory.open(join(this.#root, path));
-    if (directory === undefined) return [];
-    const found: [string, string][] = [];
-    for await (const entries of directory.entries())
-      for (const { name } of entries) {
-        if (names === undefined ? name.endsWith(".sample") : !names.includes(name)) continue;
-        if (found.length >= 100) return found;
-        const stats = await directory.stat(name);
-        const text = await directory.read(name, this.#bounds.bytes);
-        found.push([name, `${stats === undefined ? "" : stats.mode & 0o111n} ${digest(text)}`]);
-      }
-    return found;
-  }
-
-  async #addLink(directory: Directory, path: string, entry: Dirent<string>): Promise<void> {
-    const target = await directory.link(entry.name);
-    if (target === undefined || (await this.#staysInside(path, target))) return;
+  /**
+   * A link counts where it is in the place of what is watched, and where it leads out. Tools follow
+   * one that stays inside, so that what it leads to is looked at as if it were here.
+   */
+  async #link(
+    directory: Directory,
+    todo: Todo,
+    entry: Dirent<string>,
+    fileRuns: string | undefined,
+  ): Promise<void> {
+    const path = joined(todo.path, entry.name);
+    const to = await directory.link(entry.name);
     const stats = await directory.stat(entry.name);
-    if (stats !== undefined)
-      this.#set(path, { runs: OUT, kind: "link", stats, hash: target, parts: undefined });
+    if (to === undefined || stats === undefined) return;
+    const { matcher } = this.#options;
+    const dirRuns = todo.runs ?? matcher.dirRuns(path);
+    const inside = await this.#inside(joined(todo.real, entry.name), to);
+    const runs = fileRuns ?? dirRuns ?? (inside === undefined ? OUT : undefined);
+    if (inside !== undefined && todo.links < MAX_LINKS && (dirRuns ?? matcher.leads(path))) {
+      const links = todo.links + 1;
+      this.#todo.push({ ...todo, path, real: inside, links, runs: dirRuns });
+    }
+    if (runs === undefined) return;
+    const content = fileRuns === undefined ? undefined : await this.#target(inside);
+    this.#set(path, todo, {
+      ...{ runs, kind: "link", stats, to, hash: `${to}\0${content?.hash ?? ""}`, parts: undefined },
+      changedAtMs: Math.max(Number(stats.ctimeMs), content?.changedAtMs ?? 0),
+    });
   }
 
-  async #staysInside(path: string, target: string): Promise<boolean> {
-    const link = join(this.#root, path);
+  /** The content of the file in the project that a link leads to. */
+  async #target(
+    inside: string | undefined,
+  ): Promise<{ readonly hash: string; readonly changedAtMs: number } | undefined> {
+    if (inside === undefined) return undefined;
+    let version = "";
+    try {
+      await using directory = await Directory.open(joined(this.#root, parentOf(inside)));
+      const stats = await directory?.stat(basename(inside));
+      if (directory === undefined || stats?.isFile() !== true) return undefined;
+      version = versionOf(stats);
+      const content = await directory.read(basename(inside), this.#bounds.bytes);
+      return { hash: digest(content), changedAtMs: Number(stats.ctimeMs) };
+    } catch (cause) {
+      if (!(cause instanceof Unseen)) throw cause;
+      return { hash: `${cause.code} ${version}`, changedAtMs: 0 };
+    }
+  }
+
+  /** Where a link in the project leads to in it, from its top; undefined where it leads out. */
+  async #inside(real: string, target: string): Promise<string | undefined> {
+    const link = joined(this.#root, real);
     const named = resolve(dirname(link), target);
-    const real = await realpath(bytesOf(link), "latin1").catch(() => resolved(named));
-    return [named, real].every((it) => it === this.#root || it.startsWith(`${this.#root}${sep}`));
+    const end = await realpath(bytesOf(link), "latin1").catch(() => resolved(named));
+    const isInside = [named, end].every(
+      (it) => it === this.#root || it.startsWith(`${this.#root}${sep}`),
+    );
+    return isInside ? end.slice(this.#root.length + 1) : undefined;
   }
 
   async #add(
     directory: Directory,
-    path: string,
+    todo: Todo,
     entry: Dirent<string>,
     runs: string,
     kind: Watched["kind"],
   ): Promise<void> {
+    const path = joined(todo.path, entry.name);
     const stats = await directory.stat(entry.name);
     if (stats === undefined) return;
-    if (stats.isSymbolicLink()) {
-      const hash = (await directory.link(entry.name)) ?? "";
-      this.#set(path, { runs, kind: "link", stats, hash, parts: undefined });
+    const { earlier } = this.#options;
+    const known = earlier?.watched.get(path);
+    const isSame = known?.version === versionOf(stats) && known.runs === runs;
+    if (earlier !== undefined && known !== undefined && isSame && isSettled(known, earlier)) {
+      this.watched.set(path, { ...known, arrivedAtMs: arrived(todo, known.changedAtMs) });
       return;
     }
-    const known = this.#options.earlier?.watched.get(path);
-    if (known !== undefined && known.version === versionOf(stats) && known.runs === runs) {
-      this.watched.set(path, known);
-      return;
+    try {
+      const content = await directory.read(entry.name, this.#bounds.bytes);
+      const isLong = stats.size > BigInt(this.#bounds.bytes);
+      const text = content === undefined || isLong ? undefined : content.toString("utf8");
+      this.#set(path, todo, {
+        runs,
+        kind: content === undefined ? "other" : kind,
+        stats,
+        hash: `${digest(content)}${isLong ? ` ${versionOf(stats)}` : ""}`,
+        parts: text === undefined ? undefined : partsOf(entry.name, text),
+      });
+    } catch (cause) {
+      if (!(cause instanceof Unseen)) throw cause;
+      const seen = known?.kind === "unseen" ? known.seen : known;
+      const hash = `${cause.code} ${versionOf(stats)}`;
+      const it = { runs, kind: "unseen", stats, hash, seen, why: cause.code } as const;
+      this.#set(path, todo, { ...it, parts: undefined });
     }
-    const content = await directory.read(entry.name, this.#bounds.bytes);
-    const isLong = stats.size > BigInt(this.#bounds.bytes);
-    const text = content === undefined || isLong ? undefined : content.toString("utf8");
-    this.#set(path, {
-      runs,
-      kind: content === undefined ? "other" : kind,
-      stats,
-      hash: isLong ? versionOf(stats) : digest(content),
-      parts: text === undefined ? undefined : partsOf(entry.name, text),
-    });
   }
 
-  #set(path: string, it: Omit<Watched, "version" | "changedAtMs"> & { stats: BigIntStats }): void {
-    const { stats, ...rest } = it;
+  #set(path: string, todo: Pick<Todo, "arrivedAtMs">, { stats, ...it }: Found): void {
+    const changedAtMs = it.changedAtMs ?? Number(stats.ctimeMs);
     this.watched.set(path, {
-      ...rest,
+      ...it,
+      inode: `${stats.dev} ${stats.ino}`,
       version: versionOf(stats),
-      changedAtMs: Number(stats.ctimeMs),
+      changedAtMs,
+      arrivedAtMs: arrived(todo, changedAtMs),
     });
   }
+}
+
+const NO_CONTENT = { hash: "", parts: undefined } as const;
+const ELF = Buffer.from("\x7fELF", "latin1");
+
+function arrived({ arrivedAtMs }: Pick<Todo, "arrivedAtMs">, changedAtMs: number): number {
+  return Math.max(arrivedAtMs, changedAtMs);
+}
+
+/** The project's own repository, as it was when nothing ran yet. */
+function isOfUser(earlier: Watched | undefined): boolean {
+  return earlier?.kind === "repository" && earlier.hash === "";
 }
 
 /** The directories in which a program that is new may be run by its name. */
@@ -295,11 +382,7 @@ async function resolved(path: string): Promise<string> {
   const real = await realpath(bytesOf(path), "latin1").catch(() => undefined);
   const parent = dirname(path);
   if (real !== undefined || parent === path) return real ?? path;
-  return join(await resolved(parent), basename(path));
-}
-
-function versionOf({ ino, size, mode, mtimeNs, ctimeNs }: BigIntStats): string {
-  return `${ino} ${size} ${mode} ${mtimeNs} ${ctimeNs}`;
+  return joined(await resolved(parent), basename(path));
 }
 
 function digest(content: Buffer | undefined): string {
@@ -308,8 +391,4 @@ function digest(content: Buffer | undefined): string {
 
 function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf("/")));
-}
-
-function join(path: string, name: string): string {
-  return path === "" ? name : name === "" ? path : `${path}/${name}`;
 }

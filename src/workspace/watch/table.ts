@@ -1,8 +1,9 @@
 /** Files that something on the host runs or obeys, and what and when: `runs` ends a sentence. */
 export type Rule = {
   /**
-   * Globs, in which `*` matches within a name: `name` at any depth, `/name` in the project's top
-   * directory only, `a/b` that end of a path, and `dir/` all that lies below such a directory.
+   * Globs, in which `*` matches within a name and `**\/` any directories: `name` at any depth,
+   * `/name` in the project's top directory only, `a/b` that end of a path, and `dir/` all that lies
+   * below such a directory. Letters count in either case.
    */
   readonly patterns: readonly string[];
   readonly runs: string;
@@ -16,152 +17,243 @@ export const RULES: readonly Rule[] = [
   // Editors and shells: on opening or entering.
   rule(".nvim.lua .nvimrc .exrc .lvimrc", "Neovim or Vim runs it on start there, with 'exrc'"),
   rule(
-    "/plugin/*.lua /plugin/*.vim /ftplugin/ /ftdetect/ /after/",
+    `/plugin/**/*.lua /plugin/**/*.vim /ftdetect/*.lua /ftdetect/*.vim /after/ /init.lua /init.vim
+    /filetype.lua /filetype.vim /scripts.vim /rplugin/ pack/*/start/ pack/*/opt/`,
     "Neovim runs it on start where the project is on its 'runtimepath'",
   ),
   rule(
-    ".vim/ .nvim/ .neoconf.json .nlsp.json .luarc.json .luarc.jsonc",
+    `/ftplugin/**/*.lua /ftplugin/**/*.vim /syntax/**/*.lua /syntax/**/*.vim /indent/**/*.lua
+    /indent/**/*.vim /colors/*.lua /colors/*.vim /compiler/*.lua /compiler/*.vim /keymap/*.vim
+    /lsp/*.lua /queries/**/*.scm /lua/**/*.lua /lua/**/*.so /autoload/**/*.vim /autoload/**/*.lua
+    /spell/*.vim /lang/*.vim /import/**/*.vim`,
+    "Neovim loads it when it is needed, where the project is on its 'runtimepath'",
+  ),
+  rule(
+    "nvim/**/*.lua nvim/**/*.vim nvim/**/*.so .vimrc .gvimrc _vimrc vimrc Session.vim",
+    "Neovim or Vim runs it where it is your configuration or session",
+  ),
+  rule(
+    `.vim/ .nvim/ .neoconf.json .nlsp.json .luarc.json .luarc.jsonc .vimspector.json .projections.json
+    .ccls compile_commands.json compile_flags.txt .solargraph.yml analysis_options.yaml .lsp/
+    .clj-kondo/ .metals/ omnisharp.json`,
     "editors take the commands of language servers and plugins from it",
   ),
-  rule(".dir-locals.el .dir-locals-2.el", "Emacs reads it with every file of the directory"),
   rule(
-    ".vscode/ .idea/ .zed/ .fleet/ *.code-workspace",
+    ".dir-locals.el .dir-locals-2.el .emacs .emacs.d/ init.el early-init.el",
+    "Emacs reads it on start, or with every file of the directory",
+  ),
+  rule(
+    `.vscode/ .idea/ .zed/ .fleet/ .helix/ .theia/ .vs/ .kakrc .kakoune/ .micro/ *.code-workspace
+    *.sublime-project *.iml .kateproject`,
     "editors run its tasks and programs when the project is opened",
   ),
   rule(
-    ".devcontainer/ .devcontainer.json",
+    ".devcontainer/ .devcontainer.json .gitpod.yml .devfile.yaml devfile.yaml",
     "editors run its commands, some of them on your machine, when the project is opened",
   ),
-  rule(".envrc", "direnv runs it when you enter the directory"),
   rule(
-    ".env .env.local .autoenv .autoenv.zsh .autoenv.fish",
+    ".envrc .envrc.local .envrc.private .direnv/",
+    "direnv runs it when you enter the directory",
+  ),
+  rule(
+    `.env .env.local .env.development .env.production .env.test .env.*.local .autoenv .autoenv.zsh
+    .autoenv.fish .autoenv_leave .smartcd .in .out .lando.yml .ddev/`,
     "shell plugins and many tools take their environment from it",
   ),
   rule(
-    ".tool-versions mise.toml .mise.toml mise.local.toml .mise/ .config/mise/ .config/mise.toml .rtx.toml",
-    "mise or asdf obeys it when you enter the directory",
+    `.tool-versions mise.toml .mise.toml mise.*.toml .mise.*.toml .mise/ mise/config.toml mise/tasks/ .config/mise/
+    .config/mise.toml .config/mise.*.toml .rtx.toml mise-tasks/ .mise-tasks/ .prototools .hermit/
+    .sdkmanrc .jvmrc .nvmrc .node-version .python-version .ruby-version .java-version .php-version
+    .go-version .perl-version .lua-version .terraform-version .bun-version`,
+    "a version manager obeys it when you enter the directory, or chooses the program by it",
   ),
   rule(
-    "flake.nix shell.nix default.nix devenv.nix devbox.json",
-    "nix runs it on `nix develop`, and direnv may do so by itself",
+    `flake.nix flake.lock shell.nix default.nix devenv.nix devenv.yaml devenv.lock devenv.local.nix
+    .devenv/ devbox.json .devbox/ guix.scm manifest.scm pixi.toml`,
+    "nix and its like run it on `nix develop`, and direnv may do so by itself",
   ),
   rule(
-    ".tmuxinator.yml .tmuxp.yaml .tmuxp.yml Procfile Procfile.dev",
+    `.tmuxinator.yml .tmuxp.yaml .tmuxp.yml .tmuxp.json .smug.yml .overmind.env .foreman Procfile
+    Procfile.* process-compose.yml process-compose.yaml mprocs.yaml .zellij/`,
     "a session that is started from it runs its commands",
   ),
   rule(
-    ".gdbinit .lldbinit .pdbrc .irbrc .pryrc .iex.exs .ghci .ocamlinit .Rprofile .psqlrc",
+    `.gdbinit .gdbearlyinit .lldbinit .pdbrc .pdbrc.py .irbrc .pryrc .byebugrc .rdbgrc .iex.exs .ghci
+    .ocamlinit .Rprofile .Renviron .RData .psqlrc .sqliterc .mongorc.js .radare2rc .perldb .perlcriticrc
+    .proverc ipython_config.py ipython_kernel_config.py jupyter_*_config.py .jupyter/ startup.jl
+    .utoprc .clojure/`,
     "a debugger or a shell of a language runs it when it is started there",
+  ),
+  rule(
+    `.bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv .zprofile
+    .zlogin .zlogout .kshrc .mkshrc .cshrc .tcshrc .login .logout .xinitrc .xprofile .xsession .xsessionrc
+    .inputrc .screenrc .tmux.conf tmux.conf config.fish conf.d/*.fish .gitconfig .hgrc .netrc .curlrc
+    .wgetrc .mailcap .ssh/ .gnupg/ .wezterm.lua .pam_environment .xbindkeysrc`,
+    "your shell, session or tools obey it where your home has it, by a link or a copy",
   ),
   // Other agents.
   rule(
-    ".codex/ .agents/ .claude/ .cursor/ .gemini/ .windsurf/ .mcp.json",
+    `.codex/ .agents/ .claude/ .cursor/ .gemini/ .windsurf/ .continue/ .aider.conf.yml .cline/ .roo/
+    .roomodes .kilocode/ .kiro/ .opencode/ opencode.json opencode.jsonc .amazonq/ .junie/ .qwen/ .goose/
+    .augment/ .trae/ .factory/ .amp/ .crush/ .crush.json crush.json .copilot/ .github/hooks/ .mcp.json
+    mcp.json .mcphub/ .claude.json`,
     "agents outside of the sandbox obey it, and start what it names",
   ),
   rule(
-    "AGENTS.md AGENTS.override.md CLAUDE.md GEMINI.md .cursorrules .windsurfrules .github/copilot-instructions.md",
+    `AGENTS.md AGENTS.override.md CLAUDE.md CLAUDE.local.md GEMINI.md QWEN.md CRUSH.md
+    .cursorrules .windsurfrules .clinerules .clinerules/ .goosehints .rules .github/copilot-instructions.md
+    .github/instructions/ .github/prompts/ .github/agents/ avante.md`,
     "agents outside of the sandbox take it for your instructions",
   ),
-  // Git and its hooks.
+  // Git and its hooks, and what other systems keep in the working tree.
   rule(
     ".gitattributes",
     "git runs the filters, diff and merge drivers that it chooses from your configuration",
   ),
   rule(".gitmodules .lfsconfig", "git fetches from where it says"),
   rule(
-    ".husky/ .githooks/ .git-hooks/ .hooks/ lefthook.* .lefthook.* .lefthook/ .pre-commit-config.yaml .pre-commit-hooks.yaml .overcommit.yml .lintstagedrc .lintstagedrc.*",
+    `.hg/hgrc .hg/hgrc-not-shared .hg/sharedpath .hg/requires .hgsub .jj/repo/config.toml
+    .jj/repo/workspace-config.toml .jj/workspace-config.toml .jj/config.toml .sl/config .bzr/branch/branch.conf
+    .fossil-settings/ _darcs/prefs/ .pijul/config`,
+    "the version control of this name obeys it, with hooks and programs, on every call there",
+  ),
+  rule(
+    `.husky/ .huskyrc .huskyrc.* .githooks/ .git-hooks/ git-hooks/ .hooks/ lefthook.* .lefthook.*
+    lefthook-local.* .lefthook-local.* .lefthook/ .lefthook-local/ .pre-commit-config.yaml
+    .pre-commit-config.yml .pre-commit-hooks.yaml prek.toml .overcommit.yml .overcommit.yaml
+    .overcommit/ .lintstagedrc .lintstagedrc.* captainhook.json .rusty-hook.toml .cargo-husky/ hk.pkl
+    .grit/ .commitlintrc .commitlintrc.* .czrc .cz.json .cz.toml .releaserc .releaserc.* .git-cz.json`,
     "git's hooks run it on commit, checkout or push",
   ),
   // What is run when you push.
   rule(
-    ".github/workflows/ .github/actions/ action.yml action.yaml .gitlab-ci.yml .gitlab/ .circleci/ .buildkite/ .woodpecker/ .woodpecker.yml .drone.yml .travis.yml .cirrus.yml .appveyor.yml appveyor.yml azure-pipelines.yml bitbucket-pipelines.yml Jenkinsfile cloudbuild.yaml .forgejo/ .gitea/",
+    `.github/workflows/ .github/actions/ action.yml action.yaml .gitlab-ci.yml .gitlab-ci.yaml .gitlab/
+    .circleci/ .buildkite/ .woodpecker/ .woodpecker.yml .woodpecker.yaml .drone.yml .drone.star .travis.yml
+    .cirrus.yml .cirrus.star .appveyor.yml appveyor.yml azure-pipelines.yml .azure-pipelines/
+    bitbucket-pipelines.yml Jenkinsfile Jenkinsfile.* cloudbuild.yaml cloudbuild.yml .forgejo/ .gitea/
+    .builds/ .build.yml .semaphore/ .teamcity/ .tekton/ codefresh.yml buildspec.yml netlify.toml
+    vercel.json .readthedocs.yml .readthedocs.yaml render.yaml fly.toml .onedev-buildspec.yml`,
     "CI runs it, with its secrets, when you push",
   ),
   // Build tools.
-  rule("Makefile makefile GNUmakefile *.mk", "make runs it"),
-  rule("justfile Justfile .justfile *.just", "just runs it"),
-  rule("Taskfile.yml Taskfile.yaml taskfile.yml taskfile.yaml", "task runs it"),
+  rule("Makefile GNUmakefile BSDmakefile *.mk *.mak", "make runs it"),
+  rule("justfile .justfile *.just .just/", "just runs it"),
+  rule("Taskfile.yml Taskfile.yaml Taskfile.*.yml Taskfile.*.yaml .taskrc.yml", "task runs it"),
   rule(
-    "Rakefile *.rake Guardfile Gemfile *.gemspec",
+    `Rakefile Rakefile.rb *.rake Guardfile Gemfile gems.rb *.gemspec .bundle/ .gemrc .rspec .rspec-local
+    Thorfile *.thor Capfile Dangerfile Fastfile fastlane/ Podfile *.podspec Brewfile Berksfile Appraisals
+    Steepfile config.ru .irb.rb .simplecov .rubocop.yml .standard.yml .reek.yml .pronto.yml`,
     "ruby, bundler and the editor's language server run it",
   ),
   rule(
-    "CMakeLists.txt *.cmake CMakePresets.json meson.build SConstruct SConscript configure configure.ac autogen.sh bootstrap",
+    `CMakeLists.txt *.cmake CMakePresets.json CMakeUserPresets.json meson.build meson.options
+    meson_options.txt SConstruct SConscript configure configure.ac configure.in Makefile.am autogen.sh
+    bootstrap xmake.lua premake5.lua build.ninja wscript waf conanfile.py conanfile.txt vcpkg.json *.pro *.qbs`,
     "the build runs it on configuring, and so may the editor",
   ),
   rule(
-    "WORKSPACE WORKSPACE.bazel MODULE.bazel .bazelrc .bazelversion /tools/bazel BUCK .buckconfig",
-    "bazel or buck obeys it on every call",
+    `WORKSPACE WORKSPACE.bazel MODULE.bazel .bazelrc user.bazelrc .bazelversion
+    .bazeliskrc /tools/bazel /tools/bazel.* BUCK .buckconfig .buckconfig.local pants.toml Earthfile dune
+    dune-project dune-workspace *.opam Snakefile dvc.yaml`,
+    "a build tool obeys it on every call",
   ),
-  rule("gradlew mvnw", "it is run for a build in place of the tool"),
   rule(
-    "gradle/wrapper/ .mvn/ *.gradle *.gradle.kts gradle.properties build.sbt project/*.sbt build.sc",
+    "gradlew mvnw gradlew.bat mvnw.cmd sbtw millw",
+    "it is run for a build in place of the tool",
+  ),
+  rule(
+    `gradle/wrapper/ .mvn/ pom.xml *.gradle *.gradle.kts gradle.properties buildSrc/ build.sbt project/*.sbt
+    project/*.scala project/build.properties build.sc build.mill .jvmopts .sbtopts .jvm-opts .bloop/
+    .scalafix.conf build.xml ivy.xml build.boot deps.edn bb.edn shadow-cljs.edn project.clj profiles.clj`,
     "the build runs it, and so does the editor on opening the project",
   ),
   rule(
-    "*.csproj *.fsproj *.vbproj *.vcxproj *.targets *.props NuGet.config nuget.config",
+    `*.csproj *.fsproj *.vbproj *.vcxproj *.proj *.targets *.props *.sln *.slnx *.rsp NuGet.config global.json
+    .config/dotnet-tools.json dotnet-tools.json *.ruleset *.globalconfig .globalconfig paket.dependencies`,
     "msbuild runs it, and so does the editor on opening the project",
   ),
   rule(
-    "build.rs rust-toolchain rust-toolchain.toml",
-    "cargo runs it, and so does the editor on opening the project",
+    "build.rs rust-toolchain rust-toolchain.toml Cargo.toml .cargo/config .cargo/config.toml rust-analyzer.toml clippy.toml .clippy.toml",
+    "cargo runs it or what it names, and so does the editor on opening the project",
   ),
-  rule(".cargo/config .cargo/config.toml", "cargo runs the runners and wrappers that it names"),
-  rule("magefile.go magefiles/", "mage runs it"),
+  rule("magefile.go magefiles/ .mage/", "mage runs it"),
   rule(
-    "mix.exs .formatter.exs rebar.config Package.swift build.zig project.clj Setup.hs hie.yaml dune",
+    "go.mod go.work .air.toml .golangci.yml .golangci.yaml .golangci.toml .golangci.json .goreleaser.yml .goreleaser.yaml .custom-gcl.yml",
+    "go runs the toolchain, tools and replacements that it names, and so does the editor",
+  ),
+  rule(
+    `mix.exs .formatter.exs .credo.exs rebar.config rebar.config.script erlang.mk Package.swift build.zig
+    build.zig.zon Setup.hs Setup.lhs *.cabal cabal.project stack.yaml package.yaml hie.yaml elm.json shard.yml
+    *.nimble config.nims *.nims .hxrc makefile.pl build.pl cpanfile dub.json dub.sdl *.rockspec`,
     "the build runs it, and so does the editor on opening the project",
   ),
   rule(
-    "Dockerfile Dockerfile.* *.Dockerfile *.dockerfile Containerfile docker-bake.hcl",
+    "Dockerfile Dockerfile.* *.Dockerfile Containerfile Containerfile.* docker-bake.hcl docker-bake.json docker-bake.override.hcl",
     "`docker build` runs it",
   ),
   rule(
-    "docker-compose.yml docker-compose.yaml docker-compose.*.yml docker-compose.*.yaml compose.yml compose.yaml compose.*.yml compose.*.yaml",
+    `docker-compose.yml docker-compose.yaml docker-compose.*.yml docker-compose.*.yaml compose.yml
+    compose.yaml compose.*.yml compose.*.yaml podman-compose.yml`,
     "`docker compose up` mounts and runs what it names",
   ),
   rule(
-    "Vagrantfile Tiltfile skaffold.yaml ansible.cfg fabfile.py",
-    "the tool of this name runs it",
+    `Vagrantfile Tiltfile tilt_config.json skaffold.yaml garden.yml okteto.yml devspace.yaml werf.yaml
+    ansible.cfg fabfile.py helmfile.yaml Pulumi.yaml terragrunt.hcl .terraformrc`,
+    "the tool of this name runs it or what it names",
   ),
   // Packages of languages.
   rule("package.json", "npm and its like run it on install or by name"),
   rule("composer.json", "composer runs it on install or by name"),
   rule("deno.json deno.jsonc bunfig.toml", "deno or bun runs the tasks and preloads that it names"),
   rule(
-    ".npmrc .yarnrc .yarnrc.yml .yarn/releases/ .yarn/plugins/ .pnpmfile.cjs pnpmfile.js .pnp.cjs .pnp.loader.mjs binding.gyp",
-    "npm, yarn or pnpm obeys it on every call",
+    `.npmrc .yarnrc .yarnrc.yml .yarn/releases/ .yarn/plugins/ .yarn/sdks/ .pnpmfile.cjs .pnpmfile.mjs
+    pnpmfile.js pnpm-workspace.yaml .pnp.cjs .pnp.js .pnp.loader.mjs binding.gyp lerna.json nx.json turbo.json
+    .moon/ moon.yml rush.json common/config/rush/ wrangler.toml wrangler.json wrangler.jsonc`,
+    "npm, yarn, pnpm or the tool of this name obeys it on every call",
   ),
   rule(
-    "setup.py noxfile.py tasks.py dodo.py",
+    "setup.py noxfile.py tasks.py dodo.py hatch_build.py hatch.toml Pipfile pip.conf .pypirc uv.toml poetry.toml pdm.toml .pdm.toml .pdm-python",
     "python runs it on installing, or a task runner by name",
   ),
   rule("pyproject.toml", "pip, test runners and the editor's language server run what it names"),
   rule(
-    "conftest.py sitecustomize.py usercustomize.py *.pth",
+    "conftest.py sitecustomize.py usercustomize.py *.pth pyvenv.cfg .jedi/",
     "python or pytest runs it, and so does the editor on looking for tests",
   ),
   rule(
-    "pytest.ini tox.ini setup.cfg mypy.ini .mypy.ini .pylintrc pylintrc .coveragerc .ycm_extra_conf.py",
+    `pytest.ini .pytest.ini pytest.toml .pytest.toml tox.ini tox.toml setup.cfg mypy.ini .mypy.ini .pylintrc
+    pylintrc .pylintrc.toml pylintrc.toml .flake8 .coveragerc .ycm_extra_conf.py .pyre_configuration
+    .sourcery.yaml`,
     "test runners and linters, in the editor too, load the plugins that it names",
   ),
   // Configuration that is code: its tool runs it, and the editor runs the tool.
   rule(
-    "*.config.js *.config.cjs *.config.mjs *.config.ts *.config.mts *.config.cts .*rc.js .*rc.cjs .*rc.mjs .*rc.ts *.conf.js *.conf.cjs gulpfile.* Gruntfile.* .markdownlint.cjs .markdownlint-cli2.*",
+    `*.config.js *.config.cjs *.config.mjs *.config.ts *.config.mts *.config.cts .*rc.js .*rc.cjs .*rc.mjs
+    .*rc.ts .*rc.mts .*rc.cts *.conf.js *.conf.cjs *.conf.mjs *.conf.ts gulpfile.* Gruntfile.* Jakefile
+    Jakefile.* Cakefile ember-cli-build.js .markdownlint.cjs .markdownlint.mjs .markdownlint-cli2.*
+   `,
     "its tool runs it, and so may the editor's language server",
   ),
   rule(
-    ".eslintrc .eslintrc.json .eslintrc.yml .eslintrc.yaml .prettierrc .prettierrc.json .prettierrc.yml .prettierrc.yaml .prettierrc.toml .babelrc .babelrc.json .stylelintrc .stylelintrc.json .swcrc .rubocop.yml .luacheckrc .busted .php-cs-fixer.php .clangd .golangci.yml .golangci.yaml",
+    `.eslintrc .eslintrc.json .eslintrc.yml .eslintrc.yaml .oxlintrc.json .prettierrc .prettierrc.json
+    .prettierrc.json5 .prettierrc.yml .prettierrc.yaml .prettierrc.toml .babelrc .babelrc.json
+    babel.config.json .stylelintrc .stylelintrc.json .stylelintrc.yml .stylelintrc.yaml .swcrc .postcssrc
+    .postcssrc.json .postcssrc.yml .mocharc .mocharc.json .mocharc.jsonc .mocharc.yml .mocharc.yaml .nycrc
+    .nycrc.json .c8rc.json .taprc jest.config.json cypress.json nodemon.json .nodemonrc .remarkrc
+    .remarkrc.json .remarkrc.yml .textlintrc .textlintrc.json .xo-config.json .flowconfig .ember-cli
+    .sailsrc .browserslistrc .luacheckrc .busted .luacov .php-cs-fixer.php .php-cs-fixer.dist.php
+    phpunit.xml phpunit.xml.dist phpstan.neon phpstan.neon.dist psalm.xml rector.php .phpcs.xml phpcs.xml
+    .clangd .perltidyrc .hlint.yaml .ameba.yml .swiftlint.yml .scalafmt.conf`,
     "its tool, in the editor too, loads the plugins or programs that it names",
   ),
   rule(
-    "tsconfig.json tsconfig.*.json jsconfig.json",
+    "tsconfig.json tsconfig.*.json jsconfig.json jsconfig.*.json",
     "the editor's language server loads the plugins that it names",
   ),
 ];
 
 function rule(patterns: string, runs: string): Rule {
-  return { patterns: patterns.split(" "), runs };
+  return { patterns: patterns.trim().split(/\s+/), runs };
 }
 
 /** Directories that are not looked into: large, and written anew by their tools. */

@@ -137,6 +137,7 @@ describe("of a file in which some parts are run", () => {
     ],
     ["tsconfig.json", {}, { compilerOptions: { plugins: [{ name: "./x" }] } }, "field:plugins"],
     ["tsconfig.base.json", {}, { extends: "./evil.json" }, "field:extends"],
+    ["package.json", {}, { mocha: { require: "./evil.js" } }, "configuration:mocha"],
   ])("%s tells which were changed", async (path, before, after, part) => {
     const project = new Project();
     project.write(path, JSON.stringify(before));
@@ -157,6 +158,18 @@ describe("of a file in which some parts are run", () => {
     expect(await project.told(() => project.write(path, JSON.stringify(after)))).toEqual([]);
   });
 
+  it("go.mod tells of toolchains, tools and replacements", async () => {
+    const project = new Project();
+    const text = "module a\n\ngo 1.22\n\nrequire (\n\tx.org/y v1.0.0 // indirect\n)\n";
+    project.write("go.mod", text);
+    const told = (more: string) => project.told(() => project.write("go.mod", text + more));
+    expect(await told("require z.org/z v2.0.0\n")).toEqual([]);
+    expect(await told("toolchain go1.99 // x\n")).toEqual(["go.mod line:toolchain go1.99 changed"]);
+    expect(await told("replace (\n\tx.org/y => ./evil\n)\n")).toEqual([
+      "go.mod line:toolchain go1.99 line:replace x.org/y => ./evil changed",
+    ]);
+  });
+
   it("a new one without such parts tells nothing", async () => {
     const project = new Project();
     expect(await project.told(() => project.write("package.json", "{}"))).toEqual([]);
@@ -166,7 +179,8 @@ describe("of a file in which some parts are run", () => {
   it.each([
     ["package.json", '{"scripts":{"a":"b"}}', '{"scripts":{"a":"b"} /* for bun */ }'],
     ["tsconfig.json", "{}", '{"compilerOptions": {\'plugins\': ["./x"]}}'],
-  ])("%s that is no JSON counts as a whole", async (path, before, after) => {
+    ["go.mod", "module a\n", "module a\n= x\n"],
+  ])("%s that says something else counts as a whole", async (path, before, after) => {
     const project = new Project();
     project.write(path, before);
     expect(await project.told(() => project.write(path, after))).toEqual([`${path} changed`]);
@@ -241,6 +255,29 @@ describe("a repository in the project", () => {
   });
 });
 
+describe("the project's own repository", () => {
+  const git = (cwd: string, ...args: string[]) => execFileSync("git", args, { cwd, stdio: "pipe" });
+
+  it("that was there is the user's, who may change it", async () => {
+    const project = new Project();
+    git(project.root, "init", "-q");
+    expect(await project.told(() => git(project.root, "config", "a.b", "c"))).toEqual([]);
+  });
+
+  it("that came later is looked into", async () => {
+    const project = new Project();
+    const first = await project.look();
+    git(project.root, "init", "-q");
+    const second = await project.look({ earlier: first });
+    git(project.root, "config", "core.fsmonitor", "./evil");
+    const third = await project.look({ earlier: second });
+    expect(changesOf(first, second)).toMatchObject([{ path: ".git", change: "created" }]);
+    expect(changesOf(second, third)).toMatchObject([
+      { path: ".git", change: "changed", parts: [{ name: "config" }] },
+    ]);
+  });
+});
+
 describe("a link", () => {
   it.each([
     ["to a directory of the system", "/etc"],
@@ -272,6 +309,49 @@ describe("a link", () => {
     writeFileSync(join(project.base, "secret/.envrc"), "x");
     const told = await project.told(() => symlinkSync("../secret", join(project.root, "dir")));
     expect(told).toEqual(["dir linked ../secret"]);
+  });
+});
+
+describe("a link to a directory of the project", () => {
+  it("is told of in the place of one that is watched, and what it leads to counts as there", async () => {
+    const project = new Project();
+    project.write("staged/tasks.json");
+    project.write("other/config.toml");
+    project.write("other/deep/x");
+    const told = await project.told(() => {
+      symlinkSync("staged", join(project.root, ".vscode"));
+      symlinkSync("other", join(project.root, ".cargo"));
+    });
+    expect(told).toEqual([
+      ".vscode linked staged",
+      ".vscode/tasks.json created",
+      ".cargo/config.toml created",
+    ]);
+    const more = await project.told(() => {
+      project.write("staged/tasks.json", "evil");
+      project.write("other/config.toml", "evil");
+    });
+    expect(more).toEqual([".vscode/tasks.json changed", ".cargo/config.toml changed"]);
+  });
+
+  it("ends nowhere, where links lead in circles", async () => {
+    const project = new Project();
+    project.write("Makefile");
+    const told = await project.told(() => {
+      for (const name of [".vscode", ".husky", ".cargo"])
+        symlinkSync(".", join(project.root, name));
+    });
+    expect(told).toContain(".vscode linked .");
+    expect((await project.look()).cut).toBeUndefined();
+  });
+
+  it("has the file that it leads to, in the place of a watched one", async () => {
+    const project = new Project();
+    project.write("env/common", "one");
+    symlinkSync("env/common", join(project.root, ".envrc"));
+    expect(await project.told(() => project.write("env/common", "two"))).toEqual([
+      ".envrc changed",
+    ]);
   });
 });
 
@@ -326,6 +406,36 @@ describe("a look at a project", () => {
       project.write("ünïcode/Makefile");
     });
     expect(told).toEqual([".exrc created", "\ufffd\n/.envrc created", "ünïcode/Makefile created"]);
+  });
+
+  it("sees a second change within the same tick of the kernel's clock", async () => {
+    const project = new Project();
+    project.write("Makefile", "good");
+    const before = await project.look();
+    const known = before.watched.get("Makefile");
+    if (known === undefined) throw new Error("the Makefile was not looked at");
+    // As if the first look had read other content just before the times of the second one.
+    const hash = "of before";
+    const early = { ...before, watched: new Map([["Makefile", { ...known, hash }]]) };
+    const after = await project.look({ earlier: early });
+    expect(changesOf(early, after)).toMatchObject([{ path: "Makefile", change: "changed" }]);
+  });
+
+  it("knows a parser for Neovim from a source of that folder, whatever its name", async () => {
+    const project = new Project();
+    const told = await project.told(() => {
+      project.write("parser/evil.txt", "\x7fELF\x02");
+      for (const path of ["parser/lexer.go", "src/parser/x.so"]) project.write(path, "package x");
+    });
+    expect(told).toEqual(["parser/evil.txt created"]);
+  });
+
+  it("looks at git's hooks however many files are beside them", async () => {
+    const project = new Project();
+    project.write("sub/.git/HEAD");
+    for (let n = 0; n < 300; n++) project.write(`sub/.git/hooks/a${n}`);
+    const told = await project.told(() => project.write("sub/.git/hooks/post-checkout"));
+    expect(told).toEqual(["sub/.git file:hooks/post-checkout changed"]);
   });
 
   it("compares the whole of a file that is larger than what is read", async () => {
