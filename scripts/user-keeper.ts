@@ -43,11 +43,14 @@ try {
 }
 process.exit(0);
 
+/** Root's own, and the same for all checkouts: their runs share the uids of the machine. */
+const LOCK_DIR = "/run/codex-chat-test-users";
+
 async function takeUid(): Promise<{ uid: number; lock: Lock }> {
   const taken = await namedUids();
   for (let uid = FIRST_UID; uid <= LAST_UID; uid++) {
     if (taken.has(uid)) continue;
-    const lock = await tryLock(`test user ${uid}`);
+    const lock = await tryLock({ dir: LOCK_DIR, name: `test user ${uid}` });
     if (lock === undefined) continue;
     if ((await processesOf(uid)).length === 0) return { uid, lock };
     lock.release();

@@ -4,8 +4,10 @@ import { userInfo } from "node:os";
 export type OwnUser = {
   readonly uid: number;
   readonly gid: number;
-  /** For messages only: from the account, else `$USER`, else the uid. */
+  /** For messages only: from the account, else the uid in words. */
   readonly name: string;
+  /** Whether the machine has an account for the uid. */
+  readonly hasAccount: boolean;
 };
 
 /**
@@ -13,8 +15,9 @@ export type OwnUser = {
  * a user like any other: `os.userInfo()` throws ENOENT for it.
  */
 export function ownUser(): OwnUser {
-  const uid = ownUid();
-  return { uid, gid: ownGid(), name: accountName() ?? process.env["USER"] ?? `uid ${uid}` };
+  const [uid, gid, account] = [ownUid(), ownGid(), ownAccount()];
+  const name = account?.username ?? `uid ${uid}`;
+  return { uid, gid, name, hasAccount: account !== undefined };
 }
 
 /** The effective uid, which owns what this process makes. Throws where users have no number. */
@@ -28,26 +31,21 @@ export function ownGid(): number {
 }
 
 /**
- * The home directory: `$HOME`, else that of the account. Undefined where there is neither, since
- * `os.homedir()` throws for a uid without an account, and where it is not an absolute path.
+ * The home directories of this user: `$HOME`, and that of the account where it is another one.
+ *
+ * SECURITY: both count where a home is kept from the agent, since `$HOME` may lead elsewhere.
+ * Empty for a uid without an account and without `$HOME`, of which `os.homedir()` throws.
  */
-export function ownHome(env: NodeJS.ProcessEnv = process.env): string | undefined {
-  const home = env["HOME"] || accountHome();
-  return home?.startsWith("/") === true ? home : undefined;
+export function ownHomes(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const all = [env["HOME"], ownAccount()?.homedir].filter((it) => it?.startsWith("/") === true);
+  return [...new Set(all as string[])];
 }
 
-function accountHome(): string | undefined {
+function ownAccount(): { readonly username: string; readonly homedir: string } | undefined {
   try {
-    return userInfo().homedir;
+    return userInfo();
   } catch {
-    return undefined;
-  }
-}
-
-function accountName(): string | undefined {
-  try {
-    return userInfo().username;
-  } catch {
+    // There is none, or it could not be asked for, as of a directory service that is away.
     return undefined;
   }
 }

@@ -14,7 +14,7 @@ async function place(): Promise<{ base: string; root: string }> {
   const root = join(base, "project");
   await mkdir(join(root, "bin"), { recursive: true });
   await writeFile(join(root, "bin", "tool"), "#!/bin/sh\n", { mode: 0o755 });
-  leaveOut(root, HOME);
+  leaveOut(root, [HOME]);
   return { base, root };
 }
 
@@ -43,7 +43,7 @@ it("counts a project by its real path, and a link by where it lies as well", asy
   await mkdir(join(second, "bin"), { recursive: true });
   await symlink(second, join(base, "by-link"));
   await symlink(system, join(root, "way-out"));
-  leaveOut(join(base, "by-link"), HOME);
+  leaveOut(join(base, "by-link"), [HOME]);
   expect(pathOutside([`${second}/bin`, `${root}/way-out`, system].join(":"))).toBe(system);
 });
 
@@ -96,6 +96,6 @@ it("finds a program behind the project's, at a path, and none by a relative path
 });
 
 it("leaves the PATH as it is where the project would be refused", () => {
-  for (const root of ["/", "/home", HOME]) leaveOut(root, HOME);
+  for (const root of ["/", "/home", HOME]) leaveOut(root, [HOME]);
   expect(pathOutside(`${system}:/usr/lib`)).toBe(`${system}:/usr/lib`);
 });

@@ -14,8 +14,8 @@ import {
   realpathSync,
   statSync,
 } from "node:fs";
-import { homedir } from "node:os";
 import { delimiter, dirname, isAbsolute, join, sep } from "node:path";
+import { ownHomes } from "./own-user.ts";
 import { err, ok, type Result } from "./result.ts";
 
 /** More links than this in one path are a loop, as for Linux. */
@@ -31,9 +31,9 @@ const projects = new Set<string>();
  * Leaves a project out from now on, for all that is started by this process. What holds the home is
  * refused as a project, and keeps its programs.
  */
-export function leaveOut(root: string, home: string = homedir()): void {
+export function leaveOut(root: string, homes = ownHomes(process.env)): void {
   const real = realOr(root);
-  if (!isAt(realOr(home), real)) projects.add(real);
+  if (!homes.some((home) => isAt(realOr(home), real))) projects.add(real);
 }
 
 /**

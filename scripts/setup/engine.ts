@@ -7,6 +7,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { ownUid } from "../../src/own-user.ts";
 import { checkRuntime, findEngine } from "../../src/sandbox/index.ts";
 import { takeLock } from "../../src/sandbox/lock.ts";
 import { type EnginePrograms, setUpEnginePrograms } from "./engine-programs.ts";
@@ -90,7 +91,7 @@ export async function usePrivateEngine({
   // Checkouts may share a cache through a link: two daemons on one directory would destroy it.
   const dataRoot = await realpath(join(cacheDir, name));
   const hash = createHash("sha256").update(dataRoot).digest("hex").slice(0, 8);
-  const id = `codex-chat-${process.getuid?.() ?? 0}-${hash}`;
+  const id = `codex-chat-${ownUid()}-${hash}`;
   const runDir = join(tmpdir(), id);
   const socketPath = join(runDir, "keeper.sock");
   const { socket, answer } = (await joinKeeper(socketPath)) ?? (await startAndJoin());

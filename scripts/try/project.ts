@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, realpath } from "node:fs/promises";
-import { homedir } from "node:os";
+import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { execa } from "execa";
+import { ownHomes } from "../../src/own-user.ts";
 import { err, ok, type Result } from "../../src/result.ts";
 import { cacheDir, checkout } from "../setup/index.ts";
 
@@ -28,10 +29,9 @@ export async function trialPlace(options: {
 function defaultState(root: string): string {
   const inCache = join(cacheDir, "try", "state");
   if (relative(root, inCache).startsWith("..")) return inCache;
-  return join(
-    process.env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"),
-    "codex-chat-try",
-  );
+  const home = ownHomes(process.env)[0];
+  const states = process.env["XDG_STATE_HOME"] || join(home ?? tmpdir(), ".local", "state");
+  return join(states, "codex-chat-try");
 }
 
 /** A clone of what is committed, so that the trial can do no harm to a work tree. */

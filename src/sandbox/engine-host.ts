@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { ownUid } from "../own-user.ts";
 
 /** Where an engine may be: what named it, and its address as in DOCKER_HOST. */
 export type EngineHost = {
@@ -29,7 +30,7 @@ const ContextMeta = z.object({
 export async function engineHosts(
   env: Environment,
   configured?: string,
-  uid: number = process.getuid?.() ?? 0,
+  uid: number = ownUid(),
 ): Promise<EngineHost[]> {
   if (configured !== undefined && configured !== "") {
     return [{ host: address(configured), from: "sandbox.engine", named: true }];

@@ -4,6 +4,7 @@ import { Agent } from "node:http";
 import { isAbsolute } from "node:path";
 import Docker from "dockerode";
 import { z } from "zod";
+import { ownUser } from "../own-user.ts";
 import { err, ok, type Result } from "../result.ts";
 import { type EngineHost, engineHosts, unixSocketPath } from "./engine-host.ts";
 import { engineFault, type SandboxError } from "./error.ts";
@@ -217,6 +218,14 @@ function useLocal(from: string): string {
   return 'Remove sandbox.engine from the configuration, or name a socket: "unix:///…"';
 }
 
+/** A uid without an account cannot be in a group. */
+function letIn(socketPath: string, group: string): string {
+  const { uid, hasAccount } = ownUser();
+  if (!hasAccount)
+    return `sudo setfacl -m u:${uid}:rw ${socketPath}\nWho may open it can become root on this machine.`;
+  return `sudo usermod -aG ${group} "$USER"\nthen log in anew (or: newgrp ${group}). Members of that group can become root on this machine.`;
+}
+
 async function unreachable(
   host: string,
   socketPath: string,
@@ -230,7 +239,7 @@ async function unreachable(
     return {
       kind: "engine_unreachable",
       message: `This user may not open ${socketPath} (from ${from})${group === undefined ? "" : `, which belongs to the group "${group}"`}.`,
-      mend: `sudo usermod -aG ${group ?? "docker"} "$USER"\nthen log in anew (or: newgrp ${group ?? "docker"}). Members of that group can become root on this machine.`,
+      mend: letIn(socketPath, group ?? "docker"),
       host,
       permission,
       cause,

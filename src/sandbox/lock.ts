@@ -13,9 +13,10 @@ import {
 import { basename, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
+import { quoteForShell } from "../look.ts";
 import { ownUid, ownUser } from "../own-user.ts";
 import { ownDirectory, readOwnFile } from "./own-file.ts";
-import { StateFault, shellQuoted } from "./state-fault.ts";
+import { StateFault } from "./state-fault.ts";
 
 /** Which lock: a name, and a directory of this user's alone, which is made where it is absent. */
 export type LockPlace = { readonly dir: string; readonly name: string };
@@ -100,7 +101,7 @@ async function lockPath({ dir, name }: LockPlace): Promise<string> {
     throw failed(path, cause);
   }
   if (strange === null) return path;
-  const mend = `ls -ld ${shellQuoted(dir)}\nand move it away: another user could hold what is in it.`;
+  const mend = `ls -ld ${quoteForShell(dir)}\nand move it away: another user could hold what is in it.`;
   throw untakable(path, `${strange.path} ${strange.what}`, mend);
 }
 
@@ -118,7 +119,7 @@ function openLockFile(path: string): number {
     throw failed(path, cause);
   }
   closeSync(file);
-  throw untakable(path, "it is not a file of this user's own", `ls -l ${shellQuoted(path)}`);
+  throw untakable(path, "it is not a file of this user's own", `ls -l ${quoteForShell(path)}`);
 }
 
 /**
@@ -154,7 +155,7 @@ async function flock(
     const words = (await said).trim();
     if (code === 1 && words === "" && args.includes("-n")) return false;
     const why = words || (by === null ? `flock ended with ${code}` : `flock got ${by}`);
-    throw untakable(path, why, `flock -n ${shellQuoted(path)} true; df ${shellQuoted(path)}`);
+    throw untakable(path, why, `flock -n ${quoteForShell(path)} true; df ${quoteForShell(path)}`);
   } catch (cause) {
     signal?.throwIfAborted();
     throw cause instanceof StateFault ? cause : failed(path, cause);
@@ -251,7 +252,12 @@ function failed(path: string, cause: unknown): StateFault {
       "sudo apt-get install util-linux   # or what your system calls it",
       cause,
     );
-  return untakable(path, message, `ls -ld ${shellQuoted(path)}; df ${shellQuoted(path)}`, cause);
+  return untakable(
+    path,
+    message,
+    `ls -ld ${quoteForShell(path)}; df ${quoteForShell(path)}`,
+    cause,
+  );
 }
 
 function untakable(path: string, why: string, mend: string, cause?: unknown): StateFault {

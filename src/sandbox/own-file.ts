@@ -1,8 +1,9 @@
 import { constants } from "node:fs";
 import { chmod, lstat, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { quoteForShell } from "../look.ts";
 import { ownUid } from "../own-user.ts";
-import { StateFault, shellQuoted } from "./state-fault.ts";
+import { StateFault } from "./state-fault.ts";
 
 /** What is wrong with a directory or file that should be this user's alone; null where nothing is. */
 export type Strange = { readonly path: string; readonly what: string };
@@ -68,7 +69,7 @@ function checkOwn(
 }
 
 function strange(path: string, what: string, isAnothers = false): StateFault {
-  const mend = `ls -ld ${shellQuoted(path)}\nA file of this user's own was expected; move it away.`;
+  const mend = `ls -ld ${quoteForShell(path)}\nA file of this user's own was expected; move it away.`;
   return new StateFault({
     path,
     message: `${path} ${what}, so it is not believed.`,

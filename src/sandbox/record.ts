@@ -3,10 +3,11 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
+import { quoteForShell } from "../look.ts";
 import type { ExistingContainer } from "./container.ts";
 import { LABELS } from "./labels.ts";
 import { ownDirectory, readOwnFile } from "./own-file.ts";
-import { StateFault, shellQuoted } from "./state-fault.ts";
+import { StateFault } from "./state-fault.ts";
 
 /** Which container this state directory has had made. */
 const Record = z.object({
@@ -85,7 +86,7 @@ function notBelieved(path: string, what: string): StateFault {
   return new StateFault({
     path,
     message: `${path} ${what}, so it is not known which container was made from this directory.`,
-    mend: `ls -ld ${shellQuoted(path)}\nmv ${shellQuoted(path)} ${shellQuoted(`${path}.old`)}`,
+    mend: `ls -ld ${quoteForShell(path)}\nmv ${quoteForShell(path)} ${quoteForShell(`${path}.old`)}`,
   });
 }
 

@@ -1,3 +1,4 @@
+import { quoteForShell } from "../look.ts";
 import type { SandboxError } from "./error.ts";
 
 /**
@@ -31,7 +32,7 @@ export class StateFault extends Error {
     return new StateFault({
       path,
       message: `${path} cannot be read (${code ?? message}).`,
-      mend: `ls -ld ${shellQuoted(path)}\nchmod u+rwX ${shellQuoted(path)}`,
+      mend: `ls -ld ${quoteForShell(path)}\nchmod u+rwX ${quoteForShell(path)}`,
       cause,
     });
   }
@@ -41,9 +42,4 @@ export class StateFault extends Error {
     const { path, message, mend, cause } = this;
     return { kind: "state_unwritable", path, message, mend, cause };
   }
-}
-
-/** A path in a command for the user. */
-export function shellQuoted(path: string): string {
-  return /^[\w./@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

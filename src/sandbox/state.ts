@@ -1,6 +1,8 @@
 import { chown, lstat, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
+import { quoteForShell } from "../look.ts";
+import { ownUid } from "../own-user.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { SandboxError } from "./error.ts";
 import { leaseDir } from "./lease.ts";
@@ -59,7 +61,7 @@ export function stateUnwritable(stateDir: string, cause: unknown): SandboxError 
   return {
     kind: "state_unwritable",
     message: `The state directory ${stateDir} cannot be written (${(cause as Error).message}); a directory of this user was expected.`,
-    mend: `ls -ld ${JSON.stringify(stateDir)}\nsudo chown -R "$USER" ${JSON.stringify(stateDir)}`,
+    mend: `ls -ld ${quoteForShell(stateDir)}\nsudo chown -R ${ownUid()} ${quoteForShell(stateDir)}\nor set HOME, or state_dir in the configuration, to a directory of yours.`,
     path: stateDir,
     cause,
   };

@@ -1,4 +1,4 @@
-import { homedir } from "node:os";
+import { ownHomes } from "../own-user.ts";
 import {
   type Engine,
   findShared,
@@ -43,9 +43,10 @@ export async function mountLines(
   env: NodeJS.ProcessEnv,
 ): Promise<HealthLine[]> {
   const lines: HealthLine[] = [];
-  const outOfReach = [settings.state_dir, ...secretPlaces(env, homedir())];
+  const homes = ownHomes(env);
+  const outOfReach = [settings.state_dir, ...secretPlaces(env, homes)];
   for (const { source, write } of settings.sandbox.mounts) {
-    const found = await findShared(source, { home: homedir(), outOfReach });
+    const found = await findShared(source, { home: homes[0], outOfReach });
     const isRefused = "reason" in found;
     lines.push({
       section: SECTION,

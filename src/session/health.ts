@@ -1,8 +1,8 @@
 import { constants } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
-import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import { silentLog } from "../log.ts";
+import { ownHomes, ownUser } from "../own-user.ts";
 import { checkRuntime, findEngine, findImage, selfTest } from "../sandbox/index.ts";
 import { gitVersion, isNewEnough, OLDEST_GIT } from "../workspace/index.ts";
 import { Account } from "./account.ts";
@@ -39,7 +39,7 @@ export async function checkHealth(
       ]),
     );
   return [
-    await checkState(settings.data),
+    await checkState(settings.data, env),
     await checkKey(settings.data, env),
     ...networkLines(settings.data, env),
     await checkGit(settings.data, env),
@@ -47,7 +47,10 @@ export async function checkHealth(
   ];
 }
 
-async function checkState({ state_dir: dir }: Settings): Promise<HealthLine> {
+async function checkState(
+  { state_dir: dir }: Settings,
+  env: NodeJS.ProcessEnv,
+): Promise<HealthLine> {
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await access(dir, constants.W_OK);
@@ -55,7 +58,7 @@ async function checkState({ state_dir: dir }: Settings): Promise<HealthLine> {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return line("State", "error", `${dir} cannot be written: ${reason}`, [
-      `chmod u+rwx ${dir}, or set state_dir to a directory of yours (home: ${homedir()})`,
+      `chmod u+rwx ${dir}, or set state_dir to a directory of yours (home: ${ownHomes(env)[0] ?? "unknown, HOME is not set"})`,
     ]);
   }
 }
@@ -120,7 +123,7 @@ async function checkSandbox(
   }
   lines.push(line("Sandbox", "ok", `image: ${image.value.tag}`));
 
-  const { uid, gid } = userInfo();
+  const { uid, gid } = ownUser();
   const report = await selfTest(engine.value, {
     runtime: runtime.value,
     image: image.value,

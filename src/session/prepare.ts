@@ -1,5 +1,5 @@
-import { homedir } from "node:os";
 import { dirname } from "node:path";
+import { ownHomes } from "../own-user.ts";
 import { ok, type Result } from "../result.ts";
 import { allowedEnv, openSandbox, ownOwner, type Sandbox } from "../sandbox/index.ts";
 import type { BackendOptions } from "./backend.ts";
@@ -36,6 +36,7 @@ export async function prepareSandbox(
   const { engine, runtime, image, report, uid, gid } = proven.value;
 
   onProgress("starting the sandbox");
+  const homes = ownHomes(env);
   const prepared = await prepareGit({ ...options, uid, gid });
   if (!prepared.ok) return prepared;
   const git = prepared.value;
@@ -47,8 +48,8 @@ export async function prepareSandbox(
     uid,
     gid,
     owner: await ownOwner(),
-    home: homedir(),
-    outOfReach: [settings.state_dir, ...secretPlaces(env, homedir())],
+    ...(homes[0] === undefined ? {} : { home: homes[0] }),
+    outOfReach: [settings.state_dir, ...secretPlaces(env, homes)],
     // The host, and Neovim, run what is there.
     neverWritable: [pluginDir, dirname(process.execPath)],
     given: [

@@ -8,11 +8,12 @@ it("names where the user's keys and the sockets of the user's agents are", () =>
     NVIM: "127.0.0.1:6666",
     GNUPGHOME: "/keys",
   };
-  const places = secretPlaces(env, "/home/me", 7);
+  const places = secretPlaces(env, ["/home/me", "/account"], 7);
   expect(places).toEqual(
     expect.arrayContaining([
       "/home/me/.ssh",
       "/home/me/.gnupg",
+      "/account/.ssh",
       "/keys",
       "/run/user/7",
       "/tmp/ssh-x/agent.1",
@@ -21,5 +22,5 @@ it("names where the user's keys and the sockets of the user's agents are", () =>
     ]),
   );
   expect(places.filter((it) => !it.startsWith("/"))).toEqual([]);
-  expect(secretPlaces({ XDG_RUNTIME_DIR: "/my/run" }, "/home/me", 7)).toContain("/my/run");
+  expect(secretPlaces({ XDG_RUNTIME_DIR: "/my/run" }, [], 7)).toContain("/my/run");
 });

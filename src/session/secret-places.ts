@@ -1,4 +1,5 @@
 import { dirname, isAbsolute, join } from "node:path";
+import { ownUid } from "../own-user.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -18,12 +19,12 @@ const ENGINE_SOCKETS = [
  */
 export function secretPlaces(
   env: Environment,
-  home: string,
-  uid: number = process.getuid?.() ?? 0,
+  homes: readonly string[],
+  uid: number = ownUid(),
 ): string[] {
   const sockets = ["SSH_AUTH_SOCK", "NVIM", "NVIM_LISTEN_ADDRESS"].map((name) => env[name]);
   return [
-    ...["ssh", "gnupg"].map((name) => join(home, `.${name}`)),
+    ...homes.flatMap((home) => [join(home, ".ssh"), join(home, ".gnupg")]),
     ...(env["GNUPGHOME"] ? [env["GNUPGHOME"]] : []),
     env["XDG_RUNTIME_DIR"] || `/run/user/${uid}`,
     ...sockets.filter((it) => it !== undefined),

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { ownHomes } from "../../own-user.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { NoFollowDir } from "./no-follow.ts";
 import { HOST_ATTRIBUTES, HOST_EXCLUDES, privateConfig } from "./private-config.ts";
@@ -67,11 +67,15 @@ async function filesOf(
   env: NodeJS.ProcessEnv,
 ): Promise<ReadonlyMap<string, string>> {
   const { gitDir, commonDir, config, shallow } = repository;
-  const home = env["HOME"] ?? homedir();
-  const userDir = join(env["XDG_CONFIG_HOME"] || join(home, ".config"), "git");
+  const home = ownHomes(env)[0];
+  const configDir =
+    env["XDG_CONFIG_HOME"] || (home === undefined ? undefined : join(home, ".config"));
   const named = async (key: string, fallback: string) => {
-    const path = namedFile(config, key) ?? join(userDir, fallback);
-    return readSmall(path.replace(/^~(?=\/)/, home), MAX_FILE_BYTES);
+    const own = configDir === undefined ? undefined : join(configDir, "git", fallback);
+    const path = namedFile(config, key) ?? own;
+    // Of a home that is not known nothing is read, as git does it.
+    if (path === undefined || (home === undefined && path.startsWith("~"))) return undefined;
+    return readSmall(path.replace(/^~(?=\/)/, home ?? ""), MAX_FILE_BYTES);
   };
   const files: [string, string | undefined][] = [
     ["config", privateConfig(repository, inside)],
