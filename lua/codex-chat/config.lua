@@ -130,6 +130,15 @@ local function absolute(path)
   return #path > 1 and (path:gsub("/$", "")) or path
 end
 
+--- Whether Neovim takes the working directory for the home: of a user who has neither $HOME nor an
+--- account it does, and conversations would lie in the project.
+---@param user table
+---@return boolean
+local function is_homeless(user)
+  local is_named = user.state_dir or (vim.env.XDG_STATE_HOME or "") ~= ""
+  return not is_named and (vim.uv.os_homedir() or "") == ""
+end
+
 --- Checks `user` and fills in the defaults.
 ---@param user any
 ---@return codex-chat.Config config
@@ -149,6 +158,12 @@ function M.resolve(user)
   if config.window.size <= 0 then
     problems[#problems + 1] = "`window.size` must be above 0"
     config.window.size = defaults().window.size
+  end
+  if is_homeless(user or {}) then
+    problems[#problems + 1] = (
+      "`state_dir` would lie in the working directory: HOME is not set, and the "
+      .. "uid %d has no account; set HOME, or `state_dir` to a directory of yours"
+    ):format(vim.uv.getuid())
   end
   config.state_dir = absolute(config.state_dir)
   config.agents_md = config.agents_md and absolute(config.agents_md)
