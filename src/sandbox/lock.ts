@@ -30,7 +30,10 @@ export type Lock = {
 /** How a lock is waited for. */
 export type LockOptions = {
   readonly signal?: AbortSignal | undefined;
-  /** Called with who holds the lock after `patienceMs` and whenever that is another one. */
+  /**
+   * Called with who holds the lock every `patienceMs`, also where it is still the same one: others
+   * may have joined the waiting.
+   */
   readonly onWait?: ((holder: string) => void) | undefined;
   readonly patienceMs?: number;
 };
@@ -216,13 +219,10 @@ function writeHolder(file: number): void {
 /** Tells who is waited for, until the returned function is called. */
 function tellHolder(path: string, { onWait, patienceMs = PATIENCE_MS }: LockOptions): () => void {
   if (onWait === undefined) return () => {};
-  let last = "";
   let isOver = false;
   const tell = async () => {
     const now = await holderOf(path);
-    if (isOver || now === last) return;
-    last = now;
-    onWait(now);
+    if (!isOver) onWait(now);
   };
   const timer = setInterval(() => void tell(), patienceMs);
   return () => {
@@ -237,9 +237,9 @@ async function holderOf(path: string): Promise<string> {
       JSON.parse((await readOwnFile(path)) ?? ""),
     );
     const since = new Date(sinceMs).toLocaleTimeString("en-GB");
-    return `process ${pid} (${program}, ${user}), which has held ${path} since ${since}`;
+    return `process ${pid} (${program}, ${user}) has held its lock since ${since}`;
   } catch {
-    return `the holder of ${path}`;
+    return `${path} is held`;
   }
 }
 

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { exec, message, reply } from "../../src/offline/index.ts";
+import { containerLock } from "../../src/sandbox/container.ts";
+import { findEngine, sandboxName } from "../../src/sandbox/index.ts";
+import { takeLock } from "../../src/sandbox/lock.ts";
 import { Conversation, Gate, Place, ScriptedModel, SLOW, until, WAIT } from "./support.ts";
 
 describe("two Neovims on one project", SLOW, () => {
@@ -39,5 +42,29 @@ describe("two Neovims on one project", SLOW, () => {
     expect(await second.ask("And you?")).toEqual({ status: "completed" });
     await second.quit();
     await expect.poll(() => place.containers(), WAIT).toEqual([]);
+  });
+
+  it("tell who keeps them waiting for the sandbox, and wait no longer than the user does", async () => {
+    await using place = await Place.make();
+    await using model = await ScriptedModel.start();
+    await using chat = await Conversation.open({ place, model });
+    const engine = await findEngine({ env: {}, host: place.engine.host });
+    if (!engine.ok) throw new Error(engine.error.message);
+    const name = await sandboxName({ root: place.project, stateDir: chat.projectDir });
+    const held = await takeLock(containerLock(engine.value, name, chat.projectDir));
+
+    model.answerInTurn(reply(message("Never said.")));
+    await chat.send("Go on.");
+    const waiting = new RegExp(`waiting to start the sandbox: process ${process.pid} .* since`);
+    await expect.poll(() => chat.state("detail"), WAIT).toMatch(waiting);
+    await chat.command("stop");
+    expect(await chat.waitForTurnEnd()).toMatchObject({ status: "interrupted" });
+    expect(await place.containers()).toEqual([]);
+
+    model.answerInTurn(reply(message("Here I am.")));
+    await chat.send("And now?");
+    await expect.poll(() => chat.state("detail"), WAIT).toMatch(waiting);
+    held.release();
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
   });
 });
