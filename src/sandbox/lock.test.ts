@@ -1,7 +1,7 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
-import { chown, unlink, writeFile } from "node:fs/promises";
+import { chown, readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -129,8 +129,10 @@ describe("a lock", () => {
     const lock = place();
     const held = await takeLock(lock);
     const waiting = takeLock(lock);
-    // The waiter may have opened it or not: in either case it has to come to lock the new one.
-    await unlink(fileIn(lock));
+    const path = fileIn(lock);
+    const waits = new RegExp(`-> FLOCK .*:${(await stat(path)).ino} `);
+    await expect.poll(() => readFile("/proc/locks", "utf8"), { interval: 5 }).toMatch(waits);
+    await unlink(path);
     held.release();
     using _taken = await waiting;
     expect(await tryLock(lock)).toBeUndefined();

@@ -177,15 +177,19 @@ it("tells what was changed before and in a turn as both", async () => {
   expect(await watch.after(place)).toEqual([told("Makefile", true), told("Makefile", false)]);
 });
 
-it("says of nothing that it was between turns while another conversation's turn ran", async () => {
-  const { watch, write } = watched();
-  const other = { threadId: "t2", path: "/chats/b.md" };
-  await watch.before(place, signal);
-  write("Makefile");
-  await watch.before(other, signal);
-  expect(await watch.after(other)).toEqual([told("Makefile", false)]);
-  expect(await watch.after(place)).toEqual([]);
-});
+it.each([60_000, 0])(
+  "says of nothing that it was between turns while another conversation's turn ran, %i",
+  async (ms) => {
+    const { watch, write } = watched(ms);
+    const other = { threadId: "t2", path: "/chats/b.md" };
+    await watch.before(place, signal);
+    write("Makefile");
+    await pause(500);
+    await watch.before(other, signal);
+    expect(await watch.after(other)).toEqual([told("Makefile", false)]);
+    expect(await watch.after(place)).toEqual([]);
+  },
+);
 
 it("keeps what it found before a turn that was stopped for the next one", async () => {
   const { watch, write } = watched();

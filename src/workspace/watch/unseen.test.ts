@@ -52,6 +52,7 @@ class Project {
     onTestFinished(async () => {
       child.kill("SIGKILL");
       if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+      execFileSync("chmod", ["-R", "u+rwx", this.base]);
       // Node has no way to remove what is too deep for a path.
       execFileSync("rm", ["-rf", this.base]);
     });
