@@ -6,7 +6,7 @@ import { LABELS } from "./labels.ts";
 import { liveLeases } from "./lease.ts";
 import { tryLock } from "./lock.ts";
 import { liveness, parseOwner } from "./owner.ts";
-import { dropRecord, isRecorded } from "./record.ts";
+import { dropRecord, isRecorded, type RecordPlace } from "./record.ts";
 import { StateFault } from "./state-fault.ts";
 
 /** The labels that must all be there and well-formed before a container is even considered. */
@@ -60,24 +60,32 @@ async function removeAbandoned(
   name: string,
   container: Pick<ExistingContainer, "id" | "labels" | "wasStarted">,
 ): Promise<boolean> {
+  const stateDir = container.labels[LABELS.state] ?? "";
+  const place = { stateDir, engine: engine.id, name };
+  // SECURITY: before the lock, since the path is another's word, and taking a lock makes a directory.
+  if (!(await isAbandoned(place, container))) return false;
+  // Held by a host that opens or releases it at this moment, or has just done so.
+  using lock = await tryLock(containerLock(engine, name, stateDir));
+  if (lock === undefined || !(await isAbandoned(place, container))) return false;
+  await removeContainer(engine, container.id);
+  await dropRecord(place);
+  return true;
+}
+
+async function isAbandoned(
+  place: RecordPlace,
+  container: Pick<ExistingContainer, "id" | "labels" | "wasStarted">,
+): Promise<boolean> {
   const parsed = OwnLabels.safeParse(container.labels);
   if (!parsed.success) return false;
   // Another user's processes may be hidden from this one, so they would look dead.
   if (parsed.data[LABELS.uid] !== String(ownUid())) return false;
-  const stateDir = parsed.data[LABELS.state];
-  // SECURITY: anybody may write labels, so that the path is another's word; what is read there
-  // counts only where this user alone can have written it, and nothing is made there before.
-  const place = { stateDir, engine: engine.id, name };
+  // SECURITY: anybody may write labels; what is read there counts only where this user alone can
+  // have written it.
   if (!(await isRecorded(place, container))) return false;
-  // Held by a host that opens or releases it at this moment.
-  using lock = await tryLock(containerLock(engine, name, stateDir));
-  if (lock === undefined || !(await isRecorded(place, container))) return false;
   const owner = parseOwner(parsed.data[LABELS.owner]);
   if (owner === undefined) return false;
   if ((await liveness({ ...owner, scope: parsed.data[LABELS.scope] })) !== "dead") return false;
-  const lease = { container: name, engine: engine.id, id: container.id };
-  if ((await liveLeases(stateDir, lease)).length > 0) return false;
-  await removeContainer(engine, container.id);
-  await dropRecord(place);
-  return true;
+  const lease = { container: place.name, engine: place.engine, id: container.id };
+  return (await liveLeases(place.stateDir, lease)).length === 0;
 }

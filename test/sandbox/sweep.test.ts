@@ -93,6 +93,7 @@ describe("sweep", SLOW, () => {
     expect(await sweep(engine)).toContain(nameOf(stateDir));
     expect(await exists(engine, ours)).toBe(false);
     for (const id of [copied, forged]) expect(await exists(engine, id)).toBe(true);
+    expect(await readdir(theirs)).toEqual(["containers"]);
     // The same file, written by this user alone, is believed: what was refused is who wrote it.
     await chmod(join(theirs, "containers"), 0o700);
     if (process.getuid?.() === 0) await chown(join(theirs, "containers"), 0, 0);
