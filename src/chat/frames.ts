@@ -1,9 +1,20 @@
 import type { Result } from "../result.ts";
-import { coalesce } from "./coalesce.ts";
+import { Backlog } from "./backlog.ts";
 import type { Edit } from "./edits.ts";
 
-/** Time between the end of one frame and the next, in ms: about 30 a second (see facts of speed). */
+/** Time between the end of one frame and the next, in ms: about 30 a second. */
 export const frameMs = 33;
+
+/**
+ * The most that one frame holds. Neovim takes no key while it applies one: 500 new blocks take it
+ * about 30 ms, and a frame of an ordinary answer is a hundredth of this.
+ */
+const maxFrameEdits = 512;
+const maxFrameChars = 256 * 1024;
+/** How long a frame may take in ms; one that took longer is followed by one of half the size. */
+const slowMs = 25;
+/** The smallest part of a whole frame that a slow editor is given. */
+const minShare = 1 / 64;
 
 /** Why frames did not reach the editor. */
 export type FrameError =
@@ -11,7 +22,7 @@ export type FrameError =
   | { readonly kind: "refused"; readonly message: string }
   /** The call itself failed: the editor is gone, or did not understand. */
   | { readonly kind: "failed"; readonly message: string; readonly cause: unknown }
-  /** The editor takes nothing any more and more than `maxBacklogChars` wait: later edits are lost. */
+  /** The editor takes nothing, and more than `maxBacklogChars` wait: edits are lost until it does again. */
   | { readonly kind: "overflow"; readonly message: string };
 
 /** What the scheduler is given. */
@@ -24,6 +35,8 @@ export type FrameOptions = {
   readonly maxBacklogChars?: number;
   /** Calls `run` after `ms`; gives what undoes it. Injected so that tests need no time. */
   readonly later?: (run: () => void, ms: number) => () => void;
+  /** A clock in ms. */
+  readonly now?: () => number;
 };
 
 type Phase =
@@ -34,15 +47,17 @@ type Phase =
 
 /**
  * Collects edits and hands them to the editor in frames: one in flight, the next at the earliest
- * `intervalMs` after it was applied, so that a slow editor gets fewer and larger frames.
+ * `intervalMs` after it was applied. A frame is bounded, and a slow editor gets smaller ones, so that
+ * it comes to the user's keys between two of them; what is more than a frame waits.
  */
 export class FrameScheduler {
   #phase: Phase = { at: "idle" };
-  #backlog: Edit[] = [];
-  #chars = 0;
+  readonly #backlog = new Backlog();
   #overflowed = false;
-  /** Those who wait, and how many frames still have to be applied for each. */
-  #waiters: { frames: number; readonly settle: () => void }[] = [];
+  /** The part of a whole frame that the editor takes fast enough. */
+  #share = 1;
+  /** Those who wait, each until the edit of this number was applied. */
+  #waiters: { readonly until: number; readonly settle: () => void }[] = [];
   readonly #options: Required<FrameOptions>;
 
   constructor(options: FrameOptions) {
@@ -53,6 +68,7 @@ export class FrameScheduler {
         const timer = setTimeout(run, ms);
         return () => clearTimeout(timer);
       },
+      now: () => performance.now(),
       ...options,
     };
   }
@@ -60,18 +76,14 @@ export class FrameScheduler {
   /** Adds edits to the next frame. */
   push(edits: readonly Edit[]): void {
     if (edits.length === 0 || this.#phase.at === "closed" || this.#overflowed) return;
-    this.#chars += edits.reduce((sum, edit) => sum + sizeOf(edit), 0);
-    if (this.#chars > this.#options.maxBacklogChars) {
+    for (const edit of edits) this.#backlog.push(edit);
+    if (this.#backlog.chars > this.#options.maxBacklogChars) {
       this.#overflowed = true;
       this.#options.onError({
         kind: "overflow",
-        message: "the editor applies no more edits, and too many wait",
+        message: "the editor applies no edits, and too many wait: those that come now are lost",
       });
-      return;
     }
-    this.#backlog.push(...edits);
-    // A long wait must not cost memory per delta: what can be merged is merged as it grows.
-    if (this.#backlog.length >= 2048) this.#backlog = coalesce(this.#backlog);
     if (this.#phase.at === "idle") this.#sendFrame();
   }
 
@@ -84,29 +96,31 @@ export class FrameScheduler {
       this.#phase.cancel();
       this.#phase = { at: "idle" };
     }
-    if (this.#phase.at === "idle" && this.#backlog.length > 0) this.#sendFrame();
+    if (this.#phase.at === "idle" && !this.#backlog.isEmpty) this.#sendFrame();
     if (this.#phase.at !== "sending") return Promise.resolve();
-    const frames = this.#backlog.length > 0 ? 2 : 1;
-    return new Promise((settle) => this.#waiters.push({ frames, settle }));
+    const until = this.#backlog.latest;
+    return new Promise((settle) => this.#waiters.push({ until, settle }));
   }
 
   /** Stops: nothing more is sent, and every `flush` settles. */
   close(): void {
     if (this.#phase.at === "cooling") this.#phase.cancel();
     this.#phase = { at: "closed" };
-    this.#backlog = [];
+    this.#backlog.clear();
     this.#settle(() => true);
   }
 
   #sendFrame(): void {
-    const edits = coalesce(this.#backlog);
-    this.#backlog = [];
-    this.#chars = 0;
-    this.#phase = { at: "sending" };
-    this.#hand(edits).then(
-      () => this.#afterFrame(),
-      () => this.#afterFrame(),
+    const edits = this.#backlog.take(
+      Math.ceil(maxFrameEdits * this.#share),
+      Math.ceil(maxFrameChars * this.#share),
     );
+    // Below half of it and not at its end, so that edits are not lost and told in turns.
+    if (this.#backlog.chars * 2 < this.#options.maxBacklogChars) this.#overflowed = false;
+    this.#phase = { at: "sending" };
+    const began = this.#options.now();
+    const done = () => this.#afterFrame(this.#options.now() - began);
+    this.#hand(edits).then(done, done);
   }
 
   async #hand(edits: readonly Edit[]): Promise<void> {
@@ -119,36 +133,26 @@ export class FrameScheduler {
     }
   }
 
-  #afterFrame(): void {
+  #afterFrame(tookMs: number): void {
     if (this.#phase.at === "closed") return;
-    for (const waiter of this.#waiters) waiter.frames -= 1;
-    this.#settle((waiter) => waiter.frames === 0);
+    if (tookMs > slowMs) this.#share = Math.max(minShare, this.#share / 2);
+    else if (tookMs < slowMs / 2) this.#share = Math.min(1, this.#share * 2);
+    const { oldest } = this.#backlog;
+    this.#settle(({ until }) => oldest > until);
     if (this.#waiters.length > 0) {
       this.#sendFrame();
       return;
     }
     const cancel = this.#options.later(() => {
       this.#phase = { at: "idle" };
-      if (this.#backlog.length > 0) this.#sendFrame();
+      if (!this.#backlog.isEmpty) this.#sendFrame();
     }, this.#options.intervalMs);
     this.#phase = { at: "cooling", cancel };
   }
 
-  #settle(which: (waiter: { readonly frames: number }) => boolean): void {
+  #settle(which: (waiter: { readonly until: number }) => boolean): void {
     const done = this.#waiters.filter(which);
     this.#waiters = this.#waiters.filter((waiter) => !which(waiter));
     for (const { settle } of done) settle();
-  }
-}
-
-function sizeOf(edit: Edit): number {
-  switch (edit.op) {
-    case "append":
-      return edit.text.length;
-    case "insert":
-    case "replace":
-      return edit.lines.reduce((sum, line) => sum + line.length + 1, 0);
-    default:
-      return 0;
   }
 }

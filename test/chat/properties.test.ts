@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { Backlog } from "../../src/chat/backlog.ts";
 import { coalesce } from "../../src/chat/coalesce.ts";
 import {
   applyEdits,
@@ -10,6 +11,7 @@ import {
   typeLines,
 } from "../../src/chat/document.ts";
 import type { Edit } from "../../src/chat/edits.ts";
+import type { ChatEvent } from "../../src/chat/event.ts";
 import { reduce } from "../../src/chat/reduce.ts";
 import { noBlocks, scanLine } from "../../src/chat/scan.ts";
 import { initialState } from "../../src/chat/state.ts";
@@ -62,6 +64,38 @@ describe("the transcript", () => {
       fc.property(anyEvents, fc.array(fc.boolean(), { minLength: 1 }), (events, ends) => {
         const all = [firstPrompt, ...events];
         expect(replayInFrames(all, ends)).toBe(documentText(replay(all).document));
+      }),
+    );
+  });
+
+  it("is the same however small the parts are in which a backlog leaves", () => {
+    const size = fc.integer({ min: 1, max: 60 });
+    fc.assert(
+      fc.property(anyEvents, fc.array(fc.tuple(size, size), { minLength: 1 }), (events, sizes) => {
+        let { state, document } = newChat();
+        const backlog = new Backlog();
+        let taken = 0;
+        const take = (): void => {
+          const [edits = 1, chars = 1] = sizes[taken % sizes.length] ?? [];
+          document = applyEdits(document, backlog.take(edits, chars));
+          taken += 1;
+        };
+        for (const event of [firstPrompt, ...events]) {
+          let chatEvent: ChatEvent;
+          if ("type" in event && event.type === "prompt") {
+            while (!backlog.isEmpty) take();
+            ({ document } = typeAndSend(document, event));
+            const { id, mode, text } = event;
+            chatEvent = { type: "sent", id, mode, text };
+          } else chatEvent = event;
+          const step = reduce(state, chatEvent);
+          state = step.state;
+          for (const edit of step.edits) backlog.push(edit);
+          take();
+        }
+        while (!backlog.isEmpty) take();
+        const whole = replay([firstPrompt, ...events]).document;
+        expect(documentText(document)).toBe(documentText(whole));
       }),
     );
   });
