@@ -1,11 +1,14 @@
 import type { Field } from "../codex/index.ts";
+import { whyNotAsked } from "./asked.ts";
 import { unwrapShell } from "./command.ts";
 import { answerCommand, askCommand, startCommand } from "./command-item.ts";
-import { change, type Draft, oneLine, place, under } from "./draft.ts";
+import { change, type Draft, leave, oneLine, place, under } from "./draft.ts";
 import type { LocalEvent, NetworkQuestion, Question, Verdict } from "./event.ts";
+import { maxOpenItems } from "./limits.ts";
 import { codeSpan, fenced, shownPath } from "./markdown.ts";
 import { answerPatch, askPatch } from "./patch-item.ts";
-import { proseLines } from "./prose.ts";
+import { brokenLine, proseLines } from "./prose.ts";
+import { leftOut } from "./spent.ts";
 import type { OpenApproval, OpenCommand } from "./state.ts";
 import { visible } from "./visible.ts";
 
@@ -20,8 +23,16 @@ export function reduceApproval(draft: Draft, event: ApprovalEvent): void {
 /** SECURITY: what is asked for is shown whole and open; its words are the model's. */
 function request(draft: Draft, approval: Question): void {
   if (draft.state.approvals.has(approval.id)) return;
+  if (whyNotAsked(draft.state, approval)?.kind === "many") {
+    leave(draft, { questions: 1 });
+    return;
+  }
   const open = ask(draft, approval);
-  change(draft, { approvals: new Map(draft.state.approvals).set(approval.id, open) });
+  const { spent } = draft.state;
+  change(draft, {
+    approvals: new Map(draft.state.approvals).set(approval.id, open),
+    spent: { ...spent, asked: spent.asked + 1 },
+  });
 }
 
 function ask(draft: Draft, approval: Question): OpenApproval {
@@ -34,11 +45,18 @@ function ask(draft: Draft, approval: Question): OpenApproval {
       }
       let item = draft.state.items.get(itemId);
       if (item === undefined && approval.command !== undefined) {
-        item = startCommand(draft, itemId, approval.command, approval.cwd ?? draft.state.root);
+        const cwd = approval.cwd ?? draft.state.root;
+        item =
+          draft.state.items.size < maxOpenItems
+            ? startCommand(draft, itemId, approval.command, cwd, false, "asks")
+            : undefined;
       }
       // SECURITY: what is asked for, not what an item of that name was said to be before.
-      if (item?.kind !== "command" || !isOf(approval, item)) {
-        const { command, cwd, reason } = approval;
+      const isItsOwn = item?.kind === "command" && isOf(approval, item);
+      if (item?.kind !== "command" || !isItsOwn || item.block === leftOut) {
+        const { cwd, reason } = approval;
+        const command =
+          approval.command ?? (isItsOwn && item?.kind === "command" ? item.script : undefined);
         const where =
           cwd === undefined ? "" : ` in ${codeSpan(shownPath(cwd, draft.state.root), 300)}`;
         const why = command === undefined ? untold(reason) : reason;
@@ -106,7 +124,7 @@ function untold(reason: string | undefined): string {
 function askNetwork(draft: Draft, { target, entry }: NetworkQuestion): OpenApproval {
   const summary = `**Asks** to reach ${codeSpan(target, 300)}`;
   const config = codeSpan(`network.allow = { "${entry}" }`, 320);
-  const block = place(draft, [summary]);
+  const block = place(draft, [summary], "asks");
   under(draft, block, [
     `> A program in the sandbox waits for this. What it sends there is not looked at. ${config} allows it for good.`,
   ]);
@@ -172,12 +190,15 @@ function askPlainly(
   reason: string | undefined,
   detail: string | undefined,
 ): OpenApproval {
-  const block = place(draft, [summary]);
+  const block = place(draft, [summary], "asks");
   let anchor = block;
   const quote = reason === undefined ? [] : proseLines(reason, "> ");
   if (quote.length > 0) anchor = under(draft, anchor, quote);
   if (detail !== undefined && detail !== "") {
-    const lines = detail.replaceAll("\r\n", "\n").split("\n").map(visible);
+    const lines = detail
+      .replaceAll("\r\n", "\n")
+      .split("\n")
+      .flatMap((line) => brokenLine(visible(line)));
     under(draft, anchor, fenced(lines, "text request"));
   }
   return { block, itemId: undefined, summary };

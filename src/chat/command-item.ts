@@ -7,7 +7,8 @@ import {
   ticksIn,
   unwrapShell,
 } from "./command.ts";
-import { type Draft, keepItem, place, under } from "./draft.ts";
+import { type Draft, keepItem, place, type Rank, under } from "./draft.ts";
+import { maxCommandChars } from "./limits.ts";
 import { latestLine, noOutput, outputLines, takeOutput, wholeOutput } from "./output.ts";
 import { proseLines } from "./prose.ts";
 import type { Fence, OpenCommand } from "./state.ts";
@@ -24,7 +25,14 @@ export type CommandEnd = {
 };
 
 /** Shows a command that begins to run; one of several lines stands in full in its fence. */
-export function startCommand(draft: Draft, id: string, command: string, cwd: string): OpenCommand {
+export function startCommand(
+  draft: Draft,
+  id: string,
+  command: string,
+  cwd: string,
+  isCut = false,
+  rank: Rank = "steps",
+): OpenCommand {
   const script = unwrapShell(command);
   let item: OpenCommand = {
     kind: "command",
@@ -35,11 +43,12 @@ export function startCommand(draft: Draft, id: string, command: string, cwd: str
     cwd,
     phase: "running",
     answer: undefined,
-    prompt: fitsSummary(script) ? [] : commandLines(script),
+    prompt: fitsSummary(script) ? [] : briefLines(script),
+    isCut,
     output: noOutput,
     mark: "",
   };
-  const block = place(draft, [summaryOf(draft, item)]);
+  const block = place(draft, [summaryOf(draft, item)], rank);
   draft.edits.push({ op: "mark", id: block, mark: "running" });
   item = { ...item, block, anchor: block };
   return keep(draft, id, item);
@@ -67,8 +76,11 @@ export function askCommand(
   replaceSummary(draft, open);
   const lines = reason === undefined ? [] : proseLines(reason, "> ");
   if (lines.length > 0) open = { ...open, anchor: under(draft, open.anchor, lines) };
+  const prompt = commandLines(open.script);
   if (open.fence === undefined) {
-    open = makeFence(draft, { ...open, prompt: commandLines(open.script) }, []);
+    open = makeFence(draft, { ...open, prompt }, []);
+  } else if (isBrief(open.script)) {
+    open = rewriteBody(draft, { ...open, prompt }, open.fence, open.output.head.lines);
   }
   return keep(draft, id, open);
 }
@@ -171,6 +183,16 @@ function widen(draft: Draft, item: OpenCommand, fence: Fence, ticks: number): Op
   return { ...item, fence: { ...fence, ticks } };
 }
 
+/** A command in a few lines, where nobody has to decide about it. */
+function briefLines(script: string): string[] {
+  return isBrief(script) ? wholeOutput(`$ ${script}`) : commandLines(script);
+}
+
+/** Whether a command is not shown in full unless it is asked about. */
+function isBrief(script: string): boolean {
+  return script.length > maxCommandChars;
+}
+
 /** Makes the fence hold exactly `lines` below the command itself, writing what is missing. */
 function complete(draft: Draft, item: OpenCommand, lines: readonly string[]): OpenCommand {
   const shown = item.output.head.lines;
@@ -178,9 +200,18 @@ function complete(draft: Draft, item: OpenCommand, lines: readonly string[]): Op
   if (shown.every((line, index) => line === lines[index])) {
     return show(draft, item, lines.slice(shown.length));
   }
+  return rewriteBody(draft, item, item.fence, lines);
+}
+
+function rewriteBody(
+  draft: Draft,
+  item: OpenCommand,
+  fence: Fence,
+  lines: readonly string[],
+): OpenCommand {
   const all = [...item.prompt, ...lines];
-  draft.edits.push({ op: "replace", id: item.fence.body, lines: all });
-  return widen(draft, item, item.fence, ticksIn(all));
+  draft.edits.push({ op: "replace", id: fence.body, lines: all });
+  return widen(draft, item, fence, ticksIn(all));
 }
 
 function fold(draft: Draft, item: OpenCommand): OpenCommand {

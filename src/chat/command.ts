@@ -1,5 +1,5 @@
 import { codeSpan, duration, fenceOf, longestTicks, shownPath } from "./markdown.ts";
-import { withoutRole } from "./prose.ts";
+import { brokenLine, withoutRole } from "./prose.ts";
 import { visible } from "./visible.ts";
 
 const SHELL = /(?:^|\/)(?:ba|da|z|k)?sh$/;
@@ -89,8 +89,9 @@ const VERBS: Readonly<Record<CommandPhase, string>> = {
 
 /** The one line that stands for a command: ``**Ran** `make test` · exit 0 · 0.3 s``. */
 export function commandSummary(command: CommandSummary, root: string): string {
-  const lines = command.script.trim().split("\n");
-  const first = codeSpan(`${lines[0] ?? ""}${lines.length > 1 ? " …" : ""}`, 100);
+  const script = command.script.trim();
+  const end = script.indexOf("\n");
+  const first = codeSpan(end === -1 ? script : `${script.slice(0, Math.min(end, 2000))} …`, 100);
   const where =
     command.cwd === root || command.cwd === ""
       ? ""
@@ -113,11 +114,13 @@ export function commandSummary(command: CommandSummary, root: string): string {
  * SECURITY: this is what the user approves; nothing of it is left out.
  */
 export function commandLines(script: string): string[] {
-  return script
-    .replaceAll("\r\n", "\n")
-    .replace(/\n+$/, "")
+  const text = script.replaceAll("\r\n", "\n");
+  let end = text.length;
+  while (end > 0 && text.charAt(end - 1) === "\n") end -= 1;
+  return text
+    .slice(0, end)
     .split("\n")
-    .map((line, index) => withoutRole(visible(index === 0 ? `$ ${line}` : line)));
+    .flatMap((line, index) => brokenLine(withoutRole(visible(index === 0 ? `$ ${line}` : line))));
 }
 
 /** Whether the summary line alone shows the command in full. */

@@ -1,7 +1,13 @@
 import type { Edit } from "./edits.ts";
 import { withoutHtml } from "./inline.ts";
+import { maxOpenItems, maxTurnNotes, type shareOf } from "./limits.ts";
+import { beginning } from "./markdown.ts";
+import { charge, hasRoom, isTold, leftOut, leftText, missed, nothingSpent } from "./spent.ts";
 import type { ChatState, OpenItem } from "./state.ts";
 import { cutAt, visible } from "./visible.ts";
+
+/** What is put into the text, in the order in which it is left out of a turn that is too long. */
+export type Rank = keyof typeof shareOf;
 
 /** A state that one event is changing, and the edits made so far. Lives for one `reduce`. */
 export type Draft = { state: ChatState; readonly edits: Edit[] };
@@ -11,6 +17,9 @@ export function change(draft: Draft, fields: Partial<ChatState>): void {
   draft.state = { ...draft.state, ...fields };
 }
 
+/** Larger than items are that only begin. */
+const largeItem = 20_000;
+
 /** Keeps `item` as open under `id`, or forgets it. */
 export function keepItem(draft: Draft, id: string, item: OpenItem | undefined): void {
   const items = new Map(draft.state.items);
@@ -19,8 +28,27 @@ export function keepItem(draft: Draft, id: string, item: OpenItem | undefined): 
   change(draft, { items });
 }
 
-/** Adds a block where the conversation goes on, opening a `## Codex` section where none is. */
-export function place(draft: Draft, lines: readonly string[]): string {
+/**
+ * Whether one more item of this size may be open; one that may not is noted as left out. A large one
+ * counts as if all of it were shown, since it is kept until its end.
+ */
+export function mayOpen(draft: Draft, id: string, size = 0): boolean {
+  const { items, spent } = draft.state;
+  if (size > largeItem) change(draft, { spent: { ...spent, chars: spent.chars + size } });
+  if (items.has(id) || (items.size < maxOpenItems && hasRoom(spent, "asks"))) return true;
+  leave(draft, { steps: 1 });
+  return false;
+}
+
+/**
+ * Adds a block where the conversation goes on, opening a `## Codex` section where none is. Gives
+ * `leftOut` where the turn has no room for it: what is done with that block comes to nothing.
+ */
+export function place(draft: Draft, lines: readonly string[], rank: Rank = "steps"): string {
+  if (!hasRoom(draft.state.spent, rank)) {
+    leave(draft, { steps: 1 });
+    return leftOut;
+  }
   if (draft.state.section === undefined) openSection(draft, draft.state.tail);
   const { section } = draft.state;
   const id = under(draft, draft.state.tail, lines, 1);
@@ -35,11 +63,51 @@ export function under(
   lines: readonly string[],
   gap: 0 | 1 = 0,
 ): string {
+  // A block that is there is told whole: half a fence would swallow what stands below.
+  if (after === leftOut) return leftOut;
   const { nextBlock, prefix, tail } = draft.state;
   const id = `${prefix}:${nextBlock}`;
   change(draft, { nextBlock: nextBlock + 1, tail: tail === after ? id : tail });
   draft.edits.push({ op: "insert", id, after, lines, gap });
   return id;
+}
+
+/** Notes what was left out, and says so where it is the first of this turn. */
+export function leave(draft: Draft, what: Parameters<typeof missed>[1]): void {
+  const { spent } = draft.state;
+  change(draft, { spent: missed(spent, what) });
+  if (isTold(spent)) return;
+  change(draft, { spent: { ...draft.state.spent, told: leftOut } });
+  const told = place(
+    draft,
+    [notice("Note", "this is more than is shown of one turn: what follows is not all of it.")],
+    "told",
+  );
+  change(draft, { spent: { ...draft.state.spent, told } });
+}
+
+/** Says how much was left out, where anything was. */
+export function tellLeft(draft: Draft): void {
+  const { told, left } = draft.state.spent;
+  const text = leftText(left);
+  if (told === undefined || told === leftOut || text === undefined) return;
+  draft.edits.push({ op: "replace", id: told, lines: [notice("Note", text)] });
+}
+
+/** The user has asked for something: what comes of it is counted by itself. */
+export function countAnew(draft: Draft): void {
+  tellLeft(draft);
+  change(draft, { spent: nothingSpent });
+}
+
+/** Counts the edits of an event, and takes those away that are about blocks that are not there. */
+export function settle(draft: Draft, before: ChatState): Edit[] {
+  const { edits, charged, lost } = charge(draft.edits, before.spent, draft.state.spent);
+  change(draft, { spent: charged });
+  if (lost === 0) return edits;
+  const made = draft.edits.length;
+  leave(draft, { chars: lost });
+  return [...edits, ...draft.edits.slice(made)];
 }
 
 /** Begins a `## Codex` section below `after`; one in which nothing stands yet moves there. */
@@ -82,17 +150,30 @@ export function notice(kind: "Error" | "Note", text: string): string {
 
 /** `text` on one line, at most `maxChars` long, with no HTML and nothing hidden in it. */
 export function oneLine(text: string, maxChars = 1000): string {
-  const line = visible(text.replace(/\s+/g, " ")).trim();
-  const short = line.length > maxChars ? `${cutAt(line, maxChars)} …` : line;
+  const [begin, isWhole] = beginning(text, maxChars);
+  const line = visible(begin.replace(/\s+/g, " ")).trim();
+  const short = line.length > maxChars || !isWhole ? `${cutAt(line, maxChars)} …` : line;
   return withoutHtml(short, false).text;
+}
+
+/** Adds a notice of Codex's, of which a turn has few. */
+export function tell(draft: Draft, text: string): void {
+  const { spent } = draft.state;
+  if (spent.notes >= maxTurnNotes) {
+    leave(draft, { notes: 1 });
+    return;
+  }
+  change(draft, { spent: { ...spent, notes: spent.notes + 1 } });
+  place(draft, [notice("Note", text)]);
 }
 
 /** Adds a notice unless it was told before in this conversation. */
 export function tellOnce(draft: Draft, text: string): void {
   const { told } = draft.state;
-  if (told.has(text)) return;
+  const line = oneLine(text);
+  if (told.has(line)) return;
   // Bounded, so that a server that varies its warnings cannot grow the state without end.
   const kept = told.size >= 100 ? [...told].slice(1) : [...told];
-  change(draft, { told: new Set([...kept, text]) });
-  place(draft, [notice("Note", text)]);
+  change(draft, { told: new Set([...kept, line]) });
+  tell(draft, text);
 }

@@ -1,4 +1,5 @@
 import type { Approval, Decision, FileUpdateChange, ServerNotification } from "../codex/index.ts";
+import type { NotAsked } from "./asked.ts";
 
 /** How a query travels: it starts a turn, is steered into the running one, or waits its turn. */
 export type SendMode = "start" | "steer" | "queue";
@@ -29,8 +30,20 @@ export type LocalEvent =
   | { readonly type: "sent"; readonly id: string; readonly mode: SendMode; readonly text?: string }
   /** The turn failed before or beside Codex: no container, no key, the app-server died. */
   | { readonly type: "turn_failed"; readonly message: string; readonly mend?: string }
-  /** A notice; `once` tells it at most once in a conversation. */
-  | { readonly type: "note"; readonly text: string; readonly once?: boolean }
+  /**
+   * A notice; `once` tells it at most once in a conversation. `byCodex` where Codex is the cause of it,
+   * or a program that pretends: of such there are few in a turn.
+   */
+  | {
+      readonly type: "note";
+      readonly text: string;
+      readonly once?: boolean;
+      readonly byCodex?: boolean;
+    }
+  /** A question was declined without asking the user. */
+  | { readonly type: "not_asked"; readonly because: NotAsked }
+  /** The user has begun a round without a query: a review, a compaction, another try. */
+  | { readonly type: "round" }
   | { readonly type: "approval_requested"; readonly approval: Question }
   | {
       readonly type: "approval_resolved";

@@ -20,8 +20,9 @@ export function showHostRuns(draft: Draft, { groups, between }: HostRuns): void 
   if (groups.length === 0) return;
   const head = `runs on your machine${between ? `, ${BETWEEN}` : ""}:`;
   const [only, ...others] = groups.map(line);
-  if (only !== undefined && others.length === 0) place(draft, [notice("Note", `${head} ${only}`)]);
-  else place(draft, [notice("Note", head), ">", ...groups.map((it) => `> - ${line(it)}`)]);
+  if (only !== undefined && others.length === 0)
+    place(draft, [notice("Note", `${head} ${only}`)], "end");
+  else place(draft, [notice("Note", head), ">", ...groups.map((it) => `> - ${line(it)}`)], "end");
 }
 
 function line({ files, runs }: Group): string {

@@ -4,7 +4,9 @@
  *
  * Knows of Codex nothing but the types of its messages, and of the editor nothing but `Edit`.
  */
+export { type NotAsked, whyNotAsked } from "./asked.ts";
 export { removeFile, writeAtomically, writeNew } from "./atomic-write.ts";
+export { bounded } from "./bounded.ts";
 export { coalesce } from "./coalesce.ts";
 export {
   applyEdits,

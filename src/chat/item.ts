@@ -1,8 +1,10 @@
 import type { Item, ServerNotification } from "../codex/index.ts";
+import { bounded } from "./bounded.ts";
 import type { CommandPhase } from "./command.ts";
 import { endCommand, growCommand, startCommand } from "./command-item.ts";
-import { change, type Draft, keepItem, oneLine, place, under } from "./draft.ts";
+import { change, type Draft, keepItem, leave, mayOpen, oneLine, place, under } from "./draft.ts";
 import type { LocalEvent } from "./event.ts";
+import { maxItemChars, maxOpenItemChars, maxUpdateChars } from "./limits.ts";
 import { codeSpan, spaced } from "./markdown.ts";
 import { closedAs, forgetOver, isOver, isRepeated, noteCompleted } from "./over.ts";
 import type { PatchPhase } from "./patch.ts";
@@ -21,22 +23,26 @@ import {
   startText,
   type TextFacts,
 } from "./text-item.ts";
+import { copied } from "./visible.ts";
 
 /** What a notification tells besides its item. */
 export type ItemFacts = { readonly turn: string; readonly atMs: number | undefined };
 
 /** Shows an item that begins. One that was begun before is left as it is. */
-export function startItem(draft: Draft, item: Item, facts: ItemFacts): void {
+export function startItem(draft: Draft, told: Item, facts: ItemFacts): void {
+  const { value: item, left, size } = bounded(told, maxOpenItemChars);
   if (item.type === "userMessage") {
     hearQuery(draft, item);
     return;
   }
   const open = draft.state.items.get(item.id);
   if (open !== undefined) {
-    adopt(draft, item, open);
+    adopt(draft, item, open, left > 0);
     return;
   }
   forgetOver(draft, item.id);
+  if (!mayOpen(draft, item.id, size)) return;
+  if (left > 0) leave(draft, { chars: left });
   if (isWhole(item)) keepWhole(draft, item.id, item);
   dropCutOff(draft);
   switch (item.type) {
@@ -53,10 +59,10 @@ export function startItem(draft: Draft, item: Item, facts: ItemFacts): void {
       });
       return;
     case "commandExecution":
-      takeEarly(draft, item.id, startCommand(draft, item.id, item.command, item.cwd));
+      takeEarly(draft, item.id, startCommand(draft, item.id, item.command, item.cwd, left > 0));
       return;
     case "fileChange":
-      startPatch(draft, item.id, item.changes);
+      startPatch(draft, item.id, item.changes, left > 0);
       return;
     default:
       startStep(draft, item, facts.turn);
@@ -64,7 +70,9 @@ export function startItem(draft: Draft, item: Item, facts: ItemFacts): void {
 }
 
 /** Completes an item; one that never began is shown whole. */
-export function completeItem(draft: Draft, item: Item, facts: ItemFacts): void {
+export function completeItem(draft: Draft, told: Item, facts: ItemFacts): void {
+  const { value: item, left } = bounded(told, maxItemChars);
+  if (left > 0) leave(draft, { chars: left });
   if (item.type === "userMessage") {
     hearQuery(draft, item);
     return;
@@ -109,7 +117,9 @@ export function showAgentPatch(
   { id, changes, status }: Extract<LocalEvent, { type: "agent_patch" }>,
 ): void {
   const phase = patchPhase(status);
-  endPatch(draft, id, startPatch(draft, id, changes), phase, changes, "by a sub-agent");
+  const { value, left } = bounded(changes, maxItemChars);
+  if (left > 0) leave(draft, { chars: left });
+  endPatch(draft, id, startPatch(draft, id, value), phase, value, "by a sub-agent");
 }
 
 /** Ends an item; `isLate` where its turn was over before, or a steer had cut it off. */
@@ -159,9 +169,9 @@ function endItem(
 }
 
 /** Takes what a beginning tells of an item that its first words or changes have begun. */
-function adopt(draft: Draft, item: Item, open: OpenItem): void {
+function adopt(draft: Draft, item: Item, open: OpenItem, isCut: boolean): void {
   if (item.type === "fileChange" && open.kind === "patch" && open.phase === "running")
-    growPatch(draft, item.id, open, item.changes);
+    growPatch(draft, item.id, { ...open, isCut }, item.changes);
   if (item.type === "agentMessage" && open.kind === "message" && open.phase === undefined)
     keepItem(draft, item.id, { ...open, phase: item.phase ?? undefined });
 }
@@ -179,11 +189,21 @@ export function isNewCompaction(draft: Draft, turn: string, by: "item" | "notice
 
 type Growth = Extract<ServerNotification, { params: { itemId: string } }>;
 
+/** What may be the first that is told of an item. */
+const BEGINS: ReadonlySet<string> = new Set([
+  "item/agentMessage/delta",
+  "item/plan/delta",
+  "item/reasoning/summaryTextDelta",
+  "item/reasoning/textDelta",
+  "item/fileChange/patchUpdated",
+]);
+
 /** Adds to an item what comes while it runs. Nothing is shown for an item that is over. */
 export function growItem(draft: Draft, event: Growth): void {
   const { itemId } = event.params;
   if (isOver(draft.state, itemId)) return;
   const open = draft.state.items.get(itemId);
+  if (open === undefined && BEGINS.has(event.method) && !mayOpen(draft, itemId)) return;
   switch (event.method) {
     case "item/agentMessage/delta":
       growWords(draft, itemId, open ?? beginWords(draft, itemId, "message"), event.params.delta);
@@ -213,16 +233,16 @@ export function growItem(draft: Draft, event: Growth): void {
       return;
     case "item/commandExecution/terminalInteraction":
       if (event.params.stdin !== "") {
-        const typed = codeSpan(JSON.stringify(event.params.stdin).slice(1, -1));
+        const typed = codeSpan(JSON.stringify(event.params.stdin.slice(0, 2000)).slice(1, -1));
         const into = open?.kind === "command" ? codeSpan(open.script, 60) : "a command";
         place(draft, [`**Typed** ${typed} into ${into}`]);
       }
       return;
     case "item/fileChange/patchUpdated": {
-      const { changes } = event.params;
-      if (open === undefined) startPatch(draft, itemId, changes);
+      const { value: changes, left } = bounded(event.params.changes, maxUpdateChars);
+      if (open === undefined) startPatch(draft, itemId, changes, left > 0);
       else if (open.kind === "patch" && open.phase === "running")
-        growPatch(draft, itemId, open, changes);
+        growPatch(draft, itemId, { ...open, isCut: left > 0 }, changes);
       return;
     }
     case "item/mcpToolCall/progress":
@@ -268,9 +288,15 @@ const maxEarlyChars = 100_000;
 
 function keepEarly(draft: Draft, id: string, piece: string): void {
   const { early } = draft.state;
-  if (!early.has(id) && early.size >= maxEarly) return;
-  const output = `${early.get(id) ?? ""}${piece}`.slice(0, maxEarlyChars);
-  change(draft, { early: new Map(early).set(id, output) });
+  const before = early.get(id) ?? "";
+  if (before === "" && early.size >= maxEarly) {
+    leave(draft, { steps: 1 });
+    return;
+  }
+  const fresh = piece.slice(0, maxEarlyChars - before.length);
+  if (fresh.length < piece.length) leave(draft, { chars: piece.length - fresh.length });
+  if (fresh === "") return;
+  change(draft, { early: new Map(early).set(id, before + copied(fresh)) });
 }
 
 function takeEarly(draft: Draft, id: string, command: OpenCommand): void {

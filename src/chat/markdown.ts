@@ -25,13 +25,28 @@ export function fenced(lines: readonly string[], info: string): string[] {
  * summaries never stand in a table.
  */
 export function codeSpan(text: string, maxChars = 120): string {
-  const line = visible(text.replace(/\s*\r?\n\s*/g, " ").replaceAll("\t", " ")).trim();
-  const short = line.length > maxChars ? `${cutAt(line, maxChars)} …` : line;
+  const [begin, isWhole] = beginning(text, maxChars);
+  const line = visible(begin.replace(/\s+/g, joined).replaceAll("\t", " ")).trim();
+  const short = line.length > maxChars || !isWhole ? `${cutAt(line, maxChars)} …` : line;
   if (short === "") return "` `";
   const ticks = longestTicks(short);
   if (ticks === 0) return `\`${short}\``;
   const fence = "`".repeat(ticks + 1);
   return `${fence} ${short} ${fence}`;
+}
+
+/** A run of white space with line ends in it as one space. */
+function joined(space: string): string {
+  return space.includes("\n") ? " " : space;
+}
+
+/**
+ * As much of `text` as decides what its first `maxChars` are on one line, and whether that is all of
+ * it: of a text of megabytes, nobody looks at more than that.
+ */
+export function beginning(text: string, maxChars: number): [begin: string, isWhole: boolean] {
+  const enough = 20 * maxChars;
+  return text.length <= enough ? [text, true] : [cutAt(text, enough), false];
 }
 
 /** `lines` as a block quotation; no line of them can leave it. */

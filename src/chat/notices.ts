@@ -1,6 +1,6 @@
 import type { ServerNotification } from "../codex/index.ts";
 import { unwrapShell } from "./command.ts";
-import { change, type Draft, keepItem, oneLine, place, under } from "./draft.ts";
+import { change, type Draft, keepItem, mayOpen, oneLine, place, under } from "./draft.ts";
 import { codeSpan, counted, duration, fenced, shownPath, spaced } from "./markdown.ts";
 import { wholeOutput } from "./output.ts";
 import { proseLines } from "./prose.ts";
@@ -19,7 +19,7 @@ export type AutoReview = ParamsOf<"item/autoApprovalReview/started">;
 export type Goal = ParamsOf<"thread/goal/updated">["goal"];
 
 /** Shows a hook that runs. SECURITY: its file and what it says are the project's. */
-export function startHook(draft: Draft, run: HookRun): OpenStep {
+export function startHook(draft: Draft, run: HookRun): OpenStep | undefined {
   const { root } = draft.state;
   return begin(draft, `hook:${run.id}`, hookLine(run, root), hookLine(run, root, "stopped"));
 }
@@ -27,11 +27,12 @@ export function startHook(draft: Draft, run: HookRun): OpenStep {
 /** Shows how a hook ended, with what it said in a fold. */
 export function endHook(draft: Draft, run: HookRun): void {
   const open = draft.state.items.get(`hook:${run.id}`);
-  const { block } = open?.kind === "step" ? open : startHook(draft, run);
+  const step = open?.kind === "step" ? open : startHook(draft, run);
+  if (step === undefined) return;
   const said = run.entries.map(({ kind, text }) => `${kind}: ${text}`);
   if (run.statusMessage != null && run.statusMessage !== "") said.unshift(run.statusMessage);
   const details = said.length === 0 ? [] : fenced(wholeOutput(said.join("\n")), "text hook");
-  finish(draft, `hook:${run.id}`, block, hookLine(run, draft.state.root, run.status), details);
+  finish(draft, `hook:${run.id}`, step.block, hookLine(run, draft.state.root, run.status), details);
 }
 
 function hookLine(run: HookRun, root: string, status?: string): string {
@@ -42,7 +43,7 @@ function hookLine(run: HookRun, root: string, status?: string): string {
 }
 
 /** Shows that Codex itself looks at a request that the user would be asked about. */
-export function startAutoReview(draft: Draft, review: AutoReview): OpenStep {
+export function startAutoReview(draft: Draft, review: AutoReview): OpenStep | undefined {
   const what = requested(review.action, draft.state.root);
   const stopped = `**Reviewed** ${what} · stopped`;
   return begin(draft, `review:${review.reviewId}`, `**Reviewing** ${what}`, stopped);
@@ -52,14 +53,15 @@ export function startAutoReview(draft: Draft, review: AutoReview): OpenStep {
 export function endAutoReview(draft: Draft, review: AutoReview): void {
   const id = `review:${review.reviewId}`;
   const open = draft.state.items.get(id);
-  const { block } = open?.kind === "step" ? open : startAutoReview(draft, review);
+  const step = open?.kind === "step" ? open : startAutoReview(draft, review);
+  if (step === undefined) return;
   const { status, riskLevel, rationale } = review.review;
   const risk = riskLevel == null ? "" : ` · ${oneLine(riskLevel, 40)} risk`;
   const what = requested(review.action, draft.state.root);
   const decided = oneLine(spaced(status), 40);
   const told = ["approved", "denied"].includes(status) ? `${decided} by Codex itself` : decided;
   const summary = `**Reviewed** ${what} · ${told}${risk}`;
-  finish(draft, id, block, summary, proseLines(rationale ?? "", "> "));
+  finish(draft, id, step.block, summary, proseLines(rationale ?? "", "> "));
 }
 
 /** What a request is about, in a few words. SECURITY: all of it is the model's. */
@@ -68,7 +70,7 @@ function requested(action: AutoReview["action"], root: string): string {
     case "command":
       return codeSpan(unwrapShell(action.command ?? ""));
     case "execve":
-      return codeSpan((action.argv ?? [action.program ?? ""]).join(" "));
+      return codeSpan((action.argv ?? [action.program ?? ""]).slice(0, 200).join(" "));
     case "writeStdin":
       return `typing ${codeSpan(JSON.stringify(action.stdin ?? "").slice(1, -1))}`;
     case "applyPatch": {
@@ -103,9 +105,10 @@ export function showGoal(draft: Draft, goal: Goal): void {
   place(draft, lines);
 }
 
-function begin(draft: Draft, id: string, summary: string, stopped: string): OpenStep {
+function begin(draft: Draft, id: string, summary: string, stopped: string): OpenStep | undefined {
   const open = draft.state.items.get(id);
   if (open?.kind === "step") return open;
+  if (!mayOpen(draft, id)) return undefined;
   const block = place(draft, [summary]);
   draft.edits.push({ op: "mark", id: block, mark: "running" });
   const step: OpenStep = { kind: "step", block, stopped };

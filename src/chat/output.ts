@@ -1,6 +1,7 @@
 import { counted } from "./markdown.ts";
 import { withoutRole } from "./prose.ts";
 import { maxLineChars, terminalLine } from "./terminal.ts";
+import { copied } from "./visible.ts";
 
 /** Lines kept of each end of a long output: more is not read in a chat, and the file stays small. */
 const maxLines = 200;
@@ -20,6 +21,8 @@ export type Output = {
   readonly full: boolean;
   /** The line that has not ended yet, as it came. */
   readonly partial: string;
+  /** Its end, kept apart so that nobody has to go through all of it to see how it ends. */
+  readonly latest: string;
 };
 
 const nothing: Part = { lines: [], chars: 0 };
@@ -31,6 +34,7 @@ export const noOutput: Output = {
   left: 0,
   full: false,
   partial: "",
+  latest: "",
 };
 
 /**
@@ -38,37 +42,67 @@ export const noOutput: Output = {
  * settled when its line ends. How the output is split into pieces changes nothing.
  */
 export function takeOutput(output: Output, piece: string): Output {
-  const lines = piece.split("\n");
-  let next = output;
-  for (const [index, line] of lines.entries()) {
-    const partial = (next.partial + line).slice(0, maxRawLine);
-    if (index < lines.length - 1) next = takeLine({ ...next, partial: "" }, partial);
-    else next = { ...next, partial };
+  if (piece.length > maxRawLine) {
+    // Part by part: a list of all the lines would take many times their room.
+    let all = output;
+    for (let at = 0; at < piece.length; at += maxRawLine)
+      all = takeOutput(all, piece.slice(at, at + maxRawLine));
+    return all;
   }
-  return next;
+  if (!piece.includes("\n")) return { ...output, ...grown(output, piece) };
+  const lines = piece.split("\n");
+  lines[0] = grown(output, lines[0] ?? "").partial;
+  const last = copied(lines.pop() ?? "");
+  const taken = takeLines(output, lines);
+  return { ...taken, ...grown({ partial: "", latest: "" }, last) };
 }
 
-function takeLine(output: Output, raw: string): Output {
-  const line = withoutRole(terminalLine(raw));
-  if (!output.full) {
-    const head = { lines: [...output.head.lines, line], chars: output.head.chars + line.length };
-    return { ...output, head, full: head.lines.length >= maxLines || head.chars >= maxChars };
+function grown(
+  { partial, latest }: Pick<Output, "partial" | "latest">,
+  piece: string,
+): Pick<Output, "partial" | "latest"> {
+  const room = maxRawLine - partial.length;
+  if (room <= 0 || piece === "") return { partial, latest };
+  const fresh = copied(piece.slice(0, room));
+  // Joined, not looked at: a line that comes letter by letter would else cost its length with each.
+  return { partial: partial + fresh, latest: (latest + fresh).slice(-maxLineChars) };
+}
+
+/** Takes whole lines as they came; those that stand nowhere in the end are only counted. */
+function takeLines(output: Output, raw: readonly string[]): Output {
+  let { full, left } = output;
+  const head = { lines: [...output.head.lines], chars: output.head.chars };
+  const tail = [...output.tail.lines];
+  let chars = output.tail.chars;
+  let first = 0;
+  for (const [index, each] of raw.entries()) {
+    if (full && raw.length - index > maxLines) {
+      left += 1 + tail.length - first;
+      first = tail.length;
+      chars = 0;
+      continue;
+    }
+    const line = copied(withoutRole(terminalLine(each.slice(0, maxRawLine))));
+    if (!full) {
+      head.lines.push(line);
+      head.chars += line.length;
+      full = head.lines.length >= maxLines || head.chars >= maxChars;
+      continue;
+    }
+    tail.push(line);
+    chars += line.length;
+    while (tail.length - first > maxLines || (chars > maxChars && tail.length - first > 1)) {
+      chars -= tail[first]?.length ?? 0;
+      first += 1;
+      left += 1;
+    }
   }
-  let lines = [...output.tail.lines, line];
-  let chars = output.tail.chars + line.length;
-  let left = output.left;
-  while (lines.length > maxLines || (chars > maxChars && lines.length > 1)) {
-    chars -= lines[0]?.length ?? 0;
-    lines = lines.slice(1);
-    left += 1;
-  }
-  return { ...output, tail: { lines, chars }, left };
+  return { ...output, head, tail: { lines: tail.slice(first), chars }, left, full };
 }
 
 /** The lines that stand for the whole output once nothing more comes. */
 export function outputLines(output: Output): string[] {
-  const ended =
-    output.partial === "" ? output : takeLine({ ...output, partial: "" }, output.partial);
+  const ended = output.partial === "" ? output : takeLines(output, [output.partial]);
   const gap = ended.left > 0 ? [`… ${counted(ended.left, "line")} left out …`] : [];
   return [...ended.head.lines, ...gap, ...ended.tail.lines];
 }
@@ -80,7 +114,7 @@ export function wholeOutput(text: string): string[] {
 
 /** The latest line of the output, for a mark beside the command; empty where there is none. */
 export function latestLine(output: Output, maxWidth = 60): string {
-  const raw = output.partial.slice(-maxLineChars);
+  const raw = output.latest;
   const line =
     raw.trim() === "" ? (output.tail.lines.at(-1) ?? output.head.lines.at(-1)) : terminalLine(raw);
   const text = (line ?? "").trim();

@@ -1,5 +1,6 @@
 import { type Draft, keepItem, place, under } from "./draft.ts";
-import { shownPath } from "./markdown.ts";
+import { maxPatchFiles } from "./limits.ts";
+import { counted, shownPath } from "./markdown.ts";
 import {
   emptyPatchSummary,
   type FileChange,
@@ -11,13 +12,26 @@ import { proseLines } from "./prose.ts";
 import type { OpenPatch } from "./state.ts";
 
 /** Shows a patch that begins: a summary line per file, the diffs later. */
-export function startPatch(draft: Draft, id: string, changes: readonly FileChange[]): OpenPatch {
-  const files = changes.map((change) => {
+export function startPatch(
+  draft: Draft,
+  id: string,
+  changes: readonly FileChange[],
+  isCut = false,
+): OpenPatch {
+  const files = changes.slice(0, maxPatchFiles).map((change) => {
     const block = place(draft, [patchSummary(change, "running", draft.state.root)]);
     draft.edits.push({ op: "mark", id: block, mark: "running" });
     return { block, anchor: block, diff: undefined, folded: false, change };
   });
-  return keep(draft, id, { kind: "patch", files, phase: "running", answer: undefined });
+  const left = changes.length - files.length;
+  return keep(draft, id, {
+    kind: "patch",
+    files,
+    phase: "running",
+    answer: undefined,
+    left,
+    isCut,
+  });
 }
 
 /** Asks whether the patch may be made: every diff whole and open, the reason under the first. */
@@ -73,36 +87,43 @@ export function endPatch(
   if (status !== undefined) ended = { ...ended, answer: status };
   if (ended.files.length === 0) place(draft, [emptyPatchSummary(phase, ended.answer)]);
   ended = fold(draft, showDiffs(draft, retell(draft, ended), false));
+  const last = ended.files.at(-1);
+  if (ended.left > 0 && last !== undefined)
+    under(draft, last.diff ?? last.anchor, [`… ${counted(ended.left, "more file")} left out …`], 1);
   keepItem(draft, id, undefined);
   return ended;
 }
 
-/** The patch with these changes: known files as they are now, and the others below them. */
+/**
+ * The patch with these changes: known files as they are now, and the others below them. Codex names a
+ * file by its absolute path, and while it still writes the patch by a relative one.
+ */
 function takeChanges(draft: Draft, item: OpenPatch, changes: readonly FileChange[]): OpenPatch {
   const files = [...item.files];
-  const taken = new Set<number>();
+  /** By its name, where a file stands that no change was taken for yet. */
+  const free = new Map<string, number[]>();
+  const nameOf = (change: FileChange) => shownPath(change.path, draft.state.root);
+  for (const [at, { change }] of files.entries()) {
+    const name = nameOf(change);
+    free.set(name, [...(free.get(name) ?? []), at]);
+  }
+  let left = 0;
   for (const change of changes) {
-    const at = files.findIndex(
-      (file, index) => !taken.has(index) && isSameFile(file.change, change, draft.state.root),
-    );
-    const known = files[at];
-    if (known !== undefined) {
-      taken.add(at);
+    const at = free.get(nameOf(change))?.shift();
+    const known = at === undefined ? undefined : files[at];
+    if (at !== undefined && known !== undefined) {
       files[at] = withChange(draft, known, change);
+    } else if (files.length >= maxPatchFiles) {
+      left += 1;
     } else {
       const last = files.at(-1);
       const line = [patchSummary(change, item.phase, draft.state.root)];
       const block =
         last === undefined ? place(draft, line) : under(draft, last.diff ?? last.anchor, line, 1);
-      taken.add(files.push({ block, anchor: block, diff: undefined, folded: false, change }) - 1);
+      files.push({ block, anchor: block, diff: undefined, folded: false, change });
     }
   }
-  return { ...item, files };
-}
-
-/** Codex names a file by its absolute path, and while it still writes the patch by a relative one. */
-function isSameFile(a: FileChange, b: FileChange, root: string): boolean {
-  return shownPath(a.path, root) === shownPath(b.path, root);
+  return { ...item, files, left: changes.length === 0 ? item.left : left };
 }
 
 function withChange(draft: Draft, file: OpenPatch["files"][number], change: FileChange) {

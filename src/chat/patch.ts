@@ -1,5 +1,5 @@
 import { codeSpan, counted, fenced, shownPath } from "./markdown.ts";
-import { withoutRole } from "./prose.ts";
+import { brokenLine, withoutRole } from "./prose.ts";
 import { maxLineChars } from "./terminal.ts";
 import { cutAt, visible } from "./visible.ts";
 
@@ -65,12 +65,7 @@ function verbOf([running, done, infinitive]: Verb, phase: PatchPhase): string {
 
 function size(change: FileChange): string {
   if (isBinary(change)) return ` · binary, ${counted(change.diff.length, "character")}`;
-  let plus = 0;
-  let minus = 0;
-  for (const line of hunkLines(diffLines(change))) {
-    if (line.startsWith("+")) plus += 1;
-    else if (line.startsWith("-")) minus += 1;
-  }
+  const { plus, minus } = signs(change);
   if (change.diff === "" && ["add", "delete"].includes(change.kind.type)) return " · empty";
   if (change.kind.type === "add") return ` · +${plus}`;
   if (change.kind.type === "delete") return ` · −${minus}`;
@@ -78,10 +73,36 @@ function size(change: FileChange): string {
   return ` · +${plus} −${minus}`;
 }
 
-/** A diff without a file header, which Codex leaves out and others do not. */
-function hunkLines(lines: string[]): string[] {
-  const first = lines.findIndex((line) => line.startsWith("@@"));
-  return first > 0 && /^(?:diff |index |--- )/.test(lines[0] ?? "") ? lines.slice(first) : lines;
+/** How many lines were added and taken away: in one pass, since the content may be megabytes. */
+function signs({ diff, kind }: FileChange): { plus: number; minus: number } {
+  if (kind.type === "add" || kind.type === "delete") {
+    const lines = diff === "" ? 0 : ends(diff) + (diff.endsWith("\n") ? 0 : 1);
+    return kind.type === "add" ? { plus: lines, minus: 0 } : { plus: 0, minus: lines };
+  }
+  let [plus, minus] = [0, 0];
+  let at = hunksAt(diff);
+  while (at < diff.length) {
+    const sign = diff.charAt(at);
+    if (sign === "+") plus += 1;
+    else if (sign === "-") minus += 1;
+    const end = diff.indexOf("\n", at);
+    at = end === -1 ? diff.length : end + 1;
+  }
+  return { plus, minus };
+}
+
+/** How many lines of `text` have an end. */
+function ends(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) count += 1;
+  return count;
+}
+
+/** Where a diff begins behind a file header, which Codex leaves out and others do not. */
+function hunksAt(diff: string): number {
+  if (!/^(?:diff |index |--- )/.test(diff)) return 0;
+  const first = diff.indexOf("\n@@");
+  return first === -1 ? 0 : first + 1;
 }
 
 /**
@@ -92,12 +113,39 @@ function hunkLines(lines: string[]): string[] {
  */
 export function patchFence(change: FileChange, whole: boolean): string[] {
   if (isBinary(change)) return [];
-  const lines = diffLines(change).map((line) => withoutRole(whole ? visible(line) : shown(line)));
+  if (!whole && change.diff.length > maxDiffChars) return longFence(change);
+  const lines = diffLines(change).flatMap((line) =>
+    whole ? brokenLine(withoutRole(visible(line))) : [withoutRole(shown(line))],
+  );
   if (lines.length === 0) return [];
   if (whole || lines.length <= maxDiffLines) return fenced(lines, "diff patch");
   const half = maxDiffLines / 2;
-  const left = `… ${counted(lines.length - 2 * half, "line")} left out …`;
-  return fenced([...lines.slice(0, half), left, ...lines.slice(-half)], "diff patch");
+  return fenced(
+    [...lines.slice(0, half), leftLine(lines.length - 2 * half), ...lines.slice(-half)],
+    "diff patch",
+  );
+}
+
+/** Longer diffs are not cut into their lines, only their ends are. */
+const maxDiffChars = 4 * 1024 ** 2;
+
+function longFence(change: FileChange): string[] {
+  const half = maxDiffChars / 4;
+  const { diff } = change;
+  const from = diff.length - half;
+  const linesOf = (part: string) =>
+    diffLines({ ...change, diff: part }).map((line) => withoutRole(shown(line)));
+  const head = linesOf(`${diff.slice(0, half)}\n`).slice(0, maxDiffLines / 2);
+  const tail = linesOf(diff.slice(from)).slice(-maxDiffLines / 2);
+  const all = ends(diff) + (diff.endsWith("\n") ? 0 : 1);
+  return fenced(
+    [...head, leftLine(Math.max(1, all - head.length - tail.length)), ...tail],
+    "diff patch",
+  );
+}
+
+function leftLine(lines: number): string {
+  return `… ${counted(lines, "line")} left out …`;
 }
 
 function shown(line: string): string {

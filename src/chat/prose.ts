@@ -1,8 +1,10 @@
 import { definitionAt } from "./definition.ts";
+import { fitting, leftOutLine, noExtent } from "./fit.ts";
 import { withoutHtml } from "./inline.ts";
+import { maxProseLine } from "./limits.ts";
 import { looksLikeRole, looksLikeSummary, mayBecomeSummary, skeleton } from "./lookalike.ts";
 import { type Blocks, noBlocks, type ScannedLine, scanLine } from "./scan.ts";
-import { endsInHalfPair, visible } from "./visible.ts";
+import { cutAt, endsInHalfPair, visible } from "./visible.ts";
 
 /**
  * The line that is being written: not yet told what it is; text whose `rest` is not yet written;
@@ -14,8 +16,16 @@ type Line =
       readonly text: string;
       /** What could tell it: anything but marks, any more of it, or its end alone. */
       readonly until: "words" | "more" | "end";
+      /** How long it was when it was looked at last. */
+      readonly seen: number;
     }
-  | { readonly at: "text"; readonly rest: string; readonly loose: boolean }
+  | {
+      readonly at: "text";
+      readonly rest: string;
+      readonly loose: boolean;
+      /** How long `rest` was when it was looked at last. */
+      readonly seen: number;
+    }
   | { readonly at: "code" };
 
 /** Markdown of the model as it streams in; a value that `feed` and `finish` advance. */
@@ -35,13 +45,17 @@ export type Prose = {
   /** Line ends that are owed: written only when something follows them. */
   readonly breaks: number;
   readonly begun: boolean;
+  /** How long the line is so far, in what is shown of it. */
+  readonly width: number;
+  /** Whether a line was so long that it was broken into several. */
+  readonly broken: boolean;
   /** Half a surrogate pair or half a line end, held until the rest comes. */
   readonly carry: string;
 };
 
 type Draft = { -readonly [Key in keyof Prose]: Prose[Key] } & { out: string };
 
-const lineStart: Line = { at: "start", text: "", until: "words" };
+const lineStart: Line = { at: "start", text: "", until: "words", seen: 0 };
 const quotation: Blocks = { containers: [{ kind: "quote" }], leaf: { kind: "none" } };
 
 /** Prose of which nothing has come; `prefix` is empty, or `> ` where it stands in a quotation. */
@@ -56,6 +70,8 @@ export function newProse(prefix: "" | "> " = ""): Prose {
     closer: "",
     breaks: 0,
     begun: false,
+    width: 0,
+    broken: false,
     carry: "",
   };
 }
@@ -90,11 +106,29 @@ export function finish(prose: Prose): { prose: Prose; text: string } {
   return settle(draft);
 }
 
-/** `text` as prose, whole. Empty text gives no lines. */
+/** `text` as prose, whole; of one that is too long, its beginning. Empty text gives no lines. */
 export function proseLines(text: string, prefix: "" | "> " = ""): string[] {
-  const fed = feed(newProse(prefix), text);
+  const fitted = fitting(text, noExtent).text;
+  const fed = feed(newProse(prefix), fitted);
   const whole = fed.text + finish(fed.prose).text;
-  return whole === "" ? [] : `${prefix}${whole}`.split("\n");
+  const left = text.length - fitted.length;
+  const more = left === 0 ? [] : [prefix.trimEnd(), `${prefix}${leftOutLine(left)}`];
+  return whole === "" ? more : [...`${prefix}${whole}`.split("\n"), ...more];
+}
+
+/**
+ * A line as it is, or where it is too long for the editor in parts that say that the line goes on: for
+ * what the user decides about, of which nothing is left out.
+ */
+export function brokenLine(line: string): string[] {
+  const parts: string[] = [];
+  let rest = line;
+  while (rest.length > maxProseLine) {
+    const part = cutAt(rest, maxProseLine);
+    parts.push(`${part} … (the line goes on)`);
+    rest = rest.slice(part.length);
+  }
+  return [...parts, rest];
 }
 
 /** A backslash before a line in a fence that a simple reader would take for a section's heading. */
@@ -116,12 +150,29 @@ function settle(draft: Draft): { prose: Prose; text: string } {
 function write(draft: Draft, raw: string): void {
   const pieces = visible(raw.replaceAll("\r\n", "\n")).split("\n");
   for (const [index, piece] of pieces.entries()) {
-    if (index > 0) {
-      endLine(draft);
-      if (draft.begun) draft.breaks += 1;
-    }
-    grow(draft, piece);
+    if (index > 0) nextLine(draft);
+    growLine(draft, piece);
   }
+}
+
+function nextLine(draft: Draft): void {
+  endLine(draft);
+  draft.width = 0;
+  if (draft.begun) draft.breaks += 1;
+}
+
+/** Adds to the line, which goes on in a next one where it gets too long. */
+function growLine(draft: Draft, piece: string): void {
+  let rest = piece;
+  while (draft.width + rest.length > maxProseLine) {
+    const part = cutAt(rest, maxProseLine - draft.width);
+    grow(draft, part);
+    nextLine(draft);
+    draft.broken = true;
+    rest = rest.slice(part.length);
+  }
+  draft.width += rest.length;
+  grow(draft, rest);
 }
 
 function emit(draft: Draft, text: string): void {
@@ -142,9 +193,16 @@ function grow(draft: Draft, piece: string): void {
     case "code":
       emit(draft, piece);
       return;
-    case "text":
-      flow(draft, draft.line.rest + piece, draft.line.loose);
+    case "text": {
+      const { rest, loose, seen } = draft.line;
+      const text = rest + piece;
+      // What is not told by its beginning is looked at again when it has doubled: a span of code that
+      // comes letter by letter would else cost its length with each.
+      if (text.length > LONG && text.length < 2 * seen && !ENDS_SPAN.test(piece))
+        draft.line = { at: "text", rest: text, loose, seen };
+      else flow(draft, text, loose);
       return;
+    }
     case "start": {
       // What stands above is not known here: behind a list, an indented line would belong to it.
       const isFirst = !draft.begun && draft.line.text === "";
@@ -153,8 +211,9 @@ function grow(draft: Draft, piece: string): void {
       draft.line = { ...draft.line, text };
       // Looking again at all of a line that tells nothing yet would cost more with each piece.
       if (until === "end" || (until === "words" && NOTHING_SAID.test(piece))) return;
+      if (text.length > LONG && text.length < 2 * draft.line.seen) return;
       const waits = begin(draft, text);
-      if (waits !== undefined) draft.line = { at: "start", text, until: waits };
+      if (waits !== undefined) draft.line = { at: "start", text, until: waits, seen: text.length };
       return;
     }
     default:
@@ -162,6 +221,10 @@ function grow(draft: Draft, piece: string): void {
   }
 }
 
+/** Longer beginnings of lines are not looked at again with each piece. */
+const LONG = 256;
+/** What can end a span of code or an address. */
+const ENDS_SPAN = /[`<>\s]/;
 const NOTHING_SAID = /^[\s>#*+\-=_`~\d.)\\|:<]*$/;
 const PERHAPS_ROLE = /^ {0,3}##[ \t]+[A-Za-z]{0,5}[ \t#]*$/;
 
@@ -202,7 +265,8 @@ function flow(draft: Draft, text: string, loose: boolean): void {
   const done = withoutHtml(text, draft.tangled, true);
   emit(draft, done.text);
   draft.tangled = done.tangled;
-  draft.line = { at: "text", rest: text.slice(done.used), loose: loose || done.loose };
+  const rest = text.slice(done.used);
+  draft.line = { at: "text", rest, loose: loose || done.loose, seen: rest.length };
 }
 
 function endLine(draft: Draft): void {

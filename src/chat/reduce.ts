@@ -2,13 +2,17 @@ import type { ServerNotification, TurnError } from "../codex/index.ts";
 import { reduceApproval } from "./approval.ts";
 import {
   change,
+  countAnew,
   type Draft,
+  leave,
   markSection,
   notice,
   oneLine,
   openSection,
   place,
+  settle,
   showBusy,
+  tell,
   tellOnce,
 } from "./draft.ts";
 import type { Edit } from "./edits.ts";
@@ -45,7 +49,8 @@ export function reduce(state: ChatState, event: ChatEvent): { state: ChatState; 
   const draft: Draft = { state, edits: [] };
   if (!("type" in event)) reduceNotification(draft, event);
   else reduceLocal(draft, event);
-  return { state: draft.state, edits: draft.edits };
+  const edits = settle(draft, state);
+  return { state: draft.state, edits };
 }
 
 /** Takes several events in order. */
@@ -74,7 +79,15 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
       return;
     case "note":
       if (event.once === true) tellOnce(draft, event.text);
-      else place(draft, [notice("Note", event.text)]);
+      else if (event.byCodex === true) tell(draft, event.text);
+      else place(draft, [notice("Note", event.text)], "end");
+      return;
+    case "not_asked":
+      if (event.because.kind === "many") leave(draft, { questions: 1 });
+      else tell(draft, `a question was declined without asking you: ${event.because.why}`);
+      return;
+    case "round":
+      countAnew(draft);
       return;
     case "approval_requested":
     case "approval_resolved":
@@ -120,6 +133,7 @@ function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void 
       draft.edits.push({ op: "mark", id, mark: "queued" });
       break;
     case "steer":
+      countAnew(draft);
       draft.edits.push({ op: "mark", id, mark: "queued", text: "steering" });
       steered.push(id);
       break;
@@ -127,6 +141,7 @@ function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void 
       // The turn before has not been said to be over: what it left open is closed.
       if (draft.state.turn.running && draft.state.section?.empty === false)
         completeTurn(draft, "ended");
+      countAnew(draft);
       draft.edits.push({ op: "mark", id, mark: "none" });
       change(draft, { turn: { ...idleTurn, running: true, awaitsQuery: true } });
       openSection(draft, id);
@@ -298,7 +313,7 @@ function endTurn(draft: Draft, told: EndedTurn): void {
   if (told.error != null) tellFailure(draft, failureOf(told.error, turn.retryAfterMs));
   else if (told.status === "failed") tellFailure(draft, failureOf({ message: "" }));
   else if (!["completed", "interrupted", "inProgress"].includes(told.status))
-    place(draft, [notice("Note", `the turn ended as ${codeSpan(told.status, 40)}.`)]);
+    place(draft, [notice("Note", `the turn ended as ${codeSpan(told.status, 40)}.`)], "end");
   change(draft, { ended: { id: told.id, failed: draft.state.turn.failed } });
   completeTurn(draft, told.status === "interrupted" ? "interrupted" : "ended");
 }
@@ -316,7 +331,7 @@ function configWarning({ summary, details, path }: ConfigWarning, root: string):
 
 function retryMark(error: TurnError): string {
   const why = wordsOf(error.additionalDetails ?? "");
-  const text = why === "" ? error.message : `${error.message}: ${why}`;
+  const text = why === "" ? error.message : `${error.message.slice(0, 1000)}: ${why}`;
   return beside(text);
 }
 

@@ -2,7 +2,9 @@
 import type { RateLimits } from "../codex/index.ts";
 import { change, type Draft } from "./draft.ts";
 import { codeSpan } from "./markdown.ts";
+import { leftOut } from "./spent.ts";
 import type { ChatState } from "./state.ts";
+import { copied } from "./visible.ts";
 
 /** Tokens, limits and servers as they were told last, the turn, and the items that go on. */
 export type Standing = Pick<ChatState, "usage" | "limits" | "brokenServers" | "turn" | "items">;
@@ -10,12 +12,13 @@ export type Standing = Pick<ChatState, "usage" | "limits" | "brokenServers" | "t
 /** The block of a command that still runs; undefined where the document does not show it. */
 export function commandBlock(standing: Standing, itemId: string): string | undefined {
   const item = standing.items.get(itemId);
-  return item?.kind === "command" ? item.block : undefined;
+  return item?.kind === "command" && item.block !== leftOut ? item.block : undefined;
 }
 
 /** As many as are kept; a program inside may forge any number of names. */
 const maxServers = 100;
 const maxReason = 500;
+const maxStartup = 10_000;
 
 type Startup = {
   readonly name: string;
@@ -26,18 +29,18 @@ type Startup = {
 /** Notes how an MCP server started, and gives a sentence where it could not. */
 export function noteServer(draft: Draft, startup: Startup): string | undefined {
   const { name, status, error } = startup;
+  const key = copied(name.slice(0, maxReason));
   const servers = new Map(draft.state.brokenServers);
-  servers.delete(name);
+  servers.delete(key);
   if (status !== "failed") {
-    if (draft.state.brokenServers.has(name)) change(draft, { brokenServers: servers });
+    if (draft.state.brokenServers.has(key)) change(draft, { brokenServers: servers });
     return undefined;
   }
-  const why = (error ?? "").replace(
-    /^MCP client for `[^`]*` failed to start: (?:MCP startup failed: )?/,
-    "",
-  );
+  const why = (error ?? "")
+    .slice(0, maxStartup)
+    .replace(/^MCP client for `[^`]*` failed to start: (?:MCP startup failed: )?/, "");
   if (servers.size < maxServers) {
-    servers.set(name, why.slice(0, maxReason));
+    servers.set(key, copied(why.slice(0, maxReason)));
     change(draft, { brokenServers: servers });
   }
   const told = why === "" ? "." : `: ${why}`;

@@ -1,9 +1,11 @@
 import type { Item, RateLimits } from "../codex/index.ts";
 import type { CommandPhase } from "./command.ts";
+import type { Extent } from "./fit.ts";
 import type { Output } from "./output.ts";
 import type { Over } from "./over.ts";
 import type { FileChange, PatchPhase } from "./patch.ts";
 import type { Prose } from "./prose.ts";
+import { leftOut, nothingSpent, type Spent } from "./spent.ts";
 
 /** The model's words as they stream into one block; `block` is absent until something shows. */
 export type OpenText = {
@@ -24,8 +26,11 @@ export type OpenText = {
   readonly prose: Prose;
   /** Whether the first line is known, which of reasoning may be a title. */
   readonly begun: boolean;
-  /** All that came, as it came. */
+  /** All that came, as it came, as far as it is shown. */
   readonly raw: string;
+  readonly extent: Extent;
+  /** How many characters of it are not shown; undefined while it is shown whole. */
+  readonly left: number | undefined;
   /** Which stream of a reasoning is shown: its summary wins over its raw content. */
   readonly source: "summary" | "content" | undefined;
   /** The number of the part of it that came last. */
@@ -54,6 +59,8 @@ export type OpenCommand = {
   readonly answer: string | undefined;
   /** Lines of the command itself at the top of the fence. */
   readonly prompt: readonly string[];
+  /** Whether its script is not all that runs. */
+  readonly isCut: boolean;
   readonly output: Output;
   readonly mark: string;
 };
@@ -70,6 +77,10 @@ export type OpenPatch = {
   }[];
   readonly phase: PatchPhase;
   readonly answer: string | undefined;
+  /** How many files of it are not shown. */
+  readonly left: number;
+  /** Whether the diffs are not all of the patch. */
+  readonly isCut: boolean;
 };
 
 /** A tool call or other doing of Codex: one summary line, completed by a second one and details. */
@@ -146,6 +157,8 @@ export type ChatState = {
   /** The `## Codex` section being written, and whether nothing stands in it yet. */
   readonly section: { readonly heading: string; readonly empty: boolean } | undefined;
   readonly turn: TurnState;
+  /** How much came for the user's last query. */
+  readonly spent: Spent;
   readonly items: ReadonlyMap<string, OpenItem>;
   readonly approvals: ReadonlyMap<string, OpenApproval>;
   /** The latest items that are over, by id. */
@@ -189,6 +202,7 @@ export function initialState(options: {
     tail: "history",
     section: undefined,
     turn: idleTurn,
+    spent: nothingSpent,
     items: new Map(),
     approvals: new Map(),
     over: new Map(),
@@ -207,5 +221,6 @@ export function initialState(options: {
 
 /** The block that shows an approval that waits, where the editor puts its keys. */
 export function approvalBlock(state: ChatState, id: string): string | undefined {
-  return state.approvals.get(id)?.block;
+  const block = state.approvals.get(id)?.block;
+  return block === leftOut ? undefined : block;
 }

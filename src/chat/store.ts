@@ -9,6 +9,12 @@ import { openPlace } from "./place.ts";
 /** Longest time that a change waits before it is written, in ms: the file is never a second behind. */
 export const saveMs = 400;
 
+/**
+ * How much is written at most, in characters per ms, while the text keeps changing: the whole file is
+ * written each time. Up to 3 MB, which is a conversation of months, it is written every `saveMs`.
+ */
+const maxCharsPerMs = 8 * 1024;
+
 /** Longest pause between attempts to write after a failure, in ms. */
 const maxRetryMs = 10_000;
 
@@ -63,6 +69,8 @@ export class TranscriptStore {
   #revision = 0;
   #saved = 0;
   #failures = 0;
+  /** How long a change waits, by the size of the file. */
+  #waitMs = saveMs;
   #problem = "";
   #closed: Promise<void> | undefined;
   readonly #lock: Lock;
@@ -84,7 +92,7 @@ export class TranscriptStore {
   /** Says that the text has changed; gives the revision that `onSaved` will name or pass. */
   changed(): number {
     this.#revision += 1;
-    if (this.#closed === undefined && this.#phase.at === "clean") this.#wait(saveMs);
+    if (this.#closed === undefined && this.#phase.at === "clean") this.#wait(this.#waitMs);
     return this.#revision;
   }
 
@@ -138,7 +146,7 @@ export class TranscriptStore {
     const done = this.#attempt().then((written) => {
       this.#phase = { at: "clean" };
       if (this.#closed !== undefined || this.#saved === this.#revision) return written;
-      this.#wait(written ? saveMs : Math.min(maxRetryMs, 500 * 2 ** this.#failures));
+      this.#wait(written ? this.#waitMs : Math.min(maxRetryMs, 500 * 2 ** this.#failures));
       return written;
     });
     this.#phase = { at: "writing", done };
@@ -148,7 +156,9 @@ export class TranscriptStore {
   async #attempt(): Promise<boolean> {
     const revision = this.#revision;
     try {
-      await this.#options.write(this.#options.path, this.#options.read());
+      const text = this.#options.read();
+      this.#waitMs = Math.max(saveMs, text.length / maxCharsPerMs);
+      await this.#options.write(this.#options.path, text);
     } catch (cause) {
       this.#failures = Math.min(this.#failures + 1, 10);
       this.#report(problemOf(this.#options.path, cause));

@@ -15,34 +15,44 @@ const ERASE = /^\u001b\[([012]?)K/;
  * SECURITY: `raw` is whatever a program in the sandbox printed. It holds no `\n`.
  */
 export function terminalLine(raw: string): string {
-  const plain = raw.replace(COLOURS, "").replace(/\r+$/, "");
+  const plain = withoutReturns(raw.replace(COLOURS, ""));
   const shown = visible(plain.includes("\r") ? overwritten(plain) : plain);
   if (shown.length <= maxLineChars) return shown;
   const head = cutAt(shown, maxLineChars);
   return `${head} … ${(shown.length - head.length).toLocaleString("en-US")} more characters`;
 }
 
+/** Without the returns at its end. By a search from there: a pattern would begin at each return. */
+function withoutReturns(line: string): string {
+  let end = line.length;
+  while (end > 0 && line.charCodeAt(end - 1) === 13) end -= 1;
+  return line.slice(0, end);
+}
+
 /** Plays carriage returns: what follows one overwrites the line from its first column. */
 function overwritten(line: string): string {
+  /** By column; blank where there is none. */
   let cells: string[] = [];
   for (const [index, segment] of line.split("\r").entries()) {
     let column = 0;
-    let rest = segment;
-    while (rest !== "") {
+    let at = 0;
+    while (at < segment.length) {
       // Erasing is played only where a return came before: else it has nothing to clean.
-      const erase = index > 0 ? ERASE.exec(rest) : null;
+      const erase =
+        index > 0 && segment.charCodeAt(at) === 27 ? ERASE.exec(segment.slice(at, at + 4)) : null;
       if (erase !== null) {
-        cells =
-          erase[1] === "2" ? cells.fill(" ") : erase[1] === "1" ? cells : cells.slice(0, column);
-        rest = rest.slice(erase[0].length);
+        if (erase[1] === "2") cells = [];
+        else if (erase[1] !== "1") cells.length = Math.min(cells.length, column);
+        at += erase[0].length;
         continue;
       }
-      const char = String.fromCodePoint(rest.codePointAt(0) ?? 0);
-      while (cells.length < column) cells.push(" ");
+      const char = String.fromCodePoint(segment.codePointAt(at) ?? 0);
       cells[column] = char;
       column += 1;
-      rest = rest.slice(char.length);
+      at += char.length;
     }
   }
-  return cells.join("").trimEnd();
+  return Array.from(cells, (cell) => cell ?? " ")
+    .join("")
+    .trimEnd();
 }

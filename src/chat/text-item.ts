@@ -1,11 +1,17 @@
-import { change, type Draft, keepItem, oneLine, place, under } from "./draft.ts";
-import { codeSpan, duration } from "./markdown.ts";
+import { change, type Draft, keepItem, leave, oneLine, place, tellOnce, under } from "./draft.ts";
+import { fitting, leftOutLine, noExtent } from "./fit.ts";
+import { maxProseLine } from "./limits.ts";
+import { codeSpan, counted, duration } from "./markdown.ts";
 import { noteGone } from "./over.ts";
 import { feed, finish, newProse, proseLines } from "./prose.ts";
+import { hasRoom, leftOut } from "./spent.ts";
 import type { OpenItem, OpenText } from "./state.ts";
 
 /** A first line that is all bold, as Codex heads its summaries of reasoning. */
 const TITLE = /^\*\*([^*\n]+)\*\*[ \t]*(?:\n|$)/;
+
+/** Longest first line that is waited for, since it may be a title. */
+const maxTitle = 2000;
 
 /** What is known of words when they begin or end. */
 export type TextFacts = {
@@ -33,6 +39,8 @@ export function startText(
     prose: newProse(kind === "reasoning" ? "> " : ""),
     begun: kind !== "reasoning",
     raw: "",
+    extent: noExtent,
+    left: undefined,
     source: undefined,
     part: undefined,
   };
@@ -42,10 +50,33 @@ export function startText(
 
 /** Adds what has come. SECURITY: `piece` is the model's; `feed` makes it harmless. */
 export function growText(draft: Draft, id: string, item: OpenText, piece: string): OpenText {
-  const raw = item.raw + piece;
-  const grown = item.begun ? write(draft, { ...item, raw }, piece) : begin(draft, { ...item, raw });
+  const grown = add(draft, item, piece);
   keepItem(draft, id, grown);
   return grown;
+}
+
+function add(draft: Draft, item: OpenText, piece: string): OpenText {
+  if (item.left !== undefined) return { ...item, left: item.left + piece.length };
+  const { text, extent } = hasRoom(draft.state.spent, rankOf(item))
+    ? fitting(piece, item.extent)
+    : { text: "", extent: item.extent };
+  const open = { ...item, raw: item.raw + text, extent };
+  const grown = open.begun ? write(draft, open, text) : begin(draft, open);
+  const left = piece.length - text.length;
+  // What is left open, such as a fence, is closed here: nothing more is written into the block.
+  return left === 0 ? grown : { ...close(draft, grown), left };
+}
+
+/** Ends what is written of the words. */
+function close(draft: Draft, item: OpenText): OpenText {
+  const open = item.begun ? item : begin(draft, item, true);
+  const { prose, text } = finish(open.prose);
+  return put(draft, { ...open, prose }, text);
+}
+
+/** Thoughts are left out before the answer is. */
+function rankOf({ kind }: OpenText): "steps" | "words" {
+  return kind === "reasoning" ? "steps" : "words";
 }
 
 /**
@@ -61,22 +92,46 @@ export function endText(
 ): OpenText {
   const whole = text === undefined || /^(?:[ \t\n]|\r\n)*$/.test(text) ? item.raw : text;
   let open = item;
-  if (whole.startsWith(item.raw)) {
-    open = growText(draft, id, open, whole.slice(item.raw.length));
-    if (!open.begun) open = begin(draft, open, true);
-    const done = finish(open.prose);
-    open = put(draft, open, done.text);
-  } else {
+  if (!whole.startsWith(item.raw)) {
     open = rewrite(draft, open, whole);
+  } else if (open.left === undefined) {
+    open = add(draft, open, whole.slice(item.raw.length));
+    if (open.left === undefined) open = close(draft, open);
+  } else if (text !== undefined) {
+    open = { ...open, left: whole.length - item.raw.length };
   }
+  open = tellCut(draft, open);
   if (open.kind === "reasoning") endReasoning(draft, open, whole, facts.atMs, true);
-  else if (open.head === undefined && open.block !== undefined && !open.lone) {
+  else if (
+    open.head === undefined &&
+    open.block !== undefined &&
+    open.block !== leftOut &&
+    !open.lone
+  ) {
     // Only now does Codex tell what the message is.
     const head = answerHead(facts.phase);
     if (head !== undefined) under(draft, open.above, [head], 1);
   }
   keepItem(draft, id, undefined);
-  return { ...open, raw: whole };
+  return { ...open, raw: open.left === undefined ? whole : open.raw };
+}
+
+/** Says at the end of the words how much of them is missing, and what was done to their lines. */
+function tellCut(draft: Draft, item: OpenText): OpenText {
+  if (item.prose.broken)
+    tellOnce(
+      draft,
+      `lines of more than ${counted(maxProseLine, "character")} are broken into several here.`,
+    );
+  if (item.left === undefined || item.left === 0) return item;
+  if (item.block === undefined || item.block === leftOut) {
+    leave(draft, { chars: item.left });
+    return item;
+  }
+  const { prefix } = item.prose;
+  const text = `\n${prefix.trimEnd()}\n${prefix}${leftOutLine(item.left)}`;
+  draft.edits.push({ op: "append", id: item.block, text });
+  return item;
 }
 
 /** Puts the whole text in place of words that were closed before they completed. */
@@ -109,8 +164,11 @@ function endReasoning(
 
 /** Starts reasoning as soon as its first line is known: a title goes into the head. */
 function begin(draft: Draft, item: OpenText, ended = false): OpenText {
+  // Longer than any title: looking for its end with each piece would cost more and more.
+  const isLong = item.raw.length > maxTitle;
   const text = item.raw.trimStart();
-  if (!ended && (text === "" || (text.startsWith("*") && !text.includes("\n")))) return item;
+  if (!ended && !isLong && (text === "" || (text.startsWith("*") && !text.includes("\n"))))
+    return item;
   return write(draft, { ...item, begun: true }, text.replace(TITLE, ""));
 }
 
@@ -133,7 +191,12 @@ function placeText(draft: Draft, item: OpenText, raw: string, words: readonly st
   const lone = draft.state.section?.empty ?? true;
   const apart = headOf(item, raw, lone);
   const lines = item.kind === "reasoning" ? [">", ...words] : words;
-  const first = place(draft, apart.length > 0 ? apart : lines);
+  const rank = rankOf(item);
+  const first = place(draft, apart.length > 0 ? apart : lines, rank);
+  if (first === leftOut) {
+    const head = apart.length > 0 ? first : undefined;
+    return { ...item, ...(head === undefined ? {} : { head }), block: first, lone };
+  }
   const made = draft.edits.at(-1);
   const above = made?.op === "insert" ? made.after : item.above;
   if (apart.length === 0) return { ...item, block: first, above, lone };
@@ -142,13 +205,19 @@ function placeText(draft: Draft, item: OpenText, raw: string, words: readonly st
 }
 
 function rewrite(draft: Draft, item: OpenText, text: string): OpenText {
+  if (!hasRoom(draft.state.spent, rankOf(item))) {
+    leave(draft, { chars: text.length });
+    return { ...item, left: 0 };
+  }
   const body = item.kind === "reasoning" ? text.trimStart().replace(TITLE, "") : text;
   const lines = proseLines(body, item.prose.prefix);
-  if (item.block === undefined && lines.length === 0) return item;
-  if (item.block === undefined) return placeText(draft, item, text, lines);
-  if (item.kind === "reasoning") lines.unshift(">");
-  draft.edits.push({ op: "replace", id: item.block, lines });
-  return item;
+  const broken = body.split("\n").some((line) => line.length > maxProseLine);
+  const open = { ...item, prose: { ...item.prose, broken }, left: undefined };
+  if (open.block === undefined && lines.length === 0) return open;
+  if (open.block === undefined) return placeText(draft, open, text, lines);
+  if (open.kind === "reasoning") lines.unshift(">");
+  draft.edits.push({ op: "replace", id: open.block, lines });
+  return open;
 }
 
 /** The line above the words that says what kind of words they are, if they need one. */
@@ -215,17 +284,24 @@ export function isText(open: OpenItem | undefined): open is OpenText {
   return open?.kind === "message" || open?.kind === "reasoning" || open?.kind === "proposal";
 }
 
+/** Most questions of a message, and options of a question, that are shown. */
+const maxQuestions = 50;
+
 /** Adds the questions that come with a message, each with its options. */
 export function placeQuestions(
   draft: Draft,
   questions: readonly { readonly title: string; readonly options: readonly string[] }[],
 ): void {
   if (questions.length === 0) return;
-  const lines = questions.flatMap(({ title, options }) => [
-    `- ${inList(title)}`,
-    ...options.map((option) => `  - ${inList(option)}`),
-  ]);
-  under(draft, place(draft, ["**Questions**"]), lines);
+  const lines = questions
+    .slice(0, maxQuestions)
+    .flatMap(({ title, options }) => [
+      `- ${inList(title)}`,
+      ...options.slice(0, maxQuestions).map((option) => `  - ${inList(option)}`),
+    ]);
+  const left = questions.length - maxQuestions;
+  if (left > 0) lines.push(`- … ${counted(left, "more question")} left out …`);
+  under(draft, place(draft, ["**Questions**"], "words"), lines);
 }
 
 /** What is one line of prose as it is; what would open a block of its own, as code. */

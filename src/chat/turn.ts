@@ -1,5 +1,14 @@
 import { endCommand } from "./command-item.ts";
-import { change, type Draft, markSection, notice, oneLine, place, under } from "./draft.ts";
+import {
+  change,
+  type Draft,
+  markSection,
+  notice,
+  oneLine,
+  place,
+  tellLeft,
+  under,
+} from "./draft.ts";
 import type { Failure } from "./failure.ts";
 import { fenced } from "./markdown.ts";
 import { wholeOutput } from "./output.ts";
@@ -17,7 +26,7 @@ export function tellFailure(draft: Draft, failure: Failure): void {
   const ended = /[.!?…]\)?$/.test(what) ? what : `${what}.`;
   const lines = [notice("Error", ended)];
   if (failure.mend !== "") lines.push(">", `> ${oneLine(failure.mend)}`);
-  place(draft, lines);
+  place(draft, lines, "end");
 }
 
 /**
@@ -32,10 +41,11 @@ export function completeTurn(draft: Draft, how: "ended" | "interrupted" | "stopp
   tellEarly(draft);
   const { section, turn } = draft.state;
   if (how === "interrupted" && !turn.failed) {
-    place(draft, [notice("Note", "stopped before the answer was complete.")]);
+    place(draft, [notice("Note", "stopped before the answer was complete.")], "end");
   } else if (how === "ended" && section?.empty === true) {
-    place(draft, [notice("Note", "Codex ended the turn without an answer.")]);
+    place(draft, [notice("Note", "Codex ended the turn without an answer.")], "end");
   }
+  tellLeft(draft);
   markSection(draft, "none");
   change(draft, { turn: idleTurn });
 }

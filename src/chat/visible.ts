@@ -38,3 +38,11 @@ export function cutAt(text: string, maxUnits: number): string {
   const head = text.slice(0, maxUnits);
   return endsInHalfPair(head) ? head.slice(0, -1) : head;
 }
+
+/**
+ * A string of its own: V8 keeps all of a string in memory for as long as a part of it is used. Short
+ * ones are copied by it already.
+ */
+export function copied(text: string): string {
+  return text.length < 13 ? text : Buffer.from(text, "utf16le").toString("utf16le");
+}

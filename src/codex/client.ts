@@ -16,8 +16,11 @@ import { type ToolAnswer, type ToolCall, toolResult } from "./tool-call.ts";
 const REQUEST_TIMEOUT_MS = 60_000;
 /** Bursts of some hundred requests are partly never answered (0.169): few are in flight at a time. */
 const MAX_IN_FLIGHT = 32;
-/** Items with a megabyte of output exist; 64 MiB in one line does not. */
-const MAX_LINE_BYTES = 64 * 1024 ** 2;
+/**
+ * Items with a megabyte of output exist, and pictures of ten; 32 MiB in one line does not. The host
+ * needs about four times as much to read one.
+ */
+const MAX_LINE_BYTES = 32 * 1024 ** 2;
 /** More than any turn's input; an app-server that leaves so much unread does not read at all. */
 const MAX_UNREAD_BYTES = 64 * 1024 ** 2;
 /** SECURITY: how many questions wait for the user at a time; each costs lines in the document. */

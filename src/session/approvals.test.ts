@@ -17,7 +17,8 @@ const field = (given: Partial<Field>): Field => ({
 /** Questions whose document only remembers what it was told. */
 function asking(fields: readonly Field[]) {
   const told: unknown[] = [];
-  const document: Pick<LiveDocument, "askApproval" | "approvalAnswered"> = {
+  const document: Pick<LiveDocument, "askApproval" | "approvalAnswered" | "whyNotAsked"> = {
+    whyNotAsked: () => undefined,
     askApproval: async (approval) => {
       told.push(approval);
     },

@@ -32,6 +32,8 @@ export function givenByNobody<D extends Verdict>(
 
 /** The answer to what a thread asks that no conversation has. */
 export const NO_CONVERSATION = givenByNobody("decline", "no conversation has this thread");
+/** Why a question is declined that the user cannot be shown as it is. */
+const NOT_SHOWN = "the question could not be shown whole, or there were too many";
 /** Why a question is taken back when another one has come under its name. */
 export const CLASH =
   "two questions came under one name, so that neither can be told from the other";
@@ -88,6 +90,11 @@ export class Approvals {
    */
   #ask(asked: Question): Promise<Given<Said>> {
     const approval = { ...asked, id: `${asked.id}.${++questions}` };
+    const because = this.#document.whyNotAsked(approval);
+    if (because !== undefined) {
+      this.#document.apply({ type: "not_asked", because });
+      return Promise.resolve(givenByNobody("decline", NOT_SHOWN));
+    }
     return new Promise((resolve) => {
       this.#pending.set(approval.id, { approval, name: asked.id, resolve });
       void this.#document.askApproval(approval).then(() => {

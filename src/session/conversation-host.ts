@@ -29,6 +29,8 @@ export type ConversationHost = ThreadOptions & {
   readonly reviewed: (findings: readonly Finding[]) => void;
   /** Something in the project may have changed on disk. */
   readonly filesChanged: () => void;
+  /** The same while a turn runs, which a program inside can have told any number of times. */
+  readonly filesChanging: () => void;
   /** What the sandbox may reach besides the model. */
   readonly network: NetworkAccess;
   /** What is done for the project before each turn and after it. */

@@ -148,7 +148,7 @@ export class Conversation {
     );
     this.#outbox.placed(queryOf(told));
     this.document.apply(notification);
-    if (problem !== undefined) this.document.apply({ type: "note", text: problem });
+    if (problem !== undefined) this.document.apply({ type: "note", text: problem, byCodex: true });
     if (this.#round.phase === "running") this.#stillness.heard();
     this.goal.onNotification(told);
     switch (notification.method) {
@@ -164,7 +164,7 @@ export class Conversation {
         if (notification.params.item.type === "exitedReviewMode")
           this.host.reviewed(findingsOf(notification.params.item.review, this.host.root));
         if (["commandExecution", "fileChange"].includes(notification.params.item.type))
-          this.host.filesChanged();
+          this.host.filesChanging();
         break;
       case "turn/completed":
         this.#ended(endOf(notification.params.turn));
@@ -225,6 +225,7 @@ export class Conversation {
   #run(start: StartTurn, queries: readonly Query[]): void {
     const abort = new AbortController();
     this.#round = { phase: "starting", abort };
+    this.document.apply({ type: "round" });
     this.document.setState({ phase: "starting" });
     void this.#begin(start, abort.signal).then((begun) => {
       if (!begun.ok) this.#fail(begun.error, queries);

@@ -11,6 +11,9 @@ export type Finding = {
 
 /** The most findings of one review that are listed. */
 const MAX_FINDINGS = 500;
+/** How much of a review is read, and of which lines: the pattern below costs more on long ones. */
+const MAX_REVIEW_CHARS = 1024 ** 2;
+const MAX_LINE_CHARS = 2000;
 
 /**
  * Reads the findings out of a review's text as Codex 0.169 renders it: `- <title> — <path>:<first>-<last>`
@@ -21,8 +24,11 @@ const MAX_FINDINGS = 500;
  */
 export function findingsOf(review: string, root: string): Finding[] {
   const findings: { place: Omit<Finding, "body">; body: string[] }[] = [];
-  for (const line of review.split("\n")) {
-    const found = /^- (?:\[[ x]\] )?(.+) — (.+):(\d{1,9})-(\d{1,9})$/.exec(line);
+  for (const line of review.slice(0, MAX_REVIEW_CHARS).split("\n")) {
+    const found =
+      line.length > MAX_LINE_CHARS
+        ? null
+        : /^- (?:\[[ x]\] )?(.+) — (.+):(\d{1,9})-(\d{1,9})$/.exec(line);
     if (found !== null) {
       const [, title = "", path = "", first, last] = found;
       const place = { path: resolve(root, path), line: Number(first), last: Number(last), title };

@@ -4,6 +4,7 @@ import type { Editor, NotificationName, NotificationParams } from "../nvim/index
 import { leaveOut, pathOutside } from "../programs.ts";
 import { Account } from "./account.ts";
 import { runAction } from "./actions/index.ts";
+import { calm } from "./calm.ts";
 import { Conversation } from "./conversation.ts";
 import type { ConversationHost } from "./conversation-host.ts";
 import { credentialLine } from "./credential.ts";
@@ -44,6 +45,8 @@ export type HostOptions = {
 
 /** How long the parts may take to end before the process goes without them. */
 const CLOSE_MS = 8_000;
+/** How often the editor hears of what Codex tells beside the text. */
+const CALM_MS = 500;
 
 /**
  * The host of one Neovim: finds the conversation that the editor speaks of, and the project that
@@ -237,6 +240,7 @@ export class Host {
 
   #hostOf(project: Project, buf: number): ConversationHost {
     const { editor, log, env } = this.#options;
+    const filesChanged = () => void editor.call.buf_reload({ root: project.root });
     return {
       root: project.root,
       get settings() {
@@ -262,8 +266,9 @@ export class Host {
       abandonBackend: (failure) => void project.stop(failure),
       runTool: (call) => editor.call.tool_run(buf, call),
       threadKnown: (thread) => project.threadKnown(thread),
-      reviewed: (findings) => void editor.call.quickfix_set(findings),
-      filesChanged: () => void editor.call.buf_reload({ root: project.root }),
+      reviewed: calm((findings) => void editor.call.quickfix_set(findings), CALM_MS),
+      filesChanged,
+      filesChanging: calm(filesChanged, CALM_MS),
       emit: (name, data) => {
         void editor.call.event_emit(name, { buf, ...data });
         if (name === "TurnEnded") project.rest();

@@ -6,6 +6,8 @@ import { type Failure, failureOf } from "./failure.ts";
 
 /** The largest picture that is kept. */
 const MAX_BYTES = 32 * 1024 ** 2;
+/** SECURITY: the most of one conversation; a program inside may forge any number. */
+const MAX_PICTURES = 1000;
 
 /** What pictures begin with, in hexadecimal digits. */
 const KINDS: readonly { readonly ending: string; readonly magic: RegExp }[] = [
@@ -40,7 +42,7 @@ export function saveImage(
   const dir = join(dirname(conversation), "images");
   const stem = basename(conversation, ".md").replaceAll(/[^A-Za-z0-9_-]/g, "-");
   try {
-    for (let n = 1; n < 10_000; n += 1) {
+    for (let n = 1; n <= MAX_PICTURES; n += 1) {
       const name = `${stem}-${n}.${kind.ending}`;
       try {
         writeNew(join(dir, name), bytes, { trusted: stateDir, make: true });
@@ -49,7 +51,7 @@ export function saveImage(
         if ((thrown as NodeJS.ErrnoException).code !== "EEXIST") throw thrown;
       }
     }
-    throw new Error("there are too many pictures");
+    throw new Error(`the conversation has ${MAX_PICTURES} pictures already`);
   } catch (thrown) {
     return err(failureOf("image", "The picture was not saved", thrown));
   }

@@ -6,6 +6,7 @@ import {
   FrameScheduler,
   initialState,
   type LocalEvent,
+  type NotAsked,
   openStore,
   type Question,
   readTranscript,
@@ -17,6 +18,7 @@ import {
   title,
   transcriptForModel,
   type Verdict,
+  whyNotAsked,
   writeNew,
   writeTranscript,
 } from "../chat/index.ts";
@@ -193,11 +195,6 @@ export class LiveDocument {
     return this.#state;
   }
 
-  /** Shows the tokens that the last notification told. */
-  showUsage(): void {
-    this.#show();
-  }
-
   /** Notes the thread and model, in the front matter too. */
   setMeta(meta: { readonly thread?: string; readonly model?: string }): void {
     const changed = Object.entries(meta).some(
@@ -226,6 +223,11 @@ export class LiveDocument {
       const text = edited.get(query.id);
       return text === undefined ? [] : [{ id: query.id, text }];
     });
+  }
+
+  /** Why the user cannot be asked this; undefined where they can. */
+  whyNotAsked(question: Question): NotAsked | undefined {
+    return whyNotAsked(this.#state, question);
   }
 
   /** Puts a question into the text, with keys that answer it; settles when they work. */

@@ -3,6 +3,8 @@ import type { LiveDocument } from "./live-document.ts";
 
 /** Odd calls of the model that a conversation tells of; a program inside can make any number. */
 const MAX_ODD = 5;
+/** SECURITY: how many hosts are remembered; programs inside choose the names. */
+const MAX_HOSTS = 1000;
 
 /** What a conversation's document and status page say of the way out while its turns run. */
 export class NetworkNews {
@@ -23,7 +25,8 @@ export class NetworkNews {
   onEgress(event: EgressEvent): void {
     switch (event.type) {
       case "network_refused":
-        this.#refused.set(event.host, (this.#refused.get(event.host) ?? 0) + 1);
+        if (this.#refused.has(event.host) || this.#refused.size < MAX_HOSTS)
+          this.#refused.set(event.host, (this.#refused.get(event.host) ?? 0) + 1);
         // What the user has refused stands where it was asked.
         if (event.by !== "user") this.#document.apply(event);
         break;

@@ -19,7 +19,7 @@ import type { KeyRing } from "./key-command.ts";
 import { lateText } from "./late-text.ts";
 import { NetworkAccess } from "./network/index.ts";
 import type { Settings } from "./settings.ts";
-import { askedByAgent, SubAgents } from "./sub-agents.ts";
+import { askedByAgent, kept, SubAgents } from "./sub-agents.ts";
 
 /** What a project's session is made from. */
 export type ProjectOptions = {
@@ -253,7 +253,8 @@ export class Project {
       },
       onRefused: (threadId, { kind, about }) =>
         this.#auditNews.fixed(threadId, kind, about, this.#workedFor(threadId)?.document.path),
-      onNote: (threadId, text) => this.#workedFor(threadId)?.document.apply({ type: "note", text }),
+      onNote: (thread, text) =>
+        this.#workedFor(thread)?.document.apply({ type: "note", text, byCodex: true }),
       onEgress: (event) => this.#egress(event),
       models: () => new Set([...this.conversations].flatMap(({ thread }) => [...thread.models])),
       network: this.network,
@@ -318,7 +319,7 @@ export class Project {
     this.#agents.note(notification);
     if (known !== undefined) known.onNotification(notification);
     else if (this.#toldOfAgent(thread, notification)) return;
-    else if (this.#early.push(notification) > MAX_EARLY) this.#early.shift();
+    else if (this.#early.push(kept(notification)) > MAX_EARLY) this.#early.shift();
   }
 
   /** A thread has got its conversation: hands on what was told of it before. */

@@ -1,9 +1,11 @@
-import type { ChatEvent } from "../chat/index.ts";
+import { bounded, type ChatEvent } from "../chat/index.ts";
 import { type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
 
 /** How many sub-agents, and how many of their items, are remembered: a program inside may forge any number. */
 const MAX_AGENTS = 1000;
 const MAX_ITEMS = 200;
+/** How much of a notification is kept. More than a question may have, so that a longer one is declined. */
+const MAX_KEPT_CHARS = 300 * 1024;
 /** Sub-agents may have sub-agents. */
 const MAX_DEPTH = 20;
 
@@ -48,7 +50,7 @@ export class SubAgents {
     const key = keyOf(notification);
     if (key === undefined) return undefined;
     if (notification.method === "item/started") {
-      remember(this.#begun, key, notification, MAX_ITEMS);
+      remember(this.#begun, key, kept(notification), MAX_ITEMS);
       return undefined;
     }
     if (!this.#shown.has(key)) return patchOf(key, notification);
@@ -73,6 +75,11 @@ function patchOf(id: string, notification: ServerNotification): ChatEvent | unde
   const { item } = notification.params;
   if (item.type !== "fileChange") return undefined;
   return { type: "agent_patch", id, changes: item.changes, status: item.status };
+}
+
+/** A notification that is kept for later, without what is too long to be asked about. */
+export function kept(notification: ServerNotification): ServerNotification {
+  return bounded(notification, MAX_KEPT_CHARS).value;
 }
 
 /** A sub-agent's question, told from those of the agent that the user talks to. */

@@ -129,14 +129,23 @@ describe("what nobody should say, in the document", () => {
     ["a streamed message", (line: string) => [started(message("a", "")), delta("a", line)]],
     ["a command's output", (line: string) => [completed(command("c", line))]],
     ["a thought", (line: string) => [completed({ type: "reasoning", id: "r", summary: [line] })]],
+    [
+      "a command",
+      (line: string) => [completed({ ...command("c", null), command: line, cwd: line })],
+    ],
+    ["a notice", (line: string) => [say("warning", { message: line })]],
+    [
+      "a step of a plan",
+      (line: string) => [say("turn/plan/updated", { plan: [{ step: line, status: line }] })],
+    ],
     ["a kind of item", (line: string) => [completed({ type: line, id: "k", text: line })]],
     [
       "a name",
       (line: string) => [completed({ type: "mcpToolCall", id: "m", server: line, tool: line })],
     ],
-  ])("%s in one line of five million characters is there at once", (_, events) => {
-    for (const part of ["a", "`", "<", "> "]) {
-      const line = part.repeat(5_000_000 / part.length);
+  ])("%s in one line of five million characters costs what it is long", (_, events) => {
+    for (const part of ["a", "`", "<", "> ", " ", "\r", "*", "\u001b[2K\r"]) {
+      const line = `${part.repeat(5_000_000 / part.length)}x`;
       const { document } = replay([firstPrompt, ...events(line), turnCompleted()]);
       expect(document.lines.at(-2)).toBe("## You");
     }

@@ -1,0 +1,132 @@
+/** What one query of the user's has put into the text, and what was left out of it. */
+import type { Edit } from "./edits.ts";
+import { maxTurnBlocks, maxTurnChars, maxTurnLines, shareOf } from "./limits.ts";
+import { counted } from "./markdown.ts";
+
+/** Counts since the user's last query; Codex cannot begin them anew. */
+export type Spent = {
+  readonly blocks: number;
+  readonly lines: number;
+  /** Characters of all edits, also of those in the place of others. */
+  readonly chars: number;
+  readonly notes: number;
+  /** Questions to the user. */
+  readonly asked: number;
+  readonly left: Left;
+  /** The block that says that something was left out. */
+  readonly told: string | undefined;
+};
+
+/** What was left out. */
+export type Left = {
+  readonly steps: number;
+  readonly notes: number;
+  readonly questions: number;
+  readonly chars: number;
+};
+
+/** Nothing yet. */
+export const nothingSpent: Spent = {
+  blocks: 0,
+  lines: 0,
+  chars: 0,
+  notes: 0,
+  asked: 0,
+  left: { steps: 0, notes: 0, questions: 0, chars: 0 },
+  told: undefined,
+};
+
+/** The name of every block that is not in the text, because the turn had no room for it. */
+export const leftOut = "left-out";
+
+/** Whether a turn has room for more of this rank. */
+export function hasRoom(spent: Spent, rank: keyof typeof shareOf): boolean {
+  const share = shareOf[rank];
+  return (
+    spent.blocks < maxTurnBlocks * share &&
+    spent.chars < maxTurnChars * share &&
+    spent.lines < maxTurnLines * share
+  );
+}
+
+/** The counts with more that was left out. */
+export function missed(spent: Spent, more: Partial<Left>): Spent {
+  const { steps = 0, notes = 0, questions = 0, chars = 0 } = more;
+  const { left } = spent;
+  return {
+    ...spent,
+    left: {
+      steps: left.steps + steps,
+      notes: left.notes + notes,
+      questions: left.questions + questions,
+      chars: left.chars + chars,
+    },
+  };
+}
+
+/** Whether the text says that something is left out. */
+export function isTold(spent: Spent): boolean {
+  return spent.told !== undefined;
+}
+
+/** A sentence on what was left out; undefined where nothing was. */
+export function leftText({ steps, notes, questions, chars }: Left): string | undefined {
+  const parts = [
+    ...(steps > 0 ? [counted(steps, "more step")] : []),
+    ...(notes > 0 ? [counted(notes, "more note")] : []),
+    ...(questions > 0 ? [counted(questions, "declined question")] : []),
+    ...(chars > 0 ? [counted(chars, "more character")] : []),
+  ];
+  if (parts.length === 0) return undefined;
+  const last = parts.pop() ?? "";
+  const all = parts.length === 0 ? last : `${parts.join(", ")} and ${last}`;
+  return `${all} left out: it is more than is shown of one turn.`;
+}
+
+/**
+ * The edits without those about blocks that were left out, the counts with them, and how many
+ * characters they lack. `before` are the
+ * counts when the event came: an event's edits are made all or none, so that no fence is left open.
+ */
+export function charge(
+  edits: readonly Edit[],
+  before: Spent,
+  now: Spent,
+): { edits: Edit[]; charged: Spent; lost: number } {
+  let { blocks, lines, chars } = now;
+  let lost = 0;
+  const grows = hasRoom(before, "asks");
+  const changes = hasRoom(before, "end");
+  const kept = edits.filter((edit) => {
+    if (edit.op === "fold") return edit.from !== leftOut && edit.to !== leftOut;
+    if (edit.id === leftOut) return false;
+    if (edit.op === "mark" || edit.op === "remove") return true;
+    const size = sizeOf(edit);
+    const isMade =
+      edit.op === "insert" || edit.id === now.told || (edit.op === "append" ? grows : changes);
+    if (!isMade) {
+      lost += size.chars;
+      return false;
+    }
+    if (edit.op === "insert") blocks += 1;
+    lines += size.lines;
+    chars += size.chars;
+    return true;
+  });
+  return { edits: kept, charged: { ...now, blocks, lines, chars }, lost };
+}
+
+function sizeOf(edit: Extract<Edit, { op: "insert" | "append" | "replace" }>): {
+  lines: number;
+  chars: number;
+} {
+  if (edit.op !== "append")
+    return {
+      lines: edit.lines.length,
+      chars: edit.lines.reduce((sum, line) => sum + line.length + 1, 0),
+    };
+  let lines = 0;
+  for (let at = edit.text.indexOf("\n"); at !== -1; at = edit.text.indexOf("\n", at + 1))
+    lines += 1;
+  return { lines, chars: edit.text.length };
+}
