@@ -146,6 +146,10 @@ function M.set_range(chat, id, first, stop, gap)
     right_gravity = true,
     end_right_gravity = false,
   })
+  if block then
+    chat.names[block.mark] = nil
+  end
+  chat.names[mark] = id
   block = block or { mark = mark, gap = gap }
   block.mark, block.gap = mark, gap
   chat.blocks[id] = block
@@ -156,7 +160,34 @@ end
 ---@param id string
 function M.forget(chat, id)
   api.nvim_buf_del_extmark(chat.buf, ns, chat.blocks[id].mark)
+  chat.names[chat.blocks[id].mark] = nil
   chat.blocks[id] = nil
+end
+
+--- The end of a block's group, as far as the first `limit` marks below it tell.
+---@param chat codex-chat.Chat
+---@param first integer
+---@param stop integer
+---@param limit integer
+---@return integer stop
+---@return boolean more whether the group may go on
+local function group_end(chat, first, stop, limit)
+  local from = { first + 1, 0 }
+  local marks = api.nvim_buf_get_extmarks(chat.buf, ns, from, -1, { limit = limit })
+  for _, mark in ipairs(marks) do
+    local name = chat.names[mark[1]]
+    if
+      not name
+      or mark[2] > stop
+      or chat.blocks[name].gap == 1
+      or vim.startswith(name, "user:")
+    then
+      return stop, false
+    end
+    local _, below = M.range(chat, name)
+    stop = math.max(stop, below or stop)
+  end
+  return stop, #marks == limit
 end
 
 --- The rows from a block to the last one that stands tight below it.
@@ -169,24 +200,14 @@ function M.group_range(chat, id)
   if not first or not stop or stop == first then
     return nil
   end
-  local names = {}
-  for name, block in pairs(chat.blocks) do
-    names[block.mark] = name
+  -- A few marks at first: a group has few blocks, and thousands may stand below it.
+  local limit = 16
+  local found, more = group_end(chat, first, stop, limit)
+  while more do
+    limit = limit * 8
+    found, more = group_end(chat, first, stop, limit)
   end
-  for _, mark in ipairs(api.nvim_buf_get_extmarks(chat.buf, ns, { first + 1, 0 }, -1, {})) do
-    local name = names[mark[1]]
-    if
-      not name
-      or mark[2] > stop
-      or chat.blocks[name].gap == 1
-      or vim.startswith(name, "user:")
-    then
-      break
-    end
-    local _, below = M.range(chat, name)
-    stop = math.max(stop, below or stop)
-  end
-  return first, stop
+  return first, found
 end
 
 --- Runs `fn` as the machine: its writes are no undo steps, no window moves, the buffer stays saved.
@@ -279,7 +300,7 @@ function M.reset(chat)
     api.nvim_buf_clear_namespace(chat.buf, ns, 0, -1)
     badge.reset(chat.buf)
   end
-  chat.blocks = {}
+  chat.blocks, chat.names = {}, {}
   chat.prompt_mark = nil
 end
 

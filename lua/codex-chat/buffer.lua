@@ -214,6 +214,7 @@ function M.attach(buf, project)
     host = "none",
     state = { phase = "idle" },
     blocks = {},
+    names = {},
     next_user = 0,
     approvals = {},
     delayed = {},

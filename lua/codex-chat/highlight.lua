@@ -29,12 +29,12 @@ local margin = 20
 local states = {}
 
 ---@param buf integer
----@param chunk { mark: integer, first: integer, stop: integer }
+---@param chunk codex-chat.Chunk
 local function do_chunk(buf, chunk)
   api.nvim_buf_clear_namespace(buf, ns, chunk.first, chunk.stop)
   local lines = api.nvim_buf_get_lines(buf, chunk.first, chunk.stop, false)
-  paint.markdown(buf, ns, chunk.first, lines)
-  paint.own(buf, ns, chunk.first, lines)
+  paint.markdown(buf, ns, chunk.first, lines, chunk.fence)
+  paint.own(buf, ns, chunk.first, lines, chunk.fence)
 end
 
 --- The rows that windows show now, with a margin.

@@ -21,6 +21,7 @@ end
 ---@field length integer
 ---@field row integer
 ---@field kind string? the second word of its info string
+---@field is_diff boolean
 
 ---@param line string
 ---@return codex-chat.Fence?
@@ -32,7 +33,13 @@ local function opening(line)
   if not run or #indent > 3 then
     return nil
   end
-  return { mark = run:sub(1, 1), length = #run, row = 0, kind = info:match("^%s*%S+%s+(%S+)") }
+  return {
+    mark = run:sub(1, 1),
+    length = #run,
+    row = 0,
+    kind = info:match("^%s*%S+%s+(%S+)"),
+    is_diff = info:find("^ *diff") ~= nil,
+  }
 end
 
 ---@param fence codex-chat.Fence

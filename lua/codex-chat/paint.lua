@@ -5,6 +5,9 @@ local api = vim.api
 
 --- Longer chunks are outputs and pasted text: not worth a parse of their size.
 local max_parsed_lines = 400
+--- Nor is a parse of its length worth it for a very long line, or a run of them: an ordinary paragraph
+--- has 1,000 bytes, and all that stands on a line is coloured even where nobody sees it.
+local max_parsed_bytes, max_line_bytes = 16 * 1024, 5000
 
 local links = {
   CodexChatYou = "Title",
@@ -113,16 +116,16 @@ end
 ---@param ns integer
 ---@param row integer
 ---@param lines string[]
-local function by_pattern(buf, ns, row, lines)
+---@param fence codex-chat.Fence? that is open above
+local function by_pattern(buf, ns, row, lines, fence)
   local markdown = require("codex-chat.markdown")
-  local fence
   for i, line in ipairs(lines) do
     local at = row + i - 1
     local edge
     fence, edge = markdown.step(fence, line)
     if edge then
       color(buf, ns, at, 0, #line, "CodexChatMuted", 100)
-    elseif not fence then
+    elseif not fence and #line <= max_line_bytes then
       if line:find("^#+ ") then
         color(buf, ns, at, 0, #line, "Title", 100)
       end
@@ -136,19 +139,36 @@ local function by_pattern(buf, ns, row, lines)
   end
 end
 
+---@param lines string[]
+---@return boolean
+local function is_parsed(lines)
+  if #lines > max_parsed_lines then
+    return false
+  end
+  local bytes = 0
+  for _, line in ipairs(lines) do
+    bytes = bytes + #line
+    if #line > max_line_bytes or bytes > max_parsed_bytes then
+      return false
+    end
+  end
+  return true
+end
+
 --- Highlights markdown, each run of lines by itself.
 ---@param buf integer
 ---@param ns integer
 ---@param row integer the first line's
 ---@param lines string[]
-function M.markdown(buf, ns, row, lines)
+---@param fence codex-chat.Fence? that is open above
+function M.markdown(buf, ns, row, lines, fence)
   if row == 0 then
     -- The line that ends front matter would make a heading of what stands above it.
     row = require("codex-chat.markdown").front_matter_end(lines)
     lines = vim.list_slice(lines, row + 1)
   end
-  if #lines > max_parsed_lines or not by_treesitter(buf, ns, row, lines) then
-    by_pattern(buf, ns, row, lines)
+  if fence or not is_parsed(lines) or not by_treesitter(buf, ns, row, lines) then
+    by_pattern(buf, ns, row, lines, fence)
   end
 end
 
@@ -195,10 +215,11 @@ local quotes = {
 ---@param ns integer
 ---@param row integer
 ---@param lines string[]
-function M.own(buf, ns, row, lines)
+---@param fence codex-chat.Fence? that is open above
+function M.own(buf, ns, row, lines, fence)
   local markdown = require("codex-chat.markdown")
-  local quote, fence, edge
-  local in_diff = false
+  local quote, edge
+  local in_diff = fence ~= nil and fence.is_diff
   local front = row == 0 and markdown.front_matter_end(lines) or 0
   for i, line in ipairs(lines) do
     local at = row + i - 1

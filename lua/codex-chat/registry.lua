@@ -29,6 +29,7 @@ local M = {}
 ---@field at? integer number of the question that is asked for now
 ---@field answers? table<string, any> what was told so far, secrets included: never shown or logged
 ---@field mark? integer extmark with the keys
+---@field shown? string what decides how its keys look, as they are shown
 
 ---@class (exact) codex-chat.Chat
 ---@field buf integer
@@ -41,6 +42,7 @@ local M = {}
 ---@field took? integer seconds that the last turn took
 ---@field prompt_mark integer extmark at the prompt's heading
 ---@field blocks table<string, codex-chat.Block>
+---@field names table<integer, string> the blocks' ids, by extmark
 ---@field next_user integer number of the next sent query
 ---@field approvals codex-chat.Approval[] oldest first
 ---@field approval_keys? boolean whether the answering keys are mapped

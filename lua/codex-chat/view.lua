@@ -48,14 +48,14 @@ end
 ---@param room integer
 ---@return integer row at most `last`
 local function top_for(win, last, room)
-  -- Without closed folds every row takes a line or more; with them the reach is doubled.
-  local reach = math.max(room, 1)
-  local low = math.max(0, last - reach + 1)
+  -- From few rows on: one of 20,000 characters takes Neovim a millisecond to measure.
+  local reach, high = 1, last
+  local low = last
   while low > 0 and rows_of(win, low, last) < room do
-    reach = reach * 2
+    high = low
+    reach = reach * 4
     low = math.max(0, last - reach + 1)
   end
-  local high = last
   while low < high do
     local middle = math.floor((low + high) / 2)
     if rows_of(win, middle, last) <= room then

@@ -169,10 +169,17 @@ function M.refresh(chat)
   for _, approval in ipairs(chat.approvals) do
     local _, stop = blocks.group_range(chat, approval.block)
     if stop then
-      approval.mark = api.nvim_buf_set_extmark(chat.buf, ns, stop - 1, 0, {
-        id = approval.mark,
-        virt_lines = key_lines(approval, width),
-      })
+      -- They move with the text: made again only where they stand wrong, or would look otherwise.
+      local looks = ("%d %d"):format(width, approval.at or 1)
+      local row = approval.mark
+        and api.nvim_buf_get_extmark_by_id(chat.buf, ns, approval.mark, {})[1]
+      if row ~= stop - 1 or approval.shown ~= looks then
+        approval.mark = api.nvim_buf_set_extmark(chat.buf, ns, stop - 1, 0, {
+          id = approval.mark,
+          virt_lines = key_lines(approval, width),
+        })
+        approval.shown = looks
+      end
       kept[approval.mark] = true
     end
   end
