@@ -88,7 +88,7 @@ group("protocol", [
        await raw('"}}\\n'); await say({ method: "honest", params: {} }); done(); })();`,
     ({ longest, notified }) =>
       verdict(
-        longest > 64 * 1024 ** 2 || notified.length !== 1,
+        longest > 32 * 1024 ** 2 || notified.length !== 1,
         `the longest has ${longest} characters, heard: ${notified.join(" ").slice(0, 60)}`,
       ),
   ),
