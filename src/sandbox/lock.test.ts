@@ -1,51 +1,11 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
-import { chown, readFile, stat, unlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { buildSync } from "esbuild";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { type LockPlace, takeLock, tryLock } from "./lock.ts";
-
-const isRoot = process.geteuid?.() === 0;
-
-function place(): LockPlace {
-  const base = mkdtempSync(join(tmpdir(), "codex-chat-lock-"));
-  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
-  return { dir: join(base, "locks"), name: "one" };
-}
-
-/** The file of the only lock in a directory. */
-const fileIn = ({ dir }: LockPlace) => join(dir, readdirSync(dir)[0] ?? "");
-
-/** `lock.ts` as a program of its own can load it. */
-function bundled(): string {
-  const dir = mkdtempSync(join(tmpdir(), "codex-chat-lock-program-"));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  const outfile = join(dir, "lock.mjs");
-  const entry = fileURLToPath(new URL("./lock.ts", import.meta.url));
-  const how = { bundle: true, platform: "node", format: "esm", target: "node20" } as const;
-  buildSync({ entryPoints: [entry], outfile, ...how });
-  return outfile;
-}
-
-/** Another process that holds the lock, and the program that it is started by. */
-async function heldByAnother({ dir, name }: LockPlace, ...by: readonly string[]) {
-  const program = `
-    const { takeLock } = await import(${JSON.stringify(bundled())});
-    await takeLock(${JSON.stringify({ dir, name })});
-    process.stdout.write("held");
-    setInterval(() => {}, 1_000_000);`;
-  const [file = "", ...args] = [...by, process.execPath, "--input-type=module", "-e", program];
-  const holder = spawn(file, args, { stdio: ["ignore", "pipe", "inherit"] });
-  onTestFinished(() => void holder.kill("SIGKILL"));
-  const ended = once(holder, "exit").then(() => Promise.reject(new Error("the holder has ended")));
-  await Promise.race([once(holder.stdout, "data"), ended]);
-  ended.catch(() => {});
-  return holder;
-}
+import { fileIn, heldByAnother, place } from "../../test/support/locks.ts";
+import { takeLock, tryLock } from "./lock.ts";
 
 describe("a lock", () => {
   it("is held by one at a time and passes on when released", async () => {
@@ -107,12 +67,6 @@ describe("a lock", () => {
     const waiting = takeLock(lock);
     holder.kill("SIGKILL");
     (await waiting).release();
-  });
-
-  it.runIf(isRoot)("counts between pid namespaces", async () => {
-    const lock = place();
-    await heldByAnother(lock, "unshare", "--pid", "--fork", "--mount-proc", "--kill-child");
-    expect(await tryLock(lock)).toBeUndefined();
   });
 
   it("stays with its holder when other programs are started meanwhile, and no longer", async () => {
@@ -177,14 +131,6 @@ describe("a lock is refused with its path and the command that mends it", () => 
     expect(readdirSync(join(lock.dir, "../elsewhere"))).toEqual([]);
   });
 
-  it.runIf(isRoot)("where its directory is another user's", async () => {
-    const lock = place();
-    mkdirSync(lock.dir);
-    await chown(lock.dir, 4242, 4242);
-    for (const take of [takeLock, tryLock])
-      await expect(take(lock)).rejects.toThrow("belongs to the user 4242");
-  });
-
   it("where the directory cannot be made", async () => {
     const { dir, name } = place();
     await writeFile(join(dir, "..", "file"), "");
@@ -224,21 +170,5 @@ describe("a lock is refused with its path and the command that mends it", () => 
     vi.stubEnv("PATH", `${bin}:${process.env["PATH"]}`);
     for (const take of [takeLock, tryLock])
       await expect(take(lock)).rejects.toThrow("flock: 3: No locks available");
-  });
-});
-
-describe("another user", () => {
-  it.runIf(isRoot)("cannot hold a lock, nor open its file", async () => {
-    const lock = place();
-    (await takeLock(lock)).release();
-    chmodSync(join(lock.dir, ".."), 0o755);
-    const path = fileIn(lock);
-    const hold = ["flock", "-n", path, "echo", "held"];
-    const control = execFileSync(hold[0] ?? "", hold.slice(1), { encoding: "utf8" });
-    expect(control).toBe("held\n");
-    const other = ["--reuid=4242", "--regid=4242", "--clear-groups"];
-    const tried = spawnSync("setpriv", [...other, ...hold], { encoding: "utf8" });
-    expect([tried.stdout, tried.stderr]).toEqual(["", expect.stringMatching(/Permission denied/)]);
-    (await takeLock(lock)).release();
   });
 });
