@@ -42,7 +42,7 @@ describe("the git directories in a project", () => {
   it("leave out those that an agent may have made", async () => {
     await init("mine");
     await init("its");
-    expect((await found({ made: ["its/.git"] })).found).toEqual([
+    expect((await found({ isPassedOver: async (name) => name === "its/.git" })).found).toEqual([
       { name: "mine/.git", usedIn: "mine" },
     ]);
   });

@@ -30,12 +30,13 @@ const LANES = 4;
 /** How many files of an installed package directory are looked at for further names. */
 const MAX_SAMPLE = 40;
 
-const PACKAGE_DIRS: ReadonlySet<string> = new Set([".venv", "venv", "node_modules"]);
+/** Where package managers put what they fetch, which may be repositories. */
+export const PACKAGE_DIRS: ReadonlySet<string> = new Set([".venv", "venv", "node_modules"]);
 
 /** How a project is walked. */
 export type WalkOptions = {
-  /** Git directories that are passed over: an agent may have made them. */
-  readonly made?: readonly string[];
+  /** Whether a git directory is passed over, by its path from the top. */
+  readonly isPassedOver?: (name: string) => Promise<boolean>;
   /** For tests; the defaults fit any real project. */
   readonly bounds?: { readonly entries?: number; readonly ms?: number };
   readonly signal?: AbortSignal | undefined;
@@ -64,7 +65,7 @@ class Walk {
   readonly #maxMs: number;
   readonly #until: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #made: ReadonlySet<string>;
+  readonly #isPassedOver: (name: string) => Promise<boolean>;
   readonly #found: GitDir[] = [];
   readonly #hardLinked: string[] = [];
   /** Relative paths; each character is one byte (latin1), because names need not be UTF-8. */
@@ -72,8 +73,8 @@ class Walk {
   #entries = 0;
   #problem: WalkProblem | undefined;
 
-  constructor(root: string, { bounds = {}, signal, made = [] }: WalkOptions) {
-    this.#made = new Set(made);
+  constructor(root: string, { bounds = {}, signal, isPassedOver }: WalkOptions) {
+    this.#isPassedOver = isPassedOver ?? (async () => false);
     this.#root = Buffer.from(root).toString("latin1");
     this.#maxEntries = bounds.entries ?? MAX_ENTRIES;
     this.#maxMs = bounds.ms ?? MAX_MS;
@@ -110,39 +111,41 @@ class Walk {
     const names = new Set(entries.map((entry) => entry.name));
     const isBare = names.has("objects") && names.has("refs");
     if (names.has("HEAD") && (isBare || names.has("commondir"))) {
-      if (path !== "") this.#add(path, path);
-      return;
+      if (path === "") return;
+      // One that is passed over may have anything else in it.
+      if (await this.#add(path, path)) return;
     }
     if (PACKAGE_DIRS.has(baseOf(path))) await this.#sample(path);
     for (const entry of entries) {
       const inner = path === "" ? entry.name : `${path}/${entry.name}`;
       // Letters count as the same where the file system says so.
       if (entry.name.toLowerCase() === ".git") {
-        if (path !== "") this.#addNested(inner, path, entry);
+        if (path !== "") await this.#addNested(inner, path, entry);
       } else if (entry.isDirectory()) this.#todo.push(inner);
     }
   }
 
-  #addNested(name: string, usedIn: string, entry: Dirent): void {
-    if (this.#made.has(shown(name))) return;
-    if (!entry.isSymbolicLink()) this.#add(name, usedIn);
-    else
+  async #addNested(name: string, usedIn: string, entry: Dirent): Promise<void> {
+    if (!entry.isSymbolicLink()) await this.#add(name, usedIn);
+    else if (!(await this.#isPassedOver(shown(name))))
       this.#problem = {
         reason: `${shown(name)} is a symbolic link, which the agent could replace by one to a repository that it has made`,
         fix: `ls -l ${quoteForShell(shown(`${this.#root}/${name}`))}\nIf it is not yours: rm ${quoteForShell(shown(`${this.#root}/${name}`))}. If it is, put the git directory itself in its place.`,
       };
   }
 
-  #add(name: string, usedIn: string): void {
-    if (this.#made.has(shown(name))) return;
+  /** Adds a git directory, or the problem with it; tells whether it was not passed over. */
+  async #add(name: string, usedIn: string): Promise<boolean> {
     if (isUtf8(Buffer.from(name, "latin1"))) {
+      if (await this.#isPassedOver(shown(name))) return false;
       this.#found.push({ name: shown(name), usedIn: shown(usedIn) });
-      return;
+      return true;
     }
     this.#problem = {
       reason: `there is a repository in ${shown(usedIn)}, whose path has bytes that are not UTF-8: it cannot be made read-only`,
       fix: "Rename that directory (mv), or open a project without it.",
     };
+    return true;
   }
 
   async #read(path: string): Promise<readonly Dirent[]> {

@@ -1,8 +1,9 @@
-import { chmod, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { itUnlessRoot } from "../../test/support/root.ts";
+import { fileIdentity } from "./guard.ts";
 import {
   forgetProtected,
   type GuardRecord,
@@ -108,16 +109,18 @@ describe("the record", () => {
   });
 
   it("keeps what came up while an agent worked apart, and what the user has let go", async () => {
-    const dir = await stateDir();
+    const [dir, root] = [await stateDir(), await stateDir()];
     await writeGuardRecord(dir, record);
-    await noteMade(dir, ["its/.git", ".git"]);
-    expect(await forgetProtected(dir, "a b/ü")).toEqual({
+    await mkdir(join(root, "its/.git"), { recursive: true });
+    await noteMade(dir, root, ["its/.git", ".git", "gone/.git"]);
+    expect(await forgetProtected(dir, root, "a b/ü")).toEqual({
       ok: true,
       value: { wasProtected: true },
     });
+    const identity = (await fileIdentity(join(root, "its/.git"))) ?? "";
     expect(await readGuardRecord(dir)).toEqual({
       ok: true,
-      value: { protected: [directory(".git")], made: ["its/.git", "a b/ü"] },
+      value: { protected: [directory(".git")], made: [{ name: "its/.git", identity }] },
     });
   });
 });

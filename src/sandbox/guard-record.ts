@@ -4,6 +4,7 @@ import { z } from "zod";
 import { quoteForShell, readSmallFile, statsAt } from "../look.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { SandboxError } from "./error.ts";
+import { fileIdentity } from "./guard.ts";
 
 const Protected = z.object({
   /** Relative to the project's top directory. */
@@ -15,8 +16,8 @@ const Protected = z.object({
 
 const Record = z.object({
   protected: z.array(Protected),
-  /** Git directories that came up while an agent worked: they may be its own. */
-  made: z.array(z.string()),
+  /** Git directories that came up while an agent worked, and what they were: they may be its own. */
+  made: z.array(z.object({ name: z.string(), identity: z.string() })),
 });
 
 /** A path that is read-only inside from its first start on. */
@@ -30,6 +31,8 @@ export type GuardRecord = z.infer<typeof Record>;
 
 /** A project of 100,000 protected paths has a record of some 10 MB. */
 const MAX_BYTES = 32 * 1024 ** 2;
+/** SECURITY: an agent can make any number; what is forgotten is protected at the next start. */
+const MAX_MADE = 10_000;
 
 /**
  * Reads the record of the project with this state directory; undefined before its first start.
@@ -63,10 +66,11 @@ export async function writeGuardRecord(stateDir: string, record: GuardRecord): P
 
 /**
  * Takes a path off the record because the user says so: it is protected no longer for having been
- * so before. A git directory there counts as the agent's.
+ * so before. A git directory that is there counts as the agent's. Rejects with `LookError`.
  */
 export async function forgetProtected(
   stateDir: string,
+  root: string,
   name: string,
 ): Promise<Result<{ readonly wasProtected: boolean }, SandboxError>> {
   const read = await readGuardRecord(stateDir);
@@ -77,20 +81,45 @@ export async function forgetProtected(
   if (wasProtected)
     await writeGuardRecord(stateDir, {
       protected: kept,
-      made: [...new Set([...record.made, name])],
+      made: [...record.made.filter((it) => it.name !== name), ...(await identified(root, [name]))],
     });
   return ok({ wasProtected });
 }
 
-/** Notes git directories that came up while an agent worked. Rejects where that cannot be done. */
-export async function noteMade(stateDir: string, names: readonly string[]): Promise<void> {
+/**
+ * Notes git directories that came up while an agent worked. Rejects where that cannot be done.
+ *
+ * SECURITY: each is noted as the very directory that it is. A name alone would let an agent reserve
+ * it for a repository that the user makes there later.
+ */
+export async function noteMade(
+  stateDir: string,
+  root: string,
+  names: readonly string[],
+): Promise<void> {
   const read = await readGuardRecord(stateDir);
   if (!read.ok || read.value === undefined) return;
   const { made, protected: all } = read.value;
-  const known = new Set([...made, ...all.map((it) => it.name)]);
-  const added = names.filter((name) => !known.has(name));
+  const known = new Set(all.map((it) => it.name));
+  const added = await identified(
+    root,
+    names.filter((name) => !known.has(name)),
+  );
+  const kept = made.filter((it) => !added.some(({ name }) => name === it.name));
   if (added.length > 0)
-    await writeGuardRecord(stateDir, { protected: all, made: [...made, ...added] });
+    await writeGuardRecord(stateDir, {
+      protected: all,
+      made: [...kept, ...added].slice(-MAX_MADE),
+    });
+}
+
+async function identified(root: string, names: readonly string[]): Promise<GuardRecord["made"]> {
+  const made: GuardRecord["made"] = [];
+  for (const name of names) {
+    const identity = await fileIdentity(join(root, name));
+    if (identity !== undefined) made.push({ name, identity });
+  }
+  return made;
 }
 
 /** What is protected from now on, and what is to be kept on record. */

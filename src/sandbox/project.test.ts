@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { execa } from "execa";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { fileIdentity } from "./guard.ts";
 import { contains, inspectProject, type ProjectOptions } from "./project.ts";
 
 async function scratch(): Promise<string> {
@@ -372,8 +373,12 @@ describe("a project that an agent has worked in", () => {
       await mkdir(join(root, name));
       await git(join(root, name), "init", "-q");
     }
-    const before = { protected: [], made: ["its/.git"] };
+    const identity = (await fileIdentity(join(root, "its/.git"))) ?? "";
+    const before = { protected: [], made: [{ name: "its/.git", identity }] };
     const { guarded, record } = await inspect(root, { before });
+    // Another one by that name is the user's: an agent cannot reserve it.
+    const other = { protected: [], made: [{ name: "its/.git", identity: "another" }] };
+    expect((await inspect(root, { before: other })).guarded).toHaveLength(4);
     expect(guarded.map((it) => it.name)).toEqual(["mine", "mine/.git"]);
     expect(record.protected).toEqual([{ name: "mine/.git", kind: "directory" }]);
   });

@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join, relative, sep } from "node:path";
 import { LookError, realPathOf, statsAt } from "../look.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { SandboxError } from "./error.ts";
-import { findGitDirs } from "./git-dirs.ts";
+import { findGitDirs, PACKAGE_DIRS } from "./git-dirs.ts";
 import { framesOf, obeyedByGit, outermost } from "./git-obeys.ts";
 import { gitPointerMounts, isBareAt } from "./git-pointer.ts";
 import { fileIdentity, type GuardedFile } from "./guard.ts";
@@ -157,7 +157,8 @@ async function inspect(
     const why = "its .git is a symbolic link, which the agent could replace by its own";
     return err(refused(root, why));
   }
-  const walked = await findGitDirs(root, { signal, made: before?.made ?? [] });
+  const isPassedOver = (name: string) => isAgents(root, name, before);
+  const walked = await findGitDirs(root, { signal, isPassedOver });
   if (!walked.ok) return err(refused(root, walked.error.reason, walked.error.fix));
   const nested = walked.value.found.map((it) => it.usedIn);
   const obeyed = await obeyedByGit(root, { nested });
@@ -212,6 +213,21 @@ async function inspect(
   }
   const { hardLinked } = walked.value;
   return ok({ root, mounts, guarded, nested, record: merged.value.record, notes, hardLinked });
+}
+
+/**
+ * Whether a git directory may be the agent's own: one that was noted when it came up while an agent
+ * worked, and is still the same; or one that was installed since the first start.
+ */
+async function isAgents(
+  root: string,
+  name: string,
+  before: GuardRecord | undefined,
+): Promise<boolean> {
+  if (before === undefined || before.protected.some((it) => it.name === name)) return false;
+  if (name.split(sep).some((it) => PACKAGE_DIRS.has(it))) return true;
+  const noted = before.made.find((it) => it.name === name);
+  return noted !== undefined && noted.identity === (await fileIdentity(join(root, name)));
 }
 
 const WHOLE_NOTE =

@@ -4,6 +4,7 @@ import { type Answer, type Approval, type ServerNotification, threadOf } from ".
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import type { Result } from "../result.ts";
+import { noteMade } from "../sandbox/index.ts";
 import type { CommitsOptions } from "../workspace/index.ts";
 import type { Account } from "./account.ts";
 import { CLASH, NO_CONVERSATION } from "./approvals.ts";
@@ -113,6 +114,12 @@ export class Project {
       root: options.root,
       paths: () => this.settings.watch.paths,
       audit: this.audit,
+      onRepositories: (names) => {
+        const { root, projectDir, log } = this.#options;
+        noteMade(projectDir, root, names).catch((cause: unknown) =>
+          log.warn({ err: cause }, "new repositories could not be noted"),
+        );
+      },
     });
     this.aroundTurn = [
       this.network.aroundTurn,

@@ -54,7 +54,7 @@ async function unprotect(
   { path }: { readonly path: string },
 ): Promise<Result<unknown, Failure>> {
   const name = relative(host.root, resolve(host.root, path));
-  const forgotten = await forgetProtected(host.sandbox.projectDir, name);
+  const forgotten = await forgetProtected(host.sandbox.projectDir, host.root, name);
   if (!forgotten.ok) return forgotten;
   if (!forgotten.value.wasProtected)
     return err({
