@@ -12,6 +12,9 @@ import { run } from "./setup/command.ts";
 import { processesOf } from "./test/processes.ts";
 import { type KeptUser, USER_NAME, type UserKeeperOptions } from "./test/user.ts";
 
+/** Root's own, and the same for all checkouts: their runs share the uids of the machine. */
+const LOCK_DIR = "/run/codex-chat-test-users";
+
 /**
  * Uids that systemd's table (https://systemd.io/UIDS-GIDS/) and Debian's policy leave unused, so
  * that no file of this machine belongs to them.
@@ -42,9 +45,6 @@ try {
   lock.release();
 }
 process.exit(0);
-
-/** Root's own, and the same for all checkouts: their runs share the uids of the machine. */
-const LOCK_DIR = "/run/codex-chat-test-users";
 
 async function takeUid(): Promise<{ uid: number; lock: Lock }> {
   const taken = await namedUids();
