@@ -14,7 +14,7 @@ const control = lazily(async () => naiveWayOut(await inside()));
 
 const HEAD = "POST /v1/responses HTTP/1.1\r\nhost: x\r\n";
 /** What Codex sends, as short as it gets. */
-const BODY = '{"model":"gpt-5.5","input":[],"stream":true}';
+const BODY = '{"model":"m","input":[],"stream":true,"store":false}';
 const LENGTH = `content-length: ${BODY.length}\r\n`;
 
 /** What is sent, and to which of the two ports. */
