@@ -176,8 +176,13 @@ class Search {
       return named === "" ? undefined : this.#addNamed(key, resolve(from, named));
     }
     if (isCommand(key, value)) return this.#command(top, key, value);
-    // Whatever the key means: a value that names a file of the project may be read or run.
-    for (const word of wordsOf(value)) await this.#addFile(key, resolve(top, word));
+    // `git -c key=value`, as an alias may begin.
+    for (const [, name = "", named = ""] of value.matchAll(/(?:^|\s)-c\s+([\w.-]+)=(\S+)/g))
+      await this.#setting(top, { key: name.toLowerCase(), value: named, origin: undefined });
+    // Whatever the key means: a value that names a file of the project may be read or run. A word
+    // such as "main" is more likely a branch than a file that a build makes.
+    for (const word of wordsOf(value))
+      if (/[./]/.test(word)) await this.#addFile(key, resolve(top, word));
   }
 
   /** Adds the files that a command names; tells of a command that names what is not found. */
@@ -261,8 +266,10 @@ export function directoriesAbove(name: string): string[] {
 }
 
 function isCommand(key: string, value: string): boolean {
+  // Any other alias is words for git itself.
+  if (key.startsWith("alias.")) return value.startsWith("!");
   // An address that is a command.
-  if (/^(alias|pager)\./.test(key) || value.startsWith("ext::")) return true;
+  if (key.startsWith("pager.") || value.startsWith("ext::")) return true;
   return COMMAND_ENDS.has(key.slice(key.lastIndexOf(".") + 1));
 }
 
