@@ -12,7 +12,7 @@ import { turnWith, whole } from "./support/whole.ts";
 
 const product = whole();
 
-/** What is there before the turn: files, and a repository of the user's in the directory. */
+/** What comes up before the turn: files, and a repository of the user's in the directory. */
 async function prepare(root: string): Promise<void> {
   for (const path of ["repository/file", "staged/tasks.json", "held/config.toml", "own/rc"]) {
     await mkdir(dirname(join(root, path)), { recursive: true });
@@ -37,6 +37,8 @@ function tells(name: string, tries: string, script: string, path: string, file =
     run: async () => {
       const it = await product();
       const root = join(it.place.project, dir);
+      // What comes while the sandbox runs is not protected in it yet.
+      await turnWith(it, "true");
       await prepare(root);
       await turnWith(it, "true");
       await pause(300);
