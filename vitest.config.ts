@@ -9,7 +9,7 @@ const FOR_ROOT = ["{src,scripts,test,attack}/**/*.root.test.ts"];
 const ALSO_AS_ROOT = [
   "test/sandbox/{isolation,odd-paths}.test.ts",
   "test/e2e/{sandboxed-turn,commits,no-account}.test.ts",
-  "attack/{files-and-git,network,other-users,processes-and-limits}.test.ts",
+  "attack/{files-and-git,network,other-users}.test.ts",
 ];
 
 /**

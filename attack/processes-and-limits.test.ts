@@ -86,14 +86,15 @@ async function mostTasks(id: string, run: Promise<unknown>): Promise<number> {
 }
 
 const FORK = `
-import os, sys, time
+import os, signal, sys, time
+os.setpgrp()
 made = 0
 for n in range(int(sys.argv[1])):
     try:
         if os.fork() == 0: time.sleep(20); os._exit(0)
         made += 1
     except OSError: break
-print(made, flush=True); time.sleep(3)`;
+print(made, flush=True); time.sleep(2); os.killpg(0, signal.SIGKILL)`;
 
 const FILL = (path: string, mib: number) =>
   `head -c ${mib * MIB} /dev/zero > ${path}/fill 2>/dev/null; [ "$(stat -c %s ${path}/fill)" = ${mib * MIB} ] && echo "${mib} MiB in ${path}"; rm -f ${path}/fill`;

@@ -1,5 +1,5 @@
 import { closeSync, constants, lstatSync, mkdirSync, openSync } from "node:fs";
-import { homedir } from "node:os";
+import { ownHomes } from "../own-user.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 /** Of Linux, the same on every architecture: a descriptor that needs no right to read. */
@@ -105,7 +105,7 @@ function notPlain(path: string): string {
 }
 
 function startOf(path: string, trusted: string | undefined): string {
-  for (const dir of [trusted, homedir()]) {
+  for (const dir of [trusted, ...ownHomes(process.env)]) {
     const start = dir?.replace(/\/+$/, "");
     if (start !== undefined && start !== "" && (path === start || path.startsWith(`${start}/`)))
       return start;
