@@ -77,7 +77,9 @@ async function mostTasks(id: string, run: Promise<unknown>): Promise<number> {
     isOver = true;
   });
   while (!isOver) {
-    const stats = await container.stats({ stream: false, "one-shot": true }).catch(() => undefined);
+    // The engine takes a minute to answer for a container that dies meanwhile.
+    const asked = container.stats({ stream: false, "one-shot": true }).catch(() => undefined);
+    const stats = await Promise.race([asked, run.then(() => undefined)]);
     if (stats === undefined) break;
     most = Math.max(most, stats.pids_stats?.current ?? 0);
     await new Promise((resolve) => setTimeout(resolve, 100));
