@@ -10,6 +10,7 @@ import {
   guardedLayout,
   type Layout,
   type LayoutTarget,
+  linkedInto,
   SPOIL,
   separate,
   several,
@@ -63,6 +64,7 @@ group("git layouts", [
   spoils("several repositories", "spoils nested and bare repositories of the user's", several),
   spoils("worktrees inside", "spoils what settings name in each worktree", worktreesInside),
   spoils("other spellings", "spoils what settings name as only a shell reads it", spelledOtherwise),
+  spoils("links into the project", "spoils what hooks and includes are links to", linkedInto),
   ...["0000", "0111", "0444"].flatMap((mode) => [
     closes("the project", ".", mode),
     closes("directories in it", "tools mods", mode),

@@ -78,6 +78,20 @@ export const worktreesInside: Layout = async (root, other) => {
   return [".", "trees/side", "trees/side/mods/sub", "mods/sub"];
 };
 
+/** Hooks and configuration that are links into the project, and a repository around it. */
+export const linkedInto: Layout = async (root) => {
+  await plantRepository(root);
+  await put(root, "scripts/hook.sh", SCRIPT, 0o755);
+  await put(root, "scripts/more.gitconfig", "[alias]\n\tst = status\n");
+  await git(root, "add", "-A");
+  await git(root, "commit", "-q", "-m", "scripts");
+  await mkdir(join(root, ".git/hooks"), { recursive: true });
+  await symlink("../../scripts/hook.sh", join(root, ".git/hooks/pre-commit"));
+  await symlink("../scripts/more.gitconfig", join(root, ".git/more"));
+  await git(root, "config", "include.path", "more");
+  return ["."];
+};
+
 /** Settings that say where a file is in ways that only git or a shell expands. */
 export const spelledOtherwise: Layout = async (root) => {
   await plantRepository(root);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execaSync } from "execa";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
-import { obeyedSince } from "./late.ts";
+import { lateSince } from "./late.ts";
 import { inspectProject } from "./project.ts";
 
 /** The call that fails, counted from 1, and how; 0 lets all succeed. */
@@ -105,7 +105,11 @@ async function look(at: number, code: string) {
 function protections(result: Awaited<ReturnType<typeof look>>) {
   if (!result.ok) return undefined;
   const { mounts, guarded } = result.value;
-  return { mounts, names: guarded.map(({ name, frame }) => ({ name, frame })) };
+  const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
+  return {
+    mounts: [...mounts].sort((a, b) => (a.target < b.target ? -1 : 1)),
+    names: guarded.map(({ name, frame }) => ({ name, frame })).sort(byName),
+  };
 }
 
 /** How a call may fail; "exit" is a git that exits with 128. */
@@ -152,11 +156,16 @@ describe("a look that fails", () => {
     answers.clear();
     onTestFinished(() => git(root, "config", "--unset", "core.attributesFile"));
     Object.assign(fault, { at: 0, calls: 0 });
-    expect(await obeyedSince(found.value)).toEqual({ names: ["attributes"] });
+    const late = () =>
+      lateSince(found.value.guarded, () =>
+        inspectProject({ root, home: "/home/someone", outOfReach: ["/run/secret"] }),
+      );
+    expect(await late()).toEqual({ names: ["attributes"], made: [] });
     const count = fault.calls;
     for (let at = 1; at <= count; at++) {
       Object.assign(fault, { at, code: CODES[at % CODES.length] ?? "", calls: 0 });
-      expect(await obeyedSince(found.value), `call ${at}`).not.toEqual({ names: [] });
+      const { names, problem } = await late();
+      expect(problem ?? names, `call ${at}`).not.toEqual([]);
     }
   }, 180_000);
 });

@@ -54,15 +54,21 @@ describe("the git directories in a project", () => {
     expect((await found()).found.map((it) => it.name)).toEqual(["one/.git"]);
   });
 
-  it("are a problem where a `.git` is a link, which cannot be made read-only", async () => {
+  it("are told of where a `.git` is a link, which cannot be made read-only", async () => {
     await init("one");
     await mkdir(join(root, "two"));
     await symlink("../one/.git", join(root, "two/.git"));
-    const result = await findGitDirs(root);
-    expect(result).toMatchObject({
-      ok: false,
-      error: { reason: expect.stringContaining("two/.git is a symbolic link") },
-    });
+    expect((await found()).notes).toEqual([expect.stringContaining("two/.git is a symbolic link")]);
+  });
+
+  it("are found beside what makes the project look like one, and so are those of others", async () => {
+    for (const name of ["HEAD", "commondir"]) await writeFile(join(root, name), "");
+    await init("inner");
+    await mkdir(join(root, "deep/.hg"), { recursive: true });
+    expect((await found()).found).toEqual([
+      { name: "deep/.hg", usedIn: undefined },
+      { name: "inner/.git", usedIn: "inner" },
+    ]);
   });
 
   it("are a problem where the path is not UTF-8", async () => {

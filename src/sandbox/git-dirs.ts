@@ -1,22 +1,24 @@
 import { isUtf8 } from "node:buffer";
 import type { Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
-import { LookError, present, quoteForShell } from "../look.ts";
+import { LookError, present } from "../look.ts";
 import { err, ok, type Result } from "../result.ts";
 
 /** Git directories in a project, and directories that share files with the world outside. */
 export type GitDirs = {
   readonly found: readonly GitDir[];
+  /** Sentences about those that cannot be made read-only. */
+  readonly notes: readonly string[];
   /** Installed packages whose files have names outside of the project; relative paths. */
   readonly hardLinked: readonly string[];
 };
 
-/** Something that git obeys the configuration of; paths are relative to the project. */
+/** Something that a version control obeys the configuration of; paths are relative to the project. */
 export type GitDir = {
-  /** The git directory, or the `.git` file that points to it. */
+  /** The git directory, or the `.git` file that points to it; also another's, such as `.hg`. */
   readonly name: string;
   /** Where git uses it: the work tree, or the directory itself where it is bare. */
-  readonly usedIn: string;
+  readonly usedIn: string | undefined;
 };
 
 /** Why the walk found no end, or found something that cannot be protected. */
@@ -30,8 +32,9 @@ const LANES = 4;
 /** How many files of an installed package directory are looked at for further names. */
 const MAX_SAMPLE = 40;
 
-/** Where package managers put what they fetch, which may be repositories. */
-export const PACKAGE_DIRS: ReadonlySet<string> = new Set([".venv", "venv", "node_modules"]);
+/** Mercurial, Jujutsu and Sapling run what their directories configure, as git does. */
+const OTHER_REPOSITORIES: ReadonlySet<string> = new Set([".hg", ".jj", ".sl"]);
+const PACKAGE_DIRS: ReadonlySet<string> = new Set([".venv", "venv", "node_modules"]);
 
 /** How a project is walked. */
 export type WalkOptions = {
@@ -68,6 +71,7 @@ class Walk {
   readonly #isPassedOver: (name: string) => Promise<boolean>;
   readonly #found: GitDir[] = [];
   readonly #hardLinked: string[] = [];
+  readonly #notes: string[] = [];
   /** Relative paths; each character is one byte (latin1), because names need not be UTF-8. */
   #todo: string[] = [""];
   #entries = 0;
@@ -97,7 +101,8 @@ class Walk {
     }
     if (this.#problem !== undefined) return err(this.#problem);
     const byName = (a: GitDir, b: GitDir) => (a.name < b.name ? -1 : 1);
-    return ok({ found: this.#found.sort(byName), hardLinked: this.#hardLinked.sort() });
+    const [found, notes] = [this.#found.sort(byName), this.#notes.sort()];
+    return ok({ found, notes, hardLinked: this.#hardLinked.sort() });
   }
 
   async #directory(path: string): Promise<void> {
@@ -110,17 +115,18 @@ class Walk {
     }
     const names = new Set(entries.map((entry) => entry.name));
     const isBare = names.has("objects") && names.has("refs");
-    if (names.has("HEAD") && (isBare || names.has("commondir"))) {
-      if (path === "") return;
-      // One that is passed over may have anything else in it.
-      if (await this.#add(path, path)) return;
-    }
+    const isGitDir = names.has("HEAD") && (isBare || names.has("commondir"));
+    // One that is passed over may have anything else in it, and so may the project itself: an agent
+    // needs no more than two files to make it look like a git directory.
+    if (isGitDir && path !== "" && (await this.#add(path, path))) return;
     if (PACKAGE_DIRS.has(baseOf(path))) await this.#sample(path);
     for (const entry of entries) {
       const inner = path === "" ? entry.name : `${path}/${entry.name}`;
       // Letters count as the same where the file system says so.
       if (entry.name.toLowerCase() === ".git") {
         if (path !== "") await this.#addNested(inner, path, entry);
+      } else if (entry.isDirectory() && OTHER_REPOSITORIES.has(entry.name)) {
+        if (path !== "") await this.#add(inner, undefined);
       } else if (entry.isDirectory()) this.#todo.push(inner);
     }
   }
@@ -128,21 +134,20 @@ class Walk {
   async #addNested(name: string, usedIn: string, entry: Dirent): Promise<void> {
     if (!entry.isSymbolicLink()) await this.#add(name, usedIn);
     else if (!(await this.#isPassedOver(shown(name))))
-      this.#problem = {
-        reason: `${shown(name)} is a symbolic link, which the agent could replace by one to a repository that it has made`,
-        fix: `ls -l ${quoteForShell(shown(`${this.#root}/${name}`))}\nIf it is not yours: rm ${quoteForShell(shown(`${this.#root}/${name}`))}. If it is, put the git directory itself in its place.`,
-      };
+      this.#notes.push(
+        `${shown(name)} is a symbolic link: it cannot be made read-only, and the agent can replace it by a repository whose configuration your git obeys there.`,
+      );
   }
 
   /** Adds a git directory, or the problem with it; tells whether it was not passed over. */
-  async #add(name: string, usedIn: string): Promise<boolean> {
+  async #add(name: string, usedIn: string | undefined): Promise<boolean> {
     if (isUtf8(Buffer.from(name, "latin1"))) {
       if (await this.#isPassedOver(shown(name))) return false;
-      this.#found.push({ name: shown(name), usedIn: shown(usedIn) });
+      this.#found.push({ name: shown(name), usedIn: usedIn && shown(usedIn) });
       return true;
     }
     this.#problem = {
-      reason: `there is a repository in ${shown(usedIn)}, whose path has bytes that are not UTF-8: it cannot be made read-only`,
+      reason: `there is a repository at ${shown(name)}, whose path has bytes that are not UTF-8: it cannot be made read-only`,
       fix: "Rename that directory (mv), or open a project without it.",
     };
     return true;

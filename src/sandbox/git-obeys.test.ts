@@ -44,14 +44,26 @@ beforeEach(async () => {
 
 describe("what the user's git obeys in a project", () => {
   it("is nothing where its configuration names nothing there", async () => {
-    expect(await obeyed()).toEqual({ names: [], frames: [], tops: [], notes: [] });
+    expect(await obeyed()).toEqual({
+      names: [],
+      frames: [],
+      tops: [],
+      placeholders: [],
+      notes: [],
+    });
   });
 
   it("is nothing where there is no repository, whatever lies above", async () => {
     await git(root, "config", "core.hooksPath", "hooks");
     await mkdir(join(root, "inner/hooks"), { recursive: true });
     root = join(root, "inner");
-    expect(await obeyed()).toEqual({ names: [], frames: [], tops: [], notes: [] });
+    expect(await obeyed()).toEqual({
+      names: [],
+      frames: [],
+      tops: [],
+      placeholders: [],
+      notes: [],
+    });
   });
 
   it("is its hooks, what it includes and the scripts that it runs, and what is above them", async () => {
@@ -66,6 +78,7 @@ describe("what the user's git obeys in a project", () => {
       names: ["tools/hooks", "tools/diff.py", "team.gitconfig"],
       frames: ["tools"],
       tops: [],
+      placeholders: [],
       notes: [],
     });
   });
@@ -74,7 +87,13 @@ describe("what the user's git obeys in a project", () => {
     await git(root, "config", "core.hooksPath", "../hooks");
     await git(root, "config", "core.attributesFile", "/etc/attributes");
     await git(root, "config", "include.path", "~/more.gitconfig");
-    expect(await obeyed()).toEqual({ names: [], frames: [], tops: [], notes: [] });
+    expect(await obeyed()).toEqual({
+      names: [],
+      frames: [],
+      tops: [],
+      placeholders: [],
+      notes: [],
+    });
   });
 
   it("is told of where it is not there, or is reached by a link", async () => {
@@ -116,7 +135,33 @@ describe("what the user's git obeys in a project", () => {
         "trees/side/deps/a",
       ],
       tops: ["deps/a/lib", "trees/side"],
+      placeholders: ["deps/b", "trees/side/deps/a/lib", "trees/side/deps/b"],
       notes: [],
+    });
+  });
+
+  it("is what links in git's own directory and in its hooks lead to", async () => {
+    await mkdir(join(root, "scripts"));
+    for (const name of ["hook", "attributes"]) await writeFile(join(root, "scripts", name), "");
+    await symlink("../../scripts/hook", join(root, ".git/hooks/pre-commit"));
+    await symlink("../../scripts/attributes", join(root, ".git/info/attributes"));
+    expect([...(await obeyed()).names].sort()).toEqual(["scripts/attributes", "scripts/hook"]);
+  });
+
+  it("is what a repository around the project names in it", async () => {
+    await mkdir(join(root, "app/hooks"), { recursive: true });
+    await git(root, "config", "core.hooksPath", "app/hooks");
+    root = join(root, "app");
+    expect((await obeyed()).names).toEqual(["hooks"]);
+  });
+
+  it("is not asked of a nested repository that git refuses to work in, which is told", async () => {
+    await repository(join(root, "inner"));
+    await writeFile(join(root, "inner/.git/config"), "[broken");
+    const found = await obeyedByGit(root, { nested: ["inner"] });
+    expect(found).toMatchObject({
+      ok: true,
+      value: { notes: [expect.stringContaining("git does not work in inner")] },
     });
   });
 

@@ -1,7 +1,7 @@
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { lookOutside, realPathOf, statsAt } from "../look.ts";
 import { err, ok, type Result } from "../result.ts";
-import { type RepositoryAt, repositoryAt } from "./git-pointer.ts";
+import { gitDirsAt, type RepositoryAt, repositoryAt } from "./git-pointer.ts";
 import {
   type GitProblem,
   type GitSetting,
@@ -11,6 +11,7 @@ import {
   worktreesOf,
 } from "./git-questions.ts";
 import { filesOfCommand, projectFile, wordsOf } from "./git-words.ts";
+import { followLinks, linkedFrom } from "./links.ts";
 
 /** What in a project's working tree the host's git obeys; relative paths without links in them. */
 export type ObeyedPaths = {
@@ -20,12 +21,16 @@ export type ObeyedPaths = {
   readonly frames: readonly string[];
   /** The tops of work trees below the project's own. */
   readonly tops: readonly string[];
+  /** Those of `names` that stand for a submodule that is not checked out. */
+  readonly placeholders: readonly string[];
   /** Sentences for the user about what cannot be protected. */
   readonly notes: readonly string[];
 };
 
 /** Submodules in submodules that are looked into. */
 const MAX_DEPTH = 4;
+/** How many repositories around the project are looked into. */
+const MAX_ABOVE = 3;
 /** How many work trees are looked into in all, at some 10 ms each. */
 const MAX_WORK_TREES = 1000;
 
@@ -65,7 +70,8 @@ export async function obeyedByGit(
   { nested = [], env = process.env }: ObeyedOptions = {},
 ): Promise<Result<ObeyedPaths, GitProblem>> {
   const search = new Search(root, env);
-  for (const top of [root, ...nested.map((name) => join(root, name))]) {
+  const below = nested.map((name) => join(root, name));
+  for (const top of [root, ...below, ...(await repositoriesAbove(root))]) {
     const problem = await search.lookInto(top, 0);
     if (problem !== undefined) return err(problem);
   }
@@ -79,6 +85,7 @@ class Search {
   readonly #names = new Set<string>();
   readonly #notes = new Set<string>();
   readonly #seen = new Set<string>();
+  readonly #placeholders = new Set<string>();
 
   constructor(root: string, env: Readonly<Record<string, string | undefined>>) {
     this.#root = root;
@@ -98,20 +105,24 @@ class Search {
     const isRepository = repository === "repository" || repository === "bare";
     const settings = await settingsIn(top, { isRepository });
     // Where there is neither a repository nor a git, nothing is obeyed.
-    if (!settings.ok) return isRepository || !isNoGit(settings.error) ? settings.error : undefined;
+    if (!settings.ok)
+      return isRepository || !isNoGit(settings.error)
+        ? this.#broken(top, settings.error)
+        : undefined;
     await this.#settings(top, settings.value);
     if (!isRepository) return undefined;
+    await this.#links(top, settings.value);
     const isBare = settings.value.findLast(({ key }) => key === "core.bare")?.value;
     if (!/^(true|yes|on|1)$/i.test(isBare ?? "")) {
       const links = await gitlinksIn(top);
-      if (!links.ok) return links.error;
+      if (!links.ok) return this.#broken(top, links.error);
       for (const path of links.value) {
         const problem = await this.#submodule(join(top, path), depth);
         if (problem !== undefined) return problem;
       }
     }
     const worktrees = await worktreesOf(top);
-    if (!worktrees.ok) return worktrees.error;
+    if (!worktrees.ok) return this.#broken(top, worktrees.error);
     for (const path of worktrees.value) {
       if (path === top || !this.#isInside(path)) continue;
       await this.#add(join(path, ".git"));
@@ -124,8 +135,49 @@ class Search {
 
   paths(): ObeyedPaths {
     const names = outermost([...this.#names]);
-    const tops = [...this.#seen].map((top) => this.#name(top)).filter((name) => name !== "");
-    return { names, frames: framesOf(names), tops, notes: [...this.#notes] };
+    const seen = [...this.#seen].filter((top) => this.#isInside(top));
+    return {
+      names,
+      frames: framesOf(names),
+      tops: seen.map((top) => this.#name(top)),
+      placeholders: [...this.#placeholders],
+      notes: [...this.#notes],
+    };
+  }
+
+  /**
+   * What becomes of a problem: git refuses to work in another repository than the project's own,
+   * whose git directory is read-only all the same, and the user is told.
+   */
+  #broken(top: string, problem: GitProblem): GitProblem | undefined {
+    if (top === this.#root || problem.isRefusal !== true) return problem;
+    this.#note(
+      `git does not work in ${this.#name(top)} (${problem.reason.slice(0, 200)}), so nothing that its settings name is protected`,
+    );
+    return undefined;
+  }
+
+  /** Adds what links in git's directories lead to, such as hooks that are links to scripts. */
+  async #links(top: string, settings: readonly GitSetting[]): Promise<void> {
+    const isInside = (path: string) => this.#isInside(path);
+    const named = settings.findLast(({ key }) => key === "core.hookspath");
+    const hooks = named === undefined ? [] : [resolve(top, named.path ?? named.value)];
+    for (const gitDir of await gitDirsAt(top)) {
+      hooks.push(join(gitDir, "hooks"));
+      for (const part of ["hooks", "config", "config.worktree", "info", "info/attributes"])
+        await this.#addIfThere(join(gitDir, part));
+    }
+    for (const dir of hooks) {
+      const found = await linkedFrom(this.#root, dir, isInside);
+      for (const name of found.ends) await this.#add(join(this.#root, name));
+      for (const name of found.links) this.#noteLink("a hook", name);
+    }
+  }
+
+  #noteLink(key: string, link: string): void {
+    this.#note(
+      `${key} leads through the link ${link}, which cannot be made read-only: git obeys what the agent puts there`,
+    );
   }
 
   /** Adds the git directory of a repository below the project's top; tells what there is. */
@@ -144,7 +196,8 @@ class Search {
     if (!this.#isInside(path)) return undefined;
     if (await this.#add(join(path, ".git"))) return this.lookInto(path, depth + 1);
     // Not checked out: an empty directory, in which git would obey a git directory all the same.
-    if (!(await this.#add(path)))
+    if (await this.#add(path)) this.#placeholders.add(this.#name(path));
+    else
       this.#note(
         `the submodule ${this.#name(path)} is not there: it cannot be made read-only, and git goes into what the agent puts there`,
       );
@@ -199,21 +252,22 @@ class Search {
 
   /** Adds a path that `key` names, or that its links lead to; tells of one that is not there. */
   async #addNamed(key: string, path: string): Promise<void> {
-    const isInside = this.#isInside(path);
-    const real = await (isInside ? realPathOf(path) : lookOutside(realPathOf(path)));
-    if (real !== undefined && this.#isInside(real)) await this.#add(real);
+    const { links, end } = await followLinks(path, (it) => this.#isInside(it));
+    if (end !== undefined) await this.#add(end);
     const isProtected = directoriesAbove(this.#name(path)).some((it) => this.#names.has(it));
-    if (!isInside || real === path || isProtected) return;
+    if (isProtected || (links.length === 0 && (end !== undefined || !this.#isInside(path)))) return;
+    const where = this.#name(this.#isInside(path) ? path : (links[0] ?? path));
     this.#note(
-      `git's ${key} leads to ${this.#name(path)}, which is not there or is reached by a link: it cannot be made read-only, and git obeys what the agent puts there`,
+      `git's ${key} leads to ${where}, which is not there or is reached by a link: it cannot be made read-only, and git obeys what the agent puts there`,
     );
   }
 
-  /** Adds where a path outside or inside leads to, if it lies in the project. */
+  /** Adds where a path leads to, if it lies in the project; tells of links of the project's on the way. */
   async #addIfThere(path: string): Promise<void> {
-    const isInside = this.#isInside(path);
-    const real = await (isInside ? realPathOf(path) : lookOutside(realPathOf(path)));
-    if (real !== undefined && this.#isInside(real)) await this.#add(real);
+    const { links, end } = await followLinks(path, (it) => this.#isInside(it));
+    if (end !== undefined && end !== path) await this.#add(end);
+    else if (end !== undefined && this.#isInside(path)) await this.#add(path);
+    for (const link of links) this.#noteLink(path, this.#name(link));
   }
 
   async #addFile(key: string, path: string): Promise<void> {
@@ -271,6 +325,14 @@ function isCommand(key: string, value: string): boolean {
   // An address that is a command.
   if (key.startsWith("pager.") || value.startsWith("ext::")) return true;
   return COMMAND_ENDS.has(key.slice(key.lastIndexOf(".") + 1));
+}
+
+/** The repositories that the project lies in: their settings may name files of it. */
+async function repositoriesAbove(root: string): Promise<string[]> {
+  const found: string[] = [];
+  for (let dir = dirname(root); dir !== dirname(dir); dir = dirname(dir))
+    if ((await lookOutside(statsAt(join(dir, ".git", "HEAD")))) !== undefined) found.push(dir);
+  return found.slice(0, MAX_ABOVE);
 }
 
 function isNoGit({ reason }: GitProblem): boolean {

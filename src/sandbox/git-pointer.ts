@@ -1,5 +1,6 @@
 import { dirname, join, relative, resolve } from "node:path";
 import { lookOutside, readSmallFile, realPathOf, statsAt } from "../look.ts";
+import { followLinks } from "./links.ts";
 import type { BindMount } from "./project.ts";
 
 /** Git's own limit for a pointer file is a path; more than this is not one. */
@@ -82,6 +83,27 @@ async function hasHead(gitDir: string, root: string): Promise<boolean> {
   const look = statsAt(join(gitDir, "HEAD"));
   const isInside = !relative(root, gitDir).startsWith("..");
   return (await (isInside ? look : lookOutside(look))) !== undefined;
+}
+
+/** The git directory and the common one of a work tree or bare repository, as far as they are named. */
+export async function gitDirsAt(dir: string): Promise<readonly string[]> {
+  const inner = join(dir, ".git");
+  const stats = await statsAt(inner);
+  if (stats === undefined) return [dir];
+  if (!stats.isFile()) return [inner];
+  const gitDir = await pointerTarget(dir);
+  if (gitDir === undefined) return [];
+  const text = await lookOutside(readSmallFile(join(gitDir, "commondir"), POINTER_MAX_BYTES));
+  return text === undefined ? [gitDir] : [gitDir, resolve(gitDir, text.trim())];
+}
+
+/** The link in the project by which its `.git` file leads to the git directory, if any; relative. */
+export async function linkOfPointer(root: string): Promise<string | undefined> {
+  if ((await statsAt(join(root, ".git")))?.isFile() !== true) return undefined;
+  const target = await pointerTarget(root);
+  if (target === undefined) return undefined;
+  const { links } = await followLinks(target, (path) => !relative(root, path).startsWith(".."));
+  return links[0] === undefined ? undefined : relative(root, links[0]);
 }
 
 /** What a project's `.git` file names, absolute; undefined where it names nothing. */

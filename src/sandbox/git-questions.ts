@@ -5,7 +5,12 @@ import { program } from "../programs.ts";
 import { err, ok, type Result } from "../result.ts";
 
 /** Why git did not answer, and a command for the user. */
-export type GitProblem = { readonly reason: string; readonly fix: string };
+export type GitProblem = {
+  readonly reason: string;
+  readonly fix: string;
+  /** Git ran and refused to answer, as in a repository that is broken. */
+  readonly isRefusal?: boolean;
+};
 
 /** One setting that is in force. */
 export type GitSetting = {
@@ -146,5 +151,6 @@ async function ask(
   const isMissing = asked.code === "ENOENT";
   if (isMissing) return err({ reason: "git is not installed", fix: "sudo apt-get install git" });
   const said = asked.stderr.trim().split("\n").slice(0, 2).join(" ");
-  return err({ reason: `${question} failed in ${dir}: ${said || asked.shortMessage}`, fix: again });
+  const reason = `${question} failed in ${dir}: ${said || asked.shortMessage}`;
+  return err({ reason, fix: again, isRefusal: asked.exitCode !== undefined });
 }

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { itUnlessRoot } from "../../test/support/root.ts";
-import { fileIdentity } from "./guard.ts";
 import {
   forgetProtected,
   type GuardRecord,
+  isAgents,
   mergeGuard,
   noteMade,
   type PathKind,
@@ -111,16 +111,16 @@ describe("the record", () => {
   it("keeps what came up while an agent worked apart, and what the user has let go", async () => {
     const [dir, root] = [await stateDir(), await stateDir()];
     await writeGuardRecord(dir, record);
-    await mkdir(join(root, "its/.git"), { recursive: true });
+    await mkdir(join(root, "its/.git/objects"), { recursive: true });
     await noteMade(dir, root, ["its/.git", ".git", "gone/.git"]);
-    expect(await forgetProtected(dir, root, "a b/ü")).toEqual({
-      ok: true,
-      value: { wasProtected: true },
-    });
-    const identity = (await fileIdentity(join(root, "its/.git"))) ?? "";
-    expect(await readGuardRecord(dir)).toEqual({
-      ok: true,
-      value: { protected: [directory(".git")], made: [{ name: "its/.git", identity }] },
-    });
+    expect(await forgetProtected(dir, "a b/ü")).toEqual({ wasProtected: true });
+    const read = await readGuardRecord(dir);
+    if (!read.ok || read.value === undefined) throw new Error("there is no record");
+    expect(read.value.protected).toEqual([directory(".git")]);
+    expect(read.value.made.map((it) => it.name)).toEqual(["its/.git"]);
+    expect(await isAgents(root, "its/.git", read.value)).toBe(true);
+    // Made again in the same directory, it is somebody else's.
+    await writeFile(join(root, "its/.git/HEAD"), "ref: refs/heads/main\n");
+    expect(await isAgents(root, "its/.git", read.value)).toBe(false);
   });
 });

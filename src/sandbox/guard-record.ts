@@ -5,6 +5,7 @@ import { quoteForShell, readSmallFile, statsAt } from "../look.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { SandboxError } from "./error.ts";
 import { fileIdentity } from "./guard.ts";
+import { takeLock } from "./lock.ts";
 
 const Protected = z.object({
   /** Relative to the project's top directory. */
@@ -12,11 +13,13 @@ const Protected = z.object({
   kind: z.enum(["file", "directory"]),
   /** It was not there at the last start, and the user has been told. */
   gone: z.boolean().optional(),
+  /** A submodule's directory in the place of its `.git`, until that is there. */
+  isPlaceholder: z.boolean().optional(),
 });
 
 const Record = z.object({
   protected: z.array(Protected),
-  /** Git directories that came up while an agent worked, and what they were: they may be its own. */
+  /** What came up while an agent worked, and what it was: it may be the agent's own. */
   made: z.array(z.object({ name: z.string(), identity: z.string() })),
 });
 
@@ -27,7 +30,10 @@ export type ProtectedPath = z.infer<typeof Protected>;
  * What of a project has been protected so far. It is begun before an agent has ever run there, and
  * only grows by itself: what the agent writes later cannot take a protection away.
  */
-export type GuardRecord = z.infer<typeof Record>;
+export type GuardRecord = z.infer<typeof Record> & {
+  /** Names that are protected in another way from now on. */
+  readonly dropped?: readonly string[];
+};
 
 /** A project of 100,000 protected paths has a record of some 10 MB. */
 const MAX_BYTES = 32 * 1024 ** 2;
@@ -58,68 +64,101 @@ export async function readGuardRecord(
   }
 }
 
-/** Writes the record. Rejects where it cannot be written. */
-export async function writeGuardRecord(stateDir: string, record: GuardRecord): Promise<void> {
-  const text = `${JSON.stringify(record, undefined, 1)}\n`;
-  await writeFileAtomic(pathIn(stateDir), text, { mode: 0o600 });
+/**
+ * Adds to the record what is protected from now on, one process at a time. Rejects where it cannot
+ * be read or written.
+ */
+export async function keepProtected(stateDir: string, now: GuardRecord): Promise<void> {
+  await update(stateDir, (record) => {
+    const all = new Map((record?.protected ?? []).map((it) => [it.name, it]));
+    for (const it of now.dropped ?? []) all.delete(it);
+    for (const it of now.protected) all.set(it.name, it);
+    return { protected: [...all.values()], made: record?.made ?? [] };
+  });
 }
 
 /**
  * Takes a path off the record because the user says so: it is protected no longer for having been
- * so before. A git directory that is there counts as the agent's. Rejects with `LookError`.
+ * so before, and protected as it is now where it is found again. Rejects where that cannot be done.
  */
 export async function forgetProtected(
   stateDir: string,
-  root: string,
   name: string,
-): Promise<Result<{ readonly wasProtected: boolean }, SandboxError>> {
-  const read = await readGuardRecord(stateDir);
-  if (!read.ok) return read;
-  const record = read.value ?? { protected: [], made: [] };
-  const kept = record.protected.filter((it) => it.name !== name);
-  const wasProtected = kept.length < record.protected.length;
-  if (wasProtected)
-    await writeGuardRecord(stateDir, {
-      protected: kept,
-      made: [...record.made.filter((it) => it.name !== name), ...(await identified(root, [name]))],
-    });
-  return ok({ wasProtected });
+): Promise<{ readonly wasProtected: boolean }> {
+  let wasProtected = false;
+  await update(stateDir, (record) => {
+    const all = record?.protected ?? [];
+    wasProtected = all.some((it) => it.name === name);
+    return { protected: all.filter((it) => it.name !== name), made: record?.made ?? [] };
+  });
+  return { wasProtected };
 }
 
 /**
- * Notes git directories that came up while an agent worked. Rejects where that cannot be done.
+ * Notes what came up while an agent worked, as it is now. Rejects where that cannot be done.
  *
- * SECURITY: each is noted as the very directory that it is. A name alone would let an agent reserve
- * it for a repository that the user makes there later.
+ * SECURITY: each is noted as the very thing that it is. A name alone would let an agent reserve it
+ * for a repository that the user makes there later.
  */
 export async function noteMade(
   stateDir: string,
   root: string,
   names: readonly string[],
 ): Promise<void> {
-  const read = await readGuardRecord(stateDir);
-  if (!read.ok || read.value === undefined) return;
-  const { made, protected: all } = read.value;
-  const known = new Set(all.map((it) => it.name));
-  const added = await identified(
-    root,
-    names.filter((name) => !known.has(name)),
-  );
-  const kept = made.filter((it) => !added.some(({ name }) => name === it.name));
-  if (added.length > 0)
-    await writeGuardRecord(stateDir, {
-      protected: all,
-      made: [...kept, ...added].slice(-MAX_MADE),
-    });
+  const added: GuardRecord["made"] = [];
+  for (const name of names) {
+    const identity = await identityOf(root, name);
+    if (identity !== undefined) added.push({ name, identity });
+  }
+  if (added.length === 0) return;
+  await update(stateDir, (record) => {
+    const known = new Set([...names, ...(record?.protected ?? []).map((it) => it.name)]);
+    const kept = (record?.made ?? []).filter((it) => !known.has(it.name));
+    const own = added.filter((it) => !record?.protected.some(({ name }) => name === it.name));
+    return { protected: record?.protected ?? [], made: [...kept, ...own].slice(-MAX_MADE) };
+  });
 }
 
-async function identified(root: string, names: readonly string[]): Promise<GuardRecord["made"]> {
-  const made: GuardRecord["made"] = [];
-  for (const name of names) {
-    const identity = await fileIdentity(join(root, name));
-    if (identity !== undefined) made.push({ name, identity });
-  }
-  return made;
+/** Whether what stands at a name is what came up there while an agent worked. */
+export async function isAgents(
+  root: string,
+  name: string,
+  record: GuardRecord | undefined,
+): Promise<boolean> {
+  const noted = record?.made.find((it) => it.name === name);
+  if (noted === undefined || record?.protected.some((it) => it.name === name)) return false;
+  return noted.identity === (await identityOf(root, name));
+}
+
+/**
+ * Names what stands there so that another one differs, also where the directory itself stays: a
+ * repository that is made again in an empty directory has another HEAD.
+ */
+async function identityOf(root: string, name: string): Promise<string | undefined> {
+  const path = join(root, name);
+  const own = await fileIdentity(path);
+  if (own === undefined) return undefined;
+  const parts = ["HEAD", "config", "objects", "commondir", "hgrc", "repo"];
+  const inner = await Promise.all(parts.map((part) => fileIdentity(join(path, part))));
+  return [own, ...inner.map((it) => it ?? "-")].join(" ");
+}
+
+/** Reads the record, changes it and writes it, while no other process does. */
+async function update(
+  stateDir: string,
+  change: (record: GuardRecord | undefined) => GuardRecord,
+): Promise<void> {
+  using _lock = await takeLock({ dir: join(stateDir, "locks"), name: "protected" });
+  const read = await readGuardRecord(stateDir);
+  if (!read.ok) throw new Error(read.error.message);
+  await writeGuardRecord(stateDir, change(read.value));
+}
+
+/** Writes the record. Rejects where it cannot be written. */
+export async function writeGuardRecord(stateDir: string, record: GuardRecord): Promise<void> {
+  const { protected: all, made } = record;
+  const text = `${JSON.stringify({ protected: all, made }, undefined, 1)}\n`;
+  await writeFileAtomic(pathIn(stateDir), text, { mode: 0o600 });
 }
 
 /** What is protected from now on, and what is to be kept on record. */
@@ -145,10 +184,22 @@ export async function mergeGuard(
 ): Promise<Result<MergedGuard, { readonly reason: string; readonly fix: string }>> {
   const all = new Map(now.map((it) => [it.name, it]));
   const notes: string[] = [];
+  const dropped: string[] = [];
   for (const old of before?.protected ?? []) {
-    const kind = all.get(old.name)?.kind ?? (await kindOf(old.name));
+    const found = all.get(old.name);
+    // The submodule is checked out by now: its `.git` is protected, and its files are the agent's.
+    if (old.isPlaceholder === true && found === undefined && all.has(join(old.name, ".git"))) {
+      dropped.push(old.name);
+      continue;
+    }
+    const kind = found?.kind ?? (await kindOf(old.name));
     if (kind === old.kind) {
-      all.set(old.name, { name: old.name, kind });
+      all.set(old.name, { ...(found ?? old), gone: undefined });
+      continue;
+    }
+    // Git itself exchanges one for the other, as in `git submodule absorbgitdirs`.
+    if (found !== undefined && old.name.endsWith("/.git")) {
+      notes.push(`${old.name} was a ${old.kind}, and a ${found.kind} is read-only there now.`);
       continue;
     }
     if (kind !== undefined || old.name === ".git") return err(changed(old, kind));
@@ -161,7 +212,7 @@ export async function mergeGuard(
   const kept = [...all.values()];
   return ok({
     protected: kept.filter((it) => it.gone !== true),
-    record: { protected: kept, made: before?.made ?? [] },
+    record: { protected: kept, made: before?.made ?? [], dropped },
     notes,
   });
 }

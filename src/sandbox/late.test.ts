@@ -3,16 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, it, onTestFinished } from "vitest";
-import { obeyedSince } from "./late.ts";
+import { lateSince } from "./late.ts";
+import { inspectProject } from "./project.ts";
 
 it("names what git has come to obey, and not what was protected from the start", async () => {
   const root = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-late-")));
   onTestFinished(() => rm(root, { recursive: true, force: true }));
   const git = (...args: readonly string[]) =>
     execa("git", ["-c", "user.name=t", "-c", "user.email=t@t", ...args], { cwd: root });
+  const inspect = () => inspectProject({ root, home: undefined, outOfReach: [] });
   const since = async (...guarded: readonly { readonly name: string; readonly frame?: true }[]) => {
-    const known = guarded.map((it) => ({ ...it, identity: "" }));
-    return (await obeyedSince({ root, nested: [], guarded: known })).names;
+    const known = [{ name: ".git" }, ...guarded].map((it) => ({ ...it, identity: "" }));
+    return (await lateSince(known, inspect)).names;
   };
   await git("init", "-q");
   await git("commit", "-q", "--allow-empty", "-m", "first");

@@ -1,35 +1,42 @@
-import { LookError } from "../look.ts";
-import { directoriesAbove, obeyedByGit } from "./git-obeys.ts";
+import type { Result } from "../result.ts";
+import type { SandboxError } from "./error.ts";
+import { directoriesAbove } from "./git-obeys.ts";
+import type { GuardedFile } from "./guard.ts";
 import type { Project } from "./project.ts";
 
-/** What git has come to obey since the sandbox was opened, and is still writable inside. */
+/** What must be protected by now, and is still writable inside. */
 export type Late = {
   readonly names: readonly string[];
+  /**
+   * Those that somebody has made, such as a repository, and no setting has named. Where they came up
+   * in a turn, they may be the agent's own; so may those that did before.
+   */
+  readonly made: readonly string[];
   /** Why it could not be found out; then anything may be writable. */
   readonly problem?: string;
 };
 
 /**
- * Names what of the project's own files the user's git obeys now and did not when the sandbox was
- * opened: a submodule or worktree that was added, a hooks directory or an included file that was
- * named.
+ * Names what would be protected if the sandbox were started now, and is not: a submodule or worktree
+ * that was added, a hooks directory that was named, a repository that came up. Those that came up
+ * while an agent worked are left to it.
  */
-export async function obeyedSince({
-  root,
-  guarded,
-  nested,
-}: Pick<Project, "root" | "guarded" | "nested">): Promise<Late> {
-  try {
-    const now = await obeyedByGit(root, { nested });
-    if (!now.ok) return { names: [], problem: now.error.reason };
-    // A frame can be written; only its name stays.
-    const known = new Set(guarded.filter((it) => !it.frame).map((it) => it.name));
-    const names = now.value.names.filter((name) =>
-      [name, ...directoriesAbove(name)].every((it) => !known.has(it)),
-    );
-    return { names };
-  } catch (cause) {
-    if (cause instanceof LookError) return { names: [], problem: cause.message };
-    throw cause;
-  }
+export async function lateSince(
+  guarded: readonly GuardedFile[],
+  inspect: () => Promise<Result<Project, SandboxError>>,
+): Promise<Late> {
+  const now = await inspect();
+  if (!now.ok) return { names: [], made: [], problem: now.error.message };
+  // A frame can be written; only its name stays.
+  const isWritable = (it: GuardedFile) => it.frame === true;
+  const known = new Set(guarded.filter((it) => !isWritable(it)).map((it) => it.name));
+  const late = now.value.guarded
+    .filter((it) => !isWritable(it))
+    .map((it) => it.name)
+    .filter((name) => [name, ...directoriesAbove(name)].every((it) => !known.has(it)));
+  const { agents, appearing } = now.value;
+  return {
+    names: late.filter((name) => !agents.includes(name)),
+    made: [...agents, ...late.filter((name) => appearing.includes(name))],
+  };
 }

@@ -10,7 +10,7 @@ import type { SandboxError } from "./error.ts";
 import { framesOf } from "./git-obeys.ts";
 import { type GivenMounts, type GivenPath, prepareGiven } from "./given.ts";
 import { fileIdentity, type GuardedFile } from "./guard.ts";
-import { type GuardRecord, readGuardRecord, writeGuardRecord } from "./guard-record.ts";
+import { type GuardRecord, keepProtected, readGuardRecord } from "./guard-record.ts";
 import type { SandboxImage } from "./image-build.ts";
 import type { Opening } from "./join.ts";
 import { LABELS } from "./labels.ts";
@@ -78,6 +78,8 @@ export type SandboxOptions = {
 /** A sandbox before it runs. */
 export type Plan = {
   readonly opening: Opening;
+  /** Judges the project again, as it is by then. */
+  readonly inspect: () => Promise<Result<Project, SandboxError>>;
   readonly codexHome: string;
   readonly given: GivenMounts;
   readonly caches: readonly Cache[];
@@ -110,19 +112,22 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
   // The engine runs it as its own user, mostly root.
   const runtimePath = engine.runtimes[options.runtime]?.path ?? "";
   const runtimeDir = isAbsolute(runtimePath) ? [dirname(runtimePath)] : [];
-  const before = await readGuardRecord(options.stateDir);
-  if (!before.ok) return before;
-  const inspected = await inspectProject({
-    root: options.root,
-    home: options.home,
-    outOfReach,
-    neverWritable: [...(options.neverWritable ?? []), ...runtimeDir],
-    before: before.value,
-    signal: options.signal,
-    unmountable: (path) => unmountable(engine, path),
-    ...(options.protectedNames === undefined ? {} : { protectedNames: options.protectedNames }),
-    ...(options.gitMounts === undefined ? {} : { gitMounts: options.gitMounts }),
-  });
+  const inspect = async (signal?: AbortSignal) => {
+    const before = await readGuardRecord(options.stateDir);
+    if (!before.ok) return before;
+    return inspectProject({
+      root: options.root,
+      home: options.home,
+      outOfReach,
+      neverWritable: [...(options.neverWritable ?? []), ...runtimeDir],
+      before: before.value,
+      signal,
+      unmountable: (path) => unmountable(engine, path),
+      ...(options.protectedNames === undefined ? {} : { protectedNames: options.protectedNames }),
+      ...(options.gitMounts === undefined ? {} : { gitMounts: options.gitMounts }),
+    });
+  };
+  const inspected = await inspect(options.signal);
   if (!inspected.ok) return inspected;
   const user = containerUser(engine, options);
   const state = await prepareState(options.stateDir, user);
@@ -204,7 +209,7 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     (dir) => !kept.caches.some((cache) => cache.target === join(project.root, dir)),
   );
   const notes = [...given.notes, ...own.notes, ...kept.notes, ...shared.map(sharedNote)];
-  return ok({ opening, codexHome, given, caches: kept.caches, notes });
+  return ok({ opening, inspect: () => inspect(), codexHome, given, caches: kept.caches, notes });
 }
 
 /**
@@ -246,7 +251,7 @@ async function keepRecord(
   record: GuardRecord,
 ): Promise<SandboxError | undefined> {
   try {
-    await writeGuardRecord(stateDir, record);
+    await keepProtected(stateDir, record);
     return undefined;
   } catch (cause) {
     return stateUnwritable(stateDir, cause);

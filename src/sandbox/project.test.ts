@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { execa } from "execa";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { fileIdentity } from "./guard.ts";
+import { keepProtected, noteMade, readGuardRecord } from "./guard-record.ts";
 import { inspectProject, type ProjectOptions } from "./project.ts";
 
 async function scratch(): Promise<string> {
@@ -384,13 +384,17 @@ describe("a project that an agent has worked in", () => {
       await mkdir(join(root, name));
       await git(join(root, name), "init", "-q");
     }
-    const identity = (await fileIdentity(join(root, "its/.git"))) ?? "";
-    const before = { protected: [], made: [{ name: "its/.git", identity }] };
+    const state = await scratch();
+    await keepProtected(state, { protected: [], made: [] });
+    await noteMade(state, root, ["its/.git"]);
+    const read = await readGuardRecord(state);
+    const before = read.ok ? read.value : undefined;
     const { guarded, record } = await inspect(root, { before });
-    // Another one by that name is the user's: an agent cannot reserve it.
-    const other = { protected: [], made: [{ name: "its/.git", identity: "another" }] };
-    expect((await inspect(root, { before: other })).guarded).toHaveLength(4);
     expect(guarded.map((it) => it.name)).toEqual(["mine", "mine/.git"]);
     expect(record.protected).toEqual([{ name: "mine/.git", kind: "directory" }]);
+    // Another one by that name is the user's: an agent cannot reserve it.
+    await rm(join(root, "its/.git"), { recursive: true });
+    await git(join(root, "its"), "init", "-q");
+    expect((await inspect(root, { before })).guarded).toHaveLength(4);
   });
 });

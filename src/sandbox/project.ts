@@ -1,15 +1,23 @@
 import { isUtf8 } from "node:buffer";
 import { realpath } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, sep } from "node:path";
-import { LookError, realPathOf, statsAt } from "../look.ts";
+import { LookError, quoteForShell, realPathOf, statsAt } from "../look.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { SandboxError } from "./error.ts";
-import { findGitDirs, PACKAGE_DIRS } from "./git-dirs.ts";
+import { foldMounts, MAX_MOUNTS } from "./fold-mounts.ts";
+import { findGitDirs } from "./git-dirs.ts";
 import { framesOf, obeyedByGit, outermost } from "./git-obeys.ts";
-import { gitPointerMounts, isBareAt } from "./git-pointer.ts";
+import { gitPointerMounts, isBareAt, linkOfPointer } from "./git-pointer.ts";
 import { fileIdentity, type GuardedFile } from "./guard.ts";
-import { type GuardRecord, mergeGuard, type PathKind, type ProtectedPath } from "./guard-record.ts";
+import {
+  type GuardRecord,
+  isAgents,
+  mergeGuard,
+  type PathKind,
+  type ProtectedPath,
+} from "./guard-record.ts";
 import { hardLinkNotes } from "./hard-links.ts";
+import { linkedFrom } from "./links.ts";
 
 /**
  * What the host runs or obeys by itself when it stands in a project's top directory: git's own
@@ -66,8 +74,10 @@ export type Project = {
   readonly mounts: readonly BindMount[];
   /** The protected files that exist and are read-only inside, and what frames them, as they are now. */
   readonly guarded: readonly GuardedFile[];
-  /** Directories with repositories of their own in them, relative; git is asked in each of them. */
-  readonly nested: readonly string[];
+  /** Protected ones that came to be by someone's making, and not by a setting's naming them. */
+  readonly appearing: readonly string[];
+  /** What came up while an agent worked, and is still the same. */
+  readonly agents: readonly string[];
   /** What is to be kept on record for the next start. */
   readonly record: GuardRecord;
   /** Sentences for the user about what could not be protected or mounted. */
@@ -140,9 +150,10 @@ async function judgeRoot(options: ProjectOptions): Promise<Result<string, Sandbo
     return err(refused(root, "it is not a directory"));
   const reason = await refusal(root, options);
   if (reason !== undefined) return err(refused(root, reason));
-  if (await isBareAt(root)) {
+  if ((await statsAt(join(root, ".git"))) === undefined && (await isBareAt(root))) {
     const why = "it is a bare repository, whose configuration and hooks your git obeys";
-    return err(refused(root, why, "Open one of its work trees as the project."));
+    const fix = `Open one of its work trees as the project. If it is not meant to be one: ls -ld ${["HEAD", "objects", "refs"].map((name) => quoteForShell(join(root, name))).join(" ")}, and remove these.`;
+    return err(refused(root, why, fix));
   }
   return ok(root);
 }
@@ -157,10 +168,21 @@ async function inspect(
     const why = "its .git is a symbolic link, which the agent could replace by its own";
     return err(refused(root, why));
   }
-  const isPassedOver = (name: string) => isAgents(root, name, before);
+  const throughLink = await linkOfPointer(root);
+  if (throughLink !== undefined) {
+    const why = `its .git file leads through the link ${throughLink}, which the agent could replace`;
+    return err(refused(root, why, "Write the path without that link into .git."));
+  }
+  const agents = new Set<string>();
+  const isPassedOver = async (name: string) => {
+    const isPassed = await isAgents(root, name, before);
+    if (isPassed) agents.add(name);
+    return isPassed;
+  };
   const walked = await findGitDirs(root, { signal, isPassedOver });
   if (!walked.ok) return err(refused(root, walked.error.reason, walked.error.fix));
-  const nested = walked.value.found.map((it) => it.usedIn);
+  notes.push(...walked.value.notes);
+  const nested = walked.value.found.flatMap((it) => it.usedIn ?? []);
   const obeyed = await obeyedByGit(root, { nested });
   if (!obeyed.ok) {
     const reason = `it is not known what git runs here: ${obeyed.error.reason}`;
@@ -175,19 +197,33 @@ async function inspect(
   const named = await namedPaths(root, [...protectedNames, ...below]);
   notes.push(...named.notes);
   const now: ProtectedPath[] = [...named.paths];
-  for (const name of [
-    ...walked.value.found.map((it) => it.name),
-    ...obeyed.value.names,
-    ...own.names,
-  ]) {
+  const found = walked.value.found.map((it) => it.name);
+  const linked = await linksOf(root, named.paths);
+  notes.push(...linked.notes);
+  for (const name of [...found, ...obeyed.value.names, ...own.names, ...linked.ends]) {
     const kind = await kindAt(root, name);
-    if (kind === "file" || kind === "directory") now.push({ name, kind });
+    if (kind === undefined) {
+      const why = `${name} vanished while it was looked at`;
+      return err(refused(root, why, "Try again when nothing changes the project."));
+    }
+    const isPlaceholder = obeyed.value.placeholders.includes(name);
+    if (kind === "other")
+      notes.push(`${name} is not a plain file or directory, and not protected.`);
+    else now.push({ name, kind, ...(isPlaceholder ? { isPlaceholder } : {}) });
   }
+  for (const { name } of named.paths)
+    if (name !== ".git" && (await isAgents(root, name, before))) agents.add(name);
   const merged = await mergeGuard(now, before, (name) => kindAt(root, name));
   if (!merged.ok) return err(refused(root, merged.error.reason, merged.error.fix));
   notes.push(...merged.value.notes);
 
-  const names = outermost(merged.value.protected.map((it) => it.name));
+  const folded = foldMounts(outermost(merged.value.protected.map((it) => it.name)));
+  if (folded === undefined) {
+    const why = `more than ${MAX_MOUNTS} places in it would have to be mounted read-only, which the sandbox cannot do`;
+    return err(refused(root, why, "Open one of the repositories in it as the project."));
+  }
+  const { names } = folded;
+  notes.push(...folded.notes);
   const mounts: BindMount[] = [{ source: root, target: root, readOnly: own.isWhole }];
   if (own.isWhole) notes.push(WHOLE_NOTE);
   const guarded: GuardedFile[] = [];
@@ -212,22 +248,30 @@ async function inspect(
     notes.push(...(await hardLinkNotes(root, name)));
   }
   const { hardLinked } = walked.value;
-  return ok({ root, mounts, guarded, nested, record: merged.value.record, notes, hardLinked });
+  const appearing = [...found, ...named.paths.map((it) => it.name)];
+  const { record } = merged.value;
+  return ok({
+    ...{ root, mounts, guarded, record, notes, hardLinked },
+    ...{ appearing, agents: [...agents] },
+  });
 }
 
-/**
- * Whether a git directory may be the agent's own: one that was noted when it came up while an agent
- * worked, and is still the same; or one that was installed since the first start.
- */
-async function isAgents(
+/** What links in protected directories lead to, such as hooks in .husky that are links to scripts. */
+async function linksOf(
   root: string,
-  name: string,
-  before: GuardRecord | undefined,
-): Promise<boolean> {
-  if (before === undefined || before.protected.some((it) => it.name === name)) return false;
-  if (name.split(sep).some((it) => PACKAGE_DIRS.has(it))) return true;
-  const noted = before.made.find((it) => it.name === name);
-  return noted !== undefined && noted.identity === (await fileIdentity(join(root, name)));
+  protectedPaths: readonly ProtectedPath[],
+): Promise<{ readonly ends: readonly string[]; readonly notes: readonly string[] }> {
+  const [ends, notes] = [new Set<string>(), new Set<string>()];
+  const isInside = (path: string) => contains(root, path);
+  for (const { name, kind } of protectedPaths) {
+    // Git's own directory is looked through where git is asked.
+    if (kind !== "directory" || name === ".git") continue;
+    const found = await linkedFrom(root, join(root, name), isInside);
+    for (const end of found.ends) if (!end.startsWith(".git/")) ends.add(end);
+    for (const link of found.links)
+      notes.add(`A link in ${name} leads through ${link}, a link that the agent can replace.`);
+  }
+  return { ends: [...ends], notes: [...notes] };
 }
 
 const WHOLE_NOTE =

@@ -13,7 +13,7 @@ import {
   type Running,
   recordPlace,
 } from "./join.ts";
-import { type Late, obeyedSince } from "./late.ts";
+import { type Late, lateSince } from "./late.ts";
 import { dropLease, writeLease } from "./lease.ts";
 import { type SandboxEnd, watchLife } from "./life.ts";
 import { type Lock, takeLock } from "./lock.ts";
@@ -46,8 +46,8 @@ export type Sandbox = {
   /** Whether the container was running already. */
   readonly joined: boolean;
   readonly exec: (options: ExecOptions) => Promise<Result<SandboxProcess, SandboxError>>;
-  /** What the user's git obeys in the project by now, and did not when the sandbox was opened. */
-  readonly obeyedSince: () => Promise<Late>;
+  /** What must be protected in the project by now, and is writable in the sandbox. */
+  readonly lateSince: () => Promise<Late>;
   /** Resolves once, when the sandbox is no longer usable; never rejects. */
   readonly died: Promise<SandboxEnd>;
   /** Drops this host's lease and removes the container if nobody else holds one. Idempotent. */
@@ -165,7 +165,7 @@ async function guardOf(
 }
 
 function present(
-  { opening, codexHome, given, notes }: Plan,
+  { opening, inspect, codexHome, given, notes }: Plan,
   running: Running,
   guard: Guard,
   umask: number | undefined,
@@ -213,7 +213,7 @@ function present(
     notes: [...limitNotes(engine), ...project.notes, ...notes, ...running.notes],
     joined: running.joined,
     exec,
-    obeyedSince: () => obeyedSince(project),
+    lateSince: () => lateSince(running.guarded, inspect),
     died: life.ended,
     release,
     remove: async () => {

@@ -128,7 +128,7 @@ async function protectedIn({
   if (readOnly || kind !== "directory") return ok([]);
   const walked = await findGitDirs(source);
   if (!walked.ok) return walked;
-  const nested = walked.value.found.map((it) => it.usedIn);
+  const nested = walked.value.found.flatMap((it) => it.usedIn ?? []);
   const obeyed = await obeyedByGit(source, { nested });
   if (!obeyed.ok) return obeyed;
   const found = walked.value.found.map((it) => it.name);

@@ -47,8 +47,8 @@ export type Backend = {
   readonly sandboxLabel: string;
   /** Sentences for the user: what could not be protected or limited. */
   readonly notes: readonly string[];
-  /** What the user's git obeys in the project by now, and may be changed in the sandbox. */
-  readonly obeyedSince: () => Promise<Late>;
+  /** What must be protected in the project by now, and is writable in the sandbox. */
+  readonly lateSince: () => Promise<Late>;
   /** Settles once, with the part that ended first; never rejects. */
   readonly ended: Promise<Failure>;
   /** Ends all parts; idempotent. */
@@ -183,7 +183,7 @@ async function startParts(
     git: git.git,
     sandboxLabel: runtimeLabel,
     notes: [...sandbox.notes, ...git.notes, ...servers.notes],
-    obeyedSince: sandbox.obeyedSince,
+    lateSince: sandbox.lateSince,
     ended,
   });
 }

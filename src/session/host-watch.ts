@@ -18,8 +18,6 @@ export type HostWatchOptions = {
   /** The user's own patterns, as they are now. */
   readonly paths: () => readonly string[];
   readonly audit: Audit;
-  /** Told of git directories that came up in a turn, by their paths from the top. */
-  readonly onRepositories?: (paths: readonly string[]) => void;
   readonly now?: () => number;
   /** How long a turn may be kept waiting by the look at its beginning. */
   readonly firstLookMs?: number;
@@ -128,10 +126,6 @@ export class HostWatch implements AroundTurn {
     const isBetween = ({ atMs }: WatchChange) =>
       since === Number.POSITIVE_INFINITY || (atMs !== undefined && atMs < since - CLOCK_MS);
     const dated = changes.map((change) => ({ change, between: isBetween(change) }));
-    const made = dated.filter((it) => !it.between && it.change.isNewRepository === true);
-    // That of a bare repository is told with a slash at its end.
-    if (made.length > 0)
-      this.#options.onRepositories?.(made.map(({ change }) => change.path.replace(/\/$/, "")));
     return [...told([...found, ...dated]), ...cutNote(last.snapshot, snapshot)];
   }
 

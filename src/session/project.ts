@@ -4,7 +4,6 @@ import { type Answer, type Approval, type ServerNotification, threadOf } from ".
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import type { Result } from "../result.ts";
-import { noteMade } from "../sandbox/index.ts";
 import type { CommitsOptions } from "../workspace/index.ts";
 import type { Account } from "./account.ts";
 import { CLASH, NO_CONVERSATION } from "./approvals.ts";
@@ -19,6 +18,7 @@ import { HostWatch } from "./host-watch.ts";
 import type { KeyRing } from "./key-command.ts";
 import { lateText } from "./late-text.ts";
 import { NetworkAccess } from "./network/index.ts";
+import { Protection } from "./protection.ts";
 import type { Settings } from "./settings.ts";
 import { askedByAgent, kept, SubAgents } from "./sub-agents.ts";
 
@@ -64,6 +64,7 @@ export class Project {
   readonly #auditNews: AuditNews;
   readonly #watch: HostWatch;
   #isUnrecorded = false;
+  readonly #protection: Protection;
   /** The latest settings; those of the sandbox count from its next start. */
   settings: Settings;
   readonly #options: ProjectOptions;
@@ -114,17 +115,17 @@ export class Project {
       root: options.root,
       paths: () => this.settings.watch.paths,
       audit: this.audit,
-      onRepositories: (names) => {
-        const { root, projectDir, log } = this.#options;
-        noteMade(projectDir, root, names).catch((cause: unknown) =>
-          log.warn({ err: cause }, "new repositories could not be noted"),
-        );
-      },
+    });
+    this.#protection = new Protection({
+      root: options.root,
+      projectDir: options.projectDir,
+      late: async () => this.running?.lateSince(),
     });
     this.aroundTurn = [
       this.network.aroundTurn,
       gitAroundTurn(() => this.running?.git, this.audit),
       this.#watch,
+      this.#protection,
     ];
   }
 
@@ -158,11 +159,12 @@ export class Project {
    */
   async renew(asker: Conversation | undefined): Promise<void> {
     const { running } = this;
-    const late = await running?.obeyedSince();
+    const late = await running?.lateSince();
     if (late === undefined || this.running !== running) return;
     if (late.names.length === 0 && late.problem === undefined) return;
     const isFree = [...this.conversations].every((it) => it === asker || !it.isBusy);
     if (isFree) await this.stop();
+    else this.#protection.remember(late.names);
     asker?.document.apply({ type: "note", text: lateText(late, isFree), once: true });
   }
 

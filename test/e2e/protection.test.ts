@@ -66,6 +66,23 @@ describe("what is protected in a project", SLOW, () => {
     expect(await chat.ask("Go on.")).toEqual({ status: "completed" });
   });
 
+  it("is what the user makes between two turns, before Codex can reach it", async () => {
+    await using place = await project();
+    await using model = await ScriptedModel.start();
+    await using chat = await Conversation.open({ place, model });
+    model.answerInTurn(reply(message("Hello.")));
+    expect(await chat.ask("Hello?")).toEqual({ status: "completed" });
+    await execa("git", ["init", "-q", "fresh"], { cwd: place.project });
+    await writeFile(join(place.project, ".envrc"), "export A=1\n");
+    model.answerInTurn(
+      reply(exec("echo '[x]' >> fresh/.git/config; echo evil >> .envrc; true")),
+      reply(message("Tried.")),
+    );
+    expect(await chat.ask("Change it.")).toEqual({ status: "completed" });
+    expect(await readFile(join(place.project, "fresh/.git/config"), "utf8")).not.toContain("[x]");
+    expect(await readFile(join(place.project, ".envrc"), "utf8")).toBe("export A=1\n");
+  });
+
   it("has the repositories in it, but not those that Codex has made", async () => {
     await using place = await project();
     await using model = await ScriptedModel.start();

@@ -54,9 +54,8 @@ async function unprotect(
   { path }: { readonly path: string },
 ): Promise<Result<unknown, Failure>> {
   const name = relative(host.root, resolve(host.root, path));
-  const forgotten = await forgetProtected(host.sandbox.projectDir, host.root, name);
-  if (!forgotten.ok) return forgotten;
-  if (!forgotten.value.wasProtected)
+  const { wasProtected } = await forgetProtected(host.sandbox.projectDir, name);
+  if (!wasProtected)
     return err({
       kind: "not_protected",
       message: `${name} is not on the list of what was read-only in this project's sandbox.`,
@@ -64,7 +63,7 @@ async function unprotect(
     });
   host.audit.record({ event: "sandbox", action: "unprotected", reason: name });
   return ok(
-    `${name} is no longer protected for having been so before. What your machine runs by itself stays read-only where it exists.`,
+    `${name} is no longer protected for having been so before. It is protected as it is now if your machine runs it by itself.`,
   );
 }
 

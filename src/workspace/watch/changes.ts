@@ -20,8 +20,6 @@ export type WatchChange = {
   /** Where a link leads to. */
   readonly to?: string;
   readonly runs: string;
-  /** It is a git directory, or a `.git` of another kind, that was not there before. */
-  readonly isNewRepository?: true;
   /** When, at the latest; undefined of what is gone. Milliseconds since 1970. */
   readonly atMs: number | undefined;
 };
@@ -32,10 +30,7 @@ export function changesOf(before: Snapshot, after: Snapshot): readonly WatchChan
     const was = before.watched.get(path);
     const isNothing = was === undefined && isEmpty(now);
     const change = isNothing ? undefined : was === undefined ? created(now) : changed(was, now);
-    if (change === undefined) return [];
-    const isRepository = now.kind === "repository" || /(^|\/)\.git$/i.test(path);
-    const isNew = was === undefined && isRepository ? { isNewRepository: true as const } : {};
-    return [{ path, runs: now.runs, ...change, ...isNew }];
+    return change === undefined ? [] : [{ path, runs: now.runs, ...change }];
   });
   // Whether it was there before or not: this look sees less than there is.
   const unseen = [...after.unseen].flatMap(([path, now]) =>
