@@ -7,7 +7,9 @@
  */
 import { type BigIntStats, constants, type Dirent } from "node:fs";
 import { lstat, open, readdir, realpath } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, sep } from "node:path";
+import { ownUid } from "./own-user.ts";
+import { projectOf } from "./programs.ts";
 
 /** A look that failed for another reason than absence; `fix` is a command for the user. */
 export class LookError extends Error {
@@ -15,9 +17,9 @@ export class LookError extends Error {
   readonly code: string;
   readonly fix: string;
 
-  constructor(path: string, fix: string, cause: unknown) {
+  constructor(path: string, fix: string, cause: unknown, message?: string) {
     const code = codeOf(cause);
-    super(`${path} cannot be looked at (${code})`, { cause });
+    super(message ?? `${path} cannot be looked at (${code})`, { cause });
     this.name = "LookError";
     this.path = path;
     this.code = code;
@@ -61,6 +63,41 @@ export async function readSmallFile(path: string, maxBytes: number): Promise<str
   });
 }
 
+/**
+ * The bytes of a file that decides something; undefined only where there is nothing. `shown` is the
+ * path that the user knows it by.
+ *
+ * Rejects with `LookError` for a link, a pipe, a device, a directory, a file of more than
+ * `maxBytes`, and one that cannot be read: git may read what this does not.
+ */
+export async function readPlainFile(
+  path: string,
+  maxBytes: number,
+  shown = path,
+): Promise<Buffer | undefined> {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const other = (message: string, cause: unknown) =>
+    new LookError(shown, `ls -ld ${quoteForShell(shown)}`, cause, `${shown} ${message}`);
+  try {
+    await using file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const stats = await file.stat();
+    if (!stats.isFile()) throw other("is not a plain file", undefined);
+    if (stats.size > maxBytes) throw other(`is larger than ${sizeName(maxBytes)}`, undefined);
+    return await file.readFile();
+  } catch (cause) {
+    if (cause instanceof LookError) throw cause;
+    const code = codeOf(cause);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    // A link, and a socket.
+    if (code === "ELOOP" || code === "ENXIO") throw other("is not a plain file", cause);
+    throw await failedLook(shown, cause);
+  }
+}
+
+function sizeName(bytes: number): string {
+  return bytes >= 1024 ** 2 ? `${bytes / 1024 ** 2} MiB` : `${bytes / 1024} KiB`;
+}
+
 /** Runs a look at `path`: undefined where nothing is there, `LookError` where it fails otherwise. */
 export async function present<T>(path: string, look: () => Promise<T>): Promise<T | undefined> {
   try {
@@ -85,14 +122,44 @@ export async function lookOutside<T>(look: Promise<T | undefined>): Promise<T | 
   }
 }
 
-/** The error, with a command that makes the path visible again. */
+/** The error, with a command that makes the path visible again, or shows why it is not. */
 async function failedLook(path: string, cause: unknown): Promise<LookError> {
-  return new LookError(path, await fixFor(path, codeOf(cause)), cause);
+  const code = codeOf(cause);
+  if (code === "ENAMETOOLONG") return new LookError(path, tooDeepFix(path), cause);
+  if (code !== "EACCES" && code !== "EPERM")
+    return new LookError(path, `ls -ld ${quoteForShell(path)}`, cause);
+  const closed = await closedDirectory(path);
+  const owner = await lstat(closed).then(
+    (it) => it.uid,
+    () => undefined,
+  );
+  // SECURITY: chmod is for the user's own files only. Somebody else's may be closed on purpose, and
+  // chmod by root, which the user may try next, would open it for the agent as well.
+  if (owner === ownUid()) return new LookError(path, `chmod u+rwx ${quoteForShell(closed)}`, cause);
+  const whose = owner === undefined ? "is not known to be yours" : `belongs to ${ownerName(owner)}`;
+  const message = `${path} cannot be looked at (${code}): ${closed} ${whose}`;
+  return new LookError(path, `sudo ls -ld ${quoteForShell(closed)}`, cause, message);
 }
 
-async function fixFor(path: string, code: string): Promise<string> {
-  if (code !== "EACCES" && code !== "EPERM") return `ls -ld ${quoteForShell(path)}`;
-  return `chmod u+rwx ${quoteForShell(await closedDirectory(path))}`;
+function ownerName(uid: number): string {
+  return uid === 0 ? "root" : `the user with the number ${uid}`;
+}
+
+/** How much of a path is named that is too long for the system. */
+const MAX_SHOWN = 200;
+
+/**
+ * A command for directories that lie so deep that no system call takes their path. It shows the
+ * topmost of them in the project. That one may be the user's, so removing it is only a comment.
+ */
+function tooDeepFix(path: string): string {
+  const root = projectOf(path);
+  const names = path.split(sep);
+  const depth = root === undefined ? names.length : root.split(sep).length + 1;
+  const inProject = names.slice(0, depth).join(sep);
+  const isShort = inProject.length <= MAX_SHOWN;
+  const top = quoteForShell(isShort ? inProject : dirname(path.slice(0, MAX_SHOWN)));
+  return `ls -ld ${top} # if it is not yours: rm -r ${top}`;
 }
 
 /** The highest directory on the way to a path that cannot be searched, else the path itself. */

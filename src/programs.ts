@@ -36,6 +36,11 @@ export function leaveOut(root: string, homes = ownHomes(process.env)): void {
   if (!homes.some((home) => isAt(realOr(home), real))) projects.add(real);
 }
 
+/** The root of the project that a real path lies in; undefined where it lies in none. */
+export function projectOf(path: string): string | undefined {
+  return [...projects].find((root) => isAt(path, root));
+}
+
 /**
  * A PATH of directories outside of every project. Left out are those in a project, those with a link
  * that leads into one (programs that are started look others up by themselves), relative and empty
@@ -62,13 +67,21 @@ export function findProgram(
   const dirs = (env["PATH"] ?? USUAL_PATH).split(delimiter);
   const candidates = name.includes(sep) ? [name] : dirs.map((dir) => `${dir || "."}${sep}${name}`);
   let refusal: string | undefined;
+  let unseen: string | undefined;
   for (const path of candidates) {
-    if (!isProgram(path)) continue;
+    const look = lookFor(path);
+    if (look !== "program") {
+      if (look !== "none") unseen ??= `${dirname(path)} cannot be looked at (${look.code})`;
+      continue;
+    }
     const real = follow(path);
     if (real.ok) return ok(path);
     refusal ??= `${path} is not run: ${real.error.why}`;
   }
-  return err(refusal ?? `there is no such program`);
+  if (refusal !== undefined) return err(refusal);
+  const where = name.includes(sep) ? "" : " on the PATH";
+  const rest = unseen === undefined ? "" : `${where}, as far as can be seen: ${unseen}`;
+  return err(`there is no such program${rest}`);
 }
 
 /**
@@ -101,7 +114,7 @@ function follow(path: string): Result<string, Unusable> {
       continue;
     }
     const place = join(at, part);
-    const project = [...projects].find((root) => isAt(place, root));
+    const project = projectOf(place);
     if (project !== undefined) {
       const why = `it lies in the project ${project} or leads there, and Codex can write in it`;
       return err({ isAbsent: false, isInProject: true, why });
@@ -139,12 +152,19 @@ function leadsIn(dir: string): boolean {
   }
 }
 
-function isProgram(path: string): boolean {
+/** Whether a program is at a path; a code where the way to it cannot be looked at. */
+function lookFor(path: string): "program" | "none" | { readonly code: string } {
+  try {
+    if (!statSync(path).isFile()) return "none";
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "unknown";
+    return ["ENOENT", "ENOTDIR"].includes(code) ? "none" : { code };
+  }
   try {
     accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
+    return "program";
   } catch {
-    return false;
+    return "none";
   }
 }
 

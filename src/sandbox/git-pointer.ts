@@ -1,4 +1,5 @@
 import { dirname, join, relative, resolve } from "node:path";
+import { isGitDir } from "../git-layout.ts";
 import { lookOutside, readSmallFile, realPathOf, statsAt } from "../look.ts";
 import { followLinks } from "./links.ts";
 import type { BindMount } from "./project.ts";
@@ -149,11 +150,4 @@ async function isWorktreeOf(gitDir: string, commonDir: string): Promise<boolean>
 
 async function samePath(path: string, root: string): Promise<boolean> {
   return (await realPathOf(path)) === root;
-}
-
-async function isGitDir(path: string): Promise<boolean> {
-  const [head, objects, refs] = await Promise.all(
-    ["HEAD", "objects", "refs"].map((name) => statsAt(join(path, name))),
-  );
-  return head?.isFile() === true && objects?.isDirectory() === true && refs?.isDirectory() === true;
 }

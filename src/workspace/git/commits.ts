@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { err, ok, type Result } from "../../result.ts";
 import { CHAT_REFS } from "./chat-refs.ts";
+import { looked } from "./looked.ts";
 import type { PrivateGitOptions } from "./private-git.ts";
 import { readRecord } from "./record.ts";
 import { type Oid, type Refs, readRefs } from "./refs.ts";
@@ -108,8 +109,10 @@ async function open(
 ): Promise<Result<{ readonly repository: Repository; readonly real: Refs }, string>> {
   const repository = await inspectRepository(options);
   if (!repository.ok) return repository;
-  const real = await readRefs(options.gitDir, options.commonDir);
-  return ok({ repository: repository.value, real });
+  return looked(async () => {
+    const real = await readRefs(options.gitDir, options.commonDir);
+    return ok({ repository: repository.value, real });
+  });
 }
 
 function workshopOf({ stateDir }: CommitsOptions, repository: Repository): Promise<Workshop> {

@@ -1,5 +1,6 @@
 import { constants, type Dirent } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, opendir, rename, rm } from "node:fs/promises";
+import { present, readPlainFile } from "../../look.ts";
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 
@@ -25,6 +26,18 @@ export class NoFollowDir implements AsyncDisposable {
     } catch {
       return undefined;
     }
+  }
+
+  /**
+   * As `open`, where absence decides something; undefined also for a file and for a link. `shown` is
+   * the path that the user knows it by. Rejects with `LookError`.
+   */
+  static async openPlain(path: string, shown = path): Promise<NoFollowDir | undefined> {
+    const found = await present(shown, () => lstat(path));
+    if (found?.isDirectory() !== true) return undefined;
+    const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+    const handle = await present(shown, () => open(path, flags));
+    return handle === undefined ? undefined : new NoFollowDir(handle);
   }
 
   /** Opens a directory in it. */
@@ -56,6 +69,19 @@ export class NoFollowDir implements AsyncDisposable {
     } finally {
       await file?.close();
     }
+  }
+
+  /**
+   * As `read`, of a file that decides something; undefined only where there is nothing. `shown` is
+   * the path that the user knows it by. Rejects with `LookError`.
+   */
+  readPlain(name: string, maxBytes: number, shown: string): Promise<Buffer | undefined> {
+    return readPlainFile(this.#at(name), maxBytes, shown);
+  }
+
+  /** As `dir`, where absence decides something; as `openPlain`. */
+  plainDir(name: string, shown: string): Promise<NoFollowDir | undefined> {
+    return NoFollowDir.openPlain(this.#at(name), shown);
   }
 
   /** The time, size and inode of a file in it, as text; empty where there is none. */

@@ -1,10 +1,12 @@
 import { chown, lstat, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { ok, type Result } from "../../result.ts";
+import { codeOf, LookError } from "../../look.ts";
+import { err, ok, type Result } from "../../result.ts";
 import { chatName } from "./chat-refs.ts";
 import { baseOf, changedFiles, hash, hashes, isSameRefs, packedRefs, tipsOf } from "./compare.ts";
 import { type Delivered, type Delivery, deliver, isAncestor, isSameContent } from "./deliver.ts";
 import { Inside, type StartInside } from "./inside.ts";
+import { looked, lookProblem } from "./looked.ts";
 import { type Base, isSameHead, type Plan, planSync } from "./plan.ts";
 import { filterNames, homeConfig } from "./private-config.ts";
 import { type GitRecord, readRecord, writeRecord } from "./record.ts";
@@ -126,14 +128,18 @@ export class PrivateGit {
     const record = await readRecord(own.record, identity);
     if (record.repository !== identity) {
       // Another repository stands there now: what the agent had in the old one is kept aside.
-      await rename(own.base, `${own.base}-${Date.now()}`).catch(() => {});
+      const code = await rename(own.base, `${own.base}-${Date.now()}`).then(() => "", codeOf);
+      if (code !== "" && code !== "ENOENT")
+        return err(`${own.base}, of another repository, cannot be moved aside (${code})`);
       await writeRecord(own.record, await readRecord("", identity));
     }
     await mkdir(own.base, { recursive: true, mode: 0o700 });
     if (process.getuid?.() === 0) await chown(own.base, options.uid, options.gid);
     const submodules: PrivateGit[] = [];
     const refused: string[] = [];
-    for (const names of await findSubmodules(options.gitDir)) {
+    const found = await looked(async () => ok(await findSubmodules(options.gitDir)));
+    if (!found.ok) return found;
+    for (const names of found.value) {
       const submodule = await PrivateGit.#ofSubmodule(options, own, names);
       if (submodule.ok) submodules.push(submodule.value);
       else refused.push(refusedNote(names, submodule.error));
@@ -199,7 +205,7 @@ export class PrivateGit {
   #alone(run: (inside: Inside) => Promise<GitNews>): Promise<GitNews> {
     const inside = this.#inside;
     if (inside === undefined) return Promise.resolve(NO_NEWS);
-    const done = this.#lane.then(() => run(inside));
+    const done = this.#lane.then(() => run(inside)).catch(lookNews);
     this.#lane = done.catch(() => {});
     return done;
   }
@@ -283,7 +289,8 @@ export class PrivateGit {
     const isIndexNew =
       isFresh || plan.head !== undefined || now.indexSignature !== record.indexSignature;
     if (isSamePlace && isIndexNew) {
-      const index = await readIndex(this.#repository, join(this.#options.stateDir, "git"));
+      const scratch = join(this.#options.stateDir, "git");
+      const index = await looked(() => readIndex(this.#repository, scratch));
       if (!index.ok) return index;
       for (const [name, content] of index.value) files.set(name, content);
     }
@@ -361,6 +368,12 @@ function freeName(name: string, { chats }: GitRecord): string {
     const free = n === 2 ? name : `${name}-${n - 1}`;
     if (!taken.has(free)) return free;
   }
+}
+
+/** The note of a look at the real repository that failed. */
+function lookNews(cause: unknown): GitNews {
+  if (!(cause instanceof LookError)) throw cause;
+  return note(`The agent's git and yours could not be compared: ${lookProblem(cause)}.`);
 }
 
 function note(text: string): GitNews {

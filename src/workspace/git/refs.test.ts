@@ -5,7 +5,7 @@ import { execa } from "execa";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { branchRefName, chatName, setChatRef } from "./chat-refs.ts";
-import { headOid, isRefName, readRefs } from "./refs.ts";
+import { headOid, isRefName, readRefs, readRefsBelow } from "./refs.ts";
 
 const A = "a".repeat(40);
 const B = "b".repeat(40);
@@ -60,7 +60,7 @@ describe("reading refs", () => {
       "refs/heads/text": "hello\n",
       "refs/heads/long": `${A}\n${"x".repeat(10_000)}`,
     });
-    expect(await readRefs(dir)).toEqual({
+    expect(await readRefsBelow(dir, [])).toEqual({
       head: undefined,
       refs: new Map(),
       isCut: false,
@@ -75,7 +75,7 @@ describe("reading refs", () => {
     await symlink(join(secret, "x"), join(dir, "refs/tags/x"));
     await symlink(join(secret, "HEAD"), join(dir, "HEAD"));
     await execa("mkfifo", [join(dir, "packed-refs"), join(dir, "refs/tags/pipe")]);
-    expect(await readRefs(dir)).toEqual({
+    expect(await readRefsBelow(dir, [])).toEqual({
       head: undefined,
       refs: new Map([["refs/tags/t", B]]),
       isCut: false,
@@ -83,7 +83,22 @@ describe("reading refs", () => {
     });
     await rm(join(dir, "refs"), { recursive: true });
     await symlink(secret, join(dir, "refs"));
-    expect((await readRefs(dir)).refs.size).toBe(0);
+    expect((await readRefsBelow(dir, [])).refs.size).toBe(0);
+  });
+
+  it("of the real repository refuses where git may see more", async () => {
+    for (const name of ["HEAD", "packed-refs", "refs/heads/main"]) {
+      const dir = await gitDir({ HEAD: `${A}\n`, "packed-refs": "", "refs/heads/main": `${A}\n` });
+      expect((await readRefs(dir)).refs.get("refs/heads/main")).toBe(A);
+      await writeFile(join(dir, name), `${A}\n${"x".repeat(17 * 1024 ** 2)}`);
+      await expect(readRefs(dir)).rejects.toThrow(/ is larger than /);
+      await rm(join(dir, name));
+      await symlink(join(dir, "elsewhere"), join(dir, name));
+      await expect(readRefs(dir)).rejects.toThrow(`${dir}/${name} is not a plain file`);
+      await rm(join(dir, name));
+      await execa("mkfifo", [join(dir, name)]);
+      await expect(readRefs(dir)).rejects.toThrow(`${dir}/${name} is not a plain file`);
+    }
   });
 
   it("comes to an end where directories lie in directories, with nothing in them", async () => {

@@ -42,52 +42,89 @@ export function isRefName(name: string): boolean {
   return name.split("/").every((part) => !part.startsWith(".") && !part.endsWith(".lock"));
 }
 
+/** The real git directory, by the paths that the user knows; undefined for the agent's own. */
+type Real = { readonly gitDir: string; readonly commonDir: string } | undefined;
+
 /**
- * Reads HEAD and refs from their files, without git and without following any link.
+ * Reads HEAD and refs of a real repository from their files, without git and without following any
+ * link. A value that is not a ref's is passed over; sizes, depth and number are bounded.
  *
- * SECURITY: the directory may be the agent's to write. Whatever is not a plain ref in a plain file
- * is passed over; sizes, depth and number are bounded.
+ * Rejects with `LookError` where git may see a ref and this does not: a file that is too large, that
+ * is not a plain one, or that cannot be read. A branch that is not seen would count as deleted.
  */
 export async function readRefs(
   gitDir: string,
   commonDir = gitDir,
   maxEntries = MAX_ENTRIES,
 ): Promise<Refs> {
-  await using own = await NoFollowDir.open(gitDir);
-  await using common = await NoFollowDir.open(commonDir);
-  return await readFrom(own, common, maxEntries);
+  await using own = await NoFollowDir.openPlain(gitDir);
+  await using common = await NoFollowDir.openPlain(commonDir);
+  return await readFrom(own, common, { gitDir, commonDir }, maxEntries);
 }
 
-/** As `readRefs`, of a directory that is reached by names below one of ours. */
-export async function readRefsBelow(base: string, names: readonly string[]): Promise<Refs> {
+/**
+ * As `readRefs`, of a directory that is reached by names below one of ours.
+ *
+ * SECURITY: the directory is the agent's to write. Whatever is not a plain ref in a plain file is
+ * passed over.
+ */
+export async function readRefsBelow(
+  base: string,
+  names: readonly string[],
+  maxEntries = MAX_ENTRIES,
+): Promise<Refs> {
   let dir = await NoFollowDir.open(base);
   for (const name of names) {
     await using outer = dir;
     dir = await outer?.dir(name);
   }
   await using own = dir;
-  return await readFrom(own, own);
+  return await readFrom(own, own, undefined, maxEntries);
 }
 
 async function readFrom(
   own: NoFollowDir | undefined,
   common: NoFollowDir | undefined,
-  maxEntries = MAX_ENTRIES,
+  real: Real,
+  maxEntries: number,
 ): Promise<Refs> {
   const refs = new Map<string, Oid>();
-  const head = headOf((await own?.read("HEAD", 4096))?.toString("utf8") ?? "");
-  const packed = await common?.read("packed-refs", MAX_PACKED_BYTES);
-  let isCut = !readPacked(packed?.toString("utf8") ?? "", refs);
-  await using top = await common?.dir("refs");
+  const head = headOf((await textOf(own, "HEAD", 4096, real?.gitDir)) ?? "");
+  const packed = await textOf(common, "packed-refs", MAX_PACKED_BYTES, real?.commonDir);
+  let isCut = !readPacked(packed ?? "", refs);
+  await using top = await dirOf(common, "refs", real?.commonDir);
   const left = { entries: maxEntries };
-  if (top !== undefined && !(await readLoose(top, "refs", refs, left))) isCut = true;
-  await using objects = await common?.dir("objects");
+  if (top !== undefined && !(await readLoose(top, "refs", refs, left, real?.commonDir)))
+    isCut = true;
+  await using objects = await dirOf(common, "objects", real?.commonDir);
   return {
     head,
     refs,
     isCut,
     isWhole: head !== undefined && top !== undefined && objects !== undefined,
   };
+}
+
+/** The text of a file; `at` is the path of its directory where the look decides something. */
+async function textOf(
+  dir: NoFollowDir | undefined,
+  name: string,
+  maxBytes: number,
+  at: string | undefined,
+): Promise<string | undefined> {
+  const bytes =
+    at === undefined
+      ? await dir?.read(name, maxBytes)
+      : await dir?.readPlain(name, maxBytes, `${at}/${name}`);
+  return bytes?.toString("utf8");
+}
+
+async function dirOf(
+  dir: NoFollowDir | undefined,
+  name: string,
+  at: string | undefined,
+): Promise<NoFollowDir | undefined> {
+  return at === undefined ? await dir?.dir(name) : await dir?.plainDir(name, `${at}/${name}`);
 }
 
 /** The commit that HEAD stands on; undefined on an unborn branch. */
@@ -126,6 +163,7 @@ async function readLoose(
   path: string,
   refs: Map<string, Oid>,
   left: { entries: number },
+  at: string | undefined,
   depth = 0,
 ): Promise<boolean> {
   const entries = depth > MAX_DEPTH ? undefined : await dir.list(Math.min(MAX_REFS, left.entries));
@@ -135,13 +173,14 @@ async function readLoose(
   for (const { name, isDirectory } of entries) {
     const full = `${path}/${name}`;
     if (!isRefName(full)) continue;
+    const place = at === undefined ? undefined : `${at}/${path}`;
     if (isDirectory) {
-      await using inner = await dir.dir(name);
-      if (inner !== undefined && !(await readLoose(inner, full, refs, left, depth + 1)))
+      await using inner = await dirOf(dir, name, place);
+      if (inner !== undefined && !(await readLoose(inner, full, refs, left, at, depth + 1)))
         isWhole = false;
       continue;
     }
-    const text = (await dir.read(name, 4096))?.toString("latin1").replace(/\n$/, "");
+    const text = (await textOf(dir, name, 4096, place))?.replace(/\n$/, "");
     if (text === undefined || !isOid(text)) continue;
     if (refs.size >= MAX_REFS && !refs.has(full)) return false;
     refs.set(full, text);

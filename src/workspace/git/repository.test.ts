@@ -9,7 +9,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { inspectRepository } from "./repository.ts";
@@ -113,6 +113,72 @@ describe("a repository", () => {
         ok: false,
         error: expect.stringContaining(`${name} is a link`),
       });
+    },
+  );
+
+  it("is told without a command that would copy another one's objects in", async () => {
+    const base = await place();
+    const root = join(base, "it's mine");
+    await git(base, "init", "-q", root);
+    const other = join(base, "first/.git");
+    // The agent needs no link, only the name of a commit.
+    const { stdout: commit } = await execa("git", ["rev-parse", "HEAD"], { cwd: other });
+    await writeFile(join(root, ".git/objects/info/alternates"), `${other}/objects\n`);
+    await writeFile(join(root, ".git/HEAD"), `${commit}\n`);
+    const inspected = await inspect(root);
+    expect(inspected).toMatchObject({
+      ok: false,
+      error: expect.stringContaining(
+        `If you did not set that up, the agent may have: see what is in it and remove '${base}/it'\\''s mine/.git'.`,
+      ),
+    });
+    expect(JSON.stringify(inspected)).not.toContain("repack");
+    // What the command would have done.
+    await git(root, "repack", "-q", "-a", "-d");
+    await rm(join(root, ".git/objects/info/alternates"));
+    const { stdout } = await execa("git", ["cat-file", "-t", commit], { cwd: root });
+    expect(stdout).toBe("commit");
+  });
+
+  it.each(["HEAD", "packed-refs", "refs/heads/deep/stolen"])(
+    "is refused where %s is a link, by which git would read another one's branches",
+    async (name) => {
+      const base = await place();
+      const path = join(base, "first/.git", name);
+      await rm(path, { force: true });
+      await mkdir(dirname(path), { recursive: true });
+      await symlink(join(base, "elsewhere"), path);
+      expect(await inspect(join(base, "first"))).toMatchObject({
+        ok: false,
+        error: `${path} is a link, by which git would read another repository's branches`,
+      });
+    },
+  );
+
+  it.each(["objects/info/alternates", "shallow"])(
+    "is refused where %s is larger than is read, is no plain file, or leads nowhere",
+    async (name) => {
+      const base = await place();
+      const root = join(base, "first");
+      const path = join(root, ".git", name);
+      const comments = `# ${"x".repeat(1020)}\n`.repeat(1100);
+      await writeFile(path, `${comments}${base}/elsewhere/objects\n`);
+      const size = name === "shallow" ? "1 MiB" : "64 KiB";
+      expect(await inspect(root)).toEqual({
+        ok: false,
+        error: `${path} is larger than ${size}; look at it: \`ls -ld ${path}\``,
+      });
+      await rm(path);
+      await execa("mkfifo", [path]);
+      expect(await inspect(root)).toMatchObject({
+        ok: false,
+        error: expect.stringContaining(`${path} is not a plain file`),
+      });
+      await rm(path);
+      await symlink(path, path);
+      expect((await inspect(root)).ok).toBe(false);
+      await rm(path);
+      expect((await inspect(root)).ok).toBe(true);
     },
   );
 

@@ -1,8 +1,9 @@
-import { lstat, readdir, readFile, realpath } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { execa } from "execa";
+import { entriesOf, quoteForShell, readPlainFile, realPathOf, statsAt } from "../../look.ts";
 import { program } from "../../programs.ts";
 import { err, ok, type Result } from "../../result.ts";
+import { looked } from "./looked.ts";
 import type { ObjectFormat } from "./workshop.ts";
 
 /** The project's real repository, as it is used from the host; paths are resolved. */
@@ -35,7 +36,11 @@ export type RepositoryOptions = {
 
 /** A repository that borrows from one that borrows, and so on, ends here; git's own limit. */
 const MAX_ALTERNATES = 5;
+const MAX_ALTERNATES_BYTES = 64 * 1024;
 const MAX_SHALLOW_BYTES = 1024 ** 2;
+/** How many refs are looked at, and how deep; as many as are read (refs.ts). */
+const MAX_REFS = 200_000;
+const MAX_REFS_DEPTH = 20;
 /** Formats of a repository that this reads and writes rightly. */
 const KNOWN_EXTENSIONS: ReadonlySet<string> = new Set([
   "noop",
@@ -53,17 +58,23 @@ const KNOWN_EXTENSIONS: ReadonlySet<string> = new Set([
  *
  * SECURITY: where no repository was, an agent may have made this one in an earlier session. So its
  * directories must be directories, not links to what the agent is not to see, and it borrows only
- * from where the agent may read anyway.
+ * from where the agent may read anyway. A check that could not be made is a refusal.
  */
 export async function inspectRepository(
   options: RepositoryOptions,
 ): Promise<Result<Repository, string>> {
+  return looked(() => inspect(options));
+}
+
+async function inspect(options: RepositoryOptions): Promise<Result<Repository, string>> {
   const { root, gitDir, commonDir } = options;
   for (const name of ["objects", "objects/pack", "info", "refs", "refs/codex"]) {
-    const found = await lstat(join(commonDir, name)).catch(() => undefined);
+    const found = await statsAt(join(commonDir, name));
     if (found === undefined && name !== "objects") continue;
     if (found?.isDirectory() !== true) return err(`${name} in its git directory is no directory`);
   }
+  const linked = await findLinkedRef(gitDir, commonDir);
+  if (!linked.ok) return linked;
   const config = await readConfig(gitDir, options.env);
   if (!config.ok) return config;
   const problem = formatProblem(config.value);
@@ -72,10 +83,14 @@ export async function inspectRepository(
   if (format !== "sha1" && format !== "sha256") return err(`it names objects by ${format}`);
   // SECURITY: what lies elsewhere in the project can be changed while git on the host reads it.
   const own = [commonDir, join(root, ".git")];
-  const objects = await findObjects(commonDir, [...own, ...options.readable]);
+  const objects = await findObjects(options, [...own, ...options.readable]);
   if (!objects.ok) return objects;
-  const shallow = await readSmall(join(commonDir, "shallow"), MAX_SHALLOW_BYTES);
-  return ok({ gitDir, commonDir, format, objects: objects.value, shallow, config: config.value });
+  const shallow = await readPlainFile(join(commonDir, "shallow"), MAX_SHALLOW_BYTES);
+  return ok({
+    ...{ gitDir, commonDir, format, config: config.value },
+    objects: objects.value,
+    shallow: shallow?.toString("utf8"),
+  });
 }
 
 /** The last value of a setting, which is the one in force. */
@@ -158,10 +173,10 @@ function formatProblem(config: readonly Setting[]): string | undefined {
 
 /** The directories of objects, its own first; all of them real directories. */
 async function findObjects(
-  commonDir: string,
+  { root, commonDir }: RepositoryOptions,
   readable: readonly string[],
 ): Promise<Result<readonly [string, ...string[]], string>> {
-  const own = join(await realpath(commonDir), "objects");
+  const own = join((await realPathOf(commonDir)) ?? commonDir, "objects");
   const found: [string, ...string[]] = [own];
   let level: readonly string[] = [own];
   for (let depth = 0; level.length > 0; depth++) {
@@ -173,13 +188,11 @@ async function findObjects(
         return err(`${linked} is a link, by which git would read another repository's objects`);
       for (const named of await alternatesOf(dir)) {
         if (named === undefined) return err(`it borrows objects from a quoted path`);
-        const path = await realpath(named).catch(() => undefined);
+        const path = await realPathOf(named);
         // Git passes over what is not there.
         if (path === undefined || found.includes(path)) continue;
         if (!readable.some((it) => isWithin(it, path)))
-          return err(
-            `it borrows objects from ${dirname(path)}, which the agent may not read: name that directory in \`sandbox.mounts\`, or run \`git repack -a -d && rm ${join(own, "info/alternates")}\``,
-          );
+          return err(borrowed(dirname(path), join(dir, "info/alternates"), root));
         found.push(path);
         next.push(path);
       }
@@ -189,10 +202,45 @@ async function findObjects(
   return ok(found);
 }
 
+/**
+ * SECURITY: an agent that has made the repository can have named any other one of the user's here.
+ * So no command is recommended that makes it whole, such as `git repack -a -d`: it copies in what
+ * the refs lead to, and a ref that names a commit of the other repository needs no link, only the
+ * commit's name. Nothing in the repository proves that it is not the agent's.
+ */
+function borrowed(from: string, named: string, root: string): string {
+  return `it borrows objects from ${from}, as ${named} says, and the agent may not read those. If you did not set that up, the agent may have: see what is in it and remove ${quoteForShell(join(root, ".git"))}. If you did, as with \`git clone --reference\`, and the agent may read all that is in ${from}, name that directory in \`sandbox.mounts\``;
+}
+
+/** A link in the place of HEAD or of a branch, by which git would read another repository's. */
+async function findLinkedRef(gitDir: string, commonDir: string): Promise<Result<void, string>> {
+  const link = (path: string) =>
+    err(`${path} is a link, by which git would read another repository's branches`);
+  for (const path of [join(gitDir, "HEAD"), join(commonDir, "packed-refs")])
+    if ((await statsAt(path))?.isSymbolicLink() === true) return link(path);
+  const dirs = [{ path: join(commonDir, "refs"), depth: 0 }];
+  let count = 0;
+  for (let dir = dirs.pop(); dir !== undefined; dir = dirs.pop()) {
+    const { path, depth } = dir;
+    const entries = (await entriesOf(path)) ?? [];
+    count += entries.length;
+    if (depth > MAX_REFS_DEPTH || count > MAX_REFS)
+      return err(
+        "it has more branches, or deeper ones, than are looked at: run `git pack-refs --all`",
+      );
+    for (const entry of entries) {
+      const inner = join(path, entry.name);
+      if (entry.isSymbolicLink()) return link(inner);
+      if (entry.isDirectory()) dirs.push({ path: inner, depth: depth + 1 });
+    }
+  }
+  return ok();
+}
+
 /** A link among the objects, at any place where git looks for them. */
 async function findLink(objects: string): Promise<string | undefined> {
   for (const name of ["", "pack", "info"]) {
-    const entries = await readdir(join(objects, name), { withFileTypes: true }).catch(() => []);
+    const entries = (await entriesOf(join(objects, name))) ?? [];
     const link = entries.find((it) => it.isSymbolicLink());
     if (link !== undefined) return join(objects, name, link.name);
   }
@@ -201,8 +249,8 @@ async function findLink(objects: string): Promise<string | undefined> {
 
 /** What they are borrowed from; undefined for a path that is written as a string of C. */
 async function alternatesOf(objects: string): Promise<readonly (string | undefined)[]> {
-  const text = await readSmall(join(objects, "info/alternates"), 64 * 1024);
-  return (text ?? "")
+  const text = await readPlainFile(join(objects, "info/alternates"), MAX_ALTERNATES_BYTES);
+  return (text?.toString("utf8") ?? "")
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("#"))
     .map((line) => (line.startsWith('"') ? undefined : resolve(objects, line)));
@@ -211,15 +259,4 @@ async function alternatesOf(objects: string): Promise<readonly (string | undefin
 function isWithin(outer: string, inner: string): boolean {
   const path = relative(outer, inner);
   return path !== ".." && !path.startsWith("../") && !isAbsolute(path);
-}
-
-/** Reads a file of the project's git directory; undefined where there is none, or a large one. */
-export async function readSmall(path: string, maxBytes: number): Promise<string | undefined> {
-  try {
-    const stats = await lstat(path);
-    if (!stats.isFile() || stats.size > maxBytes) return undefined;
-    return await readFile(path, "utf8");
-  } catch {
-    return undefined;
-  }
 }

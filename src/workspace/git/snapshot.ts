@@ -1,11 +1,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { entriesOf, lookOutside, readPlainFile, readSmallFile, statsAt } from "../../look.ts";
 import { ownHomes } from "../../own-user.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { NoFollowDir } from "./no-follow.ts";
 import { HOST_ATTRIBUTES, HOST_EXCLUDES, privateConfig } from "./private-config.ts";
 import { type Head, isOid, type Oid, readRefs } from "./refs.ts";
-import { namedFile, type Repository, readSmall } from "./repository.ts";
+import { namedFile, type Repository } from "./repository.ts";
 import { quoted, Workshop } from "./workshop.ts";
 
 /** The real repository as it is now, as far as the private side follows it. */
@@ -41,7 +42,7 @@ export type InsidePaths = {
   readonly objects: readonly string[];
 };
 
-/** Looks at the real repository, running nothing. */
+/** Looks at the real repository, running nothing. Rejects with `LookError`. */
 export async function takeSnapshot(
   repository: Repository,
   inside: InsidePaths,
@@ -75,14 +76,18 @@ async function filesOf(
     const path = namedFile(config, key) ?? own;
     // Of a home that is not known nothing is read, as git does it.
     if (path === undefined || (home === undefined && path.startsWith("~"))) return undefined;
-    return readSmall(path.replace(/^~(?=\/)/, home ?? ""), MAX_FILE_BYTES);
+    return lookOutside(readSmallFile(path.replace(/^~(?=\/)/, home ?? ""), MAX_FILE_BYTES));
   };
+  // These two protect nothing, and people link them; a link of the agent's is not followed.
+  const own = (name: string) => readSmallFile(join(commonDir, name), MAX_FILE_BYTES);
+  // Which files are checked out: without it the rest would look deleted.
+  const sparse = await readPlainFile(join(gitDir, "info/sparse-checkout"), MAX_FILE_BYTES);
   const files: [string, string | undefined][] = [
     ["config", privateConfig(repository, inside)],
     ["objects/info/alternates", inside.objects.map((it) => `${quoted(it)}\n`).join("")],
-    ["info/exclude", await readSmall(join(commonDir, "info/exclude"), MAX_FILE_BYTES)],
-    ["info/attributes", await readSmall(join(commonDir, "info/attributes"), MAX_FILE_BYTES)],
-    ["info/sparse-checkout", await readSmall(join(gitDir, "info/sparse-checkout"), MAX_FILE_BYTES)],
+    ["info/exclude", await own("info/exclude")],
+    ["info/attributes", await own("info/attributes")],
+    ["info/sparse-checkout", sparse?.toString("utf8")],
     [HOST_EXCLUDES, await named("core.excludesfile", "ignore")],
     [HOST_ATTRIBUTES, await named("core.attributesfile", "attributes")],
     ["shallow", shallow === undefined ? undefined : shallowLines(shallow)],
@@ -101,40 +106,44 @@ function shallowLines(text: string): string {
 /**
  * The index as one file, with what belongs to it; a file that is absent is undefined.
  *
- * Errors: a sentence, where it is too large or cannot be read.
+ * Errors: a sentence, where git cannot join its parts. Rejects with `LookError` where a part of it is
+ * too large or cannot be read.
  */
 export async function readIndex(
   repository: Repository,
   scratch: string,
 ): Promise<Result<ReadonlyMap<string, Buffer | undefined>, string>> {
-  await using own = await NoFollowDir.open(repository.gitDir);
+  const { gitDir } = repository;
+  await using own = await NoFollowDir.openPlain(gitDir);
+  const read = (name: string, maxBytes: number) =>
+    own?.readPlain(name, maxBytes, join(gitDir, name)) ?? Promise.resolve(undefined);
   const files = new Map<string, Buffer | undefined>();
-  for (const name of INDEX_COMPANIONS) files.set(name, await own?.read(name, MAX_FILE_BYTES));
-  if ((await own?.signature("index")) === "") return ok(files.set("index", undefined));
+  for (const name of INDEX_COMPANIONS) files.set(name, await read(name, MAX_FILE_BYTES));
+  if ((await statsAt(join(gitDir, "index"))) === undefined)
+    return ok(files.set("index", undefined));
   const index = (await isSplit(repository))
     ? await joined(repository, scratch)
-    : await own?.read("index", MAX_INDEX_BYTES);
-  if (index === undefined)
-    return err(`its index is larger than ${MAX_INDEX_BYTES / 1024 ** 2} MiB`);
-  return ok(files.set("index", index));
+    : ok(await read("index", MAX_INDEX_BYTES));
+  return index.ok ? ok(files.set("index", index.value)) : index;
 }
 
 async function isSplit({ gitDir }: Repository): Promise<boolean> {
-  return (await readdir(gitDir)).some((name) => name.startsWith("sharedindex."));
+  return ((await entriesOf(gitDir)) ?? []).some(({ name }) => name.startsWith("sharedindex."));
 }
 
 /** Has git join the parts of a split index, in a workshop. */
-async function joined(repository: Repository, scratch: string): Promise<Buffer | undefined> {
+async function joined(repository: Repository, scratch: string): Promise<Result<Buffer, string>> {
   const { gitDir, objects, format } = repository;
   await using workshop = await Workshop.make({ parent: scratch, objects: objects[0], format });
-  await using own = await NoFollowDir.open(gitDir);
+  await using own = await NoFollowDir.openPlain(gitDir);
   for (const name of await readdir(gitDir)) {
     if (name !== "index" && !/^sharedindex\.[0-9a-f]+$/.test(name)) continue;
-    const part = await own?.read(name, MAX_INDEX_BYTES);
+    const part = await own?.readPlain(name, MAX_INDEX_BYTES, join(gitDir, name));
     if (part !== undefined) await workshop.put(name, part);
   }
   const whole = await workshop.run({
     args: ["--work-tree=.", "-c", "core.bare=false", "update-index", "--no-split-index"],
   });
-  return whole.ok ? await readFile(join(workshop.dir, "index")) : undefined;
+  if (!whole.ok) return err(`git cannot join the parts of its index (${whole.error.message})`);
+  return ok(await readFile(join(workshop.dir, "index")));
 }
