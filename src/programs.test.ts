@@ -99,3 +99,17 @@ it("leaves the PATH as it is where the project would be refused", () => {
   for (const root of ["/", "/home", HOME]) leaveOut(root, [HOME]);
   expect(pathOutside(`${system}:/usr/lib`)).toBe(`${system}:/usr/lib`);
 });
+
+it("says which directory on the PATH could not be looked at, where a program is not found", async () => {
+  const { base } = await place();
+  const loop = join(base, "loop");
+  await symlink(loop, loop);
+  const env = { PATH: [join(base, "absent"), loop, system].join(":") };
+  expect(findProgram("no-such-program", env)).toEqual(
+    err(
+      `there is no such program on the PATH, as far as can be seen: ${loop} cannot be looked at (ELOOP)`,
+    ),
+  );
+  expect(findProgram("sh", env).ok).toBe(true);
+  expect(findProgram("no-such-program", { PATH: system })).toEqual(err("there is no such program"));
+});

@@ -1,0 +1,73 @@
+import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execaSync } from "execa";
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { entriesOf, LookError, readPlainFile, statsAt } from "./look.ts";
+import { leaveOut } from "./programs.ts";
+
+// Root looks at everything, whatever its mode.
+vi.mock("node:fs/promises", async (original) => {
+  const real = await original<typeof import("node:fs/promises")>();
+  const readdir = async (path: string, options: never) => {
+    if (!path.endsWith("/closed")) return real.readdir(path, options);
+    throw Object.assign(new Error("injected"), { code: "EACCES" });
+  };
+  return { ...real, readdir };
+});
+
+let dir: string;
+beforeEach(async () => {
+  dir = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-look-")));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+});
+
+async function failure(look: Promise<unknown>): Promise<{ message: string; fix: string }> {
+  const cause = await look.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(cause instanceof LookError)) throw new Error(`no LookError: ${String(cause)}`);
+  return { message: cause.message, fix: cause.fix };
+}
+
+describe("the command for a look that fails", () => {
+  it("opens a closed directory of the user's, and nobody else's", async () => {
+    const closed = join(dir, "closed");
+    await mkdir(closed);
+    expect(await failure(entriesOf(closed))).toEqual({
+      message: `${closed} cannot be looked at (EACCES)`,
+      fix: `chmod u+rwx ${closed}`,
+    });
+    const own = process.geteuid?.() ?? 0;
+    const spy = vi.spyOn(process, "geteuid").mockReturnValue(own + 1);
+    onTestFinished(() => spy.mockRestore());
+    const whose = own === 0 ? "root" : `the user with the number ${own}`;
+    expect(await failure(entriesOf(closed))).toEqual({
+      message: `${closed} cannot be looked at (EACCES): ${closed} belongs to ${whose}`,
+      fix: `sudo ls -ld ${closed}`,
+    });
+  });
+
+  it("names the topmost directory in the project where the path is too long, and removes nothing by itself", async () => {
+    const root = join(dir, "project");
+    const deep = join(root, "new dir", "a/".repeat(2500));
+    expect((await failure(statsAt(deep))).fix.length).toBeLessThan(500);
+    leaveOut(root, []);
+    const { fix } = await failure(statsAt(deep));
+    const top = `'${root}/new dir'`;
+    expect(fix).toBe(`ls -ld ${top} # if it is not yours: rm -r ${top}`);
+    await mkdir(join(root, "new dir/a"), { recursive: true });
+    expect(execaSync("sh", ["-c", fix]).stdout).toContain("new dir");
+    expect(await statsAt(join(root, "new dir/a"))).toBeDefined();
+  });
+});
+
+it("a file that decides something is read whole, or the reason is given", async () => {
+  const pipe = join(dir, "pipe");
+  execaSync("mkfifo", [pipe]);
+  expect((await failure(readPlainFile(pipe, 10))).message).toBe(`${pipe} is not a plain file`);
+  expect((await failure(readPlainFile(dir, 10))).message).toBe(`${dir} is not a plain file`);
+  expect(await readPlainFile(join(dir, "absent"), 10)).toBe(undefined);
+  expect(await readPlainFile(join(pipe, "absent"), 10)).toBe(undefined);
+});
