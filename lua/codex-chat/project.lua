@@ -12,21 +12,57 @@ local function real(path)
   return vim.uv.fs_realpath(path) or vim.fs.normalize(path)
 end
 
+--- The user's home directories: of the environment and of the account.
+---@return string[]
+local function homes()
+  local ok, account = pcall(vim.uv.os_get_passwd)
+  local found = {}
+  for _, home in pairs({ vim.env.HOME or "", ok and account and account.homedir or "" }) do
+    if home:sub(1, 1) == "/" then
+      found[#found + 1] = real(home)
+    end
+  end
+  return found
+end
+
+--- The nearest directory from `dir` upwards that passes a test. The search ends below the home directory:
+--- the home and what holds it are refused as projects, also where they are a repository, as of dotfiles.
+---@param dir string
+---@param test fun(dir: string): boolean
+---@return string?
+local function nearest(dir, test)
+  local tops = homes()
+  local at = dir
+  while true do
+    local below = at == "/" and "/" or at .. "/"
+    for _, home in ipairs(tops) do
+      if at == home or vim.startswith(home, below) then
+        return nil
+      end
+    end
+    if test(at) then
+      return at
+    elseif at == "/" then
+      return nil
+    end
+    at = vim.fs.dirname(at)
+  end
+end
+
 --- The git top level above `start`, else the nearest directory with a root marker, else `start`.
+--- Never the home directory, unless it is `start`.
 ---@param start string an existing directory
 ---@return string root
 function M.root(start)
   local dir = real(start)
-  -- A worktree's `.git` is a file. One without anything below it is still the user's word.
-  local found = vim.fs.find(".git", { path = dir, upward = true, limit = 1 })[1]
-  if not found then
-    found = vim.fs.find(require("codex-chat.config").get().root_markers, {
-      path = dir,
-      upward = true,
-      limit = 1,
-    })[1]
-  end
-  return found and real(vim.fs.dirname(found)) or dir
+  local markers = require("codex-chat.config").get().root_markers
+  return nearest(dir, require("codex-chat.git.top").accepts)
+    or nearest(dir, function(at)
+      return vim.iter(markers):any(function(name)
+        return vim.uv.fs_stat(at .. "/" .. name) ~= nil
+      end)
+    end)
+    or dir
 end
 
 --- The project whose conversations lie in this directory, where one of them is open.

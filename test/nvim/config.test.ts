@@ -1,5 +1,6 @@
 import { mkdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { Settings } from "../../src/session/settings.ts";
 import { openChat } from "../support/chat.ts";
@@ -185,10 +186,13 @@ describe.each(neovims)("a project on Neovim $name", (program) => {
   it("is the git top level, a worktree's too, else a marker's directory, else the directory itself", async () => {
     await using nvim = await startNeovim({ program });
     const dir = nvim.cwd;
+    await execa("git", ["init", "-q"], { cwd: dir });
     await mkdir(join(dir, "src/deep"), { recursive: true });
     expect(await nvim.lua(root, join(dir, "src/deep"))).toBe(dir);
-    await mkdir(join(dir, "tree/src"), { recursive: true });
-    await writeFile(join(dir, "tree/.git"), "gitdir: elsewhere\n");
+    const identity = ["-c", "user.name=t", "-c", "user.email=t@t"];
+    await execa("git", [...identity, "commit", "-q", "--allow-empty", "-m", "x"], { cwd: dir });
+    await execa("git", ["worktree", "add", "-q", "tree"], { cwd: dir });
+    await mkdir(join(dir, "tree/src"));
     expect(await nvim.lua(root, join(dir, "tree/src"))).toBe(join(dir, "tree"));
     await mkdir(join(nvim.home, "plain/below"), { recursive: true });
     expect(await nvim.lua(root, join(nvim.home, "plain/below"))).toBe(

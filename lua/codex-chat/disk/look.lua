@@ -42,6 +42,7 @@ local kinds = {
   block = "a device",
 }
 
+--- A path as one word of a shell command.
 ---@param path string
 ---@return string
 local function quoted(path)
@@ -352,5 +353,6 @@ function M.list(path, ending)
 end
 
 M.flags, M.said, M.within, M.enter, M.wrong_kind = O, said, within, enter, wrong_kind
+M.quoted = quoted
 
 return M

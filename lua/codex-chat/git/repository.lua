@@ -101,8 +101,12 @@ function M.find(root)
       local path = top .. "/.git"
       if not is_git_dir(path) then
         return nil, ("%s is not a git directory"):format(path)
-      elseif look.lstat(path .. "/commondir") then
+      end
+      local common, why, how = look.lstat(path .. "/commondir")
+      if common then
         return nil, ("%s has another directory for its objects"):format(path)
+      elseif how ~= "ENOENT" then
+        return nil, why
       end
       return { top = top, git_dir = path, common_dir = path }
     elseif stat and stat.type == "file" then
@@ -158,11 +162,15 @@ function M.head(repository)
 end
 
 --- Looks at the directories of objects: whether git would read anything elsewhere.
+---
+--- SECURITY: no command is recommended that makes a repository whole which borrows objects. The agent
+--- may have made it, and `git repack -a -d` copies in all that its branches lead to.
 ---@param objects string by a descriptor
 ---@param shown string by which the user knows it
+---@param top string of the project's repository
 ---@return { sec: integer, nsec: integer }? changed when an entry was last added or removed
 ---@return string? err
-function M.judge_objects(objects, shown)
+function M.judge_objects(objects, shown, top)
   local latest, count = { sec = 0, nsec = 0 }, 0
   local queue = { "" }
   while #queue > 0 do
@@ -190,11 +198,10 @@ function M.judge_objects(objects, shown)
           )
       elseif path == "/info/alternates" then
         return nil,
-          ("it borrows objects from another repository, which %s%s names. `git repack -a -d && rm %s%s` makes it whole"):format(
+          ("it borrows objects from another repository, which %s%s names, and of that one nothing is shown. If you did not set that up, the agent may have: see what is in it and remove %s"):format(
             shown,
             path,
-            shown,
-            path
+            look.quoted(top .. "/.git")
           )
       elseif kind == "directory" then
         queue[#queue + 1] = path

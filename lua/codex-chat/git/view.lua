@@ -224,7 +224,7 @@ function M.open(root)
   end
   if not problem then
     local _
-    _, problem = repositories.judge_objects(objects_of(view), view.shown)
+    _, problem = repositories.judge_objects(objects_of(view), view.shown, view.top)
   end
   if problem then
     M.close(view)
@@ -255,7 +255,7 @@ end
 ---@return string? err
 ---@return boolean? may_pass whether it may be otherwise in a moment
 function M.moved(view, paths, began)
-  local latest, err = repositories.judge_objects(objects_of(view), view.shown)
+  local latest, err = repositories.judge_objects(objects_of(view), view.shown, view.top)
   if not latest then
     return err, false
   elseif not is_before(latest, began) then
