@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promis
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { prepareUserMounts, type UserMount } from "./user-mounts.ts";
 
@@ -58,6 +59,55 @@ describe("prepareUserMounts", () => {
       { source: at("home/lib/.envrc"), target: at("home/lib/.envrc"), readOnly: true },
     ]);
     expect(notes).toEqual([`sandbox.mounts: the agent can write in ${at("home/lib")}.`]);
+  });
+
+  it.each([
+    ["a bare repository", "repo.git", "it is a git directory"],
+    ["the hooks of one", "repo.git/hooks", `it lies in the git directory`],
+    ["a file of one", "repo.git/config", `it lies in the git directory`],
+    ["the hooks of a project", "whole/.git/hooks", `it lies in the git directory`],
+    ["a directory whose .git is a link", "linked", "is a link, which the agent could replace"],
+  ])(
+    "refuses to let the agent write in %s, and mounts it read-only",
+    async (_what, name, reason) => {
+      const git = (...args: readonly string[]) =>
+        execa("git", args, { cwd: at("home"), env: { GIT_TEMPLATE_DIR: undefined } });
+      await git("init", "-q", "--bare", "repo.git");
+      await git("init", "-q", "whole");
+      for (const dir of ["repo.git", "whole/.git"])
+        await mkdir(at("home", dir, "hooks"), { recursive: true });
+      await mkdir(at("home/linked"));
+      await symlink(at("home/whole/.git"), at("home/linked/.git"));
+      const source = at("home", name);
+      const { mounts, notes } = await prepare({ source, write: true });
+      expect(mounts).toEqual([]);
+      expect(notes).toEqual([expect.stringContaining(reason)]);
+      expect(notes[0]).toContain("without `write`");
+      expect((await prepare({ source })).mounts).toHaveLength(1);
+    },
+  );
+
+  it("tells of names that are links, and protects those of each work tree", async () => {
+    const lib = at("home/lib");
+    await rm(at("home/lib/.git"), { recursive: true });
+    for (const cwd of [lib, join(lib, "inner")])
+      await execa("git", ["init", "-q", cwd], { cwd: lib });
+    await writeFile(join(lib, "inner/.envrc"), "");
+    await mkdir(join(lib, "tools"));
+    await writeFile(join(lib, "tools/hook"), "");
+    await symlink("tools", join(lib, ".husky"));
+    await symlink("tools", join(lib, "by-link"));
+    await execa("git", ["config", "core.hooksPath", "by-link/hook"], { cwd: lib });
+    const { mounts, notes } = await prepare({ source: lib, write: true });
+    const readOnly = mounts.filter((it) => it.readOnly).map((it) => it.target);
+    expect(readOnly).toContain(join(lib, ".git"));
+    expect(readOnly).toContain(join(lib, "inner/.envrc"));
+    expect(notes.slice(1)).toContain(
+      `sandbox.mounts: in ${lib}, .husky is a link or lies behind one: it cannot be made read-only, and the agent can replace it.`,
+    );
+    // The link that git goes by cannot be protected; the file behind it is.
+    expect(notes.join()).toContain("by-link");
+    expect(readOnly).toContain(join(lib, "tools/hook"));
   });
 
   it.each<[string, string, string | undefined, string]>([

@@ -1,8 +1,9 @@
-import { isAbsolute, join, normalize } from "node:path";
-import { realPathOf, statsAt } from "../look.ts";
-import { ok, type Result } from "../result.ts";
+import { dirname, isAbsolute, join, normalize } from "node:path";
+import { quoteForShell, realPathOf, statsAt } from "../look.ts";
+import { err, ok, type Result } from "../result.ts";
 import { findGitDirs } from "./git-dirs.ts";
 import { framesOf, obeyedByGit, outermost } from "./git-obeys.ts";
+import { isBareAt } from "./git-pointer.ts";
 import { type BindMount, closedTreeOf, contains, PROTECTED_NAMES, SYSTEM_DIRS } from "./project.ts";
 import { findShared, type OutOfReach, type SharedPath } from "./shared-path.ts";
 import { HOME_DIR } from "./spec.ts";
@@ -47,11 +48,14 @@ export async function prepareUserMounts(
       );
       continue;
     }
-    mounts.push(judged.mount, ...inside.value);
+    mounts.push(judged.mount, ...inside.value.mounts);
     if (judged.mount.readOnly) continue;
     const { source, target } = judged.mount;
     const where = target === source ? "" : ` (as ${target})`;
-    notes.push(`sandbox.mounts: the agent can write in ${source}${where}.`);
+    notes.push(
+      `sandbox.mounts: the agent can write in ${source}${where}.`,
+      ...inside.value.notes.map((note) => `sandbox.mounts: in ${source}, ${note}`),
+    );
   }
   return { mounts, notes };
 }
@@ -117,25 +121,45 @@ function within(outer: string, inner: string): boolean {
   return outer === inner || contains(outer, inner);
 }
 
+/** Why a directory cannot be mounted writable, and what to do. */
+type Unprotected = { readonly reason: string; readonly fix: string };
+
+/** What protects in a writable mount; the notes say what cannot be protected. */
+type Protection = { readonly mounts: readonly BindMount[]; readonly notes: readonly string[] };
+
 /**
  * Read-only mounts over what the host runs or obeys by itself in a writable directory, and mounts
- * of the directories above, so that those cannot be renamed. Errors: why they could not be found.
+ * of the directories above, so that those cannot be renamed. Errors: why they could not be found, or
+ * why there is no protecting it.
  */
 async function protectedIn({
   mount: { source, target, readOnly },
   kind,
-}: Judged): Promise<Result<BindMount[], { readonly reason: string; readonly fix: string }>> {
-  if (readOnly || kind !== "directory") return ok([]);
+}: Judged): Promise<Result<Protection, Unprotected>> {
+  if (readOnly) return ok({ mounts: [], notes: [] });
+  const problem = await gitProblem(source);
+  if (problem !== undefined) return err(problem);
+  if (kind !== "directory") return ok({ mounts: [], notes: [] });
   const walked = await findGitDirs(source);
   if (!walked.ok) return walked;
   const nested = walked.value.found.flatMap((it) => it.usedIn ?? []);
   const obeyed = await obeyedByGit(source, { nested });
   if (!obeyed.ok) return obeyed;
   const found = walked.value.found.map((it) => it.name);
+  // One may open a terminal or an editor in each work tree.
+  const inner = PROTECTED_NAMES.filter((name) => name !== ".git");
+  const below = obeyed.value.tops.flatMap((top) => inner.map((name) => join(top, name)));
   const present: string[] = [];
-  for (const name of [...PROTECTED_NAMES, ...found, ...obeyed.value.names]) {
-    const stats = await statsAt(join(source, name));
-    if (stats?.isFile() === true || stats?.isDirectory() === true) present.push(name);
+  const notes = [...obeyed.value.notes];
+  for (const name of new Set([...PROTECTED_NAMES, ...below, ...found, ...obeyed.value.names])) {
+    const path = join(source, name);
+    const stats = await statsAt(path);
+    if (stats === undefined) continue;
+    if ((await realPathOf(path)) !== path)
+      notes.push(
+        `${name} is a link or lies behind one: it cannot be made read-only, and the agent can replace it.`,
+      );
+    else if (stats.isFile() || stats.isDirectory()) present.push(name);
   }
   const names = outermost(present);
   const mountAs = (readOnly: boolean) => (name: string) => ({
@@ -143,5 +167,30 @@ async function protectedIn({
     target: join(target, name),
     readOnly,
   });
-  return ok([...framesOf(names).map(mountAs(false)), ...names.map(mountAs(true))]);
+  const mounts = [...framesOf(names).map(mountAs(false)), ...names.map(mountAs(true))];
+  return ok({ mounts, notes });
+}
+
+/**
+ * Why the agent may not write at this path because of a git directory, if so.
+ *
+ * SECURITY: of a bare repository, and of what lies in any git directory, git runs the hooks and obeys
+ * the configuration, and makes others of its files by renaming. A mount over a link to a git
+ * directory would land on its target and leave the link to be replaced.
+ */
+async function gitProblem(source: string): Promise<Unprotected | undefined> {
+  for (let dir = source; ; dir = dirname(dir)) {
+    if (await isBareAt(dir)) {
+      const what = dir === source ? "it is a git directory" : `it lies in the git directory ${dir}`;
+      const reason = `${what}, whose hooks and configuration your git obeys`;
+      return { reason, fix: "Mount it without `write`, or a clone of it." };
+    }
+    if (dir === dirname(dir)) break;
+  }
+  const git = join(source, ".git");
+  if ((await statsAt(git))?.isSymbolicLink() !== true) return undefined;
+  return {
+    reason: `${git} is a link, which the agent could replace by one to a repository that it has made`,
+    fix: `Look with \`ls -l ${quoteForShell(git)}\`, and put the git directory itself in its place, or mount it without \`write\`.`,
+  };
 }
