@@ -77,6 +77,18 @@ describe("a repository", () => {
     }
   });
 
+  it("is refused where git is not found, with the directory that hides it", async () => {
+    const base = await place();
+    const gitDir = join(base, "first/.git");
+    const loop = join(base, "loop");
+    await symlink(loop, loop);
+    const where = { root: join(base, "first"), gitDir, commonDir: gitDir, readable: [] };
+    expect(await inspectRepository({ ...where, env: { PATH: loop } })).toEqual({
+      ok: false,
+      error: `git cannot be run on this machine: there is no such program on the PATH, as far as can be seen: ${loop} cannot be looked at (ELOOP)`,
+    });
+  });
+
   it("borrows objects only from where the agent may read", async () => {
     const base = await place();
     await git(base, "clone", "-q", "--shared", "first", "second");

@@ -1,7 +1,7 @@
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { execa } from "execa";
 import { entriesOf, quoteForShell, readPlainFile, realPathOf, statsAt } from "../../look.ts";
-import { program } from "../../programs.ts";
+import { findProgram } from "../../programs.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { looked } from "./looked.ts";
 import type { ObjectFormat } from "./workshop.ts";
@@ -120,7 +120,9 @@ async function readConfig(
   const kept = ["PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"];
   // Named by its path, so that a repository of another owner's is not passed over in silence.
   const args = [`--git-dir=${gitDir}`, "config", "--show-scope", "--list", "-z"];
-  const result = await execa(program("git", env), args, {
+  const git = findProgram("git", env);
+  if (!git.ok) return err(`git cannot be run on this machine: ${git.error}`);
+  const result = await execa(git.value, args, {
     cwd: gitDir,
     env: { ...Object.fromEntries(kept.map((name) => [name, env[name]])), LC_ALL: "C" },
     extendEnv: false,
@@ -130,7 +132,6 @@ async function readConfig(
     timeout: 10_000,
     reject: false,
   });
-  if (result.code === "ENOENT") return err("git is not installed on this machine");
   if (result.failed) {
     const said = result.stderr.trim().split("\n")[0];
     return err(`its configuration cannot be read (${said || result.shortMessage})`);
