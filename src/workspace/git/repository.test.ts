@@ -116,11 +116,13 @@ describe("a repository", () => {
     });
   });
 
-  it.each(["objects/ab", "objects/pack/pack-1.pack"])(
+  it.each(["objects/ab", "objects/pack/pack-1.pack", `objects/cd/${"e".repeat(38)}`])(
     "is refused where %s is a link, by which git would read another one's objects",
     async (name) => {
       const base = await place();
-      await symlink(join(base, "elsewhere"), join(base, "first/.git", name));
+      const path = join(base, "first/.git", name);
+      await mkdir(dirname(path), { recursive: true });
+      await symlink(join(base, "elsewhere"), path);
       expect(await inspect(join(base, "first"))).toMatchObject({
         ok: false,
         error: expect.stringContaining(`${name} is a link`),

@@ -240,8 +240,10 @@ async function findLinkedRef(gitDir: string, commonDir: string): Promise<Result<
 
 /** A link among the objects, at any place where git looks for them. */
 async function findLink(objects: string): Promise<string | undefined> {
-  for (const name of ["", "pack", "info"]) {
-    const entries = (await entriesOf(join(objects, name))) ?? [];
+  const top = (await entriesOf(objects)) ?? [];
+  const loose = top.map((it) => it.name).filter((name) => /^[0-9a-f]{2}$/i.test(name));
+  for (const name of ["", "pack", "info", ...loose]) {
+    const entries = name === "" ? top : ((await entriesOf(join(objects, name))) ?? []);
     const link = entries.find((it) => it.isSymbolicLink());
     if (link !== undefined) return join(objects, name, link.name);
   }
