@@ -12,13 +12,12 @@ import { turnWith, whole } from "./support/whole.ts";
 
 const product = whole();
 
-/** What comes up before the turn: files, and a repository of the user's in the directory. */
+/** What is there before the turns: files, in the directory of the attempt. */
 async function prepare(root: string): Promise<void> {
   for (const path of ["repository/file", "staged/tasks.json", "held/config.toml", "own/rc"]) {
     await mkdir(dirname(join(root, path)), { recursive: true });
     await writeFile(join(root, path), "x\n");
   }
-  await git(join(root, "repository"), "init", "-q");
 }
 
 /** Whether the conversation's last turn says of the path that it was changed in it. */
@@ -37,10 +36,9 @@ function tells(name: string, tries: string, script: string, path: string, file =
     run: async () => {
       const it = await product();
       const root = join(it.place.project, dir);
-      // What comes while the sandbox runs is not protected in it yet.
-      await turnWith(it, "true");
       await prepare(root);
-      await turnWith(it, "true");
+      // One of the user's would be read-only.
+      await turnWith(it, `git init -q '${root}/repository'`);
       await pause(300);
       await turnWith(it, `cd '${root}' && ${script}`);
       const text = await it.chat.body();
@@ -50,6 +48,7 @@ function tells(name: string, tries: string, script: string, path: string, file =
     control: async () => {
       const root = await freshDir("newer");
       await prepare(root);
+      await git(join(root, "repository"), "init", "-q");
       await pause(300);
       const mark = join(await freshDir("newer-mark"), "mark");
       await writeFile(mark, "");

@@ -50,7 +50,6 @@ const FILES_OF: Readonly<Record<string, number>> = {
   source_env_if_exists: 1,
   dotenv: 1,
   dotenv_if_exists: 1,
-  watch_file: Number.POSITIVE_INFINITY,
 };
 const INTERPRETERS = /^(?:sh|bash|dash|zsh|python[\d.]*|node|ruby|perl|lua|deno|bun)$/;
 const TAKES_DIRS: ReadonlySet<string> = new Set(["PATH_add", "load_prefix", "watch_dir"]);
@@ -66,7 +65,7 @@ const USED: Readonly<Record<string, readonly string[]>> = {
   mise: ["mise.toml", ".mise.toml", ".tool-versions"],
 };
 
-/** Directories that `layout …` puts on the PATH, and files that it goes by; stdlib.sh. */
+/** Directories that `layout …` puts on the PATH; stdlib.sh. Files that package managers write are left out. */
 const LAYOUTS: Readonly<Record<string, NamedFiles>> = {
   node: { files: [], dirs: ["node_modules/.bin"] },
   php: { files: [], dirs: ["vendor/bin"] },
@@ -75,9 +74,9 @@ const LAYOUTS: Readonly<Record<string, NamedFiles>> = {
   perl: { files: [], dirs: [".direnv"] },
   python: { files: [], dirs: [".direnv"] },
   pyenv: { files: [], dirs: [".direnv"] },
-  pipenv: { files: ["Pipfile", "Pipfile.lock"], dirs: [] },
-  poetry: { files: ["pyproject.toml", "poetry.lock"], dirs: [".venv"] },
-  uv: { files: ["pyproject.toml", "uv.lock"], dirs: [".venv"] },
+  pipenv: { files: [], dirs: [] },
+  poetry: { files: [], dirs: [".venv"] },
+  uv: { files: [], dirs: [".venv"] },
   anaconda: { files: ["environment.yml", "environment.yaml"], dirs: [] },
   opam: { files: [], dirs: ["_opam"] },
 };

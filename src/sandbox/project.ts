@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { realpath } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, sep } from "node:path";
-import { LookError, quoteForShell, realPathOf, statsAt } from "../look.ts";
+import { LookError, quoteForShell, statsAt } from "../look.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { SandboxError } from "./error.ts";
 import { foldMounts, MAX_MOUNTS } from "./fold-mounts.ts";
@@ -9,15 +9,9 @@ import { findGitDirs } from "./git-dirs.ts";
 import { framesOf, obeyedByGit, outermost } from "./git-obeys.ts";
 import { gitPointerMounts, isBareAt, linkOfPointer } from "./git-pointer.ts";
 import { fileIdentity, type GuardedFile } from "./guard.ts";
-import {
-  type GuardRecord,
-  isAgents,
-  mergeGuard,
-  type PathKind,
-  type ProtectedPath,
-} from "./guard-record.ts";
+import { type GuardRecord, isAgents, mergeGuard, type ProtectedPath } from "./guard-record.ts";
 import { hardLinkNotes } from "./hard-links.ts";
-import { linkedFrom } from "./links.ts";
+import { kindAt, linksOf, sourcedBy } from "./indirect.ts";
 
 /**
  * What the host runs or obeys by itself when it stands in a project's top directory: git's own
@@ -199,8 +193,10 @@ async function inspect(
   const now: ProtectedPath[] = [...named.paths];
   const found = walked.value.found.map((it) => it.name);
   const linked = await linksOf(root, named.paths);
-  notes.push(...linked.notes);
-  for (const name of [...found, ...obeyed.value.names, ...own.names, ...linked.ends]) {
+  const sourced = await sourcedBy(root, named.paths);
+  notes.push(...linked.notes, ...sourced.notes);
+  const others = [...obeyed.value.names, ...own.names, ...linked.ends, ...sourced.names];
+  for (const name of [...found, ...others]) {
     const kind = await kindAt(root, name);
     if (kind === undefined) {
       const why = `${name} vanished while it was looked at`;
@@ -256,24 +252,6 @@ async function inspect(
   });
 }
 
-/** What links in protected directories lead to, such as hooks in .husky that are links to scripts. */
-async function linksOf(
-  root: string,
-  protectedPaths: readonly ProtectedPath[],
-): Promise<{ readonly ends: readonly string[]; readonly notes: readonly string[] }> {
-  const [ends, notes] = [new Set<string>(), new Set<string>()];
-  const isInside = (path: string) => contains(root, path);
-  for (const { name, kind } of protectedPaths) {
-    // Git's own directory is looked through where git is asked.
-    if (kind !== "directory" || name === ".git") continue;
-    const found = await linkedFrom(root, join(root, name), isInside);
-    for (const end of found.ends) if (!end.startsWith(".git/")) ends.add(end);
-    for (const link of found.links)
-      notes.add(`A link in ${name} leads through ${link}, a link that the agent can replace.`);
-  }
-  return { ends: [...ends], notes: [...notes] };
-}
-
 const WHOLE_NOTE =
   "Neovim runs codex-chat.nvim from this very directory, so all of it is read-only in the sandbox. To have Codex change the plugin, open another clone of it.";
 
@@ -307,15 +285,6 @@ async function namedPaths(
       );
   }
   return { paths, notes };
-}
-
-/** What stands at a name below the root; `other` where a link is on the way. */
-async function kindAt(root: string, name: string): Promise<PathKind> {
-  const path = join(root, name);
-  const stats = await statsAt(path);
-  if (stats === undefined) return undefined;
-  if ((await realPathOf(path)) !== path) return "other";
-  return stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other";
 }
 
 /** Where in the project the host's own programs are; `isWhole` where the project is within them. */
@@ -361,7 +330,7 @@ function refused(root: string, reason: string, mend?: string): SandboxError {
     message: `${root} is not given to the agent: ${reason}.`,
     mend:
       mend ??
-      "Open Neovim in the directory of one project: its git top level, or one made for it (mkdir ~/work; cd ~/work; nvim).",
+      "Open Neovim in a directory of its own for the project: its git top level, or a new one (mkdir ~/work && cd ~/work && git init && nvim).",
     root,
   };
 }
