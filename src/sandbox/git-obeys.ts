@@ -8,6 +8,7 @@ import {
   gitlinksIn,
   isPathKey,
   settingsIn,
+  topOf,
   worktreesOf,
 } from "./git-questions.ts";
 import { filesOfCommand, projectFile, wordsOf } from "./git-words.ts";
@@ -48,6 +49,8 @@ const COMMAND_VARIABLES =
   "GIT_EXTERNAL_DIFF GIT_SSH GIT_SSH_COMMAND GIT_PROXY_COMMAND GIT_EDITOR GIT_SEQUENCE_EDITOR GIT_PAGER GIT_ASKPASS SSH_ASKPASS VISUAL EDITOR PAGER".split(
     " ",
   );
+/** Variables that lead git to another repository than the one that is found. */
+const USER_VARIABLES = ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"];
 const PATH_VARIABLES = ["GIT_TEMPLATE_DIR", "GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL"];
 
 /** What is looked at besides the project's own work tree. */
@@ -204,10 +207,41 @@ class Search {
     return undefined;
   }
 
-  async #settings(top: string, settings: readonly GitSetting[]): Promise<void> {
+  async #settings(dir: string, settings: readonly GitSetting[]): Promise<void> {
+    await this.#settingsAt(await this.#topOf(dir, settings), settings);
+    if (dir !== this.#root || !USER_VARIABLES.some((name) => this.#env[name])) return;
+    // The user's git works with another git directory or work tree than is found here.
+    for (const name of ["GIT_DIR", "GIT_COMMON_DIR"]) {
+      const value = this.#env[name];
+      if (value) await this.#addNamed(name, resolve(dir, value));
+    }
+    const own = await settingsIn(dir, { isRepository: true, asUser: true });
+    if (own.ok) await this.#settingsAt((await topOf(dir, { asUser: true })) ?? dir, own.value);
+    else
+      this.#note(
+        `git cannot read the settings that hold with GIT_DIR and GIT_WORK_TREE as the environment has them: nothing that they name is protected (${own.error.reason})`,
+      );
+  }
+
+  /** Where names in settings start: `core.worktree` may put it elsewhere. */
+  async #topOf(dir: string, settings: readonly GitSetting[]): Promise<string> {
+    const elsewhere = settings.findLast(({ key }) => key === "core.worktree");
+    if (elsewhere === undefined) return dir;
+    const top = await topOf(dir);
+    if (top === undefined)
+      this.#note(
+        `git finds no work tree at core.worktree (${elsewhere.value}), and obeys what the agent puts there`,
+      );
+    return top ?? dir;
+  }
+
+  async #settingsAt(top: string, settings: readonly GitSetting[]): Promise<void> {
     const origins = new Set(settings.flatMap(({ origin }) => origin ?? []));
     for (const origin of origins) await this.#addNamed("settings", origin);
-    for (const setting of settings) await this.#setting(top, setting);
+    const format = settings.findLast(({ key }) => key === "gpg.format")?.value ?? "";
+    for (const setting of settings)
+      if (setting.key !== "user.signingkey" || isKeyFile(setting.value, format))
+        await this.#setting(top, setting);
     for (const name of COMMAND_VARIABLES) await this.#command(top, name, this.#env[name] ?? "");
     const [home, config] = [this.#env["HOME"], this.#env["XDG_CONFIG_HOME"]];
     for (const name of PATH_VARIABLES) {
@@ -220,30 +254,45 @@ class Search {
     if (home) await this.#addIfThere(join(home, ".gitconfig"));
   }
 
-  async #setting(top: string, { key, value, path, origin }: GitSetting): Promise<void> {
+  async #setting(top: string, { key, middle, value, path, origin }: GitSetting): Promise<void> {
+    // An address that stands for another may be a command, too.
+    if (middle.startsWith("ext::")) await this.#command(top, key, middle);
+    if (value.startsWith("ext::")) return this.#command(top, key, value);
     if (DATA_KEYS.test(key)) return;
     if (isPathKey(key)) {
+      if (path === null)
+        return this.#note(
+          `git's ${key} is a path that git cannot expand, and does not use (${value})`,
+        );
       // An included path is relative to the file that includes it.
       const from = key.startsWith("include") && origin !== undefined ? dirname(origin) : top;
-      const named = path ?? value;
+      const named = path ?? this.#atHome(value);
       return named === "" ? undefined : this.#addNamed(key, resolve(from, named));
     }
-    if (isCommand(key, value)) return this.#command(top, key, value);
-    // `git -c key=value`, as an alias may begin.
-    for (const [, name = "", named = ""] of value.matchAll(/(?:^|\s)-c\s+([\w.-]+)=(\S+)/g))
-      await this.#setting(top, { key: name.toLowerCase(), value: named, origin: undefined });
+    if (isCommand(key)) return this.#command(top, key, value);
+    // Any other alias is words for git itself, as `-c key=value` in front.
+    if (key.startsWith("alias."))
+      return this.#command(top, key, value.startsWith("!") ? value : `git ${value}`);
     // Whatever the key means: a value that names a file of the project may be read or run. A word
     // such as "main" is more likely a branch than a file that a build makes.
     for (const word of wordsOf(value))
-      if (/[./]/.test(word)) await this.#addFile(key, resolve(top, word));
+      if (/[./]/.test(word)) await this.#addFile(key, resolve(top, this.#atHome(word)));
+  }
+
+  #atHome(path: string): string {
+    const home = this.#env["HOME"];
+    return home && path.startsWith("~/") ? join(home, path.slice(2)) : path;
   }
 
   /** Adds the files that a command names; tells of a command that names what is not found. */
   async #command(top: string, key: string, command: string): Promise<void> {
     if (command === "") return;
     const isInProject = (path: string) => this.#isInside(path);
-    const found = await filesOfCommand(command, { top, isInProject, env: this.#env });
+    const place = { root: this.#root, top, isInProject, env: this.#env };
+    const found = await filesOfCommand(command, place);
     for (const path of found.files) await this.#add(path);
+    for (const given of found.settings)
+      await this.#setting(top, { ...given, middle: "", origin: undefined });
     if (found.isUnclear)
       this.#note(
         `git's ${key} runs a command in the project, and it could not be found out which files that command uses: the agent can change them (${command.slice(0, 200)})`,
@@ -319,12 +368,13 @@ export function directoriesAbove(name: string): string[] {
   return parts.slice(1).map((_, n) => parts.slice(0, n + 1).join(sep));
 }
 
-function isCommand(key: string, value: string): boolean {
-  // Any other alias is words for git itself.
-  if (key.startsWith("alias.")) return value.startsWith("!");
-  // An address that is a command.
-  if (key.startsWith("pager.") || value.startsWith("ext::")) return true;
-  return COMMAND_ENDS.has(key.slice(key.lastIndexOf(".") + 1));
+function isCommand(key: string): boolean {
+  return key.startsWith("pager.") || COMMAND_ENDS.has(key.slice(key.lastIndexOf(".") + 1));
+}
+
+/** Whether a signing key is a file, and not the name of one or the key itself. */
+function isKeyFile(value: string, format: string): boolean {
+  return /^(\/|~|\.\/)/.test(value) || (format === "ssh" && !/^(key::|ssh-)/.test(value));
 }
 
 /** The repositories that the project lies in: their settings may name files of it. */

@@ -6,17 +6,22 @@ import { itUnlessRoot } from "../../test/support/root.ts";
 import { filesOfCommand } from "./git-words.ts";
 
 /** A project in a home, with scripts in `tools`; `ask` names what a command uses of it. */
-async function project() {
+async function project(name = "proj") {
   const home = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-wörds-")));
   onTestFinished(() => rm(home, { recursive: true, force: true }));
-  const top = join(home, "proj");
+  const top = join(home, name);
   await mkdir(join(top, "tools/lint"), { recursive: true });
-  for (const name of ["tools/fmt", "tools/gen.js", "tools/check.py", "tools/lint/__main__.py"])
-    await writeFile(join(top, name), "");
+  for (const file of ["tools/fmt", "tools/gen.js", "tools/check.py", "tools/lint/__main__.py"])
+    await writeFile(join(top, file), "");
   const isInProject = (path: string) => path.startsWith(`${top}/`);
   const ask = async (command: string, env: Record<string, string> = {}) => {
     const given = command.replaceAll("TOP", top);
-    const found = await filesOfCommand(given, { top, isInProject, env: { HOME: home, ...env } });
+    const found = await filesOfCommand(given, {
+      root: top,
+      top,
+      isInProject,
+      env: { HOME: home, PATH: "/usr/bin", ...env },
+    });
     return { files: found.files.map((it) => relative(top, it)), isUnclear: found.isUnclear };
   };
   return { home, top, ask };
@@ -42,6 +47,7 @@ describe("the files that a command of git's configuration uses", () => {
     ["env CONFIG=tools/check.py prog", "tools/check.py"],
     ["prog --config=tools/check.py", "tools/check.py"],
     ["PATH=tools:$PATH fmt", "tools/fmt"],
+    ["node tools/gen", "tools/gen.js"],
     ["$WHERE/fmt", "tools/fmt"],
   ])("are found in %s", async (command, file) => {
     const { top, ask } = await project();
@@ -49,6 +55,91 @@ describe("the files that a command of git's configuration uses", () => {
       files: expect.arrayContaining([file]),
       isUnclear: false,
     });
+  });
+
+  it.each([
+    ["'TOP/tools/fmt'", "tools/fmt"],
+    ['"TOP/tools/fmt" --all', "tools/fmt"],
+    ["sh -c 'exec \"TOP/tools/fmt\"'", "tools/fmt"],
+    ["'~/my (old) proj/tools/fmt'", "tools/fmt"],
+    ["~/my\\ \\(old\\)\\ proj/tools/fmt", "tools/fmt"],
+    ["~/'my (old) proj'/tools/fmt", "tools/fmt"],
+    ["$'TOP/tools/f\\x6dt'", "tools/fmt"],
+    ['"$HOME/my (old) proj/tools/fmt"', "tools/fmt"],
+    ["'TOP'/tools/fmt", "tools/fmt"],
+  ])("are found in %s in a directory with a blank and brackets", async (command, file) => {
+    const { ask } = await project("my (old) proj");
+    expect(await ask(command)).toEqual({ files: [file], isUnclear: false });
+    // As a program that no shell starts.
+    expect(await ask("TOP/tools/fmt")).toMatchObject({ files: [file] });
+  });
+
+  it.each([
+    ["$(git rev-parse --show-toplevel 2>/dev/null)/tools/fmt", "tools/fmt"],
+    ["$(git -C . rev-parse  --path-format=absolute --show-toplevel)/tools/fmt", "tools/fmt"],
+    ['"$(git rev-parse --git-dir)/../tools/fmt"', "tools/fmt"],
+    ["!t=$(git rev-parse --show-toplevel); exec $t/tools/fmt", "tools/fmt"],
+    ["!for s in tools/fmt tools/x; do $s; done", "tools/fmt"],
+    ["'tools dir/x y'", "tools dir/x y"],
+    ["tools\\ dir/x\\ y", "tools dir/x y"],
+    ["sed -ftools/fmt", "tools/fmt"],
+    ["sed -nftools/fmt", "tools/fmt"],
+    ["curl -d @tools/fmt", "tools/fmt"],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: as a shell writes it
+    ["${F:-tools/fmt}", "tools/fmt"],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: as a shell writes it
+    ['"${F-"tools/fmt"}" now', "tools/fmt"],
+    ["perl -Itools -MFmt", "tools"],
+    ["python3 -mtools.check", "tools/check.py"],
+    ["PYTHONPATH=tools python3 -m check", "tools"],
+    ["!tools/{fmt,x}", "tools/fmt"],
+    ["env -S 'node tools/gen'", "tools/gen.js"],
+    ["!git -c core.pager=x bisect run sh -c 'tools/fmt'", "tools/fmt"],
+    ["!git rebase -x 'node tools/gen' main", "tools/gen.js"],
+    ["git submodule foreach 'node $toplevel/tools/gen'", "tools/gen.js"],
+    ["ext::sh -c 'tools/fmt %S'", "tools/fmt"],
+  ])("are found in the words of %s", async (command, file) => {
+    const { top, ask } = await project();
+    await mkdir(join(top, "tools dir"));
+    await writeFile(join(top, "tools dir/x y"), "");
+    expect((await ask(command)).files).toContain(file);
+  });
+
+  it.each([
+    '$(dirname "$0")/tools/x',
+    "`some-program`/x",
+    "$UNSET/fmt",
+    "$UNSET",
+    "sh tools/*.sh",
+    "!tools/$1",
+    "tools/absent --now",
+    "node tools/absent",
+    "~/$(some-program)/x",
+    "perl -I. -MFmt",
+    "!$(cat command)",
+    "make fmt",
+    "npm run x",
+    "npx prettier",
+    "sh -c 'just fmt'",
+    "!cd tools && make",
+    "cargo run",
+    "!deno task fmt",
+    "TOP",
+    "sh -c '$UNSET/x'",
+  ])("are unclear in %s", async (command) => {
+    const { top, ask } = await project();
+    const files = "Makefile package.json justfile Cargo.toml deno.json tools/a.sh".split(" ");
+    for (const file of files) await writeFile(join(top, file), "");
+    expect(await ask(command)).toMatchObject({ isUnclear: true });
+  });
+
+  it("are what a pattern matches now", async () => {
+    const { top, ask } = await project();
+    await writeFile(join(top, "tools/a.sh"), "");
+    const found = { files: ["tools/a.sh"], isUnclear: true };
+    expect(await ask("sh tools/*.sh")).toEqual(found);
+    expect(await ask("~/*/tools/?.sh")).toEqual(found);
+    expect(await ask("sh /etc/*.sh")).toEqual({ files: [], isUnclear: false });
   });
 
   it("are found through the home of a user who is named", async () => {
@@ -73,8 +164,36 @@ describe("the files that a command of git's configuration uses", () => {
     "less -FRX",
     `!echo ${"a".repeat(6000)}`,
     "ssh -i ~/.ssh/id_work",
+    "code --wait",
+    "store",
+    "log",
+    "log --oneline --graph",
+    '!f() { git log "$@"; }; f',
+    "delta",
+    "git-lfs filter-process",
+    "!gh auth git-credential",
+    "!aws codecommit credential-helper $@",
+    "!git push -u origin $(git branch --show-current)",
+    "!git log $(git config x.remote)/main..HEAD -- $1",
+    "!b=$(git branch --show-current); git push origin $b",
+    '!git branch --merged | grep -v "\\*\\|main" | xargs -n 1 git branch -d',
+    "!git ls-files | awk '{print $NF}' | sed 's/x$/y/' > /dev/null 2>&1",
+    'git -C "$(git rev-parse --show-toplevel)" add -A',
+    "!f() { case $1 in *) echo $#;; esac; }; f",
+    "nvim -d",
+    "less -+F -R",
+    "diff-so-fancy | less --tabs=4 -RFX",
+    "make",
+    "vimdiff $LOCAL $REMOTE",
+    'meld "$LOCAL" "$BASE" "$REMOTE" --output "$MERGED"',
   ])("are none in %s", async (command) => {
-    const { ask } = await project();
+    const { top, ask } = await project();
+    for (const dir of ["store", "code", "delta", "less", "origin"]) {
+      await mkdir(join(top, dir));
+      await writeFile(join(top, dir, "index.js"), "");
+    }
+    for (const file of ["log.ts", "git.py", "nvim.lua", "main.ts", "make.py"])
+      await writeFile(join(top, file), "");
     expect(await ask(command)).toEqual({ files: [], isUnclear: false });
   });
 

@@ -1,9 +1,21 @@
-import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { lookOutside, realPathOf, statsAt } from "../look.ts";
+import { readFileSync } from "node:fs";
+import { join, relative, resolve, sep } from "node:path";
+import { entriesOf, lookOutside, realPathOf, statsAt } from "../look.ts";
+import {
+  ANSWER,
+  ARGUMENT,
+  type Claim,
+  type Claims,
+  claimsOf,
+  MARK,
+  UNKNOWN,
+} from "./command-claims.ts";
+import { commandsOf } from "./shell-words.ts";
 
 /** What a command of git's configuration is judged in; paths are absolute. */
 export type CommandPlace = {
+  /** The project's top; a work tree in it has one of its own. */
+  readonly root: string;
   /** The top of the work tree: where git runs it. */
   readonly top: string;
   readonly isInProject: (path: string) => boolean;
@@ -12,80 +24,269 @@ export type CommandPlace = {
 
 /** The files of the project that a command names, and whether it names what was not found. */
 export type CommandFiles = {
+  /** A directory where all of it is searched for modules. */
   readonly files: readonly string[];
   readonly isUnclear: boolean;
+  /** Settings that it gives to git itself, behind `-c`. */
+  readonly settings: Claims["settings"];
 };
 
-/** No command that a person has written is longer. */
-const MAX_WORDS = 400;
 const MAX_BASES = 20;
+const MAX_MATCHES = 100;
 /** Linux's own limits; nothing has a longer name. */
 const MAX_NAME = 255;
 const MAX_PATH = 4095;
 
 /** Endings that interpreters add to a name, and the files that they look for in a directory. */
-const ENDINGS = ["", ..."js cjs mjs ts py sh bash rb pl lua php".split(" ").map((it) => `.${it}`)];
+const ENDINGS = "js cjs mjs ts py sh bash rb pl pm lua php".split(" ").map((it) => `.${it}`);
 const ENTRIES = ["__main__.py", "index.js", "index.mjs", "index.cjs", "package.json"];
 
-/** Ways to say the top of the work tree. */
-const TOP =
-  /\$\(\s*git rev-parse --(?:show-toplevel|show-cdup)\s*\)|`\s*git rev-parse --(?:show-toplevel|show-cdup)\s*`|\$\(\s*pwd\s*\)|`\s*pwd\s*`|\$\{?(?:PWD|GIT_WORK_TREE|GIT_TOPLEVEL)\}?/g;
+/** Programs that run what a file in the directory says, by name. */
+const RUNNERS: ReadonlyMap<string, readonly string[]> = new Map(
+  [
+    ["make gmake", "Makefile makefile GNUmakefile"],
+    ["npm npx pnpm pnpx yarn bun bunx corepack", "package.json node_modules"],
+    ["deno", "deno.json deno.jsonc package.json"],
+    ["just", "justfile Justfile .justfile"],
+    ["task go-task", "Taskfile.yml taskfile.yml Taskfile.yaml taskfile.yaml Taskfile.dist.yml"],
+    ["rake", "Rakefile rakefile Rakefile.rb rakefile.rb"],
+    ["bundle", "Gemfile"],
+    ["cargo", "Cargo.toml .cargo"],
+    ["go", "go.mod"],
+    ["composer", "composer.json"],
+    ["mvn", "pom.xml"],
+    ["gradle", "build.gradle build.gradle.kts settings.gradle settings.gradle.kts"],
+    ["cmake ctest", "CMakeLists.txt CMakePresets.json"],
+    ["ninja", "build.ninja"],
+    ["mise", "mise.toml .mise.toml"],
+    ["poetry uv pdm hatch tox nox pytest pipenv", "pyproject.toml tox.ini noxfile.py Pipfile"],
+    ["invoke inv", "tasks.py"],
+    ["pre-commit", ".pre-commit-config.yaml"],
+    ["lefthook", "lefthook.yml lefthook.yaml .lefthook.yml"],
+    ["mix", "mix.exs"],
+    ["nix nix-shell nix-build", "flake.nix shell.nix default.nix"],
+  ].flatMap(([programs = "", files = ""]) =>
+    programs.split(" ").map((it) => [it, files.split(" ")] as const),
+  ),
+);
+
+/** Programs that take nothing from the directory that they are started in. */
+const HARMLESS = /^(git|cd|pushd|popd|echo|printf|true|false|test|\[|:)$/;
 
 /**
- * Finds the project's files among a command's words, the way a shell would: `~`, `$HOME` and other
- * variables, the top of the work tree, `cd`, interpreters that add an ending.
+ * Finds the project's files among a command's words, the way a shell would: quotes, `~`, variables,
+ * the top of the work tree, `cd`, interpreters that add an ending. What is not understood and may
+ * name the project makes it unclear.
  *
  * Rejects with `LookError`.
  */
 export async function filesOfCommand(command: string, place: CommandPlace): Promise<CommandFiles> {
-  const text = await expand(command, place);
-  const words = wordsOf(text).slice(0, MAX_WORDS);
-  const bases = [place.top];
-  for (const word of words) {
-    const path = resolve(place.top, word);
-    if (bases.length >= MAX_BASES || bases.includes(path) || !place.isInProject(path)) continue;
-    if (isPossible(path) && (await statsAt(path))?.isDirectory() === true) bases.push(path);
-  }
-  const modules = [...text.matchAll(/\s-m\s+([\w.]+)/g)].map(([, it = ""]) =>
-    it.replaceAll(".", "/"),
-  );
-  const files = new Set<string>();
-  let isUnclear = false;
-  for (const word of [...words, ...modules]) {
-    let isFound = false;
-    for (const base of bases)
-      for (const { path, isByLink } of await filesAt(resolve(base, word), place)) {
-        files.add(path);
-        isFound = true;
-        isUnclear ||= isByLink;
-      }
-    isUnclear ||= !isFound && namesProject(word, place) && !isArgumentOfCd(word, text);
-  }
-  // The top is named, and nothing in it.
-  isUnclear ||= files.size === 0 && new RegExp(TOP).test(command);
-  return { files: [...files], isUnclear };
+  const said = claimsOf(command, place);
+  const search = new Search(place, said);
+  await search.whole(command);
+  for (const claim of said.claims) await search.base(claim);
+  for (const claim of said.claims) await search.claim(claim);
+  await search.runners();
+  const { files, isUnclear } = search.found(command);
+  return { files, isUnclear, settings: said.settings };
 }
 
 /** The words of a value, and their parts: `--config=tools/x` names `tools/x`, too. */
 export function wordsOf(value: string): string[] {
-  const words = value.split(/[\s;&|()<>"'`!{}]+/).filter((word) => word !== "");
-  return [...new Set(words.flatMap((word) => [word, ...word.split(/[=:,]+/)]))].filter(
-    (word) => word !== "" && word !== "." && word !== "/",
+  const words = value.split(/[\s;&|()<>"'`!{}]+/);
+  const read = commandsOf(value).flat();
+  const quoted = read.map((it) =>
+    it.map((piece) => (piece.is === "text" ? piece.text : "")).join(""),
   );
+  return [
+    ...new Set([value, ...[...words, ...quoted].flatMap((it) => [it, ...partsOf(it)])]),
+  ].filter((word) => !/^(\.{0,2}|\/)$/.test(word));
 }
 
-/** The file at a path, or those that an interpreter takes for it. */
-async function filesAt(path: string, place: CommandPlace): Promise<FoundFile[]> {
-  const candidates = [
-    ...ENDINGS.map((ending) => `${path}${ending}`),
-    ...ENTRIES.map((entry) => join(path, entry)),
-  ];
-  const files: FoundFile[] = [];
-  for (const candidate of candidates) {
-    const file = await projectFile(candidate, place.isInProject);
-    if (file !== undefined) files.push(file);
+/** Looks a command's claims up. */
+class Search {
+  readonly #place: CommandPlace;
+  readonly #said: Claims;
+  readonly #files = new Set<string>();
+  readonly #bases: string[];
+  readonly #paths: readonly string[];
+  #isUnclear = false;
+  #namesTop = false;
+
+  constructor(place: CommandPlace, said: Claims) {
+    this.#place = place;
+    this.#said = said;
+    this.#bases = [place.top];
+    this.#paths = [...said.paths, ...(place.env["PATH"] ?? "").split(":")].filter(
+      (it) => it !== "",
+    );
   }
-  return files;
+
+  /** The value as one path, as programs take it that no shell starts, and the project's own path. */
+  async whole(command: string): Promise<void> {
+    const { root, top, env } = this.#place;
+    const home = env["HOME"];
+    const text = home === undefined ? command : homeIn(command, home);
+    if (text.includes("/")) await this.#exact(resolve(top, text.replace(/^!/, "")));
+    for (let at = text.indexOf(root); at !== -1; at = text.indexOf(root, at + 1)) {
+      const rest = text.slice(at + root.length);
+      if (!/^([/\s"'`;&|)]|$)/.test(rest)) continue;
+      this.#namesTop = true;
+      // With blanks or brackets, it is no word.
+      const ends = [...rest.matchAll(/[\s"'`;&|()<>:,=]|$/g)].map((it) => it.index).slice(0, 20);
+      for (const end of ends) await this.#exact(join(root, rest.slice(0, end)));
+    }
+  }
+
+  /** Takes a directory that is named for one that files are looked for in. */
+  async base({ text, isLibrary }: Claim): Promise<void> {
+    // All of the project is searched for modules.
+    if (isLibrary && [text, text.slice(2), ...partsOf(text)].includes(".")) this.#isUnclear = true;
+    for (const form of this.#forms(text)) {
+      const path = resolve(this.#place.top, form);
+      if (path === this.#place.top || path === this.#place.root)
+        this.#namesTop ||= form.startsWith("/");
+      if (this.#bases.length >= MAX_BASES || this.#bases.includes(path)) continue;
+      if (!this.#place.isInProject(path) || !(await isDirectory(path))) continue;
+      this.#bases.push(path);
+      if (!isLibrary) continue;
+      const real = await realPathOf(path);
+      if (real !== undefined && this.#place.isInProject(real)) this.#files.add(real);
+      this.#isUnclear ||= real !== path;
+    }
+  }
+
+  async claim(claim: Claim): Promise<void> {
+    const { text, role, isSoft } = claim;
+    const isBare = role === "program" && !text.includes("/");
+    if (MARK.test(text)) {
+      if (!isSoft && (await this.#mayBeInProject(claim))) this.#isUnclear = true;
+    }
+    if (claim.isGlob) await this.#glob(claim);
+    if (isBare) {
+      for (const dir of this.#paths)
+        if (!MARK.test(text)) await this.#exact(resolve(this.#place.top, dir, text));
+      return;
+    }
+    for (const form of this.#forms(text)) {
+      if (role === "data" && !/[./]/.test(form)) continue;
+      let isFound = false;
+      for (const base of this.#bases) {
+        const path = resolve(base, form);
+        if (await this.#exact(path)) isFound = true;
+        else if (role === "script" || role === "program")
+          isFound = (await this.#byInterpreter(path)) || isFound;
+      }
+      if (isFound || isSoft || claim.isGoal || role === "data") continue;
+      const isNamed = /^(\.{0,2}\/)/.test(form) || (role !== "argument" && isPlainPath(form));
+      if (isNamed && !claim.isLibrary && this.#place.isInProject(resolve(this.#place.top, form)))
+        this.#isUnclear = true;
+    }
+  }
+
+  /** A program that does what a file in the directory says, which is there. */
+  async runners(): Promise<void> {
+    for (const program of this.#said.programs)
+      for (const file of RUNNERS.get(program) ?? [])
+        for (const base of this.#bases)
+          if ((await statsAt(join(base, file))) !== undefined) this.#isUnclear = true;
+  }
+
+  found(command: string): { files: readonly string[]; isUnclear: boolean } {
+    const isPlain = [...this.#said.programs].every((it) => HARMLESS.test(it));
+    // The top is named, and nothing in it.
+    const isOnlyTop = this.#namesTop && this.#files.size === 0;
+    const isUnclear = this.#isUnclear || (isOnlyTop && !(isPlain && !/\beval\b/.test(command)));
+    return { files: [...this.#files], isUnclear };
+  }
+
+  /** A word and its parts, with `~` as a shell takes it; without those that nobody can tell. */
+  #forms(text: string): string[] {
+    const glued = /^-[A-Za-z]/.test(text) ? [2, 3, 4, 5].map((it) => text.slice(it)) : [];
+    const all = [text, ...partsOf(text), ...glued].map((it) => homeIn(it, this.#place.env["HOME"]));
+    return [...new Set(all)].filter((it) => !MARK.test(it) && !/^(\.|\.\.|\/)?$/.test(it));
+  }
+
+  async #exact(path: string): Promise<boolean> {
+    const file = await projectFile(path, this.#place.isInProject);
+    if (file === undefined) return false;
+    this.#files.add(file.path);
+    this.#isUnclear ||= file.isByLink;
+    return true;
+  }
+
+  /** The files that an interpreter takes for a path. */
+  async #byInterpreter(path: string): Promise<boolean> {
+    let isFound = false;
+    const candidates = [
+      ...ENDINGS.map((ending) => `${path}${ending}`),
+      ...ENTRIES.map((entry) => join(path, entry)),
+    ];
+    // The top itself is no word.
+    if (path === this.#place.top) return false;
+    for (const it of candidates) isFound = (await this.#exact(it)) || isFound;
+    return isFound;
+  }
+
+  /** Whether a word with something unknown in it may be a path in the project. */
+  async #mayBeInProject({ text, role }: Claim): Promise<boolean> {
+    if (role === "data") return false;
+    if (role === "program" && text === UNKNOWN) return true;
+    for (const part of [text, ...text.split(/[=,@]+/)]) {
+      const at = part.search(MARK);
+      if (at === -1) continue;
+      const before = part.slice(0, at);
+      if (before.includes("://")) continue;
+      const isArgument = part[at] === ARGUMENT;
+      const base = homeIn(before.slice(0, before.lastIndexOf("/") + 1), this.#place.env["HOME"]);
+      if (base === "") {
+        if (!isArgument && part.slice(at).includes("/")) return true;
+        continue;
+      }
+      const dir = resolve(this.#place.top, base);
+      if (dir === this.#place.top || (this.#place.isInProject(dir) && (await isDirectory(dir))))
+        return true;
+      const isAbove = !relative(dir, this.#place.root).startsWith("..");
+      if (isAbove && !isArgument && part[at] !== ANSWER) return true;
+    }
+    return false;
+  }
+
+  /** Protects what a pattern matches now, where it is run; what comes to match it cannot be. */
+  async #glob({ text, role, isSoft }: Claim): Promise<void> {
+    // Of `case`, and of git's own patterns.
+    if (role === "data" || /^\*+$/.test(text)) return;
+    const path = homeIn(text, this.#place.env["HOME"]);
+    for (const base of this.#bases)
+      for (const match of await this.#matches(resolve(base, path))) {
+        if (!isSoft) this.#isUnclear = true;
+        if (role !== "argument") await this.#exact(match);
+      }
+  }
+
+  async #matches(pattern: string): Promise<readonly string[]> {
+    const { root } = this.#place;
+    const parts = pattern.split(sep);
+    const above = root.split(sep);
+    if (parts.length <= above.length) return [];
+    if (!above.every((name, n) => matcherOf(parts[n] ?? "").test(name))) return [];
+    let found = [root];
+    for (const part of parts.slice(above.length)) {
+      const next: string[] = [];
+      for (const dir of found) {
+        if (!/[*?[]/.test(part)) {
+          if ((await statsAt(join(dir, part))) !== undefined) next.push(join(dir, part));
+          continue;
+        }
+        const matcher = matcherOf(part);
+        for (const { name } of (await entriesOf(dir)) ?? [])
+          if (matcher.test(name) && this.#place.isInProject(join(dir, name)))
+            next.push(join(dir, name));
+      }
+      found = next.slice(0, MAX_MATCHES);
+    }
+    return found;
+  }
 }
 
 /** A regular file of the project. */
@@ -113,33 +314,62 @@ function isPossible(path: string): boolean {
   return path.split("/").every((name) => Buffer.byteLength(name) <= MAX_NAME);
 }
 
-async function expand(command: string, { top, env }: CommandPlace): Promise<string> {
-  let text = command.replace(TOP, top);
-  text = text.replace(/\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?/g, (all, name: string) => env[name] ?? all);
-  text = text.replace(/(^|[\s"'=:;&|(!`])~(?=\/|$|\s)/g, (_all, before: string) =>
-    env["HOME"] === undefined ? `${before}~` : `${before}${env["HOME"]}`,
+async function isDirectory(path: string): Promise<boolean> {
+  if (!isPossible(path)) return false;
+  const real = await realPathOf(path);
+  return real !== undefined && (await statsAt(real))?.isDirectory() === true;
+}
+
+/** What `=`, `:`, `,` and `@` divide, as in options, search paths and addresses. */
+function partsOf(word: string): string[] {
+  return word.split(/[=:,@]+/);
+}
+
+/** Whether a word has the form of a path, and of nothing else. */
+function isPlainPath(word: string): boolean {
+  return /^[\w@+][\w@%+.-]*(\/[\w@%+.-]+)+$/.test(word);
+}
+
+/** A text with `~`, `~user` and `$HOME` as a shell takes them. */
+function homeIn(text: string, home: string | undefined): string {
+  let found = text;
+  if (home !== undefined)
+    found = found
+      .replace(/\$HOME(?=\/)|\$\{HOME\}(?=\/)/g, () => home)
+      .replace(/(^|[\s"'=:;&|(!`])~(?=\/|$|\s)/g, (_all, before: string) => `${before}${home}`);
+  return found.replace(
+    /(^|[\s"'=:;&|(!`])~([a-z_][\w-]*)(?=\/)/g,
+    (all, before: string, user: string) => {
+      const other = homeOf(user);
+      return other === undefined ? all : `${before}${other}`;
+    },
   );
-  const users = [...text.matchAll(/(?:^|[\s"'=:;&|(!`])~([a-z_][\w-]*)(?=\/)/g)];
-  for (const [, user = ""] of users) {
-    const home = await homeOf(user);
-    if (home !== undefined) text = text.replaceAll(`~${user}/`, `${home}/`);
+}
+
+function homeOf(user: string): string | undefined {
+  try {
+    const passwd = readFileSync("/etc/passwd", "utf8");
+    return passwd
+      .split("\n")
+      .find((it) => it.startsWith(`${user}:`))
+      ?.split(":")[5];
+  } catch {
+    // Users that are kept elsewhere have homes elsewhere.
+    return undefined;
   }
-  return text;
 }
 
-async function homeOf(user: string): Promise<string | undefined> {
-  const passwd = await readFile("/etc/passwd", "utf8").catch(() => "");
-  const line = passwd.split("\n").find((it) => it.startsWith(`${user}:`));
-  return line?.split(":")[5];
-}
-
-/** Whether a word says by its form that it is a file of the project. */
-function namesProject(word: string, { top, isInProject }: CommandPlace): boolean {
-  if (/^\.\.?\//.test(word)) return isInProject(resolve(top, word));
-  return word.startsWith("/") && isInProject(resolve(word));
-}
-
-function isArgumentOfCd(word: string, text: string): boolean {
-  const at = text.indexOf(word);
-  return at > 0 && /\bcd\s+["']?$/.test(text.slice(0, at));
+/** What a part of a pattern matches; brackets are as in an expression. */
+function matcherOf(part: string): RegExp {
+  const source = part
+    .replace(/[.+^${}()|\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".")
+    .replace(/\[!/g, "[^");
+  try {
+    return new RegExp(`^${source}$`, "s");
+  } catch {
+    // A bracket that is not closed stands for itself.
+    return new RegExp(`^${source.replaceAll("[", "\\[")}$`, "s");
+  }
 }

@@ -1,0 +1,341 @@
+import { basename, dirname } from "node:path";
+import { commandsOf, type Piece, quotedWord, type ShellWord } from "./shell-words.ts";
+
+/** How a command uses a word, which decides where its file is looked for. */
+export type Role =
+  /** It is run. */
+  | "program"
+  /** It stands behind an interpreter, which adds endings to it. */
+  | "script"
+  | "argument"
+  /** It stands behind a subcommand of git's, where most words are branches. */
+  | "data";
+
+/** A word that may name a file. */
+export type Claim = {
+  /** With the marks below where nobody can tell. */
+  readonly text: string;
+  readonly role: Role;
+  readonly isGlob: boolean;
+  /** Whether it is only perhaps a command's: it stands in the quoted argument of some program. */
+  readonly isSoft: boolean;
+  /** Whether it is only gone to. */
+  readonly isGoal: boolean;
+  /** Whether all of a directory is searched for modules. */
+  readonly isLibrary: boolean;
+};
+
+/** What a command says of files. */
+export type Claims = {
+  readonly claims: readonly Claim[];
+  /** Directories that programs are looked for in, besides those of the environment. */
+  readonly paths: readonly string[];
+  /** Names of all programs, without directories. */
+  readonly programs: ReadonlySet<string>;
+  /** Settings that it gives to git, behind `-c`. */
+  readonly settings: readonly { readonly key: string; readonly value: string }[];
+};
+
+/** What variables and the work tree's top are while the command runs. */
+export type Surroundings = {
+  readonly top: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+};
+
+/** In the place of what nobody can tell before the command runs; in no path. */
+export const UNKNOWN = "\0";
+/** In the place of arguments that the user gives, and of what is no path. */
+export const ARGUMENT = "\x01";
+/** In the place of git's answers: names of branches and commits. */
+export const ANSWER = "\x02";
+/** Any of these. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: marks that are in no path
+export const MARK: RegExp = /[\0\x01\x02]/;
+
+/** No command that a person has written is longer, or goes deeper. */
+const MAX_CLAIMS = 400;
+const MAX_LENGTH = 100_000;
+const MAX_DEPTH = 5;
+const MAX_VALUES = 12;
+
+const words = (text: string): ReadonlySet<string> => new Set(text.split(" "));
+const INTERPRETERS =
+  /^(node|nodejs|python[\d.]*|pypy[\d.]*|ruby[\d.]*|perl[\d.]*|php[\d.]*|deno|bun|tsx|ts-node|lua[\w.]*|sh|bash|zsh|dash|ksh|ash|fish|source|\.)$/;
+const SHELLS = /^(sh|bash|zsh|dash|ksh|ash|fish)$/;
+/** Words after which a program's name follows. */
+const WRAPPERS = words(
+  "! { } if then elif else while until do env exec command builtin sudo doas nice nohup time timeout xargs setsid stdbuf ionice eval flock busybox",
+);
+/** Programs whose answers are no paths in a project. */
+const PLAIN_ANSWERS = words(
+  "git whoami id date hostname uname nproc tty mktemp basename wc brew xdg-user-dir tput seq expr",
+);
+/** Programs that say their arguments again, or what these lead to. */
+const ECHOES = words("echo printf realpath readlink cygpath wslpath");
+const LIBRARY_VARIABLES = words("PYTHONPATH NODE_PATH PERL5LIB PERLLIB RUBYLIB LUA_PATH");
+
+/** Reads a command; nothing is looked up. */
+export function claimsOf(command: string, surroundings: Surroundings): Claims {
+  const reader = new ClaimReader(surroundings);
+  // As an alias of git's begins.
+  reader.read(command.slice(0, MAX_LENGTH).replace(/^\s*!/, ""), 0, false);
+  return reader;
+}
+
+class ClaimReader implements Claims {
+  readonly claims: Claim[] = [];
+  readonly paths: string[] = [];
+  readonly programs = new Set<string>();
+  readonly settings: { key: string; value: string }[] = [];
+  readonly #top: string;
+  readonly #env: Surroundings["env"];
+  readonly #locals = new Map<string, readonly string[]>();
+
+  constructor({ top, env }: Surroundings) {
+    this.#top = top;
+    this.#env = env;
+    for (const name of ["PWD", "GIT_WORK_TREE", "GIT_TOPLEVEL", "toplevel"])
+      this.#locals.set(name, [top]);
+    this.#locals.set("GIT_PREFIX", [""]);
+  }
+
+  /** Reads commands; gives what they may print. */
+  read(text: string, depth: number, isSoft: boolean): readonly string[] {
+    if (depth > MAX_DEPTH) return [UNKNOWN];
+    return commandsOf(text).flatMap((it) => new OneCommand(this, depth, isSoft).read(it));
+  }
+
+  claim(claim: Claim): void {
+    if (this.claims.length < MAX_CLAIMS) this.claims.push(claim);
+  }
+
+  set(name: string, values: readonly string[]): void {
+    const kept = values.map((it) => it.replaceAll(`$${name}`, ""));
+    this.#locals.set(name, kept.slice(0, MAX_VALUES));
+    if (name === "PATH") this.paths.push(...kept.flatMap((it) => it.split(":")));
+  }
+
+  /** The texts that a word may be. */
+  values(word: ShellWord, depth: number): string[] {
+    let values = [""];
+    for (const piece of word) {
+      const next = this.#texts(piece, depth);
+      values = values.flatMap((it) => next.map((text) => it + text)).slice(0, MAX_VALUES);
+    }
+    return [...new Set(values)];
+  }
+
+  #texts(piece: Piece, depth: number): readonly string[] {
+    if (piece.is === "text") return piece.isQuoted ? [piece.text] : braced(piece.text);
+    if (piece.is === "command") {
+      const said = this.read(piece.source, depth + 1, false);
+      return said.length === 0 ? [UNKNOWN] : said;
+    }
+    const { name, operator, operand } = piece;
+    if (/^([\d@*#?$!-]|#.*)$/.test(name) && name !== "0")
+      return /^:?[-=+]$/.test(operator) ? [ARGUMENT, ...this.#operand(operand, depth)] : [ARGUMENT];
+    const known = this.#valueOf(name);
+    if (operator === "" || /^:?\?$/.test(operator)) return known ?? [UNKNOWN];
+    if (/^:?[-=+]$/.test(operator)) return [...(known ?? []), ...this.#operand(operand, depth)];
+    // `${0%/*}`, which is as `dirname` says it.
+    if (operator === "%" && operand === "/*" && known !== undefined) return known.map(dirname);
+    return [UNKNOWN];
+  }
+
+  #operand(text: string, depth: number): string[] {
+    return this.values(quotedWord(text.replace(/^["']|["']$/g, "")), depth + 1);
+  }
+
+  #valueOf(name: string): readonly string[] | undefined {
+    const value = this.#env[name];
+    const known = this.#locals.get(name) ?? (value === undefined ? undefined : [value]);
+    return known?.length === 0 ? [UNKNOWN] : known;
+  }
+
+  get top(): string {
+    return this.#top;
+  }
+}
+
+/** Goes through the words of one command. */
+class OneCommand {
+  readonly #reader: ClaimReader;
+  readonly #depth: number;
+  readonly #isSoft: boolean;
+  #role: Role = "program";
+  #program = "";
+  #isWrapped = false;
+  #hasShell = false;
+  /** Of git's: its subcommand. */
+  #subcommand: string | undefined;
+  readonly #arguments: (readonly string[])[] = [];
+
+  constructor(reader: ClaimReader, depth: number, isSoft: boolean) {
+    this.#reader = reader;
+    this.#depth = depth;
+    this.#isSoft = isSoft;
+  }
+
+  read(command: readonly ShellWord[]): readonly string[] {
+    let before = "";
+    for (const word of command) {
+      const values = this.#reader.values(word, this.#depth);
+      const isGlob = word.some((it) => it.is === "text" && !it.isQuoted && /[*?[]/.test(it.text));
+      const literal = values[0] ?? "";
+      if (this.#role === "program") this.#first(word, values, isGlob);
+      else this.#next(values, isGlob, before);
+      if (isCommandText(word, literal)) this.#text(values, before);
+      before = literal;
+    }
+    return this.#output();
+  }
+
+  #first(word: ShellWord, values: readonly string[], isGlob: boolean): void {
+    const literal = values[0] ?? "";
+    const [, name] = /^([A-Za-z_]\w*)\+?=/.exec(literal) ?? [];
+    if (name !== undefined) {
+      const given = values.map((it) => it.slice(it.indexOf("=") + 1));
+      this.#claim(given, "argument", isGlob, { isLibrary: LIBRARY_VARIABLES.has(name) });
+      this.#reader.set(name, given);
+      return;
+    }
+    if (this.#isWrapped && /^(-|\d+[smhd]?$)/.test(literal)) {
+      this.#claim(values, "argument", isGlob);
+      return;
+    }
+    this.#claim(values, "program", isGlob);
+    // The words of a variable that is not quoted are words of the command.
+    if (word.length === 1 && word[0]?.is === "variable" && /\s/.test(literal))
+      for (const value of values) this.#reader.read(value, this.#depth + 1, this.#isSoft);
+    const program = basename(literal);
+    if (WRAPPERS.has(program)) {
+      this.#isWrapped = true;
+      if (program === "eval") this.#hasShell = true;
+      return;
+    }
+    this.#program = program;
+    if (!this.#isSoft) this.#reader.programs.add(program);
+    this.#role = "argument";
+    this.#interpreter(program);
+  }
+
+  #next(values: readonly string[], isGlob: boolean, before: string): void {
+    const literal = values[0] ?? "";
+    this.#arguments.push(values);
+    this.#variable(literal, values, before);
+    if (this.#program === "git") {
+      this.#git(values, isGlob, before);
+      return;
+    }
+    const isGoal = /^(cd|pushd)$/.test(this.#program);
+    const isLibrary = this.#role === "script" && (before === "-I" || /^-I./.test(literal));
+    const isModule = this.#role === "script" && /^-[mM]$/.test(before);
+    const named = isModule ? values.map(moduleOf) : values;
+    this.#claim(named, this.#role, isGlob, { isGoal, isLibrary });
+    if (this.#role === "script")
+      for (const [, module = ""] of values.map((it) => /^-[mM](.+)$/.exec(it) ?? []))
+        if (module !== "") this.#claim([moduleOf(module)], "script", false);
+    this.#interpreter(basename(literal));
+  }
+
+  /** Remembers what a loop goes through, and what is declared. */
+  #variable(literal: string, values: readonly string[], before: string): void {
+    if (this.#program === "for") {
+      const name = this.#arguments[0]?.[0] ?? "";
+      const given = this.#arguments.slice(2).flat();
+      if (before === "for" || literal !== "in") this.#reader.set(name, given);
+    }
+    if (!/^(export|local|declare|readonly|typeset)$/.test(this.#program)) return;
+    const [, name] = /^([A-Za-z_]\w*)=/.exec(literal) ?? [];
+    if (name === undefined) return;
+    const given = values.map((it) => it.slice(name.length + 1));
+    this.#reader.set(name, given);
+  }
+
+  /** Behind `-c` is a setting, and behind some words a command; the others are git's own. */
+  #git(values: readonly string[], isGlob: boolean, before: string): void {
+    const literal = values[0] ?? "";
+    if (before === "-c" || before === "--config")
+      for (const value of values) {
+        const [, key, given] = /^([\w.-]+)=([\s\S]*)$/.exec(value) ?? [];
+        if (key !== undefined && given !== undefined)
+          this.#reader.settings.push({ key: key.toLowerCase(), value: given });
+      }
+    const isOption = literal.startsWith("-") || /^(-c|-C|--git-dir|--work-tree)$/.test(before);
+    const isEarly = this.#subcommand === undefined;
+    if (isEarly && !isOption) this.#subcommand = literal;
+    const isGoal = before === "-C" || /^--(git-dir|work-tree)/.test(literal);
+    this.#claim(values, isEarly && isOption ? "argument" : "data", isGlob, { isGoal });
+    const inline = /^(?:--(?:exec|extcmd|upload-pack|receive-pack)=|-x)([\s\S]+)$/.exec(
+      literal,
+    )?.[1];
+    if (inline !== undefined) this.#reader.read(inline, this.#depth + 1, this.#isSoft);
+    if (/^(-x|--exec|--extcmd|foreach|run|--upload-pack|--receive-pack|--recursive)$/.test(before))
+      for (const value of values) this.#reader.read(value, this.#depth + 1, this.#isSoft);
+  }
+
+  #interpreter(program: string): void {
+    if (INTERPRETERS.test(program)) this.#role = "script";
+    if (SHELLS.test(program)) this.#hasShell = true;
+  }
+
+  /** A word with blanks in it may be a command, and is one behind `sh -c`. */
+  #text(values: readonly string[], before: string): void {
+    const isCommand =
+      (this.#hasShell && (/^-\w*c$/.test(before) || before === "eval")) || before === "-S";
+    for (const value of values)
+      this.#reader.read(value, this.#depth + 1, this.#isSoft || !isCommand);
+  }
+
+  #claim(
+    values: readonly string[],
+    role: Role,
+    isGlob: boolean,
+    { isGoal = false, isLibrary = false } = {},
+  ): void {
+    const isSoft = this.#isSoft;
+    for (const text of values)
+      if (text !== "") this.#reader.claim({ text, role, isGlob, isSoft, isGoal, isLibrary });
+  }
+
+  /** What the command prints, where it stands in a substitution. */
+  #output(): readonly string[] {
+    const given = this.#arguments.flat();
+    const paths = given.filter((it) => !it.startsWith("-"));
+    const top = this.#reader.top;
+    if (this.#program === "git" && this.#subcommand === "rev-parse") {
+      if (given.some((it) => it === "--show-toplevel" || it === "--show-cdup")) return [top];
+      if (given.some((it) => /^--(absolute-)?git-(common-)?dir$/.test(it))) return [`${top}/.git`];
+      if (given.includes("--git-path")) return paths.map((it) => `${top}/.git/${it}`);
+      if (given.includes("--show-prefix")) return [""];
+    }
+    if (this.#program === "pwd") return [top];
+    if (/^(cd|pushd|true|:|test|\[)$/.test(this.#program)) return [];
+    if (this.#program === "dirname") return paths.flatMap(directoryOf);
+    if (ECHOES.has(this.#program)) return paths;
+    if (this.#program === "git") return [ANSWER];
+    return PLAIN_ANSWERS.has(this.#program) ? [ARGUMENT] : [UNKNOWN];
+  }
+}
+
+/** Where nobody knows the path, its directory may be the top. */
+function directoryOf(path: string): string[] {
+  return MARK.test(path) ? [path, "."] : [dirname(path)];
+}
+
+function moduleOf(name: string): string {
+  return name.replaceAll("::", "/").replaceAll(".", "/");
+}
+
+/** Whether a word is worth reading as a command. */
+function isCommandText(word: ShellWord, literal: string): boolean {
+  return word.some((it) => it.is !== "text" || it.isQuoted) && /[\s;&|`$]/.test(literal);
+}
+
+/** `{a,b}` in a word; it stays as it is, too, since not every shell knows it. */
+function braced(text: string): string[] {
+  const [, before = "", inner, after = ""] =
+    /^([^{]*)\{([^{}]*,[^{}]*)\}([\s\S]*)$/.exec(text) ?? [];
+  if (inner === undefined) return [text];
+  return [text, ...inner.split(",").flatMap((it) => braced(after).map((end) => before + it + end))];
+}
