@@ -1,4 +1,15 @@
 import { basename, dirname } from "node:path";
+import {
+  ALL_ENDINGS,
+  ECHOES,
+  ENDINGS,
+  GIVEN_VARIABLES,
+  INTERPRETERS,
+  LIBRARY_VARIABLES,
+  PLAIN_ANSWERS,
+  SHELLS,
+  WRAPPERS,
+} from "./known-programs.ts";
 import { commandsOf, type Piece, quotedWord, type ShellWord } from "./shell-words.ts";
 
 /** How a command uses a word, which decides where its file is looked for. */
@@ -23,6 +34,12 @@ export type Claim = {
   readonly isGoal: boolean;
   /** Whether all of a directory is searched for modules. */
   readonly isLibrary: boolean;
+  /** Whether it stands behind an option. */
+  readonly isOption: boolean;
+  /** What an interpreter adds to it. */
+  readonly endings: readonly string[];
+  /** The same for all that one word may be. */
+  readonly word: number;
 };
 
 /** What a command says of files. */
@@ -32,6 +49,8 @@ export type Claims = {
   readonly paths: readonly string[];
   /** Names of all programs, without directories. */
   readonly programs: ReadonlySet<string>;
+  /** Whether it goes to a directory that nobody can tell. */
+  readonly hasUnknownGoal: boolean;
   /** Settings that it gives to git, behind `-c`. */
   readonly settings: readonly { readonly key: string; readonly value: string }[];
 };
@@ -58,22 +77,6 @@ const MAX_LENGTH = 100_000;
 const MAX_DEPTH = 5;
 const MAX_VALUES = 12;
 
-const words = (text: string): ReadonlySet<string> => new Set(text.split(" "));
-const INTERPRETERS =
-  /^(node|nodejs|python[\d.]*|pypy[\d.]*|ruby[\d.]*|perl[\d.]*|php[\d.]*|deno|bun|tsx|ts-node|lua[\w.]*|sh|bash|zsh|dash|ksh|ash|fish|source|\.)$/;
-const SHELLS = /^(sh|bash|zsh|dash|ksh|ash|fish)$/;
-/** Words after which a program's name follows. */
-const WRAPPERS = words(
-  "! { } if then elif else while until do env exec command builtin sudo doas nice nohup time timeout xargs setsid stdbuf ionice eval flock busybox",
-);
-/** Programs whose answers are no paths in a project. */
-const PLAIN_ANSWERS = words(
-  "git whoami id date hostname uname nproc tty mktemp basename wc brew xdg-user-dir tput seq expr",
-);
-/** Programs that say their arguments again, or what these lead to. */
-const ECHOES = words("echo printf realpath readlink cygpath wslpath");
-const LIBRARY_VARIABLES = words("PYTHONPATH NODE_PATH PERL5LIB PERLLIB RUBYLIB LUA_PATH");
-
 /** Reads a command; nothing is looked up. */
 export function claimsOf(command: string, surroundings: Surroundings): Claims {
   const reader = new ClaimReader(surroundings);
@@ -87,6 +90,8 @@ class ClaimReader implements Claims {
   readonly paths: string[] = [];
   readonly programs = new Set<string>();
   readonly settings: { key: string; value: string }[] = [];
+  hasUnknownGoal = false;
+  #words = 0;
   readonly #top: string;
   readonly #env: Surroundings["env"];
   readonly #locals = new Map<string, readonly string[]>();
@@ -96,7 +101,7 @@ class ClaimReader implements Claims {
     this.#env = env;
     for (const name of ["PWD", "GIT_WORK_TREE", "GIT_TOPLEVEL", "toplevel"])
       this.#locals.set(name, [top]);
-    this.#locals.set("GIT_PREFIX", [""]);
+    this.#locals.set("GIT_PREFIX", ["", ARGUMENT]);
   }
 
   /** Reads commands; gives what they may print. */
@@ -105,11 +110,17 @@ class ClaimReader implements Claims {
     return commandsOf(text).flatMap((it) => new OneCommand(this, depth, isSoft).read(it));
   }
 
-  claim(claim: Claim): void {
-    if (this.claims.length < MAX_CLAIMS) this.claims.push(claim);
+  /** Notes what one word may be. */
+  claim(texts: readonly string[], claim: Omit<Claim, "text" | "word">): void {
+    const word = ++this.#words;
+    for (const text of texts)
+      if (text !== "" && this.claims.length < MAX_CLAIMS)
+        this.claims.push({ ...claim, text, word });
   }
 
-  set(name: string, values: readonly string[]): void {
+  /** Sets a variable; what is only perhaps a command changes none. */
+  set(name: string, values: readonly string[], isSoft = false): void {
+    if (isSoft && this.#locals.has(name)) return;
     const kept = values.map((it) => it.replaceAll(`$${name}`, ""));
     this.#locals.set(name, kept.slice(0, MAX_VALUES));
     if (name === "PATH") this.paths.push(...kept.flatMap((it) => it.split(":")));
@@ -149,7 +160,8 @@ class ClaimReader implements Claims {
   #valueOf(name: string): readonly string[] | undefined {
     const value = this.#env[name];
     const known = this.#locals.get(name) ?? (value === undefined ? undefined : [value]);
-    return known?.length === 0 ? [UNKNOWN] : known;
+    if (known === undefined) return GIVEN_VARIABLES.has(name) ? [ARGUMENT] : undefined;
+    return known.length === 0 ? [UNKNOWN] : known;
   }
 
   get top(): string {
@@ -166,6 +178,7 @@ class OneCommand {
   #program = "";
   #isWrapped = false;
   #hasShell = false;
+  #endings: readonly string[] = [];
   /** Of git's: its subcommand. */
   #subcommand: string | undefined;
   readonly #arguments: (readonly string[])[] = [];
@@ -196,7 +209,7 @@ class OneCommand {
     if (name !== undefined) {
       const given = values.map((it) => it.slice(it.indexOf("=") + 1));
       this.#claim(given, "argument", isGlob, { isLibrary: LIBRARY_VARIABLES.has(name) });
-      this.#reader.set(name, given);
+      this.#reader.set(name, given, this.#isSoft);
       return;
     }
     if (this.#isWrapped && /^(-|\d+[smhd]?$)/.test(literal)) {
@@ -228,14 +241,31 @@ class OneCommand {
       return;
     }
     const isGoal = /^(cd|pushd)$/.test(this.#program);
-    const isLibrary = this.#role === "script" && (before === "-I" || /^-I./.test(literal));
-    const isModule = this.#role === "script" && /^-[mM]$/.test(before);
+    const isScript = this.#role === "script";
+    const isLibrary = isScript && (before === "-I" || literal.startsWith("-I"));
+    const isModule = isScript && /^-[mMl]$/.test(before);
     const named = isModule ? values.map(moduleOf) : values;
-    this.#claim(named, this.#role, isGlob, { isGoal, isLibrary });
-    if (this.#role === "script")
-      for (const [, module = ""] of values.map((it) => /^-[mM](.+)$/.exec(it) ?? []))
-        if (module !== "") this.#claim([moduleOf(module)], "script", false);
+    const isOption = before.startsWith("-");
+    this.#claim(named, this.#role, isGlob, { isGoal, isLibrary, isOption });
+    if (isScript) this.#inScript(values, before);
     this.#interpreter(basename(literal));
+    // For each file that another command finds.
+    const isEach = this.#isWrapped || /^(find|fd|parallel)$/.test(this.#program);
+    if (isEach && this.#role === "script" && literal === ARGUMENT)
+      this.#claim([UNKNOWN], "program", false);
+  }
+
+  /** Modules that options name, and text that is a program itself. */
+  #inScript(values: readonly string[], before: string): void {
+    for (const value of values) {
+      const module = /^-[mMlr](.+)$/.exec(value)?.[1];
+      if (module !== undefined) this.#claim([module, moduleOf(module)], "script", false);
+      if (this.#hasShell || !/^(-\w*[ceErp]|--eval|--print)$/.test(before)) continue;
+      for (const [, , text = ""] of value.matchAll(/(["'`])((?:(?!\1)[\s\S])*)\1/g))
+        this.#claim([text], "script", false);
+      for (const [, name = ""] of value.matchAll(/\b(?:import|from|use|require)\s+([\w.:]+)/g))
+        this.#claim([moduleOf(name)], "script", false);
+    }
   }
 
   /** Remembers what a loop goes through, and what is declared. */
@@ -243,13 +273,13 @@ class OneCommand {
     if (this.#program === "for") {
       const name = this.#arguments[0]?.[0] ?? "";
       const given = this.#arguments.slice(2).flat();
-      if (before === "for" || literal !== "in") this.#reader.set(name, given);
+      if (before === "for" || literal !== "in") this.#reader.set(name, given, this.#isSoft);
     }
     if (!/^(export|local|declare|readonly|typeset)$/.test(this.#program)) return;
     const [, name] = /^([A-Za-z_]\w*)=/.exec(literal) ?? [];
     if (name === undefined) return;
     const given = values.map((it) => it.slice(name.length + 1));
-    this.#reader.set(name, given);
+    this.#reader.set(name, given, this.#isSoft);
   }
 
   /** Behind `-c` is a setting, and behind some words a command; the others are git's own. */
@@ -265,7 +295,10 @@ class OneCommand {
     const isEarly = this.#subcommand === undefined;
     if (isEarly && !isOption) this.#subcommand = literal;
     const isGoal = before === "-C" || /^--(git-dir|work-tree)/.test(literal);
-    this.#claim(values, isEarly && isOption ? "argument" : "data", isGlob, { isGoal });
+    const isLibrary = literal.startsWith("--exec-path=");
+    this.#claim(values, isEarly && isOption ? "argument" : "data", isGlob, { isGoal, isLibrary });
+    // It runs in each submodule.
+    if (literal === "foreach") this.#reader.hasUnknownGoal = true;
     const inline = /^(?:--(?:exec|extcmd|upload-pack|receive-pack)=|-x)([\s\S]+)$/.exec(
       literal,
     )?.[1];
@@ -275,7 +308,11 @@ class OneCommand {
   }
 
   #interpreter(program: string): void {
-    if (INTERPRETERS.test(program)) this.#role = "script";
+    if (INTERPRETERS.test(program)) {
+      this.#role = "script";
+      const found = ENDINGS.find(([pattern]) => pattern.test(program))?.[1].split(" ") ?? [];
+      this.#endings = [...this.#endings, ...found.map((it) => `.${it}`)];
+    }
     if (SHELLS.test(program)) this.#hasShell = true;
   }
 
@@ -291,11 +328,12 @@ class OneCommand {
     values: readonly string[],
     role: Role,
     isGlob: boolean,
-    { isGoal = false, isLibrary = false } = {},
+    { isGoal = false, isLibrary = false, isOption = false } = {},
   ): void {
     const isSoft = this.#isSoft;
-    for (const text of values)
-      if (text !== "") this.#reader.claim({ text, role, isGlob, isSoft, isGoal, isLibrary });
+    const endings = role === "program" ? ALL_ENDINGS : this.#endings;
+    this.#reader.claim(values, { role, isGlob, isSoft, isGoal, isLibrary, isOption, endings });
+    if (isGoal && values.some((it) => MARK.test(it))) this.#reader.hasUnknownGoal = true;
   }
 
   /** What the command prints, where it stands in a substitution. */
@@ -304,7 +342,8 @@ class OneCommand {
     const paths = given.filter((it) => !it.startsWith("-"));
     const top = this.#reader.top;
     if (this.#program === "git" && this.#subcommand === "rev-parse") {
-      if (given.some((it) => it === "--show-toplevel" || it === "--show-cdup")) return [top];
+      if (given.includes("--show-toplevel")) return [top];
+      if (given.includes("--show-cdup")) return ["", `${top}/`];
       if (given.some((it) => /^--(absolute-)?git-(common-)?dir$/.test(it))) return [`${top}/.git`];
       if (given.includes("--git-path")) return paths.map((it) => `${top}/.git/${it}`);
       if (given.includes("--show-prefix")) return [""];
@@ -329,11 +368,13 @@ function moduleOf(name: string): string {
 
 /** Whether a word is worth reading as a command. */
 function isCommandText(word: ShellWord, literal: string): boolean {
-  return word.some((it) => it.is !== "text" || it.isQuoted) && /[\s;&|`$]/.test(literal);
+  return word.some((it) => it.is !== "text" || it.isQuoted) && /[\s;&|`$()"']/.test(literal);
 }
 
 /** `{a,b}` in a word; it stays as it is, too, since not every shell knows it. */
 function braced(text: string): string[] {
+  // In the place of a name, for `find` and `xargs`.
+  if (text.includes("{}")) return braced(text.replaceAll("{}", ARGUMENT));
   const [, before = "", inner, after = ""] =
     /^([^{]*)\{([^{}]*,[^{}]*)\}([\s\S]*)$/.exec(text) ?? [];
   if (inner === undefined) return [text];

@@ -98,10 +98,23 @@ describe("the files that a command of git's configuration uses", () => {
     ["!git rebase -x 'node tools/gen' main", "tools/gen.js"],
     ["git submodule foreach 'node $toplevel/tools/gen'", "tools/gen.js"],
     ["ext::sh -c 'tools/fmt %S'", "tools/fmt"],
+    [`python3 -c 'import sys; sys.path.insert(0, "tools"); import check'`, "tools/check.py"],
+    [`node -e 'require("./tools/gen")'`, "tools/gen.js"],
+    ["node --require=./tools/gen x", "tools/gen.js"],
+    ["!p=$(pwd)/tools && $p/fmt", "tools/fmt"],
+    ['!"$(git rev-parse --show-cdup)"tools/fmt', "tools/fmt"],
+    ["git --exec-path=tools foo", "tools"],
+    ["ruby -Itools:lib x", "tools"],
+    ["ssh -o 'ProxyCommand tools/fmt %h'", "tools/fmt"],
+    ["!git ls-files | xargs -P4 tools/fmt", "tools/fmt"],
+    ["nvim --cmd 'source tools/fmt'", "tools/fmt"],
+    ["~/other/tools/fmt", "tools/fmt"],
+    ["cd ~/other && tools/fmt", "tools/fmt"],
   ])("are found in the words of %s", async (command, file) => {
-    const { top, ask } = await project();
+    const { home, top, ask } = await project();
     await mkdir(join(top, "tools dir"));
     await writeFile(join(top, "tools dir/x y"), "");
+    await symlink(top, join(home, "other"));
     expect((await ask(command)).files).toContain(file);
   });
 
@@ -126,6 +139,13 @@ describe("the files that a command of git's configuration uses", () => {
     "!deno task fmt",
     "TOP",
     "sh -c '$UNSET/x'",
+    "!find . -name '*.sh' -exec sh {} +",
+    "!ls tools | xargs -I{} sh tools/{}",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: as a shell writes it
+    '!cd "${GIT_PREFIX:-.}" && ../tools/fmt',
+    "!git submodule foreach --recursive ../tools/fmt",
+    "java -cp tools Main",
+    "gpg --homedir tools",
   ])("are unclear in %s", async (command) => {
     const { top, ask } = await project();
     const files = "Makefile package.json justfile Cargo.toml deno.json tools/a.sh".split(" ");
@@ -184,6 +204,15 @@ describe("the files that a command of git's configuration uses", () => {
     "less -+F -R",
     "diff-so-fancy | less --tabs=4 -RFX",
     "make",
+    "!git diff --name-only --diff-filter=U | uniq | xargs $EDITOR",
+    "!git worktree add ../$(basename $(pwd))-$1 $1",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: as a shell writes it
+    '!cd -- "${GIT_PREFIX:-.}" && git ls-files',
+    '!f() { test "$1" = get && echo "password=$(pass show git/x)"; }; f',
+    "nvim -d $LOCAL $REMOTE $MERGED -c '$wincmd w' -c 'wincmd J'",
+    "git log --format=format:'%C(bold blue)%h%C(reset) - %C(white)%s%C(reset)' --all",
+    "ssh -o ControlMaster=auto -o ControlPath=/tmp/ssh-%r@%h:%p",
+    "sed 's/password=.*/password=x/'",
     "vimdiff $LOCAL $REMOTE",
     'meld "$LOCAL" "$BASE" "$REMOTE" --output "$MERGED"',
   ])("are none in %s", async (command) => {

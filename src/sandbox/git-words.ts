@@ -10,6 +10,7 @@ import {
   MARK,
   UNKNOWN,
 } from "./command-claims.ts";
+import { RUNNERS } from "./known-programs.ts";
 import { commandsOf } from "./shell-words.ts";
 
 /** What a command of git's configuration is judged in; paths are absolute. */
@@ -37,41 +38,12 @@ const MAX_MATCHES = 100;
 const MAX_NAME = 255;
 const MAX_PATH = 4095;
 
-/** Endings that interpreters add to a name, and the files that they look for in a directory. */
-const ENDINGS = "js cjs mjs ts py sh bash rb pl pm lua php".split(" ").map((it) => `.${it}`);
+/** Files that interpreters look for in a directory. */
 const ENTRIES = ["__main__.py", "index.js", "index.mjs", "index.cjs", "package.json"];
 
-/** Programs that run what a file in the directory says, by name. */
-const RUNNERS: ReadonlyMap<string, readonly string[]> = new Map(
-  [
-    ["make gmake", "Makefile makefile GNUmakefile"],
-    ["npm npx pnpm pnpx yarn bun bunx corepack", "package.json node_modules"],
-    ["deno", "deno.json deno.jsonc package.json"],
-    ["just", "justfile Justfile .justfile"],
-    ["task go-task", "Taskfile.yml taskfile.yml Taskfile.yaml taskfile.yaml Taskfile.dist.yml"],
-    ["rake", "Rakefile rakefile Rakefile.rb rakefile.rb"],
-    ["bundle", "Gemfile"],
-    ["cargo", "Cargo.toml .cargo"],
-    ["go", "go.mod"],
-    ["composer", "composer.json"],
-    ["mvn", "pom.xml"],
-    ["gradle", "build.gradle build.gradle.kts settings.gradle settings.gradle.kts"],
-    ["cmake ctest", "CMakeLists.txt CMakePresets.json"],
-    ["ninja", "build.ninja"],
-    ["mise", "mise.toml .mise.toml"],
-    ["poetry uv pdm hatch tox nox pytest pipenv", "pyproject.toml tox.ini noxfile.py Pipfile"],
-    ["invoke inv", "tasks.py"],
-    ["pre-commit", ".pre-commit-config.yaml"],
-    ["lefthook", "lefthook.yml lefthook.yaml .lefthook.yml"],
-    ["mix", "mix.exs"],
-    ["nix nix-shell nix-build", "flake.nix shell.nix default.nix"],
-  ].flatMap(([programs = "", files = ""]) =>
-    programs.split(" ").map((it) => [it, files.split(" ")] as const),
-  ),
-);
-
 /** Programs that take nothing from the directory that they are started in. */
-const HARMLESS = /^(git|cd|pushd|popd|echo|printf|true|false|test|\[|:)$/;
+const HARMLESS =
+  /^(git|cd|pushd|popd|echo|printf|true|false|test|\[|:|pwd|basename|dirname|realpath|readlink)$/;
 
 /**
  * Finds the project's files among a command's words, the way a shell would: quotes, `~`, variables,
@@ -110,6 +82,10 @@ class Search {
   readonly #files = new Set<string>();
   readonly #bases: string[];
   readonly #paths: readonly string[];
+  readonly #foundWords = new Set<number>();
+  readonly #missedWords = new Set<number>();
+  /** Those that are named, and may be searched for files. */
+  readonly #directories = new Set<string>();
   #isUnclear = false;
   #namesTop = false;
 
@@ -144,16 +120,24 @@ class Search {
     if (isLibrary && [text, text.slice(2), ...partsOf(text)].includes(".")) this.#isUnclear = true;
     for (const form of this.#forms(text)) {
       const path = resolve(this.#place.top, form);
-      if (path === this.#place.top || path === this.#place.root)
-        this.#namesTop ||= form.startsWith("/");
-      if (this.#bases.length >= MAX_BASES || this.#bases.includes(path)) continue;
-      if (!this.#place.isInProject(path) || !(await isDirectory(path))) continue;
-      this.#bases.push(path);
+      const real = await this.#directory(path);
+      if (real === undefined) continue;
+      if (real === this.#place.top || real === this.#place.root) this.#namesTop = true;
+      if (!this.#place.isInProject(real)) continue;
+      if (this.#bases.length < MAX_BASES && !this.#bases.includes(path)) this.#bases.push(path);
       if (!isLibrary) continue;
-      const real = await realPathOf(path);
-      if (real !== undefined && this.#place.isInProject(real)) this.#files.add(real);
-      this.#isUnclear ||= real !== path;
+      this.#files.add(real);
+      this.#isUnclear ||= this.#place.isInProject(path) && real !== path;
     }
+  }
+
+  /** Where a path leads to a directory, that directory without links. */
+  async #directory(path: string): Promise<string | undefined> {
+    if (!isPossible(path)) return undefined;
+    const look = realPathOf(path);
+    const real = await (this.#place.isInProject(path) ? look : lookOutside(look));
+    if (real === undefined) return undefined;
+    return (await lookOutside(statsAt(real)))?.isDirectory() === true ? real : undefined;
   }
 
   async claim(claim: Claim): Promise<void> {
@@ -175,13 +159,25 @@ class Search {
         const path = resolve(base, form);
         if (await this.#exact(path)) isFound = true;
         else if (role === "script" || role === "program")
-          isFound = (await this.#byInterpreter(path)) || isFound;
+          isFound = (await this.#byInterpreter(path, claim)) || isFound;
       }
-      if (isFound || isSoft || claim.isGoal || role === "data") continue;
-      const isNamed = /^(\.{0,2}\/)/.test(form) || (role !== "argument" && isPlainPath(form));
-      if (isNamed && !claim.isLibrary && this.#place.isInProject(resolve(this.#place.top, form)))
-        this.#isUnclear = true;
+      if (isFound) this.#foundWords.add(claim.word);
+      else if (!isSoft && !claim.isGoal && !claim.isLibrary && role !== "data")
+        if (await this.#isMissed(form, claim)) this.#missedWords.add(claim.word);
     }
+  }
+
+  /** Whether a word, at which nothing was found, may all the same be a path in the project. */
+  async #isMissed(form: string, { role, isOption }: Claim): Promise<boolean> {
+    const { top, isInProject } = this.#place;
+    const path = resolve(top, form);
+    const isRun = role !== "argument" && isPlainPath(form);
+    if (isRun && this.#said.hasUnknownGoal) return true;
+    if (!isInProject(path))
+      return this.#said.hasUnknownGoal && role !== "argument" && /^\.\.?\//.test(form);
+    if ((await this.#directory(path)) === undefined) return /^\.{0,2}\//.test(form) || isRun;
+    if (isOption || form.includes("/")) this.#directories.add(path);
+    return false;
   }
 
   /** A program that does what a file in the directory says, which is there. */
@@ -193,17 +189,25 @@ class Search {
   }
 
   found(command: string): { files: readonly string[]; isUnclear: boolean } {
-    const isPlain = [...this.#said.programs].every((it) => HARMLESS.test(it));
+    const files = [...this.#files];
+    const isMissed = [...this.#missedWords].some((it) => !this.#foundWords.has(it));
+    const isUnused = [...this.#directories].some(
+      (dir) => !files.some((it) => it === dir || it.startsWith(`${dir}/`)),
+    );
     // The top is named, and nothing in it.
-    const isOnlyTop = this.#namesTop && this.#files.size === 0;
-    const isUnclear = this.#isUnclear || (isOnlyTop && !(isPlain && !/\beval\b/.test(command)));
-    return { files: [...this.#files], isUnclear };
+    const isPlain = [...this.#said.programs].every((it) => HARMLESS.test(it));
+    const isOnlyTop = this.#namesTop && files.length === 0;
+    const isTopUsed = isOnlyTop && !(isPlain && !/\beval\b/.test(command));
+    return { files, isUnclear: this.#isUnclear || isMissed || isUnused || isTopUsed };
   }
 
   /** A word and its parts, with `~` as a shell takes it; without those that nobody can tell. */
   #forms(text: string): string[] {
-    const glued = /^-[A-Za-z]/.test(text) ? [2, 3, 4, 5].map((it) => text.slice(it)) : [];
-    const all = [text, ...partsOf(text), ...glued].map((it) => homeIn(it, this.#place.env["HOME"]));
+    const parts = [text, ...partsOf(text)];
+    const glued = parts
+      .filter((it) => /^-[A-Za-z]/.test(it))
+      .flatMap((part) => [2, 3, 4, 5].map((it) => part.slice(it)));
+    const all = [...parts, ...glued].map((it) => homeIn(it, this.#place.env["HOME"]));
     return [...new Set(all)].filter((it) => !MARK.test(it) && !/^(\.|\.\.|\/)?$/.test(it));
   }
 
@@ -216,15 +220,14 @@ class Search {
   }
 
   /** The files that an interpreter takes for a path. */
-  async #byInterpreter(path: string): Promise<boolean> {
-    let isFound = false;
-    const candidates = [
-      ...ENDINGS.map((ending) => `${path}${ending}`),
-      ...ENTRIES.map((entry) => join(path, entry)),
-    ];
+  async #byInterpreter(path: string, { role, endings }: Claim): Promise<boolean> {
     // The top itself is no word.
     if (path === this.#place.top) return false;
-    for (const it of candidates) isFound = (await this.#exact(it)) || isFound;
+    // A directory is no program.
+    const entries = role === "program" ? [] : ENTRIES.map((entry) => join(path, entry));
+    let isFound = false;
+    for (const it of [...endings.map((ending) => `${path}${ending}`), ...entries])
+      isFound = (await this.#exact(it)) || isFound;
     return isFound;
   }
 
@@ -244,7 +247,10 @@ class Search {
         continue;
       }
       const dir = resolve(this.#place.top, base);
-      if (dir === this.#place.top || (this.#place.isInProject(dir) && (await isDirectory(dir))))
+      if (
+        dir === this.#place.top ||
+        (this.#place.isInProject(dir) && (await this.#directory(dir)) !== undefined)
+      )
         return true;
       const isAbove = !relative(dir, this.#place.root).startsWith("..");
       if (isAbove && !isArgument && part[at] !== ANSWER) return true;
@@ -312,12 +318,6 @@ export async function projectFile(
 function isPossible(path: string): boolean {
   if (path.includes("\0") || Buffer.byteLength(path) > MAX_PATH) return false;
   return path.split("/").every((name) => Buffer.byteLength(name) <= MAX_NAME);
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  if (!isPossible(path)) return false;
-  const real = await realPathOf(path);
-  return real !== undefined && (await statsAt(real))?.isDirectory() === true;
 }
 
 /** What `=`, `:`, `,` and `@` divide, as in options, search paths and addresses. */
