@@ -49,6 +49,8 @@ export type Claims = {
   readonly paths: readonly string[];
   /** Names of all programs, without directories. */
   readonly programs: ReadonlySet<string>;
+  /** Whether it is longer or deeper than what is read of it. */
+  readonly isCut: boolean;
   /** Whether it goes to a directory that nobody can tell. */
   readonly hasUnknownGoal: boolean;
   /** Settings that it gives to git, behind `-c`. */
@@ -72,7 +74,7 @@ export const ANSWER = "\x02";
 export const MARK: RegExp = /[\0\x01\x02]/;
 
 /** No command that a person has written is longer, or goes deeper. */
-const MAX_CLAIMS = 400;
+const MAX_CLAIMS = 1000;
 const MAX_LENGTH = 100_000;
 const MAX_DEPTH = 5;
 const MAX_VALUES = 12;
@@ -81,6 +83,7 @@ const MAX_VALUES = 12;
 export function claimsOf(command: string, surroundings: Surroundings): Claims {
   const reader = new ClaimReader(surroundings);
   // As an alias of git's begins.
+  reader.isCut = command.length > MAX_LENGTH;
   reader.read(command.slice(0, MAX_LENGTH).replace(/^\s*!/, ""), 0, false);
   return reader;
 }
@@ -91,7 +94,9 @@ class ClaimReader implements Claims {
   readonly programs = new Set<string>();
   readonly settings: { key: string; value: string }[] = [];
   hasUnknownGoal = false;
+  isCut = false;
   #words = 0;
+  readonly #softly = new Set<string>();
   readonly #top: string;
   readonly #env: Surroundings["env"];
   readonly #locals = new Map<string, readonly string[]>();
@@ -106,23 +111,30 @@ class ClaimReader implements Claims {
 
   /** Reads commands; gives what they may print. */
   read(text: string, depth: number, isSoft: boolean): readonly string[] {
-    if (depth > MAX_DEPTH) return [UNKNOWN];
+    // Text that reads as itself, such as `s/a$/b/`.
+    if (isSoft && this.#softly.has(text)) return [];
+    if (isSoft) this.#softly.add(text);
+    if (depth > MAX_DEPTH) {
+      this.isCut ||= !isSoft;
+      return [UNKNOWN];
+    }
     return commandsOf(text).flatMap((it) => new OneCommand(this, depth, isSoft).read(it));
   }
 
   /** Notes what one word may be. */
   claim(texts: readonly string[], claim: Omit<Claim, "text" | "word">): void {
     const word = ++this.#words;
-    for (const text of texts)
-      if (text !== "" && this.claims.length < MAX_CLAIMS)
-        this.claims.push({ ...claim, text, word });
+    for (const text of texts) if (text !== "") this.claims.push({ ...claim, text, word });
+    if (this.claims.length <= MAX_CLAIMS) return;
+    this.claims.length = MAX_CLAIMS;
+    this.isCut = true;
   }
 
   /** Sets a variable; what is only perhaps a command changes none. */
   set(name: string, values: readonly string[], isSoft = false): void {
     if (isSoft && this.#locals.has(name)) return;
     const kept = values.map((it) => it.replaceAll(`$${name}`, ""));
-    this.#locals.set(name, kept.slice(0, MAX_VALUES));
+    this.#locals.set(name, this.#few(kept));
     if (name === "PATH") this.paths.push(...kept.flatMap((it) => it.split(":")));
   }
 
@@ -131,9 +143,9 @@ class ClaimReader implements Claims {
     let values = [""];
     for (const piece of word) {
       const next = this.#texts(piece, depth);
-      values = values.flatMap((it) => next.map((text) => it + text)).slice(0, MAX_VALUES);
+      values = this.#few(values.flatMap((it) => next.map((text) => it + text)));
     }
-    return [...new Set(values)];
+    return values;
   }
 
   #texts(piece: Piece, depth: number): readonly string[] {
@@ -151,6 +163,12 @@ class ClaimReader implements Claims {
     // `${0%/*}`, which is as `dirname` says it.
     if (operator === "%" && operand === "/*" && known !== undefined) return known.map(dirname);
     return [UNKNOWN];
+  }
+
+  #few(values: readonly string[]): string[] {
+    const few = [...new Set(values)];
+    if (few.length > MAX_VALUES) this.isCut = true;
+    return few.slice(0, MAX_VALUES);
   }
 
   #operand(text: string, depth: number): string[] {

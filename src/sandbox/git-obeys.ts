@@ -238,9 +238,9 @@ class Search {
   async #settingsAt(top: string, settings: readonly GitSetting[]): Promise<void> {
     const origins = new Set(settings.flatMap(({ origin }) => origin ?? []));
     for (const origin of origins) await this.#addNamed("settings", origin);
-    const format = settings.findLast(({ key }) => key === "gpg.format")?.value ?? "";
+    const isSsh = settings.some(({ key, value }) => key === "gpg.format" && value === "ssh");
     for (const setting of settings)
-      if (setting.key !== "user.signingkey" || isKeyFile(setting.value, format))
+      if (setting.key !== "user.signingkey" || isKeyFile(setting.value, isSsh))
         await this.#setting(top, setting);
     for (const name of COMMAND_VARIABLES) await this.#command(top, name, this.#env[name] ?? "");
     const [home, config] = [this.#env["HOME"], this.#env["XDG_CONFIG_HOME"]];
@@ -373,8 +373,8 @@ function isCommand(key: string): boolean {
 }
 
 /** Whether a signing key is a file, and not the name of one or the key itself. */
-function isKeyFile(value: string, format: string): boolean {
-  return /^(\/|~|\.\/)/.test(value) || (format === "ssh" && !/^(key::|ssh-)/.test(value));
+function isKeyFile(value: string, isSsh: boolean): boolean {
+  return /^(\/|~|\.\/)/.test(value) || (isSsh && !/^(key::|ssh-)/.test(value));
 }
 
 /** The repositories that the project lies in: their settings may name files of it. */

@@ -77,10 +77,11 @@ export async function settingsIn(
   if (!listed.ok) return listed;
   const settings = await expanded(dir, settingsOf(listed.value, dir));
   if (!settings.ok) return settings;
-  const all = [...settings.value];
-  const seen = new Set(all.flatMap(({ origin }) => origin ?? []));
-  // What a file includes comes after it, and may include more.
-  for (const setting of all) {
+  const others: GitSetting[] = [];
+  const todo = [...settings.value];
+  const seen = new Set(todo.flatMap(({ origin }) => origin ?? []));
+  // What a file includes may include more.
+  for (const setting of todo) {
     const path = includedBy(setting);
     if (path === undefined || seen.has(path)) continue;
     seen.add(path);
@@ -95,9 +96,12 @@ export async function settingsIn(
     if (!included.ok) return included;
     const more = await expanded(dir, settingsOf(included.value, dir));
     if (!more.ok) return more;
-    all.push(...more.value);
+    todo.push(...more.value);
+    // Git takes these two from the repository's own file alone.
+    others.push(...more.value.filter(({ key }) => !/^core\.(bare|worktree)$/.test(key)));
   }
-  return ok(all);
+  // The last of a key is the one that counts now.
+  return ok([...others, ...settings.value]);
 }
 
 /** The file that a setting includes if its condition is met, absolute. */

@@ -132,6 +132,24 @@ describe("what git's settings name in a project", () => {
     expect(notes).toEqual([]);
   });
 
+  it("does not take a repository for bare that would be so on another branch", async () => {
+    await git("commit", "-q", "--allow-empty", "-m", "first");
+    await git("clone", "-q", root, join(home, "library"));
+    await git(
+      "-c",
+      "protocol.file.allow=always",
+      "submodule",
+      "add",
+      "-q",
+      `${home}/library`,
+      "lib",
+    );
+    await writeFile(join(home, "more.conf"), "[core]\n\tbare = true\n\tworktree = /\n");
+    await git("config", "includeIf.onbranch:x.path", join(home, "more.conf"));
+    await git("config", "--unset", "core.bare");
+    expect(await obeyed()).toEqual({ names: ["lib/.git"], notes: [] });
+  });
+
   it("is refused where such a file cannot be read by git", async () => {
     await files("more.conf");
     await git("config", "includeIf.onbranch:x.path", "../more.conf");

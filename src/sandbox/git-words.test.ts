@@ -144,6 +144,9 @@ describe("the files that a command of git's configuration uses", () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: as a shell writes it
     '!cd "${GIT_PREFIX:-.}" && ../tools/fmt',
     "!git submodule foreach --recursive ../tools/fmt",
+    "tools/wörk it",
+    `${"$(".repeat(8)}x${")".repeat(8)}`,
+    `!echo ${"a ".repeat(3000)}; tools/fmt`,
     "java -cp tools Main",
     "gpg --homedir tools",
   ])("are unclear in %s", async (command) => {

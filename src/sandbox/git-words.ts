@@ -93,6 +93,7 @@ class Search {
     this.#place = place;
     this.#said = said;
     this.#bases = [place.top];
+    this.#isUnclear = said.isCut;
     this.#paths = [...said.paths, ...(place.env["PATH"] ?? "").split(":")].filter(
       (it) => it !== "",
     );
@@ -124,7 +125,8 @@ class Search {
       if (real === undefined) continue;
       if (real === this.#place.top || real === this.#place.root) this.#namesTop = true;
       if (!this.#place.isInProject(real)) continue;
-      if (this.#bases.length < MAX_BASES && !this.#bases.includes(path)) this.#bases.push(path);
+      if (this.#bases.length >= MAX_BASES) this.#isUnclear = true;
+      else if (!this.#bases.includes(path)) this.#bases.push(path);
       if (!isLibrary) continue;
       this.#files.add(real);
       this.#isUnclear ||= this.#place.isInProject(path) && real !== path;
@@ -171,7 +173,10 @@ class Search {
   async #isMissed(form: string, { role, isOption }: Claim): Promise<boolean> {
     const { top, isInProject } = this.#place;
     const path = resolve(top, form);
-    const isRun = role !== "argument" && isPlainPath(form);
+    // A shell runs what has a slash in it, however it is called.
+    const isRun =
+      (role === "program" && /^(?![A-Za-z]:\/).*\//s.test(form)) ||
+      (role === "script" && isPlainPath(form));
     if (isRun && this.#said.hasUnknownGoal) return true;
     if (!isInProject(path))
       return this.#said.hasUnknownGoal && role !== "argument" && /^\.\.?\//.test(form);
@@ -327,7 +332,7 @@ function partsOf(word: string): string[] {
 
 /** Whether a word has the form of a path, and of nothing else. */
 function isPlainPath(word: string): boolean {
-  return /^[\w@+][\w@%+.-]*(\/[\w@%+.-]+)+$/.test(word);
+  return /^[\p{L}\p{N}_@+][\p{L}\p{N}_@%+.-]*(\/[\p{L}\p{N}_@%+.-]+)+$/u.test(word);
 }
 
 /** A text with `~`, `~user` and `$HOME` as a shell takes them. */
