@@ -305,7 +305,7 @@ class OneCommand {
     const literal = values[0] ?? "";
     if (before === "-c" || before === "--config")
       for (const value of values) {
-        const [, key, given] = /^([\w.-]+)=([\s\S]*)$/.exec(value) ?? [];
+        const [, key, given] = /^([^=]+)=([\s\S]*)$/.exec(value) ?? [];
         if (key !== undefined && given !== undefined)
           this.#reader.settings.push({ key: key.toLowerCase(), value: given });
       }

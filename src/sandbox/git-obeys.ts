@@ -269,10 +269,10 @@ class Search {
       const named = path ?? this.#atHome(value);
       return named === "" ? undefined : this.#addNamed(key, resolve(from, named));
     }
-    if (isCommand(key)) return this.#command(top, key, value);
     // Any other alias is words for git itself, as `-c key=value` in front.
     if (key.startsWith("alias."))
       return this.#command(top, key, value.startsWith("!") ? value : `git ${value}`);
+    if (isCommand(key)) return this.#command(top, key, value);
     // Whatever the key means: a value that names a file of the project may be read or run. A word
     // such as "main" is more likely a branch than a file that a build makes.
     for (const word of wordsOf(value))

@@ -75,6 +75,7 @@ describe("what git's settings name in a project", () => {
     ["branch.main.remote", "ext::sh Tools/Key.sh"],
     ["alias.x", "-c core.pager='sh Tools/Key.sh' log"],
     ["alias.x", "!git -c core.pager='sh Tools/Key.sh' log"],
+    ["alias.x", "-c 'url.ext::sh Tools/Key.sh %S.insteadOf=mine:' fetch"],
     ["alias.x", "rebase -x 'sh Tools/Key.sh'"],
     ["alias.x", "submodule foreach 'sh $toplevel/Tools/Key.sh'"],
     ["core.editor", "sh -c 'exec \"$0/Tools/Key.sh\"' ~/my\\ \\(old\\)\\ proj"],
@@ -86,6 +87,12 @@ describe("what git's settings name in a project", () => {
     if (value.includes("$0"))
       expect(notes).toEqual([expect.stringContaining("could not be found")]);
     else expect({ names, notes }).toEqual({ names: ["Tools/Key.sh"], notes: [] });
+  });
+
+  it.each(["alias.pager", "alias.x.command"])("is what %s says to git", async (key) => {
+    await files("hooks/pre-commit", "a dir/hooks/pre-push");
+    await git("config", key, "-c core.hooksPath=hooks -c 'core.attributesFile=a dir' commit");
+    expect(await obeyed()).toEqual({ names: ["hooks", "a dir"], notes: [] });
   });
 
   it.each([
