@@ -75,11 +75,18 @@ export async function obeyedByGit(
   const search = new Search(root, env);
   const below = nested.map((name) => join(root, name));
   for (const top of [root, ...below, ...(await repositoriesAbove(root))]) {
-    const problem = await search.lookInto(top, 0);
+    const problem = await search.lookInto(top, { depth: 0, isOwn: top === root });
     if (problem !== undefined) return err(problem);
   }
   return ok(search.paths());
 }
+
+/** How a work tree is looked into. */
+type Look = {
+  readonly depth: number;
+  /** It belongs to the project's own repository: a submodule, or one of its work trees. */
+  readonly isOwn: boolean;
+};
 
 /** Collects paths that lie in the project, exist, and are what they are called. */
 class Search {
@@ -96,8 +103,8 @@ class Search {
   }
 
   /** Looks at what git obeys in the work tree or bare repository at `top`, and in those below. */
-  async lookInto(top: string, depth: number): Promise<GitProblem | undefined> {
-    if (this.#seen.has(top) || depth > MAX_DEPTH) return undefined;
+  async lookInto(top: string, how: Look): Promise<GitProblem | undefined> {
+    if (this.#seen.has(top) || how.depth > MAX_DEPTH) return undefined;
     this.#seen.add(top);
     if (this.#seen.size > MAX_WORK_TREES)
       return {
@@ -110,7 +117,7 @@ class Search {
     // Where there is neither a repository nor a git, nothing is obeyed.
     if (!settings.ok)
       return isRepository || !isNoGit(settings.error)
-        ? this.#broken(top, settings.error)
+        ? this.#broken(top, settings.error, how)
         : undefined;
     await this.#settings(top, settings.value);
     if (!isRepository) return undefined;
@@ -118,19 +125,19 @@ class Search {
     const isBare = settings.value.findLast(({ key }) => key === "core.bare")?.value;
     if (!/^(true|yes|on|1)$/i.test(isBare ?? "")) {
       const links = await gitlinksIn(top);
-      if (!links.ok) return this.#broken(top, links.error);
+      if (!links.ok) return this.#broken(top, links.error, how);
       for (const path of links.value) {
-        const problem = await this.#submodule(join(top, path), depth);
+        const problem = await this.#submodule(join(top, path), how);
         if (problem !== undefined) return problem;
       }
     }
     const worktrees = await worktreesOf(top);
-    if (!worktrees.ok) return this.#broken(top, worktrees.error);
+    if (!worktrees.ok) return this.#broken(top, worktrees.error, how);
     for (const path of worktrees.value) {
       if (path === top || !this.#isInside(path)) continue;
       await this.#add(join(path, ".git"));
       if ((await statsAt(path)) === undefined) continue;
-      const problem = await this.lookInto(path, depth);
+      const problem = await this.lookInto(path, how);
       if (problem !== undefined) return problem;
     }
     return undefined;
@@ -149,11 +156,11 @@ class Search {
   }
 
   /**
-   * What becomes of a problem: git refuses to work in another repository than the project's own,
-   * whose git directory is read-only all the same, and the user is told.
+   * What becomes of a problem. Where git refuses to work in a repository that has nothing to do with
+   * the project's own, its git directory is read-only all the same, and the user is told.
    */
-  #broken(top: string, problem: GitProblem): GitProblem | undefined {
-    if (top === this.#root || problem.isRefusal !== true) return problem;
+  #broken(top: string, problem: GitProblem, { isOwn }: Look): GitProblem | undefined {
+    if (isOwn || problem.isRefusal !== true) return problem;
     this.#note(
       `git does not work in ${this.#name(top)} (${problem.reason.slice(0, 200)}), so nothing that its settings name is protected`,
     );
@@ -195,9 +202,10 @@ class Search {
     return found.is;
   }
 
-  async #submodule(path: string, depth: number): Promise<GitProblem | undefined> {
+  async #submodule(path: string, how: Look): Promise<GitProblem | undefined> {
     if (!this.#isInside(path)) return undefined;
-    if (await this.#add(join(path, ".git"))) return this.lookInto(path, depth + 1);
+    if (await this.#add(join(path, ".git")))
+      return this.lookInto(path, { ...how, depth: how.depth + 1 });
     // Not checked out: an empty directory, in which git would obey a git directory all the same.
     if (await this.#add(path)) this.#placeholders.add(this.#name(path));
     else
