@@ -77,7 +77,22 @@ function M.version()
   return ("%d %d.%d %s"):format(count, mtime.sec, mtime.nsec, dir)
 end
 
---- A project that was opened in this Neovim and lies in this directory.
+--- What Neovim loads of a directory on 'runtimepath' or 'packpath', by its name there.
+local loaded = {}
+for _, name in
+  ipairs(
+    vim.split(
+      "after autoload colors compiler ftdetect ftplugin indent keymap lang lsp lua menu.vim opt pack parser "
+        .. "plugin queries rplugin spell start syntax",
+      " "
+    )
+  )
+do
+  loaded[name] = true
+end
+
+--- A project that was opened in this Neovim and of which Neovim loads files, where this directory is
+--- on 'runtimepath' or 'packpath': it is the project, or holds it where files are loaded from.
 ---@param dir string
 ---@return string? root
 function M.within(dir)
@@ -86,7 +101,8 @@ function M.within(dir)
     and vim
       .iter(pairs(opened))
       :map(function(root)
-        return is_at(root, real) and root or nil
+        local first = is_at(root, real) and root:sub(#real + 2):match("^[^/]*")
+        return first and (first == "" or loaded[first]) and root or nil
       end)
       :next()
 end

@@ -239,6 +239,16 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     expect(await chat.nvim.lua("return vim.g.fired")).toBe(null);
   });
 
+  it("is not told of where Neovim loads nothing from that part of the directory", async () => {
+    const own = await freshDir();
+    const cwd = join(own, ".cache", "mine");
+    await mkdir(join(cwd, ".git"), { recursive: true });
+    const args = ["--cmd", `set runtimepath^=${own}`];
+    await using chat = await openChat({ program, cwd, args });
+    expect(await chat.nvim.lua("return require('codex-chat.runtime').warn()")).toBe(null);
+    expect(await chat.nvim.messages()).not.toContain("runtimepath");
+  });
+
   it("is one for another Neovim, and when it was opened before", async () => {
     const { nvim, host, planted } = await start({ program });
     await nvim.command("CodexChat");
