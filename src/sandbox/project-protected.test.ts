@@ -184,6 +184,14 @@ describe("a project with what the host runs in it", () => {
     expect(notes).toContainEqual(expect.stringContaining("sub/.envrc runs sub/flake.nix"));
   });
 
+  it("is writable in a directory of the plugin's from which nothing is run", async () => {
+    const root = await scratch();
+    await mkdir(join(root, ".cache/try"), { recursive: true });
+    const { mounts, notes } = await inspect(join(root, ".cache/try"), { neverWritable: [root] });
+    expect(mounts[0]).toMatchObject({ readOnly: false });
+    expect(notes).toEqual([]);
+  });
+
   it("is told of a protected file that has another name", async () => {
     const root = await scratch();
     await writeFile(join(root, ".envrc"), "");

@@ -295,7 +295,10 @@ async function ownPlaces(
   const real = await Promise.all(places.map(resolved));
   return {
     names: real.filter((it) => contains(root, it)).map((it) => relative(root, it)),
-    isWhole: real.some((it) => it === root || contains(it, root)),
+    // What is in a directory such as .cache is not run from there.
+    isWhole: real.some(
+      (it) => it === root || (contains(it, root) && !relative(it, root).startsWith(".")),
+    ),
   };
 }
 
