@@ -20,20 +20,50 @@ local count = 0
 ---@type string? what `known` was found for
 local key
 
---- Whether the file is what Neovim has for the language. It loads a language once, and does not tell
---- from where.
----@param name string
----@param path string
----@return boolean
-local function is_loaded_from(name, path)
-  local ok, added = pcall(vim.treesitter.language.add, name, { path = path })
-  local maps = ok and added ~= false and io.open("/proc/self/maps", "r")
+--- Which of these files Neovim has loaded. It loads a language once, by whatever 'runtimepath' was then,
+--- and does not tell from where. A plugin manager replaces files that are in use.
+---@param paths string[]
+---@return string?
+local function loaded_of(paths)
+  local maps = io.open("/proc/self/maps", "r")
   if not maps then
-    return false
+    return nil
   end
   local text = maps:read("*a")
   maps:close()
-  return text:find(" " .. path .. "\n", 1, true) ~= nil
+  for _, path in ipairs(paths) do
+    if
+      text:find(" " .. path .. "\n", 1, true) or text:find(" " .. path .. " (deleted)\n", 1, true)
+    then
+      return path
+    end
+  end
+end
+
+--- Where languages were loaded from that were used before.
+---@type table<string, string>
+local used = {}
+
+--- Whether Neovim has the language from outside of every project, or loads it from there now.
+---@param name string
+---@return boolean
+local function is_trusted(name)
+  -- WebAssembly is no file that one sees in use.
+  local paths = vim.tbl_filter(function(path)
+    return not vim.endswith(path, ".wasm")
+  end, runtime.files(("parser/%s.*"):format(name)))
+  local before = used[name]
+  -- It may have been removed since, and the language is still there.
+  if before and runtime.is_outside(vim.fs.dirname(before)) then
+    table.insert(paths, before)
+  end
+  local path = loaded_of(paths)
+  if not path and paths[1] then
+    local ok, added = pcall(vim.treesitter.language.add, name, { path = paths[1] })
+    path = ok and added ~= false and loaded_of({ paths[1] }) or nil
+  end
+  used[name] = path or before
+  return path ~= nil
 end
 
 --- The files of a query, with those of the languages that it builds on in front.
@@ -93,18 +123,12 @@ end
 ---@param name string
 ---@return codex-chat.Language|false
 local function find(name)
-  for _, path in ipairs(runtime.files(("parser/%s.*"):format(name))) do
-    -- As Neovim does, the first file only. WebAssembly is no file that one sees in use.
-    if not vim.endswith(path, ".wasm") then
-      return is_loaded_from(name, path)
-        and {
-          name = name,
-          highlights = query(name, "highlights"),
-          injections = query(name, "injections"),
-        }
-    end
-  end
-  return false
+  return is_trusted(name)
+    and {
+      name = name,
+      highlights = query(name, "highlights"),
+      injections = query(name, "injections"),
+    }
 end
 
 --- Forgets what was found where 'runtimepath' or the projects are others now: before each text.

@@ -59,6 +59,13 @@ function M.files(name)
   return found
 end
 
+--- Whether a directory lies outside of every project.
+---@param dir string
+---@return boolean
+function M.is_outside(dir)
+  return outside.resolve(dir) ~= nil
+end
+
 --- What Neovim runs when a buffer gets a file type.
 ---@param filetype string
 ---@return string[] patterns

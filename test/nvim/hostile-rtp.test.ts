@@ -212,6 +212,48 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     expect(await planted.mapped(nvim)).toEqual(["parser/c.so"]);
   });
 
+  it("takes no colour from an answer when parsers of the user's come later, or are replaced", async () => {
+    const own = await freshDir();
+    await mkdir(join(own, "parser"));
+    await using chat = await openChat({ program });
+    const copied = await chat.nvim.lua<string>(
+      `local own = ...
+       require("codex-chat.trees").parse("*a*\\n", "markdown")
+       for _, name in ipairs({ "markdown", "markdown_inline", "lua" }) do
+         local from = vim.api.nvim_get_runtime_file("parser/" .. name .. ".so", false)[1]
+         assert(vim.uv.fs_copyfile(from, own .. "/parser/" .. name .. ".so"))
+       end
+       vim.opt.runtimepath:prepend(own)
+       return own`,
+      own,
+    );
+    const names = () =>
+      chat.nvim.lua<string[]>(
+        `local found = require("codex-chat.trees").parse("*a*\\n\\n\`\`\`lua\\nlocal x\\n\`\`\`\\n", "markdown")
+         return vim.tbl_map(function(it) return it.language.name end, found or {})`,
+      );
+    const all = ["lua", "markdown", "markdown_inline"];
+    expect((await names()).sort()).toEqual(all);
+    // Neovim had no parser of this one before: it has the user's, which is updated then.
+    expect(await chat.nvim.lua("return vim.fn.readfile('/proc/self/maps')")).toContainEqual(
+      expect.stringContaining(join(copied, "parser", "lua.so")),
+    );
+    const update = `local path = ... .. "/parser/lua.so"
+      assert(vim.uv.fs_copyfile(path, path .. ".new"))
+      assert(vim.uv.fs_rename(path .. ".new", path))
+      vim.opt.runtimepath:append(... .. "/more")`;
+    await chat.nvim.lua(update, own);
+    expect((await names()).sort()).toEqual(all);
+    await chat.nvim.lua(
+      `os.remove(... .. "/parser/lua.so") vim.opt.runtimepath:append(... .. "/yet-more")`,
+      own,
+    );
+    expect((await names()).sort()).toEqual(all);
+    // What becomes a project is none of the user's any more.
+    await chat.nvim.lua("require('codex-chat.outside').add(...)", own);
+    expect((await names()).sort()).toEqual(["markdown", "markdown_inline"]);
+  });
+
   it("is anything that the agent may write by the configuration", async () => {
     const shared = await freshDir();
     const config = { sandbox: { mounts: [{ source: shared, write: true }, "/srv"] } };
