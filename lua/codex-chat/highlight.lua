@@ -178,6 +178,7 @@ end
 function M.detach(buf)
   local state = states[buf]
   states[buf] = nil
+  paint.forget(buf)
   if state and state.timer then
     state.timer:stop()
     state.timer:close()

@@ -9,6 +9,12 @@ local max_parsed_lines = 400
 --- has 1,000 bytes, and all that stands on a line is coloured even where nobody sees it.
 local max_parsed_bytes, max_line_bytes = 16 * 1024, 5000
 
+--- How long the highlights of a run of lines may be looked for in what was parsed, in ms.
+local captures_ms = 100
+
+---@type table<integer, table<string, true>> languages that took too long, by buffer
+local slow = {}
+
 local links = {
   CodexChatYou = "Title",
   CodexChatCodex = "Function",
@@ -54,12 +60,17 @@ local skipped = {
 ---@param row integer the first line's
 ---@param text string
 ---@param found codex-chat.Tree
-local function captures(buf, ns, row, text, found)
+---@param stop integer when there is no time left, ns
+local function captures(buf, ns, row, text, found, stop)
   local lang, query = found.language.name, found.language.highlights
   if not query then
     return
   end
   for id, node, metadata in query:iter_captures(found.tree:root(), text, 0, -1) do
+    if vim.uv.hrtime() > stop then
+      slow[buf][lang] = true
+      return
+    end
     local name = query.captures[id]
     local colors = not skipped[name] and name:sub(1, 1) ~= "_"
     -- What the parser's own query hides where the user has 'conceallevel' set.
@@ -85,10 +96,12 @@ end
 ---@return boolean done
 local function by_treesitter(buf, ns, row, lines)
   local text = table.concat(lines, "\n") .. "\n"
+  slow[buf] = slow[buf] or {}
   local ok, done = pcall(function()
-    local trees = require("codex-chat.trees").parse(text, "markdown")
+    local trees = require("codex-chat.trees").parse(text, "markdown", slow[buf])
+    local stop = vim.uv.hrtime() + captures_ms * 1e6
     for _, found in ipairs(trees or {}) do
-      captures(buf, ns, row, text, found)
+      captures(buf, ns, row, text, found, stop)
     end
     return trees ~= nil
   end)
@@ -155,7 +168,27 @@ local function is_parsed(lines)
   return true
 end
 
---- Highlights markdown, each run of lines by itself.
+--- The line that opens the fence which these lines leave open, counted from 1. One that grows would be
+--- parsed again with each word.
+---@param lines string[]
+---@return integer?
+local function open_fence(lines)
+  local markdown = require("codex-chat.markdown")
+  local fence, edge, opened
+  for i, line in ipairs(lines) do
+    fence, edge = markdown.step(fence, line)
+    opened = edge and i or opened
+  end
+  return fence and opened
+end
+
+--- Forgets which languages took too long in the buffer.
+---@param buf integer
+function M.forget(buf)
+  slow[buf] = nil
+end
+
+--- Highlights markdown, each run of lines by itself. Code has its colours once its fence is closed.
 ---@param buf integer
 ---@param ns integer
 ---@param row integer the first line's
@@ -166,6 +199,11 @@ function M.markdown(buf, ns, row, lines, fence)
     -- The line that ends front matter would make a heading of what stands above it.
     row = require("codex-chat.markdown").front_matter_end(lines)
     lines = vim.list_slice(lines, row + 1)
+  end
+  local open = not fence and open_fence(lines)
+  if open then
+    by_pattern(buf, ns, row + open - 1, vim.list_slice(lines, open))
+    lines = vim.list_slice(lines, 1, open - 1)
   end
   if fence or not is_parsed(lines) or not by_treesitter(buf, ns, row, lines) then
     by_pattern(buf, ns, row, lines, fence)

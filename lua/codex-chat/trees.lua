@@ -8,11 +8,86 @@ local languages = require("codex-chat.languages")
 
 --- A language within a language within one, so many times.
 local max_depth = 6
+--- The longest piece of another language that is parsed.
+local max_inner_bytes = 4 * 1024
+--- How long one parse may take, and all those of a text, in ms. Some texts cost the square of their
+--- length or more, and nobody can press a key meanwhile.
+local parse_ms, total_ms = 100, 250
+--- The most quotations and lists within each other.
+---
+--- SECURITY: above 254 the markdown parser writes past its buffer, which ends Neovim. One line of an
+--- answer can open any number.
+local max_nested = 50
 
 ---@class (exact) codex-chat.Tree
 ---@field tree TSTree
 ---@field language codex-chat.Language
 ---@field depth integer 0 for the text's own language
+
+--- What the markers at the start of a line may open.
+---@param line string
+---@return integer markers
+---@return integer columns of blanks among them
+local function markers_of(line)
+  local at, markers, columns = 1, 0, 0
+  while true do
+    local byte = line:byte(at)
+    local after
+    if byte == 32 or byte == 9 then
+      columns = columns + (byte == 9 and 4 or 1)
+      after = at + 1
+    elseif byte == 62 then -- ">"
+      markers = markers + 1
+      after = at + 1
+    else
+      after = line:match("^[-*+]()[ \t]", at)
+        or line:match("^[-*+]()$", at)
+        or line:match("^%d%d?%d?%d?%d?%d?%d?%d?%d?%d?[.)]()", at)
+      if not after then
+        return markers, columns
+      end
+      markers = markers + 1
+    end
+    at = after
+  end
+end
+
+--- Whether a text of this language is one that its parser bears.
+---@param text string
+---@param name string the language's
+---@return boolean
+function M.may_parse(text, name)
+  if name ~= "markdown" then
+    return true
+  end
+  -- A line goes on in a list by two columns, and in a quotation by its marker.
+  local nested = 0
+  for line in text:gmatch("[^\r\n]+") do
+    local markers, columns = markers_of(line)
+    nested = math.max(nested, math.min(nested + markers, markers + math.floor(columns / 2)))
+    if nested > max_nested then
+      return false
+    end
+  end
+  return true
+end
+
+--- Whether a piece of a text may be parsed as another language.
+---@param ranges Range6[]
+---@param text string
+---@param name string
+---@return boolean
+local function may_parse_inner(ranges, text, name)
+  local parts, bytes = {}, 0
+  for _, range in ipairs(ranges) do
+    bytes = bytes + range[6] - range[3]
+    if bytes > max_inner_bytes then
+      return false
+    end
+    parts[#parts + 1] = text:sub(range[3] + 1, range[6])
+  end
+  return M.may_parse(table.concat(parts), name)
+end
 
 --- The node's range, without its children where they are no part of it.
 ---@param node TSNode
@@ -105,25 +180,56 @@ local function regions_in(tree, text, of)
   return found
 end
 
----@param text string
----@param of { language: codex-chat.Language, parent: codex-chat.Language? }
----@param regions Range6[][]? the whole text without
----@param depth integer
----@param found codex-chat.Tree[]
-local function parse(text, of, regions, depth, found)
-  local language = of.language
-  local parser = vim.treesitter.get_string_parser(text, language.name, {
-    injections = { [language.name] = "" },
-  })
-  if regions then
-    parser:set_included_regions(regions)
+---@class (exact) codex-chat.Parsing
+---@field text string
+---@field found codex-chat.Tree[]
+---@field slow table<string, true> languages that took too long
+---@field stop integer when there is no time left, ns
+
+--- Parses a piece of the text, in the time that it may take.
+---@param parsing codex-chat.Parsing
+---@param name string
+---@param ranges Range6[] none for the whole text
+---@return TSTree? tree nil where the time was over, from when on the language is a slow one
+local function parse_piece(parsing, name, ranges)
+  local left = math.min(parsing.stop - vim.uv.hrtime(), parse_ms * 1e6)
+  -- Neovim's own class has no end to a parse that it waits for.
+  local parser = vim._create_ts_parser(name)
+  parser:set_included_ranges(ranges)
+  local ok, tree = false, nil
+  if left > 0 then
+    if parser.set_timeout then
+      -- Before Neovim 0.11. In µs, of which none is for ever.
+      parser:set_timeout(math.max(1, math.floor(left / 1000)))
+      ok, tree = pcall(parser.parse, parser, nil, parsing.text, true)
+    else
+      ok, tree = pcall(parser.parse, parser, nil, parsing.text, true, math.floor(left))
+    end
   end
-  parser:parse(true)
-  for _, tree in pairs(parser:trees()) do
-    table.insert(found, { tree = tree, language = language, depth = depth })
-    if depth < max_depth then
-      for other, inner in pairs(regions_in(tree, text, of)) do
-        parse(text, { language = other, parent = language }, inner, depth + 1, found)
+  if not ok or not tree then
+    parsing.slow[name] = true
+    return nil
+  end
+  return tree
+end
+
+---@param parsing codex-chat.Parsing
+---@param of { language: codex-chat.Language, parent: codex-chat.Language? }
+---@param regions Range6[][]
+---@param depth integer
+local function parse(parsing, of, regions, depth)
+  local language = of.language
+  for _, ranges in ipairs(regions) do
+    local may = depth == 0 or may_parse_inner(ranges, parsing.text, language.name)
+    local tree = may
+      and not parsing.slow[language.name]
+      and parse_piece(parsing, language.name, ranges)
+    if tree then
+      table.insert(parsing.found, { tree = tree, language = language, depth = depth })
+      if depth < max_depth then
+        for other, inner in pairs(regions_in(tree, parsing.text, of)) do
+          parse(parsing, { language = other, parent = language }, inner, depth + 1)
+        end
       end
     end
   end
@@ -132,16 +238,20 @@ end
 --- Parses a text. Raises where Neovim does.
 ---@param text string
 ---@param name string the text's language
----@return codex-chat.Tree[]? trees the text's own first; nil without that language
-function M.parse(text, name)
+---@param slow? table<string, true> languages that are not parsed, and those that took too long
+---@return codex-chat.Tree[]? trees the text's own first; nil without that language, or where it is slow
+--- or does not bear the text
+function M.parse(text, name, slow)
   languages.refresh()
-  local language = languages.get(name)
+  local language = M.may_parse(text, name) and languages.get(name)
   if not language then
     return nil
   end
-  local found = {}
-  parse(text, { language = language }, nil, 0, found)
-  return found
+  ---@type codex-chat.Parsing
+  local parsing =
+    { text = text, found = {}, slow = slow or {}, stop = vim.uv.hrtime() + total_ms * 1e6 }
+  parse(parsing, { language = language }, { {} }, 0)
+  return #parsing.found > 0 and parsing.found or nil
 end
 
 return M
