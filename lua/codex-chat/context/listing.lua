@@ -32,7 +32,7 @@ function M.diagnostic_lines(found, root)
       it.lnum + 1,
       it.col + 1,
       severities[it.severity] or "note",
-      it.message:gsub("%s*\n%s*", " "),
+      require("codex-chat.tools.bounds").joined(it.message, " "),
       it.source and (" [%s]"):format(it.source) or ""
     )
   end, list)
@@ -78,8 +78,8 @@ end
 ---@return codex-chat.ContextPart?
 ---@return string? err
 function M.of_clipboard()
-  local ok, text = pcall(vim.fn.getreg, "+")
-  if not ok or not text:find("%S") then
+  local text = require("codex-chat.programs").paste()
+  if not text or not text:find("%S") then
     return nil, "there is no text on the clipboard"
   end
   local lines = vim.split((text:gsub("\n$", "")), "\n", { plain = true })
