@@ -24,7 +24,10 @@ function M.command(name, variables)
   end
   local argv = { "/usr/bin/env" }
   for variable, value in pairs(vim.tbl_extend("force", programs.env(), variables or {})) do
-    argv[#argv + 1] = variable .. "=" .. value
+    -- An empty GIT_DIR counts for git; none of these is passed on, but those given here.
+    if not variable:find("^GIT_") or (variables and variables[variable]) then
+      argv[#argv + 1] = variable .. "=" .. value
+    end
   end
   argv[#argv + 1] = program
   return argv

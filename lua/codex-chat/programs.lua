@@ -93,38 +93,95 @@ function M.find(name)
   return nil, refusal
 end
 
---- Variables that name code for a program to load, besides the PATH.
-local lists = { "NODE_PATH", "LD_LIBRARY_PATH" }
-local words = { "NODE_OPTIONS", "LD_PRELOAD", "BROWSER" }
+--- Variables with a list of directories: what is not of a project stays in them.
+local lists = {}
+for name in
+  ([[NODE_PATH LD_LIBRARY_PATH PYTHONPATH PERL5LIB PERLLIB RUBYLIB XDG_DATA_DIRS XDG_CONFIG_DIRS
+  MANPATH INFOPATH]]):gmatch("%S+")
+do
+  lists[name] = true
+end
 
---- Whether a path in these words is not outside of every project.
----@param text string
+--- Variables that may name a project, since no program loads anything for them.
+local harmless = {
+  "^PATH$",
+  "^PWD$",
+  "^OLDPWD$",
+  "^HOME$",
+  "^DIRENV_",
+  "^VIRTUAL_ENV$",
+  "^CONDA_PREFIX$",
+  "^N?VIM",
+  "^MYVIMRC$",
+  "^_$",
+}
+--- Those in which a path that is relative to whatever directory names code.
+local code = { NODE_OPTIONS = true, LD_PRELOAD = true, LD_AUDIT = true, BROWSER = true }
+--- What is longer is no path, nor a few of them.
+local max_value_bytes = 64 * 1024
+
+--- Whether a place is not outside of every project.
+---@param path string
+---@param is_code boolean
 ---@return boolean
-local function names_project(text)
-  return vim.iter(vim.gsplit(text, "[%s=:\"']+")):any(function(word)
-    if not word:find("/", 1, true) then
+local function is_in_project(path, is_code)
+  path = path:gsub("^~", uv.os_homedir() or "~")
+  if path:sub(1, 1) ~= "/" then
+    if is_code then
+      return true
+    elseif not path:find("^%.%.?/") and not uv.fs_lstat(path) then
+      -- Such as "Europe/Berlin".
       return false
     end
-    local _, why = outside.resolve((word:gsub("^file://", "")))
-    return why == "project" or why == "unseen"
-  end)
+    path = (uv.cwd() or "") .. "/" .. path
+  end
+  local _, why = outside.resolve(path)
+  return why == "project" or (is_code and why == "unseen")
+end
+
+--- Whether a value names a place in a project, by itself, in a list or among words.
+---@param text string
+---@param is_code boolean
+---@return boolean
+local function names_project(text, is_code)
+  if not text:find("/", 1, true) then
+    return false
+  elseif #text > max_value_bytes or is_in_project(text, false) then
+    return true
+  end
+  for _, separators in ipairs({ ":", "[%s=:\"',;|]+" }) do
+    for word in vim.gsplit(text, separators) do
+      -- An option can have its path right behind it.
+      local from = word:find("/", 1, true)
+      if
+        from
+        and (
+          is_in_project(word:sub(from), false) or is_in_project(word, is_code and separators ~= ":")
+        )
+      then
+        return true
+      end
+    end
+  end
+  return false
 end
 
 --- The variables in which a program that the plugin starts differs from Neovim: it finds no programs
 --- and loads no code of a project's. An empty one counts for nothing.
+---
+--- SECURITY: too many variables name what a program loads or writes to list them all (OPENSSL_CONF,
+--- NODE_EXTRA_CA_CERTS, LD_AUDIT, GCONV_PATH, …): each one that names a place in a project is emptied.
 ---@return table<string, string>
 function M.env()
   local env = { PATH = vim.env.PATH and M.path() }
-  for _, name in ipairs(lists) do
-    local value = vim.env[name]
-    if value then
+  for name, value in pairs(vim.fn.environ()) do
+    local may = vim.iter(harmless):any(function(pattern)
+      return name:find(pattern) ~= nil
+    end)
+    if lists[name] then
       local kept = vim.tbl_filter(outside.resolve, vim.split(value, ":", { plain = true }))
       env[name] = table.concat(kept, ":")
-    end
-  end
-  for _, name in ipairs(words) do
-    local value = vim.env[name]
-    if value and names_project(value) then
+    elseif not may and names_project(value, code[name] or false) then
       env[name] = ""
     end
   end
@@ -160,15 +217,30 @@ function M.open(what)
   return err
 end
 
+--- Whether Neovim's part for the clipboard, which is loaded when it is first used, is none of a project's.
+---@return boolean
+local function has_clipboard()
+  local provider = vim.api.nvim_get_runtime_file("autoload/provider/clipboard.vim", false)[1]
+  return provider ~= nil and outside.resolve(provider) ~= nil
+end
+
 --- Copies a text for pasting, also to the clipboard where there is one.
 ---@param text string
 function M.copy(text)
   vim.fn.setreg('"', text)
-  -- Neovim's part for the clipboard is loaded when it is first used.
-  local provider = vim.api.nvim_get_runtime_file("autoload/provider/clipboard.vim", false)[1]
-  if provider and outside.resolve(provider) then
+  if has_clipboard() then
     with_env(pcall, vim.fn.setreg, "+", text)
   end
+end
+
+--- The text on the clipboard.
+---@return string? text nil where there is none, or no clipboard
+function M.paste()
+  if not has_clipboard() then
+    return nil
+  end
+  local ok, text = with_env(pcall, vim.fn.getreg, "+")
+  return ok and type(text) == "string" and text or nil
 end
 
 return M
