@@ -114,6 +114,35 @@ local function project_of(path)
   end
 end
 
+--- Whether the way to what is open leads through a project to elsewhere.
+---
+--- SECURITY: a link of the user's can lead to a place that the agent writes, and the agent makes a link
+--- of that. It is looked at after it was opened: what was opened stays what it is.
+---@param handle integer
+---@param path string absolute, as the user knows it
+---@return string? err
+local function led_astray(handle, path)
+  local real, why, detail = require("codex-chat.outside").resolve(path)
+  if real then
+    return nil
+  elseif why ~= "project" then
+    return ("%s: the way to it cannot be looked at (%s)"):format(path, detail or why)
+  end
+  local root, place =
+    detail, --[[@as string]]
+    uv.fs_readlink("/proc/self/fd/" .. handle)
+  local relative = place and vim.startswith(place, root .. "/") and place:sub(#root + 2)
+  if not relative then
+    return ("the link %s leads into the project %s and from there to %s; name that itself"):format(
+      path,
+      root,
+      place or "what is gone"
+    )
+  elseif M.is_hidden(relative) and path ~= place then
+    return ("the link %s leads to %s; name that itself"):format(path, place)
+  end
+end
+
 --- Reads a file that the user or the configuration names: within a project only what is in it, and
 --- elsewhere what the user's own links lead to.
 ---@param path string absolute
@@ -132,6 +161,11 @@ function M.read_named(path, max_bytes)
   local handle, why = uv.fs_open(path, look.flags.PATH, 0)
   if not handle then
     return nil, look.said(why, path)
+  end
+  local problem = led_astray(handle, path)
+  if problem then
+    uv.fs_close(handle)
+    return nil, problem
   end
   local fd, err = look.open_found(handle, path)
   uv.fs_close(handle)
