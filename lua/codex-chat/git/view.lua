@@ -10,7 +10,9 @@ local repositories = require("codex-chat.git.repository")
 
 local uv = vim.uv
 
-local max_config, max_list, max_index = 1024 * 1024, 1024 * 1024, 256 * 1024 * 1024
+local max_config, max_list, max_index = 1024 * 1024, 1024 * 1024, 64 * 1024 * 1024
+--- How many places of the index are looked at for the name of the one that it builds on.
+local max_links = 10000
 --- How long a change must be over before it counts as none, in ns: file systems tell time in ticks of
 --- up to 10 ms.
 local settled_ns = 20 * 1000 * 1000
@@ -117,6 +119,42 @@ local function copy(from, to, max_bytes)
   return not ok and why or nil
 end
 
+--- The file that the index builds on, where it is split (its extension "link"). There may be any number
+--- of such files.
+---@param view codex-chat.GitView
+---@param repository codex-chat.Repository
+---@return string? name
+local function shared_index(view, repository)
+  local names = {}
+  for _, entry in ipairs(look.list(repository.git_dir) or {}) do
+    if entry.name:find("^sharedindex%.%x+$") then
+      names[entry.name] = true
+    end
+  end
+  local index = next(names) and look.read(view.dir .. "/index", max_index)
+  if not index then
+    return nil
+  end
+  -- Extensions are at the end: four letters, four bytes of length, and here the other's hash.
+  local reversed, at = index:reverse(), 1
+  for _ = 1, max_links do
+    at = reversed:find("knil", at, true)
+    if not at then
+      return nil
+    end
+    local from = #index - at + 2 + 4
+    for _, length in ipairs({ 20, 32 }) do
+      local hash = index:sub(from, from + length - 1):gsub(".", function(char)
+        return ("%02x"):format(char:byte())
+      end)
+      if names["sharedindex." .. hash] then
+        return "sharedindex." .. hash
+      end
+    end
+    at = at + 4
+  end
+end
+
 ---@param view codex-chat.GitView
 ---@param repository codex-chat.Repository
 ---@return string? err
@@ -138,15 +176,19 @@ local function fill(view, repository)
   if not ok then
     return wrong
   end
-  local files = { index = max_index }
-  for _, entry in ipairs(look.list(repository.git_dir) or {}) do
-    if entry.name:find("^sharedindex%.%x+$") then
-      files[entry.name] = max_index
+  local bytes = 0
+  local function take(name)
+    local from = repository.git_dir .. "/" .. name
+    local stat = look.lstat(from)
+    bytes = bytes + (stat and stat.size or 0)
+    if bytes > max_index then
+      return ("its index is larger than %d MB"):format(max_index / 1024 / 1024)
     end
+    return copy(from, view.dir .. "/" .. name, max_index)
   end
-  for name, max_bytes in pairs(files) do
-    problem = problem or copy(repository.git_dir .. "/" .. name, view.dir .. "/" .. name, max_bytes)
-  end
+  problem = take("index")
+  local shared = not problem and shared_index(view, repository)
+  problem = problem or (shared and take(shared)) or nil
   for _, name in ipairs({ "exclude", "sparse-checkout" }) do
     local base = name == "exclude" and repository.common_dir or repository.git_dir
     local from, to = base .. "/info/" .. name, view.dir .. "/info/" .. name
