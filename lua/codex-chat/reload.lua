@@ -56,6 +56,43 @@ local function hush(buf)
   end
 end
 
+--- The largest file that is loaded again, the most times that one may have grown, and what counts as
+--- small all the same.
+local max_bytes, max_growth, small_bytes = 20 * 1024 * 1024, 10, 1024 * 1024
+
+---@type table<string, true> files that are too large
+local told = {}
+
+--- Whether the file is one that may be loaded in the place of what the buffer has. An agent can make a
+--- file of any size in a moment, and Neovim reads it whole, without a key.
+---@param buf integer
+---@return boolean
+local function may_load(buf)
+  local path = api.nvim_buf_get_name(buf)
+  local stat = vim.uv.fs_stat(path)
+  if not stat or stat.type ~= "file" then
+    return false
+  end
+  local had = api.nvim_buf_get_offset(buf, api.nvim_buf_line_count(buf))
+  if
+    stat.size <= small_bytes
+    or (stat.size <= max_bytes and stat.size <= max_growth * math.max(had, 1))
+  then
+    told[path] = nil
+    return true
+  end
+  if not told[path] then
+    told[path] = true
+    require("codex-chat.say").warn(
+      ("%s has %d MB now and was not loaded again; `:edit` loads it."):format(
+        vim.fn.fnamemodify(path, ":."),
+        math.floor(stat.size / 1024 / 1024)
+      )
+    )
+  end
+  return false
+end
+
 ---@param buf integer
 local function reload(buf)
   local views = {}
@@ -98,6 +135,7 @@ function M.reload(what)
       and vim.bo[buf].buftype == ""
       and not vim.bo[buf].modified
       and is_in(api.nvim_buf_get_name(buf), paths)
+      and may_load(buf)
     then
       reload(buf)
     end
