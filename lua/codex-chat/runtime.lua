@@ -17,6 +17,40 @@ function M.key()
   return table.concat({ vim.o.runtimepath, vim.o.packpath, outside.version() }, "\n")
 end
 
+--- Where files lie that run when a buffer gets a file type.
+local run_by_type = { "ftplugin", "indent", "syntax", "after" }
+
+--- Whether a file in these directories, or one of them, is a link into a project. What runs for a file
+--- type can have other files run in its turn (`:runtime! ftplugin/markdown.vim`).
+---@param dir string
+---@param names string[]
+---@param depth integer
+---@return boolean
+local function has_links(dir, names, depth)
+  for _, name in ipairs(names) do
+    local place = dir .. "/" .. name
+    local stat = vim.uv.fs_lstat(place)
+    local real, why
+    if stat and stat.type == "link" then
+      real, why = outside.follow(place)
+    end
+    if why == "project" or why == "unseen" then
+      return true
+    elseif stat and (stat.type == "directory" or real) then
+      local below = {}
+      for entry, kind in vim.fs.dir(place) do
+        if kind == "link" or kind == "unknown" or (kind == "directory" and depth > 0) then
+          below[#below + 1] = entry
+        end
+      end
+      if has_links(place, below, depth - 1) then
+        return true
+      end
+    end
+  end
+  return false
+end
+
 --- The directories that Neovim looks into now, and those of them outside of every project.
 local function directories()
   local key = M.key()
@@ -24,7 +58,13 @@ local function directories()
     return last
   end
   local paths = api.nvim_list_runtime_paths()
-  last = { key = key, paths = paths, kept = vim.tbl_filter(outside.resolve, paths) }
+  last = {
+    key = key,
+    paths = paths,
+    kept = vim.tbl_filter(function(path)
+      return outside.resolve(path) ~= nil and not has_links(path, run_by_type, 3)
+    end, paths),
+  }
   return last
 end
 
