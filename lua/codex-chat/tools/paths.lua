@@ -18,6 +18,12 @@ local made_at = {}
 --- Buffers whose text was not that of a file of the project when it was read.
 ---@type table<integer, true>
 local foreign = {}
+--- What is larger is compared when it is asked for, so that a log of 40 MB is not read twice when it is
+--- opened; and the largest file that holds no more than that, in whatever encoding.
+local max_compared_bytes, max_read_bytes = 1024 * 1024, 4 * 1024 * 1024
+--- Buffers that were not compared yet: those of the project's with this root.
+---@type table<integer, string>
+local uncompared = {}
 
 ---@param path string
 ---@return string
@@ -37,12 +43,65 @@ local function below(path, root)
   return not require("codex-chat.disk.inside").is_hidden(relative) and relative or nil
 end
 
+--- The text of a buffer's file, as the editor would show it.
+---@param buf integer
+---@param root string
+---@param limit? integer in bytes
+---@return string[]? lines
+---@return string? err
+local function on_disk(buf, root, limit)
+  local path = api.nvim_buf_get_name(buf)
+  local inside = require("codex-chat.disk.inside")
+  local text, err, problem = inside.read(path, root, limit or max_bytes)
+  if problem == "absent" then
+    -- A file that is to be.
+    return { "" }
+  elseif not text then
+    return nil, err
+  end
+  local encoding, format = vim.bo[buf].fileencoding, vim.bo[buf].fileformat
+  if encoding ~= "" and encoding ~= "utf-8" then
+    text = vim.iconv(text, encoding, "utf-8") or text
+  end
+  if text:find("%z") then
+    return nil, "it is not text as it lies on the disk; read the file itself"
+  elseif format == "mac" then
+    text = text:gsub("\r", "\n")
+  elseif format == "dos" then
+    text = text:gsub("\r\n", "\n")
+  end
+  text = text:gsub("^\239\187\191", ""):gsub("\n$", "")
+  return vim.split(text, "\n", { plain = true })
+end
+
+--- Whether a buffer has the text of its file.
+---@param buf integer
+---@param root string
+---@param limit? integer in bytes
+---@return boolean
+local function is_same(buf, root, limit)
+  local lines = on_disk(buf, root, limit)
+  return lines ~= nil and vim.deep_equal(lines, api.nvim_buf_get_lines(buf, 0, -1, false))
+end
+
+--- Whether a buffer's text came from elsewhere, or nobody can tell any more.
+---@param buf integer
+---@return boolean
+local function is_foreign(buf)
+  local root = uncompared[buf]
+  if root and not vim.bo[buf].modified then
+    uncompared[buf] = nil
+    foreign[buf] = not is_same(buf, root) or nil
+  end
+  return foreign[buf] or uncompared[buf] ~= nil
+end
+
 --- Whether a buffer's path led into the project when its text was read.
 ---@param buf integer
 ---@param root string
 ---@return boolean
 function M.was_inside(buf, root)
-  if foreign[buf] then
+  if is_foreign(buf) then
     return false
   end
   for _, path in ipairs(led_to[buf] or {}) do
@@ -95,36 +154,6 @@ function M.listed(buf, root)
   return may_tell and M.name(api.nvim_buf_get_name(buf), root) or nil
 end
 
---- The text of a buffer's file, as the editor would show it.
----@param buf integer
----@param root string
----@return string[]? lines
----@return string? err
-local function on_disk(buf, root)
-  local path = api.nvim_buf_get_name(buf)
-  local inside = require("codex-chat.disk.inside")
-  local text, err, problem = inside.read(path, root, max_bytes)
-  if problem == "absent" then
-    -- A file that is to be.
-    return { "" }
-  elseif not text then
-    return nil, err
-  end
-  local encoding, format = vim.bo[buf].fileencoding, vim.bo[buf].fileformat
-  if encoding ~= "" and encoding ~= "utf-8" then
-    text = vim.iconv(text, encoding, "utf-8") or text
-  end
-  if text:find("%z") then
-    return nil, "it is not text as it lies on the disk; read the file itself"
-  elseif format == "mac" then
-    text = text:gsub("\r", "\n")
-  elseif format == "dos" then
-    text = text:gsub("\r\n", "\n")
-  end
-  text = text:gsub("^\239\187\191", ""):gsub("\n$", "")
-  return vim.split(text, "\n", { plain = true })
-end
-
 --- All loaded files of the project, by name.
 ---@param root string
 ---@return { buf: integer, name: string }[]
@@ -169,7 +198,7 @@ end
 ---@return string[]? lines
 ---@return string? err
 function M.lines(buf, root)
-  if vim.bo[buf].modified and foreign[buf] then
+  if vim.bo[buf].modified and is_foreign(buf) then
     return nil, "its text came from elsewhere; read the file itself"
   elseif vim.bo[buf].modified then
     return api.nvim_buf_get_lines(buf, 0, -1, false)
@@ -193,13 +222,15 @@ end
 --- Compares a buffer that has just been read with its file, if that is of a project.
 ---@param buf integer
 local function compare(buf)
-  foreign[buf] = nil
+  foreign[buf], uncompared[buf] = nil, nil
   local path = api.nvim_buf_get_name(buf)
   for _, chat in ipairs(require("codex-chat.registry").all()) do
     if vim.startswith(path, chat.root .. "/") and vim.bo[buf].buftype == "" then
-      local lines = on_disk(buf, chat.root)
-      local same = lines and vim.deep_equal(lines, api.nvim_buf_get_lines(buf, 0, -1, false))
-      foreign[buf] = not same or nil
+      if api.nvim_buf_get_offset(buf, api.nvim_buf_line_count(buf)) > max_compared_bytes then
+        uncompared[buf] = chat.root
+      else
+        foreign[buf] = not is_same(buf, chat.root, max_read_bytes) or nil
+      end
     end
   end
 end
@@ -233,7 +264,8 @@ function M.watch()
   api.nvim_create_autocmd("BufWipeout", {
     group = group,
     callback = function(args)
-      led_to[args.buf], made_at[args.buf], foreign[args.buf] = nil, nil, nil
+      led_to[args.buf], made_at[args.buf] = nil, nil
+      foreign[args.buf], uncompared[args.buf] = nil, nil
     end,
   })
 end
