@@ -15,7 +15,8 @@ local api = vim.api
 local function project_of(path, lines)
   local projects = require("codex-chat.project")
   for row = 2, math.min(#lines, 20) do
-    local value = lines[row]:match("^project:%s*(.-)%s*$")
+    local value = lines[row]:match("^project:(.*)$")
+    value = value and vim.trim(value)
     if value then
       value = value:match('^"(.*)"$') or value
       local project = projects.at((value:gsub("\\(.)", "%1")))

@@ -216,7 +216,7 @@ local function unanswered(chat)
     end
     -- The heading goes, and the line that tells what went along: it is found anew.
     local text = table.concat(api.nvim_buf_get_lines(chat.buf, range[1] + 1, range[2], false), "\n")
-    table.insert(found, 1, vim.trim((text:gsub("\n\n> %*%*Context:%*%* [^\n]*%s*$", ""))))
+    table.insert(found, 1, vim.trim((vim.trim(text):gsub("\n\n> %*%*Context:%*%* [^\n]*$", ""))))
     edge = range[1]
   end
   return found

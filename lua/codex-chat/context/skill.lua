@@ -9,8 +9,9 @@ local places = { ".agents/skills", ".codex/skills" }
 ---@field path string of its SKILL.md
 ---@field description string
 
---- The largest file of a skill that is read, and how many skills of one directory.
-local max_bytes, max_skills = 1024 * 1024, 1000
+--- The largest file of a skill that is read, how much of it is looked at, and how many skills of one
+--- directory.
+local max_bytes, max_head_bytes, max_skills = 1024 * 1024, 8 * 1024, 100
 
 ---@param path string
 ---@return table<string, string>? front what its front matter says; nil where it cannot be read
@@ -19,11 +20,12 @@ local function read(path)
   if not text then
     return nil
   end
-  local head = text:sub(1, 8192)
+  local head = text:sub(1, max_head_bytes)
   local front = {}
   for line in (head:match("^%-%-%-\r?\n(.-)\n%-%-%-") or ""):gmatch("[^\r\n]+") do
-    local key, value = line:match("^(%l+):%s*(.-)%s*$")
+    local key, value = line:match("^(%l+):(.*)$")
     if key then
+      value = vim.trim(value)
       front[key] = value:match('^"(.*)"$') or value:match("^'(.*)'$") or value
     end
   end
