@@ -22,13 +22,16 @@ function M.command(name, variables)
   if not program then
     return nil, err or (name .. " is not installed")
   end
-  local argv = { "/usr/bin/env" }
+  local argv, set = { "/usr/bin/env" }, {}
   for variable, value in pairs(vim.tbl_extend("force", programs.env(), variables or {})) do
-    -- An empty GIT_DIR counts for git; none of these is passed on, but those given here.
-    if not variable:find("^GIT_") or (variables and variables[variable]) then
-      argv[#argv + 1] = variable .. "=" .. value
+    -- An empty GIT_DIR counts for git.
+    if variable:find("^GIT_") and not (variables and variables[variable]) then
+      vim.list_extend(argv, { "-u", variable })
+    else
+      set[#set + 1] = variable .. "=" .. value
     end
   end
+  vim.list_extend(argv, set)
   argv[#argv + 1] = program
   return argv
 end

@@ -8,11 +8,11 @@ import { type Neovim, neovims, startNeovim } from "../support/neovim.ts";
 const nested: Record<string, string[]> = {
   quotations: ["> ".repeat(260)],
   "quotations without blanks": [`${">".repeat(300)} x`],
-  lists: ["- ".repeat(260)],
+  lists: [`${"- ".repeat(260)}x`],
   "lists of all kinds": ["- * + > 1. 23) ".repeat(60)],
   "lists after tabs": ["-\t>\t".repeat(150)],
   "lists that go on in the next lines": [0, 1, 2, 3, 4, 5, 6, 7].map(
-    (step) => " ".repeat(step * 80) + "- ".repeat(40),
+    (step) => `${" ".repeat(step * 80)}${"- ".repeat(40)}x`,
   ),
   "a fence of markdown": ["```markdown", "> ".repeat(260), "```"],
   "a fence of markdown in a quotation": ["> ```markdown", `> ${"> ".repeat(258)}`, "> ```"],

@@ -140,7 +140,9 @@ local function scalar(value)
   if value:find("^[|>&*!%[{\"'#]") or value == "~" or value == "null" then
     return nil
   end
-  return (value:gsub("%s+#.*$", ""))
+  -- `%s+#` costs the square of a run of blanks.
+  local comment = value:find("%s#")
+  return comment and (value:sub(1, comment - 1):match("^(.*%S)") or "") or value
 end
 
 ---@class (exact) codex-chat.Head what a file's text tells
@@ -193,7 +195,8 @@ local function reader(title)
 
   local function meta()
     for _, line in ipairs(front) do
-      local key, value = line:match("^(%a+):%s+(.-)%s*$")
+      local key, value = line:match("^(%a+):%s+(.*)$")
+      value = value and (value:match("^(.*%S)") or "")
       if key == "name" or key == "thread" or key == "project" then
         head[key] = scalar(value)
       end
