@@ -25,9 +25,16 @@ export type LocalEvent =
   /**
    * The user's block `id` was sent. A queued block gets `start` when its turn comes, and so does
    * each of several that start a turn together. With `text`, the query as typed, the block is
-   * rewritten where it would break what stands below it.
+   * rewritten where it would break what stands below it. `isAgain`: for the second time, and not by
+   * the user.
    */
-  | { readonly type: "sent"; readonly id: string; readonly mode: SendMode; readonly text?: string }
+  | {
+      readonly type: "sent";
+      readonly id: string;
+      readonly mode: SendMode;
+      readonly text?: string;
+      readonly isAgain?: boolean;
+    }
   /** The turn failed before or beside Codex: no container, no key, the app-server died. */
   | { readonly type: "turn_failed"; readonly message: string; readonly mend?: string }
   /**

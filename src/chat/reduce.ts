@@ -141,7 +141,7 @@ function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void 
       // The turn before has not been said to be over: what it left open is closed.
       if (draft.state.turn.running && draft.state.section?.empty === false)
         completeTurn(draft, "ended");
-      countAnew(draft);
+      if (event.isAgain !== true) countAnew(draft);
       draft.edits.push({ op: "mark", id, mark: "none" });
       change(draft, { turn: { ...idleTurn, running: true, awaitsQuery: true } });
       openSection(draft, id);

@@ -16,7 +16,13 @@ import {
 } from "./network/index.ts";
 import { checkResponsesRequest } from "./responses-request.ts";
 import { createService } from "./service.ts";
-import { type TurnAllowance, TurnGate, type TurnLimits, type TurnPass } from "./turn-gate.ts";
+import {
+  type Beginner,
+  type TurnAllowance,
+  TurnGate,
+  type TurnLimits,
+  type TurnPass,
+} from "./turn-gate.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** How long the relay may take to say which ports it listens on. */
@@ -83,8 +89,8 @@ export type Egress = {
   }) => Promise<Result<RelayLink, EgressError>>;
   /** Allows model calls until the pass is ended; with an allowance, those that it has left. */
   readonly beginTurn: (allowance?: TurnAllowance) => TurnPass;
-  /** What turns that Codex begins by itself may have together. */
-  readonly allowance: () => TurnAllowance;
+  /** What turns may have together that Codex begins by itself, or that one request of the user leads to. */
+  readonly allowance: (by?: Beginner) => TurnAllowance;
   /** How many calls of the model are under way. */
   readonly callsUnderWay: () => number;
   /** Closes every link, also one that is being attached; idempotent. */
@@ -165,7 +171,7 @@ export function createEgress(options: {
       return link;
     },
     beginTurn: (allowance) => gate.begin(allowance),
-    allowance: () => gate.allowance(),
+    allowance: (by) => gate.allowance(by),
     callsUnderWay: () => gate.underWay,
     close: () => {
       closing.abort();

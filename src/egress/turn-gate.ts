@@ -26,8 +26,11 @@ export type TurnPlace = {
 
 type Budget = { requests: number; bytes: number; tokens: number };
 
+/** Who begins turns: Codex by itself, or the user, for whom what was lost is sent again. */
+export type Beginner = "codex" | "user";
+
 /**
- * What turns that Codex begins by itself may have together until the user is heard of again: as
+ * What turns that nobody asks for one by one may have together until the user is heard of again: as
  * much as one turn, and so many turns.
  *
  * SECURITY: that Codex has begun a turn is told from inside, where anyone can say it.
@@ -43,6 +46,7 @@ export type TurnAllowance = {
 const MAX_OWN_TURNS = 100;
 
 class Allowance implements TurnAllowance {
+  readonly by: Beginner;
   readonly #perTurn: Readonly<Budget>;
   readonly #spent: (left: Readonly<Budget>) => string | undefined;
   #left: Budget;
@@ -50,7 +54,12 @@ class Allowance implements TurnAllowance {
   /** How often it was filled: what began before does not take from it. */
   #fillings = 0;
 
-  constructor(perTurn: Readonly<Budget>, spent: (left: Readonly<Budget>) => string | undefined) {
+  constructor(
+    by: Beginner,
+    perTurn: Readonly<Budget>,
+    spent: (left: Readonly<Budget>) => string | undefined,
+  ) {
+    this.by = by;
     this.#perTurn = perTurn;
     this.#spent = spent;
     this.#left = { ...perTurn };
@@ -115,9 +124,9 @@ export class TurnGate {
     return this.#running.size;
   }
 
-  /** What turns that Codex begins by itself may have together. */
-  allowance(): TurnAllowance {
-    return new Allowance(this.#perTurn, (left) => this.#spentOf(left, true));
+  /** What turns may have together that are begun by Codex itself, or for one request of the user's. */
+  allowance(by: Beginner = "codex"): TurnAllowance {
+    return new Allowance(by, this.#perTurn, (left) => this.#spentOf(left, by === "codex"));
   }
 
   /**
@@ -125,8 +134,9 @@ export class TurnGate {
    * is left of that. What others spend meanwhile counts there, too: calls do not tell whose they are.
    */
   begin(allowance?: TurnAllowance): TurnPass {
-    const own = allowance instanceof Allowance ? allowance.begin() : undefined;
-    const turn: Turn = { has: own?.has ?? this.#perTurn, isOwn: own !== undefined };
+    const given = allowance instanceof Allowance ? allowance : undefined;
+    const own = given?.begin();
+    const turn: Turn = { has: own?.has ?? this.#perTurn, isOwn: given?.by === "codex" };
     const before = { ...this.#spent };
     this.#turns.add(turn);
     this.#change((left, key) => left + turn.has[key]);

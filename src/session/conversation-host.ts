@@ -8,6 +8,7 @@ import type { AroundTurn } from "./around-turn.ts";
 import type { Backend } from "./backend.ts";
 import type { Failure } from "./failure.ts";
 import type { Finding } from "./findings.ts";
+import type { RunState } from "./live-document.ts";
 import type { NetworkAccess } from "./network/index.ts";
 import type { LoadedThread, ThreadOptions } from "./thread-handle.ts";
 import type { RunTool } from "./tool-calls.ts";
@@ -75,6 +76,13 @@ export function unansweredBy({ status, failure }: RoundEnd): string {
   return status === "interrupted"
     ? "the turn was stopped"
     : `the turn failed${failure === undefined ? "" : `: ${failure.message}`}`;
+}
+
+/** What the window's bar says after a round. */
+export function stateAfter(end: RoundEnd | undefined): RunState {
+  return end?.status === "failed"
+    ? { phase: "failed", detail: end.failure?.message }
+    : { phase: "idle" };
 }
 
 /** How Codex says that a turn ended. */

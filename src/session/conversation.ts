@@ -1,5 +1,5 @@
 import { queryOf, type ServerNotification } from "../codex/index.ts";
-import type { TurnPass } from "../egress/index.ts";
+import type { TurnAllowance, TurnPass } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Approvals, type Said } from "./approvals.ts";
 import { type TurnPlace, TurnRites } from "./around-turn.ts";
@@ -10,9 +10,19 @@ import {
   endOf,
   type RoundEnd,
   type StartTurn,
+  stateAfter,
   unansweredBy,
 } from "./conversation-host.ts";
-import { BUSY, DROPPED, type Failure, INTERRUPT_MS, NOT_INTERRUPTED, STOPPED } from "./failure.ts";
+import {
+  BUSY,
+  DROPPED,
+  type Failure,
+  failed,
+  INTERRUPT_MS,
+  NOT_INTERRUPTED,
+  NOT_TAKEN,
+  STOPPED,
+} from "./failure.ts";
 import { findingsOf } from "./findings.ts";
 import { Goal } from "./goal.ts";
 import { saveImage, withSavedImage } from "./images.ts";
@@ -21,7 +31,15 @@ import type { LiveDocument } from "./live-document.ts";
 import { NetworkNews } from "./network-news.ts";
 import { Outbox } from "./outbox.ts";
 import { GVISOR } from "./prepare.ts";
-import { asPlaced, deliveryOf, goesOn, type Query, type Round, shownText } from "./round.ts";
+import {
+  asPlaced,
+  deliveryOf,
+  goesOn,
+  isStopping,
+  type Query,
+  type Round,
+  sentAs,
+} from "./round.ts";
 import { Stillness } from "./stillness.ts";
 import { type Choice, type LoadedThread, ThreadHandle } from "./thread-handle.ts";
 import { ToolCalls } from "./tool-calls.ts";
@@ -44,6 +62,8 @@ export class Conversation {
   /** Codex has the last query, but its turn failed: a retry samples again without new input. */
   #canResample = false;
   #pass: TurnPass | undefined;
+  /** What may be spent on the last that the user asked for. */
+  #allowance: TurnAllowance | undefined;
   readonly #events = new InOrder();
   #interruptTimer: NodeJS.Timeout | undefined;
   /** Aborts what still waits when the conversation is closed. */
@@ -75,20 +95,13 @@ export class Conversation {
   /** Takes over what the user chose, from the next turn on. */
   choose(choice: Choice): void {
     this.thread.choice = choice;
-    const { model, effort } = this.thread;
+    const { model, mode } = this.thread;
     if (model !== undefined) this.document.setMeta({ model });
-    this.document.setShown({
-      mode: [effort, choice.plan ? "plan" : undefined].filter((it) => it !== undefined).join(" "),
-    });
+    this.document.setShown({ mode });
   }
 
   get isBusy(): boolean {
     return this.#round.phase !== "idle";
-  }
-
-  get #isStopping(): boolean {
-    const round = this.#round;
-    return round.phase === "stopping" || (round.phase === "starting" && round.abort.signal.aborted);
   }
 
   /** Takes a query that the editor has already put into the document as block `query.id`. */
@@ -96,21 +109,20 @@ export class Conversation {
     this.goal.renew();
     switch (deliveryOf(this.#round, mode)) {
       case "start":
-        this.#send([...this.#outbox.takeHeld(), query]);
+        this.#send([...this.#outbox.takeHeldByUser(), query]);
         break;
       case "steer":
         void this.#steer(query);
         break;
       case "wait":
-        this.#wait(this.#isStopping ? { ...query, isAfterStop: true } : query);
-        break;
+        this.#wait(isStopping(this.#round) ? { ...query, isAfterStop: true } : query);
     }
   }
 
   /** Sends again what failed: held queries, or the last one that Codex has without an answer. */
   retry(): void {
     if (this.isBusy) return;
-    const held = this.#outbox.takeHeld();
+    const held = this.#outbox.takeHeldByUser();
     if (held.length > 0 || this.#canResample) this.#send(held);
     else this.document.notify("info", "There is nothing to send again.");
   }
@@ -194,7 +206,7 @@ export class Conversation {
 
   #wait(query: Query): void {
     this.#outbox.wait(query);
-    this.document.apply({ type: "sent", id: query.id, mode: "queue", text: shownText(query) });
+    this.document.apply(sentAs(query, "queue"));
     this.#showState();
   }
 
@@ -202,9 +214,9 @@ export class Conversation {
   #send(queries: readonly Query[]): void {
     if (this.threadId === undefined && queries[0] !== undefined)
       void this.document.nameAfter(queries[0].text);
-    for (const query of queries)
-      this.document.apply({ type: "sent", id: query.id, mode: "start", text: shownText(query) });
-    this.#run(async (loaded) => {
+    const isAgain = this.#outbox.begin(queries);
+    for (const query of queries) this.document.apply({ ...sentAs(query, "start"), isAgain });
+    const start: StartTurn = async (loaded) => {
       const current = await this.document.asEdited(queries);
       if (queries.length > 0 && current.length === 0) return err(DROPPED);
       this.#outbox.give(current);
@@ -212,20 +224,25 @@ export class Conversation {
       if (turn.ok) this.#canResample = true;
       else this.#outbox.takeBack(current);
       return turn;
-    }, queries);
+    };
+    this.#run(start, queries, isAgain);
   }
 
   /** Has a round that begins with another request than a query. Errors: `busy` while one runs. */
   runRequest(start: StartTurn): Result<void, Failure> {
     if (this.isBusy) return err(BUSY);
-    this.#run(start, []);
+    this.#run(start, [], false);
     return ok();
   }
 
-  #run(start: StartTurn, queries: readonly Query[]): void {
+  /** `isAgain`: nothing but what the user has had a turn begun for already. */
+  #run(start: StartTurn, queries: readonly Query[], isAgain: boolean): void {
     const abort = new AbortController();
     this.#round = { phase: "starting", abort };
-    this.document.apply({ type: "round" });
+    if (!isAgain) {
+      this.#allowance = undefined;
+      this.document.apply({ type: "round" });
+    }
     this.document.setState({ phase: "starting" });
     void this.#begin(start, abort.signal).then((begun) => {
       if (!begun.ok) this.#fail(begun.error, queries);
@@ -257,7 +274,9 @@ export class Conversation {
       this.document.apply({ type: "note", text: `This turn runs in ${sandboxLabel}.` });
     const ready = await this.#rites.begin(this.#place(loaded.value.threadId), signal);
     if (!ready.ok) return ready;
-    this.#pass = egress.beginTurn();
+    // SECURITY: only what the user asks for fills it, and not that Codex says that a turn is over.
+    this.#allowance ??= egress.allowance("user");
+    this.#pass = egress.beginTurn(this.#allowance);
     // Not ended by the signal: Codex may have the turn already, and it is then interrupted.
     const turn = await start(loaded.value);
     if (!turn.ok) return turn;
@@ -306,9 +325,7 @@ export class Conversation {
 
   async #steer(query: Query): Promise<void> {
     const given = [query];
-    const place = this.#outbox.give(given, () =>
-      this.document.apply({ type: "sent", id: query.id, mode: "steer", text: shownText(query) }),
-    );
+    const place = this.#outbox.give(given, () => this.document.apply(sentAs(query, "steer")));
     const steered = await this.#steerNow(query);
     if (steered.ok) return place();
     // The end of the turn, where it came first, has taken the query over.
@@ -337,19 +354,21 @@ export class Conversation {
       return;
     }
     this.host.log.error({ failure }, "the turn failed");
-    const { message, mend } = failure;
-    this.document.apply({ type: "turn_failed", message, ...(mend === undefined ? {} : { mend }) });
+    this.document.apply(failed(failure));
     this.#ended({ status: "failed", failure });
   }
 
-  #ended(end: RoundEnd): void {
+  #ended(told: RoundEnd): void {
     if (this.#round.phase === "idle" || this.#round.phase === "ending") return;
     clearTimeout(this.#interruptTimer);
     this.#stillness.end();
     this.#pass?.end();
     this.#pass = undefined;
-    this.approvals.cancelAll(unansweredBy(end));
+    this.approvals.cancelAll(unansweredBy(told));
     this.#round = { phase: "ending" };
+    const isLost = this.#outbox.isLost(told);
+    const end: RoundEnd = isLost ? { status: "failed", failure: NOT_TAKEN } : told;
+    if (isLost) this.document.apply(failed(NOT_TAKEN));
     const waited = [...this.#outbox.takeUnheard(), ...this.#outbox.takeWaiting()];
     const isNext = waited.some((it) => goesOn(it, end));
     if (!isNext) this.#hold(waited);
@@ -392,10 +411,6 @@ export class Conversation {
     if (this.#round.phase === "running" && this.approvals.size === 0)
       this.document.setState({ phase: "running" });
     if (this.#round.phase !== "idle") return;
-    this.document.setState(
-      end?.status === "failed"
-        ? { phase: "failed", detail: end.failure?.message }
-        : { phase: "idle" },
-    );
+    this.document.setState(stateAfter(end));
   }
 }

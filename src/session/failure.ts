@@ -1,3 +1,5 @@
+import type { ChatEvent } from "../chat/index.ts";
+
 /**
  * What keeps a turn from being had, in words for the person at the editor.
  *
@@ -25,6 +27,13 @@ export const BUSY: Failure = {
 /** The failure of a turn whose queries the user has all deleted while they waited. */
 export const DROPPED: Failure = { kind: "dropped", message: "The query was deleted." };
 
+/** The failure of a query that turns have ended without, again and again. */
+export const NOT_TAKEN: Failure = {
+  kind: "not_taken",
+  message: "Codex did not take the message.",
+  mend: "Press <CR> to send it again.",
+};
+
 /** How long Codex may take to end an interrupted turn before everything is started anew. */
 export const INTERRUPT_MS = 10_000;
 
@@ -34,6 +43,11 @@ export const NOT_INTERRUPTED: Failure = {
   message: `Codex did not stop within ${INTERRUPT_MS / 1000} s, so it was ended.`,
   mend: "Send again: everything is started anew.",
 };
+
+/** How the document is told of it. */
+export function failed({ message, mend }: Failure): Extract<ChatEvent, { type: "turn_failed" }> {
+  return { type: "turn_failed", message, ...(mend === undefined ? {} : { mend }) };
+}
 
 /** One line for logs and command-line output. */
 export function failureLine(failure: Failure): string {

@@ -49,6 +49,9 @@ export type OpenError = { readonly kind: "locked" | "failed"; readonly message: 
 
 type Resolved = Extract<LocalEvent, { type: "approval_resolved" }>;
 type Phase = ChatState["phase"];
+
+/** What the window's bar says of a conversation. */
+export type RunState = { readonly phase: Phase; readonly detail?: string | undefined };
 /** What the winbar shows. */
 type Shown = {
   phase: Phase;
@@ -170,7 +173,7 @@ export class LiveDocument {
   }
 
   /** Shows what the conversation is doing. */
-  setState(state: { readonly phase: Phase; readonly detail?: string | undefined }): void {
+  setState(state: RunState): void {
     const { detail: _old, ...kept } = this.#shown;
     this.#shown = {
       ...kept,

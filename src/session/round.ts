@@ -1,3 +1,4 @@
+import type { ChatEvent, SendMode } from "../chat/index.ts";
 import type { ContextPart } from "./context.ts";
 
 /**
@@ -58,6 +59,11 @@ export function deliveryOf(round: Round, mode: "steer" | "queue"): Delivery {
   }
 }
 
+/** Whether the user has stopped it, so that it is about to end. */
+export function isStopping(round: Round): boolean {
+  return round.phase === "stopping" || (round.phase === "starting" && round.abort.signal.aborted);
+}
+
 /** Whether a query that waited has a turn begun when the round has ended so; all go into it then. */
 export function goesOn(query: Query, { status }: { readonly status: string }): boolean {
   return status === "completed" || (status === "interrupted" && query.isAfterStop === true);
@@ -69,6 +75,11 @@ export function asPlaced(queries: readonly Query[]): Query[] {
     ...queries.filter((it) => it.isQueued !== true),
     ...queries.filter((it) => it.isQueued === true),
   ];
+}
+
+/** How the document is told that a query was sent. */
+export function sentAs(query: Query, mode: SendMode): Extract<ChatEvent, { type: "sent" }> {
+  return { type: "sent", id: query.id, mode, text: shownText(query) };
 }
 
 /** A query as it stands in the document. */

@@ -162,6 +162,12 @@ export class ThreadHandle {
     return this.choice.effort ?? this.#options.settings.effort ?? this.#facts?.effort;
   }
 
+  /** How the next turn is had, in a word or two for the window's bar. */
+  get mode(): string {
+    const words = [this.effort, this.choice.plan ? "plan" : undefined];
+    return words.filter((it) => it !== undefined).join(" ");
+  }
+
   /** When Codex asks in the next turn. */
   get approvals(): ApprovalPolicy {
     return this.choice.approvals ?? this.#options.settings.approvals;
