@@ -41,6 +41,11 @@ export function projectOf(path: string): string | undefined {
   return [...projects].find((root) => isAt(path, root));
 }
 
+/** Real paths of the projects that were left out. */
+export function knownProjects(): readonly string[] {
+  return [...projects];
+}
+
 /**
  * A PATH of directories outside of every project. Left out are those in a project, those with a link
  * that leads into one (programs that are started look others up by themselves), relative and empty

@@ -30,7 +30,9 @@ const prepare = (...given: GivenPath[]) =>
     codexHome: at("codex-home"),
     home: at("home"),
     outOfReach: [at("state")],
+    writable: [at("shared")],
   });
+const led = "through a link, which an agent can set";
 const agents = () => ({ source: at("home", "AGENTS.md"), codexHomeName: "AGENTS.md" });
 
 describe("what the user gives to be read", () => {
@@ -74,6 +76,57 @@ describe("what the user gives to be read", () => {
     expect(mounts.map((it) => it.target)).toEqual([at("home", "skills")]);
     expect(readable).toEqual([at("home", "skills")]);
     expect(notes).toEqual([expect.stringContaining(note)]);
+  });
+
+  it.each([
+    [
+      "that is a link in the project",
+      async () => {
+        await symlink(at("home", "skills"), at("project", "link"));
+        return at("project", "link");
+      },
+    ],
+    [
+      "below a link in the project",
+      async () => {
+        await symlink(at("home"), at("project", "link"));
+        return at("project", "link", "skills");
+      },
+    ],
+    [
+      "that a link of the user's leads to through one in the project",
+      async () => {
+        await symlink(at("home", "skills"), at("project", "link"));
+        await symlink(at("project", "link"), at("mine"));
+        return at("mine");
+      },
+    ],
+    [
+      "behind a link in a directory that the agent can write in",
+      async () => {
+        await mkdir(at("shared"));
+        await symlink(at("home", "skills"), at("shared", "link"));
+        return at("shared", "link");
+      },
+    ],
+  ])("is left out where it is a directory %s", async (_, make) => {
+    const source = await make();
+    const { mounts, readable, notes } = await prepare({ source });
+    expect([...mounts, ...readable]).toEqual([]);
+    expect(notes).toEqual([expect.stringContaining(led)]);
+  });
+
+  it("is left out where it is a file that a link in the project names", async () => {
+    await symlink(at("home", "AGENTS.md"), at("project", "AGENTS.md"));
+    const { mounts, notes } = await prepare({ ...agents(), source: at("project", "AGENTS.md") });
+    expect(mounts).toEqual([]);
+    expect(notes).toEqual([expect.stringContaining(led)]);
+  });
+
+  it("is shown where a link in the project stays there", async () => {
+    await symlink("skills", at("project", "link"));
+    const { readable, notes } = await prepare({ source: at("project", "link") });
+    expect([readable, notes]).toEqual([[at("project", "skills")], []]);
   });
 
   it.each<[string, (path: string) => Promise<unknown>]>([

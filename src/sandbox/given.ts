@@ -1,7 +1,9 @@
 import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, realpath } from "node:fs/promises";
 import { join } from "node:path";
+import { knownProjects } from "../programs.ts";
 import { type BindMount, contains } from "./project.ts";
+import { isLinkInReach } from "./reach.ts";
 import { findShared } from "./shared-path.ts";
 
 /** A file or directory of the user's that the agent may read. */
@@ -28,6 +30,8 @@ export type GivenOptions = {
   readonly home: string | undefined;
   /** Directories and files that the agent must not reach. */
   readonly outOfReach: readonly string[];
+  /** What the agent can write in besides the project. */
+  readonly writable?: readonly string[];
 };
 
 /**
@@ -51,6 +55,13 @@ export async function prepareGiven(
       notes.push(`${path} is not shown to the agent: ${source.reason}.`);
       continue;
     }
+    const led = await ledBy(path, source.path, options);
+    if (led !== undefined) {
+      notes.push(
+        `${path} is not shown to the agent: the way to it leads out of ${led} through a link, which an agent can set.`,
+      );
+      continue;
+    }
     const target =
       codexHomeName === undefined ? source.path : join(options.codexHome, codexHomeName);
     if (codexHomeName !== undefined) {
@@ -67,6 +78,25 @@ export async function prepareGiven(
       mounts.push({ source: source.path, target, readOnly: true });
   }
   return { mounts, readable, notes };
+}
+
+/**
+ * The place of an agent's that a link on the way to a path leads out of; undefined where none does.
+ *
+ * SECURITY: the agent puts a link to anything of the user's into the project, for the next start to
+ * follow.
+ */
+async function ledBy(
+  path: string,
+  real: string,
+  { root, writable = [] }: GivenOptions,
+): Promise<string | undefined> {
+  for (const place of new Set([root, ...writable, ...knownProjects()])) {
+    const resolved = await realpath(place).catch(() => place);
+    if (real === resolved || contains(resolved, real)) continue;
+    if (await isLinkInReach(path, [place])) return place;
+  }
+  return undefined;
 }
 
 /**

@@ -143,7 +143,10 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     outOfReach: await Promise.all(outOfReach.map(resolved)),
     unmountable: (path: string) => unmountable(engine, path),
   };
-  const given = await prepareGiven(options.given ?? [], places);
+  const given = await prepareGiven(options.given ?? [], {
+    ...places,
+    writable: (options.mounts ?? []).filter((it) => it.write).map((it) => it.source),
+  });
   const own = await prepareUserMounts(options.mounts ?? [], places);
   const taken = new Set(own.mounts.map((it) => it.target));
   const mounts = [

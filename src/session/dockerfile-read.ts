@@ -1,12 +1,9 @@
 import { constants } from "node:fs";
-import { lstat, open, readlink, realpath } from "node:fs/promises";
-import { dirname, isAbsolute, join, relative, sep } from "node:path";
+import { open } from "node:fs/promises";
 import { err, ok, type Result } from "../result.ts";
 
 /** A Dockerfile of more than this is none. */
 const MAX_BYTES = 256 * 1024;
-/** As many links as Linux follows. */
-const MAX_LINKS = 40;
 /** A line that is wider has a part that an editor does not show. */
 const MAX_COLUMNS = 2000;
 const NONBLOCKING = constants.O_RDONLY | constants.O_NONBLOCK;
@@ -71,64 +68,4 @@ export function unseenIn(content: string): string | undefined {
       return `its ${at} is a "${directive.toLowerCase()}" directive, which changes how the rest is read`;
   }
   return undefined;
-}
-
-/**
- * Whether the agent could have written what lies at this path, or decides where it leads: whether
- * any step on the way there lies in one of the places. What cannot be looked at counts as if.
- */
-export async function isInReach(path: string, places: readonly string[]): Promise<boolean> {
-  try {
-    const real = await Promise.all(places.map(realOrItself));
-    const all = [...places, ...real];
-    return await leadsThrough(path, (step) => all.some((it) => isWithin(it, step)));
-  } catch {
-    return true;
-  }
-}
-
-async function leadsThrough(path: string, isThere: (step: string) => boolean): Promise<boolean> {
-  const rest = stepsOf(path);
-  let at: string = sep;
-  let links = 0;
-  if (isThere(path)) return true;
-  for (let step = rest.shift(); step !== undefined; step = rest.shift()) {
-    const next = step === ".." ? dirname(at) : join(at, step);
-    if (isThere(next)) return true;
-    const found = await lstat(next).catch((thrown: unknown) => {
-      if (isAbsence(thrown)) return undefined;
-      throw thrown;
-    });
-    if (found === undefined) return false;
-    if (!found.isSymbolicLink()) {
-      at = next;
-      continue;
-    }
-    if (++links > MAX_LINKS) return true;
-    const target = await readlink(next);
-    if (isAbsolute(target)) at = sep;
-    rest.unshift(...stepsOf(target));
-  }
-  return false;
-}
-
-function stepsOf(path: string): string[] {
-  return path.split(sep).filter((it) => it !== "" && it !== ".");
-}
-
-async function realOrItself(place: string): Promise<string> {
-  return realpath(place).catch((thrown: unknown) => {
-    if (isAbsence(thrown)) return place;
-    throw thrown;
-  });
-}
-
-function isAbsence(thrown: unknown): boolean {
-  const { code } = thrown as NodeJS.ErrnoException;
-  return code === "ENOENT" || code === "ENOTDIR";
-}
-
-function isWithin(outer: string, inner: string): boolean {
-  const way = relative(outer, inner);
-  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

@@ -4,8 +4,8 @@ import { isAbsolute, join, normalize } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { err, ok, type Result } from "../result.ts";
-import type { UserDockerfile } from "../sandbox/index.ts";
-import { isInReach, readBounded, unseenIn } from "./dockerfile-read.ts";
+import { isInReach, type UserDockerfile } from "../sandbox/index.ts";
+import { readBounded, unseenIn } from "./dockerfile-read.ts";
 import type { Failure } from "./failure.ts";
 import type { Settings } from "./settings.ts";
 
