@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { shortened } from "./error.ts";
+import { Id } from "./id.ts";
 import { Elicitation, elicitationRequest, UserInput, userInputRequest } from "./question.ts";
 import { ToolCall } from "./tool-call.ts";
 
@@ -113,10 +114,10 @@ const reason = z.string().nullish().catch(null);
 const CommandApproval = z.object({
   /** Absent before 0.169, where all were commands. */
   kind: z.string().catch("command"),
-  threadId: z.string(),
-  itemId: z.string(),
+  threadId: Id,
+  itemId: Id,
   /** Set where one item has several questions, each with a command of its own. */
-  approvalId: z.string().nullish().catch(null),
+  approvalId: Id.nullish().catch(null),
   command: z.string().nullish().catch(null),
   cwd: z.string().nullish().catch(null),
   reason,
@@ -127,13 +128,13 @@ const CommandApproval = z.object({
 });
 
 const PatchApproval = z.object({
-  threadId: z.string(),
-  itemId: z.string(),
+  threadId: Id,
+  itemId: Id,
   reason,
   grantRoot: z.string().nullish().catch(null),
 });
 
-const Permissions = z.object({ threadId: z.string(), reason });
+const Permissions = z.object({ threadId: Id, reason });
 
 const METHOD_NOT_FOUND = -32601;
 const INVALID_PARAMS = -32602;
@@ -283,7 +284,7 @@ export function decisionResult(decision: Decision): unknown {
 }
 
 function threadIn(params: unknown): { threadId?: string } {
-  const parsed = z.object({ threadId: z.string() }).safeParse(params);
+  const parsed = z.object({ threadId: Id }).safeParse(params);
   return parsed.success ? { threadId: parsed.data.threadId } : {};
 }
 

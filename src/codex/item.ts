@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Id } from "./id.ts";
 
 /** Absent, null and a value of a kind that is not expected all mean "not told". */
 const text = z.string().nullish().catch(null);
@@ -27,13 +28,13 @@ export type FileUpdateChange = z.infer<typeof FileUpdateChange>;
 const KnownItem = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("userMessage"),
-    id: z.string(),
-    clientId: text,
+    id: Id,
+    clientId: Id.nullish().catch(null),
     content: z.array(z.unknown()).catch([]),
   }),
   z.object({
     type: z.literal("agentMessage"),
-    id: z.string(),
+    id: Id,
     text: z.string(),
     phase: text,
     questions: z
@@ -41,10 +42,10 @@ const KnownItem = z.discriminatedUnion("type", [
       .nullish()
       .catch(null),
   }),
-  z.object({ type: z.literal("plan"), id: z.string(), text: z.string() }),
+  z.object({ type: z.literal("plan"), id: Id, text: z.string() }),
   z.object({
     type: z.literal("reasoning"),
-    id: z.string(),
+    id: Id,
     summary: strings,
     content: strings,
     startedAtMs: number,
@@ -52,7 +53,7 @@ const KnownItem = z.discriminatedUnion("type", [
   }),
   z.object({
     type: z.literal("commandExecution"),
-    id: z.string(),
+    id: Id,
     command: z.string(),
     cwd: z.string().catch(""),
     source: z.string().catch("agent"),
@@ -63,13 +64,13 @@ const KnownItem = z.discriminatedUnion("type", [
   }),
   z.object({
     type: z.literal("fileChange"),
-    id: z.string(),
+    id: Id,
     changes: z.array(FileUpdateChange),
     status: z.string(),
   }),
   z.object({
     type: z.literal("mcpToolCall"),
-    id: z.string(),
+    id: Id,
     server: z.string(),
     tool: z.string(),
     status: z.string(),
@@ -83,7 +84,7 @@ const KnownItem = z.discriminatedUnion("type", [
   }),
   z.object({
     type: z.literal("dynamicToolCall"),
-    id: z.string(),
+    id: Id,
     namespace: text,
     tool: z.string(),
     arguments: anything,
@@ -94,26 +95,26 @@ const KnownItem = z.discriminatedUnion("type", [
   }),
   z.object({
     type: z.literal("collabAgentToolCall"),
-    id: z.string(),
+    id: Id,
     tool: z.string(),
     status: z.string(),
-    receiverThreadIds: strings,
+    receiverThreadIds: z.array(Id).catch([]),
     prompt: text,
     model: text,
     agentsStates: z
-      .record(z.string(), z.object({ status: z.string(), message: text }))
+      .record(Id, z.object({ status: z.string(), message: text }))
       .nullish()
       .catch(null),
   }),
   z.object({
     type: z.literal("subAgentActivity"),
-    id: z.string(),
+    id: Id,
     kind: z.string(),
     agentPath: z.string().catch(""),
   }),
   z.object({
     type: z.literal("webSearch"),
-    id: z.string(),
+    id: Id,
     query: z.string().catch(""),
     action: z
       .object({
@@ -128,10 +129,10 @@ const KnownItem = z.discriminatedUnion("type", [
     /** Whatever the search gave, where it is told apart from the answer. */
     results: z.array(z.unknown()).nullish().catch(null),
   }),
-  z.object({ type: z.literal("imageView"), id: z.string(), path: z.string() }),
+  z.object({ type: z.literal("imageView"), id: Id, path: z.string() }),
   z.object({
     type: z.literal("imageGeneration"),
-    id: z.string(),
+    id: Id,
     status: z.string().catch(""),
     revisedPrompt: text,
     /** The picture as base64. */
@@ -139,18 +140,18 @@ const KnownItem = z.discriminatedUnion("type", [
     savedPath: text,
     failure: z.object({ type: z.string() }).nullish().catch(null),
   }),
-  z.object({ type: z.literal("sleep"), id: z.string(), durationMs: z.number().catch(0) }),
-  z.object({ type: z.literal("contextCompaction"), id: z.string() }),
-  z.object({ type: z.literal("enteredReviewMode"), id: z.string(), review: z.string().catch("") }),
-  z.object({ type: z.literal("exitedReviewMode"), id: z.string(), review: z.string().catch("") }),
+  z.object({ type: z.literal("sleep"), id: Id, durationMs: z.number().catch(0) }),
+  z.object({ type: z.literal("contextCompaction"), id: Id }),
+  z.object({ type: z.literal("enteredReviewMode"), id: Id, review: z.string().catch("") }),
+  z.object({ type: z.literal("exitedReviewMode"), id: Id, review: z.string().catch("") }),
   z.object({
     type: z.literal("hookPrompt"),
-    id: z.string(),
+    id: Id,
     fragments: z.array(z.object({ text: z.string() })).catch([]),
   }),
   z.object({
     type: z.literal("functionCallOutput"),
-    id: z.string(),
+    id: Id,
     name: z.string().catch(""),
     namespace: text,
     output: anything,
@@ -160,7 +161,7 @@ const KnownItem = z.discriminatedUnion("type", [
 /** The kinds that are parsed; the contract test holds them against the binary's own schema. */
 export const ITEM_TYPES: readonly string[] = KnownItem.options.map((it) => it.shape.type.value);
 
-const AnyItem = z.looseObject({ type: z.string().catch("unknown"), id: z.string() });
+const AnyItem = z.looseObject({ type: z.string().catch("unknown"), id: Id });
 
 /**
  * An item of a turn. One of a kind that this version does not know, or of a known kind in a form

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Id } from "./id.ts";
 import { Item } from "./item.ts";
 
 /** When Codex asks before it runs or changes something. */
@@ -57,7 +58,7 @@ type AdditionalContext = Readonly<
 type Model = { readonly model?: string };
 
 const Thread = z.object({
-  thread: z.object({ id: z.string() }),
+  thread: z.object({ id: Id }),
   model: z.string(),
   reasoningEffort: z.string().nullish().catch(null),
   /** Paths of the instruction files in force. */
@@ -131,7 +132,7 @@ export const METHODS = {
     readonly itemsView: "full";
   }>()(
     z.object({
-      data: z.array(z.object({ id: z.string(), items: z.array(Item) })),
+      data: z.array(z.object({ id: Id, items: z.array(Item) })),
       nextCursor: z.string().nullish(),
     }),
   ),
@@ -150,7 +151,7 @@ export const METHODS = {
       | { readonly type: "commit"; readonly sha: string; readonly title: null }
       | { readonly type: "custom"; readonly instructions: string };
     readonly delivery: "inline";
-  }>()(z.object({ turn: z.object({ id: z.string() }) })),
+  }>()(z.object({ turn: z.object({ id: Id }) })),
   "model/list": method<{ readonly cursor?: string }>()(
     z.object({
       data: z.array(
@@ -186,8 +187,8 @@ export const METHODS = {
     z.object({
       data: z.array(
         z.object({
-          itemId: z.string(),
-          processId: z.string(),
+          itemId: Id,
+          processId: Id,
           command: z.string(),
           cwd: z.string().catch(""),
         }),
@@ -208,14 +209,14 @@ export const METHODS = {
     readonly approvalPolicy?: ApprovalPolicy;
     readonly collaborationMode?: CollaborationMode;
     readonly additionalContext?: AdditionalContext;
-  }>()(z.object({ turn: z.object({ id: z.string() }) })),
+  }>()(z.object({ turn: z.object({ id: Id }) })),
   "turn/steer": method<{
     readonly threadId: string;
     readonly expectedTurnId: string;
     readonly input: readonly UserInput[];
     readonly clientUserMessageId?: string;
     readonly additionalContext?: AdditionalContext;
-  }>()(z.object({ turnId: z.string() })),
+  }>()(z.object({ turnId: Id })),
   "turn/interrupt": method<{ readonly threadId: string; readonly turnId: string }>()(Nothing),
   "thread/backgroundTerminals/clean": method<{ readonly threadId: string }>()(Nothing),
 } as const;

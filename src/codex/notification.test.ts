@@ -13,6 +13,30 @@ describe("a notification", () => {
     });
   });
 
+  it("with an id that is longer than any of Codex's is not read", () => {
+    const long = "x".repeat(201);
+    const command = { type: "commandExecution", id: "i", command: "ls", status: "inProgress" };
+    const agent = { type: "collabAgentToolCall", id: "i", tool: "spawnAgent", status: "completed" };
+    const started = (changes: object, item: object) =>
+      parseNotification("item/started", { threadId: "t", turnId: "u", ...changes, item });
+    expect(started({}, { ...command, id: "x".repeat(200) })).toMatchObject({
+      method: "item/started",
+    });
+    for (const told of [
+      started({ threadId: long }, command),
+      started({ turnId: long }, command),
+      started({}, { ...command, id: long }),
+      started({}, { type: "later", id: long }),
+      parseNotification("turn/started", { threadId: "t", turn: { ...turn, id: long } }),
+      parseNotification("serverRequest/resolved", { threadId: "t", requestId: long }),
+    ]) {
+      expect(told).toMatchObject({ method: "invalid" });
+      expect(JSON.stringify(told)).not.toContain("xxxx");
+    }
+    const lists = { receiverThreadIds: [long], agentsStates: { [long]: { status: "x" } } };
+    expect(JSON.stringify(started({}, { ...agent, ...lists }))).not.toContain("xxxx");
+  });
+
   it.each([
     ["a name", "unauthorized"],
     ["an object", { httpConnectionFailed: { httpStatusCode: 401 } }],

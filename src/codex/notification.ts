@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { shortened } from "./error.ts";
+import { Id } from "./id.ts";
 import { FileUpdateChange, Item } from "./item.ts";
 
-const Id = z.string();
 const inTurn = { threadId: Id, turnId: Id };
 const words = z.string().nullish().catch(null);
 const number = z.number().nullish().catch(null);
@@ -89,7 +89,7 @@ export const NOTIFICATIONS = {
   "item/commandExecution/terminalInteraction": z.object({
     ...inTurn,
     itemId: Id,
-    processId: z.string().catch(""),
+    processId: Id.catch(""),
     stdin: z.string(),
   }),
   "item/fileChange/patchUpdated": z.object({
@@ -100,7 +100,7 @@ export const NOTIFICATIONS = {
   "item/mcpToolCall/progress": z.object({ ...inTurn, itemId: Id, message: z.string() }),
   "serverRequest/resolved": z.object({
     threadId: Id,
-    requestId: z.union([z.string(), z.number()]),
+    requestId: z.union([Id, z.number()]),
   }),
   "thread/tokenUsage/updated": z.object({
     ...inTurn,
@@ -111,8 +111,8 @@ export const NOTIFICATIONS = {
     }),
   }),
   "mcpServer/startupStatus/updated": z.object({
-    threadId: z.string().nullish().catch(null),
-    name: z.string(),
+    threadId: Id.nullish().catch(null),
+    name: Id,
     status: z.string(),
     error: z.string().nullish().catch(null),
   }),
@@ -148,7 +148,7 @@ export const NOTIFICATIONS = {
     reason: words,
   }),
   error: z.object({ ...inTurn, error: TurnError, willRetry: z.boolean() }),
-  warning: z.object({ threadId: z.string().nullish().catch(null), message: z.string() }),
+  warning: z.object({ threadId: Id.nullish().catch(null), message: z.string() }),
   guardianWarning: z.object({ threadId: Id, message: z.string() }),
   configWarning: z.object({
     summary: z.string(),
@@ -162,6 +162,8 @@ type Known = {
   [M in keyof typeof NOTIFICATIONS]: {
     readonly method: M;
     readonly params: z.infer<(typeof NOTIFICATIONS)[M]>;
+    /** It is kept for later without what was too long of it. */
+    readonly isCut?: true;
   };
 }[keyof typeof NOTIFICATIONS];
 

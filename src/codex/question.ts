@@ -1,17 +1,18 @@
 import { z } from "zod";
 import type { Answer, Field, ServerRequest } from "./approval.ts";
 import { FormSchema, formFields, MAX_FIELDS, MAX_OPTIONS } from "./form.ts";
+import { Id } from "./id.ts";
 
 const text = z.string().nullish().catch(null);
 
 /** The params of `item/tool/requestUserInput`. */
 export const UserInput = z.object({
-  threadId: z.string(),
-  itemId: z.string(),
+  threadId: Id,
+  itemId: Id,
   questions: z
     .array(
       z.object({
-        id: z.string(),
+        id: Id,
         header: z.string().catch(""),
         question: z.string(),
         isOther: z.boolean().catch(false),
@@ -61,7 +62,7 @@ export function userInputRequest(id: string, params: unknown): ServerRequest | z
 
 /** The params of `mcpServer/elicitation/request`, of all its modes. */
 export const Elicitation = z.object({
-  threadId: z.string(),
+  threadId: Id,
   serverName: z.string(),
   mode: z.string(),
   message: z.string().catch(""),

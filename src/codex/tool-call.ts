@@ -1,8 +1,9 @@
 import { z } from "zod";
+import { Id } from "./id.ts";
 
 /** A tool of ours that Codex calls (`item/tool/call`). */
 export const ToolCall = z.object({
-  threadId: z.string(),
+  threadId: Id,
   namespace: z.string().nullish().catch(null),
   tool: z.string().max(200),
   arguments: z.record(z.string(), z.unknown()).catch({}),
