@@ -31,6 +31,7 @@ export type {
 export { type Failure, failureOf } from "./failure.ts";
 export { type FrameError, type FrameOptions, FrameScheduler, frameMs } from "./frames.ts";
 export { type ChatMeta, formatVersion, withMeta } from "./front-matter.ts";
+export { maxAskedChars } from "./limits.ts";
 export { type Lock, type LockError, lockFile } from "./lock.ts";
 export { codeSpan } from "./markdown.ts";
 export { reduce, reduceAll } from "./reduce.ts";

@@ -26,18 +26,24 @@ import {
 import { copied } from "./visible.ts";
 
 /** What a notification tells besides its item. */
-export type ItemFacts = { readonly turn: string; readonly atMs: number | undefined };
+export type ItemFacts = {
+  readonly turn: string;
+  readonly atMs: number | undefined;
+  /** Whether the item is not all that was told. */
+  readonly isCut?: boolean;
+};
 
 /** Shows an item that begins. One that was begun before is left as it is. */
 export function startItem(draft: Draft, told: Item, facts: ItemFacts): void {
   const { value: item, left, size } = bounded(told, maxOpenItemChars);
+  const isCut = left > 0 || facts.isCut === true;
   if (item.type === "userMessage") {
     hearQuery(draft, item);
     return;
   }
   const open = draft.state.items.get(item.id);
   if (open !== undefined) {
-    adopt(draft, item, open, left > 0);
+    adopt(draft, item, open, isCut);
     return;
   }
   forgetOver(draft, item.id);
@@ -59,10 +65,10 @@ export function startItem(draft: Draft, told: Item, facts: ItemFacts): void {
       });
       return;
     case "commandExecution":
-      takeEarly(draft, item.id, startCommand(draft, item.id, item.command, item.cwd, left > 0));
+      takeEarly(draft, item.id, startCommand(draft, item.id, item.command, item.cwd, isCut));
       return;
     case "fileChange":
-      startPatch(draft, item.id, item.changes, left > 0);
+      startPatch(draft, item.id, item.changes, isCut);
       return;
     default:
       startStep(draft, item, facts.turn);

@@ -181,7 +181,11 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
     case "item/started": {
       const { item, turnId, startedAtMs } = event.params;
       showBusy(draft, item.type === "reasoning" ? "thinking" : "");
-      startItem(draft, item, { turn: turnId, atMs: startedAtMs ?? undefined });
+      startItem(draft, item, {
+        turn: turnId,
+        atMs: startedAtMs ?? undefined,
+        isCut: event.isCut === true,
+      });
       return;
     }
     case "item/completed": {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { initialState, reduce, whyNotAsked } from "../chat/index.ts";
 import type { Approval, ServerNotification } from "../codex/index.ts";
 import { parseNotification } from "../codex/notification.ts";
 import { askedByAgent, SubAgents } from "./sub-agents.ts";
@@ -12,6 +13,23 @@ const spawn = (parent: string, ...agents: string[]) =>
   });
 const command = { type: "commandExecution", id: "c1", command: "ls", status: "inProgress" };
 const asks: Approval = { kind: "command", id: "n0", itemId: "c1", command: "ls" };
+
+/** What is shown of a patch of so many lines that a sub-agent asks about, and why nobody is asked. */
+function shown(lines: number) {
+  const agents = new SubAgents();
+  const diff = `${"x\n".repeat(lines)}the end\n`;
+  const changes = [{ path: "/p/a", kind: { type: "add" }, diff }];
+  const patch = { type: "fileChange", id: "p1", changes, status: "inProgress" };
+  agents.told(item("item/started", "a", patch), "main");
+  const question: Approval = { kind: "patch", id: "n0", itemId: "p1" };
+  const about = agents.asked("a", question, "main");
+  if (about === undefined) throw new Error("it is forgotten");
+  const begun = { method: "turn/started", params: { threadId: "main", turn: { id: "u" } } };
+  const running = reduce(initialState({ root: "/p" }), begun as ServerNotification).state;
+  const { state } = reduce(running, about);
+  const asked = reduce(state, { type: "approval_requested", approval: question });
+  return { why: whyNotAsked(state, question), text: JSON.stringify(asked.edits) };
+}
 const isMain = (thread: string) => thread === "main";
 
 describe("a thread without a conversation", () => {
@@ -62,6 +80,15 @@ describe("a thread without a conversation", () => {
       changes,
       status: "completed",
     });
+  });
+
+  it("has nothing asked about of which the end is not shown", () => {
+    const whole = shown(20_000);
+    expect(whole.why).toBeUndefined();
+    expect(whole.text).toContain("the end");
+    const cut = shown(200_000);
+    expect(cut.why).toMatchObject({ kind: "long" });
+    expect(cut.text).not.toContain("the end");
   });
 
   it("has its questions told from those of the agent", () => {

@@ -1,11 +1,11 @@
-import { bounded, type ChatEvent } from "../chat/index.ts";
+import { bounded, type ChatEvent, maxAskedChars } from "../chat/index.ts";
 import { type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
 
 /** How many sub-agents, and how many of their items, are remembered: a program inside may forge any number. */
 const MAX_AGENTS = 1000;
 const MAX_ITEMS = 200;
-/** How much of a notification is kept. More than a question may have, so that a longer one is declined. */
-const MAX_KEPT_CHARS = 300 * 1024;
+/** How much of a notification is kept; a question about one of which more was told is declined. */
+const MAX_KEPT_CHARS = maxAskedChars / 4;
 /** Sub-agents may have sub-agents. */
 const MAX_DEPTH = 20;
 
@@ -77,9 +77,15 @@ function patchOf(id: string, notification: ServerNotification): ChatEvent | unde
   return { type: "agent_patch", id, changes: item.changes, status: item.status };
 }
 
-/** A notification that is kept for later, without what is too long to be asked about. */
+/**
+ * A notification that is kept for later, without what is too long of it.
+ *
+ * SECURITY: it says so where that is anything, since whoever is asked about it must see all of it.
+ */
 export function kept(notification: ServerNotification): ServerNotification {
-  return bounded(notification, MAX_KEPT_CHARS).value;
+  const { value, left } = bounded(notification, MAX_KEPT_CHARS);
+  if (left === 0 || value.method === "unknown" || value.method === "invalid") return value;
+  return { ...value, isCut: true };
 }
 
 /** A sub-agent's question, told from those of the agent that the user talks to. */
