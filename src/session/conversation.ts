@@ -25,7 +25,7 @@ import {
 } from "./failure.ts";
 import { findingsOf } from "./findings.ts";
 import { Goal } from "./goal.ts";
-import { saveImage, withSavedImage } from "./images.ts";
+import { Pictures, withSavedImage } from "./images.ts";
 import { InOrder } from "./in-order.ts";
 import type { LiveDocument } from "./live-document.ts";
 import { NetworkNews } from "./network-news.ts";
@@ -58,6 +58,7 @@ export class Conversation {
   readonly #rites: TurnRites;
   readonly #stillness = new Stillness(this);
   readonly #outbox = new Outbox();
+  readonly #pictures = new Pictures();
   readonly goal = new Goal((event) => this.document.apply(event));
   /** Codex has the last query, but its turn failed: a retry samples again without new input. */
   #canResample = false;
@@ -156,7 +157,7 @@ export class Conversation {
   /** Takes a notification about this conversation's thread. */
   onNotification(told: ServerNotification): void {
     const { notification, problem } = withSavedImage(told, (base64) =>
-      saveImage(this.document.path, base64, this.document.stateDir),
+      this.#pictures.save(this.document.path, base64, this.document.stateDir),
     );
     this.#outbox.placed(queryOf(told));
     this.document.apply(notification);
@@ -241,6 +242,7 @@ export class Conversation {
     this.#round = { phase: "starting", abort };
     if (!isAgain) {
       this.#allowance = undefined;
+      this.#pictures.renew();
       this.document.apply({ type: "round" });
     }
     this.document.setState({ phase: "starting" });

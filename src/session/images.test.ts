@@ -1,8 +1,17 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { saveImage, withSavedImage } from "./images.ts";
+import { Pictures, saveImage, withSavedImage } from "./images.ts";
 
 const PNG = Buffer.from("89504e470d0a1a0a0000000d", "hex");
 
@@ -24,6 +33,33 @@ describe("a picture that was made", () => {
       value: "images/2026-a-b-2.png",
     });
     expect(await readFile(join(dir, "images/2026-a-b-1.png"))).toEqual(PNG);
+  });
+
+  it("is kept only so many times for one message, which is said once", async () => {
+    const dir = await place();
+    const pictures = new Pictures();
+    const save = () => pictures.save(join(dir, "a.md"), PNG.toString("base64"), dir);
+    const all = Array.from({ length: 30 }, save);
+    expect(all.filter((it) => it?.ok === true)).toHaveLength(20);
+    expect(all[20]).toMatchObject({ error: { message: expect.stringContaining("20 pictures") } });
+    expect(all.slice(21)).toEqual(Array(9).fill(undefined));
+    pictures.renew();
+    expect(save()).toMatchObject({ value: "images/a-21.png" });
+    expect(await readdir(join(dir, "images"))).toHaveLength(21);
+  });
+
+  it("is not kept beyond what a conversation may have, also of one that is opened again", async () => {
+    const dir = await place();
+    await mkdir(join(dir, "images"));
+    const earlier = join(dir, "images/a-7.png");
+    await writeFile(earlier, PNG);
+    await truncate(earlier, 200 * 1024 ** 2 - 20);
+    await writeFile(join(dir, "images/ab-900.png"), PNG);
+    const pictures = new Pictures();
+    const save = () => pictures.save(join(dir, "a.md"), PNG.toString("base64"), dir);
+    expect(save()).toMatchObject({ value: "images/a-8.png" });
+    expect(save()).toMatchObject({ error: { message: expect.stringContaining("200 MiB") } });
+    expect(save()).toBeUndefined();
   });
 
   it("is not kept where a link leads", async () => {
