@@ -1,5 +1,6 @@
 import type { Field } from "../codex/index.ts";
 import { whyNotAsked } from "./asked.ts";
+import { brokenLine } from "./columns.ts";
 import { unwrapShell } from "./command.ts";
 import { answerCommand, askCommand, startCommand } from "./command-item.ts";
 import { change, type Draft, leave, oneLine, place, under } from "./draft.ts";
@@ -7,7 +8,7 @@ import type { LocalEvent, NetworkQuestion, Question, Verdict } from "./event.ts"
 import { maxOpenItems } from "./limits.ts";
 import { codeSpan, fenced, shownPath } from "./markdown.ts";
 import { answerPatch, askPatch } from "./patch-item.ts";
-import { brokenLine, proseLines } from "./prose.ts";
+import { proseLines } from "./prose.ts";
 import { leftOut } from "./spent.ts";
 import type { OpenApproval, OpenCommand } from "./state.ts";
 import { visible } from "./visible.ts";

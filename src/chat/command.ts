@@ -1,5 +1,6 @@
+import { brokenLine } from "./columns.ts";
 import { codeSpan, duration, fenceOf, longestTicks, shownPath } from "./markdown.ts";
-import { brokenLine, withoutRole } from "./prose.ts";
+import { withoutRole } from "./prose.ts";
 import { visible } from "./visible.ts";
 
 const SHELL = /(?:^|\/)(?:ba|da|z|k)?sh$/;

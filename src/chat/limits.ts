@@ -13,6 +13,15 @@
  */
 export const maxProseLine = 20_000;
 
+/**
+ * Most columns of a line with tabs, wide letters or marks over letters: Neovim 0.10 takes no key for
+ * seconds at 20,000 of them.
+ */
+export const maxOddColumns = 5000;
+
+/** Most quotations and list items in each other at the beginning of a line; Neovim ends at 254. */
+export const maxNested = 50;
+
 /** Longest text of one message, thought or plan. An answer of 128,000 tokens has about 600,000. */
 export const maxTextChars = 4 * 1024 ** 2;
 

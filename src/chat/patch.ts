@@ -1,7 +1,8 @@
+import { brokenLine, cutLine, isTooLong, withFewMarks } from "./columns.ts";
 import { codeSpan, counted, fenced, shownPath } from "./markdown.ts";
-import { brokenLine, withoutRole } from "./prose.ts";
+import { withoutRole } from "./prose.ts";
 import { maxLineChars } from "./terminal.ts";
-import { cutAt, visible } from "./visible.ts";
+import { visible } from "./visible.ts";
 
 /** One file of a patch, as Codex reports it: `diff` is hunks, or the raw content for add and delete. */
 export type FileChange = {
@@ -150,7 +151,8 @@ function leftLine(lines: number): string {
 
 function shown(line: string): string {
   const text = visible(line);
-  return text.length <= maxLineChars ? text : `${cutAt(text, maxLineChars)} …`;
+  const head = cutLine(withFewMarks(cutLine(text, maxLineChars)).text, maxLineChars);
+  return isTooLong(text, maxLineChars) ? `${head} …` : head;
 }
 
 function isBinary(change: FileChange): boolean {

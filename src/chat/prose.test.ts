@@ -1,5 +1,17 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { maxNested } from "./limits.ts";
 import { feed, finish, newProse, proseLines } from "./prose.ts";
+
+/** The most marks of containers that a line outside of fences begins with. */
+function nesting(text: string): number {
+  return Math.max(
+    ...text.split("\n").map((line) => {
+      const marks = /^(?:[ \t]*(?:>|(?:[-+*]|\d{1,9}[.)])(?=[ \t]|$)))*/.exec(line)?.[0] ?? "";
+      return marks.match(/>|[-+*]|\d+/g)?.length ?? 0;
+    }),
+  );
+}
 
 const prose = (text: string): string => proseLines(text).join("\n");
 
@@ -119,6 +131,70 @@ describe("feed", () => {
     const [line = ""] = proseLines(`${"> ".repeat(100_000)}## You`);
     expect(line.slice(0, 84)).toBe(`${"> ".repeat(40)}\\> >`);
     expect(proseLines(`${"- ".repeat(41)}x`)).toEqual([`${"- ".repeat(40)}\\- x`]);
+  });
+
+  it.each([
+    ["a rule", `${"- ".repeat(1200)}`],
+    ["numbers that go on a paragraph", `a\n${"2. ".repeat(1200)}x`],
+    ["marks behind a space in code", `a\n\n    ${"- ".repeat(1200)}x`],
+    ["marks below a quotation", `> a\n${"2. ".repeat(1200)}x`],
+  ])("begins no line with more marks of containers than a parser bears: %s", (_, text) => {
+    expect(nesting(text)).toBeGreaterThan(1000);
+    expect(nesting(prose(text))).toBeLessThanOrEqual(maxNested);
+  });
+
+  it("begins no line with too many marks, whatever they are", () => {
+    const marks = fc.constantFrom(
+      "> ",
+      ">",
+      "- ",
+      "* ",
+      "+ ",
+      "1. ",
+      "2) ",
+      "    ",
+      "\t",
+      "\n",
+      "a\n",
+    );
+    const runs = fc.tuple(marks, fc.integer({ min: 1, max: 300 }));
+    fc.assert(
+      fc.property(fc.array(runs, { maxLength: 6 }), (parts) => {
+        const text = `${parts.map(([mark, times]) => mark.repeat(times)).join("")}x`;
+        expect(nesting(prose(text))).toBeLessThanOrEqual(maxNested);
+      }),
+    );
+  });
+
+  it.each([
+    ["tabs", "b\t", 1112],
+    ["wide letters", "中", 2500],
+    ["pictures", "👍", 5000],
+    ["marks over a letter", "a\u0301", 5000],
+  ])("breaks a line of %s where it is too wide, in any pieces", (_, char, units) => {
+    const text = `x${char.repeat(6000)}`;
+    const lines = proseLines(text);
+    expect(lines[0]?.length).toBeLessThanOrEqual(units + 1);
+    expect(lines.join("")).toBe(text);
+    let { prose: state, text: written } = feed(newProse(), text.slice(0, 7001));
+    for (const piece of [text.slice(7001, 7003), text.slice(7003)]) {
+      const fed = feed(state, piece);
+      state = fed.prose;
+      written += fed.text;
+    }
+    expect(`${written}${finish(state).text}`).toBe(lines.join("\n"));
+  });
+
+  it("leaves a long line of narrow letters whole, and breaks it where others follow", () => {
+    expect(proseLines("a".repeat(20_000))).toHaveLength(1);
+    expect(proseLines(`${"a".repeat(10_000)}\t`)).toHaveLength(1);
+    expect(proseLines(`${"a".repeat(10_000)}\tb`)).toEqual(["a".repeat(10_000), "\tb"]);
+  });
+
+  it("tells marks by their number where too many are over one letter", () => {
+    const marks = (n: number) => "\u0301".repeat(n);
+    expect(proseLines(`a${marks(8)}b${marks(8)}`)).toEqual([`a${marks(8)}b${marks(8)}`]);
+    expect(proseLines(`a${marks(9)}`)).toEqual([`a${marks(8)}⟨U+0301⟩`]);
   });
 
   it("takes a line apart the same in any pieces, however long it waits for what it is", () => {

@@ -1,10 +1,11 @@
+import { emptyLine, fittingLine, type LineExtent, withFewMarks } from "./columns.ts";
 import { definitionAt } from "./definition.ts";
 import { fitting, leftOutLine, noExtent } from "./fit.ts";
 import { withoutHtml } from "./inline.ts";
-import { maxProseLine } from "./limits.ts";
 import { looksLikeRole, looksLikeSummary, mayBecomeSummary, skeleton } from "./lookalike.ts";
+import { mayNest } from "./nesting.ts";
 import { type Blocks, noBlocks, type ScannedLine, scanLine } from "./scan.ts";
-import { cutAt, endsInHalfPair, visible } from "./visible.ts";
+import { endsInHalfPair, visible } from "./visible.ts";
 
 /**
  * The line that is being written: not yet told what it is; text whose `rest` is not yet written;
@@ -46,7 +47,9 @@ export type Prose = {
   readonly breaks: number;
   readonly begun: boolean;
   /** How long the line is so far, in what is shown of it. */
-  readonly width: number;
+  readonly extent: LineExtent;
+  /** How many marks are put over the last letter. */
+  readonly marks: number;
   /** Whether a line was so long that it was broken into several. */
   readonly broken: boolean;
   /** Half a surrogate pair or half a line end, held until the rest comes. */
@@ -70,7 +73,8 @@ export function newProse(prefix: "" | "> " = ""): Prose {
     closer: "",
     breaks: 0,
     begun: false,
-    width: 0,
+    extent: emptyLine,
+    marks: 0,
     broken: false,
     carry: "",
   };
@@ -116,21 +120,6 @@ export function proseLines(text: string, prefix: "" | "> " = ""): string[] {
   return whole === "" ? more : [...`${prefix}${whole}`.split("\n"), ...more];
 }
 
-/**
- * A line as it is, or where it is too long for the editor in parts that say that the line goes on: for
- * what the user decides about, of which nothing is left out.
- */
-export function brokenLine(line: string): string[] {
-  const parts: string[] = [];
-  let rest = line;
-  while (rest.length > maxProseLine) {
-    const part = cutAt(rest, maxProseLine);
-    parts.push(`${part} … (the line goes on)`);
-    rest = rest.slice(part.length);
-  }
-  return [...parts, rest];
-}
-
 /** A backslash before a line in a fence that a simple reader would take for a section's heading. */
 export function withoutRole(line: string): string {
   return line.replace(/^( {0,3})(##[ \t]+(?:You|Codex)[ \t#]*)$/, "$1\\$2");
@@ -139,7 +128,9 @@ export function withoutRole(line: string): string {
 /** Scans a line as it will stand, since a tab behind a prefix is narrower than at the margin. */
 function scan(draft: Draft, text: string): ScannedLine {
   const scanned = scanLine(draft.blocks, draft.prefix + text);
-  return { ...scanned, content: Math.max(0, scanned.content - draft.prefix.length) };
+  const content = Math.max(0, scanned.content - draft.prefix.length);
+  const deep = scanned.deep || mayNest(draft.blocks, scanned, text.slice(content));
+  return { ...scanned, content, deep };
 }
 
 function settle(draft: Draft): { prose: Prose; text: string } {
@@ -157,22 +148,27 @@ function write(draft: Draft, raw: string): void {
 
 function nextLine(draft: Draft): void {
   endLine(draft);
-  draft.width = 0;
+  draft.extent = emptyLine;
+  draft.marks = 0;
   if (draft.begun) draft.breaks += 1;
 }
 
 /** Adds to the line, which goes on in a next one where it gets too long. */
 function growLine(draft: Draft, piece: string): void {
-  let rest = piece;
-  while (draft.width + rest.length > maxProseLine) {
-    const part = cutAt(rest, maxProseLine - draft.width);
-    grow(draft, part);
+  const few = withFewMarks(piece, draft.marks);
+  draft.marks = few.marks;
+  let rest = few.text;
+  for (;;) {
+    const { used, extent } = fittingLine(rest, draft.extent);
+    draft.extent = extent;
+    grow(draft, rest.slice(0, used));
+    if (used === rest.length) return;
+    rest = rest.slice(used);
+    const { marks } = draft;
     nextLine(draft);
+    draft.marks = marks;
     draft.broken = true;
-    rest = rest.slice(part.length);
   }
-  draft.width += rest.length;
-  grow(draft, rest);
 }
 
 function emit(draft: Draft, text: string): void {
@@ -236,7 +232,7 @@ function begin(draft: Draft, text: string): "more" | "end" | undefined {
   const scanned = scan(draft, text);
   const content = text.slice(scanned.content);
   if (scanned.kind === "code") {
-    if (maybeQuote(draft, content)) return "end";
+    if (scanned.deep || maybeQuote(draft, content)) return "end";
     if (PERHAPS_ROLE.test(text)) return text.length > 200 ? "end" : "more";
     enterLine(draft, scanned);
     draft.line = { at: "code" };
@@ -297,13 +293,19 @@ function wholeLine(draft: Draft, text: string): void {
   const content = text.slice(scanned.content);
   enterLine(draft, scanned);
   switch (scanned.kind) {
-    case "blank":
     case "rule":
+      if (scanned.deep) asText(draft, lead, `\\${content}`);
+      else emit(draft, text);
+      return;
+    case "blank":
     case "closes":
       emit(draft, text);
       return;
     case "code":
-      emit(draft, maybeQuote(draft, content) ? `${lead}\\${content}` : withoutRole(text));
+      emit(
+        draft,
+        scanned.deep || maybeQuote(draft, content) ? `${lead}\\${content}` : withoutRole(text),
+      );
       return;
     case "opens":
       draft.closer = lead.replace(/[^>\t]/g, " ") + fenceIn(scanned.after);

@@ -34,7 +34,7 @@ export type ScannedLine = {
 export const noBlocks: Blocks = { containers: [], leaf: { kind: "none" } };
 
 /** More containers than anybody means; each costs a look at the rest of the line. */
-const maxDepth = 40;
+export const maxDepth = 40;
 
 const FENCE = /^(?:(`{3,})[^`]*|(~{3,}).*)$/;
 const RULE = /^(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$/;

@@ -1,4 +1,5 @@
-import { cutAt, visible } from "./visible.ts";
+import { cutLine, withFewMarks } from "./columns.ts";
+import { visible } from "./visible.ts";
 
 /** Longest line of output that is shown whole, in UTF-16 units. */
 export const maxLineChars = 2000;
@@ -17,9 +18,10 @@ const ERASE = /^\u001b\[([012]?)K/;
 export function terminalLine(raw: string): string {
   const plain = withoutReturns(raw.replace(COLOURS, ""));
   const shown = visible(plain.includes("\r") ? overwritten(plain) : plain);
-  if (shown.length <= maxLineChars) return shown;
-  const head = cutAt(shown, maxLineChars);
-  return `${head} … ${(shown.length - head.length).toLocaleString("en-US")} more characters`;
+  const kept = cutLine(shown, maxLineChars);
+  const head = cutLine(withFewMarks(kept).text, maxLineChars);
+  if (kept.length === shown.length) return head;
+  return `${head} … ${(shown.length - kept.length).toLocaleString("en-US")} more characters`;
 }
 
 /** Without the returns at its end. By a search from there: a pattern would begin at each return. */

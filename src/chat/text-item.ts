@@ -1,6 +1,7 @@
+import { isTooLong } from "./columns.ts";
 import { change, type Draft, keepItem, leave, oneLine, place, tellOnce, under } from "./draft.ts";
 import { fitting, leftOutLine, noExtent } from "./fit.ts";
-import { maxProseLine } from "./limits.ts";
+import { maxOddColumns, maxProseLine } from "./limits.ts";
 import { codeSpan, counted, duration } from "./markdown.ts";
 import { noteGone } from "./over.ts";
 import { feed, finish, newProse, proseLines } from "./prose.ts";
@@ -121,7 +122,7 @@ function tellCut(draft: Draft, item: OpenText): OpenText {
   if (item.prose.broken)
     tellOnce(
       draft,
-      `lines of more than ${counted(maxProseLine, "character")} are broken into several here.`,
+      `lines of more than ${counted(maxProseLine, "character")}, or of ${counted(maxOddColumns, "column")} with tabs or wide letters, are broken into several here.`,
     );
   if (item.left === undefined || item.left === 0) return item;
   if (item.block === undefined || item.block === leftOut) {
@@ -211,7 +212,7 @@ function rewrite(draft: Draft, item: OpenText, text: string): OpenText {
   }
   const body = item.kind === "reasoning" ? text.trimStart().replace(TITLE, "") : text;
   const lines = proseLines(body, item.prose.prefix);
-  const broken = body.split("\n").some((line) => line.length > maxProseLine);
+  const broken = body.split("\n").some(isTooLong);
   const open = { ...item, prose: { ...item.prose, broken }, left: undefined };
   if (open.block === undefined && lines.length === 0) return open;
   if (open.block === undefined) return placeText(draft, open, text, lines);

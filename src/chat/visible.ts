@@ -23,6 +23,12 @@ function picture(char: string): string {
   if (code < 0x20) return String.fromCodePoint(0x2400 + code);
   if (code === 0x7f) return "␡";
   if (code >= 0xd800 && code <= 0xdfff) return "\ufffd";
+  return numbered(char);
+}
+
+/** A character by its number, such as `⟨U+202E⟩`. */
+export function numbered(char: string): string {
+  const code = char.codePointAt(0) ?? 0;
   return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
 }
 

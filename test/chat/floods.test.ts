@@ -200,7 +200,7 @@ describe("a flood", () => {
     const { longest, state } = outcome([begin, ...events, end]);
     expect(longest).toBeLessThanOrEqual(3 * 1_000_000);
     expect(state.told).toContain(
-      "lines of more than 20,000 characters are broken into several here.",
+      "lines of more than 20,000 characters, or of 5,000 columns with tabs or wide letters, are broken into several here.",
     );
     const shown = outcome([begin, say("item/completed", { item: message(1, delta) }), end]);
     expect(shown.longest).toBeLessThanOrEqual(maxProseLine);

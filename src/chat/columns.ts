@@ -1,0 +1,98 @@
+import { maxOddColumns, maxProseLine } from "./limits.ts";
+import { numbered } from "./visible.ts";
+
+/** How long a line is so far, and how wide; `isOdd` once it has a character that is not narrow. */
+export type LineExtent = {
+  readonly units: number;
+  readonly columns: number;
+  readonly isOdd: boolean;
+};
+
+/** Nothing of a line. */
+export const emptyLine: LineExtent = { units: 0, columns: 0, isOdd: false };
+
+/** Most marks in a row that are put over one letter; scripts that need many have three or four. */
+const MAX_MARKS = 8;
+/** Letters, digits and signs of one column, which cost an editor no more than ASCII. */
+const NARROW = /^[ -\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u20a0-\u20bf]*$/;
+const MARK = /[\p{M}\u200c\u200d]/u;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{10000}-\u{10ffff}]/u;
+const TAB = 8;
+
+/**
+ * How much of `text` a line of this extent may still have, in UTF-16 units, and what it is with it.
+ * How a text is split into pieces changes nothing.
+ *
+ * An editor's cost for a line grows with its columns, and much faster where those are not one for
+ * each character.
+ */
+export function fittingLine(
+  text: string,
+  so: LineExtent,
+): { readonly used: number; readonly extent: LineExtent } {
+  let { units, columns, isOdd } = so;
+  const all = units + text.length;
+  if (!isOdd && all <= maxProseLine && NARROW.test(text))
+    return { used: text.length, extent: { units: all, columns: columns + text.length, isOdd } };
+  let used = 0;
+  for (const char of text) {
+    const isNarrow = NARROW.test(char);
+    const width = isNarrow ? 1 : widthOf(char);
+    const willBeOdd = isOdd || !isNarrow;
+    if (columns + width > maxOddColumns && willBeOdd) break;
+    if (units + char.length > maxProseLine) break;
+    units += char.length;
+    columns += width;
+    isOdd = willBeOdd;
+    used += char.length;
+  }
+  return { used, extent: { units, columns, isOdd } };
+}
+
+/** Whether a line has to be broken. */
+export function isTooLong(line: string, maxUnits = maxProseLine): boolean {
+  return line.length > maxUnits || fittingLine(line, emptyLine).used < line.length;
+}
+
+/** The beginning of a line that is neither longer than `maxUnits` nor too wide. */
+export function cutLine(line: string, maxUnits: number): string {
+  const { used } = fittingLine(line.slice(0, maxUnits + 1), emptyLine);
+  const head = line.slice(0, Math.min(used, maxUnits));
+  return /[\ud800-\udbff]$/.test(head) ? head.slice(0, -1) : head;
+}
+
+/**
+ * A line as it is, or where it is too long for the editor in parts that say that the line goes on: for
+ * what the user decides about, of which nothing is left out.
+ */
+export function brokenLine(line: string): string[] {
+  const parts: string[] = [];
+  let rest = withFewMarks(line).text;
+  for (;;) {
+    const { used } = fittingLine(rest, emptyLine);
+    if (used === rest.length) return [...parts, rest];
+    parts.push(`${rest.slice(0, used)} … (the line goes on)`);
+    rest = rest.slice(used);
+  }
+}
+
+/** `text` with marks told by their number where more are put over one letter than any script has. */
+export function withFewMarks(
+  text: string,
+  so = 0,
+): { readonly text: string; readonly marks: number } {
+  if (NARROW.test(text)) return { text, marks: text === "" ? so : 0 };
+  let marks = so;
+  let done = "";
+  for (const char of text) {
+    marks = MARK.test(char) ? marks + 1 : 0;
+    done += marks > MAX_MARKS ? numbered(char) : char;
+  }
+  return { text: done, marks };
+}
+
+function widthOf(char: string): number {
+  if (char === "\t") return TAB;
+  return WIDE.test(char) ? 2 : 1;
+}
