@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, it, onTestFinished } from "vitest";
-import { findProgram, leaveOut, pathOutside, program } from "./programs.ts";
+import { childEnv, findProgram, leaveOut, narrowPath, pathOutside, program } from "./programs.ts";
 import { err, ok } from "./result.ts";
 
 const HOME = "/home/somebody";
@@ -112,4 +112,47 @@ it("says which directory on the PATH could not be looked at, where a program is 
   );
   expect(findProgram("sh", env).ok).toBe(true);
   expect(findProgram("no-such-program", { PATH: system })).toEqual(err("there is no such program"));
+});
+
+it("finds a program beside a link into the project also once the PATH is narrowed", async () => {
+  const { base, root } = await place();
+  const bin = join(base, "bin");
+  await mkdir(bin);
+  await symlink(join(root, "bin", "tool"), join(bin, "tool"));
+  await writeFile(join(bin, "own"), "#!/bin/sh\n", { mode: 0o755 });
+  const env = { PATH: `${bin}:${system}` };
+  for (let times = 0; times < 2; times++) {
+    narrowPath(env);
+    expect(env.PATH).toBe(system);
+  }
+  expect(findProgram("own", env)).toEqual(ok(join(bin, "own")));
+  expect(findProgram("tool", env)).toMatchObject({ ok: false });
+  env.PATH = "/nowhere";
+  expect(findProgram("own", env)).toMatchObject({ ok: false });
+});
+
+it("starts programs without the variables that name a path in the project", async () => {
+  const { base, root } = await place();
+  await symlink(root, join(base, "link"));
+  const kept = {
+    ...{ HOME: base, LANG: "C.UTF-8", EMPTY: "", URL: "https://example.org/a/b" },
+    ...{ PWD: root, OLDPWD: `${root}/bin`, DIRENV_DIR: `-${root}`, VIRTUAL_ENV: `${root}/.venv` },
+    ...{ XDG_CONFIG_HOME: `${base}/config`, BESIDE: `${root}-tools/a`, WORD: "a.b" },
+  };
+  const gone = {
+    ...{ LD_PRELOAD: `/lib/a.so ${root}/a.so`, BASH_ENV: `${base}/link/env`, A: root },
+    ...{ NODE_OPTIONS: `--require=${root}/a.js`, PYTHONSTARTUP: "./start.py", B: `x,${root}/` },
+    ...{
+      JAVA_TOOL_OPTIONS: `-javaagent:${root}/a.jar`,
+      RUBYOPT: `-r${root}/a`,
+      C: `file://${root}/c`,
+    },
+    LD_LIBRARY_PATH: `${root}/lib:`,
+  };
+  const lists = { PATH: `${root}/bin:${system}`, PYTHONPATH: `${root}/lib:/usr/lib:lib` };
+  expect(childEnv({ ...kept, ...gone, ...lists })).toEqual({
+    ...kept,
+    PATH: system,
+    PYTHONPATH: "/usr/lib",
+  });
 });

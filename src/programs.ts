@@ -59,6 +59,61 @@ export function pathOutside(path: string): string {
   return kept.join(delimiter);
 }
 
+/** The PATH that an environment had, by the environment, and what was made of it. */
+const whole = new WeakMap<NodeJS.ProcessEnv, { readonly path: string; readonly narrow: string }>();
+
+/** Gives an environment a PATH outside of every project, for all that is started with it. */
+export function narrowPath(env: NodeJS.ProcessEnv): void {
+  const path = wholePath(env);
+  if (path === undefined) return;
+  const narrow = pathOutside(path);
+  env["PATH"] = narrow;
+  whole.set(env, { path, narrow });
+}
+
+/** The PATH as it was before it was narrowed. */
+function wholePath(env: NodeJS.ProcessEnv): string | undefined {
+  const known = whole.get(env);
+  return known !== undefined && known.narrow === env["PATH"] ? known.path : env["PATH"];
+}
+
+/** Says where somebody works, and is obeyed by no program that the host starts. */
+const HARMLESS = /^(?:PWD|OLDPWD|DIRENV_\w+|VIRTUAL_ENV|CONDA_PREFIX)$/;
+const LIST = /(?:PATH|DIRS)$/;
+
+/**
+ * An environment for what the host starts, without the variables that name a path in a project: of a
+ * list of directories, without the entries in one.
+ *
+ * SECURITY: of many a program a variable names a file that it runs or obeys (LD_PRELOAD, BASH_ENV,
+ * PYTHONSTARTUP), and the agent writes what lies there.
+ */
+export function childEnv(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  const kept: NodeJS.ProcessEnv = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined) continue;
+    if (name === "PATH") kept[name] = pathOutside(value);
+    else if (HARMLESS.test(name)) kept[name] = value;
+    else if (LIST.test(name) && value !== "") {
+      const dirs = value.split(delimiter).filter((dir) => !namesProject(dir) && isAbsolute(dir));
+      if (dirs.length > 0) kept[name] = dirs.join(delimiter);
+    } else if (!namesProject(value)) kept[name] = value;
+  }
+  return kept;
+}
+
+/** Whether a part of a value is a path in a project or leads into one, or is relative to a directory. */
+function namesProject(value: string): boolean {
+  return value.split(/[\s:;,='"]+/).some((part) => {
+    const path = /^[^/]*(?=\/)/.exec(part)?.[0] ?? part;
+    if (/^\.{1,2}$/.test(path)) return true;
+    const at = part.indexOf(sep);
+    if (at === -1) return false;
+    const real = follow(part.slice(at));
+    return !real.ok && real.error.isInProject;
+  });
+}
+
 /**
  * The program of this name on the PATH, or at this path, where it lies outside of every project.
  * Links are kept: some programs go by the name that they are called by.
@@ -69,7 +124,8 @@ export function findProgram(
   name: string,
   env: NodeJS.ProcessEnv = process.env,
 ): Result<string, string> {
-  const dirs = (env["PATH"] ?? USUAL_PATH).split(delimiter);
+  // Each is followed to where it is: a directory with one link into a project has others, too.
+  const dirs = (wholePath(env) ?? USUAL_PATH).split(delimiter);
   const candidates = name.includes(sep) ? [name] : dirs.map((dir) => `${dir || "."}${sep}${name}`);
   let refusal: string | undefined;
   let unseen: string | undefined;

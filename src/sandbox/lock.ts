@@ -15,6 +15,7 @@ import { text } from "node:stream/consumers";
 import { z } from "zod";
 import { quoteForShell } from "../look.ts";
 import { ownUid, ownUser } from "../own-user.ts";
+import { childEnv, program } from "../programs.ts";
 import { ownDirectory, readOwnFile } from "./own-file.ts";
 import { StateFault } from "./state-fault.ts";
 
@@ -135,10 +136,10 @@ async function flock(
   args: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const child = spawn("flock", [...args, "3"], {
+  const child = spawn(program("flock"), [...args, "3"], {
     // The working directory of this process may be gone, which looks like a missing program.
     cwd: "/",
-    env: { ...process.env, LC_ALL: "C" },
+    env: { ...childEnv(), LC_ALL: "C" },
     stdio: ["ignore", "ignore", "pipe", file],
   });
   const stop = () => void child.kill("SIGKILL");

@@ -6,7 +6,7 @@ import { type Readable, Transform } from "node:stream";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { ownUid } from "../own-user.ts";
-import { program } from "../programs.ts";
+import { childEnv, program } from "../programs.ts";
 import type { Cache } from "./caches.ts";
 import { lockToEnd, removeContainer } from "./container.ts";
 import { containerName, projectHash } from "./container-name.ts";
@@ -199,7 +199,11 @@ async function pack(
   const tar = spawn(
     program("tar"),
     ["-C", dir, "--numeric-owner", `--owner=:${uid}`, `--group=:${gid}`, "-cf", "-", "."],
-    { stdio: ["ignore", "pipe", "pipe"], ...(signal === undefined ? {} : { signal }) },
+    {
+      env: childEnv(),
+      stdio: ["ignore", "pipe", "pipe"],
+      ...(signal === undefined ? {} : { signal }),
+    },
   );
   let said = "";
   tar.stderr.on("data", (chunk: Buffer) => {

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import type { Log } from "../log.ts";
 import type { Editor, NotificationName, NotificationParams } from "../nvim/index.ts";
-import { leaveOut, pathOutside } from "../programs.ts";
+import { leaveOut, narrowPath } from "../programs.ts";
 import { Account } from "./account.ts";
 import { runAction } from "./actions/index.ts";
 import { calm } from "./calm.ts";
@@ -208,7 +208,7 @@ export class Host {
     // For every process started from now on: no project needs another project's programs.
     leaveOut(root);
     for (const mount of settings.sandbox?.mounts ?? []) if (mount.write) leaveOut(mount.source);
-    if (env["PATH"] !== undefined) env["PATH"] = pathOutside(env["PATH"]);
+    narrowPath(env);
     const account = this.#account(settings);
     const keys = this.#keys;
     const project = new Project({ root, projectDir, settings, env, log, version, keys, account });

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { leaveOut } from "../programs.ts";
 import { KeyRing, runKeyCommand } from "./key-command.ts";
 
 const env = { PATH: process.env["PATH"], GPG_TTY: "/dev/tty" };
@@ -15,6 +16,19 @@ describe("the command for the key", () => {
     ["the line without its ends", "printf '  sk-1234 \\r\\nx'", "sk-1234"],
   ])("gives %s", async (_name, script, key) => {
     expect(await run(script)).toEqual({ ok: true, value: key });
+  });
+
+  it("is run without what a project says to its programs", async () => {
+    const root = await mkdtemp(join(tmpdir(), "codex-chat-key-"));
+    onTestFinished(() => rm(root, { recursive: true, force: true }));
+    leaveOut(root, ["/home/somebody"]);
+    const planted = join(root, "env");
+    await writeFile(planted, "echo planted");
+    const command = ["bash", "-c", "echo sk-1234"];
+    expect(await runKeyCommand(command, { env: { ...env, BASH_ENV: planted } })).toEqual({
+      ok: true,
+      value: "sk-1234",
+    });
   });
 
   it("has no terminal to draw over the editor", async () => {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { findProgram } from "../programs.ts";
+import { childEnv, findProgram } from "../programs.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Failure } from "./failure.ts";
 
@@ -120,7 +120,7 @@ function execute(
     const child = spawn(found.value, args, {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...env, GPG_TTY: undefined },
+      env: { ...childEnv(env), GPG_TTY: undefined },
     });
     const stop = (why: string) => {
       problem ??= why;
