@@ -10,6 +10,10 @@ const MAX_LINE_BYTES = 256 * 1024;
 const MAX_HELD_BYTES = 64 * 1024;
 /** So many bytes of a secret are held back; fewer are met at the end of any piece of prose. */
 const LEAST_HELD = 4;
+/** So many bytes of one are taken out where a text ends within it. */
+const LEAST_TOLD = 8;
+/** An event with which a text or all of the answer has come to its end. */
+const ENDS = /^data: *\{.*?"type": *"response\.(?:[\w.]+\.done|completed|failed|incomplete)"/;
 
 /** A line, and the piece of a text that it carries. */
 type Line = {
@@ -87,7 +91,9 @@ export class EventRedactor {
       text.scanner.push(Buffer.from(piece));
       for (const found of text.scanner.take()) this.#cut(text, found.start, found.end);
     }
-    if (this.#heldBytes > MAX_HELD_BYTES || !this.#isOpen()) this.#release(out);
+    const isEnd = ENDS.test(bytes.toString("latin1", 0, 200));
+    if (isEnd) this.#cutTelling();
+    if (isEnd || this.#heldBytes > MAX_HELD_BYTES || !this.#isOpen()) this.#release(out);
   }
 
   #hold(line: Line): void {
@@ -101,6 +107,16 @@ export class EventRedactor {
     return [...texts].some(
       (text) => text !== undefined && text.scanner.begunAt(LEAST_HELD) < text.scanner.read,
     );
+  }
+
+  /** Texts have come to their end: of those that are held, the better part of a secret goes. */
+  #cutTelling(): void {
+    for (const text of new Set(this.#held.map((it) => it.text))) {
+      if (text === undefined) continue;
+      const { read } = text.scanner;
+      const start = text.scanner.tellingAt(LEAST_TOLD);
+      if (start < read) this.#cut(text, start, read);
+    }
   }
 
   #release(out: Buffer[]): void {

@@ -181,6 +181,24 @@ describe("a stream of events", () => {
     expect(textOf(next, "m")).toBe("a sk-Canada");
   });
 
+  it("goes on at once where a text has come to its end", () => {
+    const done = (type: string) => `event: ${type}\ndata: ${JSON.stringify({ type })}\n\n`;
+    for (const type of ["response.output_text.done", "response.completed"]) {
+      const redactor = new Redactor(SECRETS);
+      redactor.readEvents();
+      expect(redactor.push(Buffer.from(event("m", "It is a polar bear"))).toString()).toContain(
+        "polar bear",
+      );
+      redactor.push(Buffer.from(event("m", "a sk-Cana")));
+      expect(redactor.push(Buffer.from(done(type))).toString()).toContain(`{"type":"${type}"}\n\n`);
+    }
+    const redactor = new Redactor(SECRETS);
+    redactor.readEvents();
+    const first = redactor.push(Buffer.from(event("m", KEY.slice(0, -3))));
+    const rest = redactor.push(Buffer.from(done("response.completed")));
+    expect(Buffer.concat([first, rest]).toString()).not.toContain(KEY.slice(0, 12));
+  });
+
   it("keeps nothing of a line that does not end", () => {
     const redactor = new Redactor(SECRETS);
     redactor.readEvents();

@@ -66,7 +66,7 @@ describe("Redactor", () => {
   });
 
   it("is not outwitted by keys that begin like one another or lie in one another", () => {
-    const anyKey = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 8, maxLength: 12 });
+    const anyKey = fc.string({ unit: fc.constantFrom("1", "2"), minLength: 16, maxLength: 20 });
     fc.assert(
       fc.property(
         fc.array(anyKey, { minLength: 1, maxLength: 4 }),
@@ -166,5 +166,64 @@ describe("what is secret about an upstream", () => {
 
   it("is no parameter that is named otherwise", () => {
     expect(secretsOf([], new URL("https://api.example/?api-version=2025-04-01"))).toEqual([]);
+  });
+});
+
+describe("a key that may be an ordinary word", () => {
+  const words = ["anything", "lm-studio", "not-needed", "password", "changeme"];
+  const remote = new URL("https://api.example/v1");
+
+  it.each(words)("of this machine's server spoils no answer: %s", (key) => {
+    for (const address of ["http://127.0.0.1:1234/v1", "http://localhost/v1", "http://[::1]/v1"])
+      expect(secretsOf([["authorization", `Bearer ${key}`]], new URL(address))).toEqual([]);
+  });
+
+  it.each(words)("of another server is taken out as a whole word alone: %s", (key) => {
+    const secrets = secretsOf([["authorization", `Bearer ${key}`]], remote);
+    const upper = key.toUpperCase();
+    const innocent = `${upper} my${key} ${key}s x-${key} ${Buffer.from(key).toString("base64")}`;
+    const text = `${innocent} "Bearer ${key}", ${key}`;
+    const clean = `${innocent} "Bearer [redacted]", [redacted]`;
+    expect(new Redactor(secrets).text(text)).toBe(clean);
+    for (let size = 1; size < text.length; size++) {
+      const redactor = new Redactor(secrets);
+      const parts: Buffer[] = [];
+      for (let at = 0; at < text.length; at += size)
+        parts.push(redactor.push(Buffer.from(text.slice(at, at + size))));
+      expect(Buffer.concat([...parts, redactor.end()]).toString()).toBe(clean);
+    }
+  });
+
+  it("of this machine's server is taken out where it is no word", () => {
+    const base = new URL("http://localhost/v1");
+    expect(secretsOf([["authorization", "Bearer sk-0123456789abcdef"]], base)).toHaveLength(1);
+  });
+});
+
+describe("a key that is cut in the middle of a text", () => {
+  const key = "sk-proj-Ab3dEf9hIjKlMnOpQrStUvWxYz0123456789abcd";
+  const secrets = secretsOf([["authorization", `Bearer ${key}`]], new URL("https://h.example/v1"));
+
+  it.each([
+    ["by dots", `{"m":"bad header: Bearer ${key.slice(0, -2)}... (truncated)"}`],
+    ["in its middle", `key ${key.slice(0, 24)}****${key.slice(-2)}`],
+    ["in base64", `${Buffer.from(`x: ${key}`).toString("base64").slice(0, 56)}!... and so on`],
+    ["before the key itself", `${key.slice(0, 30)} ${key}`],
+  ])("is taken out, %s", (_, text) => {
+    for (const size of [1, 7, 1000]) {
+      const redactor = new Redactor(secrets);
+      const parts: Buffer[] = [];
+      for (let at = 0; at < text.length; at += size)
+        parts.push(redactor.push(Buffer.from(text.slice(at, at + size))));
+      const clean = Buffer.concat([...parts, redactor.end()]).toString();
+      expect(clean).toContain("[redacted]");
+      expect(clean).not.toContain(key.slice(4, 20));
+      expect(clean).not.toContain(Buffer.from(`x: ${key}`).toString("base64").slice(4, 40));
+    }
+  });
+
+  it("is left where it is less than tells anything", () => {
+    const text = `the key that begins with ${key.slice(0, 10)}... is refused`;
+    expect(new Redactor(secrets).text(text)).toBe(text);
   });
 });

@@ -1,6 +1,7 @@
 import { EventRedactor } from "./event-redactor.ts";
 import { SecretAutomaton } from "./secret-automaton.ts";
 import { SecretScanner } from "./secret-scanner.ts";
+import { isLoopback, isWeak, WordRedactor } from "./weak-secret.ts";
 
 /** Shorter values are no keys, and would turn every answer into stars. */
 const MIN_SECRET = 8;
@@ -10,7 +11,7 @@ const REDACTED = "[redacted]";
 let last: { readonly key: string; readonly automaton: SecretAutomaton } | undefined;
 
 function automatonOf(secrets: readonly string[]): SecretAutomaton | undefined {
-  const all = [...new Set(secrets)].filter(({ length }) => length >= MIN_SECRET);
+  const all = [...new Set(secrets)].filter((it) => !isWeak(it));
   if (all.length === 0) return undefined;
   const key = JSON.stringify(all);
   if (last?.key !== key) last = { key, automaton: new SecretAutomaton(all) };
@@ -28,6 +29,8 @@ function automatonOf(secrets: readonly string[]): SecretAutomaton | undefined {
 export class Redactor {
   readonly #automaton: SecretAutomaton | undefined;
   readonly #scanner: SecretScanner | undefined;
+  readonly #weak: readonly string[];
+  readonly #words: WordRedactor;
   #events: EventRedactor | undefined;
   #held: Buffer = Buffer.alloc(0);
   /** Up to where in the stream secrets have been taken out. */
@@ -35,6 +38,8 @@ export class Redactor {
 
   constructor(secrets: readonly string[]) {
     this.#automaton = automatonOf(secrets);
+    this.#weak = secrets.filter((it) => it.length >= MIN_SECRET && isWeak(it));
+    this.#words = new WordRedactor(this.#weak, REDACTED);
     if (this.#automaton !== undefined) this.#scanner = new SecretScanner(this.#automaton);
   }
 
@@ -49,26 +54,36 @@ export class Redactor {
    * a stream of events is not delayed; of events, the line that has not come to its end.
    */
   push(chunk: Buffer): Buffer {
+    return this.#words.push(this.#push(chunk));
+  }
+
+  /** Texts in pieces first: what ends with a piece is no secret that was cut. */
+  #push(chunk: Buffer): Buffer {
     if (this.#scanner === undefined) return chunk;
-    this.#scanner.push(chunk);
-    const clean = this.#pass(chunk, this.#scanner.begunAt());
-    return this.#events?.push(clean) ?? clean;
+    const bytes = this.#events?.push(chunk) ?? chunk;
+    this.#scanner.push(bytes);
+    return this.#pass(bytes, this.#scanner.begunAt());
   }
 
   /** Returns the rest, at the stream's end; the better part of a secret is as good as the whole. */
   end(): Buffer {
-    const { read = 0 } = this.#scanner ?? {};
-    const telling = this.#scanner?.tellingAt(MIN_SECRET) ?? read;
-    const clean = this.#pass(Buffer.alloc(0), read, { start: telling, end: read });
-    if (this.#events === undefined) return clean;
-    return Buffer.concat([this.#events.push(clean), this.#events.end()]);
+    return Buffer.concat([this.#words.push(this.#end()), this.#words.end()]);
+  }
+
+  #end(): Buffer {
+    if (this.#scanner === undefined) return Buffer.alloc(0);
+    const rest = this.#events?.end() ?? Buffer.alloc(0);
+    this.#scanner.push(rest);
+    const { read } = this.#scanner;
+    return this.#pass(rest, read, { start: this.#scanner.tellingAt(MIN_SECRET), end: read });
   }
 
   /** Redacts a whole text, such as a header's value. */
   text(text: string): string {
-    if (this.#automaton === undefined) return text;
-    const whole = new Redactor([]);
-    return whole.#whole(Buffer.from(text), this.#automaton).toString();
+    const words = new WordRedactor(this.#weak, REDACTED);
+    const clean = Buffer.concat([words.push(Buffer.from(text)), words.end()]);
+    if (this.#automaton === undefined) return clean.toString();
+    return new Redactor([]).#whole(clean, this.#automaton).toString();
   }
 
   #whole(bytes: Buffer, automaton: SecretAutomaton): Buffer {
@@ -117,17 +132,19 @@ export class Redactor {
 }
 
 /**
- * All that is secret about an upstream: header values with and without their scheme, and what its
- * address carries as a password or a parameter that is named like a key.
+ * All that is secret about an upstream: header values without their scheme, and what its address
+ * carries as a password or a parameter that is named like a key. On this machine, a key that is an
+ * ordinary word is none: to take it out of every answer would spoil them.
  */
 export function secretsOf(
   authorization: readonly (readonly [name: string, value: string])[],
   baseUrl: URL,
 ): string[] {
-  const values = authorization.flatMap(([, value]) => [value, value.replace(/^\S+ +/, "")]);
+  const values = authorization.map(([, value]) => value.replace(/^\S+ +/, ""));
   for (const [name, value] of baseUrl.searchParams)
     if (/key|token|secret|sig|pass|auth/i.test(name)) values.push(value);
-  return [...values, ...secretsOfUser(baseUrl)];
+  const all = [...values, ...secretsOfUser(baseUrl)];
+  return isLoopback(baseUrl) ? all.filter((it) => !isWeak(it)) : all;
 }
 
 /** Node sends `user:password` in base64 where no other authorization is set. */

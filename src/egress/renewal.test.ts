@@ -42,14 +42,14 @@ function keys(all: readonly string[]) {
 
 describe("a key that is refused", () => {
   it("is renewed, and the very call sent once more; the program inside sees no more than that", async () => {
-    const { seen, handler } = taking("key-number-2");
-    const { authorization, renew } = keys(["key-number-1", "key-number-2"]);
+    const { seen, handler } = taking("2-is-the-key-number");
+    const { authorization, renew } = keys(["1-is-the-key-number", "2-is-the-key-number"]);
     const { link, events } = await setUpEgress(handler, { authorization, renew });
 
     const answer = await call(link.modelPort, { body: "{ }" });
 
-    expect(answer).toMatchObject({ status: 200, body: "you sent [redacted]" });
-    expect(seen).toEqual(["Bearer key-number-1 { }", "Bearer key-number-2 { }"]);
+    expect(answer).toMatchObject({ status: 200, body: "you sent Bearer [redacted]" });
+    expect(seen).toEqual(["Bearer 1-is-the-key-number { }", "Bearer 2-is-the-key-number { }"]);
     expect(events.map(({ type }) => type)).toEqual([
       "model_request",
       "model_response",
@@ -60,12 +60,12 @@ describe("a key that is refused", () => {
 
   it("is renewed once in a call, however often it is refused", async () => {
     const { seen, handler } = taking("none");
-    const source = keys(["key-number-1", "key-number-2", "key-number-3"]);
+    const source = keys(["1-is-the-key-number", "2-is-the-key-number", "3-is-the-key-number"]);
     const { link, events } = await setUpEgress(handler, source);
 
     const answer = await call(link.modelPort);
 
-    expect(answer).toMatchObject({ status: 401, body: "you sent [redacted]" });
+    expect(answer).toMatchObject({ status: 401, body: "you sent Bearer [redacted]" });
     expect(seen).toHaveLength(2);
     expect(source.renewals()).toBe(1);
     expect(events.at(-1)).toMatchObject({ type: "model_failed", kind: "status", status: 401 });
@@ -73,18 +73,18 @@ describe("a key that is refused", () => {
 
   it.each<[string, () => Promise<boolean>]>([
     ["has no other", async () => false],
-    ["cannot be renewed", () => Promise.reject(new Error("key-number-1"))],
+    ["cannot be renewed", () => Promise.reject(new Error("1-is-the-key-number"))],
   ])("and %s is told as it was answered", async (_name, renew) => {
     const { seen, handler } = taking("none");
-    const { authorization } = keys(["key-number-1"]);
+    const { authorization } = keys(["1-is-the-key-number"]);
     const { link, events, logged } = await setUpEgress(handler, { authorization, renew });
 
     const answer = await call(link.modelPort);
 
     expect(answer).toMatchObject({
       status: 401,
-      body: "you sent [redacted]",
-      headers: { "x-request-id": "[redacted]" },
+      body: "you sent Bearer [redacted]",
+      headers: { "x-request-id": "Bearer [redacted]" },
     });
     expect(seen).toHaveLength(1);
     expect(events.at(-1)).toMatchObject({ type: "model_failed", status: 401 });
@@ -93,7 +93,7 @@ describe("a key that is refused", () => {
 
   it("is not waited for when the turn ends meanwhile, or Codex breaks off", async () => {
     const { handler } = taking("none");
-    const { authorization } = keys(["key-number-1"]);
+    const { authorization } = keys(["1-is-the-key-number"]);
     let asked: () => void = () => {};
     const waiting = new Promise<void>((resolve) => {
       asked = resolve;
@@ -112,7 +112,7 @@ describe("a key that is refused", () => {
   });
 
   it("is cut inside where its refusal was cut, and there is no other key", async () => {
-    const { authorization } = keys(["key-number-1"]);
+    const { authorization } = keys(["1-is-the-key-number"]);
     const { link, events } = await setUpEgress(
       (incoming, response) => {
         incoming.resume();
@@ -127,7 +127,7 @@ describe("a key that is refused", () => {
   });
 
   it("is not read to its end where the refusal has none", async () => {
-    const { authorization, renew } = keys(["key-number-1", "key-number-2"]);
+    const { authorization, renew } = keys(["1-is-the-key-number", "2-is-the-key-number"]);
     let n = 0;
     const { link, events } = await setUpEgress(
       (incoming: IncomingMessage, response) => {

@@ -6,6 +6,9 @@ export type Sink = { readonly push: (byte: number, start: number, end: number) =
 /** A piece of the stream in which a secret was found. */
 export type Found = { readonly start: number; readonly end: number };
 
+/** So many bytes of a secret are found at least where it is cut in the middle of a text. */
+const LEAST_CUT = 16;
+
 /** Follows one way of reading the stream, and knows how much of a secret it is in the middle of. */
 export class Matcher implements Sink {
   readonly #automaton: SecretAutomaton;
@@ -15,6 +18,8 @@ export class Matcher implements Sink {
   readonly #mask: number;
   #read = 0;
   #state = 0;
+  /** Where the last byte that a secret may have ended. */
+  #end = 0;
   #foundUpTo = 0;
 
   constructor(automaton: SecretAutomaton, onFound: (found: Found) => void) {
@@ -28,8 +33,12 @@ export class Matcher implements Sink {
   push(byte: number, start: number, end: number): void {
     // Of UTF-16, every other byte is none.
     if (this.isIdleAt(byte) || byte === 0) return;
-    this.#state = this.#automaton.step(this.#state, byte);
+    const next = this.#automaton.step(this.#state, byte);
+    if ((this.#automaton.depth[next] ?? 0) <= (this.#automaton.depth[this.#state] ?? 0))
+      this.#break();
+    this.#state = next;
     if (this.#state === 0) return;
+    this.#end = end;
     this.#starts[this.#read++ & this.#mask] = start;
     const length = this.#automaton.found[this.#state] ?? 0;
     if (length === 0) return;
@@ -44,7 +53,14 @@ export class Matcher implements Sink {
 
   /** What follows has nothing to do with what was before. */
   reset(): void {
+    this.#break();
     this.#state = 0;
+  }
+
+  /** A secret does not go on: the better part of one, which was cut, is found all the same. */
+  #break(): void {
+    const start = this.tellingAt(LEAST_CUT);
+    if (start < this.#end && this.#end > this.#foundUpTo) this.#onFound({ start, end: this.#end });
   }
 
   /** Where a secret begins whose first bytes, `least` of them or more, are the last that came. */

@@ -134,11 +134,11 @@ describe("authorization", () => {
     const { link } = await setUpEgress(
       (incoming, response) => {
         incoming.resume();
-        response.end("key-number-1 key-number-2");
+        response.end("1-is-the-key-number 2-is-the-key-number");
       },
-      { authorization: async () => ok([["authorization", `Bearer key-number-${++n}`]]) },
+      { authorization: async () => ok([["authorization", `Bearer ${++n}-is-the-key-number`]]) },
     );
-    expect((await call(link.modelPort)).body).toBe("[redacted] key-number-2");
+    expect((await call(link.modelPort)).body).toBe("[redacted] 2-is-the-key-number");
     expect((await call(link.modelPort)).body).toBe("[redacted] [redacted]");
   });
 

@@ -1,0 +1,81 @@
+/** A key of fewer characters, or of letters alone, may be an ordinary word. */
+const MIN_STRONG = 16;
+
+/**
+ * Whether a secret may be met in any text, as the keys of local servers may be ("password",
+ * "lm-studio").
+ */
+export function isWeak(secret: string): boolean {
+  return secret.length < MIN_STRONG || /^[A-Za-z]+$/.test(secret);
+}
+
+/** Whether an address is that of this machine, where such a key keeps nobody out. */
+export function isLoopback({ hostname }: URL): boolean {
+  return /^(?:localhost|.*\.localhost|127(?:\.\d+){3}|\[::1\])$/i.test(hostname);
+}
+
+const PART_OF_WORD = /[\w-]/;
+
+/**
+ * Takes weak secrets out of a stream of bytes: only where one stands as it is, and as a whole word.
+ * In any other spelling, or within words, they are met by chance.
+ */
+export class WordRedactor {
+  readonly #words: readonly string[];
+  readonly #replacement: string;
+  #held = "";
+  /** What stands before what is held. */
+  #before = "";
+
+  constructor(words: readonly string[], replacement: string) {
+    // The longest first: another may be a part of it.
+    this.#words = words
+      .map((it) => Buffer.from(it).toString("latin1"))
+      .sort((a, b) => b.length - a.length);
+    this.#replacement = replacement;
+  }
+
+  /** Returns what may go on now; held back is what may be the beginning of a secret. */
+  push(chunk: Buffer): Buffer {
+    if (this.#words.length === 0) return chunk;
+    return this.#take(this.#held + chunk.toString("latin1"), false);
+  }
+
+  /** Returns the rest, at the stream's end. */
+  end(): Buffer {
+    return this.#take(this.#held, true);
+  }
+
+  #take(text: string, isEnd: boolean): Buffer {
+    let done = "";
+    let from = 0;
+    let at = 0;
+    this.#held = "";
+    while (at < text.length) {
+      const isBegin = !PART_OF_WORD.test(at === 0 ? this.#before : text.charAt(at - 1));
+      const word = isBegin ? this.#words.find((it) => text.startsWith(it, at)) : undefined;
+      const after = at + (word?.length ?? 0);
+      if (word !== undefined && after < text.length && !PART_OF_WORD.test(text.charAt(after))) {
+        done += text.slice(from, at) + this.#replacement;
+        at = after;
+        from = at;
+      } else if (word !== undefined && after === text.length && isEnd) {
+        done += text.slice(from, at) + this.#replacement;
+        at = after;
+        from = at;
+      } else if (isBegin && !isEnd && this.#mayBegin(text, at)) {
+        break;
+      } else at++;
+    }
+    done += text.slice(from, at);
+    if (at > 0) this.#before = text.charAt(at - 1);
+    this.#held = text.slice(at);
+    return Buffer.from(done, "latin1");
+  }
+
+  /** Whether all of the text from here on is the beginning of a secret. */
+  #mayBegin(text: string, at: number): boolean {
+    const rest = text.length - at;
+    return this.#words.some((it) => rest <= it.length && it.startsWith(text.slice(at)));
+  }
+}
