@@ -105,6 +105,8 @@ export function createEgress(options: {
   readonly limits?: EgressLimits;
   /** The models that may be asked for; by default any. */
   readonly models?: () => ReadonlySet<string>;
+  /** The efforts of which none may be exceeded; by default, or where it gives none, any. */
+  readonly efforts?: () => ReadonlySet<string> | undefined;
   /** Says which bodies are let through, and what is sent of them; by default, Codex's own calls. */
   readonly checkBody?: (body: Buffer) => Result<Buffer, string>;
   readonly onEvent: (event: EgressEvent) => void;
@@ -113,7 +115,8 @@ export function createEgress(options: {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const gate = new TurnGate(limits);
   const onEvent = eventSink(options.onEvent, options.log);
-  const { models, checkBody = (body) => checkResponsesRequest(body, models?.()) } = options;
+  const { models, efforts } = options;
+  const { checkBody = (body) => checkResponsesRequest(body, models?.(), efforts?.()) } = options;
   const proxy = new ModelProxy({ ...options, checkBody, onEvent, limits, gate });
   const serveModel = createService(
     {

@@ -48,10 +48,18 @@ export const MEDIA: Readonly<Record<string, string>> = {
   input_audio: "audio_url",
 };
 
-/** Tools that Codex runs itself. Others are run by the model's endpoint, which has a network. */
-export const TOOLS: ReadonlySet<string> = new Set(
-  words("function custom local_shell tool_search namespace"),
-);
+/**
+ * Tools that Codex runs itself (others are run by the model's endpoint, which has a network), and the
+ * fields of each, as Codex's own types have them. Others have the endpoint reach out or
+ * run something, such as `server_url`, `container` or `environment`.
+ */
+export const TOOL_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  function: words("name description strict parameters output_schema defer_loading"),
+  custom: words("name description format defer_loading"),
+  local_shell: [],
+  tool_search: words("execution description parameters"),
+  namespace: words("name description tools defer_loading"),
+};
 
 /** What an answer may bring along: what only the endpoint itself can read. */
 const INCLUDED = words("reasoning.encrypted_content output.encrypted_content");
@@ -73,7 +81,7 @@ export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   tools: () => true,
   tool_choice: isOneOf("auto", "none", "required"),
   parallel_tool_calls: (value) => typeof value === "boolean",
-  reasoning: isTable({ effort: isWord, summary: isWord, context: isWord }),
+  reasoning: isReasoning,
   include: (value) => Array.isArray(value) && value.every((it) => INCLUDED.includes(it)),
   prompt_cache_key: (value) => typeof value === "string" && value.length <= 256,
   text: isTable({ verbosity: isWord, format: isSchema }),
@@ -84,6 +92,24 @@ export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   // A dearer one is the user's choice, and Codex makes none by itself.
   service_tier: isOneOf("auto", "default"),
 };
+
+/** How much the model is to think, and what of it is told. */
+export function isReasoning(value: unknown): boolean {
+  return isTable({ effort: isWord, summary: isWord, context: isWord })(value);
+}
+
+/** From the cheapest to the dearest. */
+const EFFORTS: readonly string[] = words("none minimal low medium high xhigh max ultra");
+
+/**
+ * Whether an effort is no dearer than one of those that were chosen. One that is not known here is
+ * taken for dearer than all that are.
+ */
+export function isEffortWithin(effort: unknown, chosen: ReadonlySet<string>): boolean {
+  if (typeof effort !== "string" || chosen.has(effort)) return true;
+  const at = EFFORTS.indexOf(effort);
+  return at !== -1 && at <= Math.max(...[...chosen].map((it) => EFFORTS.indexOf(it)));
+}
 
 /** A JSON object. */
 export type Fields = { readonly [key: string]: unknown };

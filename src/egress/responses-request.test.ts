@@ -379,3 +379,76 @@ describe("on the model's port", () => {
     expect(answer).toMatchObject({ status: 415 });
   });
 });
+
+describe("a tool with a field that none of Codex's has", () => {
+  it.each([
+    ["function", "server_url"],
+    ["function", "environment"],
+    ["custom", "container"],
+    ["local_shell", "environment"],
+    ["namespace", "connector_id"],
+    ["tool_search", "server_url"],
+  ])("is refused: %s with %s", (type, field) => {
+    const named = type === "tool_search" ? { execution: "client" } : { name: "x" };
+    const bare = type === "local_shell" ? { type } : { type, ...named };
+    expect(checkResponsesRequest(request({ tools: [bare] }))).toMatchObject({ ok: true });
+    const odd = { ...bare, [field]: "https://evil.example" };
+    for (const changes of [
+      { tools: [odd] },
+      { input: [{ type: "tool_search_output", call_id: "c", tools: [odd] }] },
+      { input: [{ type: "additional_tools", role: "developer", tools: [odd] }] },
+    ])
+      expect(checkResponsesRequest(request(changes))).toMatchObject({
+        ok: false,
+        error: expect.stringContaining(`the tool ${type} with ${field}`),
+      });
+  });
+
+  it("is refused in a namespace", () => {
+    const tools = [{ type: "function", name: "f", server_url: "https://evil.example" }];
+    expect(
+      checkResponsesRequest(request({ tools: [{ type: "namespace", name: "n", tools }] })),
+    ).toMatchObject({ ok: false });
+  });
+});
+
+describe("the effort of a call", () => {
+  const check = (changes: object, ...efforts: string[]) =>
+    checkResponsesRequest(request(changes), undefined, new Set(efforts));
+
+  it.each([
+    ["the one chosen", { reasoning: { effort: "high" } }, ["high"]],
+    ["one of several", { reasoning: { effort: "medium" } }, ["low", "high"]],
+    ["a cheaper one", { reasoning: { effort: "low" } }, ["high"]],
+    ["none", { reasoning: null }, ["low"]],
+    ["one that is not known here", { reasoning: { effort: "later" } }, ["later"]],
+  ])("is let through where it is %s", (_, changes, efforts) => {
+    expect(check(changes, ...efforts)).toMatchObject({ ok: true });
+  });
+
+  it.each([
+    ["a dearer one", { reasoning: { effort: "xhigh" } }],
+    ["one that is not known here", { reasoning: { effort: "later" } }],
+    [
+      "a dearer one that comes with the input",
+      { input: [{ type: "configuration_update", reasoning: { effort: "xhigh" } }] },
+    ],
+  ])("is refused where it is %s", (_, changes) => {
+    const dear = check({ reasoning: { effort: "low" }, ...changes }, "medium", "high");
+    expect(dear).toMatchObject({
+      ok: false,
+      error: expect.stringContaining("above the one chosen here (medium, high)"),
+    });
+  });
+
+  it("has no other fields beside it in an item", () => {
+    const update = (reasoning: object) => ({
+      input: [{ type: "configuration_update", reasoning }],
+    });
+    expect(check(update({ effort: "low" }), "medium")).toMatchObject({ ok: true });
+    expect(check(update({ effort: "low", evil: 1 }), "medium")).toMatchObject({
+      ok: false,
+      error: expect.stringContaining("reasoning"),
+    });
+  });
+});

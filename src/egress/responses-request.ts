@@ -5,10 +5,12 @@ import {
   type Fields,
   ITEM_FIELD,
   ITEMS,
+  isEffortWithin,
   isFields,
+  isReasoning,
   MEDIA,
   PARTS,
-  TOOLS,
+  TOOL_FIELDS,
 } from "./responses-fields.ts";
 
 /** Many times what a conversation that fills the largest window has (some 10,000 values, depth 20). */
@@ -27,11 +29,12 @@ const MAX_NAMED = 5;
  * has chosen. What is sent is written anew from what was checked, so that two readers of an odd JSON
  * cannot disagree about it.
  *
- * `models` are those that may be asked for; by default any.
+ * `models` are those that may be asked for, and `efforts` those that none may be above; by default any.
  */
 export function checkResponsesRequest(
   body: Buffer,
   models?: ReadonlySet<string>,
+  efforts?: ReadonlySet<string>,
 ): Result<Buffer, string> {
   if (!isWithin(body, BOUNDS)) return err(refusal("it has too many parts, or too deep ones"));
   const parsed = parse(body);
@@ -42,6 +45,8 @@ export function checkResponsesRequest(
   const wrong = wrongFields(parsed) ?? wrongTools(tools) ?? wrongInput(input);
   if (wrong === undefined && models !== undefined && !models.has(String(model)))
     return err(otherModel(String(model), models));
+  const dear = wrong === undefined && efforts !== undefined ? dearer(parsed, efforts) : undefined;
+  if (dear !== undefined) return err(otherEffort(dear, efforts));
   return wrong === undefined ? ok(Buffer.from(JSON.stringify(parsed))) : err(refusal(wrong));
 }
 
@@ -66,7 +71,11 @@ function parse(body: Buffer): unknown {
 function wrongTools(tools: unknown, depth = 0): string | undefined {
   return firstWrong(tools, "tools", (tool) => {
     const { type } = tool;
-    if (typeof type !== "string" || !TOOLS.has(type)) return `it has the tool ${quote(type)}`;
+    const fields =
+      typeof type === "string" && Object.hasOwn(TOOL_FIELDS, type) ? TOOL_FIELDS[type] : undefined;
+    if (fields === undefined) return `it has the tool ${quote(type)}`;
+    const odd = wrongKeys(tool, ["type", ...fields], `the tool ${quote(type)}`);
+    if (odd !== undefined) return odd;
     if (type === "tool_search" && tool["execution"] !== "client")
       return "it has a search of tools that the endpoint runs";
     if (type !== "namespace") return undefined;
@@ -83,12 +92,27 @@ function wrongInput(input: unknown): string | undefined {
     if (fields === undefined) return `it has the item ${quote(type)}`;
     return (
       wrongKeys(item, ["type", ITEM_FIELD, ...fields], `the item ${quote(type)}`) ??
+      wrongReasoning(type, item["reasoning"]) ??
       wrongTools(item["tools"]) ??
       wrongParts(item["content"]) ??
       wrongParts(item["summary"]) ??
       wrongParts(item["output"])
     );
   });
+}
+
+function wrongReasoning(type: unknown, reasoning: unknown): string | undefined {
+  if (type !== "configuration_update" || reasoning === undefined || isReasoning(reasoning))
+    return undefined;
+  return `it has the item ${quote(type)} with "reasoning" of another form`;
+}
+
+/** The effort that is above all that were chosen, of the call or of an item that changes it. */
+function dearer({ reasoning, input }: Fields, efforts: ReadonlySet<string>): string | undefined {
+  const items = Array.isArray(input) ? input.filter(isFields) : [];
+  return [reasoning, ...items.map((it) => it["reasoning"])]
+    .map((it) => (isFields(it) ? it["effort"] : undefined))
+    .find((it): it is string => typeof it === "string" && !isEffortWithin(it, efforts));
 }
 
 function wrongParts(parts: unknown): string | undefined {
@@ -137,6 +161,11 @@ function shown(value: unknown): string {
 function otherModel(model: string, models: ReadonlySet<string>): string {
   const named = [...models].slice(0, MAX_NAMED).join(", ");
   return `codex-chat: this call asks for the model ${quote(model)}, which nobody has chosen here (${named}). To have it: :CodexChat model ${quote(model)}.`;
+}
+
+function otherEffort(effort: string, efforts: ReadonlySet<string> | undefined): string {
+  const named = [...(efforts ?? [])].slice(0, MAX_NAMED).join(", ");
+  return `codex-chat: this call asks for the effort ${quote(effort)}, above the one chosen here (${named}). To have it: :CodexChat model.`;
 }
 
 function refusal(what: string): string {

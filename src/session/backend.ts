@@ -79,6 +79,8 @@ export type BackendOptions = {
   readonly onEgress: (event: EgressEvent) => void;
   /** The models that the user has chosen. */
   readonly models: () => ReadonlySet<string>;
+  /** The efforts that the user has chosen; undefined where one is left to Codex. */
+  readonly efforts: () => ReadonlySet<string> | undefined;
   /** What the sandbox may reach besides the model. */
   readonly network: NetworkPolicy;
   readonly signal: AbortSignal;
@@ -142,6 +144,7 @@ async function startParts(
       silenceMs: settings.limits.silence_ms,
     },
     models: options.models,
+    efforts: options.efforts,
     network: options.network,
     onEvent: options.onEgress,
     log,

@@ -1,8 +1,7 @@
 import { queryOf, type ServerNotification } from "../codex/index.ts";
-import type { TurnAllowance, TurnPass } from "../egress/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Approvals, type Said } from "./approvals.ts";
-import { type TurnPlace, TurnRites } from "./around-turn.ts";
+import { TurnRites } from "./around-turn.ts";
 import type { Backend } from "./backend.ts";
 import {
   type ConversationEvent,
@@ -13,20 +12,12 @@ import {
   stateAfter,
   unansweredBy,
 } from "./conversation-host.ts";
-import {
-  BUSY,
-  DROPPED,
-  type Failure,
-  failed,
-  INTERRUPT_MS,
-  NOT_INTERRUPTED,
-  NOT_TAKEN,
-  STOPPED,
-} from "./failure.ts";
+import { BUSY, DROPPED, type Failure, failed, NOT_TAKEN, STOPPED } from "./failure.ts";
 import { findingsOf } from "./findings.ts";
 import { Goal } from "./goal.ts";
 import { Pictures, withSavedImage } from "./images.ts";
 import { InOrder } from "./in-order.ts";
+import { Interruption } from "./interruption.ts";
 import type { LiveDocument } from "./live-document.ts";
 import { NetworkNews } from "./network-news.ts";
 import { Outbox } from "./outbox.ts";
@@ -43,6 +34,7 @@ import {
 import { Stillness } from "./stillness.ts";
 import { type Choice, type LoadedThread, ThreadHandle } from "./thread-handle.ts";
 import { ToolCalls } from "./tool-calls.ts";
+import { TurnBudget } from "./turn-budget.ts";
 
 /** One conversation: a chat buffer on one side, a Codex thread on the other. */
 export class Conversation {
@@ -62,11 +54,9 @@ export class Conversation {
   readonly goal = new Goal((event) => this.document.apply(event));
   /** Codex has the last query, but its turn failed: a retry samples again without new input. */
   #canResample = false;
-  #pass: TurnPass | undefined;
-  /** What may be spent on the last that the user asked for. */
-  #allowance: TurnAllowance | undefined;
+  readonly #budget = new TurnBudget();
   readonly #events = new InOrder();
-  #interruptTimer: NodeJS.Timeout | undefined;
+  readonly #interruption: Interruption;
   /** Aborts what still waits when the conversation is closed. */
   readonly #closing = new AbortController();
 
@@ -74,6 +64,7 @@ export class Conversation {
     this.document = document;
     this.host = host;
     this.thread = new ThreadHandle(document, host);
+    this.#interruption = new Interruption(host.abandonBackend);
     this.network = new NetworkNews(document);
     this.#rites = new TurnRites(host.aroundTurn, host.log);
     this.tools = new ToolCalls(host.runTool, () => this.isBusy);
@@ -135,10 +126,7 @@ export class Conversation {
     if (round.phase === "starting") round.abort.abort(STOPPED);
     if (round.phase !== "running") return;
     this.#round = { phase: "stopping", turnId: round.turnId };
-    this.#interruptTimer = setTimeout(
-      () => this.host.abandonBackend(NOT_INTERRUPTED),
-      INTERRUPT_MS,
-    );
+    this.#interruption.begin();
     void this.thread.interrupt(round.turnId);
   }
 
@@ -196,10 +184,10 @@ export class Conversation {
 
   /** The editor is going away: leaves the document whole and its file written. */
   async close(why: string | undefined): Promise<void> {
-    clearTimeout(this.#interruptTimer);
+    this.#interruption.end();
     this.#closing.abort(STOPPED);
     if (this.#round.phase === "starting") this.#round.abort.abort(STOPPED);
-    this.#pass?.end();
+    this.#budget.end();
     this.approvals.cancelAll(why ?? "the conversation was closed");
     const isCut = this.isBusy && this.#round.phase !== "ending";
     await this.document.close(isCut ? why : undefined);
@@ -241,7 +229,7 @@ export class Conversation {
     const abort = new AbortController();
     this.#round = { phase: "starting", abort };
     if (!isAgain) {
-      this.#allowance = undefined;
+      this.#budget.renew();
       this.#pictures.renew();
       this.document.apply({ type: "round" });
     }
@@ -274,11 +262,12 @@ export class Conversation {
     for (const text of notes) this.document.apply({ type: "note", text, once: true });
     if (sandboxLabel !== GVISOR)
       this.document.apply({ type: "note", text: `This turn runs in ${sandboxLabel}.` });
-    const ready = await this.#rites.begin(this.#place(loaded.value.threadId), signal);
+    const ready = await this.#rites.begin(
+      { threadId: loaded.value.threadId, path: this.document.path },
+      signal,
+    );
     if (!ready.ok) return ready;
-    // SECURITY: only what the user asks for fills it, and not that Codex says that a turn is over.
-    this.#allowance ??= egress.allowance("user");
-    this.#pass = egress.beginTurn(this.#allowance);
+    this.#budget.begin(egress);
     // Not ended by the signal: Codex may have the turn already, and it is then interrupted.
     const turn = await start(loaded.value);
     if (!turn.ok) return turn;
@@ -292,13 +281,10 @@ export class Conversation {
     const pass = this.goal.begin(this.thread.loaded, turnId);
     if (pass === undefined) return;
     this.#round = { phase: "starting", abort: new AbortController() };
-    this.#pass = pass;
-    if (this.threadId !== undefined)
-      void this.#rites.begin(this.#place(this.threadId), this.#closing.signal);
-  }
-
-  #place(threadId: string): TurnPlace {
-    return { threadId, path: this.document.path };
+    this.#budget.take(pass);
+    const { threadId, document } = this;
+    if (threadId !== undefined)
+      void this.#rites.begin({ threadId, path: document.path }, this.#closing.signal);
   }
 
   /** The turn's id is known, from the response or from the notification, whichever came first. */
@@ -362,10 +348,9 @@ export class Conversation {
 
   #ended(told: RoundEnd): void {
     if (this.#round.phase === "idle" || this.#round.phase === "ending") return;
-    clearTimeout(this.#interruptTimer);
+    this.#interruption.end();
     this.#stillness.end();
-    this.#pass?.end();
-    this.#pass = undefined;
+    this.#budget.end();
     this.approvals.cancelAll(unansweredBy(told));
     this.#round = { phase: "ending" };
     const isLost = this.#outbox.isLost(told);

@@ -21,6 +21,7 @@ import { NetworkAccess } from "./network/index.ts";
 import { Protection } from "./protection.ts";
 import type { Settings } from "./settings.ts";
 import { askedByAgent, kept, SubAgents } from "./sub-agents.ts";
+import { effortsOf } from "./thread-handle.ts";
 
 /** What a project's session is made from. */
 export type ProjectOptions = {
@@ -266,6 +267,7 @@ export class Project {
         this.#workedFor(thread)?.document.apply({ type: "note", text, byCodex: true }),
       onEgress: (event) => this.#egress(event),
       models: () => new Set([...this.conversations].flatMap(({ thread }) => [...thread.models])),
+      efforts: () => effortsOf([...this.conversations].map(({ thread }) => thread)),
       network: this.network,
       signal,
     });

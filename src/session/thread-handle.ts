@@ -55,6 +55,8 @@ export class ThreadHandle {
    * a turn that runs, and sub-agents, go on with it.
    */
   readonly models = new Set<string>();
+  /** The same of efforts; undefined is one that is left to Codex. */
+  readonly efforts = new Set<string | undefined>();
   /** Whether Codex may work in another mode than the one chosen. */
   #isModeOpen = false;
 
@@ -71,6 +73,7 @@ export class ThreadHandle {
   set choice(choice: Choice) {
     this.#choice = choice;
     if (choice.model !== undefined) this.models.add(choice.model);
+    if (choice.effort !== undefined) this.efforts.add(choice.effort);
   }
 
   /** Codex's id of it; undefined until the first turn. */
@@ -110,6 +113,7 @@ export class ThreadHandle {
       this.#facts = opened.value.facts;
       // SECURITY: what Codex tells counts only where the user has said nothing.
       this.models.add(settings.model ?? opened.value.facts.model);
+      this.efforts.add(this.effort);
       // A thread that is resumed has kept its mode, and does not tell it.
       this.#isModeOpen = !isNew;
     }
@@ -218,4 +222,13 @@ export class ThreadHandle {
     const cleaned = await client.request("thread/backgroundTerminals/clean", { threadId });
     if (!cleaned.ok) log.warn({ error: cleaned.error }, "ending commands failed");
   }
+}
+
+/** The efforts that calls of these threads may ask for; undefined where one is left to Codex. */
+export function effortsOf(
+  threads: readonly { readonly efforts: ReadonlySet<string | undefined> }[],
+): ReadonlySet<string> | undefined {
+  const all = threads.flatMap(({ efforts }) => [...efforts]);
+  const chosen = all.filter((it) => it !== undefined);
+  return chosen.length === all.length && all.length > 0 ? new Set(chosen) : undefined;
 }
