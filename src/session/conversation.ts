@@ -15,7 +15,7 @@ import {
 import { BUSY, DROPPED, type Failure, failed, NOT_TAKEN, STOPPED } from "./failure.ts";
 import { findingsOf } from "./findings.ts";
 import { Goal } from "./goal.ts";
-import { Pictures, withSavedImage } from "./images.ts";
+import { Pictures } from "./images.ts";
 import { InOrder } from "./in-order.ts";
 import { Interruption } from "./interruption.ts";
 import type { LiveDocument } from "./live-document.ts";
@@ -144,9 +144,7 @@ export class Conversation {
 
   /** Takes a notification about this conversation's thread. */
   onNotification(told: ServerNotification): void {
-    const { notification, problem } = withSavedImage(told, (base64) =>
-      this.#pictures.save(this.document.path, base64, this.document.stateDir),
-    );
+    const { notification, problem } = this.#pictures.keep(told, this.document);
     this.#outbox.placed(queryOf(told));
     this.document.apply(notification);
     if (problem !== undefined) this.document.apply({ type: "note", text: problem, byCodex: true });
@@ -256,16 +254,14 @@ export class Conversation {
       this.document.setState({ phase: "starting", detail }),
     );
     if (!loaded.ok) return loaded;
-    this.host.threadKnown(loaded.value.threadId);
-    this.goal.follow(loaded.value.backend);
-    const { egress, notes, sandboxLabel } = loaded.value.backend;
+    const { threadId, backend } = loaded.value;
+    this.host.threadKnown(threadId);
+    this.goal.follow(backend);
+    const { egress, notes, sandboxLabel } = backend;
     for (const text of notes) this.document.apply({ type: "note", text, once: true });
     if (sandboxLabel !== GVISOR)
       this.document.apply({ type: "note", text: `This turn runs in ${sandboxLabel}.` });
-    const ready = await this.#rites.begin(
-      { threadId: loaded.value.threadId, path: this.document.path },
-      signal,
-    );
+    const ready = await this.#rites.begin({ threadId, path: this.document.path }, signal);
     if (!ready.ok) return ready;
     this.#budget.begin(egress);
     // Not ended by the signal: Codex may have the turn already, and it is then interrupted.

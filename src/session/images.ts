@@ -35,6 +35,14 @@ export class Pictures {
     this.#isSaid = false;
   }
 
+  /** As `withSavedImage`, for a conversation at this path. */
+  keep(
+    told: ServerNotification,
+    { path, stateDir }: { readonly path: string; readonly stateDir?: string },
+  ): ReturnType<typeof withSavedImage> {
+    return withSavedImage(told, (base64) => this.save(path, base64, stateDir));
+  }
+
   /** As `saveImage`; undefined for one that is not kept, once that was said. */
   save(
     conversation: string,
