@@ -189,7 +189,12 @@ group("secrets", [
     (_request, response) => void response.end(`the old key was ${KEY}`),
     {
       authorization: async () =>
-        ok([["authorization", `Bearer ${renewals++ === 0 ? KEY : `sk-new-${renewals}-key-0123456789`}`]]),
+        ok([
+          [
+            "authorization",
+            `Bearer ${renewals++ === 0 ? KEY : `sk-new-${renewals}-key-0123456789`}`,
+          ],
+        ]),
     },
   ),
   comesNot(

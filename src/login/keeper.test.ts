@@ -59,7 +59,7 @@ describe("a login", () => {
     const { keeper, service } = await setUp();
     expect(await keeper().login()).toMatchObject({
       ok: true,
-      value: { accessToken: service.secrets[1], accountId: "acc-canary-7" },
+      value: { accessToken: service.secrets[1], accountId: "acc-canary-7-0123456789" },
     });
     expect(await keeper().state()).toMatchObject({
       ok: true,

@@ -255,7 +255,7 @@ describe("a login", () => {
       ok: true,
       value: [
         ["authorization", `Bearer ${service.secrets[1]}`],
-        ["chatgpt-account-id", "acc-canary-7"],
+        ["chatgpt-account-id", "acc-canary-7-0123456789"],
       ],
     });
     expect(await credential.value.renew()).toBe(true);

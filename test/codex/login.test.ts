@@ -33,7 +33,7 @@ describe("Codex's login", () => {
       value: {
         accessToken: service.secrets[1],
         refreshToken: service.secrets[2],
-        accountId: "acc-canary-7",
+        accountId: "acc-canary-7-0123456789",
         email: "someone@example.org",
         issuer: service.url,
       },

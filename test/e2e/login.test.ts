@@ -48,7 +48,7 @@ describe("a ChatGPT login", SLOW, () => {
       const outputs = request.outputsSinceUser();
       const wanted = [id, access, refresh].map(pattern);
       if (outputs.length === 0) return reply(exec(search(wanted, place), { yieldMs: 30_000 }));
-      return reply(message(`I was sent ${access} for acc-canary-7.`));
+      return reply(message(`I was sent ${access} for acc-canary-7-0123456789.`));
     });
     expect(await chat.ask("Search for the login.")).toEqual({ status: "completed" });
 
@@ -58,7 +58,7 @@ describe("a ChatGPT login", SLOW, () => {
     for (const { headers } of model.recorded)
       expect(headers).toMatchObject({
         authorization: `Bearer ${access}`,
-        "chatgpt-account-id": "acc-canary-7",
+        "chatgpt-account-id": "acc-canary-7-0123456789",
       });
     expect(await chat.text()).toContain("I was sent [redacted] for [redacted].");
     expect(await chat.state("sandbox")).toBe("gVisor · ChatGPT");

@@ -68,7 +68,7 @@ export class ChatGptService implements AsyncDisposable {
   tokens(): { id_token: string; access_token: string; refresh_token: string } {
     const n = ++this.#n;
     const exp = Math.floor((Date.now() + this.lifeMs) / 1000);
-    const auth = { chatgpt_account_id: "acc-canary-7", chatgpt_plan_type: "plus" };
+    const auth = { chatgpt_account_id: "acc-canary-7-0123456789", chatgpt_plan_type: "plus" };
     const claims = { exp, email: "someone@example.org", "https://api.openai.com/auth": auth };
     this.#refreshToken = `refresh-canary-${n}-${"r".repeat(20)}`;
     const given = {
@@ -86,7 +86,7 @@ export class ChatGptService implements AsyncDisposable {
       ...this.tokens(),
       oauth_provenance: { issuer: this.url, client_id: "client-1" },
       login_owner_id: "owner-1",
-      account_id: "acc-canary-7",
+      account_id: "acc-canary-7-0123456789",
     };
     const last_refresh = new Date(refreshedAtMs).toISOString();
     return JSON.stringify({ auth_mode: "chatgpt", OPENAI_API_KEY: null, tokens, last_refresh });
@@ -121,7 +121,7 @@ export class ChatGptService implements AsyncDisposable {
 const ACCOUNTS = {
   accounts: [
     {
-      id: "acc-canary-7",
+      id: "acc-canary-7-0123456789",
       account_user_id: "user-1",
       name: "Someone",
       plan_type: "plus",
@@ -136,8 +136,8 @@ const ACCOUNTS = {
       sso_connection_name: null,
     },
   ],
-  account_ordering: ["acc-canary-7"],
-  default_account_id: "acc-canary-7",
+  account_ordering: ["acc-canary-7-0123456789"],
+  default_account_id: "acc-canary-7-0123456789",
 };
 
 function token(claims: object): string {
