@@ -80,8 +80,7 @@ async function mostTasks(id: string, run: Promise<unknown>): Promise<number> {
     // The engine takes a minute to answer for a container that dies meanwhile.
     const asked = container.stats({ stream: false, "one-shot": true }).catch(() => undefined);
     const stats = await Promise.race([asked, run.then(() => undefined)]);
-    if (stats === undefined) break;
-    most = Math.max(most, stats.pids_stats?.current ?? 0);
+    most = Math.max(most, stats?.pids_stats?.current ?? 0);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return most;
@@ -97,6 +96,9 @@ for n in range(int(sys.argv[1])):
         made += 1
     except OSError: break
 print(made, flush=True); time.sleep(2); os.killpg(0, signal.SIGKILL)`;
+
+const bomb = (inside: Inside) =>
+  inside.sh('python3 -c "$@"', { args: [FORK, "2500"], timeoutMs: 30_000 });
 
 const FILL = (path: string, mib: number) =>
   `head -c ${mib * MIB} /dev/zero > ${path}/fill 2>/dev/null; [ "$(stat -c %s ${path}/fill)" = ${mib * MIB} ] && echo "${mib} MiB in ${path}"; rm -f ${path}/fill`;
@@ -116,18 +118,21 @@ for name, numbers, *args in (
     if libc.syscall(numbers[here], *args) >= 0: print(name)`;
 
 group("processes and limits", [
-  within(
-    "fork bomb",
-    "forks 2,500 processes where 1,024 tasks are allowed",
-    "the host never has more of its tasks than are allowed",
-    async (inside) => {
-      const bomb = inside.sh('python3 -c "$@"', { args: [FORK, "2500"], timeoutMs: 20_000 });
-      const most = await mostTasks(inside.id, bomb);
+  {
+    name: "fork bomb",
+    tries: "forks 2,500 processes where 1,024 tasks are allowed",
+    mustHappen: "the host never has more of its tasks than are allowed",
+    run: async () => {
+      const inside = await small();
+      const most = await mostTasks(inside.id, bomb(inside));
       return verdict(most > 1024, `${most} tasks on the host at most`);
     },
-    unlimited({ PidsLimit: 0 }, "runc"),
-    small,
-  ),
+    control: async () => {
+      // Each of its processes is a task of the host's kernel, which they share.
+      const { stdout } = await bomb(await unlimited({ PidsLimit: 0 }, "runc")());
+      return verdict(Number(stdout) > 1024, `${stdout.trim()} tasks on the host`);
+    },
+  },
   within(
     "memory",
     "takes 900 MiB where 400 are allowed",
