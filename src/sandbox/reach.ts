@@ -1,5 +1,6 @@
-import { lstat, readlink, realpath } from "node:fs/promises";
+import { readlink } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, sep } from "node:path";
+import { realPathOf, statsAt } from "../look.ts";
 
 /** As many links as Linux follows. */
 const MAX_LINKS = 40;
@@ -45,10 +46,7 @@ async function leadsThrough(
   for (let step = rest.shift(); step !== undefined; step = rest.shift()) {
     const next = step === ".." ? dirname(at) : join(at, step);
     if (isThere(next)) return true;
-    const found = await lstat(next).catch((thrown: unknown) => {
-      if (isAbsence(thrown)) return undefined;
-      throw thrown;
-    });
+    const found = await statsAt(next);
     if (found === undefined) return false;
     if (!found.isSymbolicLink()) {
       at = next;
@@ -67,15 +65,7 @@ function stepsOf(path: string): string[] {
 }
 
 async function realOrItself(place: string): Promise<string> {
-  return realpath(place).catch((thrown: unknown) => {
-    if (isAbsence(thrown)) return place;
-    throw thrown;
-  });
-}
-
-function isAbsence(thrown: unknown): boolean {
-  const { code } = thrown as NodeJS.ErrnoException;
-  return code === "ENOENT" || code === "ENOTDIR";
+  return (await realPathOf(place)) ?? place;
 }
 
 function isWithin(outer: string, inner: string): boolean {
