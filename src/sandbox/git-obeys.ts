@@ -116,7 +116,7 @@ class Search {
     const settings = await settingsIn(top, { isRepository });
     // Where there is neither a repository nor a git, nothing is obeyed.
     if (!settings.ok)
-      return isRepository || !isNoGit(settings.error)
+      return isRepository || settings.error.isNoGit !== true
         ? this.#broken(top, settings.error, how)
         : undefined;
     await this.#settings(top, settings.value);
@@ -391,8 +391,4 @@ async function repositoriesAbove(root: string): Promise<string[]> {
   for (let dir = dirname(root); dir !== dirname(dir); dir = dirname(dir))
     if ((await lookOutside(statsAt(join(dir, ".git", "HEAD")))) !== undefined) found.push(dir);
   return found.slice(0, MAX_ABOVE);
-}
-
-function isNoGit({ reason }: GitProblem): boolean {
-  return reason === "git is not installed";
 }

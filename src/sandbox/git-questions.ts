@@ -15,6 +15,8 @@ import { err, ok, type Result } from "../result.ts";
 export type GitProblem = {
   readonly reason: string;
   readonly fix: string;
+  /** There is no git on this machine. */
+  readonly isNoGit?: boolean;
   /** Git ran and refused to answer, as in a repository that is broken. */
   readonly isRefusal?: boolean;
 };
@@ -284,7 +286,8 @@ async function ask(
       fix: again,
     });
   const isMissing = asked.code === "ENOENT";
-  if (isMissing) return err({ reason: "git is not installed", fix: "sudo apt-get install git" });
+  if (isMissing)
+    return err({ reason: "git is not installed", fix: "sudo apt-get install git", isNoGit: true });
   const said = asked.stderr.trim().split("\n").slice(0, 2).join(" ");
   const reason = `${question} failed in ${dir}: ${said || asked.shortMessage}`;
   return err({ reason, fix: again, isRefusal: asked.exitCode !== undefined });
