@@ -108,19 +108,43 @@ local function defaults()
   }
 end
 
----@type table? what setup() was given
-local given
+---@type any[] what setup() was given, call by call
+local given = {}
 ---@type codex-chat.Config?
 local resolved
----@type table? what `resolved` was made from
+---@type string? why nothing may be sent under it
+local refusal
+---@type any what `resolved` was made from: `vim.g.codex_chat`, since setup() forgets `resolved`
 local source
 
---- Checks and takes over the user's settings, in place of `vim.g.codex_chat`.
+--- Checks and takes over the user's settings: on top of `vim.g.codex_chat`, whenever that is set, and
+--- of what earlier calls were given.
 ---@param opts table?
 function M.setup(opts)
-  given = opts or {}
+  given[#given + 1] = opts
   resolved = nil
   M.get()
+end
+
+--- What the user has set in all places, the later ones over the earlier ones.
+---@return table user
+---@return string[] problems of what is not among them
+function M.user()
+  local layers = require("codex-chat.config.layers")
+  local user, problems = {}, {}
+  local function add(name, layer)
+    if type(layer) == "table" and not (vim.islist(layer) and #layer > 0) then
+      user = layers.merge(user, layer)
+    elseif layer ~= nil and layer ~= vim.NIL then
+      problems[#problems + 1] = ("%s must be a table, not %s"):format(name, vim.inspect(layer))
+    end
+  end
+  add("`vim.g.codex_chat`", vim.g.codex_chat)
+  vim.list_extend(problems, layers.lost_functions(vim.g.codex_chat))
+  for _, layer in ipairs(given) do
+    add("what `setup()` is given", layer)
+  end
+  return user, problems
 end
 
 ---@param path string
@@ -139,59 +163,88 @@ local function is_homeless(user)
   return not is_named and (vim.uv.os_homedir() or "") == ""
 end
 
+--- The part of the settings in which a mistake cannot send anything elsewhere, nor weaken anything.
+local harmless = { "window", "keys", "notify", "completion", "prompts", "prompts_dir" }
+
 --- Checks `user` and fills in the defaults.
 ---@param user any
----@return codex-chat.Config config
----@return string[] problems sentences that name the keys; their defaults are in force instead
+---@return codex-chat.Config config with the defaults in the place of what is wrong
+---@return string[] problems sentences that name the keys
+---@return string[] grave those of them under which nothing may be sent
 function M.resolve(user)
-  local problems = {}
+  local problems, grave = {}, {}
   if user ~= nil and type(user) ~= "table" then
     problems[1] = ("the configuration must be a table, not %s"):format(vim.inspect(user))
-    user = nil
+    grave[1], user = problems[1], nil
   end
-  local kept = check.keys(user or {}, rules.keys, "", problems)
+  local layers = require("codex-chat.config.layers")
+  local function note(problem, key)
+    problems[#problems + 1] = problem
+    if not vim.list_contains(harmless, key) then
+      grave[#grave + 1] = problem
+    end
+  end
+  local kept = check.keys(layers.merge({}, user or {}), rules.keys, "", note)
   ---@type codex-chat.Config
-  local config = vim.tbl_deep_extend("force", defaults(), kept)
-  if kept.root_markers then
-    config.root_markers = kept.root_markers
-  end
+  local config = layers.merge(defaults(), kept)
   if config.window.size <= 0 then
-    problems[#problems + 1] = "`window.size` must be above 0"
+    note("`window.size` must be above 0", "window")
     config.window.size = defaults().window.size
   end
   if is_homeless(user or {}) then
-    problems[#problems + 1] = (
-      "`state_dir` would lie in the working directory: HOME is not set, and the "
-      .. "uid %d has no account; set HOME, or `state_dir` to a directory of yours"
-    ):format(vim.uv.getuid())
+    note(
+      (
+        "`state_dir` would lie in the working directory: HOME is not set, and the "
+        .. "uid %d has no account; set HOME, or `state_dir` to a directory of yours"
+      ):format(vim.uv.getuid()),
+      "state_dir"
+    )
   end
   config.state_dir = absolute(config.state_dir)
   config.agents_md = config.agents_md and absolute(config.agents_md)
   config.skills_dirs = config.skills_dirs and vim.tbl_map(absolute, config.skills_dirs)
   config.sandbox = config.sandbox and require("codex-chat.config.sandbox").resolve(config.sandbox)
-  return config, problems
+  return config, problems, grave
 end
 
---- The configuration in force; problems are reported once for each configuration.
+--- Resolves what the user has set in all places.
+---@return codex-chat.Config config
+---@return string[] problems
+---@return string[] grave
+function M.check()
+  local user, problems = M.user()
+  local grave = vim.list_slice(problems)
+  local config, more, more_grave = M.resolve(user)
+  return config, vim.list_extend(problems, more), vim.list_extend(grave, more_grave)
+end
+
+--- The configuration in force; problems are told once for each configuration.
 ---@return codex-chat.Config
 function M.get()
-  local user = given
-  if not user then
-    user = vim.g.codex_chat
-    -- vim.g gives a fresh copy each time: compare what it holds.
-    if resolved and not vim.deep_equal(user, source) then
-      resolved = nil
-    end
+  local set = vim.g.codex_chat
+  -- vim.g gives a fresh copy each time: compare what it holds.
+  if resolved and vim.deep_equal(set, source) then
+    return resolved
   end
-  if not resolved then
-    local problems
-    source = user
-    resolved, problems = M.resolve(user)
-    if #problems > 0 then
-      say.warn(table.concat(problems, "\ncodex-chat: "))
-    end
+  local problems, grave
+  source = set
+  resolved, problems, grave = M.check()
+  refusal = #grave > 0 and table.concat(grave, "; ") or nil
+  if #problems > 0 then
+    say.warn(table.concat(problems, "\ncodex-chat: "))
   end
   return resolved
+end
+
+--- Why nothing may be sent as long as the configuration is as it is: with a default in the place of what
+--- is wrong, text and key could go to another endpoint, or what is run to a weaker sandbox.
+---@return string?
+function M.refusal()
+  M.get()
+  return refusal
+    and ("nothing was sent. The configuration is wrong: %s. Correct that and start Neovim again."):format(
+      refusal
+    )
 end
 
 ---@return string

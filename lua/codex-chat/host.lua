@@ -195,6 +195,25 @@ local function start()
   return channel
 end
 
+--- What has the model asked or the sandbox used, which a wrong configuration keeps from being done.
+local held_back = { ["turn/send"] = true, ["turn/retry"] = true, ["action/run"] = true }
+
+--- Tells the host of settings that have changed since it was told of them.
+---@param chat codex-chat.Chat
+---@return string? refused
+local function renew_settings(chat)
+  local config = require("codex-chat.config")
+  local refused = config.refusal()
+  if refused then
+    return refused
+  end
+  local settings = config.host_settings()
+  if channel and chat.settings and not vim.deep_equal(settings, chat.settings) then
+    chat.settings = settings
+    pcall(vim.rpcnotify, channel, "chat/settings", { buf = chat.buf, settings = settings })
+  end
+end
+
 --- Sends a notification about the chat, starting the host where it is not running. What is sent
 --- before the host listens waits in its pipe.
 ---@param chat codex-chat.Chat
@@ -203,6 +222,11 @@ end
 ---@return boolean sent
 function M.notify(chat, method, params)
   if chat.host ~= "asked" and chat.host ~= "attached" and not M.open(chat) then
+    return false
+  end
+  local refused = held_back[method] and renew_settings(chat)
+  if refused then
+    say.error(refused)
     return false
   end
   params.buf = chat.buf
@@ -237,6 +261,7 @@ function M.open(chat)
         project_dir = each.project_dir,
         settings = settings,
       })
+      each.settings = settings
       if each.state.phase == "failed" then
         require("codex-chat.status").set(each, { phase = "idle" })
       end

@@ -16,7 +16,7 @@ local function chat_of(opts)
   return require("codex-chat.chat").here()
 end
 
---- Overrides settings; `vim.g.codex_chat` does the same without a call.
+--- Overrides settings: those of `vim.g.codex_chat`, and of earlier calls.
 ---@param opts? table see :help codex-chat-config
 function M.setup(opts)
   require("codex-chat.config").setup(opts)

@@ -339,6 +339,11 @@ function M.send(chat, mode)
     end
     return
   end
+  local refused = require("codex-chat.config").refusal()
+  if refused then
+    say.error(refused)
+    return
+  end
   local left = require("codex-chat.context.slash").run(chat, text)
   if not left then
     return

@@ -37,6 +37,7 @@ local M = {}
 ---@field root string
 ---@field project_dir string
 ---@field host "none"|"asked"|"attached"|"lost" whether the host knows it, and has answered
+---@field settings? table that the host was told last
 ---@field state codex-chat.State
 ---@field began? integer milliseconds of vim.uv.now() when the running turn began
 ---@field took? integer seconds that the last turn took

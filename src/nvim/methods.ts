@@ -30,6 +30,8 @@ export const notifications = {
   "chat/reread": z.object({ buf: Buf }),
   /** Write the file now. */
   "chat/save": z.object({ buf: Buf }),
+  /** The user's settings are others by now. */
+  "chat/settings": z.object({ buf: Buf, settings: z.record(z.string(), z.unknown()) }),
   /** The prompt became block `id`; `text` is what was typed, without blank lines around it. */
   "turn/send": z.object({
     buf: Buf,

@@ -17,6 +17,15 @@ export type Failure = {
 /** The failure of a wait that the user ended. */
 export const STOPPED: Failure = { kind: "stopped", message: "Stopped." };
 
+/** Settles with that failure when the signal is aborted, and not before. */
+export function stopped(signal: AbortSignal): Promise<{ ok: false; error: Failure }> {
+  return new Promise((resolve) => {
+    const give = () => resolve({ ok: false, error: STOPPED });
+    if (signal.aborted) give();
+    else signal.addEventListener("abort", give, { once: true });
+  });
+}
+
 /** The failure of what cannot be done while a turn runs. */
 export const BUSY: Failure = {
   kind: "busy",

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import type { Log } from "../log.ts";
 import type { Editor, NotificationName, NotificationParams } from "../nvim/index.ts";
 import { leaveOut, narrowPath } from "../programs.ts";
+import { ok } from "../result.ts";
 import { Account } from "./account.ts";
 import { runAction } from "./actions/index.ts";
 import { calm } from "./calm.ts";
@@ -11,10 +12,11 @@ import { credentialLine } from "./credential.ts";
 import { failureLine } from "./failure.ts";
 import { KeyRing } from "./key-command.ts";
 import { LiveDocument } from "./live-document.ts";
+import { parseSettings } from "./live-settings.ts";
 import { outwardOf } from "./outward.ts";
 import { Project } from "./project.ts";
 import type { Query } from "./round.ts";
-import { Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
 /** A notification of the editor. */
 type EditorEvent = {
@@ -26,6 +28,7 @@ const METHODS = [
   "chat/close",
   "chat/reread",
   "chat/save",
+  "chat/settings",
   "turn/send",
   "turn/interrupt",
   "turn/retry",
@@ -120,6 +123,9 @@ export class Host {
       case "chat/save":
         await conversation.document.save();
         break;
+      case "chat/settings":
+        this.#projectOf(conversation)?.live.take(parseSettings(event.params.settings));
+        break;
       case "chat/reread":
         await conversation.document.follow();
         break;
@@ -158,14 +164,10 @@ export class Host {
   async #open(params: Extract<EditorEvent, { method: "chat/open" }>["params"]): Promise<void> {
     const { buf, path, root, project_dir: projectDir } = params;
     const { editor, log } = this.#options;
-    const parsed = Settings.safeParse(params.settings);
-    if (!parsed.success) {
-      const [issue] = parsed.error.issues;
+    const parsed = parseSettings(params.settings);
+    if (!parsed.ok) {
       await editor.call.buf_set_state(buf, { phase: "failed", detail: "wrong configuration" });
-      await editor.call.ui_notify(
-        "error",
-        `the configuration is wrong: ${issue?.path.join(".")}: ${issue?.message}. See :help codex-chat-config.`,
-      );
+      await editor.call.ui_notify("error", failureLine(parsed.error));
       return;
     }
     await this.#conversations.get(buf)?.close(undefined);
@@ -175,7 +177,7 @@ export class Host {
       buf,
       path,
       root,
-      stateDir: parsed.data.state_dir,
+      stateDir: parsed.value.state_dir,
       prefix: `h${process.pid}.${this.#opened}.`,
       log,
     });
@@ -191,7 +193,7 @@ export class Host {
       }
       return;
     }
-    const project = this.#project(root, projectDir, parsed.data);
+    const project = this.#project(root, projectDir, parsed.value);
     const conversation = new Conversation(opened.value, this.#hostOf(project, buf));
     project.conversations.add(conversation);
     this.#conversations.set(buf, conversation);
@@ -202,7 +204,7 @@ export class Host {
     const { env, log, version } = this.#options;
     const known = this.#projects.get(root);
     if (known !== undefined) {
-      known.settings = settings;
+      known.live.take(ok(settings));
       return known;
     }
     // For every process started from now on: no project needs another project's programs.
@@ -285,14 +287,15 @@ export class Host {
   }
 
   async #stopSandbox(conversation: Conversation): Promise<void> {
-    for (const project of this.#projects.values()) {
-      if (!project.conversations.has(conversation)) continue;
-      await project.stop({
-        kind: "sandbox_stopped",
-        message: "The sandbox was stopped.",
-        mend: "Send again: it is then started anew.",
-      });
-    }
+    await this.#projectOf(conversation)?.stop({
+      kind: "sandbox_stopped",
+      message: "The sandbox was stopped.",
+      mend: "Send again: it is then started anew.",
+    });
+  }
+
+  #projectOf(conversation: Conversation): Project | undefined {
+    return [...this.#projects.values()].find((it) => it.conversations.has(conversation));
   }
 }
 

@@ -3,7 +3,7 @@ import { type Audit, openAudit } from "../audit/index.ts";
 import { type Answer, type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
-import type { Result } from "../result.ts";
+import { err, type Result } from "../result.ts";
 import type { CommitsOptions } from "../workspace/index.ts";
 import type { Account } from "./account.ts";
 import { CLASH, NO_CONVERSATION } from "./approvals.ts";
@@ -11,12 +11,13 @@ import type { AroundTurn } from "./around-turn.ts";
 import { AuditNews } from "./audit.ts";
 import { type Backend, startBackend } from "./backend.ts";
 import type { Conversation } from "./conversation.ts";
-import type { Failure } from "./failure.ts";
+import { type Failure, stopped } from "./failure.ts";
 import { forgetDeleted } from "./forget.ts";
 import { gitAroundTurn, gitPlace } from "./git.ts";
 import { HostWatch } from "./host-watch.ts";
 import type { KeyRing } from "./key-command.ts";
 import { lateText } from "./late-text.ts";
+import { LiveSettings, STALE } from "./live-settings.ts";
 import { NetworkAccess } from "./network/index.ts";
 import { Protection } from "./protection.ts";
 import type { Settings } from "./settings.ts";
@@ -36,9 +37,10 @@ export type ProjectOptions = {
   readonly account: Account;
 };
 
+const NO_THREAD = { ok: false, text: "No conversation has this thread." };
 /** How many notifications of unknown threads are kept; a program inside may forge any number. */
 const MAX_EARLY = 100;
-/** How many malformed notifications are logged, for the same reason. */
+/** And malformed ones that are logged. */
 const MAX_INVALID = 100;
 
 type State =
@@ -67,7 +69,7 @@ export class Project {
   #isUnrecorded = false;
   readonly #protection: Protection;
   /** The latest settings; those of the sandbox count from its next start. */
-  settings: Settings;
+  readonly live: LiveSettings;
   readonly #options: ProjectOptions;
   #state: State = { at: "off" };
   #abort = new AbortController();
@@ -84,7 +86,7 @@ export class Project {
     this.root = options.root;
     this.account = options.account;
     this.dir = options.projectDir;
-    this.settings = options.settings;
+    this.live = new LiveSettings(options.settings);
     this.#options = options;
     this.audit = openAudit({
       path: join(options.projectDir, "audit.jsonl"),
@@ -145,6 +147,7 @@ export class Project {
     onProgress: (what: string) => void,
   ): Promise<Result<Backend, Failure>> {
     clearTimeout(this.#idle);
+    if (this.live.fault !== undefined) return err(this.live.fault);
     if (this.#state.at === "running") return { ok: true, value: this.#state.backend };
     this.#progress.add(onProgress);
     try {
@@ -155,18 +158,23 @@ export class Project {
   }
 
   /**
-   * Before a turn of `asker`: ends a backend in whose sandbox something is writable that the user's
-   * git obeys by now. The next one has it read-only, and the agent's git of an added submodule.
+   * Before a turn of `asker`: ends a backend that was started with other settings, or whose sandbox can
+   * write what the user's git obeys by now. The next has it read-only, and an added submodule's git.
    */
   async renew(asker: Conversation | undefined): Promise<void> {
     const { running } = this;
+    const isFree = () => [...this.conversations].every((it) => it === asker || !it.isBusy);
+    if (running !== undefined && this.live.isStale) {
+      if (isFree()) return this.stop();
+      asker?.document.apply({ type: "note", text: STALE, once: true });
+    }
     const late = await running?.lateSince();
     if (late === undefined || this.running !== running) return;
     if (late.names.length === 0 && late.problem === undefined) return;
-    const isFree = [...this.conversations].every((it) => it === asker || !it.isBusy);
-    if (isFree) await this.stop();
+    const mayEnd = isFree();
+    if (mayEnd) await this.stop();
     else this.#protection.remember(late.names);
-    asker?.document.apply({ type: "note", text: lateText(late, isFree), once: true });
+    asker?.document.apply({ type: "note", text: lateText(late, mayEnd), once: true });
   }
 
   /** Where the real repository is. */
@@ -222,6 +230,10 @@ export class Project {
     return [...this.conversations].some((conversation) => conversation.isBusy);
   }
 
+  get settings(): Settings {
+    return this.live.current;
+  }
+
   #start(): Promise<Result<Backend, Failure>> {
     if (this.#state.at === "starting") return this.#state.started;
     const { signal } = this.#abort;
@@ -246,18 +258,14 @@ export class Project {
   #begin(signal: AbortSignal): Promise<Result<Backend, Failure>> {
     return startBackend({
       ...this.#options,
-      settings: this.settings,
+      settings: this.live.start(),
       audit: this.audit,
       onProgress: (what) => {
         for (const listener of this.#progress) listener(what);
       },
       onNotification: (notification) => this.#notified(notification),
       onApproval: (threadId, approval) => this.#asked(threadId, approval),
-      onTool: async (call) =>
-        (await this.#workedFor(call.threadId)?.tools.call(call)) ?? {
-          ok: false,
-          text: "No conversation has this thread.",
-        },
+      onTool: async (call) => (await this.#workedFor(call.threadId)?.tools.call(call)) ?? NO_THREAD,
       onClash: (id) => {
         for (const { approvals } of this.conversations) approvals.withdraw(id, CLASH);
       },
@@ -389,12 +397,4 @@ export class Project {
     for (const conversation of this.conversations)
       if (conversation.isBusy) conversation.network.onEgress(event);
   }
-}
-
-function stopped(signal: AbortSignal): Promise<Result<Backend, Failure>> {
-  return new Promise((resolve) => {
-    const give = () => resolve({ ok: false, error: { kind: "stopped", message: "Stopped." } });
-    if (signal.aborted) give();
-    else signal.addEventListener("abort", give, { once: true });
-  });
 }

@@ -11,14 +11,21 @@ local function nearest(name, known)
   return require("codex-chat.near").find(name:lower(), names, limit)
 end
 
+--- The key at the top that a name lies below: "sandbox" of "sandbox.mounts[2].source".
+---@param name string
+---@return string
+local function top_of(name)
+  return name:match("^[^.%[]*")
+end
+
 local check
 
 ---@param value table
 ---@param known table<string, codex-chat.Rule>
 ---@param path string
----@param problems string[]
+---@param note fun(problem: string, key: string) told of each problem, and of the top key that it lies in
 ---@return table kept the entries that are right
-local function check_keys(value, known, path, problems)
+local function check_keys(value, known, path, note)
   local kept = {}
   local names = vim.tbl_keys(value)
   table.sort(names, function(a, b)
@@ -29,25 +36,27 @@ local function check_keys(value, known, path, problems)
     local name = path .. tostring(key)
     local rule = known[key]
     if rule then
-      kept[key] = check(entry, rule, name, problems)
+      kept[key] = check(entry, rule, name, note)
     else
       local near = type(key) == "string" and nearest(key, known)
-      problems[#problems + 1] = near
-          and ("unknown key `%s`; did you mean `%s`?"):format(name, path .. near)
-        or ("unknown key `%s`; see :help codex-chat-config"):format(name)
+      note(
+        near and ("unknown key `%s`; did you mean `%s`?"):format(name, path .. near)
+          or ("unknown key `%s`; see :help codex-chat-config"):format(name),
+        path == "" and near or top_of(name)
+      )
     end
   end
   return kept
 end
 
---- Gives the value where it fits its rule, else nil and a problem.
-function check(value, rule, name, problems)
+--- Gives the value where it fits its rule, else nil, and notes a problem.
+function check(value, rule, name, note)
   local function wrong(expected)
-    problems[#problems + 1] = ("`%s` must be %s, not %s"):format(
-      name,
-      expected,
-      type(value) == "table" and "a table" or vim.inspect(value)
-    )
+    local found = type(value) == "table" and "a table" or vim.inspect(value)
+    if rule == "boolean" and (value == 0 or value == 1) then
+      expected = value == 0 and "`false` (`v:false`)" or "`true` (`v:true`)"
+    end
+    note(("`%s` must be %s, not %s"):format(name, expected, found), top_of(name))
   end
   if type(rule) == "string" then
     if rule == "key" then
@@ -77,7 +86,7 @@ function check(value, rule, name, problems)
     -- A table is never meant where a plain value is expected, nor the other way round.
     local plain, structured = unpack(rule.either)
     if type(value) == "table" then
-      return check(value, structured, name, problems)
+      return check(value, structured, name, note)
     end
     if type(value) == plain then
       return value
@@ -89,7 +98,7 @@ function check(value, rule, name, problems)
     return wrong(rule.list_of and a_list or "a table")
   end
   if rule.keys then
-    return check_keys(value, rule.keys, name .. ".", problems)
+    return check_keys(value, rule.keys, name .. ".", note)
   end
   if rule.map_of and rule.map_of ~= "string" then
     local kept = {}
@@ -97,7 +106,7 @@ function check(value, rule, name, problems)
       if type(key) ~= "string" then
         return wrong("a table by name")
       end
-      kept[key] = check(entry, rule.map_of, ("%s.%s"):format(name, key), problems)
+      kept[key] = check(entry, rule.map_of, ("%s.%s"):format(name, key), note)
     end
     return kept
   end
@@ -107,7 +116,7 @@ function check(value, rule, name, problems)
   if rule.list_of and rule.list_of ~= "string" then
     local kept = {}
     for i, entry in ipairs(value) do
-      kept[#kept + 1] = check(entry, rule.list_of, ("%s[%d]"):format(name, i), problems)
+      kept[#kept + 1] = check(entry, rule.list_of, ("%s[%d]"):format(name, i), note)
     end
     return kept
   end

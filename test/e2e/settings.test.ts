@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { message, reply } from "../../src/offline/index.ts";
+import { Conversation, Place, ScriptedModel, SLOW } from "./support.ts";
+
+describe("settings that change while the sandbox runs", SLOW, () => {
+  it("count from the next turn on, and wrong ones send nothing to the endpoint before", async () => {
+    await using place = await Place.make();
+    await using first = await ScriptedModel.start();
+    await using second = await ScriptedModel.start();
+    await using chat = await Conversation.open({ place, model: first });
+    const setup = (opts: object) => chat.nvim.lua("require('codex-chat').setup(...)", opts);
+    first.answerInTurn(reply(message("By the first.")));
+    expect(await chat.ask("One?")).toEqual({ status: "completed" });
+
+    await setup({ model_url: "nowhere" });
+    const wrong = await chat.ask("Two?");
+    expect(wrong).toMatchObject({ status: "failed", failure: { kind: "wrong_settings" } });
+    expect(wrong.failure?.message).toContain("model_url");
+    expect(wrong.failure?.mend).toContain("then send again");
+
+    await setup({ model_url: second.url });
+    second.answerInTurn(reply(message("By the second.")), reply(message("Again.")));
+    await chat.command("retry");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(await chat.text()).toContain("By the second.");
+    expect(first.requests).toHaveLength(1);
+    expect(second.requests.at(-1)?.lastUserText()).toContain("Two?");
+
+    // What does not concern what runs leaves it running.
+    const [before] = await place.containers();
+    await setup({ network: { allow: ["example.org"] }, window: { size: 0.3 } });
+    expect(await chat.ask("Three?")).toEqual({ status: "completed" });
+    expect((await place.containers())[0]?.Id).toBe(before?.Id);
+  });
+});
