@@ -5,7 +5,7 @@ local say = require("codex-chat.say")
 
 ---@class (exact) codex-chat.Subcommand
 ---@field run fun(args: vim.api.keyset.create_user_command.command_args, rest: string)
----@field complete? string[]|fun(): string[]
+---@field complete? string[]|fun(lead: string): string[]
 ---@field range? boolean
 ---@field bang? boolean whether `!` means something: of all projects, or from now on
 
@@ -48,7 +48,19 @@ end
 ---@type table<string, codex-chat.Subcommand>
 local subcommands = {
   open = {
-    run = function()
+    complete = function(lead)
+      return vim.fn.getcompletion(lead, "dir")
+    end,
+    run = function(_, rest)
+      if rest ~= "" then
+        local project, err = require("codex-chat.project").name(rest)
+        if not project then
+          say.error(assert(err))
+          return
+        end
+        require("codex-chat.chat").show(require("codex-chat.chat").latest(project))
+        return
+      end
       require("codex-chat.chat").open()
     end,
   },
@@ -330,7 +342,7 @@ function M.complete(lead, line, pos)
   local name = typed:match("^(%S+)%s")
   local words = not name and names() or (subcommands[name] or {}).complete or {}
   if type(words) == "function" then
-    words = words()
+    words = words(lead)
   end
   return vim.tbl_filter(function(word)
     return vim.startswith(word, lead)

@@ -65,6 +65,7 @@ local say = require("codex-chat.say")
 ---@field state_dir string
 ---@field history_dir? string absolute, or below the project's root
 ---@field node string
+---@field roots string[] directories that are projects of their own; may have wildcards
 ---@field root_markers string[]
 ---@field window codex-chat.Config.Window
 ---@field keys codex-chat.Config.Keys
@@ -79,6 +80,7 @@ local function defaults()
   return {
     state_dir = vim.fn.stdpath("state") .. "/codex-chat",
     node = "node",
+    roots = {},
     root_markers = { "package.json", "Cargo.toml", "go.mod", "pyproject.toml", "Makefile" },
     window = { position = "right", size = 0.45, min_width = 50, startinsert = true },
     notify = { done = true, waiting = true },
@@ -190,6 +192,11 @@ function M.resolve(user)
   if config.window.size <= 0 then
     note("`window.size` must be above 0", "window")
     config.window.size = defaults().window.size
+  end
+  for i, pattern in ipairs(config.roots) do
+    if not pattern:find("^[~/$]") then
+      note(("`roots[%d]` must begin with / or ~, not %q"):format(i, pattern), "roots")
+    end
   end
   if is_homeless(user or {}) then
     note(

@@ -249,6 +249,14 @@ function M.open(chat)
     return false
   end
   require("codex-chat.reload").guard()
+  if chat.host == "none" and require("codex-chat.refusal").of(chat.root) then
+    -- The host refuses it too, when something is sent; by then a query stands in the wrong place.
+    say.warn(
+      ("no agent gets %s. Name the project: :CodexChat open ~/work"):format(
+        vim.fn.fnamemodify(chat.root, ":~")
+      )
+    )
+  end
   local settings = require("codex-chat.config").host_settings()
   for _, each in ipairs(registry.all()) do
     local lost = each.host == "lost" and not was_running

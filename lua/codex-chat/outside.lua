@@ -7,17 +7,6 @@ local M = {}
 
 local uv = vim.uv
 
---- Directories that the sandbox refuses as a project (src/sandbox/project.ts): no agent gets them.
-local refused = {}
-for dir in
-  (
-    "/ /bin /boot /dev /etc /home /lib /lib32 /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys "
-    .. "/tmp /usr /usr/local /var /var/tmp"
-  ):gmatch("%S+")
-do
-  refused[dir] = true
-end
-
 --- More links than this in one path are a loop, as for Linux.
 local max_links = 40
 
@@ -41,7 +30,7 @@ end
 local function counts(dir)
   local home = uv.os_homedir()
   home = home and uv.fs_realpath(home) or home
-  return not refused[dir] and not (home and is_at(home, dir))
+  return not require("codex-chat.refusal").system[dir] and not (home and is_at(home, dir))
 end
 
 --- A project is open from now on. What was one stays one: its files are as the agent left them.

@@ -12,35 +12,43 @@ local function real(path)
   return vim.uv.fs_realpath(path) or vim.fs.normalize(path)
 end
 
---- The user's home directories: of the environment and of the account.
----@return string[]
-local function homes()
-  local ok, account = pcall(vim.uv.os_get_passwd)
-  local found = {}
-  for _, home in pairs({ vim.env.HOME or "", ok and account and account.homedir or "" }) do
-    if home:sub(1, 1) == "/" then
-      found[#found + 1] = real(home)
-    end
-  end
-  return found
+--- Directories that `:CodexChat open` was given: they are projects for as long as Neovim runs.
+---@type table<string, true>
+local named = {}
+
+--- A pattern of `roots`, with links resolved in the part before the first wildcard.
+---@param pattern string
+---@return string
+local function without_links(pattern)
+  pattern = vim.fs.normalize(pattern):gsub("(.)/+$", "%1")
+  local fixed = pattern:match("^(.-)[^/]*[*?%[{]") or pattern
+  local base = fixed:gsub("(.)/+$", "%1")
+  local resolved = real(base)
+  return base == "" and pattern or resolved .. pattern:sub(#base + 1)
 end
 
---- The nearest directory from `dir` upwards that passes a test. The search ends below the home directory:
---- the home and what holds it are refused as projects, also where they are a repository, as of dotfiles.
+--- Whether the user has said of this directory that it is a project.
+---@param dir string without links
+---@return boolean
+local function is_named(dir)
+  return named[dir]
+    or vim.iter(require("codex-chat.config").get().roots):any(function(pattern)
+      local path = without_links(pattern)
+      local ok, glob = pcall(vim.glob.to_lpeg, path)
+      return path == dir or (ok and glob:match(dir) ~= nil)
+    end)
+end
+
+--- The nearest directory from `dir` upwards that passes a test, and that an agent may be given: what is
+--- refused is passed over, also where it is a repository, as a home with its dotfiles.
 ---@param dir string
 ---@param test fun(dir: string): boolean
 ---@return string?
 local function nearest(dir, test)
-  local tops = homes()
+  local refusal = require("codex-chat.refusal")
   local at = dir
   while true do
-    local below = at == "/" and "/" or at .. "/"
-    for _, home in ipairs(tops) do
-      if at == home or vim.startswith(home, below) then
-        return nil
-      end
-    end
-    if test(at) then
+    if test(at) and not refusal.of(at) then
       return at
     elseif at == "/" then
       return nil
@@ -49,20 +57,41 @@ local function nearest(dir, test)
   end
 end
 
---- The git top level above `start`, else the nearest directory with a root marker, else `start`.
---- Never the home directory, unless it is `start`.
+--- The nearest directory that the user has named as a project, else the git top level above `start`, else
+--- the nearest directory with a root marker, else `start`. Never one that is refused, unless it is `start`.
 ---@param start string an existing directory
 ---@return string root
 function M.root(start)
   local dir = real(start)
   local markers = require("codex-chat.config").get().root_markers
-  return nearest(dir, require("codex-chat.git.top").accepts)
+  return nearest(dir, is_named)
+    or nearest(dir, require("codex-chat.git.top").accepts)
     or nearest(dir, function(at)
       return vim.iter(markers):any(function(name)
         return vim.uv.fs_stat(at .. "/" .. name) ~= nil
       end)
     end)
     or dir
+end
+
+--- Makes a directory a project of its own, whatever it lies in.
+---@param dir string as the user has typed it
+---@return codex-chat.Project?
+---@return string? err
+function M.name(dir)
+  local path = vim.fs.normalize(vim.fn.fnamemodify(vim.fn.expand(dir), ":p"))
+  local stat = vim.uv.fs_stat(path)
+  if not stat or stat.type ~= "directory" then
+    return nil, ("there is no directory %s. Make it first: mkdir -p %s"):format(path, dir)
+  end
+  local root = real(path)
+  local reason = require("codex-chat.refusal").of(root)
+  if reason then
+    return nil,
+      ("%s is not given to the agent: %s. Name a directory below it."):format(root, reason)
+  end
+  named[root] = true
+  return M.at(root)
 end
 
 --- The project whose conversations lie in this directory, where one of them is open.
@@ -76,6 +105,26 @@ local function of_chats(dir)
   end
 end
 
+--- The root for a file, seen from the working directory: the project one works in where the file lies in
+--- it, else the file's own.
+---@param dir string the working directory
+---@param name string the file
+---@return string root
+local function root_for(dir, name)
+  local here = M.root(dir)
+  local parent = vim.fs.dirname(name)
+  if not vim.uv.fs_stat(parent) then
+    return here
+  end
+  local refusal = require("codex-chat.refusal")
+  local own = M.root(parent)
+  if refusal.of(own) then
+    return here
+  end
+  local is_inside = vim.startswith(real(name) .. "/", (here == "/" and here or here .. "/"))
+  return is_inside and not is_named(own) and not refusal.of(here) and here or own
+end
+
 --- The project that the current buffer's file belongs to; without a file, the working directory's.
 ---@param buf? integer
 ---@return codex-chat.Project
@@ -86,16 +135,12 @@ function M.of_buf(buf)
   end
   local name = vim.api.nvim_buf_get_name(buf or 0)
   local dir = vim.fn.getcwd()
-  if vim.bo[buf or 0].buftype == "" and name:sub(1, 1) == "/" then
-    local parent = vim.fs.dirname(name)
-    -- A file elsewhere on the disk does not take the user out of the project they work in.
-    local inside = vim.startswith(real(name) .. "/", M.root(dir) .. "/")
-    if not inside and vim.uv.fs_stat(parent) then
-      dir = parent
-    end
-  end
   -- With 'autochdir' the working directory follows into that of the conversations.
-  return M.at(of_chats(real(dir)) or M.root(dir))
+  local root = of_chats(real(dir))
+  if not root and vim.bo[buf or 0].buftype == "" and name:sub(1, 1) == "/" then
+    root = of_chats(real(vim.fs.dirname(name))) or root_for(dir, name)
+  end
+  return M.at(root or M.root(dir))
 end
 
 --- The project with this root.

@@ -22,7 +22,13 @@ export { describeEnd, type SandboxEnd } from "./life.ts";
 export { isAlive, type Owner, ownOwner } from "./owner.ts";
 export type { SandboxOptions } from "./plan.ts";
 export type { ExecOptions, ProcessExit, SandboxProcess } from "./process.ts";
-export { type BindMount, contains, PROTECTED_NAMES } from "./project.ts";
+export {
+  type BindMount,
+  contains,
+  judgeRoot,
+  PROTECTED_NAMES,
+  type ProjectOptions,
+} from "./project.ts";
 export { isInReach } from "./reach.ts";
 export { type CheckedRuntime, checkRuntime, OLDEST_RELEASE } from "./runtime.ts";
 export { openSandbox, type Sandbox } from "./sandbox.ts";

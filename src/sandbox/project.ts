@@ -54,6 +54,10 @@ const CLOSED_TREES = ["/dev", "/proc", "/sys", "/opt/codex", "/opt/codex-chat", 
 const NOT_UTF8 =
   "its path has bytes that are not UTF-8, which cannot be told to a container engine; rename that directory (mv), or reach it by a name that is: a bind mount, not a link";
 
+/** What leads from a directory that is none of a project's own to one that is. */
+const OPEN_ANOTHER =
+  "Name the project's own directory: :CodexChat open ~/work. A new one is made with: mkdir -p ~/work && git init ~/work";
+
 /** A bind mount; `source` and `target` are absolute and differ only where a link was resolved. */
 export type BindMount = {
   readonly source: string;
@@ -107,12 +111,34 @@ export type ProjectOptions = {
 export async function inspectProject(
   options: ProjectOptions,
 ): Promise<Result<Project, SandboxError>> {
-  try {
-    const root = await judgeRoot(options);
+  return seen(options.root, async () => {
+    const root = await judge(options);
     return root.ok ? await inspect(root.value, options) : root;
+  });
+}
+
+/** What is needed to judge a project by its directory alone. */
+export type RootOptions = Pick<ProjectOptions, "root" | "home" | "outOfReach" | "unmountable">;
+
+/**
+ * Judges a project's directory alone, which takes no time: gives its own path without links, where
+ * it may be given to the agent.
+ *
+ * Errors: `project_refused`.
+ */
+export async function judgeRoot(options: RootOptions): Promise<Result<string, SandboxError>> {
+  return seen(options.root, () => judge(options));
+}
+
+async function seen<T>(
+  root: string,
+  look: () => Promise<Result<T, SandboxError>>,
+): Promise<Result<T, SandboxError>> {
+  try {
+    return await look();
   } catch (cause) {
     if (!(cause instanceof LookError)) throw cause;
-    return err(unseen(options.root, cause));
+    return err(unseen(root, cause));
   }
 }
 
@@ -122,8 +148,7 @@ export function unseen(root: string, cause: LookError): SandboxError {
   return refused(root, reason, cause.fix);
 }
 
-/** The project's own path without links, where it may be given to the agent. */
-async function judgeRoot(options: ProjectOptions): Promise<Result<string, SandboxError>> {
+async function judge(options: RootOptions): Promise<Result<string, SandboxError>> {
   const given = options.root;
   if (!isAbsolute(given)) return err(refused(given, "it is not an absolute path"));
   let root: string;
@@ -133,10 +158,8 @@ async function judgeRoot(options: ProjectOptions): Promise<Result<string, Sandbo
     root = bytes.toString("utf8");
   } catch (cause) {
     // A path that is not valid UTF-8 arrives with U+FFFD in place of the bad bytes.
-    const reason = given.includes("\uFFFD")
-      ? NOT_UTF8
-      : `it cannot be read (${(cause as Error).message})`;
-    return err(refused(given, reason));
+    if (given.includes("\uFFFD")) return err(refused(given, NOT_UTF8));
+    return err(unreadable(given, cause as NodeJS.ErrnoException));
   }
   const unmountable = options.unmountable?.(root);
   if (unmountable !== undefined) return err(refused(root, unmountable));
@@ -160,7 +183,7 @@ async function inspect(
   const notes: string[] = [];
   if ((await statsAt(join(root, ".git")))?.isSymbolicLink() === true) {
     const why = "its .git is a symbolic link, which the agent could replace by its own";
-    return err(refused(root, why));
+    return err(refused(root, why, withoutLink(root)));
   }
   const throughLink = await linkOfPointer(root);
   if (throughLink !== undefined) {
@@ -302,7 +325,7 @@ async function ownPlaces(
   };
 }
 
-async function refusal(root: string, options: ProjectOptions): Promise<string | undefined> {
+async function refusal(root: string, options: RootOptions): Promise<string | undefined> {
   if (root === "/") return "it is the whole file system";
   if (options.home !== undefined) {
     const home = await resolved(options.home);
@@ -327,15 +350,33 @@ export function closedTreeOf(path: string): string | undefined {
   return CLOSED_TREES.find((tree) => path === tree || contains(tree, path));
 }
 
-function refused(root: string, reason: string, mend?: string): SandboxError {
-  return {
-    kind: "project_refused",
-    message: `${root} is not given to the agent: ${reason}.`,
-    mend:
-      mend ??
-      "Open Neovim in a directory of its own for the project: its git top level, or a new one (mkdir ~/work && cd ~/work && git init && nvim).",
+function refused(root: string, reason: string, mend = OPEN_ANOTHER): SandboxError {
+  const message = `${root} is not given to the agent: ${reason}.`;
+  return { kind: "project_refused", message, mend, root };
+}
+
+/** A directory that was there when the conversation was opened, and perhaps when the sandbox was. */
+function unreadable(root: string, { code, message }: NodeJS.ErrnoException): SandboxError {
+  if (code === "ENOENT" || code === "ENOTDIR")
+    return refused(
+      root,
+      "there is no such directory any more",
+      `Put it back under that name, then send again. If it has another name now: :CodexChat open NEW-NAME; this conversation is still in :CodexChat! threads.`,
+    );
+  const parts = root.split("/").slice(1);
+  const above = parts.map((_, n) => quoteForShell(`/${parts.slice(0, n + 1).join("/")}`));
+  return refused(
     root,
-  };
+    `it cannot be read (${message})`,
+    `See which directory is closed to you: ls -ld ${above.join(" ")}\nOpen it (chmod u+rx, if it is yours), then send again.`,
+  );
+}
+
+/** What puts a pointer file, which git takes just as well, in the place of a link. */
+function withoutLink(root: string): string {
+  const look = `ls -l ${quoteForShell(join(root, ".git"))}`;
+  const change = `(cd ${quoteForShell(root)} && dir=$(readlink -f .git) && rm .git && echo "gitdir: $dir" > .git)`;
+  return `${look}\nIf that link is yours, put a file in its place, which git takes as well:\n${change}`;
 }
 
 /** Whether `inner` lies strictly within `outer`; both are resolved paths. */

@@ -27,6 +27,7 @@ import type { KeyRing } from "./key-command.ts";
 import { type UsableServers, usableServers } from "./mcp-servers.ts";
 import { outwardOf } from "./outward.ts";
 import { prepareSandbox } from "./prepare.ts";
+import { judgeProject } from "./project-place.ts";
 import { proxyEnv, withProxy } from "./proxy-env.ts";
 import { type KeptRelay, keepRelay } from "./relay.ts";
 import type { Settings } from "./settings.ts";
@@ -115,6 +116,9 @@ async function startParts(
   closers: (() => Promise<void> | void)[],
 ): Promise<Result<Omit<Backend, "close">, Failure>> {
   const { settings, env, log, signal } = options;
+  // Before all else: for a directory that is refused nothing is built, and nobody is asked for a key.
+  const judged = await judgeProject(options.root, settings, env);
+  if (!judged.ok) return judged;
   // Asked before anything is started: a missing key is the commonest mistake of a first use.
   const credential = await openCredential({ ...options, env, signal });
   if (!credential.ok) return credential;

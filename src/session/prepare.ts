@@ -1,14 +1,11 @@
-import { dirname } from "node:path";
-import { ownHomes } from "../own-user.ts";
 import { ok, type Result } from "../result.ts";
 import { allowedEnv, openSandbox, ownOwner, type Sandbox } from "../sandbox/index.ts";
 import type { BackendOptions } from "./backend.ts";
 import type { Failure } from "./failure.ts";
 import { beginGit, type PreparedGit, prepareGit } from "./git.ts";
-import { pluginDir } from "./plugin-dir.ts";
+import { projectPlaces } from "./project-place.ts";
 import { proveEngine } from "./prove.ts";
 import { checkEnv, limitsOf, mountsOf } from "./sandbox-settings.ts";
-import { secretPlaces } from "./secret-places.ts";
 
 /** What the winbar calls the sandbox that was proven to be gVisor. */
 export const GVISOR = "gVisor";
@@ -36,7 +33,7 @@ export async function prepareSandbox(
   const { engine, runtime, image, report, uid, gid } = proven.value;
 
   onProgress("starting the sandbox");
-  const homes = ownHomes(env);
+  const { home, outOfReach, neverWritable } = projectPlaces(settings, env);
   const prepared = await prepareGit({ ...options, uid, gid });
   if (!prepared.ok) return prepared;
   const git = prepared.value;
@@ -48,10 +45,9 @@ export async function prepareSandbox(
     uid,
     gid,
     owner: await ownOwner(),
-    ...(homes[0] === undefined ? {} : { home: homes[0] }),
-    outOfReach: [settings.state_dir, ...secretPlaces(env, homes)],
-    // The host, and Neovim, run what is there.
-    neverWritable: [pluginDir, dirname(process.execPath)],
+    ...(home === undefined ? {} : { home }),
+    outOfReach,
+    neverWritable,
     given: [
       ...(settings.agents_md === undefined
         ? []

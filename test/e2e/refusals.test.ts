@@ -1,6 +1,8 @@
-import { writeFile } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { execa } from "execa";
 import { describe, expect, it } from "vitest";
+import { exec, message, reply } from "../../src/offline/index.ts";
 import {
   Conversation,
   type ConversationOptions,
@@ -29,6 +31,15 @@ const refusals: readonly Refusal[] = [
     options: (place) => ({ cwd: place.home }),
     kind: "project_refused",
     said: /Error.*is not given to the agent/,
+  },
+  {
+    title: "the home directory, before an engine is looked for or a key",
+    options: (place) => ({
+      cwd: place.home,
+      config: { auth: "key", sandbox: { engine: `unix://${place.base}/nobody.sock` } },
+    }),
+    kind: "project_refused",
+    said: /Error.*it is the home directory/,
   },
   {
     title: "a runtime that the engine does not know",
@@ -64,6 +75,44 @@ describe("a set-up that cannot work", SLOW, () => {
     expect(await place.containers()).toEqual([]);
     expect(model.recorded).toEqual([]);
     await chat.untilSaved();
+  });
+
+  it("goes on in the directory that the refusal of the home has the user name", async () => {
+    await using place = await Place.make();
+    await using model = await ScriptedModel.start();
+    await using chat = await Conversation.open({ place, model, cwd: place.home });
+    const { failure } = await chat.ask("Hello?");
+    const advice = failure?.mend ?? "";
+    const make = /mkdir -p [^\n]*/.exec(advice)?.[0] ?? "false";
+    await execa("sh", ["-c", make], { env: { HOME: place.home } });
+    // Typed in the very window that shows the refusal.
+    await chat.adopt(/:CodexChat (open \S+)\./.exec(advice)?.[1] ?? "");
+    model.answerInTurn(reply(exec("pwd")), reply(message("Here.")));
+    expect(await chat.ask("Where are you?")).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.allOutputs()[0]).toContain(join(place.home, "work"));
+  });
+
+  it("gives a package that the user names, and not the repository around it", async () => {
+    await using place = await Place.make();
+    const inner = join(place.project, "packages/a");
+    await mkdir(join(inner, "hooks"), { recursive: true });
+    await writeFile(join(inner, "hooks/README"), "hooks\n");
+    await execa("git", ["config", "core.hooksPath", "packages/a/hooks"], { cwd: place.project });
+    await using model = await ScriptedModel.start();
+    const config = { roots: [join(place.project, "packages/*")] };
+    await using chat = await Conversation.open({ place, model, cwd: inner, config });
+    model.answerInTurn(
+      reply(exec("pwd; ls -A ../..; git status; echo evil > hooks/pre-commit; touch mine; true")),
+      reply(message("Done.")),
+    );
+    expect(await chat.ask("Look around.")).toEqual({ status: "completed" });
+    const [output] = model.requests.at(-1)?.allOutputs() ?? [];
+    expect(output).toContain(inner);
+    expect(output).toMatch(/^packages$/m);
+    expect(output).not.toMatch(/^(\.git|hello\.txt)$/m);
+    expect(output).toContain("not a git repository");
+    expect(await readdir(join(inner, "hooks"))).toEqual(["README"]);
+    expect(await readdir(inner)).toContain("mine");
   });
 
   it("says where the conversation cannot be kept, and keeps what was typed", async () => {

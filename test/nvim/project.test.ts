@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { SYSTEM_DIRS } from "../../src/sandbox/project.ts";
+import { judgeProject } from "../../src/session/project-place.ts";
 import { openChat } from "../support/chat.ts";
 import { makeOther } from "../support/hostile-git.ts";
 import { type Neovim, neovims, startNeovim } from "../support/neovim.ts";
@@ -180,5 +182,80 @@ describe.each(neovims)("the project on Neovim $name", (program) => {
     // Beside the home, a repository around both is not the project.
     await mkdir(join(base, "beside"));
     expect(await rootOf(nvim, join(base, "beside"))).toBe(join(base, "beside"));
+  });
+
+  it("is nothing else that the host refuses either", async () => {
+    const base = await fresh();
+    const home = join(base, "home");
+    const state_dir = join(base, "data/state");
+    const runtime = join(base, "run/user");
+    const env = { HOME: home, XDG_RUNTIME_DIR: runtime, GNUPGHOME: join(base, "keys/gnupg") };
+    const dirs = ["home/work", "home/.ssh/x", "data/state/x", "data/app", "run/app", "keys/app"];
+    for (const dir of [...dirs, "keys/gnupg", "run/user"])
+      await mkdir(join(base, dir), { recursive: true });
+    for (const dir of ["data", "run", "keys"]) await git(join(base, dir), "init", "-q");
+    await using nvim = await startNeovim({ program, home, env, config: { state_dir } });
+    // A repository around what no agent may see makes nothing below it a project that cannot be.
+    for (const dir of ["data/app", "run/app", "keys/app"])
+      expect(await rootOf(nvim, join(base, dir))).toBe(join(base, dir));
+    const all = [
+      ...SYSTEM_DIRS,
+      "/proc/self/fd",
+      "/run/podman",
+      base,
+      ...["data", "run", "keys", ...dirs].map((it) => join(base, it)),
+    ];
+    const known = await nvim.lua<(string | null)[]>(
+      "return vim.tbl_map(function(dir) return require('codex-chat.refusal').of(dir) or vim.NIL end, ...)",
+      all,
+    );
+    for (const [n, dir] of all.entries()) {
+      // What is not there, or is a link, is judged by the host as what it is.
+      if ((await realpath(dir).catch(() => "")) !== dir) continue;
+      const judged = await judgeProject(dir, { state_dir }, env);
+      expect([dir, known[n] === null]).toEqual([dir, judged.ok]);
+    }
+  });
+
+  it("is a package of a repository where the user names it, in the configuration or for now", async () => {
+    const top = await fresh();
+    await git(top, "init", "-q");
+    for (const dir of ["packages/a/src", "packages/b c/src", "tools"])
+      await mkdir(join(top, dir), { recursive: true });
+    await using nvim = await startNeovim({ program, cwd: top, config: { roots: [] } });
+    expect(await rootOf(nvim, join(top, "packages/a/src"))).toBe(top);
+    await symlink(top, `${top}.link`);
+    onTestFinished(() => rm(`${top}.link`));
+    await nvim.lua("vim.g.codex_chat = { roots = { ... } }", `${top}.link/packages/*`);
+    expect(await rootOf(nvim, join(top, "packages/a/src"))).toBe(join(top, "packages/a"));
+    expect(await rootOf(nvim, join(top, "tools"))).toBe(top);
+    // From the top, a file of the package belongs to the package.
+    const ofFile = async (path: string) => {
+      await nvim.command(`edit ${path}`);
+      return nvim.lua("return require('codex-chat.project').of_buf().root");
+    };
+    expect(await ofFile("packages/a/src/x.lua")).toBe(join(top, "packages/a"));
+    expect(await ofFile("tools/x.lua")).toBe(top);
+
+    await nvim.lua("vim.g.codex_chat = {}");
+    expect(await ofFile("packages/a/src/x.lua")).toBe(top);
+    expect(await nvim.lua("return vim.fn.getcompletion('CodexChat open pack', 'cmdline')")).toEqual(
+      ["packages/"],
+    );
+    await nvim.command("CodexChat open packages/b\\ c");
+    expect(await nvim.lua("return require('codex-chat').status().root")).toBe(
+      join(top, "packages/b c"),
+    );
+    await nvim.command("wincmd p");
+    expect(await ofFile("packages/b\\ c/src/x.lua")).toBe(join(top, "packages/b c"));
+    await expect(nvim.command("CodexChat open packages/c")).rejects.toThrow(
+      "Make it first: mkdir -p packages/c",
+    );
+    await expect(nvim.command("CodexChat open /etc")).rejects.toThrow(
+      "it is a directory of the system",
+    );
+    expect(
+      await nvim.lua("return ({ require('codex-chat.config').resolve(...) })[2]", { roots: ["a"] }),
+    ).toEqual(['`roots[1]` must begin with / or ~, not "a"']);
   });
 });

@@ -117,6 +117,7 @@ M.keys = {
   state_dir = "string",
   history_dir = "string",
   node = "string",
+  roots = { list_of = "string" },
   root_markers = { list_of = "string" },
   window = {
     keys = {
