@@ -53,6 +53,60 @@ local function check_host(argv, root)
   end
 end
 
+--- Reports what is wrong in the configuration.
+local function check_config()
+  local _, problems, grave = require("codex-chat.config").check()
+  for _, problem in ipairs(problems) do
+    if vim.list_contains(grave, problem) then
+      health.error("configuration: " .. problem, {
+        "Correct it and start Neovim again; nothing is sent before. See :help codex-chat-config",
+      })
+    else
+      health.warn("configuration: " .. problem, { "See :help codex-chat-config" })
+    end
+  end
+  if #problems == 0 then
+    health.ok("The configuration is understood.")
+  end
+end
+
+--- Reports whether `:help codex-chat` works.
+local function check_help()
+  local doc = require("codex-chat.host").dir .. "/doc"
+  if vim.uv.fs_stat(doc .. "/tags") then
+    health.ok("The help has its tags.")
+  else
+    health.warn(("The help has no tags, so that it is not found: %s/tags is missing."):format(doc), {
+      ":helptags " .. vim.fn.fnameescape(doc),
+    })
+  end
+end
+
+--- Whether a Node that was found is one that the host runs on; reports it.
+---@param node string
+---@return boolean
+local function check_node(node)
+  local host = require("codex-chat.host")
+  local env = require("codex-chat.programs").env()
+  local opts = { text = true, cwd = host.dir, env = env }
+  local ran, out = pcall(function()
+    return vim.system({ node, "--version" }, opts):wait(10000)
+  end)
+  local found = ran and vim.trim(out.stdout or "") or ""
+  if host.node_is_new(found) then
+    health.ok("Node " .. found)
+    return true
+  end
+  health.error(
+    ("%s is %s; 20.19 or newer is needed."):format(
+      node,
+      found == "" and "not running" or "Node " .. found
+    ),
+    { "Update Node, or set `node` in the configuration to a newer one." }
+  )
+  return false
+end
+
 function M.check()
   health.start("codex-chat: Neovim")
   local version = vim.version()
@@ -60,44 +114,32 @@ function M.check()
   if vim.fn.has("nvim-0.10.4") == 1 then
     health.ok("Neovim " .. text)
   else
-    health.error(("Neovim is %s; 0.10.4 or newer is needed."):format(text))
+    health.error(("Neovim is %s; 0.10.4 or newer is needed."):format(text), { "Update Neovim." })
   end
-  local config = require("codex-chat.config")
-  local user = vim.g.codex_chat
-  local _, problems = config.resolve(user)
-  for _, problem in ipairs(problems) do
-    health.warn("configuration: " .. problem)
-  end
-  if #problems == 0 then
-    health.ok("The configuration is understood.")
-  end
+  check_config()
+  check_help()
 
   health.start("codex-chat: host")
-  local root = require("codex-chat.project").root(vim.uv.cwd())
+  local root = require("codex-chat.project").root(vim.fn.getcwd())
   require("codex-chat.outside").add(root)
   local host = require("codex-chat.host")
-  local argv, missing = host.command()
-  if not argv then
-    health.error(missing)
-    return
+  local config = require("codex-chat.config").get()
+  local argv, _, missing = host.command()
+  for _, problem in ipairs(missing or {}) do
+    -- A sentence of what is missing, and those of what mends it.
+    local what, mend = problem:match("^(.-%.) (%u[^.]* .*)$")
+    health.error(what or problem, mend and { mend } or nil)
   end
-  if not config.get().host_cmd then
-    local env = require("codex-chat.programs").env()
-    local opts = { text = true, cwd = host.dir, env = env }
-    local out = vim.system({ argv[1], "--version" }, opts):wait(10000)
-    local found = vim.trim(out.stdout or "")
-    if host.node_is_new(found) then
-      health.ok("Node " .. found)
-    else
-      health.error(
-        ("Node is %s; 20.19 or newer is needed."):format(found == "" and "not running" or found),
-        { "Update Node, or set `node` in the configuration to a newer one." }
-      )
-      return
-    end
-  end
+  local node = require("codex-chat.programs").find(config.node)
+  local is_new = config.host_cmd ~= nil or (node ~= nil and check_node(node))
   health.info("log: " .. host.log_path())
-  check_host(argv, root)
+  if argv and is_new then
+    check_host(argv, root)
+  else
+    health.info(
+      "Engine, image, model and the rest are looked at as soon as the host can be started."
+    )
+  end
 end
 
 return M

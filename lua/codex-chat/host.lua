@@ -34,35 +34,57 @@ function M.pid()
   return channel and vim.fn.jobpid(channel) or nil
 end
 
+---@param config codex-chat.Config
+---@return string? path
+---@return string? err
+local function find_node(config)
+  local node, refusal = require("codex-chat.programs").find(config.node)
+  if node then
+    return node
+  end
+  return nil,
+    (
+      "%s Install Node %d.%d or newer outside of every project, or set `node` in the "
+      .. "configuration to the path of one."
+    ):format(
+      refusal or ("Node was not found as `%s`."):format(config.node),
+      node_needed[1],
+      node_needed[2]
+    )
+end
+
+---@return string? path
+---@return string? err
+local function find_bundle()
+  local bundle = M.dir .. "/dist/host.mjs"
+  if vim.uv.fs_stat(bundle) then
+    return bundle
+  end
+  return nil,
+    ("The plugin was not built: %s is missing. Run `npm ci && npm run build` in %s."):format(
+      bundle,
+      M.dir
+    )
+end
+
 --- The command that starts the host, or what is missing for it.
 ---@return string[]? argv
----@return string? err
+---@return string? err the first of what is missing
+---@return string[]? missing all of it
 function M.command()
   local config = require("codex-chat.config").get()
   if config.host_cmd then
     return config.host_cmd
   end
-  local node, refusal = require("codex-chat.programs").find(config.node)
-  if not node then
-    return nil,
-      (
-        "%s Install Node %d.%d or newer outside of every project, or set `node` in the "
-        .. "configuration to the path of one."
-      ):format(
-        refusal or ("Node was not found as `%s`."):format(config.node),
-        node_needed[1],
-        node_needed[2]
-      )
+  local node, no_node = find_node(config)
+  local bundle, no_bundle = find_bundle()
+  if node and bundle then
+    return { node, "--enable-source-maps", bundle }
   end
-  local bundle = M.dir .. "/dist/host.mjs"
-  if not vim.uv.fs_stat(bundle) then
-    return nil,
-      ("The plugin was not built: %s is missing. Run `npm ci && npm run build` in %s."):format(
-        bundle,
-        M.dir
-      )
-  end
-  return { node, "--enable-source-maps", bundle }
+  local missing = {}
+  missing[#missing + 1] = no_node
+  missing[#missing + 1] = no_bundle
+  return nil, missing[1], missing
 end
 
 --- Whether this is the output of `node --version` of one that is new enough.

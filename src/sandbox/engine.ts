@@ -32,6 +32,8 @@ export type Engine = {
   /** "Docker", "Podman", …: for messages. */
   readonly product: string;
   readonly kernel: string;
+  /** What it calls its machine; empty where it does not say. */
+  readonly machine: string;
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly rootless: boolean;
@@ -142,6 +144,7 @@ async function tryHost(
       version: version.Version,
       product,
       kernel: info.KernelVersion,
+      machine: info.Name,
       cpus: Math.max(1, info.NCPU),
       memoryBytes: info.MemTotal,
       rootless:

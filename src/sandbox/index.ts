@@ -19,6 +19,7 @@ export { type OldImage, oldImages, removeOldImages, removeReplaced } from "./ima
 export { DEFAULT_BASE_IMAGE, imageTag, type UserDockerfile } from "./image-recipe.ts";
 export type { Late } from "./late.ts";
 export { describeEnd, type SandboxEnd } from "./life.ts";
+export { FLOCK_MISSING } from "./lock.ts";
 export { isAlive, type Owner, ownOwner } from "./owner.ts";
 export type { SandboxOptions } from "./plan.ts";
 export type { ExecOptions, ProcessExit, SandboxProcess } from "./process.ts";
@@ -31,6 +32,7 @@ export {
 } from "./project.ts";
 export { isInReach } from "./reach.ts";
 export { type CheckedRuntime, checkRuntime, OLDEST_RELEASE } from "./runtime.ts";
+export { lookForRuntime } from "./runtime-program.ts";
 export { openSandbox, type Sandbox } from "./sandbox.ts";
 export { type SelfTestOptions, type SelfTestReport, selfTest } from "./self-test.ts";
 export { findShared } from "./shared-path.ts";

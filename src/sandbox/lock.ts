@@ -244,15 +244,16 @@ async function holderOf(path: string): Promise<string> {
   }
 }
 
+/** Without it no sandbox is opened: nothing else keeps two Neovims apart. */
+export const FLOCK_MISSING = {
+  message: "the program flock is missing",
+  mend: "sudo apt-get install util-linux   # or what your system calls it",
+};
+
 function failed(path: string, cause: unknown): StateFault {
   const { code, syscall, message } = cause as NodeJS.ErrnoException;
   if (code === "ENOENT" && syscall?.startsWith("spawn") === true)
-    return untakable(
-      path,
-      "the program flock is missing",
-      "sudo apt-get install util-linux   # or what your system calls it",
-      cause,
-    );
+    return untakable(path, FLOCK_MISSING.message, FLOCK_MISSING.mend, cause);
   return untakable(
     path,
     message,

@@ -1,4 +1,4 @@
-import type { HealthLine } from "./health.ts";
+import type { HealthLine } from "./health-line.ts";
 import type { Settings } from "./settings.ts";
 
 const VARIABLES = /^(https?|all)_proxy$/i;

@@ -1,66 +1,122 @@
 import { constants } from "node:fs";
-import { access, mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { access, mkdir, stat } from "node:fs/promises";
+import { isAbsolute } from "node:path";
 import { silentLog } from "../log.ts";
-import { ownHomes, ownUser } from "../own-user.ts";
-import { checkRuntime, findEngine, findImage, selfTest } from "../sandbox/index.ts";
+import { quoteForShell } from "../look.ts";
+import { ownHomes } from "../own-user.ts";
 import { gitVersion, isNewEnough, OLDEST_GIT } from "../workspace/index.ts";
 import { Account } from "./account.ts";
 import { openCredential, warningOf } from "./credential.ts";
-import type { Failure } from "./failure.ts";
+import { fullLines } from "./health-disk.ts";
+import { failed, type HealthLine, line } from "./health-line.ts";
 import { networkLines } from "./health-network.ts";
-import { engineLines, mountLines, spaceLines } from "./health-sandbox.ts";
+import { checkSandbox } from "./health-sandbox.ts";
 import { KeyRing } from "./key-command.ts";
-import { imageOptions } from "./prove.ts";
+import { judgeProject } from "./project-place.ts";
 import { Settings } from "./settings.ts";
-
-/** A line of `:checkhealth codex-chat`. */
-export type HealthLine = {
-  readonly section: string;
-  readonly level: "ok" | "info" | "warn" | "error";
-  readonly message: string;
-  readonly advice: readonly string[];
-};
 
 /**
  * Looks at everything that a turn needs, in the order in which a turn needs it, without starting
- * one: of what depends on a part that fails, nothing more is said than that.
+ * one. It goes on after what fails, so that all that is to be done is told at once; of what cannot
+ * be looked at without the part that fails, that is said.
  */
 export async function checkHealth(
   input: unknown,
   env: NodeJS.ProcessEnv,
   root = process.cwd(),
 ): Promise<HealthLine[]> {
-  const settings = Settings.safeParse(input);
-  if (!settings.success)
-    return settings.error.issues.map((issue) =>
-      line("Configuration", "error", `${issue.path.join(".")}: ${issue.message}`, [
-        "See :help codex-chat-config",
-      ]),
-    );
-  return [
-    await checkState(settings.data, env),
-    await checkKey(settings.data, env),
-    ...networkLines(settings.data, env),
-    await checkGit(settings.data, env),
-    ...(await checkSandbox(settings.data, env, root)),
-  ];
+  const told = Settings.safeParse(input);
+  const wrong = told.success ? [] : told.error.issues;
+  const lines = wrong.map((issue) =>
+    line("Configuration", "error", `${issue.path.join(".")}: ${issue.message}`, [
+      "See :help codex-chat-config",
+    ]),
+  );
+  // The rest is looked at with the defaults in the place of what is wrong.
+  const broken = wrong.map(({ path }) => path.map(String));
+  const settings = told.success ? told : Settings.safeParse(without(input, broken));
+  if (!settings.success) return lines;
+  const { data } = settings;
+  lines.push(await checkProject(root, data, env), ...(await checkState(data, env)));
+  if (broken.some(([key = ""]) => MODEL_KEYS.test(key)))
+    lines.push(line("Model", "info", "not looked at before the configuration is right"));
+  else lines.push(await checkKey(data, env), ...(await keyFileLines(data)));
+  lines.push(...networkLines(data, env), await checkGit(data, env));
+  if (broken.some(([top, key = "engine"]) => top === "sandbox" && /^(engine|runtime)$/.test(key)))
+    lines.push(line("Sandbox", "info", "not looked at before the configuration is right"));
+  else lines.push(...(await checkSandbox(data, env, root)));
+  return lines;
+}
+
+/** Settings that decide who is called and with which key. */
+const MODEL_KEYS = /^(model|api_key|auth|login|network)/;
+
+/** A copy of what was told without what is at these paths. */
+function without(input: unknown, paths: readonly (readonly string[])[]): unknown {
+  if (!isRecord(input)) return {};
+  const copy: Record<string, unknown> = { ...input };
+  for (const [top = "", key] of paths) {
+    const table = copy[top];
+    if (key !== undefined && isRecord(table) && !Array.isArray(table))
+      copy[top] = Object.fromEntries(Object.entries(table).filter(([name]) => name !== key));
+    else delete copy[top];
+  }
+  return copy;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+async function checkProject(
+  root: string,
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+): Promise<HealthLine> {
+  const judged = await judgeProject(root, settings, env);
+  if (judged.ok) return line("Project", "ok", judged.value);
+  return { ...failed("Project", judged.error), level: "warn" };
 }
 
 async function checkState(
   { state_dir: dir }: Settings,
   env: NodeJS.ProcessEnv,
-): Promise<HealthLine> {
+): Promise<HealthLine[]> {
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await access(dir, constants.W_OK);
-    return line("State", "ok", `conversations are kept in ${dir}`);
+    return [
+      line("State", "ok", `conversations are kept in ${dir}`),
+      ...(await fullLines("State", dir, ROOM_FOR_TEXT_BYTES)),
+    ];
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return line("State", "error", `${dir} cannot be written: ${reason}`, [
-      `chmod u+rwx ${dir}, or set state_dir to a directory of yours (home: ${ownHomes(env)[0] ?? "unknown, HOME is not set"})`,
-    ]);
+    const home = ownHomes(env)[0] ?? "unknown, HOME is not set";
+    return [
+      line("State", "error", `${dir} cannot be written: ${reason}`, [
+        `chmod u+rwx ${quoteForShell(dir)}, or set state_dir to a directory of yours (home: ${home})`,
+      ]),
+    ];
   }
+}
+
+/** Conversations, logs and a git directory of the agent's own need no more for a while. */
+const ROOM_FOR_TEXT_BYTES = 100 * 1024 ** 2;
+
+/** Files that the command of the key reads, and that other users may read as well. */
+async function keyFileLines({ api_key_cmd: command = [] }: Settings): Promise<HealthLine[]> {
+  const lines: HealthLine[] = [];
+  for (const path of command.slice(1)) {
+    const stats = isAbsolute(path) ? await stat(path).catch(() => undefined) : undefined;
+    if (stats?.isFile() !== true || (stats.mode & 0o111) !== 0 || (stats.mode & 0o044) === 0)
+      continue;
+    lines.push(
+      line("Model", "warn", `${path}, which api_key_cmd names, can be read by other users`, [
+        `chmod 600 ${quoteForShell(path)}`,
+      ]),
+    );
+  }
+  return lines;
 }
 
 async function checkGit({ git }: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine> {
@@ -87,72 +143,4 @@ async function checkKey(settings: Settings, env: NodeJS.ProcessEnv): Promise<Hea
     source === "no key" ? "without a key" : `with the ${source}, which stays on the host`;
   const unproven = settings.auth === "login" ? " (never tried with the real service)" : "";
   return line("Model", "ok", `${endpoint.url.host} is called ${with_}${unproven}`);
-}
-
-async function checkSandbox(
-  settings: Settings,
-  env: NodeJS.ProcessEnv,
-  root: string,
-): Promise<HealthLine[]> {
-  const lines: HealthLine[] = [];
-  const { engine: host, runtime: name } = settings.sandbox;
-  const engine = await findEngine({ env, ...(host === undefined ? {} : { host }) });
-  if (!engine.ok) return [failed("Sandbox", engine.error)];
-  const { product, version, host: address } = engine.value;
-  lines.push(line("Sandbox", "ok", `engine: ${product} ${version} at ${address}`));
-  lines.push(...engineLines(engine.value), ...(await mountLines(settings, env)));
-
-  const runtime = await checkRuntime(engine.value, { runtime: name });
-  if (!runtime.ok) return [...lines, failed("Sandbox", runtime.error)];
-  const release = runtime.value.release === null ? "" : `, release ${runtime.value.release}`;
-  const args = runtime.value.args.join(" ");
-  lines.push(line("Sandbox", "ok", `runtime: ${name}${release} ${args}`.trimEnd()));
-
-  const wanted = await imageOptions(settings, root);
-  if (!wanted.ok) return [...lines, failed("Sandbox", wanted.error)];
-  const { notes, ...recipe } = wanted.value;
-  lines.push(line("Sandbox", "ok", `Codex ${recipe.codex.version}`));
-  lines.push(...notes.map((note) => line("Sandbox", "warn", note)));
-
-  lines.push(...(await spaceLines(engine.value, recipe)));
-  const image = await findImage(engine.value, recipe);
-  if (!image.ok) return [...lines, failed("Sandbox", image.error)];
-  if (image.value === undefined) {
-    const message = "the image is not built yet; the first message builds it, in a minute or two";
-    return [...lines, line("Sandbox", "info", message)];
-  }
-  lines.push(line("Sandbox", "ok", `image: ${image.value.tag}`));
-
-  const { uid, gid } = ownUser();
-  const report = await selfTest(engine.value, {
-    runtime: runtime.value,
-    image: image.value,
-    cacheDir: join(settings.state_dir, "self-test"),
-    uid,
-    gid,
-    acceptWeaker: name !== "runsc",
-    fresh: true,
-  });
-  if (!report.ok) return [...lines, failed("Sandbox", report.error)];
-  const { gvisor, kernel, checks } = report.value;
-  const proof = `self-test: kernel ${kernel}, ${checks.length} attempts to break out did no harm`;
-  return [
-    ...lines,
-    gvisor
-      ? line("Sandbox", "ok", proof)
-      : line("Sandbox", "warn", `${proof}, but ${name} is no gVisor: it is weaker`),
-  ];
-}
-
-function line(
-  section: string,
-  level: HealthLine["level"],
-  message: string,
-  advice: readonly string[] = [],
-): HealthLine {
-  return { section, level, message, advice };
-}
-
-function failed(section: string, failure: Failure): HealthLine {
-  return line(section, "error", failure.message, failure.mend?.split("\n") ?? []);
 }
