@@ -1,6 +1,6 @@
 /**
  * Bundles the host (`src/main.ts` to `dist/host.mjs`) and what runs by itself (`scripts/*.ts` to
- * `dist/scripts/*.mjs`, likewise `bench/*.bench.ts`). Nothing is built while no input has changed since the last time.
+ * `dist/scripts/*.mjs`, likewise `bench/*.bench.ts`), and makes the help's tags. Nothing is built while no input has changed since the last time.
  */
 import {
   existsSync,
@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { helpTags } from "./help-tags.mjs";
 
 /**
  * What docker-modem and dockerode load for SSH connections and BuildKit sessions, which the host
@@ -25,6 +26,9 @@ const BANNER =
   'import{fileURLToPath as __fileURLToPath}from"node:url";' +
   "const require=__createRequire(import.meta.url);" +
   "const __filename=__fileURLToPath(import.meta.url);";
+
+const TAGS = join("doc", "tags");
+const BUILD_INPUTS = ["scripts/build.mjs", "scripts/help-tags.mjs", "package-lock.json"];
 
 /** @typedef {{ path: string, mtimeMs: number, size: number }} Input */
 
@@ -70,14 +74,15 @@ export async function bundle(root) {
   ]);
   const outputs = [...(host.outputFiles ?? []), ...(scripts.outputFiles ?? [])];
   for (const file of outputs) writeWhole(file.path, file.contents);
+  writeWhole(join(root, TAGS), helpTags(helpFiles(root)));
   const inputs = new Set([
     ...Object.keys(host.metafile?.inputs ?? {}),
     ...Object.keys(scripts.metafile?.inputs ?? {}),
   ]);
   const stamp = {
     entries,
-    outputs: outputs.map((file) => relative(root, file.path)),
-    inputs: [...inputs, "scripts/build.mjs", "package-lock.json"]
+    outputs: [...outputs.map((file) => relative(root, file.path)), TAGS],
+    inputs: [...inputs, ...BUILD_INPUTS, ...Object.keys(helpFiles(root)).map((it) => `doc/${it}`)]
       .filter((path) => !path.startsWith("node_modules/") && !path.includes(":"))
       .map((path) => describe(root, path)),
   };
@@ -93,6 +98,14 @@ const leaveOut = {
     onLoad({ filter: /.*/, namespace: "left-out" }, () => ({ contents: "module.exports = {};" }));
   },
 };
+
+/** @param {string} root @returns {Record<string, string>} the help's texts, by name */
+function helpFiles(root) {
+  const names = readdirSync(join(root, "doc")).filter((name) => name.endsWith(".txt"));
+  return Object.fromEntries(
+    names.map((name) => [name, readFileSync(join(root, "doc", name), "utf8")]),
+  );
+}
 
 /** @param {string} root @returns {string[]} the scripts and benchmarks */
 function entriesOf(root) {
