@@ -7,7 +7,7 @@ local say = require("codex-chat.say")
 ---@field run fun(args: vim.api.keyset.create_user_command.command_args, rest: string)
 ---@field complete? string[]|fun(lead: string): string[]
 ---@field range? boolean
----@field bang? boolean whether `!` means something: of all projects, or from now on
+---@field bang? boolean whether `!` means something: of all projects, from now on, without a question
 
 ---@return codex-chat.Chat?
 local function here()
@@ -242,8 +242,9 @@ local subcommands = {
     end,
   },
   delete = {
-    run = function()
-      require("codex-chat.threads").current("delete", "")
+    bang = true,
+    run = function(args)
+      require("codex-chat.threads").current("delete", "", args.bang)
     end,
   },
   status = {

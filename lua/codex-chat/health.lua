@@ -76,9 +76,12 @@ local function check_help()
   if vim.uv.fs_stat(doc .. "/tags") then
     health.ok("The help has its tags.")
   else
-    health.warn(("The help has no tags, so that it is not found: %s/tags is missing."):format(doc), {
-      ":helptags " .. vim.fn.fnameescape(doc),
-    })
+    health.warn(
+      ("The help has no tags, so that it is not found: %s/tags is missing."):format(doc),
+      {
+        ":helptags " .. vim.fn.fnameescape(doc),
+      }
+    )
   end
 end
 

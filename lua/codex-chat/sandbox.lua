@@ -15,6 +15,7 @@ M.words = {
   "rebuild",
   "allow",
   "unprotect",
+  "clear",
   "prune",
   "stop",
   "log",
@@ -230,31 +231,37 @@ local function shell(chat, program)
   end)
 end
 
---- Ends and starts anew; where a turn runs, the user is asked first.
+--- Ends and starts again, once the user has agreed.
 ---@param chat codex-chat.Chat
 ---@param what "restart"|"rebuild"
+---@param turn boolean also where a turn runs
+---@param others boolean also from under other Neovims
+local function begin(chat, what, turn, others)
+  say.info(what == "rebuild" and "the image is built again …" or "the sandbox is restarted …")
+  ask(chat, what, { turn = turn, others = others }, function(it)
+    say.info(("the sandbox runs (%s)."):format(it.sandbox))
+  end)
+end
+
+--- Ends and starts again; where a turn runs, the user is asked first.
+---@param chat codex-chat.Chat
 ---@param force boolean also from under other Neovims, and without asking
-local function anew(chat, what, force)
-  local function go(turn)
-    say.info(what == "rebuild" and "the image is built anew …" or "the sandbox is restarted …")
-    ask(chat, what, { turn = turn, others = force }, function(it)
-      say.info(("the sandbox runs (%s)."):format(it.sandbox))
-    end)
-  end
+local function restart(chat, force)
   local busy = vim.iter(require("codex-chat.registry").all()):any(function(each)
     return each.root == chat.root and require("codex-chat.statusline").is_busy(each.state.phase)
   end)
   if force or not busy then
-    go(force)
+    begin(chat, "restart", force, force)
     return
   end
-  vim.ui.select({ "End it", "Leave it running" }, {
-    prompt = ("A turn is running; `sandbox %s` ends it."):format(what),
+  require("codex-chat.confirm").ask({
+    question = "A turn is running; `sandbox restart` ends it.",
+    yes = "End it",
+    no = "Leave it running",
     kind = "codex-chat-sandbox",
-  }, function(choice)
-    if choice == "End it" then
-      go(true)
-    end
+    command = "CodexChat! sandbox restart",
+  }, function()
+    begin(chat, "restart", true, false)
   end)
 end
 
@@ -318,10 +325,14 @@ function M.run(chat, rest, bang)
     check(chat)
   elseif word == "shell" then
     shell(chat, more)
-  elseif word == "restart" or word == "rebuild" then
-    anew(chat, word, bang)
-  elseif word == "prune" then
-    ask(chat, "prune", {}, say.info)
+  elseif word == "restart" then
+    restart(chat, bang)
+  elseif word == "rebuild" then
+    require("codex-chat.sandbox.remove").rebuild(chat, bang, function()
+      begin(chat, "rebuild", true, bang)
+    end)
+  elseif word == "clear" or word == "prune" then
+    require("codex-chat.sandbox.remove")[word](chat, bang)
   elseif word == "unprotect" then
     if more == "" then
       say.error("`:CodexChat sandbox unprotect` needs a path of the project.")

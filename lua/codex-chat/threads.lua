@@ -6,14 +6,14 @@ local say = require("codex-chat.say")
 --- Each task loads what it needs when it is done.
 ---@param module string
 ---@param fn string
----@return fun(it: codex-chat.ThreadSummary)
+---@return fun(it: codex-chat.ThreadSummary, force?: boolean)
 local function lazily(module, fn)
-  return function(it)
-    require("codex-chat.threads." .. module)[fn](it)
+  return function(it, force)
+    require("codex-chat.threads." .. module)[fn](it, force)
   end
 end
 
----@type table<string, { prompt: string, run: fun(it: codex-chat.ThreadSummary), archived?: boolean }>
+---@type table<string, { prompt: string, run: fun(it: codex-chat.ThreadSummary, force?: boolean), archived?: boolean }>
 local tasks = {
   open = { prompt = "Conversation", run = lazily("tasks", "open") },
   manage = { prompt = "Do something with which conversation?", run = lazily("tasks", "manage") },
@@ -134,7 +134,8 @@ end
 --- Does a task with the conversation that is open here.
 ---@param word "rename"|"archive"|"unarchive"|"delete"
 ---@param rest string the name, for renaming
-function M.current(word, rest)
+---@param force? boolean without a question
+function M.current(word, rest, force)
   local chat = require("codex-chat.chat").here()
   if not chat then
     say.info("no conversation is open. :CodexChat opens one.")
@@ -144,7 +145,7 @@ function M.current(word, rest)
   if word == "rename" and rest ~= "" then
     require("codex-chat.threads.rename").rename(it, rest)
   else
-    tasks[word].run(it)
+    tasks[word].run(it, force)
   end
 end
 

@@ -41,5 +41,13 @@ export { allowedEnv, KEEPER_SOCKET, type Limits, limitNotes } from "./spec.ts";
 export { sweep } from "./sweep.ts";
 export { withUmask } from "./umask.ts";
 export type { UserMount } from "./user-mounts.ts";
-export { ourVolumes, pruneCaches, removeCaches } from "./volumes.ts";
+export {
+  cachesOf,
+  goneCaches,
+  type OurVolume,
+  ourVolumes,
+  pruneCaches,
+  removeCaches,
+  volumeSizes,
+} from "./volumes.ts";
 export { otherHosts, removeSandbox, sandboxName, type Whereabouts } from "./whereabouts.ts";

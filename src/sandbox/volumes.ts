@@ -21,6 +21,13 @@ import type { Whereabouts } from "./whereabouts.ts";
 /** Which volumes were made whole, and in which version; in the project's state directory. */
 const Made = z.record(z.string(), z.string());
 
+/** What the engine tells of its disk; a size of -1 is one that it does not know. */
+const Usage = z.object({
+  Volumes: z
+    .array(z.object({ Name: z.string(), UsageData: z.object({ Size: z.number() }).nullish() }))
+    .nullish(),
+});
+
 /** How much a volume may begin with: more than the packages of large projects. */
 const MAX_SEED_BYTES = 16 * 1024 ** 3;
 const TOO_LARGE = `the host's is larger than ${MAX_SEED_BYTES / 1024 ** 3} GiB`;
@@ -76,38 +83,76 @@ export async function ensureVolumes(
 /** Removes the volumes of a project; those that a container uses stay. Returns their names. */
 export async function removeCaches(engine: Engine, where: Whereabouts): Promise<string[]> {
   const [root, stateDir] = await Promise.all([resolved(where.root), resolved(where.stateDir)]);
-  const hash = projectHash(root, stateDir);
-  const name = containerName(root, hash);
+  const name = containerName(root, projectHash(root, stateDir));
   using _lock = await lockToEnd(engine, name, stateDir);
   const removed: string[] = [];
-  for (const volume of await ourVolumes(engine)) {
-    if (volume.labels[LABELS.project] !== hash || volume.labels[LABELS.state] !== stateDir)
-      continue;
+  for (const volume of await cachesOf(engine, where))
     if (await removeVolume(engine, volume.name)) removed.push(volume.name);
+  return removed;
+}
+
+/** The volumes of a project. */
+export async function cachesOf(engine: Engine, where: Whereabouts): Promise<OurVolume[]> {
+  const [root, stateDir] = await Promise.all([resolved(where.root), resolved(where.stateDir)]);
+  const hash = projectHash(root, stateDir);
+  return (await ourVolumes(engine)).filter(
+    ({ labels }) => labels[LABELS.project] === hash && labels[LABELS.state] === stateDir,
+  );
+}
+
+/**
+ * The volumes of this user's projects whose state directory is gone, so that nobody can ask for
+ * them any more. Where an engine is shared by machines, or by containers with a file system of
+ * their own, a directory of another's is not gone because it is not here.
+ */
+export async function goneCaches(engine: Engine): Promise<OurVolume[]> {
+  const gone: OurVolume[] = [];
+  const here = await ownOwner();
+  for (const volume of await ourVolumes(engine)) {
+    const stateDir = volume.labels[LABELS.state];
+    if (!isSameMachine(volume.labels[LABELS.scope] ?? "", here.scope)) continue;
+    if (stateDir !== undefined && (await isGone(stateDir))) gone.push(volume);
   }
+  return gone;
+}
+
+/** Removes those volumes. Returns their names. */
+export async function pruneCaches(engine: Engine): Promise<string[]> {
+  const removed: string[] = [];
+  for (const { name } of await goneCaches(engine))
+    if (await removeVolume(engine, name)) removed.push(name);
   return removed;
 }
 
 /**
- * Removes volumes of this user's projects whose state directory is gone, so that nobody can ask
- * for them any more. Returns their names. Where an engine is shared by machines, or by containers
- * with a file system of their own, a directory of another's is not gone because it is not here.
+ * The sizes of the engine's volumes in bytes, by name. Those that it does not tell are left out: all
+ * of them where it is being asked already, or takes too long to count.
  */
-export async function pruneCaches(engine: Engine): Promise<string[]> {
-  const removed: string[] = [];
-  const here = await ownOwner();
-  for (const { name, labels } of await ourVolumes(engine)) {
-    const stateDir = labels[LABELS.state];
-    if (!isSameMachine(labels[LABELS.scope] ?? "", here.scope)) continue;
-    if (stateDir === undefined || !(await isGone(stateDir))) continue;
-    if (await removeVolume(engine, name)) removed.push(name);
-  }
-  return removed;
+export async function volumeSizes(
+  engine: Engine,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, number>> {
+  const stopped = new Promise<undefined>((resolve) => {
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+  const counted = engine.docker.df().then(
+    (it) => Usage.safeParse(it),
+    () => undefined,
+  );
+  const found = await Promise.race([counted, stopped]);
+  const volumes = found?.success ? (found.data.Volumes ?? []) : [];
+  return new Map(
+    volumes.flatMap(({ Name, UsageData }) =>
+      UsageData != null && UsageData.Size >= 0 ? [[Name, UsageData.Size]] : [],
+    ),
+  );
 }
 
 /** A volume that has our labels. */
 export type OurVolume = {
   readonly name: string;
+  /** "tools", or a directory of the project. */
+  readonly what: string;
   readonly labels: Readonly<Record<string, string>>;
 };
 
@@ -117,7 +162,11 @@ export async function ourVolumes(engine: Engine): Promise<OurVolume[]> {
   const { Volumes } = await engine.docker.listVolumes({ filters });
   return (Volumes ?? [])
     .filter((it) => it.Name.startsWith("codex-chat-"))
-    .map((it) => ({ name: it.Name, labels: it.Labels ?? {} }))
+    .map(({ Name, Labels }) => ({
+      name: Name,
+      what: Labels?.[LABELS.cache] ?? Name,
+      labels: Labels ?? {},
+    }))
     .filter((it) => it.labels[LABELS.uid] === String(ownUid()));
 }
 

@@ -52,7 +52,7 @@ it("leaves nothing that another user of the machine can read", SLOW, async () =>
 });
 
 it(
-  "is built anew by :CodexChat sandbox rebuild, without the old image and the caches",
+  "is built again without the old image, and emptied of its caches, once the user has agreed",
   SLOW,
   async () => {
     const { place, model } = shared();
@@ -75,7 +75,14 @@ it(
     const made = await volumesMade(place, volumes);
     expect(made.length).toBeGreaterThan(0);
 
+    // Nobody is there to be asked: the command that does without is named, and works.
     await chat.command("sandbox rebuild");
+    await expect
+      .poll(async () => (await chat.notifications()).at(-1), WAIT)
+      .toContain("nobody can be asked here");
+    expect(await mine()).toContain(container);
+    const named = /`:(CodexChat! .*)`/.exec((await chat.notifications()).at(-1) ?? "")?.[1];
+    await chat.nvim.command(named ?? "");
     await expect.poll(mine, { timeout: 120_000 }).not.toContain(container);
     await expect.poll(mine, WAIT).toHaveLength(1);
     await expect.poll(() => chat.state("phase"), WAIT).toBe("idle");
@@ -85,9 +92,39 @@ it(
     await expect
       .poll(() => place.docker.getImage(before.Image).inspect().then(String, String), WAIT)
       .toMatch(/No such image/i);
-    expect(await volumesMade(place, volumes)).not.toEqual(made);
-    model.answerInTurn(reply(message("Again.")));
+    expect(await volumesMade(place, volumes)).toEqual(made);
+    model.answerInTurn(
+      reply(exec("head -c 3000000 /dev/urandom > ~/.cache/big; ls ~/.cache")),
+      reply(message("Again.")),
+      reply(exec("ls -A ~/.cache; echo over")),
+      reply(message("Empty.")),
+    );
     expect(await chat.ask("Again?")).toEqual({ status: "completed" });
+
+    // With somebody there, each says what goes and what stays; nothing is done before the answer.
+    await chat.nvim.lua(`
+      _G.asked, _G.choice = {}, "Keep it"
+      vim.ui.select = function(items, opts, done) table.insert(_G.asked, opts.prompt) done(_G.choice) end`);
+    const asked = (count: number) =>
+      expect.poll(() => chat.nvim.lua<string[]>("return _G.asked"), WAIT).toHaveLength(count);
+    await chat.command("sandbox rebuild");
+    await asked(1);
+    await chat.command("sandbox clear");
+    await asked(2);
+    const [rebuild, clear] = await chat.nvim.lua<string[]>("return _G.asked");
+    expect(rebuild).toMatch(/image that it replaces goes.*caches stay, too: .*tools \([34] MiB\)/);
+    expect(clear).toMatch(
+      /Remove .*tools \([34] MiB\).*Your files, conversations and commits stay\./,
+    );
+    // What is in them is still there.
+    expect((await mine())[0]).toBe(after.Id);
+    await chat.nvim.lua(`_G.choice = "Remove it"`);
+    await chat.command("sandbox clear");
+    await expect
+      .poll(async () => (await chat.notifications()).at(-1), WAIT)
+      .toMatch(/removed .*tools.*; the next message starts without/);
+    expect(await chat.ask("And now?")).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.allOutputs().at(-1)).not.toContain("big");
     await chat.quit();
     await place.docker.getImage(after.Image).remove({ force: true });
   },

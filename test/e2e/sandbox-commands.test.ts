@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { message, reply, silence } from "../../src/offline/index.ts";
+import { LABELS } from "../../src/sandbox/labels.ts";
+import { ownOwner } from "../../src/sandbox/owner.ts";
 import { neovims } from "../support/neovim.ts";
 import { type Conversation, SLOW, share, WAIT } from "./support.ts";
 
@@ -145,7 +147,7 @@ describe.each(neovims)(":CodexChat sandbox on Neovim $name", SLOW, (program) => 
     await chat.nvim.command("close");
     await chat.command("sandbox dance");
     expect((await chat.notifications()).at(-1)).toBe(
-      "codex-chat: there is no `:CodexChat sandbox dance`; there are status, check, shell, restart, rebuild, allow, unprotect, prune, stop, log.",
+      "codex-chat: there is no `:CodexChat sandbox dance`; there are status, check, shell, restart, rebuild, allow, unprotect, clear, prune, stop, log.",
     );
     expect(
       await chat.nvim.lua(`return vim.fn.getcompletion("CodexChat sandbox re", "cmdline")`),
@@ -154,6 +156,32 @@ describe.each(neovims)(":CodexChat sandbox on Neovim $name", SLOW, (program) => 
 
   // Once is enough: it takes seconds, and what it shows is the host's.
   if (program.name !== "0.12") return;
+  it("names what pruning would remove, with its size, and leaves it where the user keeps it", async () => {
+    const { chat, place } = shared();
+    await chat.nvim.lua(`
+      _G.asked = {}
+      vim.ui.select = function(items, opts, done) table.insert(_G.asked, opts.prompt) done("Keep it") end`);
+    const { scope } = await ownOwner();
+    const Name = `codex-chat-${"0".repeat(12)}-gone`;
+    const Labels = {
+      [LABELS.plugin]: "1",
+      [LABELS.cache]: "gone_modules",
+      [LABELS.uid]: String(process.geteuid?.()),
+      [LABELS.scope]: scope,
+      [LABELS.state]: `${place.state}/projects/gone`,
+    };
+    await place.docker.createVolume({ Name, Labels });
+    await chat.command("sandbox prune");
+    await expect
+      .poll(() => chat.nvim.lua<string[]>("return _G.asked"), WAIT)
+      .toEqual([
+        expect.stringMatching(
+          /caches of projects that are gone: .*gone_modules \(0 MiB\).*stays\.$/,
+        ),
+      ]);
+    await place.docker.getVolume(Name).inspect();
+  });
+
   it("tests the sandbox again and shows each attempt", async () => {
     const { chat } = shared();
     await chat.command("sandbox check");

@@ -217,6 +217,23 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     expect(await readdir(join(dir, "../forget"))).toEqual([THREAD]);
   });
 
+  it("are not deleted where nobody can be asked, but by the command that is named", async () => {
+    const { chat } = await withThree();
+    await using _chat = chat;
+    await chat.send("hello");
+    await put(dirname(chat.path), basename(chat.path), ["## You", "", "hello"]);
+    // Neovim's own question, without a screen.
+    await chat.nvim.lua(
+      "vim.ui.select = assert(loadfile(vim.env.VIMRUNTIME .. '/lua/vim/ui.lua'))().select",
+    );
+    const refused = await chat.nvim.command("CodexChat delete").catch(String);
+    expect(refused).toContain("nothing was removed: nobody can be asked here");
+    await readFile(chat.path);
+    await chat.nvim.command(/`:(.*)`/.exec(refused ?? "")?.[1] ?? "");
+    await expect.poll(() => chat.nvim.messages()).toContain("is deleted");
+    await expect(readFile(chat.path)).rejects.toThrow("ENOENT");
+  });
+
   it("are not taken away in mid-turn", async () => {
     const { chat } = await withThree();
     await using _chat = chat;

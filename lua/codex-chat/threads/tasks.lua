@@ -148,7 +148,8 @@ end
 
 --- Deletes the file, and has Codex forget the thread, once that is confirmed.
 ---@param it codex-chat.ThreadSummary
-function M.delete(it)
+---@param force? boolean without a question
+function M.delete(it, force)
   local chat = file.chat_of(it.path)
   if not file.is_busy(chat) and chat and not uv.fs_lstat(it.path) then
     say.error("nothing of this conversation is saved yet: there is nothing to delete.")
@@ -156,11 +157,18 @@ function M.delete(it)
   elseif not file.is_free(it, "delete") then
     return
   end
-  vim.ui.select({ "Delete", "Keep" }, {
-    prompt = ("Delete “%s” and Codex's memory of it?"):format(it.name),
+  if force then
+    remove(it)
+    return
+  end
+  require("codex-chat.confirm").ask({
+    question = ("Delete “%s” and Codex's memory of it?"):format(it.name),
+    yes = "Delete",
+    no = "Keep",
     kind = "codex-chat-delete",
-  }, function(choice)
-    if choice == "Delete" and file.is_free(it, "delete") then
+    command = "CodexChat! delete",
+  }, function()
+    if file.is_free(it, "delete") then
       remove(it)
     end
   end)

@@ -3,10 +3,14 @@ import { z } from "zod";
 import { err, ok, type Result } from "../../result.ts";
 import {
   type CheckedRuntime,
+  cachesOf,
   describeContainer,
   type Engine,
   forgetProtected,
+  goneCaches,
   imagesInUse,
+  type OurVolume,
+  oldImages,
   otherHosts,
   ownOwner,
   pruneCaches,
@@ -15,6 +19,7 @@ import {
   removeReplaced,
   removeSandbox,
   sandboxName,
+  volumeSizes,
   type Whereabouts,
 } from "../../sandbox/index.ts";
 import type { Backend } from "../backend.ts";
@@ -34,12 +39,21 @@ const Ending = z.object({
   others: z.boolean().default(false),
 });
 
+/** What ends a turn that runs in a container which is taken away from it. */
+const RESTARTED: Failure = {
+  kind: "sandbox_stopped",
+  message: "The sandbox was restarted.",
+  mend: "Send again.",
+};
+
 /** The commands about the project's sandbox. */
 export const sandboxActions: readonly Action[] = [
   action("sandbox/status", z.object({}), status),
   action("sandbox/check", z.object({}), check),
   action("sandbox/shell", z.object({}), shell),
+  action("sandbox/space", z.object({}), space),
   action("sandbox/prune", z.object({}), prune),
+  action("sandbox/clear", Ending, clear),
   action("sandbox/restart", Ending, async (conversation, ending) => {
     const free = await mayEnd(conversation, ending);
     return free.ok ? restart(conversation, free.value, ending) : free;
@@ -81,9 +95,47 @@ async function rebuild(
   // The old one goes on until there is a new image that holds.
   const proven = await prove(conversation, { rebuild: true });
   if (!proven.ok) return proven;
-  const restarted = await restart(conversation, engine, ending, true);
+  const restarted = await restart(conversation, engine, ending);
   await removeReplaced(engine, old);
   return restarted;
+}
+
+/** Tells what could be removed: this project's caches, those of projects that are gone, images. */
+async function space(conversation: Conversation): Promise<Result<unknown, Failure>> {
+  const found = await look(conversation);
+  if (!found.ok) return found;
+  const { engine } = found.value;
+  const { settings, root } = conversation.host;
+  const wanted = await imageOptions(settings, root);
+  if (!wanted.ok) return wanted;
+  const old = await oldImages(engine, await imagesInUse(engine, wanted.value));
+  const [mine, gone] = await Promise.all([
+    cachesOf(engine, whereabouts(conversation)),
+    goneCaches(engine),
+  ]);
+  const sizes = await volumeSizes(engine, AbortSignal.timeout(LOOK_MS));
+  const told = (volumes: readonly OurVolume[]) =>
+    volumes.map(({ name, what }) => ({ what, bytes: sizes.get(name) }));
+  const bytes = old.reduce((sum, it) => sum + it.bytes, 0);
+  return ok({ caches: told(mine), gone: told(gone), images: { count: old.length, bytes } });
+}
+
+/** Ends the container and removes the project's caches; says which. */
+async function clear(
+  conversation: Conversation,
+  ending: z.infer<typeof Ending>,
+): Promise<Result<unknown, Failure>> {
+  const free = await mayEnd(conversation, ending);
+  if (!free.ok) return free;
+  const engine = free.value;
+  const names: string[] = [];
+  await conversation.host.sandbox.stop(RESTARTED, async () => {
+    const before = await cachesOf(engine, whereabouts(conversation));
+    await removeSandbox(engine, whereabouts(conversation));
+    const removed = await removeCaches(engine, whereabouts(conversation));
+    names.push(...before.filter((it) => removed.includes(it.name)).map((it) => it.what));
+  });
+  return ok(names.length === 0 ? "nothing" : names.join(", "));
 }
 
 /** Removes what is provably ours and used by nobody, and says what that was. */
@@ -185,18 +237,11 @@ async function restart(
   conversation: Conversation,
   engine: Engine,
   { turn }: z.infer<typeof Ending>,
-  withoutCaches = false,
 ): Promise<Result<unknown, Failure>> {
   // A turn may have begun while an image was built.
   if (!turn && conversation.host.sandbox.isBusy()) return err(BUSY);
-  const failure = {
-    kind: "sandbox_stopped",
-    message: "The sandbox was restarted.",
-    mend: "Send again.",
-  };
-  await conversation.host.sandbox.stop(failure, async () => {
+  await conversation.host.sandbox.stop(RESTARTED, async () => {
     await removeSandbox(engine, whereabouts(conversation));
-    if (withoutCaches) await removeCaches(engine, whereabouts(conversation));
   });
   const started = await start(conversation);
   return started.ok ? ok({ sandbox: started.value.sandboxLabel }) : started;
