@@ -14,6 +14,8 @@ export type Late = {
   readonly made: readonly string[];
   /** Why it could not be found out; then anything may be writable. */
   readonly problem?: string;
+  /** The sandbox's state directory where it is not the one any more that it was started with. */
+  readonly stateGone?: string;
 };
 
 /**

@@ -1,7 +1,10 @@
+import { join } from "node:path";
 import type Docker from "dockerode";
+import { LookError, statsAt } from "../look.ts";
 import { containerEnd, containerOutOfMemory, removeContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import type { Guard } from "./guard.ts";
+import { putBack } from "./project.ts";
 
 /** Why a sandbox is no longer usable. */
 export type SandboxEnd =
@@ -12,6 +15,10 @@ export type SandboxEnd =
    * that the new one was writable inside; the container was removed at once. `name` is the file.
    */
   | { readonly reason: "protection_lost"; readonly name: string }
+  /** The project's directory itself is gone or has another name; the container was removed. */
+  | { readonly reason: "project_gone"; readonly root: string }
+  /** A protected file cannot be looked at any more, so that it is not known whether it is the same. */
+  | { readonly reason: "protection_unseen"; readonly why: string; readonly fix: string }
   /** Something in it was killed for want of memory, after which programs hang; it was removed. */
   | { readonly reason: "out_of_memory" }
   /** The connection to the engine broke. */
@@ -29,6 +36,16 @@ export function describeEnd(end: SandboxEnd): { readonly message: string; readon
       return {
         message: `The sandbox was ended because ${end.name} was replaced on this machine: its protection holds only for the file that was there when the sandbox started.`,
         mend: again,
+      };
+    case "protection_unseen":
+      return {
+        message: `The sandbox was ended because ${end.why}, so that it was not known whether what is protected there is still the same.`,
+        mend: `${end.fix}\n${again}`,
+      };
+    case "project_gone":
+      return {
+        message: `${end.root} is gone or has another name now, so the sandbox was ended.`,
+        mend: `Nothing of the conversation is lost. ${putBack(end.root)}`,
       };
     case "out_of_memory":
       return {
@@ -62,8 +79,25 @@ export type Life = {
   readonly release: () => void;
 };
 
+/** Why a protected file of a project is not the one any more that was mounted. */
+export async function whyLost(root: string, name: string): Promise<SandboxEnd> {
+  try {
+    if ((await statsAt(root)) === undefined) return { reason: "project_gone", root };
+    await statsAt(join(root, name));
+  } catch (cause) {
+    if (cause instanceof LookError)
+      return { reason: "protection_unseen", why: cause.message, fix: cause.fix };
+  }
+  return { reason: "protection_lost", name };
+}
+
 /** Watches over a running container, and removes it where it must not go on. */
-export function watchLife(engine: Engine, container: Docker.Container, guard: Guard): Life {
+export function watchLife(
+  engine: Engine,
+  container: Docker.Container,
+  guard: Guard,
+  root: string,
+): Life {
   const watching = new AbortController();
   let cause: SandboxEnd | undefined;
   let settle: (end: SandboxEnd) => void = () => {};
@@ -81,7 +115,7 @@ export function watchLife(engine: Engine, container: Docker.Container, guard: Gu
   };
   const remove = () => removeContainer(engine, container.id);
   const nothing = async () => {};
-  void guard.lost.then((name) => finish({ reason: "protection_lost", name }, remove));
+  void guard.lost.then(async (name) => finish(await whyLost(root, name), remove));
   void containerOutOfMemory(engine, container.id, watching.signal).then(() =>
     finish({ reason: "out_of_memory" }, remove),
   );

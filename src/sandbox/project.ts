@@ -358,11 +358,7 @@ function refused(root: string, reason: string, mend = OPEN_ANOTHER): SandboxErro
 /** A directory that was there when the conversation was opened, and perhaps when the sandbox was. */
 function unreadable(root: string, { code, message }: NodeJS.ErrnoException): SandboxError {
   if (code === "ENOENT" || code === "ENOTDIR")
-    return refused(
-      root,
-      "there is no such directory any more",
-      `Put it back under that name, then send again. If it has another name now: :CodexChat open NEW-NAME; this conversation is still in :CodexChat! threads.`,
-    );
+    return refused(root, "there is no such directory any more", putBack(root));
   const parts = root.split("/").slice(1);
   const above = parts.map((_, n) => quoteForShell(`/${parts.slice(0, n + 1).join("/")}`));
   return refused(
@@ -372,11 +368,16 @@ function unreadable(root: string, { code, message }: NodeJS.ErrnoException): San
   );
 }
 
+/** What helps where a project's directory was removed or renamed. */
+export function putBack(root: string): string {
+  return `Put it back (mv NEW-NAME ${quoteForShell(root)}), then send again. To go on under another name: :CodexChat open NEW-NAME; this conversation stays in :CodexChat! threads.`;
+}
+
 /** What puts a pointer file, which git takes just as well, in the place of a link. */
 function withoutLink(root: string): string {
   const look = `ls -l ${quoteForShell(join(root, ".git"))}`;
-  const change = `(cd ${quoteForShell(root)} && dir=$(readlink -f .git) && rm .git && echo "gitdir: $dir" > .git)`;
-  return `${look}\nIf that link is yours, put a file in its place, which git takes as well:\n${change}`;
+  const change = `(cd ${quoteForShell(root)} && dir=$(readlink -f .git) && rm .git && echo "gitdir: $dir" > .git && git config core.worktree "$PWD")`;
+  return `${look}\nIf that link is yours and no other directory uses that repository, put a file in its place, which git takes as well:\n${change}`;
 }
 
 /** Whether `inner` lies strictly within `outer`; both are resolved paths. */

@@ -3,7 +3,7 @@ import { err, ok, type Result } from "../result.ts";
 import { containerLock, findContainer, lockToEnd, removeContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import type { SandboxError } from "./error.ts";
-import { type Guard, watchGuarded } from "./guard.ts";
+import { fileIdentity, type Guard, watchGuarded } from "./guard.ts";
 import {
   giveUp,
   joinOrStart,
@@ -164,6 +164,16 @@ async function guardOf(
   }
 }
 
+/**
+ * Whether a directory is still the one that it is now. What is mounted of one that was removed leads
+ * nowhere, and a new one of its name is not mounted.
+ */
+function keptSince(dir: string): () => Promise<boolean> {
+  const identity = () => fileIdentity(dir).catch(() => "unseen");
+  const first = identity();
+  return async () => (await first) === (await identity());
+}
+
 function present(
   { opening, inspect, codexHome, given, notes }: Plan,
   running: Running,
@@ -172,7 +182,8 @@ function present(
 ): Sandbox {
   const { engine, owner, project, name, stateDir } = opening;
   const { container } = running;
-  const life = watchLife(engine, container, guard);
+  const life = watchLife(engine, container, guard, project.root);
+  const isStateKept = keptSince(stateDir);
   const processes = new Set<SandboxProcess>();
   // The engine does not end the streams of what ran in a container that it removed (20.10).
   void life.ended.then(() => {
@@ -213,7 +224,10 @@ function present(
     notes: [...limitNotes(engine), ...project.notes, ...notes, ...running.notes],
     joined: running.joined,
     exec,
-    lateSince: () => lateSince(running.guarded, inspect),
+    lateSince: async () => {
+      if (!(await isStateKept())) return { names: [], made: [], stateGone: stateDir };
+      return lateSince(running.guarded, inspect);
+    },
     died: life.ended,
     release,
     remove: async () => {

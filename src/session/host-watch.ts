@@ -1,5 +1,6 @@
 import type { Audit } from "../audit/index.ts";
 import { type ChatEvent, codeSpan } from "../chat/index.ts";
+import { statsAt } from "../look.ts";
 import { ok, type Result } from "../result.ts";
 import {
   changesOf,
@@ -117,7 +118,9 @@ export class HostWatch implements AroundTurn {
     const found = this.#found;
     this.#found = [];
     const last = this.#last;
-    if (last === undefined) return told(found);
+    // Of a project that is gone there is nothing to run.
+    const isThere = (await statsAt(this.#options.root).catch(() => null)) !== undefined;
+    if (last === undefined || !isThere) return told(found);
     const bounds = ms === undefined ? {} : { bounds: { ms } };
     const snapshot = await this.#look({ earlier: last.snapshot, ...bounds });
     this.#last = { ...last, snapshot };

@@ -9,7 +9,13 @@ const MAX_PROBLEM = 300;
  *
  * SECURITY: the user's git may have taken the names over from the agent.
  */
-export function lateText({ names, problem }: Late, isRenewed: boolean): string {
+export function lateText({ names, problem, stateGone }: Late, isRenewed: boolean): string {
+  if (stateGone !== undefined)
+    return `${stateGone} was removed, in which the sandbox keeps what the agent knows and has committed. ${
+      isRenewed
+        ? "So the sandbox is started again; what ran in it has ended."
+        : "It cannot be restored while other turns run in the sandbox: send again when they are over."
+    }`;
   if (problem !== undefined)
     return `It is not known what your git obeys in the project by now: ${named(problem, MAX_PROBLEM)}. ${
       isRenewed

@@ -360,7 +360,7 @@ export class LiveDocument {
       read: () => this.#mirror.fileText(),
       onProblem: (problem) => {
         this.setShown({ note: problem === undefined ? "" : "not saved" });
-        if (problem !== undefined) this.notify("error", `codex-chat: ${problem.message}`);
+        if (problem !== undefined) this.notify("error", problem.message);
       },
     });
     if (store.ok) return store;

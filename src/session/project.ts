@@ -170,7 +170,7 @@ export class Project {
     }
     const late = await running?.lateSince();
     if (late === undefined || this.running !== running) return;
-    if (late.names.length === 0 && late.problem === undefined) return;
+    if (late.names.length === 0 && (late.problem ?? late.stateGone) === undefined) return;
     const mayEnd = isFree();
     if (mayEnd) await this.stop();
     else this.#protection.remember(late.names);
