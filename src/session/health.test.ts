@@ -1,8 +1,11 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ChatGptService } from "../../test/support/chatgpt.ts";
+import { itUnlessRoot } from "../../test/support/root.ts";
 import { checkHealth } from "./health.ts";
 
 const KEY = "sk-canary-0123456789";
@@ -65,5 +68,22 @@ describe("the health of the model's endpoint", () => {
     await using service = await ChatGptService.start();
     const line = await modelLine({ auth: "login" }, {}, service.authFile());
     expect(line).toMatchObject({ level: "ok", message: expect.stringContaining("never tried") });
+  });
+});
+
+describe("the health of the engine", () => {
+  itUnlessRoot("names what lets the user in where the socket is closed to them", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "codex-chat-health-"));
+    onTestFinished(() => rm(dir, { recursive: true }));
+    const path = join(dir, "docker.sock");
+    const server = createServer().listen(path);
+    onTestFinished(() => void server.close());
+    await once(server, "listening");
+    await chmod(path, 0o000);
+    const settings = { state_dir: join(dir, "state"), sandbox: { engine: `unix://${path}` } };
+    const lines = await checkHealth(settings, {}, dir);
+    const line = lines.find(({ message }) => message.startsWith("This user may not open"));
+    expect(line?.level).toBe("error");
+    expect(line?.advice[0]).toMatch(/^sudo (usermod -aG|setfacl -m u:\d+:rw) /);
   });
 });
