@@ -259,7 +259,7 @@ async function unreachable(
   return {
     kind: "engine_unreachable",
     message: `The engine at ${host} (from ${from}) cannot be used: ${detail}.`,
-    mend: startCommand(socketPath),
+    mend: `${startCommand(socketPath)}${code === "ENOENT" ? `\n${elsewhere(from)}` : ""}`,
     host,
     permission,
     cause,
@@ -271,6 +271,13 @@ function startCommand(socketPath: string): string {
   const user = socketPath.startsWith("/run/user/") || socketPath.includes("/.docker/");
   const unit = socketPath.includes("podman") ? "podman.socket" : "docker";
   return `${user ? "systemctl --user" : "sudo systemctl"} start ${unit}\n${unit === "docker" ? "docker" : "podman"} info`;
+}
+
+/** What else may be wrong where there is no socket: the address that was named. */
+function elsewhere(from: string): string {
+  if (from === "sandbox.engine")
+    return "If it listens elsewhere: correct sandbox.engine, or leave it out to have the usual sockets tried.";
+  return `If it listens elsewhere: correct ${from}, or set sandbox.engine = "unix:///…" for this plugin alone.`;
 }
 
 /** The name of the group that a socket belongs to. */

@@ -132,6 +132,10 @@ export function runtimeAdvice(
   return `Have in ~/.config/docker/daemon.json:\n${setup}`;
 }
 
+/** What makes room where the engine keeps its data, what is ours first. */
+export const DISK_FULL =
+  "docker system df\n:CodexChat sandbox prune removes what is left of earlier versions of this plugin; docker system prune what is left of others.";
+
 /**
  * Turns a failure to create or start a container into the error that says what to do.
  * Known texts are those of runsc and of Docker 20.10 to 28.
@@ -145,7 +149,7 @@ export function containerFailure(
     return {
       kind: "disk_full",
       message: `${context.what} failed: no space is left where the engine keeps its data.`,
-      mend: "docker system df\ndocker system prune",
+      mend: DISK_FULL,
       cause,
     };
   }
@@ -187,7 +191,7 @@ export function containerFailure(
     return {
       kind: "image_missing",
       message: `The image ${context.image} is gone from the engine.`,
-      mend: "Open the chat again: the image is then built anew.",
+      mend: "Send again: the image is then built again.",
       image: context.image,
       cause,
     };

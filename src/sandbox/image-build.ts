@@ -2,7 +2,7 @@ import { ownUid } from "../own-user.ts";
 import { err, ok, type Result } from "../result.ts";
 import { followBuild } from "./build-log.ts";
 import type { Engine } from "./engine.ts";
-import { containerFailure, engineFault, type SandboxError } from "./error.ts";
+import { containerFailure, DISK_FULL, engineFault, type SandboxError } from "./error.ts";
 import type { ImageRecipe } from "./image-recipe.ts";
 import { LABELS } from "./labels.ts";
 import { tarStream } from "./tar.ts";
@@ -132,7 +132,7 @@ function buildFailed(
       kind: "disk_full",
       message:
         "The sandbox's image could not be built: no space is left where the engine keeps its data (about 1 GB is needed).",
-      mend: "docker system df\ndocker system prune",
+      mend: DISK_FULL,
       cause,
     };
   }

@@ -173,7 +173,7 @@ function vanished(tag: string): SandboxError {
   return {
     kind: "image_missing",
     message: `The image ${tag} was made, but the engine does not list it: expected it there.`,
-    mend: "Remove nothing while the image is built, then open the chat again.",
+    mend: "Send again, and remove nothing while the image is built.",
     image: tag,
   };
 }

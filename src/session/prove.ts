@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Audit } from "../audit/index.ts";
 import type { Log } from "../log.ts";
+import { quoteForShell } from "../look.ts";
 import { ownUser } from "../own-user.ts";
 import { err, ok, type Result } from "../result.ts";
 import {
@@ -143,7 +144,10 @@ export async function imageOptions(
   root: string,
 ): Promise<Result<ImageOptions & { readonly notes: readonly string[] }, Failure>> {
   const codex = await findCodexPackage(import.meta.url);
-  if (!codex.ok) return codex;
+  if (!codex.ok) {
+    const mend = `cd ${quoteForShell(pluginDir)} && npm ci --omit=dev --include=optional`;
+    return err({ ...codex.error, mend });
+  }
   const dockerfile = await findDockerfile({ settings, root });
   if (!dockerfile.ok) return dockerfile;
   const { base_image: baseImage, image, build_network: buildNetwork } = settings.sandbox;

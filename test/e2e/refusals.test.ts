@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
@@ -133,5 +133,11 @@ describe("a set-up that cannot work", SLOW, () => {
     );
     expect(await chat.text()).toContain("Hello?");
     expect(await place.containers()).toEqual([]);
+
+    // Mended, as the message says, and sent again.
+    await rm(join(place.base, "file"));
+    model.answerInTurn(reply(message("Here.")));
+    expect(await chat.ask("And now?")).toEqual({ status: "completed" });
+    await chat.untilSaved();
   });
 });

@@ -32,4 +32,36 @@ describe("settings that change while the sandbox runs", SLOW, () => {
     expect(await chat.ask("Three?")).toEqual({ status: "completed" });
     expect((await place.containers())[0]?.Id).toBe(before?.Id);
   });
+
+  it("are what the messages about the key and the endpoint advise", async () => {
+    await using place = await Place.make();
+    await using model = await ScriptedModel.start();
+    const env = { OPENAI_API_KEY: "" };
+    await using chat = await Conversation.open({ place, model, env, config: { auth: "key" } });
+    const setup = (lua: string) => chat.nvim.lua(`require("codex-chat").setup(${lua})`);
+    const failure = async (query: string) => (await chat.ask(query)).failure;
+
+    const missing = await failure("One?");
+    expect(missing?.kind).toBe("no_key");
+    expect(missing?.mend).toContain('or set api_key_cmd, for example { "pass", "openai" }');
+    await setup(`{ api_key_cmd = { "echo", "sk-canary" }, auth = "none" }`);
+    const both = await failure("Two?");
+    expect(both).toMatchObject({
+      kind: "wrong_settings",
+      mend: "Take one of them out of the configuration.",
+    });
+    await setup(`{ auth = vim.NIL, sandbox = { engine = "unix://${place.base}/none.sock" } }`);
+    const nowhere = await failure("Three?");
+    expect(nowhere?.kind).toBe("engine_unreachable");
+    expect(nowhere?.mend).toContain("If it listens elsewhere: correct sandbox.engine");
+    await setup(`{ sandbox = { engine = "${place.engine.host}", runtime = "runsk" } }`);
+    const runtime = await failure("Four?");
+    expect(runtime).toMatchObject({ kind: "no_runtime" });
+    expect(runtime?.message).toMatch(/has no runtime "runsk" \(it has: .*runsc/);
+    await setup(`{ sandbox = { runtime = "runsc" } }`);
+    model.answerInTurn(reply(message("At last.")));
+    await chat.command("retry");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(model.recorded.at(-1)?.headers["authorization"]).toBe("Bearer sk-canary");
+  });
 });

@@ -66,6 +66,10 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     await expect.poll(() => nvim.messages()).toContain("Node was not found as `no-such-node`");
     await nvim.until("require('codex-chat').status().phase", "failed");
     expect(await nvim.lua("return vim.wo.winbar")).toContain("failed");
+    // `node` set to the path of one, as the message says.
+    await nvim.lua("vim.g.codex_chat = { node = ... }", process.execPath);
+    await nvim.keys("Goagain<C-s><Esc>");
+    await nvim.until("require('codex-chat.registry').get(0).host", "attached");
   });
 
   it("refuses a Node that is too old, and names the one that is needed", async () => {
