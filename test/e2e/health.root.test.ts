@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execa } from "execa";
 import { describe, expect, onTestFinished } from "vitest";
 import { usePrivateEngine } from "../../scripts/setup/index.ts";
 import { findEngine, lookForRuntime } from "../../src/sandbox/index.ts";
@@ -47,6 +48,28 @@ describe("the health check of a runtime", { timeout: 150_000 }, () => {
         },
       ]);
       expect((await found("runsc")).filter(({ level }) => level === "error")).toEqual([]);
+      // The command is run without sudo, which root needs not.
+      await execa("chmod", ["a+rx", plain]);
+      expect((await found("plain")).filter(({ level }) => level === "error")).toEqual([]);
+
+      // What is to be written for a runtime that is not registered is taken as it stands there.
+      const unknown = (await found("mine")).filter(({ level }) => level === "error");
+      const entry = /^\{ "runtimes".*$/m.exec(unknown[0]?.advice.join("\n") ?? "")?.[0] ?? "{}";
+      const { mine } = JSON.parse(entry).runtimes;
+      expect(mine.path).toBe("/usr/local/bin/runsc");
+      await using again = await usePrivateEngine({
+        name: "engine-health-again",
+        extraRuntimes: { mine: { runtimeArgs: mine.runtimeArgs } },
+      });
+      const settings = { engine: again.host, runtime: "mine" };
+      const lines = await checkHealth(
+        { state_dir: join(base, "state"), sandbox: settings },
+        process.env,
+        base,
+      );
+      expect(lines.map(({ message }) => message)).toContainEqual(
+        expect.stringMatching(/^runtime: mine, release \d{8} --network=none --directfs=false/),
+      );
 
       // The same engine, as one that runs elsewhere tells of itself.
       const real = await findEngine({ env: {}, host: engine.host });
