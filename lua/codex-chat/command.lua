@@ -45,6 +45,20 @@ local function send(mode)
   end
 end
 
+--- Shows a project's conversation, in the window of the one that the cursor is in.
+---@param project codex-chat.Project
+local function open_in_place(project)
+  local chats = require("codex-chat.chat")
+  local shown = require("codex-chat.registry").get(0)
+  local chat = chats.latest(project)
+  if shown and shown ~= chat and not require("codex-chat.window").find(chat.buf) then
+    local win = vim.api.nvim_get_current_win()
+    vim.api.nvim_win_set_buf(win, chat.buf)
+    require("codex-chat.prompt").enter(chat, win)
+  end
+  chats.show(chat)
+end
+
 ---@type table<string, codex-chat.Subcommand>
 local subcommands = {
   open = {
@@ -58,7 +72,7 @@ local subcommands = {
           say.error(assert(err))
           return
         end
-        require("codex-chat.chat").show(require("codex-chat.chat").latest(project))
+        open_in_place(project)
         return
       end
       require("codex-chat.chat").open()

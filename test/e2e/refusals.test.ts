@@ -87,6 +87,7 @@ describe("a set-up that cannot work", SLOW, () => {
     await execa("sh", ["-c", make], { env: { HOME: place.home } });
     // Typed in the very window that shows the refusal.
     await chat.adopt(/:CodexChat (open \S+)\./.exec(advice)?.[1] ?? "");
+    expect(await chat.nvim.lua("return #vim.api.nvim_list_wins()")).toBe(2);
     model.answerInTurn(reply(exec("pwd")), reply(message("Here.")));
     expect(await chat.ask("Where are you?")).toEqual({ status: "completed" });
     expect(model.requests.at(-1)?.allOutputs()[0]).toContain(join(place.home, "work"));
