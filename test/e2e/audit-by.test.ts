@@ -155,6 +155,7 @@ describe("the audit log of a turn that may ask for hosts", SLOW, () => {
     });
     const text = await readFile(join(chat.projectDir, "audit.jsonl"), "utf8");
     expect(text).not.toContain('"by":"user"');
+    expect(text).not.toContain("the user refused");
   });
 
   it("has a host that the user refused as theirs", async () => {

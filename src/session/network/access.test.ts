@@ -63,6 +63,7 @@ describe("a host that the configuration does not name", () => {
     await begin();
     expect(await decide("a.org")).toMatchObject({
       allowed: false,
+      by: "config",
       why: expect.stringMatching(/network\.ask/),
     });
     expect(asked).toEqual([]);
@@ -255,7 +256,7 @@ describe("a question", () => {
     });
     expect(withdrawn).toEqual(["network:1"]);
     // Refused again, and still by nobody.
-    expect(await decide("a.org")).toMatchObject({ allowed: false, by: "policy" });
+    expect(await decide("a.org")).toMatchObject({ allowed: false, by: "nobody" });
     expect(asked).toHaveLength(1);
   });
 
@@ -266,18 +267,33 @@ describe("a question", () => {
     const first = decide("a.org", 443, client.signal);
     const { answer } = await question();
     client.abort();
-    expect(await first).toMatchObject({ allowed: false, why: expect.stringMatching(/went away/) });
+    expect(await first).toMatchObject({
+      allowed: false,
+      by: "nobody",
+      why: expect.stringMatching(/went away/),
+    });
     answer("accept");
     await expect.poll(() => decide("a.org")).toMatchObject({ allowed: true, by: "turn" });
     expect(asked).toHaveLength(1);
   });
 
   it("is over with its turn", async () => {
-    const { decide, begin, end } = setUp();
+    const { decide, begin, end, question } = setUp();
     await begin();
     const waiting = decide("a.org");
-    await new Promise((resolve) => setImmediate(resolve));
+    await question();
     await end();
+    expect(await waiting).toMatchObject({ allowed: false, by: "nobody" });
+  });
+
+  it("that the user allowed when its turn was over was not refused by the user", async () => {
+    const { decide, begin, end, question } = setUp();
+    await begin();
+    await begin("t2");
+    const waiting = decide("a.org");
+    const { answer } = await question();
+    await end("t2");
+    answer("accept");
     expect(await waiting).toMatchObject({ allowed: false, by: "policy" });
   });
 
@@ -286,7 +302,7 @@ describe("a question", () => {
     await begin();
     const waiting = decide("a.org");
     (await question()).answer("cancel", "the turn was stopped");
-    const verdict = { allowed: false, by: "policy", why: "the turn was stopped" };
+    const verdict = { allowed: false, by: "nobody", why: "the turn was stopped" };
     expect(await waiting).toEqual(verdict);
     expect(await decide("a.org")).toEqual(verdict);
   });

@@ -102,7 +102,7 @@ export class NetworkAccess implements NetworkPolicy {
     const turn = [...this.#turns.values()].at(-1);
     if (turn === undefined) return refused("policy", "no turn is running, so nobody is asked");
     if (!this.#options.settings().ask)
-      return refused("policy", "it is not in network.allow, and network.ask is off");
+      return refused("config", "it is not in network.allow, and network.ask is off");
     let pending = this.#pending.get(entry);
     if (pending === undefined) {
       if (turn.asked >= MAX_QUESTIONS)
@@ -134,7 +134,7 @@ export class NetworkAccess implements NetworkPolicy {
     this.#held++;
     let leave: () => void = () => {};
     const left = new Promise<Verdict>((resolve) => {
-      leave = () => resolve(refused("policy", "the client went away"));
+      leave = () => resolve(refused("nobody", "the client went away"));
       signal.addEventListener("abort", leave, { once: true });
       if (signal.aborted) leave();
     });
@@ -165,7 +165,7 @@ export class NetworkAccess implements NetworkPolicy {
       answered.then((answer) => this.#take(turn, entry, answer)),
       abandoned.then((why) => {
         withdraw(turn.thread, id, why);
-        return refuse(turn, entry, "policy", why);
+        return refuse(turn, entry, "nobody", why);
       }),
     ]).finally(() => {
       clearTimeout(timer);
@@ -181,11 +181,11 @@ export class NetworkAccess implements NetworkPolicy {
     entry: string,
     { decision, by, why = "nobody answered" }: Given<{ readonly decision: Said }>,
   ): Promise<Verdict> {
-    if (by === "nobody") return refuse(turn, entry, "policy", why);
+    if (by === "nobody") return refuse(turn, entry, "nobody", why);
     switch (decision) {
       case "accept":
         if (turn.over.signal.aborted)
-          return refused("user", "the turn is over in which it was allowed");
+          return refused("policy", "the turn is over in which it was allowed");
         turn.allowed.add(entry);
         return allowedBy("turn", turn.over.signal);
       case "accept_session": {
