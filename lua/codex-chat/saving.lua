@@ -70,7 +70,7 @@ function M.write(chat, args)
   target = resolved(target)
   local ok, err = document.write(target, api.nvim_buf_get_lines(chat.buf, first - 1, last, false))
   if ok then
-    api.nvim_echo({ { ('"%s" written'):format(vim.fn.fnamemodify(target, ":~:.")) } }, false, {})
+    say.echo(('"%s" written'):format(vim.fn.fnamemodify(target, ":~:.")))
   else
     say.error(("%s was not written: %s"):format(target, err))
   end

@@ -246,11 +246,7 @@ local function go(buf, count, back)
     local from = back and state.done or state.undone
     local group = from[#from]
     if not group then
-      vim.api.nvim_echo(
-        { { back and "Already at oldest change" or "Already at newest change" } },
-        false,
-        {}
-      )
+      say.echo(back and "Already at oldest change" or "Already at newest change")
       return
     end
     local row
