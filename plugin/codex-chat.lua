@@ -39,7 +39,7 @@ for name in
   (
     "open toggle new send queue stop retry fork revert compact review model approvals plan goal threads "
     .. "search rename archive unarchive delete terminals diagnostics preview prompt status network commits mcp log "
-    .. "login logout accept accept-session accept-project decline cancel answer"
+    .. "login logout accept accept-session accept-project decline cancel answer question"
   ):gmatch("%S+")
 do
   vim.keymap.set(modes[name] or "n", ("<Plug>(codex-chat-%s)"):format(name), function()

@@ -254,4 +254,26 @@ function M.jump(chat, step)
   api.nvim_win_set_cursor(0, { target + 1, 0 })
 end
 
+--- `:CodexChat question`: goes to what waits for an answer, wherever it is; from one to the next.
+function M.go()
+  local chat = registry.get(0)
+  if not chat or #chat.approvals == 0 then
+    local first = require("codex-chat.waiting").all()[1]
+    chat = first and first.chat
+  end
+  if not chat then
+    say.info("nothing waits for an answer.")
+    return
+  end
+  local window = require("codex-chat.window")
+  local win = window.find(chat.buf) or registry.wins(chat.buf)[1]
+  if win then
+    api.nvim_set_current_win(win)
+  else
+    require("codex-chat.chat").show(chat, { insert = false })
+  end
+  M.jump(chat, 1)
+  vim.cmd("normal! zv")
+end
+
 return M

@@ -181,6 +181,7 @@ function M.leave(chat)
   chat.kept = nil
   require("codex-chat.host").close(chat)
   chat.approvals, chat.delayed = {}, {}
+  require("codex-chat.approval").refresh(chat)
 end
 
 ---@param chat codex-chat.Chat
@@ -268,7 +269,6 @@ end
 local function go_on(chat, kept)
   require("codex-chat.blocks").restore(chat, kept.blocks)
   require("codex-chat.undo").restore(chat.buf, kept.undo)
-  chat.approval_keys = nil
   require("codex-chat.approval").refresh(chat)
   if chat.host == "asked" or chat.host == "attached" then
     require("codex-chat.host").notify(chat, "chat/reread", {})

@@ -261,6 +261,11 @@ local subcommands = {
       require("codex-chat.threads").current("delete", "", args.bang)
     end,
   },
+  question = {
+    run = function()
+      require("codex-chat.approval").go()
+    end,
+  },
   status = {
     run = function()
       with("overview", "show")
@@ -322,9 +327,8 @@ function M.has(name)
   return subcommands[name] ~= nil
 end
 
---- Runs `:CodexChat`.
 ---@param args vim.api.keyset.create_user_command.command_args
-function M.run(args)
+local function run(args)
   local name, rest = args.args:match("^%s*(%S*)%s*(.-)%s*$")
   if name == "" then
     name = args.range > 0 and "send" or "open"
@@ -345,6 +349,14 @@ function M.run(args)
     return
   end
   subcommand.run(args, rest)
+end
+
+--- Runs `:CodexChat`.
+---@param args vim.api.keyset.create_user_command.command_args
+function M.run(args)
+  say.answering(function()
+    run(args)
+  end)
 end
 
 --- Completes subcommands and their words.

@@ -17,23 +17,12 @@ function M.in_view(chat)
   return focused and #registry.wins(chat.buf, 0) > 0
 end
 
---- SECURITY: titles and failures may hold the model's words; a control character would reach the
---- screen, and a long text would ask for a key.
----@param text string
----@return string
-local function one_line(text)
-  text = vim.trim((text:gsub("%c+", " ")))
-  if vim.fn.strcharlen(text) > 120 then
-    text = vim.fn.strcharpart(text, 0, 119) .. "…"
-  end
-  return text
-end
-
 ---@param chat codex-chat.Chat
 ---@param text string
----@param as fun(text: string)
-local function tell(chat, text, as)
-  as(("%s (%s)"):format(one_line(text), vim.fs.basename(chat.root)))
+---@param as fun(text: string, keep?: string)
+---@param remedy? string
+local function tell(chat, text, as, remedy)
+  as(text, ("%s (%s)"):format(remedy or "", vim.fs.basename(chat.root)))
 end
 
 --- Says that the user is waited for, unless they see it.
@@ -41,7 +30,7 @@ end
 ---@param title string one line, such as "Codex asks to run: ls"
 function M.waiting(chat, title)
   if require("codex-chat.config").get().notify.waiting and not M.in_view(chat) then
-    tell(chat, title .. ". :CodexChat shows it", say.warn)
+    tell(chat, title, say.warn, ". :CodexChat question goes there")
   end
 end
 
@@ -89,9 +78,17 @@ function M.begin()
   events.hook("TurnEnded", ended)
   events.hook("ApprovalRequested", function(data)
     local chat = registry.get(data.buf)
-    if chat then
-      M.waiting(chat, data.title or "Codex asks you something")
+    if not chat then
+      return
     end
+    local title = data.title or "Codex asks you something"
+    for _, approval in ipairs(chat.approvals) do
+      if approval.id == data.id then
+        approval.title = title
+      end
+    end
+    require("codex-chat.waiting").changed()
+    M.waiting(chat, title)
   end)
 end
 

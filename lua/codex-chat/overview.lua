@@ -132,6 +132,11 @@ local function lines_of(chat, it)
   add("File", short(chat.path))
   add("Thread", it.thread)
   add("State", chat.state.phase .. (chat.state.detail and (": " .. chat.state.detail) or ""))
+  local waits = #require("codex-chat.waiting").all()
+  if waits > 0 then
+    local what = waits == 1 and "question waits" or "questions wait"
+    add("Waiting", ("%d %s for you: `:CodexChat question` goes there"):format(waits, what))
+  end
   add("Model", it.model .. (it.effort ~= "" and (", effort " .. it.effort) or ""))
   add("Mode", it.plan and "plan: nothing is changed" or "work")
   add("Endpoint", it.endpoint)

@@ -34,6 +34,7 @@ local links = {
   CodexChatRunning = "DiagnosticInfo",
   CodexChatQueued = "Comment",
   CodexChatWaiting = "DiagnosticWarn",
+  CodexChatAsked = "IncSearch",
   CodexChatKey = "Special",
   CodexChatKeyText = "Comment",
 }

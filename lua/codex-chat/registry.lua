@@ -26,6 +26,7 @@ local M = {}
 ---@field choices string[]
 ---@field fields? codex-chat.Field[] what is asked for, of questions
 ---@field url? string of a page
+---@field title? string one line about it, such as "Codex asks to run: ls"
 ---@field at? integer number of the question that is asked for now
 ---@field answers? table<string, any> what was told so far, secrets included: never shown or logged
 ---@field mark? integer extmark with the keys
@@ -46,7 +47,8 @@ local M = {}
 ---@field names table<integer, string> the blocks' ids, by extmark
 ---@field next_user integer number of the next sent query
 ---@field approvals codex-chat.Approval[] oldest first
----@field approval_keys? boolean whether the answering keys are mapped
+---@field key_watch? integer augroup that follows the cursor while something is pending
+---@field borrowed? table<string, codex-chat.Borrowed> keys that answer, mapped for now
 ---@field outgoing? codex-chat.Outgoing[] queries of functions whose mentions are being read, in order
 ---@field sending? boolean whether a query was sent that no state tells of yet
 ---@field preparing? string a mention of the prompt's that another program is asked for

@@ -125,11 +125,13 @@ function M.status(chat)
   local found = known[chat]
   local status = found and found.status
   local seconds = M.elapsed(chat)
+  local elsewhere = require("codex-chat.waiting").elsewhere(chat)
   if
     not status
     or found.state ~= chat.state
     or status.elapsed ~= seconds
     or status.waiting ~= #chat.approvals
+    or (status.elsewhere or 0) ~= elsewhere
     or status.path ~= chat.path
   then
     local state = chat.state
@@ -146,12 +148,21 @@ function M.status(chat)
       tokens = vim.deepcopy(state.tokens),
       queued = state.queued or 0,
       waiting = #chat.approvals,
+      elsewhere = elsewhere > 0 and elsewhere or nil,
       elapsed = seconds,
       note = state.note,
     }
     known[chat] = { state = state, status = status }
   end
   return status
+end
+
+--- "2 questions elsewhere": what other conversations than this one ask.
+---@param chat? codex-chat.Chat
+---@return string?
+local function elsewhere_text(chat)
+  local count = require("codex-chat.waiting").elsewhere(chat)
+  return count > 0 and ("%d question%s elsewhere"):format(count, count == 1 and "" or "s") or nil
 end
 
 local parts = {
@@ -171,19 +182,27 @@ local parts = {
   sandbox = function(chat)
     return chat.state.sandbox
   end,
+  waiting = function(chat)
+    return elsewhere_text(chat)
+  end,
 }
 
---- One line, for `%{%…%}` in a statusline; empty where no conversation is open.
+--- One line, for `%{%…%}` in a statusline; empty where no conversation of the project is open, unless
+--- another one asks something.
 ---@param opts? codex-chat.StatuslineOpts
 ---@return string
 function M.statusline(opts)
   local chat = here()
-  if not chat then
-    return ""
-  end
   opts = opts or {}
+  local names = opts.parts or { "phase", "queued", "waiting" }
   local words = {}
-  for _, name in ipairs(opts.parts or { "phase", "queued" }) do
+  if not chat then
+    local text = not registry.is_empty()
+      and vim.list_contains(names, "waiting")
+      and elsewhere_text()
+    return text and M.escape((opts.prefix or "codex ") .. text) or ""
+  end
+  for _, name in ipairs(names) do
     local part = parts[name]
     if not part then
       error(("codex-chat: a statusline has no part `%s`"):format(tostring(name)))

@@ -20,11 +20,12 @@
 ---@field tokens? codex-chat.Tokens
 ---@field queued integer queries that wait for the next turn
 ---@field waiting integer questions that wait for the user
+---@field elsewhere? integer questions that wait in other conversations
 ---@field elapsed? integer seconds since the running turn began
 ---@field note? string such as that the file is not saved
 
 ---@class (exact) codex-chat.StatuslineOpts
----@field parts? ("phase"|"queued"|"tokens"|"model"|"sandbox")[] defaults to phase and queued
+---@field parts? ("phase"|"queued"|"waiting"|"tokens"|"model"|"sandbox")[] defaults to the first three
 ---@field prefix? string defaults to "codex "
 
 ---@class (exact) codex-chat.ChatOpts

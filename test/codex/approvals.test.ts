@@ -89,6 +89,18 @@ describe("a command", () => {
     ]);
   });
 
+  it("is asked for again in another conversation, and in another directory", async () => {
+    decide = () => "accept_session";
+    const run = reply(exec("echo here"));
+    const elsewhere = reply(functionCall("exec_command", { cmd: "echo here", workdir: "/" }));
+    model.answerInTurn(run, elsewhere, reply(message("Done.")));
+    await server.turn(await askingThread(), "Echo.");
+    expect(asked()).toHaveLength(2);
+    model.answerInTurn(run, reply(message("Done.")));
+    await server.turn(await askingThread(), "Echo.");
+    expect(asked()).toHaveLength(1);
+  });
+
   it("is not asked for where a file in Codex's home allows it, which any program inside can write", async () => {
     await using other = await CodexHome.make();
     await mkdir(join(other.path, "rules"));
@@ -149,6 +161,20 @@ describe("a patch", () => {
       changes: [{ path: inProject("patched"), kind: { type: "add" }, diff: "x\n" }],
     });
     expect(await readFile(inProject("patched"), "utf8")).toBe("x\n");
+  });
+
+  it("is not asked for again of the same file when it is accepted for the session", async () => {
+    decide = () => "accept_session";
+    const again = applyPatch("*** Begin Patch\n*** Update File: mine\n@@\n-x\n+y\n*** End Patch");
+    model.answerInTurn(
+      reply(add("mine")),
+      reply(again),
+      reply(add("other")),
+      reply(message("Done.")),
+    );
+    await server.turn(await askingThread(), "Patch.");
+    expect(await readFile(inProject("mine"), "utf8")).toBe("y\n");
+    expect(asked()).toHaveLength(2);
   });
 
   it("is not applied when it is declined, and the turn goes on", async () => {

@@ -344,8 +344,8 @@ describe.each(neovims)("notifications on Neovim $name", (program) => {
     const project = chat.nvim.cwd.replace(/.*\//, "");
     expect(await told(chat)).toEqual([
       [`codex-chat: Codex is done after 0s (${project})`, 2],
-      [expect.stringMatching(/^codex-chat: Codex stopped: No {2}answer x+… \(/), 4],
-      [`codex-chat: Codex asks to run: ls. :CodexChat shows it (${project})`, 3],
+      [expect.stringMatching(/^codex-chat: Codex stopped: No {2}answer\nx{200} \(/), 4],
+      [`codex-chat: Codex asks to run: ls. :CodexChat question goes there (${project})`, 3],
     ]);
   });
 

@@ -29,13 +29,13 @@ async function asked(chat: OpenChat, id = "q1"): Promise<void> {
 const goTo = (line: string) => `vim.fn.search("^${line}$", "w")`;
 
 describe.each(neovims)("an approval on Neovim $name", (program) => {
-  const screen = { columns: 160, rows: 40 };
+  const screen = { columns: 180, rows: 40 };
 
   it("shows its keys below what is asked for", async () => {
     await using chat = await openChat({ program, screen });
     await asked(chat);
     await chat.nvim.untilShown(
-      "a accept   s accept for this session   d decline   c decline and stop",
+      "a accept   s this exact command, this session   d decline   c decline and stop",
     );
     const lines = chat.nvim.screen?.lines() ?? [];
     const keys = lines.findIndex((line) => line.includes("a accept"));
@@ -104,13 +104,161 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     expect(chat.host.of("approval/answer")).toEqual([]);
   });
 
-  it("takes no key at all once nothing is pending", async () => {
+  it("takes keys on its lines only, and none once nothing is pending", async () => {
     await using chat = await openChat({ program });
     await asked(chat);
-    const map = "return vim.fn.maparg('a', 'n') ~= ''";
-    expect(await chat.nvim.lua(map)).toBe(true);
+    const { nvim } = chat;
+    const map = "vim.fn.maparg('a', 'n') ~= ''";
+    await nvim.keys("<Esc>");
+    await nvim.until(map, false);
+    await nvim.lua(goTo("ls"));
+    await nvim.until(map, true);
+    await nvim.lua(goTo("something else"));
+    await nvim.until(map, false);
+    await nvim.lua(goTo("ls"));
+    await nvim.until(map, true);
     await chat.host.editor.call.buf_set_approval(chat.buf, { id: "q1", remove: true });
-    expect(await chat.nvim.lua(map)).toBe(false);
+    expect(await nvim.lua(`return ${map}`)).toBe(false);
+  });
+
+  it("leaves each other line to the user's own mappings, in every mode", async () => {
+    await using chat = await openChat({ program });
+    const { nvim } = chat;
+    // As flash.nvim, mini.surround, mini.ai and which-key map.
+    await nvim.lua(
+      `
+      did = {}
+      local function note(name, opts)
+        return function()
+          did[#did + 1] = ("%s %d %s"):format(name, vim.v.count, vim.v.register)
+          return opts and opts.expr and "" or nil
+        end
+      end
+      vim.keymap.set({ "n", "x", "o" }, "s", note("jump"))
+      vim.keymap.set("n", "da", note("surround"))
+      vim.keymap.set("n", "c", note("expr", { expr = true }), { expr = true })
+      vim.keymap.set({ "x", "o" }, "a", note("object"))
+      vim.keymap.set("n", "a", "<Plug>(mine)", { buffer = ..., remap = true, nowait = true })
+      vim.keymap.set("n", "<Plug>(mine)", note("plug"))
+    `,
+      chat.buf,
+    );
+    await asked(chat);
+    await nvim.keys("<Esc>");
+    await nvim.lua(goTo("something else"));
+    for (const [n, keys] of ['"q2s', "3da", "c", "4a", "va", "ya", "vs", "ds"].entries()) {
+      await nvim.keys(keys);
+      await nvim.until("#did", n + 1);
+      await nvim.keys("<Esc>");
+      await nvim.until("vim.fn.mode(1)", "n");
+    }
+    expect(await nvim.lua("return did")).toEqual([
+      "jump 2 q",
+      'surround 3 "',
+      'expr 0 "',
+      'plug 4 "',
+      'object 0 "',
+      'object 0 "',
+      'jump 0 "',
+      'jump 0 "',
+    ]);
+    // On its own lines they answer; without an event, as in a :normal, they do not where it is left.
+    await nvim.lua(goTo("ls"));
+    await nvim.until(
+      "vim.fn.maparg('s', 'n'):find('jump') == nil and vim.fn.maparg('a', 'n', false, true).desc",
+      "codex-chat: accept, on what is asked",
+    );
+    await nvim.command(`normal G2s`);
+    expect(await nvim.lua("return did[#did]")).toBe('jump 2 "');
+    expect(chat.host.of("approval/answer")).toEqual([]);
+  });
+
+  it.each([
+    ["the cursor leaves", goTo("something else")],
+    ["another window is gone to", "vim.cmd('wincmd p')"],
+    ["it is answered", "require('codex-chat.approval').set(chat, { id = 'q1', remove = true })"],
+    [
+      "one of two is answered",
+      "require('codex-chat.approval').set(chat, { id = 'q1', remove = true }) require('codex-chat.approval').set(chat, { id = 'q2', remove = true })",
+    ],
+    [
+      "the host is gone",
+      "vim.fn.jobstop(require('codex-chat.host').pid and vim.api.nvim_list_chans()[#vim.api.nvim_list_chans()].id)",
+    ],
+  ])("gives back what was mapped in the buffer when %s", async (name, act) => {
+    await using chat = await openChat({ program });
+    const { nvim } = chat;
+    await nvim.lua(
+      `
+      vim.keymap.set({ "n", "x" }, "a", function() return "x" end,
+        { buffer = ..., expr = true, nowait = true, silent = true, desc = "mine" })
+      vim.cmd([[nmap <buffer> <silent> s :let g:s = 1<CR>]])
+      chat = require("codex-chat.registry").get(...)
+      function mapped()
+        return vim.api.nvim_buf_call(chat.buf, function()
+          local function all(mode)
+            return vim.tbl_map(function(key)
+              return vim.fn.maparg(key, mode, false, true)
+            end, { "a", "s", "d", "c" })
+          end
+          return { all("n"), all("x") }
+        end)
+      end
+      before = mapped()
+    `,
+      chat.buf,
+    );
+    await asked(chat);
+    if (name.startsWith("one of two")) await asked(chat, "q2");
+    await nvim.keys("<Esc>");
+    await nvim.lua(goTo("ls"));
+    await nvim.until(
+      "vim.fn.maparg('a', 'n', false, true).desc",
+      "codex-chat: accept, on what is asked",
+    );
+    expect(await nvim.lua("return vim.deep_equal(before, mapped())")).toBe(false);
+    await nvim.lua(act);
+    await nvim.until("vim.deep_equal(before, mapped())");
+  });
+
+  it("keeps what the user maps or unmaps while it waits", async () => {
+    await using chat = await openChat({ program });
+    const { nvim } = chat;
+    await nvim.lua("vim.keymap.set('n', 'd', 'x', { buffer = ... })", chat.buf);
+    await asked(chat);
+    await nvim.keys("<Esc>");
+    await nvim.lua(goTo("ls"));
+    await nvim.until(
+      "vim.fn.maparg('a', 'n', false, true).desc",
+      "codex-chat: accept, on what is asked",
+    );
+    await nvim.command("nnoremap <buffer> a :let g:mine = 1<CR>");
+    await nvim.command("nunmap <buffer> d");
+    await nvim.keys("a");
+    await nvim.until("vim.g.mine", 1);
+    // Gone to again, it answers.
+    await nvim.lua(goTo("something else"));
+    await nvim.until("vim.fn.maparg('s', 'n')", "");
+    expect(await nvim.lua("return vim.fn.maparg('a', 'n')")).toBe(":let g:mine = 1<CR>");
+    expect(await nvim.lua("return vim.fn.maparg('d', 'n')")).toBe("");
+    await nvim.lua(goTo("ls"));
+    await nvim.until("vim.fn.maparg('s', 'n') ~= ''");
+    await nvim.keys("a");
+    expect((await chat.host.heard("approval/answer")).decision).toBe("accept");
+    await chat.host.editor.call.buf_set_approval(chat.buf, { id: "q1", remove: true });
+    expect(await nvim.lua("return vim.fn.maparg('a', 'n')")).toBe(":let g:mine = 1<CR>");
+  });
+
+  it("is left by wiping its buffer", async () => {
+    await using chat = await openChat({ program });
+    await asked(chat);
+    const { nvim } = chat;
+    await nvim.keys("<Esc>");
+    await nvim.lua(goTo("ls"));
+    await nvim.until("vim.fn.maparg('a', 'n') ~= ''");
+    await nvim.command("bwipeout!");
+    expect(await nvim.lua("return vim.v.errmsg")).toBe("");
+    expect(await nvim.lua("return vim.fn.maparg('a', 'n')")).toBe("");
   });
 
   it("is answered by commands from anywhere, the oldest first", async () => {

@@ -143,7 +143,7 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
       block: "q",
       kind: "command",
     });
-    await chat.nvim.untilShown(/ {2}a accept\n.* {2}s accept for this session\n/);
+    await chat.nvim.untilShown(/ {2}a accept\n.* {2}s this exact command, this session\n/);
   });
 
   it("marks blocks at their first line, and control characters in marks do no harm", async () => {

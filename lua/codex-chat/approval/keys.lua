@@ -1,7 +1,8 @@
---- The keys that answer what is asked: shown below it, and mapped while something is pending.
+--- The keys that answer what is asked: shown below it, and mapped while the cursor is on its lines.
 local M = {}
 
 local blocks = require("codex-chat.blocks")
+local borrow = require("codex-chat.approval.borrow")
 local registry = require("codex-chat.registry")
 
 local api = vim.api
@@ -17,9 +18,13 @@ M.words = {
   cancel = "decline and stop",
 }
 
---- What the answers mean where it is not a command, a patch or a tool that is asked about.
+--- What the answers mean for what is asked about. What "session" covers is observed in Codex 0.169: the
+--- command word for word, each of the files, or the tool; in this conversation, while Codex runs.
 ---@type table<string, table<string, string>>
 local words_of = {
+  command = { accept_session = "this exact command, this session" },
+  patch = { accept_session = "these files, this session" },
+  tool = { accept_session = "this tool, this session" },
   questions = { accept = "answer" },
   page = { accept = "open the page" },
   network = {
@@ -62,7 +67,8 @@ local function key_lines(approval, width)
   local keys = require("codex-chat.config").get().keys
   local lines, line, used = {}, nil, 0
   local function add(key, text)
-    local size = api.nvim_strwidth(key) + 1 + #text
+    text = require("codex-chat.say").cut(text, width - 3 - api.nvim_strwidth(key))
+    local size = api.nvim_strwidth(key) + 1 + api.nvim_strwidth(text)
     if not line or used + size > width then
       line, used = { { "  ", "CodexChatKeyText" } }, 2
       lines[#lines + 1] = line
@@ -74,7 +80,7 @@ local function key_lines(approval, width)
   if field and #approval.fields > 1 then
     local label = field.label:gsub("%c", " ")
     local text = ("%d of %d: %s"):format(approval.at or 1, #approval.fields, label)
-    lines[1] = { { "  " .. vim.fn.strcharpart(text, 0, width - 4), "CodexChatKeyText" } }
+    lines[1] = { { "  " .. require("codex-chat.say").cut(text, width - 2), "CodexChatKeyText" } }
   end
   local count = numbers(approval)
   if count > 0 then
@@ -101,66 +107,94 @@ function M.at_cursor(chat)
   end
 end
 
---- Maps a key that counts only on the lines of an approval that `wants` it; elsewhere it is itself.
+--- The keys of this approval, as they are mapped while the cursor is on its lines.
 ---@param chat codex-chat.Chat
----@param lhs string
----@param wants fun(approval: codex-chat.Approval): boolean
----@param call string Lua on our module
----@param desc string
-local function map_key(chat, lhs, wants, call, desc)
-  vim.keymap.set("n", lhs, function()
-    local approval = M.at_cursor(chat)
-    if approval and wants(approval) then
-      return ("<Cmd>lua require('codex-chat.approval').%s<CR>"):format(call)
+---@param approval codex-chat.Approval
+---@return table<string, codex-chat.Key>
+local function keys_of(chat, approval)
+  local keys = require("codex-chat.config").get().keys
+  local wanted = {}
+  local function add(lhs, call, desc, wants)
+    wanted[lhs] = {
+      desc = "codex-chat: " .. desc .. ", on what is asked",
+      press = function()
+        local here = M.at_cursor(chat)
+        if here and wants(here) then
+          return ("<Cmd>lua require('codex-chat.approval').%s<CR>"):format(call)
+        end
+      end,
+    }
+  end
+  for _, decision in ipairs(M.decisions) do
+    if keys[decision] and M.offers(approval, decision) then
+      add(
+        keys[decision],
+        ("answer_at_cursor('%s')"):format(decision),
+        M.words[decision],
+        function(it)
+          return M.offers(it, decision)
+        end
+      )
     end
-    return lhs
-  end, {
-    buffer = chat.buf,
-    expr = true,
-    nowait = true,
-    replace_keycodes = true,
-    desc = "codex-chat: " .. desc .. ", on what is asked",
-  })
+  end
+  for number = 1, keys.pick and numbers(approval) or 0 do
+    add(tostring(number), ("pick_at_cursor(%d)"):format(number), "pick", function(it)
+      return number <= numbers(it)
+    end)
+  end
+  return wanted
 end
 
---- Sets the keys while something is pending; without, `a`, `s`, `d`, `c` and numbers are not mapped
---- at all.
+--- Has the keys mapped while the cursor is on the lines of what is asked, and only then: anywhere
+--- else every key is the user's.
 ---@param chat codex-chat.Chat
-local function map(chat)
-  local keys = require("codex-chat.config").get().keys
+local function follow_cursor(chat)
+  local is_here = api.nvim_get_current_buf() == chat.buf
+  local approval = is_here and M.at_cursor(chat)
+  borrow.set(chat, approval and keys_of(chat, approval) or {})
+end
+
+--- Watches the cursor while something is pending.
+---@param chat codex-chat.Chat
+local function watch_cursor(chat)
   local wanted = #chat.approvals > 0
-  if wanted == (chat.approval_keys == true) then
+  if wanted == (chat.key_watch ~= nil) then
+    return
+  elseif not wanted then
+    api.nvim_del_augroup_by_id(chat.key_watch)
+    chat.key_watch = nil
     return
   end
-  chat.approval_keys = wanted
-  for _, decision in ipairs(M.decisions) do
-    local lhs = keys[decision]
-    if lhs and wanted then
-      map_key(chat, lhs, function(approval)
-        return M.offers(approval, decision)
-      end, ("answer_at_cursor('%s')"):format(decision), M.words[decision])
-    elseif lhs then
-      pcall(vim.keymap.del, "n", lhs, { buffer = chat.buf })
-    end
-  end
-  for number = 1, keys.pick and 9 or 0 do
-    if wanted then
-      map_key(chat, tostring(number), function(approval)
-        return number <= numbers(approval)
-      end, ("pick_at_cursor(%d)"):format(number), "pick")
-    else
-      pcall(vim.keymap.del, "n", tostring(number), { buffer = chat.buf })
-    end
-  end
+  chat.key_watch = api.nvim_create_augroup("codex-chat.approval." .. chat.buf, {})
+  -- Neovim raises these before it waits for the next key.
+  api.nvim_create_autocmd(
+    { "CursorMoved", "CursorMovedI", "InsertLeave", "WinEnter", "BufEnter" },
+    {
+      group = chat.key_watch,
+      buffer = chat.buf,
+      callback = function()
+        follow_cursor(chat)
+      end,
+    }
+  )
+  api.nvim_create_autocmd({ "WinLeave", "BufLeave" }, {
+    group = chat.key_watch,
+    buffer = chat.buf,
+    callback = function()
+      borrow.set(chat, {})
+    end,
+  })
 end
 
 --- Shows the keys below every pending approval, where its lines are now.
 ---@param chat codex-chat.Chat
 function M.refresh(chat)
-  if #chat.approvals == 0 and not chat.approval_keys then
+  if #chat.approvals == 0 and not chat.key_watch then
     return
   end
-  map(chat)
+  watch_cursor(chat)
+  follow_cursor(chat)
+  require("codex-chat.waiting").changed()
   local width = vim.o.columns
   for _, win in ipairs(registry.wins(chat.buf)) do
     width = math.min(width, api.nvim_win_get_width(win))
