@@ -21,6 +21,9 @@ local function is_busy(buf)
   if mode:sub(1, 2) == "no" or mode:match("^[iR][cx]") then
     return true
   end
+  if require("codex-chat.context.menus").is_open(buf) then
+    return true
+  end
   if mode:sub(1, 1) ~= "c" or not vim.o.incsearch then
     return false
   end
@@ -58,6 +61,10 @@ function M.run(chat, fn)
   if #chat.delayed > 1 then
     return
   end
+  require("codex-chat.context.menus").watch(chat.buf, function()
+    flush(chat)
+    return #chat.delayed == 0
+  end)
   local id
   id = api.nvim_create_autocmd(ends, {
     group = chat.augroup,

@@ -125,12 +125,135 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
     await expect.poll(() => line(chat)).toBe("@add");
   });
 
-  it("leaves the menu to another plugin", async () => {
+  // What is looked at of blink.cmp and nvim-cmp, as they have it.
+  const blink = `
+    config = { enabled = true, sources = { providers = { buffer = { module = "blink.cmp.sources.buffer" } } } }
+    ids = { "buffer" }
+    package.loaded["blink.cmp.config"] = config
+    package.loaded["blink.cmp.sources.lib"] = { get_enabled_provider_ids = function() return ids end }
+    package.loaded["blink.cmp.completion.trigger"] = { buffer_events = {} }
+    package.loaded["blink.cmp"] = {
+      is_enabled = function() return config.enabled end,
+      add_source_provider = function(id, source)
+        assert(not config.sources.providers[id])
+        config.sources.providers[id] = source
+      end,
+      add_filetype_source = function(filetype, id)
+        assert(filetype == "codexchat")
+        ids[#ids + 1] = id
+      end,
+    }`;
+  const cmp = `
+    registered = {}
+    local buffers = {}
+    global = { enabled = function() return true end, sources = { { name = "buffer" } } }
+    package.loaded["cmp.config"] = {
+      buffers = buffers,
+      get = function()
+        return vim.tbl_extend("force", global, buffers[vim.api.nvim_get_current_buf()] or {})
+      end,
+    }
+    package.loaded["cmp"] = {
+      core = { view = { visible = function() return shown end } },
+      get_registered_sources = function() return registered end,
+      register_source = function(name, source)
+        registered[#registered + 1] = { name = name, source = source }
+      end,
+      setup = { buffer = function(own) buffers[vim.api.nvim_get_current_buf()] = own end },
+    }`;
+
+  it.each([
+    [
+      "blink.cmp",
+      blink,
+      "vim.tbl_map(function(id) return config.sources.providers[id].module end, ids)",
+    ],
+    [
+      "nvim-cmp",
+      cmp,
+      "vim.tbl_map(function(it) return it.name end, require('cmp.config').get().sources)",
+    ],
+  ])(
+    "leaves the menu to %s, which is told of our source where it is not",
+    async (name, plugin, sources) => {
+      await using chat = await typing();
+      const { nvim } = chat;
+      await nvim.keys("<Esc>");
+      await nvim.lua(plugin);
+      // Begins again with each InsertEnter, and adds it once.
+      for (const _ of [1, 2]) {
+        await nvim.keys("A");
+        await nvim.until("vim.fn.mode()", "i");
+        await nvim.keys("<Esc>");
+        await nvim.until("vim.fn.mode()", "n");
+      }
+      const ours =
+        name === "blink.cmp"
+          ? ["blink.cmp.sources.buffer", "codex-chat.blink"]
+          : ["codex_chat", "buffer"];
+      expect(await nvim.lua(`return ${sources}`)).toEqual(ours);
+      await nvim.keys("A@ad");
+      await expect.poll(() => line(chat)).toBe("@ad");
+      expect(await menu(chat)).toEqual([]);
+    },
+  );
+
+  it.each([
+    ["is loaded and not set up", "package.loaded['blink.cmp'] = {} package.loaded['cmp'] = {}"],
+    ["is switched off there", `${blink} config.enabled = false`],
+    [
+      "is of a version that has other words",
+      `${blink} package.loaded["blink.cmp"].add_source_provider = nil`,
+    ],
+  ])("is ours where another plugin %s", async (_name, plugin) => {
     await using chat = await typing();
-    await chat.nvim.lua("package.loaded['blink.cmp'] = {}");
+    await chat.nvim.lua(plugin);
     await chat.nvim.keys("@ad");
-    await expect.poll(() => line(chat)).toBe("@ad");
-    expect(await menu(chat)).toEqual([]);
+    await expect.poll(() => menu(chat)).toContain("@src/add.lua");
+    expect(await chat.nvim.messages()).toBe("");
+  });
+
+  it.each([
+    [
+      "blink.cmp",
+      `${blink} package.loaded["blink.cmp.completion.windows.menu"] = {} package.loaded["blink.cmp"].is_menu_visible = function() return shown end`,
+    ],
+    ["nvim-cmp", cmp],
+  ])("has the answer wait for an open menu of %s, for a while", async (_name, plugin) => {
+    await using chat = await typing();
+    const { nvim } = chat;
+    await nvim.lua(plugin);
+    await nvim.lua("vim.opt_local.omnifunc = ''");
+    const user = await chat.send("go on");
+    await chat.edit({ op: "insert", id: "a", after: user, lines: ["begun"], gap: 1 });
+    const more = (text: string) => chat.edit({ op: "append", id: "a", text: `\n${text}` });
+    const has = async (text: string) => (await nvim.lines(chat.buf)).includes(text);
+    await nvim.keys("Ax");
+    await nvim.until("vim.api.nvim_get_current_line():find('x') ~= nil");
+    // A menu comes a moment after the key.
+    await more("one");
+    expect(await has("one")).toBe(false);
+    await nvim.lua("shown = true");
+    await more("two");
+    const row = (await nvim.cursor())[0];
+    await expect
+      .poll(() => nvim.lua("return #require('codex-chat.registry').get(...).delayed", chat.buf))
+      .toBe(2);
+    expect([await has("one"), (await nvim.cursor())[0]]).toEqual([false, row]);
+    // What is chosen goes where the menu saw the word; then the answer goes on by itself.
+    await nvim.lua(
+      "vim.api.nvim_buf_set_text(0, ... - 1, 0, ... - 1, 1, { 'chosen' }) shown = false",
+      row,
+    );
+    await expect.poll(() => has("two")).toBe(true);
+    expect(await has("one")).toBe(true);
+    expect(await line(chat)).toContain("chosen");
+    // One that stays open does not hold it for ever.
+    await nvim.lua("shown = true");
+    await more("three");
+    expect(await has("three")).toBe(false);
+    await nvim.lua("local now = vim.uv.now; vim.uv.now = function() return now() + 30000 end");
+    await expect.poll(() => has("three")).toBe(true);
   });
 
   it("finds the best of 50,000 files, those with the very word first", async () => {
@@ -153,6 +276,64 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
 });
 
 describe.each(neovims)("the list of files on Neovim $name", (program) => {
+  it("has submodules and repositories below, new files and odd names, and none that is gone", async () => {
+    await using chat = await openChat({ program, config: { window: { startinsert: false } } });
+    const { cwd, home } = chat.nvim;
+    const git = (dir: string, ...args: string[]) =>
+      execa(
+        "git",
+        ["-c", "protocol.file.allow=always", "-c", "user.name=n", "-c", "user.email=e@x", ...args],
+        { cwd: dir, env: { HOME: home } },
+      );
+    const library = join(home, "library");
+    await mkdir(join(library, "src"), { recursive: true });
+    await writeFile(join(library, "src/part.lua"), "");
+    await git(library, "init", "-q");
+    await git(library, "add", ".");
+    await git(library, "commit", "-qm", "x");
+    await git(cwd, "init", "-q");
+    await git(cwd, "submodule", "add", "-q", library, "vendor/sub");
+    for (const name of ["tracked.lua", "gone.lua", "moved.lua"])
+      await writeFile(join(cwd, name), "");
+    await writeFile(join(cwd, ".gitignore"), "ignored.lua\n");
+    await git(cwd, "add", ".");
+    await git(cwd, "commit", "-qm", "x");
+    await git(cwd, "clone", "-q", library, "nested");
+    await rm(join(cwd, "gone.lua"));
+    for (const name of [
+      "new file.lua",
+      "größe 漢字.lua",
+      "ignored.lua",
+      "vendor/sub/src/fresh.lua",
+    ])
+      await writeFile(join(cwd, name), "");
+    await chat.nvim.keys("Gi");
+    const offered = (typed: string) =>
+      chat.nvim.lua<string[]>(
+        `local chat, typed = require("codex-chat.registry").get((...)), select(2, ...)
+         local _, items = require("codex-chat.context.complete").items(chat, typed)
+         return vim.tbl_map(function(it) return it.word end, items)`,
+        chat.buf,
+        typed,
+      );
+    await expect
+      .poll(() => offered("@part"))
+      .toEqual(["@nested/src/part.lua", "@vendor/sub/src/part.lua"]);
+    expect(await offered("@fresh")).toEqual(["@vendor/sub/src/fresh.lua"]);
+    expect(await offered("@new")).toContain('@"new file.lua"');
+    expect(await offered("@größe")).toEqual(['@"größe 漢字.lua"']);
+    expect(await offered("@gone.lua")).not.toContain("@gone.lua");
+    expect(await offered("@ignored.lua")).not.toContain("@ignored.lua");
+    // At once, though the list is kept for a while; and what the agent makes is looked for anew.
+    expect(await offered("@moved.lua")).toContain("@moved.lua");
+    await rm(join(cwd, "moved.lua"));
+    expect(await offered("@moved.lua")).not.toContain("@moved.lua");
+    await writeFile(join(cwd, "made by agent.lua"), "");
+    await chat.host.editor.call.buf_reload({ root: cwd });
+    await expect.poll(() => offered("@made")).toContain('@"made by agent.lua"');
+    expect(await offered("@vendor/sub")).not.toContain("@vendor/sub");
+  });
+
   it("leaves out what .gitignore names, also without git", async () => {
     await using chat = await openChat({
       program,

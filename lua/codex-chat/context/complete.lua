@@ -2,6 +2,8 @@
 --- after `/`. One engine for `omnifunc`, for typing, and for the sources of blink.cmp and nvim-cmp.
 local M = {}
 
+local menus = require("codex-chat.context.menus")
+
 local api = vim.api
 
 local max_items = 200
@@ -70,7 +72,8 @@ local function mentions(chat, typed, on_more)
     end
   end
   local picture, name = typed:match('^(image:)"?(.*)$')
-  local files = require("codex-chat.context.files").list(chat.root, on_more)
+  local listing = require("codex-chat.context.files")
+  local files = listing.list(chat.root, on_more)
   if picture then
     files = vim.tbl_filter(function(path)
       local ending = path:lower():match("%.(%w+)$")
@@ -78,7 +81,8 @@ local function mentions(chat, typed, on_more)
     end, files)
   end
   local text = name or typed:gsub('^"', "")
-  for _, path in ipairs(require("codex-chat.context.rank").best(files, text, max_items)) do
+  local best = require("codex-chat.context.rank").best(files, text, max_items)
+  for _, path in ipairs(listing.existing(chat.root, best)) do
     local word = mention.of_path(path)
     items[#items + 1] = { word = picture and "@image:" .. word:sub(2) or word, menu = "" }
   end
@@ -185,16 +189,6 @@ function M.lsp_items(buf, row, before)
   return list
 end
 
---- Whether another plugin completes in this buffer.
----@return boolean
-local function has_other()
-  if package.loaded["blink.cmp"] then
-    return true
-  end
-  local cmp = package.loaded["cmp"]
-  return cmp ~= nil and type(cmp) == "table"
-end
-
 --- Shows the menu without putting anything in: who types on must not have typed something else. The
 --- option counts at the moment of the call, and is the user's again after it.
 ---@param column integer 1-based
@@ -261,11 +255,12 @@ function M.attach(chat)
     group = chat.augroup,
     buffer = chat.buf,
     callback = function()
-      if require("codex-chat.config").get().completion.auto and not has_other() then
+      if require("codex-chat.config").get().completion.auto and not menus.serves() then
         offer()
       end
     end,
   })
+  menus.attach(chat)
 end
 
 return M

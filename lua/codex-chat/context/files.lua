@@ -3,6 +3,8 @@ local M = {}
 
 --- How long a list counts as fresh, and how many files one has at most.
 local fresh_ms, max_files = 10000, 100000
+--- How many repositories are looked into for one list, the project's own included.
+local max_repositories = 100
 
 ---@type table<string, { files: string[], at: integer, asking: boolean, told: fun()[] }>
 local lists = {}
@@ -64,17 +66,40 @@ end
 ---@param out string names with NUL between
 ---@return string[]
 local function names_in(out)
-  local files = vim.split(out, "\0", { plain = true, trimempty = true })
-  -- A repository within this one is named as a directory.
-  files = vim.tbl_filter(function(path)
-    return path:sub(-1) ~= "/"
-  end, files)
+  return vim.split(out, "\0", { plain = true, trimempty = true })
+end
+
+---@param files string[]
+---@return string[] at most `max_files`
+local function bounded(files)
   return #files > max_files and vim.list_slice(files, 1, max_files) or files
+end
+
+--- What `git ls-files --cached --others --stage` says: files, and directories that are repositories of
+--- their own, as submodules are.
+---@param out string
+---@param deleted table<string, true>
+---@return string[] files
+---@return string[] repositories
+local function sorted_out(out, deleted)
+  local files, nested, seen = {}, {}, {}
+  for _, entry in ipairs(names_in(out)) do
+    local mode, name = entry:match("^(%d%d%d%d%d%d) %x+ %d\t(.*)$")
+    name = name or entry
+    local is_directory = mode == "160000" or name:sub(-1) == "/"
+    name = name:gsub("/$", "")
+    -- A file with a conflict is there once for each side.
+    if not seen[name] and not deleted[name] then
+      seen[name] = true
+      table.insert(is_directory and nested or files, name)
+    end
+  end
+  return files, nested
 end
 
 --- Lists by git; `failed` where it is missing or refuses.
 ---@param root string
----@param done fun(files: string[])
+---@param done fun(files: string[], repositories: string[])
 ---@param failed fun()
 local function by_git(root, done, failed)
   local views = require("codex-chat.git.view")
@@ -83,17 +108,66 @@ local function by_git(root, done, failed)
     if not view then
       return nil
     end
-    local args = { "ls-files", "-co", "--exclude-standard", "-z" }
-    local ok, out = pcall(require("codex-chat.git").run, view, args)
+    local git = require("codex-chat.git")
+    local args = { "ls-files", "-co", "-s", "--exclude-standard", "-z" }
+    local ok, out = pcall(git.run, view, args)
+    local also, gone = pcall(git.run, view, { "ls-files", "-d", "-z" })
     views.close(view)
-    return ok and out or nil
-  end, function(out)
-    if out then
-      done(names_in(out))
-    else
+    return ok and out or nil, also and gone or nil
+  end, function(out, gone)
+    if not out then
       failed()
+      return
     end
+    local deleted = {}
+    for _, name in ipairs(names_in(gone or "")) do
+      deleted[name] = true
+    end
+    done(sorted_out(out, deleted))
   end)
+end
+
+--- Lists by git, with what is in the repositories below; `failed` where git is missing or refuses.
+---@param root string
+---@param done fun(files: string[])
+---@param failed fun()
+local function by_git_below(root, done, failed)
+  local files, waiting = {}, { "" }
+  local function take(below, found, nested)
+    for _, name in ipairs(found) do
+      files[#files + 1] = below .. name
+    end
+    for _, name in ipairs(nested or {}) do
+      if #waiting < max_repositories then
+        waiting[#waiting + 1] = below .. name .. "/"
+      end
+    end
+  end
+  local at = 0
+  local function go_on()
+    at = at + 1
+    local below = waiting[at]
+    if not below or #files >= max_files then
+      table.sort(files)
+      done(bounded(files))
+      return
+    end
+    local dir = root .. "/" .. below:gsub("/$", "")
+    by_git(below == "" and root or dir, function(found, nested)
+      take(below, found, nested)
+      go_on()
+    end, function()
+      if below == "" then
+        failed()
+        return
+      end
+      walk(dir, function(found)
+        take(below, found)
+        go_on()
+      end)
+    end)
+  end
+  go_on()
 end
 
 --- Lists by ripgrep; `failed` where it is missing or refuses.
@@ -113,7 +187,7 @@ local function by_ripgrep(root, done, failed)
       if out.code ~= 0 then
         failed()
       else
-        done(names_in(out.stdout))
+        done(bounded(names_in(out.stdout)))
       end
     end)
   end)
@@ -125,14 +199,15 @@ end
 ---@param root string
 ---@param done fun(files: string[])
 local function ask(root, done)
-  by_git(root, done, function()
+  by_git_below(root, done, function()
     by_ripgrep(root, done, function()
       walk(root, done)
     end)
   end)
 end
 
---- The project's files as they were listed last; `done` is called when a newer list has come.
+--- The project's files as they were listed last; `done` is called when one has come
+--- that is otherwise.
 ---@param root string
 ---@param done? fun()
 ---@return string[] paths relative to the root; a new table for each listing
@@ -149,19 +224,37 @@ function M.list(root, done)
       local files = vim.tbl_filter(function(path)
         return not path:find("%c")
       end, found)
-      list.files, list.at, list.asking = files, vim.uv.now(), false
+      local is_same = vim.deep_equal(files, list.files)
+      list.files = is_same and list.files or files
+      list.at, list.asking = vim.uv.now(), false
       local told = list.told
       list.told = {}
-      for _, tell in ipairs(told) do
+      for _, tell in ipairs(is_same and {} or told) do
         tell()
       end
     end)
   end
-  -- Only the first one waits for the next list: who types on has seen this one.
-  if list.asking and done and #list.files == 0 then
+  if list.asking and done then
     list.told[#list.told + 1] = done
   end
   return list.files
 end
+
+--- Those that are there at this moment: a list may be older than a file's end.
+---@param root string
+---@param files string[]
+---@return string[]
+function M.existing(root, files)
+  return vim.tbl_filter(function(path)
+    local _, _, code = vim.uv.fs_lstat(root .. "/" .. path)
+    return code ~= "ENOENT" and code ~= "ENOTDIR"
+  end, files)
+end
+
+require("codex-chat.events").hook("FilesChanged", function()
+  for _, list in pairs(lists) do
+    list.at = -fresh_ms - 1
+  end
+end)
 
 return M

@@ -1,0 +1,214 @@
+--- Plugins that complete beside ours: whether one of them asks our source, and menus that are open.
+---
+--- Nothing of theirs is loaded here: only what the user has loaded counts.
+local M = {}
+
+local api = vim.api
+
+--- What our source is called where we add it.
+local NAME = "codex_chat"
+
+--- How long a menu of theirs keeps machine edits back, in ms. A menu knows its rows by number, and
+--- accepting one after lines have come in above would write elsewhere; but an answer must go on.
+local MAX_OPEN_MS = 20000
+--- How long after a key a menu may still be on its way, and how long typing keeps edits back for that.
+local SETTLE_MS, MAX_SETTLE_MS = 250, 1000
+--- How often is looked whether it has closed, which not all of them tell.
+local LOOK_MS = 50
+
+---@param value any
+---@return boolean
+local function is_true(value)
+  if type(value) == "function" then
+    local ok, given = pcall(value)
+    return ok and given ~= false and given ~= nil
+  end
+  return value ~= false and value ~= nil
+end
+
+--- The name of our source in blink.cmp's configuration.
+---@param providers table<string, table>
+---@return string?
+local function in_blink(providers)
+  for name, provider in pairs(providers) do
+    if type(provider) == "table" and provider.module == "codex-chat.blink" then
+      return name
+    end
+  end
+end
+
+--- Whether blink.cmp asks our source in the current buffer, which is a chat. Where it is at work there
+--- and has not been told of us, it is told.
+---@return boolean
+local function blink_serves()
+  local blink = package.loaded["blink.cmp"]
+  local sources = package.loaded["blink.cmp.sources.lib"]
+  local config = package.loaded["blink.cmp.config"]
+  local trigger = package.loaded["blink.cmp.completion.trigger"]
+  -- Without a trigger it was loaded and not set up.
+  if not (blink and sources and config and trigger and trigger.buffer_events) then
+    return false
+  end
+  -- Its first version has this in the configuration alone.
+  local enabled = blink.is_enabled or config.enabled
+  if not is_true(enabled) then
+    return false
+  end
+  local providers = config.sources.providers
+  local name = in_blink(providers)
+  if not name then
+    blink.add_source_provider(NAME, { name = "Codex", module = "codex-chat.blink" })
+    name = NAME
+  end
+  if not vim.list_contains(sources.get_enabled_provider_ids("default"), name) then
+    blink.add_filetype_source("codexchat", name)
+  end
+  return vim.list_contains(sources.get_enabled_provider_ids("default"), name)
+end
+
+--- The same of nvim-cmp.
+---@return boolean
+local function cmp_serves()
+  local cmp = package.loaded["cmp"]
+  local config = package.loaded["cmp.config"]
+  if not (cmp and config and cmp.core) then
+    return false
+  end
+  local now = config.get()
+  if not is_true(now.enabled) then
+    return false
+  end
+  local ours = require("codex-chat.cmp")
+  local name
+  for _, source in ipairs(cmp.get_registered_sources()) do
+    name = getmetatable(source.source) == ours and source.name or name
+  end
+  if not name then
+    name = NAME
+    cmp.register_source(name, ours.new())
+  end
+  local function has(sources)
+    return vim.iter(sources or {}):any(function(source)
+      return source.name == name
+    end)
+  end
+  if not has(now.sources) then
+    local own = vim.tbl_extend("force", {}, config.buffers[api.nvim_get_current_buf()] or {})
+    own.sources = vim.list_extend({ { name = name } }, now.sources or {})
+    cmp.setup.buffer(own)
+  end
+  return has(config.get().sources)
+end
+
+--- Whether another plugin completes in the current buffer, a chat, with our source among its own.
+---
+--- What fails there counts as that it does not: then completion is ours, as without the plugin.
+---@return boolean
+function M.serves()
+  for _, serves in ipairs({ blink_serves, cmp_serves }) do
+    local ok, does = pcall(serves)
+    if ok and does then
+      return true
+    end
+  end
+  return false
+end
+
+---@return boolean
+local function is_shown()
+  if vim.fn.pumvisible() == 1 then
+    return true
+  end
+  local blink = package.loaded["blink.cmp"]
+  if blink and package.loaded["blink.cmp.completion.windows.menu"] then
+    local ok, shown = pcall(blink.is_menu_visible)
+    if ok and shown then
+      return true
+    end
+  end
+  local core = (package.loaded["cmp"] or {}).core
+  -- Not cmp.visible(): it waits for what is still being matched.
+  local ok, shown = pcall(function()
+    return core.view:visible()
+  end)
+  return ok and shown == true
+end
+
+---@type { opened?: integer, typed?: integer, held?: integer } milliseconds of vim.uv.now()
+local state = {}
+
+--- Whether edits of this buffer must wait, because the user is completing there: a menu is open, or
+--- may come in a moment. Never for long: see the bounds above.
+---@param buf integer
+---@return boolean
+function M.is_open(buf)
+  if api.nvim_get_current_buf() ~= buf or not api.nvim_get_mode().mode:match("^[iR]") then
+    state = {}
+    return false
+  end
+  local now = vim.uv.now()
+  if is_shown() then
+    state.opened = state.opened or now
+    return now - state.opened < MAX_OPEN_MS
+  end
+  state.opened = nil
+  if not state.typed or now - state.typed >= SETTLE_MS then
+    state.held = nil
+    return false
+  end
+  state.held = state.held or now
+  if now - state.held >= MAX_SETTLE_MS then
+    state.typed, state.held = nil, nil
+    return false
+  end
+  return true
+end
+
+--- Calls `go_on` every now and then while completing keeps something back, until it gives true.
+---@param buf integer
+---@param go_on fun(): boolean
+function M.watch(buf, go_on)
+  if not M.is_open(buf) then
+    return
+  end
+  local timer = assert(vim.uv.new_timer())
+  timer:start(
+    LOOK_MS,
+    LOOK_MS,
+    vim.schedule_wrap(function()
+      if not timer:is_closing() and go_on() then
+        timer:close()
+      end
+    end)
+  )
+end
+
+--- Has a plugin that completes know our source by the time of the first key, and notes keys.
+---@param chat codex-chat.Chat
+function M.attach(chat)
+  api.nvim_create_autocmd("InsertEnter", {
+    group = chat.augroup,
+    buffer = chat.buf,
+    callback = function()
+      -- After plugins that load at this event.
+      vim.schedule(function()
+        local auto = require("codex-chat.config").get().completion.auto
+        if auto and api.nvim_get_current_buf() == chat.buf then
+          M.serves()
+        end
+      end)
+    end,
+  })
+  api.nvim_create_autocmd("InsertCharPre", {
+    group = chat.augroup,
+    buffer = chat.buf,
+    callback = function()
+      -- Our own menu and Neovim's are open at once.
+      if package.loaded["blink.cmp"] or package.loaded["cmp"] then
+        state.typed = vim.uv.now()
+      end
+    end,
+  })
+end
+
+return M
