@@ -98,7 +98,7 @@ local function look(unseen)
   -- SECURITY: it holds the model's words.
   title = title:gsub("%c+", " ")
   local tail = " · :CodexChat question "
-  local width = math.min(columns - 1, math.max(50, math.floor(columns * 0.6)))
+  local width = math.min(columns - 1, math.max(50, math.min(100, math.floor(columns * 0.75))))
   local cut = require("codex-chat.say").cut
   local text = " " .. cut(title, width - api.nvim_strwidth(tail) - 1) .. tail
   text = cut(text, math.max(1, width))

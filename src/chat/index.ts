@@ -8,6 +8,7 @@ export { type NotAsked, whyNotAsked } from "./asked.ts";
 export { removeFile, writeAtomically, writeNew } from "./atomic-write.ts";
 export { bounded } from "./bounded.ts";
 export { coalesce } from "./coalesce.ts";
+export { unwrapShell } from "./command.ts";
 export {
   applyEdits,
   type BlockRange,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Answer, Approval, Field } from "../codex/index.ts";
-import { Approvals } from "./approvals.ts";
+import { Approvals, approvalTitle } from "./approvals.ts";
 import type { LiveDocument } from "./live-document.ts";
 
 const field = (given: Partial<Field>): Field => ({
@@ -119,5 +119,18 @@ describe("a question that nobody answers", () => {
     expect(told.at(-1)).toBe("nothing waits");
     approvals.resolved(1);
     expect(told.filter((it) => it === "nothing waits")).toHaveLength(1);
+  });
+});
+
+describe("the title of a question", () => {
+  it("is what the user sees of it, in one line", () => {
+    const command = { kind: "command", id: "c", itemId: "i" } as const;
+    const title = (more: object) => approvalTitle({ ...command, ...more } as Approval);
+    expect(title({ command: "/bin/bash -lc 'ls -la'" })).toBe("Codex asks to run: ls -la");
+    expect(title({ command: "make" })).toBe("Codex asks to run: make");
+    expect(title({})).toBe("Codex asks to run: a command");
+    expect(title({ network: { host: "a.org", protocol: "https" } })).toBe(
+      "Codex asks to reach a.org",
+    );
   });
 });

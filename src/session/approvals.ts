@@ -1,4 +1,4 @@
-import type { NetworkQuestion, Question, Verdict } from "../chat/index.ts";
+import { type NetworkQuestion, type Question, unwrapShell, type Verdict } from "../chat/index.ts";
 import {
   type Answer,
   type Approval,
@@ -172,7 +172,9 @@ function shownAnswer({ options }: Field, value: FieldAnswer): string {
 export function approvalTitle(approval: Question): string {
   switch (approval.kind) {
     case "command":
-      return `Codex asks to run: ${approval.command ?? "a command"}`;
+      return approval.command === undefined && approval.network !== undefined
+        ? `Codex asks to reach ${approval.network.host}`
+        : `Codex asks to run: ${unwrapShell(approval.command ?? "a command")}`;
     case "patch":
       return "Codex asks to edit files";
     case "questions":
