@@ -1,6 +1,18 @@
 --- The chat's own keys. They are the buffer's, so no key of the user's is taken anywhere else.
 local M = {}
 
+--- Whether the user has mapped it for the file type: then it is theirs.
+---@param chat codex-chat.Chat
+---@param mode string
+---@param lhs string
+---@return boolean
+local function is_taken(chat, mode, lhs)
+  local found = vim.api.nvim_buf_call(chat.buf, function()
+    return vim.fn.maparg(lhs, mode, false, true)
+  end)
+  return found.buffer == 1
+end
+
 ---@param chat codex-chat.Chat
 ---@param mode string
 ---@param lhs string|false
@@ -10,11 +22,7 @@ local function map(chat, mode, lhs, name, desc)
   if not lhs or lhs == "" then
     return
   end
-  -- What the user has mapped for the file type is theirs.
-  local taken = vim.api.nvim_buf_call(chat.buf, function()
-    return vim.fn.maparg(lhs, mode, false, true)
-  end)
-  if taken.buffer ~= 1 then
+  if not is_taken(chat, mode, lhs) then
     vim.keymap.set(mode, lhs, ("<Plug>(codex-chat-%s)"):format(name), {
       buffer = chat.buf,
       desc = "codex-chat: " .. desc,
@@ -40,7 +48,7 @@ function M.map(chat)
     end
   end, { buffer = chat.buf, desc = "codex-chat: open the picture or address under the cursor" })
   for lhs, step in pairs({ [keys.next_approval] = 1, [keys.prev_approval] = -1 }) do
-    if lhs then
+    if lhs and not is_taken(chat, "n", lhs) then
       vim.keymap.set("n", lhs, function()
         require("codex-chat.approval").jump(chat, step)
       end, { buffer = chat.buf, desc = "codex-chat: go to a pending approval" })

@@ -140,11 +140,16 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     await using chat = await openChat({
       program,
       config: { keys: { stop: false } },
-      args: ["-c", "autocmd FileType codexchat nnoremap <buffer> <CR> <Cmd>let g:mine = 1<CR>"],
+      args: [
+        ...["-c", "autocmd FileType codexchat nnoremap <buffer> <CR> <Cmd>let g:mine = 1<CR>"],
+        ...["-c", "autocmd FileType codexchat nnoremap <buffer> ]a <Cmd>let g:mine = 2<CR>"],
+      ],
     });
     const { nvim } = chat;
     await nvim.keys("typed<Esc><CR>");
     await nvim.until("vim.g.mine", 1);
+    await nvim.keys("]a");
+    await nvim.until("vim.g.mine", 2);
     expect(await nvim.lua("return vim.fn.maparg('<C-c>', 'n')")).toBe("");
     expect(chat.host.of("turn/send")).toEqual([]);
   });
