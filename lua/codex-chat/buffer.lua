@@ -97,10 +97,10 @@ local function watch(chat)
     vim.bo[buf].modified = false
   end)
   on("BufWinEnter", function()
-    -- Only this one: a window that was split off has folds and options already.
+    -- Only this one: a window that was split off has folds already.
     local win = api.nvim_get_current_win()
     if api.nvim_win_get_buf(win) == buf then
-      require("codex-chat.window").dress(chat, win)
+      require("codex-chat.window").shown(chat, win)
     end
   end)
   on("BufWinLeave", function()
@@ -228,15 +228,20 @@ function M.attach(buf, project)
   require("codex-chat.project").remember(project)
   require("codex-chat.highlight").setup()
   take_text(chat)
-  require("codex-chat.runtime").set_filetype(buf, "codexchat")
+  require("codex-chat.window").settle(chat, function()
+    require("codex-chat.runtime").set_filetype(buf, "codexchat")
+  end)
   watch(chat)
   require("codex-chat.context.complete").attach(chat)
   require("codex-chat.host").keep_on_leave()
   require("codex-chat.keys").map(chat)
   require("codex-chat.status").hint(chat)
   for _, win in ipairs(registry.wins(buf)) do
-    require("codex-chat.window").dress(chat, win)
+    require("codex-chat.window").shown(chat, win)
   end
+  require("codex-chat.bar").watch()
+  require("codex-chat.size").watch()
+  require("codex-chat.stay").watch()
   vim.schedule(require("codex-chat.runtime").warn)
   require("codex-chat.notify").begin()
   require("codex-chat.tools").begin()
@@ -331,7 +336,9 @@ function M.read(buf)
   local kept = chat.kept
   chat.unloaded_lines, chat.kept = nil, nil
   take_text(chat)
-  require("codex-chat.runtime").set_filetype(buf, "codexchat")
+  require("codex-chat.window").settle(chat, function()
+    require("codex-chat.runtime").set_filetype(buf, "codexchat")
+  end)
   require("codex-chat.keys").map(chat)
   if kept then
     go_on(chat, kept)

@@ -99,8 +99,9 @@ end
 
 --- Shows the chat and goes there, ready to type where nothing is typed yet.
 ---@param chat codex-chat.Chat
----@param opts? { insert?: boolean }
+---@param opts? { insert?: boolean, prompt?: boolean } prompt: goes there from wherever the cursor was
 function M.show(chat, opts)
+  opts = opts or {}
   local seen = window.find(chat.buf) ~= nil
   local win = window.open(chat)
   chat.used = vim.uv.hrtime()
@@ -110,15 +111,19 @@ function M.show(chat, opts)
   if empty then
     prompt.ensure(chat)
   end
+  local function is_in_prompt()
+    return api.nvim_win_get_cursor(win)[1] > require("codex-chat.blocks").prompt_row(chat)
+  end
   if not seen and (not restored or (empty and chat.last_win_view.in_prompt)) then
+    prompt.enter(chat, win)
+  elseif opts.prompt and not is_in_prompt() then
     prompt.enter(chat, win)
   end
   local wants = require("codex-chat.config").get().window.startinsert
-  if opts and opts.insert ~= nil then
+  if opts.insert ~= nil then
     wants = opts.insert
   end
-  local in_prompt = api.nvim_win_get_cursor(win)[1] > require("codex-chat.blocks").prompt_row(chat)
-  if wants and empty and in_prompt then
+  if wants and empty and is_in_prompt() then
     vim.cmd("startinsert!")
   end
   -- The window is on the screen before a process is started.
@@ -132,7 +137,7 @@ end
 ---@return codex-chat.Chat
 function M.open(opts)
   local chat = registry.get(0) or M.latest(require("codex-chat.project").of_buf())
-  M.show(chat, opts)
+  M.show(chat, vim.tbl_extend("error", { prompt = true }, opts or {}))
   return chat
 end
 

@@ -32,14 +32,20 @@ local function cut(text, width)
   return vim.fn.strcharpart(text, 0, chars) .. "…"
 end
 
---- The winbar's text for a window of this width: what matters least goes first, or is cut.
+---@class (exact) codex-chat.StatusPart
+---@field text? string
+---@field rank integer what matters least has the highest
+---@field least? integer columns to which it may be cut
+---@field group? string
+---@field shown? string
+
+--- What there is to say of the conversation, in the order in which it stands.
 ---@param chat codex-chat.Chat
----@param width integer
----@return string
-function M.winbar(chat, width)
+---@return codex-chat.StatusPart[]
+function M.parts(chat)
   local state = chat.state
   local queued = state.queued or 0
-  local parts = {
+  return {
     { text = require("codex-chat.threads.file").name_of(chat), rank = 9, least = least },
     { text = state.model, rank = 4 },
     { text = state.mode, rank = 6 },
@@ -51,6 +57,14 @@ function M.winbar(chat, width)
     { text = state.sandbox, rank = 3 },
     { text = statusline.token_text(state.tokens), rank = 8 },
   }
+end
+
+--- The winbar's text for a window of this width: what matters least goes first, or is cut.
+---@param chat codex-chat.Chat
+---@param width integer
+---@return string
+function M.winbar(chat, width)
+  local parts = M.parts(chat)
   local by_rank = vim.tbl_filter(function(part)
     return part.text ~= nil and part.text ~= ""
   end, parts)
@@ -83,14 +97,7 @@ end
 --- Shows the state in every window of the chat.
 ---@param chat codex-chat.Chat
 function M.show(chat)
-  for _, win in ipairs(registry.wins(chat.buf)) do
-    -- A window of one line has no room for it (E36).
-    local fits = api.nvim_win_get_height(win) > 1
-    local text = fits and M.winbar(chat, api.nvim_win_get_width(win)) or ""
-    if vim.wo[win].winbar ~= text then
-      vim.wo[win][0].winbar = text
-    end
-  end
+  require("codex-chat.bar").show(chat)
 end
 
 ---@type uv.uv_timer_t?

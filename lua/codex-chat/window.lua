@@ -5,7 +5,7 @@ local registry = require("codex-chat.registry")
 
 local api = vim.api
 
---- Set for the window while it shows the chat; another buffer in it gets the user's own.
+--- How a chat looks where the user says nothing else.
 local options = {
   wrap = true,
   linebreak = true,
@@ -26,18 +26,89 @@ local options = {
   conceallevel = 0,
 }
 
---- Makes the window look like a chat, for as long as it shows this buffer.
----@param chat codex-chat.Chat
 ---@param win integer
-function M.dress(chat, win)
+local function set_defaults(win)
+  if vim.wo[win].foldtext == options.foldtext then
+    -- `:edit` reads it again: it is the user's already.
+    return
+  end
   for name, value in pairs(options) do
     -- The `[0]` is `:setlocal`: without it the next buffer of the window would have them too.
     vim.wo[win][0][name] = value
   end
   local fill = vim.go.fillchars
   vim.wo[win][0].fillchars = (fill == "" and "" or fill .. ",") .. "fold: "
+end
+
+---@generic T
+---@param fn fun(): T
+---@return T
+local function without_events(fn)
+  local before = vim.o.eventignore
+  vim.o.eventignore = "all"
+  local ok, result = pcall(fn)
+  vim.o.eventignore = before
+  if not ok then
+    error(result, 0)
+  end
+  return result
+end
+
+--- Gives the chat its looks, once and before anything of the user's: `set_filetype` then runs what they
+--- have for the file type in a window of the chat, so that it can change them. From then on they are
+--- the user's, for Neovim itself remembers the options of a buffer's last window for its next one.
+---
+--- A buffer that no window shows yet gets a hidden one for that long: in the window that Neovim uses for
+--- autocommands they would be lost.
+---@param chat codex-chat.Chat
+---@param set_filetype fun()
+function M.settle(chat, set_filetype)
+  local wins = vim.tbl_filter(function(win)
+    return vim.fn.win_gettype(win) ~= "autocmd"
+  end, registry.wins(chat.buf))
+  local hidden
+  if #wins == 0 then
+    hidden = without_events(function()
+      return api.nvim_open_win(chat.buf, false, {
+        relative = "editor",
+        row = 0,
+        col = 0,
+        width = math.max(1, vim.o.columns),
+        height = math.max(1, vim.o.lines - 1),
+        focusable = false,
+        hide = true,
+        noautocmd = true,
+      })
+    end)
+    wins = { hidden }
+  end
+  for _, win in ipairs(wins) do
+    set_defaults(win)
+  end
+  local current = api.nvim_get_current_win()
+  local win = vim.list_contains(wins, current) and current or wins[1]
+  vim.b[chat.buf].focus_disable = true
+  local ok, err = pcall(api.nvim_win_call, win, function()
+    set_filetype()
+    require("codex-chat.bar").settle(chat)
+  end)
+  if hidden and api.nvim_win_is_valid(hidden) then
+    without_events(function()
+      api.nvim_win_close(hidden, true)
+    end)
+  end
+  if not ok then
+    error(err, 0)
+  end
+end
+
+--- The window shows the chat from now on.
+---@param chat codex-chat.Chat
+---@param win integer
+function M.shown(chat, win)
   require("codex-chat.fold").window(win)
-  require("codex-chat.status").show(chat)
+  require("codex-chat.stay").shown(chat, win)
+  require("codex-chat.bar").show(chat)
 end
 
 --- The window of the current tabpage that shows the chat.
@@ -51,39 +122,59 @@ end
 
 local splits = { right = "right", left = "left", top = "above", bottom = "below" }
 
----@param size number
----@param whole integer
----@return integer
-local function extent(size, whole)
-  return math.max(1, math.floor(size < 1 and whole * size or math.min(size, whole)))
-end
+---@class (exact) codex-chat.Before how the other windows of a tabpage were before the chat opened
+---@field before codex-chat.Layout
+---@field after codex-chat.Layout with the chat
+
+---@type table<integer, codex-chat.Before> by the chat's window
+local room = {}
 
 --- Shows the chat in a window of the current tabpage and goes there.
 ---@param chat codex-chat.Chat
 ---@return integer win
 function M.open(chat)
+  local size = require("codex-chat.size")
   local found = M.find(chat.buf)
   if found then
     api.nvim_set_current_win(found)
+    size.entered(found)
     return found
   end
-  local config = require("codex-chat.config").get().window
-  local position = config.position
+  local position = require("codex-chat.config").get().window.position
   if position == "tab" then
     vim.cmd("tab split")
     api.nvim_win_set_buf(0, chat.buf)
     return api.nvim_get_current_win()
   end
-  local sideways = position == "left" or position == "right"
-  return api.nvim_open_win(chat.buf, true, {
+  local axis = (position == "left" or position == "right") and "width" or "height"
+  local before = size.others(0)
+  local win = api.nvim_open_win(chat.buf, true, {
     win = -1,
     split = splits[position],
-    width = sideways and math.min(
-      math.max(extent(config.size, vim.o.columns), config.min_width),
-      math.max(1, vim.o.columns - vim.o.winminwidth - 1)
-    ) or nil,
-    height = not sideways and extent(config.size, vim.o.lines) or nil,
+    [axis] = size.opening(axis),
   })
+  size.opened(win, axis)
+  room[win] = { before = before, after = size.others(win) }
+  return win
+end
+
+--- Closes a window of the chat. The others are as they were before it opened, where nobody has changed
+--- them since: with 'equalalways' Neovim would make all the same.
+---@param win integer
+---@return boolean closed
+local function close(win)
+  local size = require("codex-chat.size")
+  local was = room[win]
+  room[win] = nil
+  local is_as_left = was and vim.deep_equal(was.after, size.others(win))
+  local equal = vim.o.equalalways
+  vim.o.equalalways = equal and not is_as_left
+  local ok = pcall(api.nvim_win_close, win, false)
+  vim.o.equalalways = equal
+  if ok and was and is_as_left then
+    size.put(was.before)
+  end
+  return ok
 end
 
 --- Takes the chat out of the current tabpage. The last window of all gets an empty buffer instead.
@@ -91,14 +182,14 @@ end
 function M.close(chat)
   for _, win in ipairs(registry.wins(chat.buf, 0)) do
     M.remember(chat, win)
-    local ok = pcall(api.nvim_win_close, win, false)
-    if not ok and api.nvim_win_is_valid(win) then
+    if not close(win) and api.nvim_win_is_valid(win) then
       local alternate = api.nvim_win_call(win, function()
         return vim.fn.bufnr("#")
       end)
       if alternate < 1 or alternate == chat.buf or not api.nvim_buf_is_loaded(alternate) then
         alternate = api.nvim_create_buf(true, false)
       end
+      require("codex-chat.stay").let_go(win)
       api.nvim_win_set_buf(win, alternate)
     end
   end

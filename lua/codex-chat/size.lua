@@ -1,0 +1,345 @@
+--- Keeps the chat as wide as the user has it, or as high where it stands above or below the rest.
+---
+--- 'winfixwidth' does most of it. What it cannot do is put right here, once for each change and never
+--- against anybody: after the screen has another size, after the chat had the whole screen, and where
+--- 'winwidth' takes the chat's columns. Any other change of its size is the user's, and is kept.
+local M = {}
+
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+
+---@alias codex-chat.Axis "width"|"height"
+
+---@class (exact) codex-chat.Extent how much of the screen a chat takes
+---@field cells? integer
+---@field share? number of the screen, instead
+---@field floor? integer cells that it has however small its share is
+
+---@class (exact) codex-chat.SizeState of one window
+---@field wanted table<codex-chat.Axis, codex-chat.Extent>
+---@field axis? codex-chat.Axis nil while it has the whole screen
+---@field cells? integer
+---@field screen? integer
+---@field layout string of its tabpage
+---@field is_fixed boolean whether it is us who has set 'winfixwidth' or 'winfixheight'
+---@field is_extreme? boolean whether it has made way, or has everything else out of the way
+
+--- Cells below which a window has made way for another. Nobody works in it, so nobody wants that kept.
+local least = { width = 10, height = 3 }
+
+---@type table<integer, codex-chat.SizeState> by window
+local states = {}
+---@type table<codex-chat.Axis, codex-chat.Extent> sizes that the user gave a chat by hand
+local by_hand = {}
+--- The current window, as of before what is worked off now.
+local was_current = 0
+
+local get = { width = api.nvim_win_get_width, height = api.nvim_win_get_height }
+local set = { width = api.nvim_win_set_width, height = api.nvim_win_set_height }
+
+---@param axis codex-chat.Axis
+---@return integer
+local function screen_of(axis)
+  return axis == "width" and vim.o.columns or vim.o.lines
+end
+
+--- The size that the configuration gives it.
+---@param axis codex-chat.Axis
+---@return codex-chat.Extent
+local function configured(axis)
+  local config = require("codex-chat.config").get().window
+  return {
+    share = config.size < 1 and config.size or nil,
+    cells = config.size >= 1 and math.floor(config.size) or nil,
+    floor = axis == "width" and config.min_width or 1,
+  }
+end
+
+--- As cells of the screen as it is now. Others keep some, or half of a very small screen.
+---@param extent codex-chat.Extent
+---@param axis codex-chat.Axis
+---@return integer
+local function cells_of(extent, axis)
+  local screen = screen_of(axis)
+  local cells = extent.cells or math.floor(screen * extent.share + 1e-6)
+  local room = math.max(screen - 1 - least[axis], math.floor((screen - 1) / 2), 1)
+  return math.max(1, math.min(math.max(cells, extent.floor or 1), room))
+end
+
+--- How large a chat that opens there is.
+---@param axis codex-chat.Axis
+---@return integer
+function M.opening(axis)
+  return cells_of(by_hand[axis] or configured(axis), axis)
+end
+
+---@param win integer
+---@return boolean
+local function floats(win)
+  return api.nvim_win_get_config(win).relative ~= ""
+end
+
+--- Which of its extents others compete for; nil where it has the whole screen or floats.
+---@param win integer
+---@return codex-chat.Axis?
+local function axis_of(win)
+  if
+    floats(win)
+    or vim.fn.winlayout(api.nvim_tabpage_get_number(api.nvim_win_get_tabpage(win)))[1] == "leaf"
+  then
+    return nil
+  end
+  return get.width(win) < vim.o.columns and "width" or "height"
+end
+
+---@param axis codex-chat.Axis
+---@param cells integer
+---@return boolean
+local function is_extreme(axis, cells)
+  return cells < least[axis] or screen_of(axis) - 1 - cells < least[axis]
+end
+
+---@param axis codex-chat.Axis
+---@param cells integer
+---@return codex-chat.Extent
+local function extent_by_hand(axis, cells)
+  local config = require("codex-chat.config").get().window
+  return {
+    share = cells / screen_of(axis),
+    floor = axis == "width" and math.min(config.min_width, cells) or least.height,
+  }
+end
+
+--- Sets what keeps Neovim from resizing it, or takes that back.
+---@param win integer
+---@param axis codex-chat.Axis?
+local function fix(win, axis)
+  -- Both are the window's alone: Neovim gives them to no other, and to no other buffer.
+  vim.wo[win][0].winfixwidth = axis == "width"
+  vim.wo[win][0].winfixheight = axis == "height"
+end
+
+--- The window shows a chat: its size is kept from now on.
+---@param win integer
+---@param wanted? codex-chat.Extent what it was opened with; else it is as it is
+---@return codex-chat.SizeState
+local function hold(win, wanted)
+  local axis = axis_of(win)
+  local state = states[win]
+  if not state then
+    state = { wanted = {}, layout = "", is_fixed = false }
+    states[win] = state
+  end
+  if axis then
+    local cells = get[axis](win)
+    state.is_extreme = is_extreme(axis, cells) or nil
+    if wanted then
+      state.wanted[axis] = wanted
+    elseif not state.wanted[axis] and not state.is_extreme then
+      state.wanted[axis] = extent_by_hand(axis, cells)
+    end
+    state.cells, state.screen = cells, screen_of(axis)
+  end
+  state.axis = axis
+  state.layout = vim.inspect(vim.fn.winlayout())
+  state.is_fixed = not state.is_extreme
+  fix(win, not state.is_extreme and axis or nil)
+  return state
+end
+
+--- Whether 'winwidth' or 'winheight' has just given the window that was entered its size.
+---@param axis codex-chat.Axis
+---@return boolean
+local function is_by_entering(axis)
+  local current = api.nvim_get_current_win()
+  return current ~= was_current
+    and get[axis](current) <= (axis == "width" and vim.o.winwidth or vim.o.winheight)
+end
+
+--- Evens out windows beside it that have next to no columns: Neovim takes all from one of them.
+---@param win integer
+local function relieve(win)
+  for _, other in ipairs(api.nvim_tabpage_list_wins(0)) do
+    local is_free = other ~= win and not floats(other) and not vim.wo[other].winfixwidth
+    if is_free and get.width(other) < least.width then
+      vim.cmd("horizontal wincmd =")
+      return
+    end
+  end
+end
+
+--- Gives the window the size that it should have.
+---@param win integer
+---@param state codex-chat.SizeState
+---@param axis codex-chat.Axis
+---@param even boolean whether others may be evened out
+local function restore(win, state, axis, even)
+  set[axis](win, cells_of(state.wanted[axis] or by_hand[axis] or configured(axis), axis))
+  hold(win)
+  if even and axis == "width" then
+    relieve(win)
+    hold(win)
+  end
+end
+
+--- Looks at what has become of a window's size.
+---@param win integer
+---@param state codex-chat.SizeState
+---@param layout string
+---@param is_only boolean whether it is the tabpage's only window of its chat
+local function check(win, state, layout, is_only)
+  local axis = axis_of(win)
+  local cells = axis and get[axis](win)
+  local is_same = state.axis == axis and state.screen == (axis and screen_of(axis))
+  if not axis or (is_same and state.cells == cells) then
+    state.axis, state.layout = axis, layout
+    return
+  end
+  ---@cast cells integer
+  local was_extreme = state.is_extreme
+  if state.is_fixed and not vim.wo[win]["winfix" .. axis] and state.axis == axis then
+    -- The user wants it to be resized with the others.
+    state.axis, state.cells, state.screen, state.layout = axis, cells, screen_of(axis), layout
+  elseif not is_same or state.layout ~= layout then
+    if is_only then
+      restore(win, state, axis, true)
+    else
+      hold(win)
+    end
+  elseif is_by_entering(axis) then
+    restore(win, state, axis, false)
+  elseif was_extreme and not is_extreme(axis, cells) and win ~= api.nvim_get_current_win() then
+    restore(win, state, axis, true)
+  else
+    if not is_extreme(axis, cells) then
+      by_hand[axis] = extent_by_hand(axis, cells)
+      state.wanted[axis] = by_hand[axis]
+    end
+    hold(win)
+  end
+end
+
+--- Looks after the chats of the current tabpage.
+local function look()
+  local layout
+  for _, chat in ipairs(registry.all()) do
+    local wins = vim.tbl_filter(function(win)
+      return not floats(win)
+    end, registry.wins(chat.buf, 0))
+    for _, win in ipairs(wins) do
+      layout = layout or vim.inspect(vim.fn.winlayout())
+      if states[win] then
+        check(win, states[win], layout, #wins == 1)
+      else
+        hold(win)
+      end
+    end
+  end
+end
+
+--- The window does not show a chat any more.
+---@param win integer
+function M.release(win)
+  local state = states[win]
+  states[win] = nil
+  if state and state.is_fixed and api.nvim_win_is_valid(win) then
+    fix(win, nil)
+  end
+end
+
+--- A chat was opened in the window, which gets its size.
+---@param win integer
+---@param axis codex-chat.Axis
+function M.opened(win, axis)
+  states[win] = nil
+  local extent = by_hand[axis] or configured(axis)
+  -- Neovim 0.10 gives a window that is split off at the edge an equal share of the others'.
+  set[axis](win, cells_of(extent, axis))
+  hold(win, extent)
+  if axis == "width" and vim.o.equalalways then
+    -- As after any split.
+    vim.cmd("horizontal wincmd =")
+  elseif axis == "width" then
+    relieve(win)
+  end
+  hold(win, extent)
+end
+
+--- The chat is gone to: where it has made way, it gets its size back.
+---@param win integer
+function M.entered(win)
+  local state = states[win]
+  local axis = axis_of(win)
+  if state and axis and get[axis](win) < least[axis] then
+    restore(win, state, axis, true)
+  end
+end
+
+---@class (exact) codex-chat.Layout sizes of a tabpage's windows, in the order of its layout
+---@field wins integer[]
+---@field sizes integer[][]
+
+---@param without integer
+---@return codex-chat.Layout
+function M.others(without)
+  local wins = vim.tbl_filter(function(win)
+    return win ~= without and not floats(win)
+  end, api.nvim_tabpage_list_wins(0))
+  return {
+    wins = wins,
+    sizes = vim.tbl_map(function(win)
+      return { get.width(win), get.height(win) }
+    end, wins),
+  }
+end
+
+--- Gives windows the sizes of `layout`, as far as they fit.
+---@param layout codex-chat.Layout
+function M.put(layout)
+  -- Twice, as `winrestcmd()` does: the first can be in the way of the next.
+  for _ = 1, 2 do
+    for i, win in ipairs(layout.wins) do
+      if api.nvim_win_is_valid(win) then
+        set.width(win, layout.sizes[i][1])
+        set.height(win, layout.sizes[i][2])
+      end
+    end
+  end
+end
+
+local watches = false
+
+--- Begins to look after windows. Idempotent.
+function M.watch()
+  if watches then
+    return
+  end
+  watches = true
+  local group = api.nvim_create_augroup("codex-chat.size", {})
+  api.nvim_create_autocmd({ "WinResized", "TabEnter" }, { group = group, callback = look })
+  api.nvim_create_autocmd("WinEnter", {
+    group = group,
+    callback = function()
+      if registry.get(0) and not states[api.nvim_get_current_win()] then
+        vim.schedule(look)
+      end
+      -- Comes right after WinResized, if there is one.
+      api.nvim_create_autocmd("SafeState", {
+        group = group,
+        once = true,
+        callback = function()
+          was_current = api.nvim_get_current_win()
+        end,
+      })
+    end,
+  })
+  api.nvim_create_autocmd("WinClosed", {
+    group = group,
+    callback = function(args)
+      states[tonumber(args.match) or 0] = nil
+    end,
+  })
+end
+
+return M
