@@ -16,14 +16,14 @@ end
 ---@param chat codex-chat.Chat
 ---@param mode string
 ---@param lhs string|false
----@param name string
+---@param rhs string|fun()
 ---@param desc string
-local function map(chat, mode, lhs, name, desc)
+local function map(chat, mode, lhs, rhs, desc)
   if not lhs or lhs == "" then
     return
   end
   if not is_taken(chat, mode, lhs) then
-    vim.keymap.set(mode, lhs, ("<Plug>(codex-chat-%s)"):format(name), {
+    vim.keymap.set(mode, lhs, rhs, {
       buffer = chat.buf,
       desc = "codex-chat: " .. desc,
       nowait = true,
@@ -31,22 +31,38 @@ local function map(chat, mode, lhs, name, desc)
   end
 end
 
+--- Maps Neovim's own keys for what is under the cursor: they look in the working directory, and put the
+--- file into the chat's window.
+---@param chat codex-chat.Chat
+local function map_files(chat)
+  local ways = {
+    ["gf"] = "",
+    ["gF"] = "",
+    ["<C-w>f"] = "split",
+    ["<C-w><C-f>"] = "split",
+    ["<C-w>F"] = "split",
+    ["<C-w>gf"] = "tab",
+    ["<C-w>gF"] = "tab",
+  }
+  for lhs, how in pairs(ways) do
+    for _, mode in ipairs({ "n", "x" }) do
+      map(chat, mode, lhs, function()
+        require("codex-chat.follow").file(chat, how ~= "" and how or nil)
+      end, "go to the file under the cursor")
+    end
+  end
+  map(chat, "n", "gx", function()
+    require("codex-chat.follow").open(chat)
+  end, "open the address, picture or file under the cursor")
+end
+
 ---@param chat codex-chat.Chat
 function M.map(chat)
   local keys = require("codex-chat.config").get().keys
-  map(chat, "n", keys.send, "send", "send the prompt")
-  map(chat, "i", keys.send_insert, "send", "send the prompt")
-  map(chat, "n", keys.stop, "stop", "stop the running turn")
-  vim.keymap.set("n", "gx", function()
-    local target = vim.fn.expand("<cfile>")
-    local beside = vim.fs.dirname(chat.path) .. "/" .. target
-    local is_image = target:match("^images/[%w_-]+%.%l+$")
-      and (require("codex-chat.disk.look").lstat(beside) or {}).type == "file"
-    local err = require("codex-chat.programs").open(is_image and beside or target)
-    if err then
-      require("codex-chat.say").error(err)
-    end
-  end, { buffer = chat.buf, desc = "codex-chat: open the picture or address under the cursor" })
+  map(chat, "n", keys.send, "<Plug>(codex-chat-send)", "send the prompt")
+  map(chat, "i", keys.send_insert, "<Plug>(codex-chat-send)", "send the prompt")
+  map(chat, "n", keys.stop, "<Plug>(codex-chat-stop)", "stop the running turn")
+  map_files(chat)
   for lhs, step in pairs({ [keys.next_approval] = 1, [keys.prev_approval] = -1 }) do
     if lhs and not is_taken(chat, "n", lhs) then
       vim.keymap.set("n", lhs, function()
