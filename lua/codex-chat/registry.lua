@@ -55,6 +55,7 @@ local M = {}
 ---@field key_marks? table<integer, true> extmarks that show keys
 ---@field delayed function[] machine edits that wait for the user's half-typed command
 ---@field last_win_view? table the view when it was last hidden
+---@field looks? table<string, any> its windows' options before anything was changed by hand
 ---@field winbar? string the user's own, which their settings for the file type have set
 ---@field hint? integer extmark with the empty prompt's hint
 ---@field augroup integer

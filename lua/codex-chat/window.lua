@@ -40,6 +40,49 @@ local function set_defaults(win)
   vim.wo[win][0].fillchars = (fill == "" and "" or fill .. ",") .. "fold: "
 end
 
+--- What else a user may set for how a text looks.
+local more = {
+  "concealcursor",
+  "cursorcolumn",
+  "cursorline",
+  "cursorlineopt",
+  "fillchars",
+  "foldlevel",
+  "listchars",
+  "scrolloff",
+  "showbreak",
+  "sidescrolloff",
+  "statuscolumn",
+  "winhighlight",
+}
+
+---@param win integer
+---@return table<string, any>
+local function looks_of(win)
+  local found = {}
+  for _, name in ipairs(vim.list_extend(vim.tbl_keys(options), more)) do
+    found[name] = api.nvim_get_option_value(name, { scope = "local", win = win })
+  end
+  return found
+end
+
+--- What the user has changed by hand in the window of a chat in view holds for the next chat as well.
+---@param chat codex-chat.Chat
+---@param win integer
+local function take_over(chat, win)
+  for _, other in ipairs(registry.all()) do
+    local from = other ~= chat and other.looks and M.find(other.buf)
+    for name, value in pairs(from and looks_of(from) or {}) do
+      if value ~= other.looks[name] then
+        vim.wo[win][0][name] = value
+      end
+    end
+    if from then
+      return
+    end
+  end
+end
+
 ---@generic T
 ---@param fn fun(): T
 ---@return T
@@ -91,6 +134,10 @@ function M.settle(chat, set_filetype)
   local ok, err = pcall(api.nvim_win_call, win, function()
     set_filetype()
     require("codex-chat.bar").settle(chat)
+    if not chat.looks then
+      chat.looks = looks_of(win)
+      take_over(chat, win)
+    end
   end)
   if hidden and api.nvim_win_is_valid(hidden) then
     without_events(function()

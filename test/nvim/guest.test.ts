@@ -309,3 +309,183 @@ describe.each(neovims)("a file that is opened from the chat on Neovim $name", (p
     expect(await chat.nvim.lua("return #vim.api.nvim_list_wins()")).toBe(2);
   });
 });
+
+/** What a user may have set for a window of the chat. */
+const LOOKS = `(function()
+  local wo = vim.wo
+  return { wo.number, wo.relativenumber, wo.spell, wo.conceallevel, wo.foldcolumn, wo.signcolumn,
+    wo.cursorline, wo.statuscolumn, wo.winhighlight, wo.listchars, wo.wrap, wo.foldlevel }
+end)()`;
+const OWN =
+  "setlocal number relativenumber spell conceallevel=2 foldcolumn=2 signcolumn=yes cursorline statuscolumn=%l winhighlight=Normal:Pmenu listchars=tab:>> nowrap foldlevel=3";
+const OWN_LOOKS = [
+  ...[true, true, true, 2, "2", "yes", true, "%l", "Normal:Pmenu", "tab:>>", false, 3],
+];
+const DEFAULTS = [false, false, false, 0, "0", "no"];
+
+describe.each(neovims)("what the user sets for a chat's window on Neovim $name", (program) => {
+  it.each([
+    ["an autocommand for the file type", `autocmd FileType codexchat ${OWN}`, ""],
+    [
+      "an autocommand for the window",
+      `autocmd BufWinEnter * if &ft == 'codexchat' | ${OWN} | endif`,
+      "",
+    ],
+    ["a file in after/ftplugin", "", OWN],
+    ["the user by hand", "", ""],
+  ])("by %s is in force wherever the chat comes", async (_name, before, after) => {
+    const args = ["-c", "set rtp+=$HOME/after", "-c", before || "let g:none = 1"];
+    await using home = await openChat({ program });
+    await home.nvim.lua("vim.fn.mkdir(vim.env.HOME .. '/after/ftplugin', 'p')");
+    await writeFile(join(home.nvim.home, "after/ftplugin/codexchat.vim"), `${after}\n`);
+    await using chat = await openChat({
+      program,
+      screen,
+      args,
+      home: home.nvim.home,
+      config: { window: { startinsert: false } },
+    });
+    const { nvim } = chat;
+    if (before === "" && after === "") {
+      expect(await nvim.lua<unknown[]>(`return ${LOOKS}`)).toEqual(
+        expect.arrayContaining(DEFAULTS),
+      );
+      await nvim.command(OWN);
+    }
+    const holds = async (commands: readonly string[]): Promise<void> => {
+      expect([commands, await nvim.buf()]).toEqual([commands, chat.buf]);
+      expect([commands, await nvim.lua(`return ${LOOKS}`)]).toEqual([commands, OWN_LOOKS]);
+    };
+    await holds([]);
+    for (const commands of [
+      ["CodexChat toggle", "CodexChat toggle"],
+      ["split"],
+      ["close", "vsplit"],
+      ["close", "CodexChat", "tab split"],
+      ["tabclose", "close", "CodexChat"],
+      ["wincmd p", `buffer ${chat.buf}`],
+      ["enew", `buffer ${chat.buf}`],
+      ["edit!"],
+      ["wincmd H", "wincmd L"],
+    ]) {
+      await run(chat, ...commands);
+      await holds(commands);
+    }
+    await run(chat, "CodexChat new");
+    expect(await nvim.buf()).not.toBe(chat.buf);
+    expect(await nvim.lua(`return ${LOOKS}`)).toEqual(OWN_LOOKS);
+  });
+
+  it("and what we set does not go over to other windows", async () => {
+    await using chat = await openChat({
+      program,
+      screen,
+      args: ["-c", "set number spell signcolumn=yes foldcolumn=1 conceallevel=1 listchars=tab:xx"],
+      config: { window: { startinsert: false } },
+    });
+    const { nvim } = chat;
+    const look =
+      "return { vim.wo.number, vim.wo.spell, vim.wo.signcolumn, vim.wo.foldcolumn, vim.wo.conceallevel, vim.wo.foldtext, vim.wo.fillchars, vim.wo.winbar, vim.wo.winfixwidth, vim.wo.linebreak }";
+    const own = [true, true, "yes", "1", 1, "foldtext()", "", "", false, false];
+    expect((await nvim.lua<unknown[]>(look)).slice(0, 5)).toEqual([false, false, "no", "0", 0]);
+    for (const command of [
+      "new",
+      "vnew",
+      "tabnew",
+      "split a.txt",
+      "vsplit b.txt",
+      "sbuffer 1",
+      "botright vnew",
+      "call nvim_open_win(nvim_create_buf(v:true, v:false), v:true, {'split': 'above', 'win': 0})",
+    ]) {
+      await run(chat, command);
+      expect([command, await nvim.buf()]).not.toEqual([command, chat.buf]);
+      expect([command, await nvim.lua(look)]).toEqual([command, own]);
+      await run(chat, "close!", "CodexChat");
+    }
+    await run(chat, "CodexChat toggle", `buffer ${chat.buf}`, "buffer 1");
+    await run(chat, "wincmd t");
+    await run(chat, `buffer ${chat.buf}`, "split", "edit c.txt");
+    expect(await nvim.lua(look)).toEqual(own);
+  });
+});
+
+describe.each(neovims)("the winbar of another plugin on Neovim $name", (program) => {
+  it("stays, what must be seen stands in the text, and ours comes back after it", async () => {
+    await using chat = await beside(program);
+    const { nvim } = chat;
+    const lines = Array.from({ length: 200 }, (_, n) => `line ${n}`);
+    const user = await chat.send("go on");
+    await chat.edit({ op: "insert", id: "a", after: user, lines, gap: 1 });
+    await nvim.untilShown("ready");
+    // As lualine does it: again and again.
+    await nvim.lua(`
+      local n = 0
+      _G.timer = vim.uv.new_timer()
+      _G.lost = 0
+      timer:start(0, 20, vim.schedule_wrap(function()
+        n = n + 1
+        for _, win in ipairs(vim.api.nvim_list_wins()) do
+          if n > 2 and vim.wo[win].winbar ~= "" and not vim.wo[win].winbar:find("theirs", 1, true) then
+            lost = lost + 1
+          end
+          vim.api.nvim_set_option_value("winbar", "theirs", { scope = "local", win = win })
+        end
+        _G.n = n
+      end))`);
+    await nvim.until("(n or 0) > 3");
+    await chat.setState({ phase: "running" });
+    await nvim.untilShown(/theirs[^\n]*\n[^\n]*working/);
+    await chat.setState({ phase: "waiting", note: "not saved" });
+    await nvim.untilShown(/theirs[^\n]*\n[^\n]*waiting for you {2}not saved/);
+    // Wherever the user is in the text.
+    for (const keys of ["gg", "50Gzt", "3<C-e>", "10<C-y>", "G"]) {
+      await nvim.type(keys);
+      await nvim.lua("vim.cmd.redraw()");
+      const rows = nvim.screen?.lines().filter((it) => it.includes("waiting for you"));
+      expect([keys, rows?.length]).toEqual([keys, 1]);
+      expect([keys, nvim.screen?.lines()[1]]).toEqual([
+        keys,
+        expect.stringContaining("waiting for you"),
+      ]);
+    }
+    await nvim.lua("seen = n");
+    await nvim.until("n > seen + 10");
+    expect(await nvim.lua("return lost")).toBe(0);
+    await nvim.lua(`
+      timer:stop()
+      for _, win in ipairs(vim.api.nvim_list_wins()) do
+        vim.api.nvim_set_option_value("winbar", "", { scope = "local", win = win })
+      end`);
+    await chat.setState({ phase: "running" });
+    await nvim.untilShown(/not saved|working \d+s[^\n]*\n/);
+    await chat.setState({ phase: "idle" });
+    await nvim.untilShown("ready");
+    expect(nvim.screen?.text()).not.toContain("theirs");
+    expect(nvim.screen?.text()).not.toContain("waiting for you");
+  });
+
+  it("is not brought back with the chat when the other is gone", async () => {
+    await using chat = await beside(program);
+    await chat.nvim.untilShown("ready");
+    await chat.nvim.lua(
+      "vim.api.nvim_set_option_value('winbar', 'theirs', { scope = 'local', win = 0 })",
+    );
+    await chat.nvim.untilShown("theirs");
+    await run(chat, "CodexChat toggle", "CodexChat toggle");
+    await chat.nvim.untilShown("ready");
+    expect(chat.nvim.screen?.text()).not.toContain("theirs");
+  });
+
+  it("is the user's where their settings for the file type have one", async () => {
+    await using chat = await openChat({
+      program,
+      screen,
+      args: ["-c", "autocmd FileType codexchat setlocal winbar=mine"],
+    });
+    await chat.nvim.untilShown("mine");
+    await run(chat, "CodexChat toggle", "CodexChat toggle");
+    await chat.setState({ phase: "running" });
+    await chat.nvim.untilShown(/mine[^\n]*\n[^\n]*working/);
+  });
+});
