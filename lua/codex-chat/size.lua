@@ -266,6 +266,17 @@ function M.opened(win, axis)
   hold(win, extent)
 end
 
+--- The chat is back in its window after another buffer was there for a moment.
+---@param win integer
+function M.back(win)
+  local state = states[win]
+  local axis = axis_of(win)
+  if state and axis and axis == state.axis and state.is_fixed then
+    set[axis](win, state.cells)
+    hold(win)
+  end
+end
+
 --- The chat is gone to: where it has made way, it gets its size back.
 ---@param win integer
 function M.entered(win)

@@ -102,6 +102,7 @@ local function mend(win, chat)
   end
   chat.last_win_view = last
   require("codex-chat.window").restore(chat, win)
+  require("codex-chat.size").back(win)
 end
 
 --- Looks at a window in which there was a chat and is something else.

@@ -14,6 +14,9 @@ local options = {
   relativenumber = false,
   signcolumn = "no",
   foldcolumn = "0",
+  statuscolumn = "",
+  -- Some plugins set it so that the next buffer of a window has it as well.
+  winbar = "",
   colorcolumn = "",
   list = false,
   spell = false,
@@ -52,7 +55,6 @@ local more = {
   "scrolloff",
   "showbreak",
   "sidescrolloff",
-  "statuscolumn",
   "winhighlight",
 }
 
@@ -63,6 +65,7 @@ local function looks_of(win)
   for _, name in ipairs(vim.list_extend(vim.tbl_keys(options), more)) do
     found[name] = api.nvim_get_option_value(name, { scope = "local", win = win })
   end
+  found.winbar = nil
   return found
 end
 

@@ -288,6 +288,18 @@ describe.each(neovims)("a file that is opened from the chat on Neovim $name", (p
     expect(await chat.nvim.lua(`return ${BUFFERS}[2]`)).not.toBe("chat");
   });
 
+  it("leaves the chat its width, where a plugin resizes whatever window has a file", async () => {
+    await using chat = await beside(program);
+    await run(
+      chat,
+      "autocmd BufEnter * if &buftype == '' | execute 'vertical resize 120' | endif",
+      "edit b.lua",
+    );
+    await chat.nvim.until(BUFFERS, [["b.lua", "chat"], "b.lua"]);
+    await run(chat, "wincmd l", "vsplit", "close");
+    await untilWide(chat, 90);
+  });
+
   it("leaves a floating chat where it is", async () => {
     await using chat = await beside(program);
     await run(chat, "close");
@@ -463,6 +475,13 @@ describe.each(neovims)("the winbar of another plugin on Neovim $name", (program)
     await nvim.untilShown("ready");
     expect(nvim.screen?.text()).not.toContain("theirs");
     expect(nvim.screen?.text()).not.toContain("waiting for you");
+  });
+
+  it("does not come along from the window that the chat is opened in", async () => {
+    // Some set it for the window's next buffers, too.
+    await using chat = await beside(program, { settings: "set winbar=theirs | setglobal winbar=" });
+    await chat.nvim.untilShown("ready");
+    expect(await chat.nvim.lua("return vim.wo.winbar")).toContain("ready");
   });
 
   it("is not brought back with the chat when the other is gone", async () => {
