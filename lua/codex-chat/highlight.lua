@@ -75,6 +75,19 @@ local function work(buf, state)
   return false
 end
 
+--- Ends Neovim's own highlighter, which others start for every file type that has a parser: each frame
+--- of an answer would cost more the longer the conversation is.
+---@param buf integer
+local function end_other(buf)
+  local highlighter = package.loaded["vim.treesitter.highlighter"]
+  if highlighter and highlighter.active[buf] then
+    -- It looks for a syntax file then.
+    require("codex-chat.runtime").without_projects(vim.bo[buf].filetype, function()
+      vim.treesitter.stop(buf)
+    end)
+  end
+end
+
 --- Highlights what has come into view, in this tick as far as its time goes.
 ---@param buf integer
 function M.refresh(buf)
@@ -82,6 +95,7 @@ function M.refresh(buf)
   if not state or not api.nvim_buf_is_loaded(buf) then
     return
   end
+  end_other(buf)
   if work(buf, state) then
     M.soon(buf)
   end

@@ -56,22 +56,35 @@ local function configured(axis)
   }
 end
 
+---@param extent codex-chat.Extent
+---@param axis codex-chat.Axis
+---@return integer
+local function asked_for(extent, axis)
+  local cells = extent.cells or math.floor(screen_of(axis) * extent.share + 1e-6)
+  return math.max(cells, extent.floor or 1, 1)
+end
+
 --- As cells of the screen as it is now. Others keep some, or half of a very small screen.
 ---@param extent codex-chat.Extent
 ---@param axis codex-chat.Axis
 ---@return integer
 local function cells_of(extent, axis)
-  local screen = screen_of(axis)
-  local cells = extent.cells or math.floor(screen * extent.share + 1e-6)
-  local room = math.max(screen - 1 - least[axis], math.floor((screen - 1) / 2), 1)
-  return math.max(1, math.min(math.max(cells, extent.floor or 1), room))
+  local rest = screen_of(axis) - 1
+  return math.min(asked_for(extent, axis), math.max(rest - least[axis], math.floor(rest / 2), 1))
 end
 
---- How large a chat that opens there is.
+--- How large a chat that opens there is. One that is asked for may leave next to nothing for others.
 ---@param axis codex-chat.Axis
 ---@return integer
 function M.opening(axis)
-  return cells_of(by_hand[axis] or configured(axis), axis)
+  if by_hand[axis] then
+    return cells_of(by_hand[axis], axis)
+  end
+  local others = axis == "width" and vim.o.winminwidth or vim.o.winminheight
+  return math.min(
+    asked_for(configured(axis), axis),
+    math.max(1, screen_of(axis) - math.max(others, 1) - 1)
+  )
 end
 
 ---@param win integer
@@ -111,6 +124,38 @@ local function extent_by_hand(axis, cells)
   }
 end
 
+---@class (exact) codex-chat.Layout sizes of a tabpage's windows, in the order of its layout
+---@field wins integer[]
+---@field sizes integer[][]
+
+---@param without integer
+---@return codex-chat.Layout
+function M.others(without)
+  local wins = vim.tbl_filter(function(win)
+    return win ~= without and not floats(win)
+  end, api.nvim_tabpage_list_wins(0))
+  return {
+    wins = wins,
+    sizes = vim.tbl_map(function(win)
+      return { get.width(win), get.height(win) }
+    end, wins),
+  }
+end
+
+--- Gives windows the sizes of `layout`, as far as they fit.
+---@param layout codex-chat.Layout
+function M.put(layout)
+  -- Twice, as `winrestcmd()` does: the first can be in the way of the next.
+  for _ = 1, 2 do
+    for i, win in ipairs(layout.wins) do
+      if api.nvim_win_is_valid(win) then
+        set.width(win, layout.sizes[i][1])
+        set.height(win, layout.sizes[i][2])
+      end
+    end
+  end
+end
+
 --- Sets what keeps Neovim from resizing it, or takes that back.
 ---@param win integer
 ---@param axis codex-chat.Axis?
@@ -133,7 +178,7 @@ local function hold(win, wanted)
   end
   if axis then
     local cells = get[axis](win)
-    state.is_extreme = is_extreme(axis, cells) or nil
+    state.is_extreme = not wanted and is_extreme(axis, cells) or nil
     if wanted then
       state.wanted[axis] = wanted
     elseif not state.wanted[axis] and not state.is_extreme then
@@ -157,13 +202,21 @@ local function is_by_entering(axis)
     and get[axis](current) <= (axis == "width" and vim.o.winwidth or vim.o.winheight)
 end
 
+--- Gives the windows beside it equal widths. Where there is no room Neovim would take the chat's.
+---@param win integer
+local function even_out(win)
+  local rest = vim.o.columns - get.width(win) - 1
+  if #M.others(win).wins > 1 and rest >= 2 * least.width then
+    vim.cmd("horizontal wincmd =")
+  end
+end
+
 --- Evens out windows beside it that have next to no columns: Neovim takes all from one of them.
 ---@param win integer
 local function relieve(win)
-  for _, other in ipairs(api.nvim_tabpage_list_wins(0)) do
-    local is_free = other ~= win and not floats(other) and not vim.wo[other].winfixwidth
-    if is_free and get.width(other) < least.width then
-      vim.cmd("horizontal wincmd =")
+  for _, other in ipairs(M.others(win).wins) do
+    if not vim.wo[other].winfixwidth and get.width(other) < least.width then
+      even_out(win)
       return
     end
   end
@@ -255,11 +308,11 @@ function M.opened(win, axis)
   states[win] = nil
   local extent = by_hand[axis] or configured(axis)
   -- Neovim 0.10 gives a window that is split off at the edge an equal share of the others'.
-  set[axis](win, cells_of(extent, axis))
+  set[axis](win, M.opening(axis))
   hold(win, extent)
   if axis == "width" and vim.o.equalalways then
     -- As after any split.
-    vim.cmd("horizontal wincmd =")
+    even_out(win)
   elseif axis == "width" then
     relieve(win)
   end
@@ -284,38 +337,6 @@ function M.entered(win)
   local axis = axis_of(win)
   if state and axis and get[axis](win) < least[axis] then
     restore(win, state, axis, true)
-  end
-end
-
----@class (exact) codex-chat.Layout sizes of a tabpage's windows, in the order of its layout
----@field wins integer[]
----@field sizes integer[][]
-
----@param without integer
----@return codex-chat.Layout
-function M.others(without)
-  local wins = vim.tbl_filter(function(win)
-    return win ~= without and not floats(win)
-  end, api.nvim_tabpage_list_wins(0))
-  return {
-    wins = wins,
-    sizes = vim.tbl_map(function(win)
-      return { get.width(win), get.height(win) }
-    end, wins),
-  }
-end
-
---- Gives windows the sizes of `layout`, as far as they fit.
----@param layout codex-chat.Layout
-function M.put(layout)
-  -- Twice, as `winrestcmd()` does: the first can be in the way of the next.
-  for _ = 1, 2 do
-    for i, win in ipairs(layout.wins) do
-      if api.nvim_win_is_valid(win) then
-        set.width(win, layout.sizes[i][1])
-        set.height(win, layout.sizes[i][2])
-      end
-    end
   end
 end
 

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type OpenChat, openChat } from "../support/chat.ts";
@@ -506,5 +506,57 @@ describe.each(neovims)("the winbar of another plugin on Neovim $name", (program)
     await run(chat, "CodexChat toggle", "CodexChat toggle");
     await chat.setState({ phase: "running" });
     await chat.nvim.untilShown(/mine[^\n]*\n[^\n]*working/);
+  });
+});
+
+describe.each(neovims)("a plugin that draws markdown on Neovim $name", (program) => {
+  /** The line of the help that gives the file type its parser. */
+  async function register(): Promise<string> {
+    const help = await readFile(join(import.meta.dirname, "../../doc/codex-chat.txt"), "utf8");
+    const line = /^ +(vim\.treesitter\.language\.register\(.*\))$/m.exec(help)?.[1];
+    return line ?? "no such line";
+  }
+
+  it("finds a tree by the line in the help, and Neovim's highlighter does not come with it", async () => {
+    await using chat = await openChat({
+      program,
+      screen,
+      config: { window: { startinsert: false } },
+    });
+    const { nvim } = chat;
+    const tree = `(function()
+      local ok, parser = pcall(vim.treesitter.get_parser, ${chat.buf})
+      return ok and parser ~= nil and parser:parse({ 0, 20 })[1]:root():sexpr():find("atx_heading") ~= nil
+    end)()`;
+    expect(await nvim.lua(`return ${tree}`)).toBe(false);
+    await nvim.lua(await register());
+    expect(await nvim.lua(`return ${tree}`)).toBe(true);
+    expect(await nvim.messages()).not.toMatch(/E\d+/);
+  });
+
+  it("does not have Neovim's highlighter in the chat, however it is started", async () => {
+    await using chat = await openChat({
+      program,
+      screen,
+      config: { window: { startinsert: false } },
+      args: [
+        ...["-c", `lua ${await register()}`],
+        ...["-c", "autocmd FileType * lua pcall(vim.treesitter.start) _G.asked = true"],
+      ],
+    });
+    const { nvim } = chat;
+    const active = `vim.treesitter.highlighter.active[${chat.buf}] ~= nil`;
+    expect(await nvim.lua("return asked")).toBe(true);
+    await nvim.until(active, false);
+    const user = await chat.send("go on");
+    const start = `vim.treesitter.start(${chat.buf}) return ${active}`;
+    expect(await nvim.lua(start)).toBe(true);
+    await chat.edit({ op: "insert", id: "a", after: user, lines: ["some *words*"], gap: 1 });
+    await nvim.until(active, false);
+    // Ours goes on.
+    await nvim.until(`require("codex-chat.highlight").count(${chat.buf}) > 1`);
+    // In a file of the user's it does.
+    await nvim.command("edit x.md");
+    expect(await nvim.lua("return next(vim.treesitter.highlighter.active) ~= nil")).toBe(true);
   });
 });
