@@ -9,7 +9,10 @@ export const DEFAULT_BASE_IMAGE = "debian:trixie-slim";
 
 const REPOSITORY = "codex-chat";
 /** What goes into every image beside Codex; the Dockerfile comes first. */
-const CONTAINER_FILES = ["start.sh", "profile.sh", "check.sh", "keeper.mjs", "relay.mjs"] as const;
+const CONTAINER_FILES = [
+  ...["start.sh", "profile.sh", "check.sh", "keeper.mjs", "relay.mjs"],
+  ...["let-go.sh", "let-go.mjs"],
+];
 
 /** How one image is made. */
 export type ImageRecipe = {

@@ -15,6 +15,7 @@ import {
 } from "./join.ts";
 import { type Late, lateSince } from "./late.ts";
 import { dropLease, writeLease } from "./lease.ts";
+import { letGo, writtenIn } from "./let-go.ts";
 import { type SandboxEnd, watchLife } from "./life.ts";
 import { type Lock, takeLock } from "./lock.ts";
 import { areHeld } from "./mounted.ts";
@@ -48,6 +49,8 @@ export type Sandbox = {
   readonly exec: (options: ExecOptions) => Promise<Result<SandboxProcess, SandboxError>>;
   /** What must be protected in the project by now, and is writable in the sandbox. */
   readonly lateSince: () => Promise<Late>;
+  /** Has gVisor close the files that were written, so that the host can run them. */
+  readonly letGo: () => Promise<Result<void, SandboxError>>;
   /** Resolves once, when the sandbox is no longer usable; never rejects. */
   readonly died: Promise<SandboxEnd>;
   /** Drops this host's lease and removes the container if nobody else holds one. Idempotent. */
@@ -228,6 +231,7 @@ function present(
       if (!(await isStateKept())) return { names: [], made: [], stateGone: stateDir };
       return lateSince(running.guarded, inspect);
     },
+    letGo: () => letGo(exec, writtenIn(opening.spec.mounts, stateDir)),
     died: life.ended,
     release,
     remove: async () => {

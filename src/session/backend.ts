@@ -26,7 +26,7 @@ import { type Failure, failureOf, STOPPED } from "./failure.ts";
 import type { KeyRing } from "./key-command.ts";
 import { type UsableServers, usableServers } from "./mcp-servers.ts";
 import { outwardOf } from "./outward.ts";
-import { prepareSandbox } from "./prepare.ts";
+import { GVISOR, prepareSandbox } from "./prepare.ts";
 import { judgeProject } from "./project-place.ts";
 import { proxyEnv, withProxy } from "./proxy-env.ts";
 import { type KeptRelay, keepRelay } from "./relay.ts";
@@ -50,6 +50,8 @@ export type Backend = {
   readonly notes: readonly string[];
   /** What must be protected in the project by now, and is writable in the sandbox. */
   readonly lateSince: () => Promise<Late>;
+  /** Has gVisor close the files that were written; undefined where the sandbox is none. */
+  readonly letGo: Sandbox["letGo"] | undefined;
   /** Settles once, with the part that ended first; never rejects. */
   readonly ended: Promise<Failure>;
   /** Ends all parts; idempotent. */
@@ -191,6 +193,7 @@ async function startParts(
     sandboxLabel: runtimeLabel,
     notes: [...sandbox.notes, ...git.notes, ...servers.notes],
     lateSince: sandbox.lateSince,
+    letGo: runtimeLabel === GVISOR ? sandbox.letGo : undefined,
     ended,
   });
 }

@@ -17,10 +17,12 @@ import { gitAroundTurn, gitPlace } from "./git.ts";
 import { HostWatch } from "./host-watch.ts";
 import type { KeyRing } from "./key-command.ts";
 import { lateText } from "./late-text.ts";
+import { letGoAroundTurn } from "./let-go.ts";
 import { LiveSettings, STALE } from "./live-settings.ts";
 import { NetworkAccess } from "./network/index.ts";
 import { Protection } from "./protection.ts";
 import type { Settings } from "./settings.ts";
+import { stopped } from "./stopped.ts";
 import { askedByAgent, kept, SubAgents } from "./sub-agents.ts";
 import { effortsOf } from "./thread-handle.ts";
 
@@ -125,6 +127,7 @@ export class Project {
       late: async () => this.running?.lateSince(),
     });
     this.aroundTurn = [
+      letGoAroundTurn(() => this.running?.letGo?.()),
       this.network.aroundTurn,
       gitAroundTurn(() => this.running?.git, this.audit),
       this.#watch,

@@ -1,5 +1,7 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { message, reply } from "../../src/offline/index.ts";
+import { exec, message, reply } from "../../src/offline/index.ts";
 import { Gate, SLOW, share, until, WAIT } from "./support.ts";
 
 const ASK = `
@@ -55,5 +57,22 @@ describe("around a real turn", SLOW, () => {
       half typed"
     `);
     await expect.poll(() => chat.fileText(), WAIT).toContain("After.\n\n## You\nhalf typed\n");
+  });
+
+  it("leaves programs that the user can run once it is over", async () => {
+    const { chat, model, place } = shared();
+    const gate = new Gate();
+    model.answerInTurn(
+      reply(exec("printf '#!/bin/sh\\necho ran\\n' > run.sh && chmod +x run.sh")),
+      reply(message("Written."), until(gate), message("Done.")),
+    );
+    await chat.send("Write a script.");
+    await chat.until("Written.");
+    const run = () => spawnSync(join(place.project, "run.sh"), { encoding: "utf8" });
+    // The control: gVisor has it open for writing.
+    expect(run().error).toMatchObject({ code: "ETXTBSY" });
+    gate.open();
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(run()).toMatchObject({ status: 0, stdout: "ran\n" });
   });
 });
