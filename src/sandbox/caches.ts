@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { chown, mkdir, open } from "node:fs/promises";
-import { isAbsolute, join, normalize } from "node:path";
-import { realPathOf, statsAt } from "../look.ts";
+import { dirname, isAbsolute, join, normalize } from "node:path";
+import { quoteForShell, realPathOf, statsAt } from "../look.ts";
+import { outermost } from "./git-obeys.ts";
 import { fileIdentity, type GuardedFile } from "./guard.ts";
 import { contains, PROTECTED_NAMES } from "./project.ts";
 import { HOME_DIR } from "./spec.ts";
@@ -29,6 +30,8 @@ export type Cache = VolumeMount & {
   readonly seed?: string;
   /** Another one means that it is made anew. */
   readonly version: string;
+  /** Said when it is made. */
+  readonly note?: string;
 };
 
 /** The caches of a project, as they will be mounted. */
@@ -48,6 +51,11 @@ const MARKERS: Readonly<Record<string, string>> = {
   node_modules: "package.json",
   target: "Cargo.toml",
 };
+
+/** In `dirs` this stands for every virtual environment, whatever its name. */
+const ENVIRONMENT = ".venv";
+/** What makes environments by the dozen, anew with each run. */
+const ENVIRONMENTS = /(^|\/)\.(?:tox|nox)$/;
 
 /** Variables by which tools find their caches where the home's own `.cache` is not their default. */
 const TOOL_ENV: Readonly<Record<string, string>> = {
@@ -71,6 +79,7 @@ export async function planCaches(
   hash: string,
   options: CacheOptions,
   user: { readonly uid: number; readonly gid: number },
+  environments: readonly string[] = [],
 ): Promise<Caches> {
   const caches: Cache[] = [];
   const guarded: GuardedFile[] = [];
@@ -82,7 +91,9 @@ export async function planCaches(
       what: "tools",
       version: "1",
     });
-  for (const dir of new Set(options.dirs.map(tidy))) {
+  const named = new Set(options.dirs.map(tidy));
+  const found = named.has(ENVIRONMENT) ? environmentsIn(environments, named) : [];
+  for (const dir of new Set([...named, ...found])) {
     const place = await placeOf(root, dir, user);
     if (place === undefined) continue;
     if ("reason" in place) {
@@ -95,9 +106,30 @@ export async function planCaches(
       target: place.path,
       what: dir,
       ...(await seedOf(dir, place.path)),
+      ...(found.includes(dir) ? { note: environmentNote(dir) } : {}),
     });
   }
   return { caches, env: options.tools ? TOOL_ENV : {}, guarded, notes };
+}
+
+/**
+ * The directories of virtual environments. What is named already, or lies in that or in what is
+ * read-only, is left out.
+ */
+function environmentsIn(
+  environments: readonly string[],
+  named: ReadonlySet<string>,
+): readonly string[] {
+  const dirs = environments.map((it) => (ENVIRONMENTS.test(dirname(it)) ? dirname(it) : it));
+  return outermost([...named, ...dirs]).filter(
+    (it) => dirs.includes(it) && !PROTECTED_NAMES.includes(it.split("/")[0] ?? ""),
+  );
+}
+
+function environmentNote(dir: string): string {
+  const make = `python3 -m venv ${quoteForShell(dir)}`;
+  const how = ENVIRONMENTS.test(dir) ? "its tool does so by itself" : `\`${make}\`, then its pip`;
+  return `${dir} is empty in the sandbox: a virtual environment is of the machine that made it, and yours stays as it is. Codex can fill one of its own there: ${how}, for which network.allow = { "pypi" } opens the way without a question.`;
 }
 
 /** Undefined where the project has no use for it. */

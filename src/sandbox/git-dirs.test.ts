@@ -97,4 +97,19 @@ describe("the git directories in a project", () => {
     await writeFile(join(root, "apart/node_modules/x/index.js"), "");
     expect((await found()).hardLinked).toEqual(["services/api/.venv"]);
   });
+
+  it("come with the virtual environments, by whatever name", async () => {
+    for (const dir of [
+      "env/bin",
+      "a/b/my py/bin",
+      ".tox/py311/bin",
+      "conda/conda-meta",
+      "conda/bin",
+    ])
+      await mkdir(join(root, dir), { recursive: true });
+    await mkdir(join(root, "sample"));
+    for (const dir of ["env", "a/b/my py", ".tox/py311", "sample", "."])
+      await writeFile(join(root, dir, "pyvenv.cfg"), "");
+    expect((await found()).environments).toEqual([".tox/py311", "a/b/my py", "conda", "env"]);
+  });
 });

@@ -4,13 +4,18 @@ import { lstat, readdir } from "node:fs/promises";
 import { LookError, present } from "../look.ts";
 import { err, ok, type Result } from "../result.ts";
 
-/** Git directories in a project, and directories that share files with the world outside. */
+/**
+ * Git directories in a project, directories that share files with the world outside, and virtual
+ * environments.
+ */
 export type GitDirs = {
   readonly found: readonly GitDir[];
   /** Sentences about those that cannot be made read-only. */
   readonly notes: readonly string[];
   /** Installed packages whose files have names outside of the project; relative paths. */
   readonly hardLinked: readonly string[];
+  /** Python's virtual environments and conda's, by whatever name; relative paths. */
+  readonly environments: readonly string[];
 };
 
 /** Something that a version control obeys the configuration of; paths are relative to the project. */
@@ -35,6 +40,8 @@ const MAX_SAMPLE = 40;
 /** Mercurial, Jujutsu and Sapling run what their directories configure, as git does. */
 const OTHER_REPOSITORIES: ReadonlySet<string> = new Set([".hg", ".jj", ".sl"]);
 const PACKAGE_DIRS: ReadonlySet<string> = new Set([".venv", "venv", "node_modules"]);
+/** What makes a directory with a `bin` a virtual environment: Python's own mark (PEP 405), conda's. */
+const ENVIRONMENT_MARKS = ["pyvenv.cfg", "conda-meta"] as const;
 
 /** How a project is walked. */
 export type WalkOptions = {
@@ -71,6 +78,7 @@ class Walk {
   readonly #isPassedOver: (name: string) => Promise<boolean>;
   readonly #found: GitDir[] = [];
   readonly #hardLinked: string[] = [];
+  readonly #environments: string[] = [];
   readonly #notes: string[] = [];
   /** Relative paths; each character is one byte (latin1), because names need not be UTF-8. */
   #todo: string[] = [""];
@@ -102,7 +110,8 @@ class Walk {
     if (this.#problem !== undefined) return err(this.#problem);
     const byName = (a: GitDir, b: GitDir) => (a.name < b.name ? -1 : 1);
     const [found, notes] = [this.#found.sort(byName), this.#notes.sort()];
-    return ok({ found, notes, hardLinked: this.#hardLinked.sort() });
+    const environments = this.#environments.sort();
+    return ok({ found, notes, hardLinked: this.#hardLinked.sort(), environments });
   }
 
   async #directory(path: string): Promise<void> {
@@ -119,7 +128,10 @@ class Walk {
     // One that is passed over may have anything else in it, and so may the project itself: an agent
     // needs no more than two files to make it look like a git directory.
     if (isGitDir && path !== "" && (await this.#add(path, path))) return;
-    if (PACKAGE_DIRS.has(baseOf(path))) await this.#sample(path);
+    const isEnvironment =
+      path !== "" && names.has("bin") && ENVIRONMENT_MARKS.some((it) => names.has(it));
+    if (isEnvironment && isUtf8(Buffer.from(path, "latin1"))) this.#environments.push(shown(path));
+    if (isEnvironment || PACKAGE_DIRS.has(baseOf(path))) await this.#sample(path);
     for (const entry of entries) {
       const inner = path === "" ? entry.name : `${path}/${entry.name}`;
       // Letters count as the same where the file system says so.

@@ -161,6 +161,7 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     hash,
     options.caches ?? { tools: false, dirs: [] },
     options,
+    inspected.value.environments,
   );
   const project = await withFrames(inspected.value, kept.guarded, own.mounts);
   const name = containerName(project.root, hash);

@@ -82,6 +82,8 @@ export type Project = {
   readonly notes: readonly string[];
   /** Installed packages, relative, whose files have names outside of the project. */
   readonly hardLinked: readonly string[];
+  /** Virtual environments, relative. */
+  readonly environments: readonly string[];
 };
 
 /** What is needed to judge a project; paths are absolute. */
@@ -266,11 +268,11 @@ async function inspect(
     }
     notes.push(...(await hardLinkNotes(root, name)));
   }
-  const { hardLinked } = walked.value;
+  const { hardLinked, environments } = walked.value;
   const appearing = [...found, ...named.paths.map((it) => it.name)];
   const { record } = merged.value;
   return ok({
-    ...{ root, mounts, guarded, record, notes, hardLinked },
+    ...{ root, mounts, guarded, record, notes, hardLinked, environments },
     ...{ appearing, agents: [...agents] },
   });
 }

@@ -74,6 +74,7 @@ export async function ensureVolumes(
     const problem = await fill(engine, cache, options);
     if (problem !== undefined)
       notes.push(`sandbox.caches: ${cache.what} begins empty in the sandbox: ${problem}.`);
+    if (cache.note !== undefined) notes.push(cache.note);
     made[cache.volume] = cache.version;
     await writeFileAtomic(path, `${JSON.stringify(made)}\n`, { mode: 0o600 });
   }

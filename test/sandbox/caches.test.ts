@@ -197,4 +197,35 @@ describe("a project's caches", SLOW, () => {
     expect(removed).not.toContain(theirs);
     expect(removed).not.toContain(far);
   });
+
+  it("have virtual environments of any name, which can be filled without a network", async () => {
+    const made = async () => {
+      const root = await repository("app");
+      for (const env of ["env", "packages/my a/venv"]) {
+        await mkdir(join(root, env, "bin"), { recursive: true });
+        for (const file of ["pyvenv.cfg", "bin/activate"])
+          await writeFile(join(root, env, file), "mine");
+        await own(join(root, env), join(root, env, "bin"), join(root, env, "bin/activate"));
+      }
+      return root;
+    };
+    const [guarded, unguarded] = await Promise.all([made(), made()]);
+    const attack = "echo evil > env/bin/activate; mkdir -p env/bin && echo evil > env/bin/activate";
+    const sandbox = await open(engine, await withCaches(guarded, [".venv"]));
+    expect(sandbox.notes).toEqual([
+      expect.stringMatching(/^env is empty in the sandbox.*`python3 -m venv env`/),
+      expect.stringMatching(/^packages.my a.venv is empty.*`python3 -m venv 'packages.my a.venv'`/),
+    ]);
+    // As the notes say.
+    const { stdout, stderr } = await sh(
+      sandbox,
+      "ls -A env; python3 -m venv env && env/bin/python -m pip --version && python3 -m venv 'packages/my a/venv'",
+    );
+    expect([stderr, stdout]).toEqual(["", expect.stringMatching(/^pip [^\n]*\/env\/lib\/python/)]);
+    await sh(sandbox, attack);
+    expect(await readFile(join(guarded, "env/bin/activate"), "utf8")).toBe("mine");
+    // The control: without a volume there, the host's own is changed.
+    await sh(await open(engine, await withCaches(unguarded, ["node_modules"])), attack);
+    expect(await readFile(join(unguarded, "env/bin/activate"), "utf8")).toBe("evil\n");
+  });
 });

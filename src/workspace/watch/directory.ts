@@ -155,3 +155,8 @@ export function shown(path: string): string {
 export function joined(path: string, name: string): string {
   return path === "" ? name : name === "" ? path : `${path}/${name}`;
 }
+
+/** The directory of a path, "" of one at the top. */
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}

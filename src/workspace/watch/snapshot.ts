@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import type { BigIntStats, Dirent } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, resolve, sep } from "node:path";
-import { bytesOf, Directory, joined, pathOf, Unseen } from "./directory.ts";
+import { bytesOf, Directory, joined, parentOf, pathOf, Unseen } from "./directory.ts";
 import { partsOf } from "./part.ts";
 import { lookAtRepository } from "./repository.ts";
 import type { Matcher } from "./rules.ts";
 import { findSetId } from "./set-id.ts";
-import { SKIPPED } from "./table.ts";
+import { ENVIRONMENT, PACKAGES, SKIPPED } from "./table.ts";
 import { isSettled, type Snapshot, versionOf, type Watched } from "./watched.ts";
 
 /** Bounds of one look at a project; beyond them it says that it has not seen all. */
@@ -19,6 +19,9 @@ export const BOUNDS = {
   /** How much of a file is compared; of a longer one its times count besides. */
   bytes: 1024 * 1024,
 } as const;
+
+/** The directories in which a program that is new may be run by its name. */
+const PROGRAM_DIRS = new Set(["", "bin", ".bin"]);
 
 /** How many directories are looked at at once: as many as Node has threads for it. */
 const LANES = 4;
@@ -68,8 +71,8 @@ const PARSER =
   "Neovim loads it into itself to show that language, where the project is on its 'runtimepath'";
 const SET_ID = "whoever runs it on your machine has your rights in it, another user too";
 const UNSEEN = "what your machine would run of it is not known";
-/** What git knows a repository by. */
-const OF_REPOSITORY = new Set(["HEAD", "objects", "refs", "commondir"]);
+/** What git knows a repository by, and Python and conda an environment. */
+const MARKS = new Set(["HEAD", "objects", "refs", "commondir", "pyvenv.cfg", "conda-meta"]);
 
 /** What of something that is watched is told to the walk. */
 type Found = Omit<Watched, "inode" | "version" | "changedAtMs" | "arrivedAtMs"> & {
@@ -157,15 +160,23 @@ class Walk {
       this.cut = this.#whyCut();
       if (this.cut !== undefined) return;
       for (const entry of entries) {
-        if (OF_REPOSITORY.has(entry.name)) listed.add(entry.name);
+        if (MARKS.has(entry.name)) listed.add(entry.name);
         // Most files are nobody's concern and cost no wait.
         const looking = this.#entry(directory, here, entry);
         if (looking !== undefined) await looking;
       }
     }
+    if (listed.has("pyvenv.cfg") || listed.has("conda-meta")) this.#environment(todo.path);
     const isBare = listed.has("objects") && listed.has("refs");
     if (listed.has("HEAD") && (isBare || listed.has("commondir")))
       await this.#repository(here, here.real, joined(todo.path, "."), BARE);
+  }
+
+  /** Of a virtual environment the programs count. */
+  #environment(path: string): void {
+    const at = this.#todo.findIndex((it) => it.path === joined(path, "bin"));
+    const bin = this.#todo[at];
+    if (bin !== undefined) this.#todo[at] = { ...bin, runs: bin.runs ?? ENVIRONMENT };
   }
 
   /** A look that failed is not one that found nothing. */
@@ -199,13 +210,15 @@ class Walk {
     if (entry.isDirectory()) {
       const runs = todo.runs ?? matcher.dirRuns(path);
       const real = joined(todo.real, entry.name);
-      if (!SKIPPED.has(entry.name)) this.#todo.push({ ...todo, path, real, runs });
+      const isSkipped = SKIPPED.has(entry.name) || basename(todo.path) === PACKAGES;
+      if (!isSkipped) this.#todo.push({ ...todo, path, real, runs });
       return undefined;
     }
     const runs = todo.runs ?? matcher.fileRuns(path);
     if (entry.isSymbolicLink()) return this.#link(directory, todo, entry, runs);
     if (runs !== undefined) return this.#add(directory, todo, entry, runs, "file");
-    if (entry.isFile() && isOfPrograms(todo.path)) return this.#addProgram(directory, todo, entry);
+    if (entry.isFile() && PROGRAM_DIRS.has(todo.path))
+      return this.#addProgram(directory, todo, entry);
     if (entry.isFile() && todo.path === "parser") return this.#addParser(directory, todo, entry);
     return undefined;
   }
@@ -372,11 +385,6 @@ function isOfUser(earlier: Watched | undefined): boolean {
   return earlier?.kind === "repository" && earlier.hash === "";
 }
 
-/** The directories in which a program that is new may be run by its name. */
-function isOfPrograms(path: string): boolean {
-  return path === "" || path === "bin" || path === ".bin";
-}
-
 /** Where a path leads to, as far as it exists. */
 async function resolved(path: string): Promise<string> {
   const real = await realpath(bytesOf(path), "latin1").catch(() => undefined);
@@ -387,8 +395,4 @@ async function resolved(path: string): Promise<string> {
 
 function digest(content: Buffer | undefined): string {
   return content === undefined ? "" : createHash("sha256").update(content).digest("hex");
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }

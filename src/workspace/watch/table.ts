@@ -9,6 +9,10 @@ export type Rule = {
   readonly runs: string;
 };
 
+/** All in the `bin` of a virtual environment. */
+export const ENVIRONMENT =
+  "your shell and editor run it by its name in this virtual environment, or when you enter that";
+
 /**
  * What a host runs by itself, or on ordinary commands. Read from the manuals of the tools; an entry
  * is here when opening, entering, building, testing or committing is enough to have it run.
@@ -215,6 +219,7 @@ export const RULES: readonly Rule[] = [
     "setup.py noxfile.py tasks.py dodo.py hatch_build.py hatch.toml Pipfile pip.conf .pypirc uv.toml poetry.toml pdm.toml .pdm.toml .pdm-python",
     "python runs it on installing, or a task runner by name",
   ),
+  rule("bin/activate bin/activate.* bin/activate_this.py", ENVIRONMENT),
   rule("pyproject.toml", "pip, test runners and the editor's language server run what it names"),
   rule(
     "conftest.py sitecustomize.py usercustomize.py *.pth pyvenv.cfg .jedi/",
@@ -258,7 +263,8 @@ function rule(patterns: string, runs: string): Rule {
 
 /** Directories that are not looked into: large, and written anew by their tools. */
 export const SKIPPED: ReadonlySet<string> = new Set(
-  "node_modules target .venv venv __pycache__ .tox .nox .gradle .next .nuxt .svelte-kit .turbo".split(
-    " ",
-  ),
+  "node_modules target __pycache__ .gradle .next .nuxt .svelte-kit .turbo".split(" "),
 );
+
+/** Installed packages: of these the files are looked at, which Python runs on start, and no more. */
+export const PACKAGES = "site-packages";

@@ -43,6 +43,31 @@ describe("what the host runs", () => {
     expect(told).toEqual([]);
   });
 
+  it.each(["env", "packages/a/.venv", "venv", ".tox/py311"])(
+    "is told of a virtual environment at %s, but not of what is installed in it",
+    async (env) => {
+      const project = new Project();
+      const installed = `${env}/lib/python3.13/site-packages`;
+      for (const path of ["pyvenv.cfg", "bin/activate", "bin/pytest"])
+        project.write(`${env}/${path}`);
+      project.write(`${installed}/a/setup.py`);
+      const told = await project.told(() => {
+        project.write(`${env}/bin/activate`, "evil");
+        project.write(`${env}/bin/pytest`, "evil");
+        project.write(`${env}/bin/ls`, "evil");
+        project.write(`${installed}/evil.pth`);
+        project.write(`${installed}/a/setup.py`, "other");
+        project.write(`${installed}/a/Makefile`);
+      });
+      expect(told.sort()).toEqual([
+        `${env}/bin/activate changed`,
+        `${env}/bin/ls created`,
+        `${env}/bin/pytest changed`,
+        `${installed}/evil.pth created`,
+      ]);
+    },
+  );
+
   it("is what the user named, too, and not what they took out", async () => {
     const project = new Project();
     project.own = ["deploy/*.sh", "/run/", "!vite.config.*"];
