@@ -8,7 +8,7 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { withLock } from "./lock.mjs";
 
@@ -69,11 +69,22 @@ async function installPackages() {
   const npm = spawn("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,
     stdio: ["ignore", 2, 2],
+    // The one among the packages is for the sandbox's image, and would remove itself.
+    env: { ...process.env, PATH: withoutOwn(process.env["PATH"] ?? "") },
   });
   const code = await exitOf(npm);
   if (code !== 0) fail(`npm ci failed (exit ${code}). Its own words are above.`);
   writeFileSync(stamp, hash);
   say(`npm packages installed in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
+/** @param {string} path @returns {string} without the directories of installed packages' programs */
+function withoutOwn(path) {
+  const own = join("node_modules", ".bin");
+  return path
+    .split(delimiter)
+    .filter((it) => !it.endsWith(own))
+    .join(delimiter);
 }
 
 /** @param {string} name */

@@ -4,12 +4,16 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { err, ok, type Result } from "../result.ts";
 import type { SandboxError } from "./error.ts";
+import { findNpmPackage } from "./npm-package.ts";
 import type { TarEntry } from "./tar.ts";
 
-/** Codex's programs for this machine, as npm installed them. */
+/** What goes into the image of npm's packages: Codex's programs for this machine, and npm itself. */
 export type CodexPackage = {
+  /** Of Codex. */
   readonly version: string;
-  /** Goes to the image under `codex/`; voice and Codex's own sandbox are left out. */
+  /** Of npm; absent where it is not part of it. */
+  readonly npmVersion?: string;
+  /** Goes to the image under `codex/` and `npm/`; voice and Codex's own sandbox are left out. */
   readonly entries: readonly TarEntry[];
 };
 
@@ -25,7 +29,7 @@ const FILES: readonly { name: string; executable: boolean; required: boolean }[]
 
 /**
  * Finds the platform package of `@openai/codex` beside the module `from` (a file URL or path) and
- * lists what of it goes into the image. The image runs on this machine's architecture.
+ * npm, and lists what of them goes into the image. The image runs on this machine's architecture.
  *
  * Errors: `codex_missing`.
  */
@@ -38,7 +42,11 @@ export async function findCodexPackage(
     // The platform package may be hoisted or stand within the main one's own node_modules.
     const main = createRequire(from).resolve("@openai/codex/package.json");
     const manifestPath = createRequire(main).resolve(`${name}/package.json`);
-    return await readCodexPackage(dirname(manifestPath));
+    const codex = await readCodexPackage(dirname(manifestPath));
+    if (!codex.ok) return codex;
+    const npm = await findNpmPackage(from);
+    const entries = [...codex.value.entries, ...npm.entries];
+    return ok({ ...codex.value, npmVersion: npm.version, entries });
   } catch (cause) {
     return err(missing(name, cause));
   }
@@ -72,7 +80,7 @@ export async function readCodexPackage(dir: string): Promise<Result<CodexPackage
 function missing(what: string, cause: unknown): SandboxError {
   return {
     kind: "codex_missing",
-    message: `The Codex programs for this machine (${what}) are not installed with the plugin.`,
+    message: `The programs for the sandbox's image (${what}, npm) are not installed with the plugin.`,
     mend: "In the plugin's directory: npm ci --omit=dev --include=optional",
     cause,
   };

@@ -78,7 +78,7 @@ async function recipe(
     })),
   );
   return {
-    tag: imageTag(contextHash(files, codex.version, base)),
+    tag: imageTag(contextHash(files, `${codex.version} ${codex.npmVersion}`, base)),
     from,
     entries: [...files, ...codex.entries],
     buildArgs: { BASE_IMAGE: base },

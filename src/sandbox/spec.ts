@@ -196,6 +196,8 @@ function baseEnv({ uid }: ContainerSpec): Record<string, string> {
     ...(uid === 0 ? { TAR_OPTIONS: "--no-same-owner" } : {}),
     LANG: "C.UTF-8",
     PATH: USUAL_PATH,
+    // It would ask for the registry with whatever npm does.
+    npm_config_update_notifier: "false",
     CODEX_CHAT_KEEPER: KEEPER_SOCKET,
   };
 }

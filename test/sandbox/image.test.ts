@@ -48,10 +48,10 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     const sandbox = await open(engine, await options(image, await repository()));
     const { stdout, exitCode } = await sh(
       sandbox,
-      "codex --version; bash -lc 'codex --version'; node -p 1+1; for it in git rg cc make python3 curl jq patch file unzip less ps codex-code-mode-host; do command -v $it >/dev/null || echo missing $it; done",
+      "codex --version; bash -lc 'codex --version'; node -p 1+1; npm --version; npx --version; for it in git rg cc make python3 curl jq patch file unzip less ps codex-code-mode-host; do command -v $it >/dev/null || echo missing $it; done",
     );
     expect(exitCode).toBe(0);
-    expect(stdout).toBe("codex-cli 0.169.0\ncodex-cli 0.169.0\n2\n");
+    expect(stdout).toBe("codex-cli 0.169.0\ncodex-cli 0.169.0\n2\n10.9.9\n10.9.9\n");
   });
 
   it("builds once when several need it, and tells its progress", async () => {
@@ -101,7 +101,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
       await ensureImage(engine, {
         ...(await imageOptions()),
         image: await plainImage(
-          `FROM ${id}\nRUN mkdir /opt/tools && printf '#!/bin/sh\\necho mine' > /opt/tools/mine && chmod +x /opt/tools/mine && rm /usr/bin/tini\nENV PATH=/opt/tools:/usr/bin:/bin\nENTRYPOINT ["/bin/false"]\nUSER 1234\nHEALTHCHECK CMD false\nVOLUME /data\n`,
+          `FROM ${id}\nRUN mkdir /opt/tools && printf '#!/bin/sh\\necho mine' > /opt/tools/mine && chmod +x /opt/tools/mine && rm /usr/bin/tini /usr/local/bin/npx\nENV PATH=/opt/tools:/usr/bin:/bin\nENTRYPOINT ["/bin/false"]\nUSER 1234\nHEALTHCHECK CMD false\nVOLUME /data\n`,
         ),
       }),
     );
@@ -109,10 +109,10 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     const sandbox = await open(engine, await options(image, await repository()));
     const { stdout, exitCode } = await sh(
       sandbox,
-      "mine; bash -lc 'mine; codex --version'; id -u; (sleep 0.1 &); sleep 0.5; ps -e -o stat= | grep -c Z",
+      "mine; bash -lc 'mine; codex --version; npx --version'; id -u; (sleep 0.1 &); sleep 0.5; ps -e -o stat= | grep -c Z",
     );
     expect({ stdout, exitCode }).toEqual({
-      stdout: `mine\nmine\ncodex-cli 0.169.0\n${USER.uid}\n0\n`,
+      stdout: `mine\nmine\ncodex-cli 0.169.0\n10.9.9\n${USER.uid}\n0\n`,
       exitCode: 1,
     });
   });
