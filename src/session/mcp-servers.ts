@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { McpServerConfig } from "../codex/index.ts";
 import { AllowList } from "../egress/index.ts";
+import type { Settings } from "./settings.ts";
 
 /** A table of Lua without keys travels as a list. */
 const Empty = z.array(z.never()).transform((): Record<string, never> => ({}));
@@ -98,6 +99,16 @@ export function usableServers(
     if (missing.length > 0 && !isOff(server)) notes.push(missingText(name, missing));
   }
   return { servers: usable, refused, notes };
+}
+
+/** The names of the servers that Codex is to start. */
+export function enabledServers({
+  mcp_servers: servers,
+  sandbox,
+  network,
+}: Pick<Settings, "mcp_servers" | "sandbox" | "network">): readonly string[] {
+  const usable = usableServers(servers, sandbox.env, network.allow).servers;
+  return Object.keys(usable).filter((name) => usable[name]?.["enabled"] !== false);
 }
 
 type Server = z.infer<typeof LocalServer> | z.infer<typeof RemoteServer>;

@@ -19,6 +19,7 @@ import type { KeyRing } from "./key-command.ts";
 import { lateText } from "./late-text.ts";
 import { letGoAroundTurn } from "./let-go.ts";
 import { LiveSettings, STALE } from "./live-settings.ts";
+import { McpStart } from "./mcp-start.ts";
 import { NetworkAccess } from "./network/index.ts";
 import { Protection } from "./protection.ts";
 import type { Settings } from "./settings.ts";
@@ -68,6 +69,7 @@ export class Project {
   readonly account: Account;
   readonly #auditNews: AuditNews;
   readonly #watch: HostWatch;
+  readonly #mcp: McpStart;
   #isUnrecorded = false;
   readonly #protection: Protection;
   /** The latest settings; those of the sandbox count from its next start. */
@@ -121,6 +123,7 @@ export class Project {
       paths: () => this.settings.watch.paths,
       audit: this.audit,
     });
+    this.#mcp = new McpStart(this);
     this.#protection = new Protection({
       root: options.root,
       projectDir: options.projectDir,
@@ -132,6 +135,7 @@ export class Project {
       gitAroundTurn(() => this.running?.git, this.audit),
       this.#watch,
       this.#protection,
+      this.#mcp,
     ];
   }
 
@@ -266,7 +270,7 @@ export class Project {
       onProgress: (what) => {
         for (const listener of this.#progress) listener(what);
       },
-      onNotification: (notification) => this.#notified(notification),
+      onNotification: (notification) => this.#notified(this.#mcp.told(notification)),
       onApproval: (threadId, approval) => this.#asked(threadId, approval),
       onTool: async (call) => (await this.#workedFor(call.threadId)?.tools.call(call)) ?? NO_THREAD,
       onClash: (id) => {
@@ -299,6 +303,7 @@ export class Project {
   /** Ends what runs, and says what it did to the project after its last turn. */
   async #close(backend: Backend): Promise<void> {
     await backend.close();
+    this.#mcp.forget();
     const events = await this.#watch.ended();
     for (const { document, threadId } of this.conversations)
       if (threadId !== undefined) for (const event of events) document.apply(event);

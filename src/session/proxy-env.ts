@@ -29,7 +29,13 @@ export function proxyEnv(port: number): Readonly<Record<string, string>> {
   };
 }
 
-/** Codex starts MCP servers in an environment of their own: hands the way out on, where they set none. */
+/** Codex gives a server ten seconds to start (0.169); those that fetch something ask the user first. */
+const START_SECONDS = 120;
+
+/**
+ * Codex starts MCP servers in an environment of their own: hands the way out on, where they set
+ * none, and gives them time.
+ */
 export function withProxy(
   servers: Readonly<Record<string, McpServerConfig>>,
   proxy: Readonly<Record<string, string>>,
@@ -40,7 +46,9 @@ export function withProxy(
       if (!("command" in server)) return [name, server];
       const { env } = server;
       const own = typeof env === "object" && !Array.isArray(env) ? env : {};
-      return [name, { ...server, env: { ...proxy, ...own } }];
+      const isTimed = "startup_timeout_sec" in server || "startup_timeout_ms" in server;
+      const time = isTimed ? {} : { startup_timeout_sec: START_SECONDS };
+      return [name, { ...server, ...time, env: { ...proxy, ...own } }];
     }),
   );
 }

@@ -24,7 +24,7 @@ function setUp(thread: string | undefined) {
     root: "/project",
     settings: Settings.parse({ state_dir: "/nowhere" }),
     log: silentLog,
-    network: { grants: { begin: async (id) => void begun.push(id) } },
+    network: { grants: { begin: async (id) => void begun.push(id) }, expectTurn: () => {} },
     backend: async () => ok({ client: { request } } as unknown as Backend),
   });
   return { begun, asked, load: () => handle.load(new AbortController().signal, () => {}) };

@@ -33,7 +33,7 @@ export type ThreadOptions = {
   readonly settings: Settings;
   readonly log: Log;
   /** What conversations are allowed to reach. */
-  readonly network: { readonly grants: Pick<Grants, "begin"> };
+  readonly network: { readonly grants: Pick<Grants, "begin">; readonly expectTurn: () => void };
   readonly backend: (
     signal: AbortSignal,
     onProgress: (what: string) => void,
@@ -95,6 +95,8 @@ export class ThreadHandle {
     if (signal.aborted) return err(STOPPED);
     const { client } = backend.value;
     const isNew = this.id === undefined;
+    // Codex starts the thread's MCP servers with it, and these may fetch something first.
+    if (this.#loadedIn !== backend.value) this.#options.network.expectTurn();
     const opened = await openThread({
       client,
       document: this.#document,

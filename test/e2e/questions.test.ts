@@ -270,7 +270,9 @@ describe("an MCP server in the sandbox", SLOW, () => {
     expect(page).toMatch(/- \*\*Tokens\*\* [\d,]+ in the last turn/);
     expect(page).toContain("- **greeter** · connected: greet, plain, visit");
     expect(page).toContain("- **Rate limits** none told");
-    expect(page).toMatch(/- \*\*broken\*\* · could not be started: No such file/);
+    expect(page).toMatch(
+      /- \*\*broken\*\* · could not be started: no-such-program is not in the sandbox's image/,
+    );
     expect(page).toContain("- **far** · it is reached at example.org over the network");
     await chat.nvim.type("q");
   });

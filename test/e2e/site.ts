@@ -164,7 +164,7 @@ export class Site implements AsyncDisposable {
 }
 
 /** An MCP server over HTTP with one tool, which says hello. */
-async function serveMcp(request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function serveMcp(request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method !== "POST") {
     response.writeHead(405).end();
     return;

@@ -49,6 +49,26 @@ function setUp(options: { ask?: boolean; holdMs?: number; dir?: string } = {}) {
 }
 
 describe("a host that the configuration does not name", () => {
+  it("is asked about in the turn that is about to begin, where a program is started for it", async () => {
+    const { access, decide, question, begin } = setUp();
+    access.expectTurn();
+    const verdict = decide("a.org");
+    await begin();
+    (await question()).answer("accept");
+    expect(await verdict).toMatchObject({ allowed: true });
+  });
+
+  it("is not waited for by a program that went away before the turn began", async () => {
+    const { access, decide, asked, begin } = setUp();
+    access.expectTurn();
+    const gone = new AbortController();
+    const verdict = decide("a.org", 443, gone.signal);
+    gone.abort();
+    expect(await verdict).toMatchObject({ allowed: false });
+    await begin();
+    expect(asked).toEqual([]);
+  });
+
   it("is refused where no turn runs, and nobody is asked", async () => {
     const { decide, asked } = setUp();
     expect(await decide("a.org")).toMatchObject({

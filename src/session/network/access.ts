@@ -20,6 +20,8 @@ const MAX_QUESTIONS = 10;
 const MAX_HELD = 64;
 /** How long a request waits for the user. */
 const HOLD_MS = 300_000;
+/** How long a request waits for a turn that is about to begin: MCP servers start before it. */
+const EXPECT_MS = 5000;
 
 /** What decisions about hosts need of the project. */
 export type NetworkAccessOptions = {
@@ -62,6 +64,10 @@ export class NetworkAccess implements NetworkPolicy {
   readonly #options: NetworkAccessOptions;
   readonly #turns = new Map<string, Turn>();
   readonly #pending = new Map<string, Pending>();
+  /** Woken when a turn begins. */
+  readonly #beginning = new Set<() => void>();
+  /** Until when a turn is expected to begin. */
+  #expectedUntil = 0;
   #held = 0;
   #questions = 0;
 
@@ -77,6 +83,8 @@ export class NetworkAccess implements NetworkPolicy {
       this.#turns.delete(thread);
       const over = new AbortController();
       this.#turns.set(thread, { thread, asked: 0, allowed: new Set(), refused: new Map(), over });
+      this.#expectedUntil = 0;
+      for (const wake of this.#beginning) wake();
       return ok();
     },
     after: async ({ threadId }) => {
@@ -94,12 +102,23 @@ export class NetworkAccess implements NetworkPolicy {
     return list.ok ? list.value : AllowList.none;
   };
 
+  /** A turn is about to begin, and programs are started for it already. */
+  expectTurn(): void {
+    this.#expectedUntil = performance.now() + EXPECT_MS;
+  }
+
+  /** Settles once none of the questions that are open now is; undefined where none is. */
+  readonly asking = (): Promise<unknown> | undefined =>
+    this.#pending.size === 0
+      ? undefined
+      : Promise.all([...this.#pending.values()].map(({ verdict }) => verdict));
+
   readonly decide = async (target: Target, signal: AbortSignal): Promise<Verdict> => {
     await this.grants.load();
     const entry = entryFor(target);
     const known = this.#known(entry);
     if (known !== undefined) return known;
-    const turn = [...this.#turns.values()].at(-1);
+    const turn = await this.#turn(signal);
     if (turn === undefined) return refused("policy", "no turn is running, so nobody is asked");
     if (!this.#options.settings().ask)
       return refused("config", "it is not in network.allow, and network.ask is off");
@@ -114,6 +133,26 @@ export class NetworkAccess implements NetworkPolicy {
       ? refused("policy", `${MAX_HELD} requests wait for an answer already`)
       : this.#hold(pending.verdict, signal);
   };
+
+  /** The turn that began last, or begins now. */
+  async #turn(signal: AbortSignal): Promise<Turn | undefined> {
+    const left = this.#expectedUntil - performance.now();
+    if (this.#turns.size === 0 && left > 0) {
+      let wake: () => void = () => {};
+      const begun = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      this.#beginning.add(wake);
+      signal.addEventListener("abort", wake, { once: true });
+      if (signal.aborted) wake();
+      const timer = setTimeout(wake, left);
+      await begun;
+      clearTimeout(timer);
+      signal.removeEventListener("abort", wake);
+      this.#beginning.delete(wake);
+    }
+    return [...this.#turns.values()].at(-1);
+  }
 
   #known(entry: string): Verdict | undefined {
     const grant = this.grants.find(entry, this.#turns.keys());
