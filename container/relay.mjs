@@ -22,6 +22,8 @@ const MAX_PAYLOAD = 64 * 1024;
 const WINDOW_BYTES = 256 * 1024;
 const MODEL_PORT = 1;
 const PROXY_PORT = 2;
+/** The first of the services of the user's machine that the host has named. */
+const LOCAL_PORT = 3;
 
 /**
  * @typedef {object} Stream
@@ -35,6 +37,10 @@ const PROXY_PORT = 2;
 /** @type {Map<number, Stream>} */
 const streams = new Map();
 let nextStream = 1;
+
+// Before the others, which may take any port.
+const local = (process.env["CODEX_CHAT_LOCAL"] ?? "").split(",").filter(Boolean).map(Number);
+for (const [n, port] of local.entries()) listenAs(port, LOCAL_PORT + n);
 
 /** Where it listened before, so that programs that were told of it find it again. */
 const [modelAt = 0, proxyAt = 0] = (process.env["CODEX_CHAT_PORTS"] ?? "").split(",").map(Number);
@@ -79,6 +85,24 @@ function listen(port, at) {
       resolve(typeof address === "object" && address !== null ? address.port : 0);
     });
   });
+}
+
+/**
+ * Stands for a service of the user's machine at its own port. One that is taken here is left out.
+ *
+ * @param {number} port where programs look for it
+ * @param {number} service which one it is for the host
+ */
+function listenAs(port, service) {
+  const options = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true };
+  for (const address of ["127.0.0.1", "::1"]) {
+    const server = createServer(options, (socket) => open(service, socket));
+    server.on("error", (error) => {
+      if (address === "127.0.0.1")
+        process.stderr.write(`codex-chat relay: port ${port} leads nowhere: ${error.message}\n`);
+    });
+    server.listen(port, address);
+  }
 }
 
 /** @param {number} port @param {import("node:net").Socket} socket */

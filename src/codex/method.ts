@@ -93,6 +93,8 @@ export const METHODS = {
       readonly sandbox: "danger-full-access";
       readonly approvalPolicy: ApprovalPolicy;
       readonly dynamicTools?: readonly ToolSpec[];
+      /** A developer's message to the model, before all others. */
+      readonly developerInstructions?: string;
     }
   >()(Thread),
   "thread/resume": method<
@@ -101,6 +103,7 @@ export const METHODS = {
       readonly cwd: string;
       readonly sandbox: "danger-full-access";
       readonly approvalPolicy: ApprovalPolicy;
+      readonly developerInstructions?: string;
       readonly excludeTurns: true;
     }
   >()(Thread),

@@ -13,6 +13,7 @@ import {
   type NetworkLimits,
   type NetworkPolicy,
   NetworkProxy,
+  type Target,
 } from "./network/index.ts";
 import { checkResponsesRequest } from "./responses-request.ts";
 import { createService } from "./service.ts";
@@ -33,6 +34,8 @@ const Hello = z.object({ version: z.literal(1), model: Port, proxy: Port });
 
 const MODEL_SERVICE = 1;
 const PROXY_SERVICE = 2;
+/** The first of the services of this machine that a relay was told of. */
+const LOCAL_SERVICE = 3;
 
 type Limits = TurnLimits &
   ModelCallLimits &
@@ -85,6 +88,8 @@ export type Egress = {
   readonly attach: (relay: {
     readonly readable: Readable;
     readonly writable: Writable;
+    /** The services of this machine that it stands for, in the order that it was told. */
+    readonly local?: readonly Target[];
     readonly signal?: AbortSignal;
   }) => Promise<Result<RelayLink, EgressError>>;
   /** Allows model calls until the pass is ended; with an allowance, those that it has left. */
@@ -154,7 +159,7 @@ export function createEgress(options: {
   const links = new Set<RelayLink>();
   const closing = new AbortController();
   return {
-    attach: async ({ signal, ...relay }) => {
+    attach: async ({ signal, local = [], ...relay }) => {
       const stop = [closing.signal, ...(signal === undefined ? [] : [signal])];
       const link = await attach(
         { ...relay, signal: AbortSignal.any(stop) },
@@ -162,7 +167,15 @@ export function createEgress(options: {
           onStream: (service, stream) => {
             if (service === MODEL_SERVICE) serveModel(stream);
             else if (service === PROXY_SERVICE) serveProxy(stream);
-            else stream.destroy();
+            else {
+              const target = local[service - LOCAL_SERVICE];
+              if (target === undefined) stream.destroy();
+              else
+                network.connect(target, stream).catch((thrown) => {
+                  failed(thrown);
+                  stream.destroy();
+                });
+            }
           },
           onClosed: (reason) => onEvent({ type: "relay_closed", reason }),
         },

@@ -24,6 +24,7 @@ import type { Account } from "./account.ts";
 import { openCredential } from "./credential.ts";
 import { type Failure, failureOf, STOPPED } from "./failure.ts";
 import type { KeyRing } from "./key-command.ts";
+import { localServices } from "./local-services.ts";
 import { type UsableServers, usableServers } from "./mcp-servers.ts";
 import { outwardOf } from "./outward.ts";
 import { GVISOR, prepareSandbox } from "./prepare.ts";
@@ -157,7 +158,8 @@ async function startParts(
   });
   closers.push(() => egress.close());
   const onProcess = (process: SandboxProcess) => void logStderr(process, "relay", log);
-  const relay = await keepRelay({ sandbox, egress, signal, log, onProcess });
+  const local = localServices(settings.network.allow);
+  const relay = await keepRelay({ sandbox, egress, local, signal, log, onProcess });
   if (!relay.ok) return relay;
   closers.push(() => relay.value.close());
 

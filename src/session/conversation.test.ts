@@ -67,12 +67,17 @@ function conversation(hears: boolean) {
   const egress = { beginTurn: gate.begin.bind(gate), allowance: gate.allowance.bind(gate) };
   const host = {
     root: "/r",
-    settings: { limits: { silence_ms: 1e6, response_idle_ms: 1e6 }, approvals: "on-request" },
+    settings: {
+      limits: { silence_ms: 1e6, response_idle_ms: 1e6 },
+      approvals: "on-request",
+      network: { allow: [] },
+    },
     log: { info() {}, warn() {}, error() {} },
     backend: async () => ok({ client, egress, notes: [], sandboxLabel: "gVisor" }),
     renewBackend: async () => {},
     threadKnown() {},
     aroundTurn: [],
+    network: { expectTurn: () => {} },
     emit() {},
     filesChanged() {},
   };

@@ -1,4 +1,4 @@
-import type { Egress, RelayLink } from "../egress/index.ts";
+import type { Egress, RelayLink, Target } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Sandbox, SandboxProcess } from "../sandbox/index.ts";
@@ -12,6 +12,8 @@ const RESTARTS_MS = 60_000;
 export type RelayOptions = {
   readonly sandbox: Pick<Sandbox, "exec" | "keeperSocket">;
   readonly egress: Pick<Egress, "attach">;
+  /** Services of this machine that the configuration allows by their addresses. */
+  readonly local?: readonly Target[];
   readonly signal: AbortSignal;
   readonly log: Log;
   /** Reads what each of its processes says on stderr. */
@@ -73,13 +75,14 @@ export async function keepRelay(options: RelayOptions): Promise<Result<KeptRelay
 
 /** Starts one relay; with ports, on these and no others. */
 async function attachRelay(
-  { sandbox, egress, signal, onProcess }: RelayOptions,
+  { sandbox, egress, signal, onProcess, local = [] }: RelayOptions,
   ports: Pick<RelayLink, "modelPort" | "proxyPort"> | undefined,
 ): Promise<Result<Attached, Failure>> {
   const process = await sandbox.exec({
     argv: ["node", "/opt/codex-chat/relay.mjs"],
     env: {
       CODEX_CHAT_KEEPER: sandbox.keeperSocket,
+      ...(local.length === 0 ? {} : { CODEX_CHAT_LOCAL: local.map((it) => it.port).join(",") }),
       ...(ports === undefined ? {} : { CODEX_CHAT_PORTS: `${ports.modelPort},${ports.proxyPort}` }),
     },
     cwd: "/",
@@ -87,7 +90,7 @@ async function attachRelay(
   if (!process.ok) return process;
   onProcess(process.value);
   const { stdout: readable, stdin: writable } = process.value;
-  const link = await egress.attach({ readable, writable, signal });
+  const link = await egress.attach({ readable, writable, local, signal });
   if (!link.ok) {
     process.value.kill();
     return link;

@@ -3,6 +3,7 @@ import { err, ok, type Result } from "../result.ts";
 import { editorTools } from "./editor-tools.ts";
 import type { Failure } from "./failure.ts";
 import type { LiveDocument } from "./live-document.ts";
+import { aboutSandbox } from "./local-services.ts";
 import type { Settings } from "./settings.ts";
 
 /** How much of an old conversation a new thread is told; Codex takes 1,048,576 characters a turn. */
@@ -74,6 +75,7 @@ async function startThread(
       sandbox: "danger-full-access",
       approvalPolicy: settings.approvals,
       dynamicTools: editorTools(settings),
+      developerInstructions: aboutSandbox(settings.network.allow),
       ...(settings.model === undefined ? {} : { model: settings.model }),
     },
     { signal },
@@ -109,6 +111,7 @@ async function resumeThread(
       sandbox: "danger-full-access",
       approvalPolicy: settings.approvals,
       excludeTurns: true,
+      developerInstructions: aboutSandbox(settings.network.allow),
       ...(settings.model === undefined ? {} : { model: settings.model }),
     },
     { signal },

@@ -1,6 +1,9 @@
 /** What the tools of every day do behind the proxy, and the question that another host raises. */
+
+import { once } from "node:events";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { exec, functionCall, message, reply } from "../../src/offline/index.ts";
@@ -11,11 +14,13 @@ describe("domains", SLOW, () => {
   let site: Site;
   let shared: Shared;
   const owned: AsyncDisposable[] = [];
+  let local: { readonly port: number; readonly closed: number };
 
   beforeEach(async () => {
     if (owned.length > 0) return;
     site = await Site.start();
     owned.push(site);
+    local = await startLocal(owned);
     const place = await Place.make();
     owned.push(place);
     const ca = join(place.project, "ca.pem");
@@ -30,7 +35,12 @@ describe("domains", SLOW, () => {
         mcp_servers: {
           far: { url: plain("/mcp"), default_tools_approval_mode: "approve" },
         },
-        network: { allow: [...site.entries("registry.test"), ...site.addresses, "rebound.test"] },
+        network: {
+          allow: [
+            ...[...site.entries("registry.test"), ...site.addresses, "rebound.test"],
+            `127.0.0.1:${local.port}`,
+          ],
+        },
         sandbox: {
           env: {
             CURL_CA_BUNDLE: ca,
@@ -112,6 +122,26 @@ describe("domains", SLOW, () => {
       model.answerInTurn(reply(functionCall("hail", {}, "mcp__far")), reply(message("Done.")));
       expect(await chat.ask("Hail them.")).toEqual({ status: "completed" });
       expect(model.requests.at(-1)?.allOutputs().at(-1)).toContain("Hello from afar");
+    });
+
+    it("may be services of this machine, in any protocol, at localhost, and no others", async () => {
+      const { model } = shared;
+      const ask = (port: number, host = "localhost") =>
+        `{ exec 3<>/dev/tcp/${host}/${port} && echo ping >&3 && head -n 1 <&3; } 2>&1 | sed "s/^/${host}: /"`;
+      const said = await run(
+        [
+          ...[ask(local.port), ask(local.port, "127.0.0.1"), ask(local.port, "::1")],
+          `curl --http0.9 -sS -m 20 http://localhost:${local.port}/`,
+          ask(local.closed),
+        ].join("; "),
+      );
+      expect(said.match(/^(?:localhost|127.0.0.1|::1): pong ping$/gm)).toHaveLength(3);
+      expect(said).toContain("pong GET / HTTP/1.1");
+      expect(said).toMatch(/^localhost: .*Connection refused$/m);
+      // Codex has been told of it.
+      expect(JSON.stringify(model.requests[0]?.body)).toContain(
+        `only these ports are reachable at localhost: ${local.port}.`,
+      );
     });
 
     it("lead nowhere else: not by a redirect, nor by a name of a private address", async () => {
@@ -216,3 +246,17 @@ describe("domains", SLOW, () => {
     });
   });
 });
+
+/** A service that answers each line with another, and a port at which nothing is let through. */
+async function startLocal(owned: AsyncDisposable[]) {
+  const listen = async () => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", (data) => socket.end(`pong ${String(data).split(/\r?\n/)[0]}\n`));
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    owned.push({ [Symbol.asyncDispose]: async () => void server.close() });
+    return (server.address() as AddressInfo).port;
+  };
+  return { port: await listen(), closed: await listen() };
+}

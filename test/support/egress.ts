@@ -17,6 +17,7 @@ import {
   type EgressEvent,
   type EgressLimits,
   type NetworkPolicy,
+  type Target,
   type TurnPass,
   type Upstream,
 } from "../../src/egress/index.ts";
@@ -41,6 +42,8 @@ export type EgressOptions = {
   readonly authorization?: Upstream["authorization"];
   readonly renew?: Upstream["renew"];
   readonly outward?: Upstream["outward"];
+  /** Services of this machine that the relay stands for, by the ports at which it does so. */
+  readonly local?: Readonly<Record<number, Target>>;
   /** By default any body is let through, so that tests of the way need none of Codex's. */
   readonly checkBody?: (body: Buffer) => Result<Buffer, string>;
   /** False where the test itself begins its turns. */
@@ -68,8 +71,16 @@ export async function setUpEgress(handler: Handler, options: EgressOptions = {})
     onEvent: (event) => events.push(event),
     log: recordingLog(logged),
   });
-  const relay = spawn(process.execPath, [RELAY], { stdio: ["pipe", "pipe", "inherit"] });
-  const link = await egress.attach({ readable: relay.stdout, writable: relay.stdin });
+  const local = Object.entries(options.local ?? {});
+  const relay = spawn(process.execPath, [RELAY], {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: { ...process.env, CODEX_CHAT_LOCAL: local.map(([port]) => port).join(",") },
+  });
+  const link = await egress.attach({
+    readable: relay.stdout,
+    writable: relay.stdin,
+    local: local.map(([, target]) => target),
+  });
   if (!link.ok) throw new Error(link.error.message);
   const pass: TurnPass | undefined = options.turn === false ? undefined : egress.beginTurn();
   onTestFinished(async () => {

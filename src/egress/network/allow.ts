@@ -45,6 +45,13 @@ export class AllowList {
     return this.has(target) ? ok() : err(entryFor(target));
   }
 
+  /** Services of this machine that are named by their loopback address and port. */
+  get local(): readonly Target[] {
+    return this.#entries
+      .filter(({ host, isAddress }) => isAddress && (host === "127.0.0.1" || host === "::1"))
+      .flatMap(({ host, ports }) => ports.map((port) => ({ host, port, isAddress: true })));
+  }
+
   /** Whether this host may be asked for at this port. */
   has({ host, port, isAddress }: Target): boolean {
     return this.#entries.some(

@@ -108,6 +108,23 @@ export class NetworkProxy {
     else answerTunnel(inside, done.error.status, message);
   }
 
+  /**
+   * Takes a connection for a service of this machine, in whatever protocol: the configuration names
+   * its very address, and nobody is asked. SECURITY: that is looked at anew for each connection.
+   */
+  async connect(target: Target, inside: Duplex): Promise<void> {
+    const gone = new AbortController();
+    inside.once("close", () => gone.abort());
+    const done = await this.#withPlace(target, "TCP", gone.signal, async (open, id) => {
+      this.#watch(open, target, id);
+      splice(inside, open.socket, Buffer.alloc(0));
+      return ok();
+    });
+    if (done.ok) return;
+    this.#refuse(target, "TCP", done.error.why, done.error.by);
+    inside.destroy();
+  }
+
   /** Decides, dials and uses the connection; its place is free again when the connection is gone. */
   async #withPlace(
     target: Target,
