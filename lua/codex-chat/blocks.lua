@@ -69,40 +69,51 @@ local function splice(buf, row, old, lines)
   end
 end
 
---- The prompt's heading where an undo has brought it back on the other side of the mark that it had
---- left behind; else the row itself.
----@param buf integer
----@param row integer
----@param last integer
----@return integer
-local function heading_near(buf, row, last)
-  local below, above = row, row - 1
-  while below < last and line_at(buf, below) == "" do
-    below = below + 1
+---@class (exact) codex-chat.HeadingMark what is left of the prompt's heading, or between what
+---@field row integer
+---@field col integer
+---@field end_row integer
+---@field end_col integer
+
+--- What the mark of the prompt's heading spans. What was inserted at either end is outside. Where the
+--- heading was deleted it is empty, and where other lines were put in its place, these: the mark's
+--- first place is the upper one always.
+---@param chat codex-chat.Chat
+---@return codex-chat.HeadingMark
+---@return boolean replaced whether something else was put in the heading's place
+function M.heading(chat)
+  local last = api.nvim_buf_line_count(chat.buf)
+  local pos = api.nvim_buf_get_extmark_by_id(chat.buf, ns, chat.prompt_mark, { details = true })
+  local details = pos[3] or {}
+  local row, col = pos[1] or last, pos[2] or 0
+  local end_row, end_col = details.end_row or row, details.end_col or col
+  if end_row < row or end_row == row and end_col < col then
+    return { row = end_row, col = end_col, end_row = row, end_col = col }, true
   end
-  while above > 0 and line_at(buf, above) == "" do
-    above = above - 1
-  end
-  return is_prompt(line_at(buf, below)) and below
-    or above >= 0 and is_prompt(line_at(buf, above)) and above
-    or row
+  return { row = row, col = col, end_row = end_row, end_col = end_col }, false
 end
 
 --- Row of the prompt's first line.
 ---@param chat codex-chat.Chat
 ---@return integer
 function M.prompt_row(chat)
-  local pos = api.nvim_buf_get_extmark_by_id(chat.buf, ns, chat.prompt_mark, {})
   local last = api.nvim_buf_line_count(chat.buf) - 1
-  local row = math.min(pos[1] or last, last)
-  return is_prompt(line_at(chat.buf, row)) and row or heading_near(chat.buf, row, last)
+  return math.min(M.heading(chat).row, last)
 end
 
+--- Marks the prompt's heading.
 ---@param chat codex-chat.Chat
 ---@param row integer
 function M.set_prompt(chat, row)
-  chat.prompt_mark =
-    api.nvim_buf_set_extmark(chat.buf, ns, row, 0, { id = chat.prompt_mark, right_gravity = true })
+  local line = line_at(chat.buf, row)
+  chat.prompt_mark = api.nvim_buf_set_extmark(chat.buf, ns, row, 0, {
+    id = chat.prompt_mark,
+    end_row = row,
+    end_col = is_prompt(line) and #line or 0,
+    right_gravity = true,
+    end_right_gravity = false,
+  })
+  require("codex-chat.undo").set_heading(chat.buf, row)
 end
 
 --- Where a block is, or nil where there is none of that name.

@@ -52,16 +52,16 @@ local function take_text(chat)
   blocks.reset(chat)
   local lines = api.nvim_buf_get_lines(buf, 0, -1, false)
   local scan = require("codex-chat.markdown").scan(lines)
-  blocks.set_prompt(chat, scan.prompt or #lines)
-  if not scan.prompt then
+  local prompt = scan.prompt
+  if not prompt then
     -- Below everything, so that nothing of what stands there is taken for a query.
     local fresh = lines[#lines] == "" and { "## You", "" } or { "", "## You", "" }
     if #lines == 1 and lines[1] == "" then
       api.nvim_buf_set_lines(buf, 0, -1, false, { "## You", "" })
-      blocks.set_prompt(chat, 0)
+      prompt = 0
     else
       api.nvim_buf_set_lines(buf, #lines, #lines, false, fresh)
-      blocks.set_prompt(chat, #lines + #fresh - 2)
+      prompt = #lines + #fresh - 2
     end
   end
   require("codex-chat.fold").attach(buf)
@@ -69,6 +69,7 @@ local function take_text(chat)
   require("codex-chat.highlight").attach(buf)
   require("codex-chat.undo").attach(buf)
   require("codex-chat.undo").clear(buf)
+  blocks.set_prompt(chat, prompt)
   vim.bo[buf].modified = false
   -- Events like TextChanged wait for the user to pause: too late for who types and leaves.
   chat.changed = false
@@ -129,6 +130,7 @@ local function watch(chat)
   on("InsertLeave", function()
     require("codex-chat.status").hint(chat, false)
   end)
+  require("codex-chat.heading").attach(chat)
   on({ "TextChanged", "InsertLeave", "BufLeave" }, function()
     if chat.host ~= "attached" then
       saving.save(chat)
@@ -232,6 +234,7 @@ function M.attach(buf, project)
     require("codex-chat.runtime").set_filetype(buf, "codexchat")
   end)
   watch(chat)
+  require("codex-chat.pause").begin()
   require("codex-chat.context.complete").attach(chat)
   require("codex-chat.host").keep_on_leave()
   require("codex-chat.keys").map(chat)

@@ -109,7 +109,7 @@ function M.show(chat, opts)
   local restored = not seen and window.restore(chat, win)
   local empty = prompt.is_empty(chat)
   if empty then
-    prompt.ensure(chat)
+    require("codex-chat.heading").settle(chat)
   end
   local function is_in_prompt()
     return api.nvim_win_get_cursor(win)[1] > require("codex-chat.blocks").prompt_row(chat)

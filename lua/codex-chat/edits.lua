@@ -148,6 +148,34 @@ local ops = {
   mark = mark,
 }
 
+---@param chat codex-chat.Chat
+---@param edits table[]
+local function write(chat, edits)
+  require("codex-chat.heading").settle(chat)
+  blocks.machine(chat, function()
+    for _, edit in ipairs(edits) do
+      ops[edit.op](chat, edit)
+    end
+  end)
+  require("codex-chat.approval").refresh(chat)
+  require("codex-chat.status").hint(chat)
+end
+
+--- Adds edits to those that wait, so that an hour of them is few and written in one go.
+---@param list table[]
+---@param edits table[]
+local function gather(list, edits)
+  for _, edit in ipairs(edits) do
+    local last = list[#list]
+    if edit.op == "append" and last and last.op == "append" and last.id == edit.id then
+      last.parts = last.parts or { last.text }
+      table.insert(last.parts, edit.text)
+    else
+      list[#list + 1] = edit
+    end
+  end
+end
+
 --- Applies the host's edits in one tick.
 ---@param buf integer
 ---@param edits table[] see src/chat/edits.ts
@@ -157,15 +185,24 @@ function M.apply(buf, edits)
   if not chat or not api.nvim_buf_is_loaded(buf) then
     return { ok = false, reason = ("buffer %d is no conversation"):format(buf) }
   end
-  require("codex-chat.pause").run(chat, function()
-    blocks.machine(chat, function()
-      for _, edit in ipairs(edits) do
-        ops[edit.op](chat, edit)
-      end
-    end)
-    require("codex-chat.approval").refresh(chat)
-    require("codex-chat.status").hint(chat)
-  end)
+  local held = chat.gathered
+  if held and chat.delayed[#chat.delayed] == held.run then
+    gather(held.edits, edits)
+    return { ok = true }
+  end
+  local own = { edits = {} }
+  gather(own.edits, edits)
+  own.run = function()
+    if chat.gathered == own then
+      chat.gathered = nil
+    end
+    for _, edit in ipairs(own.edits) do
+      edit.text = edit.parts and table.concat(edit.parts) or edit.text
+    end
+    write(chat, own.edits)
+  end
+  chat.gathered = own
+  require("codex-chat.pause").run(chat, own.run)
   return { ok = true }
 end
 

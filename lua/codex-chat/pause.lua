@@ -1,51 +1,106 @@
 --- Keeps machine edits back while the user is in the middle of a command that remembers rows.
 ---
---- After `d` and before its motion, Neovim holds the row where the operator began, and while a
---- pattern is typed with 'incsearch' the row to return to; neither moves when lines come in above.
---- Nor does the row where insert completion began, from which Neovim 0.12 deletes what was typed.
+--- After `d` and before its motion, Neovim holds the row where the operator began; while text is
+--- inserted into a block (`<C-v>jjI`), the rows that get it at the end; while a pattern is typed with
+--- 'incsearch', the row to return to; and a plugin that waits for a key in `getchar()` the places that
+--- it has labelled. None of them moves when lines come in above. Nor does the row where insert
+--- completion began, from which Neovim 0.12 deletes what was typed. Everything else goes on: plain
+--- typing, a selection that stands open, and a command line that names no rows.
 local M = {}
 
 local api = vim.api
 
---- What may end such a command.
-local ends =
-  { "ModeChanged", "CmdlineLeave", "BufLeave", "CompleteDone", "InsertLeave", "CursorMovedI" }
+--- What may end such a command; SafeState is raised when Neovim waits for a key with nothing pending.
+local ends = {
+  "SafeState",
+  "ModeChanged",
+  "CmdlineLeave",
+  "BufLeave",
+  "CompleteDone",
+  "InsertLeave",
+  "CursorMovedI",
+}
 
+--- Whether insert mode was last entered from a block of text.
+local from_block = false
+
+--- Begins to tell inserts into a block from others; again is no harm.
+function M.begin()
+  api.nvim_create_autocmd("ModeChanged", {
+    group = api.nvim_create_augroup("codex-chat.pause", {}),
+    pattern = "*:[iR]*",
+    callback = function()
+      -- Ends in CTRL-V or CTRL-S: a visual block, one in select mode, or a motion that was made one.
+      from_block = vim.v.event.old_mode:find("[\22\19]$") ~= nil
+    end,
+  })
+end
+
+--- Whether this Ex command, while it is typed, is shown at work or names rows by their numbers.
+---@param line string
+---@return boolean
+local function holds_rows(line)
+  if line:find("^[^%a]*%d") then
+    return true
+  end
+  for _, command in ipairs({ "mo?v?e?", "t", "cop?y?" }) do
+    if line:find("%f[%a]" .. command .. "%s*%d") then
+      return true
+    end
+  end
+  -- `:s/`, `:g/` and their like search while they are typed, and `:s` shows what it would do.
+  local shows = vim.o.incsearch or vim.o.inccommand ~= ""
+  return shows and line:match("[sgv]%a*!?[^%w%s\"|_'<>,;.$]") ~= nil
+end
+
+--- Whether the user's command in this buffer must not have rows moved under it.
 ---@param buf integer
 ---@return boolean
-local function is_busy(buf)
+function M.is_busy(buf)
   if api.nvim_get_current_buf() ~= buf then
     return false
-  end
-  local mode = api.nvim_get_mode().mode
-  if mode:sub(1, 2) == "no" or mode:match("^[iR][cx]") then
-    return true
   end
   if require("codex-chat.context.menus").is_open(buf) then
     return true
   end
-  if mode:sub(1, 1) ~= "c" or not vim.o.incsearch then
+  local mode = api.nvim_get_mode().mode
+  local first = mode:sub(1, 1)
+  local state = vim.fn.state("oS")
+  if first == "i" or first == "R" then
+    return mode:match("^.[cx]") ~= nil
+      or state:find("S", 1, true) ~= nil
+      or from_block and state ~= ""
+  end
+  -- An operator or a register waits for the rest, or something waits for one key.
+  if state ~= "" or mode:sub(1, 2) == "no" or first == "r" then
+    return true
+  end
+  if first ~= "c" then
     return false
   end
   local kind = vim.fn.getcmdtype()
   if kind == ":" then
-    -- `:s/`, `:g/` and their like search while they are typed.
-    return vim.fn.getcmdline():match("[sgv]%a*!?[^%w%s\"|_'<>,;.$]") ~= nil
+    return holds_rows(vim.fn.getcmdline())
   end
-  return kind == "/" or kind == "?"
+  return kind == "@" or vim.o.incsearch and (kind == "/" or kind == "?")
 end
 
 ---@param chat codex-chat.Chat
 local function flush(chat)
-  if is_busy(chat.buf) then
+  if M.is_busy(chat.buf) then
     return
   end
   local waiting = chat.delayed
   chat.delayed = {}
+  local failed
   for _, fn in ipairs(waiting) do
     if api.nvim_buf_is_loaded(chat.buf) then
-      fn()
+      local ok, err = xpcall(fn, debug.traceback)
+      failed = failed or not ok and err or nil
     end
+  end
+  if failed then
+    error(failed, 0)
   end
 end
 
@@ -53,7 +108,7 @@ end
 ---@param chat codex-chat.Chat
 ---@param fn fun()
 function M.run(chat, fn)
-  if #chat.delayed == 0 and not is_busy(chat.buf) then
+  if #chat.delayed == 0 and not M.is_busy(chat.buf) then
     fn()
     return
   end

@@ -2,25 +2,18 @@
 local M = {}
 
 local blocks = require("codex-chat.blocks")
+local heading = require("codex-chat.heading")
 local registry = require("codex-chat.registry")
 local say = require("codex-chat.say")
 
 local api = vim.api
-
-local heading = "## You"
-
----@param line string
----@return boolean
-local function is_heading(line)
-  return line:match("^## You[ \t]*$") ~= nil
-end
 
 --- The text in the prompt, without blank lines around it; empty where nothing was typed.
 ---@param chat codex-chat.Chat
 ---@return string
 function M.text(chat)
   local lines = api.nvim_buf_get_lines(chat.buf, blocks.prompt_row(chat), -1, false)
-  if is_heading(lines[1] or "") then
+  if heading.is(lines[1]) then
     table.remove(lines, 1)
   end
   local first, last = 1, #lines
@@ -44,35 +37,6 @@ function M.is_empty(chat)
   return M.text(chat) == ""
 end
 
---- Sees that the prompt has its heading and a line below it; only inside of `blocks.machine`.
----@param chat codex-chat.Chat
-function M.repair(chat)
-  local row = blocks.prompt_row(chat)
-  local lines = api.nvim_buf_get_lines(chat.buf, row, row + 2, false)
-  if is_heading(lines[1] or "") then
-    if #lines == 1 then
-      blocks.splice(chat, row + 1, 0, { "" })
-    end
-    return
-  end
-  local above = row > 0 and api.nvim_buf_get_lines(chat.buf, row - 1, row, false)[1] or ""
-  local fresh = above ~= "" and { "", heading, "" } or { heading, "" }
-  if #lines == 1 and lines[1] == "" then
-    -- Nothing but an empty line is left: it becomes the line below the heading.
-    fresh[#fresh] = nil
-  end
-  blocks.splice(chat, row, 0, fresh)
-  blocks.set_prompt(chat, above ~= "" and row + 1 or row)
-end
-
---- Repairs the prompt where the user broke it.
----@param chat codex-chat.Chat
-function M.ensure(chat)
-  blocks.machine(chat, function()
-    M.repair(chat)
-  end)
-end
-
 --- Puts the cursor at the prompt's end.
 ---@param chat codex-chat.Chat
 ---@param win integer
@@ -87,7 +51,7 @@ end
 ---@param chat codex-chat.Chat
 ---@param lines string[]
 function M.add(chat, lines)
-  M.ensure(chat)
+  heading.settle(chat)
   local count = api.nvim_buf_line_count(chat.buf)
   local last = count
   local row = blocks.prompt_row(chat)
@@ -197,11 +161,11 @@ end
 ---@param parts codex-chat.ContextPart[]
 local function deliver_above(chat, it, parts)
   local line = require("codex-chat.context.resolve").line(parts)
+  heading.settle(chat)
   blocks.machine(chat, function()
-    M.repair(chat)
     local prompt = blocks.prompt_row(chat)
     local row = it.mode == "queue" and prompt or require("codex-chat.queue").row(chat)
-    local section = vim.list_extend({ heading, "" }, it.lines)
+    local section = vim.list_extend({ "## You", "" }, it.lines)
     if line then
       vim.list_extend(section, { "", line })
     end
@@ -283,11 +247,11 @@ local function deliver(chat, text, parts, mode, from)
   local buf = chat.buf
   local line = require("codex-chat.context.resolve").line(parts)
   local id = next_id(chat)
+  heading.settle(chat)
   local wins = vim.tbl_filter(function(win)
     return win == from or api.nvim_win_get_cursor(win)[1] > blocks.prompt_row(chat)
   end, registry.wins(buf))
   blocks.machine(chat, function()
-    M.repair(chat)
     local row = blocks.prompt_row(chat)
     if api.nvim_buf_get_lines(buf, row + 1, row + 2, false)[1]:find("%S") then
       blocks.splice(chat, row + 1, 0, { "" })
@@ -297,7 +261,7 @@ local function deliver(chat, text, parts, mode, from)
     while not api.nvim_buf_get_lines(buf, stop - 1, stop, false)[1]:find("%S") do
       stop = stop - 1
     end
-    local rest = { "", heading, "" }
+    local rest = { "", "## You", "" }
     if line then
       rest = vim.list_extend({ "", line }, rest)
     end
@@ -326,6 +290,7 @@ end
 ---@param mode? "steer"|"queue"
 function M.send(chat, mode)
   local buf = chat.buf
+  heading.settle(chat)
   local text = M.text(chat)
   if text == "" then
     local row = api.nvim_win_get_cursor(0)[1] - 1

@@ -52,7 +52,9 @@ local M = {}
 ---@field outgoing? codex-chat.Outgoing[] queries of functions whose mentions are being read, in order
 ---@field sending? boolean whether a query was sent that no state tells of yet
 ---@field preparing? string a mention of the prompt's that another program is asked for
+---@field settling? boolean whether the prompt's heading is being put back
 ---@field key_marks? table<integer, true> extmarks that show keys
+---@field gathered? { edits: table[], run: fun() } the last of the host's edits among those
 ---@field delayed function[] machine edits that wait for the user's half-typed command
 ---@field last_win_view? table the view when it was last hidden
 ---@field looks? table<string, any> its windows' options before anything was changed by hand

@@ -1,237 +1,19 @@
 --- Undo of what the user typed, and of nothing else.
 ---
 --- Vim's own undo cannot leave out the machine's writes; it is switched off in a chat ('undolevels'
---- is -1 there). Here every change of the user's is kept with its row and the lines before and after
---- it. Rows are those of the moment of the change, with the machine's writes since then worked in:
---- such a write is taken back through the later changes, newest first, and shifts those below it.
---- Extmarks would not do: they collapse when a later change deletes their lines.
+--- is -1 there). Here every change of the user's is kept (`undo/steps.lua`), and `u` and <C-r> go
+--- through them.
 local M = {}
 
 local say = require("codex-chat.say")
+local steps = require("codex-chat.undo.steps")
 
 local api = vim.api
-
---- The most that is remembered in one buffer; what is older goes first.
-local max_groups, max_bytes = 1000, 4 * 1024 * 1024
-
----@class (exact) codex-chat.Change one change: at the row, `old` became `new`
----@field row integer 0-based
----@field old string[]
----@field new string[]
-
----@class (exact) codex-chat.UndoState
----@field lines string[] the buffer as it was after the last change
----@field done codex-chat.Change[][] groups that `u` takes back
----@field undone codex-chat.Change[][] groups that <C-r> brings again
----@field open boolean whether the last group still grows
----@field machine integer depth of machine writes
----@field travelling boolean whether a group is being taken back or brought again
----@field bytes integer
 
 ---@type table<integer, codex-chat.UndoState>
 local states = {}
 ---@type table<integer, codex-chat.UndoState> of buffers that were just unloaded
 local parted = {}
-
----@param lines string[]
----@return integer
-local function size(lines)
-  local sum = 0
-  for _, line in ipairs(lines) do
-    sum = sum + #line + 1
-  end
-  return sum
-end
-
---- Works a write of the machine's into the rows of all changes: the lines from `first` to before
---- `last` became `delta` more.
----@param state codex-chat.UndoState
----@param first integer
----@param last integer
----@param delta integer
-local function shift(state, first, last, delta)
-  if delta == 0 then
-    return
-  end
-  local above, below = first, last
-  for g = #state.done, 1, -1 do
-    for c = #state.done[g], 1, -1 do
-      local change = state.done[g][c]
-      if below <= change.row then
-        change.row = change.row + delta
-      elseif above >= change.row + #change.new then
-        above, below = above + #change.old - #change.new, below + #change.old - #change.new
-      else
-        -- The machine wrote into the user's lines: taking back will find another text, and refuse.
-        above, below = change.row, change.row
-      end
-    end
-  end
-  above, below = first, last
-  for g = #state.undone, 1, -1 do
-    for _, change in ipairs(state.undone[g]) do
-      if below <= change.row then
-        change.row = change.row + delta
-      elseif above >= change.row + #change.old then
-        above, below = above + #change.new - #change.old, below + #change.new - #change.old
-      else
-        above, below = change.row, change.row
-      end
-    end
-  end
-end
-
----@param state codex-chat.UndoState
----@param first integer
----@param last integer
----@param lines string[]
-local function shadow(state, first, last, lines)
-  local before, delta = #state.lines, #lines - (last - first)
-  if delta ~= 0 then
-    table.move(state.lines, last + 1, before, last + 1 + delta)
-    for i = before + delta + 1, before do
-      state.lines[i] = nil
-    end
-  end
-  for i, line in ipairs(lines) do
-    state.lines[first + i] = line
-  end
-end
-
---- Counts a group out of what is remembered.
----@param state codex-chat.UndoState
----@param group codex-chat.Change[]
-local function forget(state, group)
-  for _, change in ipairs(group) do
-    state.bytes = state.bytes - size(change.old) - size(change.new)
-  end
-end
-
---- Adds a change to the group that grows.
----@param state codex-chat.UndoState
----@param first integer
----@param old string[]
----@param new string[]
-local function keep(state, first, old, new)
-  for _, undone in ipairs(state.undone) do
-    forget(state, undone)
-  end
-  state.undone = {}
-  if not state.open or #state.done == 0 then
-    state.done[#state.done + 1] = {}
-    state.open = true
-  end
-  local group = state.done[#state.done]
-  local previous = group[#group]
-  local is_same = previous and #previous.new == 1 and #old == 1 and previous.new[1] == old[1]
-  if is_same and #new == 1 and previous.row == first then
-    -- Typing on in one line is one change.
-    state.bytes = state.bytes - size(previous.new) + size(new)
-    previous.new = new
-    return
-  end
-  if is_same and #new == 0 and previous.row + 1 == first and #previous.old == 1 then
-    -- Joined to an empty line above it, a line stays and the empty one goes.
-    state.bytes = state.bytes - size(previous.new)
-    previous.new = {}
-    return
-  end
-  group[#group + 1] = { row = first, old = old, new = new }
-  state.bytes = state.bytes + size(old) + size(new)
-  while #state.done > 1 and (#state.done > max_groups or state.bytes > max_bytes) do
-    forget(state, table.remove(state.done, 1))
-  end
-end
-
---- Records a change of the user's in its smallest parts, so that what the machine writes between two
---- of them later is in neither: line by line, and below them what is left of the old lines as gone,
---- as after two lines were joined.
----@param state codex-chat.UndoState
----@param first integer
----@param old string[]
----@param new string[]
-local function record(state, first, old, new)
-  while #old > 0 and #new > 0 and #old ~= #new and old[1] == new[1] do
-    table.remove(old, 1)
-    table.remove(new, 1)
-    first = first + 1
-  end
-  while #old > 0 and #new > 0 and #old ~= #new and old[#old] == new[#new] do
-    old[#old], new[#new] = nil, nil
-  end
-  if #old < #new then
-    keep(state, first, old, new)
-    return
-  end
-  if #old > #new then
-    keep(state, first + #new, vim.list_slice(old, #new + 1), {})
-  end
-  for i = 1, #new do
-    if old[i] ~= new[i] then
-      keep(state, first + i - 1, { old[i] }, { new[i] })
-    end
-  end
-end
-
---- Ends the last group. What was typed and came out as it had been is no change: one that is kept
---- would make a key do nothing.
----@param buf integer
-local function close_group(buf)
-  local state = states[buf]
-  if not state or not state.open then
-    return
-  end
-  state.open = false
-  local group = state.done[#state.done]
-  for c = #group, 1, -1 do
-    if vim.deep_equal(group[c].old, group[c].new) then
-      forget(state, { table.remove(group, c) })
-    end
-  end
-  if #group == 0 then
-    table.remove(state.done)
-  end
-end
-
----@param buf integer
----@param first integer
----@param from string[]
----@param to string[]
-local function swap(buf, first, from, to)
-  if #from == 1 and #to == 1 then
-    api.nvim_buf_set_text(buf, first, 0, first, #from[1], to)
-  else
-    api.nvim_buf_set_lines(buf, first, first + #from, false, to)
-  end
-end
-
---- Takes back or repeats one group. Nothing changes where any part of it is no longer as it was.
----@param buf integer
----@param group codex-chat.Change[]
----@param back boolean
----@return integer? row of the change, or nil
-local function travel(buf, group, back)
-  local row
-  local applied = {}
-  for n = 1, #group do
-    local change = group[back and #group + 1 - n or n]
-    local from, to = change.new, change.old
-    if not back then
-      from, to = to, from
-    end
-    local there = api.nvim_buf_get_lines(buf, change.row, change.row + #from, false)
-    if not vim.deep_equal(there, from) then
-      for m = #applied, 1, -1 do
-        swap(buf, applied[m].row, applied[m].to, applied[m].from)
-      end
-      return nil
-    end
-    swap(buf, change.row, from, to)
-    applied[#applied + 1] = { row = change.row, from = from, to = to }
-    row = change.row
-  end
-  return row
-end
 
 ---@param buf integer
 ---@param count integer
@@ -241,7 +23,7 @@ local function go(buf, count, back)
   if not state then
     return
   end
-  close_group(buf)
+  steps.close(state)
   for _ = 1, math.max(1, count) do
     local from = back and state.done or state.undone
     local group = from[#from]
@@ -252,7 +34,7 @@ local function go(buf, count, back)
     local row
     M.machine(buf, function()
       state.travelling = true
-      row = travel(buf, group, back)
+      row = steps.travel(state, buf, group, back)
       state.travelling = false
     end)
     vim.bo[buf].modified = false
@@ -260,6 +42,7 @@ local function go(buf, count, back)
       say.warn("this cannot be taken back, because the text there has changed since.")
       return
     end
+    require("codex-chat.heading").follow(buf, state.heading)
     table.remove(from)
     table.insert(back and state.undone or state.done, group)
     local last = api.nvim_buf_line_count(buf)
@@ -282,9 +65,17 @@ function M.attach(buf)
     open = false,
     machine = 0,
     travelling = false,
+    mending = false,
     bytes = 0,
   }
   vim.bo[buf].undolevels = -1
+  -- Vim's own goes by a row that lines above have moved since.
+  vim.keymap.set("n", "U", function()
+    local state = states[buf]
+    if state then
+      go(buf, steps.on_one_line(state), true)
+    end
+  end, { buffer = buf, desc = "Undo what you typed in one line" })
   for key, back in pairs({ u = true, ["<C-r>"] = false }) do
     vim.keymap.set("n", key, function()
       go(buf, vim.v.count1, back)
@@ -295,7 +86,9 @@ function M.attach(buf)
     group = api.nvim_create_augroup("codex-chat.undo." .. buf, {}),
     buffer = buf,
     callback = function()
-      close_group(buf)
+      if states[buf] then
+        steps.close(states[buf])
+      end
     end,
   })
   if follows then
@@ -311,12 +104,19 @@ function M.attach(buf)
       -- Without a tick it is a preview of a command that is still being typed.
       if state.machine > 0 then
         if not state.travelling then
-          shift(state, first, last, new_last - last)
+          steps.shift(state, first, last, new_last - last)
+          steps.follow(state, first, last - first, new_last - first)
         end
       elseif tick then
-        record(state, first, vim.list_slice(state.lines, first + 1, last), vim.list_slice(new))
+        local old = vim.list_slice(state.lines, first + 1, last)
+        steps.record(state, first, old, vim.list_slice(new))
       end
-      shadow(state, first, last, new)
+      steps.shadow(state, first, last, new)
+      local row = state.heading
+      if state.broken and row and row > 0 and row >= #state.lines and state.lines[row] == "" then
+        -- The last line is all that is left to type in.
+        state.heading = row - 1
+      end
     end,
     on_detach = function()
       -- An unload begins with this, before any autocommand.
@@ -348,6 +148,97 @@ function M.machine(buf, fn)
   state.machine = state.machine + 1
   local ok, err = pcall(fn)
   state.machine = state.machine - 1
+  if not ok then
+    error(err, 0)
+  end
+end
+
+--- Where the prompt's heading is, as its row has followed every change.
+---@param buf integer
+---@return integer? row
+---@return "typed"|"changed"|nil broken how the user has touched it since it was last seen whole
+function M.heading(buf)
+  local state = states[buf]
+  if state then
+    return state.heading, state.broken
+  end
+end
+
+M.is_heading = steps.is_heading
+
+--- Whether commands of the user's have put copies of the heading somewhere since this was last asked.
+---@param buf integer
+---@return "only"|"mixed"|nil copied alone, or among other lines
+function M.take_copied(buf)
+  local state = states[buf]
+  local copied = state and state.copied
+  if copied then
+    state.copied = nil
+  end
+  return copied
+end
+
+--- Whether the user's last change has left all lines apart, none joined and none split.
+---@param buf integer
+---@return boolean
+function M.kept_lines(buf)
+  local state = states[buf]
+  local group = state and state.done[#state.done] or {}
+  for _, change in ipairs(group) do
+    if #change.old ~= #change.new then
+      return false
+    end
+  end
+  return #group > 0
+end
+
+--- What stood in this line before the user's last change of it, or nil.
+---@param buf integer
+---@param row integer
+---@return string?
+function M.before(buf, row)
+  local state = states[buf]
+  for _, change in ipairs(state and state.done[#state.done] or {}) do
+    if change.row == row and #change.old > 0 then
+      return change.old[1]
+    end
+  end
+end
+
+--- Notes where the prompt's heading is; the user's last change has led to that, or the machine's.
+---@param buf integer
+---@param row integer
+function M.set_heading(buf, row)
+  local state = states[buf]
+  if not state then
+    return
+  elseif state.machine > 0 then
+    state.heading, state.broken = row, nil
+  else
+    steps.regain(state, row)
+  end
+end
+
+--- Runs `fn`, whose changes of the buffer belong to what the user did last: they are no step of their
+--- own, and are taken back and brought again with it.
+---@param buf integer
+---@param fn fun()
+function M.mend(buf, fn)
+  local state = states[buf]
+  if not state or #state.done == 0 then
+    M.machine(buf, fn)
+    return
+  end
+  local was_open = state.open
+  state.open, state.mending = true, true
+  local ok, err = pcall(fn)
+  if ok then
+    steps.simplify(state)
+  end
+  state.mending = false
+  if not was_open then
+    steps.close(state)
+  end
   if not ok then
     error(err, 0)
   end

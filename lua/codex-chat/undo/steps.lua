@@ -1,0 +1,384 @@
+--- The user's changes of one buffer, as steps to go back and forth.
+---
+--- Each is kept with its row and the lines before and after it. Rows are those of the moment of the
+--- change, with the machine's writes since then worked in: such a write is taken back through the
+--- later changes, newest first, and shifts those below it. Extmarks would not do: they collapse when a
+--- later change deletes their lines. The row of the prompt's heading is followed in the same way, so
+--- that each step knows where it was before.
+local M = {}
+
+local api = vim.api
+
+--- The most that is remembered in one buffer; what is older goes first.
+local max_groups, max_bytes = 1000, 4 * 1024 * 1024
+
+---@class (exact) codex-chat.Change one change: at the row, `old` became `new`
+---@field row integer 0-based
+---@field old string[]
+---@field new string[]
+---@field had? integer which of the old lines was the prompt's heading, from 0
+---@field has? integer which of the new lines is the prompt's heading, from 0
+
+---@class (exact) codex-chat.UndoState
+---@field lines string[] the buffer as it was after the last change
+---@field done codex-chat.Change[][] groups that `u` takes back
+---@field undone codex-chat.Change[][] groups that <C-r> brings again
+---@field open boolean whether the last group still grows
+---@field machine integer depth of machine writes
+---@field travelling boolean whether a group is being taken back or brought again
+---@field mending boolean whether the heading is being put back
+---@field heading? integer row of the prompt's heading, or where it was when the user broke it
+---@field broken? "typed"|"changed" how the user has touched the heading since it was last seen whole
+---@field copied? "only"|"mixed" the user has put copies of the heading somewhere, alone or with text
+---@field bytes integer
+
+---@param lines string[]
+---@return integer
+local function size(lines)
+  local sum = 0
+  for _, line in ipairs(lines) do
+    sum = sum + #line + 1
+  end
+  return sum
+end
+
+--- Whether this line is a prompt's heading.
+---@param line string?
+---@return boolean
+function M.is_heading(line)
+  return line ~= nil and line:find("^## You[ \t]*$") ~= nil
+end
+
+--- Notes whether lines that a command has put somewhere are copies of the heading. Text that the user
+--- quotes may hold one, too.
+---@param state codex-chat.UndoState
+---@param new string[]
+local function note_copies(state, new)
+  local found, other = false, false
+  for _, line in ipairs(new) do
+    if M.is_heading(line) then
+      found = true
+    elseif line:find("%S") then
+      other = true
+    end
+  end
+  if found and not api.nvim_get_mode().mode:find("^[iR]") then
+    state.copied = not other and "only" or state.copied or "mixed"
+  end
+end
+
+--- Has the heading's row follow a change.
+---@param state codex-chat.UndoState
+---@param first integer
+---@param old integer how many lines went
+---@param new integer how many came
+function M.follow(state, first, old, new)
+  local row = state.heading
+  if not row or first > row then
+    return
+  end
+  if first == row and old == 0 and state.broken then
+    -- Nothing is known to stand here any more: what comes is the user's, and below.
+    return
+  end
+  if first + old <= row then
+    state.heading = row + new - old
+  else
+    state.broken = api.nvim_get_mode().mode:find("^[iR]") and "typed" or state.broken or "changed"
+    state.heading = first + math.min(row - first, new)
+  end
+end
+
+--- Works a write of the machine's into the rows of all changes: the lines from `first` to before
+--- `last` became `delta` more.
+---@param state codex-chat.UndoState
+---@param first integer
+---@param last integer
+---@param delta integer
+function M.shift(state, first, last, delta)
+  if delta == 0 then
+    return
+  end
+  local above, below = first, last
+  for g = #state.done, 1, -1 do
+    for c = #state.done[g], 1, -1 do
+      local change = state.done[g][c]
+      if below <= change.row then
+        change.row = change.row + delta
+      elseif above >= change.row + #change.new then
+        above, below = above + #change.old - #change.new, below + #change.old - #change.new
+      else
+        -- The machine wrote into the user's lines: taking back will find another text, and refuse.
+        above, below = change.row, change.row
+      end
+    end
+  end
+  above, below = first, last
+  for g = #state.undone, 1, -1 do
+    for _, change in ipairs(state.undone[g]) do
+      if below <= change.row then
+        change.row = change.row + delta
+      elseif above >= change.row + #change.old then
+        above, below = above + #change.new - #change.old, below + #change.new - #change.old
+      else
+        above, below = change.row, change.row
+      end
+    end
+  end
+end
+
+--- Works a change into the lines as they are.
+---@param state codex-chat.UndoState
+---@param first integer
+---@param last integer
+---@param lines string[]
+function M.shadow(state, first, last, lines)
+  local before, delta = #state.lines, #lines - (last - first)
+  if delta ~= 0 then
+    table.move(state.lines, last + 1, before, last + 1 + delta)
+    for i = before + delta + 1, before do
+      state.lines[i] = nil
+    end
+  end
+  for i, line in ipairs(lines) do
+    state.lines[first + i] = line
+  end
+end
+
+--- Counts a group out of what is remembered.
+---@param state codex-chat.UndoState
+---@param group codex-chat.Change[]
+local function forget(state, group)
+  for _, change in ipairs(group) do
+    state.bytes = state.bytes - size(change.old) - size(change.new)
+  end
+end
+
+--- Adds a change to the group that grows.
+---@param state codex-chat.UndoState
+---@param first integer
+---@param old string[]
+---@param new string[]
+local function keep(state, first, old, new)
+  if not state.mending then
+    for _, undone in ipairs(state.undone) do
+      forget(state, undone)
+    end
+    state.undone = {}
+  end
+  if not state.open or #state.done == 0 then
+    state.done[#state.done + 1] = {}
+    state.open = true
+  end
+  local group = state.done[#state.done]
+  local previous = group[#group]
+  local row = state.heading
+  local had = row and row >= first and row < first + #old and row - first or nil
+  local is_same = previous and #previous.new == 1 and #old == 1 and previous.new[1] == old[1]
+  if is_same and #new == 1 and previous.row == first and previous.had == had then
+    -- Typing on in one line is one change.
+    state.bytes = state.bytes - size(previous.new) + size(new)
+    previous.new, previous.has = new, nil
+    M.follow(state, first, 1, 1)
+    return
+  end
+  if
+    is_same
+    and #new == 0
+    and previous.row + 1 == first
+    and #previous.old == 1
+    and not previous.had
+  then
+    -- Joined to an empty line above it, a line stays and the empty one goes.
+    state.bytes = state.bytes - size(previous.new)
+    previous.new = {}
+    M.follow(state, previous.row, 1, 0)
+    return
+  end
+  group[#group + 1] = { row = first, old = old, new = new, had = had }
+  state.bytes = state.bytes + size(old) + size(new)
+  M.follow(state, first, #old, #new)
+  if not state.mending then
+    note_copies(state, new)
+  end
+  while #state.done > 1 and (#state.done > max_groups or state.bytes > max_bytes) do
+    forget(state, table.remove(state.done, 1))
+  end
+end
+
+--- Records a change of the user's in its smallest parts, so that what the machine writes between two
+--- of them later is in neither: line by line, and below them what is left of the old lines as gone,
+--- as after two lines were joined.
+---@param state codex-chat.UndoState
+---@param first integer
+---@param old string[]
+---@param new string[]
+function M.record(state, first, old, new)
+  while #old > 0 and #new > 0 and #old ~= #new and old[1] == new[1] do
+    table.remove(old, 1)
+    table.remove(new, 1)
+    first = first + 1
+  end
+  while #old > 0 and #new > 0 and #old ~= #new and old[#old] == new[#new] do
+    old[#old], new[#new] = nil, nil
+  end
+  -- What takes the place of the heading and what follows it is all the prompt's.
+  local is_prompt = state.heading == first and #new > 1
+  if #old < #new or is_prompt and #old > #new then
+    keep(state, first, old, new)
+    return
+  end
+  if #old > #new then
+    keep(state, first + #new, vim.list_slice(old, #new + 1), {})
+  end
+  for i = 1, #new do
+    if old[i] ~= new[i] then
+      keep(state, first + i - 1, { old[i] }, { new[i] })
+    end
+  end
+end
+
+--- Takes the user's last change for one that has led to the heading's being here.
+---@param state codex-chat.UndoState
+---@param row integer
+function M.regain(state, row)
+  state.heading, state.broken = row, nil
+  local group = state.done[#state.done] or {}
+  for c = #group, 1, -1 do
+    local change = group[c]
+    local below = change.row + #change.new
+    if row >= change.row and row < below then
+      change.has = row - change.row
+      return
+    elseif row >= below then
+      row = row + #change.old - #change.new
+    end
+  end
+end
+
+--- Makes the last group what it comes to: the heading that a change has broken was put back since,
+--- and where nothing else is left of the change, no step is.
+---@param state codex-chat.UndoState
+function M.simplify(state)
+  local group = state.done[#state.done]
+  local low, high ---@type integer?, integer?
+  for _, change in ipairs(group) do
+    local stop = change.row + #change.old
+    low, high = math.min(low or change.row, change.row), math.max(high or stop, stop)
+    high = high + #change.new - #change.old
+  end
+  if not low or not high then
+    return
+  end
+  local after = vim.list_slice(state.lines, low + 1, high)
+  local before, heading = vim.list_slice(after), state.heading
+  for c = #group, 1, -1 do
+    local change = group[c]
+    local at = change.row - low
+    local rest = vim.list_slice(before, at + #change.new + 1)
+    before = vim.list_extend(vim.list_slice(before, 1, at), change.old)
+    vim.list_extend(before, rest)
+    if change.had then
+      heading = change.row + change.had
+    elseif heading and heading >= change.row + #change.new then
+      heading = heading + #change.old - #change.new
+    end
+  end
+  local now = state.heading
+  forget(state, group)
+  state.done[#state.done], state.open, state.heading = {}, true, heading
+  M.record(state, low, before, after)
+  if now then
+    M.regain(state, now)
+  end
+end
+
+--- Ends the last group. What was typed and came out as it had been is no change: one that is kept
+--- would make a key do nothing.
+---@param state codex-chat.UndoState
+function M.close(state)
+  if not state.open then
+    return
+  end
+  state.open = false
+  local group = state.done[#state.done]
+  for c = #group, 1, -1 do
+    if vim.deep_equal(group[c].old, group[c].new) then
+      forget(state, { table.remove(group, c) })
+    end
+  end
+  if #group == 0 then
+    table.remove(state.done)
+  end
+end
+
+--- How many of the last groups changed nothing but the line that was changed last; at least one.
+---@param state codex-chat.UndoState
+---@return integer
+function M.on_one_line(state)
+  M.close(state)
+  local count, row = 0, nil
+  for g = #state.done, 1, -1 do
+    for _, change in ipairs(state.done[g]) do
+      row = row or change.row
+      if change.row ~= row or #change.old ~= 1 or #change.new ~= 1 then
+        return math.max(1, count)
+      end
+    end
+    count = count + 1
+  end
+  return math.max(1, count)
+end
+
+---@param buf integer
+---@param first integer
+---@param from string[]
+---@param to string[]
+local function swap(buf, first, from, to)
+  if #from == 1 and #to == 1 then
+    api.nvim_buf_set_text(buf, first, 0, first, #from[1], to)
+  else
+    api.nvim_buf_set_lines(buf, first, first + #from, false, to)
+  end
+end
+
+--- Takes back or repeats one group. Nothing changes where any part of it is no longer as it was.
+---@param state codex-chat.UndoState
+---@param buf integer
+---@param group codex-chat.Change[]
+---@param back boolean
+---@return integer? row of the change, or nil
+function M.travel(state, buf, group, back)
+  local row
+  local heading = state.heading
+  local applied = {}
+  for n = 1, #group do
+    local change = group[back and #group + 1 - n or n]
+    local from, to = change.new, change.old
+    if not back then
+      from, to = to, from
+    end
+    local there = api.nvim_buf_get_lines(buf, change.row, change.row + #from, false)
+    if not vim.deep_equal(there, from) then
+      for m = #applied, 1, -1 do
+        swap(buf, applied[m].row, applied[m].to, applied[m].from)
+      end
+      return nil
+    end
+    swap(buf, change.row, from, to)
+    applied[#applied + 1] = { row = change.row, from = from, to = to }
+    row = change.row
+    local at = back and change.had or not back and change.has or nil
+    if at then
+      heading = row + at
+    elseif heading and heading >= row + #from then
+      heading = heading + #to - #from
+    elseif heading and heading >= row then
+      heading = row + math.min(heading - row, #to)
+    end
+  end
+  state.heading, state.broken = heading, nil
+  return row
+end
+
+return M
