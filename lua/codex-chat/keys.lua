@@ -63,6 +63,7 @@ function M.map(chat)
   map(chat, "i", keys.send_insert, "<Plug>(codex-chat-send)", "send the prompt")
   map(chat, "n", keys.stop, "<Plug>(codex-chat-stop)", "stop the running turn")
   map_files(chat)
+  require("codex-chat.edge").map(chat)
   for lhs, step in pairs({ [keys.next_approval] = 1, [keys.prev_approval] = -1 }) do
     if lhs and not is_taken(chat, "n", lhs) then
       vim.keymap.set("n", lhs, function()

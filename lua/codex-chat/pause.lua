@@ -71,8 +71,9 @@ function M.is_busy(buf)
       or state:find("S", 1, true) ~= nil
       or from_block and state ~= ""
   end
-  -- An operator or a register waits for the rest, or something waits for one key.
-  if state ~= "" or mode:sub(1, 2) == "no" or first == "r" then
+  -- An operator or a register waits for the rest, something waits for one key, or a selection for the
+  -- text that replaces it: Neovim gives no way to move its other end.
+  if state ~= "" or mode:sub(1, 2) == "no" or first:find("[rsS\19]") then
     return true
   end
   if first ~= "c" then
@@ -82,7 +83,8 @@ function M.is_busy(buf)
   if kind == ":" then
     return holds_rows(vim.fn.getcmdline())
   end
-  return kind == "@" or vim.o.incsearch and (kind == "/" or kind == "?")
+  -- What an expression or an answer is for, such as <C-r>= in insert mode, has its place already.
+  return kind == "=" or kind == "@" or vim.o.incsearch and (kind == "/" or kind == "?")
 end
 
 ---@param chat codex-chat.Chat

@@ -111,12 +111,15 @@ end
 --- Puts the other end of the visual selection back to its text: Neovim 0.10 leaves it where it was.
 ---@param pos integer[]
 ---@param row integer where its line is now
+---@return boolean moved
 local function mend_selection(pos, row)
-  if vim.fn.mode():match("^[vV\22]") and vim.fn.line("v") ~= row + 1 then
-    vim.cmd("normal! o")
-    vim.fn.setpos(".", { 0, row + 1, pos[3], pos[4] })
-    vim.cmd("normal! o")
+  if not vim.fn.mode():match("^[vV\22]") or vim.fn.line("v") == row + 1 then
+    return false
   end
+  vim.cmd("normal! o")
+  vim.fn.setpos(".", { 0, row + 1, pos[3], pos[4] })
+  vim.cmd("normal! o")
+  return true
 end
 
 --- Puts the windows back after the writes `splices`.
@@ -139,13 +142,15 @@ function M.release(chat, held, splices)
       if top ~= moved(h.view.topline - 1, splices) then
         view.topfill, view.skipcol = 0, 0
       end
-      if h.visual and h.win == api.nvim_get_current_win() then
-        mend_selection(h.visual, moved(h.visual[2] - 1, splices))
-      end
+      local mended = h.visual
+        and h.win == api.nvim_get_current_win()
+        and mend_selection(h.visual, moved(h.visual[2] - 1, splices))
       within(h.win, function()
         local now = vim.fn.winsaveview()
         if
-          now.lnum ~= view.lnum
+          mended
+          or now.curswant ~= view.curswant
+          or now.lnum ~= view.lnum
           or now.col ~= view.col
           or now.coladd ~= view.coladd
           or now.topline ~= view.topline
