@@ -297,10 +297,9 @@ function M.send(chat, mode)
     local fork = require("codex-chat.fork")
     if api.nvim_get_current_buf() == buf and fork.in_sent_query(chat, row) then
       fork.resend(chat, row)
-    elseif chat.state.phase == "failed" then
-      require("codex-chat.host").notify(chat, "turn/retry", {})
     else
-      say.error("there is nothing to send. Type a query below the last `## You`.")
+      -- The host knows whether a query has no answer, and says so where none has.
+      require("codex-chat.host").notify(chat, "turn/retry", {})
     end
     return
   end

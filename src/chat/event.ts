@@ -26,7 +26,7 @@ export type LocalEvent =
    * The user's block `id` was sent. A queued block gets `start` when its turn comes, and so does
    * each of several that start a turn together. With `text`, the query as typed, the block is
    * rewritten where it would break what stands below it. `isAgain`: for the second time, and not by
-   * the user.
+   * the user. `isAbove`: it has no block, since it stands in the text from an earlier run.
    */
   | {
       readonly type: "sent";
@@ -34,6 +34,7 @@ export type LocalEvent =
       readonly mode: SendMode;
       readonly text?: string;
       readonly isAgain?: boolean;
+      readonly isAbove?: boolean;
     }
   /** The turn failed before or beside Codex: no container, no key, the app-server died. */
   | { readonly type: "turn_failed"; readonly message: string; readonly mend?: string }
@@ -97,6 +98,8 @@ export type LocalEvent =
   | { readonly type: "silence"; readonly of: "model" | "codex"; readonly ms: number }
   /** The endpoint asked to wait `ms` before the next request. */
   | { readonly type: "retry_after"; readonly ms: number }
+  /** The endpoint has answered a call of the model with this HTTP status. */
+  | { readonly type: "model_status"; readonly status: number }
   /** The thread that the conversation goes on in; notifications of others are passed over. */
   | { readonly type: "thread"; readonly id: string };
 

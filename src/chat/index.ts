@@ -29,7 +29,7 @@ export type {
   SendMode,
   Verdict,
 } from "./event.ts";
-export { type Failure, failureOf } from "./failure.ts";
+export { type EndpointFacts, type Failure, failureOf, type Repeats } from "./failure.ts";
 export { type FrameError, type FrameOptions, FrameScheduler, frameMs } from "./frames.ts";
 export { type ChatMeta, formatVersion, withMeta } from "./front-matter.ts";
 export { maxAskedChars } from "./limits.ts";
@@ -56,5 +56,6 @@ export {
   transcriptForModel,
   writeTranscript,
 } from "./transcript.ts";
+export { isAnswer, type Unanswered, unansweredQuery } from "./unanswered.ts";
 export { visible } from "./visible.ts";
 export { missingLine, wholeText } from "./whole.ts";

@@ -30,7 +30,7 @@ import {
 import { codeSpan, duration, shownPath, spaced } from "./markdown.ts";
 import { endAutoReview, endHook, showGoal, startAutoReview, startHook } from "./notices.ts";
 import { showPlan } from "./plan.ts";
-import { mergedLimits, noteServer } from "./standing.ts";
+import { mergedLimits, newUsage, noteServer } from "./standing.ts";
 import { type ChatState, idleTurn } from "./state.ts";
 import { cutOffTexts } from "./text-item.ts";
 import { completeTurn, tellFailure } from "./turn.ts";
@@ -108,6 +108,9 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
     case "retry_after":
       change(draft, { turn: { ...draft.state.turn, retryAfterMs: event.ms } });
       return;
+    case "model_status":
+      change(draft, { turn: { ...draft.state.turn, status: event.status } });
+      return;
     case "thread":
       change(draft, { thread: event.id });
       return;
@@ -142,14 +145,27 @@ function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void 
       if (draft.state.turn.running && draft.state.section?.empty === false)
         completeTurn(draft, "ended");
       if (event.isAgain !== true) countAnew(draft);
-      draft.edits.push({ op: "mark", id, mark: "none" });
-      change(draft, { turn: { ...idleTurn, running: true, awaitsQuery: true } });
-      openSection(draft, id);
+      begin(draft, id, event.isAbove === true);
       break;
     default:
       mode satisfies never;
   }
   change(draft, { steered });
+}
+
+/**
+ * Begins the answer of a query: below it, or where it was sent before, below all that came of that,
+ * so that the newest stands last.
+ */
+function begin(draft: Draft, id: string, isAbove: boolean): void {
+  const { asked, section, tail } = draft.state;
+  const isKnown = asked.includes(id);
+  if (!isAbove) draft.edits.push({ op: "mark", id, mark: "none" });
+  change(draft, { turn: { ...idleTurn, running: true, awaitsQuery: true } });
+  if (!isAbove && !isKnown) change(draft, { asked: [...asked, id] });
+  if (!isAbove && !isKnown) openSection(draft, id);
+  else if (section === undefined) openSection(draft, tail);
+  else markSection(draft, "running");
 }
 
 /** SECURITY: the sandbox chooses the host's name. */
@@ -213,7 +229,7 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
         cutOffTexts(draft);
         showBusy(draft, retryMark(event.params.error));
       } else if (!isTold(draft, event.params.turnId))
-        tellFailure(draft, failureOf(event.params.error, turn.retryAfterMs));
+        tellFailure(draft, failureOf(event.params.error, turn));
       return;
     case "warning":
     case "guardianWarning":
@@ -233,9 +249,7 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
       tellOnce(draft, configWarning(event.params, draft.state.root));
       return;
     case "thread/tokenUsage/updated": {
-      const { last, total, modelContextWindow } = event.params.tokenUsage;
-      const usage = { last: last.totalTokens, total: total.totalTokens };
-      change(draft, { usage: { ...usage, window: modelContextWindow ?? null } });
+      change(draft, { usage: newUsage(draft.state.usage, event.params.tokenUsage) });
       return;
     }
     case "thread/compacted":
@@ -314,11 +328,12 @@ function endTurn(draft: Draft, told: EndedTurn): void {
     for (const item of told.items ?? [])
       if (item.type === "agentMessage" || item.type === "plan")
         completeItem(draft, item, { turn: told.id, atMs: undefined });
-  if (told.error != null) tellFailure(draft, failureOf(told.error, turn.retryAfterMs));
+  if (told.error != null) tellFailure(draft, failureOf(told.error, turn));
   else if (told.status === "failed") tellFailure(draft, failureOf({ message: "" }));
   else if (!["completed", "interrupted", "inProgress"].includes(told.status))
     place(draft, [notice("Note", `the turn ended as ${codeSpan(told.status, 40)}.`)], "end");
   change(draft, { ended: { id: told.id, failed: draft.state.turn.failed } });
+  if (told.status === "completed") change(draft, { asked: [] });
   completeTurn(draft, told.status === "interrupted" ? "interrupted" : "ended");
 }
 

@@ -3,7 +3,7 @@ import type { RateLimits } from "../codex/index.ts";
 import { change, type Draft } from "./draft.ts";
 import { codeSpan } from "./markdown.ts";
 import { leftOut } from "./spent.ts";
-import type { ChatState } from "./state.ts";
+import type { ChatState, Usage } from "./state.ts";
 import { copied } from "./visible.ts";
 
 /** Tokens, limits and servers as they were told last, the turn, and the items that go on. */
@@ -52,5 +52,21 @@ export function mergedLimits(before: RateLimits | undefined, update: RateLimits)
   return {
     primary: update.primary ?? before?.primary,
     secondary: update.secondary ?? before?.secondary,
+  };
+}
+
+type TokenCounts = {
+  readonly last: { readonly totalTokens: number };
+  readonly total: { readonly totalTokens: number };
+  readonly modelContextWindow?: number | null | undefined;
+};
+
+/** Tokens after an update; after a request that failed Codex 0.169 tells zeros for what it knew. */
+export function newUsage(before: Usage | undefined, update: TokenCounts): Usage {
+  const { last, total, modelContextWindow } = update;
+  return {
+    last: last.totalTokens === 0 ? (before?.last ?? 0) : last.totalTokens,
+    total: total.totalTokens === 0 ? (before?.total ?? 0) : total.totalTokens,
+    window: modelContextWindow ?? before?.window ?? null,
   };
 }

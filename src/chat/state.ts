@@ -125,6 +125,8 @@ export type TurnState = {
   /** Hosts whose refusal stands in the text. */
   readonly refused: ReadonlySet<string>;
   readonly retryAfterMs: number | undefined;
+  /** The HTTP status of the endpoint's last answer. */
+  readonly status: number | undefined;
   /** Whether a query of ours began it that Codex has not told back. */
   readonly awaitsQuery: boolean;
   /** Whether it is a review, whose query Codex words itself. */
@@ -140,6 +142,7 @@ export const idleTurn: TurnState = {
   review: undefined,
   refused: new Set(),
   retryAfterMs: undefined,
+  status: undefined,
   awaitsQuery: false,
   reviewing: false,
 };
@@ -171,6 +174,8 @@ export type ChatState = {
   readonly ended: { readonly id: string; readonly failed: boolean } | undefined;
   /** User blocks that were steered and that Codex has not taken yet. */
   readonly steered: readonly string[];
+  /** User blocks that turns have begun with since the last turn that completed. */
+  readonly asked: readonly string[];
   /** Notices that are told once in a conversation. */
   readonly told: ReadonlySet<string>;
   readonly usage: Usage | undefined;
@@ -210,6 +215,7 @@ export function initialState(options: {
     early: new Map(),
     ended: undefined,
     steered: [],
+    asked: [],
     told: new Set(),
     usage: undefined,
     limits: undefined,

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Audit } from "../audit/index.ts";
 import {
@@ -22,7 +23,7 @@ import { describeEnd, type Late, type Sandbox, type SandboxProcess } from "../sa
 import type { PrivateGit } from "../workspace/index.ts";
 import type { Account } from "./account.ts";
 import { openCredential } from "./credential.ts";
-import { type Failure, failureOf, STOPPED } from "./failure.ts";
+import { damagedHome, type Failure, failureOf, STOPPED } from "./failure.ts";
 import type { KeyRing } from "./key-command.ts";
 import { localServices } from "./local-services.ts";
 import { type UsableServers, usableServers } from "./mcp-servers.ts";
@@ -248,11 +249,14 @@ async function startAppServer(
     { signal: options.signal },
   );
   if (!hello.ok) {
-    const said = stderr().trim();
+    const said = stderr()
+      .replace(/^WARNING: .*$/gm, "")
+      .trim();
+    const codexHome = join(options.projectDir, "codex-home");
     return err({
       kind: "app_server",
       message: `Codex's app-server did not start: ${said === "" ? hello.error.message : said}`,
-      mend: "See :CodexChat log.",
+      mend: said.includes(codexHome) ? damagedHome(codexHome) : "See :CodexChat log.",
     });
   }
   const given = await giveSkills(client, sandbox, options);

@@ -85,15 +85,20 @@ export function stateAfter(end: RoundEnd | undefined): RunState {
     : { phase: "idle" };
 }
 
-/** How Codex says that a turn ended. */
-export function endOf({
-  status,
-  error,
-}: {
-  readonly status: string;
-  readonly error?: TurnError | null | undefined;
-}): RoundEnd {
+/** How Codex says that a turn ended; `httpStatus` is that of the endpoint's last answer. */
+export function endOf(
+  { status, error }: { readonly status: string; readonly error?: TurnError | null | undefined },
+  httpStatus: number | undefined,
+): RoundEnd {
   if (status === "completed" || status === "interrupted") return { status };
-  const { what, mend } = failureOf(error ?? { message: "The turn failed." });
-  return { status: "failed", failure: { kind: "turn", message: what, mend } };
+  const { what, mend, repeats } = failureOf(error ?? { message: "The turn failed." }, {
+    status: httpStatus,
+  });
+  const failure = {
+    kind: "turn",
+    message: what,
+    mend,
+    ...(repeats === undefined ? {} : { repeats }),
+  };
+  return { status: "failed", failure };
 }

@@ -27,6 +27,8 @@ function conversation(hears: boolean) {
     path: "/s/projects/p/chats/a.md",
     stateDir: "/s",
     meta: { thread: "T" },
+    standing: {},
+    text: () => "",
     apply: (event: ChatEvent) => {
       told.events.push(event);
       state = reduce(state, event).state;
@@ -67,6 +69,7 @@ function conversation(hears: boolean) {
   const egress = { beginTurn: gate.begin.bind(gate), allowance: gate.allowance.bind(gate) };
   const host = {
     root: "/r",
+    sandbox: { projectDir: "/s/projects/p" },
     settings: {
       limits: { silence_ms: 1e6, response_idle_ms: 1e6 },
       approvals: "on-request",

@@ -18,10 +18,11 @@ import { Goal } from "./goal.ts";
 import { Pictures } from "./images.ts";
 import { InOrder } from "./in-order.ts";
 import { Interruption } from "./interruption.ts";
+import { heldBack, NOTHING_LEFT, showLeft } from "./left.ts";
 import type { LiveDocument } from "./live-document.ts";
 import { NetworkNews } from "./network-news.ts";
 import { Outbox } from "./outbox.ts";
-import { GVISOR } from "./prepare.ts";
+import { Recovery } from "./recovery.ts";
 import {
   asPlaced,
   deliveryOf,
@@ -35,6 +36,7 @@ import { Stillness } from "./stillness.ts";
 import { type Choice, type LoadedThread, ThreadHandle } from "./thread-handle.ts";
 import { ToolCalls } from "./tool-calls.ts";
 import { TurnBudget } from "./turn-budget.ts";
+import { startTurn } from "./turn-start.ts";
 
 /** One conversation: a chat buffer on one side, a Codex thread on the other. */
 export class Conversation {
@@ -47,14 +49,14 @@ export class Conversation {
   /** What Codex may ask the editor, while a turn runs. */
   readonly tools: ToolCalls;
   readonly network: NetworkNews;
-  readonly #rites: TurnRites;
+  readonly rites: TurnRites;
   readonly #stillness = new Stillness(this);
   readonly #outbox = new Outbox();
   readonly #pictures = new Pictures();
   readonly goal = new Goal((event) => this.document.apply(event));
-  /** Codex has the last query, but its turn failed: a retry samples again without new input. */
-  #canResample = false;
-  readonly #budget = new TurnBudget();
+  /** Which queries have no answer, and what can be done about that. */
+  readonly #recovery: Recovery;
+  readonly budget = new TurnBudget();
   readonly #events = new InOrder();
   readonly #interruption: Interruption;
   /** Aborts what still waits when the conversation is closed. */
@@ -64,9 +66,10 @@ export class Conversation {
     this.document = document;
     this.host = host;
     this.thread = new ThreadHandle(document, host);
+    this.#recovery = new Recovery(this.thread, document);
     this.#interruption = new Interruption(host.abandonBackend);
     this.network = new NetworkNews(document);
-    this.#rites = new TurnRites(host.aroundTurn, host.log);
+    this.rites = new TurnRites(host.aroundTurn, host.log);
     this.tools = new ToolCalls(host.runTool, () => this.isBusy);
     this.approvals = new Approvals(
       document,
@@ -81,7 +84,12 @@ export class Conversation {
 
   /** The query of a failed turn is gone: there is nothing to send again. */
   forgetFailed(): void {
-    this.#canResample = false;
+    this.#recovery.forget();
+  }
+
+  /** Shows a query of an earlier run that was never answered. */
+  opened(): void {
+    if (!this.isBusy) showLeft(this.document);
   }
 
   /** Takes over what the user chose, from the next turn on. */
@@ -99,6 +107,7 @@ export class Conversation {
   /** Takes a query that the editor has already put into the document as block `query.id`. */
   send(query: Query, mode: "steer" | "queue"): void {
     this.goal.renew();
+    this.#recovery.renew();
     switch (deliveryOf(this.#round, mode)) {
       case "start":
         this.#send([...this.#outbox.takeHeldByUser(), query]);
@@ -111,12 +120,15 @@ export class Conversation {
     }
   }
 
-  /** Sends again what failed: held queries, or the last one that Codex has without an answer. */
+  /**
+   * Sends again what failed: held queries, or those that Codex has without an answer, or what the
+   * text's end shows to be without one since an earlier run.
+   */
   retry(): void {
-    if (this.isBusy) return;
-    const held = this.#outbox.takeHeldByUser();
-    if (held.length > 0 || this.#canResample) this.#send(held);
-    else this.document.notify("info", "There is nothing to send again.");
+    this.#recovery.renew();
+    const retry = this.isBusy ? undefined : this.#recovery.retry(this.#outbox.takeHeldByUser());
+    if (retry === undefined) this.document.notify("info", NOTHING_LEFT);
+    else this.#send(retry.queries, retry.sections);
   }
 
   /** Interrupts the round, in whatever phase it is. */
@@ -166,7 +178,7 @@ export class Conversation {
           this.host.filesChanging();
         break;
       case "turn/completed":
-        this.#ended(endOf(notification.params.turn));
+        this.#ended(endOf(notification.params.turn, this.network.status));
         break;
       default:
         break;
@@ -185,7 +197,7 @@ export class Conversation {
     this.#interruption.end();
     this.#closing.abort(STOPPED);
     if (this.#round.phase === "starting") this.#round.abort.abort(STOPPED);
-    this.#budget.end();
+    this.budget.end();
     this.approvals.cancelAll(why ?? "the conversation was closed");
     const isCut = this.isBusy && this.#round.phase !== "ending";
     await this.document.close(isCut ? why : undefined);
@@ -197,78 +209,66 @@ export class Conversation {
     this.#showState();
   }
 
-  /** Starts a turn with these queries; with none, Codex answers anew what it has. */
-  #send(queries: readonly Query[]): void {
+  /**
+   * Starts a turn with these queries; with none, Codex answers anew what it has. `sections` is in how
+   * many they stand at the text's end.
+   */
+  #send(queries: readonly Query[], sections = queries.length, isForUs = false): void {
     if (this.threadId === undefined && queries[0] !== undefined)
       void this.document.nameAfter(queries[0].text);
-    const isAgain = this.#outbox.begin(queries);
+    const isAgain = this.#outbox.begin(queries) || isForUs;
     for (const query of queries) this.document.apply({ ...sentAs(query, "start"), isAgain });
     const start: StartTurn = async (loaded) => {
-      const current = await this.document.asEdited(queries);
-      if (queries.length > 0 && current.length === 0) return err(DROPPED);
+      const current = await this.#recovery.inputs(loaded, queries);
+      if (current === undefined) return err(DROPPED);
       this.#outbox.give(current);
       const turn = await this.thread.startTurn(loaded, current);
-      if (turn.ok) this.#canResample = true;
-      else this.#outbox.takeBack(current);
+      if (!turn.ok) this.#outbox.takeBack(current);
       return turn;
     };
-    this.#run(start, queries, isAgain);
+    this.#recovery.begin(true);
+    this.#run(start, queries, isAgain, sections);
   }
 
   /** Has a round that begins with another request than a query. Errors: `busy` while one runs. */
   runRequest(start: StartTurn): Result<void, Failure> {
     if (this.isBusy) return err(BUSY);
-    this.#run(start, [], false);
+    this.#recovery.renew();
+    this.#recovery.begin(false);
+    this.#run(start, [], false, 0);
     return ok();
   }
 
   /** `isAgain`: nothing but what the user has had a turn begun for already. */
-  #run(start: StartTurn, queries: readonly Query[], isAgain: boolean): void {
+  #run(start: StartTurn, queries: readonly Query[], isAgain: boolean, sending: number): void {
     const abort = new AbortController();
     this.#round = { phase: "starting", abort };
     if (!isAgain) {
-      this.#budget.renew();
+      this.budget.renew();
       this.#pictures.renew();
       this.document.apply({ type: "round" });
     }
     this.document.setState({ phase: "starting" });
-    void this.#begin(start, abort.signal).then((begun) => {
+    void startTurn(this, start, { signal: abort.signal, sending }).then((begun) => {
       if (!begun.ok) this.#fail(begun.error, queries);
+      else if (begun.value !== undefined) this.#started(begun.value);
     });
   }
 
-  /** Asks something of the thread outside of a round. Errors: as loading, or those of `use`. */
+  /**
+   * Asks something of the thread outside of a round. Errors: as loading, or those of `use`;
+   * `thread_unusable` where the thread cannot be used, since no other takes its place here.
+   */
   async withThread<T>(
     use: (thread: LoadedThread) => Promise<Result<T, Failure>>,
   ): Promise<Result<T, Failure>> {
-    const loaded = await this.thread.load(this.#closing.signal, (detail) => {
+    const { signal } = this.#closing;
+    const onProgress = (detail: string) => {
       if (!this.isBusy) this.document.setState({ phase: "starting", detail });
-    });
+    };
+    const done = await this.thread.use(use, { signal, onProgress, sending: 0, mayReplace: false });
     this.#showState();
-    return loaded.ok ? use(loaded.value) : loaded;
-  }
-
-  async #begin(start: StartTurn, signal: AbortSignal): Promise<Result<void, Failure>> {
-    await this.host.renewBackend();
-    const loaded = await this.thread.load(signal, (detail) =>
-      this.document.setState({ phase: "starting", detail }),
-    );
-    if (!loaded.ok) return loaded;
-    const { threadId, backend } = loaded.value;
-    this.host.threadKnown(threadId);
-    this.goal.follow(backend);
-    const { egress, notes, sandboxLabel } = backend;
-    for (const text of notes) this.document.apply({ type: "note", text, once: true });
-    if (sandboxLabel !== GVISOR)
-      this.document.apply({ type: "note", text: `This turn runs in ${sandboxLabel}.` });
-    const ready = await this.#rites.begin({ threadId, path: this.document.path }, signal);
-    if (!ready.ok) return ready;
-    this.#budget.begin(egress);
-    // Not ended by the signal: Codex may have the turn already, and it is then interrupted.
-    const turn = await start(loaded.value);
-    if (!turn.ok) return turn;
-    if (turn.value !== undefined) this.#started(turn.value);
-    return ok();
+    return done;
   }
 
   /** A turn that Codex has begun by itself, towards the goal. */
@@ -277,10 +277,11 @@ export class Conversation {
     const pass = this.goal.begin(this.thread.loaded, turnId);
     if (pass === undefined) return;
     this.#round = { phase: "starting", abort: new AbortController() };
-    this.#budget.take(pass);
+    this.#recovery.begin(false);
+    this.budget.take(pass);
     const { threadId, document } = this;
     if (threadId !== undefined)
-      void this.#rites.begin({ threadId, path: document.path }, this.#closing.signal);
+      void this.rites.begin({ threadId, path: document.path }, this.#closing.signal);
   }
 
   /** The turn's id is known, from the response or from the notification, whichever came first. */
@@ -304,6 +305,7 @@ export class Conversation {
     const queries = this.#outbox.heard(clientId);
     if (queries === undefined) return;
     this.thread.heard();
+    this.#recovery.heard(queries);
     this.#emit("QueryHeard", { ids: queries.map((it) => it.id) });
   }
 
@@ -346,29 +348,30 @@ export class Conversation {
     if (this.#round.phase === "idle" || this.#round.phase === "ending") return;
     this.#interruption.end();
     this.#stillness.end();
-    this.#budget.end();
+    this.budget.end();
     this.approvals.cancelAll(unansweredBy(told));
     this.#round = { phase: "ending" };
     const isLost = this.#outbox.isLost(told);
-    const end: RoundEnd = isLost ? { status: "failed", failure: NOT_TAKEN } : told;
     if (isLost) this.document.apply(failed(NOT_TAKEN));
+    const { end, again } = isLost
+      ? { end: { status: "failed", failure: NOT_TAKEN } as const, again: [] }
+      : this.#recovery.after(told);
     const waited = [...this.#outbox.takeUnheard(), ...this.#outbox.takeWaiting()];
-    const isNext = waited.some((it) => goesOn(it, end));
-    if (!isNext) this.#hold(waited);
-    const over = this.#rites.end().then((events) => {
+    const isNext = again.length > 0 || waited.some((it) => goesOn(it, end));
+    if (!isNext) this.#outbox.hold(waited);
+    if (!isNext && waited.length > 0) this.document.apply(heldBack);
+    const over = this.rites.end().then((events) => {
       for (const event of events) this.document.apply(event);
-      this.#over(end, isNext ? waited : []);
+      this.#over(end, again, isNext ? waited : []);
       return this.document.settled();
     });
     this.#emit("TurnEnded", end, over);
   }
 
   /** All is said of the round: what was typed meanwhile becomes the next. */
-  #over(end: RoundEnd, waited: readonly Query[]): void {
-    const isDone = end.status === "completed";
-    if (isDone) this.#canResample = false;
+  #over(end: RoundEnd, again: readonly Query[], waited: readonly Query[]): void {
     this.host.filesChanged();
-    const next = asPlaced([...waited, ...this.#outbox.takeWaiting()]);
+    const next = [...again, ...asPlaced([...waited, ...this.#outbox.takeWaiting()])];
     if (this.#round.phase !== "ending") {
       // Codex has begun the next turn by itself: it is sent after that one.
       for (const query of next) this.#outbox.wait(query);
@@ -376,14 +379,8 @@ export class Conversation {
     }
     this.#round = { phase: "idle" };
     this.#showState(end);
-    if (next.length > 0) this.#send(isDone ? next : [...this.#outbox.takeHeld(), ...next]);
-  }
-
-  /** Keeps queries back after a turn that did not complete, and says so where they stand. */
-  #hold(queries: readonly Query[]): void {
-    this.#outbox.hold(queries);
-    if (queries.length > 0)
-      this.document.apply({ type: "note", text: "What waited goes along with your next message." });
+    const held = end.status === "completed" || next.length === 0 ? [] : this.#outbox.takeHeld();
+    if (next.length > 0) this.#send([...held, ...next], undefined, again.length > 0);
   }
 
   #emit(event: ConversationEvent, data: object, ready?: Promise<void>): void {

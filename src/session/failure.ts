@@ -1,4 +1,4 @@
-import type { ChatEvent } from "../chat/index.ts";
+import type { ChatEvent, Repeats } from "../chat/index.ts";
 
 /**
  * What keeps a turn from being had, in words for the person at the editor.
@@ -12,6 +12,8 @@ export type Failure = {
   readonly message: string;
   /** The command or step that mends it. */
   readonly mend?: string | undefined;
+  /** Of a turn: why the same request would fail again. */
+  readonly repeats?: Repeats;
 };
 
 /** The failure of a wait that the user ended. */
@@ -52,6 +54,15 @@ export const NOT_INTERRUPTED: Failure = {
   message: `Codex did not stop within ${INTERRUPT_MS / 1000} s, so it was ended.`,
   mend: "Send again: everything is started anew.",
 };
+
+/** What helps where Codex's own files keep it from working at all. */
+export function damagedHome(codexHome: string): string {
+  return (
+    `Codex's own files may be damaged. End the sandbox with :CodexChat sandbox stop, move ${codexHome} ` +
+    "to another place, then :CodexChat retry. Each conversation then goes on in a new thread, which " +
+    "is given its text."
+  );
+}
 
 /** How the document is told of it. */
 export function failed({ message, mend }: Failure): Extract<ChatEvent, { type: "turn_failed" }> {

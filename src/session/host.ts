@@ -198,6 +198,12 @@ export class Host {
     project.conversations.add(conversation);
     this.#conversations.set(buf, conversation);
     opened.value.setState({ phase: "idle" });
+    // After what was sent before it was opened: that is no query of an earlier run.
+    const lane = this.#lanes.get(buf) ?? Promise.resolve();
+    this.#lanes.set(
+      buf,
+      lane.then(() => conversation.opened()),
+    );
   }
 
   #project(root: string, projectDir: string, settings: Settings): Project {

@@ -16,11 +16,9 @@ import {
   slug,
   type TranscriptStore,
   title,
-  transcriptForModel,
   type Verdict,
   whyNotAsked,
   writeNew,
-  writeTranscript,
 } from "../chat/index.ts";
 import type { Log } from "../log.ts";
 import type { ChatState, Editor } from "../nvim/index.ts";
@@ -80,8 +78,6 @@ export class LiveDocument {
   readonly #frames: FrameScheduler;
   readonly #mirror: Mirror;
   #store: TranscriptStore | undefined;
-  /** Whether it was opened with answers in it. */
-  readonly hadAnswers: boolean;
 
   private constructor(options: LiveDocumentOptions, mirror: Mirror) {
     const { editor, buf, root, log } = options;
@@ -91,8 +87,7 @@ export class LiveDocument {
     this.#editor = editor;
     this.#log = log;
     this.#mirror = mirror;
-    const { meta, problems, sections } = readTranscript(mirror.text());
-    this.hadAnswers = sections.some((it) => it.role === "codex" && it.text !== "");
+    const { meta, problems } = readTranscript(mirror.text());
     this.#meta = meta;
     if (problems.length > 0) log.warn({ problems, path: options.path }, "odd front matter");
     this.#state = initialState({
@@ -146,23 +141,6 @@ export class LiveDocument {
   /** The whole text as it is now, unsent prompt included. */
   text(): string {
     return this.#mirror.text();
-  }
-
-  /** What was said before the queries that are being sent now, for a thread that has not heard it. */
-  toldSoFar(maxChars: number): string {
-    const transcript = readTranscript(this.text());
-    const sections = [...transcript.sections];
-    // At the end stand the queries of this round, and perhaps the heading of its answer.
-    for (let last = sections.at(-1); last !== undefined; last = sections.at(-1)) {
-      if (last.role === "codex" && last.text !== "") break;
-      sections.pop();
-    }
-    return transcriptForModel(writeTranscript({ ...transcript, sections, prompt: "" }), maxChars);
-  }
-
-  /** The last query of the text, for sending it again after a restart. */
-  lastQuery(): string | undefined {
-    return readTranscript(this.text()).sections.findLast((it) => it.role === "user")?.text;
   }
 
   /** Feeds the reducer, and the editor with what comes of it. */

@@ -12,6 +12,7 @@ export class NetworkNews {
   /** Hosts that were asked for and refused, with how often. */
   readonly #refused = new Map<string, number>();
   #odd = 0;
+  #status: number | undefined;
 
   constructor(document: LiveDocument) {
     this.#document = document;
@@ -20,6 +21,11 @@ export class NetworkNews {
   /** Hosts that programs in the sandbox asked for, and how often they were refused. */
   get refusedHosts(): readonly { readonly host: string; readonly times: number }[] {
     return [...this.#refused].map(([host, times]) => ({ host, times }));
+  }
+
+  /** The HTTP status of the endpoint's last answer. */
+  get status(): number | undefined {
+    return this.#status;
   }
 
   onEgress(event: EgressEvent): void {
@@ -43,6 +49,8 @@ export class NetworkNews {
         this.#document.apply({ type: "silence", of: "model", ms: event.ms });
         break;
       case "model_response":
+        this.#status = event.status;
+        this.#document.apply({ type: "model_status", status: event.status });
         if (event.retryAfterMs !== undefined)
           this.#document.apply({ type: "retry_after", ms: event.retryAfterMs });
         break;

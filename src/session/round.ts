@@ -30,7 +30,12 @@ export type Query = {
   readonly unsaved?: readonly string[];
   /** What the editor attached. */
   readonly context?: readonly ContextPart[];
+  /** Something was attached when it was sent in an earlier run, which nobody has any more. */
+  readonly hadContext?: boolean;
 };
+
+/** The id of a query that stands in the text from an earlier run, and has no block. */
+export const LEFT_ID = "user:left";
 
 /** Queries that Codex has not accepted yet, in the order in which they were typed. */
 export type Waiting = readonly Query[];
@@ -79,7 +84,9 @@ export function asPlaced(queries: readonly Query[]): Query[] {
 
 /** How the document is told that a query was sent. */
 export function sentAs(query: Query, mode: SendMode): Extract<ChatEvent, { type: "sent" }> {
-  return { type: "sent", id: query.id, mode, text: shownText(query) };
+  const { id } = query;
+  if (id === LEFT_ID) return { type: "sent", id, mode, isAbove: true };
+  return { type: "sent", id, mode, text: shownText(query) };
 }
 
 /** A query as it stands in the document. */

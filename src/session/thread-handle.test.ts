@@ -13,7 +13,8 @@ function setUp(thread: string | undefined) {
   const meta: { thread?: string } = thread === undefined ? {} : { thread };
   const document = {
     meta,
-    hadAnswers: false,
+    standing: {},
+    text: () => "",
     setMeta: (more: object) => Object.assign(meta, more),
   } as unknown as LiveDocument;
   const request = async (method: string) => {
@@ -24,6 +25,7 @@ function setUp(thread: string | undefined) {
     root: "/project",
     settings: Settings.parse({ state_dir: "/nowhere" }),
     log: silentLog,
+    sandbox: { projectDir: "/nowhere/p" },
     network: { grants: { begin: async (id) => void begun.push(id) }, expectTurn: () => {} },
     backend: async () => ok({ client: { request } } as unknown as Backend),
   });
@@ -40,6 +42,7 @@ it("begins without what its name was allowed in another conversation", async () 
 it("keeps what it was allowed when it is resumed by its own name", async () => {
   const { begun, asked, load } = setUp("mine");
   expect(await load()).toMatchObject({ ok: true, value: { threadId: "mine" } });
-  expect(asked).toEqual(["thread/resume"]);
+  // The second looks whether all of it is still there.
+  expect(asked).toEqual(["thread/resume", "thread/fork"]);
   expect(begun).toEqual([]);
 });

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { ApprovalPolicy, CodexClient } from "../codex/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
@@ -8,7 +9,7 @@ import type { LiveDocument } from "./live-document.ts";
 import type { Grants } from "./network/index.ts";
 import type { Query } from "./round.ts";
 import type { Settings } from "./settings.ts";
-import { openThread, type ThreadFacts } from "./thread.ts";
+import { type OpenHow, openThread, type ThreadFacts } from "./thread.ts";
 import { UnsavedNews } from "./unsaved.ts";
 
 /** A thread that a running app-server has loaded. */
@@ -16,6 +17,8 @@ export type LoadedThread = {
   readonly backend: Backend;
   readonly client: CodexClient;
   readonly threadId: string;
+  /** Whether it has taken the place of another one, and was given the text instead. */
+  readonly isReplaced?: boolean;
 };
 
 /** What a user chooses for one conversation. */
@@ -34,11 +37,23 @@ export type ThreadOptions = {
   readonly log: Log;
   /** What conversations are allowed to reach. */
   readonly network: { readonly grants: Pick<Grants, "begin">; readonly expectTurn: () => void };
+  readonly sandbox: { readonly projectDir: string };
   readonly backend: (
     signal: AbortSignal,
     onProgress: (what: string) => void,
   ) => Promise<Result<Backend, Failure>>;
 };
+
+/** How a thread is loaded for a use of it. */
+export type UseOptions = OpenHow & {
+  readonly signal: AbortSignal;
+  readonly onProgress: (what: string) => void;
+};
+
+/** How much of an old conversation a new thread is told; Codex takes 1,048,576 characters a turn. */
+const TRANSCRIPT_MAX_CHARS = 200_000;
+/** How often loading a thread may fail for what may pass by itself, before it counts as unusable. */
+const MAX_LOADS = 2;
 
 /** A conversation's thread: in which app-server it is loaded, and the requests about its turns. */
 export class ThreadHandle {
@@ -59,6 +74,14 @@ export class ThreadHandle {
   readonly efforts = new Set<string | undefined>();
   /** Whether Codex may work in another mode than the one chosen. */
   #isModeOpen = false;
+  /** Why the thread is not used any more. */
+  #unusable: string | undefined;
+  /** The thread before this one, as long as nothing was answered in this one. */
+  #replaced: string | undefined;
+  /** How much less of the text than would fit a new thread is given: 1 for half of it. */
+  #halvings = 0;
+  /** How often in a row loading the thread has failed. */
+  #failedLoads = 0;
 
   constructor(document: LiveDocument, options: ThreadOptions) {
     this.#document = document;
@@ -81,6 +104,41 @@ export class ThreadHandle {
     return this.#document.meta.thread;
   }
 
+  /** Why the thread is not used any more; undefined where it is. */
+  get unusable(): string | undefined {
+    return this.#unusable;
+  }
+
+  /** Whether it has taken the place of another one, and nothing was answered in it yet. */
+  get isReplacement(): boolean {
+    return this.#replaced !== undefined;
+  }
+
+  /**
+   * The thread is not used any more: the next query goes to a new one, which is given the text.
+   * `isLess`: less of it than was given to this one.
+   */
+  abandon(why: string, { isLess = false }: { readonly isLess?: boolean } = {}): void {
+    if (isLess) this.#halvings += 1;
+    this.#unusable = why;
+  }
+
+  /** Goes back to the thread that this one has taken the place of: that one was not at fault. */
+  restore(): void {
+    const before = this.#replaced;
+    if (before === undefined) return;
+    this.#replaced = undefined;
+    this.#unusable = undefined;
+    this.#preface = [];
+    this.#document.setMeta({ thread: before });
+  }
+
+  /** A turn has completed: the thread can be used. */
+  worked(): void {
+    this.#replaced = undefined;
+    this.#halvings = 0;
+  }
+
   /**
    * Starts what does not run and loads the thread; one that does not exist yet is made. Errors: as
    * starting and resuming.
@@ -88,27 +146,37 @@ export class ThreadHandle {
   async load(
     signal: AbortSignal,
     onProgress: (what: string) => void,
+    how: OpenHow = { sending: 0, mayReplace: true },
   ): Promise<Result<LoadedThread, Failure>> {
-    const { settings, root } = this.#options;
+    const { settings, root, sandbox } = this.#options;
     const backend = await this.#options.backend(signal, onProgress);
     if (!backend.ok) return backend;
     if (signal.aborted) return err(STOPPED);
     const { client } = backend.value;
-    const isNew = this.id === undefined;
+    const before = this.id;
     // Codex starts the thread's MCP servers with it, and these may fetch something first.
     if (this.#loadedIn !== backend.value) this.#options.network.expectTurn();
     const opened = await openThread({
+      ...how,
       client,
       document: this.#document,
       settings,
       root,
+      codexHome: join(sandbox.projectDir, "codex-home"),
       isLoaded: this.#loadedIn === backend.value,
+      unusable: this.#unusable,
+      maxChars: this.#maxChars,
       signal,
     });
     if (signal.aborted) return err(STOPPED);
-    if (!opened.ok) return opened;
-    if (opened.value.isNew === true)
+    if (!opened.ok) return this.#notLoaded(opened.error);
+    this.#failedLoads = 0;
+    if (opened.value.isNew === true) {
       await this.#options.network.grants.begin(opened.value.threadId);
+      this.#unusable = undefined;
+      this.#replaced = before;
+      this.#preface = [];
+    }
     this.#loadedIn = backend.value;
     this.#preface = [...this.#preface, ...opened.value.preface];
     if (opened.value.facts !== undefined) {
@@ -117,9 +185,42 @@ export class ThreadHandle {
       this.models.add(settings.model ?? opened.value.facts.model);
       this.efforts.add(this.effort);
       // A thread that is resumed has kept its mode, and does not tell it.
-      this.#isModeOpen = !isNew;
+      this.#isModeOpen = opened.value.isNew !== true;
     }
-    return ok({ backend: backend.value, client, threadId: opened.value.threadId });
+    const isReplaced = opened.value.isNew === true && before !== undefined;
+    return ok({ backend: backend.value, client, threadId: opened.value.threadId, isReplaced });
+  }
+
+  /**
+   * Loads the thread and uses it, once more where Codex has let it go meanwhile. Errors: as loading,
+   * or those of `use`.
+   */
+  async use<T>(
+    use: (thread: LoadedThread) => Promise<Result<T, Failure>>,
+    { signal, onProgress, ...how }: UseOptions,
+  ): Promise<Result<T, Failure>> {
+    const loaded = await this.load(signal, onProgress, how);
+    if (!loaded.ok) return loaded;
+    const done = await use(loaded.value);
+    if (done.ok || done.error.kind !== "thread_unknown") return done;
+    this.#loadedIn = undefined;
+    const again = await this.load(signal, onProgress, how);
+    return again.ok ? use(again.value) : again;
+  }
+
+  /** A thread that ends the app-server, or is never answered for, is given up in the end. */
+  #notLoaded(failure: Failure): Result<never, Failure> {
+    if (["closed", "timeout"].includes(failure.kind) && this.id !== undefined) {
+      this.#failedLoads += 1;
+      if (this.#failedLoads >= MAX_LOADS) this.abandon(failure.message);
+    }
+    return err(failure);
+  }
+
+  /** Half of the model's window where it is known, at two characters a token. */
+  get #maxChars(): number {
+    const window = this.#document.standing.usage?.window ?? TRANSCRIPT_MAX_CHARS;
+    return Math.floor(Math.min(TRANSCRIPT_MAX_CHARS, window) / 2 ** this.#halvings);
   }
 
   /** The app-server is gone. False if the thread was not loaded in it. */

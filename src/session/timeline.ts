@@ -134,6 +134,19 @@ export function pointAt(
   return { keep: next.section.row, query: "", turns: next.turn };
 }
 
+/** What stands after a row's query and its answer, by the text alone: from which row, and how many queries. */
+export function textAfter(
+  lines: readonly string[],
+  row: number,
+): { readonly keep: number; readonly turns: number } {
+  const here = pointAt(lines, row, []);
+  const { keep } = here.sent === undefined ? here : pointAt(lines, here.sent.end, []);
+  const sections = findSections(lines);
+  const prompt = sections.at(-1)?.role === "user" ? sections.at(-1) : undefined;
+  const after = sections.filter((it) => it.role === "user" && it !== prompt && it.row >= keep);
+  return { keep, turns: after.length };
+}
+
 function sameTurn(a: Placed, b: Placed): boolean {
   return a.turn !== undefined && a.turn === b.turn;
 }

@@ -1,0 +1,70 @@
+import { readTranscript } from "./transcript.ts";
+
+/** The query at the end of a conversation that has no answer. */
+export type Unanswered = {
+  /** As it was typed; several that were sent together are one. */
+  readonly text: string;
+  /** How many sections it is made of. */
+  readonly sections: number;
+  /** Whether something went along with it, which the file does not hold. */
+  readonly hadContext: boolean;
+  /** What stands below it: nothing, notes, or an error, perhaps under a part of an answer. */
+  readonly how: "silent" | "noted" | "failed";
+};
+
+/**
+ * Finds the query that is still to be answered, by the text alone; undefined where there is none. An
+ * answer that ends in an error counts as none.
+ */
+export function unansweredQuery(text: string): Unanswered | undefined {
+  const { sections } = readTranscript(text);
+  const queries: string[] = [];
+  let how: Unanswered["how"] = "silent";
+  let isPartial = false;
+  for (const { role, text: words } of sections.toReversed()) {
+    if (role === "user") {
+      queries.unshift(words);
+      continue;
+    }
+    // Above a part of an answer stands only what it answers.
+    if (isPartial && queries.length > 0) break;
+    const { hasWords, kinds } = endOf(words);
+    if (hasWords && (queries.length > 0 || isPartial || !kinds.has("Error"))) break;
+    isPartial ||= hasWords;
+    if (queries.length > 0) continue;
+    if (kinds.has("Error")) how = "failed";
+    else if (kinds.has("Note") && how === "silent") how = "noted";
+  }
+  if (queries.length === 0) return undefined;
+  const typed = queries.map((it) => it.replace(CONTEXT, ""));
+  return {
+    text: typed.join("\n\n"),
+    sections: queries.length,
+    hadContext: queries.some((it) => CONTEXT.test(it)),
+    how,
+  };
+}
+
+/** The line below a query that says what went along with it. */
+const CONTEXT = /\n+> \*\*Context:\*\* [^\n]*$/;
+
+/** Whether a section of Codex's says anything beside notes and errors. */
+export function isAnswer(text: string): boolean {
+  return endOf(text).hasWords;
+}
+
+/** The kinds of notices that end a section, and whether anything else stands in it. */
+function endOf(text: string): { hasWords: boolean; kinds: ReadonlySet<string> } {
+  const kinds = new Set<string>();
+  let end = text.trimEnd();
+  while (end !== "") {
+    // A notice is one quotation; the paragraph above it is another.
+    const from = end.lastIndexOf("\n\n");
+    const paragraph = end.slice(from === -1 ? 0 : from + 2);
+    const kind = /^> \*\*(Error|Note):\*\* [^\n]*(?:\n>[^\n]*)*$/.exec(paragraph)?.[1];
+    if (kind === undefined) return { hasWords: true, kinds };
+    kinds.add(kind);
+    end = from === -1 ? "" : end.slice(0, from).trimEnd();
+  }
+  return { hasWords: false, kinds };
+}

@@ -1,0 +1,29 @@
+import { type LocalEvent, unansweredQuery } from "../chat/index.ts";
+import type { LiveDocument } from "./live-document.ts";
+
+/** What is said where nothing is without an answer. */
+export const NOTHING_LEFT = "There is nothing to send. Type a query below the last `## You`.";
+
+/** What is said of queries that are kept back after a turn that did not complete. */
+export const heldBack: LocalEvent = {
+  type: "note",
+  text: "What waited goes along with your next message.",
+};
+
+/** What is said where what went along with a query cannot be sent again. */
+export const contextLost: LocalEvent = {
+  type: "note",
+  text: "This is sent again without what went along with it. Mention that once more if Codex needs it.",
+};
+
+/** Shows, when a conversation is opened, that its last query has no answer and can be sent again. */
+export function showLeft(document: LiveDocument): void {
+  const left = unansweredQuery(document.text());
+  if (left === undefined || left.how === "noted") return;
+  if (left.how === "silent")
+    document.apply({
+      type: "note",
+      text: "This was never answered. `:CodexChat retry`, or <CR> in the empty prompt, sends it again.",
+    });
+  document.setState({ phase: "failed", detail: "the last message has no answer" });
+}
