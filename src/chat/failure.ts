@@ -128,7 +128,9 @@ export function wordsOf(message: string): string {
     .replace(/,? url: http:\/\/127\.0\.0\.1:\S*/, "")
     // What our own proxy says needs no status in front.
     .replace(/^unexpected status \d+ [A-Za-z ]+: (?=The model's |codex-chat: )/, "");
-  if (text.startsWith("<")) return pageTitle(text);
+  const page = /<(?:!doctype|html)\b/i.exec(text)?.index;
+  if (page === 0) return pageTitle(text);
+  if (page !== undefined) return text.slice(0, page).replace(/[:\s]+$/, "");
   return bodyOf(text).message ?? text;
 }
 

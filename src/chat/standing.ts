@@ -61,12 +61,13 @@ type TokenCounts = {
   readonly modelContextWindow?: number | null | undefined;
 };
 
-/** Tokens after an update; after a request that failed Codex 0.169 tells zeros for what it knew. */
+/**
+ * Tokens after an update. What was counted last stays where an update tells no count: after a request
+ * that was too long Codex 0.169 takes the window for the total, or forgets what it knew.
+ */
 export function newUsage(before: Usage | undefined, update: TokenCounts): Usage {
-  const { last, total, modelContextWindow } = update;
-  return {
-    last: last.totalTokens === 0 ? (before?.last ?? 0) : last.totalTokens,
-    total: total.totalTokens === 0 ? (before?.total ?? 0) : total.totalTokens,
-    window: modelContextWindow ?? before?.window ?? null,
-  };
+  const total = update.total.totalTokens;
+  const window = update.modelContextWindow ?? before?.window ?? null;
+  if (before !== undefined && (total === 0 || total === window)) return { ...before, window };
+  return { last: update.last.totalTokens, total, window };
 }

@@ -11,9 +11,11 @@ export {
 export {
   applyPatch,
   cutConnection,
+  endingIn,
   exec,
   functionCall,
   garbage,
+  httpBody,
   httpError,
   message,
   type Part,

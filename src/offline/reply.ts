@@ -45,12 +45,36 @@ export function httpError(
   status: number,
   message: string,
   headers: Readonly<Record<string, string>> = {},
+  more: { readonly code?: string; readonly param?: string } = {},
+): Reply {
+  const error = { message, type: "error", code: null, ...more };
+  return httpBody(status, JSON.stringify({ error }), {
+    "content-type": "application/json",
+    ...headers,
+  });
+}
+
+/** Any body with any status, as servers in between have them. */
+export function httpBody(
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>> = { "content-type": "text/html" },
 ): Reply {
   return {
     status,
-    headers: { "content-type": "application/json", ...headers },
+    headers,
     async *steps() {
-      yield text(JSON.stringify({ error: { message, type: "error", code: null } }));
+      if (body !== "") yield text(body);
+    },
+  };
+}
+
+/** A stream that ends with this event instead of `response.completed`. */
+export function endingIn(data: object): Reply {
+  return {
+    async *steps(responseId) {
+      yield event({ type: "response.created", response: { id: responseId } });
+      yield event(data);
     },
   };
 }

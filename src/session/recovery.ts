@@ -79,6 +79,7 @@ export class Recovery {
   forget(): void {
     this.#unanswered = [];
     this.#tooLong = 0;
+    this.#thread.reuse();
   }
 
   /** A round begins. */
@@ -151,7 +152,7 @@ export class Recovery {
     const thread = this.#thread;
     this.#tooLong += 1;
     if (thread.isReplacement) {
-      thread.abandon(TOO_LONG, { isLess: true });
+      thread.abandonAsTooLong();
       return wait(
         `A new thread is too long for the model as well. ${RETRY} tries it with half as much of the text. Or put the cursor on an earlier answer and use \`:CodexChat fork\`, or ${OTHER_MODEL}.`,
       );
@@ -164,14 +165,12 @@ export class Recovery {
       return wait(
         `The conversation no longer fits the model's context window. ${RETRY} has Codex compact it first and then sends this again.`,
       );
-    thread.abandon(TOO_LONG);
+    thread.abandonAsTooLong();
     return wait(
       `Compacting the conversation did not help. ${RETRY} ${NEW_THREAD} as far as it fits. Or put the cursor on an earlier answer and use \`:CodexChat fork\`, or ${OTHER_MODEL}.`,
     );
   }
 }
-
-const TOO_LONG = "it no longer fits the model's context window";
 
 function wait(advice: string): Way {
   return { advice, again: [] };

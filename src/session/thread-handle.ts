@@ -52,6 +52,7 @@ export type UseOptions = OpenHow & {
 
 /** How much of an old conversation a new thread is told; Codex takes 1,048,576 characters a turn. */
 const TRANSCRIPT_MAX_CHARS = 200_000;
+const TOO_LONG = "it no longer fits the model's context window";
 /** How often loading a thread may fail for what may pass by itself, before it counts as unusable. */
 const MAX_LOADS = 2;
 
@@ -76,6 +77,8 @@ export class ThreadHandle {
   #isModeOpen = false;
   /** Why the thread is not used any more. */
   #unusable: string | undefined;
+  /** Whether a part of it can be used all the same. */
+  #isTooLong = false;
   /** The thread before this one, as long as nothing was answered in this one. */
   #replaced: string | undefined;
   /** How much less of the text than would fit a new thread is given: 1 for half of it. */
@@ -116,11 +119,22 @@ export class ThreadHandle {
 
   /**
    * The thread is not used any more: the next query goes to a new one, which is given the text.
-   * `isLess`: less of it than was given to this one.
    */
-  abandon(why: string, { isLess = false }: { readonly isLess?: boolean } = {}): void {
-    if (isLess) this.#halvings += 1;
+  abandon(why: string): void {
     this.#unusable = why;
+    this.#isTooLong = false;
+  }
+
+  /** The same for a thread that is too long: a part of it can still be used. */
+  abandonAsTooLong(): void {
+    if (this.isReplacement) this.#halvings += 1;
+    this.#unusable = TOO_LONG;
+    this.#isTooLong = true;
+  }
+
+  /** It is used again: it is not any more what it was abandoned for. */
+  reuse(): void {
+    this.#unusable = undefined;
   }
 
   /** Goes back to the thread that this one has taken the place of: that one was not at fault. */
@@ -164,7 +178,7 @@ export class ThreadHandle {
       root,
       codexHome: join(sandbox.projectDir, "codex-home"),
       isLoaded: this.#loadedIn === backend.value,
-      unusable: this.#unusable,
+      unusable: this.#isTooLong && !how.mayReplace ? undefined : this.#unusable,
       maxChars: this.#maxChars,
       signal,
     });

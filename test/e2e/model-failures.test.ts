@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   cutConnection,
+  endingIn,
   exec,
   garbage,
+  httpBody,
   httpError,
   message,
   type Reply,
@@ -15,13 +17,61 @@ import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "./support
 
 type Case = readonly [what: string, answer: Reply, said: RegExp];
 
+const failed = (code: string, words = "it failed") =>
+  endingIn({ type: "response.failed", response: { id: "r", error: { code, message: words } } });
+const incomplete = (reason: string) =>
+  endingIn({ type: "response.incomplete", response: { incomplete_details: { reason } } });
+const page = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>";
+const retry = "[\\s\\S]*`:CodexChat retry`";
+
+/** What may go well another time, or needs something of the user's before. */
 const cases: readonly Case[] = [
-  ["400", httpError(400, "no such parameter"), /Error.*no such parameter/],
-  ["401", httpError(401, "wrong key"), /Error.*wrong key[\s\S]*api_key/],
-  ["403", httpError(403, "not for you"), /Error.*not for you/],
-  ["429 without a time", httpError(429, "too fast"), /Error/],
-  ["429 with a time", httpError(429, "too fast", { "retry-after": "1" }), /Error/],
-  ["500", httpError(500, "sorry"), /Error/],
+  ["401", httpError(401, "wrong key"), /Error.*wrong key[\s\S]*api_key[\s\S]*retry/],
+  ["402", httpError(402, "no credit"), /Error.*no credit[\s\S]*usage limit[\s\S]*retry/],
+  ["403", httpError(403, "not for you"), /Error.*not for you[\s\S]*retry/],
+  ["404", httpError(404, "no such model", {}, { code: "model_not_found" }), /`model`[\s\S]*retry/],
+  ["408", httpError(408, "too slow"), /could not take the request just now[\s\S]*retry/],
+  ["429 without a time", httpError(429, "too fast"), /Error[\s\S]*Wait a minute[\s\S]*retry/],
+  [
+    "429 with a time",
+    httpError(429, "too fast", { "retry-after": "1" }),
+    /Error[\s\S]*Wait 1 s, as the endpoint asks[\s\S]*retry/,
+  ],
+  [
+    "429 for want of quota",
+    httpError(429, "no quota", {}, { code: "insufficient_quota" }),
+    /Error[\s\S]*usage limit is reached[\s\S]*retry/,
+  ],
+  ["500", httpError(500, "sorry"), new RegExp(`Error[\\s\\S]*Wait a little${retry}`)],
+  [
+    "502 with a web page",
+    httpBody(502, page),
+    /status 502 Bad Gateway\.[\s\S]*Wait a little[\s\S]*retry/,
+  ],
+  [
+    "503 for too much load",
+    httpError(503, "busy", {}, { code: "server_is_overloaded" }),
+    /The model is overloaded[\s\S]*retry/,
+  ],
+  ["529", httpError(529, "overloaded"), /Error[\s\S]*Wait a little[\s\S]*retry/],
+  ["a failed answer of an unknown kind", failed("whatever"), new RegExp(`Error${retry}`)],
+  ["a failed answer of the server", failed("server_error"), new RegExp(`Error${retry}`)],
+  ["a failed answer for its rate", failed("rate_limit_exceeded"), new RegExp(`Error${retry}`)],
+  ["a failed answer for want of quota", failed("insufficient_quota"), new RegExp(`Error${retry}`)],
+  [
+    "a failed answer for too much load",
+    failed("server_is_overloaded"),
+    new RegExp(`Error${retry}`),
+  ],
+  ["an answer that is too long", incomplete("max_output_tokens"), new RegExp(`Error${retry}`)],
+  ["an answer that is filtered", incomplete("content_filter"), new RegExp(`Error${retry}`)],
+  ["a web page instead of an answer", httpBody(200, page), new RegExp(`Error${retry}`)],
+  ["nothing instead of an answer", httpBody(200, ""), new RegExp(`Error${retry}`)],
+  [
+    "a parameter that it does not know",
+    httpError(400, "Unsupported value", {}, { param: "reasoning.effort" }),
+    /Unsupported value\.[\s\S]*Check `model`[\s\S]*retry/,
+  ],
   ["a stream that is cut", reply(message("Half of"), cutConnection()), /Half of[\s\S]*Error/],
   [
     "a stream of garbage",
@@ -39,18 +89,23 @@ describe("a model's endpoint that fails", SLOW, () => {
     "with %s is told in the buffer, and a retry goes on",
     async (_what, answer, said) => {
       const { chat, model } = shared();
-      model.answerInTurn(answer);
+      for (const [n, query] of ["Are you well?", "And still well?"].entries()) {
+        model.answerInTurn(answer);
 
-      const end = await chat.ask("Are you well?");
+        const end = await chat.ask(query);
 
-      expect(end.status).toBe("failed");
-      expect(await chat.text()).toMatch(said);
-      expect(await chat.state("phase")).toBe("failed");
-      model.answerInTurn(reply(message("Well again.")));
-      await chat.command("retry");
-      expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
-      expect(await chat.text()).toContain("Well again.");
-      expect(model.requests.at(-1)?.userTexts()).toEqual(["Are you well?"]);
+        expect(end.status).toBe("failed");
+        const told = (await chat.text()).split(query).at(-1) ?? "";
+        expect(told).toMatch(said);
+        expect(await chat.state("phase")).toBe("failed");
+        model.answerInTurn(reply(message(`Well again, for the ${n + 1}. time.`)));
+        await chat.command("retry");
+        expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+        expect(await chat.text()).toMatch(
+          /Error[\s\S]*Well again, for the \d\. time\.\s+## You\s*$/,
+        );
+      }
+      expect(model.requests.at(-1)?.userTexts()).toEqual(["Are you well?", "And still well?"]);
     },
   );
 });

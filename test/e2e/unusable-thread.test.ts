@@ -165,7 +165,11 @@ const homes: readonly [what: string, damage: (home: string) => void, needsHelp: 
   ],
   [
     "has directories in the place of databases",
-    (home) => eachDatabase(home, (it) => (rmSync(it), mkdirSync(it))),
+    (home) =>
+      eachDatabase(home, (it) => {
+        rmSync(it);
+        mkdirSync(it);
+      }),
     true,
   ],
   [

@@ -113,8 +113,8 @@ async function revert(
   if (!confirmed) return ok(gone);
   const copy = await conversation.document.keepCopy();
   if (!copy.ok) return copy;
-  conversation.thread.abandon(done.ok ? "" : done.error.message);
   conversation.forgetFailed();
+  conversation.thread.abandon(done.ok ? "" : done.error.message);
   return ok({ ...gone, copy: copy.value });
 }
 

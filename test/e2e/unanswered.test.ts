@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { httpError, message, reply, silence } from "../../src/offline/index.ts";
+import { Conversation, Place, ScriptedModel, SLOW, WAIT } from "./support.ts";
+
+/** Presses Enter in the empty prompt. */
+async function enter(chat: Conversation): Promise<void> {
+  await chat.nvim.lua("vim.cmd.stopinsert(); vim.cmd.normal({ 'G', bang = true })");
+  await chat.nvim.type("<CR>");
+}
+
+describe("a query without an answer, after a restart", SLOW, () => {
+  let place: Place;
+  let model: ScriptedModel;
+  let first: Conversation;
+  beforeEach(async () => {
+    place = await Place.make();
+    model = await ScriptedModel.start(() => reply(message("Here is your answer.")));
+  });
+  afterEach(async () => {
+    await first[Symbol.asyncDispose]();
+    await model[Symbol.asyncDispose]();
+    await place[Symbol.asyncDispose]();
+  });
+
+  /** Sends the query again by `how`, in a Neovim of its own, and looks at what comes of it. */
+  async function sendAgain(
+    how: (chat: Conversation) => Promise<void>,
+    config: Readonly<Record<string, unknown>> = {},
+  ): Promise<string> {
+    await using chat = await Conversation.open({ place, model, config });
+    await expect.poll(() => chat.state("phase"), WAIT).toBe("failed");
+    await how(chat);
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.userTexts()).toEqual(["Are you there?"]);
+    expect(await chat.body()).toMatch(
+      /^## You\s+Are you there\?[\s\S]*> \*\*(?:Note|Error):\*\* [\s\S]*Here is your answer\.\s+## You\s*$/,
+    );
+    await enter(chat);
+    await expect
+      .poll(() => chat.notifications(), WAIT)
+      .toEqual([expect.stringContaining("nothing to send")]);
+    await chat.untilSaved();
+    return chat.fileText();
+  }
+
+  it("is sent by <CR> where there was no key", async () => {
+    const api_key_cmd = ["false"];
+    first = await Conversation.open({ place, model, config: { api_key_cmd } });
+    expect((await first.ask("Are you there?")).status).toBe("failed");
+    await first.command("retry");
+    expect((await first.waitForTurnEnd()).status).toBe("failed");
+    // The newest stands last, in one section.
+    expect(await first.body()).toMatch(
+      /^## You\s+Are you there\?\s+## Codex\s+> \*\*Error:\*\*[\s\S]+> \*\*Error:\*\*(?![\s\S]*## Codex)/,
+    );
+    await first.quit();
+    await sendAgain(enter, { api_key_cmd: ["echo", "a-key"] });
+  });
+
+  it("is sent by `retry` where Neovim was left while the sandbox started", async () => {
+    first = await Conversation.open({ place, model });
+    await first.send("Are you there?");
+    await first.quit();
+    expect(model.requests).toEqual([]);
+    const text = await sendAgain((chat) => chat.command("retry"));
+    expect(text).toContain("Neovim went away before this turn was over.");
+  });
+
+  it("is shown to have none where everything was killed", async () => {
+    first = await Conversation.open({ place, model });
+    await first.send("Are you there?");
+    await first.untilSaved();
+    process.kill(first.hostPid, "SIGKILL");
+    await first.kill();
+    const text = await sendAgain(enter);
+    expect(text).toContain("> **Note:** This was never answered. `:CodexChat retry`");
+  });
+
+  it("is not given to Codex once more where its thread has it", async () => {
+    first = await Conversation.open({ place, model, config: { model: "gpt-unknown" } });
+    model.answerInTurn(httpError(404, "no such model", {}, { code: "model_not_found" }));
+    const end = await first.ask("Are you there?");
+    expect(end.failure?.mend).toContain("After a change start Neovim again");
+    await first.quit();
+    model.answerInTurn(reply(message("Here is your answer.")));
+    await sendAgain((chat) => chat.command("retry"), { model: "gpt-5.5" });
+    expect(model.requests.at(-1)?.model).toBe("gpt-5.5");
+  });
+
+  it("is not found where the user has stopped the answer", async () => {
+    first = await Conversation.open({ place, model });
+    model.answerInTurn(reply(message("Half of it."), silence()));
+    await first.send("Are you there?");
+    await first.until("Half of it.");
+    await first.stop();
+    await first.waitForTurnEnd();
+    await first.quit();
+    await using chat = await Conversation.open({ place, model });
+    await chat.command("retry");
+    await expect
+      .poll(() => chat.notifications(), WAIT)
+      .toEqual([expect.stringContaining("nothing to send")]);
+  });
+});
