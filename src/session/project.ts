@@ -23,7 +23,6 @@ import { McpStart } from "./mcp-start.ts";
 import { NetworkAccess } from "./network/index.ts";
 import { Protection } from "./protection.ts";
 import type { Settings } from "./settings.ts";
-import { stopped } from "./stopped.ts";
 import { askedByAgent, kept, SubAgents } from "./sub-agents.ts";
 import { effortsOf } from "./thread-handle.ts";
 
