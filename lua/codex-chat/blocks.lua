@@ -166,6 +166,24 @@ function M.set_range(chat, id, first, stop, gap)
   chat.blocks[id] = block
 end
 
+--- The blocks that have lines between these rows.
+---@param chat codex-chat.Chat
+---@param first integer
+---@param last integer
+---@return { id: string, first: integer, stop: integer }[]
+function M.within(chat, first, last)
+  local found = {}
+  local opts = { details = true, overlap = true }
+  for _, mark in ipairs(api.nvim_buf_get_extmarks(chat.buf, ns, { first, 0 }, { last, 0 }, opts)) do
+    local id = chat.names[mark[1]]
+    local stop = mark[4].end_row or mark[2]
+    if id and stop > mark[2] then
+      found[#found + 1] = { id = id, first = mark[2], stop = stop }
+    end
+  end
+  return found
+end
+
 --- Forgets a block; its lines stay.
 ---@param chat codex-chat.Chat
 ---@param id string

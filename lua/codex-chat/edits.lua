@@ -48,14 +48,15 @@ local function insert(chat, edit)
   blocks.set_range(chat, id, row + gap, row + gap + count, gap)
 end
 
---- The block's range; one that does not exist is made empty, directly above the prompt.
+--- The block's range. One that does not exist, or that the user has moved below the prompt's heading,
+--- where it would be sent, is made empty, directly above the prompt.
 ---@param chat codex-chat.Chat
 ---@param id string
 ---@return integer first
 ---@return integer stop
 local function range_or_new(chat, id)
   local first, stop = blocks.range(chat, id)
-  if not first or not stop then
+  if not first or not stop or first > blocks.prompt_row(chat) then
     insert(chat, { id = id, after = "history", lines = { "" }, gap = 1 })
     first, stop = blocks.range(chat, id)
     ---@cast first -nil

@@ -143,7 +143,8 @@ local function write(chat, row, broken)
   if before:find("%S") and at.row < row then
     -- Joined to the line above it, to which nothing belongs that the command has put between.
     local whole = undo.before(buf, at.row)
-    from[2] = whole and vim.startswith(before, whole) and #whole or #before
+    local is_blank_between = whole and vim.startswith(before, whole) and #before - #whole == 1
+    from[2] = is_blank_between and #whole or #before
     to[2] = to[2]
       + (broken == "changed" and #(line_at(buf, to[1]) or ""):match("^ ?", to[2] + 1) or 0)
     lines = { "", "" }
@@ -169,16 +170,22 @@ local function write(chat, row, broken)
   blocks.set_prompt(chat, heading)
 end
 
---- Takes away copies of the heading that a command has put into the prompt, as `ddp` and `:t.` do.
+--- Takes away copies of the heading that a command has put into the prompt, as `ddp` and `:t.` do:
+--- what stands above one would not be the prompt's when the file is read again. In a fence it is code.
 ---@param chat codex-chat.Chat
 ---@param row integer the heading's
 local function drop_copies(chat, row)
   local buf = chat.buf
-  for at = api.nvim_buf_line_count(buf) - 1, row + 1, -1 do
-    local line = line_at(buf, at) --[[@as string]]
-    if M.is(line) then
-      replace(buf, { at - 1, #line_at(buf, at - 1) }, { at, #line }, { "" })
+  local step = require("codex-chat.markdown").step
+  local copies, fence = {}, nil
+  for n, line in ipairs(api.nvim_buf_get_lines(buf, row + 1, -1, false)) do
+    fence = step(fence, line)
+    if not fence and M.is(line) then
+      table.insert(copies, 1, { row + n, #line })
     end
+  end
+  for _, copy in ipairs(copies) do
+    replace(buf, { copy[1] - 1, #line_at(buf, copy[1] - 1) }, copy, { "" })
   end
   blocks.set_prompt(chat, row)
 end
@@ -219,7 +226,7 @@ function M.settle(chat)
       -- All lines were written anew, and this is the same one.
       blocks.set_prompt(chat, row)
     end
-    if copied ~= "only" then
+    if not copied then
       return
     end
   end
@@ -253,7 +260,7 @@ function M.settle(chat)
     else
       write(chat, row, broken)
     end
-    if copied == "only" or copied and broken then
+    if copied then
       drop_copies(chat, blocks.prompt_row(chat))
     end
   end)

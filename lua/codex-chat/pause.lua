@@ -36,6 +36,12 @@ function M.begin()
   })
 end
 
+--- Whether text is being inserted into a block, which comes to its other lines at the end.
+---@return boolean
+function M.in_block()
+  return from_block and vim.fn.state("o") ~= ""
+end
+
 --- Whether this Ex command, while it is typed, is shown at work or names rows by their numbers.
 ---@param line string
 ---@return boolean
@@ -67,9 +73,7 @@ function M.is_busy(buf)
   local first = mode:sub(1, 1)
   local state = vim.fn.state("oS")
   if first == "i" or first == "R" then
-    return mode:match("^.[cx]") ~= nil
-      or state:find("S", 1, true) ~= nil
-      or from_block and state ~= ""
+    return mode:match("^.[cx]") ~= nil or state:find("S", 1, true) ~= nil or M.in_block()
   end
   -- An operator or a register waits for the rest, something waits for one key, or a selection for the
   -- text that replaces it: Neovim gives no way to move its other end.

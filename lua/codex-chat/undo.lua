@@ -6,6 +6,7 @@
 local M = {}
 
 local say = require("codex-chat.say")
+local spans = require("codex-chat.undo.spans")
 local steps = require("codex-chat.undo.steps")
 
 local api = vim.api
@@ -81,12 +82,25 @@ function M.attach(buf)
       go(buf, vim.v.count1, back)
     end, { buffer = buf, desc = back and "Undo what you typed" or "Redo what you typed" })
   end
-  -- Not at InsertEnter: what `o`, `c` and their like did before it is one with what is typed.
-  api.nvim_create_autocmd({ "InsertLeave", "TextChanged" }, {
-    group = api.nvim_create_augroup("codex-chat.undo." .. buf, {}),
-    buffer = buf,
+  local group = api.nvim_create_augroup("codex-chat.undo." .. buf, {})
+  local has_waited = false
+  api.nvim_create_autocmd("SafeState", {
+    group = group,
     callback = function()
-      if states[buf] then
+      has_waited = api.nvim_get_mode().mode:find("^[iR]") ~= nil
+    end,
+  })
+  -- Not at InsertEnter: what `o`, `c` and their like did before it is one with what is typed. Nor where
+  -- more follows at once, as for the other lines of a block, or of `:g` with `:normal`: TextChanged
+  -- comes when that is done.
+  api.nvim_create_autocmd({ "InsertLeave", "TextChanged" }, {
+    group = group,
+    buffer = buf,
+    callback = function(args)
+      local is_over = args.event == "TextChanged"
+        or has_waited and not require("codex-chat.pause").in_block()
+      has_waited = false
+      if states[buf] and is_over then
         steps.close(states[buf])
       end
     end,
@@ -95,10 +109,21 @@ function M.attach(buf)
     return
   end
   api.nvim_buf_attach(buf, false, {
+    on_bytes = function(_, _, _, row, _, _, rows)
+      local state = states[buf]
+      if state and state.machine == 0 and rows > 0 then
+        -- Before the marks move.
+        state.gone = { first = row, last = row + rows, spans = spans.within(buf, row, row + rows) }
+      end
+    end,
     on_lines = function(_, _, tick, first, last, new_last)
       local state = states[buf]
       if not state then
         return true
+      end
+      if #state.lines - last + new_last == 0 then
+        -- A buffer without a line has an empty one.
+        new_last = new_last + 1
       end
       local new = api.nvim_buf_get_lines(buf, first, new_last, false)
       -- Without a tick it is a preview of a command that is still being typed.
@@ -109,8 +134,14 @@ function M.attach(buf)
         end
       elseif tick then
         local old = vim.list_slice(state.lines, first + 1, last)
-        steps.record(state, first, old, vim.list_slice(new))
+        local gone = state.gone
+        local is_here = gone and gone.first >= first and gone.last <= last
+        if is_here then
+          spans.follow(buf, gone.spans, first, old, new)
+        end
+        steps.record(state, first, old, vim.list_slice(new), is_here and gone.spans or nil)
       end
+      state.gone = nil
       steps.shadow(state, first, last, new)
       local row = state.heading
       if state.broken and row and row > 0 and row >= #state.lines and state.lines[row] == "" then
@@ -166,12 +197,12 @@ end
 
 M.is_heading = steps.is_heading
 
---- Whether commands of the user's have put copies of the heading somewhere since this was last asked.
+--- Whether a command of the user's has put a copy of the heading somewhere since this was last asked.
 ---@param buf integer
----@return "only"|"mixed"|nil copied alone, or among other lines
+---@return boolean
 function M.take_copied(buf)
   local state = states[buf]
-  local copied = state and state.copied
+  local copied = state ~= nil and state.copied == true
   if copied then
     state.copied = nil
   end

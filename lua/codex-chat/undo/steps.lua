@@ -7,6 +7,8 @@
 --- that each step knows where it was before.
 local M = {}
 
+local spans = require("codex-chat.undo.spans")
+
 local api = vim.api
 
 --- The most that is remembered in one buffer; what is older goes first.
@@ -18,6 +20,7 @@ local max_groups, max_bytes = 1000, 4 * 1024 * 1024
 ---@field new string[]
 ---@field had? integer which of the old lines was the prompt's heading, from 0
 ---@field has? integer which of the new lines is the prompt's heading, from 0
+---@field blocks? codex-chat.Part[] which of the old lines were whose
 
 ---@class (exact) codex-chat.UndoState
 ---@field lines string[] the buffer as it was after the last change
@@ -29,7 +32,8 @@ local max_groups, max_bytes = 1000, 4 * 1024 * 1024
 ---@field mending boolean whether the heading is being put back
 ---@field heading? integer row of the prompt's heading, or where it was when the user broke it
 ---@field broken? "typed"|"changed" how the user has touched the heading since it was last seen whole
----@field copied? "only"|"mixed" the user has put copies of the heading somewhere, alone or with text
+---@field copied? boolean whether the user has put a copy of the heading somewhere since it was looked at
+---@field gone? { first: integer, last: integer, spans: codex-chat.Span[] } lines that a change takes away
 ---@field bytes integer
 
 ---@param lines string[]
@@ -49,21 +53,15 @@ function M.is_heading(line)
   return line ~= nil and line:find("^## You[ \t]*$") ~= nil
 end
 
---- Notes whether lines that a command has put somewhere are copies of the heading. Text that the user
---- quotes may hold one, too.
+--- Notes whether a command has put a copy of the heading somewhere; one that is typed is text.
 ---@param state codex-chat.UndoState
 ---@param new string[]
 local function note_copies(state, new)
-  local found, other = false, false
   for _, line in ipairs(new) do
-    if M.is_heading(line) then
-      found = true
-    elseif line:find("%S") then
-      other = true
+    if M.is_heading(line) and not api.nvim_get_mode().mode:find("^[iR]") then
+      state.copied = true
+      return
     end
-  end
-  if found and not api.nvim_get_mode().mode:find("^[iR]") then
-    state.copied = not other and "only" or state.copied or "mixed"
   end
 end
 
@@ -159,7 +157,8 @@ end
 ---@param first integer
 ---@param old string[]
 ---@param new string[]
-local function keep(state, first, old, new)
+---@param was? codex-chat.Span[] the blocks there before
+local function keep(state, first, old, new, was)
   if not state.mending then
     for _, undone in ipairs(state.undone) do
       forget(state, undone)
@@ -195,7 +194,8 @@ local function keep(state, first, old, new)
     M.follow(state, previous.row, 1, 0)
     return
   end
-  group[#group + 1] = { row = first, old = old, new = new, had = had }
+  local parts = was and #old > #new and spans.parts(was, first, #old) or nil
+  group[#group + 1] = { row = first, old = old, new = new, had = had, blocks = parts }
   state.bytes = state.bytes + size(old) + size(new)
   M.follow(state, first, #old, #new)
   if not state.mending then
@@ -213,7 +213,8 @@ end
 ---@param first integer
 ---@param old string[]
 ---@param new string[]
-function M.record(state, first, old, new)
+---@param was? codex-chat.Span[] the blocks in these lines before
+function M.record(state, first, old, new, was)
   while #old > 0 and #new > 0 and #old ~= #new and old[1] == new[1] do
     table.remove(old, 1)
     table.remove(new, 1)
@@ -225,11 +226,11 @@ function M.record(state, first, old, new)
   -- What takes the place of the heading and what follows it is all the prompt's.
   local is_prompt = state.heading == first and #new > 1
   if #old < #new or is_prompt and #old > #new then
-    keep(state, first, old, new)
+    keep(state, first, old, new, was)
     return
   end
   if #old > #new then
-    keep(state, first + #new, vim.list_slice(old, #new + 1), {})
+    keep(state, first + #new, vim.list_slice(old, #new + 1), {}, was)
   end
   for i = 1, #new do
     if old[i] ~= new[i] then
@@ -256,38 +257,54 @@ function M.regain(state, row)
   end
 end
 
---- Makes the last group what it comes to: the heading that a change has broken was put back since,
---- and where nothing else is left of the change, no step is.
+--- What a group has done to the lines around, where it is small enough to be worth the look.
 ---@param state codex-chat.UndoState
-function M.simplify(state)
-  local group = state.done[#state.done]
+---@param group codex-chat.Change[]
+---@return integer? first
+---@return string[] before
+---@return string[] after
+---@return integer? heading its row before
+local function effect(state, group)
   local low, high ---@type integer?, integer?
   for _, change in ipairs(group) do
     local stop = change.row + #change.old
     low, high = math.min(low or change.row, change.row), math.max(high or stop, stop)
     high = high + #change.new - #change.old
   end
-  if not low or not high then
-    return
+  if not low or not high or #group * (high - low + 1) > 100000 then
+    return nil, {}, {}, nil
   end
   local after = vim.list_slice(state.lines, low + 1, high)
-  local before, heading = vim.list_slice(after), state.heading
+  local before, heading = after, state.heading
   for c = #group, 1, -1 do
     local change = group[c]
     local at = change.row - low
-    local rest = vim.list_slice(before, at + #change.new + 1)
-    before = vim.list_extend(vim.list_slice(before, 1, at), change.old)
-    vim.list_extend(before, rest)
+    local lines = vim.list_extend(vim.list_slice(before, 1, at), change.old)
+    before = vim.list_extend(lines, before, at + #change.new + 1)
     if change.had then
       heading = change.row + change.had
     elseif heading and heading >= change.row + #change.new then
       heading = heading + #change.old - #change.new
     end
   end
+  return low, before, after, heading
+end
+
+--- Makes the last group what it comes to: the heading that a change has broken was put back since.
+---@param state codex-chat.UndoState
+function M.simplify(state)
+  local group = state.done[#state.done]
+  local first, before, after, heading = effect(state, group)
+  for _, change in ipairs(group) do
+    first = not change.blocks and first or nil
+  end
+  if not first then
+    return
+  end
   local now = state.heading
   forget(state, group)
   state.done[#state.done], state.open, state.heading = {}, true, heading
-  M.record(state, low, before, after)
+  M.record(state, first, before, after)
   if now then
     M.regain(state, now)
   end
@@ -302,9 +319,12 @@ function M.close(state)
   end
   state.open = false
   local group = state.done[#state.done]
-  for c = #group, 1, -1 do
-    if vim.deep_equal(group[c].old, group[c].new) then
-      forget(state, { table.remove(group, c) })
+  local first, before, after = effect(state, group)
+  if vim.deep_equal(before, after) then
+    for c = #group, 1, -1 do
+      if first or vim.deep_equal(group[c].old, group[c].new) then
+        forget(state, { table.remove(group, c) })
+      end
     end
   end
   if #group == 0 then
@@ -365,7 +385,12 @@ function M.travel(state, buf, group, back)
       end
       return nil
     end
+    local was = #from > 0 and #to > 0 and spans.within(buf, change.row, change.row + #from) or {}
     swap(buf, change.row, from, to)
+    spans.follow(buf, was, change.row, from, to)
+    if back and change.blocks then
+      spans.give_back(buf, change.blocks, change.row)
+    end
     applied[#applied + 1] = { row = change.row, from = from, to = to }
     row = change.row
     local at = back and change.had or not back and change.has or nil

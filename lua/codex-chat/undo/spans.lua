@@ -1,0 +1,106 @@
+--- The blocks' ranges through changes that Neovim's marks do not survive: lines that were deleted and
+--- come back, and lines that were all written anew, as by a filter or a formatter.
+local M = {}
+
+local blocks = require("codex-chat.blocks")
+local registry = require("codex-chat.registry")
+
+---@class (exact) codex-chat.Span a block as it was before a change
+---@field id string
+---@field first integer
+---@field stop integer
+
+---@class (exact) codex-chat.Part lines of a block within a change, from its row
+---@field id string
+---@field from integer
+---@field to integer
+
+--- The blocks in these rows.
+---@param buf integer
+---@param first integer
+---@param last integer
+---@return codex-chat.Span[]
+function M.within(buf, first, last)
+  local chat = registry.get(buf)
+  return chat and blocks.within(chat, first, last) or {}
+end
+
+--- Follows lines that were put in the place of others, whose marks Neovim has put to either end: what
+--- both have in common at the ends stays where it was.
+---@param buf integer
+---@param spans codex-chat.Span[]
+---@param first integer
+---@param old string[]
+---@param new string[]
+function M.follow(buf, spans, first, old, new)
+  local chat = registry.get(buf)
+  if not chat or #spans == 0 or #new == 0 or #old < 2 and #new < 2 then
+    return
+  end
+  local above, below = 0, 0
+  local least = math.min(#old, #new)
+  if #old == #new then
+    -- Line for line.
+    above, below = #old, 0
+  else
+    while above < least and old[above + 1] == new[above + 1] do
+      above = above + 1
+    end
+    while below < least - above and old[#old - below] == new[#new - below] do
+      below = below + 1
+    end
+  end
+  local function moved(row)
+    if row <= first + above then
+      return row
+    elseif row >= first + #old - below then
+      return row + #new - #old
+    end
+    return math.min(row, first + #new - below)
+  end
+  for _, span in ipairs(spans) do
+    local block = chat.blocks[span.id]
+    if block then
+      local from = moved(span.first)
+      blocks.set_range(chat, span.id, from, math.max(from, moved(span.stop)), block.gap)
+    end
+  end
+end
+
+--- Which of the lines of a change belong to which block.
+---@param spans codex-chat.Span[]
+---@param row integer the change's
+---@param count integer how many lines went
+---@return codex-chat.Part[]?
+function M.parts(spans, row, count)
+  local found = {}
+  for _, span in ipairs(spans) do
+    local from, to = math.max(span.first, row), math.min(span.stop, row + count)
+    if from < to then
+      found[#found + 1] = { id = span.id, from = from - row, to = to - row }
+    end
+  end
+  return #found > 0 and found or nil
+end
+
+--- Gives lines that are back to the blocks that they were of.
+---@param buf integer
+---@param parts codex-chat.Part[]
+---@param row integer where the change's lines are
+function M.give_back(buf, parts, row)
+  local chat = registry.get(buf)
+  for _, part in ipairs(chat and parts or {}) do
+    ---@cast chat -nil
+    local block = chat.blocks[part.id]
+    local first, stop = blocks.range(chat, part.id)
+    if block and first and stop then
+      local from, to = row + part.from, row + part.to
+      if first < stop then
+        from, to = math.min(from, first), math.max(to, stop)
+      end
+      blocks.set_range(chat, part.id, from, to, block.gap)
+    end
+  end
+end
+
+return M
