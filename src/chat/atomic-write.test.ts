@@ -35,6 +35,27 @@ async function newProject() {
 }
 
 describe("writeAtomically", () => {
+  it("replaces only the file that is expected, and gives the stamp of the new one", async () => {
+    const { chats, path } = await newProject();
+    const first = await writeAtomically(path, "one", { replaces: "absent" });
+    const second = await writeAtomically(path, "two", { replaces: first });
+    for (const replaces of [first, "absent"])
+      await expect(writeAtomically(path, "three", { replaces })).rejects.toMatchObject({
+        code: "ECHANGED",
+      });
+    expect(await readFile(path, "utf8")).toBe("two");
+    // Changed in place, as by an editor that keeps the file.
+    await writeFile(path, "TWO");
+    await expect(writeAtomically(path, "three", { replaces: second })).rejects.toMatchObject({
+      code: "ECHANGED",
+    });
+    await rm(path);
+    await expect(writeAtomically(path, "three", { replaces: second })).rejects.toMatchObject({
+      code: "ECHANGED",
+    });
+    expect(await readdir(chats)).toEqual([]);
+  });
+
   it("keeps the mode of the file and leaves nothing beside it", async () => {
     const { chats, path } = await newProject();
     await writeFile(path, "old");

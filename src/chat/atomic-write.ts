@@ -1,10 +1,44 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, fsyncSync, openSync, unlinkSync, writeFileSync } from "node:fs";
-import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { type FileHandle, open, unlink } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { inPlace, modeOfPlain, openPlace, type PlaceOptions } from "./place.ts";
+import { inPlace, modeOfPlain, O_PATH, openPlace, type PlaceOptions } from "./place.ts";
 
 const NEW = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
+
+/** Which file stands at a path: device, inode, size and time of the last change of its text. */
+export type FileStamp = string;
+
+/** The stamp of a file. A file that is written anew, or renamed over, has another one. */
+export function stampOf({ dev, ino, size, mtimeNs }: BigIntStats): FileStamp {
+  return `${dev}:${ino}:${size}:${mtimeNs}`;
+}
+
+/** The error of a file that another program has written between a look and the write. */
+export function changedJustNow(path: string): Error {
+  const message = `${path} was changed just now by another program`;
+  return Object.assign(new Error(message), { code: "ECHANGED" });
+}
+
+/** What a write may replace. */
+export type WriteOptions = PlaceOptions & {
+  /** The file that may be replaced, `absent` for none; without it, whatever plain file is there. */
+  readonly replaces?: FileStamp | "absent";
+  /** Told what another program wrote into the old file in the moment in which it was replaced. */
+  readonly onLate?: (bytes: Buffer) => void;
+};
 
 /**
  * Writes `text` to `path` so that a crash at any moment leaves the old file or the new one, whole:
@@ -16,26 +50,32 @@ const NEW = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constant
  * several names, only this one becomes the new file. (write-file-atomic 7 resolves links of the
  * target and writes where they lead.)
  *
- * @throws the error of the file system, with its `code`.
+ * Gives the stamp of the new file.
+ *
+ * @throws the error of the file system, with its `code`; `ECHANGED` where another file stands there
+ *   than `replaces` says.
  */
 export async function writeAtomically(
   path: string,
-  text: string,
-  options: PlaceOptions = {},
-): Promise<void> {
+  text: string | Uint8Array,
+  options: WriteOptions = {},
+): Promise<FileStamp> {
   const directory = openPlace(dirname(path), options);
   try {
     const target = inPlace(directory, basename(path));
     const beside = inPlace(directory, `.codex-chat-${randomBytes(12).toString("hex")}.tmp`);
     const file = await open(beside, NEW, modeOfPlain(target, path));
+    let stamp: FileStamp;
     try {
-      await writeWhole(file, text);
-      await rename(beside, target);
+      stamp = await writeWhole(file, text);
+      if (options.replaces === undefined) renameSync(beside, target);
+      else replace(beside, target, path, options);
     } catch (cause) {
       await unlink(beside).catch(() => undefined);
       throw cause;
     }
     syncDirectory(directory);
+    return stamp;
   } finally {
     closeSync(directory);
   }
@@ -76,10 +116,42 @@ export async function removeFile(path: string, options: PlaceOptions): Promise<v
   }
 }
 
-async function writeWhole(file: FileHandle, text: string): Promise<void> {
+/** Renames over the file that was expected, at once after a last look at it. */
+function replace(beside: string, target: string, path: string, options: WriteOptions): void {
+  const { replaces, onLate } = options;
+  if (replaces === "absent") {
+    if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) throw changedJustNow(path);
+    renameSync(beside, target);
+    return;
+  }
+  const old = openedAsPlace(target, path);
+  try {
+    const stampNow = () => stampOf(fstatSync(old, { bigint: true }));
+    if (stampNow() !== replaces) throw changedJustNow(path);
+    renameSync(beside, target);
+    // No look and rename are one: who wrote in between has written into the file that is gone now.
+    if (stampNow() !== replaces) onLate?.(readFileSync(`/proc/self/fd/${old}`));
+  } finally {
+    closeSync(old);
+  }
+}
+
+/** Opens what is there without reading it: it is the expected file only if its stamp says so. */
+function openedAsPlace(place: string, path: string): number {
+  try {
+    return openSync(place, O_PATH | constants.O_NOFOLLOW);
+  } catch (cause) {
+    throw cause instanceof Error && "code" in cause && cause.code === "ENOENT"
+      ? changedJustNow(path)
+      : cause;
+  }
+}
+
+async function writeWhole(file: FileHandle, text: string | Uint8Array): Promise<FileStamp> {
   try {
     await file.writeFile(text);
     await file.sync();
+    return stampOf(await file.stat({ bigint: true }));
   } finally {
     await file.close();
   }

@@ -54,9 +54,10 @@ function readMeta(source: string, problems: string[]): ChatMeta {
     problems.push(`the front matter is not YAML: ${error.message.split("\n")[0]}`);
   }
   if (document.contents === null) return {};
-  if (!isMap(document.contents)) {
-    problems.push("the front matter is not a list of keys and values");
-    return {};
+  if (!isMap(document.contents) || document.errors.length > 0) {
+    if (document.errors.length === 0)
+      problems.push("the front matter is not a list of keys and values");
+    return readLines(source);
   }
   const version: unknown = document.get("codex-chat");
   if (version !== undefined && version !== formatVersion) {
@@ -70,6 +71,49 @@ function readMeta(source: string, problems: string[]): ChatMeta {
     else problems.push(`\`${key}\` in the front matter is not text`);
   }
   return meta;
+}
+
+/** The keys as they stand on lines of their own, where the whole is not YAML: one slip hides no thread. */
+function readLines(source: string): ChatMeta {
+  const meta: Record<string, string> = {};
+  for (const line of source.split("\n")) {
+    const [, key = "", rest = ""] = /^([a-z]+):[ \t]*(.*)$/.exec(line) ?? [];
+    if (!KEYS.some((it) => it === key) || meta[key] !== undefined) continue;
+    const value: unknown = parseDocument(rest, { strict: false, logLevel: "silent" }).toJS();
+    if (typeof value === "string" || typeof value === "number") meta[key] = String(value);
+  }
+  return meta;
+}
+
+/** What is written again where a text has lost it: the thread and the project it belongs to. */
+const KEPT = ["thread", "project"] as const;
+
+/**
+ * What of `known` a text has lost from its front matter: thread and project, or all where it has none.
+ * Undefined where it has lost nothing.
+ */
+export function lostMeta(text: string, known: ChatMeta): ChatMeta | undefined {
+  // Few lines: this is asked at every write, and the text may be long.
+  const found = readFrontMatter(text.split("\n", 200));
+  const lost: Record<string, string> = {};
+  for (const key of KEPT) {
+    const value = known[key];
+    if (value !== undefined && found.meta[key] !== value) lost[key] = value;
+  }
+  if (Object.keys(lost).length === 0) return undefined;
+  return found.source === undefined ? known : lost;
+}
+
+/**
+ * `text` with the thread and the project of `known` in its front matter. Where the whole of it was
+ * deleted, `source`, the lines of before, comes back.
+ */
+export function withKept(text: string, known: ChatMeta, source: string | undefined): string {
+  const lost = lostMeta(text, known);
+  if (lost === undefined) return text;
+  if (readFrontMatter(text.split("\n", 200)).source !== undefined) return withMeta(text, lost);
+  const whole = source === undefined ? text : ["---", source, "---", "", text].join("\n");
+  return withMeta(whole, source === undefined ? known : (lostMeta(whole, known) ?? {}));
 }
 
 /** The front matter of a new file, its dashes included. */

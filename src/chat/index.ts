@@ -31,7 +31,8 @@ export type {
 } from "./event.ts";
 export { type EndpointFacts, type Failure, failureOf, type Repeats } from "./failure.ts";
 export { type FrameError, type FrameOptions, FrameScheduler, frameMs } from "./frames.ts";
-export { type ChatMeta, formatVersion, withMeta } from "./front-matter.ts";
+export { type ChatMeta, formatVersion, lostMeta, withKept, withMeta } from "./front-matter.ts";
+export { KnownFile, textHash } from "./known-file.ts";
 export { maxAskedChars } from "./limits.ts";
 export { type Lock, type LockError, lockFile } from "./lock.ts";
 export { codeSpan } from "./markdown.ts";
@@ -41,6 +42,8 @@ export { slug } from "./slug.ts";
 export { commandBlock, type Standing } from "./standing.ts";
 export { approvalBlock, type ChatState, initialState } from "./state.ts";
 export {
+  type FileVerdict,
+  type Found,
   openStore,
   type SaveProblem,
   type StoreOptions,

@@ -3,7 +3,7 @@ import { ownHomes } from "../own-user.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 /** Of Linux, the same on every architecture: a descriptor that needs no right to read. */
-const O_PATH = 0x200000;
+export const O_PATH = 0x200000;
 
 /** Where a file is reached from. */
 export type PlaceOptions = {
@@ -62,7 +62,7 @@ export function modeOfPlain(place: string, path: string): number {
   const stat = lstatSync(place, { throwIfNoEntry: false });
   if (stat === undefined) return 0o600;
   if (stat.isFile()) return stat.mode & 0o777;
-  throw stat.isSymbolicLink() ? isLink(path) : problem("EINVAL", notPlain(path));
+  throw notPlain(path, stat.isSymbolicLink());
 }
 
 function step(fd: number, name: string, shown: string, make: boolean): number {
@@ -100,8 +100,10 @@ function isLink(path: string, mend = "look with `ls -l`, then `rm` it"): Error {
   return problem("ELOOP", `${path} is a link, which the sandbox may have made: ${mend}`);
 }
 
-function notPlain(path: string): string {
-  return `${path} is not a plain file: look with \`ls -ld\`, then move it away`;
+/** The error of something that stands in the place of a plain file: `ELOOP` for a link. */
+export function notPlain(path: string, link: boolean): Error {
+  if (link) return isLink(path);
+  return problem("EINVAL", `${path} is not a plain file: look with \`ls -ld\`, then move it away`);
 }
 
 function startOf(path: string, trusted: string | undefined): string {

@@ -1,8 +1,14 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { openStore, type SaveProblem, type StoreOptions } from "./store.ts";
+import {
+  type FileVerdict,
+  type Found,
+  openStore,
+  type SaveProblem,
+  type StoreOptions,
+} from "./store.ts";
 
 function atEnd(run: () => Promise<void>): void {
   onTestFinished(run);
@@ -137,5 +143,101 @@ describe("TranscriptStore", () => {
     const stage = await newStage();
     const options = { path: stage.path, read: () => "", onProblem: () => undefined };
     expect(await openStore(options)).toMatchObject({ ok: false, error: { kind: "locked" } });
+  });
+});
+
+describe("a file that another program changes", () => {
+  /** A store with `text` in its file, as it wrote it. */
+  async function written(text: string, options: Partial<StoreOptions> = {}) {
+    const stage = await newStage(options);
+    stage.type(text);
+    await stage.tick();
+    return stage;
+  }
+
+  it("is not replaced unless somebody decides so", async () => {
+    const stage = await written("mine\n");
+    await writeFile(stage.path, "another's\n");
+    stage.type("mine, too\n");
+    await stage.tick();
+    expect(await readFile(stage.path, "utf8")).toBe("another's\n");
+    expect(stage.problems[0]).toMatchObject({ code: "EOTHER" });
+  });
+
+  it("is shown to who decides, and replaced or left as decided", async () => {
+    const found: Found[] = [];
+    const verdicts: FileVerdict[] = ["look", "leave", "replace"];
+    const stage = await written("mine\n", {
+      onOther: async (it) => {
+        found.push(it);
+        return verdicts[found.length - 1] ?? "replace";
+      },
+    });
+    await writeFile(stage.path, "another's\n");
+    await stage.store.check();
+    expect(found.map(({ text, isUnsaved }) => [text, isUnsaved])).toEqual([
+      ["another's\n", false],
+      ["another's\n", false],
+    ]);
+    expect(await readFile(stage.path, "utf8")).toBe("another's\n");
+    stage.type("mine, too\n");
+    await stage.tick();
+    expect(found.at(-1)).toMatchObject({ text: "another's\n", isUnsaved: true });
+    expect(await readFile(stage.path, "utf8")).toBe("mine, too\n");
+    expect(stage.problems).toEqual([]);
+  });
+
+  it("is known again where it has the same text, by whatever file", async () => {
+    const stage = await written("mine\n");
+    await writeFile(`${stage.path}.new`, "mine\n");
+    await rename(`${stage.path}.new`, stage.path);
+    stage.type("mine, too\n");
+    await stage.tick();
+    expect(await readFile(stage.path, "utf8")).toBe("mine, too\n");
+  });
+
+  it("is not written where the text here came out as it had been", async () => {
+    const stage = await written("mine\n");
+    const { ino } = await stat(stage.path);
+    stage.type("mine\n");
+    await stage.tick();
+    expect((await stat(stage.path)).ino).toBe(ino);
+  });
+});
+
+describe("a deletion of nearly everything", () => {
+  const answered = "---\na: 1\n---\n\n## You\n\nAsk.\n\n## Codex\n\nAnswer.\n\n## You\n\n";
+
+  it.each([
+    ["of the only answer", answered, "---\na: 1\n---\n\n## You\n\n", 0],
+    ["of more than half", `${"x".repeat(600)}\ny\n`, "y\n", 0],
+    [
+      "of what other text came in the place of",
+      `${"x".repeat(600)}\n`,
+      `${"y".repeat(700)}\n`,
+      600,
+    ],
+  ])("%s is told of with the text of before", async (_name, before, after, deleted) => {
+    const lost: string[] = [];
+    const stage = await newStage({ onLoss: (text) => lost.push(text), deleted: () => deleted });
+    stage.type(before);
+    await stage.tick();
+    stage.type(after);
+    await stage.tick();
+    expect(lost).toEqual([before]);
+  });
+
+  it.each([
+    ["a short draft goes", "a draft\n", "\n", 8],
+    ["an answer stays", answered, answered.replace("Ask.", ""), 4],
+    ["text is moved", `${"x".repeat(600)}\nb\n`, `b\n${"x".repeat(600)}\n`, 600],
+  ])("is none where %s", async (_name, before, after, deleted) => {
+    const lost: string[] = [];
+    const stage = await newStage({ onLoss: (text) => lost.push(text), deleted: () => deleted });
+    stage.type(before);
+    await stage.tick();
+    stage.type(after);
+    await stage.tick();
+    expect(lost).toEqual([]);
   });
 });

@@ -2,8 +2,9 @@ import { closeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { err, ok, type Result } from "../result.ts";
-import { writeAtomically } from "./atomic-write.ts";
+import { KnownFile, type OtherText, textHash } from "./known-file.ts";
 import { type Lock, type LockError, lockFile, lockPath } from "./lock.ts";
+import { type Bulk, bulkOf, charsMissing, losesMuch } from "./loss.ts";
 import { openPlace } from "./place.ts";
 
 /** Longest time that a change waits before it is written, in ms: the file is never a second behind. */
@@ -21,6 +22,19 @@ const maxRetryMs = 10_000;
 /** Why the file is behind the buffer; it is retried until it succeeds. */
 export type SaveProblem = { readonly code: string; readonly message: string };
 
+/** A text that another program has put into the file. */
+export type Found = OtherText & {
+  /** Whether the text here has changed, too, since the file was read or written. */
+  readonly isUnsaved: boolean;
+};
+
+/**
+ * What becomes of another text in the file: `replace` where nothing is lost by that, because the text is
+ * known or a copy is kept; `leave` where the file is not to be written now; `look` where it is just
+ * being changed.
+ */
+export type FileVerdict = "replace" | "leave" | "look";
+
 /** What a store is given. */
 export type StoreOptions = {
   /** The conversation's file, absolute; nothing on the way to it is a link (see `openPlace`). */
@@ -29,10 +43,23 @@ export type StoreOptions = {
   readonly stateDir?: string;
   /** The text as it is now; asked at the moment of writing. */
   readonly read: () => string;
+  /** How many characters were deleted since the last write, even if others were added. */
+  readonly deleted?: () => number;
   /** Told when a problem arises, changes, or is over (`undefined`), not at every attempt. */
   readonly onProblem: (problem: SaveProblem | undefined) => void;
   /** Told the revision that now is on disk. */
   readonly onSaved?: (revision: number) => void;
+  /**
+   * Decides about another text in the file. What it throws is a problem, and the file is not written.
+   * Without it, any other text is one.
+   */
+  readonly onOther?: (found: Found) => Promise<FileVerdict>;
+  /** Told the text of before when most of it is about to go; what it throws is a problem, too. */
+  readonly onLoss?: (before: string) => void;
+  /** Told a text that another program wrote in the moment of a write: it stands nowhere else. */
+  readonly onLate?: (text: string) => void;
+  /** Told the hash of the text that is about to be written, so that others know it as written here. */
+  readonly onWriting?: (hash: string) => void;
   readonly later?: (run: () => void, ms: number) => () => void;
   readonly write?: (path: string, text: string) => Promise<void>;
 };
@@ -74,17 +101,30 @@ export class TranscriptStore {
   #problem = "";
   #closed: Promise<void> | undefined;
   readonly #lock: Lock;
-  readonly #options: Required<Omit<StoreOptions, "stateDir">>;
+  readonly #file: KnownFile;
+  /** Of the text in the file, as far as it is known. */
+  #bulk: Bulk | undefined;
+  readonly #options: Required<Omit<StoreOptions, "stateDir" | "write">>;
 
   constructor(options: StoreOptions, lock: Lock) {
     this.#lock = lock;
+    const { path, stateDir, write } = options;
+    this.#file = new KnownFile(
+      path,
+      stateDir,
+      write === undefined ? undefined : (...it) => write(path, it[1].toString()).then(() => ""),
+    );
     this.#options = {
       onSaved: () => undefined,
+      onOther: ({ hash }) => Promise.reject(changedElsewhere(hash)),
+      onLoss: () => undefined,
+      deleted: () => 0,
+      onLate: () => undefined,
+      onWriting: () => undefined,
       later: (run, ms) => {
         const timer = setTimeout(run, ms);
         return () => clearTimeout(timer);
       },
-      write: (path, text) => writeAtomically(path, text, { trusted: options.stateDir }),
       ...options,
     };
   }
@@ -107,10 +147,38 @@ export class TranscriptStore {
     return this.#saved === this.#revision ? true : this.#write();
   }
 
+  /**
+   * Looks whether another program has changed the file, where nothing here waits to be written: what
+   * waits looks itself. Settles when that is dealt with.
+   */
+  async check(): Promise<void> {
+    if (this.#closed !== undefined || this.#phase.at !== "clean") return;
+    if (this.#saved !== this.#revision) return;
+    const done = this.#checked().then((isKnown) => {
+      this.#phase = { at: "clean" };
+      if (!isKnown) this.#revision += 1;
+      if (this.#closed === undefined && this.#saved !== this.#revision) this.#wait(this.#waitMs);
+      return isKnown;
+    });
+    this.#phase = { at: "writing", done };
+    await done;
+  }
+
   /** Writes what is left, once, and releases the lock. */
   close(): Promise<void> {
     this.#closed ??= this.#finish();
     return this.#closed;
+  }
+
+  /** Lets go of the file without writing what is left. */
+  async abandon(): Promise<void> {
+    const running = this.#writing();
+    this.#closed ??= (async () => {
+      this.#stopWaiting();
+      await running;
+      await this.#lock.release();
+    })();
+    await this.#closed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -153,12 +221,74 @@ export class TranscriptStore {
     return done;
   }
 
+  /** Whether the file holds the text, or is left alone; false where it is now to be written. */
+  async #checked(): Promise<boolean> {
+    try {
+      for (;;) {
+        const look = this.#file.look();
+        if (look.at !== "other") return true;
+        const hash = textHash(this.#options.read());
+        const verdict = await this.#verdict(look, hash);
+        if (verdict === "leave") return true;
+        if (verdict === "look") continue;
+        this.#accept(look);
+        return look.hash === hash;
+      }
+    } catch (cause) {
+      // The next write meets it again, and tells of it.
+      return codeOf(cause) !== "ECHANGED";
+    }
+  }
+
+  /** `hash`: of the text here. */
+  async #verdict(look: OtherText, hash: string): Promise<FileVerdict> {
+    if (look.hash === hash) return "replace";
+    return this.#options.onOther({ ...look, isUnsaved: hash !== this.#file.hash });
+  }
+
+  #accept(look: OtherText): void {
+    this.#file.accept(look.hash);
+    this.#bulk = bulkOf(look.text);
+  }
+
+  /** Has the file hold the text, or leaves it to `onOther`. Throws as the file system does. */
+  async #replace(): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const text = this.#options.read();
+      this.#waitMs = Math.max(saveMs, text.length / maxCharsPerMs);
+      const bytes = Buffer.from(text);
+      const hash = textHash(bytes);
+      const look = this.#file.look();
+      if (look.at === "other") {
+        const verdict = await this.#verdict(look, hash);
+        if (verdict === "leave") return;
+        if (verdict === "replace") this.#accept(look);
+        // The text may have changed meanwhile, and the file again.
+        continue;
+      }
+      if (look.at === "known" && hash === this.#file.hash) return;
+      const bulk = bulkOf(text);
+      const before = look.at === "known" ? this.#bulk : undefined;
+      if (before !== undefined && losesMuch(before, bulk, this.#options.deleted())) {
+        const old = this.#file.text();
+        const missing = charsMissing(old, text);
+        if (missing > 0 && losesMuch(before, bulk, missing)) this.#options.onLoss(old);
+      }
+      this.#options.onWriting(hash);
+      try {
+        await this.#file.write(bytes, hash, this.#options.onLate);
+        this.#bulk = bulk;
+        return;
+      } catch (cause) {
+        if (codeOf(cause) !== "ECHANGED" || attempt > 3) throw cause;
+      }
+    }
+  }
+
   async #attempt(): Promise<boolean> {
     const revision = this.#revision;
     try {
-      const text = this.#options.read();
-      this.#waitMs = Math.max(saveMs, text.length / maxCharsPerMs);
-      await this.#options.write(this.#options.path, text);
+      await this.#replace();
     } catch (cause) {
       this.#failures = Math.min(this.#failures + 1, 10);
       this.#report(problemOf(this.#options.path, cause));
@@ -188,8 +318,17 @@ const MENDS: Readonly<Record<string, string>> = {
   ENOENT: "its directory is gone: make it again with `mkdir -p`",
 };
 
+function changedElsewhere(hash: string): Error {
+  const message = `another text was put there (sha256 ${hash.slice(0, 12)}): look at it, then move it away`;
+  return Object.assign(new Error(message), { code: "EOTHER" });
+}
+
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
+}
+
 function problemOf(path: string, cause: unknown): SaveProblem {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
+  const code = codeOf(cause);
   const mend = MENDS[code] ?? (cause instanceof Error ? cause.message : String(cause));
   return {
     code,

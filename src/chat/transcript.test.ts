@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { withMeta } from "./front-matter.ts";
+import { readFrontMatter, withKept, withMeta } from "./front-matter.ts";
 import { slug } from "./slug.ts";
 import {
   newTranscript,
@@ -106,6 +106,33 @@ describe("newTranscript", () => {
     expect(newTranscript({ project: "/p q", model: "a: b", created: "2026-03-14" })).toBe(
       '---\ncodex-chat: 1\nproject: /p q\nmodel: "a: b"\ncreated: 2026-03-14\n---\n\n## You\n\n',
     );
+  });
+});
+
+describe("withKept", () => {
+  const known = { thread: "0199-a", project: "/w/p", name: "N" };
+  const source = "codex-chat: 1\nmine: x\nthread: 0199-a\nproject: /w/p";
+
+  it.each([
+    ["deleted", "## You\n"],
+    ["emptied", "---\n---\n## You\n"],
+    ["no YAML any more", "---\nthread: [abc\nfoo: : :\n\tx\n---\n\n## You\n"],
+    ["no map", "---\n{{{{\n---\n## You\n"],
+    ["without an end", "---\nthread: 0199-a\n\n## You\n"],
+    ["another thread's", "---\nthread: >-\n  0199-ax\nproject: /w/p\n---\n## You\n"],
+    ["away with all else", ""],
+  ])("has thread and project in front matter that is %s", (_name, text) => {
+    const kept = withKept(text, known, source);
+    const { thread, project } = readFrontMatter(kept.split("\n")).meta;
+    expect({ thread, project }).toEqual({ thread: "0199-a", project: "/w/p" });
+    expect(withKept(kept, known, source)).toBe(kept);
+    expect(kept.endsWith(text.replace(/^---[\s\S]*\n---\n/, ""))).toBe(true);
+  });
+
+  it("gives the lines of others back, and changes nothing where nothing is lost", () => {
+    expect(withKept("## You\n", known, source)).toBe(`---\n${source}\n---\n\n## You\n`);
+    const whole = "---\nproject: '/w/p'\nthread: \"0199-a\"\nname: other\n---\n";
+    expect(withKept(whole, known, source)).toBe(whole);
   });
 });
 

@@ -24,7 +24,7 @@ export type LoginTools = {
     signal: AbortSignal,
   ) => Promise<Result<{ readonly release: () => Promise<void> }, { readonly message: string }>>;
   /** Writes a file so that a crash leaves the old one or the new one, with the old one's mode. */
-  readonly write: (path: string, text: string) => Promise<void>;
+  readonly write: (path: string, text: string) => Promise<unknown>;
   /** Verifies certificates, by the authorities that the machine trusts. */
   readonly agent: () => Agent;
   readonly now: () => number;
