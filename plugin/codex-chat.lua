@@ -56,21 +56,48 @@ local user = type(vim.g.codex_chat) == "table" and vim.g.codex_chat or {}
 local state_dir = type(user.state_dir) == "string" and user.state_dir
   or vim.fn.stdpath("state") .. "/codex-chat"
 local group = vim.api.nvim_create_augroup("codex-chat.read", {})
-local pattern = vim.fn.escape(vim.fn.fnamemodify(state_dir, ":p"):gsub("/$", ""), "*?[]{},\\ ")
-  .. "/projects/*/chats/*.md"
+state_dir = vim.fn.fnamemodify(state_dir, ":p"):gsub("/$", "")
+local pattern = vim.fn.escape(state_dir, "*?[]{},\\ ") .. "/projects/*/chats/*.md"
 vim.api.nvim_create_autocmd("BufReadCmd", {
   group = group,
   pattern = pattern,
   desc = "codex-chat: read a conversation",
   callback = function(args)
-    require("codex-chat.buffer").read(args.buf)
+    require("codex-chat.reading").read(args.buf)
   end,
 })
-vim.api.nvim_create_autocmd("BufFilePost", {
+
+-- A session restores nothing but the name of a buffer like a chat's, and Neovim itself has read those
+-- that lie elsewhere: such a buffer becomes the conversation wherever it is met first.
+local function may_be(path)
+  return path:sub(-3) == ".md"
+    and (
+      vim.startswith(path, state_dir)
+      or user.history_dir ~= nil
+      or package.loaded["codex-chat.config"] ~= nil
+    )
+end
+vim.api.nvim_create_autocmd({ "BufEnter", "BufFilePost", "BufReadPost" }, {
   group = group,
-  pattern = pattern,
-  desc = "codex-chat: find the windows of conversations in a session",
+  pattern = "*.md",
+  desc = "codex-chat: find conversations among the buffers",
   callback = function(args)
-    require("codex-chat.session").named(args.buf)
+    if may_be(vim.api.nvim_buf_get_name(args.buf)) then
+      require("codex-chat.found").met(args)
+    end
   end,
 })
+local function find_all()
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    if may_be(vim.api.nvim_buf_get_name(buf)) then
+      require("codex-chat.found").all()
+      return
+    end
+  end
+end
+vim.api.nvim_create_autocmd("SessionLoadPost", {
+  group = group,
+  desc = "codex-chat: find conversations among the buffers of a session",
+  callback = vim.schedule_wrap(find_all),
+})
+find_all()

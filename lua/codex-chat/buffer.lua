@@ -1,33 +1,12 @@
---- The chat's buffer: how its text comes in, is kept unmodified, and goes.
+--- The chat's buffer: what it is given when it becomes a chat, is kept unmodified, and goes.
 local M = {}
 
 local document = require("codex-chat.document")
 local registry = require("codex-chat.registry")
 local saving = require("codex-chat.saving")
-local say = require("codex-chat.say")
+local truth = require("codex-chat.disk.truth")
 
 local api = vim.api
-
---- The project that the front matter names, where it is the one whose directory the file lies in.
----@param path string
----@param lines string[]
----@return codex-chat.Project
-local function project_of(path, lines)
-  local projects = require("codex-chat.project")
-  for row = 2, math.min(#lines, 20) do
-    local value = lines[row]:match("^project:(.*)$")
-    value = value and vim.trim(value)
-    if value then
-      value = value:match('^"(.*)"$') or value
-      local project = projects.at((value:gsub("\\(.)", "%1")))
-      -- SECURITY: a file that was copied here from elsewhere must not choose what the agent reaches.
-      if project.dir == projects.state_of(path) then
-        return project
-      end
-    end
-  end
-  return projects.at(projects.root(vim.fn.getcwd()))
-end
 
 --- Gives the buffer a chat's options. Only ever by number: `undolevels` of another buffer is the
 --- user's own.
@@ -71,12 +50,20 @@ local function take_text(chat)
   require("codex-chat.undo").clear(buf)
   blocks.set_prompt(chat, prompt)
   vim.bo[buf].modified = false
-  -- Events like TextChanged wait for the user to pause: too late for who types and leaves.
   chat.changed = false
+  chat.head = document.head(lines) or chat.head
+  if chat.follows then
+    return
+  end
+  chat.follows = true
+  -- Events like TextChanged wait for the user to pause: too late for who types and leaves.
   api.nvim_buf_attach(buf, false, {
     on_lines = function()
       chat.changed = true
       return registry.get(buf) ~= chat
+    end,
+    on_detach = function()
+      chat.follows = nil
     end,
   })
 end
@@ -119,7 +106,16 @@ local function watch(chat)
   })
   on("BufEnter", function()
     chat.used = vim.uv.hrtime()
+    saving.check(chat)
   end)
+  api.nvim_create_autocmd({ "FocusGained", "VimResume" }, {
+    group = chat.augroup,
+    callback = function()
+      if api.nvim_buf_is_loaded(chat.buf) then
+        saving.check(chat)
+      end
+    end,
+  })
   on({ "TextChanged", "TextChangedI", "TextChangedP" }, function()
     require("codex-chat.status").hint(chat)
   end)
@@ -207,8 +203,9 @@ end
 --- Makes the buffer, which holds the conversation's text, a chat.
 ---@param buf integer
 ---@param project codex-chat.Project
+---@param text? string what stands in the file, where it was read
 ---@return codex-chat.Chat
-function M.attach(buf, project)
+function M.attach(buf, project, text)
   set_options(buf)
   ---@type codex-chat.Chat
   local chat = {
@@ -226,6 +223,9 @@ function M.attach(buf, project)
     used = vim.uv.hrtime(),
     augroup = api.nvim_create_augroup("codex-chat." .. buf, {}),
   }
+  if text then
+    truth.know(chat, text)
+  end
   registry.add(chat)
   require("codex-chat.outside").add(project.root)
   require("codex-chat.project").remember(project)
@@ -248,108 +248,13 @@ function M.attach(buf, project)
   require("codex-chat.stay").watch()
   vim.schedule(require("codex-chat.runtime").warn)
   require("codex-chat.notify").begin()
+  require("codex-chat.session").begin()
   require("codex-chat.tools").begin()
   require("codex-chat.statusline").forget()
   require("codex-chat.events").emit("Opened", about(chat))
   return chat
 end
 
----@type table<integer, codex-chat.Project> what a buffer that is about to be read belongs to
-local expected = {}
-
---- Has the buffer read as a chat of `project`: without `BufReadPost`, file type detection and
---- modelines, wherever its file lies.
----@param buf integer
----@param project codex-chat.Project
-function M.expect(buf, project)
-  expected[buf] = project
-  api.nvim_create_autocmd("BufReadCmd", {
-    group = api.nvim_create_augroup("codex-chat.read." .. buf, {}),
-    buffer = buf,
-    callback = function()
-      M.read(buf)
-    end,
-  })
-end
-
---- The text was read anew as it stood: everything goes on where it was.
----@param chat codex-chat.Chat
----@param kept codex-chat.Kept
-local function go_on(chat, kept)
-  require("codex-chat.blocks").restore(chat, kept.blocks)
-  require("codex-chat.undo").restore(chat.buf, kept.undo)
-  require("codex-chat.approval").refresh(chat)
-  if chat.host == "asked" or chat.host == "attached" then
-    require("codex-chat.host").notify(chat, "chat/reread", {})
-  end
-  -- `:edit` puts the cursor somewhere after this.
-  vim.schedule(function()
-    for win, view in pairs(kept.views) do
-      if api.nvim_win_is_valid(win) and api.nvim_win_get_buf(win) == chat.buf then
-        api.nvim_win_call(win, function()
-          vim.fn.winrestview(view)
-        end)
-      end
-    end
-  end)
-end
-
---- Names the buffer as a new conversation: what cannot be read must not be written over.
----@param buf integer
----@param project codex-chat.Project
-local function take_new_name(buf, project)
-  local old = api.nvim_buf_get_name(buf)
-  api.nvim_buf_set_name(buf, require("codex-chat.project").new_path(project))
-  -- Renaming leaves an empty buffer of the old name behind.
-  local left = registry.find_name(old)
-  if left and left ~= buf and not api.nvim_buf_is_loaded(left) then
-    pcall(api.nvim_buf_delete, left, { force = true })
-  end
-end
-
---- `BufReadCmd`: reads the conversation, also again for `:edit`.
----@param buf integer
-function M.read(buf)
-  local chat = registry.get(buf)
-  if chat and not chat.unloaded_lines then
-    return
-  end
-  set_options(buf)
-  local path = api.nvim_buf_get_name(buf)
-  local lines, refused = chat and chat.unloaded_lines or nil, nil
-  if not lines then
-    lines, refused = document.read(path)
-    local _, _, code = require("codex-chat.disk.look").lstat(path)
-    refused = not lines and code ~= "ENOENT" and refused or nil
-  end
-  local project = chat and require("codex-chat.project").at(chat.root)
-    or expected[buf]
-    or project_of(path, lines or {})
-  expected[buf] = nil
-  if refused then
-    take_new_name(buf, project)
-    say.error(("the conversation cannot be read, so this is a new one: %s."):format(refused))
-  end
-  lines = lines or document.new_lines(project.root, document.now())
-  api.nvim_buf_set_lines(buf, 0, -1, false, lines)
-  if not chat then
-    M.attach(buf, project)
-    return
-  end
-  -- `:edit` and `:bdelete` forget marks, mappings and who listens.
-  local kept = chat.kept
-  chat.unloaded_lines, chat.kept = nil, nil
-  take_text(chat)
-  require("codex-chat.window").settle(chat, function()
-    require("codex-chat.runtime").set_filetype(buf, "codexchat")
-  end)
-  require("codex-chat.keys").map(chat)
-  if kept then
-    go_on(chat, kept)
-  else
-    require("codex-chat.host").open(chat)
-  end
-  require("codex-chat.status").hint(chat)
-end
+M.set_options, M.take_text = set_options, take_text
 
 return M

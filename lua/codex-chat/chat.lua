@@ -8,23 +8,6 @@ local window = require("codex-chat.window")
 
 local api = vim.api
 
---- Gives a buffer that Neovim has read the text of its own file. SECURITY: where the agent has put a
---- link, Neovim has followed it, and the text would be sent as what was said before.
----@param buf integer
----@param path string
----@return string? refused why the file cannot be read
-local function take_text(buf, path)
-  local lines, err = require("codex-chat.document").read(path)
-  if not lines then
-    local _, _, code = require("codex-chat.disk.look").lstat(path)
-    return code ~= "ENOENT" and err or nil
-  end
-  local old = api.nvim_buf_get_lines(buf, 0, -1, false)
-  if not vim.bo[buf].modified and not vim.deep_equal(old, lines) then
-    api.nvim_buf_set_lines(buf, 0, -1, false, lines)
-  end
-end
-
 --- The chat of this file, made where there is none.
 ---@param path string
 ---@param project codex-chat.Project
@@ -37,19 +20,19 @@ function M.load(path, project)
   end
   if buf and api.nvim_buf_is_loaded(buf) then
     -- The user has it open as a plain file, perhaps by a session: that buffer becomes the chat.
-    local refused = take_text(buf, path)
-    if not refused then
-      return buffer.attach(buf, project)
+    local taken, refused = require("codex-chat.found").take(buf, project)
+    if taken then
+      return taken
     end
     say.error(("the conversation cannot be read, so this is a new one: %s."):format(refused))
     return M.load(require("codex-chat.project").new_path(project), project)
   end
   buf = buf or vim.fn.bufadd(path)
-  buffer.expect(buf, project)
+  require("codex-chat.reading").expect(buf, project)
   vim.fn.bufload(buf)
   if not registry.get(buf) then
     -- Within another autocommand, no event was raised.
-    buffer.read(buf)
+    require("codex-chat.reading").read(buf)
   end
   return assert(registry.get(buf))
 end
@@ -241,6 +224,7 @@ function M.relocate(chat, to)
   M.rename(chat, path)
   blocks.machine(chat, function()
     local head = document.new_lines(chat.root, document.now())
+    chat.head, chat.known_text, chat.known_hashes = document.head(head), nil, nil
     -- The prompt's own heading and text stay as they are, with the cursor in them.
     blocks.splice(chat, 0, blocks.prompt_row(chat), vim.list_slice(head, 1, #head - 2))
   end)

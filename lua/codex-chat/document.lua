@@ -120,6 +120,55 @@ function M.meta_changes(head, meta)
   return changes
 end
 
+--- The front matter of a document, dashes included; nil where it has none.
+---@param lines string[]
+---@return string[]? head
+function M.head(lines)
+  local finish = front_matter_end(lines)
+  return finish > 0 and vim.list_slice(lines, 1, finish) or nil
+end
+
+--- The lines as a file holds them: with the thread and the project of `head`, whatever the user has
+--- made of the front matter. The host does the same (src/chat/front-matter.ts, `withKept`).
+---@param lines string[]
+---@param head? string[]
+---@return string[]
+function M.with_kept(lines, head)
+  if not head then
+    return lines
+  end
+  local finish = front_matter_end(vim.list_slice(lines, 1, 200))
+  if finish == 0 then
+    local whole = vim.list_extend({}, head)
+    whole[#whole + 1] = ""
+    return vim.list_extend(whole, lines)
+  end
+  local kept = {}
+  for _, line in ipairs(head) do
+    local key = line:match("^(%l+):")
+    if (key == "thread" or key == "project") and not vim.list_contains(lines, line) then
+      kept[#kept + 1] = { key = key, line = line }
+    end
+  end
+  if #kept == 0 then
+    return lines
+  end
+  lines = vim.list_extend({}, lines)
+  for _, it in ipairs(kept) do
+    local at
+    for row = 2, finish - 1 do
+      at = at or (vim.startswith(lines[row], it.key .. ":") and row or nil)
+    end
+    if at then
+      lines[at] = it.line
+    else
+      table.insert(lines, 2, it.line)
+      finish = finish + 1
+    end
+  end
+  return lines
+end
+
 --- The largest conversation that is read.
 M.max_bytes = 64 * 1024 * 1024
 
@@ -135,12 +184,13 @@ end
 ---@param path string absolute
 ---@return string[]? lines nil where the file cannot be read
 ---@return string? err
+---@return string? text as it stands in the file
 function M.read(path)
   local text, err = require("codex-chat.disk.look").read(path, M.max_bytes)
   if not text then
     return nil, err
   end
-  return M.lines_of(text)
+  return M.lines_of(text), nil, text
 end
 
 --- Writes a file so that a crash at any moment leaves the old one or the new one, whole. SECURITY: a

@@ -62,6 +62,10 @@ local M = {}
 ---@field hint? integer extmark with the empty prompt's hint
 ---@field augroup integer
 ---@field used integer when it was last gone to
+---@field known_text? string the text that Lua has read from the file or written to it last
+---@field known_hashes? string[] SHA-256 of the texts that the host has written since, the last one first
+---@field head? string[] the front matter, dashes included, as it was last whole
+---@field follows? boolean whether changes of the text are followed
 ---@field changed? boolean whether the text has changed since Lua wrote it
 ---@field unloaded_lines? string[] the text while the buffer is unloaded
 ---@field kept? codex-chat.Kept what `:edit` is to find again

@@ -85,6 +85,8 @@ function handlers.buf_set_meta(buf, meta)
         blocks.splice(chat, change.row, change.count, change.lines)
       end
     end)
+    local lines = vim.api.nvim_buf_get_lines(buf, 0, 200, false)
+    chat.head = require("codex-chat.document").head(lines) or chat.head
   end)
 end
 
@@ -95,12 +97,27 @@ function handlers.buf_set_name(buf, path)
   end
 end
 
---- The host has written the text as it was at this changedtick.
-function handlers.buf_set_saved(buf, tick)
+function handlers.buf_set_saved(buf, hash)
   local chat = chat_of(buf)
-  if chat and vim.api.nvim_buf_get_changedtick(buf) == tick then
-    chat.changed = false
+  if chat then
+    require("codex-chat.disk.truth").host_writes(chat, hash)
   end
+end
+
+function handlers.buf_is_own(buf, hash, here)
+  local chat = chat_of(buf)
+  local truth = require("codex-chat.disk.truth")
+  if not chat then
+    return "other"
+  elseif vim.fn.sha256(truth.text_of(buf)) ~= here then
+    return "stale"
+  end
+  return truth.is_own(chat, hash) and "own" or "other"
+end
+
+function handlers.chat_read_again(buf, hash)
+  local chat = chat_of(buf)
+  return chat ~= nil and require("codex-chat.reading").read_again(chat, hash)
 end
 
 function handlers.chat_relocate(buf, to)

@@ -4,6 +4,7 @@ local M = {}
 local document = require("codex-chat.document")
 local registry = require("codex-chat.registry")
 local say = require("codex-chat.say")
+local truth = require("codex-chat.disk.truth")
 
 local api = vim.api
 
@@ -25,6 +26,32 @@ local function resolved(target)
   return not is_in_project(place) and vim.uv.fs_realpath(place) or place
 end
 
+--- Sees to it that nothing is lost when the file gets this text: another program's text in it, and one
+--- that most was deleted from, are kept as copies.
+---@param chat codex-chat.Chat
+---@param text string
+---@return string? err why the file must stay as it is
+local function make_way(chat, text)
+  local found, before = truth.look(chat)
+  if found == "failed" then
+    return before
+  elseif found == "absent" or before == text or not before:find("%S") then
+    return nil
+  end
+  ---@cast before -nil
+  local why = found == "other"
+      and "%s was changed by another program, and here as well. This text stays; the other one is kept: %s"
+    or truth.loses_much(before, text) and "most of %s was deleted. The text of before is kept: %s"
+  if why then
+    local copy, err = truth.keep(chat.path, before)
+    if not copy then
+      return err
+    end
+    local tell = found == "other" and say.warn or say.info
+    tell(why:format(vim.fs.basename(chat.path), truth.compare(copy)))
+  end
+end
+
 --- Writes the chat from Lua, for when no host does.
 ---@param chat codex-chat.Chat
 ---@return boolean
@@ -41,13 +68,34 @@ function M.save(chat)
     )
     return false
   end
-  local ok, err = document.write(chat.path, api.nvim_buf_get_lines(chat.buf, 0, -1, false))
+  local lines = document.with_kept(api.nvim_buf_get_lines(chat.buf, 0, -1, false), chat.head)
+  local text = table.concat(lines, "\n") .. "\n"
+  if text == chat.known_text and truth.look(chat) == "other" then
+    -- Nothing is unsaved: the other text is read when it is looked for.
+    chat.changed = false
+    return true
+  end
+  local ok, err = nil, make_way(chat, text)
+  if not err then
+    ok, err = document.write(chat.path, lines)
+  end
   if not ok then
     say.error(("%s was not written: %s"):format(chat.path, err))
     return false
   end
+  truth.know(chat, text)
   chat.changed = false
   return true
+end
+
+--- Looks whether another program has changed the file, as when Neovim gets the focus.
+---@param chat codex-chat.Chat
+function M.check(chat)
+  if chat.host == "attached" then
+    require("codex-chat.host").notify(chat, "chat/save", {})
+  elseif chat.host ~= "asked" and not chat.changed and truth.look(chat) == "other" then
+    require("codex-chat.reading").read_again(chat, vim.fn.sha256(truth.text_of(chat.buf)))
+  end
 end
 
 --- `:write`: to its own file by the host, or by Lua where there is none; elsewhere always by Lua.

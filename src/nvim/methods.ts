@@ -174,12 +174,28 @@ export type CallArgs = {
   /** Sets keys of the front matter. */
   buf_set_meta: readonly [
     buf: number,
-    meta: { readonly name?: string; readonly thread?: string; readonly model?: string },
+    meta: {
+      readonly name?: string;
+      readonly thread?: string;
+      readonly project?: string;
+      readonly model?: string;
+      readonly created?: string;
+    },
   ];
   /** The file has another name now. */
   buf_set_name: readonly [buf: number, path: string];
-  /** The text of this changedtick is on disk. */
-  buf_set_saved: readonly [buf: number, tick: number];
+  /** The text with this SHA-256 is about to be in the file. */
+  buf_set_saved: readonly [buf: number, hash: string];
+  /**
+   * Whether the text with this SHA-256 was read from the file or written to it in this Neovim; `stale`
+   * where the buffer's text is not the one with the SHA-256 `here`.
+   */
+  buf_is_own: readonly [buf: number, hash: string, here: string];
+  /**
+   * Has the buffer take the file's text, where its own is still the one with this SHA-256; `chat/open`
+   * follows. False where it is not, or the user is in the middle of a command.
+   */
+  chat_read_again: readonly [buf: number, hash: string];
   /** Moves the buffer to a fresh conversation; without `path` Lua chooses one. `chat/open` follows. */
   chat_relocate: readonly [buf: number, to: { readonly path?: string; readonly reason?: string }];
   /** Which of these sent queries the user has edited since, or deleted (no `text`). */
@@ -225,6 +241,8 @@ export const results = {
   buf_set_meta: Nothing,
   buf_set_name: Nothing,
   buf_set_saved: Nothing,
+  buf_is_own: z.enum(["own", "other", "stale"]),
+  chat_read_again: z.boolean(),
   chat_relocate: Nothing,
   buf_get_changes: z.array(z.object({ id: z.string(), text: z.string().optional() })),
   quickfix_set: Nothing,

@@ -86,7 +86,10 @@ export class Buffers {
       if (stopped) return;
       stopped = true;
       forget();
-      await this.#request("nvim_buf_detach", [buf]);
+      const detached = this.#request("nvim_buf_detach", [buf]);
+      // Whoever follows the buffer next waits for this, also where the caller of `stop` does not.
+      this.#stops.set(buf, () => detached.then(() => undefined));
+      await detached;
     };
     this.#stops.set(buf, stop);
     this.#client.attachBuffer(key, "lines", onLines);

@@ -193,14 +193,14 @@ export class Conversation {
   }
 
   /** The editor is going away: leaves the document whole and its file written. */
-  async close(why: string | undefined): Promise<void> {
+  async close(why: string | undefined, isReopened = false): Promise<void> {
     this.#interruption.end();
     this.#closing.abort(STOPPED);
     if (this.#round.phase === "starting") this.#round.abort.abort(STOPPED);
     this.budget.end();
     this.approvals.cancelAll(why ?? "the conversation was closed");
     const isCut = this.isBusy && this.#round.phase !== "ending";
-    await this.document.close(isCut ? why : undefined);
+    await this.document.close(isCut ? why : undefined, isReopened);
   }
 
   #wait(query: Query): void {

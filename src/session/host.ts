@@ -170,7 +170,7 @@ export class Host {
       await editor.call.ui_notify("error", failureLine(parsed.error));
       return;
     }
-    await this.#conversations.get(buf)?.close(undefined);
+    await this.#conversations.get(buf)?.close(undefined, true);
     this.#opened += 1;
     const opened = await LiveDocument.open({
       editor,

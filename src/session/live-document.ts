@@ -1,4 +1,3 @@
-import { basename, dirname, join } from "node:path";
 import {
   approvalBlock,
   type ChatEvent,
@@ -6,26 +5,22 @@ import {
   FrameScheduler,
   initialState,
   type LocalEvent,
+  lostMeta,
   type NotAsked,
-  openStore,
   type Question,
   readTranscript,
   reduce,
-  removeFile,
   type Standing,
-  slug,
-  type TranscriptStore,
   title,
   type Verdict,
   whyNotAsked,
-  writeNew,
 } from "../chat/index.ts";
 import type { Log } from "../log.ts";
 import type { ChatState, Editor } from "../nvim/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { choicesOf } from "./choices.ts";
-import { type Failure, failureOf } from "./failure.ts";
-import { freePath } from "./free-path.ts";
+import { DocumentFile, type OpenError } from "./document-file.ts";
+import type { Failure } from "./failure.ts";
 import { Mirror } from "./mirror.ts";
 import type { Query } from "./round.ts";
 
@@ -41,9 +36,6 @@ export type LiveDocumentOptions = {
   readonly prefix: string;
   readonly log: Log;
 };
-
-/** Why a conversation could not be taken over; `locked` where another Neovim has it. */
-export type OpenError = { readonly kind: "locked" | "failed"; readonly message: string };
 
 type Resolved = Extract<LocalEvent, { type: "approval_resolved" }>;
 type Phase = ChatState["phase"];
@@ -68,7 +60,6 @@ type Shown = {
  */
 export class LiveDocument {
   readonly buf: number;
-  #path: string;
   readonly #stateDir: string;
   #meta: ChatMeta;
   #state;
@@ -77,17 +68,27 @@ export class LiveDocument {
   readonly #log: Log;
   readonly #frames: FrameScheduler;
   readonly #mirror: Mirror;
-  #store: TranscriptStore | undefined;
+  readonly #file: DocumentFile;
 
   private constructor(options: LiveDocumentOptions, mirror: Mirror) {
     const { editor, buf, root, log } = options;
     this.buf = buf;
-    this.#path = options.path;
     this.#stateDir = options.stateDir;
     this.#editor = editor;
     this.#log = log;
     this.#mirror = mirror;
-    const { meta, problems } = readTranscript(mirror.text());
+    const { meta: own, problems } = readTranscript(mirror.text());
+    this.#file = new DocumentFile({
+      ...options,
+      mirror,
+      meta: () => this.#meta,
+      isBusy: () => ["starting", "running", "waiting"].includes(this.#shown.phase),
+      onNote: (note) => this.setShown({ note }),
+    });
+    // Deleted before the host had the conversation: the file has it still.
+    const before = mirror.hasFrontMatter ? "" : this.#file.textOnDisk();
+    if (before !== "") mirror.recall(before);
+    const meta = { ...readTranscript(before).meta, ...own };
     this.#meta = meta;
     if (problems.length > 0) log.warn({ problems, path: options.path }, "odd front matter");
     this.#state = initialState({
@@ -119,7 +120,7 @@ export class LiveDocument {
     });
     if (!mirror.ok) return err({ kind: "failed", message: mirror.error.message });
     document = new LiveDocument(options, mirror.value);
-    const locked = await document.#openStore();
+    const locked = await document.#file.open();
     if (locked.ok) document.#frames.push(mirror.value.closingEdits(options.prefix));
     else mirror.value.close();
     return locked.ok ? ok(document) : err(locked.error);
@@ -131,7 +132,7 @@ export class LiveDocument {
   }
 
   get path(): string {
-    return this.#path;
+    return this.#file.path;
   }
 
   get stateDir(): string {
@@ -249,101 +250,55 @@ export class LiveDocument {
   /** The buffer's text was read anew: follows it again. */
   async follow(): Promise<void> {
     const followed = await this.#mirror.again();
-    if (followed.ok) this.#store?.changed();
+    if (followed.ok) this.#file.changed();
     else this.#log.error({ error: followed.error.message }, "the buffer is followed no longer");
   }
 
   /** The text has changed: it is written soon. */
   changed(): void {
-    this.#store?.changed();
+    this.#file.changed();
   }
 
   /** Settles when the editor has all edits and the file all lines. */
   async settled(): Promise<void> {
+    // At the end of a turn nobody is about to take a deletion back.
+    const lost = lostMeta(this.text(), this.#meta);
+    if (lost !== undefined) this.#tell(this.#editor.call.buf_set_meta(this.buf, lost));
     await this.#frames.flush();
-    await this.#store?.flush();
+    await this.#file.save();
   }
 
-  /** Writes the file now. */
-  async save(): Promise<void> {
-    await this.#store?.flush();
+  /** Writes the file now, and looks whether others have changed it. */
+  save(): Promise<void> {
+    return this.#file.save();
   }
 
   /** Writes the text as it is now to a file beside the conversations, and gives its path. */
-  async keepCopy(): Promise<Result<string, Failure>> {
-    const dir = join(dirname(this.#path), "copies");
-    try {
-      const path = await freePath(dir, basename(this.#path, ".md"));
-      if (path === undefined) throw new Error("there are too many copies");
-      writeNew(path, this.text(), { trusted: this.#stateDir, make: true });
-      return ok(path);
-    } catch (thrown) {
-      return err(failureOf("copy", "No copy of the conversation could be kept", thrown));
-    }
+  keepCopy(): Promise<Result<string, Failure>> {
+    return this.#file.keepCopy();
   }
 
-  /**
-   * Names the file after the first query: `<date>-<slug>.md`. The new file is written and locked
-   * before the old one goes, so that a crash leaves two files at worst, and never none.
-   */
+  /** Names the conversation after its first query, unless the user has named it, and its file, once. */
   async nameAfter(query: string): Promise<void> {
-    this.#titleAfter(query);
-    const old = this.#store;
-    const path = await freePath(dirname(this.#path), `${datePart(this.#path)}-${slug(query)}`);
-    if (old === undefined || path === undefined) return;
-    const store = await this.#openStoreAt(path);
-    if (!store.ok) {
-      this.#log.warn({ error: store.error, path }, "the file keeps its name");
-      return;
-    }
-    const oldPath = this.#path;
-    this.#path = path;
-    this.#store = store.value;
-    store.value.changed();
-    if (!(await store.value.flush())) return;
-    await old.close();
-    await removeFile(oldPath, { trusted: this.#stateDir });
-    this.#tell(this.#editor.call.buf_set_name(this.buf, path));
-  }
-
-  /** Gives the conversation a title, unless the user has named it. */
-  #titleAfter(query: string): void {
     const name = readTranscript(this.text()).meta.name ?? title(query);
-    if (name !== "") this.#tell(this.#editor.call.buf_set_meta(this.buf, { name }));
+    if (name !== "") {
+      this.#meta = { ...this.#meta, name };
+      this.#tell(this.#editor.call.buf_set_meta(this.buf, { name }));
+    }
+    await this.#file.nameAfter(query);
   }
 
   /**
    * Lets go of buffer and file. With `why`, a turn was under way and nobody can close it any more:
-   * a note of that is written into the file, above the prompt.
+   * a note of that is written into the file, above the prompt. One that is opened again leaves the
+   * file to who opens it: the buffer may hold another text by now.
    */
-  async close(why: string | undefined): Promise<void> {
+  async close(why: string | undefined, isReopened = false): Promise<void> {
     this.#frames.close();
     if (why !== undefined) this.#mirror.insertAbovePrompt([`> **Note:** ${why}`]);
-    if (why !== undefined) this.#store?.changed();
-    await this.#store?.close();
+    if (why !== undefined) this.#file.changed();
+    await this.#file.close({ isReopened });
     this.#mirror.close();
-  }
-
-  async #openStore(): Promise<Result<void, OpenError>> {
-    const store = await this.#openStoreAt(this.#path);
-    if (!store.ok) return store;
-    this.#store = store.value;
-    return ok();
-  }
-
-  async #openStoreAt(path: string): Promise<Result<TranscriptStore, OpenError>> {
-    const store = await openStore({
-      path,
-      stateDir: this.#stateDir,
-      read: () => this.#mirror.fileText(),
-      onProblem: (problem) => {
-        this.setShown({ note: problem === undefined ? "" : "not saved" });
-        if (problem !== undefined) this.notify("error", problem.message);
-      },
-    });
-    if (store.ok) return store;
-    const kind = store.error.kind === "locked" ? "locked" : "failed";
-    return err({ kind, message: store.error.message });
   }
 
   #show(): void {
@@ -366,9 +321,4 @@ export class LiveDocument {
       if (!done.ok) this.#log.warn({ error: done.error.message }, "the editor did not take a call");
     });
   }
-}
-
-/** The date in a file name that Lua made, such as `2026-11-21-094501.md`. */
-function datePart(path: string): string {
-  return /^\d{4}-\d{2}-\d{2}/.exec(basename(path))?.[0] ?? "chat";
 }

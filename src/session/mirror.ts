@@ -1,4 +1,12 @@
-import { type Edit, historyBlock, missingLine, wholeText } from "../chat/index.ts";
+import {
+  type ChatMeta,
+  type Edit,
+  historyBlock,
+  missingLine,
+  readTranscript,
+  wholeText,
+  withKept,
+} from "../chat/index.ts";
 import type { BufferWatch, Editor, EditorError } from "../nvim/index.ts";
 import { ok, type Result } from "../result.ts";
 
@@ -8,6 +16,10 @@ const MAX_SPREAD = 10_000;
 /** The lines of a buffer as the host knows them: what the file is written from. */
 export class Mirror {
   #lines: string[] = [];
+  /** The front matter as it was when following began, for when it is deleted. */
+  #frontMatter: string | undefined;
+  /** Characters that single changes have taken away. */
+  #deleted = 0;
   #watch: BufferWatch | undefined;
   readonly #begin: () => Promise<Result<BufferWatch, EditorError>>;
 
@@ -43,16 +55,30 @@ export class Mirror {
     if (!watch.ok) return watch;
     this.#watch = watch.value;
     this.#lines = [...watch.value.lines];
+    this.#frontMatter = readTranscript(this.#lines.slice(0, 200).join("\n")).frontMatter;
     return ok();
+  }
+
+  /** Whether the text had front matter when following began. */
+  get hasFrontMatter(): boolean {
+    return this.#frontMatter !== undefined;
+  }
+
+  /** Takes the front matter of a text of before, for when it is written again. */
+  recall(text: string): void {
+    this.#frontMatter = readTranscript(text).frontMatter;
   }
 
   text(): string {
     return `${this.#lines.join("\n")}\n`;
   }
 
-  /** The text as the file holds it: what is still being written is closed there. */
-  fileText(): string {
-    return wholeText(this.#lines);
+  /**
+   * The text as the file holds it: what is still being written is closed there, and thread and project
+   * of `known` stand in the front matter, whatever the user has made of it.
+   */
+  fileText(known: ChatMeta): string {
+    return withKept(wholeText(this.#lines), known, this.#frontMatter);
   }
 
   /** What closes an answer that was cut off with the host, or with the editor, before. */
@@ -72,12 +98,27 @@ export class Mirror {
     this.#lines.splice(at, 0, ...lines, "");
   }
 
+  /** How many characters were deleted since `forgetDeleted`, however many were added elsewhere. */
+  get deleted(): number {
+    return this.#deleted;
+  }
+
+  forgetDeleted(): void {
+    this.#deleted = 0;
+  }
+
   close(): void {
     this.#watch?.stop();
   }
 
   #splice(first: number, last: number, lines: readonly string[]): void {
+    const shrunk = charsOf(this.#lines.slice(first, last)) - charsOf(lines);
+    if (shrunk > 0) this.#deleted += shrunk;
     if (lines.length <= MAX_SPREAD) this.#lines.splice(first, last - first, ...lines);
     else this.#lines = [...this.#lines.slice(0, first), ...lines, ...this.#lines.slice(last)];
   }
+}
+
+function charsOf(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + line.length, 0);
 }

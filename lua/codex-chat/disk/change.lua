@@ -140,6 +140,28 @@ function M.move(path, target)
   end)
 end
 
+--- Writes a file to where nothing is.
+---@param path string absolute
+---@param text string
+---@return true? ok
+---@return string? err
+---@return string? code of errno
+function M.write_new(path, text)
+  return within(path, true, function(place)
+    local fd, err, code = uv.fs_open(place, O.WRONLY + O.CREAT + O.EXCL + O.NOFOLLOW, own_mode)
+    if not fd then
+      return nil, said(err, path), code
+    end
+    err = put_safely(fd, text)
+    uv.fs_close(fd)
+    if err then
+      uv.fs_unlink(place)
+      return nil, said(err, path)
+    end
+    return true
+  end)
+end
+
 --- Copies a plain file to where nothing is.
 ---@param path string absolute
 ---@param target string absolute
@@ -151,19 +173,7 @@ function M.copy(path, target, max_bytes)
   if not text then
     return nil, err
   end
-  return within(target, true, function(place)
-    local fd, why = uv.fs_open(place, O.WRONLY + O.CREAT + O.EXCL + O.NOFOLLOW, own_mode)
-    if not fd then
-      return nil, said(why, target)
-    end
-    why = put_safely(fd, text)
-    uv.fs_close(fd)
-    if why then
-      uv.fs_unlink(place)
-      return nil, said(why, target)
-    end
-    return true
-  end)
+  return M.write_new(target, text)
 end
 
 return M

@@ -1,0 +1,104 @@
+--- Which text is a conversation's, where its buffer and its file differ: what is known to stand in the
+--- file, and the copies that are kept of what would else be lost. The host decides for the
+--- conversations that it has (src/session/document-file.ts); this is for those that it has not.
+local M = {}
+
+local look = require("codex-chat.disk.look")
+
+local api = vim.api
+
+--- The most that is read, and how many copies of one conversation there may be.
+local max_bytes, max_copies = 64 * 1024 * 1024, 1000
+--- Below this, in bytes, a draft may be deleted without a copy.
+local few_bytes = 500
+
+--- The text of a buffer as a file holds it.
+---@param buf integer
+---@return string
+function M.text_of(buf)
+  return table.concat(api.nvim_buf_get_lines(buf, 0, -1, false), "\n") .. "\n"
+end
+
+--- Takes a text as the one that stands in the file: it was read or written here.
+---@param chat codex-chat.Chat
+---@param text string
+function M.know(chat, text)
+  chat.known_text, chat.known_hashes = text, {}
+end
+
+--- The host is about to write the text with this hash. The one before it stands there until then.
+---@param chat codex-chat.Chat
+---@param hash string
+function M.host_writes(chat, hash)
+  local hashes = chat.known_hashes or {}
+  chat.known_hashes = { hash, hashes[1] }
+end
+
+--- Whether the text with this hash was read or written here, by Lua or by the host.
+---@param chat codex-chat.Chat
+---@param hash string
+---@return boolean
+function M.is_own(chat, hash)
+  return vim.list_contains(chat.known_hashes or {}, hash)
+    or chat.known_text ~= nil and vim.fn.sha256(chat.known_text) == hash
+end
+
+--- What stands in the file.
+---@param chat codex-chat.Chat
+---@return "known"|"absent"|"other"|"failed" found
+---@return string? text the file's; of "failed", why it cannot be read
+function M.look(chat)
+  local text, err = look.read(chat.path, max_bytes)
+  if not text then
+    local _, _, code = look.lstat(chat.path)
+    return code == "ENOENT" and "absent" or "failed", err
+  end
+  local is_known = text == chat.known_text or M.is_own(chat, vim.fn.sha256(text))
+  return is_known and "known" or "other", text
+end
+
+--- Keeps a text in the directory `copies` beside the conversation.
+---@param path string the conversation's file
+---@param text string
+---@return string? copy its path
+---@return string? err
+function M.keep(path, text)
+  local base = vim.fs.dirname(path) .. "/copies/" .. vim.fs.basename(path):gsub("%.md$", "")
+  for n = 1, max_copies do
+    local copy = n == 1 and base .. ".md" or ("%s-%d.md"):format(base, n)
+    local ok, err, code = require("codex-chat.disk.change").write_new(copy, text)
+    if ok then
+      return copy
+    elseif code ~= "EEXIST" then
+      return nil, err
+    end
+  end
+  return nil, ("there are too many copies in %s: remove some"):format(vim.fs.dirname(base))
+end
+
+--- The command that shows a copy beside the conversation.
+---@param copy string
+---@return string
+function M.compare(copy)
+  return ":vertical diffsplit " .. vim.fn.fnameescape(copy)
+end
+
+---@param text string
+---@return boolean
+local function is_answered(text)
+  return text:find("\n## Codex[ \t]*\n") ~= nil
+end
+
+--- Whether most of a conversation goes: the only answers, or more than half of the text. The host says
+--- the same (src/chat/loss.ts).
+---@param before string
+---@param after string
+---@return boolean
+function M.loses_much(before, after)
+  if is_answered(before) and not is_answered(after) then
+    return true
+  end
+  return #before - #after >= few_bytes and #after * 2 < #before
+end
+
+return M
