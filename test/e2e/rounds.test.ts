@@ -1,9 +1,9 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { message, reply, silence } from "../../src/offline/index.ts";
 import type { ScriptedModel } from "./model.ts";
-import { type Conversation, SLOW, share, WAIT } from "./support.ts";
+import { type Conversation, Gate, SLOW, share, until, WAIT } from "./support.ts";
 
 /** Puts the cursor on the first line below the front matter that has this text. */
 async function goTo(chat: Conversation, text: string): Promise<void> {
@@ -30,6 +30,43 @@ async function threeTurns(chat: Conversation, model: ScriptedModel): Promise<voi
   for (const query of ["First question.", "Second question.", "Third question."])
     expect(await chat.ask(query)).toEqual({ status: "completed" });
 }
+
+describe("a conversation whose text and file are changed in mid-turn", SLOW, () => {
+  const shared = share();
+
+  it("has the whole answer, its thread and the other text in the end", async () => {
+    const { chat, model } = shared();
+    await chat.startAnew();
+    model.answerInTurn(reply(message("The first answer.")));
+    expect(await chat.ask("A question.")).toEqual({ status: "completed" });
+    const thread = /^thread: .*$/m.exec(await chat.text())?.[0] ?? "";
+    expect(thread).not.toBe("");
+    const gate = new Gate();
+    model.answerInTurn(reply(message("The first half."), until(gate), message("The second half.")));
+    await chat.send("Go on.");
+    await chat.until("The first half.");
+    const path = await chat.path();
+    const other = "## You\n\nWhat git has there on another branch.\n";
+    await writeFile(path, other);
+    await chat.nvim.type("<Esc>:%delete _<CR>");
+    gate.open();
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    await chat.until("The second half.");
+    await chat.until(thread);
+    await expect.poll(() => chat.fileText(), WAIT).toContain("The second half.");
+    expect(await chat.fileText()).toContain(thread);
+    const copies = join(dirname(path), "copies");
+    const kept = await Promise.all(
+      (await readdir(copies)).map((it) => readFile(join(copies, it), "utf8")),
+    );
+    expect(kept).toContain(other);
+    // It goes on in the same thread.
+    model.answerInTurn(reply(message("The third answer.")));
+    expect(await chat.ask("And now?")).toEqual({ status: "completed" });
+    expect(heard(model)).toEqual(["A question.", "Go on.", "And now?"]);
+    expect(/^thread: .*$/m.exec(await chat.fileText())?.[0]).toBe(thread);
+  });
+});
 
 describe("going on from an earlier place", SLOW, () => {
   const shared = share();
