@@ -60,10 +60,21 @@ local function make(buf, mark)
   end
 end
 
+--- Whether Neovim has given the window this fold already: a window that gets a buffer has the folds of
+--- the one that had it last, as the user has left them.
+---@param buf integer
+---@param mark integer
+---@return boolean
+local function is_inherited(buf, mark)
+  local first = rows_of(buf, mark)
+  return first ~= nil and vim.fn.foldlevel(first + 1) > 0
+end
+
 ---@param win integer
 ---@param buf integer
 ---@param marks integer[] the next to make is the last
-local function make_some(win, buf, marks)
+---@param is_new? boolean whether the window has just got the buffer
+local function make_some(win, buf, marks, is_new)
   if not api.nvim_win_is_valid(win) or api.nvim_win_get_buf(win) ~= buf then
     return
   end
@@ -77,13 +88,15 @@ local function make_some(win, buf, marks)
       local mark = table.remove(marks)
       if not done[mark] then
         done[mark] = true
-        make(buf, mark)
+        if not (is_new and is_inherited(buf, mark)) then
+          make(buf, mark)
+        end
       end
     end
   end)
   if #marks > 0 then
     vim.defer_fn(function()
-      make_some(win, buf, marks)
+      make_some(win, buf, marks, is_new)
     end, 1)
   end
 end
@@ -173,7 +186,7 @@ function M.window(win)
       marks[#marks + 1] = mark[1]
     end
   end
-  make_some(win, buf, marks)
+  make_some(win, buf, marks, true)
 end
 
 --- The buffer's folds, for tests: first and last rows.

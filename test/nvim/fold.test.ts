@@ -58,6 +58,15 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     await chat.nvim.command("CodexChat toggle");
     await chat.nvim.command("CodexChat toggle");
     await chat.nvim.until(CLOSED, ["```console output +3"]);
+    // Once, not one within the other: Neovim has remembered them as well.
+    const level = "vim.fn.foldlevel(vim.fn.search('^```console', 'nw'))";
+    expect(await chat.nvim.lua(`return ${level}`)).toBe(1);
+    await chat.nvim.command("vsplit");
+    await chat.nvim.command("tab split");
+    expect(await chat.nvim.lua(`return ${level}`)).toBe(1);
+    await chat.nvim.command("tabclose");
+    await chat.nvim.command("close");
+    await chat.nvim.command("CodexChat");
   });
 
   it("move neither view nor cursor when they are made", async () => {
