@@ -560,3 +560,36 @@ describe.each(neovims)("a plugin that draws markdown on Neovim $name", (program)
     expect(await nvim.lua("return next(vim.treesitter.highlighter.active) ~= nil")).toBe(true);
   });
 });
+
+describe.each(neovims)(":CodexChat on Neovim $name", (program) => {
+  it("puts the cursor into the prompt, wherever it was in the text", async () => {
+    await using chat = await beside(program);
+    const { nvim } = chat;
+    await chat.send("go on");
+    for (const half of ["", "half"]) {
+      await nvim.lua(
+        "vim.api.nvim_buf_set_lines(..., -2, -1, false, { select(2, ...) })",
+        chat.buf,
+        half,
+      );
+      for (const from of ["wincmd p", "let g:none = 1", "tabnew", "split"]) {
+        await run(chat, "CodexChat", "stopinsert", "normal! gg", from, "CodexChat");
+        const at = "return { vim.api.nvim_get_current_buf(), vim.fn.line('.'), vim.fn.line('$') }";
+        const [buf, line, last] = await nvim.lua<number[]>(at);
+        expect([half, from, buf, line]).toEqual([half, from, chat.buf, last]);
+        // What is typed is a query, or stands where one is written.
+        if (half === "") await nvim.until("vim.api.nvim_get_mode().mode", "i");
+        await run(chat, "stopinsert", "silent! tabonly", "silent! wincmd o", "leftabove vnew");
+      }
+    }
+  });
+
+  it("leaves the cursor where it is in the prompt", async () => {
+    await using chat = await beside(program);
+    const { nvim } = chat;
+    await nvim.keys("ione<CR>two<CR>three<Esc>");
+    await nvim.until("vim.fn.getline('$')", "three");
+    await run(chat, "normal! k0", "wincmd p", "CodexChat");
+    expect(await nvim.lua("return vim.fn.getline('.')")).toBe("two");
+  });
+});
