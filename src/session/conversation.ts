@@ -350,7 +350,8 @@ export class Conversation {
     this.#stillness.end();
     this.budget.end();
     this.approvals.cancelAll(unansweredBy(told));
-    this.#round = { phase: "ending" };
+    const ending: Round = { phase: "ending" };
+    this.#round = ending;
     const isLost = this.#outbox.isLost(told);
     if (isLost) this.document.apply(failed(NOT_TAKEN));
     const { end, again } = isLost
@@ -362,18 +363,18 @@ export class Conversation {
     if (!isNext && waited.length > 0) this.document.apply(heldBack);
     const over = this.rites.end().then((events) => {
       for (const event of events) this.document.apply(event);
-      this.#over(end, again, isNext ? waited : []);
+      this.#over(ending, end, again, isNext ? waited : []);
       return this.document.settled();
     });
     this.#emit("TurnEnded", end, over);
   }
 
   /** All is said of the round: what was typed meanwhile becomes the next. */
-  #over(end: RoundEnd, again: readonly Query[], waited: readonly Query[]): void {
+  #over(ending: Round, end: RoundEnd, again: readonly Query[], waited: readonly Query[]): void {
     this.host.filesChanged();
     const next = [...again, ...asPlaced([...waited, ...this.#outbox.takeWaiting()])];
-    if (this.#round.phase !== "ending") {
-      // Codex has begun the next turn by itself: it is sent after that one.
+    if (this.#round !== ending) {
+      // Codex has begun another turn by itself, and maybe ended it: it is sent after that one.
       for (const query of next) this.#outbox.wait(query);
       return;
     }
