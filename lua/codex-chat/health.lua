@@ -123,7 +123,7 @@ function M.check()
   check_help()
 
   health.start("codex-chat: host")
-  local root = require("codex-chat.project").root(vim.fn.getcwd())
+  local root = require("codex-chat.project").root(require("codex-chat.project").cwd())
   require("codex-chat.outside").add(root)
   local host = require("codex-chat.host")
   local config = require("codex-chat.config").get()

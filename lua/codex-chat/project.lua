@@ -50,10 +50,12 @@ local function nearest(dir, test)
   while true do
     if test(at) and not refusal.of(at) then
       return at
-    elseif at == "/" then
+    end
+    local above = vim.fs.dirname(at)
+    if above == at then
       return nil
     end
-    at = vim.fs.dirname(at)
+    at = above
   end
 end
 
@@ -125,6 +127,18 @@ local function root_for(dir, name)
   return is_inside and not is_named(own) and not refusal.of(here) and here or own
 end
 
+--- The working directory; of one that was removed, where Neovim was started, so that a message can name
+--- what is gone.
+---@return string
+function M.cwd()
+  local dir = vim.fn.getcwd()
+  if dir ~= "" then
+    return dir
+  end
+  local started = vim.env.PWD or ""
+  return started:sub(1, 1) == "/" and started or "/"
+end
+
 --- The project that the current buffer's file belongs to; without a file, the working directory's.
 ---@param buf? integer
 ---@return codex-chat.Project
@@ -134,7 +148,7 @@ function M.of_buf(buf)
     return M.at(chat.root)
   end
   local name = vim.api.nvim_buf_get_name(buf or 0)
-  local dir = vim.fn.getcwd()
+  local dir = M.cwd()
   -- With 'autochdir' the working directory follows into that of the conversations.
   local root = of_chats(real(dir))
   if not root and vim.bo[buf or 0].buftype == "" and name:sub(1, 1) == "/" then

@@ -28,7 +28,7 @@ function M.project_of(path, lines)
       end
     end
   end
-  return projects.at(projects.root(vim.fn.getcwd()))
+  return projects.at(projects.root(projects.cwd()))
 end
 
 ---@type table<integer, codex-chat.Project> what a buffer that is about to be read belongs to

@@ -258,4 +258,18 @@ describe.each(neovims)("the project on Neovim $name", (program) => {
       await nvim.lua("return ({ require('codex-chat.config').resolve(...) })[2]", { roots: ["a"] }),
     ).toEqual(['`roots[1]` must begin with / or ~, not "a"']);
   });
+
+  it("is the directory that Neovim was started in where that was removed, which the host says", async () => {
+    const dir = join(await fresh(), "work");
+    await mkdir(dir);
+    await using chat = await openChat({ program, cwd: dir, env: { PWD: dir } });
+    await rm(dir, { recursive: true });
+    const { nvim } = chat;
+    await nvim.command("stopinsert | wincmd p | CodexChat new");
+    expect((await chat.host.heard("chat/open", 2)).root).toBe(dir);
+    const judged = await judgeProject(dir, { state_dir: "/nowhere" }, { HOME: nvim.home });
+    expect(judged).toMatchObject({
+      error: { message: expect.stringContaining("there is no such directory any more") },
+    });
+  });
 });
