@@ -91,8 +91,6 @@ function M.is_busy(buf)
   return kind == "=" or kind == "@" or vim.o.incsearch and (kind == "/" or kind == "?")
 end
 
-M.is_busy = is_busy
-
 ---@param chat codex-chat.Chat
 local function flush(chat)
   if M.is_busy(chat.buf) then
