@@ -62,6 +62,9 @@ function M.begin()
   end
 end
 
+--- What tells a conversation from another file.
+local new_head = { "---", "codex-chat: 1", "---" }
+
 ---@type { win: integer, buf: integer, path: string }[]
 local waiting = {}
 
@@ -88,7 +91,8 @@ function M.finish()
   waiting = {}
   for _, entry in ipairs(list) do
     local lines = require("codex-chat.document").read(entry.path)
-    local project = require("codex-chat.found").project_of(entry.path, lines)
+    -- Where the file is gone, it was a conversation all the same, and a new one begins there.
+    local project = require("codex-chat.found").project_of(entry.path, lines or new_head)
     if not project then
       -- A file of the user's own in the directory of conversations.
       pcall(api.nvim_buf_set_name, entry.buf, entry.path)

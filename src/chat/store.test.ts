@@ -187,6 +187,16 @@ describe("a file that another program changes", () => {
     expect(stage.problems).toEqual([]);
   });
 
+  it("is left alone, and said to be, where it changes without end", async () => {
+    const stage = await written("mine\n", { onOther: async () => "look" });
+    await writeFile(stage.path, "another's\n");
+    await stage.store.check();
+    stage.type("mine, too\n");
+    await stage.tick();
+    expect(await readFile(stage.path, "utf8")).toBe("another's\n");
+    expect(stage.problems[0]).toMatchObject({ code: "ECHANGED" });
+  });
+
   it("is known again where it has the same text, by whatever file", async () => {
     const stage = await written("mine\n");
     await writeFile(`${stage.path}.new`, "mine\n");

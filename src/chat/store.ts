@@ -2,6 +2,7 @@ import { closeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { err, ok, type Result } from "../result.ts";
+import { changedJustNow } from "./atomic-write.ts";
 import { KnownFile, type OtherText, textHash } from "./known-file.ts";
 import { type Lock, type LockError, lockFile, lockPath } from "./lock.ts";
 import { type Bulk, bulkOf, charsMissing, losesMuch } from "./loss.ts";
@@ -19,6 +20,9 @@ const maxCharsPerMs = 8 * 1024;
 /** Longest pause between attempts to write after a failure, in ms. */
 const maxRetryMs = 10_000;
 
+/** How often a file is looked at again that another program keeps changing, before that is a problem. */
+const maxLooks = 40;
+
 /** Why the file is behind the buffer; it is retried until it succeeds. */
 export type SaveProblem = { readonly code: string; readonly message: string };
 
@@ -26,6 +30,8 @@ export type SaveProblem = { readonly code: string; readonly message: string };
 export type Found = OtherText & {
   /** Whether the text here has changed, too, since the file was read or written. */
   readonly isUnsaved: boolean;
+  /** Whether nothing was read or written here before, so that `isUnsaved` is only supposed. */
+  readonly isFirst: boolean;
 };
 
 /**
@@ -224,9 +230,9 @@ export class TranscriptStore {
   /** Whether the file holds the text, or is left alone; false where it is now to be written. */
   async #checked(): Promise<boolean> {
     try {
-      for (;;) {
+      for (let looks = 1; ; looks += 1) {
         const look = this.#file.look();
-        if (look.at !== "other") return true;
+        if (look.at !== "other" || looks > maxLooks) return true;
         const hash = textHash(this.#options.read());
         const verdict = await this.#verdict(look, hash);
         if (verdict === "leave") return true;
@@ -243,7 +249,12 @@ export class TranscriptStore {
   /** `hash`: of the text here. */
   async #verdict(look: OtherText, hash: string): Promise<FileVerdict> {
     if (look.hash === hash) return "replace";
-    return this.#options.onOther({ ...look, isUnsaved: hash !== this.#file.hash });
+    const known = this.#file.hash;
+    return this.#options.onOther({
+      ...look,
+      isUnsaved: hash !== known,
+      isFirst: known === undefined,
+    });
   }
 
   #accept(look: OtherText): void {
@@ -259,6 +270,7 @@ export class TranscriptStore {
       const bytes = Buffer.from(text);
       const hash = textHash(bytes);
       const look = this.#file.look();
+      if (attempt > maxLooks) throw changedJustNow(this.#options.path);
       if (look.at === "other") {
         const verdict = await this.#verdict(look, hash);
         if (verdict === "leave") return;
@@ -274,12 +286,15 @@ export class TranscriptStore {
         const missing = charsMissing(old, text);
         if (missing > 0 && losesMuch(before, bulk, missing)) this.#options.onLoss(old);
       }
+      const known = this.#file.hash;
       this.#options.onWriting(hash);
       try {
         await this.#file.write(bytes, hash, this.#options.onLate);
         this.#bulk = bulk;
         return;
       } catch (cause) {
+        // What was not written must not count as saved.
+        if (known !== undefined) this.#options.onWriting(known);
         if (codeOf(cause) !== "ECHANGED" || attempt > 3) throw cause;
       }
     }

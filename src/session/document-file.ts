@@ -185,10 +185,12 @@ export class DocumentFile {
    */
   async #meet({ text, hash, ...found }: Found): Promise<Verdict> {
     const { editor, buf, mirror, isBusy } = this.#options;
-    if (await this.#isOwn(hash)) return "replace";
+    // Of the same moment as `isUnsaved`: what is typed while the editor is asked is unsaved, too.
     const here = mirror.text();
-    // What Lua has read or written is saved, too, as far as it is still what stands in the buffer.
-    const isUnsaved = found.isUnsaved && !(await this.#isOwn(textHash(here)));
+    if (await this.#isOwn(hash)) return "replace";
+    // Before the first write only Lua can tell whether the buffer has what it read.
+    const isRead = found.isFirst && (await this.#isOwn(textHash(here)));
+    const isUnsaved = found.isUnsaved && !isRead;
     // Another program may be in the middle of writing: an emptied file is soon filled, as a rule.
     await pause(quietMs);
     if (textHash(this.textOnDisk()) !== hash) return "look";

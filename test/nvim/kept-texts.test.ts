@@ -24,7 +24,7 @@ const actions = [
   "change outside",
   "change outside and type",
   "replace outside",
-  "remove outside",
+  "remove outside and type",
   "session",
   "reopen",
   "crash",
@@ -91,10 +91,11 @@ class Stage implements AsyncDisposable {
         for (const word of this.#kept) if (before.includes(word)) this.#kept.delete(word);
         return writeFile(this.#path, this.#conversation(this.#word()));
       }
-      case "remove outside": {
+      case "remove outside and type": {
         const before = await this.#text();
         for (const word of this.#kept) if (before.includes(word)) this.#kept.delete(word);
-        return rm(this.#path, { force: true });
+        await rm(this.#path, { force: true });
+        return this.#type();
       }
       case "session":
         await nvim.command(`mksession! ${join(this.#base, "s.vim")}`);
@@ -212,9 +213,10 @@ describe.each(neovims)("the texts of a conversation on Neovim $name", (program) 
 
   it.each<[Action[]]>([
     [["delete all", "session", "type"]],
+    [["edit", "change outside and type"]],
     [["type", "delete all", "crash", "undo", "type"]],
     [["change outside and type", "change outside and type", "edit", "reopen"]],
-    [["remove outside", "type", "replace outside", "session"]],
+    [["remove outside and type", "replace outside", "session"]],
   ])("are all kept after: %s", async (list) => {
     expect(await lost(list)).toEqual([]);
   });

@@ -26,12 +26,13 @@ function M.know(chat, text)
   chat.known_text, chat.known_hashes = text, {}
 end
 
---- The host is about to write the text with this hash. The one before it stands there until then.
+--- The host is about to write the text with this hash. The one before it stands there until then, and
+--- is told again where it was not written after all.
 ---@param chat codex-chat.Chat
 ---@param hash string
 function M.host_writes(chat, hash)
   local hashes = chat.known_hashes or {}
-  chat.known_hashes = { hash, hashes[1] }
+  chat.known_hashes = { hash, hash ~= hashes[2] and hashes[1] or nil }
 end
 
 --- Whether the text with this hash was read or written here, by Lua or by the host.
