@@ -252,6 +252,8 @@ function M.jump(chat, step)
   end
   vim.cmd("normal! m'")
   api.nvim_win_set_cursor(0, { target + 1, 0 })
+  -- Its keys count at once: within a mapping or `:normal` no event tells of the move.
+  keys.refresh(chat)
 end
 
 --- `:CodexChat question`: goes to what waits for an answer, wherever it is; from one to the next.

@@ -293,6 +293,9 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     }
     expect(rows[0]).toBe(rows[2]);
     expect(rows[1]).toBe(rows[3]);
+    // In one go with the answer, as by a mapping of the user's.
+    await nvim.command("normal gg]as");
+    expect(await chat.host.heard("approval/answer")).toMatchObject({ decision: "accept_session" });
     expect(rows[0]).toBeGreaterThan(rows[1] ?? 0);
   });
 
