@@ -25,10 +25,8 @@ end
 local function global(lhs)
   for _, map in ipairs(api.nvim_get_keymap("i")) do
     if map.lhs:lower() == lhs:lower() then
-      local opts = { expr = map.expr == 1, noremap = map.noremap == 1, callback = map.callback }
-      opts.replace_keycodes = map.replace_keycodes == 1 or nil
-      opts.script = map.script == 1
-      api.nvim_set_keymap("i", plug(lhs), map.rhs or "", opts)
+      map.lhs, map.lhsraw, map.lhsrawalt = plug(lhs), vim.keycode(plug(lhs)), nil
+      vim.fn.mapset("i", false, map)
       return plug(lhs)
     end
   end
@@ -84,14 +82,10 @@ function M.map(chat)
       return vim.fn.maparg(lhs, "i", false, true)
     end)
     if taken.buffer ~= 1 then
+      -- Not by <expr>: while a run of typed letters is put in at once, that is asked before they are.
       vim.keymap.set("i", lhs, function()
-        return keys_for(chat, lhs)
-      end, {
-        buffer = chat.buf,
-        expr = true,
-        remap = true,
-        desc = "codex-chat: delete back to the prompt's first column",
-      })
+        api.nvim_feedkeys(vim.keycode(keys_for(chat, lhs)), "im", false)
+      end, { buffer = chat.buf, desc = "codex-chat: delete back to the prompt's first column" })
     end
   end
 end

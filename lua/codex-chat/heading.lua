@@ -87,7 +87,8 @@ end
 ---@return codex-chat.HeadingMark
 local function place(chat, row)
   local mark, replaced = blocks.heading(chat)
-  if mark.row == row or mark.row == row - 1 and mark.col > 0 then
+  local is_joined = mark.row == row - 1 and (mark.col > 0 or mark.end_col > 0)
+  if mark.row == row or is_joined then
     if replaced then
       -- Other text was written in its place, which is the user's.
       mark.end_row, mark.end_col = mark.row, mark.col

@@ -101,9 +101,8 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
 
   it("brings the prompt's heading back as the prompt's, with what came in above it", async () => {
     await using chat = await openChat({ program, config: { window: { startinsert: false } } });
-    await chat.nvim.type("<Esc>Gomine<Esc>");
-    await chat.nvim.type(":?^## You?,$d<CR>");
-    await chat.nvim.type("u");
+    await chat.nvim.keys("<Esc>Gomine<Esc>:?^## You?,$d<CR>u");
+    await chat.nvim.until("vim.fn.getline('$')", "mine");
     await chat.edit({ op: "insert", id: "a", after: "history", lines: ["came in"], gap: 1 });
     expect(await chat.body()).toEqual(["came in", "", "## You", "", "mine"]);
     await chat.nvim.type("<CR>");
