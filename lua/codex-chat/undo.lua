@@ -55,6 +55,24 @@ local function go(buf, count, back)
   end
 end
 
+--- How many of the last groups changed nothing but the line that was changed last; at least one.
+---@param state codex-chat.UndoState
+---@return integer
+local function on_one_line(state)
+  steps.close(state)
+  local count, row = 0, nil
+  for g = #state.done, 1, -1 do
+    for _, change in ipairs(state.done[g]) do
+      row = row or change.row
+      if change.row ~= row or #change.old ~= 1 or #change.new ~= 1 then
+        return math.max(1, count)
+      end
+    end
+    count = count + 1
+  end
+  return math.max(1, count)
+end
+
 --- Begins to follow the buffer, with nothing to take back.
 ---@param buf integer
 function M.attach(buf)
@@ -74,7 +92,7 @@ function M.attach(buf)
   vim.keymap.set("n", "U", function()
     local state = states[buf]
     if state then
-      go(buf, steps.on_one_line(state), true)
+      go(buf, on_one_line(state), true)
     end
   end, { buffer = buf, desc = "Undo what you typed in one line" })
   for key, back in pairs({ u = true, ["<C-r>"] = false }) do

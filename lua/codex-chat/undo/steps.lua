@@ -332,24 +332,6 @@ function M.close(state)
   end
 end
 
---- How many of the last groups changed nothing but the line that was changed last; at least one.
----@param state codex-chat.UndoState
----@return integer
-function M.on_one_line(state)
-  M.close(state)
-  local count, row = 0, nil
-  for g = #state.done, 1, -1 do
-    for _, change in ipairs(state.done[g]) do
-      row = row or change.row
-      if change.row ~= row or #change.old ~= 1 or #change.new ~= 1 then
-        return math.max(1, count)
-      end
-    end
-    count = count + 1
-  end
-  return math.max(1, count)
-end
-
 ---@param buf integer
 ---@param first integer
 ---@param from string[]
