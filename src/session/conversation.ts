@@ -18,7 +18,7 @@ import { Goal } from "./goal.ts";
 import { Pictures } from "./images.ts";
 import { InOrder } from "./in-order.ts";
 import { Interruption } from "./interruption.ts";
-import { heldBack, NOTHING_LEFT, showLeft } from "./left.ts";
+import { cutOff, heldBack, NOTHING_LEFT, showLeft } from "./left.ts";
 import type { LiveDocument } from "./live-document.ts";
 import { NetworkNews } from "./network-news.ts";
 import { Outbox } from "./outbox.ts";
@@ -200,7 +200,7 @@ export class Conversation {
     this.budget.end();
     this.approvals.cancelAll(why ?? "the conversation was closed");
     const isCut = this.isBusy && this.#round.phase !== "ending";
-    await this.document.close(isCut ? why : undefined, isReopened);
+    await this.document.close(isCut ? cutOff(why, this.document) : undefined, isReopened);
   }
 
   #wait(query: Query): void {

@@ -95,7 +95,12 @@ export class Mirror {
     if (missing !== undefined) this.#lines.splice(missing.row, 0, missing.line);
     const prompt = this.#lines.findLastIndex((line) => /^## You[ \t]*$/.test(line));
     const at = prompt === -1 ? this.#lines.length : prompt;
-    this.#lines.splice(at, 0, ...lines, "");
+    const heading = this.#lines.findLast(
+      (it, row) => row < at && /^## (?:You|Codex)[ \t]*$/.test(it),
+    );
+    // Below a query without an answer they would be a part of the query.
+    const own = heading?.startsWith("## You") ? ["## Codex", ""] : [];
+    this.#lines.splice(at, 0, ...own, ...lines, "");
   }
 
   /** How many characters were deleted since `forgetDeleted`, however many were added elsewhere. */
