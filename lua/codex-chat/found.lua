@@ -96,7 +96,7 @@ end
 function M.show_prompt(chat, win)
   local prompt = require("codex-chat.prompt")
   if prompt.is_empty(chat) then
-    prompt.ensure(chat)
+    require("codex-chat.heading").settle(chat)
   end
   prompt.enter(chat, win)
 end
