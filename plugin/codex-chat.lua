@@ -57,10 +57,14 @@ local state_dir = type(user.state_dir) == "string" and user.state_dir
   or vim.fn.stdpath("state") .. "/codex-chat"
 local group = vim.api.nvim_create_augroup("codex-chat.read", {})
 state_dir = vim.fn.fnamemodify(state_dir, ":p"):gsub("/$", "")
-local pattern = vim.fn.escape(state_dir, "*?[]{},\\ ") .. "/projects/*/chats/*.md"
+-- Neovim names a buffer without the links on the way to it, once its directory exists.
+local real_dir = vim.uv.fs_realpath(state_dir) or state_dir
+local function pattern_in(dir)
+  return vim.fn.escape(dir, "*?[]{},\\ ") .. "/projects/*/chats/*.md"
+end
 vim.api.nvim_create_autocmd("BufReadCmd", {
   group = group,
-  pattern = pattern,
+  pattern = { pattern_in(state_dir), pattern_in(real_dir) },
   desc = "codex-chat: read a conversation",
   callback = function(args)
     require("codex-chat.reading").read(args.buf)
@@ -73,6 +77,7 @@ local function may_be(path)
   return path:sub(-3) == ".md"
     and (
       vim.startswith(path, state_dir)
+      or vim.startswith(path, real_dir)
       or user.history_dir ~= nil
       or package.loaded["codex-chat.config"] ~= nil
     )

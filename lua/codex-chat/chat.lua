@@ -166,6 +166,8 @@ function M.rename(chat, path)
     pcall(api.nvim_buf_delete, taken, { force = true })
   end
   api.nvim_buf_set_name(chat.buf, path)
+  -- As Neovim has it, which leaves out links.
+  path = api.nvim_buf_get_name(chat.buf)
   chat.path = path
   require("codex-chat.events").emit("Renamed", {
     buf = chat.buf,

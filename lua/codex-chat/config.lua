@@ -156,6 +156,22 @@ local function absolute(path)
   return #path > 1 and (path:gsub("/$", "")) or path
 end
 
+--- The path without links, of which the end may not be there yet. Neovim names a buffer by such a path
+--- as soon as its directory exists, and a conversation is known by that name.
+---@param path string absolute
+---@return string
+local function without_links(path)
+  local at, rest = path, ""
+  while at ~= "/" do
+    local real = vim.uv.fs_realpath(at)
+    if real then
+      return (real == "/" and "" or real) .. rest
+    end
+    at, rest = vim.fs.dirname(at), "/" .. vim.fs.basename(at) .. rest
+  end
+  return path
+end
+
 --- Whether Neovim takes the working directory for the home: of a user who has neither $HOME nor an
 --- account it does, and conversations would lie in the project.
 ---@param user table
@@ -207,7 +223,7 @@ function M.resolve(user)
       "state_dir"
     )
   end
-  config.state_dir = absolute(config.state_dir)
+  config.state_dir = without_links(absolute(config.state_dir))
   config.agents_md = config.agents_md and absolute(config.agents_md)
   config.skills_dirs = config.skills_dirs and vim.tbl_map(absolute, config.skills_dirs)
   config.sandbox = config.sandbox and require("codex-chat.config.sandbox").resolve(config.sandbox)

@@ -142,6 +142,7 @@ function M.keep_name(chat)
       pcall(api.nvim_buf_delete, taken, { force = true })
     end
     if pcall(api.nvim_buf_set_name, chat.buf, chat.path) then
+      chat.path = api.nvim_buf_get_name(chat.buf)
       local left = registry.find_name(name)
       if left and not api.nvim_buf_is_loaded(left) then
         pcall(api.nvim_buf_delete, left, { force = true })

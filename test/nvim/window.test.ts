@@ -1,4 +1,4 @@
-import { access, mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openChat } from "../support/chat.ts";
@@ -252,6 +252,28 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
     expect(await nvim.lua("return #vim.api.nvim_list_bufs()")).toBe(2);
     await nvim.command("write");
     await host.heard("chat/save");
+  });
+
+  it("has one name where a link leads to the state directory", async () => {
+    await using home = await startNeovim({ program });
+    const [real, link] = [join(home.home, "real"), join(home.home, "link")];
+    await mkdir(real);
+    await symlink(real, link);
+    await using chat = await openChat({ program, config: { state_dir: join(link, "state") } });
+    const { nvim, host } = chat;
+    expect(chat.path).toMatch(new RegExp(`^${real}/state/`));
+    await mkdir(dirname(chat.path), { recursive: true });
+    // As a host names it that was started before the directory was there.
+    const name = join(dirname(chat.path).replace(real, link), "2026-01-01-named.md");
+    await host.editor.call.buf_set_name(chat.buf, name);
+    await nvim.lua("vim.wait(100)");
+    expect(
+      await nvim.lua(
+        "return { vim.api.nvim_buf_get_name(...), require('codex-chat.registry').get(...).path }",
+        chat.buf,
+      ),
+    ).toEqual(Array(2).fill(name.replace(link, real)));
+    expect(await nvim.messages()).toBe("");
   });
 
   it("writes no file before something was typed", async () => {
