@@ -24,7 +24,13 @@ const maxBytes = 64 * 1024 * 1024;
 type Write = (path: string, text: Uint8Array, options: WriteOptions) => Promise<FileStamp>;
 
 /** A text in the file that is neither the last one read nor the last one written. */
-export type OtherText = { readonly at: "other"; readonly text: string; readonly hash: string };
+export type OtherText = {
+  readonly at: "other";
+  readonly text: string;
+  /** As it stands there: bytes that are not UTF-8 are U+FFFD in `text`. */
+  readonly bytes: Uint8Array;
+  readonly hash: string;
+};
 
 /** What stands in the file, compared with what is known to stand there. */
 export type Look =
@@ -79,15 +85,15 @@ export class KnownFile {
       if (this.#stamp !== undefined && this.#stamp === stampOf(stat)) return { at: "known" };
       const { bytes, stamp } = readPlain(place, this.#path);
       const hash = textHash(bytes);
-      if (hash !== this.#hash) return { at: "other", text: bytes.toString("utf8"), hash };
+      if (hash !== this.#hash) return { at: "other", text: bytes.toString("utf8"), bytes, hash };
       this.#stamp = stamp;
       return { at: "known" };
     });
   }
 
-  /** The text that stands there now, known or not. Throws as `look` does, and where there is none. */
-  text(): string {
-    return this.#within((place) => readPlain(place, this.#path).bytes.toString("utf8"));
+  /** What stands there now, known or not. Throws as `look` does, and where there is nothing. */
+  bytes(): Buffer {
+    return this.#within((place) => readPlain(place, this.#path).bytes);
   }
 
   /** Takes a text that stands in the file as known: it may be replaced. */
@@ -106,14 +112,14 @@ export class KnownFile {
   async write(
     bytes: Uint8Array,
     hash: string,
-    onLate: (text: string) => void = () => undefined,
+    onLate: (late: Uint8Array) => void = () => undefined,
   ): Promise<void> {
     if (this.#stamp === undefined && this.look().at === "other") throw changedJustNow(this.#path);
     const replaces = this.#stamp ?? "absent";
     this.#stamp = await this.#write(this.#path, bytes, {
       trusted: this.#trusted,
       replaces,
-      onLate: (late) => onLate(late.toString("utf8")),
+      onLate,
     });
     this.#hash = hash;
   }

@@ -63,7 +63,7 @@ export type StoreOptions = {
   /** Told the text of before when most of it is about to go; what it throws is a problem, too. */
   readonly onLoss?: (before: string) => void;
   /** Told a text that another program wrote in the moment of a write: it stands nowhere else. */
-  readonly onLate?: (text: string) => void;
+  readonly onLate?: (late: Uint8Array) => void;
   /** Told the hash of the text that is about to be written, so that others know it as written here. */
   readonly onWriting?: (hash: string) => void;
   readonly later?: (run: () => void, ms: number) => () => void;
@@ -282,7 +282,7 @@ export class TranscriptStore {
       const bulk = bulkOf(text);
       const before = look.at === "known" ? this.#bulk : undefined;
       if (before !== undefined && losesMuch(before, bulk, this.#options.deleted())) {
-        const old = this.#file.text();
+        const old = this.#file.bytes().toString("utf8");
         const missing = charsMissing(old, text);
         if (missing > 0 && losesMuch(before, bulk, missing)) this.#options.onLoss(old);
       }

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { type FSWatcher, watch } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -85,9 +86,21 @@ export class DocumentFile {
   /** The text that stands in the file; empty where there is none, or it cannot be read. */
   textOnDisk(): string {
     try {
-      return new KnownFile(this.#path, this.#options.stateDir).text();
+      return this.#bytesOnDisk().toString("utf8");
     } catch {
       return "";
+    }
+  }
+
+  #bytesOnDisk(): Buffer {
+    return new KnownFile(this.#path, this.#options.stateDir).bytes();
+  }
+
+  #isOnDisk(hash: string): boolean {
+    try {
+      return textHash(this.#bytesOnDisk()) === hash;
+    } catch {
+      return false;
     }
   }
 
@@ -166,7 +179,7 @@ export class DocumentFile {
       onSaved: () => mirror.forgetDeleted(),
       onOther: (found) => this.#meet(found),
       onLoss: (before) => this.#keepBefore(before),
-      onLate: (text) => this.#keepOther(text, textHash(text)),
+      onLate: (late) => this.#keepOther(late, textHash(late)),
       onWriting: (hash) => void editor.call.buf_set_saved(buf, hash),
       onProblem: (problem) => {
         onNote(problem === undefined ? "" : "not saved");
@@ -183,7 +196,7 @@ export class DocumentFile {
    * no other's; where nothing here is unsaved and no turn runs, the buffer takes the file's text; else
    * the buffer stays the truth, and the file's text is kept as a copy.
    */
-  async #meet({ text, hash, ...found }: Found): Promise<Verdict> {
+  async #meet({ text, bytes, hash, ...found }: Found): Promise<Verdict> {
     const { editor, buf, mirror, isBusy } = this.#options;
     // Of the same moment as `isUnsaved`: what is typed while the editor is asked is unsaved, too.
     const here = mirror.text();
@@ -193,24 +206,27 @@ export class DocumentFile {
     const isUnsaved = found.isUnsaved && !isRead;
     // Another program may be in the middle of writing: an emptied file is soon filled, as a rule.
     await pause(quietMs);
-    if (textHash(this.textOnDisk()) !== hash) return "look";
+    if (!this.#isOnDisk(hash)) return "look";
     const isBlank = text.trim() === "";
     if (!isBusy() && !isBlank && (!isUnsaved || isEmpty(here))) {
       const read = await editor.call.chat_read_again(buf, textHash(here));
       if (read.ok && read.value) return "leave";
     }
     if (!isUnsaved) return "leave";
-    if (!isBlank) this.#keepOther(text, hash);
+    if (!isBlank) this.#keepOther(bytes, hash);
     return "replace";
   }
 
-  #keepOther(text: string, hash: string): void {
-    const copy = this.#keepOnce(text, hash);
-    if (copy !== undefined)
-      this.#say(
-        "warn",
-        `${basename(this.#path)} was changed by another program, and here as well. This text stays; the other one is kept: ${compare(copy)}`,
-      );
+  #keepOther(bytes: Uint8Array, hash: string): void {
+    const copy = this.#keepOnce(bytes, hash);
+    if (copy === undefined) return;
+    const name = basename(this.#path);
+    this.#say(
+      "warn",
+      isUtf8(bytes)
+        ? `${name} was changed by another program, and here as well. This text stays; the other one is kept: ${compare(copy)}`
+        : `${name} has bytes that are not UTF-8. They are replaced; the file as it was is kept: ${compare(copy)}`,
+    );
   }
 
   /**
@@ -238,7 +254,7 @@ export class DocumentFile {
   }
 
   /** Keeps a text unless the last copy holds it already. Throws where it cannot be kept. */
-  #keepOnce(text: string, hash: string): string | undefined {
+  #keepOnce(text: string | Uint8Array, hash: string): string | undefined {
     if (hash === this.#lastCopy) return undefined;
     if (this.#copies >= maxCopies) {
       const message = `another program changes it again and again (${maxCopies} copies are kept): end that program`;
@@ -250,7 +266,7 @@ export class DocumentFile {
     return path;
   }
 
-  #keep(text: string): string {
+  #keep(text: string | Uint8Array): string {
     const dir = join(dirname(this.#path), "copies");
     const name = basename(this.#path, ".md");
     for (let n = 1; n < 1000; n += 1) {

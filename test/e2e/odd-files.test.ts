@@ -1,6 +1,7 @@
+import { isUtf8 } from "node:buffer";
 import { randomUUID } from "node:crypto";
-import { readdir, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { message, reply } from "../../src/offline/index.ts";
 import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "./support.ts";
@@ -51,6 +52,11 @@ describe("a conversation's file that was edited by hand", SLOW, () => {
     expect(await chat.text()).toMatch(/A new question\.[\s\S]*Here is the answer\./);
     expect(model.requests.at(-1)?.lastUserText()).toContain("A new question.");
     await expect.poll(() => chat.fileText(), WAIT).toContain("Here is the answer.");
+    // What a file of text cannot hold is replaced in it, and kept.
+    if (!isUtf8(bytes)) {
+      const copy = join(dirname(path), "copies", basename(path));
+      expect(await readFile(copy)).toEqual(bytes);
+    }
   });
 });
 
