@@ -12,32 +12,99 @@
  *
  * Plain JavaScript without dependencies for Node 18 and newer.
  */
-import { lstatSync, readdirSync, readFileSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 
 /** How many names gVisor remembers for a mount that does not say. */
 const REMEMBERED = 1000;
-/** gVisor closes files in batches of a hundred: so many more are closed that all are. */
-const BATCH = 100;
+/**
+ * gVisor closes files in batches of a hundred: so many are removed once more that all are closed,
+ * also where two of three are open in programs and count for nothing.
+ */
+const AGAIN = 300;
 /** How long it may take altogether. */
 const END = performance.now() + 8000;
 
 const [dir = "", ...roots] = process.argv.slice(2);
-const mounts = readFileSync("/proc/self/mounts", "utf8");
+const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
+process.on("uncaughtException", (error) => {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+});
 roots.forEach((root, n) => {
-  letGo(root, join(dir, String(n), "merged"), join(dir, String(n), "upper"));
+  // A single file has nothing mounted above it, and is not looked at.
+  if (!lstatSync(root).isDirectory()) return;
+  const merged = join(dir, String(n), "merged");
+  // Whatever the mount above said: without it the files themselves would be removed.
+  if (mounts.findLast((it) => it.split(" ")[1] === merged)?.split(" ")[2] !== "overlay")
+    throw new Error(`no overlay is mounted above ${root}`);
+  letGo(looked(root), merged, join(dir, String(n), "upper"));
 });
 
-/** @param {string} root @param {string} merged @param {string} upper */
-function letGo(root, merged, upper) {
+/**
+ * Removes the files in the overlay, which is all that they are removed from.
+ *
+ * @param {ReadonlyMap<string, readonly string[]>} found
+ * @param {string} merged
+ * @param {string} upper
+ */
+function letGo(found, merged, upper) {
+  /** @type {[string, readonly string[]][]} */
   const gone = [];
-  for (const file of looked(root)) if (remove(join(merged, file))) gone.push(file);
-  const [again] = gone;
-  if (again === undefined) return;
-  for (let i = 0; i < BATCH; i++) {
-    // Without the mark of its removal the file is there once more.
-    remove(join(upper, again));
-    remove(join(merged, again));
+  for (const [at, names] of found)
+    inDirectory(merged, at, (opened) => {
+      const removed = names.filter((name) => remove(join(opened, name)));
+      if (removed.length > 0) gone.push([at, removed]);
+    });
+  const all = gone.flatMap(([, names]) => names).length;
+  const times = Math.ceil(AGAIN / Math.min(all, AGAIN));
+  let left = AGAIN;
+  for (const [at, names] of gone) {
+    if (left <= 0 || performance.now() > END) return;
+    inDirectory(upper, at, (above) => {
+      inDirectory(merged, at, (opened) => {
+        for (const name of names.slice(0, left))
+          for (let i = 0; i < times; i++) {
+            // Without the mark of its removal the file is there once more.
+            remove(join(above, name));
+            remove(join(opened, name));
+          }
+      });
+    });
+    left -= names.length;
+  }
+}
+
+/**
+ * Opens a directory below `top`, and has its path used as long as it is open. One that is not on
+ * top's own device is left out: any program may put a link in a directory's place at any moment,
+ * and a link leads to the files themselves.
+ *
+ * @param {string} top
+ * @param {string} at relative to it
+ * @param {(path: string) => void} use
+ */
+function inDirectory(top, at, use) {
+  const { O_DIRECTORY, O_NOFOLLOW } = constants;
+  let fd;
+  try {
+    fd = openSync(join(top, at), O_DIRECTORY | O_NOFOLLOW);
+  } catch {
+    return;
+  }
+  try {
+    if (fstatSync(fd).dev === lstatSync(top).dev) use(`/proc/self/fd/${fd}`);
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -45,25 +112,29 @@ function letGo(root, merged, upper) {
  * The files of a directory, as many as gVisor remembers; what is mounted in it is left out.
  *
  * @param {string} root
- * @returns {string[]} relative to it
+ * @returns {Map<string, string[]>} the names in each directory, by its path relative to it
  */
 function looked(root) {
   const limit = remembered(root);
   const device = lstatSync(root).dev;
-  const files = [];
+  /** @type {Map<string, string[]>} */
+  const found = new Map();
   const dirs = [""];
   let count = 0;
   for (const at of dirs) {
+    /** @type {string[]} */
+    const names = [];
+    found.set(at, names);
     for (const entry of entries(join(root, at))) {
-      if (count >= limit || performance.now() > END) return files;
+      if (count >= limit || performance.now() > END) return found;
       const path = join(at, entry.name);
       if (deviceOf(join(root, path)) !== device) continue;
       if (entry.isDirectory()) dirs.push(path);
       else count++;
-      if (entry.isFile()) files.push(path);
+      if (entry.isFile()) names.push(entry.name);
     }
   }
-  return files;
+  return found;
 }
 
 /** @param {string} root @returns {number} */
@@ -72,7 +143,7 @@ function remembered(root) {
     /[ \t\n\\]/g,
     (it) => `\\${it.charCodeAt(0).toString(8).padStart(3, "0")}`,
   );
-  const line = mounts.split("\n").find((it) => it.split(" ")[1] === name);
+  const line = mounts.find((it) => it.split(" ")[1] === name);
   return Number(/\bdcache=(\d+)/.exec(line ?? "")?.[1] ?? REMEMBERED);
 }
 

@@ -1,4 +1,4 @@
-import { text } from "node:stream/consumers";
+import type { Readable } from "node:stream";
 import { err, ok, type Result } from "../result.ts";
 import type { SandboxError } from "./error.ts";
 import type { ExecOptions, SandboxProcess } from "./process.ts";
@@ -6,6 +6,8 @@ import { type BindMount, contains } from "./project.ts";
 
 /** More than it takes on a machine that is busy; container/let-go.mjs ends by itself before. */
 const LET_GO_MS = 20_000;
+/** How much of what it says is kept. */
+const MAX_SAID = 300;
 
 type Exec = (options: ExecOptions) => Promise<Result<SandboxProcess, SandboxError>>;
 
@@ -42,17 +44,27 @@ export async function letGo(
   }, LET_GO_MS);
   process.stdin.end();
   process.stdout.resume();
-  const said = text(process.stderr).catch(() => "");
+  const said = beginningOf(process.stderr);
   const { exitCode } = await process.exited;
   clearTimeout(late);
   if (exitCode === 0 || (exitCode === null && !isLate)) return ok();
-  // SECURITY: any program inside may have written it.
   const reason = isLate
     ? `it took longer than ${LET_GO_MS / 1000} s`
-    : (await said).trim().slice(-300) || `it ended with exit code ${exitCode}`;
+    : said().trim() || `it ended with exit code ${exitCode}`;
   return err({
     kind: "exec_failed",
     message: `gVisor could not be made to close the files that were written: ${reason}.`,
     mend: 'Your machine may refuse to run them ("Text file busy") until the sandbox stops: :CodexChat sandbox stop',
   });
+}
+
+/** SECURITY: any program inside may write there, and as much as it likes. */
+function beginningOf(stream: Readable): () => string {
+  let said = "";
+  stream.setEncoding("utf8");
+  stream.on("data", (chunk: string) => {
+    said += chunk.slice(0, MAX_SAID - said.length);
+  });
+  stream.on("error", () => {});
+  return () => said;
 }

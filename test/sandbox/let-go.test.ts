@@ -98,8 +98,10 @@ describe("what was written in the sandbox", SLOW, () => {
   it("stays busy while a program inside has it open for writing", async () => {
     const root = await scratchDir();
     const sandbox = await open(engine, await options(image, root));
-    await sh(sandbox, "cp /bin/true run; cp /bin/true other");
-    const holder = await sandbox.exec({ argv: ["sh", "-c", "exec 3>>run; echo open; cat"] });
+    // What is open in a program is the first and the last that is looked at.
+    await sh(sandbox, "for it in log other run; do cp /bin/true $it; done");
+    const script = "exec 3>>run; exec 4>>log; echo open; cat";
+    const holder = await sandbox.exec({ argv: ["sh", "-c", script] });
     if (!holder.ok) throw new Error(holder.error.message);
     holder.value.stderr.resume();
     const said = text(holder.value.stdout);
@@ -125,5 +127,32 @@ describe("what was written in the sandbox", SLOW, () => {
     expect(spawnSync(join(root, "run")).error).toMatchObject({ code: "ETXTBSY" });
     await sandbox.release();
     expect(spawnSync(join(root, "run")).status).toBe(0);
+  });
+
+  it.each([
+    {
+      what: "where no overlay came to be",
+      mount: 'mount --bind "$0" $PWD/merged',
+      says: "no overlay is mounted above",
+    },
+    {
+      what: "where a link has taken a directory's place meanwhile",
+      mount:
+        'ln -s "$0/d" upper/d; mount -t overlay -o lowerdir=$PWD/lower,upperdir=$PWD/upper,workdir=$PWD/work none $PWD/merged',
+      says: "",
+    },
+  ])("is not removed $what", async ({ mount, says }) => {
+    const root = await scratchDir();
+    const sandbox = await open(engine, await options(image, root));
+    await sh(sandbox, "mkdir d; touch a d/b");
+    const script = `set -e; mount -t tmpfs none /run/codex-chat; mkdir /run/codex-chat/0; cd /run/codex-chat/0
+      mkdir upper work merged; ln -s "$0" lower; ${mount}; ls merged/d/b
+      exec node /opt/codex-chat/let-go.mjs /run/codex-chat "$0"`;
+    const process = await sandbox.exec({ argv: ["unshare", "-Urm", "sh", "-c", script, root] });
+    if (!process.ok) throw new Error(process.error.message);
+    const said = await Promise.all([text(process.value.stdout), text(process.value.stderr)]);
+    // The control: the file could be reached by that way.
+    expect(said).toEqual(["merged/d/b\n", expect.stringContaining(says)]);
+    expect((await sh(sandbox, "ls . d")).stdout).toBe(".:\na\nd\n\nd:\nb\n");
   });
 });
