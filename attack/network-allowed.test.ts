@@ -23,8 +23,10 @@ const product = lazily(async () => {
     `127.0.0.1:${good}`,
     `inner.example:${secret}`,
   ]);
+  const local = [{ host: "127.0.0.1", port: good, isAddress: true }];
   if (!list.ok) throw new Error(list.error);
   return productWayOut(await inside(), {
+    local,
     network: {
       allowed: () => list.value,
       decide: async () => ({ allowed: false, by: "user", why: "nobody allows it" }),
@@ -62,6 +64,24 @@ function getsNot(
     control,
   });
 }
+
+/**
+ * Opens a connection for each service that a frame can name and sends bytes on it, as the relay
+ * whose model is at this port would.
+ */
+const OPEN_ALL = `
+import glob, os, struct, sys
+port, words = sys.argv[1], sys.argv[2].encode()
+inode = next(l.split()[9] for l in open('/proc/net/tcp') if l.split()[1] == '0100007F:%04X' % int(port))
+pid = next(p.split('/')[2] for p in glob.glob('/proc/[0-9]*/fd/*')
+  if os.access(p, os.R_OK) and os.readlink(p) == 'socket:[%s]' % inode)
+out = open('/proc/%s/fd/1' % pid, 'wb', buffering=0)
+frame = lambda type, id, load: struct.pack('>BII', type, id, len(load)) + load
+for service in range(1, 256):
+  id = 1000000 + service
+  out.write(frame(2, id, bytes([service])) + frame(3, id, words))
+print('sent')
+`;
 
 const parsing = lazily(async () =>
   naiveWayOut(await inside(), { "good.example": (await site()).port }, true),
@@ -149,4 +169,22 @@ group("network", [
     "says that the length of its body is a matter of this connection alone",
     "connection: content-length\r\n",
   ),
+  attempt<WayOut>({
+    name: "service that has no port",
+    tries: "writes frames into the relay's output that open every service there might be",
+    mustHappen: "what is not allowed is not reached",
+    strike: async (out) => {
+      const { port, reached } = await private_();
+      const before = reached();
+      const words = `GET / HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n\r\n`;
+      const wrote = await out.inside.sh('python3 -c "$@"', {
+        args: [OPEN_ALL, String(out.modelPort), words],
+      });
+      // What was sent later has been looked at, and so has that.
+      await out.raw(out.proxyPort, "GET / HTTP/1.1\r\n\r\n", 2);
+      return verdict(reached() > before, wrote.stdout.trim() || wrote.stderr);
+    },
+    product,
+    control,
+  }),
 ]);

@@ -5,6 +5,7 @@ import {
   type EgressEvent,
   type EgressLimits,
   type NetworkPolicy,
+  type Target,
   type TurnPass,
   type Upstream,
 } from "../../src/egress/index.ts";
@@ -46,6 +47,8 @@ export async function productWayOut(
     readonly turn?: boolean;
     readonly authorization?: Upstream["authorization"];
     readonly network?: NetworkPolicy;
+    /** Services of the host's that the relay stands for. */
+    readonly local?: readonly Target[];
   } = {},
 ): Promise<ProductWayOut> {
   const upstream = await startUpstream();
@@ -62,8 +65,9 @@ export async function productWayOut(
     onEvent: (event) => events.push(event),
     log: silentLog,
   });
-  const relay = await startRelay(inside);
-  const link = await egress.attach({ readable: relay.stdout, writable: relay.stdin });
+  const { local = [] } = options;
+  const relay = await startRelay(inside, local);
+  const link = await egress.attach({ readable: relay.stdout, writable: relay.stdin, local });
   if (!link.ok) throw new Error(link.error.message);
   closeAtEnd(async () => egress.close());
   const pass = options.turn === false ? undefined : egress.beginTurn();
@@ -97,8 +101,15 @@ export async function naiveWayOut(
 }
 
 /** Starts the product's relay in a container. */
-export async function startRelay(inside: Inside): Promise<SandboxProcess> {
-  const relay = await inside.start({ argv: ["node", "/opt/codex-chat/relay.mjs"], cwd: "/" });
+export async function startRelay(
+  inside: Inside,
+  local: readonly Target[] = [],
+): Promise<SandboxProcess> {
+  const relay = await inside.start({
+    argv: ["node", "/opt/codex-chat/relay.mjs"],
+    env: { CODEX_CHAT_LOCAL: local.map(({ port }) => port).join(",") },
+    cwd: "/",
+  });
   relay.stderr.resume();
   closeAtEnd(async () => relay.kill());
   return relay;

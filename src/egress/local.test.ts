@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { listen, setUpEgress } from "../../test/support/egress.ts";
-import { AllowList, type NetworkPolicy } from "./index.ts";
+import { AllowList, type NetworkPolicy, type Target } from "./index.ts";
 
 /** A port that nobody has. */
 async function freePort(): Promise<number> {
@@ -15,13 +15,23 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+type SetUp = {
+  readonly model?: (port: number) => URL;
+  readonly target?: Omit<Target, "port">;
+  /** Where the service listens. */
+  readonly host?: string;
+};
+
 /** A service of this machine, and a relay that stands for it. */
-async function setUp(allow: (port: number) => readonly string[], model?: (port: number) => URL) {
+async function setUp(
+  allow: (port: number) => readonly string[],
+  { model, target: asked, host = "127.0.0.1" }: SetUp = {},
+) {
   const service = createServer((socket) => {
     socket.on("error", () => {});
     socket.once("data", (data) => socket.end(`pong ${data}`));
   });
-  const port = await listen(service);
+  const port = await listen(service, host);
   const inside = await freePort();
   let list = allow(port);
   const network: NetworkPolicy = {
@@ -31,7 +41,7 @@ async function setUp(allow: (port: number) => readonly string[], model?: (port: 
     },
     decide: async () => ({ allowed: true, by: "user", ends: new AbortController().signal }),
   };
-  const target = { host: "127.0.0.1", port, isAddress: true };
+  const target = { host: "127.0.0.1", isAddress: true, ...asked, port };
   const { events } = await setUpEgress((_request, response) => void response.end(), {
     network,
     local: { [inside]: target },
@@ -74,18 +84,34 @@ describe("a service of this machine", () => {
   });
 
   it("is never the model, whose calls are counted", async () => {
-    const { ask } = await setUp(
-      (it) => [`127.0.0.1:${it}`],
-      (it) => new URL(`http://127.0.0.1:${it}/v1`),
-    );
+    const { ask } = await setUp((it) => [`127.0.0.1:${it}`], {
+      model: (it) => new URL(`http://127.0.0.1:${it}/v1`),
+    });
     expect(await ask()).not.toContain("pong");
   });
+
+  it.each(["127.0.0.1", "::1"])(
+    "named as localhost is found where it listens, at %s",
+    async (host) => {
+      const target = { host: "localhost", isAddress: false };
+      const { ask, forbid } = await setUp((it) => [`localhost:${it}`], { target, host });
+      expect(await ask()).toBe("pong ping");
+      forbid();
+      expect(await ask()).not.toContain("pong");
+    },
+  );
 });
 
-it("the services of an allow list are those at loopback addresses", () => {
+it("the services of an allow list are those at loopback addresses and at localhost", () => {
   const list = AllowList.parse(["npm", "127.0.0.1:5432", "[::1]:80", "127.0.0.2:1", "10.0.0.1:2"]);
+  const named = AllowList.parse(["localhost:5173", "localhost.example.org:2"]);
   expect(list.ok && list.value.local.map(({ host, port }) => `${host} ${port}`)).toEqual([
     "127.0.0.1 5432",
     "::1 80",
+  ]);
+  expect(named.ok && named.value.local.map(({ host, port }) => `${host} ${port}`)).toEqual([
+    "127.0.0.1 5173",
+    "::1 5173",
+    "localhost 5173",
   ]);
 });

@@ -1,5 +1,6 @@
 import { err, ok, type Result } from "../result.ts";
 import type { Failure } from "./failure.ts";
+import { localServices } from "./local-services.ts";
 import { Settings } from "./settings.ts";
 
 /** Said where a turn begins with the old settings, because another one runs in the same sandbox. */
@@ -66,8 +67,9 @@ export class LiveSettings {
 function fixedPart(settings: Settings): string {
   const { model: _m, effort: _e, watch: _w, stop_commands: _s, log_level: _l, ...rest } = settings;
   const { approvals, sandbox, network, editor_tools: _t, ...fixed } = rest;
-  const { allow: _a, ask: _k, ...way } = network;
+  const { allow, ask: _k, ...way } = network;
   const { idle_minutes: _i, ...container } = sandbox;
-  // Of the approvals, whether Codex has terminals at all.
-  return JSON.stringify({ ...fixed, way, container, terminals: approvals !== "untrusted" });
+  // Of the approvals, whether Codex has terminals at all; of what may be reached, what has ports inside.
+  const terminals = approvals !== "untrusted";
+  return JSON.stringify({ ...fixed, way, container, terminals, local: localServices(allow) });
 }

@@ -1,16 +1,16 @@
 import { AllowList, type Target } from "../egress/index.ts";
 
 /** As many as the relay stands for; each is a listener of its own. */
-const MAX_LOCAL = 32;
+export const MAX_LOCAL = 32;
 
 /**
- * The services of this machine that `network.allow` names by their loopback addresses, one a port:
- * inside they are found at the same port of `localhost`.
+ * The services of this machine that `network.allow` names by a loopback address or as localhost, one
+ * a port: inside they are found at the same port of `localhost`.
  */
 export function localServices(allow: readonly string[]): readonly Target[] {
   const list = AllowList.parse(allow);
   const all = list.ok ? list.value.local : [];
-  return [...new Map(all.map((it) => [it.port, it])).values()].slice(0, MAX_LOCAL);
+  return [...new Map(all.map((it) => [it.port, it])).values()];
 }
 
 /** What Codex is told of the sandbox that it works in, as a developer's message. */

@@ -1,6 +1,7 @@
 import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { AllowList } from "../egress/index.ts";
+import { localServices, MAX_LOCAL } from "./local-services.ts";
 import { McpServers } from "./mcp-servers.ts";
 
 /** An absolute path, as Lua resolved it. */
@@ -139,7 +140,10 @@ export const Settings = z.object({
   /** What the sandbox may reach besides the model. */
   network: z
     .strictObject({
-      allow: Hosts,
+      allow: Hosts.refine(
+        (allow) => localServices(allow).length <= MAX_LOCAL,
+        `names more than ${MAX_LOCAL} services of this machine`,
+      ),
       /** Whether the user is asked about other hosts, or they are refused at once. */
       ask: z.boolean().default(true),
       /** What stands between this machine and the world: the model, too, is reached through it. */

@@ -1,5 +1,7 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, it } from "vitest";
-import { message, reply } from "../../src/offline/index.ts";
+import { exec, message, reply } from "../../src/offline/index.ts";
 import { Conversation, Place, ScriptedModel, SLOW } from "./support.ts";
 
 describe("settings that change while the sandbox runs", SLOW, () => {
@@ -31,6 +33,17 @@ describe("settings that change while the sandbox runs", SLOW, () => {
     await setup({ network: { allow: ["example.org"] }, window: { size: 0.3 } });
     expect(await chat.ask("Three?")).toEqual({ status: "completed" });
     expect((await place.containers())[0]?.Id).toBe(before?.Id);
+
+    // A service of this machine has a port inside, which the running relay has not.
+    const service = createServer((socket) => void socket.end("pong\n")).listen(0, "127.0.0.1");
+    await once(service, "listening");
+    const { port } = service.address() as AddressInfo;
+    await setup({ network: { allow: [`localhost:${port}`] } });
+    const ask = `exec 3<>/dev/tcp/localhost/${port} && head -n 1 <&3`;
+    second.answerInTurn(reply(exec(ask)), reply(message("Done.")));
+    expect(await chat.ask("Four?")).toEqual({ status: "completed" });
+    expect(second.requests.at(-1)?.allOutputs().at(-1)).toContain("pong");
+    service.close();
   });
 
   it("are what the messages about the key and the endpoint advise", async () => {

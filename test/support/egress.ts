@@ -101,8 +101,8 @@ export function recordingLog(lines: string[]): Log {
 }
 
 /** Listens on a free loopback port until the test ends. */
-export async function listen(server: Server): Promise<number> {
-  server.listen(0, "127.0.0.1");
+export async function listen(server: Server, host = "127.0.0.1"): Promise<number> {
+  server.listen(0, host);
   await once(server, "listening");
   onTestFinished(() => void server.close());
   return (server.address() as AddressInfo).port;

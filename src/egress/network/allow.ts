@@ -6,6 +6,10 @@ import { hostText, parseHost, parseTarget, type Target } from "./target.ts";
 /** The ports of an entry that names none. */
 const WEB_PORTS: readonly number[] = [80, 443];
 
+/** This machine by name, and the addresses that it has: no resolver is asked for those. */
+export const LOCALHOST = "localhost";
+export const LOOPBACK: readonly string[] = ["127.0.0.1", "::1"];
+
 /** What one word of `network.allow` allows. */
 type Entry = {
   /** In the spelling of `Target`. */
@@ -45,11 +49,11 @@ export class AllowList {
     return this.has(target) ? ok() : err(entryFor(target));
   }
 
-  /** Services of this machine that are named by their loopback address and port. */
+  /** Services of this machine that are named by a loopback address, or as localhost, and port. */
   get local(): readonly Target[] {
     return this.#entries
-      .filter(({ host, isAddress }) => isAddress && (host === "127.0.0.1" || host === "::1"))
-      .flatMap(({ host, ports }) => ports.map((port) => ({ host, port, isAddress: true })));
+      .filter(({ host, isBelow }) => !isBelow && [LOCALHOST, ...LOOPBACK].includes(host))
+      .flatMap(({ host, isAddress, ports }) => ports.map((port) => ({ host, port, isAddress })));
   }
 
   /** Whether this host may be asked for at this port. */
@@ -72,7 +76,8 @@ export function entryFor({ host, port, isAddress }: Target): string {
  * Reads one entry: a preset, `domain`, `*.domain`, either with `:port`, or `address:port`.
  *
  * A domain alone means ports 80 and 443. `*.domain` means the names below it and not `domain`
- * itself. An address needs its port. Names may be written in any script.
+ * itself. An address needs its port, and so does `localhost`, which is both of its addresses. Names
+ * may be written in any script.
  */
 function parseEntry(text: string): Result<readonly Entry[], string> {
   const preset = Object.hasOwn(PRESETS, text) ? PRESETS[text] : undefined;
@@ -99,5 +104,10 @@ function parseEntry(text: string): Result<readonly Entry[], string> {
       `is no preset (${Object.keys(PRESETS).join(", ")}); of a host without a dot name the port, as in "${host}:443"`,
     );
   const ports = target.port === 0 ? WEB_PORTS : [target.port];
-  return ok([{ host, isAddress, isBelow, ports }]);
+  // By that name both addresses are meant: which of them a service listens at is its own choice.
+  const also = host === LOCALHOST && !isBelow ? LOOPBACK : [];
+  return ok([
+    ...also.map((address) => ({ host: address, isAddress: true, isBelow, ports })),
+    { host, isAddress, isBelow, ports },
+  ]);
 }

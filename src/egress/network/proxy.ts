@@ -5,7 +5,7 @@ import { err, ok, type Result } from "../../result.ts";
 import type { EgressEvent } from "../events.ts";
 import { plain } from "../plain.ts";
 import { type Interfaces, isLoopback, isNear, isPublicAddress } from "./address.ts";
-import { entryFor } from "./allow.ts";
+import { entryFor, LOCALHOST, LOOPBACK } from "./allow.ts";
 import { type DialOptions, dial, systemLookup } from "./dial.ts";
 import { FirstBytes } from "./first-bytes.ts";
 import { forward, readPlainRequest } from "./forward.ts";
@@ -176,7 +176,7 @@ export class NetworkProxy {
     if (verdict?.allowed === false) return err({ status: 403, ...verdict });
     const ends = verdict?.ends;
     const options: DialOptions = {
-      lookup: policy.lookup ?? systemLookup,
+      lookup: target.host === LOCALHOST ? async () => LOOPBACK : (policy.lookup ?? systemLookup),
       interfaces: policy.interfaces,
       connectMs: limits.connectMs,
       mayDial: (at) => allowed.has(at),
