@@ -18,7 +18,7 @@ export type ConversationHost = ThreadOptions & {
   /** Ends the backend because it no longer answers; its conversations hear of it. */
   readonly abandonBackend: (failure: Failure) => void;
   /** Before a turn: ends a backend whose sandbox leaves open what the user's git obeys by now. */
-  readonly renewBackend: () => Promise<void>;
+  readonly renewBackend: () => Promise<Result<void, Failure>>;
   /** What runs for the project already; undefined where nothing does. */
   readonly running: () => Backend | undefined;
   /** The real repository; undefined where the agent has no git of its own. */

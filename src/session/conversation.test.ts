@@ -77,7 +77,7 @@ function conversation(hears: boolean) {
     },
     log: { info() {}, warn() {}, error() {} },
     backend: async () => ok({ client, egress, notes: [], sandboxLabel: "gVisor" }),
-    renewBackend: async () => {},
+    renewBackend: async () => ok(),
     threadKnown() {},
     aroundTurn: [],
     network: { expectTurn: () => {} },

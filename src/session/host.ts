@@ -109,7 +109,7 @@ export class Host {
     }
     switch (event.method) {
       case "turn/send":
-        conversation.send(queryOf(event.params), event.params.mode);
+        this.#send(conversation, event.params);
         break;
       case "turn/interrupt":
         conversation.interrupt();
@@ -145,6 +145,12 @@ export class Host {
       default:
         event satisfies never;
     }
+  }
+
+  /** Into the running turn only where that is what the user would have begun now. */
+  #send(conversation: Conversation, params: NotificationParams<"turn/send">): void {
+    const mode = this.#projectOf(conversation)?.live.isPending === true ? "queue" : params.mode;
+    conversation.send(queryOf({ ...params, mode }), mode);
   }
 
   async #act(

@@ -3,9 +3,16 @@ import type { Failure } from "./failure.ts";
 import { localServices } from "./local-services.ts";
 import { Settings } from "./settings.ts";
 
-/** Said where a turn begins with the old settings, because another one runs in the same sandbox. */
-export const STALE =
-  "The configuration has changed. What it says of the model's endpoint and of the sandbox counts for turns that begin when no other turn runs in this project, or after :CodexChat sandbox restart.";
+/**
+ * Why a turn does not begin: SECURITY: what was set before may be another endpoint, or a weaker
+ * sandbox, than the user wants by now.
+ */
+export const STALE: Failure = {
+  kind: "settings_changed",
+  message:
+    "The configuration has changed, and a turn of another conversation still runs in this project's sandbox as it was before.",
+  mend: "Send again when that turn is over; to end it at once: :CodexChat! sandbox restart",
+};
 
 /** Reads the settings as the editor has told them. */
 export function parseSettings(input: unknown): Result<Settings, Failure> {
@@ -55,6 +62,11 @@ export class LiveSettings {
   start(): Settings {
     this.#started = fixedPart(this.#current);
     return this.#current;
+  }
+
+  /** Whether what is sent now has to wait for a turn of its own: what runs is not as the user wants it. */
+  get isPending(): boolean {
+    return this.#fault !== undefined || this.isStale;
   }
 
   /** Whether what runs was started with other settings than a new one would be. */

@@ -3,7 +3,7 @@ import { type Audit, openAudit } from "../audit/index.ts";
 import { type Answer, type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
-import { err, type Result } from "../result.ts";
+import { err, ok, type Result } from "../result.ts";
 import type { CommitsOptions } from "../workspace/index.ts";
 import type { Account } from "./account.ts";
 import { CLASH, NO_CONVERSATION } from "./approvals.ts";
@@ -166,21 +166,24 @@ export class Project {
   /**
    * Before a turn of `asker`: ends a backend that was started with other settings, or whose sandbox can
    * write what the user's git obeys by now. The next has it read-only, and an added submodule's git.
+   * Errors: `settings_changed`.
    */
-  async renew(asker: Conversation | undefined): Promise<void> {
+  async renew(asker: Conversation | undefined): Promise<Result<void, Failure>> {
     const { running } = this;
     const isFree = () => [...this.conversations].every((it) => it === asker || !it.isBusy);
     if (running !== undefined && this.live.isStale) {
-      if (isFree()) return this.stop();
-      asker?.document.apply({ type: "note", text: STALE, once: true });
+      if (!isFree()) return err(STALE);
+      await this.stop();
+      return ok();
     }
     const late = await running?.lateSince();
-    if (late === undefined || this.running !== running) return;
-    if (late.names.length === 0 && (late.problem ?? late.stateGone) === undefined) return;
+    if (late === undefined || this.running !== running) return ok();
+    if (late.names.length === 0 && (late.problem ?? late.stateGone) === undefined) return ok();
     const mayEnd = isFree();
     if (mayEnd) await this.stop();
     else this.#protection.remember(late.names);
     asker?.document.apply({ type: "note", text: lateText(late, mayEnd), once: true });
+    return ok();
   }
 
   /** Where the real repository is. */

@@ -28,7 +28,8 @@ export async function startTurn(
   { signal, sending }: { readonly signal: AbortSignal; readonly sending: number },
 ): Promise<Result<string | undefined, Failure>> {
   const { document, host, thread } = parts;
-  await host.renewBackend();
+  const renewed = await host.renewBackend();
+  if (!renewed.ok) return renewed;
   let isReady = false;
   const begin: StartTurn = async (loaded) => {
     host.threadKnown(loaded.threadId);

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, it } from "vitest";
 import { exec, message, reply } from "../../src/offline/index.ts";
-import { Conversation, Place, ScriptedModel, SLOW } from "./support.ts";
+import { Conversation, Gate, Place, ScriptedModel, SLOW, until, WAIT } from "./support.ts";
 
 describe("settings that change while the sandbox runs", SLOW, () => {
   it("count from the next turn on, and wrong ones send nothing to the endpoint before", async () => {
@@ -44,6 +44,45 @@ describe("settings that change while the sandbox runs", SLOW, () => {
     expect(await chat.ask("Four?")).toEqual({ status: "completed" });
     expect(second.requests.at(-1)?.allOutputs().at(-1)).toContain("pong");
     service.close();
+  });
+
+  it("keep what is sent from the endpoint before, also while a turn of it runs", async () => {
+    await using place = await Place.make();
+    await using first = await ScriptedModel.start();
+    await using second = await ScriptedModel.start();
+    await using chat = await Conversation.open({ place, model: first });
+    const setup = (url: string) =>
+      chat.nvim.lua("require('codex-chat').setup({ model_url = ... })", url);
+    const gates = [new Gate(), new Gate()];
+    const by = (what: string, gate: Gate) => reply(message(`By the ${what}.`), until(gate));
+    first.answer(() => by("first", gates[0] as Gate));
+    second.answer(() => by("second", gates[1] as Gate));
+    await chat.send("One?");
+    await chat.until("By the first.");
+
+    // In the same conversation it waits for the turn's end, though the turn could be steered.
+    await setup(second.url);
+    await chat.send("Two?");
+    const marks = () =>
+      chat.nvim.lua(
+        "return vim.inspect(vim.api.nvim_buf_get_extmarks(0, -1, 0, -1, { details = true }))",
+      );
+    await expect.poll(marks, WAIT).toContain("CodexChatQueued");
+    gates[0]?.open();
+    await chat.until("By the second.");
+
+    // In another one of the project it is refused, with what helps.
+    await setup(first.url);
+    await chat.adopt("new");
+    await chat.send("Three?");
+    await chat.until(/Send again when that turn is over.* :CodexChat! sandbox restart/);
+    await chat.nvim.command("CodexChat! sandbox restart");
+    const runs = expect.arrayContaining([expect.stringContaining("the sandbox runs")]);
+    await expect.poll(() => chat.notifications(), WAIT).toEqual(runs);
+    await chat.command("retry");
+    await chat.until("By the first.");
+    const asked = (model: ScriptedModel) => model.requests.map((it) => it.lastUserText());
+    expect([asked(first), asked(second)]).toEqual([["One?", "Three?"], ["Two?"]]);
   });
 
   it("are what the messages about the key and the endpoint advise", async () => {
