@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { expect, it, onTestFinished } from "vitest";
 import { planCaches } from "./caches.ts";
+import { framesOf } from "./git-obeys.ts";
 
 it.each<[string, (path: string) => Promise<unknown>, boolean]>([
   ["a file", (path) => writeFile(path, "{}"), true],
@@ -23,4 +24,23 @@ it.each<[string, (path: string) => Promise<unknown>, boolean]>([
   const planned = await planCaches(root, "hash", { tools: false, dirs: ["node_modules"] }, user);
   expect(planned.caches).toHaveLength(1);
   expect(planned.caches[0]?.seed !== undefined).toBe(isSeed);
+});
+
+it("keeps as many virtual environments apart as can be mounted, the usual ones first", async () => {
+  const root = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-caches-")));
+  onTestFinished(() => rm(root, { recursive: true, force: true }));
+  const many = Array.from({ length: 300 }, (_, n) => `a/${n}/e`);
+  const environments = [...many, "deep/in/it/.venv", "z", "venv"];
+  for (const dir of environments) await mkdir(join(root, dir), { recursive: true });
+  const user = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  const how = { tools: false, dirs: [".venv"] };
+  const planned = await planCaches(root, "hash", how, user, environments);
+  const kept = planned.caches.map(({ what }) => what);
+  expect(kept.slice(0, 3)).toEqual(["venv", "deep/in/it/.venv", "z"]);
+  expect(kept.length + framesOf(kept).length).toBe(39);
+  expect(planned.notes).toEqual([
+    expect.stringMatching(
+      /more virtual environments than can be .* shared.*: a\/\d+\/e, .* and 279 more\.$/,
+    ),
+  ]);
 });

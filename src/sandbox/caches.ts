@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { chown, mkdir, open } from "node:fs/promises";
 import { dirname, isAbsolute, join, normalize } from "node:path";
 import { quoteForShell, realPathOf, statsAt } from "../look.ts";
-import { outermost } from "./git-obeys.ts";
+import { framesOf, outermost } from "./git-obeys.ts";
 import { fileIdentity, type GuardedFile } from "./guard.ts";
 import { contains, PROTECTED_NAMES } from "./project.ts";
 import { HOME_DIR } from "./spec.ts";
@@ -54,6 +54,16 @@ const MARKERS: Readonly<Record<string, string>> = {
 
 /** In `dirs` this stands for every virtual environment, whatever its name. */
 const ENVIRONMENT = ".venv";
+/**
+ * How many mounts they may cost, the directories above them included: each volume takes a tenth of
+ * a second to make, and gVisor has room for 253 mounts (fold-mounts.ts). SECURITY: the agent can
+ * make any number of them.
+ */
+const MAX_ENVIRONMENT_MOUNTS = 40;
+/** The names that tools and people give them: these come first. */
+const USUAL = /(^|\/)\.?(?:v?env|virtualenv|tox|nox)$/;
+/** How many of those that are left out are named. */
+const MAX_NAMED = 5;
 /** What makes environments by the dozen, anew with each run. */
 const ENVIRONMENTS = /(^|\/)\.(?:tox|nox)$/;
 
@@ -92,7 +102,10 @@ export async function planCaches(
       version: "1",
     });
   const named = new Set(options.dirs.map(tidy));
-  const found = named.has(ENVIRONMENT) ? environmentsIn(environments, named) : [];
+  const all = named.has(ENVIRONMENT) ? environmentsIn(environments, named) : [];
+  const found = withinBounds(all);
+  const left = all.filter((it) => !found.includes(it));
+  if (left.length > 0) notes.push(leftNote(left));
   for (const dir of new Set([...named, ...found])) {
     const place = await placeOf(root, dir, user);
     if (place === undefined) continue;
@@ -124,6 +137,23 @@ function environmentsIn(
   return outermost([...named, ...dirs]).filter(
     (it) => dirs.includes(it) && !PROTECTED_NAMES.includes(it.split("/")[0] ?? ""),
   );
+}
+
+/** As many of them as can be mounted: the usual names, then the topmost. */
+function withinBounds(dirs: readonly string[]): readonly string[] {
+  const rank = (dir: string) => (USUAL.test(dir) ? 0 : 1000) + dir.split("/").length;
+  const taken: string[] = [];
+  for (const dir of dirs.toSorted((a, b) => rank(a) - rank(b))) {
+    const more = [...taken, dir];
+    if (more.length + framesOf(more).length <= MAX_ENVIRONMENT_MOUNTS) taken.push(dir);
+  }
+  return taken;
+}
+
+function leftNote(left: readonly string[]): string {
+  const names = left.slice(0, MAX_NAMED).join(", ");
+  const rest = left.length > MAX_NAMED ? ` and ${left.length - MAX_NAMED} more` : "";
+  return `sandbox.caches: there are more virtual environments than can be kept apart from the host's. These are shared, and what changes in them that your machine would run is said after each turn: ${names}${rest}.`;
 }
 
 function environmentNote(dir: string): string {

@@ -32,6 +32,9 @@ const Usage = z.object({
 const MAX_SEED_BYTES = 16 * 1024 ** 3;
 const TOO_LARGE = `the host's is larger than ${MAX_SEED_BYTES / 1024 ** 3} GiB`;
 
+/** How many notes there may be that differ in their directory alone. */
+const MAX_NOTES = 3;
+
 /** Where a volume is mounted while it is filled. */
 const FILL_DIR = "/codex-chat-cache";
 
@@ -60,6 +63,7 @@ export async function ensureVolumes(
   options: VolumeOptions,
 ): Promise<string[]> {
   const notes: string[] = [];
+  const noted: Cache[] = [];
   const path = join(options.stateDir, "caches.json");
   const made = await readMade(path);
   for (const cache of caches) {
@@ -74,11 +78,20 @@ export async function ensureVolumes(
     const problem = await fill(engine, cache, options);
     if (problem !== undefined)
       notes.push(`sandbox.caches: ${cache.what} begins empty in the sandbox: ${problem}.`);
-    if (cache.note !== undefined) notes.push(cache.note);
+    if (cache.note !== undefined) noted.push(cache);
     made[cache.volume] = cache.version;
     await writeFileAtomic(path, `${JSON.stringify(made)}\n`, { mode: 0o600 });
   }
-  return notes;
+  return [...notes, ...inFew(noted)];
+}
+
+/** The notes of the caches; of many that say the same, one. */
+function inFew(noted: readonly Cache[]): readonly string[] {
+  const all = noted.flatMap(({ note }) => note ?? []);
+  if (all.length <= MAX_NOTES) return all;
+  const [, ...others] = noted.map(({ what }) => what);
+  const rest = others.length > MAX_NOTES ? ` and ${others.length - MAX_NOTES} more` : "";
+  return [`${all[0]} The same goes for ${others.slice(0, MAX_NOTES).join(", ")}${rest}.`];
 }
 
 /** Removes the volumes of a project; those that a container uses stay. Returns their names. */
