@@ -1,7 +1,5 @@
 import { join } from "node:path";
 import { type Audit, openAudit } from "../audit/index.ts";
-import { type Answer, type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
-import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { CommitsOptions } from "../workspace/index.ts";
@@ -15,6 +13,7 @@ import { type Failure, stopped } from "./failure.ts";
 import { forgetDeleted } from "./forget.ts";
 import { gitAroundTurn, gitPlace } from "./git.ts";
 import { HostWatch } from "./host-watch.ts";
+import { Inbox } from "./inbox.ts";
 import type { KeyRing } from "./key-command.ts";
 import { lateText } from "./late-text.ts";
 import { letGoAroundTurn } from "./let-go.ts";
@@ -23,7 +22,6 @@ import { McpStart } from "./mcp-start.ts";
 import { NetworkAccess } from "./network/index.ts";
 import { Protection } from "./protection.ts";
 import type { Settings } from "./settings.ts";
-import { askedByAgent, kept, SubAgents } from "./sub-agents.ts";
 import { effortsOf } from "./thread-handle.ts";
 
 /** What a project's session is made from. */
@@ -40,10 +38,6 @@ export type ProjectOptions = {
 };
 
 const NO_THREAD = { ok: false, text: "No conversation has this thread." };
-/** How many notifications of unknown threads are kept; a program inside may forge any number. */
-const MAX_EARLY = 100;
-/** And malformed ones that are logged. */
-const MAX_INVALID = 100;
 
 type State =
   | { readonly at: "off" }
@@ -52,7 +46,7 @@ type State =
 
 /**
  * One project: its backend, started on first use and ended after idling, and the conversations
- * that share it. Here notifications find the conversation that they are about.
+ * that share it.
  */
 export class Project {
   readonly root: string;
@@ -67,6 +61,7 @@ export class Project {
   readonly audit: Audit;
   readonly account: Account;
   readonly #auditNews: AuditNews;
+  readonly #inbox: Inbox;
   readonly #watch: HostWatch;
   readonly #mcp: McpStart;
   #isUnrecorded = false;
@@ -79,10 +74,6 @@ export class Project {
   #idle: NodeJS.Timeout | undefined;
   /** The last backend's end: a new one must not find its container, or be taken away with it. */
   #over: Promise<void> = Promise.resolve();
-  /** Told of threads that no conversation has, or has yet: Codex may tell of one before it answers. */
-  #early: ServerNotification[] = [];
-  readonly #agents = new SubAgents();
-  #invalid = 0;
   readonly #progress = new Set<(what: string) => void>();
 
   constructor(options: ProjectOptions) {
@@ -102,11 +93,12 @@ export class Project {
       onMended: () => this.#showRecorded(true),
     });
     this.#auditNews = new AuditNews(this.audit);
+    this.#inbox = new Inbox(this.conversations, this.#auditNews, options.log);
     this.network = new NetworkAccess({
       path: join(options.projectDir, "network.json"),
       settings: () => this.settings.network,
       ask: (thread, question) => {
-        const conversation = this.#of(thread);
+        const conversation = this.#inbox.of(thread);
         return this.#auditNews.askedHost(
           question,
           thread,
@@ -114,7 +106,7 @@ export class Project {
           conversation?.approvals.askNetwork(question) ?? Promise.resolve(NO_CONVERSATION),
         );
       },
-      withdraw: (thread, id, why) => this.#of(thread)?.approvals.withdraw(id, why, "decline"),
+      withdraw: (thread, id, why) => this.#inbox.of(thread)?.approvals.withdraw(id, why, "decline"),
       log: options.log,
     });
     this.#watch = new HostWatch({
@@ -136,6 +128,11 @@ export class Project {
       this.#protection,
       this.#mcp,
     ];
+  }
+
+  /** A thread has got its conversation: hands on what was told of it before. */
+  threadKnown(thread: string): void {
+    this.#inbox.threadKnown(thread);
   }
 
   /** Ends the project: what runs, and the record of it. */
@@ -272,17 +269,23 @@ export class Project {
       onProgress: (what) => {
         for (const listener of this.#progress) listener(what);
       },
-      onNotification: (notification) => this.#notified(this.#mcp.told(notification)),
-      onApproval: (threadId, approval) => this.#asked(threadId, approval),
-      onTool: async (call) => (await this.#workedFor(call.threadId)?.tools.call(call)) ?? NO_THREAD,
+      onNotification: (notification) => this.#inbox.notified(this.#mcp.told(notification)),
+      onApproval: (threadId, approval) => this.#inbox.asked(threadId, approval),
+      onTool: async (call) =>
+        (await this.#inbox.workedFor(call.threadId)?.tools.call(call)) ?? NO_THREAD,
       onClash: (id) => {
         for (const { approvals } of this.conversations) approvals.withdraw(id, CLASH);
       },
       onRefused: (threadId, { kind, about }) =>
-        this.#auditNews.fixed(threadId, kind, about, this.#workedFor(threadId)?.document.path),
+        this.#auditNews.fixed(
+          threadId,
+          kind,
+          about,
+          this.#inbox.workedFor(threadId)?.document.path,
+        ),
       onNote: (thread, text) =>
-        this.#workedFor(thread)?.document.apply({ type: "note", text, byCodex: true }),
-      onEgress: (event) => this.#egress(event),
+        this.#inbox.workedFor(thread)?.document.apply({ type: "note", text, byCodex: true }),
+      onEgress: (event) => this.#inbox.egress(event),
       models: () => new Set([...this.conversations].flatMap(({ thread }) => [...thread.models])),
       efforts: () => effortsOf([...this.conversations].map(({ thread }) => thread)),
       network: this.network,
@@ -331,80 +334,5 @@ export class Project {
 
   #tellEnd(backend: Backend, failure: Failure): void {
     for (const conversation of this.conversations) conversation.backendEnded(backend, failure);
-  }
-
-  #notified(notification: ServerNotification): void {
-    if (notification.method === "invalid" && this.#invalid++ < MAX_INVALID)
-      this.#options.log.warn({ ...notification }, "a notification in an unknown form");
-    const thread = threadOf(notification);
-    const known = thread === undefined ? undefined : this.#of(thread);
-    this.#auditNews.onNotification(notification, known?.document.path);
-    if (thread === undefined) {
-      // About no thread: told where something is going on.
-      for (const conversation of this.conversations)
-        if (conversation.isBusy) conversation.onNotification(notification);
-      return;
-    }
-    this.#agents.note(notification);
-    if (known !== undefined) known.onNotification(notification);
-    else if (this.#toldOfAgent(thread, notification)) return;
-    else if (this.#early.push(kept(notification)) > MAX_EARLY) this.#early.shift();
-  }
-
-  /** A thread has got its conversation: hands on what was told of it before. */
-  threadKnown(thread: string): void {
-    const told = this.#early.filter((it) => threadOf(it) === thread);
-    this.#early = this.#early.filter((it) => threadOf(it) !== thread);
-    for (const notification of told) this.#of(thread)?.onNotification(notification);
-  }
-
-  async #asked(threadId: string, approval: Approval): Promise<Answer> {
-    const conversation = this.#workedFor(threadId);
-    const root = conversation?.threadId;
-    if (conversation === undefined || root === undefined)
-      this.#options.log.warn({ threadId, approval }, "a question of no known thread is declined");
-    else if (root !== threadId) {
-      const about = this.#agents.asked(threadId, approval, root);
-      if (about !== undefined) conversation.document.apply(about);
-    }
-    const asked = root === threadId ? approval : askedByAgent(approval);
-    return this.#auditNews.asked(
-      approval,
-      threadId,
-      conversation?.document.path,
-      conversation?.approvals.ask(asked) ?? Promise.resolve(NO_CONVERSATION),
-    );
-  }
-
-  /** Takes what is told of a sub-agent's thread; false where it is none's. */
-  #toldOfAgent(thread: string, notification: ServerNotification): boolean {
-    const conversation = this.#workedFor(thread);
-    const root = conversation?.threadId;
-    if (conversation === undefined || root === undefined) return false;
-    const told = this.#agents.told(notification, root);
-    if (told !== undefined) conversation.document.apply(told);
-    if (notification.method === "serverRequest/resolved")
-      conversation.approvals.resolved(notification.params.requestId);
-    return true;
-  }
-
-  /** The conversation of a thread, or of the one that it is a sub-agent of. */
-  #workedFor(thread: string): Conversation | undefined {
-    const root = this.#agents.rootOf(thread, (it) => this.#of(it) !== undefined);
-    return root === undefined ? undefined : this.#of(root);
-  }
-
-  #of(thread: string): Conversation | undefined {
-    return [...this.conversations].find((conversation) => conversation.threadId === thread);
-  }
-
-  /** Tells what happened on the way out to the conversations whose turn runs. */
-  #egress(event: EgressEvent): void {
-    // SECURITY: of connections there can be hundreds a second; the audit log has them, and rotates.
-    const isCommon = event.type === "network_allowed" || event.type === "network_done";
-    this.#options.log[isCommon ? "debug" : "info"]({ ...event }, "egress");
-    this.#auditNews.onEgress(event);
-    for (const conversation of this.conversations)
-      if (conversation.isBusy) conversation.network.onEgress(event);
   }
 }
