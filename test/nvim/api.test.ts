@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type OpenChat, openChat } from "../support/chat.ts";
-import { neovims, startNeovim } from "../support/neovim.ts";
+import { neovims, repository, startNeovim } from "../support/neovim.ts";
 
 const API = "local api = require('codex-chat')\n";
 
@@ -379,5 +379,37 @@ describe.each(neovims)("notifications on Neovim $name", (program) => {
     await finishTurn(chat, { status: "completed" });
     await emit(chat, "ApprovalRequested", { id: "q", title: "Codex asks" });
     expect(await told(chat)).toEqual([]);
+  });
+});
+
+/** What one Lua module calls of another and that one has not: luacheck looks at one file at a time. */
+const MISSING = String.raw`
+  local missing = {}
+  local dir = ... .. "/lua/codex-chat/"
+  for _, path in ipairs(vim.fn.globpath(dir, "**/*.lua", true, true)) do
+    local source = table.concat(vim.fn.readfile(path), "\n")
+    local function look(module, name)
+      local loaded = require(module)
+      if type(loaded) == "table" and loaded[name] == nil then
+        missing[#missing + 1] = ("%s: %s.%s"):format(path:sub(#dir + 1), module, name)
+      end
+    end
+    local by_name = [=[require%(["'](codex%-chat[%w._-]*)["']%)%.(%a[%w_]*)%(]=]
+    for module, name in source:gmatch(by_name) do
+      look(module, name)
+    end
+    local by_alias = [=[local ([%w_]+) = require%("(codex%-chat[%w._-]*)"%)%s]=]
+    for alias, module in source:gmatch(by_alias) do
+      for name in source:gmatch("%f[%w_.]" .. alias .. "%.(%a[%w_]*)%(") do
+        look(module, name)
+      end
+    end
+  end
+  return missing`;
+
+describe.each(neovims)("the Lua modules on Neovim $name", (program) => {
+  it("call no function of one another that is not there", async () => {
+    await using nvim = await startNeovim({ program });
+    expect(await nvim.lua(MISSING, repository)).toEqual([]);
   });
 });
