@@ -224,12 +224,14 @@ function M.relocate(chat, to)
   local unsent = unanswered(chat)
   require("codex-chat.host").close(chat)
   M.rename(chat, path)
+  require("codex-chat.fold").clear(chat.buf)
   blocks.machine(chat, function()
     local head = document.new_lines(chat.root, document.now())
     chat.head, chat.known_text, chat.known_hashes = document.head(head), nil, nil
     -- The prompt's own heading and text stay as they are, with the cursor in them.
     blocks.splice(chat, 0, blocks.prompt_row(chat), vim.list_slice(head, 1, #head - 2))
   end)
+  require("codex-chat.highlight").attach(chat.buf)
   if #unsent > 0 then
     local lines = vim.split(table.concat(unsent, "\n\n"), "\n", { plain = true })
     require("codex-chat.prompt").add(chat, lines)

@@ -139,6 +139,17 @@ function M.attach(buf)
   end
 end
 
+--- Takes all folds out of every window, for text that is another one from now on.
+---@param buf integer
+function M.clear(buf)
+  for _, win in ipairs(windows(buf)) do
+    api.nvim_win_call(win, function()
+      vim.cmd("silent! normal! zE")
+    end)
+  end
+  M.attach(buf)
+end
+
 ---@param buf integer
 function M.detach(buf)
   labels[buf] = nil

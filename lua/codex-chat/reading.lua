@@ -133,11 +133,7 @@ function M.read_again(chat, hash)
   local in_prompt = vim.tbl_filter(function(win)
     return api.nvim_win_get_cursor(win)[1] > prompt
   end, registry.wins(buf))
-  for _, win in ipairs(registry.wins(buf)) do
-    api.nvim_win_call(win, function()
-      vim.cmd("silent! normal! zE")
-    end)
-  end
+  require("codex-chat.fold").clear(buf)
   if chat.head and not document.head(lines) then
     -- The other program has cut off what the conversation is known by.
     lines = document.with_kept(lines, chat.head)

@@ -79,7 +79,9 @@ export class DocumentFile {
     if (!store.ok) return store;
     this.#store = store.value;
     this.#watch();
-    void this.#store.check();
+    // What was typed while this process began is no change that it is told of.
+    if (this.textOnDisk() === "" && !isEmpty(this.#options.mirror.text())) this.changed();
+    else void this.#store.check();
     return ok();
   }
 

@@ -119,7 +119,13 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     const user = await chat.send("old");
-    await chat.edit({ op: "insert", id: "a", after: user, lines: ["answer"], gap: 1 });
+    await chat.edit(
+      { op: "insert", id: "a", after: user, lines: ["answer", "```", "output", "```"], gap: 1 },
+      { op: "fold", from: "a", to: "a", label: "output" },
+    );
+    const folds =
+      "vim.tbl_filter(function(l) return vim.fn.foldlevel(l) > 0 end, vim.fn.range(1, vim.fn.line('$')))";
+    expect(await nvim.lua<number[]>(`return ${folds}`)).not.toEqual([]);
     await nvim.keys("half typed<Esc>");
     await nvim.until("vim.fn.getline('.')", "half typed");
     const path = chat.path.replace(/[^/]*$/, "fresh.md");
@@ -128,6 +134,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
       reason: "It is open in another Neovim.",
     });
     expect(await chat.body()).toEqual(["## You", "half typed"]);
+    expect(await nvim.lua(`return ${folds}`)).toEqual([]);
     expect(await nvim.lua("return vim.fn.getline('.')")).toBe("half typed");
     expect((await host.heard("chat/open", 2)).path).toBe(path);
     expect(await nvim.messages()).toContain("It is open in another Neovim.");

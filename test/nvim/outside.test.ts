@@ -122,6 +122,18 @@ describe.each(neovims)("a file that others touch on Neovim $name", (program) => 
     expect(await said(nvim)).toEqual([]);
   });
 
+  it("gets what was typed into a new conversation before the host had it", async () => {
+    const { nvim } = await opened();
+    await using _nvim = nvim;
+    await nvim.keys("<Esc>");
+    await nvim.lua(
+      "vim.cmd('CodexChat new') vim.api.nvim_buf_set_lines(0, -1, -1, false, { 'at once' })",
+    );
+    await attached(nvim);
+    const path = await nvim.lua<string>("return vim.api.nvim_buf_get_name(0)");
+    await expect.poll(() => readFile(path, "utf8").catch(() => ""), WAIT).toContain("at once");
+  });
+
   it("fills a new conversation that it appears under, and is not replaced by it", async () => {
     const { nvim, notes } = await opened();
     await using _nvim = nvim;
