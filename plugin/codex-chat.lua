@@ -50,36 +50,59 @@ vim.keymap.set("n", "<Plug>(codex-chat-send-buffer)", "<Cmd>%CodexChat send<CR>"
   desc = "codex-chat: put the whole buffer into the prompt",
 })
 
+---@return table
+local function user()
+  local set = vim.g.codex_chat
+  return type(set) == "table" and set or {}
+end
+
+--- Where conversations lie, as far as that can be known without the rest of the plugin.
+---@return string dir
+---@return string real without links, as Neovim names a buffer once its directory exists
+local function state_dir()
+  local dir = user().state_dir
+  dir = type(dir) == "string" and vim.fn.expand(dir) or vim.fn.stdpath("state") .. "/codex-chat"
+  dir = vim.fs.normalize(vim.fn.fnamemodify(dir, ":p"), { expand_env = false })
+  dir = dir:gsub("/$", "")
+  return dir, vim.uv.fs_realpath(dir) or dir
+end
+
 -- A conversation that a session file or `:edit` names is read by us: so no modeline in the model's
 -- words is ever obeyed, and the buffer is a chat at once.
-local user = type(vim.g.codex_chat) == "table" and vim.g.codex_chat or {}
-local state_dir = type(user.state_dir) == "string" and user.state_dir
-  or vim.fn.stdpath("state") .. "/codex-chat"
 local group = vim.api.nvim_create_augroup("codex-chat.read", {})
-state_dir = vim.fn.fnamemodify(state_dir, ":p"):gsub("/$", "")
--- Neovim names a buffer without the links on the way to it, once its directory exists.
-local real_dir = vim.uv.fs_realpath(state_dir) or state_dir
-local function pattern_in(dir)
-  return vim.fn.escape(dir, "*?[]{},\\ ") .. "/projects/*/chats/*.md"
+local reads_in ---@type string
+local function read_here()
+  local dir, real = state_dir()
+  if dir == reads_in then
+    return
+  end
+  reads_in = dir
+  local function pattern_in(path)
+    return vim.fn.escape(path, "*?[]{},\\ ") .. "/projects/*/chats/*.md"
+  end
+  vim.api.nvim_create_autocmd("BufReadCmd", {
+    group = group,
+    pattern = { pattern_in(dir), pattern_in(real) },
+    desc = "codex-chat: read a conversation",
+    callback = function(args)
+      require("codex-chat.reading").read(args.buf)
+    end,
+  })
 end
-vim.api.nvim_create_autocmd("BufReadCmd", {
-  group = group,
-  pattern = { pattern_in(state_dir), pattern_in(real_dir) },
-  desc = "codex-chat: read a conversation",
-  callback = function(args)
-    require("codex-chat.reading").read(args.buf)
-  end,
-})
+read_here()
+-- The configuration may be set below the line that loads the plugin.
+vim.api.nvim_create_autocmd("VimEnter", { group = group, once = true, callback = read_here })
 
 -- A session restores nothing but the name of a buffer like a chat's, and Neovim itself has read those
 -- that lie elsewhere: such a buffer becomes the conversation wherever it is met first.
 local function may_be(path)
+  local dir, real = state_dir()
   return path:sub(-3) == ".md"
     and (
-      vim.startswith(path, state_dir)
-      or vim.startswith(path, real_dir)
-      or user.history_dir ~= nil
-      or package.loaded["codex-chat.config"] ~= nil
+      package.loaded["codex-chat.config"] ~= nil
+      or user().history_dir ~= nil
+      or vim.startswith(path, dir)
+      or vim.startswith(path, real)
     )
 end
 vim.api.nvim_create_autocmd({ "BufEnter", "BufFilePost", "BufReadPost" }, {

@@ -131,14 +131,15 @@ describe.each(neovims)("a session with a conversation on Neovim $name", (program
   );
 
   it.each([
-    ["setup{ state_dir }", (home: string) => ({ state_dir: join(home, "elsewhere") })],
-    ["setup{ history_dir }", () => ({ history_dir: "notes" })],
-  ])("has it whole in every window with %s", async (_name, settings) => {
-    await using place = await startNeovim({ program });
-    const config = settings(place.home);
+    ["setup{ state_dir }", 'require("codex-chat").setup(%)', { state_dir: "$HOME/else where" }],
+    ["setup{ history_dir }", 'require("codex-chat").setup(%)', { history_dir: "notes" }],
+    ["g:codex_chat.state_dir", "vim.g.codex_chat = %", { state_dir: "~/elsewhere" }],
+    ["g:codex_chat.history_dir", "vim.g.codex_chat = %", { history_dir: "notes" }],
+  ])("has it whole in every window with %s", async (_name, set, config) => {
     const { chat, path, lines } = await left(config);
     await using _chat = chat;
-    const lua = `require("codex-chat").setup(vim.json.decode([[${JSON.stringify({ ...config, host_cmd: chat.host.command })}]]))`;
+    const settings = JSON.stringify({ ...config, host_cmd: chat.host.command });
+    const lua = set.replace("%", `vim.json.decode([[${settings}]])`);
     await using nvim = await startNeovim({
       program,
       home: chat.nvim.home,
