@@ -1,4 +1,10 @@
-import type { Approval, Decision, FileUpdateChange, ServerNotification } from "../codex/index.ts";
+import type {
+  Approval,
+  Decision,
+  FailedCall,
+  FileUpdateChange,
+  ServerNotification,
+} from "../codex/index.ts";
 import type { NotAsked } from "./asked.ts";
 
 /** How a query travels: it starts a turn, is steered into the running one, or waits its turn. */
@@ -94,6 +100,8 @@ export type LocalEvent =
       readonly changes: readonly FileUpdateChange[];
       readonly status: string;
     }
+  /** A call of the model's came to nothing, and Codex tells no item of it. */
+  | { readonly type: "call_failed"; readonly call: FailedCall; readonly byAgent: boolean }
   /** Nothing was heard for `ms` from the model, or from Codex while it had nothing to wait for. */
   | { readonly type: "silence"; readonly of: "model" | "codex"; readonly ms: number }
   /** The endpoint asked to wait `ms` before the next request. */

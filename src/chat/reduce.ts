@@ -17,6 +17,7 @@ import {
 } from "./draft.ts";
 import type { Edit } from "./edits.ts";
 import type { ChatEvent, LocalEvent } from "./event.ts";
+import { showFailedCall } from "./failed-call.ts";
 import { failureOf, wordsOf } from "./failure.ts";
 import { showHostRuns } from "./host-runs.ts";
 import {
@@ -98,6 +99,9 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
       return;
     case "agent_patch":
       showAgentPatch(draft, event);
+      return;
+    case "call_failed":
+      showFailedCall(draft, event);
       return;
     case "host_runs":
       showHostRuns(draft, event);

@@ -15,6 +15,7 @@ export {
 export { type AppServerOptions, appServerArgs, type McpServerConfig } from "./arguments.ts";
 export { type CodexClient, openCodexClient } from "./client.ts";
 export type { CodexError } from "./error.ts";
+export { type FailedCall, FailedCalls } from "./failed-call.ts";
 export type { FileUpdateChange, Item } from "./item.ts";
 export type {
   ApprovalPolicy,

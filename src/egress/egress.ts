@@ -114,6 +114,8 @@ export function createEgress(options: {
   readonly efforts?: () => ReadonlySet<string> | undefined;
   /** Says which bodies are let through, and what is sent of them; by default, Codex's own calls. */
   readonly checkBody?: (body: Buffer) => Result<Buffer, string>;
+  /** Hears what Codex asks the model, of calls that are let through. SECURITY: it is from inside. */
+  readonly onRequest?: (request: Readonly<Record<string, unknown>>) => void;
   readonly onEvent: (event: EgressEvent) => void;
   readonly log: Log;
 }): Egress {
@@ -121,7 +123,10 @@ export function createEgress(options: {
   const gate = new TurnGate(limits);
   const onEvent = eventSink(options.onEvent, options.log);
   const { models, efforts } = options;
-  const { checkBody = (body) => checkResponsesRequest(body, models?.(), efforts?.()) } = options;
+  const {
+    onRequest,
+    checkBody = (body) => checkResponsesRequest(body, models?.(), efforts?.(), onRequest),
+  } = options;
   const proxy = new ModelProxy({ ...options, checkBody, onEvent, limits, gate });
   const serveModel = createService(
     {

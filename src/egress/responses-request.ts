@@ -30,11 +30,13 @@ const MAX_NAMED = 5;
  * cannot disagree about it.
  *
  * `models` are those that may be asked for, and `efforts` those that none may be above; by default any.
+ * `onRequest` gets what is let through.
  */
 export function checkResponsesRequest(
   body: Buffer,
   models?: ReadonlySet<string>,
   efforts?: ReadonlySet<string>,
+  onRequest?: (request: Fields) => void,
 ): Result<Buffer, string> {
   if (!isWithin(body, BOUNDS)) return err(refusal("it has too many parts, or too deep ones"));
   const parsed = parse(body);
@@ -47,7 +49,9 @@ export function checkResponsesRequest(
     return err(otherModel(String(model), models));
   const dear = wrong === undefined && efforts !== undefined ? dearer(parsed, efforts) : undefined;
   if (dear !== undefined) return err(otherEffort(dear, efforts));
-  return wrong === undefined ? ok(Buffer.from(JSON.stringify(parsed))) : err(refusal(wrong));
+  if (wrong !== undefined) return err(refusal(wrong));
+  onRequest?.(parsed);
+  return ok(Buffer.from(JSON.stringify(parsed)));
 }
 
 function wrongFields(request: Fields): string | undefined {

@@ -23,6 +23,7 @@ export {
   rawEvent,
   reasoning,
   reply,
+  script,
   silence,
   updatePlan,
 } from "./reply.ts";

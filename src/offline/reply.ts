@@ -148,6 +148,15 @@ export function exec(cmd: string, options: { readonly yieldMs?: number } = {}): 
 
 /** Edits files by a patch in Codex's own format. */
 export function applyPatch(patch: string): Part {
+  return customCall("apply_patch", patch);
+}
+
+/** Runs a script that calls the tools itself, as models in code mode do. */
+export function script(text: string): Part {
+  return customCall("exec", text);
+}
+
+function customCall(name: string, input: string): Part {
   return async function* ({ id }) {
     yield event({
       type: "response.output_item.done",
@@ -155,8 +164,8 @@ export function applyPatch(patch: string): Part {
         type: "custom_tool_call",
         id: `ctc_${id}`,
         call_id: `call_${id}`,
-        name: "apply_patch",
-        input: patch,
+        name,
+        input,
       },
     });
   };

@@ -82,6 +82,8 @@ export type BackendOptions = {
   readonly onRefused: (threadId: string, asked: { kind: string; about: string }) => void;
   readonly onNote: (threadId: string, note: string) => void;
   readonly onEgress: (event: EgressEvent) => void;
+  /** Codex asks the model. */
+  readonly onRequest: (request: Readonly<Record<string, unknown>>) => void;
   /** The models that the user has chosen. */
   readonly models: () => ReadonlySet<string>;
   /** The efforts that the user has chosen; undefined where one is left to Codex. */
@@ -155,6 +157,7 @@ async function startParts(
     efforts: options.efforts,
     network: options.network,
     onEvent: options.onEgress,
+    onRequest: options.onRequest,
     log,
   });
   closers.push(() => egress.close());

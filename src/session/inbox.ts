@@ -1,4 +1,10 @@
-import { type Answer, type Approval, type ServerNotification, threadOf } from "../codex/index.ts";
+import {
+  type Answer,
+  type Approval,
+  FailedCalls,
+  type ServerNotification,
+  threadOf,
+} from "../codex/index.ts";
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import { NO_CONVERSATION } from "./approvals.ts";
@@ -22,6 +28,7 @@ export class Inbox {
   /** Told of threads that no conversation has, or has yet: Codex may tell of one before it answers. */
   #early: ServerNotification[] = [];
   readonly #agents = new SubAgents();
+  readonly #failedCalls = new FailedCalls();
   #invalid = 0;
 
   constructor(conversations: ReadonlySet<Conversation>, auditNews: AuditNews, log: Log) {
@@ -73,6 +80,14 @@ export class Inbox {
       conversation?.document.path,
       conversation?.approvals.ask(asked) ?? Promise.resolve(NO_CONVERSATION),
     );
+  }
+
+  /** Takes what Codex asks the model, which shows what it tells nothing else of. */
+  requested(request: Readonly<Record<string, unknown>>): void {
+    const { thread, failed } = this.#failedCalls.take(request);
+    const conversation = failed.length === 0 ? undefined : this.workedFor(thread);
+    const byAgent = conversation?.threadId !== thread;
+    for (const call of failed) conversation?.document.apply({ type: "call_failed", call, byAgent });
   }
 
   /** Takes what is told of a sub-agent's thread; false where it is none's. */

@@ -286,6 +286,7 @@ export class Project {
       onNote: (thread, text) =>
         this.#inbox.workedFor(thread)?.document.apply({ type: "note", text, byCodex: true }),
       onEgress: (event) => this.#inbox.egress(event),
+      onRequest: (request) => this.#inbox.requested(request),
       models: () => new Set([...this.conversations].flatMap(({ thread }) => [...thread.models])),
       efforts: () => effortsOf([...this.conversations].map(({ thread }) => thread)),
       network: this.network,

@@ -303,6 +303,18 @@ export const anyEvents: fc.Arbitrary<ScenarioEvent[]> = fc
             status: text,
           },
           {
+            type: "call_failed",
+            call: {
+              id: text,
+              kind: (["patch", "command", "tool"] as const)[text.length % 3] ?? "tool",
+              name: text,
+              files: [text, "a", text, "b", text],
+              patch: text,
+              reason: text,
+            },
+            byAgent: text.length % 2 === 0,
+          },
+          {
             type: "host_runs",
             between: text.length % 2 === 0,
             groups: [

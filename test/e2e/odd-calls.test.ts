@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { exec, message, reply } from "../../src/offline/index.ts";
+import { applyPatch, exec, message, reply } from "../../src/offline/index.ts";
 import { FIND_CODEX } from "./from-inside.ts";
 import { SLOW, share, WAIT } from "./support.ts";
 
@@ -11,9 +11,9 @@ const call = (changes: object) => `node -e '${FIND_CODEX}
     .then(async (answer) => console.log("status " + answer.status, await answer.text()));
 '`;
 
-describe("a command that calls the model itself", SLOW, () => {
-  const shared = share({ config: { model: "gpt-5.5" } });
+const shared = share({ config: { model: "gpt-5.5" } });
 
+describe("a command that calls the model itself", SLOW, () => {
   /** What the command has printed, in a turn of its own. */
   async function called(changes: object): Promise<string> {
     const { chat, model } = shared();
@@ -53,5 +53,34 @@ describe("a command that calls the model itself", SLOW, () => {
   it("has the model that the user has chosen since", async () => {
     await shared().chat.command("model gpt-6-luna");
     expect(await called({ model: "gpt-6-luna" })).toContain("status 200");
+  });
+});
+
+describe("a call of the model's that Codex tells no item of", SLOW, () => {
+  const misfit = "*** Begin Patch\n*** Update File: a.txt\n@@\n-nope\n+new\n*** End Patch";
+  const shown = /\*\*Patch did not apply\*\* · `a\.txt`\n```text reason\napply_patch verification/g;
+
+  it("is told with its reason, once, and in a thread that was resumed too", async () => {
+    const { chat, model } = shared();
+    await chat.startAnew();
+    model.answerInTurn(
+      reply(applyPatch(misfit)),
+      reply(exec("rm -rf /tmp/nothing")),
+      reply(message("Neither works.")),
+    );
+    expect(await chat.ask("Change it.")).toEqual({ status: "completed" });
+    expect(await chat.body()).toMatch(
+      /Change it\.\s+## Codex\s+\*\*Patch did not apply\*\*[\s\S]+\*\*Refused\*\* `rm -rf \/tmp\/nothing` · rm -f style[\s\S]+Neither works\.\s+## You/,
+    );
+    await chat.command("sandbox stop");
+    model.answerInTurn(reply(applyPatch(misfit)), reply(message("Nor now.")));
+    expect(await chat.ask("Again.")).toEqual({ status: "completed" });
+    expect((await chat.body()).match(shown)).toHaveLength(2);
+    // A closed fold holds the reason.
+    const closed = await chat.nvim.lua(
+      `vim.fn.cursor(vim.fn.search([[^\\*\\*Patch did not apply]], "w") + 1, 1)
+       return vim.fn.foldclosed(".") == vim.fn.line(".")`,
+    );
+    expect(closed).toBe(true);
   });
 });
