@@ -56,6 +56,8 @@ export type LocalEvent =
     }
   /** A question was declined without asking the user. */
   | { readonly type: "not_asked"; readonly because: NotAsked }
+  /** What comes next goes on with the answer that ends the text, from an earlier run. */
+  | { readonly type: "goes_on" }
   /** The user has begun a round without a query: a review, a compaction, another try. */
   | { readonly type: "round" }
   | { readonly type: "approval_requested"; readonly approval: Question }

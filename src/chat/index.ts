@@ -34,7 +34,7 @@ export { type FrameError, type FrameOptions, FrameScheduler, frameMs } from "./f
 export { type ChatMeta, formatVersion, lostMeta, withKept, withMeta } from "./front-matter.ts";
 export { KnownFile, textHash } from "./known-file.ts";
 export { maxAskedChars } from "./limits.ts";
-export { type Lock, type LockError, lockFile } from "./lock.ts";
+export { type Lock, type LockError, lockFile, type UnderWay } from "./lock.ts";
 export { codeSpan } from "./markdown.ts";
 export { reduce, reduceAll } from "./reduce.ts";
 export { findSections, linesOf, type PlacedSection } from "./sections.ts";
@@ -59,6 +59,6 @@ export {
   transcriptForModel,
   writeTranscript,
 } from "./transcript.ts";
-export { isAnswer, type Unanswered, unansweredQuery } from "./unanswered.ts";
+export { CUT_OFF, endsInAnswer, isAnswer, type Unanswered, unansweredQuery } from "./unanswered.ts";
 export { visible } from "./visible.ts";
 export { missingLine, wholeText } from "./whole.ts";

@@ -44,6 +44,24 @@ describe("lockFile", () => {
     expect((await lockFile(file)).ok).toBe(true);
   });
 
+  it("knows what was under way when the process before it died", async () => {
+    const file = await newFile();
+    const lock = await lockFile(file);
+    if (!lock.ok) throw new Error(lock.error.message);
+    expect(lock.value.left).toBe("nothing");
+    const left = async () => {
+      const holder: unknown = JSON.parse(await readFile(`${file}.lock`, "utf8"));
+      await writeFile(`${file}.lock`, JSON.stringify({ ...Object(holder), startTime: "1" }));
+      const next = await lockFile(file);
+      if (!next.ok) throw new Error(next.error.message);
+      return next.value;
+    };
+    await lock.value.note("other");
+    await lock.value.note("answer");
+    expect((await left()).left).toBe("answer");
+    expect((await left()).left).toBe("nothing");
+  });
+
   it("takes over after a restart of the machine", async () => {
     const file = await newFile();
     await lockOf(file, { boot: "another" });

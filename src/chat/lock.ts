@@ -14,8 +14,22 @@ export type LockError =
   /** The lock could not be made or read; `code` as of errno. */
   | { readonly kind: "failed"; readonly code: string; readonly message: string };
 
+/** What is being written into a conversation: nothing, an answer to a query, or something else. */
+export type UnderWay = "nothing" | "answer" | "other";
+
+/** In the lock as one digit, so that its text stays whole whenever its process is killed. */
+const DIGITS: readonly UnderWay[] = ["nothing", "answer", "other"];
+const FIELD = '"turn":';
+
 /** A file that this process alone writes. */
-export type Lock = { readonly path: string; readonly release: () => Promise<void> };
+export type Lock = {
+  readonly path: string;
+  /** What was under way when the process died that had the lock before. */
+  readonly left: UnderWay;
+  /** Notes what is under way, for whoever comes after this process's death. Never rejects. */
+  readonly note: (what: UnderWay) => Promise<void>;
+  readonly release: () => Promise<void>;
+};
 
 /** A process: pids are reused, across machines and boots too. */
 type Holder = {
@@ -23,6 +37,8 @@ type Holder = {
   readonly startTime: string;
   readonly boot: string;
   readonly host: string;
+  /** What is under way, by its place in `DIGITS`; absent in a lock that Lua has made. */
+  readonly turn?: number;
 };
 
 /** A lock without a readable holder is given this long to be filled in by its maker, in ms. */
@@ -61,13 +77,13 @@ export async function lockFile(
   path = `${file}.lock`,
 ): Promise<Result<Lock, LockError>> {
   const self = await ownHolder();
-  const content = `${JSON.stringify(self)}\n`;
+  const content = `${JSON.stringify({ ...self, turn: 0 })}\n`;
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const made = await makeLock(path, content);
     if (made !== "exists") return made;
     const judged = await judge(path, self);
     if (!judged.ok) return judged;
-    if (judged.value === "gone") continue;
+    if (judged.value.at === "gone") continue;
     const taken = await takeOver(path, content, self);
     if (taken !== "exists") return taken;
   }
@@ -81,6 +97,7 @@ export async function lockFile(
 async function makeLock(
   path: string,
   content: string,
+  left: UnderWay = "nothing",
 ): Promise<Result<Lock, LockError> | "exists"> {
   try {
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
@@ -88,7 +105,12 @@ async function makeLock(
     try {
       await file.writeFile(content);
       const { ino } = await file.stat();
-      return ok({ path, release: () => takeAway(path, ino) });
+      return ok({
+        path,
+        left,
+        note: (what) => noteIn(path, ino, placeIn(content), what),
+        release: () => takeAway(path, ino),
+      });
     } finally {
       await file.close();
     }
@@ -121,8 +143,9 @@ async function takeOver(
   try {
     const judged = await judge(path, self);
     if (!judged.ok) return judged;
-    if (judged.value !== "gone") await unlink(path);
-    return await makeLock(path, content);
+    const { at, underWay } = judged.value;
+    if (at !== "gone") await unlink(path);
+    return await makeLock(path, content, underWay);
   } catch (cause) {
     return codeOf(cause) === "ENOENT" ? "exists" : err(failed(path, codeOf(cause)));
   } finally {
@@ -130,8 +153,10 @@ async function takeOver(
   }
 }
 
-/** Whether a lock is `left` by a process that is gone, or `gone` itself. */
-async function judge(path: string, self: Holder): Promise<Result<"left" | "gone", LockError>> {
+/** Whether a lock is left by a process that is gone, with what, or gone itself. */
+type Judged = { readonly at: "left" | "gone"; readonly underWay: UnderWay };
+
+async function judge(path: string, self: Holder): Promise<Result<Judged, LockError>> {
   try {
     const stat = await lstat(path);
     if (!stat.isFile()) {
@@ -145,12 +170,36 @@ async function judge(path: string, self: Holder): Promise<Result<"left" | "gone"
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0).finally(() => file.close());
     const holder = parseHolder(buffer.toString("utf8", 0, bytesRead));
     if (holder === undefined) {
-      return Date.now() - stat.mtimeMs > makingMs ? ok("left") : err(held(path, 0));
+      return Date.now() - stat.mtimeMs > makingMs
+        ? ok({ at: "left", underWay: "nothing" })
+        : err(held(path, 0));
     }
-    return (await mayLive(holder, self)) ? err(held(path, holder.pid)) : ok("left");
+    const underWay = DIGITS[holder.turn ?? 0] ?? "nothing";
+    return (await mayLive(holder, self))
+      ? err(held(path, holder.pid))
+      : ok({ at: "left", underWay });
   } catch (cause) {
     const code = codeOf(cause);
-    return code === "ENOENT" ? ok("gone") : err(failed(path, code));
+    return code === "ENOENT" ? ok({ at: "gone", underWay: "nothing" }) : err(failed(path, code));
+  }
+}
+
+/** Where the digit stands, in bytes. */
+function placeIn(content: string): number {
+  return Buffer.byteLength(content.slice(0, content.lastIndexOf(FIELD) + FIELD.length));
+}
+
+/** Writes one digit over another. A lock that is not to be written says then what it said before. */
+async function noteIn(path: string, ino: number, at: number, what: UnderWay): Promise<void> {
+  try {
+    const file = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+    try {
+      if ((await file.stat()).ino === ino) await file.write(String(DIGITS.indexOf(what)), at);
+    } finally {
+      await file.close();
+    }
+  } catch {
+    // It is gone, or its disk is: what it would have told is not worth a word.
   }
 }
 
@@ -171,10 +220,11 @@ function parseHolder(text: string): Holder | undefined {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== "object" || value === null) return undefined;
-    const { pid, startTime, boot, host } = value as Record<string, unknown>;
+    const { pid, startTime, boot, host, turn } = value as Record<string, unknown>;
     if (typeof pid !== "number" || !Number.isSafeInteger(pid) || pid < 1) return undefined;
     if (typeof startTime !== "string" || typeof boot !== "string") return undefined;
-    return typeof host === "string" ? { pid, startTime, boot, host } : undefined;
+    if (typeof host !== "string") return undefined;
+    return { pid, startTime, boot, host, ...(typeof turn === "number" ? { turn } : {}) };
   } catch {
     return undefined;
   }

@@ -31,6 +31,7 @@ import {
 import { codeSpan, duration, shownPath, spaced } from "./markdown.ts";
 import { endAutoReview, endHook, showGoal, startAutoReview, startHook } from "./notices.ts";
 import { showPlan } from "./plan.ts";
+import { leftOut } from "./spent.ts";
 import { mergedLimits, newUsage, noteServer } from "./standing.ts";
 import { type ChatState, idleTurn } from "./state.ts";
 import { cutOffTexts } from "./text-item.ts";
@@ -86,6 +87,11 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
     case "not_asked":
       if (event.because.kind === "many") leave(draft, { questions: 1 });
       else tell(draft, `a question was declined without asking you: ${event.because.why}`);
+      return;
+    case "goes_on":
+      // Its heading has no block, so no mark of it comes to anything.
+      if (draft.state.section === undefined)
+        change(draft, { section: { heading: leftOut, empty: false } });
       return;
     case "round":
       countAnew(draft);

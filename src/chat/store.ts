@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { err, ok, type Result } from "../result.ts";
 import { changedJustNow } from "./atomic-write.ts";
 import { KnownFile, type OtherText, textHash } from "./known-file.ts";
-import { type Lock, type LockError, lockFile, lockPath } from "./lock.ts";
+import { type Lock, type LockError, lockFile, lockPath, type UnderWay } from "./lock.ts";
 import { type Bulk, bulkOf, charsMissing, losesMuch } from "./loss.ts";
 import { openPlace } from "./place.ts";
 
@@ -133,6 +133,16 @@ export class TranscriptStore {
       },
       ...options,
     };
+  }
+
+  /** What was being written when the process died that had the file before. */
+  get left(): UnderWay {
+    return this.#lock.left;
+  }
+
+  /** Notes what is being written, for who opens the file after this process's death. */
+  note(what: UnderWay): Promise<void> {
+    return this.#lock.note(what);
   }
 
   /** Says that the text has changed; gives the revision that `onSaved` will name or pass. */

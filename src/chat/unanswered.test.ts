@@ -4,6 +4,7 @@ import { unansweredQuery } from "./unanswered.ts";
 const text = (...sections: readonly string[]) => `${[...sections, "## You", ""].join("\n\n")}\n`;
 const error = "> **Error:** no key.\n>\n> Set one.";
 const note = "> **Note:** stopped.";
+const cut = "> **Note:** The host was ended before this turn was over. Send it again.";
 
 describe("the query without an answer", () => {
   it.each<readonly [what: string, sections: readonly string[], expected: object | undefined]>([
@@ -26,6 +27,16 @@ describe("the query without an answer", () => {
         `## Codex\n\nHalf.\n\n${error}\n\n${note}`,
       ],
       { text: "B?", how: "failed", sections: 1 },
+    ],
+    [
+      "has a part of an answer below it that was cut off with the host",
+      ["## You\n\nA?", `## Codex\n\nHalf.\n\n${cut}`],
+      { text: "A?", how: "noted", isPartial: true },
+    ],
+    [
+      "is none where a review was cut off",
+      ["## You\n\nA?", `## Codex\n\nYes.\n\n${cut.replace("this turn", "this")}`],
+      undefined,
     ],
     [
       "is none where the user stopped a part of an answer",

@@ -10,11 +10,13 @@ export type Unanswered = {
   readonly hadContext: boolean;
   /** What stands below it: nothing, notes, or an error, perhaps under a part of an answer. */
   readonly how: "silent" | "noted" | "failed";
+  /** Whether a part of an answer stands there. */
+  readonly isPartial: boolean;
 };
 
 /**
  * Finds the query that is still to be answered, by the text alone; undefined where there is none. An
- * answer that ends in an error counts as none.
+ * answer that ends in an error, or was cut off with the host, counts as none.
  */
 export function unansweredQuery(text: string): Unanswered | undefined {
   const { sections } = readTranscript(text);
@@ -28,8 +30,8 @@ export function unansweredQuery(text: string): Unanswered | undefined {
     }
     // Above a part of an answer stands only what it answers.
     if (isPartial && queries.length > 0) break;
-    const { hasWords, kinds } = endOf(words);
-    if (hasWords && (queries.length > 0 || isPartial || !kinds.has("Error"))) break;
+    const { hasWords, kinds, isCut } = endOf(words);
+    if (hasWords && (queries.length > 0 || isPartial || !(kinds.has("Error") || isCut))) break;
     isPartial ||= hasWords;
     if (queries.length > 0) continue;
     if (kinds.has("Error")) how = "failed";
@@ -42,7 +44,16 @@ export function unansweredQuery(text: string): Unanswered | undefined {
     sections: queries.length,
     hadContext: queries.some((it) => CONTEXT.test(it)),
     how,
+    isPartial,
   };
+}
+
+/** How a note ends that says that the answer above it was cut off with the host or the editor. */
+export const CUT_OFF = "before this turn was over.";
+
+/** Whether the last section of a conversation is an answer, be it empty. */
+export function endsInAnswer(text: string): boolean {
+  return readTranscript(text).sections.at(-1)?.role === "codex";
 }
 
 /** The line below a query that says what went along with it. */
@@ -54,17 +65,19 @@ export function isAnswer(text: string): boolean {
 }
 
 /** The kinds of notices that end a section, and whether anything else stands in it. */
-function endOf(text: string): { hasWords: boolean; kinds: ReadonlySet<string> } {
+function endOf(text: string): { hasWords: boolean; kinds: ReadonlySet<string>; isCut: boolean } {
   const kinds = new Set<string>();
+  let isCut = false;
   let end = text.trimEnd();
   while (end !== "") {
     // A notice is one quotation; the paragraph above it is another.
     const from = end.lastIndexOf("\n\n");
     const paragraph = end.slice(from === -1 ? 0 : from + 2);
     const kind = /^> \*\*(Error|Note):\*\* [^\n]*(?:\n>[^\n]*)*$/.exec(paragraph)?.[1];
-    if (kind === undefined) return { hasWords: true, kinds };
+    if (kind === undefined) return { hasWords: true, kinds, isCut };
+    isCut ||= kind === "Note" && paragraph.includes(` ${CUT_OFF}`);
     kinds.add(kind);
     end = from === -1 ? "" : end.slice(0, from).trimEnd();
   }
-  return { hasWords: false, kinds };
+  return { hasWords: false, kinds, isCut };
 }

@@ -36,6 +36,7 @@ function conversation(hears: boolean) {
     setState: () => {},
     setMeta: () => {},
     notify: () => {},
+    note: () => {},
     asEdited: async (queries: unknown) => queries,
     settled: async () => {},
   };

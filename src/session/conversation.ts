@@ -200,7 +200,10 @@ export class Conversation {
     this.budget.end();
     this.approvals.cancelAll(why ?? "the conversation was closed");
     const isCut = this.isBusy && this.#round.phase !== "ending";
-    await this.document.close(isCut ? cutOff(why, this.document) : undefined, isReopened);
+    await this.document.close(
+      isCut ? cutOff(why, this.#recovery.isAnswering) : undefined,
+      isReopened,
+    );
   }
 
   #wait(query: Query): void {
@@ -364,7 +367,7 @@ export class Conversation {
     const over = this.rites.end().then((events) => {
       for (const event of events) this.document.apply(event);
       this.#over(ending, end, again, isNext ? waited : []);
-      return this.document.settled();
+      return this.document.ended(() => this.isBusy);
     });
     this.#emit("TurnEnded", end, over);
   }

@@ -12,6 +12,7 @@ import {
   slug,
   type TranscriptStore,
   textHash,
+  type UnderWay,
   type FileVerdict as Verdict,
   writeNew,
 } from "../chat/index.ts";
@@ -61,6 +62,7 @@ export class DocumentFile {
   #soon: NodeJS.Timeout | undefined;
   #isNamed = false;
   #copies = 0;
+  #underWay: UnderWay = "nothing";
   /** The hash of the text that the last copy holds. */
   #lastCopy = "";
 
@@ -83,6 +85,17 @@ export class DocumentFile {
     if (this.textOnDisk() === "" && !isEmpty(this.#options.mirror.text())) this.changed();
     else void this.#store.check();
     return ok();
+  }
+
+  /** What was being written when the host died that had the file before. */
+  get left(): UnderWay {
+    return this.#store?.left ?? "nothing";
+  }
+
+  /** Notes what is being written, so that it is known to be cut off where this host dies. */
+  note(what: UnderWay): void {
+    this.#underWay = what;
+    void this.#store?.note(what);
   }
 
   /** The text that stands in the file; empty where there is none, or it cannot be read. */
@@ -159,6 +172,7 @@ export class DocumentFile {
     const oldPath = this.#path;
     this.#path = path;
     this.#store = store.value;
+    this.note(this.#underWay);
     // Of what has changed during that write only the old one has heard.
     store.value.changed();
     await old.abandon();

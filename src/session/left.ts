@@ -1,15 +1,15 @@
-import { type LocalEvent, unansweredQuery } from "../chat/index.ts";
+import { CUT_OFF, endsInAnswer, type LocalEvent, unansweredQuery } from "../chat/index.ts";
 import type { LiveDocument } from "./live-document.ts";
 
 /** What is said where nothing is without an answer. */
 export const NOTHING_LEFT = "There is nothing to send. Type a query below the last `## You`.";
 
-const SEND_AGAIN = "`:CodexChat retry`, or <CR> in the empty prompt, sends it again.";
+const SEND_AGAIN = "`:CodexChat retry`, or `<CR>` in the empty prompt, sends it again.";
 
-/** Why a turn was cut off with the conversation, and what can be done where it has no answer. */
-export function cutOff(why: string | undefined, document: LiveDocument): string | undefined {
-  const isUnanswered = why !== undefined && unansweredQuery(document.text()) !== undefined;
-  return isUnanswered ? `${why} ${SEND_AGAIN}` : why;
+/** Why a turn was cut off with the conversation, and what can be done where it answers a query. */
+export function cutOff(why: string | undefined, isAnswering: boolean): string | undefined {
+  if (why === undefined) return undefined;
+  return isAnswering ? `${why} ${SEND_AGAIN}` : why.replace(CUT_OFF, "before this was over.");
 }
 
 /** What is said of queries that are kept back after a turn that did not complete. */
@@ -24,11 +24,27 @@ export const contextLost: LocalEvent = {
   text: "This is sent again without what went along with it. Mention that once more if Codex needs it.",
 };
 
-/** Shows, when a conversation is opened, that its last query has no answer and can be sent again. */
+/**
+ * Shows, when a conversation is opened, that its last query has no answer and can be sent again, or
+ * that what ends its text was cut off where the host that wrote it was killed.
+ */
 export function showLeft(document: LiveDocument): void {
-  const left = unansweredQuery(document.text());
-  if (left === undefined) return;
-  if (left.how === "silent")
-    document.apply({ type: "note", text: `This was never answered. ${SEND_AGAIN}` });
-  document.setState({ phase: "failed", detail: "the last message has no answer" });
+  const text = document.text();
+  const left = unansweredQuery(text);
+  const isAnswer = document.left === "answer";
+  const isCut = left === undefined && document.left !== "nothing";
+  const note =
+    left?.how === "silent"
+      ? `This was never answered. ${SEND_AGAIN}`
+      : isCut
+        ? cutOff(`The host was ended ${CUT_OFF}`, isAnswer)
+        : undefined;
+  if (note !== undefined) {
+    if (endsInAnswer(text)) document.apply({ type: "goes_on" });
+    document.apply({ type: "note", text: note });
+  }
+  if (left === undefined && !(isCut && isAnswer)) return;
+  const isPart = isCut || left?.isPartial === true;
+  const detail = isPart ? "the last answer is not whole" : "the last message has no answer";
+  document.setState({ phase: "failed", detail });
 }

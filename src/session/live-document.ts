@@ -12,6 +12,7 @@ import {
   reduce,
   type Standing,
   title,
+  type UnderWay,
   type Verdict,
   whyNotAsked,
 } from "../chat/index.ts";
@@ -124,6 +125,16 @@ export class LiveDocument {
     if (locked.ok) document.#frames.push(mirror.value.closingEdits(options.prefix));
     else mirror.value.close();
     return locked.ok ? ok(document) : err(locked.error);
+  }
+
+  /** What was being written when the host died that had the conversation before. */
+  get left(): UnderWay {
+    return this.#file.left;
+  }
+
+  /** Notes what is being written, so that it is known to be cut off where this host dies. */
+  note(what: UnderWay): void {
+    this.#file.note(what);
   }
 
   /** What the front matter says. */
@@ -266,6 +277,12 @@ export class LiveDocument {
     if (lost !== undefined) this.#tell(this.#editor.call.buf_set_meta(this.buf, lost));
     await this.#frames.flush();
     await this.#file.save();
+  }
+
+  /** The same at a round's end: nothing is being written then, unless the next has begun. */
+  async ended(isBusy: () => boolean): Promise<void> {
+    await this.settled();
+    if (!isBusy()) this.note("nothing");
   }
 
   /** Writes the file now, and looks whether others have changed it. */

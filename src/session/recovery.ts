@@ -32,7 +32,6 @@ const CONFIGURATION =
 export class Recovery {
   readonly #thread: ThreadHandle;
   readonly #document: LiveDocument;
-  /** Whether the round is to answer queries. */
   #isAnswering = false;
   /** Queries that Codex has in its thread and that have no answer. */
   #unanswered: Query[] = [];
@@ -85,6 +84,12 @@ export class Recovery {
   /** A round begins. */
   begin(isAnswering: boolean): void {
     this.#isAnswering = isAnswering;
+    this.#document.note(isAnswering ? "answer" : "other");
+  }
+
+  /** Whether the round is to answer queries. */
+  get isAnswering(): boolean {
+    return this.#isAnswering;
   }
 
   /**

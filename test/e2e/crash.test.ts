@@ -48,7 +48,7 @@ describe("a Neovim that is killed in the middle of a turn", SLOW, () => {
 
       This much was streamed.
 
-      > **Note:** Neovim went away before this turn was over.
+      > **Note:** Neovim went away before this turn was over. \`:CodexChat retry\`, or \`<CR>\` in the empty prompt, sends it again.
 
       ## You
       "
@@ -112,7 +112,7 @@ describe("a Neovim that is killed in the middle of a turn", SLOW, () => {
       const
       \`\`\`
 
-      > **Note:** Neovim went away before this turn was over.
+      > **Note:** Neovim went away before this turn was over. \`:CodexChat retry\`, or \`<CR>\` in the empty prompt, sends it again.
 
       ## You
       "

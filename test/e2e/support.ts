@@ -255,6 +255,13 @@ export class Conversation implements AsyncDisposable {
     await this.nvim.exited;
   }
 
+  /** Ends Neovim and the host as the end of their machine does. */
+  async killBoth(): Promise<void> {
+    process.kill(this.#hostPid, "SIGKILL");
+    await this.kill();
+    await this.hostGone();
+  }
+
   /** Settles when the host has ended by itself. */
   async hostGone(): Promise<void> {
     await vi.waitFor(() => expect(isRunning(this.#hostPid)).toBe(false), WAIT);

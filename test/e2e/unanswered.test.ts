@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { httpError, message, reply, silence } from "../../src/offline/index.ts";
+import { exec, httpError, message, type Reply, reply, silence } from "../../src/offline/index.ts";
 import { Conversation, Place, ScriptedModel, SLOW, WAIT } from "./support.ts";
 
 /** Presses Enter in the empty prompt. */
@@ -96,5 +96,57 @@ describe("a query without an answer, after a restart", SLOW, () => {
     await expect
       .poll(() => chat.notifications(), WAIT)
       .toEqual([expect.stringContaining("nothing to send")]);
+  });
+});
+
+describe("a query whose answer ended with host and editor", SLOW, () => {
+  /** What has come of it by then, and what the text says afterwards. */
+  const cases: readonly (readonly [what: string, answer: Reply, until: string, after: RegExp])[] = [
+    [
+      "nothing",
+      reply(silence()),
+      "## Codex",
+      /Are you there\?\s+## Codex\s+> \*\*Note:\*\* This was never answered\.[^\n]+\s+Here I am\.\s+## You\s*$/,
+    ],
+    [
+      "a command that runs",
+      reply(exec("sleep 300")),
+      "sleep 300",
+      /Are you there\?\s+## Codex\s+[^#]+sleep 300[^#]+> \*\*Note:\*\* The host was ended before this turn was over\.[^\n]+\s+Here I am\.\s+## You\s*$/,
+    ],
+    [
+      "half of it",
+      reply(message("I am"), silence()),
+      "I am",
+      /Are you there\?\s+## Codex\s+I am\s+> \*\*Note:\*\* The host was ended before this turn was over\.[^\n]+\s+Here I am\.\s+## You\s*$/,
+    ],
+  ];
+
+  it("is known, and can be sent again, whatever had come of it", async () => {
+    await using place = await Place.make();
+    await using model = await ScriptedModel.start();
+    for (const [what, answer, until, after] of cases) {
+      model.answer(() => answer);
+      await using first = await Conversation.open({ place, model });
+      await first.startAnew();
+      await first.send("Are you there?");
+      await first.waitForTurnStart();
+      await expect.poll(() => model.requests.length, WAIT).toBe(1);
+      await expect.poll(() => first.fileText(), WAIT).toContain(until);
+      await first.killBoth();
+
+      await using chat = await Conversation.open({ place, model });
+      await expect.poll(() => chat.state("phase"), WAIT).toBe("failed");
+      model.answerInTurn(reply(message("Here I am.")));
+      await chat.command("retry");
+      expect(await chat.waitForTurnEnd(), what).toEqual({ status: "completed" });
+      expect(model.requests.at(-1)?.userTexts(), what).toEqual(["Are you there?"]);
+      expect(await chat.body(), what).toMatch(after);
+      await chat.quit();
+      // All is over now: nothing is said of it once more.
+      await using next = await Conversation.open({ place, model });
+      await expect.poll(() => next.state("phase"), WAIT).toBe("idle");
+      expect(await next.body()).toMatch(after);
+    }
   });
 });
