@@ -22,7 +22,7 @@ export type BufferWatch = {
   stop(): void;
 };
 
-/** `nvim_buf_lines_event`: buffer, changedtick (nil in inccommand previews), first, last, lines, more. */
+/** `nvim_buf_lines_event`: buffer, changedtick (nil in 'inccommand' previews), first, last, lines, more. */
 const LinesEvent = z.tuple([
   z.unknown(),
   z.int().nullable(),
@@ -68,8 +68,10 @@ export class Buffers {
         if (!more) initial = { lines: first, tick: tick ?? 0 };
         return;
       }
-      const { tick: before } = initial;
-      deliver(() => handlers.onLines(start, end, lines, tick ?? before));
+      // What 'inccommand' shows while a command is typed. Neovim takes it back before it waits for the
+      // next key, and tells nothing of that.
+      if (tick === null) return;
+      deliver(() => handlers.onLines(start, end, lines, tick));
     };
     const forget = (): void => {
       this.#client.detachBuffer(key, "lines", onLines);

@@ -27,6 +27,21 @@ describe.each(neovims)("following a buffer on Neovim $name", (program) => {
     await expect.poll(() => detached).toBe(1);
   });
 
+  it("leaves out what 'inccommand' shows while a command is typed", async () => {
+    await using chat = await openChat({ program, screen: { columns: 80, rows: 24 } });
+    const { nvim, host } = chat;
+    const heard: (readonly string[])[] = [];
+    await host.editor.watchBuffer(chat.buf, {
+      onLines: (_first, _last, fresh) => heard.push(fresh),
+      onDetach() {},
+    });
+    await nvim.keys("<Esc>:%s/You/Me");
+    await nvim.untilShown("## Me");
+    await nvim.keys("<Esc>$ione");
+    await expect.poll(() => heard.at(-1)).toEqual(["one"]);
+    expect(heard.flat().filter((line) => line.includes("##"))).toEqual([]);
+  });
+
   it("can begin again, and then only the new listener hears", async () => {
     await using chat = await openChat({ program });
     const heard: string[] = [];
