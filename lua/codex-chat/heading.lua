@@ -191,6 +191,19 @@ local function drop_copies(chat, row)
   blocks.set_prompt(chat, row)
 end
 
+--- Has the heading change places with the lines above it, which the user has written there.
+---@param chat codex-chat.Chat
+---@param row integer the heading's
+---@param above integer how many lines
+local function raise(chat, row, above)
+  local buf, top = chat.buf, row - above
+  local lines = (line_at(buf, top - 1) or ""):find("%S") and { "", text, "" } or { text, "" }
+  replace(buf, { top, 0 }, { top, 0 }, lines)
+  row = row + #lines - 1
+  replace(buf, { row, 0 }, { row + 1, 0 }, { "" })
+  blocks.set_prompt(chat, top + #lines - 2)
+end
+
 --- The row of a heading that stands whole in the place of the marked one, after a change of it.
 ---@param chat codex-chat.Chat
 ---@param row integer where it was
@@ -220,14 +233,14 @@ function M.settle(chat)
   end
   local row, broken = undo.heading(buf)
   row = row or blocks.prompt_row(chat)
-  local copied = undo.take_copied(buf)
+  local copied, above = undo.take_copied(buf), undo.take_above(buf)
   local mark = blocks.heading(chat)
   if not broken and row + 1 < api.nvim_buf_line_count(buf) and M.is(line_at(buf, row)) then
     if mark.row ~= row or mark.col ~= 0 then
       -- All lines were written anew, and this is the same one.
       blocks.set_prompt(chat, row)
     end
-    if not copied then
+    if not copied and above == 0 then
       return
     end
   end
@@ -253,16 +266,21 @@ function M.settle(chat)
       end
     end
     if at then
-      if at + 1 == api.nvim_buf_line_count(buf) then
-        local last = #line_at(buf, at)
-        api.nvim_buf_set_text(buf, at, last, at, last, { "", "" })
-      end
       blocks.set_prompt(chat, at)
     else
       write(chat, row, broken)
     end
+    if above > 0 and not broken then
+      raise(chat, blocks.prompt_row(chat), above)
+    end
     if copied then
       drop_copies(chat, blocks.prompt_row(chat))
+    end
+    at = blocks.prompt_row(chat)
+    if at + 1 == api.nvim_buf_line_count(buf) then
+      local last = #line_at(buf, at)
+      api.nvim_buf_set_text(buf, at, last, at, last, { "", "" })
+      blocks.set_prompt(chat, at)
     end
   end)
   vim.bo[buf].modifiable = modifiable

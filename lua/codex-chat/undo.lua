@@ -5,6 +5,7 @@
 --- through them.
 local M = {}
 
+local rows = require("codex-chat.undo.rows")
 local say = require("codex-chat.say")
 local spans = require("codex-chat.undo.spans")
 local steps = require("codex-chat.undo.steps")
@@ -127,11 +128,12 @@ function M.attach(buf)
     return
   end
   api.nvim_buf_attach(buf, false, {
-    on_bytes = function(_, _, _, row, _, _, rows)
+    on_bytes = function(_, _, _, row, _, _, count)
       local state = states[buf]
-      if state and state.machine == 0 and rows > 0 then
+      if state and state.machine == 0 and count > 0 then
         -- Before the marks move.
-        state.gone = { first = row, last = row + rows, spans = spans.within(buf, row, row + rows) }
+        state.gone =
+          { first = row, last = row + count, spans = spans.within(buf, row, row + count) }
       end
     end,
     on_lines = function(_, _, tick, first, last, new_last)
@@ -147,8 +149,8 @@ function M.attach(buf)
       -- Without a tick it is a preview of a command that is still being typed.
       if state.machine > 0 then
         if not state.travelling then
-          steps.shift(state, first, last, new_last - last)
-          steps.follow(state, first, last - first, new_last - first)
+          rows.shift(state, first, last, new_last - last)
+          rows.follow(state, first, last - first, new_last - first)
         end
       elseif tick then
         local old = vim.list_slice(state.lines, first + 1, last)
@@ -213,7 +215,7 @@ function M.heading(buf)
   end
 end
 
-M.is_heading = steps.is_heading
+M.is_heading = rows.is_heading
 
 --- Whether a command of the user's has put a copy of the heading somewhere since this was last asked.
 ---@param buf integer
@@ -225,6 +227,18 @@ function M.take_copied(buf)
     state.copied = nil
   end
   return copied
+end
+
+--- How many lines the user has written directly above the heading since this was last asked.
+---@param buf integer
+---@return integer
+function M.take_above(buf)
+  local state = states[buf]
+  local above = state and state.above or 0
+  if above > 0 then
+    state.above = nil
+  end
+  return above
 end
 
 --- Whether the user's last change has left all lines apart, none joined and none split.

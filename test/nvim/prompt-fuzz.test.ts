@@ -41,25 +41,25 @@ const COMMANDS = [
 
 /** Ex commands, with what 'incsearch' and 'inccommand' show while they are typed. */
 const EX = [
-  ...["s/o/0/¦ge", "$;?^## You?,$s/a¦/A/ge", "$;?^## You?,$s/$/;¦/", "$;?^## You?,$s/^/> ¦/"],
+  ...["s/o/0/¦ge", "$?^## You?,$s/a¦/A/ge", "$?^## You?,$s/$/;¦/", "$?^## You?,$s/^/> ¦/"],
   ...[
-    "$;?^## You?s/You/¦Me/",
-    "$;?^## You?s/.*/§/",
-    "$;?^## You?,$s/\\n/¦ /",
-    "$;?^## You?,$g/^/¦d",
+    "$?^## You?s/You/¦Me/",
+    "$?^## You?s/.*/§/",
+    "$?^## You?,$s/\\n/¦ /",
+    "$?^## You?,$g/^/¦d",
   ],
   ...[
-    "$;?^## You?+1,$g/^/m?^## You?",
-    "$;?^## You?,$d",
-    "$;?^## You?d",
-    "$;?^## You?join",
+    "$?^## You?+1,$g/^/m?^## You?",
+    "$?^## You?,$d",
+    "$?^## You?d",
+    "$?^## You?join",
     "m-2",
     "t.¦",
   ],
-  ...["$;?^## You?,$join", "$;?^## You?-1,$join!", "$;?^## You?+1,$sort¦", "$;?^## You?,$sort"],
-  ...["$;?^## You?m$", "$;?^## You?t$", "$;?^## You?t.", "$;?^## You?m0", "m?^## You?", "-1,$>¦"],
-  ...["$;?^## You?+1,$!tac", "$;?^## You?,$!sort -r", "normal A§", "normal dipA§"],
-  ...["$;?^## You?,$normal A;", "undo", "earlier 3", "echo¦"],
+  ...["$?^## You?,$join", "$?^## You?-1,$join!", "$?^## You?+1,$sort¦", "$?^## You?,$sort"],
+  ...["$?^## You?m$", "$?^## You?t$", "$?^## You?t.", "$?^## You?m0", "m?^## You?", "-1,$>¦"],
+  ...["$?^## You?+1,$!tac", "$?^## You?,$!sort -r", "normal A§", "normal dipA§"],
+  ...["$?^## You?,$normal A;", "undo", "earlier 3", "echo¦"],
 ].map((keys) => `:${keys}<CR>`);
 
 const AT_HEADING = [
@@ -68,6 +68,7 @@ const AT_HEADING = [
   ...["wdw", "dG", "d¦G", "vjd", "Vjd", "V¦jc§<Esc>", "kJ", "kgJ", "k2J", "kA<Del><Esc>", "kdd"],
   ...["k2dd", "kdj", "g~~", "yyjp", "ddjp", "ddp", "~", "p", "P", "<C-v>jd", "<C-v>¦jI§¦<Esc>"],
   ...["==", ">>", "rX", "gUU", "k¦vjjd"],
+  ...["O§¦<Esc>", "O¦§<CR>¦§<Esc>", "yyP", "ko§¦<Esc>", "kI§¦ §<Esc>", "kO§<Esc>", ":pu!<CR>"],
 ].map((keys) => `G?^## You<CR>${keys}`);
 
 const AROUND = [
@@ -267,7 +268,8 @@ class Conversation {
     await this.#nvim.keys("<CR>");
     const { text } = await this.#host.heard("turn/send", before + 1);
     expect(text).toBe(seen);
-    return text;
+    // The front matter may have been put into the prompt; its time is another in each conversation.
+    return text.replaceAll(this.#head[3] ?? "", "created");
   }
 
   close(): void {

@@ -43,6 +43,9 @@ describe.each(neovims)("the prompt's heading on Neovim $name", (program) => {
     ["one<CR>two<Esc>vip:!tac<CR>", ["two", "one"]],
     ["one<Esc>kA<Del><Del>", ["ne"]],
     ["one<CR>two<Esc>0kk<C-v>jIx", ["x", "xone", "two"]],
+    ["one<Esc>kOtwo<CR>three", ["two", "three", "one"]],
+    ["one<CR>two<Esc>ddkP", ["two", "one"]],
+    ["one<Esc>kkitwo", ["two", "one"]],
   ])("stands whole above what was typed after %s", async (keys, expected) => {
     await using chat = await openChat({ program, config, screen });
     await chat.edit({ op: "insert", id: "a", after: "history", lines: ["said"], gap: 1 });

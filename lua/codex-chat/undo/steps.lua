@@ -1,12 +1,10 @@
 --- The user's changes of one buffer, as steps to go back and forth.
 ---
---- Each is kept with its row and the lines before and after it. Rows are those of the moment of the
---- change, with the machine's writes since then worked in: such a write is taken back through the
---- later changes, newest first, and shifts those below it. Extmarks would not do: they collapse when a
---- later change deletes their lines. The row of the prompt's heading is followed in the same way, so
---- that each step knows where it was before.
+--- Each is kept with its row (`undo/rows.lua`) and the lines before and after it, and with where the
+--- prompt's heading was before.
 local M = {}
 
+local rows = require("codex-chat.undo.rows")
 local spans = require("codex-chat.undo.spans")
 
 local api = vim.api
@@ -32,6 +30,7 @@ local max_groups, max_bytes = 1000, 4 * 1024 * 1024
 ---@field mending boolean whether the heading is being put back
 ---@field heading? integer row of the prompt's heading, or where it was when the user broke it
 ---@field broken? "typed"|"changed" how the user has touched the heading since it was last seen whole
+---@field above? integer how many lines directly above the heading the user has written
 ---@field copied? boolean whether the user has put a copy of the heading somewhere since it was looked at
 ---@field gone? { first: integer, last: integer, spans: codex-chat.Span[] } lines that a change takes away
 ---@field bytes integer
@@ -46,81 +45,14 @@ local function size(lines)
   return sum
 end
 
---- Whether this line is a prompt's heading.
----@param line string?
----@return boolean
-function M.is_heading(line)
-  return line ~= nil and line:find("^## You[ \t]*$") ~= nil
-end
-
 --- Notes whether a command has put a copy of the heading somewhere; one that is typed is text.
 ---@param state codex-chat.UndoState
 ---@param new string[]
 local function note_copies(state, new)
   for _, line in ipairs(new) do
-    if M.is_heading(line) and not api.nvim_get_mode().mode:find("^[iR]") then
+    if rows.is_heading(line) and not api.nvim_get_mode().mode:find("^[iR]") then
       state.copied = true
       return
-    end
-  end
-end
-
---- Has the heading's row follow a change.
----@param state codex-chat.UndoState
----@param first integer
----@param old integer how many lines went
----@param new integer how many came
-function M.follow(state, first, old, new)
-  local row = state.heading
-  if not row or first > row then
-    return
-  end
-  if first == row and old == 0 and state.broken then
-    -- Nothing is known to stand here any more: what comes is the user's, and below.
-    return
-  end
-  if first + old <= row then
-    state.heading = row + new - old
-  else
-    state.broken = api.nvim_get_mode().mode:find("^[iR]") and "typed" or state.broken or "changed"
-    state.heading = first + math.min(row - first, new)
-  end
-end
-
---- Works a write of the machine's into the rows of all changes: the lines from `first` to before
---- `last` became `delta` more.
----@param state codex-chat.UndoState
----@param first integer
----@param last integer
----@param delta integer
-function M.shift(state, first, last, delta)
-  if delta == 0 then
-    return
-  end
-  local above, below = first, last
-  for g = #state.done, 1, -1 do
-    for c = #state.done[g], 1, -1 do
-      local change = state.done[g][c]
-      if below <= change.row then
-        change.row = change.row + delta
-      elseif above >= change.row + #change.new then
-        above, below = above + #change.old - #change.new, below + #change.old - #change.new
-      else
-        -- The machine wrote into the user's lines: taking back will find another text, and refuse.
-        above, below = change.row, change.row
-      end
-    end
-  end
-  above, below = first, last
-  for g = #state.undone, 1, -1 do
-    for _, change in ipairs(state.undone[g]) do
-      if below <= change.row then
-        change.row = change.row + delta
-      elseif above >= change.row + #change.old then
-        above, below = above + #change.new - #change.old, below + #change.new - #change.old
-      else
-        above, below = change.row, change.row
-      end
     end
   end
 end
@@ -172,13 +104,16 @@ local function keep(state, first, old, new, was)
   local group = state.done[#state.done]
   local previous = group[#group]
   local row = state.heading
+  if not state.mending then
+    rows.note_above(state, first, old, new)
+  end
   local had = row and row >= first and row < first + #old and row - first or nil
   local is_same = previous and #previous.new == 1 and #old == 1 and previous.new[1] == old[1]
   if is_same and #new == 1 and previous.row == first and previous.had == had then
     -- Typing on in one line is one change.
     state.bytes = state.bytes - size(previous.new) + size(new)
     previous.new, previous.has = new, nil
-    M.follow(state, first, 1, 1)
+    rows.follow(state, first, 1, 1)
     return
   end
   if
@@ -191,13 +126,13 @@ local function keep(state, first, old, new, was)
     -- Joined to an empty line above it, a line stays and the empty one goes.
     state.bytes = state.bytes - size(previous.new)
     previous.new = {}
-    M.follow(state, previous.row, 1, 0)
+    rows.follow(state, previous.row, 1, 0)
     return
   end
   local parts = was and #old > #new and spans.parts(was, first, #old) or nil
   group[#group + 1] = { row = first, old = old, new = new, had = had, blocks = parts }
   state.bytes = state.bytes + size(old) + size(new)
-  M.follow(state, first, #old, #new)
+  rows.follow(state, first, #old, #new)
   if not state.mending then
     note_copies(state, new)
   end
@@ -384,7 +319,7 @@ function M.travel(state, buf, group, back)
       heading = row + math.min(heading - row, #to)
     end
   end
-  state.heading, state.broken = heading, nil
+  state.heading, state.broken, state.above = heading, nil, nil
   return row
 end
 

@@ -1,0 +1,108 @@
+--- The rows of the user's changes and of the prompt's heading, through all later writes.
+---
+--- A change's row is that of its moment, with the machine's writes since then worked in: such a write is
+--- taken back through the later changes, newest first, and shifts those below it. Extmarks would not do:
+--- they collapse when a later change deletes their lines. The heading's row is followed likewise.
+local M = {}
+
+local api = vim.api
+
+--- Whether this line is a prompt's heading.
+---@param line string?
+---@return boolean
+function M.is_heading(line)
+  return line ~= nil and line:find("^## You[ \t]*$") ~= nil
+end
+
+--- Has the heading's row follow a change.
+---@param state codex-chat.UndoState
+---@param first integer
+---@param old integer how many lines went
+---@param new integer how many came
+function M.follow(state, first, old, new)
+  local row = state.heading
+  if not row or first > row then
+    return
+  end
+  if first == row and old == 0 and state.broken then
+    -- Nothing is known to stand here any more: what comes is the user's, and below.
+    return
+  end
+  if first + old <= row then
+    state.heading = row + new - old
+  else
+    state.broken = api.nvim_get_mode().mode:find("^[iR]") and "typed" or state.broken or "changed"
+    state.heading = first + math.min(row - first, new)
+  end
+end
+
+--- Works a write of the machine's into the rows of all changes: the lines from `first` to before
+--- `last` became `delta` more.
+---@param state codex-chat.UndoState
+---@param first integer
+---@param last integer
+---@param delta integer
+function M.shift(state, first, last, delta)
+  if delta == 0 then
+    return
+  end
+  local above, below = first, last
+  for g = #state.done, 1, -1 do
+    for c = #state.done[g], 1, -1 do
+      local change = state.done[g][c]
+      if below <= change.row then
+        change.row = change.row + delta
+      elseif above >= change.row + #change.new then
+        above, below = above + #change.old - #change.new, below + #change.old - #change.new
+      else
+        -- The machine wrote into the user's lines: taking back will find another text, and refuse.
+        above, below = change.row, change.row
+      end
+    end
+  end
+  above, below = first, last
+  for g = #state.undone, 1, -1 do
+    for _, change in ipairs(state.undone[g]) do
+      if below <= change.row then
+        change.row = change.row + delta
+      elseif above >= change.row + #change.old then
+        above, below = above + #change.new - #change.old, below + #change.new - #change.old
+      else
+        above, below = change.row, change.row
+      end
+    end
+  end
+end
+
+--- Notes what the user writes directly above the heading, as `O` and `P` on it do: nothing of the
+--- conversation's, and nothing that would be sent there.
+---@param state codex-chat.UndoState
+---@param first integer
+---@param old string[]
+---@param new string[]
+function M.note_above(state, first, old, new)
+  local row, above = state.heading, state.above or 0
+  if not row or state.broken then
+    return
+  end
+  local top = row - above
+  if first + #old > row then
+    above = math.min(above, math.max(0, row - first))
+  elseif first >= top then
+    above = above + #new - #old
+  elseif
+    first == top - 1
+    and #old == 1
+    and #new > 0
+    and not old[1]:find("%S")
+    and new[1]:find("%S")
+  then
+    -- In the blank line between.
+    above = above + #new
+  elseif first + #old > top then
+    above = row - first - #old
+  end
+  state.above = above > 0 and above or nil
+end
+
+return M
