@@ -28,34 +28,46 @@ export function writtenIn(mounts: readonly BindMount[], stateDir: string): strin
 export async function letGo(
   exec: Exec,
   dirs: readonly string[],
+  patienceMs = LET_GO_MS,
 ): Promise<Result<void, SandboxError>> {
   if (dirs.length === 0) return ok();
-  const started = await exec({
-    argv: ["unshare", "-Urm", "sh", "/opt/codex-chat/let-go.sh", ...dirs],
-    cwd: "/",
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), patienceMs);
+  // The engine may take as long with its part, and an end of the turn must not wait for that either.
+  const isLate = new Promise<string>((resolve) => {
+    const reason = `it took longer than ${patienceMs / 1000} s`;
+    late.signal.addEventListener("abort", () => resolve(reason));
   });
-  // The sandbox has ended, and what it held open with it.
-  if (!started.ok) return ok();
-  const process = started.value;
-  let isLate = false;
-  const late = setTimeout(() => {
-    isLate = true;
-    process.kill();
-  }, LET_GO_MS);
-  process.stdin.end();
-  process.stdout.resume();
-  const said = beginningOf(process.stderr);
-  const { exitCode } = await process.exited;
-  clearTimeout(late);
-  if (exitCode === 0 || (exitCode === null && !isLate)) return ok();
-  const reason = isLate
-    ? `it took longer than ${LET_GO_MS / 1000} s`
-    : said().trim() || `it ended with exit code ${exitCode}`;
+  const reason = await Promise.race([run(exec, dirs, late.signal), isLate]);
+  clearTimeout(timer);
+  if (reason === undefined) return ok();
   return err({
     kind: "exec_failed",
     message: `gVisor could not be made to close the files that were written: ${reason}.`,
     mend: 'Your machine may refuse to run them ("Text file busy") until the sandbox stops: :CodexChat sandbox stop',
   });
+}
+
+/** Why it failed; undefined where it is done, or the sandbox has ended and what it held open with it. */
+async function run(
+  exec: Exec,
+  dirs: readonly string[],
+  late: AbortSignal,
+): Promise<string | undefined> {
+  const started = await exec({
+    argv: ["unshare", "-Urm", "sh", "/opt/codex-chat/let-go.sh", ...dirs],
+    cwd: "/",
+  });
+  if (!started.ok) return undefined;
+  const process = started.value;
+  late.addEventListener("abort", process.kill);
+  if (late.aborted) process.kill();
+  process.stdin.end();
+  process.stdout.resume();
+  const said = beginningOf(process.stderr);
+  const { exitCode } = await process.exited;
+  if (exitCode === 0 || exitCode === null) return undefined;
+  return said().trim() || `it ended with exit code ${exitCode}`;
 }
 
 /** SECURITY: any program inside may write there, and as much as it likes. */

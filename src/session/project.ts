@@ -120,13 +120,15 @@ export class Project {
       projectDir: options.projectDir,
       late: async () => this.running?.lateSince(),
     });
+    const [letGoAwaited, letGoBegun] = letGoAroundTurn(() => this.running?.letGo?.());
     this.aroundTurn = [
-      letGoAroundTurn(() => this.running?.letGo?.()),
+      letGoAwaited,
       this.network.aroundTurn,
       gitAroundTurn(() => this.running?.git, this.audit),
       this.#watch,
       this.#protection,
       this.#mcp,
+      letGoBegun,
     ];
   }
 

@@ -125,6 +125,11 @@ describe("what was written in the sandbox", SLOW, () => {
     expect(failed.message).toMatch(/^gVisor could not be made to close .*ENOENT/s);
     expect(failed.mend).toMatch(/"Text file busy".*:CodexChat sandbox stop$/);
     expect(spawnSync(join(root, "run")).error).toMatchObject({ code: "ETXTBSY" });
+    // Neither a program that does not end nor an engine that does not answer is waited for.
+    const sleeping: typeof sandbox.exec = (it) => sandbox.exec({ ...it, argv: ["sleep", "60"] });
+    const silent: typeof sandbox.exec = () => new Promise(() => {});
+    for (const exec of [sleeping, silent])
+      expect(refused(await letGo(exec, [root], 500)).message).toContain("took longer than 0.5 s");
     await sandbox.release();
     expect(spawnSync(join(root, "run")).status).toBe(0);
   });
