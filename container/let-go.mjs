@@ -5,50 +5,70 @@
  * 20240729, `dentry` in pkg/sentry/fsimpl/gofer): for each mounted directory the last thousand that
  * were used and are not in use. The host then cannot execute it: "Text file busy". Nothing inside
  * can ask gVisor to forget, but an overlay does so for the files that it covers. One is mounted
- * above each directory by let-go.sh, in a name space of its own with a writable layer of its own:
+ * above each directory, in a name space of its own (let-go.sh) and with a writable layer of its own:
  * what is removed in it is forgotten by gVisor and stays where it is for everybody else.
  *
  * At most as many files as gVisor remembers are looked at, which pushes all others out.
  *
  * Plain JavaScript without dependencies for Node 18 and newer.
  */
+import { spawnSync } from "node:child_process";
 import {
   closeSync,
   constants,
   fstatSync,
   lstatSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  symlinkSync,
   unlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 
 /** How many names gVisor remembers for a mount that does not say. */
 const REMEMBERED = 1000;
-/**
- * gVisor closes files in batches of a hundred: so many are removed once more that all are closed,
- * also where two of three are open in programs and count for nothing.
- */
-const AGAIN = 300;
+/** gVisor closes the files of a mount in batches of a hundred: so many more are closed that all are. */
+const BATCH = 100;
+/** How often something is removed once more for that: two of three may be open in programs. */
+const AGAIN = 3 * BATCH;
 /** How long it may take altogether. */
 const END = performance.now() + 8000;
 
-const [dir = "", ...roots] = process.argv.slice(2);
-const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
+const [dir = "", ...given] = process.argv.slice(2);
 process.on("uncaughtException", (error) => {
   process.stderr.write(`${error.message}\n`);
   process.exit(1);
 });
-roots.forEach((root, n) => {
-  // A single file has nothing mounted above it, and is not looked at.
-  if (!lstatSync(root).isDirectory()) return;
+// A single file cannot be covered.
+const roots = given.filter((it) => lstatSync(it).isDirectory());
+cover();
+const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
+for (const [n, root] of roots.entries()) {
   const merged = join(dir, String(n), "merged");
   // Whatever the mount above said: without it the files themselves would be removed.
   if (mounts.findLast((it) => it.split(" ")[1] === merged)?.split(" ")[2] !== "overlay")
     throw new Error(`no overlay is mounted above ${root}`);
   letGo(looked(root), merged, join(dir, String(n), "upper"));
-});
+}
+
+/** Mounts an overlay above each directory, all by one program: there may be a hundred. */
+function cover() {
+  const lines = roots.map((root, n) => {
+    const at = join(dir, String(n));
+    for (const name of ["upper", "work", "merged"]) mkdirSync(join(at, name), { recursive: true });
+    // A path may have a comma or a colon in it, which the options of a mount cannot.
+    symlinkSync(root, join(at, "lower"));
+    const options = `lowerdir=${at}/lower,upperdir=${at}/upper,workdir=${at}/work`;
+    return `none ${at}/merged overlay ${options} 0 0\n`;
+  });
+  const table = join(dir, "fstab");
+  writeFileSync(table, lines.join(""));
+  const { status, stderr } = spawnSync("mount", ["-a", "-T", table], { encoding: "utf8" });
+  if (status !== 0) throw new Error(`mount: ${stderr.trim()}`);
+}
 
 /**
  * Removes the files in the overlay, which is all that they are removed from.
@@ -66,7 +86,7 @@ function letGo(found, merged, upper) {
       if (removed.length > 0) gone.push([at, removed]);
     });
   const all = gone.flatMap(([, names]) => names).length;
-  const times = Math.ceil(AGAIN / Math.min(all, AGAIN));
+  const times = Math.min(BATCH, Math.ceil(AGAIN / all));
   let left = AGAIN;
   for (const [at, names] of gone) {
     if (left <= 0 || performance.now() > END) return;

@@ -137,27 +137,24 @@ describe("what was written in the sandbox", SLOW, () => {
   it.each([
     {
       what: "where no overlay came to be",
-      mount: 'mount --bind "$0" $PWD/merged',
-      says: "no overlay is mounted above",
+      before: "mkdir bin; ln -s /bin/true bin/mount; PATH=$PWD/bin:$PATH",
+      says: /no overlay is mounted above/,
     },
     {
       what: "where a link has taken a directory's place meanwhile",
-      mount:
-        'ln -s "$0/d" upper/d; mount -t overlay -o lowerdir=$PWD/lower,upperdir=$PWD/upper,workdir=$PWD/work none $PWD/merged',
-      says: "",
+      before: 'mkdir -p 0/upper; ln -s "$0/d" 0/upper/d',
+      says: /^$/,
     },
-  ])("is not removed $what", async ({ mount, says }) => {
+  ])("is not removed $what", async ({ before, says }) => {
     const root = await scratchDir();
     const sandbox = await open(engine, await options(image, root));
     await sh(sandbox, "mkdir d; touch a d/b");
-    const script = `set -e; mount -t tmpfs none /run/codex-chat; mkdir /run/codex-chat/0; cd /run/codex-chat/0
-      mkdir upper work merged; ln -s "$0" lower; ${mount}; ls merged/d/b
+    const script = `set -e; mount -t tmpfs none /run/codex-chat; cd /run/codex-chat; ${before}
       exec node /opt/codex-chat/let-go.mjs /run/codex-chat "$0"`;
     const process = await sandbox.exec({ argv: ["unshare", "-Urm", "sh", "-c", script, root] });
     if (!process.ok) throw new Error(process.error.message);
-    const said = await Promise.all([text(process.value.stdout), text(process.value.stderr)]);
-    // The control: the file could be reached by that way.
-    expect(said).toEqual(["merged/d/b\n", expect.stringContaining(says)]);
+    process.value.stdout.resume();
+    expect(await text(process.value.stderr)).toMatch(says);
     expect((await sh(sandbox, "ls . d")).stdout).toBe(".:\na\nd\n\nd:\nb\n");
   });
 });
