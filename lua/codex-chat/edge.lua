@@ -1,5 +1,5 @@
 --- Keys of insert mode that delete backwards: none of them goes from the prompt's first column into
---- its heading, and frames do not change how far they reach.
+--- its heading or from there into the conversation, and frames do not change how far they reach.
 ---
 --- Neovim holds the row in which insert mode began, at which <C-u> and <C-w> stop once. When lines
 --- come in above, it is another one, and they would delete what stood there before.
@@ -60,10 +60,12 @@ end
 local function keys_for(chat, lhs)
   local cursor = api.nvim_win_get_cursor(0)
   local row, col = cursor[1] - 1, cursor[2]
-  local prompt = require("codex-chat.blocks").prompt_row(chat)
+  local prompt = require("codex-chat.undo").heading(chat.buf)
+    or require("codex-chat.blocks").prompt_row(chat)
   local is_whole =
     require("codex-chat.heading").is(api.nvim_buf_get_lines(chat.buf, prompt, prompt + 1, false)[1])
-  if col == 0 and row == prompt + 1 and is_whole then
+  -- Nor from the heading into the conversation, where what is typed then would stay.
+  if col == 0 and (row == prompt or row == prompt + 1 and is_whole) then
     return ""
   end
   local count = (lhs == "<C-u>" or lhs == "<C-w>") and reach(chat, lhs, row, col)

@@ -65,11 +65,59 @@ local function range_or_new(chat, id)
   return first, stop
 end
 
+--- Writes a block whose lines the user has deleted: below the place where they would be if they came
+--- back. Where nothing is left but blank lines down to the prompt, that is directly above it.
+---@param chat codex-chat.Chat
+---@param block codex-chat.Block
+---@param id string
+---@param text string[]
+---@param is_all boolean whether it is all of the block, not more of it
+local function write_emptied(chat, block, id, text, is_all)
+  block.emptied, block.late, block.late_is_all = nil, (block.late or 0) + 1, is_all or nil
+  text = vim.list_slice(text)
+  local first, prompt, count = blocks.range(chat, id), blocks.prompt_row(chat), #text
+  ---@cast first -nil
+  local gap = 0
+  if
+    not table
+      .concat(api.nvim_buf_get_lines(chat.buf, math.min(first, prompt), prompt, false))
+      :find("%S")
+  then
+    first = prompt
+    text[count + 1] = ""
+    if first > 0 and blocks.line_at(chat, first - 1):find("%S") then
+      table.insert(text, 1, "")
+      gap = 1
+    end
+  end
+  blocks.splice(chat, first, 0, text)
+  if first == prompt then
+    blocks.set_prompt(chat, first + #text)
+  end
+  first = first + gap
+  blocks.set_range(chat, id, first, first + count, block.gap)
+end
+
+--- The block where the user has deleted all its lines.
+---@param chat codex-chat.Chat
+---@param id string
+---@return codex-chat.Block?
+local function emptied(chat, id)
+  local block = chat.blocks[id]
+  local first, stop = blocks.range(chat, id)
+  return block and block.emptied and first == stop and block or nil
+end
+
 ---@param chat codex-chat.Chat
 ---@param edit table
 local function append(chat, edit)
-  local first, stop = range_or_new(chat, edit.id)
   local text = vim.split(edit.text, "\n", { plain = true })
+  local block = emptied(chat, edit.id)
+  if block then
+    write_emptied(chat, block, edit.id, text, false)
+    return
+  end
+  local first, stop = range_or_new(chat, edit.id)
   if stop == first then
     blocks.splice(chat, first, 0, text)
     blocks.set_range(chat, edit.id, first, first + #text, chat.blocks[edit.id].gap)
@@ -83,9 +131,17 @@ end
 ---@param chat codex-chat.Chat
 ---@param edit table
 local function replace(chat, edit)
-  local first, stop = range_or_new(chat, edit.id)
-  blocks.splice(chat, first, stop - first, edit.lines)
-  blocks.set_range(chat, edit.id, first, first + #edit.lines, chat.blocks[edit.id].gap)
+  local block = emptied(chat, edit.id)
+  local first, stop
+  if block and #edit.lines > 0 then
+    write_emptied(chat, block, edit.id, edit.lines, true)
+    first = blocks.range(chat, edit.id)
+    ---@cast first -nil
+  else
+    first, stop = range_or_new(chat, edit.id)
+    blocks.splice(chat, first, stop - first, edit.lines)
+    blocks.set_range(chat, edit.id, first, first + #edit.lines, chat.blocks[edit.id].gap)
+  end
   if chat.blocks[edit.id].told then
     -- The host mends a query that would break what stands below it; that is no edit of the user's.
     require("codex-chat.queue").remember(chat, edit.id)
@@ -155,8 +211,10 @@ local function write(chat, edits)
   require("codex-chat.heading").settle(chat)
   blocks.machine(chat, function()
     for _, edit in ipairs(edits) do
+      chat.writing = edit.op == "insert" and edit.after or edit.id
       ops[edit.op](chat, edit)
     end
+    chat.writing = nil
   end)
   require("codex-chat.approval").refresh(chat)
   require("codex-chat.status").hint(chat)

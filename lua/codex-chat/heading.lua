@@ -324,7 +324,7 @@ function M.attach(chat)
   api.nvim_create_autocmd("SafeState", {
     group = chat.augroup,
     callback = function()
-      if select(2, undo.heading(chat.buf)) and api.nvim_get_current_buf() == chat.buf then
+      if undo.is_unsettled(chat.buf) and api.nvim_get_current_buf() == chat.buf then
         settle()
       end
     end,

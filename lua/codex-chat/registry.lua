@@ -17,6 +17,9 @@ local M = {}
 ---@field waits? boolean of a query: it is for the next turn
 ---@field told? string of a query: the text that the host was told
 ---@field badge? integer extmark with virtual text on the first line
+---@field emptied? boolean whether the user has deleted all its lines
+---@field late? integer how often it was written after that
+---@field late_is_all? boolean whether all of it was written, not more of it
 ---@field badge_edit? table what the virtual text says
 
 ---@class (exact) codex-chat.Approval
@@ -43,6 +46,7 @@ local M = {}
 ---@field began? integer milliseconds of vim.uv.now() when the running turn began
 ---@field took? integer seconds that the last turn took
 ---@field prompt_mark integer extmark at the prompt's heading
+---@field writing? string the block that an edit of the host's adds to just now
 ---@field blocks table<string, codex-chat.Block>
 ---@field names table<integer, string> the blocks' ids, by extmark
 ---@field next_user integer number of the next sent query

@@ -5,6 +5,7 @@
 --- through them.
 local M = {}
 
+local registry = require("codex-chat.registry")
 local rows = require("codex-chat.undo.rows")
 local say = require("codex-chat.say")
 local spans = require("codex-chat.undo.spans")
@@ -47,6 +48,9 @@ local function go(buf, count, back)
     require("codex-chat.heading").follow(buf, state.heading)
     table.remove(from)
     table.insert(back and state.undone or state.done, group)
+    if back then
+      spans.join_late(buf, group)
+    end
     local last = api.nvim_buf_line_count(buf)
     for _, win in ipairs({ api.nvim_get_current_win() }) do
       if api.nvim_win_get_buf(win) == buf then
@@ -79,6 +83,7 @@ end
 function M.attach(buf)
   local follows = states[buf] ~= nil
   states[buf] = {
+    buf = buf,
     lines = api.nvim_buf_get_lines(buf, 0, -1, false),
     done = {},
     undone = {},
@@ -149,7 +154,8 @@ function M.attach(buf)
       -- Without a tick it is a preview of a command that is still being typed.
       if state.machine > 0 then
         if not state.travelling then
-          rows.shift(state, first, last, new_last - last)
+          local chat = registry.get(buf)
+          rows.shift(state, first, last, new_last - last, chat and chat.writing)
           rows.follow(state, first, last - first, new_last - first)
         end
       elseif tick then
@@ -227,6 +233,14 @@ function M.take_copied(buf)
     state.copied = nil
   end
   return copied
+end
+
+--- Whether the user has broken the heading, or written above it.
+---@param buf integer
+---@return boolean
+function M.is_unsettled(buf)
+  local state = states[buf]
+  return state ~= nil and (state.broken or state.above or state.copied) ~= nil
 end
 
 --- How many lines the user has written directly above the heading since this was last asked.

@@ -42,12 +42,7 @@ const COMMANDS = [
 /** Ex commands, with what 'incsearch' and 'inccommand' show while they are typed. */
 const EX = [
   ...["s/o/0/¦ge", "$?^## You?,$s/a¦/A/ge", "$?^## You?,$s/$/;¦/", "$?^## You?,$s/^/> ¦/"],
-  ...[
-    "$?^## You?s/You/¦Me/",
-    "$?^## You?s/.*/§/",
-    "$?^## You?,$s/\\n/¦ /",
-    "$?^## You?,$g/^/¦d",
-  ],
+  ...["$?^## You?s/You/¦Me/", "$?^## You?s/.*/§/", "$?^## You?,$s/\\n/¦ /", "$?^## You?,$g/^/¦d"],
   ...[
     "$?^## You?+1,$g/^/m?^## You?",
     "$?^## You?,$d",
@@ -255,6 +250,8 @@ class Conversation {
     }
     if (count > 0) await this.#nvim.keys(`${count}<C-r>`);
     await this.#nvim.lua("return 1");
+    // A deletion of what Codex has written on since is not brought again.
+    if ((await this.#nvim.messages()).includes("cannot be taken back")) return;
     expect(await this.lines()).toEqual(typed);
   }
 
@@ -307,8 +304,10 @@ describe.each(neovims)("the prompt on Neovim $name", (program) => {
             sent.push(await conversation.send());
             conversation.close();
           }
-          expect(sent[1]).toBe(sent[0]);
           const copied = run.some(({ keys }) => /[pPyt@.&]/.test(keys));
+          // An answer that is copied into the prompt has what came in by then.
+          const came = copied ? /\s*\bm[1-9]\d*\b/g : /$^/g;
+          expect(sent[1]?.replaceAll(came, "")).toBe(sent[0]?.replaceAll(came, ""));
           if (!copied) expect(sent[0]).not.toMatch(/\b(m\d|output|Codex)/);
         }),
         RUNS === DEFAULT_RUNS ? { numRuns: RUNS, seed: 14 } : { numRuns: RUNS },

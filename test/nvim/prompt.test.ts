@@ -45,6 +45,8 @@ describe.each(neovims)("the prompt's heading on Neovim $name", (program) => {
     ["one<CR>two<Esc>0kk<C-v>jIx", ["x", "xone", "two"]],
     ["one<Esc>kOtwo<CR>three", ["two", "three", "one"]],
     ["one<CR>two<Esc>ddkP", ["two", "one"]],
+    ["one<Esc>kI<BS><C-u><C-w>two", ["two", "one"]],
+    ["one<Esc>kA<C-u><BS>two", ["two", "one"]],
     ["one<Esc>kkitwo", ["two", "one"]],
   ])("stands whole above what was typed after %s", async (keys, expected) => {
     await using chat = await openChat({ program, config, screen });

@@ -34,6 +34,10 @@ const steps = fc.array(
   { minLength: 1, maxLength: 14 },
 );
 
+/** Waits until the host's edits are written: Neovim may not have told yet that it waits for a key. */
+const written = (chat: OpenChat): Promise<void> =>
+  chat.nvim.until("#require('codex-chat.registry').get(0).delayed", 0);
+
 /** Presses a key until nothing changes any more. */
 async function untilStill(chat: OpenChat, key: string): Promise<string[]> {
   let before = await chat.body();
@@ -46,6 +50,37 @@ async function untilStill(chat: OpenChat, key: string): Promise<string[]> {
 }
 
 describe.each(neovims)("undo on Neovim $name", (program) => {
+  it.each(["ggdG", "gg/^said<CR>V2jd", "gg/^said<CR>VGkkd"])(
+    "has what came in after %s follow what it came after",
+    async (keys) => {
+      await using chat = await openChat({ program, config: { window: { startinsert: false } } });
+      const said = ["said", "", "text"];
+      await chat.edit({ op: "insert", id: "a", after: "history", lines: said, gap: 1 });
+      await chat.nvim.type("<Esc>Gione<Esc>");
+      const before = await chat.nvim.lines();
+      await chat.nvim.type(keys);
+      await chat.edit({ op: "append", id: "a", text: " more" });
+      await chat.edit({ op: "append", id: "a", text: "\nand more" });
+      await chat.edit({ op: "insert", id: "b", after: "a", lines: ["next"], gap: 1 });
+      await written(chat);
+      const deleted = await chat.nvim.lines();
+      expect(deleted.join("\n")).toContain(" more\nand more\n\nnext\n\n## You");
+      await chat.nvim.type("u");
+      const after = before.flatMap((line) =>
+        line === "text" ? ["text more", "and more", "", "next"] : [line],
+      );
+      expect(await chat.nvim.lines()).toEqual(after);
+      await chat.edit({ op: "append", id: "b", text: "!" });
+      await written(chat);
+      expect((await chat.body()).slice(-4)).toEqual(["next!", "", "## You", "one"]);
+      await chat.nvim.type(keys);
+      await chat.edit({ op: "replace", id: "b", lines: ["last"] });
+      await written(chat);
+      await chat.nvim.type("u");
+      expect((await chat.body()).slice(-6)).toEqual(["and more", "", "last", "", "## You", "one"]);
+    },
+  );
+
   it("takes back all that the user typed, keeps all that came in, and brings it all again", async () => {
     await using chat = await openChat({ program, config: { window: { startinsert: false } } });
     await chat.nvim.type("<Esc>");
@@ -128,6 +163,7 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
     await chat.edit({ op: "insert", id: "a", after: "history", lines: ["streaming"], gap: 1 });
     await chat.nvim.type("<Esc>?streaming<CR>A by me<Esc>");
     await chat.edit({ op: "append", id: "a", text: " and more" });
+    await written(chat);
     await chat.nvim.type("u");
     expect(await chat.body()).toContain("streaming by me and more");
     expect(await chat.nvim.messages()).toContain("cannot be taken back");

@@ -36,13 +36,27 @@ function M.follow(state, first, old, new)
   end
 end
 
+--- Whether lines of this block were taken away by the change: what is added to it belongs below them.
+---@param change codex-chat.Change
+---@param id string?
+---@return boolean
+local function took(change, id)
+  for _, part in ipairs(#change.new == 0 and change.blocks or {}) do
+    if part.id == id then
+      return true
+    end
+  end
+  return false
+end
+
 --- Works a write of the machine's into the rows of all changes: the lines from `first` to before
 --- `last` became `delta` more.
 ---@param state codex-chat.UndoState
 ---@param first integer
 ---@param last integer
 ---@param delta integer
-function M.shift(state, first, last, delta)
+---@param id? string the block that is added to
+function M.shift(state, first, last, delta, id)
   if delta == 0 then
     return
   end
@@ -50,7 +64,7 @@ function M.shift(state, first, last, delta)
   for g = #state.done, 1, -1 do
     for c = #state.done[g], 1, -1 do
       local change = state.done[g][c]
-      if below <= change.row then
+      if below < change.row or below == change.row and not took(change, id) then
         change.row = change.row + delta
       elseif above >= change.row + #change.new then
         above, below = above + #change.old - #change.new, below + #change.old - #change.new

@@ -5,6 +5,9 @@ local M = {}
 local blocks = require("codex-chat.blocks")
 local registry = require("codex-chat.registry")
 
+local api = vim.api
+local ns = api.nvim_create_namespace("codex-chat.late")
+
 ---@class (exact) codex-chat.Span a block as it was before a change
 ---@field id string
 ---@field first integer
@@ -14,6 +17,8 @@ local registry = require("codex-chat.registry")
 ---@field id string
 ---@field from integer
 ---@field to integer
+---@field late? integer mark of what was added to the block meanwhile
+---@field whole boolean whether these are all of the block's lines
 
 --- The blocks in these rows.
 ---@param buf integer
@@ -68,16 +73,23 @@ function M.follow(buf, spans, first, old, new)
 end
 
 --- Which of the lines of a change belong to which block.
+---@param buf integer
 ---@param spans codex-chat.Span[]
 ---@param row integer the change's
 ---@param count integer how many lines went
 ---@return codex-chat.Part[]?
-function M.parts(spans, row, count)
+function M.parts(buf, spans, row, count)
   local found = {}
+  local chat = registry.get(buf)
   for _, span in ipairs(spans) do
     local from, to = math.max(span.first, row), math.min(span.stop, row + count)
     if from < to then
-      found[#found + 1] = { id = span.id, from = from - row, to = to - row }
+      local whole = from == span.first and to == span.stop
+      found[#found + 1] = { id = span.id, from = from - row, to = to - row, whole = whole }
+      local block = chat and chat.blocks[span.id]
+      if block and whole then
+        block.emptied = true
+      end
     end
   end
   return #found > 0 and found or nil
@@ -95,10 +107,53 @@ function M.give_back(buf, parts, row)
     local first, stop = blocks.range(chat, part.id)
     if block and first and stop then
       local from, to = row + part.from, row + part.to
-      if first < stop then
+      if part.whole and first < stop and (block.late or 0) > 0 then
+        -- What came in meanwhile is to be moved here: see `join_late`.
+        part.late = api.nvim_buf_set_extmark(buf, ns, first, 0, { end_row = stop })
+      elseif first < stop then
         from, to = math.min(from, first), math.max(to, stop)
       end
+      block.emptied = nil
       blocks.set_range(chat, part.id, from, to, block.gap)
+    end
+  end
+end
+
+--- Moves what was added to a block whose lines were all deleted to the end of those lines, which are
+--- back.
+---@param buf integer
+---@param group codex-chat.Change[]
+function M.join_late(buf, group)
+  local chat = registry.get(buf)
+  for _, change in ipairs(chat and group or {}) do
+    ---@cast chat -nil
+    for _, part in ipairs(change.blocks or {}) do
+      local mark = part.late
+        and api.nvim_buf_get_extmark_by_id(buf, ns, part.late, { details = true })
+      local block = chat.blocks[part.id]
+      if mark and mark[1] and block then
+        local from, to = mark[1], mark[3].end_row
+        block.late = block.late - 1
+        blocks.machine(chat, function()
+          local lines = api.nvim_buf_get_lines(buf, from, to, false)
+          local is_gap = blocks.line_at(chat, to) == "" and blocks.line_at(chat, from - 1) == ""
+          blocks.splice(chat, from, to - from + (is_gap and 1 or 0), {})
+          local first, stop = blocks.range(chat, part.id)
+          ---@cast first -nil
+          ---@cast stop -nil
+          if block.late_is_all then
+            blocks.splice(chat, first, stop - first, lines)
+            stop = first + 1
+          else
+            blocks.extend(chat, stop - 1, lines)
+          end
+          blocks.set_range(chat, part.id, first, stop + #lines - 1, block.gap)
+        end)
+      end
+      if part.late then
+        api.nvim_buf_del_extmark(buf, ns, part.late)
+        part.late = nil
+      end
     end
   end
 end

@@ -21,6 +21,7 @@ local max_groups, max_bytes = 1000, 4 * 1024 * 1024
 ---@field blocks? codex-chat.Part[] which of the old lines were whose
 
 ---@class (exact) codex-chat.UndoState
+---@field buf integer
 ---@field lines string[] the buffer as it was after the last change
 ---@field done codex-chat.Change[][] groups that `u` takes back
 ---@field undone codex-chat.Change[][] groups that <C-r> brings again
@@ -129,7 +130,7 @@ local function keep(state, first, old, new, was)
     rows.follow(state, previous.row, 1, 0)
     return
   end
-  local parts = was and #old > #new and spans.parts(was, first, #old) or nil
+  local parts = was and #old > #new and spans.parts(state.buf, was, first, #old) or nil
   group[#group + 1] = { row = first, old = old, new = new, had = had, blocks = parts }
   state.bytes = state.bytes + size(old) + size(new)
   rows.follow(state, first, #old, #new)
@@ -157,6 +158,12 @@ function M.record(state, first, old, new, was)
   end
   while #old > 0 and #new > 0 and #old ~= #new and old[#old] == new[#new] do
     old[#old], new[#new] = nil, nil
+  end
+  local above = (state.heading or first) - first
+  if above > 0 and above < #old and not table.concat(new):find("%S") then
+    -- The conversation and the prompt, both deleted, are two: what comes in meanwhile stands between.
+    keep(state, first, vim.list_slice(old, 1, above), {}, was)
+    old = vim.list_slice(old, above + 1)
   end
   -- What takes the place of the heading and what follows it is all the prompt's.
   local is_prompt = state.heading == first and #new > 1
