@@ -48,6 +48,7 @@ describe.each(neovims)("the prompt's heading on Neovim $name", (program) => {
     ["one<Esc>kI<BS><C-u><C-w>two", ["two", "one"]],
     ["one<Esc>kA<C-u><BS>two", ["two", "one"]],
     ["one<Esc>kkitwo", ["two", "one"]],
+    ["one<Esc>?said<CR>otwo", ["two", "", "one"]],
   ])("stands whole above what was typed after %s", async (keys, expected) => {
     await using chat = await openChat({ program, config, screen });
     await chat.edit({ op: "insert", id: "a", after: "history", lines: ["said"], gap: 1 });

@@ -88,9 +88,23 @@ function M.shift(state, first, last, delta, id)
   end
 end
 
---- Notes what the user writes directly above the heading, as `O` and `P` on it do: nothing of the
---- conversation's, and nothing that would be sent there.
----@param state codex-chat.UndoState
+--- Whether all lines from `first` to before `stop` are blank.
+---@param lines string[]
+---@param first integer 0-based
+---@param stop integer
+---@return boolean
+local function are_blank(lines, first, stop)
+  for row = first, stop - 1 do
+    if lines[row + 1]:find("%S") then
+      return false
+    end
+  end
+  return true
+end
+
+--- Notes what the user writes between the conversation's last line and the heading, as `O` and `P` on
+--- the heading do, and `o` on that last line: nobody has said it, and there it would not be sent.
+---@param state codex-chat.UndoState with the lines of before
 ---@param first integer
 ---@param old string[]
 ---@param new string[]
@@ -99,22 +113,19 @@ function M.note_above(state, first, old, new)
   if not row or state.broken then
     return
   end
-  local top = row - above
-  if first + #old > row then
+  local top, stop = row - above, first + #old
+  if stop > row then
     above = math.min(above, math.max(0, row - first))
   elseif first >= top then
     above = above + #new - #old
+  elseif stop > top then
+    above = row - stop
   elseif
-    first == top - 1
-    and #old == 1
-    and #new > 0
-    and not old[1]:find("%S")
-    and new[1]:find("%S")
+    not are_blank(new, 0, #new)
+    and are_blank(old, 0, #old)
+    and are_blank(state.lines, stop, top)
   then
-    -- In the blank line between.
-    above = above + #new
-  elseif first + #old > top then
-    above = row - first - #old
+    above = row + #new - #old - first
   end
   state.above = above > 0 and above or nil
 end
