@@ -57,7 +57,8 @@ describe.each(neovims)("the prompt's heading on Neovim $name", (program) => {
     expect(body.slice(-expected.length - 1)).toEqual(["## You", ...expected]);
     expect(await sent(chat)).toBe(expected.join("\n"));
     const lines = (await chat.nvim.lines(chat.buf)).filter((line) => line !== "");
-    expect(lines.slice(-expected.length - 2)).toEqual(["## You", ...expected, "## You"]);
+    const query = expected.filter((line) => line !== "");
+    expect(lines.slice(-query.length - 2)).toEqual(["## You", ...query, "## You"]);
   });
 
   it("comes back without a step of undo", async () => {
