@@ -61,6 +61,8 @@ export class DocumentFile {
   #watcher: FSWatcher | undefined;
   #soon: NodeJS.Timeout | undefined;
   #isNamed = false;
+  /** What is done about the name; never rejects. */
+  #naming: Promise<void> = Promise.resolve();
   #copies = 0;
   #underWay: UnderWay = "nothing";
   /** The hash of the text that the last copy holds. */
@@ -134,6 +136,8 @@ export class DocumentFile {
   async close({ isReopened = false } = {}): Promise<void> {
     this.#watcher?.close();
     clearTimeout(this.#soon);
+    // Between its two names it has two stores, and the text is in one of them.
+    await this.#naming;
     await (isReopened ? this.#store?.abandon() : this.#store?.close());
   }
 
@@ -150,7 +154,13 @@ export class DocumentFile {
    * Names the file after the first query: `<date>-<slug>.md`, once. The new file is written and locked
    * before the old one goes, so that a crash leaves two files at worst, and never none.
    */
-  async nameAfter(query: string): Promise<void> {
+  nameAfter(query: string): Promise<void> {
+    const naming = this.#naming.then(() => this.#nameAfter(query));
+    this.#naming = naming.catch(() => undefined);
+    return naming;
+  }
+
+  async #nameAfter(query: string): Promise<void> {
     const old = this.#store;
     if (old === undefined || this.#isNamed || !isUnnamed(this.#path)) return;
     this.#isNamed = true;

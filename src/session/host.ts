@@ -61,6 +61,8 @@ export class Host {
   readonly #conversations = new Map<number, Conversation>();
   /** Messages about one buffer are handled one after another, beginning with its opening. */
   readonly #lanes = new Map<number, Promise<void>>();
+  /** What is being done for the editor, closing chats too. */
+  readonly #pending = new Set<Promise<void>>();
   readonly #accounts = new Map<string, Account>();
   readonly #keys = new KeyRing();
   #opened = 0;
@@ -79,6 +81,8 @@ export class Host {
         this.#options.log.error({ err: error, method: event.method }, "a notification failed");
       });
     this.#lanes.set(buf, lane);
+    this.#pending.add(lane);
+    void lane.then(() => this.#pending.delete(lane));
   }
 
   /** The editor is gone: saves every conversation and ends everything that was started. */
@@ -86,7 +90,9 @@ export class Host {
     const why = "Neovim went away before this turn was over.";
     for (const account of this.#accounts.values()) account.cancel();
     const finish = (async () => {
-      await Promise.allSettled([...this.#conversations.values()].map((it) => it.close(why)));
+      // Neovim closes its chats before it goes: what is being written for them must become whole.
+      const closed = [...this.#conversations.values()].map((it) => it.close(why));
+      await Promise.allSettled([...closed, ...this.#pending]);
       await Promise.allSettled([...this.#projects.values()].map((it) => it.close()));
     })();
     let timer: NodeJS.Timeout | undefined;

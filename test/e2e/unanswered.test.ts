@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { exec, httpError, message, type Reply, reply, silence } from "../../src/offline/index.ts";
+import { neovims } from "../support/neovim.ts";
 import { Conversation, Place, ScriptedModel, SLOW, WAIT } from "./support.ts";
 
 /** Presses Enter in the empty prompt. */
@@ -147,6 +148,29 @@ describe("a query whose answer ended with host and editor", SLOW, () => {
       await using next = await Conversation.open({ place, model });
       await expect.poll(() => next.state("phase"), WAIT).toBe("idle");
       expect(await next.body()).toMatch(after);
+    }
+  });
+});
+
+describe("a query that is sent while Neovim is left", SLOW, () => {
+  it.each(neovims)("is in the file, and known to have no answer ($name)", async (program) => {
+    await using place = await Place.make();
+    await using model = await ScriptedModel.start();
+    for (const _ of [1, 2, 3]) {
+      await using first = await Conversation.open({ place, model, program });
+      // A new one gets its file and its name just then.
+      await first.open("new");
+      await first.type("Are you there?\nHello?");
+      void first.nvim.type("<Esc><CR>:qa<CR>").catch(() => {});
+      await first.nvim.exited;
+      await first.hostGone();
+
+      await using chat = await Conversation.open({ place, model, program });
+      await expect.poll(() => chat.state("phase"), WAIT).toBe("failed");
+      await chat.until(
+        /Are you there\?\nHello\?\n\n## Codex\n\n> \*\*Note:\*\* [^\n]+\n\n## You\n*$/,
+      );
+      await chat.quit();
     }
   });
 });
