@@ -38,7 +38,8 @@ function conversation(hears: boolean) {
     notify: () => {},
     note: () => {},
     asEdited: async (queries: unknown) => queries,
-    settled: async () => {},
+    note: () => {},
+    ended: async () => {},
   };
   const turn = (id: string, clientId: string | undefined) => {
     for (let n = 0; n < CALLS; n++) {
