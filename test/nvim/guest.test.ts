@@ -436,6 +436,9 @@ describe.each(neovims)("the winbar of another plugin on Neovim $name", (program)
       _G.timer = vim.uv.new_timer()
       _G.lost = 0
       timer:start(0, 20, vim.schedule_wrap(function()
+        if over then
+          return
+        end
         n = n + 1
         for _, win in ipairs(vim.api.nvim_list_wins()) do
           if n > 2 and vim.wo[win].winbar ~= "" and not vim.wo[win].winbar:find("theirs", 1, true) then
@@ -464,8 +467,10 @@ describe.each(neovims)("the winbar of another plugin on Neovim $name", (program)
     await nvim.lua("seen = n");
     await nvim.until("n > seen + 10");
     expect(await nvim.lua("return lost")).toBe(0);
+    // One more turn of the timer may be on its way already.
     await nvim.lua(`
       timer:stop()
+      over = true
       for _, win in ipairs(vim.api.nvim_list_wins()) do
         vim.api.nvim_set_option_value("winbar", "", { scope = "local", win = win })
       end`);
