@@ -121,6 +121,7 @@ end
 ---@param id string
 ---@return integer? first
 ---@return integer? stop
+---@return integer? col where in its first line it begins: not 0 where that was joined to another
 function M.range(chat, id)
   if id == "prompt" then
     return M.prompt_row(chat), api.nvim_buf_line_count(chat.buf)
@@ -139,7 +140,46 @@ function M.range(chat, id)
   if (details.end_col or 0) > 0 then
     stop = stop + 1
   end
-  return first, math.max(first, stop)
+  return first, math.max(first, stop), pos[2]
+end
+
+--- The block's text, to the column: without what its first or last line was joined to.
+---@param chat codex-chat.Chat
+---@param id string
+---@param stop integer the row to end before where the mark ends at a line's start
+---@return string[]
+function M.text(chat, id, stop)
+  local pos = api.nvim_buf_get_extmark_by_id(chat.buf, ns, chat.blocks[id].mark, { details = true })
+  local row, col, end_row, end_col = pos[1], pos[2], pos[3].end_row, pos[3].end_col
+  if end_col == 0 then
+    end_row = math.max(stop, row)
+  end
+  if end_row < row or end_row == row and end_col <= col then
+    return {}
+  end
+  local lines = api.nvim_buf_get_lines(chat.buf, row, end_col > 0 and end_row + 1 or end_row, false)
+  if end_col > 0 and #lines > 0 then
+    lines[#lines] = lines[#lines]:sub(1, end_col)
+  end
+  if lines[1] then
+    lines[1] = lines[1]:sub(col + 1)
+  end
+  return lines
+end
+
+--- The row where the next block below this row, or the prompt, begins.
+---@param chat codex-chat.Chat
+---@param row integer
+---@return integer
+function M.next_row(chat, row)
+  local found = M.prompt_row(chat)
+  -- One may have been joined to the line above.
+  for _, mark in ipairs(api.nvim_buf_get_extmarks(chat.buf, ns, { row - 1, 1 }, -1, {})) do
+    if chat.names[mark[1]] then
+      return math.min(found, math.max(row, mark[2]))
+    end
+  end
+  return found
 end
 
 --- Names the lines from `first` to before `stop` as block `id`.

@@ -37,7 +37,8 @@ end
 ---@param from { [1]: integer, [2]: integer } row and column
 ---@param to { [1]: integer, [2]: integer }
 ---@param lines string[]
-local function replace(buf, from, to, lines)
+---@param own? integer which of the lines ends with what stood before `to`
+local function replace(buf, from, to, lines, own)
   local cursors = {}
   for _, win in ipairs(registry.wins(buf)) do
     local pos = api.nvim_win_get_cursor(win)
@@ -47,6 +48,9 @@ local function replace(buf, from, to, lines)
     elseif row == to[1] and col >= to[2] then
       row = from[1] + #lines - 1
       col = col - to[2] + #lines[#lines] + (#lines == 1 and from[2] or 0)
+    elseif own and row == to[1] and (row > from[1] or col > from[2]) then
+      -- A paste that comes in pieces goes on from here.
+      row, col = from[1] + own - 1, math.max(0, #lines[own] - (to[2] - col))
     elseif row > from[1] or row == from[1] and col > from[2] then
       row, col = from[1] + #lines - 1, 0
     end
@@ -162,12 +166,13 @@ local function write(chat, row, broken)
       vim.list_extend(lines, vim.split(piece, "\n", { plain = true }))
     end
   end
+  local last_own = #lines > heading - at.row + 1 and #lines or nil
   local after = (line_at(buf, to[1]) or ""):sub(to[2] + 1)
   local is_nothing = from[2] == to[2] and from[1] == to[1]
   if after ~= "" or is_nothing or lines[#lines] == text and to[1] + 1 == count then
     lines[#lines + 1] = ""
   end
-  replace(buf, from, to, lines)
+  replace(buf, from, to, lines, last_own)
   blocks.set_prompt(chat, heading)
 end
 
@@ -270,8 +275,9 @@ function M.settle(chat)
     else
       write(chat, row, broken)
     end
-    if above > 0 and not broken then
-      raise(chat, blocks.prompt_row(chat), above)
+    local top = blocks.prompt_row(chat) - above
+    if above > 0 and not broken and not require("codex-chat.queue").ends_at(chat, top) then
+      raise(chat, top + above, above)
     end
     if copied then
       drop_copies(chat, blocks.prompt_row(chat))

@@ -4,15 +4,39 @@ local M = {}
 
 local blocks = require("codex-chat.blocks")
 
+--- What stands there of a query. What the user has added below its last line belongs to it.
 ---@param chat codex-chat.Chat
 ---@param id string
 ---@return string[]? lines of the block; empty where they were deleted; nil where there is no block
 local function lines_of(chat, id)
   local first, stop = blocks.range(chat, id)
-  if not first then
+  if not first or not stop then
     return nil
   end
-  return vim.api.nvim_buf_get_lines(chat.buf, first, stop, false)
+  local block, last = chat.blocks[id], stop
+  if block.told and stop > first then
+    local below = vim.api.nvim_buf_get_lines(chat.buf, stop, blocks.next_row(chat, stop), false)
+    for n, line in ipairs(below) do
+      last = line:find("%S") and stop + n or last
+    end
+    if last > stop then
+      blocks.set_range(chat, id, first, last, block.gap)
+    end
+  end
+  return blocks.text(chat, id, last)
+end
+
+--- Whether a query that waits ends directly above this row, so that a line added there is its.
+---@param chat codex-chat.Chat
+---@param row integer
+---@return boolean
+function M.ends_at(chat, row)
+  for id, block in pairs(chat.blocks) do
+    if block.waits and select(2, blocks.range(chat, id)) == row then
+      return true
+    end
+  end
+  return false
 end
 
 --- What was typed of a query's block: without its heading and the line about what went along.

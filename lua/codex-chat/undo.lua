@@ -137,8 +137,7 @@ function M.attach(buf)
       local state = states[buf]
       if state and state.machine == 0 and count > 0 then
         -- Before the marks move.
-        state.gone =
-          { first = row, last = row + count, spans = spans.within(buf, row, row + count) }
+        state.gone = spans.gather(buf, state.gone, row, count)
       end
     end,
     on_lines = function(_, _, tick, first, last, new_last)
@@ -165,9 +164,12 @@ function M.attach(buf)
         if is_here then
           spans.follow(buf, gone.spans, first, old, new)
         end
-        steps.record(state, first, old, vim.list_slice(new), is_here and gone.spans or nil)
+        local was = gone and gone.first < last and gone.last > first and gone.spans or nil
+        steps.record(state, first, old, vim.list_slice(new), was)
       end
-      state.gone = nil
+      if state.gone then
+        state.gone.is_told = true
+      end
       steps.shadow(state, first, last, new)
       local row = state.heading
       if state.broken and row and row > 0 and row >= #state.lines and state.lines[row] == "" then

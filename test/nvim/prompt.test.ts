@@ -163,3 +163,44 @@ describe.each(neovims)(
     });
   },
 );
+
+describe.each(neovims)("a query that waits on Neovim $name", (program) => {
+  const config = { window: { startinsert: false } };
+
+  it.each([
+    ["oadd<Esc>", [{ text: "two\nadd" }], "prompt"],
+    ["/^three<CR>oadd<Esc>", [{ text: "three\nadd" }], "prompt"],
+    ["/^three<CR>o<CR>add<Esc>", [], "add\n\nprompt"],
+    ["3J", [], "prompt"],
+    ["dip", [{}], "prompt"],
+    ["kkVGd", [{}, {}], ""],
+    ["kkVGd¦u", [], "prompt"],
+    ["3J¦u", [], "prompt"],
+    ["A more<Esc>¦u", [], "prompt"],
+  ])("is what stands there after %s", async (keys, expected, prompt) => {
+    await using chat = await openChat({ program, config, screen });
+    const { nvim, host } = chat;
+    await chat.edit({ op: "insert", id: "a", after: "history", lines: ["said"], gap: 1 });
+    const ids: string[] = [];
+    for (const text of ["one", "two", "three"]) {
+      await nvim.keys(`<Esc>Gi${text}<Esc>`);
+      await nvim.until("vim.fn.getline('$')", text);
+      await nvim.lua(`local chat = require("codex-chat.registry").get(0)
+        require("codex-chat.prompt").send(chat, "queue")`);
+      ids.push((await host.heard("turn/send", ids.length + 1)).id);
+    }
+    await typed(chat, "<Esc>Giprompt<Esc>:echo<CR>?^two<CR>");
+    for (const part of keys.split("¦")) {
+      await typed(chat, part);
+      await chat.edit({ op: "append", id: "a", text: "\nmore" });
+    }
+    await nvim.until("#require('codex-chat.registry').get(0).delayed", 0);
+    const changes = await host.editor.call.buf_get_changes(chat.buf, ids);
+    expect(changes).toMatchObject({ ok: true, value: expected });
+    expect(
+      await nvim.lua(
+        "return require('codex-chat.prompt').text(require('codex-chat.registry').get(0))",
+      ),
+    ).toBe(prompt);
+  });
+});

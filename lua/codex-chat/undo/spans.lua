@@ -20,6 +20,12 @@ local ns = api.nvim_create_namespace("codex-chat.late")
 ---@field late? integer mark of what was added to the block meanwhile
 ---@field whole boolean whether these are all of the block's lines
 
+---@class (exact) codex-chat.Gone lines that a command takes away, rows as they were before it
+---@field first integer
+---@field last integer
+---@field spans codex-chat.Span[]
+---@field is_told? boolean whether its change of the lines has been told
+
 --- The blocks in these rows.
 ---@param buf integer
 ---@param first integer
@@ -28,6 +34,34 @@ local ns = api.nvim_create_namespace("codex-chat.late")
 function M.within(buf, first, last)
   local chat = registry.get(buf)
   return chat and blocks.within(chat, first, last) or {}
+end
+
+--- Adds lines that go just now to those of the same command: `3J` takes line after line away, and tells
+--- of the lines when all are gone.
+---@param buf integer
+---@param gone codex-chat.Gone?
+---@param row integer as the lines are now
+---@param count integer
+---@return codex-chat.Gone
+function M.gather(buf, gone, row, count)
+  local found = M.within(buf, row, row + count)
+  if not gone or gone.is_told or row ~= gone.first then
+    return { first = row, last = row + count, spans = found }
+  end
+  local went = gone.last - gone.first
+  local known = {}
+  for _, span in ipairs(gone.spans) do
+    known[span.id] = true
+  end
+  for _, span in ipairs(found) do
+    if not known[span.id] then
+      span.first = span.first > row and span.first + went or span.first
+      span.stop = span.stop + went
+      table.insert(gone.spans, span)
+    end
+  end
+  gone.last = gone.last + count
+  return gone
 end
 
 --- Follows lines that were put in the place of others, whose marks Neovim has put to either end: what
@@ -104,14 +138,15 @@ function M.give_back(buf, parts, row)
   for _, part in ipairs(chat and parts or {}) do
     ---@cast chat -nil
     local block = chat.blocks[part.id]
-    local first, stop = blocks.range(chat, part.id)
+    local first, stop, col = blocks.range(chat, part.id)
     if block and first and stop then
       local from, to = row + part.from, row + part.to
       if part.whole and first < stop and (block.late or 0) > 0 then
         -- What came in meanwhile is to be moved here: see `join_late`.
         part.late = api.nvim_buf_set_extmark(buf, ns, first, 0, { end_row = stop })
-      elseif first < stop then
-        from, to = math.min(from, first), math.max(to, stop)
+      elseif first < stop and not part.whole then
+        -- A first line that was joined to another is on its own again.
+        from, to = col > 0 and from or math.min(from, first), math.max(to, stop)
       end
       block.emptied = nil
       blocks.set_range(chat, part.id, from, to, block.gap)

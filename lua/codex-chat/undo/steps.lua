@@ -33,7 +33,7 @@ local max_groups, max_bytes = 1000, 4 * 1024 * 1024
 ---@field broken? "typed"|"changed" how the user has touched the heading since it was last seen whole
 ---@field above? integer how many lines directly above the heading the user has written
 ---@field copied? boolean whether the user has put a copy of the heading somewhere since it was looked at
----@field gone? { first: integer, last: integer, spans: codex-chat.Span[] } lines that a change takes away
+---@field gone? codex-chat.Gone lines that a change takes away
 ---@field bytes integer
 
 ---@param lines string[]
@@ -280,7 +280,17 @@ end
 ---@param to string[]
 local function swap(buf, first, from, to)
   if #from == 1 and #to == 1 then
-    api.nvim_buf_set_text(buf, first, 0, first, #from[1], to)
+    -- Only what differs: a mark in the rest stays.
+    local old, new = from[1], to[1]
+    local least, head, tail = math.min(#old, #new), 0, 0
+    while head < least and old:byte(head + 1) == new:byte(head + 1) do
+      head = head + 1
+    end
+    while tail < least - head and old:byte(#old - tail) == new:byte(#new - tail) do
+      tail = tail + 1
+    end
+    local text = { new:sub(head + 1, #new - tail) }
+    api.nvim_buf_set_text(buf, first, head, first, #old - tail, text)
   else
     api.nvim_buf_set_lines(buf, first, first + #from, false, to)
   end
