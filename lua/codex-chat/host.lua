@@ -330,7 +330,41 @@ end
 
 local kept = false
 
---- Leaving never waits: the host ends when its pipe does. What it may not have yet, Lua writes.
+--- How long leaving waits at most for the host to have all text, in ms; it takes some milliseconds.
+local LEAVE_MS = 3000
+
+---@type table<codex-chat.Chat, true> of which the host has not said yet that it has all of the text
+local waits_for = {}
+
+--- The host has all of the chat's text.
+---@param chat codex-chat.Chat?
+function M.kept(chat)
+  if chat then
+    waits_for[chat] = nil
+  end
+end
+
+--- The host ends when its pipe does, and writes what it has. Neovim drops what that pipe has not taken
+--- yet, such as a large text that was pasted and sent just before: leaving waits for it, and what the
+--- host has not got even so, Lua writes.
+local function leave()
+  leaving = true
+  for _, chat in ipairs(registry.all()) do
+    if chat.host == "attached" and M.notify(chat, "chat/leaving", {}) then
+      waits_for[chat] = true
+    end
+  end
+  vim.wait(LEAVE_MS, function()
+    return not channel or next(waits_for) == nil
+  end, 5)
+  for _, chat in ipairs(registry.all()) do
+    if chat.host ~= "attached" or waits_for[chat] then
+      require("codex-chat.saving").save(chat)
+    end
+  end
+end
+
+--- Sees to it that nothing is lost when Neovim ends. Idempotent.
 function M.keep_on_leave()
   if kept then
     return
@@ -338,14 +372,7 @@ function M.keep_on_leave()
   kept = true
   vim.api.nvim_create_autocmd("VimLeavePre", {
     group = vim.api.nvim_create_augroup("codex-chat.leave", {}),
-    callback = function()
-      leaving = true
-      for _, chat in ipairs(registry.all()) do
-        if chat.host ~= "attached" then
-          require("codex-chat.saving").save(chat)
-        end
-      end
-    end,
+    callback = leave,
   })
 end
 

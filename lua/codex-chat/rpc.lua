@@ -115,6 +115,10 @@ function handlers.buf_is_own(buf, hash, here)
   return truth.is_own(chat, hash) and "own" or "other"
 end
 
+function handlers.chat_kept(buf)
+  require("codex-chat.host").kept(registry.get(buf))
+end
+
 function handlers.chat_read_again(buf, hash)
   local chat = chat_of(buf)
   return chat ~= nil and require("codex-chat.reading").read_again(chat, hash)

@@ -30,6 +30,8 @@ export const notifications = {
   "chat/reread": z.object({ buf: Buf }),
   /** Write the file now. */
   "chat/save": z.object({ buf: Buf }),
+  /** Neovim is about to end: say by `chat_kept` that all of the text has come. */
+  "chat/leaving": z.object({ buf: Buf }),
   /** The user's settings are others by now. */
   "chat/settings": z.object({ buf: Buf, settings: z.record(z.string(), z.unknown()) }),
   /** The prompt became block `id`; `text` is what was typed, without blank lines around it. */
@@ -196,6 +198,8 @@ export type CallArgs = {
    * follows. False where it is not, or the user is in the middle of a command.
    */
   chat_read_again: readonly [buf: number, hash: string];
+  /** All of the buffer's text has come that was there at `chat/leaving`; the host writes it. */
+  chat_kept: readonly [buf: number];
   /** Moves the buffer to a fresh conversation; without `path` Lua chooses one. `chat/open` follows. */
   chat_relocate: readonly [buf: number, to: { readonly path?: string; readonly reason?: string }];
   /** Which of these sent queries the user has edited since, or deleted (no `text`). */
@@ -243,6 +247,7 @@ export const results = {
   buf_set_saved: Nothing,
   buf_is_own: z.enum(["own", "other", "stale"]),
   chat_read_again: z.boolean(),
+  chat_kept: Nothing,
   chat_relocate: Nothing,
   buf_get_changes: z.array(z.object({ id: z.string(), text: z.string().optional() })),
   quickfix_set: Nothing,

@@ -36,7 +36,6 @@ function conversation(hears: boolean) {
     setState: () => {},
     setMeta: () => {},
     notify: () => {},
-    note: () => {},
     asEdited: async (queries: unknown) => queries,
     note: () => {},
     ended: async () => {},

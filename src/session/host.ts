@@ -28,6 +28,7 @@ const METHODS = [
   "chat/close",
   "chat/reread",
   "chat/save",
+  "chat/leaving",
   "chat/settings",
   "turn/send",
   "turn/interrupt",
@@ -128,6 +129,9 @@ export class Host {
         break;
       case "chat/save":
         await conversation.document.save();
+        break;
+      case "chat/leaving":
+        await this.#options.editor.call.chat_kept(event.params.buf);
         break;
       case "chat/settings":
         this.#projectOf(conversation)?.live.take(parseSettings(event.params.settings));

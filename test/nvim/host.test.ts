@@ -106,6 +106,19 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     }
   });
 
+  it("leaves to Lua what it has not got when Neovim is left", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host, path } = chat;
+    await chat.setState({ phase: "idle" });
+    await nvim.keys("a last word<Esc>");
+    await nvim.until("vim.fn.getline('.')", "a last word");
+    host.isBehind = true;
+    await nvim.keys(":qa<CR>");
+    expect(await nvim.exited).toBe(0);
+    expect(host.of("chat/leaving")).toHaveLength(1);
+    expect(await readFile(path, "utf8")).toContain("a last word");
+  });
+
   it("that has not answered yet is not relied on: leaving writes the half-typed text", async () => {
     await using chat = await openChat({ program });
     await chat.nvim.keys("half typed<Esc>");

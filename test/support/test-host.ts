@@ -25,6 +25,8 @@ export class TestHost implements AsyncDisposable {
   readonly told: Told[] = [];
   /** The connected editors, in order; an ended one stays in the list. */
   readonly editors: Editor[] = [];
+  /** Whether it never says that it has all of a text. */
+  isBehind = false;
   readonly #sockets: Socket[] = [];
   readonly #server: Server;
   readonly #dir: string;
@@ -96,7 +98,10 @@ export class TestHost implements AsyncDisposable {
     this.#sockets.push(socket);
     const editor = connectEditor({ readable: socket, writable: socket, log: silentLog });
     for (const name of Object.keys(notifications) as NotificationName[]) {
-      editor.onNotify(name, (params) => this.told.push({ name, params } as Told));
+      editor.onNotify(name, (params) => {
+        this.told.push({ name, params } as Told);
+        if (name === "chat/leaving" && !this.isBehind) void editor.call.chat_kept(params.buf);
+      });
     }
     this.editors.push(editor);
   }
