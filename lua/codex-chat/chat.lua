@@ -228,6 +228,7 @@ function M.relocate(chat, to)
   blocks.machine(chat, function()
     local head = document.new_lines(chat.root, document.now())
     chat.head, chat.known_text, chat.known_hashes = document.head(head), nil, nil
+    chat.has_written = nil
     -- The prompt's own heading and text stay as they are, with the cursor in them.
     blocks.splice(chat, 0, blocks.prompt_row(chat), vim.list_slice(head, 1, #head - 2))
   end)

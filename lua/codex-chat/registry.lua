@@ -67,6 +67,7 @@ local M = {}
 ---@field augroup integer
 ---@field used integer when it was last gone to
 ---@field known_text? string the text that Lua has read from the file or written to it last
+---@field has_written? boolean whether Lua has written it, and the host may not know that yet
 ---@field known_hashes? string[] SHA-256 of the texts that the host has written since, the last one first
 ---@field head? string[] the front matter, dashes included, as it was last whole
 ---@field follows? boolean whether changes of the text are followed

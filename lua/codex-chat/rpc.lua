@@ -104,7 +104,7 @@ function handlers.buf_set_saved(buf, hash)
   end
 end
 
-function handlers.buf_is_own(buf, hash, here)
+function handlers.buf_is_own(buf, hash, here, is_first)
   local chat = chat_of(buf)
   local truth = require("codex-chat.disk.truth")
   if not chat then
@@ -112,7 +112,8 @@ function handlers.buf_is_own(buf, hash, here)
   elseif vim.fn.sha256(truth.text_of(buf)) ~= here then
     return "stale"
   end
-  return truth.is_own(chat, hash) and "own" or "other"
+  local is_own = is_first and truth.is_own or truth.is_written
+  return is_own(chat, hash) and "own" or "other"
 end
 
 function handlers.chat_kept(buf)
@@ -183,7 +184,7 @@ function M.call(name, args)
     error(("the host called %s, which this version does not have"):format(name))
   end
   -- Not unpack(args): an argument that is nil on the wire must not shorten the list.
-  local result = handler(clean(args[1]), clean(args[2]), clean(args[3]))
+  local result = handler(clean(args[1]), clean(args[2]), clean(args[3]), clean(args[4]))
   return result == nil and vim.NIL or result
 end
 

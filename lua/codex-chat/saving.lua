@@ -83,7 +83,7 @@ function M.save(chat)
     say.error(("%s was not written: %s"):format(chat.path, err))
     return false
   end
-  truth.know(chat, text)
+  truth.know(chat, text, true)
   chat.changed = false
   return true
 end

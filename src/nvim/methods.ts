@@ -189,10 +189,11 @@ export type CallArgs = {
   /** The text with this SHA-256 is about to be in the file. */
   buf_set_saved: readonly [buf: number, hash: string];
   /**
-   * Whether the text with this SHA-256 was read from the file or written to it in this Neovim; `stale`
-   * where the buffer's text is not the one with the SHA-256 `here`.
+   * Whether the text with this SHA-256 was written to the file by Lua; while the host knows no text of
+   * the file (`isFirst`), also whether it was read from it or written in this Neovim. `stale` where the
+   * buffer's text is not the one with the SHA-256 `here`.
    */
-  buf_is_own: readonly [buf: number, hash: string, here: string];
+  buf_is_own: readonly [buf: number, hash: string, here: string, isFirst: boolean];
   /**
    * Has the buffer take the file's text, where its own is still the one with this SHA-256; `chat/open`
    * follows. False where it is not, or the user is in the middle of a command.

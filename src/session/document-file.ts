@@ -226,9 +226,9 @@ export class DocumentFile {
     const { editor, buf, mirror, isBusy } = this.#options;
     // Of the same moment as `isUnsaved`: what is typed while the editor is asked is unsaved, too.
     const here = mirror.text();
-    if (await this.#isOwn(hash)) return "replace";
+    if (await this.#isOwn(hash, found.isFirst)) return "replace";
     // Before the first write only Lua can tell whether the buffer has what it read.
-    const isRead = found.isFirst && (await this.#isOwn(textHash(here)));
+    const isRead = found.isFirst && (await this.#isOwn(textHash(here), true));
     const isUnsaved = found.isUnsaved && !isRead;
     // Another program may be in the middle of writing: an emptied file is soon filled, as a rule.
     await pause(quietMs);
@@ -256,13 +256,14 @@ export class DocumentFile {
   }
 
   /**
-   * Whether Lua has read or written this text. It says so only of a buffer whose text is the one that is
+   * Whether Lua has written this text; or, before anything was read or written here, has read it, or
+   * was told of it by an earlier host. It says so only of a buffer whose text is the one that is
    * known here: one that was just read again is another conversation's business.
    */
-  async #isOwn(hash: string): Promise<boolean> {
+  async #isOwn(hash: string, isFirst: boolean): Promise<boolean> {
     const { editor, buf, mirror } = this.#options;
     for (let attempt = 0; attempt < maxStale; attempt += 1) {
-      const own = await editor.call.buf_is_own(buf, hash, textHash(mirror.text()));
+      const own = await editor.call.buf_is_own(buf, hash, textHash(mirror.text()), isFirst);
       if (!own.ok || own.value === "other") return false;
       if (own.value === "own") return true;
     }

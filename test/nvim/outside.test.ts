@@ -122,6 +122,24 @@ describe.each(neovims)("a file that others touch on Neovim $name", (program) => 
     expect(await said(nvim)).toEqual([]);
   });
 
+  it("is read again where git puts back what was read or written here before", async () => {
+    const { nvim, notes, path } = await opened();
+    await using _nvim = nvim;
+    const first = await readFile(path, "utf8");
+    const holds = (text: string) => expect.poll(() => readFile(path, "utf8"), WAIT).toContain(text);
+    await nvim.keys("one");
+    await holds("one");
+    const second = await readFile(path, "utf8");
+    await nvim.keys(" two");
+    await holds("one two");
+    for (const text of [second, first]) {
+      await writeFile(path, text);
+      await expect.poll(async () => `${(await nvim.lines()).join("\n")}\n`, WAIT).toBe(text);
+      expect(await readFile(path, "utf8")).toBe(text);
+    }
+    expect(await copies(notes)).toEqual([]);
+  });
+
   it("gets what was typed into a new conversation before the host had it", async () => {
     const { nvim } = await opened();
     await using _nvim = nvim;

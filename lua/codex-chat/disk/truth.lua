@@ -22,8 +22,9 @@ end
 --- Takes a text as the one that stands in the file: it was read or written here.
 ---@param chat codex-chat.Chat
 ---@param text string
-function M.know(chat, text)
-  chat.known_text, chat.known_hashes = text, {}
+---@param is_written? boolean
+function M.know(chat, text, is_written)
+  chat.known_text, chat.known_hashes, chat.has_written = text, {}, is_written
 end
 
 --- The host is about to write the text with this hash. The one before it stands there until then, and
@@ -32,6 +33,8 @@ end
 ---@param hash string
 function M.host_writes(chat, hash)
   local hashes = chat.known_hashes or {}
+  -- Of a write of Lua's at the same time the host asks before it writes a second time.
+  chat.has_written = chat.has_written and #hashes == 0 or nil
   chat.known_hashes = { hash, hash ~= hashes[2] and hashes[1] or nil }
 end
 
@@ -42,6 +45,15 @@ end
 function M.is_own(chat, hash)
   return vim.list_contains(chat.known_hashes or {}, hash)
     or chat.known_text ~= nil and vim.fn.sha256(chat.known_text) == hash
+end
+
+--- Whether Lua has written the text with this hash without the host's knowledge. A text that was merely
+--- read or written before is no longer known to stand in the file: git puts such ones back.
+---@param chat codex-chat.Chat
+---@param hash string
+---@return boolean
+function M.is_written(chat, hash)
+  return chat.has_written == true and vim.fn.sha256(chat.known_text) == hash
 end
 
 --- What stands in the file.
