@@ -1,7 +1,6 @@
 --- Opening, hiding and moving conversations.
 local M = {}
 
-local buffer = require("codex-chat.buffer")
 local registry = require("codex-chat.registry")
 local say = require("codex-chat.say")
 local window = require("codex-chat.window")

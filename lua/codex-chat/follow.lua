@@ -134,7 +134,7 @@ local function in_line(root, line, at)
     end
   end
   local words, here = {}, nil
-  for first, word, last in line:gmatch("()(%S+)()") do
+  for first, last in line:gmatch("()%S+()") do
     words[#words + 1] = { first, last - 1 }
     here = here or (at <= last - 1 and #words) or nil
   end

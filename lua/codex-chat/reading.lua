@@ -184,7 +184,8 @@ function M.read(buf)
     return read_copy(buf, path)
   end
   buffer.set_options(buf)
-  local lines, refused, text = chat and chat.unloaded_lines or nil, nil, nil
+  local lines = chat and chat.unloaded_lines or nil
+  local refused, text ---@type string?, string?
   if chat and lines then
     text = text_of_others(chat, lines)
     lines = text and document.lines_of(text) or lines
