@@ -126,6 +126,28 @@ local function look(unseen)
   return row, text
 end
 
+--- Below menus of completion and windows that pop up, but never below one that the user is in, such as
+--- a terminal over the whole screen.
+---@param row integer 0-based
+---@return integer
+local function zindex(row)
+  local level = 45
+  if api.nvim_win_get_config(0).relative == "" then
+    return level
+  end
+  for _, each in ipairs(api.nvim_tabpage_list_wins(0)) do
+    local config = api.nvim_win_get_config(each)
+    if each ~= win and config.relative ~= "" then
+      local top = api.nvim_win_get_position(each)[1]
+      local bottom = top + api.nvim_win_get_height(each) + 1
+      if row >= top - 1 and row <= bottom then
+        level = math.max(level, (config.zindex or 50) + 1)
+      end
+    end
+  end
+  return level
+end
+
 --- Closes the line's window. Called by `apply`.
 local function close()
   if win and api.nvim_win_is_valid(win) then
@@ -150,7 +172,8 @@ local function draw()
   local is_here = win
     and api.nvim_win_is_valid(win)
     and api.nvim_win_get_tabpage(win) == api.nvim_get_current_tabpage()
-  local want = ("%d %d %s"):format(row, vim.o.columns, text)
+  local level = zindex(row)
+  local want = ("%d %d %d %s"):format(row, vim.o.columns, level, text)
   if is_here and drawn == want then
     return
   elseif not is_here then
@@ -171,8 +194,7 @@ local function draw()
     height = 1,
     focusable = false,
     style = "minimal",
-    -- Below menus of completion and windows that the user opens over everything.
-    zindex = 45,
+    zindex = level,
   }
   if win then
     api.nvim_win_set_config(win, config)

@@ -102,6 +102,26 @@ describe.each(neovims)("a question that waits, on Neovim $name", (program) => {
     await expect.poll(() => nvim.screen?.text()).not.toContain(LINE);
   });
 
+  it("is seen in a window of the user's over the whole screen, and below one beside it", async () => {
+    await using chat = await openChat({ program, screen });
+    const { nvim } = chat;
+    await nvim.keys("<Esc>");
+    await nvim.command("wincmd p | hide tabnew");
+    await ask(chat);
+    await nvim.untilShown(LINE);
+    const open =
+      "vim.api.nvim_open_win(vim.api.nvim_create_buf(false, true), ..., { relative = 'editor', row = 0, col = 0, width = 80, height = 22, zindex = 60 })";
+    const other = await nvim.lua(`return ${open}`, false);
+    await expect.poll(() => nvim.screen?.text()).not.toContain(LINE);
+    await nvim.lua("vim.api.nvim_win_close(...)", other, true);
+    await nvim.untilShown(LINE);
+    await nvim.lua(open, true);
+    await nvim.command("terminal cat");
+    await nvim.keys("itext");
+    await nvim.untilShown("text");
+    await nvim.untilShown(LINE);
+  });
+
   it("leaves the cursor's place free, and fits a narrow screen", async () => {
     await using chat = await openChat({ program, screen: { columns: 40, rows: 12 } });
     const { nvim } = chat;
