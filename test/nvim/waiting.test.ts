@@ -50,7 +50,8 @@ describe.each(neovims)("a question that waits, on Neovim $name", (program) => {
       })
       return ${options}`);
       await ask(chat);
-      await nvim.untilShown(LINE);
+      // Its title comes a moment after the question.
+      await nvim.untilShown(`Codex asks to run: ls · ${LINE}`);
       for (let look = 0; look < 20; look += 1) {
         await nvim.keys("x");
         await nvim.until("vim.fn.getline('.')", `-- code${"x".repeat(look + 1)}`);
