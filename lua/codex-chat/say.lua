@@ -82,6 +82,17 @@ local function remember(text, group, width)
   end
 end
 
+---@type { text: string, keep: string, level: integer }[] what is shown when Neovim is idle again
+local waiting = {}
+
+--- Whether Neovim is in the middle of a command, such as a plugin that waits for a key in getchar():
+--- there each message goes below the one before, until the screen is full and a key is asked for.
+---@return boolean
+local function is_in_command()
+  local mode = api.nvim_get_mode().mode:sub(1, 1)
+  return mode == "r" or mode:find("[nvViR\22]") ~= nil and vim.fn.state("S") ~= ""
+end
+
 --- Shows a message.
 ---@param text string
 ---@param keep string the end of it, which is shown however long the rest is
@@ -111,6 +122,31 @@ local function show(text, keep, level)
   api.nvim_echo({ { head .. tail, group } }, false, {})
 end
 
+--- Shows a message once it can be.
+---@param text string
+---@param keep string
+---@param level integer
+local function show_when_idle(text, keep, level)
+  local must_wait = #waiting > 0 or is_in_command()
+  if answering > 0 or vim.v.exiting ~= vim.NIL or not is_neovims() or not must_wait then
+    show(text, keep, level)
+    return
+  end
+  waiting[#waiting + 1] = { text = text, keep = keep, level = level }
+  if #waiting == 1 then
+    api.nvim_create_autocmd("SafeState", {
+      once = true,
+      callback = function()
+        local all = waiting
+        waiting = {}
+        for _, it in ipairs(all) do
+          show(it.text, it.keep, it.level)
+        end
+      end,
+    })
+  end
+end
+
 --- Runs what the user has just asked for: they look at its messages, which may then ask for a key.
 ---@param fn fun()
 function M.answering(fn)
@@ -132,7 +168,7 @@ end
 ---@return fun(text: string, keep?: string)
 local function at(level)
   return function(text, keep)
-    show("codex-chat: " .. text, keep or "", level)
+    show_when_idle("codex-chat: " .. text, keep or "", level)
   end
 end
 

@@ -139,11 +139,11 @@ describe.each(neovims)("gf in a chat on Neovim $name", (program) => {
     await using chat = await start(program);
     const { nvim } = chat;
     await chat.at("see src/|none.lua:12", "gf");
-    expect((await nvim.messages()).replaceAll("\n", "")).toContain(
-      `there is no file src/none.lua:12 in ${nvim.cwd}`,
-    );
+    await expect
+      .poll(async () => (await nvim.messages()).replaceAll("\n", ""))
+      .toContain(`there is no file src/none.lua:12 in ${nvim.cwd}`);
     await chat.at("see https://|example.org/a", "gf");
-    expect(await nvim.messages()).toContain("this is an address, which `gx` opens");
+    await expect.poll(() => nvim.messages()).toContain("this is an address, which `gx` opens");
     expect(await nvim.buf()).toBe(chat.buf);
     // What the message says works.
     await nvim.type("gx");
@@ -237,14 +237,16 @@ describe.each(neovims)("gx in a chat on Neovim $name", (program) => {
     ]) {
       await nvim.command("messages clear");
       await chat.at(text, "gx");
-      expect([text, (await nvim.messages()).replaceAll("\n", " ")]).toEqual([
-        text,
-        expect.stringContaining("`gx` opens addresses with http, https or mailto and files"),
-      ]);
+      await expect
+        .poll(async () => [text, (await nvim.messages()).replaceAll("\n", " ")])
+        .toEqual([
+          text,
+          expect.stringContaining("`gx` opens addresses with http, https or mailto and files"),
+        ]);
       expect(await nvim.buf()).toBe(chat.buf);
     }
     await chat.at("[te|xt](mailto:a@example.org?subject=x&attach=/etc/passwd)", "gx");
-    expect(await nvim.messages()).toContain("the address attaches a file to the mail.");
+    await expect.poll(() => nvim.messages()).toContain("the address attaches a file to the mail.");
     // What was opened last is the only thing that was.
     await chat.at("https://exam|ple.org/", "gx");
     await expect.poll(() => chat.opened()).toEqual(["https://example.org/"]);

@@ -235,13 +235,16 @@ describe.each(neovims)("what is told by itself, on Neovim $name", (program) => {
       `codex-chat: The host ended with exit code 137. Its log is ${"/a/path".repeat(30)}. Send again.`,
     );
     // While a plugin waits for a character, it gets the next one.
-    await nvim.lua("vim.keymap.set('n', 'Q', function() got = vim.fn.getcharstr() end)");
+    await nvim.command("nnoremap Q <Cmd>lua got = vim.fn.getcharstr()<CR>");
     await nvim.keys("Q");
-    await nvim.lua("vim.schedule(function() say.error(long) say.warn(long) done = true end)");
+    await nvim.lua(
+      "vim.schedule(function() for _ = 1, 20 do say.error(long) say.warn('last') end done = true end)",
+    );
     await nvim.until("done");
     await nvim.keys("z");
     await nvim.until("got", "z");
     expect((await nvim.request("nvim_get_mode")) as object).toEqual({ mode: "n", blocking: false });
+    await nvim.untilShown("codex-chat: last");
   });
 
   it("goes whole to a vim.notify of the user's", async () => {
