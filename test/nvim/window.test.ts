@@ -185,6 +185,8 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
     expect((await nvim.lines()).at(-1)).toBe("");
     await nvim.type("gg");
     await nvim.lua("vim.fn.search('Asks')");
+    // Neovim tells of the cursor when it gets to it.
+    await nvim.until("vim.fn.maparg('a', 'n') ~= ''");
     await nvim.type("a");
     await host.heard("approval/answer");
     expect(host.of("chat/close")).toEqual([]);
