@@ -213,6 +213,23 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
     expect(await chat.nvim.messages()).toBe("");
   });
 
+  it("is ours where Neovim's own menu of words comes by itself", async () => {
+    await using chat = await typing();
+    const { nvim } = chat;
+    // Neovim 0.10 has no such option.
+    await nvim.command("silent! set autocomplete");
+    await nvim.keys("address @ad");
+    await expect.poll(() => menu(chat)).toContain("@src/add.lua");
+    await nvim.keys("d");
+    await expect.poll(async () => (await menu(chat))[0]).toBe("@src/add.lua");
+    await nvim.keys("<C-n><C-y> adr");
+    await expect.poll(() => line(chat)).toBe("address @src/add.lua adr");
+    if (program.name === "0.12") {
+      await nvim.keys("<BS>d");
+      await expect.poll(() => menu(chat)).toContain("address");
+    }
+  });
+
   it.each([
     [
       "blink.cmp",

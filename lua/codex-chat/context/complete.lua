@@ -211,6 +211,10 @@ local function is_taken()
     return false
   end
   local info = vim.fn.complete_info({ "mode", "selected" })
+  if info.mode ~= "eval" and vim.fn.exists("+autocomplete") == 1 and vim.o.autocomplete then
+    -- Nobody has asked for that one, and it knows nothing of mentions.
+    return info.selected >= 0
+  end
   return info.mode ~= "eval" or info.selected >= 0
 end
 
