@@ -178,8 +178,8 @@ local function begins(text, at, lines)
   if char == "`" then
     local last, content = code_span(text, at)
     return last and { kind = "code", text = content, at = 1 }, last
-  elseif char == "[" then
-    local target, last = bracketed(text, at, lines)
+  elseif char == "[" or text:find("^!%[", at) then
+    local target, last = bracketed(text, char == "[" and at or at + 1, lines)
     return target and { kind = "link", text = target, at = 1 }, last
   elseif char == "<" then
     local target = text:match("^<(%a[%w+.-]*:[^%s<>]*)>", at)

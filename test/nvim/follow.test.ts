@@ -189,6 +189,8 @@ describe.each(neovims)("gx in a chat on Neovim $name", (program) => {
       [`[grö|ße](${e}/17)`, `${e}/17`],
       [`[one](${e}/no) [tw|o](${e}/18) [three](${e}/no)`, `${e}/18`],
       [`![pic|ture](${e}/19.png)`, `${e}/19.png`],
+      [`a |![picture](${e}/22.png)`, `${e}/22.png`],
+      [`## 1. [![ba|dge](${e}/no.svg)](${e}/23)`, `${e}/23`],
       [`> - [quo|ted](${e}/20?a=1&amp;b=2)`, `${e}/20?a=1&b=2`],
       ["HTTPS://EXAM|PLE.ORG/21", "HTTPS://EXAMPLE.ORG/21"],
     ];
