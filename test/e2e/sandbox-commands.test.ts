@@ -60,8 +60,16 @@ describe.each(neovims)(":CodexChat sandbox on Neovim $name", SLOW, (program) => 
     expect(env).not.toMatch(/s3cret|SECRET|OPENAI|NVIM|XDG|SSH|DOCKER/);
     // The terminal's size follows the window's.
     await chat.nvim.command("resize 7");
-    await type("clear; stty size");
-    await shown(chat, /^7 \d+$/m);
+    // It goes there by the engine, while what is typed goes by the shell's own stream.
+    await expect
+      .poll(
+        async () => {
+          await type("clear; stty size");
+          return here(chat);
+        },
+        { ...WAIT, interval: 500 },
+      )
+      .toMatch(/^7 \d+$/m);
     await chat.nvim.lua(`vim.api.nvim_create_autocmd("TermClose", { once = true, callback = function()
       _G.status = vim.v.event.status
     end })`);
