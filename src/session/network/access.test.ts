@@ -210,6 +210,21 @@ describe("what was answered", () => {
     expect(verdict.ends.aborted).toBe(true);
   });
 
+  it("in another Neovim counts for each of several requests that come at once", async () => {
+    const one = setUp();
+    const other = setUp({ dir: one.dir });
+    await one.begin();
+    const first = one.decide("a.org");
+    (await one.question()).answer("accept_project");
+    await first;
+    await one.access.grants.load();
+    const verdicts = await Promise.all([1, 2, 3].map(() => other.decide("a.org")));
+    expect(verdicts.map((it) => it.allowed)).toEqual([true, true, true]);
+    await one.access.grants.forget("a.org", "t1");
+    const later = await Promise.all([1, 2, 3].map(() => other.decide("a.org")));
+    expect(later.map((it) => it.allowed)).toEqual([false, false, false]);
+  });
+
   it("with decline holds for the turn, and is not asked again in it", async () => {
     const { decide, begin, asked, question } = setUp();
     await begin();

@@ -43,6 +43,7 @@ export class Grants {
   /** What the file was when it was read or written last. */
   #version = "";
   #writing: Promise<void> = Promise.resolve();
+  #loaded: Promise<void> = Promise.resolve();
 
   constructor(path: string, log: Log) {
     this.#path = path;
@@ -52,8 +53,16 @@ export class Grants {
   /**
    * Reads the file where it is another than before, as by a second Neovim on the project. What is
    * not in it any more ends. One that cannot be read allows nothing.
+   *
+   * One after the other: who asks while the file is being read must not go by what stood there before.
    */
-  async load(): Promise<void> {
+  load(): Promise<void> {
+    const loaded = this.#loaded.then(() => this.#load());
+    this.#loaded = loaded.catch(() => {});
+    return loaded;
+  }
+
+  async #load(): Promise<void> {
     await this.#writing;
     const version = await versionOf(this.#path);
     if (version === this.#version) return;
