@@ -138,15 +138,12 @@ local function enter(chat, win)
   end
 end
 
-local watches = false
-
 --- Begins to look after windows. Idempotent.
 function M.watch()
-  if watches then
+  local group = require("codex-chat.events").first_group("bar")
+  if not group then
     return
   end
-  watches = true
-  local group = api.nvim_create_augroup("codex-chat.bar", {})
   local function show_all()
     for _, chat in ipairs(registry.all()) do
       M.show(chat)

@@ -23,6 +23,20 @@ M.names = {
 
 ---@type table<string, (fun(data: table))[]> our own listeners
 local hooks = {}
+---@type table<string, true> names of groups that were made
+local groups = {}
+
+--- The group of autocommands of what is watched from the first conversation on; nil where it was made
+--- before, and its autocommands are there.
+---@param name string without "codex-chat."
+---@return integer? group
+function M.first_group(name)
+  if groups[name] then
+    return nil
+  end
+  groups[name] = true
+  return api.nvim_create_augroup("codex-chat." .. name, {})
+end
 
 --- Has one of our own modules hear of it, before the user's handlers and whatever `:autocmd!` takes.
 ---@param name codex-chat.EventName

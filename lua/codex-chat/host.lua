@@ -328,8 +328,6 @@ function M.close(chat)
   end
 end
 
-local kept = false
-
 --- How long leaving waits at most for the host to have all text, in ms; it takes some milliseconds.
 local LEAVE_MS = 3000
 
@@ -366,14 +364,10 @@ end
 
 --- Sees to it that nothing is lost when Neovim ends. Idempotent.
 function M.keep_on_leave()
-  if kept then
-    return
+  local group = require("codex-chat.events").first_group("leave")
+  if group then
+    vim.api.nvim_create_autocmd("VimLeavePre", { group = group, callback = leave })
   end
-  kept = true
-  vim.api.nvim_create_autocmd("VimLeavePre", {
-    group = vim.api.nvim_create_augroup("codex-chat.leave", {}),
-    callback = leave,
-  })
 end
 
 return M

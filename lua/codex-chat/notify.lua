@@ -8,7 +8,6 @@ local api = vim.api
 
 -- A terminal that does not report its focus counts as the one that is looked at.
 local focused = true
-local began = false
 
 --- Whether the user sees the chat: a window of this tabpage shows it, in a Neovim that has the focus.
 ---@param chat codex-chat.Chat
@@ -57,11 +56,11 @@ end
 
 --- Begins to watch focus and turns. Idempotent.
 function M.begin()
-  if began then
+  local events = require("codex-chat.events")
+  local group = events.first_group("notify")
+  if not group then
     return
   end
-  began = true
-  local group = api.nvim_create_augroup("codex-chat.notify", {})
   api.nvim_create_autocmd("FocusLost", {
     group = group,
     callback = function()
@@ -74,7 +73,6 @@ function M.begin()
       focused = true
     end,
   })
-  local events = require("codex-chat.events")
   events.hook("TurnEnded", ended)
   events.hook("ApprovalRequested", function(data)
     local chat = registry.get(data.buf)

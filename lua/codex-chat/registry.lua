@@ -135,4 +135,11 @@ function M.wins(buf, tab)
   end, wins)
 end
 
+--- Whether a window floats above the others.
+---@param win integer
+---@return boolean
+function M.floats(win)
+  return vim.api.nvim_win_get_config(win).relative ~= ""
+end
+
 return M

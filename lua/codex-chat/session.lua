@@ -49,16 +49,11 @@ local function mend()
   end
 end
 
-local begun = false
-
 --- Begins to mend sessions, now that there is a conversation.
 function M.begin()
-  if not begun then
-    begun = true
-    api.nvim_create_autocmd("SessionWritePost", {
-      group = api.nvim_create_augroup("codex-chat.session.written", {}),
-      callback = mend,
-    })
+  local group = require("codex-chat.events").first_group("session.written")
+  if group then
+    api.nvim_create_autocmd("SessionWritePost", { group = group, callback = mend })
   end
 end
 

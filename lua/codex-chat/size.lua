@@ -87,18 +87,12 @@ function M.opening(axis)
   )
 end
 
----@param win integer
----@return boolean
-local function floats(win)
-  return api.nvim_win_get_config(win).relative ~= ""
-end
-
 --- Which of its extents others compete for; nil where it has the whole screen or floats.
 ---@param win integer
 ---@return codex-chat.Axis?
 local function axis_of(win)
   if
-    floats(win)
+    registry.floats(win)
     or vim.fn.winlayout(api.nvim_tabpage_get_number(api.nvim_win_get_tabpage(win)))[1] == "leaf"
   then
     return nil
@@ -132,7 +126,7 @@ end
 ---@return codex-chat.Layout
 function M.others(without)
   local wins = vim.tbl_filter(function(win)
-    return win ~= without and not floats(win)
+    return win ~= without and not registry.floats(win)
   end, api.nvim_tabpage_list_wins(0))
   return {
     wins = wins,
@@ -278,7 +272,7 @@ local function look()
   local layout
   for _, chat in ipairs(registry.all()) do
     local wins = vim.tbl_filter(function(win)
-      return not floats(win)
+      return not registry.floats(win)
     end, registry.wins(chat.buf, 0))
     for _, win in ipairs(wins) do
       layout = layout or vim.inspect(vim.fn.winlayout())
@@ -340,15 +334,12 @@ function M.entered(win)
   end
 end
 
-local watches = false
-
 --- Begins to look after windows. Idempotent.
 function M.watch()
-  if watches then
+  local group = require("codex-chat.events").first_group("size")
+  if not group then
     return
   end
-  watches = true
-  local group = api.nvim_create_augroup("codex-chat.size", {})
   api.nvim_create_autocmd({ "WinResized", "TabEnter" }, { group = group, callback = look })
   api.nvim_create_autocmd("WinEnter", {
     group = group,

@@ -13,19 +13,13 @@ local api = vim.api
 ---@type table<integer, integer> the chat's buffer that a window shows or has shown last, by window
 local shown = {}
 
----@param win integer
----@return boolean
-local function floats(win)
-  return api.nvim_win_get_config(win).relative ~= ""
-end
-
 --- Whether a file may be shown in the window: not in place of a list, a tree, a page or a chat.
 ---@param win integer
 ---@return boolean
 local function is_for_code(win)
   local buf = api.nvim_win_get_buf(win)
   local wo = vim.wo[win]
-  return not floats(win)
+  return not registry.floats(win)
     and not registry.get(buf)
     and not shown[win]
     and not wo.winfixbuf
@@ -54,7 +48,7 @@ end
 local function make_window(buf, chat_win)
   local opposite = { right = "left", left = "right", top = "below", bottom = "above" }
   local position = require("codex-chat.config").get().window.position
-  local from = chat_win and not floats(chat_win) and chat_win or -1
+  local from = chat_win and not registry.floats(chat_win) and chat_win or -1
   return api.nvim_open_win(buf, true, { win = from, split = opposite[position] or "left" })
 end
 
@@ -170,15 +164,12 @@ function M.open(path, pos, how)
   end
 end
 
-local watches = false
-
 --- Begins to look after windows. Idempotent.
 function M.watch()
-  if watches then
+  local group = require("codex-chat.events").first_group("stay")
+  if not group then
     return
   end
-  watches = true
-  local group = api.nvim_create_augroup("codex-chat.stay", {})
   api.nvim_create_autocmd({ "BufEnter", "BufWinEnter", "WinEnter" }, {
     group = group,
     callback = function()

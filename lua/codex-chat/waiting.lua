@@ -107,7 +107,7 @@ local function look(unseen)
   local row = has_tabline and 1 or 0
   for _, each in ipairs(api.nvim_tabpage_list_wins(0)) do
     local info = vim.fn.getwininfo(each)[1]
-    local is_float = api.nvim_win_get_config(each).relative ~= ""
+    local is_float = registry.floats(each)
     -- What the user has in the bar of the window there stays readable.
     if
       not is_float
@@ -132,7 +132,7 @@ end
 ---@return integer
 local function zindex(row)
   local level = 45
-  if api.nvim_win_get_config(0).relative == "" then
+  if not registry.floats(0) then
     return level
   end
   for _, each in ipairs(api.nvim_tabpage_list_wins(0)) do
