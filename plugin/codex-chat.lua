@@ -95,14 +95,16 @@ vim.api.nvim_create_autocmd("VimEnter", { group = group, once = true, callback =
 
 -- A session restores nothing but the name of a buffer like a chat's, and Neovim itself has read those
 -- that lie elsewhere: such a buffer becomes the conversation wherever it is met first.
-local function may_be(path)
+local function is_in_state(path)
   local dir, real = state_dir()
+  return vim.startswith(path, dir) or vim.startswith(path, real)
+end
+local function may_be(path)
   return path:sub(-3) == ".md"
     and (
       package.loaded["codex-chat.config"] ~= nil
       or user().history_dir ~= nil
-      or vim.startswith(path, dir)
-      or vim.startswith(path, real)
+      or is_in_state(path)
     )
 end
 vim.api.nvim_create_autocmd({ "BufEnter", "BufFilePost", "BufReadPost" }, {

@@ -27,12 +27,6 @@ local function line_at(buf, row)
   return api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or ""
 end
 
----@param line string
----@return boolean
-local function is_prompt(line)
-  return line:match("^## You[ \t]*$") ~= nil
-end
-
 --- Puts `lines` in place of `old` lines; what both have at either end is left untouched.
 ---@param buf integer
 ---@param row integer
@@ -109,7 +103,7 @@ function M.set_prompt(chat, row)
   chat.prompt_mark = api.nvim_buf_set_extmark(chat.buf, ns, row, 0, {
     id = chat.prompt_mark,
     end_row = row,
-    end_col = is_prompt(line) and #line or 0,
+    end_col = require("codex-chat.markdown").is_prompt(line) and #line or 0,
     right_gravity = true,
     end_right_gravity = false,
   })

@@ -14,7 +14,7 @@ local api = vim.api
 
 local text = "## You"
 
-M.is = undo.is_heading
+M.is = require("codex-chat.markdown").is_prompt
 
 ---@param buf integer
 ---@param row integer

@@ -73,6 +73,13 @@ function M.step(fence, line)
   return opened, opened ~= nil
 end
 
+--- Whether this line is the heading of a prompt or a query.
+---@param line string?
+---@return boolean
+function M.is_prompt(line)
+  return line ~= nil and line:find("^## You[ \t]*$") ~= nil
+end
+
 ---@class (exact) codex-chat.Scan
 ---@field folds integer[][] first and last row of what stands folded
 ---@field prompt integer? row of the last `## You` heading
@@ -106,7 +113,7 @@ function M.scan(lines)
       elseif before and before.kind and folded[before.kind] then
         folds[#folds + 1] = { before.row, i - 1 }
       end
-    elseif not fence and line:find("## You", 1, true) == 1 and line:find("^## You[ \t]*$") then
+    elseif not fence and line:byte(1) == 35 and M.is_prompt(line) then -- "#"
       prompt, in_answer = i - 1, false
     elseif not fence and line:find("^## Codex[ \t]*$") then
       in_answer = true
@@ -116,7 +123,7 @@ function M.scan(lines)
     -- A fence that the user left open, or an answer that was cut off, hides every heading below it:
     -- look without fences. No line of an answer is such a heading.
     for i = #lines, start + 1, -1 do
-      if lines[i]:find("^## You[ \t]*$") then
+      if M.is_prompt(lines[i]) then
         prompt = i - 1
         break
       end

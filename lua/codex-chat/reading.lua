@@ -90,7 +90,7 @@ end
 ---@param lines string[] as the buffer had them
 ---@return string? text
 local function text_of_others(chat, lines)
-  if vim.list_contains({ "starting", "running", "waiting" }, chat.state.phase) then
+  if require("codex-chat.statusline").is_busy(chat.state.phase) then
     return nil
   end
   local found, text = truth.look(chat)

@@ -18,20 +18,6 @@ local phase_groups = {
 local least = 10
 local separator = " · "
 
----@param text string
----@param width integer columns
----@return string
-local function cut(text, width)
-  if api.nvim_strwidth(text) <= width then
-    return text
-  end
-  local chars = vim.fn.strcharlen(text)
-  while chars > 0 and api.nvim_strwidth(vim.fn.strcharpart(text, 0, chars)) >= width do
-    chars = chars - 1
-  end
-  return vim.fn.strcharpart(text, 0, chars) .. "…"
-end
-
 ---@class (exact) codex-chat.StatusPart
 ---@field text? string
 ---@field rank integer what matters least has the highest
@@ -76,7 +62,7 @@ function M.winbar(chat, width)
     local room = left - (n == 1 and 0 or api.nvim_strwidth(separator))
     local size = api.nvim_strwidth(part.text)
     if n == 1 or size <= room or (part.least and room >= part.least) then
-      part.shown = cut(part.text, math.max(room, 1))
+      part.shown = require("codex-chat.say").cut(part.text, math.max(room, 1))
       left = room - math.min(size, room)
     elseif not part.least then
       -- What matters less does not take the place of what matters more.

@@ -223,8 +223,6 @@ function M.heading(buf)
   end
 end
 
-M.is_heading = rows.is_heading
-
 --- Whether a command of the user's has put a copy of the heading somewhere since this was last asked.
 ---@param buf integer
 ---@return boolean

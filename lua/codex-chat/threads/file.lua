@@ -40,7 +40,7 @@ end
 ---@param chat codex-chat.Chat?
 ---@return boolean
 function M.is_busy(chat)
-  return chat ~= nil and vim.list_contains({ "starting", "running", "waiting" }, chat.state.phase)
+  return chat ~= nil and require("codex-chat.statusline").is_busy(chat.state.phase)
 end
 
 --- Whether another Neovim has it; then after a message.

@@ -7,13 +7,6 @@ local M = {}
 
 local api = vim.api
 
---- Whether this line is a prompt's heading.
----@param line string?
----@return boolean
-function M.is_heading(line)
-  return line ~= nil and line:find("^## You[ \t]*$") ~= nil
-end
-
 --- Has the heading's row follow a change.
 ---@param state codex-chat.UndoState
 ---@param first integer

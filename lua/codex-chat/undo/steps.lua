@@ -4,6 +4,7 @@
 --- prompt's heading was before.
 local M = {}
 
+local markdown = require("codex-chat.markdown")
 local rows = require("codex-chat.undo.rows")
 local spans = require("codex-chat.undo.spans")
 
@@ -51,7 +52,7 @@ end
 ---@param new string[]
 local function note_copies(state, new)
   for _, line in ipairs(new) do
-    if rows.is_heading(line) and not api.nvim_get_mode().mode:find("^[iR]") then
+    if markdown.is_prompt(line) and not api.nvim_get_mode().mode:find("^[iR]") then
       state.copied = true
       return
     end
