@@ -1,33 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { call, setUpEgress } from "../../test/support/egress.ts";
+import { call, codexRequest as request, setUpEgress } from "../../test/support/egress.ts";
 import { checkResponsesRequest } from "./responses-request.ts";
-
-/** A request as Codex 0.169 makes them, with something changed. */
-function request(changes: object = {}): Buffer {
-  return Buffer.from(
-    JSON.stringify({
-      model: "gpt-5.5",
-      stream: true,
-      store: false,
-      input: [{ type: "message", role: "user", content: [{ type: "input_text", text: "hi" }] }],
-      tools: [
-        { type: "function", name: "exec_command", strict: false, parameters: { type: "object" } },
-        { type: "custom", name: "apply_patch", format: { type: "grammar" } },
-        { type: "tool_search", execution: "client", parameters: {} },
-        { type: "namespace", name: "mcp", tools: [{ type: "function", name: "x" }] },
-      ],
-      tool_choice: "auto",
-      parallel_tool_calls: true,
-      reasoning: { effort: "medium", summary: "auto", context: "all_turns" },
-      include: ["reasoning.encrypted_content"],
-      prompt_cache_key: "0190",
-      text: { verbosity: "low" },
-      client_metadata: { session_id: "x", "x-codex-turn-metadata": "{}" },
-      ...changes,
-    }),
-  );
-}
 
 const said = (content: unknown) => ({ input: [{ type: "message", role: "user", content }] });
 
@@ -306,21 +280,6 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
   });
 });
 
-describe("the model of a call", () => {
-  it("is one that the user has chosen", () => {
-    const models = new Set(["gpt-5.5", "mine"]);
-    expect(checkResponsesRequest(request(), models).ok).toBe(true);
-    expect(checkResponsesRequest(request({ model: "gpt-6-astra" }), models)).toEqual({
-      ok: false,
-      error:
-        "codex-chat: this call asks for the model gpt-6-astra, which nobody has chosen here (gpt-5.5, mine). To have it: :CodexChat model gpt-6-astra.",
-    });
-    // The control: where nobody says which, any goes.
-    expect(checkResponsesRequest(request({ model: "gpt-6-astra" })).ok).toBe(true);
-    expect(checkResponsesRequest(request({ model: "gpt-5.5" }), new Set()).ok).toBe(false);
-  });
-});
-
 /** Without these a call is none. */
 const MUST = '"model":"m","store":false,"stream":true';
 
@@ -409,46 +368,5 @@ describe("a tool with a field that none of Codex's has", () => {
     expect(
       checkResponsesRequest(request({ tools: [{ type: "namespace", name: "n", tools }] })),
     ).toMatchObject({ ok: false });
-  });
-});
-
-describe("the effort of a call", () => {
-  const check = (changes: object, ...efforts: string[]) =>
-    checkResponsesRequest(request(changes), undefined, new Set(efforts));
-
-  it.each([
-    ["the one chosen", { reasoning: { effort: "high" } }, ["high"]],
-    ["one of several", { reasoning: { effort: "medium" } }, ["low", "high"]],
-    ["a cheaper one", { reasoning: { effort: "low" } }, ["high"]],
-    ["none", { reasoning: null }, ["low"]],
-    ["one that is not known here", { reasoning: { effort: "later" } }, ["later"]],
-  ])("is let through where it is %s", (_, changes, efforts) => {
-    expect(check(changes, ...efforts)).toMatchObject({ ok: true });
-  });
-
-  it.each([
-    ["a dearer one", { reasoning: { effort: "xhigh" } }],
-    ["one that is not known here", { reasoning: { effort: "later" } }],
-    [
-      "a dearer one that comes with the input",
-      { input: [{ type: "configuration_update", reasoning: { effort: "xhigh" } }] },
-    ],
-  ])("is refused where it is %s", (_, changes) => {
-    const dear = check({ reasoning: { effort: "low" }, ...changes }, "medium", "high");
-    expect(dear).toMatchObject({
-      ok: false,
-      error: expect.stringContaining("above the one chosen here (medium, high)"),
-    });
-  });
-
-  it("has no other fields beside it in an item", () => {
-    const update = (reasoning: object) => ({
-      input: [{ type: "configuration_update", reasoning }],
-    });
-    expect(check(update({ effort: "low" }), "medium")).toMatchObject({ ok: true });
-    expect(check(update({ effort: "low", evil: 1 }), "medium")).toMatchObject({
-      ok: false,
-      error: expect.stringContaining("reasoning"),
-    });
   });
 });

@@ -207,3 +207,29 @@ export async function settled(value: () => number, interval = 20): Promise<void>
   };
   await expect.poll(looks, { interval, timeout: 20_000 }).toBeGreaterThan(10);
 }
+
+/** A request as Codex 0.169 makes them, with something changed. */
+export function codexRequest(changes: object = {}): Buffer {
+  return Buffer.from(
+    JSON.stringify({
+      model: "gpt-5.5",
+      stream: true,
+      store: false,
+      input: [{ type: "message", role: "user", content: [{ type: "input_text", text: "hi" }] }],
+      tools: [
+        { type: "function", name: "exec_command", strict: false, parameters: { type: "object" } },
+        { type: "custom", name: "apply_patch", format: { type: "grammar" } },
+        { type: "tool_search", execution: "client", parameters: {} },
+        { type: "namespace", name: "mcp", tools: [{ type: "function", name: "x" }] },
+      ],
+      tool_choice: "auto",
+      parallel_tool_calls: true,
+      reasoning: { effort: "medium", summary: "auto", context: "all_turns" },
+      include: ["reasoning.encrypted_content"],
+      prompt_cache_key: "0190",
+      text: { verbosity: "low" },
+      client_metadata: { session_id: "x", "x-codex-turn-metadata": "{}" },
+      ...changes,
+    }),
+  );
+}
