@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openChat } from "../support/chat.ts";
+import { type OpenChat, openChat } from "../support/chat.ts";
 import { type Neovim, neovims, repository, startNeovim } from "../support/neovim.ts";
 
 /** A conversation of `rounds` queries, each answered with prose, a command's output and code. */
@@ -84,6 +84,17 @@ describe.each(neovims)("a session with a conversation on Neovim $name", (program
     return { chat, path, lines: text.split("\n") };
   }
 
+  /** Opens the session where the plugin is not loaded. */
+  const restored = ({ nvim, host }: OpenChat) =>
+    startNeovim({
+      program,
+      home: nvim.home,
+      cwd: nvim.cwd,
+      config: { host_cmd: host.command },
+      args: ["-S", "s.vim"],
+      bare: true,
+    });
+
   /** Loads the plugin late, as a plugin manager does for a command. */
   async function load(nvim: Neovim): Promise<void> {
     await nvim.lua("vim.opt.rtp:prepend(...)", repository);
@@ -113,14 +124,7 @@ describe.each(neovims)("a session with a conversation on Neovim $name", (program
     async (options) => {
       const { chat, path, lines } = await left({}, options);
       await using _chat = chat;
-      await using nvim = await startNeovim({
-        program,
-        home: chat.nvim.home,
-        cwd: chat.nvim.cwd,
-        config: { host_cmd: chat.host.command },
-        args: ["-S", "s.vim"],
-        bare: true,
-      });
+      await using nvim = await restored(chat);
       expect(await nvim.lua(names)).toEqual(["", basename(path), basename(path)]);
       expect(await nvim.messages()).toBe("");
       await nvim.command("wincmd t");
@@ -158,14 +162,7 @@ describe.each(neovims)("a session with a conversation on Neovim $name", (program
   it("puts what was typed into the empty buffer into the prompt, below the text", async () => {
     const { chat, path, lines } = await left();
     await using _chat = chat;
-    await using nvim = await startNeovim({
-      program,
-      home: chat.nvim.home,
-      cwd: chat.nvim.cwd,
-      config: { host_cmd: chat.host.command },
-      args: ["-S", "s.vim"],
-      bare: true,
-    });
+    await using nvim = await restored(chat);
     await nvim.type("ityped too early<Esc>");
     await load(nvim);
     await nvim.command("CodexChat");
@@ -176,14 +173,7 @@ describe.each(neovims)("a session with a conversation on Neovim $name", (program
     const { chat, path } = await left();
     await using _chat = chat;
     await rm(path);
-    await using nvim = await startNeovim({
-      program,
-      home: chat.nvim.home,
-      cwd: chat.nvim.cwd,
-      config: { host_cmd: chat.host.command },
-      args: ["-S", "s.vim"],
-      bare: true,
-    });
+    await using nvim = await restored(chat);
     await load(nvim);
     await nvim.command("CodexChat");
     expect(await nvim.lua("return vim.bo.filetype")).toBe("codexchat");
