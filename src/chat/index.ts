@@ -60,5 +60,6 @@ export {
   writeTranscript,
 } from "./transcript.ts";
 export { CUT_OFF, endsInAnswer, isAnswer, type Unanswered, unansweredQuery } from "./unanswered.ts";
+export { withoutContext } from "./user-text.ts";
 export { visible } from "./visible.ts";
 export { missingLine, wholeText } from "./whole.ts";

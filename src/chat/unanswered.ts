@@ -1,4 +1,5 @@
 import { readTranscript } from "./transcript.ts";
+import { withoutContext } from "./user-text.ts";
 
 /** The query at the end of a conversation that has no answer. */
 export type Unanswered = {
@@ -38,11 +39,11 @@ export function unansweredQuery(text: string): Unanswered | undefined {
     else if (kinds.has("Note") && how === "silent") how = "noted";
   }
   if (queries.length === 0) return undefined;
-  const typed = queries.map((it) => it.replace(CONTEXT, ""));
+  const typed = queries.map(withoutContext);
   return {
     text: typed.join("\n\n"),
     sections: queries.length,
-    hadContext: queries.some((it) => CONTEXT.test(it)),
+    hadContext: queries.some((it, n) => it !== typed[n]),
     how,
     isPartial,
   };
@@ -55,9 +56,6 @@ export const CUT_OFF = "before this turn was over.";
 export function endsInAnswer(text: string): boolean {
   return readTranscript(text).sections.at(-1)?.role === "codex";
 }
-
-/** The line below a query that says what went along with it. */
-const CONTEXT = /\n+> \*\*Context:\*\* [^\n]*$/;
 
 /** Whether a section of Codex's says anything beside notes and errors. */
 export function isAnswer(text: string): boolean {

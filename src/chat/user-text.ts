@@ -6,6 +6,11 @@ import { noBlocks, scanLine } from "./scan.ts";
 /** The line below a query that says what went along with it; the editor writes it. */
 const CONTEXT = /\n\n(> \*\*Context:\*\* [^\n]*)$/;
 
+/** A query as the file has it, without the line that says what went along with it. */
+export function withoutContext(text: string): string {
+  return text.replace(/\n+> \*\*Context:\*\* [^\n]*$/, "");
+}
+
 /**
  * The lines of a sent query's block where its own text would break what stands below it: a fence or
  * HTML left open, or a line that would begin a section. `undefined` where the text is fine as typed.

@@ -94,14 +94,14 @@ function inFew(noted: readonly Cache[]): readonly string[] {
   return [`${all[0]} The same goes for ${others.slice(0, MAX_NOTES).join(", ")}${rest}.`];
 }
 
-/** Removes the volumes of a project; those that a container uses stay. Returns their names. */
-export async function removeCaches(engine: Engine, where: Whereabouts): Promise<string[]> {
+/** Removes the volumes of a project; those that a container uses stay. Returns the removed ones. */
+export async function removeCaches(engine: Engine, where: Whereabouts): Promise<OurVolume[]> {
   const [root, stateDir] = await Promise.all([resolved(where.root), resolved(where.stateDir)]);
   const name = containerName(root, projectHash(root, stateDir));
   using _lock = await lockToEnd(engine, name, stateDir);
-  const removed: string[] = [];
+  const removed: OurVolume[] = [];
   for (const volume of await cachesOf(engine, where))
-    if (await removeVolume(engine, volume.name)) removed.push(volume.name);
+    if (await removeVolume(engine, volume.name)) removed.push(volume);
   return removed;
 }
 

@@ -125,9 +125,7 @@ async function startThread(
   const started = await client.request(
     "thread/start",
     {
-      cwd: root,
-      sandbox: "danger-full-access",
-      approvalPolicy: settings.approvals,
+      ...threadPlace(root, settings),
       dynamicTools: editorTools(settings),
       developerInstructions: aboutSandbox(settings.network.allow),
       ...(settings.model === undefined ? {} : { model: settings.model }),
@@ -159,11 +157,14 @@ async function resumeThread(
   options: OpenOptions,
   threadId: string,
 ): Promise<Result<ThreadFacts, Failure>> {
-  const { client, document, settings, signal } = options;
+  const { client, document, settings, root, signal } = options;
   const resumed = await client.request(
     "thread/resume",
     {
-      ...inPlace(options, threadId),
+      threadId,
+      ...threadPlace(root, settings),
+      excludeTurns: true,
+      developerInstructions: aboutSandbox(settings.network.allow),
       ...(settings.model === undefined ? {} : { model: settings.model }),
     },
     { signal },
@@ -175,16 +176,13 @@ async function resumeThread(
   return ok(factsOf(resumed.value));
 }
 
-/** How a thread that exists is gone on with. */
-function inPlace({ settings, root }: OpenOptions, threadId: string) {
+/** Where a thread works and when it asks, whether it is started, resumed or forked. */
+export function threadPlace(root: string, settings: Pick<Settings, "approvals">) {
   return {
-    threadId,
     cwd: root,
     // Not inherited from the thread: without it Codex would try its own sandbox, which cannot nest.
     sandbox: "danger-full-access",
     approvalPolicy: settings.approvals,
-    excludeTurns: true,
-    developerInstructions: aboutSandbox(settings.network.allow),
   } as const;
 }
 
@@ -197,10 +195,10 @@ const NO_TURN = "00000000-0000-7000-8000-000000000000";
  * with what is known of it, before it looks for the turn that it ends with.
  */
 async function checkWhole(options: OpenOptions, threadId: string): Promise<Result<void, Failure>> {
-  const { client, signal } = options;
+  const { client, root, settings, signal } = options;
   const looked = await client.request(
     "thread/fork",
-    { ...inPlace(options, threadId), lastTurnId: NO_TURN },
+    { threadId, ...threadPlace(root, settings), excludeTurns: true, lastTurnId: NO_TURN },
     { signal },
   );
   if (looked.ok || /turn not found/i.test(looked.error.message)) return ok();

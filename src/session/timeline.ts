@@ -1,4 +1,4 @@
-import { findSections, type PlacedSection } from "../chat/index.ts";
+import { findSections, type PlacedSection, withoutContext } from "../chat/index.ts";
 
 /** A turn as the thread has it: the texts of each message that was sent from a prompt. */
 export type ThreadTurn = {
@@ -35,7 +35,7 @@ export function placeQueries(
   const messages = turns.flatMap((turn, index) =>
     turn.messages.map((texts) => ({ turn: index, texts })),
   );
-  const words = sections.map((section) => essence(typed(section)));
+  const words = sections.map((section) => essence(withoutContext(section.text)));
   let at = 0;
   let open: { turn: number; texts: readonly string[] }[] = [];
   for (const message of messages) {
@@ -88,11 +88,6 @@ function findRun(
   return undefined;
 }
 
-/** A query without the line that tells what went along with it. */
-function typed(section: PlacedSection): string {
-  return section.text.replace(/\n+> \*\*Context:\*\* [^\n]*$/, "");
-}
-
 /** What is left of a text that was escaped, indented or wrapped otherwise. */
 function essence(text: string): string {
   const letters = text.replace(/[^\p{L}\p{N}]+/gu, "");
@@ -120,7 +115,7 @@ export function pointAt(
   if (here === undefined) return { keep: queries[0]?.section.row ?? end, query: "", turns: 0 };
   if (row < here.section.end) {
     const first = queries.findIndex((it, index) => index === last || sameTurn(it, here));
-    const query = queries.slice(first, last + 1).map((it) => typed(it.section));
+    const query = queries.slice(first, last + 1).map((it) => withoutContext(it.section.text));
     const { row: from, end: to } = here.section;
     return {
       keep: queries[first]?.section.row ?? from,

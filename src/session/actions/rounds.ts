@@ -3,7 +3,7 @@ import { linesOf } from "../../chat/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { Conversation } from "../conversation.ts";
 import { BUSY, type Failure } from "../failure.ts";
-import { UNUSABLE } from "../thread.ts";
+import { threadPlace, UNUSABLE } from "../thread.ts";
 import type { LoadedThread } from "../thread-handle.ts";
 import { type Point, pointAt, textAfter } from "../timeline.ts";
 import { listTurns } from "../turns.ts";
@@ -64,9 +64,7 @@ async function forkThread(
   const forked = await loaded.client.request("thread/fork", {
     threadId: loaded.threadId,
     lastTurnId: last.id,
-    cwd: host.root,
-    sandbox: "danger-full-access",
-    approvalPolicy: host.settings.approvals,
+    ...threadPlace(host.root, host.settings),
     excludeTurns: true,
     ...(model === undefined ? {} : { model }),
   });

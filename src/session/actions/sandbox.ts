@@ -88,15 +88,13 @@ async function rebuild(
   const free = await mayEnd(conversation, ending);
   if (!free.ok) return free;
   const engine = free.value;
-  const { settings, root } = conversation.host;
-  const wanted = await imageOptions(settings, root);
-  if (!wanted.ok) return wanted;
-  const old = await imagesInUse(engine, wanted.value);
+  const old = await imagesOf(conversation, engine);
+  if (!old.ok) return old;
   // The old one goes on until there is a new image that holds.
   const proven = await prove(conversation, { rebuild: true });
   if (!proven.ok) return proven;
   const restarted = await restart(conversation, engine, ending);
-  await removeReplaced(engine, old);
+  await removeReplaced(engine, old.value);
   return restarted;
 }
 
@@ -105,10 +103,9 @@ async function space(conversation: Conversation): Promise<Result<unknown, Failur
   const found = await look(conversation);
   if (!found.ok) return found;
   const { engine } = found.value;
-  const { settings, root } = conversation.host;
-  const wanted = await imageOptions(settings, root);
-  if (!wanted.ok) return wanted;
-  const old = await oldImages(engine, await imagesInUse(engine, wanted.value));
+  const inUse = await imagesOf(conversation, engine);
+  if (!inUse.ok) return inUse;
+  const old = await oldImages(engine, inUse.value);
   const [mine, gone] = await Promise.all([
     cachesOf(engine, whereabouts(conversation)),
     goneCaches(engine),
@@ -130,10 +127,9 @@ async function clear(
   const engine = free.value;
   const names: string[] = [];
   await conversation.host.sandbox.stop(RESTARTED, async () => {
-    const before = await cachesOf(engine, whereabouts(conversation));
     await removeSandbox(engine, whereabouts(conversation));
     const removed = await removeCaches(engine, whereabouts(conversation));
-    names.push(...before.filter((it) => removed.includes(it.name)).map((it) => it.what));
+    names.push(...removed.map((it) => it.what));
   });
   return ok(names.length === 0 ? "nothing" : names.join(", "));
 }
@@ -143,10 +139,9 @@ async function prune(conversation: Conversation): Promise<Result<unknown, Failur
   const found = await look(conversation);
   if (!found.ok) return found;
   const { engine } = found.value;
-  const { settings, root } = conversation.host;
-  const wanted = await imageOptions(settings, root);
-  if (!wanted.ok) return wanted;
-  const images = await removeOldImages(engine, await imagesInUse(engine, wanted.value));
+  const inUse = await imagesOf(conversation, engine);
+  if (!inUse.ok) return inUse;
+  const images = await removeOldImages(engine, inUse.value);
   const volumes = await pruneCaches(engine);
   const mib = Math.round(images.bytes / 1024 ** 2);
   return ok(
@@ -291,6 +286,15 @@ async function look({
     signal: AbortSignal.timeout(LOOK_MS),
     onProgress: () => {},
   });
+}
+
+/** The images that this project's sandbox uses. */
+async function imagesOf(
+  { host }: Conversation,
+  engine: Engine,
+): Promise<Result<string[], Failure>> {
+  const wanted = await imageOptions(host.settings, host.root);
+  return wanted.ok ? ok(await imagesInUse(engine, wanted.value)) : wanted;
 }
 
 function whereabouts({ host }: Conversation): Whereabouts {
