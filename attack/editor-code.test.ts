@@ -3,9 +3,10 @@
  * PATH, where both lead into the project, as for whoever develops a plugin or uses direnv. The
  * control is a Neovim without the product, in the same project.
  */
+
 import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
-import { exec, message, reply } from "../src/offline/index.ts";
+import { exec, message, reply } from "../src/offline/reply.ts";
 import { type Neovim, repository, startNeovim } from "../test/support/neovim.ts";
 import { group, type Verdict, verdict } from "./catalogue.ts";
 import { closeAtEnd, lazily, Mark } from "./support/places.ts";

@@ -2,11 +2,12 @@
  * The editor: to have Neovim, a terminal or a viewer do something because of what is shown. The
  * control is the same text in an editor or a file without the product's care.
  */
+
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readTranscript } from "../src/chat/index.ts";
-import { applyPatch, message, reply } from "../src/offline/index.ts";
+import { readTranscript } from "../src/chat/format/transcript.ts";
+import { applyPatch, message, reply } from "../src/offline/reply.ts";
 import { AppServer, CodexHome } from "../test/codex/support.ts";
 import { ScriptedModel } from "../test/e2e/support.ts";
 import { openChat } from "../test/support/chat.ts";

@@ -2,19 +2,21 @@
  * The host: to be taken for somebody else by what the plugin keeps on the host, and to have it write
  * or read where a link leads. The controls do the same without the care.
  */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeAtomically } from "../src/chat/atomic-write.ts";
-import { lockFile } from "../src/chat/lock.ts";
-import { removeContainer } from "../src/sandbox/container.ts";
-import { obeyedByGit } from "../src/sandbox/git-obeys.ts";
-import { gitPointerMounts } from "../src/sandbox/git-pointer.ts";
-import { isAlive, ownOwner, sweep } from "../src/sandbox/index.ts";
-import { LABELS } from "../src/sandbox/labels.ts";
-import { inspectProject } from "../src/sandbox/project.ts";
+import { writeAtomically } from "../src/chat/file/atomic-write.ts";
+import { lockFile } from "../src/chat/file/file-lock.ts";
+import { removeContainer } from "../src/sandbox/container/container.ts";
+import { LABELS } from "../src/sandbox/container/labels.ts";
+import { gitPointerMounts } from "../src/sandbox/git/git-pointer.ts";
+import { obeyedByGit } from "../src/sandbox/git/trusted-paths.ts";
+import { isAlive, ownOwner } from "../src/sandbox/locks/process-identity.ts";
+import { inspectProject } from "../src/sandbox/mounts/project-mounts.ts";
+import { sweep } from "../src/sandbox/ownership/sweep.ts";
 import { plantPartialClone } from "../test/support/hostile-git.ts";
 import { type Attempt, group, type Verdict, verdict } from "./catalogue.ts";
 import { engine, fortress, type Inside, weakened } from "./support/containers.ts";

@@ -2,7 +2,7 @@
  * The network, by way of what the user has allowed: to get from an allowed name to another server.
  * The control is a proxy that looks at the name and passes on the rest.
  */
-import { AllowList } from "../src/egress/index.ts";
+import { AllowList } from "../src/egress/network/allow.ts";
 import { clientHello, serverName } from "../test/support/client-hello.ts";
 import { behindFirst } from "../test/support/http-ends.ts";
 import { type Attempt, attempt, group, verdict } from "./catalogue.ts";

@@ -3,7 +3,7 @@
  * too many, too large, never ending, or no calls at all but frames of the attacker's own.
  */
 
-import type { EgressLimits } from "../src/egress/index.ts";
+import type { EgressLimits } from "../src/egress/egress.ts";
 import { type Attempt, attempt, group, type Verdict, verdict } from "./catalogue.ts";
 import { fortress } from "./support/containers.ts";
 import { hostPlace, lazily } from "./support/places.ts";

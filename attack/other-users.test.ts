@@ -2,13 +2,14 @@
  * Other users of the machine: to hold what the plugin waits for, so that it starts nothing any more.
  * The control waits for an abstract unix socket, whose name everybody reads in /proc/net/unix.
  */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, readdir, readFile, readlink } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { takeLock } from "../src/sandbox/lock.ts";
+import { takeLock } from "../src/sandbox/locks/machine-lock.ts";
 import { group, type Verdict, verdict } from "./catalogue.ts";
 import { closeAtEnd, freshDir } from "./support/places.ts";
 

@@ -2,12 +2,13 @@
  * Remounts: to write to what is mounted read-only, from a user namespace in which the attacker is
  * root. The control is the same container under gVisor with directfs, or without the read-only mount.
  */
+
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hasDirectfs } from "../scripts/setup/directfs.ts";
-import { fileIdentity } from "../src/sandbox/guard.ts";
-import { areMounted } from "../src/sandbox/mounted.ts";
+import { areMounted } from "../src/sandbox/guard/mount-check.ts";
+import { fileIdentity } from "../src/sandbox/guard/mount-guard.ts";
 import { type Attempt, attempt, group, type Verdict, verdict } from "./catalogue.ts";
 import { directfs, engine, type Inside, weakened } from "./support/containers.ts";
 import { guarded, teamRepository } from "./support/git-places.ts";

@@ -2,6 +2,7 @@
  * Secrets: to get at the key. The control is a container that has it as one usually gives it, or a
  * way out that passes on what the endpoint says.
  */
+
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";

@@ -3,6 +3,7 @@
  * tunnel against the same servers directly, new connections, and model calls beside a tunnel that
  * carries as much as it can. All ends run on this machine, on both sides of each ratio.
  */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer as createHttpServer, request } from "node:http";
@@ -10,7 +11,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { join } from "node:path";
 import type { Writable } from "node:stream";
 import { checkout } from "../scripts/setup/paths.ts";
-import { AllowList, createEgress } from "../src/egress/index.ts";
+import { createEgress } from "../src/egress/egress.ts";
+import { AllowList } from "../src/egress/network/allow.ts";
 import { silentLog } from "../src/log.ts";
 import { ok } from "../src/result.ts";
 import { clientHello, serverName } from "../test/support/client-hello.ts";

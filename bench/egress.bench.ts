@@ -4,6 +4,7 @@
  * beside a bulk answer. Clients and upstream run in this process, too, on both sides of each ratio.
  * The container's exec stream is not in it; docs/decisions/0003 has figures with one.
  */
+
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
@@ -11,8 +12,8 @@ import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { checkout } from "../scripts/setup/paths.ts";
-import { createEgress } from "../src/egress/index.ts";
-import { Mux } from "../src/egress/mux.ts";
+import { createEgress } from "../src/egress/egress.ts";
+import { Mux } from "../src/egress/link/mux.ts";
 import { silentLog } from "../src/log.ts";
 import { ok } from "../src/result.ts";
 

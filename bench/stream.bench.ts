@@ -3,6 +3,7 @@
  * edits with folds, highlighting and views, against bare `nvim_buf_set_text` in the same run, behind
  * conversations of three lengths. CPU time is that of the Neovim process, with a screen attached.
  */
+
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

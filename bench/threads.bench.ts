@@ -3,6 +3,7 @@
  * takes, and how long the editor does not answer meanwhile. The latter is the longest time by which a
  * timer of 1 ms inside Neovim came late; it must stay below 100 ms more than in an idle Neovim.
  */
+
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

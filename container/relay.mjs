@@ -5,7 +5,7 @@
  * Plain JavaScript without dependencies for Node 18 and newer. It holds no secret and enforces
  * nothing: any program inside could take its place. What is allowed is decided on the host.
  *
- * A frame is `u8 type, u32be stream, u32be length, payload`; see src/egress/frame.ts.
+ * A frame is `u8 type, u32be stream, u32be length, payload`; see src/egress/link/frame.ts.
  */
 import { connect, createServer } from "node:net";
 

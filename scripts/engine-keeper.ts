@@ -3,6 +3,7 @@
  * each connection the address once it answers, and ends it, with all it mounted, after the last
  * connection has gone. Run by `scripts/setup/engine.ts`, never by hand.
  */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { lstat, mkdir, rm, symlink, writeFile } from "node:fs/promises";
@@ -10,7 +11,7 @@ import { request } from "node:http";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { takeLock } from "../src/sandbox/lock.ts";
+import { takeLock } from "../src/sandbox/locks/machine-lock.ts";
 import {
   type ExtraRuntimes,
   type KeeperAnswer,

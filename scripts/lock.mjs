@@ -1,6 +1,6 @@
 /**
  * A lock between processes, in plain JavaScript because `run.mjs` needs it before anything is
- * installed or built. It is `src/sandbox/lock.ts` in short: flock(1) locks the open file that it
+ * installed or built. It is `src/sandbox/locks/machine-lock.ts` in short: flock(1) locks the open file that it
  * inherits, which stays locked here when it has ended, and the kernel frees it when this process
  * dies in whatever way. The directory belongs to this user alone, so that nobody else can hold it.
  */

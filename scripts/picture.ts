@@ -2,6 +2,7 @@
  * `node scripts/run.mjs picture [FILE] [COLUMNS] [ROWS] [KEYS]`: draws the README's picture from the
  * real plugin: a real Neovim has the offline tour in a small project, and its screen becomes an SVG.
  */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";

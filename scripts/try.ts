@@ -2,6 +2,7 @@
  * `npm run try`: makes everything ready and has a conversation. With a terminal in a Neovim that
  * you use; without one in a Neovim that this script drives, whose conversation goes to stdout.
  */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";

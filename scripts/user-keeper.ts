@@ -4,10 +4,11 @@
  * user's files. Being a process of its own, it does so even when the run was killed with -9.
  * Run by `scripts/test/user.ts`, never by hand.
  */
+
 import { appendFile, chmod, chown, copyFile, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { type Lock, tryLock } from "../src/sandbox/lock.ts";
+import { type Lock, tryLock } from "../src/sandbox/locks/machine-lock.ts";
 import { run } from "./setup/command.ts";
 import { processesOf } from "./test/processes.ts";
 import { type KeptUser, USER_NAME, type UserKeeperOptions } from "./test/user.ts";

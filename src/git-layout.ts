@@ -1,4 +1,5 @@
 /** Git directories by their layout, for everything that must know one when it sees one. */
+
 import { join } from "node:path";
 import { statsAt } from "./look.ts";
 

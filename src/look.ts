@@ -5,6 +5,7 @@
  * and throws `LookError`: an agent with the user's uid can make a directory unreadable (mode 0000),
  * and what cannot be seen must not be taken for absent.
  */
+
 import { type BigIntStats, constants, type Dirent } from "node:fs";
 import { lstat, open, readdir, realpath } from "node:fs/promises";
 import { dirname, sep } from "node:path";

@@ -3,13 +3,15 @@
  * stdin and stdout. With `--health <project>` it checks the set-up instead and prints the findings as
  * JSON; with `--shell` it is the inner side of a terminal in which a shell of the sandbox is shown.
  */
+
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { ReadStream, WriteStream } from "node:tty";
 import { connectEditor } from "./nvim/index.ts";
-import { runShell, ShellOptions } from "./sandbox/index.ts";
-import { checkHealth, Host, openLog, pluginDir } from "./session/index.ts";
+import { runShell, ShellOptions } from "./sandbox/shell/index.ts";
+import { checkHealth } from "./session/health/index.ts";
+import { Host, openLog, pluginDir } from "./session/index.ts";
 
 const { version } = JSON.parse(readFileSync(join(pluginDir, "package.json"), "utf8")) as {
   version: string;

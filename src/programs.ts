@@ -5,6 +5,7 @@
  * SECURITY: direnv and its like put `bin` or `node_modules/.bin` of a project on the PATH of an editor
  * that is started there, and the agent can write programs in it.
  */
+
 import {
   accessSync,
   constants,

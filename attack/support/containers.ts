@@ -1,16 +1,23 @@
 /** The product's own sandbox, and containers that lack its protections. */
+
 import { text } from "node:stream/consumers";
 import type { ContainerCreateOptions } from "dockerode";
 import { DIRECTFS_RUNTIME, useDirectfsEngine } from "../../scripts/setup/directfs.ts";
 import { silentLog } from "../../src/log.ts";
-import { removeContainer } from "../../src/sandbox/container.ts";
-import { type Engine, findEngine, removeCaches, type Sandbox } from "../../src/sandbox/index.ts";
-import { type ExecOptions, type SandboxProcess, startProcess } from "../../src/sandbox/process.ts";
-import { containerOptions, defaultLimits } from "../../src/sandbox/spec.ts";
-import type { BackendOptions } from "../../src/session/backend.ts";
-import { prepareSandbox } from "../../src/session/prepare.ts";
-import { Settings } from "../../src/session/settings.ts";
-import type { PrivateGit } from "../../src/workspace/index.ts";
+import { removeCaches } from "../../src/sandbox/caches/volumes.ts";
+import { removeContainer } from "../../src/sandbox/container/container.ts";
+import { containerOptions, defaultLimits } from "../../src/sandbox/container-spec.ts";
+import { type Engine, findEngine } from "../../src/sandbox/engine/engine.ts";
+import {
+  type ExecOptions,
+  type SandboxProcess,
+  startProcess,
+} from "../../src/sandbox/engine/process.ts";
+import type { Sandbox } from "../../src/sandbox/sandbox.ts";
+import type { BackendOptions } from "../../src/session/backend/options.ts";
+import { prepareSandbox } from "../../src/session/backend/prepare-sandbox.ts";
+import { Settings } from "../../src/session/settings/settings.ts";
+import type { PrivateGit } from "../../src/workspace/git/private-git.ts";
 import { must, testEngine, testImage } from "../../test/sandbox/support.ts";
 import { closeAtEnd, freshDir, type HostPlace, lazily } from "./places.ts";
 

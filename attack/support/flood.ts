@@ -2,9 +2,10 @@
  * Floods of messages that a program inside forges into the app-server's output while a turn runs, and
  * what they cost the host and the editor.
  */
+
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { message, reply } from "../../src/offline/index.ts";
+import { message, reply } from "../../src/offline/reply.ts";
 import { Gate, until } from "../../test/e2e/support.ts";
 import type { Neovim } from "../../test/support/neovim.ts";
 import type { Whole } from "./whole.ts";

@@ -1,7 +1,8 @@
 /** Repositories that are attacked: in the product's sandbox, and where nothing of them is guarded. */
+
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { gitAroundTurn } from "../../src/session/git.ts";
+import { gitAroundTurn } from "../../src/session/hooks/agent-git.ts";
 import { type Fortress, fortress, type Inside, openPlace } from "./containers.ts";
 import { git, hostPlace, lazily, Mark, plantRepository } from "./places.ts";
 

@@ -2,10 +2,11 @@
  * The app-server replaced by a program of the attacker's, in the product's sandbox, and who listens
  * to it on the host: the product's client, or one that trusts what it is told.
  */
+
 import { createInterface } from "node:readline";
-import { openCodexClient } from "../../src/codex/index.ts";
+import { openCodexClient } from "../../src/codex/client.ts";
 import type { Log } from "../../src/log.ts";
-import type { SandboxProcess } from "../../src/sandbox/index.ts";
+import type { SandboxProcess } from "../../src/sandbox/engine/process.ts";
 import type { Inside } from "./containers.ts";
 import { KEY } from "./victims.ts";
 

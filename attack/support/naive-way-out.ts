@@ -2,10 +2,11 @@
  * A way out as one writes it without thinking of an attacker: a reverse proxy that adds the key and
  * passes on what it is given, and a forward proxy that dials whatever it is asked for.
  */
+
 import { createServer, request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import type { Duplex, Readable, Writable } from "node:stream";
-import { Mux } from "../../src/egress/mux.ts";
+import { Mux } from "../../src/egress/link/mux.ts";
 import { KEY } from "./victims.ts";
 
 /** Attaches it to a relay; gives the relay's ports. */

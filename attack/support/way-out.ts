@@ -1,17 +1,13 @@
 /** The product's way out of its sandbox, and a naive one, each with the product's own relay inside. */
-import {
-  createEgress,
-  type Egress,
-  type EgressEvent,
-  type EgressLimits,
-  type NetworkPolicy,
-  type Target,
-  type TurnPass,
-  type Upstream,
-} from "../../src/egress/index.ts";
+import { createEgress, type Egress, type EgressLimits } from "../../src/egress/egress.ts";
+import type { EgressEvent } from "../../src/egress/events.ts";
+import type { TurnPass } from "../../src/egress/model/turn-gate.ts";
+import type { Upstream } from "../../src/egress/model/upstream.ts";
+import type { NetworkPolicy } from "../../src/egress/network/policy.ts";
+import type { Target } from "../../src/egress/network/target.ts";
 import { silentLog } from "../../src/log.ts";
 import { ok } from "../../src/result.ts";
-import type { SandboxProcess } from "../../src/sandbox/index.ts";
+import type { SandboxProcess } from "../../src/sandbox/engine/process.ts";
 import type { Inside } from "./containers.ts";
 import { attachNaively } from "./naive-way-out.ts";
 import { closeAtEnd } from "./places.ts";

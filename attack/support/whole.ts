@@ -1,6 +1,6 @@
 /** The whole product for attempts on it: Neovim, host, sandbox, relay, Codex, and a scripted model. */
 
-import { exec, message, reply } from "../../src/offline/index.ts";
+import { exec, message, reply } from "../../src/offline/reply.ts";
 import { Conversation, Gate, Place, ScriptedModel, until } from "../../test/e2e/support.ts";
 import { closeAtEnd, lazily } from "./places.ts";
 

@@ -129,7 +129,7 @@ function M.head(lines)
 end
 
 --- The lines as a file holds them: with the thread and the project of `head`, whatever the user has
---- made of the front matter. The host does the same (src/chat/front-matter.ts, `withKept`).
+--- made of the front matter. The host does the same (src/chat/format/front-matter.ts, `withKept`).
 ---@param lines string[]
 ---@param head? string[]
 ---@return string[]

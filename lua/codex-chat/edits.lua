@@ -1,4 +1,4 @@
---- The host's edits of the document, each of which names a block (src/chat/edits.ts).
+--- The host's edits of the document, each of which names a block (src/chat/edits/edits.ts).
 local M = {}
 
 local badge = require("codex-chat.badge")
@@ -237,7 +237,7 @@ end
 
 --- Applies the host's edits in one tick.
 ---@param buf integer
----@param edits table[] see src/chat/edits.ts
+---@param edits table[] see src/chat/edits/edits.ts
 ---@return { ok: boolean, reason?: string }
 function M.apply(buf, edits)
   local chat = registry.get(buf)

@@ -202,7 +202,7 @@ local function boot_id()
 end
 
 --- The lock of a conversation: beside it in the state directory, and in the state directory for one
---- that lies elsewhere, named by its path. src/session/lock-path.ts says the same.
+--- that lies elsewhere, named by its path. src/sandbox/locks/machine-lock.ts says the same.
 ---
 --- SECURITY: what the agent can write must neither keep the user from a conversation nor let two
 --- Neovims have it.

@@ -1,4 +1,4 @@
---- Which directories no agent is given. src/sandbox/project.ts decides; the same is known here, so that
+--- Which directories no agent is given. src/sandbox/mounts/project-mounts.ts decides; the same is known here, so that
 --- none of them is taken for a project where another directory could be one.
 local M = {}
 
@@ -57,7 +57,7 @@ local function homes()
   end, { vim.env.HOME or "", ok and account and account.homedir or "" })
 end
 
---- Where keys lie, and the sockets of what acts with the user's rights: src/session/secret-places.ts.
+--- Where keys lie, and the sockets of what acts with the user's rights: src/session/backend/secret-places.ts.
 ---@return string[]
 local function secrets()
   local found = vim.list_slice(engine_sockets)

@@ -197,7 +197,7 @@ end
 
 --- Shows a program of the container in a terminal. The bridge has no variable of Neovim's: what
 --- the user's own environment holds is nothing for the inside.
----@param options table for src/sandbox/shell.ts
+---@param options table for src/sandbox/shell/shell.ts
 local function open_terminal(options)
   local argv = require("codex-chat.host").command()
   if not argv then

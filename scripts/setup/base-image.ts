@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import Docker from "dockerode";
-import { takeLock } from "../../src/sandbox/lock.ts";
+import { takeLock } from "../../src/sandbox/locks/machine-lock.ts";
 import { cached } from "./cached.ts";
 import { run } from "./command.ts";
 import { machineAcquireOptions, unpackDebian } from "./debs.ts";

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { takeLock } from "../../src/sandbox/lock.ts";
+import { takeLock } from "../../src/sandbox/locks/machine-lock.ts";
 import { lockDir } from "./paths.ts";
 
 /** The file that says what a cached directory was made from; written last, so it means "whole". */

@@ -2,9 +2,10 @@
  * Fetches Debian packages of any release into a directory of their own. The system's apt and dpkg
  * state is neither read nor changed: only its choice of mirror, keys and proxies is used.
  */
+
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { takeLock } from "../../src/sandbox/lock.ts";
+import { takeLock } from "../../src/sandbox/locks/machine-lock.ts";
 import { cached } from "./cached.ts";
 import { run } from "./command.ts";
 import { debianMachine } from "./machine.ts";

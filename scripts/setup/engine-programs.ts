@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { OLDEST_RELEASE } from "../../src/sandbox/index.ts";
+import { OLDEST_RELEASE } from "../../src/sandbox/engine/runtime.ts";
 import { cached } from "./cached.ts";
 import { candidateVersion, extractDebs, unpackDebian } from "./debs.ts";
 import { failSetup } from "./failure.ts";

@@ -3,6 +3,7 @@
  * groups but the engine's, with a name, a home and a copy of the checkout. Root sees no file
  * refused, so that a whole kind of fault does not show when tests run as root.
  */
+
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { realpath, stat } from "node:fs/promises";

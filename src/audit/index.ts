@@ -5,5 +5,5 @@
  * It must not know Neovim, Docker or Codex's messages, and is never told a secret, nor what was
  * said to the model or by it.
  */
-export { type Audit, type AuditOptions, openAudit, silentAudit } from "./audit.ts";
-export type { AuditEntry, AuditEvent } from "./entry.ts";
+export { type Audit, openAudit } from "./audit.ts";
+export type { AuditEntry } from "./entry.ts";

@@ -1,4 +1,4 @@
-import { copied } from "./visible.ts";
+import { copied } from "./control-characters.ts";
 
 /** Strings up to this long are kept in any case: ids, names and words for a status. */
 const shortChars = 1000;

@@ -1,5 +1,5 @@
+import { numbered } from "./control-characters.ts";
 import { maxOddColumns, maxProseLine } from "./limits.ts";
-import { numbered } from "./visible.ts";
 
 /** How long a line is so far, and how wide; `isOdd` once it has a character that is not narrow. */
 export type LineExtent = {

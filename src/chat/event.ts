@@ -1,11 +1,5 @@
-import type {
-  Approval,
-  Decision,
-  FailedCall,
-  FileUpdateChange,
-  ServerNotification,
-} from "../codex/index.ts";
-import type { NotAsked } from "./asked.ts";
+import type { FailedCall, FileUpdateChange, ServerNotification } from "../codex/messages/index.ts";
+import type { Approval, Decision } from "../codex/server-requests/index.ts";
 
 /** How a query travels: it starts a turn, is steered into the running one, or waits its turn. */
 export type SendMode = "start" | "steer" | "queue";
@@ -115,3 +109,6 @@ export type LocalEvent =
 
 /** All that the reducer takes: our own events have a `type`, Codex's notifications none. */
 export type ChatEvent = ServerNotification | LocalEvent;
+
+/** Why the user is not asked something: it is one of too many, or it cannot be shown whole. */
+export type NotAsked = { readonly kind: "many" } | { readonly kind: "long"; readonly why: string };

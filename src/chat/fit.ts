@@ -1,6 +1,6 @@
+import { copied, cutAt } from "./control-characters.ts";
+import { counted } from "./fences.ts";
 import { maxTextChars, maxTextLines } from "./limits.ts";
-import { counted } from "./markdown.ts";
-import { copied, cutAt } from "./visible.ts";
 
 /** How much of a text has come already: characters and line ends. */
 export type Extent = { readonly chars: number; readonly lines: number };

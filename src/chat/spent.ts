@@ -1,7 +1,7 @@
 /** What one query of the user's has put into the text, and what was left out of it. */
-import type { Edit } from "./edits.ts";
+import type { Edit } from "./edits/index.ts";
+import { counted } from "./fences.ts";
 import { maxTurnBlocks, maxTurnChars, maxTurnLines, shareOf } from "./limits.ts";
-import { counted } from "./markdown.ts";
 
 /** Counts since the user's last query; Codex cannot begin them anew. */
 export type Spent = {

@@ -1,10 +1,6 @@
-import type { Item, RateLimits } from "../codex/index.ts";
-import type { CommandPhase } from "./command.ts";
+import type { Item, RateLimits } from "../codex/messages/index.ts";
 import type { Extent } from "./fit.ts";
-import type { Output } from "./output.ts";
-import type { Over } from "./over.ts";
-import type { FileChange, PatchPhase } from "./patch.ts";
-import type { Prose } from "./prose.ts";
+import type { Prose } from "./markdown/index.ts";
 import { leftOut, nothingSpent, type Spent } from "./spent.ts";
 
 /** The model's words as they stream into one block; `block` is absent until something shows. */
@@ -230,3 +226,48 @@ export function approvalBlock(state: ChatState, id: string): string | undefined 
   const block = state.approvals.get(id)?.block;
   return block === leftOut ? undefined : block;
 }
+
+/**
+ * An item that is over: what it said, if it completed; else what it was when its turn ended or a steer
+ * cut it off, so that what is told of it later finds its place.
+ */
+export type Over = { readonly print: string } | { readonly open: OpenItem };
+
+/** How a command came to where it is. */
+export type CommandPhase =
+  | "running"
+  | "asks"
+  | "ran"
+  | "failed"
+  | "declined"
+  | "stopped"
+  | "background";
+
+/** How a patch came to where it is. */
+export type PatchPhase = "running" | "asks" | "done" | "failed" | "declined" | "stopped";
+
+/** One file of a patch, as Codex reports it: `diff` is hunks, or the raw content for add and delete. */
+export type FileChange = {
+  readonly path: string;
+  readonly kind:
+    | { readonly type: "add" }
+    | { readonly type: "delete" }
+    | { readonly type: "update"; readonly move_path?: string | null | undefined }
+    | { readonly type: "unknown" };
+  readonly diff: string;
+};
+
+type OutputPart = { readonly lines: readonly string[]; readonly chars: number };
+
+/** A command's output so far: its beginning, which stands in the text, and its latest lines. */
+export type Output = {
+  readonly head: OutputPart;
+  readonly tail: OutputPart;
+  /** Lines that stand neither in `head` nor in `tail`. */
+  readonly left: number;
+  readonly full: boolean;
+  /** The line that has not ended yet, as it came. */
+  readonly partial: string;
+  /** Its end, kept apart so that nobody has to go through all of it to see how it ends. */
+  readonly latest: string;
+};

@@ -3,14 +3,21 @@ import type { Readable, Writable } from "node:stream";
 import { z } from "zod";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
-import { type Answer, type Approval, approvalId, parseRequest } from "./approval.ts";
+import { METHODS, type MethodName, type ParamsOf, type ResultOf } from "./client-methods.ts";
 import { type CodexError, shortened } from "./error.ts";
 import { LineDecoder } from "./lines.ts";
 import { type Message, parseMessage } from "./message.ts";
-import { METHODS, type MethodName, type ParamsOf, type ResultOf } from "./method.ts";
-import { parseNotification, type ServerNotification } from "./notification.ts";
+import { parseNotification, type ServerNotification } from "./messages/index.ts";
 import { type RequestOptions, Requests } from "./requests.ts";
-import { type ToolAnswer, type ToolCall, toolResult } from "./tool-call.ts";
+import {
+  type Answer,
+  type Approval,
+  approvalId,
+  parseRequest,
+  type ToolAnswer,
+  type ToolCall,
+  toolResult,
+} from "./server-requests/index.ts";
 
 /** A thread/start takes 0.4 s under gVisor; a busy machine many times that. */
 const REQUEST_TIMEOUT_MS = 60_000;

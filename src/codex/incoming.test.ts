@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { model, openClient, settle } from "../../test/codex/as-app-server.ts";
-import type { Answer } from "./approval.ts";
+import type { Answer } from "./server-requests/server-request.ts";
 
 describe("a request of Codex", () => {
   const question = (id: number | string) => ({

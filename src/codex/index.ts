@@ -4,19 +4,8 @@
  *
  * It must not know Neovim or Docker. Every message is hostile input: see the SECURITY comments.
  */
-export {
-  type Answer,
-  type Approval,
-  approvalId,
-  type Decision,
-  type Field,
-  type FieldAnswer,
-} from "./approval.ts";
-export { type AppServerOptions, appServerArgs, type McpServerConfig } from "./arguments.ts";
+export { appServerArgs, type McpServerConfig } from "./arguments.ts";
 export { type CodexClient, openCodexClient } from "./client.ts";
-export type { CodexError } from "./error.ts";
-export { type FailedCall, FailedCalls } from "./failed-call.ts";
-export type { FileUpdateChange, Item } from "./item.ts";
 export type {
   ApprovalPolicy,
   ParamsOf,
@@ -25,12 +14,5 @@ export type {
   ToolParameter,
   ToolSpec,
   UserInput,
-} from "./method.ts";
-export {
-  queryOf,
-  type RateLimits,
-  type ServerNotification,
-  type TurnError,
-  threadOf,
-} from "./notification.ts";
-export type { ToolAnswer, ToolCall } from "./tool-call.ts";
+} from "./client-methods.ts";
+export type { CodexError } from "./error.ts";

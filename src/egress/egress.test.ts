@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { call, KEY, open, raw, sayHello, setUpEgress } from "../../test/support/egress.ts";
 import { silentLog } from "../log.ts";
 import { ok } from "../result.ts";
-import { createEgress } from "./index.ts";
+import { createEgress } from "./egress.ts";
 
 describe("the model's endpoint", () => {
   it("adds the key on the host and drops the credentials that came from inside", async () => {

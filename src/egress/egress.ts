@@ -4,9 +4,19 @@ import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import { eventSink } from "./event-sink.ts";
 import type { EgressError, EgressEvent } from "./events.ts";
-import type { ModelCallLimits } from "./model-call.ts";
-import { ModelProxy } from "./model-proxy.ts";
-import { Mux } from "./mux.ts";
+import { createService } from "./http/index.ts";
+import { Mux } from "./link/index.ts";
+import {
+  type Beginner,
+  checkResponsesRequest,
+  type ModelCallLimits,
+  ModelProxy,
+  type TurnAllowance,
+  TurnGate,
+  type TurnLimits,
+  type TurnPass,
+  type Upstream,
+} from "./model/index.ts";
 import {
   AllowList,
   DEFAULT_NETWORK_LIMITS,
@@ -15,16 +25,6 @@ import {
   NetworkProxy,
   type Target,
 } from "./network/index.ts";
-import { checkResponsesRequest } from "./responses-request.ts";
-import { createService } from "./service.ts";
-import {
-  type Beginner,
-  type TurnAllowance,
-  TurnGate,
-  type TurnLimits,
-  type TurnPass,
-} from "./turn-gate.ts";
-import type { Upstream } from "./upstream.ts";
 
 /** How long the relay may take to say which ports it listens on. */
 const HELLO_MS = 20_000;

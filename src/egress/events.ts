@@ -1,6 +1,3 @@
-import type { DecidedBy } from "./network/index.ts";
-import type { Usage } from "./usage.ts";
-
 /**
  * What went out, and what was refused: for the transcript, the winbar and the audit log.
  *
@@ -120,3 +117,19 @@ export type EgressError = {
   readonly message: string;
   readonly mend: string;
 };
+
+/**
+ * Who allowed a connection, or refused it: "nobody" where the user was asked and did not answer,
+ * "policy" where nobody may be asked.
+ */
+export type DecidedBy =
+  | "config"
+  | "project"
+  | "conversation"
+  | "turn"
+  | "user"
+  | "nobody"
+  | "policy";
+
+/** Tokens that a call took, as the model's endpoint counts them. */
+export type Usage = { readonly input: number; readonly output: number; readonly total: number };

@@ -1,4 +1,5 @@
 /** Requests and answers of any shape, in pieces, with a reader that comes and goes. */
+
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { createServer as createTcpServer } from "node:net";
@@ -7,7 +8,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { KEY, listen, MODEL_PATH, settled } from "../../test/support/egress.ts";
 import { forgeRelay } from "../../test/support/forged-relay.ts";
-import { FrameType } from "./frame.ts";
+import { FrameType } from "./link/frame.ts";
 
 const STREAMS = 3;
 

@@ -3,7 +3,9 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { listen, setUpEgress } from "../../test/support/egress.ts";
-import { AllowList, type NetworkPolicy, type Target } from "./index.ts";
+import { AllowList } from "./network/allow.ts";
+import type { NetworkPolicy } from "./network/policy.ts";
+import type { Target } from "./network/target.ts";
 
 /** A port that nobody has. */
 async function freePort(): Promise<number> {

@@ -8,8 +8,8 @@ import type { Duplex } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { RELAY, settled } from "../../test/support/egress.ts";
-import { encodeCredit, encodeFrame, FrameType } from "./frame.ts";
-import { Mux } from "./mux.ts";
+import { encodeCredit, encodeFrame, FrameType } from "./link/frame.ts";
+import { Mux } from "./link/mux.ts";
 
 /** The real relay as a process of its own, with what it writes to stderr. */
 function startRelay(env: Record<string, string> = {}) {

@@ -1,4 +1,5 @@
 /** A call that the upstream refuses with 401, and a key that may be had anew. */
+
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { describe, expect, it } from "vitest";

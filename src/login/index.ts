@@ -5,7 +5,5 @@
  * It must not know Neovim, Docker or conversations. A token leaves it in one way only: as a header for
  * the model's endpoint.
  */
-export { type Login, readLogin } from "./auth-file.ts";
-export { type CodexLogin, type LoginAttempt, logout, startLogin } from "./codex-login.ts";
-export type { LoginError } from "./error.ts";
+export { type LoginAttempt, logout, startLogin } from "./codex-login.ts";
 export { type LoginEvent, LoginKeeper, type LoginState, type LoginTools } from "./keeper.ts";

@@ -1,4 +1,5 @@
 /** A login that is given out and renewed, against a double of the service, with the real lock. */
+
 import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { Agent } from "node:https";
 import { tmpdir } from "node:os";
@@ -7,8 +8,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ChatGptService } from "../../test/support/chatgpt.ts";
 import { recordingLog } from "../../test/support/egress.ts";
-import { lockFile, writeAtomically } from "../chat/index.ts";
-import { type LoginEvent, LoginKeeper, type LoginTools } from "./index.ts";
+import { writeAtomically } from "../chat/file/atomic-write.ts";
+import { lockFile } from "../chat/file/file-lock.ts";
+import { type LoginEvent, LoginKeeper, type LoginTools } from "./keeper.ts";
 
 const MINUTE = 60_000;
 

@@ -2,7 +2,7 @@ import { PassThrough } from "node:stream";
 import { decode, encode } from "@msgpack/msgpack";
 import { describe, expect, it } from "vitest";
 import type { Log } from "../log.ts";
-import { connectEditor } from "./index.ts";
+import { connectEditor } from "./editor.ts";
 
 /** An editor at the other end of two streams: what it is sent, and what it answers. */
 function editorEnd() {

@@ -1,6 +1,7 @@
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
+import type { EditorError, EditorRequest } from "./error.ts";
 import {
   type CallArgs,
   type CallName,
@@ -12,15 +13,6 @@ import {
 } from "./methods.ts";
 import { quietClient } from "./quiet-client.ts";
 import { Buffers, type BufferWatch, type WatchHandlers } from "./watch.ts";
-
-/** Why the editor did not do what it was asked. */
-export type EditorError =
-  /** The connection has ended: Neovim is gone, or is going. */
-  | { readonly kind: "closed"; readonly message: string }
-  /** Lua raised an error, or the API refused. */
-  | { readonly kind: "failed"; readonly message: string; readonly cause: unknown }
-  /** The answer has another shape than it should. */
-  | { readonly kind: "garbled"; readonly message: string };
 
 /** One function for each name in `CallArgs`. */
 export type EditorCalls = {
@@ -111,12 +103,6 @@ export function connectEditor(options: {
     close,
   };
 }
-
-/** Sends a request to Neovim's API. */
-export type EditorRequest = (
-  method: string,
-  args: unknown[],
-) => Promise<Result<unknown, EditorError>>;
 
 function bindCalls(request: EditorRequest): EditorCalls {
   const bound = (Object.keys(results) as CallName[]).map((name) => [

@@ -21,7 +21,7 @@ export const notifications = {
     path: z.string().min(1),
     root: z.string().min(1),
     project_dir: z.string().min(1),
-    /** The user's settings as src/session/settings.ts reads them. */
+    /** The user's settings as src/session/settings/settings.ts reads them. */
     settings: z.record(z.string(), z.unknown()),
   }),
   /** The buffer is gone, or holds another conversation from now on. */

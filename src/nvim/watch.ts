@@ -2,7 +2,7 @@ import { Buffer as NvimBuffer } from "neovim/lib/api/Buffer.js";
 import type { NeovimClient } from "neovim/lib/api/client.js";
 import { z } from "zod";
 import { err, ok, type Result } from "../result.ts";
-import type { EditorError, EditorRequest } from "./editor.ts";
+import type { EditorError, EditorRequest } from "./error.ts";
 
 /** Who hears of a buffer's changes. Rows are 0-based, ends exclusive. */
 export type WatchHandlers = {

@@ -1,9 +1,8 @@
 import { text } from "node:stream/consumers";
 import { z } from "zod";
-import { findContainer } from "./container.ts";
-import type { Engine } from "./engine.ts";
+import { findContainer } from "./container/index.ts";
+import { type Engine, startProcess } from "./engine/index.ts";
 import { engineFault } from "./error.ts";
-import { startProcess } from "./process.ts";
 
 /** A project's container as the engine has it, for people to read. */
 export type ContainerDescription = {

@@ -1,9 +1,18 @@
 import { join } from "node:path";
 import { err, ok, type Result } from "../result.ts";
-import { containerLock, findContainer, lockToEnd, removeContainer } from "./container.ts";
-import type { Engine } from "./engine.ts";
+import { ensureVolumes } from "./caches/index.ts";
+import { containerLock, findContainer, lockToEnd, removeContainer } from "./container/index.ts";
+import { containerUser, KEEPER_SOCKET, limitNotes } from "./container-spec.ts";
+import { type SandboxEnd, watchLife } from "./container-watch.ts";
+import {
+  type Engine,
+  type ExecOptions,
+  type SandboxProcess,
+  startProcess,
+  withUmask,
+} from "./engine/index.ts";
 import type { SandboxError } from "./error.ts";
-import { fileIdentity, type Guard, watchGuarded } from "./guard.ts";
+import { areHeld, fileIdentity, type Guard, watchGuarded } from "./guard/index.ts";
 import {
   giveUp,
   joinOrStart,
@@ -12,20 +21,13 @@ import {
   otherHolders,
   type Running,
   recordPlace,
-} from "./join.ts";
-import { type Late, lateSince } from "./late.ts";
-import { dropLease, writeLease } from "./lease.ts";
+} from "./join-or-start.ts";
 import { letGo, writtenIn } from "./let-go.ts";
-import { type SandboxEnd, watchLife } from "./life.ts";
-import { type Lock, takeLock } from "./lock.ts";
-import { areHeld } from "./mounted.ts";
-import { type Plan, planSandbox, type SandboxOptions } from "./plan.ts";
-import { type ExecOptions, type SandboxProcess, startProcess } from "./process.ts";
-import { dropRecord } from "./record.ts";
-import { containerUser, KEEPER_SOCKET, limitNotes } from "./spec.ts";
+import { dropLease, type Lock, takeLock, writeLease } from "./locks/index.ts";
+import { type Late, lateSince } from "./mounts/index.ts";
+import { dropRecord } from "./ownership/index.ts";
+import { type Plan, planSandbox, type SandboxOptions } from "./sandbox-plan.ts";
 import { StateFault } from "./state-fault.ts";
-import { withUmask } from "./umask.ts";
-import { ensureVolumes } from "./volumes.ts";
 
 /** A project's running container, shared with other hosts on the same project. */
 export type Sandbox = {

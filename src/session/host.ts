@@ -3,20 +3,15 @@ import type { Log } from "../log.ts";
 import type { Editor, NotificationName, NotificationParams } from "../nvim/index.ts";
 import { leaveOut, narrowPath } from "../programs.ts";
 import { ok } from "../result.ts";
-import { Account } from "./account.ts";
 import { runAction } from "./actions/index.ts";
+import { Account, credentialLine, KeyRing, outwardOf } from "./auth/index.ts";
 import { calm } from "./calm.ts";
-import { Conversation } from "./conversation.ts";
-import type { ConversationHost } from "./conversation-host.ts";
-import { credentialLine } from "./credential.ts";
+import { Conversation, type ConversationHost } from "./conversation/index.ts";
+import { LiveDocument } from "./document/index.ts";
 import { failureLine } from "./failure.ts";
-import { KeyRing } from "./key-command.ts";
-import { LiveDocument } from "./live-document.ts";
-import { parseSettings } from "./live-settings.ts";
-import { outwardOf } from "./outward.ts";
 import { Project } from "./project.ts";
-import type { Query } from "./round.ts";
-import type { Settings } from "./settings.ts";
+import type { Query } from "./query.ts";
+import { parseSettings, type Settings } from "./settings/index.ts";
 
 /** A notification of the editor. */
 type EditorEvent = {

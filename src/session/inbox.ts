@@ -1,16 +1,10 @@
-import {
-  type Answer,
-  type Approval,
-  FailedCalls,
-  type ServerNotification,
-  threadOf,
-} from "../codex/index.ts";
+import { FailedCalls, type ServerNotification, threadOf } from "../codex/messages/index.ts";
+import type { Answer, Approval } from "../codex/server-requests/index.ts";
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
-import { NO_CONVERSATION } from "./approvals.ts";
-import type { AuditNews } from "./audit.ts";
-import type { Conversation } from "./conversation.ts";
-import { askedByAgent, kept, SubAgents } from "./sub-agents.ts";
+import type { AuditNews } from "./audit-recorder.ts";
+import { type Conversation, NO_CONVERSATION } from "./conversation/index.ts";
+import { askedByAgent, kept, SubAgents } from "./thread/index.ts";
 
 /** How many notifications of unknown threads are kept; a program inside may forge any number. */
 const MAX_EARLY = 100;

@@ -2,27 +2,27 @@ import { join } from "node:path";
 import { type Audit, openAudit } from "../audit/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
-import type { CommitsOptions } from "../workspace/index.ts";
-import type { Account } from "./account.ts";
-import { CLASH, NO_CONVERSATION } from "./approvals.ts";
-import type { AroundTurn } from "./around-turn.ts";
-import { AuditNews } from "./audit.ts";
-import { type Backend, startBackend } from "./backend.ts";
-import type { Conversation } from "./conversation.ts";
+import type { CommitsOptions } from "../workspace/git/index.ts";
+import { AuditNews } from "./audit-recorder.ts";
+import type { Account, KeyRing } from "./auth/index.ts";
+import { type Backend, startBackend } from "./backend/index.ts";
+import { CLASH, type Conversation, NO_CONVERSATION } from "./conversation/index.ts";
+import { forgetDeleted } from "./delete-threads.ts";
 import { type Failure, stopped } from "./failure.ts";
-import { forgetDeleted } from "./forget.ts";
-import { gitAroundTurn, gitPlace } from "./git.ts";
-import { HostWatch } from "./host-watch.ts";
+import {
+  type AroundTurn,
+  gitAroundTurn,
+  gitPlace,
+  HostWatch,
+  lateText,
+  letGoAroundTurn,
+  McpStart,
+  Protection,
+} from "./hooks/index.ts";
 import { Inbox } from "./inbox.ts";
-import type { KeyRing } from "./key-command.ts";
-import { lateText } from "./late-text.ts";
-import { letGoAroundTurn } from "./let-go.ts";
-import { LiveSettings, STALE } from "./live-settings.ts";
-import { McpStart } from "./mcp-start.ts";
 import { NetworkAccess } from "./network/index.ts";
-import { Protection } from "./protection.ts";
-import type { Settings } from "./settings.ts";
-import { effortsOf } from "./thread-handle.ts";
+import { LiveSettings, type Settings, STALE } from "./settings/index.ts";
+import { effortsOf } from "./thread/index.ts";
 
 /** What a project's session is made from. */
 export type ProjectOptions = {

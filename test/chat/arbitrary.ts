@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import type { Item, ServerNotification } from "../../src/codex/index.ts";
+import type { Item } from "../../src/codex/messages/item.ts";
+import type { ServerNotification } from "../../src/codex/messages/notification.ts";
 import { type PromptEvent, root, type ScenarioEvent } from "./replay.ts";
 
 const at = { threadId: "t1", turnId: "u1" };

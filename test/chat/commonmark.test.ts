@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { documentText } from "../../src/chat/document.ts";
-import { looksLikeRole } from "../../src/chat/lookalike.ts";
-import { readTranscript } from "../../src/chat/transcript.ts";
+import { readTranscript } from "../../src/chat/format/transcript.ts";
+import { looksLikeRole } from "../../src/chat/markdown/lookalike.ts";
+import { documentText } from "../support/document-model.ts";
 import { anyEvents, firstPrompt, hostileItems, turnCompleted } from "./arbitrary.ts";
 import { replay, type ScenarioEvent } from "./replay.ts";
 import { headings, view } from "./viewer.ts";

@@ -1,10 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { coalesce } from "../../src/chat/coalesce.ts";
-import { applyEdits, documentOf, documentText } from "../../src/chat/document.ts";
-import type { Edit } from "../../src/chat/edits.ts";
+import { coalesce } from "../../src/chat/edits/coalesce.ts";
+import type { Edit } from "../../src/chat/edits/edits.ts";
 import type { ChatEvent } from "../../src/chat/event.ts";
-import { whyNotAsked } from "../../src/chat/index.ts";
 import {
   maxPatchFiles,
   maxProseLine,
@@ -12,10 +10,12 @@ import {
   maxTurnChars,
   shareOf,
 } from "../../src/chat/limits.ts";
-import { reduce } from "../../src/chat/reduce.ts";
+import { whyNotAsked } from "../../src/chat/reducer/asked.ts";
+import { reduce } from "../../src/chat/reducer/reduce.ts";
 import { type ChatState, initialState } from "../../src/chat/state.ts";
-import type { Approval } from "../../src/codex/index.ts";
-import { parseNotification } from "../../src/codex/notification.ts";
+import { parseNotification } from "../../src/codex/messages/notification.ts";
+import type { Approval } from "../../src/codex/server-requests/server-request.ts";
+import { applyEdits, documentOf, documentText } from "../support/document-model.ts";
 
 const root = "/home/ada/engine";
 const say = (method: string, params: object): ChatEvent =>

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { documentOf, documentText } from "../../src/chat/document.ts";
-import { looksLikeRole } from "../../src/chat/lookalike.ts";
-import { readTranscript, writeTranscript } from "../../src/chat/transcript.ts";
+import { readTranscript, writeTranscript } from "../../src/chat/format/transcript.ts";
+import { looksLikeRole } from "../../src/chat/markdown/lookalike.ts";
+import { documentOf, documentText } from "../support/document-model.ts";
 import { readEvent, replay } from "./replay.ts";
 import { headings, view } from "./viewer.ts";
 

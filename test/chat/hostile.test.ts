@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { documentText } from "../../src/chat/document.ts";
-import { looksLikeRole } from "../../src/chat/lookalike.ts";
-import { readTranscript, writeTranscript } from "../../src/chat/transcript.ts";
-import { parseNotification } from "../../src/codex/notification.ts";
+import { readTranscript, writeTranscript } from "../../src/chat/format/transcript.ts";
+import { looksLikeRole } from "../../src/chat/markdown/lookalike.ts";
+import { parseNotification } from "../../src/codex/messages/notification.ts";
+import { documentText } from "../support/document-model.ts";
 import { firstPrompt, turnCompleted } from "./arbitrary.ts";
 import { replay, root, type ScenarioEvent } from "./replay.ts";
 import { headings, view } from "./viewer.ts";

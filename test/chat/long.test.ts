@@ -1,19 +1,22 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { coalesce } from "../../src/chat/coalesce.ts";
+import { coalesce } from "../../src/chat/edits/coalesce.ts";
+import type { Edit } from "../../src/chat/edits/edits.ts";
+import type { ChatEvent } from "../../src/chat/event.ts";
+import { readTranscript, writeTranscript } from "../../src/chat/format/transcript.ts";
+import { reduce } from "../../src/chat/reducer/reduce.ts";
+import { type ChatState, initialState } from "../../src/chat/state.ts";
+import { ITEM_TYPES, type Item } from "../../src/codex/messages/item.ts";
+import {
+  parseNotification,
+  type ServerNotification,
+} from "../../src/codex/messages/notification.ts";
 import {
   applyEdits,
   type ChatDocument,
   documentOf,
   documentText,
-} from "../../src/chat/document.ts";
-import type { Edit } from "../../src/chat/edits.ts";
-import type { ChatEvent } from "../../src/chat/event.ts";
-import { reduce } from "../../src/chat/reduce.ts";
-import { type ChatState, initialState } from "../../src/chat/state.ts";
-import { readTranscript, writeTranscript } from "../../src/chat/transcript.ts";
-import { ITEM_TYPES, type Item } from "../../src/codex/item.ts";
-import { parseNotification, type ServerNotification } from "../../src/codex/notification.ts";
+} from "../support/document-model.ts";
 import { hostileItems, turnCompleted } from "./arbitrary.ts";
 import { newChat, root, type ScenarioEvent, typeAndSend } from "./replay.ts";
 import { headings, view } from "./viewer.ts";

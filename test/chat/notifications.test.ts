@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { beforeAll, describe, expect, it } from "vitest";
-import { reduce, reduceAll } from "../../src/chat/reduce.ts";
+import { reduce, reduceAll } from "../../src/chat/reducer/reduce.ts";
 import { initialState } from "../../src/chat/state.ts";
-import { NOTIFICATIONS, parseNotification } from "../../src/codex/notification.ts";
+import { NOTIFICATIONS, parseNotification } from "../../src/codex/messages/notification.ts";
 import { flatten, type JsonSchema } from "../codex/schema.ts";
 import { root } from "./replay.ts";
 

@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Backlog } from "../../src/chat/backlog.ts";
-import { coalesce } from "../../src/chat/coalesce.ts";
+import { Backlog } from "../../src/chat/edits/backlog.ts";
+import { coalesce } from "../../src/chat/edits/coalesce.ts";
+import type { Edit } from "../../src/chat/edits/edits.ts";
+import type { ChatEvent } from "../../src/chat/event.ts";
+import { readTranscript } from "../../src/chat/format/transcript.ts";
+import { noBlocks, scanLine } from "../../src/chat/markdown/block-scanner.ts";
+import { reduce } from "../../src/chat/reducer/reduce.ts";
+import { initialState } from "../../src/chat/state.ts";
 import {
   applyEdits,
   documentOf,
@@ -9,13 +15,7 @@ import {
   lastPrompt,
   promptBlock,
   typeLines,
-} from "../../src/chat/document.ts";
-import type { Edit } from "../../src/chat/edits.ts";
-import type { ChatEvent } from "../../src/chat/event.ts";
-import { reduce } from "../../src/chat/reduce.ts";
-import { noBlocks, scanLine } from "../../src/chat/scan.ts";
-import { initialState } from "../../src/chat/state.ts";
-import { readTranscript } from "../../src/chat/transcript.ts";
+} from "../support/document-model.ts";
 import {
   anyEvents,
   cut,

@@ -1,9 +1,10 @@
 /** Recording what the real app-server tells in a scenario, as a golden's `events.jsonl`. */
+
 import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { NOTIFICATIONS } from "../../src/codex/notification.ts";
-import { startModelServer } from "../../src/offline/index.ts";
+import { NOTIFICATIONS } from "../../src/codex/messages/notification.ts";
+import { startModelServer } from "../../src/offline/model-server.ts";
 import { type Recorded, startRecorded } from "./recorded.ts";
 import { type Recording, recordings } from "./recordings.ts";
 import { root } from "./replay.ts";

@@ -1,14 +1,15 @@
 /** A plain client of the app-server that keeps every notification as it came. */
+
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { LocalEvent } from "../../src/chat/event.ts";
-import { parseRequest } from "../../src/codex/approval.ts";
 import { appServerArgs, type McpServerConfig } from "../../src/codex/arguments.ts";
-import { toolResult } from "../../src/codex/tool-call.ts";
-import { findCodexPackage } from "../../src/sandbox/index.ts";
+import { parseRequest } from "../../src/codex/server-requests/approval.ts";
+import { toolResult } from "../../src/codex/server-requests/tool-call.ts";
+import { findCodexPackage } from "../../src/sandbox/image/codex-package.ts";
 import type { PromptEvent } from "./replay.ts";
 
 type Message = {

@@ -1,11 +1,12 @@
 /** The scenarios that are recorded: what the user does, and what the scripted model answers. */
+
 import { fileURLToPath } from "node:url";
 import type { McpServerConfig } from "../../src/codex/arguments.ts";
+import type { ModelScript } from "../../src/offline/model-server.ts";
 import {
   applyPatch,
   exec,
   functionCall,
-  type ModelScript,
   message,
   type Part,
   type Reply,
@@ -14,7 +15,7 @@ import {
   reply,
   silence,
   updatePlan,
-} from "../../src/offline/index.ts";
+} from "../../src/offline/reply.ts";
 import type { Recorded } from "./recorded.ts";
 
 /** A scenario. */
@@ -130,7 +131,7 @@ export const recordings: Readonly<Record<string, Recording>> = {
     mcpServers: () => ({
       tickets: {
         command: process.execPath,
-        args: [fileURLToPath(new URL("../../test/chat/fixtures/mcp-server.mjs", import.meta.url))],
+        args: [fileURLToPath(new URL("./fixtures/mcp-server.mjs", import.meta.url))],
       },
       broken: { command: "/nowhere/at-all" },
     }),

@@ -1,15 +1,15 @@
+import type { ChatEvent, SendMode } from "../../src/chat/event.ts";
+import { newTranscript } from "../../src/chat/format/transcript.ts";
+import { reduce } from "../../src/chat/reducer/reduce.ts";
+import { type ChatState, initialState } from "../../src/chat/state.ts";
+import { parseNotification } from "../../src/codex/messages/notification.ts";
 import {
   applyEdits,
   type ChatDocument,
   documentOf,
   sendPrompt,
   typeLines,
-} from "../../src/chat/document.ts";
-import type { ChatEvent, SendMode } from "../../src/chat/event.ts";
-import { reduce } from "../../src/chat/reduce.ts";
-import { type ChatState, initialState } from "../../src/chat/state.ts";
-import { newTranscript } from "../../src/chat/transcript.ts";
-import { parseNotification } from "../../src/codex/notification.ts";
+} from "../support/document-model.ts";
 
 /** Types `text` into the prompt and sends it: what a recorded stream cannot hold. */
 export type PromptEvent = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { reduceAll } from "../../src/chat/reduce.ts";
+import { reduceAll } from "../../src/chat/reducer/reduce.ts";
 import { initialState } from "../../src/chat/state.ts";
 import { openClient, settle } from "../codex/as-app-server.ts";
 import { root } from "./replay.ts";

@@ -6,12 +6,12 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import {
-  type Decision,
   parseRequest,
   REQUEST_METHODS,
   REQUEST_PARAMS,
-} from "../../src/codex/approval.ts";
-import { toolResult } from "../../src/codex/tool-call.ts";
+} from "../../src/codex/server-requests/approval.ts";
+import type { Decision } from "../../src/codex/server-requests/server-request.ts";
+import { toolResult } from "../../src/codex/server-requests/tool-call.ts";
 import { differences, flatten, type JsonSchema } from "./schema.ts";
 
 const codex = fileURLToPath(new URL("../../node_modules/.bin/codex", import.meta.url));
@@ -116,7 +116,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   DynamicToolCallStatus: ["failed"],
   CollabAgentToolCallStatus: ["failed", "interrupted"],
   SubAgentActivityKind: ["completed", "interacted", "interrupted", "started"],
-  // Those with a piece of advice in src/chat/failure.ts.
+  // Those with a piece of advice in src/chat/turn-error.ts.
   CodexErrorInfo: [
     "activeTurnNotSteerable",
     "badRequest",

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { exec, reply, silence } from "../../src/offline/index.ts";
+import { exec, reply, silence } from "../../src/offline/reply.ts";
 import { ScriptedModel } from "../e2e/model.ts";
 import { AppServer, CodexHome } from "./support.ts";
 

@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Approval, Decision } from "../../src/codex/index.ts";
-import { applyPatch, exec, functionCall, message, reply } from "../../src/offline/index.ts";
+import type { Approval, Decision } from "../../src/codex/server-requests/server-request.ts";
+import { applyPatch, exec, functionCall, message, reply } from "../../src/offline/reply.ts";
 import { Gate, ScriptedModel } from "../e2e/model.ts";
 import { AppServer, CodexHome } from "./support.ts";
 

@@ -1,8 +1,9 @@
 /** The test as the app-server: what the client writes can be read, and anything can be answered. */
+
 import { PassThrough } from "node:stream";
-import type { Answer, Approval } from "../../src/codex/approval.ts";
 import { type CodexClientOptions, openCodexClient } from "../../src/codex/client.ts";
-import type { ServerNotification } from "../../src/codex/notification.ts";
+import type { ServerNotification } from "../../src/codex/messages/notification.ts";
+import type { Answer, Approval } from "../../src/codex/server-requests/server-request.ts";
 import type { Log } from "../../src/log.ts";
 
 type Wire = { readonly id?: number | string; readonly [name: string]: unknown };

@@ -5,13 +5,13 @@ import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { REQUEST_METHODS } from "../../src/codex/approval.ts";
-import { ITEM_TYPES, Item } from "../../src/codex/item.ts";
-import { METHODS } from "../../src/codex/method.ts";
-import { NOTIFICATIONS } from "../../src/codex/notification.ts";
+import { METHODS } from "../../src/codex/client-methods.ts";
+import { ITEM_TYPES, Item } from "../../src/codex/messages/item.ts";
+import { NOTIFICATIONS } from "../../src/codex/messages/notification.ts";
+import { REQUEST_METHODS } from "../../src/codex/server-requests/approval.ts";
 import { differences, flatten, type JsonSchema } from "./schema.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const codex = join(root, "node_modules/.bin/codex");
 
 let dir: string;
@@ -77,7 +77,7 @@ describe("what we read of Codex", () => {
 
   it("knows every request that Codex makes, or refuses it by name", async () => {
     const [known] = await paramsByMethod("ServerRequest.json");
-    // Never made of a client like this one; they are refused as unknown (src/codex/approval.ts).
+    // Never made of a client like this one; they are refused as unknown (src/codex/server-requests/approval.ts).
     const refused = [
       "account/chatgptAuthTokens/refresh",
       "applyPatchApproval",
@@ -104,7 +104,7 @@ describe("what we send to Codex", () => {
     const file = join(dir, "check.ts");
     await writeFile(
       file,
-      `import type { MethodName, ParamsOf } from ${JSON.stringify(join(root, "src/codex/method.ts"))};
+      `import type { MethodName, ParamsOf } from ${JSON.stringify(join(root, "src/codex/client-methods.ts"))};
        import type { ClientRequest } from "./ts/ClientRequest.ts";
        type Writable<T> = T extends object ? { -readonly [K in keyof T]: Writable<T[K]> } : T;
        type Theirs<M> = Extract<ClientRequest, { method: M }>["params"];

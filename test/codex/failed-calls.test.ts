@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { FailedCalls } from "../../src/codex/index.ts";
+import { FailedCalls } from "../../src/codex/messages/failed-call.ts";
 import {
   applyPatch,
   exec,
@@ -10,7 +10,7 @@ import {
   type Part,
   reply,
   script,
-} from "../../src/offline/index.ts";
+} from "../../src/offline/reply.ts";
 import { ScriptedModel } from "../e2e/model.ts";
 import { AppServer, CodexHome } from "./support.ts";
 

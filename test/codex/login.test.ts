@@ -1,9 +1,11 @@
 /** The pinned Codex's own login, run as the plugin runs it, with a double of the service. */
+
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type CodexLogin, logout, readLogin, startLogin } from "../../src/login/index.ts";
+import { readLogin } from "../../src/login/auth-file.ts";
+import { type CodexLogin, logout, startLogin } from "../../src/login/codex-login.ts";
 import { ChatGptService } from "../support/chatgpt.ts";
 import { program } from "./support.ts";
 

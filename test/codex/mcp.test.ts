@@ -1,7 +1,7 @@
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { appServerArgs, type McpServerConfig } from "../../src/codex/index.ts";
-import { McpServers, usableServers } from "../../src/session/mcp-servers.ts";
+import { appServerArgs, type McpServerConfig } from "../../src/codex/arguments.ts";
+import { McpServers, usableServers } from "../../src/session/settings/mcp-servers.ts";
 import { CodexHome, program } from "./support.ts";
 
 /** Has the binary read our arguments, strictly, without starting anything. */

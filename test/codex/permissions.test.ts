@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { functionCall, message, reply } from "../../src/offline/index.ts";
+import { functionCall, message, reply } from "../../src/offline/reply.ts";
 import { ScriptedModel } from "../e2e/model.ts";
 import { AppServer, CodexHome } from "./support.ts";
 

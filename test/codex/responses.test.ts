@@ -1,10 +1,11 @@
 /** What our proxy lets through, held against what the pinned Codex can send. */
+
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ITEM_FIELD, ITEMS, MEDIA, PARTS } from "../../src/egress/responses-fields.ts";
+import { ITEM_FIELD, ITEMS, MEDIA, PARTS } from "../../src/egress/model/responses-fields.ts";
 import { program } from "./support.ts";
 
 let dir: string;

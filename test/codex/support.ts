@@ -1,22 +1,19 @@
 /** The real app-server over its stdio, run on this machine, with our client, our arguments and a scripted model. */
+
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
-import {
-  type Approval,
-  appServerArgs,
-  type CodexClient,
-  type Decision,
-  type Item,
-  openCodexClient,
-  type ParamsOf,
-  type ServerNotification,
-} from "../../src/codex/index.ts";
+import { appServerArgs } from "../../src/codex/arguments.ts";
+import { type CodexClient, openCodexClient } from "../../src/codex/client.ts";
+import type { ParamsOf } from "../../src/codex/client-methods.ts";
+import type { Item } from "../../src/codex/messages/item.ts";
+import type { ServerNotification } from "../../src/codex/messages/notification.ts";
+import type { Approval, Decision } from "../../src/codex/server-requests/server-request.ts";
 import { silentLog } from "../../src/log.ts";
-import { findCodexPackage } from "../../src/sandbox/index.ts";
+import { findCodexPackage } from "../../src/sandbox/image/codex-package.ts";
 
 /** How long an event may take; a turn takes some 200 ms. */
 const WAIT = { timeout: 30_000, interval: 10 } as const;

@@ -13,7 +13,7 @@ import {
   reply,
   silence,
   updatePlan,
-} from "../../src/offline/index.ts";
+} from "../../src/offline/reply.ts";
 import { ScriptedModel } from "../e2e/model.ts";
 import { AppServer, CodexHome } from "./support.ts";
 

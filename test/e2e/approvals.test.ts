@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { applyPatch, exec, message, reply, silence } from "../../src/offline/index.ts";
+import { applyPatch, exec, message, reply, silence } from "../../src/offline/reply.ts";
 import { SLOW, share } from "./support.ts";
 
 describe("with approvals = untrusted", SLOW, () => {

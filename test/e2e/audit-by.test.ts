@@ -1,8 +1,9 @@
 /** Who decided, in the audit log: a decision that nobody made is never the user's. */
+
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { exec, functionCall, message, reply } from "../../src/offline/index.ts";
+import { exec, functionCall, message, reply } from "../../src/offline/reply.ts";
 import { FIND_CODEX } from "./from-inside.ts";
 import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "./support.ts";
 
@@ -27,6 +28,7 @@ async function recorded(projectDir: string, about: string): Promise<unknown> {
 /** A server of tools that asks the user back. */
 const SERVER = `
 import { createInterface } from "node:readline";
+
 const say = (it) => process.stdout.write(JSON.stringify({ jsonrpc: "2.0", ...it }) + "\\n");
 for await (const line of createInterface({ input: process.stdin })) {
   const { id, method, params } = JSON.parse(line);

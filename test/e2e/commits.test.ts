@@ -2,7 +2,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, describe, expect, it } from "vitest";
-import { exec, message, reply } from "../../src/offline/index.ts";
+import { exec, message, reply } from "../../src/offline/reply.ts";
 import { Gate, SLOW, share, until, WAIT } from "./support.ts";
 
 describe("a turn in which Codex commits", SLOW, () => {

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { message, reply, silence } from "../../src/offline/index.ts";
+import { message, reply, silence } from "../../src/offline/reply.ts";
 import { SLOW, share } from "./support.ts";
 
 const PNG =

@@ -6,7 +6,7 @@ import { writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { exec, functionCall, message, reply } from "../../src/offline/index.ts";
+import { exec, functionCall, message, reply } from "../../src/offline/reply.ts";
 import { Site } from "./site.ts";
 import { Conversation, Place, ScriptedModel, type Shared, SLOW, WAIT } from "./support.ts";
 

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { functionCall, message, reply, silence } from "../../src/offline/index.ts";
+import { functionCall, message, reply, silence } from "../../src/offline/reply.ts";
 import type { ScriptedModel } from "./model.ts";
 import { type Conversation, SLOW, share } from "./support.ts";
 

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect } from "vitest";
-import { message, reply } from "../../src/offline/index.ts";
+import { message, reply } from "../../src/offline/reply.ts";
 import { itAsRoot } from "../support/root.ts";
 import { Conversation, Place, ScriptedModel, SLOW } from "./support.ts";
 

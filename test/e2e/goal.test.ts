@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { functionCall, message, reply } from "../../src/offline/index.ts";
+import { functionCall, message, reply } from "../../src/offline/reply.ts";
 import { type Conversation, SLOW, share, WAIT } from "./support.ts";
 
 describe("a goal", SLOW, () => {

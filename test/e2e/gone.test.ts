@@ -1,9 +1,10 @@
 /** What a turn needs is taken away under it: it ends safely, and what is then advised works. */
+
 import { mkdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { exec, message, reply, silence } from "../../src/offline/index.ts";
+import { exec, message, reply, silence } from "../../src/offline/reply.ts";
 import { Conversation, Place, ScriptedModel, SLOW, WAIT } from "./support.ts";
 
 /** A turn that has answered in part and waits. */

@@ -1,12 +1,14 @@
 /** Runtimes that the engine is told of, and whose programs are not there. */
+
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, onTestFinished } from "vitest";
 import { usePrivateEngine } from "../../scripts/setup/index.ts";
-import { findEngine, lookForRuntime } from "../../src/sandbox/index.ts";
-import { checkHealth } from "../../src/session/index.ts";
+import { findEngine } from "../../src/sandbox/engine/engine.ts";
+import { lookForRuntime } from "../../src/sandbox/engine/runtime-program.ts";
+import { checkHealth } from "../../src/session/health/health.ts";
 import { itAsRoot } from "../support/root.ts";
 
 describe("the health check of a runtime", { timeout: 150_000 }, () => {

@@ -1,9 +1,10 @@
 /** `:checkhealth codex-chat` with real parts that are missing, wrong or closed. */
+
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { HealthLine } from "../../src/session/health-line.ts";
-import { checkHealth } from "../../src/session/index.ts";
+import { checkHealth } from "../../src/session/health/health.ts";
+import type { HealthLine } from "../../src/session/health/health-line.ts";
 import { Place, SLOW } from "./support.ts";
 
 const KEY = { OPENAI_API_KEY: "sk-canary-0123456789" };

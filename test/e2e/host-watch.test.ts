@@ -1,7 +1,7 @@
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { applyPatch, exec, message, reply } from "../../src/offline/index.ts";
+import { applyPatch, exec, message, reply } from "../../src/offline/reply.ts";
 import { share, WAIT } from "./support.ts";
 
 const SLOW = { timeout: 150_000 } as const;

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
-import { message, reply, silence } from "../../src/offline/index.ts";
+import { message, reply, silence } from "../../src/offline/reply.ts";
 import { ownEngine } from "../support/engine.ts";
 import { itAsRoot } from "../support/root.ts";
 import { runtimeProcesses } from "./runtime-processes.ts";

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { message, reply, silence } from "../../src/offline/index.ts";
+import { message, reply, silence } from "../../src/offline/reply.ts";
 import { runtimeProcesses } from "./runtime-processes.ts";
 import { type Shared, WAIT } from "./support.ts";
 

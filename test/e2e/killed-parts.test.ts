@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { message, reply, silence } from "../../src/offline/index.ts";
+import { message, reply, silence } from "../../src/offline/reply.ts";
 import { keepsWhatWasReceived } from "./killed-part.ts";
 import { type Place, type Shared, SLOW, share, WAIT } from "./support.ts";
 

@@ -1,8 +1,9 @@
 /** A sandbox's ordinary ends, and what a whole conversation leaves on this machine. */
+
 import { chmod, lstat, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { expect, it } from "vitest";
-import { exec, message, reply } from "../../src/offline/index.ts";
+import { exec, message, reply } from "../../src/offline/reply.ts";
 import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "./support.ts";
 
 const DOT = Buffer.from(

@@ -2,7 +2,7 @@ import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { exec, httpError, message, reply } from "../../src/offline/index.ts";
+import { exec, httpError, message, reply } from "../../src/offline/reply.ts";
 import { ChatGptService } from "../support/chatgpt.ts";
 import { Conversation, Place, ScriptedModel, SLOW, WAIT } from "./support.ts";
 

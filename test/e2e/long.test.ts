@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { exec, message, reply } from "../../src/offline/index.ts";
+import { exec, message, reply } from "../../src/offline/reply.ts";
 import { Conversation, Place, ScriptedModel } from "./support.ts";
 
 /**

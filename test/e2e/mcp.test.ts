@@ -6,9 +6,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { functionCall, message, reply } from "../../src/offline/index.ts";
-import { followBuild } from "../../src/sandbox/build-log.ts";
-import { tarStream } from "../../src/sandbox/tar.ts";
+import { functionCall, message, reply } from "../../src/offline/reply.ts";
+import { followBuild } from "../../src/sandbox/image/build-log.ts";
+import { tarStream } from "../../src/sandbox/image/tar.ts";
 import { Site, serveMcp } from "./site.ts";
 import { Conversation, Place, ScriptedModel, SLOW, WAIT } from "./support.ts";
 

@@ -11,7 +11,7 @@ import {
   rawEvent,
   reply,
   silence,
-} from "../../src/offline/index.ts";
+} from "../../src/offline/reply.ts";
 import { startCompanyProxy } from "../support/company-proxy.ts";
 import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "./support.ts";
 

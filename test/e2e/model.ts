@@ -1,14 +1,11 @@
 import {
-  ModelRequest,
   type ModelScript,
   type ModelServer,
-  message,
-  type Part,
   type RecordedRequest,
-  type Reply,
-  reply,
   startModelServer,
-} from "../../src/offline/index.ts";
+} from "../../src/offline/model-server.ts";
+import { message, type Part, type Reply, reply } from "../../src/offline/reply.ts";
+import { ModelRequest } from "../../src/offline/request.ts";
 
 /** A scripted model whose script changes from test to test. */
 export class ScriptedModel implements AsyncDisposable {

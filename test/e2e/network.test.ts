@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { exec, message, reply } from "../../src/offline/index.ts";
+import { exec, message, reply } from "../../src/offline/reply.ts";
 import { Gate, SLOW, share, until } from "./support.ts";
 
 /** A shell expression for the model's port, which Codex was started with. */

@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { exec, message, reply } from "../../src/offline/index.ts";
+import { exec, message, reply } from "../../src/offline/reply.ts";
 import { testEngine } from "../support/engine.ts";
 import { neovims, startNeovim } from "../support/neovim.ts";
 import { Conversation, Place, ScriptedModel } from "./support.ts";

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { applyPatch, exec, message, reply } from "../../src/offline/index.ts";
+import { applyPatch, exec, message, reply } from "../../src/offline/reply.ts";
 import { FIND_CODEX } from "./from-inside.ts";
 import { SLOW, share, WAIT } from "./support.ts";
 

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { message, reply } from "../../src/offline/index.ts";
+import { message, reply } from "../../src/offline/reply.ts";
 import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "./support.ts";
 
 const nonsense: readonly [string, Buffer, string][] = [

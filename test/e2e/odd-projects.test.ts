@@ -2,7 +2,7 @@ import { readFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { applyPatch, exec, message, reply } from "../../src/offline/index.ts";
+import { applyPatch, exec, message, reply } from "../../src/offline/reply.ts";
 import { Conversation, Place, ScriptedModel, SLOW } from "./support.ts";
 
 const PATCH = "*** Begin Patch\n*** Update File: hello.txt\n@@\n-Hello\n+Grüße\n*** End Patch";

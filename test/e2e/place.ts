@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import Docker from "dockerode";
 import { execa } from "execa";
-import { LABELS } from "../../src/sandbox/labels.ts";
-import { startProcess } from "../../src/sandbox/process.ts";
+import { LABELS } from "../../src/sandbox/container/labels.ts";
+import { startProcess } from "../../src/sandbox/engine/process.ts";
 import { type TestEngine, testEngine } from "../support/engine.ts";
 import { repository } from "../support/neovim.ts";
 

@@ -1,9 +1,10 @@
 /** Through the whole chain: what is protected stays so, and what a refusal recommends works. */
+
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { exec, message, reply } from "../../src/offline/index.ts";
+import { exec, message, reply } from "../../src/offline/reply.ts";
 import { itUnlessRoot } from "../support/root.ts";
 import { Conversation, Place, ScriptedModel, SLOW, WAIT } from "./support.ts";
 

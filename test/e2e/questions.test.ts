@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, describe, expect, it } from "vitest";
-import { functionCall, message, reply, silence } from "../../src/offline/index.ts";
+import { functionCall, message, reply, silence } from "../../src/offline/reply.ts";
 import { type Conversation, SLOW, share } from "./support.ts";
 
 /** What the user does when menus and inputs come up. */
@@ -171,6 +171,7 @@ describe("a question of Codex's", SLOW, () => {
  */
 const SERVER = `
 import { createInterface } from "node:readline";
+
 const say = (it) => process.stdout.write(JSON.stringify({ jsonrpc: "2.0", ...it }) + "\\n");
 const tool = (name) => ({ name, description: name, inputSchema: { type: "object", properties: {} } });
 const questions = {

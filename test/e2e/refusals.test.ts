@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { exec, message, reply } from "../../src/offline/index.ts";
+import { exec, message, reply } from "../../src/offline/reply.ts";
 import {
   Conversation,
   type ConversationOptions,

@@ -7,7 +7,7 @@ import {
   type Reply,
   rawEvent,
   reply,
-} from "../../src/offline/index.ts";
+} from "../../src/offline/reply.ts";
 import { type Conversation, SLOW, share } from "./support.ts";
 
 const MARK = "an item that only the thread has";

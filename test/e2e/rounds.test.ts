@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { message, reply, silence } from "../../src/offline/index.ts";
+import { message, reply, silence } from "../../src/offline/reply.ts";
 import type { ScriptedModel } from "./model.ts";
 import { type Conversation, Gate, SLOW, share, until, WAIT } from "./support.ts";
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { message, reply, silence } from "../../src/offline/index.ts";
-import { LABELS } from "../../src/sandbox/labels.ts";
-import { ownOwner } from "../../src/sandbox/owner.ts";
+import { message, reply, silence } from "../../src/offline/reply.ts";
+import { LABELS } from "../../src/sandbox/container/labels.ts";
+import { ownOwner } from "../../src/sandbox/locks/process-identity.ts";
 import { neovims } from "../support/neovim.ts";
 import { type Conversation, SLOW, share, WAIT } from "./support.ts";
 

@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { applyPatch, exec, message, reply } from "../../src/offline/index.ts";
+import { applyPatch, exec, message, reply } from "../../src/offline/reply.ts";
 import { neovims } from "../support/neovim.ts";
 import { Conversation, Place, ScriptedModel, SLOW } from "./support.ts";
 

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { exec, message, reply } from "../../src/offline/index.ts";
+import { exec, message, reply } from "../../src/offline/reply.ts";
 import { Conversation, Place, ScriptedModel, SLOW } from "./support.ts";
 
 const canary = (name: string) => `${name}-${randomBytes(12).toString("hex")}`;

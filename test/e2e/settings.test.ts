@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, it } from "vitest";
-import { exec, message, reply } from "../../src/offline/index.ts";
+import { exec, message, reply } from "../../src/offline/reply.ts";
 import { Conversation, Gate, Place, ScriptedModel, SLOW, until, WAIT } from "./support.ts";
 
 describe("settings that change while the sandbox runs", SLOW, () => {

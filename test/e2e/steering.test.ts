@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { exec, message, reply, silence } from "../../src/offline/index.ts";
+import { exec, message, reply, silence } from "../../src/offline/reply.ts";
 import { Gate, SLOW, share, until, WAIT } from "./support.ts";
 
 describe("while a turn runs", SLOW, () => {

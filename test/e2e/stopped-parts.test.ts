@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
-import { message, reply } from "../../src/offline/index.ts";
-import { findEngine, sweep } from "../../src/sandbox/index.ts";
+import { message, reply } from "../../src/offline/reply.ts";
+import { findEngine } from "../../src/sandbox/engine/engine.ts";
+import { sweep } from "../../src/sandbox/ownership/sweep.ts";
 import { Gate, SLOW, share, until } from "./support.ts";
 
 /** Longer than the host waits for the model below, and later than a timer ever is. */

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { exec, message, reply, silence } from "../../src/offline/index.ts";
+import { exec, message, reply, silence } from "../../src/offline/reply.ts";
 import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "./support.ts";
 
 describe("stopping", SLOW, () => {

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { exec, functionCall, type ModelScript, message, reply } from "../../src/offline/index.ts";
+import type { ModelScript } from "../../src/offline/model-server.ts";
+import { exec, functionCall, message, reply } from "../../src/offline/reply.ts";
 import { SLOW, share } from "./support.ts";
 
 /** A model that has a sub-agent run `command`, and waits for it. */

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { message, reply } from "../../src/offline/index.ts";
+import { message, reply } from "../../src/offline/reply.ts";
 import { Conversation, type Shared, SLOW, share, WAIT } from "./support.ts";
 
 /** Answers each menu of `vim.ui.select` with the entry that begins with one of these texts. */

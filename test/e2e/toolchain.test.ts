@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { exec, message, reply } from "../../src/offline/index.ts";
-import { LABELS } from "../../src/sandbox/labels.ts";
+import { exec, message, reply } from "../../src/offline/reply.ts";
+import { LABELS } from "../../src/sandbox/container/labels.ts";
 import { Conversation, Place, ScriptedModel, SLOW } from "./support.ts";
 
 const TOOLS = `ARG CODEX_CHAT_IMAGE

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { exec, message, reply } from "../../src/offline/index.ts";
-import { containerLock } from "../../src/sandbox/container.ts";
-import { findEngine, sandboxName } from "../../src/sandbox/index.ts";
-import { takeLock } from "../../src/sandbox/lock.ts";
+import { exec, message, reply } from "../../src/offline/reply.ts";
+import { containerLock } from "../../src/sandbox/container/container.ts";
+import { findEngine } from "../../src/sandbox/engine/engine.ts";
+import { takeLock } from "../../src/sandbox/locks/machine-lock.ts";
+import { sandboxName } from "../../src/sandbox/ownership/container-lookup.ts";
 import { Conversation, Gate, Place, ScriptedModel, SLOW, until, WAIT } from "./support.ts";
 
 describe("two Neovims on one project", SLOW, () => {

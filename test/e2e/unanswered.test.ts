@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { exec, httpError, message, type Reply, reply, silence } from "../../src/offline/index.ts";
+import { exec, httpError, message, type Reply, reply, silence } from "../../src/offline/reply.ts";
 import { neovims } from "../support/neovim.ts";
 import { Conversation, Place, ScriptedModel, SLOW, WAIT } from "./support.ts";
 

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { message, reply } from "../../src/offline/index.ts";
+import { message, reply } from "../../src/offline/reply.ts";
 import { type Conversation, type Shared, SLOW, share, WAIT } from "./support.ts";
 
 /** The file in which Codex keeps a thread. */

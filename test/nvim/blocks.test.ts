@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Edit } from "../../src/chat/edits/edits.ts";
+import { openChat } from "../support/chat.ts";
 import {
   applyEdits,
   type ChatDocument,
   documentOf,
   sendPrompt,
   typeLines,
-} from "../../src/chat/document.ts";
-import type { Edit } from "../../src/chat/edits.ts";
-import { openChat } from "../support/chat.ts";
+} from "../support/document-model.ts";
 import { neovims } from "../support/neovim.ts";
 
 type Step =

@@ -2,7 +2,7 @@ import { mkdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { Settings } from "../../src/session/settings.ts";
+import { Settings } from "../../src/session/settings/settings.ts";
 import { openChat } from "../support/chat.ts";
 import { neovims, repository, startNeovim } from "../support/neovim.ts";
 import { TestHost } from "../support/test-host.ts";

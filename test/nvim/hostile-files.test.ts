@@ -1,6 +1,7 @@
 /**
  * Files where the agent can write: links, pipes and swaps in the place of conversations. Where two looks could be told apart by a swap, the swap happens at that moment.
  */
+
 import { existsSync } from "node:fs";
 import {
   link,
@@ -16,7 +17,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { lockPath } from "../../src/chat/lock.ts";
+import { lockPath } from "../../src/chat/file/file-lock.ts";
 import { choose, conversation, offered, put, said } from "../support/conversations.ts";
 import { inProject, SECRET } from "../support/in-project.ts";
 import { neovims } from "../support/neovim.ts";

@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { documentText } from "../../src/chat/document.ts";
 import type { ChatEvent } from "../../src/chat/event.ts";
 import { silentLog } from "../../src/log.ts";
-import { LiveDocument } from "../../src/session/live-document.ts";
+import { LiveDocument } from "../../src/session/document/live-document.ts";
 import { readEvent, replay, root, type ScenarioEvent } from "../chat/replay.ts";
 import { openChat } from "../support/chat.ts";
+import { documentText } from "../support/document-model.ts";
 import { neovims, repository, startNeovim } from "../support/neovim.ts";
 
 /** The older Neovim has the same code and a part of the turns. */

@@ -1,11 +1,12 @@
 /** Which directory is the project: the same as git's, where git has one. */
+
 import { chmod, mkdir, mkdtemp, realpath, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { SYSTEM_DIRS } from "../../src/sandbox/project.ts";
-import { judgeProject } from "../../src/session/project-place.ts";
+import { SYSTEM_DIRS } from "../../src/sandbox/mounts/project-mounts.ts";
+import { judgeProject } from "../../src/session/backend/project-place.ts";
 import { openChat } from "../support/chat.ts";
 import { makeOther } from "../support/hostile-git.ts";
 import { type Neovim, neovims, startNeovim } from "../support/neovim.ts";

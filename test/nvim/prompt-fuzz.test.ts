@@ -5,9 +5,10 @@
  *
  * By default always the same few. More, and others: `CODEX_CHAT_FUZZ_RUNS=200 npx vitest run test/nvim/prompt-fuzz.test.ts`.
  */
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Mirror } from "../../src/session/mirror.ts";
+import { Mirror } from "../../src/session/document/buffer-mirror.ts";
 import { type Neovim, neovims, startNeovim } from "../support/neovim.ts";
 import { TestHost } from "../support/test-host.ts";
 

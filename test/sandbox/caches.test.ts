@@ -2,13 +2,9 @@ import { existsSync } from "node:fs";
 import { lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import {
-  ourVolumes,
-  pruneCaches,
-  removeCaches,
-  type SandboxOptions,
-} from "../../src/sandbox/index.ts";
-import { LABELS } from "../../src/sandbox/labels.ts";
+import { ourVolumes, pruneCaches, removeCaches } from "../../src/sandbox/caches/volumes.ts";
+import { LABELS } from "../../src/sandbox/container/labels.ts";
+import type { SandboxOptions } from "../../src/sandbox/sandbox-plan.ts";
 import {
   open,
   options,

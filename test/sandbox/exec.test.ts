@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { afterAll, describe, expect, it } from "vitest";
-import { openSandbox } from "../../src/sandbox/index.ts";
+import { openSandbox } from "../../src/sandbox/sandbox.ts";
 import {
   must,
   options,

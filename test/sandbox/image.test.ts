@@ -1,10 +1,11 @@
 import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { followBuild } from "../../src/sandbox/build-log.ts";
-import { ensureImage, oldImages } from "../../src/sandbox/index.ts";
-import { LABELS } from "../../src/sandbox/labels.ts";
-import { tarStream } from "../../src/sandbox/tar.ts";
+import { LABELS } from "../../src/sandbox/container/labels.ts";
+import { followBuild } from "../../src/sandbox/image/build-log.ts";
+import { ensureImage } from "../../src/sandbox/image/image.ts";
+import { oldImages } from "../../src/sandbox/image/image-prune.ts";
+import { tarStream } from "../../src/sandbox/image/tar.ts";
 import {
   imageOptions,
   must,

@@ -3,8 +3,8 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
-import type { Sandbox } from "../../src/sandbox/index.ts";
 import { letGo } from "../../src/sandbox/let-go.ts";
+import type { Sandbox } from "../../src/sandbox/sandbox.ts";
 import {
   must,
   open,

@@ -3,7 +3,8 @@ import { mkdir, readdir } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type Engine, findEngine, openSandbox, type Sandbox } from "../../src/sandbox/index.ts";
+import { type Engine, findEngine } from "../../src/sandbox/engine/engine.ts";
+import { openSandbox, type Sandbox } from "../../src/sandbox/sandbox.ts";
 import { kill, startHost } from "./other-host.ts";
 import {
   exists,

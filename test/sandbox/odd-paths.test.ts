@@ -1,7 +1,7 @@
 import { lstat, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openSandbox } from "../../src/sandbox/index.ts";
+import { openSandbox } from "../../src/sandbox/sandbox.ts";
 import {
   git,
   open,

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { onTestFinished } from "vitest";
-import type { Engine, SandboxOptions } from "../../src/sandbox/index.ts";
+import type { Engine } from "../../src/sandbox/engine/engine.ts";
+import type { SandboxOptions } from "../../src/sandbox/sandbox-plan.ts";
 
 /** Starts the fixture, a host process of its own, on the given project. */
 export async function startHost(

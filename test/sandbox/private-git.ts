@@ -1,7 +1,8 @@
 import { chown, lstat, mkdir, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { findGit, type Sandbox } from "../../src/sandbox/index.ts";
-import { PrivateGit } from "../../src/workspace/index.ts";
+import { findGit } from "../../src/sandbox/git/git-pointer.ts";
+import type { Sandbox } from "../../src/sandbox/sandbox.ts";
+import { PrivateGit } from "../../src/workspace/git/private-git.ts";
 import { git, open, options, repository, scratchDir, USER } from "./support.ts";
 
 /** A sandbox whose git directory is the agent's own. */

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { openSandbox } from "../../src/sandbox/index.ts";
+import { openSandbox } from "../../src/sandbox/sandbox.ts";
 import {
   exists,
   git,

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import type Docker from "dockerode";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { DIRECTFS_RUNTIME, useDirectfsEngine } from "../../scripts/setup/directfs.ts";
-import { checkRuntime, type Engine, findEngine, selfTest } from "../../src/sandbox/index.ts";
+import { type Engine, findEngine } from "../../src/sandbox/engine/engine.ts";
+import { checkRuntime } from "../../src/sandbox/engine/runtime.ts";
+import { selfTest } from "../../src/sandbox/self-test/self-test.ts";
 import { itWithDirectfs } from "../support/root.ts";
 import { must, refused, SLOW, scratchDir, testEngine, testImage, USER } from "./support.ts";
 

@@ -8,21 +8,14 @@ import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
 import type { Result } from "../../src/result.ts";
-import {
-  type Engine,
-  ensureImage,
-  findCodexPackage,
-  findEngine,
-  type ImageOptions,
-  type Owner,
-  openSandbox,
-  ownOwner,
-  type Sandbox,
-  type SandboxError,
-  type SandboxImage,
-  type SandboxOptions,
-} from "../../src/sandbox/index.ts";
-import { parseStat } from "../../src/sandbox/owner.ts";
+import { type Engine, findEngine } from "../../src/sandbox/engine/engine.ts";
+import type { SandboxError } from "../../src/sandbox/error.ts";
+import { findCodexPackage } from "../../src/sandbox/image/codex-package.ts";
+import { ensureImage, type ImageOptions } from "../../src/sandbox/image/image.ts";
+import type { SandboxImage } from "../../src/sandbox/image/image-build.ts";
+import { type Owner, ownOwner, parseStat } from "../../src/sandbox/locks/process-identity.ts";
+import { openSandbox, type Sandbox } from "../../src/sandbox/sandbox.ts";
+import type { SandboxOptions } from "../../src/sandbox/sandbox-plan.ts";
 
 /** For whole files: starting containers takes seconds on a slow machine. */
 export const SLOW = { timeout: 120_000 };

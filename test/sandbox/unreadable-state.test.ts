@@ -1,10 +1,12 @@
 import type * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { openSandbox, ownOwner, removeSandbox, sweep } from "../../src/sandbox/index.ts";
-import { liveLeases, writeLease } from "../../src/sandbox/lease.ts";
-import { isAlive } from "../../src/sandbox/owner.ts";
-import { beginRecord, isRecorded } from "../../src/sandbox/record.ts";
+import { liveLeases, writeLease } from "../../src/sandbox/locks/lease.ts";
+import { isAlive, ownOwner } from "../../src/sandbox/locks/process-identity.ts";
+import { removeSandbox } from "../../src/sandbox/ownership/container-lookup.ts";
+import { beginRecord, isRecorded } from "../../src/sandbox/ownership/container-record.ts";
+import { sweep } from "../../src/sandbox/ownership/sweep.ts";
+import { openSandbox } from "../../src/sandbox/sandbox.ts";
 import { kill, startHost } from "./other-host.ts";
 import {
   exists,

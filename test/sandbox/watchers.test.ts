@@ -2,7 +2,7 @@ import { appendFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import type { Sandbox } from "../../src/sandbox/index.ts";
+import type { Sandbox } from "../../src/sandbox/sandbox.ts";
 import {
   must,
   open,
@@ -21,6 +21,7 @@ const image = await testImage(engine);
 const MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url));
 const WATCH = `
 import { createServer } from "/opt/x/node_modules/vite/dist/node/index.js";
+
 const server = await createServer({ root: process.cwd(), configFile: false, logLevel: "silent",
   cacheDir: "/tmp/vite", server: { middlewareMode: true, ws: false, hmr: false } });
 server.watcher.on("change", (path) => console.log("change", path));

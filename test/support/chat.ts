@@ -1,6 +1,7 @@
 /** A chat open in a real Neovim, with the test as its host. */
+
 import { expect } from "vitest";
-import type { BufferEdit, ChatState } from "../../src/nvim/index.ts";
+import type { BufferEdit, ChatState } from "../../src/nvim/methods.ts";
 import { type Neovim, type NeovimOptions, startNeovim } from "./neovim.ts";
 import { TestHost } from "./test-host.ts";
 

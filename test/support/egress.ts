@@ -1,4 +1,5 @@
 /** A real upstream, the real relay as a process of its own, and the egress between them. */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -11,16 +12,12 @@ import {
 import { type AddressInfo, connect, type Server } from "node:net";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished } from "vitest";
-import {
-  type AuthorizationHeader,
-  createEgress,
-  type EgressEvent,
-  type EgressLimits,
-  type NetworkPolicy,
-  type Target,
-  type TurnPass,
-  type Upstream,
-} from "../../src/egress/index.ts";
+import { createEgress, type EgressLimits } from "../../src/egress/egress.ts";
+import type { EgressEvent } from "../../src/egress/events.ts";
+import type { TurnPass } from "../../src/egress/model/turn-gate.ts";
+import type { AuthorizationHeader, Upstream } from "../../src/egress/model/upstream.ts";
+import type { NetworkPolicy } from "../../src/egress/network/policy.ts";
+import type { Target } from "../../src/egress/network/target.ts";
 import type { Log } from "../../src/log.ts";
 import { ok, type Result } from "../../src/result.ts";
 

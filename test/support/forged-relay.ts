@@ -1,8 +1,10 @@
 /** An egress whose relay is the test: it writes the frames itself, and reads when it likes. */
+
 import { PassThrough, Writable } from "node:stream";
 import { expect, onTestFinished } from "vitest";
-import { encodeFrame, FrameDecoder, FrameType } from "../../src/egress/frame.ts";
-import { createEgress, type EgressEvent, type EgressLimits } from "../../src/egress/index.ts";
+import { createEgress, type EgressLimits } from "../../src/egress/egress.ts";
+import type { EgressEvent } from "../../src/egress/events.ts";
+import { encodeFrame, FrameDecoder, FrameType } from "../../src/egress/link/frame.ts";
 import { silentLog } from "../../src/log.ts";
 import { ok } from "../../src/result.ts";
 import { KEY } from "./egress.ts";

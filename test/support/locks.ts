@@ -1,4 +1,5 @@
 /** Locks of the tests, and processes that hold them. */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -7,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 import { onTestFinished } from "vitest";
-import type { LockPlace } from "../../src/sandbox/lock.ts";
+import type { LockPlace } from "../../src/sandbox/locks/machine-lock.ts";
 
 /** A place for a lock, removed after the test. */
 export function place(): LockPlace {
@@ -24,7 +25,7 @@ function bundled(): string {
   const dir = mkdtempSync(join(tmpdir(), "codex-chat-lock-program-"));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const outfile = join(dir, "lock.mjs");
-  const entry = fileURLToPath(new URL("../../src/sandbox/lock.ts", import.meta.url));
+  const entry = fileURLToPath(new URL("../../src/sandbox/locks/machine-lock.ts", import.meta.url));
   const how = { bundle: true, platform: "node", format: "esm", target: "node20" } as const;
   buildSync({ entryPoints: [entry], outfile, ...how });
   return outfile;

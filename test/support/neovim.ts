@@ -2,6 +2,7 @@
  * Real Neovims for tests: each with a home of its own, driven through the API and by keys, with a
  * screen to look at where asked for, and with the test itself as the host where asked for.
  */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";

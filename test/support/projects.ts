@@ -1,10 +1,11 @@
 /** Projects for the tests of what is protected in them. */
+
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, expect, onTestFinished, vi } from "vitest";
-import { inspectProject, type ProjectOptions } from "../../src/sandbox/project.ts";
+import { inspectProject, type ProjectOptions } from "../../src/sandbox/mounts/project-mounts.ts";
 
 /** A directory, removed after the test. */
 export async function scratch(): Promise<string> {

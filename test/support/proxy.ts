@@ -1,6 +1,8 @@
 /** The proxy for other hosts under a policy, and sites that it may lead to. */
+
 import { createServer, type IncomingMessage } from "node:http";
-import { AllowList, type NetworkPolicy } from "../../src/egress/index.ts";
+import { AllowList } from "../../src/egress/network/allow.ts";
+import type { NetworkPolicy } from "../../src/egress/network/policy.ts";
 import { type EgressOptions, type Handler, listen, sayHello, setUpEgress } from "./egress.ts";
 
 /** What a proxy is set up with. */

@@ -1,17 +1,17 @@
 /** The test as the host: Neovim starts a bridge, and the other end of it is `src/nvim` in the test. */
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { silentLog } from "../../src/log.ts";
+import { connectEditor, type Editor } from "../../src/nvim/editor.ts";
 import {
-  connectEditor,
-  type Editor,
   type NotificationName,
   type NotificationParams,
-} from "../../src/nvim/index.ts";
-import { notifications } from "../../src/nvim/methods.ts";
+  notifications,
+} from "../../src/nvim/methods.ts";
 import { repository } from "./neovim.ts";
 
 /** Something that Lua told. */

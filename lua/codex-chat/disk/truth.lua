@@ -1,6 +1,6 @@
 --- Which text is a conversation's, where its buffer and its file differ: what is known to stand in the
 --- file, and the copies that are kept of what would else be lost. The host decides for the
---- conversations that it has (src/session/document-file.ts); this is for those that it has not.
+--- conversations that it has (src/session/document/document-file.ts); this is for those that it has not.
 local M = {}
 
 local look = require("codex-chat.disk.look")
@@ -103,7 +103,7 @@ local function is_answered(text)
 end
 
 --- Whether most of a conversation goes: the only answers, or more than half of the text. The host says
---- the same (src/chat/loss.ts).
+--- the same (src/chat/file/loss.ts).
 ---@param before string
 ---@param after string
 ---@return boolean

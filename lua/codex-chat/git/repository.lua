@@ -65,7 +65,7 @@ local function points_back(git_dir, top)
   return worktree ~= nil and resolve(git_dir, worktree) == top
 end
 
---- What a `.git` file names, as src/sandbox/git-pointer.ts judges it: an agent may have written it, so
+--- What a `.git` file names, as src/sandbox/git/git-pointer.ts judges it: an agent may have written it, so
 --- the directory must point back, and what is common to worktrees must have this one among its own.
 ---@param top string
 ---@return codex-chat.Repository?

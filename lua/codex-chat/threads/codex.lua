@@ -26,7 +26,7 @@ function M.tell(it, name, params, done)
   end)
 end
 
---- Has Codex forget the thread when it next runs in the project: src/session/forget.ts reads it.
+--- Has Codex forget the thread when it next runs in the project: src/session/delete-threads.ts reads it.
 ---@param it codex-chat.ThreadSummary
 ---@return string? note what was not done
 function M.note_to_forget(it)

@@ -4,10 +4,10 @@ local M = {}
 local change = require("codex-chat.disk.change")
 local look = require("codex-chat.disk.look")
 
---- The largest picture that src/session/images.ts keeps.
+--- The largest picture that src/session/document/images.ts keeps.
 local max_bytes = 32 * 1024 * 1024
 
---- The pictures' names, as src/session/images.ts gives them.
+--- The pictures' names, as src/session/document/images.ts gives them.
 ---@param dir string where the conversation lies
 ---@param path string the conversation
 ---@return string[]

@@ -1,5 +1,5 @@
 --- Titles: one line for a menu from what a user wrote. Runs in worker threads too, so it needs none
---- of the editor's API. src/chat/title.ts follows the same rules, and the same cases are held
+--- of the editor's API. src/chat/format/title.ts follows the same rules, and the same cases are held
 --- against both.
 local M = {}
 

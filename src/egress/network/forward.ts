@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { err, ok, type Result } from "../../result.ts";
-import type { Way } from "./outward.ts";
 import { hostText, parseTarget, type Target } from "./target.ts";
+import type { Way } from "./upstream-proxy.ts";
 
 const HTTP_PORT = 80;
 const MAX_ANSWER_HEADERS = 64 * 1024;

@@ -3,14 +3,12 @@
  * of the model's calls and keeps no decision of the user's.
  */
 export { AllowList, entryFor } from "./allow.ts";
-export type { Lookup } from "./dial.ts";
-export { isDirect, type OutwardProxy, openTunnel } from "./outward.ts";
 export {
   DEFAULT_NETWORK_LIMITS,
-  type DecidedBy,
   type NetworkLimits,
   type NetworkPolicy,
   type Verdict,
 } from "./policy.ts";
 export { NetworkProxy } from "./proxy.ts";
 export { parseTarget, type Target, targetText } from "./target.ts";
+export { isDirect, type OutwardProxy, openTunnel } from "./upstream-proxy.ts";

@@ -1,20 +1,8 @@
+import type { DecidedBy } from "../events.ts";
 import type { Interfaces } from "./address.ts";
 import type { AllowList } from "./allow.ts";
 import type { Lookup } from "./dial.ts";
 import type { Target } from "./target.ts";
-
-/**
- * Who allowed a connection, or refused it: "nobody" where the user was asked and did not answer,
- * "policy" where nobody may be asked.
- */
-export type DecidedBy =
-  | "config"
-  | "project"
-  | "conversation"
-  | "turn"
-  | "user"
-  | "nobody"
-  | "policy";
 
 /** What was decided of a host that the configuration does not name. */
 export type Verdict =

@@ -2,6 +2,7 @@
  * What a program inside may try on the proxy's port, through the real relay; each refusal beside a
  * control that shows the same getting through where it is allowed. Tunnels are in tunnel.test.ts.
  */
+
 import { once } from "node:events";
 import { connect, createServer as createTcpServer, type Socket } from "node:net";
 import type { NetworkInterfaceInfo } from "node:os";

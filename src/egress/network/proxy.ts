@@ -2,18 +2,18 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { err, ok, type Result } from "../../result.ts";
-import type { EgressEvent } from "../events.ts";
-import { plain } from "../plain.ts";
+import type { DecidedBy, EgressEvent } from "../events.ts";
+import { plain } from "../http/index.ts";
 import { type Interfaces, isLoopback, isNear, isPublicAddress } from "./address.ts";
 import { entryFor, LOCALHOST, LOOPBACK } from "./allow.ts";
+import { watchSocket } from "./connection-limits.ts";
 import { type DialOptions, dial, systemLookup } from "./dial.ts";
 import { FirstBytes } from "./first-bytes.ts";
 import { forward, readPlainRequest } from "./forward.ts";
-import { dialThrough, isDirect, type OutwardProxy, type Way } from "./outward.ts";
-import type { DecidedBy, NetworkLimits, NetworkPolicy } from "./policy.ts";
+import type { NetworkLimits, NetworkPolicy } from "./policy.ts";
 import { hostText, parseTarget, type Target, targetText } from "./target.ts";
 import { checkServerName, MAX_FIRST_BYTES, splice } from "./tunnel.ts";
-import { watchSocket } from "./watch.ts";
+import { dialThrough, isDirect, type OutwardProxy, type Way } from "./upstream-proxy.ts";
 
 /** How many of the last refusals are told to whoever asks. */
 const REMEMBERED = 5;

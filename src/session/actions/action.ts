@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Result } from "../../result.ts";
-import type { Conversation } from "../conversation.ts";
+import type { Conversation } from "../conversation/index.ts";
 import type { Failure } from "../failure.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { err, ok } from "../../result.ts";
-import type { Conversation } from "../conversation.ts";
+import type { Conversation } from "../conversation/index.ts";
 import { type Action, action } from "./action.ts";
 
 /** When Codex asks, of this conversation, from the next turn on. */

@@ -6,8 +6,8 @@ import {
   listCommits,
   logOf,
   showCommit,
-} from "../../workspace/index.ts";
-import type { Conversation } from "../conversation.ts";
+} from "../../workspace/git/index.ts";
+import type { Conversation } from "../conversation/index.ts";
 import type { Failure } from "../failure.ts";
 import { type Action, action } from "./action.ts";
 

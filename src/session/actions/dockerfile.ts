@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { allowDockerfile } from "../dockerfile.ts";
+import { allowDockerfile } from "../backend/index.ts";
 import { type Action, action } from "./action.ts";
 
 /** The user's word that a version of the project's Dockerfile may be built. */

@@ -4,7 +4,7 @@
  */
 import type { Log } from "../../log.ts";
 import { err, type Result } from "../../result.ts";
-import type { Conversation } from "../conversation.ts";
+import type { Conversation } from "../conversation/index.ts";
 import { type Failure, failureOf } from "../failure.ts";
 import type { Action } from "./action.ts";
 import { approvalActions } from "./approvals.ts";

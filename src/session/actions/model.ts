@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ok, type Result } from "../../result.ts";
-import type { Conversation } from "../conversation.ts";
+import type { Conversation } from "../conversation/index.ts";
 import type { Failure } from "../failure.ts";
 import { type Action, action } from "./action.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { err, ok } from "../../result.ts";
-import type { Conversation } from "../conversation.ts";
+import type { Conversation } from "../conversation/index.ts";
 import { type Action, action } from "./action.ts";
 
 /** What the sandbox may reach besides the model, by who said so. */

@@ -1,12 +1,10 @@
 import { z } from "zod";
-import { linesOf } from "../../chat/index.ts";
+import { linesOf } from "../../chat/format/index.ts";
 import { err, ok, type Result } from "../../result.ts";
-import type { Conversation } from "../conversation.ts";
+import type { Conversation } from "../conversation/index.ts";
+import { type Point, pointAt, textAfter } from "../document/index.ts";
 import { BUSY, type Failure } from "../failure.ts";
-import { threadPlace, UNUSABLE } from "../thread.ts";
-import type { LoadedThread } from "../thread-handle.ts";
-import { type Point, pointAt, textAfter } from "../timeline.ts";
-import { listTurns } from "../turns.ts";
+import { type LoadedThread, listTurns, threadPlace, UNUSABLE } from "../thread/index.ts";
 import { type Action, action } from "./action.ts";
 
 /** A row of the chat buffer, 0-based. */

@@ -2,30 +2,38 @@ import { relative, resolve } from "node:path";
 import { z } from "zod";
 import { err, ok, type Result } from "../../result.ts";
 import {
-  type CheckedRuntime,
   cachesOf,
-  describeContainer,
-  type Engine,
-  forgetProtected,
   goneCaches,
-  imagesInUse,
   type OurVolume,
-  oldImages,
-  otherHosts,
-  ownOwner,
   pruneCaches,
   removeCaches,
+  volumeSizes,
+} from "../../sandbox/caches/index.ts";
+import type { CheckedRuntime, Engine } from "../../sandbox/engine/index.ts";
+import { forgetProtected } from "../../sandbox/guard/index.ts";
+import {
+  imagesInUse,
+  oldImages,
   removeOldImages,
   removeReplaced,
+} from "../../sandbox/image/index.ts";
+import { describeContainer } from "../../sandbox/index.ts";
+import { ownOwner } from "../../sandbox/locks/index.ts";
+import {
+  otherHosts,
   removeSandbox,
   sandboxName,
-  volumeSizes,
   type Whereabouts,
-} from "../../sandbox/index.ts";
-import type { Backend } from "../backend.ts";
-import type { Conversation } from "../conversation.ts";
+} from "../../sandbox/ownership/index.ts";
+import {
+  type Backend,
+  findRuntime,
+  imageOptions,
+  type ProveOptions,
+  proveEngine,
+} from "../backend/index.ts";
+import type { Conversation } from "../conversation/index.ts";
 import { BUSY, type Failure } from "../failure.ts";
-import { findRuntime, imageOptions, type ProveOptions, proveEngine } from "../prove.ts";
 import { type Action, action } from "./action.ts";
 
 /** How long finding the engine may take where nobody waits for more. */

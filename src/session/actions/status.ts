@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { ok } from "../../result.ts";
-import type { Conversation } from "../conversation.ts";
-import { endpointOf } from "../endpoint.ts";
-import { usableServers } from "../mcp-servers.ts";
+import { endpointOf } from "../auth/index.ts";
+import type { Conversation } from "../conversation/index.ts";
+import { usableServers } from "../settings/index.ts";
 import { type Action, action } from "./action.ts";
 import { hostsOf } from "./network.ts";
 

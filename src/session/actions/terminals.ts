@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { commandBlock } from "../../chat/index.ts";
+import { commandBlock } from "../../chat/reducer/index.ts";
 import { ok } from "../../result.ts";
 import { type Action, action } from "./action.ts";
 

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { ok, type Result } from "../../result.ts";
-import type { Backend } from "../backend.ts";
-import type { Conversation } from "../conversation.ts";
+import type { Backend } from "../backend/index.ts";
+import type { Conversation } from "../conversation/index.ts";
+import { forgetThread } from "../delete-threads.ts";
 import type { Failure } from "../failure.ts";
-import { forgetThread } from "../forget.ts";
 import { type Action, action } from "./action.ts";
 
 /** A thread of the project; not needed to be that of the conversation which is asked through. */

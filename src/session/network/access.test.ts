@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { NetworkQuestion, Verdict as Said } from "../../chat/index.ts";
-import type { Target } from "../../egress/index.ts";
+import type { NetworkQuestion, Verdict as Said } from "../../chat/event.ts";
+import type { Target } from "../../egress/network/target.ts";
 import { silentLog } from "../../log.ts";
-import { givenByNobody } from "../approvals.ts";
+import { givenByNobody } from "../answer.ts";
 import { NetworkAccess } from "./access.ts";
 
 type Asked = NetworkQuestion & {

@@ -1,17 +1,17 @@
 import type { NetworkQuestion, Verdict as Said } from "../../chat/index.ts";
+import type { DecidedBy } from "../../egress/index.ts";
 import {
   AllowList,
-  type DecidedBy,
   entryFor,
   type NetworkPolicy,
   type Target,
   targetText,
   type Verdict,
-} from "../../egress/index.ts";
+} from "../../egress/network/index.ts";
 import type { Log } from "../../log.ts";
 import { ok } from "../../result.ts";
-import { type Given, givenByNobody } from "../approvals.ts";
-import type { AroundTurn } from "../around-turn.ts";
+import { type Given, givenByNobody } from "../answer.ts";
+import type { AroundTurn } from "../hooks/index.ts";
 import { Grants } from "./grants.ts";
 
 /** Hosts that the user is asked about in one turn; a flood of names must not become one of questions. */

@@ -2,7 +2,7 @@ import { chmod, mkdir, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
-import { AllowList } from "../../egress/index.ts";
+import { AllowList } from "../../egress/network/index.ts";
 import type { Log } from "../../log.ts";
 
 /** Conversations whose permissions are kept; those of the oldest are forgotten first. */

@@ -2,5 +2,5 @@
  * What the user decides about hosts other than the model's: asked in a conversation, kept for the
  * project. It must not know Neovim, nor how a connection is carried.
  */
-export { NetworkAccess, type NetworkAccessOptions } from "./access.ts";
+export { NetworkAccess } from "./access.ts";
 export type { Grants } from "./grants.ts";

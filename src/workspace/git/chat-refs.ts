@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { err, ok, type Result } from "../../result.ts";
-import { NoFollowDir } from "./no-follow.ts";
 import type { Oid } from "./refs.ts";
+import { NoFollowDir } from "./repository/index.ts";
 
 /** Where what came from conversations stands in the real repository. */
 export const CHAT_REFS = "refs/codex/";

@@ -1,12 +1,10 @@
 import { join } from "node:path";
 import { err, ok, type Result } from "../../result.ts";
 import { CHAT_REFS } from "./chat-refs.ts";
-import { looked } from "./looked.ts";
 import type { PrivateGitOptions } from "./private-git.ts";
 import { readRecord } from "./record.ts";
 import { type Oid, type Refs, readRefs } from "./refs.ts";
-import { inspectRepository, type Repository } from "./repository.ts";
-import { Workshop } from "./workshop.ts";
+import { inspectRepository, looked, type Repository, Workshop } from "./repository/index.ts";
 
 /** A commit that came from a conversation. */
 export type ChatCommit = {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Base } from "./plan.ts";
 import type { GitRecord } from "./record.ts";
+import type { Base } from "./ref-sync.ts";
 import { type Head, isOid, type Oid } from "./refs.ts";
 
 /** Where both sides were when they were last alike. */

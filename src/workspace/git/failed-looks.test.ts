@@ -1,4 +1,5 @@
 /** One look at the real repository that fails, at every place where one is taken. */
+
 import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,9 +7,9 @@ import { execaSync } from "execa";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { LookError } from "../../look.ts";
 import { readRefs } from "./refs.ts";
-import { inspectRepository } from "./repository.ts";
+import { inspectRepository } from "./repository/repository.ts";
+import { findSubmodules } from "./repository/submodules.ts";
 import { readIndex, takeSnapshot } from "./snapshot.ts";
-import { findSubmodules } from "./submodules.ts";
 
 /** The call that fails, counted from 1, and how; 0 lets all succeed. */
 const fault = vi.hoisted(() => ({ at: 0, code: "EACCES", calls: 0 }));

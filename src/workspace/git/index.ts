@@ -6,13 +6,5 @@
  * the sandbox's engine nor Codex: what runs inside is given as a function.
  */
 export { type ChatCommit, type CommitsOptions, listCommits, logOf, showCommit } from "./commits.ts";
-export type { Delivery } from "./deliver.ts";
-export type { InsideProcess, StartInside } from "./inside.ts";
-export {
-  type ChatPlace,
-  type GitMount,
-  type GitNews,
-  PrivateGit,
-  type PrivateGitOptions,
-} from "./private-git.ts";
+export { type GitNews, PrivateGit } from "./private-git.ts";
 export { gitVersion, isNewEnough, OLDEST_GIT } from "./version.ts";

@@ -4,17 +4,29 @@ import { codeOf, LookError } from "../../look.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { chatName } from "./chat-refs.ts";
 import { baseOf, changedFiles, hash, hashes, isSameRefs, packedRefs, tipsOf } from "./compare.ts";
-import { type Delivered, type Delivery, deliver, isAncestor, isSameContent } from "./deliver.ts";
-import { Inside, type StartInside } from "./inside.ts";
-import { looked, lookProblem } from "./looked.ts";
-import { type Base, isSameHead, type Plan, planSync } from "./plan.ts";
-import { filterNames, homeConfig } from "./private-config.ts";
+import {
+  type Delivered,
+  type Delivery,
+  deliver,
+  isAncestor,
+  isSameContent,
+} from "./export-refs.ts";
 import { type GitRecord, readRecord, writeRecord } from "./record.ts";
+import { type Base, isSameHead, type Plan, planSync } from "./ref-sync.ts";
 import { headOid, headText, type Oid, type Refs, readRefs, readRefsBelow } from "./refs.ts";
-import { inspectRepository, type Repository, type RepositoryOptions } from "./repository.ts";
+import {
+  filterNames,
+  findSubmodules,
+  homeConfig,
+  inspectRepository,
+  looked,
+  lookProblem,
+  type Repository,
+  type RepositoryOptions,
+  Workshop,
+} from "./repository/index.ts";
+import { Inside, type StartInside } from "./sandbox-git.ts";
 import { type InsidePaths, readIndex, type Snapshot, takeSnapshot } from "./snapshot.ts";
-import { findSubmodules } from "./submodules.ts";
-import { Workshop } from "./workshop.ts";
 
 /** Where the borrowed objects are inside: a place of the sandbox's own, not the agent's. */
 const BORROWED = "/opt/codex-chat/git/objects";

@@ -1,4 +1,4 @@
-import { NoFollowDir } from "./no-follow.ts";
+import { NoFollowDir } from "./repository/index.ts";
 
 /** A commit's name: 40 hexadecimal digits, 64 in a repository of SHA-256. */
 export type Oid = string;

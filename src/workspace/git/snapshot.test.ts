@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { inspectRepository, type Repository } from "./repository.ts";
+import { inspectRepository, type Repository } from "./repository/repository.ts";
 import { readIndex, takeSnapshot } from "./snapshot.ts";
 
 let gitDir: string;

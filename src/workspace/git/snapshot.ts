@@ -3,11 +3,17 @@ import { join } from "node:path";
 import { entriesOf, lookOutside, readPlainFile, readSmallFile, statsAt } from "../../look.ts";
 import { ownHomes } from "../../own-user.ts";
 import { err, ok, type Result } from "../../result.ts";
-import { NoFollowDir } from "./no-follow.ts";
-import { HOST_ATTRIBUTES, HOST_EXCLUDES, privateConfig } from "./private-config.ts";
 import { type Head, isOid, type Oid, readRefs } from "./refs.ts";
-import { namedFile, type Repository } from "./repository.ts";
-import { quoted, Workshop } from "./workshop.ts";
+import {
+  HOST_ATTRIBUTES,
+  HOST_EXCLUDES,
+  NoFollowDir,
+  namedFile,
+  privateConfig,
+  quoted,
+  type Repository,
+  Workshop,
+} from "./repository/index.ts";
 
 /** The real repository as it is now, as far as the private side follows it. */
 export type Snapshot = {

@@ -1,0 +1,108 @@
+import { mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { lockFile } from "./file-lock.ts";
+
+/** A file in a directory of its own. */
+async function newFile(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "codex-chat-lock-"));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  return join(directory, "chat.md");
+}
+
+/** A lock as a process of this machine and boot would have made it. */
+async function lockOf(file: string, fields: Record<string, unknown>): Promise<void> {
+  const taken = await lockFile(file);
+  if (!taken.ok) throw new Error(taken.error.message);
+  const holder: unknown = JSON.parse(await readFile(`${file}.lock`, "utf8"));
+  await writeFile(`${file}.lock`, JSON.stringify({ ...Object(holder), ...fields }));
+}
+
+describe("lockFile", () => {
+  it("names this process, and is gone when it is released", async () => {
+    const file = await newFile();
+    const lock = await lockFile(file);
+    expect(lock.ok).toBe(true);
+    expect(JSON.parse(await readFile(`${file}.lock`, "utf8"))).toMatchObject({ pid: process.pid });
+    if (lock.ok) await lock.value.release();
+    expect(await readdir(join(file, ".."))).toEqual([]);
+  });
+
+  it("refuses a file that a living process holds, and names it", async () => {
+    const file = await newFile();
+    await lockFile(file);
+    expect(await lockFile(file)).toMatchObject({
+      ok: false,
+      error: { kind: "locked", pid: process.pid },
+    });
+  });
+
+  it("takes over from a process whose pid was given to another", async () => {
+    const file = await newFile();
+    await lockOf(file, { startTime: "1" });
+    expect((await lockFile(file)).ok).toBe(true);
+  });
+
+  it("knows what was under way when the process before it died", async () => {
+    const file = await newFile();
+    const lock = await lockFile(file);
+    if (!lock.ok) throw new Error(lock.error.message);
+    expect(lock.value.left).toBe("nothing");
+    const left = async () => {
+      const holder: unknown = JSON.parse(await readFile(`${file}.lock`, "utf8"));
+      await writeFile(`${file}.lock`, JSON.stringify({ ...Object(holder), startTime: "1" }));
+      const next = await lockFile(file);
+      if (!next.ok) throw new Error(next.error.message);
+      return next.value;
+    };
+    await lock.value.note("other");
+    await lock.value.note("answer");
+    expect((await left()).left).toBe("answer");
+    expect((await left()).left).toBe("nothing");
+  });
+
+  it("takes over after a restart of the machine", async () => {
+    const file = await newFile();
+    await lockOf(file, { boot: "another" });
+    expect((await lockFile(file)).ok).toBe(true);
+  });
+
+  it("leaves the lock of another machine alone", async () => {
+    const file = await newFile();
+    await lockOf(file, { host: "elsewhere", startTime: "1" });
+    expect(await lockFile(file)).toMatchObject({ ok: false, error: { kind: "locked" } });
+  });
+
+  it("takes over a lock that says nothing once it is old, and not before", async () => {
+    const file = await newFile();
+    await writeFile(`${file}.lock`, "");
+    expect((await lockFile(file)).ok).toBe(false);
+    await utimes(`${file}.lock`, 0, 0);
+    expect((await lockFile(file)).ok).toBe(true);
+  });
+
+  it("refuses a lock that is a link", async () => {
+    const file = await newFile();
+    const victim = `${file}.victim`;
+    await writeFile(victim, "precious");
+    await symlink(victim, `${file}.lock`);
+    expect(await lockFile(file)).toMatchObject({ ok: false, error: { kind: "strange" } });
+    expect(await readFile(victim, "utf8")).toBe("precious");
+  });
+
+  it("gives a file to one of several that take it over at once", async () => {
+    const file = await newFile();
+    await lockOf(file, { startTime: "1" });
+    const taken = await Promise.all(Array.from({ length: 8 }, () => lockFile(file)));
+    expect(taken.filter((lock) => lock.ok)).toHaveLength(1);
+  });
+
+  it("says why where there can be no lock", async () => {
+    const file = join(await newFile(), "missing", "chat.md");
+    expect(await lockFile(file)).toMatchObject({
+      ok: false,
+      error: { kind: "failed", code: "ENOENT" },
+    });
+  });
+});

@@ -1,0 +1,9 @@
+/**
+ * The conversation's file: written whole or not at all, locked, compared before it is replaced.
+ *
+ * It does not know what the text means.
+ */
+export { removeFile, writeAtomically, writeNew } from "./atomic-write.ts";
+export { lockFile, type UnderWay } from "./file-lock.ts";
+export { KnownFile, textHash } from "./known-file.ts";
+export { type FileVerdict, type Found, openStore, type TranscriptStore } from "./store.ts";

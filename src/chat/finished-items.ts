@@ -1,0 +1,64 @@
+import type { Item } from "../codex/messages/index.ts";
+import { change, type Draft, keepItem } from "./reducer-context.ts";
+import type { ChatState, OpenItem, Over } from "./state.ts";
+
+/** How many are remembered. What comes later than that is shown as new. */
+const maxOver = 200;
+/** Characters of a completed item that are compared at each end: outputs may be long. */
+const printChars = 500;
+
+/** Whether an item is over: nothing that still streams of it counts. */
+export function isOver(state: ChatState, id: string): boolean {
+  return state.over.has(id);
+}
+
+/** Notes that an item has completed. */
+export function noteCompleted(draft: Draft, item: Item): void {
+  note(draft, item.id, { print: printOf(item) });
+}
+
+/** Notes that an item was closed without completing; it is no longer open. */
+export function noteClosed(draft: Draft, id: string, open: OpenItem): void {
+  keepItem(draft, id, undefined);
+  note(draft, id, { open });
+}
+
+/** Notes that what has come of an item counts for nothing. */
+export function noteGone(draft: Draft, id: string): void {
+  note(draft, id, { print: "" });
+}
+
+/** Forgets that an item is over: one with its id begins. */
+export function forgetOver(draft: Draft, id: string): void {
+  if (!draft.state.over.has(id)) return;
+  const over = new Map(draft.state.over);
+  over.delete(id);
+  change(draft, { over });
+}
+
+/** Whether an item completes a second time in the same words. */
+export function isRepeated(state: ChatState, item: Item): boolean {
+  const known = state.over.get(item.id);
+  return known !== undefined && "print" in known && known.print === printOf(item);
+}
+
+/** What an item was when it was closed before it completed. */
+export function closedAs(state: ChatState, id: string): OpenItem | undefined {
+  const known = state.over.get(id);
+  return known !== undefined && "open" in known ? known.open : undefined;
+}
+
+function note(draft: Draft, id: string, what: Over): void {
+  const over = new Map(draft.state.over);
+  over.delete(id);
+  over.set(id, what);
+  const [oldest] = over.keys();
+  if (over.size > maxOver && oldest !== undefined) over.delete(oldest);
+  change(draft, { over });
+}
+
+function printOf(item: Item): string {
+  const text = JSON.stringify(item);
+  if (text.length <= 2 * printChars) return text;
+  return `${text.length}:${text.slice(0, printChars)}${text.slice(-printChars)}`;
+}

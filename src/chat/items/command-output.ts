@@ -1,0 +1,109 @@
+import { copied } from "../control-characters.ts";
+import { counted } from "../fences.ts";
+import { withoutRole } from "../markdown/index.ts";
+import type { Output } from "../state.ts";
+import { maxLineChars, terminalLine } from "./ansi.ts";
+
+/** Lines kept of each end of a long output: more is not read in a chat, and the file stays small. */
+const maxLines = 200;
+/** Characters kept of each end, so that few very long lines are held short too. */
+const maxChars = 24_000;
+/** Most of one raw line that is looked at: Codex itself caps an output at about 1 MiB. */
+const maxRawLine = 1024 * 1024;
+
+type Part = { readonly lines: readonly string[]; readonly chars: number };
+const nothing: Part = { lines: [], chars: 0 };
+
+/** Output of which nothing has come. */
+export const noOutput: Output = {
+  head: nothing,
+  tail: nothing,
+  left: 0,
+  full: false,
+  partial: "",
+  latest: "",
+};
+
+/**
+ * Takes a piece of raw output. `head` only ever grows, and by whole lines: a progress bar is
+ * settled when its line ends. How the output is split into pieces changes nothing.
+ */
+export function takeOutput(output: Output, piece: string): Output {
+  if (piece.length > maxRawLine) {
+    // Part by part: a list of all the lines would take many times their room.
+    let all = output;
+    for (let at = 0; at < piece.length; at += maxRawLine)
+      all = takeOutput(all, piece.slice(at, at + maxRawLine));
+    return all;
+  }
+  if (!piece.includes("\n")) return { ...output, ...grown(output, piece) };
+  const lines = piece.split("\n");
+  lines[0] = grown(output, lines[0] ?? "").partial;
+  const last = copied(lines.pop() ?? "");
+  const taken = takeLines(output, lines);
+  return { ...taken, ...grown({ partial: "", latest: "" }, last) };
+}
+
+function grown(
+  { partial, latest }: Pick<Output, "partial" | "latest">,
+  piece: string,
+): Pick<Output, "partial" | "latest"> {
+  const room = maxRawLine - partial.length;
+  if (room <= 0 || piece === "") return { partial, latest };
+  const fresh = copied(piece.slice(0, room));
+  // Joined, not looked at: a line that comes letter by letter would else cost its length with each.
+  return { partial: partial + fresh, latest: (latest + fresh).slice(-maxLineChars) };
+}
+
+/** Takes whole lines as they came; those that stand nowhere in the end are only counted. */
+function takeLines(output: Output, raw: readonly string[]): Output {
+  let { full, left } = output;
+  const head = { lines: [...output.head.lines], chars: output.head.chars };
+  const tail = [...output.tail.lines];
+  let chars = output.tail.chars;
+  let first = 0;
+  for (const [index, each] of raw.entries()) {
+    if (full && raw.length - index > maxLines) {
+      left += 1 + tail.length - first;
+      first = tail.length;
+      chars = 0;
+      continue;
+    }
+    const line = copied(withoutRole(terminalLine(each.slice(0, maxRawLine))));
+    if (!full) {
+      head.lines.push(line);
+      head.chars += line.length;
+      full = head.lines.length >= maxLines || head.chars >= maxChars;
+      continue;
+    }
+    tail.push(line);
+    chars += line.length;
+    while (tail.length - first > maxLines || (chars > maxChars && tail.length - first > 1)) {
+      chars -= tail[first]?.length ?? 0;
+      first += 1;
+      left += 1;
+    }
+  }
+  return { ...output, head, tail: { lines: tail.slice(first), chars }, left, full };
+}
+
+/** The lines that stand for the whole output once nothing more comes. */
+export function outputLines(output: Output): string[] {
+  const ended = output.partial === "" ? output : takeLines(output, [output.partial]);
+  const gap = ended.left > 0 ? [`… ${counted(ended.left, "line")} left out …`] : [];
+  return [...ended.head.lines, ...gap, ...ended.tail.lines];
+}
+
+/** The lines of an output that is there in one piece. */
+export function wholeOutput(text: string): string[] {
+  return outputLines(takeOutput(noOutput, text));
+}
+
+/** The latest line of the output, for a mark beside the command; empty where there is none. */
+export function latestLine(output: Output, maxWidth = 60): string {
+  const raw = output.latest;
+  const line =
+    raw.trim() === "" ? (output.tail.lines.at(-1) ?? output.head.lines.at(-1)) : terminalLine(raw);
+  const text = (line ?? "").trim();
+  return text.length > maxWidth ? `${text.slice(0, maxWidth)} …` : text;
+}

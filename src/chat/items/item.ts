@@ -1,0 +1,391 @@
+import type { Item, ServerNotification } from "../../codex/messages/index.ts";
+import { bounded } from "../bounded.ts";
+import { copied } from "../control-characters.ts";
+import type { LocalEvent } from "../event.ts";
+import { codeSpan, spaced } from "../fences.ts";
+import { closedAs, forgetOver, isOver, isRepeated, noteCompleted } from "../finished-items.ts";
+import { maxItemChars, maxOpenItemChars, maxUpdateChars } from "../limits.ts";
+import {
+  change,
+  type Draft,
+  keepItem,
+  leave,
+  mayOpen,
+  oneLine,
+  place,
+  under,
+} from "../reducer-context.ts";
+import type { CommandPhase, OpenCommand, OpenItem, OpenText, PatchPhase } from "../state.ts";
+import { endCommand, growCommand, startCommand } from "./command-item.ts";
+import { endPatch, growPatch, startPatch } from "./patch-item.ts";
+import {
+  amendText,
+  dropCutOff,
+  dropText,
+  endText,
+  growText,
+  isText,
+  placeQuestions,
+  startText,
+  type TextFacts,
+} from "./text-item.ts";
+import { type StepItem, stepText } from "./tool-item.ts";
+import { hearQuery } from "./user-message-item.ts";
+
+/** What a notification tells besides its item. */
+export type ItemFacts = {
+  readonly turn: string;
+  readonly atMs: number | undefined;
+  /** Whether the item is not all that was told. */
+  readonly isCut?: boolean;
+};
+
+/** Shows an item that begins. One that was begun before is left as it is. */
+export function startItem(draft: Draft, told: Item, facts: ItemFacts): void {
+  const { value: item, left, size } = bounded(told, maxOpenItemChars);
+  const isCut = left > 0 || facts.isCut === true;
+  if (item.type === "userMessage") {
+    hearQuery(draft, item);
+    return;
+  }
+  const open = draft.state.items.get(item.id);
+  if (open !== undefined) {
+    adopt(draft, item, open, isCut);
+    return;
+  }
+  forgetOver(draft, item.id);
+  if (!mayOpen(draft, item.id, size)) return;
+  if (left > 0) leave(draft, { chars: left });
+  if (isWhole(item)) keepWhole(draft, item.id, item);
+  dropCutOff(draft);
+  switch (item.type) {
+    case "agentMessage":
+      if (item.text !== "" && item.text === draft.state.turn.review) return;
+      grow(draft, item.id, startText(draft, item.id, "message", textFacts(item, facts)), item.text);
+      return;
+    case "plan":
+      grow(draft, item.id, startText(draft, item.id, "proposal"), item.text);
+      return;
+    case "reasoning":
+      startText(draft, item.id, "reasoning", {
+        atMs: item.startedAtMs ?? facts.atMs,
+      });
+      return;
+    case "commandExecution":
+      takeEarly(draft, item.id, startCommand(draft, item.id, item.command, item.cwd, isCut));
+      return;
+    case "fileChange":
+      startPatch(draft, item.id, item.changes, isCut);
+      return;
+    default:
+      startStep(draft, item, facts.turn);
+  }
+}
+
+/** Completes an item; one that never began is shown whole. */
+export function completeItem(draft: Draft, told: Item, facts: ItemFacts): void {
+  const { value: item, left } = bounded(told, maxItemChars);
+  if (left > 0) leave(draft, { chars: left });
+  if (item.type === "userMessage") {
+    hearQuery(draft, item);
+    return;
+  }
+  if (isRepeated(draft.state, item)) return;
+  const closed = closedAs(draft.state, item.id);
+  if (closed === undefined) startItem(draft, item, { ...facts, atMs: undefined });
+  const open = closed ?? draft.state.items.get(item.id);
+  if (open !== undefined) endItem(draft, item, open, facts, closed !== undefined);
+  keepWhole(draft, item.id, undefined);
+  if (!draft.state.items.has(item.id)) noteCompleted(draft, item);
+}
+
+/** Completes what a turn leaves open and has told the whole of already. */
+export function completeWhole(draft: Draft, turn: string): void {
+  for (const [id, item] of draft.state.toldWhole)
+    if (draft.state.items.has(id)) completeItem(draft, item, { turn, atMs: undefined });
+    else keepWhole(draft, id, undefined);
+}
+
+function keepWhole(draft: Draft, id: string, item: Item | undefined): void {
+  const { toldWhole } = draft.state;
+  if (item === undefined && !toldWhole.has(id)) return;
+  const next = new Map(toldWhole);
+  if (item === undefined) next.delete(id);
+  else next.set(id, item);
+  change(draft, { toldWhole: next });
+}
+
+/** Whether an item that begins says how it ended, or is of a kind that is at once what it is. */
+function isWhole(item: Item): boolean {
+  if ("status" in item) return !["inProgress", "in_progress", ""].includes(item.status);
+  if (item.type === "reasoning") return item.summary.length + item.content.length > 0;
+  return ["functionCallOutput", "hookPrompt", "exitedReviewMode", "imageView", "unknown"].includes(
+    item.type,
+  );
+}
+
+/** Shows the files that a sub-agent has changed, as those of the agent itself are shown. */
+export function showAgentPatch(
+  draft: Draft,
+  { id, changes, status }: Extract<LocalEvent, { type: "agent_patch" }>,
+): void {
+  const phase = patchPhase(status);
+  const { value, left } = bounded(changes, maxItemChars);
+  if (left > 0) leave(draft, { chars: left });
+  endPatch(draft, id, startPatch(draft, id, value), phase, value, "by a sub-agent");
+}
+
+/** Ends an item; `isLate` where its turn was over before, or a steer had cut it off. */
+function endItem(
+  draft: Draft,
+  item: Exclude<Item, { type: "userMessage" }>,
+  open: OpenItem,
+  facts: ItemFacts,
+  isLate: boolean,
+): void {
+  switch (item.type) {
+    case "agentMessage":
+    case "plan":
+      if (!isText(open)) return;
+      if (isLate) amendText(draft, open, item.text, {});
+      else if (item.text !== "" && item.text === draft.state.turn.review)
+        dropText(draft, item.id, open);
+      else endText(draft, item.id, open, item.text, textFacts(item, facts));
+      if (item.type === "agentMessage") placeQuestions(draft, item.questions ?? []);
+      return;
+    case "reasoning": {
+      if (!isText(open)) return;
+      const atMs = item.completedAtMs ?? facts.atMs;
+      if (isLate) amendText(draft, open, reasoningText(item), { atMs });
+      else endText(draft, item.id, open, reasoningText(item), { atMs });
+      return;
+    }
+    case "commandExecution":
+      if (open.kind !== "command") return;
+      endCommand(draft, item.id, open, {
+        phase: commandPhase(item.status, item.exitCode ?? null),
+        exitCode: item.exitCode ?? null,
+        durationMs: item.durationMs ?? null,
+        output: item.aggregatedOutput ?? null,
+        status: oddStatus(item.status),
+      });
+      return;
+    case "fileChange":
+      if (open.kind === "patch") {
+        const phase = patchPhase(item.status);
+        endPatch(draft, item.id, open, phase, item.changes, oddStatus(item.status));
+      }
+      return;
+    default:
+      if (open.kind === "step") endStep(draft, item, open.block);
+  }
+}
+
+/** Takes what a beginning tells of an item that its first words or changes have begun. */
+function adopt(draft: Draft, item: Item, open: OpenItem, isCut: boolean): void {
+  if (item.type === "fileChange" && open.kind === "patch" && open.phase === "running")
+    growPatch(draft, item.id, { ...open, isCut }, item.changes);
+  if (item.type === "agentMessage" && open.kind === "message" && open.phase === undefined)
+    keepItem(draft, item.id, { ...open, phase: item.phase ?? undefined });
+}
+
+/**
+ * Whether a compaction is to be told. Codex tells each by an item and by a notification, in any
+ * order (app-server 0.169: the notification is deprecated).
+ */
+export function isNewCompaction(draft: Draft, turn: string, by: "item" | "notice"): boolean {
+  const { compacted } = draft.state;
+  if (compacted?.turn === turn && [by, compacted.by].includes("notice")) return false;
+  change(draft, { compacted: { turn, by } });
+  return true;
+}
+
+type Growth = Extract<ServerNotification, { params: { itemId: string } }>;
+
+/** What may be the first that is told of an item. */
+const BEGINS: ReadonlySet<string> = new Set([
+  "item/agentMessage/delta",
+  "item/plan/delta",
+  "item/reasoning/summaryTextDelta",
+  "item/reasoning/textDelta",
+  "item/fileChange/patchUpdated",
+]);
+
+/** Adds to an item what comes while it runs. Nothing is shown for an item that is over. */
+export function growItem(draft: Draft, event: Growth): void {
+  const { itemId } = event.params;
+  if (isOver(draft.state, itemId)) return;
+  const open = draft.state.items.get(itemId);
+  if (open === undefined && BEGINS.has(event.method) && !mayOpen(draft, itemId)) return;
+  switch (event.method) {
+    case "item/agentMessage/delta":
+      growWords(draft, itemId, open ?? beginWords(draft, itemId, "message"), event.params.delta);
+      return;
+    case "item/plan/delta":
+      growWords(draft, itemId, open ?? beginWords(draft, itemId, "proposal"), event.params.delta);
+      return;
+    case "item/reasoning/summaryTextDelta": {
+      const { delta, summaryIndex } = event.params;
+      const thought = open ?? beginWords(draft, itemId, "reasoning");
+      growThought(draft, itemId, thought, "summary", summaryIndex, delta);
+      return;
+    }
+    case "item/reasoning/textDelta": {
+      const { delta, contentIndex } = event.params;
+      const thought = open ?? beginWords(draft, itemId, "reasoning");
+      growThought(draft, itemId, thought, "content", contentIndex, delta);
+      return;
+    }
+    case "item/reasoning/summaryPartAdded":
+      if (isText(open) && open.source === "summary")
+        growThought(draft, itemId, open, "summary", event.params.summaryIndex, "");
+      return;
+    case "item/commandExecution/outputDelta":
+      if (open?.kind === "command") growCommand(draft, itemId, open, event.params.delta);
+      else if (open === undefined) keepEarly(draft, itemId, event.params.delta);
+      return;
+    case "item/commandExecution/terminalInteraction":
+      if (event.params.stdin !== "") {
+        const typed = codeSpan(JSON.stringify(event.params.stdin.slice(0, 2000)).slice(1, -1));
+        const into = open?.kind === "command" ? codeSpan(open.script, 60) : "a command";
+        place(draft, [`**Typed** ${typed} into ${into}`]);
+      }
+      return;
+    case "item/fileChange/patchUpdated": {
+      const { value: changes, left } = bounded(event.params.changes, maxUpdateChars);
+      if (open === undefined) startPatch(draft, itemId, changes, left > 0);
+      else if (open.kind === "patch" && open.phase === "running")
+        growPatch(draft, itemId, { ...open, isCut: left > 0 }, changes);
+      return;
+    }
+    case "item/mcpToolCall/progress":
+      if (open?.kind === "step") {
+        const text = codeSpan(event.params.message, 60).replaceAll("`", "");
+        draft.edits.push({ op: "mark", id: open.block, mark: "running", text });
+      }
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+/** Words whose first piece comes before anything else is told of their item. */
+function beginWords(draft: Draft, id: string, kind: OpenText["kind"]): OpenText {
+  dropCutOff(draft);
+  return startText(draft, id, kind);
+}
+
+function growWords(draft: Draft, id: string, open: OpenItem, piece: string): void {
+  if (isText(open)) grow(draft, id, open, piece);
+}
+
+/** Adds to a thought: only of the stream that is shown, and each part of it by itself. */
+function growThought(
+  draft: Draft,
+  id: string,
+  open: OpenItem,
+  source: "summary" | "content",
+  part: number,
+  piece: string,
+): void {
+  if (!isText(open) || (open.source ?? source) !== source) return;
+  const apart = open.raw !== "" && open.part !== part ? "\n\n" : "";
+  const thought = { ...open, source, part };
+  keepItem(draft, id, thought);
+  grow(draft, id, thought, apart + piece);
+}
+
+/** Most commands whose output is kept before they begin, and most characters of each. */
+const maxEarly = 20;
+const maxEarlyChars = 100_000;
+
+function keepEarly(draft: Draft, id: string, piece: string): void {
+  const { early } = draft.state;
+  const before = early.get(id) ?? "";
+  if (before === "" && early.size >= maxEarly) {
+    leave(draft, { steps: 1 });
+    return;
+  }
+  const fresh = piece.slice(0, maxEarlyChars - before.length);
+  if (fresh.length < piece.length) leave(draft, { chars: piece.length - fresh.length });
+  if (fresh === "") return;
+  change(draft, { early: new Map(early).set(id, before + copied(fresh)) });
+}
+
+function takeEarly(draft: Draft, id: string, command: OpenCommand): void {
+  const output = draft.state.early.get(id);
+  if (output === undefined) return;
+  const early = new Map(draft.state.early);
+  early.delete(id);
+  change(draft, { early });
+  growCommand(draft, id, command, output);
+}
+
+function textFacts(
+  item: Extract<Item, { type: "agentMessage" | "plan" }>,
+  facts: ItemFacts,
+): TextFacts {
+  const phase = item.type === "agentMessage" ? (item.phase ?? undefined) : undefined;
+  return { phase, atMs: facts.atMs };
+}
+
+function grow(draft: Draft, id: string, open: OpenText, text: string): void {
+  if (text !== "") growText(draft, id, open, text);
+}
+
+/** The whole text of a reasoning: its summary, or where it has none what it is a summary of. */
+function reasoningText(item: Extract<Item, { type: "reasoning" }>): string {
+  const summary = item.summary.join("\n\n");
+  return summary === "" ? item.content.join("\n\n") : summary;
+}
+
+/** A status that this version does not know, as it is told; undefined where it does. */
+function oddStatus(status: string): string | undefined {
+  const isKnown = ["inProgress", "completed", "failed", "declined"].includes(status);
+  return isKnown || status === "" ? undefined : oneLine(spaced(status), 40);
+}
+
+function commandPhase(status: string, exitCode: number | null): CommandPhase {
+  if (status === "declined") return "declined";
+  // Codex reports -1 for a command that it ended itself (app-server 0.169).
+  if (exitCode === -1) return "stopped";
+  if (status === "inProgress") return "background";
+  return status === "failed" || (exitCode !== null && exitCode !== 0) ? "failed" : "ran";
+}
+
+function patchPhase(status: string): PatchPhase {
+  switch (status) {
+    case "declined":
+      return "declined";
+    case "failed":
+      return "failed";
+    case "inProgress":
+      return "stopped";
+    default:
+      return "done";
+  }
+}
+
+function startStep(draft: Draft, item: StepItem, turn: string): void {
+  const { root } = draft.state;
+  if (item.type === "enteredReviewMode")
+    change(draft, { turn: { ...draft.state.turn, reviewing: true } });
+  if (item.type === "exitedReviewMode")
+    change(draft, { turn: { ...draft.state.turn, review: item.review } });
+  if (item.type === "contextCompaction" && !isNewCompaction(draft, turn, "item")) return;
+  const block = place(draft, [stepText(item, "running", root).summary]);
+  draft.edits.push({ op: "mark", id: block, mark: "running" });
+  const stopped = stepText(item, "stopped", root).summary;
+  keepItem(draft, item.id, { kind: "step", block, stopped });
+}
+
+function endStep(draft: Draft, item: StepItem, block: string): void {
+  const { summary, details, label } = stepText(item, "done", draft.state.root);
+  draft.edits.push({ op: "replace", id: block, lines: [summary] });
+  draft.edits.push({ op: "mark", id: block, mark: "none" });
+  if (details.length > 0) {
+    const below = under(draft, block, details);
+    if (label !== undefined) draft.edits.push({ op: "fold", from: below, to: below, label });
+  }
+  keepItem(draft, item.id, undefined);
+}

@@ -1,0 +1,321 @@
+import { isTooLong } from "../columns.ts";
+import { codeSpan, counted, duration } from "../fences.ts";
+import { noteGone } from "../finished-items.ts";
+import { fitting, leftOutLine, noExtent } from "../fit.ts";
+import { maxOddColumns, maxProseLine } from "../limits.ts";
+import { feed, finish, newProse, proseLines } from "../markdown/index.ts";
+import {
+  change,
+  type Draft,
+  keepItem,
+  leave,
+  oneLine,
+  place,
+  tellOnce,
+  under,
+} from "../reducer-context.ts";
+import { hasRoom, leftOut } from "../spent.ts";
+import type { OpenItem, OpenText } from "../state.ts";
+
+/** A first line that is all bold, as Codex heads its summaries of reasoning. */
+const TITLE = /^\*\*([^*\n]+)\*\*[ \t]*(?:\n|$)/;
+
+/** Longest first line that is waited for, since it may be a title. */
+const maxTitle = 2000;
+
+/** What is known of words when they begin or end. */
+export type TextFacts = {
+  readonly phase?: string | undefined;
+  /** Unix milliseconds. */
+  readonly atMs?: number | undefined;
+};
+
+/** Begins the model's words under `id`; nothing is shown until a word has come. */
+export function startText(
+  draft: Draft,
+  id: string,
+  kind: OpenText["kind"],
+  facts: TextFacts = {},
+): OpenText {
+  const item: OpenText = {
+    kind,
+    head: undefined,
+    block: undefined,
+    above: draft.state.tail,
+    lone: false,
+    phase: facts.phase,
+    startedAtMs: facts.atMs,
+    cutOff: false,
+    prose: newProse(kind === "reasoning" ? "> " : ""),
+    begun: kind !== "reasoning",
+    raw: "",
+    extent: noExtent,
+    left: undefined,
+    source: undefined,
+    part: undefined,
+  };
+  keepItem(draft, id, item);
+  return item;
+}
+
+/** Adds what has come. SECURITY: `piece` is the model's; `feed` makes it harmless. */
+export function growText(draft: Draft, id: string, item: OpenText, piece: string): OpenText {
+  const grown = add(draft, item, piece);
+  keepItem(draft, id, grown);
+  return grown;
+}
+
+function add(draft: Draft, item: OpenText, piece: string): OpenText {
+  if (item.left !== undefined) return { ...item, left: item.left + piece.length };
+  const { text, extent } = hasRoom(draft.state.spent, rankOf(item))
+    ? fitting(piece, item.extent)
+    : { text: "", extent: item.extent };
+  const open = { ...item, raw: item.raw + text, extent };
+  const grown = open.begun ? write(draft, open, text) : begin(draft, open);
+  const left = piece.length - text.length;
+  // What is left open, such as a fence, is closed here: nothing more is written into the block.
+  return left === 0 ? grown : { ...close(draft, grown), left };
+}
+
+/** Ends what is written of the words. */
+function close(draft: Draft, item: OpenText): OpenText {
+  const open = item.begun ? item : begin(draft, item, true);
+  const { prose, text } = finish(open.prose);
+  return put(draft, { ...open, prose }, text);
+}
+
+/** Thoughts are left out before the answer is. */
+function rankOf({ kind }: OpenText): "steps" | "words" {
+  return kind === "reasoning" ? "steps" : "words";
+}
+
+/**
+ * Completes the model's words and gives what they have come to. `text` is what they are as a whole, or
+ * absent where they end unfinished; it wins over what was streamed.
+ */
+export function endText(
+  draft: Draft,
+  id: string,
+  item: OpenText,
+  text: string | undefined,
+  facts: TextFacts = {},
+): OpenText {
+  const whole = text === undefined || /^(?:[ \t\n]|\r\n)*$/.test(text) ? item.raw : text;
+  let open = item;
+  if (!whole.startsWith(item.raw)) {
+    open = rewrite(draft, open, whole);
+  } else if (open.left === undefined) {
+    open = add(draft, open, whole.slice(item.raw.length));
+    if (open.left === undefined) open = close(draft, open);
+  } else if (text !== undefined) {
+    open = { ...open, left: whole.length - item.raw.length };
+  }
+  open = tellCut(draft, open);
+  if (open.kind === "reasoning") endReasoning(draft, open, whole, facts.atMs, true);
+  else if (
+    open.head === undefined &&
+    open.block !== undefined &&
+    open.block !== leftOut &&
+    !open.lone
+  ) {
+    // Only now does Codex tell what the message is.
+    const head = answerHead(facts.phase);
+    if (head !== undefined) under(draft, open.above, [head], 1);
+  }
+  keepItem(draft, id, undefined);
+  return { ...open, raw: open.left === undefined ? whole : open.raw };
+}
+
+/** Says at the end of the words how much of them is missing, and what was done to their lines. */
+function tellCut(draft: Draft, item: OpenText): OpenText {
+  if (item.prose.broken)
+    tellOnce(
+      draft,
+      `lines of more than ${counted(maxProseLine, "character")}, or of ${counted(maxOddColumns, "column")} with tabs or wide letters, are broken into several here.`,
+    );
+  if (item.left === undefined || item.left === 0) return item;
+  if (item.block === undefined || item.block === leftOut) {
+    leave(draft, { chars: item.left });
+    return item;
+  }
+  const { prefix } = item.prose;
+  const text = `\n${prefix.trimEnd()}\n${prefix}${leftOutLine(item.left)}`;
+  draft.edits.push({ op: "append", id: item.block, text });
+  return item;
+}
+
+/** Puts the whole text in place of words that were closed before they completed. */
+export function amendText(draft: Draft, item: OpenText, text: string, facts: TextFacts): void {
+  if (text.trim() === "" || text === item.raw) return;
+  const open = rewrite(draft, item, text);
+  if (open.kind === "reasoning") endReasoning(draft, open, text, facts.atMs, false);
+}
+
+/** Says how long it thought, and folds the thoughts. */
+function endReasoning(
+  draft: Draft,
+  item: OpenText,
+  text: string,
+  atMs: number | undefined,
+  folds: boolean,
+): void {
+  const { startedAtMs } = item;
+  const tookMs = startedAtMs === undefined || atMs === undefined ? 0 : atMs - startedAtMs;
+  const took = tookMs >= 100 ? ` for ${duration(tookMs)}` : "";
+  const lines = [`> **Thought**${took}${titleOf(text)}`];
+  if (item.head === undefined) {
+    if (text.trim() !== "") place(draft, lines);
+    return;
+  }
+  draft.edits.push({ op: "replace", id: item.head, lines });
+  if (folds && item.block !== undefined)
+    draft.edits.push({ op: "fold", from: item.head, to: item.block, label: "thinking" });
+}
+
+/** Starts reasoning as soon as its first line is known: a title goes into the head. */
+function begin(draft: Draft, item: OpenText, ended = false): OpenText {
+  // Longer than any title: looking for its end with each piece would cost more and more.
+  const isLong = item.raw.length > maxTitle;
+  const text = item.raw.trimStart();
+  if (!ended && !isLong && (text === "" || (text.startsWith("*") && !text.includes("\n"))))
+    return item;
+  return write(draft, { ...item, begun: true }, text.replace(TITLE, ""));
+}
+
+function write(draft: Draft, item: OpenText, piece: string): OpenText {
+  const fed = feed(item.prose, piece);
+  return put(draft, { ...item, prose: fed.prose }, fed.text);
+}
+
+function put(draft: Draft, item: OpenText, text: string): OpenText {
+  if (text === "") return item;
+  if (item.block !== undefined) {
+    draft.edits.push({ op: "append", id: item.block, text });
+    return item;
+  }
+  return placeText(draft, item, item.raw, `${item.prose.prefix}${text}`.split("\n"));
+}
+
+/** Puts words into the text for the first time, below the line that says what they are. */
+function placeText(draft: Draft, item: OpenText, raw: string, words: readonly string[]): OpenText {
+  const lone = draft.state.section?.empty ?? true;
+  const apart = headOf(item, raw, lone);
+  const lines = item.kind === "reasoning" ? [">", ...words] : words;
+  const rank = rankOf(item);
+  const first = place(draft, apart.length > 0 ? apart : lines, rank);
+  if (first === leftOut) {
+    const head = apart.length > 0 ? first : undefined;
+    return { ...item, ...(head === undefined ? {} : { head }), block: first, lone };
+  }
+  const made = draft.edits.at(-1);
+  const above = made?.op === "insert" ? made.after : item.above;
+  if (apart.length === 0) return { ...item, block: first, above, lone };
+  const block = under(draft, first, lines, item.kind === "reasoning" ? 0 : 1);
+  return { ...item, head: first, block, above, lone };
+}
+
+function rewrite(draft: Draft, item: OpenText, text: string): OpenText {
+  if (!hasRoom(draft.state.spent, rankOf(item))) {
+    leave(draft, { chars: text.length });
+    return { ...item, left: 0 };
+  }
+  const body = item.kind === "reasoning" ? text.trimStart().replace(TITLE, "") : text;
+  const lines = proseLines(body, item.prose.prefix);
+  const broken = body.split("\n").some(isTooLong);
+  const open = { ...item, prose: { ...item.prose, broken }, left: undefined };
+  if (open.block === undefined && lines.length === 0) return open;
+  if (open.block === undefined) return placeText(draft, open, text, lines);
+  if (open.kind === "reasoning") lines.unshift(">");
+  draft.edits.push({ op: "replace", id: open.block, lines });
+  return open;
+}
+
+/** The line above the words that says what kind of words they are, if they need one. */
+function headOf(item: OpenText, raw: string, lone: boolean): readonly string[] {
+  switch (item.kind) {
+    case "message": {
+      const head = lone ? undefined : answerHead(item.phase);
+      return head === undefined ? [] : [head];
+    }
+    case "proposal":
+      return ["**Proposed plan**"];
+    case "reasoning":
+      return [`> **Thinking**${titleOf(raw)}`];
+    default:
+      return item.kind satisfies never;
+  }
+}
+
+/** What sets the answer apart from the commentary above it, which stands without a word. */
+function answerHead(phase: string | undefined): string | undefined {
+  if (phase === "final_answer") return "**Answer**";
+  return phase === "partial_answer" ? "**Answer so far**" : undefined;
+}
+
+function titleOf(raw: string): string {
+  const title = TITLE.exec(raw.trimStart())?.[1];
+  return title === undefined ? "" : ` · ${oneLine(title, 200)}`;
+}
+
+/** Notes that the words being streamed broke off and are asked for again. */
+export function cutOffTexts(draft: Draft): void {
+  for (const [id, item] of draft.state.items) {
+    if (isText(item)) keepItem(draft, id, { ...item, cutOff: true });
+  }
+}
+
+/** Takes away words that another item says. */
+export function dropText(draft: Draft, id: string, item: OpenText): void {
+  keepItem(draft, id, { ...item, cutOff: true });
+  dropCutOff(draft);
+}
+
+/** Takes away words that broke off, now that they come again; without this they stood there twice. */
+export function dropCutOff(draft: Draft): void {
+  const gone = new Map<string, string>();
+  for (const [id, item] of draft.state.items) {
+    if (!isText(item) || !item.cutOff) continue;
+    keepItem(draft, id, undefined);
+    noteGone(draft, id);
+    if (item.block === undefined) continue;
+    gone.set(item.block, item.head ?? item.above);
+    draft.edits.push({ op: "remove", id: item.block });
+    if (item.head === undefined) continue;
+    gone.set(item.head, item.above);
+    draft.edits.push({ op: "remove", id: item.head });
+  }
+  let { tail } = draft.state;
+  for (let above = gone.get(tail); above !== undefined; above = gone.get(tail)) tail = above;
+  if (tail !== draft.state.tail) change(draft, { tail });
+}
+
+/** Whether an open item is words of the model. */
+export function isText(open: OpenItem | undefined): open is OpenText {
+  return open?.kind === "message" || open?.kind === "reasoning" || open?.kind === "proposal";
+}
+
+/** Most questions of a message, and options of a question, that are shown. */
+const maxQuestions = 50;
+
+/** Adds the questions that come with a message, each with its options. */
+export function placeQuestions(
+  draft: Draft,
+  questions: readonly { readonly title: string; readonly options: readonly string[] }[],
+): void {
+  if (questions.length === 0) return;
+  const lines = questions
+    .slice(0, maxQuestions)
+    .flatMap(({ title, options }) => [
+      `- ${inList(title)}`,
+      ...options.slice(0, maxQuestions).map((option) => `  - ${inList(option)}`),
+    ]);
+  const left = questions.length - maxQuestions;
+  if (left > 0) lines.push(`- … ${counted(left, "more question")} left out …`);
+  under(draft, place(draft, ["**Questions**"], "words"), lines);
+}
+
+/** What is one line of prose as it is; what would open a block of its own, as code. */
+function inList(text: string): string {
+  const [line = "", ...more] = proseLines(oneLine(text));
+  return more.length === 0 ? line : codeSpan(text, 1000);
+}

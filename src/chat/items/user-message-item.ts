@@ -1,0 +1,65 @@
+import type { Item } from "../../codex/messages/index.ts";
+import { codeSpan, shownPath, spaced } from "../fences.ts";
+import { isOver, noteCompleted } from "../finished-items.ts";
+import { proseLines } from "../markdown/index.ts";
+import { change, type Draft, notice, openSection, place, under } from "../reducer-context.ts";
+import { closeWords } from "./turn.ts";
+
+type UserMessage = Extract<Item, { type: "userMessage" }>;
+
+/**
+ * Takes a query that Codex says it has. Ours stand in the text already: the one that began the turn
+ * is passed over, and a steered one gets its section here. Any other was not sent from this buffer,
+ * and is quoted.
+ */
+export function hearQuery(draft: Draft, item: UserMessage): void {
+  if (isOver(draft.state, item.id)) return;
+  noteCompleted(draft, item);
+  const { steered, turn } = draft.state;
+  const id = item.clientId ?? undefined;
+  if (id !== undefined && steered.includes(id)) takeSteered(draft, id);
+  else if (id !== undefined && OURS.test(id))
+    change(draft, { turn: { ...turn, awaitsQuery: false } });
+  else if (id !== undefined) quoteQuery(draft, item);
+  // What a review is asked stands in the line that says that it began.
+  else if (turn.reviewing) return;
+  else if (turn.awaitsQuery) change(draft, { turn: { ...turn, awaitsQuery: false } });
+  else if (steered[0] !== undefined) takeSteered(draft, steered[0]);
+  else quoteQuery(draft, item);
+}
+
+/** Queries of the buffer's, and reasons for answers, which stand beside those. */
+const OURS = /^(?:user|reason):/;
+
+/** A steered query that Codex has taken: what comes from now on answers it, below it. */
+function takeSteered(draft: Draft, id: string): void {
+  change(draft, { steered: draft.state.steered.filter((other) => other !== id) });
+  closeWords(draft);
+  draft.edits.push({ op: "mark", id, mark: "none" });
+  openSection(draft, id);
+}
+
+/**
+ * SECURITY: a program inside may forge such a message, so it never stands under `## You`: neither the
+ * user nor a model that reads the text later may take it for the user's words.
+ */
+function quoteQuery(draft: Draft, item: UserMessage): void {
+  const block = place(draft, [notice("Note", "Codex was told something from elsewhere.")]);
+  const lines = item.content.flatMap((part) => {
+    const text = proseLines(partText(part, draft.state.root), "> ");
+    return text.length === 0 ? [] : [">", ...text];
+  });
+  if (lines.length > 0) under(draft, block, lines);
+}
+
+/** A part of a query in words: its text, or what kind of thing it is and where. */
+function partText(part: unknown, root: string): string {
+  if (typeof part !== "object" || part === null) return "";
+  const fields: { readonly [name: string]: unknown } = { ...part };
+  const { type, text, name, path } = fields;
+  if (typeof text === "string") return text;
+  const where = typeof path === "string" ? shownPath(path, root) : "";
+  const what = typeof type === "string" ? type : "something";
+  const named = [name, where].filter((it) => typeof it === "string" && it !== "");
+  return `${codeSpan(spaced(what), 40)} ${named.map((it) => codeSpan(String(it))).join(" ")}`.trim();
+}

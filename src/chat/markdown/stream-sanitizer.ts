@@ -1,0 +1,388 @@
+import { emptyLine, fittingLine, type LineExtent, withFewMarks } from "../columns.ts";
+import { endsInHalfPair, visible } from "../control-characters.ts";
+import { fitting, leftOutLine, noExtent } from "../fit.ts";
+import { type Blocks, noBlocks, type ScannedLine, scanLine } from "./block-scanner.ts";
+import { withoutHtml } from "./inline-escape.ts";
+import { definitionAt } from "./link-definition.ts";
+import { looksLikeRole, looksLikeSummary, mayBecomeSummary, skeleton } from "./lookalike.ts";
+import { mayNest } from "./nesting.ts";
+
+/**
+ * The line that is being written: not yet told what it is; text whose `rest` is not yet written;
+ * or code, which is written as it comes.
+ */
+type Line =
+  | {
+      readonly at: "start";
+      readonly text: string;
+      /** What could tell it: anything but marks, any more of it, or its end alone. */
+      readonly until: "words" | "more" | "end";
+      /** How long it was when it was looked at last. */
+      readonly seen: number;
+    }
+  | {
+      readonly at: "text";
+      readonly rest: string;
+      readonly loose: boolean;
+      /** How long `rest` was when it was looked at last. */
+      readonly seen: number;
+    }
+  | { readonly at: "code" };
+
+/** Markdown of the model as it streams in; a value that `feed` and `finish` advance. */
+export type Prose = {
+  /** Put before every line but the first: `> ` inside a quotation. */
+  readonly prefix: "" | "> ";
+  readonly blocks: Blocks;
+  readonly line: Line;
+  /** The first units of the line, enough to tell what it says. */
+  readonly lead: string;
+  /** What the open paragraph says, as `skeleton` gives it. */
+  readonly letters: string;
+  /** Whether the open paragraph holds a run of backticks without a partner. */
+  readonly tangled: boolean;
+  /** The line that would close the open fence. */
+  readonly closer: string;
+  /** Line ends that are owed: written only when something follows them. */
+  readonly breaks: number;
+  readonly begun: boolean;
+  /** How long the line is so far, in what is shown of it. */
+  readonly extent: LineExtent;
+  /** How many marks are put over the last letter. */
+  readonly marks: number;
+  /** Whether a line was so long that it was broken into several. */
+  readonly broken: boolean;
+  /** Half a surrogate pair or half a line end, held until the rest comes. */
+  readonly carry: string;
+};
+
+type Draft = { -readonly [Key in keyof Prose]: Prose[Key] } & { out: string };
+
+const lineStart: Line = { at: "start", text: "", until: "words", seen: 0 };
+const quotation: Blocks = { containers: [{ kind: "quote" }], leaf: { kind: "none" } };
+
+/** Prose of which nothing has come; `prefix` is empty, or `> ` where it stands in a quotation. */
+export function newProse(prefix: "" | "> " = ""): Prose {
+  return {
+    prefix,
+    blocks: prefix === "" ? noBlocks : quotation,
+    line: lineStart,
+    lead: "",
+    letters: "",
+    tangled: false,
+    closer: "",
+    breaks: 0,
+    begun: false,
+    extent: emptyLine,
+    marks: 0,
+    broken: false,
+    carry: "",
+  };
+}
+
+/**
+ * Takes the next piece of the model's text and gives what can be written of it now.
+ *
+ * SECURITY: what is written can neither open a section, nor pass for a summary of ours, nor leave
+ * raw HTML or (after `finish`) a fence open, nor define links for what stands elsewhere, nor have
+ * anything fetched; everything else is the model's text as it came. How
+ * the text is split into pieces changes nothing in the sum of what is written.
+ */
+export function feed(prose: Prose, piece: string): { prose: Prose; text: string } {
+  let text = prose.carry + piece;
+  const held = endsInHalfPair(text) || text.endsWith("\r") ? text.slice(-1) : "";
+  if (held !== "") text = text.slice(0, -1);
+  const draft: Draft = { ...prose, carry: held, out: "" };
+  write(draft, text);
+  return settle(draft);
+}
+
+/** Ends the text: writes what was held back and closes a fence that was left open. */
+export function finish(prose: Prose): { prose: Prose; text: string } {
+  const draft: Draft = { ...prose, carry: "", out: "" };
+  write(draft, prose.carry.replace("\r", ""));
+  endLine(draft);
+  if (draft.blocks.leaf.kind === "fence") {
+    draft.breaks = 1;
+    emit(draft, draft.closer);
+    draft.blocks = { containers: draft.blocks.containers, leaf: { kind: "none" } };
+  }
+  return settle(draft);
+}
+
+/** `text` as prose, whole; of one that is too long, its beginning. Empty text gives no lines. */
+export function proseLines(text: string, prefix: "" | "> " = ""): string[] {
+  const fitted = fitting(text, noExtent).text;
+  const fed = feed(newProse(prefix), fitted);
+  const whole = fed.text + finish(fed.prose).text;
+  const left = text.length - fitted.length;
+  const more = left === 0 ? [] : [prefix.trimEnd(), `${prefix}${leftOutLine(left)}`];
+  return whole === "" ? more : [...`${prefix}${whole}`.split("\n"), ...more];
+}
+
+/** A backslash before a line in a fence that a simple reader would take for a section's heading. */
+export function withoutRole(line: string): string {
+  return line.replace(/^( {0,3})(##[ \t]+(?:You|Codex)[ \t#]*)$/, "$1\\$2");
+}
+
+/** Scans a line as it will stand, since a tab behind a prefix is narrower than at the margin. */
+function scan(draft: Draft, text: string): ScannedLine {
+  const scanned = scanLine(draft.blocks, draft.prefix + text);
+  const content = Math.max(0, scanned.content - draft.prefix.length);
+  const deep = scanned.deep || mayNest(draft.blocks, scanned, text.slice(content));
+  return { ...scanned, content, deep };
+}
+
+function settle(draft: Draft): { prose: Prose; text: string } {
+  const { out, ...prose } = draft;
+  return { prose, text: out };
+}
+
+function write(draft: Draft, raw: string): void {
+  const pieces = visible(raw.replaceAll("\r\n", "\n")).split("\n");
+  for (const [index, piece] of pieces.entries()) {
+    if (index > 0) nextLine(draft);
+    growLine(draft, piece);
+  }
+}
+
+function nextLine(draft: Draft): void {
+  endLine(draft);
+  draft.extent = emptyLine;
+  draft.marks = 0;
+  if (draft.begun) draft.breaks += 1;
+}
+
+/** Adds to the line, which goes on in a next one where it gets too long. */
+function growLine(draft: Draft, piece: string): void {
+  const few = withFewMarks(piece, draft.marks);
+  draft.marks = few.marks;
+  let rest = few.text;
+  for (;;) {
+    const { used, extent } = fittingLine(rest, draft.extent);
+    draft.extent = extent;
+    grow(draft, rest.slice(0, used));
+    if (used === rest.length) return;
+    rest = rest.slice(used);
+    const { marks } = draft;
+    nextLine(draft);
+    draft.marks = marks;
+    draft.broken = true;
+  }
+}
+
+function emit(draft: Draft, text: string): void {
+  if (text === "") return;
+  if (draft.breaks > 0) {
+    const blank = `\n${draft.prefix.trimEnd()}`;
+    draft.out += `${blank.repeat(draft.breaks - 1)}\n${draft.prefix}`;
+  }
+  draft.breaks = 0;
+  draft.begun = true;
+  draft.out += text;
+}
+
+function grow(draft: Draft, piece: string): void {
+  if (piece === "") return;
+  if (draft.lead.length < 200) draft.lead = (draft.lead + piece).slice(0, 200);
+  switch (draft.line.at) {
+    case "code":
+      emit(draft, piece);
+      return;
+    case "text": {
+      const { rest, loose, seen } = draft.line;
+      const text = rest + piece;
+      // What is not told by its beginning is looked at again when it has doubled: a span of code that
+      // comes letter by letter would else cost its length with each.
+      if (text.length > LONG && text.length < 2 * seen && !ENDS_SPAN.test(piece))
+        draft.line = { at: "text", rest: text, loose, seen };
+      else flow(draft, text, loose);
+      return;
+    }
+    case "start": {
+      // What stands above is not known here: behind a list, an indented line would belong to it.
+      const isFirst = !draft.begun && draft.line.text === "";
+      const text = draft.line.text + (isFirst ? piece.replace(/^[ \t]+/, "") : piece);
+      const { until } = draft.line;
+      draft.line = { ...draft.line, text };
+      // Looking again at all of a line that tells nothing yet would cost more with each piece.
+      if (until === "end" || (until === "words" && NOTHING_SAID.test(piece))) return;
+      if (text.length > LONG && text.length < 2 * draft.line.seen) return;
+      const waits = begin(draft, text);
+      if (waits !== undefined) draft.line = { at: "start", text, until: waits, seen: text.length };
+      return;
+    }
+    default:
+      draft.line satisfies never;
+  }
+}
+
+/** Longer beginnings of lines are not looked at again with each piece. */
+const LONG = 256;
+/** What can end a span of code or an address. */
+const ENDS_SPAN = /[`<>\s]/;
+const NOTHING_SAID = /^[\s>#*+\-=_`~\d.)\\|:<]*$/;
+const PERHAPS_ROLE = /^ {0,3}##[ \t]+[A-Za-z]{0,5}[ \t#]*$/;
+
+/**
+ * Starts writing a line as soon as no further character could change what it is; else gives what has
+ * to come first.
+ */
+function begin(draft: Draft, text: string): "more" | "end" | undefined {
+  const scanned = scan(draft, text);
+  const content = text.slice(scanned.content);
+  if (scanned.kind === "code") {
+    if (scanned.deep || maybeQuote(draft, content)) return "end";
+    if (PERHAPS_ROLE.test(text)) return text.length > 200 ? "end" : "more";
+    enterLine(draft, scanned);
+    draft.line = { at: "code" };
+    emit(draft, text);
+    return undefined;
+  }
+  if (/^(?:#|```|~~~)/.test(content)) return "end";
+  if (scanned.kind !== "text" || mayBecomeSummary(content)) return "more";
+  const defines = scanned.continues ? "no" : definitionAt(content);
+  if (defines === "perhaps") return "more";
+  enterLine(draft, scanned);
+  emit(draft, text.slice(0, scanned.content));
+  draft.lead = content.slice(0, 200);
+  if (defines === "yes" || scanned.deep) emit(draft, "\\");
+  if (looksLikeSummary(content)) {
+    const [head, rest] = defused(content);
+    emit(draft, head);
+    flow(draft, rest, false);
+  } else {
+    flow(draft, content, false);
+  }
+  return undefined;
+}
+
+function flow(draft: Draft, text: string, loose: boolean): void {
+  const done = withoutHtml(text, draft.tangled, true);
+  emit(draft, done.text);
+  draft.tangled = done.tangled;
+  const rest = text.slice(done.used);
+  draft.line = { at: "text", rest, loose: loose || done.loose, seen: rest.length };
+}
+
+function endLine(draft: Draft): void {
+  const { line } = draft;
+  if (line.at === "start") {
+    wholeLine(draft, line.text);
+  } else if (line.at === "text") {
+    const done = withoutHtml(line.rest, draft.tangled);
+    emit(draft, done.text);
+    draft.tangled = done.tangled || line.loose || done.loose;
+    draft.letters = (draft.letters + skeleton(draft.lead)).slice(0, 16);
+  }
+  draft.line = lineStart;
+  draft.lead = "";
+}
+
+/** Writes a line that was held back to its end. */
+function wholeLine(draft: Draft, text: string): void {
+  const scanned = scan(draft, text);
+  if (text.trim() === "") {
+    // A quotation that a blank line ends is ended before anything else is written.
+    if (scanned.cut) closeFence(draft);
+    draft.blocks = scanned.after;
+    if (scanned.kind === "blank") forgetParagraph(draft);
+    return;
+  }
+  const lead = text.slice(0, scanned.content);
+  const content = text.slice(scanned.content);
+  enterLine(draft, scanned);
+  switch (scanned.kind) {
+    case "rule":
+      if (scanned.deep) asText(draft, lead, `\\${content}`);
+      else emit(draft, text);
+      return;
+    case "blank":
+    case "closes":
+      emit(draft, text);
+      return;
+    case "code":
+      emit(
+        draft,
+        scanned.deep || maybeQuote(draft, content) ? `${lead}\\${content}` : withoutRole(text),
+      );
+      return;
+    case "opens":
+      draft.closer = lead.replace(/[^>\t]/g, " ") + fenceIn(scanned.after);
+      // Some viewers find a table here before they find the fence.
+      emit(draft, lead + withoutHtml(content, true).text);
+      return;
+    case "underline":
+      if (looksLikeRole(draft.letters)) {
+        asText(draft, lead, `\\${content}`);
+      } else {
+        emit(draft, text);
+        forgetParagraph(draft);
+      }
+      return;
+    case "heading":
+    case "text": {
+      const marked = content.startsWith("#") && looksLikeRole(content);
+      const [head, rest] = marked
+        ? ["\\#", content.slice(1)]
+        : looksLikeSummary(content)
+          ? defused(content)
+          : scanned.deep || (!scanned.continues && definitionAt(content, true) === "yes")
+            ? ["\\", content]
+            : ["", content];
+      const done = withoutHtml(rest, draft.tangled);
+      if (marked) asText(draft, lead, head + done.text);
+      else emit(draft, lead + head + done.text);
+      draft.tangled = done.tangled || done.loose;
+      if (marked || scanned.kind === "text") {
+        draft.letters = (draft.letters + skeleton(content)).slice(0, 16);
+      } else {
+        forgetParagraph(draft);
+      }
+      return;
+    }
+    default:
+      scanned.kind satisfies never;
+  }
+}
+
+/** Writes a line that a backslash turned into text: what is open below follows from that. */
+function asText(draft: Draft, lead: string, content: string): void {
+  emit(draft, lead + content);
+  const { containers } = draft.blocks;
+  draft.blocks = { containers, leaf: { kind: "paragraph" } };
+}
+
+function enterLine(draft: Draft, scanned: ScannedLine): void {
+  if (scanned.cut) closeFence(draft);
+  if (!scanned.continues && scanned.kind !== "underline") forgetParagraph(draft);
+  draft.blocks = scanned.after;
+}
+
+/** Ends a fence that ends with its container, for readers that do not know of containers. */
+function closeFence(draft: Draft): void {
+  emit(draft, draft.closer);
+  draft.breaks = 1;
+}
+
+/** Whether a line of indented code is one that some viewers take for a quotation. */
+function maybeQuote(draft: Draft, content: string): boolean {
+  return draft.blocks.leaf.kind !== "fence" && content.startsWith(">");
+}
+
+function forgetParagraph(draft: Draft): void {
+  draft.tangled = false;
+  draft.letters = "";
+}
+
+function fenceIn(blocks: Blocks): string {
+  return blocks.leaf.kind === "fence" ? blocks.leaf.mark.repeat(blocks.leaf.length) : "";
+}
+
+/** Takes the emphasis from a line that would pass for a summary of ours. */
+function defused(content: string): [string, string] {
+  const mark = content.charAt(0);
+  const end = content.indexOf(mark + mark, 2);
+  const word = content.slice(2, end);
+  return [`\\${mark}\\${mark}${word}\\${mark}\\${mark}`, content.slice(end + 2)];
+}

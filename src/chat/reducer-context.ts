@@ -1,0 +1,179 @@
+import { cutAt, visible } from "./control-characters.ts";
+import type { Edit } from "./edits/index.ts";
+import { beginning } from "./fences.ts";
+import { maxOpenItems, maxTurnNotes, type shareOf } from "./limits.ts";
+import { withoutHtml } from "./markdown/index.ts";
+import { charge, hasRoom, isTold, leftOut, leftText, missed, nothingSpent } from "./spent.ts";
+import type { ChatState, OpenItem } from "./state.ts";
+
+/** What is put into the text, in the order in which it is left out of a turn that is too long. */
+export type Rank = keyof typeof shareOf;
+
+/** A state that one event is changing, and the edits made so far. Lives for one `reduce`. */
+export type Draft = { state: ChatState; readonly edits: Edit[] };
+
+/** Changes some of the draft's fields. */
+export function change(draft: Draft, fields: Partial<ChatState>): void {
+  draft.state = { ...draft.state, ...fields };
+}
+
+/** Larger than items are that only begin. */
+const largeItem = 20_000;
+
+/** Keeps `item` as open under `id`, or forgets it. */
+export function keepItem(draft: Draft, id: string, item: OpenItem | undefined): void {
+  const items = new Map(draft.state.items);
+  if (item === undefined) items.delete(id);
+  else items.set(id, item);
+  change(draft, { items });
+}
+
+/**
+ * Whether one more item of this size may be open; one that may not is noted as left out. A large one
+ * counts as if all of it were shown, since it is kept until its end.
+ */
+export function mayOpen(draft: Draft, id: string, size = 0): boolean {
+  const { items, spent } = draft.state;
+  if (size > largeItem) change(draft, { spent: { ...spent, chars: spent.chars + size } });
+  if (items.has(id) || (items.size < maxOpenItems && hasRoom(spent, "asks"))) return true;
+  leave(draft, { steps: 1 });
+  return false;
+}
+
+/**
+ * Adds a block where the conversation goes on, opening a `## Codex` section where none is. Gives
+ * `leftOut` where the turn has no room for it: what is done with that block comes to nothing.
+ */
+export function place(draft: Draft, lines: readonly string[], rank: Rank = "steps"): string {
+  if (!hasRoom(draft.state.spent, rank)) {
+    leave(draft, { steps: 1 });
+    return leftOut;
+  }
+  if (draft.state.section === undefined) openSection(draft, draft.state.tail);
+  const { section } = draft.state;
+  const id = under(draft, draft.state.tail, lines, 1);
+  if (section?.empty === true) change(draft, { section: { ...section, empty: false } });
+  return id;
+}
+
+/** Adds a block below another one, by default without a gap. */
+export function under(
+  draft: Draft,
+  after: string,
+  lines: readonly string[],
+  gap: 0 | 1 = 0,
+): string {
+  // A block that is there is told whole: half a fence would swallow what stands below.
+  if (after === leftOut) return leftOut;
+  const { nextBlock, prefix, tail } = draft.state;
+  const id = `${prefix}:${nextBlock}`;
+  change(draft, { nextBlock: nextBlock + 1, tail: tail === after ? id : tail });
+  draft.edits.push({ op: "insert", id, after, lines, gap });
+  return id;
+}
+
+/** Notes what was left out, and says so where it is the first of this turn. */
+export function leave(draft: Draft, what: Parameters<typeof missed>[1]): void {
+  const { spent } = draft.state;
+  change(draft, { spent: missed(spent, what) });
+  if (isTold(spent)) return;
+  change(draft, { spent: { ...draft.state.spent, told: leftOut } });
+  const told = place(
+    draft,
+    [notice("Note", "this is more than is shown of one turn: what follows is not all of it.")],
+    "told",
+  );
+  change(draft, { spent: { ...draft.state.spent, told } });
+}
+
+/** Says how much was left out, where anything was. */
+export function tellLeft(draft: Draft): void {
+  const { told, left } = draft.state.spent;
+  const text = leftText(left);
+  if (told === undefined || told === leftOut || text === undefined) return;
+  draft.edits.push({ op: "replace", id: told, lines: [notice("Note", text)] });
+}
+
+/** The user has asked for something: what comes of it is counted by itself. */
+export function countAnew(draft: Draft): void {
+  tellLeft(draft);
+  change(draft, { spent: nothingSpent });
+}
+
+/** Counts the edits of an event, and takes those away that are about blocks that are not there. */
+export function settle(draft: Draft, before: ChatState): Edit[] {
+  const { edits, charged, lost } = charge(draft.edits, before.spent, draft.state.spent);
+  change(draft, { spent: charged });
+  if (lost === 0) return edits;
+  const made = draft.edits.length;
+  leave(draft, { chars: lost });
+  return [...edits, ...draft.edits.slice(made)];
+}
+
+/** Begins a `## Codex` section below `after`; one in which nothing stands yet moves there. */
+export function openSection(draft: Draft, after: string): void {
+  const { section } = draft.state;
+  if (section?.empty === true) draft.edits.push({ op: "remove", id: section.heading });
+  else if (section !== undefined) markSection(draft, "none");
+  change(draft, { tail: after });
+  const heading = under(draft, after, ["## Codex"], 1);
+  change(draft, { section: { heading, empty: true } });
+  if (draft.state.turn.running) markSection(draft, "running");
+}
+
+/** Marks the heading of the section that is being written. */
+export function markSection(draft: Draft, mark: "running" | "none", text = ""): void {
+  const { section, turn } = draft.state;
+  change(draft, { turn: { ...turn, mark: text } });
+  if (section === undefined) return;
+  draft.edits.push(
+    text === ""
+      ? { op: "mark", id: section.heading, mark }
+      : { op: "mark", id: section.heading, mark, text },
+  );
+}
+
+/** Says beside the heading what Codex is at; nothing where that already stands there. */
+export function showBusy(draft: Draft, text: string): void {
+  const { turn } = draft.state;
+  if (turn.running && turn.mark !== text) markSection(draft, "running", text);
+}
+
+/**
+ * A notice as a quotation of one paragraph.
+ *
+ * SECURITY: `text` may hold words of the model, of Codex or of an endpoint: one line, no HTML.
+ */
+export function notice(kind: "Error" | "Note", text: string): string {
+  return `> **${kind}:** ${oneLine(text)}`;
+}
+
+/** `text` on one line, at most `maxChars` long, with no HTML and nothing hidden in it. */
+export function oneLine(text: string, maxChars = 1000): string {
+  const [begin, isWhole] = beginning(text, maxChars);
+  const line = visible(begin.replace(/\s+/g, " ")).trim();
+  const short = line.length > maxChars || !isWhole ? `${cutAt(line, maxChars)} …` : line;
+  return withoutHtml(short, false).text;
+}
+
+/** Adds a notice of Codex's, of which a turn has few. */
+export function tell(draft: Draft, text: string): void {
+  const { spent } = draft.state;
+  if (spent.notes >= maxTurnNotes) {
+    leave(draft, { notes: 1 });
+    return;
+  }
+  change(draft, { spent: { ...spent, notes: spent.notes + 1 } });
+  place(draft, [notice("Note", text)]);
+}
+
+/** Adds a notice unless it was told before in this conversation. */
+export function tellOnce(draft: Draft, text: string): void {
+  const { told } = draft.state;
+  const line = oneLine(text);
+  if (told.has(line)) return;
+  // Bounded, so that a server that varies its warnings cannot grow the state without end.
+  const kept = told.size >= 100 ? [...told].slice(1) : [...told];
+  change(draft, { told: new Set([...kept, line]) });
+  tell(draft, text);
+}

@@ -1,0 +1,47 @@
+import type { NotAsked, Question } from "../event.ts";
+import { counted } from "../fences.ts";
+import { maxAskedChars, maxTurnAsked } from "../limits.ts";
+import { hasRoom, leftOut } from "../spent.ts";
+import type { ChatState } from "../state.ts";
+
+/**
+ * Why the user cannot be asked this; undefined where they can. `why` completes "a question was
+ * declined: ".
+ *
+ * SECURITY: whoever decides must see all of what is asked for. What cannot be shown whole is declined,
+ * and so are questions without end, which nobody would read.
+ */
+export function whyNotAsked(state: ChatState, question: Question): NotAsked | undefined {
+  if (state.spent.asked >= maxTurnAsked || !hasRoom(state.spent, "asks")) return { kind: "many" };
+  const chars = sizeOf(state, question);
+  if (chars > maxAskedChars) {
+    const why = `it has ${counted(chars, "character")}, more than can be shown of a question.`;
+    return { kind: "long", why };
+  }
+  const why = "what it is about is too long to be shown in full.";
+  return isWhole(state, question) ? undefined : { kind: "long", why };
+}
+
+function sizeOf(state: ChatState, question: Question): number {
+  const item = itemOf(state, question);
+  const about =
+    item?.kind === "command"
+      ? item.script.length
+      : item?.kind === "patch"
+        ? item.files.reduce((sum, { change }) => sum + change.diff.length, 0)
+        : 0;
+  return about + JSON.stringify(question).length;
+}
+
+/** Whether what the question is about stands in the text, or can, with nothing left out. */
+function isWhole(state: ChatState, question: Question): boolean {
+  const item = itemOf(state, question);
+  if (item?.kind === "command") return !item.isCut;
+  if (item?.kind !== "patch") return true;
+  return !item.isCut && item.left === 0 && item.files.every(({ block }) => block !== leftOut);
+}
+
+function itemOf(state: ChatState, question: Question) {
+  const isAboutItem = question.kind === "command" || question.kind === "patch";
+  return isAboutItem ? state.items.get(question.itemId) : undefined;
+}

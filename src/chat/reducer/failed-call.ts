@@ -1,0 +1,55 @@
+import { unwrapShell } from "../command-text.ts";
+import type { LocalEvent } from "../event.ts";
+import { codeSpan, counted, fenced, shownPath } from "../fences.ts";
+import { isOver, noteGone } from "../finished-items.ts";
+import { wholeOutput } from "../items/index.ts";
+import { type Draft, oneLine, place, under } from "../reducer-context.ts";
+
+type FailedCall = Extract<LocalEvent, { type: "call_failed" }>["call"];
+
+/** How many files of a patch are named in its line. */
+const MAX_NAMED = 3;
+/** How much of a reason stands in the line of anything else; of a patch none does. */
+const MAX_REASON = 100;
+
+/**
+ * Shows a call that came to nothing: a line that says what it was, and Codex's reason, with the patch
+ * that it is about, in a fold. What an item tells already is not told again.
+ *
+ * SECURITY: all of it is the model's, or of a program that pretends.
+ */
+export function showFailedCall(
+  draft: Draft,
+  { call, byAgent }: Extract<LocalEvent, { type: "call_failed" }>,
+): void {
+  const { state } = draft;
+  if (state.items.has(call.id) || isOver(state, call.id)) return;
+  const summary = place(draft, [
+    `${summaryOf(call, state.root)}${byAgent ? " · by a sub-agent" : ""}`,
+  ]);
+  noteGone(draft, call.id);
+  const why = call.reason.trim();
+  if (call.kind !== "patch" && why === oneLine(why, MAX_REASON)) return;
+  const lines = wholeOutput(why);
+  if (call.patch !== "") lines.push("", ...wholeOutput(call.patch.trim()));
+  const reason = under(draft, summary, fenced(lines, "text reason"));
+  draft.edits.push({ op: "fold", from: reason, to: reason, label: "reason" });
+}
+
+function summaryOf({ kind, name, files, reason }: FailedCall, root: string): string {
+  switch (kind) {
+    case "patch": {
+      const named = files.slice(0, MAX_NAMED).map((it) => codeSpan(shownPath(it, root), 200));
+      if (files.length > MAX_NAMED) named.push(counted(files.length - MAX_NAMED, "more file"));
+      return ["**Patch did not apply**", named.join(", ")].filter((it) => it !== "").join(" · ");
+    }
+    case "command":
+      return name === ""
+        ? `**Refused** a command · ${oneLine(reason, MAX_REASON)}`
+        : `**Refused** ${codeSpan(unwrapShell(name), 100)} · ${oneLine(reason, MAX_REASON)}`;
+    case "tool":
+      return `**Failed** ${codeSpan(name, 60)} · ${oneLine(reason, MAX_REASON)}`;
+    default:
+      return kind satisfies never;
+  }
+}

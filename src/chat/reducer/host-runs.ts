@@ -1,0 +1,41 @@
+import type { LocalEvent } from "../event.ts";
+import { codeSpan, counted } from "../fences.ts";
+import { type Draft, notice, place } from "../reducer-context.ts";
+
+type HostRuns = Extract<LocalEvent, { type: "host_runs" }>;
+type Group = HostRuns["groups"][number];
+type File = Group["files"][number];
+
+/** How many files of one kind are named, and how many parts of one file. */
+const MAX_NAMED = 3;
+
+const BETWEEN =
+  "and was changed after the last turn, by you or by what was still running in the sandbox";
+
+/**
+ * Shows which files were changed that something on the user's machine runs: a line for each of what
+ * runs them. SECURITY: paths and names of parts are the agent's.
+ */
+export function showHostRuns(draft: Draft, { groups, between }: HostRuns): void {
+  if (groups.length === 0) return;
+  const head = `runs on your machine${between ? `, ${BETWEEN}` : ""}:`;
+  const [only, ...others] = groups.map(line);
+  if (only !== undefined && others.length === 0)
+    place(draft, [notice("Note", `${head} ${only}`)], "end");
+  else place(draft, [notice("Note", head), ">", ...groups.map((it) => `> - ${line(it)}`)], "end");
+}
+
+function line({ files, runs }: Group): string {
+  const named = files.slice(0, MAX_NAMED).map(fileText);
+  const more = files.length - named.length;
+  const what = more === 0 ? named.join(", ") : `${named.join(", ")} and ${counted(more, "other")}`;
+  return `${what}: ${runs}.`;
+}
+
+function fileText({ path, change, parts, to }: File): string {
+  const named = parts.slice(0, MAX_NAMED).map(({ kind, name }) => `${kind} ${codeSpan(name, 60)}`);
+  const more = parts.length > named.length ? ` and ${parts.length - named.length} more` : "";
+  const which = named.length === 0 ? "" : ` (${named.join(", ")}${more})`;
+  const where = to === undefined ? "" : ` to ${codeSpan(to, 80)}`;
+  return `${codeSpan(path, 100)}${which} ${change}${where}`;
+}

@@ -1,0 +1,40 @@
+import { counted } from "../fences.ts";
+import { maxPlanSteps } from "../limits.ts";
+import { proseLines } from "../markdown/index.ts";
+import { change, type Draft, oneLine, place } from "../reducer-context.ts";
+
+/** A plan as Codex updates it: always whole. */
+export type PlanUpdate = {
+  readonly explanation?: string | null | undefined;
+  readonly plan: readonly { readonly step: string; readonly status: string }[];
+};
+
+/** Most characters of a plan's explanation: it stands in the text again with every update. */
+const maxExplanation = 20_000;
+
+/**
+ * Shows the plan as a list with check marks: below what there is the first time in a turn, in its
+ * own place from then on. SECURITY: all of it is the model's words.
+ */
+export function showPlan(draft: Draft, update: PlanUpdate): void {
+  const { turn } = draft.state;
+  const done = update.plan.filter((step) => step.status === "completed").length;
+  const total = update.plan.length;
+  const lines = [`**Plan** · ${total === 0 ? "no steps" : `${done} of ${total} done`}`, ""];
+  const why = proseLines((update.explanation ?? "").slice(0, maxExplanation));
+  if (why.length > 0) lines.push(...why, "");
+  for (const { step, status } of update.plan.slice(0, maxPlanSteps)) {
+    const box = status === "completed" ? "[x]" : "[ ]";
+    const now = status === "inProgress" ? " · now" : "";
+    lines.push(`- ${box} ${oneLine(step, 300)}${now}`.trimEnd());
+  }
+  const left = total - maxPlanSteps;
+  if (left > 0) lines.push(`- … ${counted(left, "more step")} left out …`);
+  while (lines.at(-1) === "") lines.pop();
+  if (turn.plan !== undefined) {
+    draft.edits.push({ op: "replace", id: turn.plan, lines });
+    return;
+  }
+  const plan = place(draft, lines);
+  change(draft, { turn: { ...draft.state.turn, plan } });
+}

@@ -1,0 +1,371 @@
+import type { ServerNotification, TurnError } from "../../codex/messages/index.ts";
+import type { Edit } from "../edits/index.ts";
+import type { ChatEvent, LocalEvent } from "../event.ts";
+import { codeSpan, duration, shownPath, spaced } from "../fences.ts";
+import {
+  completeItem,
+  completeTurn,
+  completeWhole,
+  cutOffTexts,
+  growItem,
+  isNewCompaction,
+  showAgentPatch,
+  startItem,
+  tellFailure,
+} from "../items/index.ts";
+import { sentText } from "../markdown/index.ts";
+import {
+  change,
+  countAnew,
+  type Draft,
+  leave,
+  markSection,
+  notice,
+  oneLine,
+  openSection,
+  place,
+  settle,
+  showBusy,
+  tell,
+  tellOnce,
+} from "../reducer-context.ts";
+import { leftOut } from "../spent.ts";
+import { type ChatState, idleTurn } from "../state.ts";
+import { failureOf, wordsOf } from "../turn-error.ts";
+import { reduceApproval } from "./approval.ts";
+import { showFailedCall } from "./failed-call.ts";
+import { showHostRuns } from "./host-runs.ts";
+import { endAutoReview, endHook, showGoal, startAutoReview, startHook } from "./notices.ts";
+import { showPlan } from "./plan.ts";
+import { mergedLimits, newUsage, noteServer } from "./status.ts";
+
+type ConfigWarning = Extract<ServerNotification, { method: "configWarning" }>["params"];
+type EndedTurn = Extract<ServerNotification, { method: "turn/completed" }>["params"]["turn"];
+
+/**
+ * Takes one event and gives the conversation after it, and the edits that bring the document there.
+ *
+ * Pure and total: it reads no clock, makes no I/O, and no event makes it throw; what it cannot place
+ * it passes over.
+ */
+export function reduce(state: ChatState, event: ChatEvent): { state: ChatState; edits: Edit[] } {
+  const draft: Draft = { state, edits: [] };
+  if (!("type" in event)) reduceNotification(draft, event);
+  else reduceLocal(draft, event);
+  const edits = settle(draft, state);
+  return { state: draft.state, edits };
+}
+
+/** Takes several events in order. */
+export function reduceAll(
+  state: ChatState,
+  events: Iterable<ChatEvent>,
+): { state: ChatState; edits: Edit[] } {
+  const edits: Edit[] = [];
+  let next = state;
+  for (const event of events) {
+    const step = reduce(next, event);
+    next = step.state;
+    edits.push(...step.edits);
+  }
+  return { state: next, edits };
+}
+
+function reduceLocal(draft: Draft, event: LocalEvent): void {
+  switch (event.type) {
+    case "sent":
+      send(draft, event);
+      return;
+    case "turn_failed":
+      tellFailure(draft, { what: event.message, mend: event.mend ?? "" });
+      completeTurn(draft, "stopped");
+      return;
+    case "note":
+      if (event.once === true) tellOnce(draft, event.text);
+      else if (event.byCodex === true) tell(draft, event.text);
+      else place(draft, [notice("Note", event.text)], "end");
+      return;
+    case "not_asked":
+      if (event.because.kind === "many") leave(draft, { questions: 1 });
+      else tell(draft, `a question was declined without asking you: ${event.because.why}`);
+      return;
+    case "goes_on":
+      // Its heading has no block, so no mark of it comes to anything.
+      if (draft.state.section === undefined)
+        change(draft, { section: { heading: leftOut, empty: false } });
+      return;
+    case "round":
+      countAnew(draft);
+      return;
+    case "approval_requested":
+    case "approval_resolved":
+      reduceApproval(draft, event);
+      return;
+    case "network_refused":
+      refuse(draft, event);
+      return;
+    case "agent_patch":
+      showAgentPatch(draft, event);
+      return;
+    case "call_failed":
+      showFailedCall(draft, event);
+      return;
+    case "host_runs":
+      showHostRuns(draft, event);
+      return;
+    case "silence":
+      showBusy(draft, silenceText(event));
+      return;
+    case "retry_after":
+      change(draft, { turn: { ...draft.state.turn, retryAfterMs: event.ms } });
+      return;
+    case "model_status":
+      change(draft, { turn: { ...draft.state.turn, status: event.status } });
+      return;
+    case "thread":
+      change(draft, { thread: event.id });
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+function silenceText({ of, ms }: Extract<LocalEvent, { type: "silence" }>): string {
+  const time = duration(ms).replace(".0", "");
+  return of === "model"
+    ? `no answer for ${time}`
+    : `nothing from Codex for ${time}: \`:CodexChat sandbox restart\` if it stays so`;
+}
+
+function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void {
+  const { id, mode, text } = event;
+  const lines = text === undefined ? undefined : sentText(text);
+  if (lines !== undefined) draft.edits.push({ op: "replace", id, lines });
+  const steered = draft.state.steered.filter((other) => other !== id);
+  switch (mode) {
+    case "queue":
+      draft.edits.push({ op: "mark", id, mark: "queued" });
+      break;
+    case "steer":
+      countAnew(draft);
+      draft.edits.push({ op: "mark", id, mark: "queued", text: "steering" });
+      steered.push(id);
+      break;
+    case "start":
+      // The turn before has not been said to be over: what it left open is closed.
+      if (draft.state.turn.running && draft.state.section?.empty === false)
+        completeTurn(draft, "ended");
+      if (event.isAgain !== true) countAnew(draft);
+      begin(draft, id, event.isAbove === true);
+      break;
+    default:
+      mode satisfies never;
+  }
+  change(draft, { steered });
+}
+
+/**
+ * Begins the answer of a query: below it, or where it was sent before, below all that came of that,
+ * so that the newest stands last.
+ */
+function begin(draft: Draft, id: string, isAbove: boolean): void {
+  const { asked, section, tail } = draft.state;
+  const isKnown = asked.includes(id);
+  if (!isAbove) draft.edits.push({ op: "mark", id, mark: "none" });
+  change(draft, { turn: { ...idleTurn, running: true, awaitsQuery: true } });
+  if (!isAbove && !isKnown) change(draft, { asked: [...asked, id] });
+  if (!isAbove && !isKnown) openSection(draft, id);
+  else if (section === undefined) openSection(draft, tail);
+  else markSection(draft, "running");
+}
+
+/** SECURITY: the sandbox chooses the host's name. */
+function refuse(draft: Draft, event: Extract<LocalEvent, { type: "network_refused" }>): void {
+  const host = event.port === undefined ? event.host : `${event.host}:${event.port}`;
+  const { turn } = draft.state;
+  if (turn.refused.has(host) || turn.refused.size >= 50) return;
+  change(draft, { turn: { ...turn, refused: new Set([...turn.refused, host]) } });
+  place(draft, [
+    `> **Note:** network access to ${codeSpan(host, 200)} was refused: ${oneLine(event.reason, 300)}.`,
+  ]);
+}
+
+function reduceNotification(draft: Draft, event: ServerNotification): void {
+  if (event.method === "unknown" || event.method === "invalid") return;
+  const about = "threadId" in event.params ? (event.params.threadId ?? undefined) : undefined;
+  const { thread, turn } = draft.state;
+  if (thread !== undefined && about !== undefined && about !== thread) return;
+  switch (event.method) {
+    case "turn/started":
+      if (!turn.running) {
+        change(draft, { turn: { ...turn, running: true } });
+        markSection(draft, "running");
+      }
+      return;
+    case "turn/completed":
+      endTurn(draft, event.params.turn);
+      return;
+    case "item/started": {
+      const { item, turnId, startedAtMs } = event.params;
+      showBusy(draft, item.type === "reasoning" ? "thinking" : "");
+      startItem(draft, item, {
+        turn: turnId,
+        atMs: startedAtMs ?? undefined,
+        isCut: event.isCut === true,
+      });
+      return;
+    }
+    case "item/completed": {
+      const { item, turnId, completedAtMs } = event.params;
+      showBusy(draft, "");
+      completeItem(draft, item, { turn: turnId, atMs: completedAtMs ?? undefined });
+      return;
+    }
+    case "item/agentMessage/delta":
+    case "item/plan/delta":
+    case "item/commandExecution/outputDelta":
+    case "item/reasoning/summaryTextDelta":
+    case "item/reasoning/textDelta":
+    case "item/reasoning/summaryPartAdded":
+    case "item/commandExecution/terminalInteraction":
+    case "item/fileChange/patchUpdated":
+    case "item/mcpToolCall/progress":
+      growItem(draft, event);
+      return;
+    case "turn/plan/updated":
+      showPlan(draft, event.params);
+      return;
+    case "error":
+      if (event.params.willRetry) {
+        cutOffTexts(draft);
+        showBusy(draft, retryMark(event.params.error));
+      } else if (!isTold(draft, event.params.turnId))
+        tellFailure(draft, failureOf(event.params.error, turn));
+      return;
+    case "warning":
+    case "guardianWarning":
+      tellOnce(draft, event.params.message);
+      return;
+    case "mcpServer/startupStatus/updated": {
+      const broken = noteServer(draft, event.params);
+      if (broken !== undefined) tellOnce(draft, broken);
+      return;
+    }
+    case "account/rateLimits/updated":
+      change(draft, { limits: mergedLimits(draft.state.limits, event.params.rateLimits) });
+      return;
+    case "configWarning":
+      // Told before a thread starts, which is when the container's project becomes trusted (0.169).
+      if (event.params.summary.startsWith("Project-local config, hooks,")) return;
+      tellOnce(draft, configWarning(event.params, draft.state.root));
+      return;
+    case "thread/tokenUsage/updated": {
+      change(draft, { usage: newUsage(draft.state.usage, event.params.tokenUsage) });
+      return;
+    }
+    case "thread/compacted":
+      if (!isNewCompaction(draft, event.params.turnId, "notice")) return;
+      place(draft, [
+        notice("Note", "the conversation was compacted to fit the model's context window."),
+      ]);
+      return;
+    case "hook/started":
+      startHook(draft, event.params.run);
+      return;
+    case "hook/completed":
+      endHook(draft, event.params.run);
+      return;
+    case "item/autoApprovalReview/started":
+      startAutoReview(draft, event.params);
+      return;
+    case "item/autoApprovalReview/completed":
+      endAutoReview(draft, event.params);
+      return;
+    case "autoApprovalReview/strictReviewRequired":
+      tellOnce(draft, "Codex reviews its own requests more strictly from here on.");
+      return;
+    case "thread/goal/updated":
+      showGoal(draft, event.params.goal);
+      return;
+    case "thread/goal/cleared":
+      if (draft.state.goal === undefined) return;
+      change(draft, { goal: undefined });
+      place(draft, [notice("Note", "the goal was cleared.")]);
+      return;
+    case "model/verification":
+      tellOnce(
+        draft,
+        `the endpoint asks for a verification of its user: ${codeSpan(event.params.verifications.join(", "))}.`,
+      );
+      return;
+    case "model/safetyBuffering/updated":
+      showBusy(draft, event.params.showBufferingUi ? "held back for a safety check" : "");
+      return;
+    case "modelProvider/authRecoveryStarted":
+      showBusy(draft, beside(event.params.message));
+      return;
+    case "modelProvider/authRecoveryCompleted":
+      showBusy(draft, "");
+      return;
+    case "model/rerouted": {
+      const { fromModel, toModel, reason } = event.params;
+      const why = reason == null ? "" : `: ${spaced(reason)}`;
+      tellOnce(
+        draft,
+        `the endpoint answers with ${codeSpan(toModel)} instead of ${codeSpan(fromModel)}${why}.`,
+      );
+      return;
+    }
+    case "deprecationNotice":
+      tellOnce(draft, [event.params.summary, event.params.details ?? ""].join(" ").trim());
+      return;
+    case "serverRequest/resolved":
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+/** Ends a turn as Codex says that it ended, which is told once. */
+function endTurn(draft: Draft, told: EndedTurn): void {
+  const { turn, section, ended } = draft.state;
+  completeWhole(draft, told.id);
+  if (ended?.id === told.id && !turn.running) {
+    completeTurn(draft, "ended");
+    return;
+  }
+  // A message that the end of the turn is the first to tell of.
+  if (section?.empty === true)
+    for (const item of told.items ?? [])
+      if (item.type === "agentMessage" || item.type === "plan")
+        completeItem(draft, item, { turn: told.id, atMs: undefined });
+  if (told.error != null) tellFailure(draft, failureOf(told.error, turn));
+  else if (told.status === "failed") tellFailure(draft, failureOf({ message: "" }));
+  else if (!["completed", "interrupted", "inProgress"].includes(told.status))
+    place(draft, [notice("Note", `the turn ended as ${codeSpan(told.status, 40)}.`)], "end");
+  change(draft, { ended: { id: told.id, failed: draft.state.turn.failed } });
+  if (told.status === "completed") change(draft, { asked: [] });
+  completeTurn(draft, told.status === "interrupted" ? "interrupted" : "ended");
+}
+
+/** Whether the failure of a turn that is over stands in the text. */
+function isTold(draft: Draft, turn: string): boolean {
+  const { ended } = draft.state;
+  return !draft.state.turn.running && ended?.id === turn && ended.failed;
+}
+
+function configWarning({ summary, details, path }: ConfigWarning, root: string): string {
+  const where = path == null || path === "" ? "" : `(${codeSpan(shownPath(path, root), 200)})`;
+  return [summary, details ?? "", where].filter((it) => it !== "").join(" ");
+}
+
+function retryMark(error: TurnError): string {
+  const why = wordsOf(error.additionalDetails ?? "");
+  const text = why === "" ? error.message : `${error.message.slice(0, 1000)}: ${why}`;
+  return beside(text);
+}
+
+/** SECURITY: shown as virtual text, so controls count; cut to what fits beside a heading. */
+function beside(text: string): string {
+  return codeSpan(text, 100).replaceAll("`", "");
+}

@@ -1,0 +1,193 @@
+import { z } from "zod";
+import { shortened } from "../error.ts";
+import { Id } from "../id.ts";
+import { Elicitation, elicitationRequest, UserInput, userInputRequest } from "./question.ts";
+import type { Decision, ServerRequest } from "./server-request.ts";
+import { ToolCall } from "./tool-call.ts";
+
+const reason = z.string().nullish().catch(null);
+
+const CommandApproval = z.object({
+  /** Absent before 0.169, where all were commands. */
+  kind: z.string().catch("command"),
+  threadId: Id,
+  itemId: Id,
+  /** Set where one item has several questions, each with a command of its own. */
+  approvalId: Id.nullish().catch(null),
+  command: z.string().nullish().catch(null),
+  cwd: z.string().nullish().catch(null),
+  reason,
+  networkApprovalContext: z
+    .object({ host: z.string(), protocol: z.string() })
+    .nullish()
+    .catch(null),
+});
+
+const PatchApproval = z.object({
+  threadId: Id,
+  itemId: Id,
+  reason,
+  grantRoot: z.string().nullish().catch(null),
+});
+
+const Permissions = z.object({ threadId: Id, reason });
+
+const METHOD_NOT_FOUND = -32601;
+const INVALID_PARAMS = -32602;
+
+/** Requests that are answered here, because this version offers no such thing to the agent. */
+const FIXED_ANSWERS: Readonly<Record<string, unknown>> = {};
+
+/** The params of every request that is read, for the contract test. */
+export const REQUEST_PARAMS: Readonly<Record<string, z.ZodType>> = {
+  "item/commandExecution/requestApproval": CommandApproval,
+  "item/fileChange/requestApproval": PatchApproval,
+  "item/tool/requestUserInput": UserInput,
+  "mcpServer/elicitation/request": Elicitation,
+  "item/permissions/requestApproval": Permissions,
+};
+
+/** The requests that are known, for the contract test. */
+export const REQUEST_METHODS: readonly string[] = [
+  ...Object.keys(REQUEST_PARAMS),
+  "item/tool/call",
+  "currentTime/read",
+  ...Object.keys(FIXED_ANSWERS),
+];
+
+/**
+ * Reads a request of the app-server. Every one gets an answer: what is not understood gets an
+ * error, because Codex would wait for ever.
+ *
+ * SECURITY: a request may be forged by a program inside. Tokens and attestations are therefore
+ * refused whoever asks (`account/chatgptAuthTokens/refresh`, `attestation/generate`): the answer
+ * would be readable inside.
+ */
+export function parseRequest(
+  id: string | number,
+  method: string,
+  params: unknown,
+  nowSeconds: number,
+): ServerRequest {
+  switch (method) {
+    case "item/commandExecution/requestApproval":
+      return commandApproval(id, params);
+    case "item/fileChange/requestApproval":
+      return patchApproval(id, params);
+    case "item/tool/requestUserInput":
+      return orInvalid(userInputRequest(approvalId(id), params));
+    case "mcpServer/elicitation/request":
+      return orInvalid(elicitationRequest(approvalId(id), params));
+    case "item/permissions/requestApproval":
+      return permissions(params);
+    case "item/tool/call": {
+      const parsed = ToolCall.safeParse(params);
+      return parsed.success ? { type: "tool", call: parsed.data } : invalid(parsed.error);
+    }
+    case "currentTime/read":
+      return { type: "answered", result: { currentTimeAt: nowSeconds } };
+    default:
+      if (Object.hasOwn(FIXED_ANSWERS, method))
+        return { type: "answered", ...threadIn(params), result: FIXED_ANSWERS[method] };
+      return {
+        type: "refused",
+        code: METHOD_NOT_FOUND,
+        message: `codex-chat.nvim does not answer ${method.slice(0, 100)}`,
+      };
+  }
+}
+
+function commandApproval(id: string | number, params: unknown): ServerRequest {
+  const parsed = CommandApproval.safeParse(params);
+  if (!parsed.success) return invalid(parsed.error);
+  const it = parsed.data;
+  // Typing into a running command, and whatever else comes up: what is asked could not be shown,
+  // only the command that it is about. 0.169 asks no such thing under our settings.
+  if (it.kind !== "command")
+    return {
+      type: "answered",
+      threadId: it.threadId,
+      result: decisionResult("decline"),
+      asked: { kind: shortened(it.kind), about: it.command ?? "" },
+    };
+  return {
+    type: "approval",
+    threadId: it.threadId,
+    respond: ({ decision }) => decisionResult(decision),
+    approval: {
+      kind: "command",
+      id: approvalId(id),
+      // The item shows its own command, which is not the one that is asked for.
+      itemId: it.approvalId ?? it.itemId,
+      ...(it.command == null ? {} : { command: it.command }),
+      ...(it.cwd == null ? {} : { cwd: it.cwd }),
+      ...(it.reason == null ? {} : { reason: it.reason }),
+      ...(it.networkApprovalContext == null ? {} : { network: it.networkApprovalContext }),
+    },
+  };
+}
+
+function patchApproval(id: string | number, params: unknown): ServerRequest {
+  const parsed = PatchApproval.safeParse(params);
+  if (!parsed.success) return invalid(parsed.error);
+  const it = parsed.data;
+  return {
+    type: "approval",
+    threadId: it.threadId,
+    respond: ({ decision }) => decisionResult(decision),
+    approval: {
+      kind: "patch",
+      id: approvalId(id),
+      itemId: it.itemId,
+      ...(it.reason == null ? {} : { reason: it.reason }),
+      ...(it.grantRoot == null ? {} : { grantRoot: it.grantRoot }),
+    },
+  };
+}
+
+/**
+ * Codex asks for more than its sandbox gives. That sandbox is off: the container is the only one,
+ * and nothing that is said to Codex opens it. So nothing is granted, and the user hears of it.
+ */
+function permissions(params: unknown): ServerRequest {
+  const parsed = Permissions.safeParse(params);
+  if (!parsed.success) return invalid(parsed.error);
+  const { threadId, reason: why } = parsed.data;
+  const because = why == null || why.trim() === "" ? "" : ` (${why.trim()})`;
+  return {
+    type: "answered",
+    threadId,
+    result: { permissions: {}, scope: "turn" },
+    asked: { kind: "permissions", about: why?.trim() ?? "" },
+    note: `Codex asked for more permissions${because}. None can be granted from here: the sandbox stays as your configuration has it.`,
+  };
+}
+
+/** A request's id as a string; a number and a string of the same digits stay apart. */
+export function approvalId(id: string | number): string {
+  return typeof id === "number" ? `n${id}` : `s${id}`;
+}
+
+/** Codex's word for a decision; both kinds of approval have these four. */
+export function decisionResult(decision: Decision): unknown {
+  const words = {
+    accept: "accept",
+    accept_session: "acceptForSession",
+    decline: "decline",
+    cancel: "cancel",
+  };
+  return { decision: words[decision] };
+}
+
+function threadIn(params: unknown): { threadId?: string } {
+  const parsed = z.object({ threadId: Id }).safeParse(params);
+  return parsed.success ? { threadId: parsed.data.threadId } : {};
+}
+
+function orInvalid(request: ServerRequest | z.ZodError): ServerRequest {
+  return request instanceof z.ZodError ? invalid(request) : request;
+}
+
+function invalid(error: z.ZodError): ServerRequest {
+  return { type: "refused", code: INVALID_PARAMS, message: shortened(z.prettifyError(error)) };
+}

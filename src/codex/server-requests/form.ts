@@ -1,0 +1,113 @@
+import { z } from "zod";
+import type { Field } from "./server-request.ts";
+
+/** How many fields of a form, or questions, are shown: they are the model's or a server's. */
+export const MAX_FIELDS = 50;
+/** How many options of one are. */
+export const MAX_OPTIONS = 100;
+
+const text = z.string().nullish().catch(null);
+const count = z.number().optional().catch(undefined);
+const titled = z
+  .array(z.object({ const: z.string(), title: z.string() }))
+  .nullish()
+  .catch(null);
+const values = z.array(z.string()).nullish().catch(null);
+
+/** A field of an MCP form: flat, and of primitive types (MCP 2025-11-25, elicitation). */
+const FormProperty = z.object({
+  type: z.string(),
+  title: text,
+  description: text,
+  default: z
+    .union([z.string(), z.number(), z.boolean(), z.array(z.string())])
+    .optional()
+    .catch(undefined),
+  enum: values,
+  enumNames: values,
+  oneOf: titled,
+  /** Of a choice of several. */
+  items: z.object({ enum: values, anyOf: titled }).nullish().catch(null),
+  minItems: count,
+  maxItems: count,
+  format: text,
+  minLength: count,
+  maxLength: count,
+  minimum: count,
+  maximum: count,
+});
+type FormProperty = z.infer<typeof FormProperty>;
+
+/** The schema of an MCP form. */
+export const FormSchema = z.object({
+  properties: z.record(z.string(), FormProperty),
+  required: z.array(z.string()).nullish().catch(null),
+});
+
+/** The formats of texts that MCP knows; others are texts like any. */
+const FORMATS = ["email", "uri", "date", "date-time"] as const;
+
+/**
+ * The fields of a form, one answer each, in the order in which they are told. Undefined where it needs
+ * one that cannot be asked for, or more of them than are shown.
+ */
+export function formFields({
+  properties,
+  required,
+}: z.infer<typeof FormSchema>): readonly Field[] | undefined {
+  const needed = new Set(required ?? []);
+  const fields = Object.entries(properties)
+    .flatMap(([name, property]) => formField(name, property, needed.has(name)) ?? [])
+    .slice(0, MAX_FIELDS);
+  const names = new Set(fields.map((it) => it.name));
+  return [...needed].every((name) => names.has(name)) ? fields : undefined;
+}
+
+function formField(name: string, it: FormProperty, required: boolean): Field | undefined {
+  const shared = {
+    name,
+    label: it.title ?? name,
+    ...(it.description == null ? {} : { description: it.description }),
+    required,
+    secret: false,
+    other: false,
+    ...(it.default === undefined ? {} : { default: it.default }),
+  };
+  const options = optionsOf(it);
+  if (options.length > MAX_OPTIONS) return undefined;
+  switch (it.type) {
+    case "array":
+      if (options.length === 0) return undefined;
+      return { ...shared, type: "choices", options, ...range(it.minItems, it.maxItems) };
+    case "number":
+    case "integer":
+      return { ...shared, type: it.type, options: [], ...range(it.minimum, it.maximum) };
+    case "boolean":
+      return { ...shared, type: "boolean", options: [] };
+    case "string": {
+      if (options.length > 0) return { ...shared, type: "choice", options };
+      const format = FORMATS.find((known) => known === it.format);
+      return {
+        ...shared,
+        type: "text",
+        options: [],
+        ...range(it.minLength, it.maxLength),
+        ...(format === undefined ? {} : { format }),
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function optionsOf(it: FormProperty): Field["options"] {
+  const pairs = it.oneOf ?? it.items?.anyOf;
+  if (pairs != null)
+    return pairs.map((option) => ({ value: option.const, label: option.title, description: "" }));
+  const plain = it.enum ?? it.items?.enum ?? [];
+  return plain.map((value, n) => ({ value, label: it.enumNames?.[n] ?? value, description: "" }));
+}
+
+function range(min: number | undefined, max: number | undefined) {
+  return { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) };
+}

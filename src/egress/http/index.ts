@@ -1,0 +1,9 @@
+/**
+ * HTTP for a hostile peer: a server over streams, bounded bodies, refusals in printable text.
+ *
+ * It must not know where a request goes.
+ */
+export { refuse, tooLarge } from "./http-refusal.ts";
+export { createService } from "./http-service.ts";
+export { plain, plainSentence } from "./printable.ts";
+export { readBody } from "./request-body.ts";

@@ -1,0 +1,54 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isWithin } from "./json-bounds.ts";
+
+/** The least bounds that a text is within. */
+function shapeOf(text: string): { values: number; depth: number } {
+  const bytes = Buffer.from(text);
+  const most = 10_000;
+  let values = 0;
+  while (!isWithin(bytes, { maxValues: values, maxDepth: most })) values++;
+  let depth = 0;
+  while (!isWithin(bytes, { maxValues: most, maxDepth: depth })) depth++;
+  return { values, depth };
+}
+
+/** The same, of the value: each list and table, and what follows a comma in one. */
+function shapeOfValue(value: unknown): { values: number; depth: number } {
+  if (typeof value !== "object" || value === null) return { values: 0, depth: 0 };
+  const inner = Object.values(value).map(shapeOfValue);
+  return {
+    values: inner.reduce((sum, it) => sum + it.values, Math.max(1, inner.length)),
+    depth: 1 + Math.max(0, ...inner.map((it) => it.depth)),
+  };
+}
+
+describe("the shape of a JSON text", () => {
+  it("is that of its value, whatever stands in its strings", () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 4 }), fc.boolean(), (value, isSpaced) => {
+        const text = JSON.stringify(value, undefined, isSpaced ? 1 : undefined);
+        expect(shapeOf(text)).toEqual(shapeOfValue(value));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it.each<[string, string, number]>([
+    ["strings that hold structure", '["{[,,,", "\\"{[,", "\\\\", "]"]', 4],
+    ["a string that does not end", '["{[,,,', 1],
+    ["nothing", "", 0],
+  ])("of %s", (_name, text, values) => {
+    expect(shapeOf(text).values).toBe(values);
+  });
+
+  it.each<[string, Buffer]>([
+    ["many values", Buffer.from(`[${"{},".repeat(5_000_000)}0]`)],
+    ["a deep nest", Buffer.alloc(16 * 1024 ** 2, "[")],
+    ["many backslashes", Buffer.from(`"${"\\".repeat(16 * 1024 ** 2)}`)],
+  ])("is found out of %s without making them", (_name, text) => {
+    const before = process.memoryUsage().heapUsed;
+    isWithin(text, { maxValues: 100_000, maxDepth: 100 });
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(1024 ** 2);
+  });
+});

@@ -1,0 +1,229 @@
+/** The link under any interleaving of what both sides do, and under any bytes at all. */
+
+import { type Duplex, PassThrough } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  encodeCredit,
+  encodeFrame,
+  FrameDecoder,
+  FrameType,
+  MAX_PAYLOAD_BYTES,
+  WINDOW_BYTES,
+} from "./frame.ts";
+import { Mux } from "./mux.ts";
+
+const STREAMS = 3;
+
+/** Bytes of which every one tells its place, and its stream. */
+function numbered(stream: number, from: number, length: number): Buffer {
+  return Buffer.from(Uint8Array.from({ length }, (_, n) => ((from + n) * 31 + stream) & 0xff));
+}
+
+/** One connection as the relay knows it, with all that it may and must. */
+class Connection {
+  stream: Duplex | undefined;
+  /** What the host still takes, and what was sent. */
+  granted = WINDOW_BYTES;
+  sent = 0;
+  hasEnded = false;
+  /** What the host may still send, and what came. */
+  credit = WINDOW_BYTES;
+  received = 0;
+  isEnded = false;
+  /** The host's side: what it read, and what it wrote. */
+  read = 0;
+  written = 0;
+}
+
+/** The relay's side of a link, which keeps the protocol and checks that the host does. */
+class Peer {
+  readonly connections = Array.from({ length: STREAMS }, () => new Connection());
+  readonly #readable = new PassThrough({ highWaterMark: 2 ** 30 });
+  readonly mux: Mux;
+  reason: string | undefined;
+
+  constructor() {
+    const writable = new PassThrough();
+    const decoder = new FrameDecoder();
+    writable.on("data", (chunk: Buffer) => {
+      for (const { type, stream, payload } of decoder.push(chunk) ?? [])
+        this.#take(type, stream, payload);
+    });
+    let opened = 0;
+    this.mux = new Mux(this.#readable, writable, {
+      onHello: () => {},
+      onStream: (_service, stream) => this.#serve(opened++, stream),
+      onClosed: (reason) => {
+        this.reason = reason;
+      },
+    });
+    for (let n = 0; n < STREAMS; n++) this.write(encodeFrame(FrameType.open, n + 1, Buffer.of(1)));
+  }
+
+  at(n: number): Connection {
+    const connection = this.connections[n];
+    if (connection === undefined) throw new Error(`there is no stream ${n}`);
+    return connection;
+  }
+
+  write(frame: Buffer, cut = frame.length): void {
+    this.#readable.write(frame.subarray(0, cut));
+    this.#readable.write(frame.subarray(cut));
+  }
+
+  sendData(n: number, wanted: number, cut: number): void {
+    const it = this.at(n);
+    const length = it.hasEnded ? 0 : Math.min(wanted, it.granted, MAX_PAYLOAD_BYTES);
+    if (length === 0) return;
+    const frame = encodeFrame(FrameType.data, n + 1, numbered(n, it.sent, length));
+    it.granted -= length;
+    it.sent += length;
+    this.write(frame, cut % frame.length);
+  }
+
+  sendEnd(n: number): void {
+    const it = this.at(n);
+    if (!it.hasEnded) this.write(encodeFrame(FrameType.end, n + 1));
+    it.hasEnded = true;
+  }
+
+  grant(n: number, bytes: number): void {
+    this.at(n).credit += bytes;
+    this.write(encodeFrame(FrameType.window, n + 1, encodeCredit(bytes)));
+  }
+
+  hostWrites(n: number, length: number): void {
+    const it = this.at(n);
+    if (it.stream?.writable !== true) return;
+    it.stream.write(numbered(n, it.written, length));
+    it.written += length;
+  }
+
+  #serve(n: number, stream: Duplex): void {
+    const it = this.at(n);
+    it.stream = stream;
+    stream.on("data", (chunk: Buffer) => {
+      expect(chunk.equals(numbered(n, it.read, chunk.length))).toBe(true);
+      it.read += chunk.length;
+    });
+    stream.pause();
+  }
+
+  #take(type: number, stream: number, payload: Buffer): void {
+    const it = this.at(stream - 1);
+    if (type === FrameType.end) it.isEnded = true;
+    else if (type === FrameType.window) {
+      it.granted += payload.readUInt32BE(0);
+      // A window on top of what the reader took, and the one chunk that the stream has ready for it.
+      expect(it.granted + it.sent - it.read).toBeLessThanOrEqual(2 * WINDOW_BYTES);
+    } else {
+      expect(type).toBe(FrameType.data);
+      expect(it.isEnded).toBe(false);
+      it.credit -= payload.length;
+      expect(it.credit).toBeGreaterThanOrEqual(0);
+      expect(payload.equals(numbered(stream - 1, it.received, payload.length))).toBe(true);
+      it.received += payload.length;
+    }
+  }
+}
+
+const size = fc.oneof(fc.nat({ max: 100 }), fc.nat({ max: WINDOW_BYTES }));
+const step = fc.record({
+  what: fc.constantFrom(
+    "send",
+    "send",
+    "drip",
+    "end",
+    "grant",
+    "write",
+    "write",
+    "finish",
+    "read",
+    "stop",
+  ),
+  n: fc.nat({ max: STREAMS - 1 }),
+  bytes: size,
+  cut: fc.nat(),
+  wait: fc.boolean(),
+});
+
+describe("Mux", () => {
+  it("keeps order, credit and ends of all streams under any interleaving", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const peer = new Peer();
+        await nextTurn();
+        for (const { what, n, bytes, cut, wait } of steps) {
+          if (what === "send") peer.sendData(n, bytes, cut);
+          // More pieces than wait unjoined.
+          else if (what === "drip") for (let m = 0; m < 300; m++) peer.sendData(n, 2, cut);
+          else if (what === "end") peer.sendEnd(n);
+          else if (what === "grant") peer.grant(n, bytes);
+          else if (what === "write") peer.hostWrites(n, bytes);
+          else if (what === "finish") peer.at(n).stream?.end();
+          else if (what === "read") peer.at(n).stream?.resume();
+          else peer.at(n).stream?.pause();
+          if (wait) await nextTurn();
+        }
+        // Everybody reads all and is done.
+        for (let n = 0; n < STREAMS; n++) {
+          peer.at(n).stream?.resume().end();
+          peer.grant(n, 2 ** 30);
+          peer.sendEnd(n);
+        }
+        const outcome = () =>
+          peer.connections.map((it) => [it.read, it.received, it.isEnded, it.stream?.destroyed]);
+        await expect
+          .poll(outcome, { interval: 2, timeout: 20_000 })
+          .toEqual(peer.connections.map(({ sent, written }) => [sent, written, true, true]));
+        expect(peer.reason).toBeUndefined();
+        peer.mux.close("over");
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("throws nothing and waits for nothing on any bytes, and is gone when it is closed", async () => {
+    const frame = fc
+      .record({
+        type: fc.nat({ max: 8 }),
+        stream: fc.nat({ max: 4 }),
+        length: fc.oneof(fc.nat({ max: 9 }), fc.nat({ max: 2 ** 32 - 1 })),
+        payload: fc.oneof(fc.constant(Uint8Array.of(1)), fc.uint8Array({ maxLength: 12 })),
+        isHonest: fc.boolean(),
+      })
+      .map(({ type, stream, length, payload, isHonest }) => {
+        const bytes = encodeFrame(type as FrameType, stream, payload);
+        if (!isHonest) bytes.writeUInt32BE(length, 5);
+        return bytes;
+      });
+    const junk = fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes));
+    const opened = fc
+      .constantFrom(1, 2)
+      .map((service) => encodeFrame(FrameType.open, service, Buffer.of(service)));
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof(opened, frame, frame, junk)), async (pieces) => {
+        const readable = new PassThrough();
+        const streams: Duplex[] = [];
+        const reasons: string[] = [];
+        const mux = new Mux(readable, new PassThrough().resume(), {
+          onHello: () => {},
+          onStream: (_service, stream) => streams.push(stream.resume()),
+          onClosed: (reason) => reasons.push(reason),
+        });
+        for (const piece of pieces) {
+          readable.write(piece);
+          for (const stream of streams) if (stream.writable) stream.write("x");
+        }
+        await nextTurn();
+        mux.close("over");
+        expect(reasons).toHaveLength(1);
+        expect(readable.destroyed).toBe(true);
+        expect(streams.every((stream) => stream.destroyed)).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

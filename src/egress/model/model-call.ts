@@ -1,0 +1,367 @@
+import { once } from "node:events";
+import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
+import type { Result } from "../../result.ts";
+import type { EgressEvent, ModelFailureKind } from "../events.ts";
+import { plainSentence, readBody, refuse } from "../http/index.ts";
+import { Redactor, secretsOf } from "../secrets/index.ts";
+import { isIdentity, requestHeaders, responseHeaders, retryAfterMs } from "./headers.ts";
+import { connectFailure, type ModelFailure, statusFailure } from "./model-failure.ts";
+import { AnswerWatch } from "./response-timer.ts";
+import type { TurnPlace } from "./turn-gate.ts";
+import type { Authorization, Upstream, UpstreamCaller } from "./upstream.ts";
+import { estimateTokens, mostTokens, UsageReader } from "./usage.ts";
+
+/** The limits on one call; times are milliseconds. */
+export type ModelCallLimits = {
+  readonly maxRequestBytes: number;
+  /** How long a request's body may stand still on its way out of the sandbox. */
+  readonly bodyIdleMs: number;
+  /** How long the upstream may send nothing before the call is given up. */
+  readonly responseIdleMs: number;
+  /** How long it may send nothing before the user is told. */
+  readonly silenceMs: number;
+};
+
+/** What a call works with. */
+export type ModelCallOptions = {
+  readonly id: number;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly upstream: Upstream;
+  readonly caller: UpstreamCaller;
+  readonly limits: ModelCallLimits;
+  readonly place: TurnPlace;
+  /** Looks at the whole body, and returns what is sent of it or why nothing is. */
+  readonly checkBody: (body: Buffer) => Result<Buffer, string>;
+  /** Takes this call's secrets and returns all that must not be answered. */
+  readonly remember: (secrets: readonly string[]) => readonly string[];
+  readonly onEvent: (event: EgressEvent) => void;
+};
+
+/** How much of a refusal's body is read for its message. */
+const MAX_QUOTED_BYTES = 16 * 1024;
+
+/** How a call may end; the first end counts. */
+type End =
+  /** The whole answer has come; `rest` is the last of it, `failure` says what a 4xx or 5xx means. */
+  | { readonly type: "answered"; readonly rest: Buffer; readonly failure?: ModelFailure }
+  /** Answered from here, with `status`. */
+  | { readonly type: "failed"; kind: ModelFailureKind; message: string; status: number }
+  | { readonly type: "refused"; readonly status: number; readonly message: string; isOdd?: true }
+  | { readonly type: "aborted"; readonly by: "client" | "turn_end" };
+
+/** One call on its way from the sandbox to the upstream, and its answer on the way back. */
+export class ModelCall {
+  readonly #options: ModelCallOptions;
+  readonly #watch: AnswerWatch;
+  readonly #startedMs = performance.now();
+  readonly #usage = new UsageReader();
+  readonly #ending = new AbortController();
+  #redactor = new Redactor([]);
+  #body: Buffer = Buffer.alloc(0);
+  #out: ClientRequest | undefined;
+  #answer: IncomingMessage | undefined;
+  #quoted: Buffer[] = [];
+  #bytesOut = 0;
+  #bytesIn = 0;
+  #isToldOf = false;
+  #isRenewed = false;
+  #isOver = false;
+
+  constructor(options: ModelCallOptions) {
+    this.#options = options;
+    const { id, limits, onEvent } = options;
+    this.#watch = new AnswerWatch({
+      silenceMs: limits.silenceMs,
+      idleMs: limits.responseIdleMs,
+      // Of an answer that nobody inside reads, it is not the model that is silent.
+      onSilence: (ms) => {
+        if (!this.#isUnread()) onEvent({ type: "model_silence", id, ms });
+      },
+      onIdle: (ms) => {
+        if (this.#isUnread()) this.abort("client");
+        else this.#fail("timeout", `The model sent nothing for ${ms / 1000} s.`, 504);
+      },
+    });
+  }
+
+  /** Takes the call in, asks for the key and passes the call on. Never rejects. */
+  async run(): Promise<void> {
+    const { request, response, place, limits, checkBody } = this.#options;
+    const lost = () => this.abort("client");
+    response.on("close", lost);
+    response.on("error", lost);
+    request.on("error", lost);
+    // SECURITY: the request may turn out to be malformed while it is being read, and is then
+    // answered without us. The sandbox decides when that answer is read and the response closes;
+    // ours in addition would throw.
+    response.on("prefinish", lost);
+    if (request.headers.expect !== undefined) response.writeContinue();
+    const body = await readBody(request, {
+      maxBytes: limits.maxRequestBytes,
+      idleMs: limits.bodyIdleMs,
+      onBytes: (bytes) => {
+        this.#bytesOut += bytes;
+        place.countTokens(estimateTokens(this.#bytesOut));
+        return place.spendBytes(bytes);
+      },
+      signal: this.#ending.signal,
+    });
+    if (this.#isOver) return;
+    const checked = body.ok ? checkBody(body.value) : undefined;
+    // SECURITY: of calls that began together, each would else count as if it were the only one.
+    const mayGoOn = place.mayGoOn();
+    if (!body.ok) this.#end({ type: "refused", ...body.error });
+    else if (checked?.ok === false)
+      this.#end({ type: "refused", status: 403, message: checked.error, isOdd: true });
+    else if (!mayGoOn.ok) this.#end({ type: "refused", status: 403, message: mayGoOn.error });
+    else await this.#send(checked?.value ?? body.value);
+  }
+
+  /** Ends the call without an answer. */
+  abort(by: "client" | "turn_end"): void {
+    this.#end({ type: "aborted", by });
+  }
+
+  /** True while what the upstream has sent waits for its reader. */
+  #isUnread(): boolean {
+    return this.#options.response.writableNeedDrain;
+  }
+
+  /** Sends the call with the key of the moment. */
+  async #send(body: Buffer): Promise<void> {
+    this.#body = body;
+    const { upstream, remember, request, caller } = this.#options;
+    const asked = await upstream.authorization().catch(
+      (thrown: unknown): Authorization => ({
+        ok: false,
+        error: { message: thrown instanceof Error ? thrown.name : "unknown" },
+      }),
+    );
+    if (this.#isOver) return;
+    if (!asked.ok) {
+      const why = plainSentence(asked.error.message, 300);
+      this.#fail("authorization", `No key for the model could be had: ${why}`, 502);
+      return;
+    }
+    const ours = upstream.headers ?? [];
+    this.#redactor = new Redactor(remember(secretsOf([...asked.value], upstream.baseUrl)));
+    let out: ClientRequest;
+    try {
+      out = caller.open(requestHeaders(request.headers, [...ours, ...asked.value], body.length));
+    } catch (thrown) {
+      // SECURITY: Node's message would quote the value.
+      const code = String((thrown as NodeJS.ErrnoException).code ?? "unknown");
+      this.#fail("authorization", `A header for the model cannot be sent (${code}).`, 502);
+      return;
+    }
+    this.#out = out;
+    const ifCurrent = (run: () => void) => () => {
+      if (this.#out === out) run();
+    };
+    out.on("response", (answer) => this.#take(answer));
+    out.on("error", (error) => ifCurrent(() => this.#broken(error))());
+    out.on("upgrade", (answer, socket) => {
+      socket.destroy();
+      this.#take(answer);
+    });
+    // Node closes some requests without an error. Of one that is answered this says nothing: the
+    // answer may be whole and wait for its reader.
+    out.on(
+      "close",
+      ifCurrent(() => {
+        if (this.#answer === undefined) this.#broken(new Error("it broke the connection off"));
+      }),
+    );
+    out.end(body);
+    this.#tellOfRequest();
+    this.#watch.begin();
+  }
+
+  /** Sends the call once more where a key that was refused could be had anew. */
+  async #renew(refused: IncomingMessage): Promise<void> {
+    const { upstream } = this.#options;
+    this.#isRenewed = true;
+    this.#out = undefined;
+    // Read, so that the connection serves the next call; kept, in case that there is none.
+    const chunks: Buffer[] = [];
+    let size = 0;
+    refused.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= MAX_QUOTED_BYTES) chunks.push(chunk);
+    });
+    const read = once(refused, "end", { signal: this.#ending.signal }).catch(() => undefined);
+    const isNew = await upstream.renew?.().catch(() => false);
+    await read;
+    if (this.#isOver) return;
+    if (isNew === true) return this.#send(this.#body);
+    this.#begin(refused);
+    for (const chunk of chunks) this.#pass(refused, chunk);
+    if (refused.complete) this.#finish(refused);
+    else this.#cut();
+  }
+
+  #take(answer: IncomingMessage): void {
+    if (this.#isOver) return;
+    const { upstream } = this.#options;
+    const status = answer.statusCode ?? 0;
+    if (status === 401 && !this.#isRenewed && upstream.renew !== undefined) {
+      void this.#renew(answer);
+      return;
+    }
+    this.#answer = answer;
+    if (status >= 300 && status < 400) {
+      const where = plainSentence(this.#redactor.text(answer.headers.location ?? "nowhere"), 200);
+      this.#fail(
+        "redirect",
+        `The model's endpoint redirects (${status}) to ${where}; redirects are not followed. Set model_url to the right address.`,
+        502,
+      );
+      return;
+    }
+    const odd = status < 200 || status > 599 ? `status ${status}` : "an encoded body";
+    if (odd !== "an encoded body" || !isIdentity(answer.headers)) {
+      const { host } = upstream.baseUrl;
+      this.#fail("answer", `The model's endpoint ${host} answers with ${odd}, unasked.`, 502);
+      return;
+    }
+    this.#begin(answer);
+    this.#watch.begin();
+    answer.on("data", (chunk: Buffer) => this.#pass(answer, chunk));
+    answer.on("end", () => this.#finish(answer));
+    answer.on("close", () => this.#cut());
+    answer.on("error", () => this.#cut());
+  }
+
+  /** Passes the head of an answer on. */
+  #begin(answer: IncomingMessage): void {
+    const { id, response, onEvent } = this.#options;
+    const status = answer.statusCode ?? 0;
+    this.#answer = answer;
+    const retryMs = retryAfterMs(answer.headers["retry-after"], Date.now());
+    const retry = retryMs === undefined ? {} : { retryAfterMs: retryMs };
+    onEvent({ type: "model_response", id, status, ...retry });
+    if (/^text\/event-stream\b/i.test(answer.headers["content-type"] ?? ""))
+      this.#redactor.readEvents();
+    response.writeHead(status, responseHeaders(answer.headers, this.#redactor));
+    response.flushHeaders();
+  }
+
+  #pass(answer: IncomingMessage, chunk: Buffer): void {
+    if (this.#isOver) return;
+    const { response } = this.#options;
+    this.#watch.heard();
+    const clean = this.#redactor.push(chunk);
+    if ((answer.statusCode ?? 0) >= 400 && this.#bytesIn < MAX_QUOTED_BYTES)
+      this.#quoted.push(clean.subarray(0, MAX_QUOTED_BYTES));
+    this.#bytesIn += chunk.length;
+    if (!this.#count(chunk)) return;
+    if (clean.length === 0 || response.write(clean)) return;
+    answer.pause();
+    response.once("drain", () => {
+      this.#watch.heard();
+      answer.resume();
+    });
+  }
+
+  /** Counts a piece of the answer; false where it was one too many. */
+  #count(chunk: Buffer): boolean {
+    const { place } = this.#options;
+    this.#usage.push(chunk);
+    place.countTokens(this.#tokens());
+    const spent = place.spendBytes(chunk.length);
+    if (!spent.ok) this.#fail("limit", spent.error, 403);
+    return spent.ok;
+  }
+
+  #tokens(): number {
+    return this.#usage.usage?.total ?? estimateTokens(this.#bytesOut + this.#bytesIn);
+  }
+
+  #finish(answer: IncomingMessage): void {
+    if (!answer.complete || this.#isOver) return;
+    const status = answer.statusCode ?? 0;
+    const rest = this.#redactor.end();
+    if (status < 400) {
+      this.#end({ type: "answered", rest });
+      return;
+    }
+    const body = Buffer.concat([...this.#quoted, rest]).toString("utf8");
+    const { host } = this.#options.upstream.baseUrl;
+    this.#end({ type: "answered", rest, failure: statusFailure(status, host, body) });
+  }
+
+  /** The upstream could not be reached, or broke off. */
+  #broken(error: NodeJS.ErrnoException): void {
+    // What breaks after the whole answer has come takes nothing from it, though it may still wait for
+    // its reader.
+    if (this.#isOver || this.#answer?.complete === true) return;
+    const { kind, message } = connectFailure(error, this.#options.upstream.baseUrl.host);
+    if (this.#answer !== undefined) this.#cut();
+    else this.#fail(kind, this.#redactor.text(message), 502);
+  }
+
+  /** Broken off upstream: the sandbox must see a broken answer, too, never a short whole one. */
+  #cut(): void {
+    this.#fail("cut", "The model's answer broke off in the middle.", 502);
+  }
+
+  #fail(kind: ModelFailureKind, message: string, status: number): void {
+    this.#end({ type: "failed", kind, message, status });
+  }
+
+  #tellOfRequest(): void {
+    if (this.#isToldOf) return;
+    this.#isToldOf = true;
+    const { id, onEvent } = this.#options;
+    onEvent({ type: "model_request", id, bytes: this.#bytesOut });
+  }
+
+  #end(end: End): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#ending.abort();
+    this.#watch.stop();
+    const { response, place } = this.#options;
+    // An upstream that has answered keeps its connection for the next call, if it got all of this.
+    if (this.#answer?.readableEnded !== true || this.#out?.writableFinished !== true)
+      this.#out?.destroy();
+    if (end.type === "answered") response.end(end.rest);
+    else if (end.type !== "aborted") refuse(response, end.status, end.message);
+    else if (!response.writableEnded) response.destroy();
+    // SECURITY: whoever goes before the model has counted would else pay by the estimate.
+    if (end.type === "aborted" && this.#isToldOf && this.#usage.usage === undefined)
+      place.countTokens(mostTokens(this.#bytesOut) + estimateTokens(this.#bytesIn));
+    place.leave();
+    this.#tellOfEnd(end);
+  }
+
+  #tellOfEnd(end: End): void {
+    const { id, onEvent } = this.#options;
+    const ms = Math.round(performance.now() - this.#startedMs);
+    const { usage } = this.#usage;
+    const sums = { bytesIn: this.#bytesIn, ms, ...(usage === undefined ? {} : { usage }) };
+    const answered = this.#answer === undefined ? {} : { status: this.#answer.statusCode ?? 0 };
+    switch (end.type) {
+      case "answered":
+        if (end.failure === undefined) onEvent({ type: "model_done", id, ...sums });
+        else onEvent({ type: "model_failed", id, ...end.failure, ...answered });
+        break;
+      case "failed":
+        onEvent({ type: "model_failed", id, kind: end.kind, message: end.message, ...answered });
+        break;
+      case "refused":
+        onEvent({
+          type: "model_refused",
+          reason: end.message,
+          ...(end.isOdd === undefined ? {} : { isOdd: true }),
+        });
+        break;
+      case "aborted":
+        onEvent({ type: "model_aborted", id, by: end.by, ...sums });
+        break;
+      default:
+        end satisfies never;
+    }
+  }
+}

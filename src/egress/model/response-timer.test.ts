@@ -1,0 +1,35 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { AnswerWatch } from "./response-timer.ts";
+
+/** Keeps this process from doing anything, as a signal that stops it does. */
+function stopFor(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+function watch() {
+  const told: string[] = [];
+  const it = new AnswerWatch({
+    silenceMs: 60,
+    idleMs: 150,
+    onSilence: () => told.push("silent"),
+    onIdle: () => told.push("idle"),
+  });
+  it.begin();
+  return { told, watch: it };
+}
+
+it("tells of a silence and then of idleness, once each", async () => {
+  const { told } = watch();
+  await expect.poll(() => told, { interval: 5 }).toEqual(["silent", "idle"]);
+  await sleep(200);
+  expect(told).toEqual(["silent", "idle"]);
+});
+
+it("does not take for silence that this process was stopped, and goes on watching", async () => {
+  const { told } = watch();
+  stopFor(1_400);
+  await sleep(0);
+  expect(told).toEqual([]);
+  await expect.poll(() => told, { interval: 5 }).toEqual(["silent", "idle"]);
+});

@@ -1,0 +1,372 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { call, codexRequest as request, setUpEgress } from "../../../test/support/egress.ts";
+import { checkResponsesRequest } from "./responses-request.ts";
+
+const said = (content: unknown) => ({ input: [{ type: "message", role: "user", content }] });
+
+describe("a call that Codex makes", () => {
+  it.each<[string, object]>([
+    ["with nothing more", {}],
+    ["with text alone", { input: "hi" }],
+    ["with a tier that is none", { service_tier: "auto" }],
+    ["with an answer in a form", { text: { format: { type: "json_schema", schema: {} } } }],
+    ["without thoughts", { reasoning: null }],
+    [
+      "with a picture that it carries",
+      said([{ type: "input_image", image_url: "data:image/png;base64,AA==" }]),
+    ],
+    [
+      "with a tool's output",
+      { input: [{ type: "function_call_output", call_id: "c", output: "out" }] },
+    ],
+    [
+      "with a picture that a tool gave",
+      {
+        input: [
+          {
+            type: "custom_tool_call_output",
+            call_id: "c",
+            output: [{ type: "input_image", image_url: "data:image/png;base64,AA==" }],
+          },
+        ],
+      },
+    ],
+    [
+      "with thoughts of the model's",
+      {
+        input: [
+          {
+            type: "reasoning",
+            summary: [{ type: "summary_text", text: "x" }],
+            content: null,
+            encrypted_content: "x",
+          },
+        ],
+      },
+    ],
+    [
+      "with tools among what is said",
+      {
+        input: [
+          {
+            type: "additional_tools",
+            role: "developer",
+            tools: [{ type: "custom", name: "exec" }],
+          },
+        ],
+      },
+    ],
+    [
+      "whose tools take an address",
+      {
+        tools: [
+          {
+            type: "function",
+            name: "fetch",
+            parameters: { properties: { server_url: { type: "string" } } },
+          },
+        ],
+      },
+    ],
+  ])("is let through, %s", (_name, changes) => {
+    const checked = checkResponsesRequest(request(changes));
+    expect(checked.ok && JSON.parse(checked.value.toString())).toEqual(
+      JSON.parse(request(changes).toString()),
+    );
+  });
+});
+
+describe("a call that has the endpoint reach out, or outlive the turn, is refused", () => {
+  it.each<[string, object, string]>([
+    [
+      "a server of tools",
+      { tools: [{ type: "mcp", server_url: "https://evil.example" }] },
+      "the tool mcp",
+    ],
+    ["a search of the web", { tools: [{ type: "web_search" }] }, "the tool web_search"],
+    ["an old search of the web", { tools: [{ type: "web_search_preview" }] }, "web_search_preview"],
+    [
+      "a machine at the endpoint",
+      { tools: [{ type: "code_interpreter", container: { type: "auto" } }] },
+      "code_interpreter",
+    ],
+    ["a shell at the endpoint", { tools: [{ type: "shell" }] }, "the tool shell"],
+    [
+      "the account's files",
+      { tools: [{ type: "file_search", vector_store_ids: ["x"] }] },
+      "file_search",
+    ],
+    [
+      "a tool in a namespace",
+      { tools: [{ type: "namespace", tools: [{ type: "mcp" }] }] },
+      "the tool mcp",
+    ],
+    [
+      "a namespace in a namespace",
+      { tools: [{ type: "namespace", tools: [{ type: "namespace", tools: [{ type: "mcp" }] }] }] },
+      "names within names",
+    ],
+    [
+      "a tool without a type",
+      { tools: [{ server_url: "https://evil.example" }] },
+      "the tool without a type",
+    ],
+    ["a search of tools that runs there", { tools: [{ type: "tool_search" }] }, "search of tools"],
+    ["tools that are no list", { tools: { type: "mcp" } }, "its tools is no list"],
+    ["a tool that is no object", { tools: ["mcp"] }, "no object"],
+    [
+      "tools among what is said",
+      { input: [{ type: "additional_tools", tools: [{ type: "mcp" }] }] },
+      "the tool mcp",
+    ],
+    [
+      "tools in what a search found",
+      { input: [{ type: "tool_search_output", tools: [{ type: "mcp" }] }] },
+      "the tool mcp",
+    ],
+    [
+      "a picture at an address",
+      said([{ type: "input_image", image_url: "https://evil.example/?q" }]),
+      "have to fetch",
+    ],
+    [
+      "a picture in the older form",
+      said([{ type: "image_url", image_url: { url: "https://evil.example" } }]),
+      "the part image_url",
+    ],
+    [
+      "a picture of the account's",
+      said([{ type: "input_image", file_id: "file-1" }]),
+      "have to fetch",
+    ],
+    [
+      "a picture with two sources",
+      said([{ type: "input_image", image_url: "data:,", file_id: "file-1" }]),
+      "have to fetch",
+    ],
+    [
+      "a picture whose address is in capitals",
+      said([{ type: "input_image", image_url: "HTTPS://evil.example" }]),
+      "have to fetch",
+    ],
+    [
+      "a sound at an address",
+      said([{ type: "input_audio", audio_url: "https://evil.example" }]),
+      "have to fetch",
+    ],
+    [
+      "a file at an address",
+      said([{ type: "input_file", file_url: "https://evil.example" }]),
+      "the part input_file",
+    ],
+    [
+      "a picture in a tool's output",
+      {
+        input: [
+          {
+            type: "function_call_output",
+            output: [{ type: "input_image", image_url: "https://evil.example" }],
+          },
+        ],
+      },
+      "have to fetch",
+    ],
+    [
+      "a picture in a message without a type",
+      {
+        input: [
+          { role: "user", content: [{ type: "input_image", image_url: "https://evil.example" }] },
+        ],
+      },
+      "have to fetch",
+    ],
+    [
+      "a part that is named like what every object has",
+      said([{ type: "constructor", constructor: "data:" }]),
+      "the part constructor",
+    ],
+    [
+      "an item that is kept there",
+      { input: [{ type: "item_reference", id: "x" }] },
+      "the item item_reference",
+    ],
+    [
+      "an approval of a tool server",
+      { input: [{ type: "mcp_approval_response", approve: true }] },
+      "mcp_approval_response",
+    ],
+    ["work in the background", { background: true }, "it has background"],
+    ["an earlier answer", { previous_response_id: "resp_1" }, "it has previous_response_id"],
+    ["a conversation of the account's", { conversation: "conv_1" }, "it has conversation"],
+    ["a prompt of the account's", { prompt: { id: "pmpt_1" } }, "it has prompt"],
+    ["no stream", { stream: false }, "no stream"],
+    ["an answer that is kept", { store: true }, "keep what is said"],
+    ["an answer that may be kept", { store: undefined }, "keep what is said"],
+    ["an answer that is kept by another word for it", { store: 0 }, "keep what is said"],
+    ["a dearer tier", { service_tier: "priority" }, "it has service_tier with priority"],
+    ["another dearer tier", { service_tier: "flex" }, "it has service_tier with flex"],
+    ["a tier that is no word", { service_tier: ["priority"] }, "service_tier with another value"],
+    ["labels that are kept", { metadata: { a: "b" } }, "it has metadata"],
+    ["somebody's name", { user: "x" }, "it has user"],
+    ["another name of somebody's", { safety_identifier: "x" }, "it has safety_identifier"],
+    ["a larger answer", { max_output_tokens: 1_000_000 }, "it has max_output_tokens"],
+    ["more calls of tools", { max_tool_calls: 1000 }, "it has max_tool_calls"],
+    ["a cut of what is said", { truncation: "auto" }, "it has truncation"],
+    ["options of the stream", { stream_options: { include_obfuscation: false } }, "stream_options"],
+    ["how likely each word was", { top_logprobs: 20 }, "it has top_logprobs"],
+    ["a cache that lasts", { prompt_cache_retention: "24h" }, "it has prompt_cache_retention"],
+    ["several answers", { n: 5 }, "it has n"],
+    ["words that are sampled otherwise", { temperature: 2 }, "it has temperature"],
+    ["instructions of its own", { instructions: "x" }, "it has instructions"],
+    [
+      "what a search at the endpoint found",
+      { include: ["file_search_call.results"] },
+      "it has include",
+    ],
+    ["a tool at the endpoint that must be used", { tool_choice: { type: "web_search" } }, "choice"],
+    ["metadata in a tree", { client_metadata: { a: { b: "c" } } }, "it has client_metadata"],
+    ["thoughts in another way", { reasoning: { generate_summary: "x" } }, "it has reasoning"],
+    ["a field that every object has", { constructor: "x" }, "it has constructor"],
+    ["no model", { model: undefined }, "names no model"],
+    ["a model that is no name", { model: { id: "x" } }, "it has model"],
+    [
+      "an item with a file of the account's",
+      { input: [{ type: "image_generation_call", id: "i", result: "", file_id: "file-1" }] },
+      "the item image_generation_call with file_id",
+    ],
+    [
+      "a text with a file of the account's",
+      said([{ type: "input_text", text: "", file_url: "https://evil.example" }]),
+      "the part input_text with file_url",
+    ],
+    [
+      "a picture in what was thought",
+      {
+        input: [
+          {
+            type: "reasoning",
+            summary: [{ type: "input_image", image_url: "https://evil.example" }],
+          },
+        ],
+      },
+      "have to fetch",
+    ],
+    ["a key that is none", { "\u001b]52;c;x": 1 }, "it has ??52?c?x"],
+  ])("%s", (_name, changes, why) => {
+    const checked = checkResponsesRequest(request(changes));
+    expect(checked).toEqual({
+      ok: false,
+      error: expect.stringMatching(
+        /^codex-chat: this call of the model is none that Codex makes: /,
+      ),
+    });
+    expect(!checked.ok && checked.error).toContain(why);
+  });
+
+  it.each<[string, string]>([
+    ["nothing", ""],
+    ["no JSON", "{"],
+    ["a list", "[]"],
+    ["null", "null"],
+    ["JSON with a comment", '{"stream":true/**/,"background":true}'],
+    ["a million tables", `{"stream":true,"input":[${"{},".repeat(1_000_000)}{}]}`],
+    [
+      "a nest that is too deep",
+      `{"stream":true,"text":${"[".repeat(500_000)}${"]".repeat(500_000)}}`,
+    ],
+  ])("%s", (_name, body) => {
+    expect(checkResponsesRequest(Buffer.from(body)).ok).toBe(false);
+  });
+});
+
+/** Without these a call is none. */
+const MUST = '"model":"m","store":false,"stream":true';
+
+describe("what is sent", () => {
+  it("has each key once, so that no other reader finds another request in it", () => {
+    const twice = `{${MUST},"tools":[{"type":"mcp"}],"input":[],"tools":[{"type":"custom"}]}`;
+    const checked = checkResponsesRequest(Buffer.from(twice));
+    expect(checked.ok && checked.value.toString()).toBe(
+      `{${MUST},"tools":[{"type":"custom"}],"input":[]}`,
+    );
+    const hidden = `{${MUST},"tools":[{"type":"custom","type":"mcp"}]}`;
+    expect(checkResponsesRequest(Buffer.from(hidden)).ok).toBe(false);
+  });
+
+  it("is what was checked, whatever the JSON", () => {
+    fc.assert(
+      fc.property(fc.json(), fc.boolean(), (text, isStream) => {
+        const tool = `{"type":"function","parameters":${text}}`;
+        const body = `{"model":"m","store":false,"stream":${isStream},"tools":[${tool}]}`;
+        const checked = checkResponsesRequest(Buffer.from(body));
+        expect(checked.ok).toBe(isStream);
+        if (checked.ok) {
+          const sent = checked.value.toString();
+          expect(JSON.stringify(JSON.parse(sent))).toBe(JSON.stringify(JSON.parse(body)));
+        }
+      }),
+    );
+  });
+});
+
+describe("on the model's port", () => {
+  it("an odd call is refused before the endpoint hears of it", async () => {
+    const odd = request({ tools: [{ type: "mcp", server_url: "https://evil.example" }] });
+    let reached = 0;
+    const handler = (_: unknown, response: { end: (text: string) => void }) => {
+      reached++;
+      response.end("done");
+    };
+    const checked = await setUpEgress(handler, { checkBody: checkResponsesRequest });
+    const refused = await call(checked.link.modelPort, { body: odd });
+    expect(refused).toMatchObject({ status: 403 });
+    expect(refused.body).toContain("the tool mcp");
+    expect(checked.events).toEqual([
+      { type: "model_refused", reason: expect.stringContaining("the tool mcp"), isOdd: true },
+    ]);
+    expect(reached).toBe(0);
+
+    const control = await setUpEgress(handler);
+    expect(await call(control.link.modelPort, { body: odd })).toMatchObject({ status: 200 });
+    expect(reached).toBe(1);
+  });
+
+  it("a packed call is refused", async () => {
+    const { link } = await setUpEgress((_, response) => void response.end());
+    const answer = await call(link.modelPort, { headers: { "content-encoding": "zstd" } });
+    expect(answer).toMatchObject({ status: 415 });
+  });
+});
+
+describe("a tool with a field that none of Codex's has", () => {
+  it.each([
+    ["function", "server_url"],
+    ["function", "environment"],
+    ["custom", "container"],
+    ["local_shell", "environment"],
+    ["namespace", "connector_id"],
+    ["tool_search", "server_url"],
+  ])("is refused: %s with %s", (type, field) => {
+    const named = type === "tool_search" ? { execution: "client" } : { name: "x" };
+    const bare = type === "local_shell" ? { type } : { type, ...named };
+    expect(checkResponsesRequest(request({ tools: [bare] }))).toMatchObject({ ok: true });
+    const odd = { ...bare, [field]: "https://evil.example" };
+    for (const changes of [
+      { tools: [odd] },
+      { input: [{ type: "tool_search_output", call_id: "c", tools: [odd] }] },
+      { input: [{ type: "additional_tools", role: "developer", tools: [odd] }] },
+    ])
+      expect(checkResponsesRequest(request(changes))).toMatchObject({
+        ok: false,
+        error: expect.stringContaining(`the tool ${type} with ${field}`),
+      });
+  });
+
+  it("is refused in a namespace", () => {
+    const tools = [{ type: "function", name: "f", server_url: "https://evil.example" }];
+    expect(
+      checkResponsesRequest(request({ tools: [{ type: "namespace", name: "n", tools }] })),
+    ).toMatchObject({ ok: false });
+  });
+});

@@ -1,0 +1,175 @@
+import { err, ok, type Result } from "../../result.ts";
+import { type Fields, isFields, isWithin } from "../json-bounds.ts";
+import {
+  FIELDS,
+  ITEM_FIELD,
+  ITEMS,
+  isEffortWithin,
+  isReasoning,
+  MEDIA,
+  PARTS,
+  TOOL_FIELDS,
+} from "./responses-fields.ts";
+
+/** Many times what a conversation that fills the largest window has (some 10,000 values, depth 20). */
+const BOUNDS = { maxValues: 500_000, maxDepth: 200 };
+
+/** How many models a refusal names. */
+const MAX_NAMED = 5;
+
+/**
+ * Lets a request of the Responses API through if it is one that Codex makes, and returns the bytes to
+ * send. The error is for its answer, and names what was in the way.
+ *
+ * SECURITY: the endpoint has a network where the sandbox has none. A request could have it run a tool
+ * server or a search at any address, or fetch a picture from one, and so carry the project's files to
+ * anyone; it could also have the endpoint keep what is said, or take a dearer model than the user
+ * has chosen. What is sent is written anew from what was checked, so that two readers of an odd JSON
+ * cannot disagree about it.
+ *
+ * `models` are those that may be asked for, and `efforts` those that none may be above; by default any.
+ * `onRequest` gets what is let through.
+ */
+export function checkResponsesRequest(
+  body: Buffer,
+  models?: ReadonlySet<string>,
+  efforts?: ReadonlySet<string>,
+  onRequest?: (request: Fields) => void,
+): Result<Buffer, string> {
+  if (!isWithin(body, BOUNDS)) return err(refusal("it has too many parts, or too deep ones"));
+  const parsed = parse(body);
+  if (!isFields(parsed)) return err(refusal("its body is no JSON object"));
+  const { stream, store, model, tools, input } = parsed;
+  if (stream !== true) return err(refusal("it asks for no stream of events"));
+  if (store !== false) return err(refusal("it has the endpoint keep what is said (store)"));
+  const wrong = wrongFields(parsed) ?? wrongTools(tools) ?? wrongInput(input);
+  if (wrong === undefined && models !== undefined && !models.has(String(model)))
+    return err(otherModel(String(model), models));
+  const dear = wrong === undefined && efforts !== undefined ? dearer(parsed, efforts) : undefined;
+  if (dear !== undefined) return err(otherEffort(dear, efforts));
+  if (wrong !== undefined) return err(refusal(wrong));
+  onRequest?.(parsed);
+  return ok(Buffer.from(JSON.stringify(parsed)));
+}
+
+function wrongFields(request: Fields): string | undefined {
+  for (const [key, value] of Object.entries(request)) {
+    const isAllowed = Object.hasOwn(FIELDS, key) ? FIELDS[key] : undefined;
+    if (isAllowed === undefined) return `it has ${quote(key)}`;
+    if (!isAllowed(value)) return `it has ${quote(key)} with ${shown(value)}`;
+  }
+  return Object.hasOwn(request, "model") ? undefined : "it names no model";
+}
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns what is wrong with the list, if anything; nested names hold functions only. */
+function wrongTools(tools: unknown, depth = 0): string | undefined {
+  return firstWrong(tools, "tools", (tool) => {
+    const { type } = tool;
+    const fields =
+      typeof type === "string" && Object.hasOwn(TOOL_FIELDS, type) ? TOOL_FIELDS[type] : undefined;
+    if (fields === undefined) return `it has the tool ${quote(type)}`;
+    const odd = wrongKeys(tool, ["type", ...fields], `the tool ${quote(type)}`);
+    if (odd !== undefined) return odd;
+    if (type === "tool_search" && tool["execution"] !== "client")
+      return "it has a search of tools that the endpoint runs";
+    if (type !== "namespace") return undefined;
+    return depth > 0 ? "it has names within names of tools" : wrongTools(tool["tools"], depth + 1);
+  });
+}
+
+function wrongInput(input: unknown): string | undefined {
+  if (typeof input === "string") return undefined;
+  return firstWrong(input, "input", (item) => {
+    // The Responses API takes a message without a type for one.
+    const { type = "message" } = item;
+    const fields = typeof type === "string" && Object.hasOwn(ITEMS, type) ? ITEMS[type] : undefined;
+    if (fields === undefined) return `it has the item ${quote(type)}`;
+    return (
+      wrongKeys(item, ["type", ITEM_FIELD, ...fields], `the item ${quote(type)}`) ??
+      wrongReasoning(type, item["reasoning"]) ??
+      wrongTools(item["tools"]) ??
+      wrongParts(item["content"]) ??
+      wrongParts(item["summary"]) ??
+      wrongParts(item["output"])
+    );
+  });
+}
+
+function wrongReasoning(type: unknown, reasoning: unknown): string | undefined {
+  if (type !== "configuration_update" || reasoning === undefined || isReasoning(reasoning))
+    return undefined;
+  return `it has the item ${quote(type)} with "reasoning" of another form`;
+}
+
+/** The effort that is above all that were chosen, of the call or of an item that changes it. */
+function dearer({ reasoning, input }: Fields, efforts: ReadonlySet<string>): string | undefined {
+  const items = Array.isArray(input) ? input.filter(isFields) : [];
+  return [reasoning, ...items.map((it) => it["reasoning"])]
+    .map((it) => (isFields(it) ? it["effort"] : undefined))
+    .find((it): it is string => typeof it === "string" && !isEffortWithin(it, efforts));
+}
+
+function wrongParts(parts: unknown): string | undefined {
+  if (typeof parts === "string") return undefined;
+  return firstWrong(parts, "content", (part) => {
+    const { type } = part;
+    const fields = typeof type === "string" && Object.hasOwn(PARTS, type) ? PARTS[type] : undefined;
+    if (fields === undefined) return `it has the part ${quote(type)}`;
+    const source = MEDIA[String(type)];
+    const url = source === undefined ? "data:" : part[source];
+    if (typeof url !== "string" || !url.startsWith("data:") || "file_id" in part)
+      return `it has a ${type} that the endpoint would have to fetch`;
+    return wrongKeys(part, ["type", ...fields], `the part ${quote(type)}`);
+  });
+}
+
+function wrongKeys(value: Fields, allowed: readonly string[], where: string): string | undefined {
+  const odd = Object.keys(value).find((key) => !allowed.includes(key));
+  return odd === undefined ? undefined : `it has ${where} with ${quote(odd)}`;
+}
+
+function firstWrong(
+  list: unknown,
+  name: string,
+  wrong: (entry: Fields) => string | undefined,
+): string | undefined {
+  if (list === undefined || list === null) return undefined;
+  if (!Array.isArray(list)) return `its ${name} is no list`;
+  for (const entry of list) {
+    const found = isFields(entry) ? wrong(entry) : `its ${name} holds what is no object`;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** SECURITY: the sandbox's own words, shown to the user. */
+function quote(word: unknown): string {
+  return typeof word === "string" ? word.replace(/[^\w.-]/g, "?").slice(0, 60) : "without a type";
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "string") return quote(value);
+  return typeof value === "object" ? "another value" : String(value).slice(0, 20);
+}
+
+function otherModel(model: string, models: ReadonlySet<string>): string {
+  const named = [...models].slice(0, MAX_NAMED).join(", ");
+  return `codex-chat: this call asks for the model ${quote(model)}, which nobody has chosen here (${named}). To have it: :CodexChat model ${quote(model)}.`;
+}
+
+function otherEffort(effort: string, efforts: ReadonlySet<string> | undefined): string {
+  const named = [...(efforts ?? [])].slice(0, MAX_NAMED).join(", ");
+  return `codex-chat: this call asks for the effort ${quote(effort)}, above the one chosen here (${named}). To have it: :CodexChat model.`;
+}
+
+function refusal(what: string): string {
+  return `codex-chat: this call of the model is none that Codex makes: ${what}.`;
+}

@@ -1,0 +1,171 @@
+import { isFields } from "../json-bounds.ts";
+import type { SecretAutomaton } from "./secret-automaton.ts";
+import { SecretScanner } from "./secret-scanner.ts";
+
+/** Texts that grow at a time; of more, the oldest are forgotten. */
+const MAX_TEXTS = 64;
+/** An event that is larger holds no piece of a text. */
+const MAX_LINE_BYTES = 256 * 1024;
+/** How much is held back until it is known whether it is a secret. */
+const MAX_HELD_BYTES = 64 * 1024;
+/** So many bytes of a secret are held back; fewer are met at the end of any piece of prose. */
+const LEAST_HELD = 4;
+/** So many bytes of one are taken out where a text ends within it. */
+const LEAST_TOLD = 8;
+/** An event with which a text or all of the answer has come to its end. */
+const ENDS = /^data: *\{.*?"type": *"response\.(?:[\w.]+\.done|completed|failed|incomplete)"/;
+
+/** A line, and the piece of a text that it carries. */
+type Line = {
+  bytes: Buffer;
+  readonly event: Readonly<Record<string, unknown>> | undefined;
+  readonly text: Text | undefined;
+  /** Where the piece begins in its text, in bytes. */
+  readonly from: number;
+  piece: string;
+};
+
+type Text = { readonly scanner: SecretScanner };
+
+/**
+ * Takes secrets out of the texts that a stream of events carries in pieces, where one begins in one
+ * event and ends in another. Lines that have no part of one go on as they came.
+ */
+export class EventRedactor {
+  readonly #automaton: SecretAutomaton;
+  readonly #replacement: string;
+  readonly #texts = new Map<string, Text>();
+  #line: Buffer[] = [];
+  #lineBytes = 0;
+  #held: Line[] = [];
+  #heldBytes = 0;
+
+  constructor(automaton: SecretAutomaton, replacement: string) {
+    this.#automaton = automaton;
+    this.#replacement = replacement;
+  }
+
+  /** Returns what may go on now: whole lines, but for one that is too long to be kept. */
+  push(chunk: Buffer): Buffer {
+    const out: Buffer[] = [];
+    let from = 0;
+    while (from < chunk.length) {
+      const at = chunk.indexOf(10, from);
+      const end = at === -1 ? chunk.length : at + 1;
+      const part = chunk.subarray(from, end);
+      from = end;
+      this.#lineBytes += part.length;
+      this.#line.push(part);
+      if (this.#lineBytes > MAX_LINE_BYTES) this.#pass(out);
+      else if (at !== -1) this.#take(out);
+      if (at !== -1) this.#lineBytes = 0;
+    }
+    return Buffer.concat(out);
+  }
+
+  /** Returns the rest, at the stream's end. */
+  end(): Buffer {
+    const out: Buffer[] = [];
+    this.#pass(out);
+    return Buffer.concat(out);
+  }
+
+  /** Passes on what was held and a line as it is. */
+  #pass(out: Buffer[]): void {
+    this.#release(out);
+    out.push(...this.#line);
+    this.#line = [];
+  }
+
+  #take(out: Buffer[]): void {
+    const bytes = this.#line.length === 1 ? (this.#line[0] as Buffer) : Buffer.concat(this.#line);
+    this.#line = [];
+    const event = eventOf(bytes);
+    const key = event === undefined ? undefined : textOf(event);
+    if (event === undefined || key === undefined) {
+      this.#hold({ bytes, event: undefined, text: undefined, from: 0, piece: "" });
+    } else {
+      const text = this.#text(key);
+      const piece = String(event["delta"]);
+      this.#hold({ bytes, event, text, from: text.scanner.read, piece });
+      text.scanner.push(Buffer.from(piece));
+      for (const found of text.scanner.take()) this.#cut(text, found.start, found.end);
+    }
+    const isEnd = ENDS.test(bytes.toString("latin1", 0, 200));
+    if (isEnd) this.#cutTelling();
+    if (isEnd || this.#heldBytes > MAX_HELD_BYTES || !this.#isOpen()) this.#release(out);
+  }
+
+  #hold(line: Line): void {
+    this.#held.push(line);
+    this.#heldBytes += line.bytes.length;
+  }
+
+  /** Whether a line that is held has what may be the beginning of a secret. */
+  #isOpen(): boolean {
+    const texts = new Set(this.#held.map((it) => it.text));
+    return [...texts].some(
+      (text) => text !== undefined && text.scanner.begunAt(LEAST_HELD) < text.scanner.read,
+    );
+  }
+
+  /** Texts have come to their end: of those that are held, the better part of a secret goes. */
+  #cutTelling(): void {
+    for (const text of new Set(this.#held.map((it) => it.text))) {
+      if (text === undefined) continue;
+      const { read } = text.scanner;
+      const start = text.scanner.tellingAt(LEAST_TOLD);
+      if (start < read) this.#cut(text, start, read);
+    }
+  }
+
+  #release(out: Buffer[]): void {
+    out.push(...this.#held.map((it) => it.bytes));
+    this.#held = [];
+    this.#heldBytes = 0;
+  }
+
+  /** Takes a piece of a text out of the lines that are still here; the first says that it is gone. */
+  #cut(text: Text, start: number, end: number): void {
+    let isSaid = false;
+    for (const line of this.#held) {
+      if (line.text !== text || line.event === undefined) continue;
+      const bytes = Buffer.from(line.piece);
+      const [a, b] = [Math.max(0, start - line.from), Math.max(0, end - line.from)];
+      if (a >= bytes.length || b === 0) continue;
+      const said = isSaid ? "" : this.#replacement;
+      isSaid = true;
+      // As long as it was, so that later pieces stay where they are.
+      const gone = Buffer.alloc(Math.min(b, bytes.length) - a, 0);
+      line.piece = Buffer.concat([bytes.subarray(0, a), gone, bytes.subarray(b)]).toString();
+      const delta = line.piece.replace(/\0+/, said).replaceAll("\0", "");
+      const rest = line.bytes.toString("latin1").endsWith("\r\n") ? "\r\n" : "\n";
+      line.bytes = Buffer.from(`data: ${JSON.stringify({ ...line.event, delta })}${rest}`);
+    }
+  }
+
+  #text(key: string): Text {
+    const text = this.#texts.get(key) ?? { scanner: new SecretScanner(this.#automaton) };
+    this.#texts.delete(key);
+    this.#texts.set(key, text);
+    const [oldest] = this.#texts.keys();
+    if (this.#texts.size > MAX_TEXTS && oldest !== undefined) this.#texts.delete(oldest);
+    return text;
+  }
+}
+
+function eventOf(line: Buffer): Line["event"] {
+  if (line.indexOf("data:") !== 0 || !line.includes("delta")) return undefined;
+  try {
+    const event: unknown = JSON.parse(line.toString("utf8", 5));
+    return isFields(event) && typeof event["delta"] === "string" ? event : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Which text an event's piece belongs to. */
+function textOf(event: Readonly<Record<string, unknown>>): string {
+  const names = ["type", "item_id", "output_index", "content_index", "summary_index"];
+  return JSON.stringify(names.map((it) => event[it] ?? null));
+}

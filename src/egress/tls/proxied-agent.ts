@@ -1,0 +1,47 @@
+import { Agent, type AgentOptions, type RequestOptions } from "node:https";
+import type { Duplex } from "node:stream";
+import { isDirect, type OutwardProxy, openTunnel, parseTarget } from "../network/index.ts";
+
+/** How long the proxy may take for a connection. */
+const CONNECT_MS = 20_000;
+const NEVER = new AbortController().signal;
+
+type Made = (error: Error | null, stream: Duplex) => void;
+
+/**
+ * An agent whose connections go through a proxy by CONNECT, but for those that need none.
+ *
+ * SECURITY: what differs is the connection below TLS alone; the server's name and its certificate
+ * are checked as ever, so that the proxy sees neither the key nor the calls.
+ */
+export class ProxiedAgent extends Agent {
+  readonly #outward: OutwardProxy;
+
+  constructor(options: AgentOptions, outward: OutwardProxy) {
+    super(options);
+    this.#outward = outward;
+  }
+
+  override createConnection(options: RequestOptions, made?: Made): Duplex | null | undefined {
+    const target = parseTarget(`${hostOf(options)}:${options.port ?? 443}`);
+    // Never another way than the one that is configured.
+    if (target === undefined) throw new Error("its name is none that a proxy could be asked for");
+    if (isDirect(this.#outward, target)) return super.createConnection(options, made);
+    // Node takes an error without a connection, which its types do not say.
+    const fail = made as ((error: Error) => void) | undefined;
+    void openTunnel(this.#outward, target, { connectMs: CONNECT_MS, signal: NEVER }).then(
+      (tunnel) => {
+        if (!tunnel.ok) return fail?.(new Error(tunnel.error.why));
+        const over = { ...options, socket: tunnel.value };
+        return made?.(null, super.createConnection(over) as Duplex);
+      },
+      (thrown: unknown) => fail?.(thrown instanceof Error ? thrown : new Error("it failed")),
+    );
+    return undefined;
+  }
+}
+
+function hostOf({ host, hostname }: RequestOptions): string {
+  const name = host ?? hostname ?? "";
+  return name.includes(":") && !name.startsWith("[") ? `[${name}]` : name;
+}

@@ -1,0 +1,62 @@
+import { readFileSync } from "node:fs";
+import { Agent, type AgentOptions } from "node:https";
+import { createSecureContext, rootCertificates } from "node:tls";
+import type { Log } from "../../log.ts";
+import type { OutwardProxy } from "../network/index.ts";
+import { ProxiedAgent } from "./proxied-agent.ts";
+
+/** Where distributions keep the authorities that the machine trusts. */
+const SYSTEM_BUNDLES = [
+  "/etc/ssl/certs/ca-certificates.crt", // Debian, Arch, Alpine
+  "/etc/pki/tls/certs/ca-bundle.crt", // Fedora
+  "/etc/ssl/ca-bundle.pem", // openSUSE
+  "/etc/ssl/cert.pem",
+];
+/**
+ * Connections wait less long for the next call than common servers keep them (uvicorn: 5 s), so
+ * that a call does not meet one that is just being closed.
+ */
+const KEEP_MS = 4_000;
+
+/**
+ * Makes the agent for calls over TLS: it trusts Node's own authorities, the machine's (or those of
+ * SSL_CERT_FILE) and those of NODE_EXTRA_CA_CERTS, and always verifies.
+ *
+ * Node 20 by itself knows nothing of the machine's authorities. The certificates are parsed once
+ * here and not once a connection, which would take some 20 ms each time. Through a proxy it is the
+ * same: TLS is spoken with the endpoint, and its certificate verified.
+ */
+export function tlsAgent(env: NodeJS.ProcessEnv, log: Log, outward?: OutwardProxy): Agent {
+  const ca: string[] = [...rootCertificates];
+  const system = env["SSL_CERT_FILE"];
+  for (const path of system === undefined ? SYSTEM_BUNDLES : [system]) {
+    const bundle = read(path);
+    if (bundle === undefined) continue;
+    ca.push(bundle);
+    break;
+  }
+  const extraPath = env["NODE_EXTRA_CA_CERTS"];
+  const extra = extraPath === undefined ? undefined : read(extraPath);
+  if (extra !== undefined) ca.push(extra);
+  else if (extraPath !== undefined)
+    log.warn({ path: extraPath }, "NODE_EXTRA_CA_CERTS is unreadable");
+  const common = { keepAlive: true, timeout: KEEP_MS, rejectUnauthorized: true };
+  try {
+    return agentOf({ ...common, secureContext: createSecureContext({ ca }) }, outward);
+  } catch (thrown) {
+    log.warn({ err: thrown }, "certificate authorities cannot be parsed; Node's own are used");
+    return agentOf(common, outward);
+  }
+}
+
+function agentOf(options: AgentOptions, outward: OutwardProxy | undefined): Agent {
+  return outward === undefined ? new Agent(options) : new ProxiedAgent(options, outward);
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,236 @@
+import { createHash } from "node:crypto";
+import type { ContainerCreateOptions, MountSettings } from "dockerode";
+import type { Engine } from "./engine/index.ts";
+import type { BindMount } from "./mount.ts";
+
+/** The home inside; a tmpfs, so that nothing of it outlives the container. */
+export const HOME_DIR = "/home/agent";
+/** A tmpfs apart from /tmp, because a clean-up inside may empty that one. */
+const RUN_DIR = "/run/codex-chat";
+/** The keeper's socket; a relay's connection to it keeps the container alive. */
+export const KEEPER_SOCKET = `${RUN_DIR}/keeper.sock`;
+
+const USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+const GIB = 1024 ** 3;
+/** gVisor counts its own threads: at 256, 150 processes crashed it (runsc 20240729). */
+export const MIN_PIDS = 1024;
+
+/** What a container may use. */
+export type Limits = {
+  readonly memoryBytes: number;
+  /** In CPUs, fractions allowed. */
+  readonly cpus: number;
+  /** At least 1024 under gVisor. */
+  readonly pids: number;
+  /** Sizes of the tmpfs mounts; they count towards the memory. */
+  readonly tmpBytes: number;
+  readonly homeBytes: number;
+};
+
+/** The limits where the user set none: half of the memory up to 4 GiB, all CPUs. */
+export function defaultLimits(engine: Pick<Engine, "cpus" | "memoryBytes">): Limits {
+  const half = engine.memoryBytes > 0 ? Math.floor(engine.memoryBytes / 2) : 4 * GIB;
+  const memoryBytes = Math.min(4 * GIB, half);
+  const tmpfs = Math.floor(memoryBytes / 2);
+  return { memoryBytes, cpus: engine.cpus, pids: 4096, tmpBytes: tmpfs, homeBytes: tmpfs };
+}
+
+/** The limits that are in force: no engine gives more CPUs than it has. */
+export function effectiveLimits(
+  engine: Pick<Engine, "cpus" | "memoryBytes">,
+  wanted: Partial<Limits> = {},
+): Limits {
+  const limits = { ...defaultLimits(engine), ...wanted };
+  // Without a size of their own, the tmpfs follow the memory that they count towards.
+  const half = Math.floor(limits.memoryBytes / 2);
+  return {
+    ...limits,
+    cpus: Math.min(limits.cpus, engine.cpus),
+    tmpBytes: wanted.tmpBytes ?? half,
+    homeBytes: wanted.homeBytes ?? half,
+  };
+}
+
+/** Says to the user which limits the engine cannot hold, so that the sandbox has none of them. */
+export function limitNotes(engine: Pick<Engine, "unlimited" | "rootless">): string[] {
+  if (engine.unlimited.length === 0) return [];
+  const why = engine.rootless
+    ? "a rootless engine needs cgroups v2 that are delegated to the user"
+    : "the kernel lacks the controllers for it";
+  return [`The engine cannot limit ${engine.unlimited.join(", ")} of the sandbox: ${why}.`];
+}
+
+/**
+ * Why the engine cannot mount a path, if it cannot: Podman's Docker-compatible socket writes a
+ * mount as one line of comma-separated values and reads it again (4.3).
+ */
+export function unmountable(engine: Pick<Engine, "product">, path: string): string | undefined {
+  if (engine.product !== "Podman" || !/[",\n\r]/.test(path)) return undefined;
+  return "Podman's socket cannot mount a path that has a comma, a double quote or a line break in it; rename it, or use Docker";
+}
+
+/** All that decides how a container is made; the self-test's is made by the same function. */
+export type ContainerSpec = {
+  readonly name?: string;
+  readonly image: string;
+  readonly runtime: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** See `ContainerUser`; default true. */
+  readonly ownedTmpfs?: boolean;
+  readonly env: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly limits: Limits;
+  readonly mounts: readonly BindMount[];
+  readonly volumes?: readonly { readonly volume: string; readonly target: string }[];
+  readonly workingDir: string;
+  /** Instead of the image's keeper, for the self-test. */
+  readonly entrypoint?: readonly string[];
+};
+
+/** Whom the programs in a container run as. */
+export type ContainerUser = {
+  readonly uid: number;
+  readonly gid: number;
+  /** Whether the engine makes a tmpfs that belongs to this user; else all may write in it. */
+  readonly ownedTmpfs: boolean;
+};
+
+/**
+ * The user in a container. With a rootless engine, root inside is the user outside, and has no
+ * more rights than that: any other uid inside would be one of the user's subordinate ids, whose
+ * files the user could not even remove. Podman takes no owner for a tmpfs (4.3, "unknown mount
+ * option"), which matters only where that is not root.
+ */
+export function containerUser(
+  engine: Pick<Engine, "rootless" | "product">,
+  user: { readonly uid: number; readonly gid: number },
+): ContainerUser {
+  const { uid, gid } = engine.rootless ? { uid: 0, gid: 0 } : user;
+  return { uid, gid, ownedTmpfs: engine.product !== "Podman" };
+}
+
+/**
+ * Builds what is sent to the engine: no network, no capability, a read-only root, and no path of
+ * the host but the mounts. Mounts are of type bind, because `-v` would create missing sources as
+ * root and split paths at colons.
+ */
+export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
+  const { uid, gid, limits } = spec;
+  // Of what is named to no one, root is the owner.
+  const own =
+    uid === 0 && gid === 0
+      ? "mode=0700"
+      : spec.ownedTmpfs === false
+        ? "mode=1777"
+        : `mode=0700,uid=${uid},gid=${gid}`;
+  return {
+    ...(spec.name === undefined ? {} : { name: spec.name }),
+    Image: spec.image,
+    User: `${uid}:${gid}`,
+    WorkingDir: spec.workingDir,
+    Hostname: "sandbox",
+    Env: Object.entries({ ...baseEnv(spec), ...spec.env }).map(([key, value]) => `${key}=${value}`),
+    Labels: { ...spec.labels },
+    // Said here and not left to the image, which a user's Dockerfile may have changed.
+    Entrypoint: [...(spec.entrypoint ?? ["/bin/sh", "/opt/codex-chat/start.sh"])],
+    Cmd: [],
+    Healthcheck: { Test: ["NONE"] },
+    HostConfig: {
+      AutoRemove: true,
+      Runtime: spec.runtime,
+      NetworkMode: "none",
+      IpcMode: "private",
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges"],
+      ReadonlyRootfs: true,
+      // Anything inside can write to PID 1's output: kept by the engine, it would fill the disk.
+      LogConfig: { Type: "none", Config: {} },
+      PidsLimit: Math.max(MIN_PIDS, limits.pids),
+      Memory: limits.memoryBytes,
+      // Equal to Memory: no swap.
+      MemorySwap: limits.memoryBytes,
+      NanoCpus: Math.round(limits.cpus * 1e9),
+      Tmpfs: {
+        "/tmp": `rw,exec,nosuid,nodev,mode=1777,size=${limits.tmpBytes}`,
+        [HOME_DIR]: `rw,exec,nosuid,nodev,${own},size=${limits.homeBytes}`,
+        // Podman puts a writable one there by itself where the root is read-only (4.3).
+        ...(spec.ownedTmpfs === false ? { "/var/tmp": "ro,noexec,nosuid,nodev,size=4096" } : {}),
+        [RUN_DIR]: `rw,noexec,nosuid,nodev,${own},size=1048576`,
+      },
+      Mounts: [...spec.mounts.map(bindMount), ...(spec.volumes ?? []).map(volumeMount)],
+    },
+  };
+}
+
+function bindMount(mount: BindMount): MountSettings {
+  return {
+    Type: "bind",
+    Source: mount.source,
+    Target: mount.target,
+    ReadOnly: mount.readOnly,
+    BindOptions: { Propagation: "rprivate" },
+  };
+}
+
+/** Nothing of the image is copied into it: it was filled before. */
+function volumeMount({ volume, target }: { volume: string; target: string }): MountSettings {
+  const driver = { Name: "local", Options: {} };
+  return {
+    Type: "volume",
+    Source: volume,
+    Target: target,
+    ReadOnly: false,
+    VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: driver },
+  };
+}
+
+function baseEnv({ uid }: ContainerSpec): Record<string, string> {
+  const name = uid === 0 ? "root" : "agent";
+  return {
+    HOME: HOME_DIR,
+    USER: name,
+    LOGNAME: name,
+    // A root without capabilities cannot give files away, which tar tries for a root.
+    ...(uid === 0 ? { TAR_OPTIONS: "--no-same-owner" } : {}),
+    LANG: "C.UTF-8",
+    PATH: USUAL_PATH,
+    // It would ask for the registry with whatever npm does.
+    npm_config_update_notifier: "false",
+    CODEX_CHAT_KEEPER: KEEPER_SOCKET,
+  };
+}
+
+/**
+ * The variables for a PATH: login shells set the one anew and take it again from the other. The
+ * usual directories stay in it, because the sandbox's own programs are found there.
+ */
+export function pathEnv(path: string | undefined): Record<string, string> {
+  if (path === undefined || path === "") return {};
+  const all = [...new Set([...path.split(":"), ...USUAL_PATH.split(":")])].join(":");
+  return { PATH: all, CODEX_CHAT_PATH: all };
+}
+
+/**
+ * Picks what of the host's environment the container may have: the time zone, and what the user
+ * named. Nothing else goes in, because any variable may hold a secret.
+ */
+export function allowedEnv(
+  hostEnv: Readonly<Record<string, string | undefined>>,
+  names: readonly string[] = [],
+): Record<string, string> {
+  const picked: Record<string, string> = {};
+  for (const name of ["TZ", ...names]) {
+    const value = hostEnv[name];
+    if (value !== undefined && /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) picked[name] = value;
+  }
+  return picked;
+}
+
+/** A hash of everything in a spec but its name and labels, for joining a running container. */
+export function specHash(spec: ContainerSpec): string {
+  const { name: _name, labels: _labels, ...rest } = spec;
+  const options = containerOptions({ ...rest, labels: {} });
+  return createHash("sha256").update(JSON.stringify(options)).digest("hex").slice(0, 16);
+}

@@ -1,0 +1,63 @@
+import { chmod, mkdir, mkdtemp, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { itUnlessRoot } from "../../test/support/root.ts";
+import { describeEnd, type SandboxEnd, whyLost } from "./container-watch.ts";
+
+async function project(): Promise<string> {
+  const base = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-life-")));
+  onTestFinished(() => rm(base, { recursive: true }));
+  const root = join(base, "project");
+  await mkdir(join(root, "closed"), { recursive: true });
+  await writeFile(join(root, "closed/.envrc"), "");
+  return root;
+}
+
+describe("the reason why a protected file is another one", () => {
+  it("is the project's where that is gone or renamed, and the file's where that was replaced", async () => {
+    const root = await project();
+    expect(await whyLost(root, "closed/.envrc")).toEqual({
+      reason: "protection_lost",
+      name: "closed/.envrc",
+    });
+    await rename(root, `${root}-new`);
+    const end = await whyLost(root, ".envrc");
+    expect(end).toEqual({ reason: "project_gone", root });
+    // The command that is named puts it back.
+    const command = /\((mv NEW-NAME [^)]*)\)/.exec(describeEnd(end).mend)?.[1] ?? "false";
+    await execa("sh", ["-c", command.replace("NEW-NAME", `${root}-new`)]);
+    expect((await whyLost(root, "closed/.envrc")).reason).toBe("protection_lost");
+  });
+
+  itUnlessRoot("is the directory's where that was closed, and names what opens it", async () => {
+    const root = await project();
+    await chmod(join(root, "closed"), 0o000);
+    const end = await whyLost(root, "closed/.envrc");
+    expect(end.reason).toBe("protection_unseen");
+    const { message, mend } = describeEnd(end);
+    expect(message).toContain("cannot be looked at (EACCES)");
+    await execa("sh", ["-c", /chmod u\+rwx \S+/.exec(mend)?.[0] ?? "false"]);
+    expect((await whyLost(root, "closed/.envrc")).reason).toBe("protection_lost");
+  });
+});
+
+describe("describeEnd", () => {
+  it.each<[SandboxEnd, string]>([
+    [{ reason: "exited", exitCode: 0 }, "no relay was connected"],
+    [{ reason: "exited", exitCode: 137 }, "killed or removed"],
+    [{ reason: "exited", exitCode: 3 }, "exit code 3"],
+    [{ reason: "exited", exitCode: null }, "The sandbox ended."],
+    [{ reason: "protection_lost", name: ".envrc" }, ".envrc was replaced on this machine"],
+    [{ reason: "project_gone", root: "/work" }, "/work is gone or has another name"],
+    [{ reason: "protection_unseen", why: "/work is closed", fix: "" }, "because /work is closed"],
+    [{ reason: "out_of_memory" }, "ran out of memory"],
+    [{ reason: "engine_lost" }, "connection to the container engine broke"],
+    [{ reason: "released" }, "was stopped"],
+  ])("%o", (end, says) => {
+    const { message, mend } = describeEnd(end);
+    expect(message).toContain(says);
+    expect(mend).toMatch(/send again/i);
+  });
+});

@@ -1,0 +1,128 @@
+import { join } from "node:path";
+import type Docker from "dockerode";
+import { LookError, statsAt } from "../look.ts";
+import { containerEnd, containerOutOfMemory, removeContainer } from "./container/index.ts";
+import type { Engine } from "./engine/index.ts";
+import type { Guard } from "./guard/index.ts";
+import { putBack } from "./mounts/index.ts";
+
+/** Why a sandbox is no longer usable. */
+export type SandboxEnd =
+  /** The container ended: the keeper gave up, or it was removed from elsewhere (137). */
+  | { readonly reason: "exited"; readonly exitCode: number | null }
+  /**
+   * A protected file was replaced on the host (saved by renaming, another branch checked out), so
+   * that the new one was writable inside; the container was removed at once. `name` is the file.
+   */
+  | { readonly reason: "protection_lost"; readonly name: string }
+  /** The project's directory itself is gone or has another name; the container was removed. */
+  | { readonly reason: "project_gone"; readonly root: string }
+  /** A protected file cannot be looked at any more, so that it is not known whether it is the same. */
+  | { readonly reason: "protection_unseen"; readonly why: string; readonly fix: string }
+  /** Something in it was killed for want of memory, after which programs hang; it was removed. */
+  | { readonly reason: "out_of_memory" }
+  /** The connection to the engine broke. */
+  | { readonly reason: "engine_lost" }
+  /** It was released or removed from here. */
+  | { readonly reason: "released" };
+
+/** Says to the user why a sandbox ended, and what to do about it. */
+export function describeEnd(end: SandboxEnd): { readonly message: string; readonly mend: string } {
+  const again = "Send again: the sandbox is then started anew.";
+  switch (end.reason) {
+    case "exited":
+      return { message: `The sandbox ended${exitText(end.exitCode)}.`, mend: again };
+    case "protection_lost":
+      return {
+        message: `The sandbox was ended because ${end.name} was replaced on this machine: its protection holds only for the file that was there when the sandbox started.`,
+        mend: again,
+      };
+    case "protection_unseen":
+      return {
+        message: `The sandbox was ended because ${end.why}, so that it was not known whether what is protected there is still the same.`,
+        mend: `${end.fix}\n${again}`,
+      };
+    case "project_gone":
+      return {
+        message: `${end.root} is gone or has another name now, so the sandbox was ended.`,
+        mend: `Nothing of the conversation is lost. ${putBack(end.root)}`,
+      };
+    case "out_of_memory":
+      return {
+        message: "The sandbox ran out of memory and was ended.",
+        mend: `${again} Its limit is sandbox.memory in the configuration.`,
+      };
+    case "engine_lost":
+      return {
+        message: "The connection to the container engine broke.",
+        mend: `sudo systemctl status docker\n${again}`,
+      };
+    case "released":
+      return { message: "The sandbox was stopped.", mend: again };
+    default:
+      return end satisfies never;
+  }
+}
+
+function exitText(code: number | null): string {
+  if (code === 0) return " because no relay was connected to it any more";
+  if (code === 137) return ": it was killed or removed";
+  return code === null ? "" : ` with exit code ${code}`;
+}
+
+/** A container's life as one host sees it. */
+export type Life = {
+  /** Resolves once, with the first reason; never rejects. */
+  readonly ended: Promise<SandboxEnd>;
+  readonly hasEnded: () => boolean;
+  /** Ends the watch because this host lets go of the container. */
+  readonly release: () => void;
+};
+
+/** Why a protected file of a project is not the one any more that was mounted. */
+export async function whyLost(root: string, name: string): Promise<SandboxEnd> {
+  try {
+    if ((await statsAt(root)) === undefined) return { reason: "project_gone", root };
+    await statsAt(join(root, name));
+  } catch (cause) {
+    if (cause instanceof LookError)
+      return { reason: "protection_unseen", why: cause.message, fix: cause.fix };
+  }
+  return { reason: "protection_lost", name };
+}
+
+/** Watches over a running container, and removes it where it must not go on. */
+export function watchLife(
+  engine: Engine,
+  container: Docker.Container,
+  guard: Guard,
+  root: string,
+): Life {
+  const watching = new AbortController();
+  let cause: SandboxEnd | undefined;
+  let settle: (end: SandboxEnd) => void = () => {};
+  const ended = new Promise<SandboxEnd>((resolve) => {
+    settle = resolve;
+  });
+  // The first cause stands: a removal from here must not be reported as the container's own exit.
+  const finish = async (end: SandboxEnd, before: () => Promise<void>): Promise<void> => {
+    if (cause !== undefined) return;
+    cause = end;
+    guard.close();
+    await before().catch(() => {});
+    watching.abort();
+    settle(end);
+  };
+  const remove = () => removeContainer(engine, container.id);
+  const nothing = async () => {};
+  void guard.lost.then(async (name) => finish(await whyLost(root, name), remove));
+  void containerOutOfMemory(engine, container.id, watching.signal).then(() =>
+    finish({ reason: "out_of_memory" }, remove),
+  );
+  void containerEnd(container, watching.signal).then((end) => finish(end, nothing));
+  return {
+    ended,
+    hasEnded: () => cause !== undefined,
+    release: () => void finish({ reason: "released" }, nothing),
+  };
+}

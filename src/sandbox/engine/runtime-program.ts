@@ -1,0 +1,71 @@
+import { stat } from "node:fs/promises";
+import { hostname, release } from "node:os";
+import { isAbsolute } from "node:path";
+import { quoteForShell } from "../../look.ts";
+import { findProgram } from "../../programs.ts";
+import { runtimeAdvice, type SandboxError } from "../error.ts";
+import type { Engine, EngineRuntime } from "./engine.ts";
+
+/** What this process sees of the program that the engine starts as a runtime. */
+export type RuntimeProgram =
+  | { readonly at: "there" }
+  /** It cannot be told from here; `why` goes on a sentence. */
+  | { readonly at: "unseen"; readonly why: string }
+  | { readonly at: "wrong"; readonly error: SandboxError };
+
+/**
+ * Looks for a registered runtime's program. The engine looks for it only when it starts a container,
+ * and in its own file system, which may be another one than this: only a container proves that it is
+ * there, and what is missing here may be there.
+ */
+export async function lookForRuntime(
+  engine: Pick<Engine, "kernel" | "machine" | "product" | "rootless">,
+  { name, path }: EngineRuntime & { readonly name: string },
+): Promise<RuntimeProgram> {
+  if (path === "") return unseen("the engine does not tell its path");
+  if (engine.kernel !== release())
+    return unseen(
+      `the engine runs on another kernel (${engine.kernel || "not told"}), as in a virtual machine`,
+    );
+  if (engine.machine !== hostname())
+    return unseen(
+      `the engine calls its machine "${engine.machine}", and this one is "${hostname()}"`,
+    );
+  if (!isAbsolute(path))
+    return findProgram(path).ok
+      ? { at: "there" }
+      : unseen(`${path} is looked for on the engine's own PATH`);
+  try {
+    const stats = await stat(path);
+    if (stats.isFile() && (stats.mode & 0o111) !== 0) return { at: "there" };
+    const what = stats.isFile() ? "is not executable" : "is not a file";
+    return wrong(engine, name, `${path} ${what}`, `sudo chmod a+rx ${quoteForShell(path)}\nor: `);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR")
+      return wrong(engine, name, `there is no ${path}`, "");
+    return unseen(`${path} cannot be looked at (${code})`);
+  }
+}
+
+function unseen(why: string): RuntimeProgram {
+  return { at: "unseen", why };
+}
+
+function wrong(
+  engine: Pick<Engine, "product" | "rootless">,
+  runtime: string,
+  detail: string,
+  first: string,
+): RuntimeProgram {
+  return {
+    at: "wrong",
+    error: {
+      kind: "runtime_broken",
+      message: `The engine has the runtime "${runtime}", but ${detail}.`,
+      mend: `${first}Install gVisor there (https://gvisor.dev/docs/user_guide/install/), or correct the path.\n${runtimeAdvice(engine, runtime)}`,
+      runtime,
+      detail,
+    },
+  };
+}

@@ -1,0 +1,87 @@
+import { isAbsolute } from "node:path";
+import { execa } from "execa";
+import { program } from "../../programs.ts";
+import { err, ok, type Result } from "../../result.ts";
+import { runtimeAdvice, type SandboxError } from "../error.ts";
+import type { Engine, EngineRuntime } from "./engine.ts";
+
+/**
+ * The oldest gVisor release that ran 60 turns in a row without a hang: under 20221219 commands
+ * hang within 15 turns. Releases are named for their day.
+ */
+export const OLDEST_RELEASE = 20240729;
+
+/** A registered runtime; `release` is the day of the gVisor release, null where it is not told. */
+export type CheckedRuntime = EngineRuntime & {
+  readonly name: string;
+  readonly release: number | null;
+};
+
+/**
+ * Checks that the engine has the runtime and that its release is one that does not hang.
+ * This proves nothing about isolation; the self-test does.
+ *
+ * Errors: `no_runtime`, `runtime_broken`.
+ */
+export async function checkRuntime(
+  engine: Engine,
+  { runtime = "runsc", signal }: { readonly runtime?: string; readonly signal?: AbortSignal } = {},
+): Promise<Result<CheckedRuntime, SandboxError>> {
+  signal?.throwIfAborted();
+  const entry = engine.runtimes[runtime];
+  if (entry === undefined) return err(noRuntime(engine, runtime));
+  // Podman's Docker-compatible socket ignores the runtime that a container asks for (4.3).
+  if (engine.product === "Podman" && engine.defaultRuntime !== runtime) {
+    return err({
+      kind: "no_runtime",
+      message: `Podman starts every container of its socket with its default runtime, which is ${engine.defaultRuntime || "not told"}; "${runtime}" must be that.`,
+      mend: runtimeAdvice(engine, runtime),
+      runtime,
+      known: Object.keys(engine.runtimes),
+    });
+  }
+  const release = await releaseOf(entry.path, signal);
+  if (release !== null && release < OLDEST_RELEASE) {
+    return err({
+      kind: "runtime_broken",
+      message: `gVisor release ${release} (${entry.path}) hangs while commands run; ${OLDEST_RELEASE} or newer was expected, best 20260810 or newer.`,
+      mend: "Install a current release: https://gvisor.dev/docs/user_guide/install/ (on Debian bookworm: sudo apt-get install -t bookworm-backports runsc)",
+      runtime,
+      detail: String(release),
+    });
+  }
+  return ok({ ...entry, name: runtime, release });
+}
+
+/** The day in the output of `runsc --version`: `release-20240729.0` or Debian's `0.0~20240729.0-4`. */
+export function parseRelease(text: string): number | null {
+  const match = /(?:release-|0\.0~)(\d{8})\b/.exec(text);
+  return match?.[1] === undefined ? null : Number(match[1]);
+}
+
+/** Null where the binary cannot be asked, as with an engine in a virtual machine. */
+async function releaseOf(path: string, signal: AbortSignal | undefined): Promise<number | null> {
+  if (!isAbsolute(path) && !/^runsc[\w.-]*$/.test(path)) return null;
+  const { stdout, isCanceled } = await execa(program(path), ["--version"], {
+    reject: false,
+    timeout: 5_000,
+    maxBuffer: 64 * 1024,
+    stdin: "ignore",
+    extendEnv: false,
+    env: { PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin" },
+    ...(signal === undefined ? {} : { cancelSignal: signal }),
+  });
+  if (isCanceled) signal?.throwIfAborted();
+  return typeof stdout === "string" ? parseRelease(stdout) : null;
+}
+
+function noRuntime(engine: Engine, runtime: string): SandboxError {
+  const known = Object.keys(engine.runtimes);
+  return {
+    kind: "no_runtime",
+    message: `${engine.product} ${engine.version} has no runtime "${runtime}" (it has: ${known.join(", ") || "none"}); gVisor is what keeps the agent's commands off this machine.`,
+    mend: `Install gVisor (https://gvisor.dev/docs/user_guide/install/).\n${runtimeAdvice(engine, runtime)}`,
+    runtime,
+    known,
+  };
+}

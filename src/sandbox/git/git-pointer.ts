@@ -1,0 +1,153 @@
+import { dirname, join, relative, resolve } from "node:path";
+import { isGitDir } from "../../git-layout.ts";
+import { lookOutside, readSmallFile, realPathOf, statsAt } from "../../look.ts";
+import type { BindMount } from "../mount.ts";
+import { followLinks } from "./links.ts";
+
+/** Git's own limit for a pointer file is a path; more than this is not one. */
+const POINTER_MAX_BYTES = 8 * 1024;
+
+/** What a `.git` file adds to a project's mounts, and what to tell the user. */
+export type GitPointer = {
+  readonly mounts: readonly BindMount[];
+  readonly notes: readonly string[];
+  /** The git directory that it names, relative, where that lies in the project itself. */
+  readonly inProject: string | undefined;
+};
+
+/** Where a project's git directories are; resolved paths of the host. */
+export type GitPlace = {
+  /** Where HEAD and the index are, as `.git` leads to it. */
+  readonly gitDir: string;
+  /** Where objects, branches and configuration are; differs from `gitDir` in a worktree only. */
+  readonly commonDir: string;
+};
+
+/**
+ * Finds a project's git directory: `.git` itself, or what its pointer file names. Gives a sentence
+ * where there is something that cannot be trusted to be it, undefined where there is nothing.
+ *
+ * SECURITY: an agent may have written the pointer itself, to have any directory of the user's
+ * mounted next time. So the directory must look like git's and point back to this very project:
+ * that part of it was never in the agent's reach.
+ */
+export async function findGit(root: string): Promise<GitPlace | string | undefined> {
+  const path = join(root, ".git");
+  const found = await statsAt(path);
+  if (found === undefined) return undefined;
+  if (found.isDirectory()) {
+    const isWhole =
+      (await isGitDir(path)) && (await statsAt(join(path, "commondir"))) === undefined;
+    return isWhole ? { gitDir: path, commonDir: path } : ".git is not a git directory.";
+  }
+  const gitDir = await pointerTarget(root);
+  if (gitDir === undefined) return ".git is a file that points nowhere.";
+  if (!(await hasHead(gitDir, root)))
+    return `.git points to ${gitDir}, which is not a git directory: git does not work inside.`;
+  const commonText = await readSmallFile(join(gitDir, "commondir"), POINTER_MAX_BYTES);
+  const commonDir = commonText === undefined ? gitDir : resolve(gitDir, commonText.trim());
+  const isOurs =
+    (await isGitDir(commonDir)) &&
+    (await pointsBack(gitDir, root)) &&
+    (gitDir === commonDir || (await isWorktreeOf(gitDir, commonDir)));
+  if (!isOurs)
+    return `.git points to ${gitDir}, which does not point back to this directory: it is not mounted, and git does not work inside.`;
+  return { gitDir, commonDir };
+}
+
+/** Whether git finds a repository in a directory; `target` is named by a `.git` file that leads to none. */
+export type RepositoryAt =
+  | { readonly is: "repository" | "bare" | "none" }
+  | { readonly is: "broken"; readonly target: string | undefined };
+
+/** Looks for what git looks for first: a `.git` with a HEAD, or a bare repository; `root` is the project. */
+export async function repositoryAt(dir: string, root: string): Promise<RepositoryAt> {
+  const inner = await statsAt(join(dir, ".git"));
+  if (inner === undefined) return { is: (await isBareAt(dir)) ? "bare" : "none" };
+  if (inner.isFile()) {
+    const target = await pointerTarget(dir);
+    if (target === undefined || !(await hasHead(target, root))) return { is: "broken", target };
+    return { is: "repository" };
+  }
+  // Without HEAD it is any directory; what a link leads to is looked at by git.
+  const hasNone = inner.isDirectory() && !(await hasHead(join(dir, ".git"), root));
+  return { is: hasNone ? "none" : "repository" };
+}
+
+/** Whether a directory is itself a git directory, without a work tree around it. */
+export async function isBareAt(dir: string): Promise<boolean> {
+  const kinds = await Promise.all(["HEAD", "objects", "refs"].map((it) => statsAt(join(dir, it))));
+  return kinds.every((it) => it !== undefined);
+}
+
+async function hasHead(gitDir: string, root: string): Promise<boolean> {
+  const look = statsAt(join(gitDir, "HEAD"));
+  const isInside = !relative(root, gitDir).startsWith("..");
+  return (await (isInside ? look : lookOutside(look))) !== undefined;
+}
+
+/** The git directory and the common one of a work tree or bare repository, as far as they are named. */
+export async function gitDirsAt(dir: string): Promise<readonly string[]> {
+  const inner = join(dir, ".git");
+  const stats = await statsAt(inner);
+  if (stats === undefined) return [dir];
+  if (!stats.isFile()) return [inner];
+  const gitDir = await pointerTarget(dir);
+  if (gitDir === undefined) return [];
+  const text = await lookOutside(readSmallFile(join(gitDir, "commondir"), POINTER_MAX_BYTES));
+  return text === undefined ? [gitDir] : [gitDir, resolve(gitDir, text.trim())];
+}
+
+/** The link in the project by which its `.git` file leads to the git directory, if any; relative. */
+export async function linkOfPointer(root: string): Promise<string | undefined> {
+  if ((await statsAt(join(root, ".git")))?.isFile() !== true) return undefined;
+  const target = await pointerTarget(root);
+  if (target === undefined) return undefined;
+  const { links } = await followLinks(target, (path) => !relative(root, path).startsWith(".."));
+  return links[0] === undefined ? undefined : relative(root, links[0]);
+}
+
+/** What a project's `.git` file names, absolute; undefined where it names nothing. */
+async function pointerTarget(root: string): Promise<string | undefined> {
+  const text = await readSmallFile(join(root, ".git"), POINTER_MAX_BYTES);
+  const target = /^gitdir: (.+)$/m.exec(text ?? "")?.[1]?.trim();
+  return target === undefined ? undefined : resolve(root, target);
+}
+
+/** Mounts what a `.git` file points to read-only at its own path, so that git can read inside. */
+export async function gitPointerMounts(root: string): Promise<GitPointer> {
+  const target = await pointerTarget(root);
+  const name = target === undefined ? undefined : relative(root, target);
+  const inProject = name === undefined || name.startsWith("..") ? undefined : name;
+  const place = await findGit(root);
+  if (place === undefined || typeof place === "string")
+    return { mounts: [], notes: place === undefined ? [] : [place], inProject };
+  // The git directory of a worktree lies in the common one; a submodule has but one.
+  const { commonDir } = place;
+  const source = (await realPathOf(commonDir)) ?? commonDir;
+  return { mounts: [{ source, target: commonDir, readOnly: true }], notes: [], inProject };
+}
+
+/** A worktree is named in `<gitdir>/gitdir`, a submodule in its configuration's core.worktree. */
+async function pointsBack(gitDir: string, root: string): Promise<boolean> {
+  const backPointer = await readSmallFile(join(gitDir, "gitdir"), POINTER_MAX_BYTES);
+  if (backPointer !== undefined) {
+    return samePath(dirname(resolve(gitDir, backPointer.trim())), root);
+  }
+  const config = await readSmallFile(join(gitDir, "config"), POINTER_MAX_BYTES);
+  const worktree = /^\s*worktree\s*=\s*(.+)$/m.exec(config ?? "")?.[1]?.trim();
+  return worktree !== undefined && samePath(resolve(gitDir, worktree), root);
+}
+
+/**
+ * SECURITY: a git directory that an agent has made points back, and to any repository as its common
+ * one; that of a worktree lies in the common one.
+ */
+async function isWorktreeOf(gitDir: string, commonDir: string): Promise<boolean> {
+  const common = (await realPathOf(commonDir)) ?? commonDir;
+  return samePath(dirname(gitDir), join(common, "worktrees"));
+}
+
+async function samePath(path: string, root: string): Promise<boolean> {
+  return (await realPathOf(path)) === root;
+}

@@ -1,0 +1,394 @@
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { lookOutside, realPathOf, statsAt } from "../../look.ts";
+import { err, ok, type Result } from "../../result.ts";
+import { filesOfCommand, projectFile, wordsOf } from "./git-commands.ts";
+import { gitDirsAt, type RepositoryAt, repositoryAt } from "./git-pointer.ts";
+import {
+  type GitProblem,
+  type GitSetting,
+  gitlinksIn,
+  isPathKey,
+  settingsIn,
+  topOf,
+  worktreesOf,
+} from "./git-questions.ts";
+import { followLinks, linkedFrom } from "./links.ts";
+
+/** What in a project's working tree the host's git obeys; relative paths without links in them. */
+export type ObeyedPaths = {
+  /** To be read-only inside. */
+  readonly names: readonly string[];
+  /** Directories above those: renamed, they would take what is read-only out of git's way. */
+  readonly frames: readonly string[];
+  /** The tops of work trees below the project's own. */
+  readonly tops: readonly string[];
+  /** Those of `names` that stand for a submodule that is not checked out. */
+  readonly placeholders: readonly string[];
+  /** Sentences for the user about what cannot be protected. */
+  readonly notes: readonly string[];
+};
+
+/** Submodules in submodules that are looked into. */
+const MAX_DEPTH = 4;
+/** How many repositories around the project are looked into. */
+const MAX_ABOVE = 3;
+/** How many work trees are looked into in all, at some 10 ms each. */
+const MAX_WORK_TREES = 1000;
+
+/** Last parts of keys whose value is a command, whatever stands before. */
+const COMMAND_ENDS: ReadonlySet<string> = new Set(
+  "command cmd program helper process clean smudge textconv driver editor difffilter uploadpack receivepack packobjectshook update recentobjectshook defaultkeycommand sendmailcmd tocmd cccmd headercmd smtpserver external vcs path sshcommand askpass gitproxy fsmonitor pager alternaterefscommand".split(
+    " ",
+  ),
+);
+/** Keys whose values are branches, addresses and names, which no program takes for files. */
+const DATA_KEYS =
+  /^(branch\..*|remote\..*\.(fetch|push)|user\.(name|email)|color\..*|extensions\..*|submodule\..*\.(active|branch)|core\.(repositoryformatversion|filemode|bare|logallrefupdates|worktree))$/;
+/** Variables that name programs or files to git. */
+const COMMAND_VARIABLES =
+  "GIT_EXTERNAL_DIFF GIT_SSH GIT_SSH_COMMAND GIT_PROXY_COMMAND GIT_EDITOR GIT_SEQUENCE_EDITOR GIT_PAGER GIT_ASKPASS SSH_ASKPASS VISUAL EDITOR PAGER".split(
+    " ",
+  );
+/** Variables that lead git to another repository than the one that is found. */
+const USER_VARIABLES = ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"];
+const PATH_VARIABLES = ["GIT_TEMPLATE_DIR", "GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL"];
+
+/** What is looked at besides the project's own work tree. */
+export type ObeyedOptions = {
+  /** Directories with repositories of their own in them, relative. */
+  readonly nested?: readonly string[];
+  readonly env?: Readonly<Record<string, string | undefined>>;
+};
+
+/**
+ * Finds what of a project's own files the user's git runs or obeys without being asked: hooks and
+ * programs that its configuration names, files that it includes, and the git directories of
+ * submodules and linked worktrees, which `git status` goes into. All of it is found from git's own
+ * directory, which the agent cannot write, for each work tree in the project.
+ *
+ * Errors: why git did not answer. Rejects with `LookError`.
+ */
+export async function obeyedByGit(
+  root: string,
+  { nested = [], env = process.env }: ObeyedOptions = {},
+): Promise<Result<ObeyedPaths, GitProblem>> {
+  const search = new Search(root, env);
+  const below = nested.map((name) => join(root, name));
+  for (const top of [root, ...below, ...(await repositoriesAbove(root))]) {
+    const problem = await search.lookInto(top, { depth: 0, isOwn: top === root });
+    if (problem !== undefined) return err(problem);
+  }
+  return ok(search.paths());
+}
+
+/** How a work tree is looked into. */
+type Look = {
+  readonly depth: number;
+  /** It belongs to the project's own repository: a submodule, or one of its work trees. */
+  readonly isOwn: boolean;
+};
+
+/** Collects paths that lie in the project, exist, and are what they are called. */
+class Search {
+  readonly #root: string;
+  readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #names = new Set<string>();
+  readonly #notes = new Set<string>();
+  readonly #seen = new Set<string>();
+  readonly #placeholders = new Set<string>();
+
+  constructor(root: string, env: Readonly<Record<string, string | undefined>>) {
+    this.#root = root;
+    this.#env = env;
+  }
+
+  /** Looks at what git obeys in the work tree or bare repository at `top`, and in those below. */
+  async lookInto(top: string, how: Look): Promise<GitProblem | undefined> {
+    if (this.#seen.has(top) || how.depth > MAX_DEPTH) return undefined;
+    this.#seen.add(top);
+    if (this.#seen.size > MAX_WORK_TREES)
+      return {
+        reason: `it has more than ${MAX_WORK_TREES} work trees and submodules`,
+        fix: "Open one of them as the project.",
+      };
+    const repository = await this.#addRepository(top);
+    const isRepository = repository === "repository" || repository === "bare";
+    const settings = await settingsIn(top, { isRepository });
+    // Where there is neither a repository nor a git, nothing is obeyed.
+    if (!settings.ok)
+      return isRepository || settings.error.isNoGit !== true
+        ? this.#broken(top, settings.error, how)
+        : undefined;
+    await this.#settings(top, settings.value);
+    if (!isRepository) return undefined;
+    await this.#links(top, settings.value);
+    const isBare = settings.value.findLast(({ key }) => key === "core.bare")?.value;
+    if (!/^(true|yes|on|1)$/i.test(isBare ?? "")) {
+      const links = await gitlinksIn(top);
+      if (!links.ok) return this.#broken(top, links.error, how);
+      for (const path of links.value) {
+        const problem = await this.#submodule(join(top, path), how);
+        if (problem !== undefined) return problem;
+      }
+    }
+    const worktrees = await worktreesOf(top);
+    if (!worktrees.ok) return this.#broken(top, worktrees.error, how);
+    for (const path of worktrees.value) {
+      if (path === top || !this.#isInside(path)) continue;
+      await this.#add(join(path, ".git"));
+      if ((await statsAt(path)) === undefined) continue;
+      const problem = await this.lookInto(path, how);
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
+  }
+
+  paths(): ObeyedPaths {
+    const names = outermost([...this.#names]);
+    const seen = [...this.#seen].filter((top) => this.#isInside(top));
+    return {
+      names,
+      frames: framesOf(names),
+      tops: seen.map((top) => this.#name(top)),
+      placeholders: [...this.#placeholders],
+      notes: [...this.#notes],
+    };
+  }
+
+  /**
+   * What becomes of a problem. Where git refuses to work in a repository that has nothing to do with
+   * the project's own, its git directory is read-only all the same, and the user is told.
+   */
+  #broken(top: string, problem: GitProblem, { isOwn }: Look): GitProblem | undefined {
+    if (isOwn || problem.isRefusal !== true) return problem;
+    this.#note(
+      `git does not work in ${this.#name(top)} (${problem.reason.slice(0, 200)}), so nothing that its settings name is protected`,
+    );
+    return undefined;
+  }
+
+  /** Adds what links in git's directories lead to, such as hooks that are links to scripts. */
+  async #links(top: string, settings: readonly GitSetting[]): Promise<void> {
+    const isInside = (path: string) => this.#isInside(path);
+    const named = settings.findLast(({ key }) => key === "core.hookspath");
+    const hooks = named === undefined ? [] : [resolve(top, named.path ?? named.value)];
+    for (const gitDir of await gitDirsAt(top)) {
+      hooks.push(join(gitDir, "hooks"));
+      for (const part of ["hooks", "config", "config.worktree", "info", "info/attributes"])
+        await this.#addIfThere(join(gitDir, part));
+    }
+    for (const dir of hooks) {
+      const found = await linkedFrom(this.#root, dir, isInside);
+      for (const name of found.ends) await this.#add(join(this.#root, name));
+      for (const name of found.links) this.#noteLink("a hook", name);
+    }
+  }
+
+  #noteLink(key: string, link: string): void {
+    this.#note(
+      `${key} leads through the link ${link}, which cannot be made read-only: git obeys what the agent puts there`,
+    );
+  }
+
+  /** Adds the git directory of a repository below the project's top; tells what there is. */
+  async #addRepository(top: string): Promise<RepositoryAt["is"]> {
+    const found = await repositoryAt(top, this.#root);
+    if (found.is === "bare") await this.#add(top);
+    else if (found.is !== "none") await this.#add(join(top, ".git"));
+    if (found.is === "broken" && found.target !== undefined && this.#isInside(found.target))
+      this.#note(
+        `${this.#name(join(top, ".git"))} leads to ${this.#name(found.target)}, where there is no git directory: git obeys the one that the agent makes there`,
+      );
+    return found.is;
+  }
+
+  async #submodule(path: string, how: Look): Promise<GitProblem | undefined> {
+    if (!this.#isInside(path)) return undefined;
+    if (await this.#add(join(path, ".git")))
+      return this.lookInto(path, { ...how, depth: how.depth + 1 });
+    // Not checked out: an empty directory, in which git would obey a git directory all the same.
+    if (await this.#add(path)) this.#placeholders.add(this.#name(path));
+    else
+      this.#note(
+        `the submodule ${this.#name(path)} is not there: it cannot be made read-only, and git goes into what the agent puts there`,
+      );
+    return undefined;
+  }
+
+  async #settings(dir: string, settings: readonly GitSetting[]): Promise<void> {
+    await this.#settingsAt(await this.#topOf(dir, settings), settings);
+    if (dir !== this.#root || !USER_VARIABLES.some((name) => this.#env[name])) return;
+    // The user's git works with another git directory or work tree than is found here.
+    for (const name of ["GIT_DIR", "GIT_COMMON_DIR"]) {
+      const value = this.#env[name];
+      if (value) await this.#addNamed(name, resolve(dir, value));
+    }
+    const own = await settingsIn(dir, { isRepository: true, asUser: true });
+    if (own.ok) await this.#settingsAt((await topOf(dir, { asUser: true })) ?? dir, own.value);
+    else
+      this.#note(
+        `git cannot read the settings that hold with GIT_DIR and GIT_WORK_TREE as the environment has them: nothing that they name is protected (${own.error.reason})`,
+      );
+  }
+
+  /** Where names in settings start: `core.worktree` may put it elsewhere. */
+  async #topOf(dir: string, settings: readonly GitSetting[]): Promise<string> {
+    const elsewhere = settings.findLast(({ key }) => key === "core.worktree");
+    if (elsewhere === undefined) return dir;
+    const top = await topOf(dir);
+    if (top === undefined)
+      this.#note(
+        `git finds no work tree at core.worktree (${elsewhere.value}), and obeys what the agent puts there`,
+      );
+    return top ?? dir;
+  }
+
+  async #settingsAt(top: string, settings: readonly GitSetting[]): Promise<void> {
+    const origins = new Set(settings.flatMap(({ origin }) => origin ?? []));
+    for (const origin of origins) await this.#addNamed("settings", origin);
+    const isSsh = settings.some(({ key, value }) => key === "gpg.format" && value === "ssh");
+    for (const setting of settings)
+      if (setting.key !== "user.signingkey" || isKeyFile(setting.value, isSsh))
+        await this.#setting(top, setting);
+    for (const name of COMMAND_VARIABLES) await this.#command(top, name, this.#env[name] ?? "");
+    const [home, config] = [this.#env["HOME"], this.#env["XDG_CONFIG_HOME"]];
+    for (const name of PATH_VARIABLES) {
+      const value = this.#env[name];
+      if (value) await this.#addNamed(name, resolve(top, value));
+    }
+    // What git reads by itself; a directory of dotfiles as the project has these in it.
+    if (config || home)
+      await this.#addIfThere(config ? join(config, "git") : join(home ?? "", ".config", "git"));
+    if (home) await this.#addIfThere(join(home, ".gitconfig"));
+  }
+
+  async #setting(top: string, { key, middle, value, path, origin }: GitSetting): Promise<void> {
+    // An address that stands for another may be a command, too.
+    if (middle.startsWith("ext::")) await this.#command(top, key, middle);
+    if (value.startsWith("ext::")) return this.#command(top, key, value);
+    if (DATA_KEYS.test(key)) return;
+    if (isPathKey(key)) {
+      if (path === null)
+        return this.#note(
+          `git's ${key} is a path that git cannot expand, and does not use (${value})`,
+        );
+      // An included path is relative to the file that includes it.
+      const from = key.startsWith("include") && origin !== undefined ? dirname(origin) : top;
+      const named = path ?? this.#atHome(value);
+      return named === "" ? undefined : this.#addNamed(key, resolve(from, named));
+    }
+    // Any other alias is words for git itself, as `-c key=value` in front.
+    if (key.startsWith("alias."))
+      return this.#command(top, key, value.startsWith("!") ? value : `git ${value}`);
+    if (isCommand(key)) return this.#command(top, key, value);
+    // Whatever the key means: a value that names a file of the project may be read or run. A word
+    // such as "main" is more likely a branch than a file that a build makes.
+    for (const word of wordsOf(value))
+      if (/[./]/.test(word)) await this.#addFile(key, resolve(top, this.#atHome(word)));
+  }
+
+  #atHome(path: string): string {
+    const home = this.#env["HOME"];
+    return home && path.startsWith("~/") ? join(home, path.slice(2)) : path;
+  }
+
+  /** Adds the files that a command names; tells of a command that names what is not found. */
+  async #command(top: string, key: string, command: string): Promise<void> {
+    if (command === "") return;
+    const isInProject = (path: string) => this.#isInside(path);
+    const place = { root: this.#root, top, isInProject, env: this.#env };
+    const found = await filesOfCommand(command, place);
+    for (const path of found.files) await this.#add(path);
+    for (const given of found.settings)
+      await this.#setting(top, { ...given, middle: "", origin: undefined });
+    if (found.isUnclear)
+      this.#note(
+        `git's ${key} runs a command in the project, and it could not be found out which files that command uses: the agent can change them (${command.slice(0, 200)})`,
+      );
+  }
+
+  /** Adds a path that `key` names, or that its links lead to; tells of one that is not there. */
+  async #addNamed(key: string, path: string): Promise<void> {
+    const { links, end } = await followLinks(path, (it) => this.#isInside(it));
+    if (end !== undefined) await this.#add(end);
+    const isProtected = directoriesAbove(this.#name(path)).some((it) => this.#names.has(it));
+    if (isProtected || (links.length === 0 && (end !== undefined || !this.#isInside(path)))) return;
+    const where = this.#name(this.#isInside(path) ? path : (links[0] ?? path));
+    this.#note(
+      `git's ${key} leads to ${where}, which is not there or is reached by a link: it cannot be made read-only, and git obeys what the agent puts there`,
+    );
+  }
+
+  /** Adds where a path leads to, if it lies in the project; tells of links of the project's on the way. */
+  async #addIfThere(path: string): Promise<void> {
+    const { links, end } = await followLinks(path, (it) => this.#isInside(it));
+    if (end !== undefined && end !== path) await this.#add(end);
+    else if (end !== undefined && this.#isInside(path)) await this.#add(path);
+    for (const link of links) this.#noteLink(path, this.#name(link));
+  }
+
+  async #addFile(key: string, path: string): Promise<void> {
+    const file = await projectFile(path, (it) => this.#isInside(it));
+    if (file === undefined) return;
+    await this.#add(file.path);
+    if (file.isByLink) await this.#addNamed(key, path);
+  }
+
+  /** Tells whether the path is there without links; then it will be read-only. */
+  async #add(path: string): Promise<boolean> {
+    if (!this.#isInside(path)) return false;
+    const stats = await statsAt(path);
+    if (stats === undefined || !(stats.isFile() || stats.isDirectory())) return false;
+    if ((await realPathOf(path)) !== path) return false;
+    this.#names.add(this.#name(path));
+    return true;
+  }
+
+  #note(text: string): void {
+    this.#notes.add(`${text}.`);
+  }
+
+  #isInside(path: string): boolean {
+    const [first] = this.#name(path).split(sep);
+    // The top level's own git directory is guarded by its name.
+    return first !== undefined && first !== "" && first !== ".." && first !== ".git";
+  }
+
+  #name(path: string): string {
+    return relative(this.#root, path);
+  }
+}
+
+/** Those that lie below no other of them. */
+export function outermost(names: readonly string[]): string[] {
+  const all = new Set(names);
+  return [...all].filter((name) => !directoriesAbove(name).some((above) => all.has(above)));
+}
+
+/** The directories above names, which must be mounts as well so that they cannot be renamed. */
+export function framesOf(names: readonly string[]): string[] {
+  return [...new Set(names.flatMap(directoriesAbove))].sort();
+}
+
+/** `a/b/c` lies in `a` and `a/b`. */
+export function directoriesAbove(name: string): string[] {
+  const parts = name.split(sep);
+  return parts.slice(1).map((_, n) => parts.slice(0, n + 1).join(sep));
+}
+
+function isCommand(key: string): boolean {
+  return key.startsWith("pager.") || COMMAND_ENDS.has(key.slice(key.lastIndexOf(".") + 1));
+}
+
+/** Whether a signing key is a file, and not the name of one or the key itself. */
+function isKeyFile(value: string, isSsh: boolean): boolean {
+  return /^(\/|~|\.\/)/.test(value) || (isSsh && !/^(key::|ssh-)/.test(value));
+}
+
+/** The repositories that the project lies in: their settings may name files of it. */
+async function repositoriesAbove(root: string): Promise<string[]> {
+  const found: string[] = [];
+  for (let dir = dirname(root); dir !== dirname(dir); dir = dirname(dir))
+    if ((await lookOutside(statsAt(join(dir, ".git", "HEAD")))) !== undefined) found.push(dir);
+  return found.slice(0, MAX_ABOVE);
+}

@@ -1,0 +1,241 @@
+import { dirname, join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { z } from "zod";
+import { quoteForShell, readSmallFile, statsAt } from "../../look.ts";
+import { err, ok, type Result } from "../../result.ts";
+import type { SandboxError } from "../error.ts";
+import { takeLock } from "../locks/index.ts";
+import { fileIdentity } from "./mount-guard.ts";
+
+const Protected = z.object({
+  /** Relative to the project's top directory. */
+  name: z.string().min(1),
+  kind: z.enum(["file", "directory"]),
+  /** It was not there at the last start, and the user has been told. */
+  gone: z.boolean().optional(),
+  /** A submodule's directory in the place of its `.git`, until that is there. */
+  isPlaceholder: z.boolean().optional(),
+});
+
+const Record = z.object({
+  protected: z.array(Protected),
+  /** What came up while an agent worked, and what it was: it may be the agent's own. */
+  made: z.array(z.object({ name: z.string(), identity: z.string() })),
+});
+
+/** A path that is read-only inside from its first start on. */
+export type ProtectedPath = z.infer<typeof Protected>;
+
+/**
+ * What of a project has been protected so far. It is begun before an agent has ever run there, and
+ * only grows by itself: what the agent writes later cannot take a protection away.
+ */
+export type GuardRecord = z.infer<typeof Record> & {
+  /** Names that are protected in another way from now on. */
+  readonly dropped?: readonly string[];
+};
+
+/** A project of 100,000 protected paths has a record of some 10 MB. */
+const MAX_BYTES = 32 * 1024 ** 2;
+/** SECURITY: an agent can make any number; what is forgotten is protected at the next start. */
+const MAX_MADE = 10_000;
+
+/**
+ * Reads the record of the project with this state directory; undefined before its first start.
+ *
+ * Errors: `state_unwritable`, where it is there and cannot be read or understood.
+ */
+export async function readGuardRecord(
+  stateDir: string,
+): Promise<Result<GuardRecord | undefined, SandboxError>> {
+  const path = pathIn(stateDir);
+  try {
+    for (const it of [dirname(path), path]) {
+      const stats = await statsAt(it);
+      if (stats === undefined) return ok(undefined);
+      if (Number(stats.uid) !== process.getuid?.())
+        return err(unreadable(path, `${it} belongs to the user ${stats.uid}`));
+    }
+    const text = await readSmallFile(path, MAX_BYTES);
+    if (text === undefined) return err(unreadable(path, "it is not a plain file"));
+    return ok(Record.parse(JSON.parse(text)));
+  } catch (cause) {
+    return err(unreadable(path, (cause as Error).message.split("\n")[0] ?? "", cause));
+  }
+}
+
+/**
+ * Adds to the record what is protected from now on, one process at a time. Rejects where it cannot
+ * be read or written.
+ */
+export async function keepProtected(stateDir: string, now: GuardRecord): Promise<void> {
+  await update(stateDir, (record) => {
+    const all = new Map((record?.protected ?? []).map((it) => [it.name, it]));
+    for (const it of now.dropped ?? []) all.delete(it);
+    for (const it of now.protected) all.set(it.name, it);
+    return { protected: [...all.values()], made: record?.made ?? [] };
+  });
+}
+
+/**
+ * Takes a path off the record because the user says so: it is protected no longer for having been
+ * so before, and protected as it is now where it is found again. Rejects where that cannot be done.
+ */
+export async function forgetProtected(
+  stateDir: string,
+  name: string,
+): Promise<{ readonly wasProtected: boolean }> {
+  let wasProtected = false;
+  await update(stateDir, (record) => {
+    const all = record?.protected ?? [];
+    wasProtected = all.some((it) => it.name === name);
+    return { protected: all.filter((it) => it.name !== name), made: record?.made ?? [] };
+  });
+  return { wasProtected };
+}
+
+/**
+ * Notes what came up while an agent worked, as it is now. Rejects where that cannot be done.
+ *
+ * SECURITY: each is noted as the very thing that it is. A name alone would let an agent reserve it
+ * for a repository that the user makes there later.
+ */
+export async function noteMade(
+  stateDir: string,
+  root: string,
+  names: readonly string[],
+): Promise<void> {
+  const added: GuardRecord["made"] = [];
+  for (const name of names) {
+    const identity = await identityOf(root, name);
+    if (identity !== undefined) added.push({ name, identity });
+  }
+  if (added.length === 0) return;
+  await update(stateDir, (record) => {
+    const known = new Set([...names, ...(record?.protected ?? []).map((it) => it.name)]);
+    const kept = (record?.made ?? []).filter((it) => !known.has(it.name));
+    const own = added.filter((it) => !record?.protected.some(({ name }) => name === it.name));
+    return { protected: record?.protected ?? [], made: [...kept, ...own].slice(-MAX_MADE) };
+  });
+}
+
+/** Whether what stands at a name is what came up there while an agent worked. */
+export async function isAgents(
+  root: string,
+  name: string,
+  record: GuardRecord | undefined,
+): Promise<boolean> {
+  const noted = record?.made.find((it) => it.name === name);
+  if (noted === undefined || record?.protected.some((it) => it.name === name)) return false;
+  return noted.identity === (await identityOf(root, name));
+}
+
+/**
+ * Names what stands there so that another one differs, also where the directory itself stays: a
+ * repository that is made again in an empty directory has another HEAD.
+ */
+async function identityOf(root: string, name: string): Promise<string | undefined> {
+  const path = join(root, name);
+  const own = await fileIdentity(path);
+  if (own === undefined) return undefined;
+  const parts = ["HEAD", "config", "objects", "commondir", "hgrc", "repo"];
+  const inner = await Promise.all(parts.map((part) => fileIdentity(join(path, part))));
+  return [own, ...inner.map((it) => it ?? "-")].join(" ");
+}
+
+/** Reads the record, changes it and writes it, while no other process does. */
+async function update(
+  stateDir: string,
+  change: (record: GuardRecord | undefined) => GuardRecord,
+): Promise<void> {
+  using _lock = await takeLock({ dir: join(stateDir, "locks"), name: "protected" });
+  const read = await readGuardRecord(stateDir);
+  if (!read.ok) throw new Error(read.error.message);
+  await writeGuardRecord(stateDir, change(read.value));
+}
+
+/** Writes the record. Rejects where it cannot be written. */
+export async function writeGuardRecord(stateDir: string, record: GuardRecord): Promise<void> {
+  const { protected: all, made } = record;
+  const text = `${JSON.stringify({ protected: all, made }, undefined, 1)}\n`;
+  await writeFileAtomic(pathIn(stateDir), text, { mode: 0o600 });
+}
+
+/** What is protected from now on, and what is to be kept on record. */
+export type MergedGuard = {
+  readonly protected: readonly ProtectedPath[];
+  readonly record: GuardRecord;
+  /** Sentences about paths that are gone. */
+  readonly notes: readonly string[];
+};
+
+/** What stands at a path now: `other` is a link, or something else that cannot be mounted. */
+export type PathKind = ProtectedPath["kind"] | "other" | undefined;
+
+/**
+ * Joins what is found now with what was protected before. What is still there stays protected,
+ * whatever the configuration says now. Errors: a reason and a fix, where git's own directory is
+ * gone, or a path has become something that cannot be mounted in the same way.
+ */
+export async function mergeGuard(
+  now: readonly ProtectedPath[],
+  before: GuardRecord | undefined,
+  kindOf: (name: string) => Promise<PathKind>,
+): Promise<Result<MergedGuard, { readonly reason: string; readonly fix: string }>> {
+  const all = new Map(now.map((it) => [it.name, it]));
+  const notes: string[] = [];
+  const dropped: string[] = [];
+  for (const old of before?.protected ?? []) {
+    const found = all.get(old.name);
+    // The submodule is checked out by now: its `.git` is protected, and its files are the agent's.
+    if (old.isPlaceholder === true && found === undefined && all.has(join(old.name, ".git"))) {
+      dropped.push(old.name);
+      continue;
+    }
+    const kind = found?.kind ?? (await kindOf(old.name));
+    if (kind === old.kind) {
+      all.set(old.name, { ...(found ?? old), gone: undefined });
+      continue;
+    }
+    // Git itself exchanges one for the other, as in `git submodule absorbgitdirs`.
+    if (found !== undefined && old.name.endsWith("/.git")) {
+      notes.push(`${old.name} was a ${old.kind}, and a ${found.kind} is read-only there now.`);
+      continue;
+    }
+    if (kind !== undefined || old.name === ".git") return err(changed(old, kind));
+    all.set(old.name, { ...old, gone: true });
+    if (old.gone !== true)
+      notes.push(
+        `${old.name} was read-only in the sandbox and is gone: the agent can make another one, which your machine may run.`,
+      );
+  }
+  const kept = [...all.values()];
+  return ok({
+    protected: kept.filter((it) => it.gone !== true),
+    record: { protected: kept, made: before?.made ?? [], dropped },
+    notes,
+  });
+}
+
+function changed({ name, kind }: ProtectedPath, now: PathKind) {
+  const is =
+    now === undefined ? "is gone" : now === "other" ? "is a link or reached by one" : `is a ${now}`;
+  return {
+    reason: `${name} was a ${kind} and read-only in the sandbox, and now ${is}: your machine might run what the agent puts there`,
+    fix: `Put it back. If this is your own doing: :CodexChat sandbox unprotect ${name}`,
+  };
+}
+
+function unreadable(path: string, reason: string, cause?: unknown): SandboxError {
+  return {
+    kind: "state_unwritable",
+    message: `The list of what is protected in this project cannot be read (${reason}), so it is not known what the agent must not change.`,
+    mend: `ls -l ${quoteForShell(path)}\nIf you trust the project as it is now: rm ${quoteForShell(path)}`,
+    path,
+    cause,
+  };
+}
+
+function pathIn(stateDir: string): string {
+  return join(stateDir, "protected.json");
+}

@@ -1,0 +1,18 @@
+/**
+ * Watches what is mounted read-only, and keeps the record of what was ever protected.
+ *
+ * It must not decide what is protected.
+ */
+export {
+  forgetProtected,
+  type GuardRecord,
+  isAgents,
+  keepProtected,
+  mergeGuard,
+  noteMade,
+  type PathKind,
+  type ProtectedPath,
+  readGuardRecord,
+} from "./guard-record.ts";
+export { areHeld } from "./mount-check.ts";
+export { fileIdentity, type Guard, type GuardedFile, watchGuarded } from "./mount-guard.ts";

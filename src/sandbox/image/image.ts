@@ -1,0 +1,188 @@
+import { join } from "node:path";
+import { err, ok, type Result } from "../../result.ts";
+import type { Engine } from "../engine/index.ts";
+import type { SandboxError } from "../error.ts";
+import { type Lock, takeLock } from "../locks/index.ts";
+import { StateFault } from "../state-fault.ts";
+import type { CodexPackage } from "./codex-package.ts";
+import {
+  buildImage,
+  type InspectedImage,
+  inspectImage,
+  pullImage,
+  type SandboxImage,
+} from "./image-build.ts";
+import {
+  DEFAULT_BASE_IMAGE,
+  defaultRecipe,
+  dockerfileRecipe,
+  type ImageRecipe,
+  type UserDockerfile,
+  userImageRecipe,
+} from "./image-recipe.ts";
+
+/** What an image is built from. */
+export type ImageOptions = {
+  /** The plugin's `container/` directory. */
+  readonly containerDir: string;
+  readonly codex: CodexPackage;
+  /** The plugin's state directory, in which the builders of this user wait for one another. */
+  readonly stateDir: string;
+  /** What the default image is built from. */
+  readonly baseImage?: string;
+  /** An image of the user's own, in the place of the default one. */
+  readonly image?: string;
+  /** What is added to either; only what the user has allowed. */
+  readonly dockerfile?: UserDockerfile;
+  /** Further build arguments, as `http_proxy`; they are not part of the tag. */
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  /** The network of the build's own containers: `host` where the engine has no bridge. */
+  readonly buildNetwork?: string;
+  /** Builds also where the image is there, and without the engine's cache. */
+  readonly rebuild?: boolean;
+  readonly onProgress?: (line: string) => void;
+  readonly signal?: AbortSignal;
+};
+
+/**
+ * Returns the image for this version of the container's files, of Codex, of the base image and of
+ * the user's Dockerfile, building what the engine lacks of it. Of several Neovims that need it,
+ * one builds.
+ *
+ * Errors: `image_build_failed`, `image_unfit`, `image_missing`, `disk_full`, `container_failed`,
+ * `state_unwritable`. Rejects with `signal.reason`.
+ */
+export async function ensureImage(
+  engine: Engine,
+  options: ImageOptions,
+): Promise<Result<SandboxImage, SandboxError>> {
+  options.signal?.throwIfAborted();
+  const recipe = await baseRecipe(engine, options, true);
+  if (!recipe.ok) return recipe;
+  if (recipe.value === undefined) return err(vanished(options.image ?? ""));
+  const base = await ensureBuilt(engine, recipe.value, options);
+  if (!base.ok || options.dockerfile === undefined) return presented(base);
+  const top = dockerfileRecipe(base.value, options.dockerfile);
+  const made = await ensureBuilt(engine, top, options);
+  if (!made.ok) return made;
+  // A Dockerfile may begin with another image than ours, which then has not what ours has.
+  if (base.value.layers.some((layer, i) => made.value.layers[i] !== layer))
+    return err(notOurs(options.dockerfile));
+  return presented(made);
+}
+
+/**
+ * Returns the image that `ensureImage` would give, where the engine has it; builds nothing.
+ *
+ * Errors: `container_failed`. Rejects with `signal.reason`.
+ */
+export async function findImage(
+  engine: Engine,
+  options: ImageOptions,
+): Promise<Result<SandboxImage | undefined, SandboxError>> {
+  const recipe = await baseRecipe(engine, options, false);
+  if (!recipe.ok || recipe.value === undefined) return recipe.ok ? ok(undefined) : recipe;
+  const base = await inspectImage(engine, recipe.value.tag, options.signal);
+  if (!base.ok || base.value === undefined || options.dockerfile === undefined)
+    return base.ok && base.value !== undefined ? presented(ok(base.value)) : base;
+  return inspectImage(engine, dockerfileRecipe(base.value, options.dockerfile).tag, options.signal);
+}
+
+/** The ids of the images that these options stand for, as far as the engine has them. */
+export async function imagesInUse(engine: Engine, options: ImageOptions): Promise<string[]> {
+  const { dockerfile: _dockerfile, ...rest } = options;
+  const found = [await findImage(engine, rest), await findImage(engine, options)];
+  return found.flatMap((it) => (it.ok && it.value !== undefined ? [it.value.id] : []));
+}
+
+/** Undefined where the user's own image is not there and must not be fetched. */
+async function baseRecipe(
+  engine: Engine,
+  options: ImageOptions,
+  fetch: boolean,
+): Promise<Result<ImageRecipe | undefined, SandboxError>> {
+  const { image, signal, onProgress = () => {} } = options;
+  if (image === undefined)
+    return ok(await defaultRecipe(options, options.baseImage ?? DEFAULT_BASE_IMAGE));
+  let there = await inspectImage(engine, image, signal);
+  if (!there.ok) return there;
+  if (there.value === undefined && fetch) {
+    const pulled = await pullImage(engine, image, onProgress, signal);
+    if (!pulled.ok) return pulled;
+    there = await inspectImage(engine, image, signal);
+    if (!there.ok) return there;
+  }
+  if (there.value === undefined) return ok(undefined);
+  return ok(await userImageRecipe(options, { name: image, id: there.value.id }));
+}
+
+async function ensureBuilt(
+  engine: Engine,
+  recipe: ImageRecipe,
+  options: ImageOptions,
+): Promise<Result<InspectedImage, SandboxError>> {
+  const { signal, rebuild = false, onProgress = () => {} } = options;
+  const { tag, from } = recipe;
+  const present = await inspectImage(engine, tag, signal);
+  if (!present.ok || (present.value !== undefined && !rebuild)) return found(present, tag);
+
+  onProgress(`Waiting to build ${tag}`);
+  let lock: Lock;
+  try {
+    const place = { dir: join(options.stateDir, "locks"), name: `image ${engine.id} ${tag}` };
+    const onWait = (holder: string) => onProgress(`Waiting to build ${tag}: ${holder}`);
+    lock = await takeLock(place, { signal, onWait });
+  } catch (cause) {
+    if (cause instanceof StateFault) return err(cause.error);
+    throw cause;
+  }
+  using _lock = lock;
+  const now = await inspectImage(engine, tag, signal);
+  const isNew = now.ok && now.value?.id !== present.value?.id;
+  if (!now.ok || (now.value !== undefined && (!rebuild || isNew))) return found(now, tag);
+  onProgress(`Building ${tag} from ${from}: once for this version, it takes a minute or two`);
+  const built = await buildImage(engine, recipe, {
+    codexVersion: options.codex.version,
+    buildArgs: options.buildArgs,
+    buildNetwork: options.buildNetwork,
+    nocache: rebuild,
+    onProgress,
+    signal,
+  });
+  if (!built.ok) return built;
+  return found(await inspectImage(engine, tag, signal), tag);
+}
+
+function presented(
+  result: Result<InspectedImage, SandboxError>,
+): Result<SandboxImage, SandboxError> {
+  if (!result.ok) return result;
+  const { layers: _layers, ...image } = result.value;
+  return ok(image);
+}
+
+function found(
+  result: Result<InspectedImage | undefined, SandboxError>,
+  tag: string,
+): Result<InspectedImage, SandboxError> {
+  if (!result.ok) return result;
+  return result.value === undefined ? err(vanished(tag)) : ok(result.value);
+}
+
+function vanished(tag: string): SandboxError {
+  return {
+    kind: "image_missing",
+    message: `The image ${tag} was made, but the engine does not list it: expected it there.`,
+    mend: "Send again, and remove nothing while the image is built.",
+    image: tag,
+  };
+}
+
+function notOurs({ path }: UserDockerfile): SandboxError {
+  return {
+    kind: "image_unfit",
+    message: `The image of ${path} is not made from the sandbox's own.`,
+    mend: `Begin ${path} with these two lines:\nARG CODEX_CHAT_IMAGE\nFROM $CODEX_CHAT_IMAGE`,
+    lacking: [],
+  };
+}

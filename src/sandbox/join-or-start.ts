@@ -1,0 +1,221 @@
+import { join } from "node:path";
+import type Docker from "dockerode";
+import { z } from "zod";
+import { err, ok, type Result } from "../result.ts";
+import {
+  type AttachedOutput,
+  attachOutput,
+  findContainer,
+  LABELS,
+  removeContainer,
+} from "./container/index.ts";
+import { type ContainerSpec, containerOptions } from "./container-spec.ts";
+import { type Engine, startProcess } from "./engine/index.ts";
+import { containerFailure, type SandboxError } from "./error.ts";
+import { areHeld, type GuardedFile } from "./guard/index.ts";
+import { dropLease, liveLeases, type Owner } from "./locks/index.ts";
+import type { Project } from "./mounts/index.ts";
+import { beginRecord, isRecorded, type RecordPlace } from "./ownership/index.ts";
+import { StateFault } from "./state-fault.ts";
+
+/** What is known of a sandbox once its container has a name, before it runs. */
+export type Opening = {
+  readonly engine: Engine;
+  readonly name: string;
+  /** With its labels. */
+  readonly spec: ContainerSpec;
+  readonly imageTag: string;
+  readonly project: Project;
+  /** Resolved. */
+  readonly stateDir: string;
+  readonly owner: Owner;
+  readonly signal?: AbortSignal;
+};
+
+/** A container that runs, and which protected files are mounted in it. */
+export type Running = {
+  readonly container: Docker.Container;
+  readonly joined: boolean;
+  readonly guarded: readonly GuardedFile[];
+  readonly notes: readonly string[];
+};
+
+/** How long the keeper may take until it listens; it takes 0.3 s on two shared cores. */
+const READY_MS = 30_000;
+
+const Guarded = z.array(
+  z.object({
+    name: z.string(),
+    identity: z.string(),
+    frame: z.literal(true).optional(),
+    replaced: z.literal(true).optional(),
+  }),
+);
+
+/**
+ * Joins the project's container where it runs and was made alike, else starts one. The caller
+ * holds the lock and a lease.
+ *
+ * Errors: `sandbox_in_use` and those of starting a container.
+ */
+export async function joinOrStart(opening: Opening): Promise<Result<Running, SandboxError>> {
+  const { engine, name, spec, project } = opening;
+  const existing = await findContainer(engine, name);
+  if (existing !== undefined && !(await isRecorded(recordPlace(opening), existing))) {
+    return err(notOurs(opening));
+  }
+  if (existing !== undefined) {
+    const others = await otherHolders(opening, existing.id);
+    const alike = existing.labels[LABELS.spec] === spec.labels[LABELS.spec];
+    if (existing.running && !alike && others > 0) return err(inUse(opening, others));
+    const mounted = mountedFiles(existing.labels) ?? [];
+    const isKnown = mountedFiles(existing.labels) !== undefined;
+    const intact = isKnown && mounted.every((it) => project.guarded.some((now) => isSame(it, now)));
+    const late = project.guarded.filter((it) => !mounted.some((then) => then.name === it.name));
+    if (existing.running && alike && intact && (late.length === 0 || others > 0)) {
+      const container = engine.docker.getContainer(existing.id);
+      const paths = mounted.map((it) => join(project.root, it.name));
+      // A mount may be gone although the same file is in its place; see guard.ts.
+      if ((await areHeld(container, paths, spec.uid)) && (await answers(container, opening))) {
+        return ok({ container, joined: true, guarded: mounted, notes: late.map(lateNote) });
+      }
+      // It vanished between finding and joining, or nobody can say that its mounts hold: the next
+      // lines start a new one.
+    }
+    await removeContainer(engine, existing.id);
+  }
+  return start(opening);
+}
+
+/** How many other live hosts hold a lease on this container; `id` is what it is now. */
+export async function otherHolders(opening: Opening, id?: string): Promise<number> {
+  const { stateDir, name, engine, owner } = opening;
+  const holders = await liveLeases(stateDir, {
+    container: name,
+    engine: engine.id,
+    ...(id === undefined ? {} : { id }),
+  });
+  return holders.filter((it) => it.pid !== owner.pid || it.startTime !== owner.startTime).length;
+}
+
+/** Undoes a failed opening: nothing of it stays behind unless another host uses the container. */
+export async function giveUp(opening: Opening): Promise<void> {
+  await dropLease(opening.stateDir, opening.owner);
+  if ((await otherHolders(opening)) > 0) return;
+  const left = await findContainer(opening.engine, opening.name);
+  if (left !== undefined && (await isRecorded(recordPlace(opening), left)))
+    await removeContainer(opening.engine, left.id);
+}
+
+/** Where it is noted which container was made for the project. */
+export function recordPlace({ stateDir, engine, name }: Opening): RecordPlace {
+  return { stateDir, engine: engine.id, name };
+}
+
+/** The error for a failure of the engine while `what` was done. */
+export function openingFailure(cause: unknown, what: string, opening: Opening): SandboxError {
+  if (cause instanceof StateFault) return cause.error;
+  const { spec, imageTag } = opening;
+  return containerFailure(cause, { what, runtime: spec.runtime, image: imageTag });
+}
+
+async function start(opening: Opening): Promise<Result<Running, SandboxError>> {
+  const { engine, spec, signal, project } = opening;
+  let id: string | undefined;
+  try {
+    const record = await beginRecord(recordPlace(opening));
+    const labels = { ...spec.labels, [LABELS.token]: record.token };
+    // Not abortable: the engine goes on creating, and the container would be left behind.
+    const container = await engine.docker.createContainer(containerOptions({ ...spec, labels }));
+    id = container.id;
+    await record.made(id);
+    signal?.throwIfAborted();
+    const keeper = await attachOutput(container);
+    await container.start();
+    const fault = await keeperFault(keeper, signal);
+    if (fault !== undefined) throw new Error(fault);
+    return ok({ container, joined: false, guarded: project.guarded, notes: [] });
+  } catch (cause) {
+    if (id !== undefined) await removeContainer(engine, id).catch(() => {});
+    signal?.throwIfAborted();
+    return err(openingFailure(cause, "Starting the sandbox", opening));
+  }
+}
+
+/** Undefined once the keeper has said that it is ready; else why it is not. */
+async function keeperFault(
+  keeper: AttachedOutput,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const late = AbortSignal.timeout(READY_MS);
+  const stop = signal === undefined ? late : AbortSignal.any([signal, late]);
+  stop.addEventListener("abort", keeper.close, { once: true });
+  let said = "";
+  keeper.stderr.on("data", (chunk: Buffer) => {
+    said = (said + chunk.toString("utf8")).slice(-500);
+  });
+  try {
+    // SECURITY: nothing but the keeper runs yet, so this word can only be its own.
+    for await (const chunk of keeper.stdout) {
+      if ((chunk as Buffer).toString("utf8").includes("ready")) return undefined;
+    }
+    if (late.aborted) return `its keeper was not ready within ${READY_MS / 1000} s`;
+    return `its keeper ended at once${said === "" ? "" : `: ${said.trim()}`}`;
+  } finally {
+    stop.removeEventListener("abort", keeper.close);
+    keeper.close();
+  }
+}
+
+/** Whether a program can be started in it; the keeper may just have ended it. */
+async function answers(container: Docker.Container, opening: Opening): Promise<boolean> {
+  const { project, signal } = opening;
+  const probe = await startProcess(container, {
+    argv: ["true"],
+    cwd: project.root,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  if (!probe.ok) return false;
+  probe.value.stdin.end();
+  probe.value.stdout.resume();
+  probe.value.stderr.resume();
+  return (await probe.value.exited).exitCode === 0;
+}
+
+/** The protected files that a container was made with; undefined where its label does not say. */
+function mountedFiles(labels: Readonly<Record<string, string>>): GuardedFile[] | undefined {
+  try {
+    return Guarded.parse(JSON.parse(labels[LABELS.guarded] ?? ""));
+  } catch {
+    return undefined;
+  }
+}
+
+function isSame(a: GuardedFile, b: GuardedFile): boolean {
+  return (
+    a.name === b.name &&
+    a.identity === b.identity &&
+    a.frame === b.frame &&
+    a.replaced === b.replaced
+  );
+}
+
+function lateNote({ name }: GuardedFile): string {
+  return `${name} appeared after the sandbox was started and is writable in it until it is started anew.`;
+}
+
+function notOurs({ name }: Opening): SandboxError {
+  return {
+    kind: "container_failed",
+    message: `The engine has a container named ${name} that was not made from this state directory, so it is neither used nor removed.`,
+    mend: `docker inspect ${name}\nand, if nobody needs it: docker rm --force ${name}`,
+  };
+}
+
+function inUse({ project }: Opening, others: number): SandboxError {
+  return {
+    kind: "sandbox_in_use",
+    message: `${others === 1 ? "Another Neovim uses" : `${others} other Neovims use`} the sandbox of ${project.root}, and it was made with other settings (image, runtime, limits or environment) than this one's.`,
+    mend: "Close the chat there, or give both the same configuration and restart them.",
+  };
+}

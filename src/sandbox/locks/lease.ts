@@ -1,0 +1,107 @@
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { z } from "zod";
+import { StateFault } from "../state-fault.ts";
+import { isAlive, liveness, type Owner, ownerKey, parseOwner } from "./process-identity.ts";
+
+/** What a lease says: which container on which engine its owner uses. */
+const Lease = z.object({
+  container: z.string(),
+  engine: z.string(),
+  scope: z.string(),
+  /** Absent while the container is being opened. */
+  id: z.string().optional(),
+});
+type Lease = z.infer<typeof Lease>;
+
+/** Whoever holds a lease. */
+export type LeaseHolder = Pick<Owner, "pid" | "startTime">;
+
+/** The directory of a project's leases; never mounted into the container. */
+export function leaseDir(stateDir: string): string {
+  return join(stateDir, "leases");
+}
+
+/** Notes that `owner` uses `container`; one owner holds one lease a project. */
+export async function writeLease(
+  stateDir: string,
+  owner: Owner,
+  lease: { readonly container: string; readonly engine: string; readonly id?: string },
+): Promise<void> {
+  const dir = leaseDir(stateDir);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const content: Lease = { ...lease, scope: owner.scope };
+  await writeFileAtomic(join(dir, ownerKey(owner)), `${JSON.stringify(content)}\n`, {
+    mode: 0o600,
+  });
+}
+
+/** Drops the owner's lease; it need not exist. */
+export async function dropLease(stateDir: string, owner: Owner): Promise<void> {
+  await rm(join(leaseDir(stateDir), ownerKey(owner)), { force: true });
+}
+
+/**
+ * Lists who holds a lease on `container` and is not provably dead; leases of the dead are deleted.
+ * `id` is what the container is now, null where there is none. Whoever cannot be judged (another
+ * pid namespace) counts as long as that very container is there, and would count for ever else.
+ * Of a lease that says nothing its owner's being alive is enough: rather a container too many
+ * than one removed in use. Rejects with a `StateFault` where one cannot be read.
+ */
+export async function liveLeases(
+  stateDir: string,
+  {
+    container,
+    engine,
+    id,
+  }: { readonly container: string; readonly engine: string; readonly id?: string | null },
+): Promise<LeaseHolder[]> {
+  const live: LeaseHolder[] = [];
+  for (const name of await leaseNames(stateDir)) {
+    const owner = parseOwner(name);
+    if (owner === undefined) continue;
+    const path = join(leaseDir(stateDir), name);
+    const lease = await readLease(path);
+    if (lease === "gone") continue;
+    if (lease === "malformed") {
+      if (await isAlive(owner.pid, owner.startTime)) live.push(owner);
+      continue;
+    }
+    // Another engine's lease may be another machine's, where our pids mean nothing.
+    if (lease.engine !== engine) continue;
+    const state = await liveness({ ...owner, scope: lease.scope });
+    const isOfAnother = id !== undefined && lease.id !== undefined && lease.id !== id;
+    const isPast = state === "unknown" && lease.container === container && isOfAnother;
+    if (state === "dead" || isPast) {
+      await rm(path, { force: true });
+    } else if (lease.container === container) live.push(owner);
+  }
+  return live;
+}
+
+async function leaseNames(stateDir: string): Promise<string[]> {
+  try {
+    return await readdir(leaseDir(stateDir));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw StateFault.unreadable(leaseDir(stateDir), cause);
+  }
+}
+
+/** `gone` where it was dropped meanwhile. */
+async function readLease(path: string): Promise<Lease | "gone" | "malformed"> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return "gone";
+    throw StateFault.unreadable(path, cause);
+  }
+  try {
+    const parsed = Lease.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : "malformed";
+  } catch {
+    return "malformed";
+  }
+}

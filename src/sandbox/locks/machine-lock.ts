@@ -1,0 +1,272 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  writeSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { z } from "zod";
+import { quoteForShell } from "../../look.ts";
+import { ownUid, ownUser } from "../../own-user.ts";
+import { childEnv, program } from "../../programs.ts";
+import { ownDirectory, readOwnFile } from "../private-file.ts";
+import { StateFault } from "../state-fault.ts";
+
+/** Which lock: a name, and a directory of this user's alone, which is made where it is absent. */
+export type LockPlace = { readonly dir: string; readonly name: string };
+
+/** A held lock; `release` is idempotent. */
+export type Lock = {
+  readonly release: () => void;
+  readonly [Symbol.dispose]: () => void;
+};
+
+/** How a lock is waited for. */
+export type LockOptions = {
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Called with who holds the lock every `patienceMs`, also where it is still the same one: others
+   * may have joined the waiting.
+   */
+  readonly onWait?: ((holder: string) => void) | undefined;
+  readonly patienceMs?: number;
+};
+
+/** Shorter waits are not worth a word. */
+const PATIENCE_MS = 3000;
+
+/**
+ * Takes the lock, waiting for its holder. It is flock(2) on a file in a directory that no other
+ * user can enter, so that nobody else can hold it. The kernel ties it to the open file: it ends with
+ * the process in whatever way that dies, whatever becomes of its pid, and counts between pid
+ * namespaces that share the directory. Node has no flock: flock(1) takes the lock on the descriptor
+ * that it inherits, and what both share stays locked here when it has ended.
+ *
+ * The directory is part of the state and not of `$XDG_RUNTIME_DIR`, which some sessions of a user
+ * lack and the last logout empties: two processes would lock two files.
+ *
+ * Rejects with `signal.reason` when aborted, and with a `StateFault` where no lock can be had.
+ */
+export async function takeLock(place: LockPlace, options: LockOptions = {}): Promise<Lock> {
+  options.signal?.throwIfAborted();
+  const path = await lockPath(place);
+  for (;;) {
+    const file = openLockFile(path);
+    let isTaken = false;
+    try {
+      const waiting = tellHolder(path, options);
+      try {
+        await flock(path, file, ["-x"], options.signal);
+      } finally {
+        waiting();
+      }
+      options.signal?.throwIfAborted();
+      isTaken = isStillAt(file, path);
+    } finally {
+      if (!isTaken) closeSync(file);
+    }
+    if (isTaken) return held(file);
+  }
+}
+
+/** Takes the lock if nobody holds it. Rejects like `takeLock`. */
+export async function tryLock(
+  place: LockPlace,
+  { signal }: Pick<LockOptions, "signal"> = {},
+): Promise<Lock | undefined> {
+  signal?.throwIfAborted();
+  const path = await lockPath(place);
+  const file = openLockFile(path);
+  let isTaken = false;
+  try {
+    const isFree = await flock(path, file, ["-x", "-n"], signal);
+    signal?.throwIfAborted();
+    isTaken = isFree && isStillAt(file, path);
+  } finally {
+    if (!isTaken) closeSync(file);
+  }
+  return isTaken ? held(file) : undefined;
+}
+
+/** The file of a lock. Its directory belongs to this user alone, or this rejects. */
+async function lockPath({ dir, name }: LockPlace): Promise<string> {
+  const path = join(dir, `${createHash("sha256").update(name).digest("hex").slice(0, 32)}.lock`);
+  let strange: Awaited<ReturnType<typeof ownDirectory>>;
+  try {
+    strange = await ownDirectory(dir);
+  } catch (cause) {
+    throw failed(path, cause);
+  }
+  if (strange === null) return path;
+  const mend = `ls -ld ${quoteForShell(dir)}\nand move it away: another user could hold what is in it.`;
+  throw untakable(path, `${strange.path} ${strange.what}`, mend);
+}
+
+/** Never removed: who had opened it would hold a lock that nobody else can see. */
+function openLockFile(path: string): number {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  let file: number | undefined;
+  try {
+    // For writing, without which NFS gives no exclusive lock.
+    file = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    const stat = fstatSync(file);
+    if (stat.isFile() && stat.uid === ownUid()) return file;
+  } catch (cause) {
+    if (file !== undefined) closeSync(file);
+    throw failed(path, cause);
+  }
+  closeSync(file);
+  throw untakable(path, "it is not a file of this user's own", `ls -l ${quoteForShell(path)}`);
+}
+
+/**
+ * Has flock(1) lock the open file. False where it was not to wait and somebody holds the lock.
+ * Ends the program when aborted; a lock that it got then is gone with the descriptor.
+ */
+async function flock(
+  path: string,
+  file: number,
+  args: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const child = spawn(program("flock"), [...args, "3"], {
+    // The working directory of this process may be gone, which looks like a missing program.
+    cwd: "/",
+    env: { ...childEnv(), LC_ALL: "C" },
+    stdio: ["ignore", "ignore", "pipe", file],
+  });
+  const stop = () => void child.kill("SIGKILL");
+  signal?.addEventListener("abort", stop, { once: true });
+  if (signal?.aborted === true) stop();
+  try {
+    const ended = new Promise<{ code: number | null; by: NodeJS.Signals | null }>(
+      (resolve, reject) => {
+        child.on("error", reject);
+        child.on("close", (code, by) => resolve({ code, by }));
+      },
+    );
+    const said = child.stderr === null ? "" : text(child.stderr).catch(() => "");
+    const { code, by } = await ended;
+    signal?.throwIfAborted();
+    if (code === 0) return true;
+    const words = (await said).trim();
+    if (code === 1 && words === "" && args.includes("-n")) return false;
+    const why = words || (by === null ? `flock ended with ${code}` : `flock got ${by}`);
+    throw untakable(path, why, `flock -n ${quoteForShell(path)} true; df ${quoteForShell(path)}`);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw cause instanceof StateFault ? cause : failed(path, cause);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+/** False where the file was removed or replaced meanwhile: others lock another one then. */
+function isStillAt(file: number, path: string): boolean {
+  const [own, there] = [fstatSync(file, { bigint: true }), entryAt(path)];
+  return there !== undefined && own.ino === there.ino && own.dev === there.dev;
+}
+
+function entryAt(path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(path, { bigint: true });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw failed(path, cause);
+  }
+}
+
+function held(file: number): Lock {
+  try {
+    writeHolder(file);
+  } catch {
+    // On a full disk the lock holds all the same, and a waiter is not told whose it is.
+  }
+  let isHeld = true;
+  const release = () => {
+    if (!isHeld) return;
+    isHeld = false;
+    closeSync(file);
+  };
+  return { release, [Symbol.dispose]: release };
+}
+
+/** Who holds a lock, in its file. It may be that of the last holder while the next one writes. */
+const Holder = z.object({
+  pid: z.int(),
+  program: z.string(),
+  user: z.string(),
+  sinceMs: z.number(),
+});
+
+function writeHolder(file: number): void {
+  const holder: z.infer<typeof Holder> = {
+    pid: process.pid,
+    program: basename(process.argv[1] ?? process.execPath),
+    user: ownUser().name,
+    sinceMs: Date.now(),
+  };
+  const line = Buffer.from(`${JSON.stringify(holder)}\n`);
+  ftruncateSync(file, writeSync(file, line, 0, line.length, 0));
+}
+
+/** Tells who is waited for, until the returned function is called. */
+function tellHolder(path: string, { onWait, patienceMs = PATIENCE_MS }: LockOptions): () => void {
+  if (onWait === undefined) return () => {};
+  let isOver = false;
+  const tell = async () => {
+    const now = await holderOf(path);
+    if (!isOver) onWait(now);
+  };
+  const timer = setInterval(() => void tell(), patienceMs);
+  return () => {
+    isOver = true;
+    clearInterval(timer);
+  };
+}
+
+async function holderOf(path: string): Promise<string> {
+  try {
+    const { pid, program, user, sinceMs } = Holder.parse(
+      JSON.parse((await readOwnFile(path)) ?? ""),
+    );
+    const since = new Date(sinceMs).toLocaleTimeString("en-GB");
+    return `process ${pid} (${program}, ${user}) has held its lock since ${since}`;
+  } catch {
+    return `${path} is held`;
+  }
+}
+
+/** Without it no sandbox is opened: nothing else keeps two Neovims apart. */
+export const FLOCK_MISSING = {
+  message: "the program flock is missing",
+  mend: "sudo apt-get install util-linux   # or what your system calls it",
+};
+
+function failed(path: string, cause: unknown): StateFault {
+  const { code, syscall, message } = cause as NodeJS.ErrnoException;
+  if (code === "ENOENT" && syscall?.startsWith("spawn") === true)
+    return untakable(path, FLOCK_MISSING.message, FLOCK_MISSING.mend, cause);
+  return untakable(
+    path,
+    message,
+    `ls -ld ${quoteForShell(path)}; df ${quoteForShell(path)}`,
+    cause,
+  );
+}
+
+function untakable(path: string, why: string, mend: string, cause?: unknown): StateFault {
+  return new StateFault({
+    path,
+    message: `The lock ${path} cannot be taken: ${why}.`,
+    mend,
+    cause,
+  });
+}

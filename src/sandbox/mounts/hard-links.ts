@@ -1,0 +1,39 @@
+import { join } from "node:path";
+import { entriesOf, quoteForShell, statsAt } from "../../look.ts";
+
+/** How many files of a protected directory are looked at. */
+const MAX_FILES = 500;
+/** What git reads of its directory, and where its hooks are. */
+const GIT_PARTS = ["config", "config.worktree", "info/attributes", "hooks"];
+
+/**
+ * Tells of protected files that have another name, by which the agent can change them: a read-only
+ * mount protects a name, and not the file that several names share.
+ *
+ * Rejects with `LookError`.
+ */
+export async function hardLinkNotes(root: string, name: string): Promise<string[]> {
+  const linked = await firstLinked(join(root, name), { left: MAX_FILES });
+  if (linked === undefined) return [];
+  const quoted = quoteForShell(linked);
+  return [
+    `${linked} is read-only in the sandbox, but the file has another name (a hard link), and can be changed by that. To give it a file of its own: cp -p ${quoted} ${quoted}.new && mv ${quoted}.new ${quoted}`,
+  ];
+}
+
+async function firstLinked(path: string, budget: { left: number }): Promise<string | undefined> {
+  if (budget.left-- <= 0) return undefined;
+  const stats = await statsAt(path);
+  if (stats?.isFile() === true) return stats.nlink > 1n ? path : undefined;
+  if (stats?.isDirectory() !== true) return undefined;
+  const entries = (await entriesOf(path)) ?? [];
+  // Of a git directory that is what counts: clones on one disk share their objects by hard links.
+  const isGit =
+    entries.some((it) => it.name === "HEAD") && entries.some((it) => it.name === "refs");
+  const names = isGit ? GIT_PARTS : entries.map((it) => it.name);
+  for (const name of names) {
+    const linked = await firstLinked(join(path, name), budget);
+    if (linked !== undefined) return linked;
+  }
+  return undefined;
+}

@@ -1,0 +1,18 @@
+/**
+ * A project's bind mounts: what goes into its container, and what of it is read-only.
+ *
+ * It must not know the engine. A check that could not be made is a refusal.
+ */
+export { type Late, lateSince } from "./late-paths.ts";
+export {
+  closedTreeOf,
+  inspectProject,
+  judgeRoot,
+  PROTECTED_NAMES,
+  type Project,
+  type ProjectOptions,
+  putBack,
+  SYSTEM_DIRS,
+  unseen,
+} from "./project-mounts.ts";
+export { prepareState, stateUnwritable } from "./state-mounts.ts";

@@ -1,0 +1,59 @@
+/** Files that are run because a protected one names them or is a link to them. */
+
+import { basename, dirname, join, relative } from "node:path";
+import { readSmallFile, realPathOf, statsAt } from "../../look.ts";
+import { filesNamedBy, linkedFrom } from "../git/index.ts";
+import type { PathKind, ProtectedPath } from "../guard/index.ts";
+
+const START_UP = [".envrc", ".nvim.lua", ".exrc", ".nvimrc"] as const;
+const MAX_START_UP_BYTES = 64 * 1024;
+
+/** What links in protected directories lead to, such as hooks in .husky that are links to scripts. */
+export async function linksOf(
+  root: string,
+  protectedPaths: readonly ProtectedPath[],
+): Promise<{ readonly ends: readonly string[]; readonly notes: readonly string[] }> {
+  const [ends, notes] = [new Set<string>(), new Set<string>()];
+  const isInside = (path: string) => !/^(\.\.(\/|$)|$)/.test(relative(root, path));
+  for (const { name, kind } of protectedPaths) {
+    // Git's own directory is looked through where git is asked.
+    if (kind !== "directory" || name === ".git") continue;
+    const found = await linkedFrom(root, join(root, name), isInside);
+    for (const end of found.ends) if (!end.startsWith(".git/")) ends.add(end);
+    for (const link of found.links)
+      notes.add(`A link in ${name} leads through ${link}, a link that the agent can replace.`);
+  }
+  return { ends: [...ends], notes: [...notes] };
+}
+
+/** The files that start-up files such as .envrc run in their turn, and notes about absent ones. */
+export async function sourcedBy(
+  root: string,
+  paths: readonly ProtectedPath[],
+): Promise<{ readonly names: readonly string[]; readonly notes: readonly string[] }> {
+  const [names, notes] = [new Set<string>(), new Set<string>()];
+  for (const { name, kind } of paths) {
+    const base = START_UP.find((it) => it === basename(name));
+    if (kind !== "file" || base === undefined) continue;
+    const text = await readSmallFile(join(root, name), MAX_START_UP_BYTES);
+    for (const file of filesNamedBy(base, text ?? "").files) {
+      const path = join(dirname(name), file);
+      const at = await kindAt(root, path);
+      if (at === "file" || at === "directory") names.add(path);
+      else
+        notes.add(
+          `${name} runs ${path}, which is not there or is a link: the agent can put it there.`,
+        );
+    }
+  }
+  return { names: [...names].filter((name) => !name.startsWith(".git/")), notes: [...notes] };
+}
+
+/** What stands at a name below the root; `other` where a link is on the way. */
+export async function kindAt(root: string, name: string): Promise<PathKind> {
+  const path = join(root, name);
+  const stats = await statsAt(path);
+  if (stats === undefined) return undefined;
+  if ((await realPathOf(path)) !== path) return "other";
+  return stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other";
+}

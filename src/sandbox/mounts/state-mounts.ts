@@ -1,0 +1,78 @@
+import { chown, lstat, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { quoteForShell } from "../../look.ts";
+import { ownUid } from "../../own-user.ts";
+import { err, ok, type Result } from "../../result.ts";
+import { HOME_DIR } from "../container-spec.ts";
+import type { SandboxError } from "../error.ts";
+import { leaseDir } from "../locks/index.ts";
+import type { BindMount } from "../mount.ts";
+import { ownDirectory, type Strange } from "../private-file.ts";
+
+/** What of a project's state directory goes into its container. */
+export type StateMounts = { readonly codexHome: string; readonly mounts: readonly BindMount[] };
+
+/**
+ * Prepares a project's state directory. Only `codex-home` in it is writable inside; its parent,
+ * with leases and conversations, is not mounted. `etc/` gives the user's uid a name, without
+ * which programs from whoami to node's os.userInfo fail.
+ *
+ * Errors: `state_unwritable`.
+ */
+export async function prepareState(
+  stateDir: string,
+  user: { readonly uid: number; readonly gid: number },
+): Promise<Result<StateMounts, SandboxError>> {
+  const codexHome = join(stateDir, "codex-home");
+  const etc = join(stateDir, "etc");
+  try {
+    for (const dir of [stateDir, leaseDir(stateDir), etc]) {
+      const strange = await ownDirectory(dir);
+      if (strange !== null) return err(notOwn(strange));
+    }
+    await mkdir(codexHome, { recursive: true, mode: 0o700 });
+    if (!(await lstat(codexHome)).isDirectory())
+      return err(notOwn({ path: codexHome, what: "is a link" }));
+    // A host that runs as root for another user hands over what is that user's to write.
+    if (process.getuid?.() === 0 && user.uid !== 0) await chown(codexHome, user.uid, user.gid);
+    const name = user.uid === 0 ? "root" : "agent";
+    const root = user.uid === 0 ? "" : "root:x:0:0:root:/root:/usr/sbin/nologin\n";
+    const passwd = `${root}${name}:x:${user.uid}:${user.gid}::${HOME_DIR}:/bin/bash\n`;
+    const group = `${user.gid === 0 ? "" : "root:x:0:\n"}${user.gid === 0 ? "root" : "agent"}:x:${user.gid}:\n`;
+    // Read inside as the sandbox's user, who is another one only where the host runs as root.
+    const isOther = process.getuid?.() === 0 && user.uid !== 0;
+    const mode = isOther ? 0o644 : 0o600;
+    await writeFileAtomic(join(etc, "passwd"), passwd, { mode });
+    await writeFileAtomic(join(etc, "group"), group, { mode });
+  } catch (cause) {
+    return err(stateUnwritable(stateDir, cause));
+  }
+  const mounts: BindMount[] = [
+    { source: codexHome, target: codexHome, readOnly: false },
+    { source: join(etc, "passwd"), target: "/etc/passwd", readOnly: true },
+    { source: join(etc, "group"), target: "/etc/group", readOnly: true },
+  ];
+  return ok({ codexHome, mounts });
+}
+
+/** The error for a state directory in which a write failed. */
+export function stateUnwritable(stateDir: string, cause: unknown): SandboxError {
+  return {
+    kind: "state_unwritable",
+    message: `The state directory ${stateDir} cannot be written (${(cause as Error).message}); a directory of this user was expected.`,
+    mend: `ls -ld ${quoteForShell(stateDir)}\nsudo chown -R ${ownUid()} ${quoteForShell(stateDir)}\nor set HOME, or state_dir in the configuration, to a directory of yours.`,
+    path: stateDir,
+    cause,
+  };
+}
+
+/** Whoever else can write there could have us believe in containers and leases that are not ours. */
+function notOwn({ path, what }: Strange): SandboxError {
+  return {
+    kind: "state_unwritable",
+    message: `The state directory ${path} ${what}; a directory of this user's own was expected.`,
+    mend: `ls -ld ${JSON.stringify(path)}\nMove it away, or set state_dir in the configuration to a directory of yours.`,
+    path,
+  };
+}

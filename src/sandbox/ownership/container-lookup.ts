@@ -1,0 +1,48 @@
+import {
+  containerName,
+  findContainer,
+  lockToEnd,
+  projectHash,
+  removeContainer,
+} from "../container/index.ts";
+import type { Engine } from "../engine/index.ts";
+import { liveLeases, type Owner } from "../locks/index.ts";
+import { resolved } from "../paths.ts";
+import { isRecorded } from "./container-record.ts";
+
+/** A project, as its sandbox is opened with. */
+export type Whereabouts = { readonly root: string; readonly stateDir: string };
+
+/** The name of the project's container, whether it exists or not. */
+export async function sandboxName({ root, stateDir }: Whereabouts): Promise<string> {
+  const path = await resolved(root);
+  return containerName(path, projectHash(path, await resolved(stateDir)));
+}
+
+/** How many hosts besides `owner` hold the project's container and are not provably dead. */
+export async function otherHosts(
+  engine: Engine,
+  where: Whereabouts,
+  owner: Owner,
+): Promise<number> {
+  const container = await sandboxName(where);
+  const id = (await findContainer(engine, container))?.id ?? null;
+  const lease = { container, engine: engine.id, id };
+  const holders = await liveLeases(await resolved(where.stateDir), lease);
+  return holders.filter((it) => it.pid !== owner.pid || it.startTime !== owner.startTime).length;
+}
+
+/**
+ * Removes the project's container whoever else uses it; it need not exist. Rejects where it cannot
+ * be told whether it is the project's.
+ */
+export async function removeSandbox(engine: Engine, where: Whereabouts): Promise<void> {
+  const name = await sandboxName(where);
+  const stateDir = await resolved(where.stateDir);
+  using _lock = await lockToEnd(engine, name, stateDir);
+  const found = await findContainer(engine, name);
+  const place = { stateDir, engine: engine.id, name };
+  // The name alone proves nothing: whoever may use the engine can take it.
+  if (found === undefined || !(await isRecorded(place, found))) return;
+  await removeContainer(engine, found.id);
+}

@@ -1,0 +1,95 @@
+import { randomUUID } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { z } from "zod";
+import { quoteForShell } from "../../look.ts";
+import { type ExistingContainer, LABELS } from "../container/index.ts";
+import { ownDirectory, readOwnFile } from "../private-file.ts";
+import { StateFault } from "../state-fault.ts";
+
+/** Which container this state directory has had made. */
+const Record = z.object({
+  /** Also the container's label; it counts only until the id is known. */
+  token: z.uuid(),
+  id: z.string().optional(),
+});
+
+/** A container by name on an engine, and the state directory of its project. */
+export type RecordPlace = {
+  readonly stateDir: string;
+  readonly engine: string;
+  readonly name: string;
+};
+
+/**
+ * Notes that a container is about to be made, and returns the token that it must bear as a label.
+ * `made` notes its id.
+ *
+ * Labels prove nothing: whoever may use the engine can write any. What is removed or joined is what
+ * a directory of this user's own says to have been made.
+ */
+export async function beginRecord(place: RecordPlace): Promise<{
+  readonly token: string;
+  readonly made: (id: string) => Promise<void>;
+}> {
+  const token = randomUUID();
+  const strange = await ownDirectory(join(place.stateDir, "containers"));
+  if (strange !== null) throw notBelieved(strange.path, strange.what);
+  await write(place, { token });
+  return { token, made: (id) => write(place, { token, id }) };
+}
+
+/**
+ * Whether this state directory has had this very container made. Rejects with a `StateFault` where
+ * that cannot be told.
+ */
+export async function isRecorded(
+  place: RecordPlace,
+  container: Pick<ExistingContainer, "id" | "labels" | "wasStarted">,
+): Promise<boolean> {
+  const record = await read(place);
+  if (record === undefined) return false;
+  if (record.id !== undefined) return record.id === container.id;
+  // Its maker died before it heard of the id; then the container was never started either.
+  return !container.wasStarted && container.labels[LABELS.token] === record.token;
+}
+
+/** Forgets the container; the record need not exist. */
+export async function dropRecord(place: RecordPlace): Promise<void> {
+  await rm(pathOf(place), { force: true });
+}
+
+async function read(place: RecordPlace): Promise<z.infer<typeof Record> | undefined> {
+  const text = await readOwnFile(pathOf(place));
+  if (text === undefined) return undefined;
+  const record = Record.safeParse(jsonOf(text));
+  // It is written whole or not at all, so nobody of ours has left it like this.
+  if (!record.success) throw notBelieved(pathOf(place), "is not a record of a container");
+  return record.data;
+}
+
+async function write(place: RecordPlace, record: z.infer<typeof Record>): Promise<void> {
+  await writeFileAtomic(pathOf(place), `${JSON.stringify(record)}\n`, { mode: 0o600 });
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function notBelieved(path: string, what: string): StateFault {
+  return new StateFault({
+    path,
+    message: `${path} ${what}, so it is not known which container was made from this directory.`,
+    mend: `ls -ld ${quoteForShell(path)}\nmv ${quoteForShell(path)} ${quoteForShell(`${path}.old`)}`,
+  });
+}
+
+/** An engine's name for a container has letters, digits and `_.-` only. */
+function pathOf({ stateDir, engine, name }: RecordPlace): string {
+  return join(stateDir, "containers", `${name.replace(/[^\w.-]/g, "_")}.${engine}.json`);
+}

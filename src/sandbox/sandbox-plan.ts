@@ -1,0 +1,277 @@
+import { realpath } from "node:fs/promises";
+import { dirname, isAbsolute, join, relative } from "node:path";
+import { LookError } from "../look.ts";
+import { ownUid } from "../own-user.ts";
+import { err, ok, type Result } from "../result.ts";
+import { type Cache, type CacheOptions, planCaches } from "./caches/index.ts";
+import { containerName, LABELS, projectHash } from "./container/index.ts";
+import {
+  type ContainerSpec,
+  containerUser,
+  effectiveLimits,
+  type Limits,
+  pathEnv,
+  specHash,
+  unmountable,
+} from "./container-spec.ts";
+import type { Engine } from "./engine/index.ts";
+import type { SandboxError } from "./error.ts";
+import { framesOf } from "./git/index.ts";
+import {
+  fileIdentity,
+  type GuardedFile,
+  type GuardRecord,
+  keepProtected,
+  readGuardRecord,
+} from "./guard/index.ts";
+import type { SandboxImage } from "./image/index.ts";
+import type { Opening } from "./join-or-start.ts";
+import { type Owner, ownerLabel } from "./locks/index.ts";
+import type { BindMount } from "./mount.ts";
+import {
+  inspectProject,
+  type Project,
+  prepareState,
+  stateUnwritable,
+  unseen,
+} from "./mounts/index.ts";
+import { contains, resolved } from "./paths.ts";
+import {
+  type GivenMounts,
+  type GivenPath,
+  prepareGiven,
+  prepareUserMounts,
+  type UserMount,
+} from "./shared/index.ts";
+
+/** What a project's sandbox is made from. */
+export type SandboxOptions = {
+  /** The project's directory; links in it are resolved. */
+  readonly root: string;
+  /** The project's own state directory, outside of every project; made where it is absent. */
+  readonly stateDir: string;
+  readonly image: SandboxImage;
+  readonly runtime: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** This host, as `ownOwner()` names it. */
+  readonly owner: Owner;
+  /** The user's home directory, which is refused as a project. */
+  readonly home?: string;
+  /** Further directories that a project must neither contain nor lie in. */
+  readonly outOfReach?: readonly string[];
+  /** Directories that the host runs programs from; read-only where they lie in the project. */
+  readonly neverWritable?: readonly string[];
+  readonly limits?: Partial<Limits>;
+  /** Visible inside: no secrets. See `allowedEnv`. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What the agent may read of the user's own. */
+  readonly given?: readonly GivenPath[];
+  /** The user's own mounts. */
+  readonly mounts?: readonly UserMount[];
+  /** What is kept between containers; nothing where it is absent. */
+  readonly caches?: CacheOptions;
+  /** Names in the top directory that are read-only inside. */
+  readonly protectedNames?: readonly string[];
+  /** What is mounted instead of the project's real git directory; without, that is read-only. */
+  readonly gitMounts?: readonly BindMount[];
+  /** How long the container lives with no relay connected: before the first one, and after. */
+  readonly keeper?: { readonly firstMs?: number; readonly idleMs?: number };
+  /** Of what runs inside; default: that of this process. */
+  readonly umask?: number;
+  /** Told what is waited for, where that takes long. */
+  readonly onProgress?: (what: string) => void;
+  readonly signal?: AbortSignal;
+};
+
+/** A sandbox before it runs. */
+export type Plan = {
+  readonly opening: Opening;
+  /** Judges the project again, as it is by then. */
+  readonly inspect: () => Promise<Result<Project, SandboxError>>;
+  readonly codexHome: string;
+  readonly given: GivenMounts;
+  readonly caches: readonly Cache[];
+  readonly notes: readonly string[];
+};
+
+/**
+ * Judges the project and everything that goes into its container, and keeps on record what is
+ * protected from now on.
+ *
+ * Errors: `project_refused`, `state_unwritable`. Rejects with `signal.reason`.
+ */
+export async function planSandbox(
+  engine: Engine,
+  options: SandboxOptions,
+): Promise<Result<Plan, SandboxError>> {
+  try {
+    return await plan(engine, options);
+  } catch (cause) {
+    if (!(cause instanceof LookError)) throw cause;
+    return err(unseen(options.root, cause));
+  }
+}
+
+async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Plan, SandboxError>> {
+  const outOfReach = [
+    ...[options.stateDir, engine.socketPath, ...(options.outOfReach ?? [])],
+    ...(engine.dataRoot === undefined ? [] : [engine.dataRoot]),
+  ];
+  // The engine runs it as its own user, mostly root.
+  const runtimePath = engine.runtimes[options.runtime]?.path ?? "";
+  const runtimeDir = isAbsolute(runtimePath) ? [dirname(runtimePath)] : [];
+  const inspect = async (signal?: AbortSignal) => {
+    const before = await readGuardRecord(options.stateDir);
+    if (!before.ok) return before;
+    return inspectProject({
+      root: options.root,
+      home: options.home,
+      outOfReach,
+      neverWritable: [...(options.neverWritable ?? []), ...runtimeDir],
+      before: before.value,
+      signal,
+      unmountable: (path) => unmountable(engine, path),
+      ...(options.protectedNames === undefined ? {} : { protectedNames: options.protectedNames }),
+      ...(options.gitMounts === undefined ? {} : { gitMounts: options.gitMounts }),
+    });
+  };
+  const inspected = await inspect(options.signal);
+  if (!inspected.ok) return inspected;
+  const user = containerUser(engine, options);
+  const state = await prepareState(options.stateDir, user);
+  if (!state.ok) return state;
+  const { codexHome } = state.value;
+  const stateDir = await realpath(options.stateDir);
+  const unwritten = await keepRecord(stateDir, inspected.value.record);
+  if (unwritten !== undefined) return err(unwritten);
+  const places = {
+    root: inspected.value.root,
+    codexHome,
+    home: options.home === undefined ? undefined : await resolved(options.home),
+    outOfReach: await Promise.all(outOfReach.map(resolved)),
+    unmountable: (path: string) => unmountable(engine, path),
+  };
+  const given = await prepareGiven(options.given ?? [], {
+    ...places,
+    writable: (options.mounts ?? []).filter((it) => it.write).map((it) => it.source),
+  });
+  const own = await prepareUserMounts(options.mounts ?? [], places);
+  const taken = new Set(own.mounts.map((it) => it.target));
+  const mounts = [
+    ...state.value.mounts,
+    ...given.mounts.filter((it) => !taken.has(it.target)),
+    ...own.mounts,
+  ];
+
+  const hash = projectHash(inspected.value.root, stateDir);
+  const kept = await planCaches(
+    inspected.value.root,
+    hash,
+    options.caches ?? { tools: false, dirs: [] },
+    options,
+    inspected.value.environments,
+  );
+  const project = await withFrames(inspected.value, kept.guarded, own.mounts);
+  const name = containerName(project.root, hash);
+  const { firstMs, idleMs } = options.keeper ?? {};
+  const spec: ContainerSpec = {
+    name,
+    image: options.image.id,
+    runtime: options.runtime,
+    ...user,
+    env: {
+      ...kept.env,
+      ...options.env,
+      ...pathEnv(options.env?.["PATH"] ?? options.image.path),
+      CODEX_HOME: codexHome,
+      ...(firstMs === undefined ? {} : { CODEX_CHAT_KEEPER_FIRST_MS: String(firstMs) }),
+      ...(idleMs === undefined ? {} : { CODEX_CHAT_KEEPER_IDLE_MS: String(idleMs) }),
+    },
+    labels: {},
+    limits: effectiveLimits(engine, options.limits),
+    mounts: [...project.mounts, ...mounts],
+    volumes: kept.caches.map(({ volume, target }) => ({ volume, target })),
+    workingDir: project.root,
+  };
+  // Which protected files and caches there are may change while it runs; all else must be the
+  // same to join.
+  const root = project.mounts.slice(0, 1);
+  const labels: Record<string, string> = {
+    [LABELS.plugin]: "1",
+    [LABELS.project]: hash,
+    [LABELS.root]: project.root,
+    [LABELS.owner]: ownerLabel(options.owner),
+    [LABELS.scope]: options.owner.scope,
+    [LABELS.uid]: String(ownUid()),
+    [LABELS.state]: stateDir,
+    [LABELS.spec]: specHash({ ...spec, mounts: [...root, ...mounts], volumes: [] }),
+    [LABELS.guarded]: JSON.stringify(project.guarded),
+  };
+  const opening: Opening = {
+    engine,
+    name,
+    spec: { ...spec, labels },
+    imageTag: options.image.tag,
+    project,
+    stateDir,
+    owner: options.owner,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  };
+  const shared = inspected.value.hardLinked.filter(
+    (dir) => !kept.caches.some((cache) => cache.target === join(project.root, dir)),
+  );
+  const notes = [...given.notes, ...own.notes, ...kept.notes, ...shared.map(sharedNote)];
+  return ok({ opening, inspect: () => inspect(), codexHome, given, caches: kept.caches, notes });
+}
+
+/**
+ * Adds the places of volumes and of the user's own mounts in the project to what is guarded, and
+ * mounts the directories above them: one that is renamed would take the mount in it along.
+ */
+async function withFrames(
+  project: Project,
+  volumes: readonly GuardedFile[],
+  own: readonly BindMount[],
+): Promise<Project> {
+  const { root, mounts, guarded } = project;
+  const places = own.map((it) => it.target).filter((target) => contains(root, target));
+  const names = [...volumes.map((it) => it.name), ...places.map((it) => relative(root, it))];
+  const known = new Set(guarded.map((it) => it.name));
+  const frames = framesOf(names).filter((name) => !known.has(name) && !names.includes(name));
+  const readOnly = mounts[0]?.readOnly === true;
+  return {
+    ...project,
+    mounts: [
+      ...mounts,
+      ...frames.map((name) => ({ source: join(root, name), target: join(root, name), readOnly })),
+    ],
+    guarded: [
+      ...guarded,
+      ...(await Promise.all(frames.map((name) => guardedFrame(root, name)))),
+      ...volumes,
+    ],
+  };
+}
+
+async function guardedFrame(root: string, name: string): Promise<GuardedFile> {
+  return { name, frame: true, identity: (await fileIdentity(join(root, name))) ?? "" };
+}
+
+/** Keeps what is protected from now on, before anything runs; the error where it cannot. */
+async function keepRecord(
+  stateDir: string,
+  record: GuardRecord,
+): Promise<SandboxError | undefined> {
+  try {
+    await keepProtected(stateDir, record);
+    return undefined;
+  } catch (cause) {
+    return stateUnwritable(stateDir, cause);
+  }
+}
+
+/** Installed packages whose files are a store's as well, where no volume is in their place. */
+function sharedNote(dir: string): string {
+  return `${dir} shares files with places outside of the project (hard links), such as a package manager's store: what the agent writes into them is changed there, too. To keep it apart, name it in \`sandbox.caches\`, or install again with copies.`;
+}

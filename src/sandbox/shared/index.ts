@@ -1,0 +1,9 @@
+/**
+ * The user's own files and directories that the agent may see, outside of the project.
+ *
+ * It must not show what is out of the agent's reach.
+ */
+export { isInReach } from "./reach.ts";
+export { type GivenMounts, type GivenPath, prepareGiven } from "./shared-files.ts";
+export { findShared } from "./shared-path.ts";
+export { prepareUserMounts, type UserMount } from "./user-mounts.ts";

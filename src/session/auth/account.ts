@@ -1,0 +1,143 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { lockFile, writeAtomically } from "../../chat/file/index.ts";
+import type { OutwardProxy } from "../../egress/network/index.ts";
+import { tlsAgent } from "../../egress/tls/index.ts";
+import type { Log } from "../../log.ts";
+import {
+  type LoginAttempt,
+  type LoginEvent,
+  LoginKeeper,
+  type LoginState,
+  type LoginTools,
+  logout,
+  startLogin,
+} from "../../login/index.ts";
+import { err, ok, type Result } from "../../result.ts";
+import { findCodexPackage } from "../../sandbox/image/index.ts";
+import type { Failure } from "../failure.ts";
+
+/** What the user has to do for a login. */
+export type LoginTask = { readonly url: string; readonly code?: string };
+
+/** What an account is made from. */
+export type AccountOptions = {
+  readonly stateDir: string;
+  /** Where Codex logs in, if not at its own service. */
+  readonly issuer?: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+  /** What the service is reached through; absent where it is nothing. */
+  readonly outward?: OutwardProxy | undefined;
+  readonly log: Log;
+  readonly onEvent?: (event: LoginEvent) => void;
+};
+
+/**
+ * The plugin's ChatGPT login: a home of Codex's in the state directory, which no sandbox sees, and
+ * the one attempt to log in that may be under way.
+ *
+ * It is never a copy of the user's own login: the service renews a refresh token by replacing it,
+ * and two holders of one would log each other out.
+ */
+export class Account {
+  readonly keeper: LoginKeeper;
+  readonly #options: AccountOptions;
+  readonly #home: string;
+  #attempt: LoginAttempt | undefined;
+
+  constructor(options: AccountOptions) {
+    this.#options = options;
+    this.#home = join(options.stateDir, "login");
+    const { log, onEvent } = options;
+    this.keeper = new LoginKeeper({
+      home: this.#home,
+      tools: toolsFor(options),
+      log,
+      ...(onEvent === undefined ? {} : { onEvent }),
+    });
+  }
+
+  /** Starts a login; an earlier attempt is given up. Errors: `login_failed`, `codex_missing`. */
+  async start(way: "browser" | "device"): Promise<Result<LoginTask, Failure>> {
+    this.cancel();
+    const codex = await this.#codex();
+    if (!codex.ok) return codex;
+    const started = await startLogin({ ...codex.value, way });
+    if (!started.ok) return started;
+    this.cancel();
+    this.#attempt = started.value;
+    const { url, code } = started.value;
+    return ok({ url, ...(code === undefined ? {} : { code }) });
+  }
+
+  /** Waits for the end of the attempt; the value is who is logged in. */
+  async finished(): Promise<Result<LoginState, Failure>> {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return err(NO_ATTEMPT);
+    const done = await attempt.done;
+    if (this.#attempt === attempt) this.#attempt = undefined;
+    if (!done.ok) return done;
+    const state = await this.keeper.state();
+    if (!state.ok) return state;
+    return state.value === undefined ? err(NO_ATTEMPT) : ok(state.value);
+  }
+
+  /** Gives up the attempt that is under way. */
+  cancel(): void {
+    this.#attempt?.cancel();
+    this.#attempt = undefined;
+  }
+
+  /** Ends the login, here and at the service. Errors: `login_failed`, `codex_missing`. */
+  async logout(): Promise<Result<undefined, Failure>> {
+    this.cancel();
+    const codex = await this.#codex();
+    return codex.ok ? logout(codex.value) : codex;
+  }
+
+  async #codex() {
+    const codex = await findCodexPackage(import.meta.url);
+    if (!codex.ok) return codex;
+    const entry = codex.value.entries.find(({ name }) => name === "codex/bin/codex");
+    const program = entry !== undefined && "path" in entry ? entry.path : "codex";
+    const { env, issuer, outward } = this.#options;
+    const credentials = await outward?.credentials?.();
+    if (credentials?.ok === false)
+      return err({ kind: "login_failed", message: credentials.error.message } as const);
+    const proxy = outward && new URL(outward.url);
+    if (proxy !== undefined && credentials !== undefined) {
+      const [, user = "", password = ""] = /^([^:]*):(.*)$/s.exec(credentials.value) ?? [];
+      proxy.username = encodeURIComponent(user);
+      proxy.password = encodeURIComponent(password);
+    }
+    return ok({ program, home: this.#home, env, issuer, proxy });
+  }
+}
+
+const NO_ATTEMPT: Failure = {
+  kind: "login_failed",
+  message: "No login is under way.",
+  mend: "Begin one with :CodexChat login.",
+};
+
+/** How often a lock that another Neovim holds is looked at again. */
+const LOOK_MS = 100;
+
+function toolsFor({ env, log, outward, stateDir }: AccountOptions): LoginTools {
+  let agent: ReturnType<typeof tlsAgent> | undefined;
+  return {
+    lock: async (path, signal) => {
+      for (;;) {
+        const lock = await lockFile(path);
+        if (lock.ok || lock.error.kind !== "locked" || signal.aborted) return lock;
+        await sleep(LOOK_MS);
+      }
+    },
+    write: (path, text) => writeAtomically(path, text, { trusted: stateDir }),
+    agent: () => {
+      agent ??= tlsAgent(env, log, outward);
+      return agent;
+    },
+    now: () => Date.now(),
+  };
+}

@@ -1,0 +1,288 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { ChatGptService } from "../../../test/support/chatgpt.ts";
+import type { AuditEntry } from "../../audit/entry.ts";
+import { silentLog } from "../../log.ts";
+import { Settings } from "../settings/settings.ts";
+import { Account } from "./account.ts";
+import { credentialLine, openCredential, warningOf } from "./credential.ts";
+import { KeyRing } from "./key-command.ts";
+
+const KEY = "sk-canary-0123456789";
+
+/** What is found with these settings and this environment. */
+async function setUp(settings: object, env: NodeJS.ProcessEnv = { OPENAI_API_KEY: KEY }) {
+  const stateDir = await mkdtemp(join(tmpdir(), "codex-chat-credential-"));
+  onTestFinished(() => rm(stateDir, { recursive: true }));
+  const entries: AuditEntry[] = [];
+  const audit = { record: (entry: AuditEntry) => entries.push(entry), close: async () => {} };
+  const options = {
+    settings: Settings.parse({ state_dir: stateDir, ...settings }),
+    env: { PATH: process.env["PATH"], ...env },
+    keys: new KeyRing(),
+    account: new Account({ stateDir, env, log: silentLog }),
+    audit,
+  };
+  return { stateDir, entries, options, open: () => openCredential(options) };
+}
+
+async function headersOf(settings: object, env?: NodeJS.ProcessEnv): Promise<unknown> {
+  const { open } = await setUp(settings, env);
+  const credential = await open();
+  if (!credential.ok) return credential.error;
+  const found = await credential.value.authorization();
+  return found.ok ? Object.fromEntries(found.value) : found.error;
+}
+
+describe("what authorizes the calls", () => {
+  it.each<[string, object, NodeJS.ProcessEnv, object]>([
+    [
+      "the key in OPENAI_API_KEY",
+      {},
+      { OPENAI_API_KEY: ` ${KEY}\n` },
+      { authorization: `Bearer ${KEY}` },
+    ],
+    [
+      "the key in another variable",
+      { api_key_env: "MINE" },
+      { MINE: KEY, OPENAI_API_KEY: "no" },
+      { authorization: `Bearer ${KEY}` },
+    ],
+    [
+      "what a command prints, before a variable",
+      { api_key_cmd: ["echo", "of-command"] },
+      { OPENAI_API_KEY: "no" },
+      { authorization: "Bearer of-command" },
+    ],
+    [
+      "the key in the provider's own header",
+      { api_key_header: "Api-Key", model_url: "https://x.example/openai" },
+      { OPENAI_API_KEY: KEY },
+      { "api-key": KEY },
+    ],
+    [
+      "the key in a header that is named as it is by default",
+      { api_key_header: "Authorization" },
+      { OPENAI_API_KEY: KEY },
+      { authorization: `Bearer ${KEY}` },
+    ],
+    [
+      "headers that are secrets, too",
+      { model_headers: { "X-Gateway-Token": "gate-1", "X-Team": "a" } },
+      { OPENAI_API_KEY: KEY },
+      { authorization: `Bearer ${KEY}`, "x-gateway-token": "gate-1" },
+    ],
+    [
+      "nothing, where it is to be nothing",
+      { auth: "none", model_url: "http://127.0.0.1:1/v1" },
+      { OPENAI_API_KEY: KEY },
+      {},
+    ],
+    [
+      "nothing, where there is no key and none is known to be needed",
+      { model_url: "http://127.0.0.1:1/v1" },
+      {},
+      {},
+    ],
+  ])("is %s", async (_name, settings, env, expected) => {
+    expect(await headersOf(settings, env)).toEqual(expected);
+  });
+
+  it("goes to an endpoint with the parameters that it needs, and headers that are no secrets", async () => {
+    const { open } = await setUp({
+      model_url: "https://x.example/openai/v1",
+      model_query: { "api-version": "2025-04-01-preview" },
+      model_headers: { "OpenAI-Organization": "org-1" },
+    });
+    const found = await open();
+    expect(found.ok && found.value.endpoint.url.href).toBe(
+      "https://x.example/openai/v1?api-version=2025-04-01-preview",
+    );
+    expect(found.ok && found.value.endpoint.headers).toEqual([["openai-organization", "org-1"]]);
+  });
+
+  it("is warned of where it would travel in clear text over a network", async () => {
+    const warning = async (settings: object) => {
+      const found = await (await setUp(settings)).open();
+      return found.ok ? warningOf(found.value) : "failed";
+    };
+    expect(await warning({ model_url: "http://10.0.0.5:8080/v1" })).toContain("in clear text");
+    expect(await warning({ model_url: "http://localhost:8080/v1" })).toBeUndefined();
+    expect(await warning({ model_url: "http://10.0.0.5/v1", auth: "none" })).toBeUndefined();
+    expect(await warning({ model_url: "https://x.example/v1" })).toBeUndefined();
+  });
+});
+
+describe("a mistake is told, with what mends it", () => {
+  it.each<[string, object, NodeJS.ProcessEnv, string, RegExp, RegExp]>([
+    [
+      "no key",
+      {},
+      {},
+      "no_key",
+      /OPENAI_API_KEY is not set/,
+      /api_key_cmd.*auth = "login", then :CodexChat login/,
+    ],
+    ["an empty key", {}, { OPENAI_API_KEY: "  " }, "no_key", /is not set/, /export OPENAI_API_KEY/],
+    [
+      "no key where one was asked for",
+      { auth: "key", model_url: "http://127.0.0.1:1" },
+      {},
+      "no_key",
+      /127\.0\.0\.1 needs one/,
+      /export/,
+    ],
+    [
+      "a key with a space",
+      {},
+      { OPENAI_API_KEY: "a b" },
+      "key_command",
+      /\$OPENAI_API_KEY holds spaces/,
+      /the key alone/,
+    ],
+    [
+      "a key with a line break",
+      {},
+      { OPENAI_API_KEY: "a\nx: b" },
+      "key_command",
+      /holds spaces, control/,
+      /the key alone/,
+    ],
+    [
+      "a command that fails",
+      { api_key_cmd: ["false"] },
+      {},
+      "key_command",
+      /it ended with 1/,
+      /in a terminal/,
+    ],
+    [
+      "no login",
+      { auth: "login" },
+      {},
+      "no_login",
+      /no ChatGPT login/,
+      /:CodexChat login.*auth = "key"/,
+    ],
+    [
+      "a login for another endpoint",
+      { auth: "login", model_url: "https://evil.example/v1" },
+      {},
+      "wrong_settings",
+      /must not get your login/,
+      /Take model_url out/,
+    ],
+    [
+      "a login over http",
+      { auth: "login", login_url: "http://evil.example" },
+      {},
+      "wrong_settings",
+      /over https only/,
+      /login_url/,
+    ],
+    [
+      "none and a command",
+      { auth: "none", api_key_cmd: ["x"] },
+      {},
+      "wrong_settings",
+      /api_key_cmd contradict/,
+      /Take one/,
+    ],
+    [
+      "a header that is none",
+      { api_key_header: "api key" },
+      { OPENAI_API_KEY: KEY },
+      "wrong_settings",
+      /"api key"/,
+      /x-api-key/,
+    ],
+    [
+      "a header that makes the call",
+      { api_key_header: "Host" },
+      { OPENAI_API_KEY: KEY },
+      "wrong_settings",
+      /"Host"/,
+      /x-api-key/,
+    ],
+    [
+      "another header that makes the call",
+      { model_headers: { "Content-Length": "5" } },
+      {},
+      "wrong_settings",
+      /content-length/,
+      /api_key_header/,
+    ],
+    [
+      "a key among the headers",
+      { model_headers: { Authorization: "x" } },
+      {},
+      "wrong_settings",
+      /authorization/,
+      /api_key_header/,
+    ],
+    [
+      "a header with a line break",
+      { model_headers: { "X-A": "a\r\nb: c" } },
+      {},
+      "wrong_settings",
+      /x-a in model_headers has line breaks/,
+      /one line/,
+    ],
+  ])("%s", async (_name, settings, env, kind, message, mend) => {
+    const { open, entries } = await setUp(settings, env);
+    const found = await open();
+    expect(found).toMatchObject({ ok: false, error: { kind } });
+    expect(!found.ok && found.error.message).toMatch(message);
+    expect(!found.ok && found.error.mend).toMatch(mend);
+    for (const entry of entries)
+      expect(entry).toMatchObject({ event: "credential", action: "failed", reason: kind });
+  });
+});
+
+describe("a login", () => {
+  it("authorizes with its token and account, is renewed, and is on record without secrets", async () => {
+    await using service = await ChatGptService.start();
+    const { stateDir, open, entries, options } = await setUp({ auth: "login" });
+    await mkdir(join(stateDir, "login"), { mode: 0o700 });
+    await writeFile(join(stateDir, "login", "auth.json"), service.authFile(), { mode: 0o600 });
+
+    const credential = await open();
+    if (!credential.ok) throw new Error(credential.error.message);
+    expect(credential.value.endpoint.url.href).toBe("https://chatgpt.com/backend-api/codex");
+    expect(await credential.value.authorization()).toEqual({
+      ok: true,
+      value: [
+        ["authorization", `Bearer ${service.secrets[1]}`],
+        ["chatgpt-account-id", "acc-canary-7-0123456789"],
+      ],
+    });
+    expect(await credential.value.renew()).toBe(true);
+    expect(await credential.value.authorization()).toMatchObject({
+      value: [["authorization", `Bearer ${service.secrets[4]}`], expect.anything()],
+    });
+    expect(await credential.value.renew()).toBe(false);
+
+    expect(entries.map((it) => it.event === "credential" && it.action)).toEqual([
+      "found",
+      "renewed",
+      "refused",
+    ]);
+    const all = JSON.stringify(entries);
+    for (const secret of [...service.secrets, "acc-canary"]) expect(all).not.toContain(secret);
+    expect(await credentialLine(options)).toBe("ChatGPT login: someone@example.org (plus)");
+  });
+});
+
+describe("the status line of it", () => {
+  it.each<[object, string]>([
+    [{}, "the key in $OPENAI_API_KEY"],
+    [{ api_key_env: "NONE" }, "no key: $NONE is not set"],
+    [{ api_key_cmd: ["pass", "openai"] }, "the key that pass prints"],
+    [{ auth: "none" }, "none"],
+    [{ auth: "login" }, "ChatGPT login: nobody is logged in; see :CodexChat login"],
+  ])("for %j is %s", async (settings, line) => {
+    expect(await credentialLine((await setUp(settings)).options)).toBe(line);
+  });
+});

@@ -1,0 +1,97 @@
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { networkLines } from "../health/health-network.ts";
+import { Settings } from "../settings/settings.ts";
+import { endpointOf } from "./endpoint.ts";
+import { KeyRing } from "./key-command.ts";
+import { goesThrough, outwardOf } from "./upstream-proxy.ts";
+
+const PROXY = "http://proxy.test:3128";
+
+function settings(network: object, more: object = {}): Settings {
+  return Settings.parse({ state_dir: "/nowhere", network, ...more });
+}
+
+/** A command that prints these lines. */
+async function printing(text: string): Promise<string[]> {
+  const dir = await mkdtemp(join(tmpdir(), "codex-chat-proxy-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const path = join(dir, "command");
+  await writeFile(path, `#!/bin/sh\nprintf '%s' '${text}'\n`);
+  await chmod(path, 0o700);
+  return [path];
+}
+
+describe("a company's proxy", () => {
+  it("is the configuration's and never the environment's", () => {
+    const env = { HTTPS_PROXY: PROXY, https_proxy: PROXY };
+    const keys = new KeyRing();
+    expect(outwardOf({ settings: settings({}), env, keys })).toBeUndefined();
+    expect(outwardOf({ settings: settings({ proxy: PROXY }), env: {}, keys })?.url.host).toBe(
+      "proxy.test:3128",
+    );
+  });
+
+  it("is told the first line of its command, which must be user:password", async () => {
+    const told = async (text: string) => {
+      const network = { proxy: PROXY, proxy_auth_cmd: await printing(text) };
+      const outward = outwardOf({ settings: settings(network), env: {}, keys: new KeyRing() });
+      return outward?.credentials?.();
+    };
+    expect(await told("me:pass word:1\nnotes")).toEqual({ ok: true, value: "me:pass word:1" });
+    expect(await told("secret")).toMatchObject({
+      ok: false,
+      error: { message: expect.stringContaining("is not user:password") },
+    });
+    expect(JSON.stringify(await told("secret"))).not.toContain("secret");
+    expect(await told("")).toMatchObject({
+      error: { message: expect.stringContaining("(network.proxy_auth_cmd, ") },
+    });
+  });
+
+  it.each([
+    ["http://me:secret@proxy.test:3128", "has a user in it"],
+    ["https://proxy.test:3128", "must be the address of an http proxy"],
+    ["socks5://proxy.test:1080", "must be the address of an http proxy"],
+    ["proxy.test:3128", "must be the address of an http proxy"],
+    ["http://proxy.test:3128/path", "has more than host and port"],
+  ])("is not one that says %s", (proxy, why) => {
+    const parsed = Settings.safeParse({ state_dir: "/nowhere", network: { proxy } });
+    expect(parsed.error?.issues[0]?.message).toContain(why);
+  });
+
+  it("is gone through but for this machine and what no_proxy lists", () => {
+    const some = settings({ proxy: PROXY, no_proxy: ["*.near.test", "10.0.0.5:8080"] });
+    const goes = (url: string) => goesThrough(some, new URL(url));
+    expect(goes("https://api.test/v1")).toBe(true);
+    expect(goes("https://10.0.0.5/v1")).toBe(true);
+    expect(goes("https://a.near.test/v1")).toBe(false);
+    expect(goes("http://10.0.0.5:8080/v1")).toBe(false);
+    expect(goes("http://localhost:11434/v1")).toBe(false);
+    expect(goesThrough(settings({}), new URL("https://api.test/v1"))).toBe(false);
+  });
+
+  it("is not given an endpoint in clear text, and what mends that is said", () => {
+    const url = { model_url: "http://model.test:8080/v1" };
+    expect(endpointOf(settings({ proxy: PROXY }, url))).toMatchObject({
+      ok: false,
+      error: { mend: expect.stringContaining('network.no_proxy: { "model.test:8080" }') },
+    });
+    expect(endpointOf(settings({ proxy: PROXY, no_proxy: ["model.test:8080"] }, url)).ok).toBe(
+      true,
+    );
+    expect(endpointOf(settings({}, url)).ok).toBe(true);
+  });
+
+  it("is named by the health check, and so is one of the environment's that is not heeded", () => {
+    expect(networkLines(settings({}), {})).toEqual([]);
+    expect(networkLines(settings({ proxy: PROXY }), {})).toMatchObject([
+      { level: "ok", message: expect.stringContaining("proxy.test:3128") },
+    ]);
+    const [line] = networkLines(settings({}), { https_proxy: "http://me:secret@proxy.test" });
+    expect(line).toMatchObject({ level: "info", message: expect.stringContaining("https_proxy") });
+    expect(JSON.stringify(line)).not.toContain("secret");
+  });
+});

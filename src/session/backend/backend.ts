@@ -1,0 +1,257 @@
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { appServerArgs, type CodexClient, openCodexClient } from "../../codex/index.ts";
+import { createEgress, type Egress } from "../../egress/index.ts";
+import type { Log } from "../../log.ts";
+import { err, ok, type Result } from "../../result.ts";
+import type { SandboxProcess } from "../../sandbox/engine/index.ts";
+import { describeEnd, type Sandbox } from "../../sandbox/index.ts";
+import type { Late } from "../../sandbox/mounts/index.ts";
+import type { PrivateGit } from "../../workspace/git/index.ts";
+import { openCredential, outwardOf } from "../auth/index.ts";
+import { damagedHome, type Failure, failureOf, STOPPED } from "../failure.ts";
+import { localServices, type UsableServers, usableServers } from "../settings/index.ts";
+import type { BackendOptions } from "./options.ts";
+import { GVISOR, prepareSandbox } from "./prepare-sandbox.ts";
+import { judgeProject } from "./project-place.ts";
+import { proxyEnv, withProxy } from "./proxy-env.ts";
+import { type KeptRelay, keepRelay } from "./relay-supervisor.ts";
+
+/** How much of what a process says on stderr is logged. */
+const MAX_LOGGED_CHARS = 1_000_000;
+
+/** How long the engine may take to tell that the container has ended, after what ran in it has. */
+const SANDBOX_END_MS = 2000;
+
+/** Everything that one project needs to have turns, running. */
+export type Backend = {
+  readonly client: CodexClient;
+  readonly egress: Egress;
+  /** The agent's own git directory; undefined where it has none. */
+  readonly git: PrivateGit | undefined;
+  /** What stands in the winbar: "gVisor", or the name of the weaker runtime the user chose. */
+  readonly sandboxLabel: string;
+  /** Sentences for the user: what could not be protected or limited. */
+  readonly notes: readonly string[];
+  /** What must be protected in the project by now, and is writable in the sandbox. */
+  readonly lateSince: () => Promise<Late>;
+  /** Has gVisor close the files that were written; undefined where the sandbox is none. */
+  readonly letGo: Sandbox["letGo"] | undefined;
+  /** Settles once, with the part that ended first; never rejects. */
+  readonly ended: Promise<Failure>;
+  /** Ends all parts; idempotent. */
+  close(): Promise<void>;
+};
+
+/**
+ * Starts sandbox, relay and app-server, in that order; whatever was started is ended again when a
+ * later part fails.
+ */
+export async function startBackend(options: BackendOptions): Promise<Result<Backend, Failure>> {
+  const closers: (() => Promise<void> | void)[] = [];
+  const close = once(async () => {
+    for (const closer of closers.reverse()) await closer();
+  });
+  try {
+    const started = await startParts(options, closers);
+    if (!started.ok) {
+      await close();
+      return started;
+    }
+    return ok({ ...started.value, close });
+  } catch (thrown) {
+    await close();
+    if (options.signal.aborted) return err(STOPPED);
+    options.log.error({ err: thrown }, "the backend did not start");
+    return err(failureOf("backend", "Codex could not be started", thrown));
+  }
+}
+
+async function startParts(
+  options: BackendOptions,
+  closers: (() => Promise<void> | void)[],
+): Promise<Result<Omit<Backend, "close">, Failure>> {
+  const { settings, env, log, signal } = options;
+  // Before all else: for a directory that is refused nothing is built, and nobody is asked for a key.
+  const judged = await judgeProject(options.root, settings, env);
+  if (!judged.ok) return judged;
+  // Asked before anything is started: a missing key is the commonest mistake of a first use.
+  const credential = await openCredential({ ...options, env, signal });
+  if (!credential.ok) return credential;
+  const prepared = await prepareSandbox(options);
+  if (!prepared.ok) return prepared;
+  const { sandbox, runtimeLabel, git } = prepared.value;
+  // What keeps it from being released keeps the next one from being opened, and is told then.
+  closers.push(() =>
+    sandbox.release().catch((err) => log.error({ err }, "the sandbox was not released")),
+  );
+
+  options.onProgress("starting the relay");
+  const egress = createEgress({
+    upstream: {
+      baseUrl: credential.value.endpoint.url,
+      headers: credential.value.endpoint.headers,
+      authorization: credential.value.authorization,
+      renew: credential.value.renew,
+      outward: outwardOf(options),
+    },
+    limits: {
+      maxRequestsPerTurn: settings.limits.requests_per_turn,
+      maxConcurrent: settings.limits.concurrent_requests,
+      maxBytesPerTurn: settings.limits.bytes_per_turn,
+      maxTokensPerTurn: settings.limits.tokens_per_turn,
+      responseIdleMs: settings.limits.response_idle_ms,
+      silenceMs: settings.limits.silence_ms,
+    },
+    models: options.models,
+    efforts: options.efforts,
+    network: options.network,
+    onEvent: options.onEgress,
+    onRequest: options.onRequest,
+    log,
+  });
+  closers.push(() => egress.close());
+  const onProcess = (process: SandboxProcess) => void logStderr(process, "relay", log);
+  const local = localServices(settings.network.allow);
+  const relay = await keepRelay({ sandbox, egress, local, signal, log, onProcess });
+  if (!relay.ok) return relay;
+  closers.push(() => relay.value.close());
+
+  options.onProgress("starting Codex");
+  const servers = usableServers(settings.mcp_servers, settings.sandbox.env, settings.network.allow);
+  const agent = await startAppServer(sandbox, relay.value, servers.servers, options, closers);
+  if (!agent.ok) return agent;
+  const { client, exited } = agent.value;
+  const sandboxEnded = sandbox.died.then(
+    (end): Failure => ({ kind: "sandbox", ...describeEnd(end) }),
+  );
+  const partEnded = Promise.race([
+    relay.value.ended.then((why) => gone("relay", `The relay in the sandbox ended: ${why}.`)),
+    exited.then((exitCode) =>
+      gone(
+        "app_server",
+        `Codex's app-server ended${exitCode === null ? "" : ` with exit code ${exitCode}`}.`,
+      ),
+    ),
+    client.closed.then(() => gone("app_server", "The connection to Codex's app-server ended.")),
+  ]);
+  // What ends with its container is heard of first, and tells nothing of why.
+  const ended = Promise.race([
+    sandboxEnded,
+    partEnded.then((failure) =>
+      Promise.race([sandboxEnded, pause(SANDBOX_END_MS, failure, { ref: false })]),
+    ),
+  ]);
+  return ok({
+    client,
+    egress,
+    git: git.git,
+    sandboxLabel: runtimeLabel,
+    notes: [...sandbox.notes, ...git.notes, ...servers.notes],
+    lateSince: sandbox.lateSince,
+    letGo: runtimeLabel === GVISOR ? sandbox.letGo : undefined,
+    ended,
+  });
+}
+
+async function startAppServer(
+  sandbox: Sandbox,
+  relay: KeptRelay,
+  servers: UsableServers["servers"],
+  options: BackendOptions,
+  closers: (() => Promise<void> | void)[],
+): Promise<Result<{ client: CodexClient; exited: Promise<number | null> }, Failure>> {
+  const { settings, log } = options;
+  const proxy = proxyEnv(relay.proxyPort);
+  const process = await sandbox.exec({
+    argv: [
+      "codex",
+      ...appServerArgs({
+        modelBaseUrl: `http://127.0.0.1:${relay.modelPort}/v1`,
+        model: settings.model,
+        effort: settings.effort,
+        // What is typed into a terminal is never asked about (0.169): who wants to be asked for
+        // everything has none.
+        terminals: settings.approvals !== "untrusted",
+        mcpServers: withProxy(servers, proxy),
+        streamIdleMs: settings.limits.response_idle_ms,
+      }),
+    ],
+    env: proxy,
+    cwd: options.root,
+  });
+  if (!process.ok) return process;
+  const stderr = logStderr(process.value, "app-server", log);
+  const client = openCodexClient({
+    readable: process.value.stdout,
+    writable: process.value.stdin,
+    onNotification: options.onNotification,
+    onApproval: options.onApproval,
+    onTool: options.onTool,
+    onClash: options.onClash,
+    onRefused: options.onRefused,
+    onNote: options.onNote,
+    log,
+  });
+  closers.push(async () => {
+    await client.close();
+    process.value.kill();
+  });
+  const hello = await client.initialize(
+    { name: "codex-chat.nvim", title: "codex-chat.nvim", version: options.version },
+    { signal: options.signal },
+  );
+  if (!hello.ok) {
+    const said = stderr()
+      .replace(/^WARNING: .*$/gm, "")
+      .trim();
+    const codexHome = join(options.projectDir, "codex-home");
+    return err({
+      kind: "app_server",
+      message: `Codex's app-server did not start: ${said === "" ? hello.error.message : said}`,
+      mend: said.includes(codexHome) ? damagedHome(codexHome) : "See :CodexChat log.",
+    });
+  }
+  const given = await giveSkills(client, sandbox, options);
+  if (!given.ok) log.warn({ error: given.error }, "the user's skills were not taken");
+  return ok({ client, exited: process.value.exited.then((exit) => exit.exitCode) });
+}
+
+/** Has Codex look for skills in what the user gave; the paths are the same inside and outside. */
+async function giveSkills(
+  client: CodexClient,
+  sandbox: Sandbox,
+  { settings, signal }: BackendOptions,
+): Promise<Result<unknown, Failure>> {
+  if (settings.skills_dirs.length === 0) return ok();
+  return client.request("skills/extraRoots/set", { extraRoots: sandbox.readable }, { signal });
+}
+
+/** Logs what a process in the sandbox says on stderr, and keeps the last of it for a message. */
+function logStderr(process: SandboxProcess, name: string, log: Log): () => string {
+  let tail = "";
+  let logged = 0;
+  process.stderr.setEncoding("utf8");
+  process.stderr.on("data", (text: string) => {
+    tail = (tail + text).slice(-2000);
+    // SECURITY: a program inside may write there for ever; the log is on the user's disk.
+    if (logged >= MAX_LOGGED_CHARS) return;
+    logged += text.length;
+    log.warn({ from: name, text: text.slice(0, 8000) }, "stderr");
+    if (logged >= MAX_LOGGED_CHARS) log.warn({ from: name }, "no more of its stderr is logged");
+  });
+  process.stderr.on("error", () => undefined);
+  return () => tail;
+}
+
+function gone(kind: string, message: string): Failure {
+  return { kind, message, mend: "Send again: everything is started anew." };
+}
+
+function once(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= run();
+    return running;
+  };
+}

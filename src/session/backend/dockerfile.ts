@@ -1,0 +1,203 @@
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { isAbsolute, join, normalize } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { z } from "zod";
+import { err, ok, type Result } from "../../result.ts";
+import type { UserDockerfile } from "../../sandbox/image/index.ts";
+import { isInReach } from "../../sandbox/shared/index.ts";
+import type { Failure } from "../failure.ts";
+import type { Settings } from "../settings/index.ts";
+import { readBounded, unseenIn } from "./dockerfile-read.ts";
+
+/** The digits of a hash that the user must type at least; the whole of it is shown. */
+const MIN_DIGITS = 12;
+const HASH = /^[0-9a-f]{64}$/;
+
+/** Which version of each Dockerfile the user has allowed: the whole hash, by path. */
+const Allowed = z.record(z.string(), z.string().regex(HASH));
+
+/** What is to be built, and a sentence for the user where that is not what lies there now. */
+export type FoundDockerfile = { readonly file: UserDockerfile; readonly note?: string };
+
+type Where = {
+  readonly settings: Pick<Settings, "sandbox" | "state_dir">;
+  /** The project. */
+  readonly root: string;
+};
+
+/**
+ * Reads the Dockerfile that the settings name; undefined where they name none.
+ *
+ * SECURITY: a build runs on the engine, with its network and without gVisor. So where the agent
+ * can write the Dockerfile (it lies in the project or in a writable mount), only a version that
+ * the user has allowed is built, from the copy in the state directory that they were shown. While
+ * a newer one waits, the allowed one stays in use.
+ *
+ * Errors: `dockerfile_unreadable`, `dockerfile_unknown`.
+ */
+export async function findDockerfile({
+  settings,
+  root,
+}: Where): Promise<Result<FoundDockerfile | undefined, Failure>> {
+  const path = pathOf({ settings, root });
+  if (path === undefined) return ok(undefined);
+  const places = [root, ...settings.sandbox.mounts.flatMap((it) => (it.write ? [it.source] : []))];
+  const isOpen = await isInReach(path, places);
+  const read = await readBounded(path);
+  // A second name of the file may lie in the project.
+  if (!isOpen && (!read.ok || read.value.links === 1)) {
+    if (!read.ok) return err(unreadable(path, read.error));
+    return ok({ file: { path, content: read.value.content } });
+  }
+  const dir = copiesDir(settings, path);
+  const now = read.ok ? await kept(dir, read.value.content) : read;
+  const allowed = await allowedVersion(settings, path);
+  if (allowed !== undefined) {
+    const file = { path, content: allowed.content };
+    if (now.ok && now.value === allowed.hash) return ok({ file });
+    const change = now.ok ? "has changed" : `cannot be read (${now.error})`;
+    const then = now.ok ? ` To build the new one: ${allowCommand(dir, now.value)}.` : "";
+    const stays = "since you allowed it; the allowed version stays in use.";
+    return ok({ file, note: `${path} ${change} ${stays}${then}` });
+  }
+  if (!now.ok) return err(unreadable(path, now.error));
+  return err({
+    kind: "dockerfile_unknown",
+    message: `${path} lies where the agent can write it, and you have not allowed this version of it: it would be built on this machine's engine, with its network and outside of the sandbox.`,
+    mend: `${allowCommand(dir, now.value)}, then send again. A Dockerfile outside of the project needs no leave.`,
+  });
+}
+
+/**
+ * Allows a version of the Dockerfile: the one kept copy whose hash begins with what the user typed.
+ *
+ * SECURITY: what lies in the project now is not looked at. The agent can have written it since the
+ * copy was shown, so that the same first digits begin its hash, too.
+ *
+ * Errors: `dockerfile_unknown`.
+ */
+export async function allowDockerfile(
+  { settings, root }: Where,
+  typed: string,
+): Promise<Result<string, Failure>> {
+  const path = pathOf({ settings, root });
+  if (path === undefined) return err(unknown("The configuration names no sandbox.dockerfile."));
+  const dir = copiesDir(settings, path);
+  const copy = await shownCopy(dir, path, typed);
+  if (!copy.ok) return copy;
+  const all = { ...(await readAllowed(settings)), [path]: copy.value };
+  await writeFileAtomic(allowedFile(settings), `${JSON.stringify(all)}\n`, { mode: 0o600 });
+  return ok(
+    `The version ${copy.value.slice(0, MIN_DIGITS)} of ${path} is allowed, as it stands in ${join(dir, copy.value)}; the sandbox's next start builds it.`,
+  );
+}
+
+/** The whole hash of the one copy that is meant. Errors: `dockerfile_unknown`. */
+async function shownCopy(
+  dir: string,
+  path: string,
+  typed: string,
+): Promise<Result<string, Failure>> {
+  const again = "Send again: then you are shown which version is there now, and where to read it.";
+  if (!/^[0-9a-f]{1,64}$/.test(typed) || typed.length < MIN_DIGITS)
+    return err(
+      unknown(`"${typed.replace(/[^\w.-]/g, "?").slice(0, 70)}" is no hash of a version.`, again),
+    );
+  let names: string[];
+  try {
+    names = (await readdir(dir)).filter((it) => HASH.test(it) && it.startsWith(typed));
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code !== "ENOENT")
+      return err(unknown(`The copies in ${dir} cannot be looked at (${code}).`, `ls -l ${dir}`));
+    names = [];
+  }
+  const [hash, other] = names;
+  if (hash === undefined)
+    return err(
+      unknown(`No version of ${path} with this hash was shown: nothing is allowed.`, again),
+    );
+  if (other !== undefined)
+    return err(
+      unknown(
+        `${names.length} versions of ${path} begin with ${typed}: nothing is allowed.`,
+        `Read both of them and type the whole hash:\n${names.map((it) => join(dir, it)).join("\n")}`,
+      ),
+    );
+  const read = await readCopy(dir, hash);
+  if (read !== undefined) return ok(hash);
+  return err(
+    unknown(`${join(dir, hash)} is not the copy that was made: nothing is allowed.`, again),
+  );
+}
+
+function pathOf({ settings, root }: Where): string | undefined {
+  const named = settings.sandbox.dockerfile;
+  if (named === undefined) return undefined;
+  return isAbsolute(named) ? normalize(named) : join(root, named);
+}
+
+function allowCommand(dir: string, hash: string): string {
+  return `read ${join(dir, hash)} and, if you agree, :CodexChat sandbox allow ${hash}`;
+}
+
+async function allowedVersion(
+  settings: Where["settings"],
+  path: string,
+): Promise<{ readonly hash: string; readonly content: string } | undefined> {
+  const hash = (await readAllowed(settings))[path];
+  if (hash === undefined) return undefined;
+  const content = await readCopy(copiesDir(settings, path), hash);
+  return content === undefined ? undefined : { hash, content };
+}
+
+/** A copy that is still what was made; undefined where it is gone or another. */
+async function readCopy(dir: string, hash: string): Promise<string | undefined> {
+  const copy = await readBounded(join(dir, hash));
+  return copy.ok && hashOf(copy.value.content) === hash ? copy.value.content : undefined;
+}
+
+async function readAllowed(settings: Where["settings"]): Promise<z.infer<typeof Allowed>> {
+  try {
+    return Allowed.parse(JSON.parse(await readFile(allowedFile(settings), "utf8")));
+  } catch {
+    return {};
+  }
+}
+
+/** Keeps what is shown to the user, and gives its hash. Errors: why it cannot be shown as it is. */
+async function kept(dir: string, content: string): Promise<Result<string, string>> {
+  const unseen = unseenIn(content);
+  if (unseen !== undefined) return err(unseen);
+  const hash = hashOf(content);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  if ((await readCopy(dir, hash)) === undefined)
+    await writeFileAtomic(join(dir, hash), content, { mode: 0o600 });
+  return ok(hash);
+}
+
+function allowedFile({ state_dir: stateDir }: Where["settings"]): string {
+  return join(stateDir, "dockerfiles", "allowed.json");
+}
+
+/** Each Dockerfile has a directory of its own: a version was shown as that one's. */
+function copiesDir({ state_dir: stateDir }: Where["settings"], path: string): string {
+  return join(stateDir, "dockerfiles", hashOf(path).slice(0, 16));
+}
+
+function hashOf(content: string): string {
+  return createHash("sha256").update(content).digest("hex");
+}
+
+function unknown(message: string, mend?: string): Failure {
+  return { kind: "dockerfile_unknown", message, ...(mend === undefined ? {} : { mend }) };
+}
+
+function unreadable(path: string, reason: string): Failure {
+  return {
+    kind: "dockerfile_unreadable",
+    message: `${path} (sandbox.dockerfile) cannot be used: ${reason}.`,
+    mend: "Make that file readable text, or take sandbox.dockerfile out of the configuration.",
+  };
+}

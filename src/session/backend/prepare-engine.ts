@@ -1,0 +1,178 @@
+import { join } from "node:path";
+import type { Audit } from "../../audit/index.ts";
+import type { Log } from "../../log.ts";
+import { quoteForShell } from "../../look.ts";
+import { ownUser } from "../../own-user.ts";
+import { err, ok, type Result } from "../../result.ts";
+import {
+  type CheckedRuntime,
+  checkRuntime,
+  type Engine,
+  findEngine,
+} from "../../sandbox/engine/index.ts";
+import {
+  ensureImage,
+  findCodexPackage,
+  type ImageOptions,
+  type SandboxImage,
+} from "../../sandbox/image/index.ts";
+import { sweep } from "../../sandbox/ownership/index.ts";
+import { type SelfTestReport, selfTest } from "../../sandbox/self-test/index.ts";
+import { isLoopback } from "../auth/index.ts";
+import { type Failure, failureOf } from "../failure.ts";
+import { pluginDir } from "../plugin-dir.ts";
+import type { Settings } from "../settings/index.ts";
+import { findDockerfile } from "./dockerfile.ts";
+
+/** What is to be proven, and who hears of it. */
+export type ProveOptions = {
+  /** The project, whose own Dockerfile counts. */
+  readonly root: string;
+  readonly settings: Settings;
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: Log;
+  readonly audit: Audit;
+  readonly onProgress: (what: string) => void;
+  readonly signal: AbortSignal;
+  /** Builds the image anew, nothing of it from the engine's cache. */
+  readonly rebuild?: boolean;
+  /** Tests anew what has been proven before. */
+  readonly fresh?: boolean;
+};
+
+/** An engine whose containers hold, and the image that they are made from. */
+export type ProvenEngine = {
+  readonly engine: Engine;
+  readonly runtime: CheckedRuntime;
+  readonly image: SandboxImage;
+  readonly report: SelfTestReport;
+  /** Sentences for the user. */
+  readonly notes: readonly string[];
+  /** The user that the sandbox runs as. */
+  readonly uid: number;
+  readonly gid: number;
+};
+
+/**
+ * Goes from nothing to what a container can be started from: engine, orphans of earlier crashes,
+ * runtime, image, self-test.
+ */
+export async function proveEngine(options: ProveOptions): Promise<Result<ProvenEngine, Failure>> {
+  const { settings, log, audit, signal, onProgress, fresh = false } = options;
+  const found = await findRuntime(options);
+  if (!found.ok) return found;
+  const { engine, runtime } = found.value;
+  const left: string[] = [];
+  try {
+    const removed = await sweep(engine, signal, (why) => left.push(why));
+    if (removed.length > 0)
+      log.info({ part: "sandbox", removed }, "removed containers of hosts that had died");
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return err(failureOf("engine_unreachable", "The engine stopped answering", thrown));
+  }
+  const made = await findOrBuild(engine, options);
+  if (!made.ok) return made;
+  const { image } = made.value;
+  const notes = [...left, ...made.value.notes];
+
+  onProgress("testing the sandbox");
+  const { uid, gid } = ownUser();
+  const report = await selfTest(engine, {
+    runtime,
+    image,
+    cacheDir: join(settings.state_dir, "self-test"),
+    uid,
+    gid,
+    // Only a runtime that the user's own configuration names may be weaker than gVisor.
+    acceptWeaker: settings.sandbox.runtime !== "runsc",
+    fresh,
+    signal,
+  });
+  audit.record({
+    event: "self_test",
+    passed: report.ok,
+    runtime: runtime.name,
+    ...(report.ok
+      ? {
+          gvisor: report.value.gvisor,
+          cached: report.value.cached,
+          kernel: report.value.kernel,
+          tried: report.value.checks.map((it) => `${it.name}: ${it.verdict}`),
+        }
+      : { reason: report.error.message }),
+  });
+  if (!report.ok) return report;
+  return ok({ engine, runtime, image, report: report.value, notes, uid, gid });
+}
+
+/** Finds the engine and the runtime that the settings name. */
+export async function findRuntime({
+  settings,
+  env,
+  signal,
+  onProgress,
+}: Pick<ProveOptions, "settings" | "env" | "signal" | "onProgress">): Promise<
+  Result<{ readonly engine: Engine; readonly runtime: CheckedRuntime }, Failure>
+> {
+  onProgress("looking for the engine");
+  const engine = await findEngine({
+    env,
+    signal,
+    ...(settings.sandbox.engine === undefined ? {} : { host: settings.sandbox.engine }),
+  });
+  if (!engine.ok) return engine;
+  const runtime = await checkRuntime(engine.value, { runtime: settings.sandbox.runtime, signal });
+  if (!runtime.ok) return runtime;
+  return ok({ engine: engine.value, runtime: runtime.value });
+}
+
+async function findOrBuild(
+  engine: Engine,
+  { root, settings, onProgress, signal, rebuild = false }: ProveOptions,
+): Promise<Result<{ readonly image: SandboxImage; readonly notes: readonly string[] }, Failure>> {
+  onProgress("looking for the image");
+  const recipe = await imageOptions(settings, root);
+  if (!recipe.ok) return recipe;
+  const { notes, ...what } = recipe.value;
+  const image = await ensureImage(engine, { ...what, rebuild, onProgress, signal });
+  return image.ok ? ok({ image: image.value, notes }) : image;
+}
+
+/** What the settings say of the image, and sentences for the user. */
+export async function imageOptions(
+  settings: Settings,
+  root: string,
+): Promise<Result<ImageOptions & { readonly notes: readonly string[] }, Failure>> {
+  const codex = await findCodexPackage(import.meta.url);
+  if (!codex.ok) {
+    const mend = `cd ${quoteForShell(pluginDir)} && npm ci --omit=dev --include=optional`;
+    return err({ ...codex.error, mend });
+  }
+  const dockerfile = await findDockerfile({ settings, root });
+  if (!dockerfile.ok) return dockerfile;
+  const { base_image: baseImage, image, build_network: buildNetwork } = settings.sandbox;
+  const { file, note } = dockerfile.value ?? {};
+  return ok({
+    containerDir: join(pluginDir, "container"),
+    codex: codex.value,
+    stateDir: settings.state_dir,
+    baseImage,
+    ...(image === undefined ? {} : { image }),
+    ...(file === undefined ? {} : { dockerfile: file }),
+    ...(buildNetwork === undefined ? {} : { buildNetwork }),
+    buildArgs: proxyArgs(settings),
+    notes: note === undefined ? [] : [note],
+  });
+}
+
+/**
+ * Where a build finds the packages that it installs. SECURITY: without the proxy's password, which
+ * what is installed could read; and a proxy on this machine is there for a build on its network.
+ */
+function proxyArgs({ network, sandbox }: Settings): Readonly<Record<string, string>> {
+  const { proxy, proxy_auth_cmd: command } = network;
+  if (proxy === undefined || command !== undefined) return {};
+  if (isLoopback(new URL(proxy)) && sandbox.build_network !== "host") return {};
+  return { http_proxy: proxy, https_proxy: proxy };
+}

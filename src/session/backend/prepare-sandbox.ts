@@ -1,0 +1,86 @@
+import { ok, type Result } from "../../result.ts";
+import { allowedEnv, openSandbox, type Sandbox } from "../../sandbox/index.ts";
+import { ownOwner } from "../../sandbox/locks/index.ts";
+import type { Failure } from "../failure.ts";
+import { beginGit, type PreparedGit, prepareGit } from "../hooks/index.ts";
+import type { BackendOptions } from "./options.ts";
+import { proveEngine } from "./prepare-engine.ts";
+import { projectPlaces } from "./project-place.ts";
+import { checkEnv, limitsOf, mountsOf } from "./sandbox-options.ts";
+
+/** What the winbar calls the sandbox that was proven to be gVisor. */
+export const GVISOR = "gVisor";
+
+/** A sandbox that is proven to hold, and what the winbar calls it. */
+export type PreparedSandbox = {
+  readonly sandbox: Sandbox;
+  readonly runtimeLabel: string;
+  readonly git: PreparedGit;
+};
+
+/**
+ * Goes from nothing to a running container: engine, orphans of earlier crashes, runtime, image,
+ * self-test, container. The order is that of the messages a new user should see: what is missing
+ * altogether comes before what needs a minute to find out.
+ */
+export async function prepareSandbox(
+  options: BackendOptions,
+): Promise<Result<PreparedSandbox, Failure>> {
+  const { settings, env, log, audit, signal, onProgress } = options;
+  const checked = checkEnv(settings, env);
+  if (!checked.ok) return checked;
+  const proven = await proveEngine(options);
+  if (!proven.ok) return proven;
+  const { engine, runtime, image, report, uid, gid } = proven.value;
+
+  onProgress("starting the sandbox");
+  const { home, outOfReach, neverWritable } = projectPlaces(settings, env);
+  const prepared = await prepareGit({ ...options, uid, gid });
+  if (!prepared.ok) return prepared;
+  const git = prepared.value;
+  const sandbox = await openSandbox(engine, {
+    root: options.root,
+    stateDir: options.projectDir,
+    image,
+    runtime: runtime.name,
+    uid,
+    gid,
+    owner: await ownOwner(),
+    ...(home === undefined ? {} : { home }),
+    outOfReach,
+    neverWritable,
+    given: [
+      ...(settings.agents_md === undefined
+        ? []
+        : [{ source: settings.agents_md, codexHomeName: "AGENTS.md" }]),
+      ...settings.skills_dirs.map((source) => ({ source })),
+    ],
+    limits: limitsOf(settings),
+    mounts: mountsOf(settings),
+    caches: settings.sandbox.caches,
+    env: { ...allowedEnv(env), ...settings.sandbox.env },
+    ...(git.git === undefined ? {} : { gitMounts: git.git.mounts }),
+    onProgress,
+    signal,
+  });
+  if (!sandbox.ok) {
+    audit.record({ event: "sandbox", action: "failed", reason: sandbox.error.message });
+    return sandbox;
+  }
+  const { name: container, joined } = sandbox.value;
+  log.info({ part: "sandbox", container, joined }, "sandbox is up");
+  audit.record({
+    event: "sandbox",
+    action: joined ? "joined" : "started",
+    container,
+    runtime: runtime.name,
+    image: image.tag,
+  });
+  const runtimeLabel = report.gvisor ? GVISOR : `${runtime.name}, not gVisor`;
+  const notes = [...proven.value.notes, ...sandbox.value.notes];
+  return ok({
+    sandbox: { ...sandbox.value, notes },
+    runtimeLabel,
+    git: await beginGit(git, sandbox.value),
+  });
+}

@@ -1,0 +1,87 @@
+import { PassThrough } from "node:stream";
+import { describe, expect, it } from "vitest";
+import type { RelayLink } from "../../egress/egress.ts";
+import { silentLog } from "../../log.ts";
+import { err, ok } from "../../result.ts";
+import { keepRelay } from "./relay-supervisor.ts";
+
+/** A relay whose links the test ends. */
+function setUp(answer: (n: number) => { model: number } | undefined = () => ({ model: 1 })) {
+  const started: (string | undefined)[] = [];
+  const ends: ((reason: string) => void)[] = [];
+  const kept = keepRelay({
+    sandbox: {
+      keeperSocket: "/k",
+      exec: async ({ env }) => {
+        started.push(env?.["CODEX_CHAT_PORTS"]);
+        return ok({
+          stdin: new PassThrough(),
+          stdout: new PassThrough(),
+          stderr: new PassThrough(),
+          exited: new Promise<never>(() => {}),
+          kill: () => {},
+        });
+      },
+    },
+    egress: {
+      attach: async () => {
+        const said = answer(started.length);
+        if (said === undefined)
+          return err({ kind: "relay_failed", message: "It did not start.", mend: "" });
+        let end: (reason: string) => void = () => {};
+        const closed = new Promise<string>((resolve) => {
+          end = resolve;
+        });
+        ends.push(end);
+        const link: RelayLink = {
+          modelPort: said.model,
+          proxyPort: 2,
+          closed,
+          close: () => end("closed"),
+        };
+        return ok(link);
+      },
+    },
+    signal: new AbortController().signal,
+    log: silentLog,
+    onProcess: () => {},
+  });
+  return { kept, started, ends };
+}
+
+describe("a relay that ends", () => {
+  it("is started again on the ports that it had", async () => {
+    const { kept, started, ends } = setUp();
+    const relay = await kept;
+    if (!relay.ok) throw new Error(relay.error.message);
+    ends[0]?.("killed");
+    await expect.poll(() => started).toEqual([undefined, "1,2"]);
+    await expect.poll(() => ends.length).toBe(2);
+    relay.value.close();
+    expect(await relay.value.ended).toBe("closed");
+    expect(started).toHaveLength(2);
+  });
+
+  it("is given up when it goes on ending", async () => {
+    const { kept, started, ends } = setUp();
+    const relay = await kept;
+    if (!relay.ok) throw new Error(relay.error.message);
+    for (let n = 0; n < 6; n++) {
+      await expect.poll(() => ends.length).toBe(n + 1);
+      ends[n]?.("killed");
+    }
+    expect(await relay.value.ended).toContain("5 times");
+    expect(started).toHaveLength(6);
+  });
+
+  it.each([
+    ["does not start any more", () => undefined, "It did not start."],
+    ["comes back on other ports", () => ({ model: 9 }), "other ports"],
+  ])("is given up when it %s", async (_what, later, message) => {
+    const { kept, ends } = setUp((n) => (n === 1 ? { model: 1 } : later()));
+    const relay = await kept;
+    if (!relay.ok) throw new Error(relay.error.message);
+    ends[0]?.("killed");
+    expect(await relay.value.ended).toContain(message);
+  });
+});

@@ -1,0 +1,107 @@
+import type { Egress, RelayLink } from "../../egress/index.ts";
+import type { Target } from "../../egress/network/index.ts";
+import type { Log } from "../../log.ts";
+import { err, ok, type Result } from "../../result.ts";
+import type { SandboxProcess } from "../../sandbox/engine/index.ts";
+import type { Sandbox } from "../../sandbox/index.ts";
+import type { Failure } from "../failure.ts";
+
+/** Restarts in a minute, after which whatever ends the relay is taken to go on doing so. */
+const MAX_RESTARTS = 5;
+const RESTARTS_MS = 60_000;
+
+/** What a relay is kept running from. */
+export type RelayOptions = {
+  readonly sandbox: Pick<Sandbox, "exec" | "keeperSocket">;
+  readonly egress: Pick<Egress, "attach">;
+  /** Services of this machine that the configuration allows by their addresses. */
+  readonly local?: readonly Target[];
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  /** Reads what each of its processes says on stderr. */
+  readonly onProcess: (process: SandboxProcess) => void;
+};
+
+/** A relay that is started anew when it ends. */
+export type KeptRelay = Pick<RelayLink, "modelPort" | "proxyPort"> & {
+  /** Resolves with the reason when it is not started any more; never rejects. */
+  readonly ended: Promise<string>;
+  readonly close: () => void;
+};
+
+type Attached = { readonly link: RelayLink; readonly process: SandboxProcess };
+
+/**
+ * Starts the relay and keeps it: one that is killed is started again on its ports, which programs
+ * inside have been told. What it carried is cut; whoever asks again goes on.
+ *
+ * SECURITY: after it has gone another program may take its ports. That one then carries what it
+ * likes, and reaches nothing that it could not reach before; the relay ends, and the backend with it.
+ */
+export async function keepRelay(options: RelayOptions): Promise<Result<KeptRelay, Failure>> {
+  const first = await attachRelay(options, undefined);
+  if (!first.ok) return first;
+  const ports = first.value.link;
+  let current: Attached | undefined = first.value;
+  let isClosed = false;
+  const restarts: number[] = [];
+
+  const restart = async (): Promise<string> => {
+    for (;;) {
+      const reason: string = (await current?.link.closed) ?? "it was closed";
+      current?.process.kill();
+      current = undefined;
+      const since = performance.now() - RESTARTS_MS;
+      if (isClosed) return reason;
+      if (restarts.filter((at) => at > since).length >= MAX_RESTARTS)
+        return `${reason}, more than ${MAX_RESTARTS} times in a minute`;
+      restarts.push(performance.now());
+      const again = await attachRelay(options, ports);
+      if (!again.ok) return again.error.message;
+      current = again.value;
+      if (isClosed) current.link.close();
+      else options.log.warn({ reason }, "the relay ended and was started again");
+    }
+  };
+  return ok({
+    modelPort: ports.modelPort,
+    proxyPort: ports.proxyPort,
+    ended: restart().catch((thrown: unknown) => `it could not be started again: ${String(thrown)}`),
+    close: () => {
+      isClosed = true;
+      current?.link.close();
+      current?.process.kill();
+    },
+  });
+}
+
+/** Starts one relay; with ports, on these and no others. */
+async function attachRelay(
+  { sandbox, egress, signal, onProcess, local = [] }: RelayOptions,
+  ports: Pick<RelayLink, "modelPort" | "proxyPort"> | undefined,
+): Promise<Result<Attached, Failure>> {
+  const process = await sandbox.exec({
+    argv: ["node", "/opt/codex-chat/relay.mjs"],
+    env: {
+      CODEX_CHAT_KEEPER: sandbox.keeperSocket,
+      ...(local.length === 0 ? {} : { CODEX_CHAT_LOCAL: local.map((it) => it.port).join(",") }),
+      ...(ports === undefined ? {} : { CODEX_CHAT_PORTS: `${ports.modelPort},${ports.proxyPort}` }),
+    },
+    cwd: "/",
+  });
+  if (!process.ok) return process;
+  onProcess(process.value);
+  const { stdout: readable, stdin: writable } = process.value;
+  const link = await egress.attach({ readable, writable, local, signal });
+  if (!link.ok) {
+    process.value.kill();
+    return link;
+  }
+  const { modelPort, proxyPort } = link.value;
+  if (ports !== undefined && (modelPort !== ports.modelPort || proxyPort !== ports.proxyPort)) {
+    link.value.close();
+    process.value.kill();
+    return err({ kind: "relay", message: "The relay came back on other ports than it had." });
+  }
+  return ok({ link: link.value, process: process.value });
+}

@@ -1,0 +1,182 @@
+import {
+  type NetworkQuestion,
+  type Question,
+  unwrapShell,
+  type Verdict,
+} from "../../chat/index.ts";
+import {
+  type Answer,
+  type Approval,
+  approvalId,
+  type Field,
+  type FieldAnswer,
+} from "../../codex/server-requests/index.ts";
+import { type Given, givenByNobody } from "../answer.ts";
+import { choicesOf, type LiveDocument } from "../document/index.ts";
+
+/** An answer as the editor sends it. */
+export type Said = Omit<Answer, "decision"> & { readonly decision: Verdict };
+
+/** How many questions were asked, in all conversations. */
+let questions = 0;
+/** The answer to what a thread asks that no conversation has. */
+export const NO_CONVERSATION = givenByNobody("decline", "no conversation has this thread");
+/** Why a question is declined that the user cannot be shown as it is. */
+const NOT_SHOWN = "the question could not be shown whole, or there were too many";
+/** Why a question is taken back when another one has come under its name. */
+export const CLASH =
+  "two questions came under one name, so that neither can be told from the other";
+
+type Pending = {
+  /** As it stands in the document, under a name that no other question has had. */
+  readonly approval: Question;
+  /** What the asker calls it. */
+  readonly name: string;
+  readonly resolve: (answer: Given<Said>) => void;
+};
+
+/**
+ * The questions of one conversation that wait for the user.
+ *
+ * Every request from Codex is answered exactly once: by the user, or with "cancel" when its turn
+ * ends first. Codex has no time-out of its own (observed in 0.169).
+ */
+export class Approvals {
+  readonly #document: LiveDocument;
+  readonly #onAsked: (asked: { readonly id: string; readonly title: string }) => void;
+  readonly #onAnswered: () => void;
+  readonly #pending = new Map<string, Pending>();
+
+  /**
+   * `onAsked` is called when the question stands in the buffer and can be answered, `onAnswered` when
+   * none waits any more while the turn goes on.
+   */
+  constructor(
+    document: LiveDocument,
+    onAsked: (asked: { readonly id: string; readonly title: string }) => void,
+    onAnswered: () => void,
+  ) {
+    this.#document = document;
+    this.#onAsked = onAsked;
+    this.#onAnswered = onAnswered;
+  }
+
+  /** Puts the question into the document and resolves with the answer. */
+  async ask(approval: Approval): Promise<Given<Answer>> {
+    const { decision, ...rest } = await this.#ask(approval);
+    // Not offered for these; `answer` lets no such one through.
+    return { decision: decision === "accept_project" ? "accept_session" : decision, ...rest };
+  }
+
+  /** The same about a host. */
+  askNetwork(question: NetworkQuestion): Promise<Given<{ readonly decision: Verdict }>> {
+    return this.#ask(question);
+  }
+
+  /**
+   * SECURITY: names come again, as when Codex is started anew, and an answer that was on its way
+   * would count for another question than was shown.
+   */
+  #ask(asked: Question): Promise<Given<Said>> {
+    const approval = { ...asked, id: `${asked.id}.${++questions}` };
+    const because = this.#document.whyNotAsked(approval);
+    if (because !== undefined) {
+      this.#document.apply({ type: "not_asked", because });
+      return Promise.resolve(givenByNobody("decline", NOT_SHOWN));
+    }
+    return new Promise((resolve) => {
+      this.#pending.set(approval.id, { approval, name: asked.id, resolve });
+      void this.#document.askApproval(approval).then(() => {
+        if (this.#pending.has(approval.id))
+          this.#onAsked({ id: approval.id, title: approvalTitle(approval) });
+      });
+    });
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** Takes the user's answer. Gives the question that was answered; undefined where it is no longer pending. */
+  answer(id: string, answer: Said, reason: string | undefined): Question | undefined {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return undefined;
+    // SECURITY: an answer that was not offered is none.
+    if (!choicesOf(pending.approval.kind).includes(answer.decision)) return undefined;
+    this.#settle(id, pending, { ...answer, by: "user" }, reason);
+    if (this.#pending.size === 0) this.#onAnswered();
+    return pending.approval;
+  }
+
+  /** Codex no longer waits for the answer to this request. */
+  resolved(requestId: string | number): void {
+    this.withdraw(approvalId(requestId), "Codex no longer waited for an answer");
+  }
+
+  /** Nobody waits for this question any more, and nobody has answered it. */
+  withdraw(name: string, why: string, decision: "cancel" | "decline" = "cancel"): void {
+    for (const [id, pending] of [...this.#pending]) {
+      if (pending.name !== name) continue;
+      this.#settle(id, pending, givenByNobody(decision, why), undefined);
+      if (this.#pending.size === 0) this.#onAnswered();
+    }
+  }
+
+  /** Nothing that was asked can be answered any more. */
+  cancelAll(why: string): void {
+    for (const [id, pending] of [...this.#pending])
+      this.#settle(id, pending, givenByNobody("cancel", why), undefined);
+  }
+
+  #settle(id: string, pending: Pending, answer: Given<Said>, reason: string | undefined): void {
+    this.#pending.delete(id);
+    const said = saidText(pending.approval, answer);
+    this.#document.approvalAnswered(id, answer.decision, { reason, said, unanswered: answer.why });
+    pending.resolve(answer);
+  }
+}
+
+/** What the document keeps of the answers; secret ones are not among it. */
+function saidText(approval: Question, { decision, answers }: Said): string | undefined {
+  if (approval.kind !== "questions" || decision !== "accept") return undefined;
+  const words = approval.fields.flatMap((field) => {
+    const value = answers?.[field.name];
+    if (value === undefined) return [];
+    const shown = field.secret ? "(not shown)" : shownAnswer(field, value);
+    return approval.fields.length === 1 ? [shown] : [`${field.label}: ${shown}`];
+  });
+  return words.length === 0 ? "nothing" : words.join("; ");
+}
+
+function shownAnswer({ options }: Field, value: FieldAnswer): string {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  const labels = (typeof value === "object" ? value : [value]).map(
+    (each) => options.find((it) => it.value === each)?.label ?? String(each),
+  );
+  return labels.length === 0 ? "none" : labels.join(", ");
+}
+
+/** One line for a notification when the chat is not in view. */
+export function approvalTitle(approval: Question): string {
+  switch (approval.kind) {
+    case "command":
+      return approval.command === undefined && approval.network !== undefined
+        ? `Codex asks to reach ${approval.network.host}`
+        : `Codex asks to run: ${unwrapShell(approval.command ?? "a command")}`;
+    case "patch":
+      return "Codex asks to edit files";
+    case "questions":
+      return approval.server === undefined
+        ? "Codex asks a question"
+        : `${approval.server} asks: ${approval.title}`;
+    case "tool":
+      return `Codex asks to use ${approval.tool} of ${approval.server}`;
+    case "page":
+      return `${approval.server} asks to open a page`;
+    case "network":
+      return `The sandbox asks to reach ${approval.target}`;
+    default:
+      return approval satisfies never;
+  }
+}

@@ -1,0 +1,21 @@
+import { expect, it } from "vitest";
+import { InOrder } from "./event-order.ts";
+
+it("tells what is ready at once after what is not", async () => {
+  const order = new InOrder();
+  const told: string[] = [];
+  let release = () => {};
+  const slow = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  order.tell(() => told.push("ended"), slow);
+  const done = new Promise<void>((resolve) => {
+    order.tell(() => told.push("started"), Promise.reject(new Error("the disk is full")));
+    order.tell(resolve);
+  });
+  await Promise.resolve();
+  expect(told).toEqual([]);
+  release();
+  await done;
+  expect(told).toEqual(["ended", "started"]);
+});

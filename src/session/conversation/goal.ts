@@ -1,0 +1,89 @@
+import type { ChatEvent } from "../../chat/index.ts";
+import type { ServerNotification } from "../../codex/messages/index.ts";
+import type { TurnAllowance, TurnPass } from "../../egress/model/index.ts";
+import type { Backend } from "../backend/index.ts";
+import type { LoadedThread } from "../thread/index.ts";
+
+/** How a goal whose permission has ended goes on. */
+const RESUME = "To have it go on: :CodexChat goal resume.";
+
+type Held = { readonly backend: Backend; readonly allowance: TurnAllowance };
+
+/**
+ * Whether Codex may begin turns by itself in a conversation, and how much they may take.
+ *
+ * SECURITY: only the user can give this, by setting or resuming a goal, and only the user fills it
+ * again. That a turn has begun, or that a goal is active, is told from inside and gives nothing; that
+ * a goal is anything else than active takes the permission back.
+ */
+export class Goal {
+  readonly #tell: (event: ChatEvent) => void;
+  #held: Held | undefined;
+
+  constructor(tell: (event: ChatEvent) => void) {
+    this.#tell = tell;
+  }
+
+  /** Whether Codex may begin turns by itself. */
+  get isPursued(): boolean {
+    return this.#held !== undefined;
+  }
+
+  /** The user has set a goal or has it go on. */
+  pursue(backend: Backend): void {
+    this.#held = { backend, allowance: backend.egress.allowance() };
+  }
+
+  /** The user has sent something: what a goal may take begins again. */
+  renew(): void {
+    this.#held?.allowance.renew();
+  }
+
+  /** What the user has sent goes to this backend, which may be another one by now. */
+  follow(backend: Backend): void {
+    if (this.#held !== undefined && this.#held.backend !== backend) this.pursue(backend);
+  }
+
+  /** The goal is over, paused, or nobody knows any more. */
+  end(): void {
+    this.#held = undefined;
+  }
+
+  /** The user has stopped the conversation; Codex, which may go on between two turns, is to know. */
+  stop(loaded: LoadedThread | undefined): void {
+    if (this.#held !== undefined && loaded !== undefined) void pause(loaded);
+    this.end();
+  }
+
+  /** Takes what Codex tells. */
+  onNotification(told: ServerNotification): void {
+    if (told.method === "thread/goal/cleared") this.end();
+    if (told.method === "thread/goal/updated" && told.params.goal.status !== "active") this.end();
+  }
+
+  /** Lets a turn that Codex says it has begun by itself use the model; undefined where it may not. */
+  begin(loaded: LoadedThread | undefined, turnId: string): TurnPass | undefined {
+    const held = this.#held;
+    if (loaded === undefined) return undefined;
+    if (held === undefined || held.backend !== loaded.backend) {
+      // SECURITY: once, since a program inside can say it any number of times.
+      this.#note("Codex says that it has begun a turn by itself, and no goal is pursued", true);
+      return undefined;
+    }
+    const refusal = held.allowance.refusal();
+    if (refusal === undefined) return loaded.backend.egress.beginTurn(held.allowance);
+    this.end();
+    this.#note(`The goal is paused: ${refusal.replace(/^codex-chat: |\.$/g, "")}`);
+    void loaded.client.request("turn/interrupt", { threadId: loaded.threadId, turnId });
+    void pause(loaded);
+    return undefined;
+  }
+
+  #note(why: string, once = false): void {
+    this.#tell({ type: "note", text: `${why}. It gets no way to the model. ${RESUME}`, once });
+  }
+}
+
+async function pause({ client, threadId }: LoadedThread): Promise<void> {
+  await client.request("thread/goal/set", { threadId, status: "paused" });
+}

@@ -1,0 +1,180 @@
+import { unansweredQuery } from "../../chat/format/index.ts";
+import type { LiveDocument } from "../document/index.ts";
+import { LEFT_ID, type Query } from "../query.ts";
+import { hasAnswers, hasLastQuery, type LoadedThread, type ThreadHandle } from "../thread/index.ts";
+import type { RoundEnd } from "./project-port.ts";
+import { contextLost } from "./unsent.ts";
+
+/** What follows a turn that failed. */
+type Way = {
+  /** What the user can do; empty where the document says enough. */
+  readonly advice: string;
+  /** Queries that are sent again at once, in a new thread. */
+  readonly again: readonly Query[];
+};
+
+const RETRY = "`:CodexChat retry`";
+const NEW_THREAD = "goes on in a new thread, which is given the text above";
+const OTHER_MODEL = "choose another model with `:CodexChat model`";
+const CONFIGURATION =
+  "Check `model` and `model_url` in the configuration; after a change start Neovim again";
+
+/**
+ * Finds the way on after a request that would fail again, by what has failed already.
+ *
+ * What the endpoint refuses may be in the thread, in the query or in the configuration, which no
+ * endpoint tells apart. A new thread that is given the text leaves the first out, so it is tried, once
+ * for each time that the user asks for something; if it is refused as well, the old one was not at
+ * fault. What is too long is compacted first, which Codex does before the next turn.
+ */
+export class Recovery {
+  readonly #thread: ThreadHandle;
+  readonly #document: LiveDocument;
+  #isAnswering = false;
+  /** Queries that Codex has in its thread and that have no answer. */
+  #unanswered: Query[] = [];
+  #hasMoved = false;
+  /** How many turns in a row were too long. */
+  #tooLong = 0;
+
+  constructor(thread: ThreadHandle, document: LiveDocument) {
+    this.#thread = thread;
+    this.#document = document;
+  }
+
+  /**
+   * What the user has sent again: what is held, or what Codex has without an answer (no queries), or
+   * what the text's end shows to be without one since an earlier run; undefined where that is nothing.
+   * `sections` is in how many it stands at the text's end.
+   */
+  retry(
+    held: readonly Query[],
+  ): { readonly queries: readonly Query[]; readonly sections: number } | undefined {
+    const known = this.#unanswered.filter((it) => held.every(({ id }) => id !== it.id));
+    if (held.length + known.length > 0) {
+      const queries = this.#thread.unusable === undefined ? held : [...known, ...held];
+      return { queries, sections: queries.length || known.length };
+    }
+    const left = unansweredQuery(this.#document.text());
+    if (left === undefined) return undefined;
+    const { text, hadContext, sections } = left;
+    return { queries: [{ id: LEFT_ID, text, hadContext }], sections };
+  }
+
+  /** The user has asked for something. */
+  renew(): void {
+    this.#hasMoved = false;
+  }
+
+  /** Codex has these in its thread. */
+  heard(queries: readonly Query[]): void {
+    const known = new Set(this.#unanswered.map(({ id }) => id));
+    this.#unanswered.push(...queries.filter(({ id }) => !known.has(id)));
+  }
+
+  /** All is answered, or gone. */
+  forget(): void {
+    this.#unanswered = [];
+    this.#tooLong = 0;
+    this.#thread.reuse();
+  }
+
+  /** A round begins. */
+  begin(isAnswering: boolean): void {
+    this.#isAnswering = isAnswering;
+    this.#document.note(isAnswering ? "answer" : "other");
+  }
+
+  /** Whether the round is to answer queries. */
+  get isAnswering(): boolean {
+    return this.#isAnswering;
+  }
+
+  /**
+   * What a thread is given of these queries, as they stand in the text now; undefined where the user
+   * has deleted them all. None are given to a thread that has them already.
+   */
+  async inputs(
+    loaded: LoadedThread,
+    queries: readonly Query[],
+  ): Promise<readonly Query[] | undefined> {
+    const isReplaced = loaded.isReplaced === true;
+    const [first] = queries;
+    if (first === undefined) return isReplaced ? this.#unanswered : [];
+    if (first.id === LEFT_ID && !isReplaced) {
+      if (await hasLastQuery(loaded, this.#document.text())) {
+        this.heard(queries);
+        return [];
+      }
+    }
+    if (first.hadContext === true) this.#document.apply(contextLost);
+    const current = await this.#document.asEdited(queries);
+    return current.length === 0 ? undefined : current;
+  }
+
+  /** Takes a round's end in; gives what the user is told of it, and what is sent again. */
+  after(end: RoundEnd): { readonly end: RoundEnd; readonly again: readonly Query[] } {
+    if (end.status === "completed") {
+      this.#tooLong = 0;
+      if (this.#isAnswering) this.#unanswered = [];
+      this.#thread.worked();
+    }
+    const { failure } = end;
+    if (failure?.repeats === undefined) return { end, again: [] };
+    const hasHistory = hasAnswers(this.#document.text());
+    const { advice, again } =
+      failure.repeats === "context"
+        ? this.#tooLongFor(hasHistory)
+        : this.#refused(failure.message, hasHistory);
+    if (advice !== "") this.#document.apply({ type: "note", text: advice });
+    return { end: { ...end, failure: { ...failure, mend: advice } }, again };
+  }
+
+  #refused(what: string, hasHistory: boolean): Way {
+    const thread = this.#thread;
+    if (thread.isReplacement) {
+      thread.restore();
+      return wait(
+        `The endpoint refuses this in a new thread as well, so the message itself or the configuration is at fault. ${CONFIGURATION}. Or change the message, or ${OTHER_MODEL}. ${RETRY} sends it again.`,
+      );
+    }
+    if (!hasHistory)
+      return wait(
+        `The endpoint refuses this request. ${CONFIGURATION}. Or change the message, or ${OTHER_MODEL}. ${RETRY} sends it again.`,
+      );
+    thread.abandon(what);
+    const again = this.#hasMoved ? [] : this.#unanswered;
+    this.#hasMoved = true;
+    if (again.length > 0) return { advice: "", again };
+    return wait(
+      `The endpoint refuses what this conversation's thread holds. Your next message, or ${RETRY}, ${NEW_THREAD}.`,
+    );
+  }
+
+  #tooLongFor(hasHistory: boolean): Way {
+    const thread = this.#thread;
+    this.#tooLong += 1;
+    if (thread.isReplacement) {
+      thread.abandonAsTooLong();
+      return wait(
+        `A new thread is too long for the model as well. ${RETRY} tries it with half as much of the text. Or put the cursor on an earlier answer and use \`:CodexChat fork\`, or ${OTHER_MODEL}.`,
+      );
+    }
+    if (!hasHistory)
+      return wait(
+        `This message alone is too long for the model. Shorten it and send it again, or ${OTHER_MODEL} and use ${RETRY}.`,
+      );
+    if (this.#tooLong === 1)
+      return wait(
+        `The conversation no longer fits the model's context window. ${RETRY} has Codex compact it first and then sends this again.`,
+      );
+    thread.abandonAsTooLong();
+    return wait(
+      `Compacting the conversation did not help. ${RETRY} ${NEW_THREAD} as far as it fits. Or put the cursor on an earlier answer and use \`:CodexChat fork\`, or ${OTHER_MODEL}.`,
+    );
+  }
+}
+
+function wait(advice: string): Way {
+  return { advice, again: [] };
+}

@@ -1,0 +1,34 @@
+import type { Egress } from "../../egress/index.ts";
+import type { TurnAllowance, TurnPass } from "../../egress/model/index.ts";
+
+/**
+ * What one conversation's turns may spend on the model.
+ *
+ * SECURITY: only what the user asks for fills it, and not that Codex says that a turn is over.
+ */
+export class TurnBudget {
+  #pass: TurnPass | undefined;
+  #allowance: TurnAllowance | undefined;
+
+  /** The user has asked for something. */
+  renew(): void {
+    this.#allowance = undefined;
+  }
+
+  /** A turn begins, with what is left of the user's last request. */
+  begin(egress: Pick<Egress, "allowance" | "beginTurn">): void {
+    this.#allowance ??= egress.allowance("user");
+    this.#pass = egress.beginTurn(this.#allowance);
+  }
+
+  /** A turn has begun that has a pass of its own. */
+  take(pass: TurnPass): void {
+    this.#pass = pass;
+  }
+
+  /** The turn is over. */
+  end(): void {
+    this.#pass?.end();
+    this.#pass = undefined;
+  }
+}

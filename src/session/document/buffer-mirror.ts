@@ -1,0 +1,123 @@
+import { type Edit, historyBlock } from "../../chat/edits/index.ts";
+import { type ChatMeta, readTranscript, withKept } from "../../chat/format/index.ts";
+import { missingLine, wholeText } from "../../chat/markdown/index.ts";
+import type { BufferWatch, Editor, EditorError } from "../../nvim/index.ts";
+import { ok, type Result } from "../../result.ts";
+
+/** More arguments than this would overflow the stack of `splice`. */
+const MAX_SPREAD = 10_000;
+
+/** The lines of a buffer as the host knows them: what the file is written from. */
+export class Mirror {
+  #lines: string[] = [];
+  /** The front matter as it was when following began, for when it is deleted. */
+  #frontMatter: string | undefined;
+  /** Characters that single changes have taken away. */
+  #deleted = 0;
+  #watch: BufferWatch | undefined;
+  readonly #begin: () => Promise<Result<BufferWatch, EditorError>>;
+
+  private constructor(
+    editor: Editor,
+    buf: number,
+    handlers: { readonly onChange: () => void; readonly onDetach: () => void },
+  ) {
+    this.#begin = () =>
+      editor.watchBuffer(buf, {
+        onLines: (first, last, lines) => {
+          this.#splice(first, last, lines);
+          handlers.onChange();
+        },
+        onDetach: handlers.onDetach,
+      });
+  }
+
+  /** Follows the buffer from now on. `onDetach`: its text was read anew, or it is gone. */
+  static async follow(
+    editor: Editor,
+    buf: number,
+    handlers: { readonly onChange: () => void; readonly onDetach: () => void },
+  ): Promise<Result<Mirror, EditorError>> {
+    const mirror = new Mirror(editor, buf, handlers);
+    const followed = await mirror.again();
+    return followed.ok ? ok(mirror) : followed;
+  }
+
+  /** Follows the buffer anew, with its whole text as it is now. */
+  async again(): Promise<Result<void, EditorError>> {
+    const watch = await this.#begin();
+    if (!watch.ok) return watch;
+    this.#watch = watch.value;
+    this.#lines = [...watch.value.lines];
+    this.#frontMatter = readTranscript(this.#lines.slice(0, 200).join("\n")).frontMatter;
+    return ok();
+  }
+
+  /** Whether the text had front matter when following began. */
+  get hasFrontMatter(): boolean {
+    return this.#frontMatter !== undefined;
+  }
+
+  /** Takes the front matter of a text of before, for when it is written again. */
+  recall(text: string): void {
+    this.#frontMatter = readTranscript(text).frontMatter;
+  }
+
+  text(): string {
+    return `${this.#lines.join("\n")}\n`;
+  }
+
+  /**
+   * The text as the file holds it: what is still being written is closed there, and thread and project
+   * of `known` stand in the front matter, whatever the user has made of it.
+   */
+  fileText(known: ChatMeta): string {
+    return withKept(wholeText(this.#lines), known, this.#frontMatter);
+  }
+
+  /** What closes an answer that was cut off with the host, or with the editor, before. */
+  closingEdits(prefix: string): Edit[] {
+    const missing = missingLine(this.#lines);
+    if (missing === undefined) return [];
+    const lines = [missing.line];
+    return [{ op: "insert", id: `${prefix}:closer`, after: historyBlock, lines, gap: 0 }];
+  }
+
+  /** Adds lines above the last `## You` heading, for a file whose buffer is gone. */
+  insertAbovePrompt(lines: readonly string[]): void {
+    const missing = missingLine(this.#lines);
+    if (missing !== undefined) this.#lines.splice(missing.row, 0, missing.line);
+    const prompt = this.#lines.findLastIndex((line) => /^## You[ \t]*$/.test(line));
+    const at = prompt === -1 ? this.#lines.length : prompt;
+    const heading = this.#lines.findLast(
+      (it, row) => row < at && /^## (?:You|Codex)[ \t]*$/.test(it),
+    );
+    // Below a query without an answer they would be a part of the query.
+    const own = heading?.startsWith("## You") ? ["## Codex", ""] : [];
+    this.#lines.splice(at, 0, ...own, ...lines, "");
+  }
+
+  /** How many characters were deleted since `forgetDeleted`, however many were added elsewhere. */
+  get deleted(): number {
+    return this.#deleted;
+  }
+
+  forgetDeleted(): void {
+    this.#deleted = 0;
+  }
+
+  close(): void {
+    this.#watch?.stop();
+  }
+
+  #splice(first: number, last: number, lines: readonly string[]): void {
+    const shrunk = charsOf(this.#lines.slice(first, last)) - charsOf(lines);
+    if (shrunk > 0) this.#deleted += shrunk;
+    if (lines.length <= MAX_SPREAD) this.#lines.splice(first, last - first, ...lines);
+    else this.#lines = [...this.#lines.slice(0, first), ...lines, ...this.#lines.slice(last)];
+  }
+}
+
+function charsOf(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + line.length, 0);
+}

@@ -1,0 +1,18 @@
+import type { Question, Verdict } from "../../chat/index.ts";
+
+/** What can be answered to a question of this kind. */
+export function choicesOf(kind: Question["kind"]): readonly Verdict[] {
+  switch (kind) {
+    case "questions":
+    case "page":
+      return ["accept", "decline", "cancel"];
+    case "network":
+      return ["accept", "accept_session", "accept_project", "decline", "cancel"];
+    case "command":
+    case "patch":
+    case "tool":
+      return ["accept", "accept_session", "decline", "cancel"];
+    default:
+      return kind satisfies never;
+  }
+}

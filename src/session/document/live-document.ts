@@ -1,0 +1,336 @@
+import { FrameScheduler } from "../../chat/edits/index.ts";
+import type { UnderWay } from "../../chat/file/index.ts";
+import { type ChatMeta, lostMeta, readTranscript, title } from "../../chat/format/index.ts";
+import {
+  approvalBlock,
+  type ChatEvent,
+  initialState,
+  type LocalEvent,
+  type NotAsked,
+  type Question,
+  type Verdict,
+} from "../../chat/index.ts";
+import { reduce, type Standing, whyNotAsked } from "../../chat/reducer/index.ts";
+import type { Log } from "../../log.ts";
+import type { ChatState, Editor } from "../../nvim/index.ts";
+import { err, ok, type Result } from "../../result.ts";
+import type { Failure } from "../failure.ts";
+import type { Query } from "../query.ts";
+import { Mirror } from "./buffer-mirror.ts";
+import { choicesOf } from "./choices.ts";
+import { DocumentFile, type OpenError } from "./document-file.ts";
+
+/** What a document is opened on. */
+export type LiveDocumentOptions = {
+  readonly editor: Editor;
+  readonly buf: number;
+  readonly path: string;
+  readonly root: string;
+  /** Where no agent writes. */
+  readonly stateDir: string;
+  /** Sets this host's blocks apart from those of one that died on the same buffer. */
+  readonly prefix: string;
+  readonly log: Log;
+};
+
+type Resolved = Extract<LocalEvent, { type: "approval_resolved" }>;
+type Phase = ChatState["phase"];
+
+/** What the window's bar says of a conversation. */
+export type RunState = { readonly phase: Phase; readonly detail?: string | undefined };
+/** What the winbar shows. */
+type Shown = {
+  phase: Phase;
+  detail?: string;
+  model?: string;
+  mode?: string;
+  sandbox?: string;
+  note?: string;
+};
+
+/**
+ * A conversation's document: the buffer in the editor, the reducer's state of it, and the file.
+ *
+ * The buffer is the truth. Edits go to it in frames, and come back, with all that the user types,
+ * as the lines that the file is written from.
+ */
+export class LiveDocument {
+  readonly buf: number;
+  readonly #stateDir: string;
+  #meta: ChatMeta;
+  #state;
+  #shown: Shown = { phase: "idle" };
+  readonly #editor: Editor;
+  readonly #log: Log;
+  readonly #frames: FrameScheduler;
+  readonly #mirror: Mirror;
+  readonly #file: DocumentFile;
+
+  private constructor(options: LiveDocumentOptions, mirror: Mirror) {
+    const { editor, buf, root, log } = options;
+    this.buf = buf;
+    this.#stateDir = options.stateDir;
+    this.#editor = editor;
+    this.#log = log;
+    this.#mirror = mirror;
+    const { meta: own, problems } = readTranscript(mirror.text());
+    this.#file = new DocumentFile({
+      ...options,
+      mirror,
+      meta: () => this.#meta,
+      isBusy: () => ["starting", "running", "waiting"].includes(this.#shown.phase),
+      onNote: (note) => this.setShown({ note }),
+    });
+    // Deleted before the host had the conversation: the file has it still.
+    const before = mirror.hasFrontMatter ? "" : this.#file.textOnDisk();
+    if (before !== "") mirror.recall(before);
+    const meta = { ...readTranscript(before).meta, ...own };
+    this.#meta = meta;
+    if (problems.length > 0) log.warn({ problems, path: options.path }, "odd front matter");
+    this.#state = initialState({
+      root,
+      prefix: options.prefix,
+      ...(meta.thread === undefined ? {} : { thread: meta.thread }),
+    });
+    this.#frames = new FrameScheduler({
+      send: async (edits) => {
+        const applied = await editor.call.buf_set_edits(buf, edits);
+        if (!applied.ok) return applied;
+        return applied.value.ok ? ok() : err({ message: applied.value.reason });
+      },
+      onError: (error) => log.error({ error: error.message, kind: error.kind }, "a frame was lost"),
+    });
+  }
+
+  /**
+   * Takes a chat buffer over: watches its lines and locks its file for this process.
+   *
+   * Errors: a sentence for the user, where another Neovim writes the file or it cannot be written.
+   */
+  static async open(options: LiveDocumentOptions): Promise<Result<LiveDocument, OpenError>> {
+    let document: LiveDocument | undefined;
+    const mirror = await Mirror.follow(options.editor, options.buf, {
+      onChange: () => document?.changed(),
+      // Read anew: Lua tells of it with chat/reread or another chat/open.
+      onDetach: () => options.log.info({ buf: options.buf }, "the buffer is no longer followed"),
+    });
+    if (!mirror.ok) return err({ kind: "failed", message: mirror.error.message });
+    document = new LiveDocument(options, mirror.value);
+    const locked = await document.#file.open();
+    if (locked.ok) document.#frames.push(mirror.value.closingEdits(options.prefix));
+    else mirror.value.close();
+    return locked.ok ? ok(document) : err(locked.error);
+  }
+
+  /** What was being written when the host died that had the conversation before. */
+  get left(): UnderWay {
+    return this.#file.left;
+  }
+
+  /** Notes what is being written, so that it is known to be cut off where this host dies. */
+  note(what: UnderWay): void {
+    this.#file.note(what);
+  }
+
+  /** What the front matter says. */
+  get meta(): ChatMeta {
+    return this.#meta;
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  get stateDir(): string {
+    return this.#stateDir;
+  }
+
+  /** The whole text as it is now, unsent prompt included. */
+  text(): string {
+    return this.#mirror.text();
+  }
+
+  /** Feeds the reducer, and the editor with what comes of it. */
+  apply(event: ChatEvent): void {
+    const { state, edits } = reduce(this.#state, event);
+    this.#state = state;
+    this.#frames.push(edits);
+  }
+
+  /** Shows what the conversation is doing. */
+  setState(state: RunState): void {
+    const { detail: _old, ...kept } = this.#shown;
+    this.#shown = {
+      ...kept,
+      phase: state.phase,
+      ...(state.detail === undefined ? {} : { detail: state.detail }),
+    };
+    this.#show();
+  }
+
+  /** Adds to what is shown, whatever the phase. */
+  setShown(shown: {
+    readonly sandbox?: string;
+    readonly note?: string;
+    readonly mode?: string;
+  }): void {
+    Object.assign(this.#shown, shown);
+    this.#show();
+  }
+
+  /** What Codex has told beside the text: tokens (none before the first turn), limits, … */
+  get standing(): Standing {
+    return this.#state;
+  }
+
+  /** Notes the thread and model, in the front matter too. */
+  setMeta(meta: { readonly thread?: string; readonly model?: string }): void {
+    const changed = Object.entries(meta).some(
+      ([key, value]) => this.#meta[key as keyof ChatMeta] !== value,
+    );
+    this.#meta = { ...this.#meta, ...meta };
+    if (meta.thread !== undefined) this.apply({ type: "thread", id: meta.thread });
+    if (meta.model !== undefined) this.#shown.model = meta.model;
+    if (changed) this.#tell(this.#editor.call.buf_set_meta(this.buf, meta));
+    this.#show();
+  }
+
+  /**
+   * The queries as the user has edited them where they stand, deleted ones left out. What was edited
+   * goes without what was attached to it: its mentions may be others now.
+   */
+  async asEdited(queries: readonly Query[]): Promise<readonly Query[]> {
+    if (queries.length === 0) return queries;
+    await this.#frames.flush();
+    const ids = queries.map((it) => it.id);
+    const changes = await this.#editor.call.buf_get_changes(this.buf, ids);
+    if (!changes.ok || changes.value.length === 0) return queries;
+    const edited = new Map(changes.value.map(({ id, text }) => [id, text]));
+    return queries.flatMap((query) => {
+      if (!edited.has(query.id)) return [query];
+      const text = edited.get(query.id);
+      return text === undefined ? [] : [{ id: query.id, text }];
+    });
+  }
+
+  /** Why the user cannot be asked this; undefined where they can. */
+  whyNotAsked(question: Question): NotAsked | undefined {
+    return whyNotAsked(this.#state, question);
+  }
+
+  /** Puts a question into the text, with keys that answer it; settles when they work. */
+  async askApproval(approval: Question): Promise<void> {
+    this.apply({ type: "approval_requested", approval });
+    const block = approvalBlock(this.#state, approval.id);
+    this.setState({ phase: "waiting" });
+    // The keys belong to a block that must be in the text first.
+    await this.#frames.flush();
+    if (block === undefined || approvalBlock(this.#state, approval.id) === undefined) return;
+    const { id, kind } = approval;
+    const shown = await this.#editor.call.buf_set_approval(this.buf, {
+      id,
+      block,
+      kind,
+      choices: choicesOf(kind),
+      ...(kind === "questions" ? { fields: approval.fields } : {}),
+      ...(kind === "page" ? { url: approval.url } : {}),
+    });
+    if (!shown.ok) this.#log.warn({ error: shown.error.message }, "a question was not shown");
+  }
+
+  /** Takes the keys away and notes the answer. */
+  approvalAnswered(
+    id: string,
+    decision: Verdict,
+    more: Pick<Resolved, "reason" | "said" | "unanswered">,
+  ): void {
+    this.#tell(this.#editor.call.buf_set_approval(this.buf, { id, remove: true }));
+    this.apply({ type: "approval_resolved", id, decision, ...more });
+  }
+
+  /** Tells the user something that does not belong into the text. */
+  notify(level: "info" | "warn" | "error", message: string): void {
+    this.#tell(this.#editor.call.ui_notify(level, message));
+  }
+
+  /** The buffer's text was read anew: follows it again. */
+  async follow(): Promise<void> {
+    const followed = await this.#mirror.again();
+    if (followed.ok) this.#file.changed();
+    else this.#log.error({ error: followed.error.message }, "the buffer is followed no longer");
+  }
+
+  /** The text has changed: it is written soon. */
+  changed(): void {
+    this.#file.changed();
+  }
+
+  /** Settles when the editor has all edits and the file all lines. */
+  async settled(): Promise<void> {
+    // At the end of a turn nobody is about to take a deletion back.
+    const lost = lostMeta(this.text(), this.#meta);
+    if (lost !== undefined) this.#tell(this.#editor.call.buf_set_meta(this.buf, lost));
+    await this.#frames.flush();
+    await this.#file.save();
+  }
+
+  /** The same at a round's end: nothing is being written then, unless the next has begun. */
+  async ended(isBusy: () => boolean): Promise<void> {
+    await this.settled();
+    if (!isBusy()) this.note("nothing");
+  }
+
+  /** Writes the file now, and looks whether others have changed it. */
+  save(): Promise<void> {
+    return this.#file.save();
+  }
+
+  /** Writes the text as it is now to a file beside the conversations, and gives its path. */
+  keepCopy(): Promise<Result<string, Failure>> {
+    return this.#file.keepCopy();
+  }
+
+  /** Names the conversation after its first query, unless the user has named it, and its file, once. */
+  async nameAfter(query: string): Promise<void> {
+    const name = readTranscript(this.text()).meta.name ?? title(query);
+    if (name !== "") {
+      this.#meta = { ...this.#meta, name };
+      this.#tell(this.#editor.call.buf_set_meta(this.buf, { name }));
+    }
+    await this.#file.nameAfter(query);
+  }
+
+  /**
+   * Lets go of buffer and file. With `why`, a turn was under way and nobody can close it any more:
+   * a note of that is written into the file, above the prompt. One that is opened again leaves the
+   * file to who opens it: the buffer may hold another text by now.
+   */
+  async close(why: string | undefined, isReopened = false): Promise<void> {
+    this.#frames.close();
+    if (why !== undefined) this.#mirror.insertAbovePrompt([`> **Note:** ${why}`]);
+    if (why !== undefined) this.#file.changed();
+    await this.#file.close({ isReopened });
+    this.#mirror.close();
+  }
+
+  #show(): void {
+    const usage = this.#state.usage;
+    const tokens =
+      usage === undefined
+        ? {}
+        : {
+            tokens: {
+              last: usage.last,
+              total: usage.total,
+              ...(usage.window === null ? {} : { window: usage.window }),
+            },
+          };
+    this.#tell(this.#editor.call.buf_set_state(this.buf, { ...this.#shown, ...tokens }));
+  }
+
+  #tell(call: Promise<Result<unknown, { readonly message: string }>>): void {
+    void call.then((done) => {
+      if (!done.ok) this.#log.warn({ error: done.error.message }, "the editor did not take a call");
+    });
+  }
+}

@@ -1,0 +1,24 @@
+import type { Failure } from "../failure.ts";
+
+/** A line of `:checkhealth codex-chat`. */
+export type HealthLine = {
+  readonly section: string;
+  readonly level: "ok" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly advice: readonly string[];
+};
+
+/** A line of a section. */
+export function line(
+  section: string,
+  level: HealthLine["level"],
+  message: string,
+  advice: readonly string[] = [],
+): HealthLine {
+  return { section, level, message, advice };
+}
+
+/** What failed, with what mends it, a line each. */
+export function failed(section: string, failure: Failure): HealthLine {
+  return line(section, "error", failure.message, failure.mend?.split("\n") ?? []);
+}

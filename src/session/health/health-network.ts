@@ -1,0 +1,27 @@
+import type { Settings } from "../settings/index.ts";
+import type { HealthLine } from "./health-line.ts";
+
+const VARIABLES = /^(https?|all)_proxy$/i;
+
+/** Says how the world is reached: through the proxy of the configuration, and no other. */
+export function networkLines({ network }: Settings, env: NodeJS.ProcessEnv): HealthLine[] {
+  const section = "Network";
+  const { proxy } = network;
+  if (proxy !== undefined) {
+    const { host } = new URL(proxy);
+    const message = `the model and other hosts are reached through ${host}, which resolves their names`;
+    return [{ section, level: "ok", message, advice: [] }];
+  }
+  const [name] = Object.keys(env).filter((it) => VARIABLES.test(it) && env[it] !== "");
+  if (name === undefined) return [];
+  return [
+    {
+      section,
+      level: "info",
+      message: `${name} is set in Neovim's environment and is not heeded here`,
+      advice: [
+        'Set network.proxy, as in "http://proxy:3128", where nothing is reached without it.',
+      ],
+    },
+  ];
+}

@@ -1,0 +1,213 @@
+import { join } from "node:path";
+import { ownHomes, ownUser } from "../../own-user.ts";
+import { findProgram } from "../../programs.ts";
+import { ourVolumes } from "../../sandbox/caches/index.ts";
+import {
+  type CheckedRuntime,
+  checkRuntime,
+  type Engine,
+  findEngine,
+  lookForRuntime,
+} from "../../sandbox/engine/index.ts";
+import {
+  findImage,
+  type ImageOptions,
+  imagesInUse,
+  oldImages,
+  type SandboxImage,
+} from "../../sandbox/image/index.ts";
+import { limitNotes } from "../../sandbox/index.ts";
+import { FLOCK_MISSING } from "../../sandbox/locks/index.ts";
+import { selfTest } from "../../sandbox/self-test/index.ts";
+import { findShared } from "../../sandbox/shared/index.ts";
+import { imageOptions, secretPlaces } from "../backend/index.ts";
+import type { Settings } from "../settings/index.ts";
+import { fullLines } from "./health-disk.ts";
+import { failed, type HealthLine, line } from "./health-line.ts";
+
+/** What an old image costs at least to be worth a word. */
+const WORTH_TELLING_BYTES = 100 * 1024 ** 2;
+
+const SECTION = "Sandbox";
+
+/** What the image and its build take, and the caches of one project. */
+const ROOM_FOR_IMAGE_BYTES = 3 * 1024 ** 3;
+
+/**
+ * Looks at engine, runtime, image and self-test, in this order, and goes on after what fails: what
+ * does not need that is still looked at.
+ */
+export async function checkSandbox(
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+  root: string,
+): Promise<HealthLine[]> {
+  const lines: HealthLine[] = [];
+  if (!findProgram("flock", env).ok)
+    lines.push(line(SECTION, "error", `${FLOCK_MISSING.message}.`, [FLOCK_MISSING.mend]));
+  const { engine: host, runtime: name } = settings.sandbox;
+  const found = await findEngine({ env, ...(host === undefined ? {} : { host }) });
+  if (found.ok) {
+    const { product, version, host: address } = found.value;
+    lines.push(line(SECTION, "ok", `engine: ${product} ${version} at ${address}`));
+    lines.push(...engineLines(found.value));
+  } else lines.push(failed(SECTION, found.error));
+  lines.push(...(await mountLines(settings, env)));
+
+  const runtime = found.ok ? await checkRuntime(found.value, { runtime: name }) : undefined;
+  const program =
+    found.ok && runtime?.ok ? await lookForRuntime(found.value, runtime.value) : undefined;
+  if (runtime?.ok) lines.push(line(SECTION, "ok", runtimeLine(runtime.value)));
+  else if (runtime !== undefined) lines.push(failed(SECTION, runtime.error));
+  if (program?.at === "unseen")
+    lines.push(
+      line(
+        SECTION,
+        "info",
+        `whether the program of "${name}" is there could not be looked at: ${program.why}; the self-test shows it`,
+      ),
+    );
+
+  const wanted = await imageOptions(settings, root);
+  if (!wanted.ok) lines.push(failed(SECTION, wanted.error));
+  else {
+    lines.push(line(SECTION, "ok", `Codex ${wanted.value.codex.version}`));
+    lines.push(...wanted.value.notes.map((note) => line(SECTION, "warn", note)));
+  }
+  const image = found.ok && wanted.ok ? await imageLines(found.value, wanted.value) : undefined;
+  lines.push(...(image?.lines ?? []));
+
+  const wrong = program?.at === "wrong" ? failed(SECTION, program.error) : undefined;
+  if (!found.ok || !runtime?.ok || image?.image === undefined) {
+    // Without a container there is no proof that the engine sees the program elsewhere.
+    if (wrong !== undefined) lines.push(wrong);
+    lines.push(line(SECTION, "info", "the self-test was not run: it needs all of the above"));
+    return lines;
+  }
+  const { uid, gid } = ownUser();
+  const report = await selfTest(found.value, {
+    runtime: runtime.value,
+    image: image.image,
+    cacheDir: join(settings.state_dir, "self-test"),
+    uid,
+    gid,
+    acceptWeaker: name !== "runsc",
+    fresh: true,
+  });
+  if (!report.ok)
+    return [...lines, ...(wrong === undefined ? [] : [wrong]), failed(SECTION, report.error)];
+  const { gvisor, kernel, checks } = report.value;
+  const proof = `self-test: kernel ${kernel}, ${checks.length} attempts to break out did no harm`;
+  const weaker = `${proof}, but ${name} is no gVisor: it is weaker`;
+  return [...lines, line(SECTION, gvisor ? "ok" : "warn", gvisor ? proof : weaker)];
+}
+
+function runtimeLine({ name, release, args }: CheckedRuntime): string {
+  const day = release === null ? "" : `, release ${release}`;
+  return `runtime: ${name}${day} ${args.join(" ")}`.trimEnd();
+}
+
+async function hasImage(engine: Engine, name: string): Promise<boolean> {
+  const found = await engine.docker
+    .getImage(name)
+    .inspect()
+    .catch(() => undefined);
+  return found !== undefined;
+}
+
+/** What is said of the image and of the room for it, and the image where it is built. */
+async function imageLines(
+  engine: Engine,
+  options: ImageOptions,
+): Promise<{ readonly lines: HealthLine[]; readonly image: SandboxImage | undefined }> {
+  const lines = await spaceLines(engine, options);
+  const found = await findImage(engine, options);
+  if (!found.ok) return { lines: [...lines, failed(SECTION, found.error)], image: undefined };
+  const image = found.value;
+  if (image !== undefined)
+    return { lines: [...lines, line(SECTION, "ok", `image: ${image.tag}`)], image };
+  const message = "the image is not built yet; the first message builds it, in a minute or two";
+  lines.push(line(SECTION, "info", message));
+  const { image: named } = options;
+  if (named !== undefined && !(await hasImage(engine, named)))
+    lines.push(
+      line(SECTION, "warn", `the engine does not have the image ${named} (sandbox.image) yet`, [
+        `docker pull ${named}`,
+        "The first message does so, too. Another one is named with sandbox.image: docker image ls",
+      ]),
+    );
+  if (engine.dataRoot !== undefined)
+    lines.push(...(await fullLines(SECTION, engine.dataRoot, ROOM_FOR_IMAGE_BYTES)));
+  return { lines, image: undefined };
+}
+
+/** What the engine can and cannot do: who runs inside, and which limits hold. */
+export function engineLines(engine: Engine): HealthLine[] {
+  const lines: HealthLine[] = limitNotes(engine).map((message) => ({
+    section: SECTION,
+    level: "warn",
+    message,
+    advice: engine.rootless
+      ? ["See https://rootlesscontaine.rs/getting-started/common/cgroup2/"]
+      : ["docker info says which are missing, under Warnings."],
+  }));
+  if (engine.rootless)
+    lines.push({
+      section: SECTION,
+      level: "info",
+      message: "the engine is rootless: who is root inside is you outside",
+      advice: [],
+    });
+  return lines;
+}
+
+/** Which of the user's own mounts are left out, and why. */
+export async function mountLines(
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+): Promise<HealthLine[]> {
+  const lines: HealthLine[] = [];
+  const homes = ownHomes(env);
+  const outOfReach = [settings.state_dir, ...secretPlaces(env, homes)];
+  for (const { source, write } of settings.sandbox.mounts) {
+    const found = await findShared(source, { home: homes[0], outOfReach });
+    const isRefused = "reason" in found;
+    lines.push({
+      section: SECTION,
+      level: isRefused || write ? "warn" : "ok",
+      message: isRefused
+        ? `sandbox.mounts: ${source} is not mounted: ${found.reason}`
+        : `sandbox.mounts: the agent can ${write ? "write in" : "read"} ${found.path}`,
+      advice: [],
+    });
+  }
+  return lines;
+}
+
+/** What the plugin keeps on the engine, and what of it could go. */
+export async function spaceLines(engine: Engine, options: ImageOptions): Promise<HealthLine[]> {
+  try {
+    const old = await oldImages(engine, await imagesInUse(engine, options));
+    const bytes = old.reduce((sum, it) => sum + it.bytes, 0);
+    const volumes = await ourVolumes(engine);
+    const lines: HealthLine[] = [];
+    if (bytes >= WORTH_TELLING_BYTES)
+      lines.push({
+        section: SECTION,
+        level: "info",
+        message: `${old.length} images of earlier versions take up to ${(bytes / 1024 ** 3).toFixed(1)} GiB; :CodexChat sandbox prune removes them`,
+        advice: [],
+      });
+    if (volumes.length > 0)
+      lines.push({
+        section: SECTION,
+        level: "ok",
+        message: `caches: ${volumes.length} volumes of projects; docker system df -v shows their sizes`,
+        advice: [],
+      });
+    return lines;
+  } catch (cause) {
+    const message = `what the plugin keeps on the engine cannot be told: ${(cause as Error).message}`;
+    return [{ section: SECTION, level: "warn", message, advice: [] }];
+  }
+}

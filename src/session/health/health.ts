@@ -1,0 +1,144 @@
+import { constants } from "node:fs";
+import { access, mkdir, stat } from "node:fs/promises";
+import { isAbsolute } from "node:path";
+import { silentLog } from "../../log.ts";
+import { quoteForShell } from "../../look.ts";
+import { ownHomes } from "../../own-user.ts";
+import { gitVersion, isNewEnough, OLDEST_GIT } from "../../workspace/git/index.ts";
+import { Account, KeyRing, openCredential, warningOf } from "../auth/index.ts";
+import { judgeProject } from "../backend/index.ts";
+import { Settings } from "../settings/index.ts";
+import { fullLines } from "./health-disk.ts";
+import { failed, type HealthLine, line } from "./health-line.ts";
+import { networkLines } from "./health-network.ts";
+import { checkSandbox } from "./health-sandbox.ts";
+
+/**
+ * Looks at everything that a turn needs, in the order in which a turn needs it, without starting
+ * one. It goes on after what fails, so that all that is to be done is told at once; of what cannot
+ * be looked at without the part that fails, that is said.
+ */
+export async function checkHealth(
+  input: unknown,
+  env: NodeJS.ProcessEnv,
+  root = process.cwd(),
+): Promise<HealthLine[]> {
+  const told = Settings.safeParse(input);
+  const wrong = told.success ? [] : told.error.issues;
+  const lines = wrong.map((issue) =>
+    line("Configuration", "error", `${issue.path.join(".")}: ${issue.message}`, [
+      "See :help codex-chat-config",
+    ]),
+  );
+  // The rest is looked at with the defaults in the place of what is wrong.
+  const broken = wrong.map(({ path }) => path.map(String));
+  const settings = told.success ? told : Settings.safeParse(without(input, broken));
+  if (!settings.success) return lines;
+  const { data } = settings;
+  lines.push(await checkProject(root, data, env), ...(await checkState(data, env)));
+  if (broken.some(([key = ""]) => MODEL_KEYS.test(key)))
+    lines.push(line("Model", "info", "not looked at before the configuration is right"));
+  else lines.push(await checkKey(data, env), ...(await keyFileLines(data)));
+  lines.push(...networkLines(data, env), await checkGit(data, env));
+  if (broken.some(([top, key = "engine"]) => top === "sandbox" && /^(engine|runtime)$/.test(key)))
+    lines.push(line("Sandbox", "info", "not looked at before the configuration is right"));
+  else lines.push(...(await checkSandbox(data, env, root)));
+  return lines;
+}
+
+/** Settings that decide who is called and with which key. */
+const MODEL_KEYS = /^(model|api_key|auth|login|network)/;
+
+/** A copy of what was told without what is at these paths. */
+function without(input: unknown, paths: readonly (readonly string[])[]): unknown {
+  if (!isRecord(input)) return {};
+  const copy: Record<string, unknown> = { ...input };
+  for (const [top = "", key] of paths) {
+    const table = copy[top];
+    if (key !== undefined && isRecord(table) && !Array.isArray(table))
+      copy[top] = Object.fromEntries(Object.entries(table).filter(([name]) => name !== key));
+    else delete copy[top];
+  }
+  return copy;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+async function checkProject(
+  root: string,
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+): Promise<HealthLine> {
+  const judged = await judgeProject(root, settings, env);
+  if (judged.ok) return line("Project", "ok", judged.value);
+  return { ...failed("Project", judged.error), level: "warn" };
+}
+
+async function checkState(
+  { state_dir: dir }: Settings,
+  env: NodeJS.ProcessEnv,
+): Promise<HealthLine[]> {
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await access(dir, constants.W_OK);
+    return [
+      line("State", "ok", `conversations are kept in ${dir}`),
+      ...(await fullLines("State", dir, ROOM_FOR_TEXT_BYTES)),
+    ];
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const home = ownHomes(env)[0] ?? "unknown, HOME is not set";
+    return [
+      line("State", "error", `${dir} cannot be written: ${reason}`, [
+        `chmod u+rwx ${quoteForShell(dir)}, or set state_dir to a directory of yours (home: ${home})`,
+      ]),
+    ];
+  }
+}
+
+/** Conversations, logs and a git directory of the agent's own need no more for a while. */
+const ROOM_FOR_TEXT_BYTES = 100 * 1024 ** 2;
+
+/** Files that the command of the key reads, and that other users may read as well. */
+async function keyFileLines({ api_key_cmd: command = [] }: Settings): Promise<HealthLine[]> {
+  const lines: HealthLine[] = [];
+  for (const path of command.slice(1)) {
+    const stats = isAbsolute(path) ? await stat(path).catch(() => undefined) : undefined;
+    if (stats?.isFile() !== true || (stats.mode & 0o111) !== 0 || (stats.mode & 0o044) === 0)
+      continue;
+    lines.push(
+      line("Model", "warn", `${path}, which api_key_cmd names, can be read by other users`, [
+        `chmod 600 ${quoteForShell(path)}`,
+      ]),
+    );
+  }
+  return lines;
+}
+
+async function checkGit({ git }: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine> {
+  if (git === "off")
+    return line("Git", "info", 'git = "off": the real .git is read-only in the sandbox');
+  const version = await gitVersion(env);
+  if (version !== undefined && isNewEnough(version))
+    return line("Git", "ok", `git ${version}: the agent commits in a directory of its own`);
+  const found = version === undefined ? "git is not installed" : `git is ${version}`;
+  return line("Git", "warn", `${found}; the agent can commit with ${OLDEST_GIT} or newer only`, [
+    "Install a newer git; until then the real .git is read-only in the sandbox.",
+  ]);
+}
+
+async function checkKey(settings: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine> {
+  const account = new Account({ stateDir: settings.state_dir, env, log: silentLog });
+  const found = await openCredential({ settings, env, keys: new KeyRing(), account });
+  if (!found.ok) return failed("Model", found.error);
+  const warning = warningOf(found.value);
+  if (warning !== undefined)
+    return line("Model", "warn", warning, ["Use https, or an endpoint on this machine."]);
+  const { endpoint, source } = found.value;
+  const with_ =
+    source === "no key" ? "without a key" : `with the ${source}, which stays on the host`;
+  const unproven = settings.auth === "login" ? " (never tried with the real service)" : "";
+  return line("Model", "ok", `${endpoint.url.host} is called ${with_}${unproven}`);
+}

@@ -1,0 +1,161 @@
+import { join } from "node:path";
+import type { Audit } from "../../audit/index.ts";
+import type { ChatEvent } from "../../chat/index.ts";
+import { LookError, realPathOf } from "../../look.ts";
+import { err, ok, type Result } from "../../result.ts";
+import { findGit } from "../../sandbox/git/index.ts";
+import { contains, type Sandbox } from "../../sandbox/index.ts";
+import { type CommitsOptions, type GitNews, PrivateGit } from "../../workspace/git/index.ts";
+import type { Failure } from "../failure.ts";
+import { named } from "../quote-name.ts";
+import type { Settings } from "../settings/index.ts";
+import type { AroundTurn } from "./turn-hook.ts";
+
+/** What the agent's git needs to know of the project. */
+export type GitOptions = {
+  readonly root: string;
+  readonly projectDir: string;
+  readonly settings: Settings;
+  readonly env: NodeJS.ProcessEnv;
+};
+
+/** The sandbox's user. */
+type User = { readonly uid: number; readonly gid: number };
+
+/** The agent's git for a project, and what the user is to know of it. */
+export type PreparedGit = {
+  /** Undefined where the real git directory is mounted read-only, or there is none. */
+  readonly git: PrivateGit | undefined;
+  readonly notes: readonly string[];
+};
+
+/**
+ * Makes the agent's own git directory ready to be mounted. Where the project's repository is of a
+ * kind that this cannot be done for, a note says so, and the real one is mounted read-only.
+ */
+export async function prepareGit(
+  options: GitOptions & User,
+): Promise<Result<PreparedGit, Failure>> {
+  let place: CommitsOptions | undefined;
+  try {
+    place = await gitPlace(options);
+  } catch (cause) {
+    if (!(cause instanceof LookError)) throw cause;
+    const message = `${cause.message}, so it is not known where the project's git directory is.`;
+    return err({ kind: "project_refused", message, mend: cause.fix });
+  }
+  if (place === undefined) return ok({ git: undefined, notes: [] });
+  const { uid, gid } = options;
+  const prepared = await PrivateGit.prepare({ ...place, uid, gid });
+  if (prepared.ok) return ok({ git: prepared.value, notes: prepared.value.notes });
+  const text = `The agent cannot commit here, and reads your real .git, its configuration included: ${prepared.error}.`;
+  return ok({ git: undefined, notes: [text] });
+}
+
+/**
+ * The project's real repository; undefined where there is none that the agent may have its own of.
+ * Rejects with `LookError`.
+ */
+export async function gitPlace(options: GitOptions): Promise<CommitsOptions | undefined> {
+  const { settings, projectDir, env } = options;
+  if (settings.git === "off") return undefined;
+  const root = (await realPathOf(options.root)) ?? options.root;
+  const place = await findGit(root);
+  // The sandbox says so where a pointer leads nowhere.
+  if (place === undefined || typeof place === "string") return undefined;
+  // A git directory elsewhere in the project is read-only in its own place, with all in it.
+  const isElsewhere = [place.gitDir, place.commonDir].some(
+    (dir) => dir !== join(root, ".git") && contains(root, dir),
+  );
+  if (isElsewhere) return undefined;
+  const readable = settings.sandbox.mounts.filter((it) => !it.write).map((it) => it.source);
+  return { root, ...place, stateDir: projectDir, readable, env };
+}
+
+/** Fills the mounted directory in; gives what the user is to know. */
+export async function beginGit(
+  { git, notes }: PreparedGit,
+  sandbox: Sandbox,
+): Promise<PreparedGit> {
+  // A container that was joined may have been started before there was a repository.
+  if (git === undefined || !sandbox.gitReplaced) return { git: undefined, notes };
+  git.attach(sandbox.exec);
+  const news = await git.follow();
+  return { git, notes: [...notes, ...news.notes] };
+}
+
+/** Has the agent's git follow the user's before each turn, and hands its commits over after it. */
+export function gitAroundTurn(running: () => PrivateGit | undefined, audit: Audit): AroundTurn {
+  const early = new Map<string, GitNews>();
+  return {
+    before: async (place) => {
+      const news = await settled(running()?.follow(place));
+      if (news !== undefined) early.set(place.threadId, news);
+      return ok();
+    },
+    after: async (place) => {
+      const all = [early.get(place.threadId), await settled(running()?.collect(place))];
+      early.delete(place.threadId);
+      return all.flatMap((news) => (news === undefined ? [] : told(news, place.threadId, audit)));
+    },
+  };
+}
+
+/** A full disk, say, is no reason not to have the turn; the commits come another time. */
+async function settled(news: Promise<GitNews> | undefined): Promise<GitNews | undefined> {
+  try {
+    return await news;
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    return {
+      deliveries: [],
+      notes: [`The agent's git and yours could not be compared: ${reason}.`],
+    };
+  }
+}
+
+function told({ deliveries, notes }: GitNews, thread: string, audit: Audit): ChatEvent[] {
+  for (const { ref, tip, count } of deliveries)
+    audit.record({ event: "git_transfer", outcome: "done", thread, ref, to: tip, commits: count });
+  for (const reason of notes)
+    audit.record({ event: "git_transfer", outcome: "failed", thread, reason });
+  return [...deliveries.map(sentence), ...notes].map((text) => ({ type: "note", text }));
+}
+
+/** SECURITY: branch, subject and paths are the agent's words; the document takes them as text. */
+function sentence(it: GitNews["deliveries"][number]): string {
+  const { ref, branch, count, subject, submodule } = it;
+  const commits = count === 1 ? "1 commit" : `${count} commits`;
+  const where = submodule === undefined ? "" : ` in the submodule ${bare(submodule)}`;
+  const on = `${branch === undefined ? "" : ` on ${bare(branch)}`}${where}`;
+  const last = subject === "" ? "" : `, the last one ${named(subject, MAX_SUBJECT)}`;
+  const aside = it.aside.map(
+    (left) => ` Its branch ${bare(left.branch)} is in \`${left.ref}\` now.`,
+  );
+  return `Codex made ${commits}${on}${last}. They are in \`${ref}\`: ${takeOver(it)}; \`:CodexChat commits\` shows them.${aside.join("")}`;
+}
+
+/** A name that is mostly one of letters and digits; else it is quoted. */
+function bare(name: string): string {
+  return /^[\w./+@-]{1,100}$/.test(name) ? name : named(name);
+}
+
+/** How much of a commit's first line is told. */
+const MAX_SUBJECT = 200;
+/** How many paths are named. */
+const MAX_PATHS = 5;
+
+function takeOver({ ref, isForward, embedded }: GitNews["deliveries"][number]): string {
+  const { paths, isWhole } = embedded;
+  if (!isWhole)
+    return "there are too many changes to say whether a repository in the project is among them, whose configuration your git would obey";
+  if (paths.length > 0) {
+    const names = paths.slice(0, MAX_PATHS).map((it) => named(it));
+    const more = paths.length > MAX_PATHS ? ` and ${paths.length - MAX_PATHS} more` : "";
+    return `they add a repository in the project (${names.join(", ")}${more}), and once it is in your index, your git runs what the \`.git\` in it says, which Codex can write. Before you take them over, stop the sandbox (\`:CodexChat sandbox stop\`) and remove that \`.git\`; of a submodule remove the directory, \`git submodule update --init\` brings it again`;
+  }
+  // The files are those of the commit already, which `git merge` would refuse to write over.
+  return isForward
+    ? `\`git reset ${ref}\` makes them yours and leaves your files as they are`
+    : `\`git merge ${ref}\` joins them with yours`;
+}

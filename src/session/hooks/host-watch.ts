@@ -1,0 +1,194 @@
+import type { Audit } from "../../audit/index.ts";
+import { type ChatEvent, codeSpan } from "../../chat/index.ts";
+import { statsAt } from "../../look.ts";
+import { ok, type Result } from "../../result.ts";
+import {
+  changesOf,
+  matcherOf,
+  type Snapshot,
+  stillUnseen,
+  takeSnapshot,
+  type WatchChange,
+} from "../../workspace/watch/index.ts";
+import { type Failure, STOPPED } from "../failure.ts";
+import type { AroundTurn, TurnPlace } from "./turn-hook.ts";
+
+/** What a project's watch is made from. */
+export type HostWatchOptions = {
+  readonly root: string;
+  /** The user's own patterns, as they are now. */
+  readonly paths: () => readonly string[];
+  readonly audit: Audit;
+  readonly now?: () => number;
+  /** How long a turn may be kept waiting by the look at its beginning. */
+  readonly firstLookMs?: number;
+};
+
+/** The kernel's clock of a file's change may be this much behind ours. */
+const CLOCK_MS = 100;
+/** How long the look may take when everything is ending. */
+const LAST_LOOK_MS = 3000;
+/** How long a turn may be kept waiting by the look at its beginning. */
+const FIRST_LOOK_MS = 400;
+
+type Taken = { readonly snapshot: Snapshot; readonly patterns: string };
+/** A change, and whether it was after the last turn and before this one. */
+type Dated = { readonly change: WatchChange; readonly between: boolean };
+
+/**
+ * Tells after each turn which of the files were changed that something on the host runs.
+ *
+ * What it compares with is the look after the turn before, not one at the turn's beginning: what
+ * still runs in the sandbox between two turns is found out as well. The user's own changes since
+ * then cannot be told from it, and the words say so.
+ *
+ * A look at the turn's beginning tells what was changed before it. In a project so large that this
+ * would keep the turn waiting, the kernel's times of the files say it, and what they leave open counts
+ * as of the turn.
+ */
+export class HostWatch implements AroundTurn {
+  readonly #options: HostWatchOptions;
+  readonly #now: () => number;
+  #last: Taken | undefined;
+  /** By conversation: when its turn began. */
+  readonly #began = new Map<string, number>();
+  /** Found at the beginning of a turn, to be told at the end of one. */
+  #found: readonly Dated[] = [];
+  /** Looks are taken one after the other: each compares with the one before. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(options: HostWatchOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+  }
+
+  readonly before = (place: TurnPlace, signal: AbortSignal): Promise<Result<void, Failure>> =>
+    this.#inTurn(async () => {
+      const isAlone = this.#began.size === 0;
+      const patterns = JSON.stringify(this.#options.paths());
+      try {
+        if (this.#last?.patterns !== patterns)
+          this.#last = { snapshot: await this.#look({ signal }), patterns };
+        else await this.#lookBefore(this.#last, isAlone, signal);
+      } catch (thrown) {
+        if (!signal.aborted) throw thrown;
+        return { ok: false, error: STOPPED };
+      }
+      this.#began.set(place.path, this.#now());
+      return ok();
+    });
+
+  readonly after = (place: TurnPlace): Promise<readonly ChatEvent[]> =>
+    this.#inTurn(async () => {
+      // What was changed while any turn ran is not said to have been changed between turns.
+      const since = Math.min(...this.#began.values());
+      this.#began.delete(place.path);
+      return this.#compare(since, place.threadId);
+    });
+
+  /** The sandbox has ended: looks a last time, and compares with nothing older from then on. */
+  async ended(): Promise<readonly ChatEvent[]> {
+    return this.#inTurn(async () => {
+      const since = Math.min(...this.#began.values());
+      const events = await this.#compare(since, undefined, LAST_LOOK_MS);
+      this.#last = undefined;
+      return events;
+    });
+  }
+
+  /** What is there now was not changed in the turn that begins. */
+  async #lookBefore(last: Taken, isAlone: boolean, signal: AbortSignal): Promise<void> {
+    const ms = this.#options.firstLookMs ?? FIRST_LOOK_MS;
+    if (last.snapshot.tookMs > ms) return;
+    const bounds = { ms };
+    const snapshot = await this.#look({ earlier: last.snapshot, bounds, signal });
+    // Half a look would take what it has not seen for what it was.
+    if (snapshot.cut !== undefined) return;
+    this.#last = { ...last, snapshot };
+    const changes = changesOf(last.snapshot, snapshot);
+    for (const change of changes) this.#record(change, undefined);
+    this.#found = [...this.#found, ...changes.map((change) => ({ change, between: isAlone }))];
+  }
+
+  async #compare(
+    since: number,
+    thread: string | undefined,
+    ms?: number,
+  ): Promise<readonly ChatEvent[]> {
+    const found = this.#found;
+    this.#found = [];
+    const last = this.#last;
+    // Of a project that is gone there is nothing to run.
+    const isThere = (await statsAt(this.#options.root).catch(() => null)) !== undefined;
+    if (last === undefined || !isThere) return told(found);
+    const bounds = ms === undefined ? {} : { bounds: { ms } };
+    const snapshot = await this.#look({ earlier: last.snapshot, ...bounds });
+    this.#last = { ...last, snapshot };
+    const changes = changesOf(last.snapshot, snapshot);
+    for (const change of changes) this.#record(change, thread);
+    const isBetween = ({ atMs }: WatchChange) =>
+      since === Number.POSITIVE_INFINITY || (atMs !== undefined && atMs < since - CLOCK_MS);
+    const dated = changes.map((change) => ({ change, between: isBetween(change) }));
+    return [...told([...found, ...dated]), ...cutNote(last.snapshot, snapshot)];
+  }
+
+  #look(more: Omit<Parameters<typeof takeSnapshot>[0], "root" | "matcher">): Promise<Snapshot> {
+    const { root, paths } = this.#options;
+    return takeSnapshot({ root, matcher: matcherOf(paths()), ...more });
+  }
+
+  #record({ path, change, parts, to, runs }: WatchChange, thread: string | undefined): void {
+    const what = to ?? parts.map(({ kind, name }) => `${kind} ${name}`).join(", ");
+    this.#options.audit.record({
+      event: "protected_file",
+      thread,
+      path,
+      change,
+      ...(what === "" ? {} : { what }),
+      runs,
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(work);
+    this.#queue = done.catch(() => {});
+    return done;
+  }
+}
+
+function told(all: readonly Dated[]): readonly ChatEvent[] {
+  return [true, false].flatMap((between) =>
+    toldOf(
+      all.filter((it) => it.between === between).map(({ change }) => change),
+      between,
+    ),
+  );
+}
+
+function toldOf(changes: readonly WatchChange[], between: boolean): readonly ChatEvent[] {
+  const groups = new Map<string, WatchChange[]>();
+  for (const change of changes)
+    groups.set(change.runs, [...(groups.get(change.runs) ?? []), change]);
+  if (groups.size === 0) return [];
+  return [
+    { type: "host_runs", between, groups: [...groups].map(([runs, files]) => ({ runs, files })) },
+  ];
+}
+
+/** How many directories are named that could not be looked at. */
+const MAX_NAMED = 3;
+
+/** Says what was not looked at, but for what is told as a change of this look. */
+function cutNote(before: Snapshot, after: Snapshot): readonly ChatEvent[] {
+  const unseen = stillUnseen(before, after);
+  // SECURITY: paths are the agent's.
+  const named = unseen.slice(0, MAX_NAMED).map((it) => `${codeSpan(it.path, 100)} (${it.why})`);
+  const more = unseen.length > MAX_NAMED ? ` and ${unseen.length - MAX_NAMED} more` : "";
+  const why = [
+    ...(after.cut === undefined ? [] : [after.cut]),
+    ...(unseen.length === 0 ? [] : [`these cannot be looked at: ${named.join(", ")}${more}`]),
+  ].join("; ");
+  if (why === "") return [];
+  const text = `Not all of the project was looked at for files that run on your machine: ${why}.`;
+  return [{ type: "note", text, once: true }];
+}

@@ -1,0 +1,12 @@
+/**
+ * What happens before and after each turn: git, protected files, MCP servers, letting go of files.
+ *
+ * A hook must not know the conversation, only the turn.
+ */
+export { beginGit, gitAroundTurn, gitPlace, type PreparedGit, prepareGit } from "./agent-git.ts";
+export { HostWatch } from "./host-watch.ts";
+export { lateText } from "./late-text.ts";
+export { letGoAroundTurn } from "./let-go.ts";
+export { McpStart } from "./mcp-start.ts";
+export { Protection } from "./protection.ts";
+export { type AroundTurn, TurnRites } from "./turn-hook.ts";

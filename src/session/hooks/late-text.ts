@@ -1,0 +1,32 @@
+import type { Late } from "../../sandbox/mounts/index.ts";
+import { named } from "../quote-name.ts";
+
+/** How much of a reason that git gives is shown. */
+const MAX_PROBLEM = 300;
+
+/**
+ * Tells that the user's git obeys something by now that is writable in the sandbox.
+ *
+ * SECURITY: the user's git may have taken the names over from the agent.
+ */
+export function lateText({ names, problem, stateGone }: Late, isRenewed: boolean): string {
+  if (stateGone !== undefined)
+    return `${stateGone} was removed, in which the sandbox keeps what the agent knows and has committed. ${
+      isRenewed
+        ? "So the sandbox is started again; what ran in it has ended."
+        : "It cannot be restored while other turns run in the sandbox: send again when they are over."
+    }`;
+  if (problem !== undefined)
+    return `It is not known what your git obeys in the project by now: ${named(problem, MAX_PROBLEM)}. ${
+      isRenewed
+        ? "So the sandbox is started again, if it can be known then; what ran in it has ended."
+        : "The sandbox goes on as it is while other turns run in it."
+    }`;
+  const first = names.slice(0, 5).map((it) => named(it));
+  const more = names.length > first.length ? ` and ${names.length - first.length} more` : "";
+  return `Your git obeys ${first.join(", ")}${more}, which it did not when the sandbox was started. ${
+    isRenewed
+      ? "So the sandbox is started again, with these read-only; what ran in it has ended."
+      : "It can be changed in the sandbox while other turns run there, and is read-only after its next start."
+  }`;
+}

@@ -1,0 +1,43 @@
+import type { ChatEvent } from "../../chat/index.ts";
+import { ok, type Result } from "../../result.ts";
+import { noteMade } from "../../sandbox/guard/index.ts";
+import type { Late } from "../../sandbox/mounts/index.ts";
+import type { Failure } from "../failure.ts";
+import type { AroundTurn } from "./turn-hook.ts";
+
+/** What the protection of a project needs to know of it. */
+export type ProtectionOptions = {
+  readonly root: string;
+  readonly projectDir: string;
+  /** What must be protected by now and is not; undefined where no sandbox runs. */
+  readonly late: () => Promise<Late | undefined>;
+};
+
+/**
+ * Notes after each turn what came up in it and may be the agent's own, such as a repository. What
+ * somebody else has made before the turn had the sandbox started again, with that read-only.
+ */
+export class Protection implements AroundTurn {
+  readonly #options: ProtectionOptions;
+  /** What was not the agent's, and could not be protected while other turns ran. */
+  readonly #unprotected = new Set<string>();
+
+  constructor(options: ProtectionOptions) {
+    this.#options = options;
+  }
+
+  /** These were there before a turn, so that they are never taken for the agent's. */
+  remember(names: readonly string[]): void {
+    for (const name of names) this.#unprotected.add(name);
+  }
+
+  readonly before = async (): Promise<Result<void, Failure>> => ok();
+
+  readonly after = async (): Promise<readonly ChatEvent[]> => {
+    const { root, projectDir, late } = this.#options;
+    const made = (await late())?.made ?? [];
+    const names = made.filter((name) => !this.#unprotected.has(name));
+    if (names.length > 0) await noteMade(projectDir, root, names);
+    return [];
+  };
+}

@@ -1,0 +1,30 @@
+/** A query as the editor sent it. `id` is the editor's block id, which is also Codex's clientId. */
+export type Query = {
+  readonly id: string;
+  readonly text: string;
+  /** The user wants it to wait for the next turn. */
+  readonly isQueued?: boolean;
+  /** The user sent it after stopping the turn: it is for the next one, as soon as that may begin. */
+  readonly isAfterStop?: boolean;
+  /** What stands in the document: the text, and a line about what went along. */
+  readonly shown?: string;
+  /** Files with changes that are not saved. */
+  readonly unsaved?: readonly string[];
+  /** What the editor attached. */
+  readonly context?: readonly ContextPart[];
+  /** Something was attached when it was sent in an earlier run, which nobody has any more. */
+  readonly hadContext?: boolean;
+};
+
+/** The id of a query that stands in the text from an earlier run, and has no block. */
+export const LEFT_ID = "user:left";
+
+/**
+ * Something that goes along with a query: a text that says itself what it is, in a fence that nothing
+ * in it can close; a picture as a data URL; or a skill.
+ */
+export type ContextPart = {
+  readonly text?: string | undefined;
+  readonly image?: string | undefined;
+  readonly skill?: { readonly name: string; readonly path: string } | undefined;
+};

@@ -1,0 +1,17 @@
+/**
+ * A conversation's thread in Codex: started, resumed, forked, told what it does not know.
+ *
+ * It must not decide when a turn begins.
+ */
+export { threadPlace, UNUSABLE } from "./open-thread.ts";
+export { askedByAgent, kept, SubAgents } from "./sub-agents.ts";
+export {
+  type Choice,
+  effortsOf,
+  type LoadedThread,
+  ThreadHandle,
+  type ThreadOptions,
+} from "./thread-handle.ts";
+export { type RunTool, ToolCalls } from "./tool-calls.ts";
+export { hasAnswers } from "./transcript-preface.ts";
+export { hasLastQuery, listTurns } from "./turn-history.ts";

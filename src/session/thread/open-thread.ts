@@ -1,0 +1,213 @@
+import type { CodexClient, ResultOf } from "../../codex/index.ts";
+import { err, ok, type Result } from "../../result.ts";
+import type { LiveDocument } from "../document/index.ts";
+import { damagedHome, type Failure } from "../failure.ts";
+import { aboutSandbox, type Settings } from "../settings/index.ts";
+import { editorTools } from "./editor-tools.ts";
+import { hasAnswers, toldBefore } from "./transcript-preface.ts";
+
+/** What Codex tells of a thread when it loads it. */
+export type ThreadFacts = {
+  readonly model: string;
+  readonly effort: string | undefined;
+  /** Paths of the instruction files in force. */
+  readonly instructions: readonly string[];
+};
+
+/** A thread that is loaded, and what must be said before the first query in it. */
+export type OpenedThread = {
+  readonly threadId: string;
+  readonly preface: readonly string[];
+  /** Absent where it was loaded already. */
+  readonly facts?: ThreadFacts;
+  /** Whether it was started just now. */
+  readonly isNew?: true;
+};
+
+/** What is to become of a conversation whose thread cannot be used. */
+export type OpenHow = {
+  /** How many queries at the text's end go into the thread now. */
+  readonly sending: number;
+  /** Whether a new thread takes its place; else `thread_unusable` is the answer. */
+  readonly mayReplace: boolean;
+};
+
+type OpenOptions = OpenHow & {
+  readonly client: CodexClient;
+  readonly document: LiveDocument;
+  readonly settings: Settings;
+  readonly root: string;
+  /** Where Codex keeps its threads, as the user's machine names it. */
+  readonly codexHome: string;
+  /** Whether this very app-server has the thread loaded. */
+  readonly isLoaded: boolean;
+  /** Why the thread is not to be used any more, where that is known already. */
+  readonly unusable: string | undefined;
+  /** Most characters of the text that a new thread is given. */
+  readonly maxChars: number;
+  readonly signal: AbortSignal;
+};
+
+/** Says that the conversation's thread cannot be used, whatever is tried. */
+export const UNUSABLE = "thread_unusable";
+
+/**
+ * Loads the conversation's thread, or starts one. Whatever the reason why a thread cannot be used, a
+ * new one that is given the text takes its place, and the document says so; what may pass by itself
+ * is returned.
+ */
+export async function openThread(options: OpenOptions): Promise<Result<OpenedThread, Failure>> {
+  const { document, isLoaded } = options;
+  const known = document.meta.thread;
+  if (known === undefined) return startTold(options, undefined);
+  let why: Failure = { kind: UNUSABLE, message: options.unusable ?? "" };
+  if (options.unusable === undefined) {
+    if (isLoaded) return ok({ threadId: known, preface: [] });
+    const resumed = await resumeArchived(options, known);
+    if (resumed.ok) return ok({ threadId: known, preface: [], facts: resumed.value });
+    if (maySucceedLater(resumed.error)) return resumed;
+    why = resumed.error;
+  }
+  return options.mayReplace
+    ? startTold(options, why)
+    : err({ kind: UNUSABLE, message: why.message });
+}
+
+/** Whether a thread that could not be loaded may be loaded another time. */
+function maySucceedLater({ kind }: Failure): boolean {
+  return ["timeout", "aborted", "closed", "thread_busy", "invalid_config"].includes(kind);
+}
+
+/** Starts a thread and has it told what it has not heard. `why`: of the thread before it. */
+async function startTold(
+  options: OpenOptions,
+  why: Failure | undefined,
+): Promise<Result<OpenedThread, Failure>> {
+  const { document, sending, maxChars } = options;
+  const text = document.text();
+  // Without a thread and without answers, all above is queries that are still to be sent.
+  const isNews = why === undefined && !hasAnswers(text);
+  const told = isNews ? { text: "", isCut: false } : toldBefore(text, sending, maxChars);
+  const started = await startThread(options, told.text === "" ? [] : [told.text]);
+  if (started.ok && told.text !== "")
+    document.apply({ type: "note", text: replacedText(why, told.isCut) });
+  return started;
+}
+
+function replacedText(why: Failure | undefined, isCut: boolean): string {
+  const part = isCut ? " as far as it fits" : "";
+  if (why === undefined)
+    return `Codex has no memory of the text above. It is given the text${part === "" ? " as it stands" : part}.`;
+  const goesOn = `It goes on in a new thread, which is given the text above${part}.`;
+  return why.kind === "thread_unknown"
+    ? `Codex no longer has this conversation in its memory. ${goesOn}`
+    : `The thread of this conversation cannot be used any more: ${reasonOf(why.message)}. ${goesOn}`;
+}
+
+/** The reason in a message of Codex's, which names the steps to it over and over, and long paths. */
+function reasonOf(message: string): string {
+  const reason = message
+    .replace(/^Codex refused \S+: /, "")
+    .replaceAll("thread-store internal error: ", "")
+    .replace(/(failed to [a-z ]+(?: \/\S+)?: )\1+/g, "$1")
+    .replace(/\/\S*\/(?=[^/\s]+\.(?:jsonl|sqlite)\b)/g, "")
+    .replace(/[.\s]+$/, "");
+  return reason.length <= MAX_REASON ? reason : `${reason.slice(0, MAX_REASON)}…`;
+}
+
+const MAX_REASON = 300;
+
+async function startThread(
+  { client, document, settings, root, codexHome, signal }: OpenOptions,
+  preface: readonly string[],
+): Promise<Result<OpenedThread, Failure>> {
+  const started = await client.request(
+    "thread/start",
+    {
+      ...threadPlace(root, settings),
+      dynamicTools: editorTools(settings),
+      developerInstructions: aboutSandbox(settings.network.allow),
+      ...(settings.model === undefined ? {} : { model: settings.model }),
+    },
+    { signal },
+  );
+  if (!started.ok)
+    return started.error.kind === "refused"
+      ? err({ ...started.error, mend: damagedHome(codexHome) })
+      : started;
+  const { thread, model } = started.value;
+  document.setMeta({ thread: thread.id, model });
+  return ok({ threadId: thread.id, preface, facts: factsOf(started.value), isNew: true });
+}
+
+/** Loads the thread; one that was archived is taken out first, now that it is gone on with. */
+async function resumeArchived(
+  options: OpenOptions,
+  threadId: string,
+): Promise<Result<ThreadFacts, Failure>> {
+  const resumed = await resumeThread(options, threadId);
+  if (resumed.ok || resumed.error.kind !== "thread_archived") return resumed;
+  const { client, signal } = options;
+  const unarchived = await client.request("thread/unarchive", { threadId }, { signal });
+  return unarchived.ok ? resumeThread(options, threadId) : unarchived;
+}
+
+async function resumeThread(
+  options: OpenOptions,
+  threadId: string,
+): Promise<Result<ThreadFacts, Failure>> {
+  const { client, document, settings, root, signal } = options;
+  const resumed = await client.request(
+    "thread/resume",
+    {
+      threadId,
+      ...threadPlace(root, settings),
+      excludeTurns: true,
+      developerInstructions: aboutSandbox(settings.network.allow),
+      ...(settings.model === undefined ? {} : { model: settings.model }),
+    },
+    { signal },
+  );
+  if (!resumed.ok) return err(resumed.error);
+  const whole = await checkWhole(options, threadId);
+  if (!whole.ok) return whole;
+  document.setMeta({ model: resumed.value.model });
+  return ok(factsOf(resumed.value));
+}
+
+/** Where a thread works and when it asks, whether it is started, resumed or forked. */
+export function threadPlace(root: string, settings: Pick<Settings, "approvals">) {
+  return {
+    cwd: root,
+    // Not inherited from the thread: without it Codex would try its own sandbox, which cannot nest.
+    sandbox: "danger-full-access",
+    approvalPolicy: settings.approvals,
+  } as const;
+}
+
+/** A turn that no thread has. */
+const NO_TURN = "00000000-0000-7000-8000-000000000000";
+
+/**
+ * Sees whether Codex still has all of a thread that it has resumed: it resumes one whose file was cut
+ * off with what is left of it, or nothing, and says no word (0.169). Only a fork compares the file
+ * with what is known of it, before it looks for the turn that it ends with.
+ */
+async function checkWhole(options: OpenOptions, threadId: string): Promise<Result<void, Failure>> {
+  const { client, root, settings, signal } = options;
+  const looked = await client.request(
+    "thread/fork",
+    { threadId, ...threadPlace(root, settings), excludeTurns: true, lastTurnId: NO_TURN },
+    { signal },
+  );
+  if (looked.ok || /turn not found/i.test(looked.error.message)) return ok();
+  return err(looked.error);
+}
+
+function factsOf(thread: ResultOf<"thread/start">): ThreadFacts {
+  return {
+    model: thread.model,
+    effort: thread.reasoningEffort ?? undefined,
+    instructions: thread.instructionSources,
+  };
+}

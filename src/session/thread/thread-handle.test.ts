@@ -1,0 +1,48 @@
+import { expect, it } from "vitest";
+import { silentLog } from "../../log.ts";
+import { ok } from "../../result.ts";
+import type { Backend } from "../backend/backend.ts";
+import type { LiveDocument } from "../document/live-document.ts";
+import { Settings } from "../settings/settings.ts";
+import { ThreadHandle } from "./thread-handle.ts";
+
+/** A thread of a document, and an app-server that calls every thread by the same name. */
+function setUp(thread: string | undefined) {
+  const begun: string[] = [];
+  const asked: string[] = [];
+  const meta: { thread?: string } = thread === undefined ? {} : { thread };
+  const document = {
+    meta,
+    standing: {},
+    text: () => "",
+    setMeta: (more: object) => Object.assign(meta, more),
+  } as unknown as LiveDocument;
+  const request = async (method: string) => {
+    asked.push(method);
+    return ok({ thread: { id: "forged" }, model: "m", instructionSources: [] });
+  };
+  const handle = new ThreadHandle(document, {
+    root: "/project",
+    settings: Settings.parse({ state_dir: "/nowhere" }),
+    log: silentLog,
+    sandbox: { projectDir: "/nowhere/p" },
+    network: { grants: { begin: async (id) => void begun.push(id) }, expectTurn: () => {} },
+    backend: async () => ok({ client: { request } } as unknown as Backend),
+  });
+  return { begun, asked, load: () => handle.load(new AbortController().signal, () => {}) };
+}
+
+it("begins without what its name was allowed in another conversation", async () => {
+  const { begun, asked, load } = setUp(undefined);
+  expect(await load()).toMatchObject({ ok: true, value: { threadId: "forged" } });
+  expect(asked).toEqual(["thread/start"]);
+  expect(begun).toEqual(["forged"]);
+});
+
+it("keeps what it was allowed when it is resumed by its own name", async () => {
+  const { begun, asked, load } = setUp("mine");
+  expect(await load()).toMatchObject({ ok: true, value: { threadId: "mine" } });
+  // The second looks whether all of it is still there.
+  expect(asked).toEqual(["thread/resume", "thread/fork"]);
+  expect(begun).toEqual([]);
+});

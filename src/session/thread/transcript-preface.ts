@@ -1,0 +1,37 @@
+import {
+  isAnswer,
+  readTranscript,
+  transcriptForModel,
+  writeTranscript,
+} from "../../chat/format/index.ts";
+
+/** The text of a conversation, for a thread that does not know it. */
+export type Told = {
+  readonly text: string;
+  /** Whether it is not all of it. */
+  readonly isCut: boolean;
+};
+
+/**
+ * What was said before the last `sending` queries, in at most `maxChars` characters; empty where that
+ * is nothing.
+ */
+export function toldBefore(document: string, sending: number, maxChars: number): Told {
+  const transcript = readTranscript(document);
+  const sections = [...transcript.sections];
+  let queries = 0;
+  // At the end stand the queries, and what came of sending them so far.
+  for (let last = sections.at(-1); last !== undefined; last = sections.at(-1)) {
+    if (last.role === "user" ? queries >= sending : isAnswer(last.text)) break;
+    if (last.role === "codex" && queries >= sending && last.text !== "") break;
+    if (last.role === "user") queries += 1;
+    sections.pop();
+  }
+  const whole = writeTranscript({ ...transcript, sections, prompt: "" });
+  return { text: transcriptForModel(whole, maxChars), isCut: whole.length > maxChars };
+}
+
+/** Whether Codex has said anything in a conversation. */
+export function hasAnswers(document: string): boolean {
+  return readTranscript(document).sections.some((it) => it.role === "codex" && isAnswer(it.text));
+}

@@ -1,0 +1,25 @@
+import type { UserInput } from "../../codex/index.ts";
+import type { Query } from "../query.ts";
+
+/**
+ * Several queries as the inputs of one turn: their texts as one, then all that goes along. What two
+ * of them mention goes along once.
+ */
+export function inputsOf(queries: readonly Query[]): UserInput[] {
+  if (queries.length === 0) return [];
+  const parts = queries.flatMap((query) => query.context ?? []);
+  const texts = new Set(parts.flatMap(({ text }) => (text === undefined ? [] : [text])));
+  const images = new Set(parts.flatMap(({ image }) => (image === undefined ? [] : [image])));
+  const skills = new Map(parts.flatMap(({ skill }) => (skill ? [[skill.path, skill.name]] : [])));
+  return [
+    textInput(queries.map((query) => query.text).join("\n\n")),
+    ...[...texts].map(textInput),
+    ...[...images].map((url) => ({ type: "image" as const, url })),
+    ...[...skills].map(([path, name]) => ({ type: "skill" as const, name, path })),
+  ];
+}
+
+/** A text as Codex takes it. */
+export function textInput(text: string): UserInput {
+  return { type: "text", text, text_elements: [] };
+}

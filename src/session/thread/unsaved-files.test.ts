@@ -1,0 +1,30 @@
+import { describe, expect, it } from "vitest";
+import { UnsavedNews } from "./unsaved-files.ts";
+
+const query = (...unsaved: string[]) => ({ id: "user:1", text: "go on", unsaved });
+const told = (news: UnsavedNews, ...queries: ReturnType<typeof query>[]) =>
+  news.of(queries).additionalContext?.["editor"]?.value;
+
+describe("what Codex is told of changes that are not saved", () => {
+  it("names the files, each once, and quotes them", () => {
+    const news = new UnsavedNews();
+    expect(told(news, query("a.ts", 'b" and "c.ts'), query("a.ts"))).toBe(
+      String.raw`The user has changes that are not saved in "a.ts", "b\" and \"c.ts". Look at them with the editor's read_buffer before you edit these files, and say so if you do.`,
+    );
+  });
+
+  it("is told again as long as it is so, and once when it is over", () => {
+    const news = new UnsavedNews();
+    expect(told(news, query())).toBeUndefined();
+    expect(told(news, query("a.ts"))).toContain('"a.ts"');
+    expect(told(news, query("a.ts"))).toContain('"a.ts"');
+    expect(told(news)).toBeUndefined();
+    expect(news.of([{ id: "user:2", text: "edited" }])).toEqual({});
+    expect(told(news, query())).toBe("The user has saved all changes, or dropped them.");
+    expect(told(news, query())).toBeUndefined();
+  });
+
+  it("leaves out what is no file's name", () => {
+    expect(told(new UnsavedNews(), query("x".repeat(301)))).toBeUndefined();
+  });
+});

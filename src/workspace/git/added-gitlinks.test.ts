@@ -1,0 +1,63 @@
+import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { embeddedIn } from "./added-gitlinks.ts";
+import { Workshop } from "./repository/scratch-repository.ts";
+
+/** A repository with these commits, one after the other, each of these gitlinks and nothing else. */
+async function commits(...all: readonly (readonly string[])[]) {
+  const base = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-embedded-")));
+  onTestFinished(() => rm(base, { recursive: true, force: true }));
+  const git = async (...args: readonly string[]) =>
+    (await execa("git", ["-c", "user.name=t", "-c", "user.email=t@t", ...args], { cwd: base }))
+      .stdout;
+  await git("init", "-q");
+  const oids: string[] = [];
+  for (const [n, paths] of all.entries()) {
+    await git("read-tree", "--empty");
+    for (const path of paths)
+      await git(
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        `160000,${String(n + 1).repeat(40)},${path}`,
+      );
+    await git("commit", "-q", "--allow-empty", "-m", "x");
+    oids.push(await git("rev-parse", "HEAD"));
+  }
+  const objects = join(base, ".git/objects");
+  const workshop = await Workshop.make({ parent: join(base, "state"), objects, format: "sha1" });
+  return { workshop, oids };
+}
+
+describe("repositories in the project that commits add", () => {
+  it("are those that the user's commit has not, whatever is in their names", async () => {
+    const { workshop, oids } = await commits(["mine"], ["mine", "dir/new", ":line\nbreak"]);
+    const [head, tip = ""] = oids;
+    const found = await embeddedIn(workshop, { tip, head, known: [head ?? ""] });
+    expect(found.isWhole).toBe(true);
+    expect([...found.paths].sort()).toEqual([":line\nbreak", "dir/new"]);
+  });
+
+  it("are told of, too, where only a commit on the way has them", async () => {
+    const { workshop, oids } = await commits([], ["passing"], []);
+    const [head, , tip = ""] = oids;
+    const found = await embeddedIn(workshop, { tip, head, known: [head ?? ""] });
+    expect(found).toEqual({ paths: ["passing"], isWhole: true });
+  });
+
+  it("are told of again where they came before and the user has not taken them", async () => {
+    const { workshop, oids } = await commits([], ["came"], ["came"]);
+    const [head, before = "", tip = ""] = oids;
+    const found = await embeddedIn(workshop, { tip, head, known: [before] });
+    expect(found).toEqual({ paths: ["came"], isWhole: true });
+  });
+
+  it("are found in a repository that has no commit of the user's", async () => {
+    const { workshop, oids } = await commits(["first"]);
+    const found = await embeddedIn(workshop, { tip: oids[0] ?? "", head: undefined, known: [] });
+    expect(found).toEqual({ paths: ["first"], isWhole: true });
+  });
+});

@@ -1,0 +1,179 @@
+import { ok, type Result } from "../../result.ts";
+import { type Embedded, embeddedIn } from "./added-gitlinks.ts";
+import { branchRefName, CHAT_REFS, setChatRef } from "./chat-refs.ts";
+import { receive, type TransferLimits } from "./import-pack.ts";
+import { headOid, type Oid, type Refs } from "./refs.ts";
+import { type Repository, Workshop } from "./repository/index.ts";
+import type { Inside } from "./sandbox-git.ts";
+
+/** Commits that have come into a ref of the real repository. */
+export type Delivery = {
+  /** In full, such as `refs/codex/2026-01-31-add-tests`. */
+  readonly ref: string;
+  /** The branch of the private side; undefined for a detached HEAD. */
+  readonly branch: string | undefined;
+  readonly tip: Oid;
+  readonly count: number;
+  /** SECURITY: the subject of the last one, as the agent wrote it. */
+  readonly subject: string;
+  /** Whether the real HEAD can go there without losing a commit. */
+  readonly isForward: boolean;
+  /** Repositories in the project that they add. */
+  readonly embedded: Embedded;
+  /** Branches whose tips had this ref before, and have one of their own now. */
+  readonly aside: readonly { readonly branch: string; readonly ref: string }[];
+};
+
+/** What is to be looked at, and where it goes. */
+export type DeliveryOptions = {
+  readonly repository: Repository;
+  readonly inside: Inside;
+  readonly scratch: string;
+  /** The real side's refs, with those of conversations. */
+  readonly real: Refs;
+  readonly own: Refs;
+  /** Tips that were looked at before. */
+  readonly seen: ReadonlySet<Oid>;
+  /** The conversation's name in `refs/codex/`. */
+  readonly chat: string;
+  readonly limits?: TransferLimits;
+};
+
+/** How many branches come at a time. */
+const MAX_BRANCHES = 50;
+/** How many commits the private side is told that it need not pack. */
+const MAX_KNOWN = 1000;
+
+/** What came, and which tips need not be looked at again. */
+export type Delivered = {
+  readonly deliveries: readonly Delivery[];
+  readonly seen: readonly Oid[];
+  /** How many branches were left for another time. */
+  readonly left: number;
+};
+
+/** A tip of the private side that the real one has not heard of. */
+type Candidate = { readonly tip: Oid; readonly branch: string | undefined; readonly ref: string };
+
+/**
+ * Brings what the private side's HEAD and branches have into the real repository's
+ * `refs/codex/…`. Without any new tip nothing is run at all.
+ *
+ * Errors: a sentence; nothing has come then.
+ */
+export async function deliver(options: DeliveryOptions): Promise<Result<Delivered, string>> {
+  const { repository, inside, scratch, real } = options;
+  const all = candidates(options);
+  const wanted = all.slice(0, MAX_BRANCHES);
+  const left = all.length - wanted.length;
+  if (wanted.length === 0) return ok({ deliveries: [], seen: [], left });
+  const tips = [...new Set(wanted.map((it) => it.tip))];
+  const known = [...new Set(real.refs.values())];
+  const received = await receive(repository, inside, scratch, {
+    tips,
+    known: known.slice(0, MAX_KNOWN),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+  });
+  if (!received.ok) return received;
+  await using workshop = await Workshop.make({
+    parent: scratch,
+    objects: repository.objects[0],
+    format: repository.format,
+    shallow: repository.shallow,
+  });
+  const deliveries: Delivery[] = [];
+  const realHead = headOid(real);
+  for (const { tip, branch, ref } of wanted) {
+    const told = await newCommits(workshop, tip, known);
+    // An older commit that was checked out, or a branch that was made there.
+    if (told.count === 0) continue;
+    const aside = ref === options.chat ? await moveAside(options, workshop, tip) : ok([]);
+    if (!aside.ok) return aside;
+    const set = await setChatRef(repository.commonDir, ref, tip);
+    if (!set.ok) return set;
+    const isForward = realHead === undefined || (await isAncestor(workshop, realHead, tip));
+    // What was too much to be looked at once is not tried again for each branch.
+    const embedded = deliveries.every((it) => it.embedded.isWhole)
+      ? await embeddedIn(workshop, { tip, head: realHead, known })
+      : { paths: [], isWhole: false };
+    deliveries.push({
+      ref: `${CHAT_REFS}${ref}`,
+      ...{ branch, tip, ...told, isForward, embedded, aside: aside.value },
+    });
+  }
+  return ok({ deliveries, seen: tips, left });
+}
+
+/**
+ * Gives a branch that the agent was on before a ref of its own: the conversation's is that of where
+ * the agent is now, and what it had would be in no ref any more.
+ */
+async function moveAside(
+  { repository, real, own, chat }: DeliveryOptions,
+  workshop: Workshop,
+  next: Oid,
+): Promise<Result<Delivery["aside"], string>> {
+  const tip = real.refs.get(`${CHAT_REFS}${chat}`);
+  if (tip === undefined || (await isAncestor(workshop, tip, next))) return ok([]);
+  const isUsers = [...real.refs].some(
+    ([name, oid]) => oid === tip && name.startsWith("refs/heads/"),
+  );
+  if (isUsers) return ok([]);
+  const at = own.head !== undefined && "branch" in own.head ? own.head.branch : undefined;
+  const moved: Delivery["aside"][number][] = [];
+  for (const [name, oid] of own.refs) {
+    if (oid !== tip || name === at || !name.startsWith("refs/heads/")) continue;
+    const ref = branchRefName(chat, short(name));
+    const set = await setChatRef(repository.commonDir, ref, oid);
+    if (!set.ok) return set;
+    moved.push({ branch: short(name), ref: `${CHAT_REFS}${ref}` });
+  }
+  return ok(moved);
+}
+
+function candidates({ real, own, seen, chat }: DeliveryOptions): readonly Candidate[] {
+  const there = new Set(real.refs.values());
+  const isNew = (tip: Oid | undefined): tip is Oid =>
+    tip !== undefined && !there.has(tip) && !seen.has(tip);
+  const at = own.head !== undefined && "branch" in own.head ? own.head.branch : undefined;
+  const head = headOid(own);
+  const found: Candidate[] = [];
+  if (isNew(head)) found.push({ tip: head, branch: at && short(at), ref: chat });
+  for (const [name, tip] of own.refs) {
+    if (!name.startsWith("refs/heads/") || name === at || !isNew(tip)) continue;
+    found.push({ tip, branch: short(name), ref: branchRefName(chat, short(name)) });
+  }
+  return found;
+}
+
+/** Whether going from one commit to the other loses none. */
+export async function isAncestor(workshop: Workshop, old: Oid, next: Oid): Promise<boolean> {
+  return (await workshop.run({ args: ["merge-base", "--is-ancestor", old, next] })).ok;
+}
+
+/** Whether both commits have the very same files. */
+export async function isSameContent(workshop: Workshop, a: Oid, b: Oid): Promise<boolean> {
+  const trees = await workshop.run({ args: ["rev-parse", `${a}^{tree}`, `${b}^{tree}`] });
+  if (!trees.ok) return false;
+  const [first, second] = trees.value.toString("utf8").split("\n");
+  return first !== undefined && first === second;
+}
+
+async function newCommits(
+  workshop: Workshop,
+  tip: Oid,
+  known: readonly Oid[],
+): Promise<{ readonly count: number; readonly subject: string }> {
+  const input = `${[tip, ...known.map((it) => `^${it}`)].join("\n")}\n`;
+  const flags = ["--ignore-missing", "--stdin"];
+  const counted = await workshop.run({ args: ["rev-list", "--count", ...flags], input });
+  const count = counted.ok ? Number(counted.value.toString("utf8")) : 0;
+  const told = await workshop.run({
+    args: ["log", "-1", "--no-show-signature", "--format=%s", tip],
+  });
+  return { count, subject: told.ok ? told.value.toString("utf8").trim().slice(0, 200) : "" };
+}
+
+function short(ref: string): string {
+  return ref.replace(/^refs\/heads\//, "");
+}

@@ -1,0 +1,134 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { err, ok, type Result } from "../../result.ts";
+import type { Oid } from "./refs.ts";
+import { type Repository, Workshop } from "./repository/index.ts";
+import { type Inside, type InsideProcess, tailOf } from "./sandbox-git.ts";
+
+/** Limits of one transfer. */
+export type TransferLimits = {
+  readonly maxBytes: number;
+  readonly timeoutMs: number;
+};
+
+/** What one transfer may bring: a pack of 256 MiB is a large repository's whole history. */
+export const TRANSFER_LIMITS: TransferLimits = { maxBytes: 256 * 1024 ** 2, timeoutMs: 60_000 };
+
+/** Git's own limit, beyond which it keeps a pack as it came. */
+const UNPACK_LIMIT = 100;
+
+/** What is wanted of the private side. */
+export type Wanted = {
+  /** Commits that the private side has, as far as it says. */
+  readonly tips: readonly Oid[];
+  /** Commits of the real one. */
+  readonly known: readonly Oid[];
+  readonly limits?: TransferLimits;
+};
+
+/** What has come. */
+export type Received = { readonly bytes: number };
+
+/**
+ * Brings commits of the private side into the objects of the real one.
+ *
+ * SECURITY: what comes is a stream of bytes, made inside. Git on the host never works in the
+ * private directory: neither its configuration nor hooks, filters, attributes, alternates,
+ * replacements, grafts or anything else of it is there. The pack is taken apart and checked in a
+ * workshop (fsck of each object, and that nothing is missing between it and what is known), and
+ * only then are its objects copied; refs are not touched here.
+ *
+ * Errors: a sentence. Nothing has come then; the private side still has all of it.
+ */
+export async function receive(
+  repository: Repository,
+  inside: Inside,
+  scratch: string,
+  { tips, known, limits = TRANSFER_LIMITS }: Wanted,
+): Promise<Result<Received, string>> {
+  await using workshop = await Workshop.make({
+    parent: scratch,
+    objects: repository.objects[0],
+    format: repository.format,
+    shallow: repository.shallow,
+  });
+  const packed = await inside.pack(tips, known);
+  if (!packed.ok) return packed;
+  const taken = await takeIn(workshop, packed.value, limits);
+  if (!taken.ok) return taken;
+  const whole = await checkWhole(workshop, tips, known, limits.timeoutMs);
+  if (!whole.ok) return err(`they are not whole (${whole.error})`);
+  const stored = await store(workshop, repository);
+  return stored.ok ? ok({ bytes: taken.value }) : stored;
+}
+
+/** Checks the pack while it comes, and gives its size in bytes. */
+async function takeIn(
+  workshop: Workshop,
+  process: InsideProcess,
+  { maxBytes, timeoutMs }: TransferLimits,
+): Promise<Result<number, string>> {
+  const said = tailOf(process.stderr);
+  const timer = setTimeout(process.kill, timeoutMs);
+  let bytes = 0;
+  const bounded = async function* () {
+    for await (const chunk of process.stdout) {
+      bytes += (chunk as Buffer).length;
+      if (bytes > maxBytes) return;
+      yield chunk as Buffer;
+    }
+  };
+  const indexed = await workshop.run({
+    args: ["index-pack", "--stdin", "--fix-thin", "--strict", `--max-input-size=${maxBytes}`],
+    input: bounded(),
+    timeoutMs,
+  });
+  clearTimeout(timer);
+  process.kill();
+  if (bytes > maxBytes)
+    return err(`they are larger than ${Math.round(maxBytes / 1024 ** 2)} MiB together`);
+  if (!indexed.ok) {
+    const why = bytes === 0 ? said() : indexed.error.message;
+    return err(`they do not pass git's checks (${why || indexed.error.message})`);
+  }
+  return ok(bytes);
+}
+
+/** Whether each tip is a commit, and all that it leads to is here. */
+async function checkWhole(
+  workshop: Workshop,
+  tips: readonly Oid[],
+  known: readonly Oid[],
+  timeoutMs: number,
+): Promise<Result<void, string>> {
+  const kinds = await workshop.run({
+    args: ["cat-file", "--batch-check=%(objectname) %(objecttype)"],
+    input: tips.map((it) => `${it}\n`).join(""),
+  });
+  if (!kinds.ok) return err(kinds.error.message);
+  const found = new Set(kinds.value.toString("utf8").split("\n"));
+  const other = tips.find((it) => !found.has(`${it} commit`));
+  if (other !== undefined) return err(`${other} is no commit`);
+  const walked = await workshop.run({
+    args: ["rev-list", "--objects", "--quiet", "--ignore-missing", "--stdin"],
+    input: `${[...tips, ...known.map((it) => `^${it}`)].join("\n")}\n`,
+    timeoutMs,
+  });
+  return walked.ok ? ok() : err(walked.error.message);
+}
+
+/** Copies the checked objects: a few as files, many as a pack, as git itself does. */
+async function store(workshop: Workshop, repository: Repository): Promise<Result<void, string>> {
+  const packs = join(workshop.dir, "objects/pack");
+  const name = (await readdir(packs)).find((it) => it.endsWith(".pack"));
+  // An empty pack has no name: all of it was there.
+  if (name === undefined) return ok();
+  const counted = await workshop.run({ args: ["count-objects", "-v"] });
+  const count = Number(/^in-pack: (\d+)$/m.exec(counted.ok ? counted.value.toString() : "")?.[1]);
+  const stored = await workshop.run({
+    args: count < UNPACK_LIMIT ? ["unpack-objects", "-q"] : ["index-pack", "--stdin"],
+    objects: repository.objects[0],
+    input: { file: join(packs, name) },
+  });
+  return stored.ok ? ok() : err(`they could not be stored (${stored.error.message})`);
+}

@@ -1,0 +1,265 @@
+import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { execa } from "execa";
+import { entriesOf, quoteForShell, readPlainFile, realPathOf, statsAt } from "../../../look.ts";
+import { findProgram } from "../../../programs.ts";
+import { err, ok, type Result } from "../../../result.ts";
+import { looked } from "./looked.ts";
+import type { ObjectFormat } from "./scratch-repository.ts";
+
+/** The project's real repository, as it is used from the host; paths are resolved. */
+export type Repository = {
+  /** Where HEAD and the index are. */
+  readonly gitDir: string;
+  /** Where objects and branches are. */
+  readonly commonDir: string;
+  readonly format: ObjectFormat;
+  /** Directories of objects: its own, and those that it borrows from. */
+  readonly objects: readonly [string, ...string[]];
+  /** The file that says which commits have no parents here, of a shallow clone. */
+  readonly shallow: string | undefined;
+  /** What is in force for it: the user's, the system's and its own settings, in git's order. */
+  readonly config: readonly Setting[];
+};
+
+/** One setting; keys are lower case but for what stands between the first and the last dot. */
+export type Setting = readonly [key: string, value: string, scope?: string];
+
+/** What is looked at. */
+export type RepositoryOptions = {
+  readonly root: string;
+  readonly gitDir: string;
+  readonly commonDir: string;
+  /** Directories that the user lets the agent read and not write: objects may be borrowed from them. */
+  readonly readable: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+};
+
+/** A repository that borrows from one that borrows, and so on, ends here; git's own limit. */
+const MAX_ALTERNATES = 5;
+const MAX_ALTERNATES_BYTES = 64 * 1024;
+const MAX_SHALLOW_BYTES = 1024 ** 2;
+/** How many refs are looked at, and how deep; as many as are read (refs.ts). */
+const MAX_REFS = 200_000;
+const MAX_REFS_DEPTH = 20;
+/** Formats of a repository that this reads and writes rightly. */
+const KNOWN_EXTENSIONS: ReadonlySet<string> = new Set([
+  "noop",
+  "preciousobjects",
+  "objectformat",
+  "worktreeconfig",
+  "relativeworktrees",
+  "refstorage",
+  "compatobjectformat",
+]);
+
+/**
+ * Looks at the project's repository and says in a sentence why the agent cannot have a git
+ * directory of its own for it.
+ *
+ * SECURITY: where no repository was, an agent may have made this one in an earlier session. So its
+ * directories must be directories, not links to what the agent is not to see, and it borrows only
+ * from where the agent may read anyway. A check that could not be made is a refusal.
+ */
+export async function inspectRepository(
+  options: RepositoryOptions,
+): Promise<Result<Repository, string>> {
+  return looked(() => inspect(options));
+}
+
+async function inspect(options: RepositoryOptions): Promise<Result<Repository, string>> {
+  const { root, gitDir, commonDir } = options;
+  for (const name of ["objects", "objects/pack", "info", "refs", "refs/codex"]) {
+    const found = await statsAt(join(commonDir, name));
+    if (found === undefined && name !== "objects") continue;
+    if (found?.isDirectory() !== true) return err(`${name} in its git directory is no directory`);
+  }
+  const linked = await findLinkedRef(gitDir, commonDir);
+  if (!linked.ok) return linked;
+  const config = await readConfig(gitDir, options.env);
+  if (!config.ok) return config;
+  const problem = formatProblem(config.value);
+  if (problem !== undefined) return err(problem);
+  const format = last(config.value, "extensions.objectformat") ?? "sha1";
+  if (format !== "sha1" && format !== "sha256") return err(`it names objects by ${format}`);
+  // SECURITY: what lies elsewhere in the project can be changed while git on the host reads it.
+  const own = [commonDir, join(root, ".git")];
+  const objects = await findObjects(options, [...own, ...options.readable]);
+  if (!objects.ok) return objects;
+  const shallow = await readPlainFile(join(commonDir, "shallow"), MAX_SHALLOW_BYTES);
+  return ok({
+    ...{ gitDir, commonDir, format, config: config.value },
+    objects: objects.value,
+    shallow: shallow?.toString("utf8"),
+  });
+}
+
+/** The last value of a setting, which is the one in force. */
+export function last(config: readonly Setting[], key: string): string | undefined {
+  return config.findLast(([name]) => name === key)?.[1];
+}
+
+/**
+ * A file that the user's own settings name. SECURITY: one that the project's settings name is
+ * passed over: they may include a file that the agent writes, which would name a secret.
+ */
+export function namedFile(config: readonly Setting[], key: string): string | undefined {
+  return last(
+    config.filter(([, , scope]) => scope === "global" || scope === "system"),
+    key,
+  );
+}
+
+/**
+ * Reads all settings in force for the project. `git config` runs nothing that a setting names; it
+ * is the one command of git's that meets the project's own configuration.
+ */
+async function readConfig(
+  gitDir: string,
+  env: NodeJS.ProcessEnv,
+): Promise<Result<readonly Setting[], string>> {
+  const kept = ["PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"];
+  // Named by its path, so that a repository of another owner's is not passed over in silence.
+  const args = [`--git-dir=${gitDir}`, "config", "--show-scope", "--list", "-z"];
+  const git = findProgram("git", env);
+  if (!git.ok) return err(`git cannot be run on this machine: ${git.error}`);
+  const result = await execa(git.value, args, {
+    cwd: gitDir,
+    env: { ...Object.fromEntries(kept.map((name) => [name, env[name]])), LC_ALL: "C" },
+    extendEnv: false,
+    stdin: "ignore",
+    stripFinalNewline: false,
+    maxBuffer: 1024 ** 2,
+    timeout: 10_000,
+    reject: false,
+  });
+  if (result.failed) {
+    const said = result.stderr.trim().split("\n")[0];
+    return err(`its configuration cannot be read (${said || result.shortMessage})`);
+  }
+  const config = parseConfig(result.stdout);
+  return last(config, "core.repositoryformatversion") === undefined
+    ? err("git does not read its configuration")
+    : ok(config);
+}
+
+function parseConfig(text: string): readonly Setting[] {
+  const words = text.split("\0");
+  const config: Setting[] = [];
+  for (let i = 0; i + 1 < words.length; i += 2) {
+    const [scope, it] = [words[i] ?? "", words[i + 1] ?? ""];
+    const end = it.indexOf("\n");
+    // A name alone is git's short form of true.
+    config.push(end < 0 ? [it, "true", scope] : [it.slice(0, end), it.slice(end + 1), scope]);
+  }
+  return config;
+}
+
+function formatProblem(config: readonly Setting[]): string | undefined {
+  if (Number(last(config, "core.repositoryformatversion") ?? 0) > 1)
+    return "its format is newer than this plugin knows";
+  const refs = last(config, "extensions.refstorage") ?? "files";
+  if (refs !== "files") return `it keeps its branches as ${refs}`;
+  for (const [key, value] of config) {
+    if (
+      key === "extensions.partialclone" ||
+      (/^remote\..*\.promisor$/.test(key) && value !== "false")
+    )
+      return "it is a partial clone, whose missing objects git would fetch from the network";
+    const extension = /^extensions\.(.*)$/.exec(key)?.[1];
+    if (extension !== undefined && !KNOWN_EXTENSIONS.has(extension))
+      return `it has git's extension ${extension}`;
+  }
+  return undefined;
+}
+
+/** The directories of objects, its own first; all of them real directories. */
+async function findObjects(
+  { root, commonDir }: RepositoryOptions,
+  readable: readonly string[],
+): Promise<Result<readonly [string, ...string[]], string>> {
+  const own = join((await realPathOf(commonDir)) ?? commonDir, "objects");
+  const found: [string, ...string[]] = [own];
+  let level: readonly string[] = [own];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_ALTERNATES) return err("it borrows objects over too many repositories");
+    const next: string[] = [];
+    for (const dir of level) {
+      const linked = await findLink(dir);
+      if (linked !== undefined)
+        return err(`${linked} is a link, by which git would read another repository's objects`);
+      for (const named of await alternatesOf(dir)) {
+        if (named === undefined) return err(`it borrows objects from a quoted path`);
+        const path = await realPathOf(named);
+        // Git passes over what is not there.
+        if (path === undefined || found.includes(path)) continue;
+        if (!readable.some((it) => isWithin(it, path)))
+          return err(borrowed(dirname(path), join(dir, "info/alternates"), root));
+        found.push(path);
+        next.push(path);
+      }
+    }
+    level = next;
+  }
+  return ok(found);
+}
+
+/**
+ * SECURITY: an agent that has made the repository can have named any other one of the user's here.
+ * So no command is recommended that makes it whole, such as `git repack -a -d`: it copies in what
+ * the refs lead to, and a ref that names a commit of the other repository needs no link, only the
+ * commit's name. Nothing in the repository proves that it is not the agent's.
+ */
+function borrowed(from: string, named: string, root: string): string {
+  return `it borrows objects from ${from}, as ${named} says, and the agent may not read those. If you did not set that up, the agent may have: see what is in it and remove ${quoteForShell(join(root, ".git"))}. If you did, as with \`git clone --reference\`, and the agent may read all that is in ${from}, name that directory in \`sandbox.mounts\``;
+}
+
+/** A link in the place of HEAD or of a branch, by which git would read another repository's. */
+async function findLinkedRef(gitDir: string, commonDir: string): Promise<Result<void, string>> {
+  const link = (path: string) =>
+    err(`${path} is a link, by which git would read another repository's branches`);
+  for (const path of [join(gitDir, "HEAD"), join(commonDir, "packed-refs")])
+    if ((await statsAt(path))?.isSymbolicLink() === true) return link(path);
+  const dirs = [{ path: join(commonDir, "refs"), depth: 0 }];
+  let count = 0;
+  for (let dir = dirs.pop(); dir !== undefined; dir = dirs.pop()) {
+    const { path, depth } = dir;
+    const entries = (await entriesOf(path)) ?? [];
+    count += entries.length;
+    if (depth > MAX_REFS_DEPTH || count > MAX_REFS)
+      return err(
+        "it has more branches, or deeper ones, than are looked at: run `git pack-refs --all`",
+      );
+    for (const entry of entries) {
+      const inner = join(path, entry.name);
+      if (entry.isSymbolicLink()) return link(inner);
+      if (entry.isDirectory()) dirs.push({ path: inner, depth: depth + 1 });
+    }
+  }
+  return ok();
+}
+
+/** A link among the objects, at any place where git looks for them. */
+async function findLink(objects: string): Promise<string | undefined> {
+  const top = (await entriesOf(objects)) ?? [];
+  const loose = top.map((it) => it.name).filter((name) => /^[0-9a-f]{2}$/i.test(name));
+  for (const name of ["", "pack", "info", ...loose]) {
+    const entries = name === "" ? top : ((await entriesOf(join(objects, name))) ?? []);
+    const link = entries.find((it) => it.isSymbolicLink());
+    if (link !== undefined) return join(objects, name, link.name);
+  }
+  return undefined;
+}
+
+/** What they are borrowed from; undefined for a path that is written as a string of C. */
+async function alternatesOf(objects: string): Promise<readonly (string | undefined)[]> {
+  const text = await readPlainFile(join(objects, "info/alternates"), MAX_ALTERNATES_BYTES);
+  return (text?.toString("utf8") ?? "")
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .map((line) => (line.startsWith('"') ? undefined : resolve(objects, line)));
+}
+
+function isWithin(outer: string, inner: string): boolean {
+  const path = relative(outer, inner);
+  return path !== ".." && !path.startsWith("../") && !isAbsolute(path);
+}
