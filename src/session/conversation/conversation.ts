@@ -25,7 +25,7 @@ import { asPlaced, deliveryOf, goesOn, isStopping, type Round, sentAs } from "./
 import { Outbox } from "./send-queue.ts";
 import { TurnBudget } from "./turn-budget.ts";
 import { startTurn } from "./turn-start.ts";
-import { Stillness } from "./turn-watchdog.ts";
+import { TurnWatchdog } from "./turn-watchdog.ts";
 import { cutOff, heldBack, NOTHING_LEFT, showLeft } from "./unsent.ts";
 
 /** One conversation: a chat buffer on one side, a Codex thread on the other. */
@@ -40,7 +40,11 @@ export class Conversation {
   readonly tools: ToolCalls;
   readonly network: NetworkNews;
   readonly rites: TurnRites;
-  readonly #stillness = new Stillness(this);
+  readonly #watchdog = new TurnWatchdog({
+    silenceMs: () => this.host.settings.limits.silence_ms,
+    isWaiting: () => this.#isWaiting(),
+    onSilence: (ms) => this.document.apply({ type: "silence", of: "codex", ms }),
+  });
   readonly #outbox = new Outbox();
   readonly #pictures = new Pictures();
   readonly goal = new Goal((event) => this.document.apply(event));
@@ -150,7 +154,7 @@ export class Conversation {
     this.#outbox.placed(queryOf(told));
     this.document.apply(notification);
     if (problem !== undefined) this.document.apply({ type: "note", text: problem, byCodex: true });
-    if (this.#round.phase === "running") this.#stillness.heard();
+    if (this.#round.phase === "running") this.#watchdog.reset();
     this.goal.onNotification(told);
     switch (notification.method) {
       case "turn/started":
@@ -285,7 +289,7 @@ export class Conversation {
     if (this.#round.phase !== "starting") return;
     const stopped = this.#round.abort.signal.aborted;
     this.#round = { phase: "running", turnId };
-    this.#stillness.heard();
+    this.#watchdog.reset();
     this.document.setState({ phase: "running" });
     this.#emit("TurnStarted", { turnId });
     if (stopped) this.interrupt();
@@ -340,7 +344,7 @@ export class Conversation {
   #ended(told: RoundEnd): void {
     if (this.#round.phase === "idle" || this.#round.phase === "ending") return;
     this.#interruption.end();
-    this.#stillness.end();
+    this.#watchdog.end();
     this.budget.end();
     this.approvals.cancelAll(unansweredBy(told));
     const ending: Round = { phase: "ending" };
@@ -386,5 +390,13 @@ export class Conversation {
       this.document.setState({ phase: "running" });
     if (this.#round.phase !== "idle") return;
     this.document.setState(stateAfter(end));
+  }
+
+  /** Whether a running turn has a reason to be silent. */
+  #isWaiting(): boolean {
+    const { items, turn } = this.document.standing;
+    const calls = this.thread.loaded?.backend.egress.callsUnderWay() ?? 0;
+    // The heading may name already what the turn waits for, such as the next try.
+    return calls > 0 || this.approvals.size > 0 || items.size > 0 || turn.mark !== "";
   }
 }

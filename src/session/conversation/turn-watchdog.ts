@@ -1,57 +1,53 @@
-import type { Conversation } from "./conversation.ts";
-
-type Watched = Pick<Conversation, "approvals" | "document" | "host" | "thread">;
-
 /** A timer that fires later than this was not waiting: the machine slept, or had no time for it. */
 const LATE_MS = 1_000;
 
+/** Tells the watchdog how long silence may last, why it may, and takes the news of one that lasts. */
+export type TurnWatchdogOptions = {
+  /** How long a turn may be silent, in milliseconds; read at the start of each turn. */
+  readonly silenceMs: () => number;
+  /** Whether the turn waits for something that takes its time, such as the user. */
+  readonly isWaiting: () => boolean;
+  readonly onSilence: (ms: number) => void;
+};
+
 /**
- * Notices that nothing goes on in a running turn: Codex says nothing, runs nothing, asks nothing of
- * the model and nothing of the user. So it is where something inside was stopped, and not killed, as
- * by a program that means harm; without a word the turn would look busy for ever.
+ * Notices that nothing happens in a running turn: Codex reports nothing, runs nothing, and asks
+ * neither the model nor the user for anything. That is how it looks when a program inside stops
+ * Codex without killing it; without a message the turn would look busy for ever.
  */
-export class Stillness {
-  readonly #conversation: Watched;
+export class TurnWatchdog {
+  readonly #options: TurnWatchdogOptions;
   #timer: NodeJS.Timeout | undefined;
   #since = 0;
 
-  constructor(conversation: Watched) {
-    this.#conversation = conversation;
+  constructor(options: TurnWatchdogOptions) {
+    this.#options = options;
   }
 
-  /** A turn runs, or something was heard of it. */
-  heard(): void {
-    if (this.#timer === undefined) this.#begin();
-    else this.#again();
+  /** Starts the timer, or starts it again: a turn runs, or something was heard of it. */
+  reset(): void {
+    if (this.#timer === undefined) this.#start();
+    else this.#restart();
   }
 
-  /** The turn is over. */
+  /** Ends the timer: the turn is over. */
   end(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
-  #begin(): void {
-    const ms = this.#conversation.host.settings.limits.silence_ms;
+  #start(): void {
+    const ms = this.#options.silenceMs();
     this.#timer = setTimeout(() => {
       const isLate = performance.now() - this.#since > ms + LATE_MS;
-      if (isLate || this.#isWaiting()) this.#again();
-      else this.#conversation.document.apply({ type: "silence", of: "codex", ms });
+      if (isLate || this.#options.isWaiting()) this.#restart();
+      else this.#options.onSilence(ms);
     }, ms).unref();
     this.#since = performance.now();
   }
 
-  #again(): void {
+  #restart(): void {
     this.#since = performance.now();
     this.#timer?.refresh();
-  }
-
-  /** Whether there is a reason to be still. */
-  #isWaiting(): boolean {
-    const { approvals, document, thread } = this.#conversation;
-    const { items, turn } = document.standing;
-    const calls = thread.loaded?.backend.egress.callsUnderWay() ?? 0;
-    // The heading may say already what is waited for, such as the next try.
-    return calls > 0 || approvals.size > 0 || items.size > 0 || turn.mark !== "";
   }
 }
