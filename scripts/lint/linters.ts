@@ -2,13 +2,17 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { checkout, type Program } from "../setup/index.ts";
+import { typescriptWalls } from "./walls.ts";
 
-/** A check of the sources that passes or fails as a whole. */
-export type Linter = {
-  readonly name: string;
-  readonly argv: readonly [string, ...string[]];
-  readonly env?: Readonly<Record<string, string>>;
-};
+/** A check of the sources that passes or fails as a whole: a program, or a function of this project. */
+export type Linter = { readonly name: string } & (
+  | {
+      readonly argv: readonly [string, ...string[]];
+      readonly env?: Readonly<Record<string, string>>;
+    }
+  /** Returns a line for each problem. */
+  | { readonly check: () => readonly string[] }
+);
 
 /** How a linter ended; `output` is all it wrote. */
 export type LintResult = {
@@ -29,12 +33,20 @@ export async function linters(luacheck: Program): Promise<readonly Linter[]> {
     { name: "stylua", argv: [bin("stylua"), "--check", ...lua] },
     { name: "luacheck", argv: [...luacheck.argv, "--quiet", ...lua], env: luacheck.env },
     { name: "bash", argv: ["bash", "-n", ...shell] },
+    { name: "walls", check: () => typescriptWalls(checkout, files) },
   ];
 }
 
 /** Runs one linter to its end. */
-export async function lint({ name, argv, env = {} }: Linter): Promise<LintResult> {
+export async function lint(linter: Linter): Promise<LintResult> {
   const started = performance.now();
+  const { name } = linter;
+  if ("check" in linter) {
+    const problems = linter.check();
+    const seconds = (performance.now() - started) / 1000;
+    return { name, passed: problems.length === 0, seconds, output: problems.join("\n") };
+  }
+  const { argv, env = {} } = linter;
   const [file, ...args] = argv;
   const { failed, all, shortMessage } = await execa(file, args, {
     cwd: checkout,
