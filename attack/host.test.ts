@@ -13,7 +13,7 @@ import { lockFile } from "../src/chat/file/file-lock.ts";
 import { removeContainer } from "../src/sandbox/container/container.ts";
 import { LABELS } from "../src/sandbox/container/labels.ts";
 import { gitPointerMounts } from "../src/sandbox/git/git-pointer.ts";
-import { obeyedByGit } from "../src/sandbox/git/trusted-paths.ts";
+import { gitTrustedPaths } from "../src/sandbox/git/trusted-paths.ts";
 import { isAlive, ownOwner } from "../src/sandbox/locks/process-identity.ts";
 import { inspectProject } from "../src/sandbox/mounts/project-mounts.ts";
 import { sweep } from "../src/sandbox/ownership/sweep.ts";
@@ -355,7 +355,7 @@ group("host", [
     tries:
       "makes a repository where there is none, of which git fetches what is missing by a program that it names",
     mustHappen: "the host's look at what git obeys runs nothing",
-    run: () => lookedAt((root) => obeyedByGit(root)),
+    run: () => lookedAt((root) => gitTrustedPaths(root)),
     control: () => lookedAt((root) => git(root, "ls-files", "--stage", "-z")),
   },
   {

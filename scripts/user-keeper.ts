@@ -8,7 +8,7 @@
 import { appendFile, chmod, chown, copyFile, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { type Lock, tryLock } from "../src/sandbox/locks/machine-lock.ts";
+import { type MachineLock, tryLock } from "../src/sandbox/locks/machine-lock.ts";
 import { run } from "./setup/command.ts";
 import { processesOf } from "./test/processes.ts";
 import { type KeptUser, USER_NAME, type UserKeeperOptions } from "./test/user.ts";
@@ -47,7 +47,7 @@ try {
 }
 process.exit(0);
 
-async function takeUid(): Promise<{ uid: number; lock: Lock }> {
+async function takeUid(): Promise<{ uid: number; lock: MachineLock }> {
   const taken = await namedUids();
   for (let uid = FIRST_UID; uid <= LAST_UID; uid++) {
     if (taken.has(uid)) continue;

@@ -18,7 +18,7 @@ export type NetworkQuestion = {
 export type Question = Approval | NetworkQuestion;
 
 /** What the user may answer; "accept_project" to questions about hosts only. */
-export type Verdict = Decision | "accept_project";
+export type UserDecision = Decision | "accept_project";
 
 /** What happens on our side of the protocol. Times are milliseconds. */
 export type LocalEvent =
@@ -58,7 +58,7 @@ export type LocalEvent =
   | {
       readonly type: "approval_resolved";
       readonly id: string;
-      readonly decision: Verdict;
+      readonly decision: UserDecision;
       readonly reason?: string | undefined;
       /** What the user answered to questions, secrets left out. */
       readonly said?: string | undefined;

@@ -50,7 +50,7 @@ export function beginning(text: string, maxChars: number): [begin: string, isWho
 }
 
 /** `lines` as a block quotation; no line of them can leave it. */
-export function quoted(lines: readonly string[]): string[] {
+export function blockQuote(lines: readonly string[]): string[] {
   return lines.map((line) => (line === "" ? ">" : `> ${line}`));
 }
 
@@ -65,7 +65,7 @@ export function duration(ms: number): string {
 }
 
 /** `n` with its noun: `1 line`, `1,200 lines`. */
-export function counted(n: number, noun: string): string {
+export function countOf(n: number, noun: string): string {
   return `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;
 }
 

@@ -1,6 +1,6 @@
 import type { Item } from "../codex/messages/index.ts";
-import { change, type Draft, keepItem } from "./reducer-context.ts";
-import type { ChatState, OpenItem, Over } from "./state.ts";
+import { patchState, type Draft, keepItem } from "./reducer-context.ts";
+import type { ChatState, OpenItem, FinishedItem } from "./state.ts";
 
 /** How many are remembered. What comes later than that is shown as new. */
 const maxOver = 200;
@@ -8,32 +8,32 @@ const maxOver = 200;
 const printChars = 500;
 
 /** Whether an item is over: nothing that still streams of it counts. */
-export function isOver(state: ChatState, id: string): boolean {
+export function isFinished(state: ChatState, id: string): boolean {
   return state.over.has(id);
 }
 
 /** Notes that an item has completed. */
-export function noteCompleted(draft: Draft, item: Item): void {
+export function rememberCompleted(draft: Draft, item: Item): void {
   note(draft, item.id, { print: printOf(item) });
 }
 
 /** Notes that an item was closed without completing; it is no longer open. */
-export function noteClosed(draft: Draft, id: string, open: OpenItem): void {
+export function rememberClosed(draft: Draft, id: string, open: OpenItem): void {
   keepItem(draft, id, undefined);
   note(draft, id, { open });
 }
 
 /** Notes that what has come of an item counts for nothing. */
-export function noteGone(draft: Draft, id: string): void {
+export function rememberGone(draft: Draft, id: string): void {
   note(draft, id, { print: "" });
 }
 
 /** Forgets that an item is over: one with its id begins. */
-export function forgetOver(draft: Draft, id: string): void {
+export function forgetFinished(draft: Draft, id: string): void {
   if (!draft.state.over.has(id)) return;
   const over = new Map(draft.state.over);
   over.delete(id);
-  change(draft, { over });
+  patchState(draft, { over });
 }
 
 /** Whether an item completes a second time in the same words. */
@@ -48,13 +48,13 @@ export function closedAs(state: ChatState, id: string): OpenItem | undefined {
   return known !== undefined && "open" in known ? known.open : undefined;
 }
 
-function note(draft: Draft, id: string, what: Over): void {
+function note(draft: Draft, id: string, what: FinishedItem): void {
   const over = new Map(draft.state.over);
   over.delete(id);
   over.set(id, what);
   const [oldest] = over.keys();
   if (over.size > maxOver && oldest !== undefined) over.delete(oldest);
-  change(draft, { over });
+  patchState(draft, { over });
 }
 
 function printOf(item: Item): string {

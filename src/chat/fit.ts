@@ -1,5 +1,5 @@
 import { copied, cutAt } from "./control-characters.ts";
-import { counted } from "./fences.ts";
+import { countOf } from "./fences.ts";
 import { maxTextChars, maxTextLines } from "./limits.ts";
 
 /** How much of a text has come already: characters and line ends. */
@@ -28,5 +28,5 @@ export function fitting(piece: string, so: Extent): { text: string; extent: Exte
 
 /** The line that stands for what was left out of a text. */
 export function leftOutLine(chars: number): string {
-  return `… ${counted(chars, "more character")} of this left out …`;
+  return `… ${countOf(chars, "more character")} of this left out …`;
 }

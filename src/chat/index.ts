@@ -13,9 +13,9 @@ export type {
   NotAsked,
   Question,
   SendMode,
-  Verdict,
+  UserDecision,
 } from "./event.ts";
 export { codeSpan } from "./fences.ts";
 export { maxAskedChars } from "./limits.ts";
 export { approvalBlock, initialState } from "./state.ts";
-export { failureOf, type Repeats } from "./turn-error.ts";
+export { turnFailureOf, type Repeats } from "./turn-error.ts";

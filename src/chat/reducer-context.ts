@@ -13,7 +13,7 @@ export type Rank = keyof typeof shareOf;
 export type Draft = { state: ChatState; readonly edits: Edit[] };
 
 /** Changes some of the draft's fields. */
-export function change(draft: Draft, fields: Partial<ChatState>): void {
+export function patchState(draft: Draft, fields: Partial<ChatState>): void {
   draft.state = { ...draft.state, ...fields };
 }
 
@@ -25,7 +25,7 @@ export function keepItem(draft: Draft, id: string, item: OpenItem | undefined): 
   const items = new Map(draft.state.items);
   if (item === undefined) items.delete(id);
   else items.set(id, item);
-  change(draft, { items });
+  patchState(draft, { items });
 }
 
 /**
@@ -34,9 +34,9 @@ export function keepItem(draft: Draft, id: string, item: OpenItem | undefined): 
  */
 export function mayOpen(draft: Draft, id: string, size = 0): boolean {
   const { items, spent } = draft.state;
-  if (size > largeItem) change(draft, { spent: { ...spent, chars: spent.chars + size } });
+  if (size > largeItem) patchState(draft, { spent: { ...spent, chars: spent.chars + size } });
   if (items.has(id) || (items.size < maxOpenItems && hasRoom(spent, "asks"))) return true;
-  leave(draft, { steps: 1 });
+  noteLeftOut(draft, { steps: 1 });
   return false;
 }
 
@@ -44,20 +44,20 @@ export function mayOpen(draft: Draft, id: string, size = 0): boolean {
  * Adds a block where the conversation goes on, opening a `## Codex` section where none is. Gives
  * `leftOut` where the turn has no room for it: what is done with that block comes to nothing.
  */
-export function place(draft: Draft, lines: readonly string[], rank: Rank = "steps"): string {
+export function append(draft: Draft, lines: readonly string[], rank: Rank = "steps"): string {
   if (!hasRoom(draft.state.spent, rank)) {
-    leave(draft, { steps: 1 });
+    noteLeftOut(draft, { steps: 1 });
     return leftOut;
   }
   if (draft.state.section === undefined) openSection(draft, draft.state.tail);
   const { section } = draft.state;
-  const id = under(draft, draft.state.tail, lines, 1);
-  if (section?.empty === true) change(draft, { section: { ...section, empty: false } });
+  const id = insertBelow(draft, draft.state.tail, lines, 1);
+  if (section?.empty === true) patchState(draft, { section: { ...section, empty: false } });
   return id;
 }
 
 /** Adds a block below another one, by default without a gap. */
-export function under(
+export function insertBelow(
   draft: Draft,
   after: string,
   lines: readonly string[],
@@ -67,27 +67,27 @@ export function under(
   if (after === leftOut) return leftOut;
   const { nextBlock, prefix, tail } = draft.state;
   const id = `${prefix}:${nextBlock}`;
-  change(draft, { nextBlock: nextBlock + 1, tail: tail === after ? id : tail });
+  patchState(draft, { nextBlock: nextBlock + 1, tail: tail === after ? id : tail });
   draft.edits.push({ op: "insert", id, after, lines, gap });
   return id;
 }
 
 /** Notes what was left out, and says so where it is the first of this turn. */
-export function leave(draft: Draft, what: Parameters<typeof missed>[1]): void {
+export function noteLeftOut(draft: Draft, what: Parameters<typeof missed>[1]): void {
   const { spent } = draft.state;
-  change(draft, { spent: missed(spent, what) });
+  patchState(draft, { spent: missed(spent, what) });
   if (isTold(spent)) return;
-  change(draft, { spent: { ...draft.state.spent, told: leftOut } });
-  const told = place(
+  patchState(draft, { spent: { ...draft.state.spent, told: leftOut } });
+  const told = append(
     draft,
     [notice("Note", "this is more than is shown of one turn: what follows is not all of it.")],
     "told",
   );
-  change(draft, { spent: { ...draft.state.spent, told } });
+  patchState(draft, { spent: { ...draft.state.spent, told } });
 }
 
 /** Says how much was left out, where anything was. */
-export function tellLeft(draft: Draft): void {
+export function showLeftOut(draft: Draft): void {
   const { told, left } = draft.state.spent;
   const text = leftText(left);
   if (told === undefined || told === leftOut || text === undefined) return;
@@ -95,18 +95,18 @@ export function tellLeft(draft: Draft): void {
 }
 
 /** The user has asked for something: what comes of it is counted by itself. */
-export function countAnew(draft: Draft): void {
-  tellLeft(draft);
-  change(draft, { spent: nothingSpent });
+export function resetSpent(draft: Draft): void {
+  showLeftOut(draft);
+  patchState(draft, { spent: nothingSpent });
 }
 
 /** Counts the edits of an event, and takes those away that are about blocks that are not there. */
-export function settle(draft: Draft, before: ChatState): Edit[] {
+export function settleEdits(draft: Draft, before: ChatState): Edit[] {
   const { edits, charged, lost } = charge(draft.edits, before.spent, draft.state.spent);
-  change(draft, { spent: charged });
+  patchState(draft, { spent: charged });
   if (lost === 0) return edits;
   const made = draft.edits.length;
-  leave(draft, { chars: lost });
+  noteLeftOut(draft, { chars: lost });
   return [...edits, ...draft.edits.slice(made)];
 }
 
@@ -115,16 +115,16 @@ export function openSection(draft: Draft, after: string): void {
   const { section } = draft.state;
   if (section?.empty === true) draft.edits.push({ op: "remove", id: section.heading });
   else if (section !== undefined) markSection(draft, "none");
-  change(draft, { tail: after });
-  const heading = under(draft, after, ["## Codex"], 1);
-  change(draft, { section: { heading, empty: true } });
+  patchState(draft, { tail: after });
+  const heading = insertBelow(draft, after, ["## Codex"], 1);
+  patchState(draft, { section: { heading, empty: true } });
   if (draft.state.turn.running) markSection(draft, "running");
 }
 
 /** Marks the heading of the section that is being written. */
 export function markSection(draft: Draft, mark: "running" | "none", text = ""): void {
   const { section, turn } = draft.state;
-  change(draft, { turn: { ...turn, mark: text } });
+  patchState(draft, { turn: { ...turn, mark: text } });
   if (section === undefined) return;
   draft.edits.push(
     text === ""
@@ -157,23 +157,23 @@ export function oneLine(text: string, maxChars = 1000): string {
 }
 
 /** Adds a notice of Codex's, of which a turn has few. */
-export function tell(draft: Draft, text: string): void {
+export function addNotice(draft: Draft, text: string): void {
   const { spent } = draft.state;
   if (spent.notes >= maxTurnNotes) {
-    leave(draft, { notes: 1 });
+    noteLeftOut(draft, { notes: 1 });
     return;
   }
-  change(draft, { spent: { ...spent, notes: spent.notes + 1 } });
-  place(draft, [notice("Note", text)]);
+  patchState(draft, { spent: { ...spent, notes: spent.notes + 1 } });
+  append(draft, [notice("Note", text)]);
 }
 
 /** Adds a notice unless it was told before in this conversation. */
-export function tellOnce(draft: Draft, text: string): void {
+export function addNoticeOnce(draft: Draft, text: string): void {
   const { told } = draft.state;
   const line = oneLine(text);
   if (told.has(line)) return;
   // Bounded, so that a server that varies its warnings cannot grow the state without end.
   const kept = told.size >= 100 ? [...told].slice(1) : [...told];
-  change(draft, { told: new Set([...kept, line]) });
-  tell(draft, text);
+  patchState(draft, { told: new Set([...kept, line]) });
+  addNotice(draft, text);
 }

@@ -1,6 +1,6 @@
 /** What one query of the user's has put into the text, and what was left out of it. */
 import type { Edit } from "./edits/index.ts";
-import { counted } from "./fences.ts";
+import { countOf } from "./fences.ts";
 import { maxTurnBlocks, maxTurnChars, maxTurnLines, shareOf } from "./limits.ts";
 
 /** Counts since the user's last query; Codex cannot begin them anew. */
@@ -72,10 +72,10 @@ export function isTold(spent: Spent): boolean {
 /** A sentence on what was left out; undefined where nothing was. */
 export function leftText({ steps, notes, questions, chars }: Left): string | undefined {
   const parts = [
-    ...(steps > 0 ? [counted(steps, "more step")] : []),
-    ...(notes > 0 ? [counted(notes, "more note")] : []),
-    ...(questions > 0 ? [counted(questions, "declined question")] : []),
-    ...(chars > 0 ? [counted(chars, "more character")] : []),
+    ...(steps > 0 ? [countOf(steps, "more step")] : []),
+    ...(notes > 0 ? [countOf(notes, "more note")] : []),
+    ...(questions > 0 ? [countOf(questions, "declined question")] : []),
+    ...(chars > 0 ? [countOf(chars, "more character")] : []),
   ];
   if (parts.length === 0) return undefined;
   const last = parts.pop() ?? "";

@@ -102,7 +102,7 @@ export type OpenApproval = {
 };
 
 /** Tokens as Codex counts them; `window` is `null` where the model's is unknown. */
-export type Usage = {
+export type TokenUsage = {
   readonly last: number;
   readonly total: number;
   readonly window: number | null;
@@ -161,7 +161,7 @@ export type ChatState = {
   readonly items: ReadonlyMap<string, OpenItem>;
   readonly approvals: ReadonlyMap<string, OpenApproval>;
   /** The latest items that are over, by id. */
-  readonly over: ReadonlyMap<string, Over>;
+  readonly over: ReadonlyMap<string, FinishedItem>;
   /** Items that said all there is of them when they began, and have not completed. */
   readonly toldWhole: ReadonlyMap<string, Item>;
   /** Output of commands that have not begun yet, by the item's id. */
@@ -174,7 +174,7 @@ export type ChatState = {
   readonly asked: readonly string[];
   /** Notices that are told once in a conversation. */
   readonly told: ReadonlySet<string>;
-  readonly usage: Usage | undefined;
+  readonly usage: TokenUsage | undefined;
   /** What the account may still use, where the endpoint tells it. */
   readonly limits: RateLimits | undefined;
   /** MCP servers that could not be started, and why. */
@@ -231,7 +231,7 @@ export function approvalBlock(state: ChatState, id: string): string | undefined 
  * An item that is over: what it said, if it completed; else what it was when its turn ended or a steer
  * cut it off, so that what is told of it later finds its place.
  */
-export type Over = { readonly print: string } | { readonly open: OpenItem };
+export type FinishedItem = { readonly print: string } | { readonly open: OpenItem };
 
 /** How a command came to where it is. */
 export type CommandPhase =

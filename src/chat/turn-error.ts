@@ -1,5 +1,5 @@
 /** What Codex says of a turn that failed; the fields that are looked at. */
-export type TurnError = {
+export type ReportedError = {
   readonly message: string;
   readonly codexErrorInfo?: unknown;
   readonly additionalDetails?: string | null | undefined;
@@ -13,7 +13,7 @@ export type TurnError = {
  * What a failure is called, and what the user can do about it. `mend` is empty where that depends on
  * what was tried before: see `repeats`.
  */
-export type Failure = {
+export type TurnFailure = {
   readonly what: string;
   readonly mend: string;
   readonly repeats?: Repeats;
@@ -80,10 +80,10 @@ export type EndpointFacts = {
 };
 
 /** Says what failed and how it is mended. */
-export function failureOf(error: TurnError, facts: EndpointFacts = {}): Failure {
+export function turnFailureOf(error: ReportedError, facts: EndpointFacts = {}): TurnFailure {
   const { name, status } = infoOf(error.codexErrorInfo);
-  const said = wordsOf(error.message);
-  const details = wordsOf(error.additionalDetails ?? "");
+  const said = errorText(error.message);
+  const details = errorText(error.additionalDetails ?? "");
   const why = error.misalignment?.detailedExplanation ?? "";
   const more = [details, why].filter((it) => it !== "" && !said.includes(it));
   const message = `${said}${more.length === 0 ? "" : ` (${more.join(" ")})`}`;
@@ -122,7 +122,7 @@ function repeatsFor(
  * What an error says in words. Codex passes on the body of a refusal as JSON, and names the address
  * of the relay inside of the sandbox, which means nothing to the user (0.169).
  */
-export function wordsOf(message: string): string {
+export function errorText(message: string): string {
   const text = message
     .trim()
     .replace(/,? url: http:\/\/127\.0\.0\.1:\S*/, "")

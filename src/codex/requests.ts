@@ -9,7 +9,7 @@ export type RequestOptions = {
 };
 
 /** An answer as it stands in a message: a result of any kind, or an error. */
-export type Answer = Result<unknown, { readonly code: number; readonly message: string }>;
+export type Response = Result<unknown, { readonly code: number; readonly message: string }>;
 
 type Pending = {
   readonly method: string;
@@ -62,7 +62,7 @@ export class Requests {
   }
 
   /** Returns false where nobody waits: it is forged, answered already, or came after its time. */
-  answered(id: unknown, answer: Answer): boolean {
+  answered(id: unknown, answer: Response): boolean {
     const pending = typeof id === "number" ? this.#inFlight.get(id) : undefined;
     if (pending === undefined) return false;
     pending.settle(

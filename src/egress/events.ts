@@ -35,7 +35,7 @@ export type EgressEvent =
       readonly bytesIn: number;
       readonly ms: number;
       /** Where the answer told it. */
-      readonly usage?: Usage;
+      readonly usage?: CallUsage;
     }
   /** Codex broke the call off, as it does when a turn is interrupted, or the last turn ended. */
   | {
@@ -44,7 +44,7 @@ export type EgressEvent =
       readonly by: "client" | "turn_end";
       readonly bytesIn: number;
       readonly ms: number;
-      readonly usage?: Usage;
+      readonly usage?: CallUsage;
     }
   /** A call on the model's port that is none of the calls in use, or over a limit. */
   | {
@@ -132,4 +132,4 @@ export type DecidedBy =
   | "policy";
 
 /** Tokens that a call took, as the model's endpoint counts them. */
-export type Usage = { readonly input: number; readonly output: number; readonly total: number };
+export type CallUsage = { readonly input: number; readonly output: number; readonly total: number };

@@ -20,7 +20,7 @@ import {
 import { setUpProxy, startSite } from "../../test/support/proxy.ts";
 import { err, ok } from "../result.ts";
 import { AllowList } from "./network/allow.ts";
-import type { OutwardProxy } from "./network/upstream-proxy.ts";
+import type { UpstreamProxy } from "./network/upstream-proxy.ts";
 
 const PASSWORD = "me:pass word:1";
 const certificates = makeCertificates({ names: ["model.test"] });
@@ -33,14 +33,14 @@ async function trustModel(): Promise<void> {
   vi.stubEnv("NODE_EXTRA_CA_CERTS", join(dir, "authority.pem"));
 }
 
-function through(url: URL, options: Partial<OutwardProxy> = {}): OutwardProxy {
+function through(url: URL, options: Partial<UpstreamProxy> = {}): UpstreamProxy {
   return { url, direct: AllowList.none, ...options };
 }
 
 /** A model at a name that only the proxy knows. */
 async function setUpModel(
   proxy: { readonly password?: () => string } = {},
-  outward: Partial<OutwardProxy> = {},
+  outward: Partial<UpstreamProxy> = {},
   name = "model.test",
 ) {
   await trustModel();
@@ -110,7 +110,7 @@ describe("the model behind a company's proxy", () => {
     expect(renew).toHaveBeenCalledOnce();
   });
 
-  it.each<[string, Partial<OutwardProxy>, RegExp]>([
+  it.each<[string, Partial<UpstreamProxy>, RegExp]>([
     ["no password is given", {}, /asks for a user and a password \(407\): set network\.proxy_auth/],
     [
       "the password is wrong",

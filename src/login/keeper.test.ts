@@ -10,7 +10,7 @@ import { ChatGptService } from "../../test/support/chatgpt.ts";
 import { recordingLog } from "../../test/support/egress.ts";
 import { writeAtomically } from "../chat/file/atomic-write.ts";
 import { lockFile } from "../chat/file/file-lock.ts";
-import { type LoginEvent, LoginKeeper, type LoginTools } from "./keeper.ts";
+import { type LoginEvent, TokenRefresher, type LoginTools } from "./keeper.ts";
 
 const MINUTE = 60_000;
 
@@ -42,7 +42,7 @@ async function setUp(options: { lifeMs?: number; login?: boolean } = {}) {
     now: () => clock.ms,
   };
   const keeper = () =>
-    new LoginKeeper({
+    new TokenRefresher({
       home,
       tools,
       log: recordingLog(logged),

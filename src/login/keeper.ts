@@ -49,7 +49,7 @@ export type LoginState = {
  * The service gives a new refresh token with each renewal and takes the old one no more. So one
  * process at a time renews, and whoever gets the lock looks first whether another has done it.
  */
-export class LoginKeeper {
+export class TokenRefresher {
   readonly #home: string;
   readonly #tools: LoginTools;
   readonly #log: Log;

@@ -4,5 +4,5 @@
  */
 export { connectEditor, type Editor } from "./editor.ts";
 export type { EditorError } from "./error.ts";
-export type { ChatState, NotificationName, NotificationParams } from "./methods.ts";
+export type { WinbarState, NotificationName, NotificationParams } from "./methods.ts";
 export type { BufferWatch } from "./watch.ts";

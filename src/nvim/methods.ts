@@ -88,7 +88,7 @@ export type NotificationName = keyof typeof notifications;
 export type NotificationParams<N extends NotificationName> = z.infer<(typeof notifications)[N]>;
 
 /** What a conversation is at, as the winbar shows it. Absent model, sandbox and tokens stay. */
-export type ChatState = {
+export type WinbarState = {
   readonly phase: "idle" | "starting" | "running" | "waiting" | "failed";
   readonly detail?: string | undefined;
   readonly model?: string | undefined;
@@ -171,7 +171,7 @@ export type ActionAnswer =
 export type CallArgs = {
   /** Applies edits in one tick; `ok` is false where the buffer is no chat any more. */
   buf_set_edits: readonly [buf: number, edits: readonly BufferEdit[]];
-  buf_set_state: readonly [buf: number, state: ChatState];
+  buf_set_state: readonly [buf: number, state: WinbarState];
   buf_set_approval: readonly [buf: number, change: ApprovalChange];
   /** Sets keys of the front matter. */
   buf_set_meta: readonly [

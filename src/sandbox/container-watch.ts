@@ -3,7 +3,7 @@ import type Docker from "dockerode";
 import { LookError, statsAt } from "../look.ts";
 import { containerEnd, containerOutOfMemory, removeContainer } from "./container/index.ts";
 import type { Engine } from "./engine/index.ts";
-import type { Guard } from "./guard/index.ts";
+import type { MountGuard } from "./guard/index.ts";
 import { putBack } from "./mounts/index.ts";
 
 /** Why a sandbox is no longer usable. */
@@ -71,7 +71,7 @@ function exitText(code: number | null): string {
 }
 
 /** A container's life as one host sees it. */
-export type Life = {
+export type ContainerWatch = {
   /** Resolves once, with the first reason; never rejects. */
   readonly ended: Promise<SandboxEnd>;
   readonly hasEnded: () => boolean;
@@ -92,12 +92,12 @@ export async function whyLost(root: string, name: string): Promise<SandboxEnd> {
 }
 
 /** Watches over a running container, and removes it where it must not go on. */
-export function watchLife(
+export function watchContainer(
   engine: Engine,
   container: Docker.Container,
-  guard: Guard,
+  guard: MountGuard,
   root: string,
-): Life {
+): ContainerWatch {
   const watching = new AbortController();
   let cause: SandboxEnd | undefined;
   let settle: (end: SandboxEnd) => void = () => {};

@@ -12,20 +12,20 @@ import {
 import { type ContainerSpec, containerOptions } from "./container-spec.ts";
 import { type Engine, startProcess } from "./engine/index.ts";
 import { containerFailure, type SandboxError } from "./error.ts";
-import { areHeld, type GuardedFile } from "./guard/index.ts";
+import { areStillMounted, type GuardedFile } from "./guard/index.ts";
 import { dropLease, liveLeases, type Owner } from "./locks/index.ts";
-import type { Project } from "./mounts/index.ts";
+import type { ProjectMounts } from "./mounts/index.ts";
 import { beginRecord, isRecorded, type RecordPlace } from "./ownership/index.ts";
 import { StateFault } from "./state-fault.ts";
 
 /** What is known of a sandbox once its container has a name, before it runs. */
-export type Opening = {
+export type ContainerPlan = {
   readonly engine: Engine;
   readonly name: string;
   /** With its labels. */
   readonly spec: ContainerSpec;
   readonly imageTag: string;
-  readonly project: Project;
+  readonly project: ProjectMounts;
   /** Resolved. */
   readonly stateDir: string;
   readonly owner: Owner;
@@ -33,7 +33,7 @@ export type Opening = {
 };
 
 /** A container that runs, and which protected files are mounted in it. */
-export type Running = {
+export type RunningContainer = {
   readonly container: Docker.Container;
   readonly joined: boolean;
   readonly guarded: readonly GuardedFile[];
@@ -58,7 +58,7 @@ const Guarded = z.array(
  *
  * Errors: `sandbox_in_use` and those of starting a container.
  */
-export async function joinOrStart(opening: Opening): Promise<Result<Running, SandboxError>> {
+export async function joinOrStart(opening: ContainerPlan): Promise<Result<RunningContainer, SandboxError>> {
   const { engine, name, spec, project } = opening;
   const existing = await findContainer(engine, name);
   if (existing !== undefined && !(await isRecorded(recordPlace(opening), existing))) {
@@ -76,7 +76,7 @@ export async function joinOrStart(opening: Opening): Promise<Result<Running, San
       const container = engine.docker.getContainer(existing.id);
       const paths = mounted.map((it) => join(project.root, it.name));
       // A mount may be gone although the same file is in its place; see guard.ts.
-      if ((await areHeld(container, paths, spec.uid)) && (await answers(container, opening))) {
+      if ((await areStillMounted(container, paths, spec.uid)) && (await answers(container, opening))) {
         return ok({ container, joined: true, guarded: mounted, notes: late.map(lateNote) });
       }
       // It vanished between finding and joining, or nobody can say that its mounts hold: the next
@@ -88,7 +88,7 @@ export async function joinOrStart(opening: Opening): Promise<Result<Running, San
 }
 
 /** How many other live hosts hold a lease on this container; `id` is what it is now. */
-export async function otherHolders(opening: Opening, id?: string): Promise<number> {
+export async function otherHolders(opening: ContainerPlan, id?: string): Promise<number> {
   const { stateDir, name, engine, owner } = opening;
   const holders = await liveLeases(stateDir, {
     container: name,
@@ -99,7 +99,7 @@ export async function otherHolders(opening: Opening, id?: string): Promise<numbe
 }
 
 /** Undoes a failed opening: nothing of it stays behind unless another host uses the container. */
-export async function giveUp(opening: Opening): Promise<void> {
+export async function releaseAfterFailure(opening: ContainerPlan): Promise<void> {
   await dropLease(opening.stateDir, opening.owner);
   if ((await otherHolders(opening)) > 0) return;
   const left = await findContainer(opening.engine, opening.name);
@@ -108,18 +108,18 @@ export async function giveUp(opening: Opening): Promise<void> {
 }
 
 /** Where it is noted which container was made for the project. */
-export function recordPlace({ stateDir, engine, name }: Opening): RecordPlace {
+export function recordPlace({ stateDir, engine, name }: ContainerPlan): RecordPlace {
   return { stateDir, engine: engine.id, name };
 }
 
 /** The error for a failure of the engine while `what` was done. */
-export function openingFailure(cause: unknown, what: string, opening: Opening): SandboxError {
+export function openingFailure(cause: unknown, what: string, opening: ContainerPlan): SandboxError {
   if (cause instanceof StateFault) return cause.error;
   const { spec, imageTag } = opening;
   return containerFailure(cause, { what, runtime: spec.runtime, image: imageTag });
 }
 
-async function start(opening: Opening): Promise<Result<Running, SandboxError>> {
+async function start(opening: ContainerPlan): Promise<Result<RunningContainer, SandboxError>> {
   const { engine, spec, signal, project } = opening;
   let id: string | undefined;
   try {
@@ -168,7 +168,7 @@ async function keeperFault(
 }
 
 /** Whether a program can be started in it; the keeper may just have ended it. */
-async function answers(container: Docker.Container, opening: Opening): Promise<boolean> {
+async function answers(container: Docker.Container, opening: ContainerPlan): Promise<boolean> {
   const { project, signal } = opening;
   const probe = await startProcess(container, {
     argv: ["true"],
@@ -204,7 +204,7 @@ function lateNote({ name }: GuardedFile): string {
   return `${name} appeared after the sandbox was started and is writable in it until it is started anew.`;
 }
 
-function notOurs({ name }: Opening): SandboxError {
+function notOurs({ name }: ContainerPlan): SandboxError {
   return {
     kind: "container_failed",
     message: `The engine has a container named ${name} that was not made from this state directory, so it is neither used nor removed.`,
@@ -212,7 +212,7 @@ function notOurs({ name }: Opening): SandboxError {
   };
 }
 
-function inUse({ project }: Opening, others: number): SandboxError {
+function inUse({ project }: ContainerPlan, others: number): SandboxError {
   return {
     kind: "sandbox_in_use",
     message: `${others === 1 ? "Another Neovim uses" : `${others} other Neovims use`} the sandbox of ${project.root}, and it was made with other settings (image, runtime, limits or environment) than this one's.`,

@@ -6,7 +6,7 @@ import { ownUid } from "../own-user.ts";
 import { StateFault } from "./state-fault.ts";
 
 /** What is wrong with a directory or file that should be this user's alone; null where nothing is. */
-export type Strange = { readonly path: string; readonly what: string };
+export type OwnershipProblem = { readonly path: string; readonly what: string };
 
 /**
  * Makes a directory for this user alone, or sees to it that the one that is there is that: no link,
@@ -14,7 +14,7 @@ export type Strange = { readonly path: string; readonly what: string };
  *
  * Rejects where it cannot be made.
  */
-export async function ownDirectory(path: string): Promise<Strange | null> {
+export async function ownDirectory(path: string): Promise<OwnershipProblem | null> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   try {
     await mkdir(path, { mode: 0o700 });

@@ -16,7 +16,7 @@ import {
 } from "./container-spec.ts";
 import type { Engine } from "./engine/index.ts";
 import type { SandboxError } from "./error.ts";
-import { framesOf } from "./git/index.ts";
+import { parentDirsOf } from "./git/index.ts";
 import {
   fileIdentity,
   type GuardedFile,
@@ -25,21 +25,21 @@ import {
   readGuardRecord,
 } from "./guard/index.ts";
 import type { SandboxImage } from "./image/index.ts";
-import type { Opening } from "./join-or-start.ts";
+import type { ContainerPlan } from "./join-or-start.ts";
 import { type Owner, ownerLabel } from "./locks/index.ts";
 import type { BindMount } from "./mount.ts";
 import {
   inspectProject,
-  type Project,
+  type ProjectMounts,
   prepareState,
   stateUnwritable,
   unseen,
 } from "./mounts/index.ts";
 import { contains, resolved } from "./paths.ts";
 import {
-  type GivenMounts,
-  type GivenPath,
-  prepareGiven,
+  type SharedFileMounts,
+  type SharedFile,
+  prepareSharedFiles,
   prepareUserMounts,
   type UserMount,
 } from "./shared/index.ts";
@@ -66,7 +66,7 @@ export type SandboxOptions = {
   /** Visible inside: no secrets. See `allowedEnv`. */
   readonly env?: Readonly<Record<string, string>>;
   /** What the agent may read of the user's own. */
-  readonly given?: readonly GivenPath[];
+  readonly given?: readonly SharedFile[];
   /** The user's own mounts. */
   readonly mounts?: readonly UserMount[];
   /** What is kept between containers; nothing where it is absent. */
@@ -85,12 +85,12 @@ export type SandboxOptions = {
 };
 
 /** A sandbox before it runs. */
-export type Plan = {
-  readonly opening: Opening;
+export type SandboxPlan = {
+  readonly opening: ContainerPlan;
   /** Judges the project again, as it is by then. */
-  readonly inspect: () => Promise<Result<Project, SandboxError>>;
+  readonly inspect: () => Promise<Result<ProjectMounts, SandboxError>>;
   readonly codexHome: string;
-  readonly given: GivenMounts;
+  readonly given: SharedFileMounts;
   readonly caches: readonly Cache[];
   readonly notes: readonly string[];
 };
@@ -104,7 +104,7 @@ export type Plan = {
 export async function planSandbox(
   engine: Engine,
   options: SandboxOptions,
-): Promise<Result<Plan, SandboxError>> {
+): Promise<Result<SandboxPlan, SandboxError>> {
   try {
     return await plan(engine, options);
   } catch (cause) {
@@ -113,7 +113,7 @@ export async function planSandbox(
   }
 }
 
-async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Plan, SandboxError>> {
+async function plan(engine: Engine, options: SandboxOptions): Promise<Result<SandboxPlan, SandboxError>> {
   const outOfReach = [
     ...[options.stateDir, engine.socketPath, ...(options.outOfReach ?? [])],
     ...(engine.dataRoot === undefined ? [] : [engine.dataRoot]),
@@ -152,7 +152,7 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     outOfReach: await Promise.all(outOfReach.map(resolved)),
     unmountable: (path: string) => unmountable(engine, path),
   };
-  const given = await prepareGiven(options.given ?? [], {
+  const given = await prepareSharedFiles(options.given ?? [], {
     ...places,
     writable: (options.mounts ?? []).filter((it) => it.write).map((it) => it.source),
   });
@@ -208,7 +208,7 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
     [LABELS.spec]: specHash({ ...spec, mounts: [...root, ...mounts], volumes: [] }),
     [LABELS.guarded]: JSON.stringify(project.guarded),
   };
-  const opening: Opening = {
+  const opening: ContainerPlan = {
     engine,
     name,
     spec: { ...spec, labels },
@@ -230,15 +230,15 @@ async function plan(engine: Engine, options: SandboxOptions): Promise<Result<Pla
  * mounts the directories above them: one that is renamed would take the mount in it along.
  */
 async function withFrames(
-  project: Project,
+  project: ProjectMounts,
   volumes: readonly GuardedFile[],
   own: readonly BindMount[],
-): Promise<Project> {
+): Promise<ProjectMounts> {
   const { root, mounts, guarded } = project;
   const places = own.map((it) => it.target).filter((target) => contains(root, target));
   const names = [...volumes.map((it) => it.name), ...places.map((it) => relative(root, it))];
   const known = new Set(guarded.map((it) => it.name));
-  const frames = framesOf(names).filter((name) => !known.has(name) && !names.includes(name));
+  const frames = parentDirsOf(names).filter((name) => !known.has(name) && !names.includes(name));
   const readOnly = mounts[0]?.readOnly === true;
   return {
     ...project,

@@ -3,7 +3,7 @@ import { err, ok, type Result } from "../result.ts";
 import { ensureVolumes } from "./caches/index.ts";
 import { containerLock, findContainer, lockToEnd, removeContainer } from "./container/index.ts";
 import { containerUser, KEEPER_SOCKET, limitNotes } from "./container-spec.ts";
-import { type SandboxEnd, watchLife } from "./container-watch.ts";
+import { type SandboxEnd, watchContainer } from "./container-watch.ts";
 import {
   type Engine,
   type ExecOptions,
@@ -12,21 +12,21 @@ import {
   withUmask,
 } from "./engine/index.ts";
 import type { SandboxError } from "./error.ts";
-import { areHeld, fileIdentity, type Guard, watchGuarded } from "./guard/index.ts";
+import { areStillMounted, fileIdentity, type MountGuard, watchGuarded } from "./guard/index.ts";
 import {
-  giveUp,
+  releaseAfterFailure,
   joinOrStart,
-  type Opening,
+  type ContainerPlan,
   openingFailure,
   otherHolders,
-  type Running,
+  type RunningContainer,
   recordPlace,
 } from "./join-or-start.ts";
 import { letGo, writtenIn } from "./let-go.ts";
-import { dropLease, type Lock, takeLock, writeLease } from "./locks/index.ts";
-import { type Late, lateSince } from "./mounts/index.ts";
+import { dropLease, type MachineLock, takeLock, writeLease } from "./locks/index.ts";
+import { type LatePaths, latePathsSince } from "./mounts/index.ts";
 import { dropRecord } from "./ownership/index.ts";
-import { type Plan, planSandbox, type SandboxOptions } from "./sandbox-plan.ts";
+import { type SandboxPlan, planSandbox, type SandboxOptions } from "./sandbox-plan.ts";
 import { StateFault } from "./state-fault.ts";
 
 /** A project's running container, shared with other hosts on the same project. */
@@ -50,7 +50,7 @@ export type Sandbox = {
   readonly joined: boolean;
   readonly exec: (options: ExecOptions) => Promise<Result<SandboxProcess, SandboxError>>;
   /** What must be protected in the project by now, and is writable in the sandbox. */
-  readonly lateSince: () => Promise<Late>;
+  readonly lateSince: () => Promise<LatePaths>;
   /** Has gVisor close the files that were written, so that the host can run them. */
   readonly letGo: () => Promise<Result<void, SandboxError>>;
   /** Resolves once, when the sandbox is no longer usable; never rejects. */
@@ -78,7 +78,7 @@ export async function openSandbox(
   if (!planned.ok) return planned;
   const { opening } = planned.value;
   const { stateDir, owner, name } = opening;
-  let lock: Lock | undefined;
+  let lock: MachineLock | undefined;
   try {
     lock = await takeOpeningLock(opening, options);
     await writeLease(stateDir, owner, { container: name, engine: engine.id });
@@ -103,9 +103,9 @@ export async function openSandbox(
 }
 
 /** Undoes the opening; adds to its error why a container of it was left. */
-async function givenUp(opening: Opening, error: SandboxError): Promise<SandboxError> {
+async function givenUp(opening: ContainerPlan, error: SandboxError): Promise<SandboxError> {
   try {
-    await giveUp(opening);
+    await releaseAfterFailure(opening);
     return error;
   } catch (cause) {
     if (!(cause instanceof StateFault) || cause.message === error.message) return error;
@@ -116,9 +116,9 @@ async function givenUp(opening: Opening, error: SandboxError): Promise<SandboxEr
 
 /** Says who is waited for, and when the waiting is over. */
 async function takeOpeningLock(
-  { engine, name, stateDir }: Opening,
+  { engine, name, stateDir }: ContainerPlan,
   { signal, onProgress = () => {} }: SandboxOptions,
-): Promise<Lock> {
+): Promise<MachineLock> {
   let hasWaited = false;
   const onWait = (holder: string) => {
     hasWaited = true;
@@ -132,7 +132,7 @@ async function takeOpeningLock(
 /** Makes the volumes ready, unless the container runs with them. */
 async function fillCaches(
   engine: Engine,
-  { opening, caches }: Plan,
+  { opening, caches }: SandboxPlan,
   { signal, ...options }: SandboxOptions,
 ): Promise<readonly string[]> {
   if (caches.length === 0) return [];
@@ -148,11 +148,11 @@ async function fillCaches(
 
 /** Watches what is mounted; it also sees what was replaced between the look and the mount. */
 async function guardOf(
-  { project, spec }: Opening,
-  { guarded, container }: Running,
-): Promise<Result<Guard, SandboxError>> {
+  { project, spec }: ContainerPlan,
+  { guarded, container }: RunningContainer,
+): Promise<Result<MountGuard, SandboxError>> {
   const isMounted = (names: readonly string[]) =>
-    areHeld(
+    areStillMounted(
       container,
       names.map((name) => join(project.root, name)),
       spec.uid,
@@ -180,14 +180,14 @@ function keptSince(dir: string): () => Promise<boolean> {
 }
 
 function present(
-  { opening, inspect, codexHome, given, notes }: Plan,
-  running: Running,
-  guard: Guard,
+  { opening, inspect, codexHome, given, notes }: SandboxPlan,
+  running: RunningContainer,
+  guard: MountGuard,
   umask: number | undefined,
 ): Sandbox {
   const { engine, owner, project, name, stateDir } = opening;
   const { container } = running;
-  const life = watchLife(engine, container, guard, project.root);
+  const life = watchContainer(engine, container, guard, project.root);
   const isStateKept = keptSince(stateDir);
   const processes = new Set<SandboxProcess>();
   // The engine does not end the streams of what ran in a container that it removed (20.10).
@@ -231,7 +231,7 @@ function present(
     exec,
     lateSince: async () => {
       if (!(await isStateKept())) return { names: [], made: [], stateGone: stateDir };
-      return lateSince(running.guarded, inspect);
+      return latePathsSince(running.guarded, inspect);
     },
     letGo: () => letGo(exec, writtenIn(opening.spec.mounts, stateDir)),
     died: life.ended,

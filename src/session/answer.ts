@@ -1,16 +1,16 @@
-import type { Verdict } from "../chat/index.ts";
+import type { UserDecision } from "../chat/index.ts";
 
 /** An answer with who gave it; `nobody` where the question could not be answered any more. */
-export type Given<T> = T & {
+export type GivenAnswer<T> = T & {
   readonly by: "user" | "nobody";
   /** Why nobody did. */
   readonly why?: string;
 };
 
 /** The answer to a question that nobody is there for. */
-export function givenByNobody<D extends Verdict>(
+export function answeredByNobody<D extends UserDecision>(
   decision: D,
   why: string,
-): Given<{ readonly decision: D }> {
+): GivenAnswer<{ readonly decision: D }> {
   return { decision, by: "nobody", why };
 }

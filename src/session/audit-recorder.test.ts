@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { AuditEntry } from "../audit/entry.ts";
 import type { ServerNotification } from "../codex/messages/notification.ts";
-import { givenByNobody } from "./answer.ts";
-import { AuditNews } from "./audit-recorder.ts";
+import { answeredByNobody } from "./answer.ts";
+import { AuditRecorder } from "./audit-recorder.ts";
 
 function recording() {
   const entries: AuditEntry[] = [];
-  const news = new AuditNews({ record: (entry) => entries.push(entry), close: async () => {} });
+  const news = new AuditRecorder({ record: (entry) => entries.push(entry), close: async () => {} });
   return { news, entries };
 }
 
@@ -135,7 +135,7 @@ describe("what happens in a project", () => {
     const approval = { kind: "command", id: "n1", itemId: "c1", command: "make" } as const;
     const answer = Promise.resolve({ decision: "accept", by: "user" } as const);
     expect(await news.asked(approval, "t1", "/s/one.md", answer)).toEqual(await answer);
-    const late = Promise.resolve(givenByNobody("cancel", "the turn ended"));
+    const late = Promise.resolve(answeredByNobody("cancel", "the turn ended"));
     const host = { kind: "network", id: "network:1", target: "a.org", entry: "a.org" } as const;
     await news.askedHost(host, "t1", "/s/one.md", late);
     news.fixed("t1", "permissions", "more", "/s/one.md");

@@ -1,10 +1,10 @@
 import { basename } from "node:path";
 import type { Audit, AuditEntry } from "../audit/index.ts";
-import type { NetworkQuestion, Verdict } from "../chat/index.ts";
+import type { NetworkQuestion, UserDecision } from "../chat/index.ts";
 import { type ServerNotification, threadOf } from "../codex/messages/index.ts";
 import type { Answer, Approval } from "../codex/server-requests/index.ts";
 import type { EgressEvent } from "../egress/index.ts";
-import type { Given } from "./answer.ts";
+import type { GivenAnswer } from "./answer.ts";
 import { approvalTitle } from "./conversation/index.ts";
 
 /** How many that have begun are remembered until their end; a program inside may forge any number. */
@@ -18,7 +18,7 @@ type Command = Extract<AuditEntry, { event: "command" }>;
 type ModelEvent = Extract<EgressEvent, { type: `model_${string}` }>;
 
 /** The words of the protocol and of the way out, as the audit log has them. */
-export class AuditNews {
+export class AuditRecorder {
   readonly #audit: Audit;
   /** By item: commands that nothing has told the end of. */
   readonly #running = new Map<string, Command>();
@@ -65,8 +65,8 @@ export class AuditNews {
     approval: Approval,
     thread: string,
     chatPath: string | undefined,
-    answer: Promise<Given<Answer>>,
-  ): Promise<Given<Answer>> {
+    answer: Promise<GivenAnswer<Answer>>,
+  ): Promise<GivenAnswer<Answer>> {
     const since = performance.now();
     const answered = await answer;
     this.#answered(approval.kind, aboutOf(approval), answered, { thread, chatPath, since });
@@ -78,8 +78,8 @@ export class AuditNews {
     { kind, target }: NetworkQuestion,
     thread: string,
     chatPath: string | undefined,
-    answer: Promise<Given<{ readonly decision: Verdict }>>,
-  ): Promise<Given<{ readonly decision: Verdict }>> {
+    answer: Promise<GivenAnswer<{ readonly decision: UserDecision }>>,
+  ): Promise<GivenAnswer<{ readonly decision: UserDecision }>> {
     const since = performance.now();
     const answered = await answer;
     this.#answered(kind, target, answered, { thread, chatPath, since });
@@ -89,7 +89,7 @@ export class AuditNews {
   #answered(
     asked: string,
     about: string,
-    { decision, by, why }: Given<{ readonly decision: Verdict }>,
+    { decision, by, why }: GivenAnswer<{ readonly decision: UserDecision }>,
     on: { readonly thread: string; readonly chatPath: string | undefined; readonly since: number },
   ): void {
     this.#audit.record({

@@ -5,7 +5,7 @@
  * SECURITY: for calls of the editor that a message from the sandbox leads to. They are not in the
  * frames, whose number is bounded.
  */
-export function calm<Args extends readonly unknown[]>(
+export function throttle<Args extends readonly unknown[]>(
   run: (...args: Args) => void,
   ms: number,
 ): (...args: Args) => void {

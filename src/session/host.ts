@@ -4,9 +4,9 @@ import type { Editor, NotificationName, NotificationParams } from "../nvim/index
 import { leaveOut, narrowPath } from "../programs.ts";
 import { ok } from "../result.ts";
 import { runAction } from "./actions/index.ts";
-import { Account, credentialLine, KeyRing, outwardOf } from "./auth/index.ts";
-import { calm } from "./calm.ts";
-import { Conversation, type ConversationHost } from "./conversation/index.ts";
+import { Account, credentialLine, KeyRing, upstreamProxyOf } from "./auth/index.ts";
+import { throttle } from "./calm.ts";
+import { Conversation, type ProjectPort } from "./conversation/index.ts";
 import { LiveDocument } from "./document/index.ts";
 import { failureLine } from "./failure.ts";
 import { Project } from "./project.ts";
@@ -245,7 +245,7 @@ export class Host {
       stateDir,
       issuer,
       env,
-      outward: outwardOf({ settings, env, keys: this.#keys }),
+      outward: upstreamProxyOf({ settings, env, keys: this.#keys }),
       log,
       onEvent: ({ type: action, ...rest }) => {
         for (const { audit, running } of this.#projects.values())
@@ -257,7 +257,7 @@ export class Host {
     return account;
   }
 
-  #hostOf(project: Project, buf: number): ConversationHost {
+  #hostOf(project: Project, buf: number): ProjectPort {
     const { editor, log, env } = this.#options;
     const filesChanged = () => void editor.call.buf_reload({ root: project.root });
     return {
@@ -285,9 +285,9 @@ export class Host {
       abandonBackend: (failure) => void project.stop(failure),
       runTool: (call) => editor.call.tool_run(buf, call),
       threadKnown: (thread) => project.threadKnown(thread),
-      reviewed: calm((findings) => void editor.call.quickfix_set(findings), CALM_MS),
+      reviewed: throttle((findings) => void editor.call.quickfix_set(findings), CALM_MS),
       filesChanged,
-      filesChanging: calm(filesChanged, CALM_MS),
+      filesChanging: throttle(filesChanged, CALM_MS),
       emit: (name, data) => {
         void editor.call.event_emit(name, { buf, ...data });
         if (name === "TurnEnded") project.rest();

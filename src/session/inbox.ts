@@ -2,9 +2,9 @@ import { FailedCalls, type ServerNotification, threadOf } from "../codex/message
 import type { Answer, Approval } from "../codex/server-requests/index.ts";
 import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
-import type { AuditNews } from "./audit-recorder.ts";
+import type { AuditRecorder } from "./audit-recorder.ts";
 import { type Conversation, NO_CONVERSATION } from "./conversation/index.ts";
-import { askedByAgent, kept, SubAgents } from "./thread/index.ts";
+import { asSubAgentApproval, kept, SubAgents } from "./thread/index.ts";
 
 /** How many notifications of unknown threads are kept; a program inside may forge any number. */
 const MAX_EARLY = 100;
@@ -17,7 +17,7 @@ const MAX_INVALID = 100;
  */
 export class Inbox {
   readonly #conversations: ReadonlySet<Conversation>;
-  readonly #auditNews: AuditNews;
+  readonly #auditNews: AuditRecorder;
   readonly #log: Log;
   /** Told of threads that no conversation has, or has yet: Codex may tell of one before it answers. */
   #early: ServerNotification[] = [];
@@ -25,7 +25,7 @@ export class Inbox {
   readonly #failedCalls = new FailedCalls();
   #invalid = 0;
 
-  constructor(conversations: ReadonlySet<Conversation>, auditNews: AuditNews, log: Log) {
+  constructor(conversations: ReadonlySet<Conversation>, auditNews: AuditRecorder, log: Log) {
     this.#conversations = conversations;
     this.#auditNews = auditNews;
     this.#log = log;
@@ -67,7 +67,7 @@ export class Inbox {
       const about = this.#agents.asked(threadId, approval, root);
       if (about !== undefined) conversation.document.apply(about);
     }
-    const asked = root === threadId ? approval : askedByAgent(approval);
+    const asked = root === threadId ? approval : asSubAgentApproval(approval);
     return this.#auditNews.asked(
       approval,
       threadId,

@@ -3,18 +3,18 @@ import { type Audit, openAudit } from "../audit/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { CommitsOptions } from "../workspace/git/index.ts";
-import { AuditNews } from "./audit-recorder.ts";
+import { AuditRecorder } from "./audit-recorder.ts";
 import type { Account, KeyRing } from "./auth/index.ts";
 import { type Backend, startBackend } from "./backend/index.ts";
 import { CLASH, type Conversation, NO_CONVERSATION } from "./conversation/index.ts";
 import { forgetDeleted } from "./delete-threads.ts";
 import { type Failure, stopped } from "./failure.ts";
 import {
-  type AroundTurn,
+  type TurnHook,
   gitAroundTurn,
   gitPlace,
   HostWatch,
-  lateText,
+  latePathsText,
   letGoAroundTurn,
   McpStart,
   Protection,
@@ -54,13 +54,13 @@ export class Project {
   readonly dir: string;
   readonly conversations = new Set<Conversation>();
   /** What is done for the project before each turn and after it. */
-  readonly aroundTurn: readonly AroundTurn[];
+  readonly aroundTurn: readonly TurnHook[];
   /** What the sandbox may reach besides the model. */
   readonly network: NetworkAccess;
   /** What happens in the project, on record. */
   readonly audit: Audit;
   readonly account: Account;
-  readonly #auditNews: AuditNews;
+  readonly #auditNews: AuditRecorder;
   readonly #inbox: Inbox;
   readonly #watch: HostWatch;
   readonly #mcp: McpStart;
@@ -92,7 +92,7 @@ export class Project {
       },
       onMended: () => this.#showRecorded(true),
     });
-    this.#auditNews = new AuditNews(this.audit);
+    this.#auditNews = new AuditRecorder(this.audit);
     this.#inbox = new Inbox(this.conversations, this.#auditNews, options.log);
     this.network = new NetworkAccess({
       path: join(options.projectDir, "network.json"),
@@ -181,7 +181,7 @@ export class Project {
     const mayEnd = isFree();
     if (mayEnd) await this.stop();
     else this.#protection.remember(late.names);
-    asker?.document.apply({ type: "note", text: lateText(late, mayEnd), once: true });
+    asker?.document.apply({ type: "note", text: latePathsText(late, mayEnd), once: true });
     return ok();
   }
 

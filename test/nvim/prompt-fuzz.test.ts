@@ -8,7 +8,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Mirror } from "../../src/session/document/buffer-mirror.ts";
+import { BufferMirror } from "../../src/session/document/buffer-mirror.ts";
 import { type Neovim, neovims, startNeovim } from "../support/neovim.ts";
 import { TestHost } from "../support/test-host.ts";
 
@@ -140,7 +140,7 @@ const REGISTERS = `
 class Conversation {
   readonly #nvim: Neovim;
   readonly #host: TestHost;
-  readonly #mirror: Mirror;
+  readonly #mirror: BufferMirror;
   readonly #head: readonly string[];
   readonly #streams: boolean;
   readonly #pending: Promise<unknown>[] = [];
@@ -153,7 +153,7 @@ class Conversation {
   private constructor(
     nvim: Neovim,
     host: TestHost,
-    parts: { buf: number; streams: boolean; mirror: Mirror; head: readonly string[] },
+    parts: { buf: number; streams: boolean; mirror: BufferMirror; head: readonly string[] },
   ) {
     this.#nvim = nvim;
     this.#host = host;
@@ -168,7 +168,7 @@ class Conversation {
     await nvim.command("CodexChat new");
     const { buf } = await host.heard("chat/open", opened + 1);
     const head = (await nvim.lines(buf)).slice(0, 6);
-    const mirror = await Mirror.follow(host.editor, buf, {
+    const mirror = await BufferMirror.follow(host.editor, buf, {
       onChange: () => {},
       onDetach: () => {},
     });

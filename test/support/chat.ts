@@ -1,7 +1,7 @@
 /** A chat open in a real Neovim, with the test as its host. */
 
 import { expect } from "vitest";
-import type { BufferEdit, ChatState } from "../../src/nvim/methods.ts";
+import type { BufferEdit, WinbarState } from "../../src/nvim/methods.ts";
 import { type Neovim, type NeovimOptions, startNeovim } from "./neovim.ts";
 import { TestHost } from "./test-host.ts";
 
@@ -14,7 +14,7 @@ export type OpenChat = AsyncDisposable & {
   readonly path: string;
   /** Applies edits as the host does. */
   edit(...edits: BufferEdit[]): Promise<void>;
-  setState(state: ChatState): Promise<void>;
+  setState(state: WinbarState): Promise<void>;
   /** Types a query and sends it; gives its block's id. */
   send(text: string): Promise<string>;
   /** The chat's lines below its front matter. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, expect, onTestFinished, vi } from "vitest";
-import { inspectProject, type ProjectOptions } from "../../src/sandbox/mounts/project-mounts.ts";
+import { inspectProject, type ProjectMountsOptions } from "../../src/sandbox/mounts/project-mounts.ts";
 
 /** A directory, removed after the test. */
 export async function scratch(): Promise<string> {
@@ -15,14 +15,14 @@ export async function scratch(): Promise<string> {
 }
 
 /** Judges a project that must not be refused. */
-export async function inspect(root: string, more: Partial<ProjectOptions> = {}) {
+export async function inspect(root: string, more: Partial<ProjectMountsOptions> = {}) {
   const result = await inspectProject({ root, home: "/home/someone", outOfReach: [], ...more });
   if (!result.ok) throw new Error(result.error.message);
   return result.value;
 }
 
 /** The message with which a project is refused. */
-export async function refusal(root: string, more: Partial<ProjectOptions> = {}): Promise<string> {
+export async function refusal(root: string, more: Partial<ProjectMountsOptions> = {}): Promise<string> {
   const result = await inspectProject({ root, home: "/home/someone", outOfReach: [], ...more });
   if (result.ok) throw new Error(`accepted ${root}`);
   expect(result.error.kind).toBe("project_refused");

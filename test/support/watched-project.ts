@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 import { changesOf } from "../../src/workspace/watch/changes.ts";
-import { matcherOf } from "../../src/workspace/watch/rules.ts";
-import { type SnapshotOptions, takeSnapshot } from "../../src/workspace/watch/snapshot.ts";
+import { pathMatcher } from "../../src/workspace/watch/rules.ts";
+import { type SnapshotOptions, snapshotWatched } from "../../src/workspace/watch/snapshot.ts";
 
 /** A project, and what became of it since it was last looked at, in few words. */
 export class Project {
@@ -23,7 +23,7 @@ export class Project {
   }
 
   look(more: Partial<SnapshotOptions> = {}) {
-    return takeSnapshot({ root: this.root, matcher: matcherOf(this.own), ...more });
+    return snapshotWatched({ root: this.root, matcher: pathMatcher(this.own), ...more });
   }
 
   async told(act: () => void, more: Partial<SnapshotOptions> = {}): Promise<string[]> {

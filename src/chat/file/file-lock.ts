@@ -15,19 +15,19 @@ export type LockError =
   | { readonly kind: "failed"; readonly code: string; readonly message: string };
 
 /** What is being written into a conversation: nothing, an answer to a query, or something else. */
-export type UnderWay = "nothing" | "answer" | "other";
+export type UnfinishedAnswer = "nothing" | "answer" | "other";
 
 /** In the lock as one digit, so that its text stays whole whenever its process is killed. */
-const DIGITS: readonly UnderWay[] = ["nothing", "answer", "other"];
+const DIGITS: readonly UnfinishedAnswer[] = ["nothing", "answer", "other"];
 const FIELD = '"turn":';
 
 /** A file that this process alone writes. */
-export type Lock = {
+export type FileLock = {
   readonly path: string;
   /** What was under way when the process died that had the lock before. */
-  readonly left: UnderWay;
+  readonly left: UnfinishedAnswer;
   /** Notes what is under way, for whoever comes after this process's death. Never rejects. */
-  readonly note: (what: UnderWay) => Promise<void>;
+  readonly note: (what: UnfinishedAnswer) => Promise<void>;
   readonly release: () => Promise<void>;
 };
 
@@ -75,7 +75,7 @@ function resolved(path: string): string {
 export async function lockFile(
   file: string,
   path = `${file}.lock`,
-): Promise<Result<Lock, LockError>> {
+): Promise<Result<FileLock, LockError>> {
   const self = await ownHolder();
   const content = `${JSON.stringify({ ...self, turn: 0 })}\n`;
   for (let attempt = 0; attempt < 5; attempt += 1) {
@@ -97,8 +97,8 @@ export async function lockFile(
 async function makeLock(
   path: string,
   content: string,
-  left: UnderWay = "nothing",
-): Promise<Result<Lock, LockError> | "exists"> {
+  left: UnfinishedAnswer = "nothing",
+): Promise<Result<FileLock, LockError> | "exists"> {
   try {
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
     const file = await open(path, flags, 0o600);
@@ -128,7 +128,7 @@ async function takeOver(
   path: string,
   content: string,
   self: Holder,
-): Promise<Result<Lock, LockError> | "exists"> {
+): Promise<Result<FileLock, LockError> | "exists"> {
   const right = `${path}.taking`;
   const mine = await makeLock(right, content);
   if (mine === "exists") {
@@ -154,7 +154,7 @@ async function takeOver(
 }
 
 /** Whether a lock is left by a process that is gone, with what, or gone itself. */
-type Judged = { readonly at: "left" | "gone"; readonly underWay: UnderWay };
+type Judged = { readonly at: "left" | "gone"; readonly underWay: UnfinishedAnswer };
 
 async function judge(path: string, self: Holder): Promise<Result<Judged, LockError>> {
   try {
@@ -190,7 +190,7 @@ function placeIn(content: string): number {
 }
 
 /** Writes one digit over another. A lock that is not to be written says then what it said before. */
-async function noteIn(path: string, ino: number, at: number, what: UnderWay): Promise<void> {
+async function noteIn(path: string, ino: number, at: number, what: UnfinishedAnswer): Promise<void> {
   try {
     const file = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW);
     try {

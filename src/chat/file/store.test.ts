@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
   type FileVerdict,
-  type Found,
+  type ForeignText,
   openStore,
   type SaveProblem,
   type StoreOptions,
@@ -165,7 +165,7 @@ describe("a file that another program changes", () => {
   });
 
   it("is shown to who decides, and replaced or left as decided", async () => {
-    const found: Found[] = [];
+    const found: ForeignText[] = [];
     const verdicts: FileVerdict[] = ["look", "leave", "replace"];
     const stage = await written("mine\n", {
       onOther: async (it) => {

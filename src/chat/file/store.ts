@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { err, ok, type Result } from "../../result.ts";
 import { changedJustNow } from "./atomic-write.ts";
-import { type Lock, type LockError, lockFile, lockPath, type UnderWay } from "./file-lock.ts";
+import { type FileLock, type LockError, lockFile, lockPath, type UnfinishedAnswer } from "./file-lock.ts";
 import { KnownFile, type OtherText, textHash } from "./known-file.ts";
 import { type Bulk, bulkOf, charsMissing, losesMuch } from "./loss.ts";
 import { openPlace } from "./place.ts";
@@ -27,7 +27,7 @@ const maxLooks = 40;
 export type SaveProblem = { readonly code: string; readonly message: string };
 
 /** A text that another program has put into the file. */
-export type Found = OtherText & {
+export type ForeignText = OtherText & {
   /** Whether the text here has changed, too, since the file was read or written. */
   readonly isUnsaved: boolean;
   /** Whether nothing was read or written here before, so that `isUnsaved` is only supposed. */
@@ -59,7 +59,7 @@ export type StoreOptions = {
    * Decides about another text in the file. What it throws is a problem, and the file is not written.
    * Without it, any other text is one.
    */
-  readonly onOther?: (found: Found) => Promise<FileVerdict>;
+  readonly onOther?: (found: ForeignText) => Promise<FileVerdict>;
   /** Told the text of before when most of it is about to go; what it throws is a problem, too. */
   readonly onLoss?: (before: string) => void;
   /** Told a text that another program wrote in the moment of a write: it stands nowhere else. */
@@ -106,13 +106,13 @@ export class TranscriptStore {
   #waitMs = saveMs;
   #problem = "";
   #closed: Promise<void> | undefined;
-  readonly #lock: Lock;
+  readonly #lock: FileLock;
   readonly #file: KnownFile;
   /** Of the text in the file, as far as it is known. */
   #bulk: Bulk | undefined;
   readonly #options: Required<Omit<StoreOptions, "stateDir" | "write">>;
 
-  constructor(options: StoreOptions, lock: Lock) {
+  constructor(options: StoreOptions, lock: FileLock) {
     this.#lock = lock;
     const { path, stateDir, write } = options;
     this.#file = new KnownFile(
@@ -136,12 +136,12 @@ export class TranscriptStore {
   }
 
   /** What was being written when the process died that had the file before. */
-  get left(): UnderWay {
+  get left(): UnfinishedAnswer {
     return this.#lock.left;
   }
 
   /** Notes what is being written, for who opens the file after this process's death. */
-  note(what: UnderWay): Promise<void> {
+  note(what: UnfinishedAnswer): Promise<void> {
     return this.#lock.note(what);
   }
 

@@ -108,7 +108,7 @@ export function lostMeta(text: string, known: ChatMeta): ChatMeta | undefined {
  * `text` with the thread and the project of `known` in its front matter. Where the whole of it was
  * deleted, `source`, the lines of before, comes back.
  */
-export function withKept(text: string, known: ChatMeta, source: string | undefined): string {
+export function withKeptKeys(text: string, known: ChatMeta, source: string | undefined): string {
   const lost = lostMeta(text, known);
   if (lost === undefined) return text;
   if (readFrontMatter(text.split("\n", 200)).source !== undefined) return withMeta(text, lost);

@@ -3,7 +3,7 @@
  *
  * Pure functions of text: no I/O.
  */
-export { type ChatMeta, lostMeta, withKept } from "./front-matter.ts";
+export { type ChatMeta, lostMeta, withKeptKeys } from "./front-matter.ts";
 export { findSections, linesOf, type PlacedSection } from "./sections.ts";
 export { slug } from "./slug.ts";
 export { title } from "./title.ts";

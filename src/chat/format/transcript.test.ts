@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readFrontMatter, withKept, withMeta } from "./front-matter.ts";
+import { readFrontMatter, withKeptKeys, withMeta } from "./front-matter.ts";
 import { slug } from "./slug.ts";
 import {
   newTranscript,
@@ -122,17 +122,17 @@ describe("withKept", () => {
     ["another thread's", "---\nthread: >-\n  0199-ax\nproject: /w/p\n---\n## You\n"],
     ["away with all else", ""],
   ])("has thread and project in front matter that is %s", (_name, text) => {
-    const kept = withKept(text, known, source);
+    const kept = withKeptKeys(text, known, source);
     const { thread, project } = readFrontMatter(kept.split("\n")).meta;
     expect({ thread, project }).toEqual({ thread: "0199-a", project: "/w/p" });
-    expect(withKept(kept, known, source)).toBe(kept);
+    expect(withKeptKeys(kept, known, source)).toBe(kept);
     expect(kept.endsWith(text.replace(/^---[\s\S]*\n---\n/, ""))).toBe(true);
   });
 
   it("gives the lines of others back, and changes nothing where nothing is lost", () => {
-    expect(withKept("## You\n", known, source)).toBe(`---\n${source}\n---\n\n## You\n`);
+    expect(withKeptKeys("## You\n", known, source)).toBe(`---\n${source}\n---\n\n## You\n`);
     const whole = "---\nproject: '/w/p'\nthread: \"0199-a\"\nname: other\n---\n";
-    expect(withKept(whole, known, source)).toBe(whole);
+    expect(withKeptKeys(whole, known, source)).toBe(whole);
   });
 });
 

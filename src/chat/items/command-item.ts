@@ -8,7 +8,7 @@ import {
 } from "../command-text.ts";
 import { maxCommandChars } from "../limits.ts";
 import { proseLines } from "../markdown/index.ts";
-import { type Draft, keepItem, place, type Rank, under } from "../reducer-context.ts";
+import { type Draft, keepItem, append, type Rank, insertBelow } from "../reducer-context.ts";
 import type { CommandPhase, Fence, OpenCommand } from "../state.ts";
 import { latestLine, noOutput, outputLines, takeOutput, wholeOutput } from "./command-output.ts";
 
@@ -47,7 +47,7 @@ export function startCommand(
     output: noOutput,
     mark: "",
   };
-  const block = place(draft, [summaryOf(draft, item)], rank);
+  const block = append(draft, [summaryOf(draft, item)], rank);
   draft.edits.push({ op: "mark", id: block, mark: "running" });
   item = { ...item, block, anchor: block };
   return keep(draft, id, item);
@@ -74,7 +74,7 @@ export function askCommand(
   draft.edits.push({ op: "mark", id: open.block, mark: "none" });
   replaceSummary(draft, open);
   const lines = reason === undefined ? [] : proseLines(reason, "> ");
-  if (lines.length > 0) open = { ...open, anchor: under(draft, open.anchor, lines) };
+  if (lines.length > 0) open = { ...open, anchor: insertBelow(draft, open.anchor, lines) };
   const prompt = commandLines(open.script);
   if (open.fence === undefined) {
     open = makeFence(draft, { ...open, prompt }, []);
@@ -164,9 +164,9 @@ function makeFence(draft: Draft, item: OpenCommand, lines: readonly string[]): O
   if (all.length === 0) return item;
   const ticks = ticksIn(all);
   const fence = consoleFence(ticks);
-  const open = under(draft, item.anchor, [fence.open]);
-  const body = under(draft, open, all);
-  const close = under(draft, body, [fence.close]);
+  const open = insertBelow(draft, item.anchor, [fence.open]);
+  const body = insertBelow(draft, open, all);
+  const close = insertBelow(draft, body, [fence.close]);
   const made = { ...item, fence: { open, body, close, ticks, folded: false } };
   // What the user decides about stays open.
   return item.phase === "asks" ? made : fold(draft, made);

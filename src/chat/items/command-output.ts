@@ -1,5 +1,5 @@
 import { copied } from "../control-characters.ts";
-import { counted } from "../fences.ts";
+import { countOf } from "../fences.ts";
 import { withoutRole } from "../markdown/index.ts";
 import type { Output } from "../state.ts";
 import { maxLineChars, terminalLine } from "./ansi.ts";
@@ -90,7 +90,7 @@ function takeLines(output: Output, raw: readonly string[]): Output {
 /** The lines that stand for the whole output once nothing more comes. */
 export function outputLines(output: Output): string[] {
   const ended = output.partial === "" ? output : takeLines(output, [output.partial]);
-  const gap = ended.left > 0 ? [`… ${counted(ended.left, "line")} left out …`] : [];
+  const gap = ended.left > 0 ? [`… ${countOf(ended.left, "line")} left out …`] : [];
   return [...ended.head.lines, ...gap, ...ended.tail.lines];
 }
 

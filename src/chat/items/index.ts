@@ -7,7 +7,7 @@ export { answerCommand, askCommand, startCommand } from "./command-item.ts";
 export { wholeOutput } from "./command-output.ts";
 export {
   completeItem,
-  completeWhole,
+  completePreknown,
   growItem,
   isNewCompaction,
   showAgentPatch,
@@ -15,4 +15,4 @@ export {
 } from "./item.ts";
 export { answerPatch, askPatch } from "./patch-item.ts";
 export { cutOffTexts } from "./text-item.ts";
-export { completeTurn, tellFailure } from "./turn.ts";
+export { completeTurn, showFailure } from "./turn.ts";

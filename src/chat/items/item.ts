@@ -3,17 +3,17 @@ import { bounded } from "../bounded.ts";
 import { copied } from "../control-characters.ts";
 import type { LocalEvent } from "../event.ts";
 import { codeSpan, spaced } from "../fences.ts";
-import { closedAs, forgetOver, isOver, isRepeated, noteCompleted } from "../finished-items.ts";
+import { closedAs, forgetFinished, isFinished, isRepeated, rememberCompleted } from "../finished-items.ts";
 import { maxItemChars, maxOpenItemChars, maxUpdateChars } from "../limits.ts";
 import {
-  change,
+  patchState,
   type Draft,
   keepItem,
-  leave,
+  noteLeftOut,
   mayOpen,
   oneLine,
-  place,
-  under,
+  append,
+  insertBelow,
 } from "../reducer-context.ts";
 import type { CommandPhase, OpenCommand, OpenItem, OpenText, PatchPhase } from "../state.ts";
 import { endCommand, growCommand, startCommand } from "./command-item.ts";
@@ -30,7 +30,7 @@ import {
   type TextFacts,
 } from "./text-item.ts";
 import { type StepItem, stepText } from "./tool-item.ts";
-import { hearQuery } from "./user-message-item.ts";
+import { onUserMessage } from "./user-message-item.ts";
 
 /** What a notification tells besides its item. */
 export type ItemFacts = {
@@ -45,7 +45,7 @@ export function startItem(draft: Draft, told: Item, facts: ItemFacts): void {
   const { value: item, left, size } = bounded(told, maxOpenItemChars);
   const isCut = left > 0 || facts.isCut === true;
   if (item.type === "userMessage") {
-    hearQuery(draft, item);
+    onUserMessage(draft, item);
     return;
   }
   const open = draft.state.items.get(item.id);
@@ -53,9 +53,9 @@ export function startItem(draft: Draft, told: Item, facts: ItemFacts): void {
     adopt(draft, item, open, isCut);
     return;
   }
-  forgetOver(draft, item.id);
+  forgetFinished(draft, item.id);
   if (!mayOpen(draft, item.id, size)) return;
-  if (left > 0) leave(draft, { chars: left });
+  if (left > 0) noteLeftOut(draft, { chars: left });
   if (isWhole(item)) keepWhole(draft, item.id, item);
   dropCutOff(draft);
   switch (item.type) {
@@ -85,9 +85,9 @@ export function startItem(draft: Draft, told: Item, facts: ItemFacts): void {
 /** Completes an item; one that never began is shown whole. */
 export function completeItem(draft: Draft, told: Item, facts: ItemFacts): void {
   const { value: item, left } = bounded(told, maxItemChars);
-  if (left > 0) leave(draft, { chars: left });
+  if (left > 0) noteLeftOut(draft, { chars: left });
   if (item.type === "userMessage") {
-    hearQuery(draft, item);
+    onUserMessage(draft, item);
     return;
   }
   if (isRepeated(draft.state, item)) return;
@@ -96,11 +96,11 @@ export function completeItem(draft: Draft, told: Item, facts: ItemFacts): void {
   const open = closed ?? draft.state.items.get(item.id);
   if (open !== undefined) endItem(draft, item, open, facts, closed !== undefined);
   keepWhole(draft, item.id, undefined);
-  if (!draft.state.items.has(item.id)) noteCompleted(draft, item);
+  if (!draft.state.items.has(item.id)) rememberCompleted(draft, item);
 }
 
 /** Completes what a turn leaves open and has told the whole of already. */
-export function completeWhole(draft: Draft, turn: string): void {
+export function completePreknown(draft: Draft, turn: string): void {
   for (const [id, item] of draft.state.toldWhole)
     if (draft.state.items.has(id)) completeItem(draft, item, { turn, atMs: undefined });
     else keepWhole(draft, id, undefined);
@@ -112,7 +112,7 @@ function keepWhole(draft: Draft, id: string, item: Item | undefined): void {
   const next = new Map(toldWhole);
   if (item === undefined) next.delete(id);
   else next.set(id, item);
-  change(draft, { toldWhole: next });
+  patchState(draft, { toldWhole: next });
 }
 
 /** Whether an item that begins says how it ended, or is of a kind that is at once what it is. */
@@ -131,7 +131,7 @@ export function showAgentPatch(
 ): void {
   const phase = patchPhase(status);
   const { value, left } = bounded(changes, maxItemChars);
-  if (left > 0) leave(draft, { chars: left });
+  if (left > 0) noteLeftOut(draft, { chars: left });
   endPatch(draft, id, startPatch(draft, id, value), phase, value, "by a sub-agent");
 }
 
@@ -196,7 +196,7 @@ function adopt(draft: Draft, item: Item, open: OpenItem, isCut: boolean): void {
 export function isNewCompaction(draft: Draft, turn: string, by: "item" | "notice"): boolean {
   const { compacted } = draft.state;
   if (compacted?.turn === turn && [by, compacted.by].includes("notice")) return false;
-  change(draft, { compacted: { turn, by } });
+  patchState(draft, { compacted: { turn, by } });
   return true;
 }
 
@@ -214,7 +214,7 @@ const BEGINS: ReadonlySet<string> = new Set([
 /** Adds to an item what comes while it runs. Nothing is shown for an item that is over. */
 export function growItem(draft: Draft, event: Growth): void {
   const { itemId } = event.params;
-  if (isOver(draft.state, itemId)) return;
+  if (isFinished(draft.state, itemId)) return;
   const open = draft.state.items.get(itemId);
   if (open === undefined && BEGINS.has(event.method) && !mayOpen(draft, itemId)) return;
   switch (event.method) {
@@ -248,7 +248,7 @@ export function growItem(draft: Draft, event: Growth): void {
       if (event.params.stdin !== "") {
         const typed = codeSpan(JSON.stringify(event.params.stdin.slice(0, 2000)).slice(1, -1));
         const into = open?.kind === "command" ? codeSpan(open.script, 60) : "a command";
-        place(draft, [`**Typed** ${typed} into ${into}`]);
+        append(draft, [`**Typed** ${typed} into ${into}`]);
       }
       return;
     case "item/fileChange/patchUpdated": {
@@ -303,13 +303,13 @@ function keepEarly(draft: Draft, id: string, piece: string): void {
   const { early } = draft.state;
   const before = early.get(id) ?? "";
   if (before === "" && early.size >= maxEarly) {
-    leave(draft, { steps: 1 });
+    noteLeftOut(draft, { steps: 1 });
     return;
   }
   const fresh = piece.slice(0, maxEarlyChars - before.length);
-  if (fresh.length < piece.length) leave(draft, { chars: piece.length - fresh.length });
+  if (fresh.length < piece.length) noteLeftOut(draft, { chars: piece.length - fresh.length });
   if (fresh === "") return;
-  change(draft, { early: new Map(early).set(id, before + copied(fresh)) });
+  patchState(draft, { early: new Map(early).set(id, before + copied(fresh)) });
 }
 
 function takeEarly(draft: Draft, id: string, command: OpenCommand): void {
@@ -317,7 +317,7 @@ function takeEarly(draft: Draft, id: string, command: OpenCommand): void {
   if (output === undefined) return;
   const early = new Map(draft.state.early);
   early.delete(id);
-  change(draft, { early });
+  patchState(draft, { early });
   growCommand(draft, id, command, output);
 }
 
@@ -369,11 +369,11 @@ function patchPhase(status: string): PatchPhase {
 function startStep(draft: Draft, item: StepItem, turn: string): void {
   const { root } = draft.state;
   if (item.type === "enteredReviewMode")
-    change(draft, { turn: { ...draft.state.turn, reviewing: true } });
+    patchState(draft, { turn: { ...draft.state.turn, reviewing: true } });
   if (item.type === "exitedReviewMode")
-    change(draft, { turn: { ...draft.state.turn, review: item.review } });
+    patchState(draft, { turn: { ...draft.state.turn, review: item.review } });
   if (item.type === "contextCompaction" && !isNewCompaction(draft, turn, "item")) return;
-  const block = place(draft, [stepText(item, "running", root).summary]);
+  const block = append(draft, [stepText(item, "running", root).summary]);
   draft.edits.push({ op: "mark", id: block, mark: "running" });
   const stopped = stepText(item, "stopped", root).summary;
   keepItem(draft, item.id, { kind: "step", block, stopped });
@@ -384,7 +384,7 @@ function endStep(draft: Draft, item: StepItem, block: string): void {
   draft.edits.push({ op: "replace", id: block, lines: [summary] });
   draft.edits.push({ op: "mark", id: block, mark: "none" });
   if (details.length > 0) {
-    const below = under(draft, block, details);
+    const below = insertBelow(draft, block, details);
     if (label !== undefined) draft.edits.push({ op: "fold", from: below, to: below, label });
   }
   keepItem(draft, item.id, undefined);

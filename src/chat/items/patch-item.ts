@@ -1,7 +1,7 @@
-import { counted, shownPath } from "../fences.ts";
+import { countOf, shownPath } from "../fences.ts";
 import { maxPatchFiles } from "../limits.ts";
 import { proseLines } from "../markdown/index.ts";
-import { type Draft, keepItem, place, under } from "../reducer-context.ts";
+import { type Draft, keepItem, append, insertBelow } from "../reducer-context.ts";
 import type { FileChange, OpenPatch, PatchPhase } from "../state.ts";
 import { emptyPatchSummary, patchFence, patchSummary } from "./patch-text.ts";
 
@@ -13,7 +13,7 @@ export function startPatch(
   isCut = false,
 ): OpenPatch {
   const files = changes.slice(0, maxPatchFiles).map((change) => {
-    const block = place(draft, [patchSummary(change, "running", draft.state.root)]);
+    const block = append(draft, [patchSummary(change, "running", draft.state.root)]);
     draft.edits.push({ op: "mark", id: block, mark: "running" });
     return { block, anchor: block, diff: undefined, folded: false, change };
   });
@@ -37,7 +37,7 @@ export function askPatch(
 ): OpenPatch {
   const quote = reason === undefined ? [] : proseLines(reason, "> ");
   const files = item.files.map((file, index) => {
-    const block = index === 0 && quote.length > 0 ? under(draft, file.anchor, quote) : file.anchor;
+    const block = index === 0 && quote.length > 0 ? insertBelow(draft, file.anchor, quote) : file.anchor;
     return { ...file, anchor: block };
   });
   const asked = { ...item, files, phase: "asks" as const };
@@ -79,11 +79,11 @@ export function endPatch(
 ): OpenPatch {
   let ended = takeChanges(draft, { ...item, phase }, changes ?? []);
   if (status !== undefined) ended = { ...ended, answer: status };
-  if (ended.files.length === 0) place(draft, [emptyPatchSummary(phase, ended.answer)]);
+  if (ended.files.length === 0) append(draft, [emptyPatchSummary(phase, ended.answer)]);
   ended = fold(draft, showDiffs(draft, retell(draft, ended), false));
   const last = ended.files.at(-1);
   if (ended.left > 0 && last !== undefined)
-    under(draft, last.diff ?? last.anchor, [`… ${counted(ended.left, "more file")} left out …`], 1);
+    insertBelow(draft, last.diff ?? last.anchor, [`… ${countOf(ended.left, "more file")} left out …`], 1);
   keepItem(draft, id, undefined);
   return ended;
 }
@@ -113,7 +113,7 @@ function takeChanges(draft: Draft, item: OpenPatch, changes: readonly FileChange
       const last = files.at(-1);
       const line = [patchSummary(change, item.phase, draft.state.root)];
       const block =
-        last === undefined ? place(draft, line) : under(draft, last.diff ?? last.anchor, line, 1);
+        last === undefined ? append(draft, line) : insertBelow(draft, last.diff ?? last.anchor, line, 1);
       files.push({ block, anchor: block, diff: undefined, folded: false, change });
     }
   }
@@ -146,7 +146,7 @@ function showDiffs(draft: Draft, item: OpenPatch, whole: boolean): OpenPatch {
   const files = item.files.map((file) => {
     if (file.diff !== undefined) return file;
     const lines = patchFence(file.change, whole);
-    return lines.length === 0 ? file : { ...file, diff: under(draft, file.anchor, lines) };
+    return lines.length === 0 ? file : { ...file, diff: insertBelow(draft, file.anchor, lines) };
   });
   return { ...item, files };
 }

@@ -1,6 +1,6 @@
 import { brokenLine, cutLine, isTooLong, withFewMarks } from "../columns.ts";
 import { visible } from "../control-characters.ts";
-import { codeSpan, counted, fenced, shownPath } from "../fences.ts";
+import { codeSpan, countOf, fenced, shownPath } from "../fences.ts";
 import { withoutRole } from "../markdown/index.ts";
 import type { FileChange, PatchPhase } from "../state.ts";
 import { maxLineChars } from "./ansi.ts";
@@ -52,7 +52,7 @@ function verbOf([running, done, infinitive]: Verb, phase: PatchPhase): string {
 }
 
 function size(change: FileChange): string {
-  if (isBinary(change)) return ` · binary, ${counted(change.diff.length, "character")}`;
+  if (isBinary(change)) return ` · binary, ${countOf(change.diff.length, "character")}`;
   const { plus, minus } = signs(change);
   if (change.diff === "" && ["add", "delete"].includes(change.kind.type)) return " · empty";
   if (change.kind.type === "add") return ` · +${plus}`;
@@ -133,7 +133,7 @@ function longFence(change: FileChange): string[] {
 }
 
 function leftLine(lines: number): string {
-  return `… ${counted(lines, "line")} left out …`;
+  return `… ${countOf(lines, "line")} left out …`;
 }
 
 function shown(line: string): string {

@@ -1,18 +1,18 @@
 import { isTooLong } from "../columns.ts";
-import { codeSpan, counted, duration } from "../fences.ts";
-import { noteGone } from "../finished-items.ts";
+import { codeSpan, countOf, duration } from "../fences.ts";
+import { rememberGone } from "../finished-items.ts";
 import { fitting, leftOutLine, noExtent } from "../fit.ts";
 import { maxOddColumns, maxProseLine } from "../limits.ts";
 import { feed, finish, newProse, proseLines } from "../markdown/index.ts";
 import {
-  change,
+  patchState,
   type Draft,
   keepItem,
-  leave,
+  noteLeftOut,
   oneLine,
-  place,
-  tellOnce,
-  under,
+  append,
+  addNoticeOnce,
+  insertBelow,
 } from "../reducer-context.ts";
 import { hasRoom, leftOut } from "../spent.ts";
 import type { OpenItem, OpenText } from "../state.ts";
@@ -120,7 +120,7 @@ export function endText(
   ) {
     // Only now does Codex tell what the message is.
     const head = answerHead(facts.phase);
-    if (head !== undefined) under(draft, open.above, [head], 1);
+    if (head !== undefined) insertBelow(draft, open.above, [head], 1);
   }
   keepItem(draft, id, undefined);
   return { ...open, raw: open.left === undefined ? whole : open.raw };
@@ -129,13 +129,13 @@ export function endText(
 /** Says at the end of the words how much of them is missing, and what was done to their lines. */
 function tellCut(draft: Draft, item: OpenText): OpenText {
   if (item.prose.broken)
-    tellOnce(
+    addNoticeOnce(
       draft,
-      `lines of more than ${counted(maxProseLine, "character")}, or of ${counted(maxOddColumns, "column")} with tabs or wide letters, are broken into several here.`,
+      `lines of more than ${countOf(maxProseLine, "character")}, or of ${countOf(maxOddColumns, "column")} with tabs or wide letters, are broken into several here.`,
     );
   if (item.left === undefined || item.left === 0) return item;
   if (item.block === undefined || item.block === leftOut) {
-    leave(draft, { chars: item.left });
+    noteLeftOut(draft, { chars: item.left });
     return item;
   }
   const { prefix } = item.prose;
@@ -164,7 +164,7 @@ function endReasoning(
   const took = tookMs >= 100 ? ` for ${duration(tookMs)}` : "";
   const lines = [`> **Thought**${took}${titleOf(text)}`];
   if (item.head === undefined) {
-    if (text.trim() !== "") place(draft, lines);
+    if (text.trim() !== "") append(draft, lines);
     return;
   }
   draft.edits.push({ op: "replace", id: item.head, lines });
@@ -202,7 +202,7 @@ function placeText(draft: Draft, item: OpenText, raw: string, words: readonly st
   const apart = headOf(item, raw, lone);
   const lines = item.kind === "reasoning" ? [">", ...words] : words;
   const rank = rankOf(item);
-  const first = place(draft, apart.length > 0 ? apart : lines, rank);
+  const first = append(draft, apart.length > 0 ? apart : lines, rank);
   if (first === leftOut) {
     const head = apart.length > 0 ? first : undefined;
     return { ...item, ...(head === undefined ? {} : { head }), block: first, lone };
@@ -210,13 +210,13 @@ function placeText(draft: Draft, item: OpenText, raw: string, words: readonly st
   const made = draft.edits.at(-1);
   const above = made?.op === "insert" ? made.after : item.above;
   if (apart.length === 0) return { ...item, block: first, above, lone };
-  const block = under(draft, first, lines, item.kind === "reasoning" ? 0 : 1);
+  const block = insertBelow(draft, first, lines, item.kind === "reasoning" ? 0 : 1);
   return { ...item, head: first, block, above, lone };
 }
 
 function rewrite(draft: Draft, item: OpenText, text: string): OpenText {
   if (!hasRoom(draft.state.spent, rankOf(item))) {
-    leave(draft, { chars: text.length });
+    noteLeftOut(draft, { chars: text.length });
     return { ...item, left: 0 };
   }
   const body = item.kind === "reasoning" ? text.trimStart().replace(TITLE, "") : text;
@@ -276,7 +276,7 @@ export function dropCutOff(draft: Draft): void {
   for (const [id, item] of draft.state.items) {
     if (!isText(item) || !item.cutOff) continue;
     keepItem(draft, id, undefined);
-    noteGone(draft, id);
+    rememberGone(draft, id);
     if (item.block === undefined) continue;
     gone.set(item.block, item.head ?? item.above);
     draft.edits.push({ op: "remove", id: item.block });
@@ -286,7 +286,7 @@ export function dropCutOff(draft: Draft): void {
   }
   let { tail } = draft.state;
   for (let above = gone.get(tail); above !== undefined; above = gone.get(tail)) tail = above;
-  if (tail !== draft.state.tail) change(draft, { tail });
+  if (tail !== draft.state.tail) patchState(draft, { tail });
 }
 
 /** Whether an open item is words of the model. */
@@ -310,8 +310,8 @@ export function placeQuestions(
       ...options.slice(0, maxQuestions).map((option) => `  - ${inList(option)}`),
     ]);
   const left = questions.length - maxQuestions;
-  if (left > 0) lines.push(`- … ${counted(left, "more question")} left out …`);
-  under(draft, place(draft, ["**Questions**"], "words"), lines);
+  if (left > 0) lines.push(`- … ${countOf(left, "more question")} left out …`);
+  insertBelow(draft, append(draft, ["**Questions**"], "words"), lines);
 }
 
 /** What is one line of prose as it is; what would open a block of its own, as code. */

@@ -1,6 +1,6 @@
 import type { Item } from "../../codex/messages/index.ts";
 import { cutAt } from "../control-characters.ts";
-import { codeSpan, counted, duration, fenced, shownPath, spaced } from "../fences.ts";
+import { codeSpan, countOf, duration, fenced, shownPath, spaced } from "../fences.ts";
 import { proseLines } from "../markdown/index.ts";
 import { oneLine } from "../reducer-context.ts";
 import { wholeOutput } from "./command-output.ts";
@@ -129,7 +129,7 @@ function unknownItem(item: Extract<StepItem, { type: "unknown" }>): StepText {
   }
   const text = cutAt(item.text, maxUnknownChars);
   const left = item.text.length - text.length;
-  const cut = left === 0 ? "" : `\n\n… ${counted(left, "more character")}`;
+  const cut = left === 0 ? "" : `\n\n… ${countOf(left, "more character")}`;
   return { summary, details: quotedBelow(text + cut) };
 }
 

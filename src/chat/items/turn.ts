@@ -1,32 +1,32 @@
 import { fenced } from "../fences.ts";
-import { noteClosed } from "../finished-items.ts";
+import { rememberClosed } from "../finished-items.ts";
 import {
-  change,
+  patchState,
   type Draft,
   markSection,
   notice,
   oneLine,
-  place,
-  tellLeft,
-  under,
+  append,
+  showLeftOut,
+  insertBelow,
 } from "../reducer-context.ts";
 import { idleTurn, type OpenPatch } from "../state.ts";
-import type { Failure } from "../turn-error.ts";
+import type { TurnFailure } from "../turn-error.ts";
 import { endCommand } from "./command-item.ts";
 import { wholeOutput } from "./command-output.ts";
 import { endPatch } from "./patch-item.ts";
 import { endText, isText } from "./text-item.ts";
 
 /** Tells that the turn failed and what can be done, once a turn. */
-export function tellFailure(draft: Draft, failure: Failure): void {
+export function showFailure(draft: Draft, failure: TurnFailure): void {
   const { turn } = draft.state;
   if (turn.failed) return;
-  change(draft, { turn: { ...turn, failed: true } });
+  patchState(draft, { turn: { ...turn, failed: true } });
   const what = oneLine(failure.what);
   const ended = /[.!?…]\)?$/.test(what) ? what : `${what}.`;
   const lines = [notice("Error", ended)];
   if (failure.mend !== "") lines.push(">", `> ${oneLine(failure.mend)}`);
-  place(draft, lines, "end");
+  append(draft, lines, "end");
 }
 
 /**
@@ -41,24 +41,24 @@ export function completeTurn(draft: Draft, how: "ended" | "interrupted" | "stopp
   tellEarly(draft);
   const { section, turn } = draft.state;
   if (how === "interrupted" && !turn.failed) {
-    place(draft, [notice("Note", "stopped before the answer was complete.")], "end");
+    append(draft, [notice("Note", "stopped before the answer was complete.")], "end");
   } else if (how === "ended" && section?.empty === true) {
-    place(draft, [notice("Note", "Codex ended the turn without an answer.")], "end");
+    append(draft, [notice("Note", "Codex ended the turn without an answer.")], "end");
   }
-  tellLeft(draft);
+  showLeftOut(draft);
   markSection(draft, "none");
-  change(draft, { turn: idleTurn });
+  patchState(draft, { turn: idleTurn });
 }
 
 /** Closes the model's words that a steer cut off: their items never complete. */
-export function closeWords(draft: Draft): void {
+export function closeText(draft: Draft): void {
   for (const [id, item] of draft.state.items) {
-    if (isText(item)) noteClosed(draft, id, endText(draft, id, item, undefined));
+    if (isText(item)) rememberClosed(draft, id, endText(draft, id, item, undefined));
   }
 }
 
 function closeItems(draft: Draft, lost: boolean): void {
-  closeWords(draft);
+  closeText(draft);
   for (const [id, item] of draft.state.items) {
     switch (item.kind) {
       case "message":
@@ -71,16 +71,16 @@ function closeItems(draft: Draft, lost: boolean): void {
         const phase = runs ? "background" : item.phase === "declined" ? "declined" : "stopped";
         const end = { phase, exitCode: null, durationMs: null, output: null } as const;
         const ended = endCommand(draft, id, item, end);
-        if (!runs) noteClosed(draft, id, ended);
+        if (!runs) rememberClosed(draft, id, ended);
         break;
       }
       case "patch":
-        noteClosed(draft, id, closePatch(draft, id, item));
+        rememberClosed(draft, id, closePatch(draft, id, item));
         break;
       case "step":
         draft.edits.push({ op: "replace", id: item.block, lines: [item.stopped] });
         draft.edits.push({ op: "mark", id: item.block, mark: "none" });
-        noteClosed(draft, id, item);
+        rememberClosed(draft, id, item);
         break;
       default:
         item satisfies never;
@@ -96,11 +96,11 @@ function closePatch(draft: Draft, id: string, item: OpenPatch): OpenPatch {
 /** Shows output of commands that Codex has told nothing else of. */
 function tellEarly(draft: Draft): void {
   for (const output of draft.state.early.values()) {
-    const summary = place(draft, ["**Ran** a command that Codex did not name"]);
-    const fence = under(draft, summary, fenced(wholeOutput(output), "console output"));
+    const summary = append(draft, ["**Ran** a command that Codex did not name"]);
+    const fence = insertBelow(draft, summary, fenced(wholeOutput(output), "console output"));
     draft.edits.push({ op: "fold", from: fence, to: fence, label: "output" });
   }
-  if (draft.state.early.size > 0) change(draft, { early: new Map() });
+  if (draft.state.early.size > 0) patchState(draft, { early: new Map() });
 }
 
 /** Forgets an approval that nobody can answer any more. */
@@ -108,7 +108,7 @@ function withdraw(draft: Draft, id: string): void {
   const approval = draft.state.approvals.get(id);
   const approvals = new Map(draft.state.approvals);
   approvals.delete(id);
-  change(draft, { approvals });
+  patchState(draft, { approvals });
   if (approval !== undefined && approval.itemId === undefined) {
     const lines = [`${approval.summary} · withdrawn`];
     draft.edits.push({ op: "replace", id: approval.block, lines });

@@ -1,9 +1,9 @@
 import type { Item } from "../../codex/messages/index.ts";
 import { codeSpan, shownPath, spaced } from "../fences.ts";
-import { isOver, noteCompleted } from "../finished-items.ts";
+import { isFinished, rememberCompleted } from "../finished-items.ts";
 import { proseLines } from "../markdown/index.ts";
-import { change, type Draft, notice, openSection, place, under } from "../reducer-context.ts";
-import { closeWords } from "./turn.ts";
+import { patchState, type Draft, notice, openSection, append, insertBelow } from "../reducer-context.ts";
+import { closeText } from "./turn.ts";
 
 type UserMessage = Extract<Item, { type: "userMessage" }>;
 
@@ -12,18 +12,18 @@ type UserMessage = Extract<Item, { type: "userMessage" }>;
  * is passed over, and a steered one gets its section here. Any other was not sent from this buffer,
  * and is quoted.
  */
-export function hearQuery(draft: Draft, item: UserMessage): void {
-  if (isOver(draft.state, item.id)) return;
-  noteCompleted(draft, item);
+export function onUserMessage(draft: Draft, item: UserMessage): void {
+  if (isFinished(draft.state, item.id)) return;
+  rememberCompleted(draft, item);
   const { steered, turn } = draft.state;
   const id = item.clientId ?? undefined;
   if (id !== undefined && steered.includes(id)) takeSteered(draft, id);
   else if (id !== undefined && OURS.test(id))
-    change(draft, { turn: { ...turn, awaitsQuery: false } });
+    patchState(draft, { turn: { ...turn, awaitsQuery: false } });
   else if (id !== undefined) quoteQuery(draft, item);
   // What a review is asked stands in the line that says that it began.
   else if (turn.reviewing) return;
-  else if (turn.awaitsQuery) change(draft, { turn: { ...turn, awaitsQuery: false } });
+  else if (turn.awaitsQuery) patchState(draft, { turn: { ...turn, awaitsQuery: false } });
   else if (steered[0] !== undefined) takeSteered(draft, steered[0]);
   else quoteQuery(draft, item);
 }
@@ -33,8 +33,8 @@ const OURS = /^(?:user|reason):/;
 
 /** A steered query that Codex has taken: what comes from now on answers it, below it. */
 function takeSteered(draft: Draft, id: string): void {
-  change(draft, { steered: draft.state.steered.filter((other) => other !== id) });
-  closeWords(draft);
+  patchState(draft, { steered: draft.state.steered.filter((other) => other !== id) });
+  closeText(draft);
   draft.edits.push({ op: "mark", id, mark: "none" });
   openSection(draft, id);
 }
@@ -44,12 +44,12 @@ function takeSteered(draft: Draft, id: string): void {
  * user nor a model that reads the text later may take it for the user's words.
  */
 function quoteQuery(draft: Draft, item: UserMessage): void {
-  const block = place(draft, [notice("Note", "Codex was told something from elsewhere.")]);
+  const block = append(draft, [notice("Note", "Codex was told something from elsewhere.")]);
   const lines = item.content.flatMap((part) => {
     const text = proseLines(partText(part, draft.state.root), "> ");
     return text.length === 0 ? [] : [">", ...text];
   });
-  if (lines.length > 0) under(draft, block, lines);
+  if (lines.length > 0) insertBelow(draft, block, lines);
 }
 
 /** A part of a query in words: its text, or what kind of thing it is and where. */

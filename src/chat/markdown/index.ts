@@ -7,5 +7,5 @@
 export { type Blocks, noBlocks, scanLine } from "./block-scanner.ts";
 export { missingLine, wholeText } from "./close-fence.ts";
 export { withoutHtml } from "./inline-escape.ts";
-export { sentText, withoutContext } from "./query-repair.ts";
+export { repairQuery, withoutContext } from "./query-repair.ts";
 export { feed, finish, newProse, type Prose, proseLines, withoutRole } from "./stream-sanitizer.ts";

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { sentText } from "./query-repair.ts";
+import { repairQuery } from "./query-repair.ts";
 
 describe("the text of a sent query", () => {
   it("stays as it was typed where it breaks nothing", () => {
-    expect(sentText("What is `x`?\n\n> **Context:** a.ts")).toBeUndefined();
+    expect(repairQuery("What is `x`?\n\n> **Context:** a.ts")).toBeUndefined();
   });
 
   it("has a fence closed above the line about its context", () => {
-    expect(sentText("What is this?\n```ts\nlet x\n\n> **Context:** a.ts line 1")).toEqual([
+    expect(repairQuery("What is this?\n```ts\nlet x\n\n> **Context:** a.ts line 1")).toEqual([
       "## You",
       "",
       "What is this?",

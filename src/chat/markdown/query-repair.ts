@@ -18,7 +18,7 @@ export function withoutContext(text: string): string {
  * Nothing else of what the user wrote is touched. The line about the context stays below what is
  * mended.
  */
-export function sentText(text: string): string[] | undefined {
+export function repairQuery(text: string): string[] | undefined {
   const [whole = "", context] = CONTEXT.exec(text) ?? [];
   const lines = mended(text.slice(0, text.length - whole.length));
   if (lines === undefined) return undefined;

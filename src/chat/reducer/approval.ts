@@ -2,12 +2,12 @@ import type { Field } from "../../codex/server-requests/index.ts";
 import { brokenLine } from "../columns.ts";
 import { unwrapShell } from "../command-text.ts";
 import { visible } from "../control-characters.ts";
-import type { LocalEvent, NetworkQuestion, Question, Verdict } from "../event.ts";
+import type { LocalEvent, NetworkQuestion, Question, UserDecision } from "../event.ts";
 import { codeSpan, fenced, shownPath } from "../fences.ts";
 import { answerCommand, answerPatch, askCommand, askPatch, startCommand } from "../items/index.ts";
 import { maxOpenItems } from "../limits.ts";
 import { proseLines } from "../markdown/index.ts";
-import { change, type Draft, leave, oneLine, place, under } from "../reducer-context.ts";
+import { patchState, type Draft, noteLeftOut, oneLine, append, insertBelow } from "../reducer-context.ts";
 import { leftOut } from "../spent.ts";
 import type { OpenApproval, OpenCommand } from "../state.ts";
 import { whyNotAsked } from "./asked.ts";
@@ -24,12 +24,12 @@ export function reduceApproval(draft: Draft, event: ApprovalEvent): void {
 function request(draft: Draft, approval: Question): void {
   if (draft.state.approvals.has(approval.id)) return;
   if (whyNotAsked(draft.state, approval)?.kind === "many") {
-    leave(draft, { questions: 1 });
+    noteLeftOut(draft, { questions: 1 });
     return;
   }
   const open = ask(draft, approval);
   const { spent } = draft.state;
-  change(draft, {
+  patchState(draft, {
     approvals: new Map(draft.state.approvals).set(approval.id, open),
     spent: { ...spent, asked: spent.asked + 1 },
   });
@@ -124,8 +124,8 @@ function untold(reason: string | undefined): string {
 function askNetwork(draft: Draft, { target, entry }: NetworkQuestion): OpenApproval {
   const summary = `**Asks** to reach ${codeSpan(target, 300)}`;
   const config = codeSpan(`network.allow = { "${entry}" }`, 320);
-  const block = place(draft, [summary], "asks");
-  under(draft, block, [
+  const block = append(draft, [summary], "asks");
+  insertBelow(draft, block, [
     `> A program in the sandbox waits for this. What it sends there is not looked at. ${config} allows it for good.`,
   ]);
   return { block, itemId: undefined, summary, isNetwork: true };
@@ -190,16 +190,16 @@ function askPlainly(
   reason: string | undefined,
   detail: string | undefined,
 ): OpenApproval {
-  const block = place(draft, [summary], "asks");
+  const block = append(draft, [summary], "asks");
   let anchor = block;
   const quote = reason === undefined ? [] : proseLines(reason, "> ");
-  if (quote.length > 0) anchor = under(draft, anchor, quote);
+  if (quote.length > 0) anchor = insertBelow(draft, anchor, quote);
   if (detail !== undefined && detail !== "") {
     const lines = detail
       .replaceAll("\r\n", "\n")
       .split("\n")
       .flatMap((line) => brokenLine(visible(line)));
-    under(draft, anchor, fenced(lines, "text request"));
+    insertBelow(draft, anchor, fenced(lines, "text request"));
   }
   return { block, itemId: undefined, summary };
 }
@@ -212,7 +212,7 @@ function resolve(draft: Draft, event: Extract<ApprovalEvent, { type: "approval_r
     event.unanswered === undefined ? undefined : `not answered: ${oneLine(event.unanswered, 300)}`;
   const approvals = new Map(draft.state.approvals);
   approvals.delete(id);
-  change(draft, { approvals });
+  patchState(draft, { approvals });
   const why = reason === undefined ? "" : oneLine(reason, 300);
   const { itemId } = approval;
   const item = itemId === undefined ? undefined : draft.state.items.get(itemId);
@@ -233,7 +233,7 @@ function resolve(draft: Draft, event: Extract<ApprovalEvent, { type: "approval_r
   else if (item.kind === "patch") answerPatch(draft, itemId, item, phase, answer);
 }
 
-function networkText(decision: Verdict, why: string): string {
+function networkText(decision: UserDecision, why: string): string {
   switch (decision) {
     case "accept":
       return "allowed in this turn";
@@ -250,7 +250,7 @@ function networkText(decision: Verdict, why: string): string {
   }
 }
 
-function answerText(decision: Verdict, why: string): string {
+function answerText(decision: UserDecision, why: string): string {
   switch (decision) {
     case "accept":
       return "approved";

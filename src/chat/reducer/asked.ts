@@ -1,5 +1,5 @@
 import type { NotAsked, Question } from "../event.ts";
-import { counted } from "../fences.ts";
+import { countOf } from "../fences.ts";
 import { maxAskedChars, maxTurnAsked } from "../limits.ts";
 import { hasRoom, leftOut } from "../spent.ts";
 import type { ChatState } from "../state.ts";
@@ -15,7 +15,7 @@ export function whyNotAsked(state: ChatState, question: Question): NotAsked | un
   if (state.spent.asked >= maxTurnAsked || !hasRoom(state.spent, "asks")) return { kind: "many" };
   const chars = sizeOf(state, question);
   if (chars > maxAskedChars) {
-    const why = `it has ${counted(chars, "character")}, more than can be shown of a question.`;
+    const why = `it has ${countOf(chars, "character")}, more than can be shown of a question.`;
     return { kind: "long", why };
   }
   const why = "what it is about is too long to be shown in full.";

@@ -1,9 +1,9 @@
 import { unwrapShell } from "../command-text.ts";
 import type { LocalEvent } from "../event.ts";
-import { codeSpan, counted, fenced, shownPath } from "../fences.ts";
-import { isOver, noteGone } from "../finished-items.ts";
+import { codeSpan, countOf, fenced, shownPath } from "../fences.ts";
+import { isFinished, rememberGone } from "../finished-items.ts";
 import { wholeOutput } from "../items/index.ts";
-import { type Draft, oneLine, place, under } from "../reducer-context.ts";
+import { type Draft, oneLine, append, insertBelow } from "../reducer-context.ts";
 
 type FailedCall = Extract<LocalEvent, { type: "call_failed" }>["call"];
 
@@ -23,16 +23,16 @@ export function showFailedCall(
   { call, byAgent }: Extract<LocalEvent, { type: "call_failed" }>,
 ): void {
   const { state } = draft;
-  if (state.items.has(call.id) || isOver(state, call.id)) return;
-  const summary = place(draft, [
+  if (state.items.has(call.id) || isFinished(state, call.id)) return;
+  const summary = append(draft, [
     `${summaryOf(call, state.root)}${byAgent ? " · by a sub-agent" : ""}`,
   ]);
-  noteGone(draft, call.id);
+  rememberGone(draft, call.id);
   const why = call.reason.trim();
   if (call.kind !== "patch" && why === oneLine(why, MAX_REASON)) return;
   const lines = wholeOutput(why);
   if (call.patch !== "") lines.push("", ...wholeOutput(call.patch.trim()));
-  const reason = under(draft, summary, fenced(lines, "text reason"));
+  const reason = insertBelow(draft, summary, fenced(lines, "text reason"));
   draft.edits.push({ op: "fold", from: reason, to: reason, label: "reason" });
 }
 
@@ -40,7 +40,7 @@ function summaryOf({ kind, name, files, reason }: FailedCall, root: string): str
   switch (kind) {
     case "patch": {
       const named = files.slice(0, MAX_NAMED).map((it) => codeSpan(shownPath(it, root), 200));
-      if (files.length > MAX_NAMED) named.push(counted(files.length - MAX_NAMED, "more file"));
+      if (files.length > MAX_NAMED) named.push(countOf(files.length - MAX_NAMED, "more file"));
       return ["**Patch did not apply**", named.join(", ")].filter((it) => it !== "").join(" · ");
     }
     case "command":

@@ -1,6 +1,6 @@
 import type { LocalEvent } from "../event.ts";
-import { codeSpan, counted } from "../fences.ts";
-import { type Draft, notice, place } from "../reducer-context.ts";
+import { codeSpan, countOf } from "../fences.ts";
+import { type Draft, notice, append } from "../reducer-context.ts";
 
 type HostRuns = Extract<LocalEvent, { type: "host_runs" }>;
 type Group = HostRuns["groups"][number];
@@ -21,14 +21,14 @@ export function showHostRuns(draft: Draft, { groups, between }: HostRuns): void 
   const head = `runs on your machine${between ? `, ${BETWEEN}` : ""}:`;
   const [only, ...others] = groups.map(line);
   if (only !== undefined && others.length === 0)
-    place(draft, [notice("Note", `${head} ${only}`)], "end");
-  else place(draft, [notice("Note", head), ">", ...groups.map((it) => `> - ${line(it)}`)], "end");
+    append(draft, [notice("Note", `${head} ${only}`)], "end");
+  else append(draft, [notice("Note", head), ">", ...groups.map((it) => `> - ${line(it)}`)], "end");
 }
 
 function line({ files, runs }: Group): string {
   const named = files.slice(0, MAX_NAMED).map(fileText);
   const more = files.length - named.length;
-  const what = more === 0 ? named.join(", ") : `${named.join(", ")} and ${counted(more, "other")}`;
+  const what = more === 0 ? named.join(", ") : `${named.join(", ")} and ${countOf(more, "other")}`;
   return `${what}: ${runs}.`;
 }
 

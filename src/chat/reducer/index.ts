@@ -5,4 +5,4 @@
  */
 export { whyNotAsked } from "./asked.ts";
 export { reduce } from "./reduce.ts";
-export { commandBlock, type Standing } from "./status.ts";
+export { commandBlock, type StatusFacts } from "./status.ts";

@@ -1,16 +1,16 @@
 import type { ServerNotification } from "../../codex/messages/index.ts";
 import { unwrapShell } from "../command-text.ts";
-import { codeSpan, counted, duration, fenced, shownPath, spaced } from "../fences.ts";
+import { codeSpan, countOf, duration, fenced, shownPath, spaced } from "../fences.ts";
 import { wholeOutput } from "../items/index.ts";
 import { proseLines } from "../markdown/index.ts";
 import {
-  change,
+  patchState,
   type Draft,
   keepItem,
   mayOpen,
   oneLine,
-  place,
-  under,
+  append,
+  insertBelow,
 } from "../reducer-context.ts";
 import type { OpenStep } from "../state.ts";
 
@@ -24,7 +24,7 @@ export type HookRun = ParamsOf<"hook/started">["run"];
 /** Codex's own review of a request, as it tells it. */
 export type AutoReview = ParamsOf<"item/autoApprovalReview/started">;
 /** A goal of the thread, as Codex tells it. */
-export type Goal = ParamsOf<"thread/goal/updated">["goal"];
+export type ReportedGoal = ParamsOf<"thread/goal/updated">["goal"];
 
 /** Shows a hook that runs. SECURITY: its file and what it says are the project's. */
 export function startHook(draft: Draft, run: HookRun): OpenStep | undefined {
@@ -84,7 +84,7 @@ function requested(action: AutoReview["action"], root: string): string {
     case "applyPatch": {
       const files = action.files ?? [];
       const named = files.slice(0, 5).map((file) => codeSpan(shownPath(file, root)));
-      const more = files.length > 5 ? ` and ${counted(files.length - 5, "more file")}` : "";
+      const more = files.length > 5 ? ` and ${countOf(files.length - 5, "more file")}` : "";
       return `a change of ${named.join(", ")}${more}`;
     }
     case "networkAccess":
@@ -99,25 +99,25 @@ function requested(action: AutoReview["action"], root: string): string {
 }
 
 /** Shows a goal that is new, and what became of it; how far it has come is not told again. */
-export function showGoal(draft: Draft, goal: Goal): void {
+export function showGoal(draft: Draft, goal: ReportedGoal): void {
   const { objective, status } = goal;
   const known = draft.state.goal;
   if (known?.objective === objective && known.status === status) return;
-  change(draft, { goal: { objective, status } });
+  patchState(draft, { goal: { objective, status } });
   const budget = goal.tokenBudget == null ? "" : ` of ${goal.tokenBudget.toLocaleString("en-US")}`;
   const used = goal.tokensUsed;
   const tokens = used > 0 ? ` · ${used.toLocaleString("en-US")}${budget} tokens` : "";
   const time = goal.timeUsedSeconds > 0 ? ` · ${duration(goal.timeUsedSeconds * 1000)}` : "";
   const lines = [`**Goal** · ${oneLine(spaced(status), 40)}${tokens}${time}`];
   if (known?.objective !== objective) lines.push(...proseLines(objective, "> "));
-  place(draft, lines);
+  append(draft, lines);
 }
 
 function begin(draft: Draft, id: string, summary: string, stopped: string): OpenStep | undefined {
   const open = draft.state.items.get(id);
   if (open?.kind === "step") return open;
   if (!mayOpen(draft, id)) return undefined;
-  const block = place(draft, [summary]);
+  const block = append(draft, [summary]);
   draft.edits.push({ op: "mark", id: block, mark: "running" });
   const step: OpenStep = { kind: "step", block, stopped };
   keepItem(draft, id, step);
@@ -134,7 +134,7 @@ function finish(
   draft.edits.push({ op: "replace", id: block, lines: [summary] });
   draft.edits.push({ op: "mark", id: block, mark: "none" });
   if (details.length > 0) {
-    const below = under(draft, block, details);
+    const below = insertBelow(draft, block, details);
     draft.edits.push({ op: "fold", from: below, to: below, label: "details" });
   }
   keepItem(draft, id, undefined);

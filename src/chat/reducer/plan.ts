@@ -1,7 +1,7 @@
-import { counted } from "../fences.ts";
+import { countOf } from "../fences.ts";
 import { maxPlanSteps } from "../limits.ts";
 import { proseLines } from "../markdown/index.ts";
-import { change, type Draft, oneLine, place } from "../reducer-context.ts";
+import { patchState, type Draft, oneLine, append } from "../reducer-context.ts";
 
 /** A plan as Codex updates it: always whole. */
 export type PlanUpdate = {
@@ -29,12 +29,12 @@ export function showPlan(draft: Draft, update: PlanUpdate): void {
     lines.push(`- ${box} ${oneLine(step, 300)}${now}`.trimEnd());
   }
   const left = total - maxPlanSteps;
-  if (left > 0) lines.push(`- … ${counted(left, "more step")} left out …`);
+  if (left > 0) lines.push(`- … ${countOf(left, "more step")} left out …`);
   while (lines.at(-1) === "") lines.pop();
   if (turn.plan !== undefined) {
     draft.edits.push({ op: "replace", id: turn.plan, lines });
     return;
   }
-  const plan = place(draft, lines);
-  change(draft, { turn: { ...draft.state.turn, plan } });
+  const plan = append(draft, lines);
+  patchState(draft, { turn: { ...draft.state.turn, plan } });
 }

@@ -5,33 +5,33 @@ import { codeSpan, duration, shownPath, spaced } from "../fences.ts";
 import {
   completeItem,
   completeTurn,
-  completeWhole,
+  completePreknown,
   cutOffTexts,
   growItem,
   isNewCompaction,
   showAgentPatch,
   startItem,
-  tellFailure,
+  showFailure,
 } from "../items/index.ts";
-import { sentText } from "../markdown/index.ts";
+import { repairQuery } from "../markdown/index.ts";
 import {
-  change,
-  countAnew,
+  patchState,
+  resetSpent,
   type Draft,
-  leave,
+  noteLeftOut,
   markSection,
   notice,
   oneLine,
   openSection,
-  place,
-  settle,
+  append,
+  settleEdits,
   showBusy,
-  tell,
-  tellOnce,
+  addNotice,
+  addNoticeOnce,
 } from "../reducer-context.ts";
 import { leftOut } from "../spent.ts";
 import { type ChatState, idleTurn } from "../state.ts";
-import { failureOf, wordsOf } from "../turn-error.ts";
+import { turnFailureOf, errorText } from "../turn-error.ts";
 import { reduceApproval } from "./approval.ts";
 import { showFailedCall } from "./failed-call.ts";
 import { showHostRuns } from "./host-runs.ts";
@@ -52,7 +52,7 @@ export function reduce(state: ChatState, event: ChatEvent): { state: ChatState; 
   const draft: Draft = { state, edits: [] };
   if (!("type" in event)) reduceNotification(draft, event);
   else reduceLocal(draft, event);
-  const edits = settle(draft, state);
+  const edits = settleEdits(draft, state);
   return { state: draft.state, edits };
 }
 
@@ -77,25 +77,25 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
       send(draft, event);
       return;
     case "turn_failed":
-      tellFailure(draft, { what: event.message, mend: event.mend ?? "" });
+      showFailure(draft, { what: event.message, mend: event.mend ?? "" });
       completeTurn(draft, "stopped");
       return;
     case "note":
-      if (event.once === true) tellOnce(draft, event.text);
-      else if (event.byCodex === true) tell(draft, event.text);
-      else place(draft, [notice("Note", event.text)], "end");
+      if (event.once === true) addNoticeOnce(draft, event.text);
+      else if (event.byCodex === true) addNotice(draft, event.text);
+      else append(draft, [notice("Note", event.text)], "end");
       return;
     case "not_asked":
-      if (event.because.kind === "many") leave(draft, { questions: 1 });
-      else tell(draft, `a question was declined without asking you: ${event.because.why}`);
+      if (event.because.kind === "many") noteLeftOut(draft, { questions: 1 });
+      else addNotice(draft, `a question was declined without asking you: ${event.because.why}`);
       return;
     case "goes_on":
       // Its heading has no block, so no mark of it comes to anything.
       if (draft.state.section === undefined)
-        change(draft, { section: { heading: leftOut, empty: false } });
+        patchState(draft, { section: { heading: leftOut, empty: false } });
       return;
     case "round":
-      countAnew(draft);
+      resetSpent(draft);
       return;
     case "approval_requested":
     case "approval_resolved":
@@ -117,13 +117,13 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
       showBusy(draft, silenceText(event));
       return;
     case "retry_after":
-      change(draft, { turn: { ...draft.state.turn, retryAfterMs: event.ms } });
+      patchState(draft, { turn: { ...draft.state.turn, retryAfterMs: event.ms } });
       return;
     case "model_status":
-      change(draft, { turn: { ...draft.state.turn, status: event.status } });
+      patchState(draft, { turn: { ...draft.state.turn, status: event.status } });
       return;
     case "thread":
-      change(draft, { thread: event.id });
+      patchState(draft, { thread: event.id });
       return;
     default:
       event satisfies never;
@@ -139,7 +139,7 @@ function silenceText({ of, ms }: Extract<LocalEvent, { type: "silence" }>): stri
 
 function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void {
   const { id, mode, text } = event;
-  const lines = text === undefined ? undefined : sentText(text);
+  const lines = text === undefined ? undefined : repairQuery(text);
   if (lines !== undefined) draft.edits.push({ op: "replace", id, lines });
   const steered = draft.state.steered.filter((other) => other !== id);
   switch (mode) {
@@ -147,7 +147,7 @@ function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void 
       draft.edits.push({ op: "mark", id, mark: "queued" });
       break;
     case "steer":
-      countAnew(draft);
+      resetSpent(draft);
       draft.edits.push({ op: "mark", id, mark: "queued", text: "steering" });
       steered.push(id);
       break;
@@ -155,13 +155,13 @@ function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void 
       // The turn before has not been said to be over: what it left open is closed.
       if (draft.state.turn.running && draft.state.section?.empty === false)
         completeTurn(draft, "ended");
-      if (event.isAgain !== true) countAnew(draft);
+      if (event.isAgain !== true) resetSpent(draft);
       begin(draft, id, event.isAbove === true);
       break;
     default:
       mode satisfies never;
   }
-  change(draft, { steered });
+  patchState(draft, { steered });
 }
 
 /**
@@ -172,8 +172,8 @@ function begin(draft: Draft, id: string, isAbove: boolean): void {
   const { asked, section, tail } = draft.state;
   const isKnown = asked.includes(id);
   if (!isAbove) draft.edits.push({ op: "mark", id, mark: "none" });
-  change(draft, { turn: { ...idleTurn, running: true, awaitsQuery: true } });
-  if (!isAbove && !isKnown) change(draft, { asked: [...asked, id] });
+  patchState(draft, { turn: { ...idleTurn, running: true, awaitsQuery: true } });
+  if (!isAbove && !isKnown) patchState(draft, { asked: [...asked, id] });
   if (!isAbove && !isKnown) openSection(draft, id);
   else if (section === undefined) openSection(draft, tail);
   else markSection(draft, "running");
@@ -184,8 +184,8 @@ function refuse(draft: Draft, event: Extract<LocalEvent, { type: "network_refuse
   const host = event.port === undefined ? event.host : `${event.host}:${event.port}`;
   const { turn } = draft.state;
   if (turn.refused.has(host) || turn.refused.size >= 50) return;
-  change(draft, { turn: { ...turn, refused: new Set([...turn.refused, host]) } });
-  place(draft, [
+  patchState(draft, { turn: { ...turn, refused: new Set([...turn.refused, host]) } });
+  append(draft, [
     `> **Note:** network access to ${codeSpan(host, 200)} was refused: ${oneLine(event.reason, 300)}.`,
   ]);
 }
@@ -198,7 +198,7 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
   switch (event.method) {
     case "turn/started":
       if (!turn.running) {
-        change(draft, { turn: { ...turn, running: true } });
+        patchState(draft, { turn: { ...turn, running: true } });
         markSection(draft, "running");
       }
       return;
@@ -240,32 +240,32 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
         cutOffTexts(draft);
         showBusy(draft, retryMark(event.params.error));
       } else if (!isTold(draft, event.params.turnId))
-        tellFailure(draft, failureOf(event.params.error, turn));
+        showFailure(draft, turnFailureOf(event.params.error, turn));
       return;
     case "warning":
     case "guardianWarning":
-      tellOnce(draft, event.params.message);
+      addNoticeOnce(draft, event.params.message);
       return;
     case "mcpServer/startupStatus/updated": {
       const broken = noteServer(draft, event.params);
-      if (broken !== undefined) tellOnce(draft, broken);
+      if (broken !== undefined) addNoticeOnce(draft, broken);
       return;
     }
     case "account/rateLimits/updated":
-      change(draft, { limits: mergedLimits(draft.state.limits, event.params.rateLimits) });
+      patchState(draft, { limits: mergedLimits(draft.state.limits, event.params.rateLimits) });
       return;
     case "configWarning":
       // Told before a thread starts, which is when the container's project becomes trusted (0.169).
       if (event.params.summary.startsWith("Project-local config, hooks,")) return;
-      tellOnce(draft, configWarning(event.params, draft.state.root));
+      addNoticeOnce(draft, configWarning(event.params, draft.state.root));
       return;
     case "thread/tokenUsage/updated": {
-      change(draft, { usage: newUsage(draft.state.usage, event.params.tokenUsage) });
+      patchState(draft, { usage: newUsage(draft.state.usage, event.params.tokenUsage) });
       return;
     }
     case "thread/compacted":
       if (!isNewCompaction(draft, event.params.turnId, "notice")) return;
-      place(draft, [
+      append(draft, [
         notice("Note", "the conversation was compacted to fit the model's context window."),
       ]);
       return;
@@ -282,18 +282,18 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
       endAutoReview(draft, event.params);
       return;
     case "autoApprovalReview/strictReviewRequired":
-      tellOnce(draft, "Codex reviews its own requests more strictly from here on.");
+      addNoticeOnce(draft, "Codex reviews its own requests more strictly from here on.");
       return;
     case "thread/goal/updated":
       showGoal(draft, event.params.goal);
       return;
     case "thread/goal/cleared":
       if (draft.state.goal === undefined) return;
-      change(draft, { goal: undefined });
-      place(draft, [notice("Note", "the goal was cleared.")]);
+      patchState(draft, { goal: undefined });
+      append(draft, [notice("Note", "the goal was cleared.")]);
       return;
     case "model/verification":
-      tellOnce(
+      addNoticeOnce(
         draft,
         `the endpoint asks for a verification of its user: ${codeSpan(event.params.verifications.join(", "))}.`,
       );
@@ -310,14 +310,14 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
     case "model/rerouted": {
       const { fromModel, toModel, reason } = event.params;
       const why = reason == null ? "" : `: ${spaced(reason)}`;
-      tellOnce(
+      addNoticeOnce(
         draft,
         `the endpoint answers with ${codeSpan(toModel)} instead of ${codeSpan(fromModel)}${why}.`,
       );
       return;
     }
     case "deprecationNotice":
-      tellOnce(draft, [event.params.summary, event.params.details ?? ""].join(" ").trim());
+      addNoticeOnce(draft, [event.params.summary, event.params.details ?? ""].join(" ").trim());
       return;
     case "serverRequest/resolved":
       return;
@@ -329,7 +329,7 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
 /** Ends a turn as Codex says that it ended, which is told once. */
 function endTurn(draft: Draft, told: EndedTurn): void {
   const { turn, section, ended } = draft.state;
-  completeWhole(draft, told.id);
+  completePreknown(draft, told.id);
   if (ended?.id === told.id && !turn.running) {
     completeTurn(draft, "ended");
     return;
@@ -339,12 +339,12 @@ function endTurn(draft: Draft, told: EndedTurn): void {
     for (const item of told.items ?? [])
       if (item.type === "agentMessage" || item.type === "plan")
         completeItem(draft, item, { turn: told.id, atMs: undefined });
-  if (told.error != null) tellFailure(draft, failureOf(told.error, turn));
-  else if (told.status === "failed") tellFailure(draft, failureOf({ message: "" }));
+  if (told.error != null) showFailure(draft, turnFailureOf(told.error, turn));
+  else if (told.status === "failed") showFailure(draft, turnFailureOf({ message: "" }));
   else if (!["completed", "interrupted", "inProgress"].includes(told.status))
-    place(draft, [notice("Note", `the turn ended as ${codeSpan(told.status, 40)}.`)], "end");
-  change(draft, { ended: { id: told.id, failed: draft.state.turn.failed } });
-  if (told.status === "completed") change(draft, { asked: [] });
+    append(draft, [notice("Note", `the turn ended as ${codeSpan(told.status, 40)}.`)], "end");
+  patchState(draft, { ended: { id: told.id, failed: draft.state.turn.failed } });
+  if (told.status === "completed") patchState(draft, { asked: [] });
   completeTurn(draft, told.status === "interrupted" ? "interrupted" : "ended");
 }
 
@@ -360,7 +360,7 @@ function configWarning({ summary, details, path }: ConfigWarning, root: string):
 }
 
 function retryMark(error: TurnError): string {
-  const why = wordsOf(error.additionalDetails ?? "");
+  const why = errorText(error.additionalDetails ?? "");
   const text = why === "" ? error.message : `${error.message.slice(0, 1000)}: ${why}`;
   return beside(text);
 }

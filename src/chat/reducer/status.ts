@@ -2,15 +2,15 @@
 import type { RateLimits } from "../../codex/messages/index.ts";
 import { copied } from "../control-characters.ts";
 import { codeSpan } from "../fences.ts";
-import { change, type Draft } from "../reducer-context.ts";
+import { patchState, type Draft } from "../reducer-context.ts";
 import { leftOut } from "../spent.ts";
-import type { ChatState, Usage } from "../state.ts";
+import type { ChatState, TokenUsage } from "../state.ts";
 
 /** Tokens, limits and servers as they were told last, the turn, and the items that go on. */
-export type Standing = Pick<ChatState, "usage" | "limits" | "brokenServers" | "turn" | "items">;
+export type StatusFacts = Pick<ChatState, "usage" | "limits" | "brokenServers" | "turn" | "items">;
 
 /** The block of a command that still runs; undefined where the document does not show it. */
-export function commandBlock(standing: Standing, itemId: string): string | undefined {
+export function commandBlock(standing: StatusFacts, itemId: string): string | undefined {
   const item = standing.items.get(itemId);
   return item?.kind === "command" && item.block !== leftOut ? item.block : undefined;
 }
@@ -33,7 +33,7 @@ export function noteServer(draft: Draft, startup: Startup): string | undefined {
   const servers = new Map(draft.state.brokenServers);
   servers.delete(key);
   if (status !== "failed") {
-    if (draft.state.brokenServers.has(key)) change(draft, { brokenServers: servers });
+    if (draft.state.brokenServers.has(key)) patchState(draft, { brokenServers: servers });
     return undefined;
   }
   const why = (error ?? "")
@@ -41,7 +41,7 @@ export function noteServer(draft: Draft, startup: Startup): string | undefined {
     .replace(/^MCP client for `[^`]*` failed to start: (?:MCP startup failed: )?/, "");
   if (servers.size < maxServers) {
     servers.set(key, copied(why.slice(0, maxReason)));
-    change(draft, { brokenServers: servers });
+    patchState(draft, { brokenServers: servers });
   }
   const told = why === "" ? "." : `: ${why}`;
   return `The MCP server ${codeSpan(name, 100)} could not be started${told}`;
@@ -65,7 +65,7 @@ type TokenCounts = {
  * Tokens after an update. What was counted last stays where an update tells no count: after a request
  * that was too long Codex 0.169 takes the window for the total, or forgets what it knew.
  */
-export function newUsage(before: Usage | undefined, update: TokenCounts): Usage {
+export function newUsage(before: TokenUsage | undefined, update: TokenCounts): TokenUsage {
   const total = update.total.totalTokens;
   const window = update.modelContextWindow ?? before?.window ?? null;
   if (before !== undefined && (total === 0 || total === window)) return { ...before, window };

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { shortened } from "../error.ts";
 import { Id } from "../id.ts";
-import { Elicitation, elicitationRequest, UserInput, userInputRequest } from "./question.ts";
+import { Elicitation, elicitationRequest, UserInputRequest, userInputRequest } from "./question.ts";
 import type { Decision, ServerRequest } from "./server-request.ts";
 import { ToolCall } from "./tool-call.ts";
 
@@ -42,7 +42,7 @@ const FIXED_ANSWERS: Readonly<Record<string, unknown>> = {};
 export const REQUEST_PARAMS: Readonly<Record<string, z.ZodType>> = {
   "item/commandExecution/requestApproval": CommandApproval,
   "item/fileChange/requestApproval": PatchApproval,
-  "item/tool/requestUserInput": UserInput,
+  "item/tool/requestUserInput": UserInputRequest,
   "mcpServer/elicitation/request": Elicitation,
   "item/permissions/requestApproval": Permissions,
 };

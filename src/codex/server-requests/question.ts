@@ -6,7 +6,7 @@ import type { Answer, Field, ServerRequest } from "./server-request.ts";
 const text = z.string().nullish().catch(null);
 
 /** The params of `item/tool/requestUserInput`. */
-export const UserInput = z.object({
+export const UserInputRequest = z.object({
   threadId: Id,
   itemId: Id,
   questions: z
@@ -29,7 +29,7 @@ export const UserInput = z.object({
 
 /** Codex asks the user something (`item/tool/requestUserInput`). */
 export function userInputRequest(id: string, params: unknown): ServerRequest | z.ZodError {
-  const parsed = UserInput.safeParse(params);
+  const parsed = UserInputRequest.safeParse(params);
   if (!parsed.success) return parsed.error;
   const { threadId, itemId, questions } = parsed.data;
   const fields = questions.map(

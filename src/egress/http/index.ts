@@ -5,5 +5,5 @@
  */
 export { refuse, tooLarge } from "./http-refusal.ts";
 export { createService } from "./http-service.ts";
-export { plain, plainSentence } from "./printable.ts";
+export { printable, printableSentence } from "./printable.ts";
 export { readBody } from "./request-body.ts";

@@ -2,12 +2,12 @@ import { once } from "node:events";
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import type { Result } from "../../result.ts";
 import type { EgressEvent, ModelFailureKind } from "../events.ts";
-import { plainSentence, readBody, refuse } from "../http/index.ts";
+import { printableSentence, readBody, refuse } from "../http/index.ts";
 import { Redactor, secretsOf } from "../secrets/index.ts";
 import { isIdentity, requestHeaders, responseHeaders, retryAfterMs } from "./headers.ts";
 import { connectFailure, type ModelFailure, statusFailure } from "./model-failure.ts";
-import { AnswerWatch } from "./response-timer.ts";
-import type { TurnPlace } from "./turn-gate.ts";
+import { ResponseTimer } from "./response-timer.ts";
+import type { CallSlot } from "./turn-gate.ts";
 import type { Authorization, Upstream, UpstreamCaller } from "./upstream.ts";
 import { estimateTokens, mostTokens, UsageReader } from "./usage.ts";
 
@@ -30,7 +30,7 @@ export type ModelCallOptions = {
   readonly upstream: Upstream;
   readonly caller: UpstreamCaller;
   readonly limits: ModelCallLimits;
-  readonly place: TurnPlace;
+  readonly place: CallSlot;
   /** Looks at the whole body, and returns what is sent of it or why nothing is. */
   readonly checkBody: (body: Buffer) => Result<Buffer, string>;
   /** Takes this call's secrets and returns all that must not be answered. */
@@ -53,7 +53,7 @@ type End =
 /** One call on its way from the sandbox to the upstream, and its answer on the way back. */
 export class ModelCall {
   readonly #options: ModelCallOptions;
-  readonly #watch: AnswerWatch;
+  readonly #watch: ResponseTimer;
   readonly #startedMs = performance.now();
   readonly #usage = new UsageReader();
   readonly #ending = new AbortController();
@@ -71,7 +71,7 @@ export class ModelCall {
   constructor(options: ModelCallOptions) {
     this.#options = options;
     const { id, limits, onEvent } = options;
-    this.#watch = new AnswerWatch({
+    this.#watch = new ResponseTimer({
       silenceMs: limits.silenceMs,
       idleMs: limits.responseIdleMs,
       // Of an answer that nobody inside reads, it is not the model that is silent.
@@ -140,7 +140,7 @@ export class ModelCall {
     );
     if (this.#isOver) return;
     if (!asked.ok) {
-      const why = plainSentence(asked.error.message, 300);
+      const why = printableSentence(asked.error.message, 300);
       this.#fail("authorization", `No key for the model could be had: ${why}`, 502);
       return;
     }
@@ -211,7 +211,7 @@ export class ModelCall {
     }
     this.#answer = answer;
     if (status >= 300 && status < 400) {
-      const where = plainSentence(this.#redactor.text(answer.headers.location ?? "nowhere"), 200);
+      const where = printableSentence(this.#redactor.text(answer.headers.location ?? "nowhere"), 200);
       this.#fail(
         "redirect",
         `The model's endpoint redirects (${status}) to ${where}; redirects are not followed. Set model_url to the right address.`,

@@ -1,5 +1,5 @@
 import type { ModelFailureKind } from "../events.ts";
-import { plainSentence } from "../http/index.ts";
+import { printableSentence } from "../http/index.ts";
 
 /** A failed call, as the user reads of it. */
 export type ModelFailure = { readonly kind: ModelFailureKind; readonly message: string };
@@ -35,10 +35,10 @@ export function connectFailure(error: NodeJS.ErrnoException, host: string): Mode
   const tls = TLS[code];
   if (tls !== undefined) return { kind: "tls", message: because(tls) };
   if (/^(CERT_|ERR_TLS|ERR_SSL|UNABLE_TO)/.test(code))
-    return { kind: "tls", message: because(plainSentence(error.message, 200)) };
+    return { kind: "tls", message: because(printableSentence(error.message, 200)) };
   if (code.startsWith("HPE_"))
     return { kind: "answer", message: because(`what it answers is not HTTP (${code})`) };
-  const what = UNREACHABLE[code] ?? plainSentence(error.message || code || "it failed", 200);
+  const what = UNREACHABLE[code] ?? printableSentence(error.message || code || "it failed", 200);
   return { kind: "unreachable", message: because(what) };
 }
 
@@ -62,7 +62,7 @@ function meaningOf(status: number): string {
 
 /** SECURITY: the upstream's text, which may echo the sandbox's; it is shown to the user. */
 function wordsOf(body: string): string {
-  return plainSentence(messageIn(body) ?? (/^\s*</.test(body) ? "" : body), 300);
+  return printableSentence(messageIn(body) ?? (/^\s*</.test(body) ? "" : body), 300);
 }
 
 function messageIn(body: string): string | undefined {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { AnswerWatch } from "./response-timer.ts";
+import { ResponseTimer } from "./response-timer.ts";
 
 /** Keeps this process from doing anything, as a signal that stops it does. */
 function stopFor(ms: number): void {
@@ -9,7 +9,7 @@ function stopFor(ms: number): void {
 
 function watch() {
   const told: string[] = [];
-  const it = new AnswerWatch({
+  const it = new ResponseTimer({
     silenceMs: 60,
     idleMs: 150,
     onSilence: () => told.push("silent"),

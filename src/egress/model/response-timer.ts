@@ -1,5 +1,5 @@
 /** What the watch tells, and when; times are milliseconds. */
-export type AnswerWatchOptions = {
+export type ResponseTimerOptions = {
   readonly silenceMs: number;
   readonly idleMs: number;
   /** Called once in each silence. */
@@ -12,14 +12,14 @@ export type AnswerWatchOptions = {
 const LATE_MS = 1_000;
 
 /** Notices that an upstream says nothing, from when it has been asked until it is stopped. */
-export class AnswerWatch {
-  readonly #options: AnswerWatchOptions;
+export class ResponseTimer {
+  readonly #options: ResponseTimerOptions;
   #silence: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
   #heardAt = 0;
   #isStopped = false;
 
-  constructor(options: AnswerWatchOptions) {
+  constructor(options: ResponseTimerOptions) {
     this.#options = options;
   }
 

@@ -14,7 +14,7 @@ export type TurnLimits = {
 export type TurnPass = { readonly end: () => void };
 
 /** The place of one call among those that are under way. */
-export type TurnPlace = {
+export type CallSlot = {
   /** Takes bytes from what is left; an error is for the call's answer, and ends it. */
   readonly spendBytes: (bytes: number) => Result<undefined, string>;
   /** Says how many tokens the call takes in all, in place of what was said before. */
@@ -164,7 +164,7 @@ export class TurnGate {
    * Takes a place for one call. `abort` is called when the last turn ends before the call. The error
    * is for the call's answer.
    */
-  enter(abort: () => void): Result<TurnPlace, string> {
+  enter(abort: () => void): Result<CallSlot, string> {
     const refusal = this.#refusal();
     if (refusal !== undefined) return err(refusal);
     this.#spend("requests", 1);

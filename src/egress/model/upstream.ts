@@ -7,7 +7,7 @@ import {
 import { request as httpsRequest, type Agent as TlsAgent } from "node:https";
 import type { Log } from "../../log.ts";
 import type { Result } from "../../result.ts";
-import type { OutwardProxy } from "../network/index.ts";
+import type { UpstreamProxy } from "../network/index.ts";
 import { tlsAgent } from "../tls/index.ts";
 
 /** A header that authorizes calls upstream. */
@@ -33,13 +33,13 @@ export type Upstream = {
   /** Sent with each call and no secrets, such as an account's id or a version. */
   readonly headers?: readonly AuthorizationHeader[];
   /** What stands between this machine and the world; absent where nothing does. */
-  readonly outward?: OutwardProxy | undefined;
+  readonly outward?: UpstreamProxy | undefined;
 };
 
 /** Opens calls to the fixed upstream; the connections of one are kept for the next where it pays. */
 export class UpstreamCaller {
   readonly #url: URL;
-  readonly #outward: OutwardProxy | undefined;
+  readonly #outward: UpstreamProxy | undefined;
   readonly #log: Log;
   /**
    * In clear text it is a machine nearby, where a new connection costs nothing and never is stale;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Usage } from "../events.ts";
+import type { CallUsage } from "../events.ts";
 
 /** An event that ends an answer is larger only where it repeats more than it should. */
 const MAX_LINE_BYTES = 8 * 1024 ** 2;
@@ -25,10 +25,10 @@ const Last = z.object({
 export class UsageReader {
   #line: Buffer[] = [];
   #lineBytes = 0;
-  #usage: Usage | undefined;
+  #usage: CallUsage | undefined;
 
   /** What the answer has said so far. */
-  get usage(): Usage | undefined {
+  get usage(): CallUsage | undefined {
     return this.#usage;
   }
 
@@ -77,7 +77,7 @@ export function mostTokens(bytes: number): number {
   return bytes;
 }
 
-function parse(text: string): Usage | undefined {
+function parse(text: string): CallUsage | undefined {
   try {
     const last = Last.safeParse(JSON.parse(text));
     if (!last.success) return undefined;

@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { err, ok, type Result } from "../../result.ts";
 import { hostText, parseTarget, type Target } from "./target.ts";
-import type { Way } from "./upstream-proxy.ts";
+import type { Route } from "./upstream-proxy.ts";
 
 const HTTP_PORT = 80;
 const MAX_ANSWER_HEADERS = 64 * 1024;
@@ -13,7 +13,7 @@ const HOP_BY_HOP =
 export type PlainRequest = { readonly target: Target; readonly path: string };
 
 /** Why a request is not even considered. */
-export type Misfit = { readonly status: number; readonly why: string };
+export type BadRequest = { readonly status: number; readonly why: string };
 
 /**
  * Reads whom a plain request is for.
@@ -21,7 +21,7 @@ export type Misfit = { readonly status: number; readonly why: string };
  * SECURITY: the target's own words go upstream nowhere: host, port and path are taken apart here and
  * put together anew. A Host header that names another site than the target is an attack.
  */
-export function readPlainRequest(request: IncomingMessage): Result<PlainRequest, Misfit> {
+export function readPlainRequest(request: IncomingMessage): Result<PlainRequest, BadRequest> {
   const wrong = (why: string) => err({ status: 400, why });
   // It has whoever answers repeat the request, and a proxy's password is part of it there.
   if (request.method === "TRACE") return err({ status: 405, why: "TRACE is not passed on" });
@@ -55,7 +55,7 @@ export function forward(
   request: IncomingMessage,
   response: ServerResponse,
   { target, path }: PlainRequest,
-  { socket, atProxy }: Way,
+  { socket, atProxy }: Route,
 ): Promise<string | undefined> {
   if (socket.destroyed) return Promise.resolve("the connection was cut");
   return new Promise((resolve) => {

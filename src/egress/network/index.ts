@@ -7,8 +7,8 @@ export {
   DEFAULT_NETWORK_LIMITS,
   type NetworkLimits,
   type NetworkPolicy,
-  type Verdict,
+  type NetworkVerdict,
 } from "./policy.ts";
 export { NetworkProxy } from "./proxy.ts";
 export { parseTarget, type Target, targetText } from "./target.ts";
-export { isDirect, type OutwardProxy, openTunnel } from "./upstream-proxy.ts";
+export { isDirect, type UpstreamProxy, openTunnel } from "./upstream-proxy.ts";

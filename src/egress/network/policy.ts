@@ -5,7 +5,7 @@ import type { Lookup } from "./dial.ts";
 import type { Target } from "./target.ts";
 
 /** What was decided of a host that the configuration does not name. */
-export type Verdict =
+export type NetworkVerdict =
   | {
       readonly allowed: true;
       readonly by: DecidedBy;
@@ -24,7 +24,7 @@ export type NetworkPolicy = {
   /** What the configuration allows; asked for each connection, because it may change. */
   readonly allowed: () => AllowList;
   /** Decides about the rest; may take as long as the user does. The signal: nobody waits any more. */
-  readonly decide: (target: Target, signal: AbortSignal) => Promise<Verdict>;
+  readonly decide: (target: Target, signal: AbortSignal) => Promise<NetworkVerdict>;
   /** For tests; the system's by default. */
   readonly lookup?: Lookup;
   /** For tests; this machine's by default. */

@@ -3,7 +3,7 @@ import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { err, ok, type Result } from "../../result.ts";
 import type { DecidedBy, EgressEvent } from "../events.ts";
-import { plain } from "../http/index.ts";
+import { printable } from "../http/index.ts";
 import { type Interfaces, isLoopback, isNear, isPublicAddress } from "./address.ts";
 import { entryFor, LOCALHOST, LOOPBACK } from "./allow.ts";
 import { watchSocket } from "./connection-limits.ts";
@@ -13,7 +13,7 @@ import { forward, readPlainRequest } from "./forward.ts";
 import type { NetworkLimits, NetworkPolicy } from "./policy.ts";
 import { hostText, parseTarget, type Target, targetText } from "./target.ts";
 import { checkServerName, MAX_FIRST_BYTES, splice } from "./tunnel.ts";
-import { dialThrough, isDirect, type OutwardProxy, type Way } from "./upstream-proxy.ts";
+import { dialThrough, isDirect, type UpstreamProxy, type Route } from "./upstream-proxy.ts";
 
 /** How many of the last refusals are told to whoever asks. */
 const REMEMBERED = 5;
@@ -25,12 +25,12 @@ export type NetworkProxyOptions = {
   /** The model's endpoint, which has a port of its own and is reached by no other way. */
   readonly model: URL;
   /** What stands between this machine and the world; absent where nothing does. */
-  readonly outward?: OutwardProxy | undefined;
+  readonly outward?: UpstreamProxy | undefined;
   readonly onEvent: (event: EgressEvent) => void;
 };
 
 /** A connection that is open, and who said that it may be. */
-type Open = Way & { readonly by: DecidedBy };
+type Open = Route & { readonly by: DecidedBy };
 
 /** Why a request is not served, and with which status that is answered. */
 type Refusal = { readonly status: number; readonly why: string; readonly by: DecidedBy };
@@ -57,7 +57,7 @@ export class NetworkProxy {
 
   /** Takes a plain request. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const method = plain(request.method ?? "", 16);
+    const method = printable(request.method ?? "", 16);
     if (request.url === "/" && method === "GET") return answer(response, 400, this.#about());
     const read = readPlainRequest(request);
     if (!read.ok) return answer(response, read.error.status, `codex-chat: ${read.error.why}.`);

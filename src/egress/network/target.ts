@@ -13,7 +13,7 @@ export type Target = {
 };
 
 /** A host in that spelling. */
-export type Host = Pick<Target, "host" | "isAddress">;
+export type TargetHost = Pick<Target, "host" | "isAddress">;
 
 const MAX_NAME = 253;
 /** Underscores are no letters of host names (RFC 1123), but some hosts have them. */
@@ -27,7 +27,7 @@ const HOST_PORT = /^(\[[^\]]*\]|[^:[\]]*)(?::([1-9][0-9]{0,4}))?$/;
  * octal, hexadecimal or with fewer parts, zones of IPv6, a port, a user, escapes, letters beyond
  * ASCII and punycode that says nothing are no host.
  */
-export function parseHost(text: string): Host | undefined {
+export function parseHost(text: string): TargetHost | undefined {
   if (text.startsWith("[") && text.endsWith("]")) {
     const inner = text.slice(1, -1);
     if (!isIPv6(inner) || inner.includes("%")) return undefined;

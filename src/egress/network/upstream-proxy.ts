@@ -8,7 +8,7 @@ import { type DialError, type DialOptions, forbidden, isDialable, reasonOf } fro
 import { parseTarget, type Target, targetText } from "./target.ts";
 
 /** A proxy between this machine and the world, because the user's configuration names one. */
-export type OutwardProxy = {
+export type UpstreamProxy = {
   /** Of `http:`; a host and a port. */
   readonly url: URL;
   /**
@@ -27,24 +27,24 @@ const MAX_ANSWER_HEADERS = 64 * 1024;
 const LOOKUP_MS = 3000;
 
 /** The proxy as a target, so that nobody inside reaches it as a host. */
-export function proxyTarget({ url }: OutwardProxy): Target | undefined {
+export function proxyTarget({ url }: UpstreamProxy): Target | undefined {
   return parseTarget(url.host, 80);
 }
 
 /** Whether a target is reached without it. SECURITY: this machine is nobody else's to reach. */
-export function isDirect({ direct }: Pick<OutwardProxy, "direct">, target: Target): boolean {
+export function isDirect({ direct }: Pick<UpstreamProxy, "direct">, target: Target): boolean {
   return isLoopback(target.host) || direct.has(target);
 }
 
 /** A connection on which a target is asked for. */
-export type Way = {
+export type Route = {
   readonly socket: Socket;
   /** Where it ends at the proxy: plain requests name their target in full there. */
-  readonly atProxy?: AtProxy;
+  readonly atProxy?: ProxyRoute;
 };
 
 /** What a plain request to the proxy needs, and what is said where it is refused by it. */
-export type AtProxy = {
+export type ProxyRoute = {
   readonly authorization: string | undefined;
   /** Why a request was refused with 407, for the program inside. */
   readonly refused: () => string;
@@ -59,11 +59,11 @@ export type AtProxy = {
  * one address that may not be dialled refuses the name. A name that is unknown here is the proxy's.
  */
 export async function dialThrough(
-  proxy: OutwardProxy,
+  proxy: UpstreamProxy,
   target: Target,
   isTunnel: boolean,
   options: DialOptions,
-): Promise<Result<Way, DialError>> {
+): Promise<Result<Route, DialError>> {
   if (sameTarget(proxyTarget(proxy), target))
     return err({ kind: "forbidden", why: "it is the proxy of network.proxy itself" });
   const wrong = await forbiddenAddress(target, options);
@@ -74,9 +74,9 @@ export async function dialThrough(
 }
 
 async function plainWay(
-  proxy: OutwardProxy,
+  proxy: UpstreamProxy,
   options: Pick<DialOptions, "connectMs" | "signal">,
-): Promise<Result<Way, DialError>> {
+): Promise<Result<Route, DialError>> {
   const asked = await proxy.credentials?.();
   if (asked?.ok === false) return failed(proxy, `needs a password: ${asked.error.message}`);
   const socket = await connectTo(proxy, options);
@@ -115,7 +115,7 @@ async function addressesHere(
  * quotes nothing that the proxy says.
  */
 export async function openTunnel(
-  proxy: OutwardProxy,
+  proxy: UpstreamProxy,
   target: Target,
   options: Pick<DialOptions, "connectMs" | "signal">,
 ): Promise<Result<Socket, DialError>> {
@@ -137,7 +137,7 @@ export async function openTunnel(
 
 /** Connects to the proxy itself. */
 function connectTo(
-  { url }: OutwardProxy,
+  { url }: UpstreamProxy,
   { connectMs, signal }: Pick<DialOptions, "connectMs" | "signal">,
 ): Promise<Result<Socket, string>> {
   return new Promise((resolve) => {
@@ -207,7 +207,7 @@ function settling<T>(
   return { settle, fail };
 }
 
-function failed({ url }: OutwardProxy, why: string): Result<never, DialError> {
+function failed({ url }: UpstreamProxy, why: string): Result<never, DialError> {
   return err({ kind: "unreachable", why: `the proxy ${url.host} ${why}` });
 }
 

@@ -4,15 +4,15 @@ import type { SecretAutomaton } from "./secret-automaton.ts";
 export type Sink = { readonly push: (byte: number, start: number, end: number) => void };
 
 /** A piece of the stream in which a secret was found. */
-export type Found = { readonly start: number; readonly end: number };
+export type SecretMatch = { readonly start: number; readonly end: number };
 
 /** So many bytes of a secret are found at least where it is cut in the middle of a text. */
 const LEAST_CUT = 16;
 
 /** Follows one way of reading the stream, and knows how much of a secret it is in the middle of. */
-export class Matcher implements Sink {
+export class SecretMatcher implements Sink {
   readonly #automaton: SecretAutomaton;
-  readonly #onFound: (found: Found) => void;
+  readonly #onFound: (found: SecretMatch) => void;
   /** Where each of the last bytes began that a secret may have. */
   readonly #starts: Float64Array;
   readonly #mask: number;
@@ -22,7 +22,7 @@ export class Matcher implements Sink {
   #end = 0;
   #foundUpTo = 0;
 
-  constructor(automaton: SecretAutomaton, onFound: (found: Found) => void) {
+  constructor(automaton: SecretAutomaton, onFound: (found: SecretMatch) => void) {
     this.#automaton = automaton;
     this.#onFound = onFound;
     const size = 2 ** Math.ceil(Math.log2(automaton.longest + 1));
@@ -107,7 +107,7 @@ export const ENCODINGS: readonly { readonly bits: number; readonly values: Int8A
 
 /** Reads characters that stand for some bits each, at every place where a byte may begin. */
 export class BitReader implements Sink {
-  readonly matchers: readonly Matcher[];
+  readonly matchers: readonly SecretMatcher[];
   readonly #bits: number;
   readonly #values: Int8Array;
   readonly #step: number;
@@ -119,7 +119,7 @@ export class BitReader implements Sink {
 
   constructor(
     { bits, values }: { readonly bits: number; readonly values: Int8Array },
-    matcher: () => Matcher,
+    matcher: () => SecretMatcher,
   ) {
     this.#bits = bits;
     this.#values = values;
@@ -164,7 +164,7 @@ const MAX_BETWEEN = 100;
 
 /** Reads bytes that are written as numbers, with anything else between them. */
 export class NumberReader implements Sink {
-  readonly matchers: readonly [Matcher, Matcher, Matcher];
+  readonly matchers: readonly [SecretMatcher, SecretMatcher, SecretMatcher];
   #word = "";
   #start = 0;
   #end = 0;
@@ -172,7 +172,7 @@ export class NumberReader implements Sink {
   /** Whether the word has a letter that no number has. */
   #isNone = false;
 
-  constructor(matcher: () => Matcher) {
+  constructor(matcher: () => SecretMatcher) {
     this.matchers = [matcher(), matcher(), matcher()];
   }
 
@@ -210,7 +210,7 @@ export class NumberReader implements Sink {
     this.#take(octal, /^0?o?([0-7]{1,3})$/.exec(word)?.[1], 8);
   }
 
-  #take(matcher: Matcher, digits: string | undefined, base: number): void {
+  #take(matcher: SecretMatcher, digits: string | undefined, base: number): void {
     const value = digits === undefined ? 256 : Number.parseInt(digits, base);
     if (value > 255) matcher.reset();
     else matcher.push(value, this.#start, this.#end);

@@ -2,8 +2,8 @@ import type { SecretAutomaton } from "./secret-automaton.ts";
 import {
   BitReader,
   ENCODINGS,
-  type Found,
-  Matcher,
+  type SecretMatch,
+  SecretMatcher,
   NumberReader,
   type Sink,
 } from "./secret-readings.ts";
@@ -24,19 +24,19 @@ const LEAST_ENCODED = 4;
  */
 export class SecretScanner {
   /** At the end of each step of spelling, the last one first. */
-  readonly #texts: readonly Matcher[];
+  readonly #texts: readonly SecretMatcher[];
   /** The first one first. */
   readonly #unescapers: readonly Unescaper[];
   /** What reads the text when every spelling in it is undone. */
   readonly #last: readonly Sink[];
-  readonly #encoded: readonly Matcher[];
+  readonly #encoded: readonly SecretMatcher[];
   readonly #numbers: NumberReader;
-  readonly #raw: Matcher;
-  #found: Found[] = [];
+  readonly #raw: SecretMatcher;
+  #found: SecretMatch[] = [];
   #read = 0;
 
   constructor(automaton: SecretAutomaton) {
-    const matcher = () => new Matcher(automaton, (found) => this.#found.push(found));
+    const matcher = () => new SecretMatcher(automaton, (found) => this.#found.push(found));
     const bits = ENCODINGS.map((encoding) => new BitReader(encoding, matcher));
     this.#numbers = new NumberReader(matcher);
     this.#raw = matcher();
@@ -75,10 +75,10 @@ export class SecretScanner {
   }
 
   /** The secrets that were found since the last time, in order and without overlaps. */
-  take(): Found[] {
+  take(): SecretMatch[] {
     const sorted = this.#found.sort((a, b) => a.start - b.start);
     this.#found = [];
-    const merged: Found[] = [];
+    const merged: SecretMatch[] = [];
     for (const found of sorted) {
       const last = merged.at(-1);
       if (last !== undefined && found.start <= last.end)

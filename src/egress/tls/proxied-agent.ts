@@ -1,6 +1,6 @@
 import { Agent, type AgentOptions, type RequestOptions } from "node:https";
 import type { Duplex } from "node:stream";
-import { isDirect, type OutwardProxy, openTunnel, parseTarget } from "../network/index.ts";
+import { isDirect, type UpstreamProxy, openTunnel, parseTarget } from "../network/index.ts";
 
 /** How long the proxy may take for a connection. */
 const CONNECT_MS = 20_000;
@@ -15,9 +15,9 @@ type Made = (error: Error | null, stream: Duplex) => void;
  * are checked as ever, so that the proxy sees neither the key nor the calls.
  */
 export class ProxiedAgent extends Agent {
-  readonly #outward: OutwardProxy;
+  readonly #outward: UpstreamProxy;
 
-  constructor(options: AgentOptions, outward: OutwardProxy) {
+  constructor(options: AgentOptions, outward: UpstreamProxy) {
     super(options);
     this.#outward = outward;
   }

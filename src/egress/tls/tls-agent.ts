@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { Agent, type AgentOptions } from "node:https";
 import { createSecureContext, rootCertificates } from "node:tls";
 import type { Log } from "../../log.ts";
-import type { OutwardProxy } from "../network/index.ts";
+import type { UpstreamProxy } from "../network/index.ts";
 import { ProxiedAgent } from "./proxied-agent.ts";
 
 /** Where distributions keep the authorities that the machine trusts. */
@@ -26,7 +26,7 @@ const KEEP_MS = 4_000;
  * here and not once a connection, which would take some 20 ms each time. Through a proxy it is the
  * same: TLS is spoken with the endpoint, and its certificate verified.
  */
-export function tlsAgent(env: NodeJS.ProcessEnv, log: Log, outward?: OutwardProxy): Agent {
+export function tlsAgent(env: NodeJS.ProcessEnv, log: Log, outward?: UpstreamProxy): Agent {
   const ca: string[] = [...rootCertificates];
   const system = env["SSL_CERT_FILE"];
   for (const path of system === undefined ? SYSTEM_BUNDLES : [system]) {
@@ -49,7 +49,7 @@ export function tlsAgent(env: NodeJS.ProcessEnv, log: Log, outward?: OutwardProx
   }
 }
 
-function agentOf(options: AgentOptions, outward: OutwardProxy | undefined): Agent {
+function agentOf(options: AgentOptions, outward: UpstreamProxy | undefined): Agent {
   return outward === undefined ? new Agent(options) : new ProxiedAgent(options, outward);
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, it, onTestFinished } from "vitest";
-import { framesOf } from "../git/trusted-paths.ts";
+import { parentDirsOf } from "../git/trusted-paths.ts";
 import { planCaches } from "./caches.ts";
 
 it.each<[string, (path: string) => Promise<unknown>, boolean]>([
@@ -37,7 +37,7 @@ it("keeps as many virtual environments apart as can be mounted, the usual ones f
   const planned = await planCaches(root, "hash", how, user, environments);
   const kept = planned.caches.map(({ what }) => what);
   expect(kept.slice(0, 3)).toEqual(["venv", "deep/in/it/.venv", "z"]);
-  expect(kept.length + framesOf(kept).length).toBe(39);
+  expect(kept.length + parentDirsOf(kept).length).toBe(39);
   expect(planned.notes).toEqual([
     expect.stringMatching(
       /more virtual environments than can be .* shared.*: a\/\d+\/e, .* and 279 more\.$/,

@@ -4,7 +4,7 @@ import { chown, mkdir, open } from "node:fs/promises";
 import { dirname, isAbsolute, join, normalize } from "node:path";
 import { quoteForShell, realPathOf, statsAt } from "../../look.ts";
 import { HOME_DIR } from "../container-spec.ts";
-import { framesOf, outermost } from "../git/index.ts";
+import { parentDirsOf, outermost } from "../git/index.ts";
 import { fileIdentity, type GuardedFile } from "../guard/index.ts";
 import { PROTECTED_NAMES } from "../mounts/index.ts";
 import { contains } from "../paths.ts";
@@ -146,7 +146,7 @@ function withinBounds(dirs: readonly string[]): readonly string[] {
   const taken: string[] = [];
   for (const dir of dirs.toSorted((a, b) => rank(a) - rank(b))) {
     const more = [...taken, dir];
-    if (more.length + framesOf(more).length <= MAX_ENVIRONMENT_MOUNTS) taken.push(dir);
+    if (more.length + parentDirsOf(more).length <= MAX_ENVIRONMENT_MOUNTS) taken.push(dir);
   }
   return taken;
 }

@@ -18,7 +18,7 @@ import type { Engine } from "../engine/index.ts";
 import { engineFault } from "../error.ts";
 import { tarStream } from "../image/index.ts";
 import { isSameMachine, ownOwner } from "../locks/index.ts";
-import type { Whereabouts } from "../ownership/index.ts";
+import type { SandboxPlace } from "../ownership/index.ts";
 import { resolved } from "../paths.ts";
 import type { Cache } from "./caches.ts";
 
@@ -99,7 +99,7 @@ function inFew(noted: readonly Cache[]): readonly string[] {
 }
 
 /** Removes the volumes of a project; those that a container uses stay. Returns the removed ones. */
-export async function removeCaches(engine: Engine, where: Whereabouts): Promise<OurVolume[]> {
+export async function removeCaches(engine: Engine, where: SandboxPlace): Promise<OurVolume[]> {
   const [root, stateDir] = await Promise.all([resolved(where.root), resolved(where.stateDir)]);
   const name = containerName(root, projectHash(root, stateDir));
   using _lock = await lockToEnd(engine, name, stateDir);
@@ -110,7 +110,7 @@ export async function removeCaches(engine: Engine, where: Whereabouts): Promise<
 }
 
 /** The volumes of a project. */
-export async function cachesOf(engine: Engine, where: Whereabouts): Promise<OurVolume[]> {
+export async function cachesOf(engine: Engine, where: SandboxPlace): Promise<OurVolume[]> {
   const [root, stateDir] = await Promise.all([resolved(where.root), resolved(where.stateDir)]);
   const hash = projectHash(root, stateDir);
   return (await ourVolumes(engine)).filter(

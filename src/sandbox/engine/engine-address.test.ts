@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { engineHosts, unixSocketPath } from "./engine-address.ts";
+import { engineAddresses, unixSocketPath } from "./engine-address.ts";
 
 async function dockerHome(context: string, host?: string): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), "codex-chat-docker-"));
@@ -21,7 +21,7 @@ async function dockerHome(context: string, host?: string): Promise<string> {
 }
 
 async function hosts(env: Record<string, string>, configured?: string): Promise<string[]> {
-  return (await engineHosts(env, configured, 7)).map((it) => it.host);
+  return (await engineAddresses(env, configured, 7)).map((it) => it.host);
 }
 
 describe("engineHosts", () => {
@@ -54,7 +54,7 @@ describe("engineHosts", () => {
   });
 
   it("names a context that has no address instead of falling back to another engine", async () => {
-    const [host, ...others] = await engineHosts({ HOME: await dockerHome("gone") });
+    const [host, ...others] = await engineAddresses({ HOME: await dockerHome("gone") });
     expect(host).toMatchObject({ host: "", from: 'docker context "gone"', named: true });
     expect(host?.problem).toContain("there is no such context");
     expect(others).toEqual([]);

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { ownUid } from "../../own-user.ts";
 
 /** Where an engine may be: what named it, and its address as in DOCKER_HOST. */
-export type EngineHost = {
+export type EngineAddress = {
   readonly host: string;
   /** Who named it, for messages: `DOCKER_HOST`, `docker context "x"`, … */
   readonly from: string;
@@ -27,11 +27,11 @@ const ContextMeta = z.object({
  * the docker context (as the docker command reads it), then the usual sockets: those of Docker,
  * rootful and rootless, then those of Podman. Does not connect.
  */
-export async function engineHosts(
+export async function engineAddresses(
   env: Environment,
   configured?: string,
   uid: number = ownUid(),
-): Promise<EngineHost[]> {
+): Promise<EngineAddress[]> {
   if (configured !== undefined && configured !== "") {
     return [{ host: address(configured), from: "sandbox.engine", named: true }];
   }
@@ -69,7 +69,7 @@ function address(text: string): string {
   return text.startsWith("/") ? `unix://${text}` : text;
 }
 
-async function dockerContext(env: Environment): Promise<EngineHost | undefined> {
+async function dockerContext(env: Environment): Promise<EngineAddress | undefined> {
   const home = env["HOME"];
   const configDir = env["DOCKER_CONFIG"] || (home ? join(home, ".docker") : undefined);
   if (configDir === undefined) return undefined;

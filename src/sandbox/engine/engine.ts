@@ -7,7 +7,7 @@ import { z } from "zod";
 import { ownUser } from "../../own-user.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { engineFault, type SandboxError } from "../error.ts";
-import { type EngineHost, engineHosts, unixSocketPath } from "./engine-address.ts";
+import { type EngineAddress, engineAddresses, unixSocketPath } from "./engine-address.ts";
 
 /** How long an engine may take to answer its first two calls. */
 const ANSWER_MS = 10_000;
@@ -88,7 +88,7 @@ export async function findEngine(
   options: FindEngineOptions,
 ): Promise<Result<Engine, SandboxError>> {
   let failure: SandboxError | undefined;
-  for (const candidate of await engineHosts(options.env, options.host)) {
+  for (const candidate of await engineAddresses(options.env, options.host)) {
     options.signal?.throwIfAborted();
     const found = await tryHost(candidate, options.signal);
     if (found === undefined) continue;
@@ -100,7 +100,7 @@ export async function findEngine(
 
 /** Undefined where a place that nobody named holds no socket. */
 async function tryHost(
-  { host, from, named, problem }: EngineHost,
+  { host, from, named, problem }: EngineAddress,
   signal: AbortSignal | undefined,
 ): Promise<Result<Engine, SandboxError> | undefined> {
   const socketPath = unixSocketPath(host);

@@ -64,7 +64,7 @@ export async function filesOfCommand(command: string, place: CommandPlace): Prom
 }
 
 /** The words of a value, and their parts: `--config=tools/x` names `tools/x`, too. */
-export function wordsOf(value: string): string[] {
+export function commandWords(value: string): string[] {
   const words = value.split(/[\s;&|()<>"'`!{}]+/);
   const read = commandsOf(value).flat();
   const quoted = read.map((it) =>

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { obeyedByGit } from "./trusted-paths.ts";
+import { gitTrustedPaths } from "./trusted-paths.ts";
 
 let home = "";
 let root = "";
@@ -20,7 +20,7 @@ async function files(...names: readonly string[]): Promise<void> {
 }
 
 async function obeyed() {
-  const found = await obeyedByGit(root);
+  const found = await gitTrustedPaths(root);
   if (!found.ok) throw new Error(found.error.reason);
   return { names: found.value.names, notes: found.value.notes };
 }
@@ -161,7 +161,7 @@ describe("what git's settings name in a project", () => {
     await files("more.conf");
     await git("config", "includeIf.onbranch:x.path", "../more.conf");
     await writeFile(join(root, "more.conf"), "[broken");
-    expect(await obeyedByGit(root)).toMatchObject({
+    expect(await gitTrustedPaths(root)).toMatchObject({
       ok: false,
       error: { reason: expect.stringContaining("bad config line") },
     });

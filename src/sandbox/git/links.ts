@@ -8,7 +8,7 @@ const MAX_LINKS = 40;
 const MAX_ENTRIES = 500;
 
 /** Where a path leads to. */
-export type Way = {
+export type LinkTarget = {
   /** The links on the way that lie in the project: the agent can replace them. */
   readonly links: readonly string[];
   /** What the path leads to in the end, without links; undefined where that is nothing. */
@@ -21,7 +21,7 @@ export type Way = {
  *
  * Rejects with `LookError`.
  */
-export async function followLinks(path: string, isInside: (path: string) => boolean): Promise<Way> {
+export async function followLinks(path: string, isInside: (path: string) => boolean): Promise<LinkTarget> {
   const links: string[] = [];
   const rest = path.split("/");
   let at = "/";

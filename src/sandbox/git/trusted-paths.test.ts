@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { obeyedByGit } from "./trusted-paths.ts";
+import { gitTrustedPaths } from "./trusted-paths.ts";
 
 let base = "";
 let root = "";
@@ -31,7 +31,7 @@ async function repository(path: string): Promise<string> {
 }
 
 async function obeyed() {
-  const found = await obeyedByGit(root);
+  const found = await gitTrustedPaths(root);
   if (!found.ok) throw new Error(found.error.reason);
   return found.value;
 }
@@ -158,7 +158,7 @@ describe("what the user's git obeys in a project", () => {
   it("is not asked of a nested repository that git refuses to work in, which is told", async () => {
     await repository(join(root, "inner"));
     await writeFile(join(root, "inner/.git/config"), "[broken");
-    const found = await obeyedByGit(root, { nested: ["inner"] });
+    const found = await gitTrustedPaths(root, { nested: ["inner"] });
     expect(found).toMatchObject({
       ok: true,
       value: { notes: [expect.stringContaining("git does not work in inner")] },

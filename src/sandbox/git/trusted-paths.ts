@@ -1,7 +1,7 @@
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { lookOutside, realPathOf, statsAt } from "../../look.ts";
 import { err, ok, type Result } from "../../result.ts";
-import { filesOfCommand, projectFile, wordsOf } from "./git-commands.ts";
+import { filesOfCommand, projectFile, commandWords } from "./git-commands.ts";
 import { gitDirsAt, type RepositoryAt, repositoryAt } from "./git-pointer.ts";
 import {
   type GitProblem,
@@ -15,7 +15,7 @@ import {
 import { followLinks, linkedFrom } from "./links.ts";
 
 /** What in a project's working tree the host's git obeys; relative paths without links in them. */
-export type ObeyedPaths = {
+export type TrustedPaths = {
   /** To be read-only inside. */
   readonly names: readonly string[];
   /** Directories above those: renamed, they would take what is read-only out of git's way. */
@@ -54,7 +54,7 @@ const USER_VARIABLES = ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"];
 const PATH_VARIABLES = ["GIT_TEMPLATE_DIR", "GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL"];
 
 /** What is looked at besides the project's own work tree. */
-export type ObeyedOptions = {
+export type TrustedPathsOptions = {
   /** Directories with repositories of their own in them, relative. */
   readonly nested?: readonly string[];
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -68,10 +68,10 @@ export type ObeyedOptions = {
  *
  * Errors: why git did not answer. Rejects with `LookError`.
  */
-export async function obeyedByGit(
+export async function gitTrustedPaths(
   root: string,
-  { nested = [], env = process.env }: ObeyedOptions = {},
-): Promise<Result<ObeyedPaths, GitProblem>> {
+  { nested = [], env = process.env }: TrustedPathsOptions = {},
+): Promise<Result<TrustedPaths, GitProblem>> {
   const search = new Search(root, env);
   const below = nested.map((name) => join(root, name));
   for (const top of [root, ...below, ...(await repositoriesAbove(root))]) {
@@ -143,12 +143,12 @@ class Search {
     return undefined;
   }
 
-  paths(): ObeyedPaths {
+  paths(): TrustedPaths {
     const names = outermost([...this.#names]);
     const seen = [...this.#seen].filter((top) => this.#isInside(top));
     return {
       names,
-      frames: framesOf(names),
+      frames: parentDirsOf(names),
       tops: seen.map((top) => this.#name(top)),
       placeholders: [...this.#placeholders],
       notes: [...this.#notes],
@@ -283,7 +283,7 @@ class Search {
     if (isCommand(key)) return this.#command(top, key, value);
     // Whatever the key means: a value that names a file of the project may be read or run. A word
     // such as "main" is more likely a branch than a file that a build makes.
-    for (const word of wordsOf(value))
+    for (const word of commandWords(value))
       if (/[./]/.test(word)) await this.#addFile(key, resolve(top, this.#atHome(word)));
   }
 
@@ -366,7 +366,7 @@ export function outermost(names: readonly string[]): string[] {
 }
 
 /** The directories above names, which must be mounts as well so that they cannot be renamed. */
-export function framesOf(names: readonly string[]): string[] {
+export function parentDirsOf(names: readonly string[]): string[] {
   return [...new Set(names.flatMap(directoriesAbove))].sort();
 }
 

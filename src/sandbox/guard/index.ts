@@ -14,5 +14,5 @@ export {
   type ProtectedPath,
   readGuardRecord,
 } from "./guard-record.ts";
-export { areHeld } from "./mount-check.ts";
-export { fileIdentity, type Guard, type GuardedFile, watchGuarded } from "./mount-guard.ts";
+export { areStillMounted } from "./mount-check.ts";
+export { fileIdentity, type MountGuard, type GuardedFile, watchGuarded } from "./mount-guard.ts";

@@ -58,7 +58,7 @@ const ATTEMPTS = 3;
  * Whether all of these are mount points for certain. On a machine that is busy to its limit one
  * attempt may fail by chance; where all of them fail, the answer is no.
  */
-export async function areHeld(
+export async function areStillMounted(
   container: Docker.Container,
   paths: readonly string[],
   uid: number,

@@ -3,10 +3,10 @@ import { chmod, mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { fileIdentity, type Guard, watchGuarded } from "./mount-guard.ts";
+import { fileIdentity, type MountGuard, watchGuarded } from "./mount-guard.ts";
 
 /** Watches a directory and a file; `isMounted` answers in the sandbox's place. */
-async function guarded(isMounted = async () => true): Promise<{ root: string; guard: Guard }> {
+async function guarded(isMounted = async () => true): Promise<{ root: string; guard: MountGuard }> {
   const root = await mkdtemp(join(tmpdir(), "codex-chat-guard-"));
   onTestFinished(() => rm(root, { recursive: true, force: true }));
   await mkdir(join(root, ".git"));

@@ -15,7 +15,7 @@ export type GuardedFile = {
 };
 
 /** Watches until closed; `lost` resolves with the first name that was replaced, and never rejects. */
-export type Guard = {
+export type MountGuard = {
   readonly lost: Promise<string>;
   readonly close: () => void;
 };
@@ -36,7 +36,7 @@ export async function watchGuarded(
   root: string,
   files: readonly GuardedFile[],
   isMounted: (names: readonly string[]) => Promise<boolean>,
-): Promise<Guard> {
+): Promise<MountGuard> {
   const watching = new Watching(root, files, isMounted);
   try {
     await watching.begin();
@@ -50,7 +50,7 @@ export async function watchGuarded(
 /** How soon after an event all is looked at, and how long after asking for mounts the next may come. */
 const PAUSE_MS = 500;
 
-class Watching implements Guard {
+class Watching implements MountGuard {
   readonly lost: Promise<string>;
   readonly #root: string;
   readonly #known: ReadonlyMap<string, string>;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { err, ok, type Result } from "../../result.ts";
 import type { Engine } from "../engine/index.ts";
 import type { SandboxError } from "../error.ts";
-import { type Lock, takeLock } from "../locks/index.ts";
+import { type MachineLock, takeLock } from "../locks/index.ts";
 import { StateFault } from "../state-fault.ts";
 import type { CodexPackage } from "./codex-package.ts";
 import {
@@ -127,7 +127,7 @@ async function ensureBuilt(
   if (!present.ok || (present.value !== undefined && !rebuild)) return found(present, tag);
 
   onProgress(`Waiting to build ${tag}`);
-  let lock: Lock;
+  let lock: MachineLock;
   try {
     const place = { dir: join(options.stateDir, "locks"), name: `image ${engine.id} ${tag}` };
     const onWait = (holder: string) => onProgress(`Waiting to build ${tag}: ${holder}`);

@@ -4,7 +4,7 @@
  * It must not know what they stand for.
  */
 export { dropLease, leaseDir, liveLeases, writeLease } from "./lease.ts";
-export { FLOCK_MISSING, type Lock, type LockPlace, takeLock, tryLock } from "./machine-lock.ts";
+export { FLOCK_MISSING, type MachineLock, type LockPlace, takeLock, tryLock } from "./machine-lock.ts";
 export {
   isSameMachine,
   liveness,

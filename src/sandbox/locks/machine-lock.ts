@@ -23,7 +23,7 @@ import { StateFault } from "../state-fault.ts";
 export type LockPlace = { readonly dir: string; readonly name: string };
 
 /** A held lock; `release` is idempotent. */
-export type Lock = {
+export type MachineLock = {
   readonly release: () => void;
   readonly [Symbol.dispose]: () => void;
 };
@@ -54,7 +54,7 @@ const PATIENCE_MS = 3000;
  *
  * Rejects with `signal.reason` when aborted, and with a `StateFault` where no lock can be had.
  */
-export async function takeLock(place: LockPlace, options: LockOptions = {}): Promise<Lock> {
+export async function takeLock(place: LockPlace, options: LockOptions = {}): Promise<MachineLock> {
   options.signal?.throwIfAborted();
   const path = await lockPath(place);
   for (;;) {
@@ -80,7 +80,7 @@ export async function takeLock(place: LockPlace, options: LockOptions = {}): Pro
 export async function tryLock(
   place: LockPlace,
   { signal }: Pick<LockOptions, "signal"> = {},
-): Promise<Lock | undefined> {
+): Promise<MachineLock | undefined> {
   signal?.throwIfAborted();
   const path = await lockPath(place);
   const file = openLockFile(path);
@@ -183,7 +183,7 @@ function entryAt(path: string): BigIntStats | undefined {
   }
 }
 
-function held(file: number): Lock {
+function held(file: number): MachineLock {
   try {
     writeHolder(file);
   } catch {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execaSync } from "execa";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
-import { lateSince } from "./late-paths.ts";
+import { latePathsSince } from "./late-paths.ts";
 import { inspectProject } from "./project-mounts.ts";
 
 /** The call that fails, counted from 1, and how; 0 lets all succeed. */
@@ -158,7 +158,7 @@ describe("a look that fails", () => {
     onTestFinished(() => git(root, "config", "--unset", "core.attributesFile"));
     Object.assign(fault, { at: 0, calls: 0 });
     const late = () =>
-      lateSince(found.value.guarded, () =>
+      latePathsSince(found.value.guarded, () =>
         inspectProject({ root, home: "/home/someone", outOfReach: ["/run/secret"] }),
       );
     expect(await late()).toEqual({ names: ["attributes"], made: [] });

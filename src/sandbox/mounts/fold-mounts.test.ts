@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { framesOf } from "../git/trusted-paths.ts";
+import { parentDirsOf } from "../git/trusted-paths.ts";
 import { foldMounts, MAX_MOUNTS } from "./fold-mounts.ts";
 
 const repositories = (dir: string, count: number) =>
@@ -21,7 +21,7 @@ describe("the places that are mounted read-only", () => {
     expect(folded?.names).toContain("vendor");
     expect(folded?.notes).toEqual([expect.stringContaining("vendor is read-only as a whole")]);
     const { names } = folded ?? { names: [] };
-    expect(names.length + framesOf(names).length).toBeLessThanOrEqual(MAX_MOUNTS);
+    expect(names.length + parentDirsOf(names).length).toBeLessThanOrEqual(MAX_MOUNTS);
   });
 
   it("are too many where each stands for itself", () => {

@@ -1,4 +1,4 @@
-import { directoriesAbove, framesOf, outermost } from "../git/index.ts";
+import { directoriesAbove, parentDirsOf, outermost } from "../git/index.ts";
 
 /** gVisor hands each mount's files over in one message, which holds 253 (Linux's SCM_MAX_FD). */
 export const MAX_MOUNTS = 180;
@@ -12,7 +12,7 @@ export function foldMounts(
 ): { readonly names: readonly string[]; readonly notes: readonly string[] } | undefined {
   let names = [...all];
   const notes: string[] = [];
-  while (names.length + framesOf(names).length > MAX_MOUNTS) {
+  while (names.length + parentDirsOf(names).length > MAX_MOUNTS) {
     const counts = new Map<string, number>();
     for (const name of names)
       for (const above of directoriesAbove(name)) counts.set(above, (counts.get(above) ?? 0) + 1);

@@ -3,14 +3,14 @@
  *
  * It must not know the engine. A check that could not be made is a refusal.
  */
-export { type Late, lateSince } from "./late-paths.ts";
+export { type LatePaths, latePathsSince } from "./late-paths.ts";
 export {
   closedTreeOf,
   inspectProject,
   judgeRoot,
   PROTECTED_NAMES,
-  type Project,
-  type ProjectOptions,
+  type ProjectMounts,
+  type ProjectMountsOptions,
   putBack,
   SYSTEM_DIRS,
   unseen,

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, it, onTestFinished } from "vitest";
-import { lateSince } from "./late-paths.ts";
+import { latePathsSince } from "./late-paths.ts";
 import { inspectProject } from "./project-mounts.ts";
 
 it("names what git has come to obey, and not what was protected from the start", async () => {
@@ -14,7 +14,7 @@ it("names what git has come to obey, and not what was protected from the start",
   const inspect = () => inspectProject({ root, home: undefined, outOfReach: [] });
   const since = async (...guarded: readonly { readonly name: string; readonly frame?: true }[]) => {
     const known = [{ name: ".git" }, ...guarded].map((it) => ({ ...it, identity: "" }));
-    return (await lateSince(known, inspect)).names;
+    return (await latePathsSince(known, inspect)).names;
   };
   await git("init", "-q");
   await git("commit", "-q", "--allow-empty", "-m", "first");

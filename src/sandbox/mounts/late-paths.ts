@@ -2,10 +2,10 @@ import type { Result } from "../../result.ts";
 import type { SandboxError } from "../error.ts";
 import { directoriesAbove } from "../git/index.ts";
 import type { GuardedFile } from "../guard/index.ts";
-import type { Project } from "./project-mounts.ts";
+import type { ProjectMounts } from "./project-mounts.ts";
 
 /** What must be protected by now, and is still writable inside. */
-export type Late = {
+export type LatePaths = {
   readonly names: readonly string[];
   /**
    * Those that somebody has made, such as a repository, and no setting has named. Where they came up
@@ -23,10 +23,10 @@ export type Late = {
  * that was added, a hooks directory that was named, a repository that came up. Those that came up
  * while an agent worked are left to it.
  */
-export async function lateSince(
+export async function latePathsSince(
   guarded: readonly GuardedFile[],
-  inspect: () => Promise<Result<Project, SandboxError>>,
-): Promise<Late> {
+  inspect: () => Promise<Result<ProjectMounts, SandboxError>>,
+): Promise<LatePaths> {
   const now = await inspect();
   if (!now.ok) return { names: [], made: [], problem: now.error.message };
   // A frame can be written; only its name stays.

@@ -9,13 +9,13 @@ import {
   withoutConfiguration,
 } from "../../../test/support/projects.ts";
 import { keepProtected, noteMade, readGuardRecord } from "../guard/guard-record.ts";
-import { inspectProject, type ProjectOptions } from "./project-mounts.ts";
+import { inspectProject, type ProjectMountsOptions } from "./project-mounts.ts";
 
 withoutConfiguration();
 
 describe("a project whose git directory is not simply .git", () => {
   /** The names that are read-only, and the project with them. */
-  async function readOnly(root: string, more: Partial<ProjectOptions> = {}) {
+  async function readOnly(root: string, more: Partial<ProjectMountsOptions> = {}) {
     const project = await inspect(root, more);
     const names = project.mounts.filter((it) => it.readOnly).map((it) => relative(root, it.target));
     return { ...project, names: names.sort() };

@@ -6,11 +6,11 @@ import { err, ok, type Result } from "../../result.ts";
 import type { SandboxError } from "../error.ts";
 import {
   findGitDirs,
-  framesOf,
+  parentDirsOf,
   gitPointerMounts,
   isBareAt,
   linkOfPointer,
-  obeyedByGit,
+  gitTrustedPaths,
   outermost,
 } from "../git/index.ts";
 import {
@@ -72,7 +72,7 @@ const NOT_UTF8 =
 const OPEN_ANOTHER =
   "Name the project's own directory: :CodexChat open ~/work. A new one is made with: mkdir -p ~/work && git init ~/work";
 /** A project as it will be mounted. */
-export type Project = {
+export type ProjectMounts = {
   /** Resolved absolute path; the same inside and outside. */
   readonly root: string;
   readonly mounts: readonly BindMount[];
@@ -93,7 +93,7 @@ export type Project = {
 };
 
 /** What is needed to judge a project; paths are absolute. */
-export type ProjectOptions = {
+export type ProjectMountsOptions = {
   readonly root: string;
   readonly home: string | undefined;
   /** Directories that hold what the agent must not reach: state, the engine's socket. */
@@ -117,8 +117,8 @@ export type ProjectOptions = {
  * at. Rejects with `signal.reason`.
  */
 export async function inspectProject(
-  options: ProjectOptions,
-): Promise<Result<Project, SandboxError>> {
+  options: ProjectMountsOptions,
+): Promise<Result<ProjectMounts, SandboxError>> {
   return seen(options.root, async () => {
     const root = await judge(options);
     return root.ok ? await inspect(root.value, options) : root;
@@ -126,7 +126,7 @@ export async function inspectProject(
 }
 
 /** What is needed to judge a project by its directory alone. */
-export type RootOptions = Pick<ProjectOptions, "root" | "home" | "outOfReach" | "unmountable">;
+export type RootOptions = Pick<ProjectMountsOptions, "root" | "home" | "outOfReach" | "unmountable">;
 
 /**
  * Judges a project's directory alone, which takes no time: gives its own path without links, where
@@ -185,8 +185,8 @@ async function judge(options: RootOptions): Promise<Result<string, SandboxError>
 
 async function inspect(
   root: string,
-  options: ProjectOptions,
-): Promise<Result<Project, SandboxError>> {
+  options: ProjectMountsOptions,
+): Promise<Result<ProjectMounts, SandboxError>> {
   const { gitMounts, before, signal } = options;
   const notes: string[] = [];
   if ((await statsAt(join(root, ".git")))?.isSymbolicLink() === true) {
@@ -208,7 +208,7 @@ async function inspect(
   if (!walked.ok) return err(refused(root, walked.error.reason, walked.error.fix));
   notes.push(...walked.value.notes);
   const nested = walked.value.found.flatMap((it) => it.usedIn ?? []);
-  const obeyed = await obeyedByGit(root, { nested });
+  const obeyed = await gitTrustedPaths(root, { nested });
   if (!obeyed.ok) {
     const reason = `it is not known what git runs here: ${obeyed.error.reason}`;
     return err(refused(root, reason, obeyed.error.fix));
@@ -254,7 +254,7 @@ async function inspect(
   const mounts: BindMount[] = [{ source: root, target: root, readOnly: own.isWhole }];
   if (own.isWhole) notes.push(WHOLE_NOTE);
   const guarded: GuardedFile[] = [];
-  for (const name of framesOf(names)) {
+  for (const name of parentDirsOf(names)) {
     mounts.push(mountOf(root, name, own.isWhole));
     guarded.push({ name, frame: true, identity: await identityOf(root, name) });
   }

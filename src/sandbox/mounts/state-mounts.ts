@@ -8,7 +8,7 @@ import { HOME_DIR } from "../container-spec.ts";
 import type { SandboxError } from "../error.ts";
 import { leaseDir } from "../locks/index.ts";
 import type { BindMount } from "../mount.ts";
-import { ownDirectory, type Strange } from "../private-file.ts";
+import { ownDirectory, type OwnershipProblem } from "../private-file.ts";
 
 /** What of a project's state directory goes into its container. */
 export type StateMounts = { readonly codexHome: string; readonly mounts: readonly BindMount[] };
@@ -68,7 +68,7 @@ export function stateUnwritable(stateDir: string, cause: unknown): SandboxError 
 }
 
 /** Whoever else can write there could have us believe in containers and leases that are not ours. */
-function notOwn({ path, what }: Strange): SandboxError {
+function notOwn({ path, what }: OwnershipProblem): SandboxError {
   return {
     kind: "state_unwritable",
     message: `The state directory ${path} ${what}; a directory of this user's own was expected.`,

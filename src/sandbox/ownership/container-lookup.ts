@@ -11,10 +11,10 @@ import { resolved } from "../paths.ts";
 import { isRecorded } from "./container-record.ts";
 
 /** A project, as its sandbox is opened with. */
-export type Whereabouts = { readonly root: string; readonly stateDir: string };
+export type SandboxPlace = { readonly root: string; readonly stateDir: string };
 
 /** The name of the project's container, whether it exists or not. */
-export async function sandboxName({ root, stateDir }: Whereabouts): Promise<string> {
+export async function sandboxName({ root, stateDir }: SandboxPlace): Promise<string> {
   const path = await resolved(root);
   return containerName(path, projectHash(path, await resolved(stateDir)));
 }
@@ -22,7 +22,7 @@ export async function sandboxName({ root, stateDir }: Whereabouts): Promise<stri
 /** How many hosts besides `owner` hold the project's container and are not provably dead. */
 export async function otherHosts(
   engine: Engine,
-  where: Whereabouts,
+  where: SandboxPlace,
   owner: Owner,
 ): Promise<number> {
   const container = await sandboxName(where);
@@ -36,7 +36,7 @@ export async function otherHosts(
  * Removes the project's container whoever else uses it; it need not exist. Rejects where it cannot
  * be told whether it is the project's.
  */
-export async function removeSandbox(engine: Engine, where: Whereabouts): Promise<void> {
+export async function removeSandbox(engine: Engine, where: SandboxPlace): Promise<void> {
   const name = await sandboxName(where);
   const stateDir = await resolved(where.stateDir);
   using _lock = await lockToEnd(engine, name, stateDir);

@@ -195,7 +195,7 @@ function failed(
   return {
     kind: "self_test_failed",
     message: `The sandbox does not hold, so nothing is run in it: ${SAYS[part]} (${worst.name}: ${detail}). Tested: ${engine.product} ${engine.version}, runtime "${runtime.name}", runtimeArgs: ${args}.`,
-    mend: mend(engine, runtime, part),
+    mend: fix(engine, runtime, part),
     part,
     detail,
     checks,
@@ -216,7 +216,7 @@ const SAYS: Record<SelfTestPart, string> = {
 };
 
 /** What mends a part of the self-test: commands, or what to write where. */
-export function mend(
+export function fix(
   engine: Pick<Engine, "product" | "rootless">,
   runtime: Pick<CheckedRuntime, "name">,
   part: SelfTestPart,

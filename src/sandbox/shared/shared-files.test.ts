@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type GivenPath, prepareGiven } from "./shared-files.ts";
+import { type SharedFile, prepareSharedFiles } from "./shared-files.ts";
 
 let base: string;
 beforeEach(async () => {
@@ -24,8 +24,8 @@ beforeEach(async () => {
 afterEach(() => rm(base, { recursive: true, force: true }));
 
 const at = (...names: string[]) => join(base, ...names);
-const prepare = (...given: GivenPath[]) =>
-  prepareGiven(given, {
+const prepare = (...given: SharedFile[]) =>
+  prepareSharedFiles(given, {
     root: at("project"),
     codexHome: at("codex-home"),
     home: at("home"),
@@ -60,7 +60,7 @@ describe("what the user gives to be read", () => {
     expect(readable).toEqual([at("home", "skills"), at("home", "skills"), at("project", "skills")]);
   });
 
-  it.each<[string, () => GivenPath, string]>([
+  it.each<[string, () => SharedFile, string]>([
     ["what is absent", () => ({ source: at("nothing") }), "it cannot be read (ENOENT)"],
     ["a relative path", () => ({ source: "skills" }), "it is not an absolute path"],
     ["a file for a directory", () => ({ source: at("home", "AGENTS.md") }), "not a directory"],

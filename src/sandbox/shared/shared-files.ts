@@ -8,7 +8,7 @@ import { isLinkInReach } from "./reach.ts";
 import { findShared } from "./shared-path.ts";
 
 /** A file or directory of the user's that the agent may read. */
-export type GivenPath = {
+export type SharedFile = {
   /** Absolute; links are resolved. */
   readonly source: string;
   /** A name in CODEX_HOME for a file; without, the path is the same inside and outside. */
@@ -16,7 +16,7 @@ export type GivenPath = {
 };
 
 /** What the user gives, as it is mounted. */
-export type GivenMounts = {
+export type SharedFileMounts = {
   readonly mounts: readonly BindMount[];
   /** Resolved paths of what can be read inside in its own place, in the order given. */
   readonly readable: readonly string[];
@@ -25,7 +25,7 @@ export type GivenMounts = {
 };
 
 /** What is needed to judge what is given; paths are resolved. */
-export type GivenOptions = {
+export type SharedFilesOptions = {
   readonly root: string;
   readonly codexHome: string;
   readonly home: string | undefined;
@@ -39,10 +39,10 @@ export type GivenOptions = {
  * Lists the mounts of what the user gives to be read. What is absent or would show too much is left
  * out with a note: it is no reason to do without a sandbox.
  */
-export async function prepareGiven(
-  given: readonly GivenPath[],
-  options: GivenOptions,
-): Promise<GivenMounts> {
+export async function prepareSharedFiles(
+  given: readonly SharedFile[],
+  options: SharedFilesOptions,
+): Promise<SharedFileMounts> {
   const mounts: BindMount[] = [];
   const readable: string[] = [];
   const notes: string[] = [];
@@ -90,7 +90,7 @@ export async function prepareGiven(
 async function ledBy(
   path: string,
   real: string,
-  { root, writable = [] }: GivenOptions,
+  { root, writable = [] }: SharedFilesOptions,
 ): Promise<string | undefined> {
   for (const place of new Set([root, ...writable, ...knownProjects()])) {
     const resolved = await realpath(place).catch(() => place);

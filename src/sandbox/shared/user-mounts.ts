@@ -2,7 +2,7 @@ import { dirname, isAbsolute, join, normalize } from "node:path";
 import { quoteForShell, realPathOf, statsAt } from "../../look.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { HOME_DIR } from "../container-spec.ts";
-import { findGitDirs, framesOf, isBareAt, obeyedByGit, outermost } from "../git/index.ts";
+import { findGitDirs, parentDirsOf, isBareAt, gitTrustedPaths, outermost } from "../git/index.ts";
 import type { BindMount } from "../mount.ts";
 import { closedTreeOf, PROTECTED_NAMES, SYSTEM_DIRS } from "../mounts/index.ts";
 import { contains } from "../paths.ts";
@@ -143,7 +143,7 @@ async function protectedIn({
   const walked = await findGitDirs(source);
   if (!walked.ok) return walked;
   const nested = walked.value.found.flatMap((it) => it.usedIn ?? []);
-  const obeyed = await obeyedByGit(source, { nested });
+  const obeyed = await gitTrustedPaths(source, { nested });
   if (!obeyed.ok) return obeyed;
   const found = walked.value.found.map((it) => it.name);
   // One may open a terminal or an editor in each work tree.
@@ -167,7 +167,7 @@ async function protectedIn({
     target: join(target, name),
     readOnly,
   });
-  const mounts = [...framesOf(names).map(mountAs(false)), ...names.map(mountAs(true))];
+  const mounts = [...parentDirsOf(names).map(mountAs(false)), ...names.map(mountAs(true))];
   return ok({ mounts, notes });
 }
 

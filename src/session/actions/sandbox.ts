@@ -23,7 +23,7 @@ import {
   otherHosts,
   removeSandbox,
   sandboxName,
-  type Whereabouts,
+  type SandboxPlace,
 } from "../../sandbox/ownership/index.ts";
 import {
   type Backend,
@@ -305,7 +305,7 @@ async function imagesOf(
   return wanted.ok ? ok(await imagesInUse(engine, wanted.value)) : wanted;
 }
 
-function whereabouts({ host }: Conversation): Whereabouts {
+function whereabouts({ host }: Conversation): SandboxPlace {
   return { root: host.root, stateDir: host.sandbox.projectDir };
 }
 

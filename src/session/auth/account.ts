@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lockFile, writeAtomically } from "../../chat/file/index.ts";
-import type { OutwardProxy } from "../../egress/network/index.ts";
+import type { UpstreamProxy } from "../../egress/network/index.ts";
 import { tlsAgent } from "../../egress/tls/index.ts";
 import type { Log } from "../../log.ts";
 import {
   type LoginAttempt,
   type LoginEvent,
-  LoginKeeper,
+  TokenRefresher,
   type LoginState,
   type LoginTools,
   logout,
@@ -27,7 +27,7 @@ export type AccountOptions = {
   readonly issuer?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   /** What the service is reached through; absent where it is nothing. */
-  readonly outward?: OutwardProxy | undefined;
+  readonly outward?: UpstreamProxy | undefined;
   readonly log: Log;
   readonly onEvent?: (event: LoginEvent) => void;
 };
@@ -40,7 +40,7 @@ export type AccountOptions = {
  * and two holders of one would log each other out.
  */
 export class Account {
-  readonly keeper: LoginKeeper;
+  readonly keeper: TokenRefresher;
   readonly #options: AccountOptions;
   readonly #home: string;
   #attempt: LoginAttempt | undefined;
@@ -49,7 +49,7 @@ export class Account {
     this.#options = options;
     this.#home = join(options.stateDir, "login");
     const { log, onEvent } = options;
-    this.keeper = new LoginKeeper({
+    this.keeper = new TokenRefresher({
       home: this.#home,
       tools: toolsFor(options),
       log,

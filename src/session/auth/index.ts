@@ -7,4 +7,4 @@ export { Account } from "./account.ts";
 export { credentialLine, openCredential, warningOf } from "./credential.ts";
 export { endpointOf, isLoopback } from "./endpoint.ts";
 export { KeyRing } from "./key-command.ts";
-export { outwardOf } from "./upstream-proxy.ts";
+export { upstreamProxyOf } from "./upstream-proxy.ts";

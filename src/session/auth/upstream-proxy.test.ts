@@ -6,7 +6,7 @@ import { networkLines } from "../health/health-network.ts";
 import { Settings } from "../settings/settings.ts";
 import { endpointOf } from "./endpoint.ts";
 import { KeyRing } from "./key-command.ts";
-import { goesThrough, outwardOf } from "./upstream-proxy.ts";
+import { goesThrough, upstreamProxyOf } from "./upstream-proxy.ts";
 
 const PROXY = "http://proxy.test:3128";
 
@@ -28,8 +28,8 @@ describe("a company's proxy", () => {
   it("is the configuration's and never the environment's", () => {
     const env = { HTTPS_PROXY: PROXY, https_proxy: PROXY };
     const keys = new KeyRing();
-    expect(outwardOf({ settings: settings({}), env, keys })).toBeUndefined();
-    expect(outwardOf({ settings: settings({ proxy: PROXY }), env: {}, keys })?.url.host).toBe(
+    expect(upstreamProxyOf({ settings: settings({}), env, keys })).toBeUndefined();
+    expect(upstreamProxyOf({ settings: settings({ proxy: PROXY }), env: {}, keys })?.url.host).toBe(
       "proxy.test:3128",
     );
   });
@@ -37,7 +37,7 @@ describe("a company's proxy", () => {
   it("is told the first line of its command, which must be user:password", async () => {
     const told = async (text: string) => {
       const network = { proxy: PROXY, proxy_auth_cmd: await printing(text) };
-      const outward = outwardOf({ settings: settings(network), env: {}, keys: new KeyRing() });
+      const outward = upstreamProxyOf({ settings: settings(network), env: {}, keys: new KeyRing() });
       return outward?.credentials?.();
     };
     expect(await told("me:pass word:1\nnotes")).toEqual({ ok: true, value: "me:pass word:1" });

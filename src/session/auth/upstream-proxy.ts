@@ -1,10 +1,10 @@
-import { AllowList, isDirect, type OutwardProxy, parseTarget } from "../../egress/network/index.ts";
+import { AllowList, isDirect, type UpstreamProxy, parseTarget } from "../../egress/network/index.ts";
 import { err, ok } from "../../result.ts";
 import type { Settings } from "../settings/index.ts";
 import type { KeyRing } from "./key-command.ts";
 
 /** What a proxy is made from. */
-export type OutwardOptions = {
+export type UpstreamProxyOptions = {
   readonly settings: Pick<Settings, "network">;
   readonly env: NodeJS.ProcessEnv;
   /** Keeps what the command has printed, so that a password manager asks its user once. */
@@ -17,7 +17,7 @@ const FOR = { setting: "network.proxy_auth_cmd", thing: "the proxy's user:passwo
  * The proxy that the configuration names; undefined where it names none. What the environment says
  * of proxies is not heeded: it was set for other programs, and whoever starts Neovim may not know.
  */
-export function outwardOf({ settings, env, keys }: OutwardOptions): OutwardProxy | undefined {
+export function upstreamProxyOf({ settings, env, keys }: UpstreamProxyOptions): UpstreamProxy | undefined {
   const { proxy, proxy_auth_cmd: command } = settings.network;
   if (proxy === undefined) return undefined;
   return {

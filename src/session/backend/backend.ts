@@ -6,16 +6,16 @@ import type { Log } from "../../log.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { SandboxProcess } from "../../sandbox/engine/index.ts";
 import { describeEnd, type Sandbox } from "../../sandbox/index.ts";
-import type { Late } from "../../sandbox/mounts/index.ts";
+import type { LatePaths } from "../../sandbox/mounts/index.ts";
 import type { PrivateGit } from "../../workspace/git/index.ts";
-import { openCredential, outwardOf } from "../auth/index.ts";
+import { openCredential, upstreamProxyOf } from "../auth/index.ts";
 import { damagedHome, type Failure, failureOf, STOPPED } from "../failure.ts";
 import { localServices, type UsableServers, usableServers } from "../settings/index.ts";
 import type { BackendOptions } from "./options.ts";
 import { GVISOR, prepareSandbox } from "./prepare-sandbox.ts";
 import { judgeProject } from "./project-place.ts";
 import { proxyEnv, withProxy } from "./proxy-env.ts";
-import { type KeptRelay, keepRelay } from "./relay-supervisor.ts";
+import { type RelaySupervisor, superviseRelay } from "./relay-supervisor.ts";
 
 /** How much of what a process says on stderr is logged. */
 const MAX_LOGGED_CHARS = 1_000_000;
@@ -34,7 +34,7 @@ export type Backend = {
   /** Sentences for the user: what could not be protected or limited. */
   readonly notes: readonly string[];
   /** What must be protected in the project by now, and is writable in the sandbox. */
-  readonly lateSince: () => Promise<Late>;
+  readonly lateSince: () => Promise<LatePaths>;
   /** Has gVisor close the files that were written; undefined where the sandbox is none. */
   readonly letGo: Sandbox["letGo"] | undefined;
   /** Settles once, with the part that ended first; never rejects. */
@@ -93,7 +93,7 @@ async function startParts(
       headers: credential.value.endpoint.headers,
       authorization: credential.value.authorization,
       renew: credential.value.renew,
-      outward: outwardOf(options),
+      outward: upstreamProxyOf(options),
     },
     limits: {
       maxRequestsPerTurn: settings.limits.requests_per_turn,
@@ -113,7 +113,7 @@ async function startParts(
   closers.push(() => egress.close());
   const onProcess = (process: SandboxProcess) => void logStderr(process, "relay", log);
   const local = localServices(settings.network.allow);
-  const relay = await keepRelay({ sandbox, egress, local, signal, log, onProcess });
+  const relay = await superviseRelay({ sandbox, egress, local, signal, log, onProcess });
   if (!relay.ok) return relay;
   closers.push(() => relay.value.close());
 
@@ -156,7 +156,7 @@ async function startParts(
 
 async function startAppServer(
   sandbox: Sandbox,
-  relay: KeptRelay,
+  relay: RelaySupervisor,
   servers: UsableServers["servers"],
   options: BackendOptions,
   closers: (() => Promise<void> | void)[],

@@ -1,15 +1,15 @@
 import { dirname } from "node:path";
 import { ownHomes } from "../../own-user.ts";
 import type { Result } from "../../result.ts";
-import { judgeRoot, type ProjectOptions } from "../../sandbox/mounts/index.ts";
+import { judgeRoot, type ProjectMountsOptions } from "../../sandbox/mounts/index.ts";
 import type { Failure } from "../failure.ts";
 import { pluginDir } from "../plugin-dir.ts";
 import type { Settings } from "../settings/index.ts";
 import { secretPlaces } from "./secret-places.ts";
 
 /** What decides which directories an agent may be given. */
-export type ProjectPlaces = Pick<ProjectOptions, "outOfReach" | "home"> &
-  Required<Pick<ProjectOptions, "neverWritable">>;
+export type ProjectPlaces = Pick<ProjectMountsOptions, "outOfReach" | "home"> &
+  Required<Pick<ProjectMountsOptions, "neverWritable">>;
 
 /** The places of this user and of these settings that no project may show or write. */
 export function projectPlaces(

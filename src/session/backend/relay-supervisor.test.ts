@@ -3,13 +3,13 @@ import { describe, expect, it } from "vitest";
 import type { RelayLink } from "../../egress/egress.ts";
 import { silentLog } from "../../log.ts";
 import { err, ok } from "../../result.ts";
-import { keepRelay } from "./relay-supervisor.ts";
+import { superviseRelay } from "./relay-supervisor.ts";
 
 /** A relay whose links the test ends. */
 function setUp(answer: (n: number) => { model: number } | undefined = () => ({ model: 1 })) {
   const started: (string | undefined)[] = [];
   const ends: ((reason: string) => void)[] = [];
-  const kept = keepRelay({
+  const kept = superviseRelay({
     sandbox: {
       keeperSocket: "/k",
       exec: async ({ env }) => {

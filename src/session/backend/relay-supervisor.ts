@@ -23,7 +23,7 @@ export type RelayOptions = {
 };
 
 /** A relay that is started anew when it ends. */
-export type KeptRelay = Pick<RelayLink, "modelPort" | "proxyPort"> & {
+export type RelaySupervisor = Pick<RelayLink, "modelPort" | "proxyPort"> & {
   /** Resolves with the reason when it is not started any more; never rejects. */
   readonly ended: Promise<string>;
   readonly close: () => void;
@@ -38,7 +38,7 @@ type Attached = { readonly link: RelayLink; readonly process: SandboxProcess };
  * SECURITY: after it has gone another program may take its ports. That one then carries what it
  * likes, and reaches nothing that it could not reach before; the relay ends, and the backend with it.
  */
-export async function keepRelay(options: RelayOptions): Promise<Result<KeptRelay, Failure>> {
+export async function superviseRelay(options: RelayOptions): Promise<Result<RelaySupervisor, Failure>> {
   const first = await attachRelay(options, undefined);
   if (!first.ok) return first;
   const ports = first.value.link;

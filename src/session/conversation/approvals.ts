@@ -2,7 +2,7 @@ import {
   type NetworkQuestion,
   type Question,
   unwrapShell,
-  type Verdict,
+  type UserDecision,
 } from "../../chat/index.ts";
 import {
   type Answer,
@@ -11,16 +11,16 @@ import {
   type Field,
   type FieldAnswer,
 } from "../../codex/server-requests/index.ts";
-import { type Given, givenByNobody } from "../answer.ts";
-import { choicesOf, type LiveDocument } from "../document/index.ts";
+import { type GivenAnswer, answeredByNobody } from "../answer.ts";
+import { allowedDecisions, type LiveDocument } from "../document/index.ts";
 
 /** An answer as the editor sends it. */
-export type Said = Omit<Answer, "decision"> & { readonly decision: Verdict };
+export type UserAnswer = Omit<Answer, "decision"> & { readonly decision: UserDecision };
 
 /** How many questions were asked, in all conversations. */
 let questions = 0;
 /** The answer to what a thread asks that no conversation has. */
-export const NO_CONVERSATION = givenByNobody("decline", "no conversation has this thread");
+export const NO_CONVERSATION = answeredByNobody("decline", "no conversation has this thread");
 /** Why a question is declined that the user cannot be shown as it is. */
 const NOT_SHOWN = "the question could not be shown whole, or there were too many";
 /** Why a question is taken back when another one has come under its name. */
@@ -32,7 +32,7 @@ type Pending = {
   readonly approval: Question;
   /** What the asker calls it. */
   readonly name: string;
-  readonly resolve: (answer: Given<Said>) => void;
+  readonly resolve: (answer: GivenAnswer<UserAnswer>) => void;
 };
 
 /**
@@ -62,14 +62,14 @@ export class Approvals {
   }
 
   /** Puts the question into the document and resolves with the answer. */
-  async ask(approval: Approval): Promise<Given<Answer>> {
+  async ask(approval: Approval): Promise<GivenAnswer<Answer>> {
     const { decision, ...rest } = await this.#ask(approval);
     // Not offered for these; `answer` lets no such one through.
     return { decision: decision === "accept_project" ? "accept_session" : decision, ...rest };
   }
 
   /** The same about a host. */
-  askNetwork(question: NetworkQuestion): Promise<Given<{ readonly decision: Verdict }>> {
+  askNetwork(question: NetworkQuestion): Promise<GivenAnswer<{ readonly decision: UserDecision }>> {
     return this.#ask(question);
   }
 
@@ -77,12 +77,12 @@ export class Approvals {
    * SECURITY: names come again, as when Codex is started anew, and an answer that was on its way
    * would count for another question than was shown.
    */
-  #ask(asked: Question): Promise<Given<Said>> {
+  #ask(asked: Question): Promise<GivenAnswer<UserAnswer>> {
     const approval = { ...asked, id: `${asked.id}.${++questions}` };
     const because = this.#document.whyNotAsked(approval);
     if (because !== undefined) {
       this.#document.apply({ type: "not_asked", because });
-      return Promise.resolve(givenByNobody("decline", NOT_SHOWN));
+      return Promise.resolve(answeredByNobody("decline", NOT_SHOWN));
     }
     return new Promise((resolve) => {
       this.#pending.set(approval.id, { approval, name: asked.id, resolve });
@@ -99,11 +99,11 @@ export class Approvals {
   }
 
   /** Takes the user's answer. Gives the question that was answered; undefined where it is no longer pending. */
-  answer(id: string, answer: Said, reason: string | undefined): Question | undefined {
+  answer(id: string, answer: UserAnswer, reason: string | undefined): Question | undefined {
     const pending = this.#pending.get(id);
     if (pending === undefined) return undefined;
     // SECURITY: an answer that was not offered is none.
-    if (!choicesOf(pending.approval.kind).includes(answer.decision)) return undefined;
+    if (!allowedDecisions(pending.approval.kind).includes(answer.decision)) return undefined;
     this.#settle(id, pending, { ...answer, by: "user" }, reason);
     if (this.#pending.size === 0) this.#onAnswered();
     return pending.approval;
@@ -118,7 +118,7 @@ export class Approvals {
   withdraw(name: string, why: string, decision: "cancel" | "decline" = "cancel"): void {
     for (const [id, pending] of [...this.#pending]) {
       if (pending.name !== name) continue;
-      this.#settle(id, pending, givenByNobody(decision, why), undefined);
+      this.#settle(id, pending, answeredByNobody(decision, why), undefined);
       if (this.#pending.size === 0) this.#onAnswered();
     }
   }
@@ -126,10 +126,10 @@ export class Approvals {
   /** Nothing that was asked can be answered any more. */
   cancelAll(why: string): void {
     for (const [id, pending] of [...this.#pending])
-      this.#settle(id, pending, givenByNobody("cancel", why), undefined);
+      this.#settle(id, pending, answeredByNobody("cancel", why), undefined);
   }
 
-  #settle(id: string, pending: Pending, answer: Given<Said>, reason: string | undefined): void {
+  #settle(id: string, pending: Pending, answer: GivenAnswer<UserAnswer>, reason: string | undefined): void {
     this.#pending.delete(id);
     const said = saidText(pending.approval, answer);
     this.#document.approvalAnswered(id, answer.decision, { reason, said, unanswered: answer.why });
@@ -138,7 +138,7 @@ export class Approvals {
 }
 
 /** What the document keeps of the answers; secret ones are not among it. */
-function saidText(approval: Question, { decision, answers }: Said): string | undefined {
+function saidText(approval: Question, { decision, answers }: UserAnswer): string | undefined {
   if (approval.kind !== "questions" || decision !== "accept") return undefined;
   const words = approval.fields.flatMap((field) => {
     const value = answers?.[field.name];

@@ -7,7 +7,7 @@ import { TurnGate } from "../../egress/model/turn-gate.ts";
 import { ok } from "../../result.ts";
 import type { LiveDocument } from "../document/live-document.ts";
 import { Conversation } from "./conversation.ts";
-import type { ConversationHost } from "./project-port.ts";
+import type { ProjectPort } from "./project-port.ts";
 
 const CALLS = 3;
 const MAX_TURNS = 30;
@@ -89,7 +89,7 @@ function conversation(hears: boolean) {
   };
   const chat = new Conversation(
     document as unknown as LiveDocument,
-    host as unknown as ConversationHost,
+    host as unknown as ProjectPort,
   );
   return { chat, told };
 }

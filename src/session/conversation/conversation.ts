@@ -3,17 +3,17 @@ import { err, ok, type Result } from "../../result.ts";
 import type { Backend } from "../backend/index.ts";
 import { findingsOf, type LiveDocument, Pictures } from "../document/index.ts";
 import { BUSY, DROPPED, type Failure, failed, NOT_TAKEN, STOPPED } from "../failure.ts";
-import { TurnRites } from "../hooks/index.ts";
+import { TurnHookRunner } from "../hooks/index.ts";
 import type { Query } from "../query.ts";
-import { type Choice, type LoadedThread, ThreadHandle, ToolCalls } from "../thread/index.ts";
-import { Approvals, type Said } from "./approvals.ts";
-import { InOrder } from "./event-order.ts";
+import { type ThreadChoice, type LoadedThread, ThreadHandle, ToolCalls } from "../thread/index.ts";
+import { Approvals, type UserAnswer } from "./approvals.ts";
+import { EventOrder } from "./event-order.ts";
 import { Goal } from "./goal.ts";
-import { Interruption } from "./interruption.ts";
-import { NetworkNews } from "./network-notices.ts";
+import { InterruptTimer } from "./interruption.ts";
+import { NetworkNotices } from "./network-notices.ts";
 import {
   type ConversationEvent,
-  type ConversationHost,
+  type ProjectPort,
   endOf,
   type RoundEnd,
   type StartTurn,
@@ -21,49 +21,49 @@ import {
   unansweredBy,
 } from "./project-port.ts";
 import { Recovery } from "./recovery.ts";
-import { asPlaced, deliveryOf, goesOn, isStopping, type Round, sentAs } from "./round.ts";
-import { Outbox } from "./send-queue.ts";
+import { inDocumentOrder, deliveryOf, startsNextTurn, isStopping, type Round, sentAs } from "./round.ts";
+import { SendQueue } from "./send-queue.ts";
 import { TurnBudget } from "./turn-budget.ts";
 import { startTurn } from "./turn-start.ts";
 import { TurnWatchdog } from "./turn-watchdog.ts";
-import { cutOff, heldBack, NOTHING_LEFT, showLeft } from "./unsent.ts";
+import { cutOff, heldBack, NOTHING_UNSENT, showUnsent } from "./unsent.ts";
 
 /** One conversation: a chat buffer on one side, a Codex thread on the other. */
 export class Conversation {
   readonly document: LiveDocument;
   readonly thread: ThreadHandle;
-  readonly host: ConversationHost;
+  readonly host: ProjectPort;
   /** The questions that wait for the user. */
   readonly approvals: Approvals;
   #round: Round = { phase: "idle" };
   /** What Codex may ask the editor, while a turn runs. */
   readonly tools: ToolCalls;
-  readonly network: NetworkNews;
-  readonly rites: TurnRites;
+  readonly network: NetworkNotices;
+  readonly rites: TurnHookRunner;
   readonly #watchdog = new TurnWatchdog({
     silenceMs: () => this.host.settings.limits.silence_ms,
     isWaiting: () => this.#isWaiting(),
     onSilence: (ms) => this.document.apply({ type: "silence", of: "codex", ms }),
   });
-  readonly #outbox = new Outbox();
+  readonly #outbox = new SendQueue();
   readonly #pictures = new Pictures();
   readonly goal = new Goal((event) => this.document.apply(event));
   /** Which queries have no answer, and what can be done about that. */
   readonly #recovery: Recovery;
   readonly budget = new TurnBudget();
-  readonly #events = new InOrder();
-  readonly #interruption: Interruption;
+  readonly #events = new EventOrder();
+  readonly #interruption: InterruptTimer;
   /** Aborts what still waits when the conversation is closed. */
   readonly #closing = new AbortController();
 
-  constructor(document: LiveDocument, host: ConversationHost) {
+  constructor(document: LiveDocument, host: ProjectPort) {
     this.document = document;
     this.host = host;
     this.thread = new ThreadHandle(document, host);
     this.#recovery = new Recovery(this.thread, document);
-    this.#interruption = new Interruption(host.abandonBackend);
-    this.network = new NetworkNews(document);
-    this.rites = new TurnRites(host.aroundTurn, host.log);
+    this.#interruption = new InterruptTimer(host.abandonBackend);
+    this.network = new NetworkNotices(document);
+    this.rites = new TurnHookRunner(host.aroundTurn, host.log);
     this.tools = new ToolCalls(host.runTool, () => this.isBusy);
     this.approvals = new Approvals(
       document,
@@ -83,11 +83,11 @@ export class Conversation {
 
   /** Shows a query of an earlier run that was never answered. */
   opened(): void {
-    if (!this.isBusy) showLeft(this.document);
+    if (!this.isBusy) showUnsent(this.document);
   }
 
   /** Takes over what the user chose, from the next turn on. */
-  choose(choice: Choice): void {
+  choose(choice: ThreadChoice): void {
     this.thread.choice = choice;
     const { model, mode } = this.thread;
     if (model !== undefined) this.document.setMeta({ model });
@@ -121,7 +121,7 @@ export class Conversation {
   retry(): void {
     this.#recovery.renew();
     const retry = this.isBusy ? undefined : this.#recovery.retry(this.#outbox.takeHeldByUser());
-    if (retry === undefined) this.document.notify("info", NOTHING_LEFT);
+    if (retry === undefined) this.document.notify("info", NOTHING_UNSENT);
     else this.#send(retry.queries, retry.sections);
   }
 
@@ -137,7 +137,7 @@ export class Conversation {
   }
 
   /** Answers a pending question; one that is no longer pending is ignored. */
-  answer(id: string, answer: Said, reason: string | undefined): void {
+  answer(id: string, answer: UserAnswer, reason: string | undefined): void {
     const said = reason?.trim() === "" ? undefined : reason;
     const asked = this.approvals.answer(id, answer, said);
     if (asked === undefined || this.#round.phase !== "running") return;
@@ -355,7 +355,7 @@ export class Conversation {
       ? { end: { status: "failed", failure: NOT_TAKEN } as const, again: [] }
       : this.#recovery.after(told);
     const waited = [...this.#outbox.takeUnheard(), ...this.#outbox.takeWaiting()];
-    const isNext = again.length > 0 || waited.some((it) => goesOn(it, end));
+    const isNext = again.length > 0 || waited.some((it) => startsNextTurn(it, end));
     if (!isNext) this.#outbox.hold(waited);
     if (!isNext && waited.length > 0) this.document.apply(heldBack);
     const over = this.rites.end().then((events) => {
@@ -369,7 +369,7 @@ export class Conversation {
   /** All is said of the round: what was typed meanwhile becomes the next. */
   #over(ending: Round, end: RoundEnd, again: readonly Query[], waited: readonly Query[]): void {
     this.host.filesChanged();
-    const next = [...again, ...asPlaced([...waited, ...this.#outbox.takeWaiting()])];
+    const next = [...again, ...inDocumentOrder([...waited, ...this.#outbox.takeWaiting()])];
     if (this.#round !== ending) {
       // Codex has begun another turn by itself, and maybe ended it: it is sent after that one.
       for (const query of next) this.#outbox.wait(query);

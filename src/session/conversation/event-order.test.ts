@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import { InOrder } from "./event-order.ts";
+import { EventOrder } from "./event-order.ts";
 
 it("tells what is ready at once after what is not", async () => {
-  const order = new InOrder();
+  const order = new EventOrder();
   const told: string[] = [];
   let release = () => {};
   const slow = new Promise<void>((resolve) => {

@@ -1,7 +1,7 @@
 import { type Failure, INTERRUPT_MS, NOT_INTERRUPTED } from "../failure.ts";
 
 /** The time that Codex has to end a turn that was interrupted. */
-export class Interruption {
+export class InterruptTimer {
   readonly #abandon: (failure: Failure) => void;
   #timer: NodeJS.Timeout | undefined;
 

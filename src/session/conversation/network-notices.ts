@@ -7,7 +7,7 @@ const MAX_ODD = 5;
 const MAX_HOSTS = 1000;
 
 /** What a conversation's document and status page say of the way out while its turns run. */
-export class NetworkNews {
+export class NetworkNotices {
   readonly #document: LiveDocument;
   /** Hosts that were asked for and refused, with how often. */
   readonly #refused = new Map<string, number>();

@@ -1,5 +1,5 @@
 import type { Audit } from "../../audit/index.ts";
-import { failureOf } from "../../chat/index.ts";
+import { turnFailureOf } from "../../chat/index.ts";
 import type { TurnError } from "../../codex/messages/index.ts";
 import type { Result } from "../../result.ts";
 import type { CommitsOptions } from "../../workspace/git/index.ts";
@@ -7,12 +7,12 @@ import type { Account } from "../auth/index.ts";
 import type { Backend } from "../backend/index.ts";
 import type { Finding, RunState } from "../document/index.ts";
 import type { Failure } from "../failure.ts";
-import type { AroundTurn } from "../hooks/index.ts";
+import type { TurnHook } from "../hooks/index.ts";
 import type { NetworkAccess } from "../network/index.ts";
 import type { LoadedThread, RunTool, ThreadOptions } from "../thread/index.ts";
 
 /** What a conversation needs of its project. */
-export type ConversationHost = ThreadOptions & {
+export type ProjectPort = ThreadOptions & {
   /** Ends the backend because it no longer answers; its conversations hear of it. */
   readonly abandonBackend: (failure: Failure) => void;
   /** Before a turn: ends a backend whose sandbox leaves open what the user's git obeys by now. */
@@ -33,7 +33,7 @@ export type ConversationHost = ThreadOptions & {
   /** What the sandbox may reach besides the model. */
   readonly network: NetworkAccess;
   /** What is done for the project before each turn and after it. */
-  readonly aroundTurn: readonly AroundTurn[];
+  readonly aroundTurn: readonly TurnHook[];
   /** Where what happens is recorded. */
   readonly audit: Audit;
   /** The ChatGPT login, which all projects share. */
@@ -89,7 +89,7 @@ export function endOf(
   httpStatus: number | undefined,
 ): RoundEnd {
   if (status === "completed" || status === "interrupted") return { status };
-  const { what, mend, repeats } = failureOf(error ?? { message: "The turn failed." }, {
+  const { what, mend, repeats } = turnFailureOf(error ?? { message: "The turn failed." }, {
     status: httpStatus,
   });
   const failure = {

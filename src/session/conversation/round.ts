@@ -48,12 +48,12 @@ export function isStopping(round: Round): boolean {
 }
 
 /** Whether a query that waited has a turn begun when the round has ended so; all go into it then. */
-export function goesOn(query: Query, { status }: { readonly status: string }): boolean {
+export function startsNextTurn(query: Query, { status }: { readonly status: string }): boolean {
   return status === "completed" || (status === "interrupted" && query.isAfterStop === true);
 }
 
 /** Queries in the order in which the editor has placed them: those that were queued stand last. */
-export function asPlaced(queries: readonly Query[]): Query[] {
+export function inDocumentOrder(queries: readonly Query[]): Query[] {
   return [
     ...queries.filter((it) => it.isQueued !== true),
     ...queries.filter((it) => it.isQueued === true),
@@ -64,10 +64,10 @@ export function asPlaced(queries: readonly Query[]): Query[] {
 export function sentAs(query: Query, mode: SendMode): Extract<ChatEvent, { type: "sent" }> {
   const { id } = query;
   if (id === LEFT_ID) return { type: "sent", id, mode, isAbove: true };
-  return { type: "sent", id, mode, text: shownText(query) };
+  return { type: "sent", id, mode, text: displayText(query) };
 }
 
 /** A query as it stands in the document. */
-export function shownText({ text, shown }: Query): string {
+export function displayText({ text, shown }: Query): string {
   return shown ?? text;
 }

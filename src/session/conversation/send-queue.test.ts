@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { Outbox } from "./send-queue.ts";
+import { SendQueue } from "./send-queue.ts";
 
 const query = (id: string) => ({ id, text: `text of ${id}` });
 
 describe("a query on its way", () => {
   it("is taken over by the turn's end, and then not taken back by a late refusal", () => {
-    const outbox = new Outbox();
+    const outbox = new SendQueue();
     const steered = [query("a")];
     outbox.give(steered);
     expect(outbox.takeUnheard()).toEqual(steered);
@@ -13,7 +13,7 @@ describe("a query on its way", () => {
   });
 
   it("is not taken back from the next turn that it was given to", () => {
-    const outbox = new Outbox();
+    const outbox = new SendQueue();
     const steered = [query("a")];
     outbox.give(steered);
     outbox.give(outbox.takeUnheard());
@@ -22,7 +22,7 @@ describe("a query on its way", () => {
   });
 
   it("is taken back by whoever gave it", () => {
-    const outbox = new Outbox();
+    const outbox = new SendQueue();
     const steered = [query("a")];
     outbox.give(steered);
     expect(outbox.takeBack(steered)).toBe(true);
@@ -30,7 +30,7 @@ describe("a query on its way", () => {
   });
 
   it("is Codex's once it was heard, with those that were sent together with it", () => {
-    const outbox = new Outbox();
+    const outbox = new SendQueue();
     outbox.give([query("a"), query("b")]);
     outbox.give([query("c")]);
     expect(outbox.heard("b")).toEqual([query("a"), query("b")]);
@@ -40,7 +40,7 @@ describe("a query on its way", () => {
   });
 
   it("that the user has queued waits on when the turn begins that others were meant for", () => {
-    const outbox = new Outbox();
+    const outbox = new SendQueue();
     outbox.wait({ ...query("a"), isQueued: true });
     outbox.wait(query("b"));
     expect(outbox.takeUnqueued()).toEqual([query("b")]);
@@ -48,7 +48,7 @@ describe("a query on its way", () => {
   });
 
   it("waits or is held in the order of typing", () => {
-    const outbox = new Outbox();
+    const outbox = new SendQueue();
     outbox.wait(query("a"));
     outbox.hold([query("b"), query("c")]);
     outbox.wait(query("d"));
@@ -58,7 +58,7 @@ describe("a query on its way", () => {
   });
 
   it("is placed once: when Codex speaks of it or has taken it, whichever comes first", () => {
-    const outbox = new Outbox();
+    const outbox = new SendQueue();
     const placed: string[] = [];
     const place = outbox.give([query("a")], () => placed.push("a"));
     outbox.placed("a");

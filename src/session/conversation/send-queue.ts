@@ -1,5 +1,5 @@
 import type { Query } from "../query.ts";
-import { goesOn } from "./round.ts";
+import { startsNextTurn } from "./round.ts";
 
 /** How often Codex is given a query without having put it into its thread. */
 const MAX_GIVEN = 2;
@@ -12,7 +12,7 @@ type Given = { readonly queries: readonly Query[]; readonly place: () => void };
  * Queries on their way to Codex. Each is in one place at a time, so that nothing is lost and nothing
  * sent twice: whoever takes it out of its place owns it.
  */
-export class Outbox {
+export class SendQueue {
   /** Typed during a round, and not given to Codex yet. */
   readonly #waiting: Query[] = [];
   /** Left over from a round that did not complete; they go along with the next message. */
@@ -74,7 +74,7 @@ export class Outbox {
    */
   isLost(end: { readonly status: string }): boolean {
     const unheard = [...this.#unheard.values()].flatMap(({ queries }) => queries);
-    return unheard.some((it) => goesOn(it, end) && this.#triesOf(it.id).given >= MAX_GIVEN);
+    return unheard.some((it) => startsNextTurn(it, end) && this.#triesOf(it.id).given >= MAX_GIVEN);
   }
 
   /**

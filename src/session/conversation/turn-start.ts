@@ -2,19 +2,19 @@ import type { Result } from "../../result.ts";
 import { GVISOR } from "../backend/index.ts";
 import type { LiveDocument } from "../document/index.ts";
 import type { Failure } from "../failure.ts";
-import type { TurnRites } from "../hooks/index.ts";
+import type { TurnHookRunner } from "../hooks/index.ts";
 import type { LoadedThread, ThreadHandle } from "../thread/index.ts";
 import type { Goal } from "./goal.ts";
-import type { ConversationHost, StartTurn } from "./project-port.ts";
+import type { ProjectPort, StartTurn } from "./project-port.ts";
 import type { TurnBudget } from "./turn-budget.ts";
 
 /** The parts of a conversation that a turn's beginning needs. */
 export type TurnParts = {
   readonly document: LiveDocument;
-  readonly host: ConversationHost;
+  readonly host: ProjectPort;
   readonly thread: ThreadHandle;
   readonly goal: Goal;
-  readonly rites: TurnRites;
+  readonly rites: TurnHookRunner;
   readonly budget: TurnBudget;
 };
 

@@ -3,7 +3,7 @@ import type { LocalEvent } from "../../chat/index.ts";
 import type { LiveDocument } from "../document/index.ts";
 
 /** What is said where nothing is without an answer. */
-export const NOTHING_LEFT = "There is nothing to send. Type a query below the last `## You`.";
+export const NOTHING_UNSENT = "There is nothing to send. Type a query below the last `## You`.";
 
 const SEND_AGAIN = "`:CodexChat retry`, or `<CR>` in the empty prompt, sends it again.";
 
@@ -29,7 +29,7 @@ export const contextLost: LocalEvent = {
  * Shows, when a conversation is opened, that its last query has no answer and can be sent again, or
  * that what ends its text was cut off where the host that wrote it was killed.
  */
-export function showLeft(document: LiveDocument): void {
+export function showUnsent(document: LiveDocument): void {
   const text = document.text();
   const left = unansweredQuery(text);
   const isAnswer = document.left === "answer";

@@ -1,5 +1,5 @@
 import { type Edit, historyBlock } from "../../chat/edits/index.ts";
-import { type ChatMeta, readTranscript, withKept } from "../../chat/format/index.ts";
+import { type ChatMeta, readTranscript, withKeptKeys } from "../../chat/format/index.ts";
 import { missingLine, wholeText } from "../../chat/markdown/index.ts";
 import type { BufferWatch, Editor, EditorError } from "../../nvim/index.ts";
 import { ok, type Result } from "../../result.ts";
@@ -8,7 +8,7 @@ import { ok, type Result } from "../../result.ts";
 const MAX_SPREAD = 10_000;
 
 /** The lines of a buffer as the host knows them: what the file is written from. */
-export class Mirror {
+export class BufferMirror {
   #lines: string[] = [];
   /** The front matter as it was when following began, for when it is deleted. */
   #frontMatter: string | undefined;
@@ -37,8 +37,8 @@ export class Mirror {
     editor: Editor,
     buf: number,
     handlers: { readonly onChange: () => void; readonly onDetach: () => void },
-  ): Promise<Result<Mirror, EditorError>> {
-    const mirror = new Mirror(editor, buf, handlers);
+  ): Promise<Result<BufferMirror, EditorError>> {
+    const mirror = new BufferMirror(editor, buf, handlers);
     const followed = await mirror.again();
     return followed.ok ? ok(mirror) : followed;
   }
@@ -72,7 +72,7 @@ export class Mirror {
    * of `known` stand in the front matter, whatever the user has made of it.
    */
   fileText(known: ChatMeta): string {
-    return withKept(wholeText(this.#lines), known, this.#frontMatter);
+    return withKeptKeys(wholeText(this.#lines), known, this.#frontMatter);
   }
 
   /** What closes an answer that was cut off with the host, or with the editor, before. */

@@ -1,7 +1,7 @@
-import type { Question, Verdict } from "../../chat/index.ts";
+import type { Question, UserDecision } from "../../chat/index.ts";
 
 /** What can be answered to a question of this kind. */
-export function choicesOf(kind: Question["kind"]): readonly Verdict[] {
+export function allowedDecisions(kind: Question["kind"]): readonly UserDecision[] {
   switch (kind) {
     case "questions":
     case "page":

@@ -3,13 +3,13 @@ import { type FSWatcher, watch } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import {
-  type Found,
+  type ForeignText,
   KnownFile,
   openStore,
   removeFile,
   type TranscriptStore,
   textHash,
-  type UnderWay,
+  type UnfinishedAnswer,
   type FileVerdict as Verdict,
   writeNew,
 } from "../../chat/file/index.ts";
@@ -18,7 +18,7 @@ import type { Log } from "../../log.ts";
 import type { Editor } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { type Failure, failureOf } from "../failure.ts";
-import type { Mirror } from "./buffer-mirror.ts";
+import type { BufferMirror } from "./buffer-mirror.ts";
 import { freePath } from "./free-path.ts";
 
 /** What a file is kept for. */
@@ -29,7 +29,7 @@ export type DocumentFileOptions = {
   /** Where no agent writes. */
   readonly stateDir: string;
   readonly log: Log;
-  readonly mirror: Mirror;
+  readonly mirror: BufferMirror;
   /** What the front matter says; the file says it, too, whatever became of it in the text. */
   readonly meta: () => ChatMeta;
   /** Whether a turn is under way: its answer must become whole, so the text is not read again. */
@@ -62,7 +62,7 @@ export class DocumentFile {
   /** What is done about the name; never rejects. */
   #naming: Promise<void> = Promise.resolve();
   #copies = 0;
-  #underWay: UnderWay = "nothing";
+  #underWay: UnfinishedAnswer = "nothing";
   /** The hash of the text that the last copy holds. */
   #lastCopy = "";
 
@@ -88,12 +88,12 @@ export class DocumentFile {
   }
 
   /** What was being written when the host died that had the file before. */
-  get left(): UnderWay {
+  get left(): UnfinishedAnswer {
     return this.#store?.left ?? "nothing";
   }
 
   /** Notes what is being written, so that it is known to be cut off where this host dies. */
-  note(what: UnderWay): void {
+  note(what: UnfinishedAnswer): void {
     this.#underWay = what;
     void this.#store?.note(what);
   }
@@ -220,7 +220,7 @@ export class DocumentFile {
    * no other's; where nothing here is unsaved and no turn runs, the buffer takes the file's text; else
    * the buffer stays the truth, and the file's text is kept as a copy.
    */
-  async #meet({ text, bytes, hash, ...found }: Found): Promise<Verdict> {
+  async #meet({ text, bytes, hash, ...found }: ForeignText): Promise<Verdict> {
     const { editor, buf, mirror, isBusy } = this.#options;
     // Of the same moment as `isUnsaved`: what is typed while the editor is asked is unsaved, too.
     const here = mirror.text();

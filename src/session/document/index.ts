@@ -3,7 +3,7 @@
  *
  * It must not know the thread or the sandbox.
  */
-export { choicesOf } from "./choices.ts";
+export { allowedDecisions } from "./choices.ts";
 export { type Finding, findingsOf } from "./findings.ts";
 export { Pictures } from "./images.ts";
 export { LiveDocument, type RunState } from "./live-document.ts";

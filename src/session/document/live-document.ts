@@ -1,5 +1,5 @@
 import { FrameScheduler } from "../../chat/edits/index.ts";
-import type { UnderWay } from "../../chat/file/index.ts";
+import type { UnfinishedAnswer } from "../../chat/file/index.ts";
 import { type ChatMeta, lostMeta, readTranscript, title } from "../../chat/format/index.ts";
 import {
   approvalBlock,
@@ -8,16 +8,16 @@ import {
   type LocalEvent,
   type NotAsked,
   type Question,
-  type Verdict,
+  type UserDecision,
 } from "../../chat/index.ts";
-import { reduce, type Standing, whyNotAsked } from "../../chat/reducer/index.ts";
+import { reduce, type StatusFacts, whyNotAsked } from "../../chat/reducer/index.ts";
 import type { Log } from "../../log.ts";
-import type { ChatState, Editor } from "../../nvim/index.ts";
+import type { WinbarState, Editor } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { Failure } from "../failure.ts";
 import type { Query } from "../query.ts";
-import { Mirror } from "./buffer-mirror.ts";
-import { choicesOf } from "./choices.ts";
+import { BufferMirror } from "./buffer-mirror.ts";
+import { allowedDecisions } from "./choices.ts";
 import { DocumentFile, type OpenError } from "./document-file.ts";
 
 /** What a document is opened on. */
@@ -34,7 +34,7 @@ export type LiveDocumentOptions = {
 };
 
 type Resolved = Extract<LocalEvent, { type: "approval_resolved" }>;
-type Phase = ChatState["phase"];
+type Phase = WinbarState["phase"];
 
 /** What the window's bar says of a conversation. */
 export type RunState = { readonly phase: Phase; readonly detail?: string | undefined };
@@ -63,10 +63,10 @@ export class LiveDocument {
   readonly #editor: Editor;
   readonly #log: Log;
   readonly #frames: FrameScheduler;
-  readonly #mirror: Mirror;
+  readonly #mirror: BufferMirror;
   readonly #file: DocumentFile;
 
-  private constructor(options: LiveDocumentOptions, mirror: Mirror) {
+  private constructor(options: LiveDocumentOptions, mirror: BufferMirror) {
     const { editor, buf, root, log } = options;
     this.buf = buf;
     this.#stateDir = options.stateDir;
@@ -109,7 +109,7 @@ export class LiveDocument {
    */
   static async open(options: LiveDocumentOptions): Promise<Result<LiveDocument, OpenError>> {
     let document: LiveDocument | undefined;
-    const mirror = await Mirror.follow(options.editor, options.buf, {
+    const mirror = await BufferMirror.follow(options.editor, options.buf, {
       onChange: () => document?.changed(),
       // Read anew: Lua tells of it with chat/reread or another chat/open.
       onDetach: () => options.log.info({ buf: options.buf }, "the buffer is no longer followed"),
@@ -123,12 +123,12 @@ export class LiveDocument {
   }
 
   /** What was being written when the host died that had the conversation before. */
-  get left(): UnderWay {
+  get left(): UnfinishedAnswer {
     return this.#file.left;
   }
 
   /** Notes what is being written, so that it is known to be cut off where this host dies. */
-  note(what: UnderWay): void {
+  note(what: UnfinishedAnswer): void {
     this.#file.note(what);
   }
 
@@ -179,7 +179,7 @@ export class LiveDocument {
   }
 
   /** What Codex has told beside the text: tokens (none before the first turn), limits, … */
-  get standing(): Standing {
+  get standing(): StatusFacts {
     return this.#state;
   }
 
@@ -231,7 +231,7 @@ export class LiveDocument {
       id,
       block,
       kind,
-      choices: choicesOf(kind),
+      choices: allowedDecisions(kind),
       ...(kind === "questions" ? { fields: approval.fields } : {}),
       ...(kind === "page" ? { url: approval.url } : {}),
     });
@@ -241,7 +241,7 @@ export class LiveDocument {
   /** Takes the keys away and notes the answer. */
   approvalAnswered(
     id: string,
-    decision: Verdict,
+    decision: UserDecision,
     more: Pick<Resolved, "reason" | "said" | "unanswered">,
   ): void {
     this.#tell(this.#editor.call.buf_set_approval(this.buf, { id, remove: true }));

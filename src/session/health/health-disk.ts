@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { quoteForShell } from "../../look.ts";
-import { type HealthLine, line } from "./health-line.ts";
+import { type HealthLine, healthLine } from "./health-line.ts";
 
 /** A warning where a file system has less room than is needed; nothing where that cannot be told. */
 export async function fullLines(
@@ -14,7 +14,7 @@ export async function fullLines(
   if (free >= neededBytes) return [];
   const mib = (bytes: number) => Math.round(bytes / 1024 ** 2);
   return [
-    line(
+    healthLine(
       section,
       "warn",
       `only ${mib(free)} MiB are free at ${dir}; ${mib(neededBytes)} MiB are needed`,

@@ -9,7 +9,7 @@ export type HealthLine = {
 };
 
 /** A line of a section. */
-export function line(
+export function healthLine(
   section: string,
   level: HealthLine["level"],
   message: string,
@@ -19,6 +19,6 @@ export function line(
 }
 
 /** What failed, with what mends it, a line each. */
-export function failed(section: string, failure: Failure): HealthLine {
-  return line(section, "error", failure.message, failure.mend?.split("\n") ?? []);
+export function failedLine(section: string, failure: Failure): HealthLine {
+  return healthLine(section, "error", failure.message, failure.mend?.split("\n") ?? []);
 }

@@ -23,7 +23,7 @@ import { findShared } from "../../sandbox/shared/index.ts";
 import { imageOptions, secretPlaces } from "../backend/index.ts";
 import type { Settings } from "../settings/index.ts";
 import { fullLines } from "./health-disk.ts";
-import { failed, type HealthLine, line } from "./health-line.ts";
+import { failedLine, type HealthLine, healthLine } from "./health-line.ts";
 
 /** What an old image costs at least to be worth a word. */
 const WORTH_TELLING_BYTES = 100 * 1024 ** 2;
@@ -44,24 +44,24 @@ export async function checkSandbox(
 ): Promise<HealthLine[]> {
   const lines: HealthLine[] = [];
   if (!findProgram("flock", env).ok)
-    lines.push(line(SECTION, "error", `${FLOCK_MISSING.message}.`, [FLOCK_MISSING.mend]));
+    lines.push(healthLine(SECTION, "error", `${FLOCK_MISSING.message}.`, [FLOCK_MISSING.mend]));
   const { engine: host, runtime: name } = settings.sandbox;
   const found = await findEngine({ env, ...(host === undefined ? {} : { host }) });
   if (found.ok) {
     const { product, version, host: address } = found.value;
-    lines.push(line(SECTION, "ok", `engine: ${product} ${version} at ${address}`));
+    lines.push(healthLine(SECTION, "ok", `engine: ${product} ${version} at ${address}`));
     lines.push(...engineLines(found.value));
-  } else lines.push(failed(SECTION, found.error));
+  } else lines.push(failedLine(SECTION, found.error));
   lines.push(...(await mountLines(settings, env)));
 
   const runtime = found.ok ? await checkRuntime(found.value, { runtime: name }) : undefined;
   const program =
     found.ok && runtime?.ok ? await lookForRuntime(found.value, runtime.value) : undefined;
-  if (runtime?.ok) lines.push(line(SECTION, "ok", runtimeLine(runtime.value)));
-  else if (runtime !== undefined) lines.push(failed(SECTION, runtime.error));
+  if (runtime?.ok) lines.push(healthLine(SECTION, "ok", runtimeLine(runtime.value)));
+  else if (runtime !== undefined) lines.push(failedLine(SECTION, runtime.error));
   if (program?.at === "unseen")
     lines.push(
-      line(
+      healthLine(
         SECTION,
         "info",
         `whether the program of "${name}" is there could not be looked at: ${program.why}; the self-test shows it`,
@@ -69,19 +69,19 @@ export async function checkSandbox(
     );
 
   const wanted = await imageOptions(settings, root);
-  if (!wanted.ok) lines.push(failed(SECTION, wanted.error));
+  if (!wanted.ok) lines.push(failedLine(SECTION, wanted.error));
   else {
-    lines.push(line(SECTION, "ok", `Codex ${wanted.value.codex.version}`));
-    lines.push(...wanted.value.notes.map((note) => line(SECTION, "warn", note)));
+    lines.push(healthLine(SECTION, "ok", `Codex ${wanted.value.codex.version}`));
+    lines.push(...wanted.value.notes.map((note) => healthLine(SECTION, "warn", note)));
   }
   const image = found.ok && wanted.ok ? await imageLines(found.value, wanted.value) : undefined;
   lines.push(...(image?.lines ?? []));
 
-  const wrong = program?.at === "wrong" ? failed(SECTION, program.error) : undefined;
+  const wrong = program?.at === "wrong" ? failedLine(SECTION, program.error) : undefined;
   if (!found.ok || !runtime?.ok || image?.image === undefined) {
     // Without a container there is no proof that the engine sees the program elsewhere.
     if (wrong !== undefined) lines.push(wrong);
-    lines.push(line(SECTION, "info", "the self-test was not run: it needs all of the above"));
+    lines.push(healthLine(SECTION, "info", "the self-test was not run: it needs all of the above"));
     return lines;
   }
   const { uid, gid } = ownUser();
@@ -95,11 +95,11 @@ export async function checkSandbox(
     fresh: true,
   });
   if (!report.ok)
-    return [...lines, ...(wrong === undefined ? [] : [wrong]), failed(SECTION, report.error)];
+    return [...lines, ...(wrong === undefined ? [] : [wrong]), failedLine(SECTION, report.error)];
   const { gvisor, kernel, checks } = report.value;
   const proof = `self-test: kernel ${kernel}, ${checks.length} attempts to break out did no harm`;
   const weaker = `${proof}, but ${name} is no gVisor: it is weaker`;
-  return [...lines, line(SECTION, gvisor ? "ok" : "warn", gvisor ? proof : weaker)];
+  return [...lines, healthLine(SECTION, gvisor ? "ok" : "warn", gvisor ? proof : weaker)];
 }
 
 function runtimeLine({ name, release, args }: CheckedRuntime): string {
@@ -122,16 +122,16 @@ async function imageLines(
 ): Promise<{ readonly lines: HealthLine[]; readonly image: SandboxImage | undefined }> {
   const lines = await spaceLines(engine, options);
   const found = await findImage(engine, options);
-  if (!found.ok) return { lines: [...lines, failed(SECTION, found.error)], image: undefined };
+  if (!found.ok) return { lines: [...lines, failedLine(SECTION, found.error)], image: undefined };
   const image = found.value;
   if (image !== undefined)
-    return { lines: [...lines, line(SECTION, "ok", `image: ${image.tag}`)], image };
+    return { lines: [...lines, healthLine(SECTION, "ok", `image: ${image.tag}`)], image };
   const message = "the image is not built yet; the first message builds it, in a minute or two";
-  lines.push(line(SECTION, "info", message));
+  lines.push(healthLine(SECTION, "info", message));
   const { image: named } = options;
   if (named !== undefined && !(await hasImage(engine, named)))
     lines.push(
-      line(SECTION, "warn", `the engine does not have the image ${named} (sandbox.image) yet`, [
+      healthLine(SECTION, "warn", `the engine does not have the image ${named} (sandbox.image) yet`, [
         `docker pull ${named}`,
         "The first message does so, too. Another one is named with sandbox.image: docker image ls",
       ]),

@@ -9,7 +9,7 @@ import { Account, KeyRing, openCredential, warningOf } from "../auth/index.ts";
 import { judgeProject } from "../backend/index.ts";
 import { Settings } from "../settings/index.ts";
 import { fullLines } from "./health-disk.ts";
-import { failed, type HealthLine, line } from "./health-line.ts";
+import { failedLine, type HealthLine, healthLine } from "./health-line.ts";
 import { networkLines } from "./health-network.ts";
 import { checkSandbox } from "./health-sandbox.ts";
 
@@ -26,7 +26,7 @@ export async function checkHealth(
   const told = Settings.safeParse(input);
   const wrong = told.success ? [] : told.error.issues;
   const lines = wrong.map((issue) =>
-    line("Configuration", "error", `${issue.path.join(".")}: ${issue.message}`, [
+    healthLine("Configuration", "error", `${issue.path.join(".")}: ${issue.message}`, [
       "See :help codex-chat-config",
     ]),
   );
@@ -37,11 +37,11 @@ export async function checkHealth(
   const { data } = settings;
   lines.push(await checkProject(root, data, env), ...(await checkState(data, env)));
   if (broken.some(([key = ""]) => MODEL_KEYS.test(key)))
-    lines.push(line("Model", "info", "not looked at before the configuration is right"));
+    lines.push(healthLine("Model", "info", "not looked at before the configuration is right"));
   else lines.push(await checkKey(data, env), ...(await keyFileLines(data)));
   lines.push(...networkLines(data, env), await checkGit(data, env));
   if (broken.some(([top, key = "engine"]) => top === "sandbox" && /^(engine|runtime)$/.test(key)))
-    lines.push(line("Sandbox", "info", "not looked at before the configuration is right"));
+    lines.push(healthLine("Sandbox", "info", "not looked at before the configuration is right"));
   else lines.push(...(await checkSandbox(data, env, root)));
   return lines;
 }
@@ -72,8 +72,8 @@ async function checkProject(
   env: NodeJS.ProcessEnv,
 ): Promise<HealthLine> {
   const judged = await judgeProject(root, settings, env);
-  if (judged.ok) return line("Project", "ok", judged.value);
-  return { ...failed("Project", judged.error), level: "warn" };
+  if (judged.ok) return healthLine("Project", "ok", judged.value);
+  return { ...failedLine("Project", judged.error), level: "warn" };
 }
 
 async function checkState(
@@ -84,14 +84,14 @@ async function checkState(
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await access(dir, constants.W_OK);
     return [
-      line("State", "ok", `conversations are kept in ${dir}`),
+      healthLine("State", "ok", `conversations are kept in ${dir}`),
       ...(await fullLines("State", dir, ROOM_FOR_TEXT_BYTES)),
     ];
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const home = ownHomes(env)[0] ?? "unknown, HOME is not set";
     return [
-      line("State", "error", `${dir} cannot be written: ${reason}`, [
+      healthLine("State", "error", `${dir} cannot be written: ${reason}`, [
         `chmod u+rwx ${quoteForShell(dir)}, or set state_dir to a directory of yours (home: ${home})`,
       ]),
     ];
@@ -109,7 +109,7 @@ async function keyFileLines({ api_key_cmd: command = [] }: Settings): Promise<He
     if (stats?.isFile() !== true || (stats.mode & 0o111) !== 0 || (stats.mode & 0o044) === 0)
       continue;
     lines.push(
-      line("Model", "warn", `${path}, which api_key_cmd names, can be read by other users`, [
+      healthLine("Model", "warn", `${path}, which api_key_cmd names, can be read by other users`, [
         `chmod 600 ${quoteForShell(path)}`,
       ]),
     );
@@ -119,12 +119,12 @@ async function keyFileLines({ api_key_cmd: command = [] }: Settings): Promise<He
 
 async function checkGit({ git }: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine> {
   if (git === "off")
-    return line("Git", "info", 'git = "off": the real .git is read-only in the sandbox');
+    return healthLine("Git", "info", 'git = "off": the real .git is read-only in the sandbox');
   const version = await gitVersion(env);
   if (version !== undefined && isNewEnough(version))
-    return line("Git", "ok", `git ${version}: the agent commits in a directory of its own`);
+    return healthLine("Git", "ok", `git ${version}: the agent commits in a directory of its own`);
   const found = version === undefined ? "git is not installed" : `git is ${version}`;
-  return line("Git", "warn", `${found}; the agent can commit with ${OLDEST_GIT} or newer only`, [
+  return healthLine("Git", "warn", `${found}; the agent can commit with ${OLDEST_GIT} or newer only`, [
     "Install a newer git; until then the real .git is read-only in the sandbox.",
   ]);
 }
@@ -132,13 +132,13 @@ async function checkGit({ git }: Settings, env: NodeJS.ProcessEnv): Promise<Heal
 async function checkKey(settings: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine> {
   const account = new Account({ stateDir: settings.state_dir, env, log: silentLog });
   const found = await openCredential({ settings, env, keys: new KeyRing(), account });
-  if (!found.ok) return failed("Model", found.error);
+  if (!found.ok) return failedLine("Model", found.error);
   const warning = warningOf(found.value);
   if (warning !== undefined)
-    return line("Model", "warn", warning, ["Use https, or an endpoint on this machine."]);
+    return healthLine("Model", "warn", warning, ["Use https, or an endpoint on this machine."]);
   const { endpoint, source } = found.value;
   const with_ =
     source === "no key" ? "without a key" : `with the ${source}, which stays on the host`;
   const unproven = settings.auth === "login" ? " (never tried with the real service)" : "";
-  return line("Model", "ok", `${endpoint.url.host} is called ${with_}${unproven}`);
+  return healthLine("Model", "ok", `${endpoint.url.host} is called ${with_}${unproven}`);
 }

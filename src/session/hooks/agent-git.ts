@@ -5,11 +5,11 @@ import { LookError, realPathOf } from "../../look.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { findGit } from "../../sandbox/git/index.ts";
 import { contains, type Sandbox } from "../../sandbox/index.ts";
-import { type CommitsOptions, type GitNews, PrivateGit } from "../../workspace/git/index.ts";
+import { type CommitsOptions, type GitOutcome, PrivateGit } from "../../workspace/git/index.ts";
 import type { Failure } from "../failure.ts";
-import { named } from "../quote-name.ts";
+import { quoteName } from "../quote-name.ts";
 import type { Settings } from "../settings/index.ts";
-import type { AroundTurn } from "./turn-hook.ts";
+import type { TurnHook } from "./turn-hook.ts";
 
 /** What the agent's git needs to know of the project. */
 export type GitOptions = {
@@ -85,8 +85,8 @@ export async function beginGit(
 }
 
 /** Has the agent's git follow the user's before each turn, and hands its commits over after it. */
-export function gitAroundTurn(running: () => PrivateGit | undefined, audit: Audit): AroundTurn {
-  const early = new Map<string, GitNews>();
+export function gitAroundTurn(running: () => PrivateGit | undefined, audit: Audit): TurnHook {
+  const early = new Map<string, GitOutcome>();
   return {
     before: async (place) => {
       const news = await settled(running()?.follow(place));
@@ -102,7 +102,7 @@ export function gitAroundTurn(running: () => PrivateGit | undefined, audit: Audi
 }
 
 /** A full disk, say, is no reason not to have the turn; the commits come another time. */
-async function settled(news: Promise<GitNews> | undefined): Promise<GitNews | undefined> {
+async function settled(news: Promise<GitOutcome> | undefined): Promise<GitOutcome | undefined> {
   try {
     return await news;
   } catch (thrown) {
@@ -114,7 +114,7 @@ async function settled(news: Promise<GitNews> | undefined): Promise<GitNews | un
   }
 }
 
-function told({ deliveries, notes }: GitNews, thread: string, audit: Audit): ChatEvent[] {
+function told({ deliveries, notes }: GitOutcome, thread: string, audit: Audit): ChatEvent[] {
   for (const { ref, tip, count } of deliveries)
     audit.record({ event: "git_transfer", outcome: "done", thread, ref, to: tip, commits: count });
   for (const reason of notes)
@@ -123,12 +123,12 @@ function told({ deliveries, notes }: GitNews, thread: string, audit: Audit): Cha
 }
 
 /** SECURITY: branch, subject and paths are the agent's words; the document takes them as text. */
-function sentence(it: GitNews["deliveries"][number]): string {
+function sentence(it: GitOutcome["deliveries"][number]): string {
   const { ref, branch, count, subject, submodule } = it;
   const commits = count === 1 ? "1 commit" : `${count} commits`;
   const where = submodule === undefined ? "" : ` in the submodule ${bare(submodule)}`;
   const on = `${branch === undefined ? "" : ` on ${bare(branch)}`}${where}`;
-  const last = subject === "" ? "" : `, the last one ${named(subject, MAX_SUBJECT)}`;
+  const last = subject === "" ? "" : `, the last one ${quoteName(subject, MAX_SUBJECT)}`;
   const aside = it.aside.map(
     (left) => ` Its branch ${bare(left.branch)} is in \`${left.ref}\` now.`,
   );
@@ -137,7 +137,7 @@ function sentence(it: GitNews["deliveries"][number]): string {
 
 /** A name that is mostly one of letters and digits; else it is quoted. */
 function bare(name: string): string {
-  return /^[\w./+@-]{1,100}$/.test(name) ? name : named(name);
+  return /^[\w./+@-]{1,100}$/.test(name) ? name : quoteName(name);
 }
 
 /** How much of a commit's first line is told. */
@@ -145,12 +145,12 @@ const MAX_SUBJECT = 200;
 /** How many paths are named. */
 const MAX_PATHS = 5;
 
-function takeOver({ ref, isForward, embedded }: GitNews["deliveries"][number]): string {
+function takeOver({ ref, isForward, embedded }: GitOutcome["deliveries"][number]): string {
   const { paths, isWhole } = embedded;
   if (!isWhole)
     return "there are too many changes to say whether a repository in the project is among them, whose configuration your git would obey";
   if (paths.length > 0) {
-    const names = paths.slice(0, MAX_PATHS).map((it) => named(it));
+    const names = paths.slice(0, MAX_PATHS).map((it) => quoteName(it));
     const more = paths.length > MAX_PATHS ? ` and ${paths.length - MAX_PATHS} more` : "";
     return `they add a repository in the project (${names.join(", ")}${more}), and once it is in your index, your git runs what the \`.git\` in it says, which Codex can write. Before you take them over, stop the sandbox (\`:CodexChat sandbox stop\`) and remove that \`.git\`; of a submodule remove the directory, \`git submodule update --init\` brings it again`;
   }

@@ -4,14 +4,14 @@ import { statsAt } from "../../look.ts";
 import { ok, type Result } from "../../result.ts";
 import {
   changesOf,
-  matcherOf,
-  type Snapshot,
+  pathMatcher,
+  type WatchSnapshot,
   stillUnseen,
-  takeSnapshot,
+  snapshotWatched,
   type WatchChange,
 } from "../../workspace/watch/index.ts";
 import { type Failure, STOPPED } from "../failure.ts";
-import type { AroundTurn, TurnPlace } from "./turn-hook.ts";
+import type { TurnHook, HookedTurn } from "./turn-hook.ts";
 
 /** What a project's watch is made from. */
 export type HostWatchOptions = {
@@ -31,7 +31,7 @@ const LAST_LOOK_MS = 3000;
 /** How long a turn may be kept waiting by the look at its beginning. */
 const FIRST_LOOK_MS = 400;
 
-type Taken = { readonly snapshot: Snapshot; readonly patterns: string };
+type Taken = { readonly snapshot: WatchSnapshot; readonly patterns: string };
 /** A change, and whether it was after the last turn and before this one. */
 type Dated = { readonly change: WatchChange; readonly between: boolean };
 
@@ -46,7 +46,7 @@ type Dated = { readonly change: WatchChange; readonly between: boolean };
  * would keep the turn waiting, the kernel's times of the files say it, and what they leave open counts
  * as of the turn.
  */
-export class HostWatch implements AroundTurn {
+export class HostWatch implements TurnHook {
   readonly #options: HostWatchOptions;
   readonly #now: () => number;
   #last: Taken | undefined;
@@ -62,7 +62,7 @@ export class HostWatch implements AroundTurn {
     this.#now = options.now ?? Date.now;
   }
 
-  readonly before = (place: TurnPlace, signal: AbortSignal): Promise<Result<void, Failure>> =>
+  readonly before = (place: HookedTurn, signal: AbortSignal): Promise<Result<void, Failure>> =>
     this.#inTurn(async () => {
       const isAlone = this.#began.size === 0;
       const patterns = JSON.stringify(this.#options.paths());
@@ -78,7 +78,7 @@ export class HostWatch implements AroundTurn {
       return ok();
     });
 
-  readonly after = (place: TurnPlace): Promise<readonly ChatEvent[]> =>
+  readonly after = (place: HookedTurn): Promise<readonly ChatEvent[]> =>
     this.#inTurn(async () => {
       // What was changed while any turn ran is not said to have been changed between turns.
       const since = Math.min(...this.#began.values());
@@ -132,9 +132,9 @@ export class HostWatch implements AroundTurn {
     return [...told([...found, ...dated]), ...cutNote(last.snapshot, snapshot)];
   }
 
-  #look(more: Omit<Parameters<typeof takeSnapshot>[0], "root" | "matcher">): Promise<Snapshot> {
+  #look(more: Omit<Parameters<typeof snapshotWatched>[0], "root" | "matcher">): Promise<WatchSnapshot> {
     const { root, paths } = this.#options;
-    return takeSnapshot({ root, matcher: matcherOf(paths()), ...more });
+    return snapshotWatched({ root, matcher: pathMatcher(paths()), ...more });
   }
 
   #record({ path, change, parts, to, runs }: WatchChange, thread: string | undefined): void {
@@ -179,7 +179,7 @@ function toldOf(changes: readonly WatchChange[], between: boolean): readonly Cha
 const MAX_NAMED = 3;
 
 /** Says what was not looked at, but for what is told as a change of this look. */
-function cutNote(before: Snapshot, after: Snapshot): readonly ChatEvent[] {
+function cutNote(before: WatchSnapshot, after: WatchSnapshot): readonly ChatEvent[] {
   const unseen = stillUnseen(before, after);
   // SECURITY: paths are the agent's.
   const named = unseen.slice(0, MAX_NAMED).map((it) => `${codeSpan(it.path, 100)} (${it.why})`);

@@ -5,8 +5,8 @@
  */
 export { beginGit, gitAroundTurn, gitPlace, type PreparedGit, prepareGit } from "./agent-git.ts";
 export { HostWatch } from "./host-watch.ts";
-export { lateText } from "./late-text.ts";
+export { latePathsText } from "./late-text.ts";
 export { letGoAroundTurn } from "./let-go.ts";
 export { McpStart } from "./mcp-start.ts";
 export { Protection } from "./protection.ts";
-export { type AroundTurn, TurnRites } from "./turn-hook.ts";
+export { type TurnHook, TurnHookRunner } from "./turn-hook.ts";

@@ -1,5 +1,5 @@
-import type { Late } from "../../sandbox/mounts/index.ts";
-import { named } from "../quote-name.ts";
+import type { LatePaths } from "../../sandbox/mounts/index.ts";
+import { quoteName } from "../quote-name.ts";
 
 /** How much of a reason that git gives is shown. */
 const MAX_PROBLEM = 300;
@@ -9,7 +9,7 @@ const MAX_PROBLEM = 300;
  *
  * SECURITY: the user's git may have taken the names over from the agent.
  */
-export function lateText({ names, problem, stateGone }: Late, isRenewed: boolean): string {
+export function latePathsText({ names, problem, stateGone }: LatePaths, isRenewed: boolean): string {
   if (stateGone !== undefined)
     return `${stateGone} was removed, in which the sandbox keeps what the agent knows and has committed. ${
       isRenewed
@@ -17,12 +17,12 @@ export function lateText({ names, problem, stateGone }: Late, isRenewed: boolean
         : "It cannot be restored while other turns run in the sandbox: send again when they are over."
     }`;
   if (problem !== undefined)
-    return `It is not known what your git obeys in the project by now: ${named(problem, MAX_PROBLEM)}. ${
+    return `It is not known what your git obeys in the project by now: ${quoteName(problem, MAX_PROBLEM)}. ${
       isRenewed
         ? "So the sandbox is started again, if it can be known then; what ran in it has ended."
         : "The sandbox goes on as it is while other turns run in it."
     }`;
-  const first = names.slice(0, 5).map((it) => named(it));
+  const first = names.slice(0, 5).map((it) => quoteName(it));
   const more = names.length > first.length ? ` and ${names.length - first.length} more` : "";
   return `Your git obeys ${first.join(", ")}${more}, which it did not when the sandbox was started. ${
     isRenewed

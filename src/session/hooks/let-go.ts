@@ -1,6 +1,6 @@
 import { ok, type Result } from "../../result.ts";
 import { type Failure, failureLine } from "../failure.ts";
-import type { AroundTurn } from "./turn-hook.ts";
+import type { TurnHook } from "./turn-hook.ts";
 
 type LetGo = Promise<Result<void, Failure>> | undefined;
 
@@ -13,7 +13,7 @@ type LetGo = Promise<Result<void, Failure>> | undefined;
  */
 export function letGoAroundTurn(
   letGo: () => LetGo,
-): readonly [awaited: AroundTurn, begun: AroundTurn] {
+): readonly [awaited: TurnHook, begun: TurnHook] {
   const before = async () => ok();
   /** By thread: the turns of several conversations may end at a time. */
   const going = new Map<string, LetGo>();

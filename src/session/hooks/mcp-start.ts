@@ -5,7 +5,7 @@ import type { LiveDocument } from "../document/index.ts";
 import { type Failure, STOPPED } from "../failure.ts";
 import { enabledServers, type Settings } from "../settings/index.ts";
 import { startFault } from "./mcp-failures.ts";
-import type { AroundTurn, TurnPlace } from "./turn-hook.ts";
+import type { TurnHook, HookedTurn } from "./turn-hook.ts";
 
 /** How long Codex may take to begin with a thread's servers. */
 const FIRST_MS = 1500;
@@ -32,7 +32,7 @@ export type ServedProject = {
  * model would not have their tools, and a question about a host that one of them needs to start
  * would be gone with a short turn. While such a question is open, the turn waits for its answer.
  */
-export class McpStart implements AroundTurn {
+export class McpStart implements TurnHook {
   readonly #project: ServedProject;
   readonly #patienceMs: number;
   /** By thread: the servers that are starting, and are waited for. */
@@ -74,7 +74,7 @@ export class McpStart implements AroundTurn {
   }
 
   readonly before = async (
-    { threadId }: TurnPlace,
+    { threadId }: HookedTurn,
     signal: AbortSignal,
   ): Promise<Result<void, Failure>> => {
     if (enabledServers(this.#project.settings).length === 0) return ok();

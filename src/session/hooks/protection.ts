@@ -1,23 +1,23 @@
 import type { ChatEvent } from "../../chat/index.ts";
 import { ok, type Result } from "../../result.ts";
 import { noteMade } from "../../sandbox/guard/index.ts";
-import type { Late } from "../../sandbox/mounts/index.ts";
+import type { LatePaths } from "../../sandbox/mounts/index.ts";
 import type { Failure } from "../failure.ts";
-import type { AroundTurn } from "./turn-hook.ts";
+import type { TurnHook } from "./turn-hook.ts";
 
 /** What the protection of a project needs to know of it. */
 export type ProtectionOptions = {
   readonly root: string;
   readonly projectDir: string;
   /** What must be protected by now and is not; undefined where no sandbox runs. */
-  readonly late: () => Promise<Late | undefined>;
+  readonly late: () => Promise<LatePaths | undefined>;
 };
 
 /**
  * Notes after each turn what came up in it and may be the agent's own, such as a repository. What
  * somebody else has made before the turn had the sandbox started again, with that read-only.
  */
-export class Protection implements AroundTurn {
+export class Protection implements TurnHook {
   readonly #options: ProtectionOptions;
   /** What was not the agent's, and could not be protected while other turns ran. */
   readonly #unprotected = new Set<string>();

@@ -1,13 +1,13 @@
 import pino from "pino";
 import { expect, it } from "vitest";
 import { err, ok } from "../../result.ts";
-import { type AroundTurn, TurnRites } from "./turn-hook.ts";
+import { type TurnHook, TurnHookRunner } from "./turn-hook.ts";
 
 const place = { threadId: "t", path: "/chats/a.md" };
 const { signal } = new AbortController();
 const log = pino({ enabled: false });
 
-function rite(name: string, told: string[], failure?: "before" | "after"): AroundTurn {
+function rite(name: string, told: string[], failure?: "before" | "after"): TurnHook {
   return {
     before: async () => {
       told.push(`${name} before`);
@@ -23,7 +23,7 @@ function rite(name: string, told: string[], failure?: "before" | "after"): Aroun
 
 it("ends in the reverse order, and once", async () => {
   const told: string[] = [];
-  const rites = new TurnRites([rite("a", told), rite("b", told)], log);
+  const rites = new TurnHookRunner([rite("a", told), rite("b", told)], log);
   expect(await rites.begin(place, signal)).toEqual(ok());
   expect(await rites.end()).toEqual([
     { type: "note", text: "b" },
@@ -35,7 +35,7 @@ it("ends in the reverse order, and once", async () => {
 
 it("begins no more after a failure, and ends what has begun", async () => {
   const told: string[] = [];
-  const rites = new TurnRites([rite("a", told, "before"), rite("b", told)], log);
+  const rites = new TurnHookRunner([rite("a", told, "before"), rite("b", told)], log);
   expect((await rites.begin(place, signal)).ok).toBe(false);
   await rites.end();
   expect(told).toEqual(["a before", "a after"]);
@@ -43,7 +43,7 @@ it("begins no more after a failure, and ends what has begun", async () => {
 
 it("goes on where one of them throws", async () => {
   const told: string[] = [];
-  const rites = new TurnRites([rite("a", told), rite("b", told, "after")], log);
+  const rites = new TurnHookRunner([rite("a", told), rite("b", told, "after")], log);
   await rites.begin(place, signal);
   expect(await rites.end()).toEqual([{ type: "note", text: "a" }]);
 });

@@ -4,29 +4,29 @@ import { ok, type Result } from "../../result.ts";
 import type { Failure } from "../failure.ts";
 
 /** The conversation that a turn belongs to. */
-export type TurnPlace = { readonly threadId: string; readonly path: string };
+export type HookedTurn = { readonly threadId: string; readonly path: string };
 
 /** What is done for the project before each of its turns and after it. */
-export type AroundTurn = {
+export type TurnHook = {
   /** Before Codex hears of the turn. A failure keeps the turn from beginning. */
-  readonly before: (place: TurnPlace, signal: AbortSignal) => Promise<Result<void, Failure>>;
+  readonly before: (place: HookedTurn, signal: AbortSignal) => Promise<Result<void, Failure>>;
   /** After its end, however it ended; gives what the document is to say of it. */
-  readonly after: (place: TurnPlace) => Promise<readonly ChatEvent[]>;
+  readonly after: (place: HookedTurn) => Promise<readonly ChatEvent[]>;
 };
 
 /** Does all of it for the turns of one conversation: `after` exactly once for each `before`. */
-export class TurnRites {
-  readonly #all: readonly AroundTurn[];
+export class TurnHookRunner {
+  readonly #all: readonly TurnHook[];
   readonly #log: Log;
-  #begun: { readonly rite: AroundTurn; readonly place: TurnPlace }[] = [];
+  #begun: { readonly rite: TurnHook; readonly place: HookedTurn }[] = [];
 
-  constructor(all: readonly AroundTurn[], log: Log) {
+  constructor(all: readonly TurnHook[], log: Log) {
     this.#all = all;
     this.#log = log;
   }
 
   /** Errors: the first that one of them gives; those before it have their `after` all the same. */
-  async begin(place: TurnPlace, signal: AbortSignal): Promise<Result<void, Failure>> {
+  async begin(place: HookedTurn, signal: AbortSignal): Promise<Result<void, Failure>> {
     for (const rite of this.#all) {
       this.#begun.push({ rite, place });
       const done = await rite.before(place, signal);

@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { NetworkQuestion, Verdict as Said } from "../../chat/event.ts";
+import type { NetworkQuestion, UserDecision as Said } from "../../chat/event.ts";
 import type { Target } from "../../egress/network/target.ts";
 import { silentLog } from "../../log.ts";
-import { givenByNobody } from "../answer.ts";
+import { answeredByNobody } from "../answer.ts";
 import { NetworkAccess } from "./access.ts";
 
 type Asked = NetworkQuestion & {
@@ -25,7 +25,7 @@ function setUp(options: { ask?: boolean; holdMs?: number; dir?: string } = {}) {
     ask: (thread, question) =>
       new Promise((resolve) => {
         const answer: Asked["answer"] = (decision, why) =>
-          resolve(why === undefined ? { decision, by: "user" } : givenByNobody(decision, why));
+          resolve(why === undefined ? { decision, by: "user" } : answeredByNobody(decision, why));
         asked.push({ ...question, thread, answer });
       }),
     withdraw: (_thread, id, why) => {

@@ -1,4 +1,4 @@
-import type { NetworkQuestion, Verdict as Said } from "../../chat/index.ts";
+import type { NetworkQuestion, UserDecision as Said } from "../../chat/index.ts";
 import type { DecidedBy } from "../../egress/index.ts";
 import {
   AllowList,
@@ -6,12 +6,12 @@ import {
   type NetworkPolicy,
   type Target,
   targetText,
-  type Verdict,
+  type NetworkVerdict,
 } from "../../egress/network/index.ts";
 import type { Log } from "../../log.ts";
 import { ok } from "../../result.ts";
-import { type Given, givenByNobody } from "../answer.ts";
-import type { AroundTurn } from "../hooks/index.ts";
+import { type GivenAnswer, answeredByNobody } from "../answer.ts";
+import type { TurnHook } from "../hooks/index.ts";
 import { Grants } from "./grants.ts";
 
 /** Hosts that the user is asked about in one turn; a flood of names must not become one of questions. */
@@ -32,7 +32,7 @@ export type NetworkAccessOptions = {
   readonly ask: (
     thread: string,
     question: NetworkQuestion,
-  ) => Promise<Given<{ readonly decision: Said }>>;
+  ) => Promise<GivenAnswer<{ readonly decision: Said }>>;
   /** Takes an unanswered question back. */
   readonly withdraw: (thread: string, id: string, why: string) => void;
   readonly log: Log;
@@ -44,12 +44,12 @@ type Turn = {
   asked: number;
   readonly allowed: Set<string>;
   /** By whom and why, by entry. */
-  readonly refused: Map<string, Verdict>;
+  readonly refused: Map<string, NetworkVerdict>;
   /** Aborted when it ends. */
   readonly over: AbortController;
 };
 
-type Pending = { readonly verdict: Promise<Verdict>; readonly abandon: (why: string) => void };
+type Pending = { readonly verdict: Promise<NetworkVerdict>; readonly abandon: (why: string) => void };
 
 /**
  * Decides what the sandbox of one project may reach besides the model: by the configuration, by
@@ -77,7 +77,7 @@ export class NetworkAccess implements NetworkPolicy {
   }
 
   /** Counts a conversation's turns. */
-  readonly aroundTurn: AroundTurn = {
+  readonly aroundTurn: TurnHook = {
     before: async ({ threadId: thread }) => {
       this.#turns.get(thread)?.over.abort();
       this.#turns.delete(thread);
@@ -113,7 +113,7 @@ export class NetworkAccess implements NetworkPolicy {
       ? undefined
       : Promise.all([...this.#pending.values()].map(({ verdict }) => verdict));
 
-  readonly decide = async (target: Target, signal: AbortSignal): Promise<Verdict> => {
+  readonly decide = async (target: Target, signal: AbortSignal): Promise<NetworkVerdict> => {
     await this.grants.load();
     const entry = entryFor(target);
     const known = this.#known(entry);
@@ -154,7 +154,7 @@ export class NetworkAccess implements NetworkPolicy {
     return [...this.#turns.values()].at(-1);
   }
 
-  #known(entry: string): Verdict | undefined {
+  #known(entry: string): NetworkVerdict | undefined {
     const grant = this.grants.find(entry, this.#turns.keys());
     if (grant?.by === "project") return allowedBy("project", grant.ends);
     if (grant !== undefined)
@@ -169,10 +169,10 @@ export class NetworkAccess implements NetworkPolicy {
   }
 
   /** The question outlives the requests that wait for it: a tool that gave up may try again. */
-  async #hold(verdict: Promise<Verdict>, signal: AbortSignal): Promise<Verdict> {
+  async #hold(verdict: Promise<NetworkVerdict>, signal: AbortSignal): Promise<NetworkVerdict> {
     this.#held++;
     let leave: () => void = () => {};
-    const left = new Promise<Verdict>((resolve) => {
+    const left = new Promise<NetworkVerdict>((resolve) => {
       leave = () => resolve(refused("nobody", "the client went away"));
       signal.addEventListener("abort", leave, { once: true });
       if (signal.aborted) leave();
@@ -198,7 +198,7 @@ export class NetworkAccess implements NetworkPolicy {
     const question = { kind: "network", id, target: targetText(target), entry } as const;
     const answered = ask(turn.thread, question).catch((thrown: unknown) => {
       log.error({ err: thrown }, "asking about a host failed");
-      return givenByNobody("decline" as Said, "it could not be asked about");
+      return answeredByNobody("decline" as Said, "it could not be asked about");
     });
     const verdict = Promise.race([
       answered.then((answer) => this.#take(turn, entry, answer)),
@@ -218,8 +218,8 @@ export class NetworkAccess implements NetworkPolicy {
   async #take(
     turn: Turn,
     entry: string,
-    { decision, by, why = "nobody answered" }: Given<{ readonly decision: Said }>,
-  ): Promise<Verdict> {
+    { decision, by, why = "nobody answered" }: GivenAnswer<{ readonly decision: Said }>,
+  ): Promise<NetworkVerdict> {
     if (by === "nobody") return refuse(turn, entry, "nobody", why);
     switch (decision) {
       case "accept":
@@ -243,18 +243,18 @@ export class NetworkAccess implements NetworkPolicy {
 }
 
 /** Connections end with the permission, and with the turn where it counts in turns only. */
-function allowedBy(by: DecidedBy, ends: AbortSignal, turn?: Turn): Verdict {
+function allowedBy(by: DecidedBy, ends: AbortSignal, turn?: Turn): NetworkVerdict {
   const all = turn === undefined ? ends : AbortSignal.any([ends, turn.over.signal]);
   return { allowed: true, by, ends: all };
 }
 
 /** The same for the rest of the turn. */
-function refuse(turn: Turn, entry: string, by: DecidedBy, why: string): Verdict {
+function refuse(turn: Turn, entry: string, by: DecidedBy, why: string): NetworkVerdict {
   const verdict = refused(by, why);
   turn.refused.set(entry, verdict);
   return verdict;
 }
 
-function refused(by: DecidedBy, why: string): Verdict {
+function refused(by: DecidedBy, why: string): NetworkVerdict {
   return { allowed: false, by, why };
 }

@@ -4,9 +4,9 @@
  * It must not decide when a turn begins.
  */
 export { threadPlace, UNUSABLE } from "./open-thread.ts";
-export { askedByAgent, kept, SubAgents } from "./sub-agents.ts";
+export { asSubAgentApproval, kept, SubAgents } from "./sub-agents.ts";
 export {
-  type Choice,
+  type ThreadChoice,
   effortsOf,
   type LoadedThread,
   ThreadHandle,

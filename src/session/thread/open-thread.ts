@@ -4,7 +4,7 @@ import type { LiveDocument } from "../document/index.ts";
 import { damagedHome, type Failure } from "../failure.ts";
 import { aboutSandbox, type Settings } from "../settings/index.ts";
 import { editorTools } from "./editor-tools.ts";
-import { hasAnswers, toldBefore } from "./transcript-preface.ts";
+import { hasAnswers, prefaceOf } from "./transcript-preface.ts";
 
 /** What Codex tells of a thread when it loads it. */
 export type ThreadFacts = {
@@ -87,7 +87,7 @@ async function startTold(
   const text = document.text();
   // Without a thread and without answers, all above is queries that are still to be sent.
   const isNews = why === undefined && !hasAnswers(text);
-  const told = isNews ? { text: "", isCut: false } : toldBefore(text, sending, maxChars);
+  const told = isNews ? { text: "", isCut: false } : prefaceOf(text, sending, maxChars);
   const started = await startThread(options, told.text === "" ? [] : [told.text]);
   if (started.ok && told.text !== "")
     document.apply({ type: "note", text: replacedText(why, told.isCut) });

@@ -4,7 +4,7 @@ import { reduce } from "../../chat/reducer/reduce.ts";
 import { initialState } from "../../chat/state.ts";
 import { parseNotification, type ServerNotification } from "../../codex/messages/notification.ts";
 import type { Approval } from "../../codex/server-requests/server-request.ts";
-import { askedByAgent, SubAgents } from "./sub-agents.ts";
+import { asSubAgentApproval, SubAgents } from "./sub-agents.ts";
 
 const item = (method: string, threadId: string, it: object): ServerNotification =>
   parseNotification(method, { threadId, turnId: `${threadId}-turn`, item: it });
@@ -94,7 +94,7 @@ describe("a thread without a conversation", () => {
   });
 
   it("has its questions told from those of the agent", () => {
-    expect(askedByAgent({ ...asks, reason: "To look." })).toEqual({
+    expect(asSubAgentApproval({ ...asks, reason: "To look." })).toEqual({
       ...asks,
       byAgent: true,
       reason: "A sub-agent asks: To look.",
@@ -106,6 +106,6 @@ describe("a thread without a conversation", () => {
       message: "",
       url: "https://e.org/",
     };
-    expect(askedByAgent(page)).toBe(page);
+    expect(asSubAgentApproval(page)).toBe(page);
   });
 });

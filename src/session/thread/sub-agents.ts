@@ -90,7 +90,7 @@ export function kept(notification: ServerNotification): ServerNotification {
 }
 
 /** A sub-agent's question, told from those of the agent that the user talks to. */
-export function askedByAgent(approval: Approval): Approval {
+export function asSubAgentApproval(approval: Approval): Approval {
   if (approval.kind !== "command" && approval.kind !== "patch") return approval;
   const { reason } = approval;
   const who = "A sub-agent asks";

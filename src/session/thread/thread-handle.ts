@@ -10,7 +10,7 @@ import type { Query } from "../query.ts";
 import type { Settings } from "../settings/index.ts";
 import { type OpenHow, openThread, type ThreadFacts } from "./open-thread.ts";
 import { inputsOf, textInput } from "./turn-input.ts";
-import { UnsavedNews } from "./unsaved-files.ts";
+import { UnsavedFiles } from "./unsaved-files.ts";
 
 /** A thread that a running app-server has loaded. */
 export type LoadedThread = {
@@ -22,7 +22,7 @@ export type LoadedThread = {
 };
 
 /** What a user chooses for one conversation. */
-export type Choice = {
+export type ThreadChoice = {
   readonly model?: string;
   readonly effort?: string;
   readonly approvals?: ApprovalPolicy;
@@ -64,8 +64,8 @@ export class ThreadHandle {
   /** What a new thread must be told before the next query. */
   #preface: readonly string[] = [];
   #facts: ThreadFacts | undefined;
-  readonly #unsaved = new UnsavedNews();
-  #choice: Choice = { plan: false };
+  readonly #unsaved = new UnsavedFiles();
+  #choice: ThreadChoice = { plan: false };
   /**
    * The models that this conversation has been had with since it was opened. An earlier one counts:
    * a turn that runs, and sub-agents, go on with it.
@@ -92,11 +92,11 @@ export class ThreadHandle {
   }
 
   /** What the user chose for this conversation, from the next turn on. */
-  get choice(): Choice {
+  get choice(): ThreadChoice {
     return this.#choice;
   }
 
-  set choice(choice: Choice) {
+  set choice(choice: ThreadChoice) {
     this.#choice = choice;
     if (choice.model !== undefined) this.models.add(choice.model);
     if (choice.effort !== undefined) this.efforts.add(choice.effort);

@@ -6,7 +6,7 @@ import {
 } from "../../chat/format/index.ts";
 
 /** The text of a conversation, for a thread that does not know it. */
-export type Told = {
+export type TranscriptPreface = {
   readonly text: string;
   /** Whether it is not all of it. */
   readonly isCut: boolean;
@@ -16,7 +16,7 @@ export type Told = {
  * What was said before the last `sending` queries, in at most `maxChars` characters; empty where that
  * is nothing.
  */
-export function toldBefore(document: string, sending: number, maxChars: number): Told {
+export function prefaceOf(document: string, sending: number, maxChars: number): TranscriptPreface {
   const transcript = readTranscript(document);
   const sections = [...transcript.sections];
   let queries = 0;

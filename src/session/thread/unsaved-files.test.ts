@@ -1,20 +1,20 @@
 import { describe, expect, it } from "vitest";
-import { UnsavedNews } from "./unsaved-files.ts";
+import { UnsavedFiles } from "./unsaved-files.ts";
 
 const query = (...unsaved: string[]) => ({ id: "user:1", text: "go on", unsaved });
-const told = (news: UnsavedNews, ...queries: ReturnType<typeof query>[]) =>
+const told = (news: UnsavedFiles, ...queries: ReturnType<typeof query>[]) =>
   news.of(queries).additionalContext?.["editor"]?.value;
 
 describe("what Codex is told of changes that are not saved", () => {
   it("names the files, each once, and quotes them", () => {
-    const news = new UnsavedNews();
+    const news = new UnsavedFiles();
     expect(told(news, query("a.ts", 'b" and "c.ts'), query("a.ts"))).toBe(
       String.raw`The user has changes that are not saved in "a.ts", "b\" and \"c.ts". Look at them with the editor's read_buffer before you edit these files, and say so if you do.`,
     );
   });
 
   it("is told again as long as it is so, and once when it is over", () => {
-    const news = new UnsavedNews();
+    const news = new UnsavedFiles();
     expect(told(news, query())).toBeUndefined();
     expect(told(news, query("a.ts"))).toContain('"a.ts"');
     expect(told(news, query("a.ts"))).toContain('"a.ts"');
@@ -25,6 +25,6 @@ describe("what Codex is told of changes that are not saved", () => {
   });
 
   it("leaves out what is no file's name", () => {
-    expect(told(new UnsavedNews(), query("x".repeat(301)))).toBeUndefined();
+    expect(told(new UnsavedFiles(), query("x".repeat(301)))).toBeUndefined();
   });
 });

@@ -5,7 +5,7 @@ import type { Query } from "../query.ts";
 const MAX_NAME = 300;
 
 /** Tells Codex of files that it would find otherwise than the user sees them. */
-export class UnsavedNews {
+export class UnsavedFiles {
   #toldOfSome = false;
 
   /**

@@ -1,5 +1,5 @@
 import type { Oid } from "./refs.ts";
-import type { Workshop } from "./repository/index.ts";
+import type { ScratchRepository } from "./repository/index.ts";
 
 /** The mode of an entry of a tree that is another repository's commit. */
 const GITLINK = "160000";
@@ -7,7 +7,7 @@ const GITLINK = "160000";
 const TIMEOUT_MS = 10_000;
 
 /** What commits bring besides files. */
-export type Embedded = {
+export type AddedGitlink = {
   /**
    * Where they have a repository that the user's commit has not, from the top. SECURITY: names of
    * the agent's.
@@ -24,10 +24,10 @@ export type Embedded = {
  * it. Once the user's index has it, `git status` goes into the git directory there and runs what its
  * configuration names, whenever the agent puts one there.
  */
-export async function embeddedIn(
-  workshop: Workshop,
+export async function addedGitlinks(
+  workshop: ScratchRepository,
   { tip, head, known }: { tip: Oid; head: Oid | undefined; known: readonly Oid[] },
-): Promise<Embedded> {
+): Promise<AddedGitlink> {
   const raw = ["--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules=none"];
   const flags = [...raw, "-m", "--root", "--format=", "--ignore-missing", "--stdin"];
   const each = await workshop.run({

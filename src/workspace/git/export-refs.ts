@@ -1,13 +1,13 @@
 import { ok, type Result } from "../../result.ts";
-import { type Embedded, embeddedIn } from "./added-gitlinks.ts";
+import { type AddedGitlink, addedGitlinks } from "./added-gitlinks.ts";
 import { branchRefName, CHAT_REFS, setChatRef } from "./chat-refs.ts";
-import { receive, type TransferLimits } from "./import-pack.ts";
+import { importPack, type TransferLimits } from "./import-pack.ts";
 import { headOid, type Oid, type Refs } from "./refs.ts";
-import { type Repository, Workshop } from "./repository/index.ts";
-import type { Inside } from "./sandbox-git.ts";
+import { type Repository, ScratchRepository } from "./repository/index.ts";
+import type { SandboxGit } from "./sandbox-git.ts";
 
 /** Commits that have come into a ref of the real repository. */
-export type Delivery = {
+export type RefExport = {
   /** In full, such as `refs/codex/2026-01-31-add-tests`. */
   readonly ref: string;
   /** The branch of the private side; undefined for a detached HEAD. */
@@ -19,15 +19,15 @@ export type Delivery = {
   /** Whether the real HEAD can go there without losing a commit. */
   readonly isForward: boolean;
   /** Repositories in the project that they add. */
-  readonly embedded: Embedded;
+  readonly embedded: AddedGitlink;
   /** Branches whose tips had this ref before, and have one of their own now. */
   readonly aside: readonly { readonly branch: string; readonly ref: string }[];
 };
 
 /** What is to be looked at, and where it goes. */
-export type DeliveryOptions = {
+export type RefExportOptions = {
   readonly repository: Repository;
-  readonly inside: Inside;
+  readonly inside: SandboxGit;
   readonly scratch: string;
   /** The real side's refs, with those of conversations. */
   readonly real: Refs;
@@ -45,8 +45,8 @@ const MAX_BRANCHES = 50;
 const MAX_KNOWN = 1000;
 
 /** What came, and which tips need not be looked at again. */
-export type Delivered = {
-  readonly deliveries: readonly Delivery[];
+export type RefExports = {
+  readonly deliveries: readonly RefExport[];
   readonly seen: readonly Oid[];
   /** How many branches were left for another time. */
   readonly left: number;
@@ -61,7 +61,7 @@ type Candidate = { readonly tip: Oid; readonly branch: string | undefined; reado
  *
  * Errors: a sentence; nothing has come then.
  */
-export async function deliver(options: DeliveryOptions): Promise<Result<Delivered, string>> {
+export async function exportRefs(options: RefExportOptions): Promise<Result<RefExports, string>> {
   const { repository, inside, scratch, real } = options;
   const all = candidates(options);
   const wanted = all.slice(0, MAX_BRANCHES);
@@ -69,19 +69,19 @@ export async function deliver(options: DeliveryOptions): Promise<Result<Delivere
   if (wanted.length === 0) return ok({ deliveries: [], seen: [], left });
   const tips = [...new Set(wanted.map((it) => it.tip))];
   const known = [...new Set(real.refs.values())];
-  const received = await receive(repository, inside, scratch, {
+  const received = await importPack(repository, inside, scratch, {
     tips,
     known: known.slice(0, MAX_KNOWN),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   if (!received.ok) return received;
-  await using workshop = await Workshop.make({
+  await using workshop = await ScratchRepository.make({
     parent: scratch,
     objects: repository.objects[0],
     format: repository.format,
     shallow: repository.shallow,
   });
-  const deliveries: Delivery[] = [];
+  const deliveries: RefExport[] = [];
   const realHead = headOid(real);
   for (const { tip, branch, ref } of wanted) {
     const told = await newCommits(workshop, tip, known);
@@ -94,7 +94,7 @@ export async function deliver(options: DeliveryOptions): Promise<Result<Delivere
     const isForward = realHead === undefined || (await isAncestor(workshop, realHead, tip));
     // What was too much to be looked at once is not tried again for each branch.
     const embedded = deliveries.every((it) => it.embedded.isWhole)
-      ? await embeddedIn(workshop, { tip, head: realHead, known })
+      ? await addedGitlinks(workshop, { tip, head: realHead, known })
       : { paths: [], isWhole: false };
     deliveries.push({
       ref: `${CHAT_REFS}${ref}`,
@@ -109,10 +109,10 @@ export async function deliver(options: DeliveryOptions): Promise<Result<Delivere
  * the agent is now, and what it had would be in no ref any more.
  */
 async function moveAside(
-  { repository, real, own, chat }: DeliveryOptions,
-  workshop: Workshop,
+  { repository, real, own, chat }: RefExportOptions,
+  workshop: ScratchRepository,
   next: Oid,
-): Promise<Result<Delivery["aside"], string>> {
+): Promise<Result<RefExport["aside"], string>> {
   const tip = real.refs.get(`${CHAT_REFS}${chat}`);
   if (tip === undefined || (await isAncestor(workshop, tip, next))) return ok([]);
   const isUsers = [...real.refs].some(
@@ -120,7 +120,7 @@ async function moveAside(
   );
   if (isUsers) return ok([]);
   const at = own.head !== undefined && "branch" in own.head ? own.head.branch : undefined;
-  const moved: Delivery["aside"][number][] = [];
+  const moved: RefExport["aside"][number][] = [];
   for (const [name, oid] of own.refs) {
     if (oid !== tip || name === at || !name.startsWith("refs/heads/")) continue;
     const ref = branchRefName(chat, short(name));
@@ -131,7 +131,7 @@ async function moveAside(
   return ok(moved);
 }
 
-function candidates({ real, own, seen, chat }: DeliveryOptions): readonly Candidate[] {
+function candidates({ real, own, seen, chat }: RefExportOptions): readonly Candidate[] {
   const there = new Set(real.refs.values());
   const isNew = (tip: Oid | undefined): tip is Oid =>
     tip !== undefined && !there.has(tip) && !seen.has(tip);
@@ -147,12 +147,12 @@ function candidates({ real, own, seen, chat }: DeliveryOptions): readonly Candid
 }
 
 /** Whether going from one commit to the other loses none. */
-export async function isAncestor(workshop: Workshop, old: Oid, next: Oid): Promise<boolean> {
+export async function isAncestor(workshop: ScratchRepository, old: Oid, next: Oid): Promise<boolean> {
   return (await workshop.run({ args: ["merge-base", "--is-ancestor", old, next] })).ok;
 }
 
 /** Whether both commits have the very same files. */
-export async function isSameContent(workshop: Workshop, a: Oid, b: Oid): Promise<boolean> {
+export async function isSameContent(workshop: ScratchRepository, a: Oid, b: Oid): Promise<boolean> {
   const trees = await workshop.run({ args: ["rev-parse", `${a}^{tree}`, `${b}^{tree}`] });
   if (!trees.ok) return false;
   const [first, second] = trees.value.toString("utf8").split("\n");
@@ -160,7 +160,7 @@ export async function isSameContent(workshop: Workshop, a: Oid, b: Oid): Promise
 }
 
 async function newCommits(
-  workshop: Workshop,
+  workshop: ScratchRepository,
   tip: Oid,
   known: readonly Oid[],
 ): Promise<{ readonly count: number; readonly subject: string }> {

@@ -9,7 +9,7 @@ import { LookError } from "../../look.ts";
 import { readRefs } from "./refs.ts";
 import { inspectRepository } from "./repository/repository.ts";
 import { findSubmodules } from "./repository/submodules.ts";
-import { readIndex, takeSnapshot } from "./snapshot.ts";
+import { readIndex, snapshotRepository } from "./snapshot.ts";
 
 /** The call that fails, counted from 1, and how; 0 lets all succeed. */
 const fault = vi.hoisted(() => ({ at: 0, code: "EACCES", calls: 0 }));
@@ -66,7 +66,7 @@ async function see(at: number, code: string): Promise<string> {
     if (!repository.ok) return "refused";
     const submodules = await findSubmodules(gitDir);
     const { refs } = await readRefs(gitDir);
-    const snapshot = await takeSnapshot(repository.value, { gitDir, objects: [] }, env);
+    const snapshot = await snapshotRepository(repository.value, { gitDir, objects: [] }, env);
     const index = await readIndex(repository.value, base);
     if (!index.ok) return "refused";
     const { indexSignature: _, files, ...rest } = snapshot;

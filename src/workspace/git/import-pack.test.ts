@@ -5,9 +5,9 @@ import { PassThrough, Readable } from "node:stream";
 import { deflateSync } from "node:zlib";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { receive, type TransferLimits } from "./import-pack.ts";
+import { importPack, type TransferLimits } from "./import-pack.ts";
 import type { Repository } from "./repository/repository.ts";
-import { Inside } from "./sandbox-git.ts";
+import { SandboxGit } from "./sandbox-git.ts";
 
 /** A repository of the user's with one commit, and a place to craft objects in. */
 async function places() {
@@ -40,8 +40,8 @@ async function git(cwd: string, args: readonly string[], input?: string | Buffer
 }
 
 /** A private side that answers with this stream, whatever it is asked for. */
-function saying(stdout: Readable): Inside {
-  return new Inside(
+function saying(stdout: Readable): SandboxGit {
+  return new SandboxGit(
     async () => ({
       ok: true,
       value: {
@@ -100,7 +100,7 @@ async function take(
   tip: string,
   limits: Partial<TransferLimits> = {},
 ) {
-  return receive(it.repository, saying(stdout), it.base, {
+  return importPack(it.repository, saying(stdout), it.base, {
     tips: [tip],
     known: [it.first],
     limits: { maxBytes: 10_000_000, timeoutMs: 20_000, ...limits },

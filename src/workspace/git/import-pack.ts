@@ -2,8 +2,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { err, ok, type Result } from "../../result.ts";
 import type { Oid } from "./refs.ts";
-import { type Repository, Workshop } from "./repository/index.ts";
-import { type Inside, type InsideProcess, tailOf } from "./sandbox-git.ts";
+import { type Repository, ScratchRepository } from "./repository/index.ts";
+import { type SandboxGit, type SandboxGitProcess, tailOf } from "./sandbox-git.ts";
 
 /** Limits of one transfer. */
 export type TransferLimits = {
@@ -27,7 +27,7 @@ export type Wanted = {
 };
 
 /** What has come. */
-export type Received = { readonly bytes: number };
+export type ImportedPack = { readonly bytes: number };
 
 /**
  * Brings commits of the private side into the objects of the real one.
@@ -40,13 +40,13 @@ export type Received = { readonly bytes: number };
  *
  * Errors: a sentence. Nothing has come then; the private side still has all of it.
  */
-export async function receive(
+export async function importPack(
   repository: Repository,
-  inside: Inside,
+  inside: SandboxGit,
   scratch: string,
   { tips, known, limits = TRANSFER_LIMITS }: Wanted,
-): Promise<Result<Received, string>> {
-  await using workshop = await Workshop.make({
+): Promise<Result<ImportedPack, string>> {
+  await using workshop = await ScratchRepository.make({
     parent: scratch,
     objects: repository.objects[0],
     format: repository.format,
@@ -64,8 +64,8 @@ export async function receive(
 
 /** Checks the pack while it comes, and gives its size in bytes. */
 async function takeIn(
-  workshop: Workshop,
-  process: InsideProcess,
+  workshop: ScratchRepository,
+  process: SandboxGitProcess,
   { maxBytes, timeoutMs }: TransferLimits,
 ): Promise<Result<number, string>> {
   const said = tailOf(process.stderr);
@@ -96,7 +96,7 @@ async function takeIn(
 
 /** Whether each tip is a commit, and all that it leads to is here. */
 async function checkWhole(
-  workshop: Workshop,
+  workshop: ScratchRepository,
   tips: readonly Oid[],
   known: readonly Oid[],
   timeoutMs: number,
@@ -118,7 +118,7 @@ async function checkWhole(
 }
 
 /** Copies the checked objects: a few as files, many as a pack, as git itself does. */
-async function store(workshop: Workshop, repository: Repository): Promise<Result<void, string>> {
+async function store(workshop: ScratchRepository, repository: Repository): Promise<Result<void, string>> {
   const packs = join(workshop.dir, "objects/pack");
   const name = (await readdir(packs)).find((it) => it.endsWith(".pack"));
   // An empty pack has no name: all of it was there.

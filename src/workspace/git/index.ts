@@ -6,5 +6,5 @@
  * the sandbox's engine nor Codex: what runs inside is given as a function.
  */
 export { type ChatCommit, type CommitsOptions, listCommits, logOf, showCommit } from "./commits.ts";
-export { type GitNews, PrivateGit } from "./private-git.ts";
+export { type GitOutcome, PrivateGit } from "./private-git.ts";
 export { gitVersion, isNewEnough, OLDEST_GIT } from "./version.ts";

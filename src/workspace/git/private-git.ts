@@ -5,14 +5,14 @@ import { err, ok, type Result } from "../../result.ts";
 import { chatName } from "./chat-refs.ts";
 import { baseOf, changedFiles, hash, hashes, isSameRefs, packedRefs, tipsOf } from "./compare.ts";
 import {
-  type Delivered,
-  type Delivery,
-  deliver,
+  type RefExports,
+  type RefExport,
+  exportRefs,
   isAncestor,
   isSameContent,
 } from "./export-refs.ts";
 import { type GitRecord, readRecord, writeRecord } from "./record.ts";
-import { type Base, isSameHead, type Plan, planSync } from "./ref-sync.ts";
+import { type Base, isSameHead, type SyncPlan, planSync } from "./ref-sync.ts";
 import { headOid, headText, type Oid, type Refs, readRefs, readRefsBelow } from "./refs.ts";
 import {
   filterNames,
@@ -23,10 +23,10 @@ import {
   lookProblem,
   type Repository,
   type RepositoryOptions,
-  Workshop,
+  ScratchRepository,
 } from "./repository/index.ts";
-import { Inside, type StartInside } from "./sandbox-git.ts";
-import { type InsidePaths, readIndex, type Snapshot, takeSnapshot } from "./snapshot.ts";
+import { SandboxGit, type StartInside } from "./sandbox-git.ts";
+import { type InsidePaths, readIndex, type RepositorySnapshot, snapshotRepository } from "./snapshot.ts";
 
 /** Where the borrowed objects are inside: a place of the sandbox's own, not the agent's. */
 const BORROWED = "/opt/codex-chat/git/objects";
@@ -48,11 +48,11 @@ export type GitMount = {
 };
 
 /** A conversation, as far as its commits are concerned. */
-export type ChatPlace = { readonly threadId: string; readonly path: string };
+export type ChatRef = { readonly threadId: string; readonly path: string };
 
 /** What became of a look at the private side: deliveries, and sentences for the user. */
-export type GitNews = {
-  readonly deliveries: readonly (Delivery & { readonly submodule: string | undefined })[];
+export type GitOutcome = {
+  readonly deliveries: readonly (RefExport & { readonly submodule: string | undefined })[];
   readonly notes: readonly string[];
 };
 
@@ -77,7 +77,7 @@ type Parts = {
   readonly refused: readonly string[];
 };
 
-const NO_NEWS: GitNews = { deliveries: [], notes: [] };
+const NO_NEWS: GitOutcome = { deliveries: [], notes: [] };
 
 /**
  * The agent's own git directory for a project, mounted in the place of the real one. It follows
@@ -93,7 +93,7 @@ export class PrivateGit {
   /** Those of the submodules, which lie in this one. */
   readonly #submodules: readonly PrivateGit[];
   #repository: Repository;
-  #inside: Inside | undefined;
+  #inside: SandboxGit | undefined;
   /** One thing at a time: both sides are compared and then changed. */
   #lane: Promise<unknown> = Promise.resolve();
 
@@ -136,7 +136,7 @@ export class PrivateGit {
       record: join(scratch, "record.json"),
     };
     await mkdir(scratch, { recursive: true, mode: 0o700 });
-    await Workshop.sweep(scratch);
+    await ScratchRepository.sweep(scratch);
     const record = await readRecord(own.record, identity);
     if (record.repository !== identity) {
       // Another repository stands there now: what the agent had in the old one is kept aside.
@@ -180,7 +180,7 @@ export class PrivateGit {
 
   /** Gives it the running sandbox. */
   attach(start: StartInside): void {
-    this.#inside = new Inside(start, this.#paths.gitDir);
+    this.#inside = new SandboxGit(start, this.#paths.gitDir);
     const config = homeConfig(this.#repository);
     // Without a name git would refuse to commit in a repository that a test makes, say.
     if (config !== "" && this.#own.names.length === 0)
@@ -199,22 +199,22 @@ export class PrivateGit {
   }
 
   /** Brings what has changed in the real repository to the private side. */
-  follow(place?: ChatPlace): Promise<GitNews> {
+  follow(place?: ChatRef): Promise<GitOutcome> {
     return this.#each((it, inside) => it.#follow(inside, place));
   }
 
   /** Brings the agent's commits to the real repository. */
-  collect(place: ChatPlace): Promise<GitNews> {
+  collect(place: ChatRef): Promise<GitOutcome> {
     return this.#each((it, inside) => it.#collect(inside, place));
   }
 
-  async #each(run: (it: PrivateGit, inside: Inside) => Promise<GitNews>): Promise<GitNews> {
-    const all: GitNews[] = [];
+  async #each(run: (it: PrivateGit, inside: SandboxGit) => Promise<GitOutcome>): Promise<GitOutcome> {
+    const all: GitOutcome[] = [];
     for (const it of [this, ...this.#submodules]) all.push(await it.#alone((i) => run(it, i)));
     return { deliveries: all.flatMap((it) => it.deliveries), notes: all.flatMap((it) => it.notes) };
   }
 
-  #alone(run: (inside: Inside) => Promise<GitNews>): Promise<GitNews> {
+  #alone(run: (inside: SandboxGit) => Promise<GitOutcome>): Promise<GitOutcome> {
     const inside = this.#inside;
     if (inside === undefined) return Promise.resolve(NO_NEWS);
     const done = this.#lane.then(() => run(inside)).catch(lookNews);
@@ -222,11 +222,11 @@ export class PrivateGit {
     return done;
   }
 
-  async #follow(inside: Inside, place: ChatPlace | undefined): Promise<GitNews> {
+  async #follow(inside: SandboxGit, place: ChatRef | undefined): Promise<GitOutcome> {
     const inspected = await inspectRepository(this.#options);
     if (!inspected.ok) return note(`The agent's git does not follow yours: ${inspected.error}.`);
     this.#repository = inspected.value;
-    const now = await takeSnapshot(this.#repository, this.#paths, this.#options.env);
+    const now = await snapshotRepository(this.#repository, this.#paths, this.#options.env);
     let record = await this.#record();
     let own = await this.#ownRefs();
     const isFresh = own.head === undefined && own.refs.size === 0;
@@ -260,7 +260,7 @@ export class PrivateGit {
     return { ...news, notes: [...news.notes, ...plan.diverged.map(divergedNote)] };
   }
 
-  async #plan(base: Base, now: Snapshot, own: Refs): Promise<Plan> {
+  async #plan(base: Base, now: RepositorySnapshot, own: Refs): Promise<SyncPlan> {
     await using workshop = await this.#workshop();
     // Awaited here: the workshop is gone when this returns.
     return await planSync(
@@ -274,13 +274,13 @@ export class PrivateGit {
   }
 
   async #apply(
-    inside: Inside,
+    inside: SandboxGit,
     it: {
       readonly isFresh: boolean;
       readonly files: ReadonlyMap<string, string | undefined>;
-      readonly plan: Plan;
+      readonly plan: SyncPlan;
       readonly own: Refs;
-      readonly now: Snapshot;
+      readonly now: RepositorySnapshot;
       readonly record: GitRecord;
     },
   ): Promise<Result<void, string>> {
@@ -317,7 +317,7 @@ export class PrivateGit {
     return ok();
   }
 
-  async #collect(inside: Inside, place: ChatPlace): Promise<GitNews> {
+  async #collect(inside: SandboxGit, place: ChatRef): Promise<GitOutcome> {
     const { gitDir, commonDir } = this.#repository;
     const [own, real] = [await this.#ownRefs(), await readRefs(gitDir, commonDir)];
     // What the agent has broken is mended before the next turn, and looked at after that.
@@ -327,7 +327,7 @@ export class PrivateGit {
       name: freeName(chatName(place.path), record),
       since: headOid(real) ?? null,
     };
-    const done = await deliver({
+    const done = await exportRefs({
       repository: this.#repository,
       inside,
       scratch: join(this.#options.stateDir, "git"),
@@ -360,10 +360,10 @@ export class PrivateGit {
     return readRecord(this.#own.record, this.#identity);
   }
 
-  #workshop(): Promise<Workshop> {
+  #workshop(): Promise<ScratchRepository> {
     const { objects, format, shallow } = this.#repository;
     const parent = join(this.#options.stateDir, "git");
-    return Workshop.make({ parent, objects: objects[0], format, shallow });
+    return ScratchRepository.make({ parent, objects: objects[0], format, shallow });
   }
 }
 
@@ -383,16 +383,16 @@ function freeName(name: string, { chats }: GitRecord): string {
 }
 
 /** The note of a look at the real repository that failed. */
-function lookNews(cause: unknown): GitNews {
+function lookNews(cause: unknown): GitOutcome {
   if (!(cause instanceof LookError)) throw cause;
   return note(`The agent's git and yours could not be compared: ${lookProblem(cause)}.`);
 }
 
-function note(text: string): GitNews {
+function note(text: string): GitOutcome {
   return { deliveries: [], notes: [text] };
 }
 
-function leftNotes({ left }: Delivered): readonly string[] {
+function leftNotes({ left }: RefExports): readonly string[] {
   return left === 0 ? [] : [`${left} more branches of Codex's come after the next turn.`];
 }
 

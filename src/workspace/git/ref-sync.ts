@@ -14,7 +14,7 @@ export type Base = {
 };
 
 /** What is done on the private side to follow the real one. */
-export type Plan = {
+export type SyncPlan = {
   readonly changes: readonly RefChange[];
   /** Where HEAD goes; undefined where it stays. */
   readonly head: Head | undefined;
@@ -35,7 +35,7 @@ export async function planSync(
   real: Base,
   own: Pick<Refs, "head" | "refs">,
   mayGiveWay: MayGiveWay,
-): Promise<Plan> {
+): Promise<SyncPlan> {
   const changes: RefChange[] = [];
   const diverged: string[] = [];
   for (const name of new Set([...base.refs.keys(), ...real.refs.keys()])) {

@@ -3,7 +3,7 @@ import { err, ok, type Result } from "../../result.ts";
 import type { RefChange } from "./ref-sync.ts";
 
 /** A program that runs in the sandbox. */
-export type InsideProcess = {
+export type SandboxGitProcess = {
   readonly stdin: Writable;
   /** SECURITY: whatever any program inside chose to write. */
   readonly stdout: Readable;
@@ -16,7 +16,7 @@ export type InsideProcess = {
 export type StartInside = (options: {
   readonly argv: readonly [string, ...string[]];
   readonly cwd?: string;
-}) => Promise<Result<InsideProcess, { readonly message: string }>>;
+}) => Promise<Result<SandboxGitProcess, { readonly message: string }>>;
 
 /** A program inside that hangs is ended there, too: the engine cannot end one. */
 const TIMEOUT_S = 60;
@@ -27,7 +27,7 @@ const MAX_STDERR = 2000;
  * which can harm nothing but the sandbox. So a link that the agent has put there leads the host
  * nowhere.
  */
-export class Inside {
+export class SandboxGit {
   readonly #start: StartInside;
   readonly #gitDir: string;
 
@@ -86,7 +86,7 @@ export class Inside {
   async pack(
     tips: readonly string[],
     known: readonly string[],
-  ): Promise<Result<InsideProcess, string>> {
+  ): Promise<Result<SandboxGitProcess, string>> {
     const started = await this.#start({
       argv: this.#git(
         ...["-c", "pack.threads=1", "pack-objects", "--revs", "--stdout", "--thin"],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { inspectRepository, type Repository } from "./repository/repository.ts";
-import { readIndex, takeSnapshot } from "./snapshot.ts";
+import { readIndex, snapshotRepository } from "./snapshot.ts";
 
 let gitDir: string;
 let repository: Repository;
@@ -42,7 +42,7 @@ describe("the index", () => {
 });
 
 describe("a snapshot", () => {
-  const take = () => takeSnapshot(repository, { gitDir, objects: [] }, {});
+  const take = () => snapshotRepository(repository, { gitDir, objects: [] }, {});
 
   it("refuses a list of checked out files that it cannot read", async () => {
     const path = join(gitDir, "info/sparse-checkout");

@@ -10,13 +10,13 @@ import {
   NoFollowDir,
   namedFile,
   privateConfig,
-  quoted,
+  quotedAlternate,
   type Repository,
-  Workshop,
+  ScratchRepository,
 } from "./repository/index.ts";
 
 /** The real repository as it is now, as far as the private side follows it. */
-export type Snapshot = {
+export type RepositorySnapshot = {
   readonly head: Head | undefined;
   readonly refs: ReadonlyMap<string, Oid>;
   /** Files of the private git directory that are written from here, by path in it. */
@@ -49,11 +49,11 @@ export type InsidePaths = {
 };
 
 /** Looks at the real repository, running nothing. Rejects with `LookError`. */
-export async function takeSnapshot(
+export async function snapshotRepository(
   repository: Repository,
   inside: InsidePaths,
   env: NodeJS.ProcessEnv,
-): Promise<Snapshot> {
+): Promise<RepositorySnapshot> {
   const { gitDir, commonDir } = repository;
   const { head, refs } = await readRefs(gitDir, commonDir);
   await using own = await NoFollowDir.open(gitDir);
@@ -90,7 +90,7 @@ async function filesOf(
   const sparse = await readPlainFile(join(gitDir, "info/sparse-checkout"), MAX_FILE_BYTES);
   const files: [string, string | undefined][] = [
     ["config", privateConfig(repository, inside)],
-    ["objects/info/alternates", inside.objects.map((it) => `${quoted(it)}\n`).join("")],
+    ["objects/info/alternates", inside.objects.map((it) => `${quotedAlternate(it)}\n`).join("")],
     ["info/exclude", await own("info/exclude")],
     ["info/attributes", await own("info/attributes")],
     ["info/sparse-checkout", sparse?.toString("utf8")],
@@ -140,7 +140,7 @@ async function isSplit({ gitDir }: Repository): Promise<boolean> {
 /** Has git join the parts of a split index, in a workshop. */
 async function joined(repository: Repository, scratch: string): Promise<Result<Buffer, string>> {
   const { gitDir, objects, format } = repository;
-  await using workshop = await Workshop.make({ parent: scratch, objects: objects[0], format });
+  await using workshop = await ScratchRepository.make({ parent: scratch, objects: objects[0], format });
   await using own = await NoFollowDir.openPlain(gitDir);
   for (const name of await readdir(gitDir)) {
     if (name !== "index" && !/^sharedindex\.[0-9a-f]+$/.test(name)) continue;

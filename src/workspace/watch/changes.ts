@@ -1,7 +1,7 @@
 import { shown } from "./directory.ts";
 import { changedParts, type PartChange } from "./part.ts";
 import { RULES } from "./table.ts";
-import type { Snapshot, Watched } from "./watched.ts";
+import type { WatchSnapshot, Watched } from "./watched.ts";
 
 /** A file that something on the host runs, and what became of it. */
 export type WatchChange = {
@@ -25,7 +25,7 @@ export type WatchChange = {
 };
 
 /** What changed, by what runs it: first what needs the least of the user's doing. */
-export function changesOf(before: Snapshot, after: Snapshot): readonly WatchChange[] {
+export function changesOf(before: WatchSnapshot, after: WatchSnapshot): readonly WatchChange[] {
   const changes = [...after.watched].flatMap(([path, now]) => {
     const was = before.watched.get(path);
     const isNothing = was === undefined && isEmpty(now);
@@ -52,8 +52,8 @@ export function changesOf(before: Snapshot, after: Snapshot): readonly WatchChan
 
 /** What could not be looked at before either, and why. SECURITY: paths are the agent's. */
 export function stillUnseen(
-  before: Snapshot,
-  after: Snapshot,
+  before: WatchSnapshot,
+  after: WatchSnapshot,
 ): readonly { readonly path: string; readonly why: string }[] {
   return [...after.unseen]
     .filter(([path]) => before.unseen.has(path))

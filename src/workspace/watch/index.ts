@@ -5,6 +5,6 @@
  * know Codex, Neovim or Docker.
  */
 export { changesOf, stillUnseen, type WatchChange } from "./changes.ts";
-export { matcherOf } from "./rules.ts";
-export { takeSnapshot } from "./snapshot.ts";
-export type { Snapshot } from "./watched.ts";
+export { pathMatcher } from "./rules.ts";
+export { snapshotWatched } from "./snapshot.ts";
+export type { WatchSnapshot } from "./watched.ts";

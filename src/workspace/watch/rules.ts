@@ -1,7 +1,7 @@
 import { RULES } from "./table.ts";
 
 /** Says whether a path is watched. */
-export type Matcher = {
+export type PathMatcher = {
   /**
    * What runs the file at `path`, relative to the project; undefined where nothing does.
    * Names are of any bytes; see `directory.ts`.
@@ -22,7 +22,7 @@ const OWN = "you have asked for it to be watched";
  * Letters count in either case: some tools do not tell them apart (just), and no tool does on some
  * file systems.
  */
-export function matcherOf(own: readonly string[]): Matcher {
+export function pathMatcher(own: readonly string[]): PathMatcher {
   const all = [...RULES, { patterns: own.filter((it) => !it.startsWith("!")), runs: OWN }].flatMap(
     ({ patterns, runs }) => patterns.map((pattern) => ({ pattern, runs })),
   );

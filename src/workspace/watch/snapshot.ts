@@ -5,10 +5,10 @@ import { basename, dirname, resolve, sep } from "node:path";
 import { bytesOf, Directory, joined, parentOf, pathOf, Unseen } from "./directory.ts";
 import { partsOf } from "./part.ts";
 import { lookAtRepository } from "./repository.ts";
-import type { Matcher } from "./rules.ts";
+import type { PathMatcher } from "./rules.ts";
 import { findSetId } from "./set-id.ts";
 import { ENVIRONMENT, PACKAGES, SKIPPED } from "./table.ts";
-import { isSettled, type Snapshot, versionOf, type Watched } from "./watched.ts";
+import { isSettled, type WatchSnapshot, versionOf, type Watched } from "./watched.ts";
 
 /** Bounds of one look at a project; beyond them it says that it has not seen all. */
 export const BOUNDS = {
@@ -32,15 +32,15 @@ const MAX_LINKS = 3;
 /** What a snapshot is taken of. */
 export type SnapshotOptions = {
   readonly root: string;
-  readonly matcher: Matcher;
+  readonly matcher: PathMatcher;
   /** An earlier one, whose unchanged files are not read again. */
-  readonly earlier?: Snapshot | undefined;
+  readonly earlier?: WatchSnapshot | undefined;
   readonly bounds?: Partial<Record<keyof typeof BOUNDS, number>>;
   readonly signal?: AbortSignal;
 };
 
 /** Looks at all that is watched in a project. Rejects with `signal.reason`. */
-export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> {
+export async function snapshotWatched(options: SnapshotOptions): Promise<WatchSnapshot> {
   const root = await realpath(options.root).catch(() => options.root);
   const takenAtMs = Date.now();
   const began = performance.now();

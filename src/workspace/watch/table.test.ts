@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { matcherOf } from "./rules.ts";
+import { pathMatcher } from "./rules.ts";
 import { RULES } from "./table.ts";
 
-const matcher = matcherOf([]);
+const matcher = pathMatcher([]);
 
 /** What runs a file: by its own name, or by a directory above it. */
 function runs(path: string): string | undefined {

@@ -34,7 +34,7 @@ export type Watched = {
 };
 
 /** What is watched in a project, by path from its top. */
-export type Snapshot = {
+export type WatchSnapshot = {
   /** With what the earlier look saw, where this one could not look. */
   readonly watched: ReadonlyMap<string, Watched>;
   /** Directories that could not be looked at, and why. */
@@ -57,6 +57,6 @@ export function versionOf({ ino, size, mode, mtimeNs, ctimeNs }: BigIntStats): s
  * to 2 s on some file systems: a file that changed so shortly before a look may change again with
  * the same times.
  */
-export function isSettled({ changedAtMs }: Watched, { takenAtMs }: Snapshot): boolean {
+export function isSettled({ changedAtMs }: Watched, { takenAtMs }: WatchSnapshot): boolean {
   return changedAtMs < takenAtMs - 3000;
 }

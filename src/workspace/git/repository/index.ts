@@ -18,5 +18,5 @@ export {
   type Repository,
   type RepositoryOptions,
 } from "./repository.ts";
-export { quoted, Workshop } from "./scratch-repository.ts";
+export { quotedAlternate, ScratchRepository } from "./scratch-repository.ts";
 export { findSubmodules } from "./submodules.ts";

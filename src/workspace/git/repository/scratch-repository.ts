@@ -11,7 +11,7 @@ const PREFIX = "workshop-";
 const MAX_AGE_MS = 3_600_000;
 
 /** What a workshop borrows. */
-export type WorkshopOptions = {
+export type ScratchRepositoryOptions = {
   /** Where it is made; a directory of ours. */
   readonly parent: string;
   /** The project's objects, which it reads. */
@@ -26,14 +26,14 @@ export type WorkshopOptions = {
  * project: the one place in which git runs on the host. Nothing in it is from the project's
  * configuration or the agent. Disposing removes it.
  */
-export class Workshop implements AsyncDisposable {
+export class ScratchRepository implements AsyncDisposable {
   readonly dir: string;
 
   private constructor(dir: string) {
     this.dir = dir;
   }
 
-  static async make({ parent, objects, format, shallow }: WorkshopOptions): Promise<Workshop> {
+  static async make({ parent, objects, format, shallow }: ScratchRepositoryOptions): Promise<ScratchRepository> {
     await mkdir(parent, { recursive: true, mode: 0o700 });
     const dir = await mkdtemp(join(parent, PREFIX));
     await mkdir(join(dir, "objects/info"), { recursive: true });
@@ -45,11 +45,11 @@ export class Workshop implements AsyncDisposable {
       join(dir, "config"),
       `[core]\n\trepositoryformatversion = ${version}\n\tbare = true\n${extension}`,
     );
-    await writeFile(join(dir, "objects/info/alternates"), `${quoted(objects)}\n`);
+    await writeFile(join(dir, "objects/info/alternates"), `${quotedAlternate(objects)}\n`);
     if (shallow !== undefined) await writeFile(join(dir, "shallow"), shallow);
     // Last: without it the directory is no repository.
     await writeFile(join(dir, "HEAD"), "ref: refs/heads/none\n");
-    return new Workshop(dir);
+    return new ScratchRepository(dir);
   }
 
   /** Removes what a crash has left behind. */
@@ -80,7 +80,7 @@ export class Workshop implements AsyncDisposable {
 }
 
 /** A path as a line of `alternates`, which may be quoted as C has it. */
-export function quoted(path: string): string {
+export function quotedAlternate(path: string): string {
   return /["\\\n]/.test(path) || path.startsWith("#")
     ? `"${path.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n")}"`
     : path;
