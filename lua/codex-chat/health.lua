@@ -130,8 +130,8 @@ function M.check()
   local argv, _, missing = host.command()
   for _, problem in ipairs(missing or {}) do
     -- A sentence of what is missing, and those of what mends it.
-    local what, mend = problem:match("^(.-%.) (%u[^.]* .*)$")
-    health.error(what or problem, mend and { mend } or nil)
+    local what, fix = problem:match("^(.-%.) (%u[^.]* .*)$")
+    health.error(what or problem, fix and { fix } or nil)
   end
   local node = require("codex-chat.programs").find(config.node)
   local is_new = config.host_cmd ~= nil or (node ~= nil and check_node(node))

@@ -172,7 +172,7 @@ local function check_lines(it)
       vim.list_extend(lines, { "", "The sandbox that ran was ended." })
     end
     vim.list_extend(lines, { "", "What mends it:", "", "```" })
-    vim.list_extend(lines, vim.split(it.mend, "\n"))
+    vim.list_extend(lines, vim.split(it.fix, "\n"))
     lines[#lines + 1] = "```"
   end
   lines[#lines + 1] = ""

@@ -27,7 +27,7 @@ end
 
 --- Has a session that was just written name each conversation once, and say nothing about it. Neovim
 --- must not read their files itself: a modeline may be in the model's words.
-local function mend()
+local function fix()
   local path = vim.v.this_session
   local text = require("codex-chat.disk.look").read(path, max_bytes)
   if not text then
@@ -49,11 +49,11 @@ local function mend()
   end
 end
 
---- Begins to mend sessions, now that there is a conversation.
+--- Begins to fix sessions, now that there is a conversation.
 function M.begin()
   local group = require("codex-chat.events").first_group("session.written")
   if group then
-    api.nvim_create_autocmd("SessionWritePost", { group = group, callback = mend })
+    api.nvim_create_autocmd("SessionWritePost", { group = group, callback = fix })
   end
 end
 

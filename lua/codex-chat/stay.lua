@@ -76,7 +76,7 @@ end
 --- Shows the buffer that came into the chat's window in one for code, and the chat in its own again.
 ---@param win integer
 ---@param chat codex-chat.Chat
-local function mend(win, chat)
+local function fix(win, chat)
   local buf = api.nvim_win_get_buf(win)
   local view = api.nvim_win_call(win, vim.fn.winsaveview)
   local last = chat.last_win_view
@@ -118,7 +118,7 @@ local function look(win)
     M.let_go(win)
     return
   end
-  mend(win, chat)
+  fix(win, chat)
 end
 
 --- The window shows the chat.

@@ -38,7 +38,7 @@
 ---@class (exact) codex-chat.TurnFailure
 ---@field kind string
 ---@field message string
----@field mend? string what helps
+---@field fix? string what helps
 
 ---@class (exact) codex-chat.AskEnd
 ---@field status "completed"|"interrupted"|"failed"|"closed" "closed": the conversation was

@@ -1,9 +1,9 @@
-/** What setting up can meet in ordinary use: what failed, and the commands that mend it. */
+/** What setting up can meet in ordinary use: what failed, and the commands that fix it. */
 export type SetupError = {
   readonly kind: "unsupported" | "missing" | "network" | "command" | "engine";
   readonly message: string;
   /** Commands to run or things to do, one a line; empty where none is known. */
-  readonly mend: readonly string[];
+  readonly fix: readonly string[];
 };
 
 /** Carries a `SetupError` up to `setUp`, which turns it into a value. */
@@ -21,8 +21,8 @@ export class SetupFailure extends Error {
 export function failSetup(
   kind: SetupError["kind"],
   message: string,
-  mend: readonly string[] = [],
+  fix: readonly string[] = [],
   cause?: unknown,
 ): never {
-  throw new SetupFailure({ kind, message, mend }, cause === undefined ? undefined : { cause });
+  throw new SetupFailure({ kind, message, fix }, cause === undefined ? undefined : { cause });
 }

@@ -89,7 +89,7 @@ export function environmentOf(ready: Ready): Record<string, string> {
 
 /** Writes an error the way the scripts tell it: what failed, then what mends it. */
 export function formatSetupError(error: SetupError): string {
-  return [error.message, ...error.mend.map((line) => `  ${line}`)].join("\n");
+  return [error.message, ...error.fix.map((line) => `  ${line}`)].join("\n");
 }
 
 async function neovimsFor(

@@ -12,7 +12,7 @@ describe("a machine that cannot be set up privately", () => {
     vi.stubEnv("CODEX_CHAT_ENGINE", "unix:///nowhere/docker.sock");
     const error = await whatIsMissing(ALL, "this is Fedora, not Debian");
     expect(error?.message).toMatch(/Neovim 0\.10\.4.*runsc.*luacheck.*Fedora, not Debian/s);
-    const commands = error?.mend.join("\n");
+    const commands = error?.fix.join("\n");
     expect(commands).toContain("apt-get install neovim");
     expect(commands).toContain("--directfs=false");
     expect(commands).toContain("apt-get install lua-check");

@@ -56,6 +56,6 @@ export function describeMissing(missing: readonly MissingPart[], why: string): S
   return {
     kind: "missing",
     message: `This machine lacks ${missing.map(({ what }) => what).join("; ")}. On Debian as root all would be fetched privately, but ${why}.`,
-    mend: missing.flatMap(({ what, commands }) => [`# ${what}`, ...commands]),
+    fix: missing.flatMap(({ what, commands }) => [`# ${what}`, ...commands]),
   };
 }

@@ -218,6 +218,6 @@ async function whyUnusable(
   return code === 0 ? undefined : (await said).join("").trim() || `exit code ${code}`;
 }
 
-function fail<T>(message: string, mend: readonly string[]): Result<T, SetupError> {
-  return err({ kind: "unsupported", message, mend });
+function fail<T>(message: string, fix: readonly string[]): Result<T, SetupError> {
+  return err({ kind: "unsupported", message, fix });
 }

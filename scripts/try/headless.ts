@@ -24,7 +24,7 @@ export type HeadlessOptions = {
 
 const TurnEnd = z.object({
   status: z.string(),
-  failure: z.object({ message: z.string(), mend: z.string().optional() }).optional(),
+  failure: z.object({ message: z.string(), fix: z.string().optional() }).optional(),
 });
 const Asked = z.object({ title: z.string() });
 
@@ -101,8 +101,8 @@ class Driver {
       );
     }
     if (end.status === "completed") return ok();
-    const { message, mend } = end.failure ?? { message: `The turn ended as ${end.status}.` };
-    return err([message, mend].filter(Boolean).join(" "));
+    const { message, fix } = end.failure ?? { message: `The turn ended as ${end.status}.` };
+    return err([message, fix].filter(Boolean).join(" "));
   }
 
   /** Leaves Neovim, waits for the host, and reads the conversation's file. */

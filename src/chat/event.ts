@@ -37,7 +37,7 @@ export type LocalEvent =
       readonly isAbove?: boolean;
     }
   /** The turn failed before or beside Codex: no container, no key, the app-server died. */
-  | { readonly type: "turn_failed"; readonly message: string; readonly mend?: string }
+  | { readonly type: "turn_failed"; readonly message: string; readonly fix?: string }
   /**
    * A notice; `once` tells it at most once in a conversation. `byCodex` where Codex is the cause of it,
    * or a program that pretends: of such there are few in a turn.

@@ -1,6 +1,6 @@
 import type { Item } from "../codex/messages/index.ts";
-import { patchState, type Draft, keepItem } from "./reducer-context.ts";
-import type { ChatState, OpenItem, FinishedItem } from "./state.ts";
+import { type Draft, keepItem, patchState } from "./reducer-context.ts";
+import type { ChatState, FinishedItem, OpenItem } from "./state.ts";
 
 /** How many are remembered. What comes later than that is shown as new. */
 const maxOver = 200;

@@ -18,4 +18,4 @@ export type {
 export { codeSpan } from "./fences.ts";
 export { maxAskedChars } from "./limits.ts";
 export { approvalBlock, initialState } from "./state.ts";
-export { turnFailureOf, type Repeats } from "./turn-error.ts";
+export { type Repeats, turnFailureOf } from "./turn-error.ts";

@@ -10,12 +10,12 @@ export type ReportedError = {
 };
 
 /**
- * What a failure is called, and what the user can do about it. `mend` is empty where that depends on
+ * What a failure is called, and what the user can do about it. `fix` is empty where that depends on
  * what was tried before: see `repeats`.
  */
 export type TurnFailure = {
   readonly what: string;
-  readonly mend: string;
+  readonly fix: string;
   readonly repeats?: Repeats;
 };
 
@@ -88,13 +88,13 @@ export function turnFailureOf(error: ReportedError, facts: EndpointFacts = {}): 
   const more = [details, why].filter((it) => it !== "" && !said.includes(it));
   const message = `${said}${more.length === 0 ? "" : ` (${more.join(" ")})`}`;
   const what = message === "" ? "the turn failed without saying why" : message;
-  if (message.startsWith("codex-chat: ")) return { what, mend: OURS };
+  if (message.startsWith("codex-chat: ")) return { what, fix: OURS };
   const guessed = name === "other" ? guess(error.message, facts.status) : name;
   // Codex 0.169 names the status of most refusals, and of a 400 only the body.
   const answered = status ?? (guessed === "badRequest" ? facts.status : undefined);
   const repeats = repeatsFor(guessed, answered, error.message);
-  if (repeats !== undefined) return { what, mend: "", repeats };
-  return { what, mend: adviceFor(guessed, answered, facts.retryAfterMs) };
+  if (repeats !== undefined) return { what, fix: "", repeats };
+  return { what, fix: adviceFor(guessed, answered, facts.retryAfterMs) };
 }
 
 /** Statuses of an endpoint that does not take what the request holds, or not so much of it. */

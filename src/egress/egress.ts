@@ -243,7 +243,7 @@ async function attach(
     return err({
       kind: "relay_failed",
       message: `The relay in the sandbox did not start: ${greeted}.`,
-      mend: "Send again; if it stays so, see :CodexChat log.",
+      fix: "Send again; if it stays so, see :CodexChat log.",
     });
   }
   return ok({

@@ -91,7 +91,7 @@ export type EgressEvent =
     }
   | { readonly type: "relay_closed"; readonly reason: string };
 
-/** What failed of a model call, by who has to mend it. */
+/** What failed of a model call, by who has to fix it. */
 export type ModelFailureKind =
   /** No key could be had. */
   | "authorization"
@@ -115,7 +115,7 @@ export type ModelFailureKind =
 export type EgressError = {
   readonly kind: "relay_failed";
   readonly message: string;
-  readonly mend: string;
+  readonly fix: string;
 };
 
 /**

@@ -152,7 +152,7 @@ function claimsOf(token: string): Claims {
   }
 }
 
-function unreadable(path: string, why: string, mend = LOG_IN_AGAIN) {
+function unreadable(path: string, why: string, fix = LOG_IN_AGAIN) {
   const message = `The ChatGPT login in ${path} cannot be used: ${why}.`;
-  return err<LoginError>({ kind: "login_unreadable", message, mend });
+  return err<LoginError>({ kind: "login_unreadable", message, fix });
 }

@@ -166,7 +166,7 @@ function failure(why: string): Result<never, LoginError> {
   return err({
     kind: "login_failed",
     message: `The ChatGPT login did not succeed: ${said}.`,
-    mend: "Try :CodexChat login again, or :CodexChat login device, which needs no port on this machine.",
+    fix: "Try :CodexChat login again, or :CodexChat login device, which needs no port on this machine.",
   });
 }
 

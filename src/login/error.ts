@@ -11,7 +11,7 @@ export type LoginError = {
     /** Codex's login did not start, or did not succeed. */
     | "login_failed";
   readonly message: string;
-  readonly mend: string;
+  readonly fix: string;
 };
 
 export const LOG_IN = "Log in with :CodexChat login.";

@@ -10,7 +10,7 @@ import { ChatGptService } from "../../test/support/chatgpt.ts";
 import { recordingLog } from "../../test/support/egress.ts";
 import { writeAtomically } from "../chat/file/atomic-write.ts";
 import { lockFile } from "../chat/file/file-lock.ts";
-import { type LoginEvent, TokenRefresher, type LoginTools } from "./keeper.ts";
+import { type LoginEvent, type LoginTools, TokenRefresher } from "./keeper.ts";
 
 const MINUTE = 60_000;
 
@@ -157,7 +157,7 @@ describe("a renewal that fails", () => {
       error: {
         kind: "login_expired",
         message: "The ChatGPT login is no longer valid (refresh_token_expired).",
-        mend: "Log in again with :CodexChat login.",
+        fix: "Log in again with :CodexChat login.",
       },
     });
     clock.ms += 60 * MINUTE;
@@ -252,7 +252,7 @@ describe("a login's file is refused", () => {
     const { keeper } = await setUp({ login: false });
     expect(await keeper().login()).toMatchObject({
       ok: false,
-      error: { kind: "no_login", mend: "Log in with :CodexChat login." },
+      error: { kind: "no_login", fix: "Log in with :CodexChat login." },
     });
     expect(await keeper().state()).toEqual({ ok: true, value: undefined });
     expect(await keeper().renew()).toBe(false);

@@ -86,7 +86,7 @@ export class TokenRefresher {
     if (!read.ok) return read;
     let login = read.value;
     if (login === undefined)
-      return err({ kind: "no_login", message: "There is no ChatGPT login.", mend: LOG_IN });
+      return err({ kind: "no_login", message: "There is no ChatGPT login.", fix: LOG_IN });
     const left = (login.expiresAtMs ?? Number.POSITIVE_INFINITY) - this.#tools.now();
     if (left < EARLY_MS) {
       const renewed = await this.#renew(login);
@@ -126,7 +126,7 @@ export class TokenRefresher {
       return err({
         kind: "login_refresh",
         message: "The ChatGPT login was renewed a moment ago, and is refused all the same.",
-        mend: `Wait some minutes and send again, or: ${LOG_IN_AGAIN}`,
+        fix: `Wait some minutes and send again, or: ${LOG_IN_AGAIN}`,
       });
     this.#notBefore = now + MIN_INTERVAL_MS;
     const done = await this.#underLock(login);
@@ -144,7 +144,7 @@ export class TokenRefresher {
       if (!read.ok) return read;
       const login = read.value;
       if (login === undefined)
-        return err({ kind: "no_login", message: "There is no ChatGPT login.", mend: LOG_IN });
+        return err({ kind: "no_login", message: "There is no ChatGPT login.", fix: LOG_IN });
       // Another Neovim has done it while this one waited.
       if (login.accessToken !== stale.accessToken) return ok(login);
       return await this.#ask(path, login);
@@ -164,7 +164,7 @@ export class TokenRefresher {
     if (!answer.ok) {
       if (answer.error.type === "failed") return failed(answer.error.why);
       const message = `The ChatGPT login is no longer valid (${answer.error.code}).`;
-      return err({ kind: "login_expired", message, mend: LOG_IN_AGAIN });
+      return err({ kind: "login_expired", message, fix: LOG_IN_AGAIN });
     }
     await this.#tools.write(path, withTokens(login, answer.value, this.#tools.now()));
     this.#log.info({}, "the login was renewed");
@@ -177,6 +177,6 @@ function failed(why: string): Result<never, LoginError> {
   return err({
     kind: "login_refresh",
     message: `The ChatGPT login could not be renewed: ${why}.`,
-    mend: `Send again in some minutes; if it stays so: ${LOG_IN_AGAIN}`,
+    fix: `Send again in some minutes; if it stays so: ${LOG_IN_AGAIN}`,
   });
 }

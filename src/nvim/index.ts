@@ -4,5 +4,5 @@
  */
 export { connectEditor, type Editor } from "./editor.ts";
 export type { EditorError } from "./error.ts";
-export type { WinbarState, NotificationName, NotificationParams } from "./methods.ts";
+export type { NotificationName, NotificationParams, WinbarState } from "./methods.ts";
 export type { BufferWatch } from "./watch.ts";

@@ -26,7 +26,7 @@ describe("the reason why a protected file is another one", () => {
     const end = await whyLost(root, ".envrc");
     expect(end).toEqual({ reason: "project_gone", root });
     // The command that is named puts it back.
-    const command = /\((mv NEW-NAME [^)]*)\)/.exec(describeEnd(end).mend)?.[1] ?? "false";
+    const command = /\((mv NEW-NAME [^)]*)\)/.exec(describeEnd(end).fix)?.[1] ?? "false";
     await execa("sh", ["-c", command.replace("NEW-NAME", `${root}-new`)]);
     expect((await whyLost(root, "closed/.envrc")).reason).toBe("protection_lost");
   });
@@ -36,9 +36,9 @@ describe("the reason why a protected file is another one", () => {
     await chmod(join(root, "closed"), 0o000);
     const end = await whyLost(root, "closed/.envrc");
     expect(end.reason).toBe("protection_unseen");
-    const { message, mend } = describeEnd(end);
+    const { message, fix } = describeEnd(end);
     expect(message).toContain("cannot be looked at (EACCES)");
-    await execa("sh", ["-c", /chmod u\+rwx \S+/.exec(mend)?.[0] ?? "false"]);
+    await execa("sh", ["-c", /chmod u\+rwx \S+/.exec(fix)?.[0] ?? "false"]);
     expect((await whyLost(root, "closed/.envrc")).reason).toBe("protection_lost");
   });
 });
@@ -56,8 +56,8 @@ describe("describeEnd", () => {
     [{ reason: "engine_lost" }, "connection to the container engine broke"],
     [{ reason: "released" }, "was stopped"],
   ])("%o", (end, says) => {
-    const { message, mend } = describeEnd(end);
+    const { message, fix } = describeEnd(end);
     expect(message).toContain(says);
-    expect(mend).toMatch(/send again/i);
+    expect(fix).toMatch(/send again/i);
   });
 });

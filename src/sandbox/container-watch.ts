@@ -27,38 +27,38 @@ export type SandboxEnd =
   | { readonly reason: "released" };
 
 /** Says to the user why a sandbox ended, and what to do about it. */
-export function describeEnd(end: SandboxEnd): { readonly message: string; readonly mend: string } {
+export function describeEnd(end: SandboxEnd): { readonly message: string; readonly fix: string } {
   const again = "Send again: the sandbox is then started anew.";
   switch (end.reason) {
     case "exited":
-      return { message: `The sandbox ended${exitText(end.exitCode)}.`, mend: again };
+      return { message: `The sandbox ended${exitText(end.exitCode)}.`, fix: again };
     case "protection_lost":
       return {
         message: `The sandbox was ended because ${end.name} was replaced on this machine: its protection holds only for the file that was there when the sandbox started.`,
-        mend: again,
+        fix: again,
       };
     case "protection_unseen":
       return {
         message: `The sandbox was ended because ${end.why}, so that it was not known whether what is protected there is still the same.`,
-        mend: `${end.fix}\n${again}`,
+        fix: `${end.fix}\n${again}`,
       };
     case "project_gone":
       return {
         message: `${end.root} is gone or has another name now, so the sandbox was ended.`,
-        mend: `Nothing of the conversation is lost. ${putBack(end.root)}`,
+        fix: `Nothing of the conversation is lost. ${putBack(end.root)}`,
       };
     case "out_of_memory":
       return {
         message: "The sandbox ran out of memory and was ended.",
-        mend: `${again} Its limit is sandbox.memory in the configuration.`,
+        fix: `${again} Its limit is sandbox.memory in the configuration.`,
       };
     case "engine_lost":
       return {
         message: "The connection to the container engine broke.",
-        mend: `sudo systemctl status docker\n${again}`,
+        fix: `sudo systemctl status docker\n${again}`,
       };
     case "released":
-      return { message: "The sandbox was stopped.", mend: again };
+      return { message: "The sandbox was stopped.", fix: again };
     default:
       return end satisfies never;
   }

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 
-/** What every sandbox error carries: what failed and what was expected, and how to mend it. */
+/** What every sandbox error carries: what failed and what was expected, and how to fix it. */
 type Failure<K extends string, Extra = unknown> = {
   readonly kind: K;
   /** What failed and what was expected, in one or two sentences for the user. */
   readonly message: string;
-  /** The command or steps that mend it; lines are separated by `\n`. */
-  readonly mend: string;
+  /** The command or steps that fix it; lines are separated by `\n`. */
+  readonly fix: string;
   readonly cause?: unknown;
 } & Extra;
 
@@ -149,7 +149,7 @@ export function containerFailure(
     return {
       kind: "disk_full",
       message: `${context.what} failed: no space is left where the engine keeps its data.`,
-      mend: DISK_FULL,
+      fix: DISK_FULL,
       cause,
     };
   }
@@ -160,7 +160,7 @@ export function containerFailure(
     return {
       kind: "no_runtime",
       message: `The engine does not know the runtime "${context.runtime}".`,
-      mend: `Install gVisor (https://gvisor.dev/docs/user_guide/install/) and have in /etc/docker/daemon.json:\n${runtimeSetup(context.runtime)}`,
+      fix: `Install gVisor (https://gvisor.dev/docs/user_guide/install/) and have in /etc/docker/daemon.json:\n${runtimeSetup(context.runtime)}`,
       runtime: context.runtime,
       known: [],
       cause,
@@ -170,7 +170,7 @@ export function containerFailure(
     return {
       kind: "container_failed",
       message: `${context.what} failed: the path of the project is too long to be mounted, because the engine puts its own directory in front of it.`,
-      mend: "Move the project to a path of less than 3800 bytes.",
+      fix: "Move the project to a path of less than 3800 bytes.",
       cause,
     };
   }
@@ -182,7 +182,7 @@ export function containerFailure(
     return {
       kind: "engine_remote",
       message: `${context.what} failed: the engine does not see ${absent} of this machine, so it runs on another one or in a virtual machine that does not share it.`,
-      mend: "Use an engine of this machine: docker context ls, then docker context use default",
+      fix: "Use an engine of this machine: docker context ls, then docker context use default",
       host: "",
       cause,
     };
@@ -191,7 +191,7 @@ export function containerFailure(
     return {
       kind: "image_missing",
       message: `The image ${context.image} is gone from the engine.`,
-      mend: "Send again: the image is then built again.",
+      fix: "Send again: the image is then built again.",
       image: context.image,
       cause,
     };
@@ -199,7 +199,7 @@ export function containerFailure(
   return {
     kind: "container_failed",
     message: `${context.what} failed: ${text || "the engine gave no reason"}`,
-    mend: "See the engine's log: journalctl -u docker --since -5min",
+    fix: "See the engine's log: journalctl -u docker --since -5min",
     cause,
   };
 }
@@ -209,7 +209,7 @@ function runtimeBroken(runtime: string, detail: string, cause: unknown): Sandbox
   return {
     kind: "runtime_broken",
     message: `The runtime "${runtime}" cannot start containers on this kernel without --network=none in its runtimeArgs (google/gvisor#10704).`,
-    mend: `Have in /etc/docker/daemon.json:\n${runtimeSetup(runtime)}`,
+    fix: `Have in /etc/docker/daemon.json:\n${runtimeSetup(runtime)}`,
     runtime,
     detail,
     cause,

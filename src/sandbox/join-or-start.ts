@@ -58,7 +58,9 @@ const Guarded = z.array(
  *
  * Errors: `sandbox_in_use` and those of starting a container.
  */
-export async function joinOrStart(opening: ContainerPlan): Promise<Result<RunningContainer, SandboxError>> {
+export async function joinOrStart(
+  opening: ContainerPlan,
+): Promise<Result<RunningContainer, SandboxError>> {
   const { engine, name, spec, project } = opening;
   const existing = await findContainer(engine, name);
   if (existing !== undefined && !(await isRecorded(recordPlace(opening), existing))) {
@@ -76,7 +78,10 @@ export async function joinOrStart(opening: ContainerPlan): Promise<Result<Runnin
       const container = engine.docker.getContainer(existing.id);
       const paths = mounted.map((it) => join(project.root, it.name));
       // A mount may be gone although the same file is in its place; see guard.ts.
-      if ((await areStillMounted(container, paths, spec.uid)) && (await answers(container, opening))) {
+      if (
+        (await areStillMounted(container, paths, spec.uid)) &&
+        (await answers(container, opening))
+      ) {
         return ok({ container, joined: true, guarded: mounted, notes: late.map(lateNote) });
       }
       // It vanished between finding and joining, or nobody can say that its mounts hold: the next
@@ -208,7 +213,7 @@ function notOurs({ name }: ContainerPlan): SandboxError {
   return {
     kind: "container_failed",
     message: `The engine has a container named ${name} that was not made from this state directory, so it is neither used nor removed.`,
-    mend: `docker inspect ${name}\nand, if nobody needs it: docker rm --force ${name}`,
+    fix: `docker inspect ${name}\nand, if nobody needs it: docker rm --force ${name}`,
   };
 }
 
@@ -216,6 +221,6 @@ function inUse({ project }: ContainerPlan, others: number): SandboxError {
   return {
     kind: "sandbox_in_use",
     message: `${others === 1 ? "Another Neovim uses" : `${others} other Neovims use`} the sandbox of ${project.root}, and it was made with other settings (image, runtime, limits or environment) than this one's.`,
-    mend: "Close the chat there, or give both the same configuration and restart them.",
+    fix: "Close the chat there, or give both the same configuration and restart them.",
   };
 }

@@ -45,7 +45,7 @@ export async function letGo(
   return err({
     kind: "exec_failed",
     message: `gVisor could not be made to close the files that were written: ${reason}.`,
-    mend: 'Your machine may refuse to run them ("Text file busy") until the sandbox stops: :CodexChat sandbox stop',
+    fix: 'Your machine may refuse to run them ("Text file busy") until the sandbox stops: :CodexChat sandbox stop',
   });
 }
 

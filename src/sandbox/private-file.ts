@@ -69,11 +69,11 @@ function checkOwn(
 }
 
 function strange(path: string, what: string, isAnothers = false): StateFault {
-  const mend = `ls -ld ${quoteForShell(path)}\nA file of this user's own was expected; move it away.`;
+  const fix = `ls -ld ${quoteForShell(path)}\nA file of this user's own was expected; move it away.`;
   return new StateFault({
     path,
     message: `${path} ${what}, so it is not believed.`,
-    mend,
+    fix,
     isAnothers,
   });
 }

@@ -37,10 +37,10 @@ import {
 } from "./mounts/index.ts";
 import { contains, resolved } from "./paths.ts";
 import {
-  type SharedFileMounts,
-  type SharedFile,
   prepareSharedFiles,
   prepareUserMounts,
+  type SharedFile,
+  type SharedFileMounts,
   type UserMount,
 } from "./shared/index.ts";
 
@@ -113,7 +113,10 @@ export async function planSandbox(
   }
 }
 
-async function plan(engine: Engine, options: SandboxOptions): Promise<Result<SandboxPlan, SandboxError>> {
+async function plan(
+  engine: Engine,
+  options: SandboxOptions,
+): Promise<Result<SandboxPlan, SandboxError>> {
   const outOfReach = [
     ...[options.stateDir, engine.socketPath, ...(options.outOfReach ?? [])],
     ...(engine.dataRoot === undefined ? [] : [engine.dataRoot]),

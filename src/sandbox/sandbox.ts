@@ -14,19 +14,19 @@ import {
 import type { SandboxError } from "./error.ts";
 import { areStillMounted, fileIdentity, type MountGuard, watchGuarded } from "./guard/index.ts";
 import {
-  releaseAfterFailure,
-  joinOrStart,
   type ContainerPlan,
+  joinOrStart,
   openingFailure,
   otherHolders,
   type RunningContainer,
   recordPlace,
+  releaseAfterFailure,
 } from "./join-or-start.ts";
 import { letGo, writtenIn } from "./let-go.ts";
 import { dropLease, type MachineLock, takeLock, writeLease } from "./locks/index.ts";
 import { type LatePaths, latePathsSince } from "./mounts/index.ts";
 import { dropRecord } from "./ownership/index.ts";
-import { type SandboxPlan, planSandbox, type SandboxOptions } from "./sandbox-plan.ts";
+import { planSandbox, type SandboxOptions, type SandboxPlan } from "./sandbox-plan.ts";
 import { StateFault } from "./state-fault.ts";
 
 /** A project's running container, shared with other hosts on the same project. */
@@ -110,7 +110,7 @@ async function givenUp(opening: ContainerPlan, error: SandboxError): Promise<San
   } catch (cause) {
     if (!(cause instanceof StateFault) || cause.message === error.message) return error;
     const message = `${error.message} Its container may be left: ${cause.message}`;
-    return { ...error, message, mend: `${error.mend}\n${cause.mend}` };
+    return { ...error, message, fix: `${error.fix}\n${cause.fix}` };
   }
 }
 
@@ -163,7 +163,7 @@ async function guardOf(
     return err({
       kind: "watch_failed",
       message: `${project.root} cannot be watched (${(cause as Error).message}), so a protected file that is replaced there would go unnoticed.`,
-      mend: "sudo sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288",
+      fix: "sudo sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288",
       cause,
     });
   }

@@ -9,20 +9,20 @@ import type { SandboxError } from "./error.ts";
  */
 export class StateFault extends Error {
   readonly path: string;
-  readonly mend: string;
+  readonly fix: string;
   /** It is another user's, which is no news where the path is another's word. */
   readonly isAnothers: boolean;
 
   constructor(what: {
     readonly path: string;
     readonly message: string;
-    readonly mend: string;
+    readonly fix: string;
     readonly isAnothers?: boolean;
     readonly cause?: unknown;
   }) {
     super(what.message, { cause: what.cause });
     this.path = what.path;
-    this.mend = what.mend;
+    this.fix = what.fix;
     this.isAnothers = what.isAnothers ?? false;
   }
 
@@ -32,14 +32,14 @@ export class StateFault extends Error {
     return new StateFault({
       path,
       message: `${path} cannot be read (${code ?? message}).`,
-      mend: `ls -ld ${quoteForShell(path)}\nchmod u+rwX ${quoteForShell(path)}`,
+      fix: `ls -ld ${quoteForShell(path)}\nchmod u+rwX ${quoteForShell(path)}`,
       cause,
     });
   }
 
   /** As the sandbox's callers get it. */
   get error(): SandboxError {
-    const { path, message, mend, cause } = this;
-    return { kind: "state_unwritable", path, message, mend, cause };
+    const { path, message, fix, cause } = this;
+    return { kind: "state_unwritable", path, message, fix, cause };
   }
 }

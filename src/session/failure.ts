@@ -11,7 +11,7 @@ export type Failure = {
   /** What failed and what was expected, one or two sentences. */
   readonly message: string;
   /** The command or step that mends it. */
-  readonly mend?: string | undefined;
+  readonly fix?: string | undefined;
   /** Of a turn: why the same request would fail again. */
   readonly repeats?: Repeats;
 };
@@ -32,7 +32,7 @@ export function stopped(signal: AbortSignal): Promise<{ ok: false; error: Failur
 export const BUSY: Failure = {
   kind: "busy",
   message: "A turn is running.",
-  mend: "Wait for its end, or stop it with :CodexChat stop.",
+  fix: "Wait for its end, or stop it with :CodexChat stop.",
 };
 
 /** The failure of a turn whose queries the user has all deleted while they waited. */
@@ -42,7 +42,7 @@ export const DROPPED: Failure = { kind: "dropped", message: "The query was delet
 export const NOT_TAKEN: Failure = {
   kind: "not_taken",
   message: "Codex did not take the message.",
-  mend: "Press <CR> to send it again.",
+  fix: "Press <CR> to send it again.",
 };
 
 /** How long Codex may take to end an interrupted turn before everything is started anew. */
@@ -52,7 +52,7 @@ export const INTERRUPT_MS = 10_000;
 export const NOT_INTERRUPTED: Failure = {
   kind: "interrupt",
   message: `Codex did not stop within ${INTERRUPT_MS / 1000} s, so it was ended.`,
-  mend: "Send again: everything is started anew.",
+  fix: "Send again: everything is started anew.",
 };
 
 /** What helps where Codex's own files keep it from working at all. */
@@ -65,18 +65,18 @@ export function damagedHome(codexHome: string): string {
 }
 
 /** How the document is told of it. */
-export function failed({ message, mend }: Failure): Extract<ChatEvent, { type: "turn_failed" }> {
-  return { type: "turn_failed", message, ...(mend === undefined ? {} : { mend }) };
+export function failed({ message, fix }: Failure): Extract<ChatEvent, { type: "turn_failed" }> {
+  return { type: "turn_failed", message, ...(fix === undefined ? {} : { fix }) };
 }
 
 /** One line for logs and command-line output. */
 export function failureLine(failure: Failure): string {
-  return failure.mend === undefined ? failure.message : `${failure.message} ${failure.mend}`;
+  return failure.fix === undefined ? failure.message : `${failure.message} ${failure.fix}`;
 }
 
 /** Turns something thrown by a library into a failure, keeping only its message. */
 export function failureOf(kind: string, what: string, thrown: unknown): Failure {
   const reason = thrown instanceof Error ? thrown.message : String(thrown);
-  const mend = thrown instanceof Error && "mend" in thrown ? String(thrown.mend) : undefined;
-  return { kind, message: `${what}: ${reason}`, mend };
+  const fix = thrown instanceof Error && "fix" in thrown ? String(thrown.fix) : undefined;
+  return { kind, message: `${what}: ${reason}`, fix };
 }

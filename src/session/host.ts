@@ -307,7 +307,7 @@ export class Host {
     await this.#projectOf(conversation)?.stop({
       kind: "sandbox_stopped",
       message: "The sandbox was stopped.",
-      mend: "Send again: it is then started anew.",
+      fix: "Send again: it is then started anew.",
     });
   }
 

@@ -10,7 +10,6 @@ import { CLASH, type Conversation, NO_CONVERSATION } from "./conversation/index.
 import { forgetDeleted } from "./delete-threads.ts";
 import { type Failure, stopped } from "./failure.ts";
 import {
-  type TurnHook,
   gitAroundTurn,
   gitPlace,
   HostWatch,
@@ -18,6 +17,7 @@ import {
   letGoAroundTurn,
   McpStart,
   Protection,
+  type TurnHook,
 } from "./hooks/index.ts";
 import { Inbox } from "./inbox.ts";
 import { NetworkAccess } from "./network/index.ts";

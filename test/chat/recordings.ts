@@ -67,7 +67,7 @@ export const recordings: Readonly<Record<string, Recording>> = {
     files: { "parser.txt": "one\ntwo\n" },
     model: inOrder(
       [
-        reasoning("**Planning the work**\n\nFirst read, then mend.\n\nThen run the tests."),
+        reasoning("**Planning the work**\n\nFirst read, then fix.\n\nThen run the tests."),
         message("I read the parser first.", commentary),
         plan(0),
         exec("cat parser.txt"),
@@ -262,7 +262,7 @@ export const recordings: Readonly<Record<string, Recording>> = {
       ),
     ]),
     play: (server) =>
-      server.turn("How would you mend the parser?", {
+      server.turn("How would you fix the parser?", {
         collaborationMode: {
           mode: "plan",
           settings: { model: "gpt-5.5", reasoning_effort: null, developer_instructions: null },

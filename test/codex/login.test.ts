@@ -90,7 +90,7 @@ describe("Codex's login", () => {
     const { login } = await setUp({ issuer: "http://127.0.0.1:1" });
     expect(await startLogin({ ...login, way: "device" })).toMatchObject({
       ok: false,
-      error: { kind: "login_failed", mend: expect.stringContaining(":CodexChat login") },
+      error: { kind: "login_failed", fix: expect.stringContaining(":CodexChat login") },
     });
   });
 

@@ -38,7 +38,7 @@ describe("in the middle of a turn", SLOW, () => {
     expect(again.failure?.message).toContain("there is no such directory any more");
 
     // Under its new name it is another project; the conversation is not lost.
-    const advice = again.failure?.mend ?? "";
+    const advice = again.failure?.fix ?? "";
     const open = /:CodexChat (open NEW-NAME)/.exec(advice)?.[1] ?? "";
     model.answerInTurn(reply(exec("pwd")), reply(message("Under the new one.")));
     await chat.adopt(open.replace("NEW-NAME", renamed));
@@ -90,7 +90,7 @@ describe("a project whose .git is a link", SLOW, () => {
     expect(refused).toMatchObject({ failure: { kind: "project_refused" } });
     expect(refused.failure?.message).toContain("its .git is a symbolic link");
     expect(await readlink(join(place.project, ".git"))).toBe(outside);
-    const command = /^\(cd .*\)$/m.exec(refused.failure?.mend ?? "")?.[0] ?? "false";
+    const command = /^\(cd .*\)$/m.exec(refused.failure?.fix ?? "")?.[0] ?? "false";
     await execa("sh", ["-c", command]);
     const status = await execa("git", ["status", "--short"], { cwd: place.project });
     expect(status.stdout).toBe("?? hello.txt");

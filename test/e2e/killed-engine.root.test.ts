@@ -81,7 +81,7 @@ describe("an engine that is stopped, and one that is restarted", { timeout: 600_
       const end = await chat.waitForTurnEnd();
       expect(end.status).toBe("failed");
       expect(end.failure?.message).toMatch(/sandbox|engine|relay|app-server/);
-      expect(end.failure?.mend).toMatch(/Send again/);
+      expect(end.failure?.fix).toMatch(/Send again/);
       await expect.poll(() => runtimeProcesses(id), WAIT).toEqual([]);
       await place.engine.close();
       await expect.poll(() => existsSync(dirname(place.engine.host.slice(7))), WAIT).toBe(false);

@@ -82,7 +82,7 @@ describe("a set-up that cannot work", SLOW, () => {
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model, cwd: place.home });
     const { failure } = await chat.ask("Hello?");
-    const advice = failure?.mend ?? "";
+    const advice = failure?.fix ?? "";
     const make = /mkdir -p [^\n]*/.exec(advice)?.[0] ?? "false";
     await execa("sh", ["-c", make], { env: { HOME: place.home } });
     // Typed in the very window that shows the refusal.

@@ -106,7 +106,7 @@ describe("an endpoint that refuses", SLOW, () => {
       const { chat, model } = shared();
       model.answerInTurn(refusal);
       const end = await chat.ask("Are you well?");
-      expect(end.failure?.mend).toContain("The endpoint refuses this request.");
+      expect(end.failure?.fix).toContain("The endpoint refuses this request.");
       model.answerInTurn(reply(message("Well.")));
       await chat.command("retry");
       expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
@@ -114,7 +114,7 @@ describe("an endpoint that refuses", SLOW, () => {
       model.answerInTurn(refusal);
       await chat.send("And still?");
       expect((await chat.waitForTurnEnd()).status).toBe("failed");
-      expect((await chat.waitForTurnEnd()).failure?.mend).toContain("in a new thread as well");
+      expect((await chat.waitForTurnEnd()).failure?.fix).toContain("in a new thread as well");
       // The thread that was not at fault is gone back to.
       expect(await threadOf(chat)).toBe(before);
       model.answerInTurn(reply(message("Still well.")));
@@ -134,7 +134,7 @@ describe("an endpoint that refuses", SLOW, () => {
     expect(await chat.ask("My name is Ada.")).toEqual({ status: "completed" });
     await chat.command("compact");
     const end = await chat.waitForTurnEnd();
-    expect(end.failure?.mend).toContain("Your next message");
+    expect(end.failure?.fix).toContain("Your next message");
     model.answer(script("You are Ada."));
     await chat.adopt("fork");
     expect(await chat.ask("What is my name?")).toEqual({ status: "completed" });
@@ -156,7 +156,7 @@ describe("a conversation that is too long for the model", SLOW, () => {
     const { chat, model } = shared();
     model.answerInTurn(tooLong, reply(message("The user is Ada.")), reply(message("You are Ada.")));
     const end = await chat.ask("What is my name?");
-    expect(end.failure?.mend).toContain("has Codex compact it first");
+    expect(end.failure?.fix).toContain("has Codex compact it first");
     await chat.command("retry");
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
     expect(await chat.text()).toMatch(/compacted[\s\S]*You are Ada\.\s+## You\s*$/);
@@ -168,14 +168,14 @@ describe("a conversation that is too long for the model", SLOW, () => {
       await chat.nvim.lua<{ total: number }>("return require('codex-chat').status().tokens");
     const known = await tokens();
     model.answerInTurn(tooLong);
-    expect((await chat.ask("What is my name?")).failure?.mend).toContain("compact it first");
+    expect((await chat.ask("What is my name?")).failure?.fix).toContain("compact it first");
     await chat.command("retry");
     const end = await chat.waitForTurnEnd();
-    expect(end.failure?.mend).toContain("Compacting the conversation did not help.");
-    expect(end.failure?.mend).toContain(":CodexChat fork");
+    expect(end.failure?.fix).toContain("Compacting the conversation did not help.");
+    expect(end.failure?.fix).toContain(":CodexChat fork");
     expect(await tokens()).toEqual(known);
     await chat.command("retry");
-    expect((await chat.waitForTurnEnd()).failure?.mend).toContain("half as much of the text");
+    expect((await chat.waitForTurnEnd()).failure?.fix).toContain("half as much of the text");
     model.answer((request) => reply(message(`Heard: ${request.lastUserText()}`)));
     await chat.command("retry");
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
@@ -190,7 +190,7 @@ describe("a conversation that is too long for the model", SLOW, () => {
     );
     expect((await chat.ask("Tell me more.")).status).toBe("failed");
     await chat.command("retry");
-    expect((await chat.waitForTurnEnd()).failure?.mend).toContain(":CodexChat fork");
+    expect((await chat.waitForTurnEnd()).failure?.fix).toContain(":CodexChat fork");
     await chat.nvim.lua("vim.fn.cursor(vim.fn.search('^Noted', 'w'), 1)");
     await chat.adopt("fork");
     expect(await chat.ask("What is my name?")).toEqual({ status: "completed" });
@@ -201,7 +201,7 @@ describe("a conversation that is too long for the model", SLOW, () => {
     const { chat, model } = shared();
     await chat.startAnew();
     model.answerInTurn(tooLong);
-    expect((await chat.ask("A very long text.")).failure?.mend).toContain("This message alone");
+    expect((await chat.ask("A very long text.")).failure?.fix).toContain("This message alone");
     model.answerInTurn(reply(message("Shorter.")));
     expect(await chat.ask("A text.")).toEqual({ status: "completed" });
   });

@@ -18,7 +18,7 @@ describe("settings that change while the sandbox runs", SLOW, () => {
     const wrong = await chat.ask("Two?");
     expect(wrong).toMatchObject({ status: "failed", failure: { kind: "wrong_settings" } });
     expect(wrong.failure?.message).toContain("model_url");
-    expect(wrong.failure?.mend).toContain("then send again");
+    expect(wrong.failure?.fix).toContain("then send again");
 
     await setup({ model_url: second.url });
     second.answerInTurn(reply(message("By the second.")), reply(message("Again.")));
@@ -95,17 +95,17 @@ describe("settings that change while the sandbox runs", SLOW, () => {
 
     const missing = await failure("One?");
     expect(missing?.kind).toBe("no_key");
-    expect(missing?.mend).toContain('or set api_key_cmd, for example { "pass", "openai" }');
+    expect(missing?.fix).toContain('or set api_key_cmd, for example { "pass", "openai" }');
     await setup(`{ api_key_cmd = { "echo", "sk-canary" }, auth = "none" }`);
     const both = await failure("Two?");
     expect(both).toMatchObject({
       kind: "wrong_settings",
-      mend: "Take one of them out of the configuration.",
+      fix: "Take one of them out of the configuration.",
     });
     await setup(`{ auth = vim.NIL, sandbox = { engine = "unix://${place.base}/none.sock" } }`);
     const nowhere = await failure("Three?");
     expect(nowhere?.kind).toBe("engine_unreachable");
-    expect(nowhere?.mend).toContain("If it listens elsewhere: correct sandbox.engine");
+    expect(nowhere?.fix).toContain("If it listens elsewhere: correct sandbox.engine");
     await setup(`{ sandbox = { engine = "${place.engine.host}", runtime = "runsk" } }`);
     const runtime = await failure("Four?");
     expect(runtime).toMatchObject({ kind: "no_runtime" });

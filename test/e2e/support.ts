@@ -22,7 +22,7 @@ export const SLOW = { timeout: 150_000 } as const;
 const TurnEnd = z.object({
   status: z.string(),
   failure: z
-    .object({ kind: z.string(), message: z.string(), mend: z.string().optional() })
+    .object({ kind: z.string(), message: z.string(), fix: z.string().optional() })
     .optional(),
 });
 /** How a turn ended. */

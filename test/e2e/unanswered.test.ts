@@ -75,7 +75,7 @@ describe("a query without an answer, after a restart", SLOW, () => {
     await using first = await Conversation.open({ place, model, config: { model: "gpt-unknown" } });
     model.answerInTurn(httpError(404, "no such model", {}, { code: "model_not_found" }));
     const end = await first.ask("Are you there?");
-    expect(end.failure?.mend).toContain("After a change start Neovim again");
+    expect(end.failure?.fix).toContain("After a change start Neovim again");
     await first.quit();
     model.answerInTurn(reply(message("Here is your answer.")));
     await sendAgain({ place, model }, (chat) => chat.command("retry"), { model: "gpt-5.5" });

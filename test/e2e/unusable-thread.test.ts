@@ -204,7 +204,7 @@ describe("a conversation whose Codex has lost all it had", SLOW, () => {
     if (needsHelp) {
       const end = await chat.ask("What is my name?");
       expect(end.status).toBe("failed");
-      expect(end.failure?.mend).toContain(`:CodexChat sandbox stop, move ${home} to another place`);
+      expect(end.failure?.fix).toContain(`:CodexChat sandbox stop, move ${home} to another place`);
       // The advice is followed.
       await chat.command("sandbox stop");
       await expect.poll(() => shared().place.containers(), WAIT).toEqual([]);

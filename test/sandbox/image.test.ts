@@ -93,7 +93,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     expect(error.kind).toBe("image_build_failed");
     expect(error.message).toContain("returned a non-zero code: 100");
     expect(error.message).toContain("E: Unable to locate package nodejs");
-    expect(error.mend).toContain("docker pull");
+    expect(error.fix).toContain("docker pull");
   });
 
   it("stands on an image of the user's, whose programs login shells find, too", async () => {
@@ -134,7 +134,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     const how = { ...(await imageOptions()), image: "localhost:1/none:gone" };
     const error = refused(await ensureImage(engine, how));
     expect(error).toMatchObject({ kind: "image_missing", image: "localhost:1/none:gone" });
-    expect(error.mend).toContain("docker pull localhost:1/none:gone");
+    expect(error.fix).toContain("docker pull localhost:1/none:gone");
   });
 
   it("adds what the user's Dockerfile says to ours, and builds it once", async () => {
@@ -192,7 +192,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     expect(error.kind).toBe(kind);
     expect(error.message).toContain("/home/me/Dockerfile");
     expect(error.message).toContain(said);
-    expect(error.mend).toContain("FROM $CODEX_CHAT_IMAGE");
+    expect(error.fix).toContain("FROM $CODEX_CHAT_IMAGE");
   });
 
   it("lists what earlier versions left behind, and not what is kept or a user's own", async () => {

@@ -123,7 +123,7 @@ describe("what was written in the sandbox", SLOW, () => {
     await sh(sandbox, "cp /bin/true run");
     const failed = refused(await letGo(sandbox.exec, ["/nowhere"]));
     expect(failed.message).toMatch(/^gVisor could not be made to close .*ENOENT/s);
-    expect(failed.mend).toMatch(/"Text file busy".*:CodexChat sandbox stop$/);
+    expect(failed.fix).toMatch(/"Text file busy".*:CodexChat sandbox stop$/);
     expect(spawnSync(join(root, "run")).error).toMatchObject({ code: "ETXTBSY" });
     // Neither a program that does not end nor an engine that does not answer is waited for.
     const sleeping: typeof sandbox.exec = (it) => sandbox.exec({ ...it, argv: ["sleep", "60"] });

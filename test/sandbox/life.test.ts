@@ -191,12 +191,12 @@ describe("died", SLOW, () => {
     proxy.cut();
     expect(await sandbox.died).toEqual({ reason: "engine_lost" });
     expect(await process.exited).toEqual({ exitCode: null });
-    proxy.mend();
+    proxy.fix();
   });
 });
 
 /** The same engine behind a socket whose connections can be cut, as when an engine is killed. */
-async function engineProxy(): Promise<{ engine: Engine; cut: () => void; mend: () => void }> {
+async function engineProxy(): Promise<{ engine: Engine; cut: () => void; fix: () => void }> {
   const path = join(await scratchDir("proxy"), "engine.sock");
   const sockets = new Set<Socket>();
   let isCut = false;
@@ -220,8 +220,8 @@ async function engineProxy(): Promise<{ engine: Engine; cut: () => void; mend: (
     isCut = true;
     for (const socket of sockets) socket.destroy();
   };
-  const mend = () => {
+  const fix = () => {
     isCut = false;
   };
-  return { engine: must(await findEngine({ env: {}, host: path })), cut, mend };
+  return { engine: must(await findEngine({ env: {}, host: path })), cut, fix };
 }

@@ -154,7 +154,7 @@ describe("selfTest", SLOW, () => {
     const error = refused(await test(engine, "runc", { cacheDir }));
     expect(error).toMatchObject({ kind: "self_test_failed", part: "gvisor" });
     expect(error.message).toContain("does not run on gVisor's kernel");
-    expect(error.mend).toContain('runtime = "runsc"');
+    expect(error.fix).toContain('runtime = "runsc"');
     expect(await reports(cacheDir)).toEqual([]);
   });
 
@@ -199,8 +199,8 @@ describe("selfTest", SLOW, () => {
       const error = refused(result);
       expect(error).toMatchObject({ kind: "self_test_failed", part: "read_only" });
       expect(error.message).toContain("runtimeArgs: --network=none.");
-      expect(error.mend).toContain("--directfs=false");
-      expect(error.mend).toContain("release-20250707");
+      expect(error.fix).toContain("--directfs=false");
+      expect(error.fix).toContain("release-20250707");
     },
   );
 });

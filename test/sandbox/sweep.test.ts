@@ -113,7 +113,7 @@ describe("a container of our name that is not ours", SLOW, () => {
     await engine.docker.getContainer(foreign).start();
     const error = refused(await openSandbox(engine, how));
     expect(error.message).toContain("was not made from this state directory");
-    expect(error.mend).toContain(`docker rm --force ${one.name}`);
+    expect(error.fix).toContain(`docker rm --force ${one.name}`);
     expect(await exists(engine, foreign)).toBe(true);
     expect(await readdir(join(how.stateDir, "leases"))).toEqual([]);
     await engine.docker.getContainer(foreign).remove({ force: true });

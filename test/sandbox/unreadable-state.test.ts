@@ -75,7 +75,7 @@ describe("state that cannot be looked at", () => {
       isRecorded(place, { id: "id-1", labels: {}, wasStarted: true }),
     ).rejects.toMatchObject({
       message: expect.stringMatching(new RegExp(`containers.* cannot be read \\(${fault.code}\\)`)),
-      mend: expect.stringContaining("chmod u+rwX"),
+      fix: expect.stringContaining("chmod u+rwX"),
     });
     injected.fault = undefined;
     expect(await isRecorded(place, { id: "id-1", labels: {}, wasStarted: true })).toBe(true);
@@ -114,7 +114,7 @@ describe("a container whose record cannot be looked at", SLOW, async () => {
       expect(error).toMatchObject({
         kind: "state_unwritable",
         message: expect.stringContaining(`cannot be read (${fault.code})`),
-        mend: expect.stringContaining(`${join(how.stateDir, "containers")}`),
+        fix: expect.stringContaining(`${join(how.stateDir, "containers")}`),
       });
       await expect(removeSandbox(engine, how)).rejects.toThrow(`cannot be read (${fault.code})`);
       expect(await exists(engine, one.id)).toBe(true);

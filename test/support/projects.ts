@@ -5,7 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, expect, onTestFinished, vi } from "vitest";
-import { inspectProject, type ProjectMountsOptions } from "../../src/sandbox/mounts/project-mounts.ts";
+import {
+  inspectProject,
+  type ProjectMountsOptions,
+} from "../../src/sandbox/mounts/project-mounts.ts";
 
 /** A directory, removed after the test. */
 export async function scratch(): Promise<string> {
@@ -22,7 +25,10 @@ export async function inspect(root: string, more: Partial<ProjectMountsOptions> 
 }
 
 /** The message with which a project is refused. */
-export async function refusal(root: string, more: Partial<ProjectMountsOptions> = {}): Promise<string> {
+export async function refusal(
+  root: string,
+  more: Partial<ProjectMountsOptions> = {},
+): Promise<string> {
   const result = await inspectProject({ root, home: "/home/someone", outOfReach: [], ...more });
   if (result.ok) throw new Error(`accepted ${root}`);
   expect(result.error.kind).toBe("project_refused");

@@ -190,7 +190,12 @@ function placeIn(content: string): number {
 }
 
 /** Writes one digit over another. A lock that is not to be written says then what it said before. */
-async function noteIn(path: string, ino: number, at: number, what: UnfinishedAnswer): Promise<void> {
+async function noteIn(
+  path: string,
+  ino: number,
+  at: number,
+  what: UnfinishedAnswer,
+): Promise<void> {
   try {
     const file = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW);
     try {

@@ -96,8 +96,8 @@ function judged(cause: unknown, place: string, shown: string): Error {
   return problem(code, `${shown}: ${code}`, cause);
 }
 
-function isLink(path: string, mend = "look with `ls -l`, then `rm` it"): Error {
-  return problem("ELOOP", `${path} is a link, which the sandbox may have made: ${mend}`);
+function isLink(path: string, fix = "look with `ls -l`, then `rm` it"): Error {
+  return problem("ELOOP", `${path} is a link, which the sandbox may have made: ${fix}`);
 }
 
 /** The error of something that stands in the place of a plain file: `ELOOP` for a link. */

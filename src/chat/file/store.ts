@@ -3,7 +3,13 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { err, ok, type Result } from "../../result.ts";
 import { changedJustNow } from "./atomic-write.ts";
-import { type FileLock, type LockError, lockFile, lockPath, type UnfinishedAnswer } from "./file-lock.ts";
+import {
+  type FileLock,
+  type LockError,
+  lockFile,
+  lockPath,
+  type UnfinishedAnswer,
+} from "./file-lock.ts";
 import { KnownFile, type OtherText, textHash } from "./known-file.ts";
 import { type Bulk, bulkOf, charsMissing, losesMuch } from "./loss.ts";
 import { openPlace } from "./place.ts";
@@ -337,8 +343,8 @@ export class TranscriptStore {
 const MENDS: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full: free some space",
   EDQUOT: "your disk quota is used up: free some space",
-  EACCES: "you may not write there: mend it with `chmod u+w`",
-  EPERM: "you may not write there: mend it with `chmod u+w`",
+  EACCES: "you may not write there: fix it with `chmod u+w`",
+  EPERM: "you may not write there: fix it with `chmod u+w`",
   EROFS: "the file system is read-only",
   ENOENT: "its directory is gone: make it again with `mkdir -p`",
 };
@@ -354,9 +360,9 @@ function codeOf(cause: unknown): string {
 
 function problemOf(path: string, cause: unknown): SaveProblem {
   const code = codeOf(cause);
-  const mend = MENDS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  const fix = MENDS[code] ?? (cause instanceof Error ? cause.message : String(cause));
   return {
     code,
-    message: `the conversation is not saved to ${path}: ${mend}; it is tried again until it works`,
+    message: `the conversation is not saved to ${path}: ${fix}; it is tried again until it works`,
   };
 }

@@ -8,7 +8,7 @@ import {
 } from "../command-text.ts";
 import { maxCommandChars } from "../limits.ts";
 import { proseLines } from "../markdown/index.ts";
-import { type Draft, keepItem, append, type Rank, insertBelow } from "../reducer-context.ts";
+import { append, type Draft, insertBelow, keepItem, type Rank } from "../reducer-context.ts";
 import type { CommandPhase, Fence, OpenCommand } from "../state.ts";
 import { latestLine, noOutput, outputLines, takeOutput, wholeOutput } from "./command-output.ts";
 

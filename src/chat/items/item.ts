@@ -3,17 +3,23 @@ import { bounded } from "../bounded.ts";
 import { copied } from "../control-characters.ts";
 import type { LocalEvent } from "../event.ts";
 import { codeSpan, spaced } from "../fences.ts";
-import { closedAs, forgetFinished, isFinished, isRepeated, rememberCompleted } from "../finished-items.ts";
+import {
+  closedAs,
+  forgetFinished,
+  isFinished,
+  isRepeated,
+  rememberCompleted,
+} from "../finished-items.ts";
 import { maxItemChars, maxOpenItemChars, maxUpdateChars } from "../limits.ts";
 import {
-  patchState,
-  type Draft,
-  keepItem,
-  noteLeftOut,
-  mayOpen,
-  oneLine,
   append,
+  type Draft,
   insertBelow,
+  keepItem,
+  mayOpen,
+  noteLeftOut,
+  oneLine,
+  patchState,
 } from "../reducer-context.ts";
 import type { CommandPhase, OpenCommand, OpenItem, OpenText, PatchPhase } from "../state.ts";
 import { endCommand, growCommand, startCommand } from "./command-item.ts";

@@ -1,7 +1,7 @@
 import { countOf, shownPath } from "../fences.ts";
 import { maxPatchFiles } from "../limits.ts";
 import { proseLines } from "../markdown/index.ts";
-import { type Draft, keepItem, append, insertBelow } from "../reducer-context.ts";
+import { append, type Draft, insertBelow, keepItem } from "../reducer-context.ts";
 import type { FileChange, OpenPatch, PatchPhase } from "../state.ts";
 import { emptyPatchSummary, patchFence, patchSummary } from "./patch-text.ts";
 
@@ -37,7 +37,8 @@ export function askPatch(
 ): OpenPatch {
   const quote = reason === undefined ? [] : proseLines(reason, "> ");
   const files = item.files.map((file, index) => {
-    const block = index === 0 && quote.length > 0 ? insertBelow(draft, file.anchor, quote) : file.anchor;
+    const block =
+      index === 0 && quote.length > 0 ? insertBelow(draft, file.anchor, quote) : file.anchor;
     return { ...file, anchor: block };
   });
   const asked = { ...item, files, phase: "asks" as const };
@@ -83,7 +84,12 @@ export function endPatch(
   ended = fold(draft, showDiffs(draft, retell(draft, ended), false));
   const last = ended.files.at(-1);
   if (ended.left > 0 && last !== undefined)
-    insertBelow(draft, last.diff ?? last.anchor, [`… ${countOf(ended.left, "more file")} left out …`], 1);
+    insertBelow(
+      draft,
+      last.diff ?? last.anchor,
+      [`… ${countOf(ended.left, "more file")} left out …`],
+      1,
+    );
   keepItem(draft, id, undefined);
   return ended;
 }
@@ -113,7 +119,9 @@ function takeChanges(draft: Draft, item: OpenPatch, changes: readonly FileChange
       const last = files.at(-1);
       const line = [patchSummary(change, item.phase, draft.state.root)];
       const block =
-        last === undefined ? append(draft, line) : insertBelow(draft, last.diff ?? last.anchor, line, 1);
+        last === undefined
+          ? append(draft, line)
+          : insertBelow(draft, last.diff ?? last.anchor, line, 1);
       files.push({ block, anchor: block, diff: undefined, folded: false, change });
     }
   }

@@ -5,14 +5,14 @@ import { fitting, leftOutLine, noExtent } from "../fit.ts";
 import { maxOddColumns, maxProseLine } from "../limits.ts";
 import { feed, finish, newProse, proseLines } from "../markdown/index.ts";
 import {
-  patchState,
+  addNoticeOnce,
+  append,
   type Draft,
+  insertBelow,
   keepItem,
   noteLeftOut,
   oneLine,
-  append,
-  addNoticeOnce,
-  insertBelow,
+  patchState,
 } from "../reducer-context.ts";
 import { hasRoom, leftOut } from "../spent.ts";
 import type { OpenItem, OpenText } from "../state.ts";

@@ -1,14 +1,14 @@
 import { fenced } from "../fences.ts";
 import { rememberClosed } from "../finished-items.ts";
 import {
-  patchState,
+  append,
   type Draft,
+  insertBelow,
   markSection,
   notice,
   oneLine,
-  append,
+  patchState,
   showLeftOut,
-  insertBelow,
 } from "../reducer-context.ts";
 import { idleTurn, type OpenPatch } from "../state.ts";
 import type { TurnFailure } from "../turn-error.ts";
@@ -25,7 +25,7 @@ export function showFailure(draft: Draft, failure: TurnFailure): void {
   const what = oneLine(failure.what);
   const ended = /[.!?…]\)?$/.test(what) ? what : `${what}.`;
   const lines = [notice("Error", ended)];
-  if (failure.mend !== "") lines.push(">", `> ${oneLine(failure.mend)}`);
+  if (failure.fix !== "") lines.push(">", `> ${oneLine(failure.fix)}`);
   append(draft, lines, "end");
 }
 

@@ -2,7 +2,14 @@ import type { Item } from "../../codex/messages/index.ts";
 import { codeSpan, shownPath, spaced } from "../fences.ts";
 import { isFinished, rememberCompleted } from "../finished-items.ts";
 import { proseLines } from "../markdown/index.ts";
-import { patchState, type Draft, notice, openSection, append, insertBelow } from "../reducer-context.ts";
+import {
+  append,
+  type Draft,
+  insertBelow,
+  notice,
+  openSection,
+  patchState,
+} from "../reducer-context.ts";
 import { closeText } from "./turn.ts";
 
 type UserMessage = Extract<Item, { type: "userMessage" }>;

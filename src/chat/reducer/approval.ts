@@ -7,7 +7,14 @@ import { codeSpan, fenced, shownPath } from "../fences.ts";
 import { answerCommand, answerPatch, askCommand, askPatch, startCommand } from "../items/index.ts";
 import { maxOpenItems } from "../limits.ts";
 import { proseLines } from "../markdown/index.ts";
-import { patchState, type Draft, noteLeftOut, oneLine, append, insertBelow } from "../reducer-context.ts";
+import {
+  append,
+  type Draft,
+  insertBelow,
+  noteLeftOut,
+  oneLine,
+  patchState,
+} from "../reducer-context.ts";
 import { leftOut } from "../spent.ts";
 import type { OpenApproval, OpenCommand } from "../state.ts";
 import { whyNotAsked } from "./asked.ts";

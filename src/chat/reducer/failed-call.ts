@@ -3,7 +3,7 @@ import type { LocalEvent } from "../event.ts";
 import { codeSpan, countOf, fenced, shownPath } from "../fences.ts";
 import { isFinished, rememberGone } from "../finished-items.ts";
 import { wholeOutput } from "../items/index.ts";
-import { type Draft, oneLine, append, insertBelow } from "../reducer-context.ts";
+import { append, type Draft, insertBelow, oneLine } from "../reducer-context.ts";
 
 type FailedCall = Extract<LocalEvent, { type: "call_failed" }>["call"];
 

@@ -1,6 +1,6 @@
 import type { LocalEvent } from "../event.ts";
 import { codeSpan, countOf } from "../fences.ts";
-import { type Draft, notice, append } from "../reducer-context.ts";
+import { append, type Draft, notice } from "../reducer-context.ts";
 
 type HostRuns = Extract<LocalEvent, { type: "host_runs" }>;
 type Group = HostRuns["groups"][number];

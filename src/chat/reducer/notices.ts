@@ -4,13 +4,13 @@ import { codeSpan, countOf, duration, fenced, shownPath, spaced } from "../fence
 import { wholeOutput } from "../items/index.ts";
 import { proseLines } from "../markdown/index.ts";
 import {
-  patchState,
+  append,
   type Draft,
+  insertBelow,
   keepItem,
   mayOpen,
   oneLine,
-  append,
-  insertBelow,
+  patchState,
 } from "../reducer-context.ts";
 import type { OpenStep } from "../state.ts";
 

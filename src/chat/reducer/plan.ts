@@ -1,7 +1,7 @@
 import { countOf } from "../fences.ts";
 import { maxPlanSteps } from "../limits.ts";
 import { proseLines } from "../markdown/index.ts";
-import { patchState, type Draft, oneLine, append } from "../reducer-context.ts";
+import { append, type Draft, oneLine, patchState } from "../reducer-context.ts";
 
 /** A plan as Codex updates it: always whole. */
 export type PlanUpdate = {

@@ -4,34 +4,34 @@ import type { ChatEvent, LocalEvent } from "../event.ts";
 import { codeSpan, duration, shownPath, spaced } from "../fences.ts";
 import {
   completeItem,
-  completeTurn,
   completePreknown,
+  completeTurn,
   cutOffTexts,
   growItem,
   isNewCompaction,
   showAgentPatch,
-  startItem,
   showFailure,
+  startItem,
 } from "../items/index.ts";
 import { repairQuery } from "../markdown/index.ts";
 import {
-  patchState,
-  resetSpent,
+  addNotice,
+  addNoticeOnce,
+  append,
   type Draft,
-  noteLeftOut,
   markSection,
+  noteLeftOut,
   notice,
   oneLine,
   openSection,
-  append,
+  patchState,
+  resetSpent,
   settleEdits,
   showBusy,
-  addNotice,
-  addNoticeOnce,
 } from "../reducer-context.ts";
 import { leftOut } from "../spent.ts";
 import { type ChatState, idleTurn } from "../state.ts";
-import { turnFailureOf, errorText } from "../turn-error.ts";
+import { errorText, turnFailureOf } from "../turn-error.ts";
 import { reduceApproval } from "./approval.ts";
 import { showFailedCall } from "./failed-call.ts";
 import { showHostRuns } from "./host-runs.ts";
@@ -77,7 +77,7 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
       send(draft, event);
       return;
     case "turn_failed":
-      showFailure(draft, { what: event.message, mend: event.mend ?? "" });
+      showFailure(draft, { what: event.message, fix: event.fix ?? "" });
       completeTurn(draft, "stopped");
       return;
     case "note":

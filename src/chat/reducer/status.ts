@@ -2,7 +2,7 @@
 import type { RateLimits } from "../../codex/messages/index.ts";
 import { copied } from "../control-characters.ts";
 import { codeSpan } from "../fences.ts";
-import { patchState, type Draft } from "../reducer-context.ts";
+import { type Draft, patchState } from "../reducer-context.ts";
 import { leftOut } from "../spent.ts";
 import type { ChatState, TokenUsage } from "../state.ts";
 

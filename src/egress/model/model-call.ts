@@ -211,7 +211,10 @@ export class ModelCall {
     }
     this.#answer = answer;
     if (status >= 300 && status < 400) {
-      const where = printableSentence(this.#redactor.text(answer.headers.location ?? "nowhere"), 200);
+      const where = printableSentence(
+        this.#redactor.text(answer.headers.location ?? "nowhere"),
+        200,
+      );
       this.#fail(
         "redirect",
         `The model's endpoint redirects (${status}) to ${where}; redirects are not followed. Set model_url to the right address.`,

@@ -11,4 +11,4 @@ export {
 } from "./policy.ts";
 export { NetworkProxy } from "./proxy.ts";
 export { parseTarget, type Target, targetText } from "./target.ts";
-export { isDirect, type UpstreamProxy, openTunnel } from "./upstream-proxy.ts";
+export { isDirect, openTunnel, type UpstreamProxy } from "./upstream-proxy.ts";

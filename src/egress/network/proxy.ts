@@ -13,7 +13,7 @@ import { forward, readPlainRequest } from "./forward.ts";
 import type { NetworkLimits, NetworkPolicy } from "./policy.ts";
 import { hostText, parseTarget, type Target, targetText } from "./target.ts";
 import { checkServerName, MAX_FIRST_BYTES, splice } from "./tunnel.ts";
-import { dialThrough, isDirect, type UpstreamProxy, type Route } from "./upstream-proxy.ts";
+import { dialThrough, isDirect, type Route, type UpstreamProxy } from "./upstream-proxy.ts";
 
 /** How many of the last refusals are told to whoever asks. */
 const REMEMBERED = 5;

@@ -2,9 +2,9 @@ import type { SecretAutomaton } from "./secret-automaton.ts";
 import {
   BitReader,
   ENCODINGS,
+  NumberReader,
   type SecretMatch,
   SecretMatcher,
-  NumberReader,
   type Sink,
 } from "./secret-readings.ts";
 import { OPENING, Unescaper } from "./unescape.ts";

@@ -1,6 +1,6 @@
 import { Agent, type AgentOptions, type RequestOptions } from "node:https";
 import type { Duplex } from "node:stream";
-import { isDirect, type UpstreamProxy, openTunnel, parseTarget } from "../network/index.ts";
+import { isDirect, openTunnel, parseTarget, type UpstreamProxy } from "../network/index.ts";
 
 /** How long the proxy may take for a connection. */
 const CONNECT_MS = 20_000;

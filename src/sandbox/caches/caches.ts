@@ -4,7 +4,7 @@ import { chown, mkdir, open } from "node:fs/promises";
 import { dirname, isAbsolute, join, normalize } from "node:path";
 import { quoteForShell, realPathOf, statsAt } from "../../look.ts";
 import { HOME_DIR } from "../container-spec.ts";
-import { parentDirsOf, outermost } from "../git/index.ts";
+import { outermost, parentDirsOf } from "../git/index.ts";
 import { fileIdentity, type GuardedFile } from "../guard/index.ts";
 import { PROTECTED_NAMES } from "../mounts/index.ts";
 import { contains } from "../paths.ts";

@@ -8,7 +8,7 @@ import type Docker from "dockerode";
 import { z } from "zod";
 import { demux, type Engine } from "../engine/index.ts";
 import { engineFault } from "../error.ts";
-import { type MachineLock, type LockPlace, takeLock } from "../locks/index.ts";
+import { type LockPlace, type MachineLock, takeLock } from "../locks/index.ts";
 import { StateFault } from "../state-fault.ts";
 
 /** What the life cycle needs to know of a container that exists. */

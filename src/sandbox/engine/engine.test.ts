@@ -37,11 +37,11 @@ describe("findEngine", () => {
   it("says how to come back from a remote engine, by what named it", async () => {
     const result = await findEngine({ env: { DOCKER_HOST: "ssh://user@host" } });
     expect(result).toMatchObject({ ok: false, error: { kind: "engine_remote" } });
-    if (!result.ok) expect(result.error.mend).toContain("unset DOCKER_HOST");
+    if (!result.ok) expect(result.error.fix).toContain("unset DOCKER_HOST");
     const missing = await findEngine({ env: { HOME: "/nowhere", DOCKER_CONTEXT: "gone" } });
     if (missing.ok) throw new Error("found an engine");
     expect(missing.error.message).toContain('docker context "gone" names has no address: there is');
-    expect(missing.error.mend).toContain("docker context use default");
+    expect(missing.error.fix).toContain("docker context use default");
   });
 
   it("says that a named socket does not exist", async () => {
@@ -49,7 +49,7 @@ describe("findEngine", () => {
     expect(error.kind).toBe("engine_unreachable");
     expect(error.message).toContain("/no/such/docker.sock");
     expect(error.message).toContain("there is no such socket");
-    expect(error.mend).toContain("sudo systemctl start docker");
+    expect(error.fix).toContain("sudo systemctl start docker");
   });
 
   it("says that nothing listens on a socket that a dead engine left", async () => {
@@ -102,6 +102,6 @@ describe("findEngine", () => {
     expect(error).toMatchObject({ kind: "engine_unreachable", permission: true });
     expect(error.message).toContain(`may not open ${path}`);
     expect(error.message).toContain(`the group "${group}"`);
-    expect(error.mend).toContain(`sudo usermod -aG ${group} "$USER"`);
+    expect(error.fix).toContain(`sudo usermod -aG ${group} "$USER"`);
   });
 });

@@ -186,7 +186,7 @@ function noEngine(): SandboxError {
     kind: "no_engine",
     message:
       "No container engine was found: none of sandbox.engine, DOCKER_HOST, the docker context and the usual sockets of Docker and Podman (rootful and rootless) leads to one.",
-    mend: "Install Docker (https://docs.docker.com/engine/install/) and start it: sudo systemctl enable --now docker\nor start Podman's socket: systemctl --user enable --now podman.socket",
+    fix: "Install Docker (https://docs.docker.com/engine/install/) and start it: sudo systemctl enable --now docker\nor start Podman's socket: systemctl --user enable --now podman.socket",
   };
 }
 
@@ -207,7 +207,7 @@ function notLocal(host: string, from: string, problem?: string): SandboxError {
       host === ""
         ? `The engine that ${from} names has no address: ${problem ?? "it is empty"}.`
         : `The engine ${host} (from ${from}) ${whyNotLocal(host)}; ${mount}.`,
-    mend: `${useLocal(from)}\nor set sandbox.engine = "unix:///var/run/docker.sock" in the configuration, for this plugin alone.`,
+    fix: `${useLocal(from)}\nor set sandbox.engine = "unix:///var/run/docker.sock" in the configuration, for this plugin alone.`,
     host,
   };
 }
@@ -242,7 +242,7 @@ async function unreachable(
     return {
       kind: "engine_unreachable",
       message: `This user may not open ${socketPath} (from ${from})${group === undefined ? "" : `, which belongs to the group "${group}"`}.`,
-      mend: letIn(socketPath, group ?? "docker"),
+      fix: letIn(socketPath, group ?? "docker"),
       host,
       permission,
       cause,
@@ -259,7 +259,7 @@ async function unreachable(
   return {
     kind: "engine_unreachable",
     message: `The engine at ${host} (from ${from}) cannot be used: ${detail}.`,
-    mend: `${startCommand(socketPath)}${code === "ENOENT" ? `\n${elsewhere(from)}` : ""}`,
+    fix: `${startCommand(socketPath)}${code === "ENOENT" ? `\n${elsewhere(from)}` : ""}`,
     host,
     permission,
     cause,

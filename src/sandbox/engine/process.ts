@@ -130,7 +130,7 @@ function execFailed(program: string, cause: unknown): SandboxError {
     message: gone
       ? `${program} could not be started: the sandbox has stopped (${text}).`
       : `${program} could not be started in the sandbox: ${text}`,
-    mend: "Send again: the sandbox is then started anew.",
+    fix: "Send again: the sandbox is then started anew.",
     cause,
   };
 }

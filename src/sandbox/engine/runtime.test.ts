@@ -25,14 +25,14 @@ describe("checkRuntime", () => {
     if (result.ok) throw new Error("accepted");
     expect(result.error.kind).toBe("no_runtime");
     expect(result.error.message).toContain("it has: runc");
-    expect(result.error.mend).toContain('"--network=none", "--directfs=false"');
+    expect(result.error.fix).toContain('"--network=none", "--directfs=false"');
   });
 
   it("says where a rootless Docker has its configuration", async () => {
     const result = await checkRuntime(engineWith({}, { rootless: true }));
     if (result.ok) throw new Error("accepted");
-    expect(result.error.mend).toContain("~/.config/docker/daemon.json");
-    expect(result.error.mend).toContain("systemctl --user restart docker");
+    expect(result.error.fix).toContain("~/.config/docker/daemon.json");
+    expect(result.error.fix).toContain("systemctl --user restart docker");
   });
 
   it("takes of Podman its default runtime only, because its socket heeds no other", async () => {
@@ -42,7 +42,7 @@ describe("checkRuntime", () => {
     if (result.ok) throw new Error("accepted");
     expect(result.error.kind).toBe("no_runtime");
     expect(result.error.message).toContain("its default runtime, which is crun");
-    expect(result.error.mend).toContain('[engine]\nruntime = "runsc"');
+    expect(result.error.fix).toContain('[engine]\nruntime = "runsc"');
     const right = engineWith(runtimes, { ...podman, defaultRuntime: "runsc" });
     expect(await checkRuntime(right)).toMatchObject({ ok: true });
   });

@@ -35,7 +35,7 @@ export async function checkRuntime(
     return err({
       kind: "no_runtime",
       message: `Podman starts every container of its socket with its default runtime, which is ${engine.defaultRuntime || "not told"}; "${runtime}" must be that.`,
-      mend: runtimeAdvice(engine, runtime),
+      fix: runtimeAdvice(engine, runtime),
       runtime,
       known: Object.keys(engine.runtimes),
     });
@@ -45,7 +45,7 @@ export async function checkRuntime(
     return err({
       kind: "runtime_broken",
       message: `gVisor release ${release} (${entry.path}) hangs while commands run; ${OLDEST_RELEASE} or newer was expected, best 20260810 or newer.`,
-      mend: "Install a current release: https://gvisor.dev/docs/user_guide/install/ (on Debian bookworm: sudo apt-get install -t bookworm-backports runsc)",
+      fix: "Install a current release: https://gvisor.dev/docs/user_guide/install/ (on Debian bookworm: sudo apt-get install -t bookworm-backports runsc)",
       runtime,
       detail: String(release),
     });
@@ -80,7 +80,7 @@ function noRuntime(engine: Engine, runtime: string): SandboxError {
   return {
     kind: "no_runtime",
     message: `${engine.product} ${engine.version} has no runtime "${runtime}" (it has: ${known.join(", ") || "none"}); gVisor is what keeps the agent's commands off this machine.`,
-    mend: `Install gVisor (https://gvisor.dev/docs/user_guide/install/).\n${runtimeAdvice(engine, runtime)}`,
+    fix: `Install gVisor (https://gvisor.dev/docs/user_guide/install/).\n${runtimeAdvice(engine, runtime)}`,
     runtime,
     known,
   };

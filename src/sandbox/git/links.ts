@@ -21,7 +21,10 @@ export type LinkTarget = {
  *
  * Rejects with `LookError`.
  */
-export async function followLinks(path: string, isInside: (path: string) => boolean): Promise<LinkTarget> {
+export async function followLinks(
+  path: string,
+  isInside: (path: string) => boolean,
+): Promise<LinkTarget> {
   const links: string[] = [];
   const rest = path.split("/");
   let at = "/";

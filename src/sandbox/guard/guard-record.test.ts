@@ -89,7 +89,7 @@ describe("the record", () => {
       await writeFile(join(dir, "protected.json"), text);
       const read = await readGuardRecord(dir);
       expect(read).toMatchObject({ ok: false, error: { kind: "state_unwritable" } });
-      if (!read.ok) expect(read.error.mend).toContain("rm ");
+      if (!read.ok) expect(read.error.fix).toContain("rm ");
     },
   );
 

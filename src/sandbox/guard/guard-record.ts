@@ -230,7 +230,7 @@ function unreadable(path: string, reason: string, cause?: unknown): SandboxError
   return {
     kind: "state_unwritable",
     message: `The list of what is protected in this project cannot be read (${reason}), so it is not known what the agent must not change.`,
-    mend: `ls -l ${quoteForShell(path)}\nIf you trust the project as it is now: rm ${quoteForShell(path)}`,
+    fix: `ls -l ${quoteForShell(path)}\nIf you trust the project as it is now: rm ${quoteForShell(path)}`,
     path,
     cause,
   };

@@ -81,7 +81,7 @@ function missing(what: string, cause: unknown): SandboxError {
   return {
     kind: "codex_missing",
     message: `The programs for the sandbox's image (${what}, npm) are not installed with the plugin.`,
-    mend: "In the plugin's directory: npm ci --omit=dev --include=optional",
+    fix: "In the plugin's directory: npm ci --omit=dev --include=optional",
     cause,
   };
 }

@@ -101,7 +101,7 @@ export async function pullImage(
     err({
       kind: "image_missing",
       message: `The engine has no image ${name} (sandbox.image) and cannot fetch it: ${reason}`,
-      mend: `docker pull ${name}\nor name another one: docker image ls`,
+      fix: `docker pull ${name}\nor name another one: docker image ls`,
       image: name,
       cause,
     });
@@ -132,7 +132,7 @@ function buildFailed(
       kind: "disk_full",
       message:
         "The sandbox's image could not be built: no space is left where the engine keeps its data (about 1 GB is needed).",
-      mend: DISK_FULL,
+      fix: DISK_FULL,
       cause,
     };
   }
@@ -142,7 +142,7 @@ function buildFailed(
     return {
       kind: "image_unfit",
       message: `The image ${from} cannot be the sandbox's: it lacks ${lacking.join(", ")}.`,
-      mend: isDockerfile
+      fix: isDockerfile
         ? `Install it in ${from}, which must begin with: ARG CODEX_CHAT_IMAGE, then FROM $CODEX_CHAT_IMAGE`
         : "Use an image that has it, or leave sandbox.image out and add what you need to the plugin's own image with sandbox.dockerfile.",
       lacking,
@@ -153,7 +153,7 @@ function buildFailed(
   return {
     kind: "image_build_failed",
     message: `The sandbox's image could not be built from ${from}: ${reason.trim()}${shown}`,
-    mend: isDockerfile
+    fix: isDockerfile
       ? `Mend ${from}, which must begin with: ARG CODEX_CHAT_IMAGE, then FROM $CODEX_CHAT_IMAGE; its build sees no other files. The whole output: :CodexChat log`
       : `Check that the engine reaches the network: docker pull ${from}\nthen send again. Another base image is set with sandbox.base_image.`,
     log,

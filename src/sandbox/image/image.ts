@@ -173,7 +173,7 @@ function vanished(tag: string): SandboxError {
   return {
     kind: "image_missing",
     message: `The image ${tag} was made, but the engine does not list it: expected it there.`,
-    mend: "Send again, and remove nothing while the image is built.",
+    fix: "Send again, and remove nothing while the image is built.",
     image: tag,
   };
 }
@@ -182,7 +182,7 @@ function notOurs({ path }: UserDockerfile): SandboxError {
   return {
     kind: "image_unfit",
     message: `The image of ${path} is not made from the sandbox's own.`,
-    mend: `Begin ${path} with these two lines:\nARG CODEX_CHAT_IMAGE\nFROM $CODEX_CHAT_IMAGE`,
+    fix: `Begin ${path} with these two lines:\nARG CODEX_CHAT_IMAGE\nFROM $CODEX_CHAT_IMAGE`,
     lacking: [],
   };
 }

@@ -4,7 +4,13 @@
  * It must not know what they stand for.
  */
 export { dropLease, leaseDir, liveLeases, writeLease } from "./lease.ts";
-export { FLOCK_MISSING, type MachineLock, type LockPlace, takeLock, tryLock } from "./machine-lock.ts";
+export {
+  FLOCK_MISSING,
+  type LockPlace,
+  type MachineLock,
+  takeLock,
+  tryLock,
+} from "./machine-lock.ts";
 export {
   isSameMachine,
   liveness,

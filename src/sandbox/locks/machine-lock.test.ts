@@ -126,7 +126,7 @@ describe("a lock is refused with its path and the command that mends it", () => 
     const refused = takeLock(lock);
     await expect(refused).rejects.toMatchObject({
       message: expect.stringContaining(`${lock.dir} is a link or a file`),
-      mend: expect.stringContaining(`ls -ld ${lock.dir}`),
+      fix: expect.stringContaining(`ls -ld ${lock.dir}`),
     });
     expect(readdirSync(join(lock.dir, "../elsewhere"))).toEqual([]);
   });
@@ -154,7 +154,7 @@ describe("a lock is refused with its path and the command that mends it", () => 
     vi.stubEnv("PATH", "/nowhere");
     await expect(tryLock(place())).rejects.toMatchObject({
       message: expect.stringContaining("the program flock is missing"),
-      mend: expect.stringContaining("util-linux"),
+      fix: expect.stringContaining("util-linux"),
     });
   });
 

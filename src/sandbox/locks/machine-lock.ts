@@ -105,8 +105,8 @@ async function lockPath({ dir, name }: LockPlace): Promise<string> {
     throw failed(path, cause);
   }
   if (strange === null) return path;
-  const mend = `ls -ld ${quoteForShell(dir)}\nand move it away: another user could hold what is in it.`;
-  throw untakable(path, `${strange.path} ${strange.what}`, mend);
+  const fix = `ls -ld ${quoteForShell(dir)}\nand move it away: another user could hold what is in it.`;
+  throw untakable(path, `${strange.path} ${strange.what}`, fix);
 }
 
 /** Never removed: who had opened it would hold a lock that nobody else can see. */
@@ -247,13 +247,13 @@ async function holderOf(path: string): Promise<string> {
 /** Without it no sandbox is opened: nothing else keeps two Neovims apart. */
 export const FLOCK_MISSING = {
   message: "the program flock is missing",
-  mend: "sudo apt-get install util-linux   # or what your system calls it",
+  fix: "sudo apt-get install util-linux   # or what your system calls it",
 };
 
 function failed(path: string, cause: unknown): StateFault {
   const { code, syscall, message } = cause as NodeJS.ErrnoException;
   if (code === "ENOENT" && syscall?.startsWith("spawn") === true)
-    return untakable(path, FLOCK_MISSING.message, FLOCK_MISSING.mend, cause);
+    return untakable(path, FLOCK_MISSING.message, FLOCK_MISSING.fix, cause);
   return untakable(
     path,
     message,
@@ -262,11 +262,11 @@ function failed(path: string, cause: unknown): StateFault {
   );
 }
 
-function untakable(path: string, why: string, mend: string, cause?: unknown): StateFault {
+function untakable(path: string, why: string, fix: string, cause?: unknown): StateFault {
   return new StateFault({
     path,
     message: `The lock ${path} cannot be taken: ${why}.`,
-    mend,
+    fix,
     cause,
   });
 }

@@ -142,7 +142,7 @@ describe("a look that fails", () => {
       else {
         refusals++;
         expect(result.error.kind).toBe("project_refused");
-        expect(result.error.mend).not.toBe("");
+        expect(result.error.fix).not.toBe("");
       }
     }
     // Only looks outside of the project, which decide nothing, may fail unheard.

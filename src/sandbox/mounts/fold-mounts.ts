@@ -1,4 +1,4 @@
-import { directoriesAbove, parentDirsOf, outermost } from "../git/index.ts";
+import { directoriesAbove, outermost, parentDirsOf } from "../git/index.ts";
 
 /** gVisor hands each mount's files over in one message, which holds 253 (Linux's SCM_MAX_FD). */
 export const MAX_MOUNTS = 180;

@@ -220,7 +220,7 @@ describe("a project that an agent has worked in", () => {
         await chmod(dir, 0o755);
         // As root nothing is closed; as anybody else it is a refusal, or all is still there.
         if (later.ok) expect(later.value.mounts).toEqual(first.mounts);
-        else expect(later.error.mend).toContain("chmod u+rwx");
+        else expect(later.error.fix).toContain("chmod u+rwx");
       }
   });
 

@@ -6,12 +6,12 @@ import { err, ok, type Result } from "../../result.ts";
 import type { SandboxError } from "../error.ts";
 import {
   findGitDirs,
-  parentDirsOf,
   gitPointerMounts,
+  gitTrustedPaths,
   isBareAt,
   linkOfPointer,
-  gitTrustedPaths,
   outermost,
+  parentDirsOf,
 } from "../git/index.ts";
 import {
   fileIdentity,
@@ -126,7 +126,10 @@ export async function inspectProject(
 }
 
 /** What is needed to judge a project by its directory alone. */
-export type RootOptions = Pick<ProjectMountsOptions, "root" | "home" | "outOfReach" | "unmountable">;
+export type RootOptions = Pick<
+  ProjectMountsOptions,
+  "root" | "home" | "outOfReach" | "unmountable"
+>;
 
 /**
  * Judges a project's directory alone, which takes no time: gives its own path without links, where
@@ -358,9 +361,9 @@ export function closedTreeOf(path: string): string | undefined {
   return CLOSED_TREES.find((tree) => path === tree || contains(tree, path));
 }
 
-function refused(root: string, reason: string, mend = OPEN_ANOTHER): SandboxError {
+function refused(root: string, reason: string, fix = OPEN_ANOTHER): SandboxError {
   const message = `${root} is not given to the agent: ${reason}.`;
-  return { kind: "project_refused", message, mend, root };
+  return { kind: "project_refused", message, fix, root };
 }
 
 /** A directory that was there when the conversation was opened, and perhaps when the sandbox was. */

@@ -8,7 +8,7 @@ import { HOME_DIR } from "../container-spec.ts";
 import type { SandboxError } from "../error.ts";
 import { leaseDir } from "../locks/index.ts";
 import type { BindMount } from "../mount.ts";
-import { ownDirectory, type OwnershipProblem } from "../private-file.ts";
+import { type OwnershipProblem, ownDirectory } from "../private-file.ts";
 
 /** What of a project's state directory goes into its container. */
 export type StateMounts = { readonly codexHome: string; readonly mounts: readonly BindMount[] };
@@ -61,7 +61,7 @@ export function stateUnwritable(stateDir: string, cause: unknown): SandboxError 
   return {
     kind: "state_unwritable",
     message: `The state directory ${stateDir} cannot be written (${(cause as Error).message}); a directory of this user was expected.`,
-    mend: `ls -ld ${quoteForShell(stateDir)}\nsudo chown -R ${ownUid()} ${quoteForShell(stateDir)}\nor set HOME, or state_dir in the configuration, to a directory of yours.`,
+    fix: `ls -ld ${quoteForShell(stateDir)}\nsudo chown -R ${ownUid()} ${quoteForShell(stateDir)}\nor set HOME, or state_dir in the configuration, to a directory of yours.`,
     path: stateDir,
     cause,
   };
@@ -72,7 +72,7 @@ function notOwn({ path, what }: OwnershipProblem): SandboxError {
   return {
     kind: "state_unwritable",
     message: `The state directory ${path} ${what}; a directory of this user's own was expected.`,
-    mend: `ls -ld ${JSON.stringify(path)}\nMove it away, or set state_dir in the configuration to a directory of yours.`,
+    fix: `ls -ld ${JSON.stringify(path)}\nMove it away, or set state_dir in the configuration to a directory of yours.`,
     path,
   };
 }

@@ -85,7 +85,7 @@ function notBelieved(path: string, what: string): StateFault {
   return new StateFault({
     path,
     message: `${path} ${what}, so it is not known which container was made from this directory.`,
-    mend: `ls -ld ${quoteForShell(path)}\nmv ${quoteForShell(path)} ${quoteForShell(`${path}.old`)}`,
+    fix: `ls -ld ${quoteForShell(path)}\nmv ${quoteForShell(path)} ${quoteForShell(`${path}.old`)}`,
   });
 }
 

@@ -3,6 +3,6 @@
  *
  * It removes nothing whose owner may be alive.
  */
-export { otherHosts, removeSandbox, sandboxName, type SandboxPlace } from "./container-lookup.ts";
+export { otherHosts, removeSandbox, type SandboxPlace, sandboxName } from "./container-lookup.ts";
 export { beginRecord, dropRecord, isRecorded, type RecordPlace } from "./container-record.ts";
 export { sweep } from "./sweep.ts";

@@ -49,7 +49,7 @@ export async function sweep(
       if (!(cause instanceof StateFault)) throw cause;
       if (!cause.isAnothers)
         onLeft(
-          `The container ${name} was left, since it is not known whether it is in use: ${cause.message} ${cause.mend.replaceAll("\n", "; ")}`,
+          `The container ${name} was left, since it is not known whether it is in use: ${cause.message} ${cause.fix.replaceAll("\n", "; ")}`,
         );
     }
   }

@@ -178,7 +178,7 @@ function unusable(cacheDir: string, what: string, cause?: unknown): SandboxError
   return {
     kind: "state_unwritable",
     message: `The cache directory ${cacheDir} ${what}; a directory of this user's own was expected.`,
-    mend: `ls -ld ${JSON.stringify(cacheDir)}`,
+    fix: `ls -ld ${JSON.stringify(cacheDir)}`,
     path: cacheDir,
     cause,
   };
@@ -195,7 +195,7 @@ function failed(
   return {
     kind: "self_test_failed",
     message: `The sandbox does not hold, so nothing is run in it: ${SAYS[part]} (${worst.name}: ${detail}). Tested: ${engine.product} ${engine.version}, runtime "${runtime.name}", runtimeArgs: ${args}.`,
-    mend: fix(engine, runtime, part),
+    fix: fix(engine, runtime, part),
     part,
     detail,
     checks,

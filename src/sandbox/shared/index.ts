@@ -4,6 +4,6 @@
  * It must not show what is out of the agent's reach.
  */
 export { isInReach } from "./reach.ts";
-export { type SharedFileMounts, type SharedFile, prepareSharedFiles } from "./shared-files.ts";
+export { prepareSharedFiles, type SharedFile, type SharedFileMounts } from "./shared-files.ts";
 export { findShared } from "./shared-path.ts";
 export { prepareUserMounts, type UserMount } from "./user-mounts.ts";

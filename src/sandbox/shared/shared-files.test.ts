@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type SharedFile, prepareSharedFiles } from "./shared-files.ts";
+import { prepareSharedFiles, type SharedFile } from "./shared-files.ts";
 
 let base: string;
 beforeEach(async () => {

@@ -2,7 +2,7 @@ import { dirname, isAbsolute, join, normalize } from "node:path";
 import { quoteForShell, realPathOf, statsAt } from "../../look.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { HOME_DIR } from "../container-spec.ts";
-import { findGitDirs, parentDirsOf, isBareAt, gitTrustedPaths, outermost } from "../git/index.ts";
+import { findGitDirs, gitTrustedPaths, isBareAt, outermost, parentDirsOf } from "../git/index.ts";
 import type { BindMount } from "../mount.ts";
 import { closedTreeOf, PROTECTED_NAMES, SYSTEM_DIRS } from "../mounts/index.ts";
 import { contains } from "../paths.ts";

@@ -47,7 +47,7 @@ async function withPlace<T>(
     return err({
       kind: "no_git",
       message: "The agent has no git of its own here, so it cannot commit.",
-      mend: 'See :help codex-chat-git: it needs a repository, and `git = "private"`.',
+      fix: 'See :help codex-chat-git: it needs a repository, and `git = "private"`.',
     });
   const done = await run(place);
   if (done.ok) return done;

@@ -22,8 +22,8 @@ import { ownOwner } from "../../sandbox/locks/index.ts";
 import {
   otherHosts,
   removeSandbox,
-  sandboxName,
   type SandboxPlace,
+  sandboxName,
 } from "../../sandbox/ownership/index.ts";
 import {
   type Backend,
@@ -51,7 +51,7 @@ const Ending = z.object({
 const RESTARTED: Failure = {
   kind: "sandbox_stopped",
   message: "The sandbox was restarted.",
-  mend: "Send again.",
+  fix: "Send again.",
 };
 
 /** The commands about the project's sandbox. */
@@ -81,7 +81,7 @@ async function unprotect(
     return err({
       kind: "not_protected",
       message: `${name} is not on the list of what was read-only in this project's sandbox.`,
-      mend: "See the mounts in :CodexChat sandbox status.",
+      fix: "See the mounts in :CodexChat sandbox status.",
     });
   host.audit.record({ event: "sandbox", action: "unprotected", reason: name });
   return ok(
@@ -197,8 +197,8 @@ async function check(conversation: Conversation): Promise<Result<unknown, Failur
   if (!("checks" in error)) return proven;
   const wasRunning = conversation.host.running() !== undefined;
   if (wasRunning) await conversation.host.sandbox.stop(error);
-  const { message, mend, checks } = error;
-  return ok({ held: false, message, mend, checks, ended: wasRunning });
+  const { message, fix, checks } = error;
+  return ok({ held: false, message, fix, checks, ended: wasRunning });
 }
 
 /** Tells where a shell is opened; starts the sandbox where it does not run. */
@@ -213,7 +213,7 @@ async function shell(conversation: Conversation): Promise<Result<unknown, Failur
     return err({
       kind: "sandbox",
       message: "The sandbox has just ended.",
-      mend: "Try again: it is then started anew.",
+      fix: "Try again: it is then started anew.",
     });
   return ok({ socket: engine.socketPath, container: container.id, cwd: conversation.host.root });
 }
@@ -232,7 +232,7 @@ async function mayEnd(
   return err({
     kind: "sandbox_in_use",
     message: `${count === 1 ? "Another Neovim uses" : `${count} other Neovims use`} this sandbox, too.`,
-    mend: "Close the chat there, or add a ! to end it there as well.",
+    fix: "Close the chat there, or add a ! to end it there as well.",
   });
 }
 

@@ -7,11 +7,11 @@ import type { Log } from "../../log.ts";
 import {
   type LoginAttempt,
   type LoginEvent,
-  TokenRefresher,
   type LoginState,
   type LoginTools,
   logout,
   startLogin,
+  TokenRefresher,
 } from "../../login/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { findCodexPackage } from "../../sandbox/image/index.ts";
@@ -117,7 +117,7 @@ export class Account {
 const NO_ATTEMPT: Failure = {
   kind: "login_failed",
   message: "No login is under way.",
-  mend: "Begin one with :CodexChat login.",
+  fix: "Begin one with :CodexChat login.",
 };
 
 /** How often a lock that another Neovim holds is looked at again. */

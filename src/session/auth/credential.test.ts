@@ -230,12 +230,12 @@ describe("a mistake is told, with what mends it", () => {
       /x-a in model_headers has line breaks/,
       /one line/,
     ],
-  ])("%s", async (_name, settings, env, kind, message, mend) => {
+  ])("%s", async (_name, settings, env, kind, message, fix) => {
     const { open, entries } = await setUp(settings, env);
     const found = await open();
     expect(found).toMatchObject({ ok: false, error: { kind } });
     expect(!found.ok && found.error.message).toMatch(message);
-    expect(!found.ok && found.error.mend).toMatch(mend);
+    expect(!found.ok && found.error.fix).toMatch(fix);
     for (const entry of entries)
       expect(entry).toMatchObject({ event: "credential", action: "failed", reason: kind });
   });

@@ -63,8 +63,8 @@ export async function openCredential(
       const found = await find();
       if (!found.ok) {
         record(options, name, found);
-        const { message, mend } = found.error;
-        return err({ message: mend === undefined ? message : `${message} ${mend}` });
+        const { message, fix } = found.error;
+        return err({ message: fix === undefined ? message : `${message} ${fix}` });
       }
       return ok([...endpoint.value.secretHeaders, ...found.value]);
     },
@@ -97,13 +97,13 @@ function sourceOf(options: CredentialOptions, endpoint: Endpoint): Result<Source
       : err({
           kind: "wrong_settings",
           message: `auth = "none" and ${command === undefined ? "api_key_header" : "api_key_cmd"} contradict each other.`,
-          mend: "Take one of them out of the configuration.",
+          fix: "Take one of them out of the configuration.",
         });
   if (header !== undefined && header.toLowerCase() !== "authorization" && !isHeaderName(header))
     return err({
       kind: "wrong_settings",
       message: `api_key_header is ${JSON.stringify(header)}, which is no header that a key can be in.`,
-      mend: 'Set it to the name that the provider tells, such as "api-key" or "x-api-key".',
+      fix: 'Set it to the name that the provider tells, such as "api-key" or "x-api-key".',
     });
   return ok(command === undefined ? variableSource(options, endpoint) : commandSource(options));
 }
@@ -116,7 +116,7 @@ function loginSource({ account }: CredentialOptions): Source {
       const login = await account.keeper.login();
       if (!login.ok)
         return login.error.kind === "no_login"
-          ? err({ ...login.error, mend: `${login.error.mend} Or set auth = "key" for an API key.` })
+          ? err({ ...login.error, fix: `${login.error.fix} Or set auth = "key" for an API key.` })
           : login;
       const { accessToken, accountId } = login.value;
       return ok([
@@ -153,7 +153,7 @@ function variableSource({ settings, env }: CredentialOptions, { url }: Endpoint)
       return err({
         kind: "no_key",
         message: `No API key: ${url.hostname} needs one, and ${name} is not set in Neovim's environment.`,
-        mend: `Start Neovim with it (export ${name}=…), or set api_key_cmd, for example { "pass", "openai" }. With a ChatGPT plan: set auth = "login", then :CodexChat login. For a model that needs no key, set model_url.`,
+        fix: `Start Neovim with it (export ${name}=…), or set api_key_cmd, for example { "pass", "openai" }. With a ChatGPT plan: set auth = "login", then :CodexChat login. For a model that needs no key, set model_url.`,
       });
     },
     renew: async () => false,
@@ -172,7 +172,7 @@ function headersFor(
   return err({
     kind: "key_command",
     message: `The API key from ${source} holds spaces, control characters or non-ASCII letters.`,
-    mend: "Give the key alone, as the first line.",
+    fix: "Give the key alone, as the first line.",
   });
 }
 

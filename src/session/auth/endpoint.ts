@@ -80,6 +80,6 @@ export function isLoopback({ hostname }: URL): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
-function wrong(message: string, mend: string): Result<never, Failure> {
-  return err({ kind: "wrong_settings", message, mend });
+function wrong(message: string, fix: string): Result<never, Failure> {
+  return err({ kind: "wrong_settings", message, fix });
 }

@@ -66,7 +66,7 @@ describe("the command for the key", () => {
     "gpg: cannot open '/dev/tty': No such device or address",
   ])("that cannot ask for a passphrase says what to do: %s", async (said) => {
     const found = await run(`echo "${said}" >&2; exit 2`);
-    expect(!found.ok && found.error.mend).toContain("graphical pinentry");
+    expect(!found.ok && found.error.fix).toContain("graphical pinentry");
   });
 
   it.each<[string, string]>([

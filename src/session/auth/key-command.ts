@@ -93,7 +93,7 @@ export async function runKeyCommand(
   return err({
     kind: "key_command",
     message: `The command for ${thing} (${setting}, ${command[0]}) failed: ${how}${said === "" ? "" : `: ${said}`}.`,
-    mend: /pinentry|ioctl|tty|terminal/i.test(run.stderr)
+    fix: /pinentry|ioctl|tty|terminal/i.test(run.stderr)
       ? "It has no terminal to ask for a passphrase. Use a graphical pinentry, or unlock the key in a terminal first: gpg-agent remembers it."
       : `Run it in a terminal to see why; its first line must be ${options.for?.thing ?? "the key"} alone.`,
   });

@@ -37,7 +37,11 @@ describe("a company's proxy", () => {
   it("is told the first line of its command, which must be user:password", async () => {
     const told = async (text: string) => {
       const network = { proxy: PROXY, proxy_auth_cmd: await printing(text) };
-      const outward = upstreamProxyOf({ settings: settings(network), env: {}, keys: new KeyRing() });
+      const outward = upstreamProxyOf({
+        settings: settings(network),
+        env: {},
+        keys: new KeyRing(),
+      });
       return outward?.credentials?.();
     };
     expect(await told("me:pass word:1\nnotes")).toEqual({ ok: true, value: "me:pass word:1" });
@@ -77,7 +81,7 @@ describe("a company's proxy", () => {
     const url = { model_url: "http://model.test:8080/v1" };
     expect(endpointOf(settings({ proxy: PROXY }, url))).toMatchObject({
       ok: false,
-      error: { mend: expect.stringContaining('network.no_proxy: { "model.test:8080" }') },
+      error: { fix: expect.stringContaining('network.no_proxy: { "model.test:8080" }') },
     });
     expect(endpointOf(settings({ proxy: PROXY, no_proxy: ["model.test:8080"] }, url)).ok).toBe(
       true,

@@ -1,4 +1,9 @@
-import { AllowList, isDirect, type UpstreamProxy, parseTarget } from "../../egress/network/index.ts";
+import {
+  AllowList,
+  isDirect,
+  parseTarget,
+  type UpstreamProxy,
+} from "../../egress/network/index.ts";
 import { err, ok } from "../../result.ts";
 import type { Settings } from "../settings/index.ts";
 import type { KeyRing } from "./key-command.ts";
@@ -17,7 +22,11 @@ const FOR = { setting: "network.proxy_auth_cmd", thing: "the proxy's user:passwo
  * The proxy that the configuration names; undefined where it names none. What the environment says
  * of proxies is not heeded: it was set for other programs, and whoever starts Neovim may not know.
  */
-export function upstreamProxyOf({ settings, env, keys }: UpstreamProxyOptions): UpstreamProxy | undefined {
+export function upstreamProxyOf({
+  settings,
+  env,
+  keys,
+}: UpstreamProxyOptions): UpstreamProxy | undefined {
   const { proxy, proxy_auth_cmd: command } = settings.network;
   if (proxy === undefined) return undefined;
   return {

@@ -209,7 +209,7 @@ async function startAppServer(
     return err({
       kind: "app_server",
       message: `Codex's app-server did not start: ${said === "" ? hello.error.message : said}`,
-      mend: said.includes(codexHome) ? damagedHome(codexHome) : "See :CodexChat log.",
+      fix: said.includes(codexHome) ? damagedHome(codexHome) : "See :CodexChat log.",
     });
   }
   const given = await giveSkills(client, sandbox, options);
@@ -245,7 +245,7 @@ function logStderr(process: SandboxProcess, name: string, log: Log): () => strin
 }
 
 function gone(kind: string, message: string): Failure {
-  return { kind, message, mend: "Send again: everything is started anew." };
+  return { kind, message, fix: "Send again: everything is started anew." };
 }
 
 function once(run: () => Promise<void>): () => Promise<void> {

@@ -35,7 +35,7 @@ const content = async (dockerfile: string) => {
 /** What the refusal tells the user to type. */
 const hashFor = async (dockerfile: string) => {
   const found = await findDockerfile(where(dockerfile));
-  const text = found.ok ? found.value?.note : found.error.mend;
+  const text = found.ok ? found.value?.note : found.error.fix;
   return /sandbox allow ([0-9a-f]{64})\b/.exec(text ?? "")?.[1] ?? "none";
 };
 
@@ -43,7 +43,7 @@ const hashOf = (text: string) => createHash("sha256").update(text).digest("hex")
 /** Where the user is told to read it. */
 const copiesOf = async (dockerfile: string) => {
   const found = await findDockerfile(where(dockerfile));
-  const text = found.ok ? found.value?.note : found.error.mend;
+  const text = found.ok ? found.value?.note : found.error.fix;
   return dirname(/read (\S+) and/.exec(text ?? "")?.[1] ?? "");
 };
 

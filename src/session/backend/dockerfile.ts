@@ -65,7 +65,7 @@ export async function findDockerfile({
   return err({
     kind: "dockerfile_unknown",
     message: `${path} lies where the agent can write it, and you have not allowed this version of it: it would be built on this machine's engine, with its network and outside of the sandbox.`,
-    mend: `${allowCommand(dir, now.value)}, then send again. A Dockerfile outside of the project needs no leave.`,
+    fix: `${allowCommand(dir, now.value)}, then send again. A Dockerfile outside of the project needs no leave.`,
   });
 }
 
@@ -190,14 +190,14 @@ function hashOf(content: string): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-function unknown(message: string, mend?: string): Failure {
-  return { kind: "dockerfile_unknown", message, ...(mend === undefined ? {} : { mend }) };
+function unknown(message: string, fix?: string): Failure {
+  return { kind: "dockerfile_unknown", message, ...(fix === undefined ? {} : { fix }) };
 }
 
 function unreadable(path: string, reason: string): Failure {
   return {
     kind: "dockerfile_unreadable",
     message: `${path} (sandbox.dockerfile) cannot be used: ${reason}.`,
-    mend: "Make that file readable text, or take sandbox.dockerfile out of the configuration.",
+    fix: "Make that file readable text, or take sandbox.dockerfile out of the configuration.",
   };
 }

@@ -146,8 +146,8 @@ export async function imageOptions(
 ): Promise<Result<ImageOptions & { readonly notes: readonly string[] }, Failure>> {
   const codex = await findCodexPackage(import.meta.url);
   if (!codex.ok) {
-    const mend = `cd ${quoteForShell(pluginDir)} && npm ci --omit=dev --include=optional`;
-    return err({ ...codex.error, mend });
+    const fix = `cd ${quoteForShell(pluginDir)} && npm ci --omit=dev --include=optional`;
+    return err({ ...codex.error, fix });
   }
   const dockerfile = await findDockerfile({ settings, root });
   if (!dockerfile.ok) return dockerfile;

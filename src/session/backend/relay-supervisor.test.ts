@@ -27,7 +27,7 @@ function setUp(answer: (n: number) => { model: number } | undefined = () => ({ m
       attach: async () => {
         const said = answer(started.length);
         if (said === undefined)
-          return err({ kind: "relay_failed", message: "It did not start.", mend: "" });
+          return err({ kind: "relay_failed", message: "It did not start.", fix: "" });
         let end: (reason: string) => void = () => {};
         const closed = new Promise<string>((resolve) => {
           end = resolve;

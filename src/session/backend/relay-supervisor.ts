@@ -38,7 +38,9 @@ type Attached = { readonly link: RelayLink; readonly process: SandboxProcess };
  * SECURITY: after it has gone another program may take its ports. That one then carries what it
  * likes, and reaches nothing that it could not reach before; the relay ends, and the backend with it.
  */
-export async function superviseRelay(options: RelayOptions): Promise<Result<RelaySupervisor, Failure>> {
+export async function superviseRelay(
+  options: RelayOptions,
+): Promise<Result<RelaySupervisor, Failure>> {
   const first = await attachRelay(options, undefined);
   if (!first.ok) return first;
   const ports = first.value.link;

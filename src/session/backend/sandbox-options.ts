@@ -39,6 +39,6 @@ export function checkEnv(
   return err({
     kind: "secret_inside",
     message: `sandbox.env.${name} holds the key of ${settings.api_key_env}: the agent and all it runs could read it.`,
-    mend: `Take ${name} out of sandbox.env. The model is reached without it: the key is added on this machine, outside of the sandbox.`,
+    fix: `Take ${name} out of sandbox.env. The model is reached without it: the key is added on this machine, outside of the sandbox.`,
   });
 }

@@ -1,8 +1,8 @@
 import {
   type NetworkQuestion,
   type Question,
-  unwrapShell,
   type UserDecision,
+  unwrapShell,
 } from "../../chat/index.ts";
 import {
   type Answer,
@@ -11,7 +11,7 @@ import {
   type Field,
   type FieldAnswer,
 } from "../../codex/server-requests/index.ts";
-import { type GivenAnswer, answeredByNobody } from "../answer.ts";
+import { answeredByNobody, type GivenAnswer } from "../answer.ts";
 import { allowedDecisions, type LiveDocument } from "../document/index.ts";
 
 /** An answer as the editor sends it. */
@@ -129,7 +129,12 @@ export class Approvals {
       this.#settle(id, pending, answeredByNobody("cancel", why), undefined);
   }
 
-  #settle(id: string, pending: Pending, answer: GivenAnswer<UserAnswer>, reason: string | undefined): void {
+  #settle(
+    id: string,
+    pending: Pending,
+    answer: GivenAnswer<UserAnswer>,
+    reason: string | undefined,
+  ): void {
     this.#pending.delete(id);
     const said = saidText(pending.approval, answer);
     this.#document.approvalAnswered(id, answer.decision, { reason, said, unanswered: answer.why });

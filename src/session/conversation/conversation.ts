@@ -5,7 +5,7 @@ import { findingsOf, type LiveDocument, Pictures } from "../document/index.ts";
 import { BUSY, DROPPED, type Failure, failed, NOT_TAKEN, STOPPED } from "../failure.ts";
 import { TurnHookRunner } from "../hooks/index.ts";
 import type { Query } from "../query.ts";
-import { type ThreadChoice, type LoadedThread, ThreadHandle, ToolCalls } from "../thread/index.ts";
+import { type LoadedThread, type ThreadChoice, ThreadHandle, ToolCalls } from "../thread/index.ts";
 import { Approvals, type UserAnswer } from "./approvals.ts";
 import { EventOrder } from "./event-order.ts";
 import { Goal } from "./goal.ts";
@@ -13,15 +13,22 @@ import { InterruptTimer } from "./interruption.ts";
 import { NetworkNotices } from "./network-notices.ts";
 import {
   type ConversationEvent,
-  type ProjectPort,
   endOf,
+  type ProjectPort,
   type RoundEnd,
   type StartTurn,
   stateAfter,
   unansweredBy,
 } from "./project-port.ts";
 import { Recovery } from "./recovery.ts";
-import { inDocumentOrder, deliveryOf, startsNextTurn, isStopping, type Round, sentAs } from "./round.ts";
+import {
+  deliveryOf,
+  inDocumentOrder,
+  isStopping,
+  type Round,
+  sentAs,
+  startsNextTurn,
+} from "./round.ts";
 import { SendQueue } from "./send-queue.ts";
 import { TurnBudget } from "./turn-budget.ts";
 import { startTurn } from "./turn-start.ts";

@@ -89,13 +89,13 @@ export function endOf(
   httpStatus: number | undefined,
 ): RoundEnd {
   if (status === "completed" || status === "interrupted") return { status };
-  const { what, mend, repeats } = turnFailureOf(error ?? { message: "The turn failed." }, {
+  const { what, fix, repeats } = turnFailureOf(error ?? { message: "The turn failed." }, {
     status: httpStatus,
   });
   const failure = {
     kind: "turn",
     message: what,
-    mend,
+    fix,
     ...(repeats === undefined ? {} : { repeats }),
   };
   return { status: "failed", failure };

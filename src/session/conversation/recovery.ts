@@ -127,7 +127,7 @@ export class Recovery {
         ? this.#tooLongFor(hasHistory)
         : this.#refused(failure.message, hasHistory);
     if (advice !== "") this.#document.apply({ type: "note", text: advice });
-    return { end: { ...end, failure: { ...failure, mend: advice } }, again };
+    return { end: { ...end, failure: { ...failure, fix: advice } }, again };
   }
 
   #refused(what: string, hasHistory: boolean): Way {

@@ -12,7 +12,7 @@ import {
 } from "../../chat/index.ts";
 import { reduce, type StatusFacts, whyNotAsked } from "../../chat/reducer/index.ts";
 import type { Log } from "../../log.ts";
-import type { WinbarState, Editor } from "../../nvim/index.ts";
+import type { Editor, WinbarState } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { Failure } from "../failure.ts";
 import type { Query } from "../query.ts";

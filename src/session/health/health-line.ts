@@ -20,5 +20,5 @@ export function healthLine(
 
 /** What failed, with what mends it, a line each. */
 export function failedLine(section: string, failure: Failure): HealthLine {
-  return healthLine(section, "error", failure.message, failure.mend?.split("\n") ?? []);
+  return healthLine(section, "error", failure.message, failure.fix?.split("\n") ?? []);
 }

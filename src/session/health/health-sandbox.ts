@@ -44,7 +44,7 @@ export async function checkSandbox(
 ): Promise<HealthLine[]> {
   const lines: HealthLine[] = [];
   if (!findProgram("flock", env).ok)
-    lines.push(healthLine(SECTION, "error", `${FLOCK_MISSING.message}.`, [FLOCK_MISSING.mend]));
+    lines.push(healthLine(SECTION, "error", `${FLOCK_MISSING.message}.`, [FLOCK_MISSING.fix]));
   const { engine: host, runtime: name } = settings.sandbox;
   const found = await findEngine({ env, ...(host === undefined ? {} : { host }) });
   if (found.ok) {
@@ -131,10 +131,15 @@ async function imageLines(
   const { image: named } = options;
   if (named !== undefined && !(await hasImage(engine, named)))
     lines.push(
-      healthLine(SECTION, "warn", `the engine does not have the image ${named} (sandbox.image) yet`, [
-        `docker pull ${named}`,
-        "The first message does so, too. Another one is named with sandbox.image: docker image ls",
-      ]),
+      healthLine(
+        SECTION,
+        "warn",
+        `the engine does not have the image ${named} (sandbox.image) yet`,
+        [
+          `docker pull ${named}`,
+          "The first message does so, too. Another one is named with sandbox.image: docker image ls",
+        ],
+      ),
     );
   if (engine.dataRoot !== undefined)
     lines.push(...(await fullLines(SECTION, engine.dataRoot, ROOM_FOR_IMAGE_BYTES)));

@@ -124,9 +124,12 @@ async function checkGit({ git }: Settings, env: NodeJS.ProcessEnv): Promise<Heal
   if (version !== undefined && isNewEnough(version))
     return healthLine("Git", "ok", `git ${version}: the agent commits in a directory of its own`);
   const found = version === undefined ? "git is not installed" : `git is ${version}`;
-  return healthLine("Git", "warn", `${found}; the agent can commit with ${OLDEST_GIT} or newer only`, [
-    "Install a newer git; until then the real .git is read-only in the sandbox.",
-  ]);
+  return healthLine(
+    "Git",
+    "warn",
+    `${found}; the agent can commit with ${OLDEST_GIT} or newer only`,
+    ["Install a newer git; until then the real .git is read-only in the sandbox."],
+  );
 }
 
 async function checkKey(settings: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine> {

@@ -42,7 +42,7 @@ export async function prepareGit(
   } catch (cause) {
     if (!(cause instanceof LookError)) throw cause;
     const message = `${cause.message}, so it is not known where the project's git directory is.`;
-    return err({ kind: "project_refused", message, mend: cause.fix });
+    return err({ kind: "project_refused", message, fix: cause.fix });
   }
   if (place === undefined) return ok({ git: undefined, notes: [] });
   const { uid, gid } = options;

@@ -5,13 +5,13 @@ import { ok, type Result } from "../../result.ts";
 import {
   changesOf,
   pathMatcher,
-  type WatchSnapshot,
-  stillUnseen,
   snapshotWatched,
+  stillUnseen,
   type WatchChange,
+  type WatchSnapshot,
 } from "../../workspace/watch/index.ts";
 import { type Failure, STOPPED } from "../failure.ts";
-import type { TurnHook, HookedTurn } from "./turn-hook.ts";
+import type { HookedTurn, TurnHook } from "./turn-hook.ts";
 
 /** What a project's watch is made from. */
 export type HostWatchOptions = {
@@ -132,7 +132,9 @@ export class HostWatch implements TurnHook {
     return [...told([...found, ...dated]), ...cutNote(last.snapshot, snapshot)];
   }
 
-  #look(more: Omit<Parameters<typeof snapshotWatched>[0], "root" | "matcher">): Promise<WatchSnapshot> {
+  #look(
+    more: Omit<Parameters<typeof snapshotWatched>[0], "root" | "matcher">,
+  ): Promise<WatchSnapshot> {
     const { root, paths } = this.#options;
     return snapshotWatched({ root, matcher: pathMatcher(paths()), ...more });
   }

@@ -9,7 +9,10 @@ const MAX_PROBLEM = 300;
  *
  * SECURITY: the user's git may have taken the names over from the agent.
  */
-export function latePathsText({ names, problem, stateGone }: LatePaths, isRenewed: boolean): string {
+export function latePathsText(
+  { names, problem, stateGone }: LatePaths,
+  isRenewed: boolean,
+): string {
   if (stateGone !== undefined)
     return `${stateGone} was removed, in which the sandbox keeps what the agent knows and has committed. ${
       isRenewed

@@ -14,7 +14,7 @@ it("goes on while the rest is done, and is waited for at the end", async () => {
   const place = { threadId: "t", path: "/chats/a.md" };
   expect(await begun.after(place)).toEqual([]);
   const events = awaited.after(place);
-  settle(err({ kind: "no", message: "It failed.", mend: "Do this." }));
+  settle(err({ kind: "no", message: "It failed.", fix: "Do this." }));
   expect(await events).toEqual([{ type: "note", text: "It failed. Do this.", once: true }]);
 
   // One that did not begin has nothing to wait for.

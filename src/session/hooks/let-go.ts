@@ -11,9 +11,7 @@ type LetGo = Promise<Result<void, Failure>> | undefined;
  * In two parts, since it takes a third of a second: what stands between them in the list of what is
  * done for turns, which ends in reverse, is done meanwhile.
  */
-export function letGoAroundTurn(
-  letGo: () => LetGo,
-): readonly [awaited: TurnHook, begun: TurnHook] {
+export function letGoAroundTurn(letGo: () => LetGo): readonly [awaited: TurnHook, begun: TurnHook] {
   const before = async () => ok();
   /** By thread: the turns of several conversations may end at a time. */
   const going = new Map<string, LetGo>();

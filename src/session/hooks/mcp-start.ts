@@ -5,7 +5,7 @@ import type { LiveDocument } from "../document/index.ts";
 import { type Failure, STOPPED } from "../failure.ts";
 import { enabledServers, type Settings } from "../settings/index.ts";
 import { startFault } from "./mcp-failures.ts";
-import type { TurnHook, HookedTurn } from "./turn-hook.ts";
+import type { HookedTurn, TurnHook } from "./turn-hook.ts";
 
 /** How long Codex may take to begin with a thread's servers. */
 const FIRST_MS = 1500;

@@ -4,13 +4,13 @@ import {
   AllowList,
   entryFor,
   type NetworkPolicy,
+  type NetworkVerdict,
   type Target,
   targetText,
-  type NetworkVerdict,
 } from "../../egress/network/index.ts";
 import type { Log } from "../../log.ts";
 import { ok } from "../../result.ts";
-import { type GivenAnswer, answeredByNobody } from "../answer.ts";
+import { answeredByNobody, type GivenAnswer } from "../answer.ts";
 import type { TurnHook } from "../hooks/index.ts";
 import { Grants } from "./grants.ts";
 
@@ -49,7 +49,10 @@ type Turn = {
   readonly over: AbortController;
 };
 
-type Pending = { readonly verdict: Promise<NetworkVerdict>; readonly abandon: (why: string) => void };
+type Pending = {
+  readonly verdict: Promise<NetworkVerdict>;
+  readonly abandon: (why: string) => void;
+};
 
 /**
  * Decides what the sandbox of one project may reach besides the model: by the configuration, by

@@ -11,7 +11,7 @@ export const STALE: Failure = {
   kind: "settings_changed",
   message:
     "The configuration has changed, and a turn of another conversation still runs in this project's sandbox as it was before.",
-  mend: "Send again when that turn is over; to end it at once: :CodexChat! sandbox restart",
+  fix: "Send again when that turn is over; to end it at once: :CodexChat! sandbox restart",
 };
 
 /** Reads the settings as the editor has told them. */
@@ -22,7 +22,7 @@ export function parseSettings(input: unknown): Result<Settings, Failure> {
   return err({
     kind: "wrong_settings",
     message: `The configuration is wrong: ${issues.join("; ")}.`,
-    mend: "Correct that (:help codex-chat-config), then send again.",
+    fix: "Correct that (:help codex-chat-config), then send again.",
   });
 }
 

@@ -6,9 +6,9 @@
 export { threadPlace, UNUSABLE } from "./open-thread.ts";
 export { asSubAgentApproval, kept, SubAgents } from "./sub-agents.ts";
 export {
-  type ThreadChoice,
   effortsOf,
   type LoadedThread,
+  type ThreadChoice,
   ThreadHandle,
   type ThreadOptions,
 } from "./thread-handle.ts";

@@ -133,7 +133,7 @@ async function startThread(
   );
   if (!started.ok)
     return started.error.kind === "refused"
-      ? err({ ...started.error, mend: damagedHome(codexHome) })
+      ? err({ ...started.error, fix: damagedHome(codexHome) })
       : started;
   const { thread, model } = started.value;
   document.setMeta({ thread: thread.id, model });

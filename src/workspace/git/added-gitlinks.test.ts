@@ -28,7 +28,11 @@ async function commits(...all: readonly (readonly string[])[]) {
     oids.push(await git("rev-parse", "HEAD"));
   }
   const objects = join(base, ".git/objects");
-  const workshop = await ScratchRepository.make({ parent: join(base, "state"), objects, format: "sha1" });
+  const workshop = await ScratchRepository.make({
+    parent: join(base, "state"),
+    objects,
+    format: "sha1",
+  });
   return { workshop, oids };
 }
 

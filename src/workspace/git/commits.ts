@@ -4,7 +4,12 @@ import { CHAT_REFS } from "./chat-refs.ts";
 import type { PrivateGitOptions } from "./private-git.ts";
 import { readRecord } from "./record.ts";
 import { type Oid, type Refs, readRefs } from "./refs.ts";
-import { inspectRepository, looked, type Repository, ScratchRepository } from "./repository/index.ts";
+import {
+  inspectRepository,
+  looked,
+  type Repository,
+  ScratchRepository,
+} from "./repository/index.ts";
 
 /** A commit that came from a conversation. */
 export type ChatCommit = {
@@ -113,13 +118,24 @@ async function open(
   });
 }
 
-function workshopOf({ stateDir }: CommitsOptions, repository: Repository): Promise<ScratchRepository> {
+function workshopOf(
+  { stateDir }: CommitsOptions,
+  repository: Repository,
+): Promise<ScratchRepository> {
   const { objects, format, shallow } = repository;
-  return ScratchRepository.make({ parent: join(stateDir, "git"), objects: objects[0], format, shallow });
+  return ScratchRepository.make({
+    parent: join(stateDir, "git"),
+    objects: objects[0],
+    format,
+    shallow,
+  });
 }
 
 /** Lines of id, date and subject. */
-async function log(workshop: ScratchRepository, range: readonly string[]): Promise<readonly string[]> {
+async function log(
+  workshop: ScratchRepository,
+  range: readonly string[],
+): Promise<readonly string[]> {
   const told = await workshop.run({
     args: ["log", `--max-count=${MAX_COMMITS}`, "--format=%H %cI %s", "--stdin"],
     input: `${range.join("\n")}\n`,

@@ -147,7 +147,11 @@ function candidates({ real, own, seen, chat }: RefExportOptions): readonly Candi
 }
 
 /** Whether going from one commit to the other loses none. */
-export async function isAncestor(workshop: ScratchRepository, old: Oid, next: Oid): Promise<boolean> {
+export async function isAncestor(
+  workshop: ScratchRepository,
+  old: Oid,
+  next: Oid,
+): Promise<boolean> {
   return (await workshop.run({ args: ["merge-base", "--is-ancestor", old, next] })).ok;
 }
 

@@ -118,7 +118,10 @@ async function checkWhole(
 }
 
 /** Copies the checked objects: a few as files, many as a pack, as git itself does. */
-async function store(workshop: ScratchRepository, repository: Repository): Promise<Result<void, string>> {
+async function store(
+  workshop: ScratchRepository,
+  repository: Repository,
+): Promise<Result<void, string>> {
   const packs = join(workshop.dir, "objects/pack");
   const name = (await readdir(packs)).find((it) => it.endsWith(".pack"));
   // An empty pack has no name: all of it was there.

@@ -5,14 +5,14 @@ import { err, ok, type Result } from "../../result.ts";
 import { chatName } from "./chat-refs.ts";
 import { baseOf, changedFiles, hash, hashes, isSameRefs, packedRefs, tipsOf } from "./compare.ts";
 import {
-  type RefExports,
-  type RefExport,
   exportRefs,
   isAncestor,
   isSameContent,
+  type RefExport,
+  type RefExports,
 } from "./export-refs.ts";
 import { type GitRecord, readRecord, writeRecord } from "./record.ts";
-import { type Base, isSameHead, type SyncPlan, planSync } from "./ref-sync.ts";
+import { type Base, isSameHead, planSync, type SyncPlan } from "./ref-sync.ts";
 import { headOid, headText, type Oid, type Refs, readRefs, readRefsBelow } from "./refs.ts";
 import {
   filterNames,
@@ -26,7 +26,12 @@ import {
   ScratchRepository,
 } from "./repository/index.ts";
 import { SandboxGit, type StartInside } from "./sandbox-git.ts";
-import { type InsidePaths, readIndex, type RepositorySnapshot, snapshotRepository } from "./snapshot.ts";
+import {
+  type InsidePaths,
+  type RepositorySnapshot,
+  readIndex,
+  snapshotRepository,
+} from "./snapshot.ts";
 
 /** Where the borrowed objects are inside: a place of the sandbox's own, not the agent's. */
 const BORROWED = "/opt/codex-chat/git/objects";
@@ -208,7 +213,9 @@ export class PrivateGit {
     return this.#each((it, inside) => it.#collect(inside, place));
   }
 
-  async #each(run: (it: PrivateGit, inside: SandboxGit) => Promise<GitOutcome>): Promise<GitOutcome> {
+  async #each(
+    run: (it: PrivateGit, inside: SandboxGit) => Promise<GitOutcome>,
+  ): Promise<GitOutcome> {
     const all: GitOutcome[] = [];
     for (const it of [this, ...this.#submodules]) all.push(await it.#alone((i) => run(it, i)));
     return { deliveries: all.flatMap((it) => it.deliveries), notes: all.flatMap((it) => it.notes) };

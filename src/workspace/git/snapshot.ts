@@ -140,7 +140,11 @@ async function isSplit({ gitDir }: Repository): Promise<boolean> {
 /** Has git join the parts of a split index, in a workshop. */
 async function joined(repository: Repository, scratch: string): Promise<Result<Buffer, string>> {
   const { gitDir, objects, format } = repository;
-  await using workshop = await ScratchRepository.make({ parent: scratch, objects: objects[0], format });
+  await using workshop = await ScratchRepository.make({
+    parent: scratch,
+    objects: objects[0],
+    format,
+  });
   await using own = await NoFollowDir.openPlain(gitDir);
   for (const name of await readdir(gitDir)) {
     if (name !== "index" && !/^sharedindex\.[0-9a-f]+$/.test(name)) continue;

@@ -1,7 +1,7 @@
 import { shown } from "./directory.ts";
 import { changedParts, type PartChange } from "./part.ts";
 import { RULES } from "./table.ts";
-import type { WatchSnapshot, Watched } from "./watched.ts";
+import type { Watched, WatchSnapshot } from "./watched.ts";
 
 /** A file that something on the host runs, and what became of it. */
 export type WatchChange = {

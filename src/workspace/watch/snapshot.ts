@@ -8,7 +8,7 @@ import { lookAtRepository } from "./repository.ts";
 import type { PathMatcher } from "./rules.ts";
 import { findSetId } from "./set-id.ts";
 import { ENVIRONMENT, PACKAGES, SKIPPED } from "./table.ts";
-import { isSettled, type WatchSnapshot, versionOf, type Watched } from "./watched.ts";
+import { isSettled, versionOf, type Watched, type WatchSnapshot } from "./watched.ts";
 
 /** Bounds of one look at a project; beyond them it says that it has not seen all. */
 export const BOUNDS = {

@@ -33,7 +33,12 @@ export class ScratchRepository implements AsyncDisposable {
     this.dir = dir;
   }
 
-  static async make({ parent, objects, format, shallow }: ScratchRepositoryOptions): Promise<ScratchRepository> {
+  static async make({
+    parent,
+    objects,
+    format,
+    shallow,
+  }: ScratchRepositoryOptions): Promise<ScratchRepository> {
     await mkdir(parent, { recursive: true, mode: 0o700 });
     const dir = await mkdtemp(join(parent, PREFIX));
     await mkdir(join(dir, "objects/info"), { recursive: true });
