@@ -121,7 +121,7 @@ group("editor-code", [
     control: async () => {
       const { marks } = await planted();
       const nvim = await bare("stopinsert");
-      await nvim.lua("pcall(require, 'codex-chat.reload')");
+      await nvim.lua("pcall(require, 'codex-chat.host.reload')");
       return told(marks.module, "a module");
     },
   },
@@ -146,7 +146,7 @@ group("editor-code", [
       await nvim.lua(
         "require('codex-chat.context.image').get({ kind = 'image' }, vim.fn.getcwd()) require('codex-chat.context.diff').get(vim.fn.getcwd())",
       );
-      await nvim.lua("require('codex-chat.programs').open('https://example.org/')");
+      await nvim.lua("require('codex-chat.outside.programs').open('https://example.org/')");
       return told(marks.program, "a program");
     },
     control: async () => {

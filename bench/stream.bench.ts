@@ -38,13 +38,13 @@ const OPEN_CHAT = `
   vim.cmd.tabonly()
   BENCH_BUF = chat.buf
   local function insert(id, lines, after)
-    require("codex-chat.edits").apply(BENCH_BUF,
+    require("codex-chat.buffer.edits").apply(BENCH_BUF,
       { { op = "insert", id = id, after = after, lines = lines, gap = 1 } })
   end
   insert("heading", { "## Codex" }, "history")
   insert("answer", { "Now" }, "heading")`;
 const APPEND_CHAT = `
-  require("codex-chat.edits").apply(BENCH_BUF, { { op = "append", id = "answer", text = ... } })`;
+  require("codex-chat.buffer.edits").apply(BENCH_BUF, { { op = "append", id = "answer", text = ... } })`;
 
 const ready = await setUp({ neovim: "tested" });
 if (!ready.ok) throw new Error(ready.error.message);

@@ -22,7 +22,7 @@ end
 dofile(debug.getinfo(1, "S").source:match("^@(.*)/plugin/") .. "/lua/codex-chat/loader.lua")
 
 vim.api.nvim_create_user_command("CodexChat", function(args)
-  require("codex-chat.command").run(args)
+  require("codex-chat.commands").run(args)
 end, {
   nargs = "*",
   range = true,
@@ -30,7 +30,7 @@ end, {
   bar = false,
   desc = "Chat with Codex; see :help :CodexChat",
   complete = function(lead, line, pos)
-    return require("codex-chat.command").complete(lead, line, pos)
+    return require("codex-chat.commands").complete(lead, line, pos)
   end,
 })
 
@@ -43,7 +43,7 @@ for name in
   ):gmatch("%S+")
 do
   vim.keymap.set(modes[name] or "n", ("<Plug>(codex-chat-%s)"):format(name), function()
-    require("codex-chat.command").plug(name)
+    require("codex-chat.commands").plug(name)
   end, { desc = "codex-chat: " .. name })
 end
 vim.keymap.set("n", "<Plug>(codex-chat-send-buffer)", "<Cmd>%CodexChat send<CR>", {
@@ -85,7 +85,7 @@ local function read_here()
     pattern = { pattern_in(dir), pattern_in(real) },
     desc = "codex-chat: read a conversation",
     callback = function(args)
-      require("codex-chat.reading").read(args.buf)
+      require("codex-chat.buffer.read").read(args.buf)
     end,
   })
 end
@@ -113,14 +113,14 @@ vim.api.nvim_create_autocmd({ "BufEnter", "BufFilePost", "BufReadPost" }, {
   desc = "codex-chat: find conversations among the buffers",
   callback = function(args)
     if may_be(vim.api.nvim_buf_get_name(args.buf)) then
-      require("codex-chat.found").met(args)
+      require("codex-chat.buffer.restored").met(args)
     end
   end,
 })
 local function find_all()
   for _, buf in ipairs(vim.api.nvim_list_bufs()) do
     if may_be(vim.api.nvim_buf_get_name(buf)) then
-      require("codex-chat.found").all()
+      require("codex-chat.buffer.restored").all()
       return
     end
   end

@@ -17,7 +17,7 @@ const editor = lazily(async () => {
 const CAREFUL = `
   local path = ...
   require("codex-chat.threads.rename").rename({ path = path, name = "Old" }, "New")
-  require("codex-chat.document").write(path, { "written" })
+  require("codex-chat.buffer.document").write(path, { "written" })
   require("codex-chat.threads.pictures").bring(path, vim.fs.dirname(path) .. "/archive")
   require("codex-chat.disk.change").unlink(path)`;
 const CARELESS = `

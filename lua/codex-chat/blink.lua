@@ -27,7 +27,7 @@ function M.get_completions(_, context, callback)
   callback({
     is_incomplete_forward = true,
     is_incomplete_backward = true,
-    items = require("codex-chat.context.complete").lsp_items(
+    items = require("codex-chat.complete").lsp_items(
       context.bufnr,
       row,
       context.line:sub(1, column)

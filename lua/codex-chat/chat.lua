@@ -2,8 +2,8 @@
 local M = {}
 
 local registry = require("codex-chat.registry")
-local say = require("codex-chat.say")
-local window = require("codex-chat.window")
+local say = require("codex-chat.message")
+local window = require("codex-chat.ui.window")
 
 local api = vim.api
 
@@ -19,7 +19,7 @@ function M.load(path, project)
   end
   if buf and api.nvim_buf_is_loaded(buf) then
     -- The user has it open as a plain file, perhaps by a session: that buffer becomes the chat.
-    local taken, refused = require("codex-chat.found").take(buf, project)
+    local taken, refused = require("codex-chat.buffer.restored").take(buf, project)
     if taken then
       return taken
     end
@@ -27,11 +27,11 @@ function M.load(path, project)
     return M.load(require("codex-chat.project").new_path(project), project)
   end
   buf = buf or vim.fn.bufadd(path)
-  require("codex-chat.reading").expect(buf, project)
+  require("codex-chat.buffer.read").expect(buf, project)
   vim.fn.bufload(buf)
   if not registry.get(buf) then
     -- Within another autocommand, no event was raised.
-    require("codex-chat.reading").read(buf)
+    require("codex-chat.buffer.read").read(buf)
   end
   return assert(registry.get(buf))
 end
@@ -91,10 +91,10 @@ function M.show(chat, opts)
   local restored = not seen and window.restore(chat, win)
   local empty = prompt.is_empty(chat)
   if empty then
-    require("codex-chat.heading").settle(chat)
+    require("codex-chat.buffer.heading").settle(chat)
   end
   local function is_in_prompt()
-    return api.nvim_win_get_cursor(win)[1] > require("codex-chat.blocks").prompt_row(chat)
+    return api.nvim_win_get_cursor(win)[1] > require("codex-chat.buffer.blocks").prompt_row(chat)
   end
   if not seen and (not restored or (empty and chat.last_win_view.in_prompt)) then
     prompt.enter(chat, win)
@@ -184,7 +184,7 @@ end
 ---@param chat codex-chat.Chat
 ---@return string[]
 local function unanswered(chat)
-  local blocks = require("codex-chat.blocks")
+  local blocks = require("codex-chat.buffer.blocks")
   local ranges = {}
   for id in pairs(chat.blocks) do
     if vim.startswith(id, "user:") then
@@ -217,13 +217,13 @@ end
 ---@param to { path?: string, reason?: string }
 function M.relocate(chat, to)
   local project = require("codex-chat.project").at(chat.root)
-  local document = require("codex-chat.document")
-  local blocks = require("codex-chat.blocks")
+  local document = require("codex-chat.buffer.document")
+  local blocks = require("codex-chat.buffer.blocks")
   local path = to.path or require("codex-chat.project").new_path(project)
   local unsent = unanswered(chat)
   require("codex-chat.host").close(chat)
   M.rename(chat, path)
-  require("codex-chat.fold").clear(chat.buf)
+  require("codex-chat.ui.fold").clear(chat.buf)
   blocks.machine(chat, function()
     local head = document.new_lines(chat.root, document.now())
     chat.head, chat.known_text, chat.known_hashes = document.head(head), nil, nil
@@ -239,7 +239,7 @@ function M.relocate(chat, to)
   chat.approvals = {}
   require("codex-chat.approval").refresh(chat)
   chat.state = { phase = "idle" }
-  require("codex-chat.status").show(chat)
+  require("codex-chat.ui.status").show(chat)
   require("codex-chat.host").open(chat)
   local again = #unsent > 0 and " What you sent is in its prompt: send it again." or ""
   say.info((to.reason or "the conversation is in use elsewhere.") .. again)

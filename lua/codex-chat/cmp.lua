@@ -37,7 +37,7 @@ end
 function M.complete(_, params, callback)
   local context = params.context
   callback({
-    items = require("codex-chat.context.complete").lsp_items(
+    items = require("codex-chat.complete").lsp_items(
       context.bufnr,
       context.cursor.row - 1,
       context.cursor_before_line

@@ -1,7 +1,7 @@
 --- What happens in conversations, as `User` autocommands; :help codex-chat-events has their data.
 local M = {}
 
-local say = require("codex-chat.say")
+local say = require("codex-chat.message")
 
 local api = vim.api
 

@@ -19,7 +19,7 @@ local function check_host(argv, root)
         stdin = vim.json.encode(require("codex-chat.config").host_settings()),
         -- SECURITY: not in the project; a version manager's `node` looks there for what to start.
         cwd = require("codex-chat.host").dir,
-        env = require("codex-chat.programs").env(),
+        env = require("codex-chat.outside.programs").env(),
         text = true,
         timeout = 60000,
       })
@@ -90,7 +90,7 @@ end
 ---@return boolean
 local function check_node(node)
   local host = require("codex-chat.host")
-  local env = require("codex-chat.programs").env()
+  local env = require("codex-chat.outside.programs").env()
   local opts = { text = true, cwd = host.dir, env = env }
   local ran, out = pcall(function()
     return vim.system({ node, "--version" }, opts):wait(10000)
@@ -133,7 +133,7 @@ function M.check()
     local what, fix = problem:match("^(.-%.) (%u[^.]* .*)$")
     health.error(what or problem, fix and { fix } or nil)
   end
-  local node = require("codex-chat.programs").find(config.node)
+  local node = require("codex-chat.outside.programs").find(config.node)
   local is_new = config.host_cmd ~= nil or (node ~= nil and check_node(node))
   health.info("log: " .. host.log_path())
   if argv and is_new then

@@ -20,7 +20,7 @@ end
 ---@param opts? table see :help codex-chat-config
 function M.setup(opts)
   require("codex-chat.config").setup(opts)
-  require("codex-chat.found").configured()
+  require("codex-chat.buffer.restored").configured()
 end
 
 --- Shows the project's conversation and goes there.
@@ -60,7 +60,7 @@ end
 function M.ask(text, opts)
   local chat = chat_of(opts)
     or require("codex-chat.chat").latest(require("codex-chat.project").of_buf())
-  return require("codex-chat.ask").ask(chat, text, opts)
+  return require("codex-chat.prompt.ask").ask(chat, text, opts)
 end
 
 --- Stops the running turn.
@@ -92,20 +92,23 @@ end
 ---@param opts? codex-chat.ChatOpts
 ---@return codex-chat.Status?
 function M.status(opts)
-  return require("codex-chat.statusline").status(opts and opts.buf and chat_of(opts) or nil)
+  return require("codex-chat.ui.statusline").status(opts and opts.buf and chat_of(opts) or nil)
 end
 
 --- The same in a line, for `%{%v:lua.require'codex-chat'.statusline()%}`.
 ---@param opts? codex-chat.StatuslineOpts
 ---@return string
 function M.statusline(opts)
-  return require("codex-chat.statusline").statusline(opts)
+  return require("codex-chat.ui.statusline").statusline(opts)
 end
 
 --- What all open conversations are at.
 ---@return codex-chat.Status[]
 function M.chats()
-  return vim.tbl_map(require("codex-chat.statusline").status, require("codex-chat.registry").all())
+  return vim.tbl_map(
+    require("codex-chat.ui.statusline").status,
+    require("codex-chat.registry").all()
+  )
 end
 
 --- A conversation's whole text, which is markdown; nil where none is open.

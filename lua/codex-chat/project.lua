@@ -45,7 +45,7 @@ end
 ---@param test fun(dir: string): boolean
 ---@return string?
 local function nearest(dir, test)
-  local refusal = require("codex-chat.refusal")
+  local refusal = require("codex-chat.outside.refusal")
   local at = dir
   while true do
     if test(at) and not refusal.of(at) then
@@ -87,7 +87,7 @@ function M.name(dir)
     return nil, ("there is no directory %s. Make it first: mkdir -p %s"):format(path, dir)
   end
   local root = real(path)
-  local reason = require("codex-chat.refusal").of(root)
+  local reason = require("codex-chat.outside.refusal").of(root)
   if reason then
     return nil,
       ("%s is not given to the agent: %s. Name a directory below it."):format(root, reason)
@@ -118,7 +118,7 @@ local function root_for(dir, name)
   if not vim.uv.fs_stat(parent) then
     return here
   end
-  local refusal = require("codex-chat.refusal")
+  local refusal = require("codex-chat.outside.refusal")
   local own = M.root(parent)
   if refusal.of(own) then
     return here
@@ -271,7 +271,7 @@ function M.remember(project)
   end
   local path = project.dir .. "/root"
   if not vim.uv.fs_stat(path) then
-    require("codex-chat.document").write(path, { project.root })
+    require("codex-chat.buffer.document").write(path, { project.root })
   end
 end
 
@@ -284,7 +284,7 @@ function M.list_chats(project)
   -- SECURITY: they may lie in the project, where a link of the agent's could lead anywhere.
   local entries, err = look.list(project.chats, ".md")
   if not entries then
-    require("codex-chat.say").error(("the conversations cannot be listed: %s."):format(err))
+    require("codex-chat.message").error(("the conversations cannot be listed: %s."):format(err))
   end
   for _, entry in ipairs(entries or {}) do
     local stat = entry.stat

@@ -4,7 +4,7 @@ import { z } from "zod";
  * The names and shapes of everything that crosses between Lua and the host, and nothing else.
  *
  * Lua to host are notifications `noun/verb`; host to Lua are calls `noun_verb`, answered by the
- * functions in lua/codex-chat/rpc.lua. Tables of Lua are loose: a newer Lua half may say more.
+ * functions in lua/codex-chat/host/rpc.lua. Tables of Lua are loose: a newer Lua half may say more.
  */
 
 /** A buffer's number. */

@@ -154,7 +154,7 @@ export class Conversation implements AsyncDisposable {
   async queue(text: string): Promise<void> {
     await this.type(text);
     await this.nvim.type("<Esc>");
-    await this.nvim.lua(`require("codex-chat.command").plug("queue")`);
+    await this.nvim.lua(`require("codex-chat.commands").plug("queue")`);
   }
 
   /** Sends and waits for the turn's end. */

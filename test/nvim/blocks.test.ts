@@ -48,7 +48,7 @@ const look = `
   local chat = require("codex-chat.registry").get(buf)
   local blocks = {}
   for id in pairs(chat.blocks) do
-    local first, stop = require("codex-chat.blocks").range(chat, id)
+    local first, stop = require("codex-chat.buffer.blocks").range(chat, id)
     blocks[id] = { first, stop - first }
   end
   return { lines = vim.api.nvim_buf_get_lines(buf, 0, -1, false), blocks = blocks }`;

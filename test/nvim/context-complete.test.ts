@@ -282,7 +282,7 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
            names[i] = ("packages/module%d/src/components/widget%d/index.ts"):format(i % 300, i)
          end
          names[#names + 1] = "src/wheel.ts"
-         return require("codex-chat.context.rank").best(names, ..., 3)`,
+         return require("codex-chat.complete.rank").best(names, ..., 3)`,
         typed,
       );
     expect((await best("wheel"))[0]).toBe("src/wheel.ts");
@@ -328,7 +328,7 @@ describe.each(neovims)("the list of files on Neovim $name", (program) => {
     const offered = (typed: string) =>
       chat.nvim.lua<string[]>(
         `local chat, typed = require("codex-chat.registry").get((...)), select(2, ...)
-         local _, items = require("codex-chat.context.complete").items(chat, typed)
+         local _, items = require("codex-chat.complete").items(chat, typed)
          return vim.tbl_map(function(it) return it.word end, items)`,
         chat.buf,
         typed,

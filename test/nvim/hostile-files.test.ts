@@ -29,7 +29,7 @@ const RENAME = `
 const SAVE = `
   local chat = require("codex-chat.registry").get(...)
   chat.changed = true
-  return require("codex-chat.saving").save(chat)`;
+  return require("codex-chat.buffer.write").save(chat)`;
 const TASK = `
   local task, path, root = ...
   local it = { path = path, root = root, name = "It", archived = false }
@@ -115,7 +115,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     for (const task of ["archive", "delete"]) await nvim.lua(TASK, task, path, project);
     const forked = await nvim.lua(
       `local path = ...
-       return { require("codex-chat.document").write(path, { "fork" }) }`,
+       return { require("codex-chat.buffer.document").write(path, { "fork" }) }`,
       join(dir, "a-fork.md"),
     );
     expect(forked).toContainEqual(expect.stringContaining(`${dir} is a link`));
@@ -164,10 +164,10 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
          end
          return real(path, flags, mode)
        end
-       require("codex-chat.saving").save(require("codex-chat.registry").get(buf))
+       require("codex-chat.buffer.write").save(require("codex-chat.registry").get(buf))
        local chat = require("codex-chat.registry").get(buf)
        chat.changed = true
-       require("codex-chat.saving").save(chat)
+       require("codex-chat.buffer.write").save(chat)
        vim.uv.fs_open = real
        return done`,
       chat.buf,
@@ -270,7 +270,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
          vim.uv.fs_symlink(victim, path)
          return stat
        end
-       local lines = require("codex-chat.document").read(path)
+       local lines = require("codex-chat.buffer.document").read(path)
        vim.uv.fs_fstat = real
        return table.concat(lines or {}, "\\n")`,
       path,

@@ -132,8 +132,8 @@ describe.each(neovims)("a PATH that begins in the project, on Neovim $name,", (p
       `require("codex-chat.context.files").list(...)
       require("codex-chat.context.diff").get(...)
       require("codex-chat.context.image").get({ kind = "image" }, ...)
-      require("codex-chat.programs").copy("a ref")
-      require("codex-chat.programs").open("https://example.org/")`,
+      require("codex-chat.outside.programs").copy("a ref")
+      require("codex-chat.outside.programs").open("https://example.org/")`,
       planted.project,
     );
     expect(await planted.ran()).toBe("");
@@ -202,9 +202,9 @@ describe.each(neovims)("a PATH that begins in the project, on Neovim $name,", (p
       require("codex-chat.context.diff").get(...)`,
       planted.project,
     );
-    expect(await nvim.lua("return { require('codex-chat.programs').find('node') }")).toEqual([
-      expect.not.stringContaining(planted.base),
-    ]);
+    expect(
+      await nvim.lua("return { require('codex-chat.outside.programs').find('node') }"),
+    ).toEqual([expect.not.stringContaining(planted.base)]);
     expect(await planted.ran()).toBe("");
   });
 
@@ -217,7 +217,7 @@ describe.each(neovims)("a PATH that begins in the project, on Neovim $name,", (p
        vim.env.NODE_PATH = "/usr/lib:" .. ... .. "/lib"`,
       cwd,
     );
-    const env = "return require('codex-chat.programs').env()";
+    const env = "return require('codex-chat.outside.programs').env()";
     expect(await chat.nvim.lua(env)).toMatchObject({ NODE_OPTIONS: "", NODE_PATH: "/usr/lib" });
     await chat.nvim.lua("vim.env.NODE_OPTIONS = '--max-old-space-size=500'");
     expect(await chat.nvim.lua(env)).not.toHaveProperty("NODE_OPTIONS");

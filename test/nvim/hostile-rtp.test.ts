@@ -67,21 +67,21 @@ async function useEverything(nvim: Neovim, host: TestHost): Promise<void> {
   await nvim.command("edit");
   // Every module there is, as what the agent does has them loaded.
   await nvim.lua(
-    `for name in vim.fs.dir(vim.env.CODEX_CHAT_TEST_PLUGIN .. "/lua/codex-chat", { depth = 3 }) do
+    `for name in vim.fs.dir(vim.env.CODEX_CHAT_TEST_PLUGIN .. "/lua/codex-chat", { depth = 4 }) do
        local module = name:match("^(.*)%.lua$")
        if module and not module:find("^threads/find") and not module:find("worker") then
-         require("codex-chat." .. module:gsub("/", "."))
+         require("codex-chat." .. module:gsub("/init$", ""):gsub("/", "."))
        end
      end`,
   );
-  await nvim.lua("require('codex-chat.overview').page(..., 'page')", ANSWER);
+  await nvim.lua("require('codex-chat.commands.status').page(..., 'page')", ANSWER);
   await nvim.command("redraw! | close");
   await nvim.command("CodexChat commits log");
   const { id } = await host.heard("action/run", asked + 1);
   await host.editor.call.action_answer(id, { ok: true, value: "commit 1234\n\n    evil\n" });
   await nvim.until("vim.bo.syntax", "git");
   await nvim.command("redraw! | close");
-  await nvim.lua("require('codex-chat.programs').copy('copied')");
+  await nvim.lua("require('codex-chat.outside.programs').copy('copied')");
 }
 
 const ways: Record<string, (dir: string) => Promise<string>> = {
@@ -119,7 +119,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
        vim.treesitter.get_string_parser(table.concat(..., "\\n"), "markdown"):parse(true)
        vim.bo.filetype = "codexchat"
        vim.bo.syntax = "git"
-       pcall(require, "codex-chat.reload")
+       pcall(require, "codex-chat.host.reload")
        pcall(vim.fn.setreg, "+", "x")`,
       ANSWER,
     );
@@ -130,7 +130,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
       "pack/a/start/b/ftplugin/codexchat.vim",
       "indent/codexchat.vim",
       "syntax/git.vim",
-      "lua/codex-chat/reload.lua",
+      "lua/codex-chat/host/reload.lua",
       "lua/vim/treesitter/languagetree.lua",
       "autoload/provider/clipboard.vim",
     ])
@@ -207,8 +207,12 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
       { op: "insert", id: "a", after: "history", lines: [...ANSWER], gap: 1 },
     ]);
     await expect.poll(() => nvim.lua<string[]>(GROUPS, "local answer")).toContain("@variable.lua");
-    expect(await nvim.lua("return require('codex-chat.languages').of_word('C')")).toBe(false);
-    expect(await nvim.lua("return require('codex-chat.languages').of_word('evil')")).toBe(false);
+    expect(await nvim.lua("return require('codex-chat.highlight.languages').of_word('C')")).toBe(
+      false,
+    );
+    expect(await nvim.lua("return require('codex-chat.highlight.languages').of_word('evil')")).toBe(
+      false,
+    );
     expect(await planted.mapped(nvim)).toEqual(["parser/c.so"]);
   });
 
@@ -218,7 +222,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     await using chat = await openChat({ program });
     const copied = await chat.nvim.lua<string>(
       `local own = ...
-       require("codex-chat.trees").parse("*a*\\n", "markdown")
+       require("codex-chat.highlight.trees").parse("*a*\\n", "markdown")
        for _, name in ipairs({ "markdown", "markdown_inline", "lua" }) do
          local from = vim.api.nvim_get_runtime_file("parser/" .. name .. ".so", false)[1]
          assert(vim.uv.fs_copyfile(from, own .. "/parser/" .. name .. ".so"))
@@ -229,7 +233,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     );
     const names = () =>
       chat.nvim.lua<string[]>(
-        `local found = require("codex-chat.trees").parse("*a*\\n\\n\`\`\`lua\\nlocal x\\n\`\`\`\\n", "markdown")
+        `local found = require("codex-chat.highlight.trees").parse("*a*\\n\\n\`\`\`lua\\nlocal x\\n\`\`\`\\n", "markdown")
          return vim.tbl_map(function(it) return it.language.name end, found or {})`,
       );
     const all = ["lua", "markdown", "markdown_inline"];
@@ -287,7 +291,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     await mkdir(join(cwd, ".git"), { recursive: true });
     const args = ["--cmd", `set runtimepath^=${own}`];
     await using chat = await openChat({ program, cwd, args });
-    expect(await chat.nvim.lua("return require('codex-chat.runtime').warn()")).toBe(null);
+    expect(await chat.nvim.lua("return require('codex-chat.outside.runtime').warn()")).toBe(null);
     expect(await chat.nvim.messages()).not.toContain("runtimepath");
   });
 
@@ -315,7 +319,7 @@ describe.each(neovims)("the plugin's modules on Neovim $name", (program) => {
       program,
       args: ["--cmd", "lua vim.loader.enable() require('codex-chat')"],
     });
-    await nvim.lua("require('codex-chat.reload'); require('codex-chat').chats()");
+    await nvim.lua("require('codex-chat.host.reload'); require('codex-chat').chats()");
     await nvim.command("checkhealth codex-chat");
     expect((await nvim.lines()).join("\n")).toContain("The configuration is understood.");
     expect(await planted.ran()).toEqual([]);

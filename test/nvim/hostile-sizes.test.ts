@@ -71,7 +71,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     const path = join(nvim.cwd, "a.txt");
     await writeFile(path, "small\n");
     await nvim.command(`wincmd p | edit ${path}`);
-    const reload = `require("codex-chat.reload").reload({ root = ... })
+    const reload = `require("codex-chat.host.reload").reload({ root = ... })
       return vim.api.nvim_buf_get_offset(0, vim.api.nvim_buf_line_count(0))`;
     await truncate(path, 30 * 1024 * 1024);
     expect(await nvim.lua(reload, nvim.cwd)).toBe(6);
@@ -193,7 +193,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     const env = await nvim.lua<Record<string, string>>(
       `vim.cmd.cd((...))
        for name, value in pairs(select(2, ...)) do vim.env[name] = value:gsub("P", (...)) end
-       return require("codex-chat.programs").env()`,
+       return require("codex-chat.outside.programs").env()`,
       nvim.cwd,
       { ...bad, ...good },
     );
@@ -245,7 +245,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     await nvim.lua(
       `vim.opt.runtimepath:prepend(...)
        vim.cmd("filetype plugin on")
-       require("codex-chat.runtime").set_filetype(vim.api.nvim_create_buf(false, true), "codexchat")`,
+       require("codex-chat.outside.runtime").set_filetype(vim.api.nvim_create_buf(false, true), "codexchat")`,
       own,
     );
     expect(await nvim.lua("return vim.g.fired")).toBe(null);

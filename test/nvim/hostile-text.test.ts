@@ -73,7 +73,7 @@ describe.each(neovims)("an answer on Neovim $name", (program) => {
     ];
     expect(
       await chat.nvim.lua(
-        "return require('codex-chat.trees').may_parse(..., 'markdown')",
+        "return require('codex-chat.highlight.trees').may_parse(..., 'markdown')",
         lines.join("\n"),
       ),
     ).toBe(true);
@@ -82,7 +82,7 @@ describe.each(neovims)("an answer on Neovim $name", (program) => {
   it("holds no key back by a fence that is dear to parse, and leaves its language out from then", async () => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 40 }, config });
     const took = await chat.nvim.lua<number[]>(
-      `local trees, slow, took = require("codex-chat.trees"), {}, {}
+      `local trees, slow, took = require("codex-chat.highlight.trees"), {}, {}
        trees.parse("\`\`\`lua\\nlocal x\\n\`\`\`\\n", "markdown", slow)
        for _, line in ipairs({ "~~", "[" }) do
          for _ = 1, 10 do
@@ -102,14 +102,14 @@ describe.each(neovims)("an answer on Neovim $name", (program) => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 40 }, config });
     const names = (slow: string) =>
       chat.nvim.lua<string[]>(
-        `local found = require("codex-chat.trees").parse("\`\`\`lua\\nlocal x\\n\`\`\`\\n", "markdown", ${slow})
+        `local found = require("codex-chat.highlight.trees").parse("\`\`\`lua\\nlocal x\\n\`\`\`\\n", "markdown", ${slow})
          return vim.tbl_map(function(it) return it.language.name end, found)`,
       );
     expect(await names("{ lua = true }")).toEqual(["markdown"]);
     expect(await names("{}")).toEqual(["markdown", "lua"]);
     // A parse whose time is over at once.
     const slow = await chat.nvim.lua(
-      `local trees, slow, clock, n = require("codex-chat.trees"), {}, vim.uv.hrtime, 0
+      `local trees, slow, clock, n = require("codex-chat.highlight.trees"), {}, vim.uv.hrtime, 0
        vim.uv.hrtime = function()
          n = n + 1
          return clock() + (n > 2 and 1e12 or 0)
@@ -125,7 +125,7 @@ describe.each(neovims)("an answer on Neovim $name", (program) => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 40 }, config });
     const { nvim } = chat;
     const long = await nvim.lua(
-      `local found = require("codex-chat.trees").parse(
+      `local found = require("codex-chat.highlight.trees").parse(
          "\`\`\`lua\\n" .. ("local x = 1\\n"):rep(400) .. "\`\`\`\\n", "markdown")
        return vim.tbl_map(function(it) return it.language.name end, found)`,
     );

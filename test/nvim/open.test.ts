@@ -59,7 +59,7 @@ describe.each(neovims)("opening on Neovim $name", (program) => {
 
   it("finds the prompt below an answer that was cut off in the middle of code", async () => {
     await using chat = await openChat({ program });
-    const find = "return require('codex-chat.document').find_prompt(...)";
+    const find = "return require('codex-chat.buffer.document').find_prompt(...)";
     const cut = ["## You", "", "Go.", "", "## Codex", "", "```js", "a", "", "## You", "", "draft"];
     expect(await chat.nvim.lua(find, cut)).toBe(9);
     // Code that is closed, and an open fence that is the user's own, are what they are.

@@ -44,7 +44,7 @@ describe.each(neovims)("what is typed after a slash on Neovim $name", (program) 
       "---\ndescription: Mine\n---\nFrom a file.\n\n{input}\n",
     );
     expect(dir).toBeTruthy();
-    const describe = "return require('codex-chat.context.templates').description(...)";
+    const describe = "return require('codex-chat.prompt.templates').description(...)";
     for (const [name, about] of Object.entries({
       test: "write tests in the way of those there are, and run them",
       mine: "Mine",

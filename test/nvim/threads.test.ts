@@ -67,7 +67,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     const { chats } = await projectAt(chat, nvim.cwd);
     await put(chats, "a.md", conversation({ query: "Still there?" }));
     await choose(chat, "-");
-    await nvim.lua('require("codex-chat.command").plug("threads")');
+    await nvim.lua('require("codex-chat.commands").plug("threads")');
     await expect.poll(() => offered(chat)).toEqual(["Still there?  (1 min · 1 turn)"]);
   });
 

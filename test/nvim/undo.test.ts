@@ -89,7 +89,7 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
     await fc.assert(
       fc.asyncProperty(steps, async (run) => {
         const start = await chat.body();
-        await chat.nvim.lua("require('codex-chat.undo').clear(...)", chat.buf);
+        await chat.nvim.lua("require('codex-chat.buffer.undo').clear(...)", chat.buf);
         const machine: string[] = [];
         // Whoever takes a whole line of the machine's out takes its place out, too.
         let inOrder = true;

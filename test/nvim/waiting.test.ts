@@ -204,7 +204,7 @@ describe.each(neovims)("what is told by itself, on Neovim $name", (program) => {
   ])("never asks for a key, and is whole in :messages, %s", async (_name, set) => {
     await using nvim = await startNeovim({ program, screen });
     if (set !== "") await nvim.command(set);
-    await nvim.lua("say, long = require('codex-chat.say'), ...", long);
+    await nvim.lua("say, long = require('codex-chat.message'), ...", long);
     for (const level of ["info", "warn", "error"]) {
       for (const [text, burst] of [
         ["long", 1],
@@ -250,7 +250,7 @@ describe.each(neovims)("what is told by itself, on Neovim $name", (program) => {
   it("goes whole to a vim.notify of the user's", async () => {
     await using nvim = await startNeovim({ program, screen });
     await nvim.lua(
-      "vim.notify = function(...) got = { ... } end; require('codex-chat.say').warn(..., '. :CodexChat shows it')",
+      "vim.notify = function(...) got = { ... } end; require('codex-chat.message').warn(..., '. :CodexChat shows it')",
       `${long}\u001b[31m`,
     );
     expect(await nvim.lua("return { got[1], got[2], got[3].title }")).toEqual([
@@ -263,7 +263,7 @@ describe.each(neovims)("what is told by itself, on Neovim $name", (program) => {
   it("keeps its remedy where it is cut", async () => {
     await using nvim = await startNeovim({ program, screen });
     await nvim.lua(
-      "vim.schedule(function() require('codex-chat.say').warn(('x'):rep(300), '. :CodexChat question goes there') end)",
+      "vim.schedule(function() require('codex-chat.message').warn(('x'):rep(300), '. :CodexChat question goes there') end)",
     );
     await nvim.untilShown(/codex-chat: x+…\. :CodexChat question goes there/);
   });
@@ -283,7 +283,7 @@ it("messages are shown by one module alone", () => {
   const others = readdirSync(lua, { recursive: true, encoding: "utf8" }).filter(
     (it) =>
       it.endsWith(".lua") &&
-      it !== "codex-chat/say.lua" &&
+      it !== "codex-chat/message.lua" &&
       /vim\.notify|nvim_echo|nvim_err_write|nvim_out_write|\bprint\(|\becho(m|msg|err)?\b *['"]/.test(
         readFileSync(join(lua, it), "utf8").replace(/--.*$/gm, ""),
       ),

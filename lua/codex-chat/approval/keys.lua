@@ -1,7 +1,7 @@
 --- The keys that answer what is asked: shown below it, and mapped while the cursor is on its lines.
 local M = {}
 
-local blocks = require("codex-chat.blocks")
+local blocks = require("codex-chat.buffer.blocks")
 local borrow = require("codex-chat.approval.borrow")
 local registry = require("codex-chat.registry")
 
@@ -55,7 +55,7 @@ end
 ---@param approval codex-chat.Approval
 ---@return integer count at most 9: one key each
 local function numbers(approval)
-  local question = require("codex-chat.question")
+  local question = require("codex-chat.approval.form")
   return math.min(9, #question.options(question.current(approval)))
 end
 
@@ -67,7 +67,7 @@ local function key_lines(approval, width)
   local keys = require("codex-chat.config").get().keys
   local lines, line, used = {}, nil, 0
   local function add(key, text)
-    text = require("codex-chat.say").cut(text, width - 3 - api.nvim_strwidth(key))
+    text = require("codex-chat.message").cut(text, width - 3 - api.nvim_strwidth(key))
     local size = api.nvim_strwidth(key) + 1 + api.nvim_strwidth(text)
     if not line or used + size > width then
       line, used = { { "  ", "CodexChatKeyText" } }, 2
@@ -76,11 +76,12 @@ local function key_lines(approval, width)
     used = used + size + 3
     vim.list_extend(line, { { key, "CodexChatKey" }, { " " .. text .. "   ", "CodexChatKeyText" } })
   end
-  local field = require("codex-chat.question").current(approval)
+  local field = require("codex-chat.approval.form").current(approval)
   if field and #approval.fields > 1 then
     local label = field.label:gsub("%c", " ")
     local text = ("%d of %d: %s"):format(approval.at or 1, #approval.fields, label)
-    lines[1] = { { "  " .. require("codex-chat.say").cut(text, width - 2), "CodexChatKeyText" } }
+    lines[1] =
+      { { "  " .. require("codex-chat.message").cut(text, width - 2), "CodexChatKeyText" } }
   end
   local count = numbers(approval)
   if count > 0 then
@@ -194,7 +195,7 @@ function M.refresh(chat)
   end
   watch_cursor(chat)
   follow_cursor(chat)
-  require("codex-chat.waiting").changed()
+  require("codex-chat.ui.waiting").changed()
   local width = vim.o.columns
   for _, win in ipairs(registry.wins(chat.buf)) do
     width = math.min(width, api.nvim_win_get_width(win))
@@ -230,7 +231,7 @@ end
 ---@param chat codex-chat.Chat
 function M.refresh_in_place(chat)
   -- Virtual lines take room on the screen as lines do.
-  local view = require("codex-chat.view")
+  local view = require("codex-chat.ui.view")
   local held = view.hold(chat, blocks.prompt_row(chat))
   M.refresh(chat)
   view.release(chat, held, {})

@@ -8,7 +8,7 @@ local function nearest(name, known)
   local names = vim.tbl_keys(known)
   table.sort(names)
   local limit = math.max(2, math.floor(#name / 2))
-  return require("codex-chat.near").find(name:lower(), names, limit)
+  return require("codex-chat.did_you_mean").find(name:lower(), names, limit)
 end
 
 --- The key at the top that a name lies below: "sandbox" of "sandbox.mounts[2].source".

@@ -88,7 +88,7 @@ end
 ---@return codex-chat.ContextPart?
 ---@return string? err
 function M.of_selection(buf, root)
-  local selection = require("codex-chat.selection")
+  local selection = require("codex-chat.prompt.selection")
   local s = selection.last(buf)
   local name, saved = describe(buf, root)
   if not s then
@@ -153,7 +153,8 @@ local function missing(mention, root)
   for _, word in ipairs(require("codex-chat.context.mention").words) do
     words[#words + 1] = word[1]
   end
-  local near = #path >= 4 and require("codex-chat.near").find(path, words, #path > 6 and 2 or 1)
+  local near = #path >= 4
+    and require("codex-chat.did_you_mean").find(path, words, #path > 6 and 2 or 1)
   if near then
     return ("there is no such mention; did you mean @%s?"):format(near)
   end
@@ -198,7 +199,7 @@ local function of_found(found, root, mention)
     if not text then
       return nil, err
     end
-    local lines = require("codex-chat.document").lines_of(text)
+    local lines = require("codex-chat.buffer.document").lines_of(text)
     local first, last = range(plain, #lines, mention)
     if not first then
       return nil, last --[[@as string]]

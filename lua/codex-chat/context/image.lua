@@ -57,7 +57,7 @@ local function of_clipboard()
     { "wl-paste", "--no-newline", "--type", "image/png" },
     { "xclip", "-selection", "clipboard", "-target", "image/png", "-out" },
   }) do
-    local programs = require("codex-chat.programs")
+    local programs = require("codex-chat.outside.programs")
     argv[1] = programs.find(argv[1])
     if argv[1] then
       local run = require("codex-chat.context.run").system

@@ -78,7 +78,7 @@ end
 ---@return codex-chat.ContextPart?
 ---@return string? err
 function M.of_clipboard()
-  local text = require("codex-chat.programs").paste()
+  local text = require("codex-chat.outside.programs").paste()
   if not text or not text:find("%S") then
     return nil, "there is no text on the clipboard"
   end

@@ -90,7 +90,7 @@ end
 ---@param text string
 ---@return codex-chat.Mention[]
 function M.find(text)
-  local markdown = require("codex-chat.markdown")
+  local markdown = require("codex-chat.buffer.markdown")
   local found, seen = {}, {}
   local fence
   for _, line in ipairs(vim.split(text, "\n", { plain = true })) do

@@ -21,7 +21,7 @@ function M.tell(it, name, params, done)
     return
   end
   params.thread = it.thread
-  require("codex-chat.action").run(through, name, params, function(answer, err)
+  require("codex-chat.host.request").run(through, name, params, function(answer, err)
     done(answer or { told = false, reason = err })
   end)
 end
@@ -39,7 +39,8 @@ function M.note_to_forget(it)
       vim.fn.fnamemodify(dir .. "/codex-home", ":~")
     )
   end
-  local ok, err = require("codex-chat.document").write(dir .. "/forget/" .. it.thread, { "" })
+  local ok, err =
+    require("codex-chat.buffer.document").write(dir .. "/forget/" .. it.thread, { "" })
   return ok and "Codex forgets it when it next runs in this project"
     or ("Codex still remembers it: %s"):format(err)
 end

@@ -4,7 +4,7 @@ local M = {}
 local host = require("codex-chat.host")
 local projects = require("codex-chat.project")
 local registry = require("codex-chat.registry")
-local say = require("codex-chat.say")
+local say = require("codex-chat.message")
 
 local uv = vim.uv
 
@@ -40,7 +40,7 @@ end
 ---@param chat codex-chat.Chat?
 ---@return boolean
 function M.is_busy(chat)
-  return chat ~= nil and require("codex-chat.statusline").is_busy(chat.state.phase)
+  return chat ~= nil and require("codex-chat.ui.statusline").is_busy(chat.state.phase)
 end
 
 --- Whether another Neovim has it; then after a message.
@@ -92,10 +92,10 @@ function M.with_file(it, fn)
   if chat then
     local buffer = require("codex-chat.buffer")
     if vim.api.nvim_buf_is_loaded(chat.buf) then
-      require("codex-chat.saving").save(chat)
+      require("codex-chat.buffer.write").save(chat)
     end
     buffer.close(chat)
-    require("codex-chat.window").close(chat)
+    require("codex-chat.ui.window").close(chat)
     pcall(vim.api.nvim_buf_delete, chat.buf, { force = true })
   end
   require("codex-chat.threads.lock").take(it.path, function(release, err)

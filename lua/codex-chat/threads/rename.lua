@@ -3,7 +3,7 @@ local M = {}
 
 local codex = require("codex-chat.threads.codex")
 local file = require("codex-chat.threads.file")
-local say = require("codex-chat.say")
+local say = require("codex-chat.message")
 
 --- The document's lines with the name in the front matter; other lines stay as they are.
 ---@param path string
@@ -11,7 +11,7 @@ local say = require("codex-chat.say")
 ---@return boolean? ok
 ---@return string? err
 local function write_name(path, name)
-  local document = require("codex-chat.document")
+  local document = require("codex-chat.buffer.document")
   local text, err, stat = require("codex-chat.disk.look").read(path, document.max_bytes)
   if not text then
     return nil, err
@@ -38,19 +38,21 @@ end
 ---@param chat codex-chat.Chat
 ---@param name string
 local function set_name(chat, name)
-  require("codex-chat.pause").run(chat, function()
-    local blocks = require("codex-chat.blocks")
+  require("codex-chat.buffer.defer_edits").run(chat, function()
+    local blocks = require("codex-chat.buffer.blocks")
     local last = math.min(250, blocks.prompt_row(chat))
     local head = vim.api.nvim_buf_get_lines(chat.buf, 0, last, false)
     blocks.machine(chat, function()
-      for _, change in ipairs(require("codex-chat.document").meta_changes(head, { name = name })) do
+      for _, change in
+        ipairs(require("codex-chat.buffer.document").meta_changes(head, { name = name }))
+      do
         blocks.splice(chat, change.row, change.count, change.lines)
       end
     end)
     if chat.host ~= "attached" then
-      require("codex-chat.saving").save(chat)
+      require("codex-chat.buffer.write").save(chat)
     end
-    require("codex-chat.status").refresh(chat)
+    require("codex-chat.ui.status").refresh(chat)
   end)
 end
 

@@ -3,7 +3,7 @@ local M = {}
 
 local list = require("codex-chat.threads.list")
 local pool = require("codex-chat.threads.pool")
-local say = require("codex-chat.say")
+local say = require("codex-chat.message")
 
 --- How many lines are listed, and what a thread looks through at a time.
 local max_items, batch_files, batch_bytes = 1000, 50, 8 * 1024 * 1024
@@ -78,7 +78,7 @@ local function show(text, found, batches, problems)
   if #items == 0 then
     say.info(("no conversation has “%s”."):format(text))
   else
-    require("codex-chat.runtime").without_projects("qf", function()
+    require("codex-chat.outside.runtime").without_projects("qf", function()
       vim.cmd("botright copen")
     end)
   end

@@ -6,7 +6,7 @@ local file = require("codex-chat.threads.file")
 local host = require("codex-chat.host")
 local projects = require("codex-chat.project")
 local registry = require("codex-chat.registry")
-local say = require("codex-chat.say")
+local say = require("codex-chat.message")
 
 local short = file.short
 local uv = vim.uv
@@ -36,7 +36,7 @@ end
 ---@param project codex-chat.Project
 local function show(path, project)
   local chats = require("codex-chat.chat")
-  local window = require("codex-chat.window")
+  local window = require("codex-chat.ui.window")
   local shown = registry.get(0) or chats.current(projects.of_buf().root)
   local chat = chats.load(path, project)
   local win = shown and window.find(shown.buf)
@@ -161,7 +161,7 @@ function M.delete(it, force)
     remove(it)
     return
   end
-  require("codex-chat.confirm").ask({
+  require("codex-chat.ui.confirm").ask({
     question = ("Delete “%s” and Codex's memory of it?"):format(it.name),
     yes = "Delete",
     no = "Keep",

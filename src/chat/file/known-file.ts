@@ -18,7 +18,7 @@ import {
 } from "./atomic-write.ts";
 import { inPlace, notPlain, O_PATH, openPlace } from "./place.ts";
 
-/** The largest text that is compared and kept, in bytes; `lua/codex-chat/document.lua` reads no more. */
+/** The largest text that is compared and kept, in bytes; `lua/codex-chat/buffer/document.lua` reads no more. */
 const maxBytes = 64 * 1024 * 1024;
 
 type Write = (path: string, text: Uint8Array, options: WriteOptions) => Promise<FileStamp>;

@@ -25,7 +25,7 @@ export const roundActions: readonly Action[] = [
   ),
 ];
 
-/** Where a new conversation goes on from; see lua/codex-chat/fork.lua. */
+/** Where a new conversation goes on from; see lua/codex-chat/prompt/fork.lua. */
 type Fork = {
   readonly keep: number;
   readonly query: string;

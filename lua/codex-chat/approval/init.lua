@@ -1,0 +1,281 @@
+--- What the agent asks for, and answering it.
+local M = {}
+
+local blocks = require("codex-chat.buffer.blocks")
+local keys = require("codex-chat.approval.keys")
+local registry = require("codex-chat.registry")
+local say = require("codex-chat.message")
+
+local api = vim.api
+
+M.refresh = keys.refresh
+M.resize = keys.resize
+
+---@type table<string, string> what the user said, by id, until the host has it
+local given = {}
+
+--- Adds or removes a pending approval, as the host says.
+---@param chat codex-chat.Chat
+---@param change { id: string, remove?: boolean, block?: string, kind?: string, choices?: string[], fields?: codex-chat.Field[], url?: string }
+function M.set(chat, change)
+  local others = vim.tbl_filter(function(approval)
+    return approval.id ~= change.id
+  end, chat.approvals)
+  local gone = #others < #chat.approvals
+  chat.approvals = others
+  if not change.remove then
+    local choices = change.choices
+    if type(choices) ~= "table" or #choices == 0 then
+      choices = { "accept", "accept_session", "decline", "cancel" }
+    end
+    table.insert(chat.approvals, {
+      id = change.id,
+      block = change.block,
+      kind = change.kind or "command",
+      choices = choices,
+      fields = change.fields,
+      url = change.url,
+    })
+  end
+  keys.refresh_in_place(chat)
+  require("codex-chat.ui.status").refresh(chat)
+  if change.remove and gone then
+    require("codex-chat.events").emit("ApprovalAnswered", {
+      buf = chat.buf,
+      id = change.id,
+      decision = given[change.id] or "withdrawn",
+    })
+  end
+  given[change.id] = nil
+end
+
+---@param chat codex-chat.Chat
+---@param approval codex-chat.Approval
+---@param decision string
+---@param reason? string
+---@return boolean
+---@param answers? table<string, any> of questions
+local function answer(chat, approval, decision, reason, answers)
+  if not keys.offers(approval, decision) then
+    say.warn(
+      ("this cannot be answered with %s, only with %s."):format(
+        keys.words[decision],
+        table.concat(approval.choices, ", ")
+      )
+    )
+    return false
+  end
+  given[approval.id] = decision
+  return require("codex-chat.host").notify(chat, "approval/answer", {
+    id = approval.id,
+    decision = decision,
+    reason = reason ~= "" and reason or nil,
+    answers = answers,
+  })
+end
+
+---@param chat codex-chat.Chat
+---@param approval codex-chat.Approval
+---@return boolean
+local function is_pending(chat, approval)
+  return vim.list_contains(chat.approvals, approval)
+end
+
+--- What to do with answers to questions: the whole of them, and each step on the way.
+---@param chat codex-chat.Chat
+---@param approval codex-chat.Approval
+---@return fun(answers: table<string, any>) done
+---@return fun() moved
+local function takers(chat, approval)
+  return function(answers)
+    if is_pending(chat, approval) then
+      answer(chat, approval, "accept", nil, answers)
+    end
+  end, function()
+    if is_pending(chat, approval) then
+      keys.refresh_in_place(chat)
+    end
+  end
+end
+
+--- Opens a page once the user has said so before its whole address, wherever they were.
+---
+--- SECURITY: the host has let plain http and https addresses through only.
+---@param chat codex-chat.Chat
+---@param approval codex-chat.Approval
+local function open_page(chat, approval)
+  vim.ui.select({ "Open it", "Leave it" }, {
+    prompt = ("Open %s in the browser?"):format(approval.url),
+    kind = "codex-chat-page",
+  }, function(_, n)
+    if n ~= 1 or not is_pending(chat, approval) then
+      return
+    end
+    local err = require("codex-chat.outside.programs").open(approval.url)
+    if err then
+      say.warn(("the page was not opened: %s. Its address stands in the conversation."):format(err))
+    end
+    answer(chat, approval, "accept")
+  end)
+end
+
+---@param chat codex-chat.Chat
+---@param approval codex-chat.Approval
+---@param decision string
+local function ask_and_answer(chat, approval, decision)
+  if decision == "accept" and approval.fields then
+    require("codex-chat.approval.form").ask(approval, takers(chat, approval))
+  elseif decision == "accept" and approval.url then
+    open_page(chat, approval)
+  elseif decision ~= "decline" then
+    answer(chat, approval, decision)
+  else
+    vim.ui.input({ prompt = "Why not? (may be empty) " }, function(reason)
+      -- Escape takes the decision back.
+      if reason and is_pending(chat, approval) then
+        answer(chat, approval, decision, reason)
+      end
+    end)
+  end
+end
+
+--- A key was pressed on the lines of an approval.
+---@param decision string
+function M.answer_at_cursor(decision)
+  local chat = registry.get(0)
+  local approval = chat and keys.at_cursor(chat)
+  if chat and approval then
+    ask_and_answer(chat, approval, decision)
+  end
+end
+
+--- A number was pressed on the lines of a question.
+---@param number integer
+function M.pick_at_cursor(number)
+  local chat = registry.get(0)
+  local approval = chat and keys.at_cursor(chat)
+  if chat and approval then
+    require("codex-chat.approval.form").pick(approval, number, takers(chat, approval))
+  end
+end
+
+--- What a command means from anywhere: the approval under the cursor, else the oldest.
+---@return codex-chat.Chat?
+---@return codex-chat.Approval?
+local function meant()
+  local chat = require("codex-chat.chat").here()
+  if not chat or #chat.approvals == 0 then
+    chat = vim.iter(registry.all()):find(function(c)
+      return #c.approvals > 0
+    end)
+  end
+  if not chat then
+    say.info("nothing waits for an answer.")
+    return
+  end
+  return chat, api.nvim_get_current_buf() == chat.buf and keys.at_cursor(chat) or chat.approvals[1]
+end
+
+--- A command or mapping, from anywhere.
+---@param decision string
+---@param reason? string given with the command, so not asked for
+function M.answer(decision, reason)
+  local chat, approval = meant()
+  if not chat or not approval then
+    return
+  elseif reason then
+    answer(chat, approval, decision, reason)
+  else
+    ask_and_answer(chat, approval, decision)
+  end
+end
+
+--- `:CodexChat answer [text]`: tells the current question this, or asks for what is open.
+---@param text string
+function M.tell(text)
+  local chat, approval = meant()
+  if not chat or not approval then
+    return
+  elseif text == "" then
+    ask_and_answer(chat, approval, "accept")
+    return
+  elseif not approval.fields then
+    say.warn("that is no question. Answer it with :CodexChat accept or :CodexChat decline.")
+    return
+  end
+  local err = require("codex-chat.approval.form").tell(approval, text, takers(chat, approval))
+  if err then
+    say.warn(err:gsub("%c", " ") .. ".")
+  end
+end
+
+--- Answers without asking anything more: the approval of this id, else the oldest.
+---@param chat codex-chat.Chat
+---@param decision codex-chat.Decision
+---@param opts codex-chat.AnswerOpts
+---@return boolean answered
+function M.answer_as(chat, decision, opts)
+  local approval = vim.iter(chat.approvals):find(function(it)
+    return not opts.id or it.id == opts.id
+  end)
+  if not approval or (decision == "accept" and approval.fields and not opts.answers) then
+    return false
+  end
+  local answers = approval.fields and opts.answers
+  -- An empty table would travel as a list.
+  answers = answers and (next(answers) and answers or vim.empty_dict()) or nil
+  return answer(chat, approval, decision, opts.reason, answers)
+end
+
+--- Goes to the next pending approval, or to the one before, around the ends.
+---@param chat codex-chat.Chat
+---@param step 1|-1
+function M.jump(chat, step)
+  local rows = {}
+  for _, approval in ipairs(chat.approvals) do
+    local first = blocks.range(chat, approval.block)
+    rows[#rows + 1] = first
+  end
+  table.sort(rows)
+  if #rows == 0 then
+    say.info("nothing waits for an answer.")
+    return
+  end
+  local here = api.nvim_win_get_cursor(0)[1] - 1
+  local target = step > 0 and rows[1] or rows[#rows]
+  for i = 1, #rows do
+    local row = step > 0 and rows[i] or rows[#rows + 1 - i]
+    if (step > 0 and row > here) or (step < 0 and row < here) then
+      target = row
+      break
+    end
+  end
+  vim.cmd("normal! m'")
+  api.nvim_win_set_cursor(0, { target + 1, 0 })
+  -- Its keys count at once: within a mapping or `:normal` no event tells of the move.
+  keys.refresh(chat)
+end
+
+--- `:CodexChat question`: goes to what waits for an answer, wherever it is; from one to the next.
+function M.go()
+  local chat = registry.get(0)
+  if not chat or #chat.approvals == 0 then
+    local first = require("codex-chat.ui.waiting").all()[1]
+    chat = first and first.chat
+  end
+  if not chat then
+    say.info("nothing waits for an answer.")
+    return
+  end
+  local window = require("codex-chat.ui.window")
+  local win = window.find(chat.buf) or registry.wins(chat.buf)[1]
+  if win then
+    api.nvim_set_current_win(win)
+  else
+    require("codex-chat.chat").show(chat, { insert = false })
+  end
+  M.jump(chat, 1)
+  vim.cmd("normal! zv")
+end
+
+return M

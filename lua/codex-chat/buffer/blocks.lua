@@ -1,0 +1,370 @@
+--- The document's blocks: ranges of whole lines, held by extmarks, that the host's edits name.
+---
+--- A block's mark begins at its first line, where it moves down before what is inserted there, and
+--- ends at the start of the line after its last one, where it stays: so lines that the user adds
+--- between two blocks belong to neither, and a block whose lines were deleted is empty, not its
+--- neighbour. Rows are 0-based, ends exclusive.
+local M = {}
+
+local badge = require("codex-chat.buffer.block_mark")
+
+local api = vim.api
+local ns = api.nvim_create_namespace("codex-chat.buffer.blocks")
+
+--- Writes of one batch, for windows that must not move: rows of the buffer before each write.
+---@class (exact) codex-chat.Splice
+---@field row integer
+---@field old integer lines that went
+---@field new integer lines that came
+
+---@type codex-chat.Splice[]?
+local splices
+
+---@param buf integer
+---@param row integer
+---@return string
+local function line_at(buf, row)
+  return api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or ""
+end
+
+--- Puts `lines` in place of `old` lines; what both have at either end is left untouched.
+---@param buf integer
+---@param row integer
+---@param old integer
+---@param lines string[]
+local function splice(buf, row, old, lines)
+  local first, last = 1, #lines
+  if old > 0 then
+    local before = api.nvim_buf_get_lines(buf, row, row + old, false)
+    while first <= last and first <= #before and before[first] == lines[first] do
+      first = first + 1
+    end
+    local left = #before
+    while left >= first and last >= first and before[left] == lines[last] do
+      left, last = left - 1, last - 1
+    end
+    row, old = row + first - 1, left - first + 1
+    if old == 0 and last < first then
+      return
+    end
+    lines = vim.list_slice(lines, first, last)
+  end
+  if old == 0 and #lines == 0 then
+    return
+  end
+  if old == 1 and #lines >= 1 then
+    -- Within a line, the columns of marks and cursors that do not change stay.
+    api.nvim_buf_set_text(buf, row, 0, row, #line_at(buf, row), lines)
+  else
+    api.nvim_buf_set_lines(buf, row, row + old, false, lines)
+  end
+  if splices then
+    splices[#splices + 1] = { row = row, old = old, new = #lines }
+  end
+end
+
+---@class (exact) codex-chat.HeadingMark what is left of the prompt's heading, or between what
+---@field row integer
+---@field col integer
+---@field end_row integer
+---@field end_col integer
+
+--- What the mark of the prompt's heading spans. What was inserted at either end is outside. Where the
+--- heading was deleted it is empty, and where other lines were put in its place, these: the mark's
+--- first place is the upper one always.
+---@param chat codex-chat.Chat
+---@return codex-chat.HeadingMark
+---@return boolean replaced whether something else was put in the heading's place
+function M.heading(chat)
+  local last = api.nvim_buf_line_count(chat.buf)
+  local pos = api.nvim_buf_get_extmark_by_id(chat.buf, ns, chat.prompt_mark, { details = true })
+  local details = pos[3] or {}
+  local row, col = pos[1] or last, pos[2] or 0
+  local end_row, end_col = details.end_row or row, details.end_col or col
+  if end_row < row or end_row == row and end_col < col then
+    return { row = end_row, col = end_col, end_row = row, end_col = col }, true
+  end
+  return { row = row, col = col, end_row = end_row, end_col = end_col }, false
+end
+
+--- Row of the prompt's first line.
+---@param chat codex-chat.Chat
+---@return integer
+function M.prompt_row(chat)
+  local last = api.nvim_buf_line_count(chat.buf) - 1
+  return math.min(M.heading(chat).row, last)
+end
+
+--- Marks the prompt's heading.
+---@param chat codex-chat.Chat
+---@param row integer
+function M.set_prompt(chat, row)
+  local line = line_at(chat.buf, row)
+  chat.prompt_mark = api.nvim_buf_set_extmark(chat.buf, ns, row, 0, {
+    id = chat.prompt_mark,
+    end_row = row,
+    end_col = require("codex-chat.buffer.markdown").is_prompt(line) and #line or 0,
+    right_gravity = true,
+    end_right_gravity = false,
+  })
+  require("codex-chat.buffer.undo").set_heading(chat.buf, row)
+end
+
+--- Where a block is, or nil where there is none of that name.
+---@param chat codex-chat.Chat
+---@param id string
+---@return integer? first
+---@return integer? stop
+---@return integer? col where in its first line it begins: not 0 where that was joined to another
+function M.range(chat, id)
+  if id == "prompt" then
+    return M.prompt_row(chat), api.nvim_buf_line_count(chat.buf)
+  end
+  local block = chat.blocks[id]
+  if not block then
+    return nil
+  end
+  local pos = api.nvim_buf_get_extmark_by_id(chat.buf, ns, block.mark, { details = true })
+  if not pos[1] then
+    return nil
+  end
+  local details = pos[3] or {}
+  local first, stop = pos[1], details.end_row or pos[1]
+  -- An end inside a line: the line below was joined to the block's last one.
+  if (details.end_col or 0) > 0 then
+    stop = stop + 1
+  end
+  return first, math.max(first, stop), pos[2]
+end
+
+--- The block's text, to the column: without what its first or last line was joined to.
+---@param chat codex-chat.Chat
+---@param id string
+---@param stop integer the row to end before where the mark ends at a line's start
+---@return string[]
+function M.text(chat, id, stop)
+  local pos = api.nvim_buf_get_extmark_by_id(chat.buf, ns, chat.blocks[id].mark, { details = true })
+  local row, col, end_row, end_col = pos[1], pos[2], pos[3].end_row, pos[3].end_col
+  if end_col == 0 then
+    end_row = math.max(stop, row)
+  end
+  if end_row < row or end_row == row and end_col <= col then
+    return {}
+  end
+  local lines = api.nvim_buf_get_lines(chat.buf, row, end_col > 0 and end_row + 1 or end_row, false)
+  if end_col > 0 and #lines > 0 then
+    lines[#lines] = lines[#lines]:sub(1, end_col)
+  end
+  if lines[1] then
+    lines[1] = lines[1]:sub(col + 1)
+  end
+  return lines
+end
+
+--- The row where the next block below this row, or the prompt, begins.
+---@param chat codex-chat.Chat
+---@param row integer
+---@return integer
+function M.next_row(chat, row)
+  local found = M.prompt_row(chat)
+  -- One may have been joined to the line above.
+  for _, mark in ipairs(api.nvim_buf_get_extmarks(chat.buf, ns, { row - 1, 1 }, -1, {})) do
+    if chat.names[mark[1]] then
+      return math.min(found, math.max(row, mark[2]))
+    end
+  end
+  return found
+end
+
+--- Names the lines from `first` to before `stop` as block `id`.
+---@param chat codex-chat.Chat
+---@param id string
+---@param first integer
+---@param stop integer
+---@param gap 0|1
+function M.set_range(chat, id, first, stop, gap)
+  local block = chat.blocks[id]
+  local mark = api.nvim_buf_set_extmark(chat.buf, ns, first, 0, {
+    id = block and block.mark or nil,
+    end_row = stop,
+    end_col = 0,
+    right_gravity = true,
+    end_right_gravity = false,
+  })
+  if block then
+    chat.names[block.mark] = nil
+  end
+  chat.names[mark] = id
+  block = block or { mark = mark, gap = gap }
+  block.mark, block.gap = mark, gap
+  chat.blocks[id] = block
+end
+
+--- The blocks that have lines between these rows.
+---@param chat codex-chat.Chat
+---@param first integer
+---@param last integer
+---@return { id: string, first: integer, stop: integer }[]
+function M.within(chat, first, last)
+  local found = {}
+  local opts = { details = true, overlap = true }
+  for _, mark in ipairs(api.nvim_buf_get_extmarks(chat.buf, ns, { first, 0 }, { last, 0 }, opts)) do
+    local id = chat.names[mark[1]]
+    local stop = mark[4].end_row or mark[2]
+    if id and stop > mark[2] then
+      found[#found + 1] = { id = id, first = mark[2], stop = stop }
+    end
+  end
+  return found
+end
+
+--- Forgets a block; its lines stay.
+---@param chat codex-chat.Chat
+---@param id string
+function M.forget(chat, id)
+  api.nvim_buf_del_extmark(chat.buf, ns, chat.blocks[id].mark)
+  chat.names[chat.blocks[id].mark] = nil
+  chat.blocks[id] = nil
+end
+
+--- The end of a block's group, as far as the first `limit` marks below it tell.
+---@param chat codex-chat.Chat
+---@param first integer
+---@param stop integer
+---@param limit integer
+---@return integer stop
+---@return boolean more whether the group may go on
+local function group_end(chat, first, stop, limit)
+  local from = { first + 1, 0 }
+  local marks = api.nvim_buf_get_extmarks(chat.buf, ns, from, -1, { limit = limit })
+  for _, mark in ipairs(marks) do
+    local name = chat.names[mark[1]]
+    if
+      not name
+      or mark[2] > stop
+      or chat.blocks[name].gap == 1
+      or vim.startswith(name, "user:")
+    then
+      return stop, false
+    end
+    local _, below = M.range(chat, name)
+    stop = math.max(stop, below or stop)
+  end
+  return stop, #marks == limit
+end
+
+--- The rows from a block to the last one that stands tight below it.
+---@param chat codex-chat.Chat
+---@param id string
+---@return integer? first
+---@return integer? stop
+function M.group_range(chat, id)
+  local first, stop = M.range(chat, id)
+  if not first or not stop or stop == first then
+    return nil
+  end
+  -- A few marks at first: a group has few blocks, and thousands may stand below it.
+  local limit = 16
+  local found, more = group_end(chat, first, stop, limit)
+  while more do
+    limit = limit * 8
+    found, more = group_end(chat, first, stop, limit)
+  end
+  return first, found
+end
+
+--- Runs `fn` as the machine: its writes are no undo steps, no window moves, the buffer stays saved.
+---@param chat codex-chat.Chat
+---@param fn fun()
+function M.machine(chat, fn)
+  local buf = chat.buf
+  local view = require("codex-chat.ui.view")
+  local outer = splices
+  splices = {}
+  -- 'nomodifiable' keeps the user from changing the text, not the conversation from going on.
+  local modifiable = vim.bo[buf].modifiable
+  vim.bo[buf].modifiable = true
+  local held = view.hold(chat, M.prompt_row(chat))
+  local ok, err
+  require("codex-chat.buffer.undo").machine(buf, function()
+    ok, err = xpcall(fn, debug.traceback)
+  end)
+  local done = splices
+  splices = outer
+  vim.bo[buf].modifiable = modifiable
+  vim.bo[buf].modified = false
+  view.release(chat, held, done)
+  if not ok then
+    error(err, 0)
+  end
+end
+
+--- Replaces whole lines as the machine; only inside of `M.machine`.
+---@param chat codex-chat.Chat
+---@param row integer
+---@param old integer
+---@param lines string[]
+function M.splice(chat, row, old, lines)
+  splice(chat.buf, row, old, lines)
+end
+
+--- Adds to the end of a line as the machine; only inside of `M.machine`.
+---@param chat codex-chat.Chat
+---@param row integer
+---@param text string[] the first goes into the line, the others below it
+function M.extend(chat, row, text)
+  local col = #line_at(chat.buf, row)
+  api.nvim_buf_set_text(chat.buf, row, col, row, col, text)
+  if splices and #text > 1 then
+    splices[#splices + 1] = { row = row + 1, old = 0, new = #text - 1 }
+  end
+end
+
+---@param chat codex-chat.Chat
+---@param row integer
+---@return string
+function M.line_at(chat, row)
+  return line_at(chat.buf, row)
+end
+
+--- Where everything is, for text that is about to be read anew as it stands.
+---@param chat codex-chat.Chat
+---@return table kept for `M.restore`
+function M.keep(chat)
+  local kept = { prompt = M.prompt_row(chat), blocks = {} }
+  for id, block in pairs(chat.blocks) do
+    local first, stop = M.range(chat, id)
+    if first and stop then
+      kept.blocks[id] = { first = first, stop = stop, gap = block.gap, badge = block.badge_edit }
+    end
+  end
+  return kept
+end
+
+--- Puts everything back to where it was.
+---@param chat codex-chat.Chat
+---@param kept table
+function M.restore(chat, kept)
+  M.reset(chat)
+  M.set_prompt(chat, kept.prompt)
+  for id, it in pairs(kept.blocks) do
+    M.set_range(chat, id, it.first, it.stop, it.gap)
+    if it.badge and it.stop > it.first then
+      chat.blocks[id].badge_edit = it.badge
+      badge.put(chat, chat.blocks[id], it.first)
+    end
+  end
+end
+
+--- Forgets all blocks, as after the text was read anew.
+---@param chat codex-chat.Chat
+function M.reset(chat)
+  if api.nvim_buf_is_valid(chat.buf) then
+    api.nvim_buf_clear_namespace(chat.buf, ns, 0, -1)
+    badge.reset(chat.buf)
+  end
+  chat.blocks, chat.names = {}, {}
+  chat.prompt_mark = nil
+end
+
+return M

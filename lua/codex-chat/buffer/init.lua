@@ -1,0 +1,260 @@
+--- The chat's buffer: what it is given when it becomes a chat, is kept unmodified, and goes.
+local M = {}
+
+local document = require("codex-chat.buffer.document")
+local registry = require("codex-chat.registry")
+local saving = require("codex-chat.buffer.write")
+local truth = require("codex-chat.disk.truth")
+
+local api = vim.api
+
+--- Gives the buffer a chat's options. Only ever by number: `undolevels` of another buffer is the
+--- user's own.
+---@param buf integer
+local function set_options(buf)
+  local bo = vim.bo[buf]
+  bo.swapfile = false
+  bo.modeline = false
+  bo.undofile = false
+  bo.undolevels = -1
+  bo.buftype = "acwrite"
+  bo.bufhidden = "hide"
+  bo.buflisted = true
+  bo.textwidth = 0
+end
+
+--- Takes the text of the buffer as a conversation: prompt, folds, highlighting.
+---@param chat codex-chat.Chat
+local function take_text(chat)
+  local blocks = require("codex-chat.buffer.blocks")
+  local buf = chat.buf
+  blocks.reset(chat)
+  local lines = api.nvim_buf_get_lines(buf, 0, -1, false)
+  local scan = require("codex-chat.buffer.markdown").scan(lines)
+  local prompt = scan.prompt
+  if not prompt then
+    -- Below everything, so that nothing of what stands there is taken for a query.
+    local fresh = lines[#lines] == "" and { "## You", "" } or { "", "## You", "" }
+    if #lines == 1 and lines[1] == "" then
+      api.nvim_buf_set_lines(buf, 0, -1, false, { "## You", "" })
+      prompt = 0
+    else
+      api.nvim_buf_set_lines(buf, #lines, #lines, false, fresh)
+      prompt = #lines + #fresh - 2
+    end
+  end
+  require("codex-chat.ui.fold").attach(buf)
+  require("codex-chat.ui.fold").load(buf, scan.folds)
+  require("codex-chat.highlight").attach(buf)
+  require("codex-chat.buffer.undo").attach(buf)
+  require("codex-chat.buffer.undo").clear(buf)
+  blocks.set_prompt(chat, prompt)
+  vim.bo[buf].modified = false
+  chat.changed = false
+  chat.head = document.head(lines) or chat.head
+  if chat.follows then
+    return
+  end
+  chat.follows = true
+  -- Events like TextChanged wait for the user to pause: too late for who types and leaves.
+  api.nvim_buf_attach(buf, false, {
+    on_lines = function()
+      chat.changed = true
+      return registry.get(buf) ~= chat
+    end,
+    on_detach = function()
+      chat.follows = nil
+    end,
+  })
+end
+
+---@param chat codex-chat.Chat
+local function watch(chat)
+  local buf = chat.buf
+  local function on(events, callback)
+    api.nvim_create_autocmd(events, { group = chat.augroup, buffer = buf, callback = callback })
+  end
+  on("BufWriteCmd", function(args)
+    saving.write(chat, args)
+  end)
+  on("BufFilePost", function()
+    saving.keep_name(chat)
+  end)
+  on({ "BufModifiedSet", "QuitPre" }, function()
+    -- The file is kept up to date by itself: leaving must never ask.
+    vim.bo[buf].modified = false
+  end)
+  on("BufWinEnter", function()
+    -- Only this one: a window that was split off has folds already.
+    local win = api.nvim_get_current_win()
+    if api.nvim_win_get_buf(win) == buf then
+      require("codex-chat.ui.window").shown(chat, win)
+    end
+  end)
+  on("BufWinLeave", function()
+    local win = api.nvim_get_current_win()
+    if api.nvim_win_get_buf(win) == buf then
+      require("codex-chat.ui.window").remember(chat, win)
+    end
+  end)
+  api.nvim_create_autocmd({ "WinResized", "VimResized" }, {
+    group = chat.augroup,
+    callback = function()
+      require("codex-chat.ui.status").show(chat)
+      require("codex-chat.approval").resize(chat)
+    end,
+  })
+  on("BufEnter", function()
+    chat.used = vim.uv.hrtime()
+    saving.check(chat)
+  end)
+  api.nvim_create_autocmd({ "FocusGained", "VimResume" }, {
+    group = chat.augroup,
+    callback = function()
+      if api.nvim_buf_is_loaded(chat.buf) then
+        saving.check(chat)
+      end
+    end,
+  })
+  on({ "TextChanged", "TextChangedI", "TextChangedP" }, function()
+    require("codex-chat.ui.status").hint(chat)
+  end)
+  on("InsertEnter", function()
+    require("codex-chat.buffer.backspace").begin(chat)
+    require("codex-chat.ui.status").hint(chat, true)
+    require("codex-chat.host").wake(chat)
+  end)
+  on("InsertLeave", function()
+    require("codex-chat.ui.status").hint(chat, false)
+  end)
+  require("codex-chat.buffer.heading").attach(chat)
+  on({ "TextChanged", "InsertLeave", "BufLeave" }, function()
+    if chat.host ~= "attached" then
+      saving.save(chat)
+    end
+  end)
+  on("BufUnload", function()
+    M.unload(chat)
+  end)
+  on("BufWipeout", function()
+    M.close(chat)
+  end)
+end
+
+--- What stands beside the text and goes with it. `:edit` finds it again, so that a turn goes on.
+---@class (exact) codex-chat.Kept
+---@field blocks table
+---@field undo codex-chat.UndoState?
+---@field views table<integer, table> by window
+
+--- The text goes: what only the buffer holds is kept for when it is read again.
+---@param chat codex-chat.Chat
+function M.unload(chat)
+  if chat.unloaded_lines then
+    return
+  end
+  chat.unloaded_lines = api.nvim_buf_get_lines(chat.buf, 0, -1, false)
+  if chat.host ~= "attached" then
+    saving.save(chat)
+  end
+  local views = {}
+  for _, win in ipairs(registry.wins(chat.buf)) do
+    views[win] = api.nvim_win_call(win, vim.fn.winsaveview)
+  end
+  chat.kept = {
+    blocks = require("codex-chat.buffer.blocks").keep(chat),
+    undo = require("codex-chat.buffer.undo").keep(chat.buf),
+    views = views,
+  }
+  -- `:edit` reads it again at once; where nothing does, the conversation is over here.
+  vim.schedule(function()
+    if chat.unloaded_lines and registry.get(chat.buf) == chat then
+      M.leave(chat)
+    end
+  end)
+end
+
+--- The conversation has no text in this Neovim any more.
+---@param chat codex-chat.Chat
+function M.leave(chat)
+  chat.kept = nil
+  require("codex-chat.host").close(chat)
+  chat.approvals, chat.delayed = {}, {}
+  require("codex-chat.approval").refresh(chat)
+end
+
+---@param chat codex-chat.Chat
+---@return table data for events
+local function about(chat)
+  return { buf = chat.buf, path = chat.path, root = chat.root }
+end
+
+--- The buffer is no chat any more.
+---@param chat codex-chat.Chat
+function M.close(chat)
+  M.leave(chat)
+  require("codex-chat.events").emit("Closed", about(chat))
+  registry.remove(chat.buf)
+  require("codex-chat.ui.statusline").forget()
+  require("codex-chat.highlight").detach(chat.buf)
+  pcall(api.nvim_del_augroup_by_id, chat.augroup)
+end
+
+--- Makes the buffer, which holds the conversation's text, a chat.
+---@param buf integer
+---@param project codex-chat.Project
+---@param text? string what stands in the file, where it was read
+---@return codex-chat.Chat
+function M.attach(buf, project, text)
+  set_options(buf)
+  ---@type codex-chat.Chat
+  local chat = {
+    buf = buf,
+    path = api.nvim_buf_get_name(buf),
+    root = project.root,
+    project_dir = project.dir,
+    host = "none",
+    state = { phase = "idle" },
+    blocks = {},
+    names = {},
+    next_user = 0,
+    approvals = {},
+    delayed = {},
+    used = vim.uv.hrtime(),
+    augroup = api.nvim_create_augroup("codex-chat." .. buf, {}),
+  }
+  if text then
+    truth.know(chat, text)
+  end
+  registry.add(chat)
+  require("codex-chat.outside").add(project.root)
+  require("codex-chat.project").remember(project)
+  require("codex-chat.highlight").setup()
+  take_text(chat)
+  require("codex-chat.ui.window").settle(chat, function()
+    require("codex-chat.outside.runtime").set_filetype(buf, "codexchat")
+  end)
+  watch(chat)
+  require("codex-chat.buffer.defer_edits").begin()
+  require("codex-chat.complete").attach(chat)
+  require("codex-chat.host").keep_on_leave()
+  require("codex-chat.ui.keys").map(chat)
+  require("codex-chat.ui.status").hint(chat)
+  for _, win in ipairs(registry.wins(buf)) do
+    require("codex-chat.ui.window").shown(chat, win)
+  end
+  require("codex-chat.ui.winbar").watch()
+  require("codex-chat.ui.size").watch()
+  require("codex-chat.ui.stay").watch()
+  vim.schedule(require("codex-chat.outside.runtime").warn)
+  require("codex-chat.ui.notify").begin()
+  require("codex-chat.buffer.mksession").begin()
+  require("codex-chat.tools").begin()
+  require("codex-chat.ui.statusline").forget()
+  require("codex-chat.events").emit("Opened", about(chat))
+  return chat
+end
+
+M.set_options, M.take_text = set_options, take_text
+
+return M

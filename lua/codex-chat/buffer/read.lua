@@ -1,0 +1,233 @@
+--- How a conversation's text comes into its buffer: when it is opened, read again, or changed by
+--- another program.
+local M = {}
+
+local buffer = require("codex-chat.buffer")
+local document = require("codex-chat.buffer.document")
+local registry = require("codex-chat.registry")
+local say = require("codex-chat.message")
+local truth = require("codex-chat.disk.truth")
+
+local api = vim.api
+
+--- The project that the front matter names, where it is the one whose directory the file lies in.
+---@param path string
+---@param lines string[]
+---@return codex-chat.Project
+function M.project_of(path, lines)
+  local projects = require("codex-chat.project")
+  for row = 2, math.min(#lines, 20) do
+    local value = lines[row]:match("^project:(.*)$")
+    value = value and vim.trim(value)
+    if value then
+      value = value:match('^"(.*)"$') or value
+      local project = projects.at((value:gsub("\\(.)", "%1")))
+      -- SECURITY: a file that was copied here from elsewhere must not choose what the agent reaches.
+      if project.dir == projects.state_of(path) then
+        return project
+      end
+    end
+  end
+  return projects.at(projects.root(projects.cwd()))
+end
+
+---@type table<integer, codex-chat.Project> what a buffer that is about to be read belongs to
+local expected = {}
+
+--- Has the buffer read as a chat of `project`: without `BufReadPost`, file type detection and
+--- modelines, wherever its file lies.
+---@param buf integer
+---@param project codex-chat.Project
+function M.expect(buf, project)
+  expected[buf] = project
+  api.nvim_create_autocmd("BufReadCmd", {
+    group = api.nvim_create_augroup("codex-chat.read." .. buf, {}),
+    buffer = buf,
+    callback = function()
+      M.read(buf)
+    end,
+  })
+end
+
+--- The text was read anew as it stood: everything goes on where it was.
+---@param chat codex-chat.Chat
+---@param kept codex-chat.Kept
+local function go_on(chat, kept)
+  require("codex-chat.buffer.blocks").restore(chat, kept.blocks)
+  require("codex-chat.buffer.undo").restore(chat.buf, kept.undo)
+  require("codex-chat.approval").refresh(chat)
+  if chat.host == "asked" or chat.host == "attached" then
+    require("codex-chat.host").notify(chat, "chat/reread", {})
+  end
+  -- `:edit` puts the cursor somewhere after this.
+  vim.schedule(function()
+    for win, view in pairs(kept.views) do
+      if api.nvim_win_is_valid(win) and api.nvim_win_get_buf(win) == chat.buf then
+        api.nvim_win_call(win, function()
+          vim.fn.winrestview(view)
+        end)
+      end
+    end
+  end)
+end
+
+--- Names the buffer as a new conversation: what cannot be read must not be written over.
+---@param buf integer
+---@param project codex-chat.Project
+local function take_new_name(buf, project)
+  local old = api.nvim_buf_get_name(buf)
+  api.nvim_buf_set_name(buf, require("codex-chat.project").new_path(project))
+  -- Renaming leaves an empty buffer of the old name behind.
+  local left = registry.find_name(old)
+  if left and left ~= buf and not api.nvim_buf_is_loaded(left) then
+    pcall(api.nvim_buf_delete, left, { force = true })
+  end
+end
+
+--- What `:edit` reads where another program has changed the file: its text, unless a turn runs. What is
+--- not saved here is kept as a copy.
+---@param chat codex-chat.Chat
+---@param lines string[] as the buffer had them
+---@return string? text
+local function text_of_others(chat, lines)
+  if require("codex-chat.ui.statusline").is_busy(chat.state.phase) then
+    return nil
+  end
+  local found, text = truth.look(chat)
+  if found ~= "other" or not text or not text:find("%S") then
+    return nil
+  end
+  local here = table.concat(lines, "\n") .. "\n"
+  if not truth.is_own(chat, vim.fn.sha256(here)) then
+    local copy, err = truth.keep(chat.path, here)
+    local name = vim.fs.basename(chat.path)
+    if not copy then
+      say.error(("%s is not read again, for its text here cannot be kept: %s"):format(name, err))
+      return nil
+    end
+    local message = "%s was changed by another program and is read again. What was here is kept: %s"
+    say.warn(message:format(name, truth.compare(copy)))
+  end
+  truth.know(chat, text --[[@as string]])
+  return text
+end
+
+--- Has the buffer take the file's text, which another program has changed, in all windows. It is
+--- refused where the buffer has another text by now than the one with this hash, or the user is in the
+--- middle of a command.
+---@param chat codex-chat.Chat
+---@param hash string
+---@return boolean
+function M.read_again(chat, hash)
+  local buf = chat.buf
+  local is_as_told = vim.fn.sha256(truth.text_of(buf)) == hash
+  local lines, _, text = document.read(chat.path)
+  if text and not text:find("%S") then
+    -- Emptied, perhaps to be written: what is here stays.
+    return false
+  end
+  if
+    not is_as_told
+    or require("codex-chat.buffer.defer_edits").is_busy(buf)
+    or not lines
+    or not text
+  then
+    return false
+  end
+  local prompt = require("codex-chat.buffer.blocks").prompt_row(chat)
+  local in_prompt = vim.tbl_filter(function(win)
+    return api.nvim_win_get_cursor(win)[1] > prompt
+  end, registry.wins(buf))
+  require("codex-chat.ui.fold").clear(buf)
+  if chat.head and not document.head(lines) then
+    -- The other program has cut off what the conversation is known by.
+    lines = document.with_kept(lines, chat.head)
+  end
+  local modifiable = vim.bo[buf].modifiable
+  vim.bo[buf].modifiable = true
+  api.nvim_buf_set_lines(buf, 0, -1, false, lines)
+  vim.bo[buf].modifiable = modifiable
+  truth.know(chat, text)
+  buffer.take_text(chat)
+  chat.approvals = {}
+  require("codex-chat.approval").refresh(chat)
+  require("codex-chat.ui.status").hint(chat)
+  for _, win in ipairs(in_prompt) do
+    require("codex-chat.buffer.restored").show_prompt(chat, win)
+  end
+  if chat.host == "asked" or chat.host == "attached" then
+    require("codex-chat.host").open(chat)
+  end
+  say.info(
+    ("%s was changed by another program and is read again."):format(vim.fs.basename(chat.path))
+  )
+  return true
+end
+
+--- A copy of a conversation's text is read, without modelines, and is no conversation.
+---@param buf integer
+---@param path string
+local function read_copy(buf, path)
+  local lines, err = document.read(path)
+  vim.bo[buf].modeline, vim.bo[buf].swapfile = false, false
+  api.nvim_buf_set_lines(buf, 0, -1, false, lines or {})
+  vim.bo[buf].modified = false
+  require("codex-chat.outside.runtime").set_filetype(buf, "codexchatpage")
+  if err then
+    say.error(("the copy cannot be read: %s."):format(err))
+  end
+end
+
+--- `BufReadCmd`: reads the conversation, also again for `:edit`.
+---@param buf integer
+function M.read(buf)
+  local chat = registry.get(buf)
+  local path = api.nvim_buf_get_name(buf)
+  if chat and not chat.unloaded_lines then
+    return
+  elseif not chat and path:match("([^/]*)/[^/]*$") == "copies" then
+    return read_copy(buf, path)
+  end
+  buffer.set_options(buf)
+  local lines = chat and chat.unloaded_lines or nil
+  local refused, text ---@type string?, string?
+  if chat and lines then
+    text = text_of_others(chat, lines)
+    lines = text and document.lines_of(text) or lines
+    chat.kept = not text and chat.kept or nil
+  else
+    lines, refused, text = document.read(path)
+    local _, _, code = require("codex-chat.disk.look").lstat(path)
+    refused = not lines and code ~= "ENOENT" and refused or nil
+  end
+  local project = chat and require("codex-chat.project").at(chat.root)
+    or expected[buf]
+    or M.project_of(path, lines or {})
+  expected[buf] = nil
+  if refused then
+    take_new_name(buf, project)
+    say.error(("the conversation cannot be read, so this is a new one: %s."):format(refused))
+  end
+  lines = lines or document.new_lines(project.root, document.now())
+  api.nvim_buf_set_lines(buf, 0, -1, false, lines)
+  if not chat then
+    buffer.attach(buf, project, text)
+    return
+  end
+  -- `:edit` and `:bdelete` forget marks, mappings and who listens.
+  local kept = chat.kept
+  chat.unloaded_lines, chat.kept = nil, nil
+  buffer.take_text(chat)
+  require("codex-chat.ui.window").settle(chat, function()
+    require("codex-chat.outside.runtime").set_filetype(buf, "codexchat")
+  end)
+  require("codex-chat.ui.keys").map(chat)
+  if kept then
+    go_on(chat, kept)
+  else
+    require("codex-chat.host").open(chat)
+  end
+  require("codex-chat.ui.status").hint(chat)
+end
+
+return M

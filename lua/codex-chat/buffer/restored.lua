@@ -1,0 +1,195 @@
+--- Buffers that bear the name of a conversation and are none yet: a session restores them empty, and
+--- Neovim reads them as plain files where the plugin is not loaded or `history_dir` is set.
+local M = {}
+
+local document = require("codex-chat.buffer.document")
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+
+---@return string
+local function state_dir()
+  return require("codex-chat.config").get().state_dir
+end
+
+--- The directory of conversations that a file lies in, itself or in their archive.
+---@param path string
+---@return string
+local function chats_dir(path)
+  local dir = vim.fs.dirname(path)
+  return vim.fs.basename(dir) == "archive" and vim.fs.dirname(dir) or dir
+end
+
+--- Whether the file lies where conversations of the state directory do.
+---@param path string
+---@return boolean
+local function is_in_state(path)
+  local dir = chats_dir(path)
+  return vim.fs.basename(dir) == "chats"
+    and vim.fs.dirname(vim.fs.dirname(vim.fs.dirname(dir))) == vim.fs.normalize(state_dir())
+end
+
+--- The project that has its conversations in this directory by `history_dir`: the one around it, or
+--- the one the user works in.
+---@param dir string
+---@return codex-chat.Project?
+local function project_with(dir)
+  if not require("codex-chat.config").get().history_dir then
+    return nil
+  end
+  local projects = require("codex-chat.project")
+  for _, start in ipairs({ dir, vim.fn.getcwd() }) do
+    local project = vim.uv.fs_stat(start) and projects.at(projects.root(start))
+    if project and project.chats == dir then
+      return project
+    end
+  end
+end
+
+--- Whether a buffer of this name may be a conversation; nothing is read for that.
+---@param path string
+---@return boolean
+function M.may_be(path)
+  return path:find("^/.*%.md$") ~= nil
+    and (is_in_state(path) or project_with(chats_dir(path)) ~= nil)
+end
+
+--- The project of a conversation's file. In a directory of the user's own a file is one only by its
+--- front matter.
+---@param path string
+---@param lines? string[] the file's
+---@return codex-chat.Project?
+function M.project_of(path, lines)
+  if is_in_state(path) then
+    return require("codex-chat.buffer.read").project_of(path, lines or {})
+  end
+  local head = document.head(vim.list_slice(lines or {}, 1, 200))
+  if
+    head
+    and vim.iter(head):any(function(line)
+      return line:find("^codex%-chat:") ~= nil
+    end)
+  then
+    return project_with(chats_dir(path))
+  end
+end
+
+--- Puts what was typed into a buffer without the conversation's text below that text.
+---@param lines string[]
+---@param typed string[]
+---@return string[]
+local function with_draft(lines, typed)
+  local whole = vim.list_extend({}, lines)
+  while #whole > 0 and not whole[#whole]:find("%S") do
+    whole[#whole] = nil
+  end
+  if not document.find_prompt(whole) then
+    vim.list_extend(whole, { "", "## You" })
+  end
+  whole[#whole + 1] = ""
+  return vim.list_extend(whole, typed)
+end
+
+--- Puts the cursor of a window to the prompt, ready to type.
+---@param chat codex-chat.Chat
+---@param win integer
+function M.show_prompt(chat, win)
+  local prompt = require("codex-chat.prompt")
+  if prompt.is_empty(chat) then
+    require("codex-chat.buffer.heading").settle(chat)
+  end
+  prompt.enter(chat, win)
+end
+
+--- Makes a loaded buffer with a conversation's name that conversation. An empty or unchanged one gets
+--- the file's text; into that goes what was typed without it; one in which the conversation itself was
+--- edited keeps its text, and the host keeps a copy of the file's.
+---
+--- SECURITY: the file is read by no link; Neovim may have followed one, and that text would be sent as
+--- what was said before.
+---@param buf integer
+---@param project? codex-chat.Project the file's, where that is known
+---@return codex-chat.Chat? chat nil where it is no conversation
+---@return string? refused why the file cannot be read
+function M.take(buf, project)
+  local path = api.nvim_buf_get_name(buf)
+  local lines, err, text = document.read(path)
+  if not lines then
+    local _, _, code = require("codex-chat.disk.look").lstat(path)
+    if code ~= "ENOENT" then
+      return nil, err
+    end
+  end
+  project = project or M.project_of(path, lines)
+  if not project then
+    return nil
+  end
+  local old = api.nvim_buf_get_lines(buf, 0, -1, false)
+  local is_blank = not table.concat(old):find("%S")
+  if not lines and is_blank then
+    lines = document.new_lines(project.root, document.now())
+  end
+  local is_edited = vim.bo[buf].modified and not is_blank
+  local has_sections = document.find_prompt(old) ~= nil or document.head(old) ~= nil
+  if is_edited and lines and not has_sections then
+    lines = with_draft(lines, old)
+  elseif is_edited then
+    lines = nil
+  end
+  local modifiable = vim.bo[buf].modifiable
+  vim.bo[buf].modifiable = true
+  if lines and not vim.deep_equal(old, lines) then
+    api.nvim_buf_set_lines(buf, 0, -1, false, lines)
+  end
+  local chat = require("codex-chat.buffer").attach(
+    buf,
+    project,
+    not (is_edited and has_sections) and text or nil
+  )
+  vim.bo[buf].modifiable = modifiable
+  chat.changed = is_edited
+  for _, win in ipairs(registry.wins(buf)) do
+    M.show_prompt(chat, win)
+  end
+  return chat
+end
+
+--- A buffer has got a name, was read or is gone to.
+---@param event { event: string, buf: integer }
+function M.met(event)
+  local buf = event.buf
+  if registry.get(buf) or not api.nvim_buf_is_loaded(buf) then
+    return
+  elseif vim.bo[buf].buftype ~= "" and vim.bo[buf].buftype ~= "acwrite" then
+    return
+  elseif not M.may_be(api.nvim_buf_get_name(buf)) then
+    return
+  end
+  if vim.g.SessionLoad ~= 1 then
+    M.take(buf)
+  elseif event.event == "BufFilePost" then
+    require("codex-chat.buffer.mksession").named(buf)
+  end
+end
+
+--- Takes all buffers that are there already.
+function M.all()
+  for _, buf in ipairs(api.nvim_list_bufs()) do
+    M.met({ event = "all", buf = buf })
+  end
+end
+
+--- The configuration is known: conversations may lie elsewhere than was taken for granted.
+function M.configured()
+  api.nvim_create_autocmd("BufReadCmd", {
+    group = api.nvim_create_augroup("codex-chat.read.configured", {}),
+    pattern = vim.fn.escape(state_dir(), "*?[]{},\\ ") .. "/projects/*/chats/*.md",
+    desc = "codex-chat: read a conversation",
+    callback = function(args)
+      require("codex-chat.buffer.read").read(args.buf)
+    end,
+  })
+  M.all()
+end
+
+return M

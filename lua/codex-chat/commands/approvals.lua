@@ -1,0 +1,52 @@
+--- Choosing when Codex asks, for one conversation.
+local M = {}
+
+local action = require("codex-chat.host.request")
+local say = require("codex-chat.message")
+
+local meaning = {
+  never = "works without asking; the sandbox holds it",
+  ["on-request"] = "asks where the model thinks that you should know",
+  untrusted = "asks before every command that may change something",
+}
+
+---@param chat codex-chat.Chat
+---@param policy string
+local function set(chat, policy)
+  action.run(chat, "approvals/set", { policy = policy }, function(_, err)
+    if err then
+      say.error(err)
+    else
+      say.info(("from the next turn on Codex %s."):format(meaning[policy]))
+    end
+  end)
+end
+
+--- `:CodexChat approvals [never|on-request|untrusted]`
+---@param chat codex-chat.Chat
+---@param word string
+function M.choose(chat, word)
+  if word ~= "" then
+    set(chat, word)
+    return
+  end
+  action.run(chat, "approvals/list", {}, function(it, err)
+    if err then
+      say.error(err)
+      return
+    end
+    vim.ui.select(it.offered, {
+      prompt = "Approvals",
+      kind = "codex-chat-approvals",
+      format_item = function(policy)
+        return ("%s %s: %s"):format(policy == it.current and "●" or " ", policy, meaning[policy])
+      end,
+    }, function(picked)
+      if picked then
+        set(chat, picked)
+      end
+    end)
+  end)
+end
+
+return M

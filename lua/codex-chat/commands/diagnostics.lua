@@ -1,0 +1,51 @@
+--- `:[range]CodexChat diagnostics [question]`: what the editor complains about, under the cursor.
+local M = {}
+
+local say = require("codex-chat.message")
+
+--- Puts the diagnostics of these lines into the prompt, with a mention of the lines; sends them if
+--- there is a question.
+---@param first integer 1-based
+---@param last integer
+---@param question string
+function M.send(first, last, question)
+  local buf = vim.api.nvim_get_current_buf()
+  local found = vim.tbl_filter(function(it)
+    return it.lnum + 1 <= last and (it.end_lnum or it.lnum) + 1 >= first
+  end, vim.diagnostic.get(buf))
+  if #found == 0 then
+    say.info("there are no diagnostics on this line.")
+    return
+  end
+  local chats = require("codex-chat.chat")
+  local project = require("codex-chat.project").of_buf(buf)
+  local name = vim.api.nvim_buf_get_name(buf)
+  local path = vim.uv.fs_realpath(name) or name
+  if not vim.startswith(path, project.root .. "/") then
+    say.error("this file lies outside of the project.")
+    return
+  end
+  for _, it in ipairs(found) do
+    first, last = math.min(first, it.lnum + 1), math.max(last, (it.end_lnum or it.lnum) + 1)
+  end
+  -- One that covers the whole text may end at the line after it.
+  last = math.min(last, vim.api.nvim_buf_line_count(buf))
+  local mention = require("codex-chat.context.mention").of_path(path:sub(#project.root + 2))
+  local place = ("%s#L%d-L%d"):format(mention, first, last)
+  -- In a fence: what a checker says may look like a mention or a heading.
+  local told = require("codex-chat.context.listing").diagnostic_lines(found, project.root)
+  local complaints = require("codex-chat.context.part").of_lines("", ("In %s"):format(place), told)
+  local lines = vim.split(complaints.text --[[@as string]], "\n", { plain = true })
+  local chat = chats.latest(project)
+  local prompt = require("codex-chat.prompt")
+  if question ~= "" then
+    prompt.send_lines(chat, vim.list_extend(lines, { "", question }))
+    return
+  end
+  vim.list_extend(lines, { "", "" })
+  chats.show(chat, { insert = false })
+  prompt.add(chat, lines)
+  prompt.enter(chat, vim.api.nvim_get_current_win())
+end
+
+return M

@@ -1,0 +1,394 @@
+--- `:CodexChat` and the `<Plug>` mappings.
+local M = {}
+
+local say = require("codex-chat.message")
+
+---@class (exact) codex-chat.Subcommand
+---@field run fun(args: vim.api.keyset.create_user_command.command_args, rest: string)
+---@field complete? string[]|fun(lead: string): string[]
+---@field range? boolean
+---@field bang? boolean whether `!` means something: of all projects, from now on, without a question
+
+---@return codex-chat.Chat?
+local function here()
+  local chat = require("codex-chat.chat").here()
+  if not chat then
+    say.info("no conversation is open. :CodexChat opens one.")
+  end
+  return chat
+end
+
+---@param method string
+local function tell(method)
+  local chat = here()
+  if chat then
+    require("codex-chat.host").notify(chat, method, {})
+  end
+end
+
+--- Calls a function of one of our modules with the chat.
+---@param module string
+---@param fn string
+---@param ... any
+local function with(module, fn, ...)
+  local chat = here()
+  if chat then
+    require(module)[fn](chat, ...)
+  end
+end
+
+---@param mode "steer"|"queue"
+local function send(mode)
+  local chat = here()
+  if chat then
+    require("codex-chat.prompt").send(chat, mode)
+  end
+end
+
+--- Shows a project's conversation, in the window of the one that the cursor is in.
+---@param project codex-chat.Project
+local function open_in_place(project)
+  local chats = require("codex-chat.chat")
+  local shown = require("codex-chat.registry").get(0)
+  local chat = chats.latest(project)
+  if shown and shown ~= chat and not require("codex-chat.ui.window").find(chat.buf) then
+    local win = vim.api.nvim_get_current_win()
+    vim.api.nvim_win_set_buf(win, chat.buf)
+    require("codex-chat.prompt").enter(chat, win)
+  end
+  chats.show(chat)
+end
+
+---@type table<string, codex-chat.Subcommand>
+local subcommands = {
+  open = {
+    complete = function(lead)
+      return vim.fn.getcompletion(lead, "dir")
+    end,
+    run = function(_, rest)
+      if rest ~= "" then
+        local project, err = require("codex-chat.project").name(rest)
+        if not project then
+          say.error(assert(err))
+          return
+        end
+        open_in_place(project)
+        return
+      end
+      require("codex-chat.chat").open()
+    end,
+  },
+  new = {
+    run = function()
+      require("codex-chat.chat").new()
+    end,
+  },
+  toggle = {
+    run = function()
+      require("codex-chat.chat").toggle()
+    end,
+  },
+  stop = {
+    run = function()
+      tell("turn/interrupt")
+    end,
+  },
+  send = {
+    range = true,
+    run = function(args, rest)
+      if args.range > 0 then
+        require("codex-chat.prompt.selection").send_range(args.line1, args.line2, rest)
+      elseif rest ~= "" then
+        require("codex-chat").ask(rest)
+      else
+        send("steer")
+      end
+    end,
+  },
+  accept = {
+    run = function()
+      require("codex-chat.approval").answer("accept")
+    end,
+  },
+  ["accept-session"] = {
+    run = function()
+      require("codex-chat.approval").answer("accept_session")
+    end,
+  },
+  ["accept-project"] = {
+    run = function()
+      require("codex-chat.approval").answer("accept_project")
+    end,
+  },
+  answer = {
+    run = function(_, rest)
+      require("codex-chat.approval").tell(rest)
+    end,
+  },
+  decline = {
+    run = function(_, rest)
+      require("codex-chat.approval").answer("decline", rest ~= "" and rest or nil)
+    end,
+  },
+  cancel = {
+    run = function()
+      require("codex-chat.approval").answer("cancel")
+    end,
+  },
+  retry = {
+    run = function()
+      tell("turn/retry")
+    end,
+  },
+  fork = {
+    run = function()
+      with("codex-chat.prompt.fork", "fork")
+    end,
+  },
+  revert = {
+    run = function()
+      with("codex-chat.prompt.fork", "revert")
+    end,
+  },
+  compact = {
+    run = function()
+      local chat = here()
+      if chat then
+        require("codex-chat.host.request").run(chat, "thread/compact")
+      end
+    end,
+  },
+  review = {
+    complete = { "uncommitted", "base", "commit" },
+    run = function(_, rest)
+      with("codex-chat.commands.review", "start", rest)
+    end,
+  },
+  model = {
+    bang = true,
+    run = function(args, rest)
+      with("codex-chat.commands.model", "choose", rest, args.bang)
+    end,
+  },
+  approvals = {
+    complete = { "never", "on-request", "untrusted" },
+    run = function(_, rest)
+      with("codex-chat.commands.approvals", "choose", rest)
+    end,
+  },
+  plan = {
+    complete = { "on", "off" },
+    run = function(_, rest)
+      with("codex-chat.commands.model", "plan", rest)
+    end,
+  },
+  goal = {
+    complete = { "pause", "resume", "clear" },
+    run = function(_, rest)
+      with("codex-chat.commands.goal", "set", rest)
+    end,
+  },
+  commits = {
+    complete = { "copy", "log" },
+    run = function(_, rest)
+      with("codex-chat.commands.commits", "run", rest)
+    end,
+  },
+  terminals = {
+    run = function()
+      with("codex-chat.commands.terminals", "pick")
+    end,
+  },
+  diagnostics = {
+    range = true,
+    run = function(args, rest)
+      local line = vim.api.nvim_win_get_cursor(0)[1]
+      local first = args.range > 0 and args.line1 or line
+      local last = args.range > 0 and args.line2 or line
+      require("codex-chat.commands.diagnostics").send(first, last, rest)
+    end,
+  },
+  preview = {
+    run = function(_, rest)
+      local chat = here()
+      if chat then
+        require("codex-chat.commands.preview").show(chat, rest)
+      end
+    end,
+  },
+  prompt = {
+    range = true,
+    complete = function()
+      return require("codex-chat.prompt.templates").names()
+    end,
+    run = function(args, rest)
+      require("codex-chat.prompt.templates").command(args, rest)
+    end,
+  },
+  threads = {
+    complete = function()
+      return require("codex-chat.threads").tasks
+    end,
+    bang = true,
+    run = function(args, rest)
+      require("codex-chat.threads").pick(rest, args.bang)
+    end,
+  },
+  search = {
+    bang = true,
+    run = function(args, rest)
+      require("codex-chat.threads").search(rest, args.bang)
+    end,
+  },
+  rename = {
+    run = function(_, rest)
+      require("codex-chat.threads").current("rename", rest)
+    end,
+  },
+  archive = {
+    run = function()
+      require("codex-chat.threads").current("archive", "")
+    end,
+  },
+  unarchive = {
+    run = function()
+      require("codex-chat.threads").current("unarchive", "")
+    end,
+  },
+  delete = {
+    bang = true,
+    run = function(args)
+      require("codex-chat.threads").current("delete", "", args.bang)
+    end,
+  },
+  question = {
+    run = function()
+      require("codex-chat.approval").go()
+    end,
+  },
+  status = {
+    run = function()
+      with("codex-chat.commands.status", "show")
+    end,
+  },
+  network = {
+    complete = function()
+      return require("codex-chat.commands.network").entries()
+    end,
+    run = function(_, rest)
+      with("codex-chat.commands.network", "run", rest)
+    end,
+  },
+  mcp = {
+    run = function()
+      with("codex-chat.commands.status", "servers")
+    end,
+  },
+  login = {
+    complete = { "browser", "device", "cancel" },
+    run = function(_, rest)
+      with("codex-chat.commands.login", "start", rest)
+    end,
+  },
+  logout = {
+    run = function()
+      with("codex-chat.commands.login", "stop")
+    end,
+  },
+  log = {
+    complete = { "audit" },
+    bang = true,
+    run = function(args, rest)
+      require("codex-chat.commands.log").show(rest, args.bang)
+    end,
+  },
+  sandbox = {
+    bang = true,
+    complete = function()
+      return require("codex-chat.commands.sandbox").words
+    end,
+    run = function(args, rest)
+      with("codex-chat.commands.sandbox", "run", rest, args.bang)
+    end,
+  },
+}
+
+---@return string[]
+local function names()
+  local list = vim.tbl_keys(subcommands)
+  table.sort(list)
+  return list
+end
+
+--- Whether `:CodexChat` knows this word.
+---@param name string
+---@return boolean
+function M.has(name)
+  return subcommands[name] ~= nil
+end
+
+---@param args vim.api.keyset.create_user_command.command_args
+local function run(args)
+  local name, rest = args.args:match("^%s*(%S*)%s*(.-)%s*$")
+  if name == "" then
+    name = args.range > 0 and "send" or "open"
+  end
+  local subcommand = subcommands[name]
+  if not subcommand then
+    say.error(
+      ("there is no `:CodexChat %s`; there are %s."):format(name, table.concat(names(), ", "))
+    )
+    return
+  end
+  if args.range > 0 and not subcommand.range then
+    say.error(("`:CodexChat %s` takes no range; `:CodexChat send` does."):format(name))
+    return
+  end
+  if args.bang and not subcommand.bang then
+    say.error(("`:CodexChat! %s` means nothing; leave the ! out."):format(name))
+    return
+  end
+  subcommand.run(args, rest)
+end
+
+--- Runs `:CodexChat`.
+---@param args vim.api.keyset.create_user_command.command_args
+function M.run(args)
+  say.answering(function()
+    run(args)
+  end)
+end
+
+--- Completes subcommands and their words.
+---@param lead string
+---@param line string
+---@param pos integer
+---@return string[]
+function M.complete(lead, line, pos)
+  local typed = line:sub(1, pos):match("CodexChat!?%s+(.*)$") or ""
+  local name = typed:match("^(%S+)%s")
+  local words = not name and names() or (subcommands[name] or {}).complete or {}
+  if type(words) == "function" then
+    words = words(lead)
+  end
+  return vim.tbl_filter(function(word)
+    return vim.startswith(word, lead)
+  end, words)
+end
+
+--- Runs what a `<Plug>` mapping stands for.
+---@param action string
+function M.plug(action)
+  if action == "send" or action == "queue" then
+    if vim.fn.mode():match("^[vV\22]") then
+      require("codex-chat.prompt.selection").send_visual()
+    else
+      send(action == "queue" and "queue" or "steer")
+    end
+    return
+  end
+  local empty = { range = 0, bang = false, args = "", line1 = 0, line2 = 0 }
+  subcommands[action].run(empty --[[@as any]], "")
+end
+
+return M

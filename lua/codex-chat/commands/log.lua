@@ -1,0 +1,206 @@
+--- `:CodexChat log` and `:CodexChat log audit`: what the host logs, and what is on record of a project.
+local M = {}
+
+local say = require("codex-chat.message")
+
+local api = vim.api
+
+--- How much of the record is shown; all of it is in the file.
+local MAX_BYTES = 512 * 1024
+
+--- Opens a file for reading. SECURITY: the agent's words are in it, and a modeline would be read from
+--- them.
+---@param path string
+---@param filetype? string
+local function open(path, filetype)
+  local modeline = api.nvim_get_option_value("modeline", { scope = "global" })
+  api.nvim_set_option_value("modeline", false, { scope = "global" })
+  local ok, err = pcall(require("codex-chat.outside.runtime").without_projects, filetype, function()
+    vim.cmd.split({ args = { vim.fn.fnameescape(path) } })
+  end)
+  api.nvim_set_option_value("modeline", modeline, { scope = "global" })
+  if not ok then
+    say.error(err)
+    return
+  end
+  vim.bo.readonly = true
+  if filetype then
+    require("codex-chat.outside.runtime").set_filetype(api.nvim_get_current_buf(), filetype)
+  end
+  vim.cmd("normal! G")
+end
+
+---@param value any
+---@return string one line of what shows
+local function plain(value)
+  local text = type(value) == "string" and value or vim.json.encode(value)
+  return vim.fn.strtrans(require("codex-chat.tools.bounds").joined(text, " ⏎ "))
+end
+
+---@param ms any
+---@return string?
+local function seconds(ms)
+  return type(ms) == "number" and ("%.1f s"):format(ms / 1000) or nil
+end
+
+---@param bytes any
+---@param what string
+---@return string?
+local function size(bytes, what)
+  if type(bytes) ~= "number" then
+    return nil
+  end
+  return bytes < 10000 and ("%d bytes %s"):format(bytes, what)
+    or ("%.0f kB %s"):format(bytes / 1000, what)
+end
+
+--- What is told of an entry, by its event: the parts of a line, of which any may be missing.
+---@type table<string, fun(it: table): any[]>
+local details = {
+  command = function(it)
+    local exit = type(it.exitCode) == "number" and ("exit %d"):format(it.exitCode) or it.status
+    return { it.command, exit, seconds(it.ms), size(it.outputBytes, "of output") }
+  end,
+  patch = function(it)
+    local files = vim.tbl_map(function(file)
+      return type(file) == "table" and ("%s %s"):format(file.change, file.path) or file
+    end, type(it.files) == "table" and it.files or {})
+    return { table.concat(files, ", "), it.status }
+  end,
+  approval = function(it)
+    local by = it.by and ("by %s"):format(it.by)
+    return { it.decision, by, ("%s: %s"):format(it.asked, it.about), it.reason, seconds(it.ms) }
+  end,
+  network = function(it)
+    local to = ("%s %s:%s"):format(it.method or "to", it.host, it.port)
+    local more = it.omitted and ("%s more were not told"):format(it.omitted)
+    return { it.decision, to, it.by, it.address, it.reason, size(it.bytesOut, "out"), more }
+  end,
+  model_request = function(it)
+    local out, into = size(it.bytesOut, "out"), size(it.bytesIn, "in")
+    return { it.outcome, it.status, it.reason, out, into, seconds(it.ms) }
+  end,
+  self_test = function(it)
+    local cached = it.cached and "proven before" or nil
+    return { it.passed and "passed" or "FAILED", it.runtime, it.kernel, cached, it.reason }
+  end,
+  protected_file = function(it)
+    return { ("%s %s"):format(it.path, it.change), it.what, it.runs }
+  end,
+  git_transfer = function(it)
+    local commits = it.commits and ("%s commits"):format(it.commits)
+    return { it.outcome, it.ref, commits, size(it.bytes, ""), it.reason }
+  end,
+  credential = function(it)
+    return { it.action, it.source, it.reason }
+  end,
+  sandbox = function(it)
+    return { it.action, it.container, it.runtime, it.image, it.reason }
+  end,
+  left_out = function(it)
+    return { ("%s of %s: more than a minute has room for"):format(it.lines, it.of) }
+  end,
+  lost = function(it)
+    return { ("%s lines could not be written"):format(it.lines) }
+  end,
+}
+
+---@param line string of JSON
+---@return string for a reader; the line itself where it is none of ours
+local function shown_line(line)
+  local decoded, it = pcall(vim.json.decode, line)
+  local detail = decoded and type(it) == "table" and details[it.event]
+  local ok, list = pcall(detail or error, it)
+  if not ok then
+    return plain(line)
+  end
+  local shown = {}
+  for n = 1, table.maxn(list) do
+    if list[n] ~= nil and list[n] ~= vim.NIL and list[n] ~= "" then
+      shown[#shown + 1] = plain(list[n])
+    end
+  end
+  local time = plain(it.time or ""):gsub("T", " "):gsub("%.%d+Z$", "")
+  return ("%-19s  %-14s  %s"):format(time, plain(it.event or "?"), table.concat(shown, " · "))
+end
+
+--- The last lines of a file, whole ones.
+---@param path string
+---@return string[]?
+local function tail(path)
+  local file = io.open(path, "r")
+  if not file then
+    return nil
+  end
+  local length = file:seek("end")
+  file:seek("set", math.max(0, length - MAX_BYTES))
+  local lines = vim.split(file:read("a"), "\n", { trimempty = true })
+  file:close()
+  if length > MAX_BYTES then
+    table.remove(lines, 1)
+  end
+  return lines
+end
+
+---@param lines string[]
+local function page(lines)
+  vim.cmd("botright new")
+  local buf = api.nvim_get_current_buf()
+  local bo = vim.bo[buf]
+  bo.buftype, bo.bufhidden, bo.swapfile, bo.modeline = "nofile", "wipe", false, false
+  pcall(api.nvim_buf_set_name, buf, "codex-chat://audit")
+  api.nvim_buf_set_lines(buf, 0, -1, false, lines)
+  bo.modifiable = false
+  require("codex-chat.outside.runtime").set_filetype(buf, "codexchataudit")
+  vim.wo[0][0].wrap, vim.wo[0][0].number, vim.wo[0][0].signcolumn = false, false, "no"
+  api.nvim_win_set_height(0, math.min(#lines + 1, math.floor(vim.o.lines * 0.6)))
+  vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buf, desc = "close this page" })
+  vim.cmd("normal! G")
+end
+
+--- Shows what was done and decided in the current project, the newest last.
+---@param raw boolean the file itself, a line of JSON for each entry
+function M.audit(raw)
+  local path = require("codex-chat.project").of_buf().dir .. "/audit.jsonl"
+  local lines = tail(path)
+  if not lines then
+    say.info(
+      ("nothing is on record of this project yet (%s)."):format(vim.fn.fnamemodify(path, ":~"))
+    )
+    return
+  end
+  if raw then
+    return open(path, "json")
+  end
+  local head = ("%-19s  %-14s  %s"):format(
+    "time (UTC)",
+    "event",
+    "what (`:CodexChat! log audit` opens the file)"
+  )
+  local shown = { head }
+  for _, line in ipairs(lines) do
+    shown[#shown + 1] = shown_line(line)
+  end
+  page(shown)
+end
+
+--- Shows the host's log, or with "audit" the record of the project.
+---@param what string
+---@param raw boolean
+function M.show(what, raw)
+  if what == "audit" then
+    return M.audit(raw)
+  end
+  if what ~= "" then
+    say.error(("there is no `:CodexChat log %s`; there is `:CodexChat log audit`."):format(what))
+    return
+  end
+  local path = require("codex-chat.host").log_path()
+  if vim.uv.fs_stat(path) then
+    open(path)
+  else
+    say.info(("there is no log yet at %s."):format(path))
+  end
+end
+
+return M

@@ -1,0 +1,43 @@
+--- `:CodexChat preview`: what would be sent, with all that goes along, in a window of its own.
+local M = {}
+
+local say = require("codex-chat.message")
+
+---@param text string
+---@param parts codex-chat.ContextPart[]
+local function show(text, parts)
+  local lines = vim.split(text, "\n", { plain = true })
+  for _, part in ipairs(parts) do
+    vim.list_extend(lines, { "", ("## %s"):format(part.label), "" })
+    local body = part.text
+      or part.skill and ("The instructions in `%s`."):format(part.skill.path)
+      or ("(a picture of %d kB)"):format(math.ceil(#part.image * 3 / 4 / 1000))
+    vim.list_extend(lines, vim.split(body, "\n", { plain = true }))
+  end
+  require("codex-chat.commands.status").page(lines, "preview")
+end
+
+--- Shows the prompt, or `text`, with its mentions resolved. Nothing is sent. Where that takes other
+--- programs, the editor goes on meanwhile, and whoever does something else is not interrupted.
+---@param chat codex-chat.Chat
+---@param text string
+function M.show(chat, text)
+  if text == "" then
+    text = require("codex-chat.prompt").text(chat)
+  end
+  local resolver = require("codex-chat.context.resolve")
+  local win, mode = vim.api.nvim_get_current_win(), vim.api.nvim_get_mode().mode
+  require("codex-chat.context.run").async(function()
+    return resolver.all(text, chat.root)
+  end, function(parts, err)
+    if not parts then
+      say.error(err .. ".")
+    elseif vim.api.nvim_get_current_win() == win and vim.api.nvim_get_mode().mode == mode then
+      show(text, parts)
+    else
+      say.info("the preview is ready, but you are elsewhere. Ask for it again.")
+    end
+  end)
+end
+
+return M

@@ -1,0 +1,20 @@
+--- The user's leave to build the project's own Dockerfile.
+local M = {}
+
+local say = require("codex-chat.message")
+
+--- Allows the version of the Dockerfile whose hash begins so.
+---@param chat codex-chat.Chat
+---@param hash string
+function M.allow(chat, hash)
+  require("codex-chat.host.request").run(
+    chat,
+    "dockerfile/allow",
+    { hash = hash },
+    function(said, err)
+      say[err and "error" or "info"](err or said)
+    end
+  )
+end
+
+return M

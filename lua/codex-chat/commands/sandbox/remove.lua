@@ -1,0 +1,155 @@
+--- `:CodexChat sandbox …` for what removes something: each says what goes and what stays, and asks.
+local M = {}
+
+local action = require("codex-chat.host.request")
+local say = require("codex-chat.message")
+
+---@class codex-chat.Removable
+---@field what string a cache's directory, or "tools"
+---@field bytes? integer where the engine tells
+
+---@param bytes integer
+---@return string
+local function size(bytes)
+  local mib = bytes / 1024 ^ 2
+  return mib >= 1024 and ("%.1f GiB"):format(mib / 1024) or ("%d MiB"):format(math.ceil(mib))
+end
+
+---@param caches codex-chat.Removable[]
+---@return string such as "node_modules (120 MiB), tools (size not known)"
+local function list(caches)
+  return table.concat(
+    vim.tbl_map(function(cache)
+      -- SECURITY: its name is a label on the engine; one line without control characters.
+      local name = tostring(cache.what):gsub("%c", " ")
+      return ("%s (%s)"):format(name, cache.bytes and size(cache.bytes) or "size not known")
+    end, caches),
+    ", "
+  )
+end
+
+--- Asks the host for what there is, and goes on with it.
+---@param chat codex-chat.Chat
+---@param callback fun(space: { caches: codex-chat.Removable[], gone: codex-chat.Removable[], images: { count: integer, bytes: integer } })
+local function look(chat, callback)
+  action.run(chat, "sandbox/space", {}, function(space, err)
+    if err then
+      say.error(err)
+    else
+      callback(space)
+    end
+  end)
+end
+
+---@param chat codex-chat.Chat
+---@return string a sentence where a turn would end
+local function busy_note(chat)
+  local busy = vim.iter(require("codex-chat.registry").all()):any(function(each)
+    return each.root == chat.root and require("codex-chat.ui.statusline").is_busy(each.state.phase)
+  end)
+  return busy and "A turn is running, which ends. " or ""
+end
+
+---@param chat codex-chat.Chat
+---@param word string
+---@param force boolean
+---@param question string
+---@param run fun()
+local function ask(chat, word, force, question, run)
+  if force then
+    run()
+    return
+  end
+  require("codex-chat.ui.confirm").ask({
+    question = busy_note(chat) .. question,
+    yes = "Remove it",
+    no = "Keep it",
+    kind = "codex-chat-sandbox",
+    command = "CodexChat! sandbox " .. word,
+  }, run)
+end
+
+local untouched = "Your files, conversations and commits stay."
+
+--- `:CodexChat sandbox rebuild`
+---@param chat codex-chat.Chat
+---@param force boolean
+---@param go fun() builds it and restarts
+function M.rebuild(chat, force, go)
+  if force then
+    go()
+    return
+  end
+  look(chat, function(space)
+    local kept = #space.caches == 0 and ""
+      or (" Its caches stay, too: %s."):format(list(space.caches))
+    local question = "Build the image again, which takes minutes? The image that it replaces goes, and "
+      .. "the container with what is in its /tmp and home. "
+      .. untouched
+      .. kept
+    ask(chat, "rebuild", false, question, go)
+  end)
+end
+
+--- `:CodexChat sandbox clear`
+---@param chat codex-chat.Chat
+---@param force boolean
+function M.clear(chat, force)
+  look(chat, function(space)
+    if #space.caches == 0 then
+      say.info("this project has no caches in the sandbox; there is nothing to remove.")
+      return
+    end
+    local question = ("Remove the sandbox's caches of this project: %s? The container ends. What is in these directories on your machine stays. %s"):format(
+      list(space.caches),
+      untouched
+    )
+    ask(chat, "clear", force, question, function()
+      local params = { turn = true, others = force }
+      action.run(chat, "sandbox/clear", params, function(removed, err)
+        if err then
+          say.error(err)
+        else
+          say.info(("removed %s; the next message starts without."):format(removed))
+        end
+      end)
+    end)
+  end)
+end
+
+--- `:CodexChat sandbox prune`
+---@param chat codex-chat.Chat
+---@param force boolean
+function M.prune(chat, force)
+  look(chat, function(space)
+    local parts = {}
+    if space.images.count > 0 then
+      parts[1] = ("%d image%s of earlier versions (%s at most)"):format(
+        space.images.count,
+        space.images.count == 1 and "" or "s",
+        size(space.images.bytes)
+      )
+    end
+    if #space.gone > 0 then
+      parts[#parts + 1] = "caches of projects that are gone: " .. list(space.gone)
+    end
+    if #parts == 0 then
+      say.info("there is nothing to remove: no old image, and no cache of a project that is gone.")
+      return
+    end
+    local question = ("Remove %s? What running containers and this project use stays."):format(
+      table.concat(parts, ", and ")
+    )
+    ask(chat, "prune", force, question, function()
+      action.run(chat, "sandbox/prune", {}, function(said, err)
+        if err then
+          say.error(err)
+        else
+          say.info(said)
+        end
+      end)
+    end)
+  end)
+end
+
+return M

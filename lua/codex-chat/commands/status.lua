@@ -1,0 +1,192 @@
+--- `:CodexChat status` and `:CodexChat mcp`: how things stand, on a page of its own.
+local M = {}
+
+local say = require("codex-chat.message")
+
+local api = vim.api
+
+--- Goes to the page of this name; false where none is shown in this tabpage.
+---@param name string
+---@return boolean
+local function enter(name)
+  for _, win in ipairs(api.nvim_tabpage_list_wins(0)) do
+    if api.nvim_buf_get_name(api.nvim_win_get_buf(win)) == name then
+      api.nvim_set_current_win(win)
+      return true
+    end
+  end
+  return false
+end
+
+--- Shows a page that a key closes, in place of an older one of its name.
+---@param lines string[]
+---@param title string what it is of: the buffer's name after `codex-chat://`
+function M.page(lines, title)
+  local name = "codex-chat://" .. title
+  if not enter(name) then
+    vim.cmd("botright new")
+  end
+  local buf = api.nvim_get_current_buf()
+  vim.bo[buf].buftype, vim.bo[buf].bufhidden, vim.bo[buf].swapfile = "nofile", "wipe", false
+  -- One in another tabpage has the name already.
+  pcall(api.nvim_buf_set_name, buf, name)
+  vim.bo[buf].modifiable = true
+  api.nvim_buf_set_lines(buf, 0, -1, false, lines)
+  -- SECURITY: agents' words are in it. Of a "markdown" Neovim's own highlighter would load whatever
+  -- parser a fence names.
+  vim.bo[buf].modifiable, vim.bo[buf].modeline = false, false
+  require("codex-chat.outside.runtime").set_filetype(buf, "codexchatpage")
+  require("codex-chat.highlight").attach(buf)
+  api.nvim_win_set_height(0, math.min(#lines + 1, math.floor(vim.o.lines * 0.6)))
+  vim.wo[0][0].number, vim.wo[0][0].signcolumn, vim.wo[0][0].wrap = false, "no", true
+  vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buf, desc = "close this page" })
+end
+
+---@param n integer
+---@return string 12345 → "12,345"
+local function grouped(n)
+  return (tostring(n):reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", ""))
+end
+
+---@param servers { name: string, state: string, tools: string[] }[]
+---@return string[]
+local function server_lines(servers)
+  local lines = {}
+  for _, server in ipairs(servers) do
+    table.sort(server.tools)
+    local tools = #server.tools == 0 and "" or (": " .. table.concat(server.tools, ", "))
+    -- SECURITY: names and errors are the server's own words.
+    lines[#lines + 1] = (
+      ("- **%s** · %s%s"):format(server.name, server.state, tools):gsub("%c", " ")
+    )
+  end
+  return lines
+end
+
+---@param usage { last: integer, total: integer, window?: integer }?
+---@return string
+local function usage_text(usage)
+  if not usage then
+    return "none yet"
+  end
+  local window = usage.window
+      and usage.window > 0
+      and (" (%d%% of the window of %s)"):format(
+        math.floor(100 * usage.last / usage.window + 0.5),
+        grouped(usage.window)
+      )
+    or ""
+  return ("%s in the last turn%s, %s in all"):format(
+    grouped(usage.last),
+    window,
+    grouped(usage.total)
+  )
+end
+
+---@param minutes number?
+---@return string of the window that a limit is about
+local function span_text(minutes)
+  if not minutes then
+    return "the period"
+  end
+  for _, unit in ipairs({ { 1440, "day" }, { 60, "hour" } }) do
+    if minutes >= unit[1] and minutes % unit[1] == 0 then
+      local n = minutes / unit[1]
+      return n == 1 and unit[2] or ("%d %ss"):format(n, unit[2])
+    end
+  end
+  return ("%d minutes"):format(minutes)
+end
+
+---@param limits { usedPercent: number, windowDurationMins?: number, resetsAt?: number }[]
+---@return string
+local function limits_text(limits)
+  local texts = vim.tbl_map(function(limit)
+    local span = span_text(limit.windowDurationMins)
+    local text = ("%d%% used of %s"):format(math.floor(limit.usedPercent + 0.5), span)
+    local at = limit.resetsAt
+    -- What no clock can show is not told.
+    if at and at > 0 and at < 2 ^ 31 then
+      text = text .. os.date(", renewed %a %H:%M", at)
+    end
+    return text
+  end, limits)
+  return #texts == 0 and "none told" or table.concat(texts, "; ")
+end
+
+---@param chat codex-chat.Chat
+---@param it table what `status/read` answers
+---@return string[]
+local function lines_of(chat, it)
+  local short = function(path)
+    return vim.fn.fnamemodify(path, ":~")
+  end
+  local name = require("codex-chat.threads.file").name_of(chat)
+  local lines = { "# " .. (name or vim.fs.basename(chat.path)):gsub("%c", " "), "" }
+  local function add(label, value)
+    if value and value ~= "" then
+      lines[#lines + 1] = (("- **%s** %s"):format(label, value):gsub("%c", " "))
+    end
+  end
+  add("Project", short(chat.root))
+  add("File", short(chat.path))
+  add("Thread", it.thread)
+  add("State", chat.state.phase .. (chat.state.detail and (": " .. chat.state.detail) or ""))
+  local waits = #require("codex-chat.ui.waiting").all()
+  if waits > 0 then
+    local what = waits == 1 and "question waits" or "questions wait"
+    add("Waiting", ("%d %s for you: `:CodexChat question` goes there"):format(waits, what))
+  end
+  add("Model", it.model .. (it.effort ~= "" and (", effort " .. it.effort) or ""))
+  add("Mode", it.plan and "plan: nothing is changed" or "work")
+  add("Endpoint", it.endpoint)
+  add("Authorized by", it.credential)
+  add("Approvals", it.approvals)
+  add("Sandbox", it.running and it.sandbox or "not running; the next message starts it")
+  add("Tokens", usage_text(it.usage))
+  add("Rate limits", limits_text(it.limits or {}))
+  if #it.instructions > 0 then
+    add("Instructions", table.concat(vim.tbl_map(short, it.instructions), ", "))
+  end
+  if #it.refused > 0 then
+    local hosts = vim.tbl_map(function(refused)
+      return ("%s (%d)"):format(refused.host, refused.times)
+    end, it.refused)
+    add("Refused hosts", table.concat(hosts, ", "))
+  end
+  local hosts = require("codex-chat.commands.network").summary(it.network)
+  add("Network", hosts == "" and "none but the model's" or ("the model's, and " .. hosts))
+  if #it.servers > 0 then
+    vim.list_extend(lines, { "", "## MCP servers", "" })
+    vim.list_extend(lines, server_lines(it.servers))
+  end
+  return lines
+end
+
+--- Shows how the conversation stands.
+---@param chat codex-chat.Chat
+function M.show(chat)
+  require("codex-chat.host.request").run(chat, "status/read", {}, function(it, err)
+    if err then
+      say.error(err)
+    else
+      M.page(lines_of(chat, it), "status")
+    end
+  end)
+end
+
+--- Shows the MCP servers and their tools.
+---@param chat codex-chat.Chat
+function M.servers(chat)
+  require("codex-chat.host.request").run(chat, "mcp/list", {}, function(servers, err)
+    if err then
+      say.error(err)
+    elseif #servers == 0 then
+      say.info("no MCP server is configured (mcp_servers).")
+    else
+      M.page(vim.list_extend({ "# MCP servers", "" }, server_lines(servers)), "mcp")
+    end
+  end)
+end
+
+return M

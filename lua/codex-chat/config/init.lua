@@ -1,0 +1,329 @@
+--- The user's configuration, checked by hand so that every message names its key.
+local M = {}
+
+local check = require("codex-chat.config.check")
+local rules = require("codex-chat.config.rules")
+local say = require("codex-chat.message")
+
+---@class (exact) codex-chat.Config.Window
+---@field position "right"|"left"|"top"|"bottom"|"tab"
+---@field size number part of the editor's width or height below 1, else columns or rows
+---@field min_width integer columns that a split beside others is not narrower than, where there are as many
+---@field startinsert boolean whether opening the chat begins insert mode
+
+---@class (exact) codex-chat.Config.Keys `false` leaves a key alone
+---@field send string|false
+---@field send_insert string|false
+---@field stop string|false
+---@field accept string|false
+---@field accept_session string|false
+---@field accept_project string|false
+---@field decline string|false
+---@field cancel string|false
+---@field pick boolean whether numbers pick an option where one is asked for
+---@field next_approval string|false
+---@field prev_approval string|false
+
+---@class (exact) codex-chat.Config.Completion
+---@field auto boolean whether it comes while typing
+
+---@class (exact) codex-chat.Config.Notify while the chat is not in view
+---@field done boolean whether a turn's end is told
+---@field waiting boolean whether a question is told
+
+---@class (exact) codex-chat.Config.Network
+---@field allow string[] what the sandbox may reach besides the model: presets, domains, addresses
+---@field ask boolean whether you are asked about other hosts, or they are refused at once
+---@field proxy? string what the model and other hosts are reached through: "http://proxy:3128"
+---@field proxy_auth_cmd? string[] prints its user:password
+---@field no_proxy? string[] what is reached without it, in the words of `allow`
+
+---@class (exact) codex-chat.Config what is in force
+---@field model? string
+---@field effort? string
+---@field model_url? string
+---@field api_key_env? string
+---@field api_key_cmd? string[]
+---@field api_key_header? string the header that the key goes into, else Authorization: Bearer
+---@field auth? "key"|"login"|"none" what authorizes the calls of the model
+---@field model_headers? table<string, string> sent with each call
+---@field model_query? table<string, string> parameters of the endpoint's address
+---@field login_url? string another backend than ChatGPT's, for a login
+---@field login_issuer? string another service to log in to, for tests
+---@field approvals? "never"|"on-request"|"untrusted"
+---@field git? "private"|"off" whether the agent has a git directory of its own
+---@field limits? table
+---@field sandbox? table
+---@field network codex-chat.Config.Network
+---@field watch { paths: string[] } patterns of further files that something on the machine runs
+---@field editor_tools table<string, boolean> what Codex may ask the editor
+---@field agents_md? string the user's own instructions, read-only inside
+---@field skills_dirs? string[] directories of the user's own skills, read-only inside
+---@field mcp_servers? table<string, table> as Codex's own configuration has them
+---@field stop_commands? "always"|"ask"|"never" whether stopping a turn ends its commands
+---@field log_level? "debug"|"info"|"warn"|"error"
+---@field state_dir string
+---@field history_dir? string absolute, or below the project's root
+---@field node string
+---@field roots string[] directories that are projects of their own; may have wildcards
+---@field root_markers string[]
+---@field window codex-chat.Config.Window
+---@field keys codex-chat.Config.Keys
+---@field completion codex-chat.Config.Completion
+---@field notify codex-chat.Config.Notify
+---@field prompts? table<string, codex-chat.Template> prompt templates by name
+---@field prompts_dir? string where markdown files with prompt templates lie
+---@field host_cmd? string[] starts another host; for tests
+
+---@return codex-chat.Config
+local function defaults()
+  return {
+    state_dir = vim.fn.stdpath("state") .. "/codex-chat",
+    node = "node",
+    roots = {},
+    root_markers = { "package.json", "Cargo.toml", "go.mod", "pyproject.toml", "Makefile" },
+    window = { position = "right", size = 0.45, min_width = 50, startinsert = true },
+    notify = { done = true, waiting = true },
+    completion = { auto = true },
+    watch = { paths = {} },
+    network = { allow = {}, ask = true, no_proxy = {} },
+    editor_tools = {
+      buffers = true,
+      cursor = true,
+      diagnostics = true,
+      quickfix = true,
+      lsp = true,
+    },
+    keys = {
+      send = "<CR>",
+      send_insert = "<C-s>",
+      stop = "<C-c>",
+      accept = "a",
+      accept_session = "s",
+      accept_project = "p",
+      decline = "d",
+      cancel = "c",
+      pick = true,
+      next_approval = "]a",
+      prev_approval = "[a",
+    },
+  }
+end
+
+---@type any[] what setup() was given, call by call
+local given = {}
+---@type codex-chat.Config?
+local resolved
+---@type string? why nothing may be sent under it
+local refusal
+---@type any what `resolved` was made from: `vim.g.codex_chat`, since setup() forgets `resolved`
+local source
+
+--- Checks and takes over the user's settings: on top of `vim.g.codex_chat`, whenever that is set, and
+--- of what earlier calls were given.
+---@param opts table?
+function M.setup(opts)
+  given[#given + 1] = opts
+  resolved = nil
+  M.get()
+end
+
+--- What the user has set in all places, the later ones over the earlier ones.
+---@return table user
+---@return string[] problems of what is not among them
+function M.user()
+  local layers = require("codex-chat.config.layers")
+  local user, problems = {}, {}
+  local function add(name, layer)
+    if type(layer) == "table" and not (vim.islist(layer) and #layer > 0) then
+      user = layers.merge(user, layer)
+    elseif layer ~= nil and layer ~= vim.NIL then
+      problems[#problems + 1] = ("%s must be a table, not %s"):format(name, vim.inspect(layer))
+    end
+  end
+  add("`vim.g.codex_chat`", vim.g.codex_chat)
+  vim.list_extend(problems, layers.lost_functions(vim.g.codex_chat))
+  for _, layer in ipairs(given) do
+    add("what `setup()` is given", layer)
+  end
+  return user, problems
+end
+
+---@param path string
+---@return string
+local function absolute(path)
+  path = vim.fs.normalize(vim.fn.fnamemodify(vim.fn.expand(path), ":p"))
+  return #path > 1 and (path:gsub("/$", "")) or path
+end
+
+--- The path without links, of which the end may not be there yet. Neovim names a buffer by such a path
+--- as soon as its directory exists, and a conversation is known by that name.
+---@param path string absolute
+---@return string
+local function without_links(path)
+  local at, rest = path, ""
+  while at ~= "/" do
+    local real = vim.uv.fs_realpath(at)
+    if real then
+      return (real == "/" and "" or real) .. rest
+    end
+    at, rest = vim.fs.dirname(at), "/" .. vim.fs.basename(at) .. rest
+  end
+  return path
+end
+
+--- Whether Neovim takes the working directory for the home: of a user who has neither $HOME nor an
+--- account it does, and conversations would lie in the project.
+---@param user table
+---@return boolean
+local function is_homeless(user)
+  local is_named = user.state_dir or (vim.env.XDG_STATE_HOME or "") ~= ""
+  return not is_named and (vim.uv.os_homedir() or "") == ""
+end
+
+--- The part of the settings in which a mistake cannot send anything elsewhere, nor weaken anything.
+local harmless = { "window", "keys", "notify", "completion", "prompts", "prompts_dir" }
+
+--- Checks `user` and fills in the defaults.
+---@param user any
+---@return codex-chat.Config config with the defaults in the place of what is wrong
+---@return string[] problems sentences that name the keys
+---@return string[] grave those of them under which nothing may be sent
+function M.resolve(user)
+  local problems, grave = {}, {}
+  if user ~= nil and type(user) ~= "table" then
+    problems[1] = ("the configuration must be a table, not %s"):format(vim.inspect(user))
+    grave[1], user = problems[1], nil
+  end
+  local layers = require("codex-chat.config.layers")
+  local function note(problem, key)
+    problems[#problems + 1] = problem
+    if not vim.list_contains(harmless, key) then
+      grave[#grave + 1] = problem
+    end
+  end
+  local kept = check.keys(layers.merge({}, user or {}), rules.keys, "", note)
+  ---@type codex-chat.Config
+  local config = layers.merge(defaults(), kept)
+  if config.window.size <= 0 then
+    note("`window.size` must be above 0", "window")
+    config.window.size = defaults().window.size
+  end
+  for i, pattern in ipairs(config.roots) do
+    if not pattern:find("^[~/$]") then
+      note(("`roots[%d]` must begin with / or ~, not %q"):format(i, pattern), "roots")
+    end
+  end
+  if is_homeless(user or {}) then
+    note(
+      (
+        "`state_dir` would lie in the working directory: HOME is not set, and the "
+        .. "uid %d has no account; set HOME, or `state_dir` to a directory of yours"
+      ):format(vim.uv.getuid()),
+      "state_dir"
+    )
+  end
+  config.state_dir = without_links(absolute(config.state_dir))
+  config.agents_md = config.agents_md and absolute(config.agents_md)
+  config.skills_dirs = config.skills_dirs and vim.tbl_map(absolute, config.skills_dirs)
+  config.sandbox = config.sandbox and require("codex-chat.config.sandbox").resolve(config.sandbox)
+  return config, problems, grave
+end
+
+--- Resolves what the user has set in all places.
+---@return codex-chat.Config config
+---@return string[] problems
+---@return string[] grave
+function M.check()
+  local user, problems = M.user()
+  local grave = vim.list_slice(problems)
+  local config, more, more_grave = M.resolve(user)
+  return config, vim.list_extend(problems, more), vim.list_extend(grave, more_grave)
+end
+
+--- The configuration in force; problems are told once for each configuration.
+---@return codex-chat.Config
+function M.get()
+  local set = vim.g.codex_chat
+  -- vim.g gives a fresh copy each time: compare what it holds.
+  if resolved and vim.deep_equal(set, source) then
+    return resolved
+  end
+  local problems, grave
+  source = set
+  resolved, problems, grave = M.check()
+  refusal = #grave > 0 and table.concat(grave, "; ") or nil
+  if #problems > 0 then
+    say.warn(table.concat(problems, "\ncodex-chat: "))
+  end
+  return resolved
+end
+
+--- Why nothing may be sent as long as the configuration is as it is: with a default in the place of what
+--- is wrong, text and key could go to another endpoint, or what is run to a weaker sandbox.
+---@return string?
+function M.refusal()
+  M.get()
+  return refusal
+    and ("nothing was sent. The configuration is wrong: %s. Correct that and start Neovim again."):format(
+      refusal
+    )
+end
+
+---@return string
+local function default_path()
+  return M.get().state_dir .. "/default-model.json"
+end
+
+--- The model and effort that the user has picked as the default, where the configuration names none.
+---@return { model?: string, effort?: string }
+function M.chosen_default()
+  local file = io.open(default_path(), "r")
+  if not file then
+    return {}
+  end
+  local ok, chosen = pcall(vim.json.decode, file:read(4096) or "")
+  file:close()
+  local function word(value)
+    return type(value) == "string" and value ~= "" and value or nil
+  end
+  if not ok or type(chosen) ~= "table" then
+    return {}
+  end
+  return { model = word(chosen.model), effort = word(chosen.effort) }
+end
+
+--- Keeps a model and effort as the default for conversations to come.
+---@param model string
+---@param effort? string
+---@return true? ok
+---@return string? err
+function M.choose_default(model, effort)
+  return require("codex-chat.buffer.document").write(
+    default_path(),
+    { vim.json.encode({ model = model, effort = effort }) }
+  )
+end
+
+--- What the host is told: the settings it knows, absent ones left out.
+---@return table
+function M.host_settings()
+  local config = M.get()
+  local settings = {}
+  for _, key in ipairs(rules.host_keys) do
+    local value = config[key]
+    if value == nil and (key == "model" or key == "effort") then
+      value = M.chosen_default()[key]
+    end
+    -- An empty table would travel as a list.
+    if value ~= nil and not (type(value) == "table" and next(value) == nil) then
+      settings[key] = value
+    end
+  end
+  if settings.sandbox and settings.sandbox.env and next(settings.sandbox.env) == nil then
+    settings.sandbox = vim.tbl_extend("force", settings.sandbox, { env = vim.empty_dict() })
+  end
+  return settings
+end
+
+return M

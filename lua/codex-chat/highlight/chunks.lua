@@ -1,0 +1,128 @@
+--- Cuts a conversation into chunks that can be highlighted each by itself: at blank lines outside
+--- of fences. Their starts are extmarks, so what the user or the machine writes moves them along,
+--- and a change costs no more than the chunk it falls into. A chunk is bounded: where no blank line
+--- ends it, it is cut at its size, and what follows goes on in the fence that it is in.
+local M = {}
+
+local markdown = require("codex-chat.buffer.markdown")
+
+local api = vim.api
+local ns = api.nvim_create_namespace("codex-chat.highlight.chunks")
+
+--- The most of one chunk. What is longer is highlighted by pattern anyway, and each change of it would
+--- be looked at with all that stands above it in the chunk.
+local max_lines, max_bytes = 1000, 64 * 1024
+
+---@type table<integer, table<integer, codex-chat.Fence>> by buffer and mark: fences that chunks begin in
+local fences = {}
+
+---@param buf integer
+---@param row integer
+---@return integer? mark
+---@return integer start of the chunk that holds `row`
+local function chunk_at(buf, row)
+  -- Asked for the nearest one backwards, Neovim collects all marks from the buffer's start.
+  local reach = 50
+  while true do
+    local from = math.max(0, row - reach)
+    local marks = api.nvim_buf_get_extmarks(buf, ns, { from, 0 }, { row, -1 }, {})
+    local found = marks[#marks]
+    if found then
+      return found[1], found[2]
+    end
+    if from == 0 then
+      return nil, 0
+    end
+    reach = reach * 4
+  end
+end
+
+--- The first row of the chunk after the one that holds `row`.
+---@param buf integer
+---@param row integer
+---@return integer
+local function next_start(buf, row)
+  local found = api.nvim_buf_get_extmarks(buf, ns, { row + 1, 0 }, -1, { limit = 1 })[1]
+  return found and found[2] or api.nvim_buf_line_count(buf)
+end
+
+--- Cuts the rows from `first` to before `stop` anew, which both begin chunks.
+---@param buf integer
+---@param first integer
+---@param stop integer
+---@param fence codex-chat.Fence? that is open there
+local function cut(buf, first, stop, fence)
+  local inside = fences[buf] or {}
+  fences[buf] = inside
+  for _, mark in ipairs(api.nvim_buf_get_extmarks(buf, ns, { first, 0 }, { stop - 1, -1 }, {})) do
+    inside[mark[1]] = nil
+  end
+  api.nvim_buf_clear_namespace(buf, ns, first, stop)
+  inside[api.nvim_buf_set_extmark(buf, ns, first, 0, {})] = fence
+  local lines = api.nvim_buf_get_lines(buf, first, stop, false)
+  local count, bytes = 0, 0
+  for i, line in ipairs(lines) do
+    fence = markdown.step(fence, line)
+    count, bytes = count + 1, bytes + #line
+    local ends = not fence and line == "" and i < #lines and lines[i + 1] ~= ""
+    if ends or (i < #lines and (count >= max_lines or bytes >= max_bytes)) then
+      inside[api.nvim_buf_set_extmark(buf, ns, first + i, 0, {})] = fence
+      count, bytes = 0, 0
+    end
+  end
+end
+
+--- Cuts the whole buffer.
+---@param buf integer
+function M.cut_all(buf)
+  cut(buf, 0, api.nvim_buf_line_count(buf))
+end
+
+--- Cuts what a change has touched. Its chunks are new ones afterwards.
+---@param buf integer
+---@param first integer the changed rows
+---@param stop integer end of the changed rows as they are now
+---@return integer first
+---@return integer stop of what was cut
+function M.update(buf, first, stop)
+  local count = api.nvim_buf_line_count(buf)
+  -- The blank line above decides where a chunk begins.
+  local mark, start = chunk_at(buf, math.max(0, math.min(first, count - 1) - 1))
+  local finish = next_start(buf, math.min(math.max(first, stop - 1), count - 1))
+  cut(buf, start, finish, (fences[buf] or {})[mark])
+  return start, finish
+end
+
+---@class (exact) codex-chat.Chunk
+---@field mark integer
+---@field first integer
+---@field stop integer exclusive
+---@field fence codex-chat.Fence? that its first line is in
+
+--- The chunks that have rows between `first` and `last`: marks with their rows, ends exclusive.
+---@param buf integer
+---@param first integer
+---@param last integer
+---@return codex-chat.Chunk[]
+function M.between(buf, first, last)
+  local _, start = chunk_at(buf, first)
+  local marks = api.nvim_buf_get_extmarks(buf, ns, { start, 0 }, { last, -1 }, {})
+  local found = {}
+  for i, mark in ipairs(marks) do
+    local stop = marks[i + 1] and marks[i + 1][2] or next_start(buf, mark[2])
+    if stop > mark[2] then
+      local fence = (fences[buf] or {})[mark[1]]
+      found[#found + 1] = { mark = mark[1], first = mark[2], stop = stop, fence = fence }
+    end
+  end
+  return found
+end
+
+--- Forgets all chunks.
+---@param buf integer
+function M.clear(buf)
+  fences[buf] = nil
+  api.nvim_buf_clear_namespace(buf, ns, 0, -1)
+end
+
+return M

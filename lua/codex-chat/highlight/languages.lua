@@ -1,0 +1,165 @@
+--- Parsers and queries that may work on an answer.
+---
+--- SECURITY: an answer names a language with each of its fences, and so the file that Neovim would
+--- load for it: native code. Both come from outside of every project, from real paths.
+local M = {}
+
+local runtime = require("codex-chat.outside.runtime")
+
+---@class (exact) codex-chat.Language
+---@field name string
+---@field highlights vim.treesitter.Query?
+---@field injections vim.treesitter.Query?
+
+--- So many names are remembered: an answer may make up any number.
+local max_known = 500
+
+---@type table<string, codex-chat.Language|false>
+local known = {}
+local count = 0
+---@type string? what `known` was found for
+local key
+
+--- Which of these files Neovim has loaded. It loads a language once, by whatever 'runtimepath' was then,
+--- and does not tell from where. A plugin manager replaces files that are in use.
+---@param paths string[]
+---@return string?
+local function loaded_of(paths)
+  local maps = io.open("/proc/self/maps", "r")
+  if not maps then
+    return nil
+  end
+  local text = maps:read("*a")
+  maps:close()
+  for _, path in ipairs(paths) do
+    if
+      text:find(" " .. path .. "\n", 1, true) or text:find(" " .. path .. " (deleted)\n", 1, true)
+    then
+      return path
+    end
+  end
+end
+
+--- Where languages were loaded from that were used before.
+---@type table<string, string>
+local used = {}
+
+--- Whether Neovim has the language from outside of every project, or loads it from there now.
+---@param name string
+---@return boolean
+local function is_trusted(name)
+  -- WebAssembly is no file that one sees in use.
+  local paths = vim.tbl_filter(function(path)
+    return not vim.endswith(path, ".wasm")
+  end, runtime.files(("parser/%s.*"):format(name)))
+  local before = used[name]
+  -- It may have been removed since, and the language is still there.
+  if before and runtime.is_outside(vim.fs.dirname(before)) then
+    table.insert(paths, before)
+  end
+  local path = loaded_of(paths)
+  if not path and paths[1] then
+    local ok, added = pcall(vim.treesitter.language.add, name, { path = paths[1] })
+    path = ok and added ~= false and loaded_of({ paths[1] }) or nil
+  end
+  used[name] = path or before
+  return path ~= nil
+end
+
+--- The files of a query, with those of the languages that it builds on in front.
+---@param name string
+---@param kind string
+---@param is_included boolean?
+---@param seen table<string, true>
+---@return string[]
+local function query_files(name, kind, is_included, seen)
+  if seen[name] then
+    return {}
+  end
+  seen[name] = true
+  local files, base, extensions = {}, nil, {}
+  for _, path in ipairs(runtime.files(("queries/%s/%s.scm"):format(name, kind))) do
+    local extends = false
+    for line in io.lines(path) do
+      if line:sub(1, 1) ~= ";" then
+        break
+      end
+      local names = line:match("^;+%s*inherits%s*:?%s*([a-z_,()]+)%s*$")
+      for word in (names or ""):gmatch("[^,]+") do
+        local optional = word:match("^%((.*)%)$")
+        if word == name then
+          extends = true
+        elseif not (optional and is_included) then
+          vim.list_extend(files, query_files(optional or word, kind, true, seen))
+        end
+      end
+      extends = extends or line:find("^;+%s*extends%s*$") ~= nil
+    end
+    if extends then
+      table.insert(extensions, path)
+    else
+      base = base or path
+    end
+  end
+  return vim.list_extend(vim.list_extend(files, { base }), extensions)
+end
+
+---@param name string
+---@param kind "highlights"|"injections"
+---@return vim.treesitter.Query?
+local function query(name, kind)
+  local ok, parsed = pcall(function()
+    local texts = {}
+    for _, path in ipairs(query_files(name, kind, false, {})) do
+      local file = assert(io.open(path, "r"))
+      table.insert(texts, file:read("*a"))
+      file:close()
+    end
+    return #texts > 0 and vim.treesitter.query.parse(name, table.concat(texts, "\n")) or nil
+  end)
+  return ok and parsed or nil
+end
+
+---@param name string
+---@return codex-chat.Language|false
+local function find(name)
+  return is_trusted(name)
+    and {
+      name = name,
+      highlights = query(name, "highlights"),
+      injections = query(name, "injections"),
+    }
+end
+
+--- Forgets what was found where 'runtimepath' or the projects are others now: before each text.
+function M.refresh()
+  local now = runtime.key()
+  if now ~= key or count >= max_known then
+    known, count, key = {}, 0, now
+  end
+end
+
+--- The language of this name; false where there is none, or none that may be used.
+---@param name string of a parser
+---@return codex-chat.Language|false
+function M.get(name)
+  if known[name] == nil then
+    known[name], count = find(name), count + 1
+  end
+  return known[name]
+end
+
+--- The language that a fence or a query means by a word: a parser's name or a file type.
+---@param word string
+---@return codex-chat.Language|false
+function M.of_word(word)
+  local name = word:gsub("%s+", ""):lower():gsub("%-", "_")
+  if not name:find("^[%w_]+$") or #name > 64 then
+    return false
+  end
+  local found = M.get(name)
+  local other = not found and vim.treesitter.language.get_lang(name)
+  return found or (other and other ~= name and other:find("^[%w_]+$") and M.get(other)) or false
+end
+
+return M

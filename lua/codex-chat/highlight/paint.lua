@@ -1,0 +1,310 @@
+--- Highlights for a run of lines: markdown by treesitter, and what is a conversation's own.
+local M = {}
+
+local api = vim.api
+
+--- Longer chunks are outputs and pasted text: not worth a parse of their size.
+local max_parsed_lines = 400
+--- Nor is a parse of its length worth it for a very long line, or a run of them: an ordinary paragraph
+--- has 1,000 bytes, and all that stands on a line is coloured even where nobody sees it.
+local max_parsed_bytes, max_line_bytes = 16 * 1024, 5000
+
+--- How long the highlights of a run of lines may be looked for in what was parsed, in ms.
+local captures_ms = 100
+
+---@type table<integer, table<string, true>> languages that took too long, by buffer
+local slow = {}
+
+local links = {
+  CodexChatYou = "Title",
+  CodexChatCodex = "Function",
+  CodexChatRule = "NonText",
+  CodexChatVerb = "Statement",
+  CodexChatFailed = "DiagnosticError",
+  CodexChatAsks = "DiagnosticWarn",
+  CodexChatMuted = "Comment",
+  CodexChatError = "DiagnosticError",
+  CodexChatNote = "DiagnosticInfo",
+  CodexChatThinking = "Comment",
+  CodexChatFold = "Comment",
+  CodexChatAdded = "Added",
+  CodexChatRemoved = "Removed",
+  CodexChatHunk = "Special",
+  CodexChatHint = "Comment",
+  CodexChatRunning = "DiagnosticInfo",
+  CodexChatQueued = "Comment",
+  CodexChatWaiting = "DiagnosticWarn",
+  CodexChatAsked = "IncSearch",
+  CodexChatKey = "Special",
+  CodexChatKeyText = "Comment",
+}
+
+--- Links the groups; what the user or a colour scheme has set stays.
+function M.define()
+  for name, target in pairs(links) do
+    api.nvim_set_hl(0, name, { link = target, default = true })
+  end
+end
+
+--- Captures that say nothing about colour. Code is read more than any other text of an answer, and
+--- many colour schemes have whole blocks of it as dim as comments: it keeps the text's own colour.
+local skipped = {
+  spell = true,
+  nospell = true,
+  conceal = true,
+  none = true,
+  ["markup.raw.block"] = true,
+}
+
+---@param buf integer
+---@param ns integer
+---@param row integer the first line's
+---@param text string
+---@param found codex-chat.Tree
+---@param stop integer when there is no time left, ns
+local function captures(buf, ns, row, text, found, stop)
+  local lang, query = found.language.name, found.language.highlights
+  if not query then
+    return
+  end
+  for id, node, metadata in query:iter_captures(found.tree:root(), text, 0, -1) do
+    if vim.uv.hrtime() > stop then
+      slow[buf][lang] = true
+      return
+    end
+    local name = query.captures[id]
+    local colors = not skipped[name] and name:sub(1, 1) ~= "_"
+    -- What the parser's own query hides where the user has 'conceallevel' set.
+    local conceal = metadata.conceal or (metadata[id] and metadata[id].conceal)
+    if colors or conceal then
+      local range = vim.treesitter.get_range(node, text, metadata[id])
+      pcall(api.nvim_buf_set_extmark, buf, ns, row + range[1], range[2], {
+        end_row = row + range[4],
+        end_col = range[5],
+        hl_group = colors and "@" .. name .. "." .. lang or nil,
+        conceal = conceal,
+        priority = (tonumber(metadata.priority) or 100) + found.depth,
+        strict = false,
+      })
+    end
+  end
+end
+
+---@param buf integer
+---@param ns integer
+---@param row integer
+---@param lines string[]
+---@return boolean done
+local function by_treesitter(buf, ns, row, lines)
+  local text = table.concat(lines, "\n") .. "\n"
+  slow[buf] = slow[buf] or {}
+  local ok, done = pcall(function()
+    local trees = require("codex-chat.highlight.trees").parse(text, "markdown", slow[buf])
+    local stop = vim.uv.hrtime() + captures_ms * 1e6
+    for _, found in ipairs(trees or {}) do
+      captures(buf, ns, row, text, found, stop)
+    end
+    return trees ~= nil
+  end)
+  return ok and done
+end
+
+---@param buf integer
+---@param ns integer
+---@param row integer
+---@param first integer 0-based, in bytes
+---@param last integer exclusive
+---@param group string
+---@param priority? integer
+local function color(buf, ns, row, first, last, group, priority)
+  api.nvim_buf_set_extmark(buf, ns, row, first, {
+    end_col = last,
+    hl_group = group,
+    priority = priority or 120,
+    strict = false,
+  })
+end
+
+--- Headings, fences and emphasis by pattern, where there is no parser or the text is too long.
+---@param buf integer
+---@param ns integer
+---@param row integer
+---@param lines string[]
+---@param fence codex-chat.Fence? that is open above
+local function by_pattern(buf, ns, row, lines, fence)
+  local markdown = require("codex-chat.buffer.markdown")
+  for i, line in ipairs(lines) do
+    local at = row + i - 1
+    local edge
+    fence, edge = markdown.step(fence, line)
+    if edge then
+      color(buf, ns, at, 0, #line, "CodexChatMuted", 100)
+    elseif not fence and #line <= max_line_bytes then
+      if line:find("^#+ ") then
+        color(buf, ns, at, 0, #line, "Title", 100)
+      end
+      for first, last in line:gmatch("()`[^`]+`()") do
+        color(buf, ns, at, first - 1, last - 1, "String", 100)
+      end
+      for first, last in line:gmatch("()%*%*[^*]+%*%*()") do
+        color(buf, ns, at, first - 1, last - 1, "Bold", 100)
+      end
+    end
+  end
+end
+
+---@param lines string[]
+---@return boolean
+local function is_parsed(lines)
+  if #lines > max_parsed_lines then
+    return false
+  end
+  local bytes = 0
+  for _, line in ipairs(lines) do
+    bytes = bytes + #line
+    if #line > max_line_bytes or bytes > max_parsed_bytes then
+      return false
+    end
+  end
+  return true
+end
+
+--- The line that opens the fence which these lines leave open, counted from 1. One that grows would be
+--- parsed again with each word.
+---@param lines string[]
+---@return integer?
+local function open_fence(lines)
+  local markdown = require("codex-chat.buffer.markdown")
+  local fence, edge, opened
+  for i, line in ipairs(lines) do
+    fence, edge = markdown.step(fence, line)
+    opened = edge and i or opened
+  end
+  return fence and opened
+end
+
+--- Forgets which languages took too long in the buffer.
+---@param buf integer
+function M.forget(buf)
+  slow[buf] = nil
+end
+
+--- Highlights markdown, each run of lines by itself. Code has its colours once its fence is closed.
+---@param buf integer
+---@param ns integer
+---@param row integer the first line's
+---@param lines string[]
+---@param fence codex-chat.Fence? that is open above
+function M.markdown(buf, ns, row, lines, fence)
+  if row == 0 then
+    -- The line that ends front matter would make a heading of what stands above it.
+    row = require("codex-chat.buffer.markdown").front_matter_end(lines)
+    lines = vim.list_slice(lines, row + 1)
+  end
+  local open = not fence and open_fence(lines)
+  if open then
+    by_pattern(buf, ns, row + open - 1, vim.list_slice(lines, open))
+    lines = vim.list_slice(lines, 1, open - 1)
+  end
+  if fence or not is_parsed(lines) or not by_treesitter(buf, ns, row, lines) then
+    by_pattern(buf, ns, row, lines, fence)
+  end
+end
+
+local rule = (" "):rep(1) .. ("─"):rep(300)
+
+local verbs = {
+  Failed = "CodexChatFailed",
+  Declined = "CodexChatFailed",
+  Stopped = "CodexChatFailed",
+  Asks = "CodexChatAsks",
+}
+
+--- A summary line such as "**Ran** `ls` · exit 0 · 0.1 s".
+---@param buf integer
+---@param ns integer
+---@param row integer
+---@param line string
+local function summary(buf, ns, row, line)
+  local verb, after = line:match("^%*%*(%u%a+)%*%*()[ ]")
+  if not verb then
+    return
+  end
+  color(buf, ns, row, 0, after - 1, verbs[verb] or "CodexChatVerb")
+  local tail = line:find(" · ", after, true)
+  -- A dot within the command's own code span is none of ours.
+  local code_end = line:match("^%*%*%u%a+%*%*[^`]*(`+)") and line:find("`[^`]*$")
+  if tail and code_end and tail < code_end then
+    tail = line:find(" · ", code_end, true)
+  end
+  if tail then
+    color(buf, ns, row, tail - 1, #line, "CodexChatMuted")
+  end
+end
+
+local quotes = {
+  { "^> %*%*Error:%*%*", "CodexChatError" },
+  { "^> %*%*Note:%*%*", "CodexChatNote" },
+  { "^> %*%*Thinking%*%*", "CodexChatThinking" },
+  { "^> %*%*Thought%*%*", "CodexChatThinking" },
+}
+
+--- Colours what is a conversation's own: its headings, what Codex did, notices and diffs.
+---@param buf integer
+---@param ns integer
+---@param row integer
+---@param lines string[]
+---@param fence codex-chat.Fence? that is open above
+function M.own(buf, ns, row, lines, fence)
+  local markdown = require("codex-chat.buffer.markdown")
+  local quote, edge
+  local in_diff = fence ~= nil and fence.is_diff
+  local front = row == 0 and markdown.front_matter_end(lines) or 0
+  for i, line in ipairs(lines) do
+    local at = row + i - 1
+    if i > front then
+      fence, edge = markdown.step(fence, line)
+    end
+    if i <= front then
+      color(buf, ns, at, 0, #line, "CodexChatMuted", 130)
+    elseif edge then
+      in_diff = fence ~= nil and line:find("^ *[`~]+ *diff") ~= nil
+      color(buf, ns, at, 0, #line, "CodexChatMuted")
+    elseif fence then
+      local group = in_diff
+        and ({
+          ["+"] = "CodexChatAdded",
+          ["-"] = "CodexChatRemoved",
+          ["@"] = "CodexChatHunk",
+        })[line:sub(1, 1)]
+      if group then
+        color(buf, ns, at, 0, #line, group)
+      end
+    elseif line:find("^## You[ \t]*$") or line:find("^## Codex[ \t]*$") then
+      local group = line:find("You", 1, true) and "CodexChatYou" or "CodexChatCodex"
+      color(buf, ns, at, 0, #line, group, 130)
+      api.nvim_buf_set_extmark(buf, ns, at, 0, {
+        virt_text = { { rule, "CodexChatRule" } },
+        virt_text_pos = "overlay",
+        virt_text_win_col = #line,
+        hl_mode = "combine",
+      })
+    else
+      summary(buf, ns, at, line)
+    end
+    if not fence and line:sub(1, 1) == ">" then
+      for _, kind in ipairs(quotes) do
+        if line:find(kind[1]) then
+          quote = kind[2]
+        end
+      end
+      if quote then
+        color(buf, ns, at, 0, #line, quote, 110)
+      end
+    else
+      quote = nil
+    end
+  end
+end
+
+return M

@@ -1,0 +1,257 @@
+--- Parses a text with the languages in it, of which only those take part that may: `languages.lua`.
+---
+--- Neovim's own way with injections loads whatever a text names, so each language is parsed by
+--- itself here, with Neovim's queries telling what is in it.
+local M = {}
+
+local languages = require("codex-chat.highlight.languages")
+
+--- A language within a language within one, so many times.
+local max_depth = 6
+--- The longest piece of another language that is parsed.
+local max_inner_bytes = 4 * 1024
+--- How long one parse may take, and all those of a text, in ms. Some texts cost the square of their
+--- length or more, and nobody can press a key meanwhile.
+local parse_ms, total_ms = 100, 250
+--- The most quotations and lists within each other.
+---
+--- SECURITY: above 254 the markdown parser writes past its buffer, which ends Neovim. One line of an
+--- answer can open any number.
+local max_nested = 50
+
+---@class (exact) codex-chat.Tree
+---@field tree TSTree
+---@field language codex-chat.Language
+---@field depth integer 0 for the text's own language
+
+--- What the markers at the start of a line may open.
+---@param line string
+---@return integer markers
+---@return integer columns of blanks among them
+local function markers_of(line)
+  local at, markers, columns = 1, 0, 0
+  while true do
+    local byte = line:byte(at)
+    local after
+    if byte == 32 or byte == 9 then
+      columns = columns + (byte == 9 and 4 or 1)
+      after = at + 1
+    elseif byte == 62 then -- ">"
+      markers = markers + 1
+      after = at + 1
+    else
+      after = line:match("^[-*+]()[ \t]", at)
+        or line:match("^[-*+]()$", at)
+        or line:match("^%d%d?%d?%d?%d?%d?%d?%d?%d?%d?[.)]()", at)
+      if not after then
+        return markers, columns
+      end
+      markers = markers + 1
+    end
+    at = after
+  end
+end
+
+--- Whether a text of this language is one that its parser bears.
+---@param text string
+---@param name string the language's
+---@return boolean
+function M.may_parse(text, name)
+  if name ~= "markdown" then
+    return true
+  end
+  -- A line goes on in a list by two columns, and in a quotation by its marker.
+  local nested = 0
+  for line in text:gmatch("[^\r\n]+") do
+    local markers, columns = markers_of(line)
+    nested = math.max(nested, math.min(nested + markers, markers + math.floor(columns / 2)))
+    if nested > max_nested then
+      return false
+    end
+  end
+  return true
+end
+
+--- Whether a piece of a text may be parsed as another language.
+---@param ranges Range6[]
+---@param text string
+---@param name string
+---@return boolean
+local function may_parse_inner(ranges, text, name)
+  local parts, bytes = {}, 0
+  for _, range in ipairs(ranges) do
+    bytes = bytes + range[6] - range[3]
+    if bytes > max_inner_bytes then
+      return false
+    end
+    parts[#parts + 1] = text:sub(range[3] + 1, range[6])
+  end
+  return M.may_parse(table.concat(parts), name)
+end
+
+--- The node's range, without its children where they are no part of it.
+---@param node TSNode
+---@param text string
+---@param metadata table?
+---@param whole boolean
+---@return Range6[]
+local function ranges_of(node, text, metadata, whole)
+  local range = vim.treesitter.get_range(node, text, metadata)
+  if whole or node:named_child_count() == 0 then
+    return { range }
+  end
+  local row, column, byte, last_row, last_column, last_byte = unpack(range)
+  local ranges = {}
+  for child in node:iter_children() do
+    if child:named() then
+      local r1, c1, b1, r2, c2, b2 = child:range(true)
+      if b1 > byte then
+        table.insert(ranges, { row, column, byte, r1, c1, b1 })
+      end
+      row, column, byte = r2, c2, b2
+    end
+  end
+  if last_byte > byte then
+    table.insert(ranges, { row, column, byte, last_row, last_column, last_byte })
+  end
+  return ranges
+end
+
+--- What a match of the injection query says.
+---@param query vim.treesitter.Query
+---@param match table<integer, TSNode[]>
+---@param metadata table
+---@param text string
+---@param of { language: codex-chat.Language, parent: codex-chat.Language? }
+---@return codex-chat.Language|false|nil language
+---@return Range6[] ranges
+local function injection(query, match, metadata, text, of)
+  local word = metadata["injection.language"]
+  local language = metadata["injection.self"] ~= nil and of.language
+    or metadata["injection.parent"] ~= nil and of.parent
+    or type(word) == "string" and languages.of_word(word)
+  local ranges = {}
+  for id, nodes in pairs(match) do
+    local name = query.captures[id]
+    for _, node in ipairs(nodes) do
+      if name == "injection.language" then
+        local named = vim.treesitter.get_node_text(node, text, { metadata = metadata[id] })
+        language = languages.of_word(named)
+      elseif name == "injection.filename" then
+        local named = vim.treesitter.get_node_text(node, text, { metadata = metadata[id] })
+        local filetype = vim.filetype.match({ filename = named })
+        language = filetype and languages.of_word(filetype)
+      elseif name == "injection.content" then
+        local whole = metadata["injection.include-children"] ~= nil
+        vim.list_extend(ranges, ranges_of(node, text, metadata[id], whole))
+      end
+    end
+  end
+  return language, ranges
+end
+
+--- The regions of other languages in a tree, each language's together.
+---@param tree TSTree
+---@param text string
+---@param of { language: codex-chat.Language, parent: codex-chat.Language? }
+---@return table<codex-chat.Language, Range6[][]>
+local function regions_in(tree, text, of)
+  local query = of.language.injections
+  local found, combined = {}, {}
+  if not query then
+    return found
+  end
+  for pattern, match, metadata in query:iter_matches(tree:root(), text, 0, -1, { all = true }) do
+    local language, ranges = injection(query, match, metadata, text, of)
+    if language and #ranges > 0 then
+      local regions = found[language] or {}
+      found[language] = regions
+      local key = metadata["injection.combined"] ~= nil and language.name .. pattern
+      if key and combined[key] then
+        vim.list_extend(combined[key], ranges)
+      else
+        table.insert(regions, ranges)
+        if key then
+          combined[key] = ranges
+        end
+      end
+    end
+  end
+  return found
+end
+
+---@class (exact) codex-chat.Parsing
+---@field text string
+---@field found codex-chat.Tree[]
+---@field slow table<string, true> languages that took too long
+---@field stop integer when there is no time left, ns
+
+--- Parses a piece of the text, in the time that it may take.
+---@param parsing codex-chat.Parsing
+---@param name string
+---@param ranges Range6[] none for the whole text
+---@return TSTree? tree nil where the time was over, from when on the language is a slow one
+local function parse_piece(parsing, name, ranges)
+  local left = math.min(parsing.stop - vim.uv.hrtime(), parse_ms * 1e6)
+  -- Neovim's own class has no end to a parse that it waits for.
+  local parser = vim._create_ts_parser(name)
+  parser:set_included_ranges(ranges)
+  local ok, tree = false, nil
+  if left > 0 then
+    if parser.set_timeout then
+      -- Before Neovim 0.11. In µs, of which none is for ever.
+      parser:set_timeout(math.max(1, math.floor(left / 1000)))
+      ok, tree = pcall(parser.parse, parser, nil, parsing.text, true)
+    else
+      ok, tree = pcall(parser.parse, parser, nil, parsing.text, true, math.floor(left))
+    end
+  end
+  if not ok or not tree then
+    parsing.slow[name] = true
+    return nil
+  end
+  return tree
+end
+
+---@param parsing codex-chat.Parsing
+---@param of { language: codex-chat.Language, parent: codex-chat.Language? }
+---@param regions Range6[][]
+---@param depth integer
+local function parse(parsing, of, regions, depth)
+  local language = of.language
+  for _, ranges in ipairs(regions) do
+    local may = depth == 0 or may_parse_inner(ranges, parsing.text, language.name)
+    local tree = may
+      and not parsing.slow[language.name]
+      and parse_piece(parsing, language.name, ranges)
+    if tree then
+      table.insert(parsing.found, { tree = tree, language = language, depth = depth })
+      if depth < max_depth then
+        for other, inner in pairs(regions_in(tree, parsing.text, of)) do
+          parse(parsing, { language = other, parent = language }, inner, depth + 1)
+        end
+      end
+    end
+  end
+end
+
+--- Parses a text. Raises where Neovim does.
+---@param text string
+---@param name string the text's language
+---@param slow? table<string, true> languages that are not parsed, and those that took too long
+---@return codex-chat.Tree[]? trees the text's own first; nil without that language, or where it is slow
+--- or does not bear the text
+function M.parse(text, name, slow)
+  languages.refresh()
+  local language = M.may_parse(text, name) and languages.get(name)
+  if not language then
+    return nil
+  end
+  ---@type codex-chat.Parsing
+  local parsing =
+    { text = text, found = {}, slow = slow or {}, stop = vim.uv.hrtime() + total_ms * 1e6 }
+  parse(parsing, { language = language }, { {} }, 0)
+  return #parsing.found > 0 and parsing.found or nil
+end
+
+return M

@@ -1,0 +1,373 @@
+--- The host process: started on first use, told by notifications only, started anew when it died.
+local M = {}
+
+local registry = require("codex-chat.registry")
+local say = require("codex-chat.message")
+
+---@type integer? the running host's channel
+local channel
+---@type string[] the end of what it wrote to stderr
+local complaints = {}
+local leaving = false
+
+--- The oldest Node that the host runs on (package.json, engines).
+local node_needed = { 20, 19 }
+
+---@return string
+local function plugin_dir()
+  local here = debug.getinfo(1, "S").source:sub(2)
+  return (vim.uv.fs_realpath(here) or here):match("^(.*)/lua/codex%-chat/host/init%.lua$")
+end
+
+--- The plugin's own directory, with dist/ and container/ in it.
+M.dir = plugin_dir()
+
+--- Where the host logs to.
+---@return string
+function M.log_path()
+  return require("codex-chat.config").get().state_dir .. "/host.log"
+end
+
+--- The host's process id, while it runs.
+---@return integer?
+function M.pid()
+  return channel and vim.fn.jobpid(channel) or nil
+end
+
+---@param config codex-chat.Config
+---@return string? path
+---@return string? err
+local function find_node(config)
+  local node, refusal = require("codex-chat.outside.programs").find(config.node)
+  if node then
+    return node
+  end
+  return nil,
+    (
+      "%s Install Node %d.%d or newer outside of every project, or set `node` in the "
+      .. "configuration to the path of one."
+    ):format(
+      refusal or ("Node was not found as `%s`."):format(config.node),
+      node_needed[1],
+      node_needed[2]
+    )
+end
+
+---@return string? path
+---@return string? err
+local function find_bundle()
+  local bundle = M.dir .. "/dist/host.mjs"
+  if vim.uv.fs_stat(bundle) then
+    return bundle
+  end
+  return nil,
+    ("The plugin was not built: %s is missing. Run `npm ci && npm run build` in %s."):format(
+      bundle,
+      M.dir
+    )
+end
+
+--- The command that starts the host, or what is missing for it.
+---@return string[]? argv
+---@return string? err the first of what is missing
+---@return string[]? missing all of it
+function M.command()
+  local config = require("codex-chat.config").get()
+  if config.host_cmd then
+    return config.host_cmd
+  end
+  local node, no_node = find_node(config)
+  local bundle, no_bundle = find_bundle()
+  if node and bundle then
+    return { node, "--enable-source-maps", bundle }
+  end
+  local missing = {}
+  missing[#missing + 1] = no_node
+  missing[#missing + 1] = no_bundle
+  return nil, missing[1], missing
+end
+
+--- Whether this is the output of `node --version` of one that is new enough.
+---@param output string
+---@return boolean
+function M.node_is_new(output)
+  local major, minor = output:match("^v(%d+)%.(%d+)")
+  major, minor = tonumber(major), tonumber(minor)
+  return major ~= nil
+    and (major > node_needed[1] or (major == node_needed[1] and minor >= node_needed[2]))
+end
+
+--- Says in every conversation that the host is gone, and takes back what only it could do.
+---@param message string
+local function lose(message)
+  for _, chat in ipairs(registry.all()) do
+    if chat.host ~= "none" then
+      chat.host = "lost"
+      chat.approvals = {}
+      if vim.api.nvim_buf_is_loaded(chat.buf) then
+        require("codex-chat.approval").refresh(chat)
+        require("codex-chat.ui.status").set(
+          chat,
+          { phase = "failed", detail = message:match("^[^.]*") }
+        )
+        require("codex-chat.buffer.write").save(chat)
+      end
+    end
+  end
+  require("codex-chat.host.request").lost()
+  require("codex-chat.events").emit("HostEnded", { message = message })
+  say.error(message)
+end
+
+--- Runs beside the host, so that a good Node costs no time. SECURITY: not in the working directory,
+--- where a version manager's `node` looks for files that say which program to start.
+---@param node string
+local function check_node(node)
+  local opts = { text = true, timeout = 10000, cwd = M.dir }
+  opts.env = require("codex-chat.outside.programs").env()
+  vim.system({ node, "--version" }, opts, function(out)
+    local version = vim.trim(out.stdout or "")
+    if out.code == 0 and M.node_is_new(version) then
+      return
+    end
+    vim.schedule(function()
+      local job = channel
+      channel = nil
+      if job then
+        vim.fn.jobstop(job)
+        lose(
+          (
+            "Node is %s, and %d.%d or newer is needed. Update it, or set `node` in the "
+            .. "configuration to a newer one."
+          ):format(
+            version == "" and "of an unknown version" or version,
+            node_needed[1],
+            node_needed[2]
+          )
+        )
+      end
+    end)
+  end)
+end
+
+---@param job integer
+---@param code integer
+local function on_exit(job, code)
+  if job ~= channel then
+    return
+  end
+  channel = nil
+  if leaving then
+    return
+  end
+  local said = vim.trim(table.concat(complaints, "\n"))
+  if #said > 400 then
+    said = "…" .. said:sub(-400)
+  end
+  lose(
+    ("The host ended with exit code %d%s. Its log is %s (:CodexChat log). Send again to start it anew."):format(
+      code,
+      said == "" and "" or ": " .. said,
+      M.log_path()
+    )
+  )
+end
+
+--- Starts the host unless it runs.
+---@return integer? channel
+---@return string? err
+local function start()
+  if channel then
+    return channel
+  end
+  local argv, missing = M.command()
+  if not argv then
+    return nil, missing
+  end
+  complaints = {}
+  local config = require("codex-chat.config").get()
+  local made, why = pcall(vim.fn.mkdir, config.state_dir, "p", tonumber("700", 8))
+  if not made then
+    return nil,
+      ("The state directory %s cannot be made: %s. Mend that, or set `state_dir` in the configuration to a directory of yours, then send again."):format(
+        config.state_dir,
+        why
+      )
+  end
+  local ok, job = pcall(vim.fn.jobstart, argv, {
+    rpc = true,
+    cwd = M.dir,
+    env = vim.tbl_extend("force", require("codex-chat.outside.programs").env(), {
+      CODEX_CHAT_LOG_FILE = M.log_path(),
+      CODEX_CHAT_LOG_LEVEL = config.log_level,
+    }),
+    on_stderr = function(_, lines)
+      vim.list_extend(complaints, lines)
+      complaints = vim.list_slice(complaints, math.max(1, #complaints - 40))
+    end,
+    on_exit = on_exit,
+  })
+  if not ok or job <= 0 then
+    return nil, ("The host could not be started: %s"):format(ok and table.concat(argv, " ") or job)
+  end
+  channel = job
+  if not config.host_cmd then
+    check_node(argv[1])
+  end
+  return channel
+end
+
+--- What has the model asked or the sandbox used, which a wrong configuration keeps from being done.
+local held_back = { ["turn/send"] = true, ["turn/retry"] = true, ["action/run"] = true }
+
+--- Tells the host of settings that have changed since it was told of them.
+---@param chat codex-chat.Chat
+---@return string? refused
+local function renew_settings(chat)
+  local config = require("codex-chat.config")
+  local refused = config.refusal()
+  if refused then
+    return refused
+  end
+  local settings = config.host_settings()
+  if channel and chat.settings and not vim.deep_equal(settings, chat.settings) then
+    chat.settings = settings
+    pcall(vim.rpcnotify, channel, "chat/settings", { buf = chat.buf, settings = settings })
+  end
+end
+
+--- Sends a notification about the chat, starting the host where it is not running. What is sent
+--- before the host listens waits in its pipe.
+---@param chat codex-chat.Chat
+---@param method string
+---@param params table
+---@return boolean sent
+function M.notify(chat, method, params)
+  if chat.host ~= "asked" and chat.host ~= "attached" and not M.open(chat) then
+    return false
+  end
+  local refused = held_back[method] and renew_settings(chat)
+  if refused then
+    say.error(refused)
+    return false
+  end
+  params.buf = chat.buf
+  if not channel or not pcall(vim.rpcnotify, channel, method, params) then
+    return false
+  end
+  return true
+end
+
+--- Tells the host of the conversation, and of all others that an earlier one had.
+---@param chat codex-chat.Chat
+---@return boolean
+function M.open(chat)
+  local was_running = channel ~= nil
+  local job, err = start()
+  if not job then
+    chat.host = "lost"
+    require("codex-chat.ui.status").set(chat, { phase = "failed", detail = err:match("^[^.]*") })
+    say.error(err)
+    return false
+  end
+  require("codex-chat.host.reload").guard()
+  if chat.host == "none" and require("codex-chat.outside.refusal").of(chat.root) then
+    -- The host refuses it too, when something is sent; by then a query stands in the wrong place.
+    say.warn(
+      ("no agent gets %s. Name the project: :CodexChat open ~/work"):format(
+        vim.fn.fnamemodify(chat.root, ":~")
+      )
+    )
+  end
+  local settings = require("codex-chat.config").host_settings()
+  for _, each in ipairs(registry.all()) do
+    local lost = each.host == "lost" and not was_running
+    if (each == chat or lost) and vim.api.nvim_buf_is_loaded(each.buf) then
+      each.host = "asked"
+      vim.rpcnotify(job, "chat/open", {
+        buf = each.buf,
+        path = each.path,
+        root = each.root,
+        project_dir = each.project_dir,
+        settings = settings,
+      })
+      each.settings = settings
+      if each.state.phase == "failed" then
+        require("codex-chat.ui.status").set(each, { phase = "idle" })
+      end
+    end
+  end
+  return true
+end
+
+--- Has the host know the chat; one that died is started anew only by sending.
+---@param chat codex-chat.Chat
+function M.wake(chat)
+  if chat.host == "none" and vim.api.nvim_buf_is_loaded(chat.buf) then
+    M.open(chat)
+  end
+end
+
+--- The host answered for this chat: from now on it writes the file.
+---@param chat codex-chat.Chat
+function M.attached(chat)
+  if chat.host == "asked" then
+    chat.host = "attached"
+  end
+end
+
+--- The chat is gone.
+---@param chat codex-chat.Chat
+function M.close(chat)
+  if channel and (chat.host == "asked" or chat.host == "attached") then
+    pcall(vim.rpcnotify, channel, "chat/close", { buf = chat.buf })
+  end
+  chat.host = "none"
+  if chat.state.phase ~= "idle" then
+    require("codex-chat.ui.status").set(chat, { phase = "idle" })
+  end
+end
+
+--- How long leaving waits at most for the host to have all text, in ms; it takes some milliseconds.
+local LEAVE_MS = 3000
+
+---@type table<codex-chat.Chat, true> of which the host has not said yet that it has all of the text
+local waits_for = {}
+
+--- The host has all of the chat's text.
+---@param chat codex-chat.Chat?
+function M.kept(chat)
+  if chat then
+    waits_for[chat] = nil
+  end
+end
+
+--- The host ends when its pipe does, and writes what it has. Neovim drops what that pipe has not taken
+--- yet, such as a large text that was pasted and sent just before: leaving waits for it, and what the
+--- host has not got even so, Lua writes.
+local function leave()
+  leaving = true
+  for _, chat in ipairs(registry.all()) do
+    if chat.host == "attached" and M.notify(chat, "chat/leaving", {}) then
+      waits_for[chat] = true
+    end
+  end
+  vim.wait(LEAVE_MS, function()
+    return not channel or next(waits_for) == nil
+  end, 5)
+  for _, chat in ipairs(registry.all()) do
+    if chat.host ~= "attached" or waits_for[chat] then
+      require("codex-chat.buffer.write").save(chat)
+    end
+  end
+end
+
+--- Sees to it that nothing is lost when Neovim ends. Idempotent.
+function M.keep_on_leave()
+  local group = require("codex-chat.events").first_group("leave")
+  if group then
+    vim.api.nvim_create_autocmd("VimLeavePre", { group = group, callback = leave })
+  end
+end
+
+return M

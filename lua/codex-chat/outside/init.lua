@@ -1,0 +1,181 @@
+--- Which places on this machine's disk no agent can write: those outside of every project.
+---
+--- A project is what was opened in this Neovim, and every directory that has a project's state, as
+--- one that another Neovim has opened, or that was opened last week. What else the configuration lets
+--- an agent write counts with them.
+local M = {}
+
+local uv = vim.uv
+
+--- More links than this in one path are a loop, as for Linux.
+local max_links = 40
+
+---@type table<string, true> roots, links resolved
+local opened = {}
+local count = 0
+---@type table<string, boolean> by directory, whether it has a project's state
+local has_state = {}
+---@type string? what `has_state` was found for
+local state_version
+
+---@param path string
+---@param dir string
+---@return boolean
+local function is_at(path, dir)
+  return path == dir or vim.startswith(path, dir == "/" and dir or dir .. "/")
+end
+
+---@param dir string
+---@return boolean whether an agent can be given this directory
+local function counts(dir)
+  local home = uv.os_homedir()
+  home = home and uv.fs_realpath(home) or home
+  return not require("codex-chat.outside.refusal").system[dir] and not (home and is_at(home, dir))
+end
+
+--- A project is open from now on. What was one stays one: its files are as the agent left them.
+---@param root string
+function M.add(root)
+  local real = uv.fs_realpath(root) or vim.fs.normalize(root)
+  if not opened[real] and counts(real) then
+    opened[real] = true
+    count = count + 1
+  end
+end
+
+--- Takes over what the configuration lets an agent write: mounts, and Codex's homes in the state.
+---@return string dir where the states of projects lie
+local function add_configured()
+  local config = require("codex-chat.config").get()
+  for _, mount in ipairs(config.sandbox and config.sandbox.mounts or {}) do
+    if mount.write then
+      M.add(mount.source)
+    end
+  end
+  local dir = config.state_dir .. "/projects"
+  M.add(dir)
+  return dir
+end
+
+--- Changes with the set of projects: what was decided for another version must be decided again.
+---@return string
+function M.version()
+  local dir = add_configured()
+  local stat = uv.fs_stat(dir)
+  local mtime = stat and stat.mtime or { sec = 0, nsec = 0 }
+  return ("%d %d.%d %s"):format(count, mtime.sec, mtime.nsec, dir)
+end
+
+--- What Neovim loads of a directory on 'runtimepath' or 'packpath', by its name there.
+local loaded = {}
+for _, name in
+  ipairs(
+    vim.split(
+      "after autoload colors compiler ftdetect ftplugin indent keymap lang lsp lua menu.vim opt pack parser "
+        .. "plugin queries rplugin spell start syntax",
+      " "
+    )
+  )
+do
+  loaded[name] = true
+end
+
+--- A project that was opened in this Neovim and of which Neovim loads files, where this directory is
+--- on 'runtimepath' or 'packpath': it is the project, or holds it where files are loaded from.
+---@param dir string
+---@return string? root
+function M.within(dir)
+  local real = uv.fs_realpath(dir)
+  return real
+    and vim
+      .iter(pairs(opened))
+      :map(function(root)
+        local first = is_at(root, real) and root:sub(#real + 2):match("^[^/]*")
+        return first and (first == "" or loaded[first]) and root or nil
+      end)
+      :next()
+end
+
+---@param dir string
+---@return boolean
+local function is_known(dir)
+  if has_state[dir] == nil then
+    local state = require("codex-chat.project").at(dir).dir
+    local stat, _, code = uv.fs_lstat(state)
+    has_state[dir] = stat ~= nil or (code ~= "ENOENT" and code ~= "ENOTDIR")
+  end
+  return has_state[dir] and counts(dir)
+end
+
+--- The project that a place lies in.
+---@param place string absolute, links resolved in all but its last part
+---@return string? root
+local function project_of(place)
+  local dir = place
+  while dir ~= "/" do
+    if opened[dir] or is_known(dir) then
+      return dir
+    end
+    dir = dir:match("^(.+)/[^/]*$") or "/"
+  end
+end
+
+--- Follows a path link by link.
+---
+--- SECURITY: a link counts where it lies as well as where it leads. One in a project can be changed,
+--- whatever it names now; one that leads into a project names what the agent writes.
+---@param path string
+---@return string? real
+---@return "absent"|"project"|"unseen"|nil why
+---@return string? detail the project, or the error
+function M.resolve(path)
+  local version = M.version()
+  if version ~= state_version then
+    has_state, state_version = {}, version
+  end
+  return M.follow(path)
+end
+
+--- The same for one of many in a row, of which the first was given to `resolve`.
+---@param path string
+---@return string? real
+---@return "absent"|"project"|"unseen"|nil why
+---@return string? detail
+function M.follow(path)
+  if path:sub(1, 1) ~= "/" then
+    return nil, "unseen", "it is relative to the working directory"
+  end
+  local rest, at, links = vim.split(path, "/+"), "", 0
+  while #rest > 0 do
+    local part = table.remove(rest, 1)
+    if part == ".." then
+      at = at:match("^(.*)/[^/]*$") or ""
+    elseif part ~= "" and part ~= "." then
+      local place = at .. "/" .. part
+      local project = project_of(place)
+      if project then
+        return nil, "project", project
+      end
+      local stat, _, code = uv.fs_lstat(place)
+      if not stat then
+        local absent = code == "ENOENT" or code == "ENOTDIR"
+        return nil, absent and "absent" or "unseen", code
+      end
+      if stat.type == "link" then
+        local target = uv.fs_readlink(place)
+        links = links + 1
+        if not target or links > max_links then
+          return nil, "unseen", "ELOOP"
+        end
+        local parts = vim.split(target, "/+")
+        rest = vim.list_extend(parts, rest)
+        at = target:sub(1, 1) == "/" and "" or at
+      else
+        at = place
+      end
+    end
+  end
+  return at == "" and "/" or at
+end
+
+return M

@@ -1,0 +1,181 @@
+--- Prompt templates: ours, those of the configuration, and markdown files of the user's.
+local M = {}
+
+local say = require("codex-chat.message")
+
+---@class (exact) codex-chat.TemplateWords what a template is filled with: mentions, and what was typed
+---@field input string
+---@field selection string
+---@field file string
+---@field diagnostics string
+---@field filetype string
+
+---@alias codex-chat.Template string|fun(words: codex-chat.TemplateWords): string?
+
+---@type table<string, codex-chat.Template>
+local builtin = {
+  explain = "Explain {selection}: what it does, why it is done this way, and what would surprise a reader. {input}",
+  fix = "Find and fix what is wrong with {selection}. Run what proves it. {input}",
+  test = "Write tests for {selection}, in the way of the tests that are there, and run them. {input}",
+  document = "Document {selection}: what a caller must know, and nothing that the code says itself. {input}",
+  init = "Look through this project and write an AGENTS.md at its top for whoever works on it next: how it is built, tested and run, how it is laid out, what its code and commits look like, and what has surprised you. Keep it under a page; where there is one, fix it. {input}",
+}
+
+--- What ours are for, in menus.
+local about = {
+  explain = "say what the code does, and why",
+  fix = "find and fix what is wrong, and prove it",
+  test = "write tests in the way of those there are, and run them",
+  document = "write what a caller must know",
+  init = "write an AGENTS.md for this project",
+}
+
+--- The largest template that is read.
+local max_bytes = 256 * 1024
+
+---@return string
+local function dir()
+  local configured = require("codex-chat.config").get().prompts_dir
+  return vim.fn.expand(configured or (vim.fn.stdpath("config") .. "/codex-chat/prompts"))
+end
+
+--- A template's file, as its text and what its front matter says of it.
+---@param name string
+---@return string? text
+---@return string? description
+local function read(name)
+  local path = ("%s/%s.md"):format(dir(), name)
+  local text = require("codex-chat.disk.inside").read_named(path, max_bytes)
+  if not text then
+    return nil
+  end
+  text = text:gsub("\r\n", "\n")
+  local front, body = text:match("^%-%-%-\n(.-)\n%-%-%-\n(.*)$")
+  local description = ("\n" .. (front or "")):match("\ndescription:%s*([^\n]*)")
+  return vim.trim(body or text), description
+end
+
+--- The names of all templates, sorted.
+---@return string[]
+function M.names()
+  local names =
+    vim.tbl_extend("force", {}, builtin, require("codex-chat.config").get().prompts or {})
+  for name, kind in vim.fs.dir(dir()) do
+    local stem = name:match("^([%w_-]+)%.md$")
+    if stem and kind ~= "directory" then
+      names[stem] = true
+    end
+  end
+  local list = vim.tbl_keys(names)
+  table.sort(list)
+  return list
+end
+
+--- A word about a template for menus.
+---@param name string
+---@return string
+function M.description(name)
+  local text, description = read(name)
+  if description then
+    return description:match('^"(.*)"$') or description
+  end
+  local is_ours = not text and not (require("codex-chat.config").get().prompts or {})[name]
+  return is_ours and about[name] or "prompt"
+end
+
+--- The template of this name: a file comes before the configuration, and that before ours.
+---@param name string
+---@return codex-chat.Template?
+function M.get(name)
+  if not name:match("^[%w_-]+$") then
+    return nil
+  end
+  return read(name) or (require("codex-chat.config").get().prompts or {})[name] or builtin[name]
+end
+
+--- Puts words in place of the braces. What is put in is not looked at again.
+---@param template codex-chat.Template
+---@param words codex-chat.TemplateWords
+---@return string? text
+---@return string? err
+local function fill(template, words)
+  if type(template) == "function" then
+    local ok, text = pcall(template, words)
+    if not ok or type(text) ~= "string" then
+      return nil, ok and "the template's function gave no text" or tostring(text)
+    end
+    return vim.trim(text)
+  end
+  local text = template:gsub("{(%l+)}", words)
+  return vim.trim((text:gsub("[ \t]+\n", "\n")))
+end
+
+---@param err string
+local function complain(err)
+  say.error("nothing was sent. " .. err .. ".")
+end
+
+--- Sends a template from the prompt. `{selection}` is what was selected last in the file that the
+--- user came from, else that file.
+---@param chat codex-chat.Chat
+---@param template codex-chat.Template
+---@param input string
+function M.send(chat, template, input)
+  local buf = require("codex-chat.context.origin").get()
+  local selected = buf and require("codex-chat.prompt.selection").last(buf)
+  local text, err = fill(template, {
+    input = input,
+    selection = selected and "@selection" or "@buffer",
+    file = "@buffer",
+    diagnostics = "@diagnostics",
+    filetype = buf and vim.bo[buf].filetype or "",
+  })
+  if not text then
+    complain(err --[[@as string]])
+    return
+  end
+  require("codex-chat.prompt").send_lines(chat, vim.split(text, "\n", { plain = true }))
+end
+
+--- `:[range]CodexChat prompt {name} [input]`
+---@param args vim.api.keyset.create_user_command.command_args
+---@param rest string
+function M.command(args, rest)
+  local name, input = rest:match("^(%S+)%s*(.*)$")
+  if not name then
+    local describe = function(it)
+      local description = M.description(it)
+      return description == "prompt" and it or ("%s: %s"):format(it, description)
+    end
+    vim.ui.select(M.names(), { prompt = "Prompt", format_item = describe }, function(chosen)
+      if chosen then
+        M.command(args, chosen)
+      end
+    end)
+    return
+  end
+  local template = M.get(name)
+  if not template then
+    say.error(("there is no prompt %s; there are %s."):format(name, table.concat(M.names(), ", ")))
+    return
+  end
+  if args.range > 0 then
+    local text, err = fill(template, {
+      input = input,
+      selection = "the code above",
+      file = "@buffer",
+      diagnostics = "@diagnostics",
+      filetype = vim.bo.filetype,
+    })
+    if text then
+      require("codex-chat.prompt.selection").send_range(args.line1, args.line2, text)
+    else
+      complain(err --[[@as string]])
+    end
+    return
+  end
+  local chats = require("codex-chat.chat")
+  M.send(chats.here() or chats.latest(require("codex-chat.project").of_buf()), template, input)
+end
+
+return M

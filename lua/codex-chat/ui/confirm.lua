@@ -1,0 +1,40 @@
+--- Asks before something is removed.
+local M = {}
+
+local say = require("codex-chat.message")
+
+--- Whether nobody is there to answer: no screen is attached, and it is Neovim's own question that would
+--- be shown on one.
+---@return boolean
+local function is_alone()
+  local source = debug.getinfo(vim.ui.select, "S").source
+  return #vim.api.nvim_list_uis() == 0 and source:find("vim/ui.lua", 1, true) ~= nil
+end
+
+---@class (exact) codex-chat.Confirmation
+---@field question string what is removed, and what stays
+---@field yes string
+---@field no string
+---@field kind string of vim.ui.select()
+---@field command string what does it without a question
+
+--- Calls `run` once the user has agreed; where nobody can be asked, nothing is done.
+---@param it codex-chat.Confirmation
+---@param run fun()
+function M.ask(it, run)
+  if is_alone() then
+    say.error(
+      ("nothing was removed: nobody can be asked here. Without a question it is `:%s`."):format(
+        it.command
+      )
+    )
+    return
+  end
+  vim.ui.select({ it.yes, it.no }, { prompt = it.question, kind = it.kind }, function(choice)
+    if choice == it.yes then
+      run()
+    end
+  end)
+end
+
+return M

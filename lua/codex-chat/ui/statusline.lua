@@ -1,0 +1,235 @@
+--- What a conversation is at, in words for people: as a table, and as one line for statuslines.
+---
+--- A statusline is drawn far more often than a conversation changes, so nothing here looks at files
+--- or walks over windows: what was found once is given again until it may have changed.
+local M = {}
+
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+
+local phases = {
+  idle = "ready",
+  starting = "starting",
+  running = "working",
+  waiting = "waiting for you",
+  failed = "failed",
+}
+
+--- Whether a turn is under way.
+---@param phase string
+---@return boolean
+function M.is_busy(phase)
+  return phase == "starting" or phase == "running" or phase == "waiting"
+end
+
+--- 950 → "950", 12 300 → "12.3k".
+---@param n integer
+---@return string
+local function short(n)
+  if n < 1000 then
+    return tostring(n)
+  elseif n < 99950 then
+    return ("%.1fk"):format(n / 1000)
+  elseif n < 999500 then
+    return ("%.0fk"):format(n / 1000)
+  end
+  return ("%.1fM"):format(n / 1e6)
+end
+
+--- 75 → "1m15s".
+---@param seconds integer
+---@return string
+function M.span(seconds)
+  if seconds < 60 then
+    return seconds .. "s"
+  elseif seconds < 3600 then
+    return ("%dm%02ds"):format(math.floor(seconds / 60), seconds % 60)
+  end
+  return ("%dh%02dm"):format(math.floor(seconds / 3600), math.floor(seconds % 3600 / 60))
+end
+
+--- Seconds since the running turn began; nil while none runs.
+---@param chat codex-chat.Chat
+---@return integer?
+function M.elapsed(chat)
+  return chat.began and math.floor((vim.uv.now() - chat.began) / 1000) or nil
+end
+
+--- "working 12s": what it does, and how long already.
+---@param chat codex-chat.Chat
+---@return string
+function M.phase_text(chat)
+  local phase = chat.state.phase
+  local words = phases[phase] or phase
+  local seconds = M.elapsed(chat)
+  -- While the user is waited for, the clock says nothing of Codex.
+  if seconds and M.is_busy(phase) and phase ~= "waiting" then
+    words = words .. " " .. M.span(seconds)
+  end
+  return words
+end
+
+--- "12.3k tokens, 5%": the last request's, and what part of the context window they take.
+---@param tokens codex-chat.Tokens?
+---@return string?
+function M.token_text(tokens)
+  local used = tokens and (tokens.last or tokens.total)
+  if not tokens or not used then
+    return nil
+  end
+  if tokens.window and tokens.window > 0 then
+    return ("%s tokens, %d%%"):format(short(used), math.floor(100 * used / tokens.window + 0.5))
+  end
+  return short(used) .. " tokens"
+end
+
+--- SECURITY: parts come from the host and name what a model or user chose; `%` would be evaluated.
+---@param text string
+---@return string
+function M.escape(text)
+  return (text:gsub("%c", " "):gsub("%%", "%%%%"))
+end
+
+---@type table<string, string> project roots, by name of buffer and working directory
+local roots = {}
+
+--- Has everything be looked up anew, as after a conversation was opened or has changed.
+function M.forget()
+  roots = {}
+end
+
+--- The conversation that the current window's statusline is about.
+---@return codex-chat.Chat?
+local function here()
+  local chat = registry.get(0)
+  if chat or registry.is_empty() then
+    return chat
+  end
+  local key = api.nvim_buf_get_name(0) .. "\0" .. vim.fn.getcwd()
+  roots[key] = roots[key] or require("codex-chat.project").of_buf().root
+  return require("codex-chat.chat").current(roots[key])
+end
+
+---@type table<codex-chat.Chat, { state: codex-chat.State, status: codex-chat.Status }>
+local known = setmetatable({}, { __mode = "k" })
+
+--- What the conversation is at. The same table comes again until something has changed.
+---@param chat? codex-chat.Chat by default the current buffer's, else its project's
+---@return codex-chat.Status? status nil where none is open
+function M.status(chat)
+  chat = chat or here()
+  if not chat then
+    return nil
+  end
+  local found = known[chat]
+  local status = found and found.status
+  local seconds = M.elapsed(chat)
+  local elsewhere = require("codex-chat.ui.waiting").elsewhere(chat)
+  if
+    not status
+    or found.state ~= chat.state
+    or status.elapsed ~= seconds
+    or status.waiting ~= #chat.approvals
+    or (status.elsewhere or 0) ~= elsewhere
+    or status.path ~= chat.path
+  then
+    local state = chat.state
+    status = {
+      buf = chat.buf,
+      path = chat.path,
+      root = chat.root,
+      phase = state.phase,
+      busy = M.is_busy(state.phase),
+      detail = state.detail,
+      model = state.model,
+      mode = state.mode,
+      sandbox = state.sandbox,
+      tokens = vim.deepcopy(state.tokens),
+      queued = state.queued or 0,
+      waiting = #chat.approvals,
+      elsewhere = elsewhere > 0 and elsewhere or nil,
+      elapsed = seconds,
+      note = state.note,
+    }
+    known[chat] = { state = state, status = status }
+  end
+  return status
+end
+
+--- "2 questions elsewhere": what other conversations than this one ask.
+---@param chat? codex-chat.Chat
+---@return string?
+local function elsewhere_text(chat)
+  local count = require("codex-chat.ui.waiting").elsewhere(chat)
+  return count > 0 and ("%d question%s elsewhere"):format(count, count == 1 and "" or "s") or nil
+end
+
+local parts = {
+  phase = function(chat)
+    return M.phase_text(chat)
+  end,
+  queued = function(chat)
+    local queued = chat.state.queued or 0
+    return queued > 0 and (queued .. " queued") or nil
+  end,
+  tokens = function(chat)
+    return M.token_text(chat.state.tokens)
+  end,
+  model = function(chat)
+    return chat.state.model
+  end,
+  sandbox = function(chat)
+    return chat.state.sandbox
+  end,
+  waiting = function(chat)
+    return elsewhere_text(chat)
+  end,
+}
+
+--- One line, for `%{%…%}` in a statusline; empty where no conversation of the project is open, unless
+--- another one asks something.
+---@param opts? codex-chat.StatuslineOpts
+---@return string
+function M.statusline(opts)
+  local chat = here()
+  opts = opts or {}
+  local names = opts.parts or { "phase", "queued", "waiting" }
+  local words = {}
+  if not chat then
+    local text = not registry.is_empty()
+      and vim.list_contains(names, "waiting")
+      and elsewhere_text()
+    return text and M.escape((opts.prefix or "codex ") .. text) or ""
+  end
+  for _, name in ipairs(names) do
+    local part = parts[name]
+    if not part then
+      error(("codex-chat: a statusline has no part `%s`"):format(tostring(name)))
+    end
+    local text = part(chat)
+    if text and text ~= "" then
+      words[#words + 1] = text
+    end
+  end
+  return M.escape((opts.prefix or "codex ") .. table.concat(words, " · "))
+end
+
+local asked = false
+
+--- Has all statuslines drawn again, after this tick and once for however many changes.
+function M.redraw()
+  if asked then
+    return
+  end
+  asked = true
+  vim.schedule(function()
+    asked = false
+    -- While messages wait for a key the screen is theirs; it is drawn anew afterwards.
+    if not api.nvim_get_mode().mode:match("^r") then
+      vim.cmd("redrawstatus!")
+    end
+  end)
+end
+
+return M

@@ -1,0 +1,202 @@
+--- Keeps the chat in its window: another buffer that comes there goes on to a window for code.
+---
+--- So it is whatever brings it: `:edit`, `:bnext`, the quickfix list, a tag, a picker. Not by
+--- 'winfixbuf', with which most of these are errors (docs/decisions/0015-a-chat-keeps-its-window.md). The
+--- move comes after what brought the buffer is done with it, so that cursor and jumps are where it put
+--- them. A chat that is still in another window of the tabpage is not moved for.
+local M = {}
+
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+
+---@type table<integer, integer> the chat's buffer that a window shows or has shown last, by window
+local shown = {}
+
+--- Whether a file may be shown in the window: not in place of a list, a tree, a page or a chat.
+---@param win integer
+---@return boolean
+local function is_for_code(win)
+  local buf = api.nvim_win_get_buf(win)
+  local wo = vim.wo[win]
+  return not registry.floats(win)
+    and not registry.get(buf)
+    and not shown[win]
+    and not wo.winfixbuf
+    and not wo.previewwindow
+    and (vim.bo[buf].buftype == "" or vim.bo[buf].buftype == "acwrite")
+end
+
+--- A window of this tabpage for code: one that has the buffer already, else the one used last.
+---@param buf? integer
+---@return integer?
+function M.code_window(buf)
+  local wins = vim.tbl_filter(is_for_code, api.nvim_tabpage_list_wins(0))
+  for _, win in ipairs(wins) do
+    if api.nvim_win_get_buf(win) == buf then
+      return win
+    end
+  end
+  local last = vim.fn.win_getid(vim.fn.winnr("#"))
+  return vim.list_contains(wins, last) and last or wins[1]
+end
+
+--- Makes a window for code, beside the chat where that has a side.
+---@param buf integer
+---@param chat_win? integer
+---@return integer win
+local function make_window(buf, chat_win)
+  local opposite = { right = "left", left = "right", top = "below", bottom = "above" }
+  local position = require("codex-chat.config").get().window.position
+  local from = chat_win and not registry.floats(chat_win) and chat_win or -1
+  return api.nvim_open_win(buf, true, { win = from, split = opposite[position] or "left" })
+end
+
+--- Goes to a window for code that shows the buffer.
+---@param buf integer
+---@param chat_win? integer
+---@return boolean was_there whether it was shown there before
+local function go(buf, chat_win)
+  local win = M.code_window(buf)
+  if win and api.nvim_win_get_buf(win) == buf then
+    api.nvim_set_current_win(win)
+    return true
+  end
+  if win then
+    api.nvim_set_current_win(win)
+    -- Fails where 'nohidden' keeps a changed buffer in its window.
+    if pcall(api.nvim_win_set_buf, win, buf) then
+      return false
+    end
+  end
+  make_window(buf, chat_win)
+  return false
+end
+
+--- Shows the buffer that came into the chat's window in one for code, and the chat in its own again.
+---@param win integer
+---@param chat codex-chat.Chat
+local function fix(win, chat)
+  local buf = api.nvim_win_get_buf(win)
+  local view = api.nvim_win_call(win, vim.fn.winsaveview)
+  local last = chat.last_win_view
+  if api.nvim_get_current_win() == win then
+    if not go(buf, win) then
+      vim.fn.winrestview(view)
+    elseif api.nvim_win_get_cursor(0)[1] ~= view.lnum then
+      api.nvim_win_set_cursor(0, { view.lnum, view.col })
+    end
+  end
+  local ok = pcall(api.nvim_win_call, win, function()
+    vim.cmd(("keepjumps buffer %d"):format(chat.buf))
+  end)
+  if not ok then
+    M.let_go(win)
+    return
+  end
+  chat.last_win_view = last
+  require("codex-chat.ui.window").restore(chat, win)
+  require("codex-chat.ui.size").back(win)
+end
+
+--- Looks at a window in which there was a chat and is something else.
+---@param win integer
+local function look(win)
+  local chat = shown[win] and registry.get(shown[win])
+  if not api.nvim_win_is_valid(win) or api.nvim_win_get_buf(win) == shown[win] then
+    return
+  end
+  local is_gone = not chat or not api.nvim_buf_is_loaded(chat.buf)
+  local is_chat = registry.get(api.nvim_win_get_buf(win)) ~= nil
+  if is_gone or is_chat or vim.g.SessionLoad == 1 then
+    M.let_go(win)
+    return
+  end
+  ---@cast chat codex-chat.Chat
+  local here = api.nvim_win_get_tabpage(win)
+  if here ~= api.nvim_get_current_tabpage() or #registry.wins(chat.buf, here) > 0 then
+    M.let_go(win)
+    return
+  end
+  fix(win, chat)
+end
+
+--- The window shows the chat.
+---@param chat codex-chat.Chat
+---@param win integer
+function M.shown(chat, win)
+  shown[win] = chat.buf
+end
+
+--- The window is not the chat's any more, whatever comes there.
+---@param win integer
+function M.let_go(win)
+  shown[win] = nil
+  require("codex-chat.ui.size").release(win)
+end
+
+--- Opens a file where code is, and leaves the chat where it is.
+---@param path string
+---@param pos? { lnum: integer, col?: integer } both from 1
+---@param how? "split"|"tab" a window of its own
+function M.open(path, pos, how)
+  local from = api.nvim_get_current_win()
+  local buf = vim.fn.bufadd(path)
+  vim.bo[buf].buflisted = true
+  local code = M.code_window()
+  if not how then
+    go(buf, from)
+  elseif how == "split" and not code then
+    make_window(buf, from)
+  else
+    if how == "split" then
+      api.nvim_set_current_win(code)
+    end
+    vim.cmd(how == "tab" and "tab split" or "split")
+    M.let_go(api.nvim_get_current_win())
+    api.nvim_win_set_buf(0, buf)
+  end
+  if pos then
+    vim.cmd("normal! m'")
+    local lnum = math.max(1, math.min(pos.lnum, api.nvim_buf_line_count(0)))
+    api.nvim_win_set_cursor(0, { lnum, math.max(0, (pos.col or 1) - 1) })
+    vim.cmd("normal! zv")
+  end
+end
+
+--- Begins to look after windows. Idempotent.
+function M.watch()
+  local group = require("codex-chat.events").first_group("stay")
+  if not group then
+    return
+  end
+  api.nvim_create_autocmd({ "BufEnter", "BufWinEnter", "WinEnter" }, {
+    group = group,
+    callback = function()
+      local win = api.nvim_get_current_win()
+      local chat = registry.get(0)
+      if chat and shown[win] then
+        M.shown(chat, win)
+      elseif chat then
+        -- A new window or tabpage shows the current buffer before its own comes.
+        vim.schedule(function()
+          if api.nvim_win_is_valid(win) and api.nvim_win_get_buf(win) == chat.buf then
+            M.shown(chat, win)
+          end
+        end)
+      elseif shown[win] then
+        vim.schedule(function()
+          look(win)
+        end)
+      end
+    end,
+  })
+  api.nvim_create_autocmd("WinClosed", {
+    group = group,
+    callback = function(args)
+      shown[tonumber(args.match) or 0] = nil
+    end,
+  })
+end
+
+return M

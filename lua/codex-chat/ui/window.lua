@@ -1,0 +1,294 @@
+--- The chat's windows: where they open and how they look.
+local M = {}
+
+local registry = require("codex-chat.registry")
+
+local api = vim.api
+
+--- How a chat looks where the user says nothing else.
+local options = {
+  wrap = true,
+  linebreak = true,
+  breakindent = true,
+  number = false,
+  relativenumber = false,
+  signcolumn = "no",
+  foldcolumn = "0",
+  statuscolumn = "",
+  -- Some plugins set it so that the next buffer of a window has it as well.
+  winbar = "",
+  colorcolumn = "",
+  list = false,
+  spell = false,
+  cursorbind = false,
+  scrollbind = false,
+  foldenable = true,
+  foldmethod = "manual",
+  foldtext = "v:lua.require'codex-chat.ui.fold'.foldtext()",
+  -- Concealing is slow on long buffers and hides what a query says.
+  conceallevel = 0,
+}
+
+---@param win integer
+local function set_defaults(win)
+  if vim.wo[win].foldtext == options.foldtext then
+    -- `:edit` reads it again: it is the user's already.
+    return
+  end
+  for name, value in pairs(options) do
+    -- The `[0]` is `:setlocal`: without it the next buffer of the window would have them too.
+    vim.wo[win][0][name] = value
+  end
+  local fill = vim.go.fillchars
+  vim.wo[win][0].fillchars = (fill == "" and "" or fill .. ",") .. "fold: "
+end
+
+--- What else a user may set for how a text looks.
+local more = {
+  "concealcursor",
+  "cursorcolumn",
+  "cursorline",
+  "cursorlineopt",
+  "fillchars",
+  "foldlevel",
+  "listchars",
+  "scrolloff",
+  "showbreak",
+  "sidescrolloff",
+  "winhighlight",
+}
+
+---@param win integer
+---@return table<string, any>
+local function looks_of(win)
+  local found = {}
+  for _, name in ipairs(vim.list_extend(vim.tbl_keys(options), more)) do
+    found[name] = api.nvim_get_option_value(name, { scope = "local", win = win })
+  end
+  found.winbar = nil
+  return found
+end
+
+--- What the user has changed by hand in the window of a chat in view holds for the next chat as well.
+---@param chat codex-chat.Chat
+---@param win integer
+local function take_over(chat, win)
+  for _, other in ipairs(registry.all()) do
+    local from = other ~= chat and other.looks and M.find(other.buf)
+    for name, value in pairs(from and looks_of(from) or {}) do
+      if value ~= other.looks[name] then
+        vim.wo[win][0][name] = value
+      end
+    end
+    if from then
+      return
+    end
+  end
+end
+
+---@generic T
+---@param fn fun(): T
+---@return T
+local function without_events(fn)
+  local before = vim.o.eventignore
+  vim.o.eventignore = "all"
+  local ok, result = pcall(fn)
+  vim.o.eventignore = before
+  if not ok then
+    error(result, 0)
+  end
+  return result
+end
+
+--- Gives the chat its looks, once and before anything of the user's: `set_filetype` then runs what they
+--- have for the file type in a window of the chat, so that it can change them. From then on they are
+--- the user's, for Neovim itself remembers the options of a buffer's last window for its next one.
+---
+--- A buffer that no window shows yet gets a hidden one for that long: in the window that Neovim uses for
+--- autocommands they would be lost.
+---@param chat codex-chat.Chat
+---@param set_filetype fun()
+function M.settle(chat, set_filetype)
+  local wins = vim.tbl_filter(function(win)
+    return vim.fn.win_gettype(win) ~= "autocmd"
+  end, registry.wins(chat.buf))
+  local hidden
+  if #wins == 0 then
+    hidden = without_events(function()
+      return api.nvim_open_win(chat.buf, false, {
+        relative = "editor",
+        row = 0,
+        col = 0,
+        width = math.max(1, vim.o.columns),
+        height = math.max(1, vim.o.lines - 1),
+        focusable = false,
+        hide = true,
+        noautocmd = true,
+      })
+    end)
+    wins = { hidden }
+  end
+  for _, win in ipairs(wins) do
+    set_defaults(win)
+  end
+  local current = api.nvim_get_current_win()
+  local win = vim.list_contains(wins, current) and current or wins[1]
+  vim.b[chat.buf].focus_disable = true
+  local ok, err = pcall(api.nvim_win_call, win, function()
+    set_filetype()
+    require("codex-chat.ui.winbar").settle(chat)
+    if not chat.looks then
+      chat.looks = looks_of(win)
+      take_over(chat, win)
+    end
+  end)
+  if hidden and api.nvim_win_is_valid(hidden) then
+    without_events(function()
+      api.nvim_win_close(hidden, true)
+    end)
+  end
+  if not ok then
+    error(err, 0)
+  end
+end
+
+--- The window shows the chat from now on.
+---@param chat codex-chat.Chat
+---@param win integer
+function M.shown(chat, win)
+  require("codex-chat.ui.fold").window(win)
+  require("codex-chat.ui.stay").shown(chat, win)
+  require("codex-chat.ui.winbar").show(chat)
+end
+
+--- The window of the current tabpage that shows the chat.
+---@param buf integer
+---@return integer?
+function M.find(buf)
+  local current = api.nvim_get_current_win()
+  local wins = registry.wins(buf, 0)
+  return vim.list_contains(wins, current) and current or wins[1]
+end
+
+local splits = { right = "right", left = "left", top = "above", bottom = "below" }
+
+---@class (exact) codex-chat.Before how the other windows of a tabpage were before the chat opened
+---@field before codex-chat.Layout
+---@field after codex-chat.Layout with the chat
+
+---@type table<integer, codex-chat.Before> by the chat's window
+local room = {}
+
+--- Shows the chat in a window of the current tabpage and goes there.
+---@param chat codex-chat.Chat
+---@return integer win
+function M.open(chat)
+  local size = require("codex-chat.ui.size")
+  local found = M.find(chat.buf)
+  if found then
+    api.nvim_set_current_win(found)
+    size.entered(found)
+    return found
+  end
+  local position = require("codex-chat.config").get().window.position
+  if position == "tab" then
+    vim.cmd("tab split")
+    api.nvim_win_set_buf(0, chat.buf)
+    return api.nvim_get_current_win()
+  end
+  local axis = (position == "left" or position == "right") and "width" or "height"
+  local before = size.others(0)
+  local win = api.nvim_open_win(chat.buf, true, {
+    win = -1,
+    split = splits[position],
+    [axis] = size.opening(axis),
+  })
+  size.opened(win, axis)
+  room[win] = { before = before, after = size.others(win) }
+  return win
+end
+
+--- Closes a window of the chat. The others are as they were before it opened, where nobody has changed
+--- them since: with 'equalalways' Neovim would make all the same.
+---@param win integer
+---@return boolean closed
+local function close(win)
+  local size = require("codex-chat.ui.size")
+  local was = room[win]
+  room[win] = nil
+  local is_as_left = was and vim.deep_equal(was.after, size.others(win))
+  local equal = vim.o.equalalways
+  vim.o.equalalways = equal and not is_as_left
+  local ok = pcall(api.nvim_win_close, win, false)
+  vim.o.equalalways = equal
+  if ok and was and is_as_left then
+    size.put(was.before)
+  end
+  return ok
+end
+
+--- Takes the chat out of the current tabpage. The last window of all gets an empty buffer instead.
+---@param chat codex-chat.Chat
+function M.close(chat)
+  for _, win in ipairs(registry.wins(chat.buf, 0)) do
+    M.remember(chat, win)
+    if not close(win) and api.nvim_win_is_valid(win) then
+      local alternate = api.nvim_win_call(win, function()
+        return vim.fn.bufnr("#")
+      end)
+      if alternate < 1 or alternate == chat.buf or not api.nvim_buf_is_loaded(alternate) then
+        alternate = api.nvim_create_buf(true, false)
+      end
+      require("codex-chat.ui.stay").let_go(win)
+      api.nvim_win_set_buf(win, alternate)
+    end
+  end
+end
+
+local ns = api.nvim_create_namespace("codex-chat.ui.view")
+
+--- Remembers where a window stands, in marks that move with the text.
+---@param chat codex-chat.Chat
+---@param win integer
+function M.remember(chat, win)
+  local view = api.nvim_win_call(win, vim.fn.winsaveview)
+  local last = chat.last_win_view or {}
+  local lines = api.nvim_buf_line_count(chat.buf)
+  local function keep(id, lnum)
+    return api.nvim_buf_set_extmark(chat.buf, ns, math.min(lnum, lines) - 1, 0, { id = id })
+  end
+  chat.last_win_view = {
+    view = view,
+    lnum = keep(last.lnum, view.lnum),
+    topline = keep(last.topline, view.topline),
+    in_prompt = view.lnum > require("codex-chat.buffer.blocks").prompt_row(chat),
+  }
+end
+
+--- Puts a window to where the chat was seen last.
+---@param chat codex-chat.Chat
+---@param win integer
+---@return boolean restored
+function M.restore(chat, win)
+  local last = chat.last_win_view
+  if not last then
+    return false
+  end
+  local function row(id)
+    local pos = api.nvim_buf_get_extmark_by_id(chat.buf, ns, id, {})
+    return pos[1] and pos[1] + 1
+  end
+  local view = vim.tbl_extend("force", last.view, {
+    lnum = row(last.lnum) or last.view.lnum,
+    topline = row(last.topline) or last.view.topline,
+  })
+  api.nvim_win_call(win, function()
+    vim.fn.winrestview(view)
+  end)
+  if last.in_prompt then
+    require("codex-chat.ui.view").show_end(win)
+  end
+  return true
+end
+
+return M
