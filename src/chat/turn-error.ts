@@ -56,6 +56,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   modelNotFound: `The endpoint does not know this model. ${MODEL}`,
   unauthorized: KEY,
   badRequest: REQUEST,
+  bioPolicy: POLICY,
   cyberPolicy: POLICY,
   misalignmentPolicyViolation: POLICY,
   inferenceHookDenied: "A hook on the endpoint's side declined this request.",

@@ -198,7 +198,7 @@ describe("the end", () => {
     const { client, toCodex, say } = openClient();
     // A terabyte that waits; filling that much for real would take the memory.
     vi.spyOn(toCodex, "writableLength", "get").mockReturnValue(1024 ** 4);
-    say({ id: 0, method: "currentTime/read", params: {} });
+    say({ id: 0, method: "attestation/generate", params: {} });
     await client.closed;
   });
 });

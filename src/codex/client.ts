@@ -221,7 +221,7 @@ class Client implements CodexClient {
       this.#odd({ method: shortened(method) }, "more requests than can be answered");
       return { error: { code: INTERNAL_ERROR, message: "too many requests wait for an answer" } };
     }
-    const request = parseRequest(id, method, params, Math.floor(Date.now() / 1000));
+    const request = parseRequest(id, method, params);
     switch (request.type) {
       case "approval":
         return {
@@ -235,10 +235,8 @@ class Client implements CodexClient {
       }
       case "answered":
         this.#odd({ method: shortened(method) }, "answered without asking");
-        if (request.asked !== undefined && request.threadId !== undefined)
-          this.#options.onRefused?.(request.threadId, request.asked);
-        if (request.note !== undefined && request.threadId !== undefined)
-          this.#options.onNote?.(request.threadId, request.note);
+        if (request.asked !== undefined) this.#options.onRefused?.(request.threadId, request.asked);
+        if (request.note !== undefined) this.#options.onNote?.(request.threadId, request.note);
         return { result: request.result };
       case "refused":
         this.#odd({ method: shortened(method) }, "a request of Codex was refused");

@@ -177,7 +177,7 @@ export class Recorded {
 
   /** Answers as a user who accepts everything. */
   #answer(id: string | number, method: string, params: unknown): void {
-    const request = parseRequest(id, method, params, 1_700_000_000);
+    const request = parseRequest(id, method, params);
     switch (request.type) {
       case "approval": {
         const decision = "accept";

@@ -35,7 +35,6 @@ const FILES: Readonly<Record<string, string>> = {
   "item/tool/requestUserInput": "ToolRequestUserInput",
   "item/tool/call": "DynamicToolCall",
   "mcpServer/elicitation/request": "McpServerElicitationRequest",
-  "currentTime/read": "CurrentTimeRead",
 };
 
 describe("a request of Codex", () => {
@@ -69,7 +68,6 @@ const ASKED: readonly (readonly [string, object])[] = [
     "mcpServer/elicitation/request",
     { mode: "form", _meta: { codex_approval_kind: "mcp_tool_call" } },
   ],
-  ["currentTime/read", {}],
 ];
 
 describe("our answer", () => {
@@ -83,7 +81,7 @@ describe("our answer", () => {
       message: "m",
       ...params,
     };
-    const request = parseRequest(0, method, whole, 1_700_000_000);
+    const request = parseRequest(0, method, whole);
     const decisions: Decision[] = ["accept", "accept_session", "decline", "cancel"];
     if (request.type === "refused") throw new Error(request.message);
     const answers =
@@ -120,6 +118,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   CodexErrorInfo: [
     "activeTurnNotSteerable",
     "badRequest",
+    "bioPolicy",
     "contextWindowExceeded",
     "cyberPolicy",
     "flexUnavailable",

@@ -1,4 +1,4 @@
-import { cp, writeFile } from "node:fs/promises";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { LABELS } from "../../src/sandbox/container/labels.ts";
@@ -21,6 +21,13 @@ import {
 } from "./support.ts";
 
 const engine = await testEngine();
+
+/** The versions that package.json pins. */
+const { dependencies: pinned } = JSON.parse(
+  await readFile(new URL("../../package.json", import.meta.url), "utf8"),
+) as { dependencies: Record<string, string> };
+const codex = `codex-cli ${pinned["@openai/codex"]}`;
+const npm = pinned["npm"];
 
 /** The product's options with a Dockerfile of the test's own, which builds within a second. */
 async function withDockerfile(text: string) {
@@ -52,7 +59,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
       "codex --version; bash -lc 'codex --version'; node -p 1+1; npm --version; npx --version; for it in git rg cc make python3 curl jq patch file unzip less ps codex-code-mode-host; do command -v $it >/dev/null || echo missing $it; done",
     );
     expect(exitCode).toBe(0);
-    expect(stdout).toBe("codex-cli 0.169.0\ncodex-cli 0.169.0\n2\n10.9.9\n10.9.9\n");
+    expect(stdout).toBe(`${codex}\n${codex}\n2\n${npm}\n${npm}\n`);
   });
 
   it("builds once when several need it, and tells its progress", async () => {
@@ -113,7 +120,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
       "mine; bash -lc 'mine; codex --version; npx --version'; id -u; (sleep 0.1 &); sleep 0.5; ps -e -o stat= | grep -c Z",
     );
     expect({ stdout, exitCode }).toEqual({
-      stdout: `mine\nmine\ncodex-cli 0.169.0\n10.9.9\n${USER.uid}\n0\n`,
+      stdout: `mine\nmine\n${codex}\n${npm}\n${USER.uid}\n0\n`,
       exitCode: 1,
     });
   });

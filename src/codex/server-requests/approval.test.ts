@@ -4,9 +4,9 @@ import { decisionResult, parseRequest, REQUEST_METHODS } from "./approval.ts";
 import type { Decision } from "./server-request.ts";
 
 const command = (params: unknown, id: string | number = 0) =>
-  parseRequest(id, "item/commandExecution/requestApproval", params, 0);
+  parseRequest(id, "item/commandExecution/requestApproval", params);
 const patch = (params: unknown, id: string | number = 0) =>
-  parseRequest(id, "item/fileChange/requestApproval", params, 0);
+  parseRequest(id, "item/fileChange/requestApproval", params);
 const inTurn = { threadId: "t", turnId: "u", itemId: "i", startedAtMs: 1 };
 
 describe("a question about a command", () => {
@@ -91,13 +91,8 @@ describe("an answer", () => {
     expect(decisionResult(decision)).toEqual({ decision: word });
   });
 
-  it("is given without asking where the editor has nothing to offer", () => {
-    const answer = (method: string) => parseRequest(0, method, { threadId: "t" }, 1234);
-    expect(answer("currentTime/read")).toMatchObject({ result: { currentTimeAt: 1234 } });
-  });
-
   it("grants no permission, and says so", () => {
-    const ask = (params: unknown) => parseRequest(0, "item/permissions/requestApproval", params, 0);
+    const ask = (params: unknown) => parseRequest(0, "item/permissions/requestApproval", params);
     expect(ask({ ...inTurn, reason: "to fetch", permissions: { network: {} } })).toMatchObject({
       type: "answered",
       threadId: "t",
@@ -111,18 +106,19 @@ describe("an answer", () => {
   it.each([
     "account/chatgptAuthTokens/refresh",
     "attestation/generate",
+    "currentTime/read",
     "toString",
     "__proto__",
     "",
   ])("is a refusal to %j", (method) => {
-    expect(parseRequest(0, method, {}, 0)).toMatchObject({ type: "refused", code: -32601 });
+    expect(parseRequest(0, method, {})).toMatchObject({ type: "refused", code: -32601 });
   });
 
   it("is had for anything that is asked", () => {
     const method = fc.oneof(fc.string(), fc.constantFrom(...REQUEST_METHODS));
     fc.assert(
       fc.property(method, fc.jsonValue(), (name, params) => {
-        const { type } = parseRequest(0, name, params, 0);
+        const { type } = parseRequest(0, name, params);
         expect(["approval", "answered", "refused"]).toContain(type);
       }),
     );

@@ -35,9 +35,6 @@ const Permissions = z.object({ threadId: Id, reason });
 const METHOD_NOT_FOUND = -32601;
 const INVALID_PARAMS = -32602;
 
-/** Requests that are answered here, because this version offers no such thing to the agent. */
-const FIXED_ANSWERS: Readonly<Record<string, unknown>> = {};
-
 /** The params of every request that is read, for the contract test. */
 export const REQUEST_PARAMS: Readonly<Record<string, z.ZodType>> = {
   "item/commandExecution/requestApproval": CommandApproval,
@@ -51,8 +48,6 @@ export const REQUEST_PARAMS: Readonly<Record<string, z.ZodType>> = {
 export const REQUEST_METHODS: readonly string[] = [
   ...Object.keys(REQUEST_PARAMS),
   "item/tool/call",
-  "currentTime/read",
-  ...Object.keys(FIXED_ANSWERS),
 ];
 
 /**
@@ -63,12 +58,7 @@ export const REQUEST_METHODS: readonly string[] = [
  * refused whoever asks (`account/chatgptAuthTokens/refresh`, `attestation/generate`): the answer
  * would be readable inside.
  */
-export function parseRequest(
-  id: string | number,
-  method: string,
-  params: unknown,
-  nowSeconds: number,
-): ServerRequest {
+export function parseRequest(id: string | number, method: string, params: unknown): ServerRequest {
   switch (method) {
     case "item/commandExecution/requestApproval":
       return commandApproval(id, params);
@@ -84,11 +74,7 @@ export function parseRequest(
       const parsed = ToolCall.safeParse(params);
       return parsed.success ? { type: "tool", call: parsed.data } : invalid(parsed.error);
     }
-    case "currentTime/read":
-      return { type: "answered", result: { currentTimeAt: nowSeconds } };
     default:
-      if (Object.hasOwn(FIXED_ANSWERS, method))
-        return { type: "answered", ...threadIn(params), result: FIXED_ANSWERS[method] };
       return {
         type: "refused",
         code: METHOD_NOT_FOUND,
@@ -177,11 +163,6 @@ export function decisionResult(decision: Decision): unknown {
     cancel: "cancel",
   };
   return { decision: words[decision] };
-}
-
-function threadIn(params: unknown): { threadId?: string } {
-  const parsed = z.object({ threadId: Id }).safeParse(params);
-  return parsed.success ? { threadId: parsed.data.threadId } : {};
 }
 
 function orInvalid(request: ServerRequest | z.ZodError): ServerRequest {

@@ -4,14 +4,9 @@ import { parseRequest } from "./approval.ts";
 import type { Answer, ServerRequest } from "./server-request.ts";
 
 const elicit = (params: object) =>
-  parseRequest(
-    0,
-    "mcpServer/elicitation/request",
-    { threadId: "t", serverName: "db", ...params },
-    0,
-  );
+  parseRequest(0, "mcpServer/elicitation/request", { threadId: "t", serverName: "db", ...params });
 const askUser = (questions: unknown) =>
-  parseRequest(0, "item/tool/requestUserInput", { threadId: "t", itemId: "i", questions }, 0);
+  parseRequest(0, "item/tool/requestUserInput", { threadId: "t", itemId: "i", questions });
 
 function respond(request: ServerRequest, answer: Answer): unknown {
   if (request.type !== "approval") throw new Error(`not asked: ${request.type}`);

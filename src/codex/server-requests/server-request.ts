@@ -96,7 +96,7 @@ export type ServerRequest =
     }
   | {
       readonly type: "answered";
-      readonly threadId?: string;
+      readonly threadId: string;
       readonly result: unknown;
       /** What was asked for and refused, where there is only that answer. */
       readonly asked?: { readonly kind: string; readonly about: string };
