@@ -1,5 +1,5 @@
 /**
- * What every folder logs through; pino's own shape, so that a pino logger is one.
+ * The log that every folder writes to: data first, then what happened, as with pino.
  * Secrets, file contents and what the user typed are never logged above "debug".
  */
 export interface Log {

@@ -38,6 +38,52 @@ describe("the log", () => {
     expect(JSON.parse(await logged(data))).toMatchObject(data);
   });
 
+  it("has an error with its stack, its code and its cause", async () => {
+    const cause = new TypeError("the inner one");
+    const err = Object.assign(new Error("the outer one", { cause }), { code: "ENOENT" });
+    expect(JSON.parse(await logged({ err }))).toMatchObject({
+      err: {
+        type: "Error",
+        message: "the outer one",
+        stack: expect.stringContaining("log-file.test.ts"),
+        code: "ENOENT",
+        cause: { type: "TypeError", message: "the inner one" },
+      },
+    });
+  });
+
+  it("has a line for data that JSON cannot hold", async () => {
+    const circle: Record<string, unknown> = { name: "round" };
+    circle["self"] = circle;
+    expect(JSON.parse(await logged(circle))).toMatchObject({
+      data: expect.stringContaining("Circular"),
+      msg: "said",
+    });
+    expect(JSON.parse(await logged({ size: 5n }))).toMatchObject({ size: "5" });
+  });
+
+  it.each([
+    ["debug", ["d", "i", "w", "e"]],
+    ["info", ["i", "w", "e"]],
+    ["error", ["e"]],
+    ["silent", []],
+  ])("has the lines of the level %s and above", async (level, messages) => {
+    const dir = await mkdtemp(join(tmpdir(), "codex-chat-log-"));
+    onTestFinished(() => rm(dir, { recursive: true }));
+    const path = join(dir, "host.log");
+    const log = openLog(path, level);
+    log.debug({}, "d");
+    log.info({}, "i");
+    log.warn({}, "w");
+    log.error({}, "e");
+    const lines = (await readFile(path, "utf8").catch(() => "")).split("\n").slice(0, -1);
+    expect(lines.map((line) => JSON.parse(line).msg)).toEqual(messages);
+  });
+
+  it("ends no conversation where the disk is full", () => {
+    expect(() => openLog("/dev/full").error({}, "said")).not.toThrow();
+  });
+
   it("stays JSON, whatever is said", () => {
     fc.assert(
       fc.property(fc.json(), fc.constantFrom("apikey", "x", "password"), (text, name) => {

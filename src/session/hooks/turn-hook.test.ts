@@ -1,11 +1,10 @@
-import pino from "pino";
 import { expect, it } from "vitest";
+import { silentLog as log } from "../../log.ts";
 import { err, ok } from "../../result.ts";
 import { type TurnHook, TurnHookRunner } from "./turn-hook.ts";
 
 const place = { threadId: "t", path: "/chats/a.md" };
 const { signal } = new AbortController();
-const log = pino({ enabled: false });
 
 function rite(name: string, told: string[], failure?: "before" | "after"): TurnHook {
   return {
