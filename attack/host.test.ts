@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeAtomically } from "../src/chat/file/atomic-write.ts";
+import { writeAtomically } from "../src/atomic-write.ts";
 import { lockFile } from "../src/chat/file/file-lock.ts";
 import { removeContainer } from "../src/sandbox/container/container.ts";
 import { LABELS } from "../src/sandbox/container/labels.ts";

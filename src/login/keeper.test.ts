@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ChatGptService } from "../../test/support/chatgpt.ts";
 import { recordingLog } from "../../test/support/egress.ts";
-import { writeAtomically } from "../chat/file/atomic-write.ts";
+import { writeAtomically } from "../atomic-write.ts";
 import { lockFile } from "../chat/file/file-lock.ts";
 import { type LoginEvent, type LoginTools, TokenRefresher } from "./keeper.ts";
 

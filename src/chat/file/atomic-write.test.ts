@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { removeFile, writeAtomically, writeNew } from "./atomic-write.ts";
+import { removeFile, writeAtomically, writeNew } from "../../atomic-write.ts";
 import { lockFile, lockPath } from "./file-lock.ts";
 import { openStore } from "./store.ts";
 

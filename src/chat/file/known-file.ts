@@ -15,8 +15,8 @@ import {
   stampOf,
   type WriteOptions,
   writeAtomically,
-} from "./atomic-write.ts";
-import { inPlace, notPlain, O_PATH, openPlace } from "./place.ts";
+} from "../../atomic-write.ts";
+import { inPlace, notPlain, O_PATH, openPlace } from "../../place.ts";
 
 /** The largest text that is compared and kept, in bytes; `lua/codex-chat/buffer/document.lua` reads no more. */
 const maxBytes = 64 * 1024 * 1024;

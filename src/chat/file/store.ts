@@ -1,8 +1,9 @@
 import { closeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { changedJustNow } from "../../atomic-write.ts";
+import { openPlace } from "../../place.ts";
 import { err, ok, type Result } from "../../result.ts";
-import { changedJustNow } from "./atomic-write.ts";
 import {
   type FileLock,
   type LockError,
@@ -12,7 +13,6 @@ import {
 } from "./file-lock.ts";
 import { KnownFile, type OtherText, textHash } from "./known-file.ts";
 import { type Bulk, bulkOf, charsMissing, losesMuch } from "./loss.ts";
-import { openPlace } from "./place.ts";
 
 /** Longest time that a change waits before it is written, in ms: the file is never a second behind. */
 export const saveMs = 400;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { lockFile, writeAtomically } from "../../chat/file/index.ts";
+import { writeAtomically } from "../../atomic-write.ts";
+import { lockFile } from "../../chat/file/index.ts";
 import type { UpstreamProxy } from "../../egress/network/index.ts";
 import { tlsAgent } from "../../egress/tls/index.ts";
 import type { Log } from "../../log.ts";

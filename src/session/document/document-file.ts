@@ -2,16 +2,15 @@ import { isUtf8 } from "node:buffer";
 import { type FSWatcher, watch } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { removeFile, writeNew } from "../../atomic-write.ts";
 import {
   type ForeignText,
   KnownFile,
   openStore,
-  removeFile,
   type TranscriptStore,
   textHash,
   type UnfinishedAnswer,
   type FileVerdict as Verdict,
-  writeNew,
 } from "../../chat/file/index.ts";
 import { type ChatMeta, readTranscript, slug } from "../../chat/format/index.ts";
 import type { Log } from "../../log.ts";

@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { writeNew } from "../../chat/file/index.ts";
+import { writeNew } from "../../atomic-write.ts";
 import type { Item, ServerNotification } from "../../codex/messages/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { type Failure, failureOf } from "../failure.ts";

@@ -1,5 +1,5 @@
 import { closeSync, constants, lstatSync, mkdirSync, openSync } from "node:fs";
-import { ownHomes } from "../../own-user.ts";
+import { ownHomes } from "./own-user.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 /** Of Linux, the same on every architecture: a descriptor that needs no right to read. */
