@@ -38,6 +38,8 @@ export type WriteOptions = PlaceOptions & {
   readonly replaces?: FileStamp | "absent";
   /** Told what another program wrote into the old file in the moment in which it was replaced. */
   readonly onLate?: (bytes: Buffer) => void;
+  /** The new file's permissions; without it, those of the file that it replaces, else 0600. */
+  readonly mode?: number;
 };
 
 /**
@@ -47,8 +49,7 @@ export type WriteOptions = PlaceOptions & {
  * SECURITY: the directory may lie in the project, where the sandbox can write. It is opened once and
  * reached by its descriptor, so the write stays in that directory whatever is renamed meanwhile; a
  * link in the file's place, or on the way to it, is refused and never followed. Of a file with
- * several names, only this one becomes the new file. (write-file-atomic 7 resolves links of the
- * target and writes where they lead.)
+ * several names, only this one becomes the new file.
  *
  * Gives the stamp of the new file.
  *
@@ -64,10 +65,11 @@ export async function writeAtomically(
   try {
     const target = inPlace(directory, basename(path));
     const beside = inPlace(directory, `.codex-chat-${randomBytes(12).toString("hex")}.tmp`);
-    const file = await open(beside, NEW, modeOfPlain(target, path));
+    const oldMode = modeOfPlain(target, path);
+    const file = await open(beside, NEW, options.mode ?? oldMode);
     let stamp: FileStamp;
     try {
-      stamp = await writeWhole(file, text);
+      stamp = await writeWhole(file, text, options.mode);
       if (options.replaces === undefined) renameSync(beside, target);
       else replace(beside, target, path, options);
     } catch (cause) {
@@ -79,6 +81,16 @@ export async function writeAtomically(
   } finally {
     closeSync(directory);
   }
+}
+
+/**
+ * Writes a file of the state directory, which the agent cannot write in, for this user alone.
+ *
+ * @param mode its permissions, also where a file with others is replaced
+ * @throws as `writeAtomically`
+ */
+export async function writePrivate(path: string, text: string, mode = 0o600): Promise<void> {
+  await writeAtomically(path, text, { trusted: dirname(path), mode });
 }
 
 /**
@@ -147,8 +159,14 @@ function openedAsPlace(place: string, path: string): number {
   }
 }
 
-async function writeWhole(file: FileHandle, text: string | Uint8Array): Promise<FileStamp> {
+async function writeWhole(
+  file: FileHandle,
+  text: string | Uint8Array,
+  mode: number | undefined,
+): Promise<FileStamp> {
   try {
+    // Opening applies the umask.
+    if (mode !== undefined) await file.chmod(mode);
     await file.writeFile(text);
     await file.sync();
     return stampOf(await file.stat({ bigint: true }));

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { lstat, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Readable, Transform } from "node:stream";
-import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
+import { writePrivate } from "../../atomic-write.ts";
 import { ownUid } from "../../own-user.ts";
 import { childEnv, program } from "../../programs.ts";
 import {
@@ -84,7 +84,7 @@ export async function ensureVolumes(
       notes.push(`sandbox.caches: ${cache.what} begins empty in the sandbox: ${problem}.`);
     if (cache.note !== undefined) noted.push(cache);
     made[cache.volume] = cache.version;
-    await writeFileAtomic(path, `${JSON.stringify(made)}\n`, { mode: 0o600 });
+    await writePrivate(path, `${JSON.stringify(made)}\n`);
   }
   return [...notes, ...inFew(noted)];
 }

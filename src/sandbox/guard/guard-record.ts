@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
+import { writePrivate } from "../../atomic-write.ts";
 import { quoteForShell, readSmallFile, statsAt } from "../../look.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { SandboxError } from "../error.ts";
@@ -158,7 +158,7 @@ async function update(
 export async function writeGuardRecord(stateDir: string, record: GuardRecord): Promise<void> {
   const { protected: all, made } = record;
   const text = `${JSON.stringify({ protected: all, made }, undefined, 1)}\n`;
-  await writeFileAtomic(pathIn(stateDir), text, { mode: 0o600 });
+  await writePrivate(pathIn(stateDir), text);
 }
 
 /** What is protected from now on, and what is to be kept on record. */

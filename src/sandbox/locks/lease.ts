@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
+import { writePrivate } from "../../atomic-write.ts";
 import { StateFault } from "../state-fault.ts";
 import { isAlive, liveness, type Owner, ownerKey, parseOwner } from "./process-identity.ts";
 
@@ -32,9 +32,7 @@ export async function writeLease(
   const dir = leaseDir(stateDir);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const content: Lease = { ...lease, scope: owner.scope };
-  await writeFileAtomic(join(dir, ownerKey(owner)), `${JSON.stringify(content)}\n`, {
-    mode: 0o600,
-  });
+  await writePrivate(join(dir, ownerKey(owner)), `${JSON.stringify(content)}\n`);
 }
 
 /** Drops the owner's lease; it need not exist. */

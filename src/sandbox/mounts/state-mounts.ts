@@ -1,6 +1,6 @@
 import { chown, lstat, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
+import { writePrivate } from "../../atomic-write.ts";
 import { quoteForShell } from "../../look.ts";
 import { ownUid } from "../../own-user.ts";
 import { err, ok, type Result } from "../../result.ts";
@@ -43,8 +43,8 @@ export async function prepareState(
     // Read inside as the sandbox's user, who is another one only where the host runs as root.
     const isOther = process.getuid?.() === 0 && user.uid !== 0;
     const mode = isOther ? 0o644 : 0o600;
-    await writeFileAtomic(join(etc, "passwd"), passwd, { mode });
-    await writeFileAtomic(join(etc, "group"), group, { mode });
+    await writePrivate(join(etc, "passwd"), passwd, mode);
+    await writePrivate(join(etc, "group"), group, mode);
   } catch (cause) {
     return err(stateUnwritable(stateDir, cause));
   }

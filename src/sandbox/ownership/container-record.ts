@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
+import { writePrivate } from "../../atomic-write.ts";
 import { quoteForShell } from "../../look.ts";
 import { type ExistingContainer, LABELS } from "../container/index.ts";
 import { ownDirectory, readOwnFile } from "../private-file.ts";
@@ -70,7 +70,7 @@ async function read(place: RecordPlace): Promise<z.infer<typeof Record> | undefi
 }
 
 async function write(place: RecordPlace, record: z.infer<typeof Record>): Promise<void> {
-  await writeFileAtomic(pathOf(place), `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  await writePrivate(pathOf(place), `${JSON.stringify(record)}\n`);
 }
 
 function jsonOf(text: string): unknown {

@@ -2,8 +2,8 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdtemp, realpath, rm, stat } from "node:fs/promises";
 import { release as hostRelease } from "node:os";
 import { join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
+import { writePrivate } from "../../atomic-write.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { containerUser } from "../container-spec.ts";
 import type { CheckedRuntime, Engine } from "../engine/index.ts";
@@ -89,7 +89,7 @@ export async function selfTest(
       await rm(cachePath, { force: true });
       return report;
     }
-    await writeFileAtomic(cachePath, `${JSON.stringify(report.value)}\n`, { mode: 0o600 });
+    await writePrivate(cachePath, `${JSON.stringify(report.value)}\n`);
     return ok({ ...report.value, cached: false });
   } finally {
     await rm(dir, { recursive: true, force: true });

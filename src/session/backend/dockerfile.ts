@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
+import { writePrivate } from "../../atomic-write.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { UserDockerfile } from "../../sandbox/image/index.ts";
 import { isInReach } from "../../sandbox/shared/index.ts";
@@ -87,7 +87,7 @@ export async function allowDockerfile(
   const copy = await shownCopy(dir, path, typed);
   if (!copy.ok) return copy;
   const all = { ...(await readAllowed(settings)), [path]: copy.value };
-  await writeFileAtomic(allowedFile(settings), `${JSON.stringify(all)}\n`, { mode: 0o600 });
+  await writePrivate(allowedFile(settings), `${JSON.stringify(all)}\n`);
   return ok(
     `The version ${copy.value.slice(0, MIN_DIGITS)} of ${path} is allowed, as it stands in ${join(dir, copy.value)}; the sandbox's next start builds it.`,
   );
@@ -172,8 +172,7 @@ async function kept(dir: string, content: string): Promise<Result<string, string
   if (unseen !== undefined) return err(unseen);
   const hash = hashOf(content);
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  if ((await readCopy(dir, hash)) === undefined)
-    await writeFileAtomic(join(dir, hash), content, { mode: 0o600 });
+  if ((await readCopy(dir, hash)) === undefined) await writePrivate(join(dir, hash), content);
   return ok(hash);
 }
 

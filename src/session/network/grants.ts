@@ -1,7 +1,7 @@
-import { chmod, mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
+import { writePrivate } from "../../atomic-write.ts";
 import { AllowList } from "../../egress/network/index.ts";
 import type { Log } from "../../log.ts";
 
@@ -184,8 +184,7 @@ export class Grants {
     this.#writing = this.#writing
       .then(async () => {
         await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-        await writeFileAtomic(this.#path, `${text}\n`, { mode: 0o600 });
-        await chmod(this.#path, 0o600);
+        await writePrivate(this.#path, `${text}\n`);
         this.#version = await versionOf(this.#path);
       })
       .catch((thrown: unknown) => {

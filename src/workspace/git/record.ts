@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
+import { writePrivate } from "../../atomic-write.ts";
 
 /** A conversation that commits have come from. */
 const Chat = z.object({
@@ -43,5 +43,5 @@ export async function readRecord(path: string, repository: string): Promise<GitR
 /** Writes it whole or not at all. */
 export async function writeRecord(path: string, record: GitRecord): Promise<void> {
   const seen = record.seen.slice(-MAX_SEEN);
-  await writeFileAtomic(path, JSON.stringify({ ...record, seen }), { mode: 0o600 });
+  await writePrivate(path, JSON.stringify({ ...record, seen }));
 }
