@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hasDirectfs } from "../scripts/setup/directfs.ts";
+import { hasDirectfs } from "../scripts/setup/engine/index.ts";
 import { areMounted } from "../src/sandbox/guard/mount-check.ts";
 import { fileIdentity } from "../src/sandbox/guard/mount-guard.ts";
 import { type Attempt, attempt, group, type Verdict, verdict } from "./catalogue.ts";

@@ -1,7 +1,7 @@
 /**
  * Holds the private engine for as long as anyone is connected to its socket: starts dockerd, tells
  * each connection the address once it answers, and ends it, with all it mounted, after the last
- * connection has gone. Run by `scripts/setup/engine.ts`, never by hand.
+ * connection has gone. Run by `scripts/setup/engine/engine.ts`, never by hand.
  */
 
 import { spawn } from "node:child_process";
@@ -13,12 +13,14 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { takeLock } from "../src/sandbox/locks/machine-lock.ts";
 import {
+  type EngineTraces,
   type ExtraRuntimes,
+  endContainers,
   type KeeperAnswer,
   type KeeperOptions,
   RUNTIME_ARGS,
-} from "./setup/engine.ts";
-import { type EngineTraces, endContainers, removeLeftovers } from "./setup/leftovers.ts";
+  removeLeftovers,
+} from "./setup/engine/index.ts";
 import { lockDir } from "./setup/paths.ts";
 
 /** How long dockerd may take until it answers, and until it has ended. */

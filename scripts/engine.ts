@@ -3,8 +3,7 @@
  * Prints shell lines that point the tests and docker at it.
  */
 import { once } from "node:events";
-import { setUpBaseImage } from "./setup/base-image.ts";
-import { usePrivateEngine } from "./setup/engine.ts";
+import { setUpBaseImage, usePrivateEngine } from "./setup/engine/index.ts";
 
 const [name = "engine"] = process.argv.slice(2);
 const interrupted = Promise.race([

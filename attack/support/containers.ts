@@ -2,7 +2,7 @@
 
 import { text } from "node:stream/consumers";
 import type { ContainerCreateOptions } from "dockerode";
-import { DIRECTFS_RUNTIME, useDirectfsEngine } from "../../scripts/setup/directfs.ts";
+import { DIRECTFS_RUNTIME, useDirectfsEngine } from "../../scripts/setup/engine/index.ts";
 import { silentLog } from "../../src/log.ts";
 import { removeCaches } from "../../src/sandbox/caches/volumes.ts";
 import { removeContainer } from "../../src/sandbox/container/container.ts";

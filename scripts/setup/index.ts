@@ -7,17 +7,26 @@
  */
 
 import { err, ok, type Result } from "../../src/result.ts";
-import { setUpBaseImage } from "./base-image.ts";
-import { findGoodEngine, type UsedEngine, usePrivateEngine } from "./engine.ts";
+import { whyNotSelfServed } from "./debian/index.ts";
+import {
+  findGoodEngine,
+  setUpBaseImage,
+  type UsedEngine,
+  usePrivateEngine,
+} from "./engine/index.ts";
 import { failSetup, type SetupError, SetupFailure } from "./failure.ts";
 import { type Program, setUpLuacheck } from "./luacheck.ts";
-import { whyNotSelfServed } from "./machine.ts";
 import { whatIsMissing } from "./missing.ts";
 import { type NeovimVersion, setUpNeovim } from "./neovim.ts";
 import { findNeovim, type Neovim, onPath } from "./programs.ts";
 import { type Progress, step, toStderr } from "./progress.ts";
 
-export { type PrivateEngine, type UsedEngine, useEngine, usePrivateEngine } from "./engine.ts";
+export {
+  type PrivateEngine,
+  type UsedEngine,
+  useEngine,
+  usePrivateEngine,
+} from "./engine/index.ts";
 export type { SetupError } from "./failure.ts";
 export type { Program } from "./luacheck.ts";
 export { cacheDir, checkout } from "./paths.ts";

@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { unpackDebian } from "./debs.ts";
-import { debianMachine, multiarch } from "./machine.ts";
+import { debianMachine, multiarch, unpackDebian } from "./debian/index.ts";
 
 /** A program with what it needs to run. */
 export type Program = {

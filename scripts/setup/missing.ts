@@ -1,5 +1,5 @@
 import { runtimeSetup } from "../../src/sandbox/error.ts";
-import { findGoodEngine } from "./engine.ts";
+import { findGoodEngine } from "./engine/index.ts";
 import type { SetupError } from "./failure.ts";
 import { findNeovim, onPath } from "./programs.ts";
 

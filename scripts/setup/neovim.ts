@@ -2,9 +2,14 @@ import { chmod, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cached } from "./cached.ts";
 import { run } from "./command.ts";
-import { candidateVersion, extractDebs, unpackDebian } from "./debs.ts";
+import {
+  candidateVersion,
+  debianMachine,
+  extractDebs,
+  multiarch,
+  unpackDebian,
+} from "./debian/index.ts";
 import { failSetup } from "./failure.ts";
-import { debianMachine, multiarch } from "./machine.ts";
 import { cacheDir } from "./paths.ts";
 
 /** The versions that are tested, the oldest supported and the newest, and who may have them. */

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { ok, type Result } from "../../src/result.ts";
 import { findEngine } from "../../src/sandbox/engine/engine.ts";
-import { DIRECTFS_VARIABLE, useDirectfsEngine } from "../setup/directfs.ts";
+import { DIRECTFS_VARIABLE, useDirectfsEngine } from "../setup/engine/index.ts";
 import { environmentOf, type Ready, type SetupError, toStderr } from "../setup/index.ts";
 import { makeUser, type OrdinaryUser } from "./user.ts";
 

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { DIRECTFS_RUNTIME, useDirectfsEngine } from "../../scripts/setup/directfs.ts";
+import { DIRECTFS_RUNTIME, useDirectfsEngine } from "../../scripts/setup/engine/index.ts";
 import { type Engine, findEngine } from "../../src/sandbox/engine/engine.ts";
 import { checkRuntime } from "../../src/sandbox/engine/runtime.ts";
 import { selfTest } from "../../src/sandbox/self-test/self-test.ts";

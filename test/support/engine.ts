@@ -3,7 +3,7 @@
  * is run by itself (`npx vitest run test/sandbox`) uses the checkout's private one.
  */
 
-import { setUpBaseImage } from "../../scripts/setup/base-image.ts";
+import { setUpBaseImage } from "../../scripts/setup/engine/index.ts";
 import {
   type PrivateEngine,
   type UsedEngine,

@@ -3,7 +3,7 @@
  * all others as an ordinary user. An ordinary user's own run leaves it out and says so.
  */
 import { it } from "vitest";
-import { hasDirectfs } from "../../scripts/setup/directfs.ts";
+import { hasDirectfs } from "../../scripts/setup/engine/index.ts";
 
 /** Whether this run is root's. */
 export const isRoot: boolean = process.getuid?.() === 0;

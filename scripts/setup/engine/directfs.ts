@@ -1,4 +1,4 @@
-import { findEngine } from "../../src/sandbox/engine/engine.ts";
+import { findEngine } from "../../../src/sandbox/engine/engine.ts";
 import { BASE_IMAGE, setUpBaseImage } from "./base-image.ts";
 import { type UsedEngine, usePrivateEngine } from "./engine.ts";
 

@@ -3,13 +3,18 @@ import { createReadStream } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import Docker from "dockerode";
-import { takeLock } from "../../src/sandbox/locks/machine-lock.ts";
-import { cached } from "./cached.ts";
-import { run } from "./command.ts";
-import { machineAcquireOptions, unpackDebian } from "./debs.ts";
-import { debianMachine } from "./machine.ts";
-import { cacheDir, lockDir } from "./paths.ts";
-import { formatSource, readMachineSources, securityOf } from "./sources.ts";
+import { takeLock } from "../../../src/sandbox/locks/machine-lock.ts";
+import { cached } from "../cached.ts";
+import { run } from "../command.ts";
+import {
+  debianMachine,
+  formatSource,
+  machineAcquireOptions,
+  readMachineSources,
+  securityOf,
+  unpackDebian,
+} from "../debian/index.ts";
+import { cacheDir, lockDir } from "../paths.ts";
 
 /** The release of the sandbox's image, that of the Dockerfile's default base. */
 const SUITE = "trixie";

@@ -5,11 +5,11 @@
 
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { takeLock } from "../../src/sandbox/locks/machine-lock.ts";
-import { cached } from "./cached.ts";
-import { run } from "./command.ts";
+import { takeLock } from "../../../src/sandbox/locks/machine-lock.ts";
+import { cached } from "../cached.ts";
+import { run } from "../command.ts";
+import { cacheDir, lockDir } from "../paths.ts";
 import { debianMachine } from "./machine.ts";
-import { cacheDir, lockDir } from "./paths.ts";
 import { formatSource } from "./sources.ts";
 
 /** What to fetch. */

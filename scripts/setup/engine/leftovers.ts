@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { run } from "./command.ts";
+import { run } from "../command.ts";
 
 /** Where an engine leaves traces. */
 export type EngineTraces = {

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { failSetup } from "./failure.ts";
+import { failSetup } from "../failure.ts";
 import { type AptSource, mirrorOf, readMachineSources } from "./sources.ts";
 
 /** A machine that Debian's packages can be fetched on. */

@@ -7,13 +7,13 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { ownUid } from "../../src/own-user.ts";
-import { findEngine } from "../../src/sandbox/engine/engine.ts";
-import { checkRuntime } from "../../src/sandbox/engine/runtime.ts";
-import { takeLock } from "../../src/sandbox/locks/machine-lock.ts";
+import { ownUid } from "../../../src/own-user.ts";
+import { findEngine } from "../../../src/sandbox/engine/engine.ts";
+import { checkRuntime } from "../../../src/sandbox/engine/runtime.ts";
+import { takeLock } from "../../../src/sandbox/locks/machine-lock.ts";
+import { failSetup } from "../failure.ts";
+import { cacheDir, checkout, lockDir } from "../paths.ts";
 import { type EnginePrograms, setUpEnginePrograms } from "./engine-programs.ts";
-import { failSetup } from "./failure.ts";
-import { cacheDir, checkout, lockDir } from "./paths.ts";
 
 /** An engine with gVisor that may be used until `close`. */
 export type UsedEngine = {

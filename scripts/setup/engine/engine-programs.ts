@@ -1,10 +1,15 @@
 import { join } from "node:path";
-import { OLDEST_RELEASE } from "../../src/sandbox/engine/runtime.ts";
-import { cached } from "./cached.ts";
-import { candidateVersion, extractDebs, unpackDebian } from "./debs.ts";
-import { failSetup } from "./failure.ts";
-import { debianMachine, multiarch } from "./machine.ts";
-import { cacheDir } from "./paths.ts";
+import { OLDEST_RELEASE } from "../../../src/sandbox/engine/runtime.ts";
+import { cached } from "../cached.ts";
+import {
+  candidateVersion,
+  debianMachine,
+  extractDebs,
+  multiarch,
+  unpackDebian,
+} from "../debian/index.ts";
+import { failSetup } from "../failure.ts";
+import { cacheDir } from "../paths.ts";
 
 /** Where the engine's programs lie after they were fetched. */
 export type EnginePrograms = {
