@@ -1,5 +1,6 @@
-# Read by login shells, with which the agent runs commands and which set PATH anew: so that what the
-# image or the user has put there is found.
+# shellcheck shell=sh
+# Sourced by login shells, which the agent runs commands with. They reset PATH; this puts back what
+# the image or the user set.
 if [ -n "${CODEX_CHAT_PATH:-}" ]; then
   PATH=$CODEX_CHAT_PATH
   export PATH

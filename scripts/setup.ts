@@ -2,7 +2,7 @@
 import { environmentOf, formatSetupError, setUp, toStderr } from "./setup/index.ts";
 
 const started = performance.now();
-const ready = await setUp({ neovim: "tested", engine: true, luacheck: true });
+const ready = await setUp({ neovim: "tested", engine: true, linters: true });
 if (!ready.ok) {
   toStderr(formatSetupError(ready.error));
   process.exit(1);

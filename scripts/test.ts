@@ -33,7 +33,7 @@ process.exitCode = tally.failed > 0 || interrupted.signal.aborted ? 1 : 0;
 
 async function run(plan: TestPlan): Promise<Tally> {
   const ready = await setUp(
-    plan.parts ? { neovim: "tested", engine: true, luacheck: plan.lint } : {},
+    plan.parts ? { neovim: "tested", engine: true, linters: plan.lint } : {},
   );
   if (!ready.ok) {
     toStderr(formatSetupError(ready.error));
@@ -48,9 +48,9 @@ async function run(plan: TestPlan): Promise<Tally> {
   }
 }
 
-async function lintAll({ luacheck }: Ready): Promise<readonly Tally[]> {
-  if (luacheck === undefined) return [FAILURE];
-  const results = await runAll(await linters(luacheck));
+async function lintAll({ linters: programs }: Ready): Promise<readonly Tally[]> {
+  if (programs === undefined) return [FAILURE];
+  const results = await runAll(await linters(programs));
   return results.map(({ passed }) => (passed ? { passed: 1, failed: 0, skipped: 0 } : FAILURE));
 }
 

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { checkout, type Program } from "../setup/index.ts";
+import { checkout, type LintPrograms } from "../setup/index.ts";
+import { commitProblems } from "./commits.ts";
 import { typescriptWalls } from "./walls.ts";
 
 /** A check of the sources that passes or fails as a whole: a program, or a function of this project. */
@@ -23,7 +24,7 @@ export type LintResult = {
 };
 
 /** Lists the linters for the files that git knows or would add. */
-export async function linters(luacheck: Program): Promise<readonly Linter[]> {
+export async function linters({ luacheck, shellcheck }: LintPrograms): Promise<readonly Linter[]> {
   const files = await sourceFiles();
   const lua = files.filter((path) => path.endsWith(".lua"));
   const shell = files.filter((path) => path === ".ci/run" || path.endsWith(".sh"));
@@ -32,7 +33,9 @@ export async function linters(luacheck: Program): Promise<readonly Linter[]> {
     { name: "tsc", argv: [bin("tsc"), "--project", "."] },
     { name: "stylua", argv: [bin("stylua"), "--check", ...lua] },
     { name: "luacheck", argv: [...luacheck.argv, "--quiet", ...lua], env: luacheck.env },
-    { name: "bash", argv: ["bash", "-n", ...shell] },
+    { name: "shellcheck", argv: [...shellcheck.argv, ...shell], env: shellcheck.env },
+    { name: "knip", argv: [bin("knip"), "--no-progress", "--treat-config-hints-as-errors"] },
+    { name: "commits", check: () => commitProblems(checkout) },
     { name: "walls", check: () => typescriptWalls(checkout, files) },
   ];
 }

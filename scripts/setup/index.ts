@@ -15,10 +15,10 @@ import {
   usePrivateEngine,
 } from "./engine/index.ts";
 import { failSetup, type SetupError, SetupFailure } from "./failure.ts";
-import { type Program, setUpLuacheck } from "./luacheck.ts";
+import { type LintPrograms, setUpLintPrograms } from "./lint-programs.ts";
 import { whatIsMissing } from "./missing.ts";
 import { type NeovimVersion, setUpNeovim } from "./neovim.ts";
-import { findNeovim, type Neovim, onPath } from "./programs.ts";
+import { findNeovim, type Neovim } from "./programs.ts";
 import { type Progress, step, toStderr } from "./progress.ts";
 
 export {
@@ -28,7 +28,7 @@ export {
   usePrivateEngine,
 } from "./engine/index.ts";
 export type { SetupError } from "./failure.ts";
-export type { Program } from "./luacheck.ts";
+export type { LintPrograms } from "./lint-programs.ts";
 export { cacheDir, checkout } from "./paths.ts";
 export type { Neovim } from "./programs.ts";
 export { type Progress, step, toStderr } from "./progress.ts";
@@ -38,7 +38,7 @@ export type SetupParts = {
   /** `one`: the user's own Neovim or the newest; `tested`: both versions that the tests run on. */
   readonly neovim?: "one" | "tested";
   readonly engine?: boolean;
-  readonly luacheck?: boolean;
+  readonly linters?: boolean;
   readonly progress?: Progress;
 };
 
@@ -49,7 +49,7 @@ export type Ready = {
   readonly engine: UsedEngine | undefined;
   /** A local base image for the sandbox's; undefined where the engine is to pull its own. */
   readonly baseImage: string | undefined;
-  readonly luacheck: Program | undefined;
+  readonly linters: LintPrograms | undefined;
   /** Lets go of the engine. */
   readonly close: () => Promise<void>;
 };
@@ -62,15 +62,15 @@ export async function setUp(parts: SetupParts): Promise<Result<Ready, SetupError
   const why = await whyNotSelfServed();
   const missing = await whatIsMissing(parts, why);
   if (missing !== undefined) return err(missing);
-  const [neovims, engine, luacheck] = await Promise.allSettled([
+  const [neovims, engine, linters] = await Promise.allSettled([
     neovimsFor(parts.neovim, why === undefined, progress),
     parts.engine === true ? step(progress, "engine with gVisor", readyEngine) : undefined,
-    parts.luacheck === true ? step(progress, "luacheck", readyLuacheck) : undefined,
+    parts.linters === true ? step(progress, "linters", setUpLintPrograms) : undefined,
   ]);
   const close = async () => {
     if (engine.status === "fulfilled") await engine.value?.engine.close();
   };
-  for (const part of [neovims, engine, luacheck]) {
+  for (const part of [neovims, engine, linters]) {
     if (part.status === "fulfilled") continue;
     await close();
     if (part.reason instanceof SetupFailure) return err(part.reason.error);
@@ -80,7 +80,7 @@ export async function setUp(parts: SetupParts): Promise<Result<Ready, SetupError
     neovims: fulfilled(neovims) ?? [],
     engine: fulfilled(engine)?.engine,
     baseImage: fulfilled(engine)?.baseImage,
-    luacheck: fulfilled(luacheck),
+    linters: fulfilled(linters),
     close,
   });
 }
@@ -133,11 +133,6 @@ async function readyEngine(): Promise<{ engine: UsedEngine; baseImage: string | 
     const words = cause instanceof Error ? cause.message : String(cause);
     return failSetup("engine", `The private engine refused the base image: ${words}`, [], cause);
   }
-}
-
-async function readyLuacheck(): Promise<Program> {
-  const own = onPath("luacheck");
-  return own === undefined ? await setUpLuacheck() : { argv: [own], env: {} };
 }
 
 function fulfilled<T>(settled: PromiseSettledResult<T>): T | undefined {

@@ -4,18 +4,21 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { whatIsMissing } from "./missing.ts";
 
-const ALL = { neovim: "tested", engine: true, luacheck: true } as const;
+const ALL = { neovim: "tested", engine: true, linters: true } as const;
 
 describe("a machine that cannot be set up privately", () => {
   it("is told each part that it lacks, why, and commands for each", async () => {
     vi.stubEnv("PATH", "");
     vi.stubEnv("CODEX_CHAT_ENGINE", "unix:///nowhere/docker.sock");
     const error = await whatIsMissing(ALL, "this is Fedora, not Debian");
-    expect(error?.message).toMatch(/Neovim 0\.10\.4.*runsc.*luacheck.*Fedora, not Debian/s);
+    expect(error?.message).toMatch(
+      /Neovim 0\.10\.4.*runsc.*luacheck.*shellcheck.*Fedora, not Debian/s,
+    );
     const commands = error?.fix.join("\n");
     expect(commands).toContain("apt-get install neovim");
     expect(commands).toContain("--directfs=false");
     expect(commands).toContain("apt-get install lua-check");
+    expect(commands).toContain("apt-get install shellcheck");
   });
 
   it("is told nothing about parts that are there or not wanted", async () => {

@@ -26,9 +26,10 @@ const ENGINE: MissingPart = {
   ],
 };
 
-const LUACHECK: MissingPart = {
-  what: "luacheck on PATH",
-  commands: ["sudo apt-get install lua-check"],
+/** The linters that are no npm packages, and the Debian package of each. */
+const LINTERS: Readonly<Record<string, string>> = {
+  luacheck: "lua-check",
+  shellcheck: "shellcheck",
 };
 
 /**
@@ -39,7 +40,7 @@ export async function whatIsMissing(
   wanted: {
     readonly neovim?: "one" | "tested";
     readonly engine?: boolean;
-    readonly luacheck?: boolean;
+    readonly linters?: boolean;
   },
   why: string | undefined,
 ): Promise<SetupError | undefined> {
@@ -47,8 +48,17 @@ export async function whatIsMissing(
   const missing: MissingPart[] = [];
   if (wanted.neovim !== undefined && (await findNeovim()) === undefined) missing.push(NEOVIM);
   if (wanted.engine === true && (await findGoodEngine()) === undefined) missing.push(ENGINE);
-  if (wanted.luacheck === true && onPath("luacheck") === undefined) missing.push(LUACHECK);
+  if (wanted.linters === true) missing.push(...missingLinters());
   return missing.length === 0 ? undefined : describeMissing(missing, why);
+}
+
+function missingLinters(): readonly MissingPart[] {
+  return Object.entries(LINTERS)
+    .filter(([name]) => onPath(name) === undefined)
+    .map(([name, debian]) => ({
+      what: `${name} on PATH`,
+      commands: [`sudo apt-get install ${debian}`],
+    }));
 }
 
 /** Writes what is missing as one error with all its commands. */
