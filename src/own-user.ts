@@ -26,7 +26,7 @@ export function ownUid(): number {
 }
 
 /** The effective gid. Throws where groups have no number. */
-export function ownGid(): number {
+function ownGid(): number {
   return known(process.getegid?.());
 }
 

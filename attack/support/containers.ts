@@ -42,7 +42,7 @@ export type Inside = {
 };
 
 /** How a script is run. */
-export type ShOptions = {
+type ShOptions = {
   readonly args?: readonly string[];
   readonly cwd?: string;
   readonly timeoutMs?: number;

@@ -41,7 +41,7 @@ export async function listenAsVictim(
 export const KEY = "sk-canary-attack-0123456789abcdef";
 
 /** A request as the model's endpoint saw it. */
-export type SeenRequest = {
+type SeenRequest = {
   readonly method: string;
   readonly url: string;
   readonly headers: string;

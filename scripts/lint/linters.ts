@@ -41,7 +41,7 @@ export async function linters({ luacheck, shellcheck }: LintPrograms): Promise<r
 }
 
 /** Runs one linter to its end. */
-export async function lint(linter: Linter): Promise<LintResult> {
+async function lint(linter: Linter): Promise<LintResult> {
   const started = performance.now();
   const { name } = linter;
   if ("check" in linter) {

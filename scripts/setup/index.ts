@@ -30,8 +30,8 @@ export {
 export type { SetupError } from "./failure.ts";
 export type { LintPrograms } from "./lint-programs.ts";
 export { cacheDir, checkout } from "./paths.ts";
-export type { Neovim } from "./programs.ts";
-export { type Progress, step, toStderr } from "./progress.ts";
+
+export { toStderr } from "./progress.ts";
 
 /** Which parts are wanted. */
 export type SetupParts = {

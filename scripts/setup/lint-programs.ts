@@ -3,7 +3,7 @@ import { debianMachine, multiarch, unpackDebian } from "./debian/index.ts";
 import { onPath } from "./programs.ts";
 
 /** A program with what it needs to run. */
-export type Program = {
+type Program = {
   readonly argv: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string>>;
 };

@@ -4,7 +4,7 @@ import type { SetupError } from "./failure.ts";
 import { findNeovim, onPath } from "./programs.ts";
 
 /** One part that is not there, and the commands that install it. */
-export type MissingPart = { readonly what: string; readonly commands: readonly string[] };
+type MissingPart = { readonly what: string; readonly commands: readonly string[] };
 
 const NEOVIM: MissingPart = {
   what: "Neovim 0.10.4 or newer as nvim on PATH",
@@ -62,7 +62,7 @@ function missingLinters(): readonly MissingPart[] {
 }
 
 /** Writes what is missing as one error with all its commands. */
-export function describeMissing(missing: readonly MissingPart[], why: string): SetupError {
+function describeMissing(missing: readonly MissingPart[], why: string): SetupError {
   return {
     kind: "missing",
     message: `This machine lacks ${missing.map(({ what }) => what).join("; ")}. On Debian as root all would be fetched privately, but ${why}.`,

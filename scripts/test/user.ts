@@ -174,7 +174,7 @@ async function openPath(groups: readonly number[]): Promise<string> {
 }
 
 /** Starts the keeper of a user, who is gone after `close` or with this process. */
-export async function startKeeper(
+async function startKeeper(
   options: UserKeeperOptions,
 ): Promise<Result<KeptUser & { readonly close: () => Promise<void> }, SetupError>> {
   const program = join(checkout, "dist", "scripts", "user-keeper.mjs");

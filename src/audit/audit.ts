@@ -23,9 +23,6 @@ export type AuditOptions = {
   readonly maxFileBytes?: number;
 };
 
-/** Records nothing. */
-export const silentAudit: Audit = { record: () => {}, close: async () => {} };
-
 /** How many lines wait for a disk that is slow, or full. */
 const MAX_WAITING = 1000;
 /** How many lines one write has. */

@@ -116,7 +116,7 @@ export type AuditEntry = AuditPlace &
   );
 
 /** Where something happened, as far as it is known. */
-export type AuditPlace = {
+type AuditPlace = {
   /** Codex's id of the thread. */
   readonly thread?: string | undefined;
   /** The conversation's file. */

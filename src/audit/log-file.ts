@@ -4,7 +4,7 @@ import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from "no
 import { basename, dirname, join } from "node:path";
 
 /** A file that has grown to this is set aside. */
-export const MAX_FILE_BYTES = 8 * 1024 * 1024;
+const MAX_FILE_BYTES = 8 * 1024 * 1024;
 /** How many that were set aside are kept. */
 export const MAX_SET_ASIDE = 4;
 
@@ -92,7 +92,7 @@ export class LogFile {
 }
 
 /** The files of this log that were set aside, oldest first. */
-export async function setAsideFiles(path: string): Promise<readonly string[]> {
+async function setAsideFiles(path: string): Promise<readonly string[]> {
   const start = `${basename(path, ".jsonl")}-`;
   const names = await readdir(dirname(path)).catch(() => []);
   return names

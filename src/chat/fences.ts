@@ -49,11 +49,6 @@ export function beginning(text: string, maxChars: number): [begin: string, isWho
   return text.length <= enough ? [text, true] : [cutAt(text, enough), false];
 }
 
-/** `lines` as a block quotation; no line of them can leave it. */
-export function blockQuote(lines: readonly string[]): string[] {
-  return lines.map((line) => (line === "" ? ">" : `> ${line}`));
-}
-
 /** A duration in milliseconds in the shortest form a reader needs: `0.3 s`, `2 min 5 s`. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, ms) / 1000;

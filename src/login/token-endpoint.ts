@@ -59,7 +59,7 @@ function endpointOf(issuer: string): URL | undefined {
 }
 
 /** Whether a host's name can only be this machine. */
-export function isLoopback(hostname: string): boolean {
+function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 

@@ -15,7 +15,7 @@ import { quietClient } from "./quiet-client.ts";
 import { Buffers, type BufferWatch, type WatchHandlers } from "./watch.ts";
 
 /** One function for each name in `CallArgs`. */
-export type EditorCalls = {
+type EditorCalls = {
   readonly [N in CallName]: (...args: CallArgs[N]) => Promise<Result<CallResult<N>, EditorError>>;
 };
 

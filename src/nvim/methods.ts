@@ -163,7 +163,7 @@ export type BufferEdit =
     };
 
 /** How an action went: what it found, or a sentence that says why not. */
-export type ActionAnswer =
+type ActionAnswer =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly message: string };
 

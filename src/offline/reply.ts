@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 /** A piece of an answer: text for the wire, or the connection's end in the middle. */
-export type Step = { readonly type: "text"; readonly text: string } | { readonly type: "cut" };
+type Step = { readonly type: "text"; readonly text: string } | { readonly type: "cut" };
 
 /** An answer of the scripted model. */
 export type Reply = {

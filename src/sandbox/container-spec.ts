@@ -14,7 +14,7 @@ const USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 const GIB = 1024 ** 3;
 /** gVisor counts its own threads: at 256, 150 processes crashed it (runsc 20240729). */
-export const MIN_PIDS = 1024;
+const MIN_PIDS = 1024;
 
 /** What a container may use. */
 export type Limits = {

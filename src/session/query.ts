@@ -23,7 +23,7 @@ export const LEFT_ID = "user:left";
  * Something that goes along with a query: a text that says itself what it is, in a fence that nothing
  * in it can close; a picture as a data URL; or a skill.
  */
-export type ContextPart = {
+type ContextPart = {
   readonly text?: string | undefined;
   readonly image?: string | undefined;
   readonly skill?: { readonly name: string; readonly path: string } | undefined;

@@ -2,7 +2,7 @@
 import markdownIt from "markdown-it";
 
 /** A piece of the document as the viewer has parsed it. */
-export type Found = {
+type Found = {
   /** The kind of block, in the viewer's words, such as `paragraph` or `fence`. */
   readonly kind: string;
   /** Kinds of the blocks that it stands in, the outermost first. */

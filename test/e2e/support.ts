@@ -301,7 +301,7 @@ export class Conversation implements AsyncDisposable {
 }
 
 /** Whether a process is there. */
-export function isRunning(pid: number): boolean {
+function isRunning(pid: number): boolean {
   return pid > 0 && existsSync(`/proc/${pid}`);
 }
 

@@ -43,7 +43,7 @@ export async function openPrivate(
 }
 
 /** Judges a repository as the session does. */
-export async function prepare(root: string, stateDir: string, readable: readonly string[] = []) {
+async function prepare(root: string, stateDir: string, readable: readonly string[] = []) {
   const place = await findGit(root);
   if (typeof place !== "object") throw new Error(`no git directory: ${place}`);
   return PrivateGit.prepare({

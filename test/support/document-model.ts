@@ -2,7 +2,7 @@ import { type Edit, historyBlock } from "../../src/chat/edits/edits.ts";
 import { noBlocks, scanLine } from "../../src/chat/markdown/block-scanner.ts";
 
 /** A block's lines: 0-based, `count` of them, with `gap` blank lines of its own above. */
-export type BlockRange = { readonly start: number; readonly count: number; readonly gap: 0 | 1 };
+type BlockRange = { readonly start: number; readonly count: number; readonly gap: 0 | 1 };
 
 /** The chat buffer as a value: what Lua does with extmarks, for tests and for replays. */
 export type ChatDocument = {

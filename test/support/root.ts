@@ -6,7 +6,7 @@ import { it } from "vitest";
 import { hasDirectfs } from "../../scripts/setup/engine/index.ts";
 
 /** Whether this run is root's. */
-export const isRoot: boolean = process.getuid?.() === 0;
+const isRoot: boolean = process.getuid?.() === 0;
 
 /** A test that needs root. */
 export const itAsRoot = it.runIf(isRoot);

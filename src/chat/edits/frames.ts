@@ -3,7 +3,7 @@ import { Backlog } from "./backlog.ts";
 import type { Edit } from "./edits.ts";
 
 /** Time between the end of one frame and the next, in ms: about 30 a second. */
-export const frameMs = 33;
+const frameMs = 33;
 
 /**
  * The most that one frame holds. Neovim takes no key while it applies one: 500 new blocks take it

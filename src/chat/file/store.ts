@@ -15,7 +15,7 @@ import { KnownFile, type OtherText, textHash } from "./known-file.ts";
 import { type Bulk, bulkOf, charsMissing, losesMuch } from "./loss.ts";
 
 /** Longest time that a change waits before it is written, in ms: the file is never a second behind. */
-export const saveMs = 400;
+const saveMs = 400;
 
 /**
  * How much is written at most, in characters per ms, while the text keeps changing: the whole file is

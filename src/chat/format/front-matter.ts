@@ -1,7 +1,7 @@
 import { isMap, parseDocument, stringify } from "yaml";
 
 /** The format's version, which the first key of the front matter holds. */
-export const formatVersion = 1;
+const formatVersion = 1;
 
 /** What the front matter of a conversation says. */
 export type ChatMeta = {

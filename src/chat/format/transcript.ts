@@ -3,7 +3,7 @@ import { type ChatMeta, newFrontMatter, readFrontMatter } from "./front-matter.t
 import { findSections, linesOf, trimLines } from "./sections.ts";
 
 /** One section of a conversation, without its heading and the blank lines around it. */
-export type Section = { readonly role: "user" | "codex"; readonly text: string };
+type Section = { readonly role: "user" | "codex"; readonly text: string };
 
 /** A conversation as its file holds it. */
 export type Transcript = {

@@ -4,12 +4,12 @@
  */
 
 /** A quotation, or a list item whose content begins `offset` columns to the right. */
-export type Container =
+type Container =
   | { readonly kind: "quote" }
   | { readonly kind: "item"; readonly offset: number; readonly empty: boolean };
 
 /** The block that a next line may go on with. */
-export type Leaf =
+type Leaf =
   | { readonly kind: "none" }
   | { readonly kind: "paragraph" }
   | { readonly kind: "fence"; readonly mark: string; readonly length: number };

@@ -27,7 +27,7 @@ const MAX_ANSWER_HEADERS = 64 * 1024;
 const LOOKUP_MS = 3000;
 
 /** The proxy as a target, so that nobody inside reaches it as a host. */
-export function proxyTarget({ url }: UpstreamProxy): Target | undefined {
+function proxyTarget({ url }: UpstreamProxy): Target | undefined {
   return parseTarget(url.host, 80);
 }
 
@@ -44,7 +44,7 @@ export type Route = {
 };
 
 /** What a plain request to the proxy needs, and what is said where it is refused by it. */
-export type ProxyRoute = {
+type ProxyRoute = {
   readonly authorization: string | undefined;
   /** Why a request was refused with 407, for the program inside. */
   readonly refused: () => string;

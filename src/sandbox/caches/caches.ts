@@ -21,7 +21,7 @@ export type CacheOptions = {
 };
 
 /** A volume of the engine's, mounted writable. */
-export type VolumeMount = { readonly volume: string; readonly target: string };
+type VolumeMount = { readonly volume: string; readonly target: string };
 
 /** A volume that is to be there, and what it begins with. */
 export type Cache = VolumeMount & {

@@ -16,7 +16,7 @@ const ANSWER_MS = 10_000;
 export type EngineRuntime = { readonly path: string; readonly args: readonly string[] };
 
 /** A limit of a container that not every engine can hold. */
-export type LimitName = "memory" | "cpus" | "pids";
+type LimitName = "memory" | "cpus" | "pids";
 
 /** A Docker-compatible engine that has answered. */
 export type Engine = {

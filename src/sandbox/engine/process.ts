@@ -25,7 +25,7 @@ export type ExecOptions = {
  * How a process ended: null where that is not known, because it was killed from here, the engine
  * is gone, or it closed its output and runs on.
  */
-export type ProcessExit = { readonly exitCode: number | null };
+type ProcessExit = { readonly exitCode: number | null };
 
 /** A running process. Both outputs must be read or resumed, they share one connection. */
 export type SandboxProcess = {

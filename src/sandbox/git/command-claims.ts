@@ -13,7 +13,7 @@ import {
 import { commandsOf, type Piece, quotedWord, type ShellWord } from "./shell-words.ts";
 
 /** How a command uses a word, which decides where its file is looked for. */
-export type Role =
+type Role =
   /** It is run. */
   | "program"
   /** It stands behind an interpreter, which adds endings to it. */

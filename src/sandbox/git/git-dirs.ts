@@ -19,7 +19,7 @@ export type GitDirs = {
 };
 
 /** Something that a version control obeys the configuration of; paths are relative to the project. */
-export type GitDir = {
+type GitDir = {
   /** The git directory, or the `.git` file that points to it; also another's, such as `.hg`. */
   readonly name: string;
   /** Where git uses it: the work tree, or the directory itself where it is bare. */

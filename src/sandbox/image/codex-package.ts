@@ -53,7 +53,7 @@ export async function findCodexPackage(
 }
 
 /** Reads an installed platform package; `dir` holds its `package.json` and `vendor/`. */
-export async function readCodexPackage(dir: string): Promise<Result<CodexPackage, SandboxError>> {
+async function readCodexPackage(dir: string): Promise<Result<CodexPackage, SandboxError>> {
   try {
     const { version } = Manifest.parse(
       JSON.parse(await readFile(join(dir, "package.json"), "utf8")),

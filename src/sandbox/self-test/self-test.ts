@@ -216,7 +216,7 @@ const SAYS: Record<SelfTestPart, string> = {
 };
 
 /** What mends a part of the self-test: commands, or what to write where. */
-export function fix(
+function fix(
   engine: Pick<Engine, "product" | "rootless">,
   runtime: Pick<CheckedRuntime, "name">,
   part: SelfTestPart,

@@ -46,7 +46,7 @@ export type ProjectPort = ThreadOptions & {
 };
 
 /** What can be done with a project's sandbox besides having turns in it. */
-export type SandboxControl = {
+type SandboxControl = {
   /** The project's state directory. */
   readonly projectDir: string;
   readonly env: NodeJS.ProcessEnv;

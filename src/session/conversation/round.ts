@@ -15,9 +15,6 @@ export type Round =
   | { readonly phase: "stopping"; readonly turnId: string }
   /** Codex is done; what is done for the project after a turn is not yet. */
   | { readonly phase: "ending" };
-/** Queries that Codex has not accepted yet, in the order in which they were typed. */
-export type Waiting = readonly Query[];
-
 /** What to do with a query that arrives now. */
 export type Delivery = "start" | "steer" | "wait";
 
@@ -68,6 +65,6 @@ export function sentAs(query: Query, mode: SendMode): Extract<ChatEvent, { type:
 }
 
 /** A query as it stands in the document. */
-export function displayText({ text, shown }: Query): string {
+function displayText({ text, shown }: Query): string {
   return shown ?? text;
 }

@@ -147,7 +147,7 @@ async function imageLines(
 }
 
 /** What the engine can and cannot do: who runs inside, and which limits hold. */
-export function engineLines(engine: Engine): HealthLine[] {
+function engineLines(engine: Engine): HealthLine[] {
   const lines: HealthLine[] = limitNotes(engine).map((message) => ({
     section: SECTION,
     level: "warn",
@@ -167,10 +167,7 @@ export function engineLines(engine: Engine): HealthLine[] {
 }
 
 /** Which of the user's own mounts are left out, and why. */
-export async function mountLines(
-  settings: Settings,
-  env: NodeJS.ProcessEnv,
-): Promise<HealthLine[]> {
+async function mountLines(settings: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine[]> {
   const lines: HealthLine[] = [];
   const homes = ownHomes(env);
   const outOfReach = [settings.state_dir, ...secretPlaces(env, homes)];
@@ -190,7 +187,7 @@ export async function mountLines(
 }
 
 /** What the plugin keeps on the engine, and what of it could go. */
-export async function spaceLines(engine: Engine, options: ImageOptions): Promise<HealthLine[]> {
+async function spaceLines(engine: Engine, options: ImageOptions): Promise<HealthLine[]> {
   try {
     const old = await oldImages(engine, await imagesInUse(engine, options));
     const bytes = old.reduce((sum, it) => sum + it.bytes, 0);

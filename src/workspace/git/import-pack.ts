@@ -12,7 +12,7 @@ export type TransferLimits = {
 };
 
 /** What one transfer may bring: a pack of 256 MiB is a large repository's whole history. */
-export const TRANSFER_LIMITS: TransferLimits = { maxBytes: 256 * 1024 ** 2, timeoutMs: 60_000 };
+const TRANSFER_LIMITS: TransferLimits = { maxBytes: 256 * 1024 ** 2, timeoutMs: 60_000 };
 
 /** Git's own limit, beyond which it keeps a pack as it came. */
 const UNPACK_LIMIT = 100;

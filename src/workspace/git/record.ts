@@ -9,7 +9,6 @@ const Chat = z.object({
   /** Where the real HEAD stood when its first commits came. */
   since: z.string().nullable(),
 });
-export type Chat = z.infer<typeof Chat>;
 
 /** What the host remembers of a project's private git directory; the agent cannot reach it. */
 const GitRecord = z.object({
@@ -29,7 +28,7 @@ const GitRecord = z.object({
 export type GitRecord = z.infer<typeof GitRecord>;
 
 /** How many tips are remembered. */
-export const MAX_SEEN = 500;
+const MAX_SEEN = 500;
 
 /** Reads it; one that is unreadable is as none, which costs a comparison and loses nothing. */
 export async function readRecord(path: string, repository: string): Promise<GitRecord> {

@@ -29,7 +29,7 @@ export type RepositorySnapshot = {
 const SHOWN = /^refs\/(?:heads|tags|remotes|notes)\//;
 
 /** Beside the index: what git status tells of a merge or a pick that is not finished. */
-export const INDEX_COMPANIONS = [
+const INDEX_COMPANIONS = [
   "MERGE_HEAD",
   "MERGE_MSG",
   "MERGE_MODE",

@@ -11,7 +11,7 @@ import { ENVIRONMENT, PACKAGES, SKIPPED } from "./table.ts";
 import { isSettled, versionOf, type Watched, type WatchSnapshot } from "./watched.ts";
 
 /** Bounds of one look at a project; beyond them it says that it has not seen all. */
-export const BOUNDS = {
+const BOUNDS = {
   /** A project of this many files is looked at in some seconds. */
   entries: 400_000,
   watched: 5000,

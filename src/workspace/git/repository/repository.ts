@@ -94,7 +94,7 @@ async function inspect(options: RepositoryOptions): Promise<Result<Repository, s
 }
 
 /** The last value of a setting, which is the one in force. */
-export function last(config: readonly Setting[], key: string): string | undefined {
+function last(config: readonly Setting[], key: string): string | undefined {
   return config.findLast(([name]) => name === key)?.[1];
 }
 
