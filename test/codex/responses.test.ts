@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ITEM_FIELD, ITEMS, MEDIA, PARTS } from "../../src/egress/model/responses-fields.ts";
-import { program } from "./support.ts";
+import { checkResponsesRequest } from "../../src/egress/model/responses-request.ts";
+import { exec, message, reply } from "../../src/offline/reply.ts";
+import { ScriptedModel } from "../e2e/model.ts";
+import { AppServer, CodexHome, program } from "./support.ts";
 
 let dir: string;
 beforeAll(async () => {
@@ -54,4 +57,30 @@ describe("a call of the pinned Codex", () => {
     const known = new Set([...Object.keys(PARTS), ...Object.keys(MEDIA)]);
     expect(theirs.filter((it) => !known.has(it))).toEqual([]);
   });
+});
+
+it("lets through all that the pinned Codex sends, with each of its models", async () => {
+  await using home = await CodexHome.make();
+  await using model = await ScriptedModel.start();
+  await using server = await AppServer.start({ home, model });
+  const listed = await server.client.request("model/list", {});
+  if (!listed.ok) throw new Error(listed.error.message);
+  const names = listed.value.data.map((entry) => entry.model);
+  expect(names.length).toBeGreaterThan(5);
+  for (const name of names) {
+    // The second call has the output of a tool in it, in whatever form this model calls tools.
+    model.answer((_request, n) => reply(n === 0 ? exec("echo said") : message("Done.")));
+    const started = await server.client.request("thread/start", {
+      cwd: home.project,
+      sandbox: "danger-full-access",
+      approvalPolicy: "never",
+      model: name,
+    });
+    if (!started.ok) throw new Error(started.error.message);
+    expect(await server.turn(started.value.thread.id, "hi")).toMatchObject({ status: "completed" });
+    const bodies = model.recorded.filter((it) => it.method === "POST").map((it) => it.body);
+    expect(bodies.length).toBeGreaterThanOrEqual(2);
+    for (const body of bodies)
+      expect(checkResponsesRequest(Buffer.from(body))).toMatchObject({ ok: true });
+  }
 });
