@@ -21,6 +21,7 @@ const VERBS = [
   "format",
   "bench",
   "attack",
+  "codex-update",
   "engine",
   "picture",
 ];

@@ -12,7 +12,7 @@ import { parseTryArguments, TRY_USAGE, type TryArguments } from "./try/arguments
 import { runHeadless } from "./try/headless.ts";
 import { type TrialPlace, trialPlace } from "./try/project.ts";
 
-/** A model of which Codex 0.169 knows how it edits files. */
+/** A model of which Codex 0.171 knows how it edits files. */
 const OFFLINE_MODEL = "gpt-5.5";
 const FIRST_QUESTION = "What is this project, and where do your commands run?";
 

@@ -42,7 +42,7 @@ const OURS =
 const POLICY = "The endpoint declined this request by its policy. Say it in another way.";
 const BUSY = `The endpoint could not take the request just now. Wait a little. ${AGAIN}`;
 
-/** The advice for each kind of error that Codex 0.169 names (`CodexErrorInfo` of its types). */
+/** The advice for each kind of error that Codex 0.171 names (`CodexErrorInfo` of its types). */
 const ADVICE: Readonly<Record<string, string>> = {
   sessionBudgetExceeded:
     "The session's budget is used up. Begin another conversation with `:CodexChat new`.",

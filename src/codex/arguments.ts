@@ -11,7 +11,7 @@ export type AppServerOptions = {
   readonly streamIdleMs: number;
   /**
    * Whether commands may have a terminal; by default they may. What is typed into one is never asked
-   * about, whatever the approval policy (0.169): who is to be asked for every command must forbid it.
+   * about, whatever the approval policy (0.171): who is to be asked for every command must forbid it.
    */
   readonly terminals?: boolean | undefined;
   /** By name; names are of letters, digits, `-` and `_`. */
@@ -25,7 +25,7 @@ const PROVIDER = "codex-chat";
  * The arguments of `codex` that start an app-server which dials nothing but the model's endpoint.
  *
  * Everything travels as `-c` overrides, never as a file: the host must not write into a directory
- * in which the agent may have put a symbolic link. Keys as of Codex 0.169.
+ * in which the agent may have put a symbolic link. Keys as of Codex 0.171.
  */
 export function appServerArgs(options: AppServerOptions): string[] {
   const config: Record<string, Value> = {
@@ -42,7 +42,7 @@ export function appServerArgs(options: AppServerOptions): string[] {
     [`model_providers.${PROVIDER}.stream_idle_timeout_ms`]: options.streamIdleMs,
     // The container is the sandbox; Codex's own cannot nest in it.
     sandbox_mode: "danger-full-access",
-    // Each thread is told its own. With "untrusted" in a file, 0.169 does not start.
+    // Each thread is told its own. With "untrusted" in a file, 0.171 does not start.
     approval_policy: "on-request",
     check_for_update_on_startup: false,
     web_search: "disabled",

@@ -5,7 +5,7 @@ import { Item } from "./messages/index.ts";
 /** When Codex asks before it runs or changes something. */
 export type ApprovalPolicy = "never" | "on-request" | "untrusted";
 /**
- * Part of what a user says: text, a picture as a data URL (0.169 takes no other), or a skill, whose
+ * Part of what a user says: text, a picture as a data URL (0.171 takes no other), or a skill, whose
  * instructions Codex reads from the path of its SKILL.md.
  */
 export type UserInput =
@@ -29,7 +29,7 @@ export type ToolParameter = {
   readonly enum?: readonly string[];
 };
 
-/** A tool that the client answers itself (experimental in 0.169). */
+/** A tool that the client answers itself (experimental in 0.171). */
 export type ToolFunction = {
   readonly type: "function";
   readonly name: string;

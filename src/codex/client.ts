@@ -21,7 +21,7 @@ import {
 
 /** A thread/start takes 0.4 s under gVisor; a busy machine many times that. */
 const REQUEST_TIMEOUT_MS = 60_000;
-/** Bursts of some hundred requests are partly never answered (0.169): few are in flight at a time. */
+/** Bursts of some hundred requests are partly never answered (0.171): few are in flight at a time. */
 const MAX_IN_FLIGHT = 32;
 /**
  * Items with a megabyte of output exist, and pictures of ten; 32 MiB in one line does not. The host

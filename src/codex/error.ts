@@ -18,7 +18,7 @@ export type CodexError =
   | { readonly kind: "closed"; readonly message: string };
 
 /**
- * Tells apart what the app-server says in words only: every error of 0.169 has code -32600.
+ * Tells apart what the app-server says in words only: every error of 0.171 has code -32600.
  * A thread without a turn is not on disk, which reads the same as one that was deleted.
  */
 export function refusal(method: string, code: number, words: string): CodexError {

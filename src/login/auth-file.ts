@@ -7,11 +7,11 @@ import { LOG_IN_AGAIN, type LoginError } from "./error.ts";
 
 /** More than any login leaves. */
 const MAX_BYTES = 1024 ** 2;
-/** What Codex 0.169 logs in to and as, where its file does not say. */
+/** What Codex 0.171 logs in to and as, where its file does not say. */
 const ISSUER = "https://auth.openai.com";
 const CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann";
 
-/** What Codex 0.169 writes; whatever else is in it is kept. */
+/** What Codex 0.171 writes; whatever else is in it is kept. */
 const AuthFile = z.looseObject({
   tokens: z
     .looseObject({

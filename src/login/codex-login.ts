@@ -114,7 +114,7 @@ async function makeHome(home: string): Promise<void> {
   await chmod(home, 0o700);
 }
 
-/** As of Codex 0.169: the login in a file of its home, and nothing that dials or runs anything. */
+/** As of Codex 0.171: the login in a file of its home, and nothing that dials or runs anything. */
 const OVERRIDES = [
   'cli_auth_credentials_store="file"',
   "check_for_update_on_startup=false",

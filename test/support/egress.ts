@@ -205,7 +205,7 @@ export async function settled(value: () => number, interval = 20): Promise<void>
   await expect.poll(looks, { interval, timeout: 20_000 }).toBeGreaterThan(10);
 }
 
-/** A request as Codex 0.169 makes them, with something changed. */
+/** A request as Codex 0.171 makes them, with something changed. */
 export function codexRequest(changes: object = {}): Buffer {
   return Buffer.from(
     JSON.stringify({

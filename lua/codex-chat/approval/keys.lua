@@ -18,7 +18,7 @@ M.words = {
   cancel = "decline and stop",
 }
 
---- What the answers mean for what is asked about. What "session" covers is observed in Codex 0.169: the
+--- What the answers mean for what is asked about. What "session" covers is observed in Codex 0.171: the
 --- command word for word, each of the files, or the tool; in this conversation, while Codex runs.
 ---@type table<string, table<string, string>>
 local words_of = {

@@ -1,7 +1,7 @@
 --- What the mentions of a query stand for, within what Codex takes.
 local M = {}
 
---- Codex takes 1,048,576 characters a turn (0.169), among them up to 200,000 of an older transcript.
+--- Codex takes 1,048,576 characters a turn (0.171), among them up to 200,000 of an older transcript.
 M.max_bytes = 800000
 --- Pictures of one query together, in base64: the way out carries 32 MiB a request.
 local max_image_bytes = 16 * 1024 * 1024

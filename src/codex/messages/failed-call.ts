@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Id } from "../id.ts";
 
-/** A call of the model's that came to nothing, and of which Codex tells no item (0.169). */
+/** A call of the model's that came to nothing, and of which Codex tells no item (0.171). */
 export type FailedCall = {
   readonly id: string;
   readonly kind: "patch" | "command" | "tool";
@@ -52,7 +52,7 @@ type Call = z.infer<typeof Call>;
 /**
  * Finds calls that failed without a word of Codex's about them, in what it asks the model next: a
  * patch that does not fit its file, a command that its policy refuses. There is no other source of
- * them for threads that were resumed or forked (0.169).
+ * them for threads that were resumed or forked (0.171).
  *
  * SECURITY: a program inside can make such a request, as it can forge Codex's notifications. What it
  * says is shown in the conversation, and does no more than that.

@@ -16,7 +16,7 @@ const PatchChangeKind = z.union([
   z.object({ type: z.string() }).transform(() => ({ type: "unknown" as const })),
 ]);
 
-/** One file of a patch: `diff` is raw content for add and delete, hunks for update (0.169). */
+/** One file of a patch: `diff` is raw content for add and delete, hunks for update (0.171). */
 export const FileUpdateChange = z.object({
   path: z.string(),
   kind: PatchChangeKind,
@@ -24,7 +24,7 @@ export const FileUpdateChange = z.object({
 });
 export type FileUpdateChange = z.infer<typeof FileUpdateChange>;
 
-/** Every item kind of Codex 0.169, with the fields that are shown. */
+/** Every item kind of Codex 0.171, with the fields that are shown. */
 const KnownItem = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("userMessage"),

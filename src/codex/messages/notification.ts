@@ -22,7 +22,7 @@ const Turn = z.object({
   id: Id,
   status: z.string(),
   error: TurnError.nullish().catch(null),
-  /** A summary at the turn's end: the last message alone, or nothing (0.169). */
+  /** A summary at the turn's end: the last message alone, or nothing (0.171). */
   items: z.array(Item).optional().catch(undefined),
 });
 
@@ -36,7 +36,7 @@ const HookRun = z.object({
   entries: z.array(z.object({ kind: z.string().catch(""), text: z.string().catch("") })).catch([]),
 });
 
-/** Codex's own review of a request; its types are marked as unstable (0.169), so all may be absent. */
+/** Codex's own review of a request; its types are marked as unstable (0.171), so all may be absent. */
 const autoReview = {
   ...inTurn,
   reviewId: Id,

@@ -88,7 +88,7 @@ function commandApproval(id: string | number, params: unknown): ServerRequest {
   if (!parsed.success) return invalid(parsed.error);
   const it = parsed.data;
   // Typing into a running command, and whatever else comes up: what is asked could not be shown,
-  // only the command that it is about. 0.169 asks no such thing under our settings.
+  // only the command that it is about. 0.171 asks no such thing under our settings.
   if (it.kind !== "command")
     return {
       type: "answered",

@@ -1,7 +1,7 @@
 import { isFields } from "../json-bounds.ts";
 
 /**
- * What a call of the model may have, as Codex 0.169 makes it of a provider of one's own: read from
+ * What a call of the model may have, as Codex 0.171 makes it of a provider of one's own: read from
  * its own types, and from the calls that it makes with every model that it lists.
  */
 

@@ -19,7 +19,7 @@ export type CodexPackage = {
 
 const Manifest = z.object({ version: z.string() });
 
-/** What of the vendor directory the image needs, as of @openai/codex 0.169.0. */
+/** What of the vendor directory the image needs, as of @openai/codex 0.171.0. */
 const FILES: readonly { name: string; executable: boolean; required: boolean }[] = [
   { name: "bin/codex", executable: true, required: true },
   { name: "bin/codex-code-mode-host", executable: true, required: true },
