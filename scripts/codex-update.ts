@@ -12,7 +12,7 @@ import { checkout, toStderr } from "./setup/index.ts";
 import { runVitest } from "./test/vitest.ts";
 
 /** What needs no engine: the schemas, the lists of the proxy, and our client against the binary. */
-const CONTRACT_TESTS = ["src/codex", "src/egress/model", "test/codex"];
+const CONTRACT_TESTS = ["src/codex", "src/egress/model", "test/codex", "test/chat"];
 
 const codex = join(checkout, "node_modules/.bin/codex");
 const [version = "", ...rest] = process.argv.slice(2);

@@ -111,6 +111,7 @@ const IGNORED: Readonly<Record<string, string>> = {
   "thread/section/changed": "sections of threads are of other clients",
   "thread/attachment/updated": "attachments of threads are of other clients",
   "thread/prediction/updated": "nothing is predicted for this client",
+  "thread/search/partial": "threads are searched in their files",
   "thread/queue/changed": "queries wait on our side, in the text",
   "thread/project/updated": "projects of threads are of other clients",
   "project/changed": "projects of threads are of other clients",

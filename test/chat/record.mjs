@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * Records golden streams anew from the pinned app-server, run on this machine against a scripted
- * model: `node test/chat/record.mjs [word in the name]…`. Then `npx vitest run test/chat -u` writes
- * what they look like, which is to be read before it is committed.
+ * Records golden streams again from the pinned app-server, run on this machine against a scripted
+ * model: `node test/chat/record.mjs [word in the name]…`. Then `npm test -- test/chat -u` writes
+ * their transcripts; read those before you commit them.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -21,6 +21,8 @@ try {
     format: "esm",
     target: "node20",
     packages: "external",
+    // The bundle lies elsewhere; recordings name their fixtures by where their source is.
+    define: { "import.meta.url": JSON.stringify(pathToFileURL(join(here, "record.ts")).href) },
     logLevel: "error",
   });
   const { record } = await import(pathToFileURL(join(out, "record.mjs")).href);
