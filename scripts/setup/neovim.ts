@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { chmod, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cached } from "./cached.ts";
@@ -12,7 +13,7 @@ import {
 import { failSetup } from "./failure.ts";
 import { cacheDir } from "./paths.ts";
 
-/** The versions that are tested, the oldest supported and the newest, and who may have them. */
+/** The versions that are tested, the oldest supported and the newest, and the suites that may have them. */
 const SUITES = {
   "0.10": ["trixie"],
   "0.12": ["forky", "sid"],
@@ -21,10 +22,19 @@ const SUITES = {
 /** A tested version, up to its minor number. */
 export type NeovimVersion = keyof typeof SUITES;
 
-/** Fetches one version into `.cache/nvim/<version>` and returns its program. */
+/**
+ * Fetches one version into `.cache/nvim/<version>` and returns its program. A program that the
+ * environment names (`CODEX_CHAT_NVIM_0_12`), such as a nightly build, stands for it.
+ */
 export async function setUpNeovim(version: NeovimVersion): Promise<string> {
+  const variable = `CODEX_CHAT_NVIM_${version.replace(".", "_")}`;
+  const named = process.env[variable];
+  if (named !== undefined) {
+    if (existsSync(named)) return named;
+    return failSetup("missing", `${variable} names no program: ${named}`, [`unset ${variable}`]);
+  }
   const dir = join(cacheDir, "nvim", version);
-  // The programs hold the path they lie at, so another path makes them anew.
+  // The programs hold the path they lie at, so another path needs another build.
   await cached(dir, `2 ${version} ${dir}`, async (partial) => {
     const root = join(partial, "root");
     await extractDebs(root, { suite: await suiteOf(version), packages: ["neovim"] });
@@ -44,15 +54,15 @@ async function suiteOf(version: NeovimVersion): Promise<string> {
     if (candidate.startsWith(`${version}.`)) return suite;
     seen.push(`${suite} has ${candidate}`);
   }
-  return failSetup("missing", `No Neovim ${version} is to be had: ${seen.join(", ")}.`);
+  return failSetup("missing", `Debian has no Neovim ${version}: ${seen.join(", ")}.`);
 }
 
 /**
- * Has a program of another release run by that release's dynamic linker and libraries, which
- * will lie in `root`. The paths are written into the program rather than given to the linker on
- * its command line, because Neovim starts itself again (its terminal interface starts its core)
- * by what the kernel says it runs; and rather than in LD_LIBRARY_PATH, because what Neovim starts
- * runs on the machine's own libraries.
+ * Makes a program of another release run with that release's dynamic linker and libraries, which
+ * will lie in `root`. The paths are written into the program. They cannot go on the linker's command
+ * line, because Neovim starts itself again (its terminal interface starts its core) by the path that
+ * the kernel reports; nor into LD_LIBRARY_PATH, because the programs that Neovim starts need the
+ * machine's own libraries.
  */
 async function useOwnLibraries(program: string, root: string): Promise<void> {
   const { codename } = await debianMachine();
