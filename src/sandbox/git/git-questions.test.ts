@@ -136,7 +136,7 @@ describe("answers of git", () => {
 
   it("name the top of the work tree, and none for a bare repository", async () => {
     await git(base, "init", "-q", "--bare", "bare.git");
-    expect(await topOf(root)).toBe(root);
-    expect(await topOf(join(base, "bare.git"))).toBeUndefined();
+    expect(await topOf(root)).toEqual({ ok: true, value: root });
+    expect(await topOf(join(base, "bare.git"))).toEqual({ ok: true, value: undefined });
   });
 });

@@ -1,5 +1,12 @@
 import { dirname, join, resolve } from "node:path";
-import { execa } from "execa";
+import {
+  askGit,
+  type GitError,
+  type GitQuestion,
+  isNoRepository,
+  isQuestionSetting,
+  questionForUser,
+} from "../../git.ts";
 import {
   entriesOf,
   lookOutside,
@@ -8,7 +15,6 @@ import {
   realPathOf,
   statsAt,
 } from "../../look.ts";
-import { program } from "../../programs.ts";
 import { err, ok, type Result } from "../../result.ts";
 
 /** Why git did not answer, and a command for the user. */
@@ -17,8 +23,10 @@ export type GitProblem = {
   readonly fix: string;
   /** There is no git on this machine. */
   readonly isNoGit?: boolean;
-  /** Git ran and refused to answer, as in a repository that is broken. */
-  readonly isRefusal?: boolean;
+  /** Git answered that there is no repository. */
+  readonly isNoRepository?: boolean;
+  /** Git answered that it does not work here, in words that are known: the repository is broken. */
+  readonly isBroken?: boolean;
 };
 
 /** One setting that is in force. */
@@ -38,12 +46,38 @@ export type GitSetting = {
   readonly origin: string | undefined;
 };
 
-/** Git answers in milliseconds; an index of a million files takes a second. */
-const GIT_MS = 20_000;
-/** Nobody's configuration is spread over more. */
+/** Configuration files that are read for one directory; real configurations have a handful. */
 const MAX_FILES = 100;
 /** Git's own limit for a pointer file is a path. */
 const MAX_POINTER = 8 * 1024;
+
+/**
+ * How git says that a configuration, an index or a format is broken (git 2.32 to 2.51). The user's
+ * git stops at these too, so that it runs nothing there.
+ *
+ * SECURITY: only errors about what the files say. A file that could not be opened or memory that
+ * ran out is no such error: the user's git may get further a moment later.
+ */
+const BROKEN = new RegExp(
+  `^(?:fatal|error): (?:${[
+    "bad (?:config|boolean config|numeric config|index version|index file|signature)",
+    "(?:invalid|unknown|malformed|missing|bad) value for",
+    "failed to expand user dir in",
+    "exceeded maximum include depth",
+    "Expected git repo version",
+    "unknown repository (?:extension|version)",
+    "invalid gitfile format",
+    "no path in gitfile",
+    "index file corrupt",
+    "[^\\n]*index: index file smaller than expected$",
+    "index uses .* extension, which we do not understand",
+    "unknown index entry format",
+    "(?:unordered|multiple) stage entries",
+    "broken index, expect",
+    "malformed name field in the index",
+  ].join("|")})`,
+  "m",
+);
 
 /** Keys whose value git itself takes for a path, and expands. */
 const PATH_KEYS =
@@ -72,10 +106,13 @@ export async function settingsIn(
   dir: string,
   { isRepository, asUser = false }: SettingsOptions,
 ): Promise<Result<readonly GitSetting[], GitProblem>> {
-  // Where there is none, git would go up, and fail at a `.git` that leads nowhere.
-  const from = isRepository || asUser ? [] : ["--git-dir=/nonexistent"];
-  const options = { asUser };
-  const listed = await ask(dir, [...from, "config", "--list", "-z", "--show-origin"], options);
+  const question = {
+    ...{ dir, command: "config" as const, asUser },
+    // Where there is none, git would fail at a `.git` that leads nowhere.
+    ...(isRepository || asUser ? {} : { gitDir: NO_REPOSITORY }),
+  };
+  const list = ["--list", "-z", "--show-origin"];
+  const listed = await ask({ ...question, args: list });
   if (!listed.ok) return listed;
   const settings = await expanded(dir, settingsOf(listed.value, dir));
   if (!settings.ok) return settings;
@@ -90,11 +127,10 @@ export async function settingsIn(
     if (seen.size > MAX_FILES)
       return err({
         reason: `the configuration of git in ${dir} includes more than ${MAX_FILES} files`,
-        fix: shown(dir, ["config", "--list", "--show-origin", "--name-only"]),
+        fix: questionForUser({ ...question, args: ["--list", "--show-origin", "--name-only"] }),
       });
     if (!(await isReadable(path))) continue;
-    const args = ["config", "-f", path, "--includes", "--list", "-z", "--show-origin"];
-    const included = await ask(dir, [...from, ...args], options);
+    const included = await ask({ ...question, args: ["-f", path, "--includes", ...list] });
     if (!included.ok) return included;
     const more = await expanded(dir, settingsOf(included.value, dir));
     if (!more.ok) return more;
@@ -111,6 +147,9 @@ function includedBy({ key, value, path, origin }: GitSetting): string | undefine
   if (!/^includeif\..*\.path$|^include\.path$/s.test(key) || path === null) return undefined;
   return resolve(origin === undefined ? "/" : dirname(origin), path ?? value);
 }
+
+/** A path with no repository: settings are read without one. */
+const NO_REPOSITORY = "/nonexistent";
 
 /** Whether a file is there for this user; git passes over one that is not. */
 async function isReadable(path: string): Promise<boolean> {
@@ -135,35 +174,51 @@ async function expanded(
       continue;
     }
     if (!known.has(value)) {
-      const args = ["--git-dir=/nonexistent", "config", "--type=path"];
-      const path = await ask(dir, [...args, "--default", value, "--get", "codexchat.absent"], {
-        alsoGood: [1, 128],
-      });
+      const path = await expandedPath(dir, value);
       if (!path.ok) return path;
-      // Where it fails, git prints nothing.
-      known.set(value, path.value.replace(/\n$/, "") || null);
+      known.set(value, path.value);
     }
     all.push({ ...setting, path: known.get(value) ?? null });
   }
   return ok(all);
 }
 
+/** A path as git expands it; null where git says that it cannot. */
+async function expandedPath(
+  dir: string,
+  value: string,
+): Promise<Result<string | null, GitProblem>> {
+  const args = ["--type=path", "--default", value, "--get", "codexchat.absent"];
+  const question = { dir, command: "config", args, gitDir: NO_REPOSITORY } as const;
+  const answer = await askGit(question);
+  if (answer.ok) return ok(answer.value.replace(/\n$/, "") || null);
+  const { exitCode, stderr } = answer.error;
+  return exitCode === 128 && /failed to expand user dir in/.test(stderr)
+    ? ok(null)
+    : err(problemOf(answer.error, question));
+}
+
 /**
  * The top of the work tree that git uses in a directory, which the configuration may put elsewhere;
- * undefined where there is none.
+ * undefined where git says that there is none.
  */
 export async function topOf(
   dir: string,
   { asUser = false }: { readonly asUser?: boolean } = {},
-): Promise<string | undefined> {
-  const said = await ask(dir, ["rev-parse", "--show-toplevel"], { asUser });
-  if (!said.ok) return undefined;
-  return said.value.replace(/\n$/, "") || undefined;
+): Promise<Result<string | undefined, GitProblem>> {
+  const question = { dir, command: "rev-parse", args: ["--show-toplevel"], asUser } as const;
+  const answer = await askGit(question);
+  if (answer.ok) return ok(answer.value.replace(/\n$/, "") || undefined);
+  const { exitCode, stderr } = answer.error;
+  const isNone =
+    isNoRepository(answer.error) ||
+    (exitCode === 128 && /this operation must be run in a work tree/.test(stderr));
+  return isNone ? ok(undefined) : err(problemOf(answer.error, question));
 }
 
 /** The paths of submodules in a work tree's index, from its top. */
 export async function gitlinksIn(dir: string): Promise<Result<readonly string[], GitProblem>> {
-  const listed = await ask(dir, ["ls-files", "--stage", "-z"]);
+  const listed = await ask({ dir, command: "ls-files", args: ["--stage", "-z"] });
   if (!listed.ok) return listed;
   // `mode id stage\tpath`
   const links = listed.value.split("\0").filter((entry) => entry.startsWith("160000 "));
@@ -177,9 +232,9 @@ export async function gitlinksIn(dir: string): Promise<Result<readonly string[],
  * Rejects with `LookError`.
  */
 export async function worktreesOf(dir: string): Promise<Result<readonly string[], GitProblem>> {
-  const said = await ask(dir, ["rev-parse", "--git-common-dir"]);
-  if (!said.ok) return said;
-  const named = resolve(dir, said.value.replace(/\n$/, ""));
+  const answer = await ask({ dir, command: "rev-parse", args: ["--git-common-dir"] });
+  if (!answer.ok) return answer;
+  const named = resolve(dir, answer.value.replace(/\n$/, ""));
   const common = (await realPathOf(named)) ?? named;
   const trees = [common.replace(/\/\.git$/, "")];
   for (const { name } of (await entriesOf(join(common, "worktrees"))) ?? []) {
@@ -211,84 +266,27 @@ function settingsOf(listed: string, dir: string): GitSetting[] {
     const [name, value] = [pair.slice(0, end), pair.slice(end + 1)];
     const key = name.toLowerCase();
     const origin = from.startsWith("file:") ? resolve(dir, from.slice("file:".length)) : undefined;
-    if (origin === undefined && OWN.has(`${key}=${value}`)) continue;
+    if (origin === undefined && isQuestionSetting(key, value)) continue;
     const middle = name.slice(name.indexOf(".") + 1, Math.max(name.lastIndexOf("."), 0));
     settings.push({ key, middle, value, origin });
   }
   return settings;
 }
 
-/** What every question is asked with; a repository of another user's is asked as well. */
-const OFF = ["core.fsmonitor=false", "core.hooksPath=/dev/null", "safe.directory=*"];
-const OWN: ReadonlySet<string> = new Set(OFF.map((it) => it.toLowerCase()));
-/** Nothing is fetched, in whatever way. */
-const NO_FETCH = { GIT_ALLOW_PROTOCOL: "", GIT_NO_LAZY_FETCH: "1" };
-
-/** The command of a question; what the configuration names runs at none of these. */
-function safely(args: readonly string[]): string[] {
-  return ["--no-pager", "--no-optional-locks", ...OFF.flatMap((it) => ["-c", it]), ...args];
-}
-
-/** The same question for the user to ask, as safe as it is here. */
-function shown(dir: string, args: readonly string[]): string {
-  const variables = Object.entries(NO_FETCH).map(([name, value]) => `${name}=${value}`);
-  return [...variables, ...["git", "-C", dir, ...safely(args)].map(quoteForShell)].join(" ");
-}
-
-type AskOptions = {
-  /** Exit codes that are answers as well. */
-  readonly alsoGood?: readonly number[];
-  /** Whether the environment's git directory and work tree count. */
-  readonly asUser?: boolean;
-};
-
-/**
- * Asks git in a directory; it runs nothing for these questions. An exit code other than 0 and
- * `alsoGood` is a problem: the agent may have broken a file that the configuration includes, and
- * no answer is not the answer that nothing is set.
- *
- * SECURITY: the agent may have made the repository, where there was none or where the user has taken
- * one over. Of a partial clone git fetches what is missing, by a program that the configuration
- * names, so nothing may be fetched in any way. The user is shown the question with the same bounds.
- */
-async function ask(
-  dir: string,
-  args: readonly string[],
-  { alsoGood = [], asUser = false }: AskOptions = {},
-): Promise<Result<string, GitProblem>> {
-  const own = {
-    GIT_DIR: undefined,
-    GIT_WORK_TREE: undefined,
-    GIT_INDEX_FILE: undefined,
-    GIT_COMMON_DIR: undefined,
-    GIT_OBJECT_DIRECTORY: undefined,
-    GIT_NAMESPACE: undefined,
-    // What is above is no part of the project, and paths here are its own.
-    GIT_CEILING_DIRECTORIES: dirname(dir),
+/** Why a question was not answered, and the question for the user to ask. */
+function problemOf(error: GitError, question: GitQuestion): GitProblem {
+  if (error.kind === "git_missing")
+    return { reason: error.message, fix: "sudo apt-get install git", isNoGit: true };
+  return {
+    reason: error.message,
+    fix: questionForUser(question),
+    isNoRepository: isNoRepository(error),
+    isBroken: isNoRepository(error) || (error.exitCode === 128 && BROKEN.test(error.stderr)),
   };
-  const asked = await execa(program("git"), safely(args), {
-    cwd: dir,
-    reject: false,
-    stdin: "ignore",
-    stripFinalNewline: false,
-    timeout: GIT_MS,
-    maxBuffer: 512 * 1024 ** 2,
-    // `git config` would read that file alone.
-    env: { LC_ALL: "C", GIT_CONFIG: undefined, ...NO_FETCH, ...(asUser ? {} : own) },
-  });
-  if (!asked.failed || (asked.exitCode !== undefined && alsoGood.includes(asked.exitCode)))
-    return ok(asked.stdout);
-  const question = `git ${args.find((it) => !it.startsWith("-"))}`;
-  const again = shown(dir, args);
-  if (asked.timedOut)
-    return err({
-      reason: `${question} in ${dir} did not answer within ${GIT_MS / 1000} s`,
-      fix: again,
-    });
-  const isMissing = asked.code === "ENOENT";
-  if (isMissing)
-    return err({ reason: "git is not installed", fix: "sudo apt-get install git", isNoGit: true });
-  const said = asked.stderr.trim().split("\n").slice(0, 2).join(" ");
-  const reason = `${question} failed in ${dir}: ${said || asked.shortMessage}`;
-  return err({ reason, fix: again, isRefusal: asked.exitCode !== undefined });
+}
+
+/** Asks git in a directory; every failure is a problem, and none is taken for an answer. */
+async function ask(question: GitQuestion): Promise<Result<string, GitProblem>> {
+  const answer = await askGit(question);
+  return answer.ok ? answer : err(problemOf(answer.error, question));
 }

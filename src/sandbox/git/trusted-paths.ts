@@ -119,7 +119,8 @@ class Search {
       return isRepository || settings.error.isNoGit !== true
         ? this.#broken(top, settings.error, how)
         : undefined;
-    await this.#settings(top, settings.value);
+    const problem = await this.#settings(top, settings.value);
+    if (problem !== undefined) return this.#broken(top, problem, how);
     if (!isRepository) return undefined;
     await this.#links(top, settings.value);
     const isBare = settings.value.findLast(({ key }) => key === "core.bare")?.value;
@@ -156,11 +157,11 @@ class Search {
   }
 
   /**
-   * What becomes of a problem. Where git refuses to work in a repository that has nothing to do with
-   * the project's own, its git directory is read-only all the same, and the user is told.
+   * What becomes of a problem. A broken repository that has nothing to do with the project's own is
+   * only noted: its git directory is read-only all the same, and no git works in it.
    */
   #broken(top: string, problem: GitProblem, { isOwn }: Look): GitProblem | undefined {
-    if (isOwn || problem.isRefusal !== true) return problem;
+    if (isOwn || problem.isBroken !== true) return problem;
     this.#note(
       `git does not work in ${this.#name(top)} (${problem.reason.slice(0, 200)}), so nothing that its settings name is protected`,
     );
@@ -215,32 +216,37 @@ class Search {
     return undefined;
   }
 
-  async #settings(dir: string, settings: readonly GitSetting[]): Promise<void> {
-    await this.#settingsAt(await this.#topOf(dir, settings), settings);
-    if (dir !== this.#root || !USER_VARIABLES.some((name) => this.#env[name])) return;
+  async #settings(dir: string, settings: readonly GitSetting[]): Promise<GitProblem | undefined> {
+    const top = await this.#topOf(dir, settings);
+    if (!top.ok) return top.error;
+    await this.#settingsAt(top.value, settings);
+    if (dir !== this.#root || !USER_VARIABLES.some((name) => this.#env[name])) return undefined;
     // The user's git works with another git directory or work tree than is found here.
     for (const name of ["GIT_DIR", "GIT_COMMON_DIR"]) {
       const value = this.#env[name];
       if (value) await this.#addNamed(name, resolve(dir, value));
     }
     const own = await settingsIn(dir, { isRepository: true, asUser: true });
-    if (own.ok) await this.#settingsAt((await topOf(dir, { asUser: true })) ?? dir, own.value);
-    else
-      this.#note(
-        `git cannot read the settings that hold with GIT_DIR and GIT_WORK_TREE as the environment has them: nothing that they name is protected (${own.error.reason})`,
-      );
+    const ownTop = await topOf(dir, { asUser: true });
+    if (own.ok && ownTop.ok) await this.#settingsAt(ownTop.value ?? dir, own.value);
+    const problem = own.ok ? (ownTop.ok ? undefined : ownTop.error) : own.error;
+    if (problem?.isBroken !== true) return problem;
+    this.#note(
+      `git cannot read the settings that hold with GIT_DIR and GIT_WORK_TREE as the environment has them: nothing that they name is protected (${problem.reason})`,
+    );
+    return undefined;
   }
 
   /** Where names in settings start: `core.worktree` may put it elsewhere. */
-  async #topOf(dir: string, settings: readonly GitSetting[]): Promise<string> {
+  async #topOf(dir: string, settings: readonly GitSetting[]): Promise<Result<string, GitProblem>> {
     const elsewhere = settings.findLast(({ key }) => key === "core.worktree");
-    if (elsewhere === undefined) return dir;
+    if (elsewhere === undefined) return ok(dir);
     const top = await topOf(dir);
-    if (top === undefined)
+    if (top.ok && top.value === undefined)
       this.#note(
         `git finds no work tree at core.worktree (${elsewhere.value}), and obeys what the agent puts there`,
       );
-    return top ?? dir;
+    return top.ok ? ok(top.value ?? dir) : top;
   }
 
   async #settingsAt(top: string, settings: readonly GitSetting[]): Promise<void> {

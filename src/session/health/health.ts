@@ -1,10 +1,10 @@
 import { constants } from "node:fs";
 import { access, mkdir, stat } from "node:fs/promises";
 import { isAbsolute } from "node:path";
+import { gitVersion, isNewEnough, OLDEST_GIT } from "../../git.ts";
 import { silentLog } from "../../log.ts";
 import { quoteForShell } from "../../look.ts";
 import { ownHomes } from "../../own-user.ts";
-import { gitVersion, isNewEnough, OLDEST_GIT } from "../../workspace/git/index.ts";
 import { Account, KeyRing, openCredential, warningOf } from "../auth/index.ts";
 import { judgeProject } from "../backend/index.ts";
 import { Settings } from "../settings/index.ts";
@@ -121,9 +121,13 @@ async function checkGit({ git }: Settings, env: NodeJS.ProcessEnv): Promise<Heal
   if (git === "off")
     return healthLine("Git", "info", 'git = "off": the real .git is read-only in the sandbox');
   const version = await gitVersion(env);
-  if (version !== undefined && isNewEnough(version))
-    return healthLine("Git", "ok", `git ${version}: the agent commits in a directory of its own`);
-  const found = version === undefined ? "git is not installed" : `git is ${version}`;
+  if (version.ok && isNewEnough(version.value))
+    return healthLine(
+      "Git",
+      "ok",
+      `git ${version.value}: the agent commits in a directory of its own`,
+    );
+  const found = version.ok ? `git is ${version.value}` : version.error.message;
   return healthLine(
     "Git",
     "warn",

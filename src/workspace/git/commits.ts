@@ -55,8 +55,11 @@ export async function listCommits(
     if (name !== chat.name && !name.startsWith(`${chat.name}--`)) continue;
     const since = chat.since === null ? [] : [`^${chat.since}`];
     const own = await log(workshop, [tip, ...since]);
-    const open = new Set((await log(workshop, [tip, ...taken.map((it) => `^${it}`)])).map(oidOf));
-    for (const line of own) {
+    if (!own.ok) return own;
+    const notTaken = await log(workshop, [tip, ...taken.map((oid) => `^${oid}`)]);
+    if (!notTaken.ok) return notTaken;
+    const open = new Set(notTaken.value.map(oidOf));
+    for (const line of own.value) {
       const [oid = "", date = "", ...subject] = line.split(" ");
       if (commits.some((it) => it.oid === oid)) continue;
       commits.push({ oid, ref, date, subject: subject.join(" "), isTaken: !open.has(oid) });
@@ -131,16 +134,23 @@ function workshopOf(
   });
 }
 
-/** Lines of id, date and subject. */
+/** Lines of id, date and subject. Errors: git's own, as a part of a sentence. */
 async function log(
   workshop: ScratchRepository,
   range: readonly string[],
-): Promise<readonly string[]> {
-  const told = await workshop.run({
-    args: ["log", `--max-count=${MAX_COMMITS}`, "--format=%H %cI %s", "--stdin"],
+): Promise<Result<readonly string[], string>> {
+  const run = await workshop.run({
+    args: [
+      "log",
+      `--max-count=${MAX_COMMITS}`,
+      "--format=%H %cI %s",
+      "--ignore-missing",
+      "--stdin",
+    ],
     input: `${range.join("\n")}\n`,
   });
-  return told.ok ? told.value.toString("utf8").split("\n").filter(Boolean) : [];
+  if (!run.ok) return err(run.error.message);
+  return ok(run.value.toString("utf8").split("\n").filter(Boolean));
 }
 
 function oidOf(line: string): string {

@@ -1,4 +1,5 @@
-import { ok, type Result } from "../../result.ts";
+import type { GitError } from "../../git.ts";
+import { err, ok, type Result } from "../../result.ts";
 import { type AddedGitlink, addedGitlinks } from "./added-gitlinks.ts";
 import { branchRefName, CHAT_REFS, setChatRef } from "./chat-refs.ts";
 import { importPack, type TransferLimits } from "./import-pack.ts";
@@ -84,21 +85,24 @@ export async function exportRefs(options: RefExportOptions): Promise<Result<RefE
   const deliveries: RefExport[] = [];
   const realHead = headOid(real);
   for (const { tip, branch, ref } of wanted) {
-    const told = await newCommits(workshop, tip, known);
+    const commits = await newCommits(workshop, tip, known);
+    if (!commits.ok) return commits;
     // An older commit that was checked out, or a branch that was made there.
-    if (told.count === 0) continue;
+    if (commits.value.count === 0) continue;
+    const isForward = realHead === undefined ? ok(true) : await isAncestor(workshop, realHead, tip);
+    if (!isForward.ok) return isForward;
     const aside = ref === options.chat ? await moveAside(options, workshop, tip) : ok([]);
     if (!aside.ok) return aside;
     const set = await setChatRef(repository.commonDir, ref, tip);
     if (!set.ok) return set;
-    const isForward = realHead === undefined || (await isAncestor(workshop, realHead, tip));
     // What was too much to be looked at once is not tried again for each branch.
     const embedded = deliveries.every((it) => it.embedded.isWhole)
       ? await addedGitlinks(workshop, { tip, head: realHead, known })
       : { paths: [], isWhole: false };
     deliveries.push({
       ref: `${CHAT_REFS}${ref}`,
-      ...{ branch, tip, ...told, isForward, embedded, aside: aside.value },
+      ...{ branch, tip, ...commits.value, isForward: isForward.value, embedded },
+      aside: aside.value,
     });
   }
   return ok({ deliveries, seen: tips, left });
@@ -114,7 +118,10 @@ async function moveAside(
   next: Oid,
 ): Promise<Result<RefExport["aside"], string>> {
   const tip = real.refs.get(`${CHAT_REFS}${chat}`);
-  if (tip === undefined || (await isAncestor(workshop, tip, next))) return ok([]);
+  if (tip === undefined) return ok([]);
+  const isForward = await isAncestor(workshop, tip, next);
+  if (!isForward.ok) return isForward;
+  if (isForward.value) return ok([]);
   const isUsers = [...real.refs].some(
     ([name, oid]) => oid === tip && name.startsWith("refs/heads/"),
   );
@@ -146,36 +153,54 @@ function candidates({ real, own, seen, chat }: RefExportOptions): readonly Candi
   return found;
 }
 
-/** Whether going from one commit to the other loses none. */
+/** Whether going from one commit to the other loses none. Errors: git could not tell. */
 export async function isAncestor(
   workshop: ScratchRepository,
   old: Oid,
   next: Oid,
-): Promise<boolean> {
-  return (await workshop.run({ args: ["merge-base", "--is-ancestor", old, next] })).ok;
+): Promise<Result<boolean, string>> {
+  const run = await workshop.run({ args: ["merge-base", "--is-ancestor", old, next] });
+  if (run.ok) return ok(true);
+  const { exitCode, message } = run.error;
+  return exitCode === 1 || isUnknownCommit(run.error) ? ok(false) : err(message);
 }
 
-/** Whether both commits have the very same files. */
-export async function isSameContent(workshop: ScratchRepository, a: Oid, b: Oid): Promise<boolean> {
+/** Whether both commits have the very same files. Errors: git could not tell. */
+export async function isSameContent(
+  workshop: ScratchRepository,
+  a: Oid,
+  b: Oid,
+): Promise<Result<boolean, string>> {
   const trees = await workshop.run({ args: ["rev-parse", `${a}^{tree}`, `${b}^{tree}`] });
-  if (!trees.ok) return false;
+  if (!trees.ok) return isUnknownCommit(trees.error) ? ok(false) : err(trees.error.message);
   const [first, second] = trees.value.toString("utf8").split("\n");
-  return first !== undefined && first === second;
+  return ok(first !== undefined && first === second);
+}
+
+/** Whether git has answered that a commit is not in the repository: the agent alone has it. */
+function isUnknownCommit({ exitCode, stderr }: GitError): boolean {
+  return (
+    exitCode === 128 &&
+    /^fatal: (?:Not a valid commit name|ambiguous argument|bad object|bad revision)/m.test(stderr)
+  );
 }
 
 async function newCommits(
   workshop: ScratchRepository,
   tip: Oid,
   known: readonly Oid[],
-): Promise<{ readonly count: number; readonly subject: string }> {
-  const input = `${[tip, ...known.map((it) => `^${it}`)].join("\n")}\n`;
+): Promise<Result<{ readonly count: number; readonly subject: string }, string>> {
+  const input = `${[tip, ...known.map((oid) => `^${oid}`)].join("\n")}\n`;
   const flags = ["--ignore-missing", "--stdin"];
   const counted = await workshop.run({ args: ["rev-list", "--count", ...flags], input });
-  const count = counted.ok ? Number(counted.value.toString("utf8")) : 0;
-  const told = await workshop.run({
-    args: ["log", "-1", "--no-show-signature", "--format=%s", tip],
+  if (!counted.ok) return err(counted.error.message);
+  const format = ["--no-show-signature", "--format=%s"];
+  const subject = await workshop.run({ args: ["log", "-1", ...format, tip] });
+  if (!subject.ok) return err(subject.error.message);
+  return ok({
+    count: Number(counted.value.toString("utf8")),
+    subject: subject.value.toString("utf8").trim().slice(0, 200),
   });
-  return { count, subject: told.ok ? told.value.toString("utf8").trim().slice(0, 200) : "" };
 }
 
 function short(ref: string): string {

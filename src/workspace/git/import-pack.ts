@@ -127,7 +127,8 @@ async function store(
   // An empty pack has no name: all of it was there.
   if (name === undefined) return ok();
   const counted = await workshop.run({ args: ["count-objects", "-v"] });
-  const count = Number(/^in-pack: (\d+)$/m.exec(counted.ok ? counted.value.toString() : "")?.[1]);
+  if (!counted.ok) return err(`they could not be counted (${counted.error.message})`);
+  const count = Number(/^in-pack: (\d+)$/m.exec(counted.value.toString())?.[1]);
   const stored = await workshop.run({
     args: count < UNPACK_LIMIT ? ["unpack-objects", "-q"] : ["index-pack", "--stdin"],
     objects: repository.objects[0],

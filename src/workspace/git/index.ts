@@ -7,4 +7,3 @@
  */
 export { type ChatCommit, type CommitsOptions, listCommits, logOf, showCommit } from "./commits.ts";
 export { type GitOutcome, PrivateGit } from "./private-git.ts";
-export { gitVersion, isNewEnough, OLDEST_GIT } from "./version.ts";

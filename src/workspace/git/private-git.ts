@@ -250,13 +250,15 @@ export class PrivateGit {
     const news = isFresh || place === undefined ? NO_NEWS : await this.#collect(inside, place);
     record = await this.#record();
     own = await this.#ownRefs();
-    const plan = await this.#plan(base, now, own);
+    const failed = (reason: string) => ({
+      ...news,
+      notes: [...news.notes, `The agent's git does not follow yours: ${reason}.`],
+    });
+    const planned = await this.#plan(base, now, own);
+    if (!planned.ok) return failed(planned.error);
+    const plan = planned.value;
     const done = await this.#apply(inside, { isFresh, files, plan, own, now, record });
-    if (!done.ok)
-      return {
-        ...news,
-        notes: [...news.notes, `The agent's git does not follow yours: ${done.error}.`],
-      };
+    if (!done.ok) return failed(done.error);
     await writeRecord(this.#own.record, {
       ...record,
       head: now.head === undefined ? null : headText(now.head),
@@ -267,17 +269,13 @@ export class PrivateGit {
     return { ...news, notes: [...news.notes, ...plan.diverged.map(divergedNote)] };
   }
 
-  async #plan(base: Base, now: RepositorySnapshot, own: Refs): Promise<SyncPlan> {
+  async #plan(base: Base, now: RepositorySnapshot, own: Refs): Promise<Result<SyncPlan, string>> {
     await using workshop = await this.#workshop();
     // Awaited here: the workshop is gone when this returns.
-    return await planSync(
-      base,
-      now,
-      own,
-      async (agents, users) =>
-        (await isAncestor(workshop, agents, users)) ||
-        (await isSameContent(workshop, agents, users)),
-    );
+    return await planSync(base, now, own, async (agents, users) => {
+      const isOlder = await isAncestor(workshop, agents, users);
+      return isOlder.ok && !isOlder.value ? isSameContent(workshop, agents, users) : isOlder;
+    });
   }
 
   async #apply(

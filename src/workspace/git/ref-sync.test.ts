@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { planSync } from "./ref-sync.ts";
+import { ok } from "../../result.ts";
+import { type Base, type MayGiveWay, planSync } from "./ref-sync.ts";
 
 const oid = (letter: string) => letter.repeat(40);
 const main = "refs/heads/main";
@@ -9,13 +10,20 @@ function side(refs: Readonly<Record<string, string>>, branch = main) {
   return { head: { branch }, refs: new Map(Object.entries(refs)) };
 }
 
-const never = async () => false;
+const never = async () => ok(false);
+const always = async () => ok(true);
+
+async function plan(...args: [Base, Base, Base, MayGiveWay]) {
+  const planned = await planSync(...args);
+  if (!planned.ok) throw new Error(planned.error);
+  return planned.value;
+}
 
 describe("following the user's branches", () => {
   it("moves what the agent has left alone, makes what is new and removes what is gone", async () => {
     const base = side({ [main]: oid("1"), "refs/heads/gone": oid("1") });
     const real = side({ [main]: oid("2"), "refs/heads/new": oid("3") });
-    expect(await planSync(base, real, base, never)).toEqual({
+    expect(await plan(base, real, base, never)).toEqual({
       changes: [
         { name: main, from: oid("1"), to: oid("2") },
         { name: "refs/heads/gone", from: oid("1"), to: undefined },
@@ -29,8 +37,8 @@ describe("following the user's branches", () => {
   it("leaves a branch on which the agent has committed, unless it may give way", async () => {
     const base = side({ [main]: oid("1") });
     const [real, own] = [side({ [main]: oid("2") }), side({ [main]: oid("a") })];
-    expect(await planSync(base, real, own, never)).toMatchObject({ changes: [], diverged: [main] });
-    expect(await planSync(base, real, own, async () => true)).toMatchObject({
+    expect(await plan(base, real, own, never)).toMatchObject({ changes: [], diverged: [main] });
+    expect(await plan(base, real, own, always)).toMatchObject({
       changes: [{ name: main, from: oid("a"), to: oid("2") }],
       diverged: [],
     });
@@ -38,18 +46,18 @@ describe("following the user's branches", () => {
 
   it("keeps a branch that the user has deleted and the agent committed on", async () => {
     const base = side({ x: oid("1") });
-    const plan = await planSync(base, side({}), side({ x: oid("a") }), async () => true);
-    expect(plan).toMatchObject({ changes: [], diverged: ["x"] });
+    const planned = await plan(base, side({}), side({ x: oid("a") }), always);
+    expect(planned).toMatchObject({ changes: [], diverged: ["x"] });
   });
 
   it("switches where the user has switched, and not where the agent has", async () => {
     const refs = { [main]: oid("1"), other: oid("1") };
     const [base, users] = [side(refs), side(refs, "refs/heads/other")];
-    expect(await planSync(base, users, base, never)).toMatchObject({ head: users.head });
-    expect(await planSync(base, base, side(refs, "refs/heads/agents"), never)).toMatchObject({
+    expect(await plan(base, users, base, never)).toMatchObject({ head: users.head });
+    expect(await plan(base, base, side(refs, "refs/heads/agents"), never)).toMatchObject({
       head: undefined,
     });
-    expect(await planSync(base, users, users, never)).toMatchObject({ head: undefined });
+    expect(await plan(base, users, users, never)).toMatchObject({ head: undefined });
   });
 
   it("never takes a commit from the agent that may not give way, whatever happened", async () => {
@@ -64,13 +72,13 @@ describe("following the user's branches", () => {
       );
     await fc.assert(
       fc.asyncProperty(refs, refs, refs, async (base, real, own) => {
-        const plan = await planSync(side(base), side(real), side(own), never);
-        for (const { name, from, to } of plan.changes) {
+        const planned = await plan(side(base), side(real), side(own), never);
+        for (const { name, from, to } of planned.changes) {
           expect(from).toBe(own[name]);
           expect(to).toBe(real[name]);
           expect(from === undefined || from === base[name]).toBe(true);
         }
-        for (const name of plan.diverged) expect(own[name]).not.toBe(real[name]);
+        for (const name of planned.diverged) expect(own[name]).not.toBe(real[name]);
       }),
     );
   });

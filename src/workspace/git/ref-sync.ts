@@ -1,3 +1,4 @@
+import { ok, type Result } from "../../result.ts";
 import { type Head, headText, type Oid, type Refs } from "./refs.ts";
 
 /** One change of a ref on the private side; `undefined` is a ref that is absent. */
@@ -22,8 +23,8 @@ export type SyncPlan = {
   readonly diverged: readonly string[];
 };
 
-/** Whether what the agent has there may give way to what the user has. */
-export type MayGiveWay = (agents: Oid, users: Oid) => Promise<boolean>;
+/** Whether what the agent has there may give way to what the user has. Errors: a sentence. */
+export type MayGiveWay = (agents: Oid, users: Oid) => Promise<Result<boolean, string>>;
 
 /**
  * Decides what the private side takes over. A branch that the agent has left alone follows; one
@@ -35,20 +36,25 @@ export async function planSync(
   real: Base,
   own: Pick<Refs, "head" | "refs">,
   mayGiveWay: MayGiveWay,
-): Promise<SyncPlan> {
+): Promise<Result<SyncPlan, string>> {
   const changes: RefChange[] = [];
   const diverged: string[] = [];
   for (const name of new Set([...base.refs.keys(), ...real.refs.keys()])) {
     const [then, now, agents] = [base.refs.get(name), real.refs.get(name), own.refs.get(name)];
     if (then === now || now === agents) continue;
     const isUntouched = agents === then || agents === undefined;
-    const gives = isUntouched || (now !== undefined && (await mayGiveWay(agents, now)));
-    if (gives) changes.push({ name, from: agents, to: now });
+    const gives = isUntouched
+      ? ok(true)
+      : now === undefined
+        ? ok(false)
+        : await mayGiveWay(agents, now);
+    if (!gives.ok) return gives;
+    if (gives.value) changes.push({ name, from: agents, to: now });
     else diverged.push(name);
   }
   const hasMoved = real.head !== undefined && !isSameHead(real.head, base.head);
   const isElsewhere = real.head !== undefined && !isSameHead(real.head, own.head);
-  return { changes, head: hasMoved && isElsewhere ? real.head : undefined, diverged };
+  return ok({ changes, head: hasMoved && isElsewhere ? real.head : undefined, diverged });
 }
 
 /** Whether two HEADs stand on the same branch or commit. */

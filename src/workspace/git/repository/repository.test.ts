@@ -12,7 +12,6 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { isNewEnough } from "../version.ts";
 import { inspectRepository } from "./repository.ts";
 
 async function git(cwd: string, ...args: readonly string[]): Promise<void> {
@@ -213,17 +212,5 @@ describe("a repository", () => {
     await mkdir(join(base, "victim"));
     await symlink(join(base, "victim"), join(base, "first/.git/refs/codex"));
     expect((await inspect(join(base, "first"))).ok).toBe(false);
-  });
-});
-
-describe("git's version", () => {
-  it.each([
-    ["2.32", true],
-    ["2.31.9", false],
-    ["2.9.5", false],
-    ["2.100.0", true],
-    ["3.0", true],
-  ])("%s is new enough: %s", (version, isNew) => {
-    expect(isNewEnough(version)).toBe(isNew);
   });
 });

@@ -1,7 +1,6 @@
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
-import { execa } from "execa";
+import { askGit } from "../../../git.ts";
 import { entriesOf, quoteForShell, readPlainFile, realPathOf, statsAt } from "../../../look.ts";
-import { findProgram } from "../../../programs.ts";
 import { err, ok, type Result } from "../../../result.ts";
 import { looked } from "./looked.ts";
 import type { ObjectFormat } from "./scratch-repository.ts";
@@ -38,6 +37,7 @@ export type RepositoryOptions = {
 const MAX_ALTERNATES = 5;
 const MAX_ALTERNATES_BYTES = 64 * 1024;
 const MAX_SHALLOW_BYTES = 1024 ** 2;
+const MAX_CONFIG_BYTES = 1024 ** 2;
 /** How many refs are looked at, and how deep; as many as are read (refs.ts). */
 const MAX_REFS = 200_000;
 const MAX_REFS_DEPTH = 20;
@@ -109,34 +109,20 @@ export function namedFile(config: readonly Setting[], key: string): string | und
   );
 }
 
-/**
- * Reads all settings in force for the project. `git config` runs nothing that a setting names; it
- * is the one command of git's that meets the project's own configuration.
- */
+/** Reads all settings of files that are in force for the project. */
 async function readConfig(
   gitDir: string,
   env: NodeJS.ProcessEnv,
 ): Promise<Result<readonly Setting[], string>> {
-  const kept = ["PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"];
+  const args = ["--show-scope", "--list", "-z"];
   // Named by its path, so that a repository of another owner's is not passed over in silence.
-  const args = [`--git-dir=${gitDir}`, "config", "--show-scope", "--list", "-z"];
-  const git = findProgram("git", env);
-  if (!git.ok) return err(`git cannot be run on this machine: ${git.error}`);
-  const result = await execa(git.value, args, {
-    cwd: gitDir,
-    env: { ...Object.fromEntries(kept.map((name) => [name, env[name]])), LC_ALL: "C" },
-    extendEnv: false,
-    stdin: "ignore",
-    stripFinalNewline: false,
-    maxBuffer: 1024 ** 2,
-    timeout: 10_000,
-    reject: false,
-  });
-  if (result.failed) {
-    const said = result.stderr.trim().split("\n")[0];
-    return err(`its configuration cannot be read (${said || result.shortMessage})`);
+  const question = { dir: gitDir, gitDir, command: "config", args, env } as const;
+  const listed = await askGit({ ...question, maxBytes: MAX_CONFIG_BYTES });
+  if (!listed.ok) {
+    const { exitCode, message } = listed.error;
+    return err(exitCode === undefined ? message : `its configuration cannot be read (${message})`);
   }
-  const config = parseConfig(result.stdout);
+  const config = parseConfig(listed.value);
   return last(config, "core.repositoryformatversion") === undefined
     ? err("git does not read its configuration")
     : ok(config);
@@ -145,11 +131,13 @@ async function readConfig(
 function parseConfig(text: string): readonly Setting[] {
   const words = text.split("\0");
   const config: Setting[] = [];
-  for (let i = 0; i + 1 < words.length; i += 2) {
-    const [scope, it] = [words[i] ?? "", words[i + 1] ?? ""];
-    const end = it.indexOf("\n");
+  for (let n = 0; n + 1 < words.length; n += 2) {
+    const [scope, pair] = [words[n] ?? "", words[n + 1] ?? ""];
+    // Settings of the environment, and those that the question is asked with.
+    if (scope === "command") continue;
+    const end = pair.indexOf("\n");
     // A name alone is git's short form of true.
-    config.push(end < 0 ? [it, "true", scope] : [it.slice(0, end), it.slice(end + 1), scope]);
+    config.push(end < 0 ? [pair, "true", scope] : [pair.slice(0, end), pair.slice(end + 1), scope]);
   }
   return config;
 }

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type GitError, type GitRun, runGit } from "../../../git.ts";
 import type { Result } from "../../../result.ts";
-import { type GitError, type GitRun, runGit } from "./run.ts";
 
 /** How the names of objects are made. */
 export type ObjectFormat = "sha1" | "sha256";
