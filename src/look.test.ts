@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execaSync } from "execa";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { entriesOf, LookError, readPlainFile, statsAt } from "./look.ts";
+import { entriesOf, LookError, lookOutside, readPlainFile, statsAt } from "./look.ts";
 import { leaveOut } from "./programs.ts";
 
 // Root looks at everything, whatever its mode.
@@ -60,6 +60,20 @@ describe("the command for a look that fails", () => {
     await mkdir(join(root, "new dir/a"), { recursive: true });
     expect(execaSync("sh", ["-c", fix]).stdout).toContain("new dir");
     expect(await statsAt(join(root, "new dir/a"))).toBeDefined();
+  });
+});
+
+describe("a look outside of the project", () => {
+  it.each([
+    ["EACCES", true],
+    ["ELOOP", true],
+    ["EMFILE", false],
+    ["EIO", false],
+  ])("that fails with %s means that nothing is there: %s", async (code, isAbsent) => {
+    const failed = new LookError("/a", "ls", Object.assign(new Error("injected"), { code }));
+    const look = lookOutside(Promise.reject(failed));
+    if (isAbsent) expect(await look).toBe(undefined);
+    else await expect(look).rejects.toBe(failed);
   });
 });
 

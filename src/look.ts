@@ -110,15 +110,21 @@ export async function present<T>(path: string, look: () => Promise<T>): Promise<
   }
 }
 
+/** The errors of a path that the user's own programs cannot follow either. */
+const CLOSED: ReadonlySet<string> = new Set(["EACCES", "EPERM", "ELOOP", "ENAMETOOLONG"]);
+
 /**
- * A look at a path outside of the project, where a failure decides nothing: the agent cannot write
- * there, and the user's git does not get in either.
+ * A look at a path outside of the project, where the agent cannot write. A path that is closed to
+ * this user counts as absent: the user's git does not get in either. Any other failure, such as a
+ * lack of file descriptors, says nothing about the path.
+ *
+ * Rejects with `LookError`.
  */
 export async function lookOutside<T>(look: Promise<T | undefined>): Promise<T | undefined> {
   try {
     return await look;
   } catch (cause) {
-    if (cause instanceof LookError) return undefined;
+    if (cause instanceof LookError && CLOSED.has(cause.code)) return undefined;
     throw cause;
   }
 }
