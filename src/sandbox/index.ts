@@ -8,5 +8,4 @@
 export { allowedEnv, type Limits, limitNotes } from "./container-spec.ts";
 export { describeEnd } from "./container-watch.ts";
 export { describeContainer } from "./describe.ts";
-export { contains } from "./paths.ts";
 export { openSandbox, type Sandbox } from "./sandbox.ts";

@@ -1,9 +1,9 @@
 import type { Readable } from "node:stream";
+import { contains } from "../paths.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { ExecOptions, SandboxProcess } from "./engine/index.ts";
 import type { SandboxError } from "./error.ts";
 import type { BindMount } from "./mount.ts";
-import { contains } from "./paths.ts";
 
 /** More than it takes on a machine that is busy; container/let-go.mjs ends by itself before. */
 const LET_GO_MS = 20_000;

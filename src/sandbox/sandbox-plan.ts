@@ -2,6 +2,7 @@ import { realpath } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { LookError } from "../look.ts";
 import { ownUid } from "../own-user.ts";
+import { contains, resolved } from "../paths.ts";
 import { err, ok, type Result } from "../result.ts";
 import { type Cache, type CacheOptions, planCaches } from "./caches/index.ts";
 import { containerName, LABELS, projectHash } from "./container/index.ts";
@@ -35,7 +36,6 @@ import {
   stateUnwritable,
   unseen,
 } from "./mounts/index.ts";
-import { contains, resolved } from "./paths.ts";
 import {
   prepareSharedFiles,
   prepareUserMounts,

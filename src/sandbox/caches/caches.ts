@@ -3,11 +3,11 @@ import { constants } from "node:fs";
 import { chown, mkdir, open } from "node:fs/promises";
 import { dirname, isAbsolute, join, normalize } from "node:path";
 import { quoteForShell, realPathOf, statsAt } from "../../look.ts";
+import { contains } from "../../paths.ts";
 import { HOME_DIR } from "../container-spec.ts";
 import { outermost, parentDirsOf } from "../git/index.ts";
 import { fileIdentity, type GuardedFile } from "../guard/index.ts";
 import { PROTECTED_NAMES } from "../mounts/index.ts";
-import { contains } from "../paths.ts";
 
 /** Where the tools' caches are inside: where most look anyway. */
 const CACHE_DIR = `${HOME_DIR}/.cache`;

@@ -6,6 +6,7 @@ import { type Readable, Transform } from "node:stream";
 import { z } from "zod";
 import { writePrivate } from "../../atomic-write.ts";
 import { ownUid } from "../../own-user.ts";
+import { resolved } from "../../paths.ts";
 import { childEnv, program } from "../../programs.ts";
 import {
   containerName,
@@ -19,7 +20,6 @@ import { engineFault } from "../error.ts";
 import { tarStream } from "../image/index.ts";
 import { isSameMachine, ownOwner } from "../locks/index.ts";
 import type { SandboxPlace } from "../ownership/index.ts";
-import { resolved } from "../paths.ts";
 import type { Cache } from "./caches.ts";
 
 /** Which volumes were made whole, and in which version; in the project's state directory. */

@@ -1,8 +1,8 @@
 import { dirname, join, relative, resolve } from "node:path";
 import { isGitDir } from "../../git-layout.ts";
+import { followLinks } from "../../links.ts";
 import { lookOutside, readSmallFile, realPathOf, statsAt } from "../../look.ts";
 import type { BindMount } from "../mount.ts";
-import { followLinks } from "./links.ts";
 
 /** Git's own limit for a pointer file is a path; more than this is not one. */
 const POINTER_MAX_BYTES = 8 * 1024;

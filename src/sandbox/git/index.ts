@@ -6,5 +6,4 @@
 export { filesNamedBy } from "./envrc.ts";
 export { findGitDirs } from "./git-dirs.ts";
 export { findGit, gitPointerMounts, isBareAt, linkOfPointer } from "./git-pointer.ts";
-export { linkedFrom } from "./links.ts";
 export { directoriesAbove, gitTrustedPaths, outermost, parentDirsOf } from "./trusted-paths.ts";

@@ -1,4 +1,5 @@
 import { dirname, join, relative, resolve, sep } from "node:path";
+import { followLinks, linkedFrom } from "../../links.ts";
 import { lookOutside, realPathOf, statsAt } from "../../look.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { commandWords, filesOfCommand, projectFile } from "./git-commands.ts";
@@ -12,7 +13,6 @@ import {
   topOf,
   worktreesOf,
 } from "./git-questions.ts";
-import { followLinks, linkedFrom } from "./links.ts";
 
 /** What in a project's working tree the host's git obeys; relative paths without links in them. */
 export type TrustedPaths = {

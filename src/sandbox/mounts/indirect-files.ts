@@ -1,8 +1,9 @@
 /** Files that are run because a protected one names them or is a link to them. */
 
 import { basename, dirname, join, relative } from "node:path";
+import { linkedFrom } from "../../links.ts";
 import { readSmallFile, realPathOf, statsAt } from "../../look.ts";
-import { filesNamedBy, linkedFrom } from "../git/index.ts";
+import { filesNamedBy } from "../git/index.ts";
 import type { PathKind, ProtectedPath } from "../guard/index.ts";
 
 const START_UP = [".envrc", ".nvim.lua", ".exrc", ".nvimrc"] as const;

@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { realpath } from "node:fs/promises";
 import { isAbsolute, join, relative } from "node:path";
 import { LookError, quoteForShell, statsAt } from "../../look.ts";
+import { contains, resolved } from "../../paths.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { SandboxError } from "../error.ts";
 import {
@@ -22,7 +23,6 @@ import {
   type ProtectedPath,
 } from "../guard/index.ts";
 import type { BindMount } from "../mount.ts";
-import { contains, resolved } from "../paths.ts";
 import { foldMounts, MAX_MOUNTS } from "./fold-mounts.ts";
 import { hardLinkNotes } from "./hard-links.ts";
 import { kindAt, linksOf, sourcedBy } from "./indirect-files.ts";

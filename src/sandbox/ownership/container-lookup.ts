@@ -1,3 +1,4 @@
+import { resolved } from "../../paths.ts";
 import {
   containerName,
   findContainer,
@@ -7,7 +8,6 @@ import {
 } from "../container/index.ts";
 import type { Engine } from "../engine/index.ts";
 import { liveLeases, type Owner } from "../locks/index.ts";
-import { resolved } from "../paths.ts";
 import { isRecorded } from "./container-record.ts";
 
 /** A project, as its sandbox is opened with. */

@@ -1,9 +1,9 @@
 import { constants } from "node:fs";
 import { open, realpath } from "node:fs/promises";
 import { join } from "node:path";
+import { contains } from "../../paths.ts";
 import { knownProjects } from "../../programs.ts";
 import type { BindMount } from "../mount.ts";
-import { contains } from "../paths.ts";
 import { isLinkInReach } from "./reach.ts";
 import { findShared } from "./shared-path.ts";
 

@@ -1,7 +1,7 @@
 import { realpath, stat } from "node:fs/promises";
 import { isAbsolute } from "node:path";
+import { contains } from "../../paths.ts";
 import { closedTreeOf, SYSTEM_DIRS } from "../mounts/index.ts";
-import { contains } from "../paths.ts";
 
 /** What must not be shown; paths are resolved. */
 export type OutOfReach = {

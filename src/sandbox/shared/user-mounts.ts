@@ -1,11 +1,11 @@
 import { dirname, isAbsolute, join, normalize } from "node:path";
 import { quoteForShell, realPathOf, statsAt } from "../../look.ts";
+import { contains } from "../../paths.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { HOME_DIR } from "../container-spec.ts";
 import { findGitDirs, gitTrustedPaths, isBareAt, outermost, parentDirsOf } from "../git/index.ts";
 import type { BindMount } from "../mount.ts";
 import { closedTreeOf, PROTECTED_NAMES, SYSTEM_DIRS } from "../mounts/index.ts";
-import { contains } from "../paths.ts";
 import { findShared, type OutOfReach, type SharedPath } from "./shared-path.ts";
 
 /** A file or directory of the user's own configuration; read-only unless `write`. */

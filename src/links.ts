@@ -1,6 +1,6 @@
 import { readlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { entriesOf, lookOutside, present, statsAt } from "../../look.ts";
+import { entriesOf, lookOutside, present, statsAt } from "./look.ts";
 
 /** More links than this in one path are a loop, as for Linux. */
 const MAX_LINKS = 40;
