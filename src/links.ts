@@ -2,10 +2,67 @@ import { readlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { entriesOf, lookOutside, present, statsAt } from "./look.ts";
 
-/** More links than this in one path are a loop, as for Linux. */
+/** As many links in one path as Linux follows; more are a loop. */
 const MAX_LINKS = 40;
 /** How many entries of a protected directory are looked at. */
 const MAX_ENTRIES = 500;
+
+/** What stands at one name on the way along a path. */
+export type Step = {
+  readonly path: string;
+  readonly is: "absent" | "link" | "other";
+};
+
+/** How a way ends: at a path without links in it, at nothing, in a loop, or where it was stopped. */
+export type WayEnd =
+  | { readonly is: "found"; readonly path: string }
+  | { readonly is: "absent" | "loop" | "stopped" };
+
+/** How a path is walked along. */
+export type WalkOptions = {
+  /** Whether to go on past this step. */
+  readonly goesOn: (step: Step) => boolean;
+  /** Whether a step that is closed to this user counts as absent; `links` were followed so far. */
+  readonly isOutside?: (path: string, links: number) => boolean;
+};
+
+/**
+ * Walks along an absolute path name by name and follows each link, as the kernel does.
+ *
+ * Rejects with `LookError`.
+ */
+export async function walkPath(
+  path: string,
+  { goesOn, isOutside = () => false }: WalkOptions,
+): Promise<WayEnd> {
+  const rest = path.split("/");
+  let at = "/";
+  let links = 0;
+  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
+    if (name === "" || name === ".") continue;
+    if (name === "..") {
+      at = dirname(at);
+      continue;
+    }
+    const next = join(at, name);
+    const look = statsAt(next);
+    const stats = await (isOutside(next, links) ? lookOutside(look) : look);
+    const isLink = stats?.isSymbolicLink() === true;
+    const is = stats === undefined ? "absent" : isLink ? "link" : "other";
+    if (!goesOn({ path: next, is })) return { is: "stopped" };
+    if (is === "absent") return { is };
+    if (!isLink) {
+      at = next;
+      continue;
+    }
+    const target = await present(next, () => readlink(next));
+    if (target === undefined) return { is: "absent" };
+    if (++links > MAX_LINKS) return { is: "loop" };
+    rest.unshift(...target.split("/"));
+    if (target.startsWith("/")) at = "/";
+  }
+  return { is: "found", path: at };
+}
 
 /** Where a path leads to. */
 export type LinkTarget = {
@@ -16,7 +73,7 @@ export type LinkTarget = {
 };
 
 /**
- * Follows an absolute path link by link. What lies outside of the project and cannot be looked at
+ * Follows an absolute path link by link. A step outside of the project that is closed to this user
  * counts as nothing: neither the agent nor the user's git gets in.
  *
  * Rejects with `LookError`.
@@ -26,32 +83,15 @@ export async function followLinks(
   isInside: (path: string) => boolean,
 ): Promise<LinkTarget> {
   const links: string[] = [];
-  const rest = path.split("/");
-  let at = "/";
-  let count = 0;
-  while (rest.length > 0) {
-    const part = rest.shift() ?? "";
-    if (part === "" || part === ".") continue;
-    if (part === "..") {
-      at = dirname(at);
-      continue;
-    }
-    const next = join(at, part);
+  const end = await walkPath(path, {
+    goesOn: (step) => {
+      if (step.is === "link" && isInside(step.path)) links.push(step.path);
+      return true;
+    },
     // The directories above the project are on the way to all that is in it.
-    const isOurs = isInside(next) || (count === 0 && isInside(path));
-    const stats = await (isOurs ? statsAt(next) : lookOutside(statsAt(next)));
-    if (stats === undefined) return { links, end: undefined };
-    if (!stats.isSymbolicLink()) {
-      at = next;
-      continue;
-    }
-    if (isInside(next)) links.push(next);
-    const target = await present(next, () => readlink(next));
-    if (target === undefined || ++count > MAX_LINKS) return { links, end: undefined };
-    rest.unshift(...target.split("/"));
-    if (target.startsWith("/")) at = "/";
-  }
-  return { links, end: at };
+    isOutside: (step, count) => !isInside(step) && (count > 0 || !isInside(path)),
+  });
+  return { links, end: end.is === "found" ? end.path : undefined };
 }
 
 /**

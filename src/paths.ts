@@ -7,6 +7,11 @@ export function contains(outer: string, inner: string): boolean {
   return path !== "" && path !== ".." && !path.startsWith(`..${sep}`) && !isAbsolute(path);
 }
 
+/** Whether `inner` is `outer` or lies in it; both are resolved paths. */
+export function isWithin(outer: string, inner: string): boolean {
+  return outer === inner || contains(outer, inner);
+}
+
 /** Resolves links in as much of the path as exists. */
 export async function resolved(path: string): Promise<string> {
   try {

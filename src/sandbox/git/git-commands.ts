@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { join, relative, resolve, sep } from "node:path";
+import { join, resolve, sep } from "node:path";
 import { entriesOf, lookOutside, realPathOf, statsAt } from "../../look.ts";
+import { isWithin } from "../../paths.ts";
 import {
   ANSWER,
   ARGUMENT,
@@ -257,7 +258,7 @@ class Search {
         (this.#place.isInProject(dir) && (await this.#directory(dir)) !== undefined)
       )
         return true;
-      const isAbove = !relative(dir, this.#place.root).startsWith("..");
+      const isAbove = isWithin(dir, this.#place.root);
       if (isAbove && !isArgument && part[at] !== ANSWER) return true;
     }
     return false;

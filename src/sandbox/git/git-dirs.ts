@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
+import { hasGitNames } from "../../git-layout.ts";
 import { LookError, present } from "../../look.ts";
 import { err, ok, type Result } from "../../result.ts";
 
@@ -123,11 +124,9 @@ class Walk {
       return;
     }
     const names = new Set(entries.map((entry) => entry.name));
-    const isBare = names.has("objects") && names.has("refs");
-    const isGitDir = names.has("HEAD") && (isBare || names.has("commondir"));
     // One that is passed over may have anything else in it, and so may the project itself: an agent
     // needs no more than two files to make it look like a git directory.
-    if (isGitDir && path !== "" && (await this.#add(path, path))) return;
+    if (hasGitNames(names) && path !== "" && (await this.#add(path, path))) return;
     const isEnvironment =
       path !== "" && names.has("bin") && ENVIRONMENT_MARKS.some((it) => names.has(it));
     if (isEnvironment && isUtf8(Buffer.from(path, "latin1"))) this.#environments.push(shown(path));

@@ -1,7 +1,8 @@
 import { dirname, join, relative, resolve } from "node:path";
-import { isGitDir } from "../../git-layout.ts";
+import { isGitDir, mayBeGitDir } from "../../git-layout.ts";
 import { followLinks } from "../../links.ts";
 import { lookOutside, readSmallFile, realPathOf, statsAt } from "../../look.ts";
+import { isWithin } from "../../paths.ts";
 import type { BindMount } from "../mount.ts";
 
 /** Git's own limit for a pointer file is a path; more than this is not one. */
@@ -63,7 +64,7 @@ export type RepositoryAt =
 /** Looks for what git looks for first: a `.git` with a HEAD, or a bare repository; `root` is the project. */
 export async function repositoryAt(dir: string, root: string): Promise<RepositoryAt> {
   const inner = await statsAt(join(dir, ".git"));
-  if (inner === undefined) return { is: (await isBareAt(dir)) ? "bare" : "none" };
+  if (inner === undefined) return { is: (await mayBeGitDir(dir)) ? "bare" : "none" };
   if (inner.isFile()) {
     const target = await pointerTarget(dir);
     if (target === undefined || !(await hasHead(target, root))) return { is: "broken", target };
@@ -74,16 +75,9 @@ export async function repositoryAt(dir: string, root: string): Promise<Repositor
   return { is: hasNone ? "none" : "repository" };
 }
 
-/** Whether a directory is itself a git directory, without a work tree around it. */
-export async function isBareAt(dir: string): Promise<boolean> {
-  const kinds = await Promise.all(["HEAD", "objects", "refs"].map((it) => statsAt(join(dir, it))));
-  return kinds.every((it) => it !== undefined);
-}
-
 async function hasHead(gitDir: string, root: string): Promise<boolean> {
   const look = statsAt(join(gitDir, "HEAD"));
-  const isInside = !relative(root, gitDir).startsWith("..");
-  return (await (isInside ? look : lookOutside(look))) !== undefined;
+  return (await (isWithin(root, gitDir) ? look : lookOutside(look))) !== undefined;
 }
 
 /** The git directory and the common one of a work tree or bare repository, as far as they are named. */
@@ -103,7 +97,7 @@ export async function linkOfPointer(root: string): Promise<string | undefined> {
   if ((await statsAt(join(root, ".git")))?.isFile() !== true) return undefined;
   const target = await pointerTarget(root);
   if (target === undefined) return undefined;
-  const { links } = await followLinks(target, (path) => !relative(root, path).startsWith(".."));
+  const { links } = await followLinks(target, (step) => isWithin(root, step));
   return links[0] === undefined ? undefined : relative(root, links[0]);
 }
 

@@ -5,5 +5,5 @@
  */
 export { filesNamedBy } from "./envrc.ts";
 export { findGitDirs } from "./git-dirs.ts";
-export { findGit, gitPointerMounts, isBareAt, linkOfPointer } from "./git-pointer.ts";
+export { findGit, gitPointerMounts, linkOfPointer } from "./git-pointer.ts";
 export { directoriesAbove, gitTrustedPaths, outermost, parentDirsOf } from "./trusted-paths.ts";

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { hasGitNames } from "../../git-layout.ts";
 import { entriesOf, quoteForShell, statsAt } from "../../look.ts";
 
 /** How many files of a protected directory are looked at. */
@@ -28,9 +29,8 @@ async function firstLinked(path: string, budget: { left: number }): Promise<stri
   if (stats?.isDirectory() !== true) return undefined;
   const entries = (await entriesOf(path)) ?? [];
   // Of a git directory that is what counts: clones on one disk share their objects by hard links.
-  const isGit =
-    entries.some((it) => it.name === "HEAD") && entries.some((it) => it.name === "refs");
-  const names = isGit ? GIT_PARTS : entries.map((it) => it.name);
+  const all = entries.map((entry) => entry.name);
+  const names = hasGitNames(new Set(all)) ? GIT_PARTS : all;
   for (const name of names) {
     const linked = await firstLinked(join(path, name), budget);
     if (linked !== undefined) return linked;

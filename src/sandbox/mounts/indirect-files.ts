@@ -1,8 +1,9 @@
 /** Files that are run because a protected one names them or is a link to them. */
 
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { linkedFrom } from "../../links.ts";
 import { readSmallFile, realPathOf, statsAt } from "../../look.ts";
+import { contains } from "../../paths.ts";
 import { filesNamedBy } from "../git/index.ts";
 import type { PathKind, ProtectedPath } from "../guard/index.ts";
 
@@ -15,7 +16,7 @@ export async function linksOf(
   protectedPaths: readonly ProtectedPath[],
 ): Promise<{ readonly ends: readonly string[]; readonly notes: readonly string[] }> {
   const [ends, notes] = [new Set<string>(), new Set<string>()];
-  const isInside = (path: string) => !/^(\.\.(\/|$)|$)/.test(relative(root, path));
+  const isInside = (path: string) => contains(root, path);
   for (const { name, kind } of protectedPaths) {
     // Git's own directory is looked through where git is asked.
     if (kind !== "directory" || name === ".git") continue;

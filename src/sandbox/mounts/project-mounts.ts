@@ -1,15 +1,15 @@
 import { isUtf8 } from "node:buffer";
 import { realpath } from "node:fs/promises";
 import { isAbsolute, join, relative } from "node:path";
+import { mayBeGitDir } from "../../git-layout.ts";
 import { LookError, quoteForShell, statsAt } from "../../look.ts";
-import { contains, resolved } from "../../paths.ts";
+import { contains, isWithin, resolved } from "../../paths.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { SandboxError } from "../error.ts";
 import {
   findGitDirs,
   gitPointerMounts,
   gitTrustedPaths,
-  isBareAt,
   linkOfPointer,
   outermost,
   parentDirsOf,
@@ -178,7 +178,7 @@ async function judge(options: RootOptions): Promise<Result<string, SandboxError>
     return err(refused(root, "it is not a directory"));
   const reason = await refusal(root, options);
   if (reason !== undefined) return err(refused(root, reason));
-  if ((await statsAt(join(root, ".git"))) === undefined && (await isBareAt(root))) {
+  if ((await statsAt(join(root, ".git"))) === undefined && (await mayBeGitDir(root))) {
     const why = "it is a bare repository, whose configuration and hooks your git obeys";
     const fix = `Open one of its work trees as the project. If it is not meant to be one: ls -ld ${["HEAD", "objects", "refs"].map((name) => quoteForShell(join(root, name))).join(" ")}, and remove these.`;
     return err(refused(root, why, fix));
@@ -348,7 +348,7 @@ async function refusal(root: string, options: RootOptions): Promise<string | und
   if (closed !== undefined) return `${closed} belongs to the sandbox's own system`;
   for (const path of options.outOfReach) {
     const secret = await resolved(path);
-    if (root === secret || contains(root, secret)) {
+    if (isWithin(root, secret)) {
       return `it contains ${secret}, which the agent must not reach`;
     }
     if (contains(secret, root)) return `it lies within ${secret}, which the agent must not reach`;
@@ -358,7 +358,7 @@ async function refusal(root: string, options: RootOptions): Promise<string | und
 
 /** The tree of the sandbox's own system that a path lies in, if any. */
 export function closedTreeOf(path: string): string | undefined {
-  return CLOSED_TREES.find((tree) => path === tree || contains(tree, path));
+  return CLOSED_TREES.find((tree) => isWithin(tree, path));
 }
 
 function refused(root: string, reason: string, fix = OPEN_ANOTHER): SandboxError {

@@ -1,74 +1,42 @@
-import { readlink } from "node:fs/promises";
-import { dirname, isAbsolute, join, relative, sep } from "node:path";
-import { realPathOf, statsAt } from "../../look.ts";
-
-/** As many links as Linux follows. */
-const MAX_LINKS = 40;
+import { walkPath } from "../../links.ts";
+import { realPathOf } from "../../look.ts";
+import { isWithin } from "../../paths.ts";
 
 /**
- * Whether the agent could have written what lies at this path, or decides where it leads: whether
- * any step on the way there lies in one of the places. What cannot be looked at counts as if.
+ * Whether the agent could have written the file at this path, or decides where the path leads:
+ * whether any step on the way lies in one of these places, which the agent can write.
+ *
+ * SECURITY: true where a step cannot be looked at.
  */
-export async function isInReach(path: string, places: readonly string[]): Promise<boolean> {
-  try {
-    const real = await Promise.all(places.map(realOrItself));
-    const all = [...places, ...real];
-    return await leadsThrough(path, (step) => all.some((it) => isWithin(it, step)));
-  } catch {
-    return true;
-  }
+export function isInReach(path: string, places: readonly string[]): Promise<boolean> {
+  return leadsThrough(path, places, () => true);
 }
 
 /**
- * Whether the way to a path leads through a link that lies in one of the places, which the agent can
- * then have lead anywhere. What cannot be looked at counts as if.
+ * Whether the way to a path leads through a link in one of these places, which the agent can point
+ * anywhere.
+ *
+ * SECURITY: true where a step cannot be looked at.
  */
-export async function isLinkInReach(path: string, places: readonly string[]): Promise<boolean> {
-  try {
-    const real = await Promise.all(places.map(realOrItself));
-    const all = [...places, ...real];
-    const isThere = (step: string) => all.some((it) => isWithin(it, step));
-    return await leadsThrough(path, () => false, isThere);
-  } catch {
-    return true;
-  }
+export function isLinkInReach(path: string, places: readonly string[]): Promise<boolean> {
+  return leadsThrough(path, places, (isLink) => isLink);
 }
 
 async function leadsThrough(
   path: string,
-  isThere: (step: string) => boolean,
-  isLinkThere: (link: string) => boolean = () => false,
+  places: readonly string[],
+  counts: (isLink: boolean) => boolean,
 ): Promise<boolean> {
-  const rest = stepsOf(path);
-  let at: string = sep;
-  let links = 0;
-  if (isThere(path)) return true;
-  for (let step = rest.shift(); step !== undefined; step = rest.shift()) {
-    const next = step === ".." ? dirname(at) : join(at, step);
-    if (isThere(next)) return true;
-    const found = await statsAt(next);
-    if (found === undefined) return false;
-    if (!found.isSymbolicLink()) {
-      at = next;
-      continue;
-    }
-    if (++links > MAX_LINKS || isLinkThere(next)) return true;
-    const target = await readlink(next);
-    if (isAbsolute(target)) at = sep;
-    rest.unshift(...stepsOf(target));
+  try {
+    const real = await Promise.all(places.map(async (place) => (await realPathOf(place)) ?? place));
+    const isThere = (step: string) => [...places, ...real].some((place) => isWithin(place, step));
+    // A path with `..` in it may lead through a place by its words and not by its steps.
+    if (counts(false) && isThere(path)) return true;
+    const end = await walkPath(path, {
+      goesOn: (step) => !(counts(step.is === "link") && isThere(step.path)),
+    });
+    return end.is === "stopped" || end.is === "loop";
+  } catch {
+    return true;
   }
-  return false;
-}
-
-function stepsOf(path: string): string[] {
-  return path.split(sep).filter((it) => it !== "" && it !== ".");
-}
-
-async function realOrItself(place: string): Promise<string> {
-  return (await realPathOf(place)) ?? place;
-}
-
-function isWithin(outer: string, inner: string): boolean {
-  const way = relative(outer, inner);
-  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

@@ -1,6 +1,6 @@
 import { realpath, stat } from "node:fs/promises";
 import { isAbsolute } from "node:path";
-import { contains } from "../../paths.ts";
+import { contains, isWithin } from "../../paths.ts";
 import { closedTreeOf, SYSTEM_DIRS } from "../mounts/index.ts";
 
 /** What must not be shown; paths are resolved. */
@@ -38,9 +38,9 @@ export async function findShared(
   if (path === "/" || SYSTEM_DIRS.has(path)) return { reason: "it is a directory of the system" };
   if (closedTreeOf(path) !== undefined)
     return { reason: "its place belongs to the sandbox itself" };
-  if (home !== undefined && (path === home || contains(path, home)))
+  if (home !== undefined && isWithin(path, home))
     return { reason: "it holds the home directory, with every secret in it" };
-  const secret = outOfReach.find((it) => path === it || contains(path, it) || contains(it, path));
+  const secret = outOfReach.find((place) => isWithin(path, place) || contains(place, path));
   if (secret !== undefined) return { reason: `${secret} must stay out of the agent's reach` };
   return found;
 }

@@ -1,9 +1,10 @@
 import { dirname, isAbsolute, join, normalize } from "node:path";
+import { mayBeGitDir } from "../../git-layout.ts";
 import { quoteForShell, realPathOf, statsAt } from "../../look.ts";
-import { contains } from "../../paths.ts";
+import { contains, isWithin } from "../../paths.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { HOME_DIR } from "../container-spec.ts";
-import { findGitDirs, gitTrustedPaths, isBareAt, outermost, parentDirsOf } from "../git/index.ts";
+import { findGitDirs, gitTrustedPaths, outermost, parentDirsOf } from "../git/index.ts";
 import type { BindMount } from "../mount.ts";
 import { closedTreeOf, PROTECTED_NAMES, SYSTEM_DIRS } from "../mounts/index.ts";
 import { findShared, type OutOfReach, type SharedPath } from "./shared-path.ts";
@@ -73,7 +74,7 @@ async function judge(
   const spelled = normalize(given).replace(/(.)\/+$/, "$1");
   const target = normalize(wantedTarget ?? spelled).replace(/(.)\/+$/, "$1");
   // SECURITY: the agent can put a link into the project, for the next start to follow.
-  const inProject = within(root, spelled) || within(root, source.path);
+  const inProject = isWithin(root, spelled) || isWithin(root, source.path);
   if (inProject && source.path !== spelled)
     return { reason: "the way to it leads through a link in the project, which the agent can set" };
   if (inProject && (target !== spelled || write))
@@ -102,11 +103,11 @@ async function targetProblem(
     return `its target ${target} is a directory of the sandbox's system`;
   if (closedTreeOf(target) !== undefined || ["/etc/passwd", "/etc/group"].includes(target))
     return `its target ${target} belongs to the sandbox itself`;
-  if (within(target, root) || within(target, codexHome))
+  if (isWithin(target, root) || isWithin(target, codexHome))
     return `its target ${target} would cover the project or Codex's own files`;
-  if (within(codexHome, target)) return `its target ${target} lies among Codex's own files`;
-  if (!within(root, target)) return undefined;
-  if (PROTECTED_NAMES.some((name) => within(join(root, name), target)))
+  if (isWithin(codexHome, target)) return `its target ${target} lies among Codex's own files`;
+  if (!isWithin(root, target)) return undefined;
+  if (PROTECTED_NAMES.some((name) => isWithin(join(root, name), target)))
     return `its target ${target} is protected`;
   // The engine would make what is missing, as root, in the user's project.
   const found = await statsAt(target);
@@ -114,11 +115,6 @@ async function targetProblem(
   const real = await realPathOf(target);
   if (fits === true && real === target) return undefined;
   return `its target ${target} lies in the project and is no ${kind} there; make one first`;
-}
-
-/** Whether `inner` is `outer` or lies in it. */
-function within(outer: string, inner: string): boolean {
-  return outer === inner || contains(outer, inner);
 }
 
 /** Why a directory cannot be mounted writable, and what to do. */
@@ -180,7 +176,7 @@ async function protectedIn({
  */
 async function gitProblem(source: string): Promise<Unprotected | undefined> {
   for (let dir = source; ; dir = dirname(dir)) {
-    if (await isBareAt(dir)) {
+    if (await mayBeGitDir(dir)) {
       const what = dir === source ? "it is a git directory" : `it lies in the git directory ${dir}`;
       const reason = `${what}, whose hooks and configuration your git obeys`;
       return { reason, fix: "Mount it without `write`, or a clone of it." };

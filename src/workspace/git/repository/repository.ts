@@ -1,6 +1,7 @@
-import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { askGit } from "../../../git.ts";
 import { entriesOf, quoteForShell, readPlainFile, realPathOf, statsAt } from "../../../look.ts";
+import { isWithin } from "../../../paths.ts";
 import { err, ok, type Result } from "../../../result.ts";
 import { looked } from "./looked.ts";
 import type { ObjectFormat } from "./scratch-repository.ts";
@@ -245,9 +246,4 @@ async function alternatesOf(objects: string): Promise<readonly (string | undefin
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("#"))
     .map((line) => (line.startsWith('"') ? undefined : resolve(objects, line)));
-}
-
-function isWithin(outer: string, inner: string): boolean {
-  const path = relative(outer, inner);
-  return path !== ".." && !path.startsWith("../") && !isAbsolute(path);
 }
