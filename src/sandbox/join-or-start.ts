@@ -47,7 +47,7 @@ const Guarded = z.array(
   z.object({
     name: z.string(),
     identity: z.string(),
-    frame: z.literal(true).optional(),
+    isParentDir: z.literal(true).optional(),
     replaced: z.literal(true).optional(),
   }),
 );
@@ -200,7 +200,7 @@ function isSame(a: GuardedFile, b: GuardedFile): boolean {
   return (
     a.name === b.name &&
     a.identity === b.identity &&
-    a.frame === b.frame &&
+    a.isParentDir === b.isParentDir &&
     a.replaced === b.replaced
   );
 }

@@ -30,11 +30,11 @@ import type { ContainerPlan } from "./join-or-start.ts";
 import { type Owner, ownerLabel } from "./locks/index.ts";
 import type { BindMount } from "./mount.ts";
 import {
+  failedLookRefusal,
   inspectProject,
   type ProjectMounts,
   prepareState,
   stateUnwritable,
-  unseen,
 } from "./mounts/index.ts";
 import {
   prepareSharedFiles,
@@ -109,7 +109,7 @@ export async function planSandbox(
     return await plan(engine, options);
   } catch (cause) {
     if (!(cause instanceof LookError)) throw cause;
-    return err(unseen(options.root, cause));
+    return err(failedLookRefusal(options.root, cause));
   }
 }
 
@@ -241,24 +241,24 @@ async function withFrames(
   const places = own.map((it) => it.target).filter((target) => contains(root, target));
   const names = [...volumes.map((it) => it.name), ...places.map((it) => relative(root, it))];
   const known = new Set(guarded.map((it) => it.name));
-  const frames = parentDirsOf(names).filter((name) => !known.has(name) && !names.includes(name));
+  const parents = parentDirsOf(names).filter((name) => !known.has(name) && !names.includes(name));
   const readOnly = mounts[0]?.readOnly === true;
   return {
     ...project,
     mounts: [
       ...mounts,
-      ...frames.map((name) => ({ source: join(root, name), target: join(root, name), readOnly })),
+      ...parents.map((name) => ({ source: join(root, name), target: join(root, name), readOnly })),
     ],
     guarded: [
       ...guarded,
-      ...(await Promise.all(frames.map((name) => guardedFrame(root, name)))),
+      ...(await Promise.all(parents.map((name) => guardedParent(root, name)))),
       ...volumes,
     ],
   };
 }
 
-async function guardedFrame(root: string, name: string): Promise<GuardedFile> {
-  return { name, frame: true, identity: (await fileIdentity(join(root, name))) ?? "" };
+async function guardedParent(root: string, name: string): Promise<GuardedFile> {
+  return { name, isParentDir: true, identity: (await fileIdentity(join(root, name))) ?? "" };
 }
 
 /** Keeps what is protected from now on, before anything runs; the error where it cannot. */

@@ -24,7 +24,7 @@ import {
 } from "./join-or-start.ts";
 import { letGo, writtenIn } from "./let-go.ts";
 import { dropLease, type MachineLock, takeLock, writeLease } from "./locks/index.ts";
-import { type LatePaths, latePathsSince } from "./mounts/index.ts";
+import { type NewlyTrustedPaths, newlyTrustedSince } from "./mounts/index.ts";
 import { dropRecord } from "./ownership/index.ts";
 import { planSandbox, type SandboxOptions, type SandboxPlan } from "./sandbox-plan.ts";
 import { StateFault } from "./state-fault.ts";
@@ -50,7 +50,7 @@ export type Sandbox = {
   readonly joined: boolean;
   readonly exec: (options: ExecOptions) => Promise<Result<SandboxProcess, SandboxError>>;
   /** What must be protected in the project by now, and is writable in the sandbox. */
-  readonly lateSince: () => Promise<LatePaths>;
+  readonly lateSince: () => Promise<NewlyTrustedPaths>;
   /** Has gVisor close the files that were written, so that the host can run them. */
   readonly letGo: () => Promise<Result<void, SandboxError>>;
   /** Resolves once, when the sandbox is no longer usable; never rejects. */
@@ -223,7 +223,7 @@ function present(
     root: project.root,
     codexHome,
     keeperSocket: KEEPER_SOCKET,
-    protectedNames: running.guarded.filter((it) => !it.frame).map((it) => it.name),
+    protectedNames: running.guarded.filter((it) => !it.isParentDir).map((it) => it.name),
     gitReplaced: running.guarded.some((it) => it.name === ".git" && it.replaced === true),
     readable: given.readable,
     notes: [...limitNotes(engine), ...project.notes, ...notes, ...running.notes],
@@ -231,7 +231,7 @@ function present(
     exec,
     lateSince: async () => {
       if (!(await isStateKept())) return { names: [], made: [], stateGone: stateDir };
-      return latePathsSince(running.guarded, inspect);
+      return newlyTrustedSince(running.guarded, inspect);
     },
     letGo: () => letGo(exec, writtenIn(opening.spec.mounts, stateDir)),
     died: life.ended,

@@ -46,7 +46,7 @@ describe("what the user's git obeys in a project", () => {
   it("is nothing where its configuration names nothing there", async () => {
     expect(await obeyed()).toEqual({
       names: [],
-      frames: [],
+      parentDirs: [],
       tops: [],
       placeholders: [],
       notes: [],
@@ -59,7 +59,7 @@ describe("what the user's git obeys in a project", () => {
     root = join(root, "inner");
     expect(await obeyed()).toEqual({
       names: [],
-      frames: [],
+      parentDirs: [],
       tops: [],
       placeholders: [],
       notes: [],
@@ -76,7 +76,7 @@ describe("what the user's git obeys in a project", () => {
     await git(root, "config", "alias.tools", "log tools");
     expect(await obeyed()).toEqual({
       names: ["tools/hooks", "tools/diff.py", "team.gitconfig"],
-      frames: ["tools"],
+      parentDirs: ["tools"],
       tops: [],
       placeholders: [],
       notes: [],
@@ -89,7 +89,7 @@ describe("what the user's git obeys in a project", () => {
     await git(root, "config", "include.path", "~/more.gitconfig");
     expect(await obeyed()).toEqual({
       names: [],
-      frames: [],
+      parentDirs: [],
       tops: [],
       placeholders: [],
       notes: [],
@@ -125,7 +125,7 @@ describe("what the user's git obeys in a project", () => {
         "trees/side/deps/a/lib",
         "trees/side/deps/b",
       ],
-      frames: [
+      parentDirs: [
         "deps",
         "deps/a",
         "deps/a/lib",

@@ -19,7 +19,7 @@ export type TrustedPaths = {
   /** To be read-only inside. */
   readonly names: readonly string[];
   /** Directories above those: renamed, they would take what is read-only out of git's way. */
-  readonly frames: readonly string[];
+  readonly parentDirs: readonly string[];
   /** The tops of work trees below the project's own. */
   readonly tops: readonly string[];
   /** Those of `names` that stand for a submodule that is not checked out. */
@@ -149,7 +149,7 @@ class Search {
     const seen = [...this.#seen].filter((top) => this.#isInside(top));
     return {
       names,
-      frames: parentDirsOf(names),
+      parentDirs: parentDirsOf(names),
       tops: seen.map((top) => this.#name(top)),
       placeholders: [...this.#placeholders],
       notes: [...this.#notes],

@@ -9,7 +9,7 @@ export type GuardedFile = {
   readonly name: string;
   readonly identity: string;
   /** Mounted writable, so that it cannot be renamed together with what is protected in it. */
-  readonly frame?: true | undefined;
+  readonly isParentDir?: true | undefined;
   /** Whether something else is mounted in its place, instead of itself read-only. */
   readonly replaced?: true | undefined;
 };

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execaSync } from "execa";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
-import { latePathsSince } from "./late-paths.ts";
+import { newlyTrustedSince } from "./newly-trusted-paths.ts";
 import { inspectProject } from "./project-mounts.ts";
 
 /** The call that fails, counted from 1, and how; 0 lets all succeed. */
@@ -109,7 +109,7 @@ function protections(result: Awaited<ReturnType<typeof look>>) {
   const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
   return {
     mounts: [...mounts].sort((a, b) => (a.target < b.target ? -1 : 1)),
-    names: guarded.map(({ name, frame }) => ({ name, frame })).sort(byName),
+    names: guarded.map(({ name, isParentDir }) => ({ name, isParentDir })).sort(byName),
   };
 }
 
@@ -120,7 +120,7 @@ describe("a look that fails", () => {
   it("ends in a refusal or leaves every protection, whichever look it is", async () => {
     const whole = protections(await look(0, ""));
     const count = fault.calls;
-    const found = whole?.names.filter(({ frame }) => !frame).map(({ name }) => name);
+    const found = whole?.names.filter(({ isParentDir }) => !isParentDir).map(({ name }) => name);
     expect(found?.sort()).toEqual([
       ".git",
       ".husky",
@@ -158,7 +158,7 @@ describe("a look that fails", () => {
     onTestFinished(() => git(root, "config", "--unset", "core.attributesFile"));
     Object.assign(fault, { at: 0, calls: 0 });
     const late = () =>
-      latePathsSince(found.value.guarded, () =>
+      newlyTrustedSince(found.value.guarded, () =>
         inspectProject({ root, home: "/home/someone", outOfReach: ["/run/secret"] }),
       );
     expect(await late()).toEqual({ names: ["attributes"], made: [] });

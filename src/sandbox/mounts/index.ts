@@ -3,9 +3,10 @@
  *
  * It must not know the engine. A check that could not be made is a refusal.
  */
-export { type LatePaths, latePathsSince } from "./late-paths.ts";
+export { type NewlyTrustedPaths, newlyTrustedSince } from "./newly-trusted-paths.ts";
 export {
   closedTreeOf,
+  failedLookRefusal,
   inspectProject,
   judgeRoot,
   PROTECTED_NAMES,
@@ -13,6 +14,5 @@ export {
   type ProjectMountsOptions,
   putBack,
   SYSTEM_DIRS,
-  unseen,
 } from "./project-mounts.ts";
 export { prepareState, stateUnwritable } from "./state-mounts.ts";

@@ -32,7 +32,7 @@ describe("a project whose git directory is not simply .git", () => {
     await git(root, "config", "core.hooksPath", ".githooks");
     const { names, guarded, notes } = await readOnly(root);
     expect(names).toEqual([".bare", ".git", "main/.git", "main/.githooks"]);
-    expect(guarded.find((it) => it.name === "main")).toMatchObject({ frame: true });
+    expect(guarded.find((it) => it.name === "main")).toMatchObject({ isParentDir: true });
     expect(notes).toEqual([expect.stringContaining("core.hookspath leads to .githooks")]);
   });
 
@@ -156,12 +156,9 @@ describe("a project with what the host runs in it", () => {
     for (const dir of ["nvim/plug", "node/bin"]) await mkdir(join(root, dir), { recursive: true });
     const neverWritable = [join(root, "nvim/plug"), join(root, "node/bin"), "/usr/bin"];
     const { guarded } = await inspect(root, { neverWritable });
-    expect(guarded.map(({ name, frame }) => `${name}${frame === true ? " (frame)" : ""}`)).toEqual([
-      "node (frame)",
-      "nvim (frame)",
-      "nvim/plug",
-      "node/bin",
-    ]);
+    expect(
+      guarded.map(({ name, isParentDir }) => `${name}${isParentDir === true ? " (parent)" : ""}`),
+    ).toEqual(["node (parent)", "nvim (parent)", "nvim/plug", "node/bin"]);
   });
 
   it.each(["", "lua"])("is read-only as a whole where it is the plugin's (%j)", async (below) => {
@@ -179,7 +176,7 @@ describe("a project with what the host runs in it", () => {
     await writeFile(join(root, "sub/.envrc"), "source_env tools/env.sh\nuse flake\n");
     await writeFile(join(root, "sub/tools/env.sh"), "");
     const { guarded, notes } = await inspect(root);
-    const names = guarded.filter((it) => !it.frame).map((it) => it.name);
+    const names = guarded.filter((it) => !it.isParentDir).map((it) => it.name);
     expect(names).toEqual(["sub/.envrc", "sub/.git", "sub/tools/env.sh"]);
     expect(notes).toContainEqual(expect.stringContaining("sub/.envrc runs sub/flake.nix"));
   });

@@ -149,12 +149,12 @@ async function seen<T>(
     return await look();
   } catch (cause) {
     if (!(cause instanceof LookError)) throw cause;
-    return err(unseen(root, cause));
+    return err(failedLookRefusal(root, cause));
   }
 }
 
 /** The refusal where a look that decides what is protected has failed. */
-export function unseen(root: string, cause: LookError): SandboxError {
+export function failedLookRefusal(root: string, cause: LookError): SandboxError {
   const reason = `${cause.message}, so it is not known what there must be protected`;
   return refused(root, reason, cause.fix);
 }
@@ -259,7 +259,7 @@ async function inspect(
   const guarded: GuardedFile[] = [];
   for (const name of parentDirsOf(names)) {
     mounts.push(mountOf(root, name, own.isWhole));
-    guarded.push({ name, frame: true, identity: await identityOf(root, name) });
+    guarded.push({ name, isParentDir: true, identity: await identityOf(root, name) });
   }
   for (const name of names) {
     const identity = await identityOf(root, name);

@@ -6,7 +6,7 @@ import type { Log } from "../../log.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { SandboxProcess } from "../../sandbox/engine/index.ts";
 import { describeEnd, type Sandbox } from "../../sandbox/index.ts";
-import type { LatePaths } from "../../sandbox/mounts/index.ts";
+import type { NewlyTrustedPaths } from "../../sandbox/mounts/index.ts";
 import type { PrivateGit } from "../../workspace/git/index.ts";
 import { openCredential, upstreamProxyOf } from "../auth/index.ts";
 import { damagedHome, type Failure, failureOf, STOPPED } from "../failure.ts";
@@ -34,7 +34,7 @@ export type Backend = {
   /** Sentences for the user: what could not be protected or limited. */
   readonly notes: readonly string[];
   /** What must be protected in the project by now, and is writable in the sandbox. */
-  readonly lateSince: () => Promise<LatePaths>;
+  readonly lateSince: () => Promise<NewlyTrustedPaths>;
   /** Has gVisor close the files that were written; undefined where the sandbox is none. */
   readonly letGo: Sandbox["letGo"] | undefined;
   /** Settles once, with the part that ended first; never rejects. */

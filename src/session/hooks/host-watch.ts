@@ -6,7 +6,7 @@ import {
   changesOf,
   pathMatcher,
   snapshotWatched,
-  stillUnseen,
+  stillUnreadable,
   type WatchChange,
   type WatchSnapshot,
 } from "../../workspace/watch/index.ts";
@@ -182,7 +182,7 @@ const MAX_NAMED = 3;
 
 /** Says what was not looked at, but for what is told as a change of this look. */
 function cutNote(before: WatchSnapshot, after: WatchSnapshot): readonly ChatEvent[] {
-  const unseen = stillUnseen(before, after);
+  const unseen = stillUnreadable(before, after);
   // SECURITY: paths are the agent's.
   const named = unseen.slice(0, MAX_NAMED).map((it) => `${codeSpan(it.path, 100)} (${it.why})`);
   const more = unseen.length > MAX_NAMED ? ` and ${unseen.length - MAX_NAMED} more` : "";

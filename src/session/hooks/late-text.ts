@@ -1,4 +1,4 @@
-import type { LatePaths } from "../../sandbox/mounts/index.ts";
+import type { NewlyTrustedPaths } from "../../sandbox/mounts/index.ts";
 import { quoteName } from "../quote-name.ts";
 
 /** How much of a reason that git gives is shown. */
@@ -10,7 +10,7 @@ const MAX_PROBLEM = 300;
  * SECURITY: the user's git may have taken the names over from the agent.
  */
 export function latePathsText(
-  { names, problem, stateGone }: LatePaths,
+  { names, problem, stateGone }: NewlyTrustedPaths,
   isRenewed: boolean,
 ): string {
   if (stateGone !== undefined)

@@ -1,7 +1,7 @@
 import type { ChatEvent } from "../../chat/index.ts";
 import { ok, type Result } from "../../result.ts";
 import { noteMade } from "../../sandbox/guard/index.ts";
-import type { LatePaths } from "../../sandbox/mounts/index.ts";
+import type { NewlyTrustedPaths } from "../../sandbox/mounts/index.ts";
 import type { Failure } from "../failure.ts";
 import type { TurnHook } from "./turn-hook.ts";
 
@@ -10,7 +10,7 @@ export type ProtectionOptions = {
   readonly root: string;
   readonly projectDir: string;
   /** What must be protected by now and is not; undefined where no sandbox runs. */
-  readonly late: () => Promise<LatePaths | undefined>;
+  readonly late: () => Promise<NewlyTrustedPaths | undefined>;
 };
 
 /**

@@ -28,40 +28,40 @@ async function commits(...all: readonly (readonly string[])[]) {
     oids.push(await git("rev-parse", "HEAD"));
   }
   const objects = join(base, ".git/objects");
-  const workshop = await ScratchRepository.make({
+  const scratch = await ScratchRepository.make({
     parent: join(base, "state"),
     objects,
     format: "sha1",
   });
-  return { workshop, oids };
+  return { scratch, oids };
 }
 
 describe("repositories in the project that commits add", () => {
   it("are those that the user's commit has not, whatever is in their names", async () => {
-    const { workshop, oids } = await commits(["mine"], ["mine", "dir/new", ":line\nbreak"]);
+    const { scratch, oids } = await commits(["mine"], ["mine", "dir/new", ":line\nbreak"]);
     const [head, tip = ""] = oids;
-    const found = await addedGitlinks(workshop, { tip, head, known: [head ?? ""] });
+    const found = await addedGitlinks(scratch, { tip, head, known: [head ?? ""] });
     expect(found.isWhole).toBe(true);
     expect([...found.paths].sort()).toEqual([":line\nbreak", "dir/new"]);
   });
 
   it("are told of, too, where only a commit on the way has them", async () => {
-    const { workshop, oids } = await commits([], ["passing"], []);
+    const { scratch, oids } = await commits([], ["passing"], []);
     const [head, , tip = ""] = oids;
-    const found = await addedGitlinks(workshop, { tip, head, known: [head ?? ""] });
+    const found = await addedGitlinks(scratch, { tip, head, known: [head ?? ""] });
     expect(found).toEqual({ paths: ["passing"], isWhole: true });
   });
 
   it("are told of again where they came before and the user has not taken them", async () => {
-    const { workshop, oids } = await commits([], ["came"], ["came"]);
+    const { scratch, oids } = await commits([], ["came"], ["came"]);
     const [head, before = "", tip = ""] = oids;
-    const found = await addedGitlinks(workshop, { tip, head, known: [before] });
+    const found = await addedGitlinks(scratch, { tip, head, known: [before] });
     expect(found).toEqual({ paths: ["came"], isWhole: true });
   });
 
   it("are found in a repository that has no commit of the user's", async () => {
-    const { workshop, oids } = await commits(["first"]);
-    const found = await addedGitlinks(workshop, { tip: oids[0] ?? "", head: undefined, known: [] });
+    const { scratch, oids } = await commits(["first"]);
+    const found = await addedGitlinks(scratch, { tip: oids[0] ?? "", head: undefined, known: [] });
     expect(found).toEqual({ paths: ["first"], isWhole: true });
   });
 });

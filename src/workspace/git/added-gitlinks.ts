@@ -25,18 +25,18 @@ export type AddedGitlink = {
  * configuration names, whenever the agent puts one there.
  */
 export async function addedGitlinks(
-  workshop: ScratchRepository,
+  scratch: ScratchRepository,
   { tip, head, known }: { tip: Oid; head: Oid | undefined; known: readonly Oid[] },
 ): Promise<AddedGitlink> {
   const raw = ["--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules=none"];
   const flags = [...raw, "-m", "--root", "--format=", "--ignore-missing", "--stdin"];
-  const each = await workshop.run({
+  const each = await scratch.run({
     timeoutMs: TIMEOUT_MS,
     args: ["log", ...flags],
     input: `${[tip, ...known.map((it) => `^${it}`)].join("\n")}\n`,
   });
   // An earlier transfer may have brought it, and the user may have passed that one over.
-  const all = await workshop.run({
+  const all = await scratch.run({
     timeoutMs: TIMEOUT_MS,
     args:
       head === undefined

@@ -42,7 +42,7 @@ export async function listCommits(
   const opened = await open(options);
   if (!opened.ok) return opened;
   const { repository, real } = opened.value;
-  await using workshop = await workshopOf(options, repository);
+  await using scratch = await scratchOf(options, repository);
   const { chats } = await readRecord(join(options.stateDir, "git", "record.json"), "");
   const chat = chats[threadId];
   if (chat === undefined) return ok([]);
@@ -54,9 +54,9 @@ export async function listCommits(
     const name = ref.startsWith(CHAT_REFS) ? ref.slice(CHAT_REFS.length) : "";
     if (name !== chat.name && !name.startsWith(`${chat.name}--`)) continue;
     const since = chat.since === null ? [] : [`^${chat.since}`];
-    const own = await log(workshop, [tip, ...since]);
+    const own = await log(scratch, [tip, ...since]);
     if (!own.ok) return own;
-    const notTaken = await log(workshop, [tip, ...taken.map((oid) => `^${oid}`)]);
+    const notTaken = await log(scratch, [tip, ...taken.map((oid) => `^${oid}`)]);
     if (!notTaken.ok) return notTaken;
     const open = new Set(notTaken.value.map(oidOf));
     for (const line of own.value) {
@@ -97,10 +97,10 @@ async function tell(
 ): Promise<Result<string, string>> {
   const opened = await open(options);
   if (!opened.ok) return opened;
-  await using workshop = await workshopOf(options, opened.value.repository);
+  await using scratch = await scratchOf(options, opened.value.repository);
   for (const [command = "", ...args] of [whole, short]) {
     const plain = ["--no-color", "--no-ext-diff", "--no-textconv", "--format=fuller"];
-    const told = await workshop.run({
+    const told = await scratch.run({
       args: [command, ...plain, ...args],
       maxBytes: MAX_SHOWN_BYTES,
     });
@@ -121,7 +121,7 @@ async function open(
   });
 }
 
-function workshopOf(
+function scratchOf(
   { stateDir }: CommitsOptions,
   repository: Repository,
 ): Promise<ScratchRepository> {
@@ -136,10 +136,10 @@ function workshopOf(
 
 /** Lines of id, date and subject. Errors: git's own, as a part of a sentence. */
 async function log(
-  workshop: ScratchRepository,
+  scratch: ScratchRepository,
   range: readonly string[],
 ): Promise<Result<readonly string[], string>> {
-  const run = await workshop.run({
+  const run = await scratch.run({
     args: [
       "log",
       `--max-count=${MAX_COMMITS}`,

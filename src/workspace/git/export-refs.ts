@@ -29,7 +29,7 @@ export type RefExport = {
 export type RefExportOptions = {
   readonly repository: Repository;
   readonly inside: SandboxGit;
-  readonly scratch: string;
+  readonly scratchDir: string;
   /** The real side's refs, with those of conversations. */
   readonly real: Refs;
   readonly own: Refs;
@@ -63,21 +63,21 @@ type Candidate = { readonly tip: Oid; readonly branch: string | undefined; reado
  * Errors: a sentence; nothing has come then.
  */
 export async function exportRefs(options: RefExportOptions): Promise<Result<RefExports, string>> {
-  const { repository, inside, scratch, real } = options;
+  const { repository, inside, scratchDir, real } = options;
   const all = candidates(options);
   const wanted = all.slice(0, MAX_BRANCHES);
   const left = all.length - wanted.length;
   if (wanted.length === 0) return ok({ deliveries: [], seen: [], left });
   const tips = [...new Set(wanted.map((it) => it.tip))];
   const known = [...new Set(real.refs.values())];
-  const received = await importPack(repository, inside, scratch, {
+  const received = await importPack(repository, inside, scratchDir, {
     tips,
     known: known.slice(0, MAX_KNOWN),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   if (!received.ok) return received;
-  await using workshop = await ScratchRepository.make({
-    parent: scratch,
+  await using scratch = await ScratchRepository.make({
+    parent: scratchDir,
     objects: repository.objects[0],
     format: repository.format,
     shallow: repository.shallow,
@@ -85,19 +85,19 @@ export async function exportRefs(options: RefExportOptions): Promise<Result<RefE
   const deliveries: RefExport[] = [];
   const realHead = headOid(real);
   for (const { tip, branch, ref } of wanted) {
-    const commits = await newCommits(workshop, tip, known);
+    const commits = await newCommits(scratch, tip, known);
     if (!commits.ok) return commits;
     // An older commit that was checked out, or a branch that was made there.
     if (commits.value.count === 0) continue;
-    const isForward = realHead === undefined ? ok(true) : await isAncestor(workshop, realHead, tip);
+    const isForward = realHead === undefined ? ok(true) : await isAncestor(scratch, realHead, tip);
     if (!isForward.ok) return isForward;
-    const aside = ref === options.chat ? await moveAside(options, workshop, tip) : ok([]);
+    const aside = ref === options.chat ? await moveAside(options, scratch, tip) : ok([]);
     if (!aside.ok) return aside;
     const set = await setChatRef(repository.commonDir, ref, tip);
     if (!set.ok) return set;
     // What was too much to be looked at once is not tried again for each branch.
     const embedded = deliveries.every((it) => it.embedded.isWhole)
-      ? await addedGitlinks(workshop, { tip, head: realHead, known })
+      ? await addedGitlinks(scratch, { tip, head: realHead, known })
       : { paths: [], isWhole: false };
     deliveries.push({
       ref: `${CHAT_REFS}${ref}`,
@@ -114,12 +114,12 @@ export async function exportRefs(options: RefExportOptions): Promise<Result<RefE
  */
 async function moveAside(
   { repository, real, own, chat }: RefExportOptions,
-  workshop: ScratchRepository,
+  scratch: ScratchRepository,
   next: Oid,
 ): Promise<Result<RefExport["aside"], string>> {
   const tip = real.refs.get(`${CHAT_REFS}${chat}`);
   if (tip === undefined) return ok([]);
-  const isForward = await isAncestor(workshop, tip, next);
+  const isForward = await isAncestor(scratch, tip, next);
   if (!isForward.ok) return isForward;
   if (isForward.value) return ok([]);
   const isUsers = [...real.refs].some(
@@ -155,11 +155,11 @@ function candidates({ real, own, seen, chat }: RefExportOptions): readonly Candi
 
 /** Whether going from one commit to the other loses none. Errors: git could not tell. */
 export async function isAncestor(
-  workshop: ScratchRepository,
+  scratch: ScratchRepository,
   old: Oid,
   next: Oid,
 ): Promise<Result<boolean, string>> {
-  const run = await workshop.run({ args: ["merge-base", "--is-ancestor", old, next] });
+  const run = await scratch.run({ args: ["merge-base", "--is-ancestor", old, next] });
   if (run.ok) return ok(true);
   const { exitCode, message } = run.error;
   return exitCode === 1 || isUnknownCommit(run.error) ? ok(false) : err(message);
@@ -167,11 +167,11 @@ export async function isAncestor(
 
 /** Whether both commits have the very same files. Errors: git could not tell. */
 export async function isSameContent(
-  workshop: ScratchRepository,
+  scratch: ScratchRepository,
   a: Oid,
   b: Oid,
 ): Promise<Result<boolean, string>> {
-  const trees = await workshop.run({ args: ["rev-parse", `${a}^{tree}`, `${b}^{tree}`] });
+  const trees = await scratch.run({ args: ["rev-parse", `${a}^{tree}`, `${b}^{tree}`] });
   if (!trees.ok) return isUnknownCommit(trees.error) ? ok(false) : err(trees.error.message);
   const [first, second] = trees.value.toString("utf8").split("\n");
   return ok(first !== undefined && first === second);
@@ -186,16 +186,16 @@ function isUnknownCommit({ exitCode, stderr }: GitError): boolean {
 }
 
 async function newCommits(
-  workshop: ScratchRepository,
+  scratch: ScratchRepository,
   tip: Oid,
   known: readonly Oid[],
 ): Promise<Result<{ readonly count: number; readonly subject: string }, string>> {
   const input = `${[tip, ...known.map((oid) => `^${oid}`)].join("\n")}\n`;
   const flags = ["--ignore-missing", "--stdin"];
-  const counted = await workshop.run({ args: ["rev-list", "--count", ...flags], input });
+  const counted = await scratch.run({ args: ["rev-list", "--count", ...flags], input });
   if (!counted.ok) return err(counted.error.message);
   const format = ["--no-show-signature", "--format=%s"];
-  const subject = await workshop.run({ args: ["log", "-1", ...format, tip] });
+  const subject = await scratch.run({ args: ["log", "-1", ...format, tip] });
   if (!subject.ok) return err(subject.error.message);
   return ok({
     count: Number(counted.value.toString("utf8")),

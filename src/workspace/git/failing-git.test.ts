@@ -54,7 +54,7 @@ beforeAll(async () => {
 afterAll(() => rm(base, { recursive: true, force: true }));
 afterEach(() => vi.unstubAllEnvs());
 
-function scratch() {
+function makeScratch() {
   return ScratchRepository.make({ parent: base, objects: repository.objects[0], format: "sha1" });
 }
 
@@ -83,27 +83,27 @@ async function brought(path: string | undefined) {
   const [own, users] = [await readRefs(join(agents, ".git")), await readRefs(join(real, ".git"))];
   if (path !== undefined) vi.stubEnv("PATH", path);
   const seen = new Set<string>();
-  return exportRefs({ repository, inside, scratch: base, real: users, own, seen, chat: "chat" });
+  return exportRefs({ repository, inside, scratchDir: base, real: users, own, seen, chat: "chat" });
 }
 
 describe("a git that does not answer", () => {
   it.each(Object.entries(GIT_FAILURES))(
     "says neither that commits follow one another nor that they do not, where it %s",
     async (_how, failure) => {
-      await using workshop = await scratch();
-      expect(await isAncestor(workshop, first, first)).toEqual({ ok: true, value: true });
+      await using scratch = await makeScratch();
+      expect(await isAncestor(scratch, first, first)).toEqual({ ok: true, value: true });
       vi.stubEnv("PATH", await failingGit(base, failure));
-      expect((await isAncestor(workshop, first, first)).ok).toBe(false);
-      expect((await isSameContent(workshop, first, first)).ok).toBe(false);
+      expect((await isAncestor(scratch, first, first)).ok).toBe(false);
+      expect((await isSameContent(scratch, first, first)).ok).toBe(false);
       expect((await inspected()).ok).toBe(false);
     },
   );
 
   it("is not one that says that a commit is not there", async () => {
-    await using workshop = await scratch();
+    await using scratch = await makeScratch();
     const absent = "1".repeat(40);
-    expect(await isAncestor(workshop, absent, first)).toEqual({ ok: true, value: false });
-    expect(await isSameContent(workshop, absent, first)).toEqual({ ok: true, value: false });
+    expect(await isAncestor(scratch, absent, first)).toEqual({ ok: true, value: false });
+    expect(await isSameContent(scratch, absent, first)).toEqual({ ok: true, value: false });
   });
 
   it.each(["rev-list --count", "log -1", "merge-base", "count-objects"])(

@@ -35,7 +35,7 @@ export type ImportedPack = { readonly bytes: number };
  * SECURITY: what comes is a stream of bytes, made inside. Git on the host never works in the
  * private directory: neither its configuration nor hooks, filters, attributes, alternates,
  * replacements, grafts or anything else of it is there. The pack is taken apart and checked in a
- * workshop (fsck of each object, and that nothing is missing between it and what is known), and
+ * scratch repository (fsck of each object, and that nothing is missing between it and what is known), and
  * only then are its objects copied; refs are not touched here.
  *
  * Errors: a sentence. Nothing has come then; the private side still has all of it.
@@ -43,28 +43,28 @@ export type ImportedPack = { readonly bytes: number };
 export async function importPack(
   repository: Repository,
   inside: SandboxGit,
-  scratch: string,
+  scratchDir: string,
   { tips, known, limits = TRANSFER_LIMITS }: Wanted,
 ): Promise<Result<ImportedPack, string>> {
-  await using workshop = await ScratchRepository.make({
-    parent: scratch,
+  await using scratch = await ScratchRepository.make({
+    parent: scratchDir,
     objects: repository.objects[0],
     format: repository.format,
     shallow: repository.shallow,
   });
   const packed = await inside.pack(tips, known);
   if (!packed.ok) return packed;
-  const taken = await takeIn(workshop, packed.value, limits);
+  const taken = await takeIn(scratch, packed.value, limits);
   if (!taken.ok) return taken;
-  const whole = await checkWhole(workshop, tips, known, limits.timeoutMs);
+  const whole = await checkWhole(scratch, tips, known, limits.timeoutMs);
   if (!whole.ok) return err(`they are not whole (${whole.error})`);
-  const stored = await store(workshop, repository);
+  const stored = await store(scratch, repository);
   return stored.ok ? ok({ bytes: taken.value }) : stored;
 }
 
 /** Checks the pack while it comes, and gives its size in bytes. */
 async function takeIn(
-  workshop: ScratchRepository,
+  scratch: ScratchRepository,
   process: SandboxGitProcess,
   { maxBytes, timeoutMs }: TransferLimits,
 ): Promise<Result<number, string>> {
@@ -78,7 +78,7 @@ async function takeIn(
       yield chunk as Buffer;
     }
   };
-  const indexed = await workshop.run({
+  const indexed = await scratch.run({
     args: ["index-pack", "--stdin", "--fix-thin", "--strict", `--max-input-size=${maxBytes}`],
     input: bounded(),
     timeoutMs,
@@ -96,12 +96,12 @@ async function takeIn(
 
 /** Whether each tip is a commit, and all that it leads to is here. */
 async function checkWhole(
-  workshop: ScratchRepository,
+  scratch: ScratchRepository,
   tips: readonly Oid[],
   known: readonly Oid[],
   timeoutMs: number,
 ): Promise<Result<void, string>> {
-  const kinds = await workshop.run({
+  const kinds = await scratch.run({
     args: ["cat-file", "--batch-check=%(objectname) %(objecttype)"],
     input: tips.map((it) => `${it}\n`).join(""),
   });
@@ -109,7 +109,7 @@ async function checkWhole(
   const found = new Set(kinds.value.toString("utf8").split("\n"));
   const other = tips.find((it) => !found.has(`${it} commit`));
   if (other !== undefined) return err(`${other} is no commit`);
-  const walked = await workshop.run({
+  const walked = await scratch.run({
     args: ["rev-list", "--objects", "--quiet", "--ignore-missing", "--stdin"],
     input: `${[...tips, ...known.map((it) => `^${it}`)].join("\n")}\n`,
     timeoutMs,
@@ -119,17 +119,17 @@ async function checkWhole(
 
 /** Copies the checked objects: a few as files, many as a pack, as git itself does. */
 async function store(
-  workshop: ScratchRepository,
+  scratch: ScratchRepository,
   repository: Repository,
 ): Promise<Result<void, string>> {
-  const packs = join(workshop.dir, "objects/pack");
+  const packs = join(scratch.dir, "objects/pack");
   const name = (await readdir(packs)).find((it) => it.endsWith(".pack"));
   // An empty pack has no name: all of it was there.
   if (name === undefined) return ok();
-  const counted = await workshop.run({ args: ["count-objects", "-v"] });
+  const counted = await scratch.run({ args: ["count-objects", "-v"] });
   if (!counted.ok) return err(`they could not be counted (${counted.error.message})`);
   const count = Number(/^in-pack: (\d+)$/m.exec(counted.value.toString())?.[1]);
-  const stored = await workshop.run({
+  const stored = await scratch.run({
     args: count < UNPACK_LIMIT ? ["unpack-objects", "-q"] : ["index-pack", "--stdin"],
     objects: repository.objects[0],
     input: { file: join(packs, name) },

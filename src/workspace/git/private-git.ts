@@ -134,14 +134,14 @@ export class PrivateGit {
     const repository = await inspectRepository(options);
     if (!repository.ok) return repository;
     const identity = await identityOf(options);
-    const scratch = join(options.stateDir, "git");
+    const scratchDir = join(options.stateDir, "git");
     const own: OwnPlace = {
-      base: join(scratch, "private"),
+      base: join(scratchDir, "private"),
       names: [],
-      record: join(scratch, "record.json"),
+      record: join(scratchDir, "record.json"),
     };
-    await mkdir(scratch, { recursive: true, mode: 0o700 });
-    await ScratchRepository.sweep(scratch);
+    await mkdir(scratchDir, { recursive: true, mode: 0o700 });
+    await ScratchRepository.sweep(scratchDir);
     const record = await readRecord(own.record, identity);
     if (record.repository !== identity) {
       // Another repository stands there now: what the agent had in the old one is kept aside.
@@ -270,11 +270,11 @@ export class PrivateGit {
   }
 
   async #plan(base: Base, now: RepositorySnapshot, own: Refs): Promise<Result<SyncPlan, string>> {
-    await using workshop = await this.#workshop();
-    // Awaited here: the workshop is gone when this returns.
+    await using scratch = await this.#scratchRepository();
+    // Awaited here: the scratch repository is gone when this returns.
     return await planSync(base, now, own, async (agents, users) => {
-      const isOlder = await isAncestor(workshop, agents, users);
-      return isOlder.ok && !isOlder.value ? isSameContent(workshop, agents, users) : isOlder;
+      const isOlder = await isAncestor(scratch, agents, users);
+      return isOlder.ok && !isOlder.value ? isSameContent(scratch, agents, users) : isOlder;
     });
   }
 
@@ -306,8 +306,8 @@ export class PrivateGit {
     const isIndexNew =
       isFresh || plan.head !== undefined || now.indexSignature !== record.indexSignature;
     if (isSamePlace && isIndexNew) {
-      const scratch = join(this.#options.stateDir, "git");
-      const index = await looked(() => readIndex(this.#repository, scratch));
+      const scratchDir = join(this.#options.stateDir, "git");
+      const index = await looked(() => readIndex(this.#repository, scratchDir));
       if (!index.ok) return index;
       for (const [name, content] of index.value) files.set(name, content);
     }
@@ -335,7 +335,7 @@ export class PrivateGit {
     const done = await exportRefs({
       repository: this.#repository,
       inside,
-      scratch: join(this.#options.stateDir, "git"),
+      scratchDir: join(this.#options.stateDir, "git"),
       real,
       own,
       seen: new Set([...record.seen, ...tipsOf(baseOf(record))]),
@@ -365,7 +365,7 @@ export class PrivateGit {
     return readRecord(this.#own.record, this.#identity);
   }
 
-  #workshop(): Promise<ScratchRepository> {
+  #scratchRepository(): Promise<ScratchRepository> {
     const { objects, format, shallow } = this.#repository;
     const parent = join(this.#options.stateDir, "git");
     return ScratchRepository.make({ parent, objects: objects[0], format, shallow });

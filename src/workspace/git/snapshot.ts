@@ -117,7 +117,7 @@ function shallowLines(text: string): string {
  */
 export async function readIndex(
   repository: Repository,
-  scratch: string,
+  scratchDir: string,
 ): Promise<Result<ReadonlyMap<string, Buffer | undefined>, string>> {
   const { gitDir } = repository;
   await using own = await NoFollowDir.openPlain(gitDir);
@@ -128,7 +128,7 @@ export async function readIndex(
   if ((await statsAt(join(gitDir, "index"))) === undefined)
     return ok(files.set("index", undefined));
   const index = (await isSplit(repository))
-    ? await joined(repository, scratch)
+    ? await joined(repository, scratchDir)
     : ok(await read("index", MAX_INDEX_BYTES));
   return index.ok ? ok(files.set("index", index.value)) : index;
 }
@@ -137,11 +137,11 @@ async function isSplit({ gitDir }: Repository): Promise<boolean> {
   return ((await entriesOf(gitDir)) ?? []).some(({ name }) => name.startsWith("sharedindex."));
 }
 
-/** Has git join the parts of a split index, in a workshop. */
-async function joined(repository: Repository, scratch: string): Promise<Result<Buffer, string>> {
+/** Has git join the parts of a split index, in a scratch repository. */
+async function joined(repository: Repository, scratchDir: string): Promise<Result<Buffer, string>> {
   const { gitDir, objects, format } = repository;
-  await using workshop = await ScratchRepository.make({
-    parent: scratch,
+  await using scratch = await ScratchRepository.make({
+    parent: scratchDir,
     objects: objects[0],
     format,
   });
@@ -149,11 +149,11 @@ async function joined(repository: Repository, scratch: string): Promise<Result<B
   for (const name of await readdir(gitDir)) {
     if (name !== "index" && !/^sharedindex\.[0-9a-f]+$/.test(name)) continue;
     const part = await own?.readPlain(name, MAX_INDEX_BYTES, join(gitDir, name));
-    if (part !== undefined) await workshop.put(name, part);
+    if (part !== undefined) await scratch.put(name, part);
   }
-  const whole = await workshop.run({
+  const whole = await scratch.run({
     args: ["--work-tree=.", "-c", "core.bare=false", "update-index", "--no-split-index"],
   });
   if (!whole.ok) return err(`git cannot join the parts of its index (${whole.error.message})`);
-  return ok(await readFile(join(workshop.dir, "index")));
+  return ok(await readFile(join(scratch.dir, "index")));
 }

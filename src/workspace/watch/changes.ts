@@ -1,4 +1,4 @@
-import { shown } from "./directory.ts";
+import { shown } from "./open-directory.ts";
 import { changedParts, type PartChange } from "./part.ts";
 import { RULES } from "./table.ts";
 import type { Watched, WatchSnapshot } from "./watched.ts";
@@ -51,7 +51,7 @@ export function changesOf(before: WatchSnapshot, after: WatchSnapshot): readonly
 }
 
 /** What could not be looked at before either, and why. SECURITY: paths are the agent's. */
-export function stillUnseen(
+export function stillUnreadable(
   before: WatchSnapshot,
   after: WatchSnapshot,
 ): readonly { readonly path: string; readonly why: string }[] {

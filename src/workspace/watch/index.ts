@@ -4,7 +4,7 @@
  * It reads the project, where the agent writes: it follows no link and runs nothing. It must not
  * know Codex, Neovim or Docker.
  */
-export { changesOf, stillUnseen, type WatchChange } from "./changes.ts";
+export { changesOf, stillUnreadable, type WatchChange } from "./changes.ts";
 export { pathMatcher } from "./rules.ts";
 export { snapshotWatched } from "./snapshot.ts";
 export type { WatchSnapshot } from "./watched.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Directory, joined, Unseen } from "./directory.ts";
+import { joined, OpenDirectory, UnreadableError } from "./open-directory.ts";
 import type { Parts } from "./part.ts";
 
 /** How many files beside those that git runs are looked at: what hooks themselves run. */
@@ -28,12 +28,12 @@ export type RepositoryLook = {
  * nothing of a file in it that was changed in place, so that each file counts by its own.
  */
 export async function lookAtRepository(
-  directory: Directory,
+  directory: OpenDirectory,
   maxBytes: number,
 ): Promise<RepositoryLook> {
   const parts = new Map<string, string>();
   const partTimes = new Map<string, number>();
-  const add = async (from: Directory, below: string, name: string, withMode: boolean) => {
+  const add = async (from: OpenDirectory, below: string, name: string, withMode: boolean) => {
     const stats = await from.stat(name);
     if (stats === undefined) return;
     const mode = withMode ? `${stats.mode & 0o111n} ` : "";
@@ -51,7 +51,7 @@ export async function lookAtRepository(
     ["objects/info", ["alternates"]],
     ["hooks", undefined],
   ] as const) {
-    await using found = await Directory.open(joined(directory.path, below));
+    await using found = await OpenDirectory.open(joined(directory.path, below));
     if (found === undefined) continue;
     changedAtMs = Math.max(changedAtMs, Number(found.stats.ctimeMs));
     for (const name of await filesIn(found, names)) await add(found, below, name, true);
@@ -68,7 +68,7 @@ export async function lookAtRepository(
 
 /** One that cannot be read changes with every change of it, seen or not. */
 async function digestOf(
-  directory: Directory,
+  directory: OpenDirectory,
   name: string,
   maxBytes: number,
   version: string,
@@ -77,14 +77,14 @@ async function digestOf(
     const content = await directory.read(name, maxBytes);
     return content === undefined ? "no file" : createHash("sha256").update(content).digest("hex");
   } catch (cause) {
-    if (!(cause instanceof Unseen)) throw cause;
+    if (!(cause instanceof UnreadableError)) throw cause;
     return `${cause.code} ${version}`;
   }
 }
 
 /** The files of these names; without, git's hooks and others but samples. */
 async function filesIn(
-  directory: Directory,
+  directory: OpenDirectory,
   names: readonly string[] | undefined,
 ): Promise<readonly string[]> {
   const found: string[] = [];

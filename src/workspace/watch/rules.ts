@@ -4,7 +4,7 @@ import { RULES } from "./table.ts";
 export type PathMatcher = {
   /**
    * What runs the file at `path`, relative to the project; undefined where nothing does.
-   * Names are of any bytes; see `directory.ts`.
+   * Names are of any bytes; see `open-directory.ts`.
    */
   readonly fileRuns: (path: string) => string | undefined;
   /** What runs or obeys all that lies below this directory. */

@@ -2,7 +2,14 @@ import { createHash } from "node:crypto";
 import type { BigIntStats, Dirent } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, resolve, sep } from "node:path";
-import { bytesOf, Directory, joined, parentOf, pathOf, Unseen } from "./directory.ts";
+import {
+  bytesOf,
+  joined,
+  OpenDirectory,
+  parentOf,
+  pathOf,
+  UnreadableError,
+} from "./open-directory.ts";
 import { partsOf } from "./part.ts";
 import { lookAtRepository } from "./repository.ts";
 import type { PathMatcher } from "./rules.ts";
@@ -119,7 +126,7 @@ class Walk {
     for (const path of paths ?? []) {
       const todo = { path: parentOf(path), arrivedAtMs: 0 };
       try {
-        await using directory = await Directory.open(joined(this.#root, todo.path));
+        await using directory = await OpenDirectory.open(joined(this.#root, todo.path));
         const stats = await directory?.stat(basename(path));
         if (stats?.isFile() && (stats.mode & 0o6000n) !== 0n)
           this.#set(path, todo, { runs: SET_ID, kind: "set-id", stats, ...NO_CONTENT });
@@ -150,7 +157,7 @@ class Walk {
   async #directory(todo: Todo): Promise<void> {
     this.#options.signal?.throwIfAborted();
     if (this.cut !== undefined) return;
-    await using directory = await Directory.open(joined(this.#root, todo.real));
+    await using directory = await OpenDirectory.open(joined(this.#root, todo.real));
     if (directory === undefined) return;
     const changedAtMs = todo.path === "" ? 0 : Number(directory.stats.ctimeMs);
     const here = { ...todo, arrivedAtMs: Math.max(todo.arrivedAtMs, changedAtMs) };
@@ -182,7 +189,7 @@ class Walk {
   /** A look that failed is not one that found nothing. */
   #missed({ path, real, arrivedAtMs }: Todo, cause: unknown): void {
     this.#options.signal?.throwIfAborted();
-    if (!(cause instanceof Unseen)) {
+    if (!(cause instanceof UnreadableError)) {
       this.cut ??= `something in it could not be looked at (${String(cause)})`;
       return;
     }
@@ -203,7 +210,7 @@ class Walk {
     return performance.now() > this.#until ? `it took more than ${ms / 1000} s` : undefined;
   }
 
-  #entry(directory: Directory, todo: Todo, entry: Dirent<string>): Promise<void> | undefined {
+  #entry(directory: OpenDirectory, todo: Todo, entry: Dirent<string>): Promise<void> | undefined {
     const path = joined(todo.path, entry.name);
     const { matcher } = this.#options;
     if (entry.name.toLowerCase() === ".git") return this.#git(directory, todo, entry);
@@ -223,7 +230,7 @@ class Walk {
     return undefined;
   }
 
-  async #git(directory: Directory, todo: Todo, entry: Dirent<string>): Promise<void> {
+  async #git(directory: OpenDirectory, todo: Todo, entry: Dirent<string>): Promise<void> {
     const path = joined(todo.path, entry.name);
     const { earlier } = this.#options;
     if (path === ".git" && (earlier === undefined || isOfUser(earlier.watched.get(path)))) {
@@ -238,7 +245,7 @@ class Walk {
     else await this.#add(directory, todo, entry, NESTED, "repository");
   }
 
-  async #addProgram(directory: Directory, todo: Todo, entry: Dirent<string>): Promise<void> {
+  async #addProgram(directory: OpenDirectory, todo: Todo, entry: Dirent<string>): Promise<void> {
     const stats = await directory.stat(entry.name);
     if (stats === undefined || (stats.mode & 0o111n) === 0n) return;
     const path = joined(todo.path, entry.name);
@@ -246,7 +253,7 @@ class Walk {
   }
 
   /** Neovim takes any name there; a parser is known by its first bytes from a source of that folder. */
-  async #addParser(directory: Directory, todo: Todo, entry: Dirent<string>): Promise<void> {
+  async #addParser(directory: OpenDirectory, todo: Todo, entry: Dirent<string>): Promise<void> {
     const magic = await directory.read(entry.name, ELF.length).catch(() => ELF);
     if (magic?.equals(ELF) === true) await this.#add(directory, todo, entry, PARSER, "file");
   }
@@ -254,7 +261,7 @@ class Walk {
   /** What git obeys of a repository: `real` is its own directory, `at` what stands for it. */
   async #repository(todo: Todo, real: string, at: string, runs: string): Promise<void> {
     try {
-      await using directory = await Directory.open(joined(this.#root, real));
+      await using directory = await OpenDirectory.open(joined(this.#root, real));
       if (directory === undefined) return;
       const { stats } = directory;
       const look = await lookAtRepository(directory, this.#bounds.bytes);
@@ -269,7 +276,7 @@ class Walk {
    * one that stays inside, so that what it leads to is looked at as if it were here.
    */
   async #link(
-    directory: Directory,
+    directory: OpenDirectory,
     todo: Todo,
     entry: Dirent<string>,
     fileRuns: string | undefined,
@@ -301,14 +308,14 @@ class Walk {
     if (inside === undefined) return undefined;
     let version = "";
     try {
-      await using directory = await Directory.open(joined(this.#root, parentOf(inside)));
+      await using directory = await OpenDirectory.open(joined(this.#root, parentOf(inside)));
       const stats = await directory?.stat(basename(inside));
       if (directory === undefined || stats?.isFile() !== true) return undefined;
       version = versionOf(stats);
       const content = await directory.read(basename(inside), this.#bounds.bytes);
       return { hash: digest(content), changedAtMs: Number(stats.ctimeMs) };
     } catch (cause) {
-      if (!(cause instanceof Unseen)) throw cause;
+      if (!(cause instanceof UnreadableError)) throw cause;
       return { hash: `${cause.code} ${version}`, changedAtMs: 0 };
     }
   }
@@ -325,7 +332,7 @@ class Walk {
   }
 
   async #add(
-    directory: Directory,
+    directory: OpenDirectory,
     todo: Todo,
     entry: Dirent<string>,
     runs: string,
@@ -353,7 +360,7 @@ class Walk {
         parts: text === undefined ? undefined : partsOf(entry.name, text),
       });
     } catch (cause) {
-      if (!(cause instanceof Unseen)) throw cause;
+      if (!(cause instanceof UnreadableError)) throw cause;
       const seen = known?.kind === "unseen" ? known.seen : known;
       const hash = `${cause.code} ${versionOf(stats)}`;
       const it = { runs, kind: "unseen", stats, hash, seen, why: cause.code } as const;

@@ -6,11 +6,11 @@ import type { Result } from "../../../result.ts";
 /** How the names of objects are made. */
 export type ObjectFormat = "sha1" | "sha256";
 
-const PREFIX = "workshop-";
+const PREFIX = "scratch-";
 /** Longer than any transfer may take. */
 const MAX_AGE_MS = 3_600_000;
 
-/** What a workshop borrows. */
+/** What a scratch repository borrows. */
 export type ScratchRepositoryOptions = {
   /** Where it is made; a directory of ours. */
   readonly parent: string;

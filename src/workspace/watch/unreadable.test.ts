@@ -37,10 +37,10 @@ class Project {
     const banner = `import { createRequire } from "node:module"; const require = createRequire("/");`;
     buildSync({ entryPoints: [entry], outfile, banner: { js: banner }, ...how });
     const program = `
-      const { changesOf, matcherOf, takeSnapshot } = await import(${JSON.stringify(outfile)});
+      const { changesOf, pathMatcher, snapshotWatched } = await import(${JSON.stringify(outfile)});
       let earlier;
       for await (const _ of process.stdin) {
-        const now = await takeSnapshot({ root: ${JSON.stringify(this.root)}, matcher: matcherOf([]), earlier });
+        const now = await snapshotWatched({ root: ${JSON.stringify(this.root)}, matcher: pathMatcher([]), earlier });
         const changes = earlier === undefined ? [] : changesOf(earlier, now);
         console.log(JSON.stringify(changes.map(({ path, change }) => path + " " + change)));
         earlier = now;

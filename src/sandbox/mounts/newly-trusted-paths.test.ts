@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, it, onTestFinished } from "vitest";
-import { latePathsSince } from "./late-paths.ts";
+import { newlyTrustedSince } from "./newly-trusted-paths.ts";
 import { inspectProject } from "./project-mounts.ts";
 
 it("names what git has come to obey, and not what was protected from the start", async () => {
@@ -12,9 +12,11 @@ it("names what git has come to obey, and not what was protected from the start",
   const git = (...args: readonly string[]) =>
     execa("git", ["-c", "user.name=t", "-c", "user.email=t@t", ...args], { cwd: root });
   const inspect = () => inspectProject({ root, home: undefined, outOfReach: [] });
-  const since = async (...guarded: readonly { readonly name: string; readonly frame?: true }[]) => {
+  const since = async (
+    ...guarded: readonly { readonly name: string; readonly isParentDir?: true }[]
+  ) => {
     const known = [{ name: ".git" }, ...guarded].map((it) => ({ ...it, identity: "" }));
-    return (await latePathsSince(known, inspect)).names;
+    return (await newlyTrustedSince(known, inspect)).names;
   };
   await git("init", "-q");
   await git("commit", "-q", "--allow-empty", "-m", "first");
@@ -30,5 +32,5 @@ it("names what git has come to obey, and not what was protected from the start",
   expect(await since(...all.map((name) => ({ name })))).toEqual([]);
   // A directory that merely keeps something in it from being renamed can be written.
   expect(await since({ name: "tools" }, { name: "tree" }, { name: "taken" })).toEqual(["hooks"]);
-  expect(await since({ name: "hooks", frame: true })).toContain("hooks");
+  expect(await since({ name: "hooks", isParentDir: true })).toContain("hooks");
 });

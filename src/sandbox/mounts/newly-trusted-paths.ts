@@ -5,7 +5,7 @@ import type { GuardedFile } from "../guard/index.ts";
 import type { ProjectMounts } from "./project-mounts.ts";
 
 /** What must be protected by now, and is still writable inside. */
-export type LatePaths = {
+export type NewlyTrustedPaths = {
   readonly names: readonly string[];
   /**
    * Those that somebody has made, such as a repository, and no setting has named. Where they came up
@@ -23,14 +23,14 @@ export type LatePaths = {
  * that was added, a hooks directory that was named, a repository that came up. Those that came up
  * while an agent worked are left to it.
  */
-export async function latePathsSince(
+export async function newlyTrustedSince(
   guarded: readonly GuardedFile[],
   inspect: () => Promise<Result<ProjectMounts, SandboxError>>,
-): Promise<LatePaths> {
+): Promise<NewlyTrustedPaths> {
   const now = await inspect();
   if (!now.ok) return { names: [], made: [], problem: now.error.message };
   // A frame can be written; only its name stays.
-  const isWritable = (it: GuardedFile) => it.frame === true;
+  const isWritable = (it: GuardedFile) => it.isParentDir === true;
   const known = new Set(guarded.filter((it) => !isWritable(it)).map((it) => it.name));
   const late = now.value.guarded
     .filter((it) => !isWritable(it))

@@ -17,7 +17,7 @@ const NO_FILE = new Set([...ABSENT, "ENXIO", "ENODEV", "EISDIR"]);
  * Something is there, or may be, that could not be looked at. SECURITY: the agent has the user's uid
  * and takes the rights from a file as it likes, so that this is no absence.
  */
-export class Unseen extends Error {
+export class UnreadableError extends Error {
   /** The error's name, as EACCES. */
   readonly code: string;
 
@@ -35,7 +35,7 @@ export class Unseen extends Error {
  * out of the project. The directory is held by its descriptor, all in it is reached by that, and it
  * is passed over where the descriptor is not what the path says.
  */
-export class Directory implements AsyncDisposable {
+export class OpenDirectory implements AsyncDisposable {
   readonly path: string;
   readonly stats: BigIntStats;
   readonly #file: FileHandle;
@@ -50,12 +50,12 @@ export class Directory implements AsyncDisposable {
    * Opens the one at `path`, absolute and resolved; undefined where it is gone or another one by
    * now. Rejects with `Unseen`.
    */
-  static async open(path: string): Promise<Directory | undefined> {
+  static async open(path: string): Promise<OpenDirectory | undefined> {
     let file: FileHandle | undefined;
     try {
       file = await open(bytesOf(path), DIRECTORY);
       if ((await readlink(`/proc/self/fd/${file.fd}`, "latin1")) === path)
-        return new Directory(path, file, await file.stat({ bigint: true }));
+        return new OpenDirectory(path, file, await file.stat({ bigint: true }));
     } catch (cause) {
       await file?.close().catch(() => {});
       return absent(cause, ABSENT);
@@ -81,7 +81,7 @@ export class Directory implements AsyncDisposable {
       }
       yield piece;
     } catch (cause) {
-      throw cause instanceof Unseen ? cause : new Unseen(cause);
+      throw cause instanceof UnreadableError ? cause : new UnreadableError(cause);
     }
   }
 
@@ -127,7 +127,7 @@ export class Directory implements AsyncDisposable {
 }
 
 function absent(cause: unknown, codes: ReadonlySet<string>): undefined {
-  if (!codes.has(codeOf(cause))) throw new Unseen(cause);
+  if (!codes.has(codeOf(cause))) throw new UnreadableError(cause);
   return undefined;
 }
 
