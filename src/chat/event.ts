@@ -52,6 +52,8 @@ export type LocalEvent =
   | { readonly type: "not_asked"; readonly because: NotAsked }
   /** What comes next goes on with the answer that ends the text, from an earlier run. */
   | { readonly type: "goes_on" }
+  /** The user ends commands that run on after their turn, by the ids of their items. */
+  | { readonly type: "commands_stopped"; readonly ids: readonly string[] }
   /** The user has begun a round without a query: a review, a compaction, another try. */
   | { readonly type: "round" }
   | { readonly type: "approval_requested"; readonly approval: Question }

@@ -52,6 +52,8 @@ export type OpenCommand = {
   readonly script: string;
   readonly cwd: string;
   readonly phase: CommandPhase;
+  /** Whether the user has ended it, so that being killed is no failure. */
+  readonly isStopped: boolean;
   readonly answer: string | undefined;
   /** Lines of the command itself at the top of the fence. */
   readonly prompt: readonly string[];

@@ -41,6 +41,7 @@ export function startCommand(
     script,
     cwd,
     phase: "running",
+    isStopped: false,
     answer: undefined,
     prompt: fitsSummary(script) ? [] : briefLines(script),
     isCut,
@@ -98,6 +99,17 @@ export function answerCommand(
   keep(draft, id, open);
 }
 
+/** Notes that the user ends these commands, before Codex tells how they ended. */
+export function stopCommands(draft: Draft, ids: readonly string[]): void {
+  for (const id of ids) {
+    const item = draft.state.items.get(id);
+    if (item?.kind === "command") keep(draft, id, { ...item, isStopped: true });
+  }
+}
+
+/** The exit code of a command that was ended by SIGKILL. */
+const KILLED = 137;
+
 /**
  * Tells how the command ended, and gives what it has come to. Forgets it unless it goes on in the
  * background.
@@ -110,11 +122,14 @@ export function endCommand(
 ): OpenCommand {
   const whole = end.output ?? "";
   const lines = whole === "" ? outputLines(item.output) : wholeOutput(whole);
+  // Codex reports -1 for a command that it ends, but the exit code where it learns that first
+  // (app-server 0.169).
+  const phase = item.isStopped && end.exitCode === KILLED ? "stopped" : end.phase;
   let open = complete(draft, item, lines);
-  open = fold(draft, { ...open, phase: end.phase });
+  open = fold(draft, { ...open, phase });
   replaceSummary(draft, open, end);
   draft.edits.push({ op: "mark", id: open.block, mark: "none" });
-  keepItem(draft, id, end.phase === "background" ? { ...open, mark: "" } : undefined);
+  keepItem(draft, id, phase === "background" ? { ...open, mark: "" } : undefined);
   return open;
 }
 

@@ -3,7 +3,7 @@
  *
  * Pure functions of the reducer: no I/O, no clock, no editor.
  */
-export { answerCommand, askCommand, startCommand } from "./command-item.ts";
+export { answerCommand, askCommand, startCommand, stopCommands } from "./command-item.ts";
 export { wholeOutput } from "./command-output.ts";
 export {
   completeItem,

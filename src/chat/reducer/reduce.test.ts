@@ -45,6 +45,31 @@ describe("reduce", () => {
     ]);
   });
 
+  it.each([
+    [
+      "says that the user stopped a command whose exit code is SIGKILL's",
+      ["c1"],
+      "**Stopped** `make`",
+    ],
+    [
+      "says that a command failed which something else has killed",
+      [],
+      "**Failed** `make` · exit 137",
+    ],
+  ])("%s", (_what, ids, summary) => {
+    const turn = { id: "u1", status: "completed" };
+    const state = running(began(command), {
+      method: "turn/completed",
+      params: { threadId: "t1", turn },
+    });
+    const ended: Item = { ...command, status: "failed", exitCode: 137 };
+    const { edits } = reduceAll(state, [
+      { type: "commands_stopped", ids },
+      { method: "item/completed", params: { ...at, item: ended } },
+    ]);
+    expect(edits).toContainEqual({ op: "replace", id: "c:2", lines: [summary] });
+  });
+
   it("keeps nothing of what is finished", () => {
     const state = running(
       began({ type: "agentMessage", id: "m", text: "" }),

@@ -12,6 +12,7 @@ import {
   showAgentPatch,
   showFailure,
   startItem,
+  stopCommands,
 } from "../items/index.ts";
 import { repairQuery } from "../markdown/index.ts";
 import {
@@ -93,6 +94,9 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
       // Its heading has no block, so no mark of it comes to anything.
       if (draft.state.section === undefined)
         patchState(draft, { section: { heading: leftOut, empty: false } });
+      return;
+    case "commands_stopped":
+      stopCommands(draft, event.ids);
       return;
     case "round":
       resetSpent(draft);

@@ -1,13 +1,32 @@
 import { z } from "zod";
 import { commandBlock } from "../../chat/reducer/index.ts";
 import { ok } from "../../result.ts";
+import type { Conversation } from "../conversation/index.ts";
+import type { LoadedThread } from "../thread/index.ts";
 import { type Action, action } from "./action.ts";
+
+function list({ client, threadId }: LoadedThread) {
+  return client.request("thread/backgroundTerminals/list", { threadId });
+}
+
+/** Has the text say of the commands that match that they were stopped, whatever their exit code. */
+async function noteStopped(
+  conversation: Conversation,
+  thread: LoadedThread,
+  matches: (processId: string) => boolean,
+): Promise<void> {
+  const listed = await list(thread);
+  if (!listed.ok) return;
+  const stopped = listed.value.data.filter(({ processId }) => matches(processId));
+  const ids = stopped.map(({ itemId }) => itemId);
+  conversation.document.apply({ type: "commands_stopped", ids });
+}
 
 /** Commands that go on running after their turn. */
 export const terminalActions: readonly Action[] = [
   action("terminals/list", z.object({}), (conversation) =>
-    conversation.withThread(async ({ client, threadId }) => {
-      const listed = await client.request("thread/backgroundTerminals/list", { threadId });
+    conversation.withThread(async (thread) => {
+      const listed = await list(thread);
       return listed.ok
         ? ok(
             listed.value.data.map(({ itemId, processId, command, cwd }) => {
@@ -19,13 +38,17 @@ export const terminalActions: readonly Action[] = [
     }),
   ),
   action("terminals/clean", z.object({}), (conversation) =>
-    conversation.withThread(({ client, threadId }) =>
-      client.request("thread/backgroundTerminals/clean", { threadId }),
-    ),
+    conversation.withThread(async (thread) => {
+      await noteStopped(conversation, thread, () => true);
+      const { client, threadId } = thread;
+      return client.request("thread/backgroundTerminals/clean", { threadId });
+    }),
   ),
   action("terminals/stop", z.object({ id: z.string() }), (conversation, { id }) =>
-    conversation.withThread(({ client, threadId }) =>
-      client.request("thread/backgroundTerminals/terminate", { threadId, processId: id }),
-    ),
+    conversation.withThread(async (thread) => {
+      await noteStopped(conversation, thread, (processId) => processId === id);
+      const { client, threadId } = thread;
+      return client.request("thread/backgroundTerminals/terminate", { threadId, processId: id });
+    }),
   ),
 ];
