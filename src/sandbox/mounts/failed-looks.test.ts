@@ -1,4 +1,6 @@
-/** One look that fails, at every place where one is taken: no protection may be lost by it. */
+/**
+ * Fails one look at the project, at every place where one is taken: no protection may be lost by it.
+ */
 
 import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,14 +12,26 @@ import { inspectProject } from "./project-mounts.ts";
 
 /** The call that fails, counted from 1, and how; 0 lets all succeed. */
 const fault = vi.hoisted(() => ({ at: 0, code: "EACCES", calls: 0 }));
-/** What git has answered, by question: the same tree is looked at some hundred times. */
+/**
+ * The answers of git and of the file system, by question: the same tree is looked at some hundred
+ * times and does not change meanwhile.
+ */
 const answers = vi.hoisted(() => new Map<string, unknown>());
 
 vi.mock("node:fs/promises", async (original) => {
   const real = await original<typeof import("node:fs/promises")>();
+  const answer = (name: string, args: unknown[], call: () => Promise<unknown>) => {
+    // A handle is closed by whoever opened it.
+    if (name === "open") return call();
+    const question = JSON.stringify([name, ...args]);
+    const known = answers.get(question) ?? call();
+    answers.set(question, known);
+    // Some lists are sorted in place.
+    return Promise.resolve(known).then((it) => (Array.isArray(it) ? [...it] : it));
+  };
   const wrap = <T extends (...args: never[]) => Promise<unknown>>(name: string, call: T) =>
     Object.assign((...args: Parameters<T>) => {
-      if (++fault.calls !== fault.at) return call(...args);
+      if (++fault.calls !== fault.at) return answer(name, args, () => call(...args));
       const path = String(args[0]);
       return Promise.reject(
         Object.assign(new Error(`${fault.code}: injected, ${name} '${path}'`), {

@@ -128,7 +128,7 @@ describe.each([
   const rename = (from: string, to: string) => (root: string) =>
     renameSync(join(root, from), join(root, to));
 
-  it.each([
+  it.concurrent.each<readonly [what: string, path: string, act: (root: string) => void]>([
     [
       "a repository's configuration in place",
       "sub/.git",
@@ -156,12 +156,12 @@ describe.each([
     expect(await inSecondTurn(act, nothing)).toContain(`${path} between`);
   });
 
-  it("one file between and another one in it", async () => {
+  it.concurrent("one file between and another one in it", async () => {
     const told = await inSecondTurn(write(".vscode/a.json", "x"), write("Makefile", "x"));
     expect(told.sort()).toEqual([".vscode/a.json between", "Makefile in it"]);
   });
 
-  it("nothing of what was undone in it", async () => {
+  it.concurrent("nothing of what was undone in it", async () => {
     const undone = all(write("package.json", "{}"), write("package.json", '{"scripts":{"a":"b"}}'));
     expect(await inSecondTurn(nothing, undone)).toEqual([]);
   });
