@@ -1,9 +1,15 @@
+import { statSync } from "node:fs";
 import { configDefaults, defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-const TESTS = ["{src,scripts,test,attack}/**/*.test.ts"];
+/** Tests of the code alone, which keep a processor busy. */
+const UNIT = ["{src,scripts,test/chat}/**/*.test.ts"];
+
+/** Tests of the code with Neovim, Codex, git or containers, for which they mostly wait. */
+const WHOLE = ["{test,attack}/**/*.test.ts"];
 
 /** What only root can do: start an engine, mount, give files away, kill what is root's. */
-const FOR_ROOT = ["{src,scripts,test,attack}/**/*.root.test.ts"];
+const FOR_ROOT = ".root.test.ts";
 
 /** Run a second time as root: people use the plugin as root, too, in containers and on servers. */
 const ALSO_AS_ROOT = [
@@ -18,20 +24,56 @@ const ALSO_AS_ROOT = [
  */
 const part = process.env["CODEX_CHAT_TEST_PART"];
 
+const exclude = [...configDefaults.exclude, ...(part === "user" ? [`**/*${FOR_ROOT}`] : [])];
+
+/** The folders with the longest files. */
+const LONG = ["/test/e2e/", "/attack/", "/test/sandbox/"];
+
+/** Starts long files first, so that none is left to run alone at the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const place = LONG.findIndex((folder) => moduleId.includes(folder));
+      return place === -1 ? LONG.length : place;
+    };
+    const size = ({ moduleId }: TestSpecification) => statSync(moduleId).size;
+    return [...files].sort((a, b) => rank(a) - rank(b) || size(b) - size(a));
+  }
+}
+
 export default defineConfig({
   test: {
-    include: part === "root" ? [...FOR_ROOT, ...ALSO_AS_ROOT] : TESTS,
-    exclude: [...configDefaults.exclude, ...(part === "user" ? FOR_ROOT : [])],
+    sequence: { sequencer: LongestFirst },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: part === "root" ? UNIT.map((it) => it.replace(".test.ts", FOR_ROOT)) : UNIT,
+          exclude,
+          maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "whole",
+          include:
+            part === "root"
+              ? [...WHOLE.map((it) => it.replace(".test.ts", FOR_ROOT)), ...ALSO_AS_ROOT]
+              : WHOLE,
+          exclude: [...exclude, ...UNIT],
+          // They use a third of a processor each: four keep two processors busy.
+          maxWorkers: 4,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
     setupFiles: ["test/support/fail-on-console.ts"],
-    // Containers and editors are heavier than the tests: more at once only makes them slower.
-    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 180_000,
     // One second, the default, is less than a container takes on a busy machine.
     expect: { poll: { timeout: 20_000 } },
-    // A shared machine may pause for longer than any test waits. The report names what it took
-    // two attempts for ("retry x1"), and that is to be mended; at a developer's desk it fails.
-    retry: process.env["CI"] === "true" ? 1 : 0,
     restoreMocks: true,
     unstubEnvs: true,
   },
