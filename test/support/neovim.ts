@@ -81,7 +81,11 @@ export class Neovim implements AsyncDisposable {
     this.#client = parts.client;
     this.#process = parts.process;
     this.#owned = parts.owned;
-    this.#exited = new Promise((resolve) => this.#process.once("exit", resolve));
+    this.#exited = new Promise((resolve) => {
+      this.#process.once("exit", resolve);
+      // A program that could not be run has no exit.
+      this.#process.once("error", () => resolve(null));
+    });
   }
 
   get pid(): number {
@@ -203,7 +207,7 @@ export async function startNeovim(options: NeovimOptions = {}): Promise<Neovim> 
     ],
     {
       cwd,
-      stdio: ["pipe", "pipe", "ignore"],
+      stdio: ["pipe", "pipe", "pipe"],
       env: {
         PATH: process.env["PATH"],
         LANG: "C.UTF-8",
@@ -229,10 +233,42 @@ export async function startNeovim(options: NeovimOptions = {}): Promise<Neovim> 
   child.stdin.on("error", () => {});
   client.attach({ reader: child.stdout, writer: child.stdin });
   const nvim = new Neovim({ process: child, client, screen, home, cwd, owned });
-  if (options.screen !== undefined) {
-    const { columns, rows } = options.screen;
-    await nvim.request("nvim_ui_attach", columns, rows, { rgb: true, ext_linegrid: true });
+  const entered = async () => {
+    if (options.screen !== undefined) {
+      const { columns, rows } = options.screen;
+      await nvim.request("nvim_ui_attach", columns, rows, { rgb: true, ext_linegrid: true });
+    }
+    await nvim.until("vim.v.vim_did_enter", 1);
+  };
+  try {
+    // Calls to a Neovim that is gone are never answered.
+    await Promise.race([entered(), failureToStart(child, program)]);
+  } catch (failure) {
+    await nvim.close();
+    throw failure;
   }
-  await nvim.until("vim.v.vim_did_enter", 1);
   return nvim;
+}
+
+/** Rejects with the reason when Neovim cannot be run, or ends; for as long as it starts. */
+function failureToStart(
+  child: ReturnType<typeof spawn>,
+  { name, path }: NeovimProgram,
+): Promise<never> {
+  let said = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    said = (said + chunk).slice(-2000);
+  });
+  const failure = new Promise<never>((_, reject) => {
+    child.once("error", (cause) => {
+      reject(new Error(`Neovim ${name} cannot be run at ${path}: ${cause.message}`, { cause }));
+    });
+    child.once("close", (code, signal) => {
+      const how = signal ?? `exit code ${code}`;
+      reject(new Error(`Neovim ${name} at ${path} ended while it started, with ${how}: ${said}`));
+    });
+  });
+  // Neovim ends at some time after it has started, too.
+  failure.catch(() => {});
+  return failure;
 }
