@@ -105,7 +105,7 @@ group("editor", [
   shows(
     "text that runs backwards",
     "prints directional overrides and letters without a shape, so that code reads otherwise",
-    "they are shown by their numbers",
+    "the characters are shown by their numbers",
     "access = \u202e⁦user⁩ ⁦// only admins\u202c \u200bok\u2066",
     ({ file }) => {
       const found = /[\u202a-\u202e\u2066-\u2069\u200b]/.test(file);

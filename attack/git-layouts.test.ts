@@ -51,7 +51,7 @@ function spoils(name: string, tries: string, layout: Layout, between?: string): 
 /** Takes rights from a directory, so that the next start cannot look into it. */
 function closes(what: string, directories: string, mode: string): Attempt {
   return spoils(
-    `closed ${what}, ${mode}`,
+    `${what} with mode ${mode}`,
     `sets mode ${mode} on ${what}, so that the next sandbox does not see what is protected there`,
     team,
     `chmod ${mode} ${directories}`,

@@ -199,7 +199,7 @@ group("host", [
   {
     name: "pid reuse",
     tries: "has a later process get the pid of a dead owner, to keep what the owner left",
-    mustHappen: "a process is told from a later one of the same pid",
+    mustHappen: "a process is not mistaken for a later one of the same pid",
     run: async () => {
       const later = spawn("sleep", ["30"]);
       await once(later, "spawn");
@@ -290,7 +290,7 @@ group("host", [
   {
     name: "pointer to another repository",
     tries: "leaves a .git file that names another repository, to have it mounted next time",
-    mustHappen: "it is not mounted",
+    mustHappen: "the other repository is not mounted",
     run: async () => {
       const dir = await freshDir("pointer");
       await plantRepository(join(dir, "other"));
@@ -361,7 +361,7 @@ group("host", [
   {
     name: "the home as a project",
     tries: "has a project's directory be a link to the user's home",
-    mustHappen: "it is refused",
+    mustHappen: "the project is refused",
     run: async () => {
       const place = await hostPlace("linked-home");
       const link = join(place.base, "work", "link");

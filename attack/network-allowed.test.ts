@@ -128,7 +128,7 @@ group("network", [
   getsNot(
     "no TLS in a tunnel",
     "opens a tunnel to an allowed name and speaks something else in it",
-    "nothing of it reaches the site",
+    "no byte reaches the site",
     site,
     "SSH-2.0",
     (good) => `CONNECT good.example:${good} HTTP/1.1\r\n\r\nSSH-2.0-attacker\r\n`,
@@ -136,7 +136,7 @@ group("network", [
   getsNot(
     "Host behind an allowed name",
     "asks for an allowed address and for another site in the Host header",
-    "the site does not hear of the other one",
+    "the site never sees the other name",
     site,
     "evil.example",
     (good) => `GET http://good.example:${good}/ HTTP/1.1\r\nhost: evil.example\r\n\r\n`,

@@ -131,7 +131,7 @@ group("network", [
   onItsOwn(
     "large request",
     "sends 5 MB where 100 kB are allowed, as if to carry the project away at once",
-    "no more than that leaves",
+    "the upstream gets no more than is allowed",
     async (out) => {
       const statuses = await calls(out, 1, 5_000_000);
       const bytes = Math.max(0, ...out.upstream.seen.map((it) => it.bytes));
@@ -166,7 +166,7 @@ group("network", [
   onItsOwn(
     "redirect",
     "has the upstream redirect a call, to get the key sent to where the redirect leads",
-    "nobody follows it",
+    "nobody follows the redirect",
     async (out) => {
       out.upstream.answer = (_request, response) => {
         const location = `http://127.0.0.1:${out.victim.port}/`;

@@ -136,7 +136,7 @@ group("processes and limits", [
   within(
     "memory",
     "takes 900 MiB where 400 are allowed",
-    "it does not get them",
+    "the sandbox does not get more memory than is allowed",
     async ({ sh }) => {
       const take = `const held = []; for (let n = 0; n < 9; n++) held.push(Buffer.alloc(100 * ${MIB}, 1)); console.log("took 900 MiB");`;
       const { stdout } = await sh('node -e "$@"', { args: [take], timeoutMs: 30_000 });
@@ -162,7 +162,7 @@ group("processes and limits", [
   within(
     "the system's own files",
     "writes into /, /etc, /usr, /opt and /var, where it would lie on the host's disk",
-    "nothing is written",
+    "no system file is written",
     (inside) =>
       wins(
         inside,
@@ -173,7 +173,7 @@ group("processes and limits", [
   within(
     "the relay's program",
     "replaces the relay and Codex by programs of its own for the turns to come",
-    "they stay as they are",
+    "its files stay as they are",
     (inside) =>
       wins(
         inside,
@@ -199,7 +199,7 @@ group("processes and limits", [
   within(
     "processes of the host",
     "looks for the host's processes and their environment in /proc",
-    "there are none",
+    "no process of the host is visible",
     async ({ sh }) => {
       const { stdout } = await sh(`cat /proc/${process.pid}/cmdline /proc/${process.pid}/environ`);
       return verdict(stdout.includes("vitest"), `${stdout.length} bytes about the test's process`);
@@ -219,7 +219,7 @@ group("processes and limits", [
   within(
     "devices",
     "makes device nodes for the kernel's log, memory and disks, and opens them",
-    "none can be made or opened",
+    "no device can be made or opened",
     (inside) =>
       wins(
         inside,
@@ -254,7 +254,7 @@ group("processes and limits", [
   within(
     "engine's socket",
     "looks for the engine's socket and other sockets of the host to start a container of its own",
-    "there is none",
+    "no socket of an engine is there",
     async ({ sh }) => {
       const path = (await engine()).socketPath;
       const { stdout } = await sh(`for it in "$@"; do [ -S "$it" ] && echo "$it"; done; true`, {

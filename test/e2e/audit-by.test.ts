@@ -58,7 +58,7 @@ describe("the audit log", SLOW, () => {
     await chat.startAnew();
   });
 
-  it("has an answer of the user's as theirs", async () => {
+  it("attributes an answer of the user to the user", async () => {
     const { chat, model } = shared();
     model.answerInTurn(reply(exec("touch by-the-user")), reply(message("Done.")));
     await chat.send("Touch it.");
@@ -71,7 +71,7 @@ describe("the audit log", SLOW, () => {
     });
   });
 
-  it("has a command that the turn's stop left open as nobody's", async () => {
+  it("attributes the decision on a command that was open when the turn stopped to nobody", async () => {
     const { chat, model } = shared();
     model.answer(() => reply(exec("touch stopped")));
     await chat.send("Touch it.");
@@ -85,7 +85,7 @@ describe("the audit log", SLOW, () => {
     });
   });
 
-  it("has a form of a server's tool that was left open as nobody's", async () => {
+  it("attributes the decision on an MCP server's form that was left open to nobody", async () => {
     const { chat, model } = shared();
     model.answer(() => reply(functionCall("ask", {}, "mcp__asker")));
     await chat.send("Ask me.");
@@ -95,7 +95,7 @@ describe("the audit log", SLOW, () => {
     expect(await recorded(chat.projectDir, "Who are you?")).toMatchObject({ by: "nobody" });
   });
 
-  it("has what a thread asks that is no conversation's as nobody's", async () => {
+  it("attributes the decision on a question from a thread without a conversation to nobody", async () => {
     const { chat, model, place } = shared();
     model.answer(() => reply(message("Done.")));
     await chat.ask("Hello.");
@@ -120,7 +120,7 @@ describe("the audit log", SLOW, () => {
     });
   });
 
-  it("has permissions that are granted to nobody as a rule's", async () => {
+  it("attributes the refusal of permissions, which are never granted, to a rule", async () => {
     const { chat, model, place } = shared();
     model.answer(() => reply(message("Done.")));
     await chat.ask("Hello.");
@@ -144,7 +144,7 @@ describe("the audit log of a turn that may ask for hosts", SLOW, () => {
   const shared = share();
   beforeEach(() => shared().chat.startAnew());
 
-  it("has a host that was asked about when the turn was stopped as nobody's", async () => {
+  it("attributes the decision on a host that was asked about when the turn stopped to nobody", async () => {
     const { chat, model } = shared();
     model.answer(() => reply(exec("curl -sS -m 60 https://left-open.example/")));
     await chat.send("Fetch it.");
@@ -160,7 +160,7 @@ describe("the audit log of a turn that may ask for hosts", SLOW, () => {
     expect(text).not.toContain("the user refused");
   });
 
-  it("has a host that the user refused as theirs", async () => {
+  it("attributes the refusal of a host by the user to the user", async () => {
     const { chat, model } = shared();
     model.answerInTurn(
       reply(exec("curl -sS -m 60 https://refused.example/")),
@@ -178,21 +178,25 @@ describe("the audit log of a turn that may ask for hosts", SLOW, () => {
   });
 });
 
-it("what is asked when Neovim is killed is on record as nobody's decision", SLOW, async () => {
-  await using place = await Place.make();
-  await using model = await ScriptedModel.start();
-  await using chat = await Conversation.open({
-    place,
-    model,
-    config: { approvals: "untrusted" },
-  });
-  model.answer(() => reply(exec("touch left-alone")));
-  await chat.send("Touch it.");
-  await chat.waitForQuestion();
-  await chat.kill();
-  await chat.hostGone();
-  const [only, ...others] = await asked(chat.projectDir);
-  expect(others).toEqual([]);
-  expect(only).toMatchObject({ about: expect.stringContaining("left-alone"), by: "nobody" });
-  expect(only?.["reason"]).toContain("Neovim");
-});
+it(
+  "a question that is open when Neovim is killed is in the audit log as nobody's decision",
+  SLOW,
+  async () => {
+    await using place = await Place.make();
+    await using model = await ScriptedModel.start();
+    await using chat = await Conversation.open({
+      place,
+      model,
+      config: { approvals: "untrusted" },
+    });
+    model.answer(() => reply(exec("touch left-alone")));
+    await chat.send("Touch it.");
+    await chat.waitForQuestion();
+    await chat.kill();
+    await chat.hostGone();
+    const [only, ...others] = await asked(chat.projectDir);
+    expect(others).toEqual([]);
+    expect(only).toMatchObject({ about: expect.stringContaining("left-alone"), by: "nobody" });
+    expect(only?.["reason"]).toContain("Neovim");
+  },
+);

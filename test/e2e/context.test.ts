@@ -11,7 +11,7 @@ describe("what is mentioned", SLOW, () => {
   const shared = share();
   beforeEach(() => shared().chat.startAnew());
 
-  it("goes along to the model, text and picture, and is known again in the document", async () => {
+  it("goes to the model, text and picture, and is recognized in the document", async () => {
     const { chat, model, place } = shared();
     await writeFile(join(place.project, "add.lua"), "local M = {}\nM.one = 1\nreturn M\n");
     await writeFile(join(place.project, "dot.png"), Buffer.from(PNG, "base64"));
@@ -50,7 +50,7 @@ describe("what is mentioned", SLOW, () => {
     `);
   });
 
-  it("goes along as it is in the editor, where that is not saved", async () => {
+  it("goes to the model as it is in the editor, where that is not saved", async () => {
     const { chat, model, place } = shared();
     await writeFile(join(place.project, "draft.lua"), "return 1\n");
     await chat.nvim.lua(
@@ -87,7 +87,7 @@ describe("what is mentioned", SLOW, () => {
     ]);
   });
 
-  it("has a skill's instructions told by Codex itself", async () => {
+  it("includes a skill's instructions, which Codex adds itself", async () => {
     const { chat, model, place } = shared();
     const dir = join(place.project, ".agents/skills/tidy");
     await mkdir(dir, { recursive: true });

@@ -43,7 +43,7 @@ describe("what Codex may ask the editor", SLOW, () => {
     );
   });
 
-  it("is told: open files, unsaved text, the cursor, diagnostics", async () => {
+  it("is answered: open files, unsaved text, the cursor, diagnostics", async () => {
     const { model } = shared();
     expect(
       await ask(
@@ -85,7 +85,7 @@ describe("what Codex may ask the editor", SLOW, () => {
     expect(answers.join()).not.toContain("canary");
   });
 
-  it("is had in a thread that is resumed, and in one that was forked", async () => {
+  it("can be asked in a resumed thread and in a forked one", async () => {
     const { chat, model } = shared();
     const read = ["read_buffer", { path: "add.lua", first: 2 }] as const;
     expect(await ask(shared(), read)).toEqual(["-- not saved"]);
@@ -98,7 +98,7 @@ describe("what Codex may ask the editor", SLOW, () => {
     expect(model.requests.length).toBeGreaterThan(0);
   });
 
-  it("is told when what was not saved has been saved", async () => {
+  it("includes whether unsaved text has been saved since", async () => {
     const { chat, model } = shared();
     expect(await ask(shared())).toEqual([]);
     await chat.nvim.lua(
@@ -114,7 +114,7 @@ describe("what Codex may ask the editor", SLOW, () => {
     );
   });
 
-  it("is told with a steered query what is not saved by then", async () => {
+  it("includes what is unsaved when a query is steered", async () => {
     const { chat, model } = shared();
     model.answer((request) =>
       request.userTexts().includes("And now?")

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Conversation, Place, ScriptedModel, SLOW } from "./support.ts";
 
 describe("the user's own instructions and skills", SLOW, () => {
-  it("are in force, beside those of the project", async () => {
+  it("apply, beside those of the project", async () => {
     await using place = await Place.make();
     const skills = join(place.home, "skills");
     await mkdir(join(skills, "greeting"), { recursive: true });

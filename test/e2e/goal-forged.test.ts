@@ -39,7 +39,7 @@ async function forged(place: Place, chat: Conversation, times: number) {
 }
 
 describe("a turn that is forged", SLOW, () => {
-  it("after a goal's end gets no way to the model", async () => {
+  it("after a goal's end gets no access to the model", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });
@@ -62,7 +62,7 @@ describe("a turn that is forged", SLOW, () => {
     expect((await chat.text()).match(/no goal is pursued/g)).toHaveLength(1);
   });
 
-  it("while a goal is pursued takes from what all its turns have together", async () => {
+  it("while a goal is pursued counts against what all its turns have together", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({

@@ -17,7 +17,7 @@ async function midTurn(place: Place, model: ScriptedModel): Promise<Conversation
 }
 
 describe("in the middle of a turn", SLOW, () => {
-  it("a project that is renamed ends it with words that fit, and goes on when it is back", async () => {
+  it("renaming the project ends the turn with a fitting message, and the next one goes on when it is back", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await midTurn(place, model);
@@ -55,7 +55,7 @@ describe("in the middle of a turn", SLOW, () => {
     expect(model.requests.at(-1)?.userTexts()).toEqual(expect.arrayContaining(["Hello?"]));
   });
 
-  it("a state directory that is removed is made again, and the text is written there", async () => {
+  it("removing the state directory makes the host create it again and write the text there", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await midTurn(place, model);
@@ -78,7 +78,7 @@ describe("in the middle of a turn", SLOW, () => {
 });
 
 describe("a project whose .git is a link", SLOW, () => {
-  it("is refused at once, and taken when the link is replaced as the refusal says", async () => {
+  it("is refused at once, and accepted when the link is replaced as the refusal says", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     const outside = join(place.base, "repository.git");

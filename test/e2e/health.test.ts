@@ -112,7 +112,7 @@ const OBSTACLES: readonly Obstacle[] = [
 ];
 
 describe("the health check", SLOW, () => {
-  it("has nothing to complain of where all is well, and looks at all of it", async () => {
+  it("checks everything, and reports no problem where all is well", async () => {
     await using place = await Place.make();
     const lines = await check(place);
     // Where nobody has sent anything yet, the image is not built.
@@ -122,7 +122,7 @@ describe("the health check", SLOW, () => {
     expect(JSON.stringify(lines)).not.toContain("canary");
   });
 
-  it.each(OBSTACLES)("says what mends it: $title", async (obstacle) => {
+  it.each(OBSTACLES)("says how to fix it: $title", async (obstacle) => {
     await using place = await Place.make();
     const settings = (await obstacle.settings?.(place)) ?? {};
     const env = (await obstacle.env?.(place)) ?? {};
@@ -134,7 +134,7 @@ describe("the health check", SLOW, () => {
     );
   });
 
-  it("shows all problems in one go, in the order in which they are to be mended", async () => {
+  it("shows all problems at once, in the order in which to fix them", async () => {
     await using place = await Place.make();
     const file = join(place.base, "file");
     await writeFile(file, "");

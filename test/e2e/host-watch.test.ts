@@ -19,7 +19,7 @@ async function auditOf(projectDir: string, event: string): Promise<Record<string
 describe("what a real turn leaves for the host to run", SLOW, () => {
   const shared = share();
 
-  it("is not told of where nothing is", async () => {
+  it("is not mentioned where there is nothing", async () => {
     const { chat, model } = shared();
     model.answerInTurn(
       reply(exec("echo 'console.log(1)' > a.js && mkdir -p src && echo b > src/b.ts")),
@@ -29,7 +29,7 @@ describe("what a real turn leaves for the host to run", SLOW, () => {
     expect(await chat.text()).not.toContain("runs on your machine");
   });
 
-  it("is told of below the answer, and is on record", async () => {
+  it("is named below the answer, and is in the audit log", async () => {
     const { chat, model, place } = shared();
     const scripts = { test: "node --test" };
     const packageJson = `${JSON.stringify({ name: "p", version: "1.0.0", scripts })}\n`;
@@ -111,7 +111,7 @@ describe("what a real turn leaves for the host to run", SLOW, () => {
     `);
   });
 
-  it("is told of with the next turn when something inside did it after the last one", async () => {
+  it("is named with the next turn when something inside did it after the last one", async () => {
     const { chat, model, place } = shared();
     await chat.startAnew();
     model.answerInTurn(reply(message("Well.")));
@@ -128,7 +128,7 @@ describe("what a real turn leaves for the host to run", SLOW, () => {
     );
   });
 
-  it("is told of when the sandbox ends, where something inside did it after its last turn", async () => {
+  it("is named when the sandbox ends, where something inside did it after its last turn", async () => {
     const { chat, model, place } = shared();
     await chat.startAnew();
     model.answerInTurn(reply(message("Nothing.")));
@@ -142,10 +142,10 @@ describe("what a real turn leaves for the host to run", SLOW, () => {
   });
 });
 
-describe("the record of a real turn", SLOW, () => {
+describe("the audit log of a real turn", SLOW, () => {
   const shared = share();
 
-  it("that cannot be written is told of where it is seen, and the turn goes on", async () => {
+  it("that cannot be written is reported in the conversation, and the turn goes on", async () => {
     const { chat, model } = shared();
     await mkdir(join(chat.projectDir, "audit.jsonl"));
     model.answerInTurn(reply(message("Well.")));

@@ -26,7 +26,7 @@ async function openBelow(dir: string, skip: RegExp, root = dir): Promise<string[
 
 const shared = share({ config: { approvals: "untrusted", log_level: "debug" } });
 
-it("leaves nothing that another user of the machine can read", SLOW, async () => {
+it("a conversation leaves nothing that another user of the machine can read", SLOW, async () => {
   const { chat, place, model } = shared();
   await writeFile(join(place.project, "dot.png"), DOT);
   model.answerInTurn(
@@ -53,7 +53,7 @@ it("leaves nothing that another user of the machine can read", SLOW, async () =>
 });
 
 it(
-  "is built again without the old image, and emptied of its caches, once the user has agreed",
+  "a sandbox is built again without the old image, and emptied of its caches, once the user has agreed",
   SLOW,
   async () => {
     const { place, model } = shared();
@@ -132,7 +132,7 @@ it(
 );
 
 it(
-  "ends when nobody has asked for idle_minutes, and starts for the next question",
+  "a sandbox ends when nobody has asked for idle_minutes, and starts for the next query",
   SLOW,
   async () => {
     await using place = await Place.make();

@@ -70,7 +70,7 @@ async function publishUv(place: Place): Promise<void> {
   onTestFinished(() => image.remove({ force: true }));
 }
 
-it("each failure of a server's start says what helps, and that helps", SLOW, async () => {
+it("each MCP server that fails to start is reported with a fix that works", SLOW, async () => {
   await using place = await Place.make();
   await using model = await ScriptedModel.start();
   await publishUv(place);
@@ -188,7 +188,7 @@ it("each failure of a server's start says what helps, and that helps", SLOW, asy
 });
 
 it(
-  "a server that fetches its program first has the user asked, and starts once that is allowed",
+  "an MCP server that fetches its program first asks the user, and starts once that is allowed",
   SLOW,
   async () => {
     await using place = await Place.make();

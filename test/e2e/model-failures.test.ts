@@ -81,30 +81,42 @@ const cases: readonly Case[] = [
   ["silence", reply(message("Half of"), silence()), /Half of[\s\S]*Error/],
 ];
 
+/** One that Codex does not try again, one that it does, and one that comes after half an answer. */
+const GOES_ON = ["401", "500", "a stream that is cut"];
+
 describe("a model's endpoint that fails", SLOW, () => {
   const shared = share({ config: { limits: { silence_ms: 500, response_idle_ms: 2_000 } } });
   beforeEach(() => shared().chat.startAnew());
 
+  /** Asks while the endpoint fails, and again by `retry` once it does not. */
+  async function failsAndRecovers(query: string, [, answer, said]: Case): Promise<void> {
+    const { chat, model } = shared();
+    model.answerInTurn(answer);
+    const end = await chat.ask(query);
+    expect(end.status).toBe("failed");
+    expect((await chat.text()).split(query).at(-1)).toMatch(said);
+    expect(await chat.state("phase")).toBe("failed");
+    model.answerInTurn(reply(message("Well again.")));
+    await chat.command("retry");
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(await chat.text()).toMatch(/Error[\s\S]*Well again\.\s+## You\s*$/);
+  }
+
   it.each(cases)(
-    "with %s is told in the buffer, and a retry goes on",
-    async (_what, answer, said) => {
+    "with %s fails the turn with advice in the buffer, and a retry goes on",
+    async (...failure) => {
+      await failsAndRecovers("Are you well?", failure);
+      expect(shared().model.requests.at(-1)?.userTexts()).toEqual(["Are you well?"]);
+    },
+  );
+
+  it.each(cases.filter(([what]) => GOES_ON.includes(what)))(
+    "with %s fails a later turn in the same way, and a retry sends the query once",
+    async (...failure) => {
       const { chat, model } = shared();
-      for (const [n, query] of ["Are you well?", "And still well?"].entries()) {
-        model.answerInTurn(answer);
-
-        const end = await chat.ask(query);
-
-        expect(end.status).toBe("failed");
-        const told = (await chat.text()).split(query).at(-1) ?? "";
-        expect(told).toMatch(said);
-        expect(await chat.state("phase")).toBe("failed");
-        model.answerInTurn(reply(message(`Well again, for the ${n + 1}. time.`)));
-        await chat.command("retry");
-        expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
-        expect(await chat.text()).toMatch(
-          /Error[\s\S]*Well again, for the \d\. time\.\s+## You\s*$/,
-        );
-      }
+      model.answerInTurn(reply(message("I am.")));
+      await chat.ask("Are you well?");
+      await failsAndRecovers("And still well?", failure);
       expect(model.requests.at(-1)?.userTexts()).toEqual(["Are you well?", "And still well?"]);
     },
   );
@@ -113,7 +125,7 @@ describe("a model's endpoint that fails", SLOW, () => {
 describe("a turn that takes more tokens than are allowed", SLOW, () => {
   const shared = share({ config: { limits: { tokens_per_turn: 1_000_000 } } });
 
-  it("ends with the name of the limit, and the next turn begins anew", async () => {
+  it("ends with the name of the limit, and the next turn counts from zero", async () => {
     const { chat, model } = shared();
     const usage = { input_tokens: 999_999, output_tokens: 2, total_tokens: 1_000_001 };
     model.answerInTurn(
@@ -133,7 +145,7 @@ describe("a turn that takes more tokens than are allowed", SLOW, () => {
 });
 
 describe("a model's endpoint that is not there", SLOW, () => {
-  it("is told in the buffer, and a retry reaches it once it is", async () => {
+  it("is reported in the buffer, and a retry reaches it once it is there", async () => {
     await using place = await Place.make();
     const gone = await ScriptedModel.start();
     await gone[Symbol.asyncDispose]();

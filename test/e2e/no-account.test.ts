@@ -72,7 +72,7 @@ describe("a user without an account", { timeout: 180_000 }, () => {
     expect((await execa("stat", ["-c", "%u", made])).stdout).toBe(String(UID));
   });
 
-  it("hears that conversations would lie in the project, where nothing names another place", async () => {
+  it("reads that conversations would lie in the project, where nothing names another place", async () => {
     const { place, program } = await ofTheUser("-u", "HOME", "-u", "XDG_STATE_HOME");
     await using nvim = await startNeovim({ cwd: place.project, home: place.home, program });
     const problems = (settings: object) =>

@@ -50,17 +50,17 @@ describe("a command that calls the model itself", SLOW, () => {
     expect(await called({})).toContain("status 200");
   });
 
-  it("has the model that the user has chosen since", async () => {
+  it("gets the model that the user has chosen since", async () => {
     await shared().chat.command("model gpt-6-luna");
     expect(await called({ model: "gpt-6-luna" })).toContain("status 200");
   });
 });
 
-describe("a call of the model's that Codex tells no item of", SLOW, () => {
+describe("a call by the model for which Codex sends no item", SLOW, () => {
   const misfit = "*** Begin Patch\n*** Update File: a.txt\n@@\n-nope\n+new\n*** End Patch";
   const shown = /\*\*Patch did not apply\*\* · `a\.txt`\n```text reason\napply_patch verification/g;
 
-  it("is told with its reason, once, and in a thread that was resumed too", async () => {
+  it("is shown with its reason, once, and in a resumed thread too", async () => {
     const { chat, model } = shared();
     await chat.startAnew();
     model.answerInTurn(

@@ -8,7 +8,7 @@ import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "./support
 
 const nonsense: readonly [string, Buffer, string][] = [
   [
-    "front matter that is no YAML",
+    "front matter that is not YAML",
     Buffer.from(
       "---\n: [}{ thread\n\t- *no: &no\n---\n\n## You\n\nearlier words\n\n## Codex\n\nfine\n",
     ),
@@ -16,7 +16,7 @@ const nonsense: readonly [string, Buffer, string][] = [
   ],
   ["no headings", Buffer.from("only earlier words\n\nand nothing else"), "only earlier words"],
   [
-    "bytes that are no text",
+    "bytes that are not text",
     Buffer.concat([
       Buffer.from("## You\n\nearlier words\n"),
       Buffer.from([0, 1, 0xff, 0xfe, 0xc3, 0x28, 0x1b, 0x5b, 0x0a]),
@@ -24,7 +24,7 @@ const nonsense: readonly [string, Buffer, string][] = [
     "earlier words",
   ],
   [
-    "a thread id that is none",
+    "an invalid thread id",
     Buffer.from(
       "---\ncodex-chat: 1\nthread: ../../etc\n---\n\n## You\n\nearlier words\n\n## Codex\n\nfine\n\n## You\n",
     ),
@@ -37,7 +37,7 @@ describe("a conversation's file that was edited by hand", SLOW, () => {
   // Holds the container, so that the others find it warm.
   const shared = share();
 
-  it.each(nonsense)("is gone on with when it has %s", async (_what, bytes, kept) => {
+  it.each(nonsense)("can be continued when it has %s", async (_what, bytes, kept) => {
     const { place, model, chat: holder } = shared();
     model.answerInTurn(reply(message("Here is the answer.")));
     if ((await holder.turnsEnded()) === 0) await holder.ask("Start the sandbox.");

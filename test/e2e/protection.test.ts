@@ -46,7 +46,7 @@ describe("what is protected in a project", SLOW, () => {
     expect(await readdir(join(place.project, "tools/hooks"))).toEqual(["README"]);
   });
 
-  it("is asked about where git's directory is gone, and the user's word is taken", async () => {
+  it("may be given up where git's directory is gone, if the user agrees", async () => {
     await using place = await project();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });
@@ -67,7 +67,7 @@ describe("what is protected in a project", SLOW, () => {
     expect(await chat.ask("Go on.")).toEqual({ status: "completed" });
   });
 
-  it("is what the user makes between two turns, before Codex can reach it", async () => {
+  it("includes what the user makes between two turns, before Codex can reach it", async () => {
     await using place = await project();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });
@@ -84,7 +84,7 @@ describe("what is protected in a project", SLOW, () => {
     expect(await readFile(join(place.project, ".envrc"), "utf8")).toBe("export A=1\n");
   });
 
-  it("has the repositories in it, but not those that Codex has made", async () => {
+  it("includes the repositories in it, but not those that Codex has made", async () => {
     await using place = await project();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });

@@ -56,24 +56,39 @@ const refusals: readonly (readonly [what: string, answer: Reply])[] = [
   ],
   ["an item that is not found", httpError(404, "Item with id 'rs_1' not found.", {}, input)],
   ["a picture", httpError(400, "This model does not take images.", {}, { code: "invalid_image" })],
-  ["what is too large", httpBody(413, "<html><title>413 Request Entity Too Large</title></html>")],
-  ["what cannot be processed", httpError(422, "Unprocessable")],
-  ["something, as text", httpBody(400, "Bad Request", { "content-type": "text/plain" })],
-  ["something, as a web page", httpBody(400, "<html><body>no</body></html>")],
-  ["something, without a word", httpBody(400, "")],
-  ["something, in another form", httpBody(400, '{"detail":"no"}', { "content-type": "text/json" })],
+  ["its size", httpBody(413, "<html><title>413 Request Entity Too Large</title></html>")],
+  ["something that cannot be processed", httpError(422, "Unprocessable")],
+  [
+    "an unnamed reason, told as text,",
+    httpBody(400, "Bad Request", { "content-type": "text/plain" }),
+  ],
+  ["an unnamed reason, told as a web page,", httpBody(400, "<html><body>no</body></html>")],
+  ["a reason that is not told", httpBody(400, "")],
+  [
+    "an unnamed reason, told as JSON of another form,",
+    httpBody(400, '{"detail":"no"}', { "content-type": "text/json" }),
+  ],
+];
+
+/** One of each form: an error with a code, one in the stream, a page, and nothing. */
+const OF_EACH_FORM = [
+  "reasoning of another key",
+  "reasoning of another key, in the stream",
+  "its size",
+  "a reason that is not told",
 ];
 
 async function threadOf(chat: Conversation): Promise<string> {
   return /^thread: (\S+)$/m.exec(await chat.text())?.[1] ?? "";
 }
 
-describe("an endpoint that refuses", SLOW, () => {
+describe("a request that the endpoint refuses", SLOW, () => {
   const shared = share();
   beforeEach(() => shared().chat.startAnew());
 
-  it.each(refusals)(
-    "%s of the thread gets the query in a new one, once",
+  // What each of them comes to is the same, as the next test shows.
+  it.each(refusals.filter(([what]) => OF_EACH_FORM.includes(what)))(
+    "for %s in the thread is sent once more, in a new thread",
     async (_what, refusal) => {
       const { chat, model } = shared();
       model.answer((request) =>
@@ -101,7 +116,7 @@ describe("an endpoint that refuses", SLOW, () => {
   );
 
   it.each(refusals)(
-    "%s of the message itself is told, and a retry goes on",
+    "for %s in the message itself fails with advice, and a retry goes on",
     async (_what, refusal) => {
       const { chat, model } = shared();
       model.answerInTurn(refusal);
@@ -125,7 +140,7 @@ describe("an endpoint that refuses", SLOW, () => {
     },
   );
 
-  it("all that a thread holds leaves compacting, forking and a restart as ways on", async () => {
+  it("for everything that a thread holds leaves compacting, forking and a restart as ways on", async () => {
     const { chat, model } = shared();
     const refusal = httpError(400, "no", {}, { code: "invalid_encrypted_content" });
     const script = (answer: string) => (request: { contains: (text: string) => boolean }) =>
@@ -197,7 +212,7 @@ describe("a conversation that is too long for the model", SLOW, () => {
     expect(model.requests.at(-1)?.userTexts()).toEqual(["My name is Ada.", "What is my name?"]);
   });
 
-  it("is told so where it is the message alone", async () => {
+  it("fails with advice where the message alone is too long", async () => {
     const { chat, model } = shared();
     await chat.startAnew();
     model.answerInTurn(tooLong);

@@ -34,7 +34,7 @@ async function threeTurns(chat: Conversation, model: ScriptedModel): Promise<voi
 describe("a conversation whose text and file are changed in mid-turn", SLOW, () => {
   const shared = share();
 
-  it("has the whole answer, its thread and the other text in the end", async () => {
+  it("ends with the whole answer, its thread and the other text", async () => {
     const { chat, model } = shared();
     await chat.startAnew();
     model.answerInTurn(reply(message("The first answer.")));
@@ -182,7 +182,7 @@ describe("going on from an earlier place", SLOW, () => {
     expect(await chat.waitForTurnEnd()).toEqual({ status: "interrupted" });
   });
 
-  it("sums the memory up, with a mark in the document, and remembers the summary", async () => {
+  it("compacts the thread, marks that in the document, and remembers the summary", async () => {
     const { chat, model } = shared();
     model.answer(() => reply(message("The summary: three questions were asked.")));
     await chat.command("compact");
@@ -214,7 +214,7 @@ describe("going on from an earlier place", SLOW, () => {
 describe("a review", SLOW, () => {
   const shared = share();
 
-  it("is had in a turn, and its findings stand in the quickfix list", async () => {
+  it("takes a turn, and its findings stand in the quickfix list", async () => {
     const { chat, model, place } = shared();
     const file = join(place.project, "divide.js");
     await writeFile(file, "export const divide = (a, b) => a / b;\n");

@@ -5,7 +5,7 @@ import { exec, message, reply } from "../../src/offline/reply.ts";
 import { Conversation, Gate, Place, ScriptedModel, SLOW, until, WAIT } from "./support.ts";
 
 describe("settings that change while the sandbox runs", SLOW, () => {
-  it("count from the next turn on, and wrong ones send nothing to the endpoint before", async () => {
+  it("take effect from the next turn on, and with wrong ones nothing is sent to the earlier endpoint", async () => {
     await using place = await Place.make();
     await using first = await ScriptedModel.start();
     await using second = await ScriptedModel.start();
@@ -46,7 +46,7 @@ describe("settings that change while the sandbox runs", SLOW, () => {
     service.close();
   });
 
-  it("keep what is sent from the endpoint before, also while a turn of it runs", async () => {
+  it("keep queries from the earlier endpoint, also while a turn at it runs", async () => {
     await using place = await Place.make();
     await using first = await ScriptedModel.start();
     await using second = await ScriptedModel.start();

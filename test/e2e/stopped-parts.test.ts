@@ -12,7 +12,7 @@ describe("a turn in which a part is stopped, as with the machine", SLOW, () => {
   const shared = share({ config: { limits: { silence_ms: 500, response_idle_ms: 1_500 } } });
   beforeEach(() => shared().chat.startAnew());
 
-  it("goes on after the host was, and nobody has swept its container away", async () => {
+  it("goes on where the host was, and nobody has swept its container away", async () => {
     const { chat, model, place } = shared();
     const gate = new Gate();
     model.answer(() => reply(message("Half of it."), until(gate), message("The rest.")));
@@ -39,7 +39,7 @@ describe("a turn in which a part is stopped, as with the machine", SLOW, () => {
     expect((await place.containers()).map((it) => it.Id)).toEqual([before?.Id]);
   });
 
-  it("is told of where it was the relay, and a new sandbox goes on", async () => {
+  it("fails where the relay was, and goes on in a new sandbox", async () => {
     const { chat, model, place } = shared();
     const { nvim } = chat;
     model.answer(() => reply(message("An answer.")));

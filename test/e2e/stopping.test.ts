@@ -2,11 +2,11 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { exec, message, reply, silence } from "../../src/offline/reply.ts";
 import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "./support.ts";
 
-describe("stopping", SLOW, () => {
+describe("stopping a turn", SLOW, () => {
   const shared = share();
   beforeEach(() => shared().chat.startAnew());
 
-  it("keeps back what was sent when the sandbox is still starting, and sends it with the next", async () => {
+  it("keeps back a query whose sandbox is still starting, and sends it with the next one", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });
@@ -48,7 +48,7 @@ describe("stopping", SLOW, () => {
     expect(sent?.match(/The last question\./g)).toHaveLength(1);
   });
 
-  it("has what is sent after it answered at once, and with it what waited before", async () => {
+  it("lets the next query be answered at once, together with the one that waited", async () => {
     const { chat, model } = shared();
     model.answer((request) =>
       request.contains("After it.")
@@ -69,7 +69,7 @@ describe("stopping", SLOW, () => {
       expect(sent?.split(query)).toHaveLength(2);
   });
 
-  it("ends the sandbox in the middle of a turn, and the next turn starts it again", async () => {
+  it("by stopping the sandbox fails the turn, and the next turn starts the sandbox again", async () => {
     const { chat, model, place } = shared();
     model.answerInTurn(reply(message("Half of the answer"), silence()));
     await chat.send("The first question.");

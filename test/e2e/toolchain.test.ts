@@ -13,7 +13,7 @@ LABEL codex-chat.test=toolchain
 `;
 
 it(
-  "a project's own toolchain is built when it was allowed, and stays what was allowed",
+  "a project's own toolchain is built when the user has allowed it, and stays what was allowed",
   SLOW,
   async () => {
     await using place = await Place.make();

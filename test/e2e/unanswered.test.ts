@@ -123,7 +123,7 @@ describe("a query whose answer ended with host and editor", SLOW, () => {
     ],
   ];
 
-  it("is known, and can be sent again, whatever had come of it", async () => {
+  it("is recognized, and can be sent again, whatever had come of it", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     for (const [what, answer, until, after] of cases) {
@@ -153,7 +153,7 @@ describe("a query whose answer ended with host and editor", SLOW, () => {
 });
 
 describe("a query that is sent while Neovim is left", SLOW, () => {
-  it.each(neovims)("is in the file, and known to have no answer ($name)", async (program) => {
+  it.each(neovims)("is in the file, and recognized as unanswered ($name)", async (program) => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     for (const _ of [1, 2, 3]) {

@@ -66,7 +66,8 @@ describe("a conversation whose thread Codex cannot read", SLOW, () => {
     for (const what of [...names, "fork", "revert", "compact", "review"]) {
       await chat.startAnew();
       await chat.ask(`My name is Ada, and it ${what}.`);
-      await chat.ask("Good.");
+      // The others need no second turn.
+      if (what === "revert" || what === "ends in the middle of a line") await chat.ask("Good.");
       await chat.untilSaved();
       paths.set(what, await chat.path());
       files.set(what, rolloutOf(chat, await threadOf(chat)));
@@ -111,7 +112,7 @@ describe("a conversation whose thread Codex cannot read", SLOW, () => {
     expect(model.requests.at(-1)?.contains("My name is Ada, and it fork.")).toBe(true);
   });
 
-  it("is taken back by its text", async () => {
+  it("is reverted by its text", async () => {
     const { chat, model } = shared();
     await open(shared(), "revert");
     await chat.nvim.lua(
@@ -134,7 +135,7 @@ describe("a conversation whose thread Codex cannot read", SLOW, () => {
     expect(model.requests.at(-1)?.contains("My name is Ada, and it compact.")).toBe(true);
   });
 
-  it("has a review, and is then gone on with", async () => {
+  it("can be reviewed, and then goes on", async () => {
     const { chat, model } = shared();
     await open(shared(), "review");
     await chat.command("review custom Look at it.");
@@ -189,7 +190,7 @@ function eachDatabase(home: string, damage: (file: string) => void): void {
   }
 }
 
-describe("a conversation whose Codex has lost all it had", SLOW, () => {
+describe("a conversation whose CODEX_HOME is damaged", SLOW, () => {
   const shared = share();
 
   it.each(homes)("goes on where its directory %s", async (_what, damage, needsHelp) => {
