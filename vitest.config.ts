@@ -14,7 +14,7 @@ const FOR_ROOT = ".root.test.ts";
 /** Run a second time as root: people use the plugin as root, too, in containers and on servers. */
 const ALSO_AS_ROOT = [
   "test/sandbox/{isolation,odd-paths}.test.ts",
-  "test/e2e/{sandboxed-turn,commits}.test.ts",
+  "test/e2e/{turns/sandboxed-turn,projects/commits}.test.ts",
   "attack/{files-and-git,network,other-users}.test.ts",
 ];
 

@@ -1,0 +1,22 @@
+import { beforeEach, describe } from "vitest";
+import { itAsRoot } from "../../support/root.ts";
+import { keepsWhatWasReceived } from "../killed-part.ts";
+import { runtimeProcesses } from "../runtime-processes.ts";
+import { SLOW, share } from "../support.ts";
+
+// gVisor's own processes are root's.
+describe("a turn in which gVisor is killed", SLOW, () => {
+  const shared = share();
+  beforeEach(() => shared().chat.startAnew());
+
+  itAsRoot("keeps what was received, and the next turn remembers", () =>
+    keepsWhatWasReceived(
+      shared(),
+      async ({ place }) => {
+        const { id } = await place.container();
+        for (const pid of await runtimeProcesses(id)) process.kill(pid, "SIGKILL");
+      },
+      /sandbox|relay|app-server/,
+    ),
+  );
+});

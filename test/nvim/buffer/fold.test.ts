@@ -1,0 +1,128 @@
+import { describe, expect, it } from "vitest";
+import { type OpenChat, openChat } from "../../support/chat.ts";
+import { neovims } from "../../support/neovim.ts";
+
+const OUTPUT = ["```console output", "one", "two", "```"];
+
+/** Writes a command with its output, folded, as the host does. */
+async function command(chat: OpenChat, id: string, after: string): Promise<void> {
+  await chat.edit(
+    { op: "insert", id, after, lines: ["**Ran** `ls`"], gap: 1 },
+    { op: "insert", id: `${id}.out`, after: id, lines: OUTPUT, gap: 0 },
+    { op: "fold", from: `${id}.out`, to: `${id}.out`, label: "output" },
+  );
+}
+
+/** First and last line of every closed fold in the current window. */
+const CLOSED = `(function()
+  local folds, row = {}, 1
+  while row <= vim.fn.line("$") do
+    if vim.fn.foldclosed(row) == row then
+      folds[#folds + 1] = vim.fn.getline(row) .. " +" .. (vim.fn.foldclosedend(row) - row)
+      row = vim.fn.foldclosedend(row)
+    end
+    row = row + 1
+  end
+  return folds
+end)()`;
+
+describe.each(neovims)("folds on Neovim $name", (program) => {
+  it("are closed over an output, in every window that shows it", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 40 } });
+    await command(chat, "a", "history");
+    await chat.nvim.until(CLOSED, ["```console output +3"]);
+    await chat.nvim.untilShown("▸ 2 lines of output");
+    await chat.nvim.type("<Esc><C-w>v");
+    await chat.nvim.until(CLOSED, ["```console output +3"]);
+    await command(chat, "b", "a.out");
+    await chat.nvim.until(CLOSED, ["```console output +3", "```console output +3"]);
+    await chat.nvim.type("<C-w>p");
+    await chat.nvim.until(CLOSED, ["```console output +3", "```console output +3"]);
+  });
+
+  it("stay open once the user has opened them", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 40 } });
+    await command(chat, "a", "history");
+    await chat.nvim.until(CLOSED, ["```console output +3"]);
+    await chat.nvim.type("<Esc>?console output<CR>zo");
+    await command(chat, "b", "a.out");
+    await chat.nvim.until(CLOSED, ["```console output +3"]);
+    await chat.edit({ op: "append", id: "b.out", text: "\nmore" });
+    await chat.nvim.until("vim.fn.foldclosed('.')", -1);
+  });
+
+  it("are there again after the conversation was hidden and shown", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 40 } });
+    await command(chat, "a", "history");
+    await chat.nvim.until(CLOSED, ["```console output +3"]);
+    await chat.nvim.command("CodexChat toggle");
+    await chat.nvim.command("CodexChat toggle");
+    await chat.nvim.until(CLOSED, ["```console output +3"]);
+    // Once, not one within the other: Neovim has remembered them as well.
+    const level = "vim.fn.foldlevel(vim.fn.search('^```console', 'nw'))";
+    expect(await chat.nvim.lua(`return ${level}`)).toBe(1);
+    await chat.nvim.command("vsplit");
+    await chat.nvim.command("tab split");
+    expect(await chat.nvim.lua(`return ${level}`)).toBe(1);
+    await chat.nvim.command("tabclose");
+    await chat.nvim.command("close");
+    await chat.nvim.command("CodexChat");
+  });
+
+  it("move neither view nor cursor when they are made", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 20 } });
+    const lines = Array.from({ length: 60 }, (_, n) => `line ${n}`);
+    await chat.edit({ op: "insert", id: "text", after: "history", lines, gap: 1 });
+    await chat.nvim.type("<Esc>30Gzt5j");
+    const view = await chat.nvim.lua("return vim.fn.winsaveview()");
+    await command(chat, "a", "text");
+    await chat.nvim.until("#require('codex-chat.ui.fold').list(vim.api.nvim_get_current_buf())", 1);
+    expect(await chat.nvim.lua("return vim.fn.winsaveview()")).toEqual(view);
+  });
+
+  it("say how long Codex thought, and about what", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 20 } });
+    const lines = ["> **Thought** for 3.0 s · Of \\*this\\*", ">", "> Words."];
+    await chat.edit(
+      { op: "insert", id: "t", after: "history", lines, gap: 1 },
+      { op: "fold", from: "t", to: "t", label: "thinking" },
+    );
+    await chat.nvim.untilShown("▸ Thought for 3.0 s · Of *this*");
+    expect(chat.nvim.screen?.text()).not.toContain("Words.");
+  });
+
+  it("are the same once the conversation is opened anew", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 40 } });
+    const block = (id: string, after: string, lines: string[], gap: 0 | 1) =>
+      ({ op: "insert", id, after, lines, gap }) as const;
+    const fold = (id: string) => ({ op: "fold", from: id, to: id, label: "details" }) as const;
+    await chat.edit(
+      block("t", "history", ["> **Thought** for 3.0 s · Of it", ">", "> Words."], 1),
+      fold("t"),
+      block("s", "t", ["**Started** a sub-agent · `m`"], 1),
+      block("s.told", "s", ["> Count.", ">", "> Twice."], 0),
+      fold("s.told"),
+      block("h", "s.told", ["> **Hook** `a.sh`"], 1),
+      block("h.said", "h", ["```text hook", "bye", "```"], 0),
+      fold("h.said"),
+      block("q", "h.said", ["> A quotation", "> of the model's."], 1),
+      block("n", "q", ["> **Note:** a note", "> goes on."], 1),
+      block("a", "n", ["**Ran** `a sub-agent`"], 1),
+      block("a.why", "a", ["> To see", "> it."], 0),
+    );
+    const closed = ["> **Thought** for 3.0 s · Of it +2", "> Count. +2", "```text hook +2"];
+    await chat.nvim.until(CLOSED, closed);
+    await chat.nvim.command("write | edit!");
+    await chat.nvim.until(CLOSED, closed);
+  });
+
+  it("name the command where it stands with its output", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 20 } });
+    const lines = ["```console output", "$ a long command", "```"];
+    await chat.edit(
+      { op: "insert", id: "c", after: "history", lines, gap: 1 },
+      { op: "fold", from: "c", to: "c", label: "output" },
+    );
+    await chat.nvim.untilShown("▸ 1 line of command and output");
+  });
+});

@@ -1,0 +1,98 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { openChat } from "../../support/chat.ts";
+import { neovims, repository } from "../../support/neovim.ts";
+
+/** Our groups with what they are links to. */
+const LINKS = `
+  local links = {}
+  for name, hl in pairs(vim.api.nvim_get_hl(0, {})) do
+    if vim.startswith(name, "CodexChat") then links[name] = hl.link or "none" end
+  end
+  return links`;
+
+describe.each(neovims)("the looks on Neovim $name", (program) => {
+  it("are links, as the manual lists them", async () => {
+    await using chat = await openChat({ program });
+    const manual = await readFile(join(repository, "doc/codex-chat.txt"), "utf8");
+    const listed = [...manual.matchAll(/^ {4}(CodexChat\w+) .*`(\w+)`$/gm)].map(
+      ([, name, link]) => [name, link],
+    );
+    expect(await chat.nvim.lua(LINKS)).toEqual(Object.fromEntries(listed));
+  });
+
+  it("are there again after the colour scheme was changed, but for what the user has set", async () => {
+    await using chat = await openChat({ program });
+    const { nvim } = chat;
+    const links = await nvim.lua(LINKS);
+    for (const scheme of ["habamax", "shine", "default"]) {
+      await nvim.command(`colorscheme ${scheme}`);
+      expect(await nvim.lua(LINKS)).toEqual(links);
+    }
+    await nvim.command("highlight! link CodexChatYou Error");
+    await nvim.command("CodexChat new");
+    expect(await nvim.lua("return vim.api.nvim_get_hl(0, { name = 'CodexChatYou' }).link")).toBe(
+      "Error",
+    );
+  });
+
+  it.each([
+    ["default", "dark"],
+    ["default", "light"],
+    ["habamax", "dark"],
+    ["shine", "light"],
+  ])(
+    "differ from the text with %s (%s), with termguicolors and without",
+    async (scheme, background) => {
+      await using chat = await openChat({
+        program,
+        args: ["-c", `set background=${background} | colorscheme ${scheme}`],
+      });
+      for (const name of [
+        "CodexChatFailed",
+        "CodexChatAsks",
+        "CodexChatMuted",
+        "CodexChatRunning",
+      ]) {
+        const hl = await chat.nvim.lua<{ fg?: number; ctermfg?: number; cterm?: object }>(
+          "return vim.api.nvim_get_hl(0, { name = ..., link = false })",
+          name,
+        );
+        expect(hl.fg, name).toBeDefined();
+        // Neovim's own default gives Comment no colour in a terminal of 16.
+        if (name !== "CodexChatMuted") expect(hl.ctermfg ?? hl.cterm, name).toBeDefined();
+      }
+    },
+  );
+
+  it.each([
+    [80, undefined, 50],
+    [200, undefined, 90],
+    [200, { min_width: 120 }, 120],
+    [80, { min_width: 500 }, 78],
+    [40, undefined, 38],
+    [80, { size: 30, min_width: 20 }, 30],
+    [20, { position: "left" }, 18],
+  ])("give the chat enough of %d columns (%j)", async (columns, window, width) => {
+    await using chat = await openChat({
+      program,
+      screen: { columns, rows: 24 },
+      ...(window === undefined ? {} : { config: { window } }),
+    });
+    expect(await chat.nvim.lua("return vim.api.nvim_win_get_width(0)")).toBe(width);
+  });
+
+  it("need no characters that a usual font lacks", async () => {
+    await using chat = await openChat({ program, screen: { columns: 100, rows: 24 } });
+    await chat.edit(
+      { op: "insert", id: "run", after: "history", lines: ["**Ran** `ls`"], gap: 1 },
+      { op: "insert", id: "out", after: "run", lines: ["```console output", "x", "```"], gap: 0 },
+      { op: "fold", from: "out", to: "out" },
+    );
+    await chat.setState({ phase: "running", model: "m", tokens: { last: 1, window: 2 } });
+    await chat.nvim.untilShown("1 line of output");
+    // Private use areas, where icon fonts have their pictures.
+    expect(chat.nvim.screen?.text()).not.toMatch(/\p{Co}/u);
+  });
+});

@@ -1,0 +1,231 @@
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { openChat } from "../../support/chat.ts";
+import { neovims, startNeovim } from "../../support/neovim.ts";
+import { TestHost } from "../../support/test-host.ts";
+
+describe.each(neovims)("the host on Neovim $name", (program) => {
+  it("is not started, nor anything loaded, before the plugin is used", async () => {
+    await using host = await TestHost.start();
+    await using nvim = await startNeovim({ program, config: { host_cmd: host.command } });
+    const loaded =
+      "return vim.tbl_filter(function(n) return vim.startswith(n, 'codex-chat') end, vim.tbl_keys(package.loaded))";
+    expect(await nvim.lua(loaded)).toEqual([]);
+    expect(host.editors).toEqual([]);
+  });
+
+  it("gets what was sent while it was starting", async () => {
+    await using chat = await openChat({ program });
+    expect(chat.host.told.map((told) => told.name)).toEqual(["chat/open"]);
+    await chat.nvim.keys("at once<C-s>");
+    expect((await chat.host.heard("turn/send")).text).toBe("at once");
+  });
+
+  it("is told the settings that it knows, and no others", async () => {
+    await using chat = await openChat({
+      program,
+      config: { model: "m", sandbox: { memory: 5, env: {} }, window: { size: 0.3 }, limits: {} },
+    });
+    expect(chat.host.of("chat/open")[0]?.settings).toEqual({
+      model: "m",
+      editor_tools: { buffers: true, cursor: true, diagnostics: true, quickfix: true, lsp: true },
+      network: { allow: [], ask: true, no_proxy: [] },
+      watch: { paths: [] },
+      sandbox: { memory: 5, env: {} },
+      state_dir: join(chat.nvim.home, "state/nvim/codex-chat"),
+    });
+  });
+
+  it("that dies is told of, and started anew by the next query with all chats", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host } = chat;
+    await chat.setState({ phase: "running" });
+    await nvim.keys("<Esc>");
+    await nvim.command("CodexChat new");
+    await host.heard("chat/open", 2);
+    host.crash();
+    await expect.poll(() => nvim.messages()).toContain("The host ended with exit code 0");
+    expect(await nvim.messages()).toContain("host.log");
+    await nvim.until(`require('codex-chat.registry').get(${chat.buf}).state.phase`, "failed");
+    await nvim.keys("again<C-s>");
+    await host.heard("turn/send");
+    expect(host.told.slice(2).map((told) => told.name)).toEqual([
+      "chat/open",
+      "chat/open",
+      "turn/send",
+    ]);
+    expect(host.of("turn/send")[0]?.text).toBe("again");
+  });
+
+  it("that is missing leaves a chat that says what mends it", async () => {
+    await using nvim = await startNeovim({ program, config: { node: "no-such-node" } });
+    await nvim.command("CodexChat");
+    await nvim.keys("typed<C-s><Esc>");
+    await expect.poll(() => nvim.messages()).toContain("Node was not found as `no-such-node`");
+    await nvim.until("require('codex-chat').status().phase", "failed");
+    expect(await nvim.lua("return vim.wo.winbar")).toContain("failed");
+    // `node` set to the path of one, as the message says.
+    await nvim.lua("vim.g.codex_chat = { node = ... }", process.execPath);
+    await nvim.keys("Goagain<C-s><Esc>");
+    await nvim.until("require('codex-chat.registry').get(0).host", "attached");
+  });
+
+  it("refuses a Node that is too old, and names the one that is needed", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "codex-chat-node-"));
+    try {
+      const node = join(dir, "node");
+      await writeFile(
+        node,
+        '#!/bin/sh\n[ "$1" = --version ] && echo v18.19.0 && exit\nexec sleep 30\n',
+      );
+      await chmod(node, 0o755);
+      await using nvim = await startNeovim({ program, config: { node } });
+      await nvim.command("CodexChat");
+      await expect
+        .poll(() => nvim.messages())
+        .toContain("Node is v18.19.0, and 20.19 or newer is needed");
+    } finally {
+      await rm(dir, { recursive: true });
+    }
+  });
+
+  it("that was not built is asked to be, in the plugin's directory", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "codex-chat-plugin-"));
+    try {
+      await mkdir(join(dir, "lua"));
+      await using nvim = await startNeovim({ program });
+      await nvim.lua("require('codex-chat.host').dir = ...", dir);
+      await nvim.command("CodexChat");
+      await expect
+        .poll(() => nvim.messages())
+        .toContain(`Run \`npm ci && npm run build\` in ${dir}`);
+    } finally {
+      await rm(dir, { recursive: true });
+    }
+  });
+
+  it("leaves to Lua what it has not got when Neovim is left", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host, path } = chat;
+    await chat.setState({ phase: "idle" });
+    await nvim.keys("a last word<Esc>");
+    await nvim.until("vim.fn.getline('.')", "a last word");
+    host.isBehind = true;
+    await nvim.keys(":qa<CR>");
+    expect(await nvim.exited).toBe(0);
+    expect(host.of("chat/leaving")).toHaveLength(1);
+    expect(await readFile(path, "utf8")).toContain("a last word");
+  });
+
+  it("that has not answered yet is not relied on: leaving writes the half-typed text", async () => {
+    await using chat = await openChat({ program });
+    await chat.nvim.keys("half typed<Esc>");
+    await chat.nvim.until("vim.fn.getline('.')", "half typed");
+    await chat.nvim.keys(":qa<CR>");
+    expect(await chat.nvim.exited).toBe(0);
+    expect(await readFile(chat.path, "utf8")).toContain("half typed\n");
+  });
+
+  it("can move the chat to a fresh conversation, and the half-typed text goes along", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host } = chat;
+    const user = await chat.send("old");
+    await chat.edit(
+      { op: "insert", id: "a", after: user, lines: ["answer", "```", "output", "```"], gap: 1 },
+      { op: "fold", from: "a", to: "a", label: "output" },
+    );
+    const folds =
+      "vim.tbl_filter(function(l) return vim.fn.foldlevel(l) > 0 end, vim.fn.range(1, vim.fn.line('$')))";
+    expect(await nvim.lua<number[]>(`return ${folds}`)).not.toEqual([]);
+    await nvim.keys("half typed<Esc>");
+    await nvim.until("vim.fn.getline('.')", "half typed");
+    const path = chat.path.replace(/[^/]*$/, "fresh.md");
+    await host.editor.call.chat_relocate(chat.buf, {
+      path,
+      reason: "It is open in another Neovim.",
+    });
+    expect(await chat.body()).toEqual(["## You", "half typed"]);
+    expect(await nvim.lua(`return ${folds}`)).toEqual([]);
+    expect(await nvim.lua("return vim.fn.getline('.')")).toBe("half typed");
+    expect((await host.heard("chat/open", 2)).path).toBe(path);
+    expect(await nvim.messages()).toContain("It is open in another Neovim.");
+  });
+
+  it("can move the chat to a fresh conversation, and what nobody has taken goes back into the prompt", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host } = chat;
+    const user = await chat.send("answered");
+    await chat.edit({ op: "insert", id: "a", after: user, lines: ["answer"], gap: 1 });
+    await chat.send("first");
+    await chat.send("second");
+    await nvim.keys("<Esc>");
+    await host.editor.call.chat_relocate(chat.buf, { reason: "It is open elsewhere." });
+    expect((await chat.body()).filter((line) => line !== "")).toEqual([
+      "## You",
+      "first",
+      "second",
+    ]);
+    expect(await nvim.messages()).toContain("send it again");
+    await nvim.command("CodexChat send");
+    expect((await host.heard("turn/send", 4)).text).toBe("first\n\nsecond");
+  });
+
+  it("sets the front matter's keys and leaves the others", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host } = chat;
+    await host.editor.call.buf_set_meta(chat.buf, { thread: "t-1", model: "a: b" });
+    await host.editor.call.buf_set_meta(chat.buf, { thread: "t-2" });
+    expect((await nvim.lines()).slice(0, 7)).toEqual([
+      "---",
+      "codex-chat: 1",
+      `project: ${nvim.cwd}`,
+      expect.stringMatching(/^created: /),
+      "thread: t-2",
+      'model: "a: b"',
+      "---",
+    ]);
+  });
+
+  it("raises User events with their data", async () => {
+    await using chat = await openChat({ program });
+    await chat.nvim.lua(
+      "vim.api.nvim_create_autocmd('User', { pattern = 'CodexChatTurnEnded', callback = function(a) _G.got = a.data end })",
+    );
+    await chat.host.editor.call.event_emit("TurnEnded", { status: "completed" });
+    expect(await chat.nvim.lua("return _G.got")).toEqual({ status: "completed" });
+  });
+});
+
+describe.each(neovims)("files that the agent changed, on Neovim $name", (program) => {
+  it("are loaded anew where nothing of the user's is lost, at the same place, without modelines", async () => {
+    await using chat = await openChat({ program, screen: { columns: 100, rows: 20 } });
+    const { nvim, host } = chat;
+    await nvim.keys("<Esc>");
+    await nvim.command("wincmd p");
+    const clean = join(nvim.cwd, "clean.txt");
+    const dirty = join(nvim.cwd, "dirty.txt");
+    const lines = Array.from({ length: 100 }, (_, n) => `line ${n}`);
+    await writeFile(clean, lines.join("\n"));
+    await writeFile(dirty, "theirs\n");
+    await nvim.command("set noautoread modeline");
+    await nvim.command("edit dirty.txt | call setline(1, 'mine') | set hidden | edit clean.txt");
+    await nvim.type("50Gzt3j");
+    const view = await nvim.lua("return vim.fn.winsaveview()");
+    await writeFile(
+      clean,
+      [...lines.slice(0, 90), "changed", "# vim: set textwidth=7:"].join("\n"),
+    );
+    await writeFile(dirty, "theirs again\n");
+    await host.editor.call.buf_reload({ root: nvim.cwd });
+    expect((await nvim.lines()).slice(-2)).toEqual(["changed", "# vim: set textwidth=7:"]);
+    expect(await nvim.lua("return { vim.bo.textwidth, vim.o.autoread, vim.bo.modeline }")).toEqual([
+      0,
+      false,
+      true,
+    ]);
+    expect(await nvim.lua("return vim.fn.winsaveview()")).toEqual(view);
+    expect(await nvim.lua("return vim.fn.getbufline('dirty.txt', 1)")).toEqual(["mine"]);
+  });
+});

@@ -1,0 +1,162 @@
+import { describe, expect, it } from "vitest";
+import { openChat } from "../../support/chat.ts";
+import { neovims } from "../../support/neovim.ts";
+
+const NOWHERE = { config: [], project: [], conversation: [], ask: true };
+const LISTS = { servers: [], network: NOWHERE };
+
+const full = {
+  phase: "running",
+  model: "gpt-5.5",
+  sandbox: "gVisor",
+  tokens: { last: 12_300, window: 256_000 },
+  queued: 2,
+} as const;
+
+describe.each(neovims)("the status on Neovim $name", (program) => {
+  it("shows model, state, sandbox and tokens in the winbar", async () => {
+    await using chat = await openChat({ program, screen: { columns: 200, rows: 20 } });
+    await chat.setState(full);
+    await chat.nvim.untilShown(/ gpt-5\.5 · working \d+s · 2 queued · gVisor · 12\.3k tokens, 5%/);
+    // What is not said again stays.
+    await chat.setState({ phase: "idle" });
+    await chat.nvim.untilShown(" gpt-5.5 · ready · gVisor · 12.3k tokens, 5%");
+  });
+
+  it("keeps to what matters most where the window is narrow", async () => {
+    await using chat = await openChat({
+      program,
+      screen: { columns: 80, rows: 20 },
+      config: { window: { min_width: 1 } },
+    });
+    await chat.setState({ ...full, detail: "starting the sandbox for the very first time" });
+    await chat.nvim.untilShown(/ gpt-5\.5 · working \d+s · gVisor/);
+    expect(chat.nvim.screen?.text()).not.toContain("tokens");
+  });
+
+  it("fits the winbar into every width, what matters most first", async () => {
+    await using chat = await openChat({ program });
+    await chat.setState({
+      ...full,
+      phase: "failed",
+      mode: "high plan",
+      detail: "the endpoint refused the key, 漢字 and all",
+      note: "not saved",
+    });
+    const bars = await chat.nvim.lua<string[]>(
+      `local chat = require("codex-chat.registry").get(...)
+       local bars = {}
+       for width = 1, 200 do
+         local text = require("codex-chat.ui.status").winbar(chat, width)
+         bars[width] = vim.api.nvim_eval_statusline(text, { maxwidth = width }).str
+       end
+       return bars`,
+      chat.buf,
+    );
+    for (const bar of bars.slice(7)) expect(bar).toContain(" failed");
+    for (const bar of bars.slice(20)) expect(bar).not.toContain(">");
+    expect([20, 40, 60, 80, 120, 200].map((width) => bars[width - 1]?.trimEnd())).toEqual([
+      " failed · not saved",
+      " gpt-5.5 · failed · not saved · gVisor",
+      " gpt-5.5 · failed · 2 queued · not saved · gVisor",
+      " gpt-5.5 · high plan · failed · the endpoint r… · 2 queued · not saved · gVisor",
+      " gpt-5.5 · high plan · failed · the endpoint refused the key, 漢字 and all · 2 queued · not saved · gVisor",
+      " gpt-5.5 · high plan · failed · the endpoint refused the key, 漢字 and all · 2 queued · not saved · gVisor · 12.3k tokens, 5%",
+    ]);
+    await chat.setState({ ...full, detail: "building the image, step 3 of 9" });
+    expect(
+      await chat.nvim.lua(
+        "return require('codex-chat.ui.status').winbar(require('codex-chat.registry').get(...), 70)",
+        chat.buf,
+      ),
+    ).toMatch(/· building[^·]*… ·/);
+  });
+
+  it("shows a text with % and control characters as it is", async () => {
+    await using chat = await openChat({ program, screen: { columns: 200, rows: 20 } });
+    await chat.setState({ phase: "idle", model: "100%{1+1}%#Error#\n" });
+    await chat.nvim.untilShown("100%{1+1}%#Error# ");
+  });
+
+  it("counts the seconds while a turn runs, and no longer", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 20 } });
+    await chat.setState(full);
+    await chat.nvim.untilShown("working 1s");
+    await chat.setState({ phase: "idle" });
+    await chat.nvim.untilShown("ready");
+  });
+
+  it("has a page that tells of limits and of servers that did not start", async () => {
+    await using chat = await openChat({ program });
+    let shown = 0;
+    const show = async (answer: object, limits: readonly object[]): Promise<string[]> => {
+      await chat.nvim.command("CodexChat status");
+      const asked = (await chat.host.heard("action/run", ++shown)).id;
+      const value = { ...answer, limits, ...LISTS, instructions: [], refused: [] };
+      const taken = await chat.host.editor.call.action_answer(asked, { ok: true, value });
+      expect(taken.ok ? "" : taken.error.message).toBe("");
+      await chat.nvim.until("vim.bo.buftype", "nofile");
+      const lines = await chat.nvim.lines(0);
+      await chat.nvim.command("close");
+      return lines.filter((it) => it.startsWith("- **Rate limits**"));
+    };
+    const it = { model: "m", effort: "", plan: false, endpoint: "e", approvals: "never" };
+    expect(await show({ ...it, thread: "" }, [])).toEqual(["- **Rate limits** none told"]);
+    const hours = { usedPercent: 42.4, windowDurationMins: 300, resetsAt: 1_700_000_000 };
+    const week = { usedPercent: 7, windowDurationMins: 10_080, resetsAt: null };
+    const odd = { usedPercent: 100 };
+    expect(await show({ ...it, thread: "" }, [hours, week, odd])).toEqual([
+      expect.stringMatching(
+        /42% used of 5 hours, renewed \w{3} \d\d:\d\d; 7% used of 7 days; 100% used of the period$/,
+      ),
+    ]);
+  });
+
+  it("hints in the empty prompt, and only there", async () => {
+    await using chat = await openChat({ program, screen: { columns: 160, rows: 20 } });
+    const { nvim } = chat;
+    await nvim.untilShown("Ask Codex …  <C-s> sends");
+    await nvim.keys("<Esc>");
+    await nvim.untilShown("Ask Codex …  <CR> sends");
+    await nvim.keys("ix");
+    await expect.poll(() => nvim.screen?.text()).not.toContain("Ask Codex");
+    await nvim.keys("<BS>");
+    await nvim.untilShown("Ask Codex");
+    await chat.setState({ phase: "running" });
+    await nvim.untilShown("Steer Codex …");
+    await chat.setState({ phase: "failed" });
+    await nvim.untilShown("Retry or ask again …");
+    await nvim.keys("<C-s>");
+    await chat.host.heard("turn/retry");
+  });
+
+  it("wraps the keys of an approval where the window is narrow", async () => {
+    await using chat = await openChat({
+      program,
+      screen: { columns: 80, rows: 20 },
+      config: { window: { min_width: 1 } },
+    });
+    const user = await chat.send("go on");
+    await chat.edit({ op: "insert", id: "q", after: user, lines: ["**Asks**"], gap: 1 });
+    await chat.host.editor.call.buf_set_approval(chat.buf, {
+      id: "q",
+      block: "q",
+      kind: "command",
+    });
+    await chat.nvim.untilShown(/ {2}a accept\n.* {2}s this exact command, this session\n/);
+  });
+
+  it("marks blocks at their first line, and control characters in marks do no harm", async () => {
+    await using chat = await openChat({ program, screen: { columns: 160, rows: 20 } });
+    const user = await chat.send("go on");
+    await chat.edit(
+      { op: "insert", id: "a", after: user, lines: ["## Codex"], gap: 1 },
+      { op: "mark", id: "a", mark: "running", text: "thinking\u001b[31m" },
+    );
+    await chat.nvim.untilShown(/## Codex {2}thinking \[31m/);
+    await chat.edit({ op: "replace", id: "a", lines: ["## Codex", "more"] });
+    await chat.nvim.untilShown(/## Codex {2}thinking \[31m/);
+    await chat.edit({ op: "mark", id: "a", mark: "none" });
+    await expect.poll(() => chat.nvim.screen?.text()).not.toContain("thinking");
+  });
+});
