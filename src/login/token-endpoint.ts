@@ -1,6 +1,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { type Agent, request as httpsRequest } from "node:https";
 import { z } from "zod";
+import { isLoopback } from "../loopback.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Login, NewTokens } from "./auth-file.ts";
 
@@ -29,7 +30,7 @@ const Refusal = z.object({ error: z.union([Word, z.object({ code: Word })]) });
  * Redirects are not followed, and no error quotes what was sent or answered.
  */
 export async function refreshTokens(
-  login: Login,
+  login: Pick<Login, "issuer" | "clientId" | "refreshToken">,
   options: { readonly agent: Agent; readonly signal: AbortSignal },
 ): Promise<Result<NewTokens, RefreshError>> {
   const url = endpointOf(login.issuer);
@@ -56,11 +57,6 @@ function endpointOf(issuer: string): URL | undefined {
     return undefined;
   url.pathname = `${url.pathname.replace(/\/+$/, "")}/oauth/token`;
   return url;
-}
-
-/** Whether a host's name can only be this machine. */
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
 function post(

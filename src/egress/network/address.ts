@@ -40,16 +40,6 @@ for (const [net, bits] of SPECIAL_IPV6) special.addSubnet(net, bits, "ipv6");
 const global = new BlockList();
 global.addSubnet(...GLOBAL_UNICAST, "ipv6");
 
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
-
-/** Whether a host, as a target has it, is this very machine by its own name for that. */
-export function isLoopback(host: string): boolean {
-  if (host === "localhost" || host.endsWith(".localhost")) return true;
-  return isIPv4(host) ? loopback.check(host, "ipv4") : isIPv6(host) && loopback.check(host, "ipv6");
-}
-
 /**
  * Whether an address is one of the public internet.
  *

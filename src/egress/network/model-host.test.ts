@@ -18,11 +18,12 @@ describe("the model's own host", () => {
 
   it("is refused by every loopback address where it is on this machine", async () => {
     const { port, requests } = await startSite();
+    const hosts = ["127.0.0.1", "127.0.0.2", "[::1]", "localhost", "app.localhost"];
     const { link } = await setUpProxy({
-      allow: [`127.0.0.1:${port}`, `127.0.0.2:${port}`, `[::1]:${port}`, `localhost:${port}`],
+      allow: hosts.map((host) => `${host}:${port}`),
       baseUrl: new URL(`http://localhost:${port}/v1`),
     });
-    for (const host of ["127.0.0.1", "127.0.0.2", "[::1]", "localhost"])
+    for (const host of hosts)
       expect(
         parseAnswer(await raw(link.proxyPort, `GET http://${host}:${port}/ HTTP/1.1\r\n\r\n`)),
       ).toMatchObject({ status: 403, body: expect.stringContaining("model's endpoint") });

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import { mayBeLoopback } from "../../loopback.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { DecidedBy, EgressEvent } from "../events.ts";
 import { printable } from "../http/index.ts";
-import { type Interfaces, isLoopback, isNear, isPublicAddress } from "./address.ts";
+import { type Interfaces, isNear, isPublicAddress } from "./address.ts";
 import { entryFor, LOCALHOST, LOOPBACK } from "./allow.ts";
 import { watchSocket } from "./connection-limits.ts";
 import { type DialOptions, dial, systemLookup } from "./dial.ts";
@@ -206,7 +207,7 @@ export class NetworkProxy {
   #isModel({ host, port, isAddress }: Target): boolean {
     const model = this.#model;
     if (model === undefined) return false;
-    if (isLoopback(model.host)) return port === model.port && isLoopback(host);
+    if (mayBeLoopback(model.host)) return port === model.port && mayBeLoopback(host);
     return host === model.host && (!isAddress || port === model.port);
   }
 

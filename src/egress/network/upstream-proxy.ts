@@ -1,8 +1,8 @@
 import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
+import { mayBeLoopback } from "../../loopback.ts";
 import { err, ok, type Result } from "../../result.ts";
-import { isLoopback } from "./address.ts";
 import type { AllowList } from "./allow.ts";
 import { type DialError, type DialOptions, forbidden, isDialable, reasonOf } from "./dial.ts";
 import { parseTarget, type Target, targetText } from "./target.ts";
@@ -33,7 +33,7 @@ function proxyTarget({ url }: UpstreamProxy): Target | undefined {
 
 /** Whether a target is reached without it. SECURITY: this machine is nobody else's to reach. */
 export function isDirect({ direct }: Pick<UpstreamProxy, "direct">, target: Target): boolean {
-  return isLoopback(target.host) || direct.has(target);
+  return mayBeLoopback(target.host) || direct.has(target);
 }
 
 /** A connection on which a target is asked for. */

@@ -194,6 +194,11 @@ describe("a key that may be an ordinary word", () => {
     }
   });
 
+  it("is taken out where the server's name need not lead to this machine", () => {
+    const base = new URL("http://llm.localhost/v1");
+    expect(secretsOf([["authorization", "Bearer password"]], base)).toEqual(["password"]);
+  });
+
   it("of this machine's server is taken out where it is no word", () => {
     const base = new URL("http://localhost/v1");
     expect(secretsOf([["authorization", "Bearer sk-0123456789abcdef"]], base)).toHaveLength(1);

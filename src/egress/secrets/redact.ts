@@ -1,7 +1,8 @@
+import { isLoopback } from "../../loopback.ts";
 import { EventRedactor } from "./event-redactor.ts";
 import { SecretAutomaton } from "./secret-automaton.ts";
 import { SecretScanner } from "./secret-scanner.ts";
-import { isLoopback, isWeak, WordRedactor } from "./weak-secret.ts";
+import { isWeak, WordRedactor } from "./weak-secret.ts";
 
 /** Shorter values are no keys, and would turn every answer into stars. */
 const MIN_SECRET = 8;
@@ -144,7 +145,7 @@ export function secretsOf(
   for (const [name, value] of baseUrl.searchParams)
     if (/key|token|secret|sig|pass|auth/i.test(name)) values.push(value);
   const all = [...values, ...secretsOfUser(baseUrl)];
-  return isLoopback(baseUrl) ? all.filter((it) => !isWeak(it)) : all;
+  return isLoopback(baseUrl.hostname) ? all.filter((it) => !isWeak(it)) : all;
 }
 
 /** Node sends `user:password` in base64 where no other authorization is set. */

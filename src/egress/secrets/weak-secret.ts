@@ -9,11 +9,6 @@ export function isWeak(secret: string): boolean {
   return secret.length < MIN_STRONG || /^[A-Za-z]+$/.test(secret);
 }
 
-/** Whether an address is that of this machine, where such a key keeps nobody out. */
-export function isLoopback({ hostname }: URL): boolean {
-  return /^(?:localhost|.*\.localhost|127(?:\.\d+){3}|\[::1\])$/i.test(hostname);
-}
-
 const PART_OF_WORD = /[\w-]/;
 
 /**

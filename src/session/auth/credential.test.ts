@@ -109,6 +109,7 @@ describe("what authorizes the calls", () => {
       return found.ok ? warningOf(found.value) : "failed";
     };
     expect(await warning({ model_url: "http://10.0.0.5:8080/v1" })).toContain("in clear text");
+    expect(await warning({ model_url: "http://llm.localhost/v1" })).toContain("in clear text");
     expect(await warning({ model_url: "http://localhost:8080/v1" })).toBeUndefined();
     expect(await warning({ model_url: "http://10.0.0.5/v1", auth: "none" })).toBeUndefined();
     expect(await warning({ model_url: "https://x.example/v1" })).toBeUndefined();
@@ -177,6 +178,14 @@ describe("a mistake is told, with what mends it", () => {
     [
       "a login over http",
       { auth: "login", login_url: "http://evil.example" },
+      {},
+      "wrong_settings",
+      /over https only/,
+      /login_url/,
+    ],
+    [
+      "a login over http to a name below .localhost",
+      { auth: "login", login_url: "http://llm.localhost" },
       {},
       "wrong_settings",
       /over https only/,

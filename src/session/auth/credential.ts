@@ -1,10 +1,11 @@
 import type { Audit } from "../../audit/index.ts";
 import type { Authorization, AuthorizationHeader } from "../../egress/model/index.ts";
+import { isLoopback } from "../../loopback.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { Failure } from "../failure.ts";
 import type { Settings } from "../settings/index.ts";
 import type { Account } from "./account.ts";
-import { type Endpoint, endpointOf, isHeaderName, isLoopback } from "./endpoint.ts";
+import { type Endpoint, endpointOf, isHeaderName } from "./endpoint.ts";
 import type { KeyRing } from "./key-command.ts";
 
 /** The one endpoint that is known to refuse calls without a key. */
@@ -201,7 +202,7 @@ export async function credentialLine({
 /** What there is to say of how the key travels; undefined where nothing is. */
 export function warningOf({ endpoint, source }: Credential): string | undefined {
   const { url } = endpoint;
-  return url.protocol === "http:" && !isLoopback(url) && source !== "no key"
+  return url.protocol === "http:" && !isLoopback(url.hostname) && source !== "no key"
     ? `The ${source} travels to ${url.host} in clear text, because model_url says http.`
     : undefined;
 }

@@ -1,4 +1,5 @@
 import type { AuthorizationHeader } from "../../egress/model/index.ts";
+import { isLoopback } from "../../loopback.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { Failure } from "../failure.ts";
 import type { Settings } from "../settings/index.ts";
@@ -35,7 +36,7 @@ export function endpointOf(settings: EndpointSettings): Result<Endpoint, Failure
       'Take model_url out of the configuration, or set auth = "key" or "none".',
     );
   const url = new URL(auth === "login" ? (loginUrl ?? LOGIN_URL) : (modelUrl ?? MODEL_URL));
-  if (auth === "login" && url.protocol !== "https:" && !isLoopback(url))
+  if (auth === "login" && url.protocol !== "https:" && !isLoopback(url.hostname))
     return wrong(
       `login_url is ${url.protocol}//${url.host}: a login is sent over https only.`,
       "Take login_url out of the configuration.",
@@ -73,11 +74,6 @@ export function endpointOf(settings: EndpointSettings): Result<Endpoint, Failure
 /** Whether a header of this name may be set beside those that make the call. */
 export function isHeaderName(name: string): boolean {
   return /^[a-z0-9!#$%&'*+.^_`|~-]+$/i.test(name) && !OURS.test(name.toLowerCase());
-}
-
-/** Whether calls stay on this machine. */
-export function isLoopback({ hostname }: URL): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
 function wrong(message: string, fix: string): Result<never, Failure> {

@@ -5,6 +5,6 @@
  */
 export { Account } from "./account.ts";
 export { credentialLine, openCredential, warningOf } from "./credential.ts";
-export { endpointOf, isLoopback } from "./endpoint.ts";
+export { endpointOf } from "./endpoint.ts";
 export { KeyRing } from "./key-command.ts";
 export { upstreamProxyOf } from "./upstream-proxy.ts";

@@ -74,6 +74,7 @@ describe("a company's proxy", () => {
     expect(goes("https://a.near.test/v1")).toBe(false);
     expect(goes("http://10.0.0.5:8080/v1")).toBe(false);
     expect(goes("http://localhost:11434/v1")).toBe(false);
+    expect(goes("http://llm.localhost:11434/v1")).toBe(false);
     expect(goesThrough(settings({}), new URL("https://api.test/v1"))).toBe(false);
   });
 

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Audit } from "../../audit/index.ts";
 import type { Log } from "../../log.ts";
 import { quoteForShell } from "../../look.ts";
+import { isLoopback } from "../../loopback.ts";
 import { ownUser } from "../../own-user.ts";
 import { err, ok, type Result } from "../../result.ts";
 import {
@@ -18,7 +19,6 @@ import {
 } from "../../sandbox/image/index.ts";
 import { sweep } from "../../sandbox/ownership/index.ts";
 import { type SelfTestReport, selfTest } from "../../sandbox/self-test/index.ts";
-import { isLoopback } from "../auth/index.ts";
 import { type Failure, failureOf } from "../failure.ts";
 import { pluginDir } from "../plugin-dir.ts";
 import type { Settings } from "../settings/index.ts";
@@ -173,6 +173,6 @@ export async function imageOptions(
 function proxyArgs({ network, sandbox }: Settings): Readonly<Record<string, string>> {
   const { proxy, proxy_auth_cmd: command } = network;
   if (proxy === undefined || command !== undefined) return {};
-  if (isLoopback(new URL(proxy)) && sandbox.build_network !== "host") return {};
+  if (isLoopback(new URL(proxy).hostname) && sandbox.build_network !== "host") return {};
   return { http_proxy: proxy, https_proxy: proxy };
 }
