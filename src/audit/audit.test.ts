@@ -13,9 +13,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type AuditOptions, openAudit } from "./audit.ts";
-import { PER_MINUTE } from "./cap.ts";
-import { auditLine, MAX_LINE_BYTES } from "./line.ts";
 import { MAX_SET_ASIDE } from "./log-file.ts";
+import { PER_MINUTE } from "./rate-limit.ts";
+import { auditLine, MAX_LINE_BYTES } from "./serialize.ts";
 
 function directory(): string {
   const dir = mkdtempSync(join(tmpdir(), "codex-chat-audit-"));

@@ -1,7 +1,7 @@
-import { MinuteCap } from "./cap.ts";
 import type { AuditEntry } from "./entry.ts";
-import { auditLine } from "./line.ts";
 import { LogFile } from "./log-file.ts";
+import { MinuteCap } from "./rate-limit.ts";
+import { auditLine } from "./serialize.ts";
 
 /** Records what happens in a project. */
 export type Audit = {

@@ -6,4 +6,9 @@
  * the model's endpoint.
  */
 export { type LoginAttempt, logout, startLogin } from "./codex-login.ts";
-export { type LoginEvent, type LoginState, type LoginTools, TokenRefresher } from "./keeper.ts";
+export {
+  type LoginEvent,
+  type LoginState,
+  type LoginTools,
+  TokenRefresher,
+} from "./token-refresher.ts";

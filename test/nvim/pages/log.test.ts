@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { auditLine } from "../../../src/audit/line.ts";
+import { auditLine } from "../../../src/audit/serialize.ts";
 import { openChat } from "../../support/chat.ts";
 import { neovims } from "../../support/neovim.ts";
 

@@ -10,7 +10,7 @@ import { ChatGptService } from "../../test/support/chatgpt.ts";
 import { recordingLog } from "../../test/support/egress.ts";
 import { writeAtomically } from "../atomic-write.ts";
 import { lockFile } from "../chat/file/file-lock.ts";
-import { type LoginEvent, type LoginTools, TokenRefresher } from "./keeper.ts";
+import { type LoginEvent, type LoginTools, TokenRefresher } from "./token-refresher.ts";
 
 const MINUTE = 60_000;
 
