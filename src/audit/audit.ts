@@ -1,6 +1,6 @@
 import type { AuditEntry } from "./entry.ts";
 import { LogFile } from "./log-file.ts";
-import { MinuteCap } from "./rate-limit.ts";
+import { RateLimit } from "./rate-limit.ts";
 import { auditLine } from "./serialize.ts";
 
 /** Records what happens in a project. */
@@ -45,11 +45,11 @@ class Writer {
   readonly #onProblem: (message: string) => void;
   readonly #onMended: () => void;
   readonly #now: () => number;
-  readonly #cap = new MinuteCap();
+  readonly #limit = new RateLimit();
   #waiting: string[] = [];
   #writing: Promise<void> | undefined;
   #lost = 0;
-  #isTold = false;
+  #isFailing = false;
   #isClosed = false;
 
   constructor({
@@ -67,17 +67,17 @@ class Writer {
 
   record(entry: AuditEntry): void {
     if (this.#isClosed) return;
-    this.#tellLeftOut(this.#cap.turn(this.#now()));
+    this.#recordLeftOut(this.#limit.startMinute(this.#now()));
     const { event, ...rest } = entry;
     // Asked before a line is made: a flood must cost next to nothing.
-    if (this.#cap.refuses(event)) return;
+    if (this.#limit.refuses(event)) return;
     const line = this.#line({ event, ...rest });
-    if (this.#cap.admits(event, line.length)) this.#add(line);
+    if (this.#limit.admits(event, line.length)) this.#add(line);
   }
 
   async close(): Promise<void> {
     if (!this.#isClosed) {
-      this.#tellLeftOut(this.#cap.settle());
+      this.#recordLeftOut(this.#limit.takeLeftOut());
       this.#isClosed = true;
     }
     await (this.#writing ?? this.#drain());
@@ -88,7 +88,7 @@ class Writer {
     return auditLine({ time: new Date(this.#now()).toISOString(), pid: process.pid, ...fields });
   }
 
-  #tellLeftOut(all: ReturnType<MinuteCap["settle"]>): void {
+  #recordLeftOut(all: ReturnType<RateLimit["takeLeftOut"]>): void {
     for (const { event, lines } of all)
       this.#add(this.#line({ event: "left_out", of: event, lines }));
   }
@@ -107,23 +107,23 @@ class Writer {
       while (this.#waiting.length > 0) {
         const lines = this.#waiting.slice(0, BATCH);
         const lost = this.#lost;
-        const told = lost > 0 ? this.#line({ event: "lost", lines: lost }) : "";
-        await this.#file.append(lines.join("") + told);
+        const lostLine = lost > 0 ? this.#line({ event: "lost", lines: lost }) : "";
+        await this.#file.append(lines.join("") + lostLine);
         this.#waiting.splice(0, lines.length);
         this.#lost -= lost;
       }
-      if (this.#isTold) this.#onMended();
-      this.#isTold = false;
+      if (this.#isFailing) this.#onMended();
+      this.#isFailing = false;
     } catch (thrown) {
       // They wait for the next entry, with which it is tried again.
-      this.#tell(thrown);
+      this.#reportFailure(thrown);
     }
     this.#writing = undefined;
   }
 
-  #tell(thrown: unknown): void {
-    if (this.#isTold) return;
-    this.#isTold = true;
+  #reportFailure(thrown: unknown): void {
+    if (this.#isFailing) return;
+    this.#isFailing = true;
     const { code, message } = thrown as NodeJS.ErrnoException;
     const why = code === "ENOSPC" || code === "EDQUOT" ? "there is no space left" : message;
     this.#onProblem(

@@ -17,7 +17,7 @@ type Used = { lines: number; bytes: number; leftOut: number };
  * fills neither the disk nor, by having the log rotated, drives out what it did before, and a flood
  * of one kind leaves the others their room.
  */
-export class MinuteCap {
+export class RateLimit {
   readonly #used = new Map<AuditEvent, Used>();
   #minute = Number.NEGATIVE_INFINITY;
 
@@ -43,18 +43,18 @@ export class MinuteCap {
   }
 
   /** Begins a new minute where one is over; gives what the last one left out. */
-  turn(nowMs: number): readonly LeftOut[] {
+  startMinute(nowMs: number): readonly LeftOut[] {
     if (nowMs - this.#minute < MINUTE_MS) return [];
     this.#minute = nowMs;
-    return this.settle();
+    return this.takeLeftOut();
   }
 
   /** What was left out since it was last told; the count begins anew. */
-  settle(): readonly LeftOut[] {
-    const told = [...this.#used].flatMap(([event, { leftOut }]) =>
+  takeLeftOut(): readonly LeftOut[] {
+    const leftOut = [...this.#used].flatMap(([event, { leftOut }]) =>
       leftOut > 0 ? [{ event, lines: leftOut }] : [],
     );
     this.#used.clear();
-    return told;
+    return leftOut;
   }
 }

@@ -7,7 +7,6 @@ import type { EgressError, EgressEvent } from "./events.ts";
 import { createService } from "./http/index.ts";
 import { Mux } from "./link/index.ts";
 import {
-  type Beginner,
   checkResponsesRequest,
   type ModelCallLimits,
   ModelProxy,
@@ -15,6 +14,7 @@ import {
   TurnGate,
   type TurnLimits,
   type TurnPass,
+  type TurnStarter,
   type Upstream,
 } from "./model/index.ts";
 import {
@@ -95,9 +95,9 @@ export type Egress = {
   /** Allows model calls until the pass is ended; with an allowance, those that it has left. */
   readonly beginTurn: (allowance?: TurnAllowance) => TurnPass;
   /** What turns may have together that Codex begins by itself, or that one request of the user leads to. */
-  readonly allowance: (by?: Beginner) => TurnAllowance;
+  readonly allowance: (startedBy?: TurnStarter) => TurnAllowance;
   /** How many calls of the model are under way. */
-  readonly callsUnderWay: () => number;
+  readonly activeCalls: () => number;
   /** Closes every link, also one that is being attached; idempotent. */
   readonly close: () => void;
 };
@@ -139,21 +139,21 @@ export function createEgress(options: {
     policy: options.network ?? CLOSED,
     limits,
     model: options.upstream.baseUrl,
-    outward: options.upstream.outward,
+    upstreamProxy: options.upstream.upstreamProxy,
     onEvent,
   });
-  const failed = (thrown: unknown) => options.log.error({ err: thrown }, "the proxy failed");
+  const logFailure = (thrown: unknown) => options.log.error({ err: thrown }, "the proxy failed");
   const serveProxy = createService(
     {
       onRequest: (request, response) => {
         network.handle(request, response).catch((thrown) => {
-          failed(thrown);
+          logFailure(thrown);
           response.destroy();
         });
       },
       onConnect: (request, connection, head) => {
         network.tunnel(request, connection, head).catch((thrown) => {
-          failed(thrown);
+          logFailure(thrown);
           connection.destroy();
         });
       },
@@ -177,7 +177,7 @@ export function createEgress(options: {
               if (target === undefined) stream.destroy();
               else
                 network.connect(target, stream).catch((thrown) => {
-                  failed(thrown);
+                  logFailure(thrown);
                   stream.destroy();
                 });
             }
@@ -192,8 +192,8 @@ export function createEgress(options: {
       return link;
     },
     beginTurn: (allowance) => gate.begin(allowance),
-    allowance: (by) => gate.allowance(by),
-    callsUnderWay: () => gate.underWay,
+    allowance: (startedBy) => gate.allowance(startedBy),
+    activeCalls: () => gate.activeCalls,
     close: () => {
       closing.abort();
       for (const link of links) link.close();

@@ -19,7 +19,7 @@ export function eventSink(
   let tokens = BURST;
   let refilledAt = now();
   let omitted = 0;
-  const tell = (event: EgressEvent) => {
+  const emit = (event: EgressEvent) => {
     try {
       onEvent(event);
     } catch (thrown) {
@@ -27,7 +27,7 @@ export function eventSink(
     }
   };
   return (event) => {
-    if (event.type !== "network_refused" && event.type !== "model_refused") return tell(event);
+    if (event.type !== "network_refused" && event.type !== "model_refused") return emit(event);
     const refilled = Math.floor((now() - refilledAt) / REFILL_MS);
     tokens = Math.min(BURST, tokens + refilled);
     refilledAt += refilled * REFILL_MS;
@@ -36,7 +36,7 @@ export function eventSink(
       return;
     }
     tokens--;
-    tell(omitted === 0 ? event : { ...event, omitted });
+    emit(omitted === 0 ? event : { ...event, omitted });
     omitted = 0;
   };
 }

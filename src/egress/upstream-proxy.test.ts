@@ -40,7 +40,7 @@ function through(url: URL, options: Partial<UpstreamProxy> = {}): UpstreamProxy 
 /** A model at a name that only the proxy knows. */
 async function setUpModel(
   proxy: { readonly password?: () => string } = {},
-  outward: Partial<UpstreamProxy> = {},
+  upstreamProxy: Partial<UpstreamProxy> = {},
   name = "model.test",
 ) {
   await trustModel();
@@ -57,7 +57,7 @@ async function setUpModel(
   });
   const egress = await setUpEgress(sayHello, {
     baseUrl: new URL(`https://${name}:${port}/v1`),
-    outward: through(company.url, outward),
+    upstreamProxy: through(company.url, upstreamProxy),
   });
   return { ...egress, ...company, modelPort: port, keys };
 }
@@ -123,8 +123,8 @@ describe("the model behind a company's proxy", () => {
       /needs a password: the store is locked/,
     ],
     ["nothing listens there", { url: new URL("http://127.0.0.1:1") }, /nothing listens there/],
-  ])("is not called by another way where %s", async (_what, outward, why) => {
-    const { link, keys, events } = await setUpModel({ password: () => PASSWORD }, outward);
+  ])("is not called by another way where %s", async (_what, upstreamProxy, why) => {
+    const { link, keys, events } = await setUpModel({ password: () => PASSWORD }, upstreamProxy);
     expect((await call(link.modelPort)).status).toBe(502);
     expect(events.at(-1)).toMatchObject({
       type: "model_failed",
@@ -146,7 +146,7 @@ describe("the model behind a company's proxy", () => {
     const company = await startCompanyProxy({ names: {} });
     const { link } = await setUpEgress(sayHello, {
       baseUrl: new URL(`http://127.0.0.1:${port}/v1`),
-      outward: through(company.url),
+      upstreamProxy: through(company.url),
     });
     expect((await call(link.modelPort)).status).toBe(200);
     expect(company.asked).toEqual([]);
@@ -171,7 +171,7 @@ describe("other hosts behind a company's proxy", () => {
     const egress = await setUpProxy({
       allow: [`site.test:${site.port}`, ...(options.allow ?? []).map((it) => `${it}:${site.port}`)],
       names: addresses === undefined ? {} : { "site.test": [addresses] },
-      outward: through(company.url, {
+      upstreamProxy: through(company.url, {
         ...(direct.ok ? { direct: direct.value } : {}),
         ...(password === undefined ? {} : { credentials: async () => ok(password) }),
       }),
@@ -238,7 +238,7 @@ describe("other hosts behind a company's proxy", () => {
     const { link } = await setUpProxy({
       allow: [named.host, `127.0.0.1:${company.port}`],
       names: { "proxy.test": [["127.0.0.1"]] },
-      outward: through(named),
+      upstreamProxy: through(named),
     });
     const answer = await raw(link.proxyPort, `GET ${named.href} HTTP/1.1\r\n\r\n`);
     expect(parseAnswer(answer)).toMatchObject({

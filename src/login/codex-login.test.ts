@@ -12,7 +12,7 @@ it("has Codex log in through the configured proxy, and through the environment's
   await chmod(program, 0o700);
   const env = { https_proxy: "http://theirs.test", NO_PROXY: "*", SECRET: "x", TZ: "UTC" };
   const environment = async (proxy?: URL) => {
-    await startLogin({ program, home: join(dir, "home"), env, way: "browser", proxy });
+    await startLogin({ program, home: join(dir, "home"), env, method: "browser", proxy });
     const lines = (await readFile(join(dir, "env"), "utf8")).split("\n");
     return lines.filter((it) => /proxy|SECRET|TZ/i.test(it)).sort();
   };

@@ -58,32 +58,32 @@ const Completed = z.object({ success: z.boolean(), error: z.string().nullish() }
  * Errors: `login_failed`.
  */
 export async function startLogin(
-  options: CodexLogin & { readonly way: "browser" | "device" },
+  options: CodexLogin & { readonly method: "browser" | "device" },
 ): Promise<Result<LoginAttempt, LoginError>> {
   await makeHome(options.home);
   const args = [...OVERRIDES, ...backendOf(options), "app-server"];
   const child = spawn(options.program, args, { cwd: options.home, env: environment(options) });
-  const peer = new Peer(child);
-  const timer = setTimeout(() => peer.end("it took too long"), START_MS);
+  const codex = new CodexProcess(child);
+  const timer = setTimeout(() => codex.end("it took too long"), START_MS);
   try {
     const clientInfo = { name: "codex-chat.nvim", title: "codex-chat.nvim", version: "0" };
-    await peer.request("initialize", { clientInfo, capabilities: null });
-    peer.notify("initialized");
-    const type = options.way === "device" ? "chatgptDeviceCode" : "chatgpt";
-    const started = Started.parse(await peer.request("account/login/start", { type }));
+    await codex.request("initialize", { clientInfo, capabilities: null });
+    codex.notify("initialized");
+    const type = options.method === "device" ? "chatgptDeviceCode" : "chatgpt";
+    const started = Started.parse(await codex.request("account/login/start", { type }));
     const url = started.authUrl ?? started.verificationUrl;
     if (url === undefined || !url.startsWith(`${options.issuer ?? ISSUER}/`))
       throw new Error("it names an address that is not the service's");
     return ok({
       url,
       code: started.userCode,
-      done: peer.completed(WAIT_MS),
-      cancel: () => peer.end("it was cancelled"),
+      done: codex.completed(WAIT_MS),
+      cancel: () => codex.end("it was cancelled"),
     });
   } catch (thrown) {
-    const why = peer.ended ?? (thrown instanceof Error ? thrown.message : "unknown");
-    peer.end(why);
-    return failure(why);
+    const why = codex.ended ?? (thrown instanceof Error ? thrown.message : "unknown");
+    codex.end(why);
+    return loginFailed(why);
   } finally {
     clearTimeout(timer);
   }
@@ -104,9 +104,9 @@ export async function logout(options: CodexLogin): Promise<Result<undefined, Log
     // Also where the service could not be told: here, nobody is logged in any more.
     await rm(authPath(options.home), { force: true });
   } catch (thrown) {
-    return failure(`${authPath(options.home)}: ${(thrown as NodeJS.ErrnoException).code}`);
+    return loginFailed(`${authPath(options.home)}: ${(thrown as NodeJS.ErrnoException).code}`);
   }
-  return run.failed ? failure("Codex could not tell the service; here it is undone") : ok();
+  return run.failed ? loginFailed("Codex could not tell the service; here it is undone") : ok();
 }
 
 async function makeHome(home: string): Promise<void> {
@@ -133,14 +133,16 @@ function backendOf({ issuer }: CodexLogin): string[] {
 }
 
 /** What the login needs of the host's environment: how to reach the service, and whom to trust. */
-const PASSED =
+const PASSED_VARIABLE =
   /^(https?_proxy|all_proxy|no_proxy|ssl_cert_file|ssl_cert_dir|codex_ca_certificate|tz)$/i;
 
-const PROXY = /^(https?_proxy|all_proxy|no_proxy)$/i;
+const PROXY_VARIABLE = /^(https?_proxy|all_proxy|no_proxy)$/i;
 
 function environment({ env, home, issuer, proxy }: CodexLogin): Record<string, string> {
   const passed = Object.entries(env).flatMap(([name, value]) =>
-    PASSED.test(name) && value !== undefined && !(proxy !== undefined && PROXY.test(name))
+    PASSED_VARIABLE.test(name) &&
+    value !== undefined &&
+    !(proxy !== undefined && PROXY_VARIABLE.test(name))
       ? [[name, value] as const]
       : [],
   );
@@ -161,11 +163,11 @@ function environment({ env, home, issuer, proxy }: CodexLogin): Record<string, s
   };
 }
 
-function failure(why: string): Result<never, LoginError> {
-  const said = why.replace(/[^\x20-\x7e]+/g, " ").slice(0, 300);
+function loginFailed(why: string): Result<never, LoginError> {
+  const printable = why.replace(/[^\x20-\x7e]+/g, " ").slice(0, 300);
   return err({
     kind: "login_failed",
-    message: `The ChatGPT login did not succeed: ${said}.`,
+    message: `The ChatGPT login did not succeed: ${printable}.`,
     fix: "Try :CodexChat login again, or :CodexChat login device, which needs no port on this machine.",
   });
 }
@@ -179,7 +181,7 @@ const Message = z.object({
 });
 
 /** The few messages of Codex's that a login takes. */
-class Peer {
+class CodexProcess {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #waiting = new Map<number, (answer: z.infer<typeof Message>) => void>();
   readonly #completed: Promise<Result<undefined, LoginError>>;
@@ -227,7 +229,7 @@ class Peer {
   }
 
   /** Ends the process; idempotent, and the first reason counts. */
-  end(why: string, result: Result<undefined, LoginError> = failure(why)): void {
+  end(why: string, result: Result<undefined, LoginError> = loginFailed(why)): void {
     if (this.ended !== undefined) return;
     this.ended = why;
     for (const answer of this.#waiting.values()) answer({ error: { message: why } });

@@ -43,7 +43,7 @@ export async function refreshTokens(
   });
   try {
     const { status, text } = await post(url, body, options);
-    return read(status, text);
+    return parseAnswer(status, text);
   } catch (cause) {
     const { code, name } = cause as NodeJS.ErrnoException;
     return err({ type: "failed", why: `${url.host} cannot be asked (${code ?? name})` });
@@ -95,14 +95,14 @@ function post(
   });
 }
 
-function read(status: number, text: string): Result<NewTokens, RefreshError> {
+function parseAnswer(status: number, text: string): Result<NewTokens, RefreshError> {
   if (status === 400 || status === 401 || status === 403) {
-    const refusal = Refusal.safeParse(json(text)).data?.error;
+    const refusal = Refusal.safeParse(parseJson(text)).data?.error;
     const code = typeof refusal === "string" ? refusal : (refusal?.code ?? `status ${status}`);
     return err({ type: "refused", code });
   }
   if (status !== 200) return err({ type: "failed", why: `it answers with status ${status}` });
-  const answer = Answer.safeParse(json(text));
+  const answer = Answer.safeParse(parseJson(text));
   if (!answer.success) return err({ type: "failed", why: "its answer has no token" });
   const { access_token, refresh_token, id_token } = answer.data;
   return ok({
@@ -112,7 +112,7 @@ function read(status: number, text: string): Result<NewTokens, RefreshError> {
   });
 }
 
-function json(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

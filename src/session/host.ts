@@ -245,7 +245,7 @@ export class Host {
       stateDir,
       issuer,
       env,
-      outward: upstreamProxyOf({ settings, env, keys: this.#keys }),
+      upstreamProxy: upstreamProxyOf({ settings, env, keys: this.#keys }),
       log,
       onEvent: ({ type: action, ...rest }) => {
         for (const { audit, running } of this.#projects.values())

@@ -25,7 +25,7 @@ describe("Codex's login", () => {
   it("with a device's code leaves a login for the user alone, and logging out ends it", async () => {
     const { service, home, login } = await setUp();
 
-    const attempt = await startLogin({ ...login, way: "device" });
+    const attempt = await startLogin({ ...login, method: "device" });
     if (!attempt.ok) throw new Error(attempt.error.message);
     expect(attempt.value).toMatchObject({ url: `${service.url}/codex/device`, code: "ABCD-1234" });
     expect(await attempt.value.done).toEqual({ ok: true, value: undefined });
@@ -52,7 +52,7 @@ describe("Codex's login", () => {
   it("with the browser answers on loopback, and takes the service's word only", async () => {
     const { service, home, login } = await setUp();
 
-    const attempt = await startLogin({ ...login, way: "browser" });
+    const attempt = await startLogin({ ...login, method: "browser" });
     if (!attempt.ok) throw new Error(attempt.error.message);
     const url = new URL(attempt.value.url);
     expect(url.origin).toBe(service.url);
@@ -72,7 +72,7 @@ describe("Codex's login", () => {
 
   it("ends when it is cancelled, and leaves nothing", async () => {
     const { home, login } = await setUp();
-    const attempt = await startLogin({ ...login, way: "browser" });
+    const attempt = await startLogin({ ...login, method: "browser" });
     if (!attempt.ok) throw new Error(attempt.error.message);
     attempt.value.cancel();
     expect(await attempt.value.done).toMatchObject({
@@ -81,14 +81,14 @@ describe("Codex's login", () => {
     });
     expect(await readLogin(home)).toEqual({ ok: true, value: undefined });
     // The port is free again.
-    const next = await startLogin({ ...login, way: "browser" });
+    const next = await startLogin({ ...login, method: "browser" });
     expect(next.ok).toBe(true);
     if (next.ok) next.value.cancel();
   });
 
   it("says that the service cannot be reached", async () => {
     const { login } = await setUp({ issuer: "http://127.0.0.1:1" });
-    expect(await startLogin({ ...login, way: "device" })).toMatchObject({
+    expect(await startLogin({ ...login, method: "device" })).toMatchObject({
       ok: false,
       error: { kind: "login_failed", fix: expect.stringContaining(":CodexChat login") },
     });
@@ -96,7 +96,7 @@ describe("Codex's login", () => {
 
   it("says that there is no Codex", async () => {
     const { login } = await setUp({ program: "/nowhere/codex" });
-    expect(await startLogin({ ...login, way: "device" })).toMatchObject({
+    expect(await startLogin({ ...login, method: "device" })).toMatchObject({
       ok: false,
       error: { message: expect.stringContaining("could not be started (ENOENT)") },
     });
@@ -108,7 +108,7 @@ describe("Codex's login", () => {
     await writeFile(spy, `#!/bin/sh\n{ env; echo "$@"; } > "$HOME/seen"\n`);
     await chmod(spy, 0o755);
 
-    expect(await startLogin({ ...login, program: spy, way: "device" })).toMatchObject({
+    expect(await startLogin({ ...login, program: spy, method: "device" })).toMatchObject({
       ok: false,
       error: { message: expect.stringContaining("Codex ended") },
     });

@@ -38,7 +38,7 @@ export type EgressOptions = {
   readonly headers?: readonly AuthorizationHeader[];
   readonly authorization?: Upstream["authorization"];
   readonly renew?: Upstream["renew"];
-  readonly outward?: Upstream["outward"];
+  readonly upstreamProxy?: Upstream["upstreamProxy"];
   /** Services of this machine that the relay stands for, by the ports at which it does so. */
   readonly local?: Readonly<Record<number, Target>>;
   /** By default any body is let through, so that tests of the way need none of Codex's. */
@@ -60,7 +60,7 @@ export async function setUpEgress(handler: Handler, options: EgressOptions = {})
         options.authorization ?? (async () => ok([["authorization", `Bearer ${KEY}`]] as const)),
       ...(options.headers === undefined ? {} : { headers: options.headers }),
       ...(options.renew === undefined ? {} : { renew: options.renew }),
-      outward: options.outward,
+      upstreamProxy: options.upstreamProxy,
     },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     checkBody: options.checkBody ?? ((body) => ok(body)),

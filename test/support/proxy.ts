@@ -12,7 +12,7 @@ export type SetUp = {
   readonly names?: Readonly<Record<string, readonly (readonly string[])[]>>;
   readonly decide?: NetworkPolicy["decide"];
   readonly interfaces?: NetworkPolicy["interfaces"];
-} & Pick<EgressOptions, "limits" | "baseUrl" | "outward">;
+} & Pick<EgressOptions, "limits" | "baseUrl" | "upstreamProxy">;
 
 /** An egress under a policy, and what its resolver was asked. */
 export async function setUpProxy({

@@ -32,7 +32,7 @@ export class MuxStream extends Duplex {
   /** Bytes that the other side still takes. */
   #credit = WINDOW_BYTES;
   #pending: { readonly chunk: Buffer; readonly done: () => void } | undefined;
-  #endTaken = false;
+  #endReceived = false;
   #linger: NodeJS.Timeout | undefined;
 
   constructor(id: number, link: Link) {
@@ -49,7 +49,7 @@ export class MuxStream extends Duplex {
 
   /** Takes data from inside; false where it is more than was granted, or comes after the end. */
   accept(payload: Buffer): boolean {
-    if (payload.length > this.#granted || this.#endTaken) return false;
+    if (payload.length > this.#granted || this.#endReceived) return false;
     this.#granted -= payload.length;
     if (payload.length > 0) this.#keep(payload);
     this.#feed();
@@ -58,8 +58,8 @@ export class MuxStream extends Duplex {
 
   /** The other side will send no more. */
   acceptEnd(): void {
-    if (this.#endTaken) return;
-    this.#endTaken = true;
+    if (this.#endReceived) return;
+    this.#endReceived = true;
     this.#feed();
   }
 
@@ -104,7 +104,7 @@ export class MuxStream extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     clearTimeout(this.#linger);
-    if (!this.#endTaken || !this.writableFinished) this.#link.send(FrameType.reset, this.#id);
+    if (!this.#endReceived || !this.writableFinished) this.#link.send(FrameType.reset, this.#id);
     this.#link.forget(this.#id);
     this.#inbox = [];
     this.#pending?.done();
@@ -147,8 +147,8 @@ export class MuxStream extends Duplex {
       this.#owed += chunk.length;
       this.#wanted = this.push(chunk);
     }
-    if (this.#inbox.length === 0 && this.#endTaken && !this.destroyed) this.push(null);
-    if (this.#owed < WINDOW_BYTES / 4 || this.#endTaken || this.destroyed) return;
+    if (this.#inbox.length === 0 && this.#endReceived && !this.destroyed) this.push(null);
+    if (this.#owed < WINDOW_BYTES / 4 || this.#endReceived || this.destroyed) return;
     this.#granted += this.#owed;
     this.#link.send(FrameType.window, this.#id, encodeCredit(this.#owed));
     this.#owed = 0;

@@ -46,8 +46,8 @@ export class Mux {
   /** Frames that have come and wait until a stream may be opened. */
   #held: Frame[] = [];
   #pause: NodeJS.Timeout | undefined;
-  #opens = OPEN_BURST;
-  #opensAt = performance.now();
+  #openTokens = OPEN_BURST;
+  #refilledAt = performance.now();
 
   constructor(readable: Readable, writable: Writable, handlers: MuxHandlers) {
     this.#readable = readable;
@@ -85,7 +85,7 @@ export class Mux {
     if (++this.#unsent > MAX_UNSENT) this.#readable.pause();
     this.#writable.write(encodeFrame(type, stream, payload), () => {
       this.#unsent--;
-      this.#goOn();
+      this.#resumeReading();
       done?.();
     });
   }
@@ -102,12 +102,12 @@ export class Mux {
       this.close("the relay sent a frame over the size limit");
       return;
     }
-    if (this.#pause === undefined) this.#take(frames);
+    if (this.#pause === undefined) this.#process(frames);
     // Paused, and it gave what it had read already.
     else this.#held.push(...frames);
   }
 
-  #take(frames: readonly Frame[]): void {
+  #process(frames: readonly Frame[]): void {
     for (const [n, { type, stream, payload }] of frames.entries()) {
       if (this.#closed) return;
       if (type === FrameType.open && !this.#mayOpen()) {
@@ -122,11 +122,11 @@ export class Mux {
 
   #mayOpen(): boolean {
     const now = performance.now();
-    const more = ((now - this.#opensAt) / 1000) * OPENS_PER_SECOND;
-    this.#opensAt = now;
-    this.#opens = Math.min(OPEN_BURST, this.#opens + more);
-    if (this.#opens < 1) return false;
-    this.#opens--;
+    const more = ((now - this.#refilledAt) / 1000) * OPENS_PER_SECOND;
+    this.#refilledAt = now;
+    this.#openTokens = Math.min(OPEN_BURST, this.#openTokens + more);
+    if (this.#openTokens < 1) return false;
+    this.#openTokens--;
     return true;
   }
 
@@ -139,12 +139,12 @@ export class Mux {
     this.#held = [...frames];
     this.#pause = setTimeout(() => {
       this.#pause = undefined;
-      this.#take(this.#held.splice(0));
-      this.#goOn();
+      this.#process(this.#held.splice(0));
+      this.#resumeReading();
     }, OPEN_PAUSE_MS);
   }
 
-  #goOn(): void {
+  #resumeReading(): void {
     if (this.#pause !== undefined || this.#unsent >= MAX_UNSENT / 2) return;
     if (!this.#closed && this.#readable.isPaused()) this.#readable.resume();
   }

@@ -7,10 +7,10 @@ export type { ModelCallLimits } from "./model-call.ts";
 export { ModelProxy } from "./model-proxy.ts";
 export { checkResponsesRequest } from "./responses-request.ts";
 export {
-  type Beginner,
   type TurnAllowance,
   TurnGate,
   type TurnLimits,
   type TurnPass,
+  type TurnStarter,
 } from "./turn-gate.ts";
 export type { Authorization, AuthorizationHeader, Upstream } from "./upstream.ts";

@@ -30,7 +30,7 @@ export type ModelCallOptions = {
   readonly upstream: Upstream;
   readonly caller: UpstreamCaller;
   readonly limits: ModelCallLimits;
-  readonly place: CallSlot;
+  readonly slot: CallSlot;
   /** Looks at the whole body, and returns what is sent of it or why nothing is. */
   readonly checkBody: (body: Buffer) => Result<Buffer, string>;
   /** Takes this call's secrets and returns all that must not be answered. */
@@ -53,7 +53,7 @@ type End =
 /** One call on its way from the sandbox to the upstream, and its answer on the way back. */
 export class ModelCall {
   readonly #options: ModelCallOptions;
-  readonly #watch: ResponseTimer;
+  readonly #timer: ResponseTimer;
   readonly #startedMs = performance.now();
   readonly #usage = new UsageReader();
   readonly #ending = new AbortController();
@@ -64,14 +64,14 @@ export class ModelCall {
   #quoted: Buffer[] = [];
   #bytesOut = 0;
   #bytesIn = 0;
-  #isToldOf = false;
+  #isReported = false;
   #isRenewed = false;
-  #isOver = false;
+  #isEnded = false;
 
   constructor(options: ModelCallOptions) {
     this.#options = options;
     const { id, limits, onEvent } = options;
-    this.#watch = new ResponseTimer({
+    this.#timer = new ResponseTimer({
       silenceMs: limits.silenceMs,
       idleMs: limits.responseIdleMs,
       // Of an answer that nobody inside reads, it is not the model that is silent.
@@ -87,7 +87,7 @@ export class ModelCall {
 
   /** Takes the call in, asks for the key and passes the call on. Never rejects. */
   async run(): Promise<void> {
-    const { request, response, place, limits, checkBody } = this.#options;
+    const { request, response, slot, limits, checkBody } = this.#options;
     const lost = () => this.abort("client");
     response.on("close", lost);
     response.on("error", lost);
@@ -102,19 +102,20 @@ export class ModelCall {
       idleMs: limits.bodyIdleMs,
       onBytes: (bytes) => {
         this.#bytesOut += bytes;
-        place.countTokens(estimateTokens(this.#bytesOut));
-        return place.spendBytes(bytes);
+        slot.countTokens(estimateTokens(this.#bytesOut));
+        return slot.spendBytes(bytes);
       },
       signal: this.#ending.signal,
     });
-    if (this.#isOver) return;
+    if (this.#isEnded) return;
     const checked = body.ok ? checkBody(body.value) : undefined;
     // SECURITY: of calls that began together, each would else count as if it were the only one.
-    const mayGoOn = place.mayGoOn();
+    const checkTokens = slot.checkTokens();
     if (!body.ok) this.#end({ type: "refused", ...body.error });
     else if (checked?.ok === false)
       this.#end({ type: "refused", status: 403, message: checked.error, isOdd: true });
-    else if (!mayGoOn.ok) this.#end({ type: "refused", status: 403, message: mayGoOn.error });
+    else if (!checkTokens.ok)
+      this.#end({ type: "refused", status: 403, message: checkTokens.error });
     else await this.#send(checked?.value ?? body.value);
   }
 
@@ -132,23 +133,25 @@ export class ModelCall {
   async #send(body: Buffer): Promise<void> {
     this.#body = body;
     const { upstream, remember, request, caller } = this.#options;
-    const asked = await upstream.authorization().catch(
+    const authorized = await upstream.authorization().catch(
       (thrown: unknown): Authorization => ({
         ok: false,
         error: { message: thrown instanceof Error ? thrown.name : "unknown" },
       }),
     );
-    if (this.#isOver) return;
-    if (!asked.ok) {
-      const why = printableSentence(asked.error.message, 300);
+    if (this.#isEnded) return;
+    if (!authorized.ok) {
+      const why = printableSentence(authorized.error.message, 300);
       this.#fail("authorization", `No key for the model could be had: ${why}`, 502);
       return;
     }
     const ours = upstream.headers ?? [];
-    this.#redactor = new Redactor(remember(secretsOf([...asked.value], upstream.baseUrl)));
+    this.#redactor = new Redactor(remember(secretsOf([...authorized.value], upstream.baseUrl)));
     let out: ClientRequest;
     try {
-      out = caller.open(requestHeaders(request.headers, [...ours, ...asked.value], body.length));
+      out = caller.open(
+        requestHeaders(request.headers, [...ours, ...authorized.value], body.length),
+      );
     } catch (thrown) {
       // SECURITY: Node's message would quote the value.
       const code = String((thrown as NodeJS.ErrnoException).code ?? "unknown");
@@ -160,7 +163,7 @@ export class ModelCall {
       if (this.#out === out) run();
     };
     out.on("response", (answer) => this.#take(answer));
-    out.on("error", (error) => ifCurrent(() => this.#broken(error))());
+    out.on("error", (error) => ifCurrent(() => this.#onError(error))());
     out.on("upgrade", (answer, socket) => {
       socket.destroy();
       this.#take(answer);
@@ -170,12 +173,12 @@ export class ModelCall {
     out.on(
       "close",
       ifCurrent(() => {
-        if (this.#answer === undefined) this.#broken(new Error("it broke the connection off"));
+        if (this.#answer === undefined) this.#onError(new Error("it broke the connection off"));
       }),
     );
     out.end(body);
-    this.#tellOfRequest();
-    this.#watch.begin();
+    this.#reportRequest();
+    this.#timer.start();
   }
 
   /** Sends the call once more where a key that was refused could be had anew. */
@@ -193,16 +196,16 @@ export class ModelCall {
     const read = once(refused, "end", { signal: this.#ending.signal }).catch(() => undefined);
     const isNew = await upstream.renew?.().catch(() => false);
     await read;
-    if (this.#isOver) return;
+    if (this.#isEnded) return;
     if (isNew === true) return this.#send(this.#body);
-    this.#begin(refused);
+    this.#passHead(refused);
     for (const chunk of chunks) this.#pass(refused, chunk);
     if (refused.complete) this.#finish(refused);
     else this.#cut();
   }
 
   #take(answer: IncomingMessage): void {
-    if (this.#isOver) return;
+    if (this.#isEnded) return;
     const { upstream } = this.#options;
     const status = answer.statusCode ?? 0;
     if (status === 401 && !this.#isRenewed && upstream.renew !== undefined) {
@@ -228,8 +231,8 @@ export class ModelCall {
       this.#fail("answer", `The model's endpoint ${host} answers with ${odd}, unasked.`, 502);
       return;
     }
-    this.#begin(answer);
-    this.#watch.begin();
+    this.#passHead(answer);
+    this.#timer.start();
     answer.on("data", (chunk: Buffer) => this.#pass(answer, chunk));
     answer.on("end", () => this.#finish(answer));
     answer.on("close", () => this.#cut());
@@ -237,7 +240,7 @@ export class ModelCall {
   }
 
   /** Passes the head of an answer on. */
-  #begin(answer: IncomingMessage): void {
+  #passHead(answer: IncomingMessage): void {
     const { id, response, onEvent } = this.#options;
     const status = answer.statusCode ?? 0;
     this.#answer = answer;
@@ -251,9 +254,9 @@ export class ModelCall {
   }
 
   #pass(answer: IncomingMessage, chunk: Buffer): void {
-    if (this.#isOver) return;
+    if (this.#isEnded) return;
     const { response } = this.#options;
-    this.#watch.heard();
+    this.#timer.reset();
     const clean = this.#redactor.push(chunk);
     if ((answer.statusCode ?? 0) >= 400 && this.#bytesIn < MAX_QUOTED_BYTES)
       this.#quoted.push(clean.subarray(0, MAX_QUOTED_BYTES));
@@ -262,17 +265,17 @@ export class ModelCall {
     if (clean.length === 0 || response.write(clean)) return;
     answer.pause();
     response.once("drain", () => {
-      this.#watch.heard();
+      this.#timer.reset();
       answer.resume();
     });
   }
 
   /** Counts a piece of the answer; false where it was one too many. */
   #count(chunk: Buffer): boolean {
-    const { place } = this.#options;
+    const { slot } = this.#options;
     this.#usage.push(chunk);
-    place.countTokens(this.#tokens());
-    const spent = place.spendBytes(chunk.length);
+    slot.countTokens(this.#tokens());
+    const spent = slot.spendBytes(chunk.length);
     if (!spent.ok) this.#fail("limit", spent.error, 403);
     return spent.ok;
   }
@@ -282,7 +285,7 @@ export class ModelCall {
   }
 
   #finish(answer: IncomingMessage): void {
-    if (!answer.complete || this.#isOver) return;
+    if (!answer.complete || this.#isEnded) return;
     const status = answer.statusCode ?? 0;
     const rest = this.#redactor.end();
     if (status < 400) {
@@ -295,10 +298,10 @@ export class ModelCall {
   }
 
   /** The upstream could not be reached, or broke off. */
-  #broken(error: NodeJS.ErrnoException): void {
+  #onError(error: NodeJS.ErrnoException): void {
     // What breaks after the whole answer has come takes nothing from it, though it may still wait for
     // its reader.
-    if (this.#isOver || this.#answer?.complete === true) return;
+    if (this.#isEnded || this.#answer?.complete === true) return;
     const { kind, message } = connectFailure(error, this.#options.upstream.baseUrl.host);
     if (this.#answer !== undefined) this.#cut();
     else this.#fail(kind, this.#redactor.text(message), 502);
@@ -313,19 +316,19 @@ export class ModelCall {
     this.#end({ type: "failed", kind, message, status });
   }
 
-  #tellOfRequest(): void {
-    if (this.#isToldOf) return;
-    this.#isToldOf = true;
+  #reportRequest(): void {
+    if (this.#isReported) return;
+    this.#isReported = true;
     const { id, onEvent } = this.#options;
     onEvent({ type: "model_request", id, bytes: this.#bytesOut });
   }
 
   #end(end: End): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     this.#ending.abort();
-    this.#watch.stop();
-    const { response, place } = this.#options;
+    this.#timer.stop();
+    const { response, slot } = this.#options;
     // An upstream that has answered keeps its connection for the next call, if it got all of this.
     if (this.#answer?.readableEnded !== true || this.#out?.writableFinished !== true)
       this.#out?.destroy();
@@ -333,13 +336,13 @@ export class ModelCall {
     else if (end.type !== "aborted") refuse(response, end.status, end.message);
     else if (!response.writableEnded) response.destroy();
     // SECURITY: whoever goes before the model has counted would else pay by the estimate.
-    if (end.type === "aborted" && this.#isToldOf && this.#usage.usage === undefined)
-      place.countTokens(mostTokens(this.#bytesOut) + estimateTokens(this.#bytesIn));
-    place.leave();
-    this.#tellOfEnd(end);
+    if (end.type === "aborted" && this.#isReported && this.#usage.usage === undefined)
+      slot.countTokens(mostTokens(this.#bytesOut) + estimateTokens(this.#bytesIn));
+    slot.release();
+    this.#reportEnd(end);
   }
 
-  #tellOfEnd(end: End): void {
+  #reportEnd(end: End): void {
     const { id, onEvent } = this.#options;
     const ms = Math.round(performance.now() - this.#startedMs);
     const { usage } = this.#usage;

@@ -57,10 +57,10 @@ export class ModelProxy {
       return;
     }
     let call: ModelCall | undefined;
-    const place = this.#gate.enter(() => call?.abort("turn_end"));
+    const slot = this.#gate.enter(() => call?.abort("turn_end"));
     // 403 is what Codex does not retry.
-    if (!place.ok) {
-      this.#refuse(response, 403, place.error);
+    if (!slot.ok) {
+      this.#refuse(response, 403, slot.error);
       return;
     }
     const id = this.#nextId++;
@@ -72,7 +72,7 @@ export class ModelProxy {
       upstream: this.#upstream,
       caller: this.#caller,
       limits: this.#limits,
-      place: place.value,
+      slot: slot.value,
       checkBody: this.#checkBody,
       remember: (secrets) => this.#remember(secrets),
       onEvent: this.#onEvent,

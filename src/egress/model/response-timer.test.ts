@@ -15,7 +15,7 @@ function watch() {
     onSilence: () => told.push("silent"),
     onIdle: () => told.push("idle"),
   });
-  it.begin();
+  it.start();
   return { told, watch: it };
 }
 

@@ -16,7 +16,7 @@ export class ResponseTimer {
   readonly #options: ResponseTimerOptions;
   #silence: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
-  #heardAt = 0;
+  #resetAt = 0;
   #isStopped = false;
 
   constructor(options: ResponseTimerOptions) {
@@ -24,30 +24,30 @@ export class ResponseTimer {
   }
 
   /** The upstream has been asked, or has begun to answer. */
-  begin(): void {
-    if (this.#idle !== undefined) this.heard();
+  start(): void {
+    if (this.#idle !== undefined) this.reset();
     if (this.#isStopped || this.#idle !== undefined) return;
     const { silenceMs, idleMs, onSilence, onIdle } = this.#options;
-    this.#heardAt = performance.now();
+    this.#resetAt = performance.now();
     this.#silence = setTimeout(() => {
-      if (!this.#wasStopped(silenceMs)) onSilence(silenceMs);
+      if (!this.#wasSuspended(silenceMs)) onSilence(silenceMs);
     }, silenceMs);
     this.#idle = setTimeout(() => {
       // What came meanwhile is read only after the timers, and may be the rest of the answer.
-      if (this.#wasStopped(idleMs)) return this.heard();
+      if (this.#wasSuspended(idleMs)) return this.reset();
       this.stop();
       onIdle(idleMs);
     }, idleMs);
   }
 
-  #wasStopped(ms: number): boolean {
-    return performance.now() - this.#heardAt > ms + LATE_MS;
+  #wasSuspended(ms: number): boolean {
+    return performance.now() - this.#resetAt > ms + LATE_MS;
   }
 
   /** Something came: all begins anew. */
-  heard(): void {
+  reset(): void {
     if (this.#isStopped) return;
-    this.#heardAt = performance.now();
+    this.#resetAt = performance.now();
     this.#silence?.refresh();
     this.#idle?.refresh();
   }

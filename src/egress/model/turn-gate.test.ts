@@ -75,9 +75,9 @@ describe("limits.tokens_per_turn", () => {
     });
     places[0]?.countTokens(5000);
     // Alone it goes on, as it was let in; beside it the other one does not.
-    expect(places.map((it) => it.mayGoOn().ok)).toEqual([true, false]);
+    expect(places.map((it) => it.checkTokens().ok)).toEqual([true, false]);
     places[1]?.countTokens(1000);
-    expect(places.map((it) => it.mayGoOn().ok)).toEqual([false, false]);
+    expect(places.map((it) => it.checkTokens().ok)).toEqual([false, false]);
   });
 
   it("refuses a call that has its body when others have spent the rest", async () => {
@@ -184,7 +184,7 @@ describe("a call that a turn's end cuts off", () => {
       maxTokensPerTurn: 100,
     });
     const turn = gate.begin();
-    const place = gate.enter(() => place.ok && place.value.leave());
+    const place = gate.enter(() => place.ok && place.value.release());
     turn.end();
     gate.begin();
     if (place.ok) place.value.countTokens(1_000_000);
@@ -205,7 +205,7 @@ describe("turns that Codex begins by itself", () => {
     if (!place.ok) return place.error;
     place.value.spendBytes(bytes);
     place.value.countTokens(tokens);
-    place.value.leave();
+    place.value.release();
     return undefined;
   };
 
@@ -289,7 +289,7 @@ describe("turns that Codex begins by itself", () => {
     const place = gate.enter(() => {
       if (!place.ok) return;
       place.value.countTokens(1000);
-      place.value.leave();
+      place.value.release();
     });
     turn.end();
     expect(allowance.refusal()).toContain("limits.tokens_per_turn");

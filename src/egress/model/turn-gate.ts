@@ -20,14 +20,14 @@ export type CallSlot = {
   /** Says how many tokens the call takes in all, in place of what was said before. */
   readonly countTokens: (tokens: number) => void;
   /** Whether there are tokens left beside this call's own; an error is for its answer. */
-  readonly mayGoOn: () => Result<undefined, string>;
-  readonly leave: () => void;
+  readonly checkTokens: () => Result<undefined, string>;
+  readonly release: () => void;
 };
 
 type Budget = { requests: number; bytes: number; tokens: number };
 
 /** Who begins turns: Codex by itself, or the user, for whom what was lost is sent again. */
-export type Beginner = "codex" | "user";
+export type TurnStarter = "codex" | "user";
 
 /**
  * What turns that nobody asks for one by one may have together until the user is heard of again: as
@@ -43,23 +43,23 @@ export type TurnAllowance = {
 };
 
 /** How many turns Codex may begin by itself; more than any goal takes in the calls of one turn. */
-const MAX_OWN_TURNS = 100;
+const MAX_CODEX_TURNS = 100;
 
 class Allowance implements TurnAllowance {
-  readonly by: Beginner;
+  readonly startedBy: TurnStarter;
   readonly #perTurn: Readonly<Budget>;
   readonly #spent: (left: Readonly<Budget>) => string | undefined;
   #left: Budget;
-  #turns = MAX_OWN_TURNS;
+  #turns = MAX_CODEX_TURNS;
   /** How often it was filled: what began before does not take from it. */
-  #fillings = 0;
+  #renewals = 0;
 
   constructor(
-    by: Beginner,
+    startedBy: TurnStarter,
     perTurn: Readonly<Budget>,
     spent: (left: Readonly<Budget>) => string | undefined,
   ) {
-    this.by = by;
+    this.startedBy = startedBy;
     this.#perTurn = perTurn;
     this.#spent = spent;
     this.#left = { ...perTurn };
@@ -67,24 +67,24 @@ class Allowance implements TurnAllowance {
 
   renew(): void {
     this.#left = { ...this.#perTurn };
-    this.#turns = MAX_OWN_TURNS;
-    this.#fillings++;
+    this.#turns = MAX_CODEX_TURNS;
+    this.#renewals++;
   }
 
   refusal(): string | undefined {
     if (this.#turns <= 0)
-      return `codex-chat: Codex has begun ${MAX_OWN_TURNS} turns by itself, the most that are allowed.`;
+      return `codex-chat: Codex has begun ${MAX_CODEX_TURNS} turns by itself, the most that are allowed.`;
     return this.#spent(this.#left);
   }
 
   /** Takes a turn out of it; give what that has spent to the function that comes back. */
-  begin(): { readonly has: Budget; readonly end: (spent: Readonly<Budget>) => void } {
+  begin(): { readonly budget: Budget; readonly end: (spent: Readonly<Budget>) => void } {
     this.#turns--;
-    const filling = this.#fillings;
+    const renewal = this.#renewals;
     return {
-      has: { ...this.#left },
+      budget: { ...this.#left },
       end: ({ requests, bytes, tokens }) => {
-        if (filling !== this.#fillings) return;
+        if (renewal !== this.#renewals) return;
         this.#left.requests -= requests;
         this.#left.bytes -= bytes;
         this.#left.tokens -= tokens;
@@ -93,7 +93,7 @@ class Allowance implements TurnAllowance {
   }
 }
 
-type Turn = { readonly has: Readonly<Budget>; readonly isOwn: boolean };
+type Turn = { readonly budget: Readonly<Budget>; readonly byCodex: boolean };
 
 /**
  * Lets model calls through only while a turn runs, and only so many.
@@ -120,13 +120,15 @@ export class TurnGate {
   }
 
   /** How many calls are under way. */
-  get underWay(): number {
+  get activeCalls(): number {
     return this.#running.size;
   }
 
   /** What turns may have together that are begun by Codex itself, or for one request of the user's. */
-  allowance(by: Beginner = "codex"): TurnAllowance {
-    return new Allowance(by, this.#perTurn, (left) => this.#spentOf(left, by === "codex"));
+  allowance(startedBy: TurnStarter = "codex"): TurnAllowance {
+    return new Allowance(startedBy, this.#perTurn, (left) =>
+      this.#exhausted(left, startedBy === "codex"),
+    );
   }
 
   /**
@@ -134,27 +136,30 @@ export class TurnGate {
    * is left of that. What others spend meanwhile counts there, too: calls do not tell whose they are.
    */
   begin(allowance?: TurnAllowance): TurnPass {
-    const given = allowance instanceof Allowance ? allowance : undefined;
-    const own = given?.begin();
-    const turn: Turn = { has: own?.has ?? this.#perTurn, isOwn: given?.by === "codex" };
+    const counted = allowance instanceof Allowance ? allowance : undefined;
+    const share = counted?.begin();
+    const turn: Turn = {
+      budget: share?.budget ?? this.#perTurn,
+      byCodex: counted?.startedBy === "codex",
+    };
     const before = { ...this.#spent };
     this.#turns.add(turn);
-    this.#change((left, key) => left + turn.has[key]);
+    this.#update((left, key) => left + turn.budget[key]);
     return {
       end: () => {
         if (!this.#turns.delete(turn)) return;
         // Before the sum: what a call has taken that is cut off here is this turn's.
         if (this.#turns.size === 0) for (const { abort } of [...this.#running]) abort();
-        own?.end({
+        share?.end({
           requests: this.#spent.requests - before.requests,
           bytes: this.#spent.bytes - before.bytes,
           tokens: this.#spent.tokens - before.tokens,
         });
         // What one turn left over is not another's to spend, nor what the last overdrew its debt.
-        this.#change((left, key) =>
+        this.#update((left, key) =>
           this.#turns.size === 0
             ? 0
-            : Math.min(left, sum([...this.#turns].map(({ has }) => has[key]))),
+            : Math.min(left, sum([...this.#turns].map(({ budget }) => budget[key]))),
         );
       },
     };
@@ -174,7 +179,7 @@ export class TurnGate {
     return ok({
       spendBytes: (bytes) => {
         this.#spend("bytes", bytes);
-        return this.#left.bytes < 0 ? err(this.#bytesSpent(this.#isOwn)) : ok();
+        return this.#left.bytes < 0 ? err(this.#bytesExhausted(this.#byCodex)) : ok();
       },
       countTokens: (tokens) => {
         // Of a call that has ended, or that a turn's end has cut off, nothing is another turn's.
@@ -182,40 +187,41 @@ export class TurnGate {
         this.#spend("tokens", tokens - counted);
         counted = tokens;
       },
-      mayGoOn: () => (this.#left.tokens + counted > 0 ? ok() : err(this.#tokensSpent(this.#isOwn))),
-      leave: () => void this.#running.delete(place),
+      checkTokens: () =>
+        this.#left.tokens + counted > 0 ? ok() : err(this.#tokensExhausted(this.#byCodex)),
+      release: () => void this.#running.delete(place),
     });
   }
 
   /** Whether all turns that run are ones that Codex has begun by itself. */
-  get #isOwn(): boolean {
-    return this.#turns.size > 0 && [...this.#turns].every(({ isOwn }) => isOwn);
+  get #byCodex(): boolean {
+    return this.#turns.size > 0 && [...this.#turns].every(({ byCodex }) => byCodex);
   }
 
   #refusal(): string | undefined {
     const { maxConcurrent } = this.#limits;
     if (this.#turns.size === 0)
       return "codex-chat: no turn is running, so no model call is allowed.";
-    const spent = this.#spentOf(this.#left, this.#isOwn);
+    const spent = this.#exhausted(this.#left, this.#byCodex);
     if (spent !== undefined) return spent;
     if (this.#running.size >= maxConcurrent)
       return `codex-chat: ${maxConcurrent} model calls are under way, the most that are allowed at a time (limits.concurrent_requests).`;
     return undefined;
   }
 
-  #spentOf({ requests, bytes, tokens }: Readonly<Budget>, isOwn: boolean): string | undefined {
+  #exhausted({ requests, bytes, tokens }: Readonly<Budget>, byCodex: boolean): string | undefined {
     if (requests <= 0)
-      return `codex-chat: ${who(isOwn)} made ${this.#limits.maxRequestsPerTurn} model calls, the most that are allowed (limits.requests_per_turn).`;
-    if (bytes <= 0) return this.#bytesSpent(isOwn);
-    return tokens <= 0 ? this.#tokensSpent(isOwn) : undefined;
+      return `codex-chat: ${turnsSubject(byCodex)} made ${this.#limits.maxRequestsPerTurn} model calls, the most that are allowed (limits.requests_per_turn).`;
+    if (bytes <= 0) return this.#bytesExhausted(byCodex);
+    return tokens <= 0 ? this.#tokensExhausted(byCodex) : undefined;
   }
 
-  #tokensSpent(isOwn: boolean): string {
-    return `codex-chat: ${who(isOwn)} taken about ${this.#limits.maxTokensPerTurn} tokens, the most that are allowed (limits.tokens_per_turn).`;
+  #tokensExhausted(byCodex: boolean): string {
+    return `codex-chat: ${turnsSubject(byCodex)} taken about ${this.#limits.maxTokensPerTurn} tokens, the most that are allowed (limits.tokens_per_turn).`;
   }
 
-  #bytesSpent(isOwn: boolean): string {
-    return `codex-chat: ${who(isOwn)} exchanged ${this.#limits.maxBytesPerTurn} bytes with the model, the most that are allowed (limits.bytes_per_turn).`;
+  #bytesExhausted(byCodex: boolean): string {
+    return `codex-chat: ${turnsSubject(byCodex)} exchanged ${this.#limits.maxBytesPerTurn} bytes with the model, the most that are allowed (limits.bytes_per_turn).`;
   }
 
   #spend(what: keyof Budget, amount: number): void {
@@ -223,7 +229,7 @@ export class TurnGate {
     this.#spent[what] += amount;
   }
 
-  #change(to: (left: number, key: keyof Budget) => number): void {
+  #update(to: (left: number, key: keyof Budget) => number): void {
     const { requests, bytes, tokens } = this.#left;
     this.#left = {
       requests: to(requests, "requests"),
@@ -233,8 +239,8 @@ export class TurnGate {
   }
 }
 
-function who(isOwn: boolean): string {
-  return isOwn ? "the turns that Codex began by itself have together" : "this turn has";
+function turnsSubject(byCodex: boolean): string {
+  return byCodex ? "the turns that Codex began by itself have together" : "this turn has";
 }
 
 function sum(values: readonly number[]): number {

@@ -33,13 +33,13 @@ export type Upstream = {
   /** Sent with each call and no secrets, such as an account's id or a version. */
   readonly headers?: readonly AuthorizationHeader[];
   /** What stands between this machine and the world; absent where nothing does. */
-  readonly outward?: UpstreamProxy | undefined;
+  readonly upstreamProxy?: UpstreamProxy | undefined;
 };
 
 /** Opens calls to the fixed upstream; the connections of one are kept for the next where it pays. */
 export class UpstreamCaller {
   readonly #url: URL;
-  readonly #outward: UpstreamProxy | undefined;
+  readonly #upstreamProxy: UpstreamProxy | undefined;
   readonly #log: Log;
   /**
    * In clear text it is a machine nearby, where a new connection costs nothing and never is stale;
@@ -48,8 +48,8 @@ export class UpstreamCaller {
   readonly #plain = new Agent({ keepAlive: false });
   #tls: TlsAgent | undefined;
 
-  constructor({ baseUrl, outward }: Upstream, log: Log) {
-    this.#outward = outward;
+  constructor({ baseUrl, upstreamProxy }: Upstream, log: Log) {
+    this.#upstreamProxy = upstreamProxy;
     this.#url = new URL(baseUrl);
     this.#url.pathname = `${baseUrl.pathname.replace(/\/+$/, "")}/responses`;
     this.#url.hash = "";
@@ -60,7 +60,7 @@ export class UpstreamCaller {
   open(headers: OutgoingHttpHeaders): ClientRequest {
     if (this.#url.protocol !== "https:")
       return httpRequest(this.#url, { method: "POST", headers, agent: this.#plain });
-    this.#tls ??= tlsAgent(process.env, this.#log, this.#outward);
+    this.#tls ??= tlsAgent(process.env, this.#log, this.#upstreamProxy);
     return httpsRequest(this.#url, { method: "POST", headers, agent: this.#tls });
   }
 

@@ -55,7 +55,7 @@ export async function dial(
   const found = await addressesOf(target, options);
   if (!found.ok) return found;
   const usable = found.value.filter((address) => isDialable({ ...target, host: address }, options));
-  if (usable.length === 0) return err(forbidden(target, found.value[0] ?? "", options));
+  if (usable.length === 0) return err(forbiddenError(target, found.value[0] ?? "", options));
   return connectTo(target.port, usable, options);
 }
 
@@ -94,7 +94,7 @@ export function isDialable(
 }
 
 /** Why an address is not dialled, for the error. */
-export function forbidden(
+export function forbiddenError(
   { port }: Target,
   address: string,
   { isForbidden, interfaces }: Pick<DialOptions, "isForbidden" | "interfaces">,

@@ -20,8 +20,8 @@ export class FirstBytes {
     this.#maxBytes = maxBytes;
     if (head.length > 0) this.#take(head);
     stream.on("data", this.#take);
-    stream.once("end", this.#leave);
-    stream.once("close", this.#leave);
+    stream.once("end", this.#onGone);
+    stream.once("close", this.#onGone);
   }
 
   /** Aborted when the client goes, or ends its half, before `release`. */
@@ -47,8 +47,8 @@ export class FirstBytes {
   /** Leaves the stream to another reader, paused. */
   release(): void {
     this.#stream.off("data", this.#take);
-    this.#stream.off("end", this.#leave);
-    this.#stream.off("close", this.#leave);
+    this.#stream.off("end", this.#onGone);
+    this.#stream.off("close", this.#onGone);
     this.#stream.pause();
     this.#onChange = () => {};
   }
@@ -61,7 +61,7 @@ export class FirstBytes {
     this.#onChange();
   };
 
-  readonly #leave = (): void => {
+  readonly #onGone = (): void => {
     this.#gone.abort();
     this.#onChange();
   };

@@ -70,7 +70,7 @@ export function forward(
         ...(atProxy?.authorization === undefined
           ? []
           : ["proxy-authorization", atProxy.authorization]),
-        ...kept(request.rawHeaders, `${request.headers.connection},content-length`),
+        ...forwardedHeaders(request.rawHeaders, `${request.headers.connection},content-length`),
         ...framing,
       ],
       maxHeaderSize: MAX_ANSWER_HEADERS,
@@ -93,7 +93,7 @@ export function forward(
         return;
       }
       try {
-        const headers = kept(answer.rawHeaders, answer.headers.connection);
+        const headers = forwardedHeaders(answer.rawHeaders, answer.headers.connection);
         for (let n = 0; n + 1 < headers.length; n += 2)
           response.appendHeader(headers[n] ?? "", headers[n + 1] ?? "");
         response.writeHead(answer.statusCode ?? 502);
@@ -127,7 +127,7 @@ function framingOf({ headers }: IncomingMessage): readonly string[] {
 }
 
 /** The headers that go on, names and values in turn, as they came. */
-function kept(raw: readonly string[], connection: string | undefined): string[] {
+function forwardedHeaders(raw: readonly string[], connection: string | undefined): string[] {
   const named = new Set((connection ?? "").toLowerCase().split(/[\s,]+/));
   const out: string[] = [];
   for (let n = 0; n + 1 < raw.length; n += 2) {

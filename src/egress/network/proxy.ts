@@ -26,12 +26,12 @@ export type NetworkProxyOptions = {
   /** The model's endpoint, which has a port of its own and is reached by no other way. */
   readonly model: URL;
   /** What stands between this machine and the world; absent where nothing does. */
-  readonly outward?: UpstreamProxy | undefined;
+  readonly upstreamProxy?: UpstreamProxy | undefined;
   readonly onEvent: (event: EgressEvent) => void;
 };
 
 /** A connection that is open, and who said that it may be. */
-type Open = Route & { readonly by: DecidedBy };
+type OpenRoute = Route & { readonly by: DecidedBy };
 
 /** Why a request is not served, and with which status that is answered. */
 type Refusal = { readonly status: number; readonly why: string; readonly by: DecidedBy };
@@ -59,13 +59,13 @@ export class NetworkProxy {
   /** Takes a plain request. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const method = printable(request.method ?? "", 16);
-    if (request.url === "/" && method === "GET") return answer(response, 400, this.#about());
+    if (request.url === "/" && method === "GET") return answer(response, 400, this.#description());
     const read = readPlainRequest(request);
     if (!read.ok) return answer(response, read.error.status, `codex-chat: ${read.error.why}.`);
     const { target } = read.value;
     const gone = new AbortController();
     response.once("close", () => gone.abort());
-    const done = await this.#withPlace(target, method, gone.signal, async (open, id) => {
+    const done = await this.#withSlot(target, method, gone.signal, async (open, id) => {
       // The body is wanted now, and not while it was being decided.
       if (request.headers.expect !== undefined) response.writeContinue();
       this.#watch(open, target, id);
@@ -85,7 +85,7 @@ export class NetworkProxy {
       return answerTunnel(inside, 400, "codex-chat: CONNECT needs a host and a port.");
     const first = new FirstBytes(inside, head, MAX_FIRST_BYTES);
     let isOpen = false;
-    const done = await this.#withPlace(target, "CONNECT", first.gone, async (open, id) => {
+    const done = await this.#withSlot(target, "CONNECT", first.gone, async (open, id) => {
       inside.write("HTTP/1.1 200 Connection established\r\n\r\n");
       isOpen = true;
       const checked = await checkServerName(
@@ -116,7 +116,7 @@ export class NetworkProxy {
   async connect(target: Target, inside: Duplex): Promise<void> {
     const gone = new AbortController();
     inside.once("close", () => gone.abort());
-    const done = await this.#withPlace(target, "TCP", gone.signal, async (open, id) => {
+    const done = await this.#withSlot(target, "TCP", gone.signal, async (open, id) => {
       this.#watch(open, target, id);
       splice(inside, open.socket, Buffer.alloc(0));
       return ok();
@@ -127,11 +127,11 @@ export class NetworkProxy {
   }
 
   /** Decides, dials and uses the connection; its place is free again when the connection is gone. */
-  async #withPlace(
+  async #withSlot(
     target: Target,
     method: string,
     gone: AbortSignal,
-    use: (open: Open, id: number) => Promise<Result<void, Refusal>>,
+    use: (open: OpenRoute, id: number) => Promise<Result<void, Refusal>>,
   ): Promise<Result<void, Refusal>> {
     const { maxConnections } = this.#options.limits;
     if (this.#connections >= maxConnections)
@@ -141,14 +141,14 @@ export class NetworkProxy {
         by: "policy",
       });
     this.#connections++;
-    const leave = () => void this.#connections--;
+    const release = () => void this.#connections--;
     const opened = await this.#open(target, method === "CONNECT", gone);
     if (!opened.ok) {
-      leave();
+      release();
       return opened;
     }
     const { socket, by } = opened.value;
-    socket.once("close", leave);
+    socket.once("close", release);
     const id = this.#nextId++;
     this.#options.onEvent({
       type: "network_allowed",
@@ -165,8 +165,8 @@ export class NetworkProxy {
     target: Target,
     isTunnel: boolean,
     gone: AbortSignal,
-  ): Promise<Result<Open, Refusal>> {
-    const { policy, limits, outward } = this.#options;
+  ): Promise<Result<OpenRoute, Refusal>> {
+    const { policy, limits, upstreamProxy } = this.#options;
     if (this.#isModel(target))
       return err(byPolicy("the model's endpoint is reached on its own port only"));
     const allowed = policy.allowed();
@@ -185,9 +185,9 @@ export class NetworkProxy {
       signal: ends === undefined ? gone : AbortSignal.any([gone, ends]),
     };
     const dialled =
-      outward === undefined || isDirect(outward, target)
+      upstreamProxy === undefined || isDirect(upstreamProxy, target)
         ? await dial(target, options)
-        : await dialThrough(outward, target, isTunnel, options);
+        : await dialThrough(upstreamProxy, target, isTunnel, options);
     if (!dialled.ok) {
       const { kind, why: failed } = dialled.error;
       return err(kind === "forbidden" ? byPolicy(failed) : unreachable(failed));
@@ -211,7 +211,7 @@ export class NetworkProxy {
     return host === model.host && (!isAddress || port === model.port);
   }
 
-  #watch({ socket, by }: Open, target: Target, id: number): void {
+  #watch({ socket, by }: OpenRoute, target: Target, id: number): void {
     watchSocket(socket, this.#options.limits, (end) =>
       this.#options.onEvent({
         type: "network_done",
@@ -241,7 +241,7 @@ export class NetworkProxy {
   }
 
   /** For whoever asks the proxy itself, as `curl $HTTP_PROXY`: most tools show no reason of a refusal. */
-  #about(): string {
+  #description(): string {
     const what = "codex-chat: this is the sandbox's proxy to hosts that its user has allowed.";
     return this.#refusals.length === 0 ? what : [what, ...this.#refusals].join("\n");
   }

@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { mayBeLoopback } from "../../loopback.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { AllowList } from "./allow.ts";
-import { type DialError, type DialOptions, forbidden, isDialable, reasonOf } from "./dial.ts";
+import { type DialError, type DialOptions, forbiddenError, isDialable, reasonOf } from "./dial.ts";
 import { parseTarget, type Target, targetText } from "./target.ts";
 
 /** A proxy between this machine and the world, because the user's configuration names one. */
@@ -67,13 +67,13 @@ export async function dialThrough(
   if (sameTarget(proxyTarget(proxy), target))
     return err({ kind: "forbidden", why: "it is the proxy of network.proxy itself" });
   const wrong = await forbiddenAddress(target, options);
-  if (wrong !== undefined) return err(forbidden(target, wrong, options));
-  if (!isTunnel) return plainWay(proxy, options);
+  if (wrong !== undefined) return err(forbiddenError(target, wrong, options));
+  if (!isTunnel) return plainRoute(proxy, options);
   const tunnel = await openTunnel(proxy, target, options);
   return tunnel.ok ? ok({ socket: tunnel.value }) : tunnel;
 }
 
-async function plainWay(
+async function plainRoute(
   proxy: UpstreamProxy,
   options: Pick<DialOptions, "connectMs" | "signal">,
 ): Promise<Result<Route, DialError>> {
@@ -83,7 +83,7 @@ async function plainWay(
   if (!socket.ok) return failed(proxy, socket.error);
   const refused = () => {
     void proxy.renew?.().catch(() => false);
-    return `the proxy ${proxy.url.host} ${meaningOf(407, asked !== undefined)}`;
+    return `the proxy ${proxy.url.host} ${statusMeaning(407, asked !== undefined)}`;
   };
   return ok({
     socket: socket.value,
@@ -119,19 +119,19 @@ export async function openTunnel(
   target: Target,
   options: Pick<DialOptions, "connectMs" | "signal">,
 ): Promise<Result<Socket, DialError>> {
-  for (let isAgain = false; ; isAgain = true) {
+  for (let isRetry = false; ; isRetry = true) {
     const asked = await proxy.credentials?.();
     if (asked?.ok === false) return failed(proxy, `needs a password: ${asked.error.message}`);
     const connected = await connectTo(proxy, options);
     if (!connected.ok) return failed(proxy, connected.error);
-    const answer = await ask(connected.value, target, asked?.value, options);
+    const answer = await sendConnect(connected.value, target, asked?.value, options);
     if (typeof answer === "string") return failed(proxy, answer);
     const { socket, status } = answer;
     if (status >= 200 && status < 300) return ok(socket);
     socket.destroy();
-    const mayRenew = status === 407 && !isAgain && asked !== undefined;
+    const mayRenew = status === 407 && !isRetry && asked !== undefined;
     if (!mayRenew || (await proxy.renew?.()) !== true)
-      return failed(proxy, meaningOf(status, asked !== undefined));
+      return failed(proxy, statusMeaning(status, asked !== undefined));
   }
 }
 
@@ -148,14 +148,14 @@ function connectTo(
       allowHalfOpen: true,
       autoSelectFamily: true,
     });
-    const { settle, fail } = settling(resolve, { connectMs, signal }, () => socket.destroy());
+    const { settle, fail } = settleOnce(resolve, { connectMs, signal }, () => socket.destroy());
     socket.on("error", (error) => fail(`cannot be used: ${reasonOf(error)}`));
     socket.once("connect", () => settle(ok(socket)));
   });
 }
 
 /** Sends a CONNECT and waits for its answer; a text says why none came. */
-async function ask(
+async function sendConnect(
   connection: Socket,
   target: Target,
   credentials: string | undefined,
@@ -174,7 +174,7 @@ async function ask(
         maxHeaderSize: MAX_ANSWER_HEADERS,
         createConnection: () => connection,
       });
-      const { settle, fail } = settling(resolve, options, () => out.destroy());
+      const { settle, fail } = settleOnce(resolve, options, () => out.destroy());
       out.on("error", (error) => fail(`cannot be used: ${reasonOf(error)}`));
       out.once("connect", ({ statusCode = 0 }, socket: Socket, head) => {
         if (head.length > 0) socket.unshift(head);
@@ -187,15 +187,15 @@ async function ask(
 }
 
 /** Settles once: with what comes first of an end, the time and the signal. */
-function settling<T>(
+function settleOnce<T>(
   resolve: (result: Result<T, string>) => void,
   { connectMs, signal }: Pick<DialOptions, "connectMs" | "signal">,
-  undo: () => void,
+  cleanUp: () => void,
 ) {
   const settle = (result: Result<T, string>) => {
     clearTimeout(timer);
     signal.removeEventListener("abort", stop);
-    if (!result.ok) undo();
+    if (!result.ok) cleanUp();
     resolve(result);
   };
   const fail = (why: string) => settle(err(why));
@@ -219,9 +219,9 @@ function sameTarget(one: Target | undefined, other: Target): boolean {
   return one?.host === other.host && one.port === other.port;
 }
 
-function meaningOf(status: number, isKnown: boolean): string {
+function statusMeaning(status: number, hadCredentials: boolean): string {
   if (status === 407)
-    return isKnown
+    return hadCredentials
       ? "does not take the user and the password of network.proxy_auth_cmd (407)"
       : "asks for a user and a password (407): set network.proxy_auth_cmd";
   if (status === 502 || status === 503 || status === 504)

@@ -9,9 +9,9 @@ const MAX_LINE_BYTES = 256 * 1024;
 /** How much is held back until it is known whether it is a secret. */
 const MAX_HELD_BYTES = 64 * 1024;
 /** So many bytes of a secret are held back; fewer are met at the end of any piece of prose. */
-const LEAST_HELD = 4;
+const MIN_HELD_BYTES = 4;
 /** So many bytes of one are taken out where a text ends within it. */
-const LEAST_TOLD = 8;
+const MIN_PARTIAL_BYTES = 8;
 /** An event with which a text or all of the answer has come to its end. */
 const ENDS = /^data: *\{.*?"type": *"response\.(?:[\w.]+\.done|completed|failed|incomplete)"/;
 
@@ -81,7 +81,7 @@ export class EventRedactor {
     const bytes = this.#line.length === 1 ? (this.#line[0] as Buffer) : Buffer.concat(this.#line);
     this.#line = [];
     const event = eventOf(bytes);
-    const key = event === undefined ? undefined : textOf(event);
+    const key = event === undefined ? undefined : textKey(event);
     if (event === undefined || key === undefined) {
       this.#hold({ bytes, event: undefined, text: undefined, from: 0, piece: "" });
     } else {
@@ -92,7 +92,7 @@ export class EventRedactor {
       for (const found of text.scanner.take()) this.#cut(text, found.start, found.end);
     }
     const isEnd = ENDS.test(bytes.toString("latin1", 0, 200));
-    if (isEnd) this.#cutTelling();
+    if (isEnd) this.#cutPartialSecrets();
     if (isEnd || this.#heldBytes > MAX_HELD_BYTES || !this.#isOpen()) this.#release(out);
   }
 
@@ -105,16 +105,16 @@ export class EventRedactor {
   #isOpen(): boolean {
     const texts = new Set(this.#held.map((it) => it.text));
     return [...texts].some(
-      (text) => text !== undefined && text.scanner.begunAt(LEAST_HELD) < text.scanner.read,
+      (text) => text !== undefined && text.scanner.pendingStart(MIN_HELD_BYTES) < text.scanner.read,
     );
   }
 
   /** Texts have come to their end: of those that are held, the better part of a secret goes. */
-  #cutTelling(): void {
+  #cutPartialSecrets(): void {
     for (const text of new Set(this.#held.map((it) => it.text))) {
       if (text === undefined) continue;
       const { read } = text.scanner;
-      const start = text.scanner.tellingAt(LEAST_TOLD);
+      const start = text.scanner.partialStart(MIN_PARTIAL_BYTES);
       if (start < read) this.#cut(text, start, read);
     }
   }
@@ -127,18 +127,18 @@ export class EventRedactor {
 
   /** Takes a piece of a text out of the lines that are still here; the first says that it is gone. */
   #cut(text: Text, start: number, end: number): void {
-    let isSaid = false;
+    let isReplaced = false;
     for (const line of this.#held) {
       if (line.text !== text || line.event === undefined) continue;
       const bytes = Buffer.from(line.piece);
       const [a, b] = [Math.max(0, start - line.from), Math.max(0, end - line.from)];
       if (a >= bytes.length || b === 0) continue;
-      const said = isSaid ? "" : this.#replacement;
-      isSaid = true;
+      const replacement = isReplaced ? "" : this.#replacement;
+      isReplaced = true;
       // As long as it was, so that later pieces stay where they are.
-      const gone = Buffer.alloc(Math.min(b, bytes.length) - a, 0);
-      line.piece = Buffer.concat([bytes.subarray(0, a), gone, bytes.subarray(b)]).toString();
-      const delta = line.piece.replace(/\0+/, said).replaceAll("\0", "");
+      const blank = Buffer.alloc(Math.min(b, bytes.length) - a, 0);
+      line.piece = Buffer.concat([bytes.subarray(0, a), blank, bytes.subarray(b)]).toString();
+      const delta = line.piece.replace(/\0+/, replacement).replaceAll("\0", "");
       const rest = line.bytes.toString("latin1").endsWith("\r\n") ? "\r\n" : "\n";
       line.bytes = Buffer.from(`data: ${JSON.stringify({ ...line.event, delta })}${rest}`);
     }
@@ -165,7 +165,7 @@ function eventOf(line: Buffer): Line["event"] {
 }
 
 /** Which text an event's piece belongs to. */
-function textOf(event: Readonly<Record<string, unknown>>): string {
+function textKey(event: Readonly<Record<string, unknown>>): string {
   const names = ["type", "item_id", "output_index", "content_index", "summary_index"];
   return JSON.stringify(names.map((it) => event[it] ?? null));
 }

@@ -63,7 +63,7 @@ export class Redactor {
     if (this.#scanner === undefined) return chunk;
     const bytes = this.#events?.push(chunk) ?? chunk;
     this.#scanner.push(bytes);
-    return this.#pass(bytes, this.#scanner.begunAt());
+    return this.#pass(bytes, this.#scanner.pendingStart());
   }
 
   /** Returns the rest, at the stream's end; the better part of a secret is as good as the whole. */
@@ -76,7 +76,7 @@ export class Redactor {
     const rest = this.#events?.end() ?? Buffer.alloc(0);
     this.#scanner.push(rest);
     const { read } = this.#scanner;
-    return this.#pass(rest, read, { start: this.#scanner.tellingAt(MIN_SECRET), end: read });
+    return this.#pass(rest, read, { start: this.#scanner.partialStart(MIN_SECRET), end: read });
   }
 
   /** Redacts a whole text, such as a header's value. */
@@ -90,7 +90,7 @@ export class Redactor {
   #whole(bytes: Buffer, automaton: SecretAutomaton): Buffer {
     const scanner = new SecretScanner(automaton);
     scanner.push(bytes);
-    scanner.tellingAt(MIN_SECRET);
+    scanner.partialStart(MIN_SECRET);
     return this.#without(bytes, 0, scanner.take());
   }
 

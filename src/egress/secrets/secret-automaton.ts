@@ -18,7 +18,7 @@ export class SecretAutomaton {
   /** By state: how long the longest secret is that ends here, or 0. */
   readonly found: Int32Array;
   /** By state: how long the shortest secret is that begins so. */
-  readonly whole: Int32Array;
+  readonly shortest: Int32Array;
 
   constructor(secrets: readonly string[]) {
     this.hasSpellings = secrets.some((it) => /[\\%&]/.test(it));
@@ -39,7 +39,7 @@ export class SecretAutomaton {
     this.#next = new Int32Array(states * width);
     this.depth = new Int32Array(states);
     this.found = new Int32Array(states);
-    this.whole = new Int32Array(states);
+    this.shortest = new Int32Array(states);
     this.#grow(all);
     this.#link();
     for (let byte = 0; byte < 256; byte++) this.first[byte] = this.step(0, byte) === 0 ? 0 : 1;
@@ -68,8 +68,8 @@ export class SecretAutomaton {
           states++;
         }
         at = this.#next[edge] ?? 0;
-        const shortest = this.whole[at] ?? 0;
-        this.whole[at] = shortest === 0 ? word.length : Math.min(shortest, word.length);
+        const shortest = this.shortest[at] ?? 0;
+        this.shortest[at] = shortest === 0 ? word.length : Math.min(shortest, word.length);
       }
       this.found[at] = word.length;
     }

@@ -7,7 +7,7 @@ export type Sink = { readonly push: (byte: number, start: number, end: number) =
 export type SecretMatch = { readonly start: number; readonly end: number };
 
 /** So many bytes of a secret are found at least where it is cut in the middle of a text. */
-const LEAST_CUT = 16;
+const MIN_CUT_BYTES = 16;
 
 /** Follows one way of reading the stream, and knows how much of a secret it is in the middle of. */
 export class SecretMatcher implements Sink {
@@ -20,7 +20,7 @@ export class SecretMatcher implements Sink {
   #state = 0;
   /** Where the last byte that a secret may have ended. */
   #end = 0;
-  #foundUpTo = 0;
+  #foundEnd = 0;
 
   constructor(automaton: SecretAutomaton, onFound: (found: SecretMatch) => void) {
     this.#automaton = automaton;
@@ -42,7 +42,7 @@ export class SecretMatcher implements Sink {
     this.#starts[this.#read++ & this.#mask] = start;
     const length = this.#automaton.found[this.#state] ?? 0;
     if (length === 0) return;
-    this.#foundUpTo = end;
+    this.#foundEnd = end;
     this.#onFound({ start: this.#startOf(length), end });
   }
 
@@ -59,23 +59,23 @@ export class SecretMatcher implements Sink {
 
   /** A secret does not go on: the better part of one, which was cut, is found all the same. */
   #break(): void {
-    const start = this.tellingAt(LEAST_CUT);
-    if (start < this.#end && this.#end > this.#foundUpTo) this.#onFound({ start, end: this.#end });
+    const start = this.partialStart(MIN_CUT_BYTES);
+    if (start < this.#end && this.#end > this.#foundEnd) this.#onFound({ start, end: this.#end });
   }
 
   /** Where a secret begins whose first bytes, `least` of them or more, are the last that came. */
-  begunAt(least: number): number {
+  pendingStart(least: number): number {
     const depth = this.#automaton.depth[this.#state] ?? 0;
     return depth < least
       ? Number.POSITIVE_INFINITY
-      : Math.max(this.#startOf(depth), this.#foundUpTo);
+      : Math.max(this.#startOf(depth), this.#foundEnd);
   }
 
   /** The same where it is the better part of a secret, which is as good as the whole. */
-  tellingAt(least: number): number {
+  partialStart(least: number): number {
     const depth = this.#automaton.depth[this.#state] ?? 0;
-    const isTelling = depth >= Math.max(least, (this.#automaton.whole[this.#state] ?? 0) / 2);
-    return isTelling ? this.#startOf(depth) : Number.POSITIVE_INFINITY;
+    const isPartial = depth >= Math.max(least, (this.#automaton.shortest[this.#state] ?? 0) / 2);
+    return isPartial ? this.#startOf(depth) : Number.POSITIVE_INFINITY;
   }
 
   #startOf(length: number): number {
@@ -152,15 +152,15 @@ export class BitReader implements Sink {
   }
 }
 
-const PLAIN = 1;
+const LETTER = 1;
 const NUMERIC = 2;
 /** Which bytes are letters, and which of them a number may have. */
 const KINDS = new Uint8Array(256);
-for (const letter of `${LETTERS}${LETTERS.toLowerCase()}`) KINDS[letter.charCodeAt(0)] = PLAIN;
+for (const letter of `${LETTERS}${LETTERS.toLowerCase()}`) KINDS[letter.charCodeAt(0)] = LETTER;
 for (const letter of "0123456789abcdefABCDEFxXoh") KINDS[letter.charCodeAt(0)] = NUMERIC;
 
 /** So much between two numbers is no list of them. */
-const MAX_BETWEEN = 100;
+const MAX_GAP = 100;
 
 /** Reads bytes that are written as numbers, with anything else between them. */
 export class NumberReader implements Sink {
@@ -168,9 +168,9 @@ export class NumberReader implements Sink {
   #word = "";
   #start = 0;
   #end = 0;
-  #between = 0;
+  #gap = 0;
   /** Whether the word has a letter that no number has. */
-  #isNone = false;
+  #isWord = false;
 
   constructor(matcher: () => SecretMatcher) {
     this.matchers = [matcher(), matcher(), matcher()];
@@ -178,8 +178,8 @@ export class NumberReader implements Sink {
 
   push(byte: number, start: number, end: number): void {
     const kind = KINDS[byte];
-    if (kind === PLAIN) {
-      this.#isNone = true;
+    if (kind === LETTER) {
+      this.#isWord = true;
       return;
     }
     if (kind === NUMERIC) {
@@ -190,18 +190,18 @@ export class NumberReader implements Sink {
       return;
     }
     this.close();
-    if (++this.#between > MAX_BETWEEN) for (const matcher of this.matchers) matcher.reset();
+    if (++this.#gap > MAX_GAP) for (const matcher of this.matchers) matcher.reset();
   }
 
   /** What was a number may be over: the stream is. */
   close(): void {
     const word = this.#word;
-    if (word === "" && !this.#isNone) return;
+    if (word === "" && !this.#isWord) return;
     this.#word = "";
-    this.#between = 0;
+    this.#gap = 0;
     const [decimal, hex, octal] = this.matchers;
-    if (this.#isNone) {
-      this.#isNone = false;
+    if (this.#isWord) {
+      this.#isWord = false;
       for (const matcher of this.matchers) matcher.reset();
       return;
     }

@@ -10,12 +10,12 @@ import {
 import { OPENING, Unescaper } from "./unescape.ts";
 
 /** How often a text may be spelled otherwise within itself, as JSON in JSON is. */
-const DEPTH = 3;
+const MAX_NESTING = 3;
 /**
  * How many bytes of a secret an encoded text must have until it is held back. Any text is the
  * encoding of something, so that a few are met by chance at every moment; three bytes tell nothing.
  */
-const LEAST_ENCODED = 4;
+const MIN_ENCODED_BYTES = 4;
 
 /**
  * Reads a stream in every way in which a secret may be written in it, all at once: as it is, with its
@@ -44,7 +44,7 @@ export class SecretScanner {
     this.#last = [plain, ...bits, this.#numbers];
     const texts = [plain];
     const unescapers: Unescaper[] = [new Unescaper(new Fork(this.#last))];
-    for (let depth = 1; depth < DEPTH; depth++) {
+    for (let depth = 1; depth < MAX_NESTING; depth++) {
       const next = unescapers[0] as Unescaper;
       // What a secret itself has is undone with the rest.
       const text = automaton.hasSpellings ? [matcher()] : [];
@@ -89,21 +89,21 @@ export class SecretScanner {
   }
 
   /** From where on the stream may be the beginning of a secret; a text's `least` bytes of it. */
-  begunAt(least = 1): number {
+  pendingStart(least = 1): number {
     return Math.min(
       this.#read,
-      ...this.#texts.map((it) => it.begunAt(least)),
-      ...this.#encoded.map((it) => it.begunAt(Math.max(least, LEAST_ENCODED))),
-      ...(least === 1 ? this.#unescapers.map((it) => it.begunAt) : []),
+      ...this.#texts.map((it) => it.pendingStart(least)),
+      ...this.#encoded.map((it) => it.pendingStart(Math.max(least, MIN_ENCODED_BYTES))),
+      ...(least === 1 ? this.#unescapers.map((it) => it.pendingStart) : []),
     );
   }
 
   /** From where on it is the better part of a secret, of `least` bytes or more; at the end. */
-  tellingAt(least: number): number {
+  partialStart(least: number): number {
     this.#numbers.close();
     return Math.min(
       this.#read,
-      ...[...this.#texts, ...this.#encoded].map((it) => it.tellingAt(least)),
+      ...[...this.#texts, ...this.#encoded].map((it) => it.partialStart(least)),
     );
   }
 }

@@ -44,9 +44,9 @@ const NAMED: Readonly<Record<string, string>> = {
 };
 
 /** What a text is so far: the end of a character's spelling, its beginning, or none. */
-type Spelling = { readonly char: string; readonly isOver?: true } | "more" | "none";
+type Spelling = { readonly char: string; readonly isPastEnd?: true } | "more" | "none";
 
-type Place = { readonly byte: number; readonly start: number; readonly end: number };
+type PendingByte = { readonly byte: number; readonly start: number; readonly end: number };
 
 /**
  * Reads characters that are written by another spelling than their own, in JSON, JavaScript, a shell,
@@ -55,7 +55,7 @@ type Place = { readonly byte: number; readonly start: number; readonly end: numb
 export class Unescaper implements Sink {
   readonly #next: Sink;
   /** What may be the beginning of a spelling. */
-  #open: Place[] = [];
+  #open: PendingByte[] = [];
   #text = "";
 
   constructor(next: Sink) {
@@ -63,7 +63,7 @@ export class Unescaper implements Sink {
   }
 
   /** Where the spelling begins that the stream is in the middle of. */
-  get begunAt(): number {
+  get pendingStart(): number {
     return this.#open[0]?.start ?? Number.POSITIVE_INFINITY;
   }
 
@@ -93,7 +93,7 @@ export class Unescaper implements Sink {
       for (const it of all.slice(1)) this.push(it.byte, it.start, it.end);
       return;
     }
-    const used = spelling.isOver === true ? all.slice(0, -1) : all;
+    const used = spelling.isPastEnd === true ? all.slice(0, -1) : all;
     for (const each of Buffer.from(spelling.char))
       this.#next.push(each, first.start, used.at(-1)?.end ?? first.end);
     for (const it of all.slice(used.length)) this.push(it.byte, it.start, it.end);
@@ -155,7 +155,7 @@ function inHtml(rest: string): Spelling {
     const [, digits = "", after] = numeric;
     if (after === "") return "more";
     const spelled = charOf(Number(/^x/i.test(digits) ? `0${digits}` : digits));
-    return typeof spelled === "object" && after !== ";" ? { ...spelled, isOver: true } : spelled;
+    return typeof spelled === "object" && after !== ";" ? { ...spelled, isPastEnd: true } : spelled;
   }
   const name = /^([a-z]{1,8})(;?)$/i.exec(rest);
   if (name === null) return "none";

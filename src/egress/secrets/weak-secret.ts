@@ -18,7 +18,7 @@ const PART_OF_WORD = /[\w-]/;
 export class WordRedactor {
   readonly #words: readonly string[];
   readonly #replacement: string;
-  #held = "";
+  #pending = "";
   /** What stands before what is held. */
   #before = "";
 
@@ -33,19 +33,19 @@ export class WordRedactor {
   /** Returns what may go on now; held back is what may be the beginning of a secret. */
   push(chunk: Buffer): Buffer {
     if (this.#words.length === 0) return chunk;
-    return this.#take(this.#held + chunk.toString("latin1"), false);
+    return this.#take(this.#pending + chunk.toString("latin1"), false);
   }
 
   /** Returns the rest, at the stream's end. */
   end(): Buffer {
-    return this.#take(this.#held, true);
+    return this.#take(this.#pending, true);
   }
 
   #take(text: string, isEnd: boolean): Buffer {
     let done = "";
     let from = 0;
     let at = 0;
-    this.#held = "";
+    this.#pending = "";
     while (at < text.length) {
       const isBegin = !PART_OF_WORD.test(at === 0 ? this.#before : text.charAt(at - 1));
       const word = isBegin ? this.#words.find((it) => text.startsWith(it, at)) : undefined;
@@ -64,7 +64,7 @@ export class WordRedactor {
     }
     done += text.slice(from, at);
     if (at > 0) this.#before = text.charAt(at - 1);
-    this.#held = text.slice(at);
+    this.#pending = text.slice(at);
     return Buffer.from(done, "latin1");
   }
 

@@ -6,7 +6,7 @@ import { isDirect, openTunnel, parseTarget, type UpstreamProxy } from "../networ
 const CONNECT_MS = 20_000;
 const NEVER = new AbortController().signal;
 
-type Made = (error: Error | null, stream: Duplex) => void;
+type OnConnection = (error: Error | null, stream: Duplex) => void;
 
 /**
  * An agent whose connections go through a proxy by CONNECT, but for those that need none.
@@ -15,25 +15,28 @@ type Made = (error: Error | null, stream: Duplex) => void;
  * are checked as ever, so that the proxy sees neither the key nor the calls.
  */
 export class ProxiedAgent extends Agent {
-  readonly #outward: UpstreamProxy;
+  readonly #proxy: UpstreamProxy;
 
-  constructor(options: AgentOptions, outward: UpstreamProxy) {
+  constructor(options: AgentOptions, proxy: UpstreamProxy) {
     super(options);
-    this.#outward = outward;
+    this.#proxy = proxy;
   }
 
-  override createConnection(options: RequestOptions, made?: Made): Duplex | null | undefined {
+  override createConnection(
+    options: RequestOptions,
+    onConnection?: OnConnection,
+  ): Duplex | null | undefined {
     const target = parseTarget(`${hostOf(options)}:${options.port ?? 443}`);
     // Never another way than the one that is configured.
     if (target === undefined) throw new Error("its name is none that a proxy could be asked for");
-    if (isDirect(this.#outward, target)) return super.createConnection(options, made);
+    if (isDirect(this.#proxy, target)) return super.createConnection(options, onConnection);
     // Node takes an error without a connection, which its types do not say.
-    const fail = made as ((error: Error) => void) | undefined;
-    void openTunnel(this.#outward, target, { connectMs: CONNECT_MS, signal: NEVER }).then(
+    const fail = onConnection as ((error: Error) => void) | undefined;
+    void openTunnel(this.#proxy, target, { connectMs: CONNECT_MS, signal: NEVER }).then(
       (tunnel) => {
         if (!tunnel.ok) return fail?.(new Error(tunnel.error.why));
         const over = { ...options, socket: tunnel.value };
-        return made?.(null, super.createConnection(over) as Duplex);
+        return onConnection?.(null, super.createConnection(over) as Duplex);
       },
       (thrown: unknown) => fail?.(thrown instanceof Error ? thrown : new Error("it failed")),
     );

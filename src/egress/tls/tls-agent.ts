@@ -26,7 +26,7 @@ const KEEP_MS = 4_000;
  * here and not once a connection, which would take some 20 ms each time. Through a proxy it is the
  * same: TLS is spoken with the endpoint, and its certificate verified.
  */
-export function tlsAgent(env: NodeJS.ProcessEnv, log: Log, outward?: UpstreamProxy): Agent {
+export function tlsAgent(env: NodeJS.ProcessEnv, log: Log, upstreamProxy?: UpstreamProxy): Agent {
   const ca: string[] = [...rootCertificates];
   const system = env["SSL_CERT_FILE"];
   for (const path of system === undefined ? SYSTEM_BUNDLES : [system]) {
@@ -42,15 +42,17 @@ export function tlsAgent(env: NodeJS.ProcessEnv, log: Log, outward?: UpstreamPro
     log.warn({ path: extraPath }, "NODE_EXTRA_CA_CERTS is unreadable");
   const common = { keepAlive: true, timeout: KEEP_MS, rejectUnauthorized: true };
   try {
-    return agentOf({ ...common, secureContext: createSecureContext({ ca }) }, outward);
+    return agentOf({ ...common, secureContext: createSecureContext({ ca }) }, upstreamProxy);
   } catch (thrown) {
     log.warn({ err: thrown }, "certificate authorities cannot be parsed; Node's own are used");
-    return agentOf(common, outward);
+    return agentOf(common, upstreamProxy);
   }
 }
 
-function agentOf(options: AgentOptions, outward: UpstreamProxy | undefined): Agent {
-  return outward === undefined ? new Agent(options) : new ProxiedAgent(options, outward);
+function agentOf(options: AgentOptions, upstreamProxy: UpstreamProxy | undefined): Agent {
+  return upstreamProxy === undefined
+    ? new Agent(options)
+    : new ProxiedAgent(options, upstreamProxy);
 }
 
 function read(path: string): string | undefined {

@@ -28,7 +28,7 @@ export type AccountOptions = {
   readonly issuer?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   /** What the service is reached through; absent where it is nothing. */
-  readonly outward?: UpstreamProxy | undefined;
+  readonly upstreamProxy?: UpstreamProxy | undefined;
   readonly log: Log;
   readonly onEvent?: (event: LoginEvent) => void;
 };
@@ -59,11 +59,11 @@ export class Account {
   }
 
   /** Starts a login; an earlier attempt is given up. Errors: `login_failed`, `codex_missing`. */
-  async start(way: "browser" | "device"): Promise<Result<LoginTask, Failure>> {
+  async start(method: "browser" | "device"): Promise<Result<LoginTask, Failure>> {
     this.cancel();
     const codex = await this.#codex();
     if (!codex.ok) return codex;
-    const started = await startLogin({ ...codex.value, way });
+    const started = await startLogin({ ...codex.value, method });
     if (!started.ok) return started;
     this.cancel();
     this.#attempt = started.value;
@@ -101,11 +101,11 @@ export class Account {
     if (!codex.ok) return codex;
     const entry = codex.value.entries.find(({ name }) => name === "codex/bin/codex");
     const program = entry !== undefined && "path" in entry ? entry.path : "codex";
-    const { env, issuer, outward } = this.#options;
-    const credentials = await outward?.credentials?.();
+    const { env, issuer, upstreamProxy } = this.#options;
+    const credentials = await upstreamProxy?.credentials?.();
     if (credentials?.ok === false)
       return err({ kind: "login_failed", message: credentials.error.message } as const);
-    const proxy = outward && new URL(outward.url);
+    const proxy = upstreamProxy && new URL(upstreamProxy.url);
     if (proxy !== undefined && credentials !== undefined) {
       const [, user = "", password = ""] = /^([^:]*):(.*)$/s.exec(credentials.value) ?? [];
       proxy.username = encodeURIComponent(user);
@@ -124,7 +124,7 @@ const NO_ATTEMPT: Failure = {
 /** How often a lock that another Neovim holds is looked at again. */
 const LOOK_MS = 100;
 
-function toolsFor({ env, log, outward, stateDir }: AccountOptions): LoginTools {
+function toolsFor({ env, log, upstreamProxy, stateDir }: AccountOptions): LoginTools {
   let agent: ReturnType<typeof tlsAgent> | undefined;
   return {
     lock: async (path, signal) => {
@@ -136,7 +136,7 @@ function toolsFor({ env, log, outward, stateDir }: AccountOptions): LoginTools {
     },
     write: (path, text) => writeAtomically(path, text, { trusted: stateDir }),
     agent: () => {
-      agent ??= tlsAgent(env, log, outward);
+      agent ??= tlsAgent(env, log, upstreamProxy);
       return agent;
     },
     now: () => Date.now(),

@@ -37,12 +37,12 @@ describe("a company's proxy", () => {
   it("is told the first line of its command, which must be user:password", async () => {
     const told = async (text: string) => {
       const network = { proxy: PROXY, proxy_auth_cmd: await printing(text) };
-      const outward = upstreamProxyOf({
+      const upstreamProxy = upstreamProxyOf({
         settings: settings(network),
         env: {},
         keys: new KeyRing(),
       });
-      return outward?.credentials?.();
+      return upstreamProxy?.credentials?.();
     };
     expect(await told("me:pass word:1\nnotes")).toEqual({ ok: true, value: "me:pass word:1" });
     expect(await told("secret")).toMatchObject({

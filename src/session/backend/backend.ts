@@ -93,7 +93,7 @@ async function startParts(
       headers: credential.value.endpoint.headers,
       authorization: credential.value.authorization,
       renew: credential.value.renew,
-      outward: upstreamProxyOf(options),
+      upstreamProxy: upstreamProxyOf(options),
     },
     limits: {
       maxRequestsPerTurn: settings.limits.requests_per_turn,

@@ -46,7 +46,7 @@ function conversation(hears: boolean) {
     for (let n = 0; n < CALLS; n++) {
       const call = gate.enter(() => {});
       if (call.ok) told.calls++;
-      if (call.ok) call.value.leave();
+      if (call.ok) call.value.release();
     }
     const item = { type: "userMessage" as const, id: `i${id}`, clientId, content: [] };
     if (hears)

@@ -402,7 +402,7 @@ export class Conversation {
   /** Whether a running turn has a reason to be silent. */
   #isWaiting(): boolean {
     const { items, turn } = this.document.standing;
-    const calls = this.thread.loaded?.backend.egress.callsUnderWay() ?? 0;
+    const calls = this.thread.loaded?.backend.egress.activeCalls() ?? 0;
     // The heading may name already what the turn waits for, such as the next try.
     return calls > 0 || this.approvals.size > 0 || items.size > 0 || turn.mark !== "";
   }
