@@ -3,37 +3,37 @@ import { LogFile } from "./log-file.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { auditLine } from "./serialize.ts";
 
-/** Records what happens in a project. */
+/** The audit log of a project. */
 export type Audit = {
-  /** Takes an entry; it is written soon, and never waited for. */
+  /** Queues an entry, which is written soon; never blocks. */
   readonly record: (entry: AuditEntry) => void;
-  /** Settles when all that was taken is written, or was found not to be writable. Idempotent. */
+  /** Settles when all queued entries are written, or cannot be written. Idempotent. */
   readonly close: () => Promise<void>;
 };
 
-/** What an audit log is opened with. */
+/** Options of an audit log. */
 export type AuditOptions = {
   /** The file, in a directory out of the agent's reach. */
   readonly path: string;
-  /** Told once, when something could not be written, with a sentence for the user. */
+  /** Called once when writing fails, with a sentence for the user. */
   readonly onProblem: (message: string) => void;
-  /** All is written again, what waited included. */
+  /** Called when writing works again and all that waited is written. */
   readonly onMended?: () => void;
   readonly now?: () => number;
   readonly maxFileBytes?: number;
 };
 
-/** How many lines wait for a disk that is slow, or full. */
+/** How many lines may wait for a slow or full disk. */
 const MAX_WAITING = 1000;
-/** How many lines one write has. */
+/** How many lines one write may have. */
 const BATCH = 100;
 
 /**
- * Opens a project's log; the file is made when there is something to write.
+ * Opens a project's audit log; the file is created with the first entry.
  *
- * It fails open: where the disk is full or the file is not to be had, the turn goes on and the user
- * is told once. What the sandbox holds back does not depend on being recorded, and a disk that the
- * agent has filled with its own files must not take the conversation down.
+ * It fails open: if the disk is full or the file cannot be opened, the turn goes on and the user is
+ * told once. The sandbox's protection does not depend on the log, and a disk that the agent has
+ * filled must not end the conversation.
  */
 export function openAudit(options: AuditOptions): Audit {
   const writer = new Writer(options);
@@ -69,7 +69,7 @@ class Writer {
     if (this.#isClosed) return;
     this.#recordLeftOut(this.#limit.startMinute(this.#now()));
     const { event, ...rest } = entry;
-    // Asked before a line is made: a flood must cost next to nothing.
+    // Checked before the line is serialized: a flood must cost next to nothing.
     if (this.#limit.refuses(event)) return;
     const line = this.#line({ event, ...rest });
     if (this.#limit.admits(event, line.length)) this.#add(line);
@@ -99,9 +99,9 @@ class Writer {
     this.#writing ??= this.#drain();
   }
 
-  /** Lines that come while others are written go together in the next write. */
+  /** Lines that come during a write go together into the next one. */
   async #drain(): Promise<void> {
-    // What happens in the same moment is written together.
+    // Entries recorded in the same tick are written together.
     await new Promise(setImmediate);
     try {
       while (this.#waiting.length > 0) {
@@ -115,7 +115,7 @@ class Writer {
       if (this.#isFailing) this.#onMended();
       this.#isFailing = false;
     } catch (thrown) {
-      // They wait for the next entry, with which it is tried again.
+      // The lines stay queued; the next entry triggers another attempt.
       this.#reportFailure(thrown);
     }
     this.#writing = undefined;
@@ -127,7 +127,7 @@ class Writer {
     const { code, message } = thrown as NodeJS.ErrnoException;
     const why = code === "ENOSPC" || code === "EDQUOT" ? "there is no space left" : message;
     this.#onProblem(
-      `The audit log cannot be written: ${why}. The turn goes on, but what happens is not recorded until this is mended.`,
+      `The audit log cannot be written: ${why}. The turn goes on, but nothing is recorded until this is fixed.`,
     );
   }
 }

@@ -1,10 +1,10 @@
 /**
- * What is recorded, told apart by `event`. Times are milliseconds, sizes bytes.
+ * An entry of the audit log, discriminated by `event`. Times are in milliseconds, sizes in bytes.
  *
- * SECURITY: `command` and `patch` are what Codex says that it did, and a program inside may forge
- * them or do things that no message tells of. What the host decided or did itself (`approval`,
+ * SECURITY: `command` and `patch` record what Codex reports. A program inside may forge them, or
+ * act without reporting. It cannot forge what the host itself decided or did (`approval`,
  * `network`, `model_request`, `self_test`, `protected_file`, `git_transfer`, `credential`,
- * `sandbox`) it cannot forge, only cause.
+ * `sandbox`), only cause it.
  */
 export type AuditEntry = AuditPlace &
   (
@@ -12,13 +12,13 @@ export type AuditEntry = AuditPlace &
         readonly event: "command";
         readonly command: string;
         readonly cwd?: string | undefined;
-        /** Who ran it, in Codex's word: "agent", "userShell". */
+        /** Who ran it, as Codex puts it: "agent", "userShell". */
         readonly source?: string | undefined;
-        /** Codex's word for how it ended, or "unfinished" where nothing told of its end. */
+        /** Codex's status of the command, or "unfinished" if its end was not reported. */
         readonly status: string;
         readonly exitCode?: number | undefined;
         readonly ms?: number | undefined;
-        /** How much it printed; what it printed is in the conversation. */
+        /** The size of its output; the output itself is in the conversation. */
         readonly outputBytes?: number | undefined;
       }
     | {
@@ -32,9 +32,9 @@ export type AuditEntry = AuditPlace &
         readonly asked: string;
         readonly about: string;
         readonly decision: string;
-        /** Who decided; "nobody" where the question could not be answered any more. */
+        /** Who decided; "nobody" if the question could no longer be answered. */
         readonly by: "user" | "rule" | "settings" | "nobody";
-        /** Why nobody did, or which rule. */
+        /** Why nobody decided, or which rule did. */
         readonly reason?: string | undefined;
         readonly ms?: number | undefined;
       }
@@ -44,14 +44,14 @@ export type AuditEntry = AuditPlace &
         readonly host: string;
         readonly port: number;
         readonly method?: string | undefined;
-        /** What decided: the rule, or the user and for how long. */
+        /** What decided: a rule, or the user and for how long. */
         readonly by?: string | undefined;
         readonly address?: string | undefined;
         readonly reason?: string | undefined;
         readonly bytesOut?: number | undefined;
         readonly bytesIn?: number | undefined;
         readonly ms?: number | undefined;
-        /** How many like it before were not told, because there were too many. */
+        /** How many similar events before this one were left out because there were too many. */
         readonly omitted?: number | undefined;
       }
     | {
@@ -60,7 +60,7 @@ export type AuditEntry = AuditPlace &
         readonly bytesOut?: number | undefined;
         readonly bytesIn?: number | undefined;
         readonly status?: number | undefined;
-        /** As the answer counts them, where it does. */
+        /** As the response counts them, if it does. */
         readonly tokens?: number | undefined;
         readonly ms?: number | undefined;
         readonly reason?: string | undefined;
@@ -71,20 +71,20 @@ export type AuditEntry = AuditPlace &
         readonly passed: boolean;
         readonly runtime: string;
         readonly gvisor?: boolean | undefined;
-        /** Whether it was proven earlier, for the very same engine and runtime. */
+        /** Whether this is the stored result for the same engine and runtime. */
         readonly cached?: boolean | undefined;
         readonly kernel?: string | undefined;
-        /** The attacks that were tried. */
+        /** The attacks that were attempted. */
         readonly tried?: readonly string[] | undefined;
         readonly reason?: string | undefined;
       }
     | {
         readonly event: "protected_file";
         readonly path: string;
-        /** What became of it: "created", "changed", "removed", "replaced". */
+        /** "created", "changed", "removed" or "replaced". */
         readonly change: string;
         readonly what?: string | undefined;
-        /** What on the host runs or obeys it, and when. */
+        /** Which program on the host runs or reads it, and when. */
         readonly runs?: string | undefined;
       }
     | {
@@ -99,9 +99,9 @@ export type AuditEntry = AuditPlace &
       }
     | {
         readonly event: "credential";
-        /** "found", "refreshed", "login", "logout", "failed"; never what it is. */
+        /** "found", "refreshed", "login", "logout" or "failed"; never the credential. */
         readonly action: string;
-        /** Where from: the name of a variable, "command", "login", "none". */
+        /** Its source: the name of a variable, "command", "login" or "none". */
         readonly source?: string | undefined;
         readonly reason?: string | undefined;
       }
@@ -115,13 +115,13 @@ export type AuditEntry = AuditPlace &
       }
   );
 
-/** Where something happened, as far as it is known. */
+/** Where something happened, as far as known. */
 type AuditPlace = {
   /** Codex's id of the thread. */
   readonly thread?: string | undefined;
-  /** The conversation's file. */
+  /** The name of the conversation's file. */
   readonly chat?: string | undefined;
 };
 
-/** What kinds of things are recorded. */
+/** The kinds of entries. */
 export type AuditEvent = AuditEntry["event"];

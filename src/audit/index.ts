@@ -1,9 +1,9 @@
 /**
- * What the agent did and what was decided about it, as JSON lines in the project's state: for the
- * person who has to find out afterwards.
+ * The audit log: what the agent did and what was decided about it, as JSON lines in the project's
+ * state directory.
  *
- * It must not know Neovim, Docker or Codex's messages, and is never told a secret, nor what was
- * said to the model or by it.
+ * Must not know Neovim, Docker or Codex's messages, and must never get a secret or the text of a
+ * conversation.
  */
 export { type Audit, openAudit } from "./audit.ts";
 export type { AuditEntry } from "./entry.ts";

@@ -3,9 +3,9 @@ import { constants } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-/** A file that has grown to this is set aside. */
+/** A file that has reached this size is rotated. */
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
-/** How many that were set aside are kept. */
+/** How many rotated files are kept. */
 export const MAX_SET_ASIDE = 4;
 
 const FLAGS =
@@ -16,18 +16,18 @@ const FLAGS =
   constants.O_NONBLOCK;
 
 /**
- * A file that several processes append whole lines to, and that is set aside when it is large.
+ * A file to which several processes append complete lines, and which is rotated when it is large.
  *
- * A line is one write in append mode, which the kernel does not mix with others'. Nothing is locked:
- * whoever finds the file large renames it, by the time and a number of its own, and whoever finds
- * that the name leads to another file opens that one. At worst a small file is set aside.
+ * Lines are written in append mode, in writes that the kernel does not interleave. There is no
+ * lock: a process that finds the file too large renames it to a unique name, and a process that
+ * finds another file at the path opens that one. At worst a small file is rotated.
  */
 export class LogFile {
   readonly #path: string;
   readonly #maxBytes: number;
   #file: FileHandle | undefined;
   #inode: number | undefined;
-  /** The last write may have ended in the middle of a line. */
+  /** Whether the last write may have ended in the middle of a line. */
   #isTorn = false;
 
   constructor(path: string, maxBytes: number = MAX_FILE_BYTES) {
@@ -35,7 +35,7 @@ export class LogFile {
     this.#maxBytes = maxBytes;
   }
 
-  /** @throws the error of the file system, with its `code`. */
+  /** @throws the file system's error, with its `code`. */
   async append(lines: string): Promise<void> {
     const file = await this.#current();
     const bytes = Buffer.from(this.#isTorn ? `\n${lines}` : lines);
@@ -52,7 +52,7 @@ export class LogFile {
     await file?.close();
   }
 
-  /** The file that the name leads to, with room in it. */
+  /** The open file at the path, rotated first if it is full. */
   async #current(): Promise<FileHandle> {
     const named = await lstat(this.#path).catch(() => undefined);
     if (this.#file !== undefined && named?.ino !== this.#inode) await this.close();
@@ -91,7 +91,7 @@ export class LogFile {
   }
 }
 
-/** The files of this log that were set aside, oldest first. */
+/** The rotated files of this log, oldest first. */
 async function setAsideFiles(path: string): Promise<readonly string[]> {
   const start = `${basename(path, ".jsonl")}-`;
   const names = await readdir(dirname(path)).catch(() => []);

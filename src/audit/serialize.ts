@@ -1,22 +1,22 @@
-/** The longest line, in bytes: a write of one is far below what the kernel may split. */
+/** The longest line, in bytes: far below the size at which the kernel may split a write. */
 export const MAX_LINE_BYTES = 4096;
 
-/** Bounds that are tried one after the other until the line is short enough. */
+/** Bounds that are tried in turn until the line is short enough. */
 const BOUNDS = [
   { chars: 1000, entries: 50 },
   { chars: 200, entries: 20 },
   { chars: 60, entries: 8 },
 ] as const;
 
-/** Deeper than any entry is. */
+/** Deeper than any entry. */
 const MAX_DEPTH = 4;
 
 /**
- * One line of the log, with its newline, of at most `MAX_LINE_BYTES`: what is too long is cut, and
- * says how much is missing.
+ * Serializes one line of the log, including its newline, in at most `MAX_LINE_BYTES`. Long values
+ * are cut, with a note of how much is missing.
  *
- * SECURITY: strings are of programs inside. JSON makes one line of them; what would act on a
- * terminal that shows the file, or change the direction of its text, is written as a number.
+ * SECURITY: strings come from programs inside. JSON keeps each on one line; characters that could
+ * control a terminal showing the file, or change the direction of its text, are escaped as numbers.
  */
 export function auditLine(fields: Readonly<Record<string, unknown>>): string {
   for (const bounds of BOUNDS) {
@@ -49,10 +49,10 @@ function shortened(text: string, chars: number): string {
   return text.length <= chars ? text : `${text.slice(0, chars)}… (${text.length} characters)`;
 }
 
-/** Controls, separators, what has no shape, and marks of direction: each is a code unit or a pair. */
+/** Controls, separators, invisible characters and direction marks. */
 const ACTING = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
 
-/** The same JSON, with nothing in it but characters that show. */
+/** The same JSON with visible characters only. */
 function plain(json: string): string {
   return json.replace(ACTING, (char) =>
     [...Array(char.length).keys()]

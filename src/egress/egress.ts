@@ -34,7 +34,7 @@ const Hello = z.object({ version: z.literal(1), model: Port, proxy: Port });
 
 const MODEL_SERVICE = 1;
 const PROXY_SERVICE = 2;
-/** The first of the services of this machine that a relay was told of. */
+/** The number of the first service of this machine that the relay offers inside. */
 const LOCAL_SERVICE = 3;
 
 type Limits = TurnLimits &
@@ -51,7 +51,7 @@ const DEFAULT_LIMITS: Limits = {
   maxRequestsPerTurn: 200,
   maxConcurrent: 8,
   maxBytesPerTurn: 512 * 1024 ** 2,
-  // As many calls as there may be, of 100,000 tokens each.
+  // 200 calls of 100,000 tokens each.
   maxTokensPerTurn: 20_000_000,
   maxRequestBytes: 32 * 1024 ** 2,
   headersMs: 10_000,
@@ -61,7 +61,7 @@ const DEFAULT_LIMITS: Limits = {
   ...DEFAULT_NETWORK_LIMITS,
 };
 
-/** What is in force where nobody says otherwise: nothing but the model. */
+/** The default policy: nothing but the model can be reached. */
 const CLOSED: NetworkPolicy = {
   allowed: () => AllowList.none,
   decide: async () => ({
@@ -75,7 +75,7 @@ const CLOSED: NetworkPolicy = {
 export type RelayLink = {
   /** Inside, on 127.0.0.1: the model's endpoint under `/v1`. */
   readonly modelPort: number;
-  /** Inside, on 127.0.0.1: what programs are told is their HTTP proxy. */
+  /** Inside, on 127.0.0.1: the HTTP proxy that programs are configured to use. */
   readonly proxyPort: number;
   /** Resolves once with the reason; never rejects. */
   readonly closed: Promise<string>;
@@ -84,37 +84,42 @@ export type RelayLink = {
 
 /** The only way out of a sandbox. */
 export type Egress = {
-  /** Speaks with a relay over its stdin and stdout. Errors: `relay_failed`. */
+  /** Attaches a relay over its stdin and stdout. Errors: `relay_failed`. */
   readonly attach: (relay: {
     readonly readable: Readable;
     readonly writable: Writable;
-    /** The services of this machine that it stands for, in the order that it was told. */
+    /** The services of this machine that the relay offers, in the order of its arguments. */
     readonly local?: readonly Target[];
     readonly signal?: AbortSignal;
   }) => Promise<Result<RelayLink, EgressError>>;
-  /** Allows model calls until the pass is ended; with an allowance, those that it has left. */
+  /** Allows model calls until the pass is ended; with an allowance, only what is left of it. */
   readonly beginTurn: (allowance?: TurnAllowance) => TurnPass;
-  /** What turns may have together that Codex begins by itself, or that one request of the user leads to. */
+  /**
+   * A shared budget for turns that Codex starts by itself, or that follow one request of the user.
+   */
   readonly allowance: (startedBy?: TurnStarter) => TurnAllowance;
-  /** How many calls of the model are under way. */
+  /** How many model calls are in progress. */
   readonly activeCalls: () => number;
-  /** Closes every link, also one that is being attached; idempotent. */
+  /** Closes every link, including one that is still being attached; idempotent. */
   readonly close: () => void;
 };
 
-/** Makes the way out to one fixed upstream. Nothing listens on the host. */
+/** Creates the way out to one fixed upstream. Nothing listens on the host. */
 export function createEgress(options: {
   readonly upstream: Upstream;
-  /** What else may be reached; by default nothing. */
+  /** What else may be reached; nothing by default. */
   readonly network?: NetworkPolicy;
   readonly limits?: EgressLimits;
-  /** The models that may be asked for; by default any. */
+  /** The models that may be requested; any by default. */
   readonly models?: () => ReadonlySet<string>;
-  /** The efforts of which none may be exceeded; by default, or where it gives none, any. */
+  /** The efforts that no call may exceed; without them, any effort is allowed. */
   readonly efforts?: () => ReadonlySet<string> | undefined;
-  /** Says which bodies are let through, and what is sent of them; by default, Codex's own calls. */
+  /**
+   * Decides which bodies pass and returns the bytes to send; by default, only Codex's own calls
+   * pass.
+   */
   readonly checkBody?: (body: Buffer) => Result<Buffer, string>;
-  /** Hears what Codex asks the model, of calls that are let through. SECURITY: it is from inside. */
+  /** Receives each request that was let through. SECURITY: it comes from inside. */
   readonly onRequest?: (request: Readonly<Record<string, unknown>>) => void;
   readonly onEvent: (event: EgressEvent) => void;
   readonly log: Log;
@@ -222,7 +227,7 @@ async function attach(
     settleClosed = resolve;
   });
   const mux = new Mux(relay.readable, relay.writable, {
-    onHello: (payload) => settleHello(parseHello(payload) ?? "its greeting makes no sense"),
+    onHello: (payload) => settleHello(parseHello(payload) ?? "its greeting cannot be read"),
     onStream: handlers.onStream,
     onClosed: (reason) => {
       settleHello(reason);
@@ -230,7 +235,7 @@ async function attach(
       handlers.onClosed(reason);
     },
   });
-  const timer = setTimeout(() => settleHello(`it said nothing for ${HELLO_MS / 1000} s`), HELLO_MS);
+  const timer = setTimeout(() => settleHello(`it sent nothing for ${HELLO_MS / 1000} s`), HELLO_MS);
   const stop = () => settleHello("it was stopped");
   relay.signal.addEventListener("abort", stop, { once: true });
   if (relay.signal.aborted) stop();

@@ -1,15 +1,15 @@
 import type { Log } from "../log.ts";
 import type { EgressEvent } from "./events.ts";
 
-/** Refusals told at once, and how long it takes until one more may be told. */
+/** Refusals that are reported at once, and how long it takes until one more may be. */
 const BURST = 30;
 const REFILL_MS = 2_000;
 
 /**
- * Passes events on; a listener that throws is a bug of its own and ends no call.
+ * Passes events on; an exception in the listener is logged and ends no call.
  *
- * SECURITY: refusals are caused by programs inside, at any rate they like. Of a flood only so many
- * are told that neither the transcript nor the log drowns; the next one says how many were not.
+ * SECURITY: programs inside cause refusals at any rate they like. A flood is cut down so that it
+ * drowns neither the transcript nor the log; the next refusal says how many were left out.
  */
 export function eventSink(
   onEvent: (event: EgressEvent) => void,

@@ -1,11 +1,11 @@
 /**
- * What went out, and what was refused: for the transcript, the winbar and the audit log.
+ * What went out and what was refused: for the transcript, the winbar and the audit log.
  *
- * Each call that was allowed tells of `model_request` once its body has gone out and ends with one
+ * Each call that was allowed emits `model_request` once its body has been sent, and ends with one
  * of `model_done`, `model_failed`, `model_aborted` or `model_refused`.
  */
 export type EgressEvent =
-  /** A call's request is on its way; `bytes` is the size of its body. */
+  /** A call's request is being sent; `bytes` is the size of its body. */
   | { readonly type: "model_request"; readonly id: number; readonly bytes: number }
   | {
       readonly type: "model_response";
@@ -14,7 +14,7 @@ export type EgressEvent =
       /** From the Retry-After header. */
       readonly retryAfterMs?: number;
     }
-  /** The model has sent nothing for `ms`; told once until it sends again. */
+  /** The model has sent nothing for `ms`; emitted once per silence. */
   | { readonly type: "model_silence"; readonly id: number; readonly ms: number }
   /** The upstream could not be reached, refused, or failed after it was reached. */
   | {
@@ -22,11 +22,11 @@ export type EgressEvent =
       readonly id: number;
       readonly kind: ModelFailureKind;
       /**
-       * A sentence for the user. SECURITY: it may quote the upstream, on one line, shortened and
+       * A sentence for the user. SECURITY: it may quote the upstream, on one line, shortened, and
        * without control characters; never the key.
        */
       readonly message: string;
-      /** Where the upstream answered: its status. */
+      /** The upstream's status, if it answered. */
       readonly status?: number;
     }
   | {
@@ -34,10 +34,10 @@ export type EgressEvent =
       readonly id: number;
       readonly bytesIn: number;
       readonly ms: number;
-      /** Where the answer told it. */
+      /** Absent if the answer did not report it. */
       readonly usage?: CallUsage;
     }
-  /** Codex broke the call off, as it does when a turn is interrupted, or the last turn ended. */
+  /** Codex closed the call, as it does when a turn is interrupted, or the last turn ended. */
   | {
       readonly type: "model_aborted";
       readonly id: number;
@@ -46,12 +46,12 @@ export type EgressEvent =
       readonly ms: number;
       readonly usage?: CallUsage;
     }
-  /** A call on the model's port that is none of the calls in use, or over a limit. */
+  /** A request on the model's port that is not one of the calls in use, or that exceeds a limit. */
   | {
       readonly type: "model_refused";
-      /** SECURITY: it may quote a word of the sandbox's, shortened and in plain letters. */
+      /** SECURITY: it may quote a word from the sandbox, shortened and in printable ASCII. */
       readonly reason: string;
-      /** Whether it was what the call says, and not that it came. */
+      /** Set if the call was refused for its body, and not for its path, time or size. */
       readonly isOdd?: true;
       readonly omitted?: number;
     }
@@ -64,7 +64,7 @@ export type EgressEvent =
       readonly method: string;
       readonly by: DecidedBy;
     }
-  /** It is over; bytes as they went over the network. */
+  /** The connection has closed; bytes are counted as they went over the network. */
   | {
       readonly type: "network_done";
       readonly id: number;
@@ -77,7 +77,9 @@ export type EgressEvent =
       /** Which limit ended it. */
       readonly cut?: "idle" | "bytes";
     }
-  /** Something inside asked for another host; SECURITY: its own words, shortened and made visible. */
+  /**
+   * Something inside asked for a host and was refused. SECURITY: host and method are its own words.
+   */
   | {
       readonly type: "network_refused";
       readonly host: string;
@@ -86,27 +88,29 @@ export type EgressEvent =
       /** Completes "access to … is refused: ". */
       readonly reason: string;
       readonly by: DecidedBy;
-      /** How many refusals before this one were not told, because there were too many. */
+      /** How many refusals before this one were left out because there were too many. */
       readonly omitted?: number;
     }
   | { readonly type: "relay_closed"; readonly reason: string };
 
-/** What failed of a model call, by who has to fix it. */
+/** Why a model call failed; each kind has a different remedy. */
 export type ModelFailureKind =
-  /** No key could be had. */
+  /** There was no key to send. */
   | "authorization"
   /** The name is unknown, nothing listens, no route, or the connection broke before an answer. */
   | "unreachable"
-  /** The upstream's certificate is not trusted, or it speaks no TLS. */
+  /** The upstream's certificate is not trusted, or it does not speak TLS. */
   | "tls"
   | "redirect"
-  /** An answer that cannot be passed on: no HTTP, or encoded so that the key could hide in it. */
+  /**
+   * The answer cannot be passed on: it is not HTTP, or is encoded so that the key could hide in it.
+   */
   | "answer"
   /** The upstream answered 4xx or 5xx; the answer was passed on. */
   | "status"
   /** The answer broke off in the middle. */
   | "cut"
-  /** More was exchanged than a turn may. */
+  /** The turn's limit was exceeded. */
   | "limit"
   /** Nothing came for the whole of `responseIdleMs`. */
   | "timeout";
@@ -119,8 +123,8 @@ export type EgressError = {
 };
 
 /**
- * Who allowed a connection, or refused it: "nobody" where the user was asked and did not answer,
- * "policy" where nobody may be asked.
+ * Who allowed or refused a connection: "nobody" if the user was asked and did not answer, "policy"
+ * if the user may not even be asked.
  */
 export type DecidedBy =
   | "config"
@@ -131,5 +135,5 @@ export type DecidedBy =
   | "nobody"
   | "policy";
 
-/** Tokens that a call took, as the model's endpoint counts them. */
+/** The tokens of one call, as the model's endpoint counts them. */
 export type CallUsage = { readonly input: number; readonly output: number; readonly total: number };

@@ -6,14 +6,14 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-/** How many values a JSON text may have, and how deeply they may lie in one another. */
+/** How many values a JSON text may have, and how deeply they may be nested. */
 export type JsonBounds = { readonly maxValues: number; readonly maxDepth: number };
 
 /**
- * Whether a JSON text has at most so many values, without making them. Of what is no JSON it says
- * something, too: the parser is to find that out.
+ * Whether a JSON text stays within bounds, found without parsing it. The result for a text that is
+ * not JSON is arbitrary: the parser rejects that.
  *
- * SECURITY: each `{}` takes three bytes of a text and many times that of memory once it is parsed.
+ * SECURITY: each `{}` takes three bytes of text and many times that in memory once parsed.
  */
 export function isWithin(text: Buffer, { maxValues, maxDepth }: JsonBounds): boolean {
   let values = 0;

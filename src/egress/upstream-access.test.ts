@@ -163,7 +163,7 @@ describe("authorization", () => {
         type: "model_failed",
         id: 1,
         kind: "authorization",
-        message: "No key for the model could be had: pass: the store is locked",
+        message: "There is no key for the model: pass: the store is locked",
       },
     ]);
   });

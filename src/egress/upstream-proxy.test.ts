@@ -111,11 +111,11 @@ describe("the model behind a company's proxy", () => {
   });
 
   it.each<[string, Partial<UpstreamProxy>, RegExp]>([
-    ["no password is given", {}, /asks for a user and a password \(407\): set network\.proxy_auth/],
+    ["no password is given", {}, /requires a user and a password \(407\): set network\.proxy_auth/],
     [
       "the password is wrong",
       { credentials: async () => ok("me:wrong"), renew: async () => true },
-      /does not take the user and the password/,
+      /rejects the user and password/,
     ],
     [
       "its command fails",
@@ -204,7 +204,7 @@ describe("other hosts behind a company's proxy", () => {
     const { get, requests, link, at } = await setUpSite(addresses);
     expect(parseAnswer(await get())).toMatchObject({
       status: 403,
-      body: expect.stringContaining("no address of the public internet"),
+      body: expect.stringContaining("not a public internet address"),
     });
     expect(parseAnswer(await raw(link.proxyPort, `CONNECT ${at} HTTP/1.1\r\n\r\n`)).status).toBe(
       403,

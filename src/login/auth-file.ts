@@ -5,13 +5,13 @@ import { z } from "zod";
 import { err, ok, type Result } from "../result.ts";
 import { LOG_IN_AGAIN, type LoginError } from "./error.ts";
 
-/** More than any login leaves. */
+/** Larger than any real login file. */
 const MAX_BYTES = 1024 ** 2;
-/** What Codex 0.171 logs in to and as, where its file does not say. */
+/** Codex 0.171's issuer and client id, for files that do not name them. */
 const ISSUER = "https://auth.openai.com";
 const CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann";
 
-/** What Codex 0.171 writes; whatever else is in it is kept. */
+/** The file that Codex 0.171 writes; unknown fields are kept. */
 const AuthFile = z.looseObject({
   tokens: z
     .looseObject({
@@ -26,35 +26,35 @@ const AuthFile = z.looseObject({
 });
 type AuthFile = z.infer<typeof AuthFile>;
 
-/** SECURITY: a login with its secrets; it is never logged, shown, or sent to the editor. */
+/** A login with its secrets. SECURITY: never logged, shown, or sent to the editor. */
 export type Login = {
   readonly accessToken: string;
   readonly refreshToken: string;
   readonly accountId: string | undefined;
   readonly email: string | undefined;
   readonly plan: string | undefined;
-  /** Undefined where the token does not say. */
+  /** Undefined if the token does not say. */
   readonly expiresAtMs: number | undefined;
   readonly refreshedAtMs: number | undefined;
   readonly issuer: string;
   readonly clientId: string;
-  /** The file as it was read. */
+  /** The file's content as it was read. */
   readonly file: AuthFile;
 };
 
-/** New tokens; those that are absent stay as they are. */
+/** New tokens; absent ones stay as they are. */
 export type NewTokens = {
   readonly accessToken: string;
   readonly refreshToken?: string | undefined;
   readonly idToken?: string | undefined;
 };
 
-/** Where Codex keeps a login in its home. */
+/** The path of the login file in a Codex home. */
 export function authPath(home: string): string {
   return join(home, "auth.json");
 }
 
-/** Reads the login in a home of Codex's; undefined where there is none. Errors: `login_unreadable`. */
+/** Reads the login in a Codex home; undefined if there is none. Errors: `login_unreadable`. */
 export async function readLogin(home: string): Promise<Result<Login | undefined, LoginError>> {
   const path = authPath(home);
   let text: string;
@@ -62,9 +62,10 @@ export async function readLogin(home: string): Promise<Result<Login | undefined,
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
       const stat = await file.stat();
-      if (!stat.isFile() || stat.size > MAX_BYTES) return unreadable(path, "it is no plain file");
+      if (!stat.isFile() || stat.size > MAX_BYTES)
+        return unreadable(path, "it is not a regular file");
       if ((stat.mode & 0o077) !== 0)
-        return unreadable(path, "others than you can read it", `chmod 600 ${path}`);
+        return unreadable(path, "other users can read it", `chmod 600 ${path}`);
       text = await file.readFile("utf8");
     } finally {
       await file.close();
@@ -76,7 +77,7 @@ export async function readLogin(home: string): Promise<Result<Login | undefined,
   return parse(path, text);
 }
 
-/** The file's text with new tokens in it. */
+/** The text of the login file with new tokens. */
 export function withTokens(login: Login, tokens: NewTokens, nowMs: number): string {
   const { file } = login;
   const { accessToken, refreshToken = login.refreshToken, idToken } = tokens;
@@ -101,8 +102,8 @@ function parse(path: string, text: string): Result<Login | undefined, LoginError
     return unreadable(path, "it is not JSON");
   }
   const parsed = AuthFile.safeParse(json);
-  // SECURITY: zod's message could quote a value.
-  if (!parsed.success) return unreadable(path, "it is not what Codex writes");
+  // SECURITY: zod's message is not used, since it could quote a value.
+  if (!parsed.success) return unreadable(path, "it is not a login file of Codex");
   const file = parsed.data;
   if (!file.tokens) return ok(undefined);
   const { access_token: accessToken, refresh_token: refreshToken, id_token } = file.tokens;
@@ -138,7 +139,7 @@ const Claims = z.object({
 });
 type Claims = z.infer<typeof Claims>;
 
-/** What a token says of itself; it is not verified here, since nothing is granted by it. */
+/** The claims of a token; not verified, since nothing is granted because of them. */
 function claimsOf(token: string): Claims {
   try {
     const payload: unknown = JSON.parse(

@@ -7,32 +7,32 @@ import { err, ok, type Result } from "../result.ts";
 import { authPath } from "./auth-file.ts";
 import type { LoginError } from "./error.ts";
 
-/** How long Codex may take to say where the user has to go. */
+/** How long Codex may take to return the login URL. */
 const START_MS = 30_000;
-/** How long the user may take: so long a device's code is valid (0.169). */
+/** How long the user may take: as long as a device code is valid (Codex 0.169). */
 const WAIT_MS = 15 * 60_000;
 const LOGOUT_MS = 20_000;
-/** Codex's login is with this service; another is for tests and explicit configuration. */
+/** The service of Codex's login; another one is for tests and explicit configuration. */
 const ISSUER = "https://auth.openai.com";
 
-/** What Codex's login is run with. */
+/** Options of Codex's login. */
 export type CodexLogin = {
-  /** The pinned Codex. */
+  /** The pinned Codex executable. */
   readonly program: string;
-  /** The home that it logs in for; made, and readable by the user alone. */
+  /** The Codex home to log in to; created if absent, readable by the user alone. */
   readonly home: string;
   readonly issuer?: string | undefined;
-  /** The host's environment, of which Codex gets what it needs to reach the service. */
+  /** The host's environment; Codex gets only the variables that it needs to reach the service. */
   readonly env: NodeJS.ProcessEnv;
-  /** The proxy to go through, in the place of the environment's. SECURITY: with its password. */
+  /** A proxy that replaces the environment's. SECURITY: it contains the password. */
   readonly proxy?: URL | undefined;
 };
 
-/** A login that the user has to finish in a browser. */
+/** A login that the user must complete in a browser. */
 export type LoginAttempt = {
-  /** Where the user has to go. */
+  /** The page that the user must open. */
   readonly url: string;
-  /** What is to be entered there, with a device's code. */
+  /** The device code to enter there; undefined for a browser login. */
   readonly code: string | undefined;
   /** Settles once; never rejects. */
   readonly done: Promise<Result<undefined, LoginError>>;
@@ -50,10 +50,10 @@ const Started = z.object({
 const Completed = z.object({ success: z.boolean(), error: z.string().nullish() });
 
 /**
- * Starts Codex's own login and gives what the user has to do.
+ * Starts Codex's own login and returns what the user has to do.
  *
- * It is an app-server on the host, which does nothing else, and ends with the login. The browser is
- * not opened by it: whether and how is the editor's to ask.
+ * It runs an app-server on the host that does nothing else and ends with the login. It does not
+ * open the browser; the editor asks the user about that.
  *
  * Errors: `login_failed`.
  */
@@ -73,7 +73,7 @@ export async function startLogin(
     const started = Started.parse(await codex.request("account/login/start", { type }));
     const url = started.authUrl ?? started.verificationUrl;
     if (url === undefined || !url.startsWith(`${options.issuer ?? ISSUER}/`))
-      throw new Error("it names an address that is not the service's");
+      throw new Error("its login page does not belong to the service");
     return ok({
       url,
       code: started.userCode,
@@ -89,7 +89,7 @@ export async function startLogin(
   }
 }
 
-/** Has Codex give its login up, at the service, too, and leaves nothing of it. */
+/** Makes Codex log out, at the service as well, and deletes the login file. */
 export async function logout(options: CodexLogin): Promise<Result<undefined, LoginError>> {
   await makeHome(options.home);
   const run = await execa(options.program, ["logout", ...OVERRIDES], {
@@ -101,12 +101,14 @@ export async function logout(options: CodexLogin): Promise<Result<undefined, Log
     timeout: LOGOUT_MS,
   });
   try {
-    // Also where the service could not be told: here, nobody is logged in any more.
+    // Even if the service could not be reached: on this machine the user is logged out.
     await rm(authPath(options.home), { force: true });
   } catch (thrown) {
     return loginFailed(`${authPath(options.home)}: ${(thrown as NodeJS.ErrnoException).code}`);
   }
-  return run.failed ? loginFailed("Codex could not tell the service; here it is undone") : ok();
+  return run.failed
+    ? loginFailed("Codex could not tell the service; on this machine you are logged out")
+    : ok();
 }
 
 async function makeHome(home: string): Promise<void> {
@@ -114,7 +116,7 @@ async function makeHome(home: string): Promise<void> {
   await chmod(home, 0o700);
 }
 
-/** As of Codex 0.171: the login in a file of its home, and nothing that dials or runs anything. */
+/** Codex 0.171's settings: the login in a file, and no feature that connects or runs anything. */
 const OVERRIDES = [
   'cli_auth_credentials_store="file"',
   "check_for_update_on_startup=false",
@@ -125,14 +127,16 @@ const OVERRIDES = [
   "features.apps=false",
 ].flatMap((it) => ["-c", it]);
 
-/** Codex asks its backend about the account; that of another issuer is there, too. */
+/** Codex asks a backend about the account; another issuer has its own. */
 function backendOf({ issuer }: CodexLogin): string[] {
   return issuer === undefined
     ? []
     : ["-c", `chatgpt_base_url=${JSON.stringify(`${issuer}/backend-api/`)}`];
 }
 
-/** What the login needs of the host's environment: how to reach the service, and whom to trust. */
+/**
+ * The variables that the login needs: how to reach the service, and which certificates to trust.
+ */
 const PASSED_VARIABLE =
   /^(https?_proxy|all_proxy|no_proxy|ssl_cert_file|ssl_cert_dir|codex_ca_certificate|tz)$/i;
 
@@ -180,14 +184,14 @@ const Message = z.object({
   error: z.object({ message: z.string() }).optional(),
 });
 
-/** The few messages of Codex's that a login takes. */
+/** The app-server of a login, and the few messages that a login needs. */
 class CodexProcess {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #waiting = new Map<number, (answer: z.infer<typeof Message>) => void>();
   readonly #completed: Promise<Result<undefined, LoginError>>;
   #settle: (result: Result<undefined, LoginError>) => void = () => {};
   #nextId = 1;
-  /** Why it has ended, once it has. */
+  /** Why it ended; undefined while it runs. */
   ended: string | undefined;
 
   constructor(child: ChildProcessWithoutNullStreams) {
@@ -219,16 +223,16 @@ class CodexProcess {
     this.#send({ method });
   }
 
-  /** How the login ends. */
+  /** Waits for the end of the login. */
   async completed(waitMs: number): Promise<Result<undefined, LoginError>> {
-    const timer = setTimeout(() => this.end("nobody has finished it in time"), waitMs);
+    const timer = setTimeout(() => this.end("it was not completed in time"), waitMs);
     timer.unref();
     const end = await this.#completed;
     clearTimeout(timer);
     return end;
   }
 
-  /** Ends the process; idempotent, and the first reason counts. */
+  /** Ends the process; idempotent, the first reason counts. */
   end(why: string, result: Result<undefined, LoginError> = loginFailed(why)): void {
     if (this.ended !== undefined) return;
     this.ended = why;

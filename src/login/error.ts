@@ -1,14 +1,14 @@
-/** Why there is no login to use, in words for the user. */
+/** Why there is no login to use, phrased for the user. */
 export type LoginError = {
   readonly kind: /** Nobody has logged in. */
     | "no_login"
-    /** What the login left cannot be read, or by too many. */
+    /** The login file cannot be read, or other users can read it. */
     | "login_unreadable"
-    /** The service takes the login no more: only a new one helps. */
+    /** The service no longer accepts the login; only a new one helps. */
     | "login_expired"
-    /** It could not be renewed now. */
+    /** The login could not be renewed now. */
     | "login_refresh"
-    /** Codex's login did not start, or did not succeed. */
+    /** Codex's login did not start or did not succeed. */
     | "login_failed";
   readonly message: string;
   readonly fix: string;

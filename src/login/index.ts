@@ -1,9 +1,9 @@
 /**
- * The ChatGPT login, on the host alone: Codex's own login in a home of the plugin's, and the access
- * token that it leaves, renewed before it expires.
+ * The ChatGPT login on the host: runs Codex's own login in a home directory of the plugin, and
+ * renews the access token before it expires.
  *
- * It must not know Neovim, Docker or conversations. A token leaves it in one way only: as a header for
- * the model's endpoint.
+ * Must not know Neovim, Docker or conversations. A token leaves only as a header for the model's
+ * endpoint.
  */
 export { type LoginAttempt, logout, startLogin } from "./codex-login.ts";
 export {

@@ -5,14 +5,14 @@ import { isLoopback } from "../loopback.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Login, NewTokens } from "./auth-file.ts";
 
-/** More than an answer with three tokens takes. */
+/** More than a response with three tokens needs. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 
-/** Why there are no new tokens. */
+/** Why a refresh failed. */
 export type RefreshError =
-  /** The service does not take the refresh token any more; `code` is its own word for it. */
+  /** The service rejects the refresh token; `code` is its error code. */
   | { readonly type: "refused"; readonly code: string }
-  /** It could not be asked, or its answer makes no sense. */
+  /** The service could not be reached, or its response is invalid. */
   | { readonly type: "failed"; readonly why: string };
 
 const Answer = z.object({
@@ -24,10 +24,10 @@ const Word = z.string().regex(/^[a-z_]{1,60}$/);
 const Refusal = z.object({ error: z.union([Word, z.object({ code: Word })]) });
 
 /**
- * Asks the login's issuer for new tokens, as Codex 0.169 asks.
+ * Asks the login's issuer for new tokens, as Codex 0.169 does.
  *
- * SECURITY: the refresh token goes to the issuer that gave it, over verified TLS, or to this machine.
- * Redirects are not followed, and no error quotes what was sent or answered.
+ * SECURITY: the refresh token goes only to its issuer, over verified TLS or to this machine.
+ * Redirects are not followed, and no error quotes the request or the response.
  */
 export async function refreshTokens(
   login: Pick<Login, "issuer" | "clientId" | "refreshToken">,
@@ -46,7 +46,7 @@ export async function refreshTokens(
     return parseAnswer(status, text);
   } catch (cause) {
     const { code, name } = cause as NodeJS.ErrnoException;
-    return err({ type: "failed", why: `${url.host} cannot be asked (${code ?? name})` });
+    return err({ type: "failed", why: `${url.host} cannot be reached (${code ?? name})` });
   }
 }
 

@@ -224,7 +224,7 @@ describe("a renewal that fails", () => {
 
 describe("a login's file is refused", () => {
   it.each<[string, (path: string) => Promise<unknown>, RegExp]>([
-    ["that others can read", (path) => chmod(path, 0o640), /others than you can read it/],
+    ["that others can read", (path) => chmod(path, 0o640), /other users can read it/],
     [
       "that is a link",
       async (path) => {
@@ -237,7 +237,7 @@ describe("a login's file is refused", () => {
     [
       "that has another form",
       (path) => writeFile(path, '{"tokens":{"access_token":"refresh-canary x"}}'),
-      /not what Codex writes/,
+      /not a login file of Codex/,
     ],
   ])("%s, and not quoted", async (_name, spoil, why) => {
     const { keeper, path } = await setUp();

@@ -5,37 +5,37 @@ import { authPath, type Login, readLogin, withTokens } from "./auth-file.ts";
 import { LOG_IN, LOG_IN_AGAIN, type LoginError } from "./error.ts";
 import { refreshTokens } from "./token-endpoint.ts";
 
-/** A token is renewed so long before it expires that a call which begins with it does not outlive it. */
+/** How long before it expires a token is renewed, so that no call outlives its token. */
 const EARLY_MS = 5 * 60_000;
 /**
- * SECURITY: programs inside cause calls, and so what makes a token seem to need renewal, at any rate
- * they like. The service is asked no more often than this, by all Neovims together.
+ * The shortest time between two renewals, by all Neovims together. SECURITY: programs inside can
+ * cause calls, and thereby renewals, at any rate they like.
  */
 const MIN_INTERVAL_MS = 5 * 60_000;
-/** How long the lock and then the service may take. */
+/** How long to wait for the lock, and then for the service. */
 const LOCK_MS = 20_000;
 const ASK_MS = 20_000;
 
-/** What the login needs of the rest of the program. */
+/** What the refresher needs from the rest of the program. */
 export type LoginTools = {
-  /** Takes the lock on a file that all Neovims see, waiting for its holder. */
+  /** Locks a file among all Neovims; waits for the current holder. */
   readonly lock: (
     path: string,
     signal: AbortSignal,
   ) => Promise<Result<{ readonly release: () => Promise<void> }, { readonly message: string }>>;
-  /** Writes a file so that a crash leaves the old one or the new one, with the old one's mode. */
+  /** Writes a file atomically, keeping its mode. */
   readonly write: (path: string, text: string) => Promise<unknown>;
-  /** Verifies certificates, by the authorities that the machine trusts. */
+  /** An agent that verifies certificates by the authorities that the machine trusts. */
   readonly agent: () => Agent;
   readonly now: () => number;
 };
 
-/** What became of a renewal; never a token. */
+/** The outcome of a renewal; never contains a token. */
 export type LoginEvent =
   | { readonly type: "refreshed" }
   | { readonly type: "failed"; readonly reason: string };
 
-/** A login as it may be shown. */
+/** The part of a login that may be shown. */
 export type LoginState = {
   readonly email: string | undefined;
   readonly plan: string | undefined;
@@ -43,11 +43,12 @@ export type LoginState = {
 };
 
 /**
- * Gives out the access token of the login in a home of Codex's, and renews it: before it expires,
- * and once when the endpoint refuses it.
+ * Provides the access token of the login in a Codex home, and renews it: before it expires, and
+ * once when the endpoint refuses it.
  *
- * The service gives a new refresh token with each renewal and takes the old one no more. So one
- * process at a time renews, and whoever gets the lock looks first whether another has done it.
+ * The service returns a new refresh token with each renewal and rejects the old one from then on.
+ * So only one process at a time renews, and a process that gets the lock first checks whether
+ * another has already done so.
  */
 export class TokenRefresher {
   readonly #home: string;
@@ -57,7 +58,7 @@ export class TokenRefresher {
   #used: string | undefined;
   #renewing: Promise<Result<Login, LoginError>> | undefined;
   #notBefore = Number.NEGATIVE_INFINITY;
-  /** What a renewal has failed with, and for which login. */
+  /** The error of the last renewal, and the login that it was for. */
   #failed: { readonly refreshToken: string; readonly error: LoginError } | undefined;
 
   constructor(options: {
@@ -72,7 +73,7 @@ export class TokenRefresher {
     this.#onEvent = options.onEvent ?? (() => {});
   }
 
-  /** Who is logged in; undefined where nobody is. Errors: `login_unreadable`. */
+  /** Who is logged in; undefined if nobody is. Errors: `login_unreadable`. */
   async state(): Promise<Result<LoginState | undefined, LoginError>> {
     const login = await readLogin(this.#home);
     if (!login.ok || login.value === undefined) return login.ok ? ok(undefined) : login;
@@ -80,7 +81,9 @@ export class TokenRefresher {
     return ok({ email, plan, expiresAtMs });
   }
 
-  /** A login that can be used now. SECURITY: it holds the tokens. Errors: all of `LoginError`. */
+  /**
+   * A login that is valid now. SECURITY: it holds the tokens. Errors: all kinds of `LoginError`.
+   */
   async login(): Promise<Result<Login, LoginError>> {
     const read = await readLogin(this.#home);
     if (!read.ok) return read;
@@ -91,14 +94,14 @@ export class TokenRefresher {
     if (left < EARLY_MS) {
       const renewed = await this.#renew(login);
       if (renewed.ok) login = renewed.value;
-      // One that still holds is better than none.
+      // A token that is still valid will do.
       else if (left <= 0) return renewed;
     }
     this.#used = login.accessToken;
     return ok(login);
   }
 
-  /** The token of the last call was refused: true where there is another one now. */
+  /** Called when the last call's token was refused: true if there is another one now. */
   async renew(): Promise<boolean> {
     const login = await readLogin(this.#home);
     if (!login.ok || login.value === undefined) return false;
@@ -125,8 +128,8 @@ export class TokenRefresher {
     if (now < this.#notBefore || isRecent)
       return err({
         kind: "login_refresh",
-        message: "The ChatGPT login was renewed a moment ago, and is refused all the same.",
-        fix: `Wait some minutes and send again, or: ${LOG_IN_AGAIN}`,
+        message: "The ChatGPT login was renewed a moment ago and is still refused.",
+        fix: `Wait a few minutes and send again, or: ${LOG_IN_AGAIN}`,
       });
     this.#notBefore = now + MIN_INTERVAL_MS;
     const done = await this.#underLock(login);
@@ -145,7 +148,7 @@ export class TokenRefresher {
       const login = read.value;
       if (login === undefined)
         return err({ kind: "no_login", message: "There is no ChatGPT login.", fix: LOG_IN });
-      // Another Neovim has done it while this one waited.
+      // Another Neovim has renewed it meanwhile.
       if (login.accessToken !== stale.accessToken) return ok(login);
       return await this.#ask(path, login);
     } catch (thrown) {
@@ -177,6 +180,6 @@ function failed(why: string): Result<never, LoginError> {
   return err({
     kind: "login_refresh",
     message: `The ChatGPT login could not be renewed: ${why}.`,
-    fix: `Send again in some minutes; if it stays so: ${LOG_IN_AGAIN}`,
+    fix: `Send again in a few minutes. If that does not help: ${LOG_IN_AGAIN}`,
   });
 }

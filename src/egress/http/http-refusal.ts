@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 
-/** Answers with a refusal that programs and people can read, and ends the connection. */
+/** Responds with a refusal that programs and people can read, and closes the connection. */
 export function refuse(response: ServerResponse, status: number, message: string): void {
   if (response.headersSent) {
     response.destroy();
@@ -17,7 +17,7 @@ export function refuse(response: ServerResponse, status: number, message: string
   response.end(body);
 }
 
-/** The same on a connection that has no request, because there is none or it is malformed. */
+/** The same for a connection without a request, because none came or it is malformed. */
 export function refuseConnection(stream: Duplex, status: number, message: string): void {
   if (!stream.writable) {
     stream.destroy();
@@ -38,7 +38,7 @@ export function refuseConnection(stream: Duplex, status: number, message: string
   else stream.once("finish", () => stream.destroy());
 }
 
-/** Says that a body is over the limit. */
+/** The message for a body over the limit. */
 export function tooLarge(maxBytes: number): string {
   const limit =
     maxBytes < 1024 ** 2 ? `${maxBytes} bytes` : `${Math.round(maxBytes / 1024 ** 2)} MiB`;

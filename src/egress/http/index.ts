@@ -1,7 +1,7 @@
 /**
- * HTTP for a hostile peer: a server over streams, bounded bodies, refusals in printable text.
+ * HTTP with a hostile client: a server over streams, bounded bodies, refusals in printable text.
  *
- * It must not know where a request goes.
+ * Must not know where a request goes.
  */
 export { refuse, tooLarge } from "./http-refusal.ts";
 export { createService } from "./http-service.ts";

@@ -1,12 +1,12 @@
-/** Keeps what is printable ASCII, shortened: no escape sequence, no look-alike letter. */
+/** Keeps printable ASCII only, shortened: no escape sequence and no look-alike letter survives. */
 export function printable(text: string, max: number): string {
   const safe = text.replace(/[^\x21-\x7e]/g, "?");
   return safe.length <= max ? safe : `${safe.slice(0, max)}…`;
 }
 
 /**
- * Makes one line of a foreign text for the user to read, shortened: other scripts stay, what a
- * terminal or an editor could obey (controls, direction marks, lone surrogates) does not.
+ * Turns foreign text into one short line for the user. Other scripts stay; characters that a
+ * terminal or an editor could obey (controls, direction marks, lone surrogates) go.
  */
 export function printableSentence(text: string, max: number): string {
   const safe = text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\s]+/gu, " ").trim();

@@ -2,23 +2,22 @@ import type { IncomingMessage } from "node:http";
 import { err, ok, type Result } from "../../result.ts";
 import { tooLarge } from "./http-refusal.ts";
 
-/** Why a body was not taken: the answer's status and words. */
+/** Why a body was refused: the response's status and message. */
 export type BodyRefusal = { readonly status: number; readonly message: string };
 
-/** What a body is read with. */
+/** The limits on reading a body. */
 export type BodyOptions = {
   readonly maxBytes: number;
-  /** How long it may stand still on its way out of the sandbox. */
+  /** How long the sandbox may send nothing. */
   readonly idleMs: number;
-  /** Called with each piece; an error ends the reading. */
+  /** Called for each chunk; an error ends the reading. */
   readonly onBytes: (bytes: number) => Result<undefined, string>;
-  /** Aborted when the call is over for another reason; then the reading never settles. */
+  /** Aborted when the call ends for another reason; the promise then never settles. */
   readonly signal: AbortSignal;
 };
 
 /**
- * Reads a request's body to its end. A call goes on only when all of it is there, since only then
- * can it be seen whether it is one that is let through.
+ * Reads a request's body to its end: a call is checked as a whole before any of it goes out.
  */
 export function readBody(
   request: IncomingMessage,
@@ -36,7 +35,7 @@ export function readBody(
       stop();
       resolve(err({ status, message }));
     };
-    const stalled = `codex-chat: the request stood still for ${options.idleMs / 1000} s.`;
+    const stalled = `codex-chat: the request sent nothing for ${options.idleMs / 1000} s.`;
     const timer = setTimeout(() => refuse(408, stalled), options.idleMs);
     const take = (chunk: Buffer) => {
       timer.refresh();

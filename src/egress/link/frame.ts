@@ -1,32 +1,32 @@
 /**
  * The frames between relay and host: `u8 type, u32be stream, u32be length, payload`.
- * container/relay.mjs has the other half, in plain JavaScript.
+ * container/relay.mjs implements the other end, in plain JavaScript.
  */
 export const FrameType = {
   /** JSON with the relay's ports; the first frame, on stream 0. */
   hello: 1,
-  /** A connection was accepted; the payload is one byte, the service it is for. */
+  /** A connection was accepted; the payload is one byte, the service that it is for. */
   open: 2,
   data: 3,
   /** The sender will send no more data on this stream. */
   end: 4,
-  /** The stream is over in both directions, uncleanly. */
+  /** The stream is over in both directions, without a clean end. */
   reset: 5,
   /** Grants the receiver of this frame u32be further bytes of data. */
   window: 6,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
-/** A frame as it stands on the wire; `type` is any byte until it was looked at. */
+/** A frame as received; `type` may be any byte. */
 export type Frame = { readonly type: number; readonly stream: number; readonly payload: Buffer };
 
 export const HEADER_BYTES = 9;
-/** The most that a frame may carry; a longer one is an attack, and ends the relay. */
+/** The longest payload; a longer one is an attack and closes the link. */
 export const MAX_PAYLOAD_BYTES = 64 * 1024;
-/** How much may be under way on a stream before its receiver has asked for more. */
+/** How much a sender may have in flight on a stream before the receiver grants more. */
 export const WINDOW_BYTES = 256 * 1024;
 
-/** Writes a frame. */
+/** Encodes a frame. */
 export function encodeFrame(type: FrameType, stream: number, payload?: Uint8Array): Buffer {
   const length = payload?.length ?? 0;
   const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
@@ -37,30 +37,30 @@ export function encodeFrame(type: FrameType, stream: number, payload?: Uint8Arra
   return frame;
 }
 
-/** Writes the payload of a `window` frame. */
+/** Encodes the payload of a `window` frame. */
 export function encodeCredit(bytes: number): Buffer {
   const payload = Buffer.allocUnsafe(4);
   payload.writeUInt32BE(bytes);
   return payload;
 }
 
-/** Pieces that may wait before they are joined; bounds what a drip of single bytes costs. */
+/** Chunks that may wait before they are joined; bounds the cost of single bytes. */
 const MAX_PIECES = 1024;
 
 /**
- * Cuts a byte stream into frames, however it was split on its way.
+ * Cuts a byte stream into frames, however the stream was split.
  *
- * SECURITY: what comes in was written by a program inside the sandbox. The buffer never holds more
- * than one frame and one chunk, because a length over the bound is refused before it is awaited;
- * and a frame that comes byte by byte is joined a few times, not once a byte.
+ * SECURITY: the input is written by a program inside the sandbox. The buffer never holds more than
+ * one frame and one chunk, because a length over the bound is refused at once. A frame that comes
+ * byte by byte is joined a few times, not once per byte.
  */
 export class FrameDecoder {
   #chunks: Buffer[] = [];
   #bytes = 0;
-  /** Bytes that must be here before the next frame, or its header, can be cut off. */
+  /** Bytes that must have arrived before the next frame, or its header, can be read. */
   #needed = HEADER_BYTES;
 
-  /** Returns the frames that are whole with this chunk, or undefined where the stream is no such. */
+  /** Returns the frames that this chunk completes, or undefined if the stream is malformed. */
   push(chunk: Buffer): Frame[] | undefined {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;

@@ -1,6 +1,6 @@
 /**
- * The relay's connections, multiplexed over one pair of streams.
+ * The relay's connections, multiplexed over one pair of byte streams.
  *
- * It must not know what the connections carry.
+ * Must not know what the connections carry.
  */
 export { Mux } from "./mux.ts";

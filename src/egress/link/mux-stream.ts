@@ -1,42 +1,43 @@
 import { Duplex } from "node:stream";
 import { encodeCredit, FrameType, MAX_PAYLOAD_BYTES, WINDOW_BYTES } from "./frame.ts";
 
-/** What a stream needs of the link that carries it. */
+/** What a stream needs from the link that carries it. */
 export type Link = {
   readonly send: (type: FrameType, stream: number, payload?: Uint8Array, done?: () => void) => void;
   readonly forget: (id: number) => void;
 };
 
-/** Pieces that wait for a reader before they are joined into one. */
+/** Chunks that may wait for a reader before they are joined. */
 const MAX_PIECES = 256;
-/** How long the other side may go on sending to a connection that has had its answer. */
+/** How long the other side may keep sending on a connection that has been answered. */
 const LINGER_MS = 2_000;
-/** How long it may take to read the last that was written, which is no more than a window. */
+/** How long the other side may take to read the last bytes, at most one window. */
 const FLUSH_MS = 60_000;
 
 /**
  * One connection from inside, as a socket-like stream.
  *
- * SECURITY: what waits for a reader is bounded in bytes by the window. Bounded as well is what a
- * byte costs: pieces that would keep a much larger chunk alive are copied, many small ones joined.
+ * SECURITY: the window bounds how many bytes wait for a reader. The memory per byte is bounded as
+ * well: a piece that would keep a much larger chunk alive is copied, and many small ones are
+ * joined.
  */
 export class MuxStream extends Duplex {
   readonly #id: number;
   readonly #link: Link;
-  /** Bytes that the other side may still send; what exceeds it is an attack on memory. */
+  /** Bytes that the other side may still send; more than that is an attack on memory. */
   #granted = WINDOW_BYTES;
-  /** Bytes that the reader has taken and that were not granted anew. */
+  /** Bytes that the reader has taken and that have not been granted again. */
   #owed = 0;
   #inbox: Buffer[] = [];
   #wanted = false;
-  /** Bytes that the other side still takes. */
+  /** Bytes that the other side still accepts. */
   #credit = WINDOW_BYTES;
   #pending: { readonly chunk: Buffer; readonly done: () => void } | undefined;
   #endReceived = false;
   #linger: NodeJS.Timeout | undefined;
 
   constructor(id: number, link: Link) {
-    // The inbox buffers what is read, and joins it; a second buffer here would not.
+    // The inbox is the read buffer, and joins small pieces; Node's own buffer would not.
     super({
       allowHalfOpen: true,
       readableHighWaterMark: 1,
@@ -47,7 +48,7 @@ export class MuxStream extends Duplex {
     this.on("error", () => {});
   }
 
-  /** Takes data from inside; false where it is more than was granted, or comes after the end. */
+  /** Takes data from inside; false if it exceeds what was granted, or comes after the end. */
   accept(payload: Buffer): boolean {
     if (payload.length > this.#granted || this.#endReceived) return false;
     this.#granted -= payload.length;
@@ -63,16 +64,16 @@ export class MuxStream extends Duplex {
     this.#feed();
   }
 
-  /** The other side takes so many bytes more. */
+  /** The other side accepts this many more bytes. */
   grant(bytes: number): void {
-    // A forged grant cannot take more than everything; the bound keeps the number exact.
+    // A forged grant only exposes the forger's own memory; the bound keeps the sum exact.
     this.#credit = Math.min(this.#credit + bytes, 2 ** 31);
     this.#flush();
   }
 
   /**
-   * Ends as a socket does that has nothing more to say: what was written is sent, what still comes
-   * is thrown away for a moment, so that the other side reads the answer before the connection goes.
+   * Ends like a socket's `destroySoon`: sends what was written and discards what still arrives for
+   * a moment, so that the other side reads the response before the connection closes.
    */
   destroySoon(): void {
     if (this.destroyed || this.#linger !== undefined) return;
@@ -139,7 +140,7 @@ export class MuxStream extends Duplex {
     });
   }
 
-  /** Hands the reader as much as it wants, and grants that much anew in few frames. */
+  /** Hands the reader as much as it wants, and grants that much again, in few frames. */
   #feed(): void {
     while (this.#wanted && !this.destroyed) {
       const chunk = this.#inbox.shift();

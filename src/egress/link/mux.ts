@@ -2,37 +2,37 @@ import type { Duplex, Readable, Writable } from "node:stream";
 import { encodeFrame, type Frame, FrameDecoder, FrameType } from "./frame.ts";
 import { MuxStream } from "./mux-stream.ts";
 
-/** Streams at a time; codex needs a few, package managers some dozens. */
+/** Streams open at the same time; Codex needs a few, package managers a few dozen. */
 const MAX_STREAMS = 256;
 /**
- * Frames that the pipe has not taken yet, above which nothing more is read. Data waits for the pipe
- * one frame a stream, so that only answers to a flood (resets, credit) come to so many.
+ * Reading stops above this number of frames that the pipe has not taken yet. Each stream has at
+ * most one data frame waiting, so only replies to a flood (resets, credit) can get there.
  */
 const MAX_UNSENT = 4096;
 /**
- * Streams that may be opened at once, and how many more a second. A new one costs the host some
- * hundred times of what it costs to send; package managers open some dozens a second.
+ * Streams that may be opened at once, and how many more per second. Opening one costs the host
+ * about a hundred times what it costs the sender; package managers open a few dozen per second.
  */
 const OPEN_BURST = 256;
 const OPENS_PER_SECOND = 500;
-/** How long nothing more is heard where there are too many: time for some dozens more. */
+/** How long reading pauses above that rate: long enough to allow a few dozen more. */
 const OPEN_PAUSE_MS = 50;
 
-/** What a multiplexer tells its owner. */
+/** The callbacks of a multiplexer. */
 export type MuxHandlers = {
   readonly onHello: (payload: Buffer) => void;
-  /** A connection for a service; the handler owns the stream. */
+  /** A connection to a service was opened; the handler owns the stream. */
   readonly onStream: (service: number, stream: Duplex) => void;
-  /** Called once; every stream has been destroyed by then. */
+  /** Called once, after every stream has been destroyed. */
   readonly onClosed: (reason: string) => void;
 };
 
 /**
- * Carries the relay's connections over one pair of byte streams, with credit for each of them, so
- * that a slow one neither fills memory nor holds up the others.
+ * Carries the relay's connections over one pair of byte streams, each with its own credit, so that
+ * a slow one neither fills memory nor holds up the others.
  *
- * SECURITY: every frame may be forged. A frame for an unknown stream is dropped, because streams
- * end from both sides; whatever breaks the protocol itself ends the whole link.
+ * SECURITY: every frame may be forged. A frame for an unknown stream is dropped, since either side
+ * may just have ended it; anything else that breaks the protocol closes the whole link.
  */
 export class Mux {
   readonly #readable: Readable;
@@ -43,7 +43,7 @@ export class Mux {
   #greeted = false;
   #unsent = 0;
   #closed = false;
-  /** Frames that have come and wait until a stream may be opened. */
+  /** Frames that wait until another stream may be opened. */
   #held: Frame[] = [];
   #pause: NodeJS.Timeout | undefined;
   #openTokens = OPEN_BURST;
@@ -61,7 +61,7 @@ export class Mux {
     writable.on("close", () => this.close("the relay ended"));
   }
 
-  /** Ends the link and everything on it; idempotent, the first reason is told. */
+  /** Closes the link and every stream on it; idempotent, the first reason counts. */
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -74,14 +74,14 @@ export class Mux {
     this.#handlers.onClosed(reason);
   }
 
-  /** Sends a frame; `done` is called when the pipe has taken it, which is its backpressure. */
+  /** Sends a frame; `done` is called when the pipe has taken it, which provides backpressure. */
   send(type: FrameType, stream: number, payload?: Uint8Array, done?: () => void): void {
     if (this.#closed || !this.#writable.writable) {
       done?.();
       return;
     }
-    // SECURITY: an honest relay always reads; one that floods us and does not is no longer heard,
-    // or what we owe it in answers would fill the host's memory.
+    // SECURITY: an honest relay always reads. One that floods the host and does not read is paused,
+    // or the replies that it is owed would fill the host's memory.
     if (++this.#unsent > MAX_UNSENT) this.#readable.pause();
     this.#writable.write(encodeFrame(type, stream, payload), () => {
       this.#unsent--;
@@ -90,7 +90,7 @@ export class Mux {
     });
   }
 
-  /** Forgets a stream that has ended. */
+  /** Removes a stream that has ended. */
   forget(id: number): void {
     this.#streams.delete(id);
   }
@@ -103,7 +103,7 @@ export class Mux {
       return;
     }
     if (this.#pause === undefined) this.#process(frames);
-    // Paused, and it gave what it had read already.
+    // Paused; this chunk had been read before.
     else this.#held.push(...frames);
   }
 
@@ -131,8 +131,8 @@ export class Mux {
   }
 
   /**
-   * SECURITY: a relay that opens streams as fast as it can would keep the host from everything else;
-   * it is heard again in a while, and pays for it with its own connections.
+   * SECURITY: a relay that opens streams as fast as it can would keep the host from everything
+   * else. Reading pauses, which delays only that relay's own connections.
    */
   #hold(frames: readonly Frame[]): void {
     this.#readable.pause();
@@ -149,7 +149,7 @@ export class Mux {
     if (!this.#closed && this.#readable.isPaused()) this.#readable.resume();
   }
 
-  /** SECURITY: a later hello is forged, or pointless, and is not even parsed. */
+  /** SECURITY: a second hello is forged or pointless, and is not even parsed. */
   #hello(payload: Buffer): void {
     if (this.#greeted) return;
     this.#greeted = true;
@@ -159,7 +159,7 @@ export class Mux {
   #open(id: number, payload: Buffer): void {
     const service = payload.length === 1 ? payload.readUInt8(0) : 0;
     if (id === 0 || service === 0 || this.#streams.has(id)) {
-      this.close("the relay opened a stream wrongly");
+      this.close("the relay opened a stream with a wrong number");
       return;
     }
     if (this.#streams.size >= MAX_STREAMS) {
@@ -185,7 +185,7 @@ export class Mux {
         break;
       case FrameType.window:
         if (payload.length === 4) stream?.grant(payload.readUInt32BE(0));
-        else this.close("the relay granted credit wrongly");
+        else this.close("the relay sent malformed credit");
         break;
       default:
         this.close(`the relay sent a frame of unknown type ${type}`);

@@ -1,17 +1,17 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import type { Redactor } from "../secrets/index.ts";
 
-/** What of a request goes upstream; everything else that the sandbox sends is dropped. */
+/** The request headers that go upstream; everything else from the sandbox is dropped. */
 const REQUEST_HEADERS =
   /^(content-type|accept|user-agent|originator|session[-_]id|thread-id|conversation[-_]id|version|openai-beta|x-codex-[a-z-]+|x-client-request-id)$/;
-/** What of an answer goes to the sandbox. */
+/** The response headers that go to the sandbox. */
 const RESPONSE_HEADERS =
   /^(content-type|cache-control|retry-after|retry-after-ms|x-request-id|openai-[a-z-]+|x-ratelimit-[a-z-]+|x-codex-[a-z-]+)$/;
 
 /**
- * The headers of a call upstream: the few that belong to it, then ours, which win.
+ * The headers of a call upstream: the allowed ones of the request, then ours, which win.
  *
- * SECURITY: a name is passed because it is on the list, never because it is not on another.
+ * SECURITY: this is an allow-list; no header passes because it is missing from a deny-list.
  */
 export function requestHeaders(
   inside: IncomingHttpHeaders,
@@ -21,15 +21,15 @@ export function requestHeaders(
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(inside))
     if (value !== undefined && REQUEST_HEADERS.test(name)) headers[name] = value;
-  // Of the body as it is sent, and some upstreams take no chunks.
+  // The body as it is sent, which may differ from the request's; some upstreams refuse chunks.
   headers["content-length"] = bodyBytes;
-  // An encoded answer could hide the key from the redaction.
+  // An encoded response could hide the key from the redactor.
   headers["accept-encoding"] = "identity";
   for (const [name, value] of ours) headers[name.toLowerCase()] = value;
   return headers;
 }
 
-/** The headers of an answer, as the sandbox gets them. */
+/** The headers of a response, as the sandbox gets them. */
 export function responseHeaders(
   upstream: IncomingHttpHeaders,
   redactor: Redactor,
@@ -41,13 +41,13 @@ export function responseHeaders(
   return headers;
 }
 
-/** True where a body is what it seems, and not packed. */
+/** Whether a body is not compressed or otherwise encoded. */
 export function isIdentity(headers: IncomingHttpHeaders): boolean {
   const codings = `${headers["content-encoding"] ?? ""},${headers["transfer-encoding"] ?? ""}`;
   return codings.split(",").every((coding) => /^\s*(identity|chunked)?\s*$/i.test(coding));
 }
 
-/** Milliseconds, where the header has seconds or a date; undefined where it is neither. */
+/** The delay of a Retry-After header in milliseconds; undefined unless it has seconds or a date. */
 export function retryAfterMs(value: string | undefined, nowMs: number): number | undefined {
   if (value === undefined) return undefined;
   const seconds = Number(value);

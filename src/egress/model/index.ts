@@ -1,7 +1,7 @@
 /**
- * The one call that may reach the model: checked, rewritten, limited, answered.
+ * The one call that may reach the model: checks it, limits it, adds the key, redacts the response.
  *
- * It must not know Codex's messages, and gives the key to the upstream alone.
+ * Must not know Codex's messages. Gives the key to the upstream alone.
  */
 export type { ModelCallLimits } from "./model-call.ts";
 export { ModelProxy } from "./model-proxy.ts";

@@ -11,18 +11,18 @@ import type { CallSlot } from "./turn-gate.ts";
 import type { Authorization, Upstream, UpstreamCaller } from "./upstream.ts";
 import { estimateTokens, mostTokens, UsageReader } from "./usage.ts";
 
-/** The limits on one call; times are milliseconds. */
+/** The limits on one call. Times are in milliseconds. */
 export type ModelCallLimits = {
   readonly maxRequestBytes: number;
-  /** How long a request's body may stand still on its way out of the sandbox. */
+  /** How long the sandbox may send nothing of a request's body. */
   readonly bodyIdleMs: number;
-  /** How long the upstream may send nothing before the call is given up. */
+  /** How long the upstream may send nothing before the call is ended. */
   readonly responseIdleMs: number;
   /** How long it may send nothing before the user is told. */
   readonly silenceMs: number;
 };
 
-/** What a call works with. */
+/** Options of a call. */
 export type ModelCallOptions = {
   readonly id: number;
   readonly request: IncomingMessage;
@@ -31,26 +31,26 @@ export type ModelCallOptions = {
   readonly caller: UpstreamCaller;
   readonly limits: ModelCallLimits;
   readonly slot: CallSlot;
-  /** Looks at the whole body, and returns what is sent of it or why nothing is. */
+  /** Checks the whole body; returns the bytes to send, or why it is refused. */
   readonly checkBody: (body: Buffer) => Result<Buffer, string>;
-  /** Takes this call's secrets and returns all that must not be answered. */
+  /** Takes this call's secrets and returns all secrets that no response may contain. */
   readonly remember: (secrets: readonly string[]) => readonly string[];
   readonly onEvent: (event: EgressEvent) => void;
 };
 
-/** How much of a refusal's body is read for its message. */
+/** How much of an error response is kept for its message. */
 const MAX_QUOTED_BYTES = 16 * 1024;
 
-/** How a call may end; the first end counts. */
+/** How a call ends; the first end counts. */
 type End =
-  /** The whole answer has come; `rest` is the last of it, `failure` says what a 4xx or 5xx means. */
+  /** The whole response has come; `rest` is the end of it, `failure` explains a 4xx or 5xx. */
   | { readonly type: "answered"; readonly rest: Buffer; readonly failure?: ModelFailure }
-  /** Answered from here, with `status`. */
+  /** Answered by the host, with `status`. */
   | { readonly type: "failed"; kind: ModelFailureKind; message: string; status: number }
   | { readonly type: "refused"; readonly status: number; readonly message: string; isOdd?: true }
   | { readonly type: "aborted"; readonly by: "client" | "turn_end" };
 
-/** One call on its way from the sandbox to the upstream, and its answer on the way back. */
+/** One call from the sandbox to the upstream, and its response on the way back. */
 export class ModelCall {
   readonly #options: ModelCallOptions;
   readonly #timer: ResponseTimer;
@@ -74,7 +74,7 @@ export class ModelCall {
     this.#timer = new ResponseTimer({
       silenceMs: limits.silenceMs,
       idleMs: limits.responseIdleMs,
-      // Of an answer that nobody inside reads, it is not the model that is silent.
+      // If the sandbox is not reading the response, the stall is its own, not the model's.
       onSilence: (ms) => {
         if (!this.#isUnread()) onEvent({ type: "model_silence", id, ms });
       },
@@ -85,16 +85,16 @@ export class ModelCall {
     });
   }
 
-  /** Takes the call in, asks for the key and passes the call on. Never rejects. */
+  /** Reads the call, asks for the key and sends the call. Never rejects. */
   async run(): Promise<void> {
     const { request, response, slot, limits, checkBody } = this.#options;
     const lost = () => this.abort("client");
     response.on("close", lost);
     response.on("error", lost);
     request.on("error", lost);
-    // SECURITY: the request may turn out to be malformed while it is being read, and is then
-    // answered without us. The sandbox decides when that answer is read and the response closes;
-    // ours in addition would throw.
+    // SECURITY: a request may turn out to be malformed while it is being read, and is then answered
+    // by the HTTP service. A second answer would throw, and the sandbox decides when it has read the
+    // first, so the call ends as soon as that has begun.
     response.on("prefinish", lost);
     if (request.headers.expect !== undefined) response.writeContinue();
     const body = await readBody(request, {
@@ -109,7 +109,7 @@ export class ModelCall {
     });
     if (this.#isEnded) return;
     const checked = body.ok ? checkBody(body.value) : undefined;
-    // SECURITY: of calls that began together, each would else count as if it were the only one.
+    // SECURITY: checked again, since calls that started together each found the tokens unspent.
     const checkTokens = slot.checkTokens();
     if (!body.ok) this.#end({ type: "refused", ...body.error });
     else if (checked?.ok === false)
@@ -119,17 +119,17 @@ export class ModelCall {
     else await this.#send(checked?.value ?? body.value);
   }
 
-  /** Ends the call without an answer. */
+  /** Ends the call without a response. */
   abort(by: "client" | "turn_end"): void {
     this.#end({ type: "aborted", by });
   }
 
-  /** True while what the upstream has sent waits for its reader. */
+  /** Whether the sandbox has yet to read what the upstream sent. */
   #isUnread(): boolean {
     return this.#options.response.writableNeedDrain;
   }
 
-  /** Sends the call with the key of the moment. */
+  /** Sends the call with the current key. */
   async #send(body: Buffer): Promise<void> {
     this.#body = body;
     const { upstream, remember, request, caller } = this.#options;
@@ -142,7 +142,7 @@ export class ModelCall {
     if (this.#isEnded) return;
     if (!authorized.ok) {
       const why = printableSentence(authorized.error.message, 300);
-      this.#fail("authorization", `No key for the model could be had: ${why}`, 502);
+      this.#fail("authorization", `There is no key for the model: ${why}`, 502);
       return;
     }
     const ours = upstream.headers ?? [];
@@ -153,7 +153,7 @@ export class ModelCall {
         requestHeaders(request.headers, [...ours, ...authorized.value], body.length),
       );
     } catch (thrown) {
-      // SECURITY: Node's message would quote the value.
+      // SECURITY: Node's message would quote the value, so only its code is used.
       const code = String((thrown as NodeJS.ErrnoException).code ?? "unknown");
       this.#fail("authorization", `A header for the model cannot be sent (${code}).`, 502);
       return;
@@ -168,12 +168,12 @@ export class ModelCall {
       socket.destroy();
       this.#take(answer);
     });
-    // Node closes some requests without an error. Of one that is answered this says nothing: the
-    // answer may be whole and wait for its reader.
+    // Node closes some requests without an error. Once there is a response, a close says nothing: it
+    // may be complete and wait for its reader.
     out.on(
       "close",
       ifCurrent(() => {
-        if (this.#answer === undefined) this.#onError(new Error("it broke the connection off"));
+        if (this.#answer === undefined) this.#onError(new Error("it closed the connection"));
       }),
     );
     out.end(body);
@@ -181,12 +181,12 @@ export class ModelCall {
     this.#timer.start();
   }
 
-  /** Sends the call once more where a key that was refused could be had anew. */
+  /** After a 401: sends the call once more if there is a new key, else passes the 401 on. */
   async #renew(refused: IncomingMessage): Promise<void> {
     const { upstream } = this.#options;
     this.#isRenewed = true;
     this.#out = undefined;
-    // Read, so that the connection serves the next call; kept, in case that there is none.
+    // Read to the end, so that the connection can be reused; kept in case there is no new key.
     const chunks: Buffer[] = [];
     let size = 0;
     refused.on("data", (chunk: Buffer) => {
@@ -239,7 +239,7 @@ export class ModelCall {
     answer.on("error", () => this.#cut());
   }
 
-  /** Passes the head of an answer on. */
+  /** Passes the head of a response on. */
   #passHead(answer: IncomingMessage): void {
     const { id, response, onEvent } = this.#options;
     const status = answer.statusCode ?? 0;
@@ -270,7 +270,7 @@ export class ModelCall {
     });
   }
 
-  /** Counts a piece of the answer; false where it was one too many. */
+  /** Counts a chunk of the response; false if it exceeds the turn's limit. */
   #count(chunk: Buffer): boolean {
     const { slot } = this.#options;
     this.#usage.push(chunk);
@@ -297,17 +297,18 @@ export class ModelCall {
     this.#end({ type: "answered", rest, failure: statusFailure(status, host, body) });
   }
 
-  /** The upstream could not be reached, or broke off. */
+  /** The upstream could not be reached, or closed the connection. */
   #onError(error: NodeJS.ErrnoException): void {
-    // What breaks after the whole answer has come takes nothing from it, though it may still wait for
-    // its reader.
+    // An error after the whole response has come is harmless, even if nobody has read it yet.
     if (this.#isEnded || this.#answer?.complete === true) return;
     const { kind, message } = connectFailure(error, this.#options.upstream.baseUrl.host);
     if (this.#answer !== undefined) this.#cut();
     else this.#fail(kind, this.#redactor.text(message), 502);
   }
 
-  /** Broken off upstream: the sandbox must see a broken answer, too, never a short whole one. */
+  /**
+   * The upstream cut the response: the sandbox must see a cut one too, never a short complete one.
+   */
   #cut(): void {
     this.#fail("cut", "The model's answer broke off in the middle.", 502);
   }
@@ -329,13 +330,13 @@ export class ModelCall {
     this.#ending.abort();
     this.#timer.stop();
     const { response, slot } = this.#options;
-    // An upstream that has answered keeps its connection for the next call, if it got all of this.
+    // The connection is reused only if the response was read and the request was sent to the end.
     if (this.#answer?.readableEnded !== true || this.#out?.writableFinished !== true)
       this.#out?.destroy();
     if (end.type === "answered") response.end(end.rest);
     else if (end.type !== "aborted") refuse(response, end.status, end.message);
     else if (!response.writableEnded) response.destroy();
-    // SECURITY: whoever goes before the model has counted would else pay by the estimate.
+    // SECURITY: a caller that leaves before the model has reported usage must not pay less for it.
     if (end.type === "aborted" && this.#isReported && this.#usage.usage === undefined)
       slot.countTokens(mostTokens(this.#bytesOut) + estimateTokens(this.#bytesIn));
     slot.release();

@@ -8,18 +8,18 @@ import { ModelCall, type ModelCallLimits } from "./model-call.ts";
 import type { TurnGate } from "./turn-gate.ts";
 import { type Upstream, UpstreamCaller } from "./upstream.ts";
 
-/** The only call that Codex makes of a provider over HTTP (0.169); all else is refused. */
+/** The only HTTP call that Codex (0.169) makes to a provider; everything else is refused. */
 const METHOD = "POST";
 const PATH = "/v1/responses";
-/** Earlier values of a renewed key that are still taken out of answers. */
+/** How many secrets are kept, earlier keys included, to redact them from responses. */
 const MAX_SECRETS = 32;
 
 /**
- * Answers requests on the model's port: passes the one call in use to the fixed upstream, with the
- * key added here, and refuses everything else.
+ * Serves the model's port: passes the one call in use to the fixed upstream with the key added, and
+ * refuses everything else.
  *
  * SECURITY: the request comes from inside. Its Host, credentials, cookies, target and hop-by-hop
- * headers never reach the upstream, and its body is as long as the parser found it to be.
+ * headers never reach the upstream, and the length of its body is what the parser has read.
  */
 export class ModelProxy {
   readonly #upstream: Upstream;
@@ -58,7 +58,7 @@ export class ModelProxy {
     }
     let call: ModelCall | undefined;
     const slot = this.#gate.enter(() => call?.abort("turn_end"));
-    // 403 is what Codex does not retry.
+    // Codex does not retry a 403.
     if (!slot.ok) {
       this.#refuse(response, 403, slot.error);
       return;
@@ -105,13 +105,15 @@ export class ModelProxy {
     const { maxRequestBytes } = this.#limits;
     if (Number(headers["content-length"] ?? 0) > maxRequestBytes)
       return { status: 413, message: tooLarge(maxRequestBytes) };
-    // Packed, it could not be looked at, and could be far larger than it seems.
+    // SECURITY: a compressed body could not be checked, and could be far larger than it seems.
     if (!isIdentity({ "content-encoding": headers["content-encoding"] ?? "" }))
-      return { status: 415, message: "codex-chat: a packed request is not taken." };
+      return { status: 415, message: "codex-chat: a compressed request is refused." };
     return undefined;
   }
 
-  /** A key may be renewed while an older call is answered: what was ever sent stays secret. */
+  /**
+   * A key may be renewed while an older call is still being answered, so older keys stay secret.
+   */
   #remember(secrets: readonly string[]): readonly string[] {
     for (const secret of secrets) {
       this.#secrets.delete(secret);

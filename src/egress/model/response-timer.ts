@@ -1,17 +1,17 @@
-/** What the watch tells, and when; times are milliseconds. */
+/** The limits of a response timer, in milliseconds, and its callbacks. */
 export type ResponseTimerOptions = {
   readonly silenceMs: number;
   readonly idleMs: number;
-  /** Called once in each silence. */
+  /** Called once per silence. */
   readonly onSilence: (ms: number) => void;
-  /** Called once; the watch has stopped by then. */
+  /** Called once, after the timer has stopped. */
   readonly onIdle: (ms: number) => void;
 };
 
-/** A timer that fires later than this was not waiting: the process was stopped meanwhile. */
+/** A timer that fires this late did not wait all the time: the process was suspended. */
 const LATE_MS = 1_000;
 
-/** Notices that an upstream says nothing, from when it has been asked until it is stopped. */
+/** Detects that an upstream sends nothing, from the request until `stop`. */
 export class ResponseTimer {
   readonly #options: ResponseTimerOptions;
   #silence: NodeJS.Timeout | undefined;
@@ -23,7 +23,7 @@ export class ResponseTimer {
     this.#options = options;
   }
 
-  /** The upstream has been asked, or has begun to answer. */
+  /** Starts the timer, or resets it: the request was sent, or the response has begun. */
   start(): void {
     if (this.#idle !== undefined) this.reset();
     if (this.#isStopped || this.#idle !== undefined) return;
@@ -33,7 +33,7 @@ export class ResponseTimer {
       if (!this.#wasSuspended(silenceMs)) onSilence(silenceMs);
     }, silenceMs);
     this.#idle = setTimeout(() => {
-      // What came meanwhile is read only after the timers, and may be the rest of the answer.
+      // Node runs timers before it reads sockets: the rest of the response may be waiting there.
       if (this.#wasSuspended(idleMs)) return this.reset();
       this.stop();
       onIdle(idleMs);
@@ -44,7 +44,7 @@ export class ResponseTimer {
     return performance.now() - this.#resetAt > ms + LATE_MS;
   }
 
-  /** Something came: all begins anew. */
+  /** Data has come: starts both times again. */
   reset(): void {
     if (this.#isStopped) return;
     this.#resetAt = performance.now();

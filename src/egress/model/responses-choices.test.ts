@@ -9,7 +9,7 @@ describe("the model of a call", () => {
     expect(checkResponsesRequest(request({ model: "gpt-6-astra" }), models)).toEqual({
       ok: false,
       error:
-        "codex-chat: this call asks for the model gpt-6-astra, which nobody has chosen here (gpt-5.5, mine). To have it: :CodexChat model gpt-6-astra.",
+        "codex-chat: this call asks for the model gpt-6-astra, which is not chosen here (gpt-5.5, mine). To have it: :CodexChat model gpt-6-astra.",
     });
     // The control: where nobody says which, any goes.
     expect(checkResponsesRequest(request({ model: "gpt-6-astra" })).ok).toBe(true);

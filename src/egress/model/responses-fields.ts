@@ -1,11 +1,11 @@
 import { isFields } from "../json-bounds.ts";
 
 /**
- * What a call of the model may have, as Codex 0.171 makes it of a provider of one's own: read from
- * its own types, and from the calls that it makes with every model that it lists.
+ * What a call to the model may contain, as Codex 0.171 makes it to a custom provider: taken from
+ * its types, and from the calls that it makes with every model that it lists.
  */
 
-/** Fields of each `ResponseItem` of Codex's own types, without `other`. */
+/** The fields of each `ResponseItem` in Codex's types, without `other`. */
 export const ITEMS: Readonly<Record<string, readonly string[]>> = {
   additional_tools: ["id", "role", "tools"],
   message: ["encrypted_content", "status", "id", "role", "content", "phase"],
@@ -28,10 +28,10 @@ export const ITEMS: Readonly<Record<string, readonly string[]>> = {
   context_compaction: ["id", "encrypted_content"],
 };
 
-/** A field of most items, which the endpoint has made itself and gets back. */
+/** A field of most items that the endpoint created and gets back. */
 export const ITEM_FIELD = "internal_chat_message_metadata_passthrough";
 
-/** Fields of the parts of a message or of a tool's output, beside the type. */
+/** The fields of the parts of a message or of a tool's output, besides `type`. */
 export const PARTS: Readonly<Record<string, readonly string[]>> = {
   input_text: ["text"],
   output_text: ["text", "annotations", "logprobs"],
@@ -44,16 +44,16 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
   input_audio: ["audio_url"],
 };
 
-/** Parts that carry their bytes with them, in an address of their own: which field that is. */
+/** Parts that carry their bytes as a data URL, and the field that holds it. */
 export const MEDIA: Readonly<Record<string, string>> = {
   input_image: "image_url",
   input_audio: "audio_url",
 };
 
 /**
- * Tools that Codex runs itself (others are run by the model's endpoint, which has a network), and the
- * fields of each, as Codex's own types have them. Others have the endpoint reach out or
- * run something, such as `server_url`, `container` or `environment`.
+ * The tools that Codex runs itself, and their fields in Codex's types. Other tools run at the
+ * model's endpoint, which has a network, and other fields (`server_url`, `container`,
+ * `environment`) make the endpoint connect to or run something.
  */
 export const TOOL_FIELDS: Readonly<Record<string, readonly string[]>> = {
   function: words("name description strict parameters output_schema defer_loading"),
@@ -63,21 +63,21 @@ export const TOOL_FIELDS: Readonly<Record<string, readonly string[]>> = {
   namespace: words("name description tools defer_loading"),
 };
 
-/** What an answer may bring along: what only the endpoint itself can read. */
+/** What a response may include on request: only data that the endpoint alone can read. */
 const INCLUDED = words("reasoning.encrypted_content output.encrypted_content");
-/** Fields of the metadata that Codex sends with a call. */
+/** How many fields the metadata of a call may have. */
 const MAX_METADATA = 32;
 
 /**
- * The fields of a call, and what each may be. Left out on purpose: `background` works on when nobody
- * looks, `previous_response_id`, `conversation` and `prompt` reach into what the account keeps,
- * `metadata`, `user` and `safety_identifier` are kept there, and others make an answer larger or
- * dearer than the user has chosen.
+ * The fields of a call, and whether a value is allowed. Left out on purpose: `background` goes on
+ * when nobody is watching; `previous_response_id`, `conversation` and `prompt` refer to data stored
+ * in the account; `metadata`, `user` and `safety_identifier` are stored there; others make a
+ * response larger or more expensive than the user has chosen.
  */
 export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   model: (value) => typeof value === "string" && value !== "" && value.length <= 200,
   stream: (value) => value === true,
-  // Where it is absent, the endpoint keeps what was said.
+  // Without it, the endpoint stores the conversation.
   store: (value) => value === false,
   input: () => true,
   tools: () => true,
@@ -86,26 +86,28 @@ export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   reasoning: isReasoning,
   include: (value) => Array.isArray(value) && value.every((it) => INCLUDED.includes(it)),
   prompt_cache_key: (value) => typeof value === "string" && value.length <= 256,
-  text: isTable({ verbosity: isWord, format: isSchema }),
+  text: isObjectOf({ verbosity: isWord, format: isSchema }),
   client_metadata: (value) =>
     isFields(value) &&
     Object.keys(value).length <= MAX_METADATA &&
     Object.values(value).every((it) => typeof it === "string"),
-  // A dearer one is the user's choice, and Codex makes none by itself.
+  // A more expensive tier is the user's choice; Codex does not ask for one by itself.
   service_tier: isOneOf("auto", "default"),
 };
 
-/** How much the model is to think, and what of it is told. */
+/**
+ * Whether a value is a valid `reasoning`: how much the model reasons, and what it reports of that.
+ */
 export function isReasoning(value: unknown): boolean {
-  return isTable({ effort: isWord, summary: isWord, context: isWord })(value);
+  return isObjectOf({ effort: isWord, summary: isWord, context: isWord })(value);
 }
 
-/** From the cheapest to the dearest. */
+/** From the cheapest to the most expensive. */
 const EFFORTS: readonly string[] = words("none minimal low medium high xhigh max ultra");
 
 /**
- * Whether an effort is no dearer than one of those that were chosen. One that is not known here is
- * taken for dearer than all that are.
+ * Whether an effort costs no more than one of those chosen. An unknown effort counts as the most
+ * expensive.
  */
 export function isEffortWithin(effort: unknown, chosen: ReadonlySet<string>): boolean {
   if (typeof effort !== "string" || chosen.has(effort)) return true;
@@ -125,13 +127,13 @@ function isWord(value: unknown): boolean {
   return value === null || (typeof value === "string" && /^[\w-]{0,40}$/.test(value));
 }
 
-/** The form of an answer, which the endpoint holds the model to. */
+/** The output format that the endpoint enforces. */
 function isSchema(value: unknown): boolean {
   return isFields(value) && (value["type"] === "text" || value["type"] === "json_schema");
 }
 
-/** An object of these fields and no others; `null` is none. */
-function isTable(
+/** Accepts `null`, and objects with no other fields than these. */
+function isObjectOf(
   fields: Readonly<Record<string, (value: unknown) => boolean>>,
 ): (value: unknown) => boolean {
   return (value) =>

@@ -105,14 +105,14 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
     [
       "a namespace in a namespace",
       { tools: [{ type: "namespace", tools: [{ type: "namespace", tools: [{ type: "mcp" }] }] }] },
-      "names within names",
+      "namespace of tools within another",
     ],
     [
       "a tool without a type",
       { tools: [{ server_url: "https://evil.example" }] },
       "the tool without a type",
     ],
-    ["a search of tools that runs there", { tools: [{ type: "tool_search" }] }, "search of tools"],
+    ["a search of tools that runs there", { tools: [{ type: "tool_search" }] }, "tool search"],
     ["tools that are no list", { tools: { type: "mcp" } }, "its tools is no list"],
     ["a tool that is no object", { tools: ["mcp"] }, "no object"],
     [
@@ -200,10 +200,10 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
     ["an earlier answer", { previous_response_id: "resp_1" }, "it has previous_response_id"],
     ["a conversation of the account's", { conversation: "conv_1" }, "it has conversation"],
     ["a prompt of the account's", { prompt: { id: "pmpt_1" } }, "it has prompt"],
-    ["no stream", { stream: false }, "no stream"],
-    ["an answer that is kept", { store: true }, "keep what is said"],
-    ["an answer that may be kept", { store: undefined }, "keep what is said"],
-    ["an answer that is kept by another word for it", { store: 0 }, "keep what is said"],
+    ["no stream", { stream: false }, "stream of events"],
+    ["an answer that is kept", { store: true }, "store the conversation"],
+    ["an answer that may be kept", { store: undefined }, "store the conversation"],
+    ["an answer that is kept by another word for it", { store: 0 }, "store the conversation"],
     ["a dearer tier", { service_tier: "priority" }, "it has service_tier with priority"],
     ["another dearer tier", { service_tier: "flex" }, "it has service_tier with flex"],
     ["a tier that is no word", { service_tier: ["priority"] }, "service_tier with another value"],
@@ -257,9 +257,7 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
     const checked = checkResponsesRequest(request(changes));
     expect(checked).toEqual({
       ok: false,
-      error: expect.stringMatching(
-        /^codex-chat: this call of the model is none that Codex makes: /,
-      ),
+      error: expect.stringMatching(/^codex-chat: this is not a model call that Codex makes: /),
     });
     expect(!checked.ok && checked.error).toContain(why);
   });

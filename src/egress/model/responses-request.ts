@@ -11,24 +11,24 @@ import {
   TOOL_FIELDS,
 } from "./responses-fields.ts";
 
-/** Many times what a conversation that fills the largest window has (some 10,000 values, depth 20). */
+/** Many times what a conversation that fills the largest window has (10,000 values, depth 20). */
 const BOUNDS = { maxValues: 500_000, maxDepth: 200 };
 
-/** How many models a refusal names. */
+/** How many models or efforts a refusal names. */
 const MAX_NAMED = 5;
 
 /**
- * Lets a request of the Responses API through if it is one that Codex makes, and returns the bytes to
- * send. The error is for its answer, and names what was in the way.
+ * Checks that a request to the Responses API is one that Codex makes, and returns the bytes to
+ * send. The error is the response's message and names the offending part.
  *
- * SECURITY: the endpoint has a network where the sandbox has none. A request could have it run a tool
- * server or a search at any address, or fetch a picture from one, and so carry the project's files to
- * anyone; it could also have the endpoint keep what is said, or take a dearer model than the user
- * has chosen. What is sent is written anew from what was checked, so that two readers of an odd JSON
- * cannot disagree about it.
+ * SECURITY: the endpoint has a network, and the sandbox has none. A request could make the endpoint
+ * call a tool server, search, or fetch a picture at any address, and so carry the project's files
+ * to anyone. It could also make the endpoint store the conversation, or use a more expensive model
+ * than the user has chosen. The bytes to send are serialized from the checked value, so that two
+ * parsers cannot disagree about odd JSON.
  *
- * `models` are those that may be asked for, and `efforts` those that none may be above; by default any.
- * `onRequest` gets what is let through.
+ * `models` are the models that may be requested, and `efforts` those that no call may exceed; any
+ * by default. `onRequest` gets each request that passes.
  */
 export function checkResponsesRequest(
   body: Buffer,
@@ -36,12 +36,13 @@ export function checkResponsesRequest(
   efforts?: ReadonlySet<string>,
   onRequest?: (request: Fields) => void,
 ): Result<Buffer, string> {
-  if (!isWithin(body, BOUNDS)) return err(refusal("it has too many parts, or too deep ones"));
+  if (!isWithin(body, BOUNDS))
+    return err(refusal("it has too many values, or nests them too deeply"));
   const parsed = parse(body);
-  if (!isFields(parsed)) return err(refusal("its body is no JSON object"));
+  if (!isFields(parsed)) return err(refusal("its body is not a JSON object"));
   const { stream, store, model, tools, input } = parsed;
-  if (stream !== true) return err(refusal("it asks for no stream of events"));
-  if (store !== false) return err(refusal("it has the endpoint keep what is said (store)"));
+  if (stream !== true) return err(refusal("it does not ask for a stream of events"));
+  if (store !== false) return err(refusal("it makes the endpoint store the conversation (store)"));
   const wrong = wrongFields(parsed) ?? wrongTools(tools) ?? wrongInput(input);
   if (wrong === undefined && models !== undefined && !models.has(String(model)))
     return err(otherModel(String(model), models));
@@ -69,7 +70,7 @@ function parse(body: Buffer): unknown {
   }
 }
 
-/** @returns what is wrong with the list, if anything; nested names hold functions only. */
+/** Returns what is wrong with a list of tools, if anything. Namespaces may not be nested. */
 function wrongTools(tools: unknown, depth = 0): string | undefined {
   return firstWrong(tools, "tools", (tool) => {
     const { type } = tool;
@@ -79,16 +80,18 @@ function wrongTools(tools: unknown, depth = 0): string | undefined {
     const odd = wrongKeys(tool, ["type", ...fields], `the tool ${quote(type)}`);
     if (odd !== undefined) return odd;
     if (type === "tool_search" && tool["execution"] !== "client")
-      return "it has a search of tools that the endpoint runs";
+      return "it has a tool search that the endpoint would run";
     if (type !== "namespace") return undefined;
-    return depth > 0 ? "it has names within names of tools" : wrongTools(tool["tools"], depth + 1);
+    return depth > 0
+      ? "it has a namespace of tools within another"
+      : wrongTools(tool["tools"], depth + 1);
   });
 }
 
 function wrongInput(input: unknown): string | undefined {
   if (typeof input === "string") return undefined;
   return firstWrong(input, "input", (item) => {
-    // The Responses API takes a message without a type for one.
+    // The Responses API treats an item without a type as a message.
     const { type = "message" } = item;
     const fields = typeof type === "string" && Object.hasOwn(ITEMS, type) ? ITEMS[type] : undefined;
     if (fields === undefined) return `it has the item ${quote(type)}`;
@@ -109,7 +112,7 @@ function wrongReasoning(type: unknown, reasoning: unknown): string | undefined {
   return `it has the item ${quote(type)} with "reasoning" of another form`;
 }
 
-/** The effort that is above all that were chosen, of the call or of an item that changes it. */
+/** An effort above all that were chosen, in the call or in an item that changes it. */
 function dearer({ reasoning, input }: Fields, efforts: ReadonlySet<string>): string | undefined {
   const items = Array.isArray(input) ? input.filter(isFields) : [];
   return [reasoning, ...items.map((it) => it["reasoning"])]
@@ -162,7 +165,7 @@ function shown(value: unknown): string {
 
 function otherModel(model: string, models: ReadonlySet<string>): string {
   const named = [...models].slice(0, MAX_NAMED).join(", ");
-  return `codex-chat: this call asks for the model ${quote(model)}, which nobody has chosen here (${named}). To have it: :CodexChat model ${quote(model)}.`;
+  return `codex-chat: this call asks for the model ${quote(model)}, which is not chosen here (${named}). To have it: :CodexChat model ${quote(model)}.`;
 }
 
 function otherEffort(effort: string, efforts: ReadonlySet<string> | undefined): string {
@@ -171,5 +174,5 @@ function otherEffort(effort: string, efforts: ReadonlySet<string> | undefined): 
 }
 
 function refusal(what: string): string {
-  return `codex-chat: this call of the model is none that Codex makes: ${what}.`;
+  return `codex-chat: this is not a model call that Codex makes: ${what}.`;
 }

@@ -1,4 +1,6 @@
-/** The caps of a turn: each refuses with words that name its setting, and begins anew with a turn. */
+/**
+ * The caps of a turn: each refuses with words that name its setting, and begins anew with a turn.
+ */
 
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -220,7 +222,7 @@ describe("turns that Codex begins by itself", () => {
       expect(ask(gate)).toContain("no turn is running");
     }
     expect(passed).toBe(3);
-    expect(allowance.refusal()).toContain("began by itself have together made 3 model calls");
+    expect(allowance.refusal()).toContain("started by itself have together made 3 model calls");
     allowance.renew();
     expect(allowance.refusal()).toBeUndefined();
 

@@ -1,48 +1,49 @@
 import { err, ok, type Result } from "../../result.ts";
 
-/** The caps on model calls while turns run; all are those of one turn but `maxConcurrent`. */
+/** The limits on model calls; all but `maxConcurrent` are per turn. */
 export type TurnLimits = {
   readonly maxRequestsPerTurn: number;
   readonly maxConcurrent: number;
-  /** Of requests and answers together. */
+  /** Requests and responses together. */
   readonly maxBytesPerTurn: number;
-  /** As the answers count them, and estimated where they do not. */
+  /** As the responses report them; estimated if they do not. */
   readonly maxTokensPerTurn: number;
 };
 
-/** Permission for model calls, for as long as a turn runs; `end` is idempotent. */
+/** Permission for model calls while a turn runs; `end` is idempotent. */
 export type TurnPass = { readonly end: () => void };
 
-/** The place of one call among those that are under way. */
+/** The slot of one call that is in progress. */
 export type CallSlot = {
-  /** Takes bytes from what is left; an error is for the call's answer, and ends it. */
+  /** Takes bytes from the budget; an error is the message for the response, and ends the call. */
   readonly spendBytes: (bytes: number) => Result<undefined, string>;
-  /** Says how many tokens the call takes in all, in place of what was said before. */
+  /** Sets how many tokens the call has taken in total; replaces the earlier count. */
   readonly countTokens: (tokens: number) => void;
-  /** Whether there are tokens left beside this call's own; an error is for its answer. */
+  /** Whether there are tokens left besides this call's own; an error is its response's message. */
   readonly checkTokens: () => Result<undefined, string>;
   readonly release: () => void;
 };
 
 type Budget = { requests: number; bytes: number; tokens: number };
 
-/** Who begins turns: Codex by itself, or the user, for whom what was lost is sent again. */
+/** Who starts the turns of an allowance: Codex by itself, or a retry of what the user sent. */
 export type TurnStarter = "codex" | "user";
 
 /**
- * What turns that nobody asks for one by one may have together until the user is heard of again: as
- * much as one turn, and so many turns.
+ * The shared budget of turns that the user does not start one by one, until the user acts again:
+ * the budget of one turn, and a number of turns.
  *
- * SECURITY: that Codex has begun a turn is told from inside, where anyone can say it.
+ * SECURITY: it is a message from inside that says that Codex has started a turn, and any program
+ * there can forge one.
  */
 export type TurnAllowance = {
-  /** Fills it again; only for the user. */
+  /** Fills it again; only an action of the user may do that. */
   readonly renew: () => void;
-  /** Why no turn may begin with it any more; undefined where one may. */
+  /** Why no further turn may start with it; undefined if one may. */
   readonly refusal: () => string | undefined;
 };
 
-/** How many turns Codex may begin by itself; more than any goal takes in the calls of one turn. */
+/** How many turns Codex may start by itself; no goal needs more within the calls of one turn. */
 const MAX_CODEX_TURNS = 100;
 
 class Allowance implements TurnAllowance {
@@ -51,7 +52,7 @@ class Allowance implements TurnAllowance {
   readonly #spent: (left: Readonly<Budget>) => string | undefined;
   #left: Budget;
   #turns = MAX_CODEX_TURNS;
-  /** How often it was filled: what began before does not take from it. */
+  /** How often it was renewed: turns that started before the last renewal do not draw on it. */
   #renewals = 0;
 
   constructor(
@@ -73,11 +74,11 @@ class Allowance implements TurnAllowance {
 
   refusal(): string | undefined {
     if (this.#turns <= 0)
-      return `codex-chat: Codex has begun ${MAX_CODEX_TURNS} turns by itself, the most that are allowed.`;
+      return `codex-chat: Codex has started ${MAX_CODEX_TURNS} turns by itself, the most that are allowed.`;
     return this.#spent(this.#left);
   }
 
-  /** Takes a turn out of it; give what that has spent to the function that comes back. */
+  /** Takes one turn; `end` must be given what that turn has spent. */
   begin(): { readonly budget: Budget; readonly end: (spent: Readonly<Budget>) => void } {
     this.#turns--;
     const renewal = this.#renewals;
@@ -96,17 +97,17 @@ class Allowance implements TurnAllowance {
 type Turn = { readonly budget: Readonly<Budget>; readonly byCodex: boolean };
 
 /**
- * Lets model calls through only while a turn runs, and only so many.
+ * Lets model calls through only while a turn runs, and limits their number, size and tokens.
  *
- * SECURITY: without it a program that the agent left running could use the user's account when
- * nobody is looking. For the same reason a call does not outlive the last turn.
+ * SECURITY: otherwise a program that the agent left running could use the user's account when
+ * nobody is watching. For the same reason no call outlives the last turn.
  */
 export class TurnGate {
   readonly #limits: TurnLimits;
   readonly #perTurn: Readonly<Budget>;
   readonly #running = new Set<{ readonly abort: () => void }>();
   readonly #turns = new Set<Turn>();
-  /** What all calls together have spent, since the beginning. */
+  /** What all calls together have spent since the gate was created. */
   readonly #spent: Budget = { requests: 0, bytes: 0, tokens: 0 };
   #left: Budget = { requests: 0, bytes: 0, tokens: 0 };
 
@@ -119,12 +120,14 @@ export class TurnGate {
     };
   }
 
-  /** How many calls are under way. */
+  /** How many calls are in progress. */
   get activeCalls(): number {
     return this.#running.size;
   }
 
-  /** What turns may have together that are begun by Codex itself, or for one request of the user's. */
+  /**
+   * Creates a shared budget for turns that Codex starts, or that follow one request of the user.
+   */
   allowance(startedBy: TurnStarter = "codex"): TurnAllowance {
     return new Allowance(startedBy, this.#perTurn, (left) =>
       this.#exhausted(left, startedBy === "codex"),
@@ -132,8 +135,9 @@ export class TurnGate {
   }
 
   /**
-   * Begins a turn; its calls are those of all running turns together. With an allowance it has what
-   * is left of that. What others spend meanwhile counts there, too: calls do not tell whose they are.
+   * Starts a turn. Running turns share their budgets, because calls do not say which turn they
+   * belong to. A turn with an allowance gets what is left of it, and pays for all calls while it
+   * runs.
    */
   begin(allowance?: TurnAllowance): TurnPass {
     const counted = allowance instanceof Allowance ? allowance : undefined;
@@ -148,14 +152,14 @@ export class TurnGate {
     return {
       end: () => {
         if (!this.#turns.delete(turn)) return;
-        // Before the sum: what a call has taken that is cut off here is this turn's.
+        // First, so that what these calls have taken is counted as this turn's.
         if (this.#turns.size === 0) for (const { abort } of [...this.#running]) abort();
         share?.end({
           requests: this.#spent.requests - before.requests,
           bytes: this.#spent.bytes - before.bytes,
           tokens: this.#spent.tokens - before.tokens,
         });
-        // What one turn left over is not another's to spend, nor what the last overdrew its debt.
+        // No turn inherits what another left over, and none pays what the last one overdrew.
         this.#update((left, key) =>
           this.#turns.size === 0
             ? 0
@@ -166,8 +170,8 @@ export class TurnGate {
   }
 
   /**
-   * Takes a place for one call. `abort` is called when the last turn ends before the call. The error
-   * is for the call's answer.
+   * Takes a slot for one call. `abort` is called if the last turn ends before the call. The error
+   * is the message for the call's response.
    */
   enter(abort: () => void): Result<CallSlot, string> {
     const refusal = this.#refusal();
@@ -182,7 +186,7 @@ export class TurnGate {
         return this.#left.bytes < 0 ? err(this.#bytesExhausted(this.#byCodex)) : ok();
       },
       countTokens: (tokens) => {
-        // Of a call that has ended, or that a turn's end has cut off, nothing is another turn's.
+        // A call that has ended, or was cut off with its turn, takes nothing from the next turn.
         if (!this.#running.has(place)) return;
         this.#spend("tokens", tokens - counted);
         counted = tokens;
@@ -193,7 +197,7 @@ export class TurnGate {
     });
   }
 
-  /** Whether all turns that run are ones that Codex has begun by itself. */
+  /** Whether Codex started all running turns by itself. */
   get #byCodex(): boolean {
     return this.#turns.size > 0 && [...this.#turns].every(({ byCodex }) => byCodex);
   }
@@ -205,7 +209,7 @@ export class TurnGate {
     const spent = this.#exhausted(this.#left, this.#byCodex);
     if (spent !== undefined) return spent;
     if (this.#running.size >= maxConcurrent)
-      return `codex-chat: ${maxConcurrent} model calls are under way, the most that are allowed at a time (limits.concurrent_requests).`;
+      return `codex-chat: ${maxConcurrent} model calls are in progress, the most that are allowed at a time (limits.concurrent_requests).`;
     return undefined;
   }
 
@@ -240,7 +244,7 @@ export class TurnGate {
 }
 
 function turnsSubject(byCodex: boolean): string {
-  return byCodex ? "the turns that Codex began by itself have together" : "this turn has";
+  return byCodex ? "the turns that Codex started by itself have together" : "this turn has";
 }
 
 function sum(values: readonly number[]): number {

@@ -48,11 +48,11 @@ describe("an endpoint's refusal is passed on and told", () => {
     [
       429,
       '{"error":{"message":"You exceeded your quota."}}',
-      "is over its rate limit or quota (429): You exceeded your quota.",
+      "says that the rate limit or quota is exceeded (429): You exceeded your quota.",
     ],
-    [500, "Internal Server Error", "has a failure of its own (500): Internal Server Error"],
-    [503, "<html><h1>busy</h1></html>", "has a failure of its own (503)."],
-    [500, "", "has a failure of its own (500)."],
+    [500, "Internal Server Error", "failed (500): Internal Server Error"],
+    [503, "<html><h1>busy</h1></html>", "failed (503)."],
+    [500, "", "failed (500)."],
   ])("%i", async (status, body, message) => {
     const { link, events } = await setUpEgress(answering(status, body));
     expect(await call(link.modelPort)).toMatchObject({ status, body });
@@ -192,7 +192,7 @@ describe("an endpoint that cannot be reached is a 502 that says why", () => {
     const { link, events } = await setUpEgress((incoming) => void incoming.socket.destroy());
     expect((await call(link.modelPort)).status).toBe(502);
     expect(events.at(-1)).toMatchObject({
-      message: expect.stringContaining("it broke the connection off"),
+      message: expect.stringContaining("it closed the connection"),
     });
   });
 

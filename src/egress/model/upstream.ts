@@ -13,37 +13,37 @@ import { tlsAgent } from "../tls/index.ts";
 /** A header that authorizes calls upstream. */
 export type AuthorizationHeader = readonly [name: string, value: string];
 
-/** What authorizes a call, or why it could not be had, in words for the user. */
+/** The headers that authorize a call, or why there are none, phrased for the user. */
 export type Authorization = Result<readonly AuthorizationHeader[], { readonly message: string }>;
 
-/** The one place that model calls go to. */
+/** The one endpoint that model calls go to. */
 export type Upstream = {
   /** With a path prefix, such as `https://api.openai.com/v1`; a query is sent with each call. */
   readonly baseUrl: URL;
   /**
-   * Asked before each call. SECURITY: the values are secrets; they reach the upstream alone and are
-   * taken out of whatever it answers.
+   * Asked before each call. SECURITY: the values are secrets. They go to the upstream alone and are
+   * redacted from its responses.
    */
   readonly authorization: () => Promise<Authorization>;
   /**
-   * Asked once in a call that the upstream has refused with 401: true where what authorizes may be
-   * another now, so that the call is worth sending again.
+   * Asked once per call, if the upstream has answered 401: true if there may be a new credential,
+   * so that sending the call again makes sense.
    */
   readonly renew?: () => Promise<boolean>;
-  /** Sent with each call and no secrets, such as an account's id or a version. */
+  /** Sent with each call; not secret, such as an account's id or a version. */
   readonly headers?: readonly AuthorizationHeader[];
-  /** What stands between this machine and the world; absent where nothing does. */
+  /** The proxy between this machine and the internet, if there is one. */
   readonly upstreamProxy?: UpstreamProxy | undefined;
 };
 
-/** Opens calls to the fixed upstream; the connections of one are kept for the next where it pays. */
+/** Opens calls to the fixed upstream; TLS connections are kept for the next call. */
 export class UpstreamCaller {
   readonly #url: URL;
   readonly #upstreamProxy: UpstreamProxy | undefined;
   readonly #log: Log;
   /**
-   * In clear text it is a machine nearby, where a new connection costs nothing and never is stale;
-   * it is reached without a proxy, or not configured.
+   * For http: the endpoint is a machine nearby, where a new connection is cheap and never stale.
+   * The settings refuse an http endpoint behind a proxy.
    */
   readonly #plain = new Agent({ keepAlive: false });
   #tls: TlsAgent | undefined;
@@ -56,7 +56,7 @@ export class UpstreamCaller {
     this.#log = log;
   }
 
-  /** Begins a POST; throws where a header's value is none that HTTP can carry. */
+  /** Starts a POST. @throws if HTTP cannot carry a header's value. */
   open(headers: OutgoingHttpHeaders): ClientRequest {
     if (this.#url.protocol !== "https:")
       return httpRequest(this.#url, { method: "POST", headers, agent: this.#plain });
@@ -64,7 +64,7 @@ export class UpstreamCaller {
     return httpsRequest(this.#url, { method: "POST", headers, agent: this.#tls });
   }
 
-  /** Closes the connections that wait for a next call. */
+  /** Closes idle connections. */
   close(): void {
     this.#plain.destroy();
     this.#tls?.destroy();

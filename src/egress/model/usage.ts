@@ -1,9 +1,9 @@
 import { z } from "zod";
 import type { CallUsage } from "../events.ts";
 
-/** An event that ends an answer is larger only where it repeats more than it should. */
+/** The event that ends a response repeats the response; none in earnest is larger. */
 const MAX_LINE_BYTES = 8 * 1024 ** 2;
-/** The events that end an answer and tell what it took. */
+/** The events that end a response and report its usage. */
 const LAST = /"type"\s*:\s*"response\.(?:completed|incomplete|failed)"/;
 
 const Count = z.int().nonnegative();
@@ -19,15 +19,15 @@ const Last = z.object({
 });
 
 /**
- * Reads from a stream of server-sent events what a call took. What cannot be read, it passes over:
- * then the call is estimated.
+ * Reads a call's usage from a stream of server-sent events. It skips events that it cannot read;
+ * the usage is then estimated.
  */
 export class UsageReader {
   #line: Buffer[] = [];
   #lineBytes = 0;
   #usage: CallUsage | undefined;
 
-  /** What the answer has said so far. */
+  /** The usage reported so far. */
   get usage(): CallUsage | undefined {
     return this.#usage;
   }
@@ -59,20 +59,22 @@ export class UsageReader {
     if (bytes.indexOf("data:") !== 0 || !bytes.includes('"usage"')) return;
     const text = bytes.toString("utf8", 5);
     const found = LAST.test(text) ? parse(text) : undefined;
-    // Of several that say they are the last, the one that costs most.
+    // If several events claim to be the last, the most expensive one counts.
     if (found !== undefined && found.total >= (this.#usage?.total ?? 0)) this.#usage = found;
   }
 }
 
 /**
- * Estimates tokens from bytes, on the high side: four bytes of English or code are a token, and much
- * of what is sent is JSON around them (OpenAI's rule of thumb for its own tokenizers).
+ * Estimates tokens from bytes, on the high side: four bytes of English or code make a token
+ * (OpenAI's rule of thumb for its tokenizers), and many of the bytes sent are JSON around the text.
  */
 export function estimateTokens(bytes: number): number {
   return Math.ceil(bytes / 4);
 }
 
-/** The most tokens that so many bytes can be: no tokenizer makes more than one of a byte. */
+/**
+ * The most tokens that this many bytes can hold: no tokenizer makes more than one token per byte.
+ */
 export function mostTokens(bytes: number): number {
   return bytes;
 }

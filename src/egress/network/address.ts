@@ -1,15 +1,15 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 
-/** Addresses that lead to nobody on the public internet (IANA's special-purpose registries). */
+/** Address ranges that are not on the public internet (IANA's special-purpose registries). */
 const SPECIAL_IPV4 = [
   ["0.0.0.0", 8], // "this network"
   ["10.0.0.0", 8],
   ["100.64.0.0", 10], // carrier-grade NAT
   ["127.0.0.0", 8],
-  ["169.254.0.0", 16], // link-local, and with it the clouds' metadata
+  ["169.254.0.0", 16], // link-local, including cloud metadata services
   ["172.16.0.0", 12],
-  ["192.0.0.0", 24], // protocol assignments, and with them the NAT64 discovery
+  ["192.0.0.0", 24], // protocol assignments, including NAT64 discovery
   ["192.0.2.0", 24], // documentation
   ["192.31.196.0", 24], // AS112
   ["192.52.193.0", 24], // AMT
@@ -20,17 +20,17 @@ const SPECIAL_IPV4 = [
   ["198.51.100.0", 24], // documentation
   ["203.0.113.0", 24], // documentation
   ["224.0.0.0", 4], // multicast
-  ["240.0.0.0", 4], // reserved, and broadcast
+  ["240.0.0.0", 4], // reserved and broadcast
 ] as const;
 
-/** Of IPv6 only global unicast is public, and of that not what wraps IPv4 or serves as an example. */
+/** In IPv6 only global unicast is public, except for the ranges below. */
 const GLOBAL_UNICAST = ["2000::", 3] as const;
 const SPECIAL_IPV6 = [
   ["2001::", 23], // Teredo, ORCHID, benchmarking and other protocols
   ["2001:db8::", 32], // documentation
-  ["2002::", 16], // 6to4: an IPv4 address within
+  ["2002::", 16], // 6to4: contains an IPv4 address
   ["2620:4f:8000::", 48], // AS112
-  ["3ffe::", 16], // 6bone, given back
+  ["3ffe::", 16], // 6bone, returned
   ["3fff::", 20], // documentation
 ] as const;
 
@@ -41,11 +41,11 @@ const global = new BlockList();
 global.addSubnet(...GLOBAL_UNICAST, "ipv6");
 
 /**
- * Whether an address is one of the public internet.
+ * Whether an address is on the public internet.
  *
- * SECURITY: what is not known to be public is not: loopback, private, link-local, metadata,
- * carrier-grade NAT and multicast addresses, and every form that carries an IPv4 address within an
- * IPv6 one (mapped, compatible, translated, NAT64, 6to4, Teredo).
+ * SECURITY: an address that is not known to be public is not public. This excludes loopback,
+ * private, link-local, metadata, carrier-grade NAT and multicast addresses, and every IPv6 form
+ * that contains an IPv4 address (mapped, compatible, translated, NAT64, 6to4, Teredo).
  */
 export function isPublicAddress(address: string): boolean {
   if (isIPv4(address)) return !special.check(address, "ipv4");
@@ -53,26 +53,28 @@ export function isPublicAddress(address: string): boolean {
   return global.check(address, "ipv6") && !special.check(address, "ipv6");
 }
 
-/** The interfaces of a machine, as `os.networkInterfaces` tells them. */
+/** The interfaces of a machine, as `os.networkInterfaces` returns them. */
 export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
 
-/** Networks wider than these are taken for a way to everywhere, as of a VPN: only the address counts. */
-const NARROWEST_NET = { IPv4: 16, IPv6: 48 } as const;
+/**
+ * A wider network is a route to everywhere, such as a VPN's: only its own address counts as near.
+ */
+const MIN_PREFIX_BITS = { IPv4: 16, IPv6: 48 } as const;
 
 /**
- * Whether an address is of this machine itself, or of a network that it is directly on.
+ * Whether an address belongs to this machine, or to a network that it is directly connected to.
  *
- * SECURITY: such a network may have public addresses, in IPv6 it mostly has; what listens there is
- * as near as what listens on a private one.
+ * SECURITY: such a network may have public addresses, as most IPv6 networks do, but its hosts need
+ * the same protection as those of a private one.
  */
 export function isNear(address: string, interfaces: Interfaces = networkInterfaces()): boolean {
   const family = isIPv4(address) ? "IPv4" : "IPv6";
   const near = new BlockList();
-  for (const own of Object.values(interfaces).flatMap((it) => it ?? [])) {
+  for (const own of Object.values(interfaces).flatMap((own) => own ?? [])) {
     if (own.family !== family) continue;
     const bits = Number(own.cidr?.split("/")[1] ?? 0);
     const kind = family === "IPv4" ? "ipv4" : "ipv6";
-    if (bits >= NARROWEST_NET[family]) near.addSubnet(own.address, bits, kind);
+    if (bits >= MIN_PREFIX_BITS[family]) near.addSubnet(own.address, bits, kind);
     else near.addAddress(own.address, kind);
   }
   return near.check(address, family === "IPv4" ? "ipv4" : "ipv6");

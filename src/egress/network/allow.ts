@@ -3,24 +3,24 @@ import { err, ok, type Result } from "../../result.ts";
 import { PRESETS } from "./presets.ts";
 import { hostText, parseHost, parseTarget, type Target } from "./target.ts";
 
-/** The ports of an entry that names none. */
+/** The ports of an entry without a port. */
 const WEB_PORTS: readonly number[] = [80, 443];
 
-/** This machine by name, and the addresses that it has: no resolver is asked for those. */
+/** This machine by name, and its addresses: no resolver is asked for this name. */
 export const LOCALHOST = "localhost";
 export const LOOPBACK: readonly string[] = ["127.0.0.1", "::1"];
 
-/** What one word of `network.allow` allows. */
+/** One entry of `network.allow`, parsed. */
 type Entry = {
-  /** In the spelling of `Target`. */
+  /** Spelled as in `Target`. */
   readonly host: string;
   readonly isAddress: boolean;
-  /** Whether the names below `host` are meant, and not `host` itself. */
+  /** Whether it allows the names below `host`, and not `host` itself. */
   readonly isBelow: boolean;
   readonly ports: readonly number[];
 };
 
-/** The hosts that may be reached without asking, read from the user's own words. */
+/** The hosts that may be reached without asking, parsed from the user's settings. */
 export class AllowList {
   readonly #entries: readonly Entry[];
 
@@ -28,10 +28,10 @@ export class AllowList {
     this.#entries = entries;
   }
 
-  /** Nothing at all. */
+  /** An empty list. */
   static readonly none = new AllowList([]);
 
-  /** Reads the entries; the error is a sentence about the first that is wrong. */
+  /** Parses the entries; the error is a sentence about the first wrong one. */
   static parse(texts: readonly string[]): Result<AllowList, string> {
     const entries: Entry[] = [];
     for (const text of texts) {
@@ -42,21 +42,24 @@ export class AllowList {
     return ok(new AllowList(entries));
   }
 
-  /** Whether the host of an http or https address is allowed; the error is the entry that would. */
+  /**
+   * Whether the host of an http or https URL is allowed; the error is the entry that would allow
+   * it.
+   */
   checkUrl(url: URL): Result<void, string> {
     const target = parseTarget(url.host, url.protocol === "http:" ? 80 : 443);
     if (target === undefined) return err(url.host);
     return this.has(target) ? ok() : err(entryFor(target));
   }
 
-  /** Services of this machine that are named by a loopback address, or as localhost, and port. */
+  /** The services of this machine: entries for a loopback address or localhost, with a port. */
   get local(): readonly Target[] {
     return this.#entries
       .filter(({ host, isBelow }) => !isBelow && [LOCALHOST, ...LOOPBACK].includes(host))
       .flatMap(({ host, isAddress, ports }) => ports.map((port) => ({ host, port, isAddress })));
   }
 
-  /** Whether this host may be asked for at this port. */
+  /** Whether this host may be reached at this port. */
   has({ host, port, isAddress }: Target): boolean {
     return this.#entries.some(
       (entry) =>
@@ -67,17 +70,18 @@ export class AllowList {
   }
 }
 
-/** The entry that would allow exactly this: without a port where that is one of the web's. */
+/** The entry that would allow this target; a name with a web port needs no port. */
 export function entryFor({ host, port, isAddress }: Target): string {
   return isAddress || !WEB_PORTS.includes(port) ? `${hostText(host)}:${port}` : host;
 }
 
 /**
- * Reads one entry: a preset, `domain`, `*.domain`, either with `:port`, or `address:port`.
+ * Parses one entry: a preset, `domain` or `*.domain`, either with or without `:port`, or
+ * `address:port`.
  *
- * A domain alone means ports 80 and 443. `*.domain` means the names below it and not `domain`
- * itself. An address needs its port, and so does `localhost`, which is both of its addresses. Names
- * may be written in any script.
+ * A domain alone means ports 80 and 443. `*.domain` means the names below it, and not `domain`
+ * itself. An address needs a port, and so does `localhost`, which stands for both of its addresses.
+ * Names may be in any script.
  */
 function parseEntry(text: string): Result<readonly Entry[], string> {
   const preset = Object.hasOwn(PRESETS, text) ? PRESETS[text] : undefined;
@@ -85,7 +89,7 @@ function parseEntry(text: string): Result<readonly Entry[], string> {
     return ok(preset.map((host) => ({ host, isAddress: false, isBelow: false, ports: WEB_PORTS })));
   const isBelow = text.startsWith("*.");
   const [, name, port] = /^(.*?)((?::\d+)?)$/.exec(isBelow ? text.slice(2) : text) ?? [];
-  // SECURITY: only here, where the user writes: what comes from inside must be ASCII already.
+  // SECURITY: only the user's settings are converted; a name from inside must be ASCII.
   const ascii = /[^\p{ASCII}]/u.test(name ?? "") ? domainToASCII(name ?? "") : name;
   const target = parseTarget(`${ascii}${port}`, 0);
   const wrong = (why: string) => err(`${JSON.stringify(text)} ${why}`);
@@ -97,14 +101,14 @@ function parseEntry(text: string): Result<readonly Entry[], string> {
     );
   const { host, isAddress } = target;
   if (isAddress && (isBelow || target.port === 0))
-    return wrong(`is an address: name its port, as in "${hostText(host)}:8080"`);
-  if (isBelow && !host.includes(".")) return wrong("is too broad: name a domain below it");
+    return wrong(`is an address: add its port, as in "${hostText(host)}:8080"`);
+  if (isBelow && !host.includes(".")) return wrong("is too broad: use a domain below it");
   if (!isAddress && !host.includes(".") && target.port === 0)
     return wrong(
-      `is no preset (${Object.keys(PRESETS).join(", ")}); of a host without a dot name the port, as in "${host}:443"`,
+      `is not a preset (${Object.keys(PRESETS).join(", ")}); a host without a dot needs its port, as in "${host}:443"`,
     );
   const ports = target.port === 0 ? WEB_PORTS : [target.port];
-  // By that name both addresses are meant: which of them a service listens at is its own choice.
+  // localhost means both addresses, since a service may listen on either.
   const also = host === LOCALHOST && !isBelow ? LOOPBACK : [];
   return ok([
     ...also.map((address) => ({ host: address, isAddress: true, isBelow, ports })),

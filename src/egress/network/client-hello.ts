@@ -1,15 +1,15 @@
-/** What is known of the bytes that a client began a TLS connection with. */
+/** What the first bytes of a TLS connection are known to be. */
 export type ClientHello =
-  /** Well-formed so far, and not whole. */
+  /** Well-formed so far, but not complete. */
   | { readonly state: "partial" }
-  /** Whole; `serverName` is undefined where the client named none. */
+  /** Complete; `serverName` is undefined if the client sent none. */
   | { readonly state: "whole"; readonly serverName: string | undefined }
   | { readonly state: "wrong"; readonly why: string };
 
-/** Larger than any that is sent in earnest; post-quantum keys make some 2 KiB. */
+/** Larger than any real one; post-quantum keys make some 2 KiB. */
 export const MAX_HELLO_BYTES = 16 * 1024;
 
-/** Records that one is cut into at most; some clients make two or three. */
+/** The most records that a hello may be split into; some clients use two or three. */
 const MAX_RECORDS = 16;
 const HANDSHAKE_RECORD = 22;
 const CLIENT_HELLO = 1;
@@ -18,12 +18,12 @@ const HOST_NAME = 0;
 const NOT_TLS: ClientHello = { state: "wrong", why: "it does not begin with a TLS ClientHello" };
 
 /**
- * Reads the ClientHello (RFC 8446, 4.1.2) that a connection begins with, however many records it is
- * cut into.
+ * Reads the ClientHello (RFC 8446, 4.1.2) at the start of a connection, even if it is split into
+ * several records.
  *
- * SECURITY: strict, because a server that reads it otherwise than we do is let to serve another
- * name: lengths must come out exactly, no extension comes twice, and one name is named at most. With
- * Encrypted ClientHello the name is the outer one, which is what the network sees.
+ * SECURITY: parsing is strict, because a server that reads the hello differently might serve
+ * another name. Lengths must match exactly, no extension may come twice, and there may be one name
+ * at most. With Encrypted ClientHello the name is the outer one, which is what the network sees.
  */
 export function readClientHello(bytes: Buffer): ClientHello {
   const records = joinRecords(bytes);
@@ -46,7 +46,7 @@ function partialOr(isWrong: boolean): ClientHello {
   return isWrong ? NOT_TLS : { state: "partial" };
 }
 
-/** The handshake bytes of the records at the beginning, as far as they have come. */
+/** The handshake bytes of the first records, as far as they have arrived. */
 function joinRecords(
   bytes: Buffer,
 ): ClientHello | { readonly body: Buffer; readonly atBoundary: boolean } {
@@ -67,7 +67,7 @@ function joinRecords(
   return { body: Buffer.concat(parts), atBoundary: at <= bytes.length };
 }
 
-/** The bytes of the handshake message that these parts begin; its header where that is cut. */
+/** The size of the handshake message that starts with these parts; the header's if that is cut. */
 function neededBytes(parts: readonly Buffer[]): number {
   const header = Buffer.concat(parts.map((part) => part.subarray(0, 4))).subarray(0, 4);
   return header.length < 4 ? 4 : 4 + Math.min(header.readUIntBE(1, 3), MAX_HELLO_BYTES + 1);
@@ -80,7 +80,7 @@ function readName(read: Reader): ClientHello {
   const suites = read.block(2).length;
   if (suites === 0 || suites % 2 !== 0) read.fail();
   if (read.block(1).length === 0) read.fail();
-  // Before TLS 1.2 there may be no extensions at all.
+  // Before TLS 1.2 a hello may have no extensions.
   if (read.isAtEnd) return { state: "whole", serverName: undefined };
   const extensions = new Reader(read.block(2));
   if (!read.isAtEnd) read.fail();
@@ -97,7 +97,7 @@ function readName(read: Reader): ClientHello {
   return { state: "whole", serverName };
 }
 
-/** The one host name of the extension (RFC 6066, 3). */
+/** The only host name in the extension (RFC 6066, 3). */
 function readServerName(value: Buffer): string | undefined {
   const outer = new Reader(value);
   const list = new Reader(outer.block(2));
@@ -108,7 +108,7 @@ function readServerName(value: Buffer): string | undefined {
   return name.toString("latin1");
 }
 
-/** Reads what has lengths before it; past the end it is wrong, and gives nothing any more. */
+/** Reads length-prefixed data; after a read past the end it is wrong and returns nothing more. */
 class Reader {
   readonly #bytes: Buffer;
   #at = 0;
@@ -140,7 +140,7 @@ class Reader {
     return this.isWrong ? 0 : part.readUIntBE(0, size);
   }
 
-  /** Bytes with their length before them, which takes `size` bytes. */
+  /** A block of bytes after its length, which takes `size` bytes. */
   block(size: 1 | 2): Buffer {
     return this.skip(this.uint(size));
   }

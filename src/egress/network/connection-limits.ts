@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import type { NetworkLimits } from "./policy.ts";
 
-const LOOK_MS = 1000;
+const CHECK_MS = 1000;
 
-/** What a connection has carried when it is over. */
+/** What a connection has carried by its end. */
 export type SocketEnd = {
   /** From the other host. */
   readonly bytesIn: number;
@@ -13,31 +13,31 @@ export type SocketEnd = {
   readonly cut?: "idle" | "bytes";
 };
 
-/** Ends a connection that carries nothing any more, or too much, and tells what it carried. */
+/** Closes a connection that is idle or carries too much; reports what it has carried. */
 export function watchSocket(
   socket: Socket,
   { connectionIdleMs, maxConnectionBytes }: NetworkLimits,
   onEnd: (end: SocketEnd) => void,
 ): void {
   const began = performance.now();
-  let carried = 0;
+  let carriedBytes = 0;
   let carriedAt = began;
   let cut: SocketEnd["cut"];
-  const look = setInterval(
+  const timer = setInterval(
     () => {
       const bytes = socket.bytesRead + socket.bytesWritten;
       const now = performance.now();
-      if (bytes !== carried) carriedAt = now;
-      carried = bytes;
+      if (bytes !== carriedBytes) carriedAt = now;
+      carriedBytes = bytes;
       if (bytes > maxConnectionBytes) cut = "bytes";
       else if (now - carriedAt >= connectionIdleMs) cut = "idle";
       if (cut !== undefined) socket.destroy();
     },
-    Math.min(LOOK_MS, connectionIdleMs),
+    Math.min(CHECK_MS, connectionIdleMs),
   );
-  look.unref();
+  timer.unref();
   const end = () => {
-    clearInterval(look);
+    clearInterval(timer);
     onEnd({
       bytesIn: socket.bytesRead,
       bytesOut: socket.bytesWritten,

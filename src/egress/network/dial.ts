@@ -5,31 +5,33 @@ import { err, ok, type Result } from "../../result.ts";
 import { type Interfaces, isNear, isPublicAddress } from "./address.ts";
 import { hostText, type Target } from "./target.ts";
 
-/** Resolves a name to all of its addresses; rejects where it cannot. */
+/** Resolves a name to all of its addresses; rejects if it cannot. */
 export type Lookup = (name: string) => Promise<readonly string[]>;
 
-/** What dialling needs to know. Times are milliseconds. */
+/** Options of dialling. Times are in milliseconds. */
 export type DialOptions = {
   readonly lookup: Lookup;
   readonly connectMs: number;
-  /** Whether an address that is not public may be dialled all the same. */
+  /** Whether an address that is not public may be dialled anyway. */
   readonly mayDial: (target: Target) => boolean;
   /** Addresses that are never dialled. */
   readonly isForbidden: (address: string, port: number) => boolean;
-  /** For tests; this machine's by default. */
+  /** For tests; by default, this machine's. */
   readonly interfaces?: (() => Interfaces) | undefined;
   readonly signal: AbortSignal;
 };
 
-/** Why a host was not reached: by our own rules, or by the network. */
+/** Why a host was not reached: a rule forbids it, or the network failed. */
 export type DialError = { readonly kind: "forbidden" | "unreachable"; readonly why: string };
 
-/** Names that are resolved at a time: the system's resolver has few threads, which files need, too. */
+/**
+ * How many names are resolved at a time: the resolver shares Node's few threads with file access.
+ */
 const MAX_LOOKUPS = 2;
 let lookups = 0;
 const waiting: (() => void)[] = [];
 
-/** Asks the system, as every program does: /etc/hosts counts, and so does the local resolver. */
+/** Asks the system, as every program does, including /etc/hosts and the local resolver. */
 export const systemLookup: Lookup = async (name) => {
   while (lookups >= MAX_LOOKUPS) await new Promise<void>((resolve) => waiting.push(resolve));
   lookups++;
@@ -44,9 +46,9 @@ export const systemLookup: Lookup = async (name) => {
 /**
  * Connects to a target that is allowed.
  *
- * SECURITY: a name is resolved once, and what was checked is what is dialled: a second answer of the
- * resolver has no effect. A name leads to a private address only where the user's configuration
- * names that very address and port.
+ * SECURITY: a name is resolved once, and only the checked addresses are dialled, so that a
+ * different second answer of the resolver has no effect. A name may lead to a private address only
+ * if the user's settings allow that very address and port.
  */
 export async function dial(
   target: Target,
@@ -93,7 +95,7 @@ export function isDialable(
   return (isPublicAddress(at.host) && !isNear(at.host, interfaces?.())) || isNamed(target);
 }
 
-/** Why an address is not dialled, for the error. */
+/** The error for an address that may not be dialled. */
 export function forbiddenError(
   { port }: Target,
   address: string,
@@ -101,7 +103,7 @@ export function forbiddenError(
 ): DialError {
   const at = `${hostText(address)}:${port}`;
   const isOwn = isPublicAddress(address) && isNear(address, interfaces?.());
-  const what = isOwn ? "is on this machine's own network" : "is no address of the public internet";
+  const what = isOwn ? "is on this machine's own network" : "is not a public internet address";
   return {
     kind: "forbidden",
     why: isForbidden(address, port)
@@ -110,7 +112,7 @@ export function forbiddenError(
   };
 }
 
-/** SECURITY: the lookup that the connection is given answers with what was checked, and no more. */
+/** SECURITY: Node gets a lookup function that returns only the checked addresses. */
 function connectTo(
   port: number,
   addresses: readonly string[],
@@ -123,7 +125,7 @@ function connectTo(
     else done(null, first.address, first.family);
   };
   return new Promise((resolve) => {
-    // The name is for nobody: an address here would be dialled without asking the lookup.
+    // A dummy name: Node would dial an address here without calling the lookup.
     const options = { host: "checked", port, lookup: lookupChecked, noDelay: true };
     const socket = connect({ ...options, allowHalfOpen: true, autoSelectFamily: true });
     socket.on("error", () => {});
@@ -134,7 +136,7 @@ function connectTo(
       resolve(result);
     };
     const fail = (why: string) => settle(err({ kind: "unreachable", why }));
-    const stop = () => fail("it was given up");
+    const stop = () => fail("it was cancelled");
     const timer = setTimeout(() => fail(`no answer within ${connectMs / 1000} s`), connectMs);
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
@@ -145,13 +147,13 @@ function connectTo(
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nothing listens there",
-  EHOSTUNREACH: "there is no way to it",
+  EHOSTUNREACH: "there is no route to it",
   ENETUNREACH: "there is no network",
   ECONNRESET: "it reset the connection",
   ETIMEDOUT: "it does not answer",
 };
 
-/** Says why a connection failed, from Node's error. */
+/** Explains Node's error for a failed connection. */
 export function reasonOf(
   error: Error & { readonly code?: string; readonly errors?: readonly Error[] },
 ) {

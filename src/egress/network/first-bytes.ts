@@ -1,10 +1,10 @@
 import type { Duplex } from "node:stream";
 
 /**
- * Collects what a client sends while its request is decided on, so that its going away is noticed,
- * and what it sends first can be looked at before it goes anywhere.
+ * Collects what a client sends while its request is being decided, so that its first bytes can be
+ * checked before they go anywhere, and so that a client that leaves is noticed.
  *
- * SECURITY: bounded in bytes and in pieces; what is more waits in the connection's own window.
+ * SECURITY: bounded in bytes and in pieces; anything more waits in the connection's own window.
  */
 export class FirstBytes {
   readonly #stream: Duplex;
@@ -24,12 +24,12 @@ export class FirstBytes {
     stream.once("close", this.#onGone);
   }
 
-  /** Aborted when the client goes, or ends its half, before `release`. */
+  /** Aborted if the client closes the connection, or its half of it, before `release`. */
   get gone(): AbortSignal {
     return this.#gone.signal;
   }
 
-  /** Whether more came than is looked at. */
+  /** Whether more has come than is collected. */
   get isFull(): boolean {
     return this.#size > this.#maxBytes || this.#pieces > 64;
   }
@@ -39,12 +39,12 @@ export class FirstBytes {
     return this.#chunks[0] ?? Buffer.alloc(0);
   }
 
-  /** Calls back whenever more has come, and when the client is gone. */
+  /** Called whenever more has come, and when the client is gone. */
   set onChange(callback: () => void) {
     this.#onChange = callback;
   }
 
-  /** Leaves the stream to another reader, paused. */
+  /** Leaves the paused stream to another reader. */
   release(): void {
     this.#stream.off("data", this.#take);
     this.#stream.off("end", this.#onGone);

@@ -5,36 +5,35 @@ import type { Route } from "./upstream-proxy.ts";
 
 const HTTP_PORT = 80;
 const MAX_ANSWER_HEADERS = 64 * 1024;
-/** What belongs to one connection and no other (RFC 9110, 7.6.1), or to us as a proxy. */
+/** Headers that belong to a single connection (RFC 9110, 7.6.1), or are for the proxy. */
 const HOP_BY_HOP =
   /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|http2-settings|expect|host|max-forwards)$/;
 
-/** A request to a proxy that fits to be passed on: to whom, and what it asks there. */
+/** A request to a proxy that can be forwarded: its target, and the path there. */
 export type PlainRequest = { readonly target: Target; readonly path: string };
 
-/** Why a request is not even considered. */
+/** Why a request cannot be forwarded, whatever its target. */
 export type BadRequest = { readonly status: number; readonly why: string };
 
 /**
- * Reads whom a plain request is for.
+ * Reads the target of a plain HTTP request.
  *
- * SECURITY: the target's own words go upstream nowhere: host, port and path are taken apart here and
- * put together anew. A Host header that names another site than the target is an attack.
+ * SECURITY: the request line is never forwarded as it came: host, port and path are parsed here and
+ * written again. A Host header that names another site than the target is an attack.
  */
 export function readPlainRequest(request: IncomingMessage): Result<PlainRequest, BadRequest> {
   const wrong = (why: string) => err({ status: 400, why });
-  // It has whoever answers repeat the request, and a proxy's password is part of it there.
-  if (request.method === "TRACE") return err({ status: 405, why: "TRACE is not passed on" });
+  // The server would echo the request, which may hold the upstream proxy's password.
+  if (request.method === "TRACE") return err({ status: 405, why: "TRACE is not forwarded" });
   const url = request.url ?? "";
   const [, scheme, authority = "", path = ""] =
     /^([a-z][a-z0-9+.-]*):\/\/([^/?#\\]*)([^#\\]*)$/i.exec(url) ?? [];
-  if (scheme === undefined)
-    return wrong("a proxy takes a whole address, as in GET http://example.org/");
+  if (scheme === undefined) return wrong("a proxy needs a full URL, as in GET http://example.org/");
   if (scheme.toLowerCase() !== "http")
-    return wrong(`${scheme.slice(0, 20)}: is not passed on; for https a proxy is asked to CONNECT`);
+    return wrong(`${scheme.slice(0, 20)}: is not forwarded; for https, use CONNECT`);
   if (!/^[\x21-\x7e]*$/.test(path)) return wrong("its path is not ASCII");
   const target = parseTarget(authority, HTTP_PORT);
-  if (target === undefined) return wrong("its address has no host that is understood");
+  if (target === undefined) return wrong("its URL has no valid host");
   // Node drops a second Host header from `headers` silently.
   const hosts = request.rawHeaders.filter((name, n) => n % 2 === 0 && /^host$/i.test(name));
   const named = request.headers.host;
@@ -42,14 +41,14 @@ export function readPlainRequest(request: IncomingMessage): Result<PlainRequest,
   if (named !== undefined) {
     const host = parseTarget(named, HTTP_PORT);
     if (host?.host !== target.host || host.port !== target.port)
-      return wrong("its Host header names another site than its address");
+      return wrong("its Host header names another site than its URL");
   }
   return ok({ target, path: path.startsWith("/") ? path : `/${path}` });
 }
 
 /**
- * Passes a request on over a connection of its own, and the answer back. Resolves with what failed
- * before an answer began; rejects never.
+ * Forwards a request over its own connection, and the response back. Resolves with the reason if it
+ * failed before the response began; never rejects.
  */
 export function forward(
   request: IncomingMessage,
@@ -77,7 +76,7 @@ export function forward(
     });
     const fail = (why: string) => {
       out.destroy();
-      // What an answer that failed has said of itself is not said of ours.
+      // Headers of a response that failed must not describe the refusal that is sent instead.
       for (const name of response.headersSent ? [] : response.getHeaderNames())
         response.removeHeader(name);
       resolve(why);
@@ -98,7 +97,7 @@ export function forward(
           response.appendHeader(headers[n] ?? "", headers[n + 1] ?? "");
         response.writeHead(answer.statusCode ?? 502);
       } catch {
-        fail("its answer has headers that cannot be passed on");
+        fail("its response has headers that cannot be forwarded");
         return;
       }
       answer.pipe(response);
@@ -115,10 +114,10 @@ export function forward(
 }
 
 /**
- * How the end of a request's body is told.
+ * The headers that frame a request's body.
  *
- * SECURITY: by what the parser went by here, whatever the client calls a matter of one connection.
- * A body that is passed on without it would be the next request to the server.
+ * SECURITY: copies the framing that Node's parser used, even if the client lists it in
+ * `Connection`; without it, the server would parse the body as the next request.
  */
 function framingOf({ headers }: IncomingMessage): readonly string[] {
   if (headers["transfer-encoding"] !== undefined) return ["transfer-encoding", "chunked"];
@@ -126,7 +125,7 @@ function framingOf({ headers }: IncomingMessage): readonly string[] {
   return length === undefined ? [] : ["content-length", length];
 }
 
-/** The headers that go on, names and values in turn, as they came. */
+/** The headers to forward, names and values in turn, as they came. */
 function forwardedHeaders(raw: readonly string[], connection: string | undefined): string[] {
   const named = new Set((connection ?? "").toLowerCase().split(/[\s,]+/));
   const out: string[] = [];

@@ -1,6 +1,7 @@
 /**
- * The way to other hosts than the model's: an HTTP proxy for the programs inside. It knows nothing
- * of the model's calls and keeps no decision of the user's.
+ * The HTTP proxy through which programs inside reach hosts other than the model's.
+ *
+ * Must not know model calls, and does not store the user's decisions.
  */
 export { AllowList, entryFor } from "./allow.ts";
 export {

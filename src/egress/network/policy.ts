@@ -4,12 +4,12 @@ import type { AllowList } from "./allow.ts";
 import type { Lookup } from "./dial.ts";
 import type { Target } from "./target.ts";
 
-/** What was decided of a host that the configuration does not name. */
+/** The decision on a host that the settings do not list. */
 export type NetworkVerdict =
   | {
       readonly allowed: true;
       readonly by: DecidedBy;
-      /** Aborts when the permission ends; its connections end with it. */
+      /** Aborts when the permission ends; its connections are closed then. */
       readonly ends: AbortSignal;
     }
   | {
@@ -19,32 +19,32 @@ export type NetworkVerdict =
       readonly why: string;
     };
 
-/** What the sandbox may reach besides the model. */
+/** Decides what the sandbox may reach besides the model. */
 export type NetworkPolicy = {
-  /** What the configuration allows; asked for each connection, because it may change. */
+  /** What the settings allow; read for each connection, because it may change. */
   readonly allowed: () => AllowList;
-  /** Decides about the rest; may take as long as the user does. The signal: nobody waits any more. */
+  /** Decides the rest, if need be by asking the user. Aborted when nobody waits for it any more. */
   readonly decide: (target: Target, signal: AbortSignal) => Promise<NetworkVerdict>;
-  /** For tests; the system's by default. */
+  /** For tests; by default, the system's. */
   readonly lookup?: Lookup;
-  /** For tests; this machine's by default. */
+  /** For tests; by default, this machine's. */
   readonly interfaces?: () => Interfaces;
 };
 
-/** Limits on connections to other hosts than the model's. Times are milliseconds. */
+/** Limits on connections to hosts other than the model's. Times are in milliseconds. */
 export type NetworkLimits = {
-  /** Connections at a time, those that wait for an answer included. */
+  /** Connections at a time, including those that wait for a decision. */
   readonly maxConnections: number;
-  /** Bytes of one connection, both ways together. */
+  /** Bytes of one connection, in both directions together. */
   readonly maxConnectionBytes: number;
-  /** How long a connection may carry nothing. */
+  /** How long a connection may be idle. */
   readonly connectionIdleMs: number;
   readonly connectMs: number;
-  /** How long a tunnel may take to say whom it speaks with. */
+  /** How long a tunnel's client may take to send its ClientHello. */
   readonly helloMs: number;
 };
 
-/** Sized for package managers; the model's connections have places of their own. */
+/** Sized for package managers; connections to the model are limited separately. */
 export const DEFAULT_NETWORK_LIMITS: NetworkLimits = {
   maxConnections: 128,
   maxConnectionBytes: 16 * 1024 ** 3,

@@ -16,32 +16,32 @@ import { hostText, parseTarget, type Target, targetText } from "./target.ts";
 import { checkServerName, MAX_FIRST_BYTES, splice } from "./tunnel.ts";
 import { dialThrough, isDirect, type Route, type UpstreamProxy } from "./upstream-proxy.ts";
 
-/** How many of the last refusals are told to whoever asks. */
+/** How many of the last refusals the proxy's own page lists. */
 const REMEMBERED = 5;
 
-/** What a proxy is made from. */
+/** Options of the proxy. */
 export type NetworkProxyOptions = {
   readonly policy: NetworkPolicy;
   readonly limits: NetworkLimits;
-  /** The model's endpoint, which has a port of its own and is reached by no other way. */
+  /** The model's endpoint, which the proxy refuses: it is reached by its own port only. */
   readonly model: URL;
-  /** What stands between this machine and the world; absent where nothing does. */
+  /** The proxy between this machine and the internet, if there is one. */
   readonly upstreamProxy?: UpstreamProxy | undefined;
   readonly onEvent: (event: EgressEvent) => void;
 };
 
-/** A connection that is open, and who said that it may be. */
+/** An open connection, and who allowed it. */
 type OpenRoute = Route & { readonly by: DecidedBy };
 
-/** Why a request is not served, and with which status that is answered. */
+/** Why a request is refused, and the status of the response. */
 type Refusal = { readonly status: number; readonly why: string; readonly by: DecidedBy };
 
 /**
- * The proxy that programs inside are told of: tunnels for TLS, and plain HTTP.
+ * The proxy that programs inside use: tunnels for TLS, and plain HTTP.
  *
- * SECURITY: whatever the client says is a claim. What the configuration does not name is refused
- * unless the user says otherwise; no name is resolved before that, since a question to the resolver
- * carries data out, too.
+ * SECURITY: everything that the client says is only a claim. A host that the settings do not list
+ * is refused unless the user allows it; its name is not resolved before, since a DNS query carries
+ * data out too.
  */
 export class NetworkProxy {
   readonly #options: NetworkProxyOptions;
@@ -56,7 +56,7 @@ export class NetworkProxy {
     this.#model = parseTarget(model.host, model.protocol === "http:" ? 80 : 443);
   }
 
-  /** Takes a plain request. */
+  /** Handles a plain request. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const method = printable(request.method ?? "", 16);
     if (request.url === "/" && method === "GET") return answer(response, 400, this.#description());
@@ -66,7 +66,7 @@ export class NetworkProxy {
     const gone = new AbortController();
     response.once("close", () => gone.abort());
     const done = await this.#withSlot(target, method, gone.signal, async (open, id) => {
-      // The body is wanted now, and not while it was being decided.
+      // "100 Continue": only now is the body wanted.
       if (request.headers.expect !== undefined) response.writeContinue();
       this.#watch(open, target, id);
       const failed = await forward(request, response, read.value, open);
@@ -78,7 +78,7 @@ export class NetworkProxy {
     }
   }
 
-  /** Takes a CONNECT; `head` is what came right behind it. */
+  /** Handles a CONNECT; `head` holds the bytes that came right after it. */
   async tunnel(request: IncomingMessage, inside: Duplex, head: Buffer): Promise<void> {
     const target = parseTarget(request.url ?? "");
     if (target === undefined)
@@ -110,8 +110,8 @@ export class NetworkProxy {
   }
 
   /**
-   * Takes a connection for a service of this machine, in whatever protocol: the configuration names
-   * its very address, and nobody is asked. SECURITY: that is looked at anew for each connection.
+   * Handles a connection to a service of this machine, in any protocol: the settings list its very
+   * address, and the user is not asked. SECURITY: the settings are checked for each connection.
    */
   async connect(target: Target, inside: Duplex): Promise<void> {
     const gone = new AbortController();
@@ -126,7 +126,7 @@ export class NetworkProxy {
     inside.destroy();
   }
 
-  /** Decides, dials and uses the connection; its place is free again when the connection is gone. */
+  /** Decides, dials and uses a connection; its slot is free again when it closes. */
   async #withSlot(
     target: Target,
     method: string,
@@ -137,7 +137,7 @@ export class NetworkProxy {
     if (this.#connections >= maxConnections)
       return err({
         status: 503,
-        why: `${maxConnections} connections are open, the most that may be`,
+        why: `${maxConnections} connections are open, the most that are allowed`,
         by: "policy",
       });
     this.#connections++;
@@ -201,8 +201,9 @@ export class NetworkProxy {
   }
 
   /**
-   * SECURITY: the caps would count for nothing there. By its name it is the model's on any port, by
-   * an address on its own; a model on this machine is so by every loopback address.
+   * Whether a target is the model's endpoint. SECURITY: through the proxy, the limits on model
+   * calls would not apply. A name matches on any port and an address on the model's port; a model
+   * on this machine matches by every loopback address.
    */
   #isModel({ host, port, isAddress }: Target): boolean {
     const model = this.#model;
@@ -240,22 +241,21 @@ export class NetworkProxy {
     return message;
   }
 
-  /** For whoever asks the proxy itself, as `curl $HTTP_PROXY`: most tools show no reason of a refusal. */
+  /** The reply to `curl $HTTP_PROXY`: most tools do not show why they were refused. */
   #description(): string {
-    const what = "codex-chat: this is the sandbox's proxy to hosts that its user has allowed.";
+    const what = "codex-chat: this is the sandbox's proxy to the hosts that its user allows.";
     return this.#refusals.length === 0 ? what : [what, ...this.#refusals].join("\n");
   }
 }
 
-/** Why nobody is even asked about a host. */
+/** Why a host is refused without asking the user; undefined if the user is asked. */
 function neverAsked(target: Target, interfaces?: Interfaces): string | undefined {
   const { host, isAddress } = target;
   const opens = `only network.allow with "${entryFor(target)}" opens it`;
-  if (isAddress && !isPublicAddress(host))
-    return `it is no address of the public internet; ${opens}`;
+  if (isAddress && !isPublicAddress(host)) return `it is not a public internet address; ${opens}`;
   if (isAddress && isNear(host, interfaces)) return `it is on this machine's own network; ${opens}`;
   if (!isAddress && (!host.includes(".") || /\.(localhost|local|internal|onion)$/.test(host)))
-    return `it is no name of the public internet; ${opens}`;
+    return `it is not a public internet name; ${opens}`;
   return undefined;
 }
 
@@ -263,7 +263,7 @@ function byPolicy(why: string): Refusal {
   return { status: 403, why, by: "policy" };
 }
 
-/** Not refused, but it comes to the same: the network has said no. */
+/** A connect failure. Reported like a refusal, with 502. */
 function unreachable(why: string): Refusal {
   return { status: 502, why, by: "policy" };
 }
@@ -278,7 +278,7 @@ function answer(response: ServerResponse, status: number, message: string): void
   response.end(body);
 }
 
-/** Programs show the reason phrase of a refused tunnel, where they show anything. */
+/** The message is also the reason phrase: the only part that some programs show. */
 function answerTunnel(
   inside: Duplex & { readonly destroySoon?: () => void },
   status: number,

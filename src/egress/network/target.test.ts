@@ -125,14 +125,14 @@ describe("network.allow", () => {
     ["a.*.org", "neither"],
     ["https://example.org", "neither"],
     ["example.org/path", "neither"],
-    ["nmp", "no preset (npm, "],
-    ["10.0.0.5", "name its port"],
+    ["nmp", "not a preset (npm, "],
+    ["10.0.0.5", "add its port"],
     ["::1", "write it in brackets"],
-    ["[::1]", "name its port"],
+    ["[::1]", "add its port"],
     ["10.0.0.0/8", "neither"],
     ["example.org:99999", "neither"],
     ["0x7f.1:80", "neither"],
-    ["constructor", "no preset"],
+    ["constructor", "not a preset"],
     ["", "neither"],
   ])("refuses %j with a reason", (entry, reason) => {
     const list = AllowList.parse(["example.org", entry]);

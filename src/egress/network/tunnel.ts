@@ -5,16 +5,16 @@ import { MAX_HELLO_BYTES, readClientHello } from "./client-hello.ts";
 import type { FirstBytes } from "./first-bytes.ts";
 import { parseHost, type Target } from "./target.ts";
 
-/** How much of a connection's beginning is looked at: the hello and the headers of its records. */
+/** How many first bytes are collected: the hello and its record headers. */
 export const MAX_FIRST_BYTES = MAX_HELLO_BYTES + 256;
 
 /**
- * Waits until a tunnel's client has said whom it speaks with, and checks that it is the tunnel's
- * target. The error completes "access to … is refused: ".
+ * Waits for a tunnel client's ClientHello and checks that it names the tunnel's target. The error
+ * completes "access to … is refused: ".
  *
- * SECURITY: nothing of either side is passed on before this has succeeded. A server has many names,
- * so that another one in the hello would reach another site behind the same address. Only TLS goes
- * through: in anything else we could not see the name.
+ * SECURITY: nothing is passed on in either direction before this has succeeded. A server may have
+ * many names, so that another name in the hello would reach another site at the same address. Only
+ * TLS may pass, since other protocols do not show the name.
  */
 export function checkServerName(
   target: Target,
@@ -50,13 +50,13 @@ function agrees(target: Target, serverName: string | undefined): Result<void, st
   if (serverName === undefined)
     return target.isAddress
       ? ok()
-      : err("its TLS ClientHello names no server (SNI), so that it cannot be told which it is for");
+      : err("its TLS ClientHello names no server (SNI), so that its site cannot be checked");
   const named = parseHost(serverName);
   if (named?.host === target.host && named.isAddress === target.isAddress) return ok();
   return err("its TLS ClientHello names another server (SNI) than the tunnel was asked for");
 }
 
-/** A stream that can end after what was written is sent. */
+/** A stream that may be able to end once what was written has been sent. */
 type Ending = Duplex & { readonly destroySoon?: () => void };
 
 /** Carries bytes both ways until both sides have ended, or one breaks. */
@@ -68,7 +68,7 @@ export function splice(inside: Ending, upstream: Socket, first: Buffer): void {
   upstream.pipe(inside);
 }
 
-/** What one side sent to its end still reaches the other; what it broke off, the other hears of. */
+/** If one side ended cleanly, the other still gets all of it; if it broke, the other breaks too. */
 function endAfter(gone: Duplex, other: Ending): void {
   if (gone.readableEnded && other.destroySoon !== undefined) other.destroySoon();
   else other.destroy();

@@ -7,56 +7,60 @@ import type { AllowList } from "./allow.ts";
 import { type DialError, type DialOptions, forbiddenError, isDialable, reasonOf } from "./dial.ts";
 import { parseTarget, type Target, targetText } from "./target.ts";
 
-/** A proxy between this machine and the world, because the user's configuration names one. */
+/** The proxy between this machine and the internet that the user's settings name. */
 export type UpstreamProxy = {
-  /** Of `http:`; a host and a port. */
+  /** An `http:` URL with a host and a port. */
   readonly url: URL;
   /**
-   * `user:password`, asked for each connection. SECURITY: it goes to the proxy and to nobody else;
-   * what the proxy answers to a request that has it is never passed on.
+   * Gets `user:password` for a connection. SECURITY: they go to the proxy alone, and its response
+   * to a CONNECT with them is never passed on.
    */
   readonly credentials?: () => Promise<Result<string, { readonly message: string }>>;
-  /** Asked once where the proxy has refused them: true where there may be others now. */
+  /** Called once if the proxy has refused them: true if there may be new ones. */
   readonly renew?: () => Promise<boolean>;
-  /** What is reached without it; this machine always is. */
+  /** Hosts reached without the proxy, besides this machine. */
   readonly direct: AllowList;
 };
 
 const MAX_ANSWER_HEADERS = 64 * 1024;
-/** How long the own resolver may take for a name that the proxy resolves anyway. */
+/** How long this machine's resolver may take for a name that the proxy resolves anyway. */
 const LOOKUP_MS = 3000;
 
-/** The proxy as a target, so that nobody inside reaches it as a host. */
+/** The proxy as a target, so that programs inside can be kept from it. */
 function proxyTarget({ url }: UpstreamProxy): Target | undefined {
   return parseTarget(url.host, 80);
 }
 
-/** Whether a target is reached without it. SECURITY: this machine is nobody else's to reach. */
+/**
+ * Whether a target is reached without the proxy. SECURITY: this machine always is, or the proxy's
+ * own machine would be reached.
+ */
 export function isDirect({ direct }: Pick<UpstreamProxy, "direct">, target: Target): boolean {
   return mayBeLoopback(target.host) || direct.has(target);
 }
 
-/** A connection on which a target is asked for. */
+/** A connection on which a target can be reached. */
 export type Route = {
   readonly socket: Socket;
-  /** Where it ends at the proxy: plain requests name their target in full there. */
+  /** Set if the connection ends at the proxy: a plain request there needs its full URL. */
   readonly atProxy?: ProxyRoute;
 };
 
-/** What a plain request to the proxy needs, and what is said where it is refused by it. */
+/** What a plain request to the proxy needs. */
 type ProxyRoute = {
   readonly authorization: string | undefined;
-  /** Why a request was refused with 407, for the program inside. */
+  /** Handles a 407; returns the reason for the program inside. */
   readonly refused: () => string;
 };
 
 /**
- * Connects to a target that is allowed, through a proxy: for tunnels with its CONNECT, for plain
- * requests with a connection to the proxy itself.
+ * Connects to a target that is allowed, through the proxy: by CONNECT for a tunnel, or with a
+ * connection to the proxy itself for a plain request.
  *
- * SECURITY: the proxy resolves the name, and we cannot see which address it then dials. What this
- * machine's own resolver says of the name is checked as it is without a proxy, and more strictly:
- * one address that may not be dialled refuses the name. A name that is unknown here is the proxy's.
+ * SECURITY: the proxy resolves the name, and which address it dials cannot be seen from here. So
+ * the addresses that this machine's resolver finds are checked as without a proxy, but more
+ * strictly: a single forbidden address refuses the name. A name that is unknown here is left to the
+ * proxy.
  */
 export async function dialThrough(
   proxy: UpstreamProxy,
@@ -111,8 +115,8 @@ async function addressesHere(
 }
 
 /**
- * Asks a proxy for a connection to a target. The error completes "access to … is refused: ", and
- * quotes nothing that the proxy says.
+ * Opens a tunnel to a target by the proxy's CONNECT. The error completes "access to … is refused:
+ * ", and quotes nothing from the proxy.
  */
 export async function openTunnel(
   proxy: UpstreamProxy,
@@ -154,7 +158,7 @@ function connectTo(
   });
 }
 
-/** Sends a CONNECT and waits for its answer; a text says why none came. */
+/** Sends a CONNECT and waits for the response; a string says why none came. */
 async function sendConnect(
   connection: Socket,
   target: Target,
@@ -186,7 +190,7 @@ async function sendConnect(
   return answer.ok ? answer.value : answer.error;
 }
 
-/** Settles once: with what comes first of an end, the time and the signal. */
+/** Settles once: with the result, the time-out or the signal, whichever comes first. */
 function settleOnce<T>(
   resolve: (result: Result<T, string>) => void,
   { connectMs, signal }: Pick<DialOptions, "connectMs" | "signal">,
@@ -199,7 +203,7 @@ function settleOnce<T>(
     resolve(result);
   };
   const fail = (why: string) => settle(err(why));
-  const stop = () => fail("was given up");
+  const stop = () => fail("was cancelled");
   const late = `does not answer within ${connectMs / 1000} s`;
   const timer = setTimeout(() => fail(late), connectMs);
   signal.addEventListener("abort", stop, { once: true });
@@ -222,9 +226,9 @@ function sameTarget(one: Target | undefined, other: Target): boolean {
 function statusMeaning(status: number, hadCredentials: boolean): string {
   if (status === 407)
     return hadCredentials
-      ? "does not take the user and the password of network.proxy_auth_cmd (407)"
-      : "asks for a user and a password (407): set network.proxy_auth_cmd";
+      ? "rejects the user and password from network.proxy_auth_cmd (407)"
+      : "requires a user and a password (407): set network.proxy_auth_cmd";
   if (status === 502 || status === 503 || status === 504)
-    return `does not reach it either (${status})`;
+    return `cannot reach it either (${status})`;
   return `does not let it through (${status})`;
 }

@@ -2,25 +2,25 @@ import { isFields } from "../json-bounds.ts";
 import type { SecretAutomaton } from "./secret-automaton.ts";
 import { SecretScanner } from "./secret-scanner.ts";
 
-/** Texts that grow at a time; of more, the oldest are forgotten. */
+/** How many texts are followed at a time; above that, the oldest is dropped. */
 const MAX_TEXTS = 64;
-/** An event that is larger holds no piece of a text. */
+/** Larger events carry no piece of a text. */
 const MAX_LINE_BYTES = 256 * 1024;
-/** How much is held back until it is known whether it is a secret. */
+/** How many bytes are held back until they are known not to be a secret. */
 const MAX_HELD_BYTES = 64 * 1024;
-/** So many bytes of a secret are held back; fewer are met at the end of any piece of prose. */
+/** A text is held back from this many bytes of a secret on; shorter ones end any piece of prose. */
 const MIN_HELD_BYTES = 4;
-/** So many bytes of one are taken out where a text ends within it. */
+/** A text that ends within a secret is redacted from this many bytes of it on. */
 const MIN_PARTIAL_BYTES = 8;
-/** An event with which a text or all of the answer has come to its end. */
+/** An event that ends a text or the whole response. */
 const ENDS = /^data: *\{.*?"type": *"response\.(?:[\w.]+\.done|completed|failed|incomplete)"/;
 
-/** A line, and the piece of a text that it carries. */
+/** A line of the stream, and the piece of a text that it carries. */
 type Line = {
   bytes: Buffer;
   readonly event: Readonly<Record<string, unknown>> | undefined;
   readonly text: Text | undefined;
-  /** Where the piece begins in its text, in bytes. */
+  /** The byte offset of the piece in its text. */
   readonly from: number;
   piece: string;
 };
@@ -28,8 +28,8 @@ type Line = {
 type Text = { readonly scanner: SecretScanner };
 
 /**
- * Takes secrets out of the texts that a stream of events carries in pieces, where one begins in one
- * event and ends in another. Lines that have no part of one go on as they came.
+ * Redacts secrets that are split over several events of a stream, in the texts that the events
+ * carry in pieces. Lines without a part of a secret pass unchanged.
  */
 export class EventRedactor {
   readonly #automaton: SecretAutomaton;
@@ -45,7 +45,7 @@ export class EventRedactor {
     this.#replacement = replacement;
   }
 
-  /** Returns what may go on now: whole lines, but for one that is too long to be kept. */
+  /** Returns what may pass now: complete lines, and pieces of a line that is too long to keep. */
   push(chunk: Buffer): Buffer {
     const out: Buffer[] = [];
     let from = 0;
@@ -70,7 +70,7 @@ export class EventRedactor {
     return Buffer.concat(out);
   }
 
-  /** Passes on what was held and a line as it is. */
+  /** Passes all held lines and the current one unchanged. */
   #pass(out: Buffer[]): void {
     this.#release(out);
     out.push(...this.#line);
@@ -101,7 +101,7 @@ export class EventRedactor {
     this.#heldBytes += line.bytes.length;
   }
 
-  /** Whether a line that is held has what may be the beginning of a secret. */
+  /** Whether a held line may contain the beginning of a secret. */
   #isOpen(): boolean {
     const texts = new Set(this.#held.map((it) => it.text));
     return [...texts].some(
@@ -109,7 +109,7 @@ export class EventRedactor {
     );
   }
 
-  /** Texts have come to their end: of those that are held, the better part of a secret goes. */
+  /** Texts have ended: redacts the larger part of a secret at the end of a held text. */
   #cutPartialSecrets(): void {
     for (const text of new Set(this.#held.map((it) => it.text))) {
       if (text === undefined) continue;
@@ -125,7 +125,7 @@ export class EventRedactor {
     this.#heldBytes = 0;
   }
 
-  /** Takes a piece of a text out of the lines that are still here; the first says that it is gone. */
+  /** Cuts a range of a text out of the held lines; the first of them gets the replacement. */
   #cut(text: Text, start: number, end: number): void {
     let isReplaced = false;
     for (const line of this.#held) {
@@ -135,7 +135,7 @@ export class EventRedactor {
       if (a >= bytes.length || b === 0) continue;
       const replacement = isReplaced ? "" : this.#replacement;
       isReplaced = true;
-      // As long as it was, so that later pieces stay where they are.
+      // Zero bytes of the same length keep the offsets of later pieces.
       const blank = Buffer.alloc(Math.min(b, bytes.length) - a, 0);
       line.piece = Buffer.concat([bytes.subarray(0, a), blank, bytes.subarray(b)]).toString();
       const delta = line.piece.replace(/\0+/, replacement).replaceAll("\0", "");

@@ -1,6 +1,6 @@
 /**
- * Finds secrets in a stream, however they are spelled, and takes them out.
+ * Finds secrets in a stream, however they are spelled or encoded, and redacts them.
  *
- * It logs nothing and keeps nothing beyond its stream.
+ * Must not log anything, or keep anything beyond the stream.
  */
 export { Redactor, secretsOf } from "./redact.ts";

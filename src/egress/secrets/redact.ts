@@ -4,11 +4,11 @@ import { SecretAutomaton } from "./secret-automaton.ts";
 import { SecretScanner } from "./secret-scanner.ts";
 import { isWeak, WordRedactor } from "./weak-secret.ts";
 
-/** Shorter values are no keys, and would turn every answer into stars. */
+/** Shorter values are not keys, and redacting them would spoil every response. */
 const MIN_SECRET = 8;
 const REDACTED = "[redacted]";
 
-/** The last automaton that was made: all calls with one key use the same. */
+/** The last automaton created: all calls with one key share it. */
 let last: { readonly key: string; readonly automaton: SecretAutomaton } | undefined;
 
 function automatonOf(secrets: readonly string[]): SecretAutomaton | undefined {
@@ -20,12 +20,12 @@ function automatonOf(secrets: readonly string[]): SecretAutomaton | undefined {
 }
 
 /**
- * Takes secrets out of a byte stream, in whatever way they are written there and also where one is
- * split over chunks.
+ * Redacts secrets from a byte stream, however they are spelled, and also if one is split over
+ * chunks.
  *
- * SECURITY: the upstream is trusted with the key, but what it answers goes to the sandbox: an error
- * page that echoes the request's headers must not carry the key there. An upstream that means to hand
- * the key over cannot be kept from it: it can encrypt or pack it, or spell it in words.
+ * SECURITY: the upstream is trusted with the key, but its responses go to the sandbox: an error
+ * page that echoes the request's headers must not carry the key there. An upstream that wants to
+ * hand the key over cannot be stopped: it can encrypt it, compress it, or spell it in words.
  */
 export class Redactor {
   readonly #automaton: SecretAutomaton | undefined;
@@ -34,7 +34,7 @@ export class Redactor {
   readonly #words: WordRedactor;
   #events: EventRedactor | undefined;
   #held: Buffer = Buffer.alloc(0);
-  /** Up to where in the stream secrets have been taken out. */
+  /** The stream offset up to which secrets have been redacted. */
   #redactedTo = -1;
 
   constructor(secrets: readonly string[]) {
@@ -44,21 +44,21 @@ export class Redactor {
     if (this.#automaton !== undefined) this.#scanner = new SecretScanner(this.#automaton);
   }
 
-  /** From now on it is a stream of events, whose texts come in pieces. */
+  /** Treats the stream from now on as server-sent events, whose texts come in pieces. */
   readEvents(): void {
     if (this.#automaton !== undefined)
       this.#events ??= new EventRedactor(this.#automaton, REDACTED);
   }
 
   /**
-   * Returns what may go on now. Held back is only what could be the beginning of a secret, so that
-   * a stream of events is not delayed; of events, the line that has not come to its end.
+   * Returns what may pass now. Only bytes that could begin a secret are held back, so that events
+   * are not delayed, and of events the line that is not complete yet.
    */
   push(chunk: Buffer): Buffer {
     return this.#words.push(this.#push(chunk));
   }
 
-  /** Texts in pieces first: what ends with a piece is no secret that was cut. */
+  /** Texts in pieces go first: the end of a piece is not the end of a secret. */
   #push(chunk: Buffer): Buffer {
     if (this.#scanner === undefined) return chunk;
     const bytes = this.#events?.push(chunk) ?? chunk;
@@ -66,7 +66,9 @@ export class Redactor {
     return this.#pass(bytes, this.#scanner.pendingStart());
   }
 
-  /** Returns the rest, at the stream's end; the better part of a secret is as good as the whole. */
+  /**
+   * Returns the rest at the stream's end; the larger part of a secret is redacted like all of it.
+   */
   end(): Buffer {
     return Buffer.concat([this.#words.push(this.#end()), this.#words.end()]);
   }
@@ -79,7 +81,7 @@ export class Redactor {
     return this.#pass(rest, read, { start: this.#scanner.partialStart(MIN_SECRET), end: read });
   }
 
-  /** Redacts a whole text, such as a header's value. */
+  /** Redacts a complete text, such as a header's value. */
   text(text: string): string {
     const words = new WordRedactor(this.#weak, REDACTED);
     const clean = Buffer.concat([words.push(Buffer.from(text)), words.end()]);
@@ -94,7 +96,7 @@ export class Redactor {
     return this.#without(bytes, 0, scanner.take());
   }
 
-  /** Adds a chunk to what is held, and gives what comes before `upTo` without secrets. */
+  /** Appends a chunk to the held bytes; returns what comes before offset `upTo`, redacted. */
   #pass(
     chunk: Buffer,
     upTo: number,
@@ -110,7 +112,7 @@ export class Redactor {
     return this.#without(bytes.subarray(0, end - at), at, found);
   }
 
-  /** `bytes`, which begin at `at` of the stream, with a word in the place of each piece. */
+  /** `bytes`, from stream offset `at` on, with each match replaced. */
   #without(
     bytes: Buffer,
     at: number,
@@ -122,7 +124,7 @@ export class Redactor {
       if (end <= from) continue;
       const begin = Math.max(start, from);
       parts.push(bytes.subarray(from - at, begin - at));
-      // What goes on from a piece that was taken out is told already.
+      // A match that continues the last one has been replaced already.
       if (begin > this.#redactedTo) parts.push(Buffer.from(REDACTED));
       this.#redactedTo = end;
       from = end;
@@ -133,9 +135,9 @@ export class Redactor {
 }
 
 /**
- * All that is secret about an upstream: header values without their scheme, and what its address
- * carries as a password or a parameter that is named like a key. On this machine, a key that is an
- * ordinary word is none: to take it out of every answer would spoil them.
+ * All secrets of an upstream: header values without their scheme, the password in its URL, and
+ * query parameters named like a key. For a server on this machine, a key that may be an ordinary
+ * word does not count, since redacting it would spoil every response.
  */
 export function secretsOf(
   authorization: readonly (readonly [name: string, value: string])[],
@@ -148,7 +150,7 @@ export function secretsOf(
   return isLoopback(baseUrl.hostname) ? all.filter((it) => !isWeak(it)) : all;
 }
 
-/** Node sends `user:password` in base64 where no other authorization is set. */
+/** Node sends a URL's `user:password` in base64 unless another authorization is set. */
 function secretsOfUser({ username, password }: URL): string[] {
   const [user, pass] = [unescaped(username), unescaped(password)];
   if (pass !== "") return [pass, `${user}:${pass}`];

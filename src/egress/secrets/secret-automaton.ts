@@ -1,23 +1,23 @@
 /**
- * Finds any of several secrets in a stream of bytes in one pass (Aho and Corasick), whatever the
- * case of its letters, forwards or backwards.
+ * Finds any of several secrets in a byte stream in one pass (Aho-Corasick), ignoring case, forwards
+ * or backwards.
  */
 export class SecretAutomaton {
-  /** Whether a secret has a character with which another one's spelling begins. */
+  /** Whether a secret contains a character that can start an escape sequence. */
   readonly hasSpellings: boolean;
   /** The longest secret, in bytes. */
   readonly longest: number;
-  /** Whether a secret begins with the byte; where none is begun, all others change nothing. */
+  /** By byte: whether a secret begins with it. In state 0, all other bytes change nothing. */
   readonly first = new Uint8Array(256);
-  /** Which column of the table a byte is; 0 is that of bytes in no secret. */
+  /** The table column of each byte; 0 is for bytes in no secret. */
   readonly #columns = new Uint8Array(256);
   readonly #width: number;
   readonly #next: Int32Array;
-  /** By state: how many of the last bytes are the beginning of a secret. */
+  /** By state: how many of the last bytes begin a secret. */
   readonly depth: Int32Array;
-  /** By state: how long the longest secret is that ends here, or 0. */
+  /** By state: the length of the longest secret that ends here, or 0. */
   readonly found: Int32Array;
-  /** By state: how long the shortest secret is that begins so. */
+  /** By state: the length of the shortest secret with this beginning. */
   readonly shortest: Int32Array;
 
   constructor(secrets: readonly string[]) {
@@ -45,7 +45,7 @@ export class SecretAutomaton {
     for (let byte = 0; byte < 256; byte++) this.first[byte] = this.step(0, byte) === 0 ? 0 : 1;
   }
 
-  /** The state after a byte; the first one is 0. */
+  /** The state after a byte; 0 is the initial state. */
   step(state: number, byte: number): number {
     return this.#next[state * this.#width + this.#column(byte)] ?? 0;
   }
@@ -54,7 +54,7 @@ export class SecretAutomaton {
     return this.#columns[byte] ?? 0;
   }
 
-  /** Makes the tree of all words. */
+  /** Builds the trie of all words. */
   #grow(words: readonly Buffer[]): void {
     let states = 1;
     for (const word of words) {
@@ -75,7 +75,7 @@ export class SecretAutomaton {
     }
   }
 
-  /** Fills in where a byte leads that no word goes on with: to the longest end that begins a word. */
+  /** Fills in the failure transitions: to the longest suffix that begins a word. */
   #link(): void {
     const width = this.#width;
     const fail = new Int32Array(this.depth.length);
@@ -84,7 +84,7 @@ export class SecretAutomaton {
       const child = this.#next[column] ?? 0;
       if (child !== 0) queue.push(child);
     }
-    // The queue grows while it is gone through.
+    // The queue grows during this loop.
     for (const state of queue) {
       const other = fail[state] ?? 0;
       this.found[state] = Math.max(this.found[state] ?? 0, this.found[other] ?? 0);

@@ -1,24 +1,28 @@
 import type { SecretAutomaton } from "./secret-automaton.ts";
 
-/** Takes a byte that was read, and where in the stream it was written: from `start` to before `end`. */
+/**
+ * Takes a decoded byte, and the stream offsets of its spelling: `start` inclusive, `end` exclusive.
+ */
 export type Sink = { readonly push: (byte: number, start: number, end: number) => void };
 
-/** A piece of the stream in which a secret was found. */
+/** The stream offsets of a secret: `start` inclusive, `end` exclusive. */
 export type SecretMatch = { readonly start: number; readonly end: number };
 
-/** So many bytes of a secret are found at least where it is cut in the middle of a text. */
+/** A secret that is cut in the middle of a text is found from this many bytes on. */
 const MIN_CUT_BYTES = 16;
 
-/** Follows one way of reading the stream, and knows how much of a secret it is in the middle of. */
+/**
+ * Runs the automaton over one decoding of the stream, and knows how much of a secret is pending.
+ */
 export class SecretMatcher implements Sink {
   readonly #automaton: SecretAutomaton;
   readonly #onFound: (found: SecretMatch) => void;
-  /** Where each of the last bytes began that a secret may have. */
+  /** A ring of the start offsets of the last bytes, as many as a secret may have. */
   readonly #starts: Float64Array;
   readonly #mask: number;
   #read = 0;
   #state = 0;
-  /** Where the last byte that a secret may have ended. */
+  /** The end offset of the last byte that is part of a pending secret. */
   #end = 0;
   #foundEnd = 0;
 
@@ -31,7 +35,7 @@ export class SecretMatcher implements Sink {
   }
 
   push(byte: number, start: number, end: number): void {
-    // Of UTF-16, every other byte is none.
+    // In UTF-16, every other byte is 0.
     if (this.isIdleAt(byte) || byte === 0) return;
     const next = this.#automaton.step(this.#state, byte);
     if ((this.#automaton.depth[next] ?? 0) <= (this.#automaton.depth[this.#state] ?? 0))
@@ -46,24 +50,26 @@ export class SecretMatcher implements Sink {
     this.#onFound({ start: this.#startOf(length), end });
   }
 
-  /** Whether this byte changes nothing: most are in the middle of nothing and begin nothing. */
+  /** Whether this byte changes nothing, as most do: no secret is pending, and it begins none. */
   isIdleAt(byte: number): boolean {
     return this.#state === 0 && this.#automaton.first[byte] === 0;
   }
 
-  /** What follows has nothing to do with what was before. */
+  /** Separates the following bytes from those before. */
   reset(): void {
     this.#break();
     this.#state = 0;
   }
 
-  /** A secret does not go on: the better part of one, which was cut, is found all the same. */
+  /** A pending secret does not continue: reports it if the larger part of it was there. */
   #break(): void {
     const start = this.partialStart(MIN_CUT_BYTES);
     if (start < this.#end && this.#end > this.#foundEnd) this.#onFound({ start, end: this.#end });
   }
 
-  /** Where a secret begins whose first bytes, `least` of them or more, are the last that came. */
+  /**
+   * The start offset of a pending secret of which at least `least` bytes have come; else infinity.
+   */
   pendingStart(least: number): number {
     const depth = this.#automaton.depth[this.#state] ?? 0;
     return depth < least
@@ -71,7 +77,7 @@ export class SecretMatcher implements Sink {
       : Math.max(this.#startOf(depth), this.#foundEnd);
   }
 
-  /** The same where it is the better part of a secret, which is as good as the whole. */
+  /** The same, if that is at least half of the secret, which is as bad as all of it. */
   partialStart(least: number): number {
     const depth = this.#automaton.depth[this.#state] ?? 0;
     const isPartial = depth >= Math.max(least, (this.#automaton.shortest[this.#state] ?? 0) / 2);
@@ -85,7 +91,7 @@ export class SecretMatcher implements Sink {
 
 const SKIPPED = -2;
 
-/** What each character stands for in an encoding of `alphabet`; white space may be anywhere in it. */
+/** The value of each character in an encoding with these alphabets; white space is skipped. */
 function valuesOf(...alphabets: readonly string[]): Int8Array {
   const values = new Int8Array(256).fill(-1);
   for (const space of " \t\r\n") values[space.charCodeAt(0)] = SKIPPED;
@@ -98,14 +104,14 @@ const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const DIGITS = "0123456789";
 const BASE64 = `${LETTERS}${LETTERS.toLowerCase()}${DIGITS}`;
 
-/** The encodings whose characters stand for so many bits each. */
+/** The encodings in which each character stands for a number of bits. */
 export const ENCODINGS: readonly { readonly bits: number; readonly values: Int8Array }[] = [
   { bits: 6, values: valuesOf(`${BASE64}+/`, `${BASE64}-_`) },
   { bits: 5, values: valuesOf(`${LETTERS}234567`, `${LETTERS.toLowerCase()}234567`) },
   { bits: 4, values: valuesOf("0123456789ABCDEF", "0123456789abcdef") },
 ];
 
-/** Reads characters that stand for some bits each, at every place where a byte may begin. */
+/** Decodes such an encoding at every offset where a byte may begin. */
 export class BitReader implements Sink {
   readonly matchers: readonly SecretMatcher[];
   readonly #bits: number;
@@ -113,7 +119,7 @@ export class BitReader implements Sink {
   readonly #step: number;
   #last = 0;
   #count = 0;
-  /** Where the two characters before began: a byte is in three at most. */
+  /** The start offsets of the two previous characters: a byte spans three at most. */
   #before = 0;
   #beforeThat = 0;
 
@@ -123,7 +129,7 @@ export class BitReader implements Sink {
   ) {
     this.#bits = bits;
     this.#values = values;
-    // Bytes begin at every place that is a multiple of what both sizes have in common.
+    // Bytes begin at multiples of the greatest common divisor of 8 and `bits`.
     this.#step = bits === 5 ? 1 : bits === 6 ? 2 : 4;
     this.matchers = Array.from({ length: 8 / this.#step }, matcher);
   }
@@ -154,22 +160,25 @@ export class BitReader implements Sink {
 
 const LETTER = 1;
 const NUMERIC = 2;
-/** Which bytes are letters, and which of them a number may have. */
+/** Which bytes are letters, and which may be part of a number. */
 const KINDS = new Uint8Array(256);
 for (const letter of `${LETTERS}${LETTERS.toLowerCase()}`) KINDS[letter.charCodeAt(0)] = LETTER;
 for (const letter of "0123456789abcdefABCDEFxXoh") KINDS[letter.charCodeAt(0)] = NUMERIC;
 
-/** So much between two numbers is no list of them. */
+/** Numbers with more characters than this between them are not a list. */
 const MAX_GAP = 100;
 
-/** Reads bytes that are written as numbers, with anything else between them. */
+/**
+ * Decodes bytes written as a list of numbers (decimal, hexadecimal, octal), whatever separates
+ * them.
+ */
 export class NumberReader implements Sink {
   readonly matchers: readonly [SecretMatcher, SecretMatcher, SecretMatcher];
   #word = "";
   #start = 0;
   #end = 0;
   #gap = 0;
-  /** Whether the word has a letter that no number has. */
+  /** Whether the current word has a letter that no number has. */
   #isWord = false;
 
   constructor(matcher: () => SecretMatcher) {
@@ -184,7 +193,7 @@ export class NumberReader implements Sink {
     }
     if (kind === NUMERIC) {
       if (this.#word === "") this.#start = start;
-      // What is longer is no number, however it goes on.
+      // A longer word is not a byte's number, however it continues.
       if (this.#word.length < 9) this.#word += String.fromCharCode(byte);
       this.#end = end;
       return;
@@ -193,7 +202,7 @@ export class NumberReader implements Sink {
     if (++this.#gap > MAX_GAP) for (const matcher of this.matchers) matcher.reset();
   }
 
-  /** What was a number may be over: the stream is. */
+  /** Ends a pending number: at a separator, or at the stream's end. */
   close(): void {
     const word = this.#word;
     if (word === "" && !this.#isWord) return;

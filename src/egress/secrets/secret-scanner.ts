@@ -9,25 +9,25 @@ import {
 } from "./secret-readings.ts";
 import { OPENING, Unescaper } from "./unescape.ts";
 
-/** How often a text may be spelled otherwise within itself, as JSON in JSON is. */
+/** How many levels of escaping are undone, as for JSON within JSON. */
 const MAX_NESTING = 3;
 /**
- * How many bytes of a secret an encoded text must have until it is held back. Any text is the
- * encoding of something, so that a few are met by chance at every moment; three bytes tell nothing.
+ * An encoded text is held back from this many bytes of a secret on. Any text decodes to something,
+ * so that a few bytes match by chance all the time, and three bytes reveal nothing.
  */
 const MIN_ENCODED_BYTES = 4;
 
 /**
- * Reads a stream in every way in which a secret may be written in it, all at once: as it is, with its
- * characters spelled otherwise, and in base64, base32, hexadecimal or lists of numbers. Takes time
- * in proportion to the stream, and memory in proportion to the secrets.
+ * Decodes a stream in all supported ways at once and finds the secrets in it: verbatim, with
+ * escaped characters, and in base64, base32, hexadecimal or lists of numbers. Time is proportional
+ * to the stream, memory to the secrets.
  */
 export class SecretScanner {
-  /** At the end of each step of spelling, the last one first. */
+  /** The matchers after each level of unescaping, the last level first. */
   readonly #texts: readonly SecretMatcher[];
-  /** The first one first. */
+  /** The first level first. */
   readonly #unescapers: readonly Unescaper[];
-  /** What reads the text when every spelling in it is undone. */
+  /** The readers of the fully unescaped text. */
   readonly #last: readonly Sink[];
   readonly #encoded: readonly SecretMatcher[];
   readonly #numbers: NumberReader;
@@ -46,7 +46,7 @@ export class SecretScanner {
     const unescapers: Unescaper[] = [new Unescaper(new Fork(this.#last))];
     for (let depth = 1; depth < MAX_NESTING; depth++) {
       const next = unescapers[0] as Unescaper;
-      // What a secret itself has is undone with the rest.
+      // A secret with escape characters would be unescaped too, so each level is matched.
       const text = automaton.hasSpellings ? [matcher()] : [];
       texts.push(...text);
       unescapers.unshift(new Unescaper(new Fork([...text, next])));
@@ -63,7 +63,7 @@ export class SecretScanner {
 
   push(bytes: Uint8Array): void {
     const [first] = this.#unescapers;
-    // Nothing is undone in most of a text; then it is read as it is at once.
+    // Fast path: most bytes need no unescaping.
     const isShort = this.#texts.length === 2;
     for (const byte of bytes) {
       const at = this.#read++;
@@ -74,7 +74,7 @@ export class SecretScanner {
     }
   }
 
-  /** The secrets that were found since the last time, in order and without overlaps. */
+  /** The secrets found since the last call, in order and merged where they overlap. */
   take(): SecretMatch[] {
     const sorted = this.#found.sort((a, b) => a.start - b.start);
     this.#found = [];
@@ -88,7 +88,7 @@ export class SecretScanner {
     return merged;
   }
 
-  /** From where on the stream may be the beginning of a secret; a text's `least` bytes of it. */
+  /** The offset of the first pending secret of which at least `least` bytes have come. */
   pendingStart(least = 1): number {
     return Math.min(
       this.#read,
@@ -98,7 +98,7 @@ export class SecretScanner {
     );
   }
 
-  /** From where on it is the better part of a secret, of `least` bytes or more; at the end. */
+  /** At the stream's end: the offset of the larger part of a secret, of at least `least` bytes. */
   partialStart(least: number): number {
     this.#numbers.close();
     return Math.min(
@@ -108,7 +108,7 @@ export class SecretScanner {
   }
 }
 
-/** Hands a byte on to several. */
+/** Passes each byte to several sinks. */
 class Fork implements Sink {
   readonly #sinks: readonly Sink[];
 

@@ -1,13 +1,13 @@
 import type { Sink } from "./secret-readings.ts";
 
-/** Whether a character may be the beginning of another one's spelling. */
+/** By byte: whether it can start an escape sequence. */
 export const OPENING = new Uint8Array(256);
 for (const char of "\\%&") OPENING[char.charCodeAt(0)] = 1;
 
 const BACKSLASH = 0x5c;
 const PERCENT = 0x25;
 
-/** Names of characters in HTML that a key may have. */
+/** HTML's names of the characters that a key may have. */
 const NAMED: Readonly<Record<string, string>> = {
   amp: "&",
   lt: "<",
@@ -43,18 +43,18 @@ const NAMED: Readonly<Record<string, string>> = {
   rcub: "}",
 };
 
-/** What a text is so far: the end of a character's spelling, its beginning, or none. */
+/** What a text is: a complete escape sequence, the beginning of one, or neither. */
 type Spelling = { readonly char: string; readonly isPastEnd?: true } | "more" | "none";
 
 type PendingByte = { readonly byte: number; readonly start: number; readonly end: number };
 
 /**
- * Reads characters that are written by another spelling than their own, in JSON, JavaScript, a shell,
- * an address or HTML, and everything else as it is.
+ * Undoes one level of escaping, as in JSON, JavaScript, a shell, a URL or HTML; passes other bytes
+ * on.
  */
 export class Unescaper implements Sink {
   readonly #next: Sink;
-  /** What may be the beginning of a spelling. */
+  /** The bytes of a possible escape sequence. */
   #open: PendingByte[] = [];
   #text = "";
 
@@ -62,12 +62,12 @@ export class Unescaper implements Sink {
     this.#next = next;
   }
 
-  /** Where the spelling begins that the stream is in the middle of. */
+  /** The start offset of a pending escape sequence; infinity if there is none. */
   get pendingStart(): number {
     return this.#open[0]?.start ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Whether the stream is in the middle of a spelling. */
+  /** Whether an escape sequence is pending. */
   get isOpen(): boolean {
     return this.#open.length > 0;
   }
@@ -77,7 +77,7 @@ export class Unescaper implements Sink {
       this.#next.push(byte, start, end);
       return;
     }
-    // Every other byte of UTF-16.
+    // In UTF-16, every other byte is 0.
     if (byte === 0) return;
     this.#open.push({ byte, start, end });
     this.#text += String.fromCharCode(byte);

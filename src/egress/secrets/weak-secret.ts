@@ -1,9 +1,9 @@
-/** A key of fewer characters, or of letters alone, may be an ordinary word. */
+/** A key that is shorter, or has only letters, may be an ordinary word. */
 const MIN_STRONG = 16;
 
 /**
- * Whether a secret may be met in any text, as the keys of local servers may be ("password",
- * "lm-studio").
+ * Whether a secret may occur in any text by chance, like the usual keys of local servers
+ * ("password", "lm-studio").
  */
 export function isWeak(secret: string): boolean {
   return secret.length < MIN_STRONG || /^[A-Za-z]+$/.test(secret);
@@ -12,25 +12,25 @@ export function isWeak(secret: string): boolean {
 const PART_OF_WORD = /[\w-]/;
 
 /**
- * Takes weak secrets out of a stream of bytes: only where one stands as it is, and as a whole word.
- * In any other spelling, or within words, they are met by chance.
+ * Redacts weak secrets from a byte stream, but only verbatim and as whole words. In other
+ * spellings, or within words, they occur by chance.
  */
 export class WordRedactor {
   readonly #words: readonly string[];
   readonly #replacement: string;
   #pending = "";
-  /** What stands before what is held. */
+  /** The character before the pending ones. */
   #before = "";
 
   constructor(words: readonly string[], replacement: string) {
-    // The longest first: another may be a part of it.
+    // Longest first, since one may be a part of another.
     this.#words = words
       .map((it) => Buffer.from(it).toString("latin1"))
       .sort((a, b) => b.length - a.length);
     this.#replacement = replacement;
   }
 
-  /** Returns what may go on now; held back is what may be the beginning of a secret. */
+  /** Returns what may pass now; holds back what may begin a secret. */
   push(chunk: Buffer): Buffer {
     if (this.#words.length === 0) return chunk;
     return this.#take(this.#pending + chunk.toString("latin1"), false);
@@ -68,7 +68,7 @@ export class WordRedactor {
     return Buffer.from(done, "latin1");
   }
 
-  /** Whether all of the text from here on is the beginning of a secret. */
+  /** Whether the rest of the text is the beginning of a secret. */
   #mayBegin(text: string, at: number): boolean {
     const rest = text.length - at;
     return this.#words.some((it) => rest <= it.length && it.startsWith(text.slice(at)));

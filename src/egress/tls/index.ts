@@ -1,6 +1,6 @@
 /**
- * Agents for HTTPS: the certificate authorities, and the user's own proxy.
+ * The HTTPS agent: the trusted certificate authorities, and tunnels through the user's proxy.
  *
- * They must not know what they carry.
+ * Must not know what the connections carry.
  */
 export { tlsAgent } from "./tls-agent.ts";

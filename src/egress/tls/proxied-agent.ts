@@ -2,17 +2,17 @@ import { Agent, type AgentOptions, type RequestOptions } from "node:https";
 import type { Duplex } from "node:stream";
 import { isDirect, openTunnel, parseTarget, type UpstreamProxy } from "../network/index.ts";
 
-/** How long the proxy may take for a connection. */
+/** How long the proxy may take to open a connection. */
 const CONNECT_MS = 20_000;
 const NEVER = new AbortController().signal;
 
 type OnConnection = (error: Error | null, stream: Duplex) => void;
 
 /**
- * An agent whose connections go through a proxy by CONNECT, but for those that need none.
+ * An agent that opens connections by the proxy's CONNECT, except to hosts reached without it.
  *
- * SECURITY: what differs is the connection below TLS alone; the server's name and its certificate
- * are checked as ever, so that the proxy sees neither the key nor the calls.
+ * SECURITY: only the connection below TLS differs. The server's name and certificate are checked as
+ * usual, so the proxy sees neither the key nor the calls.
  */
 export class ProxiedAgent extends Agent {
   readonly #proxy: UpstreamProxy;
@@ -27,10 +27,10 @@ export class ProxiedAgent extends Agent {
     onConnection?: OnConnection,
   ): Duplex | null | undefined {
     const target = parseTarget(`${hostOf(options)}:${options.port ?? 443}`);
-    // Never another way than the one that is configured.
-    if (target === undefined) throw new Error("its name is none that a proxy could be asked for");
+    // Never fall back to a direct connection.
+    if (target === undefined) throw new Error("its name is not valid for a proxy");
     if (isDirect(this.#proxy, target)) return super.createConnection(options, onConnection);
-    // Node takes an error without a connection, which its types do not say.
+    // Node accepts an error without a connection, which its types do not allow.
     const fail = onConnection as ((error: Error) => void) | undefined;
     void openTunnel(this.#proxy, target, { connectMs: CONNECT_MS, signal: NEVER }).then(
       (tunnel) => {

@@ -5,7 +5,7 @@ import type { Log } from "../../log.ts";
 import type { UpstreamProxy } from "../network/index.ts";
 import { ProxiedAgent } from "./proxied-agent.ts";
 
-/** Where distributions keep the authorities that the machine trusts. */
+/** Where distributions keep the certificate authorities that the machine trusts. */
 const SYSTEM_BUNDLES = [
   "/etc/ssl/certs/ca-certificates.crt", // Debian, Arch, Alpine
   "/etc/pki/tls/certs/ca-bundle.crt", // Fedora
@@ -13,18 +13,17 @@ const SYSTEM_BUNDLES = [
   "/etc/ssl/cert.pem",
 ];
 /**
- * Connections wait less long for the next call than common servers keep them (uvicorn: 5 s), so
- * that a call does not meet one that is just being closed.
+ * How long an idle connection is kept: less than common servers keep it (uvicorn: 5 s), so that a
+ * call does not use one that is just being closed.
  */
 const KEEP_MS = 4_000;
 
 /**
- * Makes the agent for calls over TLS: it trusts Node's own authorities, the machine's (or those of
- * SSL_CERT_FILE) and those of NODE_EXTRA_CA_CERTS, and always verifies.
+ * Creates the agent for TLS. It trusts Node's authorities, the machine's (or SSL_CERT_FILE's) and
+ * those of NODE_EXTRA_CA_CERTS, and always verifies certificates, through a proxy as well.
  *
- * Node 20 by itself knows nothing of the machine's authorities. The certificates are parsed once
- * here and not once a connection, which would take some 20 ms each time. Through a proxy it is the
- * same: TLS is spoken with the endpoint, and its certificate verified.
+ * Node 20 does not know the machine's authorities. The certificates are parsed once here, because
+ * parsing them for each connection would take some 20 ms.
  */
 export function tlsAgent(env: NodeJS.ProcessEnv, log: Log, upstreamProxy?: UpstreamProxy): Agent {
   const ca: string[] = [...rootCertificates];

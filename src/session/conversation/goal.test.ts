@@ -92,7 +92,7 @@ describe("a goal", () => {
     for (let n = 0; n < 100; n++) goal.begin(loaded, `u${n}`)?.end();
     expect(goal.begin(loaded, "u100")).toBeUndefined();
     expect(notes).toEqual([
-      "The goal is paused: Codex has begun 100 turns by itself, the most that are allowed. It gets no way to the model. To have it go on: :CodexChat goal resume.",
+      "The goal is paused: Codex has started 100 turns by itself, the most that are allowed. It gets no way to the model. To have it go on: :CodexChat goal resume.",
     ]);
     expect(asked).toEqual(["turn/interrupt", "thread/goal/set paused"]);
     expect(goal.isPursued).toBe(false);

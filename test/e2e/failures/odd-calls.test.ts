@@ -32,7 +32,7 @@ describe("a command that calls the model itself", SLOW, () => {
   it.each<[string, object, string]>([
     ["asks for a model that nobody has chosen", { model: "gpt-6-astra" }, "the model gpt-6-astra"],
     ["asks for a dearer tier", { service_tier: "priority" }, "service_tier with priority"],
-    ["has the endpoint keep what is said", { store: true }, "keep what is said"],
+    ["has the endpoint keep what is said", { store: true }, "store the conversation"],
     ["goes on where nobody looks", { background: true }, "it has background"],
   ])("is refused where it %s, and the conversation says so", async (_name, changes, why) => {
     const { chat, model } = shared();
