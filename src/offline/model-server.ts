@@ -4,10 +4,10 @@ import type { AddressInfo } from "node:net";
 import type { Reply } from "./reply.ts";
 import { ModelRequest } from "./request.ts";
 
-/** Answers the n-th request, counted from 0, of one server. */
+/** Answers the n-th request of a server, counted from 0. */
 export type ModelScript = (request: ModelRequest, n: number) => Reply | Promise<Reply>;
 
-/** A request as it arrived, for tests that look at what was sent. */
+/** A request as received, for tests that check what was sent. */
 export type RecordedRequest = {
   readonly method: string;
   readonly path: string;
@@ -24,8 +24,8 @@ export type ModelServer = {
 };
 
 /**
- * Starts a server that speaks the Responses API over HTTP and server-sent events, and whose
- * answers come from a script instead of a model. It listens on loopback only.
+ * Starts a server for the Responses API over HTTP and server-sent events that answers from a script
+ * instead of a model. It listens on loopback only.
  */
 export async function startModelServer(options: {
   readonly script: ModelScript;
@@ -74,7 +74,7 @@ async function answer(
     for await (const step of reply.steps(`resp_${n}`, gone.signal)) {
       if (gone.signal.aborted) return;
       if (step.type === "cut") {
-        // Whatever was written must arrive before the connection breaks.
+        // Everything written so far must arrive before the connection breaks.
         response.write("", () => response.destroy());
         return;
       }

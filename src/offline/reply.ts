@@ -1,23 +1,23 @@
 import { setTimeout as pause } from "node:timers/promises";
 
-/** A piece of an answer: text for the wire, or the connection's end in the middle. */
+/** A piece of a response: text to send, or the point where the connection is cut. */
 type Step = { readonly type: "text"; readonly text: string } | { readonly type: "cut" };
 
-/** An answer of the scripted model. */
+/** A response of the scripted model. */
 export type Reply = {
-  /** Set where the answer is an HTTP error instead of a stream of events. */
+  /** Set if the response is an HTTP error instead of a stream of events. */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly steps: (responseId: string, signal: AbortSignal) => AsyncIterable<Step>;
 };
 
-/** A part of an answer that is a stream of events; each makes items of the Responses API. */
+/** A part of a streamed response; each yields items of the Responses API. */
 export type Part = (context: {
   readonly id: string;
   readonly signal: AbortSignal;
 }) => AsyncIterable<Step>;
 
-/** A whole answer: its parts in order, between `response.created` and `response.completed`. */
+/** A complete response: its parts in order, between `response.created` and `response.completed`. */
 export function reply(...parts: readonly Part[]): Reply {
   return {
     async *steps(responseId, signal) {
@@ -40,7 +40,7 @@ export function reply(...parts: readonly Part[]): Reply {
   };
 }
 
-/** An HTTP error with a body, as OpenAI's service words them. */
+/** An HTTP error with a body like those of OpenAI's service. */
 export function httpError(
   status: number,
   message: string,
@@ -54,7 +54,7 @@ export function httpError(
   });
 }
 
-/** Any body with any status, as servers in between have them. */
+/** Any body with any status, as from a gateway. */
 export function httpBody(
   status: number,
   body: string,
@@ -79,7 +79,7 @@ export function endingIn(data: object): Reply {
   };
 }
 
-/** The model's words, in pieces that arrive one after another. */
+/** A message of the model, streamed in pieces. */
 export function message(
   words: string,
   options: { readonly pieces?: number; readonly pauseMs?: number; readonly phase?: string } = {},
@@ -102,7 +102,7 @@ export function message(
   };
 }
 
-/** A summary of what the model thought. */
+/** A summary of the model's reasoning. */
 export function reasoning(summary: string): Part {
   return async function* ({ id }) {
     const item = { type: "reasoning", id: `rs_${id}`, encrypted_content: "none" };
@@ -146,12 +146,12 @@ export function exec(cmd: string, options: { readonly yieldMs?: number } = {}): 
   return functionCall("exec_command", { cmd, yield_time_ms: options.yieldMs ?? 10_000 });
 }
 
-/** Edits files by a patch in Codex's own format. */
+/** Edits files by a patch in Codex's format. */
 export function applyPatch(patch: string): Part {
   return customCall("apply_patch", patch);
 }
 
-/** Runs a script that calls the tools itself, as models in code mode do. */
+/** Runs a script that calls tools by itself, as models in code mode do. */
 export function script(text: string): Part {
   return customCall("exec", text);
 }
@@ -171,28 +171,28 @@ function customCall(name: string, input: string): Part {
   };
 }
 
-/** Says what is to be done next and in which state it is. */
+/** Sets the plan: its steps and the status of each. */
 export function updatePlan(
   plan: readonly { readonly step: string; readonly status: string }[],
 ): Part {
   return functionCall("update_plan", { plan });
 }
 
-/** Breaks the connection. */
+/** Cuts the connection. */
 export function cutConnection(): Part {
   return async function* () {
     yield { type: "cut" };
   };
 }
 
-/** Sends bytes that are no event. */
+/** Sends bytes that are not an event. */
 export function garbage(bytes = "data: {not json\n\nevent: nonsense\n\n\u0000\u0001\n"): Part {
   return async function* () {
     yield text(bytes);
   };
 }
 
-/** Sends nothing until the client goes away. */
+/** Sends nothing until the client closes the connection. */
 export function silence(): Part {
   return async function* ({ signal }) {
     if (!signal.aborted)
@@ -203,7 +203,7 @@ export function silence(): Part {
   };
 }
 
-/** Any event, for what the helpers above do not make. */
+/** Any event, for cases that the helpers above do not cover. */
 export function rawEvent(data: object): Part {
   return async function* () {
     yield event(data);

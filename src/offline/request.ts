@@ -1,4 +1,4 @@
-/** One item of a request's input, as far as scripts look at it. */
+/** One item of a request's input, as far as scripts use it. */
 type InputItem = {
   readonly type?: string;
   readonly role?: string;
@@ -7,7 +7,7 @@ type InputItem = {
   readonly call_id?: string;
 };
 
-/** What Codex asked the model, with what scripts want to know of it. */
+/** A request from Codex to the model, with accessors for scripts. */
 export class ModelRequest {
   readonly body: Readonly<Record<string, unknown>>;
 
@@ -24,7 +24,9 @@ export class ModelRequest {
     return String(this.body["model"]);
   }
 
-  /** What the user typed, oldest first, without what Codex says in the user's name. */
+  /**
+   * The texts that the user typed, oldest first, without those that Codex adds in the user's name.
+   */
   userTexts(): string[] {
     return this.input
       .filter((item) => item.type === "message" && item.role === "user")
@@ -32,7 +34,7 @@ export class ModelRequest {
       .filter(isTyped);
   }
 
-  /** The queries, oldest first: of each message what was typed, without what went along with it. */
+  /** The queries, oldest first: the typed text of each message, without its attachments. */
   queries(): string[] {
     return this.input
       .filter((item) => item.type === "message" && item.role === "user")
@@ -43,7 +45,7 @@ export class ModelRequest {
     return this.userTexts().at(-1) ?? "";
   }
 
-  /** Outputs of the tools that were called since the user's last words, oldest first. */
+  /** Outputs of the tools called since the user's last message, oldest first. */
   outputsSinceUser(): string[] {
     const last = this.input.findLastIndex(
       (item) => item.type === "message" && item.role === "user",
@@ -56,7 +58,7 @@ export class ModelRequest {
     return this.input.flatMap(outputs);
   }
 
-  /** Everything that was sent, for "is this text in it?". */
+  /** Whether a text is anywhere in the request. */
   contains(text: string): boolean {
     return JSON.stringify(this.body).includes(JSON.stringify(text).slice(1, -1));
   }
@@ -76,7 +78,7 @@ function texts(content: unknown): string[] {
   );
 }
 
-/** Whether a text is the user's own, not Codex's in the user's name. */
+/** Whether the user typed a text, and not Codex in the user's name. */
 function isTyped(text: string): boolean {
   return !/^\s*<[a-z_]+[ >]|^# AGENTS\.md/.test(text);
 }

@@ -12,9 +12,9 @@ touch .git/codex-chat-was-here 2>/dev/null && echo ".git is writable" || echo ".
 `;
 
 /**
- * The tour for people without a key: the words are written down here, the commands, the edit and
- * the sandbox are real. It looks at the project, adds a small script by a patch, runs it, and
- * explains what happened; further questions show that the conversation is remembered.
+ * The tour for people without a key: its messages are scripted, its commands, its edit and the
+ * sandbox are real. It looks at the project, adds a small script by a patch, runs it, and explains
+ * what happened; further questions show that the conversation is remembered.
  */
 export const tour: ModelScript = (request) => {
   const outputs = request.outputsSinceUser();
@@ -46,14 +46,14 @@ function firstTurn(outputs: readonly string[]) {
         exec(`sh ${FILE}`),
       );
     case 6:
-      // A call of its own: an answer with a tool call in it is never the last of a turn.
+      // A response of its own: one with a tool call is never the last of a turn.
       return reply(updatePlan(plan(3)));
     default:
       return reply(message(explanation(), { pieces: 60, pauseMs: 12 }));
   }
 }
 
-/** Whoever declines is not asked again by a script that cannot think of another way. */
+/** Ends the tour after a decline: the script has no other way to go on. */
 function declined() {
   return reply(
     message("*Scripted words.* You declined that, so nothing was run, and the tour ends here.", {

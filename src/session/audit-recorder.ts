@@ -7,9 +7,9 @@ import type { EgressEvent } from "../egress/index.ts";
 import type { GivenAnswer } from "./answer.ts";
 import { approvalTitle } from "./conversation/index.ts";
 
-/** How many that have begun are remembered until their end; a program inside may forge any number. */
+/** How many unfinished commands or calls are remembered; a program inside may forge any number. */
 const MAX_OPEN = 1000;
-/** How much of a command is; more than a line of the log can have. */
+/** How much of a command is remembered: more than a line of the log can hold. */
 const MAX_COMMAND_CHARS = 4000;
 
 type Item = Extract<ServerNotification, { method: "item/completed" }>["params"]["item"];
@@ -17,10 +17,10 @@ type CommandItem = Extract<Item, { type: "commandExecution" }>;
 type Command = Extract<AuditEntry, { event: "command" }>;
 type ModelEvent = Extract<EgressEvent, { type: `model_${string}` }>;
 
-/** The words of the protocol and of the way out, as the audit log has them. */
+/** Translates Codex's notifications and egress events into entries of the audit log. */
 export class AuditRecorder {
   readonly #audit: Audit;
-  /** By item: commands that nothing has told the end of. */
+  /** Commands whose end has not been reported, by item id. */
   readonly #running = new Map<string, Command>();
   readonly #requests = new Map<number, { bytes?: number; status?: number }>();
 
@@ -28,7 +28,7 @@ export class AuditRecorder {
     this.#audit = audit;
   }
 
-  /** Takes what Codex tells. SECURITY: all of it may be forged; it is recorded as told. */
+  /** Takes a notification. SECURITY: any of it may be forged; it is recorded as it came. */
   onNotification(told: ServerNotification, chatPath: string | undefined): void {
     const place = { thread: threadOf(told), ...(chatPath && { chat: basename(chatPath) }) };
     switch (told.method) {
@@ -51,7 +51,7 @@ export class AuditRecorder {
     }
   }
 
-  /** No end of these will be told any more: of a thread's turn, or of all. */
+  /** Records commands still open as "unfinished": those of one thread, or all. */
   unfinished(thread?: string): void {
     for (const [id, command] of this.#running) {
       if (thread !== undefined && command.thread !== thread) continue;
@@ -60,7 +60,7 @@ export class AuditRecorder {
     }
   }
 
-  /** Records a question when it is answered, by whomever. */
+  /** Records the answer to an approval, once there is one. */
   async asked(
     approval: Approval,
     thread: string,
@@ -73,7 +73,7 @@ export class AuditRecorder {
     return answered;
   }
 
-  /** The same of a question about a host. */
+  /** Records the answer to a question about a host, once there is one. */
   async askedHost(
     { kind, target }: NetworkQuestion,
     thread: string,
@@ -105,7 +105,7 @@ export class AuditRecorder {
     });
   }
 
-  /** Records what was answered without a question, because there is only one answer. */
+  /** Records a request that is always declined, without asking the user. */
   fixed(thread: string, asked: string, about: string, chatPath: string | undefined): void {
     this.#audit.record({
       event: "approval",
@@ -119,7 +119,7 @@ export class AuditRecorder {
     });
   }
 
-  /** Takes what happened on the way out; one line for a model request, at its end. */
+  /** Takes an egress event; a model call gets one entry, at its end. */
   onEgress(event: EgressEvent): void {
     switch (event.type) {
       case "network_refused": {
@@ -176,7 +176,7 @@ export class AuditRecorder {
     const { bytes, status } = this.#requests.get(event.id) ?? {};
     this.#requests.delete(event.id);
     const sizes = { bytesOut: bytes, status };
-    // What the endpoint answered in words is for the user, who sees it in the conversation.
+    // The endpoint's error message is left out: the user sees it in the conversation.
     if (event.type === "model_failed")
       this.#audit.record({
         event: "model_request",
@@ -212,7 +212,7 @@ function commandOf(item: CommandItem): Command {
   };
 }
 
-/** A copy, since a part of a string keeps the whole of it in memory. */
+/** Copies the text, since a substring would keep all of it in memory. */
 function cut(text: string): string {
   if (text.length <= MAX_COMMAND_CHARS) return text;
   return Buffer.from(text.slice(0, MAX_COMMAND_CHARS)).toString();

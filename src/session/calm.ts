@@ -1,9 +1,9 @@
 /**
- * Calls `run` at once, and while it is asked for again within `ms` only once more, at their end, with
- * what was asked for last.
+ * Throttles `run`: the first call runs at once; of further calls within `ms`, only the last one
+ * runs, at the end of that time.
  *
- * SECURITY: for calls of the editor that a message from the sandbox leads to. They are not in the
- * frames, whose number is bounded.
+ * SECURITY: for calls into the editor that messages from the sandbox cause. Unlike edits, they do
+ * not go through frames, whose rate is bounded.
  */
 export function throttle<Args extends readonly unknown[]>(
   run: (...args: Args) => void,

@@ -4,15 +4,15 @@ import type { CodexClient, CodexError } from "../codex/index.ts";
 import type { Log } from "../log.ts";
 import { ok, type Result } from "../result.ts";
 
-/** How many notes one start works off. */
+/** How many notes are processed per start. */
 const MAX_NOTES = 1000;
 
-/** An id as Codex gives it to threads. */
+/** The form of Codex's thread ids. */
 const THREAD = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * Has Codex forget a thread, an archived one too. One that it does not know is forgotten. Errors:
- * `refused` while a fork needs what is remembered (0.169).
+ * Deletes a thread in Codex, even an archived one; succeeds if Codex does not know it. Errors:
+ * `refused` while a fork needs the thread (0.169).
  */
 export async function forgetThread(
   client: CodexClient,
@@ -26,8 +26,8 @@ export async function forgetThread(
 }
 
 /**
- * Has Codex forget the threads whose conversations were deleted while it did not run: Lua leaves a
- * file named after each in `forget/` of the project's state directory. What is refused is tried again
+ * Deletes the threads of conversations that were deleted while Codex was not running: Lua leaves a
+ * file named after each in `forget/` of the project's state directory. A refused one is tried again
  * at the next start.
  */
 export async function forgetDeleted(
@@ -40,6 +40,6 @@ export async function forgetDeleted(
   for (const name of names.filter((it) => THREAD.test(it)).slice(0, MAX_NOTES)) {
     const forgotten = await forgetThread(client, name);
     if (forgotten.ok) await rm(join(dir, name), { force: true });
-    else log.info({ error: forgotten.error, thread: name }, "a thread is not forgotten yet");
+    else log.info({ error: forgotten.error, thread: name }, "a thread was not deleted yet");
   }
 }

@@ -1,25 +1,25 @@
 import type { ChatEvent, Repeats } from "../chat/index.ts";
 
 /**
- * What keeps a turn from being had, in words for the person at the editor.
+ * Why a turn could not run, phrased for the user.
  *
- * Every folder has its own error union; here they meet. `kind` is theirs, so that tests and the
- * health check can tell causes apart without reading sentences.
+ * Every folder has its own union of errors, and all of them fit here. `kind` is the folder's, so
+ * that tests and the health check can distinguish causes without parsing sentences.
  */
 export type Failure = {
   readonly kind: string;
-  /** What failed and what was expected, one or two sentences. */
+  /** What failed and what was expected, in one or two sentences. */
   readonly message: string;
-  /** The command or step that mends it. */
+  /** The command or step that fixes it. */
   readonly fix?: string | undefined;
-  /** Of a turn: why the same request would fail again. */
+  /** For a turn: why the same request would fail again. */
   readonly repeats?: Repeats;
 };
 
 /** The failure of a wait that the user ended. */
 export const STOPPED: Failure = { kind: "stopped", message: "Stopped." };
 
-/** Settles with that failure when the signal is aborted, and not before. */
+/** Resolves with that failure when the signal is aborted. */
 export function stopped(signal: AbortSignal): Promise<{ ok: false; error: Failure }> {
   return new Promise((resolve) => {
     const give = () => resolve({ ok: false, error: STOPPED });
@@ -28,53 +28,53 @@ export function stopped(signal: AbortSignal): Promise<{ ok: false; error: Failur
   });
 }
 
-/** The failure of what cannot be done while a turn runs. */
+/** The failure of an action that is not possible while a turn runs. */
 export const BUSY: Failure = {
   kind: "busy",
   message: "A turn is running.",
   fix: "Wait for its end, or stop it with :CodexChat stop.",
 };
 
-/** The failure of a turn whose queries the user has all deleted while they waited. */
+/** The failure of a turn whose queries were all deleted while they waited. */
 export const DROPPED: Failure = { kind: "dropped", message: "The query was deleted." };
 
-/** The failure of a query that turns have ended without, again and again. */
+/** The failure of a query that Codex has not taken in several turns. */
 export const NOT_TAKEN: Failure = {
   kind: "not_taken",
   message: "Codex did not take the message.",
   fix: "Press <CR> to send it again.",
 };
 
-/** How long Codex may take to end an interrupted turn before everything is started anew. */
+/** How long Codex may take to end an interrupted turn before everything is restarted. */
 export const INTERRUPT_MS = 10_000;
 
-/** The failure of a turn that Codex did not end in that time. */
+/** The failure of a turn that Codex did not end in time. */
 export const NOT_INTERRUPTED: Failure = {
   kind: "interrupt",
   message: `Codex did not stop within ${INTERRUPT_MS / 1000} s, so it was ended.`,
-  fix: "Send again: everything is started anew.",
+  fix: "Send again: this starts everything again.",
 };
 
-/** What helps where Codex's own files keep it from working at all. */
+/** The fix if Codex's own files prevent it from starting. */
 export function damagedHome(codexHome: string): string {
   return (
     `Codex's own files may be damaged. End the sandbox with :CodexChat sandbox stop, move ${codexHome} ` +
-    "to another place, then :CodexChat retry. Each conversation then goes on in a new thread, which " +
-    "is given its text."
+    "somewhere else, then :CodexChat retry. Each conversation then continues in a new thread, which " +
+    "gets its text."
   );
 }
 
-/** How the document is told of it. */
+/** The event that shows a failure in the document. */
 export function failed({ message, fix }: Failure): Extract<ChatEvent, { type: "turn_failed" }> {
   return { type: "turn_failed", message, ...(fix === undefined ? {} : { fix }) };
 }
 
-/** One line for logs and command-line output. */
+/** A failure as one line, for logs and command-line output. */
 export function failureLine(failure: Failure): string {
   return failure.fix === undefined ? failure.message : `${failure.message} ${failure.fix}`;
 }
 
-/** Turns something thrown by a library into a failure, keeping only its message. */
+/** Turns an exception from a library into a failure that keeps only its message. */
 export function failureOf(kind: string, what: string, thrown: unknown): Failure {
   const reason = thrown instanceof Error ? thrown.message : String(thrown);
   const fix = thrown instanceof Error && "fix" in thrown ? String(thrown.fix) : undefined;

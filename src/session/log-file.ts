@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { inspect } from "node:util";
 import { type Log, silentLog } from "../log.ts";
 
-/** A log that has grown beyond this is set aside as `<path>.old` at the next start. */
+/** A larger log is renamed to `<path>.old` at the next start. */
 const MAX_BYTES = 5 * 1024 ** 2;
 
 /** The numbers that pino, bunyan and their viewers give to the levels. */
@@ -73,10 +73,10 @@ const SHAPED =
   /\b(?:sk-[\w-]{8,}|eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?|(?:Bearer|Basic) [\w.~+/=-]{8,})/g;
 
 /**
- * Takes secrets out of a line of the log.
+ * Redacts secrets in a line of the log.
  *
- * SECURITY: nothing logs one on purpose; this is for the error of a library that quotes what it was
- * given, and for what a program inside prints that somebody gave a key.
+ * SECURITY: no secret is logged on purpose. This is for library errors that quote their input, and
+ * for output of a program inside to which somebody gave a key.
  */
 export function withoutSecrets(line: string): string {
   return line.replace(NAMED, '$1"[redacted]"').replace(SHAPED, "[redacted]");

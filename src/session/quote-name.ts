@@ -1,9 +1,9 @@
-/** As much of a name as a sentence needs. */
+/** How much of a name a sentence shows. */
 const MAX_CHARS = 100;
 
 /**
- * A name of the agent's choice in a sentence of ours. SECURITY: it can neither end its quotation nor
- * look like a command that is recommended.
+ * Quotes a name that the agent chose. SECURITY: the name can neither end its quotation nor look
+ * like a recommended command.
  */
 export function quoteName(name: string, maxChars = MAX_CHARS): string {
   const plain = name.replace(/[`“”"\p{Cc}]/gu, "'");

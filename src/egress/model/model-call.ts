@@ -93,8 +93,8 @@ export class ModelCall {
     response.on("error", lost);
     request.on("error", lost);
     // SECURITY: a request may turn out to be malformed while it is being read, and is then answered
-    // by the HTTP service. A second answer would throw, and the sandbox decides when it has read the
-    // first, so the call ends as soon as that has begun.
+    // by the HTTP service. A second answer would throw, and only the sandbox knows when it has read
+    // the first, so the call ends as soon as that has begun.
     response.on("prefinish", lost);
     if (request.headers.expect !== undefined) response.writeContinue();
     const body = await readBody(request, {
@@ -168,7 +168,7 @@ export class ModelCall {
       socket.destroy();
       this.#take(answer);
     });
-    // Node closes some requests without an error. Once there is a response, a close says nothing: it
+    // Node closes some requests without an error. After a response a close means little: it
     // may be complete and wait for its reader.
     out.on(
       "close",

@@ -18,27 +18,27 @@ import { err, ok, type Result } from "../../result.ts";
 import { findCodexPackage } from "../../sandbox/image/index.ts";
 import type { Failure } from "../failure.ts";
 
-/** What the user has to do for a login. */
+/** What the user must do to log in. */
 export type LoginTask = { readonly url: string; readonly code?: string };
 
-/** What an account is made from. */
+/** Options of an account. */
 export type AccountOptions = {
   readonly stateDir: string;
-  /** Where Codex logs in, if not at its own service. */
+  /** The login service, if it is not Codex's own. */
   readonly issuer?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
-  /** What the service is reached through; absent where it is nothing. */
+  /** The proxy to the service, if there is one. */
   readonly upstreamProxy?: UpstreamProxy | undefined;
   readonly log: Log;
   readonly onEvent?: (event: LoginEvent) => void;
 };
 
 /**
- * The plugin's ChatGPT login: a home of Codex's in the state directory, which no sandbox sees, and
- * the one attempt to log in that may be under way.
+ * The plugin's ChatGPT login: a Codex home in the state directory, which no sandbox sees, and at
+ * most one login attempt at a time.
  *
- * It is never a copy of the user's own login: the service renews a refresh token by replacing it,
- * and two holders of one would log each other out.
+ * It is never a copy of the user's own login: the service replaces a refresh token when it is used,
+ * so two holders of one would log each other out.
  */
 export class Account {
   readonly keeper: TokenRefresher;
@@ -58,7 +58,7 @@ export class Account {
     });
   }
 
-  /** Starts a login; an earlier attempt is given up. Errors: `login_failed`, `codex_missing`. */
+  /** Starts a login; cancels an earlier attempt. Errors: `login_failed`, `codex_missing`. */
   async start(method: "browser" | "device"): Promise<Result<LoginTask, Failure>> {
     this.cancel();
     const codex = await this.#codex();
@@ -71,7 +71,7 @@ export class Account {
     return ok({ url, ...(code === undefined ? {} : { code }) });
   }
 
-  /** Waits for the end of the attempt; the value is who is logged in. */
+  /** Waits for the end of the attempt; returns who is logged in. */
   async finished(): Promise<Result<LoginState, Failure>> {
     const attempt = this.#attempt;
     if (attempt === undefined) return err(NO_ATTEMPT);
@@ -83,13 +83,13 @@ export class Account {
     return state.value === undefined ? err(NO_ATTEMPT) : ok(state.value);
   }
 
-  /** Gives up the attempt that is under way. */
+  /** Cancels the current attempt. */
   cancel(): void {
     this.#attempt?.cancel();
     this.#attempt = undefined;
   }
 
-  /** Ends the login, here and at the service. Errors: `login_failed`, `codex_missing`. */
+  /** Logs out, here and at the service. Errors: `login_failed`, `codex_missing`. */
   async logout(): Promise<Result<undefined, Failure>> {
     this.cancel();
     const codex = await this.#codex();
@@ -117,12 +117,12 @@ export class Account {
 
 const NO_ATTEMPT: Failure = {
   kind: "login_failed",
-  message: "No login is under way.",
-  fix: "Begin one with :CodexChat login.",
+  message: "There is no login in progress.",
+  fix: "Start one with :CodexChat login.",
 };
 
-/** How often a lock that another Neovim holds is looked at again. */
-const LOOK_MS = 100;
+/** How often a lock that another Neovim holds is tried again. */
+const RETRY_MS = 100;
 
 function toolsFor({ env, log, upstreamProxy, stateDir }: AccountOptions): LoginTools {
   let agent: ReturnType<typeof tlsAgent> | undefined;
@@ -131,7 +131,7 @@ function toolsFor({ env, log, upstreamProxy, stateDir }: AccountOptions): LoginT
       for (;;) {
         const lock = await lockFile(path);
         if (lock.ok || lock.error.kind !== "locked" || signal.aborted) return lock;
-        await sleep(LOOK_MS);
+        await sleep(RETRY_MS);
       }
     },
     write: (path, text) => writeAtomically(path, text, { trusted: stateDir }),

@@ -140,16 +140,16 @@ describe("a mistake is told, with what mends it", () => {
       {},
       { OPENAI_API_KEY: "a b" },
       "key_command",
-      /\$OPENAI_API_KEY holds spaces/,
-      /the key alone/,
+      /\$OPENAI_API_KEY contains spaces/,
+      /only the key/,
     ],
     [
       "a key with a line break",
       {},
       { OPENAI_API_KEY: "a\nx: b" },
       "key_command",
-      /holds spaces, control/,
-      /the key alone/,
+      /contains spaces, control/,
+      /only the key/,
     ],
     [
       "a command that fails",
@@ -173,7 +173,7 @@ describe("a mistake is told, with what mends it", () => {
       {},
       "wrong_settings",
       /must not get your login/,
-      /Take model_url out/,
+      /Remove model_url/,
     ],
     [
       "a login over http",
@@ -197,7 +197,7 @@ describe("a mistake is told, with what mends it", () => {
       {},
       "wrong_settings",
       /api_key_cmd contradict/,
-      /Take one/,
+      /Remove one/,
     ],
     [
       "a header that is none",
@@ -236,7 +236,7 @@ describe("a mistake is told, with what mends it", () => {
       { model_headers: { "X-A": "a\r\nb: c" } },
       {},
       "wrong_settings",
-      /x-a in model_headers has line breaks/,
+      /x-a in model_headers contains line breaks/,
       /one line/,
     ],
   ])("%s", async (_name, settings, env, kind, message, fix) => {
@@ -290,7 +290,7 @@ describe("the status line of it", () => {
     [{ api_key_env: "NONE" }, "no key: $NONE is not set"],
     [{ api_key_cmd: ["pass", "openai"] }, "the key that pass prints"],
     [{ auth: "none" }, "none"],
-    [{ auth: "login" }, "ChatGPT login: nobody is logged in; see :CodexChat login"],
+    [{ auth: "login" }, "ChatGPT login: not logged in; see :CodexChat login"],
   ])("for %j is %s", async (settings, line) => {
     expect(await credentialLine((await setUp(settings)).options)).toBe(line);
   });

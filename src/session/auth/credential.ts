@@ -8,10 +8,10 @@ import type { Account } from "./account.ts";
 import { type Endpoint, endpointOf, isHeaderName } from "./endpoint.ts";
 import type { KeyRing } from "./key-command.ts";
 
-/** The one endpoint that is known to refuse calls without a key. */
+/** Endpoints that are known to refuse calls without a key. */
 const NEEDS_KEY = new Set(["api.openai.com"]);
 
-/** What a credential is looked for with. */
+/** Options for finding a credential. */
 export type CredentialOptions = {
   readonly settings: Settings;
   readonly env: NodeJS.ProcessEnv;
@@ -22,17 +22,17 @@ export type CredentialOptions = {
 };
 
 /**
- * What authorizes the calls of a backend, and where they go.
+ * The endpoint of a backend's calls, and what authorizes them.
  *
- * SECURITY: the values stay in the host. They are handed to the egress proxy alone, which adds them
- * to calls to the fixed upstream; nothing here logs them, and errors name where they are from.
+ * SECURITY: the values stay on the host. Only the egress proxy gets them, and adds them to calls to
+ * the fixed upstream. Nothing here logs them, and errors name only their source.
  */
 export type Credential = {
   readonly endpoint: Endpoint;
-  /** Where it is from, for the user: "key from $OPENAI_API_KEY". */
+  /** Its source, phrased for the user: "key from $OPENAI_API_KEY". */
   readonly source: string;
   readonly authorization: () => Promise<Authorization>;
-  /** The endpoint has refused it: true where there may be another now. */
+  /** Called when the endpoint has refused it: true if there may be another one now. */
   readonly renew: () => Promise<boolean>;
 };
 
@@ -42,7 +42,7 @@ type Source = Pick<Credential, "source" | "renew"> & {
 };
 
 /**
- * Finds what authorizes calls, and sees that it is there, before anything else is started.
+ * Finds what authorizes calls and checks that it exists, before anything else is started.
  *
  * Errors: `wrong_settings`, `no_key`, `key_command`, and those of a login.
  */
@@ -98,18 +98,18 @@ function sourceOf(options: CredentialOptions, endpoint: Endpoint): Result<Source
       : err({
           kind: "wrong_settings",
           message: `auth = "none" and ${command === undefined ? "api_key_header" : "api_key_cmd"} contradict each other.`,
-          fix: "Take one of them out of the configuration.",
+          fix: "Remove one of them from the configuration.",
         });
   if (header !== undefined && header.toLowerCase() !== "authorization" && !isHeaderName(header))
     return err({
       kind: "wrong_settings",
-      message: `api_key_header is ${JSON.stringify(header)}, which is no header that a key can be in.`,
-      fix: 'Set it to the name that the provider tells, such as "api-key" or "x-api-key".',
+      message: `api_key_header is ${JSON.stringify(header)}, which is not a header that can hold a key.`,
+      fix: 'Set it to the name that the provider documents, such as "api-key" or "x-api-key".',
     });
   return ok(command === undefined ? variableSource(options, endpoint) : commandSource(options));
 }
 
-/** The ChatGPT login, whose token goes to Codex's backend with the account's id. */
+/** The ChatGPT login: its token is sent to Codex's backend with the account's id. */
 function loginSource({ account }: CredentialOptions): Source {
   return {
     source: "ChatGPT login",
@@ -167,17 +167,17 @@ function headersFor(
   source: string,
 ): Result<Headers, Failure> {
   const name = header.toLowerCase();
-  // A value with a line break would be another header.
+  // SECURITY: a value with a line break would add another header.
   if (/^[\x21-\x7e]+$/.test(key))
     return ok([[name, name === "authorization" ? `Bearer ${key}` : key]]);
   return err({
     kind: "key_command",
-    message: `The API key from ${source} holds spaces, control characters or non-ASCII letters.`,
-    fix: "Give the key alone, as the first line.",
+    message: `The API key from ${source} contains spaces, control characters or non-ASCII letters.`,
+    fix: "Provide only the key, on the first line.",
   });
 }
 
-/** Says what authorizes the calls, without running a command or using a login. */
+/** Describes what authorizes calls, without running a command or using the login. */
 export async function credentialLine({
   settings,
   env,
@@ -189,7 +189,7 @@ export async function credentialLine({
     who && `${who.email ?? "an account"}${who.plan === undefined ? "" : ` (${who.plan})`}`;
   if (settings.auth === "login") {
     if (!login.ok) return `ChatGPT login: ${login.error.message}`;
-    return `ChatGPT login: ${name ?? "nobody is logged in; see :CodexChat login"}`;
+    return `ChatGPT login: ${name ?? "not logged in; see :CodexChat login"}`;
   }
   const idle = name === undefined ? "" : `; ${name} is logged in, which auth = "login" would use`;
   if (settings.auth === "none") return `none${idle}`;
@@ -199,10 +199,10 @@ export async function credentialLine({
   return `${isSet ? "the key in" : "no key:"} $${settings.api_key_env}${isSet ? "" : " is not set"}${idle}`;
 }
 
-/** What there is to say of how the key travels; undefined where nothing is. */
+/** A warning if the key is sent over a network in clear text. */
 export function warningOf({ endpoint, source }: Credential): string | undefined {
   const { url } = endpoint;
   return url.protocol === "http:" && !isLoopback(url.hostname) && source !== "no key"
-    ? `The ${source} travels to ${url.host} in clear text, because model_url says http.`
+    ? `The ${source} is sent to ${url.host} in clear text, because model_url uses http.`
     : undefined;
 }

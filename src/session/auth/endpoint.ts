@@ -5,23 +5,23 @@ import type { Failure } from "../failure.ts";
 import type { Settings } from "../settings/index.ts";
 import { goesThrough } from "./upstream-proxy.ts";
 
-/** Where the model is called, and what goes with each call beside the key. */
+/** Where the model is called, and what is sent with each call besides the key. */
 export type Endpoint = {
   readonly url: URL;
   readonly headers: readonly AuthorizationHeader[];
-  /** SECURITY: headers that by their names are secrets, too. */
+  /** SECURITY: headers whose names suggest that they are secret too. */
   readonly secretHeaders: readonly AuthorizationHeader[];
 };
 
 const MODEL_URL = "https://api.openai.com/v1";
-/** Codex's backend for ChatGPT plans (0.169); not verified against the real service. */
+/** Codex's backend for ChatGPT plans (0.169); not tested against the real service. */
 const LOGIN_URL = "https://chatgpt.com/backend-api/codex";
-/** What a call needs to be a call, and what only the proxy may say. */
+/** Headers that belong to the HTTP call itself, or that only the proxy may set. */
 const OURS =
   /^(host|connection|content-(length|type|encoding)|transfer-encoding|accept-encoding|te|trailer|upgrade|expect|keep-alive|proxy-.*|authorization)$/;
 const SECRET = /key|token|secret|auth|pass|cookie|sig/i;
 
-/** The settings that it is made of. */
+/** The settings that an endpoint is made from. */
 export type EndpointSettings = Pick<
   Settings,
   "auth" | "model_url" | "login_url" | "model_headers" | "model_query" | "network"
@@ -32,20 +32,20 @@ export function endpointOf(settings: EndpointSettings): Result<Endpoint, Failure
   const { auth, model_url: modelUrl, login_url: loginUrl } = settings;
   if (auth === "login" && modelUrl !== undefined)
     return wrong(
-      'With auth = "login" the model is called at ChatGPT\'s backend, and model_url is another endpoint, which must not get your login.',
-      'Take model_url out of the configuration, or set auth = "key" or "none".',
+      'With auth = "login" the model is called at ChatGPT\'s backend. model_url is another endpoint, which must not get your login.',
+      'Remove model_url from the configuration, or set auth = "key" or "none".',
     );
   const url = new URL(auth === "login" ? (loginUrl ?? LOGIN_URL) : (modelUrl ?? MODEL_URL));
   if (auth === "login" && url.protocol !== "https:" && !isLoopback(url.hostname))
     return wrong(
       `login_url is ${url.protocol}//${url.host}: a login is sent over https only.`,
-      "Take login_url out of the configuration.",
+      "Remove login_url from the configuration.",
     );
-  // In clear text the proxy would read the key and the calls.
+  // SECURITY: in clear text the proxy could read the key and the calls.
   if (url.protocol === "http:" && goesThrough(settings, url))
     return wrong(
-      `The model's endpoint ${url.host} is called in clear text (http), which does not go through network.proxy.`,
-      `Use https, or name it in network.no_proxy: { "${url.hostname}:${url.port || 80}" }`,
+      `The model's endpoint ${url.host} is called in clear text (http), which is not sent through network.proxy.`,
+      `Use https, or add it to network.no_proxy: { "${url.hostname}:${url.port || 80}" }`,
     );
   for (const [name, value] of Object.entries(settings.model_query))
     url.searchParams.set(name, value);
@@ -55,13 +55,13 @@ export function endpointOf(settings: EndpointSettings): Result<Endpoint, Failure
   const odd = headers.find(([name]) => !isHeaderName(name));
   if (odd !== undefined)
     return wrong(
-      `model_headers has ${JSON.stringify(odd[0])}, which is no header that can be set.`,
-      "Take it out; the key's header is api_key_header.",
+      `model_headers has ${JSON.stringify(odd[0])}, which is not a header that can be set.`,
+      "Remove it; the key's header is set by api_key_header.",
     );
   const control = headers.find(([, value]) => !/^[\t\x20-\x7e]*$/.test(value));
   if (control !== undefined)
     return wrong(
-      `The value of ${control[0]} in model_headers has line breaks or letters that a header cannot have.`,
+      `The value of ${control[0]} in model_headers contains line breaks or characters that a header cannot have.`,
       "Write it on one line, in ASCII.",
     );
   return ok({
@@ -71,7 +71,7 @@ export function endpointOf(settings: EndpointSettings): Result<Endpoint, Failure
   });
 }
 
-/** Whether a header of this name may be set beside those that make the call. */
+/** Whether a header of this name may be added to calls. */
 export function isHeaderName(name: string): boolean {
   return /^[a-z0-9!#$%&'*+.^_`|~-]+$/i.test(name) && !OURS.test(name.toLowerCase());
 }

@@ -1,7 +1,7 @@
 /**
- * Where the model is and how calls are authorized: endpoint, key, key command, login, proxy.
+ * The model's endpoint, and the credentials for it and for the proxy: key, key command, login.
  *
- * No key leaves the host.
+ * Must not know the sandbox or conversations. No key leaves the host.
  */
 export { Account } from "./account.ts";
 export { credentialLine, openCredential, warningOf } from "./credential.ts";

@@ -56,11 +56,11 @@ describe("a company's proxy", () => {
   });
 
   it.each([
-    ["http://me:secret@proxy.test:3128", "has a user in it"],
+    ["http://me:secret@proxy.test:3128", "contains a user"],
     ["https://proxy.test:3128", "must be the address of an http proxy"],
     ["socks5://proxy.test:1080", "must be the address of an http proxy"],
     ["proxy.test:3128", "must be the address of an http proxy"],
-    ["http://proxy.test:3128/path", "has more than host and port"],
+    ["http://proxy.test:3128/path", "has more than a host and a port"],
   ])("is not one that says %s", (proxy, why) => {
     const parsed = Settings.safeParse({ state_dir: "/nowhere", network: { proxy } });
     expect(parsed.error?.issues[0]?.message).toContain(why);
@@ -90,7 +90,7 @@ describe("a company's proxy", () => {
     expect(endpointOf(settings({}, url)).ok).toBe(true);
   });
 
-  it("is named by the health check, and so is one of the environment's that is not heeded", () => {
+  it("is named by the health check, and so is one of the environment's that is ignored", () => {
     expect(networkLines(settings({}), {})).toEqual([]);
     expect(networkLines(settings({ proxy: PROXY }), {})).toMatchObject([
       { level: "ok", message: expect.stringContaining("proxy.test:3128") },

@@ -8,19 +8,19 @@ import { err, ok } from "../../result.ts";
 import type { Settings } from "../settings/index.ts";
 import type { KeyRing } from "./key-command.ts";
 
-/** What a proxy is made from. */
+/** Options for creating the proxy. */
 export type UpstreamProxyOptions = {
   readonly settings: Pick<Settings, "network">;
   readonly env: NodeJS.ProcessEnv;
-  /** Keeps what the command has printed, so that a password manager asks its user once. */
+  /** Remembers the command's output, so that a password manager asks the user only once. */
   readonly keys: KeyRing;
 };
 
 const FOR = { setting: "network.proxy_auth_cmd", thing: "the proxy's user:password" } as const;
 
 /**
- * The proxy that the configuration names; undefined where it names none. What the environment says
- * of proxies is not heeded: it was set for other programs, and whoever starts Neovim may not know.
+ * The proxy that the settings name, if any. The environment's proxy variables are ignored: they
+ * were set for other programs, and the user may not know that they are set.
  */
 export function upstreamProxyOf({
   settings,
@@ -49,7 +49,7 @@ export function upstreamProxyOf({
   };
 }
 
-/** Whether an address is reached through the proxy. */
+/** Whether a URL is reached through the proxy. */
 export function goesThrough(settings: Pick<Settings, "network">, url: URL): boolean {
   if (settings.network.proxy === undefined) return false;
   const target = parseTarget(url.host, url.protocol === "http:" ? 80 : 443);

@@ -37,15 +37,15 @@ export type Backend = {
   readonly lateSince: () => Promise<NewlyTrustedPaths>;
   /** Has gVisor close the files that were written; undefined where the sandbox is none. */
   readonly letGo: Sandbox["letGo"] | undefined;
-  /** Settles once, with the part that ended first; never rejects. */
+  /** Settles once, with the failure of the part that ended first; never rejects. */
   readonly ended: Promise<Failure>;
-  /** Ends all parts; idempotent. */
+  /** Stops all parts; idempotent. */
   close(): Promise<void>;
 };
 
 /**
- * Starts sandbox, relay and app-server, in that order; whatever was started is ended again when a
- * later part fails.
+ * Starts the sandbox, the relay and the app-server, in this order. If one fails, those that were
+ * started before are stopped again.
  */
 export async function startBackend(options: BackendOptions): Promise<Result<Backend, Failure>> {
   const closers: (() => Promise<void> | void)[] = [];
@@ -72,16 +72,16 @@ async function startParts(
   closers: (() => Promise<void> | void)[],
 ): Promise<Result<Omit<Backend, "close">, Failure>> {
   const { settings, env, log, signal } = options;
-  // Before all else: for a directory that is refused nothing is built, and nobody is asked for a key.
+  // First of all: nothing is built for a refused directory, and no key command is run.
   const judged = await judgeProject(options.root, settings, env);
   if (!judged.ok) return judged;
-  // Asked before anything is started: a missing key is the commonest mistake of a first use.
+  // Before anything is started: a missing key is the most common mistake of a new user.
   const credential = await openCredential({ ...options, env, signal });
   if (!credential.ok) return credential;
   const prepared = await prepareSandbox(options);
   if (!prepared.ok) return prepared;
   const { sandbox, runtimeLabel, git } = prepared.value;
-  // What keeps it from being released keeps the next one from being opened, and is told then.
+  // Only logged: what prevents the release also prevents the next start, which reports it.
   closers.push(() =>
     sandbox.release().catch((err) => log.error({ err }, "the sandbox was not released")),
   );
@@ -135,7 +135,7 @@ async function startParts(
     ),
     client.closed.then(() => gone("app_server", "The connection to Codex's app-server ended.")),
   ]);
-  // What ends with its container is heard of first, and tells nothing of why.
+  // Processes that end with their container are noticed first, but do not say why.
   const ended = Promise.race([
     sandboxEnded,
     partEnded.then((failure) =>
@@ -170,8 +170,8 @@ async function startAppServer(
         modelBaseUrl: `http://127.0.0.1:${relay.modelPort}/v1`,
         model: settings.model,
         effort: settings.effort,
-        // What is typed into a terminal is never asked about (0.169): who wants to be asked for
-        // everything has none.
+        // Codex never asks about input to a terminal (0.169), so a user who wants to be asked for
+        // everything gets no terminals.
         terminals: settings.approvals !== "untrusted",
         mcpServers: withProxy(servers, proxy),
         streamIdleMs: settings.limits.response_idle_ms,
@@ -202,23 +202,23 @@ async function startAppServer(
     { signal: options.signal },
   );
   if (!hello.ok) {
-    const said = stderr()
+    const output = stderr()
       .replace(/^WARNING: .*$/gm, "")
       .trim();
     const codexHome = join(options.projectDir, "codex-home");
     return err({
       kind: "app_server",
-      message: `Codex's app-server did not start: ${said === "" ? hello.error.message : said}`,
-      fix: said.includes(codexHome) ? damagedHome(codexHome) : "See :CodexChat log.",
+      message: `Codex's app-server did not start: ${output === "" ? hello.error.message : output}`,
+      fix: output.includes(codexHome) ? damagedHome(codexHome) : "See :CodexChat log.",
     });
   }
-  const given = await giveSkills(client, sandbox, options);
-  if (!given.ok) log.warn({ error: given.error }, "the user's skills were not taken");
+  const skills = await setSkillRoots(client, sandbox, options);
+  if (!skills.ok) log.warn({ error: skills.error }, "the user's skills were not accepted");
   return ok({ client, exited: process.value.exited.then((exit) => exit.exitCode) });
 }
 
-/** Has Codex look for skills in what the user gave; the paths are the same inside and outside. */
-async function giveSkills(
+/** Makes Codex look for skills in the user's directories, whose paths are the same inside. */
+async function setSkillRoots(
   client: CodexClient,
   sandbox: Sandbox,
   { settings, signal }: BackendOptions,
@@ -227,14 +227,14 @@ async function giveSkills(
   return client.request("skills/extraRoots/set", { extraRoots: sandbox.readable }, { signal });
 }
 
-/** Logs what a process in the sandbox says on stderr, and keeps the last of it for a message. */
+/** Logs the stderr of a process in the sandbox, and keeps the end of it for an error message. */
 function logStderr(process: SandboxProcess, name: string, log: Log): () => string {
   let tail = "";
   let logged = 0;
   process.stderr.setEncoding("utf8");
   process.stderr.on("data", (text: string) => {
     tail = (tail + text).slice(-2000);
-    // SECURITY: a program inside may write there for ever; the log is on the user's disk.
+    // SECURITY: a program inside may write there without end, and the log is on the user's disk.
     if (logged >= MAX_LOGGED_CHARS) return;
     logged += text.length;
     log.warn({ from: name, text: text.slice(0, 8000) }, "stderr");
@@ -245,7 +245,7 @@ function logStderr(process: SandboxProcess, name: string, log: Log): () => strin
 }
 
 function gone(kind: string, message: string): Failure {
-  return { kind, message, fix: "Send again: everything is started anew." };
+  return { kind, message, fix: "Send again: this starts everything again." };
 }
 
 function once(run: () => Promise<void>): () => Promise<void> {

@@ -2,24 +2,24 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { err, ok, type Result } from "../../result.ts";
 
-/** A Dockerfile of more than this is none. */
+/** Larger than any real Dockerfile. */
 const MAX_BYTES = 256 * 1024;
-/** A line that is wider has a part that an editor does not show. */
+/** Editors do not show all of a longer line. */
 const MAX_COLUMNS = 2000;
 const NONBLOCKING = constants.O_RDONLY | constants.O_NONBLOCK;
-/** Control characters but for the tab, letters without a shape, and spaces that are none. */
+/** Control characters except the tab, invisible characters, and spaces other than ASCII's. */
 const HIDDEN = /(?![\t ])[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/u;
-/** What a directive at the top of a Dockerfile looks like; both change what the rest means. */
+/** The directives at the top of a Dockerfile that change what the rest means. */
 const DIRECTIVE = /^[\t ]*#[\t ]*(syntax|escape)[\t ]*=/i;
 
-/** A file as it was read, and how many names it has. */
+/** A file's content, and how many hard links it has. */
 export type ReadFile = { readonly content: string; readonly links: number };
 
 /**
- * Reads a file whole, from one descriptor. Errors: why it cannot be.
+ * Reads a whole file from one descriptor. Error: why it cannot be read.
  *
- * SECURITY: the agent may have put a pipe or something endless in the file's place. What is no
- * UTF-8 is refused: two files could be read as the same text.
+ * SECURITY: the agent may have put a pipe or an endless file in its place. A file that is not valid
+ * UTF-8 is refused, since two different files could decode to the same text.
  */
 export async function readBounded(path: string): Promise<Result<ReadFile, string>> {
   try {
@@ -32,7 +32,7 @@ export async function readBounded(path: string): Promise<Result<ReadFile, string
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     return ok({ content: decoder.decode(bytes), links: stats.nlink });
   } catch (cause) {
-    if (cause instanceof TypeError) return err("it is no UTF-8 text");
+    if (cause instanceof TypeError) return err("it is not UTF-8 text");
     return err((cause as NodeJS.ErrnoException).code ?? String(cause));
   }
 }
@@ -49,11 +49,11 @@ async function readAll(file: Awaited<ReturnType<typeof open>>): Promise<Buffer> 
 }
 
 /**
- * What the builder reads otherwise than a person who looks at the text, if there is anything.
+ * The first part of a Dockerfile that the builder reads differently from a person, if there is one.
  *
- * SECURITY: only for what the agent may have written. A control character hides what stands before
- * or after it, a letter of another script names another host than it seems, and `# syntax=` has another
- * program, from the network, read the rest.
+ * SECURITY: for files that the agent may have written. Control characters can hide text, letters of
+ * another script can make a host's name look like another, and `# syntax=` makes the builder
+ * download another program that reads the rest.
  */
 export function unseenIn(content: string): string | undefined {
   const lines = content.replaceAll("\r\n", "\n").split("\n");
@@ -61,7 +61,7 @@ export function unseenIn(content: string): string | undefined {
     const at = `line ${n + 1}`;
     if (HIDDEN.test(line)) return `its ${at} has characters that are not shown`;
     if (!/^[\t ]*#/.test(line) && /[^\t -~]/.test(line))
-      return `its ${at} has letters that look like others: only ASCII is read outside of comments`;
+      return `its ${at} has non-ASCII letters outside of comments, which can look like others`;
     if (line.length > MAX_COLUMNS) return `its ${at} has more than ${MAX_COLUMNS} characters`;
     const directive = DIRECTIVE.exec(line)?.[1];
     if (directive !== undefined)

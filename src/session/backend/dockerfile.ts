@@ -10,14 +10,14 @@ import type { Failure } from "../failure.ts";
 import type { Settings } from "../settings/index.ts";
 import { readBounded, unseenIn } from "./dockerfile-read.ts";
 
-/** The digits of a hash that the user must type at least; the whole of it is shown. */
+/** How many digits of a hash the user must type at least; all of them are shown. */
 const MIN_DIGITS = 12;
 const HASH = /^[0-9a-f]{64}$/;
 
-/** Which version of each Dockerfile the user has allowed: the whole hash, by path. */
+/** The allowed version of each Dockerfile: the full hash, by path. */
 const Allowed = z.record(z.string(), z.string().regex(HASH));
 
-/** What is to be built, and a sentence for the user where that is not what lies there now. */
+/** The Dockerfile to build, and a note for the user if the file at its path is another version. */
 export type FoundDockerfile = { readonly file: UserDockerfile; readonly note?: string };
 
 type Where = {
@@ -27,12 +27,12 @@ type Where = {
 };
 
 /**
- * Reads the Dockerfile that the settings name; undefined where they name none.
+ * Reads the Dockerfile that the settings name; undefined if they name none.
  *
- * SECURITY: a build runs on the engine, with its network and without gVisor. So where the agent
- * can write the Dockerfile (it lies in the project or in a writable mount), only a version that
- * the user has allowed is built, from the copy in the state directory that they were shown. While
- * a newer one waits, the allowed one stays in use.
+ * SECURITY: a build runs on the engine, with a network and without gVisor. So if the agent can
+ * write the Dockerfile (it lies in the project or in a writable mount), only a version that the
+ * user has allowed is built, from the copy in the state directory that the user was shown. The
+ * allowed version stays in use until a newer one is allowed.
  *
  * Errors: `dockerfile_unreadable`, `dockerfile_unknown`.
  */
@@ -45,13 +45,13 @@ export async function findDockerfile({
   const places = [root, ...settings.sandbox.mounts.flatMap((it) => (it.write ? [it.source] : []))];
   const isOpen = await isInReach(path, places);
   const read = await readBounded(path);
-  // A second name of the file may lie in the project.
+  // SECURITY: a file with several hard links may have another name in the project.
   if (!isOpen && (!read.ok || read.value.links === 1)) {
     if (!read.ok) return err(unreadable(path, read.error));
     return ok({ file: { path, content: read.value.content } });
   }
   const dir = copiesDir(settings, path);
-  const now = read.ok ? await kept(dir, read.value.content) : read;
+  const now = read.ok ? await keepCopy(dir, read.value.content) : read;
   const allowed = await allowedVersion(settings, path);
   if (allowed !== undefined) {
     const file = { path, content: allowed.content };
@@ -64,16 +64,16 @@ export async function findDockerfile({
   if (!now.ok) return err(unreadable(path, now.error));
   return err({
     kind: "dockerfile_unknown",
-    message: `${path} lies where the agent can write it, and you have not allowed this version of it: it would be built on this machine's engine, with its network and outside of the sandbox.`,
-    fix: `${allowCommand(dir, now.value)}, then send again. A Dockerfile outside of the project needs no leave.`,
+    message: `${path} lies where the agent can write it, and you have not allowed this version: it would be built on this machine's engine, with its network and outside of the sandbox.`,
+    fix: `${allowCommand(dir, now.value)}, then send again. A Dockerfile outside of the project does not need to be allowed.`,
   });
 }
 
 /**
- * Allows a version of the Dockerfile: the one kept copy whose hash begins with what the user typed.
+ * Allows a version of the Dockerfile: the only kept copy whose hash begins with the typed digits.
  *
- * SECURITY: what lies in the project now is not looked at. The agent can have written it since the
- * copy was shown, so that the same first digits begin its hash, too.
+ * SECURITY: the file in the project is not consulted. The agent may have changed it since the copy
+ * was shown, to a version whose hash begins with the same digits.
  *
  * Errors: `dockerfile_unknown`.
  */
@@ -82,27 +82,30 @@ export async function allowDockerfile(
   typed: string,
 ): Promise<Result<string, Failure>> {
   const path = pathOf({ settings, root });
-  if (path === undefined) return err(unknown("The configuration names no sandbox.dockerfile."));
+  if (path === undefined) return err(unknown("The configuration does not set sandbox.dockerfile."));
   const dir = copiesDir(settings, path);
   const copy = await shownCopy(dir, path, typed);
   if (!copy.ok) return copy;
   const all = { ...(await readAllowed(settings)), [path]: copy.value };
   await writePrivate(allowedFile(settings), `${JSON.stringify(all)}\n`);
   return ok(
-    `The version ${copy.value.slice(0, MIN_DIGITS)} of ${path} is allowed, as it stands in ${join(dir, copy.value)}; the sandbox's next start builds it.`,
+    `The version ${copy.value.slice(0, MIN_DIGITS)} of ${path} is allowed, as it is in ${join(dir, copy.value)}; the sandbox's next start builds it.`,
   );
 }
 
-/** The whole hash of the one copy that is meant. Errors: `dockerfile_unknown`. */
+/** The full hash of the only copy that matches. Errors: `dockerfile_unknown`. */
 async function shownCopy(
   dir: string,
   path: string,
   typed: string,
 ): Promise<Result<string, Failure>> {
-  const again = "Send again: then you are shown which version is there now, and where to read it.";
+  const again = "Send again to see which version is there now, and where to read it.";
   if (!/^[0-9a-f]{1,64}$/.test(typed) || typed.length < MIN_DIGITS)
     return err(
-      unknown(`"${typed.replace(/[^\w.-]/g, "?").slice(0, 70)}" is no hash of a version.`, again),
+      unknown(
+        `"${typed.replace(/[^\w.-]/g, "?").slice(0, 70)}" is not the hash of a version.`,
+        again,
+      ),
     );
   let names: string[];
   try {
@@ -110,25 +113,25 @@ async function shownCopy(
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code !== "ENOENT")
-      return err(unknown(`The copies in ${dir} cannot be looked at (${code}).`, `ls -l ${dir}`));
+      return err(unknown(`The copies in ${dir} cannot be read (${code}).`, `ls -l ${dir}`));
     names = [];
   }
   const [hash, other] = names;
   if (hash === undefined)
     return err(
-      unknown(`No version of ${path} with this hash was shown: nothing is allowed.`, again),
+      unknown(`No version of ${path} with this hash was shown, so nothing is allowed.`, again),
     );
   if (other !== undefined)
     return err(
       unknown(
-        `${names.length} versions of ${path} begin with ${typed}: nothing is allowed.`,
-        `Read both of them and type the whole hash:\n${names.map((it) => join(dir, it)).join("\n")}`,
+        `${names.length} versions of ${path} have a hash that begins with ${typed}, so nothing is allowed.`,
+        `Read them and type the full hash:\n${names.map((it) => join(dir, it)).join("\n")}`,
       ),
     );
   const read = await readCopy(dir, hash);
   if (read !== undefined) return ok(hash);
   return err(
-    unknown(`${join(dir, hash)} is not the copy that was made: nothing is allowed.`, again),
+    unknown(`${join(dir, hash)} is not the copy that was made, so nothing is allowed.`, again),
   );
 }
 
@@ -152,7 +155,7 @@ async function allowedVersion(
   return content === undefined ? undefined : { hash, content };
 }
 
-/** A copy that is still what was made; undefined where it is gone or another. */
+/** The content of a copy; undefined if it is gone or was changed. */
 async function readCopy(dir: string, hash: string): Promise<string | undefined> {
   const copy = await readBounded(join(dir, hash));
   return copy.ok && hashOf(copy.value.content) === hash ? copy.value.content : undefined;
@@ -166,8 +169,10 @@ async function readAllowed(settings: Where["settings"]): Promise<z.infer<typeof 
   }
 }
 
-/** Keeps what is shown to the user, and gives its hash. Errors: why it cannot be shown as it is. */
-async function kept(dir: string, content: string): Promise<Result<string, string>> {
+/**
+ * Keeps a copy to show to the user, and returns its hash. Error: why it cannot be shown faithfully.
+ */
+async function keepCopy(dir: string, content: string): Promise<Result<string, string>> {
   const unseen = unseenIn(content);
   if (unseen !== undefined) return err(unseen);
   const hash = hashOf(content);
@@ -180,7 +185,7 @@ function allowedFile({ state_dir: stateDir }: Where["settings"]): string {
   return join(stateDir, "dockerfiles", "allowed.json");
 }
 
-/** Each Dockerfile has a directory of its own: a version was shown as that one's. */
+/** Each Dockerfile has its own directory, since a version was shown as a version of that file. */
 function copiesDir({ state_dir: stateDir }: Where["settings"], path: string): string {
   return join(stateDir, "dockerfiles", hashOf(path).slice(0, 16));
 }
@@ -197,6 +202,6 @@ function unreadable(path: string, reason: string): Failure {
   return {
     kind: "dockerfile_unreadable",
     message: `${path} (sandbox.dockerfile) cannot be used: ${reason}.`,
-    fix: "Make that file readable text, or take sandbox.dockerfile out of the configuration.",
+    fix: "Make that file readable text, or remove sandbox.dockerfile from the configuration.",
   };
 }

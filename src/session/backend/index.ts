@@ -1,7 +1,7 @@
 /**
- * What turns run on: a sandbox, its relay, and an app-server, started in order.
+ * Everything that turns run on: engine, image, sandbox, relay and app-server, started in order.
  *
- * It must not know any conversation.
+ * Must not know conversations.
  */
 export { type Backend, startBackend } from "./backend.ts";
 export { allowDockerfile } from "./dockerfile.ts";

@@ -7,7 +7,7 @@ import type { Log } from "../../log.ts";
 import type { Account, KeyRing } from "../auth/index.ts";
 import type { Settings } from "../settings/index.ts";
 
-/** What a backend is started from, and who hears of what happens in it. */
+/** The options and callbacks of a backend. */
 export type BackendOptions = {
   readonly root: string;
   readonly projectDir: string;
@@ -16,24 +16,24 @@ export type BackendOptions = {
   readonly version: string;
   readonly log: Log;
   readonly audit: Audit;
-  /** Keys that commands have printed, and the login. */
+  /** Remembers keys that commands have printed. */
   readonly keys: KeyRing;
   readonly account: Account;
   readonly onProgress: (what: string) => void;
   readonly onNotification: (notification: ServerNotification) => void;
   readonly onApproval: (threadId: string, approval: Approval) => Promise<Answer>;
   readonly onTool: (call: ToolCall) => Promise<ToolAnswer>;
-  /** A question cannot be answered any more. */
+  /** A question can no longer be answered. */
   readonly onClash: (approvalId: string) => void;
-  /** Something was refused without asking. */
+  /** A request was refused without asking the user. */
   readonly onRefused: (threadId: string, asked: { kind: string; about: string }) => void;
   readonly onNote: (threadId: string, note: string) => void;
   readonly onEgress: (event: EgressEvent) => void;
-  /** Codex asks the model. */
+  /** Receives Codex's requests to the model. */
   readonly onRequest: (request: Readonly<Record<string, unknown>>) => void;
   /** The models that the user has chosen. */
   readonly models: () => ReadonlySet<string>;
-  /** The efforts that the user has chosen; undefined where one is left to Codex. */
+  /** The efforts that the user has chosen; undefined if one of them is left to Codex. */
   readonly efforts: () => ReadonlySet<string> | undefined;
   /** What the sandbox may reach besides the model. */
   readonly network: NetworkPolicy;

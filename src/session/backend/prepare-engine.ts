@@ -24,9 +24,9 @@ import { pluginDir } from "../plugin-dir.ts";
 import type { Settings } from "../settings/index.ts";
 import { findDockerfile } from "./dockerfile.ts";
 
-/** What is to be proven, and who hears of it. */
+/** Options for preparing the engine. */
 export type ProveOptions = {
-  /** The project, whose own Dockerfile counts. */
+  /** The project, whose Dockerfile is used. */
   readonly root: string;
   readonly settings: Settings;
   readonly env: NodeJS.ProcessEnv;
@@ -34,13 +34,13 @@ export type ProveOptions = {
   readonly audit: Audit;
   readonly onProgress: (what: string) => void;
   readonly signal: AbortSignal;
-  /** Builds the image anew, nothing of it from the engine's cache. */
+  /** Rebuilds the image without the engine's cache. */
   readonly rebuild?: boolean;
-  /** Tests anew what has been proven before. */
+  /** Runs the self-test even if a result is stored. */
   readonly fresh?: boolean;
 };
 
-/** An engine whose containers hold, and the image that they are made from. */
+/** An engine that has passed the self-test, and the image for its containers. */
 export type ProvenEngine = {
   readonly engine: Engine;
   readonly runtime: CheckedRuntime;
@@ -54,8 +54,8 @@ export type ProvenEngine = {
 };
 
 /**
- * Goes from nothing to what a container can be started from: engine, orphans of earlier crashes,
- * runtime, image, self-test.
+ * Prepares everything that a container needs: finds the engine, removes orphans of earlier crashes,
+ * checks the runtime, builds the image, runs the self-test.
  */
 export async function proveEngine(options: ProveOptions): Promise<Result<ProvenEngine, Failure>> {
   const { settings, log, audit, signal, onProgress, fresh = false } = options;
@@ -66,7 +66,7 @@ export async function proveEngine(options: ProveOptions): Promise<Result<ProvenE
   try {
     const removed = await sweep(engine, signal, (why) => left.push(why));
     if (removed.length > 0)
-      log.info({ part: "sandbox", removed }, "removed containers of hosts that had died");
+      log.info({ part: "sandbox", removed }, "removed containers of dead hosts");
   } catch (thrown) {
     signal.throwIfAborted();
     return err(failureOf("engine_unreachable", "The engine stopped answering", thrown));
@@ -84,7 +84,7 @@ export async function proveEngine(options: ProveOptions): Promise<Result<ProvenE
     cacheDir: join(settings.state_dir, "self-test"),
     uid,
     gid,
-    // Only a runtime that the user's own configuration names may be weaker than gVisor.
+    // A runtime may be weaker than gVisor only if the user's settings name it.
     acceptWeaker: settings.sandbox.runtime !== "runsc",
     fresh,
     signal,
@@ -139,7 +139,7 @@ async function findOrBuild(
   return image.ok ? ok({ image: image.value, notes }) : image;
 }
 
-/** What the settings say of the image, and sentences for the user. */
+/** The settings of the image, and notes for the user. */
 export async function imageOptions(
   settings: Settings,
   root: string,
@@ -167,8 +167,9 @@ export async function imageOptions(
 }
 
 /**
- * Where a build finds the packages that it installs. SECURITY: without the proxy's password, which
- * what is installed could read; and a proxy on this machine is there for a build on its network.
+ * The proxy variables of a build. SECURITY: a proxy with a password is left out, since the
+ * installed packages could read it. A proxy on this machine is reachable only from the host's
+ * network.
  */
 function proxyArgs({ network, sandbox }: Settings): Readonly<Record<string, string>> {
   const { proxy, proxy_auth_cmd: command } = network;

@@ -8,10 +8,10 @@ import { proveEngine } from "./prepare-engine.ts";
 import { projectPlaces } from "./project-place.ts";
 import { checkEnv, limitsOf, mountsOf } from "./sandbox-options.ts";
 
-/** What the winbar calls the sandbox that was proven to be gVisor. */
+/** The winbar's label for a sandbox that has been proven to be gVisor. */
 export const GVISOR = "gVisor";
 
-/** A sandbox that is proven to hold, and what the winbar calls it. */
+/** A sandbox that has passed the self-test, and its label in the winbar. */
 export type PreparedSandbox = {
   readonly sandbox: Sandbox;
   readonly runtimeLabel: string;
@@ -19,9 +19,8 @@ export type PreparedSandbox = {
 };
 
 /**
- * Goes from nothing to a running container: engine, orphans of earlier crashes, runtime, image,
- * self-test, container. The order is that of the messages a new user should see: what is missing
- * altogether comes before what needs a minute to find out.
+ * Prepares the engine and starts the container. The order is that of the messages that a new user
+ * should see: missing parts first, checks that take a minute last.
  */
 export async function prepareSandbox(
   options: BackendOptions,

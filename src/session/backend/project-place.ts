@@ -7,11 +7,11 @@ import { pluginDir } from "../plugin-dir.ts";
 import type { Settings } from "../settings/index.ts";
 import { secretPlaces } from "./secret-places.ts";
 
-/** What decides which directories an agent may be given. */
+/** The paths that decide which directories an agent may get. */
 export type ProjectPlaces = Pick<ProjectMountsOptions, "outOfReach" | "home"> &
   Required<Pick<ProjectMountsOptions, "neverWritable">>;
 
-/** The places of this user and of these settings that no project may show or write. */
+/** The paths of this user and these settings that no project may expose or make writable. */
 export function projectPlaces(
   settings: Pick<Settings, "state_dir">,
   env: NodeJS.ProcessEnv,
@@ -20,14 +20,14 @@ export function projectPlaces(
   return {
     home: homes[0],
     outOfReach: [settings.state_dir, ...secretPlaces(env, homes)],
-    // The host, and Neovim, run what is there.
+    // The host and Neovim run programs from there.
     neverWritable: [pluginDir, dirname(process.execPath)],
   };
 }
 
 /**
- * Judges a project's directory as far as its path alone decides, before anything is built or
- * started for it. Gives the path without links. Error: `project_refused`.
+ * Checks a project's directory by its path alone, before anything is built or started for it.
+ * Returns the path without symbolic links. Error: `project_refused`.
  */
 export async function judgeProject(
   root: string,

@@ -1,13 +1,15 @@
 import type { McpServerConfig } from "../../codex/index.ts";
 
-/** Hosts that are inside and are reached without a proxy. */
+/** Hosts inside the sandbox, which are reached without the proxy. */
 const INSIDE = "127.0.0.1,localhost,::1";
-/** As long as a request may wait for the user's answer; a tool's own patience is often shorter. */
-const PATIENCE_SECONDS = "300";
+/**
+ * As long as a request may wait for the user's answer; the tools' own time-outs are often shorter.
+ */
+const WAIT_SECONDS = "300";
 
 /**
- * The environment in which programs inside find the way out. The usual tools read the plain
- * variables: curl, git, npm, pnpm, pip, cargo, go, apt and what is built on their libraries.
+ * The environment variables through which programs inside find the proxy. Most tools read the
+ * common ones: curl, git, npm, pnpm, pip, cargo, go, apt, and programs built on their libraries.
  */
 export function proxyEnv(port: number): Readonly<Record<string, string>> {
   const proxy = `http://127.0.0.1:${port}`;
@@ -18,23 +20,25 @@ export function proxyEnv(port: number): Readonly<Record<string, string>> {
     https_proxy: proxy,
     NO_PROXY: INSIDE,
     no_proxy: INSIDE,
-    // Node's own clients look for a proxy only if they are told to (24, 22.21).
+    // Node's own clients use a proxy only with this variable (Node 24, 22.21).
     NODE_USE_ENV_PROXY: "1",
-    // Yarn from 2 on has names of its own.
+    // Yarn 2 and newer has its own names.
     YARN_HTTP_PROXY: proxy,
     YARN_HTTPS_PROXY: proxy,
-    // These give up after 15 and 30 seconds.
-    PIP_DEFAULT_TIMEOUT: PATIENCE_SECONDS,
-    CARGO_HTTP_TIMEOUT: PATIENCE_SECONDS,
+    // By default these time out after 15 and 30 seconds.
+    PIP_DEFAULT_TIMEOUT: WAIT_SECONDS,
+    CARGO_HTTP_TIMEOUT: WAIT_SECONDS,
   };
 }
 
-/** Codex gives a server ten seconds to start (0.169); those that fetch something ask the user first. */
+/**
+ * Codex's default is ten seconds (0.169), too short if a server's downloads must wait for the user.
+ */
 const START_SECONDS = 120;
 
 /**
- * Codex starts MCP servers in an environment of their own: hands the way out on, where they set
- * none, and gives them time.
+ * Adds the proxy variables and a longer start-up time-out to MCP servers that do not set them;
+ * Codex starts them in an environment of their own.
  */
 export function withProxy(
   servers: Readonly<Record<string, McpServerConfig>>,
@@ -42,7 +46,7 @@ export function withProxy(
 ): Readonly<Record<string, McpServerConfig>> {
   return Object.fromEntries(
     Object.entries(servers).map(([name, server]) => {
-      // One that is reached elsewhere is asked by Codex itself.
+      // Codex itself connects to a remote server.
       if (!("command" in server)) return [name, server];
       const { env } = server;
       const own = typeof env === "object" && !Array.isArray(env) ? env : {};

@@ -6,25 +6,25 @@ import type { SandboxProcess } from "../../sandbox/engine/index.ts";
 import type { Sandbox } from "../../sandbox/index.ts";
 import type { Failure } from "../failure.ts";
 
-/** Restarts in a minute, after which whatever ends the relay is taken to go on doing so. */
+/** How many restarts per minute are tried before the relay counts as failed. */
 const MAX_RESTARTS = 5;
 const RESTARTS_MS = 60_000;
 
-/** What a relay is kept running from. */
+/** Options of a supervised relay. */
 export type RelayOptions = {
   readonly sandbox: Pick<Sandbox, "exec" | "keeperSocket">;
   readonly egress: Pick<Egress, "attach">;
-  /** Services of this machine that the configuration allows by their addresses. */
+  /** The services of this machine that the settings allow. */
   readonly local?: readonly Target[];
   readonly signal: AbortSignal;
   readonly log: Log;
-  /** Reads what each of its processes says on stderr. */
+  /** Called for each process that is started, to read its stderr. */
   readonly onProcess: (process: SandboxProcess) => void;
 };
 
-/** A relay that is started anew when it ends. */
+/** A relay that is restarted when it ends. */
 export type RelaySupervisor = Pick<RelayLink, "modelPort" | "proxyPort"> & {
-  /** Resolves with the reason when it is not started any more; never rejects. */
+  /** Resolves with the reason when it is no longer restarted; never rejects. */
   readonly ended: Promise<string>;
   readonly close: () => void;
 };
@@ -32,11 +32,11 @@ export type RelaySupervisor = Pick<RelayLink, "modelPort" | "proxyPort"> & {
 type Attached = { readonly link: RelayLink; readonly process: SandboxProcess };
 
 /**
- * Starts the relay and keeps it: one that is killed is started again on its ports, which programs
- * inside have been told. What it carried is cut; whoever asks again goes on.
+ * Starts the relay and keeps it running: if it is killed, it is restarted on the same ports, which
+ * programs inside already know. Its connections are cut, but new requests work.
  *
- * SECURITY: after it has gone another program may take its ports. That one then carries what it
- * likes, and reaches nothing that it could not reach before; the relay ends, and the backend with it.
+ * SECURITY: meanwhile another program may take the ports. It can reach nothing that it could not
+ * reach before; the relay then cannot restart, and the backend ends.
  */
 export async function superviseRelay(
   options: RelayOptions,
@@ -77,7 +77,7 @@ export async function superviseRelay(
   });
 }
 
-/** Starts one relay; with ports, on these and no others. */
+/** Starts a relay, on the given ports only if there are any. */
 async function attachRelay(
   { sandbox, egress, signal, onProcess, local = [] }: RelayOptions,
   ports: Pick<RelayLink, "modelPort" | "proxyPort"> | undefined,
@@ -103,7 +103,7 @@ async function attachRelay(
   if (ports !== undefined && (modelPort !== ports.modelPort || proxyPort !== ports.proxyPort)) {
     link.value.close();
     process.value.kill();
-    return err({ kind: "relay", message: "The relay came back on other ports than it had." });
+    return err({ kind: "relay", message: "The relay restarted on other ports." });
   }
   return ok({ link: link.value, process: process.value });
 }

@@ -5,7 +5,7 @@ import { checkEnv } from "./sandbox-options.ts";
 const read = (sandbox: object) => Settings.safeParse({ state_dir: "/state", sandbox });
 
 it.each([
-  [{ env: { "A B": "1" } }, "is no name of a variable"],
+  [{ env: { "A B": "1" } }, "is not the name of a variable"],
   [{ env: { CODEX_HOME: "/tmp" } }, "is the sandbox's own"],
   [{ env: { HOME: "/tmp" } }, "is the sandbox's own"],
   [{ memory: 4 }, "at least 256 MiB, in bytes"],
@@ -34,6 +34,6 @@ it("the model's key is refused among the variables for the container", () => {
   });
   const refused = checkEnv(settings, { OPENAI_API_KEY: "sk-12345678" });
   expect(refused).toMatchObject({ ok: false, error: { kind: "secret_inside" } });
-  if (!refused.ok) expect(refused.error.message).toContain("sandbox.env.TOKEN holds the key");
+  if (!refused.ok) expect(refused.error.message).toContain("sandbox.env.TOKEN contains the key");
   expect(checkEnv(settings, { OPENAI_API_KEY: "sk-87654321" })).toEqual({ ok: true });
 });

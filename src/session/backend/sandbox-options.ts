@@ -4,7 +4,7 @@ import type { UserMount } from "../../sandbox/shared/index.ts";
 import type { Failure } from "../failure.ts";
 import type { Settings } from "../settings/index.ts";
 
-/** The limits that the user has set. */
+/** The container's limits from the settings. */
 export function limitsOf({ sandbox: { memory, cpus, pids, disk } }: Settings): Partial<Limits> {
   return {
     pids,
@@ -14,7 +14,7 @@ export function limitsOf({ sandbox: { memory, cpus, pids, disk } }: Settings): P
   };
 }
 
-/** The user's own mounts. */
+/** The user's mounts from the settings. */
 export function mountsOf({ sandbox: { mounts } }: Settings): UserMount[] {
   return mounts.map(({ target, ...mount }) => ({
     ...mount,
@@ -23,8 +23,8 @@ export function mountsOf({ sandbox: { mounts } }: Settings): UserMount[] {
 }
 
 /**
- * Refuses a key of the model among the variables for the container, where the agent would read it:
- * it is a mistake that is easily made, and the host adds the key without that.
+ * Refuses the model's key among the container's variables, where the agent could read it. This is
+ * an easy mistake, and unnecessary, since the host adds the key to calls.
  *
  * Errors: `secret_inside`.
  */
@@ -38,7 +38,7 @@ export function checkEnv(
   if (name === undefined) return ok();
   return err({
     kind: "secret_inside",
-    message: `sandbox.env.${name} holds the key of ${settings.api_key_env}: the agent and all it runs could read it.`,
-    fix: `Take ${name} out of sandbox.env. The model is reached without it: the key is added on this machine, outside of the sandbox.`,
+    message: `sandbox.env.${name} contains the key in ${settings.api_key_env}: the agent and everything that it runs could read it.`,
+    fix: `Remove ${name} from sandbox.env. The model works without it: the key is added on this machine, outside of the sandbox.`,
   });
 }

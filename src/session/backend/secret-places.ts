@@ -3,7 +3,7 @@ import { ownUid } from "../../own-user.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Sockets of container engines: who reaches one is root on this machine. */
+/** Sockets of container engines: access to one amounts to root on this machine. */
 const ENGINE_SOCKETS = [
   "/var/run/docker.sock",
   "/run/docker.sock",
@@ -13,9 +13,9 @@ const ENGINE_SOCKETS = [
 ];
 
 /**
- * The places of this user's that no project and no mount may show: where keys lie, and where the
- * sockets are of what acts with the user's rights (ssh and gpg agents, the session's bus, engines,
- * the terminal multiplexer, this very editor).
+ * The user's paths that no project and no mount may expose: keys, and the sockets of programs that
+ * act with the user's rights (ssh and gpg agents, the session bus, container engines, the terminal
+ * multiplexer, this Neovim).
  */
 export function secretPlaces(
   env: Environment,
@@ -28,7 +28,7 @@ export function secretPlaces(
     ...(env["GNUPGHOME"] ? [env["GNUPGHOME"]] : []),
     env["XDG_RUNTIME_DIR"] || `/run/user/${uid}`,
     ...sockets.filter((it) => it !== undefined),
-    // "path,pid,session"; the directory holds the other servers' sockets, too.
+    // "path,pid,session"; the directory also holds the sockets of other servers.
     ...(env["TMUX"] ? [dirname(env["TMUX"].split(",")[0] ?? "")] : []),
     ...ENGINE_SOCKETS,
   ].filter((path) => isAbsolute(path) && path !== "/");

@@ -2,7 +2,7 @@ import { statfs } from "node:fs/promises";
 import { quoteForShell } from "../../look.ts";
 import { type HealthLine, healthLine } from "./health-line.ts";
 
-/** A warning where a file system has less room than is needed; nothing where that cannot be told. */
+/** A warning if a file system has too little free space; nothing if that cannot be found out. */
 export async function fullLines(
   section: string,
   dir: string,

@@ -18,7 +18,7 @@ export function healthLine(
   return { section, level, message, advice };
 }
 
-/** What failed, with what mends it, a line each. */
+/** A failure, with its fix line by line as advice. */
 export function failedLine(section: string, failure: Failure): HealthLine {
   return healthLine(section, "error", failure.message, failure.fix?.split("\n") ?? []);
 }

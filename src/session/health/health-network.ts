@@ -3,7 +3,10 @@ import type { HealthLine } from "./health-line.ts";
 
 const VARIABLES = /^(https?|all)_proxy$/i;
 
-/** Says how the world is reached: through the proxy of the configuration, and no other. */
+/**
+ * Says whether hosts are reached through network.proxy; warns of proxy variables, which are
+ * ignored.
+ */
 export function networkLines({ network }: Settings, env: NodeJS.ProcessEnv): HealthLine[] {
   const section = "Network";
   const { proxy } = network;
@@ -18,9 +21,9 @@ export function networkLines({ network }: Settings, env: NodeJS.ProcessEnv): Hea
     {
       section,
       level: "info",
-      message: `${name} is set in Neovim's environment and is not heeded here`,
+      message: `${name} is set in Neovim's environment and is ignored`,
       advice: [
-        'Set network.proxy, as in "http://proxy:3128", where nothing is reached without it.',
+        'Set network.proxy, for example to "http://proxy:3128", if nothing is reachable without it.',
       ],
     },
   ];

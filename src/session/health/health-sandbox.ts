@@ -25,17 +25,17 @@ import type { Settings } from "../settings/index.ts";
 import { fullLines } from "./health-disk.ts";
 import { failedLine, type HealthLine, healthLine } from "./health-line.ts";
 
-/** What an old image costs at least to be worth a word. */
-const WORTH_TELLING_BYTES = 100 * 1024 ** 2;
+/** Old images are mentioned from this size on. */
+const MIN_REPORTED_BYTES = 100 * 1024 ** 2;
 
 const SECTION = "Sandbox";
 
-/** What the image and its build take, and the caches of one project. */
+/** The space that the image, its build and the caches of one project need. */
 const ROOM_FOR_IMAGE_BYTES = 3 * 1024 ** 3;
 
 /**
- * Looks at engine, runtime, image and self-test, in this order, and goes on after what fails: what
- * does not need that is still looked at.
+ * Checks engine, runtime, image and self-test, in this order. After a failure it goes on with the
+ * checks that do not depend on it.
  */
 export async function checkSandbox(
   settings: Settings,
@@ -64,7 +64,7 @@ export async function checkSandbox(
       healthLine(
         SECTION,
         "info",
-        `whether the program of "${name}" is there could not be looked at: ${program.why}; the self-test shows it`,
+        `whether the program of "${name}" exists could not be checked: ${program.why}; the self-test will show it`,
       ),
     );
 
@@ -79,7 +79,7 @@ export async function checkSandbox(
 
   const wrong = program?.at === "wrong" ? failedLine(SECTION, program.error) : undefined;
   if (!found.ok || !runtime?.ok || image?.image === undefined) {
-    // Without a container there is no proof that the engine sees the program elsewhere.
+    // Without a container nothing proves that the engine finds the program elsewhere.
     if (wrong !== undefined) lines.push(wrong);
     lines.push(healthLine(SECTION, "info", "the self-test was not run: it needs all of the above"));
     return lines;
@@ -98,7 +98,7 @@ export async function checkSandbox(
     return [...lines, ...(wrong === undefined ? [] : [wrong]), failedLine(SECTION, report.error)];
   const { gvisor, kernel, checks } = report.value;
   const proof = `self-test: kernel ${kernel}, ${checks.length} attempts to break out did no harm`;
-  const weaker = `${proof}, but ${name} is no gVisor: it is weaker`;
+  const weaker = `${proof}, but ${name} is not gVisor: it is weaker`;
   return [...lines, healthLine(SECTION, gvisor ? "ok" : "warn", gvisor ? proof : weaker)];
 }
 
@@ -115,7 +115,7 @@ async function hasImage(engine: Engine, name: string): Promise<boolean> {
   return found !== undefined;
 }
 
-/** What is said of the image and of the room for it, and the image where it is built. */
+/** Lines about the image and its disk space; and the image, if it is built. */
 async function imageLines(
   engine: Engine,
   options: ImageOptions,
@@ -137,7 +137,7 @@ async function imageLines(
         `the engine does not have the image ${named} (sandbox.image) yet`,
         [
           `docker pull ${named}`,
-          "The first message does so, too. Another one is named with sandbox.image: docker image ls",
+          "The first message does this as well. To use another one, set sandbox.image (see docker image ls).",
         ],
       ),
     );
@@ -146,7 +146,7 @@ async function imageLines(
   return { lines, image: undefined };
 }
 
-/** What the engine can and cannot do: who runs inside, and which limits hold. */
+/** The engine's limitations: which limits it does not enforce, and whether it is rootless. */
 function engineLines(engine: Engine): HealthLine[] {
   const lines: HealthLine[] = limitNotes(engine).map((message) => ({
     section: SECTION,
@@ -154,20 +154,23 @@ function engineLines(engine: Engine): HealthLine[] {
     message,
     advice: engine.rootless
       ? ["See https://rootlesscontaine.rs/getting-started/common/cgroup2/"]
-      : ["docker info says which are missing, under Warnings."],
+      : ["docker info lists the missing ones under Warnings."],
   }));
   if (engine.rootless)
     lines.push({
       section: SECTION,
       level: "info",
-      message: "the engine is rootless: who is root inside is you outside",
+      message: "the engine is rootless: root inside the sandbox is your own user outside",
       advice: [],
     });
   return lines;
 }
 
-/** Which of the user's own mounts are left out, and why. */
-async function mountLines(settings: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine[]> {
+/** Lines about the user's mounts: which are mounted, and why others are not. */
+async function mountLines(
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+): Promise<HealthLine[]> {
   const lines: HealthLine[] = [];
   const homes = ownHomes(env);
   const outOfReach = [settings.state_dir, ...secretPlaces(env, homes)];
@@ -186,14 +189,14 @@ async function mountLines(settings: Settings, env: NodeJS.ProcessEnv): Promise<H
   return lines;
 }
 
-/** What the plugin keeps on the engine, and what of it could go. */
+/** What the plugin stores on the engine, and what could be removed. */
 async function spaceLines(engine: Engine, options: ImageOptions): Promise<HealthLine[]> {
   try {
     const old = await oldImages(engine, await imagesInUse(engine, options));
     const bytes = old.reduce((sum, it) => sum + it.bytes, 0);
     const volumes = await ourVolumes(engine);
     const lines: HealthLine[] = [];
-    if (bytes >= WORTH_TELLING_BYTES)
+    if (bytes >= MIN_REPORTED_BYTES)
       lines.push({
         section: SECTION,
         level: "info",
@@ -209,7 +212,7 @@ async function spaceLines(engine: Engine, options: ImageOptions): Promise<Health
       });
     return lines;
   } catch (cause) {
-    const message = `what the plugin keeps on the engine cannot be told: ${(cause as Error).message}`;
+    const message = `what the plugin stores on the engine cannot be listed: ${(cause as Error).message}`;
     return [{ section: SECTION, level: "warn", message, advice: [] }];
   }
 }

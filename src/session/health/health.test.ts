@@ -40,7 +40,7 @@ describe("the health of the model's endpoint", () => {
       { model_url: "http://10.0.0.5/v1" },
       { OPENAI_API_KEY: KEY },
       "warn",
-      /travels to 10\.0\.0\.5 in clear text/,
+      /is sent to 10\.0\.0\.5 in clear text/,
     ],
     [
       "with a command that fails",

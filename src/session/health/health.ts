@@ -14,42 +14,42 @@ import { networkLines } from "./health-network.ts";
 import { checkSandbox } from "./health-sandbox.ts";
 
 /**
- * Looks at everything that a turn needs, in the order in which a turn needs it, without starting
- * one. It goes on after what fails, so that all that is to be done is told at once; of what cannot
- * be looked at without the part that fails, that is said.
+ * Checks everything that a turn needs, in that order, without starting one. It goes on after a
+ * failure, so that the user sees everything that is to be done at once, and names the checks that a
+ * failure made impossible.
  */
 export async function checkHealth(
   input: unknown,
   env: NodeJS.ProcessEnv,
   root = process.cwd(),
 ): Promise<HealthLine[]> {
-  const told = Settings.safeParse(input);
-  const wrong = told.success ? [] : told.error.issues;
+  const parsed = Settings.safeParse(input);
+  const wrong = parsed.success ? [] : parsed.error.issues;
   const lines = wrong.map((issue) =>
     healthLine("Configuration", "error", `${issue.path.join(".")}: ${issue.message}`, [
       "See :help codex-chat-config",
     ]),
   );
-  // The rest is looked at with the defaults in the place of what is wrong.
+  // Wrong settings are replaced by their defaults for the other checks.
   const broken = wrong.map(({ path }) => path.map(String));
-  const settings = told.success ? told : Settings.safeParse(without(input, broken));
+  const settings = parsed.success ? parsed : Settings.safeParse(without(input, broken));
   if (!settings.success) return lines;
   const { data } = settings;
   lines.push(await checkProject(root, data, env), ...(await checkState(data, env)));
   if (broken.some(([key = ""]) => MODEL_KEYS.test(key)))
-    lines.push(healthLine("Model", "info", "not looked at before the configuration is right"));
+    lines.push(healthLine("Model", "info", "not checked until the configuration is correct"));
   else lines.push(await checkKey(data, env), ...(await keyFileLines(data)));
   lines.push(...networkLines(data, env), await checkGit(data, env));
   if (broken.some(([top, key = "engine"]) => top === "sandbox" && /^(engine|runtime)$/.test(key)))
-    lines.push(healthLine("Sandbox", "info", "not looked at before the configuration is right"));
+    lines.push(healthLine("Sandbox", "info", "not checked until the configuration is correct"));
   else lines.push(...(await checkSandbox(data, env, root)));
   return lines;
 }
 
-/** Settings that decide who is called and with which key. */
+/** The settings that decide which endpoint is called, and with which key. */
 const MODEL_KEYS = /^(model|api_key|auth|login|network)/;
 
-/** A copy of what was told without what is at these paths. */
+/** A copy of the input without the values at these paths. */
 function without(input: unknown, paths: readonly (readonly string[])[]): unknown {
   if (!isRecord(input)) return {};
   const copy: Record<string, unknown> = { ...input };
@@ -92,16 +92,16 @@ async function checkState(
     const home = ownHomes(env)[0] ?? "unknown, HOME is not set";
     return [
       healthLine("State", "error", `${dir} cannot be written: ${reason}`, [
-        `chmod u+rwx ${quoteForShell(dir)}, or set state_dir to a directory of yours (home: ${home})`,
+        `chmod u+rwx ${quoteForShell(dir)}, or set state_dir to one of your own directories (home: ${home})`,
       ]),
     ];
   }
 }
 
-/** Conversations, logs and a git directory of the agent's own need no more for a while. */
+/** Enough for conversations, logs and the agent's git directory for a while. */
 const ROOM_FOR_TEXT_BYTES = 100 * 1024 ** 2;
 
-/** Files that the command of the key reads, and that other users may read as well. */
+/** Warns of files named in api_key_cmd that other users can read. */
 async function keyFileLines({ api_key_cmd: command = [] }: Settings): Promise<HealthLine[]> {
   const lines: HealthLine[] = [];
   for (const path of command.slice(1)) {
@@ -125,13 +125,13 @@ async function checkGit({ git }: Settings, env: NodeJS.ProcessEnv): Promise<Heal
     return healthLine(
       "Git",
       "ok",
-      `git ${version.value}: the agent commits in a directory of its own`,
+      `git ${version.value}: the agent commits in a git directory of its own`,
     );
   const found = version.ok ? `git is ${version.value}` : version.error.message;
   return healthLine(
     "Git",
     "warn",
-    `${found}; the agent can commit with ${OLDEST_GIT} or newer only`,
+    `${found}; the agent can commit only with ${OLDEST_GIT} or newer`,
     ["Install a newer git; until then the real .git is read-only in the sandbox."],
   );
 }

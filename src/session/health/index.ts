@@ -1,6 +1,7 @@
 /**
- * `:checkhealth codex-chat`: looks at everything a turn needs, in the order in which it needs it.
+ * `:checkhealth codex-chat`: checks everything that a turn needs, in the order in which it needs
+ * it.
  *
- * It starts no turn and no sandbox.
+ * Must not know conversations, and starts no turn; only the self-test runs a container.
  */
 export { checkHealth } from "./health.ts";

@@ -14,26 +14,29 @@ import { answeredByNobody, type GivenAnswer } from "../answer.ts";
 import type { TurnHook } from "../hooks/index.ts";
 import { Grants } from "./grants.ts";
 
-/** Hosts that the user is asked about in one turn; a flood of names must not become one of questions. */
+/**
+ * How many hosts the user is asked about per turn: a flood of names must not become one of
+ * questions.
+ */
 const MAX_QUESTIONS = 10;
-/** Requests that wait for answers at a time. */
+/** How many requests may wait for answers at a time. */
 const MAX_HELD = 64;
 /** How long a request waits for the user. */
 const HOLD_MS = 300_000;
-/** How long a request waits for a turn that is about to begin: MCP servers start before it. */
+/** How long a request waits for a turn that is about to start: MCP servers start before it. */
 const EXPECT_MS = 5000;
 
-/** What decisions about hosts need of the project. */
+/** What decisions about hosts need from the project. */
 export type NetworkAccessOptions = {
-  /** Where the project's decisions are kept. */
+  /** The file in which the project's decisions are saved. */
   readonly path: string;
   readonly settings: () => { readonly allow: readonly string[]; readonly ask: boolean };
-  /** Asks in the conversation of this thread, and tells whether anybody has answered. */
+  /** Asks in the conversation of this thread; the answer says whether anybody has answered. */
   readonly ask: (
     thread: string,
     question: NetworkQuestion,
   ) => Promise<GivenAnswer<{ readonly decision: Said }>>;
-  /** Takes an unanswered question back. */
+  /** Withdraws an unanswered question. */
   readonly withdraw: (thread: string, id: string, why: string) => void;
   readonly log: Log;
   readonly holdMs?: number;
@@ -43,7 +46,7 @@ type Turn = {
   readonly thread: string;
   asked: number;
   readonly allowed: Set<string>;
-  /** By whom and why, by entry. */
+  /** The refusals, by entry. */
   readonly refused: Map<string, NetworkVerdict>;
   /** Aborted when it ends. */
   readonly over: AbortController;
@@ -55,21 +58,21 @@ type Pending = {
 };
 
 /**
- * Decides what the sandbox of one project may reach besides the model: by the configuration, by
- * what the user said earlier, or by asking.
+ * Decides what the sandbox of one project may reach besides the model: by the settings, by earlier
+ * answers of the user, or by asking.
  *
- * The sandbox is one for all conversations of the project, so that a request cannot be told to come
- * from one of them: what is allowed in a conversation, or for a turn, counts while a turn of that
- * conversation runs, for whatever asks. It is asked in the one whose turn began last.
+ * All conversations of a project share one sandbox, so a request cannot be traced to one of them.
+ * Permission for a conversation or a turn therefore holds for any program, but only while a turn of
+ * that conversation runs. The user is asked in the conversation whose turn started last.
  */
 export class NetworkAccess implements NetworkPolicy {
   readonly grants: Grants;
   readonly #options: NetworkAccessOptions;
   readonly #turns = new Map<string, Turn>();
   readonly #pending = new Map<string, Pending>();
-  /** Woken when a turn begins. */
+  /** Callbacks for the start of a turn. */
   readonly #beginning = new Set<() => void>();
-  /** Until when a turn is expected to begin. */
+  /** The time until which a turn is expected to start. */
   #expectedUntil = 0;
   #held = 0;
   #questions = 0;
@@ -79,7 +82,7 @@ export class NetworkAccess implements NetworkPolicy {
     this.grants = new Grants(options.path, options.log);
   }
 
-  /** Counts a conversation's turns. */
+  /** Tracks the turns of all conversations. */
   readonly aroundTurn: TurnHook = {
     before: async ({ threadId: thread }) => {
       this.#turns.get(thread)?.over.abort();
@@ -105,12 +108,12 @@ export class NetworkAccess implements NetworkPolicy {
     return list.ok ? list.value : AllowList.none;
   };
 
-  /** A turn is about to begin, and programs are started for it already. */
+  /** A turn is about to start, and programs are already being started for it. */
   expectTurn(): void {
     this.#expectedUntil = performance.now() + EXPECT_MS;
   }
 
-  /** Settles once none of the questions that are open now is; undefined where none is. */
+  /** Settles when all questions that are open now are answered; undefined if there are none. */
   readonly asking = (): Promise<unknown> | undefined =>
     this.#pending.size === 0
       ? undefined
@@ -122,22 +125,26 @@ export class NetworkAccess implements NetworkPolicy {
     const known = this.#known(entry);
     if (known !== undefined) return known;
     const turn = await this.#turn(signal);
-    if (turn === undefined) return refused("policy", "no turn is running, so nobody is asked");
+    if (turn === undefined)
+      return refused("policy", "no turn is running, so the user is not asked");
     if (!this.#options.settings().ask)
       return refused("config", "it is not in network.allow, and network.ask is off");
     let pending = this.#pending.get(entry);
     if (pending === undefined) {
       if (turn.asked >= MAX_QUESTIONS)
-        return refused("policy", `${MAX_QUESTIONS} hosts were asked about in this turn already`);
+        return refused(
+          "policy",
+          `you were already asked about ${MAX_QUESTIONS} hosts in this turn`,
+        );
       turn.asked++;
       pending = this.#ask(turn, target, entry);
     }
     return this.#held >= MAX_HELD
-      ? refused("policy", `${MAX_HELD} requests wait for an answer already`)
+      ? refused("policy", `${MAX_HELD} requests are already waiting for an answer`)
       : this.#hold(pending.verdict, signal);
   };
 
-  /** The turn that began last, or begins now. */
+  /** The turn that started last; waits for one that is expected. */
   async #turn(signal: AbortSignal): Promise<Turn | undefined> {
     const left = this.#expectedUntil - performance.now();
     if (this.#turns.size === 0 && left > 0) {
@@ -171,7 +178,9 @@ export class NetworkAccess implements NetworkPolicy {
     return undefined;
   }
 
-  /** The question outlives the requests that wait for it: a tool that gave up may try again. */
+  /**
+   * Waits for a verdict. The question outlives its requests: a tool that timed out may try again.
+   */
   async #hold(verdict: Promise<NetworkVerdict>, signal: AbortSignal): Promise<NetworkVerdict> {
     this.#held++;
     let leave: () => void = () => {};
@@ -201,7 +210,7 @@ export class NetworkAccess implements NetworkPolicy {
     const question = { kind: "network", id, target: targetText(target), entry } as const;
     const answered = ask(turn.thread, question).catch((thrown: unknown) => {
       log.error({ err: thrown }, "asking about a host failed");
-      return answeredByNobody("decline" as Said, "it could not be asked about");
+      return answeredByNobody("decline" as Said, "the user could not be asked");
     });
     const verdict = Promise.race([
       answered.then((answer) => this.#take(turn, entry, answer)),
@@ -227,7 +236,7 @@ export class NetworkAccess implements NetworkPolicy {
     switch (decision) {
       case "accept":
         if (turn.over.signal.aborted)
-          return refused("policy", "the turn is over in which it was allowed");
+          return refused("policy", "the turn in which it was allowed is over");
         turn.allowed.add(entry);
         return allowedBy("turn", turn.over.signal);
       case "accept_session": {
@@ -245,13 +254,13 @@ export class NetworkAccess implements NetworkPolicy {
   }
 }
 
-/** Connections end with the permission, and with the turn where it counts in turns only. */
+/** A permission. Connections end with it, and with the turn if it holds for turns only. */
 function allowedBy(by: DecidedBy, ends: AbortSignal, turn?: Turn): NetworkVerdict {
   const all = turn === undefined ? ends : AbortSignal.any([ends, turn.over.signal]);
   return { allowed: true, by, ends: all };
 }
 
-/** The same for the rest of the turn. */
+/** A refusal that holds for the rest of the turn. */
 function refuse(turn: Turn, entry: string, by: DecidedBy, why: string): NetworkVerdict {
   const verdict = refused(by, why);
   turn.refused.set(entry, verdict);

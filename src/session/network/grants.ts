@@ -5,9 +5,9 @@ import { writePrivate } from "../../atomic-write.ts";
 import { AllowList } from "../../egress/network/index.ts";
 import type { Log } from "../../log.ts";
 
-/** Conversations whose permissions are kept; those of the oldest are forgotten first. */
+/** How many conversations' permissions are kept; the oldest are dropped first. */
 const MAX_CONVERSATIONS = 200;
-/** Entries of a project or a conversation. */
+/** The most entries of a project or a conversation. */
 const MAX_ENTRIES = 500;
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
@@ -17,14 +17,14 @@ const Entries = z
   .catch([]);
 const Saved = z.object({
   project: Entries,
-  /** By the thread's id, in the order in which they were made. */
+  /** In the order in which they were created. */
   conversations: z.array(z.object({ thread: z.string(), allow: Entries })).catch([]),
 });
 
-/** What a permission holds for. */
+/** The scope of a permission. */
 export type GrantScope = "project" | "conversation";
 
-/** A permission that holds, and in which conversation where it is of one. */
+/** A valid permission, and its conversation if it has one. */
 type Found =
   | { readonly by: "project"; readonly ends: AbortSignal }
   | { readonly by: "conversation"; readonly thread: string; readonly ends: AbortSignal };
@@ -32,15 +32,15 @@ type Found =
 type Grant = { readonly entry: string; readonly ends: AbortController };
 
 /**
- * The hosts that the user has allowed in answer to questions: for the project and for single
- * conversations, kept in a file of the project's state directory that nobody else reads.
+ * The hosts that the user has allowed when asked, for the project or for single conversations. They
+ * are saved in a private file in the project's state directory.
  */
 export class Grants {
   readonly #path: string;
   readonly #log: Log;
   #project: Grant[] = [];
   #conversations = new Map<string, Grant[]>();
-  /** What the file was when it was read or written last. */
+  /** The file's version when it was last read or written. */
   #version = "";
   #writing: Promise<void> = Promise.resolve();
   #loaded: Promise<void> = Promise.resolve();
@@ -51,10 +51,10 @@ export class Grants {
   }
 
   /**
-   * Reads the file where it is another than before, as by a second Neovim on the project. What is
-   * not in it any more ends. One that cannot be read allows nothing.
+   * Reads the file if it has changed, for example by a second Neovim on the project. Permissions
+   * that are no longer in it end. A file that cannot be read allows nothing.
    *
-   * One after the other: who asks while the file is being read must not go by what stood there before.
+   * Calls are serialized: a caller must not act on the old content while the file is being read.
    */
   load(): Promise<void> {
     const loaded = this.#loaded.then(() => this.#load());
@@ -71,7 +71,9 @@ export class Grants {
     this.#take(saved ?? { project: [], conversations: [] });
   }
 
-  /** The permission for this entry in one of these conversations or the project; after `load`. */
+  /**
+   * The permission for this entry, in the project or one of these conversations; call `load` first.
+   */
   find(entry: string, threads: Iterable<string>): Found | undefined {
     const ofProject = this.#project.find((grant) => grant.entry === entry);
     if (ofProject !== undefined) return { by: "project", ends: ofProject.ends.signal };
@@ -82,9 +84,9 @@ export class Grants {
     return undefined;
   }
 
-  /** Keeps a permission; gives the signal that ends it. */
+  /** Saves a permission; returns the signal that ends it. */
   async add(scope: GrantScope, thread: string, entry: string): Promise<AbortSignal> {
-    // The user may have taken minutes for the answer.
+    // The user may have taken minutes to answer.
     await this.load();
     const known = this.find(entry, scope === "project" ? [] : [thread]);
     if (known?.by === scope) return known.ends;
@@ -102,12 +104,12 @@ export class Grants {
     return grant.ends.signal;
   }
 
-  /** The entries of the project, or of a conversation. */
+  /** The entries of the project or of a conversation. */
   entries(scope: GrantScope, thread = ""): readonly string[] {
     return this.#list(scope, thread).map(({ entry }) => entry);
   }
 
-  /** Takes an entry back in the project and this conversation, and ends its connections. */
+  /** Revokes an entry in the project and this conversation, and ends its connections. */
   async forget(entry: string, thread: string): Promise<boolean> {
     await this.load();
     const gone = [...this.#project, ...(this.#conversations.get(thread) ?? [])].filter(
@@ -124,10 +126,10 @@ export class Grants {
   }
 
   /**
-   * Takes back all that a thread has, because it begins.
+   * Revokes all permissions of a thread, because it is new.
    *
-   * SECURITY: what a thread is called is Codex's word, and a program inside can forge it: a new
-   * conversation could take over what another one was allowed.
+   * SECURITY: a thread's id comes from Codex, and a program inside can forge it; a new conversation
+   * could otherwise take over the permissions of another.
    */
   async begin(thread: string): Promise<void> {
     await this.load();
@@ -154,7 +156,7 @@ export class Grants {
     }
   }
 
-  /** Permissions that stay are the same ones, so that their connections do. */
+  /** Replaces all permissions. Those that remain keep their signals, and so their connections. */
   #take({ project, conversations }: z.infer<typeof Saved>): void {
     const before = [this.#project, ...this.#conversations.values()].flat();
     const kept = (entries: readonly string[], known: readonly Grant[] = []) =>
@@ -193,7 +195,7 @@ export class Grants {
   }
 }
 
-/** Tells one state of a file from the next; empty where there is none. */
+/** A version string for the file; empty if it does not exist. */
 async function versionOf(path: string): Promise<string> {
   try {
     const { ino, mtimeNs, size } = await stat(path, { bigint: true });

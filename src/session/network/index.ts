@@ -1,6 +1,8 @@
 /**
- * What the user decides about hosts other than the model's: asked in a conversation, kept for the
- * project. It must not know Neovim, nor how a connection is carried.
+ * Decides which hosts other than the model's may be reached: by the settings, by saved answers, or
+ * by asking in a conversation.
+ *
+ * Must not know Neovim, or how connections are carried.
  */
 export { NetworkAccess } from "./access.ts";
 export type { Grants } from "./grants.ts";

@@ -1,7 +1,7 @@
 /**
- * The user's settings as the host checks them.
+ * The user's settings: the host's own check of them, and what changes while the sandbox runs.
  *
- * It reads no file and starts nothing.
+ * Must not read files or start anything.
  */
 export { LiveSettings, parseSettings, STALE } from "./live-settings.ts";
 export { aboutSandbox, localServices } from "./local-services.ts";

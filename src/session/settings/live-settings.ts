@@ -4,17 +4,17 @@ import { localServices } from "./local-services.ts";
 import { Settings } from "./settings.ts";
 
 /**
- * Why a turn does not begin: SECURITY: what was set before may be another endpoint, or a weaker
- * sandbox, than the user wants by now.
+ * The failure of a turn that would run with outdated settings. SECURITY: these may name another
+ * endpoint, or a weaker sandbox, than the user wants now.
  */
 export const STALE: Failure = {
   kind: "settings_changed",
   message:
-    "The configuration has changed, and a turn of another conversation still runs in this project's sandbox as it was before.",
+    "The configuration has changed, but a turn of another conversation is still running in this project's sandbox with the old one.",
   fix: "Send again when that turn is over; to end it at once: :CodexChat! sandbox restart",
 };
 
-/** Reads the settings as the editor has told them. */
+/** Parses the settings that the editor has sent. */
 export function parseSettings(input: unknown): Result<Settings, Failure> {
   const parsed = Settings.safeParse(input);
   if (parsed.success) return ok(parsed.data);
@@ -27,8 +27,8 @@ export function parseSettings(input: unknown): Result<Settings, Failure> {
 }
 
 /**
- * A project's settings, which may change while its sandbox runs: those that count at once, and
- * whether others have changed that were fixed when the sandbox was started.
+ * A project's settings, which may change while its sandbox runs. Some take effect at once; others
+ * were fixed when the sandbox was started, and it is known whether they have changed since.
  */
 export class LiveSettings {
   #current: Settings;
@@ -39,49 +39,49 @@ export class LiveSettings {
     this.#current = settings;
   }
 
-  /** The latest that are right. */
+  /** The latest valid settings. */
   get current(): Settings {
     return this.#current;
   }
 
   /**
-   * Why nothing may be sent: the latest settings are wrong, and what was set before them may lead
-   * to another endpoint than the user wants by now.
+   * Why nothing may be sent: the latest settings are invalid, and the ones before may name another
+   * endpoint than the user wants now.
    */
   get fault(): Failure | undefined {
     return this.#fault;
   }
 
-  /** Takes over what the editor tells. */
-  take(told: Result<Settings, Failure>): void {
-    this.#fault = told.ok ? undefined : told.error;
-    if (told.ok) this.#current = told.value;
+  /** Takes new settings from the editor. */
+  take(parsed: Result<Settings, Failure>): void {
+    this.#fault = parsed.ok ? undefined : parsed.error;
+    if (parsed.ok) this.#current = parsed.value;
   }
 
-  /** Those that a sandbox is started with now. */
+  /** The settings for a sandbox that is started now. */
   start(): Settings {
     this.#started = fixedPart(this.#current);
     return this.#current;
   }
 
-  /** Whether what is sent now has to wait for a turn of its own: what runs is not as the user wants it. */
+  /** Whether a query must wait for its own turn, because the running sandbox has other settings. */
   get isPending(): boolean {
     return this.#fault !== undefined || this.isStale;
   }
 
-  /** Whether what runs was started with other settings than a new one would be. */
+  /** Whether the running sandbox was started with other settings than a new one would be. */
   get isStale(): boolean {
     return this.#started !== undefined && this.#started !== fixedPart(this.#current);
   }
 }
 
-/** What is read once, when the sandbox, the way out and Codex are started. */
+/** The settings that are fixed when the sandbox, the egress and Codex are started. */
 function fixedPart(settings: Settings): string {
   const { model: _m, effort: _e, watch: _w, stop_commands: _s, log_level: _l, ...rest } = settings;
   const { approvals, sandbox, network, editor_tools: _t, ...fixed } = rest;
   const { allow, ask: _k, ...way } = network;
   const { idle_minutes: _i, ...container } = sandbox;
-  // Of the approvals, whether Codex has terminals at all; of what may be reached, what has ports inside.
+  // Fixed as well: whether Codex has terminals, and which services have ports inside.
   const terminals = approvals !== "untrusted";
   return JSON.stringify({ ...fixed, way, container, terminals, local: localServices(allow) });
 }

@@ -1,11 +1,11 @@
 import { AllowList, type Target } from "../../egress/network/index.ts";
 
-/** As many as the relay stands for; each is a listener of its own. */
+/** The most services that the relay offers; each has its own listener. */
 export const MAX_LOCAL = 32;
 
 /**
- * The services of this machine that `network.allow` names by a loopback address or as localhost, one
- * a port: inside they are found at the same port of `localhost`.
+ * The services of this machine in `network.allow`, by a loopback address or as localhost, one per
+ * port. Inside, each is reachable at the same port of `localhost`.
  */
 export function localServices(allow: readonly string[]): readonly Target[] {
   const list = AllowList.parse(allow);
@@ -13,7 +13,7 @@ export function localServices(allow: readonly string[]): readonly Target[] {
   return [...new Map(all.map((it) => [it.port, it])).values()];
 }
 
-/** What Codex is told of the sandbox that it works in, as a developer's message. */
+/** The developer message that tells Codex about its sandbox. */
 export function aboutSandbox(allow: readonly string[]): string {
   const ports = localServices(allow).map(({ port }) => port);
   const only =

@@ -36,9 +36,9 @@ describe("an MCP server of the configuration", () => {
     ["a", { command: "x", comand: "y" }, "Unrecognized key"],
     ["a", { command: "x", tools: { t: { approval_mode: "never" } } }, "tools"],
     ["a", { command: "" }, "command: "],
-    ["a b", { command: "x" }, "a name has letters"],
-    ["a.b", { command: "x" }, "a name has letters"],
-    ["", { command: "x" }, "a name has letters"],
+    ["a b", { command: "x" }, "a name may have only letters"],
+    ["a.b", { command: "x" }, "a name may have only letters"],
+    ["", { command: "x" }, "a name may have only letters"],
     ["a", { url: "file:///etc/passwd" }, "url: "],
   ])("is left out where it is wrong: %s %j", (name, server, reason) => {
     const other = { command: "true" };
@@ -51,7 +51,7 @@ describe("an MCP server of the configuration", () => {
   it("says that it needs the network, and a secret", () => {
     const far = { url: "https://mcp.example.org/x", bearer_token_env_var: "TOKEN" };
     expect(read({ far }).notes).toEqual([
-      'The MCP server "far" is left out: it is reached at mcp.example.org over the network; network.allow = { "mcp.example.org" } allows that. It also needs the secret in TOKEN, which is kept out of it.',
+      'The MCP server "far" is left out: it is reached at mcp.example.org over the network; network.allow = { "mcp.example.org" } allows that. It also needs the secret in TOKEN, which is kept out of the sandbox.',
     ]);
   });
 
@@ -59,7 +59,7 @@ describe("an MCP server of the configuration", () => {
     const far = { url: "https://mcp.example.org/x", bearer_token_env_var: "TOKEN" };
     const { servers, notes } = usableServers({ far }, {}, ["mcp.example.org"]);
     expect(servers).toEqual({ far });
-    expect(notes).toEqual([expect.stringContaining("wants TOKEN")]);
+    expect(notes).toEqual([expect.stringContaining("reads TOKEN")]);
     expect(usableServers({ far }, { TOKEN: "x" }, ["mcp.example.org"]).notes).toEqual([]);
     expect(usableServers({ far }, {}, ["example.org"]).servers).toEqual({});
   });
@@ -67,7 +67,7 @@ describe("an MCP server of the configuration", () => {
   it("says which variables it will miss", () => {
     const docs = { command: "x", env: { B: "2" }, env_vars: ["A", "B", "C"] };
     expect(read({ docs }, { C: "3" }).notes).toEqual([
-      'The MCP server "docs" wants A from the environment, which the sandbox does not have. Set it in the server\'s env if everything in the sandbox may read it.',
+      'The MCP server "docs" reads A from the environment, which the sandbox does not have. Set it in the server\'s env if everything in the sandbox may read it.',
     ]);
     expect(read({ docs }, { A: "1", C: "3" })).toMatchObject({ notes: [], servers: { docs } });
   });

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { McpServerConfig } from "../../codex/index.ts";
 import { AllowList } from "../../egress/network/index.ts";
 
-/** A table of Lua without keys travels as a list. */
+/** An empty Lua table arrives as a list. */
 const Empty = z.array(z.never()).transform((): Record<string, never> => ({}));
 
 function table<V extends z.ZodType>(value: V) {
@@ -13,7 +13,7 @@ const Approval = z.enum(["auto", "prompt", "approve"]);
 const Seconds = z.number().positive();
 const Names = z.array(z.string());
 
-/** What every server may have, in Codex's own words (`[mcp_servers.<name>]`, 0.169). */
+/** The fields that every server may have, named as in Codex (`[mcp_servers.<name>]`, 0.169). */
 const shared = {
   enabled: z.boolean().optional(),
   required: z.boolean().optional(),
@@ -34,12 +34,12 @@ const LocalServer = z.strictObject({
   args: Names.optional(),
   /** SECURITY: visible to everything inside. */
   env: table(z.string()),
-  /** Variables that it is handed on; inside there are those of `sandbox.env` only. */
+  /** Variables passed on to it; inside there are only those of `sandbox.env`. */
   env_vars: Names.optional(),
   cwd: z.string().min(1).optional(),
 });
 
-/** A server elsewhere, which the sandbox reaches where `network.allow` has its host. */
+/** A remote server, which the sandbox reaches if its host is in `network.allow`. */
 const RemoteServer = z.strictObject({
   ...shared,
   url: z.url({ protocol: /^https?$/ }),
@@ -50,28 +50,30 @@ const RemoteServer = z.strictObject({
   oauth_resource: z.string().optional(),
 });
 
-/** The user's MCP servers by name; each is read by itself, so that a wrong one costs no other. */
+/**
+ * The user's MCP servers by name; parsed one by one, so that a wrong one does not affect others.
+ */
 export const McpServers = z.union([z.record(z.string(), z.unknown()), Empty]);
 export type McpServers = z.infer<typeof McpServers>;
 
-/** Codex takes no other names (0.169), and a name becomes part of a key of its configuration. */
+/** Codex accepts no other names (0.169), and a name becomes part of a configuration key. */
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** What of the configured servers can run. */
+/** The configured servers, sorted by whether they can run. */
 export type UsableServers = {
   readonly servers: Readonly<Record<string, McpServerConfig>>;
-  /** Why the others cannot, by name. */
+  /** Why the others cannot run, by name. */
   readonly refused: Readonly<Record<string, string>>;
-  /** Sentences for the user: about those, and about what the others will miss. */
+  /** Notes for the user about those, and about variables that the others lack. */
   readonly notes: readonly string[];
 };
 
 /**
- * Sorts the configured servers. `insideEnv` is what the container's environment has, `allow` what
- * the configuration lets it reach: Codex starts servers outside of turns, when nobody is asked.
+ * Sorts the configured servers. `insideEnv` is the container's environment, `allow` is what the
+ * settings let it reach: Codex starts servers outside of turns, when the user is not asked.
  *
- * SECURITY: no secret goes in unless the user put it into `env` or `sandbox.env` by hand: a server
- * that names a variable to take one from hears that it is not there.
+ * SECURITY: no secret enters the sandbox unless the user put it into `env` or `sandbox.env`. A
+ * server that takes one from another variable gets a note that the variable is missing.
  */
 export function usableServers(
   servers: McpServers,
@@ -116,7 +118,7 @@ export function enabledServers({
 
 type Server = z.infer<typeof LocalServer> | z.infer<typeof RemoteServer>;
 
-/** The variables that a server takes from its environment. */
+/** The variables that a server reads from its environment. */
 function wanted(server: Server): readonly string[] {
   if ("command" in server) return server.env_vars ?? [];
   const { bearer_token_env_var: token, env_http_headers: headers } = server;
@@ -128,13 +130,13 @@ function readServer(
   server: unknown,
   allowed: AllowList,
 ): { readonly server: Server } | { readonly reason: string } {
-  if (!NAME.test(name)) return { reason: "a name has letters, digits, - and _ only." };
+  if (!NAME.test(name)) return { reason: "a name may have only letters, digits, - and _." };
   const isRemote = typeof server === "object" && server !== null && "url" in server;
   const parsed = (isRemote ? RemoteServer : LocalServer).safeParse(server);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const where = issue === undefined || issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
-    return { reason: `${where}${issue?.message ?? "it is wrong"}. See :help codex-chat-mcp.` };
+    return { reason: `${where}${issue?.message ?? "it is invalid"}. See :help codex-chat-mcp.` };
   }
   if ("command" in parsed.data) return { server: parsed.data };
   const checked = allowed.checkUrl(new URL(parsed.data.url));
@@ -148,12 +150,14 @@ function remoteReason(
   entry: string,
 ): string {
   const secret =
-    token === undefined ? "" : ` It also needs the secret in ${token}, which is kept out of it.`;
+    token === undefined
+      ? ""
+      : ` It also needs the secret in ${token}, which is kept out of the sandbox.`;
   return `it is reached at ${new URL(url).host} over the network; network.allow = { "${entry}" } allows that.${secret}`;
 }
 
 function missingText(name: string, missing: readonly string[]): string {
-  return `The MCP server ${shown(name)} wants ${missing.join(", ")} from the environment, which the sandbox does not have. Set it in the server's env if everything in the sandbox may read it.`;
+  return `The MCP server ${shown(name)} reads ${missing.join(", ")} from the environment, which the sandbox does not have. Set it in the server's env if everything in the sandbox may read it.`;
 }
 
 function isOff(server: unknown): boolean {

@@ -9,32 +9,35 @@ const AbsolutePath = z.string().refine(isAbsolute, "must be an absolute path");
 
 const MIB = 1024 ** 2;
 
-/** As `docker run` takes it; what is no name would change the engine's addresses that it is put into. */
+/**
+ * As in `docker run`. SECURITY: other text would change the URLs of the engine's API that contain
+ * it.
+ */
 const ImageName = z
   .string()
-  .regex(/^[\w][\w.:@/-]*$/, "is no name of an image")
-  .refine((name) => !name.split("/").includes(".."), "is no name of an image");
+  .regex(/^[\w][\w.:@/-]*$/, "is not the name of an image")
+  .refine((name) => !name.split("/").includes(".."), "is not the name of an image");
 
-/** Variables for the container; those by which its own programs find their way are not the user's. */
+/** Variables for the container; the user cannot set those that its own programs depend on. */
 const SandboxEnv = z.record(
   z
     .string()
-    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "is no name of a variable")
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "is not the name of a variable")
     .refine(
       (name) => name !== "HOME" && !/^CODEX_/.test(name),
       "is the sandbox's own and cannot be set",
     ),
-  z.string().refine((value) => !value.includes("\0"), "must not hold a zero byte"),
+  z.string().refine((value) => !value.includes("\0"), "must not contain a zero byte"),
 );
 
 const ALL_CACHES = { tools: true, dirs: ["node_modules", "target", ".venv"] };
 
-/** What is kept between containers: everything, nothing, or what is said. */
+/** Which caches are kept between containers: all, none, or those listed. */
 const Caches = z.union([
   z.boolean().transform((all) => (all ? ALL_CACHES : { tools: false, dirs: [] })),
   z.strictObject({
     tools: z.boolean().default(true),
-    // Lua's empty table is an object in JSON.
+    // An empty Lua table arrives as an object.
     dirs: z
       .preprocess(
         (it) => (JSON.stringify(it) === "{}" ? [] : it),
@@ -44,7 +47,7 @@ const Caches = z.union([
   }),
 ]);
 
-/** Hosts in the words of `network.allow`. */
+/** Hosts, written as in `network.allow`. */
 const Hosts = z
   .array(z.string())
   .superRefine((entries, context) => {
@@ -56,36 +59,38 @@ const Hosts = z
 const ProxyUrl = z
   .url({ protocol: /^http$/, error: "must be the address of an http proxy: http://host:port" })
   .refine((text) => !/^[^/]*\/\/[^/]*@/.test(text), {
-    error: "has a user in it: let network.proxy_auth_cmd print user:password",
+    error: "contains a user: let network.proxy_auth_cmd print user:password",
   })
-  .refine((text) => /^http:\/\/[^/?#]+\/?$/.test(text), { error: "has more than host and port" });
+  .refine((text) => /^http:\/\/[^/?#]+\/?$/.test(text), {
+    error: "has more than a host and a port",
+  });
 
 /**
  * The resolved configuration that the editor sends with `chat/open`.
  *
- * Lua has already reported unknown keys and filled in the defaults; this is the host's own check,
- * strict in values because a mistyped limit must not weaken the sandbox.
+ * Lua has already reported unknown keys and filled in defaults. This is the host's own check; it is
+ * strict about values, because a mistyped limit must not weaken the sandbox.
  */
 export const Settings = z.object({
   model: z.string().min(1).optional(),
   effort: z.string().min(1).optional(),
   model_url: z.url({ protocol: /^https?$/ }).optional(),
-  /** With each call, beside the key: headers, and parameters of the address. */
+  /** Sent with each call besides the key: headers and query parameters. */
   model_headers: z.record(z.string(), z.string()).default({}),
   model_query: z.record(z.string(), z.string()).default({}),
-  /** Absent: a key where there is one, none where the endpoint is not known to need one. */
+  /** Absent: a key if there is one; it is required only if the endpoint is known to need it. */
   auth: z.enum(["key", "login", "none"]).optional(),
   api_key_env: z.string().min(1).default("OPENAI_API_KEY"),
   api_key_cmd: z.array(z.string().min(1)).min(1).optional(),
   /** The header that the key goes into; by default `Authorization: Bearer`. */
   api_key_header: z.string().min(1).optional(),
-  /** ChatGPT's backend and Codex's login service, where they are others than Codex's own. */
+  /** ChatGPT's backend and Codex's login service, if they are not Codex's own. */
   login_url: z.url({ protocol: /^https?$/ }).optional(),
   login_issuer: z.url({ protocol: /^https?$/ }).optional(),
   approvals: z.enum(["never", "on-request", "untrusted"]).default("on-request"),
-  /** Whether stopping a turn ends the commands that it runs; Codex itself leaves them running. */
+  /** Whether stopping a turn also ends its commands; Codex itself leaves them running. */
   stop_commands: z.enum(["always", "ask", "never"]).default("always"),
-  /** Whether the agent has a git directory of its own, or reads the real one. */
+  /** Whether the agent has its own git directory, or reads the real one. */
   git: z.enum(["private", "off"]).default("private"),
   state_dir: AbsolutePath,
   limits: z
@@ -105,7 +110,7 @@ export const Settings = z.object({
     .object({
       runtime: z.string().min(1).default("runsc"),
       base_image: z.string().min(1).default("debian:trixie-slim"),
-      /** An image with Node, in the place of ours. */
+      /** An image with Node that replaces the plugin's. */
       image: ImageName.optional(),
       /** A Dockerfile on top of the image: absolute, or below the project's root. */
       dockerfile: z.string().min(1).optional(),
@@ -144,19 +149,19 @@ export const Settings = z.object({
         (allow) => localServices(allow).length <= MAX_LOCAL,
         `names more than ${MAX_LOCAL} services of this machine`,
       ),
-      /** Whether the user is asked about other hosts, or they are refused at once. */
+      /** Whether the user is asked about other hosts; otherwise they are refused at once. */
       ask: z.boolean().default(true),
-      /** What stands between this machine and the world: the model, too, is reached through it. */
+      /** The proxy between this machine and the internet; also used for the model. */
       proxy: ProxyUrl.optional(),
       /** Prints its `user:password`. */
       proxy_auth_cmd: z.array(z.string().min(1)).min(1).optional(),
-      /** What is reached without it; this machine always is. */
+      /** Hosts reached without the proxy, besides this machine. */
       no_proxy: Hosts,
     })
     .prefault({}),
-  /** Further files that something on the host runs; with `!` before it, one that is not told of. */
+  /** More files to report because the host runs them; a leading `!` excludes a file. */
   watch: z.object({ paths: z.array(z.string().min(1).max(1000)).default([]) }).prefault({}),
-  /** What Codex may ask the editor. */
+  /** The editor tools that Codex may use. */
   editor_tools: z
     .object({
       buffers: z.boolean().default(true),
@@ -166,7 +171,7 @@ export const Settings = z.object({
       lsp: z.boolean().default(true),
     })
     .prefault({}),
-  /** The user's own instructions, and directories of skills: read-only inside. */
+  /** The user's instructions and skill directories; read-only inside. */
   agents_md: AbsolutePath.optional(),
   skills_dirs: z.array(AbsolutePath).default([]),
   mcp_servers: McpServers.default({}),

@@ -100,7 +100,7 @@ describe("settings that change while the sandbox runs", SLOW, () => {
     const both = await failure("Two?");
     expect(both).toMatchObject({
       kind: "wrong_settings",
-      fix: "Take one of them out of the configuration.",
+      fix: "Remove one of them from the configuration.",
     });
     await setup(`{ auth = vim.NIL, sandbox = { engine = "unix://${place.base}/none.sock" } }`);
     const nowhere = await failure("Three?");
