@@ -8,7 +8,7 @@ const perValue = 8;
 const maxDepth = 64;
 
 /** A value that was cut to a size, how many characters of it that took, and what it still counts. */
-export type Bounded<T> = { readonly value: T; readonly left: number; readonly size: number };
+export type Bounded<T> = { readonly value: T; readonly omitted: number; readonly size: number };
 
 /**
  * `value` as it is, or where it holds more than `maxChars` characters a copy in which its long strings
@@ -18,9 +18,9 @@ export type Bounded<T> = { readonly value: T; readonly left: number; readonly si
  */
 export function bounded<T>(value: T, maxChars: number): Bounded<T> {
   const size = measure(value, maxChars, 0);
-  if (size <= maxChars) return { value, left: 0, size };
+  if (size <= maxChars) return { value, omitted: 0, size };
   const cutter: Cutter = { room: maxChars, left: 0 };
-  return { value: cutValue(value, cutter, 0) as T, left: cutter.left, size: maxChars };
+  return { value: cutValue(value, cutter, 0) as T, omitted: cutter.left, size: maxChars };
 }
 
 /** How large a value is; anything above `enough` where it is larger than that. */

@@ -5,11 +5,11 @@ import { maxOddColumns, maxProseLine } from "./limits.ts";
 export type LineExtent = {
   readonly units: number;
   readonly columns: number;
-  readonly isOdd: boolean;
+  readonly hasOddChar: boolean;
 };
 
 /** Nothing of a line. */
-export const emptyLine: LineExtent = { units: 0, columns: 0, isOdd: false };
+export const emptyLine: LineExtent = { units: 0, columns: 0, hasOddChar: false };
 
 /** Most marks in a row that are put over one letter; scripts that need many have three or four. */
 const MAX_MARKS = 8;
@@ -29,25 +29,28 @@ const TAB = 8;
  */
 export function fittingLine(
   text: string,
-  so: LineExtent,
+  before: LineExtent,
 ): { readonly used: number; readonly extent: LineExtent } {
-  let { units, columns, isOdd } = so;
+  let { units, columns, hasOddChar } = before;
   const all = units + text.length;
-  if (!isOdd && all <= maxProseLine && NARROW.test(text))
-    return { used: text.length, extent: { units: all, columns: columns + text.length, isOdd } };
+  if (!hasOddChar && all <= maxProseLine && NARROW.test(text))
+    return {
+      used: text.length,
+      extent: { units: all, columns: columns + text.length, hasOddChar },
+    };
   let used = 0;
   for (const char of text) {
     const isNarrow = NARROW.test(char);
     const width = isNarrow ? 1 : widthOf(char);
-    const willBeOdd = isOdd || !isNarrow;
-    if (columns + width > maxOddColumns && willBeOdd) break;
+    const hasOdd = hasOddChar || !isNarrow;
+    if (columns + width > maxOddColumns && hasOdd) break;
     if (units + char.length > maxProseLine) break;
     units += char.length;
     columns += width;
-    isOdd = willBeOdd;
+    hasOddChar = hasOdd;
     used += char.length;
   }
-  return { used, extent: { units, columns, isOdd } };
+  return { used, extent: { units, columns, hasOddChar } };
 }
 
 /** Whether a line has to be broken. */
@@ -80,10 +83,10 @@ export function brokenLine(line: string): string[] {
 /** `text` with marks told by their number where more are put over one letter than any script has. */
 export function withFewMarks(
   text: string,
-  so = 0,
+  before = 0,
 ): { readonly text: string; readonly marks: number } {
-  if (NARROW.test(text)) return { text, marks: text === "" ? so : 0 };
-  let marks = so;
+  if (NARROW.test(text)) return { text, marks: text === "" ? before : 0 };
+  let marks = before;
   let done = "";
   for (const char of text) {
     marks = MARK.test(char) ? marks + 1 : 0;

@@ -96,8 +96,8 @@ export function commandSummary(command: CommandSummary, root: string): string {
   if (command.durationMs !== null && command.phase !== "declined") {
     facts.push(duration(command.durationMs));
   }
-  const told = facts.filter((fact) => fact !== "").map((fact) => ` · ${fact}`);
-  return `${VERBS[command.phase]} ${first}${where}${told.join("")}`;
+  const parts = facts.filter((fact) => fact !== "").map((fact) => ` · ${fact}`);
+  return `${VERBS[command.phase]} ${first}${where}${parts.join("")}`;
 }
 
 /**

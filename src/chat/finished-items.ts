@@ -3,18 +3,18 @@ import { type Draft, keepItem, patchState } from "./reducer-context.ts";
 import type { ChatState, FinishedItem, OpenItem } from "./state.ts";
 
 /** How many are remembered. What comes later than that is shown as new. */
-const maxOver = 200;
+const maxFinished = 200;
 /** Characters of a completed item that are compared at each end: outputs may be long. */
-const printChars = 500;
+const fingerprintChars = 500;
 
 /** Whether an item is over: nothing that still streams of it counts. */
 export function isFinished(state: ChatState, id: string): boolean {
-  return state.over.has(id);
+  return state.finished.has(id);
 }
 
 /** Notes that an item has completed. */
 export function rememberCompleted(draft: Draft, item: Item): void {
-  note(draft, item.id, { print: printOf(item) });
+  note(draft, item.id, { fingerprint: fingerprintOf(item) });
 }
 
 /** Notes that an item was closed without completing; it is no longer open. */
@@ -25,40 +25,40 @@ export function rememberClosed(draft: Draft, id: string, open: OpenItem): void {
 
 /** Notes that what has come of an item counts for nothing. */
 export function rememberGone(draft: Draft, id: string): void {
-  note(draft, id, { print: "" });
+  note(draft, id, { fingerprint: "" });
 }
 
 /** Forgets that an item is over: one with its id begins. */
 export function forgetFinished(draft: Draft, id: string): void {
-  if (!draft.state.over.has(id)) return;
-  const over = new Map(draft.state.over);
-  over.delete(id);
-  patchState(draft, { over });
+  if (!draft.state.finished.has(id)) return;
+  const finished = new Map(draft.state.finished);
+  finished.delete(id);
+  patchState(draft, { finished });
 }
 
 /** Whether an item completes a second time in the same words. */
 export function isRepeated(state: ChatState, item: Item): boolean {
-  const known = state.over.get(item.id);
-  return known !== undefined && "print" in known && known.print === printOf(item);
+  const known = state.finished.get(item.id);
+  return known !== undefined && "fingerprint" in known && known.fingerprint === fingerprintOf(item);
 }
 
 /** What an item was when it was closed before it completed. */
 export function closedAs(state: ChatState, id: string): OpenItem | undefined {
-  const known = state.over.get(id);
+  const known = state.finished.get(id);
   return known !== undefined && "open" in known ? known.open : undefined;
 }
 
 function note(draft: Draft, id: string, what: FinishedItem): void {
-  const over = new Map(draft.state.over);
-  over.delete(id);
-  over.set(id, what);
-  const [oldest] = over.keys();
-  if (over.size > maxOver && oldest !== undefined) over.delete(oldest);
-  patchState(draft, { over });
+  const finished = new Map(draft.state.finished);
+  finished.delete(id);
+  finished.set(id, what);
+  const [oldest] = finished.keys();
+  if (finished.size > maxFinished && oldest !== undefined) finished.delete(oldest);
+  patchState(draft, { finished });
 }
 
-function printOf(item: Item): string {
+function fingerprintOf(item: Item): string {
   const text = JSON.stringify(item);
-  if (text.length <= 2 * printChars) return text;
-  return `${text.length}:${text.slice(0, printChars)}${text.slice(-printChars)}`;
+  if (text.length <= 2 * fingerprintChars) return text;
+  return `${text.length}:${text.slice(0, fingerprintChars)}${text.slice(-fingerprintChars)}`;
 }

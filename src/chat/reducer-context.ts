@@ -3,7 +3,15 @@ import type { Edit } from "./edits/index.ts";
 import { beginning } from "./fences.ts";
 import { maxOpenItems, maxTurnNotes, type shareOf } from "./limits.ts";
 import { withoutHtml } from "./markdown/index.ts";
-import { charge, hasRoom, isTold, leftOut, leftText, missed, nothingSpent } from "./spent.ts";
+import {
+  addOmitted,
+  charge,
+  hasNote,
+  hasRoom,
+  nothingSpent,
+  omittedBlock,
+  omittedText,
+} from "./spent.ts";
 import type { ChatState, OpenItem } from "./state.ts";
 
 /** What is put into the text, in the order in which it is left out of a turn that is too long. */
@@ -18,7 +26,7 @@ export function patchState(draft: Draft, fields: Partial<ChatState>): void {
 }
 
 /** Larger than items are that only begin. */
-const largeItem = 20_000;
+const largeItemChars = 20_000;
 
 /** Keeps `item` as open under `id`, or forgets it. */
 export function keepItem(draft: Draft, id: string, item: OpenItem | undefined): void {
@@ -34,9 +42,9 @@ export function keepItem(draft: Draft, id: string, item: OpenItem | undefined): 
  */
 export function mayOpen(draft: Draft, id: string, size = 0): boolean {
   const { items, spent } = draft.state;
-  if (size > largeItem) patchState(draft, { spent: { ...spent, chars: spent.chars + size } });
+  if (size > largeItemChars) patchState(draft, { spent: { ...spent, chars: spent.chars + size } });
   if (items.has(id) || (items.size < maxOpenItems && hasRoom(spent, "asks"))) return true;
-  noteLeftOut(draft, { steps: 1 });
+  noteOmitted(draft, { steps: 1 });
   return false;
 }
 
@@ -46,8 +54,8 @@ export function mayOpen(draft: Draft, id: string, size = 0): boolean {
  */
 export function append(draft: Draft, lines: readonly string[], rank: Rank = "steps"): string {
   if (!hasRoom(draft.state.spent, rank)) {
-    noteLeftOut(draft, { steps: 1 });
-    return leftOut;
+    noteOmitted(draft, { steps: 1 });
+    return omittedBlock;
   }
   if (draft.state.section === undefined) openSection(draft, draft.state.tail);
   const { section } = draft.state;
@@ -64,7 +72,7 @@ export function insertBelow(
   gap: 0 | 1 = 0,
 ): string {
   // A block that is there is told whole: half a fence would swallow what stands below.
-  if (after === leftOut) return leftOut;
+  if (after === omittedBlock) return omittedBlock;
   const { nextBlock, prefix, tail } = draft.state;
   const id = `${prefix}:${nextBlock}`;
   patchState(draft, { nextBlock: nextBlock + 1, tail: tail === after ? id : tail });
@@ -73,30 +81,30 @@ export function insertBelow(
 }
 
 /** Notes what was left out, and says so where it is the first of this turn. */
-export function noteLeftOut(draft: Draft, what: Parameters<typeof missed>[1]): void {
+export function noteOmitted(draft: Draft, what: Parameters<typeof addOmitted>[1]): void {
   const { spent } = draft.state;
-  patchState(draft, { spent: missed(spent, what) });
-  if (isTold(spent)) return;
-  patchState(draft, { spent: { ...draft.state.spent, told: leftOut } });
-  const told = append(
+  patchState(draft, { spent: addOmitted(spent, what) });
+  if (hasNote(spent)) return;
+  patchState(draft, { spent: { ...draft.state.spent, noteBlock: omittedBlock } });
+  const noteBlock = append(
     draft,
     [notice("Note", "this is more than is shown of one turn: what follows is not all of it.")],
     "told",
   );
-  patchState(draft, { spent: { ...draft.state.spent, told } });
+  patchState(draft, { spent: { ...draft.state.spent, noteBlock } });
 }
 
 /** Says how much was left out, where anything was. */
-export function showLeftOut(draft: Draft): void {
-  const { told, left } = draft.state.spent;
-  const text = leftText(left);
-  if (told === undefined || told === leftOut || text === undefined) return;
-  draft.edits.push({ op: "replace", id: told, lines: [notice("Note", text)] });
+export function showOmitted(draft: Draft): void {
+  const { noteBlock, omitted } = draft.state.spent;
+  const text = omittedText(omitted);
+  if (noteBlock === undefined || noteBlock === omittedBlock || text === undefined) return;
+  draft.edits.push({ op: "replace", id: noteBlock, lines: [notice("Note", text)] });
 }
 
 /** The user has asked for something: what comes of it is counted by itself. */
 export function resetSpent(draft: Draft): void {
-  showLeftOut(draft);
+  showOmitted(draft);
   patchState(draft, { spent: nothingSpent });
 }
 
@@ -106,7 +114,7 @@ export function settleEdits(draft: Draft, before: ChatState): Edit[] {
   patchState(draft, { spent: charged });
   if (lost === 0) return edits;
   const made = draft.edits.length;
-  noteLeftOut(draft, { chars: lost });
+  noteOmitted(draft, { chars: lost });
   return [...edits, ...draft.edits.slice(made)];
 }
 
@@ -160,7 +168,7 @@ export function oneLine(text: string, maxChars = 1000): string {
 export function addNotice(draft: Draft, text: string): void {
   const { spent } = draft.state;
   if (spent.notes >= maxTurnNotes) {
-    noteLeftOut(draft, { notes: 1 });
+    noteOmitted(draft, { notes: 1 });
     return;
   }
   patchState(draft, { spent: { ...spent, notes: spent.notes + 1 } });
@@ -169,11 +177,11 @@ export function addNotice(draft: Draft, text: string): void {
 
 /** Adds a notice unless it was told before in this conversation. */
 export function addNoticeOnce(draft: Draft, text: string): void {
-  const { told } = draft.state;
+  const { shownNotices } = draft.state;
   const line = oneLine(text);
-  if (told.has(line)) return;
+  if (shownNotices.has(line)) return;
   // Bounded, so that a server that varies its warnings cannot grow the state without end.
-  const kept = told.size >= 100 ? [...told].slice(1) : [...told];
-  patchState(draft, { told: new Set([...kept, line]) });
+  const kept = shownNotices.size >= 100 ? [...shownNotices].slice(1) : [...shownNotices];
+  patchState(draft, { shownNotices: new Set([...kept, line]) });
   addNotice(draft, text);
 }

@@ -12,13 +12,13 @@ export type Spent = {
   readonly notes: number;
   /** Questions to the user. */
   readonly asked: number;
-  readonly left: Left;
+  readonly omitted: Omitted;
   /** The block that says that something was left out. */
-  readonly told: string | undefined;
+  readonly noteBlock: string | undefined;
 };
 
 /** What was left out. */
-export type Left = {
+export type Omitted = {
   readonly steps: number;
   readonly notes: number;
   readonly questions: number;
@@ -32,12 +32,12 @@ export const nothingSpent: Spent = {
   chars: 0,
   notes: 0,
   asked: 0,
-  left: { steps: 0, notes: 0, questions: 0, chars: 0 },
-  told: undefined,
+  omitted: { steps: 0, notes: 0, questions: 0, chars: 0 },
+  noteBlock: undefined,
 };
 
 /** The name of every block that is not in the text, because the turn had no room for it. */
-export const leftOut = "left-out";
+export const omittedBlock = "left-out";
 
 /** Whether a turn has room for more of this rank. */
 export function hasRoom(spent: Spent, rank: keyof typeof shareOf): boolean {
@@ -50,27 +50,27 @@ export function hasRoom(spent: Spent, rank: keyof typeof shareOf): boolean {
 }
 
 /** The counts with more that was left out. */
-export function missed(spent: Spent, more: Partial<Left>): Spent {
+export function addOmitted(spent: Spent, more: Partial<Omitted>): Spent {
   const { steps = 0, notes = 0, questions = 0, chars = 0 } = more;
-  const { left } = spent;
+  const { omitted } = spent;
   return {
     ...spent,
-    left: {
-      steps: left.steps + steps,
-      notes: left.notes + notes,
-      questions: left.questions + questions,
-      chars: left.chars + chars,
+    omitted: {
+      steps: omitted.steps + steps,
+      notes: omitted.notes + notes,
+      questions: omitted.questions + questions,
+      chars: omitted.chars + chars,
     },
   };
 }
 
 /** Whether the text says that something is left out. */
-export function isTold(spent: Spent): boolean {
-  return spent.told !== undefined;
+export function hasNote(spent: Spent): boolean {
+  return spent.noteBlock !== undefined;
 }
 
 /** A sentence on what was left out; undefined where nothing was. */
-export function leftText({ steps, notes, questions, chars }: Left): string | undefined {
+export function omittedText({ steps, notes, questions, chars }: Omitted): string | undefined {
   const parts = [
     ...(steps > 0 ? [countOf(steps, "more step")] : []),
     ...(notes > 0 ? [countOf(notes, "more note")] : []),
@@ -98,12 +98,12 @@ export function charge(
   const grows = hasRoom(before, "asks");
   const changes = hasRoom(before, "end");
   const kept = edits.filter((edit) => {
-    if (edit.op === "fold") return edit.from !== leftOut && edit.to !== leftOut;
-    if (edit.id === leftOut) return false;
+    if (edit.op === "fold") return edit.from !== omittedBlock && edit.to !== omittedBlock;
+    if (edit.id === omittedBlock) return false;
     if (edit.op === "mark" || edit.op === "remove") return true;
     const size = sizeOf(edit);
     const isMade =
-      edit.op === "insert" || edit.id === now.told || (edit.op === "append" ? grows : changes);
+      edit.op === "insert" || edit.id === now.noteBlock || (edit.op === "append" ? grows : changes);
     if (!isMade) {
       lost += size.chars;
       return false;

@@ -1,7 +1,7 @@
 import type { Item, RateLimits } from "../codex/messages/index.ts";
 import type { Extent } from "./fit.ts";
-import type { Prose } from "./markdown/index.ts";
-import { leftOut, nothingSpent, type Spent } from "./spent.ts";
+import type { SanitizerState } from "./markdown/index.ts";
+import { nothingSpent, omittedBlock, type Spent } from "./spent.ts";
 
 /** The model's words as they stream into one block; `block` is absent until something shows. */
 export type OpenText = {
@@ -12,21 +12,21 @@ export type OpenText = {
   /** The block that stood above it when it was made. */
   readonly above: string;
   /** Whether nothing stands above it in its section. */
-  readonly lone: boolean;
+  readonly isFirstInSection: boolean;
   /** What a message is to the answer, as Codex tells it: `commentary`, `final_answer`, … */
   readonly phase: string | undefined;
   /** When it began, in Unix milliseconds; absent where that is not told. */
   readonly startedAtMs: number | undefined;
   /** Whether its answer broke off and is asked for again: the next words come in its place. */
   readonly cutOff: boolean;
-  readonly prose: Prose;
+  readonly sanitizer: SanitizerState;
   /** Whether the first line is known, which of reasoning may be a title. */
   readonly begun: boolean;
   /** All that came, as it came, as far as it is shown. */
   readonly raw: string;
   readonly extent: Extent;
   /** How many characters of it are not shown; undefined while it is shown whole. */
-  readonly left: number | undefined;
+  readonly omittedChars: number | undefined;
   /** Which stream of a reasoning is shown: its summary wins over its raw content. */
   readonly source: "summary" | "content" | undefined;
   /** The number of the part of it that came last. */
@@ -76,7 +76,7 @@ export type OpenPatch = {
   readonly phase: PatchPhase;
   readonly answer: string | undefined;
   /** How many files of it are not shown. */
-  readonly left: number;
+  readonly omittedFiles: number;
   /** Whether the diffs are not all of the patch. */
   readonly isCut: boolean;
 };
@@ -163,11 +163,11 @@ export type ChatState = {
   readonly items: ReadonlyMap<string, OpenItem>;
   readonly approvals: ReadonlyMap<string, OpenApproval>;
   /** The latest items that are over, by id. */
-  readonly over: ReadonlyMap<string, FinishedItem>;
+  readonly finished: ReadonlyMap<string, FinishedItem>;
   /** Items that said all there is of them when they began, and have not completed. */
-  readonly toldWhole: ReadonlyMap<string, Item>;
+  readonly completeAtStart: ReadonlyMap<string, Item>;
   /** Output of commands that have not begun yet, by the item's id. */
-  readonly early: ReadonlyMap<string, string>;
+  readonly earlyOutput: ReadonlyMap<string, string>;
   /** The turn that ended last, and whether its failure stands in the text. */
   readonly ended: { readonly id: string; readonly failed: boolean } | undefined;
   /** User blocks that were steered and that Codex has not taken yet. */
@@ -175,7 +175,7 @@ export type ChatState = {
   /** User blocks that turns have begun with since the last turn that completed. */
   readonly asked: readonly string[];
   /** Notices that are told once in a conversation. */
-  readonly told: ReadonlySet<string>;
+  readonly shownNotices: ReadonlySet<string>;
   readonly usage: TokenUsage | undefined;
   /** What the account may still use, where the endpoint tells it. */
   readonly limits: RateLimits | undefined;
@@ -208,13 +208,13 @@ export function initialState(options: {
     spent: nothingSpent,
     items: new Map(),
     approvals: new Map(),
-    over: new Map(),
-    toldWhole: new Map(),
-    early: new Map(),
+    finished: new Map(),
+    completeAtStart: new Map(),
+    earlyOutput: new Map(),
     ended: undefined,
     steered: [],
     asked: [],
-    told: new Set(),
+    shownNotices: new Set(),
     usage: undefined,
     limits: undefined,
     brokenServers: new Map(),
@@ -226,14 +226,14 @@ export function initialState(options: {
 /** The block that shows an approval that waits, where the editor puts its keys. */
 export function approvalBlock(state: ChatState, id: string): string | undefined {
   const block = state.approvals.get(id)?.block;
-  return block === leftOut ? undefined : block;
+  return block === omittedBlock ? undefined : block;
 }
 
 /**
  * An item that is over: what it said, if it completed; else what it was when its turn ended or a steer
  * cut it off, so that what is told of it later finds its place.
  */
-export type FinishedItem = { readonly print: string } | { readonly open: OpenItem };
+export type FinishedItem = { readonly fingerprint: string } | { readonly open: OpenItem };
 
 /** How a command came to where it is. */
 export type CommandPhase =
@@ -266,7 +266,7 @@ export type Output = {
   readonly head: OutputPart;
   readonly tail: OutputPart;
   /** Lines that stand neither in `head` nor in `tail`. */
-  readonly left: number;
+  readonly omittedLines: number;
   readonly full: boolean;
   /** The line that has not ended yet, as it came. */
   readonly partial: string;

@@ -168,7 +168,7 @@ describe("a flood", () => {
       ],
       ended.state,
     );
-    expect([next.blocks, next.state.spent.left.steps]).toEqual([1 + 10 * 4, 0]);
+    expect([next.blocks, next.state.spent.omitted.steps]).toEqual([1 + 10 * 4, 0]);
   });
 
   it("closes what it cuts off", () => {
@@ -199,7 +199,7 @@ describe("a flood", () => {
     const events = times(3, () => say("item/agentMessage/delta", { itemId: "m", delta }));
     const { longest, state } = outcome([begin, ...events, end]);
     expect(longest).toBeLessThanOrEqual(3 * 1_000_000);
-    expect(state.told).toContain(
+    expect(state.shownNotices).toContain(
       "lines of more than 20,000 characters, or of 5,000 columns with tabs or wide letters, are broken into several here.",
     );
     const shown = outcome([begin, say("item/completed", { item: message(1, delta) }), end]);

@@ -2,7 +2,7 @@ import { endsInHalfPair } from "../control-characters.ts";
 import type { Edit } from "./edits.ts";
 
 /** An edit that waits, and the text that came for its block's end since. */
-type Entry = { readonly n: number; edit: Edit; more: string; isGone: boolean };
+type Entry = { readonly n: number; edit: Edit; appended: string; isGone: boolean };
 
 /** Fewer entries than this are never tidied: walking over them costs nothing. */
 const minTidied = 1024;
@@ -105,7 +105,7 @@ export class Backlog {
       } else {
         this.#chars -= size;
         entry.edit = { op: "append", id: part.op === "fold" ? "" : part.id, text: rest };
-        entry.more = "";
+        entry.appended = "";
         this.#chars += sizeOf(entry);
       }
     }
@@ -125,7 +125,7 @@ export class Backlog {
   }
 
   #add(edit: Edit): Entry {
-    const entry: Entry = { n: this.#next, edit, more: "", isGone: false };
+    const entry: Entry = { n: this.#next, edit, appended: "", isGone: false };
     this.#next += 1;
     this.#entries.push(entry);
     this.#chars += sizeOf(entry);
@@ -134,13 +134,13 @@ export class Backlog {
 
   #merge(before: Entry, edit: Extract<Edit, { op: "append" | "replace" }>): void {
     if (edit.op === "append") {
-      before.more += edit.text;
+      before.appended += edit.text;
       this.#chars += edit.text.length;
       return;
     }
     this.#chars -= sizeOf(before);
     before.edit = before.edit.op === "insert" ? { ...before.edit, lines: edit.lines } : edit;
-    before.more = "";
+    before.appended = "";
     this.#chars += sizeOf(before);
   }
 
@@ -183,24 +183,24 @@ export class Backlog {
   }
 }
 
-function sizeOf({ edit, more }: Entry): number {
+function sizeOf({ edit, appended }: Entry): number {
   switch (edit.op) {
     case "append":
-      return edit.text.length + more.length;
+      return edit.text.length + appended.length;
     case "insert":
     case "replace":
-      return edit.lines.reduce((sum, line) => sum + line.length + 1, more.length);
+      return edit.lines.reduce((sum, line) => sum + line.length + 1, appended.length);
     default:
       return 0;
   }
 }
 
 /** The one edit that an entry has become. */
-function built({ edit, more }: Entry): Edit {
-  if (more === "") return edit;
-  if (edit.op === "append") return { ...edit, text: edit.text + more };
+function built({ edit, appended }: Entry): Edit {
+  if (appended === "") return edit;
+  if (edit.op === "append") return { ...edit, text: edit.text + appended };
   if (edit.op !== "insert" && edit.op !== "replace") return edit;
-  const [first = "", ...rest] = more.split("\n");
+  const [first = "", ...rest] = appended.split("\n");
   const last = `${edit.lines.at(-1) ?? ""}${first}`;
   return { ...edit, lines: [...edit.lines.slice(0, -1), last, ...rest] };
 }

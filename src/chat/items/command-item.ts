@@ -7,10 +7,10 @@ import {
   unwrapShell,
 } from "../command-text.ts";
 import { maxCommandChars } from "../limits.ts";
-import { proseLines } from "../markdown/index.ts";
+import { sanitizedLines } from "../markdown/index.ts";
 import { append, type Draft, insertBelow, keepItem, type Rank } from "../reducer-context.ts";
 import type { CommandPhase, Fence, OpenCommand } from "../state.ts";
-import { latestLine, noOutput, outputLines, takeOutput, wholeOutput } from "./command-output.ts";
+import { addOutput, latestLine, noOutput, outputLines, wholeOutput } from "./command-output.ts";
 
 /** What a command has come to, as its item says when it completes. */
 export type CommandEnd = {
@@ -56,7 +56,7 @@ export function startCommand(
 
 /** Adds output as it comes. SECURITY: whatever a program in the sandbox prints. */
 export function growCommand(draft: Draft, id: string, item: OpenCommand, piece: string): void {
-  const output = takeOutput(item.output, piece);
+  const output = addOutput(item.output, piece);
   const fresh = output.head.lines.slice(item.output.head.lines.length);
   const open = show(draft, { ...item, output }, fresh);
   const mark = latestLine(output);
@@ -74,7 +74,7 @@ export function askCommand(
   let open: OpenCommand = { ...item, phase: "asks" };
   draft.edits.push({ op: "mark", id: open.block, mark: "none" });
   replaceSummary(draft, open);
-  const lines = reason === undefined ? [] : proseLines(reason, "> ");
+  const lines = reason === undefined ? [] : sanitizedLines(reason, "> ");
   if (lines.length > 0) open = { ...open, anchor: insertBelow(draft, open.anchor, lines) };
   const prompt = commandLines(open.script);
   if (open.fence === undefined) {

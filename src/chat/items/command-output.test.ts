@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { latestLine, noOutput, outputLines, takeOutput, wholeOutput } from "./command-output.ts";
+import { addOutput, latestLine, noOutput, outputLines, wholeOutput } from "./command-output.ts";
 
 const numbered = (n: number): string =>
   Array.from({ length: n }, (_, index) => `line ${index + 1}\n`).join("");
@@ -49,17 +49,17 @@ describe("takeOutput", () => {
         let output = noOutput;
         let at = 0;
         for (const cut of cuts) {
-          output = takeOutput(output, text.slice(at, at + cut));
+          output = addOutput(output, text.slice(at, at + cut));
           at += cut;
         }
-        output = takeOutput(output, text.slice(at));
+        output = addOutput(output, text.slice(at));
         expect(outputLines(output)).toEqual(wholeOutput(text));
       }),
     );
   });
 
   it("tells the latest line while it is being written", () => {
-    const output = takeOutput(takeOutput(noOutput, "done a\n"), "10%\r55%");
+    const output = addOutput(addOutput(noOutput, "done a\n"), "10%\r55%");
     expect(latestLine(output)).toBe("55%");
   });
 });

@@ -18,7 +18,7 @@ const nothing: Part = { lines: [], chars: 0 };
 export const noOutput: Output = {
   head: nothing,
   tail: nothing,
-  left: 0,
+  omittedLines: 0,
   full: false,
   partial: "",
   latest: "",
@@ -28,23 +28,23 @@ export const noOutput: Output = {
  * Takes a piece of raw output. `head` only ever grows, and by whole lines: a progress bar is
  * settled when its line ends. How the output is split into pieces changes nothing.
  */
-export function takeOutput(output: Output, piece: string): Output {
+export function addOutput(output: Output, piece: string): Output {
   if (piece.length > maxRawLine) {
     // Part by part: a list of all the lines would take many times their room.
     let all = output;
     for (let at = 0; at < piece.length; at += maxRawLine)
-      all = takeOutput(all, piece.slice(at, at + maxRawLine));
+      all = addOutput(all, piece.slice(at, at + maxRawLine));
     return all;
   }
-  if (!piece.includes("\n")) return { ...output, ...grown(output, piece) };
+  if (!piece.includes("\n")) return { ...output, ...extendPartial(output, piece) };
   const lines = piece.split("\n");
-  lines[0] = grown(output, lines[0] ?? "").partial;
+  lines[0] = extendPartial(output, lines[0] ?? "").partial;
   const last = copied(lines.pop() ?? "");
-  const taken = takeLines(output, lines);
-  return { ...taken, ...grown({ partial: "", latest: "" }, last) };
+  const taken = addLines(output, lines);
+  return { ...taken, ...extendPartial({ partial: "", latest: "" }, last) };
 }
 
-function grown(
+function extendPartial(
   { partial, latest }: Pick<Output, "partial" | "latest">,
   piece: string,
 ): Pick<Output, "partial" | "latest"> {
@@ -56,15 +56,15 @@ function grown(
 }
 
 /** Takes whole lines as they came; those that stand nowhere in the end are only counted. */
-function takeLines(output: Output, raw: readonly string[]): Output {
-  let { full, left } = output;
+function addLines(output: Output, raw: readonly string[]): Output {
+  let { full, omittedLines } = output;
   const head = { lines: [...output.head.lines], chars: output.head.chars };
   const tail = [...output.tail.lines];
   let chars = output.tail.chars;
   let first = 0;
   for (const [index, each] of raw.entries()) {
     if (full && raw.length - index > maxLines) {
-      left += 1 + tail.length - first;
+      omittedLines += 1 + tail.length - first;
       first = tail.length;
       chars = 0;
       continue;
@@ -81,22 +81,22 @@ function takeLines(output: Output, raw: readonly string[]): Output {
     while (tail.length - first > maxLines || (chars > maxChars && tail.length - first > 1)) {
       chars -= tail[first]?.length ?? 0;
       first += 1;
-      left += 1;
+      omittedLines += 1;
     }
   }
-  return { ...output, head, tail: { lines: tail.slice(first), chars }, left, full };
+  return { ...output, head, tail: { lines: tail.slice(first), chars }, omittedLines, full };
 }
 
 /** The lines that stand for the whole output once nothing more comes. */
 export function outputLines(output: Output): string[] {
-  const ended = output.partial === "" ? output : takeLines(output, [output.partial]);
-  const gap = ended.left > 0 ? [`… ${countOf(ended.left, "line")} left out …`] : [];
+  const ended = output.partial === "" ? output : addLines(output, [output.partial]);
+  const gap = ended.omittedLines > 0 ? [`… ${countOf(ended.omittedLines, "line")} left out …`] : [];
   return [...ended.head.lines, ...gap, ...ended.tail.lines];
 }
 
 /** The lines of an output that is there in one piece. */
 export function wholeOutput(text: string): string[] {
-  return outputLines(takeOutput(noOutput, text));
+  return outputLines(addOutput(noOutput, text));
 }
 
 /** The latest line of the output, for a mark beside the command; empty where there is none. */

@@ -17,7 +17,7 @@ import {
   insertBelow,
   keepItem,
   mayOpen,
-  noteLeftOut,
+  noteOmitted,
   oneLine,
   patchState,
 } from "../reducer-context.ts";
@@ -47,30 +47,35 @@ export type ItemFacts = {
 };
 
 /** Shows an item that begins. One that was begun before is left as it is. */
-export function startItem(draft: Draft, told: Item, facts: ItemFacts): void {
-  const { value: item, left, size } = bounded(told, maxOpenItemChars);
-  const isCut = left > 0 || facts.isCut === true;
+export function startItem(draft: Draft, reported: Item, facts: ItemFacts): void {
+  const { value: item, omitted, size } = bounded(reported, maxOpenItemChars);
+  const isCut = omitted > 0 || facts.isCut === true;
   if (item.type === "userMessage") {
     onUserMessage(draft, item);
     return;
   }
   const open = draft.state.items.get(item.id);
   if (open !== undefined) {
-    adopt(draft, item, open, isCut);
+    mergeStart(draft, item, open, isCut);
     return;
   }
   forgetFinished(draft, item.id);
   if (!mayOpen(draft, item.id, size)) return;
-  if (left > 0) noteLeftOut(draft, { chars: left });
-  if (isWhole(item)) keepWhole(draft, item.id, item);
+  if (omitted > 0) noteOmitted(draft, { chars: omitted });
+  if (isCompleteAtStart(item)) keepCompleteAtStart(draft, item.id, item);
   dropCutOff(draft);
   switch (item.type) {
     case "agentMessage":
       if (item.text !== "" && item.text === draft.state.turn.review) return;
-      grow(draft, item.id, startText(draft, item.id, "message", textFacts(item, facts)), item.text);
+      appendIfAny(
+        draft,
+        item.id,
+        startText(draft, item.id, "message", textFacts(item, facts)),
+        item.text,
+      );
       return;
     case "plan":
-      grow(draft, item.id, startText(draft, item.id, "proposal"), item.text);
+      appendIfAny(draft, item.id, startText(draft, item.id, "proposal"), item.text);
       return;
     case "reasoning":
       startText(draft, item.id, "reasoning", {
@@ -78,7 +83,7 @@ export function startItem(draft: Draft, told: Item, facts: ItemFacts): void {
       });
       return;
     case "commandExecution":
-      takeEarly(draft, item.id, startCommand(draft, item.id, item.command, item.cwd, isCut));
+      showKeptOutput(draft, item.id, startCommand(draft, item.id, item.command, item.cwd, isCut));
       return;
     case "fileChange":
       startPatch(draft, item.id, item.changes, isCut);
@@ -89,9 +94,9 @@ export function startItem(draft: Draft, told: Item, facts: ItemFacts): void {
 }
 
 /** Completes an item; one that never began is shown whole. */
-export function completeItem(draft: Draft, told: Item, facts: ItemFacts): void {
-  const { value: item, left } = bounded(told, maxItemChars);
-  if (left > 0) noteLeftOut(draft, { chars: left });
+export function completeItem(draft: Draft, reported: Item, facts: ItemFacts): void {
+  const { value: item, omitted } = bounded(reported, maxItemChars);
+  if (omitted > 0) noteOmitted(draft, { chars: omitted });
   if (item.type === "userMessage") {
     onUserMessage(draft, item);
     return;
@@ -101,28 +106,28 @@ export function completeItem(draft: Draft, told: Item, facts: ItemFacts): void {
   if (closed === undefined) startItem(draft, item, { ...facts, atMs: undefined });
   const open = closed ?? draft.state.items.get(item.id);
   if (open !== undefined) endItem(draft, item, open, facts, closed !== undefined);
-  keepWhole(draft, item.id, undefined);
+  keepCompleteAtStart(draft, item.id, undefined);
   if (!draft.state.items.has(item.id)) rememberCompleted(draft, item);
 }
 
 /** Completes what a turn leaves open and has told the whole of already. */
 export function completePreknown(draft: Draft, turn: string): void {
-  for (const [id, item] of draft.state.toldWhole)
+  for (const [id, item] of draft.state.completeAtStart)
     if (draft.state.items.has(id)) completeItem(draft, item, { turn, atMs: undefined });
-    else keepWhole(draft, id, undefined);
+    else keepCompleteAtStart(draft, id, undefined);
 }
 
-function keepWhole(draft: Draft, id: string, item: Item | undefined): void {
-  const { toldWhole } = draft.state;
-  if (item === undefined && !toldWhole.has(id)) return;
-  const next = new Map(toldWhole);
+function keepCompleteAtStart(draft: Draft, id: string, item: Item | undefined): void {
+  const { completeAtStart } = draft.state;
+  if (item === undefined && !completeAtStart.has(id)) return;
+  const next = new Map(completeAtStart);
   if (item === undefined) next.delete(id);
   else next.set(id, item);
-  patchState(draft, { toldWhole: next });
+  patchState(draft, { completeAtStart: next });
 }
 
 /** Whether an item that begins says how it ended, or is of a kind that is at once what it is. */
-function isWhole(item: Item): boolean {
+function isCompleteAtStart(item: Item): boolean {
   if ("status" in item) return !["inProgress", "in_progress", ""].includes(item.status);
   if (item.type === "reasoning") return item.summary.length + item.content.length > 0;
   return ["functionCallOutput", "hookPrompt", "exitedReviewMode", "imageView", "unknown"].includes(
@@ -136,8 +141,8 @@ export function showAgentPatch(
   { id, changes, status }: Extract<LocalEvent, { type: "agent_patch" }>,
 ): void {
   const phase = patchPhase(status);
-  const { value, left } = bounded(changes, maxItemChars);
-  if (left > 0) noteLeftOut(draft, { chars: left });
+  const { value, omitted } = bounded(changes, maxItemChars);
+  if (omitted > 0) noteOmitted(draft, { chars: omitted });
   endPatch(draft, id, startPatch(draft, id, value), phase, value, "by a sub-agent");
 }
 
@@ -188,7 +193,7 @@ function endItem(
 }
 
 /** Takes what a beginning tells of an item that its first words or changes have begun. */
-function adopt(draft: Draft, item: Item, open: OpenItem, isCut: boolean): void {
+function mergeStart(draft: Draft, item: Item, open: OpenItem, isCut: boolean): void {
   if (item.type === "fileChange" && open.kind === "patch" && open.phase === "running")
     growPatch(draft, item.id, { ...open, isCut }, item.changes);
   if (item.type === "agentMessage" && open.kind === "message" && open.phase === undefined)
@@ -209,7 +214,7 @@ export function isNewCompaction(draft: Draft, turn: string, by: "item" | "notice
 type Growth = Extract<ServerNotification, { params: { itemId: string } }>;
 
 /** What may be the first that is told of an item. */
-const BEGINS: ReadonlySet<string> = new Set([
+const STARTING_METHODS: ReadonlySet<string> = new Set([
   "item/agentMessage/delta",
   "item/plan/delta",
   "item/reasoning/summaryTextDelta",
@@ -222,33 +227,43 @@ export function growItem(draft: Draft, event: Growth): void {
   const { itemId } = event.params;
   if (isFinished(draft.state, itemId)) return;
   const open = draft.state.items.get(itemId);
-  if (open === undefined && BEGINS.has(event.method) && !mayOpen(draft, itemId)) return;
+  if (open === undefined && STARTING_METHODS.has(event.method) && !mayOpen(draft, itemId)) return;
   switch (event.method) {
     case "item/agentMessage/delta":
-      growWords(draft, itemId, open ?? beginWords(draft, itemId, "message"), event.params.delta);
+      appendText(
+        draft,
+        itemId,
+        open ?? startStreamedText(draft, itemId, "message"),
+        event.params.delta,
+      );
       return;
     case "item/plan/delta":
-      growWords(draft, itemId, open ?? beginWords(draft, itemId, "proposal"), event.params.delta);
+      appendText(
+        draft,
+        itemId,
+        open ?? startStreamedText(draft, itemId, "proposal"),
+        event.params.delta,
+      );
       return;
     case "item/reasoning/summaryTextDelta": {
       const { delta, summaryIndex } = event.params;
-      const thought = open ?? beginWords(draft, itemId, "reasoning");
-      growThought(draft, itemId, thought, "summary", summaryIndex, delta);
+      const thought = open ?? startStreamedText(draft, itemId, "reasoning");
+      appendReasoning(draft, itemId, thought, "summary", summaryIndex, delta);
       return;
     }
     case "item/reasoning/textDelta": {
       const { delta, contentIndex } = event.params;
-      const thought = open ?? beginWords(draft, itemId, "reasoning");
-      growThought(draft, itemId, thought, "content", contentIndex, delta);
+      const thought = open ?? startStreamedText(draft, itemId, "reasoning");
+      appendReasoning(draft, itemId, thought, "content", contentIndex, delta);
       return;
     }
     case "item/reasoning/summaryPartAdded":
       if (isText(open) && open.source === "summary")
-        growThought(draft, itemId, open, "summary", event.params.summaryIndex, "");
+        appendReasoning(draft, itemId, open, "summary", event.params.summaryIndex, "");
       return;
     case "item/commandExecution/outputDelta":
       if (open?.kind === "command") growCommand(draft, itemId, open, event.params.delta);
-      else if (open === undefined) keepEarly(draft, itemId, event.params.delta);
+      else if (open === undefined) keepEarlyOutput(draft, itemId, event.params.delta);
       return;
     case "item/commandExecution/terminalInteraction":
       if (event.params.stdin !== "") {
@@ -258,10 +273,10 @@ export function growItem(draft: Draft, event: Growth): void {
       }
       return;
     case "item/fileChange/patchUpdated": {
-      const { value: changes, left } = bounded(event.params.changes, maxUpdateChars);
-      if (open === undefined) startPatch(draft, itemId, changes, left > 0);
+      const { value: changes, omitted } = bounded(event.params.changes, maxUpdateChars);
+      if (open === undefined) startPatch(draft, itemId, changes, omitted > 0);
       else if (open.kind === "patch" && open.phase === "running")
-        growPatch(draft, itemId, { ...open, isCut: left > 0 }, changes);
+        growPatch(draft, itemId, { ...open, isCut: omitted > 0 }, changes);
       return;
     }
     case "item/mcpToolCall/progress":
@@ -276,17 +291,17 @@ export function growItem(draft: Draft, event: Growth): void {
 }
 
 /** Words whose first piece comes before anything else is told of their item. */
-function beginWords(draft: Draft, id: string, kind: OpenText["kind"]): OpenText {
+function startStreamedText(draft: Draft, id: string, kind: OpenText["kind"]): OpenText {
   dropCutOff(draft);
   return startText(draft, id, kind);
 }
 
-function growWords(draft: Draft, id: string, open: OpenItem, piece: string): void {
-  if (isText(open)) grow(draft, id, open, piece);
+function appendText(draft: Draft, id: string, open: OpenItem, piece: string): void {
+  if (isText(open)) appendIfAny(draft, id, open, piece);
 }
 
 /** Adds to a thought: only of the stream that is shown, and each part of it by itself. */
-function growThought(
+function appendReasoning(
   draft: Draft,
   id: string,
   open: OpenItem,
@@ -298,32 +313,32 @@ function growThought(
   const apart = open.raw !== "" && open.part !== part ? "\n\n" : "";
   const thought = { ...open, source, part };
   keepItem(draft, id, thought);
-  grow(draft, id, thought, apart + piece);
+  appendIfAny(draft, id, thought, apart + piece);
 }
 
 /** Most commands whose output is kept before they begin, and most characters of each. */
-const maxEarly = 20;
+const maxEarlyItems = 20;
 const maxEarlyChars = 100_000;
 
-function keepEarly(draft: Draft, id: string, piece: string): void {
-  const { early } = draft.state;
-  const before = early.get(id) ?? "";
-  if (before === "" && early.size >= maxEarly) {
-    noteLeftOut(draft, { steps: 1 });
+function keepEarlyOutput(draft: Draft, id: string, piece: string): void {
+  const { earlyOutput } = draft.state;
+  const before = earlyOutput.get(id) ?? "";
+  if (before === "" && earlyOutput.size >= maxEarlyItems) {
+    noteOmitted(draft, { steps: 1 });
     return;
   }
   const fresh = piece.slice(0, maxEarlyChars - before.length);
-  if (fresh.length < piece.length) noteLeftOut(draft, { chars: piece.length - fresh.length });
+  if (fresh.length < piece.length) noteOmitted(draft, { chars: piece.length - fresh.length });
   if (fresh === "") return;
-  patchState(draft, { early: new Map(early).set(id, before + copied(fresh)) });
+  patchState(draft, { earlyOutput: new Map(earlyOutput).set(id, before + copied(fresh)) });
 }
 
-function takeEarly(draft: Draft, id: string, command: OpenCommand): void {
-  const output = draft.state.early.get(id);
+function showKeptOutput(draft: Draft, id: string, command: OpenCommand): void {
+  const output = draft.state.earlyOutput.get(id);
   if (output === undefined) return;
-  const early = new Map(draft.state.early);
-  early.delete(id);
-  patchState(draft, { early });
+  const earlyOutput = new Map(draft.state.earlyOutput);
+  earlyOutput.delete(id);
+  patchState(draft, { earlyOutput });
   growCommand(draft, id, command, output);
 }
 
@@ -335,7 +350,7 @@ function textFacts(
   return { phase, atMs: facts.atMs };
 }
 
-function grow(draft: Draft, id: string, open: OpenText, text: string): void {
+function appendIfAny(draft: Draft, id: string, open: OpenText, text: string): void {
   if (text !== "") growText(draft, id, open, text);
 }
 

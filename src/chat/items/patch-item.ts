@@ -1,6 +1,6 @@
 import { countOf, shownPath } from "../fences.ts";
 import { maxPatchFiles } from "../limits.ts";
-import { proseLines } from "../markdown/index.ts";
+import { sanitizedLines } from "../markdown/index.ts";
 import { append, type Draft, insertBelow, keepItem } from "../reducer-context.ts";
 import type { FileChange, OpenPatch, PatchPhase } from "../state.ts";
 import { emptyPatchSummary, patchFence, patchSummary } from "./patch-text.ts";
@@ -17,13 +17,13 @@ export function startPatch(
     draft.edits.push({ op: "mark", id: block, mark: "running" });
     return { block, anchor: block, diff: undefined, folded: false, change };
   });
-  const left = changes.length - files.length;
+  const omittedFiles = changes.length - files.length;
   return keep(draft, id, {
     kind: "patch",
     files,
     phase: "running",
     answer: undefined,
-    left,
+    omittedFiles,
     isCut,
   });
 }
@@ -35,14 +35,14 @@ export function askPatch(
   item: OpenPatch,
   reason: string | undefined,
 ): OpenPatch {
-  const quote = reason === undefined ? [] : proseLines(reason, "> ");
+  const quote = reason === undefined ? [] : sanitizedLines(reason, "> ");
   const files = item.files.map((file, index) => {
     const block =
       index === 0 && quote.length > 0 ? insertBelow(draft, file.anchor, quote) : file.anchor;
     return { ...file, anchor: block };
   });
   const asked = { ...item, files, phase: "asks" as const };
-  return keep(draft, id, showDiffs(draft, retell(draft, asked), true));
+  return keep(draft, id, showDiffs(draft, updateSummaries(draft, asked), true));
 }
 
 /** Tells the answer to `askPatch`. */
@@ -53,7 +53,7 @@ export function answerPatch(
   phase: "running" | "declined" | "stopped",
   answer: string | undefined,
 ): void {
-  keep(draft, id, fold(draft, retell(draft, { ...item, phase, answer })));
+  keep(draft, id, fold(draft, updateSummaries(draft, { ...item, phase, answer })));
 }
 
 /** Takes what the patch has grown to while it is being written. */
@@ -63,7 +63,7 @@ export function growPatch(
   item: OpenPatch,
   changes: readonly FileChange[],
 ): void {
-  keep(draft, id, retell(draft, takeChanges(draft, item, changes)));
+  keep(draft, id, updateSummaries(draft, takeChanges(draft, item, changes)));
 }
 
 /**
@@ -81,13 +81,13 @@ export function endPatch(
   let ended = takeChanges(draft, { ...item, phase }, changes ?? []);
   if (status !== undefined) ended = { ...ended, answer: status };
   if (ended.files.length === 0) append(draft, [emptyPatchSummary(phase, ended.answer)]);
-  ended = fold(draft, showDiffs(draft, retell(draft, ended), false));
+  ended = fold(draft, showDiffs(draft, updateSummaries(draft, ended), false));
   const last = ended.files.at(-1);
-  if (ended.left > 0 && last !== undefined)
+  if (ended.omittedFiles > 0 && last !== undefined)
     insertBelow(
       draft,
       last.diff ?? last.anchor,
-      [`… ${countOf(ended.left, "more file")} left out …`],
+      [`… ${countOf(ended.omittedFiles, "more file")} left out …`],
       1,
     );
   keepItem(draft, id, undefined);
@@ -107,14 +107,14 @@ function takeChanges(draft: Draft, item: OpenPatch, changes: readonly FileChange
     const name = nameOf(change);
     free.set(name, [...(free.get(name) ?? []), at]);
   }
-  let left = 0;
+  let omittedFiles = 0;
   for (const change of changes) {
     const at = free.get(nameOf(change))?.shift();
     const known = at === undefined ? undefined : files[at];
     if (at !== undefined && known !== undefined) {
       files[at] = withChange(draft, known, change);
     } else if (files.length >= maxPatchFiles) {
-      left += 1;
+      omittedFiles += 1;
     } else {
       const last = files.at(-1);
       const line = [patchSummary(change, item.phase, draft.state.root)];
@@ -125,7 +125,7 @@ function takeChanges(draft: Draft, item: OpenPatch, changes: readonly FileChange
       files.push({ block, anchor: block, diff: undefined, folded: false, change });
     }
   }
-  return { ...item, files, left: changes.length === 0 ? item.left : left };
+  return { ...item, files, omittedFiles: changes.length === 0 ? item.omittedFiles : omittedFiles };
 }
 
 function withChange(draft: Draft, file: OpenPatch["files"][number], change: FileChange) {
@@ -141,7 +141,7 @@ function keep(draft: Draft, id: string, item: OpenPatch): OpenPatch {
   return item;
 }
 
-function retell(draft: Draft, item: OpenPatch): OpenPatch {
+function updateSummaries(draft: Draft, item: OpenPatch): OpenPatch {
   for (const { block, change } of item.files) {
     const line = patchSummary(change, item.phase, draft.state.root, item.answer);
     const mark = item.phase === "running" ? "running" : "none";

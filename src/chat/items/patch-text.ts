@@ -30,8 +30,8 @@ export function patchSummary(
   const verb = verbOf(VERBS[target === undefined ? kind.type : "move"], phase);
   const path = codeSpan(shownPath(change.path, root), 200);
   const to = target === undefined ? "" : ` to ${codeSpan(shownPath(target, root), 200)}`;
-  const told = answer === undefined ? "" : ` · ${answer}`;
-  return `${verb} ${path}${to}${size(change)}${told}`;
+  const answerText = answer === undefined ? "" : ` · ${answer}`;
+  return `${verb} ${path}${to}${size(change)}${answerText}`;
 }
 
 /** The one line that stands for a patch of no file at all. */

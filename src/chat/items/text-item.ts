@@ -1,20 +1,20 @@
 import { isTooLong } from "../columns.ts";
 import { codeSpan, countOf, duration } from "../fences.ts";
 import { rememberGone } from "../finished-items.ts";
-import { fitting, leftOutLine, noExtent } from "../fit.ts";
+import { fitting, noExtent, omittedLine } from "../fit.ts";
 import { maxOddColumns, maxProseLine } from "../limits.ts";
-import { feed, finish, newProse, proseLines } from "../markdown/index.ts";
+import { feed, finish, newSanitizer, sanitizedLines } from "../markdown/index.ts";
 import {
   addNoticeOnce,
   append,
   type Draft,
   insertBelow,
   keepItem,
-  noteLeftOut,
+  noteOmitted,
   oneLine,
   patchState,
 } from "../reducer-context.ts";
-import { hasRoom, leftOut } from "../spent.ts";
+import { hasRoom, omittedBlock } from "../spent.ts";
 import type { OpenItem, OpenText } from "../state.ts";
 
 /** A first line that is all bold, as Codex heads its summaries of reasoning. */
@@ -42,15 +42,15 @@ export function startText(
     head: undefined,
     block: undefined,
     above: draft.state.tail,
-    lone: false,
+    isFirstInSection: false,
     phase: facts.phase,
     startedAtMs: facts.atMs,
     cutOff: false,
-    prose: newProse(kind === "reasoning" ? "> " : ""),
+    sanitizer: newSanitizer(kind === "reasoning" ? "> " : ""),
     begun: kind !== "reasoning",
     raw: "",
     extent: noExtent,
-    left: undefined,
+    omittedChars: undefined,
     source: undefined,
     part: undefined,
   };
@@ -66,22 +66,23 @@ export function growText(draft: Draft, id: string, item: OpenText, piece: string
 }
 
 function add(draft: Draft, item: OpenText, piece: string): OpenText {
-  if (item.left !== undefined) return { ...item, left: item.left + piece.length };
+  if (item.omittedChars !== undefined)
+    return { ...item, omittedChars: item.omittedChars + piece.length };
   const { text, extent } = hasRoom(draft.state.spent, rankOf(item))
     ? fitting(piece, item.extent)
     : { text: "", extent: item.extent };
   const open = { ...item, raw: item.raw + text, extent };
   const grown = open.begun ? write(draft, open, text) : begin(draft, open);
-  const left = piece.length - text.length;
+  const omittedChars = piece.length - text.length;
   // What is left open, such as a fence, is closed here: nothing more is written into the block.
-  return left === 0 ? grown : { ...close(draft, grown), left };
+  return omittedChars === 0 ? grown : { ...close(draft, grown), omittedChars };
 }
 
 /** Ends what is written of the words. */
 function close(draft: Draft, item: OpenText): OpenText {
   const open = item.begun ? item : begin(draft, item, true);
-  const { prose, text } = finish(open.prose);
-  return put(draft, { ...open, prose }, text);
+  const { state: sanitizer, text } = finish(open.sanitizer);
+  return writeBlock(draft, { ...open, sanitizer }, text);
 }
 
 /** Thoughts are left out before the answer is. */
@@ -104,42 +105,42 @@ export function endText(
   let open = item;
   if (!whole.startsWith(item.raw)) {
     open = rewrite(draft, open, whole);
-  } else if (open.left === undefined) {
+  } else if (open.omittedChars === undefined) {
     open = add(draft, open, whole.slice(item.raw.length));
-    if (open.left === undefined) open = close(draft, open);
+    if (open.omittedChars === undefined) open = close(draft, open);
   } else if (text !== undefined) {
-    open = { ...open, left: whole.length - item.raw.length };
+    open = { ...open, omittedChars: whole.length - item.raw.length };
   }
-  open = tellCut(draft, open);
+  open = noteCut(draft, open);
   if (open.kind === "reasoning") endReasoning(draft, open, whole, facts.atMs, true);
   else if (
     open.head === undefined &&
     open.block !== undefined &&
-    open.block !== leftOut &&
-    !open.lone
+    open.block !== omittedBlock &&
+    !open.isFirstInSection
   ) {
     // Only now does Codex tell what the message is.
     const head = answerHead(facts.phase);
     if (head !== undefined) insertBelow(draft, open.above, [head], 1);
   }
   keepItem(draft, id, undefined);
-  return { ...open, raw: open.left === undefined ? whole : open.raw };
+  return { ...open, raw: open.omittedChars === undefined ? whole : open.raw };
 }
 
 /** Says at the end of the words how much of them is missing, and what was done to their lines. */
-function tellCut(draft: Draft, item: OpenText): OpenText {
-  if (item.prose.broken)
+function noteCut(draft: Draft, item: OpenText): OpenText {
+  if (item.sanitizer.hasBrokenLine)
     addNoticeOnce(
       draft,
       `lines of more than ${countOf(maxProseLine, "character")}, or of ${countOf(maxOddColumns, "column")} with tabs or wide letters, are broken into several here.`,
     );
-  if (item.left === undefined || item.left === 0) return item;
-  if (item.block === undefined || item.block === leftOut) {
-    noteLeftOut(draft, { chars: item.left });
+  if (item.omittedChars === undefined || item.omittedChars === 0) return item;
+  if (item.block === undefined || item.block === omittedBlock) {
+    noteOmitted(draft, { chars: item.omittedChars });
     return item;
   }
-  const { prefix } = item.prose;
-  const text = `\n${prefix.trimEnd()}\n${prefix}${leftOutLine(item.left)}`;
+  const { prefix } = item.sanitizer;
+  const text = `\n${prefix.trimEnd()}\n${prefix}${omittedLine(item.omittedChars)}`;
   draft.edits.push({ op: "append", id: item.block, text });
   return item;
 }
@@ -183,46 +184,50 @@ function begin(draft: Draft, item: OpenText, ended = false): OpenText {
 }
 
 function write(draft: Draft, item: OpenText, piece: string): OpenText {
-  const fed = feed(item.prose, piece);
-  return put(draft, { ...item, prose: fed.prose }, fed.text);
+  const fed = feed(item.sanitizer, piece);
+  return writeBlock(draft, { ...item, sanitizer: fed.state }, fed.text);
 }
 
-function put(draft: Draft, item: OpenText, text: string): OpenText {
+function writeBlock(draft: Draft, item: OpenText, text: string): OpenText {
   if (text === "") return item;
   if (item.block !== undefined) {
     draft.edits.push({ op: "append", id: item.block, text });
     return item;
   }
-  return placeText(draft, item, item.raw, `${item.prose.prefix}${text}`.split("\n"));
+  return placeText(draft, item, item.raw, `${item.sanitizer.prefix}${text}`.split("\n"));
 }
 
 /** Puts words into the text for the first time, below the line that says what they are. */
 function placeText(draft: Draft, item: OpenText, raw: string, words: readonly string[]): OpenText {
-  const lone = draft.state.section?.empty ?? true;
-  const apart = headOf(item, raw, lone);
+  const isFirstInSection = draft.state.section?.empty ?? true;
+  const apart = headOf(item, raw, isFirstInSection);
   const lines = item.kind === "reasoning" ? [">", ...words] : words;
   const rank = rankOf(item);
   const first = append(draft, apart.length > 0 ? apart : lines, rank);
-  if (first === leftOut) {
+  if (first === omittedBlock) {
     const head = apart.length > 0 ? first : undefined;
-    return { ...item, ...(head === undefined ? {} : { head }), block: first, lone };
+    return { ...item, ...(head === undefined ? {} : { head }), block: first, isFirstInSection };
   }
   const made = draft.edits.at(-1);
   const above = made?.op === "insert" ? made.after : item.above;
-  if (apart.length === 0) return { ...item, block: first, above, lone };
+  if (apart.length === 0) return { ...item, block: first, above, isFirstInSection };
   const block = insertBelow(draft, first, lines, item.kind === "reasoning" ? 0 : 1);
-  return { ...item, head: first, block, above, lone };
+  return { ...item, head: first, block, above, isFirstInSection };
 }
 
 function rewrite(draft: Draft, item: OpenText, text: string): OpenText {
   if (!hasRoom(draft.state.spent, rankOf(item))) {
-    noteLeftOut(draft, { chars: text.length });
-    return { ...item, left: 0 };
+    noteOmitted(draft, { chars: text.length });
+    return { ...item, omittedChars: 0 };
   }
   const body = item.kind === "reasoning" ? text.trimStart().replace(TITLE, "") : text;
-  const lines = proseLines(body, item.prose.prefix);
-  const broken = body.split("\n").some(isTooLong);
-  const open = { ...item, prose: { ...item.prose, broken }, left: undefined };
+  const lines = sanitizedLines(body, item.sanitizer.prefix);
+  const hasBrokenLine = body.split("\n").some(isTooLong);
+  const open = {
+    ...item,
+    sanitizer: { ...item.sanitizer, hasBrokenLine },
+    omittedChars: undefined,
+  };
   if (open.block === undefined && lines.length === 0) return open;
   if (open.block === undefined) return placeText(draft, open, text, lines);
   if (open.kind === "reasoning") lines.unshift(">");
@@ -231,10 +236,10 @@ function rewrite(draft: Draft, item: OpenText, text: string): OpenText {
 }
 
 /** The line above the words that says what kind of words they are, if they need one. */
-function headOf(item: OpenText, raw: string, lone: boolean): readonly string[] {
+function headOf(item: OpenText, raw: string, isFirstInSection: boolean): readonly string[] {
   switch (item.kind) {
     case "message": {
-      const head = lone ? undefined : answerHead(item.phase);
+      const head = isFirstInSection ? undefined : answerHead(item.phase);
       return head === undefined ? [] : [head];
     }
     case "proposal":
@@ -309,13 +314,14 @@ export function placeQuestions(
       `- ${inList(title)}`,
       ...options.slice(0, maxQuestions).map((option) => `  - ${inList(option)}`),
     ]);
-  const left = questions.length - maxQuestions;
-  if (left > 0) lines.push(`- … ${countOf(left, "more question")} left out …`);
+  const omittedQuestions = questions.length - maxQuestions;
+  if (omittedQuestions > 0)
+    lines.push(`- … ${countOf(omittedQuestions, "more question")} left out …`);
   insertBelow(draft, append(draft, ["**Questions**"], "words"), lines);
 }
 
 /** What is one line of prose as it is; what would open a block of its own, as code. */
 function inList(text: string): string {
-  const [line = "", ...more] = proseLines(oneLine(text));
+  const [line = "", ...more] = sanitizedLines(oneLine(text));
   return more.length === 0 ? line : codeSpan(text, 1000);
 }

@@ -1,7 +1,7 @@
 import type { Item } from "../../codex/messages/index.ts";
 import { cutAt } from "../control-characters.ts";
 import { codeSpan, countOf, duration, fenced, shownPath, spaced } from "../fences.ts";
-import { proseLines } from "../markdown/index.ts";
+import { sanitizedLines } from "../markdown/index.ts";
 import { oneLine } from "../reducer-context.ts";
 import { wholeOutput } from "./command-output.ts";
 
@@ -63,7 +63,7 @@ export function stepText(item: StepItem, phase: StepPhase, root: string): StepTe
       const verb = { running: "Drawing", done: failed ? "Failed" : "Drew", stopped: "Stopped" }[
         phase
       ];
-      const details = item.revisedPrompt == null ? [] : proseLines(item.revisedPrompt, "> ");
+      const details = item.revisedPrompt == null ? [] : sanitizedLines(item.revisedPrompt, "> ");
       const what = verb === "Failed" || verb === "Stopped" ? "drawing an image" : "an image";
       // Kept beside the conversation by the session, which makes such names and no others.
       if (/^images\/[A-Za-z0-9_-]+\.(?:png|jpg|webp|gif)$/.test(item.savedPath ?? ""))
@@ -77,7 +77,7 @@ export function stepText(item: StepItem, phase: StepPhase, root: string): StepTe
     case "subAgentActivity":
       return line(
         note(
-          `${item.agentPath === "" ? "a sub-agent" : `sub-agent ${codeSpan(item.agentPath)}`} ${subAgentDoes(item.kind)}.`,
+          `${item.agentPath === "" ? "a sub-agent" : `sub-agent ${codeSpan(item.agentPath)}`} ${subAgentAction(item.kind)}.`,
         ),
       );
     case "sleep":
@@ -103,7 +103,7 @@ export function stepText(item: StepItem, phase: StepPhase, root: string): StepTe
         ),
       );
     case "exitedReviewMode": {
-      const lines = proseLines(item.review);
+      const lines = sanitizedLines(item.review);
       return lines.length === 0
         ? line("**Review** · without a word")
         : { summary: "**Review**", details: ["", ...lines] };
@@ -111,7 +111,7 @@ export function stepText(item: StepItem, phase: StepPhase, root: string): StepTe
     case "hookPrompt":
       return {
         summary: "> **Hook**",
-        details: quotedBelow(item.fragments.map((fragment) => fragment.text).join("\n\n")),
+        details: quotedParagraph(item.fragments.map((fragment) => fragment.text).join("\n\n")),
       };
     case "unknown":
       return unknownItem(item);
@@ -130,15 +130,15 @@ function unknownItem(item: Extract<StepItem, { type: "unknown" }>): StepText {
   const text = cutAt(item.text, maxUnknownChars);
   const left = item.text.length - text.length;
   const cut = left === 0 ? "" : `\n\n… ${countOf(left, "more character")}`;
-  return { summary, details: quotedBelow(text + cut) };
+  return { summary, details: quotedParagraph(text + cut) };
 }
 
 /** Most characters of an item of a kind that is not known. */
 const maxUnknownChars = 4000;
 
 /** Words as the next paragraph of the quotation above them; no lines where there are none. */
-function quotedBelow(text: string): string[] {
-  const lines = proseLines(text, "> ");
+function quotedParagraph(text: string): string[] {
+  const lines = sanitizedLines(text, "> ");
   return lines.length === 0 ? [] : [">", ...lines];
 }
 
@@ -150,7 +150,7 @@ function note(text: string): string {
   return `> **Note:** ${text}`;
 }
 
-type Called = {
+type ToolCall = {
   readonly arguments?: unknown;
   readonly durationMs?: number | null | undefined;
   readonly status?: string;
@@ -181,7 +181,7 @@ function isSameJson(text: string, value: unknown): boolean {
 
 function call(
   name: string,
-  item: Called,
+  item: ToolCall,
   failed: boolean,
   output: readonly string[],
   phase: StepPhase,
@@ -192,8 +192,8 @@ function call(
   const time = phase === "done" && item.durationMs != null ? ` · ${duration(item.durationMs)}` : "";
   const { status = "completed" } = item;
   const isOdd = phase === "done" && !["inProgress", "completed", "failed"].includes(status);
-  const told = isOdd && status !== "" ? ` · ${oneLine(spaced(status), 40)}` : "";
-  const summary = `**${verb}** ${codeSpan(name)}${told}${time}`;
+  const statusText = isOdd && status !== "" ? ` · ${oneLine(spaced(status), 40)}` : "";
+  const summary = `**${verb}** ${codeSpan(name)}${statusText}${time}`;
   if (phase === "running") return line(summary);
   const details: string[] = [];
   const empty = item.arguments == null || json(item.arguments) === "{}";
@@ -290,21 +290,21 @@ function collaboration(
           ? " · failed"
           : "";
   if (phase === "running") return line(`${what}${model}${end}`);
-  const details = item.prompt == null ? [] : proseLines(item.prompt, "> ");
+  const details = item.prompt == null ? [] : sanitizedLines(item.prompt, "> ");
   // Before and after the waiting they only say that they begin, and what was said already.
-  const tells = ["wait", "listAgents"].includes(item.tool) || item.status === "failed";
-  const states = tells ? Object.entries(item.agentsStates ?? {}).slice(0, 50) : [];
+  const showsStates = ["wait", "listAgents"].includes(item.tool) || item.status === "failed";
+  const states = showsStates ? Object.entries(item.agentsStates ?? {}).slice(0, 50) : [];
   for (const [agent, { status, message }] of states) {
     if (details.length > 0) details.push(">");
     // The end of a thread's id tells it apart: the first half of it is a time.
     const name = states.length > 1 ? ` ${codeSpan(agent.slice(-8))}` : "";
     details.push(`> Sub-agent${name}: ${oneLine(spaced(status), 40)}`);
-    if (message != null) details.push(">", ...proseLines(message, "> "));
+    if (message != null) details.push(">", ...sanitizedLines(message, "> "));
   }
   return { summary: `${what}${model}${end}`, details, label: "sub-agent" };
 }
 
-function subAgentDoes(kind: string): string {
+function subAgentAction(kind: string): string {
   switch (kind) {
     case "started":
       return "started";

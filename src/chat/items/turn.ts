@@ -8,7 +8,7 @@ import {
   notice,
   oneLine,
   patchState,
-  showLeftOut,
+  showOmitted,
 } from "../reducer-context.ts";
 import { idleTurn, type OpenPatch } from "../state.ts";
 import type { TurnFailure } from "../turn-error.ts";
@@ -38,14 +38,14 @@ export function showFailure(draft: Draft, failure: TurnFailure): void {
 export function completeTurn(draft: Draft, how: "ended" | "interrupted" | "stopped"): void {
   for (const id of draft.state.approvals.keys()) withdraw(draft, id);
   closeItems(draft, how === "stopped");
-  tellEarly(draft);
+  showEarlyOutput(draft);
   const { section, turn } = draft.state;
   if (how === "interrupted" && !turn.failed) {
     append(draft, [notice("Note", "stopped before the answer was complete.")], "end");
   } else if (how === "ended" && section?.empty === true) {
     append(draft, [notice("Note", "Codex ended the turn without an answer.")], "end");
   }
-  showLeftOut(draft);
+  showOmitted(draft);
   markSection(draft, "none");
   patchState(draft, { turn: idleTurn });
 }
@@ -94,13 +94,13 @@ function closePatch(draft: Draft, id: string, item: OpenPatch): OpenPatch {
 }
 
 /** Shows output of commands that Codex has told nothing else of. */
-function tellEarly(draft: Draft): void {
-  for (const output of draft.state.early.values()) {
+function showEarlyOutput(draft: Draft): void {
+  for (const output of draft.state.earlyOutput.values()) {
     const summary = append(draft, ["**Ran** a command that Codex did not name"]);
     const fence = insertBelow(draft, summary, fenced(wholeOutput(output), "console output"));
     draft.edits.push({ op: "fold", from: fence, to: fence, label: "output" });
   }
-  if (draft.state.early.size > 0) patchState(draft, { early: new Map() });
+  if (draft.state.earlyOutput.size > 0) patchState(draft, { earlyOutput: new Map() });
 }
 
 /** Forgets an approval that nobody can answer any more. */

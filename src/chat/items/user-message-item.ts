@@ -1,7 +1,7 @@
 import type { Item } from "../../codex/messages/index.ts";
 import { codeSpan, shownPath, spaced } from "../fences.ts";
 import { isFinished, rememberCompleted } from "../finished-items.ts";
-import { proseLines } from "../markdown/index.ts";
+import { sanitizedLines } from "../markdown/index.ts";
 import {
   append,
   type Draft,
@@ -53,7 +53,7 @@ function takeSteered(draft: Draft, id: string): void {
 function quoteQuery(draft: Draft, item: UserMessage): void {
   const block = append(draft, [notice("Note", "Codex was told something from elsewhere.")]);
   const lines = item.content.flatMap((part) => {
-    const text = proseLines(partText(part, draft.state.root), "> ");
+    const text = sanitizedLines(partText(part, draft.state.root), "> ");
     return text.length === 0 ? [] : [">", ...text];
   });
   if (lines.length > 0) insertBelow(draft, block, lines);

@@ -8,4 +8,11 @@ export { type Blocks, noBlocks, scanLine } from "./block-scanner.ts";
 export { missingLine, wholeText } from "./close-fence.ts";
 export { withoutHtml } from "./inline-escape.ts";
 export { repairQuery, withoutContext } from "./query-repair.ts";
-export { feed, finish, newProse, type Prose, proseLines, withoutRole } from "./stream-sanitizer.ts";
+export {
+  feed,
+  finish,
+  newSanitizer,
+  type SanitizerState,
+  sanitizedLines,
+  withoutRole,
+} from "./stream-sanitizer.ts";

@@ -3,9 +3,9 @@ export type Inline = {
   /** The text with raw HTML and pictures made harmless. */
   readonly text: string;
   /** Whether a run of backticks found no partner on this line: the paragraph is tangled below it. */
-  readonly loose: boolean;
+  readonly unpaired: boolean;
   /** Whether the rest of this line is tangled too. */
-  readonly tangled: boolean;
+  readonly uncertain: boolean;
   /** How much of the line that is, in UTF-16 units; all of it unless it was partial. */
   readonly used: number;
 };
@@ -26,14 +26,14 @@ const PERHAPS_AUTOLINK =
  * picture is fetched by most viewers without being asked, so its address would carry out of the
  * sandbox whatever the model puts into it; as a link it waits for the reader.
  *
- * `tangled` says that a line above in the same paragraph holds a loose run of backticks: then where
+ * `wasUncertain` says that a line above in the same paragraph holds a loose run of backticks: then where
  * code spans begin is not known from this line alone, and every `<` counts as text.
  * With `partial`, more of the line may come; the result is then what is certain whatever comes.
  */
-export function withoutHtml(line: string, tangled: boolean, partial = false): Inline {
+export function withoutHtml(line: string, wasUncertain: boolean, partial = false): Inline {
   let text = "";
-  let loose = false;
-  let blind = tangled;
+  let unpaired = false;
+  let uncertain = wasUncertain;
   let index = 0;
   while (index < line.length) {
     SPECIAL.lastIndex = index;
@@ -49,17 +49,17 @@ export function withoutHtml(line: string, tangled: boolean, partial = false): In
       taken = /^\\[!-/:-@[-`{-~]/.test(rest) ? 2 : 1;
     } else if (char === "`") {
       const run = /^`+/.exec(rest)?.[0].length ?? 1;
-      const end = blind ? undefined : partnerOf(line, index + run, run);
+      const end = uncertain ? undefined : partnerOf(line, index + run, run);
       const isOpen = end === undefined && line.length <= index + run + maxSpan;
-      if (partial && (isOpen ? !blind : end === line.length)) break;
+      if (partial && (isOpen ? !uncertain : end === line.length)) break;
       if (end === undefined) {
-        loose = true;
+        unpaired = true;
         taken = run;
         // Where it ends beyond that, what looks like a span below may stand outside of one.
-        blind ||= line.length > index + run + maxSpan;
+        uncertain ||= line.length > index + run + maxSpan;
       } else if (mayCrossCells(line.slice(index, end))) {
         // In a table it ends at the cell's edge, elsewhere it does not: both are possible.
-        blind = true;
+        uncertain = true;
         taken = run;
       } else {
         taken = end - index;
@@ -80,7 +80,7 @@ export function withoutHtml(line: string, tangled: boolean, partial = false): In
     text += line.slice(index, index + taken);
     index += taken;
   }
-  return { text, loose, tangled: blind, used: index };
+  return { text, unpaired, uncertain, used: index };
 }
 
 /** Longest code span on one line: what is longer is text, so that no line is held back for ever. */

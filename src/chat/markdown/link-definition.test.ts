@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { definitionAt } from "./link-definition.ts";
-import { proseLines } from "./stream-sanitizer.ts";
+import { sanitizedLines } from "./stream-sanitizer.ts";
 
 describe("a line that begins with a bracket", () => {
   it.each([
@@ -25,7 +25,9 @@ describe("a line that begins with a bracket", () => {
 
 describe("prose of the model", () => {
   it("defines no links for what stands elsewhere", () => {
-    expect(proseLines("See [1].\n\n[1]: https://a.b\n[2]: c\n\n- [x]: d\n> [y\n> z]: e")).toEqual([
+    expect(
+      sanitizedLines("See [1].\n\n[1]: https://a.b\n[2]: c\n\n- [x]: d\n> [y\n> z]: e"),
+    ).toEqual([
       "See [1].",
       "",
       "\\[1]: https://a.b",
@@ -38,7 +40,7 @@ describe("prose of the model", () => {
   });
 
   it("shows a picture of the web as a link, which nothing fetches", () => {
-    expect(proseLines("![a](https://a.b/?q=secret) and `![b](c)`!")).toEqual([
+    expect(sanitizedLines("![a](https://a.b/?q=secret) and `![b](c)`!")).toEqual([
       "\\![a](https://a.b/?q=secret) and `![b](c)`!",
     ]);
   });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { maxNested } from "../limits.ts";
-import { feed, finish, newProse, proseLines } from "./stream-sanitizer.ts";
+import { feed, finish, newSanitizer, sanitizedLines } from "./stream-sanitizer.ts";
 
 /** The most marks of containers that a line outside of fences begins with. */
 function nesting(text: string): number {
@@ -13,7 +13,7 @@ function nesting(text: string): number {
   );
 }
 
-const prose = (text: string): string => proseLines(text).join("\n");
+const sanitized = (text: string): string => sanitizedLines(text).join("\n");
 
 describe("proseLines", () => {
   it.each([
@@ -29,7 +29,7 @@ describe("proseLines", () => {
     ["nested fences", "````md\n```\ninner\n```\n````"],
     ["an indented fence in a list", "10. foo\n    ```\n    <b>\n    ```\n    after"],
   ])("leaves %s as it is", (_, text) => {
-    expect(prose(text)).toBe(text);
+    expect(sanitized(text)).toBe(text);
   });
 
   it.each([
@@ -45,7 +45,7 @@ describe("proseLines", () => {
     ["one underlined twice", "You\n---\n===", "You\n\\---\n\\==="],
     ["one that a backslash made a paragraph", "## You\n---", "\\## You\n\\---"],
   ])("takes the heading from %s", (_, text, expected) => {
-    expect(prose(text)).toBe(expected);
+    expect(sanitized(text)).toBe(expected);
   });
 
   it.each([
@@ -57,7 +57,7 @@ describe("proseLines", () => {
     ["a tag that a table's cell sets free", "`a | <b>` | c", "`a | \\<b>` | c"],
     ["a scheme that is no address", "<javascript:alert(1)>", "\\<javascript:alert(1)>"],
   ])("makes %s text", (_, text, expected) => {
-    expect(prose(text)).toBe(expected);
+    expect(sanitized(text)).toBe(expected);
   });
 
   it.each([
@@ -66,7 +66,7 @@ describe("proseLines", () => {
     ["an error", "> **Error:** no", "> \\*\\*Error:\\*\\* no"],
     ["one with underscores", "__Edited__ `a`", "\\_\\_Edited\\_\\_ `a`"],
   ])("takes the emphasis from what looks like %s of ours", (_, text, expected) => {
-    expect(prose(text)).toBe(expected);
+    expect(sanitized(text)).toBe(expected);
   });
 
   it.each([
@@ -76,61 +76,61 @@ describe("proseLines", () => {
     ["in a list that ends", "1. a\n   ```\n   b\nc", "1. a\n   ```\n   b\n   ```\nc"],
     ["in a quotation that ends", "> ```\n> a\n\nb", "> ```\n> a\n> ```\n\nb"],
   ])("closes a fence left open %s", (_, text, expected) => {
-    expect(prose(text)).toBe(expected);
+    expect(sanitized(text)).toBe(expected);
   });
 
   it("escapes a section's heading in code for readers that do not know fences", () => {
-    expect(prose("```\n## You\n```")).toBe("```\n\\## You\n```");
+    expect(sanitized("```\n## You\n```")).toBe("```\n\\## You\n```");
   });
 
   it("drops blank lines at both ends and keeps those between", () => {
-    expect(prose("\n\n  \na\n\n\nb\n\n")).toBe("a\n\n\nb");
+    expect(sanitized("\n\n  \na\n\n\nb\n\n")).toBe("a\n\n\nb");
   });
 
   it("knows that a tab is narrower behind the mark of a quotation", () => {
-    expect(proseLines("a\n\n\t<details>", "> ")).toEqual(["> a", ">", "> \t\\<details>"]);
-    expect(proseLines("a\n\n\t<details>")).toEqual(["a", "", "\t<details>"]);
+    expect(sanitizedLines("a\n\n\t<details>", "> ")).toEqual(["> a", ">", "> \t\\<details>"]);
+    expect(sanitizedLines("a\n\n\t<details>")).toEqual(["a", "", "\t<details>"]);
   });
 
   it("begins at the margin, so that it cannot continue a list above it", () => {
-    expect(proseLines("    <b>\n    c")).toEqual(["\\<b>", "    c"]);
+    expect(sanitizedLines("    <b>\n    c")).toEqual(["\\<b>", "    c"]);
   });
 
   it("quotes every line with a prefix", () => {
-    expect(proseLines("a\n\nb", "> ")).toEqual(["> a", ">", "> b"]);
+    expect(sanitizedLines("a\n\nb", "> ")).toEqual(["> a", ">", "> b"]);
   });
 });
 
 describe("feed", () => {
   it("writes plain text as it comes", () => {
-    const first = feed(newProse(), "The sched");
-    const second = feed(first.prose, "uler has");
+    const first = feed(newSanitizer(), "The sched");
+    const second = feed(first.state, "uler has");
     expect([first.text, second.text]).toEqual(["The sched", "uler has"]);
   });
 
   it("holds back a line only while it could become a heading of ours", () => {
-    const first = feed(newProse(), "## Yo");
-    const second = feed(first.prose, "ur turn\n");
+    const first = feed(newSanitizer(), "## Yo");
+    const second = feed(first.state, "ur turn\n");
     expect([first.text, second.text]).toEqual(["", "## Your turn"]);
   });
 
   it("holds back a code span until it is closed", () => {
-    const first = feed(newProse(), "see `a<b");
-    const second = feed(first.prose, "` there");
+    const first = feed(newSanitizer(), "see `a<b");
+    const second = feed(first.state, "` there");
     expect([first.text, second.text]).toEqual(["see ", "`a<b` there"]);
   });
 
   it("joins a surrogate pair and a line end that were split", () => {
-    const first = feed(newProse(), "a\ud83d");
-    const second = feed(first.prose, "\udc4d\r");
-    const third = feed(second.prose, "\nb");
-    expect(first.text + second.text + third.text + finish(third.prose).text).toBe("a👍\nb");
+    const first = feed(newSanitizer(), "a\ud83d");
+    const second = feed(first.state, "\udc4d\r");
+    const third = feed(second.state, "\nb");
+    expect(first.text + second.text + third.text + finish(third.state).text).toBe("a👍\nb");
   });
 
   it("nests no deeper than anybody means to", () => {
-    const [line = ""] = proseLines(`${"> ".repeat(100_000)}## You`);
+    const [line = ""] = sanitizedLines(`${"> ".repeat(100_000)}## You`);
     expect(line.slice(0, 84)).toBe(`${"> ".repeat(40)}\\> >`);
-    expect(proseLines(`${"- ".repeat(41)}x`)).toEqual([`${"- ".repeat(40)}\\- x`]);
+    expect(sanitizedLines(`${"- ".repeat(41)}x`)).toEqual([`${"- ".repeat(40)}\\- x`]);
   });
 
   it.each([
@@ -140,7 +140,7 @@ describe("feed", () => {
     ["marks below a quotation", `> a\n${"2. ".repeat(1200)}x`],
   ])("begins no line with more marks of containers than a parser bears: %s", (_, text) => {
     expect(nesting(text)).toBeGreaterThan(1000);
-    expect(nesting(prose(text))).toBeLessThanOrEqual(maxNested);
+    expect(nesting(sanitized(text))).toBeLessThanOrEqual(maxNested);
   });
 
   it("begins no line with too many marks, whatever they are", () => {
@@ -161,7 +161,7 @@ describe("feed", () => {
     fc.assert(
       fc.property(fc.array(runs, { maxLength: 6 }), (parts) => {
         const text = `${parts.map(([mark, times]) => mark.repeat(times)).join("")}x`;
-        expect(nesting(prose(text))).toBeLessThanOrEqual(maxNested);
+        expect(nesting(sanitized(text))).toBeLessThanOrEqual(maxNested);
       }),
     );
   });
@@ -173,40 +173,40 @@ describe("feed", () => {
     ["marks over a letter", "a\u0301", 5000],
   ])("breaks a line of %s where it is too wide, in any pieces", (_, char, units) => {
     const text = `x${char.repeat(6000)}`;
-    const lines = proseLines(text);
+    const lines = sanitizedLines(text);
     expect(lines[0]?.length).toBeLessThanOrEqual(units + 1);
     expect(lines.join("")).toBe(text);
-    let { prose: state, text: written } = feed(newProse(), text.slice(0, 7001));
+    let { state, text: written } = feed(newSanitizer(), text.slice(0, 7001));
     for (const piece of [text.slice(7001, 7003), text.slice(7003)]) {
       const fed = feed(state, piece);
-      state = fed.prose;
+      state = fed.state;
       written += fed.text;
     }
     expect(`${written}${finish(state).text}`).toBe(lines.join("\n"));
   });
 
   it("leaves a long line of narrow letters whole, and breaks it where others follow", () => {
-    expect(proseLines("a".repeat(20_000))).toHaveLength(1);
-    expect(proseLines(`${"a".repeat(10_000)}\t`)).toHaveLength(1);
-    expect(proseLines(`${"a".repeat(10_000)}\tb`)).toEqual(["a".repeat(10_000), "\tb"]);
+    expect(sanitizedLines("a".repeat(20_000))).toHaveLength(1);
+    expect(sanitizedLines(`${"a".repeat(10_000)}\t`)).toHaveLength(1);
+    expect(sanitizedLines(`${"a".repeat(10_000)}\tb`)).toEqual(["a".repeat(10_000), "\tb"]);
   });
 
   it("tells marks by their number where too many are over one letter", () => {
     const marks = (n: number) => "\u0301".repeat(n);
-    expect(proseLines(`a${marks(8)}b${marks(8)}`)).toEqual([`a${marks(8)}b${marks(8)}`]);
-    expect(proseLines(`a${marks(9)}`)).toEqual([`a${marks(8)}⟨U+0301⟩`]);
+    expect(sanitizedLines(`a${marks(8)}b${marks(8)}`)).toEqual([`a${marks(8)}b${marks(8)}`]);
+    expect(sanitizedLines(`a${marks(9)}`)).toEqual([`a${marks(8)}⟨U+0301⟩`]);
   });
 
   it("takes a line apart the same in any pieces, however long it waits for what it is", () => {
     for (const text of ["- ".repeat(60), `[${"a".repeat(1200)}]: b`, `\`${"<b ".repeat(1500)}\``]) {
-      let prose = newProse();
+      let state = newSanitizer();
       let written = "";
       for (const char of `${text}x`) {
-        const fed = feed(prose, char);
-        prose = fed.prose;
+        const fed = feed(state, char);
+        state = fed.state;
         written += fed.text;
       }
-      expect(`${written}${finish(prose).text}`).toBe(proseLines(`${text}x`).join("\n"));
+      expect(`${written}${finish(state).text}`).toBe(sanitizedLines(`${text}x`).join("\n"));
     }
   });
 });

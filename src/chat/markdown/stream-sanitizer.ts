@@ -1,6 +1,6 @@
 import { emptyLine, fittingLine, type LineExtent, withFewMarks } from "../columns.ts";
 import { endsInHalfPair, visible } from "../control-characters.ts";
-import { fitting, leftOutLine, noExtent } from "../fit.ts";
+import { fitting, noExtent, omittedLine } from "../fit.ts";
 import { type Blocks, noBlocks, type ScannedLine, scanLine } from "./block-scanner.ts";
 import { withoutHtml } from "./inline-escape.ts";
 import { definitionAt } from "./link-definition.ts";
@@ -18,19 +18,19 @@ type Line =
       /** What could tell it: anything but marks, any more of it, or its end alone. */
       readonly until: "words" | "more" | "end";
       /** How long it was when it was looked at last. */
-      readonly seen: number;
+      readonly checkedLength: number;
     }
   | {
       readonly at: "text";
       readonly rest: string;
-      readonly loose: boolean;
+      readonly unpaired: boolean;
       /** How long `rest` was when it was looked at last. */
-      readonly seen: number;
+      readonly checkedLength: number;
     }
   | { readonly at: "code" };
 
 /** Markdown of the model as it streams in; a value that `feed` and `finish` advance. */
-export type Prose = {
+export type SanitizerState = {
   /** Put before every line but the first: `> ` inside a quotation. */
   readonly prefix: "" | "> ";
   readonly blocks: Blocks;
@@ -38,44 +38,46 @@ export type Prose = {
   /** The first units of the line, enough to tell what it says. */
   readonly lead: string;
   /** What the open paragraph says, as `skeleton` gives it. */
-  readonly letters: string;
+  readonly paragraphLetters: string;
   /** Whether the open paragraph holds a run of backticks without a partner. */
-  readonly tangled: boolean;
+  readonly uncertain: boolean;
   /** The line that would close the open fence. */
   readonly closer: string;
   /** Line ends that are owed: written only when something follows them. */
-  readonly breaks: number;
+  readonly owedBreaks: number;
   readonly begun: boolean;
   /** How long the line is so far, in what is shown of it. */
   readonly extent: LineExtent;
   /** How many marks are put over the last letter. */
   readonly marks: number;
   /** Whether a line was so long that it was broken into several. */
-  readonly broken: boolean;
+  readonly hasBrokenLine: boolean;
   /** Half a surrogate pair or half a line end, held until the rest comes. */
   readonly carry: string;
 };
 
-type Draft = { -readonly [Key in keyof Prose]: Prose[Key] } & { out: string };
+type MutableState = { -readonly [Key in keyof SanitizerState]: SanitizerState[Key] } & {
+  out: string;
+};
 
-const lineStart: Line = { at: "start", text: "", until: "words", seen: 0 };
+const lineStart: Line = { at: "start", text: "", until: "words", checkedLength: 0 };
 const quotation: Blocks = { containers: [{ kind: "quote" }], leaf: { kind: "none" } };
 
 /** Prose of which nothing has come; `prefix` is empty, or `> ` where it stands in a quotation. */
-export function newProse(prefix: "" | "> " = ""): Prose {
+export function newSanitizer(prefix: "" | "> " = ""): SanitizerState {
   return {
     prefix,
     blocks: prefix === "" ? noBlocks : quotation,
     line: lineStart,
     lead: "",
-    letters: "",
-    tangled: false,
+    paragraphLetters: "",
+    uncertain: false,
     closer: "",
-    breaks: 0,
+    owedBreaks: 0,
     begun: false,
     extent: emptyLine,
     marks: 0,
-    broken: false,
+    hasBrokenLine: false,
     carry: "",
   };
 }
@@ -88,35 +90,38 @@ export function newProse(prefix: "" | "> " = ""): Prose {
  * anything fetched; everything else is the model's text as it came. How
  * the text is split into pieces changes nothing in the sum of what is written.
  */
-export function feed(prose: Prose, piece: string): { prose: Prose; text: string } {
-  let text = prose.carry + piece;
+export function feed(
+  state: SanitizerState,
+  piece: string,
+): { state: SanitizerState; text: string } {
+  let text = state.carry + piece;
   const held = endsInHalfPair(text) || text.endsWith("\r") ? text.slice(-1) : "";
   if (held !== "") text = text.slice(0, -1);
-  const draft: Draft = { ...prose, carry: held, out: "" };
+  const draft: MutableState = { ...state, carry: held, out: "" };
   write(draft, text);
-  return settle(draft);
+  return resultOf(draft);
 }
 
 /** Ends the text: writes what was held back and closes a fence that was left open. */
-export function finish(prose: Prose): { prose: Prose; text: string } {
-  const draft: Draft = { ...prose, carry: "", out: "" };
-  write(draft, prose.carry.replace("\r", ""));
+export function finish(state: SanitizerState): { state: SanitizerState; text: string } {
+  const draft: MutableState = { ...state, carry: "", out: "" };
+  write(draft, state.carry.replace("\r", ""));
   endLine(draft);
   if (draft.blocks.leaf.kind === "fence") {
-    draft.breaks = 1;
+    draft.owedBreaks = 1;
     emit(draft, draft.closer);
     draft.blocks = { containers: draft.blocks.containers, leaf: { kind: "none" } };
   }
-  return settle(draft);
+  return resultOf(draft);
 }
 
 /** `text` as prose, whole; of one that is too long, its beginning. Empty text gives no lines. */
-export function proseLines(text: string, prefix: "" | "> " = ""): string[] {
+export function sanitizedLines(text: string, prefix: "" | "> " = ""): string[] {
   const fitted = fitting(text, noExtent).text;
-  const fed = feed(newProse(prefix), fitted);
-  const whole = fed.text + finish(fed.prose).text;
+  const fed = feed(newSanitizer(prefix), fitted);
+  const whole = fed.text + finish(fed.state).text;
   const left = text.length - fitted.length;
-  const more = left === 0 ? [] : [prefix.trimEnd(), `${prefix}${leftOutLine(left)}`];
+  const more = left === 0 ? [] : [prefix.trimEnd(), `${prefix}${omittedLine(left)}`];
   return whole === "" ? more : [...`${prefix}${whole}`.split("\n"), ...more];
 }
 
@@ -126,63 +131,63 @@ export function withoutRole(line: string): string {
 }
 
 /** Scans a line as it will stand, since a tab behind a prefix is narrower than at the margin. */
-function scan(draft: Draft, text: string): ScannedLine {
+function scan(draft: MutableState, text: string): ScannedLine {
   const scanned = scanLine(draft.blocks, draft.prefix + text);
   const content = Math.max(0, scanned.content - draft.prefix.length);
   const deep = scanned.deep || mayNest(draft.blocks, scanned, text.slice(content));
   return { ...scanned, content, deep };
 }
 
-function settle(draft: Draft): { prose: Prose; text: string } {
-  const { out, ...prose } = draft;
-  return { prose, text: out };
+function resultOf(draft: MutableState): { state: SanitizerState; text: string } {
+  const { out, ...state } = draft;
+  return { state, text: out };
 }
 
-function write(draft: Draft, raw: string): void {
+function write(draft: MutableState, raw: string): void {
   const pieces = visible(raw.replaceAll("\r\n", "\n")).split("\n");
   for (const [index, piece] of pieces.entries()) {
     if (index > 0) nextLine(draft);
-    growLine(draft, piece);
+    appendToLine(draft, piece);
   }
 }
 
-function nextLine(draft: Draft): void {
+function nextLine(draft: MutableState): void {
   endLine(draft);
   draft.extent = emptyLine;
   draft.marks = 0;
-  if (draft.begun) draft.breaks += 1;
+  if (draft.begun) draft.owedBreaks += 1;
 }
 
 /** Adds to the line, which goes on in a next one where it gets too long. */
-function growLine(draft: Draft, piece: string): void {
+function appendToLine(draft: MutableState, piece: string): void {
   const few = withFewMarks(piece, draft.marks);
   draft.marks = few.marks;
   let rest = few.text;
   for (;;) {
     const { used, extent } = fittingLine(rest, draft.extent);
     draft.extent = extent;
-    grow(draft, rest.slice(0, used));
+    extendLine(draft, rest.slice(0, used));
     if (used === rest.length) return;
     rest = rest.slice(used);
     const { marks } = draft;
     nextLine(draft);
     draft.marks = marks;
-    draft.broken = true;
+    draft.hasBrokenLine = true;
   }
 }
 
-function emit(draft: Draft, text: string): void {
+function emit(draft: MutableState, text: string): void {
   if (text === "") return;
-  if (draft.breaks > 0) {
+  if (draft.owedBreaks > 0) {
     const blank = `\n${draft.prefix.trimEnd()}`;
-    draft.out += `${blank.repeat(draft.breaks - 1)}\n${draft.prefix}`;
+    draft.out += `${blank.repeat(draft.owedBreaks - 1)}\n${draft.prefix}`;
   }
-  draft.breaks = 0;
+  draft.owedBreaks = 0;
   draft.begun = true;
   draft.out += text;
 }
 
-function grow(draft: Draft, piece: string): void {
+function extendLine(draft: MutableState, piece: string): void {
   if (piece === "") return;
   if (draft.lead.length < 200) draft.lead = (draft.lead + piece).slice(0, 200);
   switch (draft.line.at) {
@@ -190,13 +195,13 @@ function grow(draft: Draft, piece: string): void {
       emit(draft, piece);
       return;
     case "text": {
-      const { rest, loose, seen } = draft.line;
+      const { rest, unpaired, checkedLength } = draft.line;
       const text = rest + piece;
       // What is not told by its beginning is looked at again when it has doubled: a span of code that
       // comes letter by letter would else cost its length with each.
-      if (text.length > LONG && text.length < 2 * seen && !ENDS_SPAN.test(piece))
-        draft.line = { at: "text", rest: text, loose, seen };
-      else flow(draft, text, loose);
+      if (text.length > LONG_START && text.length < 2 * checkedLength && !ENDS_SPAN.test(piece))
+        draft.line = { at: "text", rest: text, unpaired, checkedLength };
+      else flow(draft, text, unpaired);
       return;
     }
     case "start": {
@@ -206,10 +211,11 @@ function grow(draft: Draft, piece: string): void {
       const { until } = draft.line;
       draft.line = { ...draft.line, text };
       // Looking again at all of a line that tells nothing yet would cost more with each piece.
-      if (until === "end" || (until === "words" && NOTHING_SAID.test(piece))) return;
-      if (text.length > LONG && text.length < 2 * draft.line.seen) return;
-      const waits = begin(draft, text);
-      if (waits !== undefined) draft.line = { at: "start", text, until: waits, seen: text.length };
+      if (until === "end" || (until === "words" && MARKS_ONLY.test(piece))) return;
+      if (text.length > LONG_START && text.length < 2 * draft.line.checkedLength) return;
+      const waits = startLine(draft, text);
+      if (waits !== undefined)
+        draft.line = { at: "start", text, until: waits, checkedLength: text.length };
       return;
     }
     default:
@@ -218,22 +224,22 @@ function grow(draft: Draft, piece: string): void {
 }
 
 /** Longer beginnings of lines are not looked at again with each piece. */
-const LONG = 256;
+const LONG_START = 256;
 /** What can end a span of code or an address. */
 const ENDS_SPAN = /[`<>\s]/;
-const NOTHING_SAID = /^[\s>#*+\-=_`~\d.)\\|:<]*$/;
-const PERHAPS_ROLE = /^ {0,3}##[ \t]+[A-Za-z]{0,5}[ \t#]*$/;
+const MARKS_ONLY = /^[\s>#*+\-=_`~\d.)\\|:<]*$/;
+const MAYBE_ROLE = /^ {0,3}##[ \t]+[A-Za-z]{0,5}[ \t#]*$/;
 
 /**
  * Starts writing a line as soon as no further character could change what it is; else gives what has
  * to come first.
  */
-function begin(draft: Draft, text: string): "more" | "end" | undefined {
+function startLine(draft: MutableState, text: string): "more" | "end" | undefined {
   const scanned = scan(draft, text);
   const content = text.slice(scanned.content);
   if (scanned.kind === "code") {
     if (scanned.deep || maybeQuote(draft, content)) return "end";
-    if (PERHAPS_ROLE.test(text)) return text.length > 200 ? "end" : "more";
+    if (MAYBE_ROLE.test(text)) return text.length > 200 ? "end" : "more";
     enterLine(draft, scanned);
     draft.line = { at: "code" };
     emit(draft, text);
@@ -248,7 +254,7 @@ function begin(draft: Draft, text: string): "more" | "end" | undefined {
   draft.lead = content.slice(0, 200);
   if (defines === "yes" || scanned.deep) emit(draft, "\\");
   if (looksLikeSummary(content)) {
-    const [head, rest] = defused(content);
+    const [head, rest] = withoutEmphasis(content);
     emit(draft, head);
     flow(draft, rest, false);
   } else {
@@ -257,30 +263,35 @@ function begin(draft: Draft, text: string): "more" | "end" | undefined {
   return undefined;
 }
 
-function flow(draft: Draft, text: string, loose: boolean): void {
-  const done = withoutHtml(text, draft.tangled, true);
+function flow(draft: MutableState, text: string, unpaired: boolean): void {
+  const done = withoutHtml(text, draft.uncertain, true);
   emit(draft, done.text);
-  draft.tangled = done.tangled;
+  draft.uncertain = done.uncertain;
   const rest = text.slice(done.used);
-  draft.line = { at: "text", rest, loose: loose || done.loose, seen: rest.length };
+  draft.line = {
+    at: "text",
+    rest,
+    unpaired: unpaired || done.unpaired,
+    checkedLength: rest.length,
+  };
 }
 
-function endLine(draft: Draft): void {
+function endLine(draft: MutableState): void {
   const { line } = draft;
   if (line.at === "start") {
-    wholeLine(draft, line.text);
+    writeHeldLine(draft, line.text);
   } else if (line.at === "text") {
-    const done = withoutHtml(line.rest, draft.tangled);
+    const done = withoutHtml(line.rest, draft.uncertain);
     emit(draft, done.text);
-    draft.tangled = done.tangled || line.loose || done.loose;
-    draft.letters = (draft.letters + skeleton(draft.lead)).slice(0, 16);
+    draft.uncertain = done.uncertain || line.unpaired || done.unpaired;
+    draft.paragraphLetters = (draft.paragraphLetters + skeleton(draft.lead)).slice(0, 16);
   }
   draft.line = lineStart;
   draft.lead = "";
 }
 
 /** Writes a line that was held back to its end. */
-function wholeLine(draft: Draft, text: string): void {
+function writeHeldLine(draft: MutableState, text: string): void {
   const scanned = scan(draft, text);
   if (text.trim() === "") {
     // A quotation that a blank line ends is ended before anything else is written.
@@ -313,7 +324,7 @@ function wholeLine(draft: Draft, text: string): void {
       emit(draft, lead + withoutHtml(content, true).text);
       return;
     case "underline":
-      if (looksLikeRole(draft.letters)) {
+      if (looksLikeRole(draft.paragraphLetters)) {
         asText(draft, lead, `\\${content}`);
       } else {
         emit(draft, text);
@@ -326,16 +337,16 @@ function wholeLine(draft: Draft, text: string): void {
       const [head, rest] = marked
         ? ["\\#", content.slice(1)]
         : looksLikeSummary(content)
-          ? defused(content)
+          ? withoutEmphasis(content)
           : scanned.deep || (!scanned.continues && definitionAt(content, true) === "yes")
             ? ["\\", content]
             : ["", content];
-      const done = withoutHtml(rest, draft.tangled);
+      const done = withoutHtml(rest, draft.uncertain);
       if (marked) asText(draft, lead, head + done.text);
       else emit(draft, lead + head + done.text);
-      draft.tangled = done.tangled || done.loose;
+      draft.uncertain = done.uncertain || done.unpaired;
       if (marked || scanned.kind === "text") {
-        draft.letters = (draft.letters + skeleton(content)).slice(0, 16);
+        draft.paragraphLetters = (draft.paragraphLetters + skeleton(content)).slice(0, 16);
       } else {
         forgetParagraph(draft);
       }
@@ -347,32 +358,32 @@ function wholeLine(draft: Draft, text: string): void {
 }
 
 /** Writes a line that a backslash turned into text: what is open below follows from that. */
-function asText(draft: Draft, lead: string, content: string): void {
+function asText(draft: MutableState, lead: string, content: string): void {
   emit(draft, lead + content);
   const { containers } = draft.blocks;
   draft.blocks = { containers, leaf: { kind: "paragraph" } };
 }
 
-function enterLine(draft: Draft, scanned: ScannedLine): void {
+function enterLine(draft: MutableState, scanned: ScannedLine): void {
   if (scanned.cut) closeFence(draft);
   if (!scanned.continues && scanned.kind !== "underline") forgetParagraph(draft);
   draft.blocks = scanned.after;
 }
 
 /** Ends a fence that ends with its container, for readers that do not know of containers. */
-function closeFence(draft: Draft): void {
+function closeFence(draft: MutableState): void {
   emit(draft, draft.closer);
-  draft.breaks = 1;
+  draft.owedBreaks = 1;
 }
 
 /** Whether a line of indented code is one that some viewers take for a quotation. */
-function maybeQuote(draft: Draft, content: string): boolean {
+function maybeQuote(draft: MutableState, content: string): boolean {
   return draft.blocks.leaf.kind !== "fence" && content.startsWith(">");
 }
 
-function forgetParagraph(draft: Draft): void {
-  draft.tangled = false;
-  draft.letters = "";
+function forgetParagraph(draft: MutableState): void {
+  draft.uncertain = false;
+  draft.paragraphLetters = "";
 }
 
 function fenceIn(blocks: Blocks): string {
@@ -380,7 +391,7 @@ function fenceIn(blocks: Blocks): string {
 }
 
 /** Takes the emphasis from a line that would pass for a summary of ours. */
-function defused(content: string): [string, string] {
+function withoutEmphasis(content: string): [string, string] {
   const mark = content.charAt(0);
   const end = content.indexOf(mark + mark, 2);
   const word = content.slice(2, end);

@@ -6,16 +6,16 @@ import type { LocalEvent, NetworkQuestion, Question, UserDecision } from "../eve
 import { codeSpan, fenced, shownPath } from "../fences.ts";
 import { answerCommand, answerPatch, askCommand, askPatch, startCommand } from "../items/index.ts";
 import { maxOpenItems } from "../limits.ts";
-import { proseLines } from "../markdown/index.ts";
+import { sanitizedLines } from "../markdown/index.ts";
 import {
   append,
   type Draft,
   insertBelow,
-  noteLeftOut,
+  noteOmitted,
   oneLine,
   patchState,
 } from "../reducer-context.ts";
-import { leftOut } from "../spent.ts";
+import { omittedBlock } from "../spent.ts";
 import type { OpenApproval, OpenCommand } from "../state.ts";
 import { whyNotAsked } from "./asked.ts";
 
@@ -31,7 +31,7 @@ export function reduceApproval(draft: Draft, event: ApprovalEvent): void {
 function request(draft: Draft, approval: Question): void {
   if (draft.state.approvals.has(approval.id)) return;
   if (whyNotAsked(draft.state, approval)?.kind === "many") {
-    noteLeftOut(draft, { questions: 1 });
+    noteOmitted(draft, { questions: 1 });
     return;
   }
   const open = ask(draft, approval);
@@ -48,7 +48,12 @@ function ask(draft: Draft, approval: Question): OpenApproval {
       const { itemId, network } = approval;
       if (network !== undefined) {
         const target = codeSpan(`${network.protocol}://${network.host}`, 320);
-        return askPlainly(draft, `**Asks** to reach ${target}`, approval.reason, approval.command);
+        return askWithoutItem(
+          draft,
+          `**Asks** to reach ${target}`,
+          approval.reason,
+          approval.command,
+        );
       }
       let item = draft.state.items.get(itemId);
       if (item === undefined && approval.command !== undefined) {
@@ -59,15 +64,15 @@ function ask(draft: Draft, approval: Question): OpenApproval {
             : undefined;
       }
       // SECURITY: what is asked for, not what an item of that name was said to be before.
-      const isItsOwn = item?.kind === "command" && isOf(approval, item);
-      if (item?.kind !== "command" || !isItsOwn || item.block === leftOut) {
+      const isItsOwn = item?.kind === "command" && isShownBy(approval, item);
+      if (item?.kind !== "command" || !isItsOwn || item.block === omittedBlock) {
         const { cwd, reason } = approval;
         const command =
           approval.command ?? (isItsOwn && item?.kind === "command" ? item.script : undefined);
         const where =
           cwd === undefined ? "" : ` in ${codeSpan(shownPath(cwd, draft.state.root), 300)}`;
-        const why = command === undefined ? untold(reason) : reason;
-        return askPlainly(draft, `**Asks** to run a command${where}`, why, command);
+        const why = command === undefined ? withoutDetails(reason) : reason;
+        return askWithoutItem(draft, `**Asks** to run a command${where}`, why, command);
       }
       const asked = askCommand(draft, itemId, item, approval.reason);
       return { block: asked.block, itemId, summary: "" };
@@ -77,7 +82,12 @@ function ask(draft: Draft, approval: Question): OpenApproval {
       const item = draft.state.items.get(itemId);
       const first = item?.kind === "patch" ? item.files[0] : undefined;
       if (item?.kind !== "patch" || first === undefined) {
-        return askPlainly(draft, "**Asks** to change files", untold(approval.reason), undefined);
+        return askWithoutItem(
+          draft,
+          "**Asks** to change files",
+          withoutDetails(approval.reason),
+          undefined,
+        );
       }
       const wider =
         grantRoot === undefined
@@ -89,7 +99,7 @@ function ask(draft: Draft, approval: Question): OpenApproval {
     case "questions": {
       const { server, title, fields } = approval;
       const who = server === undefined ? "" : `${codeSpan(server, 100)}: `;
-      return askPlainly(
+      return askWithoutItem(
         draft,
         `**Asks** ${who}${oneLine(title, 300)}`,
         questionText(fields),
@@ -99,11 +109,16 @@ function ask(draft: Draft, approval: Question): OpenApproval {
     case "tool": {
       const { server, tool, message, detail } = approval;
       const what = `${codeSpan(tool, 100)} of ${codeSpan(server, 100)}`;
-      return askPlainly(draft, `**Asks** to use ${what}`, message, detail);
+      return askWithoutItem(draft, `**Asks** to use ${what}`, message, detail);
     }
     case "page": {
       const { server, message, url } = approval;
-      return askPlainly(draft, `**Asks** ${codeSpan(server, 100)}: to open a page`, message, url);
+      return askWithoutItem(
+        draft,
+        `**Asks** ${codeSpan(server, 100)}: to open a page`,
+        message,
+        url,
+      );
     }
     case "network":
       return askNetwork(draft, approval);
@@ -113,7 +128,7 @@ function ask(draft: Draft, approval: Question): OpenApproval {
 }
 
 /** Whether an item shows the command that is asked for, and where it would run. */
-function isOf(
+function isShownBy(
   { command, cwd }: Extract<Question, { kind: "command" }>,
   item: OpenCommand,
 ): boolean {
@@ -122,7 +137,7 @@ function isOf(
 }
 
 /** Adds that the question alone does not say enough to be answered. */
-function untold(reason: string | undefined): string {
+function withoutDetails(reason: string | undefined): string {
   const words = "It was not told what exactly.";
   return reason === undefined ? words : `${reason}\n\n${words}`;
 }
@@ -191,7 +206,7 @@ function hints(field: Field): string[] {
 }
 
 /** Asks for something that no item of the turn stands for. */
-function askPlainly(
+function askWithoutItem(
   draft: Draft,
   summary: string,
   reason: string | undefined,
@@ -199,7 +214,7 @@ function askPlainly(
 ): OpenApproval {
   const block = append(draft, [summary], "asks");
   let anchor = block;
-  const quote = reason === undefined ? [] : proseLines(reason, "> ");
+  const quote = reason === undefined ? [] : sanitizedLines(reason, "> ");
   if (quote.length > 0) anchor = insertBelow(draft, anchor, quote);
   if (detail !== undefined && detail !== "") {
     const lines = detail

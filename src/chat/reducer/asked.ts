@@ -1,7 +1,7 @@
 import type { NotAsked, Question } from "../event.ts";
 import { countOf } from "../fences.ts";
 import { maxAskedChars, maxTurnAsked } from "../limits.ts";
-import { hasRoom, leftOut } from "../spent.ts";
+import { hasRoom, omittedBlock } from "../spent.ts";
 import type { ChatState } from "../state.ts";
 
 /**
@@ -19,7 +19,7 @@ export function whyNotAsked(state: ChatState, question: Question): NotAsked | un
     return { kind: "long", why };
   }
   const why = "what it is about is too long to be shown in full.";
-  return isWhole(state, question) ? undefined : { kind: "long", why };
+  return isShownInFull(state, question) ? undefined : { kind: "long", why };
 }
 
 function sizeOf(state: ChatState, question: Question): number {
@@ -34,11 +34,15 @@ function sizeOf(state: ChatState, question: Question): number {
 }
 
 /** Whether what the question is about stands in the text, or can, with nothing left out. */
-function isWhole(state: ChatState, question: Question): boolean {
+function isShownInFull(state: ChatState, question: Question): boolean {
   const item = itemOf(state, question);
   if (item?.kind === "command") return !item.isCut;
   if (item?.kind !== "patch") return true;
-  return !item.isCut && item.left === 0 && item.files.every(({ block }) => block !== leftOut);
+  return (
+    !item.isCut &&
+    item.omittedFiles === 0 &&
+    item.files.every(({ block }) => block !== omittedBlock)
+  );
 }
 
 function itemOf(state: ChatState, question: Question) {

@@ -2,7 +2,7 @@ import type { ServerNotification } from "../../codex/messages/index.ts";
 import { unwrapShell } from "../command-text.ts";
 import { codeSpan, countOf, duration, fenced, shownPath, spaced } from "../fences.ts";
 import { wholeOutput } from "../items/index.ts";
-import { proseLines } from "../markdown/index.ts";
+import { sanitizedLines } from "../markdown/index.ts";
 import {
   append,
   type Draft,
@@ -37,17 +37,17 @@ export function endHook(draft: Draft, run: HookRun): void {
   const open = draft.state.items.get(`hook:${run.id}`);
   const step = open?.kind === "step" ? open : startHook(draft, run);
   if (step === undefined) return;
-  const said = run.entries.map(({ kind, text }) => `${kind}: ${text}`);
-  if (run.statusMessage != null && run.statusMessage !== "") said.unshift(run.statusMessage);
-  const details = said.length === 0 ? [] : fenced(wholeOutput(said.join("\n")), "text hook");
+  const output = run.entries.map(({ kind, text }) => `${kind}: ${text}`);
+  if (run.statusMessage != null && run.statusMessage !== "") output.unshift(run.statusMessage);
+  const details = output.length === 0 ? [] : fenced(wholeOutput(output.join("\n")), "text hook");
   finish(draft, `hook:${run.id}`, step.block, hookLine(run, draft.state.root, run.status), details);
 }
 
 function hookLine(run: HookRun, root: string, status?: string): string {
   const of = run.sourcePath === "" ? "" : ` of ${codeSpan(shownPath(run.sourcePath, root))}`;
-  const told = status === undefined ? "" : ` · ${oneLine(status, 40)}`;
+  const statusText = status === undefined ? "" : ` · ${oneLine(status, 40)}`;
   const time = status === undefined || run.durationMs == null ? "" : duration(run.durationMs);
-  return `**Hook** ${codeSpan(run.eventName)}${of}${told}${time === "" ? "" : ` · ${time}`}`;
+  return `**Hook** ${codeSpan(run.eventName)}${of}${statusText}${time === "" ? "" : ` · ${time}`}`;
 }
 
 /** Shows that Codex itself looks at a request that the user would be asked about. */
@@ -67,9 +67,11 @@ export function endAutoReview(draft: Draft, review: AutoReview): void {
   const risk = riskLevel == null ? "" : ` · ${oneLine(riskLevel, 40)} risk`;
   const what = requested(review.action, draft.state.root);
   const decided = oneLine(spaced(status), 40);
-  const told = ["approved", "denied"].includes(status) ? `${decided} by Codex itself` : decided;
-  const summary = `**Reviewed** ${what} · ${told}${risk}`;
-  finish(draft, id, step.block, summary, proseLines(rationale ?? "", "> "));
+  const statusText = ["approved", "denied"].includes(status)
+    ? `${decided} by Codex itself`
+    : decided;
+  const summary = `**Reviewed** ${what} · ${statusText}${risk}`;
+  finish(draft, id, step.block, summary, sanitizedLines(rationale ?? "", "> "));
 }
 
 /** What a request is about, in a few words. SECURITY: all of it is the model's. */
@@ -109,7 +111,7 @@ export function showGoal(draft: Draft, goal: ReportedGoal): void {
   const tokens = used > 0 ? ` · ${used.toLocaleString("en-US")}${budget} tokens` : "";
   const time = goal.timeUsedSeconds > 0 ? ` · ${duration(goal.timeUsedSeconds * 1000)}` : "";
   const lines = [`**Goal** · ${oneLine(spaced(status), 40)}${tokens}${time}`];
-  if (known?.objective !== objective) lines.push(...proseLines(objective, "> "));
+  if (known?.objective !== objective) lines.push(...sanitizedLines(objective, "> "));
   append(draft, lines);
 }
 

@@ -1,6 +1,6 @@
 import { countOf } from "../fences.ts";
 import { maxPlanSteps } from "../limits.ts";
-import { proseLines } from "../markdown/index.ts";
+import { sanitizedLines } from "../markdown/index.ts";
 import { append, type Draft, oneLine, patchState } from "../reducer-context.ts";
 
 /** A plan as Codex updates it: always whole. */
@@ -21,7 +21,7 @@ export function showPlan(draft: Draft, update: PlanUpdate): void {
   const done = update.plan.filter((step) => step.status === "completed").length;
   const total = update.plan.length;
   const lines = [`**Plan** · ${total === 0 ? "no steps" : `${done} of ${total} done`}`, ""];
-  const why = proseLines((update.explanation ?? "").slice(0, maxExplanation));
+  const why = sanitizedLines((update.explanation ?? "").slice(0, maxExplanation));
   if (why.length > 0) lines.push(...why, "");
   for (const { step, status } of update.plan.slice(0, maxPlanSteps)) {
     const box = status === "completed" ? "[x]" : "[ ]";

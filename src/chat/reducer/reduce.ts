@@ -21,7 +21,7 @@ import {
   append,
   type Draft,
   markSection,
-  noteLeftOut,
+  noteOmitted,
   notice,
   oneLine,
   openSection,
@@ -30,7 +30,7 @@ import {
   settleEdits,
   showBusy,
 } from "../reducer-context.ts";
-import { leftOut } from "../spent.ts";
+import { omittedBlock } from "../spent.ts";
 import { type ChatState, idleTurn } from "../state.ts";
 import { errorText, turnFailureOf } from "../turn-error.ts";
 import { reduceApproval } from "./approval.ts";
@@ -87,13 +87,13 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
       else append(draft, [notice("Note", event.text)], "end");
       return;
     case "not_asked":
-      if (event.because.kind === "many") noteLeftOut(draft, { questions: 1 });
+      if (event.because.kind === "many") noteOmitted(draft, { questions: 1 });
       else addNotice(draft, `a question was declined without asking you: ${event.because.why}`);
       return;
     case "goes_on":
       // Its heading has no block, so no mark of it comes to anything.
       if (draft.state.section === undefined)
-        patchState(draft, { section: { heading: leftOut, empty: false } });
+        patchState(draft, { section: { heading: omittedBlock, empty: false } });
       return;
     case "commands_stopped":
       stopCommands(draft, event.ids);
@@ -243,7 +243,7 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
       if (event.params.willRetry) {
         cutOffTexts(draft);
         showBusy(draft, retryMark(event.params.error));
-      } else if (!isTold(draft, event.params.turnId))
+      } else if (!isFailureShown(draft, event.params.turnId))
         showFailure(draft, turnFailureOf(event.params.error, turn));
       return;
     case "warning":
@@ -331,29 +331,29 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
 }
 
 /** Ends a turn as Codex says that it ended, which is told once. */
-function endTurn(draft: Draft, told: EndedTurn): void {
+function endTurn(draft: Draft, endedTurn: EndedTurn): void {
   const { turn, section, ended } = draft.state;
-  completePreknown(draft, told.id);
-  if (ended?.id === told.id && !turn.running) {
+  completePreknown(draft, endedTurn.id);
+  if (ended?.id === endedTurn.id && !turn.running) {
     completeTurn(draft, "ended");
     return;
   }
   // A message that the end of the turn is the first to tell of.
   if (section?.empty === true)
-    for (const item of told.items ?? [])
+    for (const item of endedTurn.items ?? [])
       if (item.type === "agentMessage" || item.type === "plan")
-        completeItem(draft, item, { turn: told.id, atMs: undefined });
-  if (told.error != null) showFailure(draft, turnFailureOf(told.error, turn));
-  else if (told.status === "failed") showFailure(draft, turnFailureOf({ message: "" }));
-  else if (!["completed", "interrupted", "inProgress"].includes(told.status))
-    append(draft, [notice("Note", `the turn ended as ${codeSpan(told.status, 40)}.`)], "end");
-  patchState(draft, { ended: { id: told.id, failed: draft.state.turn.failed } });
-  if (told.status === "completed") patchState(draft, { asked: [] });
-  completeTurn(draft, told.status === "interrupted" ? "interrupted" : "ended");
+        completeItem(draft, item, { turn: endedTurn.id, atMs: undefined });
+  if (endedTurn.error != null) showFailure(draft, turnFailureOf(endedTurn.error, turn));
+  else if (endedTurn.status === "failed") showFailure(draft, turnFailureOf({ message: "" }));
+  else if (!["completed", "interrupted", "inProgress"].includes(endedTurn.status))
+    append(draft, [notice("Note", `the turn ended as ${codeSpan(endedTurn.status, 40)}.`)], "end");
+  patchState(draft, { ended: { id: endedTurn.id, failed: draft.state.turn.failed } });
+  if (endedTurn.status === "completed") patchState(draft, { asked: [] });
+  completeTurn(draft, endedTurn.status === "interrupted" ? "interrupted" : "ended");
 }
 
 /** Whether the failure of a turn that is over stands in the text. */
-function isTold(draft: Draft, turn: string): boolean {
+function isFailureShown(draft: Draft, turn: string): boolean {
   const { ended } = draft.state;
   return !draft.state.turn.running && ended?.id === turn && ended.failed;
 }

@@ -3,16 +3,16 @@ import type { RateLimits } from "../../codex/messages/index.ts";
 import { copied } from "../control-characters.ts";
 import { codeSpan } from "../fences.ts";
 import { type Draft, patchState } from "../reducer-context.ts";
-import { leftOut } from "../spent.ts";
+import { omittedBlock } from "../spent.ts";
 import type { ChatState, TokenUsage } from "../state.ts";
 
 /** Tokens, limits and servers as they were told last, the turn, and the items that go on. */
 export type StatusFacts = Pick<ChatState, "usage" | "limits" | "brokenServers" | "turn" | "items">;
 
 /** The block of a command that still runs; undefined where the document does not show it. */
-export function commandBlock(standing: StatusFacts, itemId: string): string | undefined {
-  const item = standing.items.get(itemId);
-  return item?.kind === "command" && item.block !== leftOut ? item.block : undefined;
+export function commandBlock(facts: StatusFacts, itemId: string): string | undefined {
+  const item = facts.items.get(itemId);
+  return item?.kind === "command" && item.block !== omittedBlock ? item.block : undefined;
 }
 
 /** As many as are kept; a program inside may forge any number of names. */
@@ -43,8 +43,8 @@ export function noteServer(draft: Draft, startup: Startup): string | undefined {
     servers.set(key, copied(why.slice(0, maxReason)));
     patchState(draft, { brokenServers: servers });
   }
-  const told = why === "" ? "." : `: ${why}`;
-  return `The MCP server ${codeSpan(name, 100)} could not be started${told}`;
+  const reason = why === "" ? "." : `: ${why}`;
+  return `The MCP server ${codeSpan(name, 100)} could not be started${reason}`;
 }
 
 /** The limits after a sparse update: a window that it leaves out is as it was. */

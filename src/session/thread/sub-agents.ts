@@ -84,8 +84,8 @@ function patchOf(id: string, notification: ServerNotification): ChatEvent | unde
  * SECURITY: it says so where that is anything, since whoever is asked about it must see all of it.
  */
 export function kept(notification: ServerNotification): ServerNotification {
-  const { value, left } = bounded(notification, MAX_KEPT_CHARS);
-  if (left === 0 || value.method === "unknown" || value.method === "invalid") return value;
+  const { value, omitted } = bounded(notification, MAX_KEPT_CHARS);
+  if (omitted === 0 || value.method === "unknown" || value.method === "invalid") return value;
   return { ...value, isCut: true };
 }
 
