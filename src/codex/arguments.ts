@@ -1,20 +1,21 @@
-/** A server of tools that Codex starts, as `[mcp_servers.<name>]` has it. */
+/** An MCP server that Codex starts, as in `[mcp_servers.<name>]`. */
 export type McpServerConfig = { readonly [key: string]: Value | undefined };
 
-/** What Codex is told at its start. */
+/** What the app-server is started with. */
 export type AppServerOptions = {
   /** The model's endpoint inside the sandbox, such as `http://127.0.0.1:4711/v1`. */
   readonly modelBaseUrl: string;
   readonly model?: string | undefined;
   readonly effort?: string | undefined;
-  /** How long Codex waits for the next event of an answer. */
+  /** How long Codex waits for the next event of a response. */
   readonly streamIdleMs: number;
   /**
-   * Whether commands may have a terminal; by default they may. What is typed into one is never asked
-   * about, whatever the approval policy (0.171): who is to be asked for every command must forbid it.
+   * Whether commands may have a terminal; by default they may. Codex never asks about input to a
+   * terminal, whatever the approval policy (0.171), so a user who wants to be asked about everything
+   * must forbid terminals.
    */
   readonly terminals?: boolean | undefined;
-  /** By name; names are of letters, digits, `-` and `_`. */
+  /** By name; names consist of letters, digits, `-` and `_`. */
   readonly mcpServers?: Readonly<Record<string, McpServerConfig>>;
 };
 
@@ -35,14 +36,14 @@ export function appServerArgs(options: AppServerOptions): string[] {
     [`model_providers.${PROVIDER}.name`]: "codex-chat.nvim",
     [`model_providers.${PROVIDER}.base_url`]: options.modelBaseUrl,
     [`model_providers.${PROVIDER}.wire_api`]: "responses",
-    // The key is added on the host; Codex must neither have one nor look for one.
+    // The host adds the key; Codex must neither have one nor look for one.
     [`model_providers.${PROVIDER}.requires_openai_auth`]: false,
     [`model_providers.${PROVIDER}.request_max_retries`]: 2,
     [`model_providers.${PROVIDER}.stream_max_retries`]: 2,
     [`model_providers.${PROVIDER}.stream_idle_timeout_ms`]: options.streamIdleMs,
     // The container is the sandbox; Codex's own cannot nest in it.
     sandbox_mode: "danger-full-access",
-    // Each thread is told its own. With "untrusted" in a file, 0.171 does not start.
+    // Each thread gets its own. With "untrusted" in a file, Codex 0.171 does not start.
     approval_policy: "on-request",
     check_for_update_on_startup: false,
     web_search: "disabled",
@@ -65,7 +66,7 @@ export function appServerArgs(options: AppServerOptions): string[] {
   return [...overrides, "app-server"];
 }
 
-/** A value of TOML, without dates. */
+/** A TOML value other than a date. */
 type Value =
   | string
   | number
@@ -82,8 +83,8 @@ function serverKeys(servers: Readonly<Record<string, McpServerConfig>>): Record<
 }
 
 /**
- * A TOML value: JSON's strings and lists of them are TOML's, once DEL is escaped, too; a table has
- * its own form.
+ * Writes a value as TOML: JSON's strings and lists of them are valid TOML once DEL is escaped, too; a
+ * table has a form of its own.
  */
 function toml(value: Value): string {
   if (typeof value === "object" && !isList(value)) {

@@ -51,7 +51,7 @@ export type ToolSpec =
       readonly description: string;
       readonly tools: readonly ToolFunction[];
     };
-/** What Codex is told beside the query, by our name for it; a developer's message to the model. */
+/** Context that goes with a query, by the name we give it; a developer message to the model. */
 type AdditionalContext = Readonly<
   Record<string, { readonly value: string; readonly kind: "application" }>
 >;
@@ -66,14 +66,14 @@ const Thread = z.object({
 });
 const Nothing = z.unknown().transform(() => undefined);
 
-/** A request that we make: what goes with it, and the schema of what comes back. */
+/** A request that we make: the type of its params and the schema of its result. */
 type Method<P, S extends z.ZodType> = { readonly result: S; readonly params?: P };
 
 function method<P>() {
   return <S extends z.ZodType>(result: S): Method<P, S> => ({ result });
 }
 
-/** Every request in use, in Codex's own words. The contract test holds them against the binary. */
+/** Every request in use, in Codex's own words. The contract test compares them with the binary. */
 export const METHODS = {
   initialize: method<{
     readonly clientInfo: {
@@ -93,7 +93,7 @@ export const METHODS = {
       readonly sandbox: "danger-full-access";
       readonly approvalPolicy: ApprovalPolicy;
       readonly dynamicTools?: readonly ToolSpec[];
-      /** A developer's message to the model, before all others. */
+      /** A developer message to the model, before all others. */
       readonly developerInstructions?: string;
     }
   >()(Thread),
@@ -118,14 +118,14 @@ export const METHODS = {
       readonly excludeTurns: true;
     }
   >()(Thread),
-  /** Drops a turn and all after it; files stay as they are. */
+  /** Drops a turn and all turns after it; files stay as they are. */
   "thread/revert": method<{ readonly threadId: string; readonly beforeTurnId: string }>()(Nothing),
-  /** Codex's own name for it, which its other clients show. */
+  /** The thread's name in Codex, which its other clients show. */
   "thread/name/set": method<{ readonly threadId: string; readonly name: string }>()(Nothing),
-  /** Puts what Codex remembers aside: it is resumed no more until it is taken out again. */
+  /** Archives a thread: it cannot be resumed until it is unarchived. */
   "thread/archive": method<{ readonly threadId: string }>()(Nothing),
   "thread/unarchive": method<{ readonly threadId: string }>()(Nothing),
-  /** Forgets it for good, on disk too. */
+  /** Deletes a thread for good, on disk as well. */
   "thread/delete": method<{ readonly threadId: string }>()(Nothing),
   "thread/turns/list": method<{
     readonly threadId: string;
@@ -172,7 +172,7 @@ export const METHODS = {
       nextCursor: z.string().nullish(),
     }),
   ),
-  /** Where skills are looked for beside the usual places; absolute paths. */
+  /** Further places to look for skills; absolute paths. */
   "skills/extraRoots/set": method<{ readonly extraRoots: readonly string[] }>()(Nothing),
   "mcpServerStatus/list": method<{ readonly threadId: string }>()(
     z.object({
@@ -208,7 +208,7 @@ export const METHODS = {
     readonly clientUserMessageId?: string;
     readonly model?: string;
     readonly effort?: string;
-    /** For this turn and those after it. */
+    /** For this turn and all later ones. */
     readonly approvalPolicy?: ApprovalPolicy;
     readonly collaborationMode?: CollaborationMode;
     readonly additionalContext?: AdditionalContext;
@@ -225,7 +225,7 @@ export const METHODS = {
 } as const;
 
 export type MethodName = keyof typeof METHODS;
-/** What goes with a request. */
+/** The params of a request. */
 export type ParamsOf<M extends MethodName> = NonNullable<(typeof METHODS)[M]["params"]>;
-/** What comes back. */
+/** The result of a request. */
 export type ResultOf<M extends MethodName> = z.infer<(typeof METHODS)[M]["result"]>;

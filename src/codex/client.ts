@@ -21,46 +21,46 @@ import {
 
 /** A thread/start takes 0.4 s under gVisor; a busy machine many times that. */
 const REQUEST_TIMEOUT_MS = 60_000;
-/** Bursts of some hundred requests are partly never answered (0.171): few are in flight at a time. */
+/** Of a burst of some hundred requests, Codex never answers some (0.171), so few are in flight. */
 const MAX_IN_FLIGHT = 32;
 /**
- * Items with a megabyte of output exist, and pictures of ten; 32 MiB in one line does not. The host
- * needs about four times as much to read one.
+ * Items with a megabyte of output exist, and pictures of ten megabytes; a line of 32 MiB does not. The
+ * host needs about four times a line's size to read it.
  */
 const MAX_LINE_BYTES = 32 * 1024 ** 2;
-/** More than any turn's input; an app-server that leaves so much unread does not read at all. */
+/** More than any turn's input; an app-server that leaves this much unread does not read at all. */
 const MAX_UNREAD_BYTES = 64 * 1024 ** 2;
-/** SECURITY: how many questions wait for the user at a time; each costs lines in the document. */
+/** SECURITY: how many requests wait for the user at a time; each costs lines in the document. */
 const MAX_ASKED = 100;
-/** How much of what was not expected is logged; a program inside can send it for ever. */
+/** How many unexpected messages are logged; a program inside can send them without end. */
 const MAX_ODDITIES = 100;
-/** JSON-RPC's code of a failure on the answering side. */
+/** JSON-RPC's code for a failure on the answering side. */
 const INTERNAL_ERROR = -32603;
 
-/** What a client is opened on. */
+/** What a client is opened with. */
 export type CodexClientOptions = {
   /** SECURITY: the app-server's stdout, which any program inside the sandbox can write to. */
   readonly readable: Readable;
   readonly writable: Writable;
-  /** Not called any more once the client is closed. */
+  /** Not called once the client is closed. */
   readonly onNotification: (notification: ServerNotification) => void;
-  /** Asks the user; the answer after the connection's end goes nowhere. */
+  /** Asks the user; an answer after the end of the connection is dropped. */
   readonly onApproval: (threadId: string, approval: Approval) => Promise<Answer>;
-  /** Answers a tool of ours. Without it, none is offered. */
+  /** Answers a call of one of the editor's tools. Without it, none is offered. */
   readonly onTool?: (call: ToolCall) => Promise<ToolAnswer>;
-  /** A question cannot be answered any more: another one has come under its id. */
+  /** A request can no longer be answered, because another one came with the same id. */
   readonly onClash?: (approvalId: string) => void;
-  /** Something was refused without asking. */
+  /** A request was refused without asking the user. */
   readonly onRefused?: (threadId: string, asked: { kind: string; about: string }) => void;
-  /** Something was answered without asking, and the user may want to know. */
+  /** A request was answered without asking, and the user may want to know. */
   readonly onNote?: (threadId: string, note: string) => void;
   readonly log: Log;
   readonly requestTimeoutMs?: number;
 };
 
-/** A conversation with one app-server. */
+/** The connection to one app-server. */
 export type CodexClient = {
-  /** The handshake; must come first. Errors: as `request`. */
+  /** The handshake, which must come first. Errors: as `request`. */
   readonly initialize: (
     clientInfo: ParamsOf<"initialize">["clientInfo"],
     options?: RequestOptions,
@@ -91,7 +91,7 @@ class Client implements CodexClient {
   readonly #options: CodexClientOptions;
   readonly #requests = new Requests((message) => this.#write(message), MAX_IN_FLIGHT);
   readonly #decoder = new LineDecoder(MAX_LINE_BYTES);
-  /** Requests of Codex that are being answered: what each asks, and how it ends without an answer. */
+  /** Requests of Codex that are being answered: a hash of each, and how to end it without an answer. */
   readonly #asked = new Map<string, { readonly what: string; readonly clash: () => void }>();
   #oddities = 0;
   #isClosed = false;
@@ -152,7 +152,7 @@ class Client implements CodexClient {
 
   #receive(chunk: Buffer): void {
     for (const line of this.#decoder.push(chunk)) {
-      // A handler may have closed the client: nothing is told after that.
+      // A handler may have closed the client; nothing is passed on after that.
       if (this.#isClosed) return;
       if (line === null) this.#odd({}, "a line over the size limit");
       else if (line.trim() !== "") this.#line(line);
@@ -185,7 +185,7 @@ class Client implements CodexClient {
     }
   }
 
-  /** Answers a request of Codex, which would wait for ever, also where the asking fails. */
+  /** Answers a request of Codex even if asking the user fails, because Codex would wait forever. */
   async #requested(id: string | number, method: string, params: unknown): Promise<void> {
     const key = approvalId(id);
     const what = createHash("sha256")
@@ -194,14 +194,14 @@ class Client implements CodexClient {
     const open = this.#asked.get(key);
     if (open !== undefined) {
       this.#odd({ id }, "a request that is being answered already");
-      // The one answer is for both: Codex repeats what is pending when a thread is loaded again.
-      // SECURITY: of two that differ, one is forged, and the answer to what was shown would count
-      // for what was not.
+      // One answer serves both: Codex repeats pending requests when a thread is loaded again.
+      // SECURITY: if they differ, one of them is forged, and the user's answer to the one that was
+      // shown would count for the other.
       if (open.what !== what) open.clash();
       return;
     }
     const clashed = new Promise<object>((resolve) => {
-      const error = { code: INTERNAL_ERROR, message: "another request came under this id" };
+      const error = { code: INTERNAL_ERROR, message: "another request came with this id" };
       this.#asked.set(key, { what, clash: () => resolve({ error }) });
     });
     void clashed.then(() => this.#options.onClash?.(key));
@@ -249,9 +249,9 @@ class Client implements CodexClient {
   #write(message: object): void {
     const { writable, log } = this.#options;
     if (this.#isClosed || !writable.writable) return;
-    // SECURITY: a program inside can ask without reading, so that our answers pile up here.
+    // SECURITY: a program inside can send requests without reading, so that our answers pile up here.
     if (writable.writableLength > MAX_UNREAD_BYTES) {
-      log.error({ bytes: writable.writableLength }, "Codex does not read what it is told");
+      log.error({ bytes: writable.writableLength }, "Codex does not read its input");
       this.close();
       return;
     }
@@ -266,6 +266,6 @@ class Client implements CodexClient {
     if (this.#oddities >= MAX_ODDITIES) return;
     this.#oddities++;
     const isLast = this.#oddities === MAX_ODDITIES;
-    this.#options.log[level](data, isLast ? `${message}; no more of such is logged` : message);
+    this.#options.log[level](data, isLast ? `${message}; further ones are not logged` : message);
   }
 }

@@ -6,7 +6,7 @@ export type CodexError =
   | { readonly kind: "thread_unknown"; readonly message: string }
   /** Another app-server has the thread open for writing. */
   | { readonly kind: "thread_busy"; readonly message: string }
-  /** It was put aside and must be taken out first. */
+  /** The thread is archived and must be unarchived first. */
   | { readonly kind: "thread_archived"; readonly message: string }
   /** A file of Codex's configuration, which the agent can write, keeps it from having a thread. */
   | { readonly kind: "invalid_config"; readonly message: string }
@@ -18,8 +18,9 @@ export type CodexError =
   | { readonly kind: "closed"; readonly message: string };
 
 /**
- * Tells apart what the app-server says in words only: every error of 0.171 has code -32600.
- * A thread without a turn is not on disk, which reads the same as one that was deleted.
+ * Tells errors apart by their text, because nearly every error of the app-server has the code -32600
+ * (0.171). A thread without a turn is not on disk, and its error reads the same as that of a deleted
+ * one.
  */
 export function refusal(method: string, code: number, words: string): CodexError {
   const message = shortened(words);
@@ -49,11 +50,11 @@ export function refusal(method: string, code: number, words: string): CodexError
   return { kind: "refused", code, message: `Codex refused ${method}: ${message}` };
 }
 
-/** How much is told of a text that came from inside. */
+/** How much of a text from the sandbox a message quotes. */
 const MAX_CHARS = 2000;
 
 /**
- * Cuts a text that a message of ours tells.
+ * Cuts a text that one of our messages quotes.
  *
  * SECURITY: it comes from inside the sandbox and may be as long as a line.
  */

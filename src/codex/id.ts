@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** The longest that is read; Codex's own have some 40 characters. */
+/** The longest id that is accepted; Codex's own have some 40 characters. */
 const MAX_ID_CHARS = 200;
 
 /**

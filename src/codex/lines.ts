@@ -1,18 +1,18 @@
-/** What is kept of the buffer between lines; a longer line's memory is given back with it. */
+/** How large a buffer is kept between lines; that of a longer line is freed with it. */
 const KEPT_BYTES = 64 * 1024;
 
 /**
- * Cuts a byte stream into lines of text, however it was split on its way.
+ * Cuts a byte stream into lines of text, whatever chunks it arrives in.
  *
  * SECURITY: any program inside the sandbox can write to this stream, a byte at a time if it likes.
- * Parts of a line are copied together instead of being kept as chunks, whose own size would be many
- * times a byte's. A line over the bound is dropped up to its end, so that it costs memory once and
- * the lines after it still count.
+ * Parts of a line are copied into one buffer: chunks of a byte each would cost many times their
+ * content. A line over the bound is dropped up to its end, so it costs memory once and the lines
+ * after it still count.
  */
 export class LineDecoder {
   readonly #maxBytes: number;
   #buffer: Buffer = Buffer.alloc(0);
-  /** How much of the buffer is the line's begin. */
+  /** How many bytes of the buffer belong to the current line. */
   #bytes = 0;
   #skipping = false;
 
@@ -21,7 +21,7 @@ export class LineDecoder {
     this.#maxBytes = maxBytes;
   }
 
-  /** Returns the lines that are whole with this chunk, without their ends; null for a dropped one. */
+  /** Returns the lines that this chunk completes, without their ends; null for a dropped one. */
   push(chunk: Buffer): (string | null)[] {
     const lines: (string | null)[] = [];
     let start = 0;

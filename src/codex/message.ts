@@ -5,7 +5,7 @@ import { z } from "zod";
  * in a line of 8 MB took 4 GB. The longest list of a real message, a thread's items, has thousands.
  */
 const MAX_ELEMENTS = 100_000;
-/** SECURITY: what is nested by the ten thousand cannot be written again. Codex itself takes 128. */
+/** SECURITY: a value nested ten thousand levels deep cannot be serialized. Codex itself allows 128. */
 const MAX_DEPTH = 128;
 
 /** Codex's own ids are numbers. */
@@ -16,12 +16,12 @@ const Message = z.looseObject({
   method: z.string().optional(),
 });
 
-/** JSON-RPC's three kinds: an answer has no method, a notification no id. */
+/** One of JSON-RPC's three kinds: an answer has no method, a notification has no id. */
 export type Message = z.infer<typeof Message>;
 
 /**
- * Reads a line. Undefined: it is no message of the protocol. One with more in it than is ever sent is
- * given without its content, as an answer with an error, so that whoever waits for it hears of it.
+ * Reads a line; undefined if it is not a message of the protocol. A message that is larger than any
+ * real one is returned without its content, as an error, so that a request waiting for it fails.
  */
 export function parseMessage(line: string): Message | undefined {
   const parsed = Message.safeParse(parseJson(line));
@@ -31,7 +31,7 @@ export function parseMessage(line: string): Message | undefined {
   return {
     ...(id === undefined ? {} : { id }),
     ...(method === undefined ? {} : { method }),
-    error: { code: 0, message: "there is more in it than any message should have" },
+    error: { code: 0, message: "the message is larger than any should be" },
   };
 }
 
@@ -43,17 +43,17 @@ function parseJson(line: string): unknown {
   }
 }
 
-/** Goes through a value level by level, because it may be too deep for a recursion. */
+/** Checks a value level by level, because it may be too deep for recursion. */
 function isBounded(value: object): boolean {
   let level: object[] = [value];
   let elements = 0;
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > MAX_DEPTH) return false;
     const next: object[] = [];
-    for (const it of level) {
-      if (Array.isArray(it)) elements += it.length;
+    for (const entry of level) {
+      if (Array.isArray(entry)) elements += entry.length;
       if (elements > MAX_ELEMENTS) return false;
-      for (const child of Object.values(it))
+      for (const child of Object.values(entry))
         if (typeof child === "object" && child !== null) next.push(child);
     }
     level = next;

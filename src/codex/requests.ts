@@ -4,7 +4,7 @@ import { type CodexError, refusal } from "./error.ts";
 /** How a request may end early. */
 export type RequestOptions = {
   readonly signal?: AbortSignal | undefined;
-  /** Counts from the call; a request that waits for others spends it, too. */
+  /** Counts from the call, waiting for other requests included. */
   readonly timeoutMs?: number | undefined;
 };
 
@@ -18,8 +18,8 @@ type Pending = {
 };
 
 /**
- * Our requests that wait for an answer. A bounded number is under way, the others wait in order; each
- * is settled exactly once: by its answer, its signal, its time, or the connection's end.
+ * Our requests that wait for an answer. A bounded number is in flight, the others wait in order; each
+ * is settled exactly once: by its answer, its signal, its time-out, or the connection's end.
  */
 export class Requests {
   readonly #send: (message: object) => void;
@@ -61,7 +61,7 @@ export class Requests {
     });
   }
 
-  /** Returns false where nobody waits: it is forged, answered already, or came after its time. */
+  /** Returns false if no request waits for it: it is forged, a duplicate, or came too late. */
   answered(id: unknown, answer: Response): boolean {
     const pending = typeof id === "number" ? this.#inFlight.get(id) : undefined;
     if (pending === undefined) return false;
@@ -71,7 +71,7 @@ export class Requests {
     return true;
   }
 
-  /** Settles all that wait, and all that are still to come, with `closed`. */
+  /** Settles all waiting and all later requests with `closed`. */
   close(): void {
     this.#isClosed = true;
     for (const pending of [...this.#inFlight.values(), ...this.#queue]) pending.settle(err(CLOSED));
@@ -79,7 +79,7 @@ export class Requests {
 
   #forget(pending: Pending): void {
     this.#queue.delete(pending);
-    for (const [id, it] of this.#inFlight) if (it === pending) this.#inFlight.delete(id);
+    for (const [id, other] of this.#inFlight) if (other === pending) this.#inFlight.delete(id);
     this.#sendNext();
   }
 

@@ -1,26 +1,26 @@
 import { z } from "zod";
 import { Id } from "../id.ts";
 
-/** A call of the model's that came to nothing, and of which Codex tells no item (0.171). */
+/** A failed tool call for which Codex sends no item (0.171). */
 export type FailedCall = {
   readonly id: string;
   readonly kind: "patch" | "command" | "tool";
-  /** The command, or the tool; empty of a patch, and where a script holds it. */
+  /** The command or the tool; empty for a patch, and for a command inside a script. */
   readonly name: string;
-  /** Of a patch: the files that it is about, as far as they are known. */
+  /** The files that a patch names, as far as they are known; empty for other kinds. */
   readonly files: readonly string[];
-  /** The patch itself, where it is not a part of a script. */
+  /** The patch itself; empty if it is part of a script. */
   readonly patch: string;
   /** Codex's words. */
   readonly reason: string;
 };
 
-/** How many items at a request's end are looked at; the model makes a few calls at a time. */
+/** How many items at the end of a request are examined; the model makes a few calls at a time. */
 const MAX_ITEMS = 400;
 /** Threads, and calls of each, that are remembered: a program inside may forge any number. */
 const MAX_THREADS = 200;
 const MAX_KNOWN = 2000;
-/** How much of a call is kept: what the transcript shows of an output is less. */
+/** How much of a call is kept; the transcript shows less of an output. */
 const MAX_CHARS = 100_000;
 const MAX_FILES = 300;
 
@@ -50,20 +50,21 @@ const Command = z.object({ cmd: z.string() });
 type Call = z.infer<typeof Call>;
 
 /**
- * Finds calls that failed without a word of Codex's about them, in what it asks the model next: a
- * patch that does not fit its file, a command that its policy refuses. There is no other source of
- * them for threads that were resumed or forked (0.171).
+ * Finds calls that failed without a notification, by reading the next request to the model: a patch
+ * that does not apply to its file, a command that Codex's policy refuses. For threads that were
+ * resumed or forked there is no other source (0.171).
  *
- * SECURITY: a program inside can make such a request, as it can forge Codex's notifications. What it
- * says is shown in the conversation, and does no more than that.
+ * SECURITY: a program inside can make such a request, just as it can forge Codex's notifications. The
+ * host shows its content in the conversation and does nothing else with it.
  */
 export class FailedCalls {
   /** By thread, the calls that were in an earlier request. */
   readonly #known = new Map<string, Set<string>>();
 
   /**
-   * Takes a request of the Responses API; gives what failed since the one before of the same thread.
-   * The first of a thread is made before the model has called anything: all in it is of long ago.
+   * Reads a request of the Responses API and returns the calls that failed since the previous request
+   * of the same thread. The first request of a thread comes before the model has called anything, so
+   * all its calls are old.
    */
   take(request: Readonly<Record<string, unknown>>): {
     readonly thread: string;
@@ -105,17 +106,17 @@ function textOf(output: z.infer<typeof Output>["output"]): string {
   return typeof output === "string" ? output : output.map(({ text }) => text).join("\n");
 }
 
-/** A patch that Codex refuses before it begins with it. One that the user declines is an item. */
+/** A patch that Codex refuses before it starts. One that the user declines is an item. */
 const PATCH = /apply_patch verification failed: |patch rejected: /;
 const TOOL =
   /^(?:failed to parse function arguments: |unsupported call: |unable to locate image |write_stdin failed: )/;
-/** A command that asks for more than may be asked for. */
+/** A command that asks for a permission that the approval policy does not allow to ask for. */
 const POLICY = /^approval policy is \w+; reject command \S+ ([^\n]+)/;
 
 function failureOf(call: Call, output: string): FailedCall[] {
   const text = output.slice(0, MAX_CHARS);
   const { call_id: id, name, input } = call;
-  // Code mode: the script is the call, and it fails with what one of its tools says.
+  // Code mode: the script is the call, and it fails with the error of one of its tools.
   const isScript = call.type === "custom_tool_call" && name === "exec";
   if (isScript || name === "wait") return failureIn(id, isScript ? input : "", text);
   const failed = { id, name, files: [], patch: "", reason: text };
@@ -129,7 +130,7 @@ function failureOf(call: Call, output: string): FailedCall[] {
   return TOOL.test(text) ? [{ ...failed, kind: "tool" }] : [];
 }
 
-/** The failure in what a script gave; one that the script keeps to itself is not to be known. */
+/** The failure in a script's output; one that the script does not print cannot be found. */
 function failureIn(id: string, script: string, text: string): FailedCall[] {
   const failed = { id, name: "", files: [], patch: "" };
   const from = text.indexOf("Script error:\n");
@@ -144,8 +145,8 @@ function failureIn(id: string, script: string, text: string): FailedCall[] {
 }
 
 /**
- * The command that Codex's own policy refuses, where it is told, and why. All others are items, also
- * those that do not start or that the user declines.
+ * The command that Codex's own policy refuses, if the output names it, and the reason. All other
+ * commands are items, even those that do not start or that the user declines.
  */
 function refusalOf(text: string): { name: string; reason: string } | undefined {
   const policy = POLICY.exec(text)?.[1];
@@ -159,7 +160,7 @@ function refusalOf(text: string): { name: string; reason: string } | undefined {
   };
 }
 
-/** The files that a patch names. In a script its lines may end as they do in a string. */
+/** The files that a patch names. In a script, its lines may end in an escaped newline. */
 function filesOf(patch: string): string[] {
   const found = patch
     .slice(0, MAX_CHARS)
@@ -167,7 +168,7 @@ function filesOf(patch: string): string[] {
   return [...new Set(Array.from(found, (it) => (it[1] ?? "").trim()))].slice(0, MAX_FILES);
 }
 
-/** The script of a command's call; what it was called with, where that is of another form. */
+/** The script of a command's call; all of its input if that has another form. */
 function commandOf(input: string): string {
   try {
     const command = Command.safeParse(JSON.parse(input));
@@ -177,7 +178,7 @@ function commandOf(input: string): string {
   }
 }
 
-/** The patch that a script of a shell's holds in a heredoc. */
+/** The patch in a shell script's heredoc. */
 function patchIn(script: string): string {
   return /\*\*\* Begin Patch[\s\S]*?(?:\*\*\* End Patch|$)/.exec(script)?.[0] ?? script;
 }

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { Id } from "../id.ts";
 
-/** Absent, null and a value of a kind that is not expected all mean "not told". */
+/** Absent, null and a value of an unexpected type all mean that Codex did not say. */
 const text = z.string().nullish().catch(null);
 const number = z.number().nullish().catch(null);
-/** zod 4 wants the key of an unknown to be there. */
+/** zod 4 requires the key of a plain `z.unknown()`. */
 const anything = z.unknown().optional();
 const strings = z.array(z.string()).catch([]);
 
@@ -126,7 +126,7 @@ const KnownItem = z.discriminatedUnion("type", [
       })
       .nullish()
       .catch(null),
-    /** Whatever the search gave, where it is told apart from the answer. */
+    /** The search results, if Codex sends them apart from the answer. */
     results: z.array(z.unknown()).nullish().catch(null),
   }),
   z.object({ type: z.literal("imageView"), id: Id, path: z.string() }),
@@ -158,15 +158,16 @@ const KnownItem = z.discriminatedUnion("type", [
   }),
 ]);
 
-/** The kinds that are parsed; the contract test holds them against the binary's own schema. */
-export const ITEM_TYPES: readonly string[] = KnownItem.options.map((it) => it.shape.type.value);
+/** The kinds that are parsed; the contract test compares them with the binary's own schema. */
+export const ITEM_TYPES: readonly string[] = KnownItem.options.map(
+  (option) => option.shape.type.value,
+);
 
 const AnyItem = z.looseObject({ type: z.string().catch("unknown"), id: Id });
 
 /**
- * An item of a turn. One of a kind that this version does not know, or of a known kind in a form
- * that it does not know, becomes `unknown` with whatever text it has, or else with its fields as
- * JSON, and is never dropped.
+ * An item of a turn. An item of an unknown kind, or of a known kind in an unknown form, becomes
+ * `unknown` with its text, or with its fields as JSON if it has none. It is never dropped.
  */
 export const Item = z.union([
   KnownItem,
@@ -182,17 +183,17 @@ export type Item = z.infer<typeof Item>;
 const TEXTS =
   "text message summary content query command path output aggregatedOutput review prompt tool name";
 
-/** What an item says: its words, or its fields where it has none. */
+/** An item's text, or its fields if it has none. */
 function wordsOf(item: Record<string, unknown>): { text: string; fields?: string } {
   const text = textOf(item);
   if (text !== "") return { text };
   const { type: _type, id: _id, startedAtMs: _from, completedAtMs: _to, ...rest } = item;
-  const told = Object.entries(rest).filter(([, value]) => value != null && value !== "");
-  if (told.length === 0) return { text };
-  return { text, fields: JSON.stringify(Object.fromEntries(told), null, 2) };
+  const filled = Object.entries(rest).filter(([, value]) => value != null && value !== "");
+  if (filled.length === 0) return { text };
+  return { text, fields: JSON.stringify(Object.fromEntries(filled), null, 2) };
 }
 
-/** The first words of an item in a field that usually has them, also in parts of a list. */
+/** The text of the first field that usually holds some, with the parts of a list joined. */
 function textOf(item: Record<string, unknown>): string {
   for (const name of TEXTS.split(" ")) {
     const value = item[name];
@@ -200,7 +201,7 @@ function textOf(item: Record<string, unknown>): string {
     const words = parts.map((part) =>
       typeof part === "object" && part !== null && "text" in part ? part.text : part,
     );
-    const text = words.filter((it) => typeof it === "string" && it !== "").join("\n\n");
+    const text = words.filter((word) => typeof word === "string" && word !== "").join("\n\n");
     if (text !== "" && (Array.isArray(value) || typeof value === "string")) return text;
   }
   return "";

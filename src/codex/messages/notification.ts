@@ -13,7 +13,7 @@ export const TurnError = z.object({
   message: z.string(),
   codexErrorInfo: z.unknown().optional(),
   additionalDetails: z.string().nullish().catch(null),
-  /** Why a request was taken for one that Codex should not help with. */
+  /** Why Codex declined to help with a request. */
   misalignment: z.object({ detailedExplanation: words }).nullish().catch(null),
 });
 export type TurnError = z.infer<typeof TurnError>;
@@ -65,7 +65,7 @@ const LimitWindow = z
   .nullish()
   .catch(null);
 
-/** What an account may still use. An update is sparse: what it leaves out stays as it was. */
+/** What an account may still use. An update is sparse: fields that it leaves out keep their value. */
 export const RateLimits = z.object({ primary: LimitWindow, secondary: LimitWindow });
 export type RateLimits = z.infer<typeof RateLimits>;
 
@@ -162,12 +162,12 @@ type Known = {
   [M in keyof typeof NOTIFICATIONS]: {
     readonly method: M;
     readonly params: z.infer<(typeof NOTIFICATIONS)[M]>;
-    /** It is kept for later without what was too long of it. */
+    /** Set if it is kept for later with its long texts cut. */
     readonly isCut?: true;
   };
 }[keyof typeof NOTIFICATIONS];
 
-/** What the app-server tells; a method that is not in use becomes `unknown`. */
+/** A notification of the app-server; a method that this project does not use becomes `unknown`. */
 export type ServerNotification =
   | Known
   | { readonly method: "unknown"; readonly name: string; readonly params: unknown }
@@ -176,8 +176,8 @@ export type ServerNotification =
 /**
  * Reads a notification.
  *
- * SECURITY: every one may be forged by a program inside. Whatever it says is shown in the
- * conversation; it cannot make the host do more than that.
+ * SECURITY: a program inside may forge any notification. Its content is shown in the conversation;
+ * it cannot make the host do anything else.
  */
 export function parseNotification(method: string, params: unknown): ServerNotification {
   if (!Object.hasOwn(NOTIFICATIONS, method)) return { method: "unknown", name: method, params };
@@ -187,14 +187,14 @@ export function parseNotification(method: string, params: unknown): ServerNotifi
   return { method: "invalid", name: method, problem: shortened(z.prettifyError(parsed.error)) };
 }
 
-/** The thread that a notification is about; undefined where it is about none, or all. */
+/** The thread that a notification is about; undefined if it is about none or all of them. */
 export function threadOf(notification: ServerNotification): string | undefined {
   if (notification.method === "unknown" || notification.method === "invalid") return undefined;
   const { params } = notification;
   return "threadId" in params ? (params.threadId ?? undefined) : undefined;
 }
 
-/** The client's id of the query that a notification is about; undefined where it is about none. */
+/** The client's id of the query that a notification is about; undefined if it is about none. */
 export function queryOf(notification: ServerNotification): string | undefined {
   if (notification.method !== "item/started" && notification.method !== "item/completed")
     return undefined;

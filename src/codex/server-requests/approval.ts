@@ -8,11 +8,11 @@ import { ToolCall } from "./tool-call.ts";
 const reason = z.string().nullish().catch(null);
 
 const CommandApproval = z.object({
-  /** Absent before 0.169, where all were commands. */
+  /** Absent before 0.169, when every request was about a command. */
   kind: z.string().catch("command"),
   threadId: Id,
   itemId: Id,
-  /** Set where one item has several questions, each with a command of its own. */
+  /** Set if one item asks several times, each time about a command of its own. */
   approvalId: Id.nullish().catch(null),
   command: z.string().nullish().catch(null),
   cwd: z.string().nullish().catch(null),
@@ -35,7 +35,7 @@ const Permissions = z.object({ threadId: Id, reason });
 const METHOD_NOT_FOUND = -32601;
 const INVALID_PARAMS = -32602;
 
-/** The params of every request that is read, for the contract test. */
+/** The schema of the params of every request that has one, for the contract test. */
 export const REQUEST_PARAMS: Readonly<Record<string, z.ZodType>> = {
   "item/commandExecution/requestApproval": CommandApproval,
   "item/fileChange/requestApproval": PatchApproval,
@@ -44,19 +44,19 @@ export const REQUEST_PARAMS: Readonly<Record<string, z.ZodType>> = {
   "item/permissions/requestApproval": Permissions,
 };
 
-/** The requests that are known, for the contract test. */
+/** All requests that are answered, for the contract test. */
 export const REQUEST_METHODS: readonly string[] = [
   ...Object.keys(REQUEST_PARAMS),
   "item/tool/call",
 ];
 
 /**
- * Reads a request of the app-server. Every one gets an answer: what is not understood gets an
- * error, because Codex would wait for ever.
+ * Reads a request of the app-server. Every request gets an answer: one that is not understood gets
+ * an error, because Codex would wait forever.
  *
- * SECURITY: a request may be forged by a program inside. Tokens and attestations are therefore
- * refused whoever asks (`account/chatgptAuthTokens/refresh`, `attestation/generate`): the answer
- * would be readable inside.
+ * SECURITY: a program inside may forge any request. So requests for tokens and attestations
+ * (`account/chatgptAuthTokens/refresh`, `attestation/generate`) are always refused: the answer would
+ * be readable inside.
  */
 export function parseRequest(id: string | number, method: string, params: unknown): ServerRequest {
   switch (method) {
@@ -87,8 +87,8 @@ function commandApproval(id: string | number, params: unknown): ServerRequest {
   const parsed = CommandApproval.safeParse(params);
   if (!parsed.success) return invalid(parsed.error);
   const it = parsed.data;
-  // Typing into a running command, and whatever else comes up: what is asked could not be shown,
-  // only the command that it is about. 0.171 asks no such thing under our settings.
+  // Input to a running command, or a kind of a later Codex: only the command could be shown, not what
+  // the request is about. Codex 0.171 sends none of these under our settings.
   if (it.kind !== "command")
     return {
       type: "answered",
@@ -103,7 +103,7 @@ function commandApproval(id: string | number, params: unknown): ServerRequest {
     approval: {
       kind: "command",
       id: approvalId(id),
-      // The item shows its own command, which is not the one that is asked for.
+      // The item shows its own command, which is not the one that is asked about.
       itemId: it.approvalId ?? it.itemId,
       ...(it.command == null ? {} : { command: it.command }),
       ...(it.cwd == null ? {} : { cwd: it.cwd }),
@@ -132,8 +132,8 @@ function patchApproval(id: string | number, params: unknown): ServerRequest {
 }
 
 /**
- * Codex asks for more than its sandbox gives. That sandbox is off: the container is the only one,
- * and nothing that is said to Codex opens it. So nothing is granted, and the user hears of it.
+ * Codex asks for permissions beyond its own sandbox. That sandbox is off: the container is the only
+ * one, and no answer to Codex opens it. So nothing is granted, and a note tells the user.
  */
 function permissions(params: unknown): ServerRequest {
   const parsed = Permissions.safeParse(params);
@@ -149,7 +149,7 @@ function permissions(params: unknown): ServerRequest {
   };
 }
 
-/** A request's id as a string; a number and a string of the same digits stay apart. */
+/** A request's id as a string; the number 1 and the string "1" stay different. */
 export function approvalId(id: string | number): string {
   return typeof id === "number" ? `n${id}` : `s${id}`;
 }

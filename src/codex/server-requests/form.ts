@@ -1,9 +1,9 @@
 import { z } from "zod";
 import type { Field } from "./server-request.ts";
 
-/** How many fields of a form, or questions, are shown: they are the model's or a server's. */
+/** How many fields or questions are shown; the model or a server chooses their number. */
 export const MAX_FIELDS = 50;
-/** How many options of one are. */
+/** How many options of a field are shown. */
 export const MAX_OPTIONS = 100;
 
 const text = z.string().nullish().catch(null);
@@ -26,7 +26,7 @@ const FormProperty = z.object({
   enum: values,
   enumNames: values,
   oneOf: titled,
-  /** Of a choice of several. */
+  /** The options of a list. */
   items: z.object({ enum: values, anyOf: titled }).nullish().catch(null),
   minItems: count,
   maxItems: count,
@@ -44,12 +44,12 @@ export const FormSchema = z.object({
   required: z.array(z.string()).nullish().catch(null),
 });
 
-/** The formats of texts that MCP knows; others are texts like any. */
+/** The text formats that MCP defines; a text with any other is an ordinary text. */
 const FORMATS = ["email", "uri", "date", "date-time"] as const;
 
 /**
- * The fields of a form, one answer each, in the order in which they are told. Undefined where it needs
- * one that cannot be asked for, or more of them than are shown.
+ * The fields of a form, in the form's order, each with one answer. Undefined if a required field
+ * cannot be asked for, or is beyond the number of fields that are shown.
  */
 export function formFields({
   properties,

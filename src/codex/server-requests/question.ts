@@ -27,7 +27,7 @@ export const UserInputRequest = z.object({
     .max(MAX_FIELDS),
 });
 
-/** Codex asks the user something (`item/tool/requestUserInput`). */
+/** Codex asks the user questions (`item/tool/requestUserInput`). */
 export function userInputRequest(id: string, params: unknown): ServerRequest | z.ZodError {
   const parsed = UserInputRequest.safeParse(params);
   if (!parsed.success) return parsed.error;
@@ -80,10 +80,10 @@ export const Elicitation = z.object({
 
 /**
  * An MCP server asks the user something, or Codex asks whether one of its tools may run. Modes that
- * only OpenAI's own applications have are declined.
+ * only OpenAI's own applications support are declined.
  *
- * SECURITY: a page is opened only after the user has seen its whole address and said so, and only
- * over http or https.
+ * SECURITY: a page is opened only over http or https, and only after the user has seen its whole
+ * address and agreed.
  */
 export function elicitationRequest(id: string, params: unknown): ServerRequest | z.ZodError {
   const parsed = Elicitation.safeParse(params);
@@ -134,8 +134,8 @@ export function elicitationRequest(id: string, params: unknown): ServerRequest |
 /**
  * A web address as it is shown and opened; undefined for any other.
  *
- * SECURITY: `https://bank.example@evil.example/` looks like another host than it is, and so do
- * look-alike letters, which become punycode here.
+ * SECURITY: `https://bank.example@evil.example/` looks like another host, and so do lookalike
+ * letters, which become punycode here.
  */
 function pageAddress(url: string | null | undefined): string | undefined {
   if (url == null || !/^https?:\/\//i.test(url) || !URL.canParse(url)) return undefined;
@@ -161,7 +161,7 @@ function elicited(decision: Answer["decision"], content: unknown, meta: unknown)
   };
 }
 
-/** What a tool would be called with, as far as Codex tells it. */
+/** The arguments of a tool call, if Codex sends them. */
 function argumentsText(display: unknown): string | undefined {
   if (display == null || (typeof display === "object" && Object.keys(display).length === 0))
     return undefined;

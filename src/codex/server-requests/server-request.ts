@@ -1,6 +1,6 @@
 import type { ToolCall } from "./tool-call.ts";
 
-/** A question that the user answers, in words of no protocol. */
+/** A question for the user, in terms of no protocol. */
 export type Approval =
   | {
       readonly kind: "command";
@@ -10,7 +10,7 @@ export type Approval =
       readonly cwd?: string;
       readonly reason?: string;
       readonly network?: { readonly host: string; readonly protocol: string };
-      /** Whether a sub-agent asks, whose turn is not the conversation's. */
+      /** Set if a sub-agent asks, whose turn is not the conversation's. */
       readonly byAgent?: boolean;
     }
   | {
@@ -21,7 +21,7 @@ export type Approval =
       readonly grantRoot?: string;
       readonly byAgent?: boolean;
     }
-  /** Something to be told: by Codex, or by a form of an MCP server. */
+  /** Questions of Codex's, or a form of an MCP server. */
   | {
       readonly kind: "questions";
       readonly id: string;
@@ -48,15 +48,15 @@ export type Approval =
       readonly url: string;
     };
 
-/** One thing that is asked for. */
+/** One question, or one field of a form. */
 export type Field = {
   readonly name: string;
   readonly label: string;
   readonly description?: string;
   readonly type: "text" | "number" | "integer" | "boolean" | "choice" | "choices";
-  /** What a text must be. */
+  /** The format that a text must have. */
   readonly format?: "email" | "uri" | "date" | "date-time";
-  /** Bounds: of a number its value, of a text its characters, of choices how many. */
+  /** Bounds of a number's value, a text's length in characters, or the number of choices. */
   readonly min?: number;
   readonly max?: number;
   readonly required: boolean;
@@ -67,18 +67,18 @@ export type Field = {
     readonly label: string;
     readonly description: string;
   }[];
-  /** Whether something else than the options may be answered. */
+  /** Whether an answer other than the options is allowed. */
   readonly other: boolean;
   readonly default?: string | number | boolean | readonly string[];
 };
 
-/** What was told for a field; several where several may be chosen. */
+/** The answer to a field; a list if several options may be chosen. */
 export type FieldAnswer = string | number | boolean | readonly string[];
 
-/** What the user may answer. */
+/** How the user may decide. */
 export type Decision = "accept" | "accept_session" | "decline" | "cancel";
 
-/** An answer, with what was told for each field that was asked for. */
+/** A decision, with the answer to each field. */
 export type Answer = {
   readonly decision: Decision;
   readonly answers?: Readonly<Record<string, FieldAnswer>> | undefined;
@@ -91,16 +91,16 @@ export type ServerRequest =
       readonly type: "approval";
       readonly threadId: string;
       readonly approval: Approval;
-      /** Codex's own form of the answer. */
+      /** Turns the answer into Codex's own form. */
       readonly respond: (answer: Answer) => unknown;
     }
   | {
       readonly type: "answered";
       readonly threadId: string;
       readonly result: unknown;
-      /** What was asked for and refused, where there is only that answer. */
+      /** What was asked for and refused, for the record. */
       readonly asked?: { readonly kind: string; readonly about: string };
-      /** What the user is told about it. */
+      /** A message for the user about it. */
       readonly note?: string;
     }
   | { readonly type: "refused"; readonly code: number; readonly message: string };

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Id } from "../id.ts";
 
-/** A tool of ours that Codex calls (`item/tool/call`). */
+/** A call of one of the editor's tools (`item/tool/call`). */
 export const ToolCall = z.object({
   threadId: Id,
   namespace: z.string().nullish().catch(null),
@@ -10,7 +10,7 @@ export const ToolCall = z.object({
 });
 export type ToolCall = z.infer<typeof ToolCall>;
 
-/** What it gave, or why not. */
+/** The tool's output, or why it failed. */
 export type ToolAnswer = { readonly ok: boolean; readonly text: string };
 
 /** Codex's own form of the answer. */
