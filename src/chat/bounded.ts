@@ -1,20 +1,21 @@
 import { copied } from "./control-characters.ts";
 
-/** Strings up to this long are kept in any case: ids, names and words for a status. */
+/** Strings up to this length are always kept: ids, names and statuses. */
 const shortChars = 1000;
-/** What a value in a list or an object counts, besides its characters. */
+/** What each value counts besides its characters. */
 const perValue = 8;
-/** Deeper values are left out: nothing that is shown lies there. */
+/** Deeper values are left out: nothing there is ever shown. */
 const maxDepth = 64;
 
-/** A value that was cut to a size, how many characters of it that took, and what it still counts. */
+/** A value cut to a size, how many characters were left out, and its remaining size. */
 export type Bounded<T> = { readonly value: T; readonly omitted: number; readonly size: number };
 
 /**
- * `value` as it is, or where it holds more than `maxChars` characters a copy in which its long strings
- * are cut and its lists end early. Costs no more than the value is large.
+ * Returns `value`, or if it is larger than `maxChars` characters, a copy with its long strings cut
+ * and its lists shortened. The cost is proportional to the value's size.
  *
- * SECURITY: messages from the sandbox may be 64 MiB long, and what is kept of them is kept for long.
+ * SECURITY: messages from the sandbox may be 64 MiB long, and parts of them are kept for a long
+ * time.
  */
 export function bounded<T>(value: T, maxChars: number): Bounded<T> {
   const size = measure(value, maxChars, 0);
@@ -23,7 +24,7 @@ export function bounded<T>(value: T, maxChars: number): Bounded<T> {
   return { value: cutValue(value, cutter, 0) as T, omitted: cutter.left, size: maxChars };
 }
 
-/** How large a value is; anything above `enough` where it is larger than that. */
+/** The size of a value, or any number above `enough` if it is larger than that. */
 function measure(value: unknown, enough: number, depth: number): number {
   if (typeof value === "string") return value.length + perValue;
   if (typeof value !== "object" || value === null) return perValue;
@@ -59,7 +60,7 @@ function cutValue(value: unknown, cutter: Cutter, depth: number): unknown {
   }
   const entries: [string, unknown][] = [];
   for (const [key, each] of Object.entries(value)) {
-    // The fields of a form are few; an object with more of them is not of any form.
+    // Known message types have few fields; an object with more is not one of them.
     if (cutter.room <= 0 && entries.length >= 100) break;
     entries.push([key, cutValue(each, cutter, depth + 1)]);
   }

@@ -1,19 +1,19 @@
 import { numbered } from "./control-characters.ts";
 import { maxOddColumns, maxProseLine } from "./limits.ts";
 
-/** How long a line is so far, and how wide; `isOdd` once it has a character that is not narrow. */
+/** A line's length and width so far; `hasOddChar` if it has a character that is not narrow. */
 export type LineExtent = {
   readonly units: number;
   readonly columns: number;
   readonly hasOddChar: boolean;
 };
 
-/** Nothing of a line. */
+/** The extent of an empty line. */
 export const emptyLine: LineExtent = { units: 0, columns: 0, hasOddChar: false };
 
-/** Most marks in a row that are put over one letter; scripts that need many have three or four. */
+/** The most combining marks on one letter; no script needs more than three or four. */
 const MAX_MARKS = 8;
-/** Letters, digits and signs of one column, which cost an editor no more than ASCII. */
+/** Text of one column per character, which costs an editor no more than ASCII. */
 const NARROW = /^[ -\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u20a0-\u20bf]*$/;
 const MARK = /[\p{M}\u200c\u200d]/u;
 const WIDE =
@@ -21,11 +21,11 @@ const WIDE =
 const TAB = 8;
 
 /**
- * How much of `text` a line of this extent may still have, in UTF-16 units, and what it is with it.
- * How a text is split into pieces changes nothing.
+ * How much of `text` fits into a line of this extent, in UTF-16 units, and the new extent. How a
+ * text is split into pieces makes no difference.
  *
- * An editor's cost for a line grows with its columns, and much faster where those are not one for
- * each character.
+ * An editor's cost for a line grows with its columns, and much faster if a character may have more
+ * or less than one column.
  */
 export function fittingLine(
   text: string,
@@ -53,12 +53,12 @@ export function fittingLine(
   return { used, extent: { units, columns, hasOddChar } };
 }
 
-/** Whether a line has to be broken. */
+/** Whether a line must be broken into several. */
 export function isTooLong(line: string, maxUnits = maxProseLine): boolean {
   return line.length > maxUnits || fittingLine(line, emptyLine).used < line.length;
 }
 
-/** The beginning of a line that is neither longer than `maxUnits` nor too wide. */
+/** The longest beginning of a line that has at most `maxUnits` UTF-16 units and is not too wide. */
 export function cutLine(line: string, maxUnits: number): string {
   const { used } = fittingLine(line.slice(0, maxUnits + 1), emptyLine);
   const head = line.slice(0, Math.min(used, maxUnits));
@@ -66,8 +66,8 @@ export function cutLine(line: string, maxUnits: number): string {
 }
 
 /**
- * A line as it is, or where it is too long for the editor in parts that say that the line goes on: for
- * what the user decides about, of which nothing is left out.
+ * A line, broken into marked parts if it is too long for the editor: for text that the user decides
+ * about, of which nothing may be left out.
  */
 export function brokenLine(line: string): string[] {
   const parts: string[] = [];
@@ -80,7 +80,9 @@ export function brokenLine(line: string): string[] {
   }
 }
 
-/** `text` with marks told by their number where more are put over one letter than any script has. */
+/**
+ * `text` with combining marks replaced by their code if a letter has more than any script needs.
+ */
 export function withFewMarks(
   text: string,
   before = 0,

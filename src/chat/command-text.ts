@@ -7,8 +7,8 @@ import type { CommandPhase } from "./state.ts";
 const SHELL = /(?:^|\/)(?:ba|da|z|k)?sh$/;
 
 /**
- * The script inside `/bin/bash -lc '…'`, which is how Codex reports every command; `command` itself
- * where it is anything else, so that what is shown is never less than what runs.
+ * The script inside `/bin/bash -lc '…'`, which is how Codex reports every command. Anything else is
+ * returned unchanged, so that everything that runs is shown.
  */
 export function unwrapShell(command: string): string {
   const words = shellWords(command);
@@ -18,8 +18,8 @@ export function unwrapShell(command: string): string {
 }
 
 /**
- * Splits `line` as a POSIX shell would. Gives `undefined` where that takes more than quotes: an
- * unclosed quote, an expansion, or an operator outside of quotes.
+ * Splits `line` as a POSIX shell would. Returns `undefined` if that takes more than removing
+ * quotes: an unclosed quote, an expansion, or an operator outside of quotes.
  */
 function shellWords(line: string): string[] | undefined {
   const words: string[] = [];
@@ -55,7 +55,7 @@ function shellWords(line: string): string[] | undefined {
   return words;
 }
 
-/** What the summary line of a command says. */
+/** The facts in a command's summary line. */
 export type CommandSummary = {
   readonly phase: CommandPhase;
   /** The script, unwrapped. */
@@ -63,9 +63,11 @@ export type CommandSummary = {
   readonly cwd: string;
   readonly exitCode: number | null;
   readonly durationMs: number | null;
-  /** `approved`, `declined: reason`, … as the user answered; absent where nobody was asked. */
+  /**
+   * The user's answer, such as `approved` or `declined: reason`; absent if the user was not asked.
+   */
   readonly answer?: string;
-  /** Codex's word for an end that has no phase. */
+  /** Codex's status of an end that has no phase. */
   readonly status?: string;
 };
 
@@ -79,7 +81,7 @@ const VERBS: Readonly<Record<CommandPhase, string>> = {
   background: "**Running**",
 };
 
-/** The one line that stands for a command: ``**Ran** `make test` · exit 0 · 0.3 s``. */
+/** A command's summary line: ``**Ran** `make test` · exit 0 · 0.3 s``. */
 export function commandSummary(command: CommandSummary, root: string): string {
   const script = command.script.trim();
   const end = script.indexOf("\n");
@@ -103,7 +105,7 @@ export function commandSummary(command: CommandSummary, root: string): string {
 /**
  * The lines that show a command in full, as at a prompt.
  *
- * SECURITY: this is what the user approves; nothing of it is left out.
+ * SECURITY: this is what the user approves, so nothing is left out.
  */
 export function commandLines(script: string): string[] {
   const text = script.replaceAll("\r\n", "\n");
@@ -121,7 +123,9 @@ export function fitsSummary(script: string): boolean {
   return !line.includes("\n") && line.length <= 100;
 }
 
-/** The opening and closing line of a fence for output with that longest run of backticks. */
+/**
+ * The opening and closing line of a fence around output whose longest run of backticks is `ticks`.
+ */
 export function consoleFence(ticks: number): { open: string; close: string } {
   const fence = fenceOf(ticks);
   return { open: `${fence}console output`, close: fence };

@@ -1,32 +1,34 @@
 import type { FailedCall, FileUpdateChange, ServerNotification } from "../codex/messages/index.ts";
 import type { Approval, Decision } from "../codex/server-requests/index.ts";
 
-/** How a query travels: it starts a turn, is steered into the running one, or waits its turn. */
+/** How a query is sent: it starts a turn, is steered into the running one, or is queued. */
 export type SendMode = "start" | "steer" | "queue";
 
-/** Whether something in the sandbox may reach a host; asked by us, not by Codex. */
+/**
+ * The question whether a program in the sandbox may reach a host; asked by the host, not by Codex.
+ */
 export type NetworkQuestion = {
   readonly kind: "network";
   readonly id: string;
   /** `host:port`; SECURITY: chosen inside, printable ASCII, names in punycode. */
   readonly target: string;
-  /** What `network.allow` would need to hold. */
+  /** The entry of `network.allow` that would allow it. */
   readonly entry: string;
 };
 
-/** What the user is asked. */
+/** A question to the user. */
 export type Question = Approval | NetworkQuestion;
 
-/** What the user may answer; "accept_project" to questions about hosts only. */
+/** The user's decision; "accept_project" only for questions about hosts. */
 export type UserDecision = Decision | "accept_project";
 
-/** What happens on our side of the protocol. Times are milliseconds. */
+/** Events that do not come from Codex. Times are in milliseconds. */
 export type LocalEvent =
   /**
-   * The user's block `id` was sent. A queued block gets `start` when its turn comes, and so does
-   * each of several that start a turn together. With `text`, the query as typed, the block is
-   * rewritten where it would break what stands below it. `isAgain`: for the second time, and not by
-   * the user. `isAbove`: it has no block, since it stands in the text from an earlier run.
+   * The user's block `id` was sent. A queued block gets `start` when its turn begins, and so does
+   * each of several blocks that start a turn together. With `text`, the query as typed, the block
+   * is rewritten if it would break the text below. `isAgain`: sent again, but not by the user.
+   * `isAbove`: it has no block, because it is in the text from an earlier run.
    */
   | {
       readonly type: "sent";
@@ -36,11 +38,11 @@ export type LocalEvent =
       readonly isAgain?: boolean;
       readonly isAbove?: boolean;
     }
-  /** The turn failed before or beside Codex: no container, no key, the app-server died. */
+  /** The turn failed outside of Codex: no container, no key, the app-server died. */
   | { readonly type: "turn_failed"; readonly message: string; readonly fix?: string }
   /**
-   * A notice; `once` tells it at most once in a conversation. `byCodex` where Codex is the cause of it,
-   * or a program that pretends: of such there are few in a turn.
+   * A notice; with `once` it is shown at most once per conversation. `byCodex`: caused by Codex, or
+   * by a program that pretends to be Codex, so their number per turn is limited.
    */
   | {
       readonly type: "note";
@@ -50,11 +52,11 @@ export type LocalEvent =
     }
   /** A question was declined without asking the user. */
   | { readonly type: "not_asked"; readonly because: NotAsked }
-  /** What comes next goes on with the answer that ends the text, from an earlier run. */
+  /** The next output continues the answer at the end of the text, from an earlier run. */
   | { readonly type: "goes_on" }
-  /** The user ends commands that run on after their turn, by the ids of their items. */
+  /** The user stops commands that outlive their turn, by the ids of their items. */
   | { readonly type: "commands_stopped"; readonly ids: readonly string[] }
-  /** The user has begun a round without a query: a review, a compaction, another try. */
+  /** The user has started a turn without a query: a review, a compaction, a retry. */
   | { readonly type: "round" }
   | { readonly type: "approval_requested"; readonly approval: Question }
   | {
@@ -62,9 +64,9 @@ export type LocalEvent =
       readonly id: string;
       readonly decision: UserDecision;
       readonly reason?: string | undefined;
-      /** What the user answered to questions, secrets left out. */
+      /** The user's answers to questions, without secrets. */
       readonly said?: string | undefined;
-      /** Why nobody has answered: then the decision is no one's. */
+      /** Why nobody has answered; the decision is then not the user's. */
       readonly unanswered?: string | undefined;
     }
   | {
@@ -75,13 +77,13 @@ export type LocalEvent =
       /** Completes "access was refused: ". */
       readonly reason: string;
     }
-  /** Files were changed that something on the user's machine runs, by what runs them. */
+  /** Files were changed that the user's machine runs, grouped by what runs them. */
   | {
       readonly type: "host_runs";
-      /** Whether that was after the last turn and before this one. */
+      /** Whether they were changed between the last turn and this one. */
       readonly between: boolean;
       readonly groups: readonly {
-        /** What runs them and when, a sentence without its end. */
+        /** What runs them and when, as a sentence without a full stop. */
         readonly runs: string;
         readonly files: readonly {
           readonly path: string;
@@ -91,26 +93,26 @@ export type LocalEvent =
         }[];
       }[];
     }
-  /** A sub-agent, which has a thread of its own, has changed files, or failed to. */
+  /** A sub-agent, which has its own thread, has changed files or failed to. */
   | {
       readonly type: "agent_patch";
       readonly id: string;
       readonly changes: readonly FileUpdateChange[];
       readonly status: string;
     }
-  /** A call of the model's came to nothing, and Codex tells no item of it. */
+  /** A tool call of the model failed, and Codex sent no item for it. */
   | { readonly type: "call_failed"; readonly call: FailedCall; readonly byAgent: boolean }
-  /** Nothing was heard for `ms` from the model, or from Codex while it had nothing to wait for. */
+  /** The model, or Codex while it had nothing to wait for, has sent nothing for `ms`. */
   | { readonly type: "silence"; readonly of: "model" | "codex"; readonly ms: number }
-  /** The endpoint asked to wait `ms` before the next request. */
+  /** The endpoint asked to wait for `ms` before the next request. */
   | { readonly type: "retry_after"; readonly ms: number }
-  /** The endpoint has answered a call of the model with this HTTP status. */
+  /** The endpoint answered a model call with this HTTP status. */
   | { readonly type: "model_status"; readonly status: number }
-  /** The thread that the conversation goes on in; notifications of others are passed over. */
+  /** The conversation's thread from now on; notifications of other threads are ignored. */
   | { readonly type: "thread"; readonly id: string };
 
-/** All that the reducer takes: our own events have a `type`, Codex's notifications none. */
+/** The reducer's input: local events have a `type`, Codex's notifications do not. */
 export type ChatEvent = ServerNotification | LocalEvent;
 
-/** Why the user is not asked something: it is one of too many, or it cannot be shown whole. */
+/** Why a question is declined without asking: there are too many, or it cannot be shown in full. */
 export type NotAsked = { readonly kind: "many" } | { readonly kind: "long"; readonly why: string };

@@ -12,17 +12,17 @@ export function fenceOf(ticks: number): string {
   return "`".repeat(Math.max(3, ticks + 1));
 }
 
-/** `lines` inside a fence that nothing in them can close. */
+/** `lines` in a fence that none of them can close. */
 export function fenced(lines: readonly string[], info: string): string[] {
   const fence = fenceOf(lines.reduce((longest, line) => Math.max(longest, longestTicks(line)), 0));
   return [`${fence}${info}`, ...lines, fence];
 }
 
 /**
- * `text` as an inline code span on one line: controls shown, line ends as spaces, cut at `maxChars`.
+ * `text` as a code span on one line: controls made visible, line ends as spaces, cut at `maxChars`.
  *
- * SECURITY: commands, paths, host names and tool names reach summaries through here. A `|` is kept:
- * summaries never stand in a table.
+ * SECURITY: commands, paths, host names and tool names get into summaries only through here. A `|`
+ * is kept, since summaries are never in a table.
  */
 export function codeSpan(text: string, maxChars = 120): string {
   const [begin, isWhole] = beginning(text, maxChars);
@@ -35,21 +35,21 @@ export function codeSpan(text: string, maxChars = 120): string {
   return `${fence} ${short} ${fence}`;
 }
 
-/** A run of white space with line ends in it as one space. */
+/** A run of white space, as one space if it contains line ends. */
 function joined(space: string): string {
   return space.includes("\n") ? " " : space;
 }
 
 /**
- * As much of `text` as decides what its first `maxChars` are on one line, and whether that is all of
- * it: of a text of megabytes, nobody looks at more than that.
+ * The part of `text` that determines its first `maxChars` characters on one line, and whether that
+ * is all of it. This bounds the cost for a text of megabytes.
  */
 export function beginning(text: string, maxChars: number): [begin: string, isWhole: boolean] {
   const enough = 20 * maxChars;
   return text.length <= enough ? [text, true] : [cutAt(text, enough), false];
 }
 
-/** A duration in milliseconds in the shortest form a reader needs: `0.3 s`, `2 min 5 s`. */
+/** A duration in milliseconds, in short form: `0.3 s`, `2 min 5 s`. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, ms) / 1000;
   if (seconds < 0.095) return `${Math.max(0.01, seconds).toFixed(2)} s`;
@@ -70,9 +70,9 @@ export function spaced(name: string): string {
 }
 
 /**
- * `path` as a reader of the project wants it: relative inside `root`, absolute outside of it.
+ * `path` as shown to the user: relative inside `root`, absolute outside of it.
  *
- * A path that leaves the root by `..` is shown as it was given.
+ * A path that contains `..` is shown unchanged.
  */
 export function shownPath(path: string, root: string): string {
   const base = root.endsWith("/") ? root : `${root}/`;

@@ -2,33 +2,35 @@ import type { Item } from "../codex/messages/index.ts";
 import { type Draft, keepItem, patchState } from "./reducer-context.ts";
 import type { ChatState, FinishedItem, OpenItem } from "./state.ts";
 
-/** How many are remembered. What comes later than that is shown as new. */
+/**
+ * How many finished items are remembered. Later messages about older ones are shown as new items.
+ */
 const maxFinished = 200;
-/** Characters of a completed item that are compared at each end: outputs may be long. */
+/** How many characters at each end of an item are compared: outputs may be long. */
 const fingerprintChars = 500;
 
-/** Whether an item is over: nothing that still streams of it counts. */
+/** Whether an item is finished, so that further deltas for it are ignored. */
 export function isFinished(state: ChatState, id: string): boolean {
   return state.finished.has(id);
 }
 
-/** Notes that an item has completed. */
+/** Remembers that an item has completed. */
 export function rememberCompleted(draft: Draft, item: Item): void {
   note(draft, item.id, { fingerprint: fingerprintOf(item) });
 }
 
-/** Notes that an item was closed without completing; it is no longer open. */
+/** Remembers that an item was closed before it completed; it is no longer open. */
 export function rememberClosed(draft: Draft, id: string, open: OpenItem): void {
   keepItem(draft, id, undefined);
   note(draft, id, { open });
 }
 
-/** Notes that what has come of an item counts for nothing. */
+/** Remembers that an item was discarded. */
 export function rememberGone(draft: Draft, id: string): void {
   note(draft, id, { fingerprint: "" });
 }
 
-/** Forgets that an item is over: one with its id begins. */
+/** Forgets that an item is finished, because one with its id starts. */
 export function forgetFinished(draft: Draft, id: string): void {
   if (!draft.state.finished.has(id)) return;
   const finished = new Map(draft.state.finished);
@@ -36,13 +38,13 @@ export function forgetFinished(draft: Draft, id: string): void {
   patchState(draft, { finished });
 }
 
-/** Whether an item completes a second time in the same words. */
+/** Whether an item completes a second time with the same content. */
 export function isRepeated(state: ChatState, item: Item): boolean {
   const known = state.finished.get(item.id);
   return known !== undefined && "fingerprint" in known && known.fingerprint === fingerprintOf(item);
 }
 
-/** What an item was when it was closed before it completed. */
+/** The state of an item when it was closed before it completed. */
 export function closedAs(state: ChatState, id: string): OpenItem | undefined {
   const known = state.finished.get(id);
   return known !== undefined && "open" in known ? known.open : undefined;

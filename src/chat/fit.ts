@@ -2,15 +2,15 @@ import { copied, cutAt } from "./control-characters.ts";
 import { countOf } from "./fences.ts";
 import { maxTextChars, maxTextLines } from "./limits.ts";
 
-/** How much of a text has come already: characters and line ends. */
+/** The size of a text so far: characters and line ends. */
 export type Extent = { readonly chars: number; readonly lines: number };
 
-/** Nothing of a text. */
+/** The extent of an empty text. */
 export const noExtent: Extent = { chars: 0, lines: 0 };
 
 /**
- * As much of `piece` as a text of this extent may still have, and the extent with it. How a text is
- * split into pieces changes nothing in what fits of it.
+ * The part of `piece` that still fits into a text of this extent, and the new extent. How a text is
+ * split into pieces makes no difference.
  */
 export function fitting(piece: string, before: Extent): { text: string; extent: Extent } {
   let text = cutAt(piece, Math.max(0, maxTextChars - before.chars));
@@ -26,7 +26,7 @@ export function fitting(piece: string, before: Extent): { text: string; extent: 
   return { text, extent: { chars: before.chars + text.length, lines } };
 }
 
-/** The line that stands for what was left out of a text. */
+/** The line that says how much of a text was left out. */
 export function omittedLine(chars: number): string {
   return `… ${countOf(chars, "more character")} of this left out …`;
 }

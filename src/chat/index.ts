@@ -1,8 +1,8 @@
 /**
- * The transcript: a pure reducer from Codex's events to edits of a document, the model of that
- * document, the frames in which edits travel, and the file in which the text is kept.
+ * The transcript: a pure reducer from events to edits of a document, the frames in which edits are
+ * sent, and the file that stores the text.
  *
- * Knows of Codex nothing but the types of its messages, and of the editor nothing but `Edit`.
+ * Must not know more of Codex than the types of its messages, or of the editor than `Edit`.
  */
 export { bounded } from "./bounded.ts";
 export { unwrapShell } from "./command-text.ts";

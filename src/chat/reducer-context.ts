@@ -14,21 +14,21 @@ import {
 } from "./spent.ts";
 import type { ChatState, OpenItem } from "./state.ts";
 
-/** What is put into the text, in the order in which it is left out of a turn that is too long. */
+/** The kind of a block, which decides how early it is left out of a turn that is too long. */
 export type Rank = keyof typeof shareOf;
 
-/** A state that one event is changing, and the edits made so far. Lives for one `reduce`. */
+/** The state while one event changes it, and the edits so far. Lives for one call of `reduce`. */
 export type Draft = { state: ChatState; readonly edits: Edit[] };
 
-/** Changes some of the draft's fields. */
+/** Changes some fields of the draft's state. */
 export function patchState(draft: Draft, fields: Partial<ChatState>): void {
   draft.state = { ...draft.state, ...fields };
 }
 
-/** Larger than items are that only begin. */
+/** Larger than a real item that only starts. */
 const largeItemChars = 20_000;
 
-/** Keeps `item` as open under `id`, or forgets it. */
+/** Stores `item` as open under `id`, or removes it. */
 export function keepItem(draft: Draft, id: string, item: OpenItem | undefined): void {
   const items = new Map(draft.state.items);
   if (item === undefined) items.delete(id);
@@ -37,7 +37,7 @@ export function keepItem(draft: Draft, id: string, item: OpenItem | undefined): 
 }
 
 /**
- * Whether one more item of this size may be open; one that may not is noted as left out. A large one
+ * Whether one more item of this size may be open; if not, it is counted as left out. A large one
  * counts as if all of it were shown, since it is kept until its end.
  */
 export function mayOpen(draft: Draft, id: string, size = 0): boolean {
@@ -49,8 +49,8 @@ export function mayOpen(draft: Draft, id: string, size = 0): boolean {
 }
 
 /**
- * Adds a block where the conversation goes on, opening a `## Codex` section where none is. Gives
- * `leftOut` where the turn has no room for it: what is done with that block comes to nothing.
+ * Adds a block at the conversation's end, opening a `## Codex` section if none is open. Returns
+ * `omittedBlock` if the turn has no room for it; edits of that block are dropped.
  */
 export function append(draft: Draft, lines: readonly string[], rank: Rank = "steps"): string {
   if (!hasRoom(draft.state.spent, rank)) {
@@ -64,14 +64,14 @@ export function append(draft: Draft, lines: readonly string[], rank: Rank = "ste
   return id;
 }
 
-/** Adds a block below another one, by default without a gap. */
+/** Adds a block below another one, by default without a blank line between them. */
 export function insertBelow(
   draft: Draft,
   after: string,
   lines: readonly string[],
   gap: 0 | 1 = 0,
 ): string {
-  // A block that is there is told whole: half a fence would swallow what stands below.
+  // All blocks of a visible item are added: half a fence would swallow the text below.
   if (after === omittedBlock) return omittedBlock;
   const { nextBlock, prefix, tail } = draft.state;
   const id = `${prefix}:${nextBlock}`;
@@ -80,7 +80,7 @@ export function insertBelow(
   return id;
 }
 
-/** Notes what was left out, and says so where it is the first of this turn. */
+/** Counts what was left out; the first time in a turn, adds a note about it. */
 export function noteOmitted(draft: Draft, what: Parameters<typeof addOmitted>[1]): void {
   const { spent } = draft.state;
   patchState(draft, { spent: addOmitted(spent, what) });
@@ -88,13 +88,13 @@ export function noteOmitted(draft: Draft, what: Parameters<typeof addOmitted>[1]
   patchState(draft, { spent: { ...draft.state.spent, noteBlock: omittedBlock } });
   const noteBlock = append(
     draft,
-    [notice("Note", "this is more than is shown of one turn: what follows is not all of it.")],
+    [notice("Note", "this turn is longer than can be shown: some of what follows is left out.")],
     "told",
   );
   patchState(draft, { spent: { ...draft.state.spent, noteBlock } });
 }
 
-/** Says how much was left out, where anything was. */
+/** Updates the note with how much was left out, if anything was. */
 export function showOmitted(draft: Draft): void {
   const { noteBlock, omitted } = draft.state.spent;
   const text = omittedText(omitted);
@@ -102,13 +102,13 @@ export function showOmitted(draft: Draft): void {
   draft.edits.push({ op: "replace", id: noteBlock, lines: [notice("Note", text)] });
 }
 
-/** The user has asked for something: what comes of it is counted by itself. */
+/** The user has sent something: its output is counted from zero. */
 export function resetSpent(draft: Draft): void {
   showOmitted(draft);
   patchState(draft, { spent: nothingSpent });
 }
 
-/** Counts the edits of an event, and takes those away that are about blocks that are not there. */
+/** Counts the edits of an event, and drops those of blocks that were left out. */
 export function settleEdits(draft: Draft, before: ChatState): Edit[] {
   const { edits, charged, lost } = charge(draft.edits, before.spent, draft.state.spent);
   patchState(draft, { spent: charged });
@@ -118,7 +118,7 @@ export function settleEdits(draft: Draft, before: ChatState): Edit[] {
   return [...edits, ...draft.edits.slice(made)];
 }
 
-/** Begins a `## Codex` section below `after`; one in which nothing stands yet moves there. */
+/** Opens a `## Codex` section below `after`; an empty one is moved there. */
 export function openSection(draft: Draft, after: string): void {
   const { section } = draft.state;
   if (section?.empty === true) draft.edits.push({ op: "remove", id: section.heading });
@@ -141,7 +141,7 @@ export function markSection(draft: Draft, mark: "running" | "none", text = ""): 
   );
 }
 
-/** Says beside the heading what Codex is at; nothing where that already stands there. */
+/** Shows beside the heading what Codex is doing, unless it is shown already. */
 export function showBusy(draft: Draft, text: string): void {
   const { turn } = draft.state;
   if (turn.running && turn.mark !== text) markSection(draft, "running", text);
@@ -150,13 +150,14 @@ export function showBusy(draft: Draft, text: string): void {
 /**
  * A notice as a quotation of one paragraph.
  *
- * SECURITY: `text` may hold words of the model, of Codex or of an endpoint: one line, no HTML.
+ * SECURITY: `text` may contain text from the model, Codex or an endpoint, so it is made one line
+ * without HTML.
  */
 export function notice(kind: "Error" | "Note", text: string): string {
   return `> **${kind}:** ${oneLine(text)}`;
 }
 
-/** `text` on one line, at most `maxChars` long, with no HTML and nothing hidden in it. */
+/** `text` on one line of at most `maxChars`, without HTML or hidden characters. */
 export function oneLine(text: string, maxChars = 1000): string {
   const [begin, isWhole] = beginning(text, maxChars);
   const line = visible(begin.replace(/\s+/g, " ")).trim();
@@ -164,7 +165,7 @@ export function oneLine(text: string, maxChars = 1000): string {
   return withoutHtml(short, false).text;
 }
 
-/** Adds a notice of Codex's, of which a turn has few. */
+/** Adds a notice that Codex caused; their number per query is limited. */
 export function addNotice(draft: Draft, text: string): void {
   const { spent } = draft.state;
   if (spent.notes >= maxTurnNotes) {
@@ -175,12 +176,12 @@ export function addNotice(draft: Draft, text: string): void {
   append(draft, [notice("Note", text)]);
 }
 
-/** Adds a notice unless it was told before in this conversation. */
+/** Adds a notice unless it was shown before in this conversation. */
 export function addNoticeOnce(draft: Draft, text: string): void {
   const { shownNotices } = draft.state;
   const line = oneLine(text);
   if (shownNotices.has(line)) return;
-  // Bounded, so that a server that varies its warnings cannot grow the state without end.
+  // Bounded, so that a server that varies its warnings cannot grow the state without limit.
   const kept = shownNotices.size >= 100 ? [...shownNotices].slice(1) : [...shownNotices];
   patchState(draft, { shownNotices: new Set([...kept, line]) });
   addNotice(draft, text);

@@ -1,23 +1,23 @@
-/** What one query of the user's has put into the text, and what was left out of it. */
+/** Counts what one query of the user has added to the text, and what was left out. */
 import type { Edit } from "./edits/index.ts";
 import { countOf } from "./fences.ts";
 import { maxTurnBlocks, maxTurnChars, maxTurnLines, shareOf } from "./limits.ts";
 
-/** Counts since the user's last query; Codex cannot begin them anew. */
+/** Counts since the user's last query; Codex cannot reset them. */
 export type Spent = {
   readonly blocks: number;
   readonly lines: number;
-  /** Characters of all edits, also of those in the place of others. */
+  /** Characters of all edits, including those that replace others. */
   readonly chars: number;
   readonly notes: number;
   /** Questions to the user. */
   readonly asked: number;
   readonly omitted: Omitted;
-  /** The block that says that something was left out. */
+  /** The block of the note that something was left out. */
   readonly noteBlock: string | undefined;
 };
 
-/** What was left out. */
+/** How much was left out. */
 export type Omitted = {
   readonly steps: number;
   readonly notes: number;
@@ -25,7 +25,7 @@ export type Omitted = {
   readonly chars: number;
 };
 
-/** Nothing yet. */
+/** All counts at zero. */
 export const nothingSpent: Spent = {
   blocks: 0,
   lines: 0,
@@ -36,7 +36,7 @@ export const nothingSpent: Spent = {
   noteBlock: undefined,
 };
 
-/** The name of every block that is not in the text, because the turn had no room for it. */
+/** The id that stands for every block that was left out because the turn had no room for it. */
 export const omittedBlock = "left-out";
 
 /** Whether a turn has room for more of this rank. */
@@ -49,7 +49,7 @@ export function hasRoom(spent: Spent, rank: keyof typeof shareOf): boolean {
   );
 }
 
-/** The counts with more that was left out. */
+/** The counts with more left out. */
 export function addOmitted(spent: Spent, more: Partial<Omitted>): Spent {
   const { steps = 0, notes = 0, questions = 0, chars = 0 } = more;
   const { omitted } = spent;
@@ -64,12 +64,12 @@ export function addOmitted(spent: Spent, more: Partial<Omitted>): Spent {
   };
 }
 
-/** Whether the text says that something is left out. */
+/** Whether the text has a note that something was left out. */
 export function hasNote(spent: Spent): boolean {
   return spent.noteBlock !== undefined;
 }
 
-/** A sentence on what was left out; undefined where nothing was. */
+/** A sentence about what was left out; undefined if nothing was. */
 export function omittedText({ steps, notes, questions, chars }: Omitted): string | undefined {
   const parts = [
     ...(steps > 0 ? [countOf(steps, "more step")] : []),
@@ -80,13 +80,13 @@ export function omittedText({ steps, notes, questions, chars }: Omitted): string
   if (parts.length === 0) return undefined;
   const last = parts.pop() ?? "";
   const all = parts.length === 0 ? last : `${parts.join(", ")} and ${last}`;
-  return `${all} left out: it is more than is shown of one turn.`;
+  return `${all} left out: this turn is longer than can be shown.`;
 }
 
 /**
- * The edits without those about blocks that were left out, the counts with them, and how many
- * characters they lack. `before` are the
- * counts when the event came: an event's edits are made all or none, so that no fence is left open.
+ * Drops the edits of blocks that were left out; returns the other edits, the counts with these, and
+ * how many characters were lost. `before` are the counts before the event: all of its edits are
+ * judged by these, so that no fence is left open.
  */
 export function charge(
   edits: readonly Edit[],

@@ -3,33 +3,33 @@ import type { Extent } from "./fit.ts";
 import type { SanitizerState } from "./markdown/index.ts";
 import { nothingSpent, omittedBlock, type Spent } from "./spent.ts";
 
-/** The model's words as they stream into one block; `block` is absent until something shows. */
+/** Text of the model that streams into one block; `block` is absent until something is shown. */
 export type OpenText = {
   readonly kind: "message" | "reasoning" | "proposal";
-  /** The line above them that says what they are, where it is a block of its own. */
+  /** The block of the heading line above the text, if it has one. */
   readonly head: string | undefined;
   readonly block: string | undefined;
-  /** The block that stood above it when it was made. */
+  /** The block above it when it was added. */
   readonly above: string;
-  /** Whether nothing stands above it in its section. */
+  /** Whether it is the first block of its section. */
   readonly isFirstInSection: boolean;
-  /** What a message is to the answer, as Codex tells it: `commentary`, `final_answer`, … */
+  /** A message's phase, as Codex calls it: `commentary`, `final_answer`, … */
   readonly phase: string | undefined;
-  /** When it began, in Unix milliseconds; absent where that is not told. */
+  /** When it started, in Unix milliseconds; absent if unknown. */
   readonly startedAtMs: number | undefined;
-  /** Whether its answer broke off and is asked for again: the next words come in its place. */
+  /** Whether its response was cut off and is requested again: the next text replaces it. */
   readonly cutOff: boolean;
   readonly sanitizer: SanitizerState;
-  /** Whether the first line is known, which of reasoning may be a title. */
+  /** Whether the first line is known; for reasoning, it may be a title. */
   readonly begun: boolean;
-  /** All that came, as it came, as far as it is shown. */
+  /** The text as received, as far as it is shown. */
   readonly raw: string;
   readonly extent: Extent;
-  /** How many characters of it are not shown; undefined while it is shown whole. */
+  /** How many characters are left out; undefined while all of it is shown. */
   readonly omittedChars: number | undefined;
-  /** Which stream of a reasoning is shown: its summary wins over its raw content. */
+  /** Which stream of a reasoning is shown: its summary or its raw content. */
   readonly source: "summary" | "content" | undefined;
-  /** The number of the part of it that came last. */
+  /** The index of its latest part. */
   readonly part: number | undefined;
 };
 
@@ -46,7 +46,7 @@ export type Fence = {
 export type OpenCommand = {
   readonly kind: "command";
   readonly block: string;
-  /** The block that the fence stands under: the summary, or the reason below it. */
+  /** The block above the fence: the summary, or the reason below it. */
   readonly anchor: string;
   readonly fence: Fence | undefined;
   readonly script: string;
@@ -55,9 +55,9 @@ export type OpenCommand = {
   /** Whether the user has ended it, so that being killed is no failure. */
   readonly isStopped: boolean;
   readonly answer: string | undefined;
-  /** Lines of the command itself at the top of the fence. */
+  /** The lines of the command at the top of the fence. */
   readonly prompt: readonly string[];
-  /** Whether its script is not all that runs. */
+  /** Whether its script was cut, so that more runs than is shown. */
   readonly isCut: boolean;
   readonly output: Output;
   readonly mark: string;
@@ -75,63 +75,65 @@ export type OpenPatch = {
   }[];
   readonly phase: PatchPhase;
   readonly answer: string | undefined;
-  /** How many files of it are not shown. */
+  /** How many of its files are left out. */
   readonly omittedFiles: number;
-  /** Whether the diffs are not all of the patch. */
+  /** Whether its diffs were cut. */
   readonly isCut: boolean;
 };
 
-/** A tool call or other doing of Codex: one summary line, completed by a second one and details. */
+/**
+ * A tool call or other action of Codex: one summary line, replaced at its end, then with details.
+ */
 export type OpenStep = {
   readonly kind: "step";
   readonly block: string;
-  /** The summary where the turn ends before the step does. */
+  /** The summary if the turn ends before the step does. */
   readonly stopped: string;
 };
 
 export type OpenItem = OpenText | OpenCommand | OpenPatch | OpenStep;
 
-/** An approval that the user has not answered. */
+/** An approval that waits for the user's answer. */
 export type OpenApproval = {
-  /** The block that shows it: where Lua puts the keys. */
+  /** The block that shows it, on which Lua maps the keys. */
   readonly block: string;
-  /** The command or patch it is about; absent for other questions. */
+  /** The item of the command or patch that it is about; absent for other questions. */
   readonly itemId: string | undefined;
-  /** Whether it is about a host, which has answers of its own. */
+  /** Whether it is about a host; such questions have other answers. */
   readonly isNetwork?: boolean;
   /** The summary without an answer, for approvals that have no item. */
   readonly summary: string;
 };
 
-/** Tokens as Codex counts them; `window` is `null` where the model's is unknown. */
+/** Tokens as Codex counts them; `window` is `null` if the model's is unknown. */
 export type TokenUsage = {
   readonly last: number;
   readonly total: number;
   readonly window: number | null;
 };
 
-/** What one turn must remember until its end. */
+/** The state of one turn until its end. */
 export type TurnState = {
   readonly running: boolean;
-  /** Words beside the running mark of the section's heading. */
+  /** The text beside the running mark of the section's heading. */
   readonly mark: string;
-  /** Whether its failure stands in the text. */
+  /** Whether its failure is shown in the text. */
   readonly failed: boolean;
   readonly plan: string | undefined;
-  /** The text of a review that ended in it: Codex says it once more, as a message. */
+  /** The text of a review that ended in it: Codex sends it again as a message. */
   readonly review: string | undefined;
-  /** Hosts whose refusal stands in the text. */
+  /** Hosts whose refusal is shown in the text. */
   readonly refused: ReadonlySet<string>;
   readonly retryAfterMs: number | undefined;
-  /** The HTTP status of the endpoint's last answer. */
+  /** The HTTP status of the endpoint's last response. */
   readonly status: number | undefined;
-  /** Whether a query of ours began it that Codex has not told back. */
+  /** Whether a query from this buffer started it that Codex has not echoed yet. */
   readonly awaitsQuery: boolean;
-  /** Whether it is a review, whose query Codex words itself. */
+  /** Whether it is a review, whose query Codex writes itself. */
   readonly reviewing: boolean;
 };
 
-/** A turn that has not begun. */
+/** A turn that has not started. */
 export const idleTurn: TurnState = {
   running: false,
   mark: "",
@@ -145,52 +147,52 @@ export const idleTurn: TurnState = {
   reviewing: false,
 };
 
-/** A conversation as the reducer sees it: what is open, never what is finished. */
+/** The reducer's state of a conversation: only what is open, never finished content. */
 export type ChatState = {
-  /** The project's absolute path, which paths in the text are relative to. */
+  /** The project's absolute path; paths in the text are relative to it. */
   readonly root: string;
-  /** The thread whose notifications count; absent until it is known, when all do. */
+  /** The thread whose notifications count; until it is known, those of all threads do. */
   readonly thread: string | undefined;
   readonly nextBlock: number;
   readonly prefix: string;
-  /** The block that new output goes under. */
+  /** The block below which new output is added. */
   readonly tail: string;
-  /** The `## Codex` section being written, and whether nothing stands in it yet. */
+  /** The open `## Codex` section, and whether it is empty. */
   readonly section: { readonly heading: string; readonly empty: boolean } | undefined;
   readonly turn: TurnState;
-  /** How much came for the user's last query. */
+  /** How much the user's last query has added. */
   readonly spent: Spent;
   readonly items: ReadonlyMap<string, OpenItem>;
   readonly approvals: ReadonlyMap<string, OpenApproval>;
-  /** The latest items that are over, by id. */
+  /** The latest finished items, by id. */
   readonly finished: ReadonlyMap<string, FinishedItem>;
-  /** Items that said all there is of them when they began, and have not completed. */
+  /** Items whose start already contained everything, and which have not completed. */
   readonly completeAtStart: ReadonlyMap<string, Item>;
-  /** Output of commands that have not begun yet, by the item's id. */
+  /** Output of commands that have not started yet, by item id. */
   readonly earlyOutput: ReadonlyMap<string, string>;
-  /** The turn that ended last, and whether its failure stands in the text. */
+  /** The turn that ended last, and whether its failure is shown in the text. */
   readonly ended: { readonly id: string; readonly failed: boolean } | undefined;
-  /** User blocks that were steered and that Codex has not taken yet. */
+  /** User blocks that were steered and that Codex has not confirmed yet. */
   readonly steered: readonly string[];
-  /** User blocks that turns have begun with since the last turn that completed. */
+  /** User blocks that have started turns since the last turn that completed. */
   readonly asked: readonly string[];
-  /** Notices that are told once in a conversation. */
+  /** Notices already shown that are shown only once per conversation. */
   readonly shownNotices: ReadonlySet<string>;
   readonly usage: TokenUsage | undefined;
-  /** What the account may still use, where the endpoint tells it. */
+  /** The account's remaining usage, if the endpoint reports it. */
   readonly limits: RateLimits | undefined;
   /** MCP servers that could not be started, and why. */
   readonly brokenServers: ReadonlyMap<string, string>;
-  /** The last turn whose compaction stands in the text, and what told of it first. */
+  /** The last turn whose compaction is shown, and which message reported it first. */
   readonly compacted: { readonly turn: string; readonly by: "item" | "notice" } | undefined;
-  /** The goal as it was told last. */
+  /** The goal as last reported. */
   readonly goal: { readonly objective: string; readonly status: string } | undefined;
 };
 
 /**
- * A conversation of which nothing is open.
+ * The state of a conversation with nothing open.
  *
- * `prefix` sets the blocks of one host's life apart from those of another on the same buffer.
+ * `prefix` distinguishes the blocks of different host processes in the same buffer.
  */
 export function initialState(options: {
   readonly root: string;
@@ -223,19 +225,19 @@ export function initialState(options: {
   };
 }
 
-/** The block that shows an approval that waits, where the editor puts its keys. */
+/** The block of a pending approval, on which the editor maps the keys. */
 export function approvalBlock(state: ChatState, id: string): string | undefined {
   const block = state.approvals.get(id)?.block;
   return block === omittedBlock ? undefined : block;
 }
 
 /**
- * An item that is over: what it said, if it completed; else what it was when its turn ended or a steer
- * cut it off, so that what is told of it later finds its place.
+ * A finished item: a fingerprint if it completed; otherwise its state when its turn ended or a
+ * steer cut it off, so that later messages about it can update its blocks.
  */
 export type FinishedItem = { readonly fingerprint: string } | { readonly open: OpenItem };
 
-/** How a command came to where it is. */
+/** The phase of a command. */
 export type CommandPhase =
   | "running"
   | "asks"
@@ -245,10 +247,12 @@ export type CommandPhase =
   | "stopped"
   | "background";
 
-/** How a patch came to where it is. */
+/** The phase of a patch. */
 export type PatchPhase = "running" | "asks" | "done" | "failed" | "declined" | "stopped";
 
-/** One file of a patch, as Codex reports it: `diff` is hunks, or the raw content for add and delete. */
+/**
+ * One file of a patch as Codex reports it. `diff` has hunks, or for add and delete the raw content.
+ */
 export type FileChange = {
   readonly path: string;
   readonly kind:
@@ -261,15 +265,15 @@ export type FileChange = {
 
 type OutputPart = { readonly lines: readonly string[]; readonly chars: number };
 
-/** A command's output so far: its beginning, which stands in the text, and its latest lines. */
+/** A command's output so far: its beginning, which is in the text, and its latest lines. */
 export type Output = {
   readonly head: OutputPart;
   readonly tail: OutputPart;
-  /** Lines that stand neither in `head` nor in `tail`. */
+  /** How many lines are neither in `head` nor in `tail`. */
   readonly omittedLines: number;
   readonly full: boolean;
-  /** The line that has not ended yet, as it came. */
+  /** The incomplete last line, as received. */
   readonly partial: string;
-  /** Its end, kept apart so that nobody has to go through all of it to see how it ends. */
+  /** The end of the incomplete line, kept separately because that line may be long. */
   readonly latest: string;
 };

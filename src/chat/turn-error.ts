@@ -1,4 +1,4 @@
-/** What Codex says of a turn that failed; the fields that are looked at. */
+/** Codex's error for a failed turn; only the fields in use. */
 export type ReportedError = {
   readonly message: string;
   readonly codexErrorInfo?: unknown;
@@ -10,8 +10,8 @@ export type ReportedError = {
 };
 
 /**
- * What a failure is called, and what the user can do about it. `fix` is empty where that depends on
- * what was tried before: see `repeats`.
+ * What failed, and what the user can do about it. `fix` is empty if that depends on what was tried
+ * before: see `repeats`.
  */
 export type TurnFailure = {
   readonly what: string;
@@ -20,8 +20,8 @@ export type TurnFailure = {
 };
 
 /**
- * Why the same request would fail again: the endpoint refuses what is in it, or it is too long for
- * the model. What can be done then is for src/session/conversation/recovery.ts to say.
+ * Why the same request would fail again: the endpoint refuses its content, or it is too long for
+ * the model. src/session/conversation/recovery.ts decides what to do then.
  */
 export type Repeats = "refused" | "context";
 
@@ -39,13 +39,13 @@ const LINK = `The connection to the model's endpoint broke. Check \`model_url\` 
 const OURS =
   "The proxy on your machine refused this. If a limit that it names is too low for your work, raise " +
   "it in the configuration, start Neovim again, then `:CodexChat retry`.";
-const POLICY = "The endpoint declined this request by its policy. Say it in another way.";
+const POLICY = "The endpoint declined this request by its policy. Rephrase it.";
 const BUSY = `The endpoint could not take the request just now. Wait a little. ${AGAIN}`;
 
 /** The advice for each kind of error that Codex 0.171 names (`CodexErrorInfo` of its types). */
 const ADVICE: Readonly<Record<string, string>> = {
   sessionBudgetExceeded:
-    "The session's budget is used up. Begin another conversation with `:CodexChat new`.",
+    "The session's budget is used up. Start another conversation with `:CodexChat new`.",
   usageLimitExceeded:
     "The account's usage limit is reached. Wait until it is renewed, or use another key or model. " +
     AGAIN,
@@ -61,26 +61,26 @@ const ADVICE: Readonly<Record<string, string>> = {
   misalignmentPolicyViolation: POLICY,
   inferenceHookDenied: "A hook on the endpoint's side declined this request.",
   tooManyDenials: "Too many requests of Codex were declined. Tell it what it may do instead.",
-  sandboxError: "Codex could not run a command. `:checkhealth codex-chat` tells what is wrong.",
+  sandboxError: "Codex could not run a command. `:checkhealth codex-chat` shows what is wrong.",
   threadRollbackFailed:
-    "The conversation could not be taken back. Begin another conversation with `:CodexChat new`.",
+    "The conversation could not be rolled back. Start another conversation with `:CodexChat new`.",
   responseStreamDisconnected: LINK,
   responseStreamConnectionFailed: LINK,
   httpConnectionFailed: LINK,
   responseTooManyFailedAttempts: LINK,
-  activeTurnNotSteerable: "The message is sent when the running work has ended.",
+  activeTurnNotSteerable: "The message will be sent when the running work has ended.",
   other: AGAIN,
 };
 
-/** What is known of the endpoint's answer beside Codex's words. */
+/** Facts about the endpoint's response that Codex's error does not contain. */
 export type EndpointFacts = {
-  /** What the endpoint asked to wait, if it did. */
+  /** How long the endpoint asked to wait, if it did. */
   readonly retryAfterMs?: number | undefined;
-  /** The status of its last answer, as the proxy on the host has seen it. */
+  /** The status of its last response, as the proxy on the host has seen it. */
   readonly status?: number | undefined;
 };
 
-/** Says what failed and how it is mended. */
+/** Explains what failed and how to fix it. */
 export function turnFailureOf(error: ReportedError, facts: EndpointFacts = {}): TurnFailure {
   const { name, status } = infoOf(error.codexErrorInfo);
   const said = errorText(error.message);
@@ -91,17 +91,17 @@ export function turnFailureOf(error: ReportedError, facts: EndpointFacts = {}): 
   const what = message === "" ? "the turn failed without saying why" : message;
   if (message.startsWith("codex-chat: ")) return { what, fix: OURS };
   const guessed = name === "other" ? guess(error.message, facts.status) : name;
-  // Codex 0.169 names the status of most refusals, and of a 400 only the body.
+  // Codex 0.169 reports the status of most refusals, but for a 400 only the body.
   const answered = status ?? (guessed === "badRequest" ? facts.status : undefined);
   const repeats = repeatsFor(guessed, answered, error.message);
   if (repeats !== undefined) return { what, fix: "", repeats };
   return { what, fix: adviceFor(guessed, answered, facts.retryAfterMs) };
 }
 
-/** Statuses of an endpoint that does not take what the request holds, or not so much of it. */
+/** Statuses of an endpoint that refuses the request's content or its size. */
 const REFUSALS = [400, 413, 415, 422];
 
-/** What endpoints say of the items of a conversation, whatever their status. */
+/** Messages of endpoints about items of the conversation, whatever the status. */
 const ABOUT_ITEMS =
   /encrypted[ _]content|required following item|Item with id|tool (?:output|call) found|previous_response/i;
 
@@ -115,19 +115,19 @@ function repeatsFor(
   const isRefusal = status === undefined ? name === "badRequest" : REFUSALS.includes(status);
   if (!isRefusal || name === "modelNotFound") return undefined;
   const { param } = bodyOf(message);
-  // A parameter that is none of the conversation's comes from the configuration.
+  // A parameter outside of the conversation comes from the configuration.
   return param === undefined || /^input\b|^messages\b/.test(param) ? "refused" : undefined;
 }
 
 /**
- * What an error says in words. Codex passes on the body of a refusal as JSON, and names the address
- * of the relay inside of the sandbox, which means nothing to the user (0.169).
+ * The readable part of an error. Codex passes on the body of a refusal as JSON, and mentions the
+ * URL of the relay in the sandbox, which means nothing to the user (0.169).
  */
 export function errorText(message: string): string {
   const text = message
     .trim()
     .replace(/,? url: http:\/\/127\.0\.0\.1:\S*/, "")
-    // What our own proxy says needs no status in front.
+    // Messages of this plugin's proxy need no status in front.
     .replace(/^unexpected status \d+ [A-Za-z ]+: (?=The model's |codex-chat: )/, "");
   const page = /<(?:!doctype|html)\b/i.exec(text)?.index;
   if (page === 0) return pageTitle(text);
@@ -135,7 +135,7 @@ export function errorText(message: string): string {
   return bodyOf(text).message ?? text;
 }
 
-/** What the JSON body of a refusal says; nothing where the text is none. */
+/** The message and parameter in the JSON body of a refusal; nothing if the text is not JSON. */
 function bodyOf(text: string): { message?: string; param?: string } {
   if (!text.trimStart().startsWith("{")) return {};
   try {
@@ -156,15 +156,15 @@ function isText(value: unknown): value is string {
   return typeof value === "string" && value !== "";
 }
 
-/** What a web page in the place of an answer is called; such pages come from servers in between. */
+/** The title of a web page received instead of a response; such pages come from gateways. */
 function pageTitle(page: string): string {
   const title = /<title>\s*([^<]{1,200}?)\s*<\/title>/i.exec(page.slice(0, 10_000))?.[1];
   return title === undefined ? "The endpoint answered with a web page." : title;
 }
 
 /**
- * What an error without a name is most like: Codex 0.169 calls a dropped stream `other`, and a 400
- * whose body it does not know.
+ * The likely name of an error that Codex calls `other`: it does so for a dropped stream, and for a
+ * 400 with an unknown body (0.169).
  */
 function guess(message: string, status: number | undefined): string {
   if (/^stream disconnected|network error|connection (?:closed|reset|refused)/i.test(message)) {
@@ -173,7 +173,7 @@ function guess(message: string, status: number | undefined): string {
   return message.trimStart().startsWith("{") || status === 400 ? "badRequest" : "other";
 }
 
-/** Statuses of what may go well a moment later. */
+/** Statuses of requests that may succeed a moment later. */
 const BUSY_STATUSES = [408, 409, 425];
 
 function adviceFor(name: string, status: number | undefined, retryAfterMs?: number): string {
@@ -181,8 +181,7 @@ function adviceFor(name: string, status: number | undefined, retryAfterMs?: numb
   if (status === 403) {
     return `The endpoint refuses this key or account the model. ${MODEL}`;
   }
-  if (status === 404)
-    return `The endpoint has nothing at this address, or not this model. ${MODEL}`;
+  if (status === 404) return `The endpoint does not know this address or this model. ${MODEL}`;
   if (status === 429 || name === "rateLimitExceeded") {
     const wait =
       retryAfterMs === undefined

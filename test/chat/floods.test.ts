@@ -287,7 +287,7 @@ describe("a question", () => {
   it("that cannot be shown whole is not asked", () => {
     expect(whyNotAsked(state, ask("x".repeat(2_000_000)))).toEqual({
       kind: "long",
-      why: "it has 2,000,054 characters, more than can be shown of a question.",
+      why: "it has 2,000,054 characters, more than a question may show.",
     });
   });
 

@@ -1,34 +1,33 @@
 import { endsInHalfPair } from "../control-characters.ts";
 import type { Edit } from "./edits.ts";
 
-/** An edit that waits, and the text that came for its block's end since. */
+/** A waiting edit, and the text that was appended to its block since. */
 type Entry = { readonly n: number; edit: Edit; appended: string; isGone: boolean };
 
-/** Fewer entries than this are never tidied: walking over them costs nothing. */
-const minTidied = 1024;
+/** With fewer entries than this, compaction is not worth it. */
+const minCompacted = 1024;
 
 /**
- * Edits that wait for the editor, merged as they come: what follows on a block's content goes into
- * what came before, of several marks the last one counts, and a block that is made and removed is
- * never made.
+ * Edits that wait for the editor, merged as they arrive: changes of a block's content are merged,
+ * only the last of several marks remains, and a block that is added and removed disappears.
  *
- * An edit is looked at when it comes and when it leaves, however many wait: a flood costs what it is
- * long, and no more.
+ * Each edit is processed once when it arrives and once when it leaves, however many are waiting, so
+ * the cost of a flood is proportional to its length.
  */
 export class Backlog {
   #entries: Entry[] = [];
-  /** Where the entries that have not left begin. */
+  /** The index of the first entry that has not left. */
   #first = 0;
   #gone = 0;
   #chars = 0;
   #next = 0;
-  /** The one entry of a block's content, and that of its mark. */
+  /** By block: the entry of its content, and the entry of its mark. */
   readonly #contents = new Map<string, Entry>();
   readonly #marks = new Map<string, Entry>();
-  /** Blocks that other entries name. */
+  /** Blocks that other entries refer to. */
   readonly #pinned = new Set<string>();
 
-  /** Characters that wait. */
+  /** The number of waiting characters. */
   get chars(): number {
     return this.#chars;
   }
@@ -37,12 +36,12 @@ export class Backlog {
     return this.#entries.length - this.#first === this.#gone;
   }
 
-  /** The number of the entry that came last; the oldest one that waits has a greater one once it has left. */
+  /** The number of the newest entry; once it has left, `oldest` is greater. */
   get latest(): number {
     return this.#next - 1;
   }
 
-  /** The number of the oldest entry that waits; infinite where none does. */
+  /** The number of the oldest waiting entry; infinity if there is none. */
   get oldest(): number {
     this.#skipGone();
     return this.#entries[this.#first]?.n ?? Number.POSITIVE_INFINITY;
@@ -83,12 +82,12 @@ export class Backlog {
       default:
         edit satisfies never;
     }
-    this.#tidy();
+    this.#compact();
   }
 
   /**
-   * Takes the oldest edits: at most `maxEdits` of them with about `maxChars` characters, the first of
-   * them in any case. One that is longer leaves in parts.
+   * Takes the oldest edits: at most `maxEdits`, with about `maxChars` characters, but always at
+   * least one. A longer edit leaves in parts.
    */
   take(maxEdits: number, maxChars: number): Edit[] {
     const taken: Edit[] = [];
@@ -113,7 +112,7 @@ export class Backlog {
     return taken;
   }
 
-  /** Forgets all. */
+  /** Drops all entries. */
   clear(): void {
     this.#entries = [];
     this.#first = 0;
@@ -151,7 +150,7 @@ export class Backlog {
     this.#chars -= sizeOf(entry);
   }
 
-  /** Lets the oldest entry go. */
+  /** Removes the oldest entry. */
   #leave(entry: Entry): void {
     const { edit } = entry;
     this.#chars -= sizeOf(entry);
@@ -173,10 +172,10 @@ export class Backlog {
     }
   }
 
-  /** Gives back the room of what has left, once that is most of it. */
-  #tidy(): void {
+  /** Frees the slots of entries that have left, once they are the majority. */
+  #compact(): void {
     const dead = this.#first + this.#gone;
-    if (dead < minTidied || dead * 2 < this.#entries.length) return;
+    if (dead < minCompacted || dead * 2 < this.#entries.length) return;
     this.#entries = this.#entries.slice(this.#first).filter((it) => !it.isGone);
     this.#first = 0;
     this.#gone = 0;
@@ -195,7 +194,7 @@ function sizeOf({ edit, appended }: Entry): number {
   }
 }
 
-/** The one edit that an entry has become. */
+/** The merged edit of an entry. */
 function built({ edit, appended }: Entry): Edit {
   if (appended === "") return edit;
   if (edit.op === "append") return { ...edit, text: edit.text + appended };
@@ -205,7 +204,7 @@ function built({ edit, appended }: Entry): Edit {
   return { ...edit, lines: [...edit.lines.slice(0, -1), last, ...rest] };
 }
 
-/** An edit with the first `maxChars` or so of its text, and what is to be appended after it. */
+/** An edit with about the first `maxChars` of its text, and the rest, to be appended later. */
 function cut(edit: Edit, maxChars: number): [part: Edit, rest: string] {
   if (edit.op !== "append" && edit.op !== "insert" && edit.op !== "replace") return [edit, ""];
   const text = edit.op === "append" ? edit.text : edit.lines.join("\n");

@@ -2,9 +2,8 @@ import { Backlog } from "./backlog.ts";
 import type { Edit } from "./edits.ts";
 
 /**
- * Gives fewer edits with the same effect: what follows on a block's content is merged into what
- * came before, of several marks the last one counts, and a block that is made and removed is
- * never made.
+ * Returns fewer edits with the same effect: changes of a block's content are merged, only the last
+ * of several marks remains, and a block that is added and removed disappears.
  */
 export function coalesce(edits: readonly Edit[]): Edit[] {
   const backlog = new Backlog();

@@ -1,7 +1,7 @@
 /**
  * One change of the document. Blocks are ranges of whole lines; ids are opaque.
  *
- * The host makes edits, Lua applies them at extmarks, and `applyEdits` is their model.
+ * The host creates edits, Lua applies them at extmarks, and the tests' `applyEdits` models that.
  */
 export type Edit =
   /** A new block of whole lines below block `after`; with `gap` 1, one blank line between. */
@@ -12,11 +12,11 @@ export type Edit =
       readonly lines: readonly string[];
       readonly gap: 0 | 1;
     }
-  /** Text, which may hold `\n`, at the block's end. */
+  /** Text, which may contain `\n`, for the block's end. */
   | { readonly op: "append"; readonly id: string; readonly text: string }
-  /** Other lines in place of all of the block's. */
+  /** Replaces all lines of the block. */
   | { readonly op: "replace"; readonly id: string; readonly lines: readonly string[] }
-  /** The block's lines and its leading gap go. */
+  /** Removes the block's lines and the blank line before it. */
   | { readonly op: "remove"; readonly id: string }
   /** A closed fold from the first line of `from` to the last of `to`. */
   | { readonly op: "fold"; readonly from: string; readonly to: string; readonly label?: string }
@@ -28,5 +28,5 @@ export type Edit =
       readonly text?: string;
     };
 
-/** Names the place directly above the prompt, where a reopened conversation goes on. */
+/** The place directly above the prompt, where a reopened conversation continues. */
 export const historyBlock = "history";

@@ -2,38 +2,38 @@ import type { Result } from "../../result.ts";
 import { Backlog } from "./backlog.ts";
 import type { Edit } from "./edits.ts";
 
-/** Time between the end of one frame and the next, in ms: about 30 a second. */
+/** Milliseconds between the end of one frame and the next: about 30 frames per second. */
 const frameMs = 33;
 
 /**
- * The most that one frame holds. Neovim takes no key while it applies one: 500 new blocks take it
- * about 30 ms, and a frame of an ordinary answer is a hundredth of this.
+ * The size of the largest frame. Neovim takes no key while it applies one: 500 new blocks take
+ * about 30 ms. A frame of an ordinary answer has a hundredth of this.
  */
 const maxFrameEdits = 512;
 const maxFrameChars = 256 * 1024;
-/** How long a frame may take in ms; one that took longer is followed by one of half the size. */
+/** After a frame that took longer than this many milliseconds, the next has half the size. */
 const slowMs = 25;
-/** The smallest part of a whole frame that a slow editor is given. */
+/** The smallest share of a full frame for a slow editor. */
 const minShare = 1 / 64;
 
 /** Why frames did not reach the editor. */
 export type FrameError =
   /** The editor answered that it could not apply a frame. */
   | { readonly kind: "refused"; readonly message: string }
-  /** The call itself failed: the editor is gone, or did not understand. */
+  /** The call itself failed: the editor is gone, or did not understand it. */
   | { readonly kind: "failed"; readonly message: string; readonly cause: unknown }
-  /** The editor takes nothing, and more than `maxBacklogChars` wait: edits are lost until it does again. */
+  /** The editor applies nothing, and more than `maxBacklogChars` wait: further edits are lost. */
   | { readonly kind: "overflow"; readonly message: string };
 
-/** What the scheduler is given. */
+/** Options of the scheduler. */
 export type FrameOptions = {
-  /** Hands one frame to the editor and settles when it has been applied. */
+  /** Sends one frame to the editor; settles when it has been applied. */
   readonly send: (edits: readonly Edit[]) => Promise<Result<void, { readonly message: string }>>;
   readonly onError: (error: FrameError) => void;
   readonly intervalMs?: number;
-  /** Most characters that wait before the editor counts as stuck. */
+  /** How many characters may wait before the editor counts as stuck. */
   readonly maxBacklogChars?: number;
-  /** Calls `run` after `ms`; gives what undoes it. Injected so that tests need no time. */
+  /** Calls `run` after `ms`; returns a function that cancels it. For tests without real time. */
   readonly later?: (run: () => void, ms: number) => () => void;
   /** A clock in ms. */
   readonly now?: () => number;
@@ -46,17 +46,17 @@ type Phase =
   | { readonly at: "closed" };
 
 /**
- * Collects edits and hands them to the editor in frames: one in flight, the next at the earliest
- * `intervalMs` after it was applied. A frame is bounded, and a slow editor gets smaller ones, so that
- * it comes to the user's keys between two of them; what is more than a frame waits.
+ * Collects edits and sends them to the editor in frames: one in flight, the next at the earliest
+ * `intervalMs` after it was applied. Frames are bounded, and a slow editor gets smaller ones, so
+ * that it can handle the user's keys between two of them. Further edits wait.
  */
 export class FrameScheduler {
   #phase: Phase = { at: "idle" };
   readonly #backlog = new Backlog();
   #overflowed = false;
-  /** The part of a whole frame that the editor takes fast enough. */
+  /** The share of a full frame that the editor applies fast enough. */
   #share = 1;
-  /** Those who wait, each until the edit of this number was applied. */
+  /** Pending `flush` calls, each waiting for the edit of this number. */
   #waiters: { readonly until: number; readonly settle: () => void }[] = [];
   readonly #options: Required<FrameOptions>;
 
@@ -88,8 +88,8 @@ export class FrameScheduler {
   }
 
   /**
-   * Sends what waits without waiting for the next frame; settles when all of it is applied, whatever
-   * is pushed meanwhile.
+   * Sends all waiting edits at once; settles when they are applied, even if more are pushed
+   * meanwhile.
    */
   flush(): Promise<void> {
     if (this.#phase.at === "cooling") {
@@ -102,7 +102,7 @@ export class FrameScheduler {
     return new Promise((settle) => this.#waiters.push({ until, settle }));
   }
 
-  /** Stops: nothing more is sent, and every `flush` settles. */
+  /** Stops sending, and settles every pending `flush`. */
   close(): void {
     if (this.#phase.at === "cooling") this.#phase.cancel();
     this.#phase = { at: "closed" };
@@ -115,7 +115,7 @@ export class FrameScheduler {
       Math.ceil(maxFrameEdits * this.#share),
       Math.ceil(maxFrameChars * this.#share),
     );
-    // Below half of it and not at its end, so that edits are not lost and told in turns.
+    // Only below half, so that losing and sending edits do not alternate.
     if (this.#backlog.chars * 2 < this.#options.maxBacklogChars) this.#overflowed = false;
     this.#phase = { at: "sending" };
     const began = this.#options.now();

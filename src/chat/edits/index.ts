@@ -1,7 +1,7 @@
 /**
- * The edits that bring a document up to date, and the frames in which they travel to the editor.
+ * The edits of a document, and the frames in which they are sent to the editor.
  *
- * It knows the ids of blocks, and nothing of their content.
+ * Must not know what blocks contain, only their ids.
  */
 export { type Edit, historyBlock } from "./edits.ts";
 export { FrameScheduler } from "./frames.ts";

@@ -1,7 +1,7 @@
 import { cutLine, withFewMarks } from "../columns.ts";
 import { visible } from "../control-characters.ts";
 
-/** Longest line of output that is shown whole, in UTF-16 units. */
+/** The longest line of output that is shown in full, in UTF-16 units. */
 export const maxLineChars = 2000;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence begins with a control
@@ -10,10 +10,10 @@ const COLOURS = /\u001b\[[0-9;:]*m/g;
 const ERASE = /^\u001b\[([012]?)K/;
 
 /**
- * Gives one line of a command's output as a terminal would leave it standing: colours stripped,
- * a progress bar (`\r`) in its final state, every other control shown, and cut when very long.
+ * Renders one line of a command's output in its final state on a terminal: colours are stripped, a
+ * progress bar (`\r`) is resolved, other controls are made visible, and a very long line is cut.
  *
- * SECURITY: `raw` is whatever a program in the sandbox printed. It holds no `\n`.
+ * SECURITY: `raw` is whatever a program in the sandbox printed. It contains no `\n`.
  */
 export function terminalLine(raw: string): string {
   const plain = withoutReturns(raw.replace(COLOURS, ""));
@@ -24,22 +24,22 @@ export function terminalLine(raw: string): string {
   return `${head} … ${(shown.length - kept.length).toLocaleString("en-US")} more characters`;
 }
 
-/** Without the returns at its end. By a search from there: a pattern would begin at each return. */
+/** Strips trailing `\r`. Searches from the end: a pattern would start at each `\r`. */
 function withoutReturns(line: string): string {
   let end = line.length;
   while (end > 0 && line.charCodeAt(end - 1) === 13) end -= 1;
   return line.slice(0, end);
 }
 
-/** Plays carriage returns: what follows one overwrites the line from its first column. */
+/** Resolves carriage returns: text after one overwrites the line from its first column. */
 function overwritten(line: string): string {
-  /** By column; blank where there is none. */
+  /** Characters by column; holes are blank. */
   let cells: string[] = [];
   for (const [index, segment] of line.split("\r").entries()) {
     let column = 0;
     let at = 0;
     while (at < segment.length) {
-      // Erasing is played only where a return came before: else it has nothing to clean.
+      // Erasing matters only after a `\r`: otherwise there is nothing to erase.
       const erase =
         index > 0 && segment.charCodeAt(at) === 27 ? ERASE.exec(segment.slice(at, at + 4)) : null;
       if (erase !== null) {

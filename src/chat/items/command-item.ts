@@ -12,18 +12,18 @@ import { append, type Draft, insertBelow, keepItem, type Rank } from "../reducer
 import type { CommandPhase, Fence, OpenCommand } from "../state.ts";
 import { addOutput, latestLine, noOutput, outputLines, wholeOutput } from "./command-output.ts";
 
-/** What a command has come to, as its item says when it completes. */
+/** The end of a command, as its completed item reports it. */
 export type CommandEnd = {
   readonly phase: CommandPhase;
   readonly exitCode: number | null;
   readonly durationMs: number | null;
-  /** The whole output, or `null` where Codex kept none; then what was streamed stays. */
+  /** The whole output, or `null` if Codex kept none; then the streamed output stays. */
   readonly output: string | null;
-  /** Codex's word for an end that has no phase. */
+  /** Codex's status of an end that has no phase. */
   readonly status?: string | undefined;
 };
 
-/** Shows a command that begins to run; one of several lines stands in full in its fence. */
+/** Shows a command that starts to run; one of several lines is shown in full in its fence. */
 export function startCommand(
   draft: Draft,
   id: string,
@@ -54,7 +54,7 @@ export function startCommand(
   return keep(draft, id, item);
 }
 
-/** Adds output as it comes. SECURITY: whatever a program in the sandbox prints. */
+/** Adds output as it comes. SECURITY: it is whatever a program in the sandbox prints. */
 export function growCommand(draft: Draft, id: string, item: OpenCommand, piece: string): void {
   const output = addOutput(item.output, piece);
   const fresh = output.head.lines.slice(item.output.head.lines.length);
@@ -64,7 +64,7 @@ export function growCommand(draft: Draft, id: string, item: OpenCommand, piece: 
   keep(draft, id, { ...open, mark });
 }
 
-/** Asks whether the command may run: in full, with the reason, and open. */
+/** Asks whether the command may run; shows it in full and unfolded, with the reason. */
 export function askCommand(
   draft: Draft,
   id: string,
@@ -85,7 +85,7 @@ export function askCommand(
   return keep(draft, id, open);
 }
 
-/** Tells the answer to `askCommand`; the command then runs on, or has ended. */
+/** Shows the answer to `askCommand`; the command then runs, or has ended. */
 export function answerCommand(
   draft: Draft,
   id: string,
@@ -111,8 +111,8 @@ export function stopCommands(draft: Draft, ids: readonly string[]): void {
 const KILLED = 137;
 
 /**
- * Tells how the command ended, and gives what it has come to. Forgets it unless it goes on in the
- * background.
+ * Shows how the command ended, and returns its final state. Removes it from the open items unless
+ * it continues in the background.
  */
 export function endCommand(
   draft: Draft,
@@ -164,7 +164,9 @@ function summaryOf(draft: Draft, item: OpenCommand, end?: CommandEnd): string {
   );
 }
 
-/** Adds lines to the fence, which is made with the first and widened for backticks in them. */
+/**
+ * Adds lines to the fence, which is created with the first ones and widened for backticks in them.
+ */
 function show(draft: Draft, item: OpenCommand, lines: readonly string[]): OpenCommand {
   if (lines.length === 0) return item;
   if (item.fence === undefined) return makeFence(draft, item, lines);
@@ -173,7 +175,7 @@ function show(draft: Draft, item: OpenCommand, lines: readonly string[]): OpenCo
   return widened;
 }
 
-/** Makes the fence: the command itself where its summary does not hold it, then `lines`. */
+/** Creates the fence: the command, if its summary does not show all of it, then `lines`. */
 function makeFence(draft: Draft, item: OpenCommand, lines: readonly string[]): OpenCommand {
   const all = [...item.prompt, ...lines];
   if (all.length === 0) return item;
@@ -183,7 +185,7 @@ function makeFence(draft: Draft, item: OpenCommand, lines: readonly string[]): O
   const body = insertBelow(draft, open, all);
   const close = insertBelow(draft, body, [fence.close]);
   const made = { ...item, fence: { open, body, close, ticks, folded: false } };
-  // What the user decides about stays open.
+  // Unfolded while the user decides about it.
   return item.phase === "asks" ? made : fold(draft, made);
 }
 
@@ -197,17 +199,17 @@ function widen(draft: Draft, item: OpenCommand, fence: Fence, ticks: number): Op
   return { ...item, fence: { ...fence, ticks } };
 }
 
-/** A command in a few lines, where nobody has to decide about it. */
+/** The lines of a command that needs no approval; a huge one is shortened. */
 function briefLines(script: string): string[] {
   return isBrief(script) ? wholeOutput(`$ ${script}`) : commandLines(script);
 }
 
-/** Whether a command is not shown in full unless it is asked about. */
+/** Whether a command is so long that it is shown in full only for approval. */
 function isBrief(script: string): boolean {
   return script.length > maxCommandChars;
 }
 
-/** Makes the fence hold exactly `lines` below the command itself, writing what is missing. */
+/** Makes the fence contain exactly `lines` below the command, adding what is missing. */
 function complete(draft: Draft, item: OpenCommand, lines: readonly string[]): OpenCommand {
   const shown = item.output.head.lines;
   if (item.fence === undefined) return makeFence(draft, item, lines);

@@ -4,17 +4,19 @@ import { withoutRole } from "../markdown/index.ts";
 import type { Output } from "../state.ts";
 import { maxLineChars, terminalLine } from "./ansi.ts";
 
-/** Lines kept of each end of a long output: more is not read in a chat, and the file stays small. */
+/**
+ * Lines kept of each end of a long output: nobody reads more in a chat, and the file stays small.
+ */
 const maxLines = 200;
-/** Characters kept of each end, so that few very long lines are held short too. */
+/** Characters kept of each end, which also bounds a few very long lines. */
 const maxChars = 24_000;
-/** Most of one raw line that is looked at: Codex itself caps an output at about 1 MiB. */
+/** How much of one raw line is used: Codex itself caps an output at about 1 MiB. */
 const maxRawLine = 1024 * 1024;
 
 type Part = { readonly lines: readonly string[]; readonly chars: number };
 const nothing: Part = { lines: [], chars: 0 };
 
-/** Output of which nothing has come. */
+/** Empty output. */
 export const noOutput: Output = {
   head: nothing,
   tail: nothing,
@@ -25,12 +27,12 @@ export const noOutput: Output = {
 };
 
 /**
- * Takes a piece of raw output. `head` only ever grows, and by whole lines: a progress bar is
- * settled when its line ends. How the output is split into pieces changes nothing.
+ * Adds a piece of raw output. `head` only grows, by complete lines: a progress bar is resolved when
+ * its line ends. How the output is split into pieces makes no difference.
  */
 export function addOutput(output: Output, piece: string): Output {
   if (piece.length > maxRawLine) {
-    // Part by part: a list of all the lines would take many times their room.
+    // In parts: a list of all lines would take many times their memory.
     let all = output;
     for (let at = 0; at < piece.length; at += maxRawLine)
       all = addOutput(all, piece.slice(at, at + maxRawLine));
@@ -51,11 +53,11 @@ function extendPartial(
   const room = maxRawLine - partial.length;
   if (room <= 0 || piece === "") return { partial, latest };
   const fresh = copied(piece.slice(0, room));
-  // Joined, not looked at: a line that comes letter by letter would else cost its length with each.
+  // Only joined here: otherwise a line that comes letter by letter would cost its length each time.
   return { partial: partial + fresh, latest: (latest + fresh).slice(-maxLineChars) };
 }
 
-/** Takes whole lines as they came; those that stand nowhere in the end are only counted. */
+/** Adds complete lines; those that will be in neither end are only counted. */
 function addLines(output: Output, raw: readonly string[]): Output {
   let { full, omittedLines } = output;
   const head = { lines: [...output.head.lines], chars: output.head.chars };
@@ -87,19 +89,19 @@ function addLines(output: Output, raw: readonly string[]): Output {
   return { ...output, head, tail: { lines: tail.slice(first), chars }, omittedLines, full };
 }
 
-/** The lines that stand for the whole output once nothing more comes. */
+/** The lines to show for the output once it is complete. */
 export function outputLines(output: Output): string[] {
   const ended = output.partial === "" ? output : addLines(output, [output.partial]);
   const gap = ended.omittedLines > 0 ? [`… ${countOf(ended.omittedLines, "line")} left out …`] : [];
   return [...ended.head.lines, ...gap, ...ended.tail.lines];
 }
 
-/** The lines of an output that is there in one piece. */
+/** The lines to show for a complete output. */
 export function wholeOutput(text: string): string[] {
   return outputLines(addOutput(noOutput, text));
 }
 
-/** The latest line of the output, for a mark beside the command; empty where there is none. */
+/** The latest line of the output, for a mark beside the command; empty if there is none. */
 export function latestLine(output: Output, maxWidth = 60): string {
   const raw = output.latest;
   const line =

@@ -1,7 +1,7 @@
 /**
- * One item of a turn as text: messages, commands, patches, tool calls, from start to end.
+ * Renders the items of a turn, from start to end: messages, commands, patches, tool calls.
  *
- * Pure functions of the reducer: no I/O, no clock, no editor.
+ * Pure functions for the reducer. Must not do I/O, read a clock, or know the editor.
  */
 export { answerCommand, askCommand, startCommand, stopCommands } from "./command-item.ts";
 export { wholeOutput } from "./command-output.ts";

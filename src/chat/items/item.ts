@@ -38,15 +38,15 @@ import {
 import { type StepItem, stepText } from "./tool-item.ts";
 import { onUserMessage } from "./user-message-item.ts";
 
-/** What a notification tells besides its item. */
+/** What a notification contains besides its item. */
 export type ItemFacts = {
   readonly turn: string;
   readonly atMs: number | undefined;
-  /** Whether the item is not all that was told. */
+  /** Whether the item was cut. */
   readonly isCut?: boolean;
 };
 
-/** Shows an item that begins. One that was begun before is left as it is. */
+/** Shows an item that starts. An item that is open already is only completed with new facts. */
 export function startItem(draft: Draft, reported: Item, facts: ItemFacts): void {
   const { value: item, omitted, size } = bounded(reported, maxOpenItemChars);
   const isCut = omitted > 0 || facts.isCut === true;
@@ -93,7 +93,7 @@ export function startItem(draft: Draft, reported: Item, facts: ItemFacts): void 
   }
 }
 
-/** Completes an item; one that never began is shown whole. */
+/** Completes an item; one that never started is shown all at once. */
 export function completeItem(draft: Draft, reported: Item, facts: ItemFacts): void {
   const { value: item, omitted } = bounded(reported, maxItemChars);
   if (omitted > 0) noteOmitted(draft, { chars: omitted });
@@ -110,7 +110,7 @@ export function completeItem(draft: Draft, reported: Item, facts: ItemFacts): vo
   if (!draft.state.items.has(item.id)) rememberCompleted(draft, item);
 }
 
-/** Completes what a turn leaves open and has told the whole of already. */
+/** Completes items that a turn leaves open although their start already contained everything. */
 export function completePreknown(draft: Draft, turn: string): void {
   for (const [id, item] of draft.state.completeAtStart)
     if (draft.state.items.has(id)) completeItem(draft, item, { turn, atMs: undefined });
@@ -126,7 +126,7 @@ function keepCompleteAtStart(draft: Draft, id: string, item: Item | undefined): 
   patchState(draft, { completeAtStart: next });
 }
 
-/** Whether an item that begins says how it ended, or is of a kind that is at once what it is. */
+/** Whether the start of an item already contains its end, or its kind has no separate end. */
 function isCompleteAtStart(item: Item): boolean {
   if ("status" in item) return !["inProgress", "in_progress", ""].includes(item.status);
   if (item.type === "reasoning") return item.summary.length + item.content.length > 0;
@@ -135,7 +135,7 @@ function isCompleteAtStart(item: Item): boolean {
   );
 }
 
-/** Shows the files that a sub-agent has changed, as those of the agent itself are shown. */
+/** Shows the files that a sub-agent has changed, like those of the agent itself. */
 export function showAgentPatch(
   draft: Draft,
   { id, changes, status }: Extract<LocalEvent, { type: "agent_patch" }>,
@@ -146,7 +146,7 @@ export function showAgentPatch(
   endPatch(draft, id, startPatch(draft, id, value), phase, value, "by a sub-agent");
 }
 
-/** Ends an item; `isLate` where its turn was over before, or a steer had cut it off. */
+/** Ends an item; `isLate` if its turn was already over, or a steer had cut it off. */
 function endItem(
   draft: Draft,
   item: Exclude<Item, { type: "userMessage" }>,
@@ -192,7 +192,7 @@ function endItem(
   }
 }
 
-/** Takes what a beginning tells of an item that its first words or changes have begun. */
+/** Merges an item's start into one that was opened by its first delta. */
 function mergeStart(draft: Draft, item: Item, open: OpenItem, isCut: boolean): void {
   if (item.type === "fileChange" && open.kind === "patch" && open.phase === "running")
     growPatch(draft, item.id, { ...open, isCut }, item.changes);
@@ -201,8 +201,8 @@ function mergeStart(draft: Draft, item: Item, open: OpenItem, isCut: boolean): v
 }
 
 /**
- * Whether a compaction is to be told. Codex tells each by an item and by a notification, in any
- * order (app-server 0.169: the notification is deprecated).
+ * Whether a compaction must be shown. Codex reports each one by an item and by a notification, in
+ * any order (app-server 0.169; the notification is deprecated).
  */
 export function isNewCompaction(draft: Draft, turn: string, by: "item" | "notice"): boolean {
   const { compacted } = draft.state;
@@ -213,7 +213,7 @@ export function isNewCompaction(draft: Draft, turn: string, by: "item" | "notice
 
 type Growth = Extract<ServerNotification, { params: { itemId: string } }>;
 
-/** What may be the first that is told of an item. */
+/** Notifications that may be the first for an item. */
 const STARTING_METHODS: ReadonlySet<string> = new Set([
   "item/agentMessage/delta",
   "item/plan/delta",
@@ -222,7 +222,7 @@ const STARTING_METHODS: ReadonlySet<string> = new Set([
   "item/fileChange/patchUpdated",
 ]);
 
-/** Adds to an item what comes while it runs. Nothing is shown for an item that is over. */
+/** Adds a delta to a running item. Deltas of finished items are ignored. */
 export function growItem(draft: Draft, event: Growth): void {
   const { itemId } = event.params;
   if (isFinished(draft.state, itemId)) return;
@@ -290,7 +290,7 @@ export function growItem(draft: Draft, event: Growth): void {
   }
 }
 
-/** Words whose first piece comes before anything else is told of their item. */
+/** Starts a text whose first delta comes before its item. */
 function startStreamedText(draft: Draft, id: string, kind: OpenText["kind"]): OpenText {
   dropCutOff(draft);
   return startText(draft, id, kind);
@@ -300,7 +300,7 @@ function appendText(draft: Draft, id: string, open: OpenItem, piece: string): vo
   if (isText(open)) appendIfAny(draft, id, open, piece);
 }
 
-/** Adds to a thought: only of the stream that is shown, and each part of it by itself. */
+/** Adds to a reasoning: only from the stream that is shown, and each part as its own paragraph. */
 function appendReasoning(
   draft: Draft,
   id: string,
@@ -316,7 +316,7 @@ function appendReasoning(
   appendIfAny(draft, id, thought, apart + piece);
 }
 
-/** Most commands whose output is kept before they begin, and most characters of each. */
+/** How many commands' output is kept before they start, and how many characters of each. */
 const maxEarlyItems = 20;
 const maxEarlyChars = 100_000;
 
@@ -354,13 +354,13 @@ function appendIfAny(draft: Draft, id: string, open: OpenText, text: string): vo
   if (text !== "") growText(draft, id, open, text);
 }
 
-/** The whole text of a reasoning: its summary, or where it has none what it is a summary of. */
+/** The whole text of a reasoning: its summary, or its raw content if it has none. */
 function reasoningText(item: Extract<Item, { type: "reasoning" }>): string {
   const summary = item.summary.join("\n\n");
   return summary === "" ? item.content.join("\n\n") : summary;
 }
 
-/** A status that this version does not know, as it is told; undefined where it does. */
+/** A status that this version does not know, for display; undefined for a known one. */
 function oddStatus(status: string): string | undefined {
   const isKnown = ["inProgress", "completed", "failed", "declined"].includes(status);
   return isKnown || status === "" ? undefined : oneLine(spaced(status), 40);
@@ -368,7 +368,7 @@ function oddStatus(status: string): string | undefined {
 
 function commandPhase(status: string, exitCode: number | null): CommandPhase {
   if (status === "declined") return "declined";
-  // Codex reports -1 for a command that it ended itself (app-server 0.169).
+  // Codex reports -1 for a command that it killed (app-server 0.169).
   if (exitCode === -1) return "stopped";
   if (status === "inProgress") return "background";
   return status === "failed" || (exitCode !== null && exitCode !== 0) ? "failed" : "ran";

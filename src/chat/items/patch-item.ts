@@ -5,7 +5,7 @@ import { append, type Draft, insertBelow, keepItem } from "../reducer-context.ts
 import type { FileChange, OpenPatch, PatchPhase } from "../state.ts";
 import { emptyPatchSummary, patchFence, patchSummary } from "./patch-text.ts";
 
-/** Shows a patch that begins: a summary line per file, the diffs later. */
+/** Shows a patch that starts: a summary line per file; the diffs follow later. */
 export function startPatch(
   draft: Draft,
   id: string,
@@ -28,7 +28,9 @@ export function startPatch(
   });
 }
 
-/** Asks whether the patch may be made: every diff whole and open, the reason under the first. */
+/**
+ * Asks whether the patch may be applied; shows every diff in full and unfolded, with the reason.
+ */
 export function askPatch(
   draft: Draft,
   id: string,
@@ -45,7 +47,7 @@ export function askPatch(
   return keep(draft, id, showDiffs(draft, updateSummaries(draft, asked), true));
 }
 
-/** Tells the answer to `askPatch`. */
+/** Shows the answer to `askPatch`. */
 export function answerPatch(
   draft: Draft,
   id: string,
@@ -56,7 +58,7 @@ export function answerPatch(
   keep(draft, id, fold(draft, updateSummaries(draft, { ...item, phase, answer })));
 }
 
-/** Takes what the patch has grown to while it is being written. */
+/** Updates a patch that is still being written. */
 export function growPatch(
   draft: Draft,
   id: string,
@@ -67,8 +69,8 @@ export function growPatch(
 }
 
 /**
- * Tells how the patch ended, forgets it, and gives what it has come to. `changes` are the final ones,
- * if they are known; `status` is a word of Codex for an end that has no phase.
+ * Shows how the patch ended, removes it from the open items, and returns its final state. `changes`
+ * are the final ones, if known; `status` is Codex's status of an end that has no phase.
  */
 export function endPatch(
   draft: Draft,
@@ -95,12 +97,12 @@ export function endPatch(
 }
 
 /**
- * The patch with these changes: known files as they are now, and the others below them. Codex names a
- * file by its absolute path, and while it still writes the patch by a relative one.
+ * The patch with these changes: known files are updated, new ones are added below. Codex gives a
+ * file's absolute path, but a relative one while the patch is being written.
  */
 function takeChanges(draft: Draft, item: OpenPatch, changes: readonly FileChange[]): OpenPatch {
   const files = [...item.files];
-  /** By its name, where a file stands that no change was taken for yet. */
+  /** By name: the indexes of files that no change was assigned to yet. */
   const free = new Map<string, number[]>();
   const nameOf = (change: FileChange) => shownPath(change.path, draft.state.root);
   for (const [at, { change }] of files.entries()) {

@@ -5,7 +5,7 @@ import { withoutRole } from "../markdown/index.ts";
 import type { FileChange, PatchPhase } from "../state.ts";
 import { maxLineChars } from "./ansi.ts";
 
-/** Most lines of one file's diff that are kept once nobody has to decide about them. */
+/** The most lines shown of a file's diff, unless the user must decide about it. */
 const maxDiffLines = 600;
 
 type Verb = readonly [running: string, done: string, infinitive: string];
@@ -18,7 +18,7 @@ const VERBS: Readonly<Record<FileChange["kind"]["type"] | "move", Verb>> = {
   unknown: ["Changing", "Changed", "change"],
 };
 
-/** The one line that stands for a change: ``**Edited** `src/a.ts` · +3 −1``. */
+/** The summary line of a change: ``**Edited** `src/a.ts` · +3 −1``. */
 export function patchSummary(
   change: FileChange,
   phase: PatchPhase,
@@ -34,7 +34,7 @@ export function patchSummary(
   return `${verb} ${path}${to}${size(change)}${answerText}`;
 }
 
-/** The one line that stands for a patch of no file at all. */
+/** The summary line of a patch without files. */
 export function emptyPatchSummary(phase: PatchPhase, answer?: string): string {
   const what = phase === "done" ? "no file" : "files";
   return `${verbOf(VERBS.unknown, phase)} ${what}${answer === undefined ? "" : ` · ${answer}`}`;
@@ -61,7 +61,7 @@ function size(change: FileChange): string {
   return ` · +${plus} −${minus}`;
 }
 
-/** How many lines were added and taken away: in one pass, since the content may be megabytes. */
+/** How many lines were added and removed; in one pass, since the content may be megabytes. */
 function signs({ diff, kind }: FileChange): { plus: number; minus: number } {
   if (kind.type === "add" || kind.type === "delete") {
     const lines = diff === "" ? 0 : ends(diff) + (diff.endsWith("\n") ? 0 : 1);
@@ -79,14 +79,14 @@ function signs({ diff, kind }: FileChange): { plus: number; minus: number } {
   return { plus, minus };
 }
 
-/** How many lines of `text` have an end. */
+/** How many line ends `text` has. */
 function ends(text: string): number {
   let count = 0;
   for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) count += 1;
   return count;
 }
 
-/** Where a diff begins behind a file header, which Codex leaves out and others do not. */
+/** The offset of a diff's first hunk, after a file header, which Codex omits. */
 function hunksAt(diff: string): number {
   if (!/^(?:diff |index |--- )/.test(diff)) return 0;
   const first = diff.indexOf("\n@@");
@@ -94,8 +94,8 @@ function hunksAt(diff: string): number {
 }
 
 /**
- * The diff in its fence; no lines where there is nothing to see (an empty file, a mere move, binary
- * content). `whole` leaves nothing out: it is what the user decides about.
+ * The diff in its fence; no lines if there is nothing to show (an empty file, a mere move, binary
+ * content). With `whole`, nothing is left out, since the user must decide about it.
  *
  * SECURITY: `diff` is written by the model.
  */
@@ -114,7 +114,7 @@ export function patchFence(change: FileChange, whole: boolean): string[] {
   );
 }
 
-/** Longer diffs are not cut into their lines, only their ends are. */
+/** Of a longer diff only the two ends are split into lines. */
 const maxDiffChars = 4 * 1024 ** 2;
 
 function longFence(change: FileChange): string[] {

@@ -17,20 +17,20 @@ import {
 import { hasRoom, omittedBlock } from "../spent.ts";
 import type { OpenItem, OpenText } from "../state.ts";
 
-/** A first line that is all bold, as Codex heads its summaries of reasoning. */
+/** A bold first line: the title that Codex gives its reasoning summaries. */
 const TITLE = /^\*\*([^*\n]+)\*\*[ \t]*(?:\n|$)/;
 
-/** Longest first line that is waited for, since it may be a title. */
+/** The longest first line that is held back because it may be a title. */
 const maxTitle = 2000;
 
-/** What is known of words when they begin or end. */
+/** What is known about a text when it starts or ends. */
 export type TextFacts = {
   readonly phase?: string | undefined;
   /** Unix milliseconds. */
   readonly atMs?: number | undefined;
 };
 
-/** Begins the model's words under `id`; nothing is shown until a word has come. */
+/** Opens a text of the model under `id`; nothing is shown until its first character. */
 export function startText(
   draft: Draft,
   id: string,
@@ -58,7 +58,7 @@ export function startText(
   return item;
 }
 
-/** Adds what has come. SECURITY: `piece` is the model's; `feed` makes it harmless. */
+/** Adds a piece. SECURITY: `piece` comes from the model; `feed` makes it harmless. */
 export function growText(draft: Draft, id: string, item: OpenText, piece: string): OpenText {
   const grown = add(draft, item, piece);
   keepItem(draft, id, grown);
@@ -74,25 +74,25 @@ function add(draft: Draft, item: OpenText, piece: string): OpenText {
   const open = { ...item, raw: item.raw + text, extent };
   const grown = open.begun ? write(draft, open, text) : begin(draft, open);
   const omittedChars = piece.length - text.length;
-  // What is left open, such as a fence, is closed here: nothing more is written into the block.
+  // Closes an open fence: nothing more will be written into the block.
   return omittedChars === 0 ? grown : { ...close(draft, grown), omittedChars };
 }
 
-/** Ends what is written of the words. */
+/** Finishes the written text. */
 function close(draft: Draft, item: OpenText): OpenText {
   const open = item.begun ? item : begin(draft, item, true);
   const { state: sanitizer, text } = finish(open.sanitizer);
   return writeBlock(draft, { ...open, sanitizer }, text);
 }
 
-/** Thoughts are left out before the answer is. */
+/** Reasoning is left out before messages are. */
 function rankOf({ kind }: OpenText): "steps" | "words" {
   return kind === "reasoning" ? "steps" : "words";
 }
 
 /**
- * Completes the model's words and gives what they have come to. `text` is what they are as a whole, or
- * absent where they end unfinished; it wins over what was streamed.
+ * Completes a text of the model and returns its final state. `text` is the complete text, which
+ * replaces what was streamed; it is absent if the text ends unfinished.
  */
 export function endText(
   draft: Draft,
@@ -119,7 +119,7 @@ export function endText(
     open.block !== omittedBlock &&
     !open.isFirstInSection
   ) {
-    // Only now does Codex tell what the message is.
+    // Only now is the message's phase known.
     const head = answerHead(facts.phase);
     if (head !== undefined) insertBelow(draft, open.above, [head], 1);
   }
@@ -127,7 +127,7 @@ export function endText(
   return { ...open, raw: open.omittedChars === undefined ? whole : open.raw };
 }
 
-/** Says at the end of the words how much of them is missing, and what was done to their lines. */
+/** Adds notes at the end of a text: how much is missing, and that long lines were broken. */
 function noteCut(draft: Draft, item: OpenText): OpenText {
   if (item.sanitizer.hasBrokenLine)
     addNoticeOnce(
@@ -145,14 +145,14 @@ function noteCut(draft: Draft, item: OpenText): OpenText {
   return item;
 }
 
-/** Puts the whole text in place of words that were closed before they completed. */
+/** Replaces a text that was closed before it completed. */
 export function amendText(draft: Draft, item: OpenText, text: string, facts: TextFacts): void {
   if (text.trim() === "" || text === item.raw) return;
   const open = rewrite(draft, item, text);
   if (open.kind === "reasoning") endReasoning(draft, open, text, facts.atMs, false);
 }
 
-/** Says how long it thought, and folds the thoughts. */
+/** Shows how long the reasoning took, and folds it. */
 function endReasoning(
   draft: Draft,
   item: OpenText,
@@ -173,9 +173,9 @@ function endReasoning(
     draft.edits.push({ op: "fold", from: item.head, to: item.block, label: "thinking" });
 }
 
-/** Starts reasoning as soon as its first line is known: a title goes into the head. */
+/** Shows reasoning once its first line is known: a title goes into the heading line. */
 function begin(draft: Draft, item: OpenText, ended = false): OpenText {
-  // Longer than any title: looking for its end with each piece would cost more and more.
+  // Longer than any title: searching for its end with each piece would cost more and more.
   const isLong = item.raw.length > maxTitle;
   const text = item.raw.trimStart();
   if (!ended && !isLong && (text === "" || (text.startsWith("*") && !text.includes("\n"))))
@@ -197,7 +197,7 @@ function writeBlock(draft: Draft, item: OpenText, text: string): OpenText {
   return placeText(draft, item, item.raw, `${item.sanitizer.prefix}${text}`.split("\n"));
 }
 
-/** Puts words into the text for the first time, below the line that says what they are. */
+/** Adds the block of a text, below its heading line if it has one. */
 function placeText(draft: Draft, item: OpenText, raw: string, words: readonly string[]): OpenText {
   const isFirstInSection = draft.state.section?.empty ?? true;
   const apart = headOf(item, raw, isFirstInSection);
@@ -235,7 +235,7 @@ function rewrite(draft: Draft, item: OpenText, text: string): OpenText {
   return open;
 }
 
-/** The line above the words that says what kind of words they are, if they need one. */
+/** The heading line of a text, if it needs one. */
 function headOf(item: OpenText, raw: string, isFirstInSection: boolean): readonly string[] {
   switch (item.kind) {
     case "message": {
@@ -251,7 +251,7 @@ function headOf(item: OpenText, raw: string, isFirstInSection: boolean): readonl
   }
 }
 
-/** What sets the answer apart from the commentary above it, which stands without a word. */
+/** The heading that separates the answer from the commentary above it, which has none. */
 function answerHead(phase: string | undefined): string | undefined {
   if (phase === "final_answer") return "**Answer**";
   return phase === "partial_answer" ? "**Answer so far**" : undefined;
@@ -275,7 +275,9 @@ export function dropText(draft: Draft, id: string, item: OpenText): void {
   dropCutOff(draft);
 }
 
-/** Takes away words that broke off, now that they come again; without this they stood there twice. */
+/**
+ * Takes away words that broke off, now that they come again; without this they stood there twice.
+ */
 export function dropCutOff(draft: Draft): void {
   const gone = new Map<string, string>();
   for (const [id, item] of draft.state.items) {
@@ -294,12 +296,12 @@ export function dropCutOff(draft: Draft): void {
   if (tail !== draft.state.tail) patchState(draft, { tail });
 }
 
-/** Whether an open item is words of the model. */
+/** Whether an open item is a text of the model. */
 export function isText(open: OpenItem | undefined): open is OpenText {
   return open?.kind === "message" || open?.kind === "reasoning" || open?.kind === "proposal";
 }
 
-/** Most questions of a message, and options of a question, that are shown. */
+/** How many questions of a message, and options of a question, are shown. */
 const maxQuestions = 50;
 
 /** Adds the questions that come with a message, each with its options. */
@@ -320,7 +322,7 @@ export function placeQuestions(
   insertBelow(draft, append(draft, ["**Questions**"], "words"), lines);
 }
 
-/** What is one line of prose as it is; what would open a block of its own, as code. */
+/** A single line of text as it is; text that would start another block, as a code span. */
 function inList(text: string): string {
   const [line = "", ...more] = sanitizedLines(oneLine(text));
   return more.length === 0 ? line : codeSpan(text, 1000);

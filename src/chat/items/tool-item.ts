@@ -5,17 +5,19 @@ import { sanitizedLines } from "../markdown/index.ts";
 import { oneLine } from "../reducer-context.ts";
 import { wholeOutput } from "./command-output.ts";
 
-/** How a step stands: it runs, has ended as its item says, or was cut off by the turn's end. */
+/** The phase of a step: it runs, has ended as its item says, or was cut off by the turn's end. */
 export type StepPhase = "running" | "done" | "stopped";
 
-/** A step in markdown: one line, and what stands below it in a fold, or open where there is no label. */
+/** A step as markdown: a summary line, and details in a fold, or unfolded if there is no label. */
 export type StepText = {
   readonly summary: string;
   readonly details: readonly string[];
   readonly label?: string;
 };
 
-/** The items that are told as steps: all but the model's words, commands, patches and the user's. */
+/**
+ * The items shown as steps: all but the model's texts, commands, patches and the user's messages.
+ */
 export type StepItem = Exclude<
   Item,
   {
@@ -24,10 +26,10 @@ export type StepItem = Exclude<
 >;
 
 /**
- * Gives the markdown of a step.
+ * Renders a step as markdown.
  *
- * SECURITY: names, arguments, results and paths come from the model, from tools and from the web:
- * they stand in code spans, fences and quotations that nothing in them can leave.
+ * SECURITY: names, arguments, results and paths come from the model, from tools and from the web.
+ * They are put into code spans, fences and quotations that they cannot end.
  */
 export function stepText(item: StepItem, phase: StepPhase, root: string): StepText {
   switch (item.type) {
@@ -65,7 +67,7 @@ export function stepText(item: StepItem, phase: StepPhase, root: string): StepTe
       ];
       const details = item.revisedPrompt == null ? [] : sanitizedLines(item.revisedPrompt, "> ");
       const what = verb === "Failed" || verb === "Stopped" ? "drawing an image" : "an image";
-      // Kept beside the conversation by the session, which makes such names and no others.
+      // Saved beside the conversation by the session, under a name of exactly this form.
       if (/^images\/[A-Za-z0-9_-]+\.(?:png|jpg|webp|gif)$/.test(item.savedPath ?? ""))
         return { summary: `**${verb}** ![${what}](${item.savedPath})`, details };
       const why = item.failure == null ? "" : ` · ${oneLine(spaced(item.failure.type), 40)}`;
@@ -122,7 +124,7 @@ export function stepText(item: StepItem, phase: StepPhase, root: string): StepTe
 
 /** SECURITY: whatever it is, none of it is more than words. */
 function unknownItem(item: Extract<StepItem, { type: "unknown" }>): StepText {
-  const summary = note(`${codeSpan(item.kind)}, which this version has no form for.`);
+  const summary = note(`${codeSpan(item.kind)}, a kind that this version does not know.`);
   if (item.fields !== undefined) {
     const details = fenced(wholeOutput(item.fields), "json item");
     return { summary, details, label: "item" };
@@ -133,10 +135,10 @@ function unknownItem(item: Extract<StepItem, { type: "unknown" }>): StepText {
   return { summary, details: quotedParagraph(text + cut) };
 }
 
-/** Most characters of an item of a kind that is not known. */
+/** The most characters shown of an item of an unknown kind. */
 const maxUnknownChars = 4000;
 
-/** Words as the next paragraph of the quotation above them; no lines where there are none. */
+/** A text as the next paragraph of the quotation above it; no lines if it is empty. */
 function quotedParagraph(text: string): string[] {
   const lines = sanitizedLines(text, "> ");
   return lines.length === 0 ? [] : [">", ...lines];
@@ -154,17 +156,19 @@ type ToolCall = {
   readonly arguments?: unknown;
   readonly durationMs?: number | null | undefined;
   readonly status?: string;
-  /** What it gave besides words. */
+  /** Its result besides text. */
   readonly data?: unknown;
 };
 
-/** Why a tool of a server failed, and what it said in words. */
+/** The error of an MCP tool call, and the texts of its result. */
 function mcpOutput(item: Extract<StepItem, { type: "mcpToolCall" }>): string[] {
   const said = contentTexts(item.result?.content);
   return item.error == null ? said : [item.error.message, ...said];
 }
 
-/** What a tool gave as data; nothing where its words say the same, for clients that know only words. */
+/**
+ * A tool's structured result; undefined if one of its texts repeats it, as for text-only clients.
+ */
 function structuredOf(item: Extract<StepItem, { type: "mcpToolCall" }>): unknown {
   const data = item.result?.structuredContent;
   const said = contentTexts(item.result?.content);
@@ -204,7 +208,7 @@ function call(
   return { summary, details, label: "call" };
 }
 
-/** The texts in a tool's result; what is not text is named. */
+/** The texts in a tool's result; other content is only described. */
 function contentTexts(content: unknown): string[] {
   if (!Array.isArray(content)) return content == null ? [] : [json(content)];
   return content.map((part: unknown) => {
@@ -222,7 +226,7 @@ function contentTexts(content: unknown): string[] {
   });
 }
 
-/** `inputImage` and `input_image`, as two protocols name them, as `image`. */
+/** `image` for `inputImage` and `input_image`, the names in two protocols. */
 function kindOf(type: unknown): string {
   return String(type).replace(/^input_?(image|audio)$/i, (_, kind: string) => kind.toLowerCase());
 }
@@ -257,7 +261,7 @@ function search(item: Extract<StepItem, { type: "webSearch" }>, phase: StepPhase
   return `**${running ? "Searching" : "Searched"}** the web${what}`;
 }
 
-/** What is done with sub-agents: while it is being done, done, and to what. */
+/** Actions on sub-agents: the verb while running, the verb when done, and the object. */
 const COLLABORATION: Readonly<Record<string, readonly [string, string, string]>> = {
   spawnAgent: ["Starting", "Started", "a sub-agent"],
   sendInput: ["Telling", "Told", "a sub-agent"],
@@ -291,12 +295,12 @@ function collaboration(
           : "";
   if (phase === "running") return line(`${what}${model}${end}`);
   const details = item.prompt == null ? [] : sanitizedLines(item.prompt, "> ");
-  // Before and after the waiting they only say that they begin, and what was said already.
+  // Other actions only report that an agent starts, or repeat what was shown.
   const showsStates = ["wait", "listAgents"].includes(item.tool) || item.status === "failed";
   const states = showsStates ? Object.entries(item.agentsStates ?? {}).slice(0, 50) : [];
   for (const [agent, { status, message }] of states) {
     if (details.length > 0) details.push(">");
-    // The end of a thread's id tells it apart: the first half of it is a time.
+    // The end of a thread's id identifies it; the first half is a time.
     const name = states.length > 1 ? ` ${codeSpan(agent.slice(-8))}` : "";
     details.push(`> Sub-agent${name}: ${oneLine(spaced(status), 40)}`);
     if (message != null) details.push(">", ...sanitizedLines(message, "> "));
@@ -309,7 +313,7 @@ function subAgentAction(kind: string): string {
     case "started":
       return "started";
     case "interacted":
-      return "was told more";
+      return "got another message";
     case "interrupted":
       return "was interrupted";
     case "completed":

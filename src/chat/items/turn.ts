@@ -17,7 +17,7 @@ import { wholeOutput } from "./command-output.ts";
 import { endPatch } from "./patch-item.ts";
 import { endText, isText } from "./text-item.ts";
 
-/** Tells that the turn failed and what can be done, once a turn. */
+/** Shows that the turn failed and what can be done, once per turn. */
 export function showFailure(draft: Draft, failure: TurnFailure): void {
   const { turn } = draft.state;
   if (turn.failed) return;
@@ -30,10 +30,11 @@ export function showFailure(draft: Draft, failure: TurnFailure): void {
 }
 
 /**
- * Ends the turn: closes what Codex left open, and says so where nothing else tells that it is over.
+ * Ends the turn: closes what Codex left open, and adds a note if nothing else shows that it is
+ * over.
  *
- * Items may stay without `item/completed` after an interrupt or a steer (app-server 0.169); a
- * command that still runs is not killed by either and goes on in the background.
+ * After an interrupt or a steer, items may never get `item/completed` (app-server 0.169). Neither
+ * of them kills a running command, which continues in the background.
  */
 export function completeTurn(draft: Draft, how: "ended" | "interrupted" | "stopped"): void {
   for (const id of draft.state.approvals.keys()) withdraw(draft, id);
@@ -50,7 +51,7 @@ export function completeTurn(draft: Draft, how: "ended" | "interrupted" | "stopp
   patchState(draft, { turn: idleTurn });
 }
 
-/** Closes the model's words that a steer cut off: their items never complete. */
+/** Closes the model's texts that a steer cut off: their items never complete. */
 export function closeText(draft: Draft): void {
   for (const [id, item] of draft.state.items) {
     if (isText(item)) rememberClosed(draft, id, endText(draft, id, item, undefined));
@@ -93,7 +94,7 @@ function closePatch(draft: Draft, id: string, item: OpenPatch): OpenPatch {
   return endPatch(draft, id, item, phase, undefined);
 }
 
-/** Shows output of commands that Codex has told nothing else of. */
+/** Shows the output of commands that never started. */
 function showEarlyOutput(draft: Draft): void {
   for (const output of draft.state.earlyOutput.values()) {
     const summary = append(draft, ["**Ran** a command that Codex did not name"]);
@@ -103,7 +104,7 @@ function showEarlyOutput(draft: Draft): void {
   if (draft.state.earlyOutput.size > 0) patchState(draft, { earlyOutput: new Map() });
 }
 
-/** Forgets an approval that nobody can answer any more. */
+/** Withdraws an approval that can no longer be answered. */
 function withdraw(draft: Draft, id: string): void {
   const approval = draft.state.approvals.get(id);
   const approvals = new Map(draft.state.approvals);

@@ -15,9 +15,9 @@ import { closeText } from "./turn.ts";
 type UserMessage = Extract<Item, { type: "userMessage" }>;
 
 /**
- * Takes a query that Codex says it has. Ours stand in the text already: the one that began the turn
- * is passed over, and a steered one gets its section here. Any other was not sent from this buffer,
- * and is quoted.
+ * Handles a user message that Codex reports. Queries from this buffer are already in the text: the
+ * one that started the turn is ignored, and a steered one gets its section now. A message from
+ * elsewhere is quoted.
  */
 export function onUserMessage(draft: Draft, item: UserMessage): void {
   if (isFinished(draft.state, item.id)) return;
@@ -28,17 +28,17 @@ export function onUserMessage(draft: Draft, item: UserMessage): void {
   else if (id !== undefined && OURS.test(id))
     patchState(draft, { turn: { ...turn, awaitsQuery: false } });
   else if (id !== undefined) quoteQuery(draft, item);
-  // What a review is asked stands in the line that says that it began.
+  // A review's query is in the line that announces the review.
   else if (turn.reviewing) return;
   else if (turn.awaitsQuery) patchState(draft, { turn: { ...turn, awaitsQuery: false } });
   else if (steered[0] !== undefined) takeSteered(draft, steered[0]);
   else quoteQuery(draft, item);
 }
 
-/** Queries of the buffer's, and reasons for answers, which stand beside those. */
+/** Ids of the buffer's queries, and of reasons given with answers, which are shown beside those. */
 const OURS = /^(?:user|reason):/;
 
-/** A steered query that Codex has taken: what comes from now on answers it, below it. */
+/** Codex has taken a steered query: from now on, output goes below it. */
 function takeSteered(draft: Draft, id: string): void {
   patchState(draft, { steered: draft.state.steered.filter((other) => other !== id) });
   closeText(draft);
@@ -47,11 +47,11 @@ function takeSteered(draft: Draft, id: string): void {
 }
 
 /**
- * SECURITY: a program inside may forge such a message, so it never stands under `## You`: neither the
- * user nor a model that reads the text later may take it for the user's words.
+ * SECURITY: a program inside may forge such a message, so it is never put under `## You`. Neither
+ * the user nor a model that reads the text later may mistake it for the user's words.
  */
 function quoteQuery(draft: Draft, item: UserMessage): void {
-  const block = append(draft, [notice("Note", "Codex was told something from elsewhere.")]);
+  const block = append(draft, [notice("Note", "Codex received a message from elsewhere.")]);
   const lines = item.content.flatMap((part) => {
     const text = sanitizedLines(partText(part, draft.state.root), "> ");
     return text.length === 0 ? [] : [">", ...text];
@@ -59,7 +59,7 @@ function quoteQuery(draft: Draft, item: UserMessage): void {
   if (lines.length > 0) insertBelow(draft, block, lines);
 }
 
-/** A part of a query in words: its text, or what kind of thing it is and where. */
+/** A part of a message as text: its text, or its kind, name and path. */
 function partText(part: unknown, root: string): string {
   if (typeof part !== "object" || part === null) return "";
   const fields: { readonly [name: string]: unknown } = { ...part };

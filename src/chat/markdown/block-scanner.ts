@@ -1,6 +1,7 @@
 /**
- * The block structure of CommonMark 0.31, a line at a time: which containers are open and whether
- * a line is text, code, or a fence. Raw HTML is left out: what we write has none outside of code.
+ * The block structure of CommonMark 0.31, one line at a time: which containers are open, and
+ * whether a line is text, code, or a fence. Raw HTML is not handled: the sanitized text has none
+ * outside of code.
  */
 
 /** A quotation, or a list item whose content begins `offset` columns to the right. */
@@ -8,7 +9,7 @@ type Container =
   | { readonly kind: "quote" }
   | { readonly kind: "item"; readonly offset: number; readonly empty: boolean };
 
-/** The block that a next line may go on with. */
+/** The leaf block that the next line may continue. */
 type Leaf =
   | { readonly kind: "none" }
   | { readonly kind: "paragraph" }
@@ -17,23 +18,23 @@ type Leaf =
 /** What is open after a line. */
 export type Blocks = { readonly containers: readonly Container[]; readonly leaf: Leaf };
 
-/** What a line is, where its content begins (UTF-16 index), and what is open after it. */
+/** The kind of a line, where its content begins (UTF-16 index), and what is open after it. */
 export type ScannedLine = {
   readonly kind: "blank" | "text" | "heading" | "underline" | "rule" | "code" | "opens" | "closes";
   readonly content: number;
   /** Whether the line continues the paragraph above it. */
   readonly continues: boolean;
-  /** Whether a fence that was open above ends because its container does. */
+  /** Whether a fence above ends because its container ends. */
   readonly cut: boolean;
-  /** Whether `content` begins with a container more than are looked into. */
+  /** Whether `content` begins with another container beyond `maxDepth`. */
   readonly deep: boolean;
   readonly after: Blocks;
 };
 
-/** Nothing open: the state at the start of a text. */
+/** The state at the start of a text: nothing is open. */
 export const noBlocks: Blocks = { containers: [], leaf: { kind: "none" } };
 
-/** More containers than anybody means; each costs a look at the rest of the line. */
+/** More containers than any real text has; each costs a look at the rest of the line. */
 export const maxDepth = 40;
 
 const FENCE = /^(?:(`{3,})[^`]*|(~{3,}).*)$/;
@@ -119,12 +120,12 @@ export function scanLine(open: Blocks, line: string): ScannedLine {
   }
 }
 
-/** Whether text that leaves its containers would still continue the paragraph in them. */
+/** Whether text outside of its containers still continues their paragraph (a lazy continuation). */
 function lazyBelow(open: Blocks, whole: boolean, opened: boolean): boolean {
   return !whole && !opened && open.leaf.kind === "paragraph";
 }
 
-/** An item that began empty may not begin with a blank line; one with content may have them. */
+/** Marks an empty item as filled: only an empty one is ended by a blank line. */
 function filled(container: Container): Container {
   return container.kind === "item" && container.empty ? { ...container, empty: false } : container;
 }
@@ -198,7 +199,7 @@ function indentAt(line: string, at: Cursor): Indent {
   return { width: column - at.column, index, column };
 }
 
-/** Moves over `columns` of white space; a tab that reaches further is left half used. */
+/** Skips `columns` of white space; a tab that reaches further is only partly used. */
 function forward(line: string, at: Cursor, columns: number): Cursor {
   let { index, column } = at;
   const target = at.column + columns;

@@ -1,19 +1,19 @@
 import { type Blocks, noBlocks, scanLine } from "./block-scanner.ts";
 
-/** A line that closes what an unfinished answer has left open, and the 0-based row that it belongs to. */
+/** A line that closes a fence of an unfinished answer, and the 0-based row where it belongs. */
 export type MissingLine = { readonly row: number; readonly line: string };
 
 /**
- * The closing line of a fence that the answer above the prompt has left open; undefined where none is.
- * An answer that is still coming has one, and so has one that was cut off by a crash: without that
- * line the prompt's heading, and all that follows, would be code to whoever reads the file.
+ * The closing line for a fence that the answer above the prompt has left open; undefined if there
+ * is none. An answer may have one while it streams, or after a crash. Without the closing line,
+ * readers of the file would take the prompt's heading, and everything below, for code.
  *
- * Costs as much as the last answer is long.
+ * The cost is proportional to the length of the last answer.
  */
 export function missingLine(lines: readonly string[]): MissingLine | undefined {
   const prompt = lines.findLastIndex((line) => /^## You[ \t]*$/.test(line));
   if (prompt === -1) return undefined;
-  // No line of an answer, and none of its code, looks like this.
+  // The sanitizer escapes such a line in an answer, even in code.
   const heading = lines.findLastIndex((line, row) => row < prompt && /^## Codex[ \t]*$/.test(line));
   if (heading === -1) return undefined;
   let blocks: Blocks = noBlocks;
@@ -23,7 +23,7 @@ export function missingLine(lines: readonly string[]): MissingLine | undefined {
   for (; row < prompt; row += 1) {
     const line = lines[row] ?? "";
     const scanned = scanLine(blocks, line);
-    // A query that is sent stands below the answer; a fence in it is the user's own.
+    // A sent query is below the answer; a fence in it is the user's own.
     if (scanned.kind === "heading" && /^## You[ \t]*$/.test(line)) return undefined;
     blocks = scanned.after;
     if (line.trim() !== "") last = row + 1;
@@ -34,7 +34,7 @@ export function missingLine(lines: readonly string[]): MissingLine | undefined {
   return blocks.leaf.kind === "fence" ? { row: last, line: closer } : undefined;
 }
 
-/** The text of a conversation as its file holds it, whatever is being written. */
+/** The text of a conversation for its file, with an open fence closed. */
 export function wholeText(lines: readonly string[]): string {
   const missing = missingLine(lines);
   if (missing === undefined) return `${lines.join("\n")}\n`;

@@ -1,8 +1,8 @@
-/** How an HTML block begins, and what ends it; one without its end takes all that stands below it. */
+/** How an HTML block begins and ends; one without its end takes all of the text below. */
 type Kind = {
   readonly start: RegExp;
   readonly end: RegExp;
-  /** Whether the end of the text ends it as well as `end` does. */
+  /** Whether it needs no `end`, because the end of the text ends it too. */
   readonly isBounded: boolean;
 };
 
@@ -33,9 +33,9 @@ const LONE_TAG =
 const FENCE = /^[\s>*+\d.)-]*(?:```|~~~)/;
 
 /**
- * How many of `lines` the HTML block takes that begins with the first of them: 0 where none begins,
- * and `undefined` where one begins that does not end, or that holds what looks like a fence: readers
- * that know HTML and readers that do not would then find the text below it in different places.
+ * The length of the HTML block that begins with the first of `lines`: 0 if none begins, `undefined`
+ * if it does not end or contains a line that looks like a fence. In the latter case, readers with
+ * and without HTML support would disagree about the text below it.
  */
 export function htmlBlock(lines: readonly string[], continues: boolean): number | undefined {
   const first = (lines[0] ?? "").trimStart();

@@ -1,8 +1,8 @@
 /**
- * Keeps foreign markdown harmless as it streams in: block structure, HTML, pictures, role
- * headings.
+ * Makes foreign markdown harmless as it streams in: open fences, HTML, pictures, look-alikes of the
+ * host's own headings and summaries.
  *
- * It knows no item and no turn, only lines.
+ * Must not know items or turns, only lines of text.
  */
 export { type Blocks, noBlocks, scanLine } from "./block-scanner.ts";
 export { missingLine, wholeText } from "./close-fence.ts";

@@ -1,12 +1,14 @@
-/** What became of a stretch of text on one line. */
+/** The result of escaping text on one line. */
 export type Inline = {
-  /** The text with raw HTML and pictures made harmless. */
+  /** The text with raw HTML and pictures escaped. */
   readonly text: string;
-  /** Whether a run of backticks found no partner on this line: the paragraph is tangled below it. */
+  /**
+   * Whether a run of backticks has no partner on this line, so that the next lines are uncertain.
+   */
   readonly unpaired: boolean;
-  /** Whether the rest of this line is tangled too. */
+  /** Whether code spans in the rest of this line are uncertain too. */
   readonly uncertain: boolean;
-  /** How much of the line that is, in UTF-16 units; all of it unless it was partial. */
+  /** How much of the line was used, in UTF-16 units; all of it unless `partial` was given. */
   readonly used: number;
 };
 
@@ -18,17 +20,17 @@ const PERHAPS_AUTOLINK =
   /^<(?:h(?:t(?:t(?:ps?)?)?)?|m(?:a(?:i(?:l(?:to?)?)?)?)?|(?:https?|mailto):[^\s<>]{0,2000})$/i;
 
 /**
- * Puts a backslash before every `<` of `line` that would begin raw HTML, and before the `!` of every
- * picture, outside of code spans.
+ * Puts a backslash before every `<` of `line` that would begin raw HTML, and before the `!` of
+ * every picture, outside of code spans.
  *
- * SECURITY: an unclosed `<details>`, `<!--` or `<textarea>` of the model would swallow what stands
- * below it in a viewer that renders HTML, and `<h2>You</h2>` would pass for a heading of ours. A
- * picture is fetched by most viewers without being asked, so its address would carry out of the
- * sandbox whatever the model puts into it; as a link it waits for the reader.
+ * SECURITY: in a viewer that renders HTML, an unclosed `<details>`, `<!--` or `<textarea>` would
+ * hide the text below, and `<h2>You</h2>` would look like one of the host's headings. Most viewers
+ * fetch pictures without asking, so the URL of a picture would carry data out of the sandbox; a
+ * link waits for the reader.
  *
- * `wasUncertain` says that a line above in the same paragraph holds a loose run of backticks: then where
- * code spans begin is not known from this line alone, and every `<` counts as text.
- * With `partial`, more of the line may come; the result is then what is certain whatever comes.
+ * `wasUncertain` says that a line above in the same paragraph has an unpaired run of backticks.
+ * Then this line alone does not show where code spans begin, and every `<` counts as text. With
+ * `partial`, the line may continue, and the result holds whatever follows.
  */
 export function withoutHtml(line: string, wasUncertain: boolean, partial = false): Inline {
   let text = "";
@@ -55,10 +57,10 @@ export function withoutHtml(line: string, wasUncertain: boolean, partial = false
       if (end === undefined) {
         unpaired = true;
         taken = run;
-        // Where it ends beyond that, what looks like a span below may stand outside of one.
+        // The span may end beyond `maxSpan`, so what follows may or may not be in a span.
         uncertain ||= line.length > index + run + maxSpan;
       } else if (mayCrossCells(line.slice(index, end))) {
-        // In a table it ends at the cell's edge, elsewhere it does not: both are possible.
+        // In a table the span ends at the cell's edge, elsewhere it does not: both are possible.
         uncertain = true;
         taken = run;
       } else {
@@ -83,10 +85,13 @@ export function withoutHtml(line: string, wasUncertain: boolean, partial = false
   return { text, unpaired, uncertain, used: index };
 }
 
-/** Longest code span on one line: what is longer is text, so that no line is held back for ever. */
+/**
+ * The longest code span on one line; a longer one counts as text, so that no line is held back
+ * forever.
+ */
 const maxSpan = 4000;
 
-/** Where the code span that a run of `length` backticks opens has ended, if it does on this line. */
+/** The end of the code span that a run of `length` backticks opens, if it ends on this line. */
 function partnerOf(line: string, from: number, length: number): number | undefined {
   const runs = /`+/g;
   runs.lastIndex = from;
@@ -97,7 +102,7 @@ function partnerOf(line: string, from: number, length: number): number | undefin
   return undefined;
 }
 
-/** Whether a span would fall apart in a table, whose cells are cut before code spans are found. */
+/** Whether a span would be split in a table, whose cells are found before code spans. */
 function mayCrossCells(span: string): boolean {
   return span.includes("|") && /<[A-Za-z/!?]|!\[/.test(span);
 }

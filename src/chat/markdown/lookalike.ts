@@ -1,4 +1,7 @@
-/** Letters of other scripts that look like those of `you` and `codex`. */
+/**
+ * Letters of other scripts that look like those in `you` and `codex` (see Unicode TR39,
+ * confusables).
+ */
 const TWINS: Readonly<Record<string, string>> = {
   у: "y",
   ү: "y",
@@ -17,12 +20,13 @@ const TWINS: Readonly<Record<string, string>> = {
   χ: "x",
 };
 
-/** The words that head a section, as `skeleton` gives them. */
+/** The section headings' words, as skeletons. */
 const ROLES = new Set(["you", "codex"]);
 
 /**
- * The letters and digits of `text` as an eye sees them: without markup, case, accents, or the
- * script they come from. Stops after 16, which is longer than any word it is compared with.
+ * The skeleton of `text` in the sense of Unicode TR39: its letters and digits as a reader sees
+ * them, without markup, case, accents, or differences of script. At most 16, more than any word
+ * compared.
  */
 export function skeleton(text: string): string {
   const plain = text
@@ -44,7 +48,7 @@ function fromCode(code: number): string {
   return code <= 0x10ffff ? String.fromCodePoint(code) : "";
 }
 
-/** Whether `text`, as the text of a heading, would pass for `You` or `Codex`. */
+/** Whether a heading with this text would look like `You` or `Codex`. */
 export function looksLikeRole(text: string): boolean {
   return ROLES.has(skeleton(text));
 }
@@ -53,12 +57,12 @@ const OURS =
   /^(?:\*\*|__)(?:(?:Asks|Error:?|Note:?)(?:\*\*|__)|(?:Running|Ran|Failed|Declined|Stopped|Editing|Edited|Adding|Added|Deleting|Deleted|Moving|Moved|Changing|Changed|Calling|Called|Waiting|Waited|Typed|Thinking|Thought|Plan|Hook|Goal|Reviewing|Reviewed|Searching|Searched|Opening|Opened|Viewed|Drawing|Drew)(?:\*\*|__) ?(?:[`·]|$))/;
 const PERHAPS_OURS = /^(?:\*\*?|__?)[A-Za-z]{0,9}:?[*_]{0,2} ?$/;
 
-/** Whether a line of text that begins so would pass for one of our own summaries or notices. */
+/** Whether a line with this beginning would look like one of the host's summaries or notices. */
 export function looksLikeSummary(content: string): boolean {
   return OURS.test(content);
 }
 
-/** Whether the beginning of a line could still become what `looksLikeSummary` finds. */
+/** Whether a partial line could still become one that `looksLikeSummary` matches. */
 export function mayBecomeSummary(content: string): boolean {
   return PERHAPS_OURS.test(content);
 }

@@ -4,10 +4,10 @@ import { type Blocks, maxDepth, type ScannedLine } from "./block-scanner.ts";
 const MARKS = /^(?:[ \t]*(?:>|(?:[-+*]|\d{1,9}[.)])(?=[ \t]|$)))+/;
 
 /**
- * Whether a line begins with more marks of containers than are let through, also where they are none
- * here: another reader may take them for such.
+ * Whether a line begins with more container marks than allowed. Marks that are not containers here
+ * count as well, since another parser may read them as containers.
  *
- * SECURITY: Neovim's parser of Markdown ends the editor where too many are in each other.
+ * SECURITY: Neovim's Markdown parser crashes the editor if containers are nested too deeply.
  */
 export function mayNest(blocks: Blocks, { kind, after }: ScannedLine, content: string): boolean {
   if (!["text", "rule", "code"].includes(kind) || blocks.leaf.kind === "fence") return false;

@@ -3,33 +3,33 @@ import { htmlBlock } from "./html-block.ts";
 import { looksLikeRole } from "./lookalike.ts";
 import { withoutRole } from "./stream-sanitizer.ts";
 
-/** The line below a query that says what went along with it; the editor writes it. */
+/** The line below a query that lists its attachments; the editor writes it. */
 const CONTEXT = /\n\n(> \*\*Context:\*\* [^\n]*)$/;
 
-/** A query as the file has it, without the line that says what went along with it. */
+/** A query from the file without the line that lists its attachments. */
 export function withoutContext(text: string): string {
   return text.replace(/\n+> \*\*Context:\*\* [^\n]*$/, "");
 }
 
 /**
- * The lines of a sent query's block where its own text would break what stands below it: a fence or
- * HTML left open, or a line that would begin a section. `undefined` where the text is fine as typed.
+ * The repaired lines of a sent query's block, if its text would break the text below: by an open
+ * fence, by open HTML, or by a line that would start a section. `undefined` if nothing needs
+ * repair.
  *
- * Nothing else of what the user wrote is touched. The line about the context stays below what is
- * mended.
+ * Nothing else that the user wrote is changed. The line about the context stays last.
  */
 export function repairQuery(text: string): string[] | undefined {
   const [whole = "", context] = CONTEXT.exec(text) ?? [];
-  const lines = mended(text.slice(0, text.length - whole.length));
+  const lines = repaired(text.slice(0, text.length - whole.length));
   if (lines === undefined) return undefined;
   return ["## You", "", ...lines, ...(context === undefined ? [] : ["", context])];
 }
 
-function mended(text: string): string[] | undefined {
+function repaired(text: string): string[] | undefined {
   const typed = text.trimEnd().split("\n");
   let blocks = noBlocks;
   let closer = "";
-  /** The open paragraph from each of its latest lines on. */
+  /** The open paragraph, starting at each of its latest lines. */
   let paragraph: string[] = [];
   let htmlEnd = 0;
   let changed = false;
@@ -64,7 +64,7 @@ function mended(text: string): string[] | undefined {
       closer = line.slice(0, scanned.content).replace(/[^>\t]/g, " ") + mark.repeat(length);
     }
     if (!scanned.continues) paragraph = [];
-    // A heading's text may begin in any line: what stands above it may define links.
+    // An underlined heading may start at any of these lines, since lines above may define links.
     if (scanned.kind === "text")
       paragraph = [...paragraph, ""].slice(-8).map((it) => `${it}${content}`.slice(0, 200));
     blocks = scanned.after;

@@ -8,51 +8,58 @@ import { looksLikeRole, looksLikeSummary, mayBecomeSummary, skeleton } from "./l
 import { mayNest } from "./nesting.ts";
 
 /**
- * The line that is being written: not yet told what it is; text whose `rest` is not yet written;
- * or code, which is written as it comes.
+ * The current line: its kind is not known yet ("start"), it is text whose `rest` is not written
+ * yet, or it is code, which is written as it comes.
  */
 type Line =
   | {
       readonly at: "start";
       readonly text: string;
-      /** What could tell it: anything but marks, any more of it, or its end alone. */
+      /**
+       * What is needed to know its kind: a character other than marks, any character, or its end.
+       */
       readonly until: "words" | "more" | "end";
-      /** How long it was when it was looked at last. */
+      /** Its length when it was last examined. */
       readonly checkedLength: number;
     }
   | {
       readonly at: "text";
       readonly rest: string;
       readonly unpaired: boolean;
-      /** How long `rest` was when it was looked at last. */
+      /** The length of `rest` when it was last examined. */
       readonly checkedLength: number;
     }
   | { readonly at: "code" };
 
-/** Markdown of the model as it streams in; a value that `feed` and `finish` advance. */
+/**
+ * The state of a sanitizer for streaming markdown; an immutable value that `feed` and `finish`
+ * advance.
+ */
 export type SanitizerState = {
-  /** Put before every line but the first: `> ` inside a quotation. */
+  /** Added before every line but the first: `> ` in a quotation. */
   readonly prefix: "" | "> ";
   readonly blocks: Blocks;
   readonly line: Line;
-  /** The first units of the line, enough to tell what it says. */
+  /** The beginning of the line, long enough for its skeleton. */
   readonly lead: string;
-  /** What the open paragraph says, as `skeleton` gives it. */
+  /** The skeleton of the open paragraph. */
   readonly paragraphLetters: string;
-  /** Whether the open paragraph holds a run of backticks without a partner. */
+  /**
+   * Whether the open paragraph has an unpaired run of backticks, so that code spans are uncertain.
+   */
   readonly uncertain: boolean;
-  /** The line that would close the open fence. */
+  /** The line that closes the open fence. */
   readonly closer: string;
-  /** Line ends that are owed: written only when something follows them. */
+  /** Line ends that are written only once something follows them. */
   readonly owedBreaks: number;
   readonly begun: boolean;
-  /** How long the line is so far, in what is shown of it. */
+  /** The extent of the line so far. */
   readonly extent: LineExtent;
-  /** How many marks are put over the last letter. */
+  /** How many combining marks are on the last letter. */
   readonly marks: number;
-  /** Whether a line was so long that it was broken into several. */
+  /** Whether a long line was broken into several. */
   readonly hasBrokenLine: boolean;
-  /** Half a surrogate pair or half a line end, held until the rest comes. */
+  /** Half a surrogate pair or half a line end, held until the other half comes. */
   readonly carry: string;
 };
 
@@ -63,7 +70,7 @@ type MutableState = { -readonly [Key in keyof SanitizerState]: SanitizerState[Ke
 const lineStart: Line = { at: "start", text: "", until: "words", checkedLength: 0 };
 const quotation: Blocks = { containers: [{ kind: "quote" }], leaf: { kind: "none" } };
 
-/** Prose of which nothing has come; `prefix` is empty, or `> ` where it stands in a quotation. */
+/** A sanitizer that has received nothing; `prefix` is empty, or `> ` in a quotation. */
 export function newSanitizer(prefix: "" | "> " = ""): SanitizerState {
   return {
     prefix,
@@ -83,12 +90,12 @@ export function newSanitizer(prefix: "" | "> " = ""): SanitizerState {
 }
 
 /**
- * Takes the next piece of the model's text and gives what can be written of it now.
+ * Takes the next piece of the model's text; returns the text that can be written now.
  *
- * SECURITY: what is written can neither open a section, nor pass for a summary of ours, nor leave
- * raw HTML or (after `finish`) a fence open, nor define links for what stands elsewhere, nor have
- * anything fetched; everything else is the model's text as it came. How
- * the text is split into pieces changes nothing in the sum of what is written.
+ * SECURITY: the written text cannot start a section, look like one of the host's summaries, contain
+ * raw HTML, define links, or make a viewer fetch anything, and after `finish` no fence is open.
+ * Otherwise it is the model's text unchanged. How the text is split into pieces makes no difference
+ * to the whole.
  */
 export function feed(
   state: SanitizerState,
@@ -102,7 +109,7 @@ export function feed(
   return resultOf(draft);
 }
 
-/** Ends the text: writes what was held back and closes a fence that was left open. */
+/** Ends the text: writes what was held back and closes an open fence. */
 export function finish(state: SanitizerState): { state: SanitizerState; text: string } {
   const draft: MutableState = { ...state, carry: "", out: "" };
   write(draft, state.carry.replace("\r", ""));
@@ -115,7 +122,7 @@ export function finish(state: SanitizerState): { state: SanitizerState; text: st
   return resultOf(draft);
 }
 
-/** `text` as prose, whole; of one that is too long, its beginning. Empty text gives no lines. */
+/** The sanitized lines of a complete text, cut if it is too long; no lines if it is empty. */
 export function sanitizedLines(text: string, prefix: "" | "> " = ""): string[] {
   const fitted = fitting(text, noExtent).text;
   const fed = feed(newSanitizer(prefix), fitted);
@@ -125,12 +132,12 @@ export function sanitizedLines(text: string, prefix: "" | "> " = ""): string[] {
   return whole === "" ? more : [...`${prefix}${whole}`.split("\n"), ...more];
 }
 
-/** A backslash before a line in a fence that a simple reader would take for a section's heading. */
+/** Escapes a line of a fence that a simple parser would take for a section's heading. */
 export function withoutRole(line: string): string {
   return line.replace(/^( {0,3})(##[ \t]+(?:You|Codex)[ \t#]*)$/, "$1\\$2");
 }
 
-/** Scans a line as it will stand, since a tab behind a prefix is narrower than at the margin. */
+/** Scans a line with its prefix, since a tab after a prefix is narrower than at the margin. */
 function scan(draft: MutableState, text: string): ScannedLine {
   const scanned = scanLine(draft.blocks, draft.prefix + text);
   const content = Math.max(0, scanned.content - draft.prefix.length);
@@ -158,7 +165,7 @@ function nextLine(draft: MutableState): void {
   if (draft.begun) draft.owedBreaks += 1;
 }
 
-/** Adds to the line, which goes on in a next one where it gets too long. */
+/** Adds to the line; breaks it if it gets too long. */
 function appendToLine(draft: MutableState, piece: string): void {
   const few = withFewMarks(piece, draft.marks);
   draft.marks = few.marks;
@@ -197,20 +204,20 @@ function extendLine(draft: MutableState, piece: string): void {
     case "text": {
       const { rest, unpaired, checkedLength } = draft.line;
       const text = rest + piece;
-      // What is not told by its beginning is looked at again when it has doubled: a span of code that
-      // comes letter by letter would else cost its length with each.
+      // An undecided line is examined again only when its length has doubled; otherwise a code span
+      // that comes letter by letter would cost its length each time.
       if (text.length > LONG_START && text.length < 2 * checkedLength && !ENDS_SPAN.test(piece))
         draft.line = { at: "text", rest: text, unpaired, checkedLength };
       else flow(draft, text, unpaired);
       return;
     }
     case "start": {
-      // What stands above is not known here: behind a list, an indented line would belong to it.
+      // The text above is not known here: below a list, an indented line would continue the list.
       const isFirst = !draft.begun && draft.line.text === "";
       const text = draft.line.text + (isFirst ? piece.replace(/^[ \t]+/, "") : piece);
       const { until } = draft.line;
       draft.line = { ...draft.line, text };
-      // Looking again at all of a line that tells nothing yet would cost more with each piece.
+      // Examining all of a line again with each piece would cost more and more.
       if (until === "end" || (until === "words" && MARKS_ONLY.test(piece))) return;
       if (text.length > LONG_START && text.length < 2 * draft.line.checkedLength) return;
       const waits = startLine(draft, text);
@@ -223,16 +230,16 @@ function extendLine(draft: MutableState, piece: string): void {
   }
 }
 
-/** Longer beginnings of lines are not looked at again with each piece. */
+/** A longer beginning of a line is not examined again with each piece. */
 const LONG_START = 256;
-/** What can end a span of code or an address. */
+/** Characters that can end a code span or an autolink. */
 const ENDS_SPAN = /[`<>\s]/;
 const MARKS_ONLY = /^[\s>#*+\-=_`~\d.)\\|:<]*$/;
 const MAYBE_ROLE = /^ {0,3}##[ \t]+[A-Za-z]{0,5}[ \t#]*$/;
 
 /**
- * Starts writing a line as soon as no further character could change what it is; else gives what has
- * to come first.
+ * Starts writing a line once no further character can change its kind; otherwise returns what is
+ * needed first.
  */
 function startLine(draft: MutableState, text: string): "more" | "end" | undefined {
   const scanned = scan(draft, text);
@@ -290,11 +297,11 @@ function endLine(draft: MutableState): void {
   draft.lead = "";
 }
 
-/** Writes a line that was held back to its end. */
+/** Writes a line that was held back until its end. */
 function writeHeldLine(draft: MutableState, text: string): void {
   const scanned = scan(draft, text);
   if (text.trim() === "") {
-    // A quotation that a blank line ends is ended before anything else is written.
+    // A blank line may end a quotation, whose fence is closed before anything else is written.
     if (scanned.cut) closeFence(draft);
     draft.blocks = scanned.after;
     if (scanned.kind === "blank") forgetParagraph(draft);
@@ -320,7 +327,7 @@ function writeHeldLine(draft: MutableState, text: string): void {
       return;
     case "opens":
       draft.closer = lead.replace(/[^>\t]/g, " ") + fenceIn(scanned.after);
-      // Some viewers find a table here before they find the fence.
+      // Some viewers parse a table here before they see the fence.
       emit(draft, lead + withoutHtml(content, true).text);
       return;
     case "underline":
@@ -357,7 +364,7 @@ function writeHeldLine(draft: MutableState, text: string): void {
   }
 }
 
-/** Writes a line that a backslash turned into text: what is open below follows from that. */
+/** Writes a line that a backslash turned into text, so that a paragraph is open after it. */
 function asText(draft: MutableState, lead: string, content: string): void {
   emit(draft, lead + content);
   const { containers } = draft.blocks;
@@ -370,13 +377,13 @@ function enterLine(draft: MutableState, scanned: ScannedLine): void {
   draft.blocks = scanned.after;
 }
 
-/** Ends a fence that ends with its container, for readers that do not know of containers. */
+/** Closes a fence that ends with its container, for readers that do not know containers. */
 function closeFence(draft: MutableState): void {
   emit(draft, draft.closer);
   draft.owedBreaks = 1;
 }
 
-/** Whether a line of indented code is one that some viewers take for a quotation. */
+/** Whether some viewers would take a line of indented code for a quotation. */
 function maybeQuote(draft: MutableState, content: string): boolean {
   return draft.blocks.leaf.kind !== "fence" && content.startsWith(">");
 }
@@ -390,7 +397,7 @@ function fenceIn(blocks: Blocks): string {
   return blocks.leaf.kind === "fence" ? blocks.leaf.mark.repeat(blocks.leaf.length) : "";
 }
 
-/** Takes the emphasis from a line that would pass for a summary of ours. */
+/** Removes the emphasis from a line that would look like one of the host's summaries. */
 function withoutEmphasis(content: string): [string, string] {
   const mark = content.charAt(0);
   const end = content.indexOf(mark + mark, 2);

@@ -21,13 +21,13 @@ import { whyNotAsked } from "./asked.ts";
 
 type ApprovalEvent = Extract<LocalEvent, { type: "approval_requested" | "approval_resolved" }>;
 
-/** Shows an approval, or the answer to one. */
+/** Shows a question, or the answer to one. */
 export function reduceApproval(draft: Draft, event: ApprovalEvent): void {
   if (event.type === "approval_requested") request(draft, event.approval);
   else resolve(draft, event);
 }
 
-/** SECURITY: what is asked for is shown whole and open; its words are the model's. */
+/** SECURITY: everything that is asked for is shown in full and unfolded; the model wrote it. */
 function request(draft: Draft, approval: Question): void {
   if (draft.state.approvals.has(approval.id)) return;
   if (whyNotAsked(draft.state, approval)?.kind === "many") {
@@ -63,7 +63,7 @@ function ask(draft: Draft, approval: Question): OpenApproval {
             ? startCommand(draft, itemId, approval.command, cwd, false, "asks")
             : undefined;
       }
-      // SECURITY: what is asked for, not what an item of that name was said to be before.
+      // SECURITY: shows what is asked for now, whatever an item with this id was before.
       const isItsOwn = item?.kind === "command" && isShownBy(approval, item);
       if (item?.kind !== "command" || !isItsOwn || item.block === omittedBlock) {
         const { cwd, reason } = approval;
@@ -127,7 +127,7 @@ function ask(draft: Draft, approval: Question): OpenApproval {
   }
 }
 
-/** Whether an item shows the command that is asked for, and where it would run. */
+/** Whether an item shows exactly the command and directory that are asked for. */
 function isShownBy(
   { command, cwd }: Extract<Question, { kind: "command" }>,
   item: OpenCommand,
@@ -136,24 +136,24 @@ function isShownBy(
   return cwd === undefined || cwd === item.cwd;
 }
 
-/** Adds that the question alone does not say enough to be answered. */
+/** Adds to the reason that Codex did not say what exactly it asks for. */
 function withoutDetails(reason: string | undefined): string {
-  const words = "It was not told what exactly.";
+  const words = "Codex did not say what exactly.";
   return reason === undefined ? words : `${reason}\n\n${words}`;
 }
 
-/** SECURITY: the host is the sandbox's choice, so nothing is said of it but its name. */
+/** SECURITY: the sandbox chose the host, so only its name is shown. */
 function askNetwork(draft: Draft, { target, entry }: NetworkQuestion): OpenApproval {
   const summary = `**Asks** to reach ${codeSpan(target, 300)}`;
   const config = codeSpan(`network.allow = { "${entry}" }`, 320);
   const block = append(draft, [summary], "asks");
   insertBelow(draft, block, [
-    `> A program in the sandbox waits for this. What it sends there is not looked at. ${config} allows it for good.`,
+    `> A program in the sandbox is waiting for this. What it sends there is not inspected. ${config} allows it permanently.`,
   ]);
   return { block, itemId: undefined, summary, isNetwork: true };
 }
 
-/** Questions as prose. Their options have the numbers that the keys are. */
+/** Questions as text; the options are numbered by their keys. */
 function questionText(fields: readonly Field[]): string {
   return fields
     .map((field) => {
@@ -182,7 +182,7 @@ const FORMATS = {
   "date-time": "a time such as 2026-01-31T12:00:00Z",
 };
 
-/** What an answer must be, in a few words. */
+/** Short hints about a valid answer. */
 function hints(field: Field): string[] {
   const { type, format, min, max, required, secret } = field;
   const bounds =
@@ -205,7 +205,7 @@ function hints(field: Field): string[] {
   ];
 }
 
-/** Asks for something that no item of the turn stands for. */
+/** Asks for something that is not shown as an item. */
 function askWithoutItem(
   draft: Draft,
   summary: string,

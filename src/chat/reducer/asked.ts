@@ -5,17 +5,17 @@ import { hasRoom, omittedBlock } from "../spent.ts";
 import type { ChatState } from "../state.ts";
 
 /**
- * Why the user cannot be asked this; undefined where they can. `why` completes "a question was
- * declined: ".
+ * Why a question is declined without asking the user; undefined if the user is asked. `why`
+ * completes "a question was declined: ".
  *
- * SECURITY: whoever decides must see all of what is asked for. What cannot be shown whole is declined,
- * and so are questions without end, which nobody would read.
+ * SECURITY: the user must see everything that is asked for. A question that cannot be shown in full
+ * is declined, and so are questions beyond a number that anyone would read.
  */
 export function whyNotAsked(state: ChatState, question: Question): NotAsked | undefined {
   if (state.spent.asked >= maxTurnAsked || !hasRoom(state.spent, "asks")) return { kind: "many" };
   const chars = sizeOf(state, question);
   if (chars > maxAskedChars) {
-    const why = `it has ${countOf(chars, "character")}, more than can be shown of a question.`;
+    const why = `it has ${countOf(chars, "character")}, more than a question may show.`;
     return { kind: "long", why };
   }
   const why = "what it is about is too long to be shown in full.";
@@ -33,7 +33,7 @@ function sizeOf(state: ChatState, question: Question): number {
   return about + JSON.stringify(question).length;
 }
 
-/** Whether what the question is about stands in the text, or can, with nothing left out. */
+/** Whether the subject of the question is, or can be, shown with nothing left out. */
 function isShownInFull(state: ChatState, question: Question): boolean {
   const item = itemOf(state, question);
   if (item?.kind === "command") return !item.isCut;

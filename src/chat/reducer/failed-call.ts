@@ -7,16 +7,16 @@ import { append, type Draft, insertBelow, oneLine } from "../reducer-context.ts"
 
 type FailedCall = Extract<LocalEvent, { type: "call_failed" }>["call"];
 
-/** How many files of a patch are named in its line. */
+/** How many files of a patch are named in its summary. */
 const MAX_NAMED = 3;
-/** How much of a reason stands in the line of anything else; of a patch none does. */
+/** How much of the reason is in the summary; for a patch, none is. */
 const MAX_REASON = 100;
 
 /**
- * Shows a call that came to nothing: a line that says what it was, and Codex's reason, with the patch
- * that it is about, in a fold. What an item tells already is not told again.
+ * Shows a failed tool call: a summary line, and Codex's reason with the patch in a fold. A call
+ * that is shown as an item is not shown again.
  *
- * SECURITY: all of it is the model's, or of a program that pretends.
+ * SECURITY: all of it comes from the model, or from a program that pretends to be Codex.
  */
 export function showFailedCall(
   draft: Draft,

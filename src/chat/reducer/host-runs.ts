@@ -6,15 +6,15 @@ type HostRuns = Extract<LocalEvent, { type: "host_runs" }>;
 type Group = HostRuns["groups"][number];
 type File = Group["files"][number];
 
-/** How many files of one kind are named, and how many parts of one file. */
+/** How many files per group are named, and how many parts per file. */
 const MAX_NAMED = 3;
 
 const BETWEEN =
   "and was changed after the last turn, by you or by what was still running in the sandbox";
 
 /**
- * Shows which files were changed that something on the user's machine runs: a line for each of what
- * runs them. SECURITY: paths and names of parts are the agent's.
+ * Shows which changed files the user's machine runs, one line per program that runs them. SECURITY:
+ * the agent chose the paths and the names of parts.
  */
 export function showHostRuns(draft: Draft, { groups, between }: HostRuns): void {
   if (groups.length === 0) return;

@@ -1,7 +1,7 @@
 /**
- * The reducer: takes an event, returns the next state and the edits of the document.
+ * The reducer: takes the state and an event, returns the next state and the edits of the document.
  *
- * No I/O, no clock, no randomness; no event makes it throw.
+ * Must not do I/O, read a clock, use randomness, or throw for any event.
  */
 export { whyNotAsked } from "./asked.ts";
 export { reduce } from "./reduce.ts";

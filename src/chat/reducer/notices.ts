@@ -19,20 +19,20 @@ type ParamsOf<M extends ServerNotification["method"]> = Extract<
   { method: M; params: unknown }
 >["params"];
 
-/** A hook's run, as Codex tells it. */
+/** A run of a hook, as Codex reports it. */
 export type HookRun = ParamsOf<"hook/started">["run"];
-/** Codex's own review of a request, as it tells it. */
+/** Codex's own review of a request. */
 export type AutoReview = ParamsOf<"item/autoApprovalReview/started">;
-/** A goal of the thread, as Codex tells it. */
+/** The thread's goal, as Codex reports it. */
 export type ReportedGoal = ParamsOf<"thread/goal/updated">["goal"];
 
-/** Shows a hook that runs. SECURITY: its file and what it says are the project's. */
+/** Shows a hook that runs. SECURITY: its file and its output come from the project. */
 export function startHook(draft: Draft, run: HookRun): OpenStep | undefined {
   const { root } = draft.state;
   return begin(draft, `hook:${run.id}`, hookLine(run, root), hookLine(run, root, "stopped"));
 }
 
-/** Shows how a hook ended, with what it said in a fold. */
+/** Shows how a hook ended, with its output in a fold. */
 export function endHook(draft: Draft, run: HookRun): void {
   const open = draft.state.items.get(`hook:${run.id}`);
   const step = open?.kind === "step" ? open : startHook(draft, run);
@@ -50,7 +50,7 @@ function hookLine(run: HookRun, root: string, status?: string): string {
   return `**Hook** ${codeSpan(run.eventName)}${of}${statusText}${time === "" ? "" : ` · ${time}`}`;
 }
 
-/** Shows that Codex itself looks at a request that the user would be asked about. */
+/** Shows that Codex itself reviews a request instead of asking the user. */
 export function startAutoReview(draft: Draft, review: AutoReview): OpenStep | undefined {
   const what = requested(review.action, draft.state.root);
   const stopped = `**Reviewed** ${what} · stopped`;
@@ -74,7 +74,7 @@ export function endAutoReview(draft: Draft, review: AutoReview): void {
   finish(draft, id, step.block, summary, sanitizedLines(rationale ?? "", "> "));
 }
 
-/** What a request is about, in a few words. SECURITY: all of it is the model's. */
+/** The subject of a request, in a few words. SECURITY: all of it comes from the model. */
 function requested(action: AutoReview["action"], root: string): string {
   switch (action?.type) {
     case "command":
@@ -90,7 +90,7 @@ function requested(action: AutoReview["action"], root: string): string {
       return `a change of ${named.join(", ")}${more}`;
     }
     case "networkAccess":
-      return `the way to ${codeSpan(action.target ?? action.host ?? "")}`;
+      return `access to ${codeSpan(action.target ?? action.host ?? "")}`;
     case "mcpToolCall":
       return codeSpan(`${action.server ?? ""}.${action.toolName ?? ""}`);
     case "requestPermissions":
@@ -100,7 +100,7 @@ function requested(action: AutoReview["action"], root: string): string {
   }
 }
 
-/** Shows a goal that is new, and what became of it; how far it has come is not told again. */
+/** Shows a new goal, and changes of its status; its progress alone is not shown. */
 export function showGoal(draft: Draft, goal: ReportedGoal): void {
   const { objective, status } = goal;
   const known = draft.state.goal;

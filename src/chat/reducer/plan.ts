@@ -3,18 +3,18 @@ import { maxPlanSteps } from "../limits.ts";
 import { sanitizedLines } from "../markdown/index.ts";
 import { append, type Draft, oneLine, patchState } from "../reducer-context.ts";
 
-/** A plan as Codex updates it: always whole. */
+/** A plan update of Codex: always the whole plan. */
 export type PlanUpdate = {
   readonly explanation?: string | null | undefined;
   readonly plan: readonly { readonly step: string; readonly status: string }[];
 };
 
-/** Most characters of a plan's explanation: it stands in the text again with every update. */
+/** The most characters of a plan's explanation, which is sent again with every update. */
 const maxExplanation = 20_000;
 
 /**
- * Shows the plan as a list with check marks: below what there is the first time in a turn, in its
- * own place from then on. SECURITY: all of it is the model's words.
+ * Shows the plan as a list with check boxes: the first time in a turn at the end, then in its
+ * place. SECURITY: the model wrote all of it.
  */
 export function showPlan(draft: Draft, update: PlanUpdate): void {
   const { turn } = draft.state;

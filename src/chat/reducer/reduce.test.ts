@@ -141,7 +141,7 @@ describe("reduce", () => {
       approval: { kind: "patch", id: "n0", itemId: "c9" },
     });
     const shown = edits.flatMap((edit) => (edit.op === "insert" ? edit.lines : []));
-    expect(shown).toContain("> It was not told what exactly.");
+    expect(shown).toContain("> Codex did not say what exactly.");
   });
 
   it("shows a retry beside the heading and takes it away with the next word", () => {

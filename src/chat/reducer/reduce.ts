@@ -44,10 +44,10 @@ type ConfigWarning = Extract<ServerNotification, { method: "configWarning" }>["p
 type EndedTurn = Extract<ServerNotification, { method: "turn/completed" }>["params"]["turn"];
 
 /**
- * Takes one event and gives the conversation after it, and the edits that bring the document there.
+ * Takes one event; returns the next state and the edits that update the document.
  *
- * Pure and total: it reads no clock, makes no I/O, and no event makes it throw; what it cannot place
- * it passes over.
+ * Pure and total: it reads no clock, does no I/O, and throws for no event; it ignores events that
+ * make no sense in the current state.
  */
 export function reduce(state: ChatState, event: ChatEvent): { state: ChatState; edits: Edit[] } {
   const draft: Draft = { state, edits: [] };
@@ -57,7 +57,7 @@ export function reduce(state: ChatState, event: ChatEvent): { state: ChatState; 
   return { state: draft.state, edits };
 }
 
-/** Takes several events in order. */
+/** Reduces several events in order. */
 export function reduceAll(
   state: ChatState,
   events: Iterable<ChatEvent>,
@@ -91,7 +91,7 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
       else addNotice(draft, `a question was declined without asking you: ${event.because.why}`);
       return;
     case "goes_on":
-      // Its heading has no block, so no mark of it comes to anything.
+      // The old section's heading has no block, so marks of it are dropped.
       if (draft.state.section === undefined)
         patchState(draft, { section: { heading: omittedBlock, empty: false } });
       return;
@@ -138,7 +138,7 @@ function silenceText({ of, ms }: Extract<LocalEvent, { type: "silence" }>): stri
   const time = duration(ms).replace(".0", "");
   return of === "model"
     ? `no answer for ${time}`
-    : `nothing from Codex for ${time}: \`:CodexChat sandbox restart\` if it stays so`;
+    : `nothing from Codex for ${time}: \`:CodexChat sandbox restart\` if that does not change`;
 }
 
 function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void {
@@ -156,7 +156,7 @@ function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void 
       steered.push(id);
       break;
     case "start":
-      // The turn before has not been said to be over: what it left open is closed.
+      // The end of the previous turn was not reported: close what it left open.
       if (draft.state.turn.running && draft.state.section?.empty === false)
         completeTurn(draft, "ended");
       if (event.isAgain !== true) resetSpent(draft);
@@ -169,8 +169,8 @@ function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void 
 }
 
 /**
- * Begins the answer of a query: below it, or where it was sent before, below all that came of that,
- * so that the newest stands last.
+ * Starts the answer of a query: below the query, or if it was sent before, below the earlier
+ * output, so that the newest is last.
  */
 function begin(draft: Draft, id: string, isAbove: boolean): void {
   const { asked, section, tail } = draft.state;
@@ -259,7 +259,7 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
       patchState(draft, { limits: mergedLimits(draft.state.limits, event.params.rateLimits) });
       return;
     case "configWarning":
-      // Told before a thread starts, which is when the container's project becomes trusted (0.169).
+      // Sent before a thread starts, which is when Codex trusts the project (0.169).
       if (event.params.summary.startsWith("Project-local config, hooks,")) return;
       addNoticeOnce(draft, configWarning(event.params, draft.state.root));
       return;
@@ -299,7 +299,7 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
     case "model/verification":
       addNoticeOnce(
         draft,
-        `the endpoint asks for a verification of its user: ${codeSpan(event.params.verifications.join(", "))}.`,
+        `the endpoint requires user verification: ${codeSpan(event.params.verifications.join(", "))}.`,
       );
       return;
     case "model/safetyBuffering/updated":
@@ -330,7 +330,7 @@ function reduceNotification(draft: Draft, event: ServerNotification): void {
   }
 }
 
-/** Ends a turn as Codex says that it ended, which is told once. */
+/** Ends a turn as Codex reports it; a repeated report changes nothing. */
 function endTurn(draft: Draft, endedTurn: EndedTurn): void {
   const { turn, section, ended } = draft.state;
   completePreknown(draft, endedTurn.id);
@@ -338,7 +338,7 @@ function endTurn(draft: Draft, endedTurn: EndedTurn): void {
     completeTurn(draft, "ended");
     return;
   }
-  // A message that the end of the turn is the first to tell of.
+  // A message may first be reported at the end of the turn.
   if (section?.empty === true)
     for (const item of endedTurn.items ?? [])
       if (item.type === "agentMessage" || item.type === "plan")
@@ -352,7 +352,7 @@ function endTurn(draft: Draft, endedTurn: EndedTurn): void {
   completeTurn(draft, endedTurn.status === "interrupted" ? "interrupted" : "ended");
 }
 
-/** Whether the failure of a turn that is over stands in the text. */
+/** Whether the failure of the ended turn is already shown. */
 function isFailureShown(draft: Draft, turn: string): boolean {
   const { ended } = draft.state;
   return !draft.state.turn.running && ended?.id === turn && ended.failed;
@@ -369,7 +369,9 @@ function retryMark(error: TurnError): string {
   return beside(text);
 }
 
-/** SECURITY: shown as virtual text, so controls count; cut to what fits beside a heading. */
+/**
+ * A short text beside a heading. SECURITY: controls would act in virtual text, so they are removed.
+ */
 function beside(text: string): string {
   return codeSpan(text, 100).replaceAll("`", "");
 }

@@ -1,4 +1,6 @@
-/** What notifications tell beside the text, for `:CodexChat status` and `:CodexChat mcp`. */
+/**
+ * Facts from notifications that are not in the text, for `:CodexChat status` and `:CodexChat mcp`.
+ */
 import type { RateLimits } from "../../codex/messages/index.ts";
 import { copied } from "../control-characters.ts";
 import { codeSpan } from "../fences.ts";
@@ -6,16 +8,16 @@ import { type Draft, patchState } from "../reducer-context.ts";
 import { omittedBlock } from "../spent.ts";
 import type { ChatState, TokenUsage } from "../state.ts";
 
-/** Tokens, limits and servers as they were told last, the turn, and the items that go on. */
+/** The last reported tokens, limits and broken servers, the turn, and the open items. */
 export type StatusFacts = Pick<ChatState, "usage" | "limits" | "brokenServers" | "turn" | "items">;
 
-/** The block of a command that still runs; undefined where the document does not show it. */
+/** The block of a command that still runs; undefined if the document does not show it. */
 export function commandBlock(facts: StatusFacts, itemId: string): string | undefined {
   const item = facts.items.get(itemId);
   return item?.kind === "command" && item.block !== omittedBlock ? item.block : undefined;
 }
 
-/** As many as are kept; a program inside may forge any number of names. */
+/** How many are kept; a program inside may forge any number of names. */
 const maxServers = 100;
 const maxReason = 500;
 const maxStartup = 10_000;
@@ -26,7 +28,7 @@ type Startup = {
   readonly error?: string | null | undefined;
 };
 
-/** Notes how an MCP server started, and gives a sentence where it could not. */
+/** Records how an MCP server started; returns a sentence if it failed. */
 export function noteServer(draft: Draft, startup: Startup): string | undefined {
   const { name, status, error } = startup;
   const key = copied(name.slice(0, maxReason));
@@ -47,7 +49,7 @@ export function noteServer(draft: Draft, startup: Startup): string | undefined {
   return `The MCP server ${codeSpan(name, 100)} could not be started${reason}`;
 }
 
-/** The limits after a sparse update: a window that it leaves out is as it was. */
+/** The limits after a partial update: an omitted window is unchanged. */
 export function mergedLimits(before: RateLimits | undefined, update: RateLimits): RateLimits {
   return {
     primary: update.primary ?? before?.primary,
@@ -62,8 +64,8 @@ type TokenCounts = {
 };
 
 /**
- * Tokens after an update. What was counted last stays where an update tells no count: after a request
- * that was too long Codex 0.169 takes the window for the total, or forgets what it knew.
+ * Tokens after an update. The last count stays if the update has none: after a request that was too
+ * long, Codex 0.169 reports the window as the total, or 0.
  */
 export function newUsage(before: TokenUsage | undefined, update: TokenCounts): TokenUsage {
   const total = update.total.totalTokens;
