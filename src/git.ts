@@ -15,7 +15,7 @@
 import { dirname } from "node:path";
 import { execa } from "execa";
 import { quoteForShell } from "./look.ts";
-import { findProgram, program } from "./programs.ts";
+import { findProgram, program, searchPath } from "./programs.ts";
 import { err, ok, type Result } from "./result.ts";
 
 /** Why git did not answer. */
@@ -257,7 +257,7 @@ async function start(run: Start): Promise<Result<Buffer, GitError>> {
   if (!git.ok) return err(notFound(git.error));
   const result = await execa(program("sh", source), ["-c", BOUNDED, git.value, ...args], {
     cwd,
-    env: { PATH: source["PATH"], ...env, ...VARIABLES },
+    env: { ...env, ...VARIABLES, PATH: searchPath(source) },
     extendEnv: false,
     ...stdinOf(run.input),
     encoding: "buffer",

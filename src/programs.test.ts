@@ -1,8 +1,19 @@
-import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { beforeAll, expect, it, onTestFinished } from "vitest";
-import { childEnv, findProgram, leaveOut, narrowPath, pathOutside, program } from "./programs.ts";
+import { childEnv, findProgram, leaveOut, pathOutside, program, searchPath } from "./programs.ts";
 import { err, ok } from "./result.ts";
 
 const HOME = "/home/somebody";
@@ -114,21 +125,22 @@ it("says which directory on the PATH could not be looked at, where a program is 
   expect(findProgram("no-such-program", { PATH: system })).toEqual(err("there is no such program"));
 });
 
-it("finds a program beside a link into the project also once the PATH is narrowed", async () => {
+it("searches outside of every project, and leaves the environment as it is", async () => {
   const { base, root } = await place();
   const bin = join(base, "bin");
   await mkdir(bin);
   await symlink(join(root, "bin", "tool"), join(bin, "tool"));
   await writeFile(join(bin, "own"), "#!/bin/sh\n", { mode: 0o755 });
-  const env = { PATH: `${bin}:${system}` };
-  for (let times = 0; times < 2; times++) {
-    narrowPath(env);
-    expect(env.PATH).toBe(system);
-  }
+  const env = { PATH: `${bin}:${base}/later/bin:${system}` };
+  for (let times = 0; times < 2; times++)
+    expect(searchPath(env)).toBe(`${base}/later/bin:${system}`);
+  expect(env.PATH).toBe(`${bin}:${base}/later/bin:${system}`);
   expect(findProgram("own", env)).toEqual(ok(join(bin, "own")));
   expect(findProgram("tool", env)).toMatchObject({ ok: false });
-  env.PATH = "/nowhere";
-  expect(findProgram("own", env)).toMatchObject({ ok: false });
+  // A second project comes, and the first stays left out.
+  leaveOut(join(base, "later"), [HOME]);
+  expect(searchPath(env)).toBe(system);
+  expect(searchPath({})).toBe(pathOutside("/usr/local/bin:/usr/bin:/bin"));
 });
 
 it("starts programs without the variables that name a path in the project", async () => {
@@ -155,4 +167,25 @@ it("starts programs without the variables that name a path in the project", asyn
     PATH: system,
     PYTHONPATH: "/usr/lib",
   });
+});
+
+it("is the only way by which the host finds programs and gives them a PATH", async () => {
+  const src = dirname(fileURLToPath(import.meta.url));
+  const names = await readdir(src, { recursive: true });
+  const reads: string[] = [];
+  const starts: string[] = [];
+  for (const name of names.filter((it) => /(?<!\.test)\.ts$/.test(it))) {
+    const text = await readFile(join(src, name), "utf8");
+    if (/\bPATH"\]|\.PATH\b/.test(text)) reads.push(name);
+    const isStarter = /\b(?:execa|spawn)\(/.test(text);
+    if (isStarter && !/\b(?:searchPath|childEnv)\(/.test(text)) starts.push(name);
+  }
+  // One reads where the user's own git looks, the other sets the PATH inside of the container.
+  expect(reads.toSorted()).toEqual([
+    "programs.ts",
+    "sandbox/git/git-commands.ts",
+    "sandbox/sandbox-plan.ts",
+  ]);
+  // Codex's login has a fixed PATH of the system's.
+  expect(starts).toEqual(["login/codex-login.ts"]);
 });

@@ -1,9 +1,9 @@
 /**
- * The programs that the host starts, from outside of every project. One place for all of them: git,
- * sh, find, tar, commands that print keys. Programs inside the sandbox are no concern of this.
+ * The programs that the host starts, from outside of every project: git, sh, find, tar, commands that
+ * print keys. This is the only place that looks for them. Programs in the sandbox do not come from here.
  *
- * SECURITY: direnv and its like put `bin` or `node_modules/.bin` of a project on the PATH of an editor
- * that is started there, and the agent can write programs in it.
+ * SECURITY: direnv and similar tools put `bin` or `node_modules/.bin` of a project on the PATH of an
+ * editor that is started there, and the agent can write programs in it.
  */
 
 import {
@@ -25,19 +25,25 @@ const MAX_LINKS = 40;
 /** Where the system looks for programs that are started without a PATH. */
 const USUAL_PATH = "/usr/local/bin:/usr/bin:/bin";
 
-/** Real paths of the projects that this process has had: their files are as the agents left them. */
+/** Real paths of the projects that this process knows: agents may have written their files. */
 const projects = new Set<string>();
 
+/** What was made of each PATH since the last project came. */
+const searchPaths = new Map<string, string>();
+
 /**
- * Leaves a project out from now on, for all that is started by this process. What holds the home is
- * refused as a project, and keeps its programs.
+ * Leaves a project's directory out of every later look-up of programs, whichever project it is for:
+ * no project needs the programs of another. A directory that holds the home is refused as a project,
+ * and keeps its programs.
  */
 export function leaveOut(root: string, homes = ownHomes(process.env)): void {
   const real = realOr(root);
-  if (!homes.some((home) => isAt(realOr(home), real))) projects.add(real);
+  if (projects.has(real) || homes.some((home) => isAt(realOr(home), real))) return;
+  projects.add(real);
+  searchPaths.clear();
 }
 
-/** The root of the project that a real path lies in; undefined where it lies in none. */
+/** The root of the project that a real path lies in; undefined if it lies in none. */
 export function projectOf(path: string): string | undefined {
   return [...projects].find((root) => isAt(path, root));
 }
@@ -48,9 +54,9 @@ export function knownProjects(): readonly string[] {
 }
 
 /**
- * A PATH of directories outside of every project. Left out are those in a project, those with a link
- * that leads into one (programs that are started look others up by themselves), relative and empty
- * ones, and those that cannot be looked at.
+ * A PATH of directories outside of every project. It leaves out directories in a project, directories
+ * with a link into one (a program that runs looks others up itself), relative and empty entries, and
+ * directories that cannot be read.
  */
 export function pathOutside(path: string): string {
   const kept = path.split(delimiter).filter((dir) => {
@@ -60,34 +66,29 @@ export function pathOutside(path: string): string {
   return kept.join(delimiter);
 }
 
-/** The PATH that an environment had, by the environment, and what was made of it. */
-const whole = new WeakMap<NodeJS.ProcessEnv, { readonly path: string; readonly narrow: string }>();
-
-/** Gives an environment a PATH outside of every project, for all that is started with it. */
-export function narrowPath(env: NodeJS.ProcessEnv): void {
-  const path = wholePath(env);
-  if (path === undefined) return;
-  const narrow = pathOutside(path);
-  env["PATH"] = narrow;
-  whole.set(env, { path, narrow });
+/**
+ * The PATH for a program that is started with a few variables of its own. The environment keeps its
+ * PATH: a program may lie beside a link into a project, and `findProgram` looks for it there.
+ */
+export function searchPath(env: NodeJS.ProcessEnv = process.env): string {
+  const path = env["PATH"] ?? USUAL_PATH;
+  const known = searchPaths.get(path);
+  if (known !== undefined) return known;
+  const outside = pathOutside(path);
+  searchPaths.set(path, outside);
+  return outside;
 }
 
-/** The PATH as it was before it was narrowed. */
-function wholePath(env: NodeJS.ProcessEnv): string | undefined {
-  const known = whole.get(env);
-  return known !== undefined && known.narrow === env["PATH"] ? known.path : env["PATH"];
-}
-
-/** Says where somebody works, and is obeyed by no program that the host starts. */
+/** Variables that say where the user works; no program that the host starts obeys them. */
 const HARMLESS = /^(?:PWD|OLDPWD|DIRENV_\w+|VIRTUAL_ENV|CONDA_PREFIX)$/;
 const LIST = /(?:PATH|DIRS)$/;
 
 /**
- * An environment for what the host starts, without the variables that name a path in a project: of a
- * list of directories, without the entries in one.
+ * An environment for a program that the host starts, without variables that name a path in a project.
+ * A list of directories loses only its entries in one.
  *
- * SECURITY: of many a program a variable names a file that it runs or obeys (LD_PRELOAD, BASH_ENV,
- * PYTHONSTARTUP), and the agent writes what lies there.
+ * SECURITY: many programs run or obey a file that a variable names (LD_PRELOAD, BASH_ENV,
+ * PYTHONSTARTUP), and the agent can write the files of a project.
  */
 export function childEnv(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const kept: NodeJS.ProcessEnv = {};
@@ -103,7 +104,7 @@ export function childEnv(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEn
   return kept;
 }
 
-/** Whether a part of a value is a path in a project or leads into one, or is relative to a directory. */
+/** Whether a part of a value is a relative path, or one that lies in a project or leads into one. */
 function namesProject(value: string): boolean {
   return value.split(/[\s:;,='"]+/).some((part) => {
     const path = /^[^/]*(?=\/)/.exec(part)?.[0] ?? part;
@@ -116,17 +117,17 @@ function namesProject(value: string): boolean {
 }
 
 /**
- * The program of this name on the PATH, or at this path, where it lies outside of every project.
- * Links are kept: some programs go by the name that they are called by.
+ * Finds the program of this name on the PATH, or at this path, outside of every project. Links are
+ * kept: some programs go by the name that they are called by.
  *
- * The error says why one that was found is not run, or that there is none.
+ * The error says why a program that was found is not run, or that there is none.
  */
 export function findProgram(
   name: string,
   env: NodeJS.ProcessEnv = process.env,
 ): Result<string, string> {
-  // Each is followed to where it is: a directory with one link into a project has others, too.
-  const dirs = (wholePath(env) ?? USUAL_PATH).split(delimiter);
+  // Every candidate is followed by itself: beside a link into a project lie other programs.
+  const dirs = (env["PATH"] ?? USUAL_PATH).split(delimiter);
   const candidates = name.includes(sep) ? [name] : dirs.map((dir) => `${dir || "."}${sep}${name}`);
   let refusal: string | undefined;
   let unseen: string | undefined;
@@ -147,8 +148,8 @@ export function findProgram(
 }
 
 /**
- * What to start for a program of the system's: its path, or, where there is none outside of every
- * project, a path at which nothing is, so that starting it fails as for one that is not installed.
+ * The path to start a program of the system by. If there is none outside of every project, it is a path
+ * with nothing there, so that starting it fails as for a program that is not installed.
  */
 export function program(name: string, env: NodeJS.ProcessEnv = process.env): string {
   const found = findProgram(name, env);
@@ -160,7 +161,7 @@ type Unusable = { readonly isAbsent: boolean; readonly isInProject: boolean; rea
 /**
  * Follows a path link by link to its real one.
  *
- * SECURITY: a link counts where it lies as well as where it leads. One in a project can be changed,
+ * SECURITY: both the place of a link and its target count. The agent can change a link in a project,
  * whatever it names now.
  */
 function follow(path: string): Result<string, Unusable> {
@@ -198,13 +199,13 @@ function follow(path: string): Result<string, Unusable> {
   return ok(at);
 }
 
-/** Whether an entry of this directory is a link into a project; also where that cannot be told. */
+/** Whether an entry of this directory is a link into a project; true also if that is not known. */
 function leadsIn(dir: string): boolean {
   try {
     return readdirSync(dir, { withFileTypes: true }).some((entry) => {
       if (!entry.isSymbolicLink()) return false;
       const place = join(dir, entry.name);
-      // One beside it is looked at in its turn.
+      // A link to a neighbour: the neighbour is looked at in its turn.
       if (!readlinkSync(place).includes(sep)) return false;
       const real = follow(place);
       return !real.ok && real.error.isInProject;
@@ -214,7 +215,7 @@ function leadsIn(dir: string): boolean {
   }
 }
 
-/** Whether a program is at a path; a code where the way to it cannot be looked at. */
+/** Whether a program is at a path; an error code if the way to it cannot be read. */
 function lookFor(path: string): "program" | "none" | { readonly code: string } {
   try {
     if (!statSync(path).isFile()) return "none";
@@ -238,7 +239,7 @@ function realOr(path: string): string {
   try {
     return realpathSync(path);
   } catch {
-    // It may be made yet.
+    // It does not exist yet.
     return join(path);
   }
 }

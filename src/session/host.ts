@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import type { Log } from "../log.ts";
 import type { Editor, NotificationName, NotificationParams } from "../nvim/index.ts";
-import { leaveOut, narrowPath } from "../programs.ts";
+import { leaveOut } from "../programs.ts";
 import { ok } from "../result.ts";
 import { runAction } from "./actions/index.ts";
 import { Account, credentialLine, KeyRing, upstreamProxyOf } from "./auth/index.ts";
@@ -204,7 +204,7 @@ export class Host {
       }
       return;
     }
-    const project = this.#project(root, projectDir, parsed.value);
+    const project = this.#openProject(root, projectDir, parsed.value);
     const conversation = new Conversation(opened.value, this.#hostOf(project, buf));
     project.conversations.add(conversation);
     this.#conversations.set(buf, conversation);
@@ -217,17 +217,17 @@ export class Host {
     );
   }
 
-  #project(root: string, projectDir: string, settings: Settings): Project {
+  /** Makes the project of a conversation that opens, or gives it the settings that came with that. */
+  #openProject(root: string, projectDir: string, settings: Settings): Project {
     const { env, log, version } = this.#options;
     const known = this.#projects.get(root);
     if (known !== undefined) {
       known.live.take(ok(settings));
       return known;
     }
-    // For every process started from now on: no project needs another project's programs.
+    // SECURITY: before anything is looked up for it. The agent can write in these directories.
     leaveOut(root);
     for (const mount of settings.sandbox?.mounts ?? []) if (mount.write) leaveOut(mount.source);
-    narrowPath(env);
     const account = this.#account(settings);
     const keys = this.#keys;
     const project = new Project({ root, projectDir, settings, env, log, version, keys, account });

@@ -278,4 +278,16 @@ function M.go()
   vim.cmd("normal! zv")
 end
 
+-- Only the host could have taken the answers.
+require("codex-chat.events").hook("HostEnded", function()
+  for _, chat in ipairs(registry.all()) do
+    if chat.host == "lost" then
+      chat.approvals = {}
+      if api.nvim_buf_is_loaded(chat.buf) then
+        M.refresh(chat)
+      end
+    end
+  end
+end)
+
 return M

@@ -152,4 +152,12 @@ function M.keep_name(chat)
   end)
 end
 
+require("codex-chat.events").hook("HostEnded", function()
+  for _, chat in ipairs(registry.all()) do
+    if chat.host == "lost" then
+      M.save(chat)
+    end
+  end
+end)
+
 return M

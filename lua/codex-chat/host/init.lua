@@ -1,4 +1,4 @@
---- The host process: started on first use, told by notifications only, started anew when it died.
+--- The host process: started on first use, and again after it died. Lua only notifies it.
 local M = {}
 
 local registry = require("codex-chat.registry")
@@ -6,7 +6,7 @@ local say = require("codex-chat.message")
 
 ---@type integer? the running host's channel
 local channel
----@type string[] the end of what it wrote to stderr
+---@type string[] the last lines of its stderr
 local complaints = {}
 local leaving = false
 
@@ -97,24 +97,14 @@ function M.node_is_new(output)
     and (major > node_needed[1] or (major == node_needed[1] and minor >= node_needed[2]))
 end
 
---- Says in every conversation that the host is gone, and takes back what only it could do.
+--- Notes that the host is gone. Every part that depends on it hears of that by `HostEnded`.
 ---@param message string
 local function lose(message)
   for _, chat in ipairs(registry.all()) do
     if chat.host ~= "none" then
       chat.host = "lost"
-      chat.approvals = {}
-      if vim.api.nvim_buf_is_loaded(chat.buf) then
-        require("codex-chat.approval").refresh(chat)
-        require("codex-chat.ui.status").set(
-          chat,
-          { phase = "failed", detail = message:match("^[^.]*") }
-        )
-        require("codex-chat.buffer.write").save(chat)
-      end
     end
   end
-  require("codex-chat.host.request").lost()
   require("codex-chat.events").emit("HostEnded", { message = message })
   say.error(message)
 end
@@ -165,7 +155,7 @@ local function on_exit(job, code)
     said = "…" .. said:sub(-400)
   end
   lose(
-    ("The host ended with exit code %d%s. Its log is %s (:CodexChat log). Send again to start it anew."):format(
+    ("The host ended with exit code %d%s. Its log is %s (:CodexChat log). Send again to start it again."):format(
       code,
       said == "" and "" or ": " .. said,
       M.log_path()
@@ -189,7 +179,7 @@ local function start()
   local made, why = pcall(vim.fn.mkdir, config.state_dir, "p", tonumber("700", 8))
   if not made then
     return nil,
-      ("The state directory %s cannot be made: %s. Mend that, or set `state_dir` in the configuration to a directory of yours, then send again."):format(
+      ("The state directory %s cannot be made: %s. Fix that, or set `state_dir` in the configuration to another directory, then send again."):format(
         config.state_dir,
         why
       )
@@ -217,10 +207,10 @@ local function start()
   return channel
 end
 
---- What has the model asked or the sandbox used, which a wrong configuration keeps from being done.
+--- Notifications that use the model or the sandbox: none is sent with a wrong configuration.
 local held_back = { ["turn/send"] = true, ["turn/retry"] = true, ["action/run"] = true }
 
---- Tells the host of settings that have changed since it was told of them.
+--- Sends the host the settings if they have changed since it got them.
 ---@param chat codex-chat.Chat
 ---@return string? refused
 local function renew_settings(chat)
@@ -236,39 +226,17 @@ local function renew_settings(chat)
   end
 end
 
---- Sends a notification about the chat, starting the host where it is not running. What is sent
---- before the host listens waits in its pipe.
+--- Opens the conversation in the host, and all others that an earlier host had.
 ---@param chat codex-chat.Chat
----@param method string
----@param params table
----@return boolean sent
-function M.notify(chat, method, params)
-  if chat.host ~= "asked" and chat.host ~= "attached" and not M.open(chat) then
-    return false
-  end
-  local refused = held_back[method] and renew_settings(chat)
-  if refused then
-    say.error(refused)
-    return false
-  end
-  params.buf = chat.buf
-  if not channel or not pcall(vim.rpcnotify, channel, method, params) then
-    return false
-  end
-  return true
-end
-
---- Tells the host of the conversation, and of all others that an earlier one had.
----@param chat codex-chat.Chat
----@return boolean
-function M.open(chat)
+---@return boolean opened
+---@return string? err
+local function open(chat)
   local was_running = channel ~= nil
   local job, err = start()
   if not job then
     chat.host = "lost"
     require("codex-chat.ui.status").set(chat, { phase = "failed", detail = err:match("^[^.]*") })
-    say.error(err)
-    return false
+    return false, err
   end
   require("codex-chat.host.reload").guard()
   if chat.host == "none" and require("codex-chat.outside.refusal").of(chat.root) then
@@ -300,7 +268,56 @@ function M.open(chat)
   return true
 end
 
---- Has the host know the chat; one that died is started anew only by sending.
+--- Opens the conversation in the host; where that fails, the user sees why.
+---@param chat codex-chat.Chat
+---@return boolean opened
+function M.open(chat)
+  local opened, err = open(chat)
+  if err then
+    say.error(err)
+  end
+  return opened
+end
+
+--- Sends a notification about the chat, and starts the host if it is not running. Anything sent
+--- before the host listens waits in its pipe.
+---@param chat codex-chat.Chat
+---@param method string
+---@param params table
+---@return boolean sent
+---@return string? err why it was not sent, for the caller to show
+function M.try_notify(chat, method, params)
+  if chat.host ~= "asked" and chat.host ~= "attached" then
+    local opened, err = open(chat)
+    if not opened then
+      return false, err
+    end
+  end
+  local refused = held_back[method] and renew_settings(chat)
+  if refused then
+    return false, refused
+  end
+  params.buf = chat.buf
+  if not channel or not pcall(vim.rpcnotify, channel, method, params) then
+    return false, "The host has ended. `:CodexChat log` may say why; the next try starts it again."
+  end
+  return true
+end
+
+--- Sends a notification about the chat; where that fails, the user sees why.
+---@param chat codex-chat.Chat
+---@param method string
+---@param params table
+---@return boolean sent
+function M.notify(chat, method, params)
+  local sent, err = M.try_notify(chat, method, params)
+  if err then
+    say.error(err)
+  end
+  return sent
+end
+
+--- Opens the chat in the host unless that was done before; a host that died starts only by sending.
 ---@param chat codex-chat.Chat
 function M.wake(chat)
   if chat.host == "none" and vim.api.nvim_buf_is_loaded(chat.buf) then
@@ -308,7 +325,7 @@ function M.wake(chat)
   end
 end
 
---- The host answered for this chat: from now on it writes the file.
+--- The host has taken the chat: from now on it writes the file.
 ---@param chat codex-chat.Chat
 function M.attached(chat)
   if chat.host == "asked" then
@@ -328,10 +345,10 @@ function M.close(chat)
   end
 end
 
---- How long leaving waits at most for the host to have all text, in ms; it takes some milliseconds.
+--- How long leaving waits at most for the host to have all text, in ms; usually it takes a few.
 local LEAVE_MS = 3000
 
----@type table<codex-chat.Chat, true> of which the host has not said yet that it has all of the text
+---@type table<codex-chat.Chat, true> chats whose text the host has not confirmed yet
 local waits_for = {}
 
 --- The host has all of the chat's text.
@@ -343,8 +360,8 @@ function M.kept(chat)
 end
 
 --- The host ends when its pipe does, and writes what it has. Neovim drops what that pipe has not taken
---- yet, such as a large text that was pasted and sent just before: leaving waits for it, and what the
---- host has not got even so, Lua writes.
+--- yet, such as a large text that was pasted and sent just before. So leaving waits for it, and Lua
+--- writes any text that the host still lacks after that.
 local function leave()
   leaving = true
   for _, chat in ipairs(registry.all()) do
@@ -362,7 +379,7 @@ local function leave()
   end
 end
 
---- Sees to it that nothing is lost when Neovim ends. Idempotent.
+--- Keeps text from being lost when Neovim ends. Idempotent.
 function M.keep_on_leave()
   local group = require("codex-chat.events").first_group("leave")
   if group then

@@ -1,11 +1,15 @@
---- Asking the host for something, with an answer: `action/run` and `action_answer`.
+--- Requests of the host, each with an answer: `action/run` and `action_answer`.
 local M = {}
 
 local say = require("codex-chat.message")
 
 ---@alias codex-chat.Answered fun(value: any, err: string?)
 
----@type table<integer, codex-chat.Answered>
+---@class (exact) codex-chat.Request
+---@field name string the action's
+---@field callback codex-chat.Answered
+
+---@type table<integer, codex-chat.Request>
 local waiting = {}
 local next_id = 0
 
@@ -23,49 +27,60 @@ local function clean(value)
   return value
 end
 
---- Asks the host; `callback` gets the value, or nil and a sentence that says why not. Without one,
---- an error is shown and a value dropped.
+--- Asks the host. `callback` is called once, never before this returns: with the value, or with nil
+--- and a sentence that says why not, also where the host cannot be reached or ends first. Without a
+--- callback an error is shown and a value dropped.
 ---@param chat codex-chat.Chat
----@param name string such as "thread/fork"; src/session/actions has them
+---@param name string such as "thread/fork"; src/nvim/actions.ts has them all
 ---@param params? table
 ---@param callback? codex-chat.Answered
 function M.run(chat, name, params, callback)
   next_id = next_id + 1
   local id = next_id
-  waiting[id] = callback or function(_, err)
-    if err then
-      say.error(err)
-    end
-  end
-  local told = { id = id, name = name, params = params or vim.empty_dict() }
-  if not require("codex-chat.host").notify(chat, "action/run", told) then
-    waiting[id] = nil
+  waiting[id] = {
+    name = name,
+    callback = callback or function(_, err)
+      if err then
+        say.error(err)
+      end
+    end,
+  }
+  local sent, err = require("codex-chat.host").try_notify(chat, "action/run", {
+    id = id,
+    name = name,
+    params = params or vim.empty_dict(),
+  })
+  if not sent then
+    vim.schedule(function()
+      M.answered(id, { ok = false, message = err })
+    end)
   end
 end
 
---- The host answers.
+--- Takes the host's answer.
 ---@param id integer
 ---@param answer { ok: boolean, value?: any, message?: string }
 function M.answered(id, answer)
-  local callback = waiting[id]
+  local request = waiting[id]
   waiting[id] = nil
-  if not callback then
+  if not request then
     return
   end
   if answer.ok then
-    callback(clean(answer.value), nil)
+    request.callback(clean(answer.value), nil)
   else
-    callback(nil, answer.message)
+    request.callback(nil, answer.message)
   end
 end
 
---- The host is gone: whoever waits hears of it.
-function M.lost()
+require("codex-chat.events").hook("HostEnded", function()
   local all = waiting
   waiting = {}
-  for _, callback in pairs(all) do
-    callback(nil, "the host ended before it answered.")
+  for _, request in pairs(all) do
+    local message = "%s was not answered, because the host ended. "
+      .. "`:CodexChat log` may say why; the next try starts it again."
+    request.callback(nil, message:format(request.name))
   end
-end
+end)
 
 return M

@@ -200,4 +200,12 @@ function M.hint(chat, inserting)
   })
 end
 
+require("codex-chat.events").hook("HostEnded", function(data)
+  for _, chat in ipairs(registry.all()) do
+    if chat.host == "lost" and api.nvim_buf_is_loaded(chat.buf) then
+      M.set(chat, { phase = "failed", detail = data.message:match("^[^.]*") })
+    end
+  end
+end)
+
 return M

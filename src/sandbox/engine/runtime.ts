@@ -1,6 +1,6 @@
 import { isAbsolute } from "node:path";
 import { execa } from "execa";
-import { program } from "../../programs.ts";
+import { program, searchPath } from "../../programs.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { runtimeAdvice, type SandboxError } from "../error.ts";
 import type { Engine, EngineRuntime } from "./engine.ts";
@@ -68,7 +68,7 @@ async function releaseOf(path: string, signal: AbortSignal | undefined): Promise
     maxBuffer: 64 * 1024,
     stdin: "ignore",
     extendEnv: false,
-    env: { PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin" },
+    env: { PATH: searchPath() },
     ...(signal === undefined ? {} : { cancelSignal: signal }),
   });
   if (isCanceled) signal?.throwIfAborted();

@@ -14,6 +14,7 @@ import { reduce, type StatusFacts, whyNotAsked } from "../../chat/reducer/index.
 import type { Log } from "../../log.ts";
 import type { Editor, WinbarState } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
+import { throttle } from "../calm.ts";
 import type { Failure } from "../failure.ts";
 import type { Query } from "../query.ts";
 import { BufferMirror } from "./buffer-mirror.ts";
@@ -32,6 +33,9 @@ export type LiveDocumentOptions = {
   readonly prefix: string;
   readonly log: Log;
 };
+
+/** How often the winbar's tokens move while Codex goes on counting. */
+const TOKENS_MS = 500;
 
 type Resolved = Extract<LocalEvent, { type: "approval_resolved" }>;
 type Phase = WinbarState["phase"];
@@ -65,6 +69,8 @@ export class LiveDocument {
   readonly #frames: FrameScheduler;
   readonly #mirror: BufferMirror;
   readonly #file: DocumentFile;
+  /** SECURITY: a program inside may pretend any number of counts. */
+  readonly #showTokens = throttle(() => this.#show(), TOKENS_MS);
 
   private constructor(options: LiveDocumentOptions, mirror: BufferMirror) {
     const { editor, buf, root, log } = options;
@@ -153,8 +159,10 @@ export class LiveDocument {
   /** Feeds the reducer, and the editor with what comes of it. */
   apply(event: ChatEvent): void {
     const { state, edits } = reduce(this.#state, event);
+    const { usage } = this.#state;
     this.#state = state;
     this.#frames.push(edits);
+    if (state.usage !== usage) this.#showTokens();
   }
 
   /** Shows what the conversation is doing. */

@@ -1,5 +1,5 @@
 import { execa } from "execa";
-import { program } from "../../programs.ts";
+import { program, searchPath } from "../../programs.ts";
 
 /** More than this is not listed. */
 const MAX_BYTES = 1024 ** 2;
@@ -15,6 +15,7 @@ export async function findSetId(root: string, ms: number): Promise<readonly stri
   const args = [".", "-xdev", "-type", "f", "-perm", "/6000", "-print0"];
   const found = await execa(program("find"), args, {
     cwd: root,
+    env: { PATH: searchPath() },
     encoding: "buffer",
     stdin: "ignore",
     stripFinalNewline: false,

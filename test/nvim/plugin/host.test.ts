@@ -2,6 +2,8 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { silentLog } from "../../../src/log.ts";
+import { LiveDocument } from "../../../src/session/document/live-document.ts";
 import { openChat } from "../../support/chat.ts";
 import { neovims, startNeovim } from "../../support/neovim.ts";
 import { TestHost } from "../../support/test-host.ts";
@@ -57,6 +59,56 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
       "turn/send",
     ]);
     expect(host.of("turn/send")[0]?.text).toBe("again");
+  });
+
+  it("answers every request with an error where it ends first, or cannot be started", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host, buf } = chat;
+    await chat.setState({ phase: "idle" });
+    const ask = `_G.got = nil
+      local chat = require("codex-chat.registry").get(...)
+      require("codex-chat.host.request").run(chat, "threads/archive", { thread = "t" }, function(value, err)
+        _G.got = { value == nil, err }
+      end)
+      return _G.got == nil`;
+    expect(await nvim.lua(ask, buf)).toBe(true);
+    await host.heard("action/run");
+    host.crash();
+    await expect
+      .poll(() => nvim.lua("return _G.got"))
+      .toEqual([true, expect.stringContaining("threads/archive was not answered")]);
+    await nvim.lua("vim.g.codex_chat = { host_cmd = { '/nonexistent/host' } }");
+    expect(await nvim.lua(ask, buf)).toBe(true);
+    await expect
+      .poll(() => nvim.lua("return _G.got"))
+      .toEqual([true, expect.stringContaining("The host could not be started")]);
+  });
+
+  it("moves the winbar's tokens when Codex counts them, in the middle of a turn", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host, buf, path } = chat;
+    const opened = await LiveDocument.open({
+      ...{ editor: host.editor, buf, path, root: nvim.cwd, prefix: "c", log: silentLog },
+      stateDir: join(nvim.home, "state/nvim/codex-chat"),
+    });
+    if (!opened.ok) throw new Error(opened.error.message);
+    opened.value.setState({ phase: "running" });
+    for (const count of [4, 9])
+      opened.value.apply({
+        method: "thread/tokenUsage/updated",
+        params: {
+          ...{ threadId: "t", turnId: "u" },
+          tokenUsage: {
+            ...{ total: { totalTokens: count }, last: { totalTokens: count } },
+            modelContextWindow: 100,
+          },
+        },
+      });
+    const state = `return require("codex-chat.registry").get(${buf}).state`;
+    await expect
+      .poll(() => nvim.lua(state))
+      .toMatchObject({ phase: "running", tokens: { last: 9, total: 9, window: 100 } });
+    await opened.value.close(undefined);
   });
 
   it("that is missing leaves a chat that says what mends it", async () => {
