@@ -59,10 +59,10 @@ describe("the editor's end", () => {
         { buf: 2, id: "user:2", text: "", mode: "queue", context: [], unsaved: [] },
       ]);
     expect(logged.map(({ level, message }) => `${level}: ${message}`)).toEqual([
-      "warn: Lua told something in another shape",
-      "warn: Lua told something in another shape",
-      "warn: Lua told something that this host does not know",
-      "warn: Lua told something that this host does not know",
+      "warn: a notification of Lua's has another shape",
+      "warn: a notification of Lua's has another shape",
+      "warn: this host does not know a notification of Lua's",
+      "warn: this host does not know a notification of Lua's",
     ]);
     editor.close();
   });

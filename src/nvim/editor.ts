@@ -6,23 +6,23 @@ import {
   type CallArgs,
   type CallName,
   type CallResult,
+  calls,
   type NotificationName,
   type NotificationParams,
   notifications,
-  results,
 } from "./methods.ts";
 import { quietClient } from "./quiet-client.ts";
 import { Buffers, type BufferWatch, type WatchHandlers } from "./watch.ts";
 
-/** One function for each name in `CallArgs`. */
+/** One function for each name in the table of calls. */
 type EditorCalls = {
-  readonly [N in CallName]: (...args: CallArgs[N]) => Promise<Result<CallResult<N>, EditorError>>;
+  readonly [N in CallName]: (...args: CallArgs<N>) => Promise<Result<CallResult<N>, EditorError>>;
 };
 
 /** A Neovim at the other end of two streams. */
 export type Editor = {
   readonly call: EditorCalls;
-  /** Hears of notifications of this name; what does not fit its schema is logged and dropped. */
+  /** Has `handler` take the notifications of this name; one that does not fit is logged and dropped. */
   onNotify<N extends NotificationName>(
     name: N,
     handler: (params: NotificationParams<N>) => void,
@@ -62,11 +62,11 @@ export function connectEditor(options: {
     writable.end();
   };
   for (const event of ["end", "close", "error"] as const) readable.once(event, close);
-  // A write to a pipe that Neovim has closed is no bug of anybody's.
+  // Writing to a pipe that Neovim has closed is not a bug.
   writable.on("error", close);
 
-  // The package reads in a loop that nobody awaits: an end that is not clean would be an unhandled
-  // rejection there, so it sees a stream of ours that always ends cleanly.
+  // The package reads in a loop that nobody awaits, so that a stream which ends with an error would be
+  // an unhandled rejection. It gets a stream that always ends cleanly.
   const reader = new PassThrough();
   readable.pipe(reader);
   void closed.then(() => reader.end());
@@ -105,14 +105,14 @@ export function connectEditor(options: {
 }
 
 function bindCalls(request: EditorRequest): EditorCalls {
-  const bound = (Object.keys(results) as CallName[]).map((name) => [
+  const bound = (Object.keys(calls) as CallName[]).map((name) => [
     name,
     async (...args: unknown[]): Promise<Result<unknown, EditorError>> => {
       const answer = await request("nvim_exec_lua", [CALL, [name, args]]);
       if (!answer.ok) return answer;
-      const parsed = results[name].safeParse(answer.value ?? null);
+      const parsed = calls[name].result.safeParse(answer.value ?? null);
       if (parsed.success) return ok(parsed.data);
-      return err({ kind: "garbled", message: `Lua answered ${name} with another shape` });
+      return err({ kind: "garbled", message: `Lua's answer to ${name} has another shape` });
     },
   ]);
   // Built from the table that the type is made from.
@@ -126,17 +126,17 @@ function receive(
   log: Log,
 ): void {
   if (!Object.hasOwn(notifications, name)) {
-    log.warn({ name }, "Lua told something that this host does not know");
+    log.warn({ name }, "this host does not know a notification of Lua's");
     return;
   }
   const parsed = notifications[name as NotificationName].safeParse(params);
   if (!parsed.success) {
-    log.warn({ name, issues: parsed.error.issues }, "Lua told something in another shape");
+    log.warn({ name, issues: parsed.error.issues }, "a notification of Lua's has another shape");
     return;
   }
   try {
     handlers.get(name)?.(parsed.data as never);
   } catch (thrown) {
-    log.error({ err: thrown, name }, "handling what Lua told failed");
+    log.error({ err: thrown, name }, "a notification's handler failed");
   }
 }

@@ -1,19 +1,33 @@
 import { z } from "zod";
+import {
+  ApprovalChange,
+  Buf,
+  BufferEdit,
+  Decision,
+  FieldAnswers,
+  Finding,
+  FrontMatter,
+  type Frozen,
+  SentPart,
+  TurnFailure,
+  WinbarState,
+} from "./shapes.ts";
 
 /**
- * The names and shapes of everything that crosses between Lua and the host, and nothing else.
+ * Every name that crosses between Lua and the host, with the shapes of what goes with it; actions
+ * have a table of their own (actions.ts). Lua's types are made from both: `npm run format` writes
+ * lua/codex-chat/host/wire.lua.
  *
  * Lua to host are notifications `noun/verb`; host to Lua are calls `noun_verb`, answered by the
  * functions in lua/codex-chat/host/rpc.lua. Tables of Lua are loose: a newer Lua half may say more.
  */
 
-/** A buffer's number. */
-const Buf = z.int().positive();
+const Settings = z.record(z.string(), z.unknown());
 
 /** What Lua tells the host, by name. */
 export const notifications = {
   /**
-   * A conversation is open. Comes again for the same buffer after its text was read anew, after it
+   * A conversation is open. Comes again for the same buffer after its text was read again, after it
    * moved to another file, and after an earlier host died.
    */
   "chat/open": z.object({
@@ -21,60 +35,48 @@ export const notifications = {
     path: z.string().min(1),
     root: z.string().min(1),
     project_dir: z.string().min(1),
-    /** The user's settings as src/session/settings/settings.ts reads them. */
-    settings: z.record(z.string(), z.unknown()),
+    settings: Settings.describe("as src/session/settings/settings.ts reads them"),
   }),
   /** The buffer is gone, or holds another conversation from now on. */
   "chat/close": z.object({ buf: Buf }),
-  /** The same text was read anew, as by `:edit`: whoever follows the buffer begins again. */
+  /** The same text was read again, as by `:edit`: following the buffer begins again. */
   "chat/reread": z.object({ buf: Buf }),
   /** Write the file now. */
   "chat/save": z.object({ buf: Buf }),
   /** Neovim is about to end: say by `chat_kept` that all of the text has come. */
   "chat/leaving": z.object({ buf: Buf }),
-  /** The user's settings are others by now. */
-  "chat/settings": z.object({ buf: Buf, settings: z.record(z.string(), z.unknown()) }),
-  /** The prompt became block `id`; `text` is what was typed, without blank lines around it. */
+  /** The user's settings have changed. */
+  "chat/settings": z.object({ buf: Buf, settings: Settings }),
+  /** The prompt became block `id`. */
   "turn/send": z.object({
     buf: Buf,
     id: z.string().min(1),
-    text: z.string(),
+    text: z.string().describe("as typed, without blank lines around it"),
     mode: z.enum(["steer", "queue"]).default("steer"),
-    /** What stands in the document where that is more than the text. */
-    shown: z.string().optional(),
-    /** Files of the project with changes that are not saved, relative to its root. */
-    unsaved: z.array(z.string()).default([]),
-    /** What goes along: texts that say themselves what they are, pictures as data URLs, skills. */
-    context: z
-      .array(
-        z.object({
-          text: z.string().optional(),
-          image: z.string().startsWith("data:image/").optional(),
-          skill: z.object({ name: z.string().min(1), path: z.string().startsWith("/") }).optional(),
-        }),
-      )
-      .default([]),
+    shown: z.string().optional().describe("what stands in the document, if that is more"),
+    unsaved: z
+      .array(z.string())
+      .default([])
+      .describe("files with changes that are not saved, relative to the project's root"),
+    context: z.array(SentPart).default([]),
   }),
   "turn/interrupt": z.object({ buf: Buf }),
   "turn/retry": z.object({ buf: Buf }),
   "approval/answer": z.object({
     buf: Buf,
     id: z.string(),
-    decision: z.enum(["accept", "accept_session", "accept_project", "decline", "cancel"]),
+    decision: Decision,
     reason: z.string().optional(),
-    /** What was told for each field that was asked for. */
-    answers: z
-      .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]))
-      .optional(),
+    answers: FieldAnswers.optional(),
   }),
   "sandbox/stop": z.object({ buf: Buf }),
-  /** What a tool of the editor gave, or why not. */
+  /** The answer of a tool of the editor, or why there is none. */
   "tool/answer": z.object({ buf: Buf, id: z.string(), ok: z.boolean(), text: z.string() }),
-  /** Asks for something that is answered by `action_answer` with the same id. */
+  /** Asks for an action, which is answered by `action_answer` with the same id. */
   "action/run": z.object({
     buf: Buf,
     id: z.int(),
-    name: z.string().min(1),
+    name: z.string().min(1).describe("a name of src/nvim/actions.ts"),
     // A table of Lua without keys travels as a list.
     params: z
       .union([z.record(z.string(), z.unknown()), z.array(z.never()).transform(() => ({}))])
@@ -82,182 +84,133 @@ export const notifications = {
   }),
 } as const;
 
-/** The name of something that Lua tells. */
+/** The name of a notification. */
 export type NotificationName = keyof typeof notifications;
-/** What it tells, once checked. */
+/** The parameters of a notification, once checked. */
 export type NotificationParams<N extends NotificationName> = z.infer<(typeof notifications)[N]>;
 
-/** What a conversation is at, as the winbar shows it. Absent model, sandbox and tokens stay. */
-export type WinbarState = {
-  readonly phase: "idle" | "starting" | "running" | "waiting" | "failed";
-  readonly detail?: string | undefined;
-  readonly model?: string | undefined;
-  /** The effort, and "plan" in plan mode. */
-  readonly mode?: string | undefined;
-  readonly sandbox?: string | undefined;
-  readonly tokens?:
-    | { readonly last?: number; readonly total?: number; readonly window?: number }
-    | undefined;
-  readonly queued?: number | undefined;
-  readonly note?: string | undefined;
-};
+/** The host's `User` events, by their names without `CodexChat`. */
+export const events = {
+  QueryHeard: z.object({ buf: Buf, ids: z.array(z.string()) }),
+  TurnStarted: z.object({ buf: Buf, turnId: z.string() }),
+  TurnEnded: z.object({
+    buf: Buf,
+    status: z.enum(["completed", "interrupted", "failed"]),
+    failure: TurnFailure.optional(),
+  }),
+  ApprovalRequested: z.object({ buf: Buf, id: z.string(), title: z.string() }),
+} as const;
 
-/** A question to the user that begins at block `block`, or its end. */
-export type ApprovalChange =
-  | {
-      readonly id: string;
-      readonly block: string;
-      readonly kind: "command" | "patch" | "questions" | "tool" | "page" | "network";
-      /** What is asked for, of questions. */
-      readonly fields?: readonly {
-        readonly name: string;
-        readonly label: string;
-        readonly description?: string;
-        readonly type: "text" | "number" | "integer" | "boolean" | "choice" | "choices";
-        readonly format?: string;
-        readonly min?: number;
-        readonly max?: number;
-        readonly required: boolean;
-        readonly secret: boolean;
-        readonly options: readonly {
-          readonly value: string;
-          readonly label: string;
-          readonly description: string;
-        }[];
-        readonly other: boolean;
-        readonly default?: string | number | boolean | readonly string[];
-      }[];
-      /** What is to be opened, of a page. */
-      readonly url?: string;
-      readonly choices?: readonly (
-        | "accept"
-        | "accept_session"
-        | "accept_project"
-        | "decline"
-        | "cancel"
-      )[];
-    }
-  | { readonly id: string; readonly remove: true };
+const EventName = z.enum(Object.keys(events) as [keyof typeof events]);
 
-/**
- * An edit of the document; the same type as src/chat's, which this folder must not know. Ids are
- * opaque strings.
- */
-export type BufferEdit =
-  | {
-      readonly op: "insert";
-      readonly id: string;
-      readonly after: string;
-      readonly lines: readonly string[];
-      readonly gap: 0 | 1;
-    }
-  | { readonly op: "append"; readonly id: string; readonly text: string }
-  | { readonly op: "replace"; readonly id: string; readonly lines: readonly string[] }
-  | { readonly op: "remove"; readonly id: string }
-  | { readonly op: "fold"; readonly from: string; readonly to: string; readonly label?: string }
-  | {
-      readonly op: "mark";
-      readonly id: string;
-      readonly mark: "running" | "queued" | "none";
-      readonly text?: string;
-    };
-
-/** How an action went: what it found, or a sentence that says why not. */
-type ActionAnswer =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly message: string };
-
-/** The arguments of each Lua function that the host calls. */
-export type CallArgs = {
-  /** Applies edits in one tick; `ok` is false where the buffer is no chat any more. */
-  buf_set_edits: readonly [buf: number, edits: readonly BufferEdit[]];
-  buf_set_state: readonly [buf: number, state: WinbarState];
-  buf_set_approval: readonly [buf: number, change: ApprovalChange];
-  /** Sets keys of the front matter. */
-  buf_set_meta: readonly [
-    buf: number,
-    meta: {
-      readonly name?: string;
-      readonly thread?: string;
-      readonly project?: string;
-      readonly model?: string;
-      readonly created?: string;
-    },
-  ];
-  /** The file has another name now. */
-  buf_set_name: readonly [buf: number, path: string];
-  /** The text with this SHA-256 is about to be in the file. */
-  buf_set_saved: readonly [buf: number, hash: string];
-  /**
-   * Whether the text with this SHA-256 was written to the file by Lua; while the host knows no text of
-   * the file (`isFirst`), also whether it was read from it or written in this Neovim. `stale` where the
-   * buffer's text is not the one with the SHA-256 `here`.
-   */
-  buf_is_own: readonly [buf: number, hash: string, here: string, isFirst: boolean];
-  /**
-   * Has the buffer take the file's text, where its own is still the one with this SHA-256; `chat/open`
-   * follows. False where it is not, or the user is in the middle of a command.
-   */
-  chat_read_again: readonly [buf: number, hash: string];
-  /** All of the buffer's text has come that was there at `chat/leaving`; the host writes it. */
-  chat_kept: readonly [buf: number];
-  /** Moves the buffer to a fresh conversation; without `path` Lua chooses one. `chat/open` follows. */
-  chat_relocate: readonly [buf: number, to: { readonly path?: string; readonly reason?: string }];
-  /** Which of these sent queries the user has edited since, or deleted (no `text`). */
-  buf_get_changes: readonly [buf: number, ids: readonly string[]];
-  /** Makes a quickfix list of a review's findings. Lines are 1-based. */
-  quickfix_set: readonly [
-    findings: readonly {
-      readonly path: string;
-      readonly line: number;
-      readonly last: number;
-      readonly title: string;
-      readonly body: string;
-    }[],
-  ];
-  /** Runs a tool of the editor; `tool/answer` follows with the same id. */
-  tool_run: readonly [
-    buf: number,
-    call: { readonly id: string; readonly tool: string; readonly arguments: object },
-  ];
-  /** Answers `action/run`. */
-  action_answer: readonly [id: number, answer: ActionAnswer];
-  ui_notify: readonly [level: "info" | "warn" | "error", message: string];
-  /** Reloads unmodified buffers of these files, or of all below `root`. */
-  buf_reload: readonly [what: readonly string[] | { readonly root: string }];
-  /** Raises the `User` event `CodexChat<name>`. */
-  event_emit: readonly [name: string, data: Readonly<Record<string, unknown>>];
-};
-
-/** The name of a Lua function that the host calls. */
-export type CallName = keyof CallArgs;
+/** How an action went: its value, or a sentence that says why it failed. */
+const ActionAnswer = z.discriminatedUnion("ok", [
+  z.object({ ok: z.literal(true), value: z.unknown() }).meta({ id: "ActionValue" }),
+  z.object({ ok: z.literal(false), message: z.string() }).meta({ id: "ActionFailure" }),
+]);
 
 const Nothing = z.null().transform(() => undefined);
 const Applied = z.union([
-  z.object({ ok: z.literal(true) }),
-  z.object({ ok: z.literal(false), reason: z.string() }),
+  z.object({ ok: z.literal(true) }).meta({ id: "EditsApplied" }),
+  z.object({ ok: z.literal(false), reason: z.string() }).meta({ id: "EditsRefused" }),
 ]);
 
-/** What each Lua function answers. */
-export const results = {
-  buf_set_edits: Applied,
-  buf_set_state: Nothing,
-  buf_set_approval: Nothing,
-  buf_set_meta: Nothing,
-  buf_set_name: Nothing,
-  buf_set_saved: Nothing,
-  buf_is_own: z.enum(["own", "other", "stale"]),
-  chat_read_again: z.boolean(),
-  chat_kept: Nothing,
-  chat_relocate: Nothing,
-  buf_get_changes: z.array(z.object({ id: z.string(), text: z.string().optional() })),
-  quickfix_set: Nothing,
-  tool_run: Nothing,
-  action_answer: Nothing,
-  ui_notify: Nothing,
-  buf_reload: Nothing,
-  event_emit: Nothing,
-} as const satisfies Record<CallName, z.ZodType>;
+/**
+ * The Lua functions that the host calls, by name: their arguments, named in their order, and what
+ * they answer.
+ */
+export const calls = {
+  /** Applies edits in one tick; `ok` is false if the buffer is no chat any more. */
+  buf_set_edits: call(["buf", "edits"], z.tuple([Buf, z.array(BufferEdit)]), Applied),
+  buf_set_state: call(["buf", "state"], z.tuple([Buf, WinbarState]), Nothing),
+  buf_set_approval: call(["buf", "change"], z.tuple([Buf, ApprovalChange]), Nothing),
+  /** Sets keys of the front matter. */
+  buf_set_meta: call(["buf", "meta"], z.tuple([Buf, FrontMatter]), Nothing),
+  /** The file has another name now. */
+  buf_set_name: call(["buf", "path"], z.tuple([Buf, z.string()]), Nothing),
+  /** The text with this SHA-256 is about to be in the file. */
+  buf_set_saved: call(["buf", "hash"], z.tuple([Buf, z.string()]), Nothing),
+  /**
+   * Whether Lua wrote the text with this SHA-256 to the file; while the host knows no text of the
+   * file (`is_first`), also whether it was read from the file or written in this Neovim. `stale` if
+   * the buffer's text is not the one with the SHA-256 `here`.
+   */
+  buf_is_own: call(
+    ["buf", "hash", "here", "is_first"],
+    z.tuple([Buf, z.string(), z.string(), z.boolean()]),
+    z.enum(["own", "other", "stale"]),
+  ),
+  /**
+   * Has the buffer take the file's text, if its own is still the one with this SHA-256; `chat/open`
+   * follows. False if it is not, or if the user is in the middle of a command.
+   */
+  chat_read_again: call(["buf", "hash"], z.tuple([Buf, z.string()]), z.boolean()),
+  /** All of the text that the buffer had at `chat/leaving` has come; the host writes it. */
+  chat_kept: call(["buf"], z.tuple([Buf]), Nothing),
+  /** Moves the buffer to a fresh conversation; without `path` Lua chooses one. `chat/open` follows. */
+  chat_relocate: call(
+    ["buf", "to"],
+    z.tuple([
+      Buf,
+      z
+        .object({ path: z.string().optional(), reason: z.string().optional() })
+        .meta({ id: "Relocation" }),
+    ]),
+    Nothing,
+  ),
+  /** Which of these sent queries the user has edited since, or deleted (no `text`). */
+  buf_get_changes: call(
+    ["buf", "ids"],
+    z.tuple([Buf, z.array(z.string())]),
+    z.array(z.object({ id: z.string(), text: z.string().optional() }).meta({ id: "QueryChange" })),
+  ),
+  /** Makes a quickfix list of a review's findings. */
+  quickfix_set: call(["findings"], z.tuple([z.array(Finding)]), Nothing),
+  /** Runs a tool of the editor; `tool/answer` follows with the same id. */
+  tool_run: call(
+    ["buf", "call"],
+    z.tuple([
+      Buf,
+      z
+        .object({ id: z.string(), tool: z.string(), arguments: z.custom<object>() })
+        .meta({ id: "ToolCall" }),
+    ]),
+    Nothing,
+  ),
+  /** Answers `action/run`. */
+  action_answer: call(["id", "answer"], z.tuple([z.int(), ActionAnswer]), Nothing),
+  ui_notify: call(
+    ["level", "message"],
+    z.tuple([z.enum(["info", "warn", "error"]), z.string()]),
+    Nothing,
+  ),
+  /** Reloads unmodified buffers of these files, or of all below `root`. */
+  buf_reload: call(
+    ["what"],
+    z.tuple([
+      z.union([z.array(z.string()), z.object({ root: z.string() }).meta({ id: "ReloadRoot" })]),
+    ]),
+    Nothing,
+  ),
+  /** Raises the `User` event `CodexChat<name>`. */
+  event_emit: call(
+    ["name", "data"],
+    z.tuple([EventName, z.record(z.string(), z.unknown())]),
+    Nothing,
+  ),
+} as const;
 
+/** The name of a Lua function that the host calls. */
+export type CallName = keyof typeof calls;
+/** The arguments of a Lua function. */
+export type CallArgs<N extends CallName> = Frozen<z.input<(typeof calls)[N]["args"]>>;
 /** The answer of a Lua function, once checked. */
-export type CallResult<N extends CallName> = z.infer<(typeof results)[N]>;
+export type CallResult<N extends CallName> = z.infer<(typeof calls)[N]["result"]>;
+
+function call<A extends z.ZodTuple, R extends z.ZodType>(
+  names: readonly string[],
+  args: A,
+  result: R,
+) {
+  return { names, args, result } as const;
+}

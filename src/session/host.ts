@@ -1,6 +1,11 @@
 import { basename } from "node:path";
 import type { Log } from "../log.ts";
-import type { Editor, NotificationName, NotificationParams } from "../nvim/index.ts";
+import {
+  type Editor,
+  events,
+  type NotificationName,
+  type NotificationParams,
+} from "../nvim/index.ts";
 import { leaveOut } from "../programs.ts";
 import { ok } from "../result.ts";
 import { runAction } from "./actions/index.ts";
@@ -289,6 +294,8 @@ export class Host {
       filesChanged,
       filesChanging: throttle(filesChanged, CALM_MS),
       emit: (name, data) => {
+        const fits = events[name].safeParse({ buf, ...data });
+        if (!fits.success) log.error({ name, issues: fits.error.issues }, "an event is malformed");
         void editor.call.event_emit(name, { buf, ...data });
         if (name === "TurnEnded") project.rest();
       },

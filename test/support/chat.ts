@@ -1,7 +1,7 @@
 /** A chat open in a real Neovim, with the test as its host. */
 
 import { expect } from "vitest";
-import type { BufferEdit, WinbarState } from "../../src/nvim/methods.ts";
+import type { BufferEdit, WinbarState } from "../../src/nvim/shapes.ts";
 import { type Neovim, type NeovimOptions, startNeovim } from "./neovim.ts";
 import { TestHost } from "./test-host.ts";
 

@@ -1,32 +1,17 @@
-import type { z } from "zod";
+import type { ActionName, ActionParams, ActionResult } from "../../nvim/index.ts";
 import type { Result } from "../../result.ts";
 import type { Conversation } from "../conversation/index.ts";
 import type { Failure } from "../failure.ts";
 
-/**
- * Something that the editor asks for about a conversation. The value must travel over msgpack;
- * undefined is answered as `true`.
- */
-export type Action = {
-  readonly name: string;
-  /** Checks the parameters and runs. */
-  readonly run: (conversation: Conversation, params: unknown) => Promise<Result<unknown, Failure>>;
-};
+/** An action's answer. One that only does something gives nothing, which Lua gets as `true`. */
+export type ActionAnswer<N extends ActionName> = Promise<
+  ActionResult<N> extends true ? Result<void, Failure> : Result<ActionResult<N>, Failure>
+>;
 
-/** An action whose parameters fit `schema`; others are an error that names what is wrong. */
-export function action<S extends z.ZodType>(
-  name: string,
-  schema: S,
-  run: (conversation: Conversation, params: z.infer<S>) => Promise<Result<unknown, Failure>>,
-): Action {
-  return {
-    name,
-    run: async (conversation, params) => {
-      const parsed = schema.safeParse(params);
-      if (parsed.success) return run(conversation, parsed.data);
-      const [issue] = parsed.error.issues;
-      const message = `${name} was asked for wrongly: ${issue?.path.join(".")}: ${issue?.message}.`;
-      return { ok: false, error: { kind: "invalid_params", message } };
-    },
-  };
-}
+/** A handler for each name in the editor port's table of actions. */
+export type ActionHandlers = {
+  readonly [N in ActionName]: (
+    conversation: Conversation,
+    params: ActionParams<N>,
+  ) => ActionAnswer<N>;
+};

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { err, ok, type Result } from "../../result.ts";
 import {
   type ChatCommit,
@@ -9,27 +8,22 @@ import {
 } from "../../workspace/git/index.ts";
 import type { Conversation } from "../conversation/index.ts";
 import type { Failure } from "../failure.ts";
-import { type Action, action } from "./action.ts";
+import type { ActionHandlers } from "./action.ts";
 
-const Oid = z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/);
-
-/** What Codex committed in a conversation. Starts nothing: it is in the real repository. */
-export const commitActions: readonly Action[] = [
-  action("commits/list", z.object({}), (conversation) =>
+/** Codex's commits of a conversation. They are in the real repository, so that nothing is started. */
+export const commitActions = {
+  "commits/list": (conversation) =>
     withPlace(conversation, (place) => commitsOf(conversation, place)),
-  ),
-  action("commits/show", z.object({ oid: Oid }), (conversation, { oid }) =>
+  "commits/show": (conversation, { oid }) =>
     withPlace(conversation, (place) => showCommit(place, oid)),
-  ),
-  action("commits/log", z.object({}), (conversation) =>
+  "commits/log": (conversation) =>
     withPlace(conversation, async (place) => {
       const commits = await commitsOf(conversation, place);
       if (!commits.ok || commits.value.length === 0) return commits.ok ? ok("") : commits;
-      const oids = commits.value.map((it) => it.oid);
+      const oids = commits.value.map(({ oid }) => oid);
       return logOf(place, oids);
     }),
-  ),
-];
+} satisfies Partial<ActionHandlers>;
 
 function commitsOf(
   { threadId }: Conversation,
@@ -51,5 +45,5 @@ async function withPlace<T>(
     });
   const done = await run(place);
   if (done.ok) return done;
-  return err({ kind: "git", message: `Commits cannot be told: ${done.error}.` });
+  return err({ kind: "git", message: `Commits cannot be listed: ${done.error}.` });
 }

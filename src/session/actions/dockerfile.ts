@@ -1,10 +1,8 @@
-import { z } from "zod";
 import { allowDockerfile } from "../backend/index.ts";
-import { type Action, action } from "./action.ts";
+import type { ActionHandlers } from "./action.ts";
 
-/** The user's word that a version of the project's Dockerfile may be built. */
-export const dockerfileActions: readonly Action[] = [
-  action("dockerfile/allow", z.object({ hash: z.string() }), ({ host }, { hash }) =>
+/** Allows a version of the project's Dockerfile to be built. */
+export const dockerfileActions = {
+  "dockerfile/allow": ({ host }, { hash }) =>
     allowDockerfile({ settings: host.settings, root: host.root }, hash),
-  ),
-];
+} satisfies Partial<ActionHandlers>;

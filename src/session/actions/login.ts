@@ -1,25 +1,22 @@
-import { z } from "zod";
 import { ok } from "../../result.ts";
-import { type Action, action } from "./action.ts";
+import type { ActionHandlers } from "./action.ts";
 
 /** Logging in to ChatGPT and out again, for all projects at once. No token is ever answered. */
-export const loginActions: readonly Action[] = [
-  action("login/start", z.object({ way: z.enum(["browser", "device"]) }), ({ host }, { way }) =>
-    host.account.start(way),
-  ),
+export const loginActions = {
+  "login/start": ({ host }, { way }) => host.account.start(way),
   /** Answers when the user has finished in the browser, or not in time. */
-  action("login/finish", z.object({}), async ({ host }) => {
+  "login/finish": async ({ host }) => {
     const state = await host.account.finished();
     if (!state.ok) return state;
     const { email = "", plan = "" } = state.value;
     host.audit.record({ event: "credential", action: "login", source: "ChatGPT login" });
     return ok({ email, plan, isUsed: host.settings.auth === "login" });
-  }),
-  action("login/cancel", z.object({}), async ({ host }) => {
+  },
+  "login/cancel": async ({ host }) => {
     host.account.cancel();
     return ok();
-  }),
-  action("login/end", z.object({}), async ({ host }) => {
+  },
+  "login/end": async ({ host }) => {
     const before = await host.account.keeper.state();
     const done = await host.account.logout();
     host.audit.record({
@@ -30,5 +27,5 @@ export const loginActions: readonly Action[] = [
     });
     if (!done.ok) return done;
     return ok({ was: before.ok ? (before.value?.email ?? "") : "" });
-  }),
-];
+  },
+} satisfies Partial<ActionHandlers>;

@@ -1,57 +1,42 @@
-import { z } from "zod";
-import { ok, type Result } from "../../result.ts";
+import type { ActionResult } from "../../nvim/index.ts";
+import { ok } from "../../result.ts";
 import type { Conversation } from "../conversation/index.ts";
-import type { Failure } from "../failure.ts";
-import { type Action, action } from "./action.ts";
+import type { ActionAnswer, ActionHandlers } from "./action.ts";
 
 /** Choosing model, effort and mode, from the next turn on. */
-export const modelActions: readonly Action[] = [
-  action("model/list", z.object({}), listModels),
-  action(
-    "model/set",
-    z.object({ model: z.string().min(1).optional(), effort: z.string().min(1).optional() }),
-    async (conversation, { model, effort }) => {
-      conversation.choose({
-        ...conversation.thread.choice,
-        ...(model === undefined ? {} : { model }),
-        ...(effort === undefined ? {} : { effort }),
-      });
-      return ok();
-    },
-  ),
-  action("plan/set", z.object({ on: z.boolean().optional() }), async (conversation, { on }) => {
+export const modelActions = {
+  "model/list": listModels,
+  "model/set": async (conversation, { model, effort }) => {
+    conversation.choose({
+      ...conversation.thread.choice,
+      ...(model === undefined ? {} : { model }),
+      ...(effort === undefined ? {} : { effort }),
+    });
+    return ok();
+  },
+  "plan/set": async (conversation, { on }) => {
     const plan = on ?? !conversation.thread.choice.plan;
     conversation.choose({ ...conversation.thread.choice, plan });
     return ok({ on: plan });
-  }),
-];
+  },
+} satisfies Partial<ActionHandlers>;
 
-/** A model as a picker shows it. */
-type ListedModel = {
-  readonly model: string;
-  readonly name: string;
-  readonly description: string;
-  readonly isCurrent: boolean;
-  readonly effort: string;
-  readonly efforts: readonly { readonly effort: string; readonly description: string }[];
-};
-
-async function listModels(conversation: Conversation): Promise<Result<ListedModel[], Failure>> {
+async function listModels(conversation: Conversation): ActionAnswer<"model/list"> {
   return conversation.withThread(async ({ client }) => {
-    const models: ListedModel[] = [];
+    const models: ActionResult<"model/list">[number][] = [];
     let cursor: string | undefined;
     do {
       const page = await client.request("model/list", cursor === undefined ? {} : { cursor });
       if (!page.ok) return page;
       const current = conversation.thread.model;
-      for (const it of page.value.data)
+      for (const model of page.value.data)
         models.push({
-          model: it.model,
-          name: it.displayName === "" ? it.model : it.displayName,
-          description: it.description,
-          isCurrent: it.model === current,
-          effort: it.defaultReasoningEffort,
-          efforts: it.supportedReasoningEfforts.map(({ reasoningEffort, description }) => ({
+          model: model.model,
+          name: model.displayName === "" ? model.model : model.displayName,
+          description: model.description,
+          isCurrent: model.model === current,
+          effort: model.defaultReasoningEffort,
+          efforts: model.supportedReasoningEfforts.map(({ reasoningEffort, description }) => ({
             effort: reasoningEffort,
             description,
           })),

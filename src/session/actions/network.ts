@@ -1,37 +1,28 @@
-import { z } from "zod";
+import type { ActionResult } from "../../nvim/index.ts";
 import { err, ok } from "../../result.ts";
 import type { Conversation } from "../conversation/index.ts";
-import { type Action, action } from "./action.ts";
+import type { ActionHandlers } from "./action.ts";
 
-/** What the sandbox may reach besides the model, by who said so. */
-export type AllowedHosts = {
-  readonly config: readonly string[];
-  readonly project: readonly string[];
-  readonly conversation: readonly string[];
-  readonly ask: boolean;
-};
+/** Lists what the user has allowed in answer to questions, and takes it back. */
+export const networkActions = {
+  "network/list": async (conversation) => ok(await hostsOf(conversation)),
+  "network/forget": async (conversation, { entry }) => {
+    const { network } = conversation.host;
+    const isGone = await network.grants.forget(entry, conversation.threadId ?? "");
+    return isGone
+      ? ok()
+      : err({
+          kind: "not_found",
+          message: `${entry} was not allowed in answer to a question; the configuration's own entries are taken back there (network.allow).`,
+        });
+  },
+} satisfies Partial<ActionHandlers>;
 
-/** Listing what was allowed in answer to questions, and taking it back. */
-export const networkActions: readonly Action[] = [
-  action("network/list", z.object({}), async (conversation) => ok(await hostsOf(conversation))),
-  action(
-    "network/forget",
-    z.object({ entry: z.string().min(1) }),
-    async (conversation, { entry }) => {
-      const { network } = conversation.host;
-      const isGone = await network.grants.forget(entry, conversation.threadId ?? "");
-      return isGone
-        ? ok()
-        : err({
-            kind: "not_found",
-            message: `${entry} was not allowed in answer to a question; what the configuration allows is taken back there (network.allow).`,
-          });
-    },
-  ),
-];
-
-/** What stands in the configuration, and what this project and conversation were given. */
-export async function hostsOf({ host, threadId }: Conversation): Promise<AllowedHosts> {
+/** The hosts that the configuration allows, and those that the user allowed here. */
+export async function hostsOf({
+  host,
+  threadId,
+}: Conversation): Promise<ActionResult<"network/list">> {
   const { grants } = host.network;
   await grants.load();
   return {

@@ -1,45 +1,30 @@
-import { z } from "zod";
 import { linesOf } from "../../chat/format/index.ts";
+import type { ActionParams, ActionResult } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { Conversation } from "../conversation/index.ts";
 import { type Point, pointAt, textAfter } from "../document/index.ts";
 import { BUSY, type Failure } from "../failure.ts";
 import { type LoadedThread, listTurns, threadPlace, UNUSABLE } from "../thread/index.ts";
-import { type Action, action } from "./action.ts";
+import type { ActionHandlers } from "./action.ts";
 
-/** A row of the chat buffer, 0-based. */
-const AtRow = z.object({ row: z.int().nonnegative() });
+/** Requests about a conversation's turns as a whole. */
+export const roundActions = {
+  "thread/fork": fork,
+  "thread/revert": revert,
+  "thread/compact": compact,
+  "thread/review": review,
+} satisfies Partial<ActionHandlers>;
 
-/** What the editor asks of a conversation's turns as a whole. */
-export const roundActions: readonly Action[] = [
-  action("thread/fork", AtRow, fork),
-  action("thread/revert", AtRow.extend({ confirmed: z.boolean().default(false) }), revert),
-  action("thread/compact", z.object({}), compact),
-  action(
-    "thread/review",
-    z.object({
-      target: z.enum(["uncommitted", "base", "commit", "custom"]),
-      argument: z.string().default(""),
-    }),
-    review,
-  ),
-];
-
-/** Where a new conversation goes on from; see lua/codex-chat/prompt/fork.lua. */
-type Fork = {
-  readonly keep: number;
-  readonly query: string;
-  readonly thread?: string;
-  readonly sent?: { readonly row: number; readonly end: number; readonly text?: string };
-};
+type Fork = ActionResult<"thread/fork">;
+type Revert = ActionResult<"thread/revert">;
 
 /**
- * Copies the thread up to the row. Where the thread does not know the place, or cannot be used, no
- * thread comes back: the new conversation is then told its transcript.
+ * Copies the thread up to the row. If the thread does not know the place, or cannot be used, the
+ * answer has no thread: the new conversation is then given its transcript.
  */
 async function fork(
   conversation: Conversation,
-  { row }: z.infer<typeof AtRow>,
+  { row }: ActionParams<"thread/fork">,
 ): Promise<Result<Fork, Failure>> {
   if (conversation.isBusy) return err(BUSY);
   const lines = linesOf(conversation.document.text());
@@ -72,7 +57,7 @@ async function forkThread(
   return ok({ ...forkOf(point), thread });
 }
 
-/** Whether the thread cannot do what was asked, so that the text has to do. */
+/** Whether the thread cannot be used for this, so that the text has to serve. */
 function isUnusable(done: Result<unknown, Failure>): boolean {
   return (
     !done.ok && [UNUSABLE, "thread_unknown", "refused", "invalid_answer"].includes(done.error.kind)
@@ -85,20 +70,17 @@ function forkOf({ keep, query, sent }: Point): Fork {
   return { keep, query, sent: { row, end, ...(text === undefined ? {} : { text }) } };
 }
 
-/** What a revert drops: rows of the document, and how many turns of the thread. */
-type Revert = { readonly from: number; readonly turns: number; readonly copy?: string };
-
 /**
- * Drops all turns after the row's. Unconfirmed, it only tells what would go; confirmed, the thread
+ * Drops all turns after the row's. Unconfirmed, it only answers what would go; confirmed, the thread
  * forgets them, and a copy of the file is kept. The editor then removes the rows. A thread that
  * cannot forget them gives way to a new one, which is given the text that is left.
  */
 async function revert(
   conversation: Conversation,
-  { row, confirmed }: { readonly row: number; readonly confirmed: boolean },
+  { row, confirmed }: ActionParams<"thread/revert">,
 ): Promise<Result<Revert, Failure>> {
   if (conversation.isBusy) return err(BUSY);
-  if (conversation.threadId === undefined) return err(nothing("No turn was had yet."));
+  if (conversation.threadId === undefined) return err(nothing("There was no turn yet."));
   const done = await conversation.withThread((loaded) =>
     revertThread(conversation, loaded, row, confirmed),
   );
@@ -127,7 +109,7 @@ async function revertThread(
   if (!turns.ok) return turns;
   const lines = linesOf(document.text());
   const here = pointAt(lines, row, turns.value);
-  // Within a query it is its turn that stays, as within the answer.
+  // Within a query its turn stays, as within the answer.
   const point = here.sent === undefined ? here : pointAt(lines, here.sent.end, turns.value);
   if (point.turns === undefined)
     return err(nothing("Codex does not know this place: the text was edited too much."));
@@ -144,9 +126,9 @@ async function revertThread(
   return ok({ ...gone, copy: copy.value });
 }
 
-/** Has Codex sum up its memory; the document keeps its text and gets a mark. */
+/** Has Codex summarize its memory; the document keeps its text and gets a mark. */
 async function compact(conversation: Conversation): Promise<Result<void, Failure>> {
-  if (conversation.threadId === undefined) return err(nothing("No turn was had yet."));
+  if (conversation.threadId === undefined) return err(nothing("There was no turn yet."));
   return conversation.runRequest(async ({ client, threadId, isReplaced }) => {
     if (isReplaced === true) return err(NOT_COMPACTED);
     const started = await client.request("thread/compact/start", { threadId });
@@ -154,7 +136,7 @@ async function compact(conversation: Conversation): Promise<Result<void, Failure
   });
 }
 
-/** The failure of compacting a thread that has just taken the place of one that cannot be used. */
+/** The failure of compacting a thread that has just replaced one that cannot be used. */
 const NOT_COMPACTED: Failure = {
   kind: "nothing",
   message: "There is nothing to compact: a new thread is given the text with the next message.",
@@ -163,7 +145,7 @@ const NOT_COMPACTED: Failure = {
 /** Has Codex review changes in a turn of its own. */
 async function review(
   conversation: Conversation,
-  { target, argument }: { readonly target: Target; readonly argument: string },
+  { target, argument }: ActionParams<"thread/review">,
 ): Promise<Result<void, Failure>> {
   const words = argument.trim();
   if (target !== "uncommitted" && words === "")
@@ -178,7 +160,7 @@ async function review(
   });
 }
 
-type Target = "uncommitted" | "base" | "commit" | "custom";
+type Target = ActionParams<"thread/review">["target"];
 const NEEDED = { base: "a branch", commit: "a commit", custom: "instructions" } as const;
 
 function reviewTarget(target: Target, words: string) {

@@ -1,5 +1,5 @@
 import { relative, resolve } from "node:path";
-import { z } from "zod";
+import { type ActionParams, actions } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import {
   cachesOf,
@@ -34,20 +34,15 @@ import {
 } from "../backend/index.ts";
 import type { Conversation } from "../conversation/index.ts";
 import { BUSY, type Failure } from "../failure.ts";
-import { type Action, action } from "./action.ts";
+import type { ActionAnswer, ActionHandlers } from "./action.ts";
 
-/** How long finding the engine may take where nobody waits for more. */
+/** How long the search for the engine may take. */
 const LOOK_MS = 20_000;
 
-/** What is asked for where a turn runs or others use the container. */
-const Ending = z.object({
-  /** Ends a running turn as well. */
-  turn: z.boolean().default(false),
-  /** Ends the container from under other Neovims as well. */
-  others: z.boolean().default(false),
-});
+/** What the user has confirmed: that a turn, or other Neovims, may lose the container. */
+type Ending = ActionParams<"sandbox/restart">;
 
-/** What ends a turn that runs in a container which is taken away from it. */
+/** The failure of a turn whose container was ended by a command. */
 const RESTARTED: Failure = {
   kind: "sandbox_stopped",
   message: "The sandbox was restarted.",
@@ -55,26 +50,26 @@ const RESTARTED: Failure = {
 };
 
 /** The commands about the project's sandbox. */
-export const sandboxActions: readonly Action[] = [
-  action("sandbox/status", z.object({}), status),
-  action("sandbox/check", z.object({}), check),
-  action("sandbox/shell", z.object({}), shell),
-  action("sandbox/space", z.object({}), space),
-  action("sandbox/prune", z.object({}), prune),
-  action("sandbox/clear", Ending, clear),
-  action("sandbox/restart", Ending, async (conversation, ending) => {
+export const sandboxActions = {
+  "sandbox/status": status,
+  "sandbox/check": check,
+  "sandbox/shell": shell,
+  "sandbox/space": space,
+  "sandbox/prune": prune,
+  "sandbox/clear": clear,
+  "sandbox/restart": async (conversation, ending) => {
     const free = await mayEnd(conversation, ending);
     return free.ok ? restart(conversation, free.value, ending) : free;
-  }),
-  action("sandbox/rebuild", Ending, rebuild),
-  action("sandbox/unprotect", z.object({ path: z.string().min(1) }), unprotect),
-];
+  },
+  "sandbox/rebuild": rebuild,
+  "sandbox/unprotect": unprotect,
+} satisfies Partial<ActionHandlers>;
 
-/** Takes a path off the list of what stays read-only; it counts from the sandbox's next start. */
+/** Takes a path off the list of read-only paths; it counts from the sandbox's next start. */
 async function unprotect(
   { host }: Conversation,
   { path }: { readonly path: string },
-): Promise<Result<unknown, Failure>> {
+): ActionAnswer<"sandbox/unprotect"> {
   const name = relative(host.root, resolve(host.root, path));
   const { wasProtected } = await forgetProtected(host.sandbox.projectDir, name);
   if (!wasProtected)
@@ -91,14 +86,14 @@ async function unprotect(
 
 async function rebuild(
   conversation: Conversation,
-  ending: z.infer<typeof Ending>,
-): Promise<Result<unknown, Failure>> {
+  ending: Ending,
+): ActionAnswer<"sandbox/rebuild"> {
   const free = await mayEnd(conversation, ending);
   if (!free.ok) return free;
   const engine = free.value;
   const old = await imagesOf(conversation, engine);
   if (!old.ok) return old;
-  // The old one goes on until there is a new image that holds.
+  // The old container goes on until a new image has passed the self-test.
   const proven = await prove(conversation, { rebuild: true });
   if (!proven.ok) return proven;
   const restarted = await restart(conversation, engine, ending);
@@ -106,8 +101,8 @@ async function rebuild(
   return restarted;
 }
 
-/** Tells what could be removed: this project's caches, those of projects that are gone, images. */
-async function space(conversation: Conversation): Promise<Result<unknown, Failure>> {
+/** Lists what can be removed: this project's caches, caches of projects that are gone, images. */
+async function space(conversation: Conversation): ActionAnswer<"sandbox/space"> {
   const found = await look(conversation);
   if (!found.ok) return found;
   const { engine } = found.value;
@@ -119,17 +114,14 @@ async function space(conversation: Conversation): Promise<Result<unknown, Failur
     goneCaches(engine),
   ]);
   const sizes = await volumeSizes(engine, AbortSignal.timeout(LOOK_MS));
-  const told = (volumes: readonly OurVolume[]) =>
+  const listed = (volumes: readonly OurVolume[]) =>
     volumes.map(({ name, what }) => ({ what, bytes: sizes.get(name) }));
-  const bytes = old.reduce((sum, it) => sum + it.bytes, 0);
-  return ok({ caches: told(mine), gone: told(gone), images: { count: old.length, bytes } });
+  const bytes = old.reduce((sum, image) => sum + image.bytes, 0);
+  return ok({ caches: listed(mine), gone: listed(gone), images: { count: old.length, bytes } });
 }
 
-/** Ends the container and removes the project's caches; says which. */
-async function clear(
-  conversation: Conversation,
-  ending: z.infer<typeof Ending>,
-): Promise<Result<unknown, Failure>> {
+/** Ends the container and removes the project's caches; answers which. */
+async function clear(conversation: Conversation, ending: Ending): ActionAnswer<"sandbox/clear"> {
   const free = await mayEnd(conversation, ending);
   if (!free.ok) return free;
   const engine = free.value;
@@ -137,13 +129,13 @@ async function clear(
   await conversation.host.sandbox.stop(RESTARTED, async () => {
     await removeSandbox(engine, whereabouts(conversation));
     const removed = await removeCaches(engine, whereabouts(conversation));
-    names.push(...removed.map((it) => it.what));
+    names.push(...removed.map((volume) => volume.what));
   });
   return ok(names.length === 0 ? "nothing" : names.join(", "));
 }
 
-/** Removes what is provably ours and used by nobody, and says what that was. */
-async function prune(conversation: Conversation): Promise<Result<unknown, Failure>> {
+/** Removes images and caches that provably belong to the plugin and that nobody uses. */
+async function prune(conversation: Conversation): ActionAnswer<"sandbox/prune"> {
   const found = await look(conversation);
   if (!found.ok) return found;
   const { engine } = found.value;
@@ -157,7 +149,7 @@ async function prune(conversation: Conversation): Promise<Result<unknown, Failur
   );
 }
 
-async function status(conversation: Conversation): Promise<Result<unknown, Failure>> {
+async function status(conversation: Conversation): ActionAnswer<"sandbox/status"> {
   const found = await look(conversation);
   if (!found.ok) return found;
   const { engine, runtime } = found.value;
@@ -176,10 +168,10 @@ async function status(conversation: Conversation): Promise<Result<unknown, Failu
 }
 
 /**
- * Runs the self-test anew. Where it fails, what runs on the same engine is ended: it cannot be
- * trusted any more.
+ * Runs the self-test again. If it fails, the sandbox that runs on the same engine is ended: it can no
+ * longer be trusted.
  */
-async function check(conversation: Conversation): Promise<Result<unknown, Failure>> {
+async function check(conversation: Conversation): ActionAnswer<"sandbox/check"> {
   const proven = await prove(conversation, { fresh: true });
   if (proven.ok) {
     const { engine, runtime, image, report } = proven.value;
@@ -198,11 +190,12 @@ async function check(conversation: Conversation): Promise<Result<unknown, Failur
   const wasRunning = conversation.host.running() !== undefined;
   if (wasRunning) await conversation.host.sandbox.stop(error);
   const { message, fix, checks } = error;
-  return ok({ held: false, message, fix, checks, ended: wasRunning });
+  const answer = { held: false, message, fix, checks, ended: wasRunning };
+  return ok(actions["sandbox/check"].result.parse(answer));
 }
 
-/** Tells where a shell is opened; starts the sandbox where it does not run. */
-async function shell(conversation: Conversation): Promise<Result<unknown, Failure>> {
+/** Answers where a shell can be opened; starts the sandbox if it does not run. */
+async function shell(conversation: Conversation): ActionAnswer<"sandbox/shell"> {
   const started = await start(conversation);
   if (!started.ok) return started;
   const found = await look(conversation);
@@ -213,15 +206,15 @@ async function shell(conversation: Conversation): Promise<Result<unknown, Failur
     return err({
       kind: "sandbox",
       message: "The sandbox has just ended.",
-      fix: "Try again: it is then started anew.",
+      fix: "Try again: that starts it.",
     });
   return ok({ socket: engine.socketPath, container: container.id, cwd: conversation.host.root });
 }
 
-/** The engine, where the container may be ended now. */
+/** The engine, if the container may be ended now. */
 async function mayEnd(
   conversation: Conversation,
-  { turn, others }: z.infer<typeof Ending>,
+  { turn, others }: Ending,
 ): Promise<Result<Engine, Failure>> {
   if (!turn && conversation.host.sandbox.isBusy()) return err(BUSY);
   const found = await look(conversation);
@@ -231,7 +224,7 @@ async function mayEnd(
   if (count === 0 || others) return ok(engine);
   return err({
     kind: "sandbox_in_use",
-    message: `${count === 1 ? "Another Neovim uses" : `${count} other Neovims use`} this sandbox, too.`,
+    message: `${count === 1 ? "Another Neovim uses" : `${count} other Neovims use`} this sandbox.`,
     fix: "Close the chat there, or add a ! to end it there as well.",
   });
 }
@@ -239,8 +232,8 @@ async function mayEnd(
 async function restart(
   conversation: Conversation,
   engine: Engine,
-  { turn }: z.infer<typeof Ending>,
-): Promise<Result<unknown, Failure>> {
+  { turn }: Ending,
+): ActionAnswer<"sandbox/restart"> {
   // A turn may have begun while an image was built.
   if (!turn && conversation.host.sandbox.isBusy()) return err(BUSY);
   await conversation.host.sandbox.stop(RESTARTED, async () => {
@@ -250,7 +243,7 @@ async function restart(
   return started.ok ? ok({ sandbox: started.value.sandboxLabel }) : started;
 }
 
-/** Starts the sandbox, and shows how far it is as for a turn. */
+/** Starts the sandbox, and shows its progress as for a turn. */
 async function start(conversation: Conversation): Promise<Result<Backend, Failure>> {
   return showing(conversation, (onProgress, signal) =>
     conversation.host.backend(signal, onProgress),
@@ -267,7 +260,7 @@ async function prove(
   );
 }
 
-/** Shows what is done in the winbar, unless a turn shows there what it does. */
+/** Shows progress in the winbar, unless a turn shows its own there. */
 async function showing<T>(
   conversation: Conversation,
   run: (onProgress: (detail: string) => void, signal: AbortSignal) => Promise<T>,
@@ -311,7 +304,7 @@ function whereabouts({ host }: Conversation): SandboxPlace {
 
 function runtimeLine({ name, release, args }: CheckedRuntime): string {
   const words = [name, ...(release === null ? [] : [`release ${release}`]), args.join(" ")];
-  return words.filter((it) => it !== "").join(", ");
+  return words.filter((word) => word !== "").join(", ");
 }
 
 function secondsSince(ms: number): number {

@@ -1,14 +1,14 @@
-import { z } from "zod";
+import type { ActionResult } from "../../nvim/index.ts";
 import { ok } from "../../result.ts";
 import { endpointOf } from "../auth/index.ts";
 import type { Conversation } from "../conversation/index.ts";
 import { usableServers } from "../settings/index.ts";
-import { type Action, action } from "./action.ts";
+import type { ActionHandlers } from "./action.ts";
 import { hostsOf } from "./network.ts";
 
-/** Telling how things stand. Starts nothing: what does not run has no state to tell. */
-export const statusActions: readonly Action[] = [
-  action("status/read", z.object({}), async (conversation) => {
+/** The state of a conversation. Starts nothing. */
+export const statusActions = {
+  "status/read": async (conversation) => {
     const { thread, document, host } = conversation;
     const endpoint = endpointOf(host.settings);
     const { usage, limits } = document.standing;
@@ -26,21 +26,14 @@ export const statusActions: readonly Action[] = [
       network: await hostsOf(conversation),
       instructions: thread.facts?.instructions ?? [],
       ...(usage === undefined ? {} : { usage }),
-      limits: [limits?.primary, limits?.secondary].filter((it) => it != null),
+      limits: [limits?.primary, limits?.secondary].filter((limit) => limit != null),
       servers: await listServers(conversation),
     });
-  }),
-  action("mcp/list", z.object({}), async (conversation) => ok(await listServers(conversation))),
-];
+  },
+  "mcp/list": async (conversation) => ok(await listServers(conversation)),
+} satisfies Partial<ActionHandlers>;
 
-/** An MCP server, and what it offers. */
-type Server = {
-  readonly name: string;
-  readonly state: string;
-  readonly tools: readonly string[];
-};
-
-async function listServers(conversation: Conversation): Promise<readonly Server[]> {
+async function listServers(conversation: Conversation): Promise<ActionResult<"mcp/list">> {
   const { mcp_servers: configured, sandbox, network } = conversation.host.settings;
   const { servers, refused } = usableServers(configured, sandbox.env, network.allow);
   const { loaded } = conversation.thread;
@@ -50,7 +43,7 @@ async function listServers(conversation: Conversation): Promise<readonly Server[
       : await loaded.client.request("mcpServerStatus/list", { threadId: loaded.threadId });
   const found = listed?.ok ? listed.value.data : [];
   return Object.keys(configured).map((name) => {
-    const server = found.find((it) => it.name === name);
+    const server = found.find((one) => one.name === name);
     const why =
       refused[name] ?? (servers[name]?.["enabled"] === false ? "switched off" : undefined);
     const state =

@@ -1,15 +1,14 @@
-import { z } from "zod";
 import { commandBlock } from "../../chat/reducer/index.ts";
 import { ok } from "../../result.ts";
 import type { Conversation } from "../conversation/index.ts";
 import type { LoadedThread } from "../thread/index.ts";
-import { type Action, action } from "./action.ts";
+import type { ActionHandlers } from "./action.ts";
 
 function list({ client, threadId }: LoadedThread) {
   return client.request("thread/backgroundTerminals/list", { threadId });
 }
 
-/** Has the text say of the commands that match that they were stopped, whatever their exit code. */
+/** Makes the text say that the matching commands were stopped, whatever their exit code. */
 async function noteStopped(
   conversation: Conversation,
   thread: LoadedThread,
@@ -22,9 +21,9 @@ async function noteStopped(
   conversation.document.apply({ type: "commands_stopped", ids });
 }
 
-/** Commands that go on running after their turn. */
-export const terminalActions: readonly Action[] = [
-  action("terminals/list", z.object({}), (conversation) =>
+/** Commands that keep running after their turn. */
+export const terminalActions = {
+  "terminals/list": (conversation) =>
     conversation.withThread(async (thread) => {
       const listed = await list(thread);
       return listed.ok
@@ -36,19 +35,16 @@ export const terminalActions: readonly Action[] = [
           )
         : listed;
     }),
-  ),
-  action("terminals/clean", z.object({}), (conversation) =>
+  "terminals/clean": (conversation) =>
     conversation.withThread(async (thread) => {
       await noteStopped(conversation, thread, () => true);
       const { client, threadId } = thread;
       return client.request("thread/backgroundTerminals/clean", { threadId });
     }),
-  ),
-  action("terminals/stop", z.object({ id: z.string() }), (conversation, { id }) =>
+  "terminals/stop": (conversation, { id }) =>
     conversation.withThread(async (thread) => {
       await noteStopped(conversation, thread, (processId) => processId === id);
       const { client, threadId } = thread;
       return client.request("thread/backgroundTerminals/terminate", { threadId, processId: id });
     }),
-  ),
-];
+} satisfies Partial<ActionHandlers>;

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { CallArgs } from "../../../src/nvim/methods.ts";
 import { type OpenChat, openChat } from "../../support/chat.ts";
 import { neovims, repository, startNeovim } from "../../support/neovim.ts";
 
@@ -14,13 +15,14 @@ async function listen(chat: OpenChat, event = "*"): Promise<void> {
   );
 }
 
+type EventName = CallArgs<"event_emit">[0];
 type Seen = [name: string, data: Record<string, unknown>][];
 
 async function seen(chat: OpenChat): Promise<Seen> {
   return chat.nvim.lua<Seen>("return seen");
 }
 
-async function emit(chat: OpenChat, name: string, data: Record<string, unknown>): Promise<void> {
+async function emit(chat: OpenChat, name: EventName, data: Record<string, unknown>): Promise<void> {
   expect((await chat.host.editor.call.event_emit(name, { buf: chat.buf, ...data })).ok).toBe(true);
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ApprovalChange } from "../../../src/nvim/methods.ts";
+import type { ApprovalChange } from "../../../src/nvim/shapes.ts";
 import { type OpenChat, openChat } from "../../support/chat.ts";
 import { neovims } from "../../support/neovim.ts";
 

@@ -1,0 +1,282 @@
+import { z } from "zod";
+import {
+  AllowedHosts,
+  CacheVolume,
+  Done,
+  type Frozen,
+  McpServer,
+  NoParams,
+  SelfTestCheck,
+  Tokens,
+} from "./shapes.ts";
+
+/** A row of the chat buffer, 0-based. */
+const AtRow = z.object({ row: z.int().nonnegative() });
+
+/** A thread of the project; it need not be the one of the conversation that is asked. */
+const Thread = z.object({ thread: z.string().min(1) });
+
+/** Whether Codex was told about a thread, and why not if it was asked in vain. */
+const Told = z.object({ told: z.boolean(), reason: z.string().optional() }).meta({ id: "Told" });
+
+/** Confirmations, for when a turn runs or others use the container. */
+const Ending = z.object({
+  turn: z.boolean().default(false).describe("ends a running turn as well"),
+  others: z
+    .boolean()
+    .default(false)
+    .describe("ends the container from under other Neovims as well"),
+});
+
+const Fork = z
+  .object({
+    keep: z.int().describe("how many rows the new conversation begins with"),
+    query: z.string().describe("what was asked there"),
+    thread: z.string().optional().describe("absent if the new conversation is given its text"),
+    sent: z
+      .object({ row: z.int(), end: z.int(), text: z.string().optional() })
+      .meta({ id: "ForkedQuery" })
+      .optional()
+      .describe("the sent query at the row"),
+  })
+  .meta({ id: "Fork" });
+
+const Revert = z
+  .object({
+    from: z.int().describe("the first row that goes"),
+    turns: z.int().describe("how many turns go"),
+    copy: z.string().optional().describe("the copy of the file, once confirmed"),
+  })
+  .meta({ id: "Revert" });
+
+const Model = z
+  .object({
+    model: z.string(),
+    name: z.string(),
+    description: z.string(),
+    isCurrent: z.boolean(),
+    effort: z.string().describe("the default one"),
+    efforts: z.array(
+      z.object({ effort: z.string(), description: z.string() }).meta({ id: "ListedEffort" }),
+    ),
+  })
+  .meta({ id: "ListedModel" });
+
+const Policy = z.enum(["never", "on-request", "untrusted"]);
+
+const Approvals = z
+  .object({ current: Policy, offered: z.array(Policy) })
+  .meta({ id: "ApprovalPolicies" });
+
+const Terminal = z
+  .object({
+    id: z.string(),
+    command: z.string(),
+    cwd: z.string(),
+    block: z.string().optional().describe("where the conversation shows it"),
+  })
+  .meta({ id: "Terminal" });
+
+const Limit = z
+  .object({
+    usedPercent: z.number(),
+    windowDurationMins: z.number().nullish(),
+    resetsAt: z.number().nullish().describe("in seconds since 1970"),
+  })
+  .meta({ id: "UsageLimit" });
+
+const Status = z
+  .object({
+    model: z.string(),
+    effort: z.string(),
+    plan: z.boolean(),
+    approvals: Policy,
+    endpoint: z.string(),
+    credential: z.string(),
+    running: z.boolean(),
+    sandbox: z.string(),
+    thread: z.string(),
+    refused: z.array(z.object({ host: z.string(), times: z.int() }).meta({ id: "RefusedHost" })),
+    network: AllowedHosts,
+    instructions: z.array(z.string()),
+    usage: Tokens.extend({ window: z.int().nullish() }).meta({ id: "Usage" }).optional(),
+    limits: z.array(Limit),
+    servers: z.array(McpServer),
+  })
+  .meta({ id: "ConversationStatus" });
+
+const Commit = z
+  .object({
+    oid: z.string(),
+    ref: z.string(),
+    subject: z.string().describe("the agent's words"),
+    date: z.string().describe("as ISO 8601"),
+    isTaken: z.boolean().describe("whether a branch of the user's has it"),
+  })
+  .meta({ id: "Commit" });
+
+const Container = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    running: z.boolean(),
+    image: z.string(),
+    runtime: z.string(),
+    startedMs: z.number().describe("since 1970"),
+    seconds: z.int().describe("since it was started"),
+    user: z.string(),
+    network: z.string(),
+    memoryBytes: z.number(),
+    cpus: z.number(),
+    pids: z.int(),
+    mounts: z.array(
+      z.object({ path: z.string(), kind: z.string() }).meta({ id: "ContainerMount" }),
+    ),
+    processes: z.array(z.string()).describe("as programs inside call themselves"),
+  })
+  .meta({ id: "Container" });
+
+const SandboxStatus = z
+  .object({
+    engine: z.string(),
+    runtime: z.string(),
+    attached: z.boolean().describe("whether this host uses the container"),
+    others: z.int().describe("how many other Neovims use it"),
+    notes: z.array(z.string()),
+    container: Container.optional(),
+  })
+  .meta({ id: "SandboxStatus" });
+
+const Checked = z.discriminatedUnion("held", [
+  z
+    .object({
+      held: z.literal(true),
+      engine: z.string(),
+      runtime: z.string(),
+      image: z.string(),
+      kernel: z.string(),
+      gvisor: z.boolean(),
+      checks: z.array(SelfTestCheck),
+    })
+    .meta({ id: "SelfTestHeld" }),
+  z
+    .object({
+      held: z.literal(false),
+      message: z.string(),
+      fix: z.string().optional(),
+      checks: z.array(SelfTestCheck),
+      ended: z.boolean().describe("whether the sandbox ran, and was ended for it"),
+    })
+    .meta({ id: "SelfTestFailed" }),
+]);
+
+const Space = z
+  .object({
+    caches: z.array(CacheVolume).describe("of this project"),
+    gone: z.array(CacheVolume).describe("of projects that are gone"),
+    images: z.object({ count: z.int(), bytes: z.number() }).meta({ id: "OldImages" }),
+  })
+  .meta({ id: "Removable" });
+
+const Shell = z
+  .object({ socket: z.string(), container: z.string(), cwd: z.string() })
+  .meta({ id: "ShellPlace" });
+
+const StartedSandbox = z.object({ sandbox: z.string() }).meta({ id: "StartedSandbox" });
+
+/**
+ * Everything that Lua can ask of a conversation besides sending, by name: what goes with the request,
+ * and what an answer holds. `true` is the answer of an action that only does something.
+ */
+export const actions = {
+  "thread/fork": { params: AtRow, result: Fork },
+  "thread/revert": {
+    params: AtRow.extend({ confirmed: z.boolean().default(false) }),
+    result: Revert,
+  },
+  "thread/compact": { params: NoParams, result: Done },
+  "thread/review": {
+    params: z.object({
+      target: z.enum(["uncommitted", "base", "commit", "custom"]),
+      argument: z.string().default(""),
+    }),
+    result: Done,
+  },
+  "model/list": { params: NoParams, result: z.array(Model) },
+  "model/set": {
+    params: z.object({
+      model: z.string().min(1).optional(),
+      effort: z.string().min(1).optional(),
+    }),
+    result: Done,
+  },
+  "plan/set": {
+    params: z.object({ on: z.boolean().optional().describe("absent: the other of the two") }),
+    result: z.object({ on: z.boolean() }).meta({ id: "PlanMode" }),
+  },
+  "approvals/list": { params: NoParams, result: Approvals },
+  "approvals/set": { params: z.object({ policy: z.string() }), result: Done },
+  "terminals/list": { params: NoParams, result: z.array(Terminal) },
+  "terminals/clean": { params: NoParams, result: Done },
+  "terminals/stop": { params: z.object({ id: z.string() }), result: Done },
+  "status/read": { params: NoParams, result: Status },
+  "mcp/list": { params: NoParams, result: z.array(McpServer) },
+  "commits/list": { params: NoParams, result: z.array(Commit) },
+  "commits/show": {
+    params: z.object({ oid: z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/) }),
+    result: z.string(),
+  },
+  "commits/log": { params: NoParams, result: z.string() },
+  "sandbox/status": { params: NoParams, result: SandboxStatus },
+  "sandbox/check": { params: NoParams, result: Checked },
+  "sandbox/shell": { params: NoParams, result: Shell },
+  "sandbox/space": { params: NoParams, result: Space },
+  "sandbox/prune": { params: NoParams, result: z.string() },
+  "sandbox/clear": { params: Ending, result: z.string() },
+  "sandbox/restart": { params: Ending, result: StartedSandbox },
+  "sandbox/rebuild": { params: Ending, result: StartedSandbox },
+  "sandbox/unprotect": { params: z.object({ path: z.string().min(1) }), result: z.string() },
+  "network/list": { params: NoParams, result: AllowedHosts },
+  "network/forget": { params: z.object({ entry: z.string().min(1) }), result: Done },
+  "goal/set": {
+    params: z.object({
+      objective: z.string().min(1).max(4000).optional(),
+      active: z.boolean(),
+    }),
+    result: z.string().describe("the objective"),
+  },
+  "goal/clear": { params: NoParams, result: Done },
+  "dockerfile/allow": { params: z.object({ hash: z.string() }), result: z.string() },
+  "threads/name": { params: Thread.extend({ name: z.string().min(1) }), result: Told },
+  "threads/archive": { params: Thread, result: Told },
+  "threads/unarchive": { params: Thread, result: Told },
+  "threads/forget": { params: Thread, result: Told },
+  "login/start": {
+    params: z.object({ way: z.enum(["browser", "device"]) }),
+    result: z.object({ url: z.string(), code: z.string().optional() }).meta({ id: "LoginTask" }),
+  },
+  "login/finish": {
+    params: NoParams,
+    result: z
+      .object({
+        email: z.string(),
+        plan: z.string(),
+        isUsed: z.boolean().describe("whether the configuration has the login used"),
+      })
+      .meta({ id: "LoginState" }),
+  },
+  "login/cancel": { params: NoParams, result: Done },
+  "login/end": {
+    params: NoParams,
+    result: z
+      .object({ was: z.string().describe("the email address, or empty") })
+      .meta({ id: "EndedLogin" }),
+  },
+} as const;
+
+/** The name of an action. */
+export type ActionName = keyof typeof actions;
+/** What goes with an action, once checked. */
+export type ActionParams<N extends ActionName> = z.infer<(typeof actions)[N]["params"]>;
+/** What an action answers. */
+export type ActionResult<N extends ActionName> = Frozen<z.input<(typeof actions)[N]["result"]>>;
