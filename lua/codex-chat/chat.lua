@@ -214,7 +214,7 @@ end
 --- Moves the buffer to a fresh conversation because its own is in use elsewhere. What is in the
 --- prompt stays, and what was sent meanwhile goes back there.
 ---@param chat codex-chat.Chat
----@param to { path?: string, reason?: string }
+---@param to codex-chat.Relocation
 function M.relocate(chat, to)
   local project = require("codex-chat.project").at(chat.root)
   local document = require("codex-chat.buffer.document")

@@ -1,16 +1,6 @@
 --- The conversations that this Neovim has open, by buffer.
 local M = {}
 
----@class (exact) codex-chat.State what the host says of a conversation
----@field phase codex-chat.Phase
----@field detail? string
----@field model? string
----@field mode? string effort, and "plan" in plan mode
----@field sandbox? string
----@field tokens? codex-chat.Tokens
----@field queued? integer
----@field note? string
-
 ---@class (exact) codex-chat.Block
 ---@field mark integer extmark from the first line to the line after the last
 ---@field gap 0|1 blank lines above that belong to the block
@@ -20,13 +10,13 @@ local M = {}
 ---@field emptied? boolean whether the user has deleted all its lines
 ---@field late? integer how often it was written after that
 ---@field late_is_all? boolean whether all of it was written, not more of it
----@field badge_edit? table what the virtual text says
+---@field badge_edit? codex-chat.MarkEdit what the virtual text says
 
 ---@class (exact) codex-chat.Approval
 ---@field id string
 ---@field block string
 ---@field kind string
----@field choices string[]
+---@field choices codex-chat.Decision[]
 ---@field fields? codex-chat.Field[] what is asked for, of questions
 ---@field url? string of a page
 ---@field title? string one line about it, such as "Codex asks to run: ls"
@@ -58,7 +48,7 @@ local M = {}
 ---@field preparing? string a mention of the prompt's that another program is asked for
 ---@field settling? boolean whether the prompt's heading is being put back
 ---@field key_marks? table<integer, true> extmarks that show keys
----@field gathered? { edits: table[], run: fun() } the last of the host's edits among those
+---@field gathered? { edits: codex-chat.Edit[], run: fun() } the last of the host's edits among those
 ---@field delayed function[] machine edits that wait for the user's half-typed command
 ---@field last_win_view? table the view when it was last hidden
 ---@field looks? table<string, any> its windows' options before anything was changed by hand

@@ -1,11 +1,5 @@
---- The types of the public face, for language servers; nothing is done here.
-
----@alias codex-chat.Phase "idle"|"starting"|"running"|"waiting"|"failed"
-
----@class (exact) codex-chat.Tokens
----@field last? integer of the last request
----@field total? integer of the whole thread
----@field window? integer how many the model's context window holds
+--- The types of the public face, for language servers; nothing is done here. Those that the host
+--- knows too stand in host/wire.lua.
 
 ---@class (exact) codex-chat.Status what a conversation is at; not to be written to
 ---@field buf integer
@@ -35,11 +29,6 @@
 ---@field buf? integer
 ---@field mode? "steer"|"queue" "steer" goes into a running turn, "queue" waits for the next one
 
----@class (exact) codex-chat.TurnFailure
----@field kind string
----@field message string
----@field fix? string what helps
-
 ---@class (exact) codex-chat.AskEnd
 ---@field status "completed"|"interrupted"|"failed"|"closed" "closed": the conversation was
 ---@field failure? codex-chat.TurnFailure
@@ -55,8 +44,6 @@
 ---@field id? string the question's, as `ApprovalRequested` tells it; by default the oldest
 ---@field reason? string told to Codex with "decline"
 ---@field answers? table<string, any> what is told to questions, by the name of each field
-
----@alias codex-chat.Decision "accept"|"accept_session"|"accept_project"|"decline"|"cancel"
 
 ---@alias codex-chat.EventName
 ---| "Opened" # { buf, path, root }

@@ -6,21 +6,7 @@ local M = {}
 
 local say = require("codex-chat.message")
 
----@class (exact) codex-chat.Field
----@field name string
----@field label string
----@field description? string
----@field type "text"|"number"|"integer"|"boolean"|"choice"|"choices"
----@field format? "email"|"uri"|"date"|"date-time"
----@field min? number of a number its value, of a text its characters, of choices how many
----@field max? number
----@field required boolean
----@field secret boolean
----@field options codex-chat.Option[]
----@field other boolean whether something else than the options may be told
----@field default? any
-
----@class (exact) codex-chat.Option
+---@class (exact) codex-chat.Choice an option that can be picked
 ---@field value any
 ---@field label string
 ---@field description? string
@@ -51,7 +37,7 @@ end
 
 --- What can be picked by number, as the text lists it.
 ---@param field codex-chat.Field?
----@return codex-chat.Option[]
+---@return codex-chat.Choice[]
 function M.options(field)
   if not field or field.type == "choices" then
     return {}
@@ -146,7 +132,7 @@ local function ask_text(field, done)
   vim.ui.input({ prompt = prompt, default = default }, take)
 end
 
----@param option codex-chat.Option
+---@param option codex-chat.Choice
 ---@return string
 local function option_text(option)
   local about = option.description or ""
@@ -157,8 +143,8 @@ end
 
 --- The default comes first, for whoever just confirms.
 ---@param field codex-chat.Field
----@param options codex-chat.Option[]
----@return codex-chat.Option[]
+---@param options codex-chat.Choice[]
+---@return codex-chat.Choice[]
 local function default_first(field, options)
   for i, option in ipairs(options) do
     if option.value == field.default and i > 1 then

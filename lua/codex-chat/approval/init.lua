@@ -16,7 +16,7 @@ local given = {}
 
 --- Adds or removes a pending approval, as the host says.
 ---@param chat codex-chat.Chat
----@param change { id: string, remove?: boolean, block?: string, kind?: string, choices?: string[], fields?: codex-chat.Field[], url?: string }
+---@param change codex-chat.ApprovalRequest|codex-chat.ApprovalEnd
 function M.set(chat, change)
   local others = vim.tbl_filter(function(approval)
     return approval.id ~= change.id

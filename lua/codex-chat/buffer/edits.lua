@@ -8,7 +8,7 @@ local registry = require("codex-chat.registry")
 local api = vim.api
 
 ---@param chat codex-chat.Chat
----@param edit table
+---@param edit codex-chat.InsertEdit
 local function insert(chat, edit)
   local id = edit.id
   local prompt = blocks.prompt_row(chat)
@@ -109,7 +109,7 @@ local function emptied(chat, id)
 end
 
 ---@param chat codex-chat.Chat
----@param edit table
+---@param edit codex-chat.AppendEdit
 local function append(chat, edit)
   local text = vim.split(edit.text, "\n", { plain = true })
   local block = emptied(chat, edit.id)
@@ -129,7 +129,7 @@ local function append(chat, edit)
 end
 
 ---@param chat codex-chat.Chat
----@param edit table
+---@param edit codex-chat.ReplaceEdit
 local function replace(chat, edit)
   local block = emptied(chat, edit.id)
   local first, stop
@@ -167,7 +167,7 @@ local function remove(chat, id)
 end
 
 ---@param chat codex-chat.Chat
----@param edit table
+---@param edit codex-chat.FoldEdit
 local function fold(chat, edit)
   local first, first_stop = blocks.range(chat, edit.from)
   local last_first, stop = blocks.range(chat, edit.to)
@@ -178,7 +178,7 @@ local function fold(chat, edit)
 end
 
 ---@param chat codex-chat.Chat
----@param edit table
+---@param edit codex-chat.MarkEdit
 local function mark(chat, edit)
   local first, stop = blocks.range(chat, edit.id)
   local block = chat.blocks[edit.id]
@@ -206,7 +206,7 @@ local ops = {
 }
 
 ---@param chat codex-chat.Chat
----@param edits table[]
+---@param edits codex-chat.Edit[]
 local function write(chat, edits)
   require("codex-chat.buffer.heading").settle(chat)
   blocks.machine(chat, function()
@@ -221,8 +221,8 @@ local function write(chat, edits)
 end
 
 --- Adds edits to those that wait, so that an hour of them is few and written in one go.
----@param list table[]
----@param edits table[]
+---@param list codex-chat.Edit[]
+---@param edits codex-chat.Edit[]
 local function gather(list, edits)
   for _, edit in ipairs(edits) do
     local last = list[#list]
@@ -237,8 +237,8 @@ end
 
 --- Applies the host's edits in one tick.
 ---@param buf integer
----@param edits table[] see src/chat/edits/edits.ts
----@return { ok: boolean, reason?: string }
+---@param edits codex-chat.Edit[]
+---@return codex-chat.EditsApplied|codex-chat.EditsRefused
 function M.apply(buf, edits)
   local chat = registry.get(buf)
   if not chat or not api.nvim_buf_is_loaded(buf) then

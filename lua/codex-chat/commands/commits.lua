@@ -4,13 +4,6 @@ local M = {}
 local action = require("codex-chat.host.request")
 local say = require("codex-chat.message")
 
----@class (exact) codex-chat.Commit
----@field oid string
----@field ref string
----@field subject string the agent's words
----@field date string
----@field isTaken boolean whether a branch of the user's has it
-
 --- Shows text that is nobody's file: no file type, so that no plugin of a file type runs over it.
 ---@param name string
 ---@param text string

@@ -11,7 +11,7 @@ local function usual_way()
   return is_remote and "device" or "browser"
 end
 
----@param task { url: string, code?: string }
+---@param task codex-chat.LoginTask
 ---@return string[]
 local function lines_of(task)
   local lines =
@@ -34,7 +34,7 @@ local function open(url)
 end
 
 --- Shows where to go, and opens it where the user says so.
----@param task { url: string, code?: string }
+---@param task codex-chat.LoginTask
 ---@return integer buf of the page
 local function show(task)
   require("codex-chat.commands.status").page(lines_of(task), "login")
@@ -51,7 +51,7 @@ local function show(task)
   return buf
 end
 
----@param who { email: string, plan: string, isUsed: boolean }
+---@param who codex-chat.LoginState
 ---@return string
 local function welcome(who)
   local name = who.email ~= "" and who.email or "an account"

@@ -4,14 +4,6 @@ local M = {}
 local action = require("codex-chat.host.request")
 local say = require("codex-chat.message")
 
----@class (exact) codex-chat.ListedModel
----@field model string
----@field name string
----@field description string
----@field isCurrent boolean
----@field effort string
----@field efforts { effort: string, description: string }[]
-
 ---@param chat codex-chat.Chat
 ---@param model string
 ---@param effort? string

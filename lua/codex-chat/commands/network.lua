@@ -3,12 +3,6 @@ local M = {}
 
 local say = require("codex-chat.message")
 
----@class (exact) codex-chat.AllowedHosts
----@field config string[]
----@field project string[]
----@field conversation string[]
----@field ask boolean
-
 --- The entries that can be forgotten, as they were last listed; for completion.
 ---@type string[]
 local known = {}

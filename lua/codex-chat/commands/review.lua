@@ -24,7 +24,7 @@ end
 
 --- Puts findings into a quickfix list of their own, and says so.
 --- SECURITY: paths and texts are the model's; they become list entries only.
----@param findings { path: string, line: integer, last: integer, title: string, body: string }[]
+---@param findings codex-chat.Finding[]
 function M.findings(findings)
   local items = vim.tbl_map(function(finding)
     return {

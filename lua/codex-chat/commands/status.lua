@@ -48,7 +48,7 @@ local function grouped(n)
   return (tostring(n):reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", ""))
 end
 
----@param servers { name: string, state: string, tools: string[] }[]
+---@param servers codex-chat.McpServer[]
 ---@return string[]
 local function server_lines(servers)
   local lines = {}
@@ -63,7 +63,7 @@ local function server_lines(servers)
   return lines
 end
 
----@param usage { last: integer, total: integer, window?: integer }?
+---@param usage codex-chat.Usage?
 ---@return string
 local function usage_text(usage)
   if not usage then
@@ -98,7 +98,7 @@ local function span_text(minutes)
   return ("%d minutes"):format(minutes)
 end
 
----@param limits { usedPercent: number, windowDurationMins?: number, resetsAt?: number }[]
+---@param limits codex-chat.UsageLimit[]
 ---@return string
 local function limits_text(limits)
   local texts = vim.tbl_map(function(limit)
@@ -115,7 +115,7 @@ local function limits_text(limits)
 end
 
 ---@param chat codex-chat.Chat
----@param it table what `status/read` answers
+---@param it codex-chat.ConversationStatus
 ---@return string[]
 local function lines_of(chat, it)
   local short = function(path)

@@ -4,11 +4,6 @@ local M = {}
 local action = require("codex-chat.host.request")
 local say = require("codex-chat.message")
 
----@class (exact) codex-chat.Terminal
----@field id string
----@field command string
----@field block string? where the conversation shows it
-
 --- Goes to where the conversation shows the command, with its output unfolded.
 ---@param chat codex-chat.Chat
 ---@param block string

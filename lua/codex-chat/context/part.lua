@@ -1,11 +1,8 @@
 --- What goes along with a query: a text that says what it is, a picture, or a skill.
 local M = {}
 
----@class (exact) codex-chat.ContextPart
+---@class (exact) codex-chat.ContextPart : codex-chat.SentPart
 ---@field label string for the reader of the conversation
----@field text? string
----@field image? string a data URL
----@field skill? { name: string, path: string }
 
 --- The text in a fence that nothing in it can close.
 ---@param lines string[]

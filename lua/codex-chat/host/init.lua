@@ -282,8 +282,8 @@ end
 --- Sends a notification about the chat, and starts the host if it is not running. Anything sent
 --- before the host listens waits in its pipe.
 ---@param chat codex-chat.Chat
----@param method string
----@param params table
+---@param method codex-chat.NotificationName
+---@param params table the notification's, such as codex-chat.TurnSend
 ---@return boolean sent
 ---@return string? err why it was not sent, for the caller to show
 function M.try_notify(chat, method, params)
@@ -306,8 +306,8 @@ end
 
 --- Sends a notification about the chat; where that fails, the user sees why.
 ---@param chat codex-chat.Chat
----@param method string
----@param params table
+---@param method codex-chat.NotificationName
+---@param params table the notification's, such as codex-chat.TurnSend
 ---@return boolean sent
 function M.notify(chat, method, params)
   local sent, err = M.try_notify(chat, method, params)

@@ -126,7 +126,7 @@ function M.finish()
 end
 
 --- Reloads loaded, unmodified buffers of files that changed on disk.
----@param what string[]|{ root: string } paths, or the directory below which anything may have changed
+---@param what string[]|codex-chat.ReloadRoot paths, or the directory below which anything may have changed
 function M.reload(what)
   local paths = what.root and { what.root } or what --[[@as string[] ]]
   for _, buf in ipairs(api.nvim_list_bufs()) do

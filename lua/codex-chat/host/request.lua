@@ -6,7 +6,7 @@ local say = require("codex-chat.message")
 ---@alias codex-chat.Answered fun(value: any, err: string?)
 
 ---@class (exact) codex-chat.Request
----@field name string the action's
+---@field name codex-chat.ActionName
 ---@field callback codex-chat.Answered
 
 ---@type table<integer, codex-chat.Request>
@@ -31,8 +31,8 @@ end
 --- and a sentence that says why not, also where the host cannot be reached or ends first. Without a
 --- callback an error is shown and a value dropped.
 ---@param chat codex-chat.Chat
----@param name string such as "thread/fork"; src/nvim/actions.ts has them all
----@param params? table
+---@param name codex-chat.ActionName
+---@param params? table the action's parameters, such as codex-chat.ThreadForkParams
 ---@param callback? codex-chat.Answered
 function M.run(chat, name, params, callback)
   next_id = next_id + 1
@@ -59,7 +59,7 @@ end
 
 --- Takes the host's answer.
 ---@param id integer
----@param answer { ok: boolean, value?: any, message?: string }
+---@param answer codex-chat.ActionValue|codex-chat.ActionFailure
 function M.answered(id, answer)
   local request = waiting[id]
   waiting[id] = nil

@@ -1,4 +1,4 @@
---- The host's door: one table of functions, called by name through nvim_exec_lua.
+--- The functions that the host calls, by name through nvim_exec_lua. Their types are in wire.lua.
 ---
 --- Arguments come as values, never as source. SECURITY: text in them may be the model's; it only ever
 --- becomes buffer text, virtual text or a message.
@@ -7,7 +7,7 @@ local M = {}
 local registry = require("codex-chat.registry")
 local say = require("codex-chat.message")
 
---- Lua's own nil for what the wire calls nil, one level deep.
+--- Replaces `vim.NIL` by Lua's own nil, one level deep.
 ---@param value any
 ---@return any
 local function clean(value)
@@ -25,7 +25,7 @@ local function clean(value)
 end
 
 ---@param buf integer
----@return codex-chat.Chat? chat nil where the buffer is no chat any more: the host hears of it anyway
+---@return codex-chat.Chat? chat nil if the buffer is no chat any more, which the host learns otherwise
 local function chat_of(buf)
   local chat = registry.get(buf)
   if chat and vim.api.nvim_buf_is_loaded(buf) then
@@ -34,8 +34,7 @@ local function chat_of(buf)
   end
 end
 
----@type table<string, fun(...): any>
-local handlers = {}
+local handlers = {} --[[@as codex-chat.Handlers]]
 
 function handlers.buf_set_edits(buf, edits)
   chat_of(buf)

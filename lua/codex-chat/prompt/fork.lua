@@ -52,12 +52,6 @@ local function fork_path(path)
   return fresh
 end
 
----@class (exact) codex-chat.Fork
----@field keep integer rows that the new conversation begins with
----@field query string what was asked there
----@field thread? string
----@field sent? { row: integer, end: integer, text?: string }
-
 --- Shows the new conversation, with the query in its prompt.
 ---@param chat codex-chat.Chat
 ---@param fork codex-chat.Fork

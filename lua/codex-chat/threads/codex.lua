@@ -6,9 +6,9 @@ local registry = require("codex-chat.registry")
 --- Tells Codex about the thread, where it is running: in the conversation's own project, through
 --- whichever conversation is open there.
 ---@param it codex-chat.ThreadSummary
----@param name string the action's
+---@param name codex-chat.ActionName
 ---@param params table
----@param done fun(answer: { told: boolean, reason: string? })
+---@param done fun(answer: codex-chat.Told)
 function M.tell(it, name, params, done)
   local through
   for _, chat in ipairs(it.thread and registry.all() or {}) do

@@ -49,7 +49,7 @@ local function mib(bytes)
   return bytes > 0 and ("%d MiB"):format(bytes / 1024 ^ 2) or "all"
 end
 
----@param it table what `sandbox/status` answers
+---@param it codex-chat.SandboxStatus
 ---@return string
 local function state_of(it)
   local container = it.container
@@ -67,7 +67,7 @@ local function state_of(it)
   return words
 end
 
----@param it table
+---@param it codex-chat.SandboxStatus
 ---@return string[]
 local function status_lines(it)
   local lines = { "# Sandbox", "" }
@@ -113,7 +113,7 @@ end
 
 local verdicts = { held = "held", weaker = "**weaker**", failed = "**failed**" }
 
----@param checks table[]
+---@param checks codex-chat.SelfTestCheck[]
 ---@return string[]
 local function table_lines(checks)
   local rows = { { "", "attempt", "what it tries from inside", "what happened" } }
@@ -152,7 +152,7 @@ local function table_lines(checks)
   return lines
 end
 
----@param it table what `sandbox/check` answers
+---@param it codex-chat.SandboxCheckResult
 ---@return string[]
 local function check_lines(it)
   local lines = { "# Self-test of the sandbox", "" }

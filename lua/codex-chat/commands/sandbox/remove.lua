@@ -4,10 +4,6 @@ local M = {}
 local action = require("codex-chat.host.request")
 local say = require("codex-chat.message")
 
----@class codex-chat.Removable
----@field what string a cache's directory, or "tools"
----@field bytes? integer where the engine tells
-
 ---@param bytes integer
 ---@return string
 local function size(bytes)
@@ -15,7 +11,7 @@ local function size(bytes)
   return mib >= 1024 and ("%.1f GiB"):format(mib / 1024) or ("%d MiB"):format(math.ceil(mib))
 end
 
----@param caches codex-chat.Removable[]
+---@param caches codex-chat.CacheVolume[]
 ---@return string such as "node_modules (120 MiB), tools (size not known)"
 local function list(caches)
   return table.concat(
@@ -30,7 +26,7 @@ end
 
 --- Asks the host for what there is, and goes on with it.
 ---@param chat codex-chat.Chat
----@param callback fun(space: { caches: codex-chat.Removable[], gone: codex-chat.Removable[], images: { count: integer, bytes: integer } })
+---@param callback fun(space: codex-chat.Removable)
 local function look(chat, callback)
   action.run(chat, "sandbox/space", {}, function(space, err)
     if err then
