@@ -7,7 +7,7 @@ import { TurnGate } from "../../egress/model/turn-gate.ts";
 import { ok } from "../../result.ts";
 import type { LiveDocument } from "../document/live-document.ts";
 import { Conversation } from "./conversation.ts";
-import type { ProjectPort } from "./project-port.ts";
+import type { ProjectPort } from "./ports.ts";
 
 const CALLS = 3;
 const MAX_TURNS = 30;

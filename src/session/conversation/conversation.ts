@@ -15,12 +15,15 @@ import {
   type ConversationEvent,
   endOf,
   type ProjectPort,
-  type RoundEnd,
   type StartTurn,
   stateAfter,
+  type TurnEnd,
   unansweredBy,
-} from "./project-port.ts";
+} from "./ports.ts";
 import { Recovery } from "./recovery.ts";
+import { SendQueue } from "./send-queue.ts";
+import { TurnBudget } from "./turn-budget.ts";
+import { startTurn } from "./turn-start.ts";
 import {
   deliveryOf,
   inDocumentOrder,
@@ -28,10 +31,7 @@ import {
   type Round,
   sentAs,
   startsNextTurn,
-} from "./round.ts";
-import { SendQueue } from "./send-queue.ts";
-import { TurnBudget } from "./turn-budget.ts";
-import { startTurn } from "./turn-start.ts";
+} from "./turn-state.ts";
 import { TurnWatchdog } from "./turn-watchdog.ts";
 import { cutOff, heldBack, NOTHING_UNSENT, showUnsent } from "./unsent.ts";
 
@@ -348,7 +348,7 @@ export class Conversation {
     this.#ended({ status: "failed", failure });
   }
 
-  #ended(told: RoundEnd): void {
+  #ended(told: TurnEnd): void {
     if (this.#round.phase === "idle" || this.#round.phase === "ending") return;
     this.#interruption.end();
     this.#watchdog.end();
@@ -374,7 +374,7 @@ export class Conversation {
   }
 
   /** All is said of the round: what was typed meanwhile becomes the next. */
-  #over(ending: Round, end: RoundEnd, again: readonly Query[], waited: readonly Query[]): void {
+  #over(ending: Round, end: TurnEnd, again: readonly Query[], waited: readonly Query[]): void {
     this.host.filesChanged();
     const next = [...again, ...inDocumentOrder([...waited, ...this.#outbox.takeWaiting()])];
     if (this.#round !== ending) {
@@ -392,7 +392,7 @@ export class Conversation {
     this.#events.tell(() => this.host.emit(event, data), ready);
   }
 
-  #showState(end?: RoundEnd): void {
+  #showState(end?: TurnEnd): void {
     if (this.#round.phase === "running" && this.approvals.size === 0)
       this.document.setState({ phase: "running" });
     if (this.#round.phase !== "idle") return;

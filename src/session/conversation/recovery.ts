@@ -2,7 +2,7 @@ import { unansweredQuery } from "../../chat/format/index.ts";
 import type { LiveDocument } from "../document/index.ts";
 import { LEFT_ID, type Query } from "../query.ts";
 import { hasAnswers, hasLastQuery, type LoadedThread, type ThreadHandle } from "../thread/index.ts";
-import type { RoundEnd } from "./project-port.ts";
+import type { TurnEnd } from "./ports.ts";
 import { contextLost } from "./unsent.ts";
 
 /** What follows a turn that failed. */
@@ -113,7 +113,7 @@ export class Recovery {
   }
 
   /** Takes a round's end in; gives what the user is told of it, and what is sent again. */
-  after(end: RoundEnd): { readonly end: RoundEnd; readonly again: readonly Query[] } {
+  after(end: TurnEnd): { readonly end: TurnEnd; readonly again: readonly Query[] } {
     if (end.status === "completed") {
       this.#tooLong = 0;
       if (this.#isAnswering) this.#unanswered = [];

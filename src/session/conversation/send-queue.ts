@@ -1,5 +1,5 @@
 import type { Query } from "../query.ts";
-import { startsNextTurn } from "./round.ts";
+import { startsNextTurn } from "./turn-state.ts";
 
 /** How often Codex is given a query without having put it into its thread. */
 const MAX_GIVEN = 2;

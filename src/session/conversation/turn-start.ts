@@ -5,7 +5,7 @@ import type { Failure } from "../failure.ts";
 import type { TurnHookRunner } from "../hooks/index.ts";
 import type { LoadedThread, ThreadHandle } from "../thread/index.ts";
 import type { Goal } from "./goal.ts";
-import type { ProjectPort, StartTurn } from "./project-port.ts";
+import type { ProjectPort, StartTurn } from "./ports.ts";
 import type { TurnBudget } from "./turn-budget.ts";
 
 /** The parts of a conversation that a turn's beginning needs. */

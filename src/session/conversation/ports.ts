@@ -63,13 +63,13 @@ export type ConversationEvent = "QueryHeard" | "TurnStarted" | "TurnEnded" | "Ap
 export type StartTurn = (loaded: LoadedThread) => Promise<Result<string | undefined, Failure>>;
 
 /** How a round ended, for those who wait for it. */
-export type RoundEnd = {
+export type TurnEnd = {
   readonly status: "completed" | "interrupted" | "failed";
   readonly failure?: Failure;
 };
 
 /** Why nothing can be answered any more that was asked in a round which ended so. */
-export function unansweredBy({ status, failure }: RoundEnd): string {
+export function unansweredBy({ status, failure }: TurnEnd): string {
   if (status === "completed") return "the turn ended";
   return status === "interrupted"
     ? "the turn was stopped"
@@ -77,7 +77,7 @@ export function unansweredBy({ status, failure }: RoundEnd): string {
 }
 
 /** What the window's bar says after a round. */
-export function stateAfter(end: RoundEnd | undefined): RunState {
+export function stateAfter(end: TurnEnd | undefined): RunState {
   return end?.status === "failed"
     ? { phase: "failed", detail: end.failure?.message }
     : { phase: "idle" };
@@ -87,7 +87,7 @@ export function stateAfter(end: RoundEnd | undefined): RunState {
 export function endOf(
   { status, error }: { readonly status: string; readonly error?: TurnError | null | undefined },
   httpStatus: number | undefined,
-): RoundEnd {
+): TurnEnd {
   if (status === "completed" || status === "interrupted") return { status };
   const { what, fix, repeats } = turnFailureOf(error ?? { message: "The turn failed." }, {
     status: httpStatus,
