@@ -11,12 +11,13 @@ import { ok } from "../result.ts";
 import { runAction } from "./actions/index.ts";
 import { Account, credentialLine, KeyRing, upstreamProxyOf } from "./auth/index.ts";
 import { throttle } from "./calm.ts";
-import { Conversation, type ProjectPort } from "./conversation/index.ts";
+import { Conversation, type ProjectServices } from "./conversation/index.ts";
 import { LiveDocument } from "./document/index.ts";
 import { failureLine } from "./failure.ts";
 import { Project } from "./project.ts";
 import type { Query } from "./query.ts";
 import { parseSettings, type Settings } from "./settings/index.ts";
+import { ThreadHandle } from "./thread/index.ts";
 
 /** A notification of the editor. */
 type EditorEvent = {
@@ -210,7 +211,9 @@ export class Host {
       return;
     }
     const project = this.#openProject(root, projectDir, parsed.value);
-    const conversation = new Conversation(opened.value, this.#hostOf(project, buf));
+    const host = this.#hostOf(project, buf);
+    const thread = new ThreadHandle(opened.value, host);
+    const conversation = new Conversation({ document: opened.value, thread, host });
     project.conversations.add(conversation);
     this.#conversations.set(buf, conversation);
     opened.value.setState({ phase: "idle" });
@@ -262,7 +265,7 @@ export class Host {
     return account;
   }
 
-  #hostOf(project: Project, buf: number): ProjectPort {
+  #hostOf(project: Project, buf: number): ProjectServices {
     const { editor, log, env } = this.#options;
     const filesChanged = () => void editor.call.buf_reload({ root: project.root });
     return {
@@ -276,7 +279,7 @@ export class Host {
       running: () => project.running,
       gitPlace: () => project.gitPlace(),
       network: project.network,
-      aroundTurn: project.aroundTurn,
+      turnHooks: project.turnHooks,
       audit: project.audit,
       account: project.account,
       credential: () =>
@@ -289,7 +292,7 @@ export class Host {
       },
       abandonBackend: (failure) => void project.stop(failure),
       runTool: (call) => editor.call.tool_run(buf, call),
-      threadKnown: (thread) => project.threadKnown(thread),
+      flushEarlyNotifications: (thread) => project.flushEarlyNotifications(thread),
       reviewed: throttle((findings) => void editor.call.quickfix_set(findings), CALM_MS),
       filesChanged,
       filesChanging: throttle(filesChanged, CALM_MS),
@@ -323,20 +326,12 @@ export class Host {
   }
 }
 
-function queryOf({
-  id,
-  text,
-  mode,
-  shown,
-  context,
-  unsaved,
-}: NotificationParams<"turn/send">): Query {
+function queryOf({ id, text, shown, context, unsaved }: NotificationParams<"turn/send">): Query {
   return {
     id,
     text,
     context,
     unsaved,
-    ...(mode === "queue" ? { isQueued: true } : {}),
     ...(shown === undefined ? {} : { shown }),
   };
 }

@@ -51,7 +51,7 @@ export class Inbox {
   }
 
   /** A thread has got its conversation: hands on what was told of it before. */
-  threadKnown(thread: string): void {
+  flushEarlyNotifications(thread: string): void {
     const told = this.#early.filter((it) => threadOf(it) === thread);
     this.#early = this.#early.filter((it) => threadOf(it) !== thread);
     for (const notification of told) this.of(thread)?.onNotification(notification);

@@ -54,7 +54,7 @@ export class Project {
   readonly dir: string;
   readonly conversations = new Set<Conversation>();
   /** What is done for the project before each turn and after it. */
-  readonly aroundTurn: readonly TurnHook[];
+  readonly turnHooks: readonly TurnHook[];
   /** What the sandbox may reach besides the model. */
   readonly network: NetworkAccess;
   /** What happens in the project, on record. */
@@ -121,7 +121,7 @@ export class Project {
       late: async () => this.running?.lateSince(),
     });
     const [letGoAwaited, letGoBegun] = letGoAroundTurn(() => this.running?.letGo?.());
-    this.aroundTurn = [
+    this.turnHooks = [
       letGoAwaited,
       this.network.aroundTurn,
       gitAroundTurn(() => this.running?.git, this.audit),
@@ -133,8 +133,8 @@ export class Project {
   }
 
   /** A thread has got its conversation: hands on what was told of it before. */
-  threadKnown(thread: string): void {
-    this.#inbox.threadKnown(thread);
+  flushEarlyNotifications(thread: string): void {
+    this.#inbox.flushEarlyNotifications(thread);
   }
 
   /** Ends the project: what runs, and the record of it. */

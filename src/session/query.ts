@@ -2,10 +2,6 @@
 export type Query = {
   readonly id: string;
   readonly text: string;
-  /** The user wants it to wait for the next turn. */
-  readonly isQueued?: boolean;
-  /** The user sent it after stopping the turn: it is for the next one, as soon as that may begin. */
-  readonly isAfterStop?: boolean;
   /** What stands in the document: the text, and a line about what went along. */
   readonly shown?: string;
   /** Files with changes that are not saved. */

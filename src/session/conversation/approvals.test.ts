@@ -29,7 +29,9 @@ function asking(fields: readonly Field[]) {
   const approvals = new Approvals(
     document as LiveDocument,
     (asked) => told.push(asked),
-    () => told.push("nothing waits"),
+    (pending) => {
+      if (pending === 0) told.push("nothing waits");
+    },
   );
   const approval: Approval = { kind: "questions", id: "n1", title: "a question", fields };
   const answered = approvals.ask(approval);

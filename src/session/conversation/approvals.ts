@@ -12,7 +12,8 @@ import {
   type FieldAnswer,
 } from "../../codex/server-requests/index.ts";
 import { answeredByNobody, type GivenAnswer } from "../answer.ts";
-import { allowedDecisions, type LiveDocument } from "../document/index.ts";
+import { allowedDecisions } from "../document/index.ts";
+import type { QuestionPort } from "./ports.ts";
 
 /** An answer as the editor sends it. */
 export type UserAnswer = Omit<Answer, "decision"> & { readonly decision: UserDecision };
@@ -42,23 +43,25 @@ type Pending = {
  * ends first. Codex has no time-out of its own (observed in 0.169).
  */
 export class Approvals {
-  readonly #document: LiveDocument;
+  readonly #document: QuestionPort;
   readonly #onAsked: (asked: { readonly id: string; readonly title: string }) => void;
-  readonly #onAnswered: () => void;
+  readonly #onPending: (count: number) => void;
   readonly #pending = new Map<string, Pending>();
+  /** Why nobody answers any more. */
+  #closed: string | undefined;
 
   /**
-   * `onAsked` is called when the question stands in the buffer and can be answered, `onAnswered` when
-   * none waits any more while the turn goes on.
+   * `onAsked` is called when the question stands in the buffer and can be answered, `onPending` with
+   * the number of questions that wait for the user, when it changes other than by `cancelAll`.
    */
   constructor(
-    document: LiveDocument,
+    document: QuestionPort,
     onAsked: (asked: { readonly id: string; readonly title: string }) => void,
-    onAnswered: () => void,
+    onPending: (count: number) => void,
   ) {
     this.#document = document;
     this.#onAsked = onAsked;
-    this.#onAnswered = onAnswered;
+    this.#onPending = onPending;
   }
 
   /** Puts the question into the document and resolves with the answer. */
@@ -80,12 +83,15 @@ export class Approvals {
   #ask(asked: Question): Promise<GivenAnswer<UserAnswer>> {
     const approval = { ...asked, id: `${asked.id}.${++questions}` };
     const because = this.#document.whyNotAsked(approval);
+    if (this.#closed !== undefined)
+      return Promise.resolve(answeredByNobody("cancel", this.#closed));
     if (because !== undefined) {
       this.#document.apply({ type: "not_asked", because });
       return Promise.resolve(answeredByNobody("decline", NOT_SHOWN));
     }
     return new Promise((resolve) => {
       this.#pending.set(approval.id, { approval, name: asked.id, resolve });
+      this.#onPending(this.#pending.size);
       void this.#document.askApproval(approval).then(() => {
         if (this.#pending.has(approval.id))
           this.#onAsked({ id: approval.id, title: approvalTitle(approval) });
@@ -105,7 +111,7 @@ export class Approvals {
     // SECURITY: an answer that was not offered is none.
     if (!allowedDecisions(pending.approval.kind).includes(answer.decision)) return undefined;
     this.#settle(id, pending, { ...answer, by: "user" }, reason);
-    if (this.#pending.size === 0) this.#onAnswered();
+    this.#onPending(this.#pending.size);
     return pending.approval;
   }
 
@@ -119,7 +125,7 @@ export class Approvals {
     for (const [id, pending] of [...this.#pending]) {
       if (pending.name !== name) continue;
       this.#settle(id, pending, answeredByNobody(decision, why), undefined);
-      if (this.#pending.size === 0) this.#onAnswered();
+      this.#onPending(this.#pending.size);
     }
   }
 
@@ -127,6 +133,12 @@ export class Approvals {
   cancelAll(why: string): void {
     for (const [id, pending] of [...this.#pending])
       this.#settle(id, pending, answeredByNobody("cancel", why), undefined);
+  }
+
+  /** The same, and of what is asked from now on: nobody is there any more. */
+  close(why: string): void {
+    this.#closed = why;
+    this.cancelAll(why);
   }
 
   #settle(

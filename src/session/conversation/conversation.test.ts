@@ -6,8 +6,9 @@ import { initialState } from "../../chat/state.ts";
 import { TurnGate } from "../../egress/model/turn-gate.ts";
 import { ok } from "../../result.ts";
 import type { LiveDocument } from "../document/live-document.ts";
+import { ThreadHandle } from "../thread/thread-handle.ts";
 import { Conversation } from "./conversation.ts";
-import type { ProjectPort } from "./ports.ts";
+import type { ProjectServices } from "./ports.ts";
 
 const CALLS = 3;
 const MAX_TURNS = 30;
@@ -81,16 +82,16 @@ function conversation(hears: boolean) {
     log: { info() {}, warn() {}, error() {} },
     backend: async () => ok({ client, egress, notes: [], sandboxLabel: "gVisor" }),
     renewBackend: async () => ok(),
-    threadKnown() {},
-    aroundTurn: [],
+    flushEarlyNotifications() {},
+    turnHooks: [],
     network: { expectTurn: () => {} },
     emit() {},
     filesChanged() {},
   };
-  const chat = new Conversation(
-    document as unknown as LiveDocument,
-    host as unknown as ProjectPort,
-  );
+  const live = document as unknown as LiveDocument;
+  const services = host as unknown as ProjectServices;
+  const thread = new ThreadHandle(live, services);
+  const chat = new Conversation({ document: live, thread, host: services });
   return { chat, told };
 }
 
@@ -121,7 +122,7 @@ describe("a turn that Codex says is over", () => {
   it("gives each query of the user's a turn of its own where Codex takes it", async () => {
     const { chat, told } = conversation(true);
     chat.send({ id: "q1", text: "hello" }, "steer");
-    chat.send({ id: "q2", text: "and then", isQueued: true }, "queue");
+    chat.send({ id: "q2", text: "and then" }, "queue");
     await still(told);
     expect(told).toMatchObject({ turns: 2, calls: 2 * CALLS });
     expect(told.events.filter((it) => "type" in it && it.type === "turn_failed")).toEqual([]);

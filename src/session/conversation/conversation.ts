@@ -1,86 +1,102 @@
+import type { ChatEvent, SendMode } from "../../chat/index.ts";
 import { queryOf, type ServerNotification } from "../../codex/messages/index.ts";
 import { err, ok, type Result } from "../../result.ts";
-import type { Backend } from "../backend/index.ts";
-import { findingsOf, type LiveDocument, Pictures } from "../document/index.ts";
-import { BUSY, DROPPED, type Failure, failed, NOT_TAKEN, STOPPED } from "../failure.ts";
+import { findingsOf, Pictures } from "../document/index.ts";
+import {
+  BUSY,
+  DROPPED,
+  type Failure,
+  failureOf,
+  INTERRUPT_MS,
+  NOT_INTERRUPTED,
+  STOPPED,
+} from "../failure.ts";
 import { TurnHookRunner } from "../hooks/index.ts";
-import type { Query } from "../query.ts";
-import { type LoadedThread, type ThreadChoice, ThreadHandle, ToolCalls } from "../thread/index.ts";
+import { LEFT_ID, type Query } from "../query.ts";
+import { type LoadedThread, type ThreadChoice, ToolCalls } from "../thread/index.ts";
 import { Approvals, type UserAnswer } from "./approvals.ts";
 import { EventOrder } from "./event-order.ts";
 import { Goal } from "./goal.ts";
-import { InterruptTimer } from "./interruption.ts";
 import { NetworkNotices } from "./network-notices.ts";
-import {
-  type ConversationEvent,
-  endOf,
-  type ProjectPort,
-  type StartTurn,
-  stateAfter,
-  type TurnEnd,
-  unansweredBy,
-} from "./ports.ts";
+import type { ConversationEvent, ConversationParts, LiveParts, StartTurn } from "./ports.ts";
 import { Recovery } from "./recovery.ts";
-import { SendQueue } from "./send-queue.ts";
 import { TurnBudget } from "./turn-budget.ts";
+import { step } from "./turn-machine.ts";
 import { startTurn } from "./turn-start.ts";
 import {
-  deliveryOf,
-  inDocumentOrder,
-  isStopping,
-  type Round,
-  sentAs,
-  startsNextTurn,
+  endOf,
+  IDLE,
+  isBusy,
+  type TurnEffect,
+  type TurnInput,
+  unansweredBy,
+  winbarOf,
 } from "./turn-state.ts";
 import { TurnWatchdog } from "./turn-watchdog.ts";
-import { cutOff, heldBack, NOTHING_UNSENT, showUnsent } from "./unsent.ts";
+import { cutOff, NOTHING_UNSENT, unansweredAtOpening } from "./unsent.ts";
 
-/** One conversation: a chat buffer on one side, a Codex thread on the other. */
-export class Conversation {
-  readonly document: LiveDocument;
-  readonly thread: ThreadHandle;
-  readonly host: ProjectPort;
+/**
+ * One conversation: a chat buffer on one side, a Codex thread on the other.
+ *
+ * It decides nothing about its turns: it tells the turn machine what happens, and does what comes
+ * back.
+ */
+export class Conversation<P extends ConversationParts = LiveParts> {
+  readonly document: P["document"];
+  readonly thread: P["thread"];
+  readonly host: P["host"];
   /** The questions that wait for the user. */
   readonly approvals: Approvals;
-  #round: Round = { phase: "idle" };
   /** What Codex may ask the editor, while a turn runs. */
   readonly tools: ToolCalls;
   readonly network: NetworkNotices;
-  readonly rites: TurnHookRunner;
+  readonly hooks: TurnHookRunner;
+  readonly goal = new Goal((event) => this.document.apply(event));
+  readonly budget = new TurnBudget();
+  #turn = IDLE;
+  #shown = winbarOf(IDLE);
+  /** Aborts the start of a turn. */
+  #starting = new AbortController();
+  /** Aborts what still waits when the conversation is closed. */
+  readonly #closing = new AbortController();
+  /** The time that Codex has to end a turn that was interrupted. */
+  #deadline: NodeJS.Timeout | undefined;
   readonly #watchdog = new TurnWatchdog({
     silenceMs: () => this.host.settings.limits.silence_ms,
     isWaiting: () => this.#isWaiting(),
     onSilence: (ms) => this.document.apply({ type: "silence", of: "codex", ms }),
   });
-  readonly #outbox = new SendQueue();
   readonly #pictures = new Pictures();
-  readonly goal = new Goal((event) => this.document.apply(event));
   /** Which queries have no answer, and what can be done about that. */
   readonly #recovery: Recovery;
-  readonly budget = new TurnBudget();
   readonly #events = new EventOrder();
-  readonly #interruption: InterruptTimer;
-  /** Aborts what still waits when the conversation is closed. */
-  readonly #closing = new AbortController();
 
-  constructor(document: LiveDocument, host: ProjectPort) {
+  constructor({ document, thread, host }: P) {
     this.document = document;
+    this.thread = thread;
     this.host = host;
-    this.thread = new ThreadHandle(document, host);
-    this.#recovery = new Recovery(this.thread, document);
-    this.#interruption = new InterruptTimer(host.abandonBackend);
+    this.#recovery = new Recovery(thread, document);
     this.network = new NetworkNotices(document);
-    this.rites = new TurnHookRunner(host.aroundTurn, host.log);
+    this.hooks = new TurnHookRunner(host.turnHooks, host.log);
     this.tools = new ToolCalls(host.runTool, () => this.isBusy);
     this.approvals = new Approvals(
       document,
       (asked) => this.#emit("ApprovalRequested", asked),
-      () => this.#showState(),
+      (pending) => this.#take({ type: "questions", pending }),
     );
   }
 
   get threadId(): string | undefined {
     return this.thread.id;
+  }
+
+  get isBusy(): boolean {
+    return isBusy(this.#turn);
+  }
+
+  /** Whether it was closed; what is told of its thread is then another's. */
+  get isClosed(): boolean {
+    return this.#turn.phase.at === "closed";
   }
 
   /** The query of a failed turn is gone: there is nothing to send again. */
@@ -90,7 +106,10 @@ export class Conversation {
 
   /** Shows a query of an earlier run that was never answered. */
   opened(): void {
-    if (!this.isBusy) showUnsent(this.document);
+    if (this.isBusy) return;
+    const found = unansweredAtOpening(this.document);
+    for (const event of found.events) this.document.apply(event);
+    if (found.detail !== undefined) this.#take({ type: "unanswered", detail: found.detail });
   }
 
   /** Takes over what the user chose, from the next turn on. */
@@ -101,24 +120,11 @@ export class Conversation {
     this.document.setShown({ mode });
   }
 
-  get isBusy(): boolean {
-    return this.#round.phase !== "idle";
-  }
-
   /** Takes a query that the editor has already put into the document as block `query.id`. */
   send(query: Query, mode: "steer" | "queue"): void {
     this.goal.renew();
     this.#recovery.renew();
-    switch (deliveryOf(this.#round, mode)) {
-      case "start":
-        this.#send([...this.#outbox.takeHeldByUser(), query]);
-        break;
-      case "steer":
-        void this.#steer(query);
-        break;
-      case "wait":
-        this.#wait(isStopping(this.#round) ? { ...query, isAfterStop: true } : query);
-    }
+    this.#take({ type: "query", query, mode });
   }
 
   /**
@@ -127,276 +133,244 @@ export class Conversation {
    */
   retry(): void {
     this.#recovery.renew();
-    const retry = this.isBusy ? undefined : this.#recovery.retry(this.#outbox.takeHeldByUser());
+    const retry = this.isBusy ? undefined : this.#recovery.retry(this.#turn.queue.held);
     if (retry === undefined) this.document.notify("info", NOTHING_UNSENT);
-    else this.#send(retry.queries, retry.sections);
+    else this.#take({ type: "retry", ...retry });
   }
 
-  /** Interrupts the round, in whatever phase it is. */
+  /** Begins a turn with another request than a query. Errors: `busy` while one runs. */
+  runRequest(request: StartTurn): Result<void, Failure> {
+    if (this.isBusy) return err(BUSY);
+    this.#recovery.renew();
+    this.#take({ type: "request", request });
+    return ok();
+  }
+
+  /** Interrupts the turn, in whatever phase it is. */
   interrupt(): void {
-    const round = this.#round;
     this.goal.stop(this.thread.loaded);
-    if (round.phase === "starting") round.abort.abort(STOPPED);
-    if (round.phase !== "running") return;
-    this.#round = { phase: "stopping", turnId: round.turnId };
-    this.#interruption.begin();
-    void this.thread.interrupt(round.turnId);
+    this.#take({ type: "stop" });
   }
 
   /** Answers a pending question; one that is no longer pending is ignored. */
   answer(id: string, answer: UserAnswer, reason: string | undefined): void {
     const said = reason?.trim() === "" ? undefined : reason;
     const asked = this.approvals.answer(id, answer, said);
-    if (asked === undefined || this.#round.phase !== "running") return;
+    const { phase } = this.#turn;
+    if (asked === undefined || phase.at !== "running") return;
     // Of commands and patches Codex knows that cancelling stops the turn.
     const isOwn = (asked.kind === "command" || asked.kind === "patch") && asked.byAgent !== true;
     if (answer.decision === "cancel" && !isOwn) this.interrupt();
     if (answer.decision === "decline" && said !== undefined)
-      void this.#steerNow({ id: `reason:${id}`, text: said });
+      void this.thread.steer(phase.turnId, { id: `reason:${id}`, text: said });
+  }
+
+  /** Says in the winbar what the start of the turn waits for. */
+  showProgress(detail: string): void {
+    this.#take({ type: "progress", detail });
   }
 
   /** Takes a notification about this conversation's thread. */
-  onNotification(told: ServerNotification): void {
-    const { notification, problem } = this.#pictures.keep(told, this.document);
-    this.#outbox.placed(queryOf(told));
+  onNotification(received: ServerNotification): void {
+    const { notification, problem } = this.#pictures.keep(received, this.document);
+    const query = queryOf(received);
+    if (query !== undefined) this.#take({ type: "echoed", id: query });
     this.document.apply(notification);
     if (problem !== undefined) this.document.apply({ type: "note", text: problem, byCodex: true });
-    if (this.#round.phase === "running") this.#watchdog.reset();
-    this.goal.onNotification(told);
+    if (this.#turn.phase.at === "running") this.#watchdog.reset();
+    this.goal.onNotification(received);
     switch (notification.method) {
       case "turn/started":
-        this.#adopt(notification.params.turn.id);
-        this.#started(notification.params.turn.id);
+        this.#take({ type: "turn_started", turnId: notification.params.turn.id });
         break;
       case "serverRequest/resolved":
         this.approvals.resolved(notification.params.requestId);
         break;
       case "item/completed":
-        this.#heard(queryOf(told));
+        if (query !== undefined) this.#take({ type: "accepted", id: query });
         if (notification.params.item.type === "exitedReviewMode")
           this.host.reviewed(findingsOf(notification.params.item.review, this.host.root));
         if (["commandExecution", "fileChange"].includes(notification.params.item.type))
           this.host.filesChanging();
         break;
-      case "turn/completed":
-        this.#ended(endOf(notification.params.turn, this.network.status));
+      case "turn/completed": {
+        const { turn } = notification.params;
+        const end = endOf(turn, this.network.status);
+        this.#take({ type: "turn_completed", turnId: turn.id, end });
         break;
+      }
       default:
         break;
     }
   }
 
-  /** The backend is gone: closes the round as failed, with what was received. */
-  backendEnded(backend: Backend, failure: Failure): void {
+  /** The backend is gone: the turn ends as failed, with what was received. */
+  backendEnded(backend: LoadedThread["backend"], failure: Failure): void {
     if (this.thread.unload(backend)) this.goal.end();
-    if (this.#round.phase === "running" || this.#round.phase === "stopping")
-      this.#fail(failure, []);
+    this.#take({ type: "backend_ended", failure });
   }
 
   /** The editor is going away: leaves the document whole and its file written. */
   async close(why: string | undefined, isReopened = false): Promise<void> {
-    this.#interruption.end();
+    const isCut = this.isBusy && this.#turn.phase.at !== "ending";
+    clearTimeout(this.#deadline);
+    this.#watchdog.end();
     this.#closing.abort(STOPPED);
-    if (this.#round.phase === "starting") this.#round.abort.abort(STOPPED);
+    this.#take({ type: "close" });
     this.budget.end();
-    this.approvals.cancelAll(why ?? "the conversation was closed");
-    const isCut = this.isBusy && this.#round.phase !== "ending";
+    this.approvals.close(why ?? "the conversation was closed");
     await this.document.close(
       isCut ? cutOff(why, this.#recovery.isAnswering) : undefined,
       isReopened,
     );
   }
 
-  #wait(query: Query): void {
-    this.#outbox.wait(query);
-    this.document.apply(sentAs(query, "queue"));
-    this.#showState();
-  }
-
   /**
-   * Starts a turn with these queries; with none, Codex answers anew what it has. `sections` is in how
-   * many they stand at the text's end.
-   */
-  #send(queries: readonly Query[], sections = queries.length, isForUs = false): void {
-    if (this.threadId === undefined && queries[0] !== undefined)
-      void this.document.nameAfter(queries[0].text);
-    const isAgain = this.#outbox.begin(queries) || isForUs;
-    for (const query of queries) this.document.apply({ ...sentAs(query, "start"), isAgain });
-    const start: StartTurn = async (loaded) => {
-      const current = await this.#recovery.inputs(loaded, queries);
-      if (current === undefined) return err(DROPPED);
-      this.#outbox.give(current);
-      const turn = await this.thread.startTurn(loaded, current);
-      if (!turn.ok) this.#outbox.takeBack(current);
-      return turn;
-    };
-    this.#recovery.begin(true);
-    this.#run(start, queries, isAgain, sections);
-  }
-
-  /** Has a round that begins with another request than a query. Errors: `busy` while one runs. */
-  runRequest(start: StartTurn): Result<void, Failure> {
-    if (this.isBusy) return err(BUSY);
-    this.#recovery.renew();
-    this.#recovery.begin(false);
-    this.#run(start, [], false, 0);
-    return ok();
-  }
-
-  /** `isAgain`: nothing but what the user has had a turn begun for already. */
-  #run(start: StartTurn, queries: readonly Query[], isAgain: boolean, sending: number): void {
-    const abort = new AbortController();
-    this.#round = { phase: "starting", abort };
-    if (!isAgain) {
-      this.budget.renew();
-      this.#pictures.renew();
-      this.document.apply({ type: "round" });
-    }
-    this.document.setState({ phase: "starting" });
-    void startTurn(this, start, { signal: abort.signal, sending }).then((begun) => {
-      if (!begun.ok) this.#fail(begun.error, queries);
-      else if (begun.value !== undefined) this.#started(begun.value);
-    });
-  }
-
-  /**
-   * Asks something of the thread outside of a round. Errors: as loading, or those of `use`;
-   * `thread_unusable` where the thread cannot be used, since no other takes its place here.
+   * Uses the thread without a turn. Errors: as loading, or those of `use`; `thread_unusable` where
+   * the thread cannot be used, since no other takes its place here.
    */
   async withThread<T>(
     use: (thread: LoadedThread) => Promise<Result<T, Failure>>,
   ): Promise<Result<T, Failure>> {
     const { signal } = this.#closing;
-    const onProgress = (detail: string) => {
-      if (!this.isBusy) this.document.setState({ phase: "starting", detail });
-    };
+    const onProgress = (detail: string) => this.#take({ type: "thread_loading", detail });
     const done = await this.thread.use(use, { signal, onProgress, sending: 0, mayReplace: false });
-    this.#showState();
+    this.#take({ type: "thread_used" });
     return done;
+  }
+
+  #take(input: TurnInput): void {
+    const { machine, effects } = step(this.#turn, input);
+    this.#turn = machine;
+    for (const effect of effects) this.#run(effect);
+    const shown = winbarOf(this.#turn);
+    const isSame = shown?.phase === this.#shown?.phase && shown?.detail === this.#shown?.detail;
+    this.#shown = shown;
+    if (shown !== undefined && !isSame) this.document.setState(shown);
+  }
+
+  #run(effect: TurnEffect): void {
+    switch (effect.type) {
+      case "start":
+        this.#start(effect);
+        break;
+      case "abort_start":
+        this.#starting.abort(STOPPED);
+        break;
+      case "steer":
+        return void this.#steer(effect);
+      case "interrupt":
+        if (effect.isFirst)
+          this.#deadline = setTimeout(
+            () => this.host.abandonBackend(NOT_INTERRUPTED),
+            INTERRUPT_MS,
+          );
+        return void this.thread.interrupt(effect.turnId);
+      case "show":
+        this.#show(effect);
+        break;
+      case "say":
+        this.document.apply(effect.event);
+        break;
+      case "log_failure":
+        this.host.log.error({ failure: effect.failure }, "the turn failed");
+        break;
+      case "ask_to_adopt":
+        this.#adopt(effect.turnId);
+        break;
+      case "turn_runs":
+        this.#watchdog.reset();
+        this.#emit("TurnStarted", { turnId: effect.turnId });
+        break;
+      case "queries_accepted":
+        this.thread.heard();
+        this.#recovery.heard(effect.queries);
+        this.#emit("QueryHeard", { ids: effect.queries.map(({ id }) => id) });
+        break;
+      case "turn_over":
+        clearTimeout(this.#deadline);
+        this.#watchdog.end();
+        this.budget.end();
+        this.approvals.cancelAll(unansweredBy(effect.end));
+        break;
+      case "judge":
+        this.#take({ type: "judged", ...this.#recovery.after(effect.end) });
+        break;
+      case "end_hooks": {
+        const isOver = this.#endHooks(effect.number);
+        this.#emit("TurnEnded", effect.end, isOver);
+        return;
+      }
+      case "end_hooks_unseen":
+        return void this.hooks.end();
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #show({ query, mode }: Pick<Extract<TurnEffect, { type: "show" }>, "query" | "mode">): void {
+    this.document.apply(sentAs(query, mode));
+  }
+
+  #start(effect: Extract<TurnEffect, { type: "start" }>): void {
+    const { number, queries, sections, isAgain, request } = effect;
+    const [first] = queries;
+    if (this.threadId === undefined && first !== undefined)
+      void this.document.nameAfter(first.text);
+    for (const query of queries) this.document.apply({ ...sentAs(query, "start"), isAgain });
+    this.#recovery.begin(request === undefined);
+    if (!isAgain) {
+      this.budget.renew();
+      this.#pictures.renew();
+      this.document.apply({ type: "round" });
+    }
+    this.#starting = new AbortController();
+    const { signal } = this.#starting;
+    const ask: StartTurn = async (loaded) => {
+      const current = request === undefined ? await this.#recovery.inputs(loaded, queries) : [];
+      if (signal.aborted) return err(STOPPED);
+      if (current === undefined) return err(DROPPED);
+      this.#take({ type: "requested", number, queries: current });
+      const turn = await (request?.(loaded) ?? this.thread.startTurn(loaded, current));
+      if (!turn.ok) this.#take({ type: "request_refused", number });
+      return turn;
+    };
+    void startTurn(this, ask, { signal, sending: sections })
+      .catch((thrown: unknown) => err(failureOf("turn", "The turn could not be started", thrown)))
+      .then((begun) => {
+        if (begun.ok) this.#take({ type: "started", number, turnId: begun.value });
+        else this.#take({ type: "start_failed", number, failure: begun.error });
+      });
+  }
+
+  async #steer({ number, turnId, query }: Extract<TurnEffect, { type: "steer" }>): Promise<void> {
+    const steered = await this.thread.steer(turnId, query);
+    if (steered.ok) return this.#take({ type: "steered", number });
+    // The turn has ended meanwhile, or is one that cannot be steered.
+    this.host.log.info({ error: steered.error }, "steering was refused");
+    this.#take({ type: "steer_refused", number });
   }
 
   /** A turn that Codex has begun by itself, towards the goal. */
   #adopt(turnId: string): void {
-    if (this.#round.phase !== "idle" && this.#round.phase !== "ending") return;
     const pass = this.goal.begin(this.thread.loaded, turnId);
-    if (pass === undefined) return;
-    this.#round = { phase: "starting", abort: new AbortController() };
+    const { threadId, document } = this;
+    if (pass === undefined || threadId === undefined) return;
     this.#recovery.begin(false);
     this.budget.take(pass);
-    const { threadId, document } = this;
-    if (threadId !== undefined)
-      void this.rites.begin({ threadId, path: document.path }, this.#closing.signal);
+    void this.hooks.begin({ threadId, path: document.path }, this.#closing.signal);
+    this.#take({ type: "adopted", turnId });
   }
 
-  /** The turn's id is known, from the response or from the notification, whichever came first. */
-  #started(turnId: string): void {
-    // Codex refuses to interrupt a turn that it has answered for and not begun yet.
-    if (this.#round.phase === "stopping" && this.#round.turnId === turnId)
-      void this.thread.interrupt(turnId);
-    if (this.#round.phase !== "starting") return;
-    const stopped = this.#round.abort.signal.aborted;
-    this.#round = { phase: "running", turnId };
-    this.#watchdog.reset();
-    this.document.setState({ phase: "running" });
-    this.#emit("TurnStarted", { turnId });
-    if (stopped) this.interrupt();
-    // Typed while the sandbox was starting: meant for this very turn.
-    for (const query of this.#outbox.takeUnqueued()) void this.#steer(query);
-  }
-
-  /** The query is in the thread, and with it what came before it. */
-  #heard(clientId: string | undefined): void {
-    const queries = this.#outbox.heard(clientId);
-    if (queries === undefined) return;
-    this.thread.heard();
-    this.#recovery.heard(queries);
-    this.#emit("QueryHeard", { ids: queries.map((it) => it.id) });
-  }
-
-  async #steer(query: Query): Promise<void> {
-    const given = [query];
-    const place = this.#outbox.give(given, () => this.document.apply(sentAs(query, "steer")));
-    const steered = await this.#steerNow(query);
-    if (steered.ok) return place();
-    // The end of the turn, where it came first, has taken the query over.
-    if (!this.#outbox.takeBack(given)) return;
-    // The turn ended meanwhile, or is one that cannot be steered.
-    this.host.log.info({ error: steered.error }, "steering was refused");
-    if (this.#round.phase === "idle") this.#send([...this.#outbox.takeHeld(), query]);
-    else this.#wait(query);
-  }
-
-  async #steerNow(query: Query): Promise<Result<void, Failure>> {
-    if (this.#round.phase !== "running")
-      return err({ kind: "not_running", message: "No turn is running." });
-    return this.thread.steer(this.#round.turnId, query);
-  }
-
-  #fail(failure: Failure, unsent: readonly Query[]): void {
-    if (failure.kind === DROPPED.kind) {
-      this.#ended({ status: "interrupted" });
-      return;
-    }
-    this.#outbox.hold(unsent);
-    if (failure.kind === "stopped") {
-      this.document.apply({ type: "note", text: "Stopped before it was sent." });
-      this.#ended({ status: "interrupted" });
-      return;
-    }
-    this.host.log.error({ failure }, "the turn failed");
-    this.document.apply(failed(failure));
-    this.#ended({ status: "failed", failure });
-  }
-
-  #ended(told: TurnEnd): void {
-    if (this.#round.phase === "idle" || this.#round.phase === "ending") return;
-    this.#interruption.end();
-    this.#watchdog.end();
-    this.budget.end();
-    this.approvals.cancelAll(unansweredBy(told));
-    const ending: Round = { phase: "ending" };
-    this.#round = ending;
-    const isLost = this.#outbox.isLost(told);
-    if (isLost) this.document.apply(failed(NOT_TAKEN));
-    const { end, again } = isLost
-      ? { end: { status: "failed", failure: NOT_TAKEN } as const, again: [] }
-      : this.#recovery.after(told);
-    const waited = [...this.#outbox.takeUnheard(), ...this.#outbox.takeWaiting()];
-    const isNext = again.length > 0 || waited.some((it) => startsNextTurn(it, end));
-    if (!isNext) this.#outbox.hold(waited);
-    if (!isNext && waited.length > 0) this.document.apply(heldBack);
-    const over = this.rites.end().then((events) => {
-      for (const event of events) this.document.apply(event);
-      this.#over(ending, end, again, isNext ? waited : []);
-      return this.document.ended(() => this.isBusy);
-    });
-    this.#emit("TurnEnded", end, over);
-  }
-
-  /** All is said of the round: what was typed meanwhile becomes the next. */
-  #over(ending: Round, end: TurnEnd, again: readonly Query[], waited: readonly Query[]): void {
+  async #endHooks(number: number): Promise<void> {
+    for (const event of await this.hooks.end()) this.document.apply(event);
     this.host.filesChanged();
-    const next = [...again, ...inDocumentOrder([...waited, ...this.#outbox.takeWaiting()])];
-    if (this.#round !== ending) {
-      // Codex has begun another turn by itself, and maybe ended it: it is sent after that one.
-      for (const query of next) this.#outbox.wait(query);
-      return;
-    }
-    this.#round = { phase: "idle" };
-    this.#showState(end);
-    const held = end.status === "completed" || next.length === 0 ? [] : this.#outbox.takeHeld();
-    if (next.length > 0) this.#send([...held, ...next], undefined, again.length > 0);
+    this.#take({ type: "hooks_ended", number });
+    await this.document.ended(() => this.isBusy);
   }
 
   #emit(event: ConversationEvent, data: object, ready?: Promise<void>): void {
     this.#events.tell(() => this.host.emit(event, data), ready);
-  }
-
-  #showState(end?: TurnEnd): void {
-    if (this.#round.phase === "running" && this.approvals.size === 0)
-      this.document.setState({ phase: "running" });
-    if (this.#round.phase !== "idle") return;
-    this.document.setState(stateAfter(end));
   }
 
   /** Whether a running turn has a reason to be silent. */
@@ -404,6 +378,13 @@ export class Conversation {
     const { items, turn } = this.document.standing;
     const calls = this.thread.loaded?.backend.egress.activeCalls() ?? 0;
     // The heading may name already what the turn waits for, such as the next try.
-    return calls > 0 || this.approvals.size > 0 || items.size > 0 || turn.mark !== "";
+    return calls > 0 || this.#turn.questions > 0 || items.size > 0 || turn.mark !== "";
   }
+}
+
+/** The event that puts a query into its place in the document. */
+function sentAs(query: Query, mode: SendMode): Extract<ChatEvent, { type: "sent" }> {
+  const { id } = query;
+  if (id === LEFT_ID) return { type: "sent", id, mode, isAbove: true };
+  return { type: "sent", id, mode, text: query.shown ?? query.text };
 }

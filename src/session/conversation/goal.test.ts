@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { setUpEgress } from "../../../test/support/egress.ts";
 import type { ServerNotification } from "../../codex/messages/notification.ts";
 import type { Backend } from "../backend/backend.ts";
-import type { LoadedThread } from "../thread/thread-handle.ts";
+import type { LoadedThread } from "../thread/loaded-thread.ts";
 import { Goal } from "./goal.ts";
 
 /** A thread in a backend with a real way out; tells what Codex is asked. */

@@ -1,13 +1,12 @@
 import type { ChatEvent } from "../../chat/index.ts";
 import type { ServerNotification } from "../../codex/messages/index.ts";
 import type { TurnAllowance, TurnPass } from "../../egress/model/index.ts";
-import type { Backend } from "../backend/index.ts";
 import type { LoadedThread } from "../thread/index.ts";
 
 /** How a goal whose permission has ended goes on. */
 const RESUME = "To have it go on: :CodexChat goal resume.";
 
-type Held = { readonly backend: Backend; readonly allowance: TurnAllowance };
+type Held = { readonly backend: LoadedThread["backend"]; readonly allowance: TurnAllowance };
 
 /**
  * Whether Codex may begin turns by itself in a conversation, and how much they may take.
@@ -30,7 +29,7 @@ export class Goal {
   }
 
   /** The user has set a goal or has it go on. */
-  pursue(backend: Backend): void {
+  pursue(backend: LoadedThread["backend"]): void {
     this.#held = { backend, allowance: backend.egress.allowance() };
   }
 
@@ -40,7 +39,7 @@ export class Goal {
   }
 
   /** What the user has sent goes to this backend, which may be another one by now. */
-  follow(backend: Backend): void {
+  follow(backend: LoadedThread["backend"]): void {
     if (this.#held !== undefined && this.#held.backend !== backend) this.pursue(backend);
   }
 

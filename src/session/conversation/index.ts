@@ -5,4 +5,4 @@
  */
 export { approvalTitle, CLASH, NO_CONVERSATION } from "./approvals.ts";
 export { Conversation } from "./conversation.ts";
-export type { ProjectPort } from "./ports.ts";
+export type { ProjectServices } from "./ports.ts";

@@ -1,5 +1,5 @@
 import type { EgressEvent } from "../../egress/index.ts";
-import type { LiveDocument } from "../document/index.ts";
+import type { DocumentPort } from "./ports.ts";
 
 /** Odd calls of the model that a conversation tells of; a program inside can make any number. */
 const MAX_ODD = 5;
@@ -8,13 +8,13 @@ const MAX_HOSTS = 1000;
 
 /** What a conversation's document and status page say of the way out while its turns run. */
 export class NetworkNotices {
-  readonly #document: LiveDocument;
+  readonly #document: Pick<DocumentPort, "apply">;
   /** Hosts that were asked for and refused, with how often. */
   readonly #refused = new Map<string, number>();
   #odd = 0;
   #status: number | undefined;
 
-  constructor(document: LiveDocument) {
+  constructor(document: Pick<DocumentPort, "apply">) {
     this.#document = document;
   }
 

@@ -1,8 +1,8 @@
 import { unansweredQuery } from "../../chat/format/index.ts";
-import type { LiveDocument } from "../document/index.ts";
 import { LEFT_ID, type Query } from "../query.ts";
-import { hasAnswers, hasLastQuery, type LoadedThread, type ThreadHandle } from "../thread/index.ts";
-import type { TurnEnd } from "./ports.ts";
+import { hasAnswers, hasLastQuery, type LoadedThread } from "../thread/index.ts";
+import type { DocumentPort, ThreadPort } from "./ports.ts";
+import type { TurnEnd } from "./turn-state.ts";
 import { contextLost } from "./unsent.ts";
 
 /** What follows a turn that failed. */
@@ -12,6 +12,12 @@ type Way = {
   /** Queries that are sent again at once, in a new thread. */
   readonly again: readonly Query[];
 };
+
+type RecoveryThread = Pick<
+  ThreadPort,
+  "unusable" | "isReplacement" | "abandon" | "abandonAsTooLong" | "reuse" | "restore" | "worked"
+>;
+type RecoveryDocument = Pick<DocumentPort, "text" | "apply" | "note" | "asEdited">;
 
 const RETRY = "`:CodexChat retry`";
 const NEW_THREAD = "goes on in a new thread, which is given the text above";
@@ -28,8 +34,8 @@ const CONFIGURATION =
  * fault. What is too long is compacted first, which Codex does before the next turn.
  */
 export class Recovery {
-  readonly #thread: ThreadHandle;
-  readonly #document: LiveDocument;
+  readonly #thread: RecoveryThread;
+  readonly #document: RecoveryDocument;
   #isAnswering = false;
   /** Queries that Codex has in its thread and that have no answer. */
   #unanswered: Query[] = [];
@@ -37,7 +43,7 @@ export class Recovery {
   /** How many turns in a row were too long. */
   #tooLong = 0;
 
-  constructor(thread: ThreadHandle, document: LiveDocument) {
+  constructor(thread: RecoveryThread, document: RecoveryDocument) {
     this.#thread = thread;
     this.#document = document;
   }
@@ -79,13 +85,13 @@ export class Recovery {
     this.#thread.reuse();
   }
 
-  /** A round begins. */
+  /** A turn begins. */
   begin(isAnswering: boolean): void {
     this.#isAnswering = isAnswering;
     this.#document.note(isAnswering ? "answer" : "other");
   }
 
-  /** Whether the round is to answer queries. */
+  /** Whether the turn is to answer queries. */
   get isAnswering(): boolean {
     return this.#isAnswering;
   }
@@ -112,7 +118,7 @@ export class Recovery {
     return current.length === 0 ? undefined : current;
   }
 
-  /** Takes a round's end in; gives what the user is told of it, and what is sent again. */
+  /** Takes the end of a turn; gives the end as the user sees it, and what is sent again. */
   after(end: TurnEnd): { readonly end: TurnEnd; readonly again: readonly Query[] } {
     if (end.status === "completed") {
       this.#tooLong = 0;

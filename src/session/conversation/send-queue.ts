@@ -1,138 +1,204 @@
 import type { Query } from "../query.ts";
-import { startsNextTurn } from "./turn-state.ts";
 
-/** How often Codex is given a query without having put it into its thread. */
-const MAX_GIVEN = 2;
+/** How often a query is given to Codex that has not put it into its thread. */
+const MAX_SENDS = 2;
 
-type Tries = { readonly given: number; readonly hasBegun: boolean };
+/** A query, and how the user sent it. */
+export type PendingQuery = Query & {
+  /** It is for the next turn, even where it could be steered into the running one. */
+  readonly isQueued?: true;
+  /** It was sent after a stop: it is for the next turn, as soon as that may begin. */
+  readonly isAfterStop?: true;
+};
 
-type Given = { readonly queries: readonly Query[]; readonly place: () => void };
+/** What Codex was given under one number and has not put into its thread yet. */
+type Sending = {
+  readonly number: number;
+  /** Codex is given several queries as one, under the id of the last. */
+  readonly queries: readonly PendingQuery[];
+  /** Whether the document shows them in their turn already. */
+  readonly isShown: boolean;
+};
+
+type Tries = { readonly sent: number; readonly hasBegun: boolean };
 
 /**
- * Queries on their way to Codex. Each is in one place at a time, so that nothing is lost and nothing
- * sent twice: whoever takes it out of its place owns it.
+ * Queries on their way to Codex. Each is in exactly one of the lists, so that nothing is lost and
+ * nothing is sent twice: whoever takes a query out of a list owns it.
  */
-export class SendQueue {
-  /** Typed during a round, and not given to Codex yet. */
-  readonly #waiting: Query[] = [];
-  /** Left over from a round that did not complete; they go along with the next message. */
-  readonly #held: Query[] = [];
-  /**
-   * Given to Codex and not yet in its thread, by the id of the last: Codex drops what it has
-   * accepted when the turn ends before that (0.169).
-   */
-  readonly #unheard = new Map<string, Given>();
+export type SendQueue = {
+  /** Sent during a turn, and not given to Codex yet. */
+  readonly waiting: readonly PendingQuery[];
+  /** Left over from a turn that did not complete; they go along with the user's next message. */
+  readonly held: readonly PendingQuery[];
+  /** Codex drops what it has accepted when the turn ends before that is in the thread (0.169). */
+  readonly unconfirmed: readonly Sending[];
+  /** By query, until Codex has put it into its thread. */
+  readonly tries: ReadonlyMap<string, Tries>;
+};
 
-  /** By query, as long as Codex has not put it into its thread. */
-  readonly #tries = new Map<string, Tries>();
+/** Queries that were taken out of a queue, and what is left of it. */
+export type Taken = { readonly queries: readonly PendingQuery[]; readonly queue: SendQueue };
 
-  wait(query: Query): void {
-    this.#waiting.push(query);
+/** A queue that holds nothing. */
+export const EMPTY_QUEUE: SendQueue = {
+  waiting: [],
+  held: [],
+  unconfirmed: [],
+  tries: new Map(),
+};
+
+/** The query waits for its turn. */
+export function addWaiting(queue: SendQueue, query: PendingQuery): SendQueue {
+  return { ...queue, waiting: [...queue.waiting, query] };
+}
+
+/** Takes all that waits. */
+export function takeWaiting(queue: SendQueue): Taken {
+  return { queries: queue.waiting, queue: { ...queue, waiting: [] } };
+}
+
+/** Takes what may be steered into a turn that has begun; what the user has queued waits on. */
+export function takeUnqueued(queue: SendQueue): Taken {
+  return {
+    queries: queue.waiting.filter(({ isQueued }) => isQueued !== true),
+    queue: { ...queue, waiting: queue.waiting.filter(({ isQueued }) => isQueued === true) },
+  };
+}
+
+/** Keeps queries back until the user sends something. */
+export function hold(queue: SendQueue, queries: readonly PendingQuery[]): SendQueue {
+  return { ...queue, held: [...queue.held, ...queries] };
+}
+
+/** Takes all that is held. */
+export function takeHeld(queue: SendQueue): Taken {
+  return { queries: queue.held, queue: { ...queue, held: [] } };
+}
+
+/** The same where the user sends them: earlier tries no longer count. */
+export function takeHeldByUser(queue: SendQueue): Taken {
+  return { queries: queue.held, queue: forgetTries({ ...queue, held: [] }, queue.held) };
+}
+
+/** Nobody counts any more how often these were sent. */
+export function forgetTries(queue: SendQueue, queries: readonly Query[]): SendQueue {
+  const tries = new Map(queue.tries);
+  for (const { id } of queries) tries.delete(id);
+  return { ...queue, tries };
+}
+
+/**
+ * A turn is about to begin with these. `isAgain` says whether each of them has had one begun before,
+ * so that this turn is nothing more that the user asks for.
+ */
+export function markBegun(
+  queue: SendQueue,
+  queries: readonly Query[],
+): { readonly isAgain: boolean; readonly queue: SendQueue } {
+  const isAgain = queries.length > 0 && queries.every(({ id }) => triesOf(queue, id).hasBegun);
+  const tries = new Map(queue.tries);
+  for (const { id } of queries) tries.set(id, { ...triesOf(queue, id), hasBegun: true });
+  return { isAgain, queue: { ...queue, tries } };
+}
+
+/** Codex is being given these, under a number that nothing else was given under. */
+export function markSent(
+  queue: SendQueue,
+  number: number,
+  queries: readonly PendingQuery[],
+  isShown: boolean,
+): SendQueue {
+  if (queries.length === 0) return queue;
+  const sending = { number, queries, isShown };
+  return counted({ ...queue, unconfirmed: [...queue.unconfirmed, sending] }, queries, 1);
+}
+
+/**
+ * What the document is to show in its turn now: once for each sending, when Codex speaks of it (by
+ * the query's id) or has accepted it (by the sending's number), whichever comes first.
+ */
+export function onEcho(queue: SendQueue, of: string | number): Taken {
+  const found = sendingOf(queue, of);
+  if (found === undefined || found.isShown) return { queries: [], queue };
+  const unconfirmed = queue.unconfirmed.map((sending) =>
+    sending === found ? { ...sending, isShown: true } : sending,
+  );
+  return { queries: found.queries, queue: { ...queue, unconfirmed } };
+}
+
+/** Codex has put into its thread what it was given under this query's id. */
+export function onAccepted(queue: SendQueue, id: string): Taken {
+  const found = sendingOf(queue, id);
+  if (found === undefined) return { queries: [], queue };
+  return { queries: found.queries, queue: forgetTries(without(queue, found), found.queries) };
+}
+
+/**
+ * Codex has refused what it was given under this number. Nothing comes back where it was taken over
+ * since, and perhaps sent again: somebody else has it then.
+ */
+export function revokeSent(queue: SendQueue, number: number): Taken {
+  const found = sendingOf(queue, number);
+  if (found === undefined) return { queries: [], queue };
+  return { queries: found.queries, queue: counted(without(queue, found), found.queries, -1) };
+}
+
+/** Takes all that Codex was given and has not put into its thread. */
+export function takeUnconfirmed(queue: SendQueue): Taken {
+  return {
+    queries: queue.unconfirmed.flatMap(({ queries }) => queries),
+    queue: { ...queue, unconfirmed: [] },
+  };
+}
+
+/**
+ * Whether something would be sent again that Codex was given as often as it may be.
+ *
+ * SECURITY: anything inside can say that a turn is over, and say nothing of the query. Without this
+ * limit there would be turns for ever.
+ */
+export function isLost(queue: SendQueue, end: { readonly status: string }): boolean {
+  return takeUnconfirmed(queue).queries.some(
+    (query) => startsNextTurn(query, end) && triesOf(queue, query.id).sent >= MAX_SENDS,
+  );
+}
+
+/** Whether a query that waited begins the next turn after such an end; all go into it then. */
+export function startsNextTurn(
+  query: PendingQuery,
+  { status }: { readonly status: string },
+): boolean {
+  return status === "completed" || (status === "interrupted" && query.isAfterStop === true);
+}
+
+/** Queries in the order in which the editor has placed them: those that were queued stand last. */
+export function inDocumentOrder(queries: readonly PendingQuery[]): PendingQuery[] {
+  return [
+    ...queries.filter(({ isQueued }) => isQueued !== true),
+    ...queries.filter(({ isQueued }) => isQueued === true),
+  ];
+}
+
+function sendingOf({ unconfirmed }: SendQueue, of: string | number): Sending | undefined {
+  return unconfirmed.find(({ number, queries }) =>
+    typeof of === "number" ? number === of : queries.at(-1)?.id === of,
+  );
+}
+
+function without(queue: SendQueue, gone: Sending): SendQueue {
+  return { ...queue, unconfirmed: queue.unconfirmed.filter((sending) => sending !== gone) };
+}
+
+function counted(queue: SendQueue, queries: readonly Query[], by: number): SendQueue {
+  const tries = new Map(queue.tries);
+  for (const { id } of queries) {
+    const before = triesOf(queue, id);
+    tries.set(id, { ...before, sent: before.sent + by });
   }
+  return { ...queue, tries };
+}
 
-  takeWaiting(): Query[] {
-    return this.#waiting.splice(0);
-  }
-
-  /** Those that were not meant for the next turn; the others go on waiting. */
-  takeUnqueued(): Query[] {
-    const all = this.#waiting.splice(0);
-    this.#waiting.push(...all.filter((it) => it.isQueued === true));
-    return all.filter((it) => it.isQueued !== true);
-  }
-
-  hold(queries: readonly Query[]): void {
-    this.#held.push(...queries);
-  }
-
-  takeHeld(): Query[] {
-    return this.#held.splice(0);
-  }
-
-  /** The same where the user sends them: they are as new. */
-  takeHeldByUser(): Query[] {
-    const all = this.takeHeld();
-    for (const { id } of all) this.#tries.delete(id);
-    return all;
-  }
-
-  /**
-   * A turn is about to begin with these. Whether each of them has had one begun before, so that this
-   * one is nothing more that the user asks for.
-   */
-  begin(queries: readonly Query[]): boolean {
-    const isAgain = queries.length > 0 && queries.every(({ id }) => this.#triesOf(id).hasBegun);
-    for (const { id } of queries) this.#tries.set(id, { ...this.#triesOf(id), hasBegun: true });
-    return isAgain;
-  }
-
-  /**
-   * Whether something would be sent again that Codex has been given as often as it is.
-   *
-   * SECURITY: that a turn is over is told from inside, where anyone can say it, and say nothing of
-   * the query. Without an end to this there would be turns for ever.
-   */
-  isLost(end: { readonly status: string }): boolean {
-    const unheard = [...this.#unheard.values()].flatMap(({ queries }) => queries);
-    return unheard.some((it) => startsNextTurn(it, end) && this.#triesOf(it.id).given >= MAX_GIVEN);
-  }
-
-  /**
-   * Several queries are given to Codex as one, under the id of the last. `place` puts them into the
-   * document, once: with `placed`, or when the function that this gives is called, whichever comes
-   * first. Codex may speak of a query before it answers that it has taken it.
-   */
-  give(queries: readonly Query[], place: () => void = () => undefined): () => void {
-    let isPlaced = false;
-    const placeOnce = () => {
-      if (!isPlaced) place();
-      isPlaced = true;
-    };
-    const last = queries.at(-1);
-    if (last !== undefined) this.#unheard.set(last.id, { queries, place: placeOnce });
-    this.#count(queries, 1);
-    return placeOnce;
-  }
-
-  /** Codex is about to speak of what was given under this id. */
-  placed(id: string | undefined): void {
-    if (id !== undefined) this.#unheard.get(id)?.place();
-  }
-
-  /** Codex has put what was given under this id into its thread; gives it, or undefined. */
-  heard(id: string | undefined): readonly Query[] | undefined {
-    if (id === undefined) return undefined;
-    const queries = this.#unheard.get(id)?.queries;
-    this.#unheard.delete(id);
-    for (const query of queries ?? []) this.#tries.delete(query.id);
-    return queries;
-  }
-
-  /**
-   * Codex has refused what was given. False if it has been taken since, and perhaps given again: it
-   * is then somebody else's to send.
-   */
-  takeBack(queries: readonly Query[]): boolean {
-    const last = queries.at(-1);
-    if (last === undefined || this.#unheard.get(last.id)?.queries !== queries) return false;
-    this.#count(queries, -1);
-    return this.#unheard.delete(last.id);
-  }
-
-  takeUnheard(): Query[] {
-    const queries = [...this.#unheard.values()].flatMap((given) => given.queries);
-    this.#unheard.clear();
-    return queries;
-  }
-
-  #triesOf(id: string): Tries {
-    return this.#tries.get(id) ?? { given: 0, hasBegun: false };
-  }
-
-  #count(queries: readonly Query[], by: number): void {
-    for (const { id } of queries) {
-      const tries = this.#triesOf(id);
-      this.#tries.set(id, { ...tries, given: tries.given + by });
-    }
-  }
+function triesOf({ tries }: SendQueue, id: string): Tries {
+  return tries.get(id) ?? { sent: 0, hasBegun: false };
 }

@@ -1,70 +1,193 @@
-import type { ChatEvent, SendMode } from "../../chat/index.ts";
-import { LEFT_ID, type Query } from "../query.ts";
+import { type ChatEvent, type SendMode, turnFailureOf } from "../../chat/index.ts";
+import type { TurnError } from "../../codex/messages/index.ts";
+import type { RunState } from "../document/index.ts";
+import type { Failure } from "../failure.ts";
+import type { Query } from "../query.ts";
+import type { StartTurn } from "./ports.ts";
+import { EMPTY_QUEUE, type PendingQuery, type SendQueue } from "./send-queue.ts";
 
-/**
- * The life of one conversation's rounds, as a value and one transition function.
- *
- * A round is what happens from a query to `turn/completed`. Queries that arrive meanwhile are
- * steered into the running turn or held until it has ended; nothing is sent twice because every
- * query is in exactly one of the lists below.
- */
-export type Round =
-  | { readonly phase: "idle" }
-  | { readonly phase: "starting"; readonly abort: AbortController }
-  | { readonly phase: "running"; readonly turnId: string }
-  | { readonly phase: "stopping"; readonly turnId: string }
-  /** Codex is done; what is done for the project after a turn is not yet. */
-  | { readonly phase: "ending" };
-/** What to do with a query that arrives now. */
-export type Delivery = "start" | "steer" | "wait";
+/** How a turn ended, for those who wait for it. */
+export type TurnEnd = {
+  readonly status: "completed" | "interrupted" | "failed";
+  readonly failure?: Failure;
+};
 
-/**
- * Decides how a query travels, given the round it meets.
- *
- * A turn that is being interrupted cannot be steered: Codex would accept the text and drop it with
- * the turn.
- */
-export function deliveryOf(round: Round, mode: "steer" | "queue"): Delivery {
-  switch (round.phase) {
+/** A turn that is being started, until its request is answered or has failed. */
+export type TurnStart = {
+  readonly number: number;
+  readonly queries: readonly PendingQuery[];
+  /** Whether the request has gone to Codex: nothing before that is about this turn. */
+  readonly isRequested: boolean;
+  /** A turn that Codex has ended before the answer that tells which one is meant. */
+  /** Codex has taken it without telling the turn's id, which comes by itself. */
+  readonly isAnswered?: true;
+  readonly early?: { readonly turnId: string; readonly end: TurnEnd };
+};
+
+/** Where a conversation's turn stands. */
+export type TurnPhase =
+  /** No turn. `winbar` is what the last one left there, or what is done without one. */
+  | { readonly at: "idle"; readonly winbar: RunState }
+  | { readonly at: "starting"; readonly start: TurnStart; readonly detail?: string }
+  /** The user has stopped it, and Codex may have begun it already. */
+  | { readonly at: "stopping_start"; readonly start: TurnStart; readonly detail?: string }
+  /** `start` is there as long as the request for this turn is not answered. */
+  | { readonly at: "running"; readonly turnId: string; readonly start?: TurnStart }
+  | { readonly at: "stopping"; readonly turnId: string; readonly start?: TurnStart }
+  /** Codex is done, and the hooks are not. `next` begins the next turn, and `again` before it. */
+  | {
+      readonly at: "ending";
+      readonly number: number;
+      readonly end: TurnEnd;
+      readonly again: readonly PendingQuery[];
+      readonly next: readonly PendingQuery[];
+    }
+  /** Nothing begins any more. `pending` is the number of a start that is not answered yet. */
+  | { readonly at: "closed"; readonly pending?: number };
+
+/** All that a conversation knows of its turn and of the queries on their way into one. */
+export type TurnMachine = {
+  readonly phase: TurnPhase;
+  readonly queue: SendQueue;
+  /** How many questions wait for the user. */
+  readonly questions: number;
+  /** The last number that a start, a steer or an end was given. */
+  readonly lastNumber: number;
+};
+
+/** What happens to a turn: by the user, by Codex, and by what this machine asked for. */
+export type TurnInput =
+  | { readonly type: "query"; readonly query: Query; readonly mode: "steer" | "queue" }
+  | { readonly type: "retry"; readonly queries: readonly Query[]; readonly sections: number }
+  /** A turn that begins with another request than a query: a review, a compaction. */
+  | { readonly type: "request"; readonly request: StartTurn }
+  | { readonly type: "stop" }
+  | { readonly type: "close" }
+  /** The request of this start goes to Codex now, with these queries. */
+  | { readonly type: "requested"; readonly number: number; readonly queries: readonly Query[] }
+  /** Codex has refused that request; the start has failed, or asks once more. */
+  | { readonly type: "request_refused"; readonly number: number }
+  /** Codex has taken it; some requests are answered without the turn's id. */
+  | { readonly type: "started"; readonly number: number; readonly turnId: string | undefined }
+  | { readonly type: "start_failed"; readonly number: number; readonly failure: Failure }
+  | { readonly type: "steered"; readonly number: number }
+  | { readonly type: "steer_refused"; readonly number: number }
+  | { readonly type: "turn_started"; readonly turnId: string }
+  /** The turn that Codex has begun by itself may run. */
+  | { readonly type: "adopted"; readonly turnId: string }
+  | { readonly type: "turn_completed"; readonly turnId: string; readonly end: TurnEnd }
+  | { readonly type: "backend_ended"; readonly failure: Failure }
+  /** Codex speaks of the query with this id. */
+  | { readonly type: "echoed"; readonly id: string }
+  /** Codex has put it into its thread. */
+  | { readonly type: "accepted"; readonly id: string }
+  /** What follows from an end: what the user is told of it, and what is sent again. */
+  | { readonly type: "judged"; readonly end: TurnEnd; readonly again: readonly Query[] }
+  | { readonly type: "hooks_ended"; readonly number: number }
+  | { readonly type: "questions"; readonly pending: number }
+  | { readonly type: "progress"; readonly detail: string }
+  /** The thread is used without a turn: what is waited for, or that this is over. */
+  | { readonly type: "thread_loading"; readonly detail: string }
+  | { readonly type: "thread_used" }
+  /** A query of an earlier run has no answer, or not all of it. */
+  | { readonly type: "unanswered"; readonly detail: string };
+
+/** What is to be done next, in this order. */
+export type TurnEffect =
+  | {
+      readonly type: "start";
+      readonly number: number;
+      readonly queries: readonly Query[];
+      /** In how many sections the queries stand at the text's end. */
+      readonly sections: number;
+      /** Nothing but what the user has had a turn begun for already. */
+      readonly isAgain: boolean;
+      readonly request: StartTurn | undefined;
+    }
+  | { readonly type: "abort_start" }
+  | {
+      readonly type: "steer";
+      readonly number: number;
+      readonly turnId: string;
+      readonly query: Query;
+    }
+  /** `isFirst`: Codex has a time to end the turn from now on. */
+  | { readonly type: "interrupt"; readonly turnId: string; readonly isFirst: boolean }
+  | { readonly type: "show"; readonly query: Query; readonly mode: SendMode }
+  | { readonly type: "say"; readonly event: ChatEvent }
+  | { readonly type: "log_failure"; readonly failure: Failure }
+  /** Codex has begun a turn by itself; it is adopted only if the user has allowed that. */
+  | { readonly type: "ask_to_adopt"; readonly turnId: string }
+  | { readonly type: "turn_runs"; readonly turnId: string }
+  | { readonly type: "queries_accepted"; readonly queries: readonly Query[] }
+  /** The turn is over: its timers, its budget and its questions are, too. */
+  | { readonly type: "turn_over"; readonly end: TurnEnd }
+  /** Answered by `judged`. */
+  | { readonly type: "judge"; readonly end: TurnEnd }
+  /** Answered by `hooks_ended`. */
+  | { readonly type: "end_hooks"; readonly number: number; readonly end: TurnEnd }
+  /** The same for a conversation that was closed: nobody is told. */
+  | { readonly type: "end_hooks_unseen" };
+
+/** A conversation without a turn. */
+export const IDLE: TurnMachine = {
+  phase: { at: "idle", winbar: { phase: "idle" } },
+  queue: EMPTY_QUEUE,
+  questions: 0,
+  lastNumber: 0,
+};
+
+/** Whether a turn keeps another from beginning. */
+export function isBusy({ phase }: TurnMachine): boolean {
+  return phase.at !== "idle" && phase.at !== "closed";
+}
+
+/** What the winbar says; undefined once the conversation is closed. */
+export function winbarOf({ phase, questions }: TurnMachine): RunState | undefined {
+  if (phase.at === "closed") return undefined;
+  if (questions > 0) return { phase: "waiting" };
+  switch (phase.at) {
     case "idle":
-      return "start";
+      return phase.winbar;
     case "starting":
+    case "stopping_start":
+      return { phase: "starting", detail: phase.detail };
+    case "running":
     case "stopping":
     case "ending":
-      return "wait";
-    case "running":
-      return mode === "steer" ? "steer" : "wait";
+      return { phase: "running" };
     default:
-      return round satisfies never;
+      return phase satisfies never;
   }
 }
 
-/** Whether the user has stopped it, so that it is about to end. */
-export function isStopping(round: Round): boolean {
-  return round.phase === "stopping" || (round.phase === "starting" && round.abort.signal.aborted);
+/** Why nothing can be answered any more that was asked in a turn which ended so. */
+export function unansweredBy({ status, failure }: TurnEnd): string {
+  if (status === "completed") return "the turn ended";
+  return status === "interrupted"
+    ? "the turn was stopped"
+    : `the turn failed${failure === undefined ? "" : `: ${failure.message}`}`;
 }
 
-/** Whether a query that waited has a turn begun when the round has ended so; all go into it then. */
-export function startsNextTurn(query: Query, { status }: { readonly status: string }): boolean {
-  return status === "completed" || (status === "interrupted" && query.isAfterStop === true);
+/** What the winbar says after a turn. */
+export function stateAfter({ status, failure }: TurnEnd): RunState {
+  return status === "failed" ? { phase: "failed", detail: failure?.message } : { phase: "idle" };
 }
 
-/** Queries in the order in which the editor has placed them: those that were queued stand last. */
-export function inDocumentOrder(queries: readonly Query[]): Query[] {
-  return [
-    ...queries.filter((it) => it.isQueued !== true),
-    ...queries.filter((it) => it.isQueued === true),
-  ];
-}
-
-/** How the document is told that a query was sent. */
-export function sentAs(query: Query, mode: SendMode): Extract<ChatEvent, { type: "sent" }> {
-  const { id } = query;
-  if (id === LEFT_ID) return { type: "sent", id, mode, isAbove: true };
-  return { type: "sent", id, mode, text: displayText(query) };
-}
-
-/** A query as it stands in the document. */
-function displayText({ text, shown }: Query): string {
-  return shown ?? text;
+/** How Codex says that a turn ended; `httpStatus` is that of the endpoint's last answer. */
+export function endOf(
+  { status, error }: { readonly status: string; readonly error?: TurnError | null | undefined },
+  httpStatus: number | undefined,
+): TurnEnd {
+  if (status === "completed" || status === "interrupted") return { status };
+  const { what, fix, repeats } = turnFailureOf(error ?? { message: "The turn failed." }, {
+    status: httpStatus,
+  });
+  const failure = {
+    kind: "turn",
+    message: what,
+    fix,
+    ...(repeats === undefined ? {} : { repeats }),
+  };
+  return { status: "failed", failure };
 }

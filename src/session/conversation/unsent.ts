@@ -1,8 +1,8 @@
 import { CUT_OFF, endsInAnswer, unansweredQuery } from "../../chat/format/index.ts";
 import type { LocalEvent } from "../../chat/index.ts";
-import type { LiveDocument } from "../document/index.ts";
+import type { DocumentPort } from "./ports.ts";
 
-/** What is said where nothing is without an answer. */
+/** The message where there is nothing to send again. */
 export const NOTHING_UNSENT = "There is nothing to send. Type a query below the last `## You`.";
 
 const SEND_AGAIN = "`:CodexChat retry`, or `<CR>` in the empty prompt, sends it again.";
@@ -13,23 +13,30 @@ export function cutOff(why: string | undefined, isAnswering: boolean): string | 
   return isAnswering ? `${why} ${SEND_AGAIN}` : why.replace(CUT_OFF, "before this was over.");
 }
 
-/** What is said of queries that are kept back after a turn that did not complete. */
+/** The note on queries that are kept back after a turn that did not complete. */
 export const heldBack: LocalEvent = {
   type: "note",
   text: "What waited goes along with your next message.",
 };
 
-/** What is said where what went along with a query cannot be sent again. */
+/** The note on a query that was stopped before it went out. */
+export const stoppedUnsent: LocalEvent = { type: "note", text: "Stopped before it was sent." };
+
+/** The note on a query whose attachments cannot be sent again. */
 export const contextLost: LocalEvent = {
   type: "note",
   text: "This is sent again without what went along with it. Mention that once more if Codex needs it.",
 };
 
 /**
- * Shows, when a conversation is opened, that its last query has no answer and can be sent again, or
- * that what ends its text was cut off where the host that wrote it was killed.
+ * What a conversation that is opened says of its last query, where that has no answer and can be sent
+ * again, or of a text whose end was cut off because the host that wrote it was killed. `detail` is
+ * for the winbar, as that of a failed turn.
  */
-export function showUnsent(document: LiveDocument): void {
+export function unansweredAtOpening(document: Pick<DocumentPort, "text" | "left">): {
+  readonly events: readonly LocalEvent[];
+  readonly detail?: string;
+} {
   const text = document.text();
   const left = unansweredQuery(text);
   const isAnswer = document.left === "answer";
@@ -40,12 +47,13 @@ export function showUnsent(document: LiveDocument): void {
       : isCut
         ? cutOff(`The host was ended ${CUT_OFF}`, isAnswer)
         : undefined;
-  if (note !== undefined) {
-    if (endsInAnswer(text)) document.apply({ type: "goes_on" });
-    document.apply({ type: "note", text: note });
-  }
-  if (left === undefined && !(isCut && isAnswer)) return;
+  const events: LocalEvent[] = [];
+  if (note !== undefined && endsInAnswer(text)) events.push({ type: "goes_on" });
+  if (note !== undefined) events.push({ type: "note", text: note });
+  if (left === undefined && !(isCut && isAnswer)) return { events };
   const isPart = isCut || left?.isPartial === true;
-  const detail = isPart ? "the last answer is not whole" : "the last message has no answer";
-  document.setState({ phase: "failed", detail });
+  return {
+    events,
+    detail: isPart ? "the last answer is not whole" : "the last message has no answer",
+  };
 }

@@ -230,7 +230,6 @@ export class LiveDocument {
   async askApproval(approval: Question): Promise<void> {
     this.apply({ type: "approval_requested", approval });
     const block = approvalBlock(this.#state, approval.id);
-    this.setState({ phase: "waiting" });
     // The keys belong to a block that must be in the text first.
     await this.#frames.flush();
     if (block === undefined || approvalBlock(this.#state, approval.id) === undefined) return;

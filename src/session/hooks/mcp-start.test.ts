@@ -18,10 +18,7 @@ function setUp(patienceMs = 60_000) {
   });
   const conversation = (threadId: string) => ({
     threadId,
-    document: {
-      setState: ({ detail }: { detail?: string | undefined }) =>
-        void states.push(`${threadId} ${detail}`),
-    },
+    showProgress: (detail: string) => void states.push(`${threadId} ${detail}`),
   });
   const start = new McpStart(
     {

@@ -1,7 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { ServerNotification } from "../../codex/messages/index.ts";
 import { ok, type Result } from "../../result.ts";
-import type { LiveDocument } from "../document/index.ts";
 import { type Failure, STOPPED } from "../failure.ts";
 import { enabledServers, type Settings } from "../settings/index.ts";
 import { startFault } from "./mcp-failures.ts";
@@ -20,10 +19,10 @@ export type ServedProject = {
   readonly settings: Pick<Settings, "mcp_servers" | "sandbox" | "network">;
   /** `asking` settles once nobody is asked about a host any more; undefined where nobody is. */
   readonly network: { readonly asking: () => Promise<unknown> | undefined };
-  /** One says in its document what its turn waits for. */
+  /** One says what its turn waits for. */
   readonly conversations: Iterable<{
     readonly threadId: string | undefined;
-    readonly document: Pick<LiveDocument, "setState">;
+    readonly showProgress: (detail: string) => void;
   }>;
 };
 
@@ -112,8 +111,8 @@ export class McpStart implements TurnHook {
   /** Says what is waited for; where the user is asked, that says it. */
   #show(threadId: string, starting: ReadonlySet<string>): void {
     const detail = `waiting for MCP servers: ${[...starting].join(", ")}`;
-    for (const it of this.#project.conversations)
-      if (it.threadId === threadId) it.document.setState({ phase: "starting", detail });
+    for (const conversation of this.#project.conversations)
+      if (conversation.threadId === threadId) conversation.showProgress(detail);
   }
 
   readonly after = async (): Promise<readonly []> => [];

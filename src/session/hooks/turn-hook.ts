@@ -9,40 +9,57 @@ export type HookedTurn = { readonly threadId: string; readonly path: string };
 /** What is done for the project before each of its turns and after it. */
 export type TurnHook = {
   /** Before Codex hears of the turn. A failure keeps the turn from beginning. */
-  readonly before: (place: HookedTurn, signal: AbortSignal) => Promise<Result<void, Failure>>;
+  readonly before: (turn: HookedTurn, signal: AbortSignal) => Promise<Result<void, Failure>>;
   /** After its end, however it ended; gives what the document is to say of it. */
-  readonly after: (place: HookedTurn) => Promise<readonly ChatEvent[]>;
+  readonly after: (turn: HookedTurn) => Promise<readonly ChatEvent[]>;
 };
 
-/** Does all of it for the turns of one conversation: `after` exactly once for each `before`. */
+/** The hooks of one turn that have begun, and whether others may follow. */
+type Begun = { readonly hooks: TurnHook[]; over: Promise<unknown>; readonly turn: HookedTurn };
+
+/** Runs the hooks of one conversation's turns: `after` exactly once for each `before`. */
 export class TurnHookRunner {
   readonly #all: readonly TurnHook[];
   readonly #log: Log;
-  #begun: { readonly rite: TurnHook; readonly place: HookedTurn }[] = [];
+  #begun: readonly Begun[] = [];
 
   constructor(all: readonly TurnHook[], log: Log) {
     this.#all = all;
     this.#log = log;
   }
 
-  /** Errors: the first that one of them gives; those before it have their `after` all the same. */
-  async begin(place: HookedTurn, signal: AbortSignal): Promise<Result<void, Failure>> {
-    for (const rite of this.#all) {
-      this.#begun.push({ rite, place });
-      const done = await rite.before(place, signal);
+  /** Errors: the first that a hook gives; those before it have their `after` all the same. */
+  begin(turn: HookedTurn, signal: AbortSignal): Promise<Result<void, Failure>> {
+    const begun: Begun = { turn, hooks: [], over: Promise.resolve() };
+    this.#begun = [...this.#begun, begun];
+    const done = this.#before(begun, signal);
+    begun.over = done.catch(() => undefined);
+    return done;
+  }
+
+  async #before({ turn, hooks }: Begun, signal: AbortSignal): Promise<Result<void, Failure>> {
+    for (const hook of this.#all) {
+      hooks.push(hook);
+      const done = await hook.before(turn, signal);
       if (!done.ok) return done;
     }
     return ok();
   }
 
-  /** Never rejects: what one of them throws is a bug, and goes to the log. */
+  /** Never rejects: what a hook throws is a bug, and goes to the log. */
   async end(): Promise<readonly ChatEvent[]> {
+    const ending = this.#begun;
+    this.#begun = [];
     const events: ChatEvent[] = [];
-    for (const { rite, place } of this.#begun.splice(0).reverse()) {
-      try {
-        events.push(...(await rite.after(place)));
-      } catch (thrown) {
-        this.#log.error({ err: thrown }, "what follows a turn failed");
+    for (const { turn, hooks, over } of [...ending].reverse()) {
+      // A turn of Codex's own does not wait for them.
+      await over;
+      for (const hook of hooks.reverse()) {
+        try {
+          events.push(...(await hook.after(turn)));
+        } catch (thrown) {
+          this.#log.error({ err: thrown }, "what follows a turn failed");
+        }
       }
     }
     return events;

@@ -3,11 +3,11 @@
  *
  * It must not decide when a turn begins.
  */
+export type { LoadedThread } from "./loaded-thread.ts";
 export { threadPlace, UNUSABLE } from "./open-thread.ts";
 export { asSubAgentApproval, kept, SubAgents } from "./sub-agents.ts";
 export {
   effortsOf,
-  type LoadedThread,
   type ThreadChoice,
   ThreadHandle,
   type ThreadOptions,

@@ -1,9 +1,9 @@
-import type { CodexClient, ResultOf } from "../../codex/index.ts";
+import type { ResultOf } from "../../codex/index.ts";
 import { err, ok, type Result } from "../../result.ts";
-import type { LiveDocument } from "../document/index.ts";
 import { damagedHome, type Failure } from "../failure.ts";
 import { aboutSandbox, type Settings } from "../settings/index.ts";
 import { editorTools } from "./editor-tools.ts";
+import type { LoadedThread, ThreadDocument } from "./loaded-thread.ts";
 import { hasAnswers, prefaceOf } from "./transcript-preface.ts";
 
 /** What Codex tells of a thread when it loads it. */
@@ -33,8 +33,8 @@ export type OpenHow = {
 };
 
 type OpenOptions = OpenHow & {
-  readonly client: CodexClient;
-  readonly document: LiveDocument;
+  readonly client: LoadedThread["client"];
+  readonly document: ThreadDocument;
   readonly settings: Settings;
   readonly root: string;
   /** Where Codex keeps its threads, as the user's machine names it. */

@@ -1,25 +1,16 @@
 import { join } from "node:path";
-import type { ApprovalPolicy, CodexClient } from "../../codex/index.ts";
+import type { ApprovalPolicy } from "../../codex/index.ts";
 import type { Log } from "../../log.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { Backend } from "../backend/index.ts";
-import type { LiveDocument } from "../document/index.ts";
 import { type Failure, STOPPED } from "../failure.ts";
 import type { Grants } from "../network/index.ts";
 import type { Query } from "../query.ts";
 import type { Settings } from "../settings/index.ts";
+import type { LoadedThread, ThreadDocument, TurnBackend } from "./loaded-thread.ts";
 import { type OpenHow, openThread, type ThreadFacts } from "./open-thread.ts";
 import { inputsOf, textInput } from "./turn-input.ts";
 import { UnsavedFiles } from "./unsaved-files.ts";
-
-/** A thread that a running app-server has loaded. */
-export type LoadedThread = {
-  readonly backend: Backend;
-  readonly client: CodexClient;
-  readonly threadId: string;
-  /** Whether it has taken the place of another one, and was given the text instead. */
-  readonly isReplaced?: boolean;
-};
 
 /** What a user chooses for one conversation. */
 export type ThreadChoice = {
@@ -58,7 +49,7 @@ const MAX_LOADS = 2;
 
 /** A conversation's thread: in which app-server it is loaded, and the requests about its turns. */
 export class ThreadHandle {
-  readonly #document: LiveDocument;
+  readonly #document: ThreadDocument;
   readonly #options: ThreadOptions;
   #loadedIn: Backend | undefined;
   /** What a new thread must be told before the next query. */
@@ -86,7 +77,7 @@ export class ThreadHandle {
   /** How often in a row loading the thread has failed. */
   #failedLoads = 0;
 
-  constructor(document: LiveDocument, options: ThreadOptions) {
+  constructor(document: ThreadDocument, options: ThreadOptions) {
     this.#document = document;
     this.#options = options;
   }
@@ -238,7 +229,7 @@ export class ThreadHandle {
   }
 
   /** The app-server is gone. False if the thread was not loaded in it. */
-  unload(backend: Backend): boolean {
+  unload(backend: TurnBackend): boolean {
     if (this.#loadedIn !== backend) return false;
     this.#loadedIn = undefined;
     return true;

@@ -4,7 +4,7 @@ import type { ResultOf } from "../../codex/index.ts";
 import { ok, type Result } from "../../result.ts";
 import { placeQueries, type ThreadTurn } from "../document/index.ts";
 import type { Failure } from "../failure.ts";
-import type { LoadedThread } from "./thread-handle.ts";
+import type { LoadedThread } from "./loaded-thread.ts";
 
 /** How many turns are read at a time; a turn with megabytes of output is one line of JSON. */
 const PAGE = 50;
