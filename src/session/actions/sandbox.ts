@@ -265,14 +265,11 @@ async function showing<T>(
   conversation: Conversation,
   run: (onProgress: (detail: string) => void, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const show = (state: { phase: "starting" | "idle"; detail?: string }) => {
-    if (!conversation.isBusy) conversation.document.setState(state);
-  };
   try {
     const signal = new AbortController().signal;
-    return await run((detail) => show({ phase: "starting", detail }), signal);
+    return await run((detail) => conversation.showWork(detail), signal);
   } finally {
-    show({ phase: "idle" });
+    conversation.showWork(undefined);
   }
 }
 

@@ -208,6 +208,8 @@ export class Conversation<P extends ConversationParts = LiveParts> {
   backendEnded(backend: LoadedThread["backend"], failure: Failure): void {
     if (this.thread.unload(backend)) this.goal.end();
     this.#take({ type: "backend_ended", failure });
+    // Also what was asked in a turn that is none of this conversation's.
+    this.approvals.cancelAll(unansweredBy({ status: "failed", failure }));
   }
 
   /** The editor is going away: leaves the document whole and its file written. */
@@ -233,10 +235,15 @@ export class Conversation<P extends ConversationParts = LiveParts> {
     use: (thread: LoadedThread) => Promise<Result<T, Failure>>,
   ): Promise<Result<T, Failure>> {
     const { signal } = this.#closing;
-    const onProgress = (detail: string) => this.#take({ type: "thread_loading", detail });
+    const onProgress = (detail: string) => this.showWork(detail);
     const done = await this.thread.use(use, { signal, onProgress, sending: 0, mayReplace: false });
-    this.#take({ type: "thread_used" });
+    this.showWork(undefined);
     return done;
+  }
+
+  /** Shows in the winbar what is done while no turn runs; undefined when that is over. */
+  showWork(detail: string | undefined): void {
+    this.#take({ type: "work", detail });
   }
 
   #take(input: TurnInput): void {

@@ -99,12 +99,14 @@ function take(draft: Draft, input: TurnInput): void {
       break;
     case "turn_completed":
       // Which turn runs is Codex's word in any case: any end is this turn's.
-      if (phase.at === "running" || phase.at === "stopping") finish(draft, input.end);
+      if (isRunning(phase)) finish(draft, input.end);
       else if (isStarting(phase) && phase.start.isRequested)
-        draft.phase = { ...phase, start: { ...phase.start, early: input } };
+        draft.phase = { ...phase, start: { ...phase.start, ended: input } };
       return;
     case "backend_ended":
-      if (phase.at === "running" || phase.at === "stopping") fail(draft, input.failure);
+      draft.questions = 0;
+      if (isRunning(phase)) fail(draft, input.failure);
+      else if (isStarting(phase)) loseStart(draft, phase, input.failure);
       return;
     case "judged":
       if (phase.at === "ending") judge(draft, phase, input);
@@ -118,11 +120,11 @@ function take(draft: Draft, input: TurnInput): void {
     case "progress":
       if (isStarting(phase)) draft.phase = { ...phase, detail: input.detail };
       return;
-    case "thread_loading":
-      showIdle(draft, { phase: "starting", detail: input.detail });
-      break;
-    case "thread_used":
-      showIdle(draft, { phase: "idle" });
+    case "work":
+      showIdle(draft, {
+        phase: input.detail === undefined ? "idle" : "starting",
+        detail: input.detail,
+      });
       break;
     case "unanswered":
       showIdle(draft, { phase: "failed", detail: input.detail });
@@ -136,6 +138,10 @@ function isStarting(
   phase: TurnPhase,
 ): phase is Extract<TurnPhase, { at: "starting" | "stopping_start" }> {
   return phase.at === "starting" || phase.at === "stopping_start";
+}
+
+function isRunning(phase: TurnPhase): phase is Extract<TurnPhase, { at: "running" | "stopping" }> {
+  return phase.at === "running" || phase.at === "stopping";
 }
 
 function takeOut(draft: Draft, from: (queue: SendQueue) => Taken): readonly PendingQuery[] {
@@ -227,11 +233,11 @@ function stop(draft: Draft): void {
 
 function close(draft: Draft): void {
   const { phase } = draft;
-  const pending = "start" in phase && phase.start?.isAnswered !== true ? phase.start : undefined;
-  draft.phase = { at: "closed", ...(pending === undefined ? {} : { pending: pending.number }) };
+  const isPending = isStarting(phase) && phase.start.isAnswered !== true;
+  draft.phase = { at: "closed", ...(isPending ? { pending: phase.start.number } : {}) };
   if (phase.at === "starting") draft.effects.push({ type: "abort_start" });
-  const hasHooks = phase.at !== "idle" && phase.at !== "ending" && phase.at !== "closed";
-  if (hasHooks && pending === undefined) draft.effects.push({ type: "end_hooks_unseen" });
+  if (isRunning(phase) || (isStarting(phase) && !isPending))
+    draft.effects.push({ type: "end_hooks_unseen" });
 }
 
 type StartInput = Extract<
@@ -245,9 +251,9 @@ function takeStart(draft: Draft, input: StartInput): void {
     if (phase.pending === input.number) takeUnseenStart(draft, input);
     return;
   }
-  const start = "start" in phase ? phase.start : undefined;
   // One that has been overtaken: its queries are somebody else's by now.
-  if (start?.number !== input.number || !("start" in phase)) return;
+  if (!isStarting(phase) || phase.start.number !== input.number) return;
+  const { start } = phase;
   switch (input.type) {
     case "requested":
       draft.queue = markSent(draft.queue, input.number, input.queries, true);
@@ -259,12 +265,30 @@ function takeStart(draft: Draft, input: StartInput): void {
     case "start_failed":
       failStart(draft, revoke(draft, start), input.failure);
       break;
-    case "started":
-      takeStarted(draft, start, input.turnId);
+    case "started": {
+      const turnId = input.turnId ?? start.begun;
+      if (start.lost !== undefined) fail(draft, start.lost);
+      else if (turnId === undefined)
+        draft.phase = { ...phase, start: { ...start, isAnswered: true } };
+      else run(draft, turnId);
+      if (start.ended !== undefined && start.ended.turnId === turnId)
+        finish(draft, start.ended.end);
       break;
+    }
     default:
       input satisfies never;
   }
+}
+
+/** A request that is not answered fails by itself, unless its answer is on the way here. */
+function loseStart(
+  draft: Draft,
+  phase: Extract<TurnPhase, { at: "starting" | "stopping_start" }>,
+  failure: Failure,
+): void {
+  if (phase.start.isAnswered === true) fail(draft, failure);
+  else if (phase.start.isRequested)
+    draft.phase = { ...phase, start: { ...phase.start, lost: failure } };
 }
 
 /** Nobody looks any more; but what was begun must end. */
@@ -277,11 +301,10 @@ function takeUnseenStart(draft: Draft, input: StartInput): void {
 }
 
 /** Takes the queries back; where Codex has them in its thread, the request counts as having gone. */
-function revoke(draft: Draft, start: TurnStart): TurnStart {
-  const wasSent = draft.queue.unconfirmed.some(({ number }) => number === start.number);
-  takeOut(draft, (queue) => revokeSent(queue, start.number));
-  const isInThread = start.isRequested && !wasSent && start.queries.length > 0;
-  return { ...start, isRequested: isInThread };
+function revoke(draft: Draft, { number, queries, isRequested }: TurnStart): TurnStart {
+  const wasSent = draft.queue.unconfirmed.some((sending) => sending.number === number);
+  takeOut(draft, (queue) => revokeSent(queue, number));
+  return { number, queries, isRequested: isRequested && !wasSent && queries.length > 0 };
 }
 
 function failStart(draft: Draft, start: TurnStart, failure: Failure): void {
@@ -298,26 +321,9 @@ function failStart(draft: Draft, start: TurnStart, failure: Failure): void {
   } else fail(draft, failure);
 }
 
-function takeStarted(draft: Draft, start: TurnStart, turnId: string | undefined): void {
-  const { phase } = draft;
-  const { early } = start;
-  if (isStarting(phase)) {
-    const known = turnId ?? early?.turnId;
-    if (known === undefined) draft.phase = { ...phase, start: { ...start, isAnswered: true } };
-    else run(draft, known);
-    const isOver = early !== undefined && (turnId === undefined || early.turnId === turnId);
-    if (isOver) finish(draft, early.end);
-    return;
-  }
-  if (phase.at !== "running" && phase.at !== "stopping") return;
-  draft.phase = { at: phase.at, turnId: phase.turnId };
-}
-
-/** The turn's id is known, from the answer or from the notification, whichever came first. */
-function run(draft: Draft, turnId: string, start?: TurnStart): void {
+function run(draft: Draft, turnId: string): void {
   const isStopped = draft.phase.at === "stopping_start";
-  const pending = start?.isAnswered === true ? undefined : start;
-  draft.phase = { at: "running", turnId, ...(pending === undefined ? {} : { start: pending }) };
+  draft.phase = { at: "running", turnId };
   draft.effects.push({ type: "turn_runs", turnId });
   if (isStopped) stop(draft);
   // Sent while the sandbox was starting: meant for this very turn.
@@ -328,9 +334,12 @@ function takeTurnStarted(draft: Draft, turnId: string): void {
   const { phase } = draft;
   if (phase.at === "idle" || phase.at === "ending")
     draft.effects.push({ type: "ask_to_adopt", turnId });
-  else if (isStarting(phase) && phase.start.isRequested) run(draft, turnId, phase.start);
-  // Codex refuses to interrupt a turn that it has answered for and not begun yet.
-  else if (phase.at === "stopping" && phase.turnId === turnId)
+  else if (isStarting(phase)) {
+    if (phase.start.isAnswered === true) run(draft, turnId);
+    else if (phase.start.isRequested)
+      draft.phase = { ...phase, start: { ...phase.start, begun: turnId } };
+    // Codex refuses to interrupt a turn that it has answered for and not begun yet.
+  } else if (phase.at === "stopping" && phase.turnId === turnId)
     draft.effects.push({ type: "interrupt", turnId, isFirst: false });
 }
 

@@ -1,6 +1,6 @@
-import type { Result } from "../../result.ts";
+import { err, type Result } from "../../result.ts";
 import { GVISOR } from "../backend/index.ts";
-import type { Failure } from "../failure.ts";
+import { type Failure, STOPPED } from "../failure.ts";
 import type { TurnHookRunner } from "../hooks/index.ts";
 import type { LoadedThread } from "../thread/index.ts";
 import type { Goal } from "./goal.ts";
@@ -58,6 +58,8 @@ async function prepare(
   if (sandboxLabel !== GVISOR)
     document.apply({ type: "note", text: `This turn runs in ${sandboxLabel}.` });
   const ready = await hooks.begin({ threadId, path: document.path }, signal);
+  // SECURITY: a turn that was stopped or closed meanwhile gets no way to the model.
+  if (signal.aborted) return err(STOPPED);
   if (ready.ok) budget.begin(egress);
   return ready;
 }

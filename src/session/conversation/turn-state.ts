@@ -18,10 +18,16 @@ export type TurnStart = {
   readonly queries: readonly PendingQuery[];
   /** Whether the request has gone to Codex: nothing before that is about this turn. */
   readonly isRequested: boolean;
-  /** A turn that Codex has ended before the answer that tells which one is meant. */
-  /** Codex has taken it without telling the turn's id, which comes by itself. */
+  /** Codex has taken it without telling the turn's id, which comes with the turn. */
   readonly isAnswered?: true;
-  readonly early?: { readonly turnId: string; readonly end: TurnEnd };
+  /**
+   * Turns that Codex has begun and ended before its answer tells which one is meant: it may begin one
+   * by itself at any time.
+   */
+  readonly begun?: string;
+  readonly ended?: { readonly turnId: string; readonly end: TurnEnd };
+  /** The backend has ended that the request went to. */
+  readonly lost?: Failure;
 };
 
 /** Where a conversation's turn stands. */
@@ -31,9 +37,8 @@ export type TurnPhase =
   | { readonly at: "starting"; readonly start: TurnStart; readonly detail?: string }
   /** The user has stopped it, and Codex may have begun it already. */
   | { readonly at: "stopping_start"; readonly start: TurnStart; readonly detail?: string }
-  /** `start` is there as long as the request for this turn is not answered. */
-  | { readonly at: "running"; readonly turnId: string; readonly start?: TurnStart }
-  | { readonly at: "stopping"; readonly turnId: string; readonly start?: TurnStart }
+  | { readonly at: "running"; readonly turnId: string }
+  | { readonly at: "stopping"; readonly turnId: string }
   /** Codex is done, and the hooks are not. `next` begins the next turn, and `again` before it. */
   | {
       readonly at: "ending";
@@ -86,9 +91,8 @@ export type TurnInput =
   | { readonly type: "hooks_ended"; readonly number: number }
   | { readonly type: "questions"; readonly pending: number }
   | { readonly type: "progress"; readonly detail: string }
-  /** The thread is used without a turn: what is waited for, or that this is over. */
-  | { readonly type: "thread_loading"; readonly detail: string }
-  | { readonly type: "thread_used" }
+  /** What is done without a turn; undefined when that is over. */
+  | { readonly type: "work"; readonly detail: string | undefined }
   /** A query of an earlier run has no answer, or not all of it. */
   | { readonly type: "unanswered"; readonly detail: string };
 
