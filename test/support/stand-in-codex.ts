@@ -2,10 +2,9 @@
  * Stand-ins for all that a conversation of `src/session/conversation` reaches: its document, its
  * thread, its project, and an app-server behind them that takes queries, asks, ends turns and dies.
  *
- * Whatever takes time goes through fast-check's scheduler, which decides what settles first. Only
- * what stands in one stream, the notifications and the requests, keeps its order.
+ * Whoever plays with them decides when that which takes time settles, and so what settles first. Only
+ * what Codex writes keeps its order, since it stands in one stream.
  */
-import type { Scheduler } from "fast-check";
 import type { ChatEvent } from "../../src/chat/index.ts";
 import type { ServerNotification } from "../../src/codex/messages/index.ts";
 import { silentLog } from "../../src/log.ts";
@@ -46,7 +45,7 @@ type Asked = { readonly number: number; answers: number };
 
 /** A conversation in a world of stand-ins, and what can be seen of it from outside. */
 export class StandIns {
-  readonly #s: Scheduler;
+  readonly #later: (label: string) => Promise<void>;
   readonly conversation: Conversation<StandInParts>;
   /** All that the document was given. */
   readonly events: ChatEvent[] = [];
@@ -79,8 +78,9 @@ export class StandIns {
   /** In the thread, and not told yet: gone where the backend dies first. */
   #untold: (readonly string[])[] = [];
 
-  constructor(s: Scheduler) {
-    this.#s = s;
+  /** `later` settles when what it is named after is to be over. */
+  constructor(later: (label: string) => Promise<void>) {
+    this.#later = later;
     const document = this.#document();
     this.conversation = new Conversation<StandInParts>({
       document,
@@ -318,7 +318,7 @@ export class StandIns {
       notes: [],
       sandboxLabel: "gVisor",
       egress: {
-        callsUnderWay: () => 0,
+        activeCalls: () => 0,
         allowance: () => ({ renew: () => {}, refusal: () => undefined }),
         beginTurn: () => {
           this.openPasses += 1;
@@ -423,9 +423,5 @@ export class StandIns {
     this.#isDead = false;
     this.#backend = undefined;
     this.conversation.backendEnded(backend, failure);
-  }
-
-  async #later(label: string): Promise<void> {
-    await this.#s.schedule(Promise.resolve(), label);
   }
 }

@@ -164,7 +164,7 @@ async function play(
   s: fc.Scheduler,
   steps: Iterable<fc.AsyncCommand<Model, StandIns>>,
 ): Promise<void> {
-  const world = new StandIns(s);
+  const world = new StandIns((label) => s.schedule(Promise.resolve(), label));
   const model: Model = { sent: [], isClosed: false };
   await fc.scheduledModelRun(s, () => ({ model, real: world }), steps);
   await settle(world, s);
@@ -189,7 +189,7 @@ const numRuns = Number(process.env["RUNS"] ?? 500);
 
 it("sends nothing twice and loses nothing, and every turn ends once", async () => {
   await fc.assert(fc.asyncProperty(fc.scheduler(), fc.commands(USUAL, { maxCommands: 30 }), play), {
-    numRuns: RUNS,
+    numRuns,
   });
 });
 

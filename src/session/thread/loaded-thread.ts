@@ -4,7 +4,7 @@ import type { LiveDocument } from "../document/index.ts";
 
 /** The part of a backend that a conversation's turns meet. */
 export type TurnBackend = Pick<Backend, "notes" | "sandboxLabel"> & {
-  readonly egress: Pick<Backend["egress"], "allowance" | "beginTurn" | "callsUnderWay">;
+  readonly egress: Pick<Backend["egress"], "allowance" | "beginTurn" | "activeCalls">;
 };
 
 /** The part of a document that its thread reads, and notes itself in. */
