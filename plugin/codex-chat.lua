@@ -85,7 +85,7 @@ local function read_here()
     pattern = { pattern_in(dir), pattern_in(real) },
     desc = "codex-chat: read a conversation",
     callback = function(args)
-      require("codex-chat.buffer.read").read(args.buf)
+      require("codex-chat.chat.read").read(args.buf)
     end,
   })
 end
@@ -113,14 +113,14 @@ vim.api.nvim_create_autocmd({ "BufEnter", "BufFilePost", "BufReadPost" }, {
   desc = "codex-chat: find conversations among the buffers",
   callback = function(args)
     if may_be(vim.api.nvim_buf_get_name(args.buf)) then
-      require("codex-chat.buffer.restored").met(args)
+      require("codex-chat.chat.restored").met(args)
     end
   end,
 })
 local function find_all()
   for _, buf in ipairs(vim.api.nvim_list_bufs()) do
     if may_be(vim.api.nvim_buf_get_name(buf)) then
-      require("codex-chat.buffer.restored").all()
+      require("codex-chat.chat.restored").all()
       return
     end
   end

@@ -20,7 +20,7 @@ end
 ---@param opts? table see :help codex-chat-config
 function M.setup(opts)
   require("codex-chat.config").setup(opts)
-  require("codex-chat.buffer.restored").configured()
+  require("codex-chat.chat.restored").configured()
 end
 
 --- Shows the project's conversation and goes there.

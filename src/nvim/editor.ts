@@ -36,7 +36,7 @@ export type Editor = {
 };
 
 /** Constant: arguments travel beside it, never inside. */
-const CALL = "return require('codex-chat.host.rpc').call(...)";
+const CALL = "return require('codex-chat.rpc').call(...)";
 
 /** Speaks msgpack-RPC with the Neovim that owns these streams. */
 export function connectEditor(options: {

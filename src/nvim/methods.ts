@@ -19,7 +19,7 @@ import {
  * lua/codex-chat/host/wire.lua.
  *
  * Lua to host are notifications `noun/verb`; host to Lua are calls `noun_verb`, answered by the
- * functions in lua/codex-chat/host/rpc.lua. Tables of Lua are loose: a newer Lua half may say more.
+ * functions in lua/codex-chat/rpc.lua. Tables of Lua are loose: a newer Lua half may say more.
  */
 
 const Settings = z.record(z.string(), z.unknown());

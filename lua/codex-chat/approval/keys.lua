@@ -231,7 +231,7 @@ end
 ---@param chat codex-chat.Chat
 function M.refresh_in_place(chat)
   -- Virtual lines take room on the screen as lines do.
-  local view = require("codex-chat.ui.view")
+  local view = require("codex-chat.buffer.view")
   local held = view.hold(chat, blocks.prompt_row(chat))
   M.refresh(chat)
   view.release(chat, held, {})

@@ -81,7 +81,7 @@ end
 function M.map(chat)
   api.nvim_set_keymap("i", "<Plug>(codex-chat-backspace)", "<BS>", { noremap = true })
   for _, lhs in ipairs({ "<BS>", "<C-h>", "<C-u>", "<C-w>" }) do
-    if not require("codex-chat.ui.keys").is_taken(chat, "i", lhs) then
+    if not require("codex-chat.chat.keys").is_taken(chat, "i", lhs) then
       -- Not by <expr>: while a run of typed letters is put in at once, that is asked before they are.
       vim.keymap.set("i", lhs, function()
         api.nvim_feedkeys(vim.keycode(keys_for(chat, lhs)), "im", false)

@@ -278,7 +278,7 @@ end
 ---@param fn fun()
 function M.machine(chat, fn)
   local buf = chat.buf
-  local view = require("codex-chat.ui.view")
+  local view = require("codex-chat.buffer.view")
   local outer = splices
   splices = {}
   -- 'nomodifiable' keeps the user from changing the text, not the conversation from going on.

@@ -174,7 +174,7 @@ local function fold(chat, edit)
   if not first or not stop or first_stop == first or last_first == stop or stop <= first then
     return
   end
-  require("codex-chat.ui.fold").add(chat.buf, first, stop - 1, edit.label)
+  require("codex-chat.buffer.fold").add(chat.buf, first, stop - 1, edit.label)
 end
 
 ---@param chat codex-chat.Chat

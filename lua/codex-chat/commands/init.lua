@@ -97,7 +97,7 @@ local subcommands = {
     range = true,
     run = function(args, rest)
       if args.range > 0 then
-        require("codex-chat.prompt.selection").send_range(args.line1, args.line2, rest)
+        require("codex-chat.context.selection").send_range(args.line1, args.line2, rest)
       elseif rest ~= "" then
         require("codex-chat").ask(rest)
       else
@@ -142,12 +142,12 @@ local subcommands = {
   },
   fork = {
     run = function()
-      with("codex-chat.prompt.fork", "fork")
+      with("codex-chat.commands.query.fork", "fork")
     end,
   },
   revert = {
     run = function()
-      with("codex-chat.prompt.fork", "revert")
+      with("codex-chat.commands.query.fork", "revert")
     end,
   },
   compact = {
@@ -205,14 +205,14 @@ local subcommands = {
       local line = vim.api.nvim_win_get_cursor(0)[1]
       local first = args.range > 0 and args.line1 or line
       local last = args.range > 0 and args.line2 or line
-      require("codex-chat.commands.diagnostics").send(first, last, rest)
+      require("codex-chat.commands.query.diagnostics").send(first, last, rest)
     end,
   },
   preview = {
     run = function(_, rest)
       local chat = here()
       if chat then
-        require("codex-chat.commands.preview").show(chat, rest)
+        require("codex-chat.commands.query.preview").show(chat, rest)
       end
     end,
   },
@@ -381,7 +381,7 @@ end
 function M.plug(action)
   if action == "send" or action == "queue" then
     if vim.fn.mode():match("^[vV\22]") then
-      require("codex-chat.prompt.selection").send_visual()
+      require("codex-chat.context.selection").send_visual()
     else
       send(action == "queue" and "queue" or "steer")
     end

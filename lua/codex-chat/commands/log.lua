@@ -34,7 +34,7 @@ end
 ---@return string one line of what shows
 local function plain(value)
   local text = type(value) == "string" and value or vim.json.encode(value)
-  return vim.fn.strtrans(require("codex-chat.tools.bounds").joined(text, " ⏎ "))
+  return vim.fn.strtrans(require("codex-chat.context.bounds").joined(text, " ⏎ "))
 end
 
 ---@param ms any

@@ -31,7 +31,8 @@ end
 ---@return string?
 local function in_blink(providers)
   for name, provider in pairs(providers) do
-    if type(provider) == "table" and provider.module == "codex-chat.blink" then
+    local module = type(provider) == "table" and provider.module
+    if type(module) == "string" and vim.startswith(module, "codex-chat.") then
       return name
     end
   end
@@ -57,7 +58,7 @@ local function blink_serves()
   local providers = config.sources.providers
   local name = in_blink(providers)
   if not name then
-    blink.add_source_provider(NAME, { name = "Codex", module = "codex-chat.blink" })
+    blink.add_source_provider(NAME, { name = "Codex", module = "codex-chat.complete.blink" })
     name = NAME
   end
   if not vim.list_contains(sources.get_enabled_provider_ids("default"), name) then
@@ -78,7 +79,7 @@ local function cmp_serves()
   if not is_true(now.enabled) then
     return false
   end
-  local ours = require("codex-chat.cmp")
+  local ours = require("codex-chat.complete.cmp")
   local name
   for _, source in ipairs(cmp.get_registered_sources()) do
     name = getmetatable(source.source) == ours and source.name or name

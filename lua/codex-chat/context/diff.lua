@@ -94,7 +94,7 @@ function M.get(root)
       break
     end
     table.insert(sleep, pause)
-    require("codex-chat.context.run").system(sleep, { timeout = 5000 })
+    require("codex-chat.async").system(sleep, { timeout = 5000 })
     lines, err, may_pass = attempt(root)
   end
   if not lines then

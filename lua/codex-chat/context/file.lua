@@ -20,7 +20,7 @@ local function unsaved_buf(full, root)
       local name = api.nvim_buf_get_name(buf)
       local is_it = name ~= "" and (name == full or vim.uv.fs_realpath(name) == full)
       -- SECURITY: its text may have been read where a link led at that time.
-      if is_it and require("codex-chat.tools.paths").was_inside(buf, root) then
+      if is_it and require("codex-chat.context.paths").was_inside(buf, root) then
         return buf
       end
     end
@@ -88,7 +88,7 @@ end
 ---@return codex-chat.ContextPart?
 ---@return string? err
 function M.of_selection(buf, root)
-  local selection = require("codex-chat.prompt.selection")
+  local selection = require("codex-chat.context.selection")
   local s = selection.last(buf)
   local name, saved = describe(buf, root)
   if not s then

@@ -103,7 +103,7 @@ end
 ---@param failed fun()
 local function by_git(root, done, failed)
   local views = require("codex-chat.git.view")
-  require("codex-chat.context.run").async(function()
+  require("codex-chat.async").async(function()
     local view = views.open(root)
     if not view then
       return nil

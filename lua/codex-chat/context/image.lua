@@ -60,7 +60,7 @@ local function of_clipboard()
     local programs = require("codex-chat.outside.programs")
     argv[1] = programs.find(argv[1])
     if argv[1] then
-      local run = require("codex-chat.context.run").system
+      local run = require("codex-chat.async").system
       local ok, out = pcall(run, argv, { timeout = 3000, env = programs.env() })
       if ok and out.code == 0 and out.stdout ~= "" then
         return of_bytes(out.stdout, "a picture from the clipboard")

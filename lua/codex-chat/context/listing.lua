@@ -32,7 +32,7 @@ function M.diagnostic_lines(found, root)
       it.lnum + 1,
       it.col + 1,
       severities[it.severity] or "note",
-      require("codex-chat.tools.bounds").joined(it.message, " "),
+      require("codex-chat.context.bounds").joined(it.message, " "),
       it.source and (" [%s]"):format(it.source) or ""
     )
   end, list)
@@ -50,7 +50,7 @@ function M.of_diagnostics(buf, root)
     end
     -- SECURITY: it may have been read where a link led at that time.
     return part.relative(name, root):sub(1, 1) ~= "/"
-      and require("codex-chat.tools.paths").was_inside(it.bufnr, root)
+      and require("codex-chat.context.paths").was_inside(it.bufnr, root)
   end, vim.diagnostic.get(buf))
   if #found == 0 then
     return nil, "there are no diagnostics"

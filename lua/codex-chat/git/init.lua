@@ -85,7 +85,7 @@ local function run(args, variables, cwd)
   local ok, out = pcall(function()
     local argv, opts = prepared(args, variables)
     opts.cwd = cwd or opts.cwd
-    return require("codex-chat.context.run").system(argv, opts)
+    return require("codex-chat.async").system(argv, opts)
   end)
   if not ok then
     return nil, tostring(out)

@@ -239,7 +239,7 @@ local function open(chat)
     return false, err
   end
   require("codex-chat.host.reload").guard()
-  if chat.host == "none" and require("codex-chat.outside.refusal").of(chat.root) then
+  if chat.host == "none" and require("codex-chat.project.refusal").of(chat.root) then
     -- The host refuses it too, when something is sent; by then a query stands in the wrong place.
     say.warn(
       ("no agent gets %s. Name the project: :CodexChat open ~/work"):format(
@@ -374,7 +374,7 @@ local function leave()
   end, 5)
   for _, chat in ipairs(registry.all()) do
     if chat.host ~= "attached" or waits_for[chat] then
-      require("codex-chat.buffer.write").save(chat)
+      require("codex-chat.chat.write").save(chat)
     end
   end
 end

@@ -30,7 +30,7 @@ end
 local function counts(dir)
   local home = uv.os_homedir()
   home = home and uv.fs_realpath(home) or home
-  return not require("codex-chat.outside.refusal").system[dir] and not (home and is_at(home, dir))
+  return not require("codex-chat.project.refusal").system[dir] and not (home and is_at(home, dir))
 end
 
 --- A project is open from now on. What was one stays one: its files are as the agent left them.

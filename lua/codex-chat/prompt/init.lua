@@ -44,7 +44,7 @@ function M.enter(chat, win)
   local last = api.nvim_buf_line_count(chat.buf)
   local text = api.nvim_buf_get_lines(chat.buf, last - 1, last, false)[1] or ""
   api.nvim_win_set_cursor(win, { last, #text })
-  require("codex-chat.ui.view").show_end(win)
+  require("codex-chat.buffer.view").show_end(win)
 end
 
 --- Adds text to the end of the prompt, a blank line below what is there.
@@ -120,7 +120,7 @@ local function prepare(chat, text, use)
   local typed = M.text(chat)
   chat.preparing = slow
   require("codex-chat.ui.status").hint(chat)
-  require("codex-chat.context.run").async(function()
+  require("codex-chat.async").async(function()
     return resolver.all(text, chat.root)
   end, function(parts, err)
     chat.preparing = nil
@@ -187,7 +187,7 @@ local function deliver_outgoing(chat)
     chat.outgoing = nil
     return
   end
-  require("codex-chat.context.run").async(function()
+  require("codex-chat.async").async(function()
     return require("codex-chat.context.resolve").all(table.concat(it.lines, "\n"), chat.root)
   end, function(parts, err)
     table.remove(chat.outgoing, 1)
@@ -294,7 +294,7 @@ function M.send(chat, mode)
   local text = M.text(chat)
   if text == "" then
     local row = api.nvim_win_get_cursor(0)[1] - 1
-    local fork = require("codex-chat.prompt.fork")
+    local fork = require("codex-chat.commands.query.fork")
     if api.nvim_get_current_buf() == buf and fork.in_sent_query(chat, row) then
       fork.resend(chat, row)
     else

@@ -122,7 +122,7 @@ end
 ---@param input string
 function M.send(chat, template, input)
   local buf = require("codex-chat.context.origin").get()
-  local selected = buf and require("codex-chat.prompt.selection").last(buf)
+  local selected = buf and require("codex-chat.context.selection").last(buf)
   local text, err = fill(template, {
     input = input,
     selection = selected and "@selection" or "@buffer",
@@ -168,7 +168,7 @@ function M.command(args, rest)
       filetype = vim.bo.filetype,
     })
     if text then
-      require("codex-chat.prompt.selection").send_range(args.line1, args.line2, text)
+      require("codex-chat.context.selection").send_range(args.line1, args.line2, text)
     else
       complain(err --[[@as string]])
     end

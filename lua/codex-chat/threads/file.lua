@@ -90,9 +90,9 @@ function M.with_file(it, fn)
     return
   end
   if chat then
-    local buffer = require("codex-chat.buffer")
+    local buffer = require("codex-chat.chat.attach")
     if vim.api.nvim_buf_is_loaded(chat.buf) then
-      require("codex-chat.buffer.write").save(chat)
+      require("codex-chat.chat.write").save(chat)
     end
     buffer.close(chat)
     require("codex-chat.ui.window").close(chat)

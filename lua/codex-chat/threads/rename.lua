@@ -50,7 +50,7 @@ local function set_name(chat, name)
       end
     end)
     if chat.host ~= "attached" then
-      require("codex-chat.buffer.write").save(chat)
+      require("codex-chat.chat.write").save(chat)
     end
     require("codex-chat.ui.status").refresh(chat)
   end)

@@ -1,8 +1,8 @@
 --- Open files, their text, and where the user is in them.
 local M = {}
 
-local bounds = require("codex-chat.tools.bounds")
-local paths = require("codex-chat.tools.paths")
+local bounds = require("codex-chat.context.bounds")
+local paths = require("codex-chat.context.paths")
 
 local api = vim.api
 

@@ -66,7 +66,7 @@ end
 
 --- Begins to watch what the tools need to know. Idempotent.
 function M.begin()
-  require("codex-chat.tools.paths").watch()
+  require("codex-chat.context.paths").watch()
 end
 
 --- Files of the project with changes that are not saved, for Codex to know before it edits them.
@@ -77,7 +77,7 @@ function M.unsaved(root)
     return {}
   end
   local names = {}
-  for _, it in ipairs(require("codex-chat.tools.paths").all(root)) do
+  for _, it in ipairs(require("codex-chat.context.paths").all(root)) do
     if vim.bo[it.buf].modified then
       names[#names + 1] = it.name
     end

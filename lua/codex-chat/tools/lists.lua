@@ -1,8 +1,8 @@
 --- What the editor complains about, and its quickfix list.
 local M = {}
 
-local bounds = require("codex-chat.tools.bounds")
-local paths = require("codex-chat.tools.paths")
+local bounds = require("codex-chat.context.bounds")
+local paths = require("codex-chat.context.paths")
 
 ---@param root string
 ---@param args { path?: string }

@@ -3,8 +3,8 @@
 --- SECURITY: only methods that look. What a server answers is text; nothing of it is run or opened.
 local M = {}
 
-local bounds = require("codex-chat.tools.bounds")
-local paths = require("codex-chat.tools.paths")
+local bounds = require("codex-chat.context.bounds")
+local paths = require("codex-chat.context.paths")
 
 --- How long servers have; the host gives up later.
 M.timeout_ms = 10000

@@ -24,7 +24,7 @@ local options = {
   scrollbind = false,
   foldenable = true,
   foldmethod = "manual",
-  foldtext = "v:lua.require'codex-chat.ui.fold'.foldtext()",
+  foldtext = "v:lua.require'codex-chat.buffer.fold'.foldtext()",
   -- Concealing is slow on long buffers and hides what a query says.
   conceallevel = 0,
 }
@@ -156,7 +156,7 @@ end
 ---@param chat codex-chat.Chat
 ---@param win integer
 function M.shown(chat, win)
-  require("codex-chat.ui.fold").window(win)
+  require("codex-chat.buffer.fold").window(win)
   require("codex-chat.ui.stay").shown(chat, win)
   require("codex-chat.ui.winbar").show(chat)
 end
@@ -245,7 +245,7 @@ function M.close(chat)
   end
 end
 
-local ns = api.nvim_create_namespace("codex-chat.ui.view")
+local ns = api.nvim_create_namespace("codex-chat.buffer.view")
 
 --- Remembers where a window stands, in marks that move with the text.
 ---@param chat codex-chat.Chat
@@ -286,7 +286,7 @@ function M.restore(chat, win)
     vim.fn.winrestview(view)
   end)
   if last.in_prompt then
-    require("codex-chat.ui.view").show_end(win)
+    require("codex-chat.buffer.view").show_end(win)
   end
   return true
 end

@@ -46,7 +46,7 @@ const makingMs = 10_000;
 
 /**
  * Where the lock of a conversation is: beside it in the state directory, and in the state directory
- * for one that lies elsewhere, named by its path. `lua/codex-chat/project.lua` says the same.
+ * for one that lies elsewhere, named by its path. `lua/codex-chat/project/init.lua` says the same.
  *
  * SECURITY: the agent can write in the project. A lock there could keep the user from the
  * conversation for ever, and one that is taken away lets two Neovims have it.

@@ -113,7 +113,7 @@ describe.each(neovims)("a file that others touch on Neovim $name", (program) => 
       `local chat = require("codex-chat.registry").get(0)
        vim.api.nvim_buf_set_lines(0, -1, -1, false, { "one" })
        chat.host = "asked"
-       require("codex-chat.buffer.write").save(chat)
+       require("codex-chat.chat.write").save(chat)
        vim.api.nvim_buf_set_lines(0, -1, -1, false, { "two" })
        chat.host = "attached"`,
     );

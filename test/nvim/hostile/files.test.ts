@@ -29,7 +29,7 @@ const RENAME = `
 const SAVE = `
   local chat = require("codex-chat.registry").get(...)
   chat.changed = true
-  return require("codex-chat.buffer.write").save(chat)`;
+  return require("codex-chat.chat.write").save(chat)`;
 const TASK = `
   local task, path, root = ...
   local it = { path = path, root = root, name = "It", archived = false }
@@ -164,10 +164,10 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
          end
          return real(path, flags, mode)
        end
-       require("codex-chat.buffer.write").save(require("codex-chat.registry").get(buf))
+       require("codex-chat.chat.write").save(require("codex-chat.registry").get(buf))
        local chat = require("codex-chat.registry").get(buf)
        chat.changed = true
-       require("codex-chat.buffer.write").save(chat)
+       require("codex-chat.chat.write").save(chat)
        vim.uv.fs_open = real
        return done`,
       chat.buf,

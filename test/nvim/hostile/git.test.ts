@@ -14,7 +14,7 @@ const DIFF = `return vim.json.encode({ require("codex-chat.context.diff").get(vi
 /** Puts a file in its place for as long as git looks, each time; keeps what git said. */
 const AROUND_DIFF = `
   local path, text = ...
-  local run = require("codex-chat.context.run")
+  local run = require("codex-chat.async")
   local real = run.system
   _G.said, _G.times = "", 0
   run.system = function(argv, opts)
@@ -155,7 +155,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     const payload = `[filter "x"]\n\tclean = touch ${ran}; cat\n`;
     await chat.nvim.lua(
       `local path, text = ...
-       local run = require("codex-chat.context.run")
+       local run = require("codex-chat.async")
        local real = run.system
        run.system = function(argv, opts)
          if vim.list_contains(argv, "diff") then
@@ -199,7 +199,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     await git("commit", "-q", "--allow-empty", "-m", "first");
     // As git lists it when the link is there between two of its own looks.
     await chat.nvim.lua(
-      `local run = require("codex-chat.context.run")
+      `local run = require("codex-chat.async")
        local real = run.system
        run.system = function(argv, opts)
          local out = real(argv, opts)

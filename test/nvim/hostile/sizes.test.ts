@@ -46,7 +46,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
          fn()
          table.insert(took, (vim.uv.hrtime() - began) / 1e6)
        end
-       time(function() require("codex-chat.tools.bounds").line("a" .. blanks .. "b") end)
+       time(function() require("codex-chat.context.bounds").line("a" .. blanks .. "b") end)
        time(function() require("codex-chat.context.skill").list(root) end)
        time(function() require("codex-chat.context.ignore").read(root, root) end)
        time(function()
@@ -58,7 +58,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
       nvim.cwd,
     );
     for (const ms of took) expect(ms).toBeLessThan(500);
-    const line = "return require('codex-chat.tools.bounds').line('a  \\n\\n  b\\tc')";
+    const line = "return require('codex-chat.context.bounds').line('a  \\n\\n  b\\tc')";
     expect(await nvim.lua(line)).toBe("a b c");
     const rules = `local rules = require("codex-chat.context.ignore").read(..., ...)
       return require("codex-chat.context.ignore").verdict(rules, "b", false)`;
@@ -98,7 +98,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     );
     expect(looks).toBe(0);
     const inside =
-      "return require('codex-chat.tools.paths').was_inside(vim.api.nvim_get_current_buf(), ...)";
+      "return require('codex-chat.context.paths').was_inside(vim.api.nvim_get_current_buf(), ...)";
     expect(await nvim.lua(inside, nvim.cwd)).toBe(true);
     await nvim.command("edit");
     await writeFile(path, "another text\n".repeat(200_000));

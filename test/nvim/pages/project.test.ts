@@ -207,7 +207,7 @@ describe.each(neovims)("the project on Neovim $name", (program) => {
       ...["data", "run", "keys", ...dirs].map((it) => join(base, it)),
     ];
     const known = await nvim.lua<(string | null)[]>(
-      "return vim.tbl_map(function(dir) return require('codex-chat.outside.refusal').of(dir) or vim.NIL end, ...)",
+      "return vim.tbl_map(function(dir) return require('codex-chat.project.refusal').of(dir) or vim.NIL end, ...)",
       all,
     );
     for (const [n, dir] of all.entries()) {

@@ -189,7 +189,7 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
       }
       const ours =
         name === "blink.cmp"
-          ? ["blink.cmp.sources.buffer", "codex-chat.blink"]
+          ? ["blink.cmp.sources.buffer", "codex-chat.complete.blink"]
           : ["codex_chat", "buffer"];
       expect(await nvim.lua(`return ${sources}`)).toEqual(ours);
       await nvim.keys("A@ad");
@@ -328,7 +328,7 @@ describe.each(neovims)("the list of files on Neovim $name", (program) => {
     const offered = (typed: string) =>
       chat.nvim.lua<string[]>(
         `local chat, typed = require("codex-chat.registry").get((...)), select(2, ...)
-         local _, items = require("codex-chat.complete").items(chat, typed)
+         local _, items = require("codex-chat.complete.items").at(chat, typed)
          return vim.tbl_map(function(it) return it.word end, items)`,
         chat.buf,
         typed,

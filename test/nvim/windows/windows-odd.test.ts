@@ -271,7 +271,7 @@ describe.each(neovims)("beside a chat on Neovim $name", (program) => {
       await chat.send("remember me");
       await nvim.keys("<Esc>");
       await nvim.lua(
-        "require('codex-chat.buffer.write').save(require('codex-chat.registry').get(...))",
+        "require('codex-chat.chat.write').save(require('codex-chat.registry').get(...))",
         chat.buf,
       );
       await nvim.command("split | tabnew other.txt | vsplit | execute 'CodexChat' | tabnew");

@@ -3,7 +3,7 @@ local M = {}
 
 local document = require("codex-chat.buffer.document")
 local registry = require("codex-chat.registry")
-local saving = require("codex-chat.buffer.write")
+local saving = require("codex-chat.chat.write")
 local truth = require("codex-chat.disk.truth")
 
 local api = vim.api
@@ -43,8 +43,8 @@ local function take_text(chat)
       prompt = #lines + #fresh - 2
     end
   end
-  require("codex-chat.ui.fold").attach(buf)
-  require("codex-chat.ui.fold").load(buf, scan.folds)
+  require("codex-chat.buffer.fold").attach(buf)
+  require("codex-chat.buffer.fold").load(buf, scan.folds)
   require("codex-chat.highlight").attach(buf)
   require("codex-chat.buffer.undo").attach(buf)
   require("codex-chat.buffer.undo").clear(buf)
@@ -238,7 +238,7 @@ function M.attach(buf, project, text)
   require("codex-chat.buffer.defer_edits").begin()
   require("codex-chat.complete").attach(chat)
   require("codex-chat.host").keep_on_leave()
-  require("codex-chat.ui.keys").map(chat)
+  require("codex-chat.chat.keys").map(chat)
   require("codex-chat.ui.status").hint(chat)
   for _, win in ipairs(registry.wins(buf)) do
     require("codex-chat.ui.window").shown(chat, win)
@@ -248,7 +248,7 @@ function M.attach(buf, project, text)
   require("codex-chat.ui.stay").watch()
   vim.schedule(require("codex-chat.outside.runtime").warn)
   require("codex-chat.ui.notify").begin()
-  require("codex-chat.buffer.mksession").begin()
+  require("codex-chat.chat.mksession").begin()
   require("codex-chat.tools").begin()
   require("codex-chat.ui.statusline").forget()
   require("codex-chat.events").emit("Opened", about(chat))

@@ -94,7 +94,7 @@ function M.check(chat)
   if chat.host == "attached" then
     require("codex-chat.host").notify(chat, "chat/save", {})
   elseif chat.host ~= "asked" and not chat.changed and truth.look(chat) == "other" then
-    require("codex-chat.buffer.read").read_again(chat, vim.fn.sha256(truth.text_of(chat.buf)))
+    require("codex-chat.chat.read").read_again(chat, vim.fn.sha256(truth.text_of(chat.buf)))
   end
 end
 

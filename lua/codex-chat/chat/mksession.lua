@@ -74,7 +74,7 @@ function M.named(buf)
   end
   -- A session that fails half-way raises no event of its own.
   api.nvim_create_autocmd({ "SessionLoadPost", "SafeState" }, {
-    group = api.nvim_create_augroup("codex-chat.buffer.mksession", {}),
+    group = api.nvim_create_augroup("codex-chat.chat.mksession", {}),
     once = true,
     callback = vim.schedule_wrap(M.finish),
   })
@@ -87,7 +87,7 @@ function M.finish()
   for _, entry in ipairs(list) do
     local lines = require("codex-chat.buffer.document").read(entry.path)
     -- Where the file is gone, it was a conversation all the same, and a new one begins there.
-    local project = require("codex-chat.buffer.restored").project_of(entry.path, lines or new_head)
+    local project = require("codex-chat.chat.restored").project_of(entry.path, lines or new_head)
     if not project then
       -- A file of the user's own in the directory of conversations.
       pcall(api.nvim_buf_set_name, entry.buf, entry.path)
@@ -95,7 +95,7 @@ function M.finish()
       if api.nvim_win_is_valid(entry.win) then
         local chat = require("codex-chat.chat").load(entry.path, project)
         api.nvim_win_set_buf(entry.win, chat.buf)
-        require("codex-chat.buffer.restored").show_prompt(chat, entry.win)
+        require("codex-chat.chat.restored").show_prompt(chat, entry.win)
       end
       pcall(api.nvim_buf_delete, entry.buf, { force = true })
     end

@@ -27,7 +27,7 @@ function M.show(chat, text)
   end
   local resolver = require("codex-chat.context.resolve")
   local win, mode = vim.api.nvim_get_current_win(), vim.api.nvim_get_mode().mode
-  require("codex-chat.context.run").async(function()
+  require("codex-chat.async").async(function()
     return resolver.all(text, chat.root)
   end, function(parts, err)
     if not parts then

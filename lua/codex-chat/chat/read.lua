@@ -2,7 +2,7 @@
 --- another program.
 local M = {}
 
-local buffer = require("codex-chat.buffer")
+local buffer = require("codex-chat.chat.attach")
 local document = require("codex-chat.buffer.document")
 local registry = require("codex-chat.registry")
 local say = require("codex-chat.message")
@@ -138,7 +138,7 @@ function M.read_again(chat, hash)
   local in_prompt = vim.tbl_filter(function(win)
     return api.nvim_win_get_cursor(win)[1] > prompt
   end, registry.wins(buf))
-  require("codex-chat.ui.fold").clear(buf)
+  require("codex-chat.buffer.fold").clear(buf)
   if chat.head and not document.head(lines) then
     -- The other program has cut off what the conversation is known by.
     lines = document.with_kept(lines, chat.head)
@@ -153,7 +153,7 @@ function M.read_again(chat, hash)
   require("codex-chat.approval").refresh(chat)
   require("codex-chat.ui.status").hint(chat)
   for _, win in ipairs(in_prompt) do
-    require("codex-chat.buffer.restored").show_prompt(chat, win)
+    require("codex-chat.chat.restored").show_prompt(chat, win)
   end
   if chat.host == "asked" or chat.host == "attached" then
     require("codex-chat.host").open(chat)
@@ -221,7 +221,7 @@ function M.read(buf)
   require("codex-chat.ui.window").settle(chat, function()
     require("codex-chat.outside.runtime").set_filetype(buf, "codexchat")
   end)
-  require("codex-chat.ui.keys").map(chat)
+  require("codex-chat.chat.keys").map(chat)
   if kept then
     go_on(chat, kept)
   else

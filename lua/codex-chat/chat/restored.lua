@@ -61,7 +61,7 @@ end
 ---@return codex-chat.Project?
 function M.project_of(path, lines)
   if is_in_state(path) then
-    return require("codex-chat.buffer.read").project_of(path, lines or {})
+    return require("codex-chat.chat.read").project_of(path, lines or {})
   end
   local head = document.head(vim.list_slice(lines or {}, 1, 200))
   if
@@ -141,7 +141,7 @@ function M.take(buf, project)
   if lines and not vim.deep_equal(old, lines) then
     api.nvim_buf_set_lines(buf, 0, -1, false, lines)
   end
-  local chat = require("codex-chat.buffer").attach(
+  local chat = require("codex-chat.chat.attach").attach(
     buf,
     project,
     not (is_edited and has_sections) and text or nil
@@ -168,7 +168,7 @@ function M.met(event)
   if vim.g.SessionLoad ~= 1 then
     M.take(buf)
   elseif event.event == "BufFilePost" then
-    require("codex-chat.buffer.mksession").named(buf)
+    require("codex-chat.chat.mksession").named(buf)
   end
 end
 
@@ -186,7 +186,7 @@ function M.configured()
     pattern = vim.fn.escape(state_dir(), "*?[]{},\\ ") .. "/projects/*/chats/*.md",
     desc = "codex-chat: read a conversation",
     callback = function(args)
-      require("codex-chat.buffer.read").read(args.buf)
+      require("codex-chat.chat.read").read(args.buf)
     end,
   })
   M.all()

@@ -121,7 +121,7 @@ end
 
 function handlers.chat_read_again(buf, hash)
   local chat = chat_of(buf)
-  return chat ~= nil and require("codex-chat.buffer.read").read_again(chat, hash)
+  return chat ~= nil and require("codex-chat.chat.read").read_again(chat, hash)
 end
 
 function handlers.chat_relocate(buf, to)

@@ -45,7 +45,7 @@ end
 ---@param test fun(dir: string): boolean
 ---@return string?
 local function nearest(dir, test)
-  local refusal = require("codex-chat.outside.refusal")
+  local refusal = require("codex-chat.project.refusal")
   local at = dir
   while true do
     if test(at) and not refusal.of(at) then
@@ -67,7 +67,7 @@ function M.root(start)
   local dir = real(start)
   local markers = require("codex-chat.config").get().root_markers
   return nearest(dir, is_named)
-    or nearest(dir, require("codex-chat.git.top").accepts)
+    or nearest(dir, require("codex-chat.project.git_top").accepts)
     or nearest(dir, function(at)
       return vim.iter(markers):any(function(name)
         return vim.uv.fs_stat(at .. "/" .. name) ~= nil
@@ -87,7 +87,7 @@ function M.name(dir)
     return nil, ("there is no directory %s. Make it first: mkdir -p %s"):format(path, dir)
   end
   local root = real(path)
-  local reason = require("codex-chat.outside.refusal").of(root)
+  local reason = require("codex-chat.project.refusal").of(root)
   if reason then
     return nil,
       ("%s is not given to the agent: %s. Name a directory below it."):format(root, reason)
@@ -118,7 +118,7 @@ local function root_for(dir, name)
   if not vim.uv.fs_stat(parent) then
     return here
   end
-  local refusal = require("codex-chat.outside.refusal")
+  local refusal = require("codex-chat.project.refusal")
   local own = M.root(parent)
   if refusal.of(own) then
     return here

@@ -19,7 +19,7 @@ function M.load(path, project)
   end
   if buf and api.nvim_buf_is_loaded(buf) then
     -- The user has it open as a plain file, perhaps by a session: that buffer becomes the chat.
-    local taken, refused = require("codex-chat.buffer.restored").take(buf, project)
+    local taken, refused = require("codex-chat.chat.restored").take(buf, project)
     if taken then
       return taken
     end
@@ -27,11 +27,11 @@ function M.load(path, project)
     return M.load(require("codex-chat.project").new_path(project), project)
   end
   buf = buf or vim.fn.bufadd(path)
-  require("codex-chat.buffer.read").expect(buf, project)
+  require("codex-chat.chat.read").expect(buf, project)
   vim.fn.bufload(buf)
   if not registry.get(buf) then
     -- Within another autocommand, no event was raised.
-    require("codex-chat.buffer.read").read(buf)
+    require("codex-chat.chat.read").read(buf)
   end
   return assert(registry.get(buf))
 end
@@ -223,7 +223,7 @@ function M.relocate(chat, to)
   local unsent = unanswered(chat)
   require("codex-chat.host").close(chat)
   M.rename(chat, path)
-  require("codex-chat.ui.fold").clear(chat.buf)
+  require("codex-chat.buffer.fold").clear(chat.buf)
   blocks.machine(chat, function()
     local head = document.new_lines(chat.root, document.now())
     chat.head, chat.known_text, chat.known_hashes = document.head(head), nil, nil
