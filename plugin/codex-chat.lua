@@ -113,14 +113,14 @@ vim.api.nvim_create_autocmd({ "BufEnter", "BufFilePost", "BufReadPost" }, {
   desc = "codex-chat: find conversations among the buffers",
   callback = function(args)
     if may_be(vim.api.nvim_buf_get_name(args.buf)) then
-      require("codex-chat.chat.restored").met(args)
+      require("codex-chat.chat.adopt").met(args)
     end
   end,
 })
 local function find_all()
   for _, buf in ipairs(vim.api.nvim_list_bufs()) do
     if may_be(vim.api.nvim_buf_get_name(buf)) then
-      require("codex-chat.chat.restored").all()
+      require("codex-chat.chat.adopt").all()
       return
     end
   end

@@ -13,14 +13,14 @@ local function chat_of(opts)
     local chat = require("codex-chat.registry").get(opts.buf)
     return chat or error(("codex-chat: buffer %d is no conversation"):format(opts.buf), 3)
   end
-  return require("codex-chat.chat").here()
+  return require("codex-chat.project").current_chat()
 end
 
 --- Overrides settings: those of `vim.g.codex_chat`, and of earlier calls.
 ---@param opts? table see :help codex-chat-config
 function M.setup(opts)
   require("codex-chat.config").setup(opts)
-  require("codex-chat.chat.restored").configured()
+  require("codex-chat.chat.adopt").configured()
 end
 
 --- Shows the project's conversation and goes there.
@@ -47,7 +47,7 @@ end
 function M.send(opts)
   local chat = chat_of(opts)
   if chat then
-    require("codex-chat.prompt").send(chat, opts and opts.mode)
+    require("codex-chat.commands.query.send").send(chat, opts and opts.mode)
   end
   return chat ~= nil
 end
@@ -92,7 +92,8 @@ end
 ---@param opts? codex-chat.ChatOpts
 ---@return codex-chat.Status?
 function M.status(opts)
-  return require("codex-chat.ui.statusline").status(opts and opts.buf and chat_of(opts) or nil)
+  local chat = opts and opts.buf and chat_of(opts) or require("codex-chat.ui.statusline").here()
+  return chat and require("codex-chat.status").of(chat)
 end
 
 --- The same in a line, for `%{%v:lua.require'codex-chat'.statusline()%}`.
@@ -105,10 +106,7 @@ end
 --- What all open conversations are at.
 ---@return codex-chat.Status[]
 function M.chats()
-  return vim.tbl_map(
-    require("codex-chat.ui.statusline").status,
-    require("codex-chat.registry").all()
-  )
+  return vim.tbl_map(require("codex-chat.status").of, require("codex-chat.registry").all())
 end
 
 --- A conversation's whole text, which is markdown; nil where none is open.

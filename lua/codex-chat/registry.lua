@@ -103,6 +103,22 @@ function M.all()
   return list
 end
 
+--- The project's conversation that was used last in this Neovim.
+---@param root string
+---@param unloaded? boolean whether one whose buffer is unloaded counts
+---@return codex-chat.Chat?
+function M.current(root, unloaded)
+  local found
+  for _, chat in ipairs(M.all()) do
+    if chat.root == root and (unloaded or vim.api.nvim_buf_is_loaded(chat.buf)) then
+      if not found or chat.used > found.used then
+        found = chat
+      end
+    end
+  end
+  return found
+end
+
 --- The buffer of exactly this name; `bufnr()` takes patterns.
 ---@param path string
 ---@return integer? buf

@@ -41,7 +41,10 @@ function handlers.buf_set_edits(buf, edits)
   for _, edit in ipairs(edits) do
     clean(edit)
   end
-  return require("codex-chat.buffer.edits").apply(buf, edits)
+  return require("codex-chat.buffer.edits").apply(buf, edits, function(chat)
+    require("codex-chat.approval").refresh(chat)
+    require("codex-chat.ui.hint").show(chat)
+  end)
 end
 
 function handlers.buf_set_state(buf, state)
@@ -55,7 +58,7 @@ function handlers.buf_set_state(buf, state)
   end
   if chat then
     chat.sending = nil
-    require("codex-chat.ui.status").set(chat, state)
+    require("codex-chat.status").set(chat, state)
   end
 end
 
@@ -121,7 +124,7 @@ end
 
 function handlers.chat_read_again(buf, hash)
   local chat = chat_of(buf)
-  return chat ~= nil and require("codex-chat.chat.read").read_again(chat, hash)
+  return chat ~= nil and require("codex-chat.chat.reread").reread(chat, hash)
 end
 
 function handlers.chat_relocate(buf, to)

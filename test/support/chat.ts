@@ -49,7 +49,7 @@ export async function openChat(options: NeovimOptions = {}): Promise<OpenChat> {
       const before = host.of("turn/send").length;
       await nvim.lua(
         "local buf, lines = ...; vim.api.nvim_buf_set_lines(buf, -1, -1, false, lines);" +
-          "require('codex-chat.prompt').send(require('codex-chat.registry').get(buf))",
+          "require('codex-chat.commands.query.send').send(require('codex-chat.registry').get(buf))",
         buf,
         text.split("\n"),
       );

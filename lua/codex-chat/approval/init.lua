@@ -38,7 +38,7 @@ function M.set(chat, change)
     })
   end
   keys.refresh_in_place(chat)
-  require("codex-chat.ui.status").refresh(chat)
+  require("codex-chat.ui.refresh").show(chat)
   if change.remove and gone then
     require("codex-chat.events").emit("ApprovalAnswered", {
       buf = chat.buf,
@@ -141,7 +141,7 @@ end
 
 --- A key was pressed on the lines of an approval.
 ---@param decision string
-function M.answer_at_cursor(decision)
+function keys.on_answer(decision)
   local chat = registry.get(0)
   local approval = chat and keys.at_cursor(chat)
   if chat and approval then
@@ -151,7 +151,7 @@ end
 
 --- A number was pressed on the lines of a question.
 ---@param number integer
-function M.pick_at_cursor(number)
+function keys.on_pick(number)
   local chat = registry.get(0)
   local approval = chat and keys.at_cursor(chat)
   if chat and approval then
@@ -163,7 +163,7 @@ end
 ---@return codex-chat.Chat?
 ---@return codex-chat.Approval?
 local function meant()
-  local chat = require("codex-chat.chat").here()
+  local chat = require("codex-chat.project").current_chat()
   if not chat or #chat.approvals == 0 then
     chat = vim.iter(registry.all()):find(function(c)
       return #c.approvals > 0
@@ -254,28 +254,6 @@ function M.jump(chat, step)
   api.nvim_win_set_cursor(0, { target + 1, 0 })
   -- Its keys count at once: within a mapping or `:normal` no event tells of the move.
   keys.refresh(chat)
-end
-
---- `:CodexChat question`: goes to what waits for an answer, wherever it is; from one to the next.
-function M.go()
-  local chat = registry.get(0)
-  if not chat or #chat.approvals == 0 then
-    local first = require("codex-chat.ui.waiting").all()[1]
-    chat = first and first.chat
-  end
-  if not chat then
-    say.info("nothing waits for an answer.")
-    return
-  end
-  local window = require("codex-chat.ui.window")
-  local win = window.find(chat.buf) or registry.wins(chat.buf)[1]
-  if win then
-    api.nvim_set_current_win(win)
-  else
-    require("codex-chat.chat").show(chat, { insert = false })
-  end
-  M.jump(chat, 1)
-  vim.cmd("normal! zv")
 end
 
 -- Only the host could have taken the answers.

@@ -36,6 +36,12 @@ local words_of = {
   },
 }
 
+--- What a key does on the lines of an approval. `approval/init.lua` is above this module and fills them in.
+---@type fun(decision: string)
+M.on_answer = function() end
+---@type fun(number: integer) picks an option of the current question
+M.on_pick = function() end
+
 ---@param approval codex-chat.Approval
 ---@param decision string
 ---@return string
@@ -121,25 +127,20 @@ local function keys_of(chat, approval)
       press = function()
         local here = M.at_cursor(chat)
         if here and wants(here) then
-          return ("<Cmd>lua require('codex-chat.approval').%s<CR>"):format(call)
+          return ("<Cmd>lua require('codex-chat.approval.keys').%s<CR>"):format(call)
         end
       end,
     }
   end
   for _, decision in ipairs(M.decisions) do
     if keys[decision] and M.offers(approval, decision) then
-      add(
-        keys[decision],
-        ("answer_at_cursor('%s')"):format(decision),
-        M.words[decision],
-        function(it)
-          return M.offers(it, decision)
-        end
-      )
+      add(keys[decision], ("on_answer('%s')"):format(decision), M.words[decision], function(it)
+        return M.offers(it, decision)
+      end)
     end
   end
   for number = 1, keys.pick and numbers(approval) or 0 do
-    add(tostring(number), ("pick_at_cursor(%d)"):format(number), "pick", function(it)
+    add(tostring(number), ("on_pick(%d)"):format(number), "pick", function(it)
       return number <= numbers(it)
     end)
   end

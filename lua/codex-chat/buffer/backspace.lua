@@ -78,10 +78,11 @@ end
 
 --- Maps the keys in the chat, but for those that somebody else has mapped there.
 ---@param chat codex-chat.Chat
-function M.map(chat)
+---@param is_taken fun(chat: codex-chat.Chat, mode: string, lhs: string): boolean whether the user has mapped the key
+function M.map(chat, is_taken)
   api.nvim_set_keymap("i", "<Plug>(codex-chat-backspace)", "<BS>", { noremap = true })
   for _, lhs in ipairs({ "<BS>", "<C-h>", "<C-u>", "<C-w>" }) do
-    if not require("codex-chat.chat.keys").is_taken(chat, "i", lhs) then
+    if not is_taken(chat, "i", lhs) then
       -- Not by <expr>: while a run of typed letters is put in at once, that is asked before they are.
       vim.keymap.set("i", lhs, function()
         api.nvim_feedkeys(vim.keycode(keys_for(chat, lhs)), "im", false)

@@ -20,6 +20,15 @@ local ns = api.nvim_create_namespace("codex-chat.buffer.blocks")
 ---@type codex-chat.Splice[]?
 local splices
 
+--- What the undo has to know of each write. `buffer/undo` is above this module and fills it in.
+---@type { machine: fun(buf: integer, fn: fun()), set_heading: fun(buf: integer, row: integer) }
+M.undo = {
+  machine = function(_, fn)
+    fn()
+  end,
+  set_heading = function() end,
+}
+
 ---@param buf integer
 ---@param row integer
 ---@return string
@@ -107,7 +116,7 @@ function M.set_prompt(chat, row)
     right_gravity = true,
     end_right_gravity = false,
   })
-  require("codex-chat.buffer.undo").set_heading(chat.buf, row)
+  M.undo.set_heading(chat.buf, row)
 end
 
 --- Where a block is, or nil where there is none of that name.
@@ -286,7 +295,7 @@ function M.machine(chat, fn)
   vim.bo[buf].modifiable = true
   local held = view.hold(chat, M.prompt_row(chat))
   local ok, err
-  require("codex-chat.buffer.undo").machine(buf, function()
+  M.undo.machine(buf, function()
     ok, err = xpcall(fn, debug.traceback)
   end)
   local done = splices

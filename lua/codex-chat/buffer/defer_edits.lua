@@ -21,6 +21,15 @@ local ends = {
   "CursorMovedI",
 }
 
+--- Menus of completion, which hold rows, too. `complete/menus.lua` is above this module and fills it in.
+---@type { is_open: fun(buf: integer): boolean, watch: fun(buf: integer, resume: fun(): boolean) }
+M.menus = {
+  is_open = function()
+    return false
+  end,
+  watch = function() end,
+}
+
 --- Whether insert mode was last entered from a block of text.
 local from_block = false
 
@@ -66,7 +75,7 @@ function M.is_busy(buf)
   if api.nvim_get_current_buf() ~= buf then
     return false
   end
-  if require("codex-chat.complete.menus").is_open(buf) then
+  if M.menus.is_open(buf) then
     return true
   end
   local mode = api.nvim_get_mode().mode
@@ -122,7 +131,7 @@ function M.run(chat, fn)
   if #chat.delayed > 1 then
     return
   end
-  require("codex-chat.complete.menus").watch(chat.buf, function()
+  M.menus.watch(chat.buf, function()
     flush(chat)
     return #chat.delayed == 0
   end)

@@ -207,7 +207,8 @@ local ops = {
 
 ---@param chat codex-chat.Chat
 ---@param edits codex-chat.Edit[]
-local function write(chat, edits)
+---@param written fun(chat: codex-chat.Chat)
+local function write(chat, edits, written)
   require("codex-chat.buffer.heading").settle(chat)
   blocks.machine(chat, function()
     for _, edit in ipairs(edits) do
@@ -216,8 +217,7 @@ local function write(chat, edits)
     end
     chat.writing = nil
   end)
-  require("codex-chat.approval").refresh(chat)
-  require("codex-chat.ui.status").hint(chat)
+  written(chat)
 end
 
 --- Adds edits to those that wait, so that an hour of them is few and written in one go.
@@ -238,8 +238,9 @@ end
 --- Applies the host's edits in one tick.
 ---@param buf integer
 ---@param edits codex-chat.Edit[]
+---@param written fun(chat: codex-chat.Chat) called in the same tick, after the text has changed
 ---@return codex-chat.EditsApplied|codex-chat.EditsRefused
-function M.apply(buf, edits)
+function M.apply(buf, edits, written)
   local chat = registry.get(buf)
   if not chat or not api.nvim_buf_is_loaded(buf) then
     return { ok = false, reason = ("buffer %d is no conversation"):format(buf) }
@@ -258,7 +259,7 @@ function M.apply(buf, edits)
     for _, edit in ipairs(own.edits) do
       edit.text = edit.parts and table.concat(edit.parts) or edit.text
     end
-    write(chat, own.edits)
+    write(chat, own.edits, written)
   end
   chat.gathered = own
   require("codex-chat.buffer.defer_edits").run(chat, own.run)

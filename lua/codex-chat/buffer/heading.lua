@@ -337,4 +337,6 @@ function M.attach(chat)
   })
 end
 
+undo.on_travel = M.follow
+
 return M

@@ -1,72 +1,13 @@
 --- The chat's buffer: what it is given when it becomes a chat, is kept unmodified, and goes.
 local M = {}
 
-local document = require("codex-chat.buffer.document")
 local registry = require("codex-chat.registry")
+local reread = require("codex-chat.chat.reread")
 local saving = require("codex-chat.chat.write")
+local text_of = require("codex-chat.chat.text")
 local truth = require("codex-chat.disk.truth")
 
 local api = vim.api
-
---- Gives the buffer a chat's options. Only ever by number: `undolevels` of another buffer is the
---- user's own.
----@param buf integer
-local function set_options(buf)
-  local bo = vim.bo[buf]
-  bo.swapfile = false
-  bo.modeline = false
-  bo.undofile = false
-  bo.undolevels = -1
-  bo.buftype = "acwrite"
-  bo.bufhidden = "hide"
-  bo.buflisted = true
-  bo.textwidth = 0
-end
-
---- Takes the text of the buffer as a conversation: prompt, folds, highlighting.
----@param chat codex-chat.Chat
-local function take_text(chat)
-  local blocks = require("codex-chat.buffer.blocks")
-  local buf = chat.buf
-  blocks.reset(chat)
-  local lines = api.nvim_buf_get_lines(buf, 0, -1, false)
-  local scan = require("codex-chat.buffer.markdown").scan(lines)
-  local prompt = scan.prompt
-  if not prompt then
-    -- Below everything, so that nothing of what stands there is taken for a query.
-    local fresh = lines[#lines] == "" and { "## You", "" } or { "", "## You", "" }
-    if #lines == 1 and lines[1] == "" then
-      api.nvim_buf_set_lines(buf, 0, -1, false, { "## You", "" })
-      prompt = 0
-    else
-      api.nvim_buf_set_lines(buf, #lines, #lines, false, fresh)
-      prompt = #lines + #fresh - 2
-    end
-  end
-  require("codex-chat.buffer.fold").attach(buf)
-  require("codex-chat.buffer.fold").load(buf, scan.folds)
-  require("codex-chat.highlight").attach(buf)
-  require("codex-chat.buffer.undo").attach(buf)
-  require("codex-chat.buffer.undo").clear(buf)
-  blocks.set_prompt(chat, prompt)
-  vim.bo[buf].modified = false
-  chat.changed = false
-  chat.head = document.head(lines) or chat.head
-  if chat.follows then
-    return
-  end
-  chat.follows = true
-  -- Events like TextChanged wait for the user to pause: too late for who types and leaves.
-  api.nvim_buf_attach(buf, false, {
-    on_lines = function()
-      chat.changed = true
-      return registry.get(buf) ~= chat
-    end,
-    on_detach = function()
-      chat.follows = nil
-    end,
-  })
-end
 
 ---@param chat codex-chat.Chat
 local function watch(chat)
@@ -94,38 +35,38 @@ local function watch(chat)
   on("BufWinLeave", function()
     local win = api.nvim_get_current_win()
     if api.nvim_win_get_buf(win) == buf then
-      require("codex-chat.ui.window").remember(chat, win)
+      require("codex-chat.ui.last_view").remember(chat, win)
     end
   end)
   api.nvim_create_autocmd({ "WinResized", "VimResized" }, {
     group = chat.augroup,
     callback = function()
-      require("codex-chat.ui.status").show(chat)
+      require("codex-chat.ui.winbar").show(chat)
       require("codex-chat.approval").resize(chat)
     end,
   })
   on("BufEnter", function()
     chat.used = vim.uv.hrtime()
-    saving.check(chat)
+    reread.check(chat)
   end)
   api.nvim_create_autocmd({ "FocusGained", "VimResume" }, {
     group = chat.augroup,
     callback = function()
       if api.nvim_buf_is_loaded(chat.buf) then
-        saving.check(chat)
+        reread.check(chat)
       end
     end,
   })
   on({ "TextChanged", "TextChangedI", "TextChangedP" }, function()
-    require("codex-chat.ui.status").hint(chat)
+    require("codex-chat.ui.hint").show(chat)
   end)
   on("InsertEnter", function()
     require("codex-chat.buffer.backspace").begin(chat)
-    require("codex-chat.ui.status").hint(chat, true)
+    require("codex-chat.ui.hint").show(chat, true)
     require("codex-chat.host").wake(chat)
   end)
   on("InsertLeave", function()
-    require("codex-chat.ui.status").hint(chat, false)
+    require("codex-chat.ui.hint").show(chat, false)
   end)
   require("codex-chat.buffer.heading").attach(chat)
   on({ "TextChanged", "InsertLeave", "BufLeave" }, function()
@@ -206,7 +147,7 @@ end
 ---@param text? string what stands in the file, where it was read
 ---@return codex-chat.Chat
 function M.attach(buf, project, text)
-  set_options(buf)
+  text_of.set_options(buf)
   ---@type codex-chat.Chat
   local chat = {
     buf = buf,
@@ -230,16 +171,16 @@ function M.attach(buf, project, text)
   require("codex-chat.outside").add(project.root)
   require("codex-chat.project").remember(project)
   require("codex-chat.highlight").setup()
-  take_text(chat)
+  text_of.load(chat)
   require("codex-chat.ui.window").settle(chat, function()
     require("codex-chat.outside.runtime").set_filetype(buf, "codexchat")
   end)
   watch(chat)
   require("codex-chat.buffer.defer_edits").begin()
   require("codex-chat.complete").attach(chat)
-  require("codex-chat.host").keep_on_leave()
+  require("codex-chat.host").keep_on_leave(saving.save)
   require("codex-chat.chat.keys").map(chat)
-  require("codex-chat.ui.status").hint(chat)
+  require("codex-chat.ui.hint").show(chat)
   for _, win in ipairs(registry.wins(buf)) do
     require("codex-chat.ui.window").shown(chat, win)
   end
@@ -249,12 +190,11 @@ function M.attach(buf, project, text)
   vim.schedule(require("codex-chat.outside.runtime").warn)
   require("codex-chat.ui.notify").begin()
   require("codex-chat.chat.mksession").begin()
+  require("codex-chat.ui.refresh").begin()
   require("codex-chat.tools").begin()
   require("codex-chat.ui.statusline").forget()
   require("codex-chat.events").emit("Opened", about(chat))
   return chat
 end
-
-M.set_options, M.take_text = set_options, take_text
 
 return M

@@ -36,33 +36,11 @@ function M.load(path, project)
   return assert(registry.get(buf))
 end
 
---- The project's conversation that was used last in this Neovim.
----@param root string
----@param unloaded? boolean whether one whose buffer is unloaded counts
----@return codex-chat.Chat?
-function M.current(root, unloaded)
-  local found
-  for _, chat in ipairs(registry.all()) do
-    if chat.root == root and (unloaded or api.nvim_buf_is_loaded(chat.buf)) then
-      if not found or chat.used > found.used then
-        found = chat
-      end
-    end
-  end
-  return found
-end
-
---- The chat of the current buffer, else the one of its project, if it is open.
----@return codex-chat.Chat?
-function M.here()
-  return registry.get(0) or M.current(require("codex-chat.project").of_buf().root)
-end
-
 --- The project's latest conversation, as a chat that need not be shown yet.
 ---@param project codex-chat.Project
 ---@return codex-chat.Chat
 function M.latest(project)
-  local chat = M.current(project.root, true)
+  local chat = registry.current(project.root, true)
   if chat then
     return M.load(chat.path, project)
   end
@@ -88,7 +66,7 @@ function M.show(chat, opts)
   local win = window.open(chat)
   chat.used = vim.uv.hrtime()
   local prompt = require("codex-chat.prompt")
-  local restored = not seen and window.restore(chat, win)
+  local restored = not seen and require("codex-chat.ui.last_view").restore(chat, win)
   local empty = prompt.is_empty(chat)
   if empty then
     require("codex-chat.buffer.heading").settle(chat)
@@ -128,7 +106,7 @@ end
 function M.new()
   local projects = require("codex-chat.project")
   local project = projects.of_buf()
-  local shown = registry.get(0) or M.current(project.root)
+  local shown = registry.get(0) or registry.current(project.root)
   local chat = M.load(projects.new_path(project), project)
   local win = shown and window.find(shown.buf)
   if win then
@@ -144,7 +122,7 @@ end
 --- `:CodexChat toggle`
 function M.toggle()
   local project = require("codex-chat.project").of_buf()
-  local chat = registry.get(0) or M.current(project.root)
+  local chat = registry.get(0) or registry.current(project.root)
   if chat and window.find(chat.buf) then
     window.close(chat)
     return
@@ -239,7 +217,7 @@ function M.relocate(chat, to)
   chat.approvals = {}
   require("codex-chat.approval").refresh(chat)
   chat.state = { phase = "idle" }
-  require("codex-chat.ui.status").show(chat)
+  require("codex-chat.ui.winbar").show(chat)
   require("codex-chat.host").open(chat)
   local again = #unsent > 0 and " What you sent is in its prompt: send it again." or ""
   say.info((to.reason or "the conversation is in use elsewhere.") .. again)

@@ -6,7 +6,7 @@ local M = {}
 ---@param mode string
 ---@param lhs string
 ---@return boolean
-function M.is_taken(chat, mode, lhs)
+local function is_taken(chat, mode, lhs)
   local found = vim.api.nvim_buf_call(chat.buf, function()
     return vim.fn.maparg(lhs, mode, false, true)
   end)
@@ -22,7 +22,7 @@ local function map(chat, mode, lhs, rhs, desc)
   if not lhs or lhs == "" then
     return
   end
-  if not M.is_taken(chat, mode, lhs) then
+  if not is_taken(chat, mode, lhs) then
     vim.keymap.set(mode, lhs, rhs, {
       buffer = chat.buf,
       desc = "codex-chat: " .. desc,
@@ -63,9 +63,9 @@ function M.map(chat)
   map(chat, "i", keys.send_insert, "<Plug>(codex-chat-send)", "send the prompt")
   map(chat, "n", keys.stop, "<Plug>(codex-chat-stop)", "stop the running turn")
   map_files(chat)
-  require("codex-chat.buffer.backspace").map(chat)
+  require("codex-chat.buffer.backspace").map(chat, is_taken)
   for lhs, step in pairs({ [keys.next_approval] = 1, [keys.prev_approval] = -1 }) do
-    if lhs and not M.is_taken(chat, "n", lhs) then
+    if lhs and not is_taken(chat, "n", lhs) then
       vim.keymap.set("n", lhs, function()
         require("codex-chat.approval").jump(chat, step)
       end, { buffer = chat.buf, desc = "codex-chat: go to a pending approval" })

@@ -1,11 +1,10 @@
---- How a conversation's text comes into its buffer: when it is opened, read again, or changed by
---- another program.
+--- Reads a conversation into its buffer, when it is opened and again for `:edit`.
 local M = {}
 
-local buffer = require("codex-chat.chat.attach")
 local document = require("codex-chat.buffer.document")
 local registry = require("codex-chat.registry")
 local say = require("codex-chat.message")
+local text_of = require("codex-chat.chat.text")
 local truth = require("codex-chat.disk.truth")
 
 local api = vim.api
@@ -90,7 +89,7 @@ end
 ---@param lines string[] as the buffer had them
 ---@return string? text
 local function text_of_others(chat, lines)
-  if require("codex-chat.ui.statusline").is_busy(chat.state.phase) then
+  if require("codex-chat.status").is_busy(chat.state.phase) then
     return nil
   end
   local found, text = truth.look(chat)
@@ -110,58 +109,6 @@ local function text_of_others(chat, lines)
   end
   truth.know(chat, text --[[@as string]])
   return text
-end
-
---- Has the buffer take the file's text, which another program has changed, in all windows. It is
---- refused where the buffer has another text by now than the one with this hash, or the user is in the
---- middle of a command.
----@param chat codex-chat.Chat
----@param hash string
----@return boolean
-function M.read_again(chat, hash)
-  local buf = chat.buf
-  local is_as_told = vim.fn.sha256(truth.text_of(buf)) == hash
-  local lines, _, text = document.read(chat.path)
-  if text and not text:find("%S") then
-    -- Emptied, perhaps to be written: what is here stays.
-    return false
-  end
-  if
-    not is_as_told
-    or require("codex-chat.buffer.defer_edits").is_busy(buf)
-    or not lines
-    or not text
-  then
-    return false
-  end
-  local prompt = require("codex-chat.buffer.blocks").prompt_row(chat)
-  local in_prompt = vim.tbl_filter(function(win)
-    return api.nvim_win_get_cursor(win)[1] > prompt
-  end, registry.wins(buf))
-  require("codex-chat.buffer.fold").clear(buf)
-  if chat.head and not document.head(lines) then
-    -- The other program has cut off what the conversation is known by.
-    lines = document.with_kept(lines, chat.head)
-  end
-  local modifiable = vim.bo[buf].modifiable
-  vim.bo[buf].modifiable = true
-  api.nvim_buf_set_lines(buf, 0, -1, false, lines)
-  vim.bo[buf].modifiable = modifiable
-  truth.know(chat, text)
-  buffer.take_text(chat)
-  chat.approvals = {}
-  require("codex-chat.approval").refresh(chat)
-  require("codex-chat.ui.status").hint(chat)
-  for _, win in ipairs(in_prompt) do
-    require("codex-chat.chat.restored").show_prompt(chat, win)
-  end
-  if chat.host == "asked" or chat.host == "attached" then
-    require("codex-chat.host").open(chat)
-  end
-  say.info(
-    ("%s was changed by another program and is read again."):format(vim.fs.basename(chat.path))
-  )
-  return true
 end
 
 --- A copy of a conversation's text is read, without modelines, and is no conversation.
@@ -188,7 +135,7 @@ function M.read(buf)
   elseif not chat and path:match("([^/]*)/[^/]*$") == "copies" then
     return read_copy(buf, path)
   end
-  buffer.set_options(buf)
+  text_of.set_options(buf)
   local lines = chat and chat.unloaded_lines or nil
   local refused, text ---@type string?, string?
   if chat and lines then
@@ -211,13 +158,13 @@ function M.read(buf)
   lines = lines or document.new_lines(project.root, document.now())
   api.nvim_buf_set_lines(buf, 0, -1, false, lines)
   if not chat then
-    buffer.attach(buf, project, text)
+    require("codex-chat.chat.attach").attach(buf, project, text)
     return
   end
   -- `:edit` and `:bdelete` forget marks, mappings and who listens.
   local kept = chat.kept
   chat.unloaded_lines, chat.kept = nil, nil
-  buffer.take_text(chat)
+  text_of.load(chat)
   require("codex-chat.ui.window").settle(chat, function()
     require("codex-chat.outside.runtime").set_filetype(buf, "codexchat")
   end)
@@ -227,7 +174,7 @@ function M.read(buf)
   else
     require("codex-chat.host").open(chat)
   end
-  require("codex-chat.ui.status").hint(chat)
+  require("codex-chat.ui.hint").show(chat)
 end
 
 return M

@@ -90,17 +90,6 @@ local function with_draft(lines, typed)
   return vim.list_extend(whole, typed)
 end
 
---- Puts the cursor of a window to the prompt, ready to type.
----@param chat codex-chat.Chat
----@param win integer
-function M.show_prompt(chat, win)
-  local prompt = require("codex-chat.prompt")
-  if prompt.is_empty(chat) then
-    require("codex-chat.buffer.heading").settle(chat)
-  end
-  prompt.enter(chat, win)
-end
-
 --- Makes a loaded buffer with a conversation's name that conversation. An empty or unchanged one gets
 --- the file's text; into that goes what was typed without it; one in which the conversation itself was
 --- edited keeps its text, and the host keeps a copy of the file's.
@@ -149,47 +138,9 @@ function M.take(buf, project)
   vim.bo[buf].modifiable = modifiable
   chat.changed = is_edited
   for _, win in ipairs(registry.wins(buf)) do
-    M.show_prompt(chat, win)
+    require("codex-chat.prompt").show(chat, win)
   end
   return chat
-end
-
---- A buffer has got a name, was read or is gone to.
----@param event { event: string, buf: integer }
-function M.met(event)
-  local buf = event.buf
-  if registry.get(buf) or not api.nvim_buf_is_loaded(buf) then
-    return
-  elseif vim.bo[buf].buftype ~= "" and vim.bo[buf].buftype ~= "acwrite" then
-    return
-  elseif not M.may_be(api.nvim_buf_get_name(buf)) then
-    return
-  end
-  if vim.g.SessionLoad ~= 1 then
-    M.take(buf)
-  elseif event.event == "BufFilePost" then
-    require("codex-chat.chat.mksession").named(buf)
-  end
-end
-
---- Takes all buffers that are there already.
-function M.all()
-  for _, buf in ipairs(api.nvim_list_bufs()) do
-    M.met({ event = "all", buf = buf })
-  end
-end
-
---- The configuration is known: conversations may lie elsewhere than was taken for granted.
-function M.configured()
-  api.nvim_create_autocmd("BufReadCmd", {
-    group = api.nvim_create_augroup("codex-chat.read.configured", {}),
-    pattern = vim.fn.escape(state_dir(), "*?[]{},\\ ") .. "/projects/*/chats/*.md",
-    desc = "codex-chat: read a conversation",
-    callback = function(args)
-      require("codex-chat.chat.read").read(args.buf)
-    end,
-  })
-  M.all()
 end
 
 return M

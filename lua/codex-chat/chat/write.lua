@@ -88,16 +88,6 @@ function M.save(chat)
   return true
 end
 
---- Looks whether another program has changed the file, as when Neovim gets the focus.
----@param chat codex-chat.Chat
-function M.check(chat)
-  if chat.host == "attached" then
-    require("codex-chat.host").notify(chat, "chat/save", {})
-  elseif chat.host ~= "asked" and not chat.changed and truth.look(chat) == "other" then
-    require("codex-chat.chat.read").read_again(chat, vim.fn.sha256(truth.text_of(chat.buf)))
-  end
-end
-
 --- `:write`: to its own file by the host, or by Lua where there is none; elsewhere always by Lua.
 ---@param chat codex-chat.Chat
 ---@param args table of the autocommand

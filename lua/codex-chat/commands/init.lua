@@ -11,7 +11,7 @@ local say = require("codex-chat.message")
 
 ---@return codex-chat.Chat?
 local function here()
-  local chat = require("codex-chat.chat").here()
+  local chat = require("codex-chat.project").current_chat()
   if not chat then
     say.info("no conversation is open. :CodexChat opens one.")
   end
@@ -41,7 +41,7 @@ end
 local function send(mode)
   local chat = here()
   if chat then
-    require("codex-chat.prompt").send(chat, mode)
+    require("codex-chat.commands.query.send").send(chat, mode)
   end
 end
 
@@ -97,9 +97,11 @@ local subcommands = {
     range = true,
     run = function(args, rest)
       if args.range > 0 then
-        require("codex-chat.context.selection").send_range(args.line1, args.line2, rest)
+        require("codex-chat.commands.query.selection").send_range(args.line1, args.line2, rest)
       elseif rest ~= "" then
-        require("codex-chat").ask(rest)
+        local projects = require("codex-chat.project")
+        local chat = projects.current_chat() or require("codex-chat.chat").latest(projects.of_buf())
+        require("codex-chat.prompt.ask").ask(chat, rest)
       else
         send("steer")
       end
@@ -222,7 +224,7 @@ local subcommands = {
       return require("codex-chat.prompt.templates").names()
     end,
     run = function(args, rest)
-      require("codex-chat.prompt.templates").command(args, rest)
+      require("codex-chat.commands.query.template").run(args, rest)
     end,
   },
   threads = {
@@ -263,7 +265,7 @@ local subcommands = {
   },
   question = {
     run = function()
-      require("codex-chat.approval").go()
+      require("codex-chat.commands.question").go()
     end,
   },
   status = {
@@ -381,7 +383,7 @@ end
 function M.plug(action)
   if action == "send" or action == "queue" then
     if vim.fn.mode():match("^[vV\22]") then
-      require("codex-chat.context.selection").send_visual()
+      require("codex-chat.commands.query.selection").send_visual()
     else
       send(action == "queue" and "queue" or "steer")
     end

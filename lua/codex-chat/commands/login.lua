@@ -37,7 +37,7 @@ end
 ---@param task codex-chat.LoginTask
 ---@return integer buf of the page
 local function show(task)
-  require("codex-chat.commands.status").page(lines_of(task), "login")
+  require("codex-chat.ui.page").show(lines_of(task), "login")
   local buf = vim.api.nvim_get_current_buf()
   local choices = { "Open it in the browser", "Copy the address", "Neither" }
   local prompt = "Log in to ChatGPT: " .. task.url:match("^%a+://[^/]*")

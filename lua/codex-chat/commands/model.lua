@@ -4,13 +4,24 @@ local M = {}
 local action = require("codex-chat.host.request")
 local say = require("codex-chat.message")
 
+--- Keeps a model and effort as the default for conversations to come.
+---@param model string
+---@param effort? string
+---@return true? ok
+---@return string? err
+function M.write_default(model, effort)
+  local text = vim.json.encode({ model = model, effort = effort }) .. "\n"
+  local path = require("codex-chat.config").default_model_path()
+  return require("codex-chat.disk.change").write(path, text)
+end
+
 ---@param chat codex-chat.Chat
 ---@param model string
 ---@param effort? string
----@param default? boolean whether conversations to come have it, too
+---@param default? boolean whether new conversations use it as well
 local function set(chat, model, effort, default)
   if default then
-    local ok, err = require("codex-chat.config").choose_default(model, effort)
+    local ok, err = M.write_default(model, effort)
     if not ok then
       say.error("the default was not kept: " .. err)
     end

@@ -81,7 +81,7 @@ function M.run(chat, rest)
         return
       end
       remember(allowed)
-      require("codex-chat.commands.status").page(lines_of(allowed), "network")
+      require("codex-chat.ui.page").show(lines_of(allowed), "network")
     end)
   end
 end

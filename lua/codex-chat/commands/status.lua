@@ -1,46 +1,8 @@
 --- `:CodexChat status` and `:CodexChat mcp`: how things stand, on a page of its own.
 local M = {}
 
+local page = require("codex-chat.ui.page")
 local say = require("codex-chat.message")
-
-local api = vim.api
-
---- Goes to the page of this name; false where none is shown in this tabpage.
----@param name string
----@return boolean
-local function enter(name)
-  for _, win in ipairs(api.nvim_tabpage_list_wins(0)) do
-    if api.nvim_buf_get_name(api.nvim_win_get_buf(win)) == name then
-      api.nvim_set_current_win(win)
-      return true
-    end
-  end
-  return false
-end
-
---- Shows a page that a key closes, in place of an older one of its name.
----@param lines string[]
----@param title string what it is of: the buffer's name after `codex-chat://`
-function M.page(lines, title)
-  local name = "codex-chat://" .. title
-  if not enter(name) then
-    vim.cmd("botright new")
-  end
-  local buf = api.nvim_get_current_buf()
-  vim.bo[buf].buftype, vim.bo[buf].bufhidden, vim.bo[buf].swapfile = "nofile", "wipe", false
-  -- One in another tabpage has the name already.
-  pcall(api.nvim_buf_set_name, buf, name)
-  vim.bo[buf].modifiable = true
-  api.nvim_buf_set_lines(buf, 0, -1, false, lines)
-  -- SECURITY: agents' words are in it. Of a "markdown" Neovim's own highlighter would load whatever
-  -- parser a fence names.
-  vim.bo[buf].modifiable, vim.bo[buf].modeline = false, false
-  require("codex-chat.outside.runtime").set_filetype(buf, "codexchatpage")
-  require("codex-chat.highlight").attach(buf)
-  api.nvim_win_set_height(0, math.min(#lines + 1, math.floor(vim.o.lines * 0.6)))
-  vim.wo[0][0].number, vim.wo[0][0].signcolumn, vim.wo[0][0].wrap = false, "no", true
-  vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buf, desc = "close this page" })
-end
 
 ---@param n integer
 ---@return string 12345 → "12,345"
@@ -121,7 +83,7 @@ local function lines_of(chat, it)
   local short = function(path)
     return vim.fn.fnamemodify(path, ":~")
   end
-  local name = require("codex-chat.threads.file").name_of(chat)
+  local name = require("codex-chat.buffer.name").of(chat)
   local lines = { "# " .. (name or vim.fs.basename(chat.path)):gsub("%c", " "), "" }
   local function add(label, value)
     if value and value ~= "" then
@@ -170,7 +132,7 @@ function M.show(chat)
     if err then
       say.error(err)
     else
-      M.page(lines_of(chat, it), "status")
+      page.show(lines_of(chat, it), "status")
     end
   end)
 end
@@ -184,7 +146,7 @@ function M.servers(chat)
     elseif #servers == 0 then
       say.info("no MCP server is configured (mcp_servers).")
     else
-      M.page(vim.list_extend({ "# MCP servers", "" }, server_lines(servers)), "mcp")
+      page.show(vim.list_extend({ "# MCP servers", "" }, server_lines(servers)), "mcp")
     end
   end)
 end

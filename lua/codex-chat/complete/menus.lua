@@ -212,4 +212,6 @@ function M.attach(chat)
   })
 end
 
+require("codex-chat.buffer.defer_edits").menus = { is_open = M.is_open, watch = M.watch }
+
 return M

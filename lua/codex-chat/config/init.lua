@@ -270,15 +270,16 @@ function M.refusal()
     )
 end
 
+--- The file with the model and effort that the user has picked as the default.
 ---@return string
-local function default_path()
+function M.default_model_path()
   return M.get().state_dir .. "/default-model.json"
 end
 
 --- The model and effort that the user has picked as the default, where the configuration names none.
 ---@return { model?: string, effort?: string }
 function M.chosen_default()
-  local file = io.open(default_path(), "r")
+  local file = io.open(M.default_model_path(), "r")
   if not file then
     return {}
   end
@@ -291,18 +292,6 @@ function M.chosen_default()
     return {}
   end
   return { model = word(chosen.model), effort = word(chosen.effort) }
-end
-
---- Keeps a model and effort as the default for conversations to come.
----@param model string
----@param effort? string
----@return true? ok
----@return string? err
-function M.choose_default(model, effort)
-  return require("codex-chat.buffer.document").write(
-    default_path(),
-    { vim.json.encode({ model = model, effort = effort }) }
-  )
 end
 
 --- What the host is told: the settings it knows, absent ones left out.

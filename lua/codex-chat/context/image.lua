@@ -82,7 +82,7 @@ function M.get(mention, root)
   end
   local path = name:find("^[/~]") and vim.fn.fnamemodify(name, ":p") or (root .. "/" .. name)
   local label = require("codex-chat.context.part").shown(vim.fs.basename(path))
-  local bytes, err = require("codex-chat.disk.inside").read_named(path, max_bytes)
+  local bytes, err = require("codex-chat.outside.named_file").read(path, max_bytes)
   if not bytes then
     return nil, ("the picture %s cannot be read (%s)"):format(label, err)
   end

@@ -1,7 +1,5 @@
---- Puts a part of a buffer into the prompt, saying where it is from.
+--- Reads selected text, and quotes it with the place that it is from.
 local M = {}
-
-local say = require("codex-chat.message")
 
 local api = vim.api
 
@@ -91,34 +89,12 @@ function M.quote(s, root)
   return lines
 end
 
----@param s codex-chat.Selection
----@param question string
-local function send(s, question)
-  local chats = require("codex-chat.chat")
-  local project = require("codex-chat.project").of_buf(s.buf)
-  local chat = chats.latest(project)
-  local quoted = M.quote(s, chat.root)
-  local prompt = require("codex-chat.prompt")
-  if question ~= "" then
-    -- The user stays where they are.
-    prompt.send_lines(chat, vim.list_extend(quoted, { "", question }))
-    return
-  end
-  vim.list_extend(quoted, { "", "" })
-  chats.show(chat, { insert = false })
-  prompt.add(chat, quoted)
-  prompt.enter(chat, api.nvim_get_current_win())
-  if require("codex-chat.config").get().window.startinsert then
-    vim.cmd("startinsert!")
-  end
-end
-
 --- What lies between two positions of getpos(), in the way of the visual mode `kind`.
 ---@param from integer[]
 ---@param to integer[]
 ---@param kind string
 ---@return codex-chat.Selection
-local function between(from, to, kind)
+function M.between(from, to, kind)
   if from[2] > to[2] or (from[2] == to[2] and from[3] > to[3]) then
     from, to = to, from
   end
@@ -164,44 +140,8 @@ function M.last(buf)
       return nil
     end
     local kind = vim.fn.visualmode()
-    return between(from, to, kind ~= "" and kind or "V")
+    return M.between(from, to, kind ~= "" and kind or "V")
   end)
-end
-
---- `:{range}CodexChat send [question]`. A range that is the last selection counts as that.
----@param line1 integer
----@param line2 integer
----@param question string
-function M.send_range(line1, line2, question)
-  if require("codex-chat.registry").get(0) then
-    say.info("what stands in the chat needs not be sent again.")
-    return
-  end
-  local from, to = vim.fn.getpos("'<"), vim.fn.getpos("'>")
-  local kind = vim.fn.visualmode()
-  if kind ~= "" and kind ~= "V" and from[2] == line1 and to[2] == line2 then
-    send(between(from, to, kind), question)
-    return
-  end
-  send({
-    buf = api.nvim_get_current_buf(),
-    kind = "V",
-    first = line1,
-    last = line2,
-    first_col = 1,
-    last_col = 1,
-    lines = api.nvim_buf_get_lines(0, line1 - 1, line2, false),
-  }, question)
-end
-
---- The `<Plug>` mapping in visual mode.
-function M.send_visual()
-  local s = between(vim.fn.getpos("v"), vim.fn.getpos("."), vim.fn.mode())
-  vim.cmd("normal! \27")
-  if require("codex-chat.registry").get(0) then
-    return
-  end
-  send(s, "")
 end
 
 return M

@@ -16,7 +16,7 @@ local max_bytes, max_head_bytes, max_skills = 1024 * 1024, 8 * 1024, 100
 ---@param path string
 ---@return table<string, string>? front what its front matter says; nil where it cannot be read
 local function read(path)
-  local text = require("codex-chat.disk.inside").read_named(path, max_bytes)
+  local text = require("codex-chat.outside.named_file").read(path, max_bytes)
   if not text then
     return nil
   end

@@ -235,7 +235,7 @@ local function open(chat)
   local job, err = start()
   if not job then
     chat.host = "lost"
-    require("codex-chat.ui.status").set(chat, { phase = "failed", detail = err:match("^[^.]*") })
+    require("codex-chat.status").set(chat, { phase = "failed", detail = err:match("^[^.]*") })
     return false, err
   end
   require("codex-chat.host.reload").guard()
@@ -261,7 +261,7 @@ local function open(chat)
       })
       each.settings = settings
       if each.state.phase == "failed" then
-        require("codex-chat.ui.status").set(each, { phase = "idle" })
+        require("codex-chat.status").set(each, { phase = "idle" })
       end
     end
   end
@@ -341,7 +341,7 @@ function M.close(chat)
   end
   chat.host = "none"
   if chat.state.phase ~= "idle" then
-    require("codex-chat.ui.status").set(chat, { phase = "idle" })
+    require("codex-chat.status").set(chat, { phase = "idle" })
   end
 end
 
@@ -362,7 +362,8 @@ end
 --- The host ends when its pipe does, and writes what it has. Neovim drops what that pipe has not taken
 --- yet, such as a large text that was pasted and sent just before. So leaving waits for it, and Lua
 --- writes any text that the host still lacks after that.
-local function leave()
+---@param save fun(chat: codex-chat.Chat)
+local function leave(save)
   leaving = true
   for _, chat in ipairs(registry.all()) do
     if chat.host == "attached" and M.notify(chat, "chat/leaving", {}) then
@@ -374,16 +375,22 @@ local function leave()
   end, 5)
   for _, chat in ipairs(registry.all()) do
     if chat.host ~= "attached" or waits_for[chat] then
-      require("codex-chat.chat.write").save(chat)
+      save(chat)
     end
   end
 end
 
 --- Keeps text from being lost when Neovim ends. Idempotent.
-function M.keep_on_leave()
+---@param save fun(chat: codex-chat.Chat) writes a file that the host does not write
+function M.keep_on_leave(save)
   local group = require("codex-chat.events").first_group("leave")
   if group then
-    vim.api.nvim_create_autocmd("VimLeavePre", { group = group, callback = leave })
+    vim.api.nvim_create_autocmd("VimLeavePre", {
+      group = group,
+      callback = function()
+        leave(save)
+      end,
+    })
   end
 end
 

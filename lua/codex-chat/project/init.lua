@@ -157,6 +157,13 @@ function M.of_buf(buf)
   return M.at(root or M.root(dir))
 end
 
+--- The conversation of the current buffer, else the one of its project, if it is open.
+---@return codex-chat.Chat?
+function M.current_chat()
+  local registry = require("codex-chat.registry")
+  return registry.get(0) or registry.current(M.of_buf().root)
+end
+
 --- The project with this root.
 ---@param root string
 ---@return codex-chat.Project
@@ -271,7 +278,7 @@ function M.remember(project)
   end
   local path = project.dir .. "/root"
   if not vim.uv.fs_stat(path) then
-    require("codex-chat.buffer.document").write(path, { project.root })
+    require("codex-chat.disk.change").write(path, project.root .. "\n")
   end
 end
 

@@ -3,39 +3,13 @@ local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
 local heading = require("codex-chat.buffer.heading")
+local prompt_text = require("codex-chat.buffer.prompt_text")
 local registry = require("codex-chat.registry")
 local say = require("codex-chat.message")
 
 local api = vim.api
 
---- The text in the prompt, without blank lines around it; empty where nothing was typed.
----@param chat codex-chat.Chat
----@return string
-function M.text(chat)
-  local lines = api.nvim_buf_get_lines(chat.buf, blocks.prompt_row(chat), -1, false)
-  if heading.is(lines[1]) then
-    table.remove(lines, 1)
-  end
-  local first, last = 1, #lines
-  while first <= last and not lines[first]:find("%S") do
-    first = first + 1
-  end
-  while last >= first and not lines[last]:find("%S") do
-    last = last - 1
-  end
-  return table.concat(lines, "\n", first, last)
-end
-
---- Whether nothing was typed. Looks at no more than a few lines.
----@param chat codex-chat.Chat
----@return boolean
-function M.is_empty(chat)
-  local row = blocks.prompt_row(chat)
-  if api.nvim_buf_line_count(chat.buf) - row > 50 then
-    return false
-  end
-  return M.text(chat) == ""
-end
+M.text, M.is_empty = prompt_text.text, prompt_text.is_empty
 
 --- Puts the cursor at the prompt's end.
 ---@param chat codex-chat.Chat
@@ -45,6 +19,17 @@ function M.enter(chat, win)
   local text = api.nvim_buf_get_lines(chat.buf, last - 1, last, false)[1] or ""
   api.nvim_win_set_cursor(win, { last, #text })
   require("codex-chat.buffer.view").show_end(win)
+end
+
+--- Puts the cursor of a window at the prompt's end, with a whole heading above it where the prompt is
+--- empty.
+---@param chat codex-chat.Chat
+---@param win integer
+function M.show(chat, win)
+  if M.is_empty(chat) then
+    heading.settle(chat)
+  end
+  M.enter(chat, win)
 end
 
 --- Adds text to the end of the prompt, a blank line below what is there.
@@ -63,7 +48,7 @@ function M.add(chat, lines)
   -- The user's own doing, so `u` takes it back.
   api.nvim_buf_set_lines(chat.buf, last, count, false, vim.list_extend({ "" }, lines))
   vim.bo[chat.buf].modified = false
-  require("codex-chat.ui.status").hint(chat)
+  require("codex-chat.ui.hint").show(chat)
 end
 
 --- Tells the host of a query; `line` says in the document what went along.
@@ -119,7 +104,7 @@ local function prepare(chat, text, use)
   end
   local typed = M.text(chat)
   chat.preparing = slow
-  require("codex-chat.ui.status").hint(chat)
+  require("codex-chat.ui.hint").show(chat)
   require("codex-chat.async").async(function()
     return resolver.all(text, chat.root)
   end, function(parts, err)
@@ -127,7 +112,7 @@ local function prepare(chat, text, use)
     if registry.get(chat.buf) ~= chat or not api.nvim_buf_is_loaded(chat.buf) then
       return
     end
-    require("codex-chat.ui.status").hint(chat)
+    require("codex-chat.ui.hint").show(chat)
     if not parts then
       complain(err --[[@as string]])
     elseif M.text(chat) ~= typed then
@@ -280,43 +265,22 @@ local function deliver(chat, text, parts, mode, from)
   for _, win in ipairs(wins) do
     M.enter(chat, win)
   end
-  require("codex-chat.ui.status").hint(chat)
+  require("codex-chat.ui.hint").show(chat)
   tell(chat, { id = id, text = text, mode = mode, line = line, parts = parts })
 end
 
---- Sends what stands in the prompt. The text stays where it is and becomes a block; an empty prompt
---- follows it, and the cursor goes there.
+--- Sends the prompt's text. It stays where it is and becomes a block; an empty prompt follows it, and
+--- the cursor goes there.
 ---@param chat codex-chat.Chat
+---@param text string what the prompt holds
 ---@param mode? "steer"|"queue"
-function M.send(chat, mode)
-  local buf = chat.buf
-  heading.settle(chat)
-  local text = M.text(chat)
-  if text == "" then
-    local row = api.nvim_win_get_cursor(0)[1] - 1
-    local fork = require("codex-chat.commands.query.fork")
-    if api.nvim_get_current_buf() == buf and fork.in_sent_query(chat, row) then
-      fork.resend(chat, row)
-    else
-      -- The host knows whether a query has no answer, and says so where none has.
-      require("codex-chat.host").notify(chat, "turn/retry", {})
-    end
-    return
-  end
-  local refused = require("codex-chat.config").refusal()
-  if refused then
-    say.error(refused)
-    return
-  end
-  local left = require("codex-chat.prompt.slash").run(chat, text)
-  if not left then
-    return
-  end
-  local at = api.nvim_get_current_win()
-  local was = vim.fn.getcurpos(at)
-  prepare(chat, left, function(parts)
-    local stayed = at == api.nvim_get_current_win() and vim.deep_equal(was, vim.fn.getcurpos(at))
-    deliver(chat, left, parts, mode, stayed and at or nil)
+function M.send_text(chat, text, mode)
+  local win = api.nvim_get_current_win()
+  local cursor = vim.fn.getcurpos(win)
+  prepare(chat, text, function(parts)
+    local stayed = win == api.nvim_get_current_win()
+      and vim.deep_equal(cursor, vim.fn.getcurpos(win))
+    deliver(chat, text, parts, mode, stayed and win or nil)
   end)
 end
 

@@ -10,7 +10,6 @@ local menu = {
   compact = "sums up what Codex remembers",
   delete = "deletes this conversation",
   diagnostics = "of the line that you came from, into the prompt",
-  diff = "shows what was changed",
   fork = "goes on from here in a new conversation",
   goal = "what Codex works towards",
   log = "shows the host's log",
@@ -28,18 +27,12 @@ local menu = {
   terminals = "commands that still run",
   threads = "lists conversations",
   unarchive = "takes this conversation out of the archive",
-  undo = "takes back what was changed",
 }
 
 --- The commands there are, each with a word about it.
 ---@return table<string, string>
 function M.commands()
-  local command = require("codex-chat.commands")
-  local found = {}
-  for name, what in pairs(menu) do
-    found[name] = command.has(name) and what or nil
-  end
-  return found
+  return menu
 end
 
 ---@param text string
@@ -65,7 +58,7 @@ local function set(chat, line)
   if win then
     require("codex-chat.prompt").enter(chat, win)
   end
-  require("codex-chat.ui.status").hint(chat)
+  require("codex-chat.ui.hint").show(chat)
 end
 
 ---@param name string

@@ -45,7 +45,7 @@ end
 ---@return string? description
 local function read(name)
   local path = ("%s/%s.md"):format(dir(), name)
-  local text = require("codex-chat.disk.inside").read_named(path, max_bytes)
+  local text = require("codex-chat.outside.named_file").read(path, max_bytes)
   if not text then
     return nil
   end
@@ -98,7 +98,7 @@ end
 ---@param words codex-chat.TemplateWords
 ---@return string? text
 ---@return string? err
-local function fill(template, words)
+function M.fill(template, words)
   if type(template) == "function" then
     local ok, text = pcall(template, words)
     if not ok or type(text) ~= "string" then
@@ -123,7 +123,7 @@ end
 function M.send(chat, template, input)
   local buf = require("codex-chat.context.origin").get()
   local selected = buf and require("codex-chat.context.selection").last(buf)
-  local text, err = fill(template, {
+  local text, err = M.fill(template, {
     input = input,
     selection = selected and "@selection" or "@buffer",
     file = "@buffer",
@@ -135,47 +135,6 @@ function M.send(chat, template, input)
     return
   end
   require("codex-chat.prompt").send_lines(chat, vim.split(text, "\n", { plain = true }))
-end
-
---- `:[range]CodexChat prompt {name} [input]`
----@param args vim.api.keyset.create_user_command.command_args
----@param rest string
-function M.command(args, rest)
-  local name, input = rest:match("^(%S+)%s*(.*)$")
-  if not name then
-    local describe = function(it)
-      local description = M.description(it)
-      return description == "prompt" and it or ("%s: %s"):format(it, description)
-    end
-    vim.ui.select(M.names(), { prompt = "Prompt", format_item = describe }, function(chosen)
-      if chosen then
-        M.command(args, chosen)
-      end
-    end)
-    return
-  end
-  local template = M.get(name)
-  if not template then
-    say.error(("there is no prompt %s; there are %s."):format(name, table.concat(M.names(), ", ")))
-    return
-  end
-  if args.range > 0 then
-    local text, err = fill(template, {
-      input = input,
-      selection = "the code above",
-      file = "@buffer",
-      diagnostics = "@diagnostics",
-      filetype = vim.bo.filetype,
-    })
-    if text then
-      require("codex-chat.context.selection").send_range(args.line1, args.line2, text)
-    else
-      complain(err --[[@as string]])
-    end
-    return
-  end
-  local chats = require("codex-chat.chat")
-  M.send(chats.here() or chats.latest(require("codex-chat.project").of_buf()), template, input)
 end
 
 return M

@@ -15,16 +15,6 @@ function M.short(path)
   return vim.fn.fnamemodify(path, ":~")
 end
 
---- The name that a conversation's text has for it.
----@param chat codex-chat.Chat
----@return string?
-function M.name_of(chat)
-  local title = require("codex-chat.threads.title")
-  local lines = vim.api.nvim_buf_get_lines(chat.buf, 0, 40, false)
-  local name = require("codex-chat.threads.worker").head_of(lines, title).name
-  return name and title.clean(name)
-end
-
 --- The chat here that has this file.
 ---@param path string
 ---@return codex-chat.Chat?
@@ -40,7 +30,7 @@ end
 ---@param chat codex-chat.Chat?
 ---@return boolean
 function M.is_busy(chat)
-  return chat ~= nil and require("codex-chat.ui.statusline").is_busy(chat.state.phase)
+  return chat ~= nil and require("codex-chat.status").is_busy(chat.state.phase)
 end
 
 --- Whether another Neovim has it; then after a message.

@@ -136,7 +136,7 @@ end
 ---@param rest string the name, for renaming
 ---@param force? boolean without a question
 function M.current(word, rest, force)
-  local chat = require("codex-chat.chat").here()
+  local chat = require("codex-chat.project").current_chat()
   if not chat then
     say.info("no conversation is open. :CodexChat opens one.")
     return

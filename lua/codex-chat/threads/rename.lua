@@ -52,7 +52,7 @@ local function set_name(chat, name)
     if chat.host ~= "attached" then
       require("codex-chat.chat.write").save(chat)
     end
-    require("codex-chat.ui.status").refresh(chat)
+    require("codex-chat.ui.refresh").show(chat)
   end)
 end
 

@@ -37,7 +37,7 @@ end
 local function show(path, project)
   local chats = require("codex-chat.chat")
   local window = require("codex-chat.ui.window")
-  local shown = registry.get(0) or chats.current(projects.of_buf().root)
+  local shown = registry.get(0) or registry.current(projects.of_buf().root)
   local chat = chats.load(path, project)
   local win = shown and window.find(shown.buf)
   if win and shown ~= chat and not window.find(chat.buf) then

@@ -41,7 +41,7 @@ local function ended(data)
     or not require("codex-chat.config").get().notify.done
     or M.in_view(chat)
     -- The next turn is under way already: the last one will say so.
-    or require("codex-chat.ui.statusline").is_busy(chat.state.phase)
+    or require("codex-chat.status").is_busy(chat.state.phase)
   then
     return
   end

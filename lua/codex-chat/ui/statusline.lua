@@ -1,10 +1,11 @@
---- What a conversation is at, in words for people: as a table, and as one line for statuslines.
+--- A conversation's state as text, and as one line for statuslines.
 ---
 --- A statusline is drawn far more often than a conversation changes, so nothing here looks at files
---- or walks over windows: what was found once is given again until it may have changed.
+--- or walks over windows: results are kept until they may have changed.
 local M = {}
 
 local registry = require("codex-chat.registry")
+local status = require("codex-chat.status")
 
 local api = vim.api
 
@@ -15,13 +16,6 @@ local phases = {
   waiting = "waiting for you",
   failed = "failed",
 }
-
---- Whether a turn is under way.
----@param phase string
----@return boolean
-function M.is_busy(phase)
-  return phase == "starting" or phase == "running" or phase == "waiting"
-end
 
 --- 950 → "950", 12 300 → "12.3k".
 ---@param n integer
@@ -49,22 +43,15 @@ function M.span(seconds)
   return ("%dh%02dm"):format(math.floor(seconds / 3600), math.floor(seconds % 3600 / 60))
 end
 
---- Seconds since the running turn began; nil while none runs.
----@param chat codex-chat.Chat
----@return integer?
-function M.elapsed(chat)
-  return chat.began and math.floor((vim.uv.now() - chat.began) / 1000) or nil
-end
-
 --- "working 12s": what it does, and how long already.
 ---@param chat codex-chat.Chat
 ---@return string
 function M.phase_text(chat)
   local phase = chat.state.phase
   local words = phases[phase] or phase
-  local seconds = M.elapsed(chat)
+  local seconds = status.elapsed(chat)
   -- While the user is waited for, the clock says nothing of Codex.
-  if seconds and M.is_busy(phase) and phase ~= "waiting" then
+  if seconds and status.is_busy(phase) and phase ~= "waiting" then
     words = words .. " " .. M.span(seconds)
   end
   return words
@@ -94,74 +81,28 @@ end
 ---@type table<string, string> project roots, by name of buffer and working directory
 local roots = {}
 
---- Has everything be looked up anew, as after a conversation was opened or has changed.
+--- Drops what was kept, as after a conversation was opened or has changed.
 function M.forget()
   roots = {}
 end
 
 --- The conversation that the current window's statusline is about.
 ---@return codex-chat.Chat?
-local function here()
+function M.here()
   local chat = registry.get(0)
   if chat or registry.is_empty() then
     return chat
   end
   local key = api.nvim_buf_get_name(0) .. "\0" .. vim.fn.getcwd()
   roots[key] = roots[key] or require("codex-chat.project").of_buf().root
-  return require("codex-chat.chat").current(roots[key])
-end
-
----@type table<codex-chat.Chat, { state: codex-chat.State, status: codex-chat.Status }>
-local known = setmetatable({}, { __mode = "k" })
-
---- What the conversation is at. The same table comes again until something has changed.
----@param chat? codex-chat.Chat by default the current buffer's, else its project's
----@return codex-chat.Status? status nil where none is open
-function M.status(chat)
-  chat = chat or here()
-  if not chat then
-    return nil
-  end
-  local found = known[chat]
-  local status = found and found.status
-  local seconds = M.elapsed(chat)
-  local elsewhere = require("codex-chat.ui.waiting").elsewhere(chat)
-  if
-    not status
-    or found.state ~= chat.state
-    or status.elapsed ~= seconds
-    or status.waiting ~= #chat.approvals
-    or (status.elsewhere or 0) ~= elsewhere
-    or status.path ~= chat.path
-  then
-    local state = chat.state
-    status = {
-      buf = chat.buf,
-      path = chat.path,
-      root = chat.root,
-      phase = state.phase,
-      busy = M.is_busy(state.phase),
-      detail = state.detail,
-      model = state.model,
-      mode = state.mode,
-      sandbox = state.sandbox,
-      tokens = vim.deepcopy(state.tokens),
-      queued = state.queued or 0,
-      waiting = #chat.approvals,
-      elsewhere = elsewhere > 0 and elsewhere or nil,
-      elapsed = seconds,
-      note = state.note,
-    }
-    known[chat] = { state = state, status = status }
-  end
-  return status
+  return registry.current(roots[key])
 end
 
 --- "2 questions elsewhere": what other conversations than this one ask.
 ---@param chat? codex-chat.Chat
 ---@return string?
 local function elsewhere_text(chat)
-  local count = require("codex-chat.ui.waiting").elsewhere(chat)
+  local count = status.questions_elsewhere(chat)
   return count > 0 and ("%d question%s elsewhere"):format(count, count == 1 and "" or "s") or nil
 end
 
@@ -192,7 +133,7 @@ local parts = {
 ---@param opts? codex-chat.StatuslineOpts
 ---@return string
 function M.statusline(opts)
-  local chat = here()
+  local chat = M.here()
   opts = opts or {}
   local names = opts.parts or { "phase", "queued", "waiting" }
   local words = {}

@@ -76,7 +76,7 @@ end
 --- Shows the buffer that came into the chat's window in one for code, and the chat in its own again.
 ---@param win integer
 ---@param chat codex-chat.Chat
-local function fix(win, chat)
+local function put_back(win, chat)
   local buf = api.nvim_win_get_buf(win)
   local view = api.nvim_win_call(win, vim.fn.winsaveview)
   local last = chat.last_win_view
@@ -95,7 +95,7 @@ local function fix(win, chat)
     return
   end
   chat.last_win_view = last
-  require("codex-chat.ui.window").restore(chat, win)
+  require("codex-chat.ui.last_view").restore(chat, win)
   require("codex-chat.ui.size").back(win)
 end
 
@@ -118,7 +118,7 @@ local function look(win)
     M.let_go(win)
     return
   end
-  fix(win, chat)
+  put_back(win, chat)
 end
 
 --- The window shows the chat.

@@ -51,17 +51,6 @@ function M.all()
   return all
 end
 
---- How many wait in other conversations than this one.
----@param chat? codex-chat.Chat
----@return integer
-function M.elsewhere(chat)
-  local count = 0
-  for _, each in ipairs(registry.all()) do
-    count = count + (each ~= chat and #each.approvals or 0)
-  end
-  return count
-end
-
 --- Whether a line of it is on the screen.
 ---@param it codex-chat.Waiting
 ---@return boolean

@@ -5,6 +5,7 @@
 local M = {}
 
 local registry = require("codex-chat.registry")
+local text_of = require("codex-chat.ui.winbar_text")
 
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.ui.winbar")
@@ -43,7 +44,7 @@ end
 ---@return string[][] chunks
 local function needed(chat)
   local chunks = {}
-  for _, part in ipairs(require("codex-chat.ui.status").parts(chat)) do
+  for _, part in ipairs(text_of.parts(chat)) do
     local is_needed = part.rank == 2
       or (part.rank == 1 and chat.state.phase ~= "idle")
       or (part.rank == 3 and part.text ~= "gVisor")
@@ -108,7 +109,7 @@ function M.show(chat)
       -- A window of one line has no room for it (E36).
       local fits = api.nvim_win_get_height(win) > 1
       local width = api.nvim_win_get_width(win)
-      local text = fits and require("codex-chat.ui.status").winbar(chat, width) .. signature or ""
+      local text = fits and text_of.text(chat, width) .. signature or ""
       if now ~= text then
         vim.wo[win][0].winbar = text
       end

@@ -131,7 +131,7 @@ describe.each(neovims)("blocks on Neovim $name", (program) => {
         `local buf, lines = ...
          vim.api.nvim_buf_set_lines(buf, -1, -1, false, lines)
          local chat = require("codex-chat.registry").get(buf)
-         require("codex-chat.prompt").send(chat)
+         require("codex-chat.commands.query.send").send(chat)
          return "user:" .. chat.next_user`,
         buf,
         typed,

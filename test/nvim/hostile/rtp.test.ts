@@ -74,7 +74,7 @@ async function useEverything(nvim: Neovim, host: TestHost): Promise<void> {
        end
      end`,
   );
-  await nvim.lua("require('codex-chat.commands.status').page(..., 'page')", ANSWER);
+  await nvim.lua("require('codex-chat.ui.page').show(..., 'page')", ANSWER);
   await nvim.command("redraw! | close");
   await nvim.command("CodexChat commits log");
   const { id } = await host.heard("action/run", asked + 1);

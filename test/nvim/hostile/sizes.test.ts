@@ -222,7 +222,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
       await symlink(join(nvim.cwd, name), join(own, name));
     const read = (name: string) =>
       nvim.lua<(string | null)[]>(
-        "local text, err = require('codex-chat.disk.inside').read_named(..., 1024) return { text or '', err or '' }",
+        "local text, err = require('codex-chat.outside.named_file').read(..., 1024) return { text or '', err or '' }",
         join(own, name),
       );
     expect(await read("own")).toEqual(["of the user's\n", ""]);

@@ -158,7 +158,7 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     await using nvim = await startNeovim({ program });
     const settings = "return require('codex-chat.config').host_settings()";
     expect(await nvim.lua(settings)).not.toHaveProperty("model");
-    await nvim.lua("assert(require('codex-chat.config').choose_default('picked', 'high'))");
+    await nvim.lua("assert(require('codex-chat.commands.model').write_default('picked', 'high'))");
     expect(await nvim.lua(settings)).toMatchObject({ model: "picked", effort: "high" });
     await nvim.lua(
       "vim.g.codex_chat = vim.tbl_extend('force', vim.g.codex_chat or {}, { model = 'named' })",

@@ -220,7 +220,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     await chat.nvim.lua(
       `local buf, text = ...
        vim.api.nvim_buf_set_lines(buf, -1, -1, false, { text })
-       require("codex-chat.prompt").send(require("codex-chat.registry").get(buf))`,
+       require("codex-chat.commands.query.send").send(require("codex-chat.registry").get(buf))`,
       chat.buf,
       text,
     );

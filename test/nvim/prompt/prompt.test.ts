@@ -186,7 +186,7 @@ describe.each(neovims)("a query that waits on Neovim $name", (program) => {
       await nvim.keys(`<Esc>Gi${text}<Esc>`);
       await nvim.until("vim.fn.getline('$')", text);
       await nvim.lua(`local chat = require("codex-chat.registry").get(0)
-        require("codex-chat.prompt").send(chat, "queue")`);
+        require("codex-chat.commands.query.send").send(chat, "queue")`);
       ids.push((await host.heard("turn/send", ids.length + 1)).id);
     }
     await typed(chat, "<Esc>Giprompt<Esc>:echo<CR>?^two<CR>");

@@ -9,7 +9,7 @@ describe.each(neovims)("what is typed after a slash on Neovim $name", (program) 
     await chat.nvim.lua(
       `local buf, text = ...
        vim.api.nvim_buf_set_lines(buf, -2, -1, false, { text })
-       require("codex-chat.prompt").send(require("codex-chat.registry").get(buf))`,
+       require("codex-chat.commands.query.send").send(require("codex-chat.registry").get(buf))`,
       chat.buf,
       text,
     );

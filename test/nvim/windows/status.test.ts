@@ -47,7 +47,7 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
       `local chat = require("codex-chat.registry").get(...)
        local bars = {}
        for width = 1, 200 do
-         local text = require("codex-chat.ui.status").winbar(chat, width)
+         local text = require("codex-chat.ui.winbar_text").text(chat, width)
          bars[width] = vim.api.nvim_eval_statusline(text, { maxwidth = width }).str
        end
        return bars`,
@@ -66,7 +66,7 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
     await chat.setState({ ...full, detail: "building the image, step 3 of 9" });
     expect(
       await chat.nvim.lua(
-        "return require('codex-chat.ui.status').winbar(require('codex-chat.registry').get(...), 70)",
+        "return require('codex-chat.ui.winbar_text').text(require('codex-chat.registry').get(...), 70)",
         chat.buf,
       ),
     ).toMatch(/· building[^·]*… ·/);

@@ -5,6 +5,7 @@
 --- through them.
 local M = {}
 
+local blocks = require("codex-chat.buffer.blocks")
 local registry = require("codex-chat.registry")
 local rows = require("codex-chat.buffer.undo.rows")
 local say = require("codex-chat.message")
@@ -17,6 +18,11 @@ local api = vim.api
 local states = {}
 ---@type table<integer, codex-chat.UndoState> of buffers that were just unloaded
 local parted = {}
+
+--- Called after each undo and redo with the row that the heading had then; `buffer/heading.lua` is
+--- above this module and fills it in.
+---@type fun(buf: integer, row: integer?)
+M.on_travel = function() end
 
 ---@param buf integer
 ---@param count integer
@@ -45,7 +51,7 @@ local function go(buf, count, back)
       say.warn("this cannot be taken back, because the text there has changed since.")
       return
     end
-    require("codex-chat.buffer.heading").follow(buf, state.heading)
+    M.on_travel(buf, state.heading)
     table.remove(from)
     table.insert(back and state.undone or state.done, group)
     if back then
@@ -358,5 +364,7 @@ end
 function M.redo(buf, count)
   go(buf, count or 1, false)
 end
+
+blocks.undo = { machine = M.machine, set_heading = M.set_heading }
 
 return M

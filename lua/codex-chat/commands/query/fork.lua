@@ -19,7 +19,7 @@ local function beginning(chat, keep, thread)
     return not (line:match("^thread:") or line:match("^created:"))
   end, api.nvim_buf_get_lines(chat.buf, 0, math.min(keep, 100), false))
   vim.list_extend(lines, api.nvim_buf_get_lines(chat.buf, math.min(keep, 100), keep, false))
-  local name = require("codex-chat.threads.file").name_of(chat)
+  local name = require("codex-chat.buffer.name").of(chat)
   local meta = {
     -- Two of one name could not be told apart in a list.
     name = name and name:gsub(" %(fork%)$", "") .. " (fork)",
@@ -140,7 +140,8 @@ end
 --- old one gets its text back.
 ---@param chat codex-chat.Chat
 ---@param row integer 0-based, within the query
-function M.resend(chat, row)
+---@param send fun(chat: codex-chat.Chat) sends the new conversation's prompt
+function M.resend(chat, row, send)
   action.run(chat, "thread/fork", { row = row }, function(fork, err)
     if err then
       say.error(err)
@@ -166,7 +167,7 @@ function M.resend(chat, row)
         blocks.splice(chat, fork.sent.row + 1, fork.sent["end"] - fork.sent.row - 1, lines)
       end)
     end
-    require("codex-chat.prompt").send(fresh)
+    send(fresh)
   end)
 end
 

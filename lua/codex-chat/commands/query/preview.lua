@@ -14,7 +14,7 @@ local function show(text, parts)
       or ("(a picture of %d kB)"):format(math.ceil(#part.image * 3 / 4 / 1000))
     vim.list_extend(lines, vim.split(body, "\n", { plain = true }))
   end
-  require("codex-chat.commands.status").page(lines, "preview")
+  require("codex-chat.ui.page").show(lines, "preview")
 end
 
 --- Shows the prompt, or `text`, with its mentions resolved. Nothing is sent. Where that takes other

@@ -182,7 +182,7 @@ end
 ---@param chat codex-chat.Chat
 local function status(chat)
   ask(chat, "status", {}, function(it)
-    require("codex-chat.commands.status").page(status_lines(it), "sandbox")
+    require("codex-chat.ui.page").show(status_lines(it), "sandbox")
   end)
 end
 
@@ -190,7 +190,7 @@ end
 local function check(chat)
   say.info("the sandbox is tested …")
   ask(chat, "check", {}, function(it)
-    require("codex-chat.commands.status").page(check_lines(it), "sandbox/check")
+    require("codex-chat.ui.page").show(check_lines(it), "sandbox/check")
     vim.wo[0][0].wrap = false
   end)
 end
@@ -248,7 +248,7 @@ end
 ---@param force boolean also from under other Neovims, and without asking
 local function restart(chat, force)
   local busy = vim.iter(require("codex-chat.registry").all()):any(function(each)
-    return each.root == chat.root and require("codex-chat.ui.statusline").is_busy(each.state.phase)
+    return each.root == chat.root and require("codex-chat.status").is_busy(each.state.phase)
   end)
   if force or not busy then
     begin(chat, "restart", force, force)
@@ -309,7 +309,7 @@ local function log()
   end
   file:close()
   lines[#lines + 1] = "```"
-  require("codex-chat.commands.status").page(lines, "sandbox/log")
+  require("codex-chat.ui.page").show(lines, "sandbox/log")
   api.nvim_win_set_cursor(0, { #lines, 0 })
 end
 

@@ -41,7 +41,7 @@ end
 ---@return string a sentence where a turn would end
 local function busy_note(chat)
   local busy = vim.iter(require("codex-chat.registry").all()):any(function(each)
-    return each.root == chat.root and require("codex-chat.ui.statusline").is_busy(each.state.phase)
+    return each.root == chat.root and require("codex-chat.status").is_busy(each.state.phase)
   end)
   return busy and "A turn is running, which ends. " or ""
 end

@@ -1,0 +1,86 @@
+--- Files that the user or the configuration names, wherever they lie.
+local M = {}
+
+local inside = require("codex-chat.disk.inside")
+local look = require("codex-chat.disk.look")
+local outside = require("codex-chat.outside")
+
+local uv = vim.uv
+
+--- The project that a path is below, of those that the user is in or has a conversation of.
+---@param path string absolute
+---@return string? root
+local function project_of(path)
+  local roots = vim.tbl_map(function(chat)
+    return chat.root
+  end, require("codex-chat.registry").all())
+  roots[#roots + 1] = require("codex-chat.project").of_buf().root
+  for _, root in ipairs(roots) do
+    if vim.startswith(path, root .. "/") then
+      return root
+    end
+  end
+end
+
+--- Whether the way to what is open leads through a project to elsewhere.
+---
+--- SECURITY: a link of the user's can lead to a place that the agent writes, and the agent makes a link
+--- of that. It is looked at after it was opened: what was opened stays what it is.
+---@param handle integer
+---@param path string absolute, as the user knows it
+---@return string? err
+local function led_astray(handle, path)
+  local real, why, detail = outside.resolve(path)
+  if real then
+    return nil
+  elseif why ~= "project" then
+    return ("%s: the way to it cannot be looked at (%s)"):format(path, detail or why)
+  end
+  local root, place =
+    detail, --[[@as string]]
+    uv.fs_readlink("/proc/self/fd/" .. handle)
+  local relative = place and vim.startswith(place, root .. "/") and place:sub(#root + 2)
+  if not relative then
+    return ("the link %s leads into the project %s and from there to %s; name that itself"):format(
+      path,
+      root,
+      place or "what is gone"
+    )
+  elseif inside.is_hidden(relative) and path ~= place then
+    return ("the link %s leads to %s; name that itself"):format(path, place)
+  end
+end
+
+--- Reads a file that the user or the configuration names: within a project only what is in it, and
+--- elsewhere what the user's own links lead to.
+---@param path string absolute
+---@param max_bytes integer
+---@return string? text
+---@return string? err
+function M.read(path, max_bytes)
+  local dir = uv.fs_realpath(vim.fs.dirname(path))
+  local place = dir and dir .. "/" .. vim.fs.basename(path) or path
+  -- By whatever name of the project it is named.
+  local root = project_of(path)
+  if root or project_of(place) then
+    local text, err = inside.read(root and path or place, root or project_of(place), max_bytes)
+    return text, err
+  end
+  local handle, why = uv.fs_open(path, look.flags.PATH, 0)
+  if not handle then
+    return nil, look.said(why, path)
+  end
+  local problem = led_astray(handle, path)
+  if problem then
+    uv.fs_close(handle)
+    return nil, problem
+  end
+  local fd, err = look.open_found(handle, path)
+  uv.fs_close(handle)
+  if not fd then
+    return nil, err
+  end
+  return look.take(fd, path, max_bytes)
+end
+
+return M
