@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { checkout, type LintPrograms } from "../setup/index.ts";
 import { commitProblems } from "./commits.ts";
+import { luaWalls } from "./lua-walls.ts";
 import { typescriptWalls } from "./walls.ts";
 
 /** A check of the sources that passes or fails as a whole: a program, or a function of this project. */
@@ -37,6 +38,7 @@ export async function linters({ luacheck, shellcheck }: LintPrograms): Promise<r
     { name: "knip", argv: [bin("knip"), "--no-progress", "--treat-config-hints-as-errors"] },
     { name: "commits", check: () => commitProblems(checkout) },
     { name: "walls", check: () => typescriptWalls(checkout, files) },
+    { name: "lua-walls", check: () => luaWalls(checkout, files) },
   ];
 }
 
