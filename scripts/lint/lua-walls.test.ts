@@ -66,8 +66,11 @@ describe("luaProblems", () => {
   });
 
   it("lets the table put one module of a folder on a floor of its own", () => {
-    const bodies = { "room/a": 'local b = require("codex-chat.upper.b")', "upper/b": "" };
-    expect(check(bodies, ["upper.b", "room"])).toEqual([]);
+    const bodies = { "room/a": "", "room/b": 'local x = require("codex-chat.x")', x: "" };
+    expect(check(bodies, ["room", "x", "room.b"])).toEqual([]);
+    expect(check(bodies, ["room.b", "room", "x"])).toEqual([
+      "room.b: requires x, but room.b is below x",
+    ]);
   });
 
   it("finds modules without a room, and rooms without a module", () => {
