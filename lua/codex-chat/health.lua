@@ -85,6 +85,17 @@ local function check_help()
   end
 end
 
+--- Reports where the files that completion offers come from.
+local function check_listing()
+  local programs = require("codex-chat.outside.programs")
+  if not programs.find("git") and not programs.find("rg") then
+    health.warn(
+      "Neither git nor ripgrep was found, so completion offers ignored files as well.",
+      { "Install git or ripgrep outside of every project." }
+    )
+  end
+end
+
 --- Whether a Node that was found is one that the host runs on; reports it.
 ---@param node string
 ---@return boolean
@@ -121,6 +132,7 @@ function M.check()
   end
   check_config()
   check_help()
+  check_listing()
 
   health.start("codex-chat: host")
   local root = require("codex-chat.project").root(require("codex-chat.project").cwd())

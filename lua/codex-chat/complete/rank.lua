@@ -1,7 +1,10 @@
---- The best of many names for what was typed, fast enough for every key.
+--- The best of many names for the text typed so far, fast enough for each key press.
+---
+--- Not matchfuzzy() alone: of 50,000 paths it takes 25 to 130 ms on Neovim 0.10, for it ranks all that
+--- fit; with a limit it takes the first ones in the list, not the best. Here it is 2 to 40 ms.
 local M = {}
 
---- So many names that contain what was typed are ranked; beyond, the first ones count.
+--- How many names that contain the text are ranked, the first ones of the list.
 local max_hits = 2000
 local short_list = 5000
 

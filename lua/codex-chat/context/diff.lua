@@ -89,7 +89,7 @@ function M.get(root)
     if not may_pass then
       break
     end
-    local sleep = git.command("sleep")
+    local sleep = require("codex-chat.outside.programs").argv("sleep")
     if not sleep then
       break
     end

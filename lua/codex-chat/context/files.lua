@@ -9,40 +9,27 @@ local max_repositories = 100
 ---@type table<string, { files: string[], at: integer, asking: boolean, told: fun()[] }>
 local lists = {}
 
---- Directories that are walked past where nothing says what is ignored.
+--- Directories that are left out where nothing says which files are ignored.
 local heavy = { [".git"] = true, node_modules = true, target = true, [".cache"] = true }
 
---- Lists by looking into one directory after another, a few at a time.
+--- Lists every file below a directory, ignored ones too: for repositories that git refuses, and for
+--- machines with neither git nor ripgrep. Reads a few directories at a time.
 ---@param root string
 ---@param done fun(files: string[])
 local function walk(root, done)
-  local ignore = require("codex-chat.context.ignore")
   local look = require("codex-chat.disk.look")
   local files = {}
-  local queue = { { path = "", rules = {} } }
-  local function look_into(dir)
-    local base = root .. "/" .. dir.path
-    local levels = vim.list_extend({}, dir.rules)
-    levels[#levels + 1] = { below = #dir.path + 1, rules = ignore.read(base, root) }
-    local function is_ignored(path, is_directory)
-      for i = #levels, 1, -1 do
-        local level = levels[i]
-        local verdict = ignore.verdict(level.rules, path:sub(level.below), is_directory)
-        if verdict ~= nil then
-          return verdict
-        end
-      end
-      return false
-    end
+  local queue = { "" }
+  local function look_into(below)
+    local dir = (root .. "/" .. below):gsub("/+$", "")
     -- SECURITY: a directory may have become a link since it was named.
-    for _, entry in ipairs(look.list((base:gsub("/+$", ""))) or {}) do
-      local name, kind = entry.name, entry.type
-      local path = dir.path .. name
-      if kind == "directory" then
-        if not heavy[name] and not is_ignored(path, true) then
-          queue[#queue + 1] = { path = path .. "/", rules = levels }
+    for _, entry in ipairs(look.list(dir) or {}) do
+      local path = below .. entry.name
+      if entry.type == "directory" then
+        if not heavy[entry.name] then
+          queue[#queue + 1] = path .. "/"
         end
-      elseif (kind == "file" or kind == "link") and not is_ignored(path, false) then
+      elseif entry.type == "file" or entry.type == "link" then
         files[#files + 1] = path
       end
     end
@@ -175,7 +162,7 @@ end
 ---@param done fun(files: string[])
 ---@param failed fun()
 local function by_ripgrep(root, done, failed)
-  local argv = require("codex-chat.git").command("rg")
+  local argv = require("codex-chat.outside.programs").argv("rg")
   if not argv then
     failed()
     return

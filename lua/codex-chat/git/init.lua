@@ -1,42 +1,16 @@
---- Git in a project: run so that nothing which a repository configures is executed or even read, and
---- so that it reads no other repository.
+--- The only module that starts git. Git runs so that nothing that a repository configures is executed
+--- or even read, and so that it reads no other repository.
 ---
---- SECURITY: where no repository was, an agent may have made this one, and it can change it at any
---- moment. So git runs in a directory of ours (`git/view.lua`) with no configuration file at all, and
---- is given the settings that it needs as arguments.
+--- SECURITY: where there was no repository, an agent may have made this one, and it can change it at
+--- any moment. So git runs in a directory of the plugin's own (`git/view.lua`) without any
+--- configuration file, and gets the settings that it needs as arguments. The host's git has the same
+--- settings and variables for the same reasons.
 local M = {}
 
 --- How long git may take, in ms.
 local timeout_ms = 10000
 
---- The beginning of a command line for a program that works in a project; nil where the program is
---- not there. SECURITY: it is none of a project's. (Neovim 0.10 passes no variables where it is to
---- clear those that there are, so that env sets them.)
----@param name string
----@param variables? table<string, string>
----@return string[]? argv
----@return string? err
-function M.command(name, variables)
-  local programs = require("codex-chat.outside.programs")
-  local program, err = programs.find(name)
-  if not program then
-    return nil, err or (name .. " is not installed")
-  end
-  local argv, set = { "/usr/bin/env" }, {}
-  for variable, value in pairs(vim.tbl_extend("force", programs.env(), variables or {})) do
-    -- An empty GIT_DIR counts for git.
-    if variable:find("^GIT_") and not (variables and variables[variable]) then
-      vim.list_extend(argv, { "-u", variable })
-    else
-      set[#set + 1] = variable .. "=" .. value
-    end
-  end
-  vim.list_extend(argv, set)
-  argv[#argv + 1] = program
-  return argv
-end
-
---- The environment of git: none of the editor's own git, as within a commit message.
+--- The environment without git's variables, such as those within a commit message's editor.
 ---@return table<string, string>
 local function environment()
   local env = {}
@@ -48,19 +22,44 @@ local function environment()
   return env
 end
 
---- Settings of any program's that git must have to see the files as the user's own git does.
-local no_files = { GIT_CONFIG_NOSYSTEM = "1", GIT_CONFIG_GLOBAL = "/dev/null" }
--- For git before 2.32, which knows no GIT_CONFIG_GLOBAL.
-no_files.HOME, no_files.XDG_CONFIG_HOME = "/nonexistent", "/nonexistent"
+--- Variables that keep the configuration of the system and of the user out.
+local no_files = {
+  GIT_CONFIG_NOSYSTEM = "1",
+  GIT_CONFIG_GLOBAL = "/dev/null",
+  -- Git before 2.32 does not know GIT_CONFIG_GLOBAL.
+  HOME = "/nonexistent",
+  XDG_CONFIG_HOME = "/nonexistent",
+}
 
---- Never anything from the network: of a partial clone git would fetch what is missing by a program
---- that is configured.
-local fixed = {
+--- Settings of every run.
+local settings = {
+  -- Programs that git would start.
+  "core.fsmonitor=false",
+  "core.hooksPath=/dev/null",
+  -- Nothing comes from the network.
+  "protocol.allow=never",
+  -- Caches beside the objects: a wrong one changes the commits that git sees.
+  "core.commitGraph=false",
+  "core.multiPackIndex=false",
+  -- No process that outlives the run.
+  "gc.auto=0",
+  "maintenance.auto=false",
+}
+
+--- Variables of every run.
+local variables_of_all = {
+  -- Messages are read by their words.
   LC_ALL = "C",
+  -- In a partial clone git would fetch missing objects, by a program that the configuration names.
   GIT_ALLOW_PROTOCOL = "",
   GIT_NO_LAZY_FETCH = "1",
+  -- Nothing is written where something is only read.
+  GIT_OPTIONAL_LOCKS = "0",
+  -- A ref in refs/replace would show another object than the one that is named.
   GIT_NO_REPLACE_OBJECTS = "1",
+  -- Nobody is asked for a password.
   GIT_TERMINAL_PROMPT = "0",
+  GIT_ASKPASS = "/bin/false",
 }
 
 --- The command line and options of `vim.system` for git. Raises where there is no git.
@@ -69,9 +68,12 @@ local fixed = {
 ---@return string[] argv
 ---@return table opts
 local function prepared(args, variables)
-  local argv = assert(M.command("git", vim.tbl_extend("error", variables, fixed)))
-  vim.list_extend(argv, { "--no-pager", "--no-optional-locks" })
-  vim.list_extend(argv, { "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null" })
+  local programs = require("codex-chat.outside.programs")
+  local argv = assert(programs.argv("git", vim.tbl_extend("error", variables, variables_of_all)))
+  argv[#argv + 1] = "--no-pager"
+  for _, setting in ipairs(settings) do
+    vim.list_extend(argv, { "-c", setting })
+  end
   vim.list_extend(argv, args)
   return argv, { timeout = timeout_ms, cwd = "/", env = environment(), clear_env = true }
 end

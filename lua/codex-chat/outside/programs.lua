@@ -188,6 +188,33 @@ function M.env()
   return env
 end
 
+--- The beginning of a command line for a program that works in a project; nil where the program is
+--- missing. SECURITY: no project's program is taken, and git's own variables are unset: they would
+--- lead git to another repository. (Neovim 0.10 passes no variables if it is told to clear the
+--- environment, so `env` sets them.)
+---@param name string
+---@param variables? table<string, string>
+---@return string[]? argv
+---@return string? err
+function M.argv(name, variables)
+  local program, err = M.find(name)
+  if not program then
+    return nil, err or (name .. " is not installed")
+  end
+  local argv, set = { "/usr/bin/env" }, {}
+  for variable, value in pairs(vim.tbl_extend("force", M.env(), variables or {})) do
+    -- Unset, not emptied: git takes an empty GIT_DIR for a repository without a name.
+    if variable:find("^GIT_") and not (variables and variables[variable]) then
+      vim.list_extend(argv, { "-u", variable })
+    else
+      set[#set + 1] = variable .. "=" .. value
+    end
+  end
+  vim.list_extend(argv, set)
+  argv[#argv + 1] = program
+  return argv
+end
+
 --- Calls what looks for programs by itself, as parts of Neovim do, with the variables of `env()`.
 ---@generic T
 ---@param fn fun(...): T

@@ -37,7 +37,6 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
         `---\nname: s${i}\ndescription: a${" ".repeat(8000)}b\n---\n`,
       );
     }
-    await writeFile(join(nvim.cwd, ".gitignore"), `a${blanks}x\nb  \n`);
     const took = await nvim.lua<number[]>(
       `local blanks, root = ...
        local took = {}
@@ -48,7 +47,6 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
        end
        time(function() require("codex-chat.context.bounds").line("a" .. blanks .. "b") end)
        time(function() require("codex-chat.context.skill").list(root) end)
-       time(function() require("codex-chat.context.ignore").read(root, root) end)
        time(function()
          require("codex-chat.context.listing").diagnostic_lines({
            { bufnr = 0, lnum = 0, col = 0, message = "a" .. blanks .. "b" } }, root)
@@ -60,9 +58,6 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     for (const ms of took) expect(ms).toBeLessThan(500);
     const line = "return require('codex-chat.context.bounds').line('a  \\n\\n  b\\tc')";
     expect(await nvim.lua(line)).toBe("a b c");
-    const rules = `local rules = require("codex-chat.context.ignore").read(..., ...)
-      return require("codex-chat.context.ignore").verdict(rules, "b", false)`;
-    expect(await nvim.lua(rules, nvim.cwd)).toBe(true);
   });
 
   it("is not loaded again where it has become very large, which is said once", async () => {
@@ -200,7 +195,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     for (const name of Object.keys(bad)) expect([name, env[name]]).toEqual([name, ""]);
     expect(env["PYTHONPATH"]).toBe("/usr/lib");
     const argv = `vim.env.GIT_EXEC_PATH = ... .. "/git-core"
-      local argv = require("codex-chat.git").command("git")
+      local argv = require("codex-chat.outside.programs").argv("git")
       return vim.system(vim.list_extend(argv, { "--exec-path" }), { text = true }):wait().stdout`;
     expect(await nvim.lua(argv, nvim.cwd)).toMatch(/^\/usr/);
     for (const name of ["TZ", "PWD", "VIRTUAL_ENV", "DIRENV_DIR", "ELSEWHERE"])
