@@ -252,7 +252,7 @@ function M.settle(chat)
   chat.settling = true
   local modifiable = vim.bo[buf].modifiable
   vim.bo[buf].modifiable = true
-  local ok, err = xpcall(undo.fix, debug.traceback, buf, function()
+  local ok, err = xpcall(undo.amend, debug.traceback, buf, function()
     local at = found(chat, row)
     if at and at ~= row then
       local first, stop = math.min(at, row), math.max(at, row)

@@ -306,7 +306,7 @@ end
 --- own, and are taken back and brought again with it.
 ---@param buf integer
 ---@param fn fun()
-function M.fix(buf, fn)
+function M.amend(buf, fn)
   local state = states[buf]
   if not state or #state.done == 0 then
     M.machine(buf, fn)
