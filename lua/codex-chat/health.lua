@@ -59,14 +59,14 @@ local function check_config()
   for _, problem in ipairs(problems) do
     if vim.list_contains(grave, problem) then
       health.error("configuration: " .. problem, {
-        "Correct it and start Neovim again; nothing is sent before. See :help codex-chat-config",
+        "Fix it and restart Neovim; nothing is sent until then. See :help codex-chat-config",
       })
     else
       health.warn("configuration: " .. problem, { "See :help codex-chat-config" })
     end
   end
   if #problems == 0 then
-    health.ok("The configuration is understood.")
+    health.ok("The configuration is valid.")
   end
 end
 
@@ -74,10 +74,10 @@ end
 local function check_help()
   local doc = require("codex-chat.host").dir .. "/doc"
   if vim.uv.fs_stat(doc .. "/tags") then
-    health.ok("The help has its tags.")
+    health.ok("The help has tags.")
   else
     health.warn(
-      ("The help has no tags, so that it is not found: %s/tags is missing."):format(doc),
+      ("The help has no tags, so `:help codex-chat` finds nothing: %s/tags is missing."):format(doc),
       {
         ":helptags " .. vim.fn.fnameescape(doc),
       }
@@ -151,9 +151,7 @@ function M.check()
   if argv and is_new then
     check_host(argv, root)
   else
-    health.info(
-      "Engine, image, model and the rest are looked at as soon as the host can be started."
-    )
+    health.info("Engine, image, model and the rest are checked once the host can start.")
   end
 end
 

@@ -289,7 +289,7 @@ end
 function M.tell(approval, text, done, moved)
   local field = M.current(approval)
   if not field then
-    return "nothing is asked any more"
+    return "there is no question any more"
   elseif field.secret then
     -- SECURITY: a command line has a history.
     return field.label .. " is secret: answer it with the key, or with `:CodexChat answer` alone"

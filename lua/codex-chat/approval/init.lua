@@ -113,7 +113,7 @@ local function open_page(chat, approval)
     end
     local err = require("codex-chat.outside.programs").open(approval.url)
     if err then
-      say.warn(("the page was not opened: %s. Its address stands in the conversation."):format(err))
+      say.warn(("the page was not opened: %s. Its address is in the conversation."):format(err))
     end
     answer(chat, approval, "accept")
   end)
@@ -200,7 +200,7 @@ function M.tell(text)
     ask_and_answer(chat, approval, "accept")
     return
   elseif not approval.fields then
-    say.warn("that is no question. Answer it with :CodexChat accept or :CodexChat decline.")
+    say.warn("that is not a question. Answer it with :CodexChat accept or :CodexChat decline.")
     return
   end
   local err = require("codex-chat.approval.form").tell(approval, text, takers(chat, approval))

@@ -101,10 +101,13 @@ local function text_of_others(chat, lines)
     local copy, err = truth.keep(chat.path, here)
     local name = vim.fs.basename(chat.path)
     if not copy then
-      say.error(("%s is not read again, for its text here cannot be kept: %s"):format(name, err))
+      say.error(
+        ("%s is not read again, because its text here cannot be kept: %s"):format(name, err)
+      )
       return nil
     end
-    local message = "%s was changed by another program and is read again. What was here is kept: %s"
+    local message =
+      "%s was changed by another program and is read again. The text that was here is kept: %s"
     say.warn(message:format(name, truth.compare(copy)))
   end
   truth.know(chat, text --[[@as string]])

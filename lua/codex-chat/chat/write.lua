@@ -41,7 +41,7 @@ local function make_way(chat, text)
   ---@cast before -nil
   local why = found == "other"
       and "%s was changed by another program, and here as well. This text stays; the other one is kept: %s"
-    or truth.loses_much(before, text) and "most of %s was deleted. The text of before is kept: %s"
+    or truth.loses_much(before, text) and "most of %s was deleted. The earlier text is kept: %s"
   if why then
     local copy, err = truth.keep(chat.path, before)
     if not copy then

@@ -5,8 +5,8 @@ local action = require("codex-chat.host.request")
 local say = require("codex-chat.message")
 
 local meaning = {
-  never = "works without asking; the sandbox holds it",
-  ["on-request"] = "asks where the model thinks that you should know",
+  never = "works without asking; the sandbox contains it",
+  ["on-request"] = "asks when the model thinks that you should know",
   untrusted = "asks before every command that may change something",
 }
 

@@ -347,7 +347,7 @@ local function run(args)
     return
   end
   if args.bang and not subcommand.bang then
-    say.error(("`:CodexChat! %s` means nothing; leave the ! out."):format(name))
+    say.error(("`:CodexChat %s` takes no `!`."):format(name))
     return
   end
   subcommand.run(args, rest)

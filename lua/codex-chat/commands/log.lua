@@ -73,7 +73,7 @@ local details = {
   end,
   network = function(it)
     local to = ("%s %s:%s"):format(it.method or "to", it.host, it.port)
-    local more = it.omitted and ("%s more were not told"):format(it.omitted)
+    local more = it.omitted and ("%s more were not recorded"):format(it.omitted)
     return { it.decision, to, it.by, it.address, it.reason, size(it.bytesOut, "out"), more }
   end,
   model_request = function(it)
@@ -98,7 +98,7 @@ local details = {
     return { it.action, it.container, it.runtime, it.image, it.reason }
   end,
   left_out = function(it)
-    return { ("%s of %s: more than a minute has room for"):format(it.lines, it.of) }
+    return { ("%s of %s: over the limit of a minute"):format(it.lines, it.of) }
   end,
   lost = function(it)
     return { ("%s lines could not be written"):format(it.lines) }
@@ -165,7 +165,7 @@ function M.audit(raw)
   local lines = tail(path)
   if not lines then
     say.info(
-      ("nothing is on record of this project yet (%s)."):format(vim.fn.fnamemodify(path, ":~"))
+      ("there is no record of this project yet (%s)."):format(vim.fn.fnamemodify(path, ":~"))
     )
     return
   end

@@ -20,8 +20,8 @@ local function lines_of(task)
     vim.list_extend(lines, { ("Then enter this code: **%s**"):format(task.code), "" })
   end
   return vim.list_extend(lines, {
-    "Go on only if you have begun this yourself. The login stays on this machine, in a place of",
-    "the plugin's own that no sandbox sees. `:CodexChat login cancel` gives it up.",
+    "Continue only if you started this yourself. The login stays on this machine, in a directory",
+    "of the plugin that no sandbox sees. `:CodexChat login cancel` cancels it.",
   })
 end
 
@@ -99,7 +99,7 @@ function M.stop(chat)
     if err then
       say.error(err)
     else
-      say.info(it.was ~= "" and ("logged out " .. it.was .. ".") or "nobody is logged in any more.")
+      say.info(it.was ~= "" and ("logged out " .. it.was .. ".") or "nobody is logged in.")
     end
   end)
 end

@@ -44,7 +44,7 @@ local function lines_of(allowed)
     lines[#lines + 1] = "- nothing"
   end
   lines[#lines + 1] = ""
-  lines[#lines + 1] = allowed.ask and "Of other hosts you are asked while a turn runs."
+  lines[#lines + 1] = allowed.ask and "You are asked about other hosts while a turn runs."
     or "Other hosts are refused without asking (`network.ask`)."
   if #known > 0 then
     lines[#lines + 1] = "`:CodexChat network forget {host}` takes back what you allowed."

@@ -117,7 +117,7 @@ local function lines_of(chat, it)
     add("Refused hosts", table.concat(hosts, ", "))
   end
   local hosts = require("codex-chat.commands.network").summary(it.network)
-  add("Network", hosts == "" and "none but the model's" or ("the model's, and " .. hosts))
+  add("Network", hosts == "" and "only the model's" or ("the model's, and " .. hosts))
   if #it.servers > 0 then
     vim.list_extend(lines, { "", "## MCP servers", "" })
     vim.list_extend(lines, server_lines(it.servers))

@@ -144,7 +144,7 @@ function M.user()
   add("`vim.g.codex_chat`", vim.g.codex_chat)
   vim.list_extend(problems, layers.lost_functions(vim.g.codex_chat))
   for _, layer in ipairs(given) do
-    add("what `setup()` is given", layer)
+    add("the argument of `setup()`", layer)
   end
   return user, problems
 end

@@ -98,13 +98,13 @@ function M.get(root)
     lines, err, may_pass = attempt(root)
   end
   if not lines then
-    return nil, "git could not tell the changes: " .. err
+    return nil, "git could not list the changes: " .. err
   elseif #lines == 0 then
-    return nil, "there are no changes that are not committed"
+    return nil, "there are no uncommitted changes"
   end
   return require("codex-chat.context.part").of_lines(
     "uncommitted changes",
-    "Changes that are not committed",
+    "Uncommitted changes",
     lines,
     "diff"
   )

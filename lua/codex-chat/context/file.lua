@@ -37,7 +37,7 @@ local function describe(buf, root)
     return "an unnamed buffer", " (not saved in a file)"
   end
   return part.shown(part.relative(path, root)),
-    vim.bo[buf].modified and " (with changes that are not saved)" or ""
+    vim.bo[buf].modified and " (with unsaved changes)" or ""
 end
 
 ---@param name string
@@ -185,7 +185,7 @@ local function of_found(found, root, mention)
   end
   -- A pipe or a device would be waited for.
   if found.stat.type ~= "file" then
-    return nil, ("%s is no file"):format(plain)
+    return nil, ("%s is not a file"):format(plain)
   end
   local look = require("codex-chat.disk.look")
   local fd = require("codex-chat.disk.inside").open(found, plain)
@@ -213,7 +213,7 @@ local function of_found(found, root, mention)
   end
   vim.uv.fs_close(fd)
   if image then
-    return nil, ("%s is no text"):format(plain)
+    return nil, ("%s is not text"):format(plain)
   end
   -- Codex reads it for itself, as it then is.
   return { label = name, text = ("The query is about %s."):format(part.code(plain)) }
@@ -242,7 +242,7 @@ function M.of_path(mention, root)
   elseif problem == "absent" then
     return nil, missing(mention, root)
   elseif problem == "outside" then
-    return nil, ("%s lies outside of the project, where Codex cannot look"):format(path)
+    return nil, ("%s is outside the project, where Codex cannot look"):format(path)
   elseif not found then
     return nil, err
   end

@@ -32,7 +32,7 @@ local function of_bytes(bytes, label)
   end
   local mime = M.mime(bytes)
   if not mime then
-    return nil, ("%s is no PNG, JPEG, GIF or WebP picture"):format(label)
+    return nil, ("%s is not a PNG, JPEG, GIF or WebP picture"):format(label)
   end
   return { label = label, image = ("data:%s;base64,%s"):format(mime, vim.base64.encode(bytes)) }
 end

@@ -16,7 +16,7 @@ M.words = {
   { "diagnostics", "of that file" },
   { "diagnostics:project", "of all open files" },
   { "quickfix", "the quickfix list" },
-  { "diff", "changes that are not committed" },
+  { "diff", "uncommitted changes" },
   { "clipboard", "the text on the clipboard" },
   { "image", "the picture on the clipboard, or @image:path" },
 }

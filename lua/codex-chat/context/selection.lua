@@ -77,7 +77,7 @@ function M.quote(s, root)
   if api.nvim_buf_get_name(s.buf) == "" then
     unsaved = " (not saved in a file)"
   elseif vim.bo[s.buf].modified then
-    unsaved = " (with changes that are not saved)"
+    unsaved = " (with unsaved changes)"
   end
   local lines = {
     ("From %s %s%s:"):format(describe(s.buf, root), M.place(s), unsaved),

@@ -158,7 +158,7 @@ function M.head(repository)
       end
     end
   end
-  return nil, "HEAD leads from name to name"
+  return nil, "HEAD is a chain of names that does not end"
 end
 
 --- Looks at the directories of objects: whether git would read anything elsewhere.

@@ -82,7 +82,7 @@ local function take_settings(view, config)
     elseif key == "core.worktree" then
       local base = value:sub(1, 1) == "/" and "" or view.git_dir .. "/"
       if uv.fs_realpath(base .. value) ~= view.top then
-        problem = "the repository is of files elsewhere"
+        problem = "the repository's files are elsewhere"
       end
     end
   end)

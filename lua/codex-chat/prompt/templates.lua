@@ -18,12 +18,12 @@ local builtin = {
   fix = "Find and fix what is wrong with {selection}. Run what proves it. {input}",
   test = "Write tests for {selection}, in the way of the tests that are there, and run them. {input}",
   document = "Document {selection}: what a caller must know, and nothing that the code says itself. {input}",
-  init = "Look through this project and write an AGENTS.md at its top for whoever works on it next: how it is built, tested and run, how it is laid out, what its code and commits look like, and what has surprised you. Keep it under a page; where there is one, fix it. {input}",
+  init = "Look through this project and write an AGENTS.md at its top for the next person to work on it: how it is built, tested and run, how it is laid out, what its code and commits look like, and what surprised you. Keep it under a page; where there is one, fix it. {input}",
 }
 
 --- What ours are for, in menus.
 local about = {
-  explain = "say what the code does, and why",
+  explain = "explain what the code does, and why",
   fix = "find and fix what is wrong, and prove it",
   test = "write tests in the way of those there are, and run them",
   document = "write what a caller must know",

@@ -14,7 +14,7 @@ function M.open_buffers(root)
     lines[#lines + 1] = ("%s (%d lines%s%s)"):format(
       bounds.line(it.name),
       api.nvim_buf_line_count(it.buf),
-      vim.bo[it.buf].modified and ", with changes that are not saved" or "",
+      vim.bo[it.buf].modified and ", with unsaved changes" or "",
       #vim.fn.win_findbuf(it.buf) > 0 and ", in view" or ""
     )
   end

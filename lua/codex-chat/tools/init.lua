@@ -69,7 +69,7 @@ function M.begin()
   require("codex-chat.context.paths").watch()
 end
 
---- Files of the project with changes that are not saved, for Codex to know before it edits them.
+--- Files of the project with unsaved changes, for Codex to know before it edits them.
 ---@param root string
 ---@return string[]
 function M.unsaved(root)

@@ -1,4 +1,4 @@
---- What the editor complains about, and its quickfix list.
+--- The editor's diagnostics and its quickfix list.
 local M = {}
 
 local bounds = require("codex-chat.context.bounds")

@@ -220,7 +220,7 @@ function M.run(root, args, done)
     open = open - 1
     local ok = pcall(add, result, root, lines, 0)
     if problem or not ok then
-      local text = type(problem) == "table" and problem.message or "it answered in an odd form"
+      local text = type(problem) == "table" and problem.message or "its answer has an unknown form"
       problems[#problems + 1] = "the language server says: " .. bounds.line(tostring(text))
     end
     if open == 0 then

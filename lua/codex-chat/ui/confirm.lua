@@ -24,7 +24,7 @@ end
 function M.ask(it, run)
   if is_alone() then
     say.error(
-      ("nothing was removed: nobody can be asked here. Without a question it is `:%s`."):format(
+      ("nothing was removed, because nobody can answer the question here. `:%s` does not ask."):format(
         it.command
       )
     )

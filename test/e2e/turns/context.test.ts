@@ -63,7 +63,7 @@ describe("what is mentioned", SLOW, () => {
 
     expect(model.requests.at(-1)?.userTexts().slice(-2)).toEqual([
       "What does @draft.lua give?",
-      "draft.lua (with changes that are not saved), as it is in the editor:\n\n```lua\nreturn 2\n```",
+      "draft.lua (with unsaved changes), as it is in the editor:\n\n```lua\nreturn 2\n```",
     ]);
   });
 

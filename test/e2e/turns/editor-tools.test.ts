@@ -55,7 +55,7 @@ describe("what Codex may ask the editor", SLOW, () => {
         ["diagnostics", { path: "add.lua" }],
       ),
     ).toEqual([
-      "add.lua (2 lines, with changes that are not saved, in view)",
+      "add.lua (2 lines, with unsaved changes, in view)",
       "-- not saved",
       "add.lua:2:4\n-- not saved",
       "add.lua:1:8: warning: two?",

@@ -321,7 +321,7 @@ describe.each(neovims)("the plugin's modules on Neovim $name", (program) => {
     });
     await nvim.lua("require('codex-chat.host.reload'); require('codex-chat').chats()");
     await nvim.command("checkhealth codex-chat");
-    expect((await nvim.lines()).join("\n")).toContain("The configuration is understood.");
+    expect((await nvim.lines()).join("\n")).toContain("The configuration is valid.");
     expect(await planted.ran()).toEqual([]);
     expect(await nvim.lua("return { pcall(require, 'codex-chat.new') }")).toEqual([
       false,

@@ -102,8 +102,8 @@ const GRAVE: readonly (readonly [name: string, lua: string, said: string])[] = [
     `vim.g.codex_chat = vim.tbl_extend("force", vim.g.codex_chat, { network = { ask = 0 } })`,
     "`network.ask` must be `false` (`v:false`), not 0",
   ],
-  ["in what setup() is given", `setup("x")`, 'what `setup()` is given must be a table, not "x"'],
-  ["in a list of settings", `setup({ "x" })`, "what `setup()` is given must be a table"],
+  ["in what setup() is given", `setup("x")`, 'the argument of `setup()` must be a table, not "x"'],
+  ["in a list of settings", `setup({ "x" })`, "the argument of `setup()` must be a table"],
   [
     "in a function of Vim script",
     `vim.cmd([[let g:codex_chat = extend(g:codex_chat, #{ prompts: #{ mine: {-> "x"} } })]])`,

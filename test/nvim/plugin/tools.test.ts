@@ -104,7 +104,7 @@ describe.each(neovims)("a tool of the editor on Neovim $name", (program) => {
     const a = await edit(chat, "a b.txt", ["one", "two", "three"]);
     await setLines(chat, a, "one", "2", "three", "four");
     expect(await ask(chat, "open_buffers")).toEqual(
-      told("a b.txt (4 lines, with changes that are not saved, in view)\nb.txt (1 lines)"),
+      told("a b.txt (4 lines, with unsaved changes, in view)\nb.txt (1 lines)"),
     );
     const read = (args: object) => ask(chat, "read_buffer", { path: "a b.txt", ...args });
     expect(await read({})).toEqual(told("one\n2\nthree\nfour"));

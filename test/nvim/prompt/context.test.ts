@@ -107,7 +107,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
       "vim.api.nvim_buf_set_lines(vim.fn.bufnr('src/add.lua'), 0, 1, false, {'-- ```new'})",
     );
     const told = await sent(chat, "And now @src/add.lua?");
-    expect(told?.context[0]?.text).toContain("(with changes that are not saved)");
+    expect(told?.context[0]?.text).toContain("(with unsaved changes)");
     expect(told?.context[0]?.text).toContain("````lua\n-- ```new\nM.one = 1");
   });
 
@@ -326,7 +326,7 @@ describe.each(neovims)("completion plugins on Neovim $name", (program) => {
       cmp: [
         {
           label: "/compact",
-          labelDetails: { description: "sums up what Codex remembers" },
+          labelDetails: { description: "summarizes what Codex remembers" },
           filterText: "/comp",
           sortText: "0001",
           kind: 14,

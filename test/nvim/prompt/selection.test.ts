@@ -108,7 +108,7 @@ describe.each(neovims)("a selection on Neovim $name", (program) => {
     await it.nvim.until("vim.fn.getline('.')", "added");
     await it.nvim.command("7CodexChat send ?");
     expect((await it.host.heard("turn/send")).text).toContain(
-      "From `a b.lua` line 7 (with changes that are not saved):",
+      "From `a b.lua` line 7 (with unsaved changes):",
     );
     await it.nvim.command("enew!");
     await it.nvim.command("1CodexChat send ?");

@@ -1,4 +1,4 @@
---- `:[range]CodexChat diagnostics [question]`: what the editor complains about, under the cursor.
+--- `:[range]CodexChat diagnostics [question]`: the diagnostics under the cursor, as a query.
 local M = {}
 
 local say = require("codex-chat.message")
@@ -22,7 +22,7 @@ function M.send(first, last, question)
   local name = vim.api.nvim_buf_get_name(buf)
   local path = vim.uv.fs_realpath(name) or name
   if not vim.startswith(path, project.root .. "/") then
-    say.error("this file lies outside of the project.")
+    say.error("this file is outside the project.")
     return
   end
   for _, it in ipairs(found) do

@@ -152,7 +152,7 @@ function M.resend(chat, row, send)
     end
     local original = fork.sent.text
     if original == fork.query then
-      say.info("this query is unchanged. Edit it and send it again, or go on below.")
+      say.info("this query is unchanged. Edit it and send it again, or continue below.")
       return
     end
     local fresh = open_fork(chat, fork)
@@ -199,7 +199,7 @@ function M.revert(chat)
             blocks.splice(chat, done.from, blocks.prompt_row(chat) - done.from, {})
           end)
           say.info(
-            ("dropped. The conversation as it was is in %s."):format(
+            ("dropped. The earlier conversation is in %s."):format(
               vim.fn.fnamemodify(done.copy, ":~")
             )
           )

@@ -84,7 +84,7 @@ local function status_lines(it)
   add("Container", ("%s (%s)"):format(container.name, container.id:sub(1, 12)))
   add("Image", container.image)
   add("User", container.user)
-  add("Network", container.network .. "; the relay alone leads out")
+  add("Network", container.network .. "; only the relay leads out")
   add(
     "Limits",
     ("%s memory, %s CPUs, %s processes"):format(
@@ -157,7 +157,7 @@ end
 local function check_lines(it)
   local lines = { "# Self-test of the sandbox", "" }
   if it.held then
-    local kernel = it.gvisor and "" or "; this runtime is no gVisor, it is weaker"
+    local kernel = it.gvisor and "" or "; this runtime is not gVisor, but a weaker one"
     lines[#lines + 1] = ("**Held**: nothing got out of the container%s."):format(kernel)
     vim.list_extend(lines, {
       "",
@@ -169,9 +169,9 @@ local function check_lines(it)
   else
     lines[#lines + 1] = "**Failed**. " .. plain(it.message)
     if it.ended then
-      vim.list_extend(lines, { "", "The sandbox that ran was ended." })
+      vim.list_extend(lines, { "", "The running sandbox was stopped." })
     end
-    vim.list_extend(lines, { "", "What mends it:", "", "```" })
+    vim.list_extend(lines, { "", "To fix it:", "", "```" })
     vim.list_extend(lines, vim.split(it.fix, "\n"))
     lines[#lines + 1] = "```"
   end
@@ -188,7 +188,7 @@ end
 
 ---@param chat codex-chat.Chat
 local function check(chat)
-  say.info("the sandbox is tested …")
+  say.info("testing the sandbox …")
   ask(chat, "check", {}, function(it)
     require("codex-chat.ui.page").show(check_lines(it), "sandbox/check")
     vim.wo[0][0].wrap = false
@@ -237,7 +237,7 @@ end
 ---@param turn boolean also where a turn runs
 ---@param others boolean also from under other Neovims
 local function begin(chat, what, turn, others)
-  say.info(what == "rebuild" and "the image is built again …" or "the sandbox is restarted …")
+  say.info(what == "rebuild" and "rebuilding the image …" or "restarting the sandbox …")
   ask(chat, what, { turn = turn, others = others }, function(it)
     say.info(("the sandbox runs (%s)."):format(it.sandbox))
   end)

@@ -43,7 +43,7 @@ local function busy_note(chat)
   local busy = vim.iter(require("codex-chat.registry").all()):any(function(each)
     return each.root == chat.root and require("codex-chat.status").is_busy(each.state.phase)
   end)
-  return busy and "A turn is running, which ends. " or ""
+  return busy and "The running turn ends. " or ""
 end
 
 ---@param chat codex-chat.Chat
@@ -78,9 +78,9 @@ function M.rebuild(chat, force, go)
   end
   look(chat, function(space)
     local kept = #space.caches == 0 and ""
-      or (" Its caches stay, too: %s."):format(list(space.caches))
-    local question = "Build the image again, which takes minutes? The image that it replaces goes, and "
-      .. "the container with what is in its /tmp and home. "
+      or (" Its caches stay as well: %s."):format(list(space.caches))
+    local question = "Rebuild the image, which takes minutes? The old image is removed, and so is "
+      .. "the container with everything in its /tmp and home. "
       .. untouched
       .. kept
     ask(chat, "rebuild", false, question, go)
@@ -96,7 +96,7 @@ function M.clear(chat, force)
       say.info("this project has no caches in the sandbox; there is nothing to remove.")
       return
     end
-    local question = ("Remove the sandbox's caches of this project: %s? The container ends. What is in these directories on your machine stays. %s"):format(
+    local question = ("Remove the sandbox's caches of this project: %s? The container stops. These directories on your machine stay as they are. %s"):format(
       list(space.caches),
       untouched
     )
@@ -106,7 +106,7 @@ function M.clear(chat, force)
         if err then
           say.error(err)
         else
-          say.info(("removed %s; the next message starts without."):format(removed))
+          say.info(("removed %s; the next message starts without them."):format(removed))
         end
       end)
     end)
@@ -133,7 +133,7 @@ function M.prune(chat, force)
       say.info("there is nothing to remove: no old image, and no cache of a project that is gone.")
       return
     end
-    local question = ("Remove %s? What running containers and this project use stays."):format(
+    local question = ("Remove %s? Anything that running containers and this project use stays."):format(
       table.concat(parts, ", and ")
     )
     ask(chat, "prune", force, question, function()
