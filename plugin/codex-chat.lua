@@ -1,4 +1,4 @@
--- Commands and mappings; nothing is loaded until one of them is used.
+-- Commands and mappings; no module is loaded until one of them is used.
 if vim.g.loaded_codex_chat then
   return
 end
@@ -56,7 +56,7 @@ local function user()
   return type(set) == "table" and set or {}
 end
 
---- Where conversations lie, as far as that can be known without the rest of the plugin.
+--- Where conversations are, as far as that is known without loading the plugin.
 ---@return string dir
 ---@return string real without links, as Neovim names a buffer once its directory exists
 local function state_dir()
@@ -67,8 +67,8 @@ local function state_dir()
   return dir, vim.uv.fs_realpath(dir) or dir
 end
 
--- A conversation that a session file or `:edit` names is read by us: so no modeline in the model's
--- words is ever obeyed, and the buffer is a chat at once.
+-- The plugin itself reads a conversation that a session file or `:edit` names: so no modeline in the
+-- model's text is ever obeyed, and the buffer is a chat at once.
 local group = vim.api.nvim_create_augroup("codex-chat.read", {})
 local reads_in ---@type string
 local function read_here()
@@ -90,11 +90,11 @@ local function read_here()
   })
 end
 read_here()
--- The configuration may be set below the line that loads the plugin.
+-- The configuration may be set after the line that loads the plugin.
 vim.api.nvim_create_autocmd("VimEnter", { group = group, once = true, callback = read_here })
 
--- A session restores nothing but the name of a buffer like a chat's, and Neovim itself has read those
--- that lie elsewhere: such a buffer becomes the conversation wherever it is met first.
+-- A session restores only the name of a chat's buffer, and Neovim itself has read conversations in
+-- other directories: such a buffer becomes the conversation when it is first named, read or entered.
 local function is_in_state(path)
   local dir, real = state_dir()
   return vim.startswith(path, dir) or vim.startswith(path, real)
@@ -113,7 +113,7 @@ vim.api.nvim_create_autocmd({ "BufEnter", "BufFilePost", "BufReadPost" }, {
   desc = "codex-chat: find conversations among the buffers",
   callback = function(args)
     if may_be(vim.api.nvim_buf_get_name(args.buf)) then
-      require("codex-chat.chat.adopt").met(args)
+      require("codex-chat.chat.adopt").on_buffer(args)
     end
   end,
 })

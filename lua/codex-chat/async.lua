@@ -1,16 +1,16 @@
---- Programs that are asked for context: waited for, or, within `M.async`, without holding the editor.
+--- Runs programs: by waiting for them, or, within `M.async`, without blocking the editor.
 local M = {}
 
----@type table<thread, true> coroutines that are ours: another plugin's may call us, too
-local ours = setmetatable({}, { __mode = "k" })
+---@type table<thread, true> coroutines made here: another plugin's coroutine may call us as well
+local own = setmetatable({}, { __mode = "k" })
 
---- Runs a program; gives what `vim.system` gives. Raises where it cannot be started.
+--- Runs a program; returns the result of `vim.system`. Raises if it cannot be started.
 ---@param argv string[]
 ---@param opts table of vim.system, with a timeout
 ---@return vim.SystemCompleted
 function M.system(argv, opts)
   local co = coroutine.running()
-  if not co or not ours[co] then
+  if not co or not own[co] then
     return vim.system(argv, opts):wait()
   end
   vim.system(
@@ -32,8 +32,8 @@ function M.resume(co, ...)
   end
 end
 
---- Runs `fn`, in which programs are not waited for, and then `callback` with what it gives: never
---- before this returns, also where no program was run.
+--- Runs `fn`, in which programs do not block the editor, and then `callback` with its results: never
+--- before this returns, even if no program was run.
 ---@generic A, B
 ---@param fn fun(): A, B
 ---@param callback fun(a: A, b: B)
@@ -49,7 +49,7 @@ function M.async(fn, callback)
       end)
     end
   end)
-  ours[co] = true
+  own[co] = true
   M.resume(co)
   has_returned = true
 end

@@ -1,7 +1,7 @@
---- Words that were mistyped, for "did you mean".
+--- Finds the known word that a mistyped one may mean.
 local M = {}
 
---- How many single edits part two words.
+--- The edit distance of two words.
 ---@param a string
 ---@param b string
 ---@return integer
@@ -22,7 +22,7 @@ local function distance(a, b)
   return row[#b]
 end
 
---- The known word nearest to `word`, where at most `limit` edits part them.
+--- The known word nearest to `word`, if at most `limit` edits away.
 ---@param word string
 ---@param known string[]
 ---@param limit integer

@@ -1,11 +1,11 @@
---- What happens in conversations, as `User` autocommands; :help codex-chat-events has their data.
+--- Events in conversations, as `User` autocommands; :help codex-chat-events describes their data.
 local M = {}
 
 local say = require("codex-chat.message")
 
 local api = vim.api
 
---- All of them, without the `CodexChat` before their names.
+--- Every event, without the prefix `CodexChat`.
 M.names = {
   "Opened",
   "Closed",
@@ -21,13 +21,13 @@ M.names = {
   "HostEnded",
 }
 
----@type table<string, (fun(data: table))[]> our own listeners
+---@type table<string, (fun(data: table))[]> the plugin's own listeners
 local hooks = {}
----@type table<string, true> names of groups that were made
+---@type table<string, true> groups that exist
 local groups = {}
 
---- The group of autocommands of what is watched from the first conversation on; nil where it was made
---- before, and its autocommands are there.
+--- Makes an autocommand group for something that starts with the first conversation; nil if the group,
+--- and so its autocommands, exist already.
 ---@param name string without "codex-chat."
 ---@return integer? group
 function M.first_group(name)
@@ -38,7 +38,7 @@ function M.first_group(name)
   return api.nvim_create_augroup("codex-chat." .. name, {})
 end
 
---- Has one of our own modules hear of it, before the user's handlers and whatever `:autocmd!` takes.
+--- Calls `fn` at an event, before the user's handlers. `:autocmd!` does not remove it.
 ---@param name codex-chat.EventName
 ---@param fn fun(data: table)
 function M.hook(name, fn)
@@ -46,7 +46,7 @@ function M.hook(name, fn)
   table.insert(hooks[name], fn)
 end
 
---- Raises one. What a handler of the user's raises is shown, and breaks nothing of ours.
+--- Raises an event. An error in a handler of the user's is shown, and stops nothing here.
 ---@param name codex-chat.EventName
 ---@param data table
 function M.emit(name, data)
@@ -63,7 +63,7 @@ function M.emit(name, data)
   end
 end
 
---- Calls `fn` with the event's name and data, until the function that it gives is called.
+--- Calls `fn` with the event's data and name, until the returned function is called.
 ---@param name codex-chat.EventName|"*"|string
 ---@param fn fun(data: table, name: codex-chat.EventName)
 ---@return fun() off

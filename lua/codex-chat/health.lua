@@ -1,5 +1,5 @@
 --- `:checkhealth codex-chat`
--- This may be the first of the plugin that is loaded.
+-- This may be the first module of the plugin to be loaded.
 dofile(debug.getinfo(1, "S").source:match("^@(.*)/") .. "/loader.lua")
 
 local M = {}
@@ -8,7 +8,7 @@ local health = vim.health
 
 local reporters = { ok = health.ok, info = health.info, warn = health.warn, error = health.error }
 
---- The host's own checks: engine, runtime, image, model endpoint. Each says what mends it.
+--- Reports the host's own checks: engine, runtime, image, model endpoint, each with its fix.
 ---@param argv string[]
 ---@param root string the project's
 local function check_host(argv, root)
@@ -17,7 +17,8 @@ local function check_host(argv, root)
     return vim
       .system(command, {
         stdin = vim.json.encode(require("codex-chat.config").host_settings()),
-        -- SECURITY: not in the project; a version manager's `node` looks there for what to start.
+        -- SECURITY: not in the project, where a version manager's `node` looks for the program to
+        -- start.
         cwd = require("codex-chat.host").dir,
         env = require("codex-chat.outside.programs").env(),
         text = true,
@@ -53,7 +54,7 @@ local function check_host(argv, root)
   end
 end
 
---- Reports what is wrong in the configuration.
+--- Reports mistakes in the configuration.
 local function check_config()
   local _, problems, grave = require("codex-chat.config").check()
   for _, problem in ipairs(problems) do
@@ -96,7 +97,7 @@ local function check_listing()
   end
 end
 
---- Whether a Node that was found is one that the host runs on; reports it.
+--- Reports whether the host runs on this Node.
 ---@param node string
 ---@return boolean
 local function check_node(node)
@@ -141,7 +142,7 @@ function M.check()
   local config = require("codex-chat.config").get()
   local argv, _, missing = host.command()
   for _, problem in ipairs(missing or {}) do
-    -- A sentence of what is missing, and those of what mends it.
+    -- The first sentence names what is missing, the others the fix.
     local what, fix = problem:match("^(.-%.) (%u[^.]* .*)$")
     health.error(what or problem, fix and { fix } or nil)
   end

@@ -1,7 +1,7 @@
 --- The public face. Everything works without setup(); commands are in plugin/codex-chat.lua, types in
---- types.lua. A function that needs a conversation takes `{ buf = … }`; without, it is the current
---- buffer's, else the one of its project. It gives false where none is open.
--- This may be the first of the plugin that is loaded.
+--- types.lua. A function that needs a conversation takes `{ buf = … }`; by default it takes the
+--- current buffer's, else the one of its project. It returns false if none is open.
+-- This may be the first module of the plugin to be loaded.
 dofile(debug.getinfo(1, "S").source:match("^@(.*)/") .. "/loader.lua")
 
 local M = {}
@@ -16,32 +16,32 @@ local function chat_of(opts)
   return require("codex-chat.project").current_chat()
 end
 
---- Overrides settings: those of `vim.g.codex_chat`, and of earlier calls.
+--- Overrides the settings of `vim.g.codex_chat` and of earlier calls.
 ---@param opts? table see :help codex-chat-config
 function M.setup(opts)
   require("codex-chat.config").setup(opts)
   require("codex-chat.chat.adopt").configured()
 end
 
---- Shows the project's conversation and goes there.
----@param opts? { insert?: boolean } whether insert mode begins; by default as configured
+--- Shows the project's conversation and moves the cursor there.
+---@param opts? { insert?: boolean } whether to start insert mode; by default as configured
 ---@return integer buf
 function M.open(opts)
   return require("codex-chat.chat").open(opts).buf
 end
 
---- Shows or hides it.
+--- Shows or hides the project's conversation.
 function M.toggle()
   require("codex-chat.chat").toggle()
 end
 
---- Begins a new conversation.
+--- Starts a new conversation.
 ---@return integer buf
 function M.new()
   return require("codex-chat.chat").new().buf
 end
 
---- Sends what stands in the prompt.
+--- Sends the text in the prompt.
 ---@param opts? codex-chat.SendOpts
 ---@return boolean
 function M.send(opts)
@@ -52,11 +52,11 @@ function M.send(opts)
   return chat ~= nil
 end
 
---- Sends `text` as a query; what is in the prompt stays there, and the current window too. Where no
---- conversation is open, the project's latest is, without a window.
+--- Sends `text` as a query; the prompt and the current window stay as they are. If no conversation is
+--- open, the project's latest is opened without a window.
 ---@param text string
 ---@param opts? codex-chat.AskOpts
----@return string? id nil, after a message, where nothing was sent
+---@return string? id nil, after a message, if nothing was sent
 function M.ask(text, opts)
   local chat = chat_of(opts)
     or require("codex-chat.chat").latest(require("codex-chat.project").of_buf())
@@ -71,7 +71,7 @@ function M.stop(opts)
   return chat ~= nil and require("codex-chat.host").notify(chat, "turn/interrupt", {})
 end
 
---- Sends again what failed.
+--- Sends a failed query again.
 ---@param opts? codex-chat.ChatOpts
 ---@return boolean
 function M.retry(opts)
@@ -79,16 +79,16 @@ function M.retry(opts)
   return chat ~= nil and require("codex-chat.host").notify(chat, "turn/retry", {})
 end
 
---- Answers what Codex asks for.
+--- Answers an approval or a question of Codex's.
 ---@param decision codex-chat.Decision
 ---@param opts? codex-chat.AnswerOpts
----@return boolean answered false where nothing waits, or not for such an answer
+---@return boolean answered false if none is pending, or none takes this answer
 function M.answer(decision, opts)
   local chat = chat_of(opts)
   return chat ~= nil and require("codex-chat.approval").answer_as(chat, decision, opts or {})
 end
 
---- What a conversation is at; nil where none is open.
+--- The status of a conversation; nil if none is open.
 ---@param opts? codex-chat.ChatOpts
 ---@return codex-chat.Status?
 function M.status(opts)
@@ -96,20 +96,20 @@ function M.status(opts)
   return chat and require("codex-chat.status").of(chat)
 end
 
---- The same in a line, for `%{%v:lua.require'codex-chat'.statusline()%}`.
+--- The status as one line, for `%{%v:lua.require'codex-chat'.statusline()%}`.
 ---@param opts? codex-chat.StatuslineOpts
 ---@return string
 function M.statusline(opts)
   return require("codex-chat.ui.statusline").statusline(opts)
 end
 
---- What all open conversations are at.
+--- The status of every open conversation.
 ---@return codex-chat.Status[]
 function M.chats()
   return vim.tbl_map(require("codex-chat.status").of, require("codex-chat.registry").all())
 end
 
---- A conversation's whole text, which is markdown; nil where none is open.
+--- The whole text of a conversation, as markdown; nil if none is open.
 ---@param opts? codex-chat.ChatOpts
 ---@return string?
 function M.text(opts)
@@ -118,16 +118,17 @@ function M.text(opts)
   return lines and table.concat(lines, "\n")
 end
 
---- Calls `fn` at an event, such as "TurnEnded"; "*" stands for all. :help codex-chat-events
+--- Calls `fn` at each event of this name, such as "TurnEnded"; "*" matches every event.
+--- :help codex-chat-events
 ---@param event codex-chat.EventName|"*"
 ---@param fn fun(data: table, event: codex-chat.EventName)
----@return fun() off has it not be called any more
+---@return fun() off stops the calls
 function M.on(event, fn)
   return require("codex-chat.events").on(event, fn)
 end
 
---- Does what `:CodexChat {name} {words}` does, for everything that has no function of its own here:
---- `run("review", "base main")`.
+--- Runs `:CodexChat {name} {words}`, for commands without a function here: `run("review", "base
+--- main")`.
 ---@param name string
 ---@param words? string
 function M.run(name, words)

@@ -10,7 +10,7 @@ if package.loaded[mark] then
 end
 
 local here = debug.getinfo(1, "S").source:sub(2)
---- The plugin's `lua` directory, links resolved: a link may be changed later.
+--- The plugin's `lua` directory, without links: a link may change later.
 local own = (vim.uv.fs_realpath(here) or here):match("^(.*)/[^/]+/[^/]+$")
 local neovim = vim.env.VIMRUNTIME and vim.env.VIMRUNTIME .. "/lua"
 
@@ -22,7 +22,7 @@ local function load(base, name)
   local path = base .. "/" .. name:gsub("%.", "/")
   for _, file in ipairs({ path .. ".lua", path .. "/init.lua" }) do
     if vim.uv.fs_stat(file) then
-      -- The global one: vim.loader.enable() has put one there that caches.
+      -- The global loadfile(): vim.loader.enable() replaces it by one that caches.
       return loadfile(file)
     end
   end

@@ -1,13 +1,13 @@
---- What the plugin says to its user: one place for its name in front, and for who shows it.
+--- Messages to the user: adds the plugin's name, and is the only caller of vim.notify().
 ---
---- Most of it comes by itself, while the user types elsewhere. Neovim shows a message that is longer
---- than its room and then waits for a key, in any buffer; so only the beginning is shown, and all of
---- it stands in `:messages`. A `vim.notify` of the user's or of a plugin has room, and gets all of it.
+--- Most messages come unasked, while the user types elsewhere. Neovim shows a message that is longer
+--- than its room and then waits for a key, in any buffer; so only the beginning is shown, and
+--- `:messages` has the whole. A vim.notify() of the user's or of a plugin has room and gets the whole.
 local M = {}
 
 local api = vim.api
 
---- How much of one message is kept.
+--- Longer messages are cut.
 local MAX_CHARS = 4000
 
 local groups = {
@@ -15,10 +15,10 @@ local groups = {
   [vim.log.levels.ERROR] = "ErrorMsg",
 }
 
---- How many commands are being run that the user has just given.
+--- How many commands are running that the user has just typed.
 local answering = 0
 
---- The text where it fits, else its beginning with an ellipsis.
+--- The text if it fits, else its beginning with an ellipsis.
 ---@param text string without control characters
 ---@param width integer screen columns
 ---@return string
@@ -26,7 +26,7 @@ function M.cut(text, width)
   if api.nvim_strwidth(text) <= width then
     return text
   end
-  -- The longest beginning that leaves a column for the ellipsis, by halving.
+  -- A binary search for the longest beginning that leaves a column for the ellipsis.
   local low, high = 0, vim.fn.strcharlen(text)
   while low < high do
     local middle = math.ceil((low + high) / 2)
@@ -39,13 +39,13 @@ function M.cut(text, width)
   return width < 1 and "" or vim.fn.strcharpart(text, 0, low) .. "…"
 end
 
---- Screen columns that a message may take without a key being asked for (:help v:echospace).
+--- Screen columns that a message may take before Neovim asks for a key (:help v:echospace).
 ---@return integer
 local function room()
   return math.max(vim.o.cmdheight - 1, 0) * vim.o.columns + vim.v.echospace
 end
 
---- Whether messages are Neovim's own, on a screen that may run out of room.
+--- Whether Neovim itself shows messages, on a screen that may run out of room.
 ---@return boolean
 local function is_neovims()
   -- Neovim's own functions have no file: "vim/_editor.lua" in 0.10, nothing in 0.12.
@@ -64,7 +64,7 @@ local function one_line(text)
   return vim.trim((text:gsub("%s*%c+%s*", " ")))
 end
 
---- Puts the text into `:messages` in pieces that each fit: one that does not would ask for a key.
+--- Adds the text to `:messages` in pieces that fit: a longer one would ask for a key.
 ---@param text string one line
 ---@param group string
 ---@param width integer
@@ -82,11 +82,11 @@ local function remember(text, group, width)
   end
 end
 
----@type { text: string, keep: string, level: integer }[] what is shown when Neovim is idle again
+---@type { text: string, keep: string, level: integer }[] messages to show when Neovim is idle
 local waiting = {}
 
---- Whether Neovim is in the middle of a command, such as a plugin that waits for a key in getchar():
---- there each message goes below the one before, until the screen is full and a key is asked for.
+--- Whether Neovim is in the middle of a command, such as a plugin that waits in getchar(): there each
+--- message goes below the one before, until the screen is full and Neovim asks for a key.
 ---@return boolean
 local function is_in_command()
   local mode = api.nvim_get_mode().mode:sub(1, 1)
@@ -95,10 +95,10 @@ end
 
 --- Shows a message.
 ---@param text string
----@param keep string the end of it, which is shown however long the rest is
+---@param keep string the end of the message, which is always shown
 ---@param level integer
 local function show(text, keep, level)
-  -- SECURITY: it may hold the model's words; a control character would reach the screen.
+  -- SECURITY: the text may be the model's; a control character would reach the screen.
   local whole = (text .. keep):gsub("[^%C\n\t]+", " ")
   whole = vim.fn.strcharpart(whole, 0, MAX_CHARS)
   local line = one_line(whole)
@@ -107,7 +107,7 @@ local function show(text, keep, level)
     vim.notify(whole, level, { title = "codex-chat" })
     return
   end
-  -- Not by vim.notify(): of several errors it shows one below the other, and asks for a key.
+  -- Not vim.notify(): it shows several errors below one another, and asks for a key.
   local group = groups[level] or ""
   if api.nvim_strwidth(line) <= width then
     api.nvim_echo({ { line, group } }, true, {})
@@ -122,7 +122,7 @@ local function show(text, keep, level)
   api.nvim_echo({ { head .. tail, group } }, false, {})
 end
 
---- Shows a message once it can be.
+--- Shows a message as soon as it does not disturb a command.
 ---@param text string
 ---@param keep string
 ---@param level integer
@@ -147,7 +147,7 @@ local function show_when_idle(text, keep, level)
   end
 end
 
---- Runs what the user has just asked for: they look at its messages, which may then ask for a key.
+--- Runs a command that the user has just typed: they expect messages, so these may ask for a key.
 ---@param fn fun()
 function M.answering(fn)
   answering = answering + 1
@@ -158,7 +158,7 @@ function M.answering(fn)
   end
 end
 
---- Shows what Neovim itself would say of a command, such as that a file was written.
+--- Shows a message in the way of Neovim's own commands, such as that a file was written.
 ---@param text string
 function M.echo(text)
   api.nvim_echo({ { M.cut(one_line(text), room()) } }, false, {})
@@ -172,11 +172,11 @@ local function at(level)
   end
 end
 
---- That something was done, or that there is nothing to do. `keep` is an end that is always shown.
+--- Reports that something was done, or that there is nothing to do. `keep` is always shown.
 M.info = at(vim.log.levels.INFO)
---- That something may not be as the user wants it.
+--- Reports that something may not be as the user wants it.
 M.warn = at(vim.log.levels.WARN)
---- That something was not done, and why.
+--- Reports that something was not done, and why.
 M.error = at(vim.log.levels.ERROR)
 
 return M

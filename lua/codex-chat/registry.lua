@@ -4,66 +4,66 @@ local M = {}
 ---@class (exact) codex-chat.Block
 ---@field mark integer extmark from the first line to the line after the last
 ---@field gap 0|1 blank lines above that belong to the block
----@field waits? boolean of a query: it is for the next turn
----@field told? string of a query: the text that the host was told
+---@field waits? boolean whether the query waits for the next turn
+---@field told? string the query's text, as it was sent to the host
 ---@field badge? integer extmark with virtual text on the first line
 ---@field emptied? boolean whether the user has deleted all its lines
----@field late? integer how often it was written after that
----@field late_is_all? boolean whether all of it was written, not more of it
----@field badge_edit? codex-chat.MarkEdit what the virtual text says
+---@field late? integer how often it was written to after that
+---@field late_is_all? boolean whether it was replaced as a whole, not appended to
+---@field badge_edit? codex-chat.MarkEdit the host's edit that set the virtual text
 
 ---@class (exact) codex-chat.Approval
 ---@field id string
 ---@field block string
 ---@field kind string
 ---@field choices codex-chat.Decision[]
----@field fields? codex-chat.Field[] what is asked for, of questions
----@field url? string of a page
+---@field fields? codex-chat.Field[] the fields of a question
+---@field url? string the page to open
 ---@field title? string one line about it, such as "Codex asks to run: ls"
----@field at? integer number of the question that is asked for now
----@field answers? table<string, any> what was told so far, secrets included: never shown or logged
----@field mark? integer extmark with the keys
----@field shown? string what decides how its keys look, as they are shown
+---@field at? integer number of the current field
+---@field answers? table<string, any> the answers so far, secrets included: never shown or logged
+---@field mark? integer extmark that shows the keys
+---@field shown? string what the shown keys depend on
 
 ---@class (exact) codex-chat.Chat
 ---@field buf integer
 ---@field path string
 ---@field root string
 ---@field project_dir string
----@field host "none"|"asked"|"attached"|"lost" whether the host knows it, and has answered
----@field settings? table that the host was told last
+---@field host "none"|"asked"|"attached"|"lost" whether the conversation is open in the host
+---@field settings? table the settings that were last sent to the host
 ---@field state codex-chat.State
----@field began? integer milliseconds of vim.uv.now() when the running turn began
+---@field began? integer milliseconds of vim.uv.now() when the running turn started
 ---@field took? integer seconds that the last turn took
 ---@field prompt_mark integer extmark at the prompt's heading
----@field writing? string the block that an edit of the host's adds to just now
+---@field writing? string the block that the current edit of the host adds to
 ---@field blocks table<string, codex-chat.Block>
----@field names table<integer, string> the blocks' ids, by extmark
----@field next_user integer number of the next sent query
+---@field names table<integer, string> block ids by extmark
+---@field next_user integer number of the last query's block
 ---@field approvals codex-chat.Approval[] oldest first
----@field key_watch? integer augroup that follows the cursor while something is pending
----@field borrowed? table<string, codex-chat.Borrowed> keys that answer, mapped for now
----@field outgoing? codex-chat.Outgoing[] queries of functions whose mentions are being read, in order
----@field sending? boolean whether a query was sent that no state tells of yet
----@field preparing? string a mention of the prompt's that another program is asked for
----@field settling? boolean whether the prompt's heading is being put back
----@field key_marks? table<integer, true> extmarks that show keys
+---@field key_watch? integer augroup that follows the cursor while an approval is pending
+---@field borrowed? table<string, codex-chat.Borrowed> keys that are mapped while the cursor is on an approval
+---@field outgoing? codex-chat.Outgoing[] queries from functions whose mentions are being resolved, in order
+---@field sending? boolean whether a query was sent and no state has come since
+---@field preparing? string the mention in the prompt that a program is resolving
+---@field settling? boolean whether the prompt's heading is being restored
+---@field key_marks? table<integer, true> the extmarks that show keys
 ---@field gathered? { edits: codex-chat.Edit[], run: fun() } the last of the host's edits among those
----@field delayed function[] machine edits that wait for the user's half-typed command
+---@field delayed function[] writes of the host that wait for the user's half-typed command
 ---@field last_win_view? table the view when it was last hidden
----@field looks? table<string, any> its windows' options before anything was changed by hand
----@field winbar? string the user's own, which their settings for the file type have set
+---@field looks? table<string, any> the window options before the user changed any by hand
+---@field winbar? string the winbar that the user's file type settings set
 ---@field hint? integer extmark with the empty prompt's hint
 ---@field augroup integer
----@field used integer when it was last gone to
----@field known_text? string the text that Lua has read from the file or written to it last
----@field has_written? boolean whether Lua has written it, and the host may not know that yet
----@field known_hashes? string[] SHA-256 of the texts that the host has written since, the last one first
----@field head? string[] the front matter, dashes included, as it was last whole
----@field follows? boolean whether changes of the text are followed
+---@field used integer when the user last went to it
+---@field known_text? string the text that Lua last read from the file or wrote to it
+---@field has_written? boolean whether Lua wrote it and the host may not know yet
+---@field known_hashes? string[] SHA-256 of the texts that the host wrote since, the latest first
+---@field head? string[] the last complete front matter, with its dashes
+---@field follows? boolean whether an on_lines callback is attached
 ---@field changed? boolean whether the text has changed since Lua wrote it
 ---@field unloaded_lines? string[] the text while the buffer is unloaded
----@field kept? codex-chat.Kept what `:edit` is to find again
+---@field kept? codex-chat.Kept what `:edit` restores
 
 ---@type table<integer, codex-chat.Chat>
 local chats = {}

@@ -25,7 +25,7 @@ local function clean(value)
 end
 
 ---@param buf integer
----@return codex-chat.Chat? chat nil if the buffer is no chat any more, which the host learns otherwise
+---@return codex-chat.Chat? chat nil if the buffer is no longer a chat: the host gets `chat/close` then
 local function chat_of(buf)
   local chat = registry.get(buf)
   if chat and vim.api.nvim_buf_is_loaded(buf) then
@@ -51,7 +51,7 @@ function handlers.buf_set_state(buf, state)
   state = clean(state)
   local chat = registry.get(buf)
   if chat and chat.host == "asked" and state.phase == "failed" then
-    -- The host did not take the conversation: Lua goes on writing it, and sending asks again.
+    -- The host refused the conversation: Lua goes on writing it, and sending asks again.
     chat.host = "lost"
   else
     chat = chat_of(buf)

@@ -1,17 +1,17 @@
---- A conversation's state: the only place that changes it, and what follows from it without any text.
+--- The state of a conversation: the only module that sets it, and facts that follow from it.
 local M = {}
 
 local events = require("codex-chat.events")
 local registry = require("codex-chat.registry")
 
---- Whether a turn is under way.
+--- Whether a turn is running.
 ---@param phase string
 ---@return boolean
 function M.is_busy(phase)
   return phase == "starting" or phase == "running" or phase == "waiting"
 end
 
---- Seconds since the running turn began; nil while none runs.
+--- Seconds since the running turn started; nil if none is running.
 ---@param chat codex-chat.Chat
 ---@return integer?
 function M.elapsed(chat)
@@ -71,7 +71,7 @@ function M.of(chat)
   return status
 end
 
---- Sets the state that the host reports, and raises `StateChanged` where it is another one.
+--- Sets the state that the host reports, and raises `StateChanged` if it differs.
 ---@param chat codex-chat.Chat
 ---@param state codex-chat.State
 function M.set(chat, state)

@@ -1,21 +1,21 @@
---- The types of the public face, for language servers; nothing is done here. Those that the host
---- knows too stand in host/wire.lua.
+--- The types of the public functions, for language servers; there is no code here. Types that the
+--- host shares are in host/wire.lua.
 
----@class (exact) codex-chat.Status what a conversation is at; not to be written to
+---@class (exact) codex-chat.Status the state of a conversation; read-only
 ---@field buf integer
 ---@field path string the conversation's file
 ---@field root string the project's
 ---@field phase codex-chat.Phase
----@field busy boolean whether a turn is under way
----@field detail? string such as what is being prepared, or why it failed
+---@field busy boolean whether a turn is running
+---@field detail? string such as the step of the preparation, or the reason of a failure
 ---@field model? string
 ---@field mode? string the effort, and "plan" in plan mode
 ---@field sandbox? string
 ---@field tokens? codex-chat.Tokens
----@field queued integer queries that wait for the next turn
----@field waiting integer questions that wait for the user
----@field elsewhere? integer questions that wait in other conversations
----@field elapsed? integer seconds since the running turn began
+---@field queued integer queries waiting for the next turn
+---@field waiting integer questions waiting for the user
+---@field elsewhere? integer questions waiting in other conversations
+---@field elapsed? integer seconds since the running turn started
 ---@field note? string such as that the file is not saved
 
 ---@class (exact) codex-chat.StatuslineOpts
@@ -30,20 +30,20 @@
 ---@field mode? "steer"|"queue" "steer" goes into a running turn, "queue" waits for the next one
 
 ---@class (exact) codex-chat.AskEnd
----@field status "completed"|"interrupted"|"failed"|"closed" "closed": the conversation was
+---@field status "completed"|"interrupted"|"failed"|"closed" "closed": the conversation was closed
 ---@field failure? codex-chat.TurnFailure
----@field answer string what Codex said from the query on, as markdown; empty where nothing came
+---@field answer string the answer after the query, as markdown; empty if there is none
 
 ---@class (exact) codex-chat.AskOpts
 ---@field buf? integer
 ---@field mode? "steer"|"queue"
----@field on_end? fun(result: codex-chat.AskEnd) called once, when the query's turn is over
+---@field on_end? fun(result: codex-chat.AskEnd) called once, when the query's turn has ended
 
 ---@class (exact) codex-chat.AnswerOpts
 ---@field buf? integer
----@field id? string the question's, as `ApprovalRequested` tells it; by default the oldest
----@field reason? string told to Codex with "decline"
----@field answers? table<string, any> what is told to questions, by the name of each field
+---@field id? string the question's id, from `ApprovalRequested`; by default the oldest question
+---@field reason? string sent to Codex with "decline"
+---@field answers? table<string, any> the answers to a question, by field name
 
 ---@alias codex-chat.EventName
 ---| "Opened" # { buf, path, root }

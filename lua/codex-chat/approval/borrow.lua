@@ -1,40 +1,40 @@
---- Keys of a buffer that are taken for a while and given back as they were.
+--- Maps keys of a buffer for a while, and then restores the user's mappings.
 ---
---- A key that is taken all the time and passes on what it does not want is not the same: plugins look
---- at what is mapped, longer mappings wait for it, and a plugin that maps it later takes it for good.
+--- A permanent mapping that passes the key on is not the same: plugins inspect mappings, longer
+--- mappings wait for it, and a plugin that maps the key later would replace it for good.
 local M = {}
 
 local api = vim.api
 
 ---@class (exact) codex-chat.Borrowed
----@field before? table what was mapped in the buffer, as of maparg()
----@field ours function
+---@field before? table the buffer's mapping before, from maparg()
+---@field callback function ours
 
 ---@class (exact) codex-chat.Key
 ---@field desc string
----@field press fun(): string? keys to do; nil where the key is not wanted after all
+---@field press fun(): string? keys to execute; nil if the key is to keep its usual meaning
 
 --- The buffer's own mapping of this key in normal mode; the current buffer's.
 ---@param lhs string
----@return table? mapping as of maparg()
-local function own(lhs)
+---@return table? mapping from maparg()
+local function mapping_of(lhs)
   local found = vim.fn.maparg(lhs, "n", false, true)
   return found.buffer == 1 and found or nil
 end
 
---- Gives one key back, unless it was mapped or unmapped by somebody else meanwhile: then that counts.
+--- Restores one key, unless somebody else has mapped or unmapped it meanwhile.
 ---@param buf integer the current one
 ---@param lhs string
 ---@param borrowed codex-chat.Borrowed
-local function give_back(buf, lhs, borrowed)
-  local now = own(lhs)
-  if not now or now.callback ~= borrowed.ours then
+local function restore(buf, lhs, borrowed)
+  local now = mapping_of(lhs)
+  if not now or now.callback ~= borrowed.callback then
     return
   end
   vim.keymap.del("n", lhs, { buffer = buf })
   local before = borrowed.before
   if before then
-    -- Of a mapping for several modes, only the one that was taken.
+    -- Only in normal mode, even if the mapping was for several modes.
     vim.fn.mapset("n", false, before)
   end
 end
@@ -42,13 +42,13 @@ end
 ---@param chat codex-chat.Chat
 ---@param lhs string
 ---@param key codex-chat.Key
-local function take(chat, lhs, key)
+local function map(chat, lhs, key)
   local all = chat.borrowed
-  local now = own(lhs)
-  if all[lhs] and now and now.callback == all[lhs].ours then
+  local now = mapping_of(lhs)
+  if all[lhs] and now and now.callback == all[lhs].callback then
     return
   end
-  local function ours()
+  local function callback()
     local keys = key.press()
     if keys then
       return keys
@@ -58,8 +58,8 @@ local function take(chat, lhs, key)
     M.set(chat, {})
     return "<Ignore>" .. lhs
   end
-  all[lhs] = { before = now, ours = ours }
-  vim.keymap.set("n", lhs, ours, {
+  all[lhs] = { before = now, callback = callback }
+  vim.keymap.set("n", lhs, callback, {
     buffer = chat.buf,
     expr = true,
     remap = true,
@@ -69,9 +69,9 @@ local function take(chat, lhs, key)
   })
 end
 
---- Has exactly these keys of the chat's buffer taken; all others are the user's again.
+--- Maps exactly these keys in the chat's buffer, and restores all others.
 ---@param chat codex-chat.Chat
----@param wanted table<string, codex-chat.Key> by what is pressed
+---@param wanted table<string, codex-chat.Key> by key
 function M.set(chat, wanted)
   if not chat.borrowed and not next(wanted) then
     return
@@ -84,11 +84,11 @@ function M.set(chat, wanted)
     for lhs, borrowed in pairs(chat.borrowed) do
       if not wanted[lhs] then
         chat.borrowed[lhs] = nil
-        give_back(chat.buf, lhs, borrowed)
+        restore(chat.buf, lhs, borrowed)
       end
     end
     for lhs, key in pairs(wanted) do
-      take(chat, lhs, key)
+      map(chat, lhs, key)
     end
     if not next(wanted) then
       chat.borrowed = nil

@@ -1,6 +1,6 @@
---- Telling Codex or an MCP server what it wants to know, one field after the other.
+--- Answers a question of Codex or of an MCP server, one field after the other.
 ---
---- SECURITY: what a secret field is told stays in memory until the host has it. It is in no buffer, no
+--- SECURITY: the answer to a secret field stays in memory until the host has it. It is in no buffer, no
 --- history, no message and no log.
 local M = {}
 
@@ -11,7 +11,7 @@ local say = require("codex-chat.message")
 ---@field label string
 ---@field description? string
 
---- Stand for a field that is left out, and for an answer that is typed.
+--- Stand for a field that is left out, and for a typed answer.
 local skip, other = {}, {}
 
 local patterns = {
@@ -28,14 +28,14 @@ local formats = {
   ["date-time"] = "a time such as 2026-01-31T12:00:00Z",
 }
 
---- The field that is asked for now.
+--- The current field.
 ---@param approval codex-chat.Approval
 ---@return codex-chat.Field?
 function M.current(approval)
   return approval.fields and approval.fields[approval.at or 1]
 end
 
---- What can be picked by number, as the text lists it.
+--- The options that a number picks, in the order of the text.
 ---@param field codex-chat.Field?
 ---@return codex-chat.Choice[]
 function M.options(field)
@@ -53,7 +53,7 @@ end
 
 ---@param field codex-chat.Field
 ---@param size number
----@param what string what is counted, for the message
+---@param what string names the count in the message
 ---@return string? err
 local function bounds_error(field, size, what)
   if field.min and size < field.min then
@@ -63,14 +63,14 @@ local function bounds_error(field, size, what)
   end
 end
 
---- Reads what was typed as the field's type.
+--- Parses a typed text by the field's type.
 ---@param field codex-chat.Field
 ---@param text string
----@return any value nil where it does not fit
+---@return any value nil if it does not fit
 ---@return string? err
 function M.read(field, text)
   if field.type == "number" or field.type == "integer" then
-    -- Not all that tonumber() takes: neither hexadecimal numbers nor inf.
+    -- Stricter than tonumber(): neither hexadecimal numbers nor inf.
     local number = text:match("^%s*[+-]?%.?%d[%d.eE+-]*%s*$") and tonumber(text)
     local whole = field.type == "integer"
     if not number or math.abs(number) == math.huge or (whole and number % 1 ~= 0) then
@@ -95,11 +95,11 @@ local function prompt_of(field)
 end
 
 ---@param field codex-chat.Field
----@param done fun(value: any) `skip` where it was left out; nil where the user went away
+---@param done fun(value: any) `skip` if the field was left out; nil if the user cancelled
 local function ask_text(field, done)
   local prompt = prompt_of(field)
   prompt = prompt .. (prompt:find("[%?:]$") and " " or ": ")
-  local function take(text)
+  local function accept(text)
     if not text then
       done(nil)
       return
@@ -121,15 +121,15 @@ local function ask_text(field, done)
     end
   end
   if field.secret then
-    -- Not vim.ui.input: what it is given may be kept in a history or a buffer.
+    -- Not vim.ui.input: it may keep the text in a history or a buffer.
     local ok, text = pcall(vim.fn.inputsecret, prompt)
     vim.cmd.redraw()
-    -- An Escape gives nothing, too.
-    take(ok and (text ~= "" or not field.required) and text or nil)
+    -- Escape returns an empty text as well.
+    accept(ok and (text ~= "" or not field.required) and text or nil)
     return
   end
   local default = field.default ~= nil and tostring(field.default) or nil
-  vim.ui.input({ prompt = prompt, default = default }, take)
+  vim.ui.input({ prompt = prompt, default = default }, accept)
 end
 
 ---@param option codex-chat.Choice
@@ -141,7 +141,7 @@ local function option_text(option)
   )
 end
 
---- The default comes first, for whoever just confirms.
+--- The default comes first, so that a plain <CR> picks it.
 ---@param field codex-chat.Field
 ---@param options codex-chat.Choice[]
 ---@return codex-chat.Choice[]
@@ -219,7 +219,7 @@ local function ask_choices(field, done, chosen)
   end)
 end
 
---- Notes the answer to the current field and goes on to the next.
+--- Stores the answer to the current field and moves to the next.
 ---@param approval codex-chat.Approval
 ---@param value any
 local function note(approval, value)
@@ -230,11 +230,11 @@ local function note(approval, value)
   approval.at = (approval.at or 1) + 1
 end
 
---- Asks for all that is still open. `done` is called when everything is told; where the user goes
---- away, what was told is kept and asking goes on there the next time.
+--- Asks for all open fields. `done` is called when every field is answered; if the user cancels, the
+--- answers so far are kept and asking continues there the next time.
 ---@param approval codex-chat.Approval
 ---@param done fun(answers: table<string, any>)
----@param moved fun() another field is the current one now
+---@param moved fun() called when another field is current
 function M.ask(approval, done, moved)
   local field = M.current(approval)
   if not field then
@@ -253,7 +253,7 @@ function M.ask(approval, done, moved)
   end)
 end
 
---- Takes the option of this number for the current field; the last field's completes the answer.
+--- Answers the current field with the option of this number; the last field completes the answer.
 ---@param approval codex-chat.Approval
 ---@param number integer
 ---@param done fun(answers: table<string, any>)
@@ -264,7 +264,7 @@ function M.pick(approval, number, done, moved)
   if not field or not option then
     return
   end
-  local function take(value)
+  local function finish(value)
     if value ~= nil and M.current(approval) == field then
       note(approval, value)
       moved()
@@ -274,19 +274,19 @@ function M.pick(approval, number, done, moved)
     end
   end
   if option.value == other then
-    ask_text(vim.tbl_extend("force", field, { type = "text" }), take)
+    ask_text(vim.tbl_extend("force", field, { type = "text" }), finish)
   else
-    take(option.value)
+    finish(option.value)
   end
 end
 
---- Takes a text for the current field: an option's number or label, or an answer of its type.
+--- Answers the current field with a text: an option's number or label, or a value of its type.
 ---@param approval codex-chat.Approval
 ---@param text string
 ---@param done fun(answers: table<string, any>)
 ---@param moved fun()
 ---@return string? err
-function M.tell(approval, text, done, moved)
+function M.answer_with(approval, text, done, moved)
   local field = M.current(approval)
   if not field then
     return "there is no question any more"

@@ -1,4 +1,4 @@
---- What the agent asks for, and answering it.
+--- Approvals and questions, and answering them.
 local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
@@ -11,17 +11,17 @@ local api = vim.api
 M.refresh = keys.refresh
 M.resize = keys.resize
 
----@type table<string, string> what the user said, by id, until the host has it
-local given = {}
+---@type table<string, string> by id, until the host confirms it
+local decision_by_id = {}
 
---- Adds or removes a pending approval, as the host says.
+--- Adds or removes a pending approval, as the host reports it.
 ---@param chat codex-chat.Chat
 ---@param change codex-chat.ApprovalRequest|codex-chat.ApprovalEnd
 function M.set(chat, change)
   local others = vim.tbl_filter(function(approval)
     return approval.id ~= change.id
   end, chat.approvals)
-  local gone = #others < #chat.approvals
+  local was_pending = #others < #chat.approvals
   chat.approvals = others
   if not change.remove then
     local choices = change.choices
@@ -39,14 +39,14 @@ function M.set(chat, change)
   end
   keys.refresh_in_place(chat)
   require("codex-chat.ui.refresh").show(chat)
-  if change.remove and gone then
+  if change.remove and was_pending then
     require("codex-chat.events").emit("ApprovalAnswered", {
       buf = chat.buf,
       id = change.id,
-      decision = given[change.id] or "withdrawn",
+      decision = decision_by_id[change.id] or "withdrawn",
     })
   end
-  given[change.id] = nil
+  decision_by_id[change.id] = nil
 end
 
 ---@param chat codex-chat.Chat
@@ -54,7 +54,7 @@ end
 ---@param decision string
 ---@param reason? string
 ---@return boolean
----@param answers? table<string, any> of questions
+---@param answers? table<string, any> the answers to a question
 local function answer(chat, approval, decision, reason, answers)
   if not keys.offers(approval, decision) then
     say.warn(
@@ -65,7 +65,7 @@ local function answer(chat, approval, decision, reason, answers)
     )
     return false
   end
-  given[approval.id] = decision
+  decision_by_id[approval.id] = decision
   return require("codex-chat.host").notify(chat, "approval/answer", {
     id = approval.id,
     decision = decision,
@@ -81,12 +81,12 @@ local function is_pending(chat, approval)
   return vim.list_contains(chat.approvals, approval)
 end
 
---- What to do with answers to questions: the whole of them, and each step on the way.
+--- What to call when a question is answered, and after each of its fields.
 ---@param chat codex-chat.Chat
 ---@param approval codex-chat.Approval
 ---@return fun(answers: table<string, any>) done
 ---@return fun() moved
-local function takers(chat, approval)
+local function callbacks(chat, approval)
   return function(answers)
     if is_pending(chat, approval) then
       answer(chat, approval, "accept", nil, answers)
@@ -98,9 +98,9 @@ local function takers(chat, approval)
   end
 end
 
---- Opens a page once the user has said so before its whole address, wherever they were.
+--- Opens a page once the user has agreed, with the whole address in view.
 ---
---- SECURITY: the host has let plain http and https addresses through only.
+--- SECURITY: the host passes on plain http and https addresses only.
 ---@param chat codex-chat.Chat
 ---@param approval codex-chat.Approval
 local function open_page(chat, approval)
@@ -124,14 +124,14 @@ end
 ---@param decision string
 local function ask_and_answer(chat, approval, decision)
   if decision == "accept" and approval.fields then
-    require("codex-chat.approval.form").ask(approval, takers(chat, approval))
+    require("codex-chat.approval.form").ask(approval, callbacks(chat, approval))
   elseif decision == "accept" and approval.url then
     open_page(chat, approval)
   elseif decision ~= "decline" then
     answer(chat, approval, decision)
   else
     vim.ui.input({ prompt = "Why not? (may be empty) " }, function(reason)
-      -- Escape takes the decision back.
+      -- Escape cancels the decision.
       if reason and is_pending(chat, approval) then
         answer(chat, approval, decision, reason)
       end
@@ -155,14 +155,14 @@ function keys.on_pick(number)
   local chat = registry.get(0)
   local approval = chat and keys.at_cursor(chat)
   if chat and approval then
-    require("codex-chat.approval.form").pick(approval, number, takers(chat, approval))
+    require("codex-chat.approval.form").pick(approval, number, callbacks(chat, approval))
   end
 end
 
---- What a command means from anywhere: the approval under the cursor, else the oldest.
+--- The approval that a command is about: the one under the cursor, else the oldest.
 ---@return codex-chat.Chat?
 ---@return codex-chat.Approval?
-local function meant()
+local function target_approval()
   local chat = require("codex-chat.project").current_chat()
   if not chat or #chat.approvals == 0 then
     chat = vim.iter(registry.all()):find(function(c)
@@ -178,9 +178,9 @@ end
 
 --- A command or mapping, from anywhere.
 ---@param decision string
----@param reason? string given with the command, so not asked for
+---@param reason? string if the command has none, the user is asked
 function M.answer(decision, reason)
-  local chat, approval = meant()
+  local chat, approval = target_approval()
   if not chat or not approval then
     return
   elseif reason then
@@ -190,10 +190,10 @@ function M.answer(decision, reason)
   end
 end
 
---- `:CodexChat answer [text]`: tells the current question this, or asks for what is open.
+--- `:CodexChat answer [text]`: answers the current field with a text, or asks for all open fields.
 ---@param text string
-function M.tell(text)
-  local chat, approval = meant()
+function M.answer_with(text)
+  local chat, approval = target_approval()
   if not chat or not approval then
     return
   elseif text == "" then
@@ -203,13 +203,14 @@ function M.tell(text)
     say.warn("that is not a question. Answer it with :CodexChat accept or :CodexChat decline.")
     return
   end
-  local err = require("codex-chat.approval.form").tell(approval, text, takers(chat, approval))
+  local err =
+    require("codex-chat.approval.form").answer_with(approval, text, callbacks(chat, approval))
   if err then
     say.warn(err:gsub("%c", " ") .. ".")
   end
 end
 
---- Answers without asking anything more: the approval of this id, else the oldest.
+--- Answers without asking the user: the approval with this id, else the oldest.
 ---@param chat codex-chat.Chat
 ---@param decision codex-chat.Decision
 ---@param opts codex-chat.AnswerOpts
@@ -222,12 +223,12 @@ function M.answer_as(chat, decision, opts)
     return false
   end
   local answers = approval.fields and opts.answers
-  -- An empty table would travel as a list.
+  -- An empty table would be sent as a list.
   answers = answers and (next(answers) and answers or vim.empty_dict()) or nil
   return answer(chat, approval, decision, opts.reason, answers)
 end
 
---- Goes to the next pending approval, or to the one before, around the ends.
+--- Moves the cursor to the next or previous pending approval, around the ends.
 ---@param chat codex-chat.Chat
 ---@param step 1|-1
 function M.jump(chat, step)
@@ -252,7 +253,7 @@ function M.jump(chat, step)
   end
   vim.cmd("normal! m'")
   api.nvim_win_set_cursor(0, { target + 1, 0 })
-  -- Its keys count at once: within a mapping or `:normal` no event tells of the move.
+  -- Maps its keys at once: within a mapping or `:normal` no event follows the move.
   keys.refresh(chat)
 end
 

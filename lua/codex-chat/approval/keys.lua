@@ -1,4 +1,4 @@
---- The keys that answer what is asked: shown below it, and mapped while the cursor is on its lines.
+--- The keys that answer an approval: shown below it, and mapped while the cursor is on its lines.
 local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
@@ -8,7 +8,7 @@ local registry = require("codex-chat.registry")
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.approval")
 
---- What can be answered, in the order in which it is shown.
+--- The decisions, in the order in which they are shown.
 M.decisions = { "accept", "accept_session", "accept_project", "decline", "cancel" }
 M.words = {
   accept = "accept",
@@ -18,8 +18,8 @@ M.words = {
   cancel = "decline and stop",
 }
 
---- What the answers mean for what is asked about. What "session" covers is observed in Codex 0.171: the
---- command word for word, each of the files, or the tool; in this conversation, while Codex runs.
+--- The decisions by kind of approval. In Codex 0.171 "session" covers the exact command, each of the
+--- files, or the tool; in this conversation, while Codex runs.
 ---@type table<string, table<string, string>>
 local words_of = {
   command = { accept_session = "this exact command, this session" },
@@ -36,7 +36,8 @@ local words_of = {
   },
 }
 
---- What a key does on the lines of an approval. `approval/init.lua` is above this module and fills them in.
+--- What a key does on the lines of an approval. `approval/init.lua` is above this module and fills
+--- them in.
 ---@type fun(decision: string)
 M.on_answer = function() end
 ---@type fun(number: integer) picks an option of the current question
@@ -49,7 +50,7 @@ local function word(approval, decision)
   return (words_of[approval.kind] or {})[decision] or M.words[decision]
 end
 
---- Whether this is an answer to it.
+--- Whether the approval takes this decision.
 ---@param approval codex-chat.Approval
 ---@param decision string
 ---@return boolean
@@ -57,7 +58,7 @@ function M.offers(approval, decision)
   return vim.list_contains(approval.choices, decision)
 end
 
---- The numbers that pick an option of the current question.
+--- How many options of the current field a number picks.
 ---@param approval codex-chat.Approval
 ---@return integer count at most 9: one key each
 local function numbers(approval)
@@ -65,7 +66,7 @@ local function numbers(approval)
   return math.min(9, #question.options(question.current(approval)))
 end
 
---- The keys as virtual lines, as many as the narrowest window on the chat needs.
+--- The keys as virtual lines, for the narrowest window of the chat.
 ---@param approval codex-chat.Approval
 ---@param width integer
 ---@return table[][]
@@ -114,7 +115,7 @@ function M.at_cursor(chat)
   end
 end
 
---- The keys of this approval, as they are mapped while the cursor is on its lines.
+--- The mappings of this approval while the cursor is on its lines.
 ---@param chat codex-chat.Chat
 ---@param approval codex-chat.Approval
 ---@return table<string, codex-chat.Key>
@@ -147,8 +148,8 @@ local function keys_of(chat, approval)
   return wanted
 end
 
---- Has the keys mapped while the cursor is on the lines of what is asked, and only then: anywhere
---- else every key is the user's.
+--- Maps the keys while the cursor is on the lines of an approval, and only then: anywhere else every
+--- key is the user's.
 ---@param chat codex-chat.Chat
 local function follow_cursor(chat)
   local is_here = api.nvim_get_current_buf() == chat.buf
@@ -156,7 +157,7 @@ local function follow_cursor(chat)
   borrow.set(chat, approval and keys_of(chat, approval) or {})
 end
 
---- Watches the cursor while something is pending.
+--- Watches the cursor while an approval is pending.
 ---@param chat codex-chat.Chat
 local function watch_cursor(chat)
   local wanted = #chat.approvals > 0
@@ -188,7 +189,7 @@ local function watch_cursor(chat)
   })
 end
 
---- Shows the keys below every pending approval, where its lines are now.
+--- Shows the keys below every pending approval.
 ---@param chat codex-chat.Chat
 function M.refresh(chat)
   if #chat.approvals == 0 and not chat.key_watch then
@@ -205,7 +206,8 @@ function M.refresh(chat)
   for _, approval in ipairs(chat.approvals) do
     local _, stop = blocks.group_range(chat, approval.block)
     if stop then
-      -- They move with the text: made again only where they stand wrong, or would look otherwise.
+      -- Extmarks move with the text: they are set again only if they are misplaced or would look
+      -- different.
       local looks = ("%d %d"):format(width, approval.at or 1)
       local row = approval.mark
         and api.nvim_buf_get_extmark_by_id(chat.buf, ns, approval.mark, {})[1]
@@ -219,7 +221,7 @@ function M.refresh(chat)
       kept[approval.mark] = true
     end
   end
-  -- Not by looking for them: that goes through the marks of every block, at every frame.
+  -- Not by a search, which would visit the marks of every block at every frame.
   for mark in pairs(chat.key_marks or {}) do
     if not kept[mark] then
       api.nvim_buf_del_extmark(chat.buf, ns, mark)
@@ -228,17 +230,17 @@ function M.refresh(chat)
   chat.key_marks = kept
 end
 
---- The same, with the text staying where it is on the screen.
+--- Does the same and keeps the text where it is on the screen.
 ---@param chat codex-chat.Chat
 function M.refresh_in_place(chat)
-  -- Virtual lines take room on the screen as lines do.
+  -- Virtual lines take room on the screen, as lines do.
   local view = require("codex-chat.buffer.view")
   local held = view.hold(chat, blocks.prompt_row(chat))
   M.refresh(chat)
   view.release(chat, held, {})
 end
 
---- The chat's windows have other widths.
+--- The widths of the chat's windows have changed.
 ---@param chat codex-chat.Chat
 function M.resize(chat)
   if #chat.approvals > 0 and api.nvim_buf_is_loaded(chat.buf) then

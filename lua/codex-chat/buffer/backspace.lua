@@ -1,14 +1,14 @@
---- Keys of insert mode that delete backwards: none of them goes from the prompt's first column into
---- its heading or from there into the conversation, and frames do not change how far they reach.
+--- Insert mode keys that delete backwards: none of them deletes from the prompt's first column into the
+--- heading, or from there into the conversation, and streamed text does not change how far they reach.
 ---
---- Neovim holds the row in which insert mode began, at which <C-u> and <C-w> stop once. When lines
---- come in above, it is another one, and they would delete what stood there before.
+--- Neovim remembers the row in which insert mode started, where <C-u> and <C-w> stop once. When lines
+--- are inserted above, that row is a different line, and the keys would delete older text.
 local M = {}
 
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.buffer.backspace")
 
---- Where insert mode began, by buffer.
+--- Where insert mode started, by buffer.
 ---@type table<integer, { mark: integer, row: integer }>
 local began = {}
 
@@ -18,8 +18,8 @@ local function plug(lhs)
   return ("<Plug>(codex-chat-own-%s)"):format(lhs:match("%a+.*%a") or lhs)
 end
 
---- What the user, a plugin or Neovim itself has mapped the key to everywhere, as a mapping of another
---- name; else the key.
+--- The key's global mapping (the user's, a plugin's or Neovim's own) under another name; without one,
+--- the key.
 ---@param lhs string
 ---@return string
 local function global(lhs)
@@ -34,12 +34,12 @@ local function global(lhs)
   return plug(lhs)
 end
 
---- How many characters the key deletes in this line, where Neovim has lost the place at which it stops.
+--- How many characters the key deletes in this line, if Neovim has lost the place where it stops.
 ---@param chat codex-chat.Chat
 ---@param lhs string
 ---@param row integer
 ---@param col integer
----@return integer? nil where Neovim knows it
+---@return integer? nil if Neovim knows the place
 local function reach(chat, lhs, row, col)
   local it = began[chat.buf]
   local pos = it and api.nvim_buf_get_extmark_by_id(chat.buf, ns, it.mark, {})
@@ -65,7 +65,7 @@ local function keys_for(chat, lhs)
   local is_whole = require("codex-chat.buffer.heading").is(
     api.nvim_buf_get_lines(chat.buf, prompt, prompt + 1, false)[1]
   )
-  -- Nor from the heading into the conversation, where what is typed then would stay.
+  -- Nor from the heading into the conversation, where text that is typed then would stay.
   if col == 0 and (row == prompt or row == prompt + 1 and is_whole) then
     return ""
   end
@@ -76,14 +76,14 @@ local function keys_for(chat, lhs)
   return global(lhs)
 end
 
---- Maps the keys in the chat, but for those that somebody else has mapped there.
+--- Maps the keys in the chat, except those that somebody else has mapped there.
 ---@param chat codex-chat.Chat
 ---@param is_taken fun(chat: codex-chat.Chat, mode: string, lhs: string): boolean whether the user has mapped the key
 function M.map(chat, is_taken)
   api.nvim_set_keymap("i", "<Plug>(codex-chat-backspace)", "<BS>", { noremap = true })
   for _, lhs in ipairs({ "<BS>", "<C-h>", "<C-u>", "<C-w>" }) do
     if not is_taken(chat, "i", lhs) then
-      -- Not by <expr>: while a run of typed letters is put in at once, that is asked before they are.
+      -- Not <expr>: Neovim would evaluate it before it inserts the letters typed just before.
       vim.keymap.set("i", lhs, function()
         api.nvim_feedkeys(vim.keycode(keys_for(chat, lhs)), "im", false)
       end, { buffer = chat.buf, desc = "codex-chat: delete back to the prompt's first column" })
@@ -91,7 +91,7 @@ function M.map(chat, is_taken)
   end
 end
 
---- Notes where insert mode begins.
+--- Remembers where insert mode starts.
 ---@param chat codex-chat.Chat
 function M.begin(chat)
   local cursor = api.nvim_win_get_cursor(0)

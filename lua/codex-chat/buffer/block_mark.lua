@@ -1,4 +1,4 @@
---- Badges: what is shown beside the first line of a block, such as that it runs.
+--- Badges: virtual text beside the first line of a block, such as that it is running.
 local M = {}
 
 local api = vim.api
@@ -15,20 +15,20 @@ function M.put(chat, block, row)
   if not edit then
     return
   end
-  -- SECURITY: the text may hold words of the model; a control character must not reach the screen.
+  -- SECURITY: the text may be the model's; a control character must not reach the screen.
   local text = (edit.text or edit.mark):gsub("%c", " ")
   block.badge = api.nvim_buf_set_extmark(chat.buf, ns, row, 0, {
     id = block.badge,
     virt_text = { { " " .. text .. " ", groups[edit.mark] or "CodexChatHint" } },
     virt_text_pos = "eol",
-    -- Above the line that is drawn beside headings.
+    -- Above the rule that is drawn beside headings.
     priority = 5000,
     hl_mode = "combine",
     invalidate = true,
   })
 end
 
---- Takes the block's badge away.
+--- Removes the block's badge.
 ---@param chat codex-chat.Chat
 ---@param id string
 function M.remove(chat, id)
@@ -39,7 +39,7 @@ function M.remove(chat, id)
   end
 end
 
---- Takes all badges away.
+--- Removes all badges.
 ---@param buf integer
 function M.reset(buf)
   api.nvim_buf_clear_namespace(buf, ns, 0, -1)

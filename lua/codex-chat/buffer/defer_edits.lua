@@ -1,16 +1,17 @@
---- Keeps machine edits back while the user is in the middle of a command that remembers rows.
+--- Defers the host's edits while the user is in the middle of a command that remembers rows.
 ---
---- After `d` and before its motion, Neovim holds the row where the operator began; while text is
+--- Between `d` and its motion, Neovim remembers the row where the operator started; while text is
 --- inserted into a block (`<C-v>jjI`), the rows that get it at the end; while a pattern is typed with
---- 'incsearch', the row to return to; and a plugin that waits for a key in `getchar()` the places that
---- it has labelled. None of them moves when lines come in above. Nor does the row where insert
---- completion began, from which Neovim 0.12 deletes what was typed. Everything else goes on: plain
---- typing, a selection that stands open, and a command line that names no rows.
+--- 'incsearch', the row to return to. A plugin that waits for a key in `getchar()` remembers the places
+--- that it has labelled. None of these rows moves when lines are inserted above. Nor does the row where
+--- insert completion started, from which Neovim 0.12 deletes the typed text. Nothing else defers edits:
+--- not plain typing, not an open selection, not a command line that names no rows.
 local M = {}
 
 local api = vim.api
 
---- What may end such a command; SafeState is raised when Neovim waits for a key with nothing pending.
+--- Events that may end such a command; SafeState means that Neovim waits for a key with nothing
+--- pending.
 local ends = {
   "SafeState",
   "ModeChanged",
@@ -21,7 +22,8 @@ local ends = {
   "CursorMovedI",
 }
 
---- Menus of completion, which hold rows, too. `complete/menus.lua` is above this module and fills it in.
+--- Completion menus, which remember rows as well. `complete/menus.lua` is above this module and fills
+--- this in.
 ---@type { is_open: fun(buf: integer): boolean, watch: fun(buf: integer, resume: fun(): boolean) }
 M.menus = {
   is_open = function()
@@ -33,25 +35,26 @@ M.menus = {
 --- Whether insert mode was last entered from a block of text.
 local from_block = false
 
---- Begins to tell inserts into a block from others; again is no harm.
+--- Starts to tell inserts into a block from others. Idempotent.
 function M.begin()
   api.nvim_create_autocmd("ModeChanged", {
     group = api.nvim_create_augroup("codex-chat.buffer.defer_edits", {}),
     pattern = "*:[iR]*",
     callback = function()
-      -- Ends in CTRL-V or CTRL-S: a visual block, one in select mode, or a motion that was made one.
+      -- A mode that ends in CTRL-V or CTRL-S: a visual block, also in select mode or by a forced
+      -- motion.
       from_block = vim.v.event.old_mode:find("[\22\19]$") ~= nil
     end,
   })
 end
 
---- Whether text is being inserted into a block, which comes to its other lines at the end.
+--- Whether text is being inserted into a block, whose other lines get it at the end.
 ---@return boolean
 function M.in_block()
   return from_block and vim.fn.state("o") ~= ""
 end
 
---- Whether this Ex command, while it is typed, is shown at work or names rows by their numbers.
+--- Whether this Ex command shows a preview while it is typed, or names rows by their numbers.
 ---@param line string
 ---@return boolean
 local function holds_rows(line)
@@ -63,12 +66,12 @@ local function holds_rows(line)
       return true
     end
   end
-  -- `:s/`, `:g/` and their like search while they are typed, and `:s` shows what it would do.
+  -- `:s/`, `:g/` and similar search while they are typed, and `:s` shows a preview.
   local shows = vim.o.incsearch or vim.o.inccommand ~= ""
   return shows and line:match("[sgv]%a*!?[^%w%s\"|_'<>,;.$]") ~= nil
 end
 
---- Whether the user's command in this buffer must not have rows moved under it.
+--- Whether rows must not move, because of the user's command in this buffer.
 ---@param buf integer
 ---@return boolean
 function M.is_busy(buf)
@@ -84,8 +87,8 @@ function M.is_busy(buf)
   if first == "i" or first == "R" then
     return mode:match("^.[cx]") ~= nil or state:find("S", 1, true) ~= nil or M.in_block()
   end
-  -- An operator or a register waits for the rest, something waits for one key, or a selection for the
-  -- text that replaces it: Neovim gives no way to move its other end.
+  -- An operator or a register waits for the rest, something waits for one key, or a selection waits for
+  -- the text that replaces it: Neovim has no way to move the selection's other end.
   if state ~= "" or mode:sub(1, 2) == "no" or first:find("[rsS\19]") then
     return true
   end
@@ -96,7 +99,7 @@ function M.is_busy(buf)
   if kind == ":" then
     return holds_rows(vim.fn.getcmdline())
   end
-  -- What an expression or an answer is for, such as <C-r>= in insert mode, has its place already.
+  -- The place of an expression or an answer, such as <C-r>= in insert mode, is already remembered.
   return kind == "=" or kind == "@" or vim.o.incsearch and (kind == "/" or kind == "?")
 end
 
@@ -119,7 +122,7 @@ local function flush(chat)
   end
 end
 
---- Runs `fn` now, or in order once the user's command is complete.
+--- Runs `fn` now, or, in order, once the user's command is complete.
 ---@param chat codex-chat.Chat
 ---@param fn fun()
 function M.run(chat, fn)

@@ -1,8 +1,8 @@
 --- Closed folds over outputs and diffs: manual ones, made as blocks are written.
 ---
---- Folds belong to a window, so every fold is kept as an extmark of the buffer too, and a window
---- that shows the conversation later gets it then. Each is made once in a window: what the user
---- opens, closes or deletes afterwards is theirs.
+--- Folds belong to a window, so every fold is an extmark of the buffer as well, and a window that shows
+--- the conversation later gets it then. Each is made once in a window: afterwards the user may open,
+--- close or delete it.
 local M = {}
 
 local api = vim.api
@@ -60,8 +60,8 @@ local function make(buf, mark)
   end
 end
 
---- Whether Neovim has given the window this fold already: a window that gets a buffer has the folds of
---- the one that had it last, as the user has left them.
+--- Whether Neovim has made this fold in the window already: a window that gets a buffer has the folds
+--- of the buffer's last window, as the user left them.
 ---@param buf integer
 ---@param mark integer
 ---@return boolean
@@ -72,7 +72,7 @@ end
 
 ---@param win integer
 ---@param buf integer
----@param marks integer[] the next to make is the last
+---@param marks integer[] the next one to make is last
 ---@param is_new? boolean whether the window has just got the buffer
 local function make_some(win, buf, marks, is_new)
   if not api.nvim_win_is_valid(win) or api.nvim_win_get_buf(win) ~= buf then
@@ -126,7 +126,7 @@ local function remember(buf, first, last, label)
   return mark
 end
 
---- Begins anew: the buffer has no folds of ours.
+--- Starts again: the buffer has no folds of the plugin's.
 ---@param buf integer
 function M.attach(buf)
   api.nvim_buf_clear_namespace(buf, ns, 0, -1)
@@ -139,7 +139,7 @@ function M.attach(buf)
   end
 end
 
---- Takes all folds out of every window, for text that is another one from now on.
+--- Removes all folds in every window, for a buffer that gets another text.
 ---@param buf integer
 function M.clear(buf)
   for _, win in ipairs(windows(buf)) do
@@ -162,7 +162,7 @@ end
 ---@param buf integer
 ---@param first integer 0-based
 ---@param last integer inclusive
----@param label? string what is folded, for its text
+---@param label? string names the folded lines in the fold's text
 function M.add(buf, first, last, label)
   local mark = remember(buf, first, last, label)
   for _, win in ipairs(windows(buf)) do
@@ -170,7 +170,7 @@ function M.add(buf, first, last, label)
   end
 end
 
---- Takes over the folds of a conversation that was read from its file.
+--- Makes the folds of a conversation that was read from its file.
 ---@param buf integer
 ---@param folds integer[][] first and last rows
 function M.load(buf, folds)
@@ -182,7 +182,7 @@ function M.load(buf, folds)
   end
 end
 
---- Makes all folds that this window does not have yet: those of its view at once, then the rest
+--- Makes all folds that this window lacks: those in view at once, then the rest
 --- from the end backwards, a slice at a time.
 ---@param win integer
 function M.window(win)
@@ -217,13 +217,13 @@ local nouns = {
   hook = "output",
 }
 
---- What a fold holds, by its first lines: the fence's and the one below.
+--- What a fold holds, judged by the line of the fence and the one below.
 ---@param fence string
 ---@param below string
 ---@return string
 local function noun(fence, below)
   local info = fence:match("^[`~]+%s*%S+%s+(%S+)")
-  -- A command that its summary does not hold in full stands above its output.
+  -- A command that is too long for its summary is above its output.
   if info == "output" and below:find("^%$ ") then
     return "command and output"
   end

@@ -1,9 +1,10 @@
---- The prompt's heading, which any of Vim's commands may break, and which is put back.
+--- Restores the prompt's heading, which any Vim command may break.
 ---
---- Two things tell where it was. Its mark (`blocks.heading`) tells to the column: what was joined to
---- it and what is left of it. The undo's row (`undo.heading`) tells also where a formatter or a filter
---- has written all lines anew. What stands below, or was typed into it, is the user's and becomes the
---- prompt's text. Putting it back belongs to the user's change and is no undo step of its own.
+--- Two records say where it was. Its extmark (`blocks.heading`) is exact to the column: which text was
+--- joined to it, and what is left of it. The row of the undo (`undo.heading`) is right even after a
+--- formatter or a filter has rewritten all lines. Text below the heading, or typed into it, is the
+--- user's and becomes the prompt's text. Restoring it belongs to the user's change and is not an undo
+--- step.
 local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
@@ -18,12 +19,12 @@ M.is = require("codex-chat.buffer.markdown").is_prompt
 
 ---@param buf integer
 ---@param row integer
----@return string? line nil where there is none
+---@return string? line nil if there is none
 local function line_at(buf, row)
   return row >= 0 and api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or nil
 end
 
---- Whether only blank lines stand from `first` to before `stop`.
+--- Whether all lines from `first` to before `stop` are blank.
 ---@param buf integer
 ---@param first integer
 ---@param stop integer
@@ -32,12 +33,12 @@ local function is_blank(buf, first, stop)
   return not table.concat(api.nvim_buf_get_lines(buf, first, stop, false)):find("%S")
 end
 
---- Replaces text, with every cursor staying in the text where it is.
+--- Replaces text; every cursor stays where it is in the text.
 ---@param buf integer
 ---@param from { [1]: integer, [2]: integer } row and column
 ---@param to { [1]: integer, [2]: integer }
 ---@param lines string[]
----@param own? integer which of the lines ends with what stood before `to`
+---@param own? integer the line that ends with the text before `to`
 local function replace(buf, from, to, lines, own)
   local cursors = {}
   for _, win in ipairs(registry.wins(buf)) do
@@ -49,7 +50,7 @@ local function replace(buf, from, to, lines, own)
       row = from[1] + #lines - 1
       col = col - to[2] + #lines[#lines] + (#lines == 1 and from[2] or 0)
     elseif own and row == to[1] and (row > from[1] or col > from[2]) then
-      -- A paste that comes in pieces goes on from here.
+      -- A paste that arrives in pieces continues here.
       row, col = from[1] + own - 1, math.max(0, #lines[own] - (to[2] - col))
     elseif row > from[1] or row == from[1] and col > from[2] then
       row, col = from[1] + #lines - 1, 0
@@ -64,7 +65,7 @@ local function replace(buf, from, to, lines, own)
   end
 end
 
---- What was typed into what is left of the heading.
+--- The text that was typed into the rest of the heading.
 ---@param left string
 ---@param broken "typed"|"changed"|nil
 ---@return string
@@ -76,7 +77,7 @@ local function typed_into(left, broken)
   while last < math.min(#left, #text) - first and left:byte(-last - 1) == text:byte(-last - 1) do
     last = last + 1
   end
-  -- A heading of which a word was replaced by a command (`:s`, `r`) is one that is broken, not text.
+  -- A heading in which a command (`:s`, `r`) replaced a word is a broken heading, not text.
   local is_whole = first + last == #text
   local is_letter = #left == #text and first + last + 1 == #text
   if is_letter or broken ~= "typed" and not is_whole and first + last > 2 then
@@ -85,7 +86,7 @@ local function typed_into(left, broken)
   return left:sub(first + 1, #left - last)
 end
 
---- Where the heading was, and what of it is left there.
+--- Where the heading was, and what is left of it.
 ---@param chat codex-chat.Chat
 ---@param row integer
 ---@return codex-chat.HeadingMark
@@ -94,7 +95,7 @@ local function place(chat, row)
   local is_joined = mark.row == row - 1 and (mark.col > 0 or mark.end_col > 0)
   if mark.row == row or is_joined then
     if replaced then
-      -- Other text was written in its place, which is the user's.
+      -- The text in its place is the user's.
       mark.end_row, mark.end_col = mark.row, mark.col
     end
     return mark
@@ -102,12 +103,12 @@ local function place(chat, row)
   return { row = row, col = 0, end_row = row, end_col = 0 }
 end
 
---- The text that a broken heading leaves, and what is to be replaced for it.
+--- The user's text in a broken heading, and where that ends.
 ---@param chat codex-chat.Chat
 ---@param at codex-chat.HeadingMark
 ---@param broken "typed"|"changed"|nil
----@return string[] own pieces of text that are the user's
----@return integer stop column to which they and the heading are replaced
+---@return string[] own pieces of the user's text
+---@return integer stop column at which these and the heading end
 local function parts(chat, at, broken)
   local buf = chat.buf
   local before = (line_at(buf, at.row) or ""):sub(1, at.col)
@@ -116,20 +117,20 @@ local function parts(chat, at, broken)
   local left =
     table.concat(api.nvim_buf_get_text(buf, at.row, at.col, at.end_row, at.end_col, {}), "\n")
   if broken == "changed" and at.row == at.end_row and undo.kept_lines(buf) then
-    -- A command has changed the line and joined nothing to it.
+    -- A command changed the line and joined nothing to it.
     local own = typed_into(last, broken)
     return { own:find("[%w\128-\255]") and own or "" }, #last
   elseif at.row == at.end_row and typed_into(left, broken) == left then
-    -- Nothing is left of the heading; of a line that was put in its place, all is the user's.
+    -- Nothing is left of the heading; a line in its place is all the user's.
     local is_line = before ~= "" or left ~= ""
     return { is_line and last or "" }, is_line and #last or at.end_col
   end
-  -- A command that joins puts a blank between.
+  -- A command that joins lines inserts a blank.
   local blank = broken == "changed" and #after:match("^ ?") or 0
   return { before, typed_into(left, broken) }, at.end_col + blank
 end
 
---- Writes the heading where it was. What was joined to it, or typed into it, goes below.
+--- Writes the heading where it was. Text that was joined to it or typed into it goes below.
 ---@param chat codex-chat.Chat
 ---@param row integer where it was
 ---@param broken "typed"|"changed"|nil
@@ -146,7 +147,7 @@ local function write(chat, row, broken)
   local before = (line_at(buf, at.row) or ""):sub(1, at.col)
   local from, to, lines, own = { at.row, 0 }, { at.end_row, at.end_col }, {}, {}
   if before:find("%S") and at.row < row then
-    -- Joined to the line above it, to which nothing belongs that the command has put between.
+    -- Joined to the line above it, without the blank that the command inserted.
     local whole = undo.before(buf, at.row)
     local is_blank_between = whole and vim.startswith(before, whole) and #before - #whole == 1
     from[2] = is_blank_between and #whole or #before
@@ -176,8 +177,8 @@ local function write(chat, row, broken)
   blocks.set_prompt(chat, heading)
 end
 
---- Takes away copies of the heading that a command has put into the prompt, as `ddp` and `:t.` do:
---- what stands above one would not be the prompt's when the file is read again. In a fence it is code.
+--- Removes copies of the heading that a command put into the prompt, as `ddp` and `:t.` do: the text
+--- above a copy would not be in the prompt when the file is read again. In a fence it is code.
 ---@param chat codex-chat.Chat
 ---@param row integer the heading's
 local function drop_copies(chat, row)
@@ -196,7 +197,7 @@ local function drop_copies(chat, row)
   blocks.set_prompt(chat, row)
 end
 
---- Has the heading change places with the lines above it, which the user has written there.
+--- Swaps the heading with the lines above it, which the user wrote there.
 ---@param chat codex-chat.Chat
 ---@param row integer the heading's
 ---@param above integer how many lines
@@ -209,7 +210,7 @@ local function raise(chat, row, above)
   blocks.set_prompt(chat, top + #lines - 2)
 end
 
---- The row of a heading that stands whole in the place of the marked one, after a change of it.
+--- The row of a complete heading in the place of the marked one, after a change.
 ---@param chat codex-chat.Chat
 ---@param row integer where it was
 ---@return integer?
@@ -229,7 +230,7 @@ local function found(chat, row)
   return M.is(line_at(buf, row)) and row or nil
 end
 
---- Puts the heading back where the user broke it or moved it; the user's text stays, below it.
+--- Restores the heading if the user broke or moved it; the user's text stays, below it.
 ---@param chat codex-chat.Chat
 function M.settle(chat)
   local buf = chat.buf
@@ -242,7 +243,7 @@ function M.settle(chat)
   local mark = blocks.heading(chat)
   if not broken and row + 1 < api.nvim_buf_line_count(buf) and M.is(line_at(buf, row)) then
     if mark.row ~= row or mark.col ~= 0 then
-      -- All lines were written anew, and this is the same one.
+      -- All lines were rewritten, and this is the same one.
       blocks.set_prompt(chat, row)
     end
     if not copied and above == 0 then
@@ -259,7 +260,7 @@ function M.settle(chat)
       if is_blank(buf, at < row and first + 1 or first, at < row and stop or stop) then
         row = at
       else
-        -- It was moved away: the line goes from there and comes back to its place.
+        -- It was moved: remove the line there and write it at its place.
         local gone = line_at(buf, at) --[[@as string]]
         if at + 1 < api.nvim_buf_line_count(buf) then
           replace(buf, { at, 0 }, { at + 1, 0 }, { "" })
@@ -297,7 +298,7 @@ function M.settle(chat)
   end
 end
 
---- After an undo or a redo: the heading is where it was then.
+--- After an undo or a redo: the heading is back at the row that it had then.
 ---@param buf integer
 ---@param row integer?
 function M.follow(buf, row)
@@ -313,7 +314,7 @@ function M.follow(buf, row)
   M.settle(chat)
 end
 
---- Puts the heading back when an edit is over.
+--- Restores the heading after each edit.
 ---@param chat codex-chat.Chat
 function M.attach(chat)
   local function settle()

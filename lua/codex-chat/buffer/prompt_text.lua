@@ -1,4 +1,4 @@
---- Reads what stands in the prompt.
+--- Reads the text in the prompt.
 local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")

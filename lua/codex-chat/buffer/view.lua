@@ -1,8 +1,8 @@
---- Keeps every window still while the machine writes.
+--- Keeps every window still while the host writes.
 ---
---- Where the cursor is in the prompt and the prompt's end in view, the end stays in view: the window
---- scrolls by as few lines as that takes. Anywhere else the line under the cursor keeps its place on
---- the screen. All in the tick of the write, so that Neovim never scrolls by itself to find a cursor.
+--- If the cursor is in the prompt and the prompt's end in view, the end stays in view: the window
+--- scrolls by as few lines as that takes. Otherwise the line under the cursor keeps its place on the
+--- screen. All of this happens in the tick of the write, so that Neovim never scrolls to find a cursor.
 local M = {}
 
 local api = vim.api
@@ -12,7 +12,7 @@ local api = vim.api
 ---@field view table of winsaveview()
 ---@field follows boolean
 ---@field above integer screen lines from the window's top to the cursor's line
----@field visual? integer[] the other end of the visual selection, as of getpos()
+---@field visual? integer[] the other end of the visual selection, from getpos()
 
 ---@param win integer
 ---@param fn fun(): any
@@ -30,7 +30,7 @@ local function text_rows(win)
   return vim.fn.getwininfo(win)[1].height
 end
 
---- Screen lines of the rows from `first` to `last`, both included; 0 where there are none.
+--- Screen lines of the rows from `first` to `last`, inclusive; 0 if there are none.
 ---@param win integer
 ---@param first integer
 ---@param last integer
@@ -48,7 +48,7 @@ end
 ---@param room integer
 ---@return integer row at most `last`
 local function top_for(win, last, room)
-  -- From few rows on: one of 20,000 characters takes Neovim a millisecond to measure.
+  -- Starts with few rows: Neovim takes a millisecond to measure one of 20,000 characters.
   local reach, high = 1, last
   local low = last
   while low > 0 and rows_of(win, low, last) < room do
@@ -67,7 +67,7 @@ local function top_for(win, last, room)
   return low
 end
 
---- Remembers where the windows on the chat stand.
+--- Remembers the views of the chat's windows.
 ---@param chat codex-chat.Chat
 ---@param prompt integer the prompt's first row
 ---@return codex-chat.Held[]
@@ -108,7 +108,7 @@ local function moved(row, splices)
   return row
 end
 
---- Puts the other end of the visual selection back to its text: Neovim 0.10 leaves it where it was.
+--- Moves the other end of the visual selection back to its text: Neovim 0.10 leaves it where it was.
 ---@param pos integer[]
 ---@param row integer where its line is now
 ---@return boolean moved
@@ -122,7 +122,7 @@ local function mend_selection(pos, row)
   return true
 end
 
---- Puts the windows back after the writes `splices`.
+--- Restores the views after the writes `splices`.
 ---@param chat codex-chat.Chat
 ---@param held codex-chat.Held[]
 ---@param splices codex-chat.Splice[]

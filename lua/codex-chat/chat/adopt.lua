@@ -7,9 +7,9 @@ local restored = require("codex-chat.chat.restored")
 
 local api = vim.api
 
---- A buffer has got a name, was read or is gone to.
+--- Checks a buffer that was named, read or entered.
 ---@param event { event: string, buf: integer }
-function M.met(event)
+function M.on_buffer(event)
   local buf = event.buf
   if registry.get(buf) or not api.nvim_buf_is_loaded(buf) then
     return
@@ -19,20 +19,20 @@ function M.met(event)
     return
   end
   if vim.g.SessionLoad ~= 1 then
-    restored.take(buf)
+    restored.attach(buf)
   elseif event.event == "BufFilePost" then
     require("codex-chat.chat.session").named(buf)
   end
 end
 
---- Takes all buffers that are there already.
+--- Checks all existing buffers.
 function M.all()
   for _, buf in ipairs(api.nvim_list_bufs()) do
-    M.met({ event = "all", buf = buf })
+    M.on_buffer({ event = "all", buf = buf })
   end
 end
 
---- The configuration is known: conversations may lie elsewhere than was taken for granted.
+--- Follows a change of the configuration: conversations may be in another directory.
 function M.configured()
   api.nvim_create_autocmd("BufReadCmd", {
     group = api.nvim_create_augroup("codex-chat.read.configured", {}),

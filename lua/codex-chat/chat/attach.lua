@@ -1,4 +1,4 @@
---- The chat's buffer: what it is given when it becomes a chat, is kept unmodified, and goes.
+--- Makes a buffer a chat: its autocommands and keys, how it unloads and how it closes.
 local M = {}
 
 local registry = require("codex-chat.registry")
@@ -22,11 +22,11 @@ local function watch(chat)
     saving.keep_name(chat)
   end)
   on({ "BufModifiedSet", "QuitPre" }, function()
-    -- The file is kept up to date by itself: leaving must never ask.
+    -- The file is always up to date: leaving must never ask.
     vim.bo[buf].modified = false
   end)
   on("BufWinEnter", function()
-    -- Only this one: a window that was split off has folds already.
+    -- Only the current window: one that was split off has its folds already.
     local win = api.nvim_get_current_win()
     if api.nvim_win_get_buf(win) == buf then
       require("codex-chat.ui.window").shown(chat, win)
@@ -82,13 +82,12 @@ local function watch(chat)
   end)
 end
 
---- What stands beside the text and goes with it. `:edit` finds it again, so that a turn goes on.
----@class (exact) codex-chat.Kept
+---@class (exact) codex-chat.Kept what belongs to the text; `:edit` restores it, so that a turn continues
 ---@field blocks table
 ---@field undo codex-chat.UndoState?
 ---@field views table<integer, table> by window
 
---- The text goes: what only the buffer holds is kept for when it is read again.
+--- Keeps what only the buffer holds while it is unloaded, for when it is read again.
 ---@param chat codex-chat.Chat
 function M.unload(chat)
   if chat.unloaded_lines then
@@ -107,17 +106,17 @@ function M.unload(chat)
     undo = require("codex-chat.buffer.undo").keep(chat.buf),
     views = views,
   }
-  -- `:edit` reads it again at once; where nothing does, the conversation is over here.
+  -- `:edit` reads it again at once; otherwise the conversation ends in this Neovim.
   vim.schedule(function()
     if chat.unloaded_lines and registry.get(chat.buf) == chat then
-      M.leave(chat)
+      M.stop(chat)
     end
   end)
 end
 
---- The conversation has no text in this Neovim any more.
+--- Stops a conversation whose text is gone: the host closes it, and nothing is pending.
 ---@param chat codex-chat.Chat
-function M.leave(chat)
+function M.stop(chat)
   chat.kept = nil
   require("codex-chat.host").close(chat)
   chat.approvals, chat.delayed = {}, {}
@@ -130,10 +129,10 @@ local function about(chat)
   return { buf = chat.buf, path = chat.path, root = chat.root }
 end
 
---- The buffer is no chat any more.
+--- Makes the buffer an ordinary one again.
 ---@param chat codex-chat.Chat
 function M.close(chat)
-  M.leave(chat)
+  M.stop(chat)
   require("codex-chat.events").emit("Closed", about(chat))
   registry.remove(chat.buf)
   require("codex-chat.ui.statusline").forget()
@@ -141,10 +140,10 @@ function M.close(chat)
   pcall(api.nvim_del_augroup_by_id, chat.augroup)
 end
 
---- Makes the buffer, which holds the conversation's text, a chat.
+--- Makes a buffer with a conversation's text a chat.
 ---@param buf integer
 ---@param project codex-chat.Project
----@param text? string what stands in the file, where it was read
+---@param text? string the file's text, if it was read
 ---@return codex-chat.Chat
 function M.attach(buf, project, text)
   text_of.set_options(buf)

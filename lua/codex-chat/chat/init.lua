@@ -1,4 +1,4 @@
---- Opening, hiding and moving conversations.
+--- Opens, shows, hides, renames and moves conversations.
 local M = {}
 
 local registry = require("codex-chat.registry")
@@ -7,7 +7,7 @@ local window = require("codex-chat.ui.window")
 
 local api = vim.api
 
---- The chat of this file, made where there is none.
+--- The chat of this file; makes it if there is none.
 ---@param path string
 ---@param project codex-chat.Project
 ---@return codex-chat.Chat
@@ -18,10 +18,10 @@ function M.load(path, project)
     return chat
   end
   if buf and api.nvim_buf_is_loaded(buf) then
-    -- The user has it open as a plain file, perhaps by a session: that buffer becomes the chat.
-    local taken, refused = require("codex-chat.chat.restored").take(buf, project)
-    if taken then
-      return taken
+    -- It is open as a plain file, perhaps from a session: that buffer becomes the chat.
+    local restored, refused = require("codex-chat.chat.restored").attach(buf, project)
+    if restored then
+      return restored
     end
     say.error(("the conversation cannot be read, so this is a new one: %s."):format(refused))
     return M.load(require("codex-chat.project").new_path(project), project)
@@ -30,7 +30,7 @@ function M.load(path, project)
   require("codex-chat.chat.read").expect(buf, project)
   vim.fn.bufload(buf)
   if not registry.get(buf) then
-    -- Within another autocommand, no event was raised.
+    -- Within another autocommand no event is raised.
     require("codex-chat.chat.read").read(buf)
   end
   return assert(registry.get(buf))
@@ -57,9 +57,9 @@ function M.latest(project)
   return M.load(path or projects.new_path(project), project)
 end
 
---- Shows the chat and goes there, ready to type where nothing is typed yet.
+--- Shows the chat and goes there, with the cursor in an empty prompt.
 ---@param chat codex-chat.Chat
----@param opts? { insert?: boolean, prompt?: boolean } prompt: goes there from wherever the cursor was
+---@param opts? { insert?: boolean, prompt?: boolean } prompt: moves the cursor there from anywhere
 function M.show(chat, opts)
   opts = opts or {}
   local seen = window.find(chat.buf) ~= nil
@@ -79,11 +79,11 @@ function M.show(chat, opts)
   elseif opts.prompt and not is_in_prompt() then
     prompt.enter(chat, win)
   end
-  local wants = require("codex-chat.config").get().window.startinsert
+  local startinsert = require("codex-chat.config").get().window.startinsert
   if opts.insert ~= nil then
-    wants = opts.insert
+    startinsert = opts.insert
   end
-  if wants and empty and is_in_prompt() then
+  if startinsert and empty and is_in_prompt() then
     vim.cmd("startinsert!")
   end
   -- The window is on the screen before a process is started.
@@ -130,7 +130,7 @@ function M.toggle()
   M.show(chat or M.latest(project))
 end
 
---- Gives the chat's file another name, as the host has renamed it.
+--- Renames the buffer after the host has renamed the file.
 ---@param chat codex-chat.Chat
 ---@param path string
 function M.rename(chat, path)
@@ -138,12 +138,12 @@ function M.rename(chat, path)
   if old == path then
     return
   end
-  local taken = registry.find_name(path)
-  if taken and taken ~= chat.buf then
-    pcall(api.nvim_buf_delete, taken, { force = true })
+  local namesake = registry.find_name(path)
+  if namesake and namesake ~= chat.buf then
+    pcall(api.nvim_buf_delete, namesake, { force = true })
   end
   api.nvim_buf_set_name(chat.buf, path)
-  -- As Neovim has it, which leaves out links.
+  -- As Neovim names it, without links.
   path = api.nvim_buf_get_name(chat.buf)
   chat.path = path
   require("codex-chat.events").emit("Renamed", {
@@ -158,7 +158,7 @@ function M.rename(chat, path)
   end
 end
 
---- The queries that stand directly above the prompt, sent and not taken by anybody, as typed.
+--- The queries directly above the prompt that were sent and not answered, as they were typed.
 ---@param chat codex-chat.Chat
 ---@return string[]
 local function unanswered(chat)
@@ -181,7 +181,7 @@ local function unanswered(chat)
     if table.concat(below):find("%S") then
       break
     end
-    -- The heading goes, and the line that tells what went along: it is found anew.
+    -- Without the heading and the context line, which is made again.
     local text = table.concat(api.nvim_buf_get_lines(chat.buf, range[1] + 1, range[2], false), "\n")
     table.insert(found, 1, vim.trim((vim.trim(text):gsub("\n\n> %*%*Context:%*%* [^\n]*$", ""))))
     edge = range[1]
@@ -189,8 +189,8 @@ local function unanswered(chat)
   return found
 end
 
---- Moves the buffer to a fresh conversation because its own is in use elsewhere. What is in the
---- prompt stays, and what was sent meanwhile goes back there.
+--- Moves the buffer to a new conversation because its own is in use elsewhere. The text in the prompt
+--- stays, and unanswered queries go back there.
 ---@param chat codex-chat.Chat
 ---@param to codex-chat.Relocation
 function M.relocate(chat, to)
@@ -206,7 +206,7 @@ function M.relocate(chat, to)
     local head = document.new_lines(chat.root, document.now())
     chat.head, chat.known_text, chat.known_hashes = document.head(head), nil, nil
     chat.has_written = nil
-    -- The prompt's own heading and text stay as they are, with the cursor in them.
+    -- The prompt's heading and text stay, with the cursor in them.
     blocks.splice(chat, 0, blocks.prompt_row(chat), vim.list_slice(head, 1, #head - 2))
   end)
   require("codex-chat.highlight").attach(chat.buf)

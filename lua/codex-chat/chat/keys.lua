@@ -1,7 +1,7 @@
---- The chat's own keys. They are the buffer's, so no key of the user's is taken anywhere else.
+--- Maps the chat's keys, in its buffer only.
 local M = {}
 
---- Whether the user has mapped it for the file type: then it is theirs.
+--- Whether the user has mapped the key for the file type; then it stays theirs.
 ---@param chat codex-chat.Chat
 ---@param mode string
 ---@param lhs string
@@ -31,8 +31,8 @@ local function map(chat, mode, lhs, rhs, desc)
   end
 end
 
---- Maps Neovim's own keys for what is under the cursor: they look in the working directory, and put the
---- file into the chat's window.
+--- Maps `gf` and similar keys: Neovim's own look in the working directory, and show the file in the
+--- chat's window.
 ---@param chat codex-chat.Chat
 local function map_files(chat)
   local ways = {

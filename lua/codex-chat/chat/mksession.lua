@@ -1,8 +1,8 @@
 --- Windows of conversations in the session files that Neovim writes.
 ---
 --- `:mksession` takes a chat's buffer for one without a file and writes `enew` and `file <name>` for
---- each window. The second of them is E95 where the plugin is not loaded yet, so such lines are rewritten
---- when the session has been written. Where it is loaded, see `chat/session.lua`.
+--- each window. The second of them is E95 where the plugin is not loaded yet, so such lines are
+--- rewritten when the session has been written. Where it is loaded, see `chat/session.lua`.
 local M = {}
 
 local registry = require("codex-chat.registry")
@@ -24,8 +24,8 @@ local function names()
   return found
 end
 
---- Has a session that was just written name each conversation once, and say nothing about it. Neovim
---- must not read their files itself: a modeline may be in the model's words.
+--- Rewrites the session that was just written so that it names each conversation once, silently. Neovim
+--- must not read the files itself: a modeline may be the model's text.
 local function name_each_once()
   local path = vim.v.this_session
   local text = require("codex-chat.disk.look").read(path, max_bytes)
@@ -43,7 +43,7 @@ local function name_each_once()
     end
   end)
   if count > 0 and rewritten ~= text then
-    -- Where it lies behind a link it stays as it is.
+    -- A session behind a link is left alone.
     require("codex-chat.disk.change").write(path, rewritten)
   end
 end

@@ -9,7 +9,7 @@ local truth = require("codex-chat.disk.truth")
 
 local api = vim.api
 
---- The project that the front matter names, where it is the one whose directory the file lies in.
+--- The project that the front matter names, if the file is in that project's directory.
 ---@param path string
 ---@param lines string[]
 ---@return codex-chat.Project
@@ -30,11 +30,11 @@ function M.project_of(path, lines)
   return projects.at(projects.root(projects.cwd()))
 end
 
----@type table<integer, codex-chat.Project> what a buffer that is about to be read belongs to
+---@type table<integer, codex-chat.Project> the projects of buffers that are about to be read
 local expected = {}
 
---- Has the buffer read as a chat of `project`: without `BufReadPost`, file type detection and
---- modelines, wherever its file lies.
+--- Prepares the buffer to be read as a chat of `project`: without `BufReadPost`, file type detection
+--- and modelines, wherever its file is.
 ---@param buf integer
 ---@param project codex-chat.Project
 function M.expect(buf, project)
@@ -48,17 +48,17 @@ function M.expect(buf, project)
   })
 end
 
---- The text was read anew as it stood: everything goes on where it was.
+--- The text was read again unchanged: restores everything that was kept.
 ---@param chat codex-chat.Chat
 ---@param kept codex-chat.Kept
-local function go_on(chat, kept)
+local function resume(chat, kept)
   require("codex-chat.buffer.blocks").restore(chat, kept.blocks)
   require("codex-chat.buffer.undo").restore(chat.buf, kept.undo)
   require("codex-chat.approval").refresh(chat)
   if chat.host == "asked" or chat.host == "attached" then
     require("codex-chat.host").notify(chat, "chat/reread", {})
   end
-  -- `:edit` puts the cursor somewhere after this.
+  -- `:edit` moves the cursor after this.
   vim.schedule(function()
     for win, view in pairs(kept.views) do
       if api.nvim_win_is_valid(win) and api.nvim_win_get_buf(win) == chat.buf then
@@ -70,7 +70,7 @@ local function go_on(chat, kept)
   end)
 end
 
---- Names the buffer as a new conversation: what cannot be read must not be written over.
+--- Gives the buffer the name of a new conversation: a file that cannot be read must not be overwritten.
 ---@param buf integer
 ---@param project codex-chat.Project
 local function take_new_name(buf, project)
@@ -83,8 +83,8 @@ local function take_new_name(buf, project)
   end
 end
 
---- What `:edit` reads where another program has changed the file: its text, unless a turn runs. What is
---- not saved here is kept as a copy.
+--- The text that `:edit` reads if another program has changed the file, unless a turn is running. The
+--- buffer's unsaved text is kept as a copy.
 ---@param chat codex-chat.Chat
 ---@param lines string[] as the buffer had them
 ---@return string? text
@@ -114,7 +114,7 @@ local function text_of_others(chat, lines)
   return text
 end
 
---- A copy of a conversation's text is read, without modelines, and is no conversation.
+--- Reads a copy of a conversation, without modelines, as an ordinary text.
 ---@param buf integer
 ---@param path string
 local function read_copy(buf, path)
@@ -128,7 +128,7 @@ local function read_copy(buf, path)
   end
 end
 
---- `BufReadCmd`: reads the conversation, also again for `:edit`.
+--- `BufReadCmd`: reads the conversation, and reads it again for `:edit`.
 ---@param buf integer
 function M.read(buf)
   local chat = registry.get(buf)
@@ -164,7 +164,7 @@ function M.read(buf)
     require("codex-chat.chat.attach").attach(buf, project, text)
     return
   end
-  -- `:edit` and `:bdelete` forget marks, mappings and who listens.
+  -- `:edit` and `:bdelete` drop marks, mappings and callbacks.
   local kept = chat.kept
   chat.unloaded_lines, chat.kept = nil, nil
   text_of.load(chat)
@@ -173,7 +173,7 @@ function M.read(buf)
   end)
   require("codex-chat.chat.keys").map(chat)
   if kept then
-    go_on(chat, kept)
+    resume(chat, kept)
   else
     require("codex-chat.host").open(chat)
   end

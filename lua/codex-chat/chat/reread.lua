@@ -9,9 +9,8 @@ local truth = require("codex-chat.disk.truth")
 
 local api = vim.api
 
---- Has the buffer take the file's text, which another program has changed, in all windows. It is
---- refused where the buffer has another text by now than the one with this hash, or the user is in the
---- middle of a command.
+--- Replaces the buffer's text by the file's, which another program has changed. Refused if the buffer's
+--- text no longer has this hash, or if the user is in the middle of a command.
 ---@param chat codex-chat.Chat
 ---@param hash string
 ---@return boolean
@@ -20,7 +19,7 @@ function M.reread(chat, hash)
   local is_as_told = vim.fn.sha256(truth.text_of(buf)) == hash
   local lines, _, text = document.read(chat.path)
   if text and not text:find("%S") then
-    -- Emptied, perhaps to be written: what is here stays.
+    -- The file is empty, perhaps just being written: keep the buffer.
     return false
   end
   if
@@ -37,7 +36,7 @@ function M.reread(chat, hash)
   end, registry.wins(buf))
   require("codex-chat.buffer.fold").clear(buf)
   if chat.head and not document.head(lines) then
-    -- The other program has cut off what the conversation is known by.
+    -- The other program has removed the front matter, which identifies the conversation.
     lines = document.with_kept(lines, chat.head)
   end
   local modifiable = vim.bo[buf].modifiable

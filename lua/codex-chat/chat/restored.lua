@@ -1,5 +1,5 @@
---- Buffers that bear the name of a conversation and are none yet: a session restores them empty, and
---- Neovim reads them as plain files where the plugin is not loaded or `history_dir` is set.
+--- Makes chats of buffers that only have a conversation's name: a session restores them empty, and
+--- Neovim reads them as plain files if the plugin is not loaded yet or `history_dir` is set.
 local M = {}
 
 local document = require("codex-chat.buffer.document")
@@ -12,7 +12,7 @@ local function state_dir()
   return require("codex-chat.config").get().state_dir
 end
 
---- The directory of conversations that a file lies in, itself or in their archive.
+--- The directory of conversations that a file is in, directly or in the archive.
 ---@param path string
 ---@return string
 local function chats_dir(path)
@@ -20,7 +20,7 @@ local function chats_dir(path)
   return vim.fs.basename(dir) == "archive" and vim.fs.dirname(dir) or dir
 end
 
---- Whether the file lies where conversations of the state directory do.
+--- Whether the file is where the state directory has its conversations.
 ---@param path string
 ---@return boolean
 local function is_in_state(path)
@@ -29,8 +29,7 @@ local function is_in_state(path)
     and vim.fs.dirname(vim.fs.dirname(vim.fs.dirname(dir))) == vim.fs.normalize(state_dir())
 end
 
---- The project that has its conversations in this directory by `history_dir`: the one around it, or
---- the one the user works in.
+--- The project whose `history_dir` this directory is: the one around it, or the one the user works in.
 ---@param dir string
 ---@return codex-chat.Project?
 local function project_with(dir)
@@ -46,7 +45,7 @@ local function project_with(dir)
   end
 end
 
---- Whether a buffer of this name may be a conversation; nothing is read for that.
+--- Whether a buffer of this name may be a conversation; reads no file.
 ---@param path string
 ---@return boolean
 function M.may_be(path)
@@ -54,8 +53,8 @@ function M.may_be(path)
     and (is_in_state(path) or project_with(chats_dir(path)) ~= nil)
 end
 
---- The project of a conversation's file. In a directory of the user's own a file is one only by its
---- front matter.
+--- The project of a conversation's file. In a directory of the user's own, only the front matter makes
+--- a file a conversation.
 ---@param path string
 ---@param lines? string[] the file's
 ---@return codex-chat.Project?
@@ -74,7 +73,7 @@ function M.project_of(path, lines)
   end
 end
 
---- Puts what was typed into a buffer without the conversation's text below that text.
+--- Appends what was typed into the buffer to the conversation's text, as its prompt.
 ---@param lines string[]
 ---@param typed string[]
 ---@return string[]
@@ -90,17 +89,17 @@ local function with_draft(lines, typed)
   return vim.list_extend(whole, typed)
 end
 
---- Makes a loaded buffer with a conversation's name that conversation. An empty or unchanged one gets
---- the file's text; into that goes what was typed without it; one in which the conversation itself was
---- edited keeps its text, and the host keeps a copy of the file's.
+--- Makes a loaded buffer with a conversation's name that conversation. An empty or unchanged buffer
+--- gets the file's text; text that was typed into an empty buffer goes below it; a buffer in which the
+--- conversation was edited keeps its text, and the host keeps a copy of the file's.
 ---
---- SECURITY: the file is read by no link; Neovim may have followed one, and that text would be sent as
---- what was said before.
+--- SECURITY: the file is read without following links. Neovim may have followed one, and that text
+--- would be sent as the earlier conversation.
 ---@param buf integer
----@param project? codex-chat.Project the file's, where that is known
----@return codex-chat.Chat? chat nil where it is no conversation
+---@param project? codex-chat.Project the file's, if known
+---@return codex-chat.Chat? chat nil if it is not a conversation
 ---@return string? refused why the file cannot be read
-function M.take(buf, project)
+function M.attach(buf, project)
   local path = api.nvim_buf_get_name(buf)
   local lines, err, text = document.read(path)
   if not lines then

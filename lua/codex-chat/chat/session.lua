@@ -6,13 +6,13 @@ local M = {}
 
 local api = vim.api
 
---- What tells a conversation from another file.
+--- Front matter by which a file is a conversation.
 local new_head = { "---", "codex-chat: 1", "---" }
 
 ---@type { win: integer, buf: integer, path: string }[]
 local waiting = {}
 
---- A buffer has got a conversation's name.
+--- Renames a buffer that got a conversation's name, until the session is complete.
 ---@param buf integer
 function M.named(buf)
   local path = api.nvim_buf_get_name(buf)
@@ -21,7 +21,7 @@ function M.named(buf)
   if #waiting > 1 then
     return
   end
-  -- A session that fails half-way raises no event of its own.
+  -- A session that fails half-way does not raise SessionLoadPost.
   api.nvim_create_autocmd({ "SessionLoadPost", "SafeState" }, {
     group = api.nvim_create_augroup("codex-chat.session", {}),
     once = true,
@@ -29,16 +29,16 @@ function M.named(buf)
   })
 end
 
---- Shows the conversations in the windows that wait for them, at their prompts.
+--- Shows the conversations in their windows, with the cursor in the prompt.
 function M.finish()
   local list = waiting
   waiting = {}
   for _, entry in ipairs(list) do
     local lines = require("codex-chat.buffer.document").read(entry.path)
-    -- Where the file is gone, it was a conversation all the same, and a new one begins there.
+    -- If the file is gone, it was a conversation all the same, and a new one starts there.
     local project = require("codex-chat.chat.restored").project_of(entry.path, lines or new_head)
     if not project then
-      -- A file of the user's own in the directory of conversations.
+      -- Another file of the user's in the directory of conversations.
       pcall(api.nvim_buf_set_name, entry.buf, entry.path)
     else
       if api.nvim_win_is_valid(entry.win) then

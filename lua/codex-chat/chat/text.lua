@@ -1,4 +1,4 @@
---- The buffer of a conversation as a text: its options, and what follows from the text that is in it.
+--- Prepares a conversation's buffer: its options, and everything that is derived from its text.
 local M = {}
 
 local document = require("codex-chat.buffer.document")
@@ -6,8 +6,7 @@ local registry = require("codex-chat.registry")
 
 local api = vim.api
 
---- Gives the buffer a chat's options. Only ever by number: `undolevels` of another buffer is the
---- user's own.
+--- Sets a chat's options. Always by buffer number: `undolevels` of another buffer is the user's.
 ---@param buf integer
 function M.set_options(buf)
   local bo = vim.bo[buf]
@@ -21,7 +20,7 @@ function M.set_options(buf)
   bo.textwidth = 0
 end
 
---- Takes the text of the buffer as the conversation: prompt, folds, highlighting, undo.
+--- Derives the prompt, folds, highlighting and undo from the buffer's text.
 ---@param chat codex-chat.Chat
 function M.load(chat)
   local blocks = require("codex-chat.buffer.blocks")
@@ -31,7 +30,7 @@ function M.load(chat)
   local scan = require("codex-chat.buffer.markdown").scan(lines)
   local prompt = scan.prompt
   if not prompt then
-    -- Below everything, so that nothing of what stands there is taken for a query.
+    -- Below everything, so that no text in the file becomes a query.
     local fresh = lines[#lines] == "" and { "## You", "" } or { "", "## You", "" }
     if #lines == 1 and lines[1] == "" then
       api.nvim_buf_set_lines(buf, 0, -1, false, { "## You", "" })
@@ -54,7 +53,7 @@ function M.load(chat)
     return
   end
   chat.follows = true
-  -- Events like TextChanged wait for the user to pause: too late where one types and leaves.
+  -- Events like TextChanged wait for a pause: too late for a user who types and quits.
   api.nvim_buf_attach(buf, false, {
     on_lines = function()
       chat.changed = true

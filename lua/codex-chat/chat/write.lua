@@ -1,4 +1,4 @@
---- The chat's way to disk where no host writes it, and the name that its file keeps.
+--- Writes a conversation's file while no host does, and keeps its name.
 local M = {}
 
 local document = require("codex-chat.buffer.document")
@@ -8,8 +8,8 @@ local truth = require("codex-chat.disk.truth")
 
 local api = vim.api
 
---- Where `:write {file}` writes. The user may name a file by way of links of their own; within the
---- project of a conversation a link may be the agent's.
+--- Where `:write {file}` writes. The user may name a file through their own links; within the project
+--- of a conversation a link may be the agent's.
 ---@param target string absolute
 ---@return string
 local function resolved(target)
@@ -26,8 +26,8 @@ local function resolved(target)
   return not is_in_project(place) and vim.uv.fs_realpath(place) or place
 end
 
---- Sees to it that nothing is lost when the file gets this text: another program's text in it, and one
---- that most was deleted from, are kept as copies.
+--- Keeps a copy of the file's text if writing this one would lose it: if another program wrote it, or
+--- if most of it was deleted.
 ---@param chat codex-chat.Chat
 ---@param text string
 ---@return string? err why the file must stay as it is
@@ -52,7 +52,7 @@ local function make_way(chat, text)
   end
 end
 
---- Writes the chat from Lua, for when no host does.
+--- Writes the chat from Lua, while no host does.
 ---@param chat codex-chat.Chat
 ---@return boolean
 function M.save(chat)
@@ -71,7 +71,7 @@ function M.save(chat)
   local lines = document.with_kept(api.nvim_buf_get_lines(chat.buf, 0, -1, false), chat.head)
   local text = table.concat(lines, "\n") .. "\n"
   if text == chat.known_text and truth.look(chat) == "other" then
-    -- Nothing is unsaved: the other text is read when it is looked for.
+    -- Nothing is unsaved: `check` will read the other text.
     chat.changed = false
     return true
   end
@@ -88,12 +88,12 @@ function M.save(chat)
   return true
 end
 
---- `:write`: to its own file by the host, or by Lua where there is none; elsewhere always by Lua.
+--- `:write`: the host writes the chat's own file, or Lua if there is no host; Lua writes other files.
 ---@param chat codex-chat.Chat
 ---@param args table of the autocommand
 function M.write(chat, args)
   local first, last = vim.fn.line("'["), vim.fn.line("']")
-  -- Not the buffer's name: `:saveas` has changed that already.
+  -- Not the buffer's name: `:saveas` has already changed it.
   local own = chat.path
   local target = vim.fs.normalize(vim.fn.fnamemodify(args.file, ":p"), { expand_env = false })
   if args.match == own or target == vim.fs.normalize(own, { expand_env = false }) then
@@ -114,8 +114,8 @@ function M.write(chat, args)
   end
 end
 
---- `:saveas` and `:file` name the buffer anew. A conversation stays where it is, because the host,
---- other Neovims and the list of conversations know it by its file; the copy is written all the same.
+--- Undoes the renaming by `:saveas` and `:file`: the host, other Neovims and the list of conversations
+--- know a conversation by its file. The copy is written all the same.
 ---@param chat codex-chat.Chat
 function M.keep_name(chat)
   local name = api.nvim_buf_get_name(chat.buf)
@@ -126,10 +126,10 @@ function M.keep_name(chat)
     if registry.get(chat.buf) ~= chat or api.nvim_buf_get_name(chat.buf) == chat.path then
       return
     end
-    -- The old name has become another buffer's.
-    local taken = registry.find_name(chat.path)
-    if taken then
-      pcall(api.nvim_buf_delete, taken, { force = true })
+    -- Another buffer has got the old name.
+    local namesake = registry.find_name(chat.path)
+    if namesake then
+      pcall(api.nvim_buf_delete, namesake, { force = true })
     end
     if pcall(api.nvim_buf_set_name, chat.buf, chat.path) then
       chat.path = api.nvim_buf_get_name(chat.buf)

@@ -1,4 +1,4 @@
---- Choosing when Codex asks, for one conversation.
+--- `:CodexChat approvals`: chooses when Codex asks, for one conversation.
 local M = {}
 
 local action = require("codex-chat.host.request")

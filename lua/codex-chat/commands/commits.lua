@@ -1,10 +1,10 @@
---- What Codex has committed in a conversation, from `refs/codex/…` of the real repository.
+--- `:CodexChat commits`: the commits of a conversation, from `refs/codex/…` of the real repository.
 local M = {}
 
 local action = require("codex-chat.host.request")
 local say = require("codex-chat.message")
 
---- Shows text that is nobody's file: no file type, so that no plugin of a file type runs over it.
+--- Shows text that is in no file; without a file type, so that no file type plugin runs on it.
 ---@param name string
 ---@param text string
 local function show(name, text)
@@ -19,7 +19,7 @@ local function show(name, text)
   vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buf, desc = "Close" })
 end
 
---- Lists the conversation's commits and gives them, where there are any.
+--- Lists the conversation's commits; `callback` is not called if there are none.
 ---@param chat codex-chat.Chat
 ---@param callback fun(commits: codex-chat.Commit[])
 local function list(chat, callback)
@@ -34,7 +34,7 @@ local function list(chat, callback)
   end)
 end
 
---- Asks which, and shows it as `git show` does.
+--- Asks which commit, and shows it as `git show` does.
 ---@param chat codex-chat.Chat
 local function pick(chat)
   list(chat, function(commits)
@@ -61,11 +61,11 @@ local function pick(chat)
   end)
 end
 
---- Copies the ref, for git on the command line; asks which where there are several.
+--- Copies the ref, for git on the command line; asks which if there are several.
 ---@param chat codex-chat.Chat
 local function copy(chat)
   ---@param ref string?
-  local function take(ref)
+  local function copy_ref(ref)
     if ref then
       require("codex-chat.outside.programs").copy(ref)
       say.info("copied " .. ref)
@@ -79,14 +79,14 @@ local function copy(chat)
       end
     end
     if #refs == 1 then
-      take(refs[1])
+      copy_ref(refs[1])
     else
-      vim.ui.select(refs, { prompt = "Copy which ref?", kind = "codex-chat-commit" }, take)
+      vim.ui.select(refs, { prompt = "Copy which ref?", kind = "codex-chat-commit" }, copy_ref)
     end
   end)
 end
 
---- Shows the log of all of them.
+--- Shows the log of all commits.
 ---@param chat codex-chat.Chat
 local function log(chat)
   action.run(chat, "commits/log", {}, function(text, err)

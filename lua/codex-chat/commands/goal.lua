@@ -1,9 +1,9 @@
---- `:CodexChat goal`: what Codex goes on working towards by itself.
+--- `:CodexChat goal`: the goal that Codex works towards by itself.
 local M = {}
 
 local action = require("codex-chat.host.request")
 
---- Sets a goal, or does with the one that is set what the word says.
+--- Sets a goal, or clears, pauses or resumes the present one.
 ---@param chat codex-chat.Chat
 ---@param words string "clear", "pause", "resume", or the goal
 function M.set(chat, words)

@@ -7,7 +7,7 @@ local say = require("codex-chat.message")
 ---@field run fun(args: vim.api.keyset.create_user_command.command_args, rest: string)
 ---@field complete? string[]|fun(lead: string): string[]
 ---@field range? boolean
----@field bang? boolean whether `!` means something: of all projects, from now on, without a question
+---@field bang? boolean whether it takes `!`: for all projects, from now on, or without a question
 
 ---@return codex-chat.Chat?
 local function here()
@@ -19,18 +19,18 @@ local function here()
 end
 
 ---@param method string
-local function tell(method)
+local function notify(method)
   local chat = here()
   if chat then
     require("codex-chat.host").notify(chat, method, {})
   end
 end
 
---- Calls a function of one of our modules with the chat.
+--- Calls a function of a module with the chat.
 ---@param module string
 ---@param fn string
 ---@param ... any
-local function with(module, fn, ...)
+local function with_chat(module, fn, ...)
   local chat = here()
   if chat then
     require(module)[fn](chat, ...)
@@ -45,7 +45,7 @@ local function send(mode)
   end
 end
 
---- Shows a project's conversation, in the window of the one that the cursor is in.
+--- Shows a project's conversation, in the window of the current conversation.
 ---@param project codex-chat.Project
 local function open_in_place(project)
   local chats = require("codex-chat.chat")
@@ -90,7 +90,7 @@ local subcommands = {
   },
   stop = {
     run = function()
-      tell("turn/interrupt")
+      notify("turn/interrupt")
     end,
   },
   send = {
@@ -124,7 +124,7 @@ local subcommands = {
   },
   answer = {
     run = function(_, rest)
-      require("codex-chat.approval").tell(rest)
+      require("codex-chat.approval").answer_with(rest)
     end,
   },
   decline = {
@@ -139,17 +139,17 @@ local subcommands = {
   },
   retry = {
     run = function()
-      tell("turn/retry")
+      notify("turn/retry")
     end,
   },
   fork = {
     run = function()
-      with("codex-chat.commands.query.fork", "fork")
+      with_chat("codex-chat.commands.query.fork", "fork")
     end,
   },
   revert = {
     run = function()
-      with("codex-chat.commands.query.fork", "revert")
+      with_chat("codex-chat.commands.query.fork", "revert")
     end,
   },
   compact = {
@@ -163,42 +163,42 @@ local subcommands = {
   review = {
     complete = { "uncommitted", "base", "commit" },
     run = function(_, rest)
-      with("codex-chat.commands.review", "start", rest)
+      with_chat("codex-chat.commands.review", "start", rest)
     end,
   },
   model = {
     bang = true,
     run = function(args, rest)
-      with("codex-chat.commands.model", "choose", rest, args.bang)
+      with_chat("codex-chat.commands.model", "choose", rest, args.bang)
     end,
   },
   approvals = {
     complete = { "never", "on-request", "untrusted" },
     run = function(_, rest)
-      with("codex-chat.commands.approvals", "choose", rest)
+      with_chat("codex-chat.commands.approvals", "choose", rest)
     end,
   },
   plan = {
     complete = { "on", "off" },
     run = function(_, rest)
-      with("codex-chat.commands.model", "plan", rest)
+      with_chat("codex-chat.commands.model", "plan", rest)
     end,
   },
   goal = {
     complete = { "pause", "resume", "clear" },
     run = function(_, rest)
-      with("codex-chat.commands.goal", "set", rest)
+      with_chat("codex-chat.commands.goal", "set", rest)
     end,
   },
   commits = {
     complete = { "copy", "log" },
     run = function(_, rest)
-      with("codex-chat.commands.commits", "run", rest)
+      with_chat("codex-chat.commands.commits", "run", rest)
     end,
   },
   terminals = {
     run = function()
-      with("codex-chat.commands.terminals", "pick")
+      with_chat("codex-chat.commands.terminals", "pick")
     end,
   },
   diagnostics = {
@@ -270,7 +270,7 @@ local subcommands = {
   },
   status = {
     run = function()
-      with("codex-chat.commands.status", "show")
+      with_chat("codex-chat.commands.status", "show")
     end,
   },
   network = {
@@ -278,23 +278,23 @@ local subcommands = {
       return require("codex-chat.commands.network").entries()
     end,
     run = function(_, rest)
-      with("codex-chat.commands.network", "run", rest)
+      with_chat("codex-chat.commands.network", "run", rest)
     end,
   },
   mcp = {
     run = function()
-      with("codex-chat.commands.status", "servers")
+      with_chat("codex-chat.commands.status", "servers")
     end,
   },
   login = {
     complete = { "browser", "device", "cancel" },
     run = function(_, rest)
-      with("codex-chat.commands.login", "start", rest)
+      with_chat("codex-chat.commands.login", "start", rest)
     end,
   },
   logout = {
     run = function()
-      with("codex-chat.commands.login", "stop")
+      with_chat("codex-chat.commands.login", "stop")
     end,
   },
   log = {
@@ -310,7 +310,7 @@ local subcommands = {
       return require("codex-chat.commands.sandbox").words
     end,
     run = function(args, rest)
-      with("codex-chat.commands.sandbox", "run", rest, args.bang)
+      with_chat("codex-chat.commands.sandbox", "run", rest, args.bang)
     end,
   },
 }
@@ -320,13 +320,6 @@ local function names()
   local list = vim.tbl_keys(subcommands)
   table.sort(list)
   return list
-end
-
---- Whether `:CodexChat` knows this word.
----@param name string
----@return boolean
-function M.has(name)
-  return subcommands[name] ~= nil
 end
 
 ---@param args vim.api.keyset.create_user_command.command_args
@@ -378,7 +371,7 @@ function M.complete(lead, line, pos)
   end, words)
 end
 
---- Runs what a `<Plug>` mapping stands for.
+--- Runs the action of a `<Plug>` mapping.
 ---@param action string
 function M.plug(action)
   if action == "send" or action == "queue" then

@@ -1,15 +1,14 @@
---- `:CodexChat log` and `:CodexChat log audit`: what the host logs, and what is on record of a project.
+--- `:CodexChat log` and `:CodexChat log audit`: the host's log, and a project's audit record.
 local M = {}
 
 local say = require("codex-chat.message")
 
 local api = vim.api
 
---- How much of the record is shown; all of it is in the file.
+--- How much of the record is shown; the file has all of it.
 local MAX_BYTES = 512 * 1024
 
---- Opens a file for reading. SECURITY: the agent's words are in it, and a modeline would be read from
---- them.
+--- Opens a file for reading. SECURITY: it holds the agent's text, so modelines are switched off.
 ---@param path string
 ---@param filetype? string
 local function open(path, filetype)
@@ -31,7 +30,7 @@ local function open(path, filetype)
 end
 
 ---@param value any
----@return string one line of what shows
+---@return string one printable line
 local function plain(value)
   local text = type(value) == "string" and value or vim.json.encode(value)
   return vim.fn.strtrans(require("codex-chat.context.bounds").joined(text, " ⏎ "))
@@ -54,7 +53,7 @@ local function size(bytes, what)
     or ("%.0f kB %s"):format(bytes / 1000, what)
 end
 
---- What is told of an entry, by its event: the parts of a line, of which any may be missing.
+--- The parts of an entry's line, by its event; any of them may be missing.
 ---@type table<string, fun(it: table): any[]>
 local details = {
   command = function(it)
@@ -106,7 +105,7 @@ local details = {
 }
 
 ---@param line string of JSON
----@return string for a reader; the line itself where it is none of ours
+---@return string for a reader; the line itself if it is not an entry
 local function shown_line(line)
   local decoded, it = pcall(vim.json.decode, line)
   local detail = decoded and type(it) == "table" and details[it.event]
@@ -124,7 +123,7 @@ local function shown_line(line)
   return ("%-19s  %-14s  %s"):format(time, plain(it.event or "?"), table.concat(shown, " · "))
 end
 
---- The last lines of a file, whole ones.
+--- The last complete lines of a file.
 ---@param path string
 ---@return string[]?
 local function tail(path)
@@ -158,8 +157,8 @@ local function page(lines)
   vim.cmd("normal! G")
 end
 
---- Shows what was done and decided in the current project, the newest last.
----@param raw boolean the file itself, a line of JSON for each entry
+--- Shows the audit record of the current project, the newest entry last.
+---@param raw boolean whether to open the file itself, with a line of JSON for each entry
 function M.audit(raw)
   local path = require("codex-chat.project").of_buf().dir .. "/audit.jsonl"
   local lines = tail(path)
@@ -184,7 +183,7 @@ function M.audit(raw)
   page(shown)
 end
 
---- Shows the host's log, or with "audit" the record of the project.
+--- Shows the host's log, or with "audit" the project's audit record.
 ---@param what string
 ---@param raw boolean
 function M.show(what, raw)

@@ -1,10 +1,10 @@
---- `:CodexChat login` and `logout`: Codex's own login, run by the host in a home of the plugin's.
+--- `:CodexChat login` and `logout`: Codex's own login, which the host runs in the plugin's directory.
 local M = {}
 
 local action = require("codex-chat.host.request")
 local say = require("codex-chat.message")
 
---- A browser on another machine does not reach this one's loopback.
+--- A browser on another machine cannot reach this one's loopback address.
 ---@return "browser"|"device"
 local function usual_way()
   local is_remote = vim.env.SSH_CONNECTION or vim.env.SSH_TTY
@@ -33,7 +33,7 @@ local function open(url)
   end
 end
 
---- Shows where to go, and opens it where the user says so.
+--- Shows the address, and opens it if the user agrees.
 ---@param task codex-chat.LoginTask
 ---@return integer buf of the page
 local function show(task)
@@ -60,9 +60,9 @@ local function welcome(who)
   return ("logged in as %s%s%s"):format(name, plan, how)
 end
 
---- Begins a login and follows it to its end.
+--- Starts a login and follows it to its end.
 ---@param chat codex-chat.Chat
----@param way string "browser", "device", "cancel", or "" for what fits
+---@param way string "browser", "device", "cancel", or "" for the usual one
 function M.start(chat, way)
   if way == "cancel" then
     action.run(chat, "login/cancel")

@@ -1,4 +1,4 @@
---- Choosing the model, its effort, and plan mode.
+--- `:CodexChat model` and `plan`: chooses the model, its effort, and plan mode.
 local M = {}
 
 local action = require("codex-chat.host.request")
@@ -63,10 +63,10 @@ local function pick_effort(chat, model, default)
   end)
 end
 
---- Lets the user pick model and effort, or takes them as given: `<model> [effort]`.
+--- Sets the model and effort from the words `<model> [effort]`, or lets the user pick them.
 ---@param chat codex-chat.Chat
 ---@param words string
----@param default? boolean whether it is the default from now on
+---@param default? boolean whether to make it the default as well
 function M.choose(chat, words, default)
   local model, effort = words:match("^(%S+)%s*(%S*)$")
   if model then
@@ -93,7 +93,7 @@ function M.choose(chat, words, default)
   end)
 end
 
---- Turns plan mode on or off: `on`, `off`, or the other one.
+--- Turns plan mode on or off; without a word, toggles it.
 ---@param chat codex-chat.Chat
 ---@param word string
 function M.plan(chat, word)

@@ -1,9 +1,9 @@
---- `:CodexChat network`: what the sandbox may reach besides the model, and taking it back.
+--- `:CodexChat network`: shows which hosts the sandbox may reach, and revokes them.
 local M = {}
 
 local say = require("codex-chat.message")
 
---- The entries that can be forgotten, as they were last listed; for completion.
+--- The entries that can be revoked, from the last listing; for completion.
 ---@type string[]
 local known = {}
 
@@ -18,7 +18,7 @@ local function remember(allowed)
   known = vim.list_extend(vim.list_slice(allowed.project), allowed.conversation)
 end
 
---- What is allowed, in one line; empty where nothing is.
+--- The allowed hosts in one line; empty if there are none.
 ---@param allowed codex-chat.AllowedHosts
 ---@return string
 function M.summary(allowed)

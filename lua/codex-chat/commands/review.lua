@@ -1,4 +1,4 @@
---- Codex's review of changes: asking for it, and its findings in the quickfix list.
+--- `:CodexChat review`: starts a review, and puts its findings into the quickfix list.
 local M = {}
 
 local say = require("codex-chat.message")
@@ -22,7 +22,7 @@ function M.start(chat, words)
   )
 end
 
---- Puts findings into a quickfix list of their own, and says so.
+--- Puts findings into a new quickfix list, and reports how many.
 --- SECURITY: paths and texts are the model's; they become list entries only.
 ---@param findings codex-chat.Finding[]
 function M.findings(findings)

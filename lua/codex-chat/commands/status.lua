@@ -1,4 +1,4 @@
---- `:CodexChat status` and `:CodexChat mcp`: how things stand, on a page of its own.
+--- `:CodexChat status` and `:CodexChat mcp`: pages about the conversation and its MCP servers.
 local M = {}
 
 local page = require("codex-chat.ui.page")
@@ -17,7 +17,7 @@ local function server_lines(servers)
   for _, server in ipairs(servers) do
     table.sort(server.tools)
     local tools = #server.tools == 0 and "" or (": " .. table.concat(server.tools, ", "))
-    -- SECURITY: names and errors are the server's own words.
+    -- SECURITY: names and errors are the server's text.
     lines[#lines + 1] = (
       ("- **%s** · %s%s"):format(server.name, server.state, tools):gsub("%c", " ")
     )
@@ -46,7 +46,7 @@ local function usage_text(usage)
 end
 
 ---@param minutes number?
----@return string of the window that a limit is about
+---@return string the period of a rate limit
 local function span_text(minutes)
   if not minutes then
     return "the period"
@@ -67,7 +67,7 @@ local function limits_text(limits)
     local span = span_text(limit.windowDurationMins)
     local text = ("%d%% used of %s"):format(math.floor(limit.usedPercent + 0.5), span)
     local at = limit.resetsAt
-    -- What no clock can show is not told.
+    -- A time that no clock can show is left out.
     if at and at > 0 and at < 2 ^ 31 then
       text = text .. os.date(", renewed %a %H:%M", at)
     end
@@ -125,7 +125,7 @@ local function lines_of(chat, it)
   return lines
 end
 
---- Shows how the conversation stands.
+--- Shows the state of the conversation.
 ---@param chat codex-chat.Chat
 function M.show(chat)
   require("codex-chat.host.request").run(chat, "status/read", {}, function(it, err)

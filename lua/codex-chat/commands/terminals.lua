@@ -1,10 +1,10 @@
---- Commands that go on running in the sandbox after their turn.
+--- `:CodexChat terminals`: commands that are still running in the sandbox after their turn.
 local M = {}
 
 local action = require("codex-chat.host.request")
 local say = require("codex-chat.message")
 
---- Goes to where the conversation shows the command, with its output unfolded.
+--- Goes to the command in the conversation, and opens the fold of its output.
 ---@param chat codex-chat.Chat
 ---@param block string
 local function show(chat, block)
@@ -16,7 +16,7 @@ local function show(chat, block)
   vim.cmd.stopinsert()
   vim.cmd("normal! m'")
   vim.api.nvim_win_set_cursor(0, { first + 1, 0 })
-  -- The fold, where there is output, is the block below.
+  -- The output, if there is any, is the block below.
   if stop < vim.api.nvim_buf_line_count(0) and vim.fn.foldclosed(stop + 1) > 0 then
     vim.cmd(("silent! %dfoldopen"):format(stop + 1))
   end
@@ -34,7 +34,7 @@ local function stop(chat, terminal)
   end)
 end
 
---- Asks what to do with a command that still runs.
+--- Asks what to do with a running command.
 ---@param chat codex-chat.Chat
 ---@param terminal codex-chat.Terminal
 local function choose(chat, terminal)
@@ -51,7 +51,7 @@ local function choose(chat, terminal)
   end)
 end
 
---- Lists them; the one that is picked is shown or stopped.
+--- Lists the commands; the picked one is shown or stopped.
 ---@param chat codex-chat.Chat
 function M.pick(chat)
   action.run(chat, "terminals/list", {}, function(terminals, err)
@@ -77,7 +77,7 @@ function M.pick(chat)
   end)
 end
 
---- A turn was stopped: asks whether what it left running is to end, where the user wants to be asked.
+--- After a turn was stopped: asks whether to stop its commands, if the user wants to be asked.
 ---@param chat codex-chat.Chat
 function M.after_stop(chat)
   if require("codex-chat.config").get().stop_commands ~= "ask" then

@@ -17,7 +17,7 @@ function M.get_trigger_characters()
   return { "@", "/", "$" }
 end
 
---- What a word looks like to nvim-cmp: with its mark, with the signs of paths, and in quotes.
+--- The pattern of a word: with its mark, with the characters of paths, or in quotes.
 ---@return string
 function M.get_keyword_pattern()
   return [[\%(@\%(image:\)\?"[^"]*\|[@/$][^ \t@$"]*\)]]

@@ -17,7 +17,7 @@ local function here()
   return chat, api.nvim_get_current_line():sub(1, cursor[2])
 end
 
----@type codex-chat.Completion[] what the last call of `M.omnifunc` with 1 has found
+---@type codex-chat.Completion[] the items of the last call of `M.omnifunc` with 1
 local found = {}
 
 --- 'omnifunc' and 'completefunc'.
@@ -25,7 +25,7 @@ local found = {}
 ---@return integer|table
 function M.omnifunc(findstart)
   if findstart == 0 then
-    -- The line has not got the word any more. What is typed on is matched by us, too.
+    -- The line no longer has the word. Further letters are matched here as well.
     return { words = M.entries(found), refresh = "always" }
   end
   local chat, before = here()
@@ -37,7 +37,7 @@ function M.omnifunc(findstart)
   return start or -3
 end
 
---- Items as Neovim's menu takes them: with `equal` it leaves the matching to us.
+--- Items for Neovim's menu; with `equal` it does not match them itself.
 ---@param items codex-chat.Completion[]
 ---@return table[]
 function M.entries(items)
@@ -46,8 +46,8 @@ function M.entries(items)
   end, items)
 end
 
---- Shows the menu without putting anything in: who types on must not have typed something else. The
---- option counts at the moment of the call, and is the user's again after it.
+--- Opens the menu without inserting anything, so that typing on never changes the typed text. The
+--- option matters only during the call, and is restored after it.
 ---@param column integer 1-based
 ---@param items codex-chat.Completion[]
 local function show(column, items)
@@ -61,7 +61,7 @@ local function show(column, items)
   end
 end
 
---- Whether the menu is one that must be left alone: not ours, or an item of it has been chosen.
+--- Whether the open menu must be left alone: it is not ours, or an item is selected.
 ---@return boolean
 local function is_taken()
   if vim.fn.pumvisible() == 0 then
@@ -69,7 +69,7 @@ local function is_taken()
   end
   local info = vim.fn.complete_info({ "mode", "selected" })
   if info.mode ~= "eval" and vim.fn.exists("+autocomplete") == 1 and vim.o.autocomplete then
-    -- Nobody has asked for that one, and it knows nothing of mentions.
+    -- It opened by itself, and does not know mentions.
     return info.selected >= 0
   end
   return info.mode ~= "eval" or info.selected >= 0
@@ -89,7 +89,7 @@ local function offer()
       offer()
     end
   end)
-  -- What stands there already need not be offered.
+  -- A word that is complete need not be offered.
   if start and #items == 1 and before:sub(start + 1) == items[1].word then
     items = {}
   end
@@ -98,13 +98,13 @@ local function offer()
   end
 end
 
---- Completes in the chat: by keys, and while typing unless the user has a plugin for that.
+--- Completes in the chat: by keys, and while typing unless a plugin does it.
 ---@param chat codex-chat.Chat
 function M.attach(chat)
   local func = "v:lua.require'codex-chat.complete'.omnifunc"
   vim.bo[chat.buf].omnifunc = func
   vim.bo[chat.buf].completefunc = func
-  -- The files are known by the time the first of them is typed.
+  -- Lists the files before the first one is typed.
   api.nvim_create_autocmd("InsertEnter", {
     group = chat.augroup,
     buffer = chat.buf,

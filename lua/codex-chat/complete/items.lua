@@ -6,12 +6,12 @@ local M = {}
 local max_items = 200
 
 ---@class (exact) codex-chat.Completion
----@field word string what is put in
+---@field word string the inserted text
 ---@field menu string
 
---- Those whose word fits, the best first.
+--- The items whose word matches, the best first.
 ---@param items codex-chat.Completion[]
----@param typed string with the mark that words begin with
+---@param typed string with the mark at its start
 ---@return codex-chat.Completion[]
 local function fitting(items, typed)
   local by_word = {}
@@ -86,7 +86,7 @@ local function mentions(chat, typed, on_more)
   return items
 end
 
---- What can stand at the cursor.
+--- The items for the word at the cursor.
 ---@param chat codex-chat.Chat
 ---@param before string the line up to the cursor
 ---@param on_more? fun() called when more files are known
@@ -98,7 +98,7 @@ function M.at(chat, before, on_more)
   end
   local start, mark, typed = before:match('()([@$])([^%s@$"]*)$')
   if not start then
-    -- In quotes there may be blanks.
+    -- A quoted path may have blanks.
     start, mark, typed = before:match('()(@)("[^"]*)$')
   end
   if not start then
@@ -113,8 +113,8 @@ function M.at(chat, before, on_more)
   return start - 1, mentions(chat, typed, on_more)
 end
 
---- Items in the language server protocol's words, for plugins that complete. They match by themselves,
---- with rules of their own: what was typed is given as what fits, so that our order counts.
+--- Items in the form of the language server protocol, for completion plugins. These match by their own
+--- rules, so the typed text is the text to match, and the order here counts.
 ---@param buf integer
 ---@param row integer 0-based
 ---@param before string the line up to the cursor
@@ -132,7 +132,7 @@ function M.lsp(buf, row, before)
       labelDetails = { description = item.menu },
       filterText = before:sub(start + 1),
       sortText = ("%04d"):format(i),
-      -- A file; the others are keywords.
+      -- File, else Keyword.
       kind = item.menu == "" and 17 or 14,
       textEdit = {
         newText = item.word,

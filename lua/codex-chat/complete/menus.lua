@@ -1,19 +1,19 @@
---- Plugins that complete beside ours: whether one of them asks our source, and menus that are open.
+--- Completion plugins: whether one of them uses our source, and whether a menu is open.
 ---
---- Nothing of theirs is loaded here: only what the user has loaded counts.
+--- No plugin is loaded here: only those that the user has loaded count.
 local M = {}
 
 local api = vim.api
 
---- What our source is called where we add it.
+--- The name of our source where we add it.
 local NAME = "codex_chat"
 
---- How long a menu of theirs keeps machine edits back, in ms. A menu knows its rows by number, and
---- accepting one after lines have come in above would write elsewhere; but an answer must go on.
+--- How long an open menu defers the host's edits, in ms. A menu remembers its row by number, and
+--- accepting an item after lines were inserted above would write elsewhere; but an answer must go on.
 local MAX_OPEN_MS = 20000
---- How long after a key a menu may still be on its way, and how long typing keeps edits back for that.
+--- How long after a key a menu may still open, and how long typing defers edits because of that.
 local SETTLE_MS, MAX_SETTLE_MS = 250, 1000
---- How often is looked whether it has closed, which not all of them tell.
+--- How often to check whether the menu has closed, which not every plugin reports.
 local LOOK_MS = 50
 
 ---@param value any
@@ -38,19 +38,19 @@ local function in_blink(providers)
   end
 end
 
---- Whether blink.cmp asks our source in the current buffer, which is a chat. Where it is at work there
---- and has not been told of us, it is told.
+--- Whether blink.cmp uses our source in the current buffer, which is a chat. If it is active there
+--- without our source, the source is added.
 ---@return boolean
 local function blink_serves()
   local blink = package.loaded["blink.cmp"]
   local sources = package.loaded["blink.cmp.sources.lib"]
   local config = package.loaded["blink.cmp.config"]
   local trigger = package.loaded["blink.cmp.completion.trigger"]
-  -- Without a trigger it was loaded and not set up.
+  -- Without a trigger it is loaded but not set up.
   if not (blink and sources and config and trigger and trigger.buffer_events) then
     return false
   end
-  -- Its first version has this in the configuration alone.
+  -- Its first version has this only in the configuration.
   local enabled = blink.is_enabled or config.enabled
   if not is_true(enabled) then
     return false
@@ -67,7 +67,7 @@ local function blink_serves()
   return vim.list_contains(sources.get_enabled_provider_ids("default"), name)
 end
 
---- The same of nvim-cmp.
+--- The same for nvim-cmp.
 ---@return boolean
 local function cmp_serves()
   local cmp = package.loaded["cmp"]
@@ -101,9 +101,9 @@ local function cmp_serves()
   return has(config.get().sources)
 end
 
---- Whether another plugin completes in the current buffer, a chat, with our source among its own.
+--- Whether another plugin completes in the current buffer, a chat, with our source.
 ---
---- What fails there counts as that it does not: then completion is ours, as without the plugin.
+--- A plugin that fails counts as absent: then we complete ourselves.
 ---@return boolean
 function M.serves()
   for _, serves in ipairs({ blink_serves, cmp_serves }) do
@@ -138,8 +138,8 @@ end
 ---@type { opened?: integer, typed?: integer, held?: integer } milliseconds of vim.uv.now()
 local state = {}
 
---- Whether edits of this buffer must wait, because the user is completing there: a menu is open, or
---- may come in a moment. Never for long: see the bounds above.
+--- Whether edits of this buffer must wait, because a completion menu is open there or may open in a
+--- moment. Never for long: see the bounds above.
 ---@param buf integer
 ---@return boolean
 function M.is_open(buf)
@@ -165,10 +165,10 @@ function M.is_open(buf)
   return true
 end
 
---- Calls `go_on` every now and then while completing keeps something back, until it gives true.
+--- Calls `resume` regularly while a menu defers edits, until it returns true.
 ---@param buf integer
----@param go_on fun(): boolean
-function M.watch(buf, go_on)
+---@param resume fun(): boolean
+function M.watch(buf, resume)
   if not M.is_open(buf) then
     return
   end
@@ -177,21 +177,21 @@ function M.watch(buf, go_on)
     LOOK_MS,
     LOOK_MS,
     vim.schedule_wrap(function()
-      if not timer:is_closing() and go_on() then
+      if not timer:is_closing() and resume() then
         timer:close()
       end
     end)
   )
 end
 
---- Has a plugin that completes know our source by the time of the first key, and notes keys.
+--- Adds our source to a completion plugin before the first key, and remembers when keys are typed.
 ---@param chat codex-chat.Chat
 function M.attach(chat)
   api.nvim_create_autocmd("InsertEnter", {
     group = chat.augroup,
     buffer = chat.buf,
     callback = function()
-      -- After plugins that load at this event.
+      -- After the plugins that load on this event.
       vim.schedule(function()
         local auto = require("codex-chat.config").get().completion.auto
         if auto and api.nvim_get_current_buf() == chat.buf then
@@ -204,7 +204,7 @@ function M.attach(chat)
     group = chat.augroup,
     buffer = chat.buf,
     callback = function()
-      -- Our own menu and Neovim's are open at once.
+      -- Our own menu and Neovim's open at once.
       if package.loaded["blink.cmp"] or package.loaded["cmp"] then
         state.typed = vim.uv.now()
       end

@@ -1,9 +1,9 @@
---- Checks values against rules, with a sentence for each that does not fit.
+--- Checks values against rules, with a sentence for each mistake.
 local M = {}
 
 ---@param name string
 ---@param known table<string, any>
----@return string? the known name nearest to `name`, where one is near
+---@return string? the known name nearest to `name`, if one is near
 local function nearest(name, known)
   local names = vim.tbl_keys(known)
   table.sort(names)
@@ -11,7 +11,7 @@ local function nearest(name, known)
   return require("codex-chat.did_you_mean").find(name:lower(), names, limit)
 end
 
---- The key at the top that a name lies below: "sandbox" of "sandbox.mounts[2].source".
+--- The top-level key of a name: "sandbox" of "sandbox.mounts[2].source".
 ---@param name string
 ---@return string
 local function top_of(name)
@@ -23,8 +23,8 @@ local check
 ---@param value table
 ---@param known table<string, codex-chat.Rule>
 ---@param path string
----@param note fun(problem: string, key: string) told of each problem, and of the top key that it lies in
----@return table kept the entries that are right
+---@param note fun(problem: string, key: string) called with each problem and its top-level key
+---@return table kept the valid entries
 local function check_keys(value, known, path, note)
   local kept = {}
   local names = vim.tbl_keys(value)
@@ -49,7 +49,7 @@ local function check_keys(value, known, path, note)
   return kept
 end
 
---- Gives the value where it fits its rule, else nil, and notes a problem.
+--- The value if it fits its rule; else nil, and the problem is noted.
 function check(value, rule, name, note)
   local function wrong(expected)
     local found = type(value) == "table" and "a table" or vim.inspect(value)
@@ -83,7 +83,7 @@ function check(value, rule, name, note)
     return wrong('one of "' .. table.concat(rule.one_of, '", "') .. '"')
   end
   if rule.either then
-    -- A table is never meant where a plain value is expected, nor the other way round.
+    -- Whether the value is a table decides which of the two rules applies.
     local plain, structured = unpack(rule.either)
     if type(value) == "table" then
       return check(value, structured, name, note)

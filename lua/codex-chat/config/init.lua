@@ -1,4 +1,4 @@
---- The user's configuration, checked by hand so that every message names its key.
+--- The user's configuration; each message about a mistake names its key.
 local M = {}
 
 local check = require("codex-chat.config.check")
@@ -8,10 +8,10 @@ local say = require("codex-chat.message")
 ---@class (exact) codex-chat.Config.Window
 ---@field position "right"|"left"|"top"|"bottom"|"tab"
 ---@field size number part of the editor's width or height below 1, else columns or rows
----@field min_width integer columns that a split beside others is not narrower than, where there are as many
----@field startinsert boolean whether opening the chat begins insert mode
+---@field min_width integer the least columns of a split beside others, if there are that many
+---@field startinsert boolean whether opening the chat starts insert mode
 
----@class (exact) codex-chat.Config.Keys `false` leaves a key alone
+---@class (exact) codex-chat.Config.Keys `false` maps nothing
 ---@field send string|false
 ---@field send_insert string|false
 ---@field stop string|false
@@ -20,50 +20,50 @@ local say = require("codex-chat.message")
 ---@field accept_project string|false
 ---@field decline string|false
 ---@field cancel string|false
----@field pick boolean whether numbers pick an option where one is asked for
+---@field pick boolean whether numbers pick the options of a question
 ---@field next_approval string|false
 ---@field prev_approval string|false
 
 ---@class (exact) codex-chat.Config.Completion
----@field auto boolean whether it comes while typing
+---@field auto boolean whether to complete while typing
 
----@class (exact) codex-chat.Config.Notify while the chat is not in view
----@field done boolean whether a turn's end is told
----@field waiting boolean whether a question is told
+---@class (exact) codex-chat.Config.Notify messages while the chat is not in view
+---@field done boolean whether to report the end of a turn
+---@field waiting boolean whether to report a question
 
 ---@class (exact) codex-chat.Config.Network
----@field allow string[] what the sandbox may reach besides the model: presets, domains, addresses
----@field ask boolean whether you are asked about other hosts, or they are refused at once
----@field proxy? string what the model and other hosts are reached through: "http://proxy:3128"
----@field proxy_auth_cmd? string[] prints its user:password
----@field no_proxy? string[] what is reached without it, in the words of `allow`
+---@field allow string[] hosts that the sandbox may reach besides the model: presets, domains, addresses
+---@field ask boolean whether to ask the user about other hosts, or refuse them at once
+---@field proxy? string the proxy for the model and other hosts: "http://proxy:3128"
+---@field proxy_auth_cmd? string[] a command that prints the proxy's user:password
+---@field no_proxy? string[] hosts that are reached without it, written as in `allow`
 
----@class (exact) codex-chat.Config what is in force
+---@class (exact) codex-chat.Config the resolved configuration
 ---@field model? string
 ---@field effort? string
 ---@field model_url? string
 ---@field api_key_env? string
 ---@field api_key_cmd? string[]
----@field api_key_header? string the header that the key goes into, else Authorization: Bearer
----@field auth? "key"|"login"|"none" what authorizes the calls of the model
----@field model_headers? table<string, string> sent with each call
----@field model_query? table<string, string> parameters of the endpoint's address
----@field login_url? string another backend than ChatGPT's, for a login
----@field login_issuer? string another service to log in to, for tests
+---@field api_key_header? string the header with the key, else Authorization: Bearer
+---@field auth? "key"|"login"|"none" how calls of the model are authorized
+---@field model_headers? table<string, string> headers of each call
+---@field model_query? table<string, string> query parameters of each call
+---@field login_url? string a backend other than ChatGPT's, for a login
+---@field login_issuer? string another login service, for tests
 ---@field approvals? "never"|"on-request"|"untrusted"
 ---@field git? "private"|"off" whether the agent has a git directory of its own
 ---@field limits? table
 ---@field sandbox? table
 ---@field network codex-chat.Config.Network
----@field watch { paths: string[] } patterns of further files that something on the machine runs
----@field editor_tools table<string, boolean> what Codex may ask the editor
----@field agents_md? string the user's own instructions, read-only inside
----@field skills_dirs? string[] directories of the user's own skills, read-only inside
----@field mcp_servers? table<string, table> as Codex's own configuration has them
----@field stop_commands? "always"|"ask"|"never" whether stopping a turn ends its commands
+---@field watch { paths: string[] } patterns of more files that something on the machine runs
+---@field editor_tools table<string, boolean> which editor tools Codex may use
+---@field agents_md? string the user's own instructions, read-only in the container
+---@field skills_dirs? string[] directories of the user's own skills, read-only in the container
+---@field mcp_servers? table<string, table> in the form of Codex's own configuration
+---@field stop_commands? "always"|"ask"|"never" whether stopping a turn stops its commands
 ---@field log_level? "debug"|"info"|"warn"|"error"
 ---@field state_dir string
----@field history_dir? string absolute, or below the project's root
+---@field history_dir? string absolute, or relative to the project's root
 ---@field node string
 ---@field roots string[] directories that are projects of their own; may have wildcards
 ---@field root_markers string[]
@@ -72,8 +72,8 @@ local say = require("codex-chat.message")
 ---@field completion codex-chat.Config.Completion
 ---@field notify codex-chat.Config.Notify
 ---@field prompts? table<string, codex-chat.Template> prompt templates by name
----@field prompts_dir? string where markdown files with prompt templates lie
----@field host_cmd? string[] starts another host; for tests
+---@field prompts_dir? string the directory of prompt templates in markdown files
+---@field host_cmd? string[] a command that starts another host, for tests
 
 ---@return codex-chat.Config
 local function defaults()
@@ -110,27 +110,27 @@ local function defaults()
   }
 end
 
----@type any[] what setup() was given, call by call
-local given = {}
+---@type any[] the argument of each call of setup()
+local setup_calls = {}
 ---@type codex-chat.Config?
 local resolved
----@type string? why nothing may be sent under it
+---@type string? why nothing may be sent
 local refusal
----@type any what `resolved` was made from: `vim.g.codex_chat`, since setup() forgets `resolved`
+---@type any the `vim.g.codex_chat` that `resolved` was made from; setup() drops `resolved`
 local source
 
---- Checks and takes over the user's settings: on top of `vim.g.codex_chat`, whenever that is set, and
---- of what earlier calls were given.
+--- Checks and applies settings, over those of `vim.g.codex_chat`, whenever that is set, and of earlier
+--- calls.
 ---@param opts table?
 function M.setup(opts)
-  given[#given + 1] = opts
+  setup_calls[#setup_calls + 1] = opts
   resolved = nil
   M.get()
 end
 
---- What the user has set in all places, the later ones over the earlier ones.
+--- The user's settings from all places, the later ones over the earlier ones.
 ---@return table user
----@return string[] problems of what is not among them
+---@return string[] problems of places that were left out
 function M.user()
   local layers = require("codex-chat.config.layers")
   local user, problems = {}, {}
@@ -143,7 +143,7 @@ function M.user()
   end
   add("`vim.g.codex_chat`", vim.g.codex_chat)
   vim.list_extend(problems, layers.lost_functions(vim.g.codex_chat))
-  for _, layer in ipairs(given) do
+  for _, layer in ipairs(setup_calls) do
     add("the argument of `setup()`", layer)
   end
   return user, problems
@@ -156,8 +156,8 @@ local function absolute(path)
   return #path > 1 and (path:gsub("/$", "")) or path
 end
 
---- The path without links, of which the end may not be there yet. Neovim names a buffer by such a path
---- as soon as its directory exists, and a conversation is known by that name.
+--- The path without links; its last parts need not exist yet. Neovim names a buffer by such a path once
+--- its directory exists, and a conversation is known by that name.
 ---@param path string absolute
 ---@return string
 local function without_links(path)
@@ -172,8 +172,8 @@ local function without_links(path)
   return path
 end
 
---- Whether Neovim takes the working directory for the home: of a user who has neither $HOME nor an
---- account it does, and conversations would lie in the project.
+--- Whether Neovim would use the working directory as the home, which it does for a user with neither
+--- $HOME nor an account: conversations would be in the project.
 ---@param user table
 ---@return boolean
 local function is_homeless(user)
@@ -181,14 +181,14 @@ local function is_homeless(user)
   return not is_named and (vim.uv.os_homedir() or "") == ""
 end
 
---- The part of the settings in which a mistake cannot send anything elsewhere, nor weaken anything.
+--- Settings in which a mistake can neither send anything elsewhere nor weaken the sandbox.
 local harmless = { "window", "keys", "notify", "completion", "prompts", "prompts_dir" }
 
 --- Checks `user` and fills in the defaults.
 ---@param user any
----@return codex-chat.Config config with the defaults in the place of what is wrong
+---@return codex-chat.Config config with the default for each wrong setting
 ---@return string[] problems sentences that name the keys
----@return string[] grave those of them under which nothing may be sent
+---@return string[] grave the problems that forbid sending
 function M.resolve(user)
   local problems, grave = {}, {}
   if user ~= nil and type(user) ~= "table" then
@@ -230,7 +230,7 @@ function M.resolve(user)
   return config, problems, grave
 end
 
---- Resolves what the user has set in all places.
+--- Resolves the user's settings from all places.
 ---@return codex-chat.Config config
 ---@return string[] problems
 ---@return string[] grave
@@ -241,11 +241,11 @@ function M.check()
   return config, vim.list_extend(problems, more), vim.list_extend(grave, more_grave)
 end
 
---- The configuration in force; problems are told once for each configuration.
+--- The resolved configuration; its problems are shown once.
 ---@return codex-chat.Config
 function M.get()
   local set = vim.g.codex_chat
-  -- vim.g gives a fresh copy each time: compare what it holds.
+  -- vim.g returns a new copy each time: compare by value.
   if resolved and vim.deep_equal(set, source) then
     return resolved
   end
@@ -259,8 +259,8 @@ function M.get()
   return resolved
 end
 
---- Why nothing may be sent as long as the configuration is as it is: with a default in the place of what
---- is wrong, text and key could go to another endpoint, or what is run to a weaker sandbox.
+--- Why nothing may be sent with this configuration: with a default for a wrong setting, text and key
+--- could go to another endpoint, or commands run in a weaker sandbox.
 ---@return string?
 function M.refusal()
   M.get()
@@ -276,7 +276,7 @@ function M.default_model_path()
   return M.get().state_dir .. "/default-model.json"
 end
 
---- The model and effort that the user has picked as the default, where the configuration names none.
+--- The model and effort that the user has picked as the default, if the configuration names none.
 ---@return { model?: string, effort?: string }
 function M.chosen_default()
   local file = io.open(M.default_model_path(), "r")
@@ -294,7 +294,7 @@ function M.chosen_default()
   return { model = word(chosen.model), effort = word(chosen.effort) }
 end
 
---- What the host is told: the settings it knows, absent ones left out.
+--- The settings for the host, without absent ones.
 ---@return table
 function M.host_settings()
   local config = M.get()
@@ -304,7 +304,7 @@ function M.host_settings()
     if value == nil and (key == "model" or key == "effort") then
       value = M.chosen_default()[key]
     end
-    -- An empty table would travel as a list.
+    -- An empty table would be sent as a list.
     if value ~= nil and not (type(value) == "table" and next(value) == nil) then
       settings[key] = value
     end

@@ -1,22 +1,22 @@
---- Settings from several places, made one.
+--- Merges settings from several places.
 local M = {}
 
---- Whether a table holds names, or nothing: an empty one may be meant as either.
+--- Whether a table has named entries, or none: an empty one may be either.
 ---@param value any
 ---@return boolean
 local function has_names(value)
   return type(value) == "table" and (next(value) == nil or not vim.islist(value))
 end
 
---- `upper` over `lower`: tables by name are merged, an empty one changes nothing in them; lists and all
---- else are replaced, also by an empty list. `vim.NIL` takes away what is below it. Shares no table with
---- either; `vim.tbl_deep_extend` decides otherwise about lists from version to version.
+--- Merges `upper` over `lower`: tables with names are merged, and an empty one changes nothing; lists
+--- and other values are replaced, also by an empty list. `vim.NIL` removes a value. The result shares
+--- no table with either. (How vim.tbl_deep_extend() treats lists depends on Neovim's version.)
 ---@param lower table
 ---@param upper table
 ---@return table
 function M.merge(lower, upper)
   if next(lower) == nil and next(upper) == nil then
-    -- It may be one that travels as a table by name, or as a list.
+    -- It may be vim.empty_dict() or a list.
     return vim.deepcopy(upper)
   end
   local merged = {}
@@ -36,7 +36,7 @@ function M.merge(lower, upper)
   return merged
 end
 
---- Functions of Vim script, which read from Lua are nothing, as `v:null` is.
+--- Vim script functions in `prompts`, which Lua reads as vim.NIL.
 ---@param set any `vim.g.codex_chat`
 ---@return string[] problems
 function M.lost_functions(set)

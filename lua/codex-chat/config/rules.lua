@@ -1,7 +1,7 @@
---- Which settings there are, and what each must be.
+--- The settings, and the rule for the value of each.
 local M = {}
 
---- What a value must be: a type, a choice, or a table of these.
+--- A rule for a value: a type, a choice, or a table of rules.
 ---@alias codex-chat.Rule
 ---| string
 ---| { one_of: string[] }
@@ -10,7 +10,7 @@ local M = {}
 ---| { map_of: codex-chat.Rule }
 ---| { keys: table<string, codex-chat.Rule> }
 
---- A server of `mcp_servers`, in the words of Codex's own configuration.
+--- A server of `mcp_servers`, in the form of Codex's own configuration.
 ---@type codex-chat.Rule
 local mcp_server = {
   keys = {
@@ -149,7 +149,7 @@ M.keys = {
   host_cmd = { list_of = "string" },
 }
 
---- The keys that the host knows; the rest is for Lua alone.
+--- The keys that the host gets; the others are only for Lua.
 M.host_keys = {
   "model",
   "effort",

@@ -1,4 +1,4 @@
---- The paths of the sandbox's settings, as the host wants them.
+--- Resolves the paths in the sandbox's settings for the host.
 local M = {}
 
 ---@param path string
@@ -28,7 +28,7 @@ end
 ---@return table
 function M.resolve(settings)
   settings = vim.deepcopy(settings)
-  -- One that does not begin with a place is the project's own, whichever that is.
+  -- A relative path is in the project, whichever that is.
   if settings.dockerfile and settings.dockerfile:find("^[~/$]") then
     settings.dockerfile = absolute(settings.dockerfile)
   end
@@ -37,7 +37,7 @@ function M.resolve(settings)
     for _, mount in ipairs(settings.mounts) do
       mounts[#mounts + 1] = resolve_mount(mount)
     end
-    -- An empty table would travel as a map.
+    -- An empty table would be sent as a map.
     settings.mounts = #mounts > 0 and mounts or nil
   end
   return settings

@@ -1,12 +1,12 @@
---- What is told at a time has an end, and its numbers are numbers.
+--- Bounds what is sent to Codex at a time, and checks the numbers in its requests.
 local M = {}
 
---- The most that is told at a time; Codex itself would cut it somewhere above.
+--- The longest text that is sent at a time; Codex itself would cut a longer one.
 M.max_bytes = 60000
 
 local cut = "[… cut here: ask for less …]"
 
---- Lines as one text, cut where it is too long.
+--- Lines as one text, cut if it is too long.
 ---@param lines string[]
 ---@return string
 function M.join(lines)
@@ -27,10 +27,10 @@ function M.join(lines)
   return table.concat(kept, "\n")
 end
 
---- Some of these lines, no more of them than can be told.
+--- These lines, as many of them as fit.
 ---@param all string[]
 ---@param first integer 1-based
----@param last integer included; beyond the end counts as the end
+---@param last integer inclusive; clamped to the end
 ---@return string[]
 function M.lines(all, first, last)
   local lines, bytes = {}, 0
@@ -44,21 +44,21 @@ function M.lines(all, first, last)
   return lines
 end
 
---- A whole number of at least 1, as Codex was asked to give it.
+--- An integer of at least 1 from a request of Codex's.
 ---@param value any
 ---@param default integer
 ---@return integer
 function M.count(value, default)
   local number = tonumber(value)
-  -- Neither nan nor what no integer holds.
+  -- Neither nan nor a number beyond the integers.
   if not number or number ~= number or math.abs(number) > 2 ^ 31 then
     return default
   end
   return math.max(1, math.floor(number))
 end
 
---- A text of more lines as one, without the blanks around each but those in front of the first. A
---- pattern for that, as `%s*\n%s*`, costs the square of a run of blanks.
+--- Joins the lines of a text, without the blanks around each except before the first. A pattern like
+--- `%s*\n%s*` would take quadratic time for a run of blanks.
 ---@param text string
 ---@param between string
 ---@return string
@@ -73,7 +73,7 @@ function M.joined(text, between)
   return text:match("^[ \t]*") .. table.concat(lines, between)
 end
 
---- One line of text that others have written.
+--- A text of somebody else's as one line.
 ---@param text string
 ---@return string
 function M.line(text)

@@ -1,12 +1,12 @@
---- Changes of the project that are not committed.
+--- The uncommitted changes of the project, for `@diff`.
 local M = {}
 
 local git = require("codex-chat.git")
 
---- How often it is looked again where something was changing, and how long after, in seconds.
+--- How often to try again if files were changing, and after how many seconds.
 local attempts, pause = 6, "0.05"
 
---- The paths that `git diff` has compared, and its patch.
+--- The paths that `git diff` compared, and its patch.
 ---@param out string of `--patch-with-raw -z`
 ---@return string[] paths
 ---@return string patch
@@ -28,7 +28,7 @@ local function parsed(out)
   return paths, out:sub(out:byte(pos) == 0 and pos + 1 or pos)
 end
 
---- What git says, or why it cannot.
+--- The changes, or why git cannot list them.
 ---@param view codex-chat.GitView
 ---@return string[]? lines
 ---@return string? err
@@ -37,7 +37,7 @@ local function changes(view)
   local views = require("codex-chat.git.view")
   local began = views.now()
   local args = { "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--patch-with-raw", "-z" }
-  -- Into a repository within this one git would go with that one's configuration.
+  -- In a nested repository git would use that repository's configuration.
   vim.list_extend(args, { "--submodule=short", "--ignore-submodules=dirty", "HEAD", "--" })
   local out, err = git.run(view, args)
   if not out then
@@ -45,7 +45,7 @@ local function changes(view)
   end
   local paths, patch = parsed(out)
   local fresh = git.run(view, { "ls-files", "-o", "--exclude-standard", "-z", "--full-name" }) or ""
-  -- SECURITY: between git's look at a file and its reading of it, the agent may put a link there.
+  -- SECURITY: the agent may put a link in a file's place between git's lstat and its read.
   local why, may_pass = views.moved(view, paths, began)
   if why then
     return nil, why, may_pass
@@ -53,7 +53,7 @@ local function changes(view)
   local lines = vim.split(patch, "\n", { plain = true, trimempty = true })
   local look = require("codex-chat.disk.look")
   for name in fresh:gmatch("[^%z]+") do
-    -- SECURITY: so may a directory have been a link while git listed it, to one of the user's.
+    -- SECURITY: a directory may have been a link to one of the user's while git listed it.
     if look.lstat(view.top .. "/" .. name:gsub("/+$", "")) then
       lines[#lines + 1] = "Untracked file: " .. name:gsub("%c", "?")
     end
@@ -79,7 +79,7 @@ local function attempt(root)
   return lines, why, may_pass
 end
 
---- What `git diff HEAD` says, and the names of files that git does not know yet.
+--- The output of `git diff HEAD`, and the names of untracked files.
 ---@param root string
 ---@return codex-chat.ContextPart?
 ---@return string? err

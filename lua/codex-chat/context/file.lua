@@ -1,16 +1,16 @@
---- Files, buffers and selections that are mentioned.
+--- Resolves mentions of files, buffers and selections.
 local M = {}
 
 local part = require("codex-chat.context.part")
 
 local api = vim.api
 
---- What of a file is looked at to tell text from other things.
+--- How much of a file is read to recognize text.
 local head_bytes = 8192
 --- The largest file that lines are taken from.
 local max_file_bytes = 64 * 1024 * 1024
 
---- The loaded buffer of a file, where it has changes that are not saved.
+--- The loaded buffer of a file, if it has unsaved changes.
 ---@param full string
 ---@param root string
 ---@return integer?
@@ -19,7 +19,7 @@ local function unsaved_buf(full, root)
     if api.nvim_buf_is_loaded(buf) and vim.bo[buf].modified then
       local name = api.nvim_buf_get_name(buf)
       local is_it = name ~= "" and (name == full or vim.uv.fs_realpath(name) == full)
-      -- SECURITY: its text may have been read where a link led at that time.
+      -- SECURITY: its text may have been read through a link at that time.
       if is_it and require("codex-chat.context.paths").was_inside(buf, root) then
         return buf
       end
@@ -30,7 +30,7 @@ end
 ---@param buf integer
 ---@param root string
 ---@return string name
----@return string saved what to say of text that is not in the file
+---@return string saved a note if the text is not in the file
 local function describe(buf, root)
   local path = api.nvim_buf_get_name(buf)
   if path == "" then
@@ -44,7 +44,7 @@ end
 ---@param count integer lines of the file
 ---@param mention { first?: integer, last?: integer }
 ---@return integer? first
----@return integer|string last or what is wrong
+---@return integer|string last or the error
 local function range(name, count, mention)
   local first, last = mention.first or 1, mention.last or count
   if first > last then
@@ -101,7 +101,7 @@ function M.of_selection(buf, root)
   return part.of_lines(label, label .. ", as it is in the editor", s.lines, vim.bo[buf].filetype)
 end
 
---- Endings that are files, whatever the project holds.
+--- Endings that mean a file in any project.
 local endings = {}
 for ending in
   ([[c cc cfg conf cpp cs css csv go h hpp html ini java js json jsx kt lock lua md mjs php pl py rb
@@ -125,7 +125,7 @@ local function is_file_ending(ending, root)
   return false
 end
 
---- Whether what looks like a path that does not exist is no path at all: `@param`, `@app.route(…)`,
+--- Whether a path that does not exist is not meant as a path: `@param`, `@app.route(…)`,
 --- `@scope/package@1.2.3`, an alias like `@/components`.
 ---@param path string
 ---@param root string
@@ -143,7 +143,7 @@ end
 
 ---@param mention codex-chat.Mention
 ---@param root string
----@return string? err nil where it is no mention
+---@return string? err nil if it is not a mention
 local function missing(mention, root)
   local path = mention.argument --[[@as string]]
   if mention.quoted or mention.first then
@@ -183,7 +183,7 @@ local function of_found(found, root, mention)
   if buf then
     return M.of_buf(buf, root, mention)
   end
-  -- A pipe or a device would be waited for.
+  -- Reading a pipe or a device would block.
   if found.stat.type ~= "file" then
     return nil, ("%s is not a file"):format(plain)
   end
@@ -195,7 +195,7 @@ local function of_found(found, root, mention)
   end
   local image = head:find("%z") and require("codex-chat.context.image")
   if not image and mention.first then
-    local text, err = look.take(fd, plain, max_file_bytes)
+    local text, err = look.read_open(fd, plain, max_file_bytes)
     if not text then
       return nil, err
     end
@@ -215,14 +215,14 @@ local function of_found(found, root, mention)
   if image then
     return nil, ("%s is not text"):format(plain)
   end
-  -- Codex reads it for itself, as it then is.
+  -- Codex reads the file itself.
   return { label = name, text = ("The query is about %s."):format(part.code(plain)) }
 end
 
---- A file of the project: by its name where Codex can read it itself, else by its text.
+--- A file of the project: only its name if Codex can read it, else its text.
 ---@param mention codex-chat.Mention
 ---@param root string
----@return codex-chat.ContextPart? part nil without an error where it is no mention after all
+---@return codex-chat.ContextPart? part nil without an error if it is not a mention
 ---@return string? err
 function M.of_path(mention, root)
   local inside = require("codex-chat.disk.inside")
@@ -234,7 +234,7 @@ function M.of_path(mention, root)
   local found, err, problem = inside.find(absolute and path or (root .. "/" .. path), root)
   local name_only, first_text, last_text = path:match("^(.-):(%d+)%-?(%d*)$")
   if problem == "absent" and name_only and vim.uv.fs_stat(root .. "/" .. name_only) then
-    -- As compilers and grep write places.
+    -- The notation of compilers and grep.
     local first = tonumber(first_text) --[[@as integer]]
     local last = tonumber(last_text) or first
     local place = vim.tbl_extend("force", mention, { argument = name_only })

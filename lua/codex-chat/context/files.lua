@@ -1,12 +1,12 @@
---- The files of a project: listed beside the editor, kept for a while, never waited for.
+--- The files of a project: listed in the background, cached for a while, never waited for.
 local M = {}
 
---- How long a list counts as fresh, and how many files one has at most.
+--- How long a list is fresh, and how many files it has at most.
 local fresh_ms, max_files = 10000, 100000
---- How many repositories are looked into for one list, the project's own included.
+--- How many repositories are listed at most, the project's own included.
 local max_repositories = 100
 
----@type table<string, { files: string[], at: integer, asking: boolean, told: fun()[] }>
+---@type table<string, { files: string[], at: integer, asking: boolean, callbacks: fun()[] }>
 local lists = {}
 
 --- Directories that are left out where nothing says which files are ignored.
@@ -62,8 +62,8 @@ local function bounded(files)
   return #files > max_files and vim.list_slice(files, 1, max_files) or files
 end
 
---- What `git ls-files --cached --others --stage` says: files, and directories that are repositories of
---- their own, as submodules are.
+--- The output of `git ls-files --cached --others --stage`: files, and directories that are
+--- repositories, such as submodules.
 ---@param out string
 ---@param deleted table<string, true>
 ---@return string[] files
@@ -75,7 +75,7 @@ local function sorted_out(out, deleted)
     name = name or entry
     local is_directory = mode == "160000" or name:sub(-1) == "/"
     name = name:gsub("/$", "")
-    -- A file with a conflict is there once for each side.
+    -- A file with a conflict is listed once for each side.
     if not seen[name] and not deleted[name] then
       seen[name] = true
       table.insert(is_directory and nested or files, name)
@@ -84,7 +84,7 @@ local function sorted_out(out, deleted)
   return files, nested
 end
 
---- Lists by git; `failed` where it is missing or refuses.
+--- Lists by git; `failed` is called if git is missing or refuses.
 ---@param root string
 ---@param done fun(files: string[], repositories: string[])
 ---@param failed fun()
@@ -114,13 +114,13 @@ local function by_git(root, done, failed)
   end)
 end
 
---- Lists by git, with what is in the repositories below; `failed` where git is missing or refuses.
+--- Lists by git, with nested repositories; `failed` is called if git is missing or refuses.
 ---@param root string
 ---@param done fun(files: string[])
 ---@param failed fun()
 local function by_git_below(root, done, failed)
   local files, waiting = {}, { "" }
-  local function take(below, found, nested)
+  local function add(below, found, nested)
     for _, name in ipairs(found) do
       files[#files + 1] = below .. name
     end
@@ -131,7 +131,7 @@ local function by_git_below(root, done, failed)
     end
   end
   local at = 0
-  local function go_on()
+  local function list_next()
     at = at + 1
     local below = waiting[at]
     if not below or #files >= max_files then
@@ -141,23 +141,23 @@ local function by_git_below(root, done, failed)
     end
     local dir = root .. "/" .. below:gsub("/$", "")
     by_git(below == "" and root or dir, function(found, nested)
-      take(below, found, nested)
-      go_on()
+      add(below, found, nested)
+      list_next()
     end, function()
       if below == "" then
         failed()
         return
       end
       walk(dir, function(found)
-        take(below, found)
-        go_on()
+        add(below, found)
+        list_next()
       end)
     end)
   end
-  go_on()
+  list_next()
 end
 
---- Lists by ripgrep; `failed` where it is missing or refuses.
+--- Lists by ripgrep; `failed` is called if it is missing or refuses.
 ---@param root string
 ---@param done fun(files: string[])
 ---@param failed fun()
@@ -193,41 +193,40 @@ local function ask(root, done)
   end)
 end
 
---- The project's files as they were listed last; `done` is called when one has come
---- that is otherwise.
+--- The project's files from the last listing; `done` is called when a new listing differs.
 ---@param root string
 ---@param done? fun()
 ---@return string[] paths relative to the root; a new table for each listing
 function M.list(root, done)
   local list = lists[root]
   if not list then
-    list = { files = {}, at = -fresh_ms - 1, asking = false, told = {} }
+    list = { files = {}, at = -fresh_ms - 1, asking = false, callbacks = {} }
     lists[root] = list
   end
   if not list.asking and vim.uv.now() - list.at > fresh_ms then
     list.asking = true
     ask(root, function(found)
-      -- A name with a line break or an escape sequence is nobody's to type.
+      -- Nobody types a name with a line break or an escape sequence.
       local files = vim.tbl_filter(function(path)
         return not path:find("%c")
       end, found)
       local is_same = vim.deep_equal(files, list.files)
       list.files = is_same and list.files or files
       list.at, list.asking = vim.uv.now(), false
-      local told = list.told
-      list.told = {}
-      for _, tell in ipairs(is_same and {} or told) do
+      local callbacks = list.callbacks
+      list.callbacks = {}
+      for _, tell in ipairs(is_same and {} or callbacks) do
         tell()
       end
     end)
   end
   if list.asking and done then
-    list.told[#list.told + 1] = done
+    list.callbacks[#list.callbacks + 1] = done
   end
   return list.files
 end
 
---- Those that are there at this moment: a list may be older than a file's end.
+--- The files that exist at this moment: a list may be older.
 ---@param root string
 ---@param files string[]
 ---@return string[]

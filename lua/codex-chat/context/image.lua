@@ -1,7 +1,7 @@
---- Pictures that are mentioned: from a file or the clipboard, told by their first bytes.
+--- Resolves mentions of pictures, from a file or the clipboard; the type is known by the first bytes.
 local M = {}
 
---- The largest picture that is sent: it travels again with every request of the conversation.
+--- The largest picture that is sent: every request of the conversation sends it again.
 local max_bytes = 8 * 1024 * 1024
 
 local magic = {
@@ -11,7 +11,7 @@ local magic = {
   { "^RIFF....WEBP", "image/webp" },
 }
 
---- What kind of picture begins with these bytes.
+--- The MIME type of a picture that begins with these bytes.
 ---@param bytes string
 ---@return string?
 function M.mime(bytes)
@@ -37,7 +37,7 @@ local function of_bytes(bytes, label)
   return { label = label, image = ("data:%s;base64,%s"):format(mime, vim.base64.encode(bytes)) }
 end
 
---- A picture that is open, which is closed.
+--- Reads an open picture, and closes it.
 ---@param fd integer
 ---@param label string
 ---@return codex-chat.ContextPart?
@@ -70,7 +70,8 @@ local function of_clipboard()
   return nil, "there is no picture on the clipboard, or neither wl-paste nor xclip to read it"
 end
 
---- `@image:path`, which may lie anywhere, because the user names it; but what lies in a project leads nowhere else; or `@image`, that of the clipboard.
+--- `@image`, the picture on the clipboard, or `@image:path`. The path may be anywhere, because the user
+--- names it; but a link in a project must not lead out of it.
 ---@param mention codex-chat.Mention
 ---@param root string
 ---@return codex-chat.ContextPart?

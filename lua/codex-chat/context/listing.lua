@@ -1,4 +1,4 @@
---- What the editor holds beside text: diagnostics, the quickfix list, the clipboard.
+--- Resolves mentions of diagnostics, of the quickfix list and of the clipboard.
 local M = {}
 
 local part = require("codex-chat.context.part")
@@ -7,7 +7,7 @@ local api = vim.api
 
 local severities = { "error", "warning", "info", "hint" }
 
---- Diagnostics as lines like `src/a.ts:3:7: error: message [source]`, sorted by place.
+--- Diagnostics as lines like `src/a.ts:3:7: error: message [source]`, sorted by position.
 ---@param found vim.Diagnostic[]
 ---@param root string
 ---@return string[]
@@ -48,7 +48,7 @@ function M.of_diagnostics(buf, root)
     if buf ~= nil or not name or name == "" then
       return buf ~= nil
     end
-    -- SECURITY: it may have been read where a link led at that time.
+    -- SECURITY: its text may have been read through a link at that time.
     return part.relative(name, root):sub(1, 1) ~= "/"
       and require("codex-chat.context.paths").was_inside(it.bufnr, root)
   end, vim.diagnostic.get(buf))

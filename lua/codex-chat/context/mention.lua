@@ -1,4 +1,4 @@
---- Finding mentions in a query: `@path`, `@path#L10-L20`, `@"a path"`, `@buffer` and the like.
+--- Finds the mentions in a query: `@path`, `@path#L10-L20`, `@"a path"`, `@buffer` and so on.
 local M = {}
 
 ---@class (exact) codex-chat.Mention
@@ -7,9 +7,9 @@ local M = {}
 ---@field argument? string of a path or an image: the path; of diagnostics: "project"; of a skill: its name
 ---@field first? integer 1-based line
 ---@field last? integer
----@field quoted? boolean whether the path stood in quotes: then it is meant, whatever it is
+---@field quoted? boolean whether the path was in quotes: then it is a path for certain
 
---- What can be mentioned beside paths, with a word about each for menus.
+--- Mentions other than paths, with a description for menus.
 M.words = {
   { "buffer", "the file you came from" },
   { "selection", "what was selected there last" },
@@ -32,7 +32,7 @@ local function parse(text)
   local path, rest = text:match('^"([^"]+)"(.*)$')
   local quoted = path ~= nil
   if not path then
-    -- A sentence goes on after a mention.
+    -- Punctuation after a mention belongs to the sentence.
     local word = text:gsub("'s[%p]*$", ""):gsub("[%.,;:!%?%)%]}'\"]+$", "")
     local kind, argument = word:match("^(%l+):?(.*)$")
     if kind and kinds[kind] and (word == kind or word:sub(#kind + 1, #kind + 1) == ":") then
@@ -66,12 +66,12 @@ local function parse(text)
   return mention
 end
 
---- The mention that begins at a byte, where there is one.
+--- The mention that begins at a byte, if there is one.
 ---@param line string without code spans
 ---@param at integer
 ---@return codex-chat.Mention?
 local function mention_at(line, at)
-  -- In an address such as a@b it is no mention.
+  -- An address such as a@b is not a mention.
   if at > 1 and not line:sub(at - 1, at - 1):find("[%s%(%[\"'{]") then
     return nil
   end
@@ -86,7 +86,7 @@ local function mention_at(line, at)
   return word and parse(word)
 end
 
---- The mentions in a query, each once. What stands in code is none.
+--- The mentions in a query, each once. Text in code is not a mention.
 ---@param text string
 ---@return codex-chat.Mention[]
 function M.find(text)
@@ -114,7 +114,7 @@ function M.find(text)
   return found
 end
 
---- How a path is written as a mention.
+--- A path as a mention.
 ---@param path string
 ---@return string
 function M.of_path(path)

@@ -1,4 +1,4 @@
---- The buffer that a query is about where it says "this file": the one that the user came from.
+--- The buffer that "this file" in a query means: the one that the user came from.
 local M = {}
 
 local api = vim.api
@@ -11,8 +11,8 @@ local function is_text(buf)
     and not require("codex-chat.registry").get(buf)
 end
 
---- The current buffer, else the one of the window before, of another in the tabpage, or the one that
---- was used last; never a chat.
+--- The current buffer, else the one of the previous window, of another window in the tabpage, or the
+--- one that was last used; never a chat.
 ---@return integer?
 function M.get()
   local wins = { api.nvim_get_current_win(), vim.fn.win_getid(vim.fn.winnr("#")) }

@@ -1,4 +1,4 @@
---- What goes along with a query: a text that says what it is, a picture, or a skill.
+--- The context that is sent along with a query: a text, a picture or a skill.
 local M = {}
 
 ---@class (exact) codex-chat.ContextPart : codex-chat.SentPart
@@ -22,8 +22,8 @@ local function fenced(lines, filetype)
   )
 end
 
----@param label string what the document says
----@param what string what the model is told that it is
+---@param label string for the document
+---@param what string the description for the model
 ---@param lines string[]
 ---@param filetype? string
 ---@return codex-chat.ContextPart
@@ -31,7 +31,7 @@ function M.of_lines(label, what, lines, filetype)
   return { label = label, text = ("%s:\n\n%s"):format(what, fenced(lines, filetype or "")) }
 end
 
---- A path below the root without it; another as it is.
+--- A path relative to the root; unchanged if it is not below.
 ---@param path string
 ---@param root string
 ---@return string
@@ -40,7 +40,7 @@ function M.relative(path, root)
   return vim.startswith(full, root .. "/") and full:sub(#root + 2) or full
 end
 
---- A name in a code span, whatever it holds.
+--- A name in a code span, whatever characters it has.
 ---@param name string
 ---@return string
 function M.code(name)
@@ -53,12 +53,12 @@ function M.code(name)
   return longest == 0 and ticks .. name .. ticks or ("%s %s %s"):format(ticks, name, ticks)
 end
 
---- A name as markdown that shows it as it is: in a code span where it would mean something else.
+--- A name as markdown that shows it unchanged: in a code span if markdown would interpret it.
 ---@param name string
 ---@return string
 function M.shown(name)
   local odd = name:find("[%c`*<>%[%]\\&|~#!$^]")
-    -- An underscore within a word means nothing.
+    -- Markdown ignores an underscore within a word.
     or (" " .. name):find("%W_")
     or (name .. " "):find("_%W")
   return odd and M.code(name) or name

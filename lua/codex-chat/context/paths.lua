@@ -1,27 +1,28 @@
---- Which of the editor's buffers and files the agent may be told of: text files of the project.
+--- Which of the editor's buffers and files the agent may see: text files of the project.
 ---
---- SECURITY: the agent writes in the project and can make links there. A path counts by where it leads,
---- and a buffer also by where it led when its text was read: else a link to a secret that the user has
---- looked at could be swapped for a file, and the secret's text would pass for the file's.
+--- SECURITY: the agent writes in the project and can make links there. A path is judged by where it
+--- leads, and a buffer also by where its path led when its text was read: otherwise a link to a secret
+--- that the user has looked at could be replaced by a file, and the secret's text would pass for the
+--- file's.
 local M = {}
 
 local api = vim.api
 
---- The largest file that is told of.
+--- The largest file that is shown.
 local max_bytes = 64 * 1024 * 1024
 
 ---@type table<integer, string[]> where a buffer's path led before and after it was read, by buffer
 local led_to = {}
---- Where it led when the buffer was made, as by a list of places.
+--- Where it led when the buffer was made, as by the quickfix list.
 ---@type table<integer, string>
 local made_at = {}
---- Buffers whose text was not that of a file of the project when it was read.
+--- Buffers whose text did not come from a file of the project.
 ---@type table<integer, true>
 local foreign = {}
---- What is larger is compared when it is asked for, so that a log of 40 MB is not read twice when it is
---- opened; and the largest file that holds no more than that, in whatever encoding.
+--- Larger texts are compared only when Codex asks for them, so that a log of 40 MB is not read twice
+--- when it is opened; and the largest file with a text of this size, in any encoding.
 local max_compared_bytes, max_read_bytes = 1024 * 1024, 4 * 1024 * 1024
---- Buffers that were not compared yet: those of the project's with this root.
+--- Buffers that were not compared yet, with the root of their project.
 ---@type table<integer, string>
 local uncompared = {}
 
@@ -31,7 +32,7 @@ local function resolved(path)
   return vim.uv.fs_realpath(path) or vim.fs.normalize(path, { expand_env = false })
 end
 
---- The path below the root; nil where the agent must not be told of it.
+--- The path below the root; nil if the agent must not see it.
 ---@param path string absolute, links resolved
 ---@param root string
 ---@return string?
@@ -54,7 +55,7 @@ local function on_disk(buf, root, limit)
   local inside = require("codex-chat.disk.inside")
   local text, err, problem = inside.read(path, root, limit or max_bytes)
   if problem == "absent" then
-    -- A file that is to be.
+    -- A file that does not exist yet.
     return { "" }
   elseif not text then
     return nil, err
@@ -74,7 +75,7 @@ local function on_disk(buf, root, limit)
   return vim.split(text, "\n", { plain = true })
 end
 
---- Whether a buffer has the text of its file.
+--- Whether a buffer has the same text as its file.
 ---@param buf integer
 ---@param root string
 ---@param limit? integer in bytes
@@ -84,7 +85,7 @@ local function is_same(buf, root, limit)
   return lines ~= nil and vim.deep_equal(lines, api.nvim_buf_get_lines(buf, 0, -1, false))
 end
 
---- Whether a buffer's text came from elsewhere, or nobody can tell any more.
+--- Whether a buffer's text came from elsewhere, or may have.
 ---@param buf integer
 ---@return boolean
 local function is_foreign(buf)
@@ -112,7 +113,7 @@ function M.was_inside(buf, root)
   return true
 end
 
---- Whether it led where the agent may be told of.
+--- Whether it led to a path that the agent may see.
 ---@param buf integer
 ---@param root string
 ---@return boolean
@@ -125,7 +126,7 @@ local function was_below(buf, root)
   return true
 end
 
---- The name of a file as the agent knows it; nil where it must not be told.
+--- The name by which the agent knows a file; nil if it must not see the file.
 ---@param path string
 ---@param root string
 ---@return string?
@@ -133,7 +134,7 @@ function M.name(path, root)
   return path ~= "" and below(resolved(path), root) or nil
 end
 
---- The name of the file whose text a loaded buffer holds; nil for all other buffers.
+--- The name of a loaded buffer's file; nil for all other buffers.
 ---@param buf integer
 ---@param root string
 ---@return string?
@@ -144,7 +145,7 @@ function M.of_buf(buf, root)
   return was_below(buf, root) and M.name(api.nvim_buf_get_name(buf), root) or nil
 end
 
---- The name of a buffer that need not be loaded, as in a list; nil where it must not be told.
+--- The name of a buffer that need not be loaded, as in a list; nil if the agent must not see it.
 ---@param buf integer
 ---@param root string
 ---@return string?
@@ -154,7 +155,7 @@ function M.listed(buf, root)
   return may_tell and M.name(api.nvim_buf_get_name(buf), root) or nil
 end
 
---- All loaded files of the project, by name.
+--- All loaded files of the project, sorted by name.
 ---@param root string
 ---@return { buf: integer, name: string }[]
 function M.all(root)
@@ -188,11 +189,11 @@ function M.find(root, path)
   return nil, ("%s is not open in the editor; read the file itself"):format(path:sub(1, 300))
 end
 
---- The text that a buffer has.
+--- A buffer's text.
 ---
---- SECURITY: of one that is not modified it is read from the file, which the agent can read anyway. The
---- buffer may have been read through a link that was gone at the next look, and a file that the agent
---- changes is loaded again as often as it likes.
+--- SECURITY: the text of an unmodified buffer is read from the file, which the agent can read anyway.
+--- The buffer may have been read through a link that was gone a moment later, and a file that the
+--- agent changes is loaded again as often as it likes.
 ---@param buf integer
 ---@param root string
 ---@return string[]? lines
@@ -207,7 +208,7 @@ function M.lines(buf, root)
 end
 
 ---@param buf integer
----@param has_begun? boolean whether the text is just being read
+---@param has_begun? boolean whether the text was just read
 local function note(buf, has_begun)
   if not api.nvim_buf_is_valid(buf) then
     return
@@ -219,7 +220,7 @@ local function note(buf, has_begun)
   made_at[buf] = made_at[buf] or place
 end
 
---- Compares a buffer that has just been read with its file, if that is of a project.
+--- Compares a buffer that was just read with its file, if that is in a project.
 ---@param buf integer
 local function compare(buf)
   foreign[buf], uncompared[buf] = nil, nil
@@ -237,7 +238,7 @@ end
 
 local watching = false
 
---- Begins to note where paths lead as buffers are read. Idempotent.
+--- Starts to record where paths lead when buffers are read. Idempotent.
 function M.watch()
   if watching then
     return
@@ -247,7 +248,7 @@ function M.watch()
     note(buf)
   end
   local group = api.nvim_create_augroup("codex-chat.tools", {})
-  -- A list of places makes buffers that are not read; what it shows was read just before.
+  -- The quickfix list makes buffers without reading them; its entries were read just before.
   api.nvim_create_autocmd({ "BufNew", "BufReadPre", "BufNewFile", "BufFilePost", "BufWritePost" }, {
     group = group,
     callback = function(args)

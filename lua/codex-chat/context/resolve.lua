@@ -1,9 +1,9 @@
---- What the mentions of a query stand for, within what Codex takes.
+--- Resolves the mentions of a query, within the limits of Codex.
 local M = {}
 
---- Codex takes 1,048,576 characters a turn (0.171), among them up to 200,000 of an older transcript.
+--- Codex accepts 1,048,576 characters a turn (0.171), including up to 200,000 of an older transcript.
 M.max_bytes = 800000
---- Pictures of one query together, in base64: the way out carries 32 MiB a request.
+--- All pictures of a query, in base64: the proxy passes 32 MiB a request.
 local max_image_bytes = 16 * 1024 * 1024
 
 ---@type table<string, fun(mention: codex-chat.Mention, root: string): codex-chat.ContextPart?, string?>
@@ -28,7 +28,7 @@ local kinds = {
   end,
 }
 
---- Kinds that are about the file that the user came from.
+--- Kinds about the file that the user came from.
 ---@type table<string, fun(buf: integer, root: string): codex-chat.ContextPart?, string?>
 local of_origin = {
   buffer = function(buf, root)
@@ -44,7 +44,7 @@ local of_origin = {
 
 ---@param mention codex-chat.Mention
 ---@param root string
----@return codex-chat.ContextPart? part nil without an error where it is no mention after all
+---@return codex-chat.ContextPart? part nil without an error if it is not a mention
 ---@return string? err
 local function resolve(mention, root)
   if kinds[mention.kind] then
@@ -63,7 +63,7 @@ end
 --- Resolves all mentions of a query.
 ---@param text string
 ---@param root string
----@return codex-chat.ContextPart[]? parts nil where one cannot be had, or all together are too much
+---@return codex-chat.ContextPart[]? parts nil if one cannot be resolved, or all together are too large
 ---@return string? err
 function M.all(text, root)
   local parts, bytes, image_bytes = {}, #text, 0
@@ -92,7 +92,7 @@ function M.all(text, root)
   return parts
 end
 
---- What of a query takes other programs to find out, which may take seconds; nil where nothing does.
+--- The first mention that other programs must resolve, which may take seconds; nil if there is none.
 ---@param text string
 ---@return string?
 function M.slow(text)
@@ -103,7 +103,7 @@ function M.slow(text)
   end
 end
 
---- The line below a query that says what went along with it.
+--- The line below a query that names its context.
 ---@param parts codex-chat.ContextPart[]
 ---@return string?
 function M.line(parts)

@@ -12,7 +12,7 @@ local api = vim.api
 ---@field last_col integer
 ---@field lines string[]
 
---- A fence longer than any run of backticks in the text.
+--- A fence that is longer than any run of backticks in the text.
 ---@param lines string[]
 ---@return string
 local function fence_for(lines)
@@ -44,7 +44,7 @@ local function describe(buf, root)
   return ("`%s`"):format(path)
 end
 
---- Where in its buffer it is.
+--- The position of a selection in its buffer, in words.
 ---@param s codex-chat.Selection
 ---@return string
 function M.place(s)
@@ -67,9 +67,9 @@ function M.place(s)
   return where
 end
 
---- The selection as it stands in a query.
+--- The selection as a quotation in a query.
 ---@param s codex-chat.Selection
----@param root string the project's, which paths are relative to
+---@param root string the project's, for relative paths
 ---@return string[]
 function M.quote(s, root)
   local ticks = fence_for(s.lines)
@@ -89,7 +89,7 @@ function M.quote(s, root)
   return lines
 end
 
---- What lies between two positions of getpos(), in the way of the visual mode `kind`.
+--- The text between two positions of getpos(), selected by the visual mode `kind`.
 ---@param from integer[]
 ---@param to integer[]
 ---@param kind string
@@ -129,7 +129,7 @@ function M.between(from, to, kind)
   return s
 end
 
---- What was selected last in a buffer, which need not be shown.
+--- The last selection in a buffer, which need not be shown.
 ---@param buf integer
 ---@return codex-chat.Selection?
 function M.last(buf)

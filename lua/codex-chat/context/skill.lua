@@ -9,12 +9,12 @@ local places = { ".agents/skills", ".codex/skills" }
 ---@field path string of its SKILL.md
 ---@field description string
 
---- The largest file of a skill that is read, how much of it is looked at, and how many skills of one
---- directory.
+--- The largest file of a skill that is read, how much of it is parsed, and how many skills of one
+--- directory count.
 local max_bytes, max_head_bytes, max_skills = 1024 * 1024, 8 * 1024, 100
 
 ---@param path string
----@return table<string, string>? front what its front matter says; nil where it cannot be read
+---@return table<string, string>? front its front matter; nil if it cannot be read
 local function read(path)
   local text = require("codex-chat.outside.named_file").read(path, max_bytes)
   if not text then
@@ -32,8 +32,8 @@ local function read(path)
   return front
 end
 
---- The skills of a project by name, before the user's own (`skills_dirs`), which lie inside where
---- they lie here.
+--- The skills of a project, sorted by name, before the user's own (`skills_dirs`), which have the same
+--- paths in the container.
 ---@param root string
 ---@return codex-chat.Skill[]
 function M.list(root)
@@ -76,10 +76,10 @@ function M.get(root, name)
   end
 end
 
---- `$name`: the skill's instructions go along, by Codex's own doing.
+--- `$name`: Codex itself adds the skill's instructions.
 ---@param name string
 ---@param root string
----@return codex-chat.ContextPart? part nil where there is no such skill: `$HOME` is text
+---@return codex-chat.ContextPart? part nil if there is no such skill: `$HOME` is text
 function M.of_name(name, root)
   local skill = M.get(root, name)
   return skill

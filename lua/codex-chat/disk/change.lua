@@ -1,11 +1,11 @@
---- Changing files in places where the agent can write: see `look.lua` for how they are reached.
+--- Changes files in places where the agent can write; `look.lua` says how they are reached.
 local M = {}
 
 local look = require("codex-chat.disk.look")
 
 local uv = vim.uv
 
-local O, said, within, wrong_kind = look.flags, look.said, look.within, look.wrong_kind
+local O, error_text, within, wrong_kind = look.flags, look.error_text, look.within, look.wrong_kind
 local own_mode = tonumber("600", 8)
 
 ---@param fd integer
@@ -41,7 +41,7 @@ local function put_safely(fd, text)
   return why
 end
 
----@return string a name that nobody can have prepared
+---@return string a name that nobody can predict
 local function fresh_name()
   local bytes = assert(uv.random(12))
   return ".codex-chat-"
@@ -51,20 +51,20 @@ local function fresh_name()
     .. ".tmp"
 end
 
---- Writes a file so that a crash at any moment leaves the old one or the new one, whole: another is
---- made beside it, written, synced, and renamed over it. A link or something else in its place is
---- refused; of several names that a file has, only this one becomes the new file.
+--- Writes a file so that a crash at any moment leaves either the old file or the new one: a temporary
+--- file beside it is written, synced and renamed over it. A link or anything else in its place is
+--- refused; if the file has several names, only this one becomes the new file.
 ---@param path string absolute
 ---@param text string
----@param times? uv.fs_stat.result those that it keeps
----@param for_now? boolean whether a crash may lose it
+---@param times? uv.fs_stat.result times for the new file
+---@param for_now? boolean whether to skip the sync
 ---@return true? ok
 ---@return string? err
 function M.write(path, text, times, for_now)
   return within(path, true, function(place, dir)
     local old, why, code = uv.fs_lstat(place)
     if not old and code ~= "ENOENT" then
-      return nil, said(why, path)
+      return nil, error_text(why, path)
     elseif old and old.type ~= "file" then
       return nil, wrong_kind(path, old.type)
     end
@@ -72,7 +72,7 @@ function M.write(path, text, times, for_now)
     local mode = old and old.mode % 512 or own_mode
     local fd, err = uv.fs_open(beside, O.WRONLY + O.CREAT + O.EXCL + O.NOFOLLOW, mode)
     if not fd then
-      return nil, said(err, path)
+      return nil, error_text(err, path)
     end
     err = (for_now and put or put_safely)(fd, text)
     if not err and times then
@@ -86,13 +86,13 @@ function M.write(path, text, times, for_now)
     end
     if err then
       uv.fs_unlink(beside)
-      return nil, said(err, path)
+      return nil, error_text(err, path)
     end
     return true
   end)
 end
 
---- Makes a directory and those above it, where they are missing.
+--- Makes a directory, and the missing ones above it.
 ---@param path string absolute
 ---@return true? ok
 ---@return string? err
@@ -105,18 +105,18 @@ function M.make_dir(path)
   return true
 end
 
---- Removes a file, or a link and not what it leads to.
+--- Removes a file, or a link itself.
 ---@param path string absolute
 ---@return true? ok
 ---@return string? err
 function M.unlink(path)
   return within(path, false, function(place)
     local ok, err = uv.fs_unlink(place)
-    return ok, err and said(err, path)
+    return ok, err and error_text(err, path)
   end)
 end
 
---- Moves a plain file so that nothing is ever overwritten.
+--- Moves a plain file without ever overwriting one.
 ---@param path string absolute
 ---@param target string absolute
 ---@return true? ok
@@ -125,7 +125,7 @@ function M.move(path, target)
   return within(path, false, function(from)
     local stat, why = uv.fs_lstat(from)
     if not stat or stat.type ~= "file" then
-      return nil, stat and wrong_kind(path, stat.type) or said(why, path)
+      return nil, stat and wrong_kind(path, stat.type) or error_text(why, path)
     end
     return within(target, true, function(to)
       local ok, err, code = uv.fs_link(from, to)
@@ -135,12 +135,12 @@ function M.move(path, target)
         -- A file system without hard links.
         ok, err = uv.fs_rename(from, to)
       end
-      return ok, err and said(err, target)
+      return ok, err and error_text(err, target)
     end)
   end)
 end
 
---- Writes a file to where nothing is.
+--- Writes a file to a path that does not exist.
 ---@param path string absolute
 ---@param text string
 ---@return true? ok
@@ -150,19 +150,19 @@ function M.write_new(path, text)
   return within(path, true, function(place)
     local fd, err, code = uv.fs_open(place, O.WRONLY + O.CREAT + O.EXCL + O.NOFOLLOW, own_mode)
     if not fd then
-      return nil, said(err, path), code
+      return nil, error_text(err, path), code
     end
     err = put_safely(fd, text)
     uv.fs_close(fd)
     if err then
       uv.fs_unlink(place)
-      return nil, said(err, path)
+      return nil, error_text(err, path)
     end
     return true
   end)
 end
 
---- Copies a plain file to where nothing is.
+--- Copies a plain file to a path that does not exist.
 ---@param path string absolute
 ---@param target string absolute
 ---@param max_bytes integer

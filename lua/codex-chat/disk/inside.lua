@@ -1,17 +1,18 @@
---- Reading the project's files for the model.
+--- Reads the project's files for the model.
 ---
---- SECURITY: the agent can swap a file for a link between any two looks at its path. So a path is
---- opened once, and it is the descriptor that says where it has led, what is there and what it holds.
+--- SECURITY: the agent can replace a file by a link between any two looks at its path. So a path is
+--- opened once, and everything else (where it led, the kind of file, the text) comes from the
+--- descriptor.
 local M = {}
 
 local look = require("codex-chat.disk.look")
 
 local uv = vim.uv
 
---- What the model is not told unless its own name is given: git's own, and what holds secrets.
+--- Files that are hidden from the model unless the user names them: git's own, and those with secrets.
 local hidden = { ".git", ".env", ".envrc", ".ssh", ".netrc", ".npmrc", ".pypirc", ".aws", ".gnupg" }
 
---- Whether a path below the project is one that is not told.
+--- Whether a path below the project is hidden.
 ---@param relative string
 ---@return boolean
 function M.is_hidden(relative)
@@ -26,9 +27,9 @@ function M.is_hidden(relative)
   return false
 end
 
----@class (exact) codex-chat.Found something of the project, open
----@field handle integer a descriptor that tells and does not read; `close` closes it
----@field relative string where it is below the root; "" for the root itself
+---@class (exact) codex-chat.Found an open file or directory of the project
+---@field handle integer a descriptor without read access; `close` closes it
+---@field relative string the path below the root; "" for the root itself
 ---@field stat uv.fs_stat.result
 
 ---@param found codex-chat.Found
@@ -36,7 +37,7 @@ function M.close(found)
   uv.fs_close(found.handle)
 end
 
---- Finds what a path leads to within the project.
+--- Finds where a path leads within the project.
 ---@param path string absolute
 ---@param root string links resolved
 ---@return codex-chat.Found? found the caller closes it
@@ -46,7 +47,7 @@ function M.find(path, root)
   local handle, err, code = uv.fs_open(path, look.flags.PATH, 0)
   if not handle then
     local is_absent = vim.list_contains({ "ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG" }, code)
-    return nil, look.said(err, path), is_absent and "absent" or "failed"
+    return nil, look.error_text(err, path), is_absent and "absent" or "failed"
   end
   local stat = uv.fs_fstat(handle)
   local real = uv.fs_readlink("/proc/self/fd/" .. handle)
@@ -57,7 +58,7 @@ function M.find(path, root)
     problem, why = "outside", ("%s leads out of the project, to %s"):format(path, real)
   else
     local relative = real:sub(#root + 2)
-    -- What is named itself is what the user means; a link to it may be the agent's.
+    -- A hidden file that is named itself is meant; a link to it may be the agent's.
     if M.is_hidden(relative) and path ~= root .. "/" .. relative then
       problem, why = "hidden", ("%s leads to %s; name that itself"):format(path, relative)
     else
@@ -68,7 +69,7 @@ function M.find(path, root)
   return nil, why, problem
 end
 
---- Opens what was found for reading; the caller closes it, and what was found.
+--- Opens a found file for reading; the caller closes both.
 ---@param found codex-chat.Found
 ---@param path string
 ---@return integer? fd
@@ -78,7 +79,7 @@ function M.open(found, path)
   return fd, err
 end
 
---- Reads a plain file of the project whole.
+--- Reads a whole plain file of the project.
 ---@param path string absolute
 ---@param root string links resolved
 ---@param max_bytes integer
@@ -95,7 +96,7 @@ function M.read(path, root, max_bytes)
   if not fd then
     return nil, why, "failed"
   end
-  local text, wrong = look.take(fd, path, max_bytes)
+  local text, wrong = look.read_open(fd, path, max_bytes)
   return text, wrong, not text and "failed" or nil
 end
 

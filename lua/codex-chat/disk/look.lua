@@ -1,11 +1,11 @@
---- Looking at files in places where the agent can write. Runs in worker threads, too.
+--- Reads files and directories in places where the agent can write. Runs in worker threads as well.
 ---
---- SECURITY: with `history_dir` in the project, the sandbox can put a link, a pipe or a device in the
---- place of any file and of any directory there, at any moment. So every step goes from an open
---- directory to one name in it and follows no link, as openat(2) does; `/proc/self/fd/N/name` is the
---- same for programs that have no openat. What is opened is judged by its descriptor, and read from
---- that descriptor. The one directory that is reached by its path is the state directory, else the
---- home, else the root of the file system: the agent can write in none of them.
+--- SECURITY: with `history_dir` in the project, the sandbox can replace any file and any directory
+--- there by a link, a pipe or a device, at any moment. So every step goes from an open directory to
+--- one name in it and follows no link, as openat(2) does; `/proc/self/fd/N/name` does the same for
+--- programs without openat. An opened file is judged by its descriptor, and read from that descriptor.
+--- Only one directory is reached by its path: the state directory, else the home, else the root of the
+--- file system. The agent can write in none of them.
 local M = {}
 
 local uv = vim.uv
@@ -24,12 +24,12 @@ local O = {
 }
 
 local own_dir_mode = tonumber("700", 8)
---- How many entries of a directory are looked at.
+--- How many entries of a directory are read.
 local max_entries = 100000
---- How much is read at a time.
+--- How much is read at once.
 local chunk_bytes = 1024 * 1024
 
---- The state directory, where this runs in a worker thread and cannot ask the configuration.
+--- The state directory, for a worker thread, which cannot ask the configuration.
 ---@type string?
 M.state_dir = nil
 
@@ -49,7 +49,7 @@ local function quoted(path)
   return path:find("^[%w/._+-]+$") and path or "'" .. path:gsub("'", "'\\''") .. "'"
 end
 
---- Why something is not used, with the command that mends it.
+--- Why something is not used, with a command for the user.
 ---@param path string
 ---@param kind string
 ---@return string
@@ -67,11 +67,11 @@ local function wrong_kind(path, kind)
   )
 end
 
---- An error of libuv's, about the path that was meant and not the one by descriptor.
+--- An error of libuv's, with the path that the user knows instead of the one by descriptor.
 ---@param err string?
 ---@param path string
 ---@return string
-local function said(err, path)
+local function error_text(err, path)
   return ("%s: %s"):format(path, (err or "it failed"):match("^%u+: ([^:]+)") or err)
 end
 
@@ -90,7 +90,7 @@ local function is_below(path, dir)
   return dir ~= nil and dir ~= "" and (path == dir or path:sub(1, #dir + 1) == dir .. "/")
 end
 
---- Where the walk to a directory begins: what is above was never in an agent's reach.
+--- Where the walk to a directory begins: everything above was never in an agent's reach.
 ---@param path string
 ---@return string
 local function start_of(path)
@@ -102,7 +102,7 @@ local function start_of(path)
   return "/"
 end
 
----@type boolean? whether the flags mean here what they are taken for
+---@type boolean? whether the flags work on this system
 local flags_work
 
 ---@return boolean
@@ -126,7 +126,7 @@ end
 
 --- Opens a directory; the caller closes it.
 ---@param path string absolute
----@param make? boolean whether what is missing is made
+---@param make? boolean whether to make missing directories
 ---@return integer? fd
 ---@return string? err
 ---@return string? code of errno
@@ -139,7 +139,7 @@ local function enter(path, make)
   local start = start_of(path)
   local fd, err, code = uv.fs_open(start, O.PATH + O.DIRECTORY, 0)
   if code == "ENOENT" and make and not vim.is_thread() then
-    -- The state directory, at its first use.
+    -- The state directory is made when it is first used.
     local made, why = pcall(vim.fn.mkdir, start, "p", own_dir_mode)
     if not made then
       return nil, ("%s cannot be made: %s"):format(start, why), code
@@ -147,7 +147,7 @@ local function enter(path, make)
     fd, err, code = uv.fs_open(start, O.PATH + O.DIRECTORY, 0)
   end
   if not fd then
-    return nil, said(err, start), code
+    return nil, error_text(err, start), code
   end
   local shown = start == "/" and "" or start
   for name in path:sub(#start + 1):gmatch("[^/]+") do
@@ -180,7 +180,7 @@ local function enter(path, make)
       elseif stat and stat.type ~= "directory" then
         return nil, wrong_kind(shown, stat.type), "ENOTDIR"
       end
-      return nil, said(err, shown), code
+      return nil, error_text(err, shown), code
     end
     uv.fs_close(fd)
     fd = next_fd
@@ -188,7 +188,7 @@ local function enter(path, make)
   return fd
 end
 
---- Calls `fn` with the path of a file by the descriptor of its directory.
+--- Calls `fn` with the path of a file through the descriptor of its directory.
 ---@param path string absolute
 ---@param make boolean
 ---@param fn fun(place: string, dir: integer): any, any, any
@@ -213,27 +213,27 @@ local function within(path, make, fn)
   return a, b, c
 end
 
---- Opens what has been found for reading, once its descriptor says that it is a plain file: nothing
---- else is opened, so that no pipe is waited for and no device acts.
----@param handle integer of what was found; stays open
----@param path string by which the user knows it
+--- Opens a found file for reading, if its descriptor says that it is a plain file. Nothing else is
+--- opened: opening a pipe would block, and a device may act.
+---@param handle integer of the found file; stays open
+---@param path string for messages
 ---@return integer? fd
 ---@return string? err
 ---@return uv.fs_stat.result? stat
 function M.open_found(handle, path)
   local stat, why = uv.fs_fstat(handle)
   if not stat then
-    return nil, said(why, path)
+    return nil, error_text(why, path)
   elseif stat.type ~= "file" then
     return nil, wrong_kind(path, stat.type), stat
   end
   local fd, err = uv.fs_open("/proc/self/fd/" .. handle, O.NONBLOCK + O.NOCTTY, 0)
-  return fd, err and said(err, path), stat
+  return fd, err and error_text(err, path), stat
 end
 
 ---@param fd integer
 ---@param max_bytes integer
----@return string? text at most `max_bytes` of it
+---@return string? text at most `max_bytes`
 ---@return string? err
 function M.read_all(fd, max_bytes)
   local parts, bytes = {}, 0
@@ -254,12 +254,12 @@ end
 ---@param path string absolute
 ---@return integer? fd
 ---@return string? err
----@return uv.fs_stat.result? stat of what is open
+---@return uv.fs_stat.result? stat of the open file
 function M.open(path)
   local fd, err, stat = within(path, false, function(place)
     local handle, why = uv.fs_open(place, O.PATH + O.NOFOLLOW, 0)
     if not handle then
-      return nil, said(why, path)
+      return nil, error_text(why, path)
     end
     local opened, problem, found = M.open_found(handle, path)
     uv.fs_close(handle)
@@ -268,24 +268,24 @@ function M.open(path)
   return fd, err, type(stat) == "table" and stat or nil
 end
 
---- Reads a file that is open whole, and closes it.
+--- Reads the whole of an open file, and closes it.
 ---@param fd integer
 ---@param path string
 ---@param max_bytes integer
 ---@return string? text
 ---@return string? err
-function M.take(fd, path, max_bytes)
+function M.read_open(fd, path, max_bytes)
   local text, why = M.read_all(fd, max_bytes + 1)
   uv.fs_close(fd)
   if not text then
-    return nil, said(why, path)
+    return nil, error_text(why, path)
   elseif #text > max_bytes then
     return nil, ("%s is larger than %d MB"):format(path, max_bytes / 1024 / 1024)
   end
   return text
 end
 
---- Reads a plain file whole. No link on the way is followed.
+--- Reads a whole plain file. No link on the way is followed.
 ---@param path string absolute
 ---@param max_bytes integer
 ---@return string? text
@@ -296,25 +296,25 @@ function M.read(path, max_bytes)
   if not fd then
     return nil, err, stat
   end
-  local text, why = M.take(fd, path, max_bytes)
+  local text, why = M.read_open(fd, path, max_bytes)
   return text, why, stat
 end
 
---- Of a file itself, not of what a link leads to.
+--- lstat() of a path: of a link itself, not of its target.
 ---@param path string absolute
 ---@return uv.fs_stat.result? stat
 ---@return string? err
----@return string? code of errno: ENOENT says that there is nothing, all others say nothing
+---@return string? code of errno: only ENOENT means absence
 function M.lstat(path)
   return within(path, false, function(place)
     local stat, err, code = uv.fs_lstat(place)
-    return stat, err and said(err, path), code
+    return stat, err and error_text(err, path), code
   end)
 end
 
---- What is in a directory; nothing where there is no directory.
+--- The entries of a directory; none if there is no directory.
 ---@param path string absolute
----@param ending? string only names with it, and with what `lstat` says of them
+---@param ending? string only names with this ending, with the result of `lstat`
 ---@return { name: string, type: string, stat?: uv.fs_stat.result }[]? entries in no order
 ---@return string? err
 function M.list(path, ending)
@@ -345,14 +345,14 @@ function M.list(path, ending)
   end
   uv.fs_close(fd)
   if not dir then
-    return nil, said(why, path)
+    return nil, error_text(why, path)
   elseif count >= max_entries then
     return nil, ("%s has more than %d files; move some of them away"):format(path, max_entries)
   end
   return entries
 end
 
-M.flags, M.said, M.within, M.enter, M.wrong_kind = O, said, within, enter, wrong_kind
+M.flags, M.error_text, M.within, M.enter, M.wrong_kind = O, error_text, within, enter, wrong_kind
 M.quoted = quoted
 
 return M

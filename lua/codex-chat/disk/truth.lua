@@ -1,25 +1,25 @@
---- Which text is a conversation's, where its buffer and its file differ: what is known to stand in the
---- file, and the copies that are kept of what would else be lost. The host decides for the
---- conversations that it has (src/session/document/document-file.ts); this is for those that it has not.
+--- Decides which text is the conversation's if its buffer and its file differ: remembers the text that
+--- the file is known to have, and keeps copies of text that would be lost. The host decides for
+--- conversations that it has open (src/session/document/document-file.ts); this is for the others.
 local M = {}
 
 local look = require("codex-chat.disk.look")
 
 local api = vim.api
 
---- The most that is read, and how many copies of one conversation there may be.
+--- The largest file that is read, and the most copies of one conversation.
 local max_bytes, max_copies = 64 * 1024 * 1024, 1000
---- Below this, in bytes, a draft may be deleted without a copy.
+--- A smaller draft, in bytes, may be deleted without a copy.
 local few_bytes = 500
 
---- The text of a buffer as a file holds it.
+--- The text of a buffer in the form of a file.
 ---@param buf integer
 ---@return string
 function M.text_of(buf)
   return table.concat(api.nvim_buf_get_lines(buf, 0, -1, false), "\n") .. "\n"
 end
 
---- Takes a text as the one that stands in the file: it was read or written here.
+--- Remembers the text of the file, which was read or written here.
 ---@param chat codex-chat.Chat
 ---@param text string
 ---@param is_written? boolean
@@ -27,13 +27,13 @@ function M.know(chat, text, is_written)
   chat.known_text, chat.known_hashes, chat.has_written = text, {}, is_written
 end
 
---- The host is about to write the text with this hash. The one before it stands there until then, and
---- is told again where it was not written after all.
+--- The host is about to write the text with this hash. Until then the file has the one before, whose
+--- hash comes again if the write failed.
 ---@param chat codex-chat.Chat
 ---@param hash string
 function M.host_writes(chat, hash)
   local hashes = chat.known_hashes or {}
-  -- Of a write of Lua's at the same time the host asks before it writes a second time.
+  -- If Lua has written at the same time, the host asks before its second write.
   chat.has_written = chat.has_written and #hashes == 0 or nil
   chat.known_hashes = { hash, hash ~= hashes[2] and hashes[1] or nil }
 end
@@ -47,8 +47,8 @@ function M.is_own(chat, hash)
     or chat.known_text ~= nil and vim.fn.sha256(chat.known_text) == hash
 end
 
---- Whether Lua has written the text with this hash without the host's knowledge. A text that was merely
---- read or written before is no longer known to stand in the file: git puts such ones back.
+--- Whether Lua has written the text with this hash without the host's knowledge. Texts that were read
+--- or written earlier do not count: git can restore them.
 ---@param chat codex-chat.Chat
 ---@param hash string
 ---@return boolean
@@ -56,10 +56,10 @@ function M.is_written(chat, hash)
   return chat.has_written == true and vim.fn.sha256(chat.known_text) == hash
 end
 
---- What stands in the file.
+--- Compares the file with the known text.
 ---@param chat codex-chat.Chat
 ---@return "known"|"absent"|"other"|"failed" found
----@return string? text the file's; of "failed", why it cannot be read
+---@return string? text the file's; for "failed" the reason
 function M.look(chat)
   local text, err = look.read(chat.path, max_bytes)
   if not text then
@@ -102,8 +102,8 @@ local function is_answered(text)
   return text:find("\n## Codex[ \t]*\n") ~= nil
 end
 
---- Whether most of a conversation goes: the only answers, or more than half of the text. The host says
---- the same (src/chat/file/loss.ts).
+--- Whether most of a conversation would be lost: all its answers, or more than half of the text. The
+--- host has the same rule (src/chat/file/loss.ts).
 ---@param before string
 ---@param after string
 ---@return boolean

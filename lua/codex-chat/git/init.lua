@@ -7,7 +7,7 @@
 --- settings and variables for the same reasons.
 local M = {}
 
---- How long git may take, in ms.
+--- The time limit of one run, in ms.
 local timeout_ms = 10000
 
 --- The environment without git's variables, such as those within a commit message's editor.
@@ -62,7 +62,7 @@ local variables_of_all = {
   GIT_ASKPASS = "/bin/false",
 }
 
---- The command line and options of `vim.system` for git. Raises where there is no git.
+--- The command line and options of `vim.system` for git. Raises if there is no git.
 ---@param args string[]
 ---@param variables table<string, string>
 ---@return string[] argv
@@ -97,9 +97,9 @@ local function run(args, variables, cwd)
   return out.code == 0 and out.stdout or nil, vim.trim(out.stderr or "")
 end
 
---- The settings in a file that lies where no agent writes; files that it includes are not read.
+--- The settings in a file that no agent can write; files that it includes are not read.
 ---@param path string
----@return string? listed as `git config --list -z` has them
+---@return string? listed the output of `git config --list -z`
 ---@return string? err
 function M.settings_in(path)
   return run({ "config", "--file", path, "--no-includes", "--list", "-z" }, no_files)

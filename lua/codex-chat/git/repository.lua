@@ -1,25 +1,25 @@
---- Where a project's repository is, and whether it may be read for the model.
+--- Finds a project's repository, and decides whether it may be read for the model.
 ---
---- SECURITY: every file of it is read as a plain one, by no link: what the agent may have made must not
---- lead to another repository of the user's.
+--- SECURITY: every file of it is read as a plain file, without following links: a repository that the
+--- agent may have made must not lead to another repository of the user's.
 local M = {}
 
 local look = require("codex-chat.disk.look")
 
 local uv = vim.uv
 
---- The largest files that are read: a pointer is a path, the rest as large as git makes them.
+--- The largest files that are read: a pointer is a path, the others are as large as git makes them.
 local max_pointer, max_refs = 8 * 1024, 64 * 1024 * 1024
---- How many loose objects and packs are looked at.
+--- How many loose objects and packs are checked.
 local max_objects = 200000
 
 ---@class (exact) codex-chat.Repository paths without links
----@field top string where its files are
----@field git_dir string where HEAD and the index are
----@field common_dir string where objects and branches are
+---@field top string the work tree
+---@field git_dir string the directory of HEAD and the index
+---@field common_dir string the directory of objects and branches
 
 ---@param path string
----@return string? text nil also where there is nothing
+---@return string? text nil also if there is no file
 ---@return string? err
 local function small(path, max_bytes)
   local text, err = look.read(path, max_bytes or max_pointer)
@@ -65,8 +65,8 @@ local function points_back(git_dir, top)
   return worktree ~= nil and resolve(git_dir, worktree) == top
 end
 
---- What a `.git` file names, as src/sandbox/git/git-pointer.ts judges it: an agent may have written it, so
---- the directory must point back, and what is common to worktrees must have this one among its own.
+--- The repository that a `.git` file names. As in src/sandbox/git/git-pointer.ts, an agent may have
+--- written the file, so the directory must point back, and a common directory must list this worktree.
 ---@param top string
 ---@return codex-chat.Repository?
 ---@return string? err
@@ -135,7 +135,7 @@ end
 
 --- The commit that is checked out.
 ---@param repository codex-chat.Repository
----@return string? id nil without an error where there is no commit yet
+---@return string? id nil without an error if there is no commit yet
 ---@return string? err
 function M.head(repository)
   local text, err = small(repository.git_dir .. "/HEAD")
@@ -161,12 +161,12 @@ function M.head(repository)
   return nil, "HEAD is a chain of names that does not end"
 end
 
---- Looks at the directories of objects: whether git would read anything elsewhere.
+--- Checks the directories of objects: git must not read any other repository.
 ---
---- SECURITY: no command is recommended that makes a repository whole which borrows objects. The agent
---- may have made it, and `git repack -a -d` copies in all that its branches lead to.
----@param objects string by a descriptor
----@param shown string by which the user knows it
+--- SECURITY: the message recommends no command that completes a repository with borrowed objects. The
+--- agent may have made it, and `git repack -a -d` would copy everything that its branches lead to.
+---@param objects string the directory, through a descriptor
+---@param shown string the directory, for messages
 ---@param top string of the project's repository
 ---@return { sec: integer, nsec: integer }? changed when an entry was last added or removed
 ---@return string? err
@@ -198,7 +198,7 @@ function M.judge_objects(objects, shown, top)
           )
       elseif path == "/info/alternates" then
         return nil,
-          ("it borrows objects from another repository, which %s%s names, and of that one nothing is shown. If you did not set that up, the agent may have: see what is in it and remove %s"):format(
+          ("it borrows objects from another repository, which %s%s names and which is not read. If you did not set that up, the agent may have: look into that file and remove %s"):format(
             shown,
             path,
             look.quoted(top .. "/.git")

@@ -1,6 +1,7 @@
---- A git directory of ours that shows the project's repository: its own copies of HEAD, of the index
---- and of what is ignored, and the objects by a descriptor. Nothing else of the repository is read by
---- git: no configuration, no branches, no hooks, no grafts, no pointers to other directories.
+--- A git directory of the plugin's own that shows the project's repository: with copies of HEAD, of
+--- the index and of the ignore rules, and with the objects through a descriptor. Git reads nothing
+--- else of the repository: no configuration, no branches, no hooks, no grafts, no pointers to other
+--- directories.
 local M = {}
 
 local change = require("codex-chat.disk.change")
@@ -11,13 +12,12 @@ local repositories = require("codex-chat.git.repository")
 local uv = vim.uv
 
 local max_config, max_list, max_index = 1024 * 1024, 1024 * 1024, 64 * 1024 * 1024
---- How many places of the index are looked at for the name of the one that it builds on.
+--- How many places at the index's end may hold the name of its shared index.
 local max_links = 10000
---- How long a change must be over before it counts as none, in ns: file systems tell time in ticks of
---- up to 10 ms.
+--- How old a change must be to be safe, in ns: the clocks of file systems tick every 10 ms or less.
 local settled_ns = 20 * 1000 * 1000
 
---- Settings that tell how files are compared. None names a file or a program.
+--- Settings for comparing files. None names a file or a program.
 local kept = {}
 for name in
   ([[core.autocrlf core.eol core.filemode core.ignorecase core.symlinks core.precomposeunicode
@@ -29,7 +29,7 @@ do
 end
 
 ---@class (exact) codex-chat.GitView
----@field top string where the files are
+---@field top string the work tree
 ---@field root string where git runs
 ---@field settings string[] arguments for git
 ---@field variables table<string, string>
@@ -37,7 +37,7 @@ end
 ---@field private objects integer a descriptor
 ---@field private shown string
 
----@param listed string of `git config --list -z`
+---@param listed string the output of `git config --list -z`
 ---@param each fun(key: string, value: string)
 local function each_setting(listed, each)
   for entry in listed:gmatch("[^%z]+") do
@@ -46,7 +46,7 @@ local function each_setting(listed, each)
   end
 end
 
---- Where git looks for what the user never wants to see.
+--- The file with the user's own ignore rules.
 ---@param value string?
 ---@return string?
 local function excludes(value)
@@ -59,7 +59,7 @@ end
 ---@param view codex-chat.GitView
 ---@param config string the repository's
 ---@return string? err
-local function take_settings(view, config)
+local function read_settings(view, config)
   local copy = view.dir .. "/seen"
   local ok, err = change.write(copy, config, nil, true)
   local listed = ok and git.settings_in(copy)
@@ -103,7 +103,7 @@ local function take_settings(view, config)
   return problem
 end
 
---- Copies a file of the repository; one that is not there is left out.
+--- Copies a file of the repository, if it exists.
 ---@param from string
 ---@param to string
 ---@param max_bytes integer
@@ -114,13 +114,12 @@ local function copy(from, to, max_bytes)
     local _, _, code = look.lstat(from)
     return code ~= "ENOENT" and err or nil
   end
-  -- Git takes files that are as old as the index for changed ones.
+  -- Git treats files that are as old as the index as changed.
   local ok, why = change.write(to, text, stat, true)
   return not ok and why or nil
 end
 
---- The file that the index builds on, where it is split (its extension "link"). There may be any number
---- of such files.
+--- The shared index of a split index (its extension "link"). There may be any number of such files.
 ---@param view codex-chat.GitView
 ---@param repository codex-chat.Repository
 ---@return string? name
@@ -135,7 +134,7 @@ local function shared_index(view, repository)
   if not index then
     return nil
   end
-  -- Extensions are at the end: four letters, four bytes of length, and here the other's hash.
+  -- Extensions are at the end: four letters, four bytes of length, and here the shared index's hash.
   local reversed, at = index:reverse(), 1
   for _ = 1, max_links do
     at = reversed:find("knil", at, true)
@@ -164,7 +163,7 @@ local function fill(view, repository)
   if not config or why then
     return err or why
   end
-  local problem = take_settings(view, config)
+  local problem = read_settings(view, config)
   if problem then
     return problem
   end
@@ -177,7 +176,7 @@ local function fill(view, repository)
     return wrong
   end
   local bytes = 0
-  local function take(name)
+  local function copy_index(name)
     local from = repository.git_dir .. "/" .. name
     local stat = look.lstat(from)
     bytes = bytes + (stat and stat.size or 0)
@@ -186,9 +185,9 @@ local function fill(view, repository)
     end
     return copy(from, view.dir .. "/" .. name, max_index)
   end
-  problem = take("index")
+  problem = copy_index("index")
   local shared = not problem and shared_index(view, repository)
-  problem = problem or (shared and take(shared)) or nil
+  problem = problem or (shared and copy_index(shared)) or nil
   for _, name in ipairs({ "exclude", "sparse-checkout" }) do
     local base = name == "exclude" and repository.common_dir or repository.git_dir
     local from, to = base .. "/info/" .. name, view.dir .. "/info/" .. name
@@ -202,7 +201,7 @@ local function objects_of(view)
   return ("/proc/self/fd/%d"):format(view.objects)
 end
 
---- Removes the directory.
+--- Removes the view's directory.
 ---@param view codex-chat.GitView
 function M.close(view)
   if view.objects then
@@ -211,10 +210,10 @@ function M.close(view)
   vim.fn.delete(view.dir, "rf")
 end
 
---- How long a directory may be left by a Neovim that was killed, in seconds.
+--- How old a directory of a killed Neovim may get, in seconds.
 local max_age = 3600
 
---- Removes what was left.
+--- Removes old directories.
 ---@param views string
 local function sweep(views)
   for _, entry in ipairs(look.list(views) or {}) do
@@ -288,14 +287,13 @@ local function is_before(changed, began)
   return (began.sec - changed.sec) * 1e9 + (began.nsec - changed.nsec) > settled_ns
 end
 
---- Whether what git has read since `began` was the same all the time: no entry of the directories in
---- question was added, removed or replaced, which the agent can do and not hide, since it cannot set
---- the time of a directory's last change.
+--- Whether the files that git has read since `began` stayed the same: no entry of their directories was
+--- added, removed or replaced. The agent cannot hide that, since it cannot set a directory's ctime.
 ---@param view codex-chat.GitView
 ---@param paths string[] files below the top that git has read
 ---@param began { sec: integer, nsec: integer }
 ---@return string? err
----@return boolean? may_pass whether it may be otherwise in a moment
+---@return boolean? may_pass whether another try may succeed
 function M.moved(view, paths, began)
   local latest, err = repositories.judge_objects(objects_of(view), view.shown, view.top)
   if not latest then

@@ -1,7 +1,7 @@
---- Cuts a conversation into chunks that can be highlighted each by itself: at blank lines outside
---- of fences. Their starts are extmarks, so what the user or the machine writes moves them along,
---- and a change costs no more than the chunk it falls into. A chunk is bounded: where no blank line
---- ends it, it is cut at its size, and what follows goes on in the fence that it is in.
+--- Cuts a conversation into chunks that can be highlighted separately: at blank lines outside fences.
+--- Their starts are extmarks, so they move with the text, and a change costs no more than its chunk. A
+--- chunk is bounded: without a blank line it is cut at its size, and the next one continues in its
+--- fence.
 local M = {}
 
 local markdown = require("codex-chat.buffer.markdown")
@@ -9,11 +9,11 @@ local markdown = require("codex-chat.buffer.markdown")
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.highlight.chunks")
 
---- The most of one chunk. What is longer is highlighted by pattern anyway, and each change of it would
---- be looked at with all that stands above it in the chunk.
+--- The largest chunk. A longer one would be highlighted by pattern anyway, and each change would be
+--- checked with everything above it in the chunk.
 local max_lines, max_bytes = 1000, 64 * 1024
 
----@type table<integer, table<integer, codex-chat.Fence>> by buffer and mark: fences that chunks begin in
+---@type table<integer, table<integer, codex-chat.Fence>> by buffer and mark: fences that chunks start in
 local fences = {}
 
 ---@param buf integer
@@ -21,7 +21,7 @@ local fences = {}
 ---@return integer? mark
 ---@return integer start of the chunk that holds `row`
 local function chunk_at(buf, row)
-  -- Asked for the nearest one backwards, Neovim collects all marks from the buffer's start.
+  -- A search backwards for the nearest mark would collect all marks from the buffer's start.
   local reach = 50
   while true do
     local from = math.max(0, row - reach)
@@ -46,7 +46,7 @@ local function next_start(buf, row)
   return found and found[2] or api.nvim_buf_line_count(buf)
 end
 
---- Cuts the rows from `first` to before `stop` anew, which both begin chunks.
+--- Cuts the rows from `first` to before `stop` again; both start chunks.
 ---@param buf integer
 ---@param first integer
 ---@param stop integer
@@ -78,15 +78,15 @@ function M.cut_all(buf)
   cut(buf, 0, api.nvim_buf_line_count(buf))
 end
 
---- Cuts what a change has touched. Its chunks are new ones afterwards.
+--- Cuts the rows of a change again. Their chunks are new afterwards.
 ---@param buf integer
 ---@param first integer the changed rows
 ---@param stop integer end of the changed rows as they are now
 ---@return integer first
----@return integer stop of what was cut
+---@return integer stop of the rows that were cut
 function M.update(buf, first, stop)
   local count = api.nvim_buf_line_count(buf)
-  -- The blank line above decides where a chunk begins.
+  -- The blank line above decides where a chunk starts.
   local mark, start = chunk_at(buf, math.max(0, math.min(first, count - 1) - 1))
   local finish = next_start(buf, math.min(math.max(first, stop - 1), count - 1))
   cut(buf, start, finish, (fences[buf] or {})[mark])

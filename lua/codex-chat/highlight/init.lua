@@ -1,7 +1,7 @@
 --- Highlighting whose cost does not depend on the conversation's length.
 ---
---- No highlighter runs on the buffer. What comes into view is highlighted a chunk at a time, once,
---- by a parser on that chunk's text alone; see docs/decisions/0006-highlight-by-chunk.md.
+--- No highlighter runs on the buffer. Text that comes into view is highlighted once, a chunk at a
+--- time, by a parser on that chunk's text alone; see docs/decisions/0006-highlight-by-chunk.md.
 local M = {}
 
 local chunks = require("codex-chat.highlight.chunks")
@@ -10,18 +10,18 @@ local paint = require("codex-chat.highlight.paint")
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.highlight")
 
---- How long one tick may highlight, in ms.
+--- The time for highlighting in one tick, in ms.
 local slice_ms = 5
---- A chunk of more lines is not highlighted at every frame while it grows.
+--- A longer chunk is not highlighted at every frame while it grows.
 local calm_lines, calm_ms = 60, 250
---- How long a change may wait, in ms: a paragraph that streams in is parsed ten times a second.
+--- How long a change may wait, in ms: a streaming paragraph is parsed ten times a second.
 local change_ms = 100
 --- Rows above and below the window that are highlighted ahead of scrolling.
 local margin = 20
 
 ---@class (exact) codex-chat.HighlightState
----@field done table<integer, true> chunks that are as they should be
----@field painted_at integer when a long chunk was last done, ns
+---@field done table<integer, true> highlighted chunks
+---@field painted_at integer when a long chunk was last highlighted, ns
 ---@field scheduled boolean
 ---@field timer uv.uv_timer_t?
 
@@ -37,7 +37,7 @@ local function do_chunk(buf, chunk)
   paint.own(buf, ns, chunk.first, lines, chunk.fence)
 end
 
---- The rows that windows show now, with a margin.
+--- The visible rows, with a margin.
 ---@param buf integer
 ---@return integer[][]
 local function views(buf)
@@ -51,7 +51,7 @@ end
 
 ---@param buf integer
 ---@param state codex-chat.HighlightState
----@return boolean more whether something was left for later
+---@return boolean more whether some chunks were left for later
 local function work(buf, state)
   local stop = vim.uv.hrtime() + slice_ms * 1e6
   for _, view in ipairs(views(buf)) do
@@ -75,20 +75,20 @@ local function work(buf, state)
   return false
 end
 
---- Ends Neovim's own highlighter, which others start for every file type that has a parser: each frame
---- of an answer would cost more the longer the conversation is.
+--- Stops Neovim's own highlighter, which plugins start for every file type with a parser: the longer
+--- the conversation, the more each frame of an answer would cost.
 ---@param buf integer
 local function end_other(buf)
   local highlighter = package.loaded["vim.treesitter.highlighter"]
   if highlighter and highlighter.active[buf] then
-    -- It looks for a syntax file then.
+    -- Neovim then looks for a syntax file.
     require("codex-chat.outside.runtime").without_projects(vim.bo[buf].filetype, function()
       vim.treesitter.stop(buf)
     end)
   end
 end
 
---- Highlights what has come into view, in this tick as far as its time goes.
+--- Highlights the visible text, as far as the time of this tick goes.
 ---@param buf integer
 function M.refresh(buf)
   local state = states[buf]
@@ -101,7 +101,7 @@ function M.refresh(buf)
   end
 end
 
---- Refreshes after the present tick, once however often it is asked for.
+--- Refreshes after the present tick, once for any number of calls.
 ---@param buf integer
 function M.soon(buf)
   local state = states[buf]
@@ -135,7 +135,7 @@ function M.later(buf, ms)
   )
 end
 
---- Begins to highlight the buffer; what was done before is done anew.
+--- Starts to highlight the buffer, from scratch.
 ---@param buf integer
 function M.attach(buf)
   local known = states[buf] ~= nil
@@ -187,7 +187,7 @@ function M.attach(buf)
   })
 end
 
---- Stops.
+--- Stops highlighting the buffer.
 ---@param buf integer
 function M.detach(buf)
   local state = states[buf]
@@ -204,14 +204,14 @@ function M.detach(buf)
   end
 end
 
---- How many chunks were highlighted so far, for tests.
+--- How many chunks have been highlighted, for tests.
 ---@param buf integer
 ---@return integer
 function M.count(buf)
   return vim.tbl_count(states[buf] and states[buf].done or {})
 end
 
---- Defines the highlight groups, as links that any colour scheme and user may override.
+--- Defines the highlight groups, as links that colour schemes and users may override.
 function M.setup()
   paint.define()
   api.nvim_create_autocmd("ColorScheme", {

@@ -1,7 +1,7 @@
---- Parsers and queries that may work on an answer.
+--- The parsers and queries that may be used on an answer.
 ---
---- SECURITY: an answer names a language with each of its fences, and so the file that Neovim would
---- load for it: native code. Both come from outside of every project, from real paths.
+--- SECURITY: each fence of an answer names a language, and so a file of native code that Neovim would
+--- load. Parsers and queries come from outside every project, by real paths.
 local M = {}
 
 local runtime = require("codex-chat.outside.runtime")
@@ -11,17 +11,17 @@ local runtime = require("codex-chat.outside.runtime")
 ---@field highlights vim.treesitter.Query?
 ---@field injections vim.treesitter.Query?
 
---- So many names are remembered: an answer may make up any number.
+--- How many names are cached: an answer may invent any number.
 local max_known = 500
 
 ---@type table<string, codex-chat.Language|false>
 local known = {}
 local count = 0
----@type string? what `known` was found for
+---@type string? the version that `known` belongs to
 local key
 
---- Which of these files Neovim has loaded. It loads a language once, by whatever 'runtimepath' was then,
---- and does not tell from where. A plugin manager replaces files that are in use.
+--- Which of these files Neovim has loaded. It loads a language once, by the 'runtimepath' of that
+--- moment, and does not say from where. A plugin manager replaces files that are in use.
 ---@param paths string[]
 ---@return string?
 local function loaded_of(paths)
@@ -40,20 +40,20 @@ local function loaded_of(paths)
   end
 end
 
---- Where languages were loaded from that were used before.
+--- The files of languages that were used before.
 ---@type table<string, string>
 local used = {}
 
---- Whether Neovim has the language from outside of every project, or loads it from there now.
+--- Whether Neovim has loaded the language from outside every project, or loads it from there now.
 ---@param name string
 ---@return boolean
 local function is_trusted(name)
-  -- WebAssembly is no file that one sees in use.
+  -- A WebAssembly parser does not appear among the files in use.
   local paths = vim.tbl_filter(function(path)
     return not vim.endswith(path, ".wasm")
   end, runtime.files(("parser/%s.*"):format(name)))
   local before = used[name]
-  -- It may have been removed since, and the language is still there.
+  -- The file may have been removed since; the language stays loaded.
   if before and runtime.is_outside(vim.fs.dirname(before)) then
     table.insert(paths, before)
   end
@@ -66,7 +66,7 @@ local function is_trusted(name)
   return path ~= nil
 end
 
---- The files of a query, with those of the languages that it builds on in front.
+--- The files of a query, after those of the languages that it inherits from.
 ---@param name string
 ---@param kind string
 ---@param is_included boolean?
@@ -131,7 +131,7 @@ local function find(name)
     }
 end
 
---- Forgets what was found where 'runtimepath' or the projects are others now: before each text.
+--- Clears the cache if 'runtimepath' or the projects have changed; called before each text.
 function M.refresh()
   local now = runtime.key()
   if now ~= key or count >= max_known then
@@ -139,7 +139,7 @@ function M.refresh()
   end
 end
 
---- The language of this name; false where there is none, or none that may be used.
+--- The language of this name; false if there is none, or it may not be used.
 ---@param name string of a parser
 ---@return codex-chat.Language|false
 function M.get(name)
@@ -149,7 +149,7 @@ function M.get(name)
   return known[name]
 end
 
---- The language that a fence or a query means by a word: a parser's name or a file type.
+--- The language of a word in a fence or a query: a parser's name or a file type.
 ---@param word string
 ---@return codex-chat.Language|false
 function M.of_word(word)

@@ -1,15 +1,15 @@
---- Highlights for a run of lines: markdown by treesitter, and what is a conversation's own.
+--- Highlights a run of lines: markdown by treesitter, and a conversation's own elements.
 local M = {}
 
 local api = vim.api
 
---- Longer chunks are outputs and pasted text: not worth a parse of their size.
+--- Longer chunks are outputs and pasted text, not worth parsing.
 local max_parsed_lines = 400
---- Nor is a parse of its length worth it for a very long line, or a run of them: an ordinary paragraph
---- has 1,000 bytes, and all that stands on a line is coloured even where nobody sees it.
+--- Neither are very long lines, or a run of them: an ordinary paragraph has 1,000 bytes, and a line is
+--- coloured as a whole, even the part that nobody sees.
 local max_parsed_bytes, max_line_bytes = 16 * 1024, 5000
 
---- How long the highlights of a run of lines may be looked for in what was parsed, in ms.
+--- The time for querying the highlights of a parsed run of lines, in ms.
 local captures_ms = 100
 
 ---@type table<integer, table<string, true>> languages that took too long, by buffer
@@ -39,15 +39,15 @@ local links = {
   CodexChatKeyText = "Comment",
 }
 
---- Links the groups; what the user or a colour scheme has set stays.
+--- Links the groups, except those that the user or a colour scheme has set.
 function M.define()
   for name, target in pairs(links) do
     api.nvim_set_hl(0, name, { link = target, default = true })
   end
 end
 
---- Captures that say nothing about colour. Code is read more than any other text of an answer, and
---- many colour schemes have whole blocks of it as dim as comments: it keeps the text's own colour.
+--- Captures without a colour. Code is the most important text of an answer, and many colour schemes
+--- show whole blocks as dim as comments, so it keeps the normal colour.
 local skipped = {
   spell = true,
   nospell = true,
@@ -61,7 +61,7 @@ local skipped = {
 ---@param row integer the first line's
 ---@param text string
 ---@param found codex-chat.Tree
----@param stop integer when there is no time left, ns
+---@param stop integer when the time is over, ns
 local function captures(buf, ns, row, text, found, stop)
   local lang, query = found.language.name, found.language.highlights
   if not query then
@@ -74,7 +74,7 @@ local function captures(buf, ns, row, text, found, stop)
     end
     local name = query.captures[id]
     local colors = not skipped[name] and name:sub(1, 1) ~= "_"
-    -- What the parser's own query hides where the user has 'conceallevel' set.
+    -- Text that the query hides if the user has set 'conceallevel'.
     local conceal = metadata.conceal or (metadata[id] and metadata[id].conceal)
     if colors or conceal then
       local range = vim.treesitter.get_range(node, text, metadata[id])
@@ -125,7 +125,8 @@ local function color(buf, ns, row, first, last, group, priority)
   })
 end
 
---- Headings, fences and emphasis by pattern, where there is no parser or the text is too long.
+--- Highlights headings, fences and emphasis by pattern, without a parser or for a text that is too
+--- long.
 ---@param buf integer
 ---@param ns integer
 ---@param row integer
@@ -169,8 +170,8 @@ local function is_parsed(lines)
   return true
 end
 
---- The line that opens the fence which these lines leave open, counted from 1. One that grows would be
---- parsed again with each word.
+--- The line that opens a fence that is not closed, counted from 1. A growing fence would be parsed
+--- again with each word.
 ---@param lines string[]
 ---@return integer?
 local function open_fence(lines)
@@ -183,13 +184,13 @@ local function open_fence(lines)
   return fence and opened
 end
 
---- Forgets which languages took too long in the buffer.
+--- Clears the list of languages that took too long in the buffer.
 ---@param buf integer
 function M.forget(buf)
   slow[buf] = nil
 end
 
---- Highlights markdown, each run of lines by itself. Code has its colours once its fence is closed.
+--- Highlights markdown, each run of lines separately. Code is coloured once its fence is closed.
 ---@param buf integer
 ---@param ns integer
 ---@param row integer the first line's
@@ -197,7 +198,7 @@ end
 ---@param fence codex-chat.Fence? that is open above
 function M.markdown(buf, ns, row, lines, fence)
   if row == 0 then
-    -- The line that ends front matter would make a heading of what stands above it.
+    -- The line that ends front matter would make the line above it a heading.
     row = require("codex-chat.buffer.markdown").front_matter_end(lines)
     lines = vim.list_slice(lines, row + 1)
   end
@@ -232,7 +233,7 @@ local function summary(buf, ns, row, line)
   end
   color(buf, ns, row, 0, after - 1, verbs[verb] or "CodexChatVerb")
   local tail = line:find(" · ", after, true)
-  -- A dot within the command's own code span is none of ours.
+  -- A dot within the command's code span is part of the command.
   local code_end = line:match("^%*%*%u%a+%*%*[^`]*(`+)") and line:find("`[^`]*$")
   if tail and code_end and tail < code_end then
     tail = line:find(" · ", code_end, true)
@@ -249,7 +250,7 @@ local quotes = {
   { "^> %*%*Thought%*%*", "CodexChatThinking" },
 }
 
---- Colours what is a conversation's own: its headings, what Codex did, notices and diffs.
+--- Highlights a conversation's own elements: headings, summaries, notices and diffs.
 ---@param buf integer
 ---@param ns integer
 ---@param row integer

@@ -1,30 +1,30 @@
---- Parses a text with the languages in it, of which only those take part that may: `languages.lua`.
+--- Parses a text and the languages in it, as far as `languages.lua` allows them.
 ---
---- Neovim's own way with injections loads whatever a text names, so each language is parsed by
---- itself here, with Neovim's queries telling what is in it.
+--- Neovim's own injections load any parser that a text names, so here each language is parsed
+--- separately, with Neovim's queries to find the languages in it.
 local M = {}
 
 local languages = require("codex-chat.highlight.languages")
 
---- A language within a language within one, so many times.
+--- How deep languages may be nested.
 local max_depth = 6
---- The longest piece of another language that is parsed.
+--- The longest piece of an injected language that is parsed.
 local max_inner_bytes = 4 * 1024
---- How long one parse may take, and all those of a text, in ms. Some texts cost the square of their
---- length or more, and nobody can press a key meanwhile.
+--- The time limit of one parse, and of all parses of a text, in ms. Some texts take quadratic time or
+--- more, and the editor is blocked meanwhile.
 local parse_ms, total_ms = 100, 250
---- The most quotations and lists within each other.
+--- How deep quotations and lists may be nested.
 ---
---- SECURITY: above 254 the markdown parser writes past its buffer, which ends Neovim. One line of an
+--- SECURITY: above 254 the markdown parser writes past its buffer, and Neovim crashes. One line of an
 --- answer can open any number.
 local max_nested = 50
 
 ---@class (exact) codex-chat.Tree
 ---@field tree TSTree
 ---@field language codex-chat.Language
----@field depth integer 0 for the text's own language
+---@field depth integer 0 for the text's language
 
---- What the markers at the start of a line may open.
+--- How many blocks the markers at the start of a line may open.
 ---@param line string
 ---@return integer markers
 ---@return integer columns of blanks among them
@@ -52,7 +52,7 @@ local function markers_of(line)
   end
 end
 
---- Whether a text of this language is one that its parser bears.
+--- Whether the parser of this language can take the text.
 ---@param text string
 ---@param name string the language's
 ---@return boolean
@@ -60,7 +60,7 @@ function M.may_parse(text, name)
   if name ~= "markdown" then
     return true
   end
-  -- A line goes on in a list by two columns, and in a quotation by its marker.
+  -- A line continues a list by two columns, and a quotation by its marker.
   local nested = 0
   for line in text:gmatch("[^\r\n]+") do
     local markers, columns = markers_of(line)
@@ -72,7 +72,7 @@ function M.may_parse(text, name)
   return true
 end
 
---- Whether a piece of a text may be parsed as another language.
+--- Whether a piece of a text may be parsed as an injected language.
 ---@param ranges Range6[]
 ---@param text string
 ---@param name string
@@ -89,7 +89,7 @@ local function may_parse_inner(ranges, text, name)
   return M.may_parse(table.concat(parts), name)
 end
 
---- The node's range, without its children where they are no part of it.
+--- The node's range, without its children if they do not belong to it.
 ---@param node TSNode
 ---@param text string
 ---@param metadata table?
@@ -117,7 +117,7 @@ local function ranges_of(node, text, metadata, whole)
   return ranges
 end
 
---- What a match of the injection query says.
+--- The language and ranges of a match of the injection query.
 ---@param query vim.treesitter.Query
 ---@param match table<integer, TSNode[]>
 ---@param metadata table
@@ -150,7 +150,7 @@ local function injection(query, match, metadata, text, of)
   return language, ranges
 end
 
---- The regions of other languages in a tree, each language's together.
+--- The regions of injected languages in a tree, by language.
 ---@param tree TSTree
 ---@param text string
 ---@param of { language: codex-chat.Language, parent: codex-chat.Language? }
@@ -184,22 +184,22 @@ end
 ---@field text string
 ---@field found codex-chat.Tree[]
 ---@field slow table<string, true> languages that took too long
----@field stop integer when there is no time left, ns
+---@field stop integer when the time is over, ns
 
---- Parses a piece of the text, in the time that it may take.
+--- Parses a piece of the text, within the time limit.
 ---@param parsing codex-chat.Parsing
 ---@param name string
 ---@param ranges Range6[] none for the whole text
----@return TSTree? tree nil where the time was over, from when on the language is a slow one
+---@return TSTree? tree nil if the time was over; the language is slow from then on
 local function parse_piece(parsing, name, ranges)
   local left = math.min(parsing.stop - vim.uv.hrtime(), parse_ms * 1e6)
-  -- Neovim's own class has no end to a parse that it waits for.
+  -- Neovim's LanguageTree has no time limit for a synchronous parse.
   local parser = vim._create_ts_parser(name)
   parser:set_included_ranges(ranges)
   local ok, tree = false, nil
   if left > 0 then
     if parser.set_timeout then
-      -- Before Neovim 0.11. In µs, of which none is for ever.
+      -- Before Neovim 0.11. In µs; 0 means no limit.
       parser:set_timeout(math.max(1, math.floor(left / 1000)))
       ok, tree = pcall(parser.parse, parser, nil, parsing.text, true)
     else
@@ -235,12 +235,12 @@ local function parse(parsing, of, regions, depth)
   end
 end
 
---- Parses a text. Raises where Neovim does.
+--- Parses a text. Raises if Neovim does.
 ---@param text string
 ---@param name string the text's language
----@param slow? table<string, true> languages that are not parsed, and those that took too long
----@return codex-chat.Tree[]? trees the text's own first; nil without that language, or where it is slow
---- or does not bear the text
+---@param slow? table<string, true> languages not to parse; those that take too long are added
+---@return codex-chat.Tree[]? trees the text's own first; nil without that language, or if it is slow or
+--- cannot take the text
 function M.parse(text, name, slow)
   languages.refresh()
   local language = M.may_parse(text, name) and languages.get(name)

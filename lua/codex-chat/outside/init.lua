@@ -1,13 +1,12 @@
---- Which places on this machine's disk no agent can write: those outside of every project.
+--- Decides which places on this machine no agent can write: those outside every project.
 ---
---- A project is what was opened in this Neovim, and every directory that has a project's state, as
---- one that another Neovim has opened, or that was opened last week. What else the configuration lets
---- an agent write counts with them.
+--- Projects are the directories opened in this Neovim, and those with a project's state: opened by
+--- another Neovim, or last week. Directories that the configuration makes writable count as projects.
 local M = {}
 
 local uv = vim.uv
 
---- More links than this in one path are a loop, as for Linux.
+--- More links than this in one path are a loop, as in Linux.
 local max_links = 40
 
 ---@type table<string, true> roots, links resolved
@@ -26,14 +25,14 @@ local function is_at(path, dir)
 end
 
 ---@param dir string
----@return boolean whether an agent can be given this directory
+---@return boolean whether an agent can get this directory
 local function counts(dir)
   local home = uv.os_homedir()
   home = home and uv.fs_realpath(home) or home
   return not require("codex-chat.project.refusal").system[dir] and not (home and is_at(home, dir))
 end
 
---- A project is open from now on. What was one stays one: its files are as the agent left them.
+--- Adds a project. It stays one as long as Neovim runs: its files are as the agent left them.
 ---@param root string
 function M.add(root)
   local real = uv.fs_realpath(root) or vim.fs.normalize(root)
@@ -43,8 +42,8 @@ function M.add(root)
   end
 end
 
---- Takes over what the configuration lets an agent write: mounts, and Codex's homes in the state.
----@return string dir where the states of projects lie
+--- Adds the directories that the configuration makes writable: mounts, and Codex's homes in the state.
+---@return string dir the directory of the projects' states
 local function add_configured()
   local config = require("codex-chat.config").get()
   for _, mount in ipairs(config.sandbox and config.sandbox.mounts or {}) do
@@ -57,7 +56,7 @@ local function add_configured()
   return dir
 end
 
---- Changes with the set of projects: what was decided for another version must be decided again.
+--- Changes with the set of projects: decisions for another version are void.
 ---@return string
 function M.version()
   local dir = add_configured()
@@ -66,7 +65,7 @@ function M.version()
   return ("%d %d.%d %s"):format(count, mtime.sec, mtime.nsec, dir)
 end
 
---- What Neovim loads of a directory on 'runtimepath' or 'packpath', by its name there.
+--- Entries of a directory on 'runtimepath' or 'packpath' that Neovim loads files from.
 local loaded = {}
 for _, name in
   ipairs(
@@ -80,8 +79,8 @@ do
   loaded[name] = true
 end
 
---- A project that was opened in this Neovim and of which Neovim loads files, where this directory is
---- on 'runtimepath' or 'packpath': it is the project, or holds it where files are loaded from.
+--- The project opened in this Neovim from which Neovim loads files if this directory is on
+--- 'runtimepath' or 'packpath': the directory itself, or one in it that files are loaded from.
 ---@param dir string
 ---@return string? root
 function M.within(dir)
@@ -107,8 +106,8 @@ local function is_known(dir)
   return has_state[dir] and counts(dir)
 end
 
---- The project that a place lies in.
----@param place string absolute, links resolved in all but its last part
+--- The project that a path is in.
+---@param place string absolute, without links except in its last part
 ---@return string? root
 local function project_of(place)
   local dir = place
@@ -122,8 +121,8 @@ end
 
 --- Follows a path link by link.
 ---
---- SECURITY: a link counts where it lies as well as where it leads. One in a project can be changed,
---- whatever it names now; one that leads into a project names what the agent writes.
+--- SECURITY: both the place and the target of a link count. A link in a project can be changed,
+--- whatever its target is now; a link into a project leads to a file that the agent writes.
 ---@param path string
 ---@return string? real
 ---@return "absent"|"project"|"unseen"|nil why
@@ -136,7 +135,7 @@ function M.resolve(path)
   return M.follow(path)
 end
 
---- The same for one of many in a row, of which the first was given to `resolve`.
+--- Does the same for further paths, right after `resolve`.
 ---@param path string
 ---@return string? real
 ---@return "absent"|"project"|"unseen"|nil why

@@ -7,7 +7,7 @@ local outside = require("codex-chat.outside")
 
 local uv = vim.uv
 
---- The project that a path is below, of those that the user is in or has a conversation of.
+--- The root of the project that a path is in: the current one, or one with an open conversation.
 ---@param path string absolute
 ---@return string? root
 local function project_of(path)
@@ -22,10 +22,10 @@ local function project_of(path)
   end
 end
 
---- Whether the way to what is open leads through a project to elsewhere.
+--- Why an open file may not be read: its path leads through a project to another place.
 ---
---- SECURITY: a link of the user's can lead to a place that the agent writes, and the agent makes a link
---- of that. It is looked at after it was opened: what was opened stays what it is.
+--- SECURITY: a link of the user's can lead to a place where the agent writes, and the agent can put a
+--- link there. The check comes after opening: an open file stays the same.
 ---@param handle integer
 ---@param path string absolute, as the user knows it
 ---@return string? err
@@ -51,8 +51,8 @@ local function led_astray(handle, path)
   end
 end
 
---- Reads a file that the user or the configuration names: within a project only what is in it, and
---- elsewhere what the user's own links lead to.
+--- Reads a file that the user or the configuration names. A path in a project must not lead out of it;
+--- elsewhere the user's own links are followed.
 ---@param path string absolute
 ---@param max_bytes integer
 ---@return string? text
@@ -60,7 +60,7 @@ end
 function M.read(path, max_bytes)
   local dir = uv.fs_realpath(vim.fs.dirname(path))
   local place = dir and dir .. "/" .. vim.fs.basename(path) or path
-  -- By whatever name of the project it is named.
+  -- The path may name the project through a link.
   local root = project_of(path)
   if root or project_of(place) then
     local text, err = inside.read(root and path or place, root or project_of(place), max_bytes)
@@ -68,7 +68,7 @@ function M.read(path, max_bytes)
   end
   local handle, why = uv.fs_open(path, look.flags.PATH, 0)
   if not handle then
-    return nil, look.said(why, path)
+    return nil, look.error_text(why, path)
   end
   local problem = led_astray(handle, path)
   if problem then
@@ -80,7 +80,7 @@ function M.read(path, max_bytes)
   if not fd then
     return nil, err
   end
-  return look.take(fd, path, max_bytes)
+  return look.read_open(fd, path, max_bytes)
 end
 
 return M

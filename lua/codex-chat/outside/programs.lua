@@ -1,7 +1,7 @@
---- Programs that the plugin starts: found on the PATH, and outside of every project.
+--- Finds the programs that the plugin starts, on the PATH and outside every project.
 ---
---- SECURITY: direnv and its like put `bin` or `node_modules/.bin` of a project on the PATH of an editor
---- that is started there, and the agent can write programs in it.
+--- SECURITY: direnv and similar tools put `bin` or `node_modules/.bin` of a project on the PATH of an
+--- editor that is started there, and the agent can write programs into these directories.
 local M = {}
 
 local outside = require("codex-chat.outside")
@@ -11,13 +11,13 @@ local uv = vim.uv
 ---@type { path: string, version: string, kept: string }?
 local last
 
----@return string[] directories of the PATH as they are written
+---@return string[] the directories of the PATH, as written
 local function dirs()
   return vim.split(vim.env.PATH or "", ":", { plain = true })
 end
 
---- Whether a program in this directory is a link that leads into a project. Programs that ours start
---- look up names by themselves, so they do without such a directory.
+--- Whether a program in this directory is a link into a project. Programs look up the names of others
+--- by themselves, so such a directory is left out as a whole.
 ---@param dir string
 ---@return boolean
 local function leads_in(dir)
@@ -28,7 +28,7 @@ local function leads_in(dir)
   for name, kind in uv.fs_scandir_next, entries do
     if kind == "link" then
       local target = uv.fs_readlink(dir .. "/" .. name)
-      -- One beside it is looked at in its turn.
+      -- A link to a neighbour, which is checked as well.
       if not target or target:find("/", 1, true) then
         local _, why = outside.follow(dir .. "/" .. name)
         if why == "project" then
@@ -40,8 +40,8 @@ local function leads_in(dir)
   return false
 end
 
---- The PATH for programs that the plugin starts: only directories outside of every project. Relative
---- and empty ones are left out, and so are those that cannot be looked at.
+--- The PATH for programs that the plugin starts: only directories outside every project. Relative,
+--- empty and unreadable ones are left out.
 ---@return string
 function M.path()
   local path, version = vim.env.PATH or "", outside.version()
@@ -65,10 +65,10 @@ local function reason(why, detail)
   return ("it cannot be looked at (%s)"):format(detail)
 end
 
---- The program of this name on the PATH, or at this path, where it lies outside of every project.
+--- The program of this name on the PATH, or at this path, if it is outside every project.
 ---@param name string
----@return string? path absolute; links are kept, since some programs go by the name they are called by
----@return string? err of one that was found and is not run: a sentence; nil where there is none at all
+---@return string? path absolute; links are kept, since some programs depend on their name
+---@return string? err a sentence if it was found and must not be run; nil if there is none
 function M.find(name)
   if name:sub(1, 2) == "~/" then
     name = (uv.os_homedir() or "~") .. name:sub(2)
@@ -93,7 +93,7 @@ function M.find(name)
   return nil, refusal
 end
 
---- Variables with a list of directories: what is not of a project stays in them.
+--- Variables with a list of directories: only those of projects are removed.
 local lists = {}
 for name in
   ([[NODE_PATH LD_LIBRARY_PATH PYTHONPATH PERL5LIB PERLLIB RUBYLIB XDG_DATA_DIRS XDG_CONFIG_DIRS
@@ -102,7 +102,7 @@ do
   lists[name] = true
 end
 
---- Variables that may name a project, since no program loads anything for them.
+--- Variables that may name a project, since no program loads anything because of them.
 local harmless = {
   "^PATH$",
   "^PWD$",
@@ -115,12 +115,12 @@ local harmless = {
   "^MYVIMRC$",
   "^_$",
 }
---- Those in which a path that is relative to whatever directory names code.
+--- Variables with code: a relative path counts as well.
 local code = { NODE_OPTIONS = true, LD_PRELOAD = true, LD_AUDIT = true, BROWSER = true }
---- What is longer is no path, nor a few of them.
+--- A longer value is not a path, nor a few of them.
 local max_value_bytes = 64 * 1024
 
---- Whether a place is not outside of every project.
+--- Whether a path is in a project.
 ---@param path string
 ---@param is_code boolean
 ---@return boolean
@@ -139,7 +139,7 @@ local function is_in_project(path, is_code)
   return why == "project" or (is_code and why == "unseen")
 end
 
---- Whether a value names a place in a project, by itself, in a list or among words.
+--- Whether a value names a path in a project, alone, in a list or among words.
 ---@param text string
 ---@param is_code boolean
 ---@return boolean
@@ -151,7 +151,7 @@ local function names_project(text, is_code)
   end
   for _, separators in ipairs({ ":", "[%s=:\"',;|]+" }) do
     for word in vim.gsplit(text, separators) do
-      -- An option can have its path right behind it.
+      -- An option may be joined to its path.
       local from = word:find("/", 1, true)
       if
         from
@@ -166,11 +166,12 @@ local function names_project(text, is_code)
   return false
 end
 
---- The variables in which a program that the plugin starts differs from Neovim: it finds no programs
---- and loads no code of a project's. An empty one counts for nothing.
+--- The changed variables for a program that the plugin starts, so that it finds no programs and loads
+--- no code of a project. An empty variable has no effect.
 ---
---- SECURITY: too many variables name what a program loads or writes to list them all (OPENSSL_CONF,
---- NODE_EXTRA_CA_CERTS, LD_AUDIT, GCONV_PATH, …): each one that names a place in a project is emptied.
+--- SECURITY: too many variables name files that a program loads or writes to list them all
+--- (OPENSSL_CONF, NODE_EXTRA_CA_CERTS, LD_AUDIT, GCONV_PATH, …): each one that names a path in a
+--- project is emptied.
 ---@return table<string, string>
 function M.env()
   local env = { PATH = vim.env.PATH and M.path() }
@@ -215,7 +216,8 @@ function M.argv(name, variables)
   return argv
 end
 
---- Calls what looks for programs by itself, as parts of Neovim do, with the variables of `env()`.
+--- Calls a function that looks for programs itself, like parts of Neovim, with the variables of
+--- `env()`.
 ---@generic T
 ---@param fn fun(...): T
 ---@param ... any
@@ -236,7 +238,7 @@ local function with_env(fn, ...)
   return unpack(result, 2, result.n)
 end
 
---- Opens an address or a file as the user's desktop does.
+--- Opens an address or a file with the user's desktop.
 ---@param what string
 ---@return string? err
 function M.open(what)
@@ -244,14 +246,14 @@ function M.open(what)
   return err
 end
 
---- Whether Neovim's part for the clipboard, which is loaded when it is first used, is none of a project's.
+--- Whether Neovim's clipboard provider, which is loaded on first use, is outside every project.
 ---@return boolean
 local function has_clipboard()
   local provider = vim.api.nvim_get_runtime_file("autoload/provider/clipboard.vim", false)[1]
   return provider ~= nil and outside.resolve(provider) ~= nil
 end
 
---- Copies a text for pasting, also to the clipboard where there is one.
+--- Copies a text to the unnamed register, and to the clipboard if there is one.
 ---@param text string
 function M.copy(text)
   vim.fn.setreg('"', text)
@@ -261,7 +263,7 @@ function M.copy(text)
 end
 
 --- The text on the clipboard.
----@return string? text nil where there is none, or no clipboard
+---@return string? text nil if there is none, or no clipboard
 function M.paste()
   if not has_clipboard() then
     return nil

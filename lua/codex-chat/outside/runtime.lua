@@ -1,7 +1,7 @@
---- Files that Neovim finds by 'runtimepath' and 'packpath': those outside of every project only.
+--- Finds files by 'runtimepath' and 'packpath', but only outside every project.
 ---
---- SECURITY: whoever develops a plugin, or has their configuration as the project, has the agent's
---- files on 'runtimepath'. Nothing that the plugin does may have Neovim run or load one of them.
+--- SECURITY: if the project is a Neovim plugin or the user's configuration, the agent's files are on
+--- 'runtimepath'. Nothing that this plugin does may make Neovim run or load one of them.
 local M = {}
 
 local outside = require("codex-chat.outside")
@@ -11,17 +11,17 @@ local api = vim.api
 ---@type { key: string, paths: string[], kept: string[] }?
 local last
 
---- Changes with what is on 'runtimepath' and with the projects.
+--- Changes with 'runtimepath' and with the projects.
 ---@return string
 function M.key()
   return table.concat({ vim.o.runtimepath, vim.o.packpath, outside.version() }, "\n")
 end
 
---- Where files lie that run when a buffer gets a file type.
+--- Directories with files that run when a buffer gets a file type.
 local run_by_type = { "ftplugin", "indent", "syntax", "after" }
 
---- Whether a file in these directories, or one of them, is a link into a project. What runs for a file
---- type can have other files run in its turn (`:runtime! ftplugin/markdown.vim`).
+--- Whether a file in these directories, or one of them, is a link into a project. A file type plugin
+--- can run other files (`:runtime! ftplugin/markdown.vim`).
 ---@param dir string
 ---@param names string[]
 ---@param depth integer
@@ -51,7 +51,7 @@ local function has_links(dir, names, depth)
   return false
 end
 
---- The directories that Neovim looks into now, and those of them outside of every project.
+--- The directories that Neovim searches, and those of them outside every project.
 local function directories()
   local key = M.key()
   if last and last.key == key then
@@ -68,7 +68,7 @@ local function directories()
   return last
 end
 
---- A directory that Neovim looks into and an agent writes in, also one that is not there yet.
+--- A directory that Neovim searches and an agent can write, even if it does not exist yet.
 ---@return string?
 local function in_project()
   local paths = vim.list_extend({}, directories().paths)
@@ -85,7 +85,7 @@ local function in_project()
   end
 end
 
---- The files of this name that lie outside of every project, in the order of 'runtimepath'.
+--- The files of this name outside every project, in the order of 'runtimepath'.
 ---@param name string as for `nvim_get_runtime_file`
 ---@return string[] real paths
 function M.files(name)
@@ -99,14 +99,14 @@ function M.files(name)
   return found
 end
 
---- Whether a directory lies outside of every project.
+--- Whether a directory is outside every project.
 ---@param dir string
 ---@return boolean
 function M.is_outside(dir)
   return outside.resolve(dir) ~= nil
 end
 
---- What Neovim runs when a buffer gets a file type.
+--- The files that Neovim runs when a buffer gets a file type.
 ---@param filetype string
 ---@return string[] patterns
 local function patterns_of(filetype)
@@ -151,7 +151,7 @@ local function joined(paths)
   )
 end
 
---- Puts 'runtimepath' back, with what was added to it meanwhile, as by a plugin that is loaded then.
+--- Restores 'runtimepath', with the directories added meanwhile, as by a plugin that was loaded.
 ---@param before string
 ---@param set string
 local function put_back(before, set)
@@ -168,8 +168,8 @@ local function put_back(before, set)
   vim.o.runtimepath = before
 end
 
---- Calls what has Neovim look for files to run, with no directory of a project on 'runtimepath'.
----@param filetype string? that a buffer gets by it
+--- Calls a function that makes Neovim run files, without any project's directory on 'runtimepath'.
+---@param filetype string? the file type that a buffer gets
 ---@param fn fun()
 function M.without_projects(filetype, fn)
   local now = directories()
@@ -179,7 +179,7 @@ function M.without_projects(filetype, fn)
     return
   end
   local runtimepath, packpath = vim.o.runtimepath, vim.o.packpath
-  -- The list has the directories of packages in it already.
+  -- The list includes the directories of packages.
   vim.o.packpath = ""
   vim.o.runtimepath = joined(kept)
   local set = vim.o.runtimepath
@@ -191,7 +191,7 @@ function M.without_projects(filetype, fn)
   end
 end
 
---- Gives a buffer a file type. What the user has for it runs, what a project has does not.
+--- Sets a buffer's file type. The user's file type plugins run, those of projects do not.
 ---@param buf integer
 ---@param filetype string
 function M.set_filetype(buf, filetype)
@@ -200,7 +200,7 @@ function M.set_filetype(buf, filetype)
   end)
 end
 
---- Gives a buffer Vim's own highlighting of a language.
+--- Sets a buffer's 'syntax'.
 ---@param buf integer
 ---@param syntax string
 function M.set_syntax(buf, syntax)
@@ -212,7 +212,7 @@ end
 ---@type table<string, true>
 local warned = {}
 
---- Says once that Neovim itself runs files of a project.
+--- Warns once that Neovim itself runs files of a project.
 function M.warn()
   local path = in_project()
   if path and not warned[path] then

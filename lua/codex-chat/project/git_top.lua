@@ -1,4 +1,4 @@
---- Where git finds the top of a repository, told without running git.
+--- Finds the top of a repository as git does, without running git.
 local M = {}
 
 local look = require("codex-chat.disk.look")
@@ -8,7 +8,7 @@ local uv = vim.uv
 --- Git reads 256 bytes of HEAD; a pointer is a path (git 2.47, setup.c and refs.c).
 local max_head, max_pointer = 4096, 8 * 1024
 
---- Whether git takes this for HEAD: a link to a branch, or the name of a branch or a commit.
+--- Whether git accepts this as HEAD: a link to a branch, or the name of a branch or a commit.
 ---@param path string
 ---@return boolean
 local function is_head(path)
@@ -21,7 +21,7 @@ local function is_head(path)
   return text:find("^ref:%s*refs/") ~= nil or #id == 40 or #id == 64
 end
 
---- Whether git takes a directory for a git directory, as `is_git_directory` in setup.c judges it.
+--- Whether git accepts a directory as a git directory, by the rules of `is_git_directory` in setup.c.
 ---@param dir string without links
 ---@return boolean
 local function is_git_dir(dir)
@@ -39,9 +39,9 @@ end
 --- Whether git finds a repository at this directory, by its `.git`: a git directory, a file that names
 --- one, or a link to either.
 ---
---- SECURITY: the agent can make a `.git` in any directory of a project, and an empty one is passed over
---- by git. If it counted here, the directory would be the project of whoever works in it, while git goes
---- by the settings of the repository around it, which may name files that are then writable inside.
+--- SECURITY: the agent can make a `.git` in any directory of a project, and git passes over an empty
+--- one. If it counted here, that directory would become the project, while git would use the settings
+--- of the repository around it; these may name files that the sandbox could then write.
 ---@param dir string
 ---@return boolean
 function M.accepts(dir)

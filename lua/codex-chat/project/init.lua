@@ -1,10 +1,10 @@
---- What project a directory belongs to, and where its conversations lie.
+--- The project that a directory belongs to, and where its conversations are.
 local M = {}
 
 ---@class (exact) codex-chat.Project
 ---@field root string absolute, symbolic links resolved
----@field dir string the project's state
----@field chats string where its conversations lie
+---@field dir string the project's state directory
+---@field chats string the directory of its conversations
 
 ---@param path string
 ---@return string
@@ -12,11 +12,11 @@ local function real(path)
   return vim.uv.fs_realpath(path) or vim.fs.normalize(path)
 end
 
---- Directories that `:CodexChat open` was given: they are projects for as long as Neovim runs.
+--- Directories named in `:CodexChat open`: they are projects as long as Neovim runs.
 ---@type table<string, true>
 local named = {}
 
---- A pattern of `roots`, with links resolved in the part before the first wildcard.
+--- A pattern of `roots`, without links in the part before the first wildcard.
 ---@param pattern string
 ---@return string
 local function without_links(pattern)
@@ -27,7 +27,7 @@ local function without_links(pattern)
   return base == "" and pattern or resolved .. pattern:sub(#base + 1)
 end
 
---- Whether the user has said of this directory that it is a project.
+--- Whether the user has named this directory as a project.
 ---@param dir string without links
 ---@return boolean
 local function is_named(dir)
@@ -39,8 +39,8 @@ local function is_named(dir)
     end)
 end
 
---- The nearest directory from `dir` upwards that passes a test, and that an agent may be given: what is
---- refused is passed over, also where it is a repository, as a home with its dotfiles.
+--- The nearest directory from `dir` upwards that passes a test and is not refused. A refused directory
+--- is passed over even if it is a repository, like a home directory with its dotfiles.
 ---@param dir string
 ---@param test fun(dir: string): boolean
 ---@return string?
@@ -59,8 +59,9 @@ local function nearest(dir, test)
   end
 end
 
---- The nearest directory that the user has named as a project, else the git top level above `start`, else
---- the nearest directory with a root marker, else `start`. Never one that is refused, unless it is `start`.
+--- The nearest directory that the user has named as a project, else the git top level above `start`,
+--- else the nearest directory with a root marker, else `start`. Never one that is refused, unless it
+--- is `start`.
 ---@param start string an existing directory
 ---@return string root
 function M.root(start)
@@ -76,7 +77,7 @@ function M.root(start)
     or dir
 end
 
---- Makes a directory a project of its own, whatever it lies in.
+--- Makes a directory a project, even within another one.
 ---@param dir string as the user has typed it
 ---@return codex-chat.Project?
 ---@return string? err
@@ -96,7 +97,7 @@ function M.name(dir)
   return M.at(root)
 end
 
---- The project whose conversations lie in this directory, where one of them is open.
+--- The root of the project whose conversations are in this directory, if one of them is open.
 ---@param dir string
 ---@return string? root
 local function of_chats(dir)
@@ -107,8 +108,8 @@ local function of_chats(dir)
   end
 end
 
---- The root for a file, seen from the working directory: the project one works in where the file lies in
---- it, else the file's own.
+--- The root for a file, seen from the working directory: the current project if the file is in it, else
+--- the file's own.
 ---@param dir string the working directory
 ---@param name string the file
 ---@return string root
@@ -127,8 +128,8 @@ local function root_for(dir, name)
   return is_inside and not is_named(own) and not refusal.of(here) and here or own
 end
 
---- The working directory; of one that was removed, where Neovim was started, so that a message can name
---- what is gone.
+--- The working directory; if it was removed, the directory where Neovim was started, so that a message
+--- can name it.
 ---@return string
 function M.cwd()
   local dir = vim.fn.getcwd()
@@ -149,7 +150,7 @@ function M.of_buf(buf)
   end
   local name = vim.api.nvim_buf_get_name(buf or 0)
   local dir = M.cwd()
-  -- With 'autochdir' the working directory follows into that of the conversations.
+  -- With 'autochdir' the working directory may be that of the conversations.
   local root = of_chats(real(dir))
   if not root and vim.bo[buf or 0].buftype == "" and name:sub(1, 1) == "/" then
     root = of_chats(real(vim.fs.dirname(name))) or root_for(dir, name)
@@ -180,7 +181,7 @@ function M.at(root)
   return { root = root, dir = dir, chats = (vim.fs.normalize(chats):gsub("/$", "")) }
 end
 
---- Field 22 of /proc/<pid>/stat: when the process began; tells apart processes that had one pid.
+--- Field 22 of /proc/<pid>/stat: the start time, which distinguishes processes with the same pid.
 ---@param pid integer
 ---@return string?
 function M.start_time(pid)
@@ -195,7 +196,7 @@ function M.start_time(pid)
   return rest and vim.split(rest, "%s+")[20]
 end
 
---- How long a lock that does not say whose it is counts as being made, in seconds.
+--- How long a lock without an owner counts as being written, in seconds.
 local making = 10
 
 ---@return string
@@ -208,11 +209,11 @@ local function boot_id()
   return id
 end
 
---- The lock of a conversation: beside it in the state directory, and in the state directory for one
---- that lies elsewhere, named by its path. src/sandbox/locks/machine-lock.ts says the same.
+--- The lock of a conversation: beside it in the state directory; for a conversation elsewhere, in the
+--- state directory under a hash of its path. src/sandbox/locks/machine-lock.ts has the same rule.
 ---
---- SECURITY: what the agent can write must neither keep the user from a conversation nor let two
---- Neovims have it.
+--- SECURITY: no file that the agent can write may keep the user from a conversation or let two Neovims
+--- open it.
 ---@param path string the conversation's file
 ---@return string
 function M.lock_path(path)
@@ -259,7 +260,7 @@ function M.is_locked(path, own_pid)
   return began ~= nil and lock.startTime == began
 end
 
---- The state directory of the project whose conversation this file is, where it lies in one.
+--- The project's state directory, of a conversation in it.
 ---@param path string
 ---@return string
 function M.state_of(path)
@@ -270,7 +271,7 @@ function M.state_of(path)
   return vim.fs.dirname(dir)
 end
 
---- Notes where a project is whose conversations lie in it, so that a list of all finds them.
+--- Records the root of a project whose conversations are in it, so that a list of all finds them.
 ---@param project codex-chat.Project
 function M.remember(project)
   if not vim.startswith(project.chats .. "/", project.root .. "/") then
@@ -282,13 +283,13 @@ function M.remember(project)
   end
 end
 
---- The project's conversations, the one written last first.
+--- The project's conversations, the last written first.
 ---@param project codex-chat.Project
 ---@return string[] paths
 function M.list_chats(project)
   local found = {}
   local look = require("codex-chat.disk.look")
-  -- SECURITY: they may lie in the project, where a link of the agent's could lead anywhere.
+  -- SECURITY: they may be in the project, where a link of the agent's could lead anywhere.
   local entries, err = look.list(project.chats, ".md")
   if not entries then
     require("codex-chat.message").error(("the conversations cannot be listed: %s."):format(err))
@@ -314,13 +315,13 @@ function M.list_chats(project)
   end, found)
 end
 
---- A path for a new conversation that no file and no buffer has.
+--- An unused path for a new conversation.
 ---@param project codex-chat.Project
 ---@return string
 function M.new_path(project)
   local base = ("%s/%s"):format(project.chats, os.date("%Y-%m-%d-%H%M%S"))
   local path, n = base .. ".md", 1
-  -- A link that leads nowhere has the name, too.
+  -- A broken link uses the name as well.
   while vim.uv.fs_lstat(path) or vim.fn.bufexists(path) == 1 do
     n = n + 1
     path = ("%s-%d.md"):format(base, n)

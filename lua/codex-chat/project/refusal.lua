@@ -1,10 +1,10 @@
---- Which directories no agent is given. src/sandbox/mounts/project-mounts.ts decides; the same is known here, so that
---- none of them is taken for a project where another directory could be one.
+--- Directories that no agent gets. src/sandbox/mounts/project-mounts.ts decides; the same rules are
+--- here, so that a refused directory is not the project if another one can be.
 local M = {}
 
 local uv = vim.uv
 
---- Directories of the system, and those that hold more than a project.
+--- Directories of the system, and those with more than one project.
 ---@type table<string, true>
 M.system = {}
 for dir in
@@ -16,10 +16,10 @@ do
   M.system[dir] = true
 end
 
---- Nothing in these is a project: they belong to the sandbox's own system.
+--- Directories without any project: they belong to the sandbox's own system.
 local closed = { "/dev", "/proc", "/sys", "/opt/codex", "/opt/codex-chat", "/run/codex-chat" }
 
---- Sockets of container engines: who reaches one is root on this machine.
+--- Sockets of container engines: access to one makes a process root on this machine.
 local engine_sockets = {
   "/var/run/docker.sock",
   "/run/docker.sock",
@@ -57,7 +57,7 @@ local function homes()
   end, { vim.env.HOME or "", ok and account and account.homedir or "" })
 end
 
---- Where keys lie, and the sockets of what acts with the user's rights: src/session/backend/secret-places.ts.
+--- Keys, and sockets of programs with the user's rights: src/session/backend/secret-places.ts.
 ---@return string[]
 local function secrets()
   local found = vim.list_slice(engine_sockets)
@@ -82,7 +82,7 @@ local function secrets()
   end, found)
 end
 
---- Why a directory is not given to an agent.
+--- Why an agent does not get a directory.
 ---@param dir string absolute, without links
 ---@return string? reason
 function M.of(dir)

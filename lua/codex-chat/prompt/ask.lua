@@ -1,4 +1,4 @@
---- Queries that come with a function: it is called when their turn is over.
+--- Queries with a callback, which is called when their turn has ended.
 local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
@@ -11,17 +11,17 @@ local api = vim.api
 ---@class (exact) codex-chat.Asked
 ---@field buf integer
 ---@field id string the query's block
----@field heard boolean whether Codex has it in its thread
+---@field heard boolean whether it is in Codex's thread
 ---@field on_end fun(result: codex-chat.AskEnd)
 
 ---@type codex-chat.Asked[] oldest first
 local waiting = {}
 
----@type table<integer, table<string, true>> by buffer: all queries that Codex has in its thread
+---@type table<integer, table<string, true>> by buffer: the queries in Codex's thread
 local heard = {}
 
---- What Codex said after the query until now. Queries that were sent into the same turn, and the
---- headings, are left out; where one begins that Codex does not have yet, the answer ends.
+--- The answer after the query so far. Headings, and queries that were sent into the same turn, are left
+--- out; the answer ends at a query that Codex does not have yet.
 ---@param asked codex-chat.Asked
 ---@return string
 local function answer(asked)
@@ -48,19 +48,19 @@ local function answer(asked)
       stop = math.min(stop, row)
     end
   end
-  local said, fence = {}, nil
+  local answer_lines, fence = {}, nil
   for i, line in ipairs(api.nvim_buf_get_lines(asked.buf, first, math.max(first, stop), false)) do
     local inside = fence ~= nil
     fence = require("codex-chat.buffer.markdown").step(fence, line)
     local heading = not inside and line:find("^## Codex[ \t]*$")
     if not theirs[first + i - 1] and not heading then
-      said[#said + 1] = line
+      answer_lines[#answer_lines + 1] = line
     end
   end
-  return (vim.trim(table.concat(said, "\n")):gsub("\n\n\n+", "\n\n"))
+  return (vim.trim(table.concat(answer_lines, "\n")):gsub("\n\n\n+", "\n\n"))
 end
 
---- Whether the query is not sent yet, because its mentions are still being read.
+--- Whether the query is not sent yet, because its mentions are still being resolved.
 ---@param asked codex-chat.Asked
 ---@return boolean
 local function is_outgoing(asked)
@@ -70,7 +70,7 @@ local function is_outgoing(asked)
   end)
 end
 
---- Tells those that `which` is true of, and forgets them.
+--- Calls the callbacks of the queries that `which` selects, and removes them.
 ---@param which fun(asked: codex-chat.Asked): boolean
 ---@param status string
 ---@param failure? codex-chat.TurnFailure
@@ -103,7 +103,7 @@ end)
 
 events.hook("TurnEnded", function(data)
   finish(function(asked)
-    -- One that is queued stays so for the turn that it begins; after another end nothing begins.
+    -- A queued query waits for the turn that it starts; after a failed turn none starts.
     return asked.buf == data.buf
       and (asked.heard or data.status ~= "completed" and not is_outgoing(asked))
   end, data.status, data.failure)
@@ -122,11 +122,11 @@ events.hook("HostEnded", function(data)
   end, "failed", { kind = "host", message = data.message })
 end)
 
---- Sends `text` as a query of its own; what is in the prompt stays there.
+--- Sends `text` as a separate query; the prompt stays as it is.
 ---@param chat codex-chat.Chat
 ---@param text string
 ---@param opts? codex-chat.AskOpts
----@return string? id the query's block; nil, after a message, where nothing was sent
+---@return string? id the query's block; nil, after a message, if nothing was sent
 function M.ask(chat, text, opts)
   opts = opts or {}
   local lines = vim.split(text, "\n", { plain = true })

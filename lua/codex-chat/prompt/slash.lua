@@ -1,9 +1,9 @@
---- Commands that are typed into the prompt: `/name …` as its only line.
+--- Slash commands: `/name …` as the only line of the prompt.
 local M = {}
 
 local say = require("codex-chat.message")
 
---- What `:CodexChat` does with the same word and what follows.
+--- The commands that run as `:CodexChat name …`, with a description for menus.
 local menu = {
   approvals = "when Codex asks: [never|on-request|untrusted]",
   archive = "archives this conversation",
@@ -29,7 +29,7 @@ local menu = {
   unarchive = "takes this conversation out of the archive",
 }
 
---- The commands there are, each with a word about it.
+--- The commands, each with a description.
 ---@return table<string, string>
 function M.commands()
   return menu
@@ -47,7 +47,7 @@ local function parse(text)
   return name, rest
 end
 
---- Puts a line in place of the prompt's text, as the user's own doing.
+--- Replaces the prompt's text by a line, as an edit of the user's.
 ---@param chat codex-chat.Chat
 ---@param line string
 local function set(chat, line)
@@ -73,10 +73,10 @@ local function refuse(name)
   say.error(message:format(name, near and ("; did you mean /%s?"):format(near) or "", name))
 end
 
---- Runs the prompt's text if it is a command. A text that begins with `//` is sent with one of them.
+--- Runs the prompt's text if it is a command. A text that starts with `//` is sent with one slash.
 ---@param chat codex-chat.Chat
 ---@param text string
----@return string? text what is left to send; nil where there is nothing
+---@return string? text the text to send; nil if there is none
 function M.run(chat, text)
   if text:find("^//%a") and not text:find("\n") then
     return text:sub(2)

@@ -1,9 +1,9 @@
---- Prompt templates: ours, those of the configuration, and markdown files of the user's.
+--- Prompt templates: built-in ones, those of the configuration, and the user's markdown files.
 local M = {}
 
 local say = require("codex-chat.message")
 
----@class (exact) codex-chat.TemplateWords what a template is filled with: mentions, and what was typed
+---@class (exact) codex-chat.TemplateWords the words for a template's placeholders
 ---@field input string
 ---@field selection string
 ---@field file string
@@ -21,7 +21,7 @@ local builtin = {
   init = "Look through this project and write an AGENTS.md at its top for the next person to work on it: how it is built, tested and run, how it is laid out, what its code and commits look like, and what surprised you. Keep it under a page; where there is one, fix it. {input}",
 }
 
---- What ours are for, in menus.
+--- The descriptions of the built-in templates, for menus.
 local about = {
   explain = "explain what the code does, and why",
   fix = "find and fix what is wrong, and prove it",
@@ -39,7 +39,7 @@ local function dir()
   return vim.fn.expand(configured or (vim.fn.stdpath("config") .. "/codex-chat/prompts"))
 end
 
---- A template's file, as its text and what its front matter says of it.
+--- Reads a template's file: its text, and the description in its front matter.
 ---@param name string
 ---@return string? text
 ---@return string? description
@@ -71,7 +71,7 @@ function M.names()
   return list
 end
 
---- A word about a template for menus.
+--- The description of a template for menus.
 ---@param name string
 ---@return string
 function M.description(name)
@@ -83,7 +83,7 @@ function M.description(name)
   return is_ours and about[name] or "prompt"
 end
 
---- The template of this name: a file comes before the configuration, and that before ours.
+--- The template of this name: a file wins over the configuration, and that over a built-in one.
 ---@param name string
 ---@return codex-chat.Template?
 function M.get(name)
@@ -93,7 +93,7 @@ function M.get(name)
   return read(name) or (require("codex-chat.config").get().prompts or {})[name] or builtin[name]
 end
 
---- Puts words in place of the braces. What is put in is not looked at again.
+--- Replaces the placeholders by words, which are not searched for placeholders again.
 ---@param template codex-chat.Template
 ---@param words codex-chat.TemplateWords
 ---@return string? text
@@ -115,8 +115,8 @@ local function complain(err)
   say.error("nothing was sent. " .. err .. ".")
 end
 
---- Sends a template from the prompt. `{selection}` is what was selected last in the file that the
---- user came from, else that file.
+--- Sends a template from the prompt. `{selection}` is the last selection in the file that the user came
+--- from, else that file.
 ---@param chat codex-chat.Chat
 ---@param template codex-chat.Template
 ---@param input string

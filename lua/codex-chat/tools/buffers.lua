@@ -1,4 +1,4 @@
---- Open files, their text, and where the user is in them.
+--- The tools about buffers: open files, their text, and the user's cursor.
 local M = {}
 
 local bounds = require("codex-chat.context.bounds")
@@ -38,7 +38,7 @@ function M.read_buffer(root, args)
   return bounds.join(bounds.lines(all, first, bounds.count(args.last, math.huge)))
 end
 
---- What was selected last, exactly where it was by characters.
+--- The last selection, exact by characters if it was characterwise.
 ---@param buf integer
 ---@param all string[] its lines
 ---@return string[]

@@ -1,12 +1,12 @@
---- What Codex may ask the editor: read-only, and of the project's files only.
+--- The editor tools of Codex: read-only, and only for the project's files.
 ---
---- SECURITY: whatever runs in the sandbox may ask, in Codex's name. A path is looked up on this side and
---- must lead into the project; nothing is executed, and what is switched off does not answer.
+--- SECURITY: any program in the sandbox may call them in Codex's name. A path is resolved here and must
+--- lead into the project; nothing is executed, and a disabled tool does not answer.
 local M = {}
 
 ---@alias codex-chat.Tool fun(root: string, args: table): string?, string?
 
---- By name: the switch of the configuration it belongs to, and the module that has it.
+--- By name: the setting that enables the tool, and the module that implements it.
 ---@type table<string, { switch: string, module: string }>
 local tools = {
   open_buffers = { switch = "buffers", module = "buffers" },
@@ -17,7 +17,7 @@ local tools = {
   lsp = { switch = "lsp", module = "lsp" },
 }
 
---- Absent arguments are often told as null.
+--- Absent arguments often arrive as null.
 ---@param value any
 ---@return table
 local function arguments(value)
@@ -46,7 +46,7 @@ local function run(root, name, args, done)
   end
 end
 
---- Runs a tool for Codex; the host hears of the answer by `tool/answer`.
+--- Runs a tool for Codex, and sends the answer to the host by `tool/answer`.
 ---@param chat codex-chat.Chat
 ---@param call { id: string, tool: string, arguments: table }
 function M.run(chat, call)
@@ -64,12 +64,12 @@ function M.run(chat, call)
   end
 end
 
---- Begins to watch what the tools need to know. Idempotent.
+--- Starts to watch what the tools need. Idempotent.
 function M.begin()
   require("codex-chat.context.paths").watch()
 end
 
---- Files of the project with unsaved changes, for Codex to know before it edits them.
+--- The project's files with unsaved changes, for Codex to know before it edits them.
 ---@param root string
 ---@return string[]
 function M.unsaved(root)

@@ -26,8 +26,8 @@ function M.diagnostics(root, args)
   return bounds.join(vim.tbl_map(bounds.line, lines))
 end
 
---- Entries of files outside of the project are left out, and so are those of no file: the list may be
---- of anything that the user has looked for.
+--- The quickfix list, without entries that have no file or a file outside the project: the list may
+--- hold anything that the user has searched for.
 ---@param root string
 ---@return string
 function M.quickfix(root)

@@ -1,12 +1,12 @@
---- Asking the language servers of open files.
+--- The tool that asks the language servers of open files.
 ---
---- SECURITY: only methods that look. What a server answers is text; nothing of it is run or opened.
+--- SECURITY: only read-only methods. An answer is text; nothing in it is run or opened.
 local M = {}
 
 local bounds = require("codex-chat.context.bounds")
 local paths = require("codex-chat.context.paths")
 
---- How long servers have; the host gives up later.
+--- The time limit for servers; the host's is longer.
 M.timeout_ms = 10000
 
 local methods = {
@@ -17,7 +17,7 @@ local methods = {
   workspace_symbols = "workspace/symbol",
 }
 
--- Clients got methods in place of functions in 0.11.
+-- The functions of clients became methods in 0.11.
 local has_methods = vim.fn.has("nvim-0.11") == 1
 
 ---@param client vim.lsp.Client
@@ -45,7 +45,7 @@ local function units(line, column, encoding)
   return vim.fn.strutf16len(before)
 end
 
---- Where the agent means: a column, or the first place of a word in the line.
+--- The position that the agent means: a column, or the first occurrence of a word in the line.
 ---@param all string[] the lines of the file
 ---@param args table
 ---@return { row: integer, line: string, column: integer }?
@@ -76,7 +76,7 @@ local function place_name(uri, root)
   if not ok then
     return type(uri) == "string" and uri or nil
   end
-  -- A library outside of the project is named, not shown: it is not in the sandbox.
+  -- A library outside the project is only named: it is not in the sandbox.
   return paths.name(path, root) or path
 end
 
@@ -94,17 +94,17 @@ local function add_one(it, root, lines, depth)
   local row = start and (tonumber(start.line) or 0) + 1 or 0
   local kind = type(it.kind) == "number" and vim.lsp.protocol.SymbolKind[it.kind]
   local name = type(it.name) == "string" and it.name or nil
-  local said = name and (kind and ("%s %s"):format(kind:lower(), name) or name) or ""
+  local title = name and (kind and ("%s %s"):format(kind:lower(), name) or name) or ""
   if uri then
     local file = place_name(uri, root) or "?"
-    lines[#lines + 1] = bounds.line(vim.trim(("%s:%d %s"):format(file, row, said)))
+    lines[#lines + 1] = bounds.line(vim.trim(("%s:%d %s"):format(file, row, title)))
   elseif name then
-    lines[#lines + 1] = bounds.line(("%sline %d: %s"):format(("  "):rep(depth), row, said))
+    lines[#lines + 1] = bounds.line(("%sline %d: %s"):format(("  "):rep(depth), row, title))
     add(it.children, root, lines, depth + 1)
   end
 end
 
----@param result any of one server
+---@param result any one server's
 ---@param root string
 ---@param lines string[]
 ---@param depth integer
@@ -216,7 +216,7 @@ function M.run(root, args, done)
       done("The language server found nothing.")
     end
   end
-  local function take(problem, result)
+  local function on_answer(problem, result)
     open = open - 1
     local ok = pcall(add, result, root, lines, 0)
     if problem or not ok then
@@ -239,12 +239,12 @@ function M.run(root, args, done)
         if id then
           requests[id] = nil
         end
-        take(problem, result)
+        on_answer(problem, result)
       end,
       it.buf
     )
     if not sent or not started then
-      take({ message = "it is not running" })
+      on_answer({ message = "it is not running" })
     elseif not finished and open > 0 then
       id = request
       requests[request] = it.client

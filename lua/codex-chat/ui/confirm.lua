@@ -3,8 +3,7 @@ local M = {}
 
 local say = require("codex-chat.message")
 
---- Whether nobody is there to answer: no screen is attached, and it is Neovim's own question that would
---- be shown on one.
+--- Whether nobody can answer: no UI is attached, and Neovim itself would ask.
 ---@return boolean
 local function is_alone()
   local source = debug.getinfo(vim.ui.select, "S").source
@@ -12,13 +11,13 @@ local function is_alone()
 end
 
 ---@class (exact) codex-chat.Confirmation
----@field question string what is removed, and what stays
+---@field question string names what is removed, and what stays
 ---@field yes string
 ---@field no string
 ---@field kind string of vim.ui.select()
----@field command string what does it without a question
+---@field command string the command that does it without asking
 
---- Calls `run` once the user has agreed; where nobody can be asked, nothing is done.
+--- Calls `run` once the user has agreed; if nobody can answer, nothing is done.
 ---@param it codex-chat.Confirmation
 ---@param run fun()
 function M.ask(it, run)

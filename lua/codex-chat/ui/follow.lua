@@ -1,7 +1,7 @@
---- Opens what the cursor is on: files in a window for code, addresses by the desktop.
+--- Opens the text under the cursor: files in a window for code, addresses by the desktop.
 ---
---- SECURITY: the text is a model's. Addresses of the web and of mail leave the editor and nothing else
---- does: a file is shown as text, and never given to a program that might run it.
+--- SECURITY: the text is the model's. Only web and mail addresses leave the editor: a file is shown as
+--- text, and never given to a program that might run it.
 local M = {}
 
 local links = require("codex-chat.ui.links")
@@ -13,7 +13,7 @@ local api, uv = vim.api, vim.uv
 ---@field path string absolute
 ---@field pos? { lnum: integer, col?: integer } both from 1
 
---- How a place in a file is written behind its name.
+--- Notations of a line after a file name.
 local suffixes = {
   "^(.-):(%d+):(%d+)$",
   "^(.-):(%d+)%-%d+$",
@@ -24,7 +24,7 @@ local suffixes = {
   "^(.-)%((%d+)%)$",
 }
 
---- Words on either side of the cursor's that may belong to a name with blanks.
+--- How many words on either side of the cursor's may belong to a name with blanks.
 local words_beside = 4
 
 ---@param path string
@@ -34,7 +34,7 @@ local function is_there(path)
   return stat ~= nil and (stat.type == "file" or stat.type == "directory")
 end
 
---- Where a name may lie, the likeliest first.
+--- The paths that a name may mean, the likeliest first.
 ---@param root string
 ---@param name string
 ---@return string[]
@@ -46,7 +46,7 @@ local function paths_of(root, name)
   end
   name = name:gsub("^%./", "")
   local found = { root .. "/" .. name }
-  -- As git names the two sides of a diff.
+  -- The prefixes of the two sides of a diff.
   local plain = name:match("^[abciow]/(.+)$")
   if plain then
     found[2] = root .. "/" .. plain
@@ -55,7 +55,7 @@ local function paths_of(root, name)
   return found
 end
 
---- The file that a text names, with or without a line behind it.
+--- The file that a text names, with or without a line after it.
 ---@param root string
 ---@param text string
 ---@return codex-chat.Place?
@@ -80,7 +80,7 @@ local function named(root, text)
   return place or (text:find("#", 2, true) and try(text:match("^[^#]+"))) or nil
 end
 
---- The same for a text around which there may be punctuation.
+--- The same for a text with punctuation around it.
 ---@param root string
 ---@param text string
 ---@return codex-chat.Place?
@@ -99,7 +99,7 @@ local function loosely_named(root, text)
   return place
 end
 
---- Texts that name a file by the form of their line, as diffs and compilers write them.
+--- File names in the lines of diffs.
 ---@param line string
 ---@return string[]
 local function by_form(line)
@@ -116,7 +116,7 @@ local function by_form(line)
   return found
 end
 
---- The file that a line of text names at this byte.
+--- The file that is named at this byte of a line.
 ---@param root string
 ---@param line string
 ---@param at integer
@@ -126,7 +126,7 @@ local function in_line(root, line, at)
     for first, inner, last in line:gmatch(("()%s([^%s]+)%s()"):format(quote, quote, quote)) do
       local place = at >= first and at < last and named(root, inner)
       if place then
-        -- Python's way: File "a.py", line 3
+        -- Python's notation: File "a.py", line 3
         local lnum = not place.pos and line:match("^,? line (%d+)", last)
         place.pos = place.pos or (lnum and { lnum = tonumber(lnum) }) or nil
         return place
@@ -197,7 +197,7 @@ local function under_cursor(chat)
   return links.at(api.nvim_buf_get_lines(chat.buf, 0, -1, false), pos[1] - 1, pos[2])
 end
 
---- Whether a file lies in the project, links followed.
+--- Whether a file is in the project, links followed.
 ---@param root string
 ---@param path string
 ---@return boolean
@@ -206,7 +206,7 @@ local function is_of_project(root, path)
   return real ~= nil and top ~= nil and (real == top or vim.startswith(real, top .. "/"))
 end
 
---- `gf` and its kin: goes to the file under the cursor, or to the one that is selected.
+--- `gf` and similar: goes to the file under the cursor, or to the selected one.
 ---@param chat codex-chat.Chat
 ---@param how? "split"|"tab"
 function M.file(chat, how)
@@ -230,7 +230,7 @@ function M.file(chat, how)
   end
 end
 
---- The picture of the conversation that a link names: those lie beside its file.
+--- The picture of the conversation that a link names; pictures are beside its file.
 ---@param chat codex-chat.Chat
 ---@param text string
 ---@return string? path
@@ -248,7 +248,7 @@ local function refusal(address)
   if address:find("[%c%s]") then
     return "the address has blanks or control characters in it"
   elseif address:lower():find("^mailto:.*[?&]attach") then
-    -- SECURITY: xdg-email attaches the file that it names.
+    -- SECURITY: xdg-email would attach the named file.
     return "the address attaches a file to the mail"
   end
 end

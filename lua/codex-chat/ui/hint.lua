@@ -1,4 +1,4 @@
---- The hint in the empty prompt.
+--- The hint in the empty prompt, as virtual text.
 local M = {}
 
 local prompt_text = require("codex-chat.buffer.prompt_text")

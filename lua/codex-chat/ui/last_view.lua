@@ -4,7 +4,7 @@ local M = {}
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.last_view")
 
---- Remembers where a window stands, in marks that move with the text.
+--- Remembers a window's view, in extmarks that move with the text.
 ---@param chat codex-chat.Chat
 ---@param win integer
 function M.remember(chat, win)
@@ -22,7 +22,7 @@ function M.remember(chat, win)
   }
 end
 
---- Puts a window to where the chat was seen last.
+--- Restores the last view in a window.
 ---@param chat codex-chat.Chat
 ---@param win integer
 ---@return boolean restored

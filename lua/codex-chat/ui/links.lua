@@ -1,15 +1,15 @@
---- Finds what a position in a conversation's text links to, by CommonMark's rules as far as they matter.
+--- Finds the link at a position of a conversation's text, by the rules of CommonMark that matter here.
 local M = {}
 
 ---@class (exact) codex-chat.Link
 ---@field kind "link"|"address"|"code"|"text"
----@field text string the target, or what stands there
----@field at integer where in `text` the position is, from 1
+---@field text string the target, or the text there
+---@field at integer the position in `text`, from 1
 
---- Lines above and below that a link may reach over.
+--- How many lines above and below a link may span.
 local reach = 3
 
---- What ends a sentence and not an address.
+--- Punctuation that ends a sentence, not an address.
 local trailing =
   { "[.,;:!?'\"*_~]$", "。$", "，$", "、$", "）$", "」$", "”$", "’$", "…$" }
 
@@ -39,7 +39,7 @@ local function unescaped(text)
   return (text:gsub("\\(%p)", "%1"):gsub("&amp;", "&"))
 end
 
---- Where the code span that begins here ends; nil where the backticks open none.
+--- The end of the code span that starts here; nil if the backticks open none.
 ---@param text string
 ---@param at integer
 ---@return integer? last
@@ -58,7 +58,7 @@ local function code_span(text, at)
   end
 end
 
---- Where the bracket that opens here is closed.
+--- The closing bracket of the one that opens here.
 ---@param text string
 ---@param at integer
 ---@return integer?
@@ -82,7 +82,7 @@ local function closing(text, at)
   end
 end
 
---- The target in parentheses that opens here, and where they are closed.
+--- The target in the parentheses that open here, and their end.
 ---@param text string
 ---@param at integer
 ---@return string? target
@@ -119,12 +119,12 @@ local function in_parentheses(text, at)
 end
 
 ---@param label string
----@return string as two labels of one definition are compared
+---@return string the normalized label, for comparison
 local function folded(label)
   return vim.fn.tolower((vim.trim(label):gsub("%s+", " ")))
 end
 
---- The target that a definition in these lines gives a reference.
+--- The target of a reference, by its definition in these lines.
 ---@param lines string[]
 ---@param name string
 ---@return string?
@@ -158,7 +158,7 @@ local function bracketed(text, at, lines)
   last = name and close + #name + 2 or close
   target = defined(lines, (name and name ~= "") and name or inner)
   if not target and name == nil then
-    -- The definition itself.
+    -- This is the definition itself.
     local own = text:match("^:%s*<?([^%s>]+)", close + 1)
     if own and text:sub(1, at - 1):match("\n? ? ? ?$") then
       return own, select(2, text:find("^:%s*<?[^%s>]+", close + 1))
@@ -167,7 +167,7 @@ local function bracketed(text, at, lines)
   return target, target and last
 end
 
---- What begins at this place of the text and can be opened, and its last byte.
+--- The link that starts at this byte of the text, and its last byte.
 ---@param text string
 ---@param at integer
 ---@param lines string[]
@@ -195,7 +195,7 @@ local function begins(text, at, lines)
   end
 end
 
---- What spans this position of a text.
+--- The link that spans this position of a text.
 ---@param text string
 ---@param pos integer from 1
 ---@param lines string[] where references are defined
@@ -214,7 +214,7 @@ function M.find(text, pos, lines)
       elseif link and last then
         i = last + 1
       else
-        -- Backticks that open nothing are passed over as one.
+        -- Backticks that open no span are skipped together.
         i = i + #(text:match("^`+", i) or " ")
       end
     end
@@ -233,7 +233,7 @@ local function is_in_fence(lines, row)
   return fence ~= nil or edge
 end
 
---- What a position in a conversation links to; else the line, as text.
+--- The link at a position of a conversation; else the line, as text.
 ---@param lines string[]
 ---@param row integer 0-based
 ---@param col integer 0-based, in bytes
@@ -242,7 +242,7 @@ function M.at(lines, row, col)
   local line = lines[row + 1] or ""
   local text, pos = line, col + 1
   if is_in_fence(lines, row) then
-    -- Code has addresses and no links.
+    -- In code there are addresses, but no links.
     for first, found in line:gmatch("()(%a+://[^%s<>`|\"']+)") do
       local target = without_trailing(found)
       if pos >= first and pos < first + #target then
@@ -267,7 +267,7 @@ function M.at(lines, row, col)
   end
   local link = M.find(text, pos, lines)
   if link and link.kind == "code" then
-    -- An address in it is one all the same.
+    -- An address in a code span is an address all the same.
     local inner = M.find((link.text:gsub("[%[%]<`\\]", " ")), link.at, {})
     if inner and inner.kind == "address" then
       return inner

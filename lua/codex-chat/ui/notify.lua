@@ -1,4 +1,4 @@
---- Tells of a turn's end and of questions while the user looks elsewhere.
+--- Reports the end of a turn, and questions, while the user looks elsewhere.
 local M = {}
 
 local registry = require("codex-chat.registry")
@@ -6,10 +6,10 @@ local say = require("codex-chat.message")
 
 local api = vim.api
 
--- A terminal that does not report its focus counts as the one that is looked at.
+-- A terminal that does not report its focus counts as focused.
 local focused = true
 
---- Whether the user sees the chat: a window of this tabpage shows it, in a Neovim that has the focus.
+--- Whether the user sees the chat: this tabpage shows it, and Neovim has the focus.
 ---@param chat codex-chat.Chat
 ---@return boolean
 function M.in_view(chat)
@@ -24,7 +24,7 @@ local function tell(chat, text, as, remedy)
   as(text, ("%s (%s)"):format(remedy or "", vim.fs.basename(chat.root)))
 end
 
---- Says that the user is waited for, unless they see it.
+--- Reports a question, unless the user sees it.
 ---@param chat codex-chat.Chat
 ---@param title string one line, such as "Codex asks to run: ls"
 function M.waiting(chat, title)
@@ -40,7 +40,7 @@ local function ended(data)
     not chat
     or not require("codex-chat.config").get().notify.done
     or M.in_view(chat)
-    -- The next turn is under way already: the last one will say so.
+    -- The next turn is running already, and the last one will report.
     or require("codex-chat.status").is_busy(chat.state.phase)
   then
     return
@@ -55,7 +55,7 @@ local function ended(data)
   end
 end
 
---- Begins to watch focus and turns. Idempotent.
+--- Starts to watch focus and turns. Idempotent.
 function M.begin()
   local events = require("codex-chat.events")
   local group = events.first_group("notify")

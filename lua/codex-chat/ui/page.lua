@@ -3,7 +3,7 @@ local M = {}
 
 local api = vim.api
 
---- Goes to the page of this name; false where none is shown in this tabpage.
+--- Goes to the page of this name; false if this tabpage shows none.
 ---@param name string
 ---@return boolean
 local function enter(name)
@@ -16,9 +16,9 @@ local function enter(name)
   return false
 end
 
---- Shows a page that a key closes, in place of an older one of its name.
+--- Shows a page, in place of an older one of its name. `q` closes it.
 ---@param lines string[]
----@param title string what it is of: the buffer's name after `codex-chat://`
+---@param title string the buffer's name after `codex-chat://`
 function M.show(lines, title)
   local name = "codex-chat://" .. title
   if not enter(name) then
@@ -26,12 +26,12 @@ function M.show(lines, title)
   end
   local buf = api.nvim_get_current_buf()
   vim.bo[buf].buftype, vim.bo[buf].bufhidden, vim.bo[buf].swapfile = "nofile", "wipe", false
-  -- One in another tabpage has the name already.
+  -- A page in another tabpage may have the name.
   pcall(api.nvim_buf_set_name, buf, name)
   vim.bo[buf].modifiable = true
   api.nvim_buf_set_lines(buf, 0, -1, false, lines)
-  -- SECURITY: agents' words are in it. Of a "markdown" Neovim's own highlighter would load whatever
-  -- parser a fence names.
+  -- SECURITY: the page holds the agent's text. With the file type "markdown", Neovim's highlighter
+  -- would load any parser that a fence names.
   vim.bo[buf].modifiable, vim.bo[buf].modeline = false, false
   require("codex-chat.outside.runtime").set_filetype(buf, "codexchatpage")
   require("codex-chat.highlight").attach(buf)

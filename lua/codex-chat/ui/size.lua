@@ -1,8 +1,8 @@
---- Keeps the chat as wide as the user has it, or as high where it stands above or below the rest.
+--- Keeps the chat's width, or its height if it is above or below the other windows.
 ---
---- 'winfixwidth' does most of it. What it cannot do is put right here, once for each change and never
---- against anybody: after the screen has another size, after the chat had the whole screen, and where
---- 'winwidth' takes the chat's columns. Any other change of its size is the user's, and is kept.
+--- 'winfixwidth' does most of it. The rest is corrected here, once for each change and never against
+--- the user: after the screen was resized, after the chat had the whole screen, and when 'winwidth'
+--- takes the chat's columns. Any other change of its size is the user's, and is kept.
 local M = {}
 
 local registry = require("codex-chat.registry")
@@ -11,28 +11,28 @@ local api = vim.api
 
 ---@alias codex-chat.Axis "width"|"height"
 
----@class (exact) codex-chat.Extent how much of the screen a chat takes
+---@class (exact) codex-chat.Extent how much of the screen a chat has
 ---@field cells? integer
----@field share? number of the screen, instead
----@field floor? integer cells that it has however small its share is
+---@field share? number a part of the screen instead
+---@field floor? integer the least cells, however small the share is
 
 ---@class (exact) codex-chat.SizeState of one window
 ---@field wanted table<codex-chat.Axis, codex-chat.Extent>
----@field axis? codex-chat.Axis nil while it has the whole screen
+---@field axis? codex-chat.Axis nil while the window has the whole screen
 ---@field cells? integer
 ---@field screen? integer
 ---@field layout string of its tabpage
----@field is_fixed boolean whether it is us who has set 'winfixwidth' or 'winfixheight'
----@field is_extreme? boolean whether it has made way, or has everything else out of the way
+---@field is_fixed boolean whether the plugin has set 'winfixwidth' or 'winfixheight'
+---@field is_extreme? boolean whether it was shrunk for another window, or shrinks all others
 
---- Cells below which a window has made way for another. Nobody works in it, so nobody wants that kept.
+--- A smaller window was shrunk for another one. Nobody works in it, so that size is not kept.
 local least = { width = 10, height = 3 }
 
 ---@type table<integer, codex-chat.SizeState> by window
 local states = {}
 ---@type table<codex-chat.Axis, codex-chat.Extent> sizes that the user gave a chat by hand
 local by_hand = {}
---- The current window, as of before what is worked off now.
+--- The current window before the present event.
 local was_current = 0
 
 local get = { width = api.nvim_win_get_width, height = api.nvim_win_get_height }
@@ -44,7 +44,7 @@ local function screen_of(axis)
   return axis == "width" and vim.o.columns or vim.o.lines
 end
 
---- The size that the configuration gives it.
+--- The configured size.
 ---@param axis codex-chat.Axis
 ---@return codex-chat.Extent
 local function configured(axis)
@@ -64,7 +64,7 @@ local function asked_for(extent, axis)
   return math.max(cells, extent.floor or 1, 1)
 end
 
---- As cells of the screen as it is now. Others keep some, or half of a very small screen.
+--- An extent in cells of the present screen. Other windows keep some, or half of a very small screen.
 ---@param extent codex-chat.Extent
 ---@param axis codex-chat.Axis
 ---@return integer
@@ -73,7 +73,7 @@ local function cells_of(extent, axis)
   return math.min(asked_for(extent, axis), math.max(rest - least[axis], math.floor(rest / 2), 1))
 end
 
---- How large a chat that opens there is. One that is asked for may leave next to nothing for others.
+--- The size of a chat that opens. It may leave next to nothing for other windows.
 ---@param axis codex-chat.Axis
 ---@return integer
 function M.opening(axis)
@@ -87,7 +87,7 @@ function M.opening(axis)
   )
 end
 
---- Which of its extents others compete for; nil where it has the whole screen or floats.
+--- The axis on which other windows compete with it; nil if it has the whole screen or floats.
 ---@param win integer
 ---@return codex-chat.Axis?
 local function axis_of(win)
@@ -139,7 +139,7 @@ end
 --- Gives windows the sizes of `layout`, as far as they fit.
 ---@param layout codex-chat.Layout
 function M.put(layout)
-  -- Twice, as `winrestcmd()` does: the first can be in the way of the next.
+  -- Twice, as winrestcmd() does: the first window can be in the way of the next.
   for _ = 1, 2 do
     for i, win in ipairs(layout.wins) do
       if api.nvim_win_is_valid(win) then
@@ -150,18 +150,18 @@ function M.put(layout)
   end
 end
 
---- Sets what keeps Neovim from resizing it, or takes that back.
+--- Sets or resets the options that keep Neovim from resizing the window.
 ---@param win integer
 ---@param axis codex-chat.Axis?
 local function fix(win, axis)
-  -- Both are the window's alone: Neovim gives them to no other, and to no other buffer.
+  -- Both are local to the window: Neovim copies them to no other window or buffer.
   vim.wo[win][0].winfixwidth = axis == "width"
   vim.wo[win][0].winfixheight = axis == "height"
 end
 
---- The window shows a chat: its size is kept from now on.
+--- Keeps the size of a window that shows a chat.
 ---@param win integer
----@param wanted? codex-chat.Extent what it was opened with; else it is as it is
+---@param wanted? codex-chat.Extent the size that it was opened with; by default its present size
 ---@return codex-chat.SizeState
 local function hold(win, wanted)
   local axis = axis_of(win)
@@ -187,7 +187,7 @@ local function hold(win, wanted)
   return state
 end
 
---- Whether 'winwidth' or 'winheight' has just given the window that was entered its size.
+--- Whether 'winwidth' or 'winheight' has just resized the entered window.
 ---@param axis codex-chat.Axis
 ---@return boolean
 local function is_by_entering(axis)
@@ -196,7 +196,7 @@ local function is_by_entering(axis)
     and get[axis](current) <= (axis == "width" and vim.o.winwidth or vim.o.winheight)
 end
 
---- Gives the windows beside it equal widths. Where there is no room Neovim would take the chat's.
+--- Makes the windows beside it equally wide. Without enough room Neovim would take the chat's columns.
 ---@param win integer
 local function even_out(win)
   local rest = vim.o.columns - get.width(win) - 1
@@ -205,7 +205,7 @@ local function even_out(win)
   end
 end
 
---- Evens out windows beside it that have next to no columns: Neovim takes all from one of them.
+--- Evens out neighbours with next to no columns: Neovim takes all columns from one of them.
 ---@param win integer
 local function relieve(win)
   for _, other in ipairs(M.others(win).wins) do
@@ -220,7 +220,7 @@ end
 ---@param win integer
 ---@param state codex-chat.SizeState
 ---@param axis codex-chat.Axis
----@param even boolean whether others may be evened out
+---@param even boolean whether other windows may be evened out
 local function restore(win, state, axis, even)
   set[axis](win, cells_of(state.wanted[axis] or by_hand[axis] or configured(axis), axis))
   hold(win)
@@ -230,7 +230,7 @@ local function restore(win, state, axis, even)
   end
 end
 
---- Looks at what has become of a window's size.
+--- Corrects or adopts the present size of a window.
 ---@param win integer
 ---@param state codex-chat.SizeState
 ---@param layout string
@@ -246,7 +246,7 @@ local function check(win, state, layout, is_only)
   ---@cast cells integer
   local was_extreme = state.is_extreme
   if state.is_fixed and not vim.wo[win]["winfix" .. axis] and state.axis == axis then
-    -- The user wants it to be resized with the others.
+    -- The user wants the window to be resized with the others.
     state.axis, state.cells, state.screen, state.layout = axis, cells, screen_of(axis), layout
   elseif not is_same or state.layout ~= layout then
     if is_only then
@@ -267,7 +267,7 @@ local function check(win, state, layout, is_only)
   end
 end
 
---- Looks after the chats of the current tabpage.
+--- Does that for the chats of the current tabpage.
 local function look()
   local layout
   for _, chat in ipairs(registry.all()) do
@@ -285,7 +285,7 @@ local function look()
   end
 end
 
---- The window does not show a chat any more.
+--- Stops keeping the size of a window.
 ---@param win integer
 function M.release(win)
   local state = states[win]
@@ -295,17 +295,17 @@ function M.release(win)
   end
 end
 
---- A chat was opened in the window, which gets its size.
+--- Sets the size of a window in which a chat was opened.
 ---@param win integer
 ---@param axis codex-chat.Axis
 function M.opened(win, axis)
   states[win] = nil
   local extent = by_hand[axis] or configured(axis)
-  -- Neovim 0.10 gives a window that is split off at the edge an equal share of the others'.
+  -- Neovim 0.10 makes a window that is split off at the edge as large as the others.
   set[axis](win, M.opening(axis))
   hold(win, extent)
   if axis == "width" and vim.o.equalalways then
-    -- As after any split.
+    -- Like after any split.
     even_out(win)
   elseif axis == "width" then
     relieve(win)
@@ -313,7 +313,7 @@ function M.opened(win, axis)
   hold(win, extent)
 end
 
---- The chat is back in its window after another buffer was there for a moment.
+--- Restores the size after another buffer was in the window for a moment.
 ---@param win integer
 function M.back(win)
   local state = states[win]
@@ -324,7 +324,7 @@ function M.back(win)
   end
 end
 
---- The chat is gone to: where it has made way, it gets its size back.
+--- The chat was entered: if it was shrunk, it gets its size back.
 ---@param win integer
 function M.entered(win)
   local state = states[win]
@@ -334,7 +334,7 @@ function M.entered(win)
   end
 end
 
---- Begins to look after windows. Idempotent.
+--- Starts to watch windows. Idempotent.
 function M.watch()
   local group = require("codex-chat.events").first_group("size")
   if not group then
@@ -347,7 +347,7 @@ function M.watch()
       if registry.get(0) and not states[api.nvim_get_current_win()] then
         vim.schedule(look)
       end
-      -- Comes right after WinResized, if there is one.
+      -- Follows WinResized, if there is one.
       api.nvim_create_autocmd("SafeState", {
         group = group,
         once = true,

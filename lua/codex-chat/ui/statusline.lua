@@ -43,21 +43,21 @@ function M.span(seconds)
   return ("%dh%02dm"):format(math.floor(seconds / 3600), math.floor(seconds % 3600 / 60))
 end
 
---- "working 12s": what it does, and how long already.
+--- "working 12s": the phase, and for how long.
 ---@param chat codex-chat.Chat
 ---@return string
 function M.phase_text(chat)
   local phase = chat.state.phase
   local words = phases[phase] or phase
   local seconds = status.elapsed(chat)
-  -- While the user is waited for, the clock says nothing of Codex.
+  -- While Codex waits for the user, its time does not matter.
   if seconds and status.is_busy(phase) and phase ~= "waiting" then
     words = words .. " " .. M.span(seconds)
   end
   return words
 end
 
---- "12.3k tokens, 5%": the last request's, and what part of the context window they take.
+--- "12.3k tokens, 5%": the tokens of the last request, and their part of the context window.
 ---@param tokens codex-chat.Tokens?
 ---@return string?
 function M.token_text(tokens)
@@ -71,7 +71,7 @@ function M.token_text(tokens)
   return short(used) .. " tokens"
 end
 
---- SECURITY: parts come from the host and name what a model or user chose; `%` would be evaluated.
+--- SECURITY: parts come from the host and hold text of the model or the user; `%` would be evaluated.
 ---@param text string
 ---@return string
 function M.escape(text)
@@ -86,7 +86,7 @@ function M.forget()
   roots = {}
 end
 
---- The conversation that the current window's statusline is about.
+--- The conversation for the statusline of the current window.
 ---@return codex-chat.Chat?
 function M.here()
   local chat = registry.get(0)
@@ -98,7 +98,7 @@ function M.here()
   return registry.current(roots[key])
 end
 
---- "2 questions elsewhere": what other conversations than this one ask.
+--- "2 questions elsewhere": the questions of other conversations.
 ---@param chat? codex-chat.Chat
 ---@return string?
 local function elsewhere_text(chat)
@@ -128,8 +128,8 @@ local parts = {
   end,
 }
 
---- One line, for `%{%…%}` in a statusline; empty where no conversation of the project is open, unless
---- another one asks something.
+--- One line, for `%{%…%}` in a statusline; empty if no conversation of the project is open, unless
+--- another one has a question.
 ---@param opts? codex-chat.StatuslineOpts
 ---@return string
 function M.statusline(opts)
@@ -156,17 +156,17 @@ function M.statusline(opts)
   return M.escape((opts.prefix or "codex ") .. table.concat(words, " · "))
 end
 
-local asked = false
+local is_scheduled = false
 
---- Has all statuslines drawn again, after this tick and once for however many changes.
+--- Redraws all statuslines after this tick, once for any number of changes.
 function M.redraw()
-  if asked then
+  if is_scheduled then
     return
   end
-  asked = true
+  is_scheduled = true
   vim.schedule(function()
-    asked = false
-    -- While messages wait for a key the screen is theirs; it is drawn anew afterwards.
+    is_scheduled = false
+    -- Messages that wait for a key own the screen; Neovim redraws it afterwards.
     if not api.nvim_get_mode().mode:match("^r") then
       vim.cmd("redrawstatus!")
     end

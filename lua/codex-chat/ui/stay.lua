@@ -1,9 +1,9 @@
---- Keeps the chat in its window: another buffer that comes there goes on to a window for code.
+--- Keeps the chat in its window: another buffer that is shown there moves to a window for code.
 ---
---- So it is whatever brings it: `:edit`, `:bnext`, the quickfix list, a tag, a picker. Not by
---- 'winfixbuf', with which most of these are errors (docs/decisions/0015-a-chat-keeps-its-window.md). The
---- move comes after what brought the buffer is done with it, so that cursor and jumps are where it put
---- them. A chat that is still in another window of the tabpage is not moved for.
+--- It does not matter what shows it: `:edit`, `:bnext`, the quickfix list, a tag, a picker.
+--- 'winfixbuf' would make most of these errors (docs/decisions/0015-a-chat-keeps-its-window.md). The
+--- buffer moves after the command is done, so that cursor and jumps are where the command put them. If
+--- another window of the tabpage still shows the chat, nothing moves.
 local M = {}
 
 local registry = require("codex-chat.registry")
@@ -13,7 +13,7 @@ local api = vim.api
 ---@type table<integer, integer> the chat's buffer that a window shows or has shown last, by window
 local shown = {}
 
---- Whether a file may be shown in the window: not in place of a list, a tree, a page or a chat.
+--- Whether a file may be shown in the window: not instead of a list, a tree, a page or a chat.
 ---@param win integer
 ---@return boolean
 local function is_for_code(win)
@@ -27,7 +27,7 @@ local function is_for_code(win)
     and (vim.bo[buf].buftype == "" or vim.bo[buf].buftype == "acwrite")
 end
 
---- A window of this tabpage for code: one that has the buffer already, else the one used last.
+--- A window of this tabpage for code: one that shows the buffer, else the last used one.
 ---@param buf? integer
 ---@return integer?
 function M.code_window(buf)
@@ -41,7 +41,7 @@ function M.code_window(buf)
   return vim.list_contains(wins, last) and last or wins[1]
 end
 
---- Makes a window for code, beside the chat where that has a side.
+--- Makes a window for code, on the other side of the chat.
 ---@param buf integer
 ---@param chat_win? integer
 ---@return integer win
@@ -55,7 +55,7 @@ end
 --- Goes to a window for code that shows the buffer.
 ---@param buf integer
 ---@param chat_win? integer
----@return boolean was_there whether it was shown there before
+---@return boolean was_there whether the window showed it before
 local function go(buf, chat_win)
   local win = M.code_window(buf)
   if win and api.nvim_win_get_buf(win) == buf then
@@ -64,7 +64,7 @@ local function go(buf, chat_win)
   end
   if win then
     api.nvim_set_current_win(win)
-    -- Fails where 'nohidden' keeps a changed buffer in its window.
+    -- Fails if 'nohidden' keeps a changed buffer in its window.
     if pcall(api.nvim_win_set_buf, win, buf) then
       return false
     end
@@ -73,7 +73,7 @@ local function go(buf, chat_win)
   return false
 end
 
---- Shows the buffer that came into the chat's window in one for code, and the chat in its own again.
+--- Shows the buffer in a window for code, and the chat in its own window again.
 ---@param win integer
 ---@param chat codex-chat.Chat
 local function put_back(win, chat)
@@ -99,7 +99,7 @@ local function put_back(win, chat)
   require("codex-chat.ui.size").back(win)
 end
 
---- Looks at a window in which there was a chat and is something else.
+--- Checks a window that showed a chat and now shows another buffer.
 ---@param win integer
 local function look(win)
   local chat = shown[win] and registry.get(shown[win])
@@ -128,17 +128,17 @@ function M.shown(chat, win)
   shown[win] = chat.buf
 end
 
---- The window is not the chat's any more, whatever comes there.
+--- Gives up the window: any buffer may be shown there.
 ---@param win integer
 function M.let_go(win)
   shown[win] = nil
   require("codex-chat.ui.size").release(win)
 end
 
---- Opens a file where code is, and leaves the chat where it is.
+--- Opens a file in a window for code; the chat keeps its window.
 ---@param path string
 ---@param pos? { lnum: integer, col?: integer } both from 1
----@param how? "split"|"tab" a window of its own
+---@param how? "split"|"tab" opens another window
 function M.open(path, pos, how)
   local from = api.nvim_get_current_win()
   local buf = vim.fn.bufadd(path)
@@ -164,7 +164,7 @@ function M.open(path, pos, how)
   end
 end
 
---- Begins to look after windows. Idempotent.
+--- Starts to watch windows. Idempotent.
 function M.watch()
   local group = require("codex-chat.events").first_group("stay")
   if not group then
@@ -178,7 +178,7 @@ function M.watch()
       if chat and shown[win] then
         M.shown(chat, win)
       elseif chat then
-        -- A new window or tabpage shows the current buffer before its own comes.
+        -- A new window or tabpage first shows the current buffer.
         vim.schedule(function()
           if api.nvim_win_is_valid(win) and api.nvim_win_get_buf(win) == chat.buf then
             M.shown(chat, win)

@@ -1,8 +1,8 @@
---- A line in the corner of the screen while a question waits that the user does not see.
+--- A line in the corner of the screen while a question waits out of the user's view.
 ---
---- A message about it is drawn over by the next one, and by `-- INSERT --` at once. The line is a
---- window of one row: it takes no focus and no key, raises no event, and changes no option of the
---- user's. It is in the tabpage that they look at, and goes with the answer.
+--- A message would be overwritten by the next one, and by `-- INSERT --` at once. The line is a window
+--- of one row: it takes neither focus nor keys, raises no events, and changes none of the user's
+--- options. It is in the current tabpage, and closes with the answer.
 local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
@@ -10,7 +10,7 @@ local registry = require("codex-chat.registry")
 
 local api = vim.api
 
---- What may bring a question into view or out of it, or the line into the cursor's way.
+--- Events that may change which questions are in view, or put the line in the cursor's way.
 local events = {
   "TabEnter",
   "WinEnter",
@@ -37,9 +37,9 @@ local buf
 local drawn
 ---@type integer?
 local group
-local asked = false
+local is_scheduled = false
 
---- All questions that wait, the oldest of each conversation first.
+--- All pending questions, the oldest of each conversation first.
 ---@return codex-chat.Waiting[]
 function M.all()
   local all = {}
@@ -51,7 +51,7 @@ function M.all()
   return all
 end
 
---- Whether a line of it is on the screen.
+--- Whether a line of the question is on the screen.
 ---@param it codex-chat.Waiting
 ---@return boolean
 local function is_seen(it)
@@ -74,7 +74,7 @@ local function is_seen(it)
   end)
 end
 
---- The first screen row that is free for it, and its text.
+--- The first free screen row for the line, and its text.
 ---@param unseen codex-chat.Waiting[]
 ---@return integer row 0-based
 ---@return string text
@@ -84,7 +84,7 @@ local function look(unseen)
   if #unseen > 1 then
     title = ("%d questions wait. %s"):format(#unseen, title)
   end
-  -- SECURITY: it holds the model's words.
+  -- SECURITY: the title holds the model's text.
   title = title:gsub("%c+", " ")
   local tail = " · :CodexChat question "
   local width = math.min(columns - 1, math.max(50, math.min(100, math.floor(columns * 0.75))))
@@ -97,7 +97,7 @@ local function look(unseen)
   for _, each in ipairs(api.nvim_tabpage_list_wins(0)) do
     local info = vim.fn.getwininfo(each)[1]
     local is_float = registry.floats(each)
-    -- What the user has in the bar of the window there stays readable.
+    -- The winbar of the window there stays readable.
     if
       not is_float
       and info.winrow == row + 1
@@ -115,8 +115,8 @@ local function look(unseen)
   return row, text
 end
 
---- Below menus of completion and windows that pop up, but never below one that the user is in, such as
---- a terminal over the whole screen.
+--- The line's zindex: below completion menus and popups, but above a float that the user is in, such
+--- as a terminal over the whole screen.
 ---@param row integer 0-based
 ---@return integer
 local function zindex(row)
@@ -145,7 +145,7 @@ local function close()
   win, drawn = nil, nil
 end
 
---- Draws the line as it must be now, or takes it away.
+--- Draws the line, or closes it.
 local function draw()
   local wanted = require("codex-chat.config").get().notify.waiting
   local unseen = wanted
@@ -188,7 +188,7 @@ local function draw()
   if win then
     api.nvim_win_set_config(win, config)
   else
-    -- Not from the command-line window, which allows none: it comes when that is left.
+    -- The command-line window allows no floats: the line opens when the user leaves it.
     local ok, opened = pcall(api.nvim_open_win, buf, false, config)
     if not ok then
       return
@@ -203,7 +203,7 @@ end
 
 --- Draws without raising events. Called by `M.changed`.
 function M.apply()
-  asked = false
+  is_scheduled = false
   if not group then
     close()
     return
@@ -212,15 +212,15 @@ function M.apply()
 end
 
 local function schedule()
-  if not asked then
-    asked = true
+  if not is_scheduled then
+    is_scheduled = true
     vim.schedule(function()
       vim.cmd("noautocmd lua require('codex-chat.ui.waiting').apply()")
     end)
   end
 end
 
---- Has the line follow what waits now.
+--- Updates the line after questions have changed.
 function M.changed()
   local wanted = not vim.iter(registry.all()):all(function(chat)
     return #chat.approvals == 0

@@ -1,7 +1,7 @@
---- Where a chat's state stands: in the winbar, or in the window's text where the winbar is another's.
+--- Shows a chat's state in the winbar, or beside the window's text if the winbar is not ours.
 ---
---- Two that write the same winbar in turn make it flicker, and neither can be read. So a winbar that is
---- not ours is left alone, and ours comes back when that one is gone.
+--- If two plugins write the same winbar in turn, it flickers, and neither can be read. So another
+--- winbar is left alone, and ours returns when that one is gone.
 local M = {}
 
 local registry = require("codex-chat.registry")
@@ -10,16 +10,16 @@ local text_of = require("codex-chat.ui.winbar_text")
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.ui.winbar")
 
---- Ends every winbar of ours and draws nothing: a window that was split off has ours without our doing.
+--- Marks our winbars and draws nothing: a split window inherits ours.
 local signature = "%#WinBar#%*"
 
 ---@type table<integer, { buf: integer, mark: integer, row: integer, words: string }> by window
 local marks = {}
----@type table<integer, integer> the chat's buffer that a window was seen with
+---@type table<integer, integer> the last chat buffer of a window
 local known = {}
 
 ---@param win integer
----@return string of the window itself, without the global one
+---@return string the local value, without the global one
 local function value(win)
   return api.nvim_get_option_value("winbar", { scope = "local", win = win })
 end
@@ -39,7 +39,7 @@ local function unmark(win)
   end
 end
 
---- What must be seen wherever the user is in the text.
+--- The parts that must always be visible.
 ---@param chat codex-chat.Chat
 ---@return string[][] chunks
 local function needed(chat)
@@ -69,7 +69,7 @@ local function top_row(win)
   end)
 end
 
---- Shows at the right of the window's first line what the winbar cannot.
+--- Shows these parts at the right of the window's first line.
 ---@param chat codex-chat.Chat
 ---@param win integer
 local function mark(chat, win)
@@ -117,15 +117,15 @@ function M.show(chat)
   end
 end
 
---- The user's own settings for the file type have run in the current window. A winbar among them stays.
+--- Remembers the winbar that the user's file type settings have set in the current window; it stays.
 ---@param chat codex-chat.Chat
 function M.settle(chat)
   local now = value(0)
   chat.winbar = is_foreign(now) and now or nil
 end
 
---- A window has got the chat. Neovim gives it the winbar of the chat's last window: whoever has written
---- that writes it again, or is gone.
+--- A window shows the chat now. Neovim copies the winbar of the chat's last window: the plugin that
+--- wrote it will write it again, or is gone.
 ---@param chat codex-chat.Chat
 ---@param win integer
 local function enter(chat, win)
@@ -139,7 +139,7 @@ local function enter(chat, win)
   end
 end
 
---- Begins to look after windows. Idempotent.
+--- Starts to watch windows. Idempotent.
 function M.watch()
   local group = require("codex-chat.events").first_group("bar")
   if not group then

@@ -13,18 +13,18 @@ local phase_groups = {
   failed = "CodexChatFailed",
 }
 
---- Columns below which a text that was cut says nothing any more.
+--- The fewest columns to which a text is cut.
 local least = 10
 local separator = " · "
 
 ---@class (exact) codex-chat.StatusPart
 ---@field text? string
----@field rank integer what matters least has the highest
----@field least? integer columns to which it may be cut
+---@field rank integer 1 for the most important part
+---@field least? integer the fewest columns to which it may be cut; nil: it is not cut
 ---@field group? string
 ---@field shown? string
 
---- What there is to say of the conversation, in the order in which it stands.
+--- The parts of the winbar, in their order.
 ---@param chat codex-chat.Chat
 ---@return codex-chat.StatusPart[]
 function M.parts(chat)
@@ -37,14 +37,14 @@ function M.parts(chat)
     { text = statusline.phase_text(chat), rank = 1, group = phase_groups[state.phase] },
     { text = state.detail, rank = 7, least = least },
     { text = queued > 0 and (queued .. " queued") or nil, rank = 5 },
-    -- That the file is not written, or the sandbox is a weaker one, must be seen in any width.
+    -- An unwritten file or a weaker sandbox must be visible in any width.
     { text = state.note, rank = 2, group = "CodexChatWaiting" },
     { text = state.sandbox, rank = 3 },
     { text = statusline.token_text(state.tokens), rank = 8 },
   }
 end
 
---- The winbar's text for a window of this width: what matters least goes first, or is cut.
+--- The winbar's text for a window of this width: the least important parts are cut or left out.
 ---@param chat codex-chat.Chat
 ---@param width integer
 ---@return string
@@ -64,7 +64,7 @@ function M.text(chat, width)
       part.shown = require("codex-chat.message").cut(part.text, math.max(room, 1))
       left = room - math.min(size, room)
     elseif not part.least then
-      -- What matters less does not take the place of what matters more.
+      -- A less important part must not take the room of a more important one.
       break
     end
   end

@@ -1,4 +1,4 @@
---- The chat's windows: where they open and how they look.
+--- Opens and closes the chat's windows, and sets their options.
 local M = {}
 
 local last_view = require("codex-chat.ui.last_view")
@@ -6,7 +6,7 @@ local registry = require("codex-chat.registry")
 
 local api = vim.api
 
---- How a chat looks where the user says nothing else.
+--- The default options of a chat's window.
 local options = {
   wrap = true,
   linebreak = true,
@@ -16,7 +16,7 @@ local options = {
   signcolumn = "no",
   foldcolumn = "0",
   statuscolumn = "",
-  -- Some plugins set it so that the next buffer of a window has it as well.
+  -- Some plugins set it so that the window's next buffer inherits it.
   winbar = "",
   colorcolumn = "",
   list = false,
@@ -26,25 +26,25 @@ local options = {
   foldenable = true,
   foldmethod = "manual",
   foldtext = "v:lua.require'codex-chat.buffer.fold'.foldtext()",
-  -- Concealing is slow on long buffers and hides what a query says.
+  -- Concealing is slow on long buffers and hides parts of a query.
   conceallevel = 0,
 }
 
 ---@param win integer
 local function set_defaults(win)
   if vim.wo[win].foldtext == options.foldtext then
-    -- `:edit` reads it again: it is the user's already.
+    -- Read again by `:edit`: the options are the user's already.
     return
   end
   for name, value in pairs(options) do
-    -- The `[0]` is `:setlocal`: without it the next buffer of the window would have them too.
+    -- `[0]` means `:setlocal`: without it the window's next buffer would inherit them.
     vim.wo[win][0][name] = value
   end
   local fill = vim.go.fillchars
   vim.wo[win][0].fillchars = (fill == "" and "" or fill .. ",") .. "fold: "
 end
 
---- What else a user may set for how a text looks.
+--- More options that a user may change.
 local more = {
   "concealcursor",
   "cursorcolumn",
@@ -70,10 +70,10 @@ local function looks_of(win)
   return found
 end
 
---- What the user has changed by hand in the window of a chat in view holds for the next chat as well.
+--- Copies options that the user has changed by hand in the window of another chat in view.
 ---@param chat codex-chat.Chat
 ---@param win integer
-local function take_over(chat, win)
+local function copy_changes(chat, win)
   for _, other in ipairs(registry.all()) do
     local from = other ~= chat and other.looks and M.find(other.buf)
     for name, value in pairs(from and looks_of(from) or {}) do
@@ -101,12 +101,12 @@ local function without_events(fn)
   return result
 end
 
---- Gives the chat its looks, once and before anything of the user's: `set_filetype` then runs what they
---- have for the file type in a window of the chat, so that it can change them. From then on they are
---- the user's, for Neovim itself remembers the options of a buffer's last window for its next one.
+--- Sets the chat's window options, once and before the user's file type settings, which `set_filetype`
+--- runs in a window of the chat so that they can change them. From then on the options are the user's:
+--- Neovim remembers those of a buffer's last window for its next one.
 ---
---- A buffer that no window shows yet gets a hidden one for that long: in the window that Neovim uses for
---- autocommands they would be lost.
+--- A buffer without a window gets a hidden one meanwhile: in the window that Neovim uses for
+--- autocommands the options would be lost.
 ---@param chat codex-chat.Chat
 ---@param set_filetype fun()
 function M.settle(chat, set_filetype)
@@ -140,7 +140,7 @@ function M.settle(chat, set_filetype)
     require("codex-chat.ui.winbar").settle(chat)
     if not chat.looks then
       chat.looks = looks_of(win)
-      take_over(chat, win)
+      copy_changes(chat, win)
     end
   end)
   if hidden and api.nvim_win_is_valid(hidden) then
@@ -153,7 +153,7 @@ function M.settle(chat, set_filetype)
   end
 end
 
---- The window shows the chat from now on.
+--- Prepares a window that shows the chat now.
 ---@param chat codex-chat.Chat
 ---@param win integer
 function M.shown(chat, win)
@@ -173,14 +173,14 @@ end
 
 local splits = { right = "right", left = "left", top = "above", bottom = "below" }
 
----@class (exact) codex-chat.Before how the other windows of a tabpage were before the chat opened
+---@class (exact) codex-chat.Before the layout of a tabpage around the opening of the chat
 ---@field before codex-chat.Layout
----@field after codex-chat.Layout with the chat
+---@field after codex-chat.Layout after the chat has opened
 
 ---@type table<integer, codex-chat.Before> by the chat's window
 local room = {}
 
---- Shows the chat in a window of the current tabpage and goes there.
+--- Shows the chat in a window of the current tabpage and enters it.
 ---@param chat codex-chat.Chat
 ---@return integer win
 function M.open(chat)
@@ -209,8 +209,8 @@ function M.open(chat)
   return win
 end
 
---- Closes a window of the chat. The others are as they were before it opened, where nobody has changed
---- them since: with 'equalalways' Neovim would make all the same.
+--- Closes a window of the chat. The other windows get the sizes from before it opened, unless they were
+--- changed since: with 'equalalways' Neovim would make all the same size.
 ---@param win integer
 ---@return boolean closed
 local function close(win)
@@ -228,7 +228,7 @@ local function close(win)
   return ok
 end
 
---- Takes the chat out of the current tabpage. The last window of all gets an empty buffer instead.
+--- Closes the chat in the current tabpage. The last window of all gets another buffer instead.
 ---@param chat codex-chat.Chat
 function M.close(chat)
   for _, win in ipairs(registry.wins(chat.buf, 0)) do

@@ -1,11 +1,11 @@
 --- The lualine component `codex_chat`; its options are those of `statusline()`.
 local Component = require("lualine.component"):extend()
 
---- Called by lualine for every drawing.
+--- Called by lualine for every redraw.
 ---@return string
 function Component:update_status()
   local chat = package.loaded["codex-chat.registry"]
-  -- Nothing of the plugin is loaded before it is used.
+  -- The plugin is not loaded before it is used.
   if not chat then
     return ""
   end

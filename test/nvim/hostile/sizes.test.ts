@@ -84,10 +84,10 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     await writeFile(path, "a line of text\n".repeat(200_000));
     const looks = await nvim.lua<number>(
       `local look, n = require("codex-chat.disk.look"), 0
-       local take = look.take
-       look.take = function(...) n = n + 1 return take(...) end
+       local read = look.read_open
+       look.read_open = function(...) n = n + 1 return read(...) end
        vim.cmd("wincmd p") vim.cmd.edit(...)
-       look.take = take
+       look.read_open = read
        return n`,
       path,
     );

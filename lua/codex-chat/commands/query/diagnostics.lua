@@ -3,8 +3,8 @@ local M = {}
 
 local say = require("codex-chat.message")
 
---- Puts the diagnostics of these lines into the prompt, with a mention of the lines; sends them if
---- there is a question.
+--- Puts the diagnostics of these lines into the prompt, with a mention of the lines; with a question,
+--- sends both.
 ---@param first integer 1-based
 ---@param last integer
 ---@param question string
@@ -28,13 +28,14 @@ function M.send(first, last, question)
   for _, it in ipairs(found) do
     first, last = math.min(first, it.lnum + 1), math.max(last, (it.end_lnum or it.lnum) + 1)
   end
-  -- One that covers the whole text may end at the line after it.
+  -- A diagnostic of the whole text may end at the line after it.
   last = math.min(last, vim.api.nvim_buf_line_count(buf))
   local mention = require("codex-chat.context.mention").of_path(path:sub(#project.root + 2))
   local place = ("%s#L%d-L%d"):format(mention, first, last)
-  -- In a fence: what a checker says may look like a mention or a heading.
-  local told = require("codex-chat.context.listing").diagnostic_lines(found, project.root)
-  local complaints = require("codex-chat.context.part").of_lines("", ("In %s"):format(place), told)
+  -- In a fence: a message may look like a mention or a heading.
+  local listed = require("codex-chat.context.listing").diagnostic_lines(found, project.root)
+  local complaints =
+    require("codex-chat.context.part").of_lines("", ("In %s"):format(place), listed)
   local lines = vim.split(complaints.text --[[@as string]], "\n", { plain = true })
   local chat = chats.latest(project)
   local prompt = require("codex-chat.prompt")

@@ -1,4 +1,4 @@
---- Going on from an earlier place: forking, sending an edited query again, reverting.
+--- Continues from an earlier place: forks, sends an edited query again, reverts.
 local M = {}
 
 local action = require("codex-chat.host.request")
@@ -7,7 +7,7 @@ local say = require("codex-chat.message")
 
 local api = vim.api
 
---- The lines up to a row as the beginning of another conversation.
+--- The lines up to a row, as the beginning of a new conversation.
 ---@param chat codex-chat.Chat
 ---@param keep integer
 ---@param thread? string
@@ -15,13 +15,13 @@ local api = vim.api
 local function beginning(chat, keep, thread)
   local document = require("codex-chat.buffer.document")
   local lines = vim.tbl_filter(function(line)
-    -- The old thread goes on without us.
+    -- They are those of the old conversation.
     return not (line:match("^thread:") or line:match("^created:"))
   end, api.nvim_buf_get_lines(chat.buf, 0, math.min(keep, 100), false))
   vim.list_extend(lines, api.nvim_buf_get_lines(chat.buf, math.min(keep, 100), keep, false))
   local name = require("codex-chat.buffer.name").of(chat)
   local meta = {
-    -- Two of one name could not be told apart in a list.
+    -- Two conversations of one name could not be distinguished in a list.
     name = name and name:gsub(" %(fork%)$", "") .. " (fork)",
     thread = thread,
     created = document.now(),
@@ -40,8 +40,8 @@ local function beginning(chat, keep, thread)
   return lines
 end
 
----@param path string of the conversation that is left
----@return string of one that nothing has yet
+---@param path string the old conversation's
+---@return string a path that is not in use
 local function fork_path(path)
   local base = path:gsub("%.md$", ""):gsub("%-fork%-?%d*$", "") .. "-fork"
   local fresh, n = base .. ".md", 1
@@ -89,8 +89,8 @@ local function cursor_row(chat)
   return win and api.nvim_win_get_cursor(win)[1] - 1 or api.nvim_buf_line_count(chat.buf) - 1
 end
 
---- Goes on from the cursor in a new conversation: before the query that the cursor is in, with the
---- query to be edited, or after the answer.
+--- Continues from the cursor in a new conversation: before the query under the cursor, with its text in
+--- the prompt, or after the answer under the cursor.
 ---@param chat codex-chat.Chat
 function M.fork(chat)
   action.run(chat, "thread/fork", { row = cursor_row(chat) }, function(fork, err)
@@ -121,12 +121,12 @@ function M.in_sent_query(chat, row)
   return false
 end
 
---- The line of a query that says what went along with it, and the one above.
+--- The context line of a query, with the blank line above it.
 ---@param chat codex-chat.Chat
 ---@param first integer
 ---@param stop integer
 ---@return string[]
-local function told_along(chat, first, stop)
+local function context_line_of(chat, first, stop)
   for row = stop - 1, first + 1, -1 do
     local line = api.nvim_buf_get_lines(chat.buf, row, row + 1, false)[1] or ""
     if line:find("%S") then
@@ -136,8 +136,8 @@ local function told_along(chat, first, stop)
   return {}
 end
 
---- Sends an earlier query as it has been edited, in a new conversation that goes on from there. The
---- old one gets its text back.
+--- Sends an edited earlier query in a new conversation that continues from there. The old conversation
+--- gets its text back.
 ---@param chat codex-chat.Chat
 ---@param row integer 0-based, within the query
 ---@param send fun(chat: codex-chat.Chat) sends the new conversation's prompt
@@ -162,7 +162,7 @@ function M.resend(chat, row, send)
     if original then
       blocks.machine(chat, function()
         local lines = vim.list_extend({ "" }, vim.split(original, "\n", { plain = true }))
-        vim.list_extend(lines, told_along(chat, fork.sent.row, fork.sent["end"]))
+        vim.list_extend(lines, context_line_of(chat, fork.sent.row, fork.sent["end"]))
         lines[#lines + 1] = ""
         blocks.splice(chat, fork.sent.row + 1, fork.sent["end"] - fork.sent.row - 1, lines)
       end)
@@ -171,7 +171,7 @@ function M.resend(chat, row, send)
   end)
 end
 
---- Drops what follows the cursor's turn from the thread and the document, once that is confirmed.
+--- Drops everything after the cursor's turn from the thread and the document, once the user has agreed.
 ---@param chat codex-chat.Chat
 function M.revert(chat)
   local row = cursor_row(chat)

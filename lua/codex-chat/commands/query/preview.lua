@@ -1,4 +1,4 @@
---- `:CodexChat preview`: what would be sent, with all that goes along, in a window of its own.
+--- `:CodexChat preview`: shows what would be sent, with its context, on a page.
 local M = {}
 
 local say = require("codex-chat.message")
@@ -17,8 +17,8 @@ local function show(text, parts)
   require("codex-chat.ui.page").show(lines, "preview")
 end
 
---- Shows the prompt, or `text`, with its mentions resolved. Nothing is sent. Where that takes other
---- programs, the editor goes on meanwhile, and whoever does something else is not interrupted.
+--- Shows the prompt, or `text`, with its mentions resolved. Nothing is sent. The editor is free while
+--- programs run, and the page does not interrupt other work.
 ---@param chat codex-chat.Chat
 ---@param text string
 function M.show(chat, text)

@@ -30,7 +30,7 @@ local function send(s, question)
   end
 end
 
---- `:{range}CodexChat send [question]`. A range that is the last selection counts as that.
+--- `:{range}CodexChat send [question]`. A range that equals the last selection means that selection.
 ---@param line1 integer
 ---@param line2 integer
 ---@param question string

@@ -1,5 +1,5 @@
---- Sends the prompt, and decides what that means: sending its text, running the command in it, or, where
---- it is empty, sending an earlier query again.
+--- Sends the prompt, and decides what that means: sending its text, running the command in it, or,
+--- where it is empty, sending an earlier query again.
 local M = {}
 
 local fork = require("codex-chat.commands.query.fork")

@@ -1,9 +1,9 @@
---- The user's leave to build the project's own Dockerfile.
+--- The user's permission to build the project's own Dockerfile.
 local M = {}
 
 local say = require("codex-chat.message")
 
---- Allows the version of the Dockerfile whose hash begins so.
+--- Allows the version of the Dockerfile whose hash starts with this.
 ---@param chat codex-chat.Chat
 ---@param hash string
 function M.allow(chat, hash)

@@ -1,4 +1,4 @@
---- `:CodexChat sandbox …`: how the project's container is, and what can be done with it.
+--- `:CodexChat sandbox …`: shows the project's container, and manages it.
 local M = {}
 
 local action = require("codex-chat.host.request")
@@ -21,7 +21,7 @@ M.words = {
   "log",
 }
 
---- Asks the host; an error is said, and a value goes to `callback`.
+--- Asks the host; shows an error, and passes a value to `callback`.
 ---@param chat codex-chat.Chat
 ---@param name string
 ---@param params table
@@ -195,8 +195,8 @@ local function check(chat)
   end)
 end
 
---- Shows a program of the container in a terminal. The bridge has no variable of Neovim's: what
---- the user's own environment holds is nothing for the inside.
+--- Runs a program of the container in a terminal. The bridge gets no variable of Neovim's: the user's
+--- environment must not reach the container.
 ---@param options table for src/sandbox/shell/shell.ts
 local function open_terminal(options)
   local argv = require("codex-chat.host").command()
@@ -231,11 +231,11 @@ local function shell(chat, program)
   end)
 end
 
---- Ends and starts again, once the user has agreed.
+--- Restarts the sandbox, once the user has agreed.
 ---@param chat codex-chat.Chat
 ---@param what "restart"|"rebuild"
----@param turn boolean also where a turn runs
----@param others boolean also from under other Neovims
+---@param turn boolean even if a turn is running
+---@param others boolean even if other Neovims use it
 local function begin(chat, what, turn, others)
   say.info(what == "rebuild" and "rebuilding the image …" or "restarting the sandbox …")
   ask(chat, what, { turn = turn, others = others }, function(it)
@@ -243,9 +243,9 @@ local function begin(chat, what, turn, others)
   end)
 end
 
---- Ends and starts again; where a turn runs, the user is asked first.
+--- Restarts the sandbox; if a turn is running, the user is asked first.
 ---@param chat codex-chat.Chat
----@param force boolean also from under other Neovims, and without asking
+---@param force boolean without asking, even if other Neovims use it
 local function restart(chat, force)
   local busy = vim.iter(require("codex-chat.registry").all()):any(function(each)
     return each.root == chat.root and require("codex-chat.status").is_busy(each.state.phase)
@@ -265,11 +265,11 @@ local function restart(chat, force)
   end)
 end
 
---- How much of the end of the log is looked through, in bytes.
+--- How much of the end of the log is searched, in bytes.
 local log_bytes = 2 * 1024 ^ 2
 local levels = { [20] = "debug", [30] = "info", [40] = "warn", [50] = "error" }
 
---- A line of the host's log that is about the sandbox, for people.
+--- A line of the host's log about the sandbox, as text.
 ---@param line string
 ---@return string?
 local function log_line(line)
@@ -287,13 +287,13 @@ local function log_line(line)
     end
   end
   local time = os.date("%Y-%m-%d %H:%M:%S", math.floor((it.time or 0) / 1000))
-  -- SECURITY: what programs inside wrote to their error output is in it.
+  -- SECURITY: it holds what programs inside wrote to their stderr.
   return plain(
     ("%s %-5s %s %s"):format(time, levels[it.level] or "", it.msg or "", table.concat(words, " "))
   )
 end
 
---- Shows what the host's log says of the sandbox.
+--- Shows the lines of the host's log about the sandbox.
 local function log()
   local path = require("codex-chat.host").log_path()
   local file = io.open(path, "rb")

@@ -1,4 +1,4 @@
---- `:CodexChat sandbox …` for what removes something: each says what goes and what stays, and asks.
+--- The `:CodexChat sandbox …` commands that remove something: each asks, and says what goes and stays.
 local M = {}
 
 local action = require("codex-chat.host.request")
@@ -16,7 +16,7 @@ end
 local function list(caches)
   return table.concat(
     vim.tbl_map(function(cache)
-      -- SECURITY: its name is a label on the engine; one line without control characters.
+      -- SECURITY: the name comes from a label in the engine; one line without control characters.
       local name = tostring(cache.what):gsub("%c", " ")
       return ("%s (%s)"):format(name, cache.bytes and size(cache.bytes) or "size not known")
     end, caches),
@@ -24,7 +24,7 @@ local function list(caches)
   )
 end
 
---- Asks the host for what there is, and goes on with it.
+--- Asks the host what could be removed.
 ---@param chat codex-chat.Chat
 ---@param callback fun(space: codex-chat.Removable)
 local function look(chat, callback)
@@ -38,7 +38,7 @@ local function look(chat, callback)
 end
 
 ---@param chat codex-chat.Chat
----@return string a sentence where a turn would end
+---@return string a sentence if a turn would end
 local function busy_note(chat)
   local busy = vim.iter(require("codex-chat.registry").all()):any(function(each)
     return each.root == chat.root and require("codex-chat.status").is_busy(each.state.phase)
@@ -70,7 +70,7 @@ local untouched = "Your files, conversations and commits stay."
 --- `:CodexChat sandbox rebuild`
 ---@param chat codex-chat.Chat
 ---@param force boolean
----@param go fun() builds it and restarts
+---@param go fun() rebuilds the image and restarts
 function M.rebuild(chat, force, go)
   if force then
     go()
