@@ -139,7 +139,7 @@ describe("limitNotes", () => {
   it("names the limits that the engine cannot hold, and why", () => {
     expect(limitNotes({ unlimited: [], rootless: true })).toEqual([]);
     expect(limitNotes({ unlimited: ["cpus", "pids"], rootless: true })).toEqual([
-      "The engine cannot limit cpus, pids of the sandbox: a rootless engine needs cgroups v2 that are delegated to the user.",
+      "The engine cannot limit the sandbox's cpus, pids: a rootless engine needs cgroups v2 delegated to the user.",
     ]);
   });
 });

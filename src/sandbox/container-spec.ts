@@ -3,9 +3,9 @@ import type { ContainerCreateOptions, MountSettings } from "dockerode";
 import type { Engine } from "./engine/index.ts";
 import type { BindMount } from "./mount.ts";
 
-/** The home inside; a tmpfs, so that nothing of it outlives the container. */
+/** The home directory inside: a tmpfs, so nothing in it outlives the container. */
 export const HOME_DIR = "/home/agent";
-/** A tmpfs apart from /tmp, because a clean-up inside may empty that one. */
+/** A tmpfs of its own, because a clean-up inside may empty /tmp. */
 const RUN_DIR = "/run/codex-chat";
 /** The keeper's socket; a relay's connection to it keeps the container alive. */
 export const KEEPER_SOCKET = `${RUN_DIR}/keeper.sock`;
@@ -28,7 +28,7 @@ export type Limits = {
   readonly homeBytes: number;
 };
 
-/** The limits where the user set none: half of the memory up to 4 GiB, all CPUs. */
+/** The limits if the user sets none: half of the memory up to 4 GiB, all CPUs. */
 export function defaultLimits(engine: Pick<Engine, "cpus" | "memoryBytes">): Limits {
   const half = engine.memoryBytes > 0 ? Math.floor(engine.memoryBytes / 2) : 4 * GIB;
   const memoryBytes = Math.min(4 * GIB, half);
@@ -36,13 +36,13 @@ export function defaultLimits(engine: Pick<Engine, "cpus" | "memoryBytes">): Lim
   return { memoryBytes, cpus: engine.cpus, pids: 4096, tmpBytes: tmpfs, homeBytes: tmpfs };
 }
 
-/** The limits that are in force: no engine gives more CPUs than it has. */
+/** The limits in force: an engine refuses more CPUs than it has. */
 export function effectiveLimits(
   engine: Pick<Engine, "cpus" | "memoryBytes">,
   wanted: Partial<Limits> = {},
 ): Limits {
   const limits = { ...defaultLimits(engine), ...wanted };
-  // Without a size of their own, the tmpfs follow the memory that they count towards.
+  // The default size of a tmpfs follows the memory that it counts towards.
   const half = Math.floor(limits.memoryBytes / 2);
   return {
     ...limits,
@@ -52,13 +52,13 @@ export function effectiveLimits(
   };
 }
 
-/** Says to the user which limits the engine cannot hold, so that the sandbox has none of them. */
+/** Tells the user which limits the engine cannot enforce; the sandbox runs without them. */
 export function limitNotes(engine: Pick<Engine, "unlimited" | "rootless">): string[] {
   if (engine.unlimited.length === 0) return [];
   const why = engine.rootless
-    ? "a rootless engine needs cgroups v2 that are delegated to the user"
-    : "the kernel lacks the controllers for it";
-  return [`The engine cannot limit ${engine.unlimited.join(", ")} of the sandbox: ${why}.`];
+    ? "a rootless engine needs cgroups v2 delegated to the user"
+    : "the kernel lacks the controllers for that";
+  return [`The engine cannot limit the sandbox's ${engine.unlimited.join(", ")}: ${why}.`];
 }
 
 /**
@@ -70,7 +70,7 @@ export function unmountable(engine: Pick<Engine, "product">, path: string): stri
   return "Podman's socket cannot mount a path that has a comma, a double quote or a line break in it; rename it, or use Docker";
 }
 
-/** All that decides how a container is made; the self-test's is made by the same function. */
+/** Everything that decides how a container is made; the self-test's container is made from one too. */
 export type ContainerSpec = {
   readonly name?: string;
   readonly image: string;
@@ -89,18 +89,18 @@ export type ContainerSpec = {
   readonly entrypoint?: readonly string[];
 };
 
-/** Whom the programs in a container run as. */
+/** The user that programs in a container run as. */
 export type ContainerUser = {
   readonly uid: number;
   readonly gid: number;
-  /** Whether the engine makes a tmpfs that belongs to this user; else all may write in it. */
+  /** Whether the engine can make a tmpfs that belongs to this user; if not, everybody may write in it. */
   readonly ownedTmpfs: boolean;
 };
 
 /**
- * The user in a container. With a rootless engine, root inside is the user outside, and has no
- * more rights than that: any other uid inside would be one of the user's subordinate ids, whose
- * files the user could not even remove. Podman takes no owner for a tmpfs (4.3, "unknown mount
+ * The user in a container. With a rootless engine, root inside is the user outside and has no more
+ * rights than that; any other uid inside is one of the user's subordinate ids, whose files the user
+ * could not even remove. Podman takes no owner for a tmpfs (4.3, "unknown mount
  * option"), which matters only where that is not root.
  */
 export function containerUser(
@@ -118,7 +118,7 @@ export function containerUser(
  */
 export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
   const { uid, gid, limits } = spec;
-  // Of what is named to no one, root is the owner.
+  // A tmpfs without an owner belongs to root.
   const own =
     uid === 0 && gid === 0
       ? "mode=0700"
@@ -133,7 +133,7 @@ export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
     Hostname: "sandbox",
     Env: Object.entries({ ...baseEnv(spec), ...spec.env }).map(([key, value]) => `${key}=${value}`),
     Labels: { ...spec.labels },
-    // Said here and not left to the image, which a user's Dockerfile may have changed.
+    // Set here: a user's Dockerfile may have changed the image's.
     Entrypoint: [...(spec.entrypoint ?? ["/bin/sh", "/opt/codex-chat/start.sh"])],
     Cmd: [],
     Healthcheck: { Test: ["NONE"] },
@@ -145,7 +145,7 @@ export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges"],
       ReadonlyRootfs: true,
-      // Anything inside can write to PID 1's output: kept by the engine, it would fill the disk.
+      // Any program inside can write to PID 1's output, and the engine's log of it would fill the disk.
       LogConfig: { Type: "none", Config: {} },
       PidsLimit: Math.max(MIN_PIDS, limits.pids),
       Memory: limits.memoryBytes,
@@ -155,7 +155,7 @@ export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
       Tmpfs: {
         "/tmp": `rw,exec,nosuid,nodev,mode=1777,size=${limits.tmpBytes}`,
         [HOME_DIR]: `rw,exec,nosuid,nodev,${own},size=${limits.homeBytes}`,
-        // Podman puts a writable one there by itself where the root is read-only (4.3).
+        // Podman (4.3) mounts a writable one there by itself if the root is read-only.
         ...(spec.ownedTmpfs === false ? { "/var/tmp": "ro,noexec,nosuid,nodev,size=4096" } : {}),
         [RUN_DIR]: `rw,noexec,nosuid,nodev,${own},size=1048576`,
       },
@@ -174,7 +174,7 @@ function bindMount(mount: BindMount): MountSettings {
   };
 }
 
-/** Nothing of the image is copied into it: it was filled before. */
+/** NoCopy: the volume is filled before, and nothing of the image belongs in it. */
 function volumeMount({ volume, target }: { volume: string; target: string }): MountSettings {
   const driver = { Name: "local", Options: {} };
   return {
@@ -192,19 +192,19 @@ function baseEnv({ uid }: ContainerSpec): Record<string, string> {
     HOME: HOME_DIR,
     USER: name,
     LOGNAME: name,
-    // A root without capabilities cannot give files away, which tar tries for a root.
+    // tar run by root changes the owner of files, which a root without capabilities cannot do.
     ...(uid === 0 ? { TAR_OPTIONS: "--no-same-owner" } : {}),
     LANG: "C.UTF-8",
     PATH: USUAL_PATH,
-    // It would ask for the registry with whatever npm does.
+    // npm would contact the registry with every command.
     npm_config_update_notifier: "false",
     CODEX_CHAT_KEEPER: KEEPER_SOCKET,
   };
 }
 
 /**
- * The variables for a PATH: login shells set the one anew and take it again from the other. The
- * usual directories stay in it, because the sandbox's own programs are found there.
+ * The variables for a PATH: login shells reset PATH and restore it from CODEX_CHAT_PATH
+ * (container/profile.sh). The usual directories stay in it: the sandbox's own programs are there.
  */
 export function pathEnv(path: string | undefined): Record<string, string> {
   if (path === undefined || path === "") return {};
@@ -213,8 +213,8 @@ export function pathEnv(path: string | undefined): Record<string, string> {
 }
 
 /**
- * Picks what of the host's environment the container may have: the time zone, and what the user
- * named. Nothing else goes in, because any variable may hold a secret.
+ * Picks the variables of the host that the container gets: the time zone, and those that the user
+ * named. No others, because any variable may hold a secret.
  */
 export function allowedEnv(
   hostEnv: Readonly<Record<string, string | undefined>>,

@@ -35,7 +35,7 @@ describe("the reason why a protected file is another one", () => {
     const root = await project();
     await chmod(join(root, "closed"), 0o000);
     const end = await whyLost(root, "closed/.envrc");
-    expect(end.reason).toBe("protection_unseen");
+    expect(end.reason).toBe("protection_unknown");
     const { message, fix } = describeEnd(end);
     expect(message).toContain("cannot be looked at (EACCES)");
     await execa("sh", ["-c", /chmod u\+rwx \S+/.exec(fix)?.[0] ?? "false"]);
@@ -50,8 +50,8 @@ describe("describeEnd", () => {
     [{ reason: "exited", exitCode: 3 }, "exit code 3"],
     [{ reason: "exited", exitCode: null }, "The sandbox ended."],
     [{ reason: "protection_lost", name: ".envrc" }, ".envrc was replaced on this machine"],
-    [{ reason: "project_gone", root: "/work" }, "/work is gone or has another name"],
-    [{ reason: "protection_unseen", why: "/work is closed", fix: "" }, "because /work is closed"],
+    [{ reason: "project_gone", root: "/work" }, "/work was removed or renamed"],
+    [{ reason: "protection_unknown", why: "/work is closed", fix: "" }, "because /work is closed"],
     [{ reason: "out_of_memory" }, "ran out of memory"],
     [{ reason: "engine_lost" }, "connection to the container engine broke"],
     [{ reason: "released" }, "was stopped"],

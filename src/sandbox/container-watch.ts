@@ -11,40 +11,40 @@ export type SandboxEnd =
   /** The container ended: the keeper gave up, or it was removed from elsewhere (137). */
   | { readonly reason: "exited"; readonly exitCode: number | null }
   /**
-   * A protected file was replaced on the host (saved by renaming, another branch checked out), so
-   * that the new one was writable inside; the container was removed at once. `name` is the file.
+   * A protected file was replaced on the host (an editor saved by renaming, another branch was
+   * checked out). The new file was writable inside, so the container was removed at once.
    */
   | { readonly reason: "protection_lost"; readonly name: string }
   /** The project's directory itself is gone or has another name; the container was removed. */
   | { readonly reason: "project_gone"; readonly root: string }
-  /** A protected file cannot be looked at any more, so that it is not known whether it is the same. */
-  | { readonly reason: "protection_unseen"; readonly why: string; readonly fix: string }
-  /** Something in it was killed for want of memory, after which programs hang; it was removed. */
+  /** A protected file can no longer be looked at, so it is not known whether it is the same. */
+  | { readonly reason: "protection_unknown"; readonly why: string; readonly fix: string }
+  /** The kernel killed a process in it for lack of memory, after which programs hang; it was removed. */
   | { readonly reason: "out_of_memory" }
   /** The connection to the engine broke. */
   | { readonly reason: "engine_lost" }
-  /** It was released or removed from here. */
+  /** This host released or removed it. */
   | { readonly reason: "released" };
 
-/** Says to the user why a sandbox ended, and what to do about it. */
+/** Why a sandbox ended, for the user, and what to do about it. */
 export function describeEnd(end: SandboxEnd): { readonly message: string; readonly fix: string } {
-  const again = "Send again: the sandbox is then started anew.";
+  const again = "Send again: that starts the sandbox again.";
   switch (end.reason) {
     case "exited":
       return { message: `The sandbox ended${exitText(end.exitCode)}.`, fix: again };
     case "protection_lost":
       return {
-        message: `The sandbox was ended because ${end.name} was replaced on this machine: its protection holds only for the file that was there when the sandbox started.`,
+        message: `The sandbox was ended because ${end.name} was replaced on this machine: only the file that was there when the sandbox started is protected.`,
         fix: again,
       };
-    case "protection_unseen":
+    case "protection_unknown":
       return {
-        message: `The sandbox was ended because ${end.why}, so that it was not known whether what is protected there is still the same.`,
+        message: `The sandbox was ended because ${end.why}, so it was not known whether the protected file there is still the same.`,
         fix: `${end.fix}\n${again}`,
       };
     case "project_gone":
       return {
-        message: `${end.root} is gone or has another name now, so the sandbox was ended.`,
+        message: `${end.root} was removed or renamed, so the sandbox was ended.`,
         fix: `Nothing of the conversation is lost. ${putBack(end.root)}`,
       };
     case "out_of_memory":
@@ -70,28 +70,28 @@ function exitText(code: number | null): string {
   return code === null ? "" : ` with exit code ${code}`;
 }
 
-/** A container's life as one host sees it. */
+/** The watch of one host over a running container. */
 export type ContainerWatch = {
   /** Resolves once, with the first reason; never rejects. */
   readonly ended: Promise<SandboxEnd>;
   readonly hasEnded: () => boolean;
-  /** Ends the watch because this host lets go of the container. */
+  /** Ends the watch because this host no longer uses the container. */
   readonly release: () => void;
 };
 
-/** Why a protected file of a project is not the one any more that was mounted. */
+/** Why a protected file is no longer the one that was mounted. */
 export async function whyLost(root: string, name: string): Promise<SandboxEnd> {
   try {
     if ((await statsAt(root)) === undefined) return { reason: "project_gone", root };
     await statsAt(join(root, name));
   } catch (cause) {
     if (cause instanceof LookError)
-      return { reason: "protection_unseen", why: cause.message, fix: cause.fix };
+      return { reason: "protection_unknown", why: cause.message, fix: cause.fix };
   }
   return { reason: "protection_lost", name };
 }
 
-/** Watches over a running container, and removes it where it must not go on. */
+/** Watches a running container, and removes it when it must not go on. */
 export function watchContainer(
   engine: Engine,
   container: Docker.Container,
@@ -104,7 +104,7 @@ export function watchContainer(
   const ended = new Promise<SandboxEnd>((resolve) => {
     settle = resolve;
   });
-  // The first cause stands: a removal from here must not be reported as the container's own exit.
+  // The first cause counts: a removal by this host must not be reported as the container's own exit.
   const finish = async (end: SandboxEnd, before: () => Promise<void>): Promise<void> => {
     if (cause !== undefined) return;
     cause = end;

@@ -9,7 +9,7 @@ export type ContainerDescription = {
   readonly id: string;
   readonly name: string;
   readonly running: boolean;
-  /** The image's tag, or its id where it has none any more. */
+  /** The image's tag, or its id if it no longer has one. */
   readonly image: string;
   readonly runtime: string;
   /** When it was started, in milliseconds since 1970. */
@@ -20,7 +20,7 @@ export type ContainerDescription = {
   readonly cpus: number;
   readonly pids: number;
   readonly mounts: readonly { readonly path: string; readonly kind: string }[];
-  /** SECURITY: as programs inside call themselves, without control characters; at most 50. */
+  /** SECURITY: programs inside choose these names. Control characters are removed; at most 50. */
   readonly processes: readonly string[];
 };
 
@@ -45,7 +45,7 @@ const Inspected = z.object({
     .default([]),
 });
 
-/** Describes a container by its name; undefined where there is none. Rejects without an engine. */
+/** Describes a container by its name; undefined if there is none. Rejects without an engine. */
 export async function describeContainer(
   engine: Engine,
   name: string,
@@ -101,7 +101,7 @@ async function tagOf(engine: Engine, id: string): Promise<string> {
   }
 }
 
-/** Asked inside, because the engine's own list knows nothing of gVisor's processes. */
+/** Runs `ps` inside, because the engine's own list does not show gVisor's processes. */
 async function processesOf(engine: Engine, id: string): Promise<string[]> {
   const ps = await startProcess(engine.docker.getContainer(id), {
     argv: ["sh", "-c", "ps -eo pid=,etime=,args= | head -c 65536"],

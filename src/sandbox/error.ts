@@ -24,18 +24,18 @@ export const SELF_TEST_PARTS = [
   "limits",
 ] as const;
 
-/** The part of the self-test that did not hold, or could not be checked. */
+/** The part of the self-test that failed or could not be checked. */
 export type SelfTestPart = (typeof SELF_TEST_PARTS)[number];
 
-/** A row of the self-test's table: one attempt from inside, and what came of it. */
+/** A row of the self-test's table: one attempt from inside, and its result. */
 export type Check = {
   readonly name: string;
   readonly part: SelfTestPart;
   /** What it tries. */
   readonly tries: string;
-  /** What happened, in words. */
+  /** The result, in words. */
   readonly happened: string;
-  /** `weaker`: it does not hold, and the user has named a runtime of which that is so. */
+  /** `weaker`: it does not hold, as is known of the runtime that the user has named. */
   readonly verdict: "held" | "weaker" | "failed";
 };
 
@@ -49,15 +49,15 @@ export type SandboxError =
   | Failure<"engine_remote", { readonly host: string }>
   /** The runtime is not registered with the engine. */
   | Failure<"no_runtime", { readonly runtime: string; readonly known: readonly string[] }>
-  /** The runtime is registered but cannot be used as it is. */
+  /** The runtime is registered but cannot be used in its present state. */
   | Failure<"runtime_broken", { readonly runtime: string; readonly detail: string }>
-  /** The probe container showed that the sandbox would not hold, or could not show that it does. */
+  /** The probe container showed that the sandbox does not hold, or could not show that it does. */
   | Failure<
       "self_test_failed",
       {
         readonly part: SelfTestPart;
         readonly detail: string;
-        /** All that was tried; empty where the probe was not run. */
+        /** All attempts; empty if the probe was not run. */
         readonly checks: readonly Check[];
       }
     >
@@ -65,7 +65,7 @@ export type SandboxError =
   | Failure<"image_missing", { readonly image: string }>
   /** The image could not be built; `log` holds the last lines of the build. */
   | Failure<"image_build_failed", { readonly log: readonly string[] }>
-  /** The image that the user wants lacks what the sandbox needs; `lacking` names it. */
+  /** The user's image lacks programs that the sandbox needs; `lacking` names them. */
   | Failure<"image_unfit", { readonly lacking: readonly string[] }>
   /** The installed `@openai/codex` lacks the binaries for this machine. */
   | Failure<"codex_missing">
@@ -73,7 +73,7 @@ export type SandboxError =
   | Failure<"project_refused", { readonly root: string }>
   /** The state directory cannot be written. */
   | Failure<"state_unwritable", { readonly path: string }>
-  /** Another Neovim holds a container of this project that was made differently. */
+  /** Another Neovim uses a container of this project that was made with other options. */
   | Failure<"sandbox_in_use">
   /** The project's directory cannot be watched for protected files that are replaced. */
   | Failure<"watch_failed">
@@ -91,7 +91,7 @@ export type EngineFault = {
   readonly text: string;
 };
 
-/** Reads status, code and text off whatever dockerode rejected with. */
+/** The status, code and text of anything that dockerode rejects with. */
 export function engineFault(cause: unknown): EngineFault {
   if (!(cause instanceof Error)) return { text: String(cause) };
   const { statusCode, code } = cause as { statusCode?: unknown; code?: unknown };
@@ -104,7 +104,7 @@ export function engineFault(cause: unknown): EngineFault {
 
 const RUNTIME_ARGS = `"runtimeArgs": ["--network=none", "--directfs=false"]`;
 
-/** The entry that registers gVisor with Docker, as it must stand in `/etc/docker/daemon.json`. */
+/** The entry of `/etc/docker/daemon.json` that registers gVisor with Docker. */
 export function runtimeSetup(runtime: string): string {
   return [
     `{ "runtimes": { "${runtime}": { "path": "/usr/local/bin/runsc", ${RUNTIME_ARGS} } } }`,
@@ -112,7 +112,7 @@ export function runtimeSetup(runtime: string): string {
   ].join("\n");
 }
 
-/** What registers gVisor with an engine, as steps. */
+/** The steps that register gVisor with an engine. */
 export function runtimeAdvice(
   engine: { readonly product: string; readonly rootless: boolean },
   runtime: string,
@@ -120,25 +120,25 @@ export function runtimeAdvice(
   if (engine.product === "Podman") {
     const conf = engine.rootless ? "~/.config/containers" : "/etc/containers";
     return [
-      "Podman passes no arguments to a runtime, so have a script /usr/local/bin/runsc-sandbox:",
+      "Podman passes no arguments to a runtime, so write a script /usr/local/bin/runsc-sandbox:",
       `#!/bin/sh\nexec /usr/local/bin/runsc --network=none --directfs=false "$@"`,
-      `and in ${conf}/containers.conf, because Podman's socket heeds no other runtime than the default:`,
+      `and in ${conf}/containers.conf, because Podman's socket uses only the default runtime:`,
       `[engine]\nruntime = "${runtime}"\n[engine.runtimes]\n${runtime} = ["/usr/local/bin/runsc-sandbox"]`,
       `then: ${engine.rootless ? "systemctl --user" : "sudo systemctl"} restart podman.socket podman.service`,
     ].join("\n");
   }
-  if (!engine.rootless) return `Have in /etc/docker/daemon.json:\n${runtimeSetup(runtime)}`;
+  if (!engine.rootless) return `Put this into /etc/docker/daemon.json:\n${runtimeSetup(runtime)}`;
   const setup = runtimeSetup(runtime).replace("sudo systemctl", "systemctl --user");
-  return `Have in ~/.config/docker/daemon.json:\n${setup}`;
+  return `Put this into ~/.config/docker/daemon.json:\n${setup}`;
 }
 
-/** What makes room where the engine keeps its data, what is ours first. */
+/** Commands that free space where the engine keeps its data; this plugin's own data first. */
 export const DISK_FULL =
-  "docker system df\n:CodexChat sandbox prune removes what is left of earlier versions of this plugin; docker system prune what is left of others.";
+  "docker system df\n:CodexChat sandbox prune removes what earlier versions of this plugin have left; docker system prune removes what others have left.";
 
 /**
- * Turns a failure to create or start a container into the error that says what to do.
- * Known texts are those of runsc and of Docker 20.10 to 28.
+ * Turns a failure to create or start a container into an error that says what to do. The texts that
+ * it knows are those of runsc and of Docker 20.10 to 28.
  */
 export function containerFailure(
   cause: unknown,
@@ -160,7 +160,7 @@ export function containerFailure(
     return {
       kind: "no_runtime",
       message: `The engine does not know the runtime "${context.runtime}".`,
-      fix: `Install gVisor (https://gvisor.dev/docs/user_guide/install/) and have in /etc/docker/daemon.json:\n${runtimeSetup(context.runtime)}`,
+      fix: `Install gVisor (https://gvisor.dev/docs/user_guide/install/) and put this into /etc/docker/daemon.json:\n${runtimeSetup(context.runtime)}`,
       runtime: context.runtime,
       known: [],
       cause,
@@ -174,7 +174,7 @@ export function containerFailure(
       cause,
     };
   }
-  // Docker and Podman in turn: the path exists here, so the engine looks at other files.
+  // Docker's text, then Podman's. The path exists here, so the engine sees another file system.
   const absent =
     /bind source path does not exist: (\/.*)$/.exec(text)?.[1] ??
     /statfs (\/.*): no such file or directory/.exec(text)?.[1];
@@ -190,8 +190,8 @@ export function containerFailure(
   if (status === 404 && /no such image|image not known/i.test(text)) {
     return {
       kind: "image_missing",
-      message: `The image ${context.image} is gone from the engine.`,
-      fix: "Send again: the image is then built again.",
+      message: `The engine no longer has the image ${context.image}.`,
+      fix: "Send again: that builds the image again.",
       image: context.image,
       cause,
     };
@@ -209,7 +209,7 @@ function runtimeBroken(runtime: string, detail: string, cause: unknown): Sandbox
   return {
     kind: "runtime_broken",
     message: `The runtime "${runtime}" cannot start containers on this kernel without --network=none in its runtimeArgs (google/gvisor#10704).`,
-    fix: `Have in /etc/docker/daemon.json:\n${runtimeSetup(runtime)}`,
+    fix: `Put this into /etc/docker/daemon.json:\n${runtimeSetup(runtime)}`,
     runtime,
     detail,
     cause,

@@ -18,7 +18,7 @@ import type { ProjectMounts } from "./mounts/index.ts";
 import { beginRecord, isRecorded, type RecordPlace } from "./ownership/index.ts";
 import { StateFault } from "./state-fault.ts";
 
-/** What is known of a sandbox once its container has a name, before it runs. */
+/** Everything about a sandbox that is known before its container runs. */
 export type ContainerPlan = {
   readonly engine: Engine;
   readonly name: string;
@@ -40,7 +40,7 @@ export type RunningContainer = {
   readonly notes: readonly string[];
 };
 
-/** How long the keeper may take until it listens; it takes 0.3 s on two shared cores. */
+/** How long the keeper may take to listen; it takes 0.3 s on two shared cores. */
 const READY_MS = 30_000;
 
 const Guarded = z.array(
@@ -53,8 +53,8 @@ const Guarded = z.array(
 );
 
 /**
- * Joins the project's container where it runs and was made alike, else starts one. The caller
- * holds the lock and a lease.
+ * Joins the project's container if it is running and was made with the same options, else starts
+ * one. The caller holds the lock and a lease.
  *
  * Errors: `sandbox_in_use` and those of starting a container.
  */
@@ -68,31 +68,31 @@ export async function joinOrStart(
   }
   if (existing !== undefined) {
     const others = await otherHolders(opening, existing.id);
-    const alike = existing.labels[LABELS.spec] === spec.labels[LABELS.spec];
-    if (existing.running && !alike && others > 0) return err(inUse(opening, others));
+    const isAlike = existing.labels[LABELS.spec] === spec.labels[LABELS.spec];
+    if (existing.running && !isAlike && others > 0) return err(inUse(opening, others));
     const mounted = mountedFiles(existing.labels) ?? [];
     const isKnown = mountedFiles(existing.labels) !== undefined;
-    const intact = isKnown && mounted.every((it) => project.guarded.some((now) => isSame(it, now)));
-    const late = project.guarded.filter((it) => !mounted.some((then) => then.name === it.name));
-    if (existing.running && alike && intact && (late.length === 0 || others > 0)) {
+    const isIntact =
+      isKnown && mounted.every((it) => project.guarded.some((now) => isSame(it, now)));
+    const added = project.guarded.filter((it) => !mounted.some((then) => then.name === it.name));
+    if (existing.running && isAlike && isIntact && (added.length === 0 || others > 0)) {
       const container = engine.docker.getContainer(existing.id);
       const paths = mounted.map((it) => join(project.root, it.name));
-      // A mount may be gone although the same file is in its place; see guard.ts.
+      // A mount may be gone although the same file is in its place; see mount-guard.ts.
       if (
         (await areStillMounted(container, paths, spec.uid)) &&
         (await answers(container, opening))
       ) {
-        return ok({ container, joined: true, guarded: mounted, notes: late.map(lateNote) });
+        return ok({ container, joined: true, guarded: mounted, notes: added.map(writableNote) });
       }
-      // It vanished between finding and joining, or nobody can say that its mounts hold: the next
-      // lines start a new one.
+      // It ended meanwhile, or its mounts cannot be shown to hold: a new one is started below.
     }
     await removeContainer(engine, existing.id);
   }
   return start(opening);
 }
 
-/** How many other live hosts hold a lease on this container; `id` is what it is now. */
+/** How many other live hosts hold a lease on this container; `id` is the container's present id. */
 export async function otherHolders(opening: ContainerPlan, id?: string): Promise<number> {
   const { stateDir, name, engine, owner } = opening;
   const holders = await liveLeases(stateDir, {
@@ -103,7 +103,7 @@ export async function otherHolders(opening: ContainerPlan, id?: string): Promise
   return holders.filter((it) => it.pid !== owner.pid || it.startTime !== owner.startTime).length;
 }
 
-/** Undoes a failed opening: nothing of it stays behind unless another host uses the container. */
+/** Undoes a failed opening: nothing is left behind unless another host uses the container. */
 export async function releaseAfterFailure(opening: ContainerPlan): Promise<void> {
   await dropLease(opening.stateDir, opening.owner);
   if ((await otherHolders(opening)) > 0) return;
@@ -112,12 +112,12 @@ export async function releaseAfterFailure(opening: ContainerPlan): Promise<void>
     await removeContainer(opening.engine, left.id);
 }
 
-/** Where it is noted which container was made for the project. */
+/** Where the project's container is recorded. */
 export function recordPlace({ stateDir, engine, name }: ContainerPlan): RecordPlace {
   return { stateDir, engine: engine.id, name };
 }
 
-/** The error for a failure of the engine while `what` was done. */
+/** The error for a failure of the engine during `what`. */
 export function openingFailure(cause: unknown, what: string, opening: ContainerPlan): SandboxError {
   if (cause instanceof StateFault) return cause.error;
   const { spec, imageTag } = opening;
@@ -130,7 +130,7 @@ async function start(opening: ContainerPlan): Promise<Result<RunningContainer, S
   try {
     const record = await beginRecord(recordPlace(opening));
     const labels = { ...spec.labels, [LABELS.token]: record.token };
-    // Not abortable: the engine goes on creating, and the container would be left behind.
+    // Not abortable: the engine would go on creating the container, which would be left behind.
     const container = await engine.docker.createContainer(containerOptions({ ...spec, labels }));
     id = container.id;
     await record.made(id);
@@ -147,24 +147,24 @@ async function start(opening: ContainerPlan): Promise<Result<RunningContainer, S
   }
 }
 
-/** Undefined once the keeper has said that it is ready; else why it is not. */
+/** Waits for the keeper: undefined once it is ready, else why it is not. */
 async function keeperFault(
   keeper: AttachedOutput,
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
-  const late = AbortSignal.timeout(READY_MS);
-  const stop = signal === undefined ? late : AbortSignal.any([signal, late]);
+  const timeout = AbortSignal.timeout(READY_MS);
+  const stop = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   stop.addEventListener("abort", keeper.close, { once: true });
   let said = "";
   keeper.stderr.on("data", (chunk: Buffer) => {
     said = (said + chunk.toString("utf8")).slice(-500);
   });
   try {
-    // SECURITY: nothing but the keeper runs yet, so this word can only be its own.
+    // SECURITY: only the keeper is running yet, so nothing else can have written this.
     for await (const chunk of keeper.stdout) {
       if ((chunk as Buffer).toString("utf8").includes("ready")) return undefined;
     }
-    if (late.aborted) return `its keeper was not ready within ${READY_MS / 1000} s`;
+    if (timeout.aborted) return `its keeper was not ready within ${READY_MS / 1000} s`;
     return `its keeper ended at once${said === "" ? "" : `: ${said.trim()}`}`;
   } finally {
     stop.removeEventListener("abort", keeper.close);
@@ -172,7 +172,7 @@ async function keeperFault(
   }
 }
 
-/** Whether a program can be started in it; the keeper may just have ended it. */
+/** Whether a program can be started in the container, which the keeper may just have ended. */
 async function answers(container: Docker.Container, opening: ContainerPlan): Promise<boolean> {
   const { project, signal } = opening;
   const probe = await startProcess(container, {
@@ -187,7 +187,7 @@ async function answers(container: Docker.Container, opening: ContainerPlan): Pro
   return (await probe.value.exited).exitCode === 0;
 }
 
-/** The protected files that a container was made with; undefined where its label does not say. */
+/** The protected files that a container was made with; undefined if its label does not say. */
 function mountedFiles(labels: Readonly<Record<string, string>>): GuardedFile[] | undefined {
   try {
     return Guarded.parse(JSON.parse(labels[LABELS.guarded] ?? ""));
@@ -205,15 +205,15 @@ function isSame(a: GuardedFile, b: GuardedFile): boolean {
   );
 }
 
-function lateNote({ name }: GuardedFile): string {
-  return `${name} appeared after the sandbox was started and is writable in it until it is started anew.`;
+function writableNote({ name }: GuardedFile): string {
+  return `${name} appeared after the sandbox was started, and the agent can write in it until the sandbox is started again.`;
 }
 
 function notOurs({ name }: ContainerPlan): SandboxError {
   return {
     kind: "container_failed",
     message: `The engine has a container named ${name} that was not made from this state directory, so it is neither used nor removed.`,
-    fix: `docker inspect ${name}\nand, if nobody needs it: docker rm --force ${name}`,
+    fix: `docker inspect ${name}\nIf nobody needs it: docker rm --force ${name}`,
   };
 }
 

@@ -5,14 +5,14 @@ import type { ExecOptions, SandboxProcess } from "./engine/index.ts";
 import type { SandboxError } from "./error.ts";
 import type { BindMount } from "./mount.ts";
 
-/** More than it takes on a machine that is busy; container/let-go.mjs ends by itself before. */
+/** More than a busy machine takes; container/let-go.mjs ends by itself before that. */
 const LET_GO_MS = 20_000;
-/** How much of what it says is kept. */
+/** How many characters of its error output are kept. */
 const MAX_SAID = 300;
 
 type Exec = (options: ExecOptions) => Promise<Result<SandboxProcess, SandboxError>>;
 
-/** Where the user's own files are that the sandbox writes; the project's state is none of those. */
+/** Directories of the user's files that the sandbox can write; the project's state is not one. */
 export function writtenIn(mounts: readonly BindMount[], stateDir: string): string[] {
   return mounts
     .filter((it) => !it.readOnly && !contains(stateDir, it.source))
@@ -20,11 +20,11 @@ export function writtenIn(mounts: readonly BindMount[], stateDir: string): strin
 }
 
 /**
- * Has gVisor close the files that were written in these directories and are no longer in use
- * there: while one is open for writing, the host cannot execute it ("Text file busy"). See
+ * Makes gVisor close the files in these directories that were written and are no longer in use:
+ * while one is open for writing, the host cannot execute it ("Text file busy"). See
  * container/let-go.mjs.
  *
- * Errors: `exec_failed`; none where the sandbox has ended.
+ * Errors: `exec_failed`; none if the sandbox has ended.
  */
 export async function letGo(
   exec: Exec,
@@ -32,14 +32,14 @@ export async function letGo(
   patienceMs = LET_GO_MS,
 ): Promise<Result<void, SandboxError>> {
   if (dirs.length === 0) return ok();
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), patienceMs);
-  // The engine may take as long with its part, and an end of the turn must not wait for that either.
-  const isLate = new Promise<string>((resolve) => {
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), patienceMs);
+  // The engine may be slow as well, and the end of a turn must not wait for that either.
+  const timedOut = new Promise<string>((resolve) => {
     const reason = `it took longer than ${patienceMs / 1000} s`;
-    late.signal.addEventListener("abort", () => resolve(reason));
+    timeout.signal.addEventListener("abort", () => resolve(reason));
   });
-  const reason = await Promise.race([run(exec, dirs, late.signal), isLate]);
+  const reason = await Promise.race([run(exec, dirs, timeout.signal), timedOut]);
   clearTimeout(timer);
   if (reason === undefined) return ok();
   return err({
@@ -49,11 +49,11 @@ export async function letGo(
   });
 }
 
-/** Why it failed; undefined where it is done, or the sandbox has ended and what it held open with it. */
+/** Why it failed; undefined if it is done, or if the sandbox has ended and closed all its files. */
 async function run(
   exec: Exec,
   dirs: readonly string[],
-  late: AbortSignal,
+  timeout: AbortSignal,
 ): Promise<string | undefined> {
   const started = await exec({
     argv: ["unshare", "-Urm", "sh", "/opt/codex-chat/let-go.sh", ...dirs],
@@ -61,8 +61,8 @@ async function run(
   });
   if (!started.ok) return undefined;
   const process = started.value;
-  late.addEventListener("abort", process.kill);
-  if (late.aborted) process.kill();
+  timeout.addEventListener("abort", process.kill);
+  if (timeout.aborted) process.kill();
   process.stdin.end();
   process.stdout.resume();
   const said = beginningOf(process.stderr);
@@ -71,7 +71,7 @@ async function run(
   return said().trim() || `it ended with exit code ${exitCode}`;
 }
 
-/** SECURITY: any program inside may write there, and as much as it likes. */
+/** SECURITY: any program inside can write to this stream, without end. */
 function beginningOf(stream: Readable): () => string {
   let said = "";
   stream.setEncoding("utf8");

@@ -5,14 +5,14 @@ import { quoteForShell } from "../look.ts";
 import { ownUid } from "../own-user.ts";
 import { StateFault } from "./state-fault.ts";
 
-/** What is wrong with a directory or file that should be this user's alone; null where nothing is. */
+/** Why a directory or file is not this user's alone. */
 export type OwnershipProblem = { readonly path: string; readonly what: string };
 
 /**
- * Makes a directory for this user alone, or sees to it that the one that is there is that: no link,
- * nobody else's, closed to others. Its parents are made where they are absent.
+ * Makes a directory that only this user can enter, and its parents. An existing one must be a
+ * directory of this user's and is closed to others; null if all is well.
  *
- * Rejects where it cannot be made.
+ * Rejects if it cannot be made.
  */
 export async function ownDirectory(path: string): Promise<OwnershipProblem | null> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -32,30 +32,29 @@ export async function ownDirectory(path: string): Promise<OwnershipProblem | nul
 const MAX_BYTES = 64 * 1024;
 
 /**
- * Reads a small file that only this user can have written; undefined where there is none.
+ * Reads a small file that only this user can have written; undefined if there is none.
  *
- * SECURITY: rejects with a `StateFault` where that cannot be told, and where it is something else: a
- * link, a pipe, another user's, or one that others may write. Neither is a file that is not there.
+ * SECURITY: rejects with a `StateFault` if it cannot be checked, or if it is a link, a pipe, another
+ * user's file, or one that others may write. None of these counts as absent.
  */
 export async function readOwnFile(path: string): Promise<string | undefined> {
-  // Not blocking, because opening a pipe waits for somebody at its other end.
+  // Non-blocking: opening a pipe would wait for a writer.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   try {
     const directory = await lstat(dirname(path));
-    if (!directory.isDirectory()) throw strange(dirname(path), "is a link or a file");
+    if (!directory.isDirectory()) throw notOwn(dirname(path), "is a link or a file");
     checkOwn(dirname(path), directory);
     await using file = await open(path, flags);
     const stat = await file.stat();
-    if (!stat.isFile()) throw strange(path, "is not a regular file");
+    if (!stat.isFile()) throw notOwn(path, "is not a regular file");
     checkOwn(path, stat);
-    if (stat.size > MAX_BYTES) throw strange(path, `is larger than ${MAX_BYTES} bytes`);
+    if (stat.size > MAX_BYTES) throw notOwn(path, `is larger than ${MAX_BYTES} bytes`);
     return await file.readFile("utf8");
   } catch (cause) {
     if (cause instanceof StateFault) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    // No link is followed.
-    if (code === "ELOOP") throw strange(path, "is a link");
+    if (code === "ELOOP") throw notOwn(path, "is a link");
     throw StateFault.unreadable(path, cause);
   }
 }
@@ -64,15 +63,15 @@ function checkOwn(
   path: string,
   { uid, mode }: { readonly uid: number; readonly mode: number },
 ): void {
-  if (uid !== ownUid()) throw strange(path, `belongs to the user ${uid}`, true);
-  if ((mode & 0o022) !== 0) throw strange(path, "can be written by other users");
+  if (uid !== ownUid()) throw notOwn(path, `belongs to the user ${uid}`, true);
+  if ((mode & 0o022) !== 0) throw notOwn(path, "can be written by other users");
 }
 
-function strange(path: string, what: string, isAnothers = false): StateFault {
-  const fix = `ls -ld ${quoteForShell(path)}\nA file of this user's own was expected; move it away.`;
+function notOwn(path: string, what: string, isAnothers = false): StateFault {
+  const fix = `ls -ld ${quoteForShell(path)}\nOnly a file of your own is read here; move this one away.`;
   return new StateFault({
     path,
-    message: `${path} ${what}, so it is not believed.`,
+    message: `${path} ${what}, so it is not trusted.`,
     fix,
     isAnothers,
   });

@@ -48,7 +48,7 @@ import {
 export type SandboxOptions = {
   /** The project's directory; links in it are resolved. */
   readonly root: string;
-  /** The project's own state directory, outside of every project; made where it is absent. */
+  /** The project's own state directory, outside of every project; created if it is missing. */
   readonly stateDir: string;
   readonly image: SandboxImage;
   readonly runtime: string;
@@ -65,21 +65,21 @@ export type SandboxOptions = {
   readonly limits?: Partial<Limits>;
   /** Visible inside: no secrets. See `allowedEnv`. */
   readonly env?: Readonly<Record<string, string>>;
-  /** What the agent may read of the user's own. */
-  readonly given?: readonly SharedFile[];
+  /** The user's own files that the agent may read. */
+  readonly sharedFiles?: readonly SharedFile[];
   /** The user's own mounts. */
   readonly mounts?: readonly UserMount[];
-  /** What is kept between containers; nothing where it is absent. */
+  /** Caches that outlive the container; none by default. */
   readonly caches?: CacheOptions;
   /** Names in the top directory that are read-only inside. */
   readonly protectedNames?: readonly string[];
-  /** What is mounted instead of the project's real git directory; without, that is read-only. */
+  /** Mounts in the place of the project's real git directory; without them that one is read-only. */
   readonly gitMounts?: readonly BindMount[];
   /** How long the container lives with no relay connected: before the first one, and after. */
   readonly keeper?: { readonly firstMs?: number; readonly idleMs?: number };
-  /** Of what runs inside; default: that of this process. */
+  /** The umask of programs inside; default: that of this process. */
   readonly umask?: number;
-  /** Told what is waited for, where that takes long. */
+  /** Called with what the opening waits for, if that takes long. */
   readonly onProgress?: (what: string) => void;
   readonly signal?: AbortSignal;
 };
@@ -87,16 +87,16 @@ export type SandboxOptions = {
 /** A sandbox before it runs. */
 export type SandboxPlan = {
   readonly opening: ContainerPlan;
-  /** Judges the project again, as it is by then. */
+  /** Judges the project again, as it is at the time of the call. */
   readonly inspect: () => Promise<Result<ProjectMounts, SandboxError>>;
   readonly codexHome: string;
-  readonly given: SharedFileMounts;
+  readonly sharedFiles: SharedFileMounts;
   readonly caches: readonly Cache[];
   readonly notes: readonly string[];
 };
 
 /**
- * Judges the project and everything that goes into its container, and keeps on record what is
+ * Judges the project and everything that goes into its container, and records which paths are
  * protected from now on.
  *
  * Errors: `project_refused`, `state_unwritable`. Rejects with `signal.reason`.
@@ -155,7 +155,7 @@ async function plan(
     outOfReach: await Promise.all(outOfReach.map(resolved)),
     unmountable: (path: string) => unmountable(engine, path),
   };
-  const given = await prepareSharedFiles(options.given ?? [], {
+  const sharedFiles = await prepareSharedFiles(options.sharedFiles ?? [], {
     ...places,
     writable: (options.mounts ?? []).filter((it) => it.write).map((it) => it.source),
   });
@@ -163,7 +163,7 @@ async function plan(
   const taken = new Set(own.mounts.map((it) => it.target));
   const mounts = [
     ...state.value.mounts,
-    ...given.mounts.filter((it) => !taken.has(it.target)),
+    ...sharedFiles.mounts.filter((it) => !taken.has(it.target)),
     ...own.mounts,
   ];
 
@@ -175,7 +175,7 @@ async function plan(
     options,
     inspected.value.environments,
   );
-  const project = await withFrames(inspected.value, kept.guarded, own.mounts);
+  const project = await withParentDirs(inspected.value, kept.guarded, own.mounts);
   const name = containerName(project.root, hash);
   const { firstMs, idleMs } = options.keeper ?? {};
   const spec: ContainerSpec = {
@@ -224,15 +224,22 @@ async function plan(
   const shared = inspected.value.hardLinked.filter(
     (dir) => !kept.caches.some((cache) => cache.target === join(project.root, dir)),
   );
-  const notes = [...given.notes, ...own.notes, ...kept.notes, ...shared.map(sharedNote)];
-  return ok({ opening, inspect: () => inspect(), codexHome, given, caches: kept.caches, notes });
+  const notes = [...sharedFiles.notes, ...own.notes, ...kept.notes, ...shared.map(sharedNote)];
+  return ok({
+    opening,
+    inspect: () => inspect(),
+    codexHome,
+    sharedFiles,
+    caches: kept.caches,
+    notes,
+  });
 }
 
 /**
- * Adds the places of volumes and of the user's own mounts in the project to what is guarded, and
- * mounts the directories above them: one that is renamed would take the mount in it along.
+ * Adds the volumes and the user's own mounts in the project to the guarded paths, and mounts their
+ * parent directories: renaming one would move the mount in it away.
  */
-async function withFrames(
+async function withParentDirs(
   project: ProjectMounts,
   volumes: readonly GuardedFile[],
   own: readonly BindMount[],
@@ -261,7 +268,7 @@ async function guardedParent(root: string, name: string): Promise<GuardedFile> {
   return { name, isParentDir: true, identity: (await fileIdentity(join(root, name))) ?? "" };
 }
 
-/** Keeps what is protected from now on, before anything runs; the error where it cannot. */
+/** Records which paths are protected from now on, before anything runs; the error if that fails. */
 async function keepRecord(
   stateDir: string,
   record: GuardRecord,
@@ -274,7 +281,7 @@ async function keepRecord(
   }
 }
 
-/** Installed packages whose files are a store's as well, where no volume is in their place. */
+/** The note about installed packages that share files with a store and have no volume over them. */
 function sharedNote(dir: string): string {
-  return `${dir} shares files with places outside of the project (hard links), such as a package manager's store: what the agent writes into them is changed there, too. To keep it apart, name it in \`sandbox.caches\`, or install again with copies.`;
+  return `${dir} shares files with places outside of the project (hard links), such as a package manager's store: a file that the agent changes here changes there too. To keep them apart, name ${dir} in \`sandbox.caches\`, or install again with copies.`;
 }

@@ -42,22 +42,22 @@ export type Sandbox = {
   readonly protectedNames: readonly string[];
   /** Whether `gitMounts` are in force; a container that was joined may be without. */
   readonly gitReplaced: boolean;
-  /** Resolved paths of what was given to be read in its own place. */
+  /** Resolved paths of the shared files that have the same path inside. */
   readonly readable: readonly string[];
   /** Sentences for the user: what could not be protected, limited or mounted. */
   readonly notes: readonly string[];
   /** Whether the container was running already. */
   readonly joined: boolean;
   readonly exec: (options: ExecOptions) => Promise<Result<SandboxProcess, SandboxError>>;
-  /** What must be protected in the project by now, and is writable in the sandbox. */
+  /** Paths of the project that must be protected now and are still writable in the sandbox. */
   readonly lateSince: () => Promise<NewlyTrustedPaths>;
-  /** Has gVisor close the files that were written, so that the host can run them. */
+  /** Makes gVisor close the files that were written, so that the host can run them. */
   readonly letGo: () => Promise<Result<void, SandboxError>>;
   /** Resolves once, when the sandbox is no longer usable; never rejects. */
   readonly died: Promise<SandboxEnd>;
   /** Drops this host's lease and removes the container if nobody else holds one. Idempotent. */
   readonly release: () => Promise<void>;
-  /** Removes the container also from under other hosts. */
+  /** Removes the container even if other hosts use it. */
   readonly remove: () => Promise<void>;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 };
@@ -85,16 +85,16 @@ export async function openSandbox(
     const notes = await fillCaches(engine, planned.value, options);
     const running = await joinOrStart(opening);
     signal?.throwIfAborted();
-    if (!running.ok) return err(await givenUp(opening, running.error));
+    if (!running.ok) return err(await undone(opening, running.error));
     const { id } = running.value.container;
     await writeLease(stateDir, owner, { container: name, engine: engine.id, id });
     const guard = await guardOf(opening, running.value);
-    if (!guard.ok) return err(await givenUp(opening, guard.error));
+    if (!guard.ok) return err(await undone(opening, guard.error));
     const opened = { ...planned.value, notes: [...planned.value.notes, ...notes] };
-    return ok(present(opened, running.value, guard.value, options.umask));
+    return ok(makeSandbox(opened, running.value, guard.value, options.umask));
   } catch (cause) {
     const error = openingFailure(cause, "Opening the sandbox", opening);
-    const all = lock === undefined ? error : await givenUp(opening, error);
+    const all = lock === undefined ? error : await undone(opening, error);
     signal?.throwIfAborted();
     return err(all);
   } finally {
@@ -102,19 +102,19 @@ export async function openSandbox(
   }
 }
 
-/** Undoes the opening; adds to its error why a container of it was left. */
-async function givenUp(opening: ContainerPlan, error: SandboxError): Promise<SandboxError> {
+/** Undoes a failed opening; adds to its error why the container may be left behind. */
+async function undone(opening: ContainerPlan, error: SandboxError): Promise<SandboxError> {
   try {
     await releaseAfterFailure(opening);
     return error;
   } catch (cause) {
     if (!(cause instanceof StateFault) || cause.message === error.message) return error;
-    const message = `${error.message} Its container may be left: ${cause.message}`;
+    const message = `${error.message} Its container may be left behind: ${cause.message}`;
     return { ...error, message, fix: `${error.fix}\n${cause.fix}` };
   }
 }
 
-/** Says who is waited for, and when the waiting is over. */
+/** Takes the lock; reports who holds it while waiting, and when the wait is over. */
 async function takeOpeningLock(
   { engine, name, stateDir }: ContainerPlan,
   { signal, onProgress = () => {} }: SandboxOptions,
@@ -129,7 +129,7 @@ async function takeOpeningLock(
   return lock;
 }
 
-/** Makes the volumes ready, unless the container runs with them. */
+/** Fills the volumes, unless the container is already running with them. */
 async function fillCaches(
   engine: Engine,
   { opening, caches }: SandboxPlan,
@@ -146,7 +146,7 @@ async function fillCaches(
   });
 }
 
-/** Watches what is mounted; it also sees what was replaced between the look and the mount. */
+/** Watches the mounted paths; also notices one that was replaced between the check and the mount. */
 async function guardOf(
   { project, spec }: ContainerPlan,
   { guarded, container }: RunningContainer,
@@ -162,7 +162,7 @@ async function guardOf(
   } catch (cause) {
     return err({
       kind: "watch_failed",
-      message: `${project.root} cannot be watched (${(cause as Error).message}), so a protected file that is replaced there would go unnoticed.`,
+      message: `${project.root} cannot be watched (${(cause as Error).message}), so nobody would notice that a protected file is replaced there.`,
       fix: "sudo sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288",
       cause,
     });
@@ -170,17 +170,17 @@ async function guardOf(
 }
 
 /**
- * Whether a directory is still the one that it is now. What is mounted of one that was removed leads
- * nowhere, and a new one of its name is not mounted.
+ * Remembers a directory; the returned function tells whether the same one is still there. A mount of
+ * a removed directory leads nowhere, and a new directory of the same name is not mounted.
  */
-function keptSince(dir: string): () => Promise<boolean> {
-  const identity = () => fileIdentity(dir).catch(() => "unseen");
+function remember(dir: string): () => Promise<boolean> {
+  const identity = () => fileIdentity(dir).catch(() => "unreadable");
   const first = identity();
   return async () => (await first) === (await identity());
 }
 
-function present(
-  { opening, inspect, codexHome, given, notes }: SandboxPlan,
+function makeSandbox(
+  { opening, inspect, codexHome, sharedFiles, notes }: SandboxPlan,
   running: RunningContainer,
   guard: MountGuard,
   umask: number | undefined,
@@ -188,9 +188,9 @@ function present(
   const { engine, owner, project, name, stateDir } = opening;
   const { container } = running;
   const life = watchContainer(engine, container, guard, project.root);
-  const isStateKept = keptSince(stateDir);
+  const isStateKept = remember(stateDir);
   const processes = new Set<SandboxProcess>();
-  // The engine does not end the streams of what ran in a container that it removed (20.10).
+  // The engine (20.10) does not end the streams of processes in a container that it removed.
   void life.ended.then(() => {
     for (const process of processes) process.kill();
   });
@@ -204,18 +204,18 @@ function present(
     if (life.hasEnded()) process.kill();
     return started;
   };
-  const leave = async (othersStay: boolean): Promise<void> => {
+  const end = async ({ force }: { readonly force: boolean }): Promise<void> => {
     life.release();
     using _lock = await lockToEnd(engine, name, stateDir);
     await dropLease(stateDir, owner);
-    if (othersStay && (await otherHolders(opening, container.id)) > 0) return;
+    if (!force && (await otherHolders(opening, container.id)) > 0) return;
     await removeContainer(engine, container.id);
     await dropRecord(recordPlace(opening));
   };
-  let leaving: Promise<void> | undefined;
+  let ending: Promise<void> | undefined;
   const release = () => {
-    leaving ??= leave(true);
-    return leaving;
+    ending ??= end({ force: false });
+    return ending;
   };
   return {
     id: container.id,
@@ -225,7 +225,7 @@ function present(
     keeperSocket: KEEPER_SOCKET,
     protectedNames: running.guarded.filter((it) => !it.isParentDir).map((it) => it.name),
     gitReplaced: running.guarded.some((it) => it.name === ".git" && it.replaced === true),
-    readable: given.readable,
+    readable: sharedFiles.readable,
     notes: [...limitNotes(engine), ...project.notes, ...notes, ...running.notes],
     joined: running.joined,
     exec,
@@ -237,8 +237,8 @@ function present(
     died: life.ended,
     release,
     remove: async () => {
-      leaving ??= leave(false);
-      await leaving;
+      ending ??= end({ force: true });
+      await ending;
       await removeContainer(engine, container.id);
     },
     [Symbol.asyncDispose]: release,

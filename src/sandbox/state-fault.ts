@@ -2,15 +2,16 @@ import { quoteForShell } from "../look.ts";
 import type { SandboxError } from "./error.ts";
 
 /**
- * Something of this user's state that could not be looked at, or is not as it was left.
+ * A file of this user's state directory that could not be read, or is not as this program left it.
+ * Beside `LookError`, which is about the user's files: this one becomes `state_unwritable`.
  *
- * SECURITY: thrown, because each caller would go on with what it takes for an answer: an absent
+ * SECURITY: it is thrown, because a caller that went on would take the failure for an answer: no
  * record, a dead holder, a free lock.
  */
 export class StateFault extends Error {
   readonly path: string;
   readonly fix: string;
-  /** It is another user's, which is no news where the path is another's word. */
+  /** The file belongs to another user, who may also have chosen the path. */
   readonly isAnothers: boolean;
 
   constructor(what: {
@@ -26,7 +27,7 @@ export class StateFault extends Error {
     this.isAnothers = what.isAnothers ?? false;
   }
 
-  /** Of a file or directory that may be there and cannot be read. */
+  /** The fault for a file or directory that may exist and cannot be read. */
   static unreadable(path: string, cause: unknown): StateFault {
     const { code, message } = cause as NodeJS.ErrnoException;
     return new StateFault({
@@ -37,7 +38,7 @@ export class StateFault extends Error {
     });
   }
 
-  /** As the sandbox's callers get it. */
+  /** The same fault as the sandbox's callers get it. */
   get error(): SandboxError {
     const { path, message, fix, cause } = this;
     return { kind: "state_unwritable", path, message, fix, cause };

@@ -29,14 +29,14 @@ describe("what the user gives to be read", SLOW, () => {
     const sandbox = await open(
       engine,
       await options(image, root, {
-        given: [
+        sharedFiles: [
           { source: agents, codexHomeName: "AGENTS.md" },
           { source: join(home, "my skills") },
           { source: join(home, "absent") },
         ],
       }),
     );
-    expect(sandbox.notes.join()).toContain("absent is not shown to the agent");
+    expect(sandbox.notes.join()).toContain("absent is not shared with the agent");
     const script = 'cat "$CODEX_HOME/AGENTS.md" "$1/SKILL.md"; ls "$2"';
     expect(await sh(sandbox, script, skills, home)).toMatchObject({
       stdout: "Be brief.\nDo it.\nmy skills\n",

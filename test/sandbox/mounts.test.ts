@@ -47,7 +47,7 @@ describe("the user's own mounts", SLOW, () => {
     );
     expect(sandbox.notes).toEqual([
       `sandbox.mounts: the agent can write in ${writing} (as /srv/data).`,
-      expect.stringContaining("leads through a link in the project"),
+      expect.stringContaining("a link in the project leads to it"),
     ]);
     const { stdout } = await sh(sandbox, 'cat "$1/file" /opt/lib/file; ls /opt/out', reading);
     expect(stdout).toBe("minemine");

@@ -3,18 +3,18 @@ import { Readable } from "node:stream";
 /** Docker's frame header: stream type, three zero bytes, big-endian payload length. */
 const HEADER_BYTES = 8;
 
-/** The two streams that the engine carries in one; both must be read or resumed. */
+/** The two streams that the engine sends as one; both must be read or resumed. */
 export type Demuxed = {
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** Resolves when the source has ended in whatever way; never rejects. */
+  /** Resolves when the source has ended or failed; never rejects. */
   readonly ended: Promise<{ readonly error?: Error }>;
 };
 
 /**
  * Splits the engine's multiplexed output. Nothing is buffered beyond the readers' high-water
  * marks: while one of them is full, the source is not read, so the process inside is held back.
- * (docker-modem's own demultiplexer writes on regardless and copies its buffer at every frame.)
+ * (docker-modem's own demultiplexer ignores backpressure and copies its buffer at every frame.)
  *
  * SECURITY: the payload is whatever the sandbox wrote; the headers are the engine's.
  */
@@ -46,7 +46,7 @@ function outlet(): Outlet {
     },
   });
   const write = async (chunk: Buffer): Promise<void> => {
-    // A reader that was destroyed no longer wants its part; the other one goes on.
+    // A destroyed stream drops its part; the other one goes on.
     if (readable.destroyed || readable.push(chunk)) return;
     await new Promise<void>((resolve) => {
       wake = resolve;

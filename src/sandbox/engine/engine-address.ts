@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { z } from "zod";
 import { ownUid } from "../../own-user.ts";
 
-/** Where an engine may be: what named it, and its address as in DOCKER_HOST. */
+/** Where an engine may be: its address as in DOCKER_HOST, and where that comes from. */
 export type EngineAddress = {
   readonly host: string;
-  /** Who named it, for messages: `DOCKER_HOST`, `docker context "x"`, … */
+  /** Where the address comes from, for messages: `DOCKER_HOST`, `docker context "x"`, … */
   readonly from: string;
-  /** Named by the user, so that nothing else is tried when it fails. */
+  /** Named by the user: if it fails, no other place is tried. */
   readonly named: boolean;
-  /** Why there is no address, where what was named leads to none. */
+  /** Why there is no address, if the context names none. */
   readonly problem?: string;
 };
 
@@ -40,13 +40,13 @@ export async function engineAddresses(
   }
   const context = await dockerContext(env);
   if (context !== undefined) return [context];
-  // An editor that was started by cron, sudo or ssh may lack the variable, but not the directory.
+  // An editor started by cron, sudo or ssh may lack the variable, but the directory is there.
   const runtimeDir = env["XDG_RUNTIME_DIR"] || `/run/user/${uid}`;
   const home = env["HOME"];
   const sockets = [
     "/var/run/docker.sock",
     join(runtimeDir, "docker.sock"),
-    // Where a rootless Docker without a session has it.
+    // The socket of a rootless Docker without a session.
     ...(home ? [join(home, ".docker/run/docker.sock")] : []),
     join(runtimeDir, "podman/podman.sock"),
     "/run/podman/podman.sock",
@@ -64,7 +64,7 @@ export function unixSocketPath(host: string): string | undefined {
   return path?.startsWith("/") ? path : undefined;
 }
 
-/** A bare path stands for its socket, as users write it so. */
+/** Users write a socket's path without the scheme. */
 function address(text: string): string {
   return text.startsWith("/") ? `unix://${text}` : text;
 }

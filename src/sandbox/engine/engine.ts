@@ -18,26 +18,26 @@ export type EngineRuntime = { readonly path: string; readonly args: readonly str
 /** A limit of a container that not every engine can hold. */
 type LimitName = "memory" | "cpus" | "pids";
 
-/** A Docker-compatible engine that has answered. */
+/** A Docker-compatible engine that answers. */
 export type Engine = {
   readonly docker: Docker;
   /** Its address, always `unix://…`. */
   readonly host: string;
   readonly socketPath: string;
-  /** Where it keeps images and containers; undefined where it does not say. */
+  /** Where it keeps images and containers; undefined if it does not say. */
   readonly dataRoot: string | undefined;
-  /** Stays the same over the engine's restarts; two engines of one machine differ. */
+  /** The same after a restart of the engine; different for two engines on one machine. */
   readonly id: string;
   readonly version: string;
   /** "Docker", "Podman", …: for messages. */
   readonly product: string;
   readonly kernel: string;
-  /** What it calls its machine; empty where it does not say. */
+  /** The name that it has for its machine; empty if it does not say. */
   readonly machine: string;
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly rootless: boolean;
-  /** What it cannot limit, as without the delegation of cgroups to a user. */
+  /** Limits that it cannot enforce, for example without delegated cgroups. */
   readonly unlimited: readonly LimitName[];
   readonly runtimes: Readonly<Record<string, EngineRuntime>>;
   /** The runtime of containers that name none. */
@@ -56,7 +56,7 @@ const Info = z.object({
   PidsLimit: z.boolean().default(true),
   DefaultRuntime: z.string().default(""),
   SecurityOptions: z.array(z.string()).nullish(),
-  /** Podman's own (4.3), which does not name it among the options as Docker does. */
+  /** Podman's field (4.3); Docker names it among the security options. */
   Rootless: z.boolean().nullish(),
   Runtimes: z
     .record(
@@ -71,7 +71,7 @@ const Version = z.object({
   Components: z.array(z.object({ Name: z.string() })).nullish(),
 });
 
-/** Where to look; `host` is the user's own choice and rules out all other places. */
+/** Where to look; `host` is the user's setting, and then no other place is tried. */
 export type FindEngineOptions = {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly host?: string;
@@ -98,7 +98,7 @@ export async function findEngine(
   return err(failure ?? noEngine());
 }
 
-/** Undefined where a place that nobody named holds no socket. */
+/** Undefined if there is no socket at one of the usual places. */
 async function tryHost(
   { host, from, named, problem }: EngineAddress,
   signal: AbortSignal | undefined,
@@ -118,7 +118,7 @@ async function tryHost(
     host: undefined,
     port: undefined,
     protocol: "http",
-    // No kept connections: they break when the engine restarts and cost nothing on a socket.
+    // No keep-alive: kept connections break when the engine restarts, and new ones are cheap.
     agent: new Agent({ keepAlive: false }),
   } as Docker.DockerOptions);
   const abortSignal = AbortSignal.any([
@@ -175,7 +175,7 @@ function abortable(docker: Docker): { readonly version: Ask; readonly info: Ask 
   return docker as unknown as { readonly version: Ask; readonly info: Ask };
 }
 
-/** Podman invents a new ID at every call, so there the address has to do. */
+/** Podman invents a new ID with every call, so its address has to do. */
 function engineId(product: string, host: string, info: z.infer<typeof Info>): string {
   const identity = product === "Podman" || info.ID === "" ? `${host}\0${info.Name}` : info.ID;
   return createHash("sha256").update(`${product}\0${identity}`).digest("hex").slice(0, 16);
@@ -190,7 +190,7 @@ function noEngine(): SandboxError {
   };
 }
 
-/** Why an address that is no local socket cannot serve, by its scheme. */
+/** Why an address is not a local socket, by its scheme. */
 function whyNotLocal(host: string): string {
   if (host.startsWith("ssh://")) return "is another machine's, reached over ssh";
   if (/^(tcp|https?):/.test(host)) return "is reached over the network";
@@ -212,7 +212,7 @@ function notLocal(host: string, from: string, problem?: string): SandboxError {
   };
 }
 
-/** What leads back to an engine of this machine, where `from` named another one. */
+/** How to get back to an engine of this machine, if `from` names another one. */
 function useLocal(from: string): string {
   if (from === "DOCKER_HOST")
     return "unset DOCKER_HOST, or: export DOCKER_HOST=unix:///var/run/docker.sock";
@@ -221,12 +221,12 @@ function useLocal(from: string): string {
   return 'Remove sandbox.engine from the configuration, or name a socket: "unix:///…"';
 }
 
-/** A uid without an account cannot be in a group. */
+/** How to get access to a socket. A uid without an account cannot be in a group. */
 function letIn(socketPath: string, group: string): string {
   const { uid, hasAccount } = ownUser();
   if (!hasAccount)
-    return `sudo setfacl -m u:${uid}:rw ${socketPath}\nWho may open it can become root on this machine.`;
-  return `sudo usermod -aG ${group} "$USER"\nthen log in anew (or: newgrp ${group}). Members of that group can become root on this machine.`;
+    return `sudo setfacl -m u:${uid}:rw ${socketPath}\nAnybody who can open it can become root on this machine.`;
+  return `sudo usermod -aG ${group} "$USER"\nthen log out and in again (or: newgrp ${group}). Members of that group can become root on this machine.`;
 }
 
 async function unreachable(
@@ -266,14 +266,14 @@ async function unreachable(
   };
 }
 
-/** What starts the engine that a socket is of, as far as its path tells. */
+/** The command that starts a socket's engine, guessed from its path. */
 function startCommand(socketPath: string): string {
   const user = socketPath.startsWith("/run/user/") || socketPath.includes("/.docker/");
   const unit = socketPath.includes("podman") ? "podman.socket" : "docker";
   return `${user ? "systemctl --user" : "sudo systemctl"} start ${unit}\n${unit === "docker" ? "docker" : "podman"} info`;
 }
 
-/** What else may be wrong where there is no socket: the address that was named. */
+/** The other possibility if there is no socket: the address is wrong. */
 function elsewhere(from: string): string {
   if (from === "sandbox.engine")
     return "If it listens elsewhere: correct sandbox.engine, or leave it out to have the usual sockets tried.";

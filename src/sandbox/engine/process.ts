@@ -5,7 +5,7 @@ import { err, ok, type Result } from "../../result.ts";
 import { engineFault, type SandboxError } from "../error.ts";
 import { demux } from "./demux.ts";
 
-/** How long the engine may take to know an exit code after the output has ended. */
+/** How often the engine is asked for an exit code after the output has ended. */
 const EXIT_CODE_TRIES = 20;
 const EXIT_CODE_PAUSE_MS = 50;
 
@@ -22,23 +22,23 @@ export type ExecOptions = {
 };
 
 /**
- * How a process ended: null where that is not known, because it was killed from here, the engine
- * is gone, or it closed its output and runs on.
+ * How a process ended. The code is null if it is not known: this host killed the process, the engine
+ * is gone, or the process closed its output and runs on.
  */
 type ProcessExit = { readonly exitCode: number | null };
 
-/** A running process. Both outputs must be read or resumed, they share one connection. */
+/** A running process. Both outputs must be read or resumed, because they share one connection. */
 export type SandboxProcess = {
   /** Ending it closes the process's stdin; its output can still be read. */
   readonly stdin: Writable;
-  /** SECURITY: whatever any program inside chose to write, also by way of /proc/<pid>/fd/1. */
+  /** SECURITY: any program inside can write to this, by way of /proc/<pid>/fd/1. */
   readonly stdout: Readable;
   readonly stderr: Readable;
   /** Resolves once after both outputs have ended; never rejects. */
   readonly exited: Promise<ProcessExit>;
   /**
-   * Lets go of the process: ends its stdin and the connection. The engine's API cannot kill one
-   * process, so one that does not heed the end of its stdin lives on until the container goes.
+   * Ends the process's stdin and the connection. The engine's API cannot kill a single process: one
+   * that ignores the end of its stdin lives until the container ends.
    */
   readonly kill: () => void;
 };
@@ -66,7 +66,7 @@ export async function startProcess(
       Tty: false,
       ...(signal === undefined ? {} : { abortSignal: signal }),
     });
-    // Hijacked, so that this is the bare socket: only that can be closed one way.
+    // Hijacked for the bare socket: only that can be closed in one direction.
     const socket = (await exec.start({ hijack: true, stdin: true, Tty: false })) as Socket;
     if (signal?.aborted === true) {
       socket.destroy();
@@ -92,7 +92,7 @@ function attach(exec: Docker.Exec, socket: Socket): SandboxProcess {
       else socket.end(done);
     },
   });
-  // What is written after the process has gone is lost, as with a pipe; that is no crash here.
+  // Input that is written after the process has ended is lost, as with a pipe; it is not an error.
   stdin.on("error", () => {});
   socket.once("close", () => stdin.destroy());
   const exited = ended.then(async (end): Promise<ProcessExit> => {
@@ -130,7 +130,7 @@ function execFailed(program: string, cause: unknown): SandboxError {
     message: gone
       ? `${program} could not be started: the sandbox has stopped (${text}).`
       : `${program} could not be started in the sandbox: ${text}`,
-    fix: "Send again: the sandbox is then started anew.",
+    fix: "Send again: that starts the sandbox again.",
     cause,
   };
 }

@@ -6,35 +6,35 @@ import { findProgram } from "../../programs.ts";
 import { runtimeAdvice, type SandboxError } from "../error.ts";
 import type { Engine, EngineRuntime } from "./engine.ts";
 
-/** What this process sees of the program that the engine starts as a runtime. */
+/** What is known here about the program that the engine starts as a runtime. */
 export type RuntimeProgram =
   | { readonly at: "there" }
-  /** It cannot be told from here; `why` goes on a sentence. */
-  | { readonly at: "unseen"; readonly why: string }
+  /** It cannot be found out here; `why` is a part of a sentence. */
+  | { readonly at: "unknown"; readonly why: string }
   | { readonly at: "wrong"; readonly error: SandboxError };
 
 /**
  * Looks for a registered runtime's program. The engine looks for it only when it starts a container,
- * and in its own file system, which may be another one than this: only a container proves that it is
- * there, and what is missing here may be there.
+ * and in its own file system, which may not be this one: a program that is missing here may exist
+ * there, and only a container proves that it does.
  */
 export async function lookForRuntime(
   engine: Pick<Engine, "kernel" | "machine" | "product" | "rootless">,
   { name, path }: EngineRuntime & { readonly name: string },
 ): Promise<RuntimeProgram> {
-  if (path === "") return unseen("the engine does not tell its path");
+  if (path === "") return unknown("the engine does not say where it is");
   if (engine.kernel !== release())
-    return unseen(
-      `the engine runs on another kernel (${engine.kernel || "not told"}), as in a virtual machine`,
+    return unknown(
+      `the engine runs on another kernel (${engine.kernel || "unknown"}), as in a virtual machine`,
     );
   if (engine.machine !== hostname())
-    return unseen(
+    return unknown(
       `the engine calls its machine "${engine.machine}", and this one is "${hostname()}"`,
     );
   if (!isAbsolute(path))
     return findProgram(path).ok
       ? { at: "there" }
-      : unseen(`${path} is looked for on the engine's own PATH`);
+      : unknown(`${path} is looked for on the engine's own PATH`);
   try {
     const stats = await stat(path);
     if (stats.isFile() && (stats.mode & 0o111) !== 0) return { at: "there" };
@@ -44,12 +44,12 @@ export async function lookForRuntime(
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR")
       return wrong(engine, name, `there is no ${path}`, "");
-    return unseen(`${path} cannot be looked at (${code})`);
+    return unknown(`${path} cannot be looked at (${code})`);
   }
 }
 
-function unseen(why: string): RuntimeProgram {
-  return { at: "unseen", why };
+function unknown(why: string): RuntimeProgram {
+  return { at: "unknown", why };
 }
 
 function wrong(

@@ -11,7 +11,7 @@ import type { Engine, EngineRuntime } from "./engine.ts";
  */
 export const OLDEST_RELEASE = 20240729;
 
-/** A registered runtime; `release` is the day of the gVisor release, null where it is not told. */
+/** A registered runtime; `release` is the day of the gVisor release, null if it is not known. */
 export type CheckedRuntime = EngineRuntime & {
   readonly name: string;
   readonly release: number | null;
@@ -34,7 +34,7 @@ export async function checkRuntime(
   if (engine.product === "Podman" && engine.defaultRuntime !== runtime) {
     return err({
       kind: "no_runtime",
-      message: `Podman starts every container of its socket with its default runtime, which is ${engine.defaultRuntime || "not told"}; "${runtime}" must be that.`,
+      message: `Podman starts every container of its socket with its default runtime, which is ${engine.defaultRuntime || "unknown"}; that must be "${runtime}".`,
       fix: runtimeAdvice(engine, runtime),
       runtime,
       known: Object.keys(engine.runtimes),
@@ -44,7 +44,7 @@ export async function checkRuntime(
   if (release !== null && release < OLDEST_RELEASE) {
     return err({
       kind: "runtime_broken",
-      message: `gVisor release ${release} (${entry.path}) hangs while commands run; ${OLDEST_RELEASE} or newer was expected, best 20260810 or newer.`,
+      message: `gVisor release ${release} (${entry.path}) hangs while commands run; ${OLDEST_RELEASE} or newer is needed, 20260810 or newer is best.`,
       fix: "Install a current release: https://gvisor.dev/docs/user_guide/install/ (on Debian bookworm: sudo apt-get install -t bookworm-backports runsc)",
       runtime,
       detail: String(release),
@@ -59,7 +59,7 @@ export function parseRelease(text: string): number | null {
   return match?.[1] === undefined ? null : Number(match[1]);
 }
 
-/** Null where the binary cannot be asked, as with an engine in a virtual machine. */
+/** Null if the binary cannot be run, for example because the engine is in a virtual machine. */
 async function releaseOf(path: string, signal: AbortSignal | undefined): Promise<number | null> {
   if (!isAbsolute(path) && !/^runsc[\w.-]*$/.test(path)) return null;
   const { stdout, isCanceled } = await execa(program(path), ["--version"], {

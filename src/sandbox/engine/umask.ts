@@ -1,11 +1,11 @@
-/** What containers start their processes with. */
+/** The umask that container runtimes start processes with. */
 const CONTAINER_UMASK = 0o022;
 
 /**
  * The command that runs `argv` with the user's umask, so that files made inside have the modes
  * that the user's own programs would give them. The engine's API has no such setting.
  *
- * `umask` is that of this process unless given.
+ * `umask` defaults to that of this process.
  */
 export function withUmask(
   argv: readonly [string, ...string[]],

@@ -47,9 +47,9 @@ describe("what was protected before", () => {
   });
 
   it.each<[string, ProtectedPath, PathKind, string]>([
-    ["git's own directory is gone", directory(".git"), undefined, "now is gone"],
-    ["a file has become a link", file(".envrc"), "other", "now is a link or reached by one"],
-    ["a directory has become a file", directory(".husky"), "file", "now is a file"],
+    ["git's own directory is gone", directory(".git"), undefined, "now it is gone"],
+    ["a file has become a link", file(".envrc"), "other", "now it is a link or reached by one"],
+    ["a directory has become a file", directory(".husky"), "file", "now it is a file"],
   ])("is a refusal where %s", async (_what, before, now, words) => {
     expect(await merge([], [before], { [before.name]: now })).toMatchObject({
       ok: false,

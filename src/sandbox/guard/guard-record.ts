@@ -11,39 +11,39 @@ const Protected = z.object({
   /** Relative to the project's top directory. */
   name: z.string().min(1),
   kind: z.enum(["file", "directory"]),
-  /** It was not there at the last start, and the user has been told. */
+  /** It was absent at the last start, and the user was notified. */
   gone: z.boolean().optional(),
-  /** A submodule's directory in the place of its `.git`, until that is there. */
+  /** A submodule's directory, protected until the submodule is checked out and has a `.git`. */
   isPlaceholder: z.boolean().optional(),
 });
 
 const Record = z.object({
   protected: z.array(Protected),
-  /** What came up while an agent worked, and what it was: it may be the agent's own. */
+  /** Paths that appeared while an agent worked, each with its identity: they may be the agent's. */
   made: z.array(z.object({ name: z.string(), identity: z.string() })),
 });
 
-/** A path that is read-only inside from its first start on. */
+/** A path that stays read-only inside once it has been. */
 export type ProtectedPath = z.infer<typeof Protected>;
 
 /**
- * What of a project has been protected so far. It is begun before an agent has ever run there, and
- * only grows by itself: what the agent writes later cannot take a protection away.
+ * The paths of a project that have been protected so far. The record begins before an agent first
+ * runs there and only grows by itself: nothing that the agent writes later removes a protection.
  */
 export type GuardRecord = z.infer<typeof Record> & {
-  /** Names that are protected in another way from now on. */
+  /** Names that no longer need this protection, because another path has taken over. */
   readonly dropped?: readonly string[];
 };
 
 /** A project of 100,000 protected paths has a record of some 10 MB. */
 const MAX_BYTES = 32 * 1024 ** 2;
-/** SECURITY: an agent can make any number; what is forgotten is protected at the next start. */
+/** SECURITY: an agent can make any number; one that is dropped is protected at the next start. */
 const MAX_MADE = 10_000;
 
 /**
  * Reads the record of the project with this state directory; undefined before its first start.
  *
- * Errors: `state_unwritable`, where it is there and cannot be read or understood.
+ * Errors: `state_unwritable`, if it exists and cannot be read or parsed.
  */
 export async function readGuardRecord(
   stateDir: string,
@@ -65,8 +65,8 @@ export async function readGuardRecord(
 }
 
 /**
- * Adds to the record what is protected from now on, one process at a time. Rejects where it cannot
- * be read or written.
+ * Adds newly protected paths to the record, one process at a time. Rejects if it cannot be read or
+ * written.
  */
 export async function keepProtected(stateDir: string, now: GuardRecord): Promise<void> {
   await update(stateDir, (record) => {
@@ -78,8 +78,8 @@ export async function keepProtected(stateDir: string, now: GuardRecord): Promise
 }
 
 /**
- * Takes a path off the record because the user says so: it is protected no longer for having been
- * so before, and protected as it is now where it is found again. Rejects where that cannot be done.
+ * Removes a path from the record because the user says so. If the path is found again, it is
+ * protected as it is then. Rejects if that cannot be done.
  */
 export async function forgetProtected(
   stateDir: string,
@@ -95,10 +95,10 @@ export async function forgetProtected(
 }
 
 /**
- * Notes what came up while an agent worked, as it is now. Rejects where that cannot be done.
+ * Records paths that appeared while an agent worked. Rejects if that cannot be done.
  *
- * SECURITY: each is noted as the very thing that it is. A name alone would let an agent reserve it
- * for a repository that the user makes there later.
+ * SECURITY: each is recorded with its identity. By its name alone, an agent could make a directory
+ * and have a repository count as its own that the user makes there later.
  */
 export async function noteMade(
   stateDir: string,
@@ -119,7 +119,7 @@ export async function noteMade(
   });
 }
 
-/** Whether what stands at a name is what came up there while an agent worked. */
+/** Whether a path is still the one that appeared there while an agent worked. */
 export async function isAgents(
   root: string,
   name: string,
@@ -131,8 +131,8 @@ export async function isAgents(
 }
 
 /**
- * Names what stands there so that another one differs, also where the directory itself stays: a
- * repository that is made again in an empty directory has another HEAD.
+ * The identity of a path and of the parts by which a repository is told from another: one that is
+ * made again in the same directory has another HEAD.
  */
 async function identityOf(root: string, name: string): Promise<string | undefined> {
   const path = join(root, name);
@@ -143,7 +143,7 @@ async function identityOf(root: string, name: string): Promise<string | undefine
   return [own, ...inner.map((it) => it ?? "-")].join(" ");
 }
 
-/** Reads the record, changes it and writes it, while no other process does. */
+/** Reads, changes and writes the record under a lock. */
 async function update(
   stateDir: string,
   change: (record: GuardRecord | undefined) => GuardRecord,
@@ -154,14 +154,14 @@ async function update(
   await writeGuardRecord(stateDir, change(read.value));
 }
 
-/** Writes the record. Rejects where it cannot be written. */
+/** Writes the record. Rejects if it cannot be written. */
 export async function writeGuardRecord(stateDir: string, record: GuardRecord): Promise<void> {
   const { protected: all, made } = record;
   const text = `${JSON.stringify({ protected: all, made }, undefined, 1)}\n`;
   await writePrivate(pathIn(stateDir), text);
 }
 
-/** What is protected from now on, and what is to be kept on record. */
+/** The paths that are protected from now on, and the record to keep. */
 export type MergedGuard = {
   readonly protected: readonly ProtectedPath[];
   readonly record: GuardRecord;
@@ -169,13 +169,15 @@ export type MergedGuard = {
   readonly notes: readonly string[];
 };
 
-/** What stands at a path now: `other` is a link, or something else that cannot be mounted. */
+/** What is at a path now: `other` is a link, or something else that cannot be mounted. */
 export type PathKind = ProtectedPath["kind"] | "other" | undefined;
 
 /**
- * Joins what is found now with what was protected before. What is still there stays protected,
- * whatever the configuration says now. Errors: a reason and a fix, where git's own directory is
- * gone, or a path has become something that cannot be mounted in the same way.
+ * Merges the paths that are found now with those that were protected before. A path that still
+ * exists stays protected, even if the configuration no longer names it.
+ *
+ * Errors: a reason and a fix, if git's own directory is gone or a path can no longer be mounted in
+ * the same way.
  */
 export async function mergeGuard(
   now: readonly ProtectedPath[],
@@ -187,7 +189,7 @@ export async function mergeGuard(
   const dropped: string[] = [];
   for (const old of before?.protected ?? []) {
     const found = all.get(old.name);
-    // The submodule is checked out by now: its `.git` is protected, and its files are the agent's.
+    // The submodule is checked out now: its `.git` is protected, and the agent may write its files.
     if (old.isPlaceholder === true && found === undefined && all.has(join(old.name, ".git"))) {
       dropped.push(old.name);
       continue;
@@ -197,16 +199,16 @@ export async function mergeGuard(
       all.set(old.name, { ...(found ?? old), gone: undefined });
       continue;
     }
-    // Git itself exchanges one for the other, as in `git submodule absorbgitdirs`.
+    // Git itself replaces one by the other, as in `git submodule absorbgitdirs`.
     if (found !== undefined && old.name.endsWith("/.git")) {
-      notes.push(`${old.name} was a ${old.kind}, and a ${found.kind} is read-only there now.`);
+      notes.push(`${old.name} was a ${old.kind} and is a ${found.kind} now, which is read-only.`);
       continue;
     }
     if (kind !== undefined || old.name === ".git") return err(changed(old, kind));
     all.set(old.name, { ...old, gone: true });
     if (old.gone !== true)
       notes.push(
-        `${old.name} was read-only in the sandbox and is gone: the agent can make another one, which your machine may run.`,
+        `${old.name} was read-only in the sandbox and is gone: the agent can create it again, and your machine may run that.`,
       );
   }
   const kept = [...all.values()];
@@ -221,15 +223,15 @@ function changed({ name, kind }: ProtectedPath, now: PathKind) {
   const is =
     now === undefined ? "is gone" : now === "other" ? "is a link or reached by one" : `is a ${now}`;
   return {
-    reason: `${name} was a ${kind} and read-only in the sandbox, and now ${is}: your machine might run what the agent puts there`,
-    fix: `Put it back. If this is your own doing: :CodexChat sandbox unprotect ${name}`,
+    reason: `${name} was a ${kind} and read-only in the sandbox, and now it ${is}: your machine might run what the agent puts there`,
+    fix: `Put it back. If you changed it yourself: :CodexChat sandbox unprotect ${name}`,
   };
 }
 
 function unreadable(path: string, reason: string, cause?: unknown): SandboxError {
   return {
     kind: "state_unwritable",
-    message: `The list of what is protected in this project cannot be read (${reason}), so it is not known what the agent must not change.`,
+    message: `The list of protected files of this project cannot be read (${reason}), so it is not known which files the agent must not change.`,
     fix: `ls -l ${quoteForShell(path)}\nIf you trust the project as it is now: rm ${quoteForShell(path)}`,
     path,
     cause,

@@ -1,16 +1,16 @@
 import type Docker from "dockerode";
 import { startProcess } from "../engine/index.ts";
 
-/** Whether paths are mount points in a container; "unknown" where it could not be asked. */
+/** Whether paths are mount points in a container; "unknown" if the container could not be asked. */
 type Mounted = "mounted" | "lost" | "unknown";
 
 const TIMEOUT_MS = 20_000;
 const LOST = 3;
 
-/** A uid that nothing in a sandbox runs as, and another for a user who has that one. */
-const STRANGERS = [65534, 65533] as const;
+/** Uids that no program in a sandbox runs as; the second for a user who has the first. */
+const CHECK_UIDS = [65534, 65533] as const;
 
-/** Reads with what the shell has in itself: no program is looked up, no file but this one read. */
+/** Uses the shell's builtins alone: no program is looked up, and no other file is read. */
 const LOOK = `while [ $# -gt 0 ]; do
   found=
   while read -r _ _ _ _ at _; do
@@ -23,20 +23,20 @@ done`;
 /**
  * Asks the container's kernel whether all of these are mount points.
  *
- * SECURITY: what runs inside can write to any program's output (gVisor lets it open another's
- * descriptors), and do what it likes with programs of its own user. So this one has a user of its
- * own, whom the others can neither trace nor stop, and answers by its exit code alone.
+ * SECURITY: a program inside can write to any program's output (gVisor lets it open another's
+ * descriptors), and can trace and stop programs of its own user. So the check runs as a user of its
+ * own and answers by its exit code alone.
  */
 export async function areMounted(
   container: Docker.Container,
   paths: readonly string[],
   uid: number,
 ): Promise<Mounted> {
-  const stranger = uid === STRANGERS[0] ? STRANGERS[1] : STRANGERS[0];
+  const checkUid = uid === CHECK_UIDS[0] ? CHECK_UIDS[1] : CHECK_UIDS[0];
   const started = await startProcess(container, {
     argv: ["/bin/sh", "-c", LOOK, "sh", ...paths.flatMap(asListed)],
     cwd: "/",
-    user: `${stranger}:${stranger}`,
+    user: `${checkUid}:${checkUid}`,
     // The user's own variables may lead the loader into the project.
     env: { LD_PRELOAD: "", LD_LIBRARY_PATH: "", LD_AUDIT: "" },
   }).catch(() => undefined);
@@ -45,18 +45,18 @@ export async function areMounted(
   process.stdin.end();
   process.stdout.resume();
   process.stderr.resume();
-  const late = setTimeout(process.kill, TIMEOUT_MS);
-  const { exitCode } = await process.exited.finally(() => clearTimeout(late));
+  const timer = setTimeout(process.kill, TIMEOUT_MS);
+  const { exitCode } = await process.exited.finally(() => clearTimeout(timer));
   if (exitCode === 0) return "mounted";
   return exitCode === LOST ? "lost" : "unknown";
 }
 
-/** Attempts at asking before the answer is that nobody knows. */
+/** Attempts at checking a mount before giving up. */
 const ATTEMPTS = 3;
 
 /**
- * Whether all of these are mount points for certain. On a machine that is busy to its limit one
- * attempt may fail by chance; where all of them fail, the answer is no.
+ * Whether all of these are certainly mount points. On a very busy machine one attempt may fail by
+ * chance; if all of them fail, the answer is no.
  */
 export async function areStillMounted(
   container: Docker.Container,
@@ -70,7 +70,7 @@ export async function areStillMounted(
   return false;
 }
 
-/** As /proc/self/mountinfo has it, of which Linux writes `#` in another way than gVisor. */
+/** A path as /proc/self/mountinfo writes it: Linux escapes `#`, gVisor does not. */
 function asListed(path: string): readonly [string, string] {
   const octal = (char: string) => `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`;
   return [path.replace(/[ \t\n\\]/g, octal), path.replace(/[ \t\n\\#]/g, octal)];

@@ -10,27 +10,27 @@ export type GuardedFile = {
   readonly identity: string;
   /** Mounted writable, so that it cannot be renamed together with what is protected in it. */
   readonly isParentDir?: true | undefined;
-  /** Whether something else is mounted in its place, instead of itself read-only. */
+  /** Something else is mounted in its place; it is not itself mounted read-only. */
   readonly replaced?: true | undefined;
 };
 
-/** Watches until closed; `lost` resolves with the first name that was replaced, and never rejects. */
+/** A running watch; `lost` resolves with the first name that was replaced, and never rejects. */
 export type MountGuard = {
   readonly lost: Promise<string>;
   readonly close: () => void;
 };
 
 /**
- * Watches for protected files that are replaced on the host. A mount hangs on the very file that
- * stood there at the start: when an editor saves by renaming, or git checks another branch out,
- * the new file is served by the writable mount around it (seen with runsc 20240729; Linux detaches
- * such mounts too). So what was read-only inside silently no longer is.
+ * Watches for protected files that are replaced on the host. A mount belongs to the file that was
+ * there at the start: when an editor saves by renaming, or git checks out another branch, the new
+ * file appears inside through the writable mount around it (seen with runsc 20240729; Linux detaches
+ * such mounts too). The path is then no longer read-only, and nothing says so.
  *
- * Of a directory, Node tells a change of its attributes as it tells its renaming. So where the same
- * one is in its place after that, `isMounted` asks whether the mount has outlived it: gVisor drops
- * one when a path is looked up while its directory is away, and does not take it up again.
+ * Node reports a change of a directory's attributes like its renaming. So if the same directory is
+ * still in place, `isMounted` asks whether its mount is too: gVisor drops a mount when the path is
+ * looked up while the directory is away, and does not restore it.
  *
- * Rejects where the directory cannot be watched: without the watch there is no protection.
+ * Rejects if the directory cannot be watched: without the watch there is no protection.
  */
 export async function watchGuarded(
   root: string,
@@ -47,7 +47,7 @@ export async function watchGuarded(
   return watching;
 }
 
-/** How soon after an event all is looked at, and how long after asking for mounts the next may come. */
+/** The delay between an event and the check of all files, and between two questions about mounts. */
 const PAUSE_MS = 500;
 
 class Watching implements MountGuard {
@@ -57,7 +57,7 @@ class Watching implements MountGuard {
   readonly #isMounted: (names: readonly string[]) => Promise<boolean>;
   readonly #directories = new Set<string>();
   readonly #watchers: FSWatcher[] = [];
-  /** Directories of which something was told that may have been their attributes only. */
+  /** Directories with an event that may have been about their attributes only. */
   readonly #suspects = new Set<string>();
   #isAsking = false;
   #isClosed = false;
@@ -84,12 +84,12 @@ class Watching implements MountGuard {
     }
     for (const dir of new Set([".", ...[...this.#known.keys()].map((name) => dirname(name))])) {
       const watcher = watch(join(this.#root, dir), { persistent: false }, (event, name) =>
-        this.#told(event, name === null ? undefined : join(dir, name)),
+        this.#onEvent(event, name === null ? undefined : join(dir, name)),
       );
       watcher.on("error", () => this.#settle(dir));
       this.#watchers.push(watcher);
     }
-    // What changed before the watch stood is seen here, what changes later by the watch.
+    // Finds what changed before the watch began; the watch finds what changes later.
     await this.#check();
   }
 
@@ -99,9 +99,9 @@ class Watching implements MountGuard {
     for (const watcher of this.#watchers) watcher.close();
   };
 
-  /** A rename event is a name that came or went, or a directory's attributes. */
-  #told(event: string, name: string | undefined): void {
-    // SECURITY: many events at once push others out of the kernel's queue, of which nobody is told.
+  /** A rename event means that a name came or went, or that a directory's attributes changed. */
+  #onEvent(event: string, name: string | undefined): void {
+    // SECURITY: a burst of events overflows the kernel's queue, and Node does not report that.
     this.#look ??= setTimeout(() => {
       this.#look = undefined;
       void this.#check();
@@ -115,7 +115,7 @@ class Watching implements MountGuard {
 
   async #check(names: Iterable<string> = this.#known.keys()): Promise<void> {
     for (const name of names) {
-      // One that cannot be looked at counts as replaced: the next start says why it cannot.
+      // A file that cannot be looked at counts as replaced; the next start says why it cannot.
       const identity = await fileIdentity(join(this.#root, name)).catch(() => undefined);
       if (identity !== this.#known.get(name)) this.#settle(name);
     }
@@ -129,7 +129,7 @@ class Watching implements MountGuard {
       this.#suspects.clear();
       const held = await this.#isMounted(names).catch(() => false);
       if (!held && !this.#isClosed) this.#settle(names[0] ?? ".");
-      // SECURITY: attributes can be changed as often as one likes, and each asking costs the engine.
+      // SECURITY: the agent can change attributes any number of times, and each question costs the engine.
       await pause(PAUSE_MS, undefined, { ref: false });
     }
     this.#isAsking = false;
@@ -137,8 +137,8 @@ class Watching implements MountGuard {
 }
 
 /**
- * Names a file so that another one put in its place differs: device, inode and time of birth,
- * because inode numbers are soon used again. Undefined where nothing is there.
+ * The identity of a file: device, inode and time of birth, because inode numbers are soon reused.
+ * Undefined if nothing is there.
  *
  * Rejects with `LookError`.
  */

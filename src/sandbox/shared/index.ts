@@ -1,7 +1,7 @@
 /**
  * The user's own files and directories that the agent may see, outside of the project.
  *
- * It must not show what is out of the agent's reach.
+ * It must not share anything that the agent must not reach.
  */
 export { isInReach } from "./reach.ts";
 export { prepareSharedFiles, type SharedFile, type SharedFileMounts } from "./shared-files.ts";

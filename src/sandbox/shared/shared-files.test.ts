@@ -32,7 +32,7 @@ const prepare = (...given: SharedFile[]) =>
     outOfReach: [at("state")],
     writable: [at("shared")],
   });
-const led = "through a link, which an agent can set";
+const led = "an agent can change that link";
 const agents = () => ({ source: at("home", "AGENTS.md"), codexHomeName: "AGENTS.md" });
 
 describe("what the user gives to be read", () => {
@@ -70,7 +70,7 @@ describe("what the user gives to be read", () => {
     ["the state", () => ({ source: at("state") }), "must stay out of the agent's reach"],
     ["everything", () => ({ source: "/" }), "directory of the system"],
     ["the system", () => ({ source: "/etc" }), "directory of the system"],
-    ["the kernel's files", () => ({ source: "/proc/self" }), "belongs to the sandbox"],
+    ["the kernel's files", () => ({ source: "/proc/self" }), "the sandbox has its own files"],
   ])("is left out with a note where it is %s", async (_, given, note) => {
     const { mounts, readable, notes } = await prepare(given(), { source: at("home", "skills") });
     expect(mounts.map((it) => it.target)).toEqual([at("home", "skills")]);
@@ -137,7 +137,7 @@ describe("what the user gives to be read", () => {
     await put(at("codex-home", "AGENTS.md"));
     const { mounts, notes } = await prepare(agents());
     expect(mounts).toEqual([]);
-    expect(notes).toEqual([expect.stringContaining("is something else than a file")]);
+    expect(notes).toEqual([expect.stringContaining("is not a file")]);
     await expect(lstat(at("victim"))).rejects.toMatchObject({ code: "ENOENT" });
   });
 });

@@ -7,59 +7,59 @@ import type { BindMount } from "../mount.ts";
 import { isLinkInReach } from "./reach.ts";
 import { findShared } from "./shared-path.ts";
 
-/** A file or directory of the user's that the agent may read. */
+/** A file or directory of the user that the agent may read. */
 export type SharedFile = {
   /** Absolute; links are resolved. */
   readonly source: string;
-  /** A name in CODEX_HOME for a file; without, the path is the same inside and outside. */
+  /** The name of a file in CODEX_HOME; without it the path is the same inside and outside. */
   readonly codexHomeName?: string;
 };
 
-/** What the user gives, as it is mounted. */
+/** How shared files are mounted. */
 export type SharedFileMounts = {
   readonly mounts: readonly BindMount[];
-  /** Resolved paths of what can be read inside in its own place, in the order given. */
+  /** Resolved paths that are the same inside, in the order of the list. */
   readonly readable: readonly string[];
-  /** Sentences for the user about what was left out. */
+  /** Sentences for the user about paths that were left out. */
   readonly notes: readonly string[];
 };
 
-/** What is needed to judge what is given; paths are resolved. */
+/** What is needed to judge shared files; paths are resolved. */
 export type SharedFilesOptions = {
   readonly root: string;
   readonly codexHome: string;
   readonly home: string | undefined;
   /** Directories and files that the agent must not reach. */
   readonly outOfReach: readonly string[];
-  /** What the agent can write in besides the project. */
+  /** Places outside of the project that the agent can write. */
   readonly writable?: readonly string[];
 };
 
 /**
- * Lists the mounts of what the user gives to be read. What is absent or would show too much is left
- * out with a note: it is no reason to do without a sandbox.
+ * Lists the mounts of shared files. A path that is absent or would show too much is left out with a
+ * note: that is not a reason to refuse the sandbox.
  */
 export async function prepareSharedFiles(
-  given: readonly SharedFile[],
+  files: readonly SharedFile[],
   options: SharedFilesOptions,
 ): Promise<SharedFileMounts> {
   const mounts: BindMount[] = [];
   const readable: string[] = [];
   const notes: string[] = [];
-  for (const { source: path, codexHomeName } of given) {
+  for (const { source: path, codexHomeName } of files) {
     const source = await findShared(
       path,
       options,
       codexHomeName === undefined ? "directory" : "file",
     );
     if ("reason" in source) {
-      notes.push(`${path} is not shown to the agent: ${source.reason}.`);
+      notes.push(`${path} is not shared with the agent: ${source.reason}.`);
       continue;
     }
-    const led = await ledBy(path, source.path, options);
-    if (led !== undefined) {
+    const place = await placeLeftByLink(path, source.path, options);
+    if (place !== undefined) {
       notes.push(
-        `${path} is not shown to the agent: the way to it leads out of ${led} through a link, which an agent can set.`,
+        `${path} is not shared with the agent: a link in ${place} leads to it, and an agent can change that link.`,
       );
       continue;
     }
@@ -68,12 +68,12 @@ export async function prepareSharedFiles(
     if (codexHomeName !== undefined) {
       const problem = await makeMountPoint(target);
       if (problem !== undefined) {
-        notes.push(`${path} is not shown to the agent: ${problem}.`);
+        notes.push(`${path} is not shared with the agent: ${problem}.`);
         continue;
       }
     }
     if (codexHomeName === undefined) readable.push(source.path);
-    // What lies in the project is there already.
+    // The project is mounted already.
     if (contains(options.root, target) || target === options.root) continue;
     if (!mounts.some((it) => it.target === target))
       mounts.push({ source: source.path, target, readOnly: true });
@@ -82,12 +82,13 @@ export async function prepareSharedFiles(
 }
 
 /**
- * The place of an agent's that a link on the way to a path leads out of; undefined where none does.
+ * A place that an agent can write and that has a link on the way to this path; undefined if there is
+ * none.
  *
- * SECURITY: the agent puts a link to anything of the user's into the project, for the next start to
- * follow.
+ * SECURITY: an agent can put a link to any file of the user into the project, and the next start
+ * would follow it.
  */
-async function ledBy(
+async function placeLeftByLink(
   path: string,
   real: string,
   { root, writable = [] }: SharedFilesOptions,
@@ -101,10 +102,10 @@ async function ledBy(
 }
 
 /**
- * Makes the empty file that a mount covers; gives what is wrong where there is something else.
+ * Makes the empty file that a mount covers; says what is wrong if something else is there.
  *
- * SECURITY: the agent writes in the same directory: a link that it has put there is not followed,
- * and a pipe not waited for.
+ * SECURITY: the agent can write in this directory: links are not followed, and opening a pipe does
+ * not wait.
  */
 async function makeMountPoint(path: string): Promise<string | undefined> {
   const { O_CREAT, O_WRONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
@@ -112,8 +113,8 @@ async function makeMountPoint(path: string): Promise<string | undefined> {
     const file = await open(path, O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600);
     const stats = await file.stat();
     await file.close();
-    return stats.isFile() ? undefined : `${path} is something else than a file`;
+    return stats.isFile() ? undefined : `${path} is not a file`;
   } catch (cause) {
-    return `${path} is something else than a file (${(cause as NodeJS.ErrnoException).code})`;
+    return `${path} is not a file (${(cause as NodeJS.ErrnoException).code})`;
   }
 }

@@ -66,7 +66,7 @@ describe("prepareUserMounts", () => {
     ["the hooks of one", "repo.git/hooks", `it lies in the git directory`],
     ["a file of one", "repo.git/config", `it lies in the git directory`],
     ["the hooks of a project", "whole/.git/hooks", `it lies in the git directory`],
-    ["a directory whose .git is a link", "linked", "is a link, which the agent could replace"],
+    ["a directory whose .git is a link", "linked", "is a link, and the agent could point it"],
   ])(
     "refuses to let the agent write in %s, and mounts it read-only",
     async (_what, name, reason) => {
@@ -103,7 +103,7 @@ describe("prepareUserMounts", () => {
     expect(readOnly).toContain(join(lib, ".git"));
     expect(readOnly).toContain(join(lib, "inner/.envrc"));
     expect(notes.slice(1)).toContain(
-      `sandbox.mounts: in ${lib}, .husky is a link or lies behind one: it cannot be made read-only, and the agent can replace it.`,
+      `sandbox.mounts: in ${lib}, .husky is a link or is reached by one: it cannot be made read-only, and the agent can replace it.`,
     );
     // The link that git goes by cannot be protected; the file behind it is.
     expect(notes.join()).toContain("by-link");
@@ -113,7 +113,7 @@ describe("prepareUserMounts", () => {
   it.each<[string, string, string | undefined, string]>([
     ["everything", "/", undefined, "a directory of the system"],
     ["a directory of the system", "/etc", undefined, "a directory of the system"],
-    ["the kernel's files", "/proc/self", "/opt/x", "belongs to the sandbox"],
+    ["the kernel's files", "/proc/self", "/opt/x", "the sandbox has its own files"],
     ["the home directory", "home", undefined, "every secret"],
     ["what the home lies in", ".", undefined, "every secret"],
     ["the state", "state", undefined, "out of the agent's reach"],
@@ -122,14 +122,14 @@ describe("prepareUserMounts", () => {
     ["what is absent", "absent", undefined, "ENOENT"],
     ["a link in the project that leads out", "project/out", undefined, "a link in the project"],
     ["a link in the project that stays", "project/in", undefined, "a link in the project"],
-    ["the project's own in another place", "project/sub", "/opt/sub", "in its own place"],
+    ["the project's own in another place", "project/sub", "/opt/sub", "at its own place"],
     ["a target that covers the project", "home/lib", ".", "would cover the project"],
     ["a target that is the project", "home/lib", "project", "would cover the project"],
     ["a target in .git", "home/lib", "project/.git/hooks", "is protected"],
-    ["a target that the project lacks", "home/lib", "project/new", "make one first"],
-    ["a target behind a link", "home/lib", "project/in", "make one first"],
+    ["a target that the project lacks", "home/lib", "project/new", "create one first"],
+    ["a target behind a link", "home/lib", "project/in", "create one first"],
     ["a target of the system", "home/lib", "/usr", "sandbox's system"],
-    ["a target among our programs", "home/lib", "/opt/codex/bin", "belongs to the sandbox"],
+    ["a target among our programs", "home/lib", "/opt/codex/bin", "the sandbox has its own files"],
     ["a target that is relative", "home/lib", "./x", "not an absolute path"],
     ["Codex's own files", "home/lib", "codex-home/skills", "Codex's own files"],
   ])("leaves out with a note: %s", async (_title, source, target, reason) => {
@@ -154,6 +154,6 @@ describe("prepareUserMounts", () => {
       { source: at("home/file"), target: "/opt/x" },
     );
     expect(mounts).toHaveLength(1);
-    expect(notes.join("\n")).toMatch(/in its own place.*\n.*taken already/);
+    expect(notes.join("\n")).toMatch(/at its own place.*\n.*has the target .* already/);
   });
 });

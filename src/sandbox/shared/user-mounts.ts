@@ -9,11 +9,11 @@ import type { BindMount } from "../mount.ts";
 import { closedTreeOf, PROTECTED_NAMES, SYSTEM_DIRS } from "../mounts/index.ts";
 import { findShared, type OutOfReach, type SharedPath } from "./shared-path.ts";
 
-/** A file or directory of the user's own configuration; read-only unless `write`. */
+/** A mount from the user's configuration; read-only unless `write`. */
 export type UserMount = {
   /** Absolute. */
   readonly source: string;
-  /** Absolute; default: the source as it is spelled. */
+  /** Absolute; default: the source as the user wrote it. */
   readonly target?: string;
   readonly write?: boolean;
 };
@@ -27,8 +27,8 @@ export type UserMountOptions = OutOfReach & {
 };
 
 /**
- * Lists the user's own mounts. One that would show too much, or cover what protects, is left out
- * with a note. A writable one is told of, and what the host runs by itself is read-only in it, too.
+ * Lists the user's own mounts. One that would show too much or cover a protected path is left out
+ * with a note. A writable one gets a note, and the paths in it that the host trusts are read-only.
  */
 export async function prepareUserMounts(
   wanted: readonly UserMount[],
@@ -64,35 +64,37 @@ export async function prepareUserMounts(
 type Judged = { readonly mount: BindMount; readonly kind: SharedPath["kind"] };
 
 async function judge(
-  { source: given, target: wantedTarget, write = false }: UserMount,
+  { source: wanted, target: wantedTarget, write = false }: UserMount,
   options: UserMountOptions,
   others: readonly BindMount[],
 ): Promise<Judged | { readonly reason: string }> {
   const { root } = options;
-  const source = await findShared(given, options);
+  const source = await findShared(wanted, options);
   if ("reason" in source) return source;
-  const spelled = normalize(given).replace(/(.)\/+$/, "$1");
+  const spelled = normalize(wanted).replace(/(.)\/+$/, "$1");
   const target = normalize(wantedTarget ?? spelled).replace(/(.)\/+$/, "$1");
-  // SECURITY: the agent can put a link into the project, for the next start to follow.
+  // SECURITY: the agent can put a link into the project, and the next start would follow it.
   const inProject = isWithin(root, spelled) || isWithin(root, source.path);
   if (inProject && source.path !== spelled)
-    return { reason: "the way to it leads through a link in the project, which the agent can set" };
+    return { reason: "a link in the project leads to it, and the agent can change that link" };
   if (inProject && (target !== spelled || write))
     return {
-      reason: "it is in the project, where it can only be made read-only in its own place",
+      reason: "it is in the project, where a path can only be made read-only at its own place",
     };
   if (source.path === root || contains(source.path, root))
-    return { reason: "it holds the project, whose protected files it would show unprotected" };
+    return { reason: "it contains the project, whose protected files would be unprotected in it" };
   const reason =
     options.unmountable?.(source.path) ??
     options.unmountable?.(target) ??
     (await targetProblem(target, source, options)) ??
-    (others.some((it) => it.target === target) ? `${target} is taken already` : undefined);
+    (others.some((it) => it.target === target)
+      ? `another mount has the target ${target} already`
+      : undefined);
   if (reason !== undefined) return { reason };
   return { mount: { source: source.path, target, readOnly: !write }, kind: source.kind };
 }
 
-/** Why nothing may be mounted at this place, if so. */
+/** Why nothing may be mounted at this target, if so. */
 async function targetProblem(
   target: string,
   { kind }: SharedPath,
@@ -102,31 +104,32 @@ async function targetProblem(
   if (target === "/" || SYSTEM_DIRS.has(target) || target === HOME_DIR)
     return `its target ${target} is a directory of the sandbox's system`;
   if (closedTreeOf(target) !== undefined || ["/etc/passwd", "/etc/group"].includes(target))
-    return `its target ${target} belongs to the sandbox itself`;
+    return `the sandbox has its own files at its target ${target}`;
   if (isWithin(target, root) || isWithin(target, codexHome))
     return `its target ${target} would cover the project or Codex's own files`;
   if (isWithin(codexHome, target)) return `its target ${target} lies among Codex's own files`;
   if (!isWithin(root, target)) return undefined;
   if (PROTECTED_NAMES.some((name) => isWithin(join(root, name), target)))
     return `its target ${target} is protected`;
-  // The engine would make what is missing, as root, in the user's project.
+  // The engine would create a missing target as root, in the user's project.
   const found = await statsAt(target);
   const fits = kind === "file" ? found?.isFile() : found?.isDirectory();
   const real = await realPathOf(target);
   if (fits === true && real === target) return undefined;
-  return `its target ${target} lies in the project and is no ${kind} there; make one first`;
+  return `its target ${target} lies in the project and is not a ${kind} there; create one first`;
 }
 
 /** Why a directory cannot be mounted writable, and what to do. */
 type Unprotected = { readonly reason: string; readonly fix: string };
 
-/** What protects in a writable mount; the notes say what cannot be protected. */
+/** The mounts that protect paths in a writable mount; the notes name paths that cannot be protected. */
 type Protection = { readonly mounts: readonly BindMount[]; readonly notes: readonly string[] };
 
 /**
- * Read-only mounts over what the host runs or obeys by itself in a writable directory, and mounts
- * of the directories above, so that those cannot be renamed. Errors: why they could not be found, or
- * why there is no protecting it.
+ * Read-only mounts over the paths in a writable directory that the host trusts, and mounts of their
+ * parent directories, so that those cannot be renamed.
+ *
+ * Errors: why they could not be found, or why the directory cannot be protected.
  */
 async function protectedIn({
   mount: { source, target, readOnly },
@@ -139,21 +142,21 @@ async function protectedIn({
   const walked = await findGitDirs(source);
   if (!walked.ok) return walked;
   const nested = walked.value.found.flatMap((it) => it.usedIn ?? []);
-  const obeyed = await gitTrustedPaths(source, { nested });
-  if (!obeyed.ok) return obeyed;
+  const trusted = await gitTrustedPaths(source, { nested });
+  if (!trusted.ok) return trusted;
   const found = walked.value.found.map((it) => it.name);
-  // One may open a terminal or an editor in each work tree.
+  // The user may open a terminal or an editor in any work tree.
   const inner = PROTECTED_NAMES.filter((name) => name !== ".git");
-  const below = obeyed.value.tops.flatMap((top) => inner.map((name) => join(top, name)));
+  const below = trusted.value.tops.flatMap((top) => inner.map((name) => join(top, name)));
   const present: string[] = [];
-  const notes = [...obeyed.value.notes];
-  for (const name of new Set([...PROTECTED_NAMES, ...below, ...found, ...obeyed.value.names])) {
+  const notes = [...trusted.value.notes];
+  for (const name of new Set([...PROTECTED_NAMES, ...below, ...found, ...trusted.value.names])) {
     const path = join(source, name);
     const stats = await statsAt(path);
     if (stats === undefined) continue;
     if ((await realPathOf(path)) !== path)
       notes.push(
-        `${name} is a link or lies behind one: it cannot be made read-only, and the agent can replace it.`,
+        `${name} is a link or is reached by one: it cannot be made read-only, and the agent can replace it.`,
       );
     else if (stats.isFile() || stats.isDirectory()) present.push(name);
   }
@@ -168,25 +171,25 @@ async function protectedIn({
 }
 
 /**
- * Why the agent may not write at this path because of a git directory, if so.
+ * Why the agent must not write at this path because of a git directory, if so.
  *
- * SECURITY: of a bare repository, and of what lies in any git directory, git runs the hooks and obeys
- * the configuration, and makes others of its files by renaming. A mount over a link to a git
- * directory would land on its target and leave the link to be replaced.
+ * SECURITY: in a git directory, bare or not, git runs hooks and reads its configuration, and it
+ * replaces files by renaming, which no read-only mount of a file survives. A mount over a link to a
+ * git directory would cover the link's target, and the agent could still replace the link.
  */
 async function gitProblem(source: string): Promise<Unprotected | undefined> {
   for (let dir = source; ; dir = dirname(dir)) {
     if (await mayBeGitDir(dir)) {
       const what = dir === source ? "it is a git directory" : `it lies in the git directory ${dir}`;
-      const reason = `${what}, whose hooks and configuration your git obeys`;
-      return { reason, fix: "Mount it without `write`, or a clone of it." };
+      const reason = `${what}, and your git runs its hooks and what its configuration names`;
+      return { reason, fix: "Mount it without `write`, or mount a clone." };
     }
     if (dir === dirname(dir)) break;
   }
   const git = join(source, ".git");
   if ((await statsAt(git))?.isSymbolicLink() !== true) return undefined;
   return {
-    reason: `${git} is a link, which the agent could replace by one to a repository that it has made`,
-    fix: `Look with \`ls -l ${quoteForShell(git)}\`, and put the git directory itself in its place, or mount it without \`write\`.`,
+    reason: `${git} is a link, and the agent could point it at a repository of its own`,
+    fix: `See where it leads with \`ls -l ${quoteForShell(git)}\`. Put the git directory itself in its place, or mount it without \`write\`.`,
   };
 }

@@ -48,7 +48,7 @@ export async function prepareSandbox(
     ...(home === undefined ? {} : { home }),
     outOfReach,
     neverWritable,
-    given: [
+    sharedFiles: [
       ...(settings.agents_md === undefined
         ? []
         : [{ source: settings.agents_md, codexHomeName: "AGENTS.md" }]),

@@ -59,7 +59,7 @@ export async function checkSandbox(
     found.ok && runtime?.ok ? await lookForRuntime(found.value, runtime.value) : undefined;
   if (runtime?.ok) lines.push(healthLine(SECTION, "ok", runtimeLine(runtime.value)));
   else if (runtime !== undefined) lines.push(failedLine(SECTION, runtime.error));
-  if (program?.at === "unseen")
+  if (program?.at === "unknown")
     lines.push(
       healthLine(
         SECTION,

@@ -26,7 +26,7 @@ describe("in the middle of a turn", SLOW, () => {
 
     const end = await chat.waitForTurnEnd();
     expect(end.failure?.message).toBe(
-      `${place.project} is gone or has another name now, so the sandbox was ended.`,
+      `${place.project} was removed or renamed, so the sandbox was ended.`,
     );
     await chat.untilSaved();
     expect(await chat.text()).toMatch(

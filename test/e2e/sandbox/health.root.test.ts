@@ -41,7 +41,7 @@ describe("the health check of a runtime", { timeout: 150_000 }, () => {
         'The engine has the runtime "gone", but there is no /nonexistent/runsc.',
       );
       expect(error?.advice.join("\n")).toMatch(
-        /^Install gVisor there .*\nHave in \/etc\/docker\/daemon\.json:\n.*"gone": \{ "path"/,
+        /^Install gVisor there .*\nPut this into \/etc\/docker\/daemon\.json:\n.*"gone": \{ "path"/,
       );
       expect((await found("plain")).filter(({ level }) => level === "error")).toMatchObject([
         {

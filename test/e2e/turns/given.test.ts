@@ -25,6 +25,6 @@ describe("the user's own instructions and skills", SLOW, () => {
     expect(told).toContain("Answer in Norwegian.");
     expect(told).toContain("Use two spaces.");
     expect(told).toContain("How the user wants to be greeted.");
-    expect(await chat.text()).toContain("no-skills is not shown to the agent");
+    expect(await chat.text()).toContain("no-skills is not shared with the agent");
   });
 });
