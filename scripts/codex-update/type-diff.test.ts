@@ -65,6 +65,6 @@ it("shows a type that is gone, and one that came with a type in use", () => {
   ]);
 });
 
-it("has nothing to say of a protocol that is the same", () => {
+it("says nothing about a protocol that is the same", () => {
   expect(changedTypes(["Started", "Ended"], before, before)).toEqual([]);
 });

@@ -11,7 +11,7 @@ async function scratch(): Promise<string> {
 }
 
 describe("a cached directory", () => {
-  it("is made once, and anew for another recipe", async () => {
+  it("is made once, and again for another recipe", async () => {
     const dir = join(await scratch(), "a", "tool");
     const made: string[] = [];
     const make = (word: string) => async (partial: string) => {
@@ -25,7 +25,7 @@ describe("a cached directory", () => {
     expect(await readFile(join(dir, "word"), "utf8")).toBe("second");
   });
 
-  it("is made by one of several that want it at once", async () => {
+  it("is made by one of several processes that need it at once", async () => {
     const dir = join(await scratch(), "tool");
     let times = 0;
     const wants = Array.from({ length: 5 }, () => cached(dir, "one", async () => void times++));
@@ -46,7 +46,7 @@ describe("a cached directory", () => {
     expect(await readFile(join(dir, "word"), "utf8")).toBe("whole");
   });
 
-  it("takes away what an interrupted run left half-done", async () => {
+  it("removes what an interrupted run left half-done", async () => {
     const parent = await scratch();
     await mkdir(join(parent, ".partial-tool-1"));
     await writeFile(join(parent, ".partial-tool-1", "half"), "");

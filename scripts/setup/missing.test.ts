@@ -7,7 +7,7 @@ import { whatIsMissing } from "./missing.ts";
 const ALL = { neovim: "tested", engine: true, linters: true } as const;
 
 describe("a machine that cannot be set up privately", () => {
-  it("is told each part that it lacks, why, and commands for each", async () => {
+  it("gets a message with each missing part, the reason, and commands for each", async () => {
     vi.stubEnv("PATH", "");
     vi.stubEnv("CODEX_CHAT_ENGINE", "unix:///nowhere/docker.sock");
     const error = await whatIsMissing(ALL, "this is Fedora, not Debian");
@@ -21,7 +21,7 @@ describe("a machine that cannot be set up privately", () => {
     expect(commands).toContain("apt-get install shellcheck");
   });
 
-  it("is told nothing about parts that are there or not wanted", async () => {
+  it("gets no message about parts that are there or not wanted", async () => {
     const dir = await mkdtemp(join(tmpdir(), "codex-chat missing-"));
     onTestFinished(() => rm(dir, { recursive: true, force: true }));
     await writeFile(join(dir, "nvim"), "#!/bin/sh\necho NVIM v0.11.2\n");
@@ -30,7 +30,7 @@ describe("a machine that cannot be set up privately", () => {
     expect(await whatIsMissing({ neovim: "one" }, "this is Fedora")).toBeUndefined();
   });
 
-  it("is not asked where everything can be fetched", async () => {
+  it("is not checked where everything can be fetched", async () => {
     vi.stubEnv("PATH", "");
     expect(await whatIsMissing(ALL, undefined)).toBeUndefined();
   });

@@ -15,7 +15,7 @@ it("needs no Neovim and no engine for unit tests alone", () => {
   expect(parseTestArguments(["-t", "name"]).parts).toBe(true);
 });
 
-it("hands options on with their values, and takes the rest for paths", () => {
+it("passes options on with their values, and takes the rest for paths", () => {
   expect(parseTestArguments(["-t", "keeps what", "test/e2e", "--update"])).toEqual({
     filters: ["test/e2e"],
     options: ["-t", "keeps what", "--update"],
@@ -42,6 +42,6 @@ it.each([
   [["test/sandbox/self-test.test.ts"], true],
   [["attack/editor"], false],
   [["test/nvim", "src"], false],
-])("has the engine with directfs where a test of it is asked for: %j", (argv, expected) => {
+])("wants the engine with directfs only if a test of it is asked for: %j", (argv, expected) => {
   expect(parseTestArguments(argv).directfs).toBe(expected);
 });

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { userEnvironment } from "./user.ts";
 
-it("is the user's own, and names nothing of who started the run", () => {
+it("is the user's own, and has nothing of the user who started the run", () => {
   const theirs = {
     HOME: "/root",
     USER: "root",

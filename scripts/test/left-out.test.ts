@@ -17,6 +17,6 @@ it("names the tests that were not run", () => {
   ]);
 });
 
-it("names nothing of a report that is missing", () => {
+it("names nothing if the report is missing", () => {
   expect(leftOut(undefined)).toEqual([]);
 });

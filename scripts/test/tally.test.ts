@@ -36,7 +36,7 @@ describe("counting a run of vitest", () => {
     expect(tallyOf(undefined, 0)).toEqual({ passed: 0, failed: 1, skipped: 0 });
   });
 
-  it("lets one of two runs have no test where some were asked for, but not both", () => {
+  it("lets one of two runs have no test if some were asked for, but not both", () => {
     const none = tallyOf(report({ numPendingTests: 2 }), 0, { mayBeEmpty: true });
     expect(none).toEqual({ passed: 0, failed: 0, skipped: 2 });
     expect(closingTally(addTallies([none, none]))).toEqual({ passed: 0, failed: 1, skipped: 4 });
@@ -44,7 +44,7 @@ describe("counting a run of vitest", () => {
     expect(closingTally(addTallies([none, some]))).toEqual({ passed: 1, failed: 0, skipped: 2 });
   });
 
-  it("counts a run that left no report as a failure, also where it may have no test", () => {
+  it("counts a run without a report as a failure, even if it may have no test", () => {
     const failed = { passed: 0, failed: 1, skipped: 0 };
     expect(tallyOf(undefined, 0, { mayBeEmpty: true })).toEqual(failed);
     expect(tallyOf(report({}), 1, { mayBeEmpty: true })).toEqual(failed);

@@ -48,7 +48,7 @@ describe("the arguments of the app-server", () => {
     expect(args({ model })).toContain(argument);
   });
 
-  it("carry the servers of tools, with lists and tables of TOML", () => {
+  it("carry the MCP servers, with TOML's lists and tables", () => {
     const mcpServers = {
       "my-db": {
         command: "npx",

@@ -60,7 +60,7 @@ describe("a request", () => {
     });
   });
 
-  it("does not tell all of a reason that is endless", async () => {
+  it("quotes only the beginning of an endless reason", async () => {
     const { client, say } = openClient();
     const request = client.request("model/list", {});
     say({ id: 0, error: { code: 1, message: "x".repeat(100_000) } });
@@ -68,7 +68,7 @@ describe("a request", () => {
     expect(answer.ok ? "" : answer.error.message.length).toBeLessThan(3000);
   });
 
-  it("is given up after its time, and a late answer is passed over", async () => {
+  it("times out, and a late answer to it is ignored", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       const { client, say, logged } = openClient();
@@ -86,7 +86,7 @@ describe("a request", () => {
     }
   });
 
-  it("is given up when its signal aborts, and not sent when that has", async () => {
+  it("is cancelled when its signal aborts, and not sent if it has aborted already", async () => {
     const { client, heard } = openClient();
     const abort = new AbortController();
     const request = client.request("model/list", {}, { signal: abort.signal });
@@ -98,7 +98,7 @@ describe("a request", () => {
     expect(heard()).toEqual([]);
   });
 
-  it("leaves nothing at a signal that lives on", async () => {
+  it("leaves no listener on a signal that outlives it", async () => {
     const { client, say } = openClient();
     const { signal } = new AbortController();
     const removed = vi.spyOn(signal, "removeEventListener");
@@ -110,7 +110,7 @@ describe("a request", () => {
 });
 
 describe("many requests", () => {
-  it("are under way 32 at a time, the others in their order", async () => {
+  it("are sent 32 at a time, the others in order", async () => {
     const { client, say, heard } = openClient();
     const all = Array.from({ length: 40 }, (_, n) =>
       client.request("model/list", { cursor: String(n) }),
@@ -128,7 +128,7 @@ describe("many requests", () => {
     await Promise.all(all);
   });
 
-  it("can be given up while they wait", async () => {
+  it("can be cancelled while they wait", async () => {
     const { client, say, heard } = openClient();
     const all = Array.from({ length: 32 }, () => client.request("model/list", {}));
     const abort = new AbortController();
@@ -148,7 +148,7 @@ describe("many requests", () => {
   });
 });
 
-describe("the end", () => {
+describe("the end of a connection", () => {
   it.each([
     ["a close", ({ client }: ReturnType<typeof openClient>) => client.close()],
     ["the stream's end", ({ fromCodex }: ReturnType<typeof openClient>) => fromCodex.end()],
@@ -160,7 +160,7 @@ describe("the end", () => {
       "an error of writing",
       ({ toCodex }: ReturnType<typeof openClient>) => toCodex.destroy(new Error("x")),
     ],
-  ])("settles all that wait, by %s", async (_, end) => {
+  ])("settles all waiting requests, by %s", async (_, end) => {
     const it = openClient();
     const all = Array.from({ length: 40 }, () => it.client.request("model/list", {}));
     end(it);
@@ -169,7 +169,7 @@ describe("the end", () => {
     expect(await it.client.request("model/list", {})).toMatchObject({ error: { kind: "closed" } });
   });
 
-  it("ends what Codex reads, once", async () => {
+  it("ends Codex's input, once", async () => {
     const { client, toCodex } = openClient();
     toCodex.resume();
     const ended = vi.spyOn(toCodex, "end");
@@ -179,7 +179,7 @@ describe("the end", () => {
     expect(ended).toHaveBeenCalledOnce();
   });
 
-  it("is the last of what is told", async () => {
+  it("is followed by no notification", async () => {
     const told: string[] = [];
     const it = openClient({
       onNotification: (notification) => {
@@ -194,7 +194,7 @@ describe("the end", () => {
     expect(told).toEqual(["warning"]);
   });
 
-  it("comes to an app-server that asks and does not read", async () => {
+  it("comes when the app-server sends requests and does not read", async () => {
     const { client, toCodex, say } = openClient();
     // A terabyte that waits; filling that much for real would take the memory.
     vi.spyOn(toCodex, "writableLength", "get").mockReturnValue(1024 ** 4);
@@ -204,7 +204,7 @@ describe("the end", () => {
 });
 
 describe("the handshake", () => {
-  it("says who asks, and then that it is done", async () => {
+  it("names the client, then says that it is initialized", async () => {
     const { client, say, heard } = openClient();
     const hello = client.initialize({ name: "n", title: "t", version: "1" });
     expect(heard()).toEqual([
@@ -222,7 +222,7 @@ describe("the handshake", () => {
     expect(heard()).toEqual([{ method: "initialized" }]);
   });
 
-  it("is not done when it was refused", async () => {
+  it("does not say so when it was refused", async () => {
     const { client, say, heard } = openClient();
     const hello = client.initialize({ name: "n", title: "t", version: "1" });
     heard();

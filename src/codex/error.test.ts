@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { refusal } from "./error.ts";
 
-describe("a refusal in words", () => {
+describe("a refusal", () => {
   it.each([
     ["no rollout found for thread id 01a1", "thread_unknown"],
     ["thread not found: 01a1", "thread_unknown"],
@@ -18,7 +18,7 @@ describe("a refusal in words", () => {
     expect(refusal("thread/resume", -32600, message)).toMatchObject({ kind });
   });
 
-  it("is told with the request's name, and in bounds", () => {
+  it("names the request, and is cut to a bounded length", () => {
     const { message } = refusal("turn/start", -32602, "x".repeat(10_000));
     expect(message).toMatch(/^Codex refused turn\/start: x+…$/);
     expect(message.length).toBeLessThan(2100);

@@ -18,7 +18,7 @@ describe("a request of Codex", () => {
     expect(asked).toMatchObject([{ kind: "command", command: "ls" }]);
   });
 
-  it("is answered with an error when nobody knows it", async () => {
+  it("is answered with an error when its method is unknown", async () => {
     const { say, heard } = openClient();
     say({ id: 1, method: "constructor", params: {} }, { id: 2, method: "attestation/generate" });
     await settle();
@@ -44,7 +44,7 @@ describe("a request of Codex", () => {
     expect(logged).toEqual(["error: a message could not be handled"]);
   });
 
-  it("is asked once however often it is made, and its id can be had again", async () => {
+  it("is shown once however often it is sent, and its id can be used again", async () => {
     let answer: (answer: Answer) => void = () => {};
     const onApproval = vi.fn(() => new Promise<Answer>((resolve) => (answer = resolve)));
     const { say, heard } = openClient({ onApproval });
@@ -87,8 +87,8 @@ describe("a request of Codex", () => {
   });
 });
 
-describe("what Codex tells", () => {
-  it("comes in order, unknown and malformed things among it", async () => {
+describe("the stream of notifications", () => {
+  it("arrives in order, unknown and malformed messages included", async () => {
     const { told, say } = openClient();
     say(
       { method: "warning", params: { message: "1" } },
@@ -162,7 +162,7 @@ describe("what Codex tells", () => {
   });
 });
 
-describe("a message with more in it than is ever sent", () => {
+describe("a message larger than any that Codex sends", () => {
   const deep = "[".repeat(5000) + "]".repeat(5000);
   const long = `[${"1,".repeat(200_000)}1]`;
 
@@ -179,7 +179,7 @@ describe("a message with more in it than is ever sent", () => {
     });
   });
 
-  it("tells nothing, and is refused where it asks", async () => {
+  it("is ignored as a notification, and refused as a request", async () => {
     const { told, asked, heard, fromCodex } = openClient();
     const params = (value: string) => `{"threadId":"t","turnId":"u","itemId":"i","plan":${value}}`;
     fromCodex.write(`{"method":"turn/plan/updated","params":${params(long)}}\n`);

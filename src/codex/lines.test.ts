@@ -23,7 +23,7 @@ function cutAt(bytes: Buffer, places: readonly number[]): Buffer[] {
 const bytes = (text: string) => Buffer.from(text, "utf8");
 
 describe("a line", () => {
-  it("is given when its end has come", () => {
+  it("is returned when its end has arrived", () => {
     const decoder = new LineDecoder(1024);
     expect(decoder.push(bytes('{"a":'))).toEqual([]);
     expect(decoder.push(bytes("1}"))).toEqual([]);
@@ -39,7 +39,7 @@ describe("a line", () => {
     ]);
   });
 
-  it("loses a carriage return at its end and none within", () => {
+  it("loses a carriage return at its end, but none within", () => {
     expect(decode([bytes("a\rb\r\n"), bytes("c\r"), bytes("\n")])).toEqual(["a\rb", "c"]);
   });
 
@@ -49,11 +49,11 @@ describe("a line", () => {
     expect(decode([...all].map((byte) => Uint8Array.of(byte)))).toEqual([text]);
   });
 
-  it("has a replacement where the bytes are no text", () => {
+  it("has replacement characters for bytes that are not UTF-8", () => {
     expect(decode([Uint8Array.of(0x61, 0xff, 0xc3, 0x0a, 0x62, 0x0a)])).toEqual(["a��", "b"]);
   });
 
-  it("is not mixed up with what a chunk's memory is used for later", () => {
+  it("stays the same when the memory of its chunk is used again", () => {
     const decoder = new LineDecoder(1024);
     const chunk = bytes("kept");
     decoder.push(chunk);
@@ -71,7 +71,7 @@ describe("a line over the limit", () => {
     expect(decode(chunks, 4)).toEqual([null, "next"]);
   });
 
-  it("is one more byte than the limit", () => {
+  it("is dropped from one byte over the limit on", () => {
     expect(decode([bytes("1234\n"), bytes("12345\n"), bytes("äö\n"), bytes("äöü\n")], 4)).toEqual([
       "1234",
       null,

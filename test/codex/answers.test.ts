@@ -93,11 +93,11 @@ describe("our answer", () => {
     for (const answer of answers) expect(schema.parse(answer)).toEqual(answer);
   });
 
-  it("is had to every request that is known", () => {
+  it("exists for every known request", () => {
     expect(new Set(ASKED.map(([method]) => method))).toEqual(new Set(REQUEST_METHODS));
   });
 
-  it("would not be of its form with a wrong word or name", async () => {
+  it("fails Codex's schema with a wrong word or name", async () => {
     const schema = z.fromJSONSchema((await read("FileChangeRequestApprovalResponse")) as never);
     expect(schema.safeParse({ decision: "acceptAlways" }).success).toBe(false);
     expect(schema.safeParse({ decison: "accept" }).success).toBe(false);

@@ -9,7 +9,7 @@ import { ScriptedModel } from "../e2e/model.ts";
 import { AppServer, CodexHome } from "./support.ts";
 
 describe("the handshake", () => {
-  it("tells the version and the home, and is done once", async () => {
+  it("names the version and the home, and happens once", async () => {
     await using home = await CodexHome.make();
     await using model = await ScriptedModel.start();
     await using server = AppServer.spawn({ home, model });
@@ -53,7 +53,7 @@ describe("our arguments", () => {
     expect(server.all("warning")).toEqual([]);
   });
 
-  it("would not be when one were wrong", async () => {
+  it("are refused when one is wrong", async () => {
     await using home = await CodexHome.make();
     await using model = await ScriptedModel.start();
     await using server = AppServer.spawn({
@@ -65,7 +65,7 @@ describe("our arguments", () => {
     expect(server.stderr).toContain("plugin");
   });
 
-  it("have nothing dialled but the model's endpoint, without a key", async () => {
+  it("make Codex dial only the model's endpoint, without a key", async () => {
     const dialled: string[] = [];
     const proxy = createServer((request, response) => {
       dialled.push(`${request.method} ${request.url}`);
@@ -163,7 +163,7 @@ describe("the app-server", () => {
     expect(await server.exitCode()).toBe(0);
   });
 
-  it("ends in the middle of a turn, too, with the command in it", async () => {
+  it("ends in the middle of a turn as well, with its command", async () => {
     await using home = await CodexHome.make();
     await using model = await ScriptedModel.start();
     model.answer((_request, n) =>
@@ -180,7 +180,7 @@ describe("the app-server", () => {
     await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
   });
 
-  it("settles what waits when it is killed", async () => {
+  it("settles waiting requests when it is killed", async () => {
     await using home = await CodexHome.make();
     await using model = await ScriptedModel.start();
     model.answer(() => reply(silence()));

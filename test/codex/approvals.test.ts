@@ -55,7 +55,7 @@ describe("a command", () => {
     await server.until("serverRequest/resolved", ({ params }) => params.threadId === threadId);
   });
 
-  it("does not run when it is declined, and the model hears of it", async () => {
+  it("does not run when it is declined, and the model is told", async () => {
     decide = () => "decline";
     model.answerInTurn(reply(exec("touch declined")), reply(message("Fine.")));
     const end = await server.turn(await askingThread(), "Touch.");
@@ -197,7 +197,7 @@ describe("a patch", () => {
   });
 });
 
-describe("what is typed into a terminal", () => {
+describe("input to a terminal", () => {
   const script = () =>
     model.answer((request, n) => {
       const session = Number(/session ID (\d+)/.exec(request.allOutputs().join())?.[1] ?? 0);
@@ -209,7 +209,7 @@ describe("what is typed into a terminal", () => {
       return n === 2 ? type("exit\n") : reply(message("Done."));
     });
 
-  it("is not asked for by Codex", async () => {
+  it("is not asked about by Codex", async () => {
     decide = () => "accept";
     script();
     await server.turn(await askingThread(), "Type.");
@@ -217,7 +217,7 @@ describe("what is typed into a terminal", () => {
     expect(existsSync(inProject("typed"))).toBe(true);
   });
 
-  it("is not to be had where terminals are forbidden", async () => {
+  it("is impossible where terminals are forbidden", async () => {
     await using other = await CodexHome.make();
     await using careful = await AppServer.start({ home: other, model, terminals: false });
     script();

@@ -94,7 +94,7 @@ describe("what we send to Codex", () => {
     expect(await typeErrors("ParamsOf<M>")).toBe("");
   });
 
-  it("would not be when a name or a value were wrong", { timeout: 60_000 }, async () => {
+  it("fails the check when a name or a value is wrong", { timeout: 60_000 }, async () => {
     expect(await typeErrors(`ParamsOf<M> & { readonly modle?: string }`)).toContain("modle");
     expect(await typeErrors(`Omit<ParamsOf<M>, "cwd"> & { readonly cwd: number }`)).not.toBe("");
   });

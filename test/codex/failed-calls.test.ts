@@ -63,7 +63,7 @@ async function threadOf(modelName: string, approvalPolicy: "never" | "untrusted"
   return started.value.thread.id;
 }
 
-describe("a call that Codex tells no item of", () => {
+describe("a call for which Codex sends no item", () => {
   it.each<[string, Part, object]>([
     [
       "a patch that does not fit",
@@ -159,7 +159,7 @@ describe("a call that Codex tells no item of", () => {
   });
 });
 
-describe("a call that Codex tells an item of", () => {
+describe("a call for which Codex sends an item", () => {
   it.each<[string, "never" | "untrusted", Part]>([
     ["a patch that cannot be written", "never", applyPatch(patch("*** Add File: a.txt/b", "+b"))],
     ["a patch that is declined", "untrusted", applyPatch(patch("*** Add File: c", "+c"))],
@@ -181,7 +181,7 @@ describe("a call that Codex tells an item of", () => {
       `await tools.apply_patch(${JSON.stringify(patch("*** Add File: c", "+c"))})`,
     ],
     ["a command that is declined", `await tools.exec_command({ cmd: "ls" })`],
-  ])("is not told again where a script makes it: %s", async (_what, input) => {
+  ])("is not reported a second time when a script makes it: %s", async (_what, input) => {
     const thread = await threadOf("gpt-6-sol", "untrusted");
     const done = await turn(new FailedCalls(), thread, script(input));
     expect(done).toEqual({ items: [expect.any(String)], failed: [] });

@@ -102,7 +102,7 @@ describe("Codex's login", () => {
     });
   });
 
-  it("gets of the environment what it needs, and no arguments with secrets", async () => {
+  it("gets only what it needs of the environment, and no secret as an argument", async () => {
     const { base, home, login } = await setUp();
     const spy = join(base, "codex");
     await writeFile(spy, `#!/bin/sh\n{ env; echo "$@"; } > "$HOME/seen"\n`);

@@ -4,7 +4,7 @@ import { ScriptedModel } from "../e2e/model.ts";
 import { AppServer, CodexHome } from "./support.ts";
 
 describe("a permission that Codex asks for", () => {
-  it("is not granted, and the user hears of it", async () => {
+  it("is not granted, and a note tells the user", async () => {
     await using home = await CodexHome.make();
     await using model = await ScriptedModel.start();
     await using server = await AppServer.start({

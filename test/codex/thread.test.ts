@@ -69,7 +69,7 @@ describe("a thread", () => {
     expect(it.model.requests.at(-1)?.userTexts()).toEqual(["First.", "Second.", "Third."]);
   });
 
-  it("goes on with commands that need no sandbox of Codex's own", async () => {
+  it("runs its commands without Codex's own sandbox after it was resumed, too", async () => {
     await using it = await told("Hello.");
     await it.server[Symbol.asyncDispose]();
     await using next = await AppServer.start({ home: it.home, model: it.model });
@@ -153,7 +153,7 @@ describe("a thread's turns", () => {
     });
   });
 
-  it("can be had in another thread, up to one of them", async () => {
+  it("can be copied into another thread, up to one of them", async () => {
     await using it = await told("One.", "Two.");
     const forked = await it.server.client.request("thread/fork", {
       threadId: it.threadId,
@@ -203,7 +203,7 @@ describe("a thread's turns", () => {
     expect(it.server.items("exitedReviewMode")).toMatchObject([{ review: "Nothing to say." }]);
   });
 
-  it("can be had in plan mode and with another effort", async () => {
+  it("can run in plan mode and with another effort", async () => {
     await using it = await told();
     it.model.answer(() => reply(message("<proposed_plan>\n1. Do it.\n</proposed_plan>")));
     const started = await it.server.client.request("turn/start", {

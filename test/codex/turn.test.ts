@@ -36,7 +36,7 @@ afterAll(async () => {
 const inProject = (name: string) => join(home.project, name);
 
 describe("a turn", () => {
-  it("tells its items in order, and the model what came of them", async () => {
+  it("reports its items in order, and their results to the model", async () => {
     await writeFile(inProject("a.txt"), "old\n");
     model.answerInTurn(
       reply(reasoning("I think."), message("I look."), exec("cat a.txt; exit 3")),
@@ -222,7 +222,7 @@ describe("a turn that fails", () => {
     expect(model.requests).toHaveLength(3);
   });
 
-  it("has its words heard in the next turn", async () => {
+  it("has its query in the requests of the next turn", async () => {
     model.answerInTurn(httpError(401, "no key"), reply(message("Yes.")));
     const threadId = await server.startThread();
     await server.turn(threadId, "First.");
@@ -232,7 +232,7 @@ describe("a turn that fails", () => {
 });
 
 describe("a tool that the editor does not have", () => {
-  it("is told to the model as a mistake, and the turn goes on", async () => {
+  it("is reported to the model as a mistake, and the turn goes on", async () => {
     model.answerInTurn(reply(functionCall("open_in_editor", {})), reply(message("Well.")));
     expect(await server.turn(await server.startThread(), "Open.")).toMatchObject({
       status: "completed",

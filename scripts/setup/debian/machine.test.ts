@@ -11,7 +11,7 @@ describe("reading /etc/os-release", () => {
     });
   });
 
-  it("finds nothing in nothing", () => {
+  it("finds nothing in an empty file", () => {
     expect(parseOsRelease("")).toEqual({});
   });
 });

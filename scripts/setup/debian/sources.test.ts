@@ -35,7 +35,7 @@ Components: main
 `;
 
 describe("reading apt's sources", () => {
-  it("reads stanzas and leaves out disabled ones and those of sources", () => {
+  it("reads stanzas, except disabled ones and those of source packages", () => {
     expect(parseDeb822Sources(DEB822)).toEqual([
       {
         uri: "http://mirror.test/debian",
@@ -85,7 +85,7 @@ describe("choosing the archive", () => {
     signedBy,
   });
 
-  it("takes the one with Debian's keys where another offers a suite of that name", () => {
+  it("takes the one with Debian's keys if another offers a suite of that name", () => {
     const sources = [
       source("http://vendor.test/apt", "bookworm", "/usr/share/keyrings/vendor.gpg"),
       source("http://mirror.test/mirrors/deb", "bookworm", KEYS),
@@ -93,7 +93,7 @@ describe("choosing the archive", () => {
     expect(mirrorOf(sources, "bookworm")?.uri).toBe("http://mirror.test/mirrors/deb");
   });
 
-  it("takes the one at a path named debian where keys are not named", () => {
+  it("takes the one at a path named debian if no keys are named", () => {
     const sources = [
       source("http://vendor.test/apt", "bookworm"),
       source("http://mirror.test/debian/", "bookworm"),
@@ -113,7 +113,7 @@ describe("choosing the archive", () => {
     expect(mirrorOf([source("cdrom:[Debian]/", "bookworm")], "bookworm")).toBeUndefined();
   });
 
-  it("tells the archive of security updates", () => {
+  it("finds the archive of security updates", () => {
     expect(securityOf(parseDeb822Sources(DEB822), "bookworm")?.uri).toBe(
       "http://mirror.test/debian-security",
     );

@@ -17,7 +17,7 @@ const command = {
 };
 
 describe("an item", () => {
-  it("is read without what is not in use", () => {
+  it("is read without the fields that are not in use", () => {
     expect(Item.parse({ ...command, startedAtMs: 1, somethingNew: { a: 1 } })).toEqual({
       type: "commandExecution",
       id: "call_1",
@@ -31,7 +31,7 @@ describe("an item", () => {
     });
   });
 
-  it("may lack what a running command has not yet", () => {
+  it("may lack the fields that a running command does not have yet", () => {
     const { id, type, status } = command;
     expect(Item.parse({ id, type, status, command: "ls", exitCode: null })).toMatchObject({
       type: "commandExecution",
@@ -41,7 +41,7 @@ describe("an item", () => {
     });
   });
 
-  it("may have fields of other forms where it does not depend on them", () => {
+  it("may have malformed fields where it does not depend on them", () => {
     const odd = { ...command, exitCode: "0", durationMs: {}, aggregatedOutput: 1, cwd: null };
     expect(Item.parse(odd)).toMatchObject({
       type: "commandExecution",
@@ -81,7 +81,7 @@ describe("an item", () => {
   });
 });
 
-describe("an item of a kind that is not known", () => {
+describe("an item of an unknown kind", () => {
   it.each([
     [{ type: "hologram", id: "1", text: "words" }, "hologram", "words"],
     [{ type: "hologram", id: "1", text: "", query: "q", path: "p" }, "hologram", "q"],
@@ -92,7 +92,7 @@ describe("an item of a kind that is not known", () => {
     expect(Item.parse(value)).toEqual({ type: "unknown", id: "1", kind, text });
   });
 
-  it("is kept with its fields where it has no text", () => {
+  it("is kept with its fields if it has no text", () => {
     const item = { type: "hologram", id: "1", message: { no: "text" }, path: null, startedAtMs: 1 };
     const fields = '{\n  "message": {\n    "no": "text"\n  }\n}';
     expect(Item.parse(item)).toEqual({
@@ -120,7 +120,7 @@ describe("an item of a kind that is not known", () => {
     expect(Item.safeParse(null).success).toBe(false);
   });
 
-  it("is what anything with an id becomes, or one of the known", () => {
+  it("is the result for anything with an id that is no known item", () => {
     const value = fc.record({
       id: fc.string(),
       type: fc.oneof(fc.string(), fc.constantFrom(...ITEM_TYPES)),

@@ -5,7 +5,7 @@ import { NOTIFICATIONS, parseNotification, threadOf } from "./notification.ts";
 const turn = { id: "u", status: "failed", items: [], itemsView: "summary" };
 
 describe("a notification", () => {
-  it("is read without what is not in use", () => {
+  it("is read without the fields that are not in use", () => {
     const params = { threadId: "t", turnId: "u", itemId: "i", delta: "x", extra: 1 };
     expect(parseNotification("item/agentMessage/delta", params)).toEqual({
       method: "item/agentMessage/delta",
@@ -63,7 +63,7 @@ describe("a notification", () => {
     expect(reason).toMatchObject({ params: { turn: { error: { message: "only words" } } } });
   });
 
-  it("takes a status that is new", () => {
+  it("accepts a new status", () => {
     const params = { threadId: "t", turn: { ...turn, status: "paused" } };
     expect(parseNotification("turn/completed", params)).toMatchObject({
       params: { turn: { status: "paused" } },
@@ -84,7 +84,7 @@ describe("a notification", () => {
   });
 });
 
-describe("a notification that is not in use", () => {
+describe("a notification that this project does not use", () => {
   it.each(["thread/settings/updated", "", "toString", "__proto__", "unknown", "invalid"])(
     "is unknown, and kept: %j",
     (name) => {
@@ -96,7 +96,7 @@ describe("a notification that is not in use", () => {
     },
   );
 
-  it("is invalid where its form is another, and says how", () => {
+  it("is invalid in another form, and says where", () => {
     expect(parseNotification("turn/started", { threadId: 1 })).toMatchObject({
       method: "invalid",
       name: "turn/started",
@@ -104,13 +104,13 @@ describe("a notification that is not in use", () => {
     });
   });
 
-  it("says how in bounds", () => {
+  it("says so in a bounded length", () => {
     const plan = new Array(50_000).fill(1);
     const told = parseNotification("turn/plan/updated", { threadId: "t", turnId: "u", plan });
     expect(told.method === "invalid" ? told.problem.length : 0).toBeLessThan(3000);
   });
 
-  it("makes nothing throw, whatever it is", () => {
+  it("throws nothing, whatever it holds", () => {
     const method = fc.oneof(fc.string(), fc.constantFrom(...Object.keys(NOTIFICATIONS)));
     fc.assert(
       fc.property(method, fc.jsonValue(), (name, params) => {

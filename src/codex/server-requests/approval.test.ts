@@ -10,7 +10,7 @@ const patch = (params: unknown, id: string | number = 0) =>
 const inTurn = { threadId: "t", turnId: "u", itemId: "i", startedAtMs: 1 };
 
 describe("a question about a command", () => {
-  it("has what Codex tells of it", () => {
+  it("has the fields that Codex sends", () => {
     const params = {
       ...inTurn,
       kind: "command",
@@ -38,26 +38,29 @@ describe("a question about a command", () => {
     });
   });
 
-  it("is asked as well when all that may be absent is, or is of another form", () => {
+  it("is asked even if all optional fields are absent or malformed", () => {
     const bare = { kind: "command", id: "n0", itemId: "i" };
     expect(command(inTurn)).toMatchObject({ approval: bare });
     const odd = { command: ["ls"], cwd: 1, reason: {}, networkApprovalContext: "x", kind: null };
     expect(command({ ...inTurn, ...odd })).toMatchObject({ approval: bare });
   });
 
-  it("stands for itself where one command has several", () => {
+  it("has an id of its own where one command asks several times", () => {
     const asked = command({ ...inTurn, approvalId: "second", command: "rm x" });
     expect(asked).toMatchObject({ approval: { itemId: "second", command: "rm x" } });
   });
 
-  it.each(["writeStdin", "humanCommand", "later"])("is declined unasked for %s", (kind) => {
-    expect(command({ ...inTurn, kind, command: "bash" })).toEqual({
-      type: "answered",
-      threadId: "t",
-      result: { decision: "decline" },
-      asked: { kind, about: "bash" },
-    });
-  });
+  it.each(["writeStdin", "humanCommand", "later"])(
+    "is declined without asking if its kind is %s",
+    (kind) => {
+      expect(command({ ...inTurn, kind, command: "bash" })).toEqual({
+        type: "answered",
+        threadId: "t",
+        result: { decision: "decline" },
+        asked: { kind, about: "bash" },
+      });
+    },
+  );
 
   it.each([undefined, null, [], "x", {}, { threadId: "t" }, { ...inTurn, threadId: 1 }])(
     "is refused when it is %j",
@@ -69,7 +72,7 @@ describe("a question about a command", () => {
 });
 
 describe("a question about a patch", () => {
-  it("has what Codex tells of it", () => {
+  it("has the fields that Codex sends", () => {
     expect(patch({ ...inTurn, reason: "because", grantRoot: "/other" }, "0")).toMatchObject({
       type: "approval",
       threadId: "t",
@@ -114,7 +117,7 @@ describe("an answer", () => {
     expect(parseRequest(0, method, {})).toMatchObject({ type: "refused", code: -32601 });
   });
 
-  it("is had for anything that is asked", () => {
+  it("exists for anything that is asked", () => {
     const method = fc.oneof(fc.string(), fc.constantFrom(...REQUEST_METHODS));
     fc.assert(
       fc.property(method, fc.jsonValue(), (name, params) => {

@@ -52,7 +52,7 @@ describe("a question of Codex's", () => {
       expect(respond(request, { decision, answers: { q: "Here" } })).toEqual({ answers: {} });
   });
 
-  it("is one for a text where it has no options", () => {
+  it("asks for a text if it has no options", () => {
     expect(fields(askUser([{ ...question, options: null }]))).toMatchObject([{ type: "text" }]);
     expect(fields(askUser([{ id: "q", question: "Where?", options: [] }]))).toMatchObject([
       { label: "Where?", type: "text", other: false, secret: false },
@@ -67,7 +67,7 @@ describe("a question of Codex's", () => {
     [[{ id: "q" }]],
     [Array.from({ length: 51 }, () => question)],
     [[{ ...question, options: many }]],
-  ])("is refused when there is none, or no end of them", (questions) => {
+  ])("is refused without questions, or with too many", (questions) => {
     expect(askUser(questions)).toMatchObject({ type: "refused", code: -32602 });
   });
 });
@@ -134,12 +134,12 @@ describe("a form of an MCP server", () => {
 
   const strange = { type: "object", properties: {} };
 
-  it("leaves out what may be left out and cannot be asked for", () => {
+  it("leaves out optional fields that cannot be asked for", () => {
     const properties = { deep: strange, list: { type: "array" }, name: { type: "string" } };
     expect(fields(form(properties, ["name"]))).toMatchObject([{ name: "name" }]);
   });
 
-  it("is declined, and told of, when what it needs cannot be asked for", () => {
+  it("is declined with a note when a required field cannot be asked for", () => {
     const declined = {
       type: "answered",
       threadId: "t",
@@ -185,7 +185,7 @@ describe("a tool of an MCP server", () => {
     });
   });
 
-  it("is a tool, too, when nothing is told of its arguments or its name", () => {
+  it("is asked about even without its arguments or its name", () => {
     expect(tool({ tool_name: "drop" })).toMatchObject({ approval: { kind: "tool", tool: "drop" } });
     expect(tool({})).toMatchObject({ approval: { kind: "tool", tool: "a tool" } });
   });
@@ -241,7 +241,7 @@ describe("another kind of question", () => {
     },
   );
 
-  it("makes nothing throw, whatever it is", () => {
+  it("throws nothing, whatever it holds", () => {
     const value = fc.record({
       mode: fc.constantFrom("form", "url", "openai/form"),
       message: fc.jsonValue(),
