@@ -1,7 +1,7 @@
 /**
  * `npm run attack`: makes everything ready, attacks the product from inside its sandbox, and ends
- * with a table. `npm run attack -- network` makes the attempts of the groups whose file's name has
- * that part. Fails where an attempt succeeds, and where one fails against its control.
+ * with a table. `npm run attack -- network` runs only the groups whose file name has that part. Fails
+ * if an attempt succeeds, or if one fails against its control.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -29,7 +29,7 @@ try {
   await ready.value.close();
 }
 
-/** Makes the attempts as an ordinary user, also where root started this. */
+/** Runs the attempts as an ordinary user, even if root started this. */
 async function attack(ready: Ready): Promise<boolean> {
   if (process.getuid?.() !== 0) {
     const dir = await mkdtemp(join(tmpdir(), "codex-chat-attack-report-"));
@@ -52,7 +52,7 @@ async function attack(ready: Ready): Promise<boolean> {
   }
 }
 
-/** Runs the attempts as tests, of which only those that fail are shown; true where all is well. */
+/** Runs the attempts as tests, showing only those that fail; true if all is well. */
 async function attempts(dir: string, how: Pick<VitestRun, "user" | "env">): Promise<boolean> {
   const report = join(dir, "report.jsonl");
   const exitCode = await runVitest({

@@ -14,7 +14,7 @@ const names = (await readdir(dir).catch(() => []))
   .filter((name) => name.endsWith(".bench.mjs"))
   .filter((name) => filters.length === 0 || filters.some((filter) => name.includes(filter)));
 if (names.length === 0) {
-  toStderr("no benchmark of that name in bench/");
+  toStderr("no benchmark in bench/ has such a name");
   process.exit(1);
 }
 const ready = await setUp({ neovim: "tested", engine: true });

@@ -1,6 +1,7 @@
 /**
- * Bundles the host (`src/main.ts` to `dist/host.mjs`) and what runs by itself (`scripts/*.ts` to
- * `dist/scripts/*.mjs`, likewise `bench/*.bench.ts`), and makes the help's tags. Nothing is built while no input has changed since the last time.
+ * Bundles the host (`src/main.ts` to `dist/host.mjs`), the scripts (`scripts/*.ts` to
+ * `dist/scripts/*.mjs`) and the benchmarks, and writes the help's tags. Builds nothing if no input has
+ * changed since the last time.
  */
 import {
   existsSync,
@@ -15,12 +16,12 @@ import { dirname, join, relative } from "node:path";
 import { helpTags } from "./help-tags.mjs";
 
 /**
- * What docker-modem and dockerode load for SSH connections and BuildKit sessions, which the host
- * never opens; ssh2 brings native addons that cannot be bundled, grpc slows the start by 100 ms.
+ * Packages that docker-modem and dockerode load for SSH connections and BuildKit sessions, which the
+ * host never opens. ssh2 brings native addons that cannot be bundled; grpc slows the start by 100 ms.
  */
 const LEFT_OUT = /^(ssh2|cpu-features|@grpc\/grpc-js|@grpc\/proto-loader)$/;
 
-/** CommonJS packages inside an ES module bundle need what Node gives them otherwise. */
+/** CommonJS packages inside an ES module bundle need the names that Node defines for them otherwise. */
 const BANNER =
   'import{createRequire as __createRequire}from"node:module";' +
   'import{fileURLToPath as __fileURLToPath}from"node:url";' +
@@ -141,8 +142,8 @@ function describe(root, path) {
 }
 
 /**
- * Writes under another name and renames, so that a Neovim that starts the host meanwhile never
- * reads half of it.
+ * Writes under another name and renames, so that a Neovim that starts the host at that moment never
+ * reads half a file.
  * @param {string} path @param {string | Uint8Array} contents
  */
 function writeWhole(path, contents) {

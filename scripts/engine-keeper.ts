@@ -1,7 +1,7 @@
 /**
- * Holds the private engine for as long as anyone is connected to its socket: starts dockerd, tells
- * each connection the address once it answers, and ends it, with all it mounted, after the last
- * connection has gone. Run by `scripts/setup/engine/engine.ts`, never by hand.
+ * Holds the private engine for as long as anyone is connected to its socket: starts dockerd, sends
+ * its address to each connection once it answers, and ends it, with everything it mounted, after the
+ * last connection has closed. Run by `scripts/setup/engine/engine.ts`, never by hand.
  */
 
 import { spawn } from "node:child_process";
@@ -37,7 +37,7 @@ const dockerSocket = join(runDir, "docker.sock");
 const users = new Set<Socket>();
 let ending: Promise<void> | undefined;
 
-// Held until this process is gone: a successor waits until all of this one's things are.
+// Held until this process is gone, so that a successor waits until everything is cleaned up.
 await takeLock({ dir: lockDir, name: `keeper ${runDir}` });
 await removeLeftovers(traces);
 await rm(runDir, { recursive: true, force: true });
@@ -54,7 +54,7 @@ daemon.on("exit", () => void end());
 // Whoever started this keeper may have died before it connected.
 setTimeout(() => users.size === 0 && void end(), START_MS).unref();
 
-/** In a directory that all may write, another user could have made one of that name before. */
+/** In a directory that everyone may write, another user may have created that name first. */
 async function makeRunDir(): Promise<void> {
   await mkdir(runDir, { recursive: true, mode: 0o700 });
   const { uid, mode } = await lstat(runDir);
@@ -66,7 +66,7 @@ function welcome(socket: Socket): void {
   users.add(socket);
   socket.on("error", () => {});
   socket.resume();
-  // Half-closing is the polite good-bye; it is answered when the last one's daemon has ended.
+  // A client half-closes to leave; the answer comes once the daemon of the last one has ended.
   socket.on("end", () => void leave(socket));
   socket.on("close", () => void leave(socket));
   void answer.then((text) => socket.writable && socket.write(`${JSON.stringify(text)}\n`));
@@ -85,14 +85,14 @@ async function startDaemon() {
     "exec-root": join(runDir, "exec"),
     pidfile: join(runDir, "docker.pid"),
     hosts: [`unix://${dockerSocket}`],
-    // Not root's, so that a user of the tests can be given the engine and nothing else of root's.
+    // Not root's group, so that a test user can get the engine and nothing else of root's.
     group: String(SOCKET_GID),
     // A private engine has no business with the machine's network.
     bridge: "none",
     iptables: false,
     ip6tables: false,
     "ip-forward": false,
-    // A group of its own, so that whatever runs in its containers can be found and ended.
+    // A cgroup of its own, so that all processes of its containers can be found and ended.
     "cgroup-parent": traces.cgroup,
     "exec-opts": ["native.cgroupdriver=cgroupfs"],
     "shutdown-timeout": 5,
@@ -101,7 +101,7 @@ async function startDaemon() {
   const file = join(runDir, "daemon.json");
   await writeFile(file, JSON.stringify(config));
   const path = [...options.path, process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"];
-  // With setpriv the kernel ends dockerd when this keeper is killed in whatever way.
+  // With setpriv the kernel ends dockerd however this keeper dies.
   return spawn("setpriv", ["--pdeathsig", "TERM", "dockerd", "--config-file", file], {
     env: {
       ...process.env,

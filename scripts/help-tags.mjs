@@ -1,5 +1,5 @@
 /**
- * `doc/tags` as `:helptags` makes it, without a Neovim: so that `:help codex-chat` works wherever the
+ * Makes `doc/tags` as `:helptags` does, without a Neovim, so that `:help codex-chat` works wherever the
  * plugin was built, whatever puts it on 'runtimepath'.
  */
 

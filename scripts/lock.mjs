@@ -1,8 +1,8 @@
 /**
  * A lock between processes, in plain JavaScript because `run.mjs` needs it before anything is
- * installed or built. It is `src/sandbox/locks/machine-lock.ts` in short: flock(1) locks the open file that it
- * inherits, which stays locked here when it has ended, and the kernel frees it when this process
- * dies in whatever way. The directory belongs to this user alone, so that nobody else can hold it.
+ * installed or built: a short form of `src/sandbox/locks/machine-lock.ts`. flock(1) locks the open file
+ * that it inherits. The file stays locked here after flock has ended, and the kernel frees it however
+ * this process dies. The directory belongs to this user alone, so nobody else can hold the lock.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -11,7 +11,7 @@ import { join } from "node:path";
 
 /**
  * Runs `work` while no other process of this user holds the lock of that name in `dir`, which is
- * made where it is absent. The file of a lock is never removed.
+ * created if it is absent. The file of a lock is never removed.
  *
  * @template T
  * @param {{ dir: string, name: string }} place
@@ -21,7 +21,7 @@ import { join } from "node:path";
  */
 export async function withLock({ dir, name }, work, { onWait } = {}) {
   const file = openLockFile(dir, name);
-  // Who may write nothing in the checkout has nothing to build there either.
+  // A user who may not write in the checkout cannot build there either.
   if (file === undefined) return work();
   try {
     if (!(await flock(file, ["-n"]))) {
@@ -37,7 +37,7 @@ export async function withLock({ dir, name }, work, { onWait } = {}) {
 /**
  * @param {string} dir
  * @param {string} name
- * @returns {number | undefined} undefined where this user may not write
+ * @returns {number | undefined} undefined if this user may not write
  */
 function openLockFile(dir, name) {
   const hash = createHash("sha256").update(name).digest("hex").slice(0, 32);
@@ -58,7 +58,7 @@ function openLockFile(dir, name) {
 /**
  * @param {number} file
  * @param {string[]} args
- * @returns {Promise<boolean>} false where it was not to wait and somebody holds the lock
+ * @returns {Promise<boolean>} false if it was not to wait and somebody holds the lock
  */
 function flock(file, args) {
   const child = spawn("flock", ["-x", ...args, "3"], { stdio: ["ignore", "ignore", 2, file] });

@@ -1,6 +1,6 @@
 /**
  * `node scripts/run.mjs picture [FILE] [COLUMNS] [ROWS] [KEYS]`: draws the README's picture from the
- * real plugin: a real Neovim has the offline tour in a small project, and its screen becomes an SVG.
+ * real plugin: a real Neovim runs the offline tour in a small project, and its screen becomes an SVG.
  */
 
 import { spawn } from "node:child_process";
@@ -92,7 +92,7 @@ await client.request("nvim_paste", ["Show me around, please.", false, -1]);
 await client.request("nvim_input", ["<Esc><CR>"]);
 await ended;
 if (keys !== "") await client.request("nvim_input", [keys]);
-// The screen is drawn after the turn's end was told: as soon as nothing more comes, it is whole.
+// Neovim draws after the end of the turn is reported: once nothing more arrives, the screen is complete.
 for (let frames = -1; frames !== screen.frames; ) {
   frames = screen.frames;
   await pause(300);

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The door to every verb (`npm run try`, `npm test`, …): brings the dependencies and the bundles
- * up to date, then runs the verb's script with the arguments, stdio and signals of the caller.
- * Plain JavaScript without dependencies, since it runs in a fresh clone.
+ * The entry point of every verb (`npm run try`, `npm test`, …): brings dependencies and bundles up to
+ * date, then runs the verb's script with the arguments, stdio and signals of the caller. It is plain
+ * JavaScript without dependencies, because it runs in a fresh clone.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -70,11 +70,11 @@ async function installPackages() {
   const npm = spawn("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,
     stdio: ["ignore", 2, 2],
-    // The one among the packages is for the sandbox's image, and would remove itself.
+    // The npm among the packages is for the sandbox's image; it would remove itself.
     env: { ...process.env, PATH: withoutOwn(process.env["PATH"] ?? "") },
   });
   const code = await exitOf(npm);
-  if (code !== 0) fail(`npm ci failed (exit ${code}). Its own words are above.`);
+  if (code !== 0) fail(`npm ci failed (exit ${code}). Its own output is above.`);
   writeFileSync(stamp, hash);
   say(`npm packages installed in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
@@ -84,7 +84,7 @@ function withoutOwn(path) {
   const own = join("node_modules", ".bin");
   return path
     .split(delimiter)
-    .filter((it) => !it.endsWith(own))
+    .filter((dir) => !dir.endsWith(own))
     .join(delimiter);
 }
 
@@ -96,7 +96,7 @@ async function runScript(name) {
     stdio: "inherit",
   });
   // A terminal sends Ctrl-C to both; a signal sent to this process alone has to be passed on.
-  // Either way the script decides when to go, after it has put its things away.
+  // Either way the script decides when to end, after it has cleaned up.
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
     process.on(signal, () => child.kill(signal));
   }
@@ -105,7 +105,7 @@ async function runScript(name) {
 
 /**
  * @param {import("node:child_process").ChildProcess} child
- * @returns {Promise<number>} the exit code, or 128 and the signal's number as a shell tells it
+ * @returns {Promise<number>} the exit code, or 128 plus the signal's number, as in a shell
  */
 function exitOf(child) {
   return new Promise((resolve) => {
@@ -119,7 +119,7 @@ function exitOf(child) {
   });
 }
 
-/** @param {string} path @returns {number} milliseconds since the epoch; 0 where it is not there */
+/** @param {string} path @returns {number} milliseconds since the epoch; 0 if it does not exist */
 function modified(path) {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }

@@ -1,4 +1,4 @@
-/** `npm run setup`: makes everything ready that trying, testing and linting the plugin needs. */
+/** `npm run setup`: prepares everything that trying, testing and linting the plugin needs. */
 import { environmentOf, formatSetupError, setUp, toStderr } from "./setup/index.ts";
 
 const started = performance.now();

@@ -1,6 +1,6 @@
 /**
- * `npm run try`: makes everything ready and has a conversation. With a terminal in a Neovim that
- * you use; without one in a Neovim that this script drives, whose conversation goes to stdout.
+ * `npm run try`: prepares everything and holds a conversation: with a terminal, in a Neovim that you
+ * use; without one, in a Neovim that this script drives, and the conversation goes to stdout.
  */
 
 import { spawn } from "node:child_process";
@@ -12,7 +12,7 @@ import { parseTryArguments, TRY_USAGE, type TryArguments } from "./try/arguments
 import { runHeadless } from "./try/headless.ts";
 import { type TrialPlace, trialPlace } from "./try/project.ts";
 
-/** A model of which Codex 0.171 knows how it edits files. */
+/** A model for which Codex 0.171 offers its tool to edit files. */
 const OFFLINE_MODEL = "gpt-5.5";
 const FIRST_QUESTION = "What is this project, and where do your commands run?";
 
@@ -78,7 +78,7 @@ async function converse(
   return end.failure === undefined ? 0 : fail(end.failure);
 }
 
-/** The plugin's configuration for this trial; what is not named stays the plugin's default. */
+/** The plugin's configuration for this trial; all other settings keep their defaults. */
 function configFor(
   args: TryArguments,
   place: TrialPlace,

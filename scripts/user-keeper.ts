@@ -1,6 +1,6 @@
 /**
- * Holds an ordinary user for a run of the tests: takes a uid that nobody has, copies the checkout
- * for it, and waits until its stdin ends. Then it ends all of the user's processes and removes the
+ * Holds an ordinary user for a run of the tests: takes an unused uid, copies the checkout for it, and
+ * waits until its stdin ends. Then it ends all of the user's processes and removes the
  * user's files. Being a process of its own, it does so even when the run was killed with -9.
  * Run by `scripts/test/user.ts`, never by hand.
  */
@@ -13,7 +13,7 @@ import { run } from "./setup/command.ts";
 import { processesOf } from "./test/processes.ts";
 import { type KeptUser, USER_NAME, type UserKeeperOptions } from "./test/user.ts";
 
-/** Root's own, and the same for all checkouts: their runs share the uids of the machine. */
+/** Belongs to root, and is the same for all checkouts: their runs share the uids of the machine. */
 const LOCK_DIR = "/run/codex-chat-test-users";
 
 /**
@@ -23,14 +23,14 @@ const LOCK_DIR = "/run/codex-chat-test-users";
 const FIRST_UID = 60_578;
 const LAST_UID = 61_182;
 
-/** How long killed processes may take to go. */
+/** How long killed processes may take to disappear. */
 const GONE_MS = 10_000;
 
 const { checkout, tempDir, neovimDir } = JSON.parse(process.argv[2] ?? "") as UserKeeperOptions;
 const over = new Promise<void>((resolve) => {
   process.stdin.on("end", resolve).on("error", resolve).resume();
 });
-// A Ctrl-C is for the run, whose end is this process's end.
+// A Ctrl-C is for the run; this process ends when the run does.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
 process.stdout.on("error", () => {});
 
@@ -64,17 +64,17 @@ async function namedUids(): Promise<Set<number>> {
   return new Set(lines.map((line) => Number(line.split(":")[2])));
 }
 
-/** The directory is root's, so that what is mounted from it is what root has put there. */
+/** The directory belongs to root, so that only root's files can be mounted from it. */
 async function makeFiles(): Promise<void> {
   await rm(dir, { recursive: true, force: true });
-  // Not recursive: a directory of that name that somebody else has made meanwhile is an error.
+  // Not recursive: a directory that somebody else has made in the meantime must be an error.
   await mkdir(dir, { mode: 0o711 });
   await chmod(dir, 0o711);
   await mkdir(join(dir, "kept"));
   await mkdir(join(dir, "etc"));
   await name("passwd", `${USER_NAME}:x:${uid}:${uid}::${join(dir, "home")}:/bin/sh\n`);
   await name("group", `${USER_NAME}:x:${uid}:\n`);
-  // As on any machine, all may go through the directory for temporary files, and not the home.
+  // As on any machine, everyone may enter the directory for temporary files, but not the home.
   for (const [own, mode] of [
     ["home", 0o700],
     ["tmp", 0o711],
@@ -87,7 +87,7 @@ async function makeFiles(): Promise<void> {
   await copyCheckout(join(dir, "checkout"));
 }
 
-/** A copy of a file in /etc with one line more. */
+/** A copy of a file in /etc with one more line. */
 async function name(file: "passwd" | "group", line: string): Promise<void> {
   const path = join(dir, "etc", file);
   await copyFile(join("/etc", file), path);
@@ -96,7 +96,7 @@ async function name(file: "passwd" | "group", line: string): Promise<void> {
   await appendFile(path, text === "" || text.endsWith("\n") ? line : `\n${line}`);
 }
 
-/** The checkout as its owner has it, without its history and what only root uses of its cache. */
+/** Copies the checkout, without its history and the parts of its cache that only root uses. */
 async function copyCheckout(to: string): Promise<void> {
   await mkdir(join(to, ".cache"), { recursive: true, mode: 0o755 });
   const names = (await readdir(checkout)).filter((it) => it !== ".git" && it !== ".cache");
@@ -121,7 +121,7 @@ async function endProcesses(): Promise<void> {
       try {
         process.kill(pid, "SIGKILL");
       } catch {
-        // It has gone by itself.
+        // It ended by itself.
       }
     }
     await pause(20);

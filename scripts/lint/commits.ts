@@ -1,7 +1,7 @@
 /**
  * Commit messages: `type(scope): verb phrase` of at most 72 columns, then an empty line, then the
- * body. Checked are the commits that no main branch of this clone has yet; on a main branch, and
- * where there is none, the last ones.
+ * body. It checks the commits that no main branch of this clone has yet; on a main branch, or if
+ * there is none, the last ones.
  */
 import { spawnSync } from "node:child_process";
 
@@ -9,12 +9,12 @@ const TYPES = "build chore ci docs feat fix perf refactor revert style test".spl
 const SUBJECT = new RegExp(`^(?:${TYPES.join("|")})(?:\\([a-z0-9-]+\\))?: [^A-Z\\s].*[^.\\s]$`);
 const MAX_COLUMNS = 72;
 
-/** Where a clone, a fork and a local repository have their main branch. */
+/** The main branch of a clone, and that of a local repository. */
 const MAIN_BRANCHES = ["refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/heads/main"];
 
-/** A branch that is longer was checked while it grew. */
+/** A longer branch was checked while it grew. */
 const MOST = 50;
-/** How many are checked where none is new. */
+/** How many are checked if none is new. */
 const RECENT = 10;
 
 /** A line for each commit whose message is not of the form, the newest first. */
@@ -30,7 +30,7 @@ export function commitProblems(root: string): readonly string[] {
   }
 }
 
-/** What is wrong with a message; empty where nothing is. */
+/** What is wrong with a message; empty if nothing is. */
 export function messageProblems(message: string): readonly string[] {
   const [subject = "", second = ""] = message.split("\n");
   return [
@@ -44,7 +44,7 @@ export function messageProblems(message: string): readonly string[] {
   ];
 }
 
-/** The newest commits as abbreviated hash and message, without merges, which git names itself. */
+/** The newest commits as abbreviated hash and message, without merges, whose messages git writes. */
 function messages(root: string, most: number, range: readonly string[]): [string, string][] {
   const format = ["--no-merges", "-z", "--format=%h %B"];
   const { stdout } = git(root, ["log", `--max-count=${most}`, ...format, "HEAD", ...range]);

@@ -16,7 +16,7 @@ export type Linter = { readonly name: string } & (
   | { readonly check: () => readonly string[] }
 );
 
-/** How a linter ended; `output` is all it wrote. */
+/** How a linter ended; `output` is everything it wrote. */
 export type LintResult = {
   readonly name: string;
   readonly passed: boolean;
@@ -73,7 +73,7 @@ export async function formatters(): Promise<readonly Linter[]> {
   ];
 }
 
-/** Runs them in turn, tells each one's outcome in a line, and what was wrong. */
+/** Runs them in turn and prints each one's outcome, with its output if it failed. */
 export async function runAll(tools: readonly Linter[]): Promise<readonly LintResult[]> {
   const results: LintResult[] = [];
   for (const tool of tools) {
@@ -89,7 +89,7 @@ export async function runAll(tools: readonly Linter[]): Promise<readonly LintRes
 async function sourceFiles(): Promise<readonly string[]> {
   const args = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
   const { stdout } = await execa("git", args, { cwd: checkout });
-  // A file that was deleted is listed until that is committed.
+  // git lists a deleted file until the deletion is committed.
   return stdout.split("\0").filter((path) => path !== "" && existsSync(join(checkout, path)));
 }
 

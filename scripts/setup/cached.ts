@@ -3,14 +3,14 @@ import { basename, dirname, join } from "node:path";
 import { takeLock } from "../../src/sandbox/locks/machine-lock.ts";
 import { lockDir } from "./paths.ts";
 
-/** The file that says what a cached directory was made from; written last, so it means "whole". */
+/** The file that says what a cached directory was made from; written last, it means "complete". */
 const STAMP = ".made-from";
 
 /**
  * Returns `dir`, made by `make` unless it was made from the same `recipe` before.
  *
- * `make` fills a directory beside it that is renamed when whole, so an interruption leaves
- * nothing half-done; of several processes one makes it and the others wait.
+ * `make` fills a directory beside it, which is renamed when complete, so an interruption leaves
+ * nothing half-done. Of several processes one makes it and the others wait.
  */
 export async function cached(
   dir: string,
@@ -23,7 +23,7 @@ export async function cached(
   const parent = dirname(dir);
   const prefix = `.partial-${basename(dir)}-`;
   await mkdir(parent, { recursive: true });
-  // Whatever an interrupted run left: the lock says that nobody works in it.
+  // Left by an interrupted run: the lock says that nobody works in it.
   for (const name of await readdir(parent)) {
     if (name.startsWith(prefix)) await rm(join(parent, name), { recursive: true, force: true });
   }

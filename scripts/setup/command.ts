@@ -9,7 +9,7 @@ export type RunOptions = {
   readonly kind?: SetupError["kind"];
 };
 
-/** Runs a program and returns its stdout; fails with the end of what it wrote to stderr. */
+/** Runs a program and returns its stdout; fails with the end of its stderr. */
 export async function run(
   file: string,
   args: readonly string[],

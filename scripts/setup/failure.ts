@@ -1,8 +1,8 @@
-/** What setting up can meet in ordinary use: what failed, and the commands that fix it. */
+/** An error that the set-up can meet in ordinary use, with the commands that fix it. */
 export type SetupError = {
   readonly kind: "unsupported" | "missing" | "network" | "command" | "engine";
   readonly message: string;
-  /** Commands to run or things to do, one a line; empty where none is known. */
+  /** Commands to run or things to do, one per line; empty if none is known. */
   readonly fix: readonly string[];
 };
 

@@ -1,7 +1,7 @@
 /**
- * Makes a machine ready to try, test and lint the plugin: what is not there is fetched from
- * Debian's packages into `.cache`, and nothing else of the system is changed. Where that cannot
- * be done, it says what is missing and how to install it.
+ * Prepares a machine to try, test and lint the plugin: missing parts are fetched from Debian's
+ * packages into `.cache`, and nothing else of the system is changed. If that is impossible, it says
+ * what is missing and how to install it.
  *
  * It must not know what the plugin does with the parts.
  */
@@ -47,15 +47,15 @@ export type Ready = {
   /** The programs that run as `nvim`; the oldest first. */
   readonly neovims: readonly Neovim[];
   readonly engine: UsedEngine | undefined;
-  /** A local base image for the sandbox's; undefined where the engine is to pull its own. */
+  /** A local base image for the sandbox's image; undefined if the engine pulls its own. */
   readonly baseImage: string | undefined;
   readonly linters: LintPrograms | undefined;
-  /** Lets go of the engine. */
+  /** Releases the engine. */
   readonly close: () => Promise<void>;
 };
 
 /**
- * Makes the parts ready, all at once. What fails first is told, and nothing is left running.
+ * Prepares the parts, all at once. Returns the first failure, and leaves nothing running then.
  */
 export async function setUp(parts: SetupParts): Promise<Result<Ready, SetupError>> {
   const progress = parts.progress ?? toStderr;
@@ -85,7 +85,7 @@ export async function setUp(parts: SetupParts): Promise<Result<Ready, SetupError
   });
 }
 
-/** The variables that tell tests and benchmarks what they run with. */
+/** The environment variables by which tests and benchmarks find the parts. */
 export function environmentOf(ready: Ready): Record<string, string> {
   const env: Record<string, string> = {};
   if (ready.engine !== undefined) env["CODEX_CHAT_ENGINE"] = ready.engine.host;
@@ -96,7 +96,7 @@ export function environmentOf(ready: Ready): Record<string, string> {
   return env;
 }
 
-/** Writes an error the way the scripts tell it: what failed, then what mends it. */
+/** Formats an error for the terminal: what failed, then what fixes it. */
 export function formatSetupError(error: SetupError): string {
   return [error.message, ...error.fix.map((line) => `  ${line}`)].join("\n");
 }

@@ -3,7 +3,7 @@ import { findGoodEngine } from "./engine/index.ts";
 import type { SetupError } from "./failure.ts";
 import { findNeovim, onPath } from "./programs.ts";
 
-/** One part that is not there, and the commands that install it. */
+/** A missing part, and the commands that install it. */
 type MissingPart = { readonly what: string; readonly commands: readonly string[] };
 
 const NEOVIM: MissingPart = {
@@ -17,7 +17,7 @@ const NEOVIM: MissingPart = {
 const ENGINE: MissingPart = {
   what: "a Docker engine that you may use, with gVisor as its runtime runsc",
   commands: [
-    "sudo apt-get install docker.io && sudo usermod -aG docker $USER   # then log in anew",
+    "sudo apt-get install docker.io && sudo usermod -aG docker $USER   # then log in again",
     "sudo apt-get install -t bookworm-backports runsc                  # Debian 12",
     "sudo apt-get install runsc                                        # Debian 13",
     "https://gvisor.dev/docs/user_guide/install/                       # elsewhere",
@@ -26,15 +26,15 @@ const ENGINE: MissingPart = {
   ],
 };
 
-/** The linters that are no npm packages, and the Debian package of each. */
+/** The linters that are not npm packages, and the Debian package of each. */
 const LINTERS: Readonly<Record<string, string>> = {
   luacheck: "lua-check",
   shellcheck: "shellcheck",
 };
 
 /**
- * Names what is wanted and not there, on a machine where it cannot be fetched for the reason
- * `why`; undefined where all is there or can be fetched.
+ * Names the wanted parts that are missing on a machine where they cannot be fetched, for the reason
+ * `why`; undefined if nothing is missing or everything can be fetched.
  */
 export async function whatIsMissing(
   wanted: {
@@ -61,11 +61,11 @@ function missingLinters(): readonly MissingPart[] {
     }));
 }
 
-/** Writes what is missing as one error with all its commands. */
+/** Turns missing parts into one error with all their commands. */
 function describeMissing(missing: readonly MissingPart[], why: string): SetupError {
   return {
     kind: "missing",
-    message: `This machine lacks ${missing.map(({ what }) => what).join("; ")}. On Debian as root all would be fetched privately, but ${why}.`,
+    message: `This machine lacks ${missing.map(({ what }) => what).join("; ")}. The set-up fetches these as root on Debian, but ${why}.`,
     fix: missing.flatMap(({ what, commands }) => [`# ${what}`, ...commands]),
   };
 }

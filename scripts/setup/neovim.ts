@@ -38,7 +38,7 @@ export async function setUpNeovim(version: NeovimVersion): Promise<string> {
   await cached(dir, `2 ${version} ${dir}`, async (partial) => {
     const root = join(partial, "root");
     await extractDebs(root, { suite: await suiteOf(version), packages: ["neovim"] });
-    // Parsers lie in a directory that was fixed at build time; from here they are found first.
+    // Parsers lie in a directory that was fixed at build time; through this link they are found first.
     await symlink("../../../lib/nvim/parser", join(root, "usr/share/nvim/runtime/parser"));
     await useOwnLibraries(join(root, "usr/bin/nvim"), join(dir, "root"));
     await writeFile(join(partial, "nvim"), wrapper(join(dir, "root")));

@@ -2,10 +2,10 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ownUid } from "../../src/own-user.ts";
 
-/** The checkout. Bundles lie in `dist/scripts/`, sources in `scripts/setup/`: both are two below. */
+/** The checkout: two levels above this file, and above its bundle in `dist/scripts/`. */
 export const checkout = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
-/** Where everything that the set-up fetches and builds is found again. Safe to delete. */
+/** Where the set-up keeps everything that it fetches and builds. Safe to delete. */
 export const cacheDir = join(checkout, ".cache");
 
 /** The locks of this user, who may share the checkout with others. */

@@ -26,7 +26,7 @@ export async function findNeovim(): Promise<Neovim | undefined> {
   return version === undefined ? undefined : { program, version };
 }
 
-/** Reads what `nvim --version` says; undefined where it is too old or no Neovim. */
+/** Reads the output of `nvim --version`; undefined if it is too old or not Neovim's. */
 export function parseNeovimVersion(said: string): NeovimVersion | undefined {
   const version = /^NVIM v(\d+)\.(\d+)\.(\d+)/.exec(said)?.slice(1).map(Number);
   if (version === undefined) return undefined;

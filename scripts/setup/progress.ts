@@ -1,4 +1,4 @@
-/** Tells the user of the steps that take time; one short line each. */
+/** Reports the steps that take time, one short line each. */
 export type Progress = (line: string) => void;
 
 /** Writes progress to stderr. */
@@ -6,10 +6,10 @@ export const toStderr: Progress = (line) => {
   process.stderr.write(`codex-chat: ${line}\n`);
 };
 
-/** Steps that take longer are told of, so that nobody wonders what goes on. */
+/** Steps that take longer are announced, so that nobody wonders what is going on. */
 const LONG_MS = 1_000;
 
-/** Runs a step and tells how many seconds it took where it took long, or that it failed. */
+/** Runs a step; reports how many seconds it took if it took long, or that it failed. */
 export async function step<T>(
   progress: Progress,
   name: string,

@@ -4,24 +4,24 @@ export type TestPlan = {
   readonly filters: readonly string[];
   /** Further options for vitest, such as `-t NAME` or `--update`. */
   readonly options: readonly string[];
-  /** The linters count as tests, but not where only some files were asked for. */
+  /** Whether the linters run, too: not if only some files were asked for. */
   readonly lint: boolean;
-  /** Unit tests need neither Neovim nor an engine. */
+  /** Whether Neovim and an engine are needed; unit tests need neither. */
   readonly parts: boolean;
-  /** Some of the tests only: files or names were asked for. */
+  /** Only some of the tests: files or names were asked for. */
   readonly isPart: boolean;
-  /** Tests were asked for by their names, so that most of a file's are left out. */
+  /** Tests were asked for by name, so most of a file's tests are left out. */
   readonly byName: boolean;
-  /** Tests with gVisor's directfs, which need an engine of their own, are among them. */
+  /** Whether tests with gVisor's directfs are among them, which need an engine of their own. */
   readonly directfs: boolean;
-  /** Goldens are to be written. */
+  /** Whether golden files are to be written. */
   readonly rewrites: boolean;
 };
 
-/** Options of vitest's that are followed by a value of their own. */
+/** Options of vitest that take a value. */
 const WITH_VALUE = new Set(["-t", "--testNamePattern", "--reporter", "--bail", "--retry"]);
 
-/** Folders whose tests stand beside their subject and need no part of the outside. */
+/** Folders whose tests stand beside their subject and need neither Neovim nor an engine. */
 const UNIT = /^(\.\/)?(src|scripts|container)(\/|$)/;
 
 /** The tests whose control is gVisor with directfs. */
@@ -57,7 +57,7 @@ export function parseTestArguments(argv: readonly string[]): TestPlan {
   };
 }
 
-/** Whether vitest would take a file for one of those that are asked for. */
+/** Whether vitest would run a file for these filters. */
 function matches(file: string, filters: readonly string[]): boolean {
   return filters.some((filter) => file.includes(filter.replace(/^\.\//, "")));
 }

@@ -9,7 +9,7 @@ function parentsOf(path: string): string[] {
 
 /**
  * Finds the outermost directory above `path` that a user who owns nothing and has only these
- * groups cannot go through; undefined where there is none.
+ * groups cannot enter; undefined if there is none.
  */
 export async function closedAbove(
   path: string,

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { closedAbove } from "./closed.ts";
 
-/** What the user is to see of the machine. */
+/** What the user sees of the machine. */
 export type View = {
   readonly uid: number;
   readonly groups: readonly number[];
@@ -17,13 +17,13 @@ export type View = {
  * The arguments of `unshare` that start a program as the user, in a mount namespace of its own:
  * nothing is mounted for anybody else, and nothing is left when its last process has ended.
  *
- * In it the user's copy of the checkout lies at the checkout's own path, because the Neovims of the
- * cache hold the path that they lie at. A directory above it that is closed to the user (a home
- * of root's) is hidden by an empty one, in which only what is needed is found again.
+ * In it the user's copy of the checkout lies at the checkout's own path, because the cached Neovims
+ * hold the path where they lie. A directory above it that is closed to the user (such as root's home)
+ * is hidden by an empty one, which has only the paths that are needed.
  */
 export async function namespaceCommand(view: View): Promise<string[]> {
   const { uid, groups, dir, checkout } = view;
-  // What is made here is for others to go through, whatever the caller's umask, which is kept.
+  // Others must be able to enter these directories, whatever the caller's umask, which is restored.
   const steps = ["umask=$(umask)", "umask 022"];
   const closed = new Set<string>();
   const kept: { readonly path: string; readonly at: string; readonly isDir: boolean }[] = [];
@@ -44,13 +44,13 @@ export async function namespaceCommand(view: View): Promise<string[]> {
   for (const name of ["passwd", "group"]) steps.push(bind(`${dir}/etc/${name}`, `/etc/${name}`));
   steps.push(`cd ${quote(checkout)}`, 'umask "$umask"', 'exec "$@"');
   return [
-    // What is mounted on the machine later is seen here, too, and nothing the other way round.
+    // Later mounts of the machine appear here, too, but not the other way round.
     ...["--mount", "--propagation", "slave", "--"],
     ...["sh", "-euc", steps.join("\n"), "sh"],
     ...["setpriv", "--reuid", String(uid), "--regid", String(uid)],
     ...(groups.length === 0 ? ["--clear-groups"] : ["--groups", groups.join(",")]),
     ...["--inh-caps=-all", "--ambient-caps=-all"],
-    // When the run is killed in whatever way, the kernel ends this, too.
+    // However the run dies, the kernel ends this, too.
     ...["--pdeathsig", "KILL", "--"],
   ];
 }

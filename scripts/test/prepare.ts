@@ -13,7 +13,7 @@ export type PreparedUser = {
   readonly close: () => Promise<void>;
 };
 
-/** Makes a user for what is ready, and for that user the engine that only root can start. */
+/** Makes a user, and for that user the engine with directfs, which only root can start. */
 export async function prepareUser(
   ready: Ready,
   { directfs }: { readonly directfs: boolean },
@@ -40,7 +40,7 @@ export async function prepareUser(
   });
 }
 
-/** The programs of an engine's runtimes, whose release the product asks them for. */
+/** The programs of an engine's runtimes, which the plugin asks for their release. */
 async function runtimesOf(host: string): Promise<string[]> {
   const found = await findEngine({ env: {}, host });
   if (!found.ok) return [];
@@ -49,7 +49,7 @@ async function runtimesOf(host: string): Promise<string[]> {
     .filter((path) => path !== undefined && isAbsolute(path) && existsSync(path));
 }
 
-/** Where it cannot be had, the tests that need it fail, and the others need not. */
+/** If it cannot be started, only the tests that need it fail. */
 async function startDirectfs({ engine }: Ready) {
   if (engine === undefined) return undefined;
   try {

@@ -13,9 +13,9 @@ const Report = z.object({
 });
 
 /**
- * Counts a vitest run. A file that could not be loaded counts as one failure, and so does a run
- * that failed for no test's sake (an unhandled error), left no report, or ran nothing at all where
- * it must not be empty.
+ * Counts a vitest run. A file that could not be loaded counts as one failure, and so does a run that
+ * failed although no test did (an unhandled error), left no report, or ran nothing although it must
+ * not be empty.
  */
 export function tallyOf(
   report: unknown,
@@ -50,7 +50,7 @@ export function addTallies(tallies: readonly Tally[]): Tally {
   };
 }
 
-/** What the whole comes to: one failure where no test was run at all. */
+/** The tally of the whole run: one failure if no test ran at all. */
 export function closingTally(total: Tally): Tally {
   return total.passed === 0 && total.failed === 0 ? { ...total, failed: 1 } : total;
 }

@@ -1,7 +1,7 @@
 /**
  * An ordinary user for the tests of a run that was started as root: without capabilities, without
- * groups but the engine's, with a name, a home and a copy of the checkout. Root sees no file
- * refused, so that a whole kind of fault does not show when tests run as root.
+ * groups but the engine's, with a name, a home and a copy of the checkout. Root may read and write
+ * every file, so a whole kind of fault does not show when tests run as root.
  */
 
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
@@ -18,19 +18,19 @@ import { namespaceCommand } from "./namespace.ts";
 /** What `whoami` says as that user. */
 export const USER_NAME = "codex-chat-test";
 
-/** What the keeper process is started with, as JSON in its one argument. */
+/** The options of the keeper process, as JSON in its one argument. */
 export type UserKeeperOptions = {
   readonly checkout: string;
-  /** Where the user's files are made: a directory that all may go through. */
+  /** Where the user's files are made: a directory that everyone may enter. */
   readonly tempDir: string;
   /** Neovims that are to be copied with the checkout. */
   readonly neovimDir: string | undefined;
 };
 
-/** What the keeper says when the user is there. */
+/** What the keeper reports once the user exists. */
 export type KeptUser = { readonly uid: number; readonly dir: string };
 
-/** A user who can be run as until `close`. */
+/** A user as whom programs can run until `close`. */
 export type OrdinaryUser = {
   readonly uid: number;
   /** A directory in which both root and the user may write. */
@@ -40,11 +40,11 @@ export type OrdinaryUser = {
     argv: readonly string[],
     options: Pick<SpawnOptions, "stdio" | "env" | "detached">,
   ) => ChildProcess;
-  /** Ends all that still runs as the user and removes the user's files. */
+  /** Ends all processes of the user and removes the user's files. */
   readonly close: () => Promise<void>;
 };
 
-/** What the user is to be able to use. */
+/** What the user must be able to use. */
 export type UserNeeds = {
   /** Programs to run, the Neovims among them. */
   readonly programs: readonly string[];
@@ -55,8 +55,8 @@ export type UserNeeds = {
 };
 
 /**
- * Makes the user, with a copy of the checkout `from`; fails with the reason where it could not run
- * the tests.
+ * Makes the user, with a copy of the checkout; fails with the reason if the tests could not run as
+ * that user.
  */
 export async function makeUser(
   needs: UserNeeds,
@@ -98,11 +98,11 @@ export async function makeUser(
   if (reason === undefined) return ok(user);
   await close();
   return fail(`The tests cannot run as an ordinary user: ${reason}`, [
-    "Mend that, or run `npm test` as an ordinary user who may use the engine.",
+    "Fix that, or run `npm test` as an ordinary user who may use the engine.",
   ]);
 }
 
-/** The environment of a user who has just logged in, with all of `env` that is not about who it is. */
+/** The environment of a user who has just logged in, plus the variables of `env` that name no user. */
 export function userEnvironment(
   env: Readonly<Record<string, string | undefined>>,
   dir: string,
@@ -125,7 +125,7 @@ export function userEnvironment(
   };
 }
 
-/** Variables that name things of the user's who started the run, or the npm that did. */
+/** Variables that belong to the user, or the npm, that started the run. */
 const OF_ANOTHER = /^(XDG_|SUDO_|SSH_|DBUS_|GIT_CONFIG|npm_|NVM_|MAIL$|OLDPWD$|PWD$|INIT_CWD$)/;
 
 /** The groups through which a user may use the engines, as real users do. */
@@ -154,14 +154,14 @@ async function openTempDir(): Promise<string | undefined> {
   return undefined;
 }
 
-/** Node's own directory where it lies in a `bin`, since npm and headers lie beside that. */
+/** The directory above Node's `bin`, since npm and the headers lie there. */
 function nodeDir(program: string): string {
   const dir = dirname(program);
   const isSystem = dir === "/usr/bin" || dir === "/bin" || basename(dir) !== "bin";
   return isSystem ? program : dirname(dir);
 }
 
-/** The PATH without what the user cannot look into; a closed directory there hides what is missing. */
+/** The PATH without directories that the user cannot read; such a one hides which program is missing. */
 async function openPath(groups: readonly number[]): Promise<string> {
   const dirs = (process.env["PATH"] ?? "").split(delimiter);
   const own = dirname(await realpath(process.execPath));
@@ -173,7 +173,7 @@ async function openPath(groups: readonly number[]): Promise<string> {
   return open.join(delimiter);
 }
 
-/** Starts the keeper of a user, who is gone after `close` or with this process. */
+/** Starts the keeper of a user. The user goes with `close`, or with this process. */
 async function startKeeper(
   options: UserKeeperOptions,
 ): Promise<Result<KeptUser & { readonly close: () => Promise<void> }, SetupError>> {
@@ -197,7 +197,7 @@ async function startKeeper(
   return ok({ ...(JSON.parse(line) as KeptUser), close });
 }
 
-/** Tries as the user what the tests need; says what fails. */
+/** Tries as the user what the tests need; returns what fails. */
 async function whyUnusable(
   user: OrdinaryUser,
   { programs, sockets }: UserNeeds,

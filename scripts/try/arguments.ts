@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { err, ok, type Result } from "../../src/result.ts";
 
-/** What the user asked `npm run try` for. */
+/** What `npm run try` was asked to do. */
 export type TryArguments = {
   /** The directory to work on in place; undefined means a scratch copy of this repository. */
   readonly project: string | undefined;
@@ -15,7 +15,7 @@ export type TryArguments = {
   readonly questions: readonly string[];
 };
 
-/** The text behind a wrong call of `npm run try`. */
+/** The text that follows a wrong call of `npm run try`. */
 export const TRY_USAGE = `usage: npm run try -- [options] ["question" ...]
   --project DIR      work on this directory in place (default: a scratch copy of this repository)
   --model-url URL    base URL of an endpoint of the Responses API, such as http://127.0.0.1:8080/v1

@@ -8,10 +8,10 @@ import { silentLog } from "../../src/log.ts";
 import { quietClient } from "../../src/nvim/quiet-client.ts";
 import { err, ok, type Result } from "../../src/result.ts";
 
-/** How long Neovim and the host may take to end, and a stopped turn to be over. */
+/** How long Neovim and the host may take to end, and a stopped turn to end. */
 const END_MS = 20_000;
 
-/** What a run without a terminal is given. */
+/** The options of a run without a terminal. */
 export type HeadlessOptions = {
   readonly nvim: string;
   readonly args: readonly string[];
@@ -28,12 +28,12 @@ const TurnEnd = z.object({
 });
 const Asked = z.object({ title: z.string() });
 
-/** What came of the questions: the conversation's file, and why it stopped early, if it did. */
+/** The result: the conversation's file, and why it stopped early, if it did. */
 export type HeadlessEnd = { readonly markdown: string; readonly failure: string | undefined };
 
 /**
  * Asks the questions as a user would, in a real Neovim: opens the chat, types, presses Enter, and
- * waits for the turn to be over. The conversation is read from its file after all has ended.
+ * waits for the turn to end. The conversation is read from its file after everything has ended.
  */
 export async function runHeadless(options: HeadlessOptions): Promise<HeadlessEnd> {
   const child = spawn(options.nvim, ["--embed", "--headless", ...options.args], {
@@ -97,7 +97,7 @@ class Driver {
       await this.#nvim.request("nvim_command", ["CodexChat stop"]);
       await this.#turnEnd(END_MS);
       return err(
-        `The turn was not over within ${this.#options.timeoutMs / 1000} s, and was stopped.`,
+        `The turn did not end within ${this.#options.timeoutMs / 1000} s, and was stopped.`,
       );
     }
     if (end.status === "completed") return ok();
@@ -129,7 +129,7 @@ class Driver {
     }
   }
 
-  /** Nobody is there to answer, and an answer that nobody gave must not be yes. */
+  /** Nobody is there to answer, and an answer that nobody gave must not be yes, so it declines. */
   async #decline({ title }: z.infer<typeof Asked>): Promise<void> {
     this.#options.progress(`declined, because nobody is here to answer: ${title}`);
     await this.#lua(`require("codex-chat.approval").answer("decline", "")`, []);
@@ -142,7 +142,7 @@ class Driver {
 
 type Event = { readonly name: string; readonly data: unknown };
 
-/** Events in their order, for one who waits for the next. */
+/** A queue of events, for a reader that waits for the next one. */
 class EventQueue {
   readonly #events: Event[] = [];
   #wake: (() => void) | undefined;

@@ -17,7 +17,7 @@ export type DebianPackages = {
   /** A release's codename, such as `trixie` or `bookworm-backports`. */
   readonly suite: string;
   readonly packages: readonly string[];
-  /** Packages that the machine has; neither they nor what only they need is fetched. */
+  /** Packages that the machine has; neither they nor their own dependencies are fetched. */
   readonly present?: readonly string[];
 };
 
@@ -28,8 +28,8 @@ export async function unpackDebian(name: string, wanted: DebianPackages): Promis
 }
 
 /**
- * Extracts the packages and all that they depend on into `root`; no maintainer script runs.
- * Fails with kind `network` where apt cannot fetch.
+ * Extracts the packages and all their dependencies into `root`; no maintainer script runs. Fails with
+ * kind `network` if apt cannot fetch.
  */
 export async function extractDebs(
   root: string,
@@ -48,7 +48,7 @@ export async function extractDebs(
   await rm(debs, { recursive: true });
 }
 
-/** Tells the version of a package that a suite has; undefined where it has none. */
+/** The version of a package in a suite; undefined if the suite does not have it. */
 export async function candidateVersion(suite: string, name: string): Promise<string | undefined> {
   using _lock = await takeLock({ dir: lockDir, name: `apt ${cacheDir} ${suite}` });
   const apt = await openApt(suite);
@@ -104,7 +104,7 @@ function aptConfig(dir: string, acquire: readonly string[]): string {
     "Acquire::GzipIndexes": "true",
     "Acquire::Retries": "3",
     "APT::Install-Recommends": "false",
-    // The cache may lie where only root can go, and not the user that apt would switch to.
+    // The cache may lie where root can go, but not the user that apt would switch to.
     "APT::Sandbox::User": "root",
   };
   const own = Object.entries(settings).map(([key, value]) => `${key} "${value}";`);

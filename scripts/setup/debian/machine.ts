@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { failSetup } from "../failure.ts";
 import { type AptSource, mirrorOf, readMachineSources } from "./sources.ts";
 
-/** A machine that Debian's packages can be fetched on. */
+/** A machine on which Debian's packages can be fetched. */
 export type DebianMachine = {
   /** The release's name, such as `bookworm`. */
   readonly codename: string;
@@ -23,7 +23,7 @@ export function parseOsRelease(text: string): Readonly<Record<string, string>> {
   return fields;
 }
 
-/** Says why nothing can be fetched privately here; undefined where it can. */
+/** Why nothing can be fetched here; undefined if it can. */
 export async function whyNotSelfServed(): Promise<string | undefined> {
   const fields = await readOsRelease();
   const name = fields["PRETTY_NAME"] ?? process.platform;

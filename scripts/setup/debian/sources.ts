@@ -65,7 +65,7 @@ export async function readMachineSources(etcApt = "/etc/apt"): Promise<AptSource
 
 /**
  * Picks the archive that serves the release `codename` itself: Debian's other suites are in the
- * same one. Others may offer a suite of that name too, so Debian's own keys or path are preferred.
+ * same archive. Others may offer a suite of that name, too, so Debian's own keys or path are preferred.
  */
 export function mirrorOf(sources: readonly AptSource[], codename: string): AptSource | undefined {
   const serves = (names: readonly string[]) =>

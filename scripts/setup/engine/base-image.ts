@@ -16,18 +16,18 @@ import {
 } from "../debian/index.ts";
 import { cacheDir, lockDir } from "../paths.ts";
 
-/** The release of the sandbox's image, that of the Dockerfile's default base. */
+/** The Debian release of the sandbox's image, as in the Dockerfile's default base. */
 const SUITE = "trixie";
 
-/** What the image is called on the private engine. */
+/** The image's name on the private engine. */
 export const BASE_IMAGE = `codex-chat-base:${SUITE}`;
 
-/** Says on an image from which archive it was made. */
+/** The label that says from which archive an image was made. */
 const RECIPE_LABEL = "codex-chat.base";
 
 /**
- * Makes the base image from Debian's packages and imports it, where the engine has none, because
- * no registry can be counted on. Returns its name.
+ * Makes the base image from Debian's packages and imports it unless the engine has it, because no
+ * registry can be relied on. Returns its name.
  */
 export async function setUpBaseImage(host: string): Promise<string> {
   const sources = await imageSources();
@@ -80,7 +80,7 @@ async function rootfs(sources: string, recipe: string): Promise<string> {
     const options = ["--quiet", "--mode=root", "--variant=minbase", "--format=tar"];
     for (const option of await machineAcquireOptions()) options.push(`--aptopt=${option}`);
     if (sources.includes("https:")) options.push("--include=ca-certificates");
-    // It puts its work there, and mounts that end with its mount namespace.
+    // mmdebstrap works there, and its mounts end with its mount namespace.
     const env = { TMPDIR: partial };
     const args = [join(tool, "usr/bin/mmdebstrap"), ...options];
     await run("perl", [...args, SUITE, join(partial, "rootfs.tar"), sourcesFile], {

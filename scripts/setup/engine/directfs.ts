@@ -11,7 +11,7 @@ export const DIRECTFS_RUNTIME = "runsc-directfs";
 /** An engine that knows `DIRECTFS_RUNTIME` and has this image. */
 export type DirectfsEngine = Pick<UsedEngine, "host" | "close"> & { readonly baseImage: string };
 
-/** Gives an engine that has the `runsc` of `host` with directfs: the one that is named, or its own. */
+/** Returns an engine that runs the `runsc` of `host` with directfs: the named one, or a new one. */
 export async function useDirectfsEngine(host: string): Promise<DirectfsEngine> {
   const named = process.env[DIRECTFS_VARIABLE];
   if (named !== undefined) return { host: named, baseImage: BASE_IMAGE, close: async () => {} };
@@ -26,7 +26,7 @@ export async function useDirectfsEngine(host: string): Promise<DirectfsEngine> {
   return { host: engine.host, baseImage: await setUpBaseImage(engine.host), close };
 }
 
-/** Whether tests of it can run: it is there, or this user may start it. */
+/** Whether tests with directfs can run: the engine is there, or this user may start it. */
 export function hasDirectfs(): boolean {
   return process.env[DIRECTFS_VARIABLE] !== undefined || process.getuid?.() === 0;
 }

@@ -11,16 +11,16 @@ import {
 import { failSetup } from "../failure.ts";
 import { cacheDir } from "../paths.ts";
 
-/** Where the engine's programs lie after they were fetched. */
+/** Where the engine's programs lie once they are fetched. */
 export type EnginePrograms = {
   readonly runsc: string;
   /** Directories for PATH. */
   readonly path: readonly string[];
-  /** Directories for LD_LIBRARY_PATH; they hold no libc, that is the machine's own. */
+  /** Directories for LD_LIBRARY_PATH; they hold no libc, since the machine's own is used. */
   readonly libraries: readonly string[];
 };
 
-/** What every Debian machine has, or what only matters to packages that are really installed. */
+/** Packages that every Debian machine has, or that matter only to packages really installed. */
 const PRESENT = ["libc6", "perl", "perl-base", "adduser", "init-system-helpers", "debconf"];
 
 /**

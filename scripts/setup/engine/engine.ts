@@ -19,9 +19,9 @@ import { type EnginePrograms, setUpEnginePrograms } from "./engine-programs.ts";
 export type UsedEngine = {
   /** Its address, `unix://…`. */
   readonly host: string;
-  /** True where the set-up made it, so that nobody else's containers are on it. */
+  /** True if the set-up started it, so that nobody else's containers are on it. */
   readonly isPrivate: boolean;
-  /** Lets go of it and waits, where nobody else uses it, until it has ended. */
+  /** Releases it and, if nobody else uses it, waits until it has ended. */
   readonly close: () => Promise<void>;
 };
 
@@ -35,7 +35,7 @@ export type KeeperOptions = EnginePrograms & {
   /** For sockets and the daemon's state; short, because socket paths are limited to 107 bytes. */
   readonly runDir: string;
   readonly dataRoot: string;
-  /** Further runtimes by name, for tests of what a weaker one gives away. */
+  /** Further runtimes by name, for tests of weaker ones. */
   readonly extraRuntimes?: ExtraRuntimes;
 };
 
@@ -44,25 +44,25 @@ export type ExtraRuntimes = Readonly<
   Record<string, { readonly path?: string; readonly runtimeArgs: readonly string[] }>
 >;
 
-/** What the keeper tells who connects: where the daemon listens and its pid, or why it does not. */
+/** What the keeper sends to each connection: the daemon's address and pid, or why there is none. */
 export type KeeperAnswer =
   | { readonly host: string; readonly pid: number }
   | { readonly error: string };
 
-/** runsc's own defects ask for both; see docs/decisions/0002-self-test-before-trust.md. */
+/** Defects of runsc require both; see docs/decisions/0002-self-test-before-trust.md. */
 export const RUNTIME_ARGS = ["--network=none", "--directfs=false"] as const;
 
 /**
- * Gives an engine that runs gVisor until `close`: the machine's own where it has a good one, else
- * the checkout's private one, which is started when it does not run.
+ * Returns an engine with gVisor, to be used until `close`: the machine's own if it has a good one,
+ * else the checkout's private one, which is started unless it runs already.
  */
 export async function useEngine(): Promise<UsedEngine> {
   return (await findGoodEngine()) ?? (await usePrivateEngine());
 }
 
 /**
- * Finds an engine that already runs here and knows gVisor, the one that CODEX_CHAT_ENGINE names
- * before others; the self-test judges it later.
+ * Finds a running engine that knows gVisor, first the one that CODEX_CHAT_ENGINE names; the self-test
+ * judges it later.
  */
 export async function findGoodEngine(): Promise<UsedEngine | undefined> {
   const host = process.env["CODEX_CHAT_ENGINE"];
@@ -74,7 +74,7 @@ export async function findGoodEngine(): Promise<UsedEngine | undefined> {
 }
 
 /**
- * Starts the checkout's private engine, or joins it where another run of this checkout has it.
+ * Starts the checkout's private engine, or joins it if another run of this checkout has started it.
  * Another `name` is another engine, with a data directory of its own.
  *
  * A small keeper process holds the daemon and counts connections to its socket; a connection is
@@ -119,7 +119,7 @@ export async function usePrivateEngine({
   }
 }
 
-/** Connects to a keeper and waits for its daemon; undefined where no keeper listens. */
+/** Connects to a keeper and waits for its daemon; undefined if no keeper listens. */
 async function joinKeeper(
   path: string,
 ): Promise<{ readonly socket: Socket; readonly answer: KeeperAnswer } | undefined> {
@@ -132,10 +132,10 @@ async function joinKeeper(
     return undefined;
   }
   const lines = createInterface({ input: socket });
-  // It hands on the socket's errors, also when a keeper is killed long after its answer.
+  // It emits the socket's errors, even when a keeper is killed long after its answer.
   lines.on("error", () => {});
   for await (const line of lines) {
-    // The interface lets go of the socket after its first line; open, it is the lease.
+    // readline stops reading the socket after the first line; the open socket is the lease.
     socket.resume();
     return { socket, answer: JSON.parse(line) as KeeperAnswer };
   }

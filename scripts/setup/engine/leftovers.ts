@@ -1,4 +1,4 @@
-/** Takes away what an engine that was killed leaves: processes, mounts and control groups. */
+/** Removes what a killed engine leaves behind: processes, mounts and control groups. */
 import { existsSync } from "node:fs";
 import { readdir, readFile, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -7,22 +7,22 @@ import { run } from "../command.ts";
 
 /** Where an engine leaves traces. */
 export type EngineTraces = {
-  /** The directory that is named on the command line of everything the engine starts. */
+  /** The directory that the command line of every process of the engine names. */
   readonly runDir: string;
   readonly dataRoot: string;
   /** The control group of all its containers, an absolute path below each hierarchy. */
   readonly cgroup: string;
 };
 
-/** How long killed processes may take to go. */
+/** How long killed processes may take to disappear. */
 const GONE_MS = 10_000;
 
-/** Ends what runs in the engine's containers at once, which it would ask politely and wait for. */
+/** Kills all processes in the engine's containers; the engine itself would ask them and wait. */
 export async function endContainers({ cgroup }: EngineTraces): Promise<void> {
   for (const pid of await memberPids(await cgroupDirs(cgroup))) kill(pid);
 }
 
-/** Ends the engine's processes and takes its mounts and control groups away. */
+/** Ends the engine's processes and removes its mounts and control groups. */
 export async function removeLeftovers(traces: EngineTraces): Promise<void> {
   const groups = await cgroupDirs(traces.cgroup);
   const deadline = Date.now() + GONE_MS;
@@ -107,6 +107,6 @@ function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // It has gone by itself.
+    // It disappeared by itself.
   }
 }
