@@ -63,19 +63,18 @@ describe("the network of the sandbox", SLOW, () => {
 
   it("lets no process that was left behind call the model once the turn is over", async () => {
     const { chat, model, place } = shared();
+    // It waits for a word in one pipe and answers in another, so that nothing is looked for again.
+    const left = `read word < /tmp/go; ${POST} > /tmp/late 2>&1`;
+    const detached = `(setsid sh -c '${left.replaceAll("'", `'"'"'`)}' > /dev/null 2>&1 &)`;
     model.answerInTurn(
-      reply(
-        exec(
-          `(setsid sh -c 'until grep -q go go.txt; do sleep 0.1; done; ${POST.replaceAll("'", `'"'"'`)} > late.txt; echo >> late.txt' >/dev/null 2>&1 &)`,
-        ),
-      ),
+      reply(exec(`mkfifo /tmp/go /tmp/late; ${detached}`)),
       reply(message("Left one behind.")),
     );
     expect(await chat.ask("Leave a process behind.")).toEqual({ status: "completed" });
     const calls = model.recorded.length;
 
     const late = await place.inside(
-      `cd '${place.project}'; echo go > go.txt; until [ -s late.txt ]; do sleep 0.1; done; cat late.txt`,
+      "timeout 60 sh -c 'echo go > /tmp/go; cat /tmp/late' || echo no process was left",
     );
 
     expect(late.stdout).toContain("status 403");
