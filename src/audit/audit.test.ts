@@ -85,29 +85,37 @@ describe("an audit log", () => {
   });
 
   it.each([
-    [{ event: "command", status: "completed" }],
-    [{ event: "network", decision: "refused", host: "x".repeat(900), port: 1 }],
-  ] as const)("holds no more of a flood of %j than a minute's share, and says so", async (kind) => {
-    let now = 0;
-    const { audit, path } = open({ now: () => now });
-    for (let n = 0; n < 100_000; n++) audit.record({ command: "x".repeat(5000), ...kind } as never);
-    audit.record({ event: "self_test", passed: true, runtime: "runsc" });
-    now = 61_000;
-    audit.record(command("later"));
-    await audit.close();
-    const lines = linesOf(path);
-    const kept = lines.filter((it) => it["event"] === kind.event && it["command"] !== "later");
-    expect(statSync(path).size).toBeLessThan(PER_MINUTE.bytes + 2000);
-    expect(lines.slice(kept.length)).toEqual([
-      expect.objectContaining({ event: "self_test" }),
-      expect.objectContaining({
-        event: "left_out",
-        of: kind.event,
-        lines: 100_000 - kept.length,
-      }),
-      expect.objectContaining({ command: "later" }),
-    ]);
-  });
+    ["commands", { event: "command", status: "completed" }],
+    ["refusals", { event: "network", decision: "refused", host: "x".repeat(900), port: 1 }],
+    [
+      "commands in letters of three bytes",
+      { event: "command", status: "completed", command: "漢".repeat(900) },
+    ],
+  ] as const)(
+    "holds no more than a minute's share of a flood of %s, and says so",
+    async (_, kind) => {
+      let now = 0;
+      const { audit, path } = open({ now: () => now });
+      for (let n = 0; n < 100_000; n++)
+        audit.record({ command: "x".repeat(5000), ...kind } as never);
+      audit.record({ event: "self_test", passed: true, runtime: "runsc" });
+      now = 61_000;
+      audit.record(command("later"));
+      await audit.close();
+      const lines = linesOf(path);
+      const kept = lines.filter((it) => it["event"] === kind.event && it["command"] !== "later");
+      expect(statSync(path).size).toBeLessThan(PER_MINUTE.bytes + 2000);
+      expect(lines.slice(kept.length)).toEqual([
+        expect.objectContaining({ event: "self_test" }),
+        expect.objectContaining({
+          event: "left_out",
+          of: kind.event,
+          lines: 100_000 - kept.length,
+        }),
+        expect.objectContaining({ command: "later" }),
+      ]);
+    },
+  );
 
   it("loses and tears no line when two write at once and files are set aside", async () => {
     const path = join(directory(), "audit.jsonl");

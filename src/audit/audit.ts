@@ -72,7 +72,7 @@ class Writer {
     // Checked before the line is serialized: a flood must cost next to nothing.
     if (this.#limit.refuses(event)) return;
     const line = this.#line({ event, ...rest });
-    if (this.#limit.admits(event, line.length)) this.#add(line);
+    if (this.#limit.admits(event, Buffer.byteLength(line))) this.#add(line);
   }
 
   async close(): Promise<void> {

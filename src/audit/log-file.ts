@@ -96,7 +96,7 @@ async function setAsideFiles(path: string): Promise<readonly string[]> {
   const start = `${basename(path, ".jsonl")}-`;
   const names = await readdir(dirname(path)).catch(() => []);
   return names
-    .filter((it) => it.startsWith(start) && it.endsWith(".jsonl"))
+    .filter((name) => name.startsWith(start) && name.endsWith(".jsonl"))
     .sort()
-    .map((it) => join(dirname(path), it));
+    .map((name) => join(dirname(path), name));
 }
