@@ -86,7 +86,7 @@ export function turnFailureOf(error: ReportedError, facts: EndpointFacts = {}): 
   const said = errorText(error.message);
   const details = errorText(error.additionalDetails ?? "");
   const why = error.misalignment?.detailedExplanation ?? "";
-  const more = [details, why].filter((it) => it !== "" && !said.includes(it));
+  const more = [details, why].filter((text) => text !== "" && !said.includes(text));
   const message = `${said}${more.length === 0 ? "" : ` (${more.join(" ")})`}`;
   const what = message === "" ? "the turn failed without saying why" : message;
   if (message.startsWith("codex-chat: ")) return { what, fix: OURS };

@@ -125,7 +125,7 @@ const OVERRIDES = [
   "features.plugins=false",
   "features.remote_plugin=false",
   "features.apps=false",
-].flatMap((it) => ["-c", it]);
+].flatMap((setting) => ["-c", setting]);
 
 /** Codex asks a backend about the account; another issuer has its own. */
 function backendOf({ issuer }: CodexLogin): string[] {

@@ -37,7 +37,7 @@ export async function forgetDeleted(
 ): Promise<void> {
   const dir = join(projectDir, "forget");
   const names = await readdir(dir).catch((): string[] => []);
-  for (const name of names.filter((it) => THREAD.test(it)).slice(0, MAX_NOTES)) {
+  for (const name of names.filter((entry) => THREAD.test(entry)).slice(0, MAX_NOTES)) {
     const forgotten = await forgetThread(client, name);
     if (forgotten.ok) await rm(join(dir, name), { force: true });
     else log.info({ error: forgotten.error, thread: name }, "a thread was not deleted yet");

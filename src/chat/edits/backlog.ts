@@ -176,7 +176,7 @@ export class Backlog {
   #compact(): void {
     const dead = this.#first + this.#gone;
     if (dead < minCompacted || dead * 2 < this.#entries.length) return;
-    this.#entries = this.#entries.slice(this.#first).filter((it) => !it.isGone);
+    this.#entries = this.#entries.slice(this.#first).filter((entry) => !entry.isGone);
     this.#first = 0;
     this.#gone = 0;
   }

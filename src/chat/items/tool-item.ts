@@ -221,7 +221,7 @@ function contentTexts(content: unknown): string[] {
       typeof resource === "object" && resource !== null ? { ...resource } : {};
     if (typeof inner["text"] === "string") return inner["text"];
     const about = [kindOf(type), fields["name"], inner["uri"], fields["uri"], fields["mimeType"]];
-    const what = about.filter((it) => typeof it === "string").join(" ");
+    const what = about.filter((part) => typeof part === "string").join(" ");
     return /image|audio|blob|resource|encrypted/i.test(String(type)) ? `(${what})` : json(part);
   });
 }
@@ -244,13 +244,13 @@ function search(item: Extract<StepItem, { type: "webSearch" }>, phase: StepPhase
   const { action } = item;
   const running = phase === "running";
   if (action?.type === "openPage") {
-    const page = [action.url ?? "", item.query].find((it) => it !== "");
+    const page = [action.url ?? "", item.query].find((text) => text !== "");
     const what = page === undefined ? "a page" : codeSpan(page, 200);
     return `**${running ? "Opening" : "Opened"}** ${what}`;
   }
   if (action?.type === "findInPage") {
     const where = action.url == null ? "" : ` in ${codeSpan(action.url, 200)}`;
-    const pattern = [action.pattern ?? "", item.query].find((it) => it !== "");
+    const pattern = [action.pattern ?? "", item.query].find((text) => text !== "");
     const what = pattern === undefined ? "something" : codeSpan(pattern);
     return `**${running ? "Looking" : "Looked"}** for ${what}${where}`;
   }

@@ -67,6 +67,6 @@ function partText(part: unknown, root: string): string {
   if (typeof text === "string") return text;
   const where = typeof path === "string" ? shownPath(path, root) : "";
   const what = typeof type === "string" ? type : "something";
-  const named = [name, where].filter((it) => typeof it === "string" && it !== "");
-  return `${codeSpan(spaced(what), 40)} ${named.map((it) => codeSpan(String(it))).join(" ")}`.trim();
+  const named = [name, where].filter((part) => typeof part === "string" && part !== "");
+  return `${codeSpan(spaced(what), 40)} ${named.map((part) => codeSpan(String(part))).join(" ")}`.trim();
 }

@@ -40,7 +40,7 @@ function repaired(text: string): string[] | undefined {
     const content = line.slice(scanned.content);
     if (scanned.kind === "heading" && /^##[ \t]/.test(content) && looksLikeRole(content)) {
       kept = `${line.slice(0, scanned.content)}\\${content}`;
-    } else if (scanned.kind === "underline" && paragraph.some((it) => looksLikeRole(it))) {
+    } else if (scanned.kind === "underline" && paragraph.some((start) => looksLikeRole(start))) {
       kept = `${line.slice(0, scanned.content)}\\${content}`;
     } else if (scanned.kind === "code") {
       kept = withoutRole(line);
@@ -66,7 +66,7 @@ function repaired(text: string): string[] | undefined {
     if (!scanned.continues) paragraph = [];
     // An underlined heading may start at any of these lines, since lines above may define links.
     if (scanned.kind === "text")
-      paragraph = [...paragraph, ""].slice(-8).map((it) => `${it}${content}`.slice(0, 200));
+      paragraph = [...paragraph, ""].slice(-8).map((start) => `${start}${content}`.slice(0, 200));
     blocks = scanned.after;
     lines.push(kept);
   }

@@ -39,9 +39,11 @@ export function showFailedCall(
 function summaryOf({ kind, name, files, reason }: FailedCall, root: string): string {
   switch (kind) {
     case "patch": {
-      const named = files.slice(0, MAX_NAMED).map((it) => codeSpan(shownPath(it, root), 200));
+      const named = files.slice(0, MAX_NAMED).map((file) => codeSpan(shownPath(file, root), 200));
       if (files.length > MAX_NAMED) named.push(countOf(files.length - MAX_NAMED, "more file"));
-      return ["**Patch did not apply**", named.join(", ")].filter((it) => it !== "").join(" · ");
+      return ["**Patch did not apply**", named.join(", ")]
+        .filter((part) => part !== "")
+        .join(" · ");
     }
     case "command":
       return name === ""

@@ -22,7 +22,12 @@ export function showHostRuns(draft: Draft, { groups, between }: HostRuns): void 
   const [only, ...others] = groups.map(line);
   if (only !== undefined && others.length === 0)
     append(draft, [notice("Note", `${head} ${only}`)], "end");
-  else append(draft, [notice("Note", head), ">", ...groups.map((it) => `> - ${line(it)}`)], "end");
+  else
+    append(
+      draft,
+      [notice("Note", head), ">", ...groups.map((group) => `> - ${line(group)}`)],
+      "end",
+    );
 }
 
 function line({ files, runs }: Group): string {

@@ -360,7 +360,7 @@ function isFailureShown(draft: Draft, turn: string): boolean {
 
 function configWarning({ summary, details, path }: ConfigWarning, root: string): string {
   const where = path == null || path === "" ? "" : `(${codeSpan(shownPath(path, root), 200)})`;
-  return [summary, details ?? "", where].filter((it) => it !== "").join(" ");
+  return [summary, details ?? "", where].filter((part) => part !== "").join(" ");
 }
 
 function retryMark(error: TurnError): string {

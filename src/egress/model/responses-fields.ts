@@ -84,13 +84,13 @@ export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   tool_choice: isOneOf("auto", "none", "required"),
   parallel_tool_calls: (value) => typeof value === "boolean",
   reasoning: isReasoning,
-  include: (value) => Array.isArray(value) && value.every((it) => INCLUDED.includes(it)),
+  include: (value) => Array.isArray(value) && value.every((name) => INCLUDED.includes(name)),
   prompt_cache_key: (value) => typeof value === "string" && value.length <= 256,
   text: isObjectOf({ verbosity: isWord, format: isSchema }),
   client_metadata: (value) =>
     isFields(value) &&
     Object.keys(value).length <= MAX_METADATA &&
-    Object.values(value).every((it) => typeof it === "string"),
+    Object.values(value).every((entry) => typeof entry === "string"),
   // A more expensive tier is the user's choice; Codex does not ask for one by itself.
   service_tier: isOneOf("auto", "default"),
 };
@@ -112,7 +112,7 @@ const EFFORTS: readonly string[] = words("none minimal low medium high xhigh max
 export function isEffortWithin(effort: unknown, chosen: ReadonlySet<string>): boolean {
   if (typeof effort !== "string" || chosen.has(effort)) return true;
   const at = EFFORTS.indexOf(effort);
-  return at !== -1 && at <= Math.max(...[...chosen].map((it) => EFFORTS.indexOf(it)));
+  return at !== -1 && at <= Math.max(...[...chosen].map((each) => EFFORTS.indexOf(each)));
 }
 
 function words(text: string): readonly string[] {

@@ -115,9 +115,11 @@ function wrongReasoning(type: unknown, reasoning: unknown): string | undefined {
 /** An effort above all that were chosen, in the call or in an item that changes it. */
 function dearer({ reasoning, input }: Fields, efforts: ReadonlySet<string>): string | undefined {
   const items = Array.isArray(input) ? input.filter(isFields) : [];
-  return [reasoning, ...items.map((it) => it["reasoning"])]
-    .map((it) => (isFields(it) ? it["effort"] : undefined))
-    .find((it): it is string => typeof it === "string" && !isEffortWithin(it, efforts));
+  return [reasoning, ...items.map((item) => item["reasoning"])]
+    .map((value) => (isFields(value) ? value["effort"] : undefined))
+    .find(
+      (effort): effort is string => typeof effort === "string" && !isEffortWithin(effort, efforts),
+    );
 }
 
 function wrongParts(parts: unknown): string | undefined {

@@ -237,7 +237,9 @@ export class NetworkProxy {
     });
     const hint = by === "policy" ? "" : ` network.allow = { "${entryFor(target)}" } allows it.`;
     const message = `codex-chat: network access to ${targetText(target)} is refused: ${why}.${hint}`;
-    this.#refusals = [...this.#refusals.filter((it) => it !== message), message].slice(-REMEMBERED);
+    this.#refusals = [...this.#refusals.filter((earlier) => earlier !== message), message].slice(
+      -REMEMBERED,
+    );
     return message;
   }
 

@@ -103,7 +103,7 @@ export class EventRedactor {
 
   /** Whether a held line may contain the beginning of a secret. */
   #isOpen(): boolean {
-    const texts = new Set(this.#held.map((it) => it.text));
+    const texts = new Set(this.#held.map((line) => line.text));
     return [...texts].some(
       (text) => text !== undefined && text.scanner.pendingStart(MIN_HELD_BYTES) < text.scanner.read,
     );
@@ -111,7 +111,7 @@ export class EventRedactor {
 
   /** Texts have ended: redacts the larger part of a secret at the end of a held text. */
   #cutPartialSecrets(): void {
-    for (const text of new Set(this.#held.map((it) => it.text))) {
+    for (const text of new Set(this.#held.map((line) => line.text))) {
       if (text === undefined) continue;
       const { read } = text.scanner;
       const start = text.scanner.partialStart(MIN_PARTIAL_BYTES);
@@ -120,7 +120,7 @@ export class EventRedactor {
   }
 
   #release(out: Buffer[]): void {
-    out.push(...this.#held.map((it) => it.bytes));
+    out.push(...this.#held.map((line) => line.bytes));
     this.#held = [];
     this.#heldBytes = 0;
   }
@@ -167,5 +167,5 @@ function eventOf(line: Buffer): Line["event"] {
 /** Which text an event's piece belongs to. */
 function textKey(event: Readonly<Record<string, unknown>>): string {
   const names = ["type", "item_id", "output_index", "content_index", "summary_index"];
-  return JSON.stringify(names.map((it) => event[it] ?? null));
+  return JSON.stringify(names.map((name) => event[name] ?? null));
 }

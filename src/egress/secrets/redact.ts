@@ -12,7 +12,7 @@ const REDACTED = "[redacted]";
 let last: { readonly key: string; readonly automaton: SecretAutomaton } | undefined;
 
 function automatonOf(secrets: readonly string[]): SecretAutomaton | undefined {
-  const all = [...new Set(secrets)].filter((it) => !isWeak(it));
+  const all = [...new Set(secrets)].filter((secret) => !isWeak(secret));
   if (all.length === 0) return undefined;
   const key = JSON.stringify(all);
   if (last?.key !== key) last = { key, automaton: new SecretAutomaton(all) };
@@ -39,7 +39,7 @@ export class Redactor {
 
   constructor(secrets: readonly string[]) {
     this.#automaton = automatonOf(secrets);
-    this.#weak = secrets.filter((it) => it.length >= MIN_SECRET && isWeak(it));
+    this.#weak = secrets.filter((secret) => secret.length >= MIN_SECRET && isWeak(secret));
     this.#words = new WordRedactor(this.#weak, REDACTED);
     if (this.#automaton !== undefined) this.#scanner = new SecretScanner(this.#automaton);
   }
@@ -107,7 +107,7 @@ export class Redactor {
     const at = this.#scanner.read - bytes.length;
     const found = this.#scanner.take();
     if (more !== undefined && more.start < more.end) found.push(more);
-    const end = Math.max(upTo, at, ...found.map((it) => it.end));
+    const end = Math.max(upTo, at, ...found.map((match) => match.end));
     this.#held = Buffer.from(bytes.subarray(end - at));
     return this.#without(bytes.subarray(0, end - at), at, found);
   }
@@ -147,7 +147,7 @@ export function secretsOf(
   for (const [name, value] of baseUrl.searchParams)
     if (/key|token|secret|sig|pass|auth/i.test(name)) values.push(value);
   const all = [...values, ...secretsOfUser(baseUrl)];
-  return isLoopback(baseUrl.hostname) ? all.filter((it) => !isWeak(it)) : all;
+  return isLoopback(baseUrl.hostname) ? all.filter((secret) => !isWeak(secret)) : all;
 }
 
 /** Node sends a URL's `user:password` in base64 unless another authorization is set. */

@@ -21,7 +21,7 @@ export class SecretAutomaton {
   readonly shortest: Int32Array;
 
   constructor(secrets: readonly string[]) {
-    this.hasSpellings = secrets.some((it) => /[\\%&]/.test(it));
+    this.hasSpellings = secrets.some((secret) => /[\\%&]/.test(secret));
     const words = new Map<string, Buffer>();
     for (const secret of secrets) {
       const bytes = Buffer.from(secret).map(lower);

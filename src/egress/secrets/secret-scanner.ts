@@ -53,7 +53,7 @@ export class SecretScanner {
     }
     this.#texts = [...texts, this.#raw];
     this.#unescapers = unescapers;
-    this.#encoded = [...bits.flatMap((it) => it.matchers), ...this.#numbers.matchers];
+    this.#encoded = [...bits.flatMap((reader) => reader.matchers), ...this.#numbers.matchers];
   }
 
   /** How many bytes have been read. */
@@ -92,9 +92,9 @@ export class SecretScanner {
   pendingStart(least = 1): number {
     return Math.min(
       this.#read,
-      ...this.#texts.map((it) => it.pendingStart(least)),
-      ...this.#encoded.map((it) => it.pendingStart(Math.max(least, MIN_ENCODED_BYTES))),
-      ...(least === 1 ? this.#unescapers.map((it) => it.pendingStart) : []),
+      ...this.#texts.map((text) => text.pendingStart(least)),
+      ...this.#encoded.map((matcher) => matcher.pendingStart(Math.max(least, MIN_ENCODED_BYTES))),
+      ...(least === 1 ? this.#unescapers.map((unescaper) => unescaper.pendingStart) : []),
     );
   }
 
@@ -103,7 +103,7 @@ export class SecretScanner {
     this.#numbers.close();
     return Math.min(
       this.#read,
-      ...[...this.#texts, ...this.#encoded].map((it) => it.partialStart(least)),
+      ...[...this.#texts, ...this.#encoded].map((matcher) => matcher.partialStart(least)),
     );
   }
 }

@@ -25,7 +25,7 @@ export class WordRedactor {
   constructor(words: readonly string[], replacement: string) {
     // Longest first, since one may be a part of another.
     this.#words = words
-      .map((it) => Buffer.from(it).toString("latin1"))
+      .map((word) => Buffer.from(word).toString("latin1"))
       .sort((a, b) => b.length - a.length);
     this.#replacement = replacement;
   }
@@ -48,7 +48,7 @@ export class WordRedactor {
     this.#pending = "";
     while (at < text.length) {
       const isBegin = !PART_OF_WORD.test(at === 0 ? this.#before : text.charAt(at - 1));
-      const word = isBegin ? this.#words.find((it) => text.startsWith(it, at)) : undefined;
+      const word = isBegin ? this.#words.find((each) => text.startsWith(each, at)) : undefined;
       const after = at + (word?.length ?? 0);
       if (word !== undefined && after < text.length && !PART_OF_WORD.test(text.charAt(after))) {
         done += text.slice(from, at) + this.#replacement;
@@ -71,6 +71,6 @@ export class WordRedactor {
   /** Whether the rest of the text is the beginning of a secret. */
   #mayBegin(text: string, at: number): boolean {
     const rest = text.length - at;
-    return this.#words.some((it) => rest <= it.length && it.startsWith(text.slice(at)));
+    return this.#words.some((word) => rest <= word.length && word.startsWith(text.slice(at)));
   }
 }

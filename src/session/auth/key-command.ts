@@ -5,25 +5,28 @@ import type { Failure } from "../failure.ts";
 
 /** How long a password manager may take; it may be waiting for a touch or a passphrase. */
 const TIMEOUT_MS = 60_000;
-/** More than any key, and more of what went wrong than anyone reads. */
+/** More than any key, and more of an error message than anyone reads. */
 const MAX_BYTES = 64 * 1024;
-/** SECURITY: the endpoint's 401 decides when a command is run again; programs inside cause calls. */
+/**
+ * The shortest time between two runs of a command. SECURITY: a 401 triggers a run, and programs
+ * inside can cause calls at any rate.
+ */
 const MIN_INTERVAL_MS = 60_000;
 
-/** What a key's command is run with. */
+/** Options of a key command. */
 export type KeyCommandOptions = {
   readonly env: NodeJS.ProcessEnv;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number;
-  /** What it is the command for; by default the key of the model. */
+  /** The command's setting and purpose, for errors; by default, the model's key. */
   readonly for?: { readonly setting: string; readonly thing: string };
 };
 
 const FOR_KEY = { setting: "api_key_cmd", thing: "the API key" } as const;
 
 /**
- * Keys that commands have printed, in memory for as long as the host lives: a password manager asks
- * its user once.
+ * The keys that commands have printed, kept in memory while the host lives, so that a password
+ * manager asks its user only once.
  */
 export class KeyRing {
   readonly #known = new Map<string, { readonly key: string; readonly atMs: number }>();
@@ -34,7 +37,7 @@ export class KeyRing {
     this.#now = now;
   }
 
-  /** The key of a command; of several that ask at once, one run serves all. */
+  /** The key of a command; simultaneous calls share one run. */
   async get(
     command: readonly string[],
     options: KeyCommandOptions,
@@ -47,14 +50,14 @@ export class KeyRing {
     return running;
   }
 
-  /** A key was refused: asks the command again, and says whether it has another now. */
+  /** Called when a key was refused: runs the command again; true if it prints another key now. */
   async renew(command: readonly string[], options: KeyCommandOptions): Promise<boolean> {
     const name = JSON.stringify(command);
     const old = this.#known.get(name);
     if (old !== undefined && this.#now() - old.atMs < MIN_INTERVAL_MS) return false;
     this.#known.delete(name);
     const found = await this.get(command, options);
-    // A command that fails now would fail again at every call.
+    // Keeps the old key, so that a command that fails is not run at every call.
     if (!found.ok && old !== undefined) this.#known.set(name, { ...old, atMs: this.#now() });
     return found.ok && found.value !== old?.key;
   }
@@ -75,10 +78,10 @@ export class KeyRing {
 }
 
 /**
- * Runs a command and gives the first line that it prints.
+ * Runs a command and returns the first line of its output.
  *
- * SECURITY: what it prints is the key; a failure quotes only what it says on stderr, without anything
- * that it printed and without what looks like a key.
+ * SECURITY: the output is the key. A failure quotes only stderr, without any word of the output and
+ * without anything that looks like a key.
  */
 export async function runKeyCommand(
   command: readonly string[],
@@ -88,14 +91,14 @@ export async function runKeyCommand(
   const [line = ""] = run.stdout.split(/\r?\n/);
   const how = run.problem ?? (line.trim() === "" ? "its first line is empty" : undefined);
   if (how === undefined) return ok(line.trim());
-  const said = wordsOf(run.stderr, run.stdout);
+  const details = printableError(run.stderr, run.stdout);
   const { setting, thing } = options.for ?? FOR_KEY;
   return err({
     kind: "key_command",
-    message: `The command for ${thing} (${setting}, ${command[0]}) failed: ${how}${said === "" ? "" : `: ${said}`}.`,
+    message: `The command for ${thing} (${setting}, ${command[0]}) failed: ${how}${details === "" ? "" : `: ${details}`}.`,
     fix: /pinentry|ioctl|tty|terminal/i.test(run.stderr)
       ? "It has no terminal to ask for a passphrase. Use a graphical pinentry, or unlock the key in a terminal first: gpg-agent remembers it."
-      : `Run it in a terminal to see why; its first line must be ${options.for?.thing ?? "the key"} alone.`,
+      : `Run it in a terminal to see why; its first line must be ${options.for?.thing ?? "the key"} and nothing else.`,
   });
 }
 
@@ -115,8 +118,8 @@ function execute(
     const out: Buffer[] = [];
     const errors: Buffer[] = [];
     let problem: string | undefined;
-    // A group of its own, so that what it has started ends with it; and no terminal of Neovim's: a
-    // prompt that is drawn there would be drawn over the editor.
+    // Its own process group, so that its children end with it; and no access to Neovim's terminal,
+    // since a prompt there would be drawn over the editor.
     const child = spawn(found.value, args, {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
@@ -127,7 +130,7 @@ function execute(
       try {
         if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
       } catch {
-        // It has ended by itself.
+        // It has already ended.
       }
     };
     const timer = setTimeout(() => stop(`it took longer than ${timeoutMs / 1000} s`), timeoutMs);
@@ -164,7 +167,7 @@ function collect(stream: NodeJS.ReadableStream, into: Buffer[], onTooMuch: () =>
   });
 }
 
-function wordsOf(stderr: string, printed: string): string {
+function printableError(stderr: string, printed: string): string {
   let text = stderr;
   for (const word of printed.split(/\s+/))
     if (word.length >= 4) text = text.replaceAll(word, "[…]");

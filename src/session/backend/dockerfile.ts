@@ -42,7 +42,10 @@ export async function findDockerfile({
 }: Where): Promise<Result<FoundDockerfile | undefined, Failure>> {
   const path = pathOf({ settings, root });
   if (path === undefined) return ok(undefined);
-  const places = [root, ...settings.sandbox.mounts.flatMap((it) => (it.write ? [it.source] : []))];
+  const places = [
+    root,
+    ...settings.sandbox.mounts.flatMap((mount) => (mount.write ? [mount.source] : [])),
+  ];
   const isOpen = await isInReach(path, places);
   const read = await readBounded(path);
   // SECURITY: a file with several hard links may have another name in the project.
@@ -109,7 +112,7 @@ async function shownCopy(
     );
   let names: string[];
   try {
-    names = (await readdir(dir)).filter((it) => HASH.test(it) && it.startsWith(typed));
+    names = (await readdir(dir)).filter((name) => HASH.test(name) && name.startsWith(typed));
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code !== "ENOENT")
@@ -125,7 +128,7 @@ async function shownCopy(
     return err(
       unknown(
         `${names.length} versions of ${path} have a hash that begins with ${typed}, so nothing is allowed.`,
-        `Read them and type the full hash:\n${names.map((it) => join(dir, it)).join("\n")}`,
+        `Read them and type the full hash:\n${names.map((name) => join(dir, name)).join("\n")}`,
       ),
     );
   const read = await readCopy(dir, hash);

@@ -98,7 +98,7 @@ export async function proveEngine(options: ProveOptions): Promise<Result<ProvenE
           gvisor: report.value.gvisor,
           cached: report.value.cached,
           kernel: report.value.kernel,
-          tried: report.value.checks.map((it) => `${it.name}: ${it.verdict}`),
+          tried: report.value.checks.map((check) => `${check.name}: ${check.verdict}`),
         }
       : { reason: report.error.message }),
   });

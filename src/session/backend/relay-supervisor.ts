@@ -86,7 +86,9 @@ async function attachRelay(
     argv: ["node", "/opt/codex-chat/relay.mjs"],
     env: {
       CODEX_CHAT_KEEPER: sandbox.keeperSocket,
-      ...(local.length === 0 ? {} : { CODEX_CHAT_LOCAL: local.map((it) => it.port).join(",") }),
+      ...(local.length === 0
+        ? {}
+        : { CODEX_CHAT_LOCAL: local.map((service) => service.port).join(",") }),
       ...(ports === undefined ? {} : { CODEX_CHAT_PORTS: `${ports.modelPort},${ports.proxyPort}` }),
     },
     cwd: "/",

@@ -27,7 +27,7 @@ export function secretPlaces(
     ...homes.flatMap((home) => [join(home, ".ssh"), join(home, ".gnupg")]),
     ...(env["GNUPGHOME"] ? [env["GNUPGHOME"]] : []),
     env["XDG_RUNTIME_DIR"] || `/run/user/${uid}`,
-    ...sockets.filter((it) => it !== undefined),
+    ...sockets.filter((path) => path !== undefined),
     // "path,pid,session"; the directory also holds the sockets of other servers.
     ...(env["TMUX"] ? [dirname(env["TMUX"].split(",")[0] ?? "")] : []),
     ...ENGINE_SOCKETS,

@@ -15,7 +15,9 @@ export function networkLines({ network }: Settings, env: NodeJS.ProcessEnv): Hea
     const message = `the model and other hosts are reached through ${host}, which resolves their names`;
     return [{ section, level: "ok", message, advice: [] }];
   }
-  const [name] = Object.keys(env).filter((it) => VARIABLES.test(it) && env[it] !== "");
+  const [name] = Object.keys(env).filter(
+    (variable) => VARIABLES.test(variable) && env[variable] !== "",
+  );
   if (name === undefined) return [];
   return [
     {

@@ -193,7 +193,7 @@ async function mountLines(
 async function spaceLines(engine: Engine, options: ImageOptions): Promise<HealthLine[]> {
   try {
     const old = await oldImages(engine, await imagesInUse(engine, options));
-    const bytes = old.reduce((sum, it) => sum + it.bytes, 0);
+    const bytes = old.reduce((sum, image) => sum + image.bytes, 0);
     const volumes = await ourVolumes(engine);
     const lines: HealthLine[] = [];
     if (bytes >= MIN_REPORTED_BYTES)

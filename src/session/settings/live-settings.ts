@@ -18,7 +18,7 @@ export const STALE: Failure = {
 export function parseSettings(input: unknown): Result<Settings, Failure> {
   const parsed = Settings.safeParse(input);
   if (parsed.success) return ok(parsed.data);
-  const issues = parsed.error.issues.map((it) => `${it.path.join(".")}: ${it.message}`);
+  const issues = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
   return err({
     kind: "wrong_settings",
     message: `The configuration is wrong: ${issues.join("; ")}.`,

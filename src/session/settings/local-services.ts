@@ -10,7 +10,7 @@ export const MAX_LOCAL = 32;
 export function localServices(allow: readonly string[]): readonly Target[] {
   const list = AllowList.parse(allow);
   const all = list.ok ? list.value.local : [];
-  return [...new Map(all.map((it) => [it.port, it])).values()];
+  return [...new Map(all.map((service) => [service.port, service])).values()];
 }
 
 /** The developer message that tells Codex about its sandbox. */

@@ -95,7 +95,7 @@ export function usableServers(
     usable[name] = read.server;
     const own = "command" in read.server ? read.server.env : undefined;
     const missing = wanted(read.server).filter(
-      (it) => insideEnv[it] === undefined && own?.[it] === undefined,
+      (variable) => insideEnv[variable] === undefined && own?.[variable] === undefined,
     );
     if (missing.length > 0 && !isOff(server)) notes.push(missingText(name, missing));
   }

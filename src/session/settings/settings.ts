@@ -40,7 +40,7 @@ const Caches = z.union([
     // An empty Lua table arrives as an object.
     dirs: z
       .preprocess(
-        (it) => (JSON.stringify(it) === "{}" ? [] : it),
+        (value) => (JSON.stringify(value) === "{}" ? [] : value),
         z.array(z.string().min(1)).optional(),
       )
       .transform((dirs) => dirs ?? ALL_CACHES.dirs),
