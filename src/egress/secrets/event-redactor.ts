@@ -1,6 +1,7 @@
 import { isFields } from "../json-bounds.ts";
 import type { SecretAutomaton } from "./secret-automaton.ts";
 import { SecretScanner } from "./secret-scanner.ts";
+import { offsetAt, type StreamOffset } from "./stream-offset.ts";
 
 /** How many texts are followed at a time; above that, the oldest is dropped. */
 const MAX_TEXTS = 64;
@@ -21,7 +22,7 @@ type Line = {
   readonly event: Readonly<Record<string, unknown>> | undefined;
   readonly text: Text | undefined;
   /** The byte offset of the piece in its text. */
-  readonly from: number;
+  readonly from: StreamOffset;
   piece: string;
 };
 
@@ -83,7 +84,7 @@ export class EventRedactor {
     const event = eventOf(bytes);
     const key = event === undefined ? undefined : textKey(event);
     if (event === undefined || key === undefined) {
-      this.#hold({ bytes, event: undefined, text: undefined, from: 0, piece: "" });
+      this.#hold({ bytes, event: undefined, text: undefined, from: offsetAt(0), piece: "" });
     } else {
       const text = this.#text(key);
       const piece = String(event["delta"]);
@@ -126,7 +127,7 @@ export class EventRedactor {
   }
 
   /** Cuts a range of a text out of the held lines; the first of them gets the replacement. */
-  #cut(text: Text, start: number, end: number): void {
+  #cut(text: Text, start: StreamOffset, end: StreamOffset): void {
     let isReplaced = false;
     for (const line of this.#held) {
       if (line.text !== text || line.event === undefined) continue;

@@ -1,7 +1,9 @@
 import { isLoopback } from "../../loopback.ts";
 import { EventRedactor } from "./event-redactor.ts";
 import { SecretAutomaton } from "./secret-automaton.ts";
+import type { SecretMatch } from "./secret-readings.ts";
 import { SecretScanner } from "./secret-scanner.ts";
+import { lastOf, offsetAt, type StreamOffset } from "./stream-offset.ts";
 import { isWeak, WordRedactor } from "./weak-secret.ts";
 
 /** Shorter values are not keys, and redacting them would spoil every response. */
@@ -35,7 +37,7 @@ export class Redactor {
   #events: EventRedactor | undefined;
   #held: Buffer = Buffer.alloc(0);
   /** The stream offset up to which secrets have been redacted. */
-  #redactedTo = -1;
+  #redactedTo = offsetAt(-1);
 
   constructor(secrets: readonly string[]) {
     this.#automaton = automatonOf(secrets);
@@ -93,36 +95,28 @@ export class Redactor {
     const scanner = new SecretScanner(automaton);
     scanner.push(bytes);
     scanner.partialStart(MIN_SECRET);
-    return this.#without(bytes, 0, scanner.take());
+    return this.#without(bytes, offsetAt(0), scanner.take());
   }
 
   /** Appends a chunk to the held bytes; returns what comes before offset `upTo`, redacted. */
-  #pass(
-    chunk: Buffer,
-    upTo: number,
-    more?: { readonly start: number; readonly end: number },
-  ): Buffer {
+  #pass(chunk: Buffer, upTo: StreamOffset, more?: SecretMatch): Buffer {
     if (this.#scanner === undefined) return chunk;
     const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
-    const at = this.#scanner.read - bytes.length;
+    const at = offsetAt(this.#scanner.read - bytes.length);
     const found = this.#scanner.take();
     if (more !== undefined && more.start < more.end) found.push(more);
-    const end = Math.max(upTo, at, ...found.map((match) => match.end));
+    const end = lastOf(upTo, at, ...found.map((match) => match.end));
     this.#held = Buffer.from(bytes.subarray(end - at));
     return this.#without(bytes.subarray(0, end - at), at, found);
   }
 
   /** `bytes`, from stream offset `at` on, with each match replaced. */
-  #without(
-    bytes: Buffer,
-    at: number,
-    found: readonly { readonly start: number; readonly end: number }[],
-  ): Buffer {
+  #without(bytes: Buffer, at: StreamOffset, found: readonly SecretMatch[]): Buffer {
     const parts: Buffer[] = [];
     let from = at;
     for (const { start, end } of found) {
       if (end <= from) continue;
-      const begin = Math.max(start, from);
+      const begin = lastOf(start, from);
       parts.push(bytes.subarray(from - at, begin - at));
       // A match that continues the last one has been replaced already.
       if (begin > this.#redactedTo) parts.push(Buffer.from(REDACTED));

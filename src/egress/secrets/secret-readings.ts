@@ -1,12 +1,15 @@
 import type { SecretAutomaton } from "./secret-automaton.ts";
+import { lastOf, NOWHERE, offsetAt, type StreamOffset } from "./stream-offset.ts";
 
 /**
  * Takes a decoded byte, and the stream offsets of its spelling: `start` inclusive, `end` exclusive.
  */
-export type Sink = { readonly push: (byte: number, start: number, end: number) => void };
+export type Sink = {
+  readonly push: (byte: number, start: StreamOffset, end: StreamOffset) => void;
+};
 
 /** The stream offsets of a secret: `start` inclusive, `end` exclusive. */
-export type SecretMatch = { readonly start: number; readonly end: number };
+export type SecretMatch = { readonly start: StreamOffset; readonly end: StreamOffset };
 
 /** A secret that is cut in the middle of a text is found from this many bytes on. */
 const MIN_CUT_BYTES = 16;
@@ -23,8 +26,8 @@ export class SecretMatcher implements Sink {
   #read = 0;
   #state = 0;
   /** The end offset of the last byte that is part of a pending secret. */
-  #end = 0;
-  #foundEnd = 0;
+  #end = offsetAt(0);
+  #foundEnd = offsetAt(0);
 
   constructor(automaton: SecretAutomaton, onFound: (found: SecretMatch) => void) {
     this.#automaton = automaton;
@@ -34,7 +37,7 @@ export class SecretMatcher implements Sink {
     this.#mask = size - 1;
   }
 
-  push(byte: number, start: number, end: number): void {
+  push(byte: number, start: StreamOffset, end: StreamOffset): void {
     // In UTF-16, every other byte is 0.
     if (this.isIdleAt(byte) || byte === 0) return;
     const next = this.#automaton.step(this.#state, byte);
@@ -70,22 +73,20 @@ export class SecretMatcher implements Sink {
   /**
    * The start offset of a pending secret of which at least `least` bytes have come; else infinity.
    */
-  pendingStart(least: number): number {
+  pendingStart(least: number): StreamOffset {
     const depth = this.#automaton.depth[this.#state] ?? 0;
-    return depth < least
-      ? Number.POSITIVE_INFINITY
-      : Math.max(this.#startOf(depth), this.#foundEnd);
+    return depth < least ? NOWHERE : lastOf(this.#startOf(depth), this.#foundEnd);
   }
 
   /** The same, if that is at least half of the secret, which is as bad as all of it. */
-  partialStart(least: number): number {
+  partialStart(least: number): StreamOffset {
     const depth = this.#automaton.depth[this.#state] ?? 0;
     const isPartial = depth >= Math.max(least, (this.#automaton.shortest[this.#state] ?? 0) / 2);
-    return isPartial ? this.#startOf(depth) : Number.POSITIVE_INFINITY;
+    return isPartial ? this.#startOf(depth) : NOWHERE;
   }
 
-  #startOf(length: number): number {
-    return this.#starts[(this.#read - length) & this.#mask] ?? 0;
+  #startOf(length: number): StreamOffset {
+    return offsetAt(this.#starts[(this.#read - length) & this.#mask] ?? 0);
   }
 }
 
@@ -120,8 +121,8 @@ export class BitReader implements Sink {
   #last = 0;
   #count = 0;
   /** The start offsets of the two previous characters: a byte spans three at most. */
-  #before = 0;
-  #beforeThat = 0;
+  #before = offsetAt(0);
+  #beforeThat = offsetAt(0);
 
   constructor(
     { bits, values }: { readonly bits: number; readonly values: Int8Array },
@@ -134,7 +135,7 @@ export class BitReader implements Sink {
     this.matchers = Array.from({ length: 8 / this.#step }, matcher);
   }
 
-  push(byte: number, start: number, end: number): void {
+  push(byte: number, start: StreamOffset, end: StreamOffset): void {
     const value = this.#values[byte] ?? -1;
     if (value === SKIPPED) return;
     if (value < 0) {
@@ -175,8 +176,8 @@ const MAX_GAP = 100;
 export class NumberReader implements Sink {
   readonly matchers: readonly [SecretMatcher, SecretMatcher, SecretMatcher];
   #word = "";
-  #start = 0;
-  #end = 0;
+  #start = offsetAt(0);
+  #end = offsetAt(0);
   #gap = 0;
   /** Whether the current word has a letter that no number has. */
   #isWord = false;
@@ -185,7 +186,7 @@ export class NumberReader implements Sink {
     this.matchers = [matcher(), matcher(), matcher()];
   }
 
-  push(byte: number, start: number, end: number): void {
+  push(byte: number, start: StreamOffset, end: StreamOffset): void {
     const kind = KINDS[byte];
     if (kind === LETTER) {
       this.#isWord = true;

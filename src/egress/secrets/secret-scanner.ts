@@ -7,6 +7,7 @@ import {
   SecretMatcher,
   type Sink,
 } from "./secret-readings.ts";
+import { firstOf, lastOf, offsetAt, type StreamOffset } from "./stream-offset.ts";
 import { OPENING, Unescaper } from "./unescape.ts";
 
 /** How many levels of escaping are undone, as for JSON within JSON. */
@@ -33,7 +34,7 @@ export class SecretScanner {
   readonly #numbers: NumberReader;
   readonly #raw: SecretMatcher;
   #found: SecretMatch[] = [];
-  #read = 0;
+  #read = offsetAt(0);
 
   constructor(automaton: SecretAutomaton) {
     const matcher = () => new SecretMatcher(automaton, (found) => this.#found.push(found));
@@ -56,8 +57,8 @@ export class SecretScanner {
     this.#encoded = [...bits.flatMap((reader) => reader.matchers), ...this.#numbers.matchers];
   }
 
-  /** How many bytes have been read. */
-  get read(): number {
+  /** The offset up to which the stream has been read. */
+  get read(): StreamOffset {
     return this.#read;
   }
 
@@ -66,11 +67,13 @@ export class SecretScanner {
     // Fast path: most bytes need no unescaping.
     const isShort = this.#texts.length === 2;
     for (const byte of bytes) {
-      const at = this.#read++;
-      this.#raw.push(byte, at, at + 1);
+      const at = this.#read;
+      const end = offsetAt(at + 1);
+      this.#read = end;
+      this.#raw.push(byte, at, end);
       if (isShort && OPENING[byte] === 0 && !this.#unescapers.some(isOpen))
-        for (const sink of this.#last) sink.push(byte, at, at + 1);
-      else first?.push(byte, at, at + 1);
+        for (const sink of this.#last) sink.push(byte, at, end);
+      else first?.push(byte, at, end);
     }
   }
 
@@ -82,15 +85,15 @@ export class SecretScanner {
     for (const found of sorted) {
       const last = merged.at(-1);
       if (last !== undefined && found.start <= last.end)
-        merged[merged.length - 1] = { start: last.start, end: Math.max(last.end, found.end) };
+        merged[merged.length - 1] = { start: last.start, end: lastOf(last.end, found.end) };
       else merged.push(found);
     }
     return merged;
   }
 
   /** The offset of the first pending secret of which at least `least` bytes have come. */
-  pendingStart(least = 1): number {
-    return Math.min(
+  pendingStart(least = 1): StreamOffset {
+    return firstOf(
       this.#read,
       ...this.#texts.map((text) => text.pendingStart(least)),
       ...this.#encoded.map((matcher) => matcher.pendingStart(Math.max(least, MIN_ENCODED_BYTES))),
@@ -99,9 +102,9 @@ export class SecretScanner {
   }
 
   /** At the stream's end: the offset of the larger part of a secret, of at least `least` bytes. */
-  partialStart(least: number): number {
+  partialStart(least: number): StreamOffset {
     this.#numbers.close();
-    return Math.min(
+    return firstOf(
       this.#read,
       ...[...this.#texts, ...this.#encoded].map((matcher) => matcher.partialStart(least)),
     );
@@ -116,7 +119,7 @@ class Fork implements Sink {
     this.#sinks = sinks;
   }
 
-  push(byte: number, start: number, end: number): void {
+  push(byte: number, start: StreamOffset, end: StreamOffset): void {
     for (const sink of this.#sinks) sink.push(byte, start, end);
   }
 }

@@ -1,4 +1,5 @@
 import type { Sink } from "./secret-readings.ts";
+import { NOWHERE, type StreamOffset } from "./stream-offset.ts";
 
 /** By byte: whether it can start an escape sequence. */
 export const OPENING = new Uint8Array(256);
@@ -46,7 +47,11 @@ const NAMED: Readonly<Record<string, string>> = {
 /** What a text is: a complete escape sequence, the beginning of one, or neither. */
 type Spelling = { readonly char: string; readonly isPastEnd?: true } | "more" | "none";
 
-type PendingByte = { readonly byte: number; readonly start: number; readonly end: number };
+type PendingByte = {
+  readonly byte: number;
+  readonly start: StreamOffset;
+  readonly end: StreamOffset;
+};
 
 /**
  * Undoes one level of escaping, as in JSON, JavaScript, a shell, a URL or HTML; passes other bytes
@@ -63,8 +68,8 @@ export class Unescaper implements Sink {
   }
 
   /** The start offset of a pending escape sequence; infinity if there is none. */
-  get pendingStart(): number {
-    return this.#open[0]?.start ?? Number.POSITIVE_INFINITY;
+  get pendingStart(): StreamOffset {
+    return this.#open[0]?.start ?? NOWHERE;
   }
 
   /** Whether an escape sequence is pending. */
@@ -72,7 +77,7 @@ export class Unescaper implements Sink {
     return this.#open.length > 0;
   }
 
-  push(byte: number, start: number, end: number): void {
+  push(byte: number, start: StreamOffset, end: StreamOffset): void {
     if (this.#open.length === 0 && OPENING[byte] === 0) {
       this.#next.push(byte, start, end);
       return;

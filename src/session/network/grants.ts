@@ -9,7 +9,7 @@ import type { Log } from "../../log.ts";
 const MAX_CONVERSATIONS = 200;
 /** The most entries of a project or a conversation. */
 const MAX_ENTRIES = 500;
-const MAX_FILE_BYTES = 4 * 1024 ** 2;
+const MAX_FILE_CHARS = 4 * 1024 ** 2;
 
 const Entries = z
   .array(z.string().refine((text) => AllowList.parse([text]).ok))
@@ -148,7 +148,7 @@ export class Grants {
   async #read(): Promise<z.infer<typeof Saved> | undefined> {
     try {
       const text = await readFile(this.#path, "utf8");
-      if (text.length > MAX_FILE_BYTES) throw new Error("it is too large");
+      if (text.length > MAX_FILE_CHARS) throw new Error("it is too large");
       return Saved.parse(JSON.parse(text));
     } catch (thrown) {
       this.#log.warn({ err: thrown, path: this.#path }, "the allowed hosts cannot be read");
