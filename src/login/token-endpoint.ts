@@ -30,7 +30,7 @@ const Refusal = z.object({ error: z.union([Word, z.object({ code: Word })]) });
  * Redirects are not followed, and no error quotes the request or the response.
  */
 export async function refreshTokens(
-  login: Pick<Login, "issuer" | "clientId" | "refreshToken">,
+  login: Login,
   options: { readonly agent: Agent; readonly signal: AbortSignal },
 ): Promise<Result<NewTokens, RefreshError>> {
   const url = endpointOf(login.issuer);

@@ -206,7 +206,7 @@ describe("a renewal that fails", () => {
     expect(leaked()).toBe(false);
   });
 
-  it.each(["http://auth.example.org", "ftp://127.0.0.1", "nonsense"])(
+  it.each(["http://auth.example.org", "http://auth.localhost", "ftp://127.0.0.1", "nonsense"])(
     "asks no issuer like %s",
     async (issuer) => {
       const { keeper, service, path } = await setUp({ lifeMs: -MINUTE });
