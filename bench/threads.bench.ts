@@ -1,7 +1,8 @@
 /**
- * What listing and searching 10,000 conversations costs, 20 of them with 50,000 lines: how long it
+ * What it costs to list and to search 20,000 conversations, 40 of them with 50,000 lines: how long it
  * takes, and how long the editor does not answer meanwhile. The latter is the longest time by which a
- * timer of 1 ms inside Neovim came late; it must stay below 100 ms more than in an idle Neovim.
+ * timer of 1 ms inside Neovim came late. It may be at most a frame more than in an idle Neovim, but for
+ * the first list, which starts the host.
  */
 
 import { spawn } from "node:child_process";
@@ -18,7 +19,8 @@ import { quietClient } from "../src/nvim/quiet-client.ts";
 const FILES = 10_000;
 const LONG_FILES = 20;
 const LONG_LINES = 50_000;
-const MAX_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 16;
+const MAX_START_MS = 100;
 
 const TURN = [
   ...["## You", "", "What about this, and that?", "", "## Codex", "", "An *answer* in words."],
@@ -60,9 +62,10 @@ const MEASURE = `
 
 const STEPS = [
   ["an idle second", "idle", ""],
-  ["the first list", "list", ""],
+  ["the first list, with the host's start", "list", ""],
   ["the next list", "list", ""],
-  ["all projects' list", "list", "!"],
+  ["all projects' first list", "list", "!"],
+  ["all projects' next list", "list", "!"],
   ["a search that finds nothing", "search", "nowhere at all"],
   ["a search that finds much", "search", "answer"],
   ["a search beyond ASCII", "search", "überall"],
@@ -107,7 +110,8 @@ async function measureAll(version: string, program: string, project: string): Pr
       for (; measured === null; measured = await lua("return _G.measured")) await pause(20);
       const { ms, worst, count } = Measured.parse(measured);
       if (what === "idle") idle = worst;
-      const verdict = worst - idle > MAX_PAUSE_MS ? `, MORE THAN ${MAX_PAUSE_MS} MS` : "";
+      const most = label.includes("start") ? MAX_START_MS : MAX_PAUSE_MS;
+      const verdict = worst - idle > most ? `, MORE THAN ${most} MS` : "";
       if (verdict !== "") process.exitCode = 1;
       const time = `${ms.toFixed(0)} ms, longest pause ${worst.toFixed(1)} ms`;
       console.log(`  ${label}: ${time}, ${count} entries${verdict}`);

@@ -1,4 +1,12 @@
-import { closeSync, constants, lstatSync, mkdirSync, openSync } from "node:fs";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+} from "node:fs";
 import { ownHomes } from "./own-user.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
@@ -50,6 +58,26 @@ export function inPlace(fd: number, name: string): string {
   if (name === "" || name === "." || name === ".." || /[/\0]/.test(name))
     throw problem("EINVAL", `not one name: ${JSON.stringify(name)}`);
   return `/proc/self/fd/${fd}/${name}`;
+}
+
+/**
+ * Opens a plain file for reading; the caller closes it.
+ *
+ * SECURITY: the sandbox may have put a link, a pipe or a device in its place. What stands there is
+ * looked at through a descriptor that cannot read, so that no pipe is waited for and no device acts,
+ * and only that very file is opened.
+ *
+ * @throws the error of the file system, with its `code`, and where it is not a plain file.
+ */
+export function openPlain(place: string, path: string): { fd: number; stat: BigIntStats } {
+  const handle = openSync(place, O_PATH | O_NOFOLLOW);
+  try {
+    const stat = fstatSync(handle, { bigint: true });
+    if (!stat.isFile()) throw notPlain(path, stat.isSymbolicLink());
+    return { fd: openSync(`/proc/self/fd/${handle}`, constants.O_RDONLY), stat };
+  } finally {
+    closeSync(handle);
+  }
 }
 
 /**

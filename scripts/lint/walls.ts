@@ -22,7 +22,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   nvim: [],
   offline: [],
   sandbox: [],
-  session: ["audit", "chat", "codex", "egress", "login", "nvim", "sandbox", "workspace"],
+  session: ["audit", "chat", "codex", "egress", "login", "nvim", "sandbox", "threads", "workspace"],
+  threads: ["chat"],
   workspace: [],
 };
 

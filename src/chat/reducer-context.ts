@@ -1,6 +1,7 @@
 import { cutAt, visible } from "./control-characters.ts";
 import type { Edit } from "./edits/index.ts";
 import { beginning } from "./fences.ts";
+import { CODEX_HEADING } from "./format/marks/index.ts";
 import { maxOpenItems, maxTurnNotes, type shareOf } from "./limits.ts";
 import { withoutHtml } from "./markdown/index.ts";
 import {
@@ -124,7 +125,7 @@ export function openSection(draft: Draft, after: string): void {
   if (section?.empty === true) draft.edits.push({ op: "remove", id: section.heading });
   else if (section !== undefined) markSection(draft, "none");
   patchState(draft, { tail: after });
-  const heading = insertBelow(draft, after, ["## Codex"], 1);
+  const heading = insertBelow(draft, after, [CODEX_HEADING], 1);
   patchState(draft, { section: { heading, empty: true } });
   if (draft.state.turn.running) markSection(draft, "running");
 }

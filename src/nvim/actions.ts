@@ -14,11 +14,6 @@ import {
 const AtRow = z.object({ row: z.int().nonnegative() });
 
 /** A thread of the project; it need not be the one of the conversation that is asked. */
-const Thread = z.object({ thread: z.string().min(1) });
-
-/** Whether Codex was told about a thread, and why not if it was asked in vain. */
-const Told = z.object({ told: z.boolean(), reason: z.string().optional() }).meta({ id: "Told" });
-
 /** Confirmations, for when a turn runs or others use the container. */
 const Ending = z.object({
   turn: z.boolean().default(false).describe("ends a running turn as well"),
@@ -247,10 +242,6 @@ export const actions = {
   },
   "goal/clear": { params: NoParams, result: Done },
   "dockerfile/allow": { params: z.object({ hash: z.string() }), result: z.string() },
-  "threads/name": { params: Thread.extend({ name: z.string().min(1) }), result: Told },
-  "threads/archive": { params: Thread, result: Told },
-  "threads/unarchive": { params: Thread, result: Told },
-  "threads/forget": { params: Thread, result: Told },
   "login/start": {
     params: z.object({ way: z.enum(["browser", "device"]) }),
     result: z.object({ url: z.string(), code: z.string().optional() }).meta({ id: "LoginTask" }),

@@ -8,6 +8,7 @@ import {
   Finding,
   FrontMatter,
   type Frozen,
+  ListedThread,
   SentPart,
   TurnFailure,
   WinbarState,
@@ -24,8 +25,40 @@ import {
 
 const Settings = z.record(z.string(), z.unknown());
 
+/** Where the user is, and where conversations lie. */
+const Where = z.object({
+  state_dir: z.string().startsWith("/"),
+  root: z.string().min(1),
+  chats: z.string().min(1),
+  history: z.string().optional(),
+  all: z.boolean(),
+});
+
 /** What Lua tells the host, by name. */
 export const notifications = {
+  /** Lists conversations; `threads_page` brings them, and `action_answer` with the same id ends it. */
+  "threads/list": z.object({
+    id: z.int(),
+    where: Where,
+    archived: z.boolean(),
+    /** Those that are open in the editor, with the first lines of their text. */
+    open: z.array(z.object({ path: z.string().min(1), head: z.string() })),
+  }),
+  /** Finds a text in conversations, archived ones too; `action_answer` has what was found. */
+  "threads/search": z.object({ id: z.int(), where: Where, text: z.string().min(1) }),
+  /** Does something with a conversation as a file; `action_answer` says how it went. */
+  "threads/change": z.object({
+    id: z.int(),
+    task: z.enum(["check", "rename", "archive", "unarchive", "delete"]),
+    state_dir: z.string().startsWith("/"),
+    path: z.string().startsWith("/"),
+    root: z.string().optional(),
+    thread: z.string().optional(),
+    name: z.string().optional(),
+    archived: z.boolean(),
+    open: z.object({ busy: z.boolean(), head: z.string() }).optional(),
+    new_name: z.string().optional(),
+  }),
   /**
    * A conversation is open. Comes again for the same buffer after its text was read again, after it
    * moved to another file, and after an earlier host died.
@@ -177,6 +210,10 @@ export const calls = {
     ]),
     Nothing,
   ),
+  /** Conversations of a list that was asked for with this id, in the list's order. */
+  threads_page: call(["id", "threads"], z.tuple([z.int(), z.array(ListedThread)]), Nothing),
+  /** Saves and closes the conversation with this path; false if a turn runs in it. */
+  threads_let_go: call(["path"], z.tuple([z.string()]), z.boolean()),
   /** Answers `action/run`. */
   action_answer: call(["id", "answer"], z.tuple([z.int(), ActionAnswer]), Nothing),
   ui_notify: call(

@@ -29,6 +29,18 @@ export const Phase = z
   .enum(["idle", "starting", "running", "waiting", "failed"])
   .meta({ id: "Phase" });
 
+/** A conversation of a list. */
+export const ListedThread = z
+  .object({
+    path: z.string(),
+    root: z.string().optional().describe("the project's directory, if known"),
+    thread: z.string().optional(),
+    name: z.string().describe("the user's name for it, else its first query, else the file's name"),
+    archived: z.boolean(),
+    label: z.string().describe("its line in a menu"),
+  })
+  .meta({ id: "ListedThread" });
+
 /** Tokens of a thread. */
 export const Tokens = z
   .object({

@@ -18,11 +18,12 @@ import { Project } from "./project.ts";
 import type { Query } from "./query.ts";
 import { parseSettings, type Settings } from "./settings/index.ts";
 import { ThreadHandle } from "./thread/index.ts";
+import { ThreadRequests, tellCodex } from "./threads/index.ts";
 
-/** A notification of the editor. */
+/** A notification of the editor about a conversation that is open. */
 type EditorEvent = {
-  [N in NotificationName]: { readonly method: N; readonly params: NotificationParams<N> };
-}[NotificationName];
+  [N in (typeof METHODS)[number]]: { readonly method: N; readonly params: NotificationParams<N> };
+}[(typeof METHODS)[number]];
 
 const METHODS = [
   "chat/open",
@@ -71,6 +72,11 @@ export class Host {
 
   constructor(options: HostOptions) {
     this.#options = options;
+    new ThreadRequests({
+      editor: options.editor,
+      log: options.log,
+      tellCodex: (request) => tellCodex(this.#projects.get(request.root)?.running?.client, request),
+    });
     for (const method of METHODS)
       options.editor.onNotify(method, (params) => this.#take({ method, params } as EditorEvent));
   }

@@ -7,7 +7,6 @@ import { AuditRecorder } from "./audit-recorder.ts";
 import type { Account, KeyRing } from "./auth/index.ts";
 import { type Backend, startBackend } from "./backend/index.ts";
 import { CLASH, type Conversation, NO_CONVERSATION } from "./conversation/index.ts";
-import { forgetDeleted } from "./delete-threads.ts";
 import { type Failure, stopped } from "./failure.ts";
 import {
   gitAroundTurn,
@@ -23,6 +22,7 @@ import { Inbox } from "./inbox.ts";
 import { NetworkAccess } from "./network/index.ts";
 import { LiveSettings, type Settings, STALE } from "./settings/index.ts";
 import { effortsOf } from "./thread/index.ts";
+import { forgetDeleted } from "./threads/index.ts";
 
 /** What a project's session is made from. */
 export type ProjectOptions = {

@@ -12,6 +12,8 @@ import {
   type NotificationParams,
   notifications,
 } from "../../src/nvim/methods.ts";
+import { ThreadRequests } from "../../src/session/threads/thread-requests.ts";
+import type { CodexAnswer, CodexRequest } from "../../src/threads/changes.ts";
 import { repository } from "./neovim.ts";
 
 /** Something that Lua told. */
@@ -25,6 +27,10 @@ export class TestHost implements AsyncDisposable {
   readonly told: Told[] = [];
   /** The connected editors, in order; an ended one stays in the list. */
   readonly editors: Editor[] = [];
+  /** What Codex was asked to do with threads of closed conversations; it runs for none of them. */
+  readonly asked: CodexRequest[] = [];
+  /** Has Codex answer what it is asked about threads. */
+  codex: (request: CodexRequest) => Promise<CodexAnswer> = async () => ({ isTold: false });
   /** Whether it never says that it has all of a text. */
   isBehind = false;
   readonly #sockets: Socket[] = [];
@@ -97,12 +103,20 @@ export class TestHost implements AsyncDisposable {
   #connected(socket: Socket): void {
     this.#sockets.push(socket);
     const editor = connectEditor({ readable: socket, writable: socket, log: silentLog });
+    const tellCodex = (request: CodexRequest) => {
+      this.asked.push(request);
+      return this.codex(request);
+    };
     for (const name of Object.keys(notifications) as NotificationName[]) {
+      if (name.startsWith("threads/")) continue;
       editor.onNotify(name, (params) => {
         this.told.push({ name, params } as Told);
-        if (name === "chat/leaving" && !this.isBehind) void editor.call.chat_kept(params.buf);
+        if (name === "chat/leaving" && "buf" in params && !this.isBehind)
+          void editor.call.chat_kept(params.buf);
       });
     }
+    // The list of conversations is the host's own.
+    new ThreadRequests({ editor, log: silentLog, tellCodex });
     this.editors.push(editor);
   }
 }

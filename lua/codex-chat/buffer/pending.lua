@@ -44,11 +44,12 @@ end
 ---@return string
 local function typed(lines)
   local kept = vim.list_slice(lines)
-  if (kept[1] or ""):match("^## You%s*$") then
+  local format = require("codex-chat.buffer.format")
+  if format.is_prompt(kept[1]) then
     table.remove(kept, 1)
   end
   local text = vim.trim(table.concat(kept, "\n"))
-  return (text:gsub("\n+> %*%*Context:%*%* [^\n]*$", ""))
+  return format.without_context(text)
 end
 
 --- Notes what stands in the block now: it is what the host has been told.

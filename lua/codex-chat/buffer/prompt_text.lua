@@ -2,7 +2,7 @@
 local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
-local markdown = require("codex-chat.buffer.markdown")
+local format = require("codex-chat.buffer.format")
 
 local api = vim.api
 
@@ -11,7 +11,7 @@ local api = vim.api
 ---@return string
 function M.text(chat)
   local lines = api.nvim_buf_get_lines(chat.buf, blocks.prompt_row(chat), -1, false)
-  if markdown.is_prompt(lines[1]) then
+  if format.is_prompt(lines[1]) then
     table.remove(lines, 1)
   end
   local first, last = 1, #lines

@@ -183,7 +183,11 @@ local function unanswered(chat)
     end
     -- Without the heading and the context line, which is made again.
     local text = table.concat(api.nvim_buf_get_lines(chat.buf, range[1] + 1, range[2], false), "\n")
-    table.insert(found, 1, vim.trim((vim.trim(text):gsub("\n\n> %*%*Context:%*%* [^\n]*$", ""))))
+    table.insert(
+      found,
+      1,
+      vim.trim(require("codex-chat.buffer.format").without_context(vim.trim(text)))
+    )
     edge = range[1]
   end
   return found
@@ -195,7 +199,7 @@ end
 ---@param to codex-chat.Relocation
 function M.relocate(chat, to)
   local project = require("codex-chat.project").at(chat.root)
-  local document = require("codex-chat.buffer.document")
+  local format = require("codex-chat.buffer.format")
   local blocks = require("codex-chat.buffer.blocks")
   local path = to.path or require("codex-chat.project").new_path(project)
   local unsent = unanswered(chat)
@@ -203,8 +207,8 @@ function M.relocate(chat, to)
   M.rename(chat, path)
   require("codex-chat.buffer.fold").clear(chat.buf)
   blocks.machine(chat, function()
-    local head = document.new_lines(chat.root, document.now())
-    chat.head, chat.known_text, chat.known_hashes = document.head(head), nil, nil
+    local head = format.new_lines(chat.root, format.now())
+    chat.head, chat.known_text, chat.known_hashes = format.head(head), nil, nil
     chat.has_written = nil
     -- The prompt's heading and text stay, with the cursor in them.
     blocks.splice(chat, 0, blocks.prompt_row(chat), vim.list_slice(head, 1, #head - 2))

@@ -2,6 +2,7 @@
 local M = {}
 
 local document = require("codex-chat.buffer.document")
+local format = require("codex-chat.buffer.format")
 local registry = require("codex-chat.registry")
 local say = require("codex-chat.message")
 local text_of = require("codex-chat.chat.text")
@@ -158,7 +159,7 @@ function M.read(buf)
     take_new_name(buf, project)
     say.error(("the conversation cannot be read, so this is a new one: %s."):format(refused))
   end
-  lines = lines or document.new_lines(project.root, document.now())
+  lines = lines or format.new_lines(project.root, format.now())
   api.nvim_buf_set_lines(buf, 0, -1, false, lines)
   if not chat then
     require("codex-chat.chat.attach").attach(buf, project, text)

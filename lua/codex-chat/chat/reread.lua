@@ -2,6 +2,7 @@
 local M = {}
 
 local document = require("codex-chat.buffer.document")
+local format = require("codex-chat.buffer.format")
 local registry = require("codex-chat.registry")
 local say = require("codex-chat.message")
 local text_of = require("codex-chat.chat.text")
@@ -35,9 +36,9 @@ function M.reread(chat, hash)
     return api.nvim_win_get_cursor(win)[1] > prompt
   end, registry.wins(buf))
   require("codex-chat.buffer.fold").clear(buf)
-  if chat.head and not document.head(lines) then
+  if chat.head and not format.head(lines) then
     -- The other program has removed the front matter, which identifies the conversation.
-    lines = document.with_kept(lines, chat.head)
+    lines = format.with_kept(lines, chat.head)
   end
   local modifiable = vim.bo[buf].modifiable
   vim.bo[buf].modifiable = true

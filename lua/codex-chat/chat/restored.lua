@@ -3,6 +3,7 @@
 local M = {}
 
 local document = require("codex-chat.buffer.document")
+local format = require("codex-chat.buffer.format")
 local registry = require("codex-chat.registry")
 
 local api = vim.api
@@ -62,7 +63,7 @@ function M.project_of(path, lines)
   if is_in_state(path) then
     return require("codex-chat.chat.read").project_of(path, lines or {})
   end
-  local head = document.head(vim.list_slice(lines or {}, 1, 200))
+  local head = format.head(vim.list_slice(lines or {}, 1, 200))
   if
     head
     and vim.iter(head):any(function(line)
@@ -83,7 +84,7 @@ local function with_draft(lines, typed)
     whole[#whole] = nil
   end
   if not document.find_prompt(whole) then
-    vim.list_extend(whole, { "", "## You" })
+    vim.list_extend(whole, { "", format.user_heading })
   end
   whole[#whole + 1] = ""
   return vim.list_extend(whole, typed)
@@ -115,10 +116,10 @@ function M.attach(buf, project)
   local old = api.nvim_buf_get_lines(buf, 0, -1, false)
   local is_blank = not table.concat(old):find("%S")
   if not lines and is_blank then
-    lines = document.new_lines(project.root, document.now())
+    lines = format.new_lines(project.root, format.now())
   end
   local is_edited = vim.bo[buf].modified and not is_blank
-  local has_sections = document.find_prompt(old) ~= nil or document.head(old) ~= nil
+  local has_sections = document.find_prompt(old) ~= nil or format.head(old) ~= nil
   if is_edited and lines and not has_sections then
     lines = with_draft(lines, old)
   elseif is_edited then

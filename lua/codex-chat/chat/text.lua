@@ -1,7 +1,7 @@
 --- Prepares a conversation's buffer: its options, and everything that is derived from its text.
 local M = {}
 
-local document = require("codex-chat.buffer.document")
+local format = require("codex-chat.buffer.format")
 local registry = require("codex-chat.registry")
 
 local api = vim.api
@@ -31,9 +31,10 @@ function M.load(chat)
   local prompt = scan.prompt
   if not prompt then
     -- Below everything, so that no text in the file becomes a query.
-    local fresh = lines[#lines] == "" and { "## You", "" } or { "", "## You", "" }
+    local fresh = lines[#lines] == "" and { format.user_heading, "" }
+      or { "", format.user_heading, "" }
     if #lines == 1 and lines[1] == "" then
-      api.nvim_buf_set_lines(buf, 0, -1, false, { "## You", "" })
+      api.nvim_buf_set_lines(buf, 0, -1, false, { format.user_heading, "" })
       prompt = 0
     else
       api.nvim_buf_set_lines(buf, #lines, #lines, false, fresh)
@@ -48,7 +49,7 @@ function M.load(chat)
   blocks.set_prompt(chat, prompt)
   vim.bo[buf].modified = false
   chat.changed = false
-  chat.head = document.head(lines) or chat.head
+  chat.head = format.head(lines) or chat.head
   if chat.follows then
     return
   end

@@ -2,6 +2,7 @@
 local M = {}
 
 local document = require("codex-chat.buffer.document")
+local format = require("codex-chat.buffer.format")
 local registry = require("codex-chat.registry")
 local say = require("codex-chat.message")
 local truth = require("codex-chat.disk.truth")
@@ -68,7 +69,7 @@ function M.save(chat)
     )
     return false
   end
-  local lines = document.with_kept(api.nvim_buf_get_lines(chat.buf, 0, -1, false), chat.head)
+  local lines = format.with_kept(api.nvim_buf_get_lines(chat.buf, 0, -1, false), chat.head)
   local text = table.concat(lines, "\n") .. "\n"
   if text == chat.known_text and truth.look(chat) == "other" then
     -- Nothing is unsaved: `check` will read the other text.

@@ -90,12 +90,12 @@ end
 ---@param text string
 ---@return codex-chat.Mention[]
 function M.find(text)
-  local markdown = require("codex-chat.buffer.markdown")
+  local format = require("codex-chat.buffer.format")
   local found, seen = {}, {}
   local fence
   for _, line in ipairs(vim.split(text, "\n", { plain = true })) do
     local before = fence
-    fence = markdown.step(fence, line)
+    fence = format.step(fence, line)
     if not before and not fence then
       local plain = line:gsub("(`+).-%1", function(code)
         return (" "):rep(#code)

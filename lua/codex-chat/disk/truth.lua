@@ -96,19 +96,14 @@ function M.compare(copy)
   return ":vertical diffsplit " .. vim.fn.fnameescape(copy)
 end
 
----@param text string
----@return boolean
-local function is_answered(text)
-  return text:find("\n## Codex[ \t]*\n") ~= nil
-end
-
 --- Whether most of a conversation would be lost: all its answers, or more than half of the text. The
 --- host has the same rule (src/chat/file/loss.ts).
 ---@param before string
 ---@param after string
 ---@return boolean
 function M.loses_much(before, after)
-  if is_answered(before) and not is_answered(after) then
+  local format = require("codex-chat.buffer.format")
+  if format.has_answer(before) and not format.has_answer(after) then
     return true
   end
   return #before - #after >= few_bytes and #after * 2 < #before

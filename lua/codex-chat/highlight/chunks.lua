@@ -4,7 +4,7 @@
 --- fence.
 local M = {}
 
-local markdown = require("codex-chat.buffer.markdown")
+local format = require("codex-chat.buffer.format")
 
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.highlight.chunks")
@@ -62,7 +62,7 @@ local function cut(buf, first, stop, fence)
   local lines = api.nvim_buf_get_lines(buf, first, stop, false)
   local count, bytes = 0, 0
   for i, line in ipairs(lines) do
-    fence = markdown.step(fence, line)
+    fence = format.step(fence, line)
     count, bytes = count + 1, bytes + #line
     local ends = not fence and line == "" and i < #lines and lines[i + 1] ~= ""
     if ends or (i < #lines and (count >= max_lines or bytes >= max_bytes)) then

@@ -133,11 +133,11 @@ end
 ---@param lines string[]
 ---@param fence codex-chat.Fence? that is open above
 local function by_pattern(buf, ns, row, lines, fence)
-  local markdown = require("codex-chat.buffer.markdown")
+  local format = require("codex-chat.buffer.format")
   for i, line in ipairs(lines) do
     local at = row + i - 1
     local edge
-    fence, edge = markdown.step(fence, line)
+    fence, edge = format.step(fence, line)
     if edge then
       color(buf, ns, at, 0, #line, "CodexChatMuted", 100)
     elseif not fence and #line <= max_line_bytes then
@@ -175,10 +175,10 @@ end
 ---@param lines string[]
 ---@return integer?
 local function open_fence(lines)
-  local markdown = require("codex-chat.buffer.markdown")
+  local format = require("codex-chat.buffer.format")
   local fence, edge, opened
   for i, line in ipairs(lines) do
-    fence, edge = markdown.step(fence, line)
+    fence, edge = format.step(fence, line)
     opened = edge and i or opened
   end
   return fence and opened
@@ -199,7 +199,7 @@ end
 function M.markdown(buf, ns, row, lines, fence)
   if row == 0 then
     -- The line that ends front matter would make the line above it a heading.
-    row = require("codex-chat.buffer.markdown").front_matter_end(lines)
+    row = require("codex-chat.buffer.format").front_matter_end(lines)
     lines = vim.list_slice(lines, row + 1)
   end
   local open = not fence and open_fence(lines)
@@ -257,14 +257,14 @@ local quotes = {
 ---@param lines string[]
 ---@param fence codex-chat.Fence? that is open above
 function M.own(buf, ns, row, lines, fence)
-  local markdown = require("codex-chat.buffer.markdown")
+  local format = require("codex-chat.buffer.format")
   local quote, edge
   local in_diff = fence ~= nil and fence.is_diff
-  local front = row == 0 and markdown.front_matter_end(lines) or 0
+  local front = row == 0 and format.front_matter_end(lines) or 0
   for i, line in ipairs(lines) do
     local at = row + i - 1
     if i > front then
-      fence, edge = markdown.step(fence, line)
+      fence, edge = format.step(fence, line)
     end
     if i <= front then
       color(buf, ns, at, 0, #line, "CodexChatMuted", 130)
@@ -281,8 +281,8 @@ function M.own(buf, ns, row, lines, fence)
       if group then
         color(buf, ns, at, 0, #line, group)
       end
-    elseif line:find("^## You[ \t]*$") or line:find("^## Codex[ \t]*$") then
-      local group = line:find("You", 1, true) and "CodexChatYou" or "CodexChatCodex"
+    elseif line:byte(1) == 35 and format.role_of(line) then -- "#"
+      local group = format.role_of(line) == "user" and "CodexChatYou" or "CodexChatCodex"
       color(buf, ns, at, 0, #line, group, 130)
       api.nvim_buf_set_extmark(buf, ns, at, 0, {
         virt_text = { { rule, "CodexChatRule" } },

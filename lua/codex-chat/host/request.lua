@@ -57,6 +57,26 @@ function M.run(chat, name, params, callback)
   end
 end
 
+--- Asks the host about conversations as files; no conversation needs to be open. `callback` is called
+--- once, never before this returns: with the value, or with nil and a sentence that says why not.
+---@param method codex-chat.NotificationName
+---@param params table the notification's, without its id
+---@param callback codex-chat.Answered
+---@return integer id of the request
+function M.ask(method, params, callback)
+  next_id = next_id + 1
+  local id = next_id
+  waiting[id] = { name = method, callback = callback }
+  params.id = id
+  local sent, err = require("codex-chat.host").tell(method, params)
+  if not sent then
+    vim.schedule(function()
+      M.answered(id, { ok = false, message = err })
+    end)
+  end
+  return id
+end
+
 --- Takes the host's answer.
 ---@param id integer
 ---@param answer codex-chat.ActionValue|codex-chat.ActionFailure

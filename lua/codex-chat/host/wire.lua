@@ -178,6 +178,14 @@
 ---@field effort string the default one
 ---@field efforts codex-chat.ListedEffort[]
 
+---@class (exact) codex-chat.ListedThread
+---@field path string
+---@field root? string the project's directory, if known
+---@field thread? string
+---@field name string the user's name for it, else its first query, else the file's name
+---@field archived boolean
+---@field label string its line in a menu
+
 ---@class (exact) codex-chat.LoginState
 ---@field email string
 ---@field plan string
@@ -320,10 +328,6 @@
 ---@field total? integer of the whole thread
 ---@field window? integer how many the model's context window holds
 
----@class (exact) codex-chat.Told
----@field told boolean
----@field reason? string
-
 ---@class (exact) codex-chat.ToolCall
 ---@field id string
 ---@field tool string
@@ -343,6 +347,29 @@
 ---@field usedPercent number
 ---@field windowDurationMins? number
 ---@field resetsAt? number in seconds since 1970
+
+---@class (exact) codex-chat.ThreadsList
+---@field id integer
+---@field where { state_dir: string, root: string, chats: string, history?: string, all: boolean }
+---@field archived boolean
+---@field open { path: string, head: string }[]
+
+---@class (exact) codex-chat.ThreadsSearch
+---@field id integer
+---@field where { state_dir: string, root: string, chats: string, history?: string, all: boolean }
+---@field text string
+
+---@class (exact) codex-chat.ThreadsChange
+---@field id integer
+---@field task "check"|"rename"|"archive"|"unarchive"|"delete"
+---@field state_dir string
+---@field path string
+---@field root? string
+---@field thread? string
+---@field name? string
+---@field archived boolean
+---@field open? { busy: boolean, head: string }
+---@field new_name? string
 
 ---@class (exact) codex-chat.ChatOpen
 ---@field path string
@@ -447,19 +474,6 @@
 ---@class (exact) codex-chat.DockerfileAllowParams
 ---@field hash string
 
----@class (exact) codex-chat.ThreadsNameParams
----@field thread string
----@field name string
-
----@class (exact) codex-chat.ThreadsArchiveParams
----@field thread string
-
----@class (exact) codex-chat.ThreadsUnarchiveParams
----@field thread string
-
----@class (exact) codex-chat.ThreadsForgetParams
----@field thread string
-
 ---@class (exact) codex-chat.LoginStartParams
 ---@field way "browser"|"device"
 
@@ -509,14 +523,6 @@
 
 ---@alias codex-chat.DockerfileAllowResult string
 
----@alias codex-chat.ThreadsNameResult codex-chat.Told
-
----@alias codex-chat.ThreadsArchiveResult codex-chat.Told
-
----@alias codex-chat.ThreadsUnarchiveResult codex-chat.Told
-
----@alias codex-chat.ThreadsForgetResult codex-chat.Told
-
 ---@alias codex-chat.LoginStartResult codex-chat.LoginTask
 
 ---@alias codex-chat.LoginFinishResult codex-chat.LoginState
@@ -524,6 +530,9 @@
 ---@alias codex-chat.LoginEndResult codex-chat.EndedLogin
 
 ---@alias codex-chat.NotificationName see host.notify
+---| "threads/list"
+---| "threads/search"
+---| "threads/change"
 ---| "chat/open"
 ---| "chat/close"
 ---| "chat/reread"
@@ -570,10 +579,6 @@
 ---| "goal/set"
 ---| "goal/clear"
 ---| "dockerfile/allow"
----| "threads/name"
----| "threads/archive"
----| "threads/unarchive"
----| "threads/forget"
 ---| "login/start"
 ---| "login/finish"
 ---| "login/cancel"
@@ -593,6 +598,8 @@
 ---@field buf_get_changes fun(buf: integer, ids: string[]): codex-chat.QueryChange[]
 ---@field quickfix_set fun(findings: codex-chat.Finding[])
 ---@field tool_run fun(buf: integer, call: codex-chat.ToolCall)
+---@field threads_page fun(id: integer, threads: codex-chat.ListedThread[])
+---@field threads_let_go fun(path: string): boolean
 ---@field action_answer fun(id: integer, answer: codex-chat.ActionValue|codex-chat.ActionFailure)
 ---@field ui_notify fun(level: "info"|"warn"|"error", message: string)
 ---@field buf_reload fun(what: string[]|codex-chat.ReloadRoot)

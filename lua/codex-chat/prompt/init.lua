@@ -150,7 +150,8 @@ local function deliver_above(chat, it, parts)
   blocks.machine(chat, function()
     local prompt = blocks.prompt_row(chat)
     local row = it.mode == "queue" and prompt or require("codex-chat.buffer.pending").row(chat)
-    local section = vim.list_extend({ "## You", "" }, it.lines)
+    local section =
+      vim.list_extend({ require("codex-chat.buffer.format").user_heading, "" }, it.lines)
     if line then
       vim.list_extend(section, { "", line })
     end
@@ -246,7 +247,7 @@ local function deliver(chat, text, parts, mode, from)
     while not api.nvim_buf_get_lines(buf, stop - 1, stop, false)[1]:find("%S") do
       stop = stop - 1
     end
-    local rest = { "", "## You", "" }
+    local rest = { "", require("codex-chat.buffer.format").user_heading, "" }
     if line then
       rest = vim.list_extend({ "", line }, rest)
     end

@@ -35,66 +35,37 @@ local tasks = {
 --- The words that `:CodexChat threads` takes.
 M.tasks = { "open", "manage", "rename", "archive", "unarchive", "delete", "archived" }
 
---- How long ago, in a word or two.
----@param seconds number
----@return string
-local function age(seconds)
-  local units = { { 86400 * 365, "y" }, { 86400, "d" }, { 3600, "h" }, { 60, "min" } }
-  for _, unit in ipairs(units) do
-    if seconds >= unit[1] then
-      return ("%d %s"):format(math.floor(seconds / unit[1]), unit[2])
-    end
-  end
-  return "now"
-end
+--- How many entries Neovim's own menu gets: it prints all of them, and nobody can filter them there.
+local menu_entries = 500
 
---- Gives the line of a conversation in a menu.
----@param all boolean
----@return fun(it: codex-chat.ThreadSummary): string
-local function formatter(all)
-  local now = os.time()
-  local own = require("codex-chat.host").pid()
-  local projects = require("codex-chat.project")
-  local here = {}
-  for _, chat in ipairs(require("codex-chat.registry").all()) do
-    here[vim.uv.fs_realpath(chat.path) or chat.path] = true
-    here[chat.path] = true
+--- Offers conversations; in Neovim's own menu a part of them, and the older ones by its last entry.
+---@param found codex-chat.ThreadSummary[]
+---@param task { prompt: string, run: fun(it: codex-chat.ThreadSummary) }
+---@param from? integer
+local function choose(found, task, from)
+  from = from or 1
+  local entries = found --[[@as (codex-chat.ThreadSummary|{ label: string, older: integer })[] ]]
+  local older = from + menu_entries
+  if #found > menu_entries and require("codex-chat.ui.confirm").is_builtin_menu() then
+    entries = vim.list_slice(found, from, older - 1)
+    if older <= #found then
+      local label = ("… %d older conversations"):format(#found - older + 1)
+      entries[#entries + 1] = { label = label, older = older }
+    end
   end
-  local locks = {}
-  -- One look at a directory, however many conversations it has.
-  local function may_be_locked(path)
-    local lock = projects.lock_path(path)
-    local dir = vim.fs.dirname(lock)
-    if not locks[dir] then
-      locks[dir] = {}
-      for _, entry in ipairs(require("codex-chat.disk.look").list(dir, ".lock") or {}) do
-        locks[dir][entry.name] = true
-      end
+  vim.ui.select(entries, {
+    prompt = task.prompt,
+    kind = "codex-chat-thread",
+    format_item = function(it)
+      return it.label
+    end,
+  }, function(it)
+    if it and it.older then
+      choose(found, task, it.older)
+    elseif it then
+      task.run(it)
     end
-    return locks[dir][vim.fs.basename(lock)] ~= nil
-  end
-  return function(it)
-    local parts = {}
-    if all then
-      parts[1] = it.root and vim.fs.basename(it.root):gsub("%c", " ") or "project unknown"
-    end
-    parts[#parts + 1] = age(now - it.mtime)
-    local plural = it.turns == 1 and not it.more and "" or "s"
-    parts[#parts + 1] = it.problem and "cannot be read"
-      or ("%s%d turn%s"):format(it.more and "over " or "", it.turns, plural)
-    if it.query ~= "" and it.query ~= it.name then
-      parts[#parts + 1] = it.query
-    end
-    if it.archived then
-      parts[#parts + 1] = "archived"
-    end
-    if here[it.path] then
-      parts[#parts + 1] = "open here"
-    elseif may_be_locked(it.path) and projects.is_locked(it.path, own) then
-      parts[#parts + 1] = "open in another Neovim"
-    end
-    return ("%s  (%s)"):format(it.name, table.concat(parts, " · "))
-  end
+  end)
 end
 
 --- `:CodexChat[!] threads [task]`: lists conversations, and does the task with the one picked.
@@ -106,29 +77,21 @@ function M.pick(word, all)
     say.error(("`:CodexChat threads` takes %s."):format(table.concat(M.tasks, ", ")))
     return
   end
-  local wanted = { all = all, archived = task.archived }
-  require("codex-chat.threads.list").read(wanted, function(summaries, problems)
+  local wanted = { all = all, archived = task.archived or false }
+  require("codex-chat.threads.client").list(wanted, function(found, problems)
     if #problems > 0 then
       say.warn("not everything can be listed: " .. table.concat(problems, "; "))
-      if #summaries == 0 then
+      if #found == 0 then
         return
       end
     end
-    if #summaries == 0 then
+    if #found == 0 then
       local none = task.archived and "nothing is archived." or "there is no conversation yet."
       say.info(none)
       return
     end
-    vim.ui.select(summaries, {
-      prompt = task.prompt,
-      kind = "codex-chat-thread",
-      format_item = formatter(all),
-    }, function(it)
-      if it then
-        task.run(it)
-      end
-    end)
-  end)
+    choose(found, task)
+  end, say.error)
 end
 
 --- Does a task with the conversation that is open here.
@@ -141,7 +104,7 @@ function M.current(word, rest, force)
     say.info("no conversation is open. :CodexChat opens one.")
     return
   end
-  local it = require("codex-chat.threads.list").of_chat(chat)
+  local it = require("codex-chat.threads.file").summary_of(chat)
   if word == "rename" and rest ~= "" then
     require("codex-chat.threads.rename").rename(it, rest)
   else

@@ -1,7 +1,7 @@
 --- What can be done with a conversation of the list: opening, renaming, archiving, deleting.
 local M = {}
 
-local codex = require("codex-chat.threads.codex")
+local client = require("codex-chat.threads.client")
 local file = require("codex-chat.threads.file")
 local host = require("codex-chat.host")
 local projects = require("codex-chat.project")
@@ -73,26 +73,14 @@ function M.open(it)
   show(it.path, project)
 end
 
---- Moves a conversation's file into another directory, under a name that nothing there has.
+---@param task "archive"|"unarchive"|"delete"
 ---@param it codex-chat.ThreadSummary
----@param to string
----@param moved fun()
-local function move_to(it, to, moved)
-  file.with_file(it, function(release)
-    local base = vim.fs.basename(it.path):gsub("%.md$", "")
-    local target, n = ("%s/%s.md"):format(to, base), 1
-    while uv.fs_lstat(target) do
-      n = n + 1
-      target = ("%s/%s-%d.md"):format(to, base, n)
-    end
-    -- SECURITY: in a project the agent may have put a link there, to have files moved elsewhere.
-    local ok, err = require("codex-chat.disk.change").move(it.path, target)
-    release()
-    if ok then
-      require("codex-chat.threads.pictures").bring(it.path, to)
-      moved()
+local function change(task, it)
+  client.change(task, it, function(answer, err)
+    if err then
+      say.error(err)
     else
-      say.error(("“%s” was not moved to %s: %s."):format(it.name, short(to), err))
+      say.info(answer.message)
     end
   end)
 end
@@ -100,78 +88,40 @@ end
 --- Puts a conversation aside, into `archive/` beside the others.
 ---@param it codex-chat.ThreadSummary
 function M.archive(it)
-  if it.archived then
-    say.error(("“%s” is archived already."):format(it.name))
-  elseif file.is_free(it, "archive") then
-    -- Before it is closed: that may end the last conversation that Codex can be reached through.
-    codex.tell(it, "threads/archive", {}, function()
-      move_to(it, vim.fs.dirname(it.path) .. "/archive", function()
-        say.info(("“%s” is archived. `:CodexChat threads archived` lists it."):format(it.name))
-      end)
-    end)
-  end
+  change("archive", it)
 end
 
 --- Takes a conversation out of the archive.
 ---@param it codex-chat.ThreadSummary
 function M.unarchive(it)
-  if not it.archived then
-    say.error(("“%s” is not archived."):format(it.name))
-  elseif file.is_free(it, "unarchive") then
-    codex.tell(it, "threads/unarchive", {}, function()
-      move_to(it, vim.fs.dirname(vim.fs.dirname(it.path)), function()
-        say.info(("“%s” is among the others again."):format(it.name))
-      end)
-    end)
-  end
-end
-
----@param it codex-chat.ThreadSummary
-local function remove(it)
-  codex.tell(it, "threads/forget", {}, function(answer)
-    file.with_file(it, function(release)
-      local ok, err = require("codex-chat.disk.change").unlink(it.path)
-      release()
-      if not ok then
-        say.error(("%s was not deleted: %s."):format(short(it.path), err))
-        return
-      end
-      require("codex-chat.threads.pictures").remove(it.path)
-      local note = not answer.told and codex.note_to_forget(it) or nil
-      if answer.reason then
-        note = answer.reason:gsub("%.$", "")
-      end
-      say.info(("“%s” is deleted%s."):format(it.name, note and "; " .. note or ""))
-    end)
-  end)
+  change("unarchive", it)
 end
 
 --- Deletes the file, and has Codex forget the thread, once that is confirmed.
 ---@param it codex-chat.ThreadSummary
 ---@param force? boolean without a question
 function M.delete(it, force)
-  local chat = file.chat_of(it.path)
-  if not file.is_busy(chat) and chat and not uv.fs_lstat(it.path) then
-    say.error("nothing of this conversation is saved yet: there is nothing to delete.")
-    return
-  elseif not file.is_free(it, "delete") then
-    return
-  end
+  local confirm = require("codex-chat.ui.confirm")
+  local command = "CodexChat! delete"
   if force then
-    remove(it)
-    return
+    change("delete", it)
+  elseif confirm.can_ask(command) then
+    client.change("check", it, function(answer, err)
+      if err then
+        say.error(err)
+        return
+      end
+      confirm.ask({
+        question = ("Delete “%s” and Codex's memory of it?"):format(answer.name),
+        yes = "Delete",
+        no = "Keep",
+        kind = "codex-chat-delete",
+        command = command,
+      }, function()
+        change("delete", it)
+      end)
+    end)
   end
-  require("codex-chat.ui.confirm").ask({
-    question = ("Delete “%s” and Codex's memory of it?"):format(it.name),
-    yes = "Delete",
-    no = "Keep",
-    kind = "codex-chat-delete",
-    command = "CodexChat! delete",
-  }, function()
-    if file.is_free(it, "delete") then
-      remove(it)
-    end
-  end)
 end
 
 --- Asks what to do with it.

@@ -3,11 +3,33 @@ local M = {}
 
 local say = require("codex-chat.message")
 
---- Whether nobody can answer: no UI is attached, and Neovim itself would ask.
+--- Whether `vim.ui.select()` is Neovim's own: a numbered list that takes a number.
+---@return boolean
+function M.is_builtin_menu()
+  local source = debug.getinfo(vim.ui.select, "S").source
+  return source:find("vim/ui.lua", 1, true) ~= nil
+end
+
+--- Whether nobody is there to answer: no screen is attached, and it is Neovim's own question that would
+--- be shown on one.
 ---@return boolean
 local function is_alone()
-  local source = debug.getinfo(vim.ui.select, "S").source
-  return #vim.api.nvim_list_uis() == 0 and source:find("vim/ui.lua", 1, true) ~= nil
+  return #vim.api.nvim_list_uis() == 0 and M.is_builtin_menu()
+end
+
+--- Whether somebody can be asked; false after a message that names the command which does not ask.
+---@param command string
+---@return boolean
+function M.can_ask(command)
+  if not is_alone() then
+    return true
+  end
+  say.error(
+    ("nothing was removed: nobody can be asked here. Without a question it is `:%s`."):format(
+      command
+    )
+  )
+  return false
 end
 
 ---@class (exact) codex-chat.Confirmation
@@ -21,12 +43,7 @@ end
 ---@param it codex-chat.Confirmation
 ---@param run fun()
 function M.ask(it, run)
-  if is_alone() then
-    say.error(
-      ("nothing was removed, because nobody can answer the question here. `:%s` does not ask."):format(
-        it.command
-      )
-    )
+  if not M.can_ask(it.command) then
     return
   end
   vim.ui.select({ it.yes, it.no }, { prompt = it.question, kind = it.kind }, function(choice)

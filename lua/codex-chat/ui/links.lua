@@ -225,10 +225,10 @@ end
 ---@param row integer 0-based
 ---@return boolean
 local function is_in_fence(lines, row)
-  local markdown = require("codex-chat.buffer.markdown")
+  local format = require("codex-chat.buffer.format")
   local fence, edge
   for i = 1, row + 1 do
-    fence, edge = markdown.step(fence, lines[i])
+    fence, edge = format.step(fence, lines[i])
   end
   return fence ~= nil or edge
 end

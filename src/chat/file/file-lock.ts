@@ -94,6 +94,13 @@ export async function lockFile(
   });
 }
 
+/** Who has a file's lock: nobody, this process, or another one. One that cannot be judged counts as another's. */
+export async function holderOf(path: string): Promise<"nobody" | "self" | "other"> {
+  const judged = await judge(path, await ownHolder());
+  if (judged.ok) return "nobody";
+  return judged.error.kind === "locked" && judged.error.pid === process.pid ? "self" : "other";
+}
+
 async function makeLock(
   path: string,
   content: string,

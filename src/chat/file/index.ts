@@ -3,6 +3,6 @@
  *
  * It does not know what the text means.
  */
-export { lockFile, type UnfinishedAnswer } from "./file-lock.ts";
+export { holderOf, lockFile, lockPath, type UnfinishedAnswer } from "./file-lock.ts";
 export { KnownFile, textHash } from "./known-file.ts";
 export { type FileVerdict, type ForeignText, openStore, type TranscriptStore } from "./store.ts";

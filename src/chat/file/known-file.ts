@@ -1,13 +1,5 @@
 import { createHash } from "node:crypto";
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readFileSync,
-} from "node:fs";
+import { closeSync, lstatSync, readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import {
   changedJustNow,
@@ -16,7 +8,7 @@ import {
   type WriteOptions,
   writeAtomically,
 } from "../../atomic-write.ts";
-import { inPlace, notPlain, O_PATH, openPlace } from "../../place.ts";
+import { inPlace, openPlace, openPlain } from "../../place.ts";
 
 /** The largest text that is compared and kept, in bytes; `lua/codex-chat/buffer/document.lua` reads no more. */
 const maxBytes = 64 * 1024 * 1024;
@@ -136,18 +128,15 @@ export class KnownFile {
 
 /** Reads a file that is a plain one, and no larger than a conversation may be. */
 function readPlain(place: string, path: string): { bytes: Buffer; stamp: FileStamp } {
-  const handle = openSync(place, O_PATH | constants.O_NOFOLLOW);
+  const { fd, stat } = openPlain(place, path);
   try {
-    // SECURITY: the sandbox may have put a pipe or a device there, which must not be opened.
-    const stat: BigIntStats = fstatSync(handle, { bigint: true });
-    if (!stat.isFile()) throw notPlain(path, stat.isSymbolicLink());
     if (stat.size > maxBytes)
       throw Object.assign(
         new Error(`${path} has become larger than 64 MB: look at it, then move it away`),
         { code: "EFBIG" },
       );
-    return { bytes: readFileSync(`/proc/self/fd/${handle}`), stamp: stampOf(stat) };
+    return { bytes: readFileSync(fd), stamp: stampOf(stat) };
   } finally {
-    closeSync(handle);
+    closeSync(fd);
   }
 }

@@ -1,3 +1,5 @@
+import { bodyStart, hasAnswer } from "../format/marks/index.ts";
+
 /** How much a conversation's text holds; enough to tell a deletion of nearly everything. */
 export type Bulk = {
   /** Whether Codex has answered in it. */
@@ -11,8 +13,7 @@ const fewChars = 500;
 
 /** Measures a text. Costs little, however long it is. */
 export function bulkOf(text: string): Bulk {
-  const end = text.startsWith("---\n") ? text.indexOf("\n---\n") : -1;
-  return { isAnswered: /^## Codex[ \t]*$/m.test(text), chars: text.length - (end + 1) };
+  return { isAnswered: hasAnswer(text), chars: text.length - bodyStart(text) };
 }
 
 /**

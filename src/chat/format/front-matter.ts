@@ -1,4 +1,5 @@
-import { isMap, parseDocument, stringify } from "yaml";
+import { isMap, isScalar, parseDocument } from "yaml";
+import { FRONT_MATTER_LINE, frontMatterEnd, MAX_FRONT_MATTER_LINES } from "./marks/index.ts";
 
 /** The format's version, which the first key of the front matter holds. */
 const formatVersion = 1;
@@ -30,17 +31,15 @@ const KEYS = ["name", "thread", "project", "model", "created"] as const;
 
 /** Reads the front matter at the top of `lines`. Never throws; what is odd becomes a problem. */
 export function readFrontMatter(lines: readonly string[]): FrontMatter {
-  if (lines[0]?.trimEnd() !== "---") {
-    return { meta: {}, source: undefined, end: 0, problems: [] };
+  const end = frontMatterEnd(lines);
+  if (end === 0) {
+    const isOpen = lines[0]?.trimEnd() === FRONT_MATTER_LINE;
+    const problems = isOpen ? ["the front matter has no closing `---`; it is taken for text"] : [];
+    return { meta: {}, source: undefined, end, problems };
   }
-  const close = lines.findIndex((line, row) => row > 0 && /^(?:---|\.\.\.)\s*$/.test(line));
-  if (close === -1) {
-    const problems = ["the front matter has no closing `---`; it is taken for text"];
-    return { meta: {}, source: undefined, end: 0, problems };
-  }
-  const source = lines.slice(1, close).join("\n");
+  const source = lines.slice(1, end - 1).join("\n");
   const problems: string[] = [];
-  return { meta: readMeta(source, problems), source, end: close + 1, problems };
+  return { meta: readMeta(source, problems), source, end, problems };
 }
 
 function readMeta(source: string, problems: string[]): ChatMeta {
@@ -78,8 +77,10 @@ function readLines(source: string): ChatMeta {
   const meta: Record<string, string> = {};
   for (const line of source.split("\n")) {
     const [, key = "", rest = ""] = /^([a-z]+):[ \t]*(.*)$/.exec(line) ?? [];
-    if (!KEYS.some((it) => it === key) || meta[key] !== undefined) continue;
-    const value: unknown = parseDocument(rest, { strict: false, logLevel: "silent" }).toJS();
+    if (!KEYS.some((known) => known === key) || meta[key] !== undefined) continue;
+    // Not `toJS`, which throws at an alias that nothing defines.
+    const { contents } = parseDocument(rest, { strict: false, logLevel: "silent" });
+    const value: unknown = isScalar(contents) ? contents.value : undefined;
     if (typeof value === "string" || typeof value === "number") meta[key] = String(value);
   }
   return meta;
@@ -94,7 +95,7 @@ const KEPT = ["thread", "project"] as const;
  */
 export function lostMeta(text: string, known: ChatMeta): ChatMeta | undefined {
   // Few lines: this is asked at every write, and the text may be long.
-  const found = readFrontMatter(text.split("\n", 200));
+  const found = readFrontMatter(text.split("\n", MAX_FRONT_MATTER_LINES));
   const lost: Record<string, string> = {};
   for (const key of KEPT) {
     const value = known[key];
@@ -111,19 +112,21 @@ export function lostMeta(text: string, known: ChatMeta): ChatMeta | undefined {
 export function withKeptKeys(text: string, known: ChatMeta, source: string | undefined): string {
   const lost = lostMeta(text, known);
   if (lost === undefined) return text;
-  if (readFrontMatter(text.split("\n", 200)).source !== undefined) return withMeta(text, lost);
-  const whole = source === undefined ? text : ["---", source, "---", "", text].join("\n");
+  if (readFrontMatter(text.split("\n", MAX_FRONT_MATTER_LINES)).source !== undefined)
+    return withMeta(text, lost);
+  const mark = FRONT_MATTER_LINE;
+  const whole = source === undefined ? text : [mark, source, mark, "", text].join("\n");
   return withMeta(whole, source === undefined ? known : (lostMeta(whole, known) ?? {}));
 }
 
 /** The front matter of a new file, its dashes included. */
 export function newFrontMatter(meta: ChatMeta): string[] {
-  const lines = ["---", `codex-chat: ${formatVersion}`];
+  const lines = [FRONT_MATTER_LINE, `codex-chat: ${formatVersion}`];
   for (const key of KEYS) {
     const value = meta[key];
     if (value !== undefined) lines.push(keyLine(key, value));
   }
-  return [...lines, "---"];
+  return [...lines, FRONT_MATTER_LINE];
 }
 
 /**
@@ -131,19 +134,23 @@ export function newFrontMatter(meta: ChatMeta): string[] {
  * other lines stay as they are.
  */
 export function withMeta(text: string, meta: ChatMeta): string {
-  const lines = text.split("\n");
+  const bom = text.startsWith("\ufeff") ? "\ufeff" : "";
+  const lines = text.slice(bom.length).split("\n");
+  const ending = lines[0]?.endsWith("\r") ? "\r" : "";
   const { source } = readFrontMatter(lines);
-  if (source === undefined) return [...newFrontMatter(meta), "", text].join("\n");
+  if (source === undefined)
+    return bom + [...[...newFrontMatter(meta), ""].map((it) => it + ending), ...lines].join("\n");
   const kept = source === "" ? [] : source.split("\n");
   for (const key of KEYS) {
     const value = meta[key];
     if (value === undefined) continue;
-    const at = kept.findIndex((line) => line.startsWith(`${key}:`));
-    if (at === -1) kept.push(keyLine(key, value));
-    else kept.splice(at, 1 + continued(kept, at), keyLine(key, value));
+    const line = keyLine(key, value) + ending;
+    const at = kept.findIndex((it) => it.startsWith(`${key}:`));
+    if (at === -1) kept.push(line);
+    else kept.splice(at, 1 + continued(kept, at), line);
   }
   const rest = lines.slice(1 + (source === "" ? 0 : source.split("\n").length));
-  return ["---", ...kept, ...rest].join("\n");
+  return bom + [lines[0], ...kept, ...rest].join("\n");
 }
 
 /** How many lines below `at` belong to its value: those that are indented. */
@@ -154,6 +161,23 @@ function continued(lines: readonly string[], at: number): number {
 }
 
 function keyLine(key: string, value: string): string {
-  // A folded scalar would take several lines; Lua changes single ones.
-  return `${key}: ${stringify(value, { lineWidth: 0, defaultStringType: "PLAIN", blockQuote: false }).trimEnd()}`;
+  return `${key}: ${scalar(value)}`;
+}
+
+/**
+ * A YAML scalar on one line, since the editor changes single lines: plain where that is safe, else in
+ * double quotes. `scalar` in lua/codex-chat/buffer/format.lua writes the same.
+ */
+function scalar(value: string): string {
+  const isPlain =
+    /^[A-Za-z0-9/_][^\p{Cc}]*$/u.test(value) &&
+    !/: | #|[\s:]$/.test(value) &&
+    // What YAML would read as something other than text.
+    Number.isNaN(Number(value)) &&
+    !/^(?:true|false|null|yes|no)$/i.test(value);
+  if (isPlain) return value;
+  const escaped = value
+    .replace(/["\\]/g, "\\$&")
+    .replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return `"${escaped}"`;
 }

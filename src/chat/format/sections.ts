@@ -1,9 +1,9 @@
 import { type Blocks, noBlocks, scanLine } from "../markdown/index.ts";
-import { readFrontMatter } from "./front-matter.ts";
+import { frontMatterEnd, type Role, roleOf } from "./marks/index.ts";
 
 /** A section as it stands in the file: everything from its heading to the next one. */
 export type PlacedSection = {
-  readonly role: "user" | "codex";
+  readonly role: Role;
   /** 0-based row of the heading. */
   readonly row: number;
   /** 0-based row after the last line. */
@@ -23,9 +23,9 @@ export function linesOf(text: string): string[] {
 
 /** All sections in order, the prompt among them; what stands above the first is in none. */
 export function findSections(lines: readonly string[]): PlacedSection[] {
-  const heads: { role: PlacedSection["role"]; row: number }[] = [];
+  const heads: { role: Role; row: number }[] = [];
   let blocks: Blocks = noBlocks;
-  for (let row = readFrontMatter(lines).end; row < lines.length; row += 1) {
+  for (let row = frontMatterEnd(lines); row < lines.length; row += 1) {
     const line = lines[row] ?? "";
     const role = roleOf(line);
     const scanned = scanLine(blocks, line);
@@ -38,11 +38,6 @@ export function findSections(lines: readonly string[]): PlacedSection[] {
     const end = heads[index + 1]?.row ?? lines.length;
     return { role, row, end, text: trimLines(lines.slice(row + 1, end)) };
   });
-}
-
-function roleOf(line: string): PlacedSection["role"] | undefined {
-  const heading = /^## (You|Codex)[ \t]*$/.exec(line)?.[1];
-  return heading === "You" ? "user" : heading === "Codex" ? "codex" : undefined;
 }
 
 /** Joins lines without the blank ones at either end; indentation is kept. */

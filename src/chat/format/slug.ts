@@ -1,3 +1,5 @@
+import { basename } from "node:path";
+
 /**
  * A file name's part for a query: its first words in lower case ASCII, joined by dashes, at most
  * `maxChars` long. A query without any such word gives `chat`.
@@ -19,4 +21,9 @@ export function slug(query: string, maxChars = 48): string {
     name = next;
   }
   return name === "" ? (words?.[0] ?? "chat").slice(0, maxChars) || "chat" : name;
+}
+
+/** What the names of a conversation's pictures begin with: the file's name in plain characters. */
+export function pictureStem(conversation: string): string {
+  return basename(conversation, ".md").replaceAll(/[^A-Za-z0-9_-]/g, "-");
 }

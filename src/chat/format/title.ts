@@ -1,33 +1,42 @@
-/** Code points of a title. */
+import { fenceAfter, type OpenFence } from "./marks/index.ts";
+
+/** Code points of a title that is made from a query, and of a name that the user gives. */
 const TITLE_CHARS = 60;
+const NAME_CHARS = 100;
 
 /**
- * A title of one line for a query: its first line that says something, without markdown; those in
- * fences only where there is no other. Empty where nothing is said. The rules are those of
- * lua/codex-chat/threads/title.lua, and the same cases are held against both.
+ * A title of one line for a query: its first line with words in it, without markdown. Lines in fences
+ * count only where there is no other. Empty where there are no words.
  */
 export function title(query: string): string {
-  let fence: string | undefined;
+  let fence: OpenFence | undefined;
   let fenced = "";
   for (const line of query.slice(0, 10_000).split("\n")) {
-    const run = /^ {0,3}(`{3,}|~{3,})/.exec(line)?.[1];
+    const before = fence;
+    fence = fenceAfter(before, line);
+    if (fence !== before) continue;
     if (fence !== undefined) {
-      if (run?.startsWith(fence) && /^ *[`~]+\s*$/.test(line)) fence = undefined;
-      else if (fenced === "") fenced = cut(plain(line));
-    } else if (run !== undefined) {
-      fence = run;
-    } else {
-      const text = stripped(line);
-      if (text !== "") return cut(text);
+      if (fenced === "") fenced = cut(plain(line), TITLE_CHARS);
+      continue;
     }
+    const text = stripped(line);
+    if (text !== "") return cut(text, TITLE_CHARS);
   }
   return fenced;
 }
 
-function cut(text: string): string {
+/**
+ * A name that the user gives, on one line; empty where nothing is left of it. The winbar cleans names
+ * in the same way (`clean_name` in lua/codex-chat/buffer/format.lua).
+ */
+export function cleanName(name: string): string {
+  return cut(plain(name.slice(0, 10_000)), NAME_CHARS);
+}
+
+function cut(text: string, maxChars: number): string {
   const chars = [...text];
-  if (chars.length <= TITLE_CHARS) return text;
-  const short = chars.slice(0, TITLE_CHARS - 1).join("");
+  if (chars.length <= maxChars) return text;
+  const short = chars.slice(0, maxChars - 1).join("");
   // A word is cut only where it is most of the title.
   const whole = /^(.*\S) +\S*$/.exec(short)?.[1];
   const isEnough =

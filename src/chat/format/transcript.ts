@@ -1,9 +1,10 @@
 import { noBlocks, scanLine } from "../markdown/index.ts";
 import { type ChatMeta, newFrontMatter, readFrontMatter } from "./front-matter.ts";
+import { CODEX_HEADING, FRONT_MATTER_LINE, type Role, USER_HEADING } from "./marks/index.ts";
 import { findSections, linesOf, trimLines } from "./sections.ts";
 
 /** One section of a conversation, without its heading and the blank lines around it. */
-type Section = { readonly role: "user" | "codex"; readonly text: string };
+type Section = { readonly role: Role; readonly text: string };
 
 /** A conversation as its file holds it. */
 export type Transcript = {
@@ -21,7 +22,7 @@ export type Transcript = {
 
 /** The text of a new conversation: front matter and an empty prompt. */
 export function newTranscript(meta: ChatMeta): string {
-  return `${[...newFrontMatter(meta), "", "## You", ""].join("\n")}\n`;
+  return `${[...newFrontMatter(meta), "", USER_HEADING, ""].join("\n")}\n`;
 }
 
 /**
@@ -52,16 +53,16 @@ export function writeTranscript(transcript: Transcript): string {
   const head =
     frontMatter === undefined
       ? newFrontMatter(meta)
-      : ["---", ...(frontMatter === "" ? [] : [frontMatter]), "---"];
+      : [FRONT_MATTER_LINE, ...(frontMatter === "" ? [] : [frontMatter]), FRONT_MATTER_LINE];
   const parts = [head.join("\n")];
   if (preamble !== "") parts.push(withClosedFence(preamble));
   for (const section of sections) parts.push(sectionText(section));
-  const last = prompt === "" ? "## You\n" : `## You\n\n${prompt}`;
+  const last = prompt === "" ? `${USER_HEADING}\n` : `${USER_HEADING}\n\n${prompt}`;
   return `${[...parts, last].join("\n\n")}\n`;
 }
 
 function sectionText(section: Section): string {
-  const heading = section.role === "user" ? "## You" : "## Codex";
+  const heading = section.role === "user" ? USER_HEADING : CODEX_HEADING;
   return section.text === "" ? heading : `${heading}\n\n${withClosedFence(section.text)}`;
 }
 

@@ -1,4 +1,4 @@
-import { withoutContext } from "../markdown/index.ts";
+import { withoutContext } from "./marks/index.ts";
 import { readTranscript } from "./transcript.ts";
 
 /** The query at the end of a conversation that has no answer. */

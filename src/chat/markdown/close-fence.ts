@@ -1,3 +1,4 @@
+import { roleOf } from "../format/marks/index.ts";
 import { type Blocks, noBlocks, scanLine } from "./block-scanner.ts";
 
 /** A line that closes a fence of an unfinished answer, and the 0-based row where it belongs. */
@@ -11,10 +12,10 @@ export type MissingLine = { readonly row: number; readonly line: string };
  * The cost is proportional to the length of the last answer.
  */
 export function missingLine(lines: readonly string[]): MissingLine | undefined {
-  const prompt = lines.findLastIndex((line) => /^## You[ \t]*$/.test(line));
+  const prompt = lines.findLastIndex((line) => roleOf(line) === "user");
   if (prompt === -1) return undefined;
   // The sanitizer escapes such a line in an answer, even in code.
-  const heading = lines.findLastIndex((line, row) => row < prompt && /^## Codex[ \t]*$/.test(line));
+  const heading = lines.findLastIndex((line, row) => row < prompt && roleOf(line) === "codex");
   if (heading === -1) return undefined;
   let blocks: Blocks = noBlocks;
   let closer = "";
@@ -24,7 +25,7 @@ export function missingLine(lines: readonly string[]): MissingLine | undefined {
     const line = lines[row] ?? "";
     const scanned = scanLine(blocks, line);
     // A sent query is below the answer; a fence in it is the user's own.
-    if (scanned.kind === "heading" && /^## You[ \t]*$/.test(line)) return undefined;
+    if (scanned.kind === "heading" && roleOf(line) === "user") return undefined;
     blocks = scanned.after;
     if (line.trim() !== "") last = row + 1;
     if (scanned.kind !== "opens" || blocks.leaf.kind !== "fence") continue;

@@ -7,7 +7,7 @@
 export { type Blocks, noBlocks, scanLine } from "./block-scanner.ts";
 export { missingLine, wholeText } from "./close-fence.ts";
 export { withoutHtml } from "./inline-escape.ts";
-export { repairQuery, withoutContext } from "./query-repair.ts";
+export { repairQuery } from "./query-repair.ts";
 export {
   feed,
   finish,

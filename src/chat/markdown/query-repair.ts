@@ -1,15 +1,8 @@
+import { splitContext, USER_HEADING } from "../format/marks/index.ts";
 import { noBlocks, scanLine } from "./block-scanner.ts";
 import { htmlBlock } from "./html-block.ts";
 import { looksLikeRole } from "./lookalike.ts";
 import { withoutRole } from "./stream-sanitizer.ts";
-
-/** The line below a query that lists its attachments; the editor writes it. */
-const CONTEXT = /\n\n(> \*\*Context:\*\* [^\n]*)$/;
-
-/** A query from the file without the line that lists its attachments. */
-export function withoutContext(text: string): string {
-  return text.replace(/\n+> \*\*Context:\*\* [^\n]*$/, "");
-}
 
 /**
  * The repaired lines of a sent query's block, if its text would break the text below: by an open
@@ -19,10 +12,10 @@ export function withoutContext(text: string): string {
  * Nothing else that the user wrote is changed. The line about the context stays last.
  */
 export function repairQuery(text: string): string[] | undefined {
-  const [whole = "", context] = CONTEXT.exec(text) ?? [];
-  const lines = repaired(text.slice(0, text.length - whole.length));
+  const { query, context } = splitContext(text);
+  const lines = repaired(query);
   if (lines === undefined) return undefined;
-  return ["## You", "", ...lines, ...(context === undefined ? [] : ["", context])];
+  return [USER_HEADING, "", ...lines, ...(context === undefined ? [] : ["", context])];
 }
 
 function repaired(text: string): string[] | undefined {

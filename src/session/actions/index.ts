@@ -20,7 +20,6 @@ import { roundActions } from "./rounds.ts";
 import { sandboxActions } from "./sandbox.ts";
 import { statusActions } from "./status.ts";
 import { terminalActions } from "./terminals.ts";
-import { threadActions } from "./threads.ts";
 
 const HANDLERS: ActionHandlers = {
   ...roundActions,
@@ -33,7 +32,6 @@ const HANDLERS: ActionHandlers = {
   ...networkActions,
   ...goalActions,
   ...dockerfileActions,
-  ...threadActions,
   ...loginActions,
 };
 

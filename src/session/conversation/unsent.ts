@@ -1,9 +1,10 @@
 import { CUT_OFF, endsInAnswer, unansweredQuery } from "../../chat/format/index.ts";
+import { USER_HEADING } from "../../chat/format/marks/index.ts";
 import type { LocalEvent } from "../../chat/index.ts";
 import type { DocumentPort } from "./ports.ts";
 
 /** The message where there is nothing to send again. */
-export const NOTHING_UNSENT = "There is nothing to send. Type a query below the last `## You`.";
+export const NOTHING_UNSENT = `There is nothing to send. Type a query below the last \`${USER_HEADING}\`.`;
 
 const SEND_AGAIN = "`:CodexChat retry`, or `<CR>` in the empty prompt, sends it again.";
 

@@ -1,5 +1,6 @@
 import { type Edit, historyBlock } from "../../chat/edits/index.ts";
 import { type ChatMeta, readTranscript, withKeptKeys } from "../../chat/format/index.ts";
+import { CODEX_HEADING, roleOf } from "../../chat/format/marks/index.ts";
 import { missingLine, wholeText } from "../../chat/markdown/index.ts";
 import type { BufferWatch, Editor, EditorError } from "../../nvim/index.ts";
 import { ok, type Result } from "../../result.ts";
@@ -87,13 +88,11 @@ export class BufferMirror {
   insertAbovePrompt(lines: readonly string[]): void {
     const missing = missingLine(this.#lines);
     if (missing !== undefined) this.#lines.splice(missing.row, 0, missing.line);
-    const prompt = this.#lines.findLastIndex((line) => /^## You[ \t]*$/.test(line));
+    const prompt = this.#lines.findLastIndex((line) => roleOf(line) === "user");
     const at = prompt === -1 ? this.#lines.length : prompt;
-    const heading = this.#lines.findLast(
-      (it, row) => row < at && /^## (?:You|Codex)[ \t]*$/.test(it),
-    );
+    const heading = this.#lines.findLast((line, row) => row < at && roleOf(line) !== undefined);
     // Below a query without an answer they would be a part of the query.
-    const own = heading?.startsWith("## You") ? ["## Codex", ""] : [];
+    const own = heading !== undefined && roleOf(heading) === "user" ? [CODEX_HEADING, ""] : [];
     this.#lines.splice(at, 0, ...own, ...lines, "");
   }
 

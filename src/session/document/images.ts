@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { writeNew } from "../../atomic-write.ts";
+import { pictureStem } from "../../chat/format/head/index.ts";
 import type { Item, ServerNotification } from "../../codex/messages/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { type Failure, failureOf } from "../failure.ts";
@@ -72,7 +73,7 @@ export class Pictures {
 
   /** Counts what lies there from earlier. */
   #look(conversation: string): void {
-    const stem = stemOf(conversation);
+    const stem = pictureStem(conversation);
     if (stem === this.#stem) return;
     this.#stem = stem;
     this.#next = 1;
@@ -94,10 +95,6 @@ export class Pictures {
 /** The number in a picture's name; 0 where it has none. */
 function numberOf(name: string): number {
   return Number(/-(\d{1,6})\.[a-z]+$/.exec(name)?.[1] ?? 0);
-}
-
-function stemOf(conversation: string): string {
-  return basename(conversation, ".md").replaceAll(/[^A-Za-z0-9_-]/g, "-");
 }
 
 /**
@@ -124,7 +121,7 @@ export function saveImage(
   if (kind === undefined)
     return err({ kind: "image", message: "What was made is no PNG, JPEG, WebP or GIF picture." });
   const dir = join(dirname(conversation), "images");
-  const stem = stemOf(conversation);
+  const stem = pictureStem(conversation);
   try {
     for (let n = from; n <= MAX_PICTURES; n += 1) {
       const name = `${stem}-${n}.${kind.ending}`;

@@ -1,5 +1,5 @@
 import { findSections, type PlacedSection } from "../../chat/format/index.ts";
-import { withoutContext } from "../../chat/markdown/index.ts";
+import { withoutContext } from "../../chat/format/marks/index.ts";
 
 /** A turn as the thread has it: the texts of each message that was sent from a prompt. */
 export type ThreadTurn = {

@@ -167,10 +167,7 @@ function engineLines(engine: Engine): HealthLine[] {
 }
 
 /** Lines about the user's mounts: which are mounted, and why others are not. */
-async function mountLines(
-  settings: Settings,
-  env: NodeJS.ProcessEnv,
-): Promise<HealthLine[]> {
+async function mountLines(settings: Settings, env: NodeJS.ProcessEnv): Promise<HealthLine[]> {
   const lines: HealthLine[] = [];
   const homes = ownHomes(env);
   const outOfReach = [settings.state_dir, ...secretPlaces(env, homes)];

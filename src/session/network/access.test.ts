@@ -274,8 +274,11 @@ describe("a flood", () => {
   it("of requests for one host holds so many and no more", async () => {
     const { decide, begin, question } = setUp();
     await begin();
-    const waiting = Array.from({ length: 100 }, () => decide("a.org"));
-    (await question()).answer("accept");
+    let settled = 0;
+    const waiting = Array.from({ length: 100 }, () => decide("a.org").finally(() => settled++));
+    const asked = await question();
+    await expect.poll(() => settled).toBe(36);
+    asked.answer("accept");
     const verdicts = await Promise.all(waiting);
     expect(verdicts.filter((it) => it.allowed)).toHaveLength(64);
   });

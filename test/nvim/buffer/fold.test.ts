@@ -76,7 +76,10 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     await chat.nvim.type("<Esc>30Gzt5j");
     const view = await chat.nvim.lua("return vim.fn.winsaveview()");
     await command(chat, "a", "text");
-    await chat.nvim.until("#require('codex-chat.buffer.fold').list(vim.api.nvim_get_current_buf())", 1);
+    await chat.nvim.until(
+      "#require('codex-chat.buffer.fold').list(vim.api.nvim_get_current_buf())",
+      1,
+    );
     expect(await chat.nvim.lua("return vim.fn.winsaveview()")).toEqual(view);
   });
 

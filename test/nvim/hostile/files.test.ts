@@ -17,7 +17,8 @@ import {
 import { basename, dirname, join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { lockPath } from "../../../src/chat/file/file-lock.ts";
+import { lockFile, lockPath } from "../../../src/chat/file/file-lock.ts";
+import { bringPictures, removePictures } from "../../../src/threads/pictures.ts";
 import { choose, conversation, offered, put, said } from "../../support/conversations.ts";
 import { inProject, SECRET } from "../../support/in-project.ts";
 import { neovims } from "../../support/neovim.ts";
@@ -50,7 +51,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     await unlink(path);
     await symlink(victim, path);
     await nvim.lua(RENAME, path, project);
-    await expect.poll(() => said(chat)).toContainEqual(expect.stringContaining("no plain file"));
+    await expect.poll(() => said(chat)).toContainEqual(expect.stringContaining("not a plain file"));
     expect(await readFile(victim, "utf8")).toBe(SECRET);
     // The control: as a program writes that takes no care.
     await nvim.lua("vim.fn.writefile({ 'written' }, ...)", path);
@@ -137,16 +138,16 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     await symlink(victim, join(dir, "images/a-1.png"));
     await writeFile(join(dir, "images/a-2.png"), "picture");
     await mkdir(join(dir, "archive"));
-    const bring = `require("codex-chat.threads.pictures").bring(...)`;
-    await nvim.lua(bring, path, join(dir, "archive"));
+    const state = join(nvim.home, "state/nvim/codex-chat");
+    bringPictures(path, join(dir, "archive"), state);
     expect(await readdir(join(dir, "archive/images"))).toEqual(["a-2.png"]);
     await rm(join(dir, "archive/images"), { recursive: true });
     await symlink(outside, join(dir, "archive/images"));
-    await nvim.lua(bring, path, join(dir, "archive"));
+    bringPictures(path, join(dir, "archive"), state);
     await rm(join(dir, "images"), { recursive: true });
     await writeFile(join(outside, "a-3.png"), "the user's");
     await symlink(outside, join(dir, "images"));
-    await nvim.lua(`require("codex-chat.threads.pictures").remove(...)`, path);
+    await removePictures(path, state);
     expect((await readdir(outside)).sort()).toEqual(["a-3.png", "bashrc"]);
   });
 
@@ -187,17 +188,18 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     const isLocked = `return require("codex-chat.project").is_locked(...)`;
     expect(await nvim.lua(isLocked, path)).toBe(false);
     const lock = await nvim.lua<string>(
-      `local path = ...
-       require("codex-chat.threads.lock").take(path, function(release) _G.release = release end)
-       return require("codex-chat.project").lock_path(path)`,
+      `return require("codex-chat.project").lock_path(...)`,
       path,
     );
     // The host's is the same.
     expect(lock).toBe(lockPath(path, join(nvim.home, "state/nvim/codex-chat")));
+    await mkdir(dirname(lock), { recursive: true });
+    const taken = await lockFile(path, lock);
+    if (!taken.ok) throw new Error(taken.error.message);
     expect(lock.startsWith(join(nvim.home, "state"))).toBe(true);
     await rm(`${path}.lock`);
     expect(await nvim.lua(isLocked, path)).toBe(true);
-    await nvim.lua("_G.release()");
+    await taken.value.release();
     expect(await nvim.lua(isLocked, path)).toBe(false);
     await writeFile(lock, '{"pid":1}\n');
     await execa("touch", ["-d", "2000-01-01", lock]);

@@ -1,7 +1,8 @@
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import cases from "../../fixtures/titles.json" with { type: "json" };
+import type { CodexAnswer } from "../../../src/threads/changes.ts";
 import { openChat } from "../../support/chat.ts";
 import {
   choose,
@@ -61,14 +62,21 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
       .toContain("Why is this slow?  (2 h · 3 turns · open here)");
   });
 
-  it("are listed with no host and nothing to start one", async () => {
-    await using nvim = await startNeovim({ program, config: { node: "/nowhere" } });
-    const chat = { nvim };
-    const { chats } = await projectAt(chat, nvim.cwd);
-    await put(chats, "a.md", conversation({ query: "Still there?" }));
+  it("are listed with no conversation open; where no host can start, it is said why", async () => {
+    const { chat } = await withThree();
+    await using _chat = chat;
+    await chat.nvim.command("bwipeout! | cd .");
     await choose(chat, "-");
-    await nvim.lua('require("codex-chat.commands").plug("threads")');
-    await expect.poll(() => offered(chat)).toEqual(["Still there?  (1 min · 1 turn)"]);
+    await chat.nvim.command("CodexChat threads");
+    await expect.poll(async () => (await offered(chat))?.length).toBe(3);
+
+    await using bare = await startNeovim({ program, config: { node: "/nowhere" } });
+    await choose({ nvim: bare }, "-");
+    for (const command of ["threads", "search x", "threads archive"])
+      await bare.command(`CodexChat ${command}`);
+    expect(await said({ nvim: bare })).toEqual(
+      Array(3).fill(expect.stringMatching(/Node was not found as `\/nowhere`.*Install Node/)),
+    );
   });
 
   it("are of all projects with a bang, and opened in their own", async () => {
@@ -83,6 +91,31 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     await expect.poll(async () => (await offered(chat))?.length).toBe(4);
     expect((await offered(chat))?.[0]).toBe("Elsewhere?  (other · 1 min · 2 turns)");
     await chat.nvim.until("(require('codex-chat.registry').get(0) or { root = '' }).root", other);
+  });
+
+  it("are offered a part at a time by Neovim's own menu, which nobody can filter", async () => {
+    const { chat, dir } = await withThree();
+    await using _chat = chat;
+    await Promise.all(
+      Array.from({ length: 600 }, (_, n) =>
+        put(dir, `${n}.md`, conversation({ query: `Question ${n}?` }), 60 * 24 * 10 + n),
+      ),
+    );
+    await chat.nvim.lua(
+      `vim.ui.select = assert(loadfile(vim.env.VIMRUNTIME .. "/lua/vim/ui.lua"))().select
+       _G.menus = {}
+       vim.fn.inputlist = function(choices)
+         table.insert(_G.menus, { #choices, choices[#choices] })
+         return #_G.menus == 1 and #choices - 1 or 103
+       end`,
+    );
+    await chat.nvim.command("CodexChat threads");
+    await chat.nvim.until("vim.fs.basename(vim.api.nvim_buf_get_name(0))", "599.md");
+    // The prompt is the first line.
+    expect(await chat.nvim.lua("return _G.menus")).toEqual([
+      [502, "501: … 103 older conversations"],
+      [104, expect.stringMatching(/^103: Question 599\?/)],
+    ]);
   });
 
   it("are renamed while closed; all other lines, and their age, stay as they were", async () => {
@@ -141,10 +174,9 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     await chat.nvim.command("CodexChat rename  Now: here ");
     expect((await chat.nvim.lines(buf)).slice(0, 4)).toContain('name: "Now: here"');
     expect(await chat.nvim.lua("return vim.wo.winbar")).toContain("Now: here");
-    expect(await chat.host.heard("action/run")).toMatchObject({
-      name: "threads/name",
-      params: { thread: "0199-aa", name: "Now: here" },
-    });
+    await expect
+      .poll(() => chat.host.asked)
+      .toMatchObject([{ task: "rename", thread: "0199-aa", name: "Now: here" }]);
     await chat.nvim.command("CodexChat rename \u200b");
     expect((await said(chat)).at(-1)).toContain("needs at least one character");
   });
@@ -183,11 +215,18 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     await chat.nvim.until("vim.api.nvim_buf_get_name(0)", paths[0]);
     const { buf } = await chat.host.heard("chat/open", 2);
     await chat.host.editor.call.buf_set_state(buf, { phase: "idle" });
+    let answer = (_: CodexAnswer) => {};
+    const answered = new Promise<CodexAnswer>((resolve) => {
+      answer = resolve;
+    });
+    chat.host.codex = () => answered;
     await chat.nvim.command("CodexChat archive");
-    const asked = await chat.host.heard("action/run");
-    expect(asked).toMatchObject({ name: "threads/archive", params: { thread: "0199-aa" } });
+    await expect
+      .poll(() => chat.host.asked)
+      .toMatchObject([{ task: "archive", thread: "0199-aa" }]);
     await readFile(paths[0]);
-    await chat.host.editor.call.action_answer(asked.id, { ok: true, value: { told: true } });
+    expect(chat.host.of("chat/close")).toEqual([]);
+    answer({ isTold: true });
     await expect.poll(() => said(chat)).toEqual([expect.stringContaining("is archived")]);
     expect(await chat.host.heard("chat/close")).toEqual({ buf });
     expect(await chat.nvim.lua("return vim.api.nvim_buf_is_valid(...)", buf)).toBe(false);
@@ -242,10 +281,12 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     await chat.setState({ phase: "running" });
     await choose(chat, "Delete");
     for (const word of ["archive", "delete"]) await chat.nvim.command(`CodexChat ${word}`);
-    expect(await said(chat)).toEqual([
-      expect.stringContaining("a turn is running in “hello”"),
-      expect.stringContaining("stop it with :CodexChat stop"),
-    ]);
+    await expect
+      .poll(() => said(chat))
+      .toEqual([
+        expect.stringContaining("a turn is running in “hello”"),
+        expect.stringContaining("stop it with :CodexChat stop"),
+      ]);
     expect(await chat.body()).toContain("hello");
   });
 
@@ -278,7 +319,9 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
   it("are had although whoever locked them is gone", async () => {
     const { chat, dir, paths } = await withThree();
     await using _chat = chat;
-    await writeFile(`${paths[0]}.lock`, JSON.stringify({ pid: 999_999_999, startTime: "1" }));
+    const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+    const holder = { pid: 999_999_999, startTime: "1", boot, host: hostname() };
+    await writeFile(`${paths[0]}.lock`, JSON.stringify(holder));
     await choose(chat, "Why is");
     await chat.nvim.command("CodexChat threads archive");
     await expect.poll(() => said(chat)).toEqual([expect.stringContaining("is archived")]);
@@ -293,27 +336,16 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     await chat.nvim.command("CodexChat! stop");
     await chat.nvim.command("CodexChat unarchive");
     await chat.nvim.command("CodexChat delete");
-    expect(await said(chat)).toEqual([
-      expect.stringContaining("takes open, manage, rename, archive, unarchive, delete, archived"),
-      expect.stringContaining("leave the ! out"),
-      expect.stringContaining("is not archived"),
-      expect.stringContaining("there is nothing to delete"),
-    ]);
+    await expect
+      .poll(() => said(chat))
+      .toEqual([
+        expect.stringContaining("takes open, manage, rename, archive, unarchive, delete, archived"),
+        expect.stringContaining("leave the ! out"),
+        expect.stringContaining("is not archived"),
+        expect.stringContaining("there is nothing to delete"),
+      ]);
     expect(
       await chat.nvim.lua("return vim.fn.getcompletion('CodexChat! threads a', 'cmdline')"),
     ).toEqual(["archive", "archived"]);
-  });
-});
-
-describe.each(neovims)("titles in Lua on Neovim $name", (program) => {
-  it("are those that the host makes", async () => {
-    await using chat = await openChat({ program });
-    const made = await chat.nvim.lua<string[]>(
-      `return vim.tbl_map(function(query)
-         return require("codex-chat.threads.title").of(vim.split(query, "\\n"))
-       end, ...)`,
-      cases.map((it) => it.query),
-    );
-    expect(made).toEqual(cases.map((it) => it.title));
   });
 });

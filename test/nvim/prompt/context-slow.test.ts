@@ -48,7 +48,8 @@ describe.each(neovims)(
         "vim.api.nvim_buf_set_lines(..., -1, -1, false, { 'Look at @diff.' })",
         chat.buf,
       );
-      const send = "require('codex-chat.commands.query.send').send(require('codex-chat.registry').get(...))";
+      const send =
+        "require('codex-chat.commands.query.send').send(require('codex-chat.registry').get(...))";
       await chat.nvim.lua(send, chat.buf);
       await chat.nvim.lua(send, chat.buf);
       expect(await said(chat)).toEqual(["codex-chat: @diff is still being read."]);

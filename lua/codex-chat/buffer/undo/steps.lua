@@ -4,7 +4,7 @@
 --- prompt's heading was before.
 local M = {}
 
-local markdown = require("codex-chat.buffer.markdown")
+local format = require("codex-chat.buffer.format")
 local rows = require("codex-chat.buffer.undo.rows")
 local spans = require("codex-chat.buffer.undo.spans")
 
@@ -52,7 +52,7 @@ end
 ---@param new string[]
 local function note_copies(state, new)
   for _, line in ipairs(new) do
-    if markdown.is_prompt(line) and not api.nvim_get_mode().mode:find("^[iR]") then
+    if format.is_prompt(line) and not api.nvim_get_mode().mode:find("^[iR]") then
       state.copied = true
       return
     end

@@ -1,8 +1,8 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { CodexClient, CodexError } from "../codex/index.ts";
-import type { Log } from "../log.ts";
-import { ok, type Result } from "../result.ts";
+import type { CodexClient, CodexError } from "../../codex/index.ts";
+import type { Log } from "../../log.ts";
+import { ok, type Result } from "../../result.ts";
 
 /** How many notes are processed per start. */
 const MAX_NOTES = 1000;
@@ -26,7 +26,7 @@ export async function forgetThread(
 }
 
 /**
- * Deletes the threads of conversations that were deleted while Codex was not running: Lua leaves a
+ * Deletes the threads of conversations that were deleted while Codex was not running: the list leaves a
  * file named after each in `forget/` of the project's state directory. A refused one is tried again
  * at the next start.
  */

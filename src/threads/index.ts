@@ -1,0 +1,17 @@
+/**
+ * The list of conversations: what there is, the search in it, and renaming, archiving and deleting
+ * conversations as files. Works with no engine, no container and no Codex.
+ *
+ * It does not know the editor or Codex: what it needs of them comes as ports.
+ */
+export {
+  type ChangePorts,
+  type CodexAnswer,
+  type CodexRequest,
+  type Subject,
+  type Task,
+  ThreadChanges,
+} from "./changes.ts";
+export { type OpenChat, ThreadList, type ThreadSummary } from "./list.ts";
+export type { Where } from "./places.ts";
+export { type Hit, MAX_HITS, searchFiles } from "./search.ts";
