@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { coalesce } from "../../src/chat/edits/coalesce.ts";
 import type { Edit } from "../../src/chat/edits/edits.ts";
 import type { ChatEvent } from "../../src/chat/event.ts";
+import { whyNotAsked } from "../../src/chat/items/asked.ts";
 import {
   maxPatchFiles,
   maxProseLine,
@@ -10,7 +11,6 @@ import {
   maxTurnChars,
   shareOf,
 } from "../../src/chat/limits.ts";
-import { whyNotAsked } from "../../src/chat/reducer/asked.ts";
 import { reduce } from "../../src/chat/reducer/reduce.ts";
 import { type ChatState, initialState } from "../../src/chat/state.ts";
 import { parseNotification } from "../../src/codex/messages/notification.ts";

@@ -3,7 +3,9 @@
  *
  * Pure functions for the reducer. Must not do I/O, read a clock, or know the editor.
  */
-export { answerCommand, askCommand, startCommand, stopCommands } from "./command-item.ts";
+export { reduceApproval } from "./approval.ts";
+export { whyNotAsked } from "./asked.ts";
+export { stopCommands } from "./command-item.ts";
 export { wholeOutput } from "./command-output.ts";
 export {
   completeItem,
@@ -13,6 +15,5 @@ export {
   showAgentPatch,
   startItem,
 } from "./item.ts";
-export { answerPatch, askPatch } from "./patch-item.ts";
 export { cutOffTexts } from "./text-item.ts";
 export { completeTurn, showFailure } from "./turn.ts";

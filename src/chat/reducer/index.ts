@@ -3,6 +3,5 @@
  *
  * Must not do I/O, read a clock, use randomness, or throw for any event.
  */
-export { whyNotAsked } from "./asked.ts";
 export { reduce } from "./reduce.ts";
 export { commandBlock, type StatusFacts } from "./status.ts";

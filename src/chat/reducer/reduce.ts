@@ -9,6 +9,7 @@ import {
   cutOffTexts,
   growItem,
   isNewCompaction,
+  reduceApproval,
   showAgentPatch,
   showFailure,
   startItem,
@@ -33,7 +34,6 @@ import {
 import { omittedBlock } from "../spent.ts";
 import { type ChatState, idleTurn } from "../state.ts";
 import { errorText, turnFailureOf } from "../turn-error.ts";
-import { reduceApproval } from "./approval.ts";
 import { showFailedCall } from "./failed-call.ts";
 import { showHostRuns } from "./host-runs.ts";
 import { endAutoReview, endHook, showGoal, startAutoReview, startHook } from "./notices.ts";

@@ -10,7 +10,8 @@ import {
   type Question,
   type UserDecision,
 } from "../../chat/index.ts";
-import { reduce, type StatusFacts, whyNotAsked } from "../../chat/reducer/index.ts";
+import { whyNotAsked } from "../../chat/items/index.ts";
+import { reduce, type StatusFacts } from "../../chat/reducer/index.ts";
 import type { Log } from "../../log.ts";
 import type { Editor, WinbarState } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";

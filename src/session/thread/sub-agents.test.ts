@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { whyNotAsked } from "../../chat/reducer/asked.ts";
+import { whyNotAsked } from "../../chat/items/asked.ts";
 import { reduce } from "../../chat/reducer/reduce.ts";
 import { initialState } from "../../chat/state.ts";
 import { parseNotification, type ServerNotification } from "../../codex/messages/notification.ts";

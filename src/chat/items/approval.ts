@@ -4,7 +4,6 @@ import { unwrapShell } from "../command-text.ts";
 import { visible } from "../control-characters.ts";
 import type { LocalEvent, NetworkQuestion, Question, UserDecision } from "../event.ts";
 import { codeSpan, fenced, shownPath } from "../fences.ts";
-import { answerCommand, answerPatch, askCommand, askPatch, startCommand } from "../items/index.ts";
 import { maxOpenItems } from "../limits.ts";
 import { sanitizedLines } from "../markdown/index.ts";
 import {
@@ -18,6 +17,8 @@ import {
 import { omittedBlock } from "../spent.ts";
 import type { OpenApproval, OpenCommand } from "../state.ts";
 import { whyNotAsked } from "./asked.ts";
+import { answerCommand, askCommand, startCommand } from "./command-item.ts";
+import { answerPatch, askPatch } from "./patch-item.ts";
 
 type ApprovalEvent = Extract<LocalEvent, { type: "approval_requested" | "approval_resolved" }>;
 
