@@ -1,5 +1,5 @@
 /** Sequences that went wrong once, or that are easily broken, by name. */
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { StandIns } from "../../../test/support/stand-in-codex.ts";
 
 /** A world in which nothing settles before it is let. */
@@ -224,6 +224,22 @@ it("goes on saying what it waits for once a question is answered while the turn 
     phase: "starting",
     detail: "waiting for MCP servers: a",
   });
+});
+
+it("ends what runs when Codex does not stop in time", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const { world, settle, send, ends, conversation } = setUp();
+  world.isDeaf = true;
+  send("q1");
+  await settle();
+  conversation.interrupt();
+  await settle();
+  expect([ends(), conversation.isBusy]).toEqual([[], true]);
+  await vi.advanceTimersByTimeAsync(10_000);
+  await settle();
+  expect([ends(), conversation.isBusy]).toEqual([["failed"], false]);
+  expect(world.winbar.at(-1)?.detail).toBe("Codex did not stop within 10 s, so it was ended.");
+  vi.useRealTimers();
 });
 
 it("ends as failed when a hook throws", async () => {

@@ -186,6 +186,21 @@ describe("a turn's transition", () => {
     );
   });
 
+  it("passes over what comes of a start that is not this one", () => {
+    const first = step(IDLE, { type: "query", query: query("a"), mode: "steer" });
+    const { machine } = step(first.machine, {
+      type: "requested",
+      number: 1,
+      queries: [query("a")],
+    });
+    for (const input of [
+      { type: "started", number: 2, turnId: "t1" },
+      { type: "start_failed", number: 2, failure: { kind: "closed", message: "No." } },
+      { type: "request_refused", number: 2 },
+    ] as const)
+      expect(step(machine, input)).toEqual({ machine, effects: [] });
+  });
+
   it("says in the winbar that a question waits in any phase, and nothing once it is closed", () => {
     fc.assert(
       fc.property(sequences, (all) => {
