@@ -1,13 +1,13 @@
 import type { UserDecision } from "../chat/index.ts";
 
-/** An answer with who gave it; `nobody` where the question could not be answered any more. */
+/** An answer, and who gave it: `nobody` if the question could no longer be answered. */
 export type GivenAnswer<T> = T & {
   readonly by: "user" | "nobody";
   /** Why nobody did. */
   readonly why?: string;
 };
 
-/** The answer to a question that nobody is there for. */
+/** The answer to a question that nobody answers. */
 export function answeredByNobody<D extends UserDecision>(
   decision: D,
   why: string,

@@ -8,67 +8,66 @@ import { asSubAgentApproval, kept, SubAgents } from "./thread/index.ts";
 
 /** How many notifications of unknown threads are kept; a program inside may forge any number. */
 const MAX_EARLY = 100;
-/** And malformed ones that are logged. */
+/** How many malformed notifications are logged. */
 const MAX_INVALID = 100;
 
 /**
- * What comes from a project's sandbox: finds the conversation that it is about, and has on record
- * what belongs there.
+ * All that comes from a project's sandbox: finds the conversation that it is about, and records what
+ * belongs into the audit log.
  */
 export class Inbox {
   readonly #conversations: ReadonlySet<Conversation>;
-  readonly #auditNews: AuditRecorder;
+  readonly #recorder: AuditRecorder;
   readonly #log: Log;
-  /** Told of threads that no conversation has, or has yet: Codex may tell of one before it answers. */
+  /** About threads that no conversation has yet: Codex may speak of a thread before it answers. */
   #early: ServerNotification[] = [];
   readonly #agents = new SubAgents();
   readonly #failedCalls = new FailedCalls();
   #invalid = 0;
 
-  constructor(conversations: ReadonlySet<Conversation>, auditNews: AuditRecorder, log: Log) {
+  constructor(conversations: ReadonlySet<Conversation>, recorder: AuditRecorder, log: Log) {
     this.#conversations = conversations;
-    this.#auditNews = auditNews;
+    this.#recorder = recorder;
     this.#log = log;
   }
 
-  /** Takes a notification. */
-  notified(notification: ServerNotification): void {
+  /** Handles a notification. */
+  onNotification(notification: ServerNotification): void {
     if (notification.method === "invalid" && this.#invalid++ < MAX_INVALID)
       this.#log.warn({ ...notification }, "a notification in an unknown form");
     const thread = threadOf(notification);
-    const known = thread === undefined ? undefined : this.of(thread);
-    this.#auditNews.onNotification(notification, known?.document.path);
+    const conversation = thread === undefined ? undefined : this.conversationOf(thread);
+    this.#recorder.onNotification(notification, conversation?.document.path);
     if (thread === undefined) {
-      // About no thread: told where something is going on.
-      for (const conversation of this.#conversations)
-        if (conversation.isBusy) conversation.onNotification(notification);
+      // It is about no thread: every conversation that has a turn shows it.
+      for (const busy of this.#conversations) if (busy.isBusy) busy.onNotification(notification);
       return;
     }
     this.#agents.note(notification);
-    if (known !== undefined) known.onNotification(notification);
-    else if (this.#toldOfAgent(thread, notification)) return;
+    if (conversation !== undefined) conversation.onNotification(notification);
+    else if (this.#handleSubAgentEvent(thread, notification)) return;
     else if (this.#early.push(kept(notification)) > MAX_EARLY) this.#early.shift();
   }
 
-  /** A thread has got its conversation: hands on what was told of it before. */
+  /** A conversation has this thread from now on: hands on the notifications that came before. */
   flushEarlyNotifications(thread: string): void {
-    const told = this.#early.filter((it) => threadOf(it) === thread);
-    this.#early = this.#early.filter((it) => threadOf(it) !== thread);
-    for (const notification of told) this.of(thread)?.onNotification(notification);
+    const flushed = this.#early.filter((early) => threadOf(early) === thread);
+    this.#early = this.#early.filter((early) => threadOf(early) !== thread);
+    for (const notification of flushed) this.conversationOf(thread)?.onNotification(notification);
   }
 
-  /** Takes a question; one of no known thread is declined. */
-  async asked(threadId: string, approval: Approval): Promise<Answer> {
-    const conversation = this.workedFor(threadId);
+  /** Asks the user; a question of no known thread is declined. */
+  async ask(threadId: string, approval: Approval): Promise<Answer> {
+    const conversation = this.conversationForThread(threadId);
     const root = conversation?.threadId;
     if (conversation === undefined || root === undefined)
       this.#log.warn({ threadId, approval }, "a question of no known thread is declined");
     else if (root !== threadId) {
-      const about = this.#agents.asked(threadId, approval, root);
+      const about = this.#agents.itemAskedAbout(threadId, approval, root);
       if (about !== undefined) conversation.document.apply(about);
     }
     const asked = root === threadId ? approval : asSubAgentApproval(approval);
-    return this.#auditNews.asked(
+    return this.#recorder.asked(
       approval,
       threadId,
       conversation?.document.path,
@@ -76,43 +75,46 @@ export class Inbox {
     );
   }
 
-  /** Takes what Codex asks the model, which shows what it tells nothing else of. */
-  requested(request: Readonly<Record<string, unknown>>): void {
+  /** Reads Codex's request of the model, the only place where some failed calls can be seen. */
+  onModelRequest(request: Readonly<Record<string, unknown>>): void {
     const { thread, failed } = this.#failedCalls.take(request);
-    const conversation = failed.length === 0 ? undefined : this.workedFor(thread);
+    const conversation = failed.length === 0 ? undefined : this.conversationForThread(thread);
     const byAgent = conversation?.threadId !== thread;
     for (const call of failed) conversation?.document.apply({ type: "call_failed", call, byAgent });
   }
 
-  /** Takes what is told of a sub-agent's thread; false where it is none's. */
-  #toldOfAgent(thread: string, notification: ServerNotification): boolean {
-    const conversation = this.workedFor(thread);
+  /** Handles a notification from a sub-agent's thread; false if no conversation owns it. */
+  #handleSubAgentEvent(thread: string, notification: ServerNotification): boolean {
+    const conversation = this.conversationForThread(thread);
     const root = conversation?.threadId;
     if (conversation === undefined || root === undefined) return false;
-    const told = this.#agents.told(notification, root);
-    if (told !== undefined) conversation.document.apply(told);
+    const event = this.#agents.eventOf(notification, root);
+    if (event !== undefined) conversation.document.apply(event);
     if (notification.method === "serverRequest/resolved")
       conversation.approvals.resolved(notification.params.requestId);
     return true;
   }
 
-  /** The conversation of a thread, or of the one that it is a sub-agent of. */
-  workedFor(thread: string): Conversation | undefined {
-    const root = this.#agents.rootOf(thread, (it) => this.of(it) !== undefined);
-    return root === undefined ? undefined : this.of(root);
+  /** The conversation of a thread, or of the thread that it is a sub-agent of. */
+  conversationForThread(thread: string): Conversation | undefined {
+    const isRoot = (other: string) => this.conversationOf(other) !== undefined;
+    const root = this.#agents.rootOf(thread, isRoot);
+    return root === undefined ? undefined : this.conversationOf(root);
   }
 
-  /** The conversation of a thread. */
-  of(thread: string): Conversation | undefined {
-    return [...this.#conversations].find((conversation) => conversation.threadId === thread);
+  /** The conversation of a thread. One that was closed may have been opened again as another. */
+  conversationOf(thread: string): Conversation | undefined {
+    return [...this.#conversations].find(
+      ({ threadId, isClosed }) => threadId === thread && !isClosed,
+    );
   }
 
-  /** Tells what happened on the way out to the conversations whose turn runs. */
-  egress(event: EgressEvent): void {
-    // SECURITY: of connections there can be hundreds a second; the audit log has them, and rotates.
+  /** Shows an event of the way out in the conversations that have a turn. */
+  onEgress(event: EgressEvent): void {
+    // SECURITY: there can be hundreds of connections a second; the audit log has them, and rotates.
     const isCommon = event.type === "network_allowed" || event.type === "network_done";
     this.#log[isCommon ? "debug" : "info"]({ ...event }, "egress");
-    this.#auditNews.onEgress(event);
+    this.#recorder.onEgress(event);
     for (const conversation of this.#conversations)
       if (conversation.isBusy) conversation.network.onEgress(event);
   }

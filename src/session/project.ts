@@ -24,7 +24,7 @@ import { LiveSettings, type Settings, STALE } from "./settings/index.ts";
 import { effortsOf } from "./thread/index.ts";
 import { forgetDeleted } from "./threads/index.ts";
 
-/** What a project's session is made from. */
+/** What a project is made from. */
 export type ProjectOptions = {
   readonly root: string;
   readonly projectDir: string;
@@ -32,7 +32,7 @@ export type ProjectOptions = {
   readonly env: NodeJS.ProcessEnv;
   readonly version: string;
   readonly log: Log;
-  /** Keys that commands have printed, and the login; all projects share them. */
+  /** Keys that commands have printed, and the login: all projects share both. */
   readonly keys: KeyRing;
   readonly account: Account;
 };
@@ -57,10 +57,10 @@ export class Project {
   readonly turnHooks: readonly TurnHook[];
   /** What the sandbox may reach besides the model. */
   readonly network: NetworkAccess;
-  /** What happens in the project, on record. */
+  /** The record of what happens in the project. */
   readonly audit: Audit;
   readonly account: Account;
-  readonly #auditNews: AuditRecorder;
+  readonly #recorder: AuditRecorder;
   readonly #inbox: Inbox;
   readonly #watch: HostWatch;
   readonly #mcp: McpStart;
@@ -72,7 +72,7 @@ export class Project {
   #state: State = { at: "off" };
   #abort = new AbortController();
   #idle: NodeJS.Timeout | undefined;
-  /** The last backend's end: a new one must not find its container, or be taken away with it. */
+  /** Settles when the last backend has ended: the next must not join the container that it stops. */
   #over: Promise<void> = Promise.resolve();
   readonly #progress = new Set<(what: string) => void>();
 
@@ -88,25 +88,26 @@ export class Project {
         options.log.error({ message }, "the audit log cannot be written");
         for (const { document } of this.conversations)
           document.apply({ type: "note", text: message, once: true });
-        this.#showRecorded(false);
+        this.#setRecorded(false);
       },
-      onMended: () => this.#showRecorded(true),
+      onMended: () => this.#setRecorded(true),
     });
-    this.#auditNews = new AuditRecorder(this.audit);
-    this.#inbox = new Inbox(this.conversations, this.#auditNews, options.log);
+    this.#recorder = new AuditRecorder(this.audit);
+    this.#inbox = new Inbox(this.conversations, this.#recorder, options.log);
     this.network = new NetworkAccess({
       path: join(options.projectDir, "network.json"),
       settings: () => this.settings.network,
       ask: (thread, question) => {
-        const conversation = this.#inbox.of(thread);
-        return this.#auditNews.askedHost(
+        const conversation = this.#inbox.conversationOf(thread);
+        return this.#recorder.askedHost(
           question,
           thread,
           conversation?.document.path,
           conversation?.approvals.askNetwork(question) ?? Promise.resolve(NO_CONVERSATION),
         );
       },
-      withdraw: (thread, id, why) => this.#inbox.of(thread)?.approvals.withdraw(id, why, "decline"),
+      withdraw: (thread, id, why) =>
+        this.#inbox.conversationOf(thread)?.approvals.withdraw(id, why, "decline"),
       log: options.log,
     });
     this.#watch = new HostWatch({
@@ -132,20 +133,20 @@ export class Project {
     ];
   }
 
-  /** A thread has got its conversation: hands on what was told of it before. */
+  /** A conversation has this thread from now on: it gets the notifications that came before. */
   flushEarlyNotifications(thread: string): void {
     this.#inbox.flushEarlyNotifications(thread);
   }
 
-  /** Ends the project: what runs, and the record of it. */
+  /** Ends the backend, and then the record. */
   async close(): Promise<void> {
     await this.stop();
     await this.audit.close();
   }
 
   /**
-   * The running backend. Of several that ask at once, one start serves all; it goes on when one of
-   * them stops waiting.
+   * The running backend, started if there is none. One start serves all that ask meanwhile, and goes
+   * on when one of them stops waiting.
    */
   async backend(
     signal: AbortSignal,
@@ -163,13 +164,13 @@ export class Project {
   }
 
   /**
-   * Before a turn of `asker`: ends a backend that was started with other settings, or whose sandbox can
-   * write what the user's git obeys by now. The next has it read-only, and an added submodule's git.
-   * Errors: `settings_changed`.
+   * Before a turn of `asker`: ends a backend that was started with other settings, or in whose sandbox
+   * a path is writable that the user's git trusts by now. The next one has that path read-only, and
+   * the git directory of a submodule that was added. Errors: `settings_changed`.
    */
   async renew(asker: Conversation | undefined): Promise<Result<void, Failure>> {
     const { running } = this;
-    const isFree = () => [...this.conversations].every((it) => it === asker || !it.isBusy);
+    const isFree = () => [...this.conversations].every((other) => other === asker || !other.isBusy);
     if (running !== undefined && this.live.isStale) {
       if (!isFree()) return err(STALE);
       await this.stop();
@@ -185,17 +186,17 @@ export class Project {
     return ok();
   }
 
-  /** Where the real repository is. */
+  /** The real repository; undefined where the agent has no git of its own. */
   gitPlace(): Promise<CommitsOptions | undefined> {
     return gitPlace({ ...this.#options, settings: this.settings });
   }
 
-  /** The backend where it runs already. */
+  /** The backend that runs already; undefined where none does. */
   get running(): Backend | undefined {
     return this.#state.at === "running" ? this.#state.backend : undefined;
   }
 
-  /** Ends the backend, its rounds with the failure; the next one starts once `after` is done, too. */
+  /** Ends the backend, and its turns with the failure; the next one starts after `after`. */
   async stop(failure?: Failure, after?: () => Promise<void>): Promise<void> {
     clearTimeout(this.#idle);
     this.#abort.abort();
@@ -212,15 +213,15 @@ export class Project {
       state.at === "running"
         ? state.backend
         : state.at === "starting"
-          ? await state.started.then((it) => (it.ok ? it.value : undefined))
+          ? await state.started.then((started) => (started.ok ? started.value : undefined))
           : undefined;
     if (backend === undefined) return;
     this.#recordEnd("stopped", failure);
-    if (failure !== undefined) this.#tellEnd(backend, failure);
+    if (failure !== undefined) this.#notifyEnd(backend, failure);
     await this.#close(backend);
   }
 
-  /** Starts counting towards the idle stop where no round runs. */
+  /** Starts the time to the idle stop, unless a turn runs. */
   rest(): void {
     clearTimeout(this.#idle);
     if (this.#state.at !== "running" || this.isBusy) return;
@@ -233,7 +234,7 @@ export class Project {
     this.#idle.unref();
   }
 
-  /** Whether a turn runs in any of its conversations. */
+  /** Whether a turn runs in any conversation of the project. */
   get isBusy(): boolean {
     return [...this.conversations].some((conversation) => conversation.isBusy);
   }
@@ -271,24 +272,27 @@ export class Project {
       onProgress: (what) => {
         for (const listener of this.#progress) listener(what);
       },
-      onNotification: (notification) => this.#inbox.notified(this.#mcp.told(notification)),
-      onApproval: (threadId, approval) => this.#inbox.asked(threadId, approval),
+      onNotification: (notification) =>
+        this.#inbox.onNotification(this.#mcp.onNotification(notification)),
+      onApproval: (threadId, approval) => this.#inbox.ask(threadId, approval),
       onTool: async (call) =>
-        (await this.#inbox.workedFor(call.threadId)?.tools.call(call)) ?? NO_THREAD,
+        (await this.#inbox.conversationForThread(call.threadId)?.tools.call(call)) ?? NO_THREAD,
       onClash: (id) => {
         for (const { approvals } of this.conversations) approvals.withdraw(id, CLASH);
       },
       onRefused: (threadId, { kind, about }) =>
-        this.#auditNews.fixed(
+        this.#recorder.fixed(
           threadId,
           kind,
           about,
-          this.#inbox.workedFor(threadId)?.document.path,
+          this.#inbox.conversationForThread(threadId)?.document.path,
         ),
       onNote: (thread, text) =>
-        this.#inbox.workedFor(thread)?.document.apply({ type: "note", text, byCodex: true }),
-      onEgress: (event) => this.#inbox.egress(event),
-      onRequest: (request) => this.#inbox.requested(request),
+        this.#inbox
+          .conversationForThread(thread)
+          ?.document.apply({ type: "note", text, byCodex: true }),
+      onEgress: (event) => this.#inbox.onEgress(event),
+      onRequest: (request) => this.#inbox.onModelRequest(request),
       models: () => new Set([...this.conversations].flatMap(({ thread }) => [...thread.models])),
       efforts: () => effortsOf([...this.conversations].map(({ thread }) => thread)),
       network: this.network,
@@ -297,18 +301,18 @@ export class Project {
   }
 
   async #ended(backend: Backend, failure: Failure): Promise<void> {
-    // After a stop from here its end is no news.
+    // `stop` has dealt with it already.
     if (this.#state.at !== "running" || this.#state.backend !== backend) return;
     this.#options.log.error({ failure }, "the backend ended");
     this.#state = { at: "off" };
     this.#recordEnd("ended", failure);
     const closed = this.#close(backend);
     this.#over = closed.catch(() => {});
-    this.#tellEnd(backend, failure);
+    this.#notifyEnd(backend, failure);
     await closed;
   }
 
-  /** Ends what runs, and says what it did to the project after its last turn. */
+  /** Closes the backend, and shows which files of the project changed after the last turn. */
   async #close(backend: Backend): Promise<void> {
     await backend.close();
     this.#mcp.forget();
@@ -318,11 +322,11 @@ export class Project {
   }
 
   #recordEnd(action: "stopped" | "ended", failure: Failure | undefined): void {
-    this.#auditNews.unfinished();
+    this.#recorder.unfinished();
     this.audit.record({ event: "sandbox", action, reason: failure?.message });
   }
 
-  #showRecorded(isRecorded: boolean): void {
+  #setRecorded(isRecorded: boolean): void {
     this.#isUnrecorded = !isRecorded;
     const { running } = this;
     if (running === undefined) return;
@@ -335,7 +339,7 @@ export class Project {
     return `${sandboxLabel}${this.#isUnrecorded ? ", not recorded" : ""}${login}`;
   }
 
-  #tellEnd(backend: Backend, failure: Failure): void {
+  #notifyEnd(backend: Backend, failure: Failure): void {
     for (const conversation of this.conversations) conversation.backendEnded(backend, failure);
   }
 }

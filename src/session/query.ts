@@ -2,13 +2,13 @@
 export type Query = {
   readonly id: string;
   readonly text: string;
-  /** What stands in the document: the text, and a line about what went along. */
+  /** How it stands in the document: the text, and a line about its attachments. */
   readonly shown?: string;
   /** Files with changes that are not saved. */
   readonly unsaved?: readonly string[];
   /** What the editor attached. */
   readonly context?: readonly ContextPart[];
-  /** Something was attached when it was sent in an earlier run, which nobody has any more. */
+  /** It had attachments when it was sent in an earlier run; they are lost. */
   readonly hadContext?: boolean;
 };
 
@@ -16,8 +16,8 @@ export type Query = {
 export const LEFT_ID = "user:left";
 
 /**
- * Something that goes along with a query: a text that says itself what it is, in a fence that nothing
- * in it can close; a picture as a data URL; or a skill.
+ * An attachment of a query: a text that says what it is, in a fence that nothing in it can close; a
+ * picture as a data URL; or a skill.
  */
 type ContextPart = {
   readonly text?: string | undefined;

@@ -18,20 +18,20 @@ import type { QuestionPort } from "./ports.ts";
 /** An answer as the editor sends it. */
 export type UserAnswer = Omit<Answer, "decision"> & { readonly decision: UserDecision };
 
-/** How many questions were asked, in all conversations. */
+/** The number of questions so far, in all conversations. */
 let questions = 0;
-/** The answer to what a thread asks that no conversation has. */
+/** The answer to a question of a thread that no conversation has. */
 export const NO_CONVERSATION = answeredByNobody("decline", "no conversation has this thread");
-/** Why a question is declined that the user cannot be shown as it is. */
+/** Why a question is declined that cannot be shown to the user as it is. */
 const NOT_SHOWN = "the question could not be shown whole, or there were too many";
-/** Why a question is taken back when another one has come under its name. */
+/** Why a question is withdrawn when another one has come under its name. */
 export const CLASH =
   "two questions came under one name, so that neither can be told from the other";
 
 type Pending = {
-  /** As it stands in the document, under a name that no other question has had. */
+  /** As it stands in the document, under an id that no other question has had. */
   readonly approval: Question;
-  /** What the asker calls it. */
+  /** The id that it came with. */
   readonly name: string;
   readonly resolve: (answer: GivenAnswer<UserAnswer>) => void;
 };
@@ -67,18 +67,18 @@ export class Approvals {
   /** Puts the question into the document and resolves with the answer. */
   async ask(approval: Approval): Promise<GivenAnswer<Answer>> {
     const { decision, ...rest } = await this.#ask(approval);
-    // Not offered for these; `answer` lets no such one through.
+    // `answer` lets none through that was not offered, and this one is not.
     return { decision: decision === "accept_project" ? "accept_session" : decision, ...rest };
   }
 
-  /** The same about a host. */
+  /** The same for a question about a host. */
   askNetwork(question: NetworkQuestion): Promise<GivenAnswer<{ readonly decision: UserDecision }>> {
     return this.#ask(question);
   }
 
   /**
-   * SECURITY: names come again, as when Codex is started anew, and an answer that was on its way
-   * would count for another question than was shown.
+   * SECURITY: ids repeat, for instance when Codex is started again, and an answer that was on its way
+   * would count for a question that the user has not seen.
    */
   #ask(asked: Question): Promise<GivenAnswer<UserAnswer>> {
     const approval = { ...asked, id: `${asked.id}.${++questions}` };
@@ -99,16 +99,16 @@ export class Approvals {
     });
   }
 
-  /** How many wait. */
+  /** The number of questions that wait. */
   get size(): number {
     return this.#pending.size;
   }
 
-  /** Takes the user's answer. Gives the question that was answered; undefined where it is no longer pending. */
+  /** Takes the user's answer. Gives the question that it answers; undefined if that no longer waits. */
   answer(id: string, answer: UserAnswer, reason: string | undefined): Question | undefined {
     const pending = this.#pending.get(id);
     if (pending === undefined) return undefined;
-    // SECURITY: an answer that was not offered is none.
+    // SECURITY: an answer that was not offered does not count.
     if (!allowedDecisions(pending.approval.kind).includes(answer.decision)) return undefined;
     this.#settle(id, pending, { ...answer, by: "user" }, reason);
     this.#onPending(this.#pending.size);
@@ -120,7 +120,7 @@ export class Approvals {
     this.withdraw(approvalId(requestId), "Codex no longer waited for an answer");
   }
 
-  /** Nobody waits for this question any more, and nobody has answered it. */
+  /** The question is withdrawn: nobody waits for its answer any more. */
   withdraw(name: string, why: string, decision: "cancel" | "decline" = "cancel"): void {
     for (const [id, pending] of [...this.#pending]) {
       if (pending.name !== name) continue;
@@ -129,13 +129,13 @@ export class Approvals {
     }
   }
 
-  /** Nothing that was asked can be answered any more. */
+  /** Answers all that waits, since nobody can answer it any more. */
   cancelAll(why: string): void {
     for (const [id, pending] of [...this.#pending])
       this.#settle(id, pending, answeredByNobody("cancel", why), undefined);
   }
 
-  /** The same, and of what is asked from now on: nobody is there any more. */
+  /** The same, also for all that is asked from now on. */
   close(why: string): void {
     this.#closed = why;
     this.cancelAll(why);
@@ -154,7 +154,7 @@ export class Approvals {
   }
 }
 
-/** What the document keeps of the answers; secret ones are not among it. */
+/** The answers as the document keeps them, without secret ones. */
 function saidText(approval: Question, { decision, answers }: UserAnswer): string | undefined {
   if (approval.kind !== "questions" || decision !== "accept") return undefined;
   const words = approval.fields.flatMap((field) => {

@@ -290,8 +290,8 @@ export class Conversation<P extends ConversationParts = LiveParts> {
         this.#emit("TurnStarted", { turnId: effect.turnId });
         break;
       case "queries_accepted":
-        this.thread.heard();
-        this.#recovery.heard(effect.queries);
+        this.thread.queryAccepted();
+        this.#recovery.accepted(effect.queries);
         this.#emit("QueryHeard", { ids: effect.queries.map(({ id }) => id) });
         break;
       case "turn_over":
@@ -377,7 +377,7 @@ export class Conversation<P extends ConversationParts = LiveParts> {
   }
 
   #emit(event: ConversationEvent, data: object, ready?: Promise<void>): void {
-    this.#events.tell(() => this.host.emit(event, data), ready);
+    this.#events.emit(() => this.host.emit(event, data), ready);
   }
 
   /** Whether a running turn has a reason to be silent. */

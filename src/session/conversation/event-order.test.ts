@@ -8,10 +8,10 @@ it("tells what is ready at once after what is not", async () => {
   const slow = new Promise<void>((resolve) => {
     release = resolve;
   });
-  order.tell(() => told.push("ended"), slow);
+  order.emit(() => told.push("ended"), slow);
   const done = new Promise<void>((resolve) => {
-    order.tell(() => told.push("started"), Promise.reject(new Error("the disk is full")));
-    order.tell(resolve);
+    order.emit(() => told.push("started"), Promise.reject(new Error("the disk is full")));
+    order.emit(resolve);
   });
   await Promise.resolve();
   expect(told).toEqual([]);

@@ -3,7 +3,7 @@ import type { ServerNotification } from "../../codex/messages/index.ts";
 import type { TurnAllowance, TurnPass } from "../../egress/model/index.ts";
 import type { LoadedThread } from "../thread/index.ts";
 
-/** How a goal whose permission has ended goes on. */
+/** How the user lets a goal go on whose permission has ended. */
 const RESUME = "To have it go on: :CodexChat goal resume.";
 
 type Held = { readonly backend: LoadedThread["backend"]; readonly allowance: TurnAllowance };
@@ -11,9 +11,9 @@ type Held = { readonly backend: LoadedThread["backend"]; readonly allowance: Tur
 /**
  * Whether Codex may begin turns by itself in a conversation, and how much they may take.
  *
- * SECURITY: only the user can give this, by setting or resuming a goal, and only the user fills it
- * again. That a turn has begun, or that a goal is active, is told from inside and gives nothing; that
- * a goal is anything else than active takes the permission back.
+ * SECURITY: only the user gives this permission, by setting or resuming a goal, and only the user
+ * renews it. Notifications come from inside: one that says that a turn has begun or that a goal is
+ * active gives nothing, and one that says that a goal is not active takes the permission back.
  */
 export class Goal {
   readonly #tell: (event: ChatEvent) => void;
@@ -28,44 +28,45 @@ export class Goal {
     return this.#held !== undefined;
   }
 
-  /** The user has set a goal or has it go on. */
+  /** The user has set a goal, or resumed it. */
   pursue(backend: LoadedThread["backend"]): void {
     this.#held = { backend, allowance: backend.egress.allowance() };
   }
 
-  /** The user has sent something: what a goal may take begins again. */
+  /** The user has sent something: the goal's allowance is full again. */
   renew(): void {
     this.#held?.allowance.renew();
   }
 
-  /** What the user has sent goes to this backend, which may be another one by now. */
+  /** The user's query goes to this backend, which may be another one by now. */
   follow(backend: LoadedThread["backend"]): void {
     if (this.#held !== undefined && this.#held.backend !== backend) this.pursue(backend);
   }
 
-  /** The goal is over, paused, or nobody knows any more. */
+  /** The goal is over or paused, or nobody knows. */
   end(): void {
     this.#held = undefined;
   }
 
-  /** The user has stopped the conversation; Codex, which may go on between two turns, is to know. */
+  /** The user has stopped the conversation; Codex is told, since it may be between two turns. */
   stop(loaded: LoadedThread | undefined): void {
     if (this.#held !== undefined && loaded !== undefined) void pause(loaded);
     this.end();
   }
 
-  /** Takes what Codex tells. */
-  onNotification(told: ServerNotification): void {
-    if (told.method === "thread/goal/cleared") this.end();
-    if (told.method === "thread/goal/updated" && told.params.goal.status !== "active") this.end();
+  /** Takes the notifications about the goal. */
+  onNotification(notification: ServerNotification): void {
+    if (notification.method === "thread/goal/cleared") this.end();
+    if (notification.method !== "thread/goal/updated") return;
+    if (notification.params.goal.status !== "active") this.end();
   }
 
-  /** Lets a turn that Codex says it has begun by itself use the model; undefined where it may not. */
+  /** Lets a turn that Codex has begun by itself use the model; undefined if it may not. */
   begin(loaded: LoadedThread | undefined, turnId: string): TurnPass | undefined {
     const held = this.#held;
     if (loaded === undefined) return undefined;
     if (held === undefined || held.backend !== loaded.backend) {
-      // SECURITY: once, since a program inside can say it any number of times.
+      // SECURITY: once, since a program inside can claim it any number of times.
       this.#note("Codex says that it has begun a turn by itself, and no goal is pursued", true);
       return undefined;
     }

@@ -1,12 +1,12 @@
 import type { EgressEvent } from "../../egress/index.ts";
 import type { DocumentPort } from "./ports.ts";
 
-/** Odd calls of the model that a conversation tells of; a program inside can make any number. */
+/** How many odd calls of the model a conversation shows; a program inside can make any number. */
 const MAX_ODD = 5;
 /** SECURITY: how many hosts are remembered; programs inside choose the names. */
 const MAX_HOSTS = 1000;
 
-/** What a conversation's document and status page say of the way out while its turns run. */
+/** What a conversation's document and status page show of the way out while its turns run. */
 export class NetworkNotices {
   readonly #document: Pick<DocumentPort, "apply">;
   /** Hosts that were asked for and refused, with how often. */
@@ -33,7 +33,7 @@ export class NetworkNotices {
       case "network_refused":
         if (this.#refused.has(event.host) || this.#refused.size < MAX_HOSTS)
           this.#refused.set(event.host, (this.#refused.get(event.host) ?? 0) + 1);
-        // What the user has refused stands where it was asked.
+        // The user's own refusal stands where the question was asked.
         if (event.by !== "user") this.#document.apply(event);
         break;
       case "model_refused":

@@ -59,8 +59,8 @@ export type ThreadPort = Pick<
   | "steer"
   | "interrupt"
   | "unload"
-  | "heard"
-  | "worked"
+  | "queryAccepted"
+  | "turnCompleted"
   // Whether it can be used on.
   | "unusable"
   | "isReplacement"

@@ -6,8 +6,8 @@ import type { TurnEnd } from "./turn-state.ts";
 import { contextLost } from "./unsent.ts";
 
 /** What follows a turn that failed. */
-type Way = {
-  /** What the user can do; empty where the document says enough. */
+type NextStep = {
+  /** What the user can do; empty if the document says enough. */
   readonly advice: string;
   /** Queries that are sent again at once, in a new thread. */
   readonly again: readonly Query[];
@@ -15,7 +15,13 @@ type Way = {
 
 type RecoveryThread = Pick<
   ThreadPort,
-  "unusable" | "isReplacement" | "abandon" | "abandonAsTooLong" | "reuse" | "restore" | "worked"
+  | "unusable"
+  | "isReplacement"
+  | "abandon"
+  | "abandonAsTooLong"
+  | "reuse"
+  | "restore"
+  | "turnCompleted"
 >;
 type RecoveryDocument = Pick<DocumentPort, "text" | "apply" | "note" | "asEdited">;
 
@@ -26,12 +32,13 @@ const CONFIGURATION =
   "Check `model` and `model_url` in the configuration; after a change start Neovim again";
 
 /**
- * Finds the way on after a request that would fail again, by what has failed already.
+ * Decides how to go on after a request that would fail again, from what has failed already.
  *
- * What the endpoint refuses may be in the thread, in the query or in the configuration, which no
- * endpoint tells apart. A new thread that is given the text leaves the first out, so it is tried, once
- * for each time that the user asks for something; if it is refused as well, the old one was not at
- * fault. What is too long is compacted first, which Codex does before the next turn.
+ * When the endpoint refuses a request, the cause may be in the thread, in the query or in the
+ * configuration, and no endpoint says in which. A new thread that is given the text excludes the
+ * first, so that is tried once each time that the user asks for something; if it is refused as well,
+ * the old thread was not at fault. A thread that is too long is compacted first, which Codex does
+ * before the next turn.
  */
 export class Recovery {
   readonly #thread: RecoveryThread;
@@ -49,9 +56,9 @@ export class Recovery {
   }
 
   /**
-   * What the user has sent again: what is held, or what Codex has without an answer (no queries), or
-   * what the text's end shows to be without one since an earlier run; undefined where that is nothing.
-   * `sections` is in how many it stands at the text's end.
+   * What a retry sends: the queries that are held, or none if Codex has them without an answer, or the
+   * query that the end of the text shows to be unanswered since an earlier run; undefined if there is
+   * nothing to send. `sections` is the number of sections that it takes up at the end of the text.
    */
   retry(
     held: readonly Query[],
@@ -72,13 +79,13 @@ export class Recovery {
     this.#hasMoved = false;
   }
 
-  /** Codex has these in its thread. */
-  heard(queries: readonly Query[]): void {
+  /** Codex has put these into its thread. */
+  accepted(queries: readonly Query[]): void {
     const known = new Set(this.#unanswered.map(({ id }) => id));
     this.#unanswered.push(...queries.filter(({ id }) => !known.has(id)));
   }
 
-  /** All is answered, or gone. */
+  /** All queries are answered, or gone. */
   forget(): void {
     this.#unanswered = [];
     this.#tooLong = 0;
@@ -97,8 +104,8 @@ export class Recovery {
   }
 
   /**
-   * What a thread is given of these queries, as they stand in the text now; undefined where the user
-   * has deleted them all. None are given to a thread that has them already.
+   * The queries as they stand in the text now; undefined if the user has deleted them all. None if the
+   * thread has them already.
    */
   async inputs(
     loaded: LoadedThread,
@@ -109,7 +116,7 @@ export class Recovery {
     if (first === undefined) return isReplaced ? this.#unanswered : [];
     if (first.id === LEFT_ID && !isReplaced) {
       if (await hasLastQuery(loaded, this.#document.text())) {
-        this.heard(queries);
+        this.accepted(queries);
         return [];
       }
     }
@@ -123,7 +130,7 @@ export class Recovery {
     if (end.status === "completed") {
       this.#tooLong = 0;
       if (this.#isAnswering) this.#unanswered = [];
-      this.#thread.worked();
+      this.#thread.turnCompleted();
     }
     const { failure } = end;
     if (failure?.repeats === undefined) return { end, again: [] };
@@ -136,7 +143,7 @@ export class Recovery {
     return { end: { ...end, failure: { ...failure, fix: advice } }, again };
   }
 
-  #refused(what: string, hasHistory: boolean): Way {
+  #refused(what: string, hasHistory: boolean): NextStep {
     const thread = this.#thread;
     if (thread.isReplacement) {
       thread.restore();
@@ -157,7 +164,7 @@ export class Recovery {
     );
   }
 
-  #tooLongFor(hasHistory: boolean): Way {
+  #tooLongFor(hasHistory: boolean): NextStep {
     const thread = this.#thread;
     this.#tooLong += 1;
     if (thread.isReplacement) {
@@ -181,6 +188,6 @@ export class Recovery {
   }
 }
 
-function wait(advice: string): Way {
+function wait(advice: string): NextStep {
   return { advice, again: [] };
 }

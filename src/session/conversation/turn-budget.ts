@@ -4,7 +4,7 @@ import type { TurnAllowance, TurnPass } from "../../egress/model/index.ts";
 /**
  * What one conversation's turns may spend on the model.
  *
- * SECURITY: only what the user asks for fills it, and not that Codex says that a turn is over.
+ * SECURITY: only a request of the user fills it, not Codex's word that a turn is over.
  */
 export class TurnBudget {
   #pass: TurnPass | undefined;
@@ -15,7 +15,7 @@ export class TurnBudget {
     this.#allowance = undefined;
   }
 
-  /** A turn begins, with what is left of the user's last request. */
+  /** A turn begins, with the rest of the budget of the user's last request. */
   begin(egress: Pick<Egress, "allowance" | "beginTurn">): void {
     this.#allowance ??= egress.allowance("user");
     this.#pass = egress.beginTurn(this.#allowance);

@@ -1,7 +1,7 @@
 /** A timer that fires later than this was not waiting: the machine slept, or had no time for it. */
 const LATE_MS = 1_000;
 
-/** Tells the watchdog how long silence may last, why it may, and takes the news of one that lasts. */
+/** How long silence may last, when it has a reason, and what to do when it lasts longer. */
 export type TurnWatchdogOptions = {
   /** How long a turn may be silent, in milliseconds; read at the start of each turn. */
   readonly silenceMs: () => number;
@@ -12,8 +12,8 @@ export type TurnWatchdogOptions = {
 
 /**
  * Notices that nothing happens in a running turn: Codex reports nothing, runs nothing, and asks
- * neither the model nor the user for anything. That is how it looks when a program inside stops
- * Codex without killing it; without a message the turn would look busy for ever.
+ * neither the model nor the user for anything. So it looks when a program inside stops Codex without
+ * killing it; without a message the turn would look busy for ever.
  */
 export class TurnWatchdog {
   readonly #options: TurnWatchdogOptions;
@@ -24,7 +24,7 @@ export class TurnWatchdog {
     this.#options = options;
   }
 
-  /** Starts the timer, or starts it again: a turn runs, or something was heard of it. */
+  /** Starts the timer, or starts it again: a turn runs, or has shown a sign of life. */
   reset(): void {
     if (this.#timer === undefined) this.#start();
     else this.#restart();

@@ -12,7 +12,7 @@ import { quoteName } from "../quote-name.ts";
 import type { Settings } from "../settings/index.ts";
 import type { TurnHook } from "./turn-hook.ts";
 
-/** What the agent's git needs to know of the project. */
+/** What the agent's git is made from. */
 export type GitOptions = {
   readonly root: string;
   readonly projectDir: string;
@@ -23,7 +23,7 @@ export type GitOptions = {
 /** The sandbox's user. */
 type User = { readonly uid: number; readonly gid: number };
 
-/** The agent's git for a project, and what the user is to know of it. */
+/** The agent's git for a project, and sentences for the user about it. */
 export type PreparedGit = {
   /** Undefined where the real git directory is mounted read-only, or there is none. */
   readonly git: PrivateGit | undefined;
@@ -31,8 +31,8 @@ export type PreparedGit = {
 };
 
 /**
- * Makes the agent's own git directory ready to be mounted. Where the project's repository is of a
- * kind that this cannot be done for, a note says so, and the real one is mounted read-only.
+ * Prepares the agent's own git directory for mounting. If the project's repository is of a kind for
+ * which that is impossible, a note says so, and the real one is mounted read-only.
  */
 export async function prepareGit(
   options: GitOptions & User,
@@ -54,7 +54,7 @@ export async function prepareGit(
 }
 
 /**
- * The project's real repository; undefined where there is none that the agent may have its own of.
+ * The project's real repository; undefined where the agent has no git of its own for it.
  * Rejects with `LookError`.
  */
 export async function gitPlace(options: GitOptions): Promise<CommitsOptions | undefined> {
@@ -62,7 +62,7 @@ export async function gitPlace(options: GitOptions): Promise<CommitsOptions | un
   if (settings.git === "off") return undefined;
   const root = (await realPathOf(options.root)) ?? options.root;
   const place = await findGit(root);
-  // The sandbox says so where a pointer leads nowhere.
+  // The sandbox reports a pointer that leads nowhere.
   if (place === undefined || typeof place === "string") return undefined;
   // A git directory elsewhere in the project is read-only in its own place, with all in it.
   const isElsewhere = [place.gitDir, place.commonDir].some(
@@ -73,7 +73,7 @@ export async function gitPlace(options: GitOptions): Promise<CommitsOptions | un
   return { root, ...place, stateDir: projectDir, readable, env };
 }
 
-/** Fills the mounted directory in; gives what the user is to know. */
+/** Fills the mounted directory; gives notes for the user. */
 export async function beginGit(
   { git, notes }: PreparedGit,
   sandbox: Sandbox,
@@ -85,7 +85,7 @@ export async function beginGit(
   return { git, notes: [...notes, ...news.notes] };
 }
 
-/** Has the agent's git follow the user's before each turn, and hands its commits over after it. */
+/** Updates the agent's git from the user's before each turn, and hands its commits over after it. */
 export function gitAroundTurn(running: () => PrivateGit | undefined, audit: Audit): TurnHook {
   const early = new Map<string, GitOutcome>();
   return {
@@ -102,7 +102,7 @@ export function gitAroundTurn(running: () => PrivateGit | undefined, audit: Audi
   };
 }
 
-/** A full disk, say, is no reason not to have the turn; the commits come another time. */
+/** A full disk, say, does not keep the turn from running; the commits come another time. */
 async function settled(news: Promise<GitOutcome> | undefined): Promise<GitOutcome | undefined> {
   try {
     return await news;
@@ -136,12 +136,12 @@ function sentence(it: GitOutcome["deliveries"][number]): string {
   return `Codex made ${commits}${on}${last}. They are in \`${ref}\`: ${takeOver(it)}; \`:CodexChat commits\` shows them.${aside.join("")}`;
 }
 
-/** A name that is mostly one of letters and digits; else it is quoted. */
+/** The name as it is if it has only harmless characters; else quoted. */
 function bare(name: string): string {
   return /^[\w./+@-]{1,100}$/.test(name) ? name : quoteName(name);
 }
 
-/** How much of a commit's first line is told. */
+/** How much of a commit's first line is shown. */
 const MAX_SUBJECT = 200;
 /** How many paths are named. */
 const MAX_PATHS = 5;

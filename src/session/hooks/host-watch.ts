@@ -20,15 +20,15 @@ export type HostWatchOptions = {
   readonly paths: () => readonly string[];
   readonly audit: Audit;
   readonly now?: () => number;
-  /** How long a turn may be kept waiting by the look at its beginning. */
+  /** How long the look at the beginning of a turn may delay it. */
   readonly firstLookMs?: number;
 };
 
-/** The kernel's clock of a file's change may be this much behind ours. */
+/** A file's time of change may be this much behind the host's clock. */
 const CLOCK_MS = 100;
 /** How long the look may take when everything is ending. */
 const LAST_LOOK_MS = 3000;
-/** How long a turn may be kept waiting by the look at its beginning. */
+/** How long the look at the beginning of a turn may delay it. */
 const FIRST_LOOK_MS = 400;
 
 type Taken = { readonly snapshot: WatchSnapshot; readonly patterns: string };
@@ -36,15 +36,15 @@ type Taken = { readonly snapshot: WatchSnapshot; readonly patterns: string };
 type Dated = { readonly change: WatchChange; readonly between: boolean };
 
 /**
- * Tells after each turn which of the files were changed that something on the host runs.
+ * Reports after each turn which files were changed that something on the host runs.
  *
- * What it compares with is the look after the turn before, not one at the turn's beginning: what
- * still runs in the sandbox between two turns is found out as well. The user's own changes since
- * then cannot be told from it, and the words say so.
+ * It compares with the look after the turn before, not with one at the turn's beginning, so that it
+ * also finds what processes in the sandbox changed between two turns. It cannot tell those changes
+ * from the user's own, and its words say so.
  *
- * A look at the turn's beginning tells what was changed before it. In a project so large that this
- * would keep the turn waiting, the kernel's times of the files say it, and what they leave open counts
- * as of the turn.
+ * A look at the turn's beginning finds what was changed before it. In a project so large that this
+ * would delay the turn, the kernel's times of the files decide, and where they do not, the change
+ * counts as one of the turn.
  */
 export class HostWatch implements TurnHook {
   readonly #options: HostWatchOptions;
@@ -52,9 +52,9 @@ export class HostWatch implements TurnHook {
   #last: Taken | undefined;
   /** By conversation: when its turn began. */
   readonly #began = new Map<string, number>();
-  /** Found at the beginning of a turn, to be told at the end of one. */
+  /** Found at the beginning of a turn, to be reported at its end. */
   #found: readonly Dated[] = [];
-  /** Looks are taken one after the other: each compares with the one before. */
+  /** Looks run one after the other: each compares with the one before. */
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: HostWatchOptions) {
@@ -86,7 +86,7 @@ export class HostWatch implements TurnHook {
       return this.#compare(since, place.threadId);
     });
 
-  /** The sandbox has ended: looks a last time, and compares with nothing older from then on. */
+  /** The sandbox has ended: looks once more, and begins from nothing after that. */
   async ended(): Promise<readonly ChatEvent[]> {
     return this.#inTurn(async () => {
       const since = Math.min(...this.#began.values());
@@ -96,13 +96,13 @@ export class HostWatch implements TurnHook {
     });
   }
 
-  /** What is there now was not changed in the turn that begins. */
+  /** Changes that are there now are not those of the turn that begins. */
   async #lookBefore(last: Taken, isAlone: boolean, signal: AbortSignal): Promise<void> {
     const ms = this.#options.firstLookMs ?? FIRST_LOOK_MS;
     if (last.snapshot.tookMs > ms) return;
     const bounds = { ms };
     const snapshot = await this.#look({ earlier: last.snapshot, bounds, signal });
-    // Half a look would take what it has not seen for what it was.
+    // Half a look would take what it has not seen for unchanged.
     if (snapshot.cut !== undefined) return;
     this.#last = { ...last, snapshot };
     const changes = changesOf(last.snapshot, snapshot);
@@ -118,7 +118,7 @@ export class HostWatch implements TurnHook {
     const found = this.#found;
     this.#found = [];
     const last = this.#last;
-    // Of a project that is gone there is nothing to run.
+    // In a project that is gone there is nothing to run.
     const isThere = (await statsAt(this.#options.root).catch(() => null)) !== undefined;
     if (last === undefined || !isThere) return told(found);
     const bounds = ms === undefined ? {} : { bounds: { ms } };

@@ -5,9 +5,9 @@ import { quoteName } from "../quote-name.ts";
 const MAX_PROBLEM = 300;
 
 /**
- * Tells that the user's git obeys something by now that is writable in the sandbox.
+ * Says that the user's git now trusts a path that is writable in the sandbox.
  *
- * SECURITY: the user's git may have taken the names over from the agent.
+ * SECURITY: the agent may have chosen the names.
  */
 export function latePathsText(
   { names, problem, stateGone }: NewlyTrustedPaths,

@@ -5,15 +5,15 @@ import type { TurnHook } from "./turn-hook.ts";
 type LetGo = Promise<Result<void, Failure>> | undefined;
 
 /**
- * Has gVisor let go of the files after each turn, so that the user can run what was written in it.
- * `letGo` gives undefined where no sandbox runs or it has no gVisor.
+ * Makes gVisor close the files after each turn, so that the user can run what was written in it.
+ * `letGo` gives undefined where no sandbox runs, or one without gVisor.
  *
- * In two parts, since it takes a third of a second: what stands between them in the list of what is
- * done for turns, which ends in reverse, is done meanwhile.
+ * It takes a third of a second, so it is two hooks: hooks end in reverse order, and those that stand
+ * between the two do their work meanwhile.
  */
 export function letGoAroundTurn(letGo: () => LetGo): readonly [awaited: TurnHook, begun: TurnHook] {
   const before = async () => ok();
-  /** By thread: the turns of several conversations may end at a time. */
+  /** By thread: the turns of several conversations may end at the same time. */
   const going = new Map<string, LetGo>();
   return [
     {
@@ -29,7 +29,7 @@ export function letGoAroundTurn(letGo: () => LetGo): readonly [awaited: TurnHook
       before,
       after: async ({ threadId }) => {
         const done = letGo();
-        // Whoever waits for it hears of it; until then it is nobody's.
+        // The other hook awaits it; until then a rejection has no handler.
         done?.catch(() => {});
         going.set(threadId, done);
         return [];

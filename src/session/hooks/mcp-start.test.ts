@@ -29,7 +29,7 @@ function setUp(patienceMs = 60_000) {
     patienceMs,
   );
   const tell = (name: string, status: string, threadId = "t1") =>
-    start.told({
+    start.onNotification({
       method: "mcpServer/startupStatus/updated",
       params: { threadId, name, status, error: null },
     });

@@ -6,18 +6,18 @@ import { enabledServers, type Settings } from "../settings/index.ts";
 import { startFault } from "./mcp-failures.ts";
 import type { HookedTurn, TurnHook } from "./turn-hook.ts";
 
-/** How long Codex may take to begin with a thread's servers. */
+/** How long Codex may take to begin to start a thread's servers. */
 const FIRST_MS = 1500;
 /** How long a turn waits for servers that ask for nothing. */
 const PATIENCE_MS = 20_000;
-/** SECURITY: a program inside can have Codex tell of any number of names. */
+/** SECURITY: a program inside can make Codex report any number of names. */
 const MAX_THREADS = 100;
 const MAX_STARTING = 100;
 
-/** What of a project the start of MCP servers is about. */
+/** The part of a project that the start of MCP servers is about. */
 export type ServedProject = {
   readonly settings: Pick<Settings, "mcp_servers" | "sandbox" | "network">;
-  /** `asking` settles once nobody is asked about a host any more; undefined where nobody is. */
+  /** `asking` settles when no question about a host is open; undefined if none is. */
   readonly network: { readonly asking: () => Promise<unknown> | undefined };
   /** One says what its turn waits for. */
   readonly conversations: Iterable<{
@@ -27,14 +27,14 @@ export type ServedProject = {
 };
 
 /**
- * Has a thread's first turn wait until its MCP servers have started, as Codex does not (0.169): the
- * model would not have their tools, and a question about a host that one of them needs to start
- * would be gone with a short turn. While such a question is open, the turn waits for its answer.
+ * Makes a thread's first turn wait until its MCP servers have started, which Codex does not (0.169):
+ * the model would lack their tools, and a question about a host that a server needs to start would
+ * go with a short turn. While such a question is open, the turn waits for its answer.
  */
 export class McpStart implements TurnHook {
   readonly #project: ServedProject;
   readonly #patienceMs: number;
-  /** By thread: the servers that are starting, and are waited for. */
+  /** By thread: the servers that are starting, for which its turn waits. */
   readonly #starting = new Map<string, Set<string>>();
   readonly #waiting = new Set<() => void>();
 
@@ -43,8 +43,8 @@ export class McpStart implements TurnHook {
     this.#patienceMs = patienceMs;
   }
 
-  /** Notes how servers start; gives back what was told, with the reason of a failure in our words. */
-  told(notification: ServerNotification): ServerNotification {
+  /** Notes how servers start; gives the notification back, with a failure in this plugin's words. */
+  onNotification(notification: ServerNotification): ServerNotification {
     if (notification.method !== "mcpServer/startupStatus/updated") return notification;
     const { params } = notification;
     const { threadId, name, status, error } = params;
@@ -66,7 +66,7 @@ export class McpStart implements TurnHook {
     for (const wake of this.#waiting) wake();
   }
 
-  /** What ran has ended: its servers, too. */
+  /** The backend has ended, and its servers with it. */
   forget(): void {
     this.#starting.clear();
     for (const wake of this.#waiting) wake();
@@ -82,7 +82,7 @@ export class McpStart implements TurnHook {
     try {
       if (!this.#starting.has(threadId)) {
         await this.#change(FIRST_MS, ended);
-        // Codex has nothing to tell of this thread's servers.
+        // Codex says nothing about this thread's servers.
         if (!this.#starting.has(threadId)) this.#starting.set(threadId, new Set());
       }
       let until = performance.now() + this.#patienceMs;
@@ -108,7 +108,7 @@ export class McpStart implements TurnHook {
     return signal.aborted ? { ok: false, error: STOPPED } : ok();
   };
 
-  /** Says what is waited for; where the user is asked, that says it. */
+  /** Shows what the turn waits for; a question says that by itself. */
   #show(threadId: string, starting: ReadonlySet<string>): void {
     const detail = `waiting for MCP servers: ${[...starting].join(", ")}`;
     for (const conversation of this.#project.conversations)
@@ -117,7 +117,7 @@ export class McpStart implements TurnHook {
 
   readonly after = async (): Promise<readonly []> => [];
 
-  /** Resolves when something was told, after this time, or when `signal` is aborted. */
+  /** Resolves at the next notification, after this time, or when `signal` is aborted. */
   async #change(ms: number | undefined, signal: AbortSignal): Promise<void> {
     let wake: () => void = () => {};
     const told = new Promise<void>((resolve) => {

@@ -5,28 +5,28 @@ import type { NewlyTrustedPaths } from "../../sandbox/mounts/index.ts";
 import type { Failure } from "../failure.ts";
 import type { TurnHook } from "./turn-hook.ts";
 
-/** What the protection of a project needs to know of it. */
+/** What the protection of a project is made from. */
 export type ProtectionOptions = {
   readonly root: string;
   readonly projectDir: string;
-  /** What must be protected by now and is not; undefined where no sandbox runs. */
+  /** Paths that must be protected by now and are not; undefined where no sandbox runs. */
   readonly late: () => Promise<NewlyTrustedPaths | undefined>;
 };
 
 /**
- * Notes after each turn what came up in it and may be the agent's own, such as a repository. What
- * somebody else has made before the turn had the sandbox started again, with that read-only.
+ * Notes after each turn the paths to protect that appeared in it and may be the agent's own, such as a
+ * repository. Those that appeared before the turn made the sandbox start again with them read-only.
  */
 export class Protection implements TurnHook {
   readonly #options: ProtectionOptions;
-  /** What was not the agent's, and could not be protected while other turns ran. */
+  /** Paths that were not the agent's, and could not be protected while other turns ran. */
   readonly #unprotected = new Set<string>();
 
   constructor(options: ProtectionOptions) {
     this.#options = options;
   }
 
-  /** These were there before a turn, so that they are never taken for the agent's. */
+  /** These were there before a turn: they are never taken for the agent's. */
   remember(names: readonly string[]): void {
     for (const name of names) this.#unprotected.add(name);
   }

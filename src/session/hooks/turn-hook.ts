@@ -8,9 +8,9 @@ export type HookedTurn = { readonly threadId: string; readonly path: string };
 
 /** What is done for the project before each of its turns and after it. */
 export type TurnHook = {
-  /** Before Codex hears of the turn. A failure keeps the turn from beginning. */
+  /** Before the turn is requested. A failure keeps it from beginning. */
   readonly before: (turn: HookedTurn, signal: AbortSignal) => Promise<Result<void, Failure>>;
-  /** After its end, however it ended; gives what the document is to say of it. */
+  /** After its end, however it ended; gives what the document is to show. */
   readonly after: (turn: HookedTurn) => Promise<readonly ChatEvent[]>;
 };
 
@@ -58,7 +58,7 @@ export class TurnHookRunner {
         try {
           events.push(...(await hook.after(turn)));
         } catch (thrown) {
-          this.#log.error({ err: thrown }, "what follows a turn failed");
+          this.#log.error({ err: thrown }, "a hook after a turn failed");
         }
       }
     }

@@ -1,5 +1,5 @@
 /**
- * A conversation's thread in Codex: started, resumed, forked, told what it does not know.
+ * A conversation's thread in Codex: starting it, resuming it, giving it the text that it lacks.
  *
  * It must not decide when a turn begins.
  */

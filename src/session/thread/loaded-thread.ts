@@ -7,7 +7,7 @@ export type TurnBackend = Pick<Backend, "notes" | "sandboxLabel"> & {
   readonly egress: Pick<Backend["egress"], "allowance" | "beginTurn" | "activeCalls">;
 };
 
-/** The part of a document that its thread reads, and notes itself in. */
+/** The part of a document that its thread reads and writes. */
 export type ThreadDocument = Pick<LiveDocument, "meta" | "text" | "apply" | "setMeta"> & {
   readonly standing: Pick<LiveDocument["standing"], "usage">;
 };
@@ -17,6 +17,6 @@ export type LoadedThread = {
   readonly backend: TurnBackend;
   readonly client: Pick<CodexClient, "request">;
   readonly threadId: string;
-  /** Whether it has taken the place of another one, and was given the text instead. */
+  /** Whether it has replaced another thread, and was given the text instead. */
   readonly isReplaced?: boolean;
 };

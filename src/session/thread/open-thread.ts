@@ -6,7 +6,7 @@ import { editorTools } from "./editor-tools.ts";
 import type { LoadedThread, ThreadDocument } from "./loaded-thread.ts";
 import { hasAnswers, prefaceOf } from "./transcript-preface.ts";
 
-/** What Codex tells of a thread when it loads it. */
+/** What Codex reports when it loads a thread. */
 export type ThreadFacts = {
   readonly model: string;
   readonly effort: string | undefined;
@@ -14,21 +14,21 @@ export type ThreadFacts = {
   readonly instructions: readonly string[];
 };
 
-/** A thread that is loaded, and what must be said before the first query in it. */
+/** A loaded thread, and the texts to give it before the next query. */
 export type OpenedThread = {
   readonly threadId: string;
   readonly preface: readonly string[];
-  /** Absent where it was loaded already. */
+  /** Absent if it was loaded already. */
   readonly facts?: ThreadFacts;
   /** Whether it was started just now. */
   readonly isNew?: true;
 };
 
-/** What is to become of a conversation whose thread cannot be used. */
+/** What happens to a conversation whose thread cannot be used. */
 export type OpenHow = {
   /** How many queries at the text's end go into the thread now. */
   readonly sending: number;
-  /** Whether a new thread takes its place; else `thread_unusable` is the answer. */
+  /** Whether a new thread replaces it; else the error is `thread_unusable`. */
   readonly mayReplace: boolean;
 };
 
@@ -37,29 +37,29 @@ type OpenOptions = OpenHow & {
   readonly document: ThreadDocument;
   readonly settings: Settings;
   readonly root: string;
-  /** Where Codex keeps its threads, as the user's machine names it. */
+  /** Where Codex keeps its threads, as a path of the user's machine. */
   readonly codexHome: string;
   /** Whether this very app-server has the thread loaded. */
   readonly isLoaded: boolean;
-  /** Why the thread is not to be used any more, where that is known already. */
+  /** Why the thread must no longer be used, if that is known already. */
   readonly unusable: string | undefined;
   /** Most characters of the text that a new thread is given. */
   readonly maxChars: number;
   readonly signal: AbortSignal;
 };
 
-/** Says that the conversation's thread cannot be used, whatever is tried. */
+/** The kind of failure of a thread that cannot be used, whatever is tried. */
 export const UNUSABLE = "thread_unusable";
 
 /**
- * Loads the conversation's thread, or starts one. Whatever the reason why a thread cannot be used, a
- * new one that is given the text takes its place, and the document says so; what may pass by itself
- * is returned.
+ * Loads the conversation's thread, or starts one. A thread that cannot be used, for whatever reason, is
+ * replaced by a new one that is given the text, and the document says so; a failure that may pass by
+ * itself is returned.
  */
 export async function openThread(options: OpenOptions): Promise<Result<OpenedThread, Failure>> {
   const { document, isLoaded } = options;
   const known = document.meta.thread;
-  if (known === undefined) return startTold(options, undefined);
+  if (known === undefined) return startWithText(options, undefined);
   let why: Failure = { kind: UNUSABLE, message: options.unusable ?? "" };
   if (options.unusable === undefined) {
     if (isLoaded) return ok({ threadId: known, preface: [] });
@@ -69,17 +69,17 @@ export async function openThread(options: OpenOptions): Promise<Result<OpenedThr
     why = resumed.error;
   }
   return options.mayReplace
-    ? startTold(options, why)
+    ? startWithText(options, why)
     : err({ kind: UNUSABLE, message: why.message });
 }
 
-/** Whether a thread that could not be loaded may be loaded another time. */
+/** Whether a thread that could not be loaded may load another time. */
 function maySucceedLater({ kind }: Failure): boolean {
   return ["timeout", "aborted", "closed", "thread_busy", "invalid_config"].includes(kind);
 }
 
-/** Starts a thread and has it told what it has not heard. `why`: of the thread before it. */
-async function startTold(
+/** Starts a thread and gives it the text so far. `why` is the failure of the thread before it. */
+async function startWithText(
   options: OpenOptions,
   why: Failure | undefined,
 ): Promise<Result<OpenedThread, Failure>> {
@@ -104,7 +104,7 @@ function replacedText(why: Failure | undefined, isCut: boolean): string {
     : `The thread of this conversation cannot be used any more: ${reasonOf(why.message)}. ${goesOn}`;
 }
 
-/** The reason in a message of Codex's, which names the steps to it over and over, and long paths. */
+/** The reason in a message of Codex, without the steps that it repeats and without long paths. */
 function reasonOf(message: string): string {
   const reason = message
     .replace(/^Codex refused \S+: /, "")
@@ -140,7 +140,7 @@ async function startThread(
   return ok({ threadId: thread.id, preface, facts: factsOf(started.value), isNew: true });
 }
 
-/** Loads the thread; one that was archived is taken out first, now that it is gone on with. */
+/** Loads the thread; an archived one is unarchived first, since the conversation goes on. */
 async function resumeArchived(
   options: OpenOptions,
   threadId: string,
@@ -189,9 +189,9 @@ export function threadPlace(root: string, settings: Pick<Settings, "approvals">)
 const NO_TURN = "00000000-0000-7000-8000-000000000000";
 
 /**
- * Sees whether Codex still has all of a thread that it has resumed: it resumes one whose file was cut
- * off with what is left of it, or nothing, and says no word (0.169). Only a fork compares the file
- * with what is known of it, before it looks for the turn that it ends with.
+ * Checks whether Codex still has all of a thread that it has resumed. It resumes one whose file was cut
+ * off with the rest of it, or with nothing, and does not say so (0.169). Only a fork compares the file
+ * with what Codex knows of it, and does so before it looks for the turn that it is to end with.
  */
 async function checkWhole(options: OpenOptions, threadId: string): Promise<Result<void, Failure>> {
   const { client, root, settings, signal } = options;

@@ -22,9 +22,9 @@ function shown(lines: number) {
   const diff = `${"x\n".repeat(lines)}the end\n`;
   const changes = [{ path: "/p/a", kind: { type: "add" }, diff }];
   const patch = { type: "fileChange", id: "p1", changes, status: "inProgress" };
-  agents.told(item("item/started", "a", patch), "main");
+  agents.eventOf(item("item/started", "a", patch), "main");
   const question: Approval = { kind: "patch", id: "n0", itemId: "p1" };
-  const about = agents.asked("a", question, "main");
+  const about = agents.itemAskedAbout("a", question, "main");
   if (about === undefined) throw new Error("it is forgotten");
   const begun = { method: "turn/started", params: { threadId: "main", turn: { id: "u" } } };
   const running = reduce(initialState({ root: "/p" }), begun as ServerNotification).state;
@@ -58,15 +58,17 @@ describe("a thread without a conversation", () => {
       ...{ threadId: "a", turnId: "u", itemId: "c1", delta: "x" },
     });
     for (const it of [command, other])
-      expect(agents.told(item("item/started", "a", it), "main")).toBeUndefined();
-    expect(agents.told(output, "main")).toBeUndefined();
-    expect(agents.asked("a", asks, "main")).toMatchObject({
+      expect(agents.eventOf(item("item/started", "a", it), "main")).toBeUndefined();
+    expect(agents.eventOf(output, "main")).toBeUndefined();
+    expect(agents.itemAskedAbout("a", asks, "main")).toMatchObject({
       method: "item/started",
       params: { threadId: "main", item: { id: "c1" } },
     });
-    expect(agents.told(output, "main")).toMatchObject({ params: { threadId: "main", delta: "x" } });
+    expect(agents.eventOf(output, "main")).toMatchObject({
+      params: { threadId: "main", delta: "x" },
+    });
     const ended = (id: string) =>
-      agents.told(item("item/completed", "a", { ...command, id }), "main");
+      agents.eventOf(item("item/completed", "a", { ...command, id }), "main");
     expect(ended("c1")).toMatchObject({ method: "item/completed", params: { threadId: "main" } });
     expect([ended("c1"), ended("c2")]).toEqual([undefined, undefined]);
   });
@@ -75,8 +77,8 @@ describe("a thread without a conversation", () => {
     const agents = new SubAgents();
     const changes = [{ path: "/p/a", kind: { type: "add" }, diff: "x" }];
     const patch = { type: "fileChange", id: "p1", status: "completed", changes };
-    expect(agents.told(item("item/started", "a", patch), "main")).toBeUndefined();
-    expect(agents.told(item("item/completed", "a", patch), "main")).toEqual({
+    expect(agents.eventOf(item("item/started", "a", patch), "main")).toBeUndefined();
+    expect(agents.eventOf(item("item/completed", "a", patch), "main")).toEqual({
       type: "agent_patch",
       id: "a p1",
       changes,

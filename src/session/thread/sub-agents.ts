@@ -5,26 +5,26 @@ import type { Approval } from "../../codex/server-requests/index.ts";
 /** How many sub-agents, and how many of their items, are remembered: a program inside may forge any number. */
 const MAX_AGENTS = 1000;
 const MAX_ITEMS = 200;
-/** How much of a notification is kept; a question about one of which more was told is declined. */
+/** How much of a notification is kept; a question about one that was longer is declined. */
 const MAX_KEPT_CHARS = maxAskedChars / 4;
 /** Sub-agents may have sub-agents. */
 const MAX_DEPTH = 20;
 
 /**
- * The threads that Codex has begun on behalf of others. They have no conversation of their own: what
- * one of them asks is asked in the conversation that it works for, with the item that it is about.
+ * The threads that Codex has begun on behalf of others. They have no conversation of their own: their
+ * questions are asked in the conversation that they work for, with the item in question.
  *
- * SECURITY: who works for whom is told from inside. A program that forges it gets nothing by that but
- * a question in a conversation, which it may forge as well.
+ * SECURITY: which thread works for which comes from inside. A program that forges it gains nothing but
+ * a question in a conversation, and it can forge that as well.
  */
 export class SubAgents {
   readonly #parents = new Map<string, string>();
   /** Commands and patches that have begun, by thread and item. */
   readonly #begun = new Map<string, ServerNotification>();
-  /** Those that stand in a conversation, because they were asked about. */
+  /** Those that stand in a conversation because a question was about them. */
   readonly #shown = new Set<string>();
 
-  /** Takes any notification. */
+  /** Takes any notification, and remembers the sub-agents that it names. */
   note(notification: ServerNotification): void {
     if (notification.method !== "item/started" && notification.method !== "item/completed") return;
     const { item, threadId } = notification.params;
@@ -44,10 +44,10 @@ export class SubAgents {
   }
 
   /**
-   * What a notification of a sub-agent tells in the conversation of `root`: how an item goes on that
-   * stands there already, and the files that it changed unasked; undefined for anything else.
+   * The event that a sub-agent's notification is in the conversation of `root`: the progress of an item
+   * that stands there already, or files that it changed without a question; undefined for all else.
    */
-  told(notification: ServerNotification, root: string): ChatEvent | undefined {
+  eventOf(notification: ServerNotification, root: string): ChatEvent | undefined {
     const key = keyOf(notification);
     if (key === undefined) return undefined;
     if (notification.method === "item/started") {
@@ -60,7 +60,7 @@ export class SubAgents {
   }
 
   /** The item that a sub-agent's question is about, to be shown in the conversation of `root` first. */
-  asked(thread: string, approval: Approval, root: string): ServerNotification | undefined {
+  itemAskedAbout(thread: string, approval: Approval, root: string): ServerNotification | undefined {
     if (approval.kind !== "command" && approval.kind !== "patch") return undefined;
     const key = `${thread} ${approval.itemId}`;
     const begun = this.#begun.get(key);
@@ -79,9 +79,9 @@ function patchOf(id: string, notification: ServerNotification): ChatEvent | unde
 }
 
 /**
- * A notification that is kept for later, without what is too long of it.
+ * A notification as it is kept for later: its long values are cut.
  *
- * SECURITY: it says so where that is anything, since whoever is asked about it must see all of it.
+ * SECURITY: it then says that it was cut, since a user who is asked about it must see all of it.
  */
 export function kept(notification: ServerNotification): ServerNotification {
   const { value, omitted } = bounded(notification, MAX_KEPT_CHARS);
@@ -89,7 +89,7 @@ export function kept(notification: ServerNotification): ServerNotification {
   return { ...value, isCut: true };
 }
 
-/** A sub-agent's question, told from those of the agent that the user talks to. */
+/** A sub-agent's question, marked as such. */
 export function asSubAgentApproval(approval: Approval): Approval {
   if (approval.kind !== "command" && approval.kind !== "patch") return approval;
   const { reason } = approval;

@@ -12,21 +12,21 @@ import { type OpenHow, openThread, type ThreadFacts } from "./open-thread.ts";
 import { inputsOf, textInput } from "./turn-input.ts";
 import { UnsavedFiles } from "./unsaved-files.ts";
 
-/** What a user chooses for one conversation. */
+/** A user's choices for one conversation. */
 export type ThreadChoice = {
   readonly model?: string;
   readonly effort?: string;
   readonly approvals?: ApprovalPolicy;
-  /** Whether Codex talks a plan over instead of working. */
+  /** Whether Codex discusses a plan instead of working. */
   readonly plan: boolean;
 };
 
-/** What a thread is loaded with. */
+/** What loading a thread needs of the project. */
 export type ThreadOptions = {
   readonly root: string;
   readonly settings: Settings;
   readonly log: Log;
-  /** What conversations are allowed to reach. */
+  /** The hosts that conversations may reach. */
   readonly network: { readonly grants: Pick<Grants, "begin">; readonly expectTurn: () => void };
   readonly sandbox: { readonly projectDir: string };
   readonly backend: (
@@ -41,10 +41,10 @@ export type UseOptions = OpenHow & {
   readonly onProgress: (what: string) => void;
 };
 
-/** How much of an old conversation a new thread is told; Codex takes 1,048,576 characters a turn. */
+/** How much of an old conversation a new thread is given; Codex takes 1,048,576 characters a turn. */
 const TRANSCRIPT_MAX_CHARS = 200_000;
 const TOO_LONG = "it no longer fits the model's context window";
-/** How often loading a thread may fail for what may pass by itself, before it counts as unusable. */
+/** How often in a row loading may fail for a passing reason before the thread counts as unusable. */
 const MAX_LOADS = 2;
 
 /** A conversation's thread: in which app-server it is loaded, and the requests about its turns. */
@@ -52,27 +52,27 @@ export class ThreadHandle {
   readonly #document: ThreadDocument;
   readonly #options: ThreadOptions;
   #loadedIn: Backend | undefined;
-  /** What a new thread must be told before the next query. */
+  /** What a new thread is given before the next query. */
   #preface: readonly string[] = [];
   #facts: ThreadFacts | undefined;
   readonly #unsaved = new UnsavedFiles();
   #choice: ThreadChoice = { plan: false };
   /**
-   * The models that this conversation has been had with since it was opened. An earlier one counts:
-   * a turn that runs, and sub-agents, go on with it.
+   * The models that this conversation has used since it was opened. Earlier ones count: a running
+   * turn and sub-agents go on with them.
    */
   readonly models = new Set<string>();
-  /** The same of efforts; undefined is one that is left to Codex. */
+  /** The same for efforts; undefined is an effort that is left to Codex. */
   readonly efforts = new Set<string | undefined>();
-  /** Whether Codex may work in another mode than the one chosen. */
+  /** Whether Codex may be in another mode than the one chosen. */
   #isModeOpen = false;
-  /** Why the thread is not used any more. */
+  /** Why the thread is no longer used. */
   #unusable: string | undefined;
-  /** Whether a part of it can be used all the same. */
+  /** Whether a part of it can still be used. */
   #isTooLong = false;
-  /** The thread before this one, as long as nothing was answered in this one. */
+  /** The thread before this one, until this one has had an answer. */
   #replaced: string | undefined;
-  /** How much less of the text than would fit a new thread is given: 1 for half of it. */
+  /** How often the text that a new thread is given was halved. */
   #halvings = 0;
   /** How often in a row loading the thread has failed. */
   #failedLoads = 0;
@@ -98,18 +98,18 @@ export class ThreadHandle {
     return this.#document.meta.thread;
   }
 
-  /** Why the thread is not used any more; undefined where it is. */
+  /** Why the thread is no longer used; undefined if it is. */
   get unusable(): string | undefined {
     return this.#unusable;
   }
 
-  /** Whether it has taken the place of another one, and nothing was answered in it yet. */
+  /** Whether it has replaced another one and has had no answer yet. */
   get isReplacement(): boolean {
     return this.#replaced !== undefined;
   }
 
   /**
-   * The thread is not used any more: the next query goes to a new one, which is given the text.
+   * The thread is no longer used: the next query goes to a new one, which is given the text.
    */
   abandon(why: string): void {
     this.#unusable = why;
@@ -123,12 +123,12 @@ export class ThreadHandle {
     this.#isTooLong = true;
   }
 
-  /** It is used again: it is not any more what it was abandoned for. */
+  /** The reason for which it was abandoned is gone: it is used again. */
   reuse(): void {
     this.#unusable = undefined;
   }
 
-  /** Goes back to the thread that this one has taken the place of: that one was not at fault. */
+  /** Goes back to the thread that this one has replaced: that one was not at fault. */
   restore(): void {
     const before = this.#replaced;
     if (before === undefined) return;
@@ -139,14 +139,14 @@ export class ThreadHandle {
   }
 
   /** A turn has completed: the thread can be used. */
-  worked(): void {
+  turnCompleted(): void {
     this.#replaced = undefined;
     this.#halvings = 0;
   }
 
   /**
-   * Starts what does not run and loads the thread; one that does not exist yet is made. Errors: as
-   * starting and resuming.
+   * Starts the backend if none runs, and loads the thread, or makes one. Errors: those of starting and
+   * resuming.
    */
   async load(
     signal: AbortSignal,
@@ -159,7 +159,7 @@ export class ThreadHandle {
     if (signal.aborted) return err(STOPPED);
     const { client } = backend.value;
     const before = this.id;
-    // Codex starts the thread's MCP servers with it, and these may fetch something first.
+    // Codex starts the thread's MCP servers with it, and they may need to fetch something.
     if (this.#loadedIn !== backend.value) this.#options.network.expectTurn();
     const opened = await openThread({
       ...how,
@@ -186,10 +186,10 @@ export class ThreadHandle {
     this.#preface = [...this.#preface, ...opened.value.preface];
     if (opened.value.facts !== undefined) {
       this.#facts = opened.value.facts;
-      // SECURITY: what Codex tells counts only where the user has said nothing.
+      // SECURITY: Codex's word counts only where the user has chosen nothing.
       this.models.add(settings.model ?? opened.value.facts.model);
       this.efforts.add(this.effort);
-      // A thread that is resumed has kept its mode, and does not tell it.
+      // A resumed thread keeps its mode, and does not say which.
       this.#isModeOpen = opened.value.isNew !== true;
     }
     const isReplaced = opened.value.isNew === true && before !== undefined;
@@ -197,8 +197,8 @@ export class ThreadHandle {
   }
 
   /**
-   * Loads the thread and uses it, once more where Codex has let it go meanwhile. Errors: as loading,
-   * or those of `use`.
+   * Loads the thread and uses it, and does both once more if Codex has unloaded it meanwhile. Errors:
+   * those of loading, and those of `use`.
    */
   async use<T>(
     use: (thread: LoadedThread) => Promise<Result<T, Failure>>,
@@ -213,7 +213,7 @@ export class ThreadHandle {
     return again.ok ? use(again.value) : again;
   }
 
-  /** A thread that ends the app-server, or is never answered for, is given up in the end. */
+  /** A thread that ends the app-server, or never loads, is given up in the end. */
   #notLoaded(failure: Failure): Result<never, Failure> {
     if (["closed", "timeout"].includes(failure.kind) && this.id !== undefined) {
       this.#failedLoads += 1;
@@ -222,7 +222,7 @@ export class ThreadHandle {
     return err(failure);
   }
 
-  /** Half of the model's window where it is known, at two characters a token. */
+  /** Half of the model's window if that is known, at two characters a token. */
   get #maxChars(): number {
     const window = this.#document.standing.usage?.window ?? TRANSCRIPT_MAX_CHARS;
     return Math.floor(Math.min(TRANSCRIPT_MAX_CHARS, window) / 2 ** this.#halvings);
@@ -235,7 +235,7 @@ export class ThreadHandle {
     return true;
   }
 
-  /** Starts a turn and returns its id. Without queries Codex answers anew what it has. */
+  /** Starts a turn and returns its id. Without queries Codex answers again what it has. */
   async startTurn(
     { client, threadId }: LoadedThread,
     queries: readonly Query[],
@@ -265,7 +265,7 @@ export class ThreadHandle {
     return ok(turn.value.turn.id);
   }
 
-  /** The model that the next turn is had with; undefined until Codex has told its default. */
+  /** The model for the next turn; undefined until Codex reports its default. */
   get model(): string | undefined {
     return this.choice.model ?? this.#facts?.model;
   }
@@ -274,7 +274,7 @@ export class ThreadHandle {
     return this.choice.effort ?? this.#options.settings.effort ?? this.#facts?.effort;
   }
 
-  /** How the next turn is had, in a word or two for the window's bar. */
+  /** Effort and mode of the next turn, in a word or two for the winbar. */
   get mode(): string {
     const words = [this.effort, this.choice.plan ? "plan" : undefined];
     return words.filter((it) => it !== undefined).join(" ");
@@ -285,24 +285,24 @@ export class ThreadHandle {
     return this.choice.approvals ?? this.#options.settings.approvals;
   }
 
-  /** Where it is loaded; undefined where nothing runs. */
+  /** The thread as it is loaded; undefined if no backend runs. */
   get loaded(): LoadedThread | undefined {
     const { id } = this;
     if (this.#loadedIn === undefined || id === undefined) return undefined;
     return { backend: this.#loadedIn, client: this.#loadedIn.client, threadId: id };
   }
 
-  /** What Codex told when it loaded the thread. */
+  /** What Codex reported when it loaded the thread. */
   get facts(): ThreadFacts | undefined {
     return this.#facts;
   }
 
-  /** A query is in the thread, and so is what was told before it. */
-  heard(): void {
+  /** A query is in the thread, and so is all that it was given before. */
+  queryAccepted(): void {
     this.#preface = [];
   }
 
-  /** Gives a query to the running turn. Errors: that turn is over, or is one that cannot be steered. */
+  /** Steers a query into the running turn. Errors: the turn is over, or cannot be steered. */
   async steer(turnId: string, query: Query): Promise<Result<void, Failure>> {
     const threadId = this.id;
     if (this.#loadedIn === undefined || threadId === undefined)
@@ -317,7 +317,10 @@ export class ThreadHandle {
     return steered.ok ? ok() : steered;
   }
 
-  /** Interrupts a turn and, unless the user wants otherwise, ends what it runs; whether it did shows in `turn/completed`. */
+  /**
+   * Interrupts a turn and, unless the user wants otherwise, ends the commands that it runs. Whether the
+   * turn has ended shows in `turn/completed`.
+   */
   async interrupt(turnId: string): Promise<void> {
     const client = this.#loadedIn?.client;
     const threadId = this.id;
@@ -326,13 +329,13 @@ export class ThreadHandle {
     const stopped = await client.request("turn/interrupt", { threadId, turnId });
     if (!stopped.ok) log.warn({ error: stopped.error }, "interrupting failed");
     if (settings.stop_commands !== "always") return;
-    // Codex leaves the command running in the background; whoever stops a turn means that too.
+    // Codex leaves the command running in the background, and the user means that as well.
     const cleaned = await client.request("thread/backgroundTerminals/clean", { threadId });
     if (!cleaned.ok) log.warn({ error: cleaned.error }, "ending commands failed");
   }
 }
 
-/** The efforts that calls of these threads may ask for; undefined where one is left to Codex. */
+/** The efforts that calls of these threads may ask for; undefined if one is left to Codex. */
 export function effortsOf(
   threads: readonly { readonly efforts: ReadonlySet<string | undefined> }[],
 ): ReadonlySet<string> | undefined {

@@ -2,26 +2,26 @@ import type { ToolAnswer, ToolCall } from "../../codex/server-requests/index.ts"
 import type { Result } from "../../result.ts";
 import { EDITOR } from "./editor-tools.ts";
 
-/** How long the editor has; a language server may index first. */
+/** How long the editor may take; a language server may index first. */
 const ANSWER_MS = 15_000;
-/** How many may be under way; a program inside may ask as often as it likes. */
+/** How many calls may be open; a program inside may ask as often as it likes. */
 const MAX_OPEN = 16;
 
-/** Has the editor run a tool; the answer comes by `answered`. */
+/** Asks the editor to run a tool; the answer comes through `answered`. */
 export type RunTool = (call: {
   readonly id: string;
   readonly tool: string;
   readonly arguments: object;
 }) => Promise<Result<unknown, { readonly message: string }>>;
 
-/** Calls of the editor's tools, each settled once: by its answer, or by its time. */
+/** Calls of the editor's tools, each settled once: by its answer, or by its time-out. */
 export class ToolCalls {
   readonly #run: RunTool;
   readonly #isWanted: () => boolean;
   readonly #open = new Map<string, (answer: ToolAnswer) => void>();
   #next = 0;
 
-  /** `isWanted` tells whether a turn runs: at other times nobody has a reason to ask. */
+  /** `isWanted` says whether a turn runs: at other times nobody has a reason to ask. */
   constructor(run: RunTool, isWanted: () => boolean) {
     this.#run = run;
     this.#isWanted = isWanted;
@@ -46,7 +46,7 @@ export class ToolCalls {
     return answer;
   }
 
-  /** The editor has answered; a late answer is passed over. */
+  /** The editor has answered; a late answer is ignored. */
   answered(id: string, { ok, text }: ToolAnswer): void {
     const settle = this.#open.get(id);
     this.#open.delete(id);

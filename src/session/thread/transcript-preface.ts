@@ -8,19 +8,18 @@ import {
 /** The text of a conversation, for a thread that does not know it. */
 export type TranscriptPreface = {
   readonly text: string;
-  /** Whether it is not all of it. */
+  /** Whether it is only a part of the text. */
   readonly isCut: boolean;
 };
 
 /**
- * What was said before the last `sending` queries, in at most `maxChars` characters; empty where that
- * is nothing.
+ * The text before the last `sending` queries, in at most `maxChars` characters; may be empty.
  */
 export function prefaceOf(document: string, sending: number, maxChars: number): TranscriptPreface {
   const transcript = readTranscript(document);
   const sections = [...transcript.sections];
   let queries = 0;
-  // At the end stand the queries, and what came of sending them so far.
+  // At the end stand the queries, and the results of sending them so far.
   for (let last = sections.at(-1); last !== undefined; last = sections.at(-1)) {
     if (last.role === "user" ? queries >= sending : isAnswer(last.text)) break;
     if (last.role === "codex" && queries >= sending && last.text !== "") break;

@@ -31,7 +31,7 @@ export async function listTurns({
   return ok(turns);
 }
 
-/** Whether the last turn of a thread has the last query of a text: it is then not sent once more. */
+/** Whether the last turn of a thread has the last query of a text, which is then not sent again. */
 export async function hasLastQuery(loaded: LoadedThread, text: string): Promise<boolean> {
   const turns = await listTurns(loaded);
   if (!turns.ok || turns.value.length === 0) return false;
@@ -45,7 +45,7 @@ type ListedTurn = ResultOf<"thread/turns/list">["data"][number];
 
 function turnOf({ id, items }: ListedTurn): ThreadTurn {
   const messages = items.flatMap((item) =>
-    // What Codex itself puts into the user's mouth has no id of ours.
+    // Messages that Codex writes in the user's name have no id of the editor.
     item.type === "userMessage" && item.clientId?.startsWith("user:")
       ? [item.content.flatMap(textOf)]
       : [],

@@ -2,8 +2,8 @@ import type { UserInput } from "../../codex/index.ts";
 import type { Query } from "../query.ts";
 
 /**
- * Several queries as the inputs of one turn: their texts as one, then all that goes along. What two
- * of them mention goes along once.
+ * Several queries as the inputs of one turn: their texts as one, then their attachments. One that two
+ * of them have goes along once.
  */
 export function inputsOf(queries: readonly Query[]): UserInput[] {
   if (queries.length === 0) return [];
