@@ -5,7 +5,6 @@ local M = {}
 ---@field mark integer extmark from the first line to the line after the last
 ---@field gap 0|1 blank lines above that belong to the block
 ---@field waits? boolean whether the query waits for the next turn
----@field told? string the query's text, as it was sent to the host
 ---@field badge? integer extmark with virtual text on the first line
 ---@field emptied? boolean whether the user has deleted all its lines
 ---@field late? integer how often it was written to after that
@@ -44,6 +43,8 @@ local M = {}
 ---@field key_watch? integer augroup that follows the cursor while an approval is pending
 ---@field borrowed? table<string, codex-chat.Borrowed> keys that are mapped while the cursor is on an approval
 ---@field outgoing? codex-chat.Outgoing[] queries from functions whose mentions are being resolved, in order
+---@field sent? table<string, "sent"|"heard"> queries that the host has, and whether Codex has them
+---@field touched? table<string, true> sent queries that the user edited and the host does not know yet
 ---@field sending? boolean whether a query was sent and no state has come since
 ---@field preparing? string the mention in the prompt that a program is resolving
 ---@field settling? boolean whether the prompt's heading is being restored

@@ -134,11 +134,6 @@ function handlers.chat_relocate(buf, to)
   end
 end
 
-function handlers.buf_get_changes(buf, ids)
-  local chat = chat_of(buf)
-  return chat and require("codex-chat.buffer.pending").changes(chat, ids) or {}
-end
-
 function handlers.tool_run(buf, call)
   local chat = chat_of(buf)
   if chat then

@@ -27,14 +27,16 @@ export type LocalEvent =
   /**
    * The user's block `id` was sent. A queued block gets `start` when its turn begins, and so does
    * each of several blocks that start a turn together. With `text`, the query as typed, the block
-   * is rewritten if it would break the text below. `isAgain`: sent again, but not by the user.
-   * `isAbove`: it has no block, because it is in the text from an earlier run.
+   * is rewritten if it would break the text below; `contextLine` is the block's last line, which lists
+   * the attachments. `isAgain`: sent again, but not by the user. `isAbove`: it has no block, because
+   * it is in the text from an earlier run.
    */
   | {
       readonly type: "sent";
       readonly id: string;
       readonly mode: SendMode;
       readonly text?: string;
+      readonly contextLine?: string;
       readonly isAgain?: boolean;
       readonly isAbove?: boolean;
     }

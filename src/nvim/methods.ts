@@ -86,12 +86,18 @@ export const notifications = {
     id: z.string().min(1),
     text: z.string().describe("as typed, without blank lines around it"),
     mode: z.enum(["steer", "queue"]).default("steer"),
-    shown: z.string().optional().describe("what stands in the document, if that is more"),
+    context_line: z.string().optional().describe("stands below the text, and says what goes along"),
     unsaved: z
       .array(z.string())
       .default([])
       .describe("files with changes that are not saved, relative to the project's root"),
     context: z.array(SentPart).default([]),
+  }),
+  /** The user has edited a sent query where it stands, or deleted it; it may not be with Codex yet. */
+  "query/edit": z.object({
+    buf: Buf,
+    id: z.string().min(1),
+    text: z.string().min(1).optional().describe("absent if the query was deleted"),
   }),
   "turn/interrupt": z.object({ buf: Buf }),
   "turn/retry": z.object({ buf: Buf }),
@@ -190,12 +196,6 @@ export const calls = {
         .meta({ id: "Relocation" }),
     ]),
     Nothing,
-  ),
-  /** Which of these sent queries the user has edited since, or deleted (no `text`). */
-  buf_get_changes: call(
-    ["buf", "ids"],
-    z.tuple([Buf, z.array(z.string())]),
-    z.array(z.object({ id: z.string(), text: z.string().optional() }).meta({ id: "QueryChange" })),
   ),
   /** Makes a quickfix list of a review's findings. */
   quickfix_set: call(["findings"], z.tuple([z.array(Finding)]), Nothing),

@@ -33,6 +33,7 @@ const METHODS = [
   "chat/leaving",
   "chat/settings",
   "turn/send",
+  "query/edit",
   "turn/interrupt",
   "turn/retry",
   "approval/answer",
@@ -124,6 +125,9 @@ export class Host {
     switch (event.method) {
       case "turn/send":
         this.#send(conversation, event.params);
+        break;
+      case "query/edit":
+        conversation.document.queryEdited(event.params.id, event.params.text);
         break;
       case "turn/interrupt":
         conversation.interrupt();
@@ -332,12 +336,18 @@ export class Host {
   }
 }
 
-function queryOf({ id, text, shown, context, unsaved }: NotificationParams<"turn/send">): Query {
+function queryOf({
+  id,
+  text,
+  context_line: contextLine,
+  context,
+  unsaved,
+}: NotificationParams<"turn/send">): Query {
   return {
     id,
     text,
     context,
     unsaved,
-    ...(shown === undefined ? {} : { shown }),
+    ...(contextLine === undefined ? {} : { contextLine }),
   };
 }

@@ -2,8 +2,8 @@
 export type Query = {
   readonly id: string;
   readonly text: string;
-  /** How it stands in the document: the text, and a line about its attachments. */
-  readonly shown?: string;
+  /** The line of the document below the text that lists the attachments. */
+  readonly contextLine?: string;
   /** Files with changes that are not saved. */
   readonly unsaved?: readonly string[];
   /** What the editor attached. */

@@ -193,10 +193,7 @@ export class StandIns {
       left: "nothing",
       standing: { items: { size: 0 }, turn: { mark: "" } },
       text: () => "",
-      asEdited: async (queries) => {
-        await this.#later("the text is read");
-        return queries.filter(({ id }) => !this.deleted.has(id));
-      },
+      asEdited: (queries) => queries.filter(({ id }) => !this.deleted.has(id)),
       apply: (event) => void this.events.push(event),
       setState: (state) => void this.winbar.push(state),
       note: () => {},

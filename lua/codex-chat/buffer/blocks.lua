@@ -177,7 +177,9 @@ end
 function M.next_row(chat, row)
   local found = M.prompt_row(chat)
   -- One may have been joined to the line above.
-  for _, mark in ipairs(api.nvim_buf_get_extmarks(chat.buf, ns, { row - 1, 1 }, -1, {})) do
+  local from = row > 0 and { row - 1, 1 } or { 0, 0 }
+  -- The heading's mark is the only one without a name.
+  for _, mark in ipairs(api.nvim_buf_get_extmarks(chat.buf, ns, from, -1, { limit = 2 })) do
     if chat.names[mark[1]] then
       return math.min(found, math.max(row, mark[2]))
     end

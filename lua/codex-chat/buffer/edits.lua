@@ -142,11 +142,7 @@ local function replace(chat, edit)
     blocks.splice(chat, first, stop - first, edit.lines)
     blocks.set_range(chat, edit.id, first, first + #edit.lines, chat.blocks[edit.id].gap)
   end
-  if chat.blocks[edit.id].told then
-    -- The host mends a query that would break what stands below it; that is no edit of the user's.
-    require("codex-chat.buffer.pending").remember(chat, edit.id)
-  end
-  -- The first line was written anew, and the badge with it.
+  -- The first line was written again, and the badge with it.
   if #edit.lines > 0 then
     badge.put(chat, chat.blocks[edit.id], first)
   end

@@ -1,26 +1,31 @@
---- Queries that wait: they stand in the buffer, and may be edited or deleted there until they are
---- sent.
+--- Sent queries: they stand in the buffer, and may be edited or deleted there until Codex has them.
 local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
+local events = require("codex-chat.events")
+local registry = require("codex-chat.registry")
+local undo = require("codex-chat.buffer.undo")
 
---- What stands there of a query. What the user has added below its last line belongs to it.
+local api = vim.api
+
+--- The lines of a query. Lines that the user has added below its last one belong to it.
 ---@param chat codex-chat.Chat
 ---@param id string
+---@param keeps boolean whether such lines become the block's
 ---@return string[]? lines of the block; empty where they were deleted; nil where there is no block
-local function lines_of(chat, id)
+local function lines_of(chat, id, keeps)
   local first, stop = blocks.range(chat, id)
   if not first or not stop then
     return nil
   end
-  local block, last = chat.blocks[id], stop
-  if block.told and stop > first then
-    local below = vim.api.nvim_buf_get_lines(chat.buf, stop, blocks.next_row(chat, stop), false)
+  local last = stop
+  if stop > first then
+    local below = api.nvim_buf_get_lines(chat.buf, stop, blocks.next_row(chat, stop), false)
     for n, line in ipairs(below) do
       last = line:find("%S") and stop + n or last
     end
-    if last > stop then
-      blocks.set_range(chat, id, first, last, block.gap)
+    if last > stop and keeps then
+      blocks.set_range(chat, id, first, last, chat.blocks[id].gap)
     end
   end
   return blocks.text(chat, id, last)
@@ -39,7 +44,8 @@ function M.ends_at(chat, row)
   return false
 end
 
---- What was typed of a query's block: without its heading and the line about what went along.
+--- The query that a block's lines are, as it would be sent: without its heading and the line about
+--- what went along.
 ---@param lines string[]
 ---@return string
 local function typed(lines)
@@ -48,38 +54,101 @@ local function typed(lines)
   if format.is_prompt(kept[1]) then
     table.remove(kept, 1)
   end
-  local text = vim.trim(table.concat(kept, "\n"))
-  return format.without_context(text)
+  local text = format.without_context(vim.trim(table.concat(kept, "\n")))
+  -- It is no command: see prompt/slash.lua.
+  return text:find("^//%a") and not text:find("\n") and text:sub(2) or text
 end
 
---- Notes what stands in the block now: it is what the host has been told.
+--- Tells the host how the queries stand that the user has touched.
 ---@param chat codex-chat.Chat
----@param id string
-function M.remember(chat, id)
-  local block = chat.blocks[id]
-  local lines = block and lines_of(chat, id)
-  if lines then
-    block.told = typed(lines)
+local function tell(chat)
+  local touched = chat.touched
+  chat.touched = nil
+  if not touched or registry.get(chat.buf) ~= chat or not api.nvim_buf_is_loaded(chat.buf) then
+    return
   end
-end
-
---- Which of these queries are not any more what the host was told.
----@param chat codex-chat.Chat
----@param ids string[]
----@return { id: string, text?: string }[] without a text: the query was deleted
-function M.changes(chat, ids)
-  local found = {}
-  for _, id in ipairs(ids) do
-    local block = chat.blocks[id]
-    local lines = block and block.told and lines_of(chat, id)
-    local text = lines and typed(lines)
-    if text and text ~= block.told then
-      found[#found + 1] = { id = id, text = text ~= "" and text or nil }
-      block.told = text
+  local inserts = api.nvim_get_mode().mode:find("^[iR]") ~= nil
+  for id in pairs(touched) do
+    local lines = chat.sent
+      and chat.sent[id]
+      and chat.blocks[id]
+      and lines_of(chat, id, not inserts and not undo.is_unsettled(chat.buf))
+    if lines then
+      local text = typed(lines)
+      require("codex-chat.host").notify(chat, "query/edit", {
+        id = id,
+        text = text ~= "" and text or nil,
+      })
     end
   end
-  return found
+  if inserts then
+    -- Where the text is going to be is known when it is all typed.
+    api.nvim_create_autocmd("InsertLeave", {
+      group = chat.augroup,
+      once = true,
+      callback = vim.schedule_wrap(function()
+        chat.touched = vim.tbl_extend("force", touched, chat.touched or {})
+        tell(chat)
+      end),
+    })
+  end
 end
+
+--- Notes which sent queries the user has touched, with rows as they are after the change.
+---@param buf integer
+---@param first integer
+---@param last integer
+function undo.on_change(buf, first, last)
+  local chat = registry.get(buf)
+  if not chat or not chat.sent or first > blocks.prompt_row(chat) then
+    return
+  end
+  local is_noted = chat.touched ~= nil
+  for id in pairs(chat.sent) do
+    local from, stop = blocks.range(chat, id)
+    if
+      from
+      and stop
+      and last >= from
+      and (first <= stop or first <= blocks.next_row(chat, stop))
+    then
+      chat.touched = chat.touched or {}
+      chat.touched[id] = true
+    end
+  end
+  if chat.touched and not is_noted then
+    vim.schedule(function()
+      tell(chat)
+    end)
+  end
+end
+
+--- The host has a query: edits of it are told to it from now on.
+---@param chat codex-chat.Chat
+---@param id string
+function M.sent(chat, id)
+  chat.sent = chat.sent or {}
+  chat.sent[id] = "sent"
+end
+
+events.hook("QueryHeard", function(data)
+  local chat = registry.get(data.buf)
+  for _, id in ipairs(chat and data.ids or {}) do
+    if chat.sent and chat.sent[id] then
+      chat.sent[id] = "heard"
+    end
+  end
+end)
+
+events.hook("TurnEnded", function(data)
+  local chat = registry.get(data.buf)
+  for id, is in pairs(data.status == "completed" and chat and chat.sent or {}) do
+    -- It is answered, and never sent again.
+    if is == "heard" then
+      chat.sent[id] = nil
+    end
+  end
+end)
 
 --- Whether a query waits for the next turn, as the user wanted.
 ---@param chat codex-chat.Chat
@@ -116,7 +185,7 @@ function M.row(chat)
     return a[1] > b[1]
   end)
   for _, range in ipairs(ranges) do
-    local below = vim.api.nvim_buf_get_lines(chat.buf, range[2], edge, false)
+    local below = api.nvim_buf_get_lines(chat.buf, range[2], edge, false)
     if table.concat(below):find("%S") then
       break
     end

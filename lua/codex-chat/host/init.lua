@@ -252,6 +252,8 @@ local function open(chat)
     local lost = each.host == "lost" and not was_running
     if (each == chat or lost) and vim.api.nvim_buf_is_loaded(each.buf) then
       each.host = "asked"
+      -- This host, or this conversation of it, has no query yet.
+      each.sent = nil
       vim.rpcnotify(job, "chat/open", {
         buf = each.buf,
         path = each.path,

@@ -225,10 +225,6 @@
 ---@class (exact) codex-chat.PlanMode
 ---@field on boolean
 
----@class (exact) codex-chat.QueryChange
----@field id string
----@field text? string
-
 ---@class (exact) codex-chat.RefusedHost
 ---@field host string
 ---@field times integer
@@ -384,9 +380,13 @@
 ---@field id string
 ---@field text string as typed, without blank lines around it
 ---@field mode? "steer"|"queue"
----@field shown? string what stands in the document, if that is more
+---@field context_line? string stands below the text, and says what goes along
 ---@field unsaved? string[] files with changes that are not saved, relative to the project's root
 ---@field context? codex-chat.SentPart[]
+
+---@class (exact) codex-chat.QueryEdit
+---@field id string
+---@field text? string absent if the query was deleted
 
 ---@class (exact) codex-chat.ApprovalAnswer
 ---@field id string
@@ -540,6 +540,7 @@
 ---| "chat/leaving"
 ---| "chat/settings"
 ---| "turn/send"
+---| "query/edit"
 ---| "turn/interrupt"
 ---| "turn/retry"
 ---| "approval/answer"
@@ -595,7 +596,6 @@
 ---@field chat_read_again fun(buf: integer, hash: string): boolean
 ---@field chat_kept fun(buf: integer)
 ---@field chat_relocate fun(buf: integer, to: codex-chat.Relocation)
----@field buf_get_changes fun(buf: integer, ids: string[]): codex-chat.QueryChange[]
 ---@field quickfix_set fun(findings: codex-chat.Finding[])
 ---@field tool_run fun(buf: integer, call: codex-chat.ToolCall)
 ---@field threads_page fun(id: integer, threads: codex-chat.ListedThread[])

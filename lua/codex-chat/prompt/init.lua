@@ -51,28 +51,35 @@ function M.add(chat, lines)
   require("codex-chat.ui.hint").show(chat)
 end
 
---- Tells the host of a query; `line` says in the document what went along.
+--- Sends the host a query; `line` says in the document what goes along.
 ---@param chat codex-chat.Chat
 ---@param query { id: string, text: string, mode?: "steer"|"queue", line?: string, parts: codex-chat.ContextPart[] }
 local function tell(chat, query)
-  local told = { id = query.id, text = query.text, mode = query.mode or "steer" }
+  local pending = require("codex-chat.buffer.pending")
+  local unsaved = require("codex-chat.tools").unsaved(chat.root)
+  ---@type codex-chat.TurnSend
+  local message = {
+    id = query.id,
+    text = query.text,
+    mode = query.mode or "steer",
+    unsaved = #unsaved > 0 and unsaved or nil,
+  }
   if query.line then
-    told.shown = ("%s\n\n%s"):format(query.text, query.line)
-    told.context = vim.tbl_map(function(part)
+    message.context_line = query.line
+    message.context = vim.tbl_map(function(part)
       return { text = part.text, image = part.image, skill = part.skill }
     end, query.parts)
   end
-  local unsaved = require("codex-chat.tools").unsaved(chat.root)
-  told.unsaved = #unsaved > 0 and unsaved or nil
-  require("codex-chat.buffer.pending").remember(chat, query.id)
-  require("codex-chat.buffer.pending").set_waiting(chat, query.id, told.mode == "queue")
+  pending.set_waiting(chat, query.id, message.mode == "queue")
   chat.sending = true
-  require("codex-chat.host").notify(chat, "turn/send", told)
+  if require("codex-chat.host").notify(chat, "turn/send", message) then
+    pending.sent(chat, query.id)
+  end
   require("codex-chat.events").emit("QuerySent", {
     buf = chat.buf,
     id = query.id,
     text = query.text,
-    mode = told.mode,
+    mode = message.mode,
   })
 end
 

@@ -3,11 +3,11 @@ import { repairQuery } from "./query-repair.ts";
 
 describe("the text of a sent query", () => {
   it("stays as it was typed where it breaks nothing", () => {
-    expect(repairQuery("What is `x`?\n\n> **Context:** a.ts")).toBeUndefined();
+    expect(repairQuery("What is `x`?", "> **Context:** a.ts")).toBeUndefined();
   });
 
   it("has a fence closed above the line about its context", () => {
-    expect(repairQuery("What is this?\n```ts\nlet x\n\n> **Context:** a.ts line 1")).toEqual([
+    expect(repairQuery("What is this?\n```ts\nlet x", "> **Context:** a.ts line 1")).toEqual([
       "## You",
       "",
       "What is this?",

@@ -1,4 +1,4 @@
-import { splitContext, USER_HEADING } from "../format/marks/index.ts";
+import { USER_HEADING } from "../format/marks/index.ts";
 import { noBlocks, scanLine } from "./block-scanner.ts";
 import { htmlBlock } from "./html-block.ts";
 import { looksLikeRole } from "./lookalike.ts";
@@ -11,11 +11,10 @@ import { withoutRole } from "./stream-sanitizer.ts";
  *
  * Nothing else that the user wrote is changed. The line about the context stays last.
  */
-export function repairQuery(text: string): string[] | undefined {
-  const { query, context } = splitContext(text);
-  const lines = repaired(query);
+export function repairQuery(text: string, contextLine?: string): string[] | undefined {
+  const lines = repaired(text);
   if (lines === undefined) return undefined;
-  return [USER_HEADING, "", ...lines, ...(context === undefined ? [] : ["", context])];
+  return [USER_HEADING, "", ...lines, ...(contextLine === undefined ? [] : ["", contextLine])];
 }
 
 function repaired(text: string): string[] | undefined {

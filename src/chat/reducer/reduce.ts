@@ -142,8 +142,8 @@ function silenceText({ of, ms }: Extract<LocalEvent, { type: "silence" }>): stri
 }
 
 function send(draft: Draft, event: Extract<LocalEvent, { type: "sent" }>): void {
-  const { id, mode, text } = event;
-  const lines = text === undefined ? undefined : repairQuery(text);
+  const { id, mode, text, contextLine } = event;
+  const lines = text === undefined ? undefined : repairQuery(text, contextLine);
   if (lines !== undefined) draft.edits.push({ op: "replace", id, lines });
   const steered = draft.state.steered.filter((other) => other !== id);
   switch (mode) {

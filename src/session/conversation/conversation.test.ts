@@ -39,7 +39,7 @@ function conversation(hears: boolean) {
     setState: () => {},
     setMeta: () => {},
     notify: () => {},
-    asEdited: async (queries: unknown) => queries,
+    asEdited: (queries: unknown) => queries,
     note: () => {},
     ended: async () => {},
   };

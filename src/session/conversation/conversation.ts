@@ -391,7 +391,7 @@ export class Conversation<P extends ConversationParts = LiveParts> {
 
 /** The event that puts a query into its place in the document. */
 function sentAs(query: Query, mode: SendMode): Extract<ChatEvent, { type: "sent" }> {
-  const { id } = query;
+  const { id, text, contextLine } = query;
   if (id === LEFT_ID) return { type: "sent", id, mode, isAbove: true };
-  return { type: "sent", id, mode, text: query.shown ?? query.text };
+  return { type: "sent", id, mode, text, ...(contextLine === undefined ? {} : { contextLine }) };
 }

@@ -121,7 +121,7 @@ export class Recovery {
       }
     }
     if (first.hadContext === true) this.#document.apply(contextLost);
-    const current = await this.#document.asEdited(queries);
+    const current = this.#document.asEdited(queries);
     return current.length === 0 ? undefined : current;
   }
 

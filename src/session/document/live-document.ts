@@ -21,6 +21,7 @@ import type { Query } from "../query.ts";
 import { BufferMirror } from "./buffer-mirror.ts";
 import { allowedDecisions } from "./choices.ts";
 import { DocumentFile, type OpenError } from "./document-file.ts";
+import { QueryEdits } from "./query-edits.ts";
 
 /** What a document is opened on. */
 export type LiveDocumentOptions = {
@@ -70,6 +71,7 @@ export class LiveDocument {
   readonly #frames: FrameScheduler;
   readonly #mirror: BufferMirror;
   readonly #file: DocumentFile;
+  readonly #edits = new QueryEdits();
   /** SECURITY: a program inside may pretend any number of counts. */
   readonly #showTokens = throttle(() => this.#show(), TOKENS_MS);
 
@@ -159,11 +161,20 @@ export class LiveDocument {
 
   /** Feeds the reducer, and the editor with what comes of it. */
   apply(event: ChatEvent): void {
-    const { state, edits } = reduce(this.#state, event);
+    const { state, edits } = reduce(this.#state, this.#asStanding(event));
     const { usage } = this.#state;
     this.#state = state;
     this.#frames.push(edits);
     if (state.usage !== usage) this.#showTokens();
+  }
+
+  /** A sent query with its text as it stands: to repair the one that was sent would undo an edit. */
+  #asStanding(event: ChatEvent): ChatEvent {
+    if (!("type" in event) || event.type !== "sent" || event.text === undefined) return event;
+    const { text: sent, contextLine: _, ...rest } = event;
+    const text = this.#edits.textOf(event.id, sent);
+    if (text === sent) return event;
+    return text === undefined ? rest : { ...rest, text };
   }
 
   /** Shows what the conversation is doing. */
@@ -204,22 +215,14 @@ export class LiveDocument {
     this.#show();
   }
 
-  /**
-   * The queries as the user has edited them where they stand, deleted ones left out. What was edited
-   * goes without what was attached to it: its mentions may be others now.
-   */
-  async asEdited(queries: readonly Query[]): Promise<readonly Query[]> {
-    if (queries.length === 0) return queries;
-    await this.#frames.flush();
-    const ids = queries.map((it) => it.id);
-    const changes = await this.#editor.call.buf_get_changes(this.buf, ids);
-    if (!changes.ok || changes.value.length === 0) return queries;
-    const edited = new Map(changes.value.map(({ id, text }) => [id, text]));
-    return queries.flatMap((query) => {
-      if (!edited.has(query.id)) return [query];
-      const text = edited.get(query.id);
-      return text === undefined ? [] : [{ id: query.id, text }];
-    });
+  /** The user has edited a sent query where it stands, or deleted it (no text). */
+  queryEdited(id: string, text: string | undefined): void {
+    this.#edits.set(id, text);
+  }
+
+  /** The queries as the user has edited them where they stand, deleted ones left out. */
+  asEdited(queries: readonly Query[]): readonly Query[] {
+    return this.#edits.apply(queries);
   }
 
   /** Why the user cannot be asked this; undefined where they can. */

@@ -176,6 +176,8 @@ describe("while a turn runs", SLOW, () => {
     await chat.nvim.type("cwerror<Esc>");
     await chat.nvim.lua("vim.fn.search('Never')");
     await chat.nvim.type("kkd3j");
+    // Answered after the host was told what was typed.
+    await chat.nvim.lua("");
     gate.open();
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
@@ -213,6 +215,8 @@ describe("while a turn runs", SLOW, () => {
     await chat.nvim.type("<Esc>");
     await chat.nvim.lua("vim.fn.cursor(1, 1); vim.fn.search('Never')");
     await chat.nvim.type("kkd3j");
+    // Answered after the host was told what was typed.
+    await chat.nvim.lua("");
     gate.open();
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
     await expect.poll(() => chat.state("phase"), WAIT).toBe("idle");

@@ -84,6 +84,50 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
       .toEqual([true, expect.stringContaining("The host could not be started")]);
   });
 
+  it("leaves a queued query as the user has edited it when its turn begins", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host, buf, path } = chat;
+    const opened = await LiveDocument.open({
+      ...{ editor: host.editor, buf, path, root: nvim.cwd, prefix: "c", log: silentLog },
+      stateDir: join(nvim.home, "state/nvim/codex-chat"),
+    });
+    if (!opened.ok) throw new Error(opened.error.message);
+    const document = opened.value;
+    // The host closes the fence, which is no edit of the user's.
+    const text = "What is\n```\nan eror";
+    await nvim.lua(
+      `local chat = require("codex-chat.registry").get(0)
+       vim.api.nvim_buf_set_lines(0, -1, -1, false, vim.split(..., "\\n"))
+       require("codex-chat.prompt").send(chat, "queue")`,
+      text,
+    );
+    const { id } = await host.heard("turn/send");
+    document.apply({ type: "sent", id, mode: "queue", text });
+    await document.settled();
+    expect(host.of("query/edit")).toEqual([]);
+    await nvim.keys("<Esc>:1<CR>/eror<CR>cwerror<Esc>/```$<CR>oby the way<Esc>");
+    const edited = "What is\n```\nan error\n```\nby the way";
+    await expect.poll(() => host.of("query/edit").at(-1)).toEqual({ buf, id, text: edited });
+    document.queryEdited(id, edited);
+    document.apply({ type: "sent", id, mode: "start", text });
+    await document.settled();
+    expect(document.asEdited([{ id, text }])).toEqual([{ id, text: edited }]);
+    expect((await chat.body()).join("\n")).toContain(`${edited}\n\n## Codex`);
+
+    // Once it is answered, the host has no use for more.
+    const before = host.of("query/edit").length;
+    await host.editor.call.event_emit("QueryHeard", { buf, ids: [id] });
+    await host.editor.call.event_emit("TurnEnded", { buf, status: "failed" });
+    await nvim.keys(":1<CR>/error<CR>x");
+    await host.heard("query/edit", before + 1);
+    await host.editor.call.event_emit("TurnEnded", { buf, status: "completed" });
+    await nvim.keys("x");
+    await nvim.until("vim.fn.getline('.')", "an ror");
+    await chat.edit();
+    expect(host.of("query/edit")).toHaveLength(before + 1);
+    await document.close(undefined);
+  });
+
   it("moves the winbar's tokens when Codex counts them, in the middle of a turn", async () => {
     await using chat = await openChat({ program });
     const { nvim, host, buf, path } = chat;

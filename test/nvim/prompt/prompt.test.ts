@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { QueryEdits } from "../../../src/session/document/query-edits.ts";
 import { type OpenChat, openChat } from "../../support/chat.ts";
 import { neovims } from "../../support/neovim.ts";
 
@@ -182,7 +183,8 @@ describe.each(neovims)("a query that waits on Neovim $name", (program) => {
     const { nvim, host } = chat;
     await chat.edit({ op: "insert", id: "a", after: "history", lines: ["said"], gap: 1 });
     const ids: string[] = [];
-    for (const text of ["one", "two", "three"]) {
+    const sent = ["one", "two", "three"];
+    for (const text of sent) {
       await nvim.keys(`<Esc>Gi${text}<Esc>`);
       await nvim.until("vim.fn.getline('$')", text);
       await nvim.lua(`local chat = require("codex-chat.registry").get(0)
@@ -190,13 +192,22 @@ describe.each(neovims)("a query that waits on Neovim $name", (program) => {
       ids.push((await host.heard("turn/send", ids.length + 1)).id);
     }
     await typed(chat, "<Esc>Giprompt<Esc>:echo<CR>?^two<CR>");
+    await chat.edit();
+    expect(host.of("query/edit")).toEqual([]);
     for (const part of keys.split("¦")) {
       await typed(chat, part);
       await chat.edit({ op: "append", id: "a", text: "\nmore" });
     }
     await nvim.until("#require('codex-chat.registry').get(0).delayed", 0);
-    const changes = await host.editor.call.buf_get_changes(chat.buf, ids);
-    expect(changes).toMatchObject({ ok: true, value: expected });
+    // An answer comes after what was told before it.
+    await chat.edit();
+    const edits = new QueryEdits();
+    for (const { id, text } of host.of("query/edit")) edits.set(id, text);
+    const changes = ids
+      .map((id, n) => ({ sent: sent[n] ?? "", text: edits.textOf(id, sent[n] ?? "") }))
+      .filter(({ sent, text }) => text !== sent)
+      .map(({ text }) => (text === undefined ? {} : { text }));
+    expect(changes).toEqual(expected);
     expect(
       await nvim.lua(
         "return require('codex-chat.prompt').text(require('codex-chat.registry').get(0))",

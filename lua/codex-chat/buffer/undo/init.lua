@@ -24,6 +24,13 @@ local parted = {}
 ---@type fun(buf: integer, row: integer?)
 M.on_travel = function() end
 
+--- Called for each change by the user, undo and redo included, with rows as they are after it;
+--- `buffer/pending.lua` is above this module and fills it in.
+---@param buf integer
+---@param first integer
+---@param last integer
+function M.on_change(buf, first, last) end -- luacheck: no unused args
+
 ---@param buf integer
 ---@param count integer
 ---@param back boolean
@@ -177,6 +184,9 @@ function M.attach(buf)
         state.gone.is_told = true
       end
       steps.shadow(state, first, last, new)
+      if state.machine == 0 and tick or state.travelling then
+        M.on_change(buf, first, new_last)
+      end
       local row = state.heading
       if state.broken and row and row > 0 and row >= #state.lines and state.lines[row] == "" then
         -- The last line is all that is left to type in.
