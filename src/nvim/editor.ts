@@ -115,7 +115,7 @@ function bindCalls(request: EditorRequest): EditorCalls {
       return err({ kind: "garbled", message: `Lua's answer to ${name} has another shape` });
     },
   ]);
-  // Built from the table that the type is made from.
+  // It has the keys of the table that the type is made from.
   return Object.fromEntries(bound) as EditorCalls;
 }
 

@@ -8,8 +8,8 @@ let isQuiet = false;
  * The `neovim` package's client without its side effects.
  *
  * Decoding a buffer handle makes the package (5.5.0, lib/utils/logger.js) replace the functions of
- * `console`; that is made to happen here, once, and undone. Standard output is never touched: it is
- * the protocol.
+ * `console`. That happens here, once, and is undone. Standard output is never touched: it carries the
+ * protocol.
  */
 export function quietClient(log: Log): NeovimClient {
   if (!isQuiet) {
@@ -29,6 +29,6 @@ export function quietClient(log: Log): NeovimClient {
     warn: say("warn"),
     error: say("error"),
   };
-  // The declared logger is winston's, of which the package calls only these.
+  // The type is that of winston's logger, of which the package calls only these functions.
   return new NeovimClient({ logger: logger as never });
 }

@@ -4,17 +4,17 @@ import { z } from "zod";
 import { err, ok, type Result } from "../result.ts";
 import type { EditorError, EditorRequest } from "./error.ts";
 
-/** Who hears of a buffer's changes. Rows are 0-based, ends exclusive. */
+/** Handlers of a buffer's changes. Rows are 0-based, ends exclusive. */
 export type WatchHandlers = {
   /** The rows from `first` to before `last` became `lines`. `tick` is the new changedtick. */
   readonly onLines: (first: number, last: number, lines: readonly string[], tick: number) => void;
-  /** The buffer was unloaded, or its text read anew: nothing more is heard. */
+  /** The buffer was unloaded, or its text was read again: no more changes come. */
   readonly onDetach: () => void;
 };
 
 /** A buffer that is followed. */
 export type BufferWatch = {
-  /** The text when following began; every later change is told. */
+  /** The text when following began; every later change is an event. */
   readonly lines: readonly string[];
   /** Its changedtick. */
   readonly tick: number;
@@ -44,15 +44,15 @@ export class Buffers {
     this.#request = request;
   }
 
-  /** Begins to follow; one who followed the buffer before hears nothing more. */
+  /** Begins to follow; an earlier watch of the buffer gets no more events. */
   async watch(buf: number, handlers: WatchHandlers): Promise<Result<BufferWatch, EditorError>> {
-    // Awaited: its last event would else be taken for the new one's.
+    // Awaited: otherwise its last event would be taken for one of the new watch.
     await this.#stops.get(buf)?.();
     const key = new NvimBuffer({ transport: undefined, data: buf, client: this.#client } as never);
     let initial: { lines: string[]; tick: number } | undefined;
     let first: string[] = [];
     let stopped = false;
-    // A change may come in one piece with the initial text: it waits until the caller has that.
+    // A change may come together with the initial text: it waits until the caller has that.
     let held: (() => void)[] | undefined = [];
     const deliver = (event: () => void): void => {
       if (held === undefined) event();
@@ -68,8 +68,8 @@ export class Buffers {
         if (!more) initial = { lines: first, tick: tick ?? 0 };
         return;
       }
-      // What 'inccommand' shows while a command is typed. Neovim takes it back before it waits for the
-      // next key, and tells nothing of that.
+      // A preview by 'inccommand' of a command that is being typed. Neovim takes it back before it waits
+      // for the next key, without an event.
       if (tick === null) return;
       deliver(() => handlers.onLines(start, end, lines, tick));
     };
@@ -89,7 +89,7 @@ export class Buffers {
       stopped = true;
       forget();
       const detached = this.#request("nvim_buf_detach", [buf]);
-      // Whoever follows the buffer next waits for this, also where the caller of `stop` does not.
+      // The next watch of the buffer waits for this, even if the caller of `stop` does not.
       this.#stops.set(buf, () => detached.then(() => undefined));
       await detached;
     };
@@ -107,7 +107,7 @@ export class Buffers {
       });
     }
     const { lines, tick } = initial;
-    // The caller's own `await` goes on before the next turn of the event loop.
+    // The caller's own `await` continues before the next turn of the event loop.
     setImmediate(() => {
       const waiting = held ?? [];
       held = undefined;

@@ -42,7 +42,7 @@ const METHODS = [
   "action/run",
 ] as const satisfies readonly NotificationName[];
 
-/** What the host is made from. */
+/** The parts that a host is made from. */
 export type HostOptions = {
   readonly editor: Editor;
   readonly log: Log;
@@ -50,14 +50,14 @@ export type HostOptions = {
   readonly version: string;
 };
 
-/** How long the parts may take to end before the process goes without them. */
+/** How long the parts may take to end before the process ends without them. */
 const CLOSE_MS = 8_000;
-/** How often the editor hears of what Codex tells beside the text. */
+/** How often the editor is called because of messages from the sandbox, in ms. */
 const CALM_MS = 500;
 
 /**
- * The host of one Neovim: finds the conversation that the editor speaks of, and the project that
- * it belongs to. It decides nothing about a conversation itself.
+ * The host of one Neovim: finds the conversation that a notification is about, and the project that it
+ * belongs to. It decides nothing about a conversation itself.
  */
 export class Host {
   readonly #options: HostOptions;
@@ -65,7 +65,7 @@ export class Host {
   readonly #conversations = new Map<number, Conversation>();
   /** Messages about one buffer are handled one after another, beginning with its opening. */
   readonly #lanes = new Map<number, Promise<void>>();
-  /** What is being done for the editor, closing chats too. */
+  /** Work for the editor that is not done yet, including closing chats. */
   readonly #pending = new Set<Promise<void>>();
   readonly #accounts = new Map<string, Account>();
   readonly #keys = new KeyRing();
@@ -94,15 +94,15 @@ export class Host {
     void lane.then(() => this.#pending.delete(lane));
   }
 
-  /** The editor is gone: saves every conversation and ends everything that was started. */
+  /** Saves every conversation and ends everything that was started: the editor is gone. */
   async close(): Promise<void> {
     const why = "Neovim went away before this turn was over.";
     for (const account of this.#accounts.values()) account.cancel();
     const finish = (async () => {
-      // Neovim closes its chats before it goes: what is being written for them must become whole.
-      const closed = [...this.#conversations.values()].map((it) => it.close(why));
+      // Neovim closes its chats before it ends, and each of their files must become whole.
+      const closed = [...this.#conversations.values()].map((chat) => chat.close(why));
       await Promise.allSettled([...closed, ...this.#pending]);
-      await Promise.allSettled([...this.#projects.values()].map((it) => it.close()));
+      await Promise.allSettled([...this.#projects.values()].map((project) => project.close()));
     })();
     let timer: NodeJS.Timeout | undefined;
     const tooLong = new Promise<void>((resolve) => {
@@ -160,7 +160,7 @@ export class Host {
         conversation.tools.answered(event.params.id, event.params);
         break;
       case "action/run":
-        // Not awaited: it may take as long as a turn, and others must not wait for it.
+        // Not awaited: it may take as long as a turn, and other notifications must not wait for it.
         void this.#act(conversation, event.params);
         break;
       default:
@@ -168,10 +168,10 @@ export class Host {
     }
   }
 
-  /** Into the running turn only where that is what the user would have begun now. */
+  /** Steers the running turn only if it has the settings that the user has now. */
   #send(conversation: Conversation, params: NotificationParams<"turn/send">): void {
     const mode = this.#projectOf(conversation)?.live.isPending === true ? "queue" : params.mode;
-    conversation.send(queryOf({ ...params, mode }), mode);
+    conversation.send(toQuery({ ...params, mode }), mode);
   }
 
   async #act(
@@ -227,7 +227,7 @@ export class Host {
     project.conversations.add(conversation);
     this.#conversations.set(buf, conversation);
     opened.value.setState({ phase: "idle" });
-    // After what was sent before it was opened: that is no query of an earlier run.
+    // After the queries that came before it was open: they are not from an earlier run.
     const lane = this.#lanes.get(buf) ?? Promise.resolve();
     this.#lanes.set(
       buf,
@@ -253,7 +253,7 @@ export class Host {
     return project;
   }
 
-  /** The login is that of the state directory: of all its projects. */
+  /** All projects of a state directory share its login. */
   #account(settings: Settings): Account {
     const { state_dir: stateDir, login_issuer: issuer } = settings;
     const { env, log } = this.#options;
@@ -327,16 +327,16 @@ export class Host {
     await this.#projectOf(conversation)?.stop({
       kind: "sandbox_stopped",
       message: "The sandbox was stopped.",
-      fix: "Send again: it is then started anew.",
+      fix: "Send again: that starts it.",
     });
   }
 
   #projectOf(conversation: Conversation): Project | undefined {
-    return [...this.#projects.values()].find((it) => it.conversations.has(conversation));
+    return [...this.#projects.values()].find((project) => project.conversations.has(conversation));
   }
 }
 
-function queryOf({
+function toQuery({
   id,
   text,
   context_line: contextLine,

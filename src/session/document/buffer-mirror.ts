@@ -8,12 +8,12 @@ import { ok, type Result } from "../../result.ts";
 /** More arguments than this would overflow the stack of `splice`. */
 const MAX_SPREAD = 10_000;
 
-/** The lines of a buffer as the host knows them: what the file is written from. */
+/** The host's copy of a buffer's lines, from which the file is written. */
 export class BufferMirror {
   #lines: string[] = [];
-  /** The front matter as it was when following began, for when it is deleted. */
+  /** The front matter when following began, in case the user deletes it. */
   #frontMatter: string | undefined;
-  /** Characters that single changes have taken away. */
+  /** How many characters were deleted, change by change. */
   #deleted = 0;
   #watch: BufferWatch | undefined;
   readonly #begin: () => Promise<Result<BufferWatch, EditorError>>;
@@ -33,7 +33,7 @@ export class BufferMirror {
       });
   }
 
-  /** Follows the buffer from now on. `onDetach`: its text was read anew, or it is gone. */
+  /** Follows the buffer from now on. `onDetach`: its text was read again, or it is gone. */
   static async follow(
     editor: Editor,
     buf: number,
@@ -44,7 +44,7 @@ export class BufferMirror {
     return followed.ok ? ok(mirror) : followed;
   }
 
-  /** Follows the buffer anew, with its whole text as it is now. */
+  /** Follows the buffer again, beginning with its whole text as it is now. */
   async again(): Promise<Result<void, EditorError>> {
     const watch = await this.#begin();
     if (!watch.ok) return watch;
@@ -59,7 +59,7 @@ export class BufferMirror {
     return this.#frontMatter !== undefined;
   }
 
-  /** Takes the front matter of a text of before, for when it is written again. */
+  /** Takes the front matter from an earlier text, to write it again. */
   recall(text: string): void {
     this.#frontMatter = readTranscript(text).frontMatter;
   }
@@ -69,14 +69,14 @@ export class BufferMirror {
   }
 
   /**
-   * The text as the file holds it: what is still being written is closed there, and thread and project
-   * of `known` stand in the front matter, whatever the user has made of it.
+   * The text for the file: a fence that is still open is closed in it, and thread and project of `known`
+   * stand in its front matter, whatever the user has made of that.
    */
   fileText(known: ChatMeta): string {
     return withKeptKeys(wholeText(this.#lines), known, this.#frontMatter);
   }
 
-  /** What closes an answer that was cut off with the host, or with the editor, before. */
+  /** Edits that close an answer which was cut off when an earlier host or editor ended. */
   closingEdits(prefix: string): Edit[] {
     const missing = missingLine(this.#lines);
     if (missing === undefined) return [];

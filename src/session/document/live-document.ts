@@ -23,15 +23,15 @@ import { allowedDecisions } from "./choices.ts";
 import { DocumentFile, type OpenError } from "./document-file.ts";
 import { QueryEdits } from "./query-edits.ts";
 
-/** What a document is opened on. */
+/** What a document is opened with. */
 export type LiveDocumentOptions = {
   readonly editor: Editor;
   readonly buf: number;
   readonly path: string;
   readonly root: string;
-  /** Where no agent writes. */
+  /** A directory that no agent can write. */
   readonly stateDir: string;
-  /** Sets this host's blocks apart from those of one that died on the same buffer. */
+  /** Tells this host's blocks from those of a host that died on the same buffer. */
   readonly prefix: string;
   readonly log: Log;
 };
@@ -42,9 +42,9 @@ const TOKENS_MS = 500;
 type Resolved = Extract<LocalEvent, { type: "approval_resolved" }>;
 type Phase = WinbarState["phase"];
 
-/** What the window's bar says of a conversation. */
+/** The state of a conversation in the winbar. */
 export type RunState = { readonly phase: Phase; readonly detail?: string | undefined };
-/** What the winbar shows. */
+/** Everything that the winbar shows, but the tokens. */
 type Shown = {
   phase: Phase;
   detail?: string;
@@ -90,7 +90,7 @@ export class LiveDocument {
       isBusy: () => ["starting", "running", "waiting"].includes(this.#shown.phase),
       onNote: (note) => this.setShown({ note }),
     });
-    // Deleted before the host had the conversation: the file has it still.
+    // It was deleted before the host had the conversation; the file still has it.
     const before = mirror.hasFrontMatter ? "" : this.#file.textOnDisk();
     if (before !== "") mirror.recall(before);
     const meta = { ...readTranscript(before).meta, ...own };
@@ -114,13 +114,13 @@ export class LiveDocument {
   /**
    * Takes a chat buffer over: watches its lines and locks its file for this process.
    *
-   * Errors: a sentence for the user, where another Neovim writes the file or it cannot be written.
+   * Errors: a sentence for the user, if another Neovim writes the file or it cannot be written.
    */
   static async open(options: LiveDocumentOptions): Promise<Result<LiveDocument, OpenError>> {
     let document: LiveDocument | undefined;
     const mirror = await BufferMirror.follow(options.editor, options.buf, {
       onChange: () => document?.changed(),
-      // Read anew: Lua tells of it with chat/reread or another chat/open.
+      // Its text was read again: Lua sends chat/reread or another chat/open.
       onDetach: () => options.log.info({ buf: options.buf }, "the buffer is no longer followed"),
     });
     if (!mirror.ok) return err({ kind: "failed", message: mirror.error.message });
@@ -131,12 +131,12 @@ export class LiveDocument {
     return locked.ok ? ok(document) : err(locked.error);
   }
 
-  /** What was being written when the host died that had the conversation before. */
+  /** What an earlier host was writing into the conversation when it died. */
   get left(): UnfinishedAnswer {
     return this.#file.left;
   }
 
-  /** Notes what is being written, so that it is known to be cut off where this host dies. */
+  /** Notes what is being written, so that it is known to be cut off if this host dies. */
   note(what: UnfinishedAnswer): void {
     this.#file.note(what);
   }
@@ -177,7 +177,7 @@ export class LiveDocument {
     return text === undefined ? rest : { ...rest, text };
   }
 
-  /** Shows what the conversation is doing. */
+  /** Shows what the conversation does. */
   setState(state: RunState): void {
     const { detail: _old, ...kept } = this.#shown;
     this.#shown = {
@@ -198,12 +198,12 @@ export class LiveDocument {
     this.#show();
   }
 
-  /** What Codex has told beside the text: tokens (none before the first turn), limits, … */
+  /** What Codex reports besides the text: tokens (none before the first turn), limits, … */
   get standing(): StatusFacts {
     return this.#state;
   }
 
-  /** Notes the thread and model, in the front matter too. */
+  /** Notes the thread and model, also in the front matter. */
   setMeta(meta: { readonly thread?: string; readonly model?: string }): void {
     const changed = Object.entries(meta).some(
       ([key, value]) => this.#meta[key as keyof ChatMeta] !== value,
@@ -225,7 +225,7 @@ export class LiveDocument {
     return this.#edits.apply(queries);
   }
 
-  /** Why the user cannot be asked this; undefined where they can. */
+  /** Why the user cannot be asked this; undefined if they can. */
   whyNotAsked(question: Question): NotAsked | undefined {
     return whyNotAsked(this.#state, question);
   }
@@ -259,33 +259,33 @@ export class LiveDocument {
     this.apply({ type: "approval_resolved", id, decision, ...more });
   }
 
-  /** Tells the user something that does not belong into the text. */
+  /** Shows the user a message that does not belong in the text. */
   notify(level: "info" | "warn" | "error", message: string): void {
     this.#tell(this.#editor.call.ui_notify(level, message));
   }
 
-  /** The buffer's text was read anew: follows it again. */
+  /** Follows the buffer again, after its text was read again. */
   async follow(): Promise<void> {
     const followed = await this.#mirror.again();
     if (followed.ok) this.#file.changed();
     else this.#log.error({ error: followed.error.message }, "the buffer is followed no longer");
   }
 
-  /** The text has changed: it is written soon. */
+  /** Has the file written soon, because the text has changed. */
   changed(): void {
     this.#file.changed();
   }
 
   /** Settles when the editor has all edits and the file all lines. */
   async settled(): Promise<void> {
-    // At the end of a turn nobody is about to take a deletion back.
+    // At the end of a turn nobody is about to undo a deletion.
     const lost = lostMeta(this.text(), this.#meta);
     if (lost !== undefined) this.#tell(this.#editor.call.buf_set_meta(this.buf, lost));
     await this.#frames.flush();
     await this.#file.save();
   }
 
-  /** The same at a round's end: nothing is being written then, unless the next has begun. */
+  /** The same at a turn's end: nothing is being written then, unless the next has begun. */
   async ended(isBusy: () => boolean): Promise<void> {
     await this.settled();
     if (!isBusy()) this.note("nothing");
@@ -312,9 +312,9 @@ export class LiveDocument {
   }
 
   /**
-   * Lets go of buffer and file. With `why`, a turn was under way and nobody can close it any more:
-   * a note of that is written into the file, above the prompt. One that is opened again leaves the
-   * file to who opens it: the buffer may hold another text by now.
+   * Lets go of buffer and file. With `why`, a turn was under way that nobody can close any more: a
+   * note of that is written into the file, above the prompt. If it is opened again (`isReopened`), the
+   * file is left to the new document: the buffer may hold another text by now.
    */
   async close(why: string | undefined, isReopened = false): Promise<void> {
     this.#frames.close();
