@@ -51,7 +51,7 @@ function handlers.buf_set_state(buf, state)
   state = clean(state)
   local chat = registry.get(buf)
   if chat and chat.host == "asked" and state.phase == "failed" then
-    -- The host refused the conversation: Lua goes on writing it, and sending asks again.
+    -- The host did not take the conversation: Lua keeps writing it, and the next query asks again.
     chat.host = "lost"
   else
     chat = chat_of(buf)

@@ -1,9 +1,8 @@
 --- The document's blocks: ranges of whole lines, held by extmarks, that the host's edits name.
 ---
---- A block's mark begins at its first line, where it moves down before what is inserted there, and
---- ends at the start of the line after its last one, where it stays: so lines that the user adds
---- between two blocks belong to neither, and a block whose lines were deleted is empty, not its
---- neighbour. Rows are 0-based, ends exclusive.
+--- A block's mark begins at its first line and moves down when something is inserted there. It ends at
+--- the start of the line after its last one and stays. So lines that the user adds between two blocks
+--- belong to neither, and a block whose lines were deleted is empty. Rows are 0-based, ends exclusive.
 local M = {}
 
 local badge = require("codex-chat.buffer.block_mark")
@@ -11,7 +10,7 @@ local badge = require("codex-chat.buffer.block_mark")
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.buffer.blocks")
 
---- Writes of one batch, for windows that must not move: rows of the buffer before each write.
+--- A write in a batch, for windows that must not move: rows of the buffer before it.
 ---@class (exact) codex-chat.Splice
 ---@field row integer
 ---@field old integer lines that went
@@ -36,7 +35,7 @@ local function line_at(buf, row)
   return api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or ""
 end
 
---- Puts `lines` in place of `old` lines; what both have at either end is left untouched.
+--- Puts `lines` in place of `old` lines; equal lines at either end are left untouched.
 ---@param buf integer
 ---@param row integer
 ---@param old integer
@@ -72,15 +71,15 @@ local function splice(buf, row, old, lines)
   end
 end
 
----@class (exact) codex-chat.HeadingMark what is left of the prompt's heading, or between what
+---@class (exact) codex-chat.HeadingMark where the rest of the prompt's heading is, or where it was
 ---@field row integer
 ---@field col integer
 ---@field end_row integer
 ---@field end_col integer
 
---- What the mark of the prompt's heading spans. What was inserted at either end is outside. Where the
---- heading was deleted it is empty, and where other lines were put in its place, these: the mark's
---- first place is the upper one always.
+--- The span of the heading's mark, without text that was inserted at either end. It is empty if the
+--- heading was deleted, and other lines that were put in its place are in it. Its first place is always
+--- the upper one.
 ---@param chat codex-chat.Chat
 ---@return codex-chat.HeadingMark
 ---@return boolean replaced whether something else was put in the heading's place
@@ -119,12 +118,12 @@ function M.set_prompt(chat, row)
   M.undo.set_heading(chat.buf, row)
 end
 
---- Where a block is, or nil where there is none of that name.
+--- Where a block is, or nil if there is none of that name.
 ---@param chat codex-chat.Chat
 ---@param id string
 ---@return integer? first
 ---@return integer? stop
----@return integer? col where in its first line it begins: not 0 where that was joined to another
+---@return integer? col where in its first line it begins: not 0 if that was joined to another
 function M.range(chat, id)
   if id == "prompt" then
     return M.prompt_row(chat), api.nvim_buf_line_count(chat.buf)
@@ -146,10 +145,10 @@ function M.range(chat, id)
   return first, math.max(first, stop), pos[2]
 end
 
---- The block's text, to the column: without what its first or last line was joined to.
+--- The block's text, to the column: without lines that were joined to its first or last one.
 ---@param chat codex-chat.Chat
 ---@param id string
----@param stop integer the row to end before where the mark ends at a line's start
+---@param stop integer the row to end before, if the mark ends at a line's start
 ---@return string[]
 function M.text(chat, id, stop)
   local pos = api.nvim_buf_get_extmark_by_id(chat.buf, ns, chat.blocks[id].mark, { details = true })
@@ -176,7 +175,7 @@ end
 ---@return integer
 function M.next_row(chat, row)
   local found = M.prompt_row(chat)
-  -- One may have been joined to the line above.
+  -- The next block may have been joined to the line above.
   local from = row > 0 and { row - 1, 1 } or { 0, 0 }
   -- The heading's mark is the only one without a name.
   for _, mark in ipairs(api.nvim_buf_get_extmarks(chat.buf, ns, from, -1, { limit = 2 })) do
@@ -238,7 +237,7 @@ function M.forget(chat, id)
   chat.blocks[id] = nil
 end
 
---- The end of a block's group, as far as the first `limit` marks below it tell.
+--- The end of a block's group, by the first `limit` marks below it.
 ---@param chat codex-chat.Chat
 ---@param first integer
 ---@param stop integer
@@ -338,7 +337,7 @@ function M.line_at(chat, row)
   return line_at(chat.buf, row)
 end
 
---- Where everything is, for text that is about to be read anew as it stands.
+--- Where everything is, for text that is about to be read again unchanged.
 ---@param chat codex-chat.Chat
 ---@return table kept for `M.restore`
 function M.keep(chat)
@@ -352,7 +351,7 @@ function M.keep(chat)
   return kept
 end
 
---- Puts everything back to where it was.
+--- Marks everything again where it was.
 ---@param chat codex-chat.Chat
 ---@param kept table
 function M.restore(chat, kept)
@@ -367,7 +366,7 @@ function M.restore(chat, kept)
   end
 end
 
---- Forgets all blocks, as after the text was read anew.
+--- Forgets all blocks, as after another text was read.
 ---@param chat codex-chat.Chat
 function M.reset(chat)
   if api.nvim_buf_is_valid(chat.buf) then

@@ -16,8 +16,8 @@ local function insert(chat, edit)
   local row
   if edit.after ~= "history" and edit.after ~= "prompt" then
     local first, stop = blocks.range(chat, edit.after)
-    -- A block that the user has moved below the prompt's heading is no place to go on; one that the
-    -- heading was joined to is.
+    -- Nothing goes below a block that the user has moved below the prompt's heading, unless the heading
+    -- was joined to it.
     if first and stop and (stop <= prompt or first <= prompt and stop > first) then
       row = stop
     end
@@ -48,8 +48,8 @@ local function insert(chat, edit)
   blocks.set_range(chat, id, row + gap, row + gap + count, gap)
 end
 
---- The block's range. One that does not exist, or that the user has moved below the prompt's heading,
---- where it would be sent, is made empty, directly above the prompt.
+--- The block's range. A block that does not exist, or that the user has moved below the prompt's
+--- heading, where it would be sent, is created directly above the prompt.
 ---@param chat codex-chat.Chat
 ---@param id string
 ---@return integer first
@@ -65,8 +65,8 @@ local function range_or_new(chat, id)
   return first, stop
 end
 
---- Writes a block whose lines the user has deleted: below the place where they would be if they came
---- back. Where nothing is left but blank lines down to the prompt, that is directly above it.
+--- Writes into a block whose lines the user has deleted: below the place where an undo would put them.
+--- If only blank lines are left down to the prompt, that is directly above it.
 ---@param chat codex-chat.Chat
 ---@param block codex-chat.Block
 ---@param id string
@@ -98,7 +98,7 @@ local function write_emptied(chat, block, id, text, is_all)
   blocks.set_range(chat, id, first, first + count, block.gap)
 end
 
---- The block where the user has deleted all its lines.
+--- The block, if the user has deleted all its lines.
 ---@param chat codex-chat.Chat
 ---@param id string
 ---@return codex-chat.Block?
@@ -142,7 +142,7 @@ local function replace(chat, edit)
     blocks.splice(chat, first, stop - first, edit.lines)
     blocks.set_range(chat, edit.id, first, first + #edit.lines, chat.blocks[edit.id].gap)
   end
-  -- The first line was written again, and the badge with it.
+  -- The badge went with the first line.
   if #edit.lines > 0 then
     badge.put(chat, chat.blocks[edit.id], first)
   end
@@ -216,7 +216,7 @@ local function write(chat, edits, written)
   written(chat)
 end
 
---- Adds edits to those that wait, so that an hour of them is few and written in one go.
+--- Adds edits to those that wait, so that even an hour of them is few and written at once.
 ---@param list codex-chat.Edit[]
 ---@param edits codex-chat.Edit[]
 local function gather(list, edits)

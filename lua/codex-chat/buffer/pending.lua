@@ -12,7 +12,7 @@ local api = vim.api
 ---@param chat codex-chat.Chat
 ---@param id string
 ---@param keeps boolean whether such lines become the block's
----@return string[]? lines of the block; empty where they were deleted; nil where there is no block
+---@return string[]? lines of the block; empty if they were deleted; nil if there is no block
 local function lines_of(chat, id, keeps)
   local first, stop = blocks.range(chat, id)
   if not first or not stop then
@@ -31,7 +31,7 @@ local function lines_of(chat, id, keeps)
   return blocks.text(chat, id, last)
 end
 
---- Whether a query that waits ends directly above this row, so that a line added there is its.
+--- Whether a waiting query ends directly above this row, so that a line added there belongs to it.
 ---@param chat codex-chat.Chat
 ---@param row integer
 ---@return boolean
@@ -44,8 +44,7 @@ function M.ends_at(chat, row)
   return false
 end
 
---- The query that a block's lines are, as it would be sent: without its heading and the line about
---- what went along.
+--- The query in a block's lines, as it would be sent: without its heading and its context line.
 ---@param lines string[]
 ---@return string
 local function typed(lines)
@@ -59,7 +58,7 @@ local function typed(lines)
   return text:find("^//%a") and not text:find("\n") and text:sub(2) or text
 end
 
---- Tells the host how the queries stand that the user has touched.
+--- Sends the host the text of the queries that the user has touched.
 ---@param chat codex-chat.Chat
 local function tell(chat)
   local touched = chat.touched
@@ -82,7 +81,7 @@ local function tell(chat)
     end
   end
   if inserts then
-    -- Where the text is going to be is known when it is all typed.
+    -- Only when all is typed is it known which lines stay with the query.
     api.nvim_create_autocmd("InsertLeave", {
       group = chat.augroup,
       once = true,
@@ -123,7 +122,7 @@ function undo.on_change(buf, first, last)
   end
 end
 
---- The host has a query: edits of it are told to it from now on.
+--- Notes that the host has a query, so that it is sent edits of it from now on.
 ---@param chat codex-chat.Chat
 ---@param id string
 function M.sent(chat, id)
@@ -143,7 +142,7 @@ end)
 events.hook("TurnEnded", function(data)
   local chat = registry.get(data.buf)
   for id, is in pairs(data.status == "completed" and chat and chat.sent or {}) do
-    -- It is answered, and never sent again.
+    -- It is answered: it is never sent again.
     if is == "heard" then
       chat.sent[id] = nil
     end
@@ -161,8 +160,8 @@ function M.set_waiting(chat, id, waits)
   end
 end
 
---- Row at which a query goes into the text that is for the turn which runs: above those that wait for
---- the next one, so that the text keeps the order in which Codex has them; else the prompt's.
+--- The row for a query that goes into the running turn: above those that wait for the next one, so that
+--- the text has the order in which Codex gets them. Without such a turn it is the prompt's row.
 ---@param chat codex-chat.Chat
 ---@return integer
 function M.row(chat)

@@ -1,13 +1,12 @@
---- Loads files anew that the agent has changed, where nothing of the user's is lost by it, and where
---- the new text is nothing but text.
+--- Reloads files that the agent has changed, if the user loses nothing by it, and only as text.
 local M = {}
 
 local api = vim.api
 
---- Buffers whose file was read, and not let go of since: what reads them again is a reload.
+--- Buffers that are loaded: reading one of them again is a reload.
 ---@type table<integer, true>
 local loaded = {}
---- Ends the quiet of the reload that is going on.
+--- Ends the protection of the reload that is under way.
 ---@type fun()?
 local restore
 
@@ -23,7 +22,7 @@ end
 ---@return boolean
 local function is_in(name, paths)
   local real = name ~= "" and vim.uv.fs_realpath(name)
-  -- A file that is gone stays in its buffer; the user may want to have it back.
+  -- The text of a deleted file stays in its buffer; the user may want it back.
   if not real then
     return false
   end
@@ -32,11 +31,11 @@ local function is_in(name, paths)
   end)
 end
 
---- Keeps what is read into the buffer from acting.
+--- Keeps text that is read into the buffer from doing anything.
 ---
---- SECURITY: the file is in the agent's words now, and so may be an `.editorconfig` and, where the
---- project is on 'runtimepath', ftplugins. Reading a file anew obeys its modeline, the former, and,
---- since the filetype is detected again, the latter.
+--- SECURITY: the agent wrote the file, and perhaps an `.editorconfig` and, if the project is on
+--- 'runtimepath', ftplugins. Reading a file again obeys its modeline, the `.editorconfig` and, since the
+--- filetype is detected again, the ftplugins.
 ---@param buf integer
 ---@return fun() restore
 local function hush(buf)
@@ -56,15 +55,15 @@ local function hush(buf)
   end
 end
 
---- The largest file that is loaded again, the most times that one may have grown, and what counts as
---- small all the same.
+--- The largest file that is reloaded, the most times that a file may have grown, and a size that always
+--- counts as small.
 local max_bytes, max_growth, small_bytes = 20 * 1024 * 1024, 10, 1024 * 1024
 
----@type table<string, true> files that are too large
-local told = {}
+---@type table<string, true> files that are too large, of which the user knows
+local warned = {}
 
---- Whether the file is one that may be loaded in the place of what the buffer has. An agent can make a
---- file of any size in a moment, and Neovim reads it whole, without a key.
+--- Whether the file may replace the buffer's text. An agent can make a file of any size in a moment, and
+--- Neovim reads all of it, deaf to keys.
 ---@param buf integer
 ---@return boolean
 local function may_load(buf)
@@ -78,11 +77,11 @@ local function may_load(buf)
     stat.size <= small_bytes
     or (stat.size <= max_bytes and stat.size <= max_growth * math.max(had, 1))
   then
-    told[path] = nil
+    warned[path] = nil
     return true
   end
-  if not told[path] then
-    told[path] = true
+  if not warned[path] then
+    warned[path] = true
     require("codex-chat.message").warn(
       ("%s has %d MB now and was not loaded again; `:edit` loads it."):format(
         vim.fn.fnamemodify(path, ":."),
@@ -116,7 +115,7 @@ local function reload(buf)
   end
 end
 
---- A reload is over, or there was none.
+--- Ends the protection: a reload is over, or there was none.
 function M.finish()
   local finish = restore
   restore = nil
@@ -154,12 +153,12 @@ local function before_read(event)
     return
   end
   restore = hush(event.buf)
-  -- Where the reload fails, nothing tells of its end.
+  -- A reload that fails ends without an event.
   vim.schedule(M.finish)
 end
 
---- With 'autoread' Neovim loads files anew by itself, as when it gets the focus: that is kept quiet
---- as well, in the projects that have a conversation. What the user opens by `:edit` acts as ever.
+--- Protects the reloads that Neovim makes by itself with 'autoread', as when it gets the focus, in
+--- projects that have a conversation. A file that the user opens by `:edit` works as always.
 function M.guard()
   local group = api.nvim_create_augroup("codex-chat.host.reload", {})
   for _, buf in ipairs(api.nvim_list_bufs()) do

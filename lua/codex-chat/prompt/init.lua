@@ -32,7 +32,7 @@ function M.show(chat, win)
   M.enter(chat, win)
 end
 
---- Adds text to the end of the prompt, a blank line below what is there.
+--- Adds text to the end of the prompt, with a blank line above it.
 ---@param chat codex-chat.Chat
 ---@param lines string[]
 function M.add(chat, lines)
@@ -45,7 +45,7 @@ function M.add(chat, lines)
   do
     last = last - 1
   end
-  -- The user's own doing, so `u` takes it back.
+  -- It counts as the user's own edit, so `u` takes it back.
   api.nvim_buf_set_lines(chat.buf, last, count, false, vim.list_extend({ "" }, lines))
   vim.bo[chat.buf].modified = false
   require("codex-chat.ui.hint").show(chat)
@@ -88,8 +88,8 @@ local function complain(err)
   say.error("nothing was sent. " .. err .. ".")
 end
 
---- Finds what the mentions of the prompt's query stand for: where it takes other programs, the editor
---- goes on meanwhile and the query stays where it is, so that nothing is lost whatever happens.
+--- Resolves the mentions of the prompt's query. If that takes other programs, the editor goes on
+--- meanwhile and the query stays where it is, so that nothing is lost whatever happens.
 ---@param chat codex-chat.Chat
 ---@param text string
 ---@param use fun(parts: codex-chat.ContextPart[])
@@ -172,7 +172,7 @@ local function deliver_above(chat, it, parts)
   tell(chat, { id = it.id, text = text, mode = it.mode, line = line, parts = parts })
 end
 
---- Sends the first of those that wait for programs, and then the others.
+--- Sends the first of the queries that wait for programs, and then the others.
 ---@param chat codex-chat.Chat
 local function deliver_outgoing(chat)
   local it = chat.outgoing and chat.outgoing[1]
@@ -201,12 +201,12 @@ local function deliver_outgoing(chat)
   end)
 end
 
---- Sends `lines` as a query of their own, above the prompt. Where its mentions take other programs,
---- the editor goes on meanwhile, and so does what is sent after it: the order is kept.
+--- Sends `lines` as a query of their own, above the prompt. If its mentions take other programs, the
+--- editor goes on meanwhile, and later queries wait for it: the order is kept.
 ---@param chat codex-chat.Chat
 ---@param lines string[]
----@param opts? { mode?: "steer"|"queue", refused?: fun(err: string) } refused: called where it is not sent after all
----@return string? id of its block; nil, after a message, where nothing was sent
+---@param opts? { mode?: "steer"|"queue", refused?: fun(err: string) } refused: called if it is not sent after all
+---@return string? id of its block; nil, after a message, if nothing was sent
 function M.send_lines(chat, lines, opts)
   opts = opts or {}
   local resolver = require("codex-chat.context.resolve")
@@ -230,7 +230,7 @@ function M.send_lines(chat, lines, opts)
   return it.id
 end
 
---- Makes what stands in the prompt a sent query.
+--- Turns the prompt's text into a sent query.
 ---@param chat codex-chat.Chat
 ---@param text string
 ---@param parts codex-chat.ContextPart[]

@@ -20,36 +20,36 @@ import { type Failure, failureOf } from "../failure.ts";
 import type { BufferMirror } from "./buffer-mirror.ts";
 import { freePath } from "./free-path.ts";
 
-/** What a file is kept for. */
+/** What a document file is opened with. */
 export type DocumentFileOptions = {
   readonly editor: Editor;
   readonly buf: number;
   readonly path: string;
-  /** Where no agent writes. */
+  /** A directory that no agent can write. */
   readonly stateDir: string;
   readonly log: Log;
   readonly mirror: BufferMirror;
-  /** What the front matter says; the file says it, too, whatever became of it in the text. */
+  /** The front matter for the file, whatever has become of it in the text. */
   readonly meta: () => ChatMeta;
   /** Whether a turn is under way: its answer must become whole, so the text is not read again. */
   readonly isBusy: () => boolean;
-  /** Shown beside the state; empty where all is well. */
+  /** Takes a note to show beside the state; empty if all is well. */
   readonly onNote: (note: string) => void;
 };
 
-/** Why a conversation could not be taken over; `locked` where another Neovim has it. */
+/** Why a conversation could not be taken over; `locked` if another Neovim has it. */
 export type OpenError = { readonly kind: "locked" | "failed"; readonly message: string };
 
-/** Several events come for one change: the file is looked at once they are over, in ms. */
+/** Several events come for one change: the file is read when they are over, in ms. */
 const quietMs = 50;
-/** How often the editor is asked again, where the user was typing while it was asked. */
+/** How often the editor is asked again, if the user was typing while it was asked. */
 const maxStale = 5;
-/** Copies that one conversation keeps of texts by others: an agent could change the file without end. */
+/** Most copies that one conversation keeps of foreign texts: an agent could change the file endlessly. */
 const maxCopies = 50;
 
 /**
- * The file of a conversation that is open, and the one place that decides which text is the truth
- * where buffer, file and what is known of it differ (docs/decisions/0012-who-wins.md).
+ * The file of a conversation that is open, and the one place that decides which text wins if buffer,
+ * file and the known text of the file differ (docs/decisions/0012-who-wins.md).
  */
 export class DocumentFile {
   readonly #options: DocumentFileOptions;
@@ -58,7 +58,7 @@ export class DocumentFile {
   #watcher: FSWatcher | undefined;
   #soon: NodeJS.Timeout | undefined;
   #isNamed = false;
-  /** What is done about the name; never rejects. */
+  /** The renaming that is under way; never rejects. */
   #naming: Promise<void> = Promise.resolve();
   #copies = 0;
   #underWay: UnfinishedAnswer = "nothing";
@@ -80,24 +80,24 @@ export class DocumentFile {
     if (!store.ok) return store;
     this.#store = store.value;
     this.#watch();
-    // What was typed while this process began is no change that it is told of.
+    // The user may have typed while this process started: no event comes for that.
     if (this.textOnDisk() === "" && !isEmpty(this.#options.mirror.text())) this.changed();
     else void this.#store.check();
     return ok();
   }
 
-  /** What was being written when the host died that had the file before. */
+  /** What an earlier host was writing into the file when it died. */
   get left(): UnfinishedAnswer {
     return this.#store?.left ?? "nothing";
   }
 
-  /** Notes what is being written, so that it is known to be cut off where this host dies. */
+  /** Notes what is being written, so that it is known to be cut off if this host dies. */
   note(what: UnfinishedAnswer): void {
     this.#underWay = what;
     void this.#store?.note(what);
   }
 
-  /** The text that stands in the file; empty where there is none, or it cannot be read. */
+  /** The file's text; empty if there is none, or it cannot be read. */
   textOnDisk(): string {
     try {
       return this.#bytesOnDisk().toString("utf8");
@@ -118,22 +118,22 @@ export class DocumentFile {
     }
   }
 
-  /** The text has changed: it is written soon. */
+  /** Has the file written soon, because the text has changed. */
   changed(): void {
     this.#store?.changed();
   }
 
-  /** Writes the file now, and looks whether others have changed it. */
+  /** Writes the file now, and checks whether others have changed it. */
   async save(): Promise<void> {
     await this.#store?.flush();
     await this.#store?.check();
   }
 
-  /** Lets go of the file, after writing what is left; without that where Lua has the newer text. */
+  /** Writes the rest and lets go of the file; does not write if Lua has the newer text (`isReopened`). */
   async close({ isReopened = false } = {}): Promise<void> {
     this.#watcher?.close();
     clearTimeout(this.#soon);
-    // Between its two names it has two stores, and the text is in one of them.
+    // While it changes its name it has two stores, of which one has the text.
     await this.#naming;
     await (isReopened ? this.#store?.abandon() : this.#store?.close());
   }
@@ -170,7 +170,7 @@ export class DocumentFile {
     }
     store.value.changed();
     if (!(await store.value.flush())) {
-      // The old name stays, with its lock; it is tried again there, and said again where it fails.
+      // The old name stays, with its lock; writing is tried again there, and a failure shown again.
       this.#isNamed = false;
       await store.value.abandon();
       await removeFile(path, this.#trusted).catch(() => undefined);
@@ -180,7 +180,7 @@ export class DocumentFile {
     this.#path = path;
     this.#store = store.value;
     this.note(this.#underWay);
-    // Of what has changed during that write only the old one has heard.
+    // Only the old store knows of changes during that write.
     store.value.changed();
     await old.abandon();
     await removeFile(oldPath, this.#trusted);
@@ -215,19 +215,19 @@ export class DocumentFile {
   }
 
   /**
-   * Another text is in the file. The first rule that holds decides: what this Neovim wrote or read is
-   * no other's; where nothing here is unsaved and no turn runs, the buffer takes the file's text; else
-   * the buffer stays the truth, and the file's text is kept as a copy.
+   * Decides about another text in the file, by the first rule that holds: a text that this Neovim wrote
+   * or read is not foreign; if nothing here is unsaved and no turn runs, the buffer takes the file's
+   * text; otherwise the buffer wins, and the file's text is kept as a copy.
    */
   async #meet({ text, bytes, hash, ...found }: ForeignText): Promise<Verdict> {
     const { editor, buf, mirror, isBusy } = this.#options;
-    // Of the same moment as `isUnsaved`: what is typed while the editor is asked is unsaved, too.
+    // Of the same moment as `isUnsaved`: text typed while the editor is asked is unsaved as well.
     const here = mirror.text();
     if (await this.#isOwn(hash, found.isFirst)) return "replace";
-    // Before the first write only Lua can tell whether the buffer has what it read.
+    // Before the first write only Lua knows whether the buffer still has the text that it read.
     const isRead = found.isFirst && (await this.#isOwn(textHash(here), true));
     const isUnsaved = found.isUnsaved && !isRead;
-    // Another program may be in the middle of writing: an emptied file is soon filled, as a rule.
+    // Another program may be in the middle of writing: an emptied file is usually filled soon.
     await pause(quietMs);
     if (!this.#isOnDisk(hash)) return "look";
     const isBlank = text.trim() === "";
@@ -254,8 +254,8 @@ export class DocumentFile {
 
   /**
    * Whether Lua has written this text; or, before anything was read or written here, has read it, or
-   * was told of it by an earlier host. It says so only of a buffer whose text is the one that is
-   * known here: one that was just read again is another conversation's business.
+   * knows it from an earlier host. Lua answers only if the buffer's text is the one known here: a buffer
+   * that was just read again belongs to the next document.
    */
   async #isOwn(hash: string, isFirst: boolean): Promise<boolean> {
     const { editor, buf, mirror } = this.#options;
@@ -267,7 +267,7 @@ export class DocumentFile {
     return false;
   }
 
-  /** Nearly everything was deleted: keeps the text of before. */
+  /** Keeps the earlier text, because nearly everything was deleted. */
   #keepBefore(before: string): void {
     const copy = this.#keepOnce(before, textHash(before));
     if (copy !== undefined)
@@ -277,7 +277,7 @@ export class DocumentFile {
       );
   }
 
-  /** Keeps a text unless the last copy holds it already. Throws where it cannot be kept. */
+  /** Keeps a text unless the last copy holds it already. Throws if it cannot be kept. */
   #keepOnce(text: string | Uint8Array, hash: string): string | undefined {
     if (hash === this.#lastCopy) return undefined;
     if (this.#copies >= maxCopies) {
@@ -307,8 +307,8 @@ export class DocumentFile {
   }
 
   /**
-   * Has the file looked at when it changes. Where it cannot be watched, a write looks all the same, and
-   * so does the editor when it gets the focus.
+   * Has the file read when it changes. If it cannot be watched, a write still reads it first, and so does
+   * the editor when it gets the focus.
    */
   #watch(): void {
     try {
@@ -328,10 +328,10 @@ export class DocumentFile {
   }
 }
 
-/** Whether a text has nothing in it that anybody has said or typed. */
+/** Whether a text has no words in it, of the user or of Codex. */
 function isEmpty(text: string): boolean {
   const { sections, prompt, preamble } = readTranscript(text);
-  return prompt === "" && preamble === "" && sections.every((it) => it.text === "");
+  return prompt === "" && preamble === "" && sections.every((section) => section.text === "");
 }
 
 /** The command that shows a copy beside the conversation. */

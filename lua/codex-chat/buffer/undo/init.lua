@@ -1,8 +1,7 @@
 --- Undo of what the user typed, and of nothing else.
 ---
---- Vim's own undo cannot leave out the machine's writes; it is switched off in a chat ('undolevels'
---- is -1 there). Here every change of the user's is kept (`undo/steps.lua`), and `u` and <C-r> go
---- through them.
+--- Vim's own undo cannot leave out the machine's writes, so it is off in a chat ('undolevels' is -1).
+--- Here every change by the user is kept (`undo/steps.lua`), and `u` and <C-r> go through them.
 local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
@@ -107,7 +106,7 @@ function M.attach(buf)
     bytes = 0,
   }
   vim.bo[buf].undolevels = -1
-  -- Vim's own goes by a row that lines above have moved since.
+  -- Vim's own `U` goes by a row, which may have moved since.
   vim.keymap.set("n", "U", function()
     local state = states[buf]
     if state then
@@ -127,7 +126,7 @@ function M.attach(buf)
       has_waited = api.nvim_get_mode().mode:find("^[iR]") ~= nil
     end,
   })
-  -- Not at InsertEnter: what `o`, `c` and their like did before it is one with what is typed. Nor where
+  -- Not at InsertEnter: `o`, `c` and similar commands are one step with the text that is typed. Nor if
   -- more follows at once, as for the other lines of a block, or of `:g` with `:normal`: TextChanged
   -- comes when that is done.
   api.nvim_create_autocmd({ "InsertLeave", "TextChanged" }, {
@@ -149,7 +148,7 @@ function M.attach(buf)
     on_bytes = function(_, _, _, row, _, _, count)
       local state = states[buf]
       if state and state.machine == 0 and count > 0 then
-        -- Before the marks move.
+        -- The marks have not moved yet.
         state.gone = spans.gather(buf, state.gone, row, count)
       end
     end,
@@ -159,11 +158,11 @@ function M.attach(buf)
         return true
       end
       if #state.lines - last + new_last == 0 then
-        -- A buffer without a line has an empty one.
+        -- A buffer always has a line.
         new_last = new_last + 1
       end
       local new = api.nvim_buf_get_lines(buf, first, new_last, false)
-      -- Without a tick it is a preview of a command that is still being typed.
+      -- A preview of a command that is still being typed comes without a tick.
       if state.machine > 0 then
         if not state.travelling then
           local chat = registry.get(buf)
@@ -189,7 +188,7 @@ function M.attach(buf)
       end
       local row = state.heading
       if state.broken and row and row > 0 and row >= #state.lines and state.lines[row] == "" then
-        -- The last line is all that is left to type in.
+        -- Only the last line is left to type in.
         state.heading = row - 1
       end
     end,
@@ -211,7 +210,7 @@ function M.detach(buf)
   pcall(api.nvim_del_augroup_by_name, "codex-chat.undo." .. buf)
 end
 
---- Runs `fn`, whose changes of the buffer are the machine's and never taken back.
+--- Runs `fn` as the machine: its changes of the buffer are never undone.
 ---@param buf integer
 ---@param fn fun()
 function M.machine(buf, fn)
@@ -228,7 +227,7 @@ function M.machine(buf, fn)
   end
 end
 
---- Where the prompt's heading is, as its row has followed every change.
+--- Where the prompt's heading is, by a row that follows every change.
 ---@param buf integer
 ---@return integer? row
 ---@return "typed"|"changed"|nil broken how the user has touched it since it was last seen whole
@@ -239,7 +238,7 @@ function M.heading(buf)
   end
 end
 
---- Whether a command of the user's has put a copy of the heading somewhere since this was last asked.
+--- Whether a command by the user has copied the heading since the last call.
 ---@param buf integer
 ---@return boolean
 function M.take_copied(buf)
@@ -259,7 +258,7 @@ function M.is_unsettled(buf)
   return state ~= nil and (state.broken or state.above or state.copied) ~= nil
 end
 
---- How many lines the user has written directly above the heading since this was last asked.
+--- How many lines the user has written directly above the heading since the last call.
 ---@param buf integer
 ---@return integer
 function M.take_above(buf)
@@ -271,7 +270,7 @@ function M.take_above(buf)
   return above
 end
 
---- Whether the user's last change has left all lines apart, none joined and none split.
+--- Whether the user's last change has neither joined nor split lines.
 ---@param buf integer
 ---@return boolean
 function M.kept_lines(buf)
@@ -285,7 +284,7 @@ function M.kept_lines(buf)
   return #group > 0
 end
 
---- What stood in this line before the user's last change of it, or nil.
+--- The text of this line before the user's last change of it, or nil.
 ---@param buf integer
 ---@param row integer
 ---@return string?
@@ -298,7 +297,7 @@ function M.before(buf, row)
   end
 end
 
---- Notes where the prompt's heading is; the user's last change has led to that, or the machine's.
+--- Notes where the prompt's heading is, after a change by the user or the machine.
 ---@param buf integer
 ---@param row integer
 function M.set_heading(buf, row)
@@ -312,8 +311,8 @@ function M.set_heading(buf, row)
   end
 end
 
---- Runs `fn`, whose changes of the buffer belong to what the user did last: they are no step of their
---- own, and are taken back and brought again with it.
+--- Runs `fn`, whose changes of the buffer become part of the user's last step: undo and redo treat them
+--- as one.
 ---@param buf integer
 ---@param fn fun()
 function M.amend(buf, fn)
@@ -337,7 +336,7 @@ function M.amend(buf, fn)
   end
 end
 
---- Forgets everything: what was sent is no longer typing.
+--- Forgets all steps: text that was sent is no longer the user's to undo.
 ---@param buf integer
 function M.clear(buf)
   local state = states[buf]
@@ -346,7 +345,7 @@ function M.clear(buf)
   end
 end
 
---- What there is to take back, for text that is about to be read anew as it stands.
+--- All steps, for text that is about to be read again unchanged.
 ---@param buf integer
 ---@return codex-chat.UndoState?
 function M.keep(buf)
@@ -361,14 +360,14 @@ function M.restore(buf, kept)
   states[buf] = kept or states[buf]
 end
 
---- Takes back `count` groups of changes.
+--- Undoes `count` groups of changes.
 ---@param buf integer
 ---@param count? integer
 function M.undo(buf, count)
   go(buf, count or 1, true)
 end
 
---- Brings back `count` groups of changes.
+--- Redoes `count` groups of changes.
 ---@param buf integer
 ---@param count? integer
 function M.redo(buf, count)

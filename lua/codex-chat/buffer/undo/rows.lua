@@ -1,8 +1,8 @@
 --- The rows of the user's changes and of the prompt's heading, through all later writes.
 ---
---- A change's row is that of its moment, with the machine's writes since then worked in: such a write is
---- taken back through the later changes, newest first, and shifts those below it. Extmarks would not do:
---- they collapse when a later change deletes their lines. The heading's row is followed likewise.
+--- A change keeps its row of the moment, adjusted for later writes of the machine: such a write is traced
+--- back through the later changes, newest first, and shifts those below it. Extmarks would not do: they
+--- collapse when a later change deletes their lines. The heading's row is followed in the same way.
 local M = {}
 
 local api = vim.api
@@ -18,7 +18,7 @@ function M.follow(state, first, old, new)
     return
   end
   if first == row and old == 0 and state.broken then
-    -- Nothing is known to stand here any more: what comes is the user's, and below.
+    -- The heading's place is empty: the new text is the user's, and goes below it.
     return
   end
   if first + old <= row then
@@ -29,7 +29,7 @@ function M.follow(state, first, old, new)
   end
 end
 
---- Whether lines of this block were taken away by the change: what is added to it belongs below them.
+--- Whether the change deleted lines of this block: additions to the block then belong below them.
 ---@param change codex-chat.Change
 ---@param id string?
 ---@return boolean
@@ -42,7 +42,7 @@ local function took(change, id)
   return false
 end
 
---- Works a write of the machine's into the rows of all changes: the lines from `first` to before
+--- Adjusts the rows of all changes for a write of the machine, by which the lines from `first` to before
 --- `last` became `delta` more.
 ---@param state codex-chat.UndoState
 ---@param first integer
@@ -62,7 +62,7 @@ function M.shift(state, first, last, delta, id)
       elseif above >= change.row + #change.new then
         above, below = above + #change.old - #change.new, below + #change.old - #change.new
       else
-        -- The machine wrote into the user's lines: taking back will find another text, and refuse.
+        -- The machine wrote into the user's lines: undo will find another text, and refuse.
         above, below = change.row, change.row
       end
     end
@@ -95,8 +95,8 @@ local function are_blank(lines, first, stop)
   return true
 end
 
---- Notes what the user writes between the conversation's last line and the heading, as `O` and `P` on
---- the heading do, and `o` on that last line: nobody has said it, and there it would not be sent.
+--- Notes text that the user writes between the conversation's last line and the heading, as with `O` or
+--- `P` on the heading, or `o` on that last line: it belongs to no block, and would not be sent from there.
 ---@param state codex-chat.UndoState with the lines of before
 ---@param first integer
 ---@param old string[]

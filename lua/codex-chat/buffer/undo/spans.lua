@@ -1,5 +1,5 @@
---- The blocks' ranges through changes that Neovim's marks do not survive: lines that were deleted and
---- come back, and lines that were all written anew, as by a filter or a formatter.
+--- Keeps the blocks' ranges through changes that Neovim's marks do not survive: deleted lines that come
+--- back, and lines that were all rewritten, as by a filter or a formatter.
 local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
@@ -20,11 +20,11 @@ local ns = api.nvim_create_namespace("codex-chat.late")
 ---@field late? integer mark of what was added to the block meanwhile
 ---@field whole boolean whether these are all of the block's lines
 
----@class (exact) codex-chat.Gone lines that a command takes away, rows as they were before it
+---@class (exact) codex-chat.Gone lines that a command deletes, with rows as they were before it
 ---@field first integer
 ---@field last integer
 ---@field spans codex-chat.Span[]
----@field is_told? boolean whether its change of the lines has been told
+---@field is_told? boolean whether the event for these lines has come
 
 --- The blocks in these rows.
 ---@param buf integer
@@ -36,8 +36,8 @@ function M.within(buf, first, last)
   return chat and blocks.within(chat, first, last) or {}
 end
 
---- Adds lines that go just now to those of the same command: `3J` takes line after line away, and tells
---- of the lines when all are gone.
+--- Adds lines that are being deleted to those of the same command: `3J` deletes line after line, and the
+--- event for them comes when all are gone.
 ---@param buf integer
 ---@param gone codex-chat.Gone?
 ---@param row integer as the lines are now
@@ -64,8 +64,8 @@ function M.gather(buf, gone, row, count)
   return gone
 end
 
---- Follows lines that were put in the place of others, whose marks Neovim has put to either end: what
---- both have in common at the ends stays where it was.
+--- Restores the ranges of blocks in lines that were replaced, whose marks Neovim has moved to either
+--- end: lines that are equal at the ends count as kept.
 ---@param buf integer
 ---@param spans codex-chat.Span[]
 ---@param first integer
@@ -129,7 +129,7 @@ function M.parts(buf, spans, row, count)
   return #found > 0 and found or nil
 end
 
---- Gives lines that are back to the blocks that they were of.
+--- Gives lines that are back to the blocks to which they belonged.
 ---@param buf integer
 ---@param parts codex-chat.Part[]
 ---@param row integer where the change's lines are
@@ -142,7 +142,7 @@ function M.give_back(buf, parts, row)
     if block and first and stop then
       local from, to = row + part.from, row + part.to
       if part.whole and first < stop and (block.late or 0) > 0 then
-        -- What came in meanwhile is to be moved here: see `join_late`.
+        -- Text that came in meanwhile is moved here later: see `join_late`.
         part.late = api.nvim_buf_set_extmark(buf, ns, first, 0, { end_row = stop })
       elseif first < stop and not part.whole then
         -- A first line that was joined to another is on its own again.
@@ -154,8 +154,8 @@ function M.give_back(buf, parts, row)
   end
 end
 
---- Moves what was added to a block whose lines were all deleted to the end of those lines, which are
---- back.
+--- Moves text that was added to a block while all its lines were deleted to the end of those lines, now
+--- that they are back.
 ---@param buf integer
 ---@param group codex-chat.Change[]
 function M.join_late(buf, group)

@@ -1,4 +1,4 @@
---- The user's changes of one buffer, as steps to go back and forth.
+--- The user's changes of one buffer, as steps that can be undone and redone.
 ---
 --- Each is kept with its row (`undo/rows.lua`) and the lines before and after it, and with where the
 --- prompt's heading was before.
@@ -10,7 +10,7 @@ local spans = require("codex-chat.buffer.undo.spans")
 
 local api = vim.api
 
---- The most that is remembered in one buffer; what is older goes first.
+--- The most that is remembered in one buffer; the oldest goes first.
 local max_groups, max_bytes = 1000, 4 * 1024 * 1024
 
 ---@class (exact) codex-chat.Change one change: at the row, `old` became `new`
@@ -19,22 +19,22 @@ local max_groups, max_bytes = 1000, 4 * 1024 * 1024
 ---@field new string[]
 ---@field had? integer which of the old lines was the prompt's heading, from 0
 ---@field has? integer which of the new lines is the prompt's heading, from 0
----@field blocks? codex-chat.Part[] which of the old lines were whose
+---@field blocks? codex-chat.Part[] which of the old lines belonged to which block
 
 ---@class (exact) codex-chat.UndoState
 ---@field buf integer
 ---@field lines string[] the buffer as it was after the last change
----@field done codex-chat.Change[][] groups that `u` takes back
----@field undone codex-chat.Change[][] groups that <C-r> brings again
+---@field done codex-chat.Change[][] groups that `u` undoes
+---@field undone codex-chat.Change[][] groups that <C-r> redoes
 ---@field open boolean whether the last group still grows
 ---@field machine integer depth of machine writes
----@field travelling boolean whether a group is being taken back or brought again
+---@field travelling boolean whether a group is being undone or redone
 ---@field mending boolean whether the heading is being put back
 ---@field heading? integer row of the prompt's heading, or where it was when the user broke it
 ---@field broken? "typed"|"changed" how the user has touched the heading since it was last seen whole
 ---@field above? integer how many lines directly above the heading the user has written
 ---@field copied? boolean whether the user has put a copy of the heading somewhere since it was looked at
----@field gone? codex-chat.Gone lines that a change takes away
+---@field gone? codex-chat.Gone lines that a change deletes
 ---@field bytes integer
 
 ---@param lines string[]
@@ -47,7 +47,7 @@ local function size(lines)
   return sum
 end
 
---- Notes whether a command has put a copy of the heading somewhere; one that is typed is text.
+--- Notes whether a command has copied the heading; a heading that is typed is text.
 ---@param state codex-chat.UndoState
 ---@param new string[]
 local function note_copies(state, new)
@@ -59,7 +59,7 @@ local function note_copies(state, new)
   end
 end
 
---- Works a change into the lines as they are.
+--- Applies a change to the copy of the buffer's lines.
 ---@param state codex-chat.UndoState
 ---@param first integer
 ---@param last integer
@@ -77,7 +77,7 @@ function M.shadow(state, first, last, lines)
   end
 end
 
---- Counts a group out of what is remembered.
+--- Takes a group out of the count of bytes.
 ---@param state codex-chat.UndoState
 ---@param group codex-chat.Change[]
 local function forget(state, group)
@@ -112,7 +112,7 @@ local function keep(state, first, old, new, was)
   local had = row and row >= first and row < first + #old and row - first or nil
   local is_same = previous and #previous.new == 1 and #old == 1 and previous.new[1] == old[1]
   if is_same and #new == 1 and previous.row == first and previous.had == had then
-    -- Typing on in one line is one change.
+    -- More typing in the same line is the same change.
     state.bytes = state.bytes - size(previous.new) + size(new)
     previous.new, previous.has = new, nil
     rows.follow(state, first, 1, 1)
@@ -125,7 +125,7 @@ local function keep(state, first, old, new, was)
     and #previous.old == 1
     and not previous.had
   then
-    -- Joined to an empty line above it, a line stays and the empty one goes.
+    -- A line that is joined to an empty one above it stays, and the empty one goes.
     state.bytes = state.bytes - size(previous.new)
     previous.new = {}
     rows.follow(state, previous.row, 1, 0)
@@ -143,9 +143,9 @@ local function keep(state, first, old, new, was)
   end
 end
 
---- Records a change of the user's in its smallest parts, so that what the machine writes between two
---- of them later is in neither: line by line, and below them what is left of the old lines as gone,
---- as after two lines were joined.
+--- Records a change by the user in its smallest parts, so that later writes of the machine between two of
+--- them are in neither: line by line, and below them the rest of the old lines as deleted, as after two
+--- lines were joined.
 ---@param state codex-chat.UndoState
 ---@param first integer
 ---@param old string[]
@@ -162,11 +162,11 @@ function M.record(state, first, old, new, was)
   end
   local above = (state.heading or first) - first
   if above > 0 and above < #old and not table.concat(new):find("%S") then
-    -- The conversation and the prompt, both deleted, are two: what comes in meanwhile stands between.
+    -- Deleting conversation and prompt is two changes: text that comes in meanwhile stands between.
     keep(state, first, vim.list_slice(old, 1, above), {}, was)
     old = vim.list_slice(old, above + 1)
   end
-  -- What takes the place of the heading and what follows it is all the prompt's.
+  -- Lines that replace the heading, and those below it, all belong to the prompt.
   local is_prompt = state.heading == first and #new > 1
   if #old < #new or is_prompt and #old > #new then
     keep(state, first, old, new, was)
@@ -182,7 +182,7 @@ function M.record(state, first, old, new, was)
   end
 end
 
---- Takes the user's last change for one that has led to the heading's being here.
+--- Notes that the heading is here as a result of the user's last change.
 ---@param state codex-chat.UndoState
 ---@param row integer
 function M.regain(state, row)
@@ -200,7 +200,7 @@ function M.regain(state, row)
   end
 end
 
---- What a group has done to the lines around, where it is small enough to be worth the look.
+--- The effect of a group on the lines around it, if it is small enough for that.
 ---@param state codex-chat.UndoState
 ---@param group codex-chat.Change[]
 ---@return integer? first
@@ -233,7 +233,7 @@ local function effect(state, group)
   return low, before, after, heading
 end
 
---- Makes the last group what it comes to: the heading that a change has broken was put back since.
+--- Reduces the last group to its effect: the heading that a change had broken was put back since.
 ---@param state codex-chat.UndoState
 function M.simplify(state)
   local group = state.done[#state.done]
@@ -253,8 +253,8 @@ function M.simplify(state)
   end
 end
 
---- Ends the last group. What was typed and came out as it had been is no change: one that is kept
---- would make a key do nothing.
+--- Ends the last group. Typing that left everything as it was is dropped: with it kept, `u` would seem to
+--- do nothing.
 ---@param state codex-chat.UndoState
 function M.close(state)
   if not state.open then
@@ -281,7 +281,7 @@ end
 ---@param to string[]
 local function swap(buf, first, from, to)
   if #from == 1 and #to == 1 then
-    -- Only what differs: a mark in the rest stays.
+    -- Only the part that differs: marks in the rest stay.
     local old, new = from[1], to[1]
     local least, head, tail = math.min(#old, #new), 0, 0
     while head < least and old:byte(head + 1) == new:byte(head + 1) do
@@ -297,7 +297,7 @@ local function swap(buf, first, from, to)
   end
 end
 
---- Takes back or repeats one group. Nothing changes where any part of it is no longer as it was.
+--- Undoes or redoes one group. Nothing changes if any part of it is no longer as it was.
 ---@param state codex-chat.UndoState
 ---@param buf integer
 ---@param group codex-chat.Change[]
