@@ -345,7 +345,13 @@ function M.keep(chat)
   for id, block in pairs(chat.blocks) do
     local first, stop = M.range(chat, id)
     if first and stop then
-      kept.blocks[id] = { first = first, stop = stop, gap = block.gap, badge = block.badge_edit }
+      kept.blocks[id] = {
+        first = first,
+        stop = stop,
+        gap = block.gap,
+        badge = block.badge_edit,
+        waits = block.waits,
+      }
     end
   end
   return kept
@@ -357,11 +363,12 @@ end
 function M.restore(chat, kept)
   M.reset(chat)
   M.set_prompt(chat, kept.prompt)
-  for id, it in pairs(kept.blocks) do
-    M.set_range(chat, id, it.first, it.stop, it.gap)
-    if it.badge and it.stop > it.first then
-      chat.blocks[id].badge_edit = it.badge
-      badge.put(chat, chat.blocks[id], it.first)
+  for id, was in pairs(kept.blocks) do
+    M.set_range(chat, id, was.first, was.stop, was.gap)
+    chat.blocks[id].waits = was.waits
+    if was.badge and was.stop > was.first then
+      chat.blocks[id].badge_edit = was.badge
+      badge.put(chat, chat.blocks[id], was.first)
     end
   end
 end

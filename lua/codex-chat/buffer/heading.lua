@@ -277,7 +277,7 @@ function M.settle(chat)
       write(chat, row, broken)
     end
     local top = blocks.prompt_row(chat) - above
-    if above > 0 and not broken and not require("codex-chat.buffer.pending").ends_at(chat, top) then
+    if above > 0 and not broken and not require("codex-chat.buffer.pending").reaches(chat, top) then
       raise(chat, top + above, above)
     end
     if copied then

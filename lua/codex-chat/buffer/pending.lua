@@ -31,13 +31,17 @@ local function lines_of(chat, id, keeps)
   return blocks.text(chat, id, last)
 end
 
---- Whether a waiting query ends directly above this row, so that a line added there belongs to it.
+--- Whether a waiting query reaches down to this row, so that a line written there belongs to it.
 ---@param chat codex-chat.Chat
 ---@param row integer
 ---@return boolean
-function M.ends_at(chat, row)
+function M.reaches(chat, row)
   for id, block in pairs(chat.blocks) do
-    if block.waits and select(2, blocks.range(chat, id)) == row then
+    local first, stop = nil, nil
+    if block.waits then
+      first, stop = blocks.range(chat, id)
+    end
+    if first and stop and first < row and row <= stop then
       return true
     end
   end

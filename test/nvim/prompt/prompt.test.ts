@@ -168,6 +168,26 @@ describe.each(neovims)(
 describe.each(neovims)("a query that waits on Neovim $name", (program) => {
   const config = { window: { startinsert: false } };
 
+  it("goes on waiting after :edit, and edits of it go on to the host", async () => {
+    await using chat = await openChat({ program, config, screen });
+    const { nvim, host, buf } = chat;
+    await chat.setState({ phase: "running" });
+    await nvim.keys("<Esc>Gilater<Esc>");
+    await nvim.until("vim.fn.getline('$')", "later");
+    await nvim.lua(`local chat = require("codex-chat.registry").get(0)
+      require("codex-chat.prompt").send(chat, "queue")`);
+    const { id } = await host.heard("turn/send");
+    await nvim.command("edit");
+    await host.heard("chat/reread");
+    await chat.send("now");
+    expect((await chat.body()).filter((line) => line !== "")).toEqual([
+      ...["## You", "now"],
+      ...["## You", "later", "## You"],
+    ]);
+    await nvim.keys("/later<CR>cwmuch later<Esc>");
+    await expect.poll(() => host.of("query/edit").at(-1)).toEqual({ buf, id, text: "much later" });
+  });
+
   it.each([
     ["oadd<Esc>", [{ text: "two\nadd" }], "prompt"],
     ["/^three<CR>oadd<Esc>", [{ text: "three\nadd" }], "prompt"],
