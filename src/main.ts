@@ -37,7 +37,7 @@ if (process.argv.includes("--version")) {
 async function serve(): Promise<void> {
   const log = openLog(process.env["CODEX_CHAT_LOG_FILE"], process.env["CODEX_CHAT_LOG_LEVEL"]);
   log.info({ pid: process.pid, version, node: process.version }, "the host starts");
-  // A bug must not take the conversations down: it is logged, and what it broke says so itself.
+  // A bug must not end the conversations: it is logged, and the part that failed reports it.
   process.on("uncaughtException", (error) => log.error({ err: error }, "uncaught exception"));
   process.on("unhandledRejection", (error) => log.error({ err: error }, "unhandled rejection"));
 

@@ -1,6 +1,6 @@
 import type { Question, UserDecision } from "../../chat/index.ts";
 
-/** What can be answered to a question of this kind. */
+/** The answers that a question of this kind allows. */
 export function allowedDecisions(kind: Question["kind"]): readonly UserDecision[] {
   switch (kind) {
     case "questions":

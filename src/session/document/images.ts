@@ -13,7 +13,7 @@ const MAX_PICTURES = 1000;
 const MAX_OF_QUERY = 20;
 const MAX_ALL_BYTES = 200 * 1024 ** 2;
 
-/** What pictures begin with, in hexadecimal digits. */
+/** The first bytes of pictures, in hexadecimal digits. */
 const KINDS: readonly { readonly ending: string; readonly magic: RegExp }[] = [
   { ending: "png", magic: /^89504e470d0a1a0a/ },
   { ending: "jpg", magic: /^ffd8ff/ },
@@ -21,10 +21,10 @@ const KINDS: readonly { readonly ending: string; readonly magic: RegExp }[] = [
   { ending: "gif", magic: /^474946383[79]61/ },
 ];
 
-/** The pictures of one conversation: how many and how large they may be is decided here. */
+/** The pictures of one conversation; bounds their number and size. */
 export class Pictures {
   #stem: string | undefined;
-  /** The number of the next one, and what those before it take. */
+  /** The number of the next picture, and the size of the earlier ones. */
   #next = 1;
   #bytes = 0;
   #ofQuery = 0;
@@ -44,7 +44,7 @@ export class Pictures {
     return withSavedImage(told, (base64) => this.save(path, base64, stateDir));
   }
 
-  /** As `saveImage`; undefined for one that is not kept, once that was said. */
+  /** As `saveImage`; undefined for a picture that is not kept, once the user knows that. */
   save(
     conversation: string,
     base64: string,
@@ -71,7 +71,7 @@ export class Pictures {
     return err({ kind: "image", message: limit });
   }
 
-  /** Counts what lies there from earlier. */
+  /** Counts the pictures that are there already. */
   #look(conversation: string): void {
     const stem = pictureStem(conversation);
     if (stem === this.#stem) return;
@@ -87,12 +87,12 @@ export class Pictures {
         this.#bytes += lstatSync(join(dir, name)).size;
       }
     } catch {
-      // There is none yet; or whatever is in the way is told when a picture is written.
+      // There is none yet; any other obstacle is reported when a picture is written.
     }
   }
 }
 
-/** The number in a picture's name; 0 where it has none. */
+/** The number in a picture's name; 0 if it has none. */
 function numberOf(name: string): number {
   return Number(/-(\d{1,6})\.[a-z]+$/.exec(name)?.[1] ?? 0);
 }
@@ -101,8 +101,8 @@ function numberOf(name: string): number {
  * Writes a picture beside the conversation, under a name that nothing has, and gives its path from
  * there, such as `images/2026-11-21-a-logo-1.png`. Written at once, so that events keep their order.
  *
- * SECURITY: the bytes are the model's, or of a program that pretends. Nothing that the agent names is
- * read or written: neither a path nor an ending of its choice. Links on the way are refused.
+ * SECURITY: the bytes come from the model, or from a program that pretends. Nothing that the agent names
+ * is read or written: neither a path nor an ending of its choice. Links on the way are refused.
  */
 export function saveImage(
   conversation: string,
@@ -139,8 +139,8 @@ export function saveImage(
 }
 
 /**
- * A finished picture's notification with the place where it is kept instead of where the agent says
- * that it is; every other notification as it is.
+ * A finished picture's notification, with the place where it is kept instead of the one that the agent
+ * names; every other notification unchanged.
  */
 export function withSavedImage(
   notification: ServerNotification,

@@ -1,10 +1,10 @@
 import { findSections, type PlacedSection } from "../../chat/format/index.ts";
 import { withoutContext } from "../../chat/format/marks/index.ts";
 
-/** A turn as the thread has it: the texts of each message that was sent from a prompt. */
+/** A turn of the thread: the texts of each message that was sent from a prompt. */
 export type ThreadTurn = {
   readonly id: string;
-  /** One list of texts a message: the query, and what was told along with it. */
+  /** A list of texts for each message: the query, and the texts that went along with it. */
   readonly messages: readonly (readonly string[])[];
 };
 
@@ -14,18 +14,18 @@ export type Point = {
   readonly keep: number;
   /** The query that begins there; empty after an answer. */
   readonly query: string;
-  /** The number of turns of the thread before it; undefined where the thread does not know the place. */
+  /** How many turns of the thread come before it; undefined if the thread does not know the place. */
   readonly turns: number | undefined;
-  /** The sent query that the cursor is in: where it stands, and what was sent. */
+  /** The sent query that the cursor is in: its rows, and the text that was sent. */
   readonly sent?: { readonly row: number; readonly end: number; readonly text: string | undefined };
 };
 
-/** A sent query: where it stands, its turn's index, and what was sent. */
+/** A sent query: its section, its turn's index, and the text that was sent. */
 type Placed = { readonly section: PlacedSection; turn?: number; text?: string };
 
 /**
- * Finds the turn of each sent query. The document is the user's to edit, so queries are recognised by
- * their text, in order; between two that are recognised, as many as the thread has are taken one by
+ * Finds the turn of each sent query. The document is the user's to edit, so queries are recognized by
+ * their text, in order; between two that are recognized, as many as the thread has are taken one by
  * one, whatever their text has become.
  */
 export function placeQueries(
@@ -89,7 +89,7 @@ function findRun(
   return undefined;
 }
 
-/** What is left of a text that was escaped, indented or wrapped otherwise. */
+/** A text without its escapes, indentation and line breaks, for comparing. */
 function essence(text: string): string {
   const letters = text.replace(/[^\p{L}\p{N}]+/gu, "");
   return letters === "" ? text.trim() : letters;
@@ -112,7 +112,7 @@ export function pointAt(
   if (prompt !== undefined && row >= prompt.row)
     return { keep: end, query: prompt.text, turns: turns.length };
   const here = queries[last];
-  // Above the first query there is nothing to go on from.
+  // Above the first query there is nothing to continue.
   if (here === undefined) return { keep: queries[0]?.section.row ?? end, query: "", turns: 0 };
   if (row < here.section.end) {
     const first = queries.findIndex((it, index) => index === last || sameTurn(it, here));
@@ -130,7 +130,7 @@ export function pointAt(
   return { keep: next.section.row, query: "", turns: next.turn };
 }
 
-/** What stands after a row's query and its answer, by the text alone: from which row, and how many queries. */
+/** The row after a row's query and its answer, and how many queries follow, by the text alone. */
 export function textAfter(
   lines: readonly string[],
   row: number,
