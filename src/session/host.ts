@@ -69,11 +69,12 @@ export class Host {
   readonly #pending = new Set<Promise<void>>();
   readonly #accounts = new Map<string, Account>();
   readonly #keys = new KeyRing();
+  readonly #threads: ThreadRequests;
   #opened = 0;
 
   constructor(options: HostOptions) {
     this.#options = options;
-    new ThreadRequests({
+    this.#threads = new ThreadRequests({
       editor: options.editor,
       log: options.log,
       tellCodex: (request) => tellCodex(this.#projects.get(request.root)?.running?.client, request),
@@ -101,7 +102,7 @@ export class Host {
     const finish = (async () => {
       // Neovim closes its chats before it ends, and each of their files must become whole.
       const closed = [...this.#conversations.values()].map((chat) => chat.close(why));
-      await Promise.allSettled([...closed, ...this.#pending]);
+      await Promise.allSettled([...closed, ...this.#pending, this.#threads.settled()]);
       await Promise.allSettled([...this.#projects.values()].map((project) => project.close()));
     })();
     let timer: NodeJS.Timeout | undefined;

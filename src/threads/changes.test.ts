@@ -49,13 +49,19 @@ describe("changes of conversations", () => {
   });
 
   it("wait for this Neovim's own hold of the file, and not for another's", async () => {
-    const { changes, path, stateDir, subject } = await place();
+    let release = () => Promise.resolve();
+    const { changes, path, stateDir, subject } = await place({
+      // As a host does that is still writing what it closes.
+      letGo: async () => {
+        setTimeout(release, 100);
+        return true;
+      },
+    });
     await writeFile(path, "## You\n");
     const lock = await lockFile(path, lockPath(path, stateDir));
     if (!lock.ok) throw new Error(lock.error.message);
-    const archived = changes.run("archive", subject);
-    await lock.value.release();
-    expect(await archived).toMatchObject({ ok: true });
+    release = lock.value.release;
+    expect(await changes.run("archive", subject)).toMatchObject({ ok: true });
     const again = { ...subject, path: `${dirname(path)}/archive/a.md`, archived: true };
     await writeFile(`${again.path}.lock`, JSON.stringify({ pid: process.pid }));
     expect(await changes.run("unarchive", again)).toEqual({
@@ -80,7 +86,7 @@ describe("changes of conversations", () => {
       tellCodex: async () => ({ isTold: false }),
     });
     const forget = join(dirname(chats), "forget");
-    for (const thread of ["../../escape", THREAD]) {
+    for (const thread of ["../../escape", "no-thread", THREAD]) {
       await writeFile(path, "## You\n");
       expect(await changes.run("delete", { ...subject, thread })).toMatchObject({ ok: true });
     }

@@ -134,6 +134,19 @@ describe("the list of conversations", () => {
     expect(await searchFiles(files, "Secret", { stateDir, signal: NEVER })).toEqual([]);
   });
 
+  it("says how many names it cannot show, and lists the others", async () => {
+    const { where, chats, put } = await place();
+    await put("a.md", "## You");
+    await writeFile(
+      Buffer.concat([Buffer.from(`${chats}/b`), Buffer.from([0xff, 0x2e, 0x6d, 0x64])]),
+      "",
+    );
+    expect(await listed(new ThreadList(), where)).toMatchObject({
+      labels: [expect.stringContaining("a  (")],
+      problems: [expect.stringContaining("1 files whose names are not valid UTF-8")],
+    });
+  });
+
   it("says it of a conversation that is larger than what is read of it", async () => {
     const { where, put } = await place();
     const path = await put("a.md", "## You", "", "Large?", "## Codex", "");

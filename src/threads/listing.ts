@@ -64,10 +64,12 @@ async function listPlace(
       problems.push(`${place.dir} has more than ${MAX_ENTRIES} files; move some of them away`);
     const names = entries.slice(0, MAX_ENTRIES);
     const hasLock = lockedIn(place, names, stateDir);
+    let odd = 0;
     for (const name of names) {
       if (!name.endsWith(".md") || name.startsWith(".")) continue;
       if (pace.isDue) await pace.rest();
       const stat = lstatSync(inPlace(fd, name), { throwIfNoEntry: false });
+      if (stat === undefined && name.includes("\ufffd")) odd += 1;
       if (stat?.isFile() !== true) continue;
       files.push({
         place,
@@ -79,6 +81,8 @@ async function listPlace(
         hasLock: hasLock(name),
       });
     }
+    if (odd > 0)
+      problems.push(`${place.dir} has ${odd} files whose names are not valid UTF-8: rename them`);
   } finally {
     closeSync(fd);
   }

@@ -29,12 +29,11 @@ end
 --- link in its place, or on the way to it, is refused.
 ---@param path string absolute
 ---@param lines string[]
----@param times? uv.fs_stat.result those that the file keeps
 ---@return true? ok
 ---@return string? err
-function M.write(path, lines, times)
+function M.write(path, lines)
   local text = table.concat(lines, "\n") .. "\n"
-  return require("codex-chat.disk.change").write(path, text, times)
+  return require("codex-chat.disk.change").write(path, text)
 end
 
 --- Row (0-based) of the last `## You` heading outside of fences, or nil.

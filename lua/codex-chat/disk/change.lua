@@ -105,41 +105,6 @@ function M.make_dir(path)
   return true
 end
 
---- Removes a file, or a link itself.
----@param path string absolute
----@return true? ok
----@return string? err
-function M.unlink(path)
-  return within(path, false, function(place)
-    local ok, err = uv.fs_unlink(place)
-    return ok, err and error_text(err, path)
-  end)
-end
-
---- Moves a plain file without ever overwriting one.
----@param path string absolute
----@param target string absolute
----@return true? ok
----@return string? err
-function M.move(path, target)
-  return within(path, false, function(from)
-    local stat, why = uv.fs_lstat(from)
-    if not stat or stat.type ~= "file" then
-      return nil, stat and wrong_kind(path, stat.type) or error_text(why, path)
-    end
-    return within(target, true, function(to)
-      local ok, err, code = uv.fs_link(from, to)
-      if ok then
-        ok, err = uv.fs_unlink(from)
-      elseif code ~= "EEXIST" and not uv.fs_lstat(to) then
-        -- A file system without hard links.
-        ok, err = uv.fs_rename(from, to)
-      end
-      return ok, err and error_text(err, target)
-    end)
-  end)
-end
-
 --- Writes a file to a path that does not exist.
 ---@param path string absolute
 ---@param text string
@@ -160,20 +125,6 @@ function M.write_new(path, text)
     end
     return true
   end)
-end
-
---- Copies a plain file to a path that does not exist.
----@param path string absolute
----@param target string absolute
----@param max_bytes integer
----@return true? ok
----@return string? err
-function M.copy(path, target, max_bytes)
-  local text, err = look.read(path, max_bytes)
-  if not text then
-    return nil, err
-  end
-  return M.write_new(target, text)
 end
 
 return M

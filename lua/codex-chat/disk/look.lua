@@ -1,4 +1,4 @@
---- Reads files and directories in places where the agent can write. Runs in worker threads as well.
+--- Reads files and directories in places where the agent can write.
 ---
 --- SECURITY: with `history_dir` in the project, the sandbox can replace any file and any directory
 --- there by a link, a pipe or a device, at any moment. So every step goes from an open directory to
@@ -28,10 +28,6 @@ local own_dir_mode = tonumber("700", 8)
 local max_entries = 100000
 --- How much is read at once.
 local chunk_bytes = 1024 * 1024
-
---- The state directory, for a worker thread, which cannot ask the configuration.
----@type string?
-M.state_dir = nil
 
 local kinds = {
   link = "a link",
@@ -75,14 +71,6 @@ local function error_text(err, path)
   return ("%s: %s"):format(path, (err or "it failed"):match("^%u+: ([^:]+)") or err)
 end
 
----@return string?
-local function state_dir()
-  if M.state_dir or vim.is_thread() then
-    return M.state_dir
-  end
-  return require("codex-chat.config").get().state_dir
-end
-
 ---@param path string
 ---@param dir string?
 ---@return boolean
@@ -94,7 +82,7 @@ end
 ---@param path string
 ---@return string
 local function start_of(path)
-  for _, dir in ipairs({ state_dir() or "", uv.os_homedir() or "" }) do
+  for _, dir in ipairs({ require("codex-chat.config").get().state_dir, uv.os_homedir() or "" }) do
     if is_below(path, (dir:gsub("/+$", ""))) then
       return (dir:gsub("/+$", ""))
     end
@@ -138,7 +126,7 @@ local function enter(path, make)
   end
   local start = start_of(path)
   local fd, err, code = uv.fs_open(start, O.PATH + O.DIRECTORY, 0)
-  if code == "ENOENT" and make and not vim.is_thread() then
+  if code == "ENOENT" and make then
     -- The state directory is made when it is first used.
     local made, why = pcall(vim.fn.mkdir, start, "p", own_dir_mode)
     if not made then

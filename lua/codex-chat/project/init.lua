@@ -184,7 +184,7 @@ end
 --- Field 22 of /proc/<pid>/stat: the start time, which distinguishes processes with the same pid.
 ---@param pid integer
 ---@return string?
-function M.start_time(pid)
+local function start_time(pid)
   local file = io.open(("/proc/%d/stat"):format(pid), "r")
   if not file then
     return nil
@@ -210,7 +210,7 @@ local function boot_id()
 end
 
 --- The lock of a conversation: beside it in the state directory; for a conversation elsewhere, in the
---- state directory under a hash of its path. src/sandbox/locks/machine-lock.ts has the same rule.
+--- state directory under a hash of its path. src/chat/file/file-lock.ts has the same rule.
 ---
 --- SECURITY: no file that the agent can write may keep the user from a conversation or let two Neovims
 --- open it.
@@ -256,7 +256,7 @@ function M.is_locked(path, own_pid)
   if (lock.boot ~= nil and lock.boot ~= boot_id()) or lock.pid == own_pid then
     return false
   end
-  local began = M.start_time(lock.pid)
+  local began = start_time(lock.pid)
   return began ~= nil and lock.startTime == began
 end
 

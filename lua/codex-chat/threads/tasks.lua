@@ -1,4 +1,4 @@
---- What can be done with a conversation of the list: opening, renaming, archiving, deleting.
+--- What can be done with a conversation of the list: opening it here; archiving and deleting it in the host.
 local M = {}
 
 local client = require("codex-chat.threads.client")
@@ -17,7 +17,7 @@ local uv = vim.uv
 local function project_of(it)
   local own = projects.of_buf()
   if not it.root then
-    say.info("what project this conversation is of is not known; it goes on in this one.")
+    say.info("the project of this conversation is not known; it goes on in this one.")
     return own
   elseif it.root == own.root then
     return own
@@ -60,8 +60,8 @@ function M.open(it)
     return
   end
   if not uv.fs_access(it.path, "R") then
-    -- As an empty one it would soon be written over.
-    say.error(("%s cannot be read. `chmod u+r` mends that."):format(short(it.path)))
+    -- Opened as an empty one, it would soon be overwritten.
+    say.error(("%s cannot be read. `chmod u+r` fixes that."):format(short(it.path)))
     return
   end
   local project = project_of(it)

@@ -26,7 +26,7 @@ export type FileLock = {
   readonly path: string;
   /** What was under way when the process died that had the lock before. */
   readonly left: UnfinishedAnswer;
-  /** Notes what is under way, for whoever comes after this process's death. Never rejects. */
+  /** Notes what is under way, for the next holder if this process dies. Never rejects. */
   readonly note: (what: UnfinishedAnswer) => Promise<void>;
   readonly release: () => Promise<void>;
 };
@@ -37,11 +37,11 @@ type Holder = {
   readonly startTime: string;
   readonly boot: string;
   readonly host: string;
-  /** What is under way, by its place in `DIGITS`; absent in a lock that Lua has made. */
+  /** What is under way, by its place in `DIGITS`; absent in a lock of an older version. */
   readonly turn?: number;
 };
 
-/** A lock without a readable holder is given this long to be filled in by its maker, in ms. */
+/** How long the maker of a lock has for writing its holder into it, in ms. */
 const makingMs = 10_000;
 
 /**

@@ -28,6 +28,7 @@ export class ThreadRequests {
   /** Of several lists, and of several searches, only the last is still wanted. */
   #listing = new AbortController();
   #searching = new AbortController();
+  #changing = new Set<Promise<unknown>>();
 
   constructor(options: ThreadRequestsOptions) {
     this.#options = options;
@@ -53,6 +54,11 @@ export class ThreadRequests {
       this.#listing.abort();
       this.#searching.abort();
     });
+  }
+
+  /** Settles when no file is being changed any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#changing]);
   }
 
   /** Answers with what `run` gives; a sentence in place of a value is why there is none. */
@@ -101,7 +107,9 @@ export class ThreadRequests {
   async #change(params: NotificationParams<"threads/change">): Promise<object | string> {
     const { task, state_dir: stateDir, open, new_name: newName, ...subject } = params;
     const isOpen = open === undefined ? undefined : { isBusy: open.busy, head: open.head };
-    const done = await this.#changes.run(task, { ...subject, stateDir, open: isOpen }, newName);
+    const running = this.#changes.run(task, { ...subject, stateDir, open: isOpen }, newName);
+    this.#changing.add(running);
+    const done = await running.finally(() => this.#changing.delete(running));
     return done.ok ? done.value : done.error;
   }
 }
