@@ -71,6 +71,12 @@ function M.of(chat)
   return status
 end
 
+--- Makes the state that of a new conversation, without an event.
+---@param chat codex-chat.Chat
+function M.reset(chat)
+  chat.state = { phase = "idle" }
+end
+
 --- Sets the state that the host reports, and raises `StateChanged` if it differs.
 ---@param chat codex-chat.Chat
 ---@param state codex-chat.State

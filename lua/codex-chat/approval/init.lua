@@ -257,14 +257,18 @@ function M.jump(chat, step)
   keys.refresh(chat)
 end
 
+--- Drops everything that is pending in a conversation.
+---@param chat codex-chat.Chat
+function M.clear(chat)
+  chat.approvals = {}
+  M.refresh(chat)
+end
+
 -- Only the host could have taken the answers.
 require("codex-chat.events").hook("HostEnded", function()
   for _, chat in ipairs(registry.all()) do
     if chat.host == "lost" then
-      chat.approvals = {}
-      if api.nvim_buf_is_loaded(chat.buf) then
-        M.refresh(chat)
-      end
+      M.clear(chat)
     end
   end
 end)

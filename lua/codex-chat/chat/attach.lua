@@ -119,8 +119,8 @@ end
 function M.stop(chat)
   chat.kept = nil
   require("codex-chat.host").close(chat)
-  chat.approvals, chat.delayed = {}, {}
-  require("codex-chat.approval").refresh(chat)
+  chat.delayed = {}
+  require("codex-chat.approval").clear(chat)
 end
 
 ---@param chat codex-chat.Chat

@@ -208,8 +208,8 @@ function M.relocate(chat, to)
   require("codex-chat.buffer.fold").clear(chat.buf)
   blocks.machine(chat, function()
     local head = format.new_lines(chat.root, format.now())
-    chat.head, chat.known_text, chat.known_hashes = format.head(head), nil, nil
-    chat.has_written = nil
+    chat.head = format.head(head)
+    require("codex-chat.disk.truth").forget(chat)
     -- The prompt's heading and text stay, with the cursor in them.
     blocks.splice(chat, 0, blocks.prompt_row(chat), vim.list_slice(head, 1, #head - 2))
   end)
@@ -218,9 +218,8 @@ function M.relocate(chat, to)
     local lines = vim.split(table.concat(unsent, "\n\n"), "\n", { plain = true })
     require("codex-chat.prompt").add(chat, lines)
   end
-  chat.approvals = {}
-  require("codex-chat.approval").refresh(chat)
-  chat.state = { phase = "idle" }
+  require("codex-chat.approval").clear(chat)
+  require("codex-chat.status").reset(chat)
   require("codex-chat.ui.winbar").show(chat)
   require("codex-chat.host").open(chat)
   local again = #unsent > 0 and " What you sent is in its prompt: send it again." or ""

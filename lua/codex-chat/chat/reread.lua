@@ -46,8 +46,7 @@ function M.reread(chat, hash)
   vim.bo[buf].modifiable = modifiable
   truth.know(chat, text)
   text_of.load(chat)
-  chat.approvals = {}
-  require("codex-chat.approval").refresh(chat)
+  require("codex-chat.approval").clear(chat)
   require("codex-chat.ui.hint").show(chat)
   for _, win in ipairs(in_prompt) do
     require("codex-chat.prompt").show(chat, win)

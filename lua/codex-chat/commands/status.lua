@@ -73,7 +73,7 @@ local function limits_text(limits)
     end
     return text
   end, limits)
-  return #texts == 0 and "none told" or table.concat(texts, "; ")
+  return #texts == 0 and "unknown" or table.concat(texts, "; ")
 end
 
 ---@param chat codex-chat.Chat

@@ -40,7 +40,7 @@ function M.best(names, text, count)
     end
   end
   local ranked = vim.fn.matchfuzzy(hits, text)
-  -- To look for letters in order takes long in long lists: there, only where nothing else is found.
+  -- Looking for letters in order is slow in long lists, so there it is the last resort.
   if #ranked < count and (#ranked == 0 or #names <= short_list) then
     for _, name in ipairs(vim.fn.matchfuzzy(names, text, { limit = count })) do
       if not seen[name] then

@@ -27,6 +27,12 @@ function M.know(chat, text, is_written)
   chat.known_text, chat.known_hashes, chat.has_written = text, {}, is_written
 end
 
+--- Forgets the text of the file, for a conversation that gets another file.
+---@param chat codex-chat.Chat
+function M.forget(chat)
+  chat.known_text, chat.known_hashes, chat.has_written = nil, nil, nil
+end
+
 --- The host is about to write the text with this hash. Until then the file has the one before, whose
 --- hash comes again if the write failed.
 ---@param chat codex-chat.Chat

@@ -80,7 +80,7 @@ it(
     await chat.command("sandbox rebuild");
     await expect
       .poll(async () => (await chat.notifications()).at(-1), WAIT)
-      .toContain("nobody can be asked here");
+      .toContain("nobody can answer the question here");
     expect(await mine()).toContain(container);
     const named = /`:(CodexChat! .*)`/.exec((await chat.notifications()).at(-1) ?? "")?.[1];
     await chat.nvim.command(named ?? "");
@@ -113,7 +113,7 @@ it(
     await chat.command("sandbox clear");
     await asked(2);
     const [rebuild, clear] = await chat.nvim.lua<string[]>("return _G.asked");
-    expect(rebuild).toMatch(/image that it replaces goes.*caches stay, too: .*tools \([34] MiB\)/);
+    expect(rebuild).toMatch(/old image is removed.*caches stay as well: .*tools \([34] MiB\)/);
     expect(clear).toMatch(
       /Remove .*tools \([34] MiB\).*Your files, conversations and commits stay\./,
     );

@@ -271,7 +271,7 @@ describe("an MCP server in the sandbox", SLOW, () => {
     expect(page).toContain("- **Model** scripted");
     expect(page).toMatch(/- \*\*Tokens\*\* [\d,]+ in the last turn/);
     expect(page).toContain("- **greeter** · connected: greet, plain, visit");
-    expect(page).toContain("- **Rate limits** none told");
+    expect(page).toContain("- **Rate limits** unknown");
     expect(page).toMatch(
       /- \*\*broken\*\* · could not be started: no-such-program is not in the sandbox's image/,
     );

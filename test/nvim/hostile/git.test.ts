@@ -38,7 +38,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     // What was listed when the chat was opened counts for some seconds.
     await chat.nvim.lua('package.loaded["codex-chat.context.files"] = nil');
     await expect.poll(() => chat.nvim.lua(FILES)).toContain("shown/file");
-    expect(await chat.nvim.lua(DIFF)).toContain("git could not tell the changes");
+    expect(await chat.nvim.lua(DIFF)).toContain("git could not list the changes");
     expect(existsSync(ran)).toBe(false);
     await execa("git", ["ls-files"], { cwd, reject: false });
     expect(existsSync(ran)).toBe(true);
@@ -71,7 +71,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     await mkdir(elsewhere);
     await writeFile(join(elsewhere, "inner"), "a secret of the user's\n");
     await git("config", "core.worktree", elsewhere);
-    expect(await chat.nvim.lua(DIFF)).toContain("of files elsewhere");
+    expect(await chat.nvim.lua(DIFF)).toContain("files are elsewhere");
   });
 
   it("and programs of the project's on the PATH are not run", async () => {
@@ -86,7 +86,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
       `bin:${cwd}/bin:${process.env["PATH"]}`,
     );
     await expect.poll(() => chat.nvim.lua(FILES)).toContain("bin/git");
-    expect(await chat.nvim.lua(DIFF)).toContain("git could not tell the changes");
+    expect(await chat.nvim.lua(DIFF)).toContain("git could not list the changes");
     expect(existsSync(ran)).toBe(false);
     await chat.nvim.lua('vim.system({ "git", "status" }):wait()');
     expect(existsSync(ran)).toBe(true);
@@ -112,10 +112,10 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     await plant(cwd, other);
     expect(await chat.nvim.lua(DIFF)).not.toContain(SECRET.text);
     const told = await chat.nvim.lua<string>(DIFF);
-    expect(told).toContain("git could not tell the changes");
+    expect(told).toContain("git could not list the changes");
     // It would copy in all that the branches lead to.
     expect(told).not.toContain("repack");
-    if (told.includes("borrows")) expect(told).toContain("see what is in it and remove");
+    if (told.includes("borrows")) expect(told).toContain("look into that file and remove");
     expect(await shown(cwd, "diff", "HEAD")).toContain(SECRET.text);
   });
 
@@ -225,7 +225,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
       await git("commit", "-q", "-m", text);
     }
     await git("replace", "HEAD", "HEAD~1");
-    expect(await chat.nvim.lua(DIFF)).toContain("there are no changes");
+    expect(await chat.nvim.lua(DIFF)).toContain("there are no uncommitted changes");
     expect(await shown(cwd, "diff", "HEAD")).toContain("+two");
   });
 

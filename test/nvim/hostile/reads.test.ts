@@ -60,16 +60,16 @@ describe.each(neovims)("what the model is told, on Neovim $name,", (program) => 
   });
 
   it.each([
-    ["@link#L1", "lies outside"],
-    ["@linked/bashrc#L1", "lies outside"],
-    ["@linked", "lies outside"],
+    ["@link#L1", "is outside"],
+    ["@linked/bashrc#L1", "is outside"],
+    ["@linked", "is outside"],
     ["@config#L1", "leads to .git/config; name that itself"],
     ["@env#L1", "leads to .env; name that itself"],
     ["@image:link.png", "leads out of the project"],
     ["@image:linked/dot.png", "leads out of the project"],
     ["@image:pipe", "cannot be read"],
     ["@image:ALIAS/link.png", "leads out of the project"],
-    ["@zero#L1", "lies outside"],
+    ["@zero#L1", "is outside"],
   ])("what leads elsewhere is not sent: %s", async (mention, reason) => {
     const { chat, nvim, project, outside, victim } = await inProject(program);
     await using _chat = chat;

@@ -55,7 +55,7 @@ describe.each(neovims)(":checkhealth codex-chat on Neovim $name", (program) => {
     expect(first).toMatch(
       /ERROR The plugin was not built: .*dist\/host\.mjs is missing\.[\s\S]*npm ci && npm run build/,
     );
-    expect(first).toContain("as soon as the host can be started");
+    expect(first).toContain("once the host can start");
     const help = /^ +- :(helptags .*)$/m.exec(first)?.[1] ?? "";
     await nvim.command(help);
     await nvim.command("help codex-chat");

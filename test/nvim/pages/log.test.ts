@@ -45,7 +45,7 @@ describe.each(neovims)("what is on record, on Neovim $name", (program) => {
     await nvim.lua("_G.said = {}; vim.notify = function(text) table.insert(_G.said, text) end");
     await nvim.command("CodexChat log audit");
     expect(await nvim.lua<string[]>("return _G.said")).toEqual([
-      expect.stringContaining("nothing is on record of this project yet"),
+      expect.stringContaining("there is no record of this project yet"),
     ]);
 
     await mkdir(dirname(file), { recursive: true });

@@ -266,7 +266,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
       "vim.ui.select = assert(loadfile(vim.env.VIMRUNTIME .. '/lua/vim/ui.lua'))().select",
     );
     const refused = await chat.nvim.command("CodexChat delete").catch(String);
-    expect(refused).toContain("nothing was removed: nobody can be asked here");
+    expect(refused).toContain("nothing was removed, because nobody can answer the question here");
     await readFile(chat.path);
     await chat.nvim.command(/`:(.*)`/.exec(refused ?? "")?.[1] ?? "");
     await expect.poll(() => chat.nvim.messages()).toContain("is deleted");
@@ -340,7 +340,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
       .poll(() => said(chat))
       .toEqual([
         expect.stringContaining("takes open, manage, rename, archive, unarchive, delete, archived"),
-        expect.stringContaining("leave the ! out"),
+        expect.stringContaining("takes no `!`"),
         expect.stringContaining("is not archived"),
         expect.stringContaining("there is nothing to delete"),
       ]);

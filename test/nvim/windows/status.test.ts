@@ -101,7 +101,7 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
       return lines.filter((it) => it.startsWith("- **Rate limits**"));
     };
     const it = { model: "m", effort: "", plan: false, endpoint: "e", approvals: "never" };
-    expect(await show({ ...it, thread: "" }, [])).toEqual(["- **Rate limits** none told"]);
+    expect(await show({ ...it, thread: "" }, [])).toEqual(["- **Rate limits** unknown"]);
     const hours = { usedPercent: 42.4, windowDurationMins: 300, resetsAt: 1_700_000_000 };
     const week = { usedPercent: 7, windowDurationMins: 10_080, resetsAt: null };
     const odd = { usedPercent: 100 };
