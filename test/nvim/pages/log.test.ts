@@ -58,7 +58,7 @@ describe.each(neovims)("what is on record, on Neovim $name", (program) => {
       2026-03-14 09:26:53  command         printf 'a ⏎ b' ^[]52;c;aGk=^G <202e> · exit 2 · 1.2 s · 20 bytes of output
       2026-03-14 09:26:53  patch           add a.js · completed
       2026-03-14 09:26:53  approval        accept · by user · command: make · 2.0 s
-      2026-03-14 09:26:53  network         refused · to evil.test:443 · 3 more were not told
+      2026-03-14 09:26:53  network         refused · to evil.test:443 · 3 more were not recorded
       2026-03-14 09:26:53  model_request   done · 200 · 54 kB out · 99 bytes in
       2026-03-14 09:26:53  protected_file  .envrc created · direnv runs it
       2026-03-14 09:26:53  left_out        99 of command: over the limit of a minute
