@@ -16,7 +16,7 @@ describe("a directory of this user's own", () => {
     expect(await ownDirectory(dir)).toMatchObject({ what: "belongs to the user 12345" });
     const state = await prepareState(dir, { uid: 0, gid: 0 });
     expect(state.ok ? "" : state.error.message).toContain(
-      `${dir} belongs to the user 12345; a directory of this user's own was expected.`,
+      `${dir} belongs to the user 12345; a directory of your own was expected.`,
     );
     expect(await readdir(dir)).toEqual([]);
   });

@@ -133,7 +133,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     const error = refused(await ensureImage(engine, { ...(await imageOptions()), image: name }));
     expect(error.kind).toBe("image_unfit");
     expect(error.message).toBe(
-      `The image ${name} cannot be the sandbox's: it lacks node 18 or newer (it has 16.20.1), git, dmesg (of util-linux).`,
+      `The sandbox cannot use the image ${name}: it lacks node 18 or newer (it has 16.20.1), git, dmesg (of util-linux).`,
     );
   });
 

@@ -51,7 +51,7 @@ describe("a sandbox", SLOW, () => {
     for (const root of [bytes.toString("utf8"), join(parent, "link")]) {
       const error = refused(await openSandbox(engine, await options(image, root)));
       expect(error.kind).toBe("project_refused");
-      expect(error.message).toContain("bytes that are not UTF-8");
+      expect(error.message).toContain("not valid UTF-8");
     }
   });
 

@@ -9,66 +9,66 @@ import { outermost, parentDirsOf } from "../git/index.ts";
 import { fileIdentity, type GuardedFile } from "../guard/index.ts";
 import { PROTECTED_NAMES } from "../mounts/index.ts";
 
-/** Where the tools' caches are inside: where most look anyway. */
+/** The tools' caches inside: the place where most tools look by default. */
 const CACHE_DIR = `${HOME_DIR}/.cache`;
 
-/** What of a project is kept between containers, in volumes of the engine's. */
+/** Which directories outlive a container, in volumes of the engine. */
 export type CacheOptions = {
-  /** Whether package managers keep what they fetched. */
+  /** Whether the caches of package managers are kept. */
   readonly tools: boolean;
-  /** Directories of the project, relative to its root, that are the sandbox's own inside. */
+  /** Directories of the project, relative to its root, that the sandbox has volumes of its own for. */
   readonly dirs: readonly string[];
 };
 
-/** A volume of the engine's, mounted writable. */
+/** A volume of the engine, mounted writable. */
 type VolumeMount = { readonly volume: string; readonly target: string };
 
-/** A volume that is to be there, and what it begins with. */
+/** A volume that must exist, and its first content. */
 export type Cache = VolumeMount & {
   /** What it is for: "tools" or the directory. */
   readonly what: string;
-  /** The host's directory that its content begins as; without, it is empty. */
+  /** The host's directory that it begins as a copy of; without one it begins empty. */
   readonly seed?: string;
-  /** Another one means that it is made anew. */
+  /** If this changes, the volume is made again. */
   readonly version: string;
-  /** Said when it is made. */
+  /** A sentence for the user when it is made. */
   readonly note?: string;
 };
 
-/** The caches of a project, as they will be mounted. */
+/** The caches of a project as they will be mounted. */
 export type Caches = {
   readonly caches: readonly Cache[];
   readonly env: Readonly<Record<string, string>>;
-  /** The mounts' places: one that is replaced on the host loses its mount. */
+  /** Where they are mounted: a directory that is replaced on the host loses its mount. */
   readonly guarded: readonly GuardedFile[];
   readonly notes: readonly string[];
 };
 
-/** What a package manager notes of what it installed takes some MB in a large project. */
+/** A package manager's list of installed packages takes a few MB in a large project. */
 const MAX_STATE_BYTES = 64 * 1024 ** 2;
 
-/** What makes a directory of this name worth a volume where it is absent. */
+/** Files that show that a directory of this name will be needed, if it is absent. */
 const MARKERS: Readonly<Record<string, string>> = {
   node_modules: "package.json",
   target: "Cargo.toml",
 };
 
-/** In `dirs` this stands for every virtual environment, whatever its name. */
+/** In `dirs` this stands for every virtual environment, of any name. */
 const ENVIRONMENT = ".venv";
 /**
- * How many mounts they may cost, the directories above them included: each volume takes a tenth of
- * a second to make, and gVisor has room for 253 mounts (fold-mounts.ts). SECURITY: the agent can
- * make any number of them.
+ * How many mounts they may take, with their parent directories: making a volume takes a tenth of a
+ * second, and gVisor has room for 253 mounts (fold-mounts.ts). SECURITY: the agent can make any
+ * number of virtual environments.
  */
 const MAX_ENVIRONMENT_MOUNTS = 40;
-/** The names that tools and people give them: these come first. */
+/** Their usual names; these come first. */
 const USUAL = /(^|\/)\.?(?:v?env|virtualenv|tox|nox)$/;
-/** How many of those that are left out are named. */
+/** How many of the omitted ones a note names. */
 const MAX_NAMED = 5;
-/** What makes environments by the dozen, anew with each run. */
+/** Tools that make many environments, again with each run. */
 const ENVIRONMENTS = /(^|\/)\.(?:tox|nox)$/;
 
-/** Variables by which tools find their caches where the home's own `.cache` is not their default. */
+/** Variables that point tools to their caches, for tools whose default is not `~/.cache`. */
 const TOOL_ENV: Readonly<Record<string, string>> = {
   npm_config_cache: `${CACHE_DIR}/npm`,
   npm_config_store_dir: `${CACHE_DIR}/pnpm`,
@@ -79,11 +79,12 @@ const TOOL_ENV: Readonly<Record<string, string>> = {
 };
 
 /**
- * Finds what of a project gets volumes. A directory that is absent and has its marker is made, as
- * a place to mount at: else the agent would make it, and the host would run what is in it.
+ * Finds the directories of a project that get volumes. An absent directory whose marker file exists
+ * is created as a mount point: otherwise the agent would create it, and the host would run programs
+ * from it.
  *
- * SECURITY: editors and shells run what lies in `node_modules/.bin` and `.venv/bin`. With a volume
- * in their place, the agent's installs stay inside, and the host's cannot be changed.
+ * SECURITY: editors and shells run programs from `node_modules/.bin` and `.venv/bin`. With a volume
+ * in their place, the agent's installs stay inside and cannot change the host's.
  */
 export async function planCaches(
   root: string,
@@ -127,8 +128,8 @@ export async function planCaches(
 }
 
 /**
- * The directories of virtual environments. What is named already, or lies in that or in what is
- * read-only, is left out.
+ * The directories of virtual environments, without those that are named already, or lie in one that
+ * is, or in a read-only path.
  */
 function environmentsIn(
   environments: readonly string[],
@@ -140,7 +141,7 @@ function environmentsIn(
   );
 }
 
-/** As many of them as can be mounted: the usual names, then the topmost. */
+/** As many as can be mounted: the usual names first, then the topmost. */
 function withinBounds(dirs: readonly string[]): readonly string[] {
   const rank = (dir: string) => (USUAL.test(dir) ? 0 : 1000) + dir.split("/").length;
   const taken: string[] = [];
@@ -154,13 +155,13 @@ function withinBounds(dirs: readonly string[]): readonly string[] {
 function leftNote(left: readonly string[]): string {
   const names = left.slice(0, MAX_NAMED).join(", ");
   const rest = left.length > MAX_NAMED ? ` and ${left.length - MAX_NAMED} more` : "";
-  return `sandbox.caches: there are more virtual environments than can be kept apart from the host's. These are shared, and what changes in them that your machine would run is said after each turn: ${names}${rest}.`;
+  return `sandbox.caches: there are more virtual environments than can be kept apart from the host's. The following are shared; after each turn you are told of changes in them that your machine would run: ${names}${rest}.`;
 }
 
 function environmentNote(dir: string): string {
   const make = `python3 -m venv ${quoteForShell(dir)}`;
   const how = ENVIRONMENTS.test(dir) ? "its tool does so by itself" : `\`${make}\`, then its pip`;
-  return `${dir} is empty in the sandbox: a virtual environment is of the machine that made it, and yours stays as it is. Codex can fill one of its own there: ${how}, for which network.allow = { "pypi" } opens the way without a question.`;
+  return `${dir} is empty in the sandbox: a virtual environment works only on the machine that made it, and yours is not changed. Codex can make its own there (${how}); network.allow = { "pypi" } lets it download packages without asking.`;
 }
 
 /** Undefined where the project has no use for it. */
@@ -172,28 +173,28 @@ async function placeOf(
   const path = join(root, dir);
   const [top] = dir.split("/");
   if (isAbsolute(dir) || !contains(root, path) || PROTECTED_NAMES.includes(top ?? ""))
-    return { reason: "it is no directory of the project's that could be" };
+    return { reason: "it is not a directory of the project that can be" };
   const found = await statsAt(path);
   if (found === undefined) {
     const marker = MARKERS[dir.split("/").at(-1) ?? ""];
     const isUsed = marker !== undefined && (await isFile(join(path, "..", marker)));
     if (!isUsed) return undefined;
     const parent = await realPathOf(join(path, ".."));
-    if (parent !== normalize(join(path, ".."))) return { reason: "a link leads to its place" };
+    if (parent !== normalize(join(path, ".."))) return { reason: "a link leads there" };
     await mkdir(path);
-    // A host that runs as root for another user hands over what is that user's to write.
+    // A host that runs as root for another user gives that user the directory.
     if (process.getuid?.() === 0 && user.uid !== 0) await chown(path, user.uid, user.gid);
     return { path };
   }
-  // SECURITY: the agent may have put a link there, over whose target the volume would be mounted.
+  // SECURITY: if the agent has put a link there, the volume would be mounted over the link's target.
   if (!found.isDirectory() || (await realPathOf(path)) !== path)
     return { reason: "it is a link, or a link leads to it" };
   return { path };
 }
 
 /**
- * What a directory's volume begins as. For packages that is the host's own, so that tests run
- * before anything is installed inside; it begins anew when the host has installed others.
+ * The first content of a directory's volume. Packages are copied from the host, so that tests run
+ * before anything is installed inside; when the host's packages change, they are copied again.
  */
 async function seedOf(dir: string, path: string): Promise<Pick<Cache, "seed" | "version">> {
   if (dir.split("/").at(-1) !== "node_modules") return { version: "1" };
@@ -210,8 +211,8 @@ async function seedOf(dir: string, path: string): Promise<Pick<Cache, "seed" | "
 }
 
 /**
- * Of a file's content; undefined where there is none, or too much of it. SECURITY: the agent may have
- * made it: a link, perhaps to a device that has no end, or a pipe that nobody writes to.
+ * A hash of a file; undefined if it is absent or too large. SECURITY: the agent may have made it, for
+ * example as a link to an endless device, or as a pipe without a writer.
  */
 async function digestOf(path: string): Promise<string | undefined> {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;

@@ -22,44 +22,44 @@ import { isSameMachine, ownOwner } from "../locks/index.ts";
 import type { SandboxPlace } from "../ownership/index.ts";
 import type { Cache } from "./caches.ts";
 
-/** Which volumes were made whole, and in which version; in the project's state directory. */
+/** The volumes that were filled completely, with their versions; in the project's state directory. */
 const Made = z.record(z.string(), z.string());
 
-/** What the engine tells of its disk; a size of -1 is one that it does not know. */
+/** The engine's disk usage; a size of -1 is unknown. */
 const Usage = z.object({
   Volumes: z
     .array(z.object({ Name: z.string(), UsageData: z.object({ Size: z.number() }).nullish() }))
     .nullish(),
 });
 
-/** How much a volume may begin with: more than the packages of large projects. */
+/** The largest copy: more than the packages of large projects. */
 const MAX_SEED_BYTES = 16 * 1024 ** 3;
 const TOO_LARGE = `the host's is larger than ${MAX_SEED_BYTES / 1024 ** 3} GiB`;
 
-/** How many notes there may be that differ in their directory alone. */
+/** How many directories a note names. */
 const MAX_NOTES = 3;
 
 /** Where a volume is mounted while it is filled. */
 const FILL_DIR = "/codex-chat-cache";
 
-/** What volumes are made with. */
+/** How volumes are made. */
 export type VolumeOptions = {
   readonly stateDir: string;
-  /** Any image on the engine; nothing of it runs. */
+  /** Any image on the engine; no program of it runs. */
   readonly imageId: string;
   readonly uid: number;
   readonly gid: number;
-  /** Those of the project's container. */
+  /** The labels of the project's container. */
   readonly labels: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
 };
 
 /**
- * Makes the volumes that are missing or whose version is another one. They belong to the user, and
- * are filled through the engine without running anything. The caller holds the container's lock,
- * and the container does not run. Returns sentences for the user.
+ * Makes the volumes that are missing or of another version. They belong to the user and are filled
+ * through the engine, without running anything. The caller holds the container's lock, and the
+ * container is not running. Returns sentences for the user.
  *
- * Rejects where the engine fails.
+ * Rejects if the engine fails.
  */
 export async function ensureVolumes(
   engine: Engine,
@@ -89,16 +89,16 @@ export async function ensureVolumes(
   return [...notes, ...inFew(noted)];
 }
 
-/** The notes of the caches; of many that say the same, one. */
+/** The notes of the caches; notes that differ only in the directory are merged. */
 function inFew(noted: readonly Cache[]): readonly string[] {
   const all = noted.flatMap(({ note }) => note ?? []);
   if (all.length <= MAX_NOTES) return all;
   const [, ...others] = noted.map(({ what }) => what);
   const rest = others.length > MAX_NOTES ? ` and ${others.length - MAX_NOTES} more` : "";
-  return [`${all[0]} The same goes for ${others.slice(0, MAX_NOTES).join(", ")}${rest}.`];
+  return [`${all[0]} The same is true of ${others.slice(0, MAX_NOTES).join(", ")}${rest}.`];
 }
 
-/** Removes the volumes of a project; those that a container uses stay. Returns the removed ones. */
+/** Removes the volumes of a project, except those that a container uses. Returns the removed ones. */
 export async function removeCaches(engine: Engine, where: SandboxPlace): Promise<OurVolume[]> {
   const [root, stateDir] = await Promise.all([resolved(where.root), resolved(where.stateDir)]);
   const name = containerName(root, projectHash(root, stateDir));
@@ -119,9 +119,9 @@ export async function cachesOf(engine: Engine, where: SandboxPlace): Promise<Our
 }
 
 /**
- * The volumes of this user's projects whose state directory is gone, so that nobody can ask for
- * them any more. Where an engine is shared by machines, or by containers with a file system of
- * their own, a directory of another's is not gone because it is not here.
+ * The volumes of this user's projects whose state directory is gone, so that nothing can use them.
+ * If machines or containers share an engine, a directory of another machine does not count as gone
+ * because it is missing here.
  */
 export async function goneCaches(engine: Engine): Promise<OurVolume[]> {
   const gone: OurVolume[] = [];
@@ -143,8 +143,8 @@ export async function pruneCaches(engine: Engine): Promise<string[]> {
 }
 
 /**
- * The sizes of the engine's volumes in bytes, by name. Those that it does not tell are left out: all
- * of them where it is being asked already, or takes too long to count.
+ * The sizes of the engine's volumes in bytes, by name. Unknown sizes are left out: all of them if the
+ * engine is busy counting, or takes too long.
  */
 export async function volumeSizes(
   engine: Engine,
@@ -166,7 +166,7 @@ export async function volumeSizes(
   );
 }
 
-/** A volume that has our labels. */
+/** A volume with the plugin's labels. */
 export type OurVolume = {
   readonly name: string;
   /** "tools", or a directory of the project. */
@@ -207,7 +207,7 @@ async function volumeExists(engine: Engine, name: string): Promise<boolean> {
   }
 }
 
-/** False where a container uses it. */
+/** False if a container uses it. */
 async function removeVolume(engine: Engine, name: string): Promise<boolean> {
   try {
     await engine.docker.getVolume(name).remove();
@@ -220,13 +220,13 @@ async function removeVolume(engine: Engine, name: string): Promise<boolean> {
   }
 }
 
-/** Gives a new volume its owner and its content; gives the reason where that is not the seed. */
+/** Sets a new volume's owner and content; returns why the content could not be copied. */
 async function fill(
   engine: Engine,
   { volume, seed }: Cache,
   { imageId, uid, gid, labels, signal }: VolumeOptions,
 ): Promise<string | undefined> {
-  // Never started: the engine unpacks into the mounts of a container that is merely there.
+  // Never started: the engine also unpacks into the mounts of a container that is not running.
   const container = await engine.docker.createContainer({
     Image: imageId,
     Labels: { ...labels },
@@ -245,7 +245,7 @@ async function fill(
     },
   });
   try {
-    // From above, because the engine leaves the directory that it unpacks into as it is.
+    // Into the parent, because the engine does not change the directory that it unpacks into.
     const own = tarStream([{ name: `${FILL_DIR.slice(1)}/`, directory: true, uid, gid }]);
     await container.putArchive(own, { path: "/" });
     if (seed === undefined) return undefined;
@@ -257,7 +257,7 @@ async function fill(
   }
 }
 
-/** Runs the system's tar on a directory; gives what it or the one who reads complained of. */
+/** Runs the system's tar on a directory; returns the error of tar or of its reader. */
 async function pack(
   dir: string,
   { uid, gid, signal }: { uid: number; gid: number; signal: AbortSignal | undefined },
@@ -282,13 +282,13 @@ async function pack(
   );
   let bytes = 0;
   const full = new AbortController();
-  // SECURITY: a file that the agent has made may be of a terabyte, of which the disk has nothing.
+  // SECURITY: the agent may have made a sparse file of a terabyte.
   const bounded = tar.stdout.pipe(
     new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
         bytes += chunk.length;
         if (bytes <= MAX_SEED_BYTES) return done(null, chunk);
-        // Not an error of the stream's, which nobody in the engine's client listens to.
+        // Not emitted as the stream's error: the engine's client does not listen for it.
         full.abort();
         done();
       },

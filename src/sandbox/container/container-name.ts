@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 
-/** The hash that names a project's container: two users' or two states' never meet. */
+/** The hash in a container's name: it differs between users and between state directories. */
 export function projectHash(root: string, stateDir: string): string {
   return createHash("sha256").update(`${root}\0${stateDir}`).digest("hex").slice(0, 12);
 }
 
-/** The container's name: the project's, as far as it can be written, and its hash. */
+/** The container's name: the project's name without characters that are not allowed, and its hash. */
 export function containerName(root: string, hash: string): string {
   const name = basename(root)
     .normalize("NFKD")

@@ -11,7 +11,7 @@ import { engineFault } from "../error.ts";
 import { type LockPlace, type MachineLock, takeLock } from "../locks/index.ts";
 import { StateFault } from "../state-fault.ts";
 
-/** What the life cycle needs to know of a container that exists. */
+/** A container that exists. */
 export type ExistingContainer = {
   readonly id: string;
   readonly running: boolean;
@@ -20,7 +20,7 @@ export type ExistingContainer = {
   readonly labels: Readonly<Record<string, string>>;
 };
 
-/** Finds a container by name; undefined where there is none. */
+/** Finds a container by name; undefined if there is none. */
 export async function findContainer(
   engine: Engine,
   name: string,
@@ -40,16 +40,16 @@ export async function findContainer(
 }
 
 /**
- * The lock under which a container is opened, released or swept: in the state directory that it is
- * made from, which all who may do so share.
+ * The lock under which a container is opened, released or swept. It is in the state directory that
+ * the container is made from, which every host that may do so shares.
  */
 export function containerLock(engine: Engine, name: string, stateDir: string): LockPlace {
   return { dir: join(stateDir, "locks"), name: `container ${engine.id} ${name}` };
 }
 
 /**
- * Takes that lock to end what is there. Nothing where the state directory is gone: who opens the
- * container makes it first, and it is not to come back.
+ * Takes that lock to end the container. Undefined if the state directory is gone: taking the lock
+ * would create it again.
  */
 export async function lockToEnd(
   engine: Engine,
@@ -65,7 +65,7 @@ export async function lockToEnd(
   return takeLock(containerLock(engine, name, stateDir));
 }
 
-/** Removes a container at once and resolves when its name is free again; it need not exist. */
+/** Removes a container at once and resolves when its name is free; it need not exist. */
 export async function removeContainer(engine: Engine, id: string): Promise<void> {
   const container = engine.docker.getContainer(id);
   try {
@@ -90,7 +90,7 @@ export type AttachedOutput = {
   readonly close: () => void;
 };
 
-/** Attaches to a created container's output, before it is started, so that nothing is missed. */
+/** Attaches to a container's output before it is started, so that nothing is missed. */
 export async function attachOutput(container: Docker.Container): Promise<AttachedOutput> {
   const how = { stream: true, hijack: true, stdout: true, stderr: true };
   const socket = (await container.attach(how)) as unknown as Socket;
@@ -99,15 +99,15 @@ export async function attachOutput(container: Docker.Container): Promise<Attache
   return { stdout, stderr, close: () => socket.destroy() };
 }
 
-/** How a container's life ended, as seen from here. */
+/** How a container ended. */
 export type ContainerEnd =
   | { readonly reason: "exited"; readonly exitCode: number | null }
   | { readonly reason: "engine_lost" };
 
 /**
- * Resolves when the kernel has killed something in the container for want of memory; else stays
- * pending. Under gVisor that is no clean end: the kernel picks one of its helper processes, and
- * the program that it carried hangs for ever (runsc 20240729), so somebody must act on it.
+ * Resolves when the kernel has killed a process in the container for lack of memory; else stays
+ * pending. Under gVisor the kernel picks one of gVisor's helper processes, and the program that it
+ * ran hangs for ever (runsc 20240729), so the container has to be ended.
  */
 export function containerOutOfMemory(
   engine: Engine,
@@ -118,7 +118,7 @@ export function containerOutOfMemory(
     const filters = { container: [id], event: ["oom"] };
     engine.docker.getEvents({ filters, abortSignal: signal }).then(
       (events) => {
-        // The end of the stream is the engine's, which `containerEnd` sees as well.
+        // If the stream ends, the engine is gone, which `containerEnd` notices as well.
         events.on("error", () => {});
         events.once("data", () => resolve());
       },

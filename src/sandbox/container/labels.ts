@@ -1,6 +1,6 @@
-/** The labels of the plugin's containers and images. They prove nothing: see record.ts. */
+/** The labels of the plugin's containers and images. They prove nothing: see container-record.ts. */
 export const LABELS = {
-  /** "1" on everything of ours. */
+  /** "1" on everything that the plugin makes. */
   plugin: "codex-chat.plugin",
   /** A hash of project and state directory; also in the container's name. */
   project: "codex-chat.project",
@@ -10,13 +10,13 @@ export const LABELS = {
   owner: "codex-chat.owner",
   /** Boot id and pid namespace in which that pid counts. */
   scope: "codex-chat.scope",
-  /** The uid of the user whose container it is, or who had the image built. */
+  /** The uid of the user that the container or image was made for. */
   uid: "codex-chat.uid",
   /** The project's state directory, which holds the leases. */
   state: "codex-chat.state",
-  /** A random word, the same as in the state directory's record of the container. */
+  /** A random token, which is also in the state directory's record of the container. */
   token: "codex-chat.token",
-  /** A hash of what the container was made with, but for the protected files. */
+  /** A hash of the options that the container was made with, without the protected files. */
   spec: "codex-chat.spec",
   /** The protected files with their identities when they were mounted, JSON. */
   guarded: "codex-chat.guarded",

@@ -6,7 +6,7 @@ const KEPT_LINES = 20;
 /** A line of a build is cut here; apt and compilers write longer ones. */
 const LINE_MAX = 300;
 
-/** A message of the engine's build stream; others (pull progress, the image's id) are passed over. */
+/** A message of the engine's build stream; others (pull progress, the image's id) are ignored. */
 const BuildMessage = z.object({
   stream: z.string().optional(),
   status: z.string().optional(),
@@ -15,12 +15,12 @@ const BuildMessage = z.object({
   errorDetail: z.object({ message: z.string().optional() }).optional(),
 });
 
-/** How a build ended: `error` is the engine's reason where it failed. */
+/** How a build ended: `error` is the engine's reason if it failed. */
 export type BuildEnd = { readonly error?: string; readonly lastLines: readonly string[] };
 
 /**
- * Reads the engine's progress stream (one JSON object a line) to its end, passing on each line of
- * output. A stream that breaks off is a failure.
+ * Reads the engine's progress stream (one JSON object a line) to its end and passes on each line
+ * of output. A stream that breaks off is a failure.
  *
  * SECURITY: the lines come from programs; control characters are taken out.
  */
@@ -47,7 +47,7 @@ export async function followBuild(
       if (!message.success) continue;
       const { stream: output, status, id } = message.data;
       if (output !== undefined) say(output);
-      // Pulling reports progress many times a second for each layer; only its steps are said.
+      // A pull reports progress many times a second for each layer; only its steps are passed on.
       else if (status !== undefined && !/^(Downloading|Extracting|Waiting)/.test(status)) {
         say(id === undefined ? status : `${id}: ${status}`);
       }

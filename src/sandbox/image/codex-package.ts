@@ -7,19 +7,19 @@ import type { SandboxError } from "../error.ts";
 import { findNpmPackage } from "./npm-package.ts";
 import type { TarEntry } from "./tar.ts";
 
-/** What goes into the image of npm's packages: Codex's programs for this machine, and npm itself. */
+/** The npm packages in the image: Codex's programs for this machine, and npm itself. */
 export type CodexPackage = {
-  /** Of Codex. */
+  /** Codex's version. */
   readonly version: string;
-  /** Of npm; absent where it is not part of it. */
+  /** npm's version; absent if npm is not part of the image. */
   readonly npmVersion?: string;
-  /** Goes to the image under `codex/` and `npm/`; voice and Codex's own sandbox are left out. */
+  /** Files for the image, under `codex/` and `npm/`; without voice and Codex's own sandbox. */
   readonly entries: readonly TarEntry[];
 };
 
 const Manifest = z.object({ version: z.string() });
 
-/** What of the vendor directory the image needs, as of @openai/codex 0.171.0. */
+/** The files of the vendor directory that the image needs (@openai/codex 0.171.0). */
 const FILES: readonly { name: string; executable: boolean; required: boolean }[] = [
   { name: "bin/codex", executable: true, required: true },
   { name: "bin/codex-code-mode-host", executable: true, required: true },
@@ -29,7 +29,7 @@ const FILES: readonly { name: string; executable: boolean; required: boolean }[]
 
 /**
  * Finds the platform package of `@openai/codex` beside the module `from` (a file URL or path) and
- * npm, and lists what of them goes into the image. The image runs on this machine's architecture.
+ * npm, and lists their files for the image. The image is for this machine's architecture.
  *
  * Errors: `codex_missing`.
  */
@@ -39,7 +39,7 @@ export async function findCodexPackage(
 ): Promise<Result<CodexPackage, SandboxError>> {
   const name = `@openai/codex-linux-${arch}`;
   try {
-    // The platform package may be hoisted or stand within the main one's own node_modules.
+    // npm may hoist the platform package, or put it into the main package's node_modules.
     const main = createRequire(from).resolve("@openai/codex/package.json");
     const manifestPath = createRequire(main).resolve(`${name}/package.json`);
     const codex = await readCodexPackage(dirname(manifestPath));

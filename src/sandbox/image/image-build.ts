@@ -7,16 +7,16 @@ import { followBuild } from "./build-log.ts";
 import type { ImageRecipe } from "./image-recipe.ts";
 import { tarStream } from "./tar.ts";
 
-/** How many of a failed build's last lines stand in its message. */
+/** How many of a failed build's last lines its message has. */
 const SHOWN_LINES = 8;
-/** What container/check.sh writes before each thing that an image lacks. */
+/** The prefix of container/check.sh for each program that an image lacks. */
 const LACKS = "codex-chat-lacks: ";
 
 /** An image on the engine. */
 export type SandboxImage = {
   readonly id: string;
   readonly tag: string;
-  /** The PATH that it sets. */
+  /** The PATH that the image sets. */
   readonly path?: string;
 };
 
@@ -65,7 +65,7 @@ export async function buildImage(
   }
 }
 
-/** Undefined where the engine has no such image; errors: `container_failed`. */
+/** Undefined if the engine has no such image; errors: `container_failed`. */
 export async function inspectImage(
   engine: Engine,
   tag: string,
@@ -101,13 +101,13 @@ export async function pullImage(
     err({
       kind: "image_missing",
       message: `The engine has no image ${name} (sandbox.image) and cannot fetch it: ${reason}`,
-      fix: `docker pull ${name}\nor name another one: docker image ls`,
+      fix: `docker pull ${name}\nOr set sandbox.image to an image that you have: docker image ls`,
       image: name,
       cause,
     });
   onProgress(`Fetching ${name}`);
   try {
-    // Without a tag the engine would fetch every one there is.
+    // Without a tag the engine would fetch all tags.
     const ref = /[:@][^/]*$/.test(name) ? name : `${name}:latest`;
     const progress = await engine.docker.pull(
       ref,
@@ -141,10 +141,10 @@ function buildFailed(
   if (lacking.length > 0) {
     return {
       kind: "image_unfit",
-      message: `The image ${from} cannot be the sandbox's: it lacks ${lacking.join(", ")}.`,
+      message: `The sandbox cannot use the image ${from}: it lacks ${lacking.join(", ")}.`,
       fix: isDockerfile
         ? `Install it in ${from}, which must begin with: ARG CODEX_CHAT_IMAGE, then FROM $CODEX_CHAT_IMAGE`
-        : "Use an image that has it, or leave sandbox.image out and add what you need to the plugin's own image with sandbox.dockerfile.",
+        : "Use an image that has it, or remove sandbox.image and add what you need to the plugin's own image with sandbox.dockerfile.",
       lacking,
     };
   }
@@ -154,8 +154,8 @@ function buildFailed(
     kind: "image_build_failed",
     message: `The sandbox's image could not be built from ${from}: ${reason.trim()}${shown}`,
     fix: isDockerfile
-      ? `Mend ${from}, which must begin with: ARG CODEX_CHAT_IMAGE, then FROM $CODEX_CHAT_IMAGE; its build sees no other files. The whole output: :CodexChat log`
-      : `Check that the engine reaches the network: docker pull ${from}\nthen send again. Another base image is set with sandbox.base_image.`,
+      ? `Correct ${from}, which must begin with: ARG CODEX_CHAT_IMAGE, then FROM $CODEX_CHAT_IMAGE; its build sees no other files. The whole output: :CodexChat log`
+      : `Check that the engine reaches the network: docker pull ${from}\nThen send again. sandbox.base_image sets another base image.`,
     log,
     cause,
   };

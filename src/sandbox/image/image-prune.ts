@@ -4,21 +4,20 @@ import type { Engine } from "../engine/index.ts";
 import { engineFault } from "../error.ts";
 import { isImageTag } from "./image-recipe.ts";
 
-/** An image of ours that nothing uses. */
+/** An image of the plugin that nothing uses. */
 export type OldImage = {
   readonly id: string;
   readonly tags: readonly string[];
-  /** With what it shares with others: removing it frees this at most. */
+  /** Including layers that it shares: removing it frees at most this much. */
   readonly bytes: number;
 };
 
 /**
- * Lists the images that are provably ours and unused: with our label, built for this user, under no
- * tag but ours, not among `keep`, and of no container. Another user's may wait for their next
- * message, and what a user's own build has inherited our label for has
- * another tag or none, and is not ours.
+ * Lists the unused images of the plugin: built for this user, with the plugin's label and no other
+ * tag than the plugin's, not among `keep`, and used by no container. Another user may still need
+ * theirs, and an image that a user built from the plugin's has the label but another tag or none.
  *
- * Rejects where the engine fails.
+ * Rejects if the engine fails.
  */
 export async function oldImages(engine: Engine, keep: readonly string[]): Promise<OldImage[]> {
   const filters = { label: [`${LABELS.plugin}=1`, `${LABELS.uid}=${ownUid()}`] };
@@ -34,7 +33,7 @@ export async function oldImages(engine: Engine, keep: readonly string[]): Promis
   });
 }
 
-/** Removes those images; one that is used by now, or that another is made from, stays. */
+/** Removes those images, except one that is used meanwhile or that another is made from. */
 export async function removeOldImages(
   engine: Engine,
   keep: readonly string[],
@@ -57,13 +56,13 @@ export async function removeOldImages(
 }
 
 /**
- * Removes images that were ours and have lost their tags to newer ones; one that somebody's
- * container uses, or that has a tag, stays.
+ * Removes images of the plugin whose tags have moved to newer ones, except one that a container uses
+ * or that has a tag.
  *
- * Rejects where the engine fails.
+ * Rejects if the engine fails.
  */
 export async function removeReplaced(engine: Engine, ids: readonly string[]): Promise<void> {
-  // What was made from another comes behind it in `ids`, and goes before it.
+  // An image comes after its base in `ids`, and must be removed before it.
   for (const id of [...ids].reverse()) {
     try {
       const image = engine.docker.getImage(id);

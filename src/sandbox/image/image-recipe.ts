@@ -4,11 +4,11 @@ import { join } from "node:path";
 import type { CodexPackage } from "./codex-package.ts";
 import type { TarEntry } from "./tar.ts";
 
-/** What the default image is made from; any Debian-like image with apt serves. */
+/** The base of the default image; any Debian-like image with apt will do. */
 export const DEFAULT_BASE_IMAGE = "debian:trixie-slim";
 
 const REPOSITORY = "codex-chat";
-/** What goes into every image beside Codex; the Dockerfile comes first. */
+/** The files of every image besides Codex; the Dockerfile comes first. */
 const CONTAINER_FILES = [
   ...["start.sh", "profile.sh", "check.sh", "keeper.mjs", "relay.mjs"],
   ...["let-go.sh", "let-go.mjs"],
@@ -17,29 +17,29 @@ const CONTAINER_FILES = [
 /** How one image is made. */
 export type ImageRecipe = {
   readonly tag: string;
-  /** What it is made from, for messages. */
+  /** Its base, for messages. */
   readonly from: string;
   readonly entries: readonly TarEntry[];
   readonly buildArgs: Readonly<Record<string, string>>;
-  /** Whether its build fetches anything. */
+  /** Whether its build needs the network. */
   readonly network: boolean;
 };
 
-/** A Dockerfile of the user's, as it was allowed. */
+/** A Dockerfile of the user, with the content that was allowed. */
 export type UserDockerfile = {
-  /** Where it lies, for messages. */
+  /** Its path, for messages. */
   readonly path: string;
   readonly content: string;
 };
 
 type Sources = { readonly containerDir: string; readonly codex: CodexPackage };
 
-/** The default image: the usual tools, installed with apt, on a base that is known by its name. */
+/** The default image: the usual tools, installed with apt, on a base image given by name. */
 export async function defaultRecipe(sources: Sources, baseImage: string): Promise<ImageRecipe> {
   return recipe(sources, "Dockerfile", { from: baseImage, base: baseImage, network: true });
 }
 
-/** The image on top of one of the user's, which is known by its id. */
+/** An image on top of the user's own, which is given by id. */
 export async function userImageRecipe(
   sources: Sources,
   image: { readonly name: string; readonly id: string },
@@ -49,13 +49,12 @@ export async function userImageRecipe(
 }
 
 /**
- * The image that a Dockerfile of the user's makes of ours.
+ * The image that the user's Dockerfile makes from the plugin's.
  *
- * SECURITY: nothing but the Dockerfile itself is sent, so that a build sees no file of the project
- * or the machine.
+ * SECURITY: only the Dockerfile is sent, so that a build sees no file of the project or the machine.
  */
 export function dockerfileRecipe(base: { readonly id: string }, file: UserDockerfile): ImageRecipe {
-  // Whatever it changed, what the sandbox needs must still be there.
+  // The sandbox's own programs must still be there, whatever the Dockerfile changed.
   const content = `${file.content}\n\nRUN ["/bin/sh", "/opt/codex-chat/check.sh"]\n`;
   return {
     tag: imageTag(contextHash([{ name: "Dockerfile", content }], "", base.id)),
@@ -86,12 +85,12 @@ async function recipe(
   };
 }
 
-/** The tag for a hash of an image's content: twelve digits tell versions apart. */
+/** The tag for a hash of an image's content; twelve digits are enough. */
 export function imageTag(contextHash: string): string {
   return `${REPOSITORY}:${contextHash.slice(0, 12)}`;
 }
 
-/** Whether a tag is one that `imageTag` gives; Podman puts a place in front of it. */
+/** Whether a tag is from `imageTag`; Podman puts `localhost/` in front. */
 export function isImageTag(tag: string): boolean {
   return /^(?:localhost\/|docker\.io\/library\/)?codex-chat:[0-9a-f]{12}$/.test(tag);
 }

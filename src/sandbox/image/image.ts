@@ -21,33 +21,32 @@ import {
   userImageRecipe,
 } from "./image-recipe.ts";
 
-/** What an image is built from. */
+/** How an image is built. */
 export type ImageOptions = {
   /** The plugin's `container/` directory. */
   readonly containerDir: string;
   readonly codex: CodexPackage;
-  /** The plugin's state directory, in which the builders of this user wait for one another. */
+  /** The plugin's state directory, which has the lock that this user's builds share. */
   readonly stateDir: string;
-  /** What the default image is built from. */
+  /** The base of the default image. */
   readonly baseImage?: string;
-  /** An image of the user's own, in the place of the default one. */
+  /** The user's own image, instead of the default one. */
   readonly image?: string;
-  /** What is added to either; only what the user has allowed. */
+  /** A Dockerfile that adds to either; only if the user has allowed it. */
   readonly dockerfile?: UserDockerfile;
-  /** Further build arguments, as `http_proxy`; they are not part of the tag. */
+  /** Further build arguments, such as `http_proxy`; they are not part of the tag. */
   readonly buildArgs?: Readonly<Record<string, string>>;
-  /** The network of the build's own containers: `host` where the engine has no bridge. */
+  /** The network of the build's containers: `host` if the engine has no bridge. */
   readonly buildNetwork?: string;
-  /** Builds also where the image is there, and without the engine's cache. */
+  /** Builds even if the image exists, and without the engine's cache. */
   readonly rebuild?: boolean;
   readonly onProgress?: (line: string) => void;
   readonly signal?: AbortSignal;
 };
 
 /**
- * Returns the image for this version of the container's files, of Codex, of the base image and of
- * the user's Dockerfile, building what the engine lacks of it. Of several Neovims that need it,
- * one builds.
+ * Returns the image for this version of the container's files, Codex, the base image and the user's
+ * Dockerfile, and builds it if the engine does not have it. If several Neovims need it, one builds.
  *
  * Errors: `image_build_failed`, `image_unfit`, `image_missing`, `disk_full`, `container_failed`,
  * `state_unwritable`. Rejects with `signal.reason`.
@@ -65,14 +64,14 @@ export async function ensureImage(
   const top = dockerfileRecipe(base.value, options.dockerfile);
   const made = await ensureBuilt(engine, top, options);
   if (!made.ok) return made;
-  // A Dockerfile may begin with another image than ours, which then has not what ours has.
+  // A Dockerfile may begin with another image, which lacks the plugin's own programs.
   if (base.value.layers.some((layer, i) => made.value.layers[i] !== layer))
     return err(notOurs(options.dockerfile));
   return presented(made);
 }
 
 /**
- * Returns the image that `ensureImage` would give, where the engine has it; builds nothing.
+ * Returns the image of `ensureImage` if the engine has it; builds nothing.
  *
  * Errors: `container_failed`. Rejects with `signal.reason`.
  */
@@ -88,14 +87,14 @@ export async function findImage(
   return inspectImage(engine, dockerfileRecipe(base.value, options.dockerfile).tag, options.signal);
 }
 
-/** The ids of the images that these options stand for, as far as the engine has them. */
+/** The ids of the images for these options, as far as the engine has them. */
 export async function imagesInUse(engine: Engine, options: ImageOptions): Promise<string[]> {
   const { dockerfile: _dockerfile, ...rest } = options;
   const found = [await findImage(engine, rest), await findImage(engine, options)];
   return found.flatMap((it) => (it.ok && it.value !== undefined ? [it.value.id] : []));
 }
 
-/** Undefined where the user's own image is not there and must not be fetched. */
+/** Undefined if the user's own image is missing and must not be fetched. */
 async function baseRecipe(
   engine: Engine,
   options: ImageOptions,
@@ -140,7 +139,7 @@ async function ensureBuilt(
   const now = await inspectImage(engine, tag, signal);
   const isNew = now.ok && now.value?.id !== present.value?.id;
   if (!now.ok || (now.value !== undefined && (!rebuild || isNew))) return found(now, tag);
-  onProgress(`Building ${tag} from ${from}: once for this version, it takes a minute or two`);
+  onProgress(`Building ${tag} from ${from}: once for this version; this takes a minute or two`);
   const built = await buildImage(engine, recipe, {
     codexVersion: options.codex.version,
     buildArgs: options.buildArgs,
@@ -172,8 +171,8 @@ function found(
 function vanished(tag: string): SandboxError {
   return {
     kind: "image_missing",
-    message: `The image ${tag} was made, but the engine does not list it: expected it there.`,
-    fix: "Send again, and remove nothing while the image is built.",
+    message: `The image ${tag} was built, but the engine does not have it: another program may have removed it.`,
+    fix: "Send again, and do not remove images while this one is built.",
     image: tag,
   };
 }
@@ -181,7 +180,7 @@ function vanished(tag: string): SandboxError {
 function notOurs({ path }: UserDockerfile): SandboxError {
   return {
     kind: "image_unfit",
-    message: `The image of ${path} is not made from the sandbox's own.`,
+    message: `The image of ${path} is not made from the sandbox's own image.`,
     fix: `Begin ${path} with these two lines:\nARG CODEX_CHAT_IMAGE\nFROM $CODEX_CHAT_IMAGE`,
     lacking: [],
   };

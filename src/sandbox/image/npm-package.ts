@@ -6,16 +6,16 @@ import type { TarEntry } from "./tar.ts";
 
 const Manifest = z.object({ version: z.string() });
 
-/** What of the package the image needs. */
+/** The files of the package that the image needs. */
 const PARTS = ["bin", "lib", "node_modules"] as const;
 const FILES = ["package.json", "index.js", "LICENSE"] as const;
 
-/** npm, as npm installed it with the plugin. */
+/** The npm that is installed with the plugin. */
 export type NpmPackage = { readonly version: string; readonly entries: readonly TarEntry[] };
 
 /**
- * Finds `npm` beside the module `from` (a file URL or path) and lists what of it goes into the image
- * under `npm/`. Rejects where it is not installed.
+ * Finds `npm` beside the module `from` (a file URL or path) and lists its files for the image
+ * under `npm/`. Rejects if it is not installed.
  */
 export async function findNpmPackage(from: string): Promise<NpmPackage> {
   const manifest = createRequire(from).resolve("npm/package.json");
@@ -24,7 +24,7 @@ export async function findNpmPackage(from: string): Promise<NpmPackage> {
   const below = await Promise.all(
     PARTS.map((part) => readdir(join(dir, part), { recursive: true, withFileTypes: true })),
   );
-  // Links are those of `.bin`, which npm itself does not use.
+  // Links are only in `.bin`, which npm itself does not use.
   const found = below.flat().filter((it) => it.isFile());
   const paths = [
     ...FILES.map((it) => join(dir, it)),

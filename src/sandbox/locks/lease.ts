@@ -5,7 +5,7 @@ import { writePrivate } from "../../atomic-write.ts";
 import { StateFault } from "../state-fault.ts";
 import { isAlive, liveness, type Owner, ownerKey, parseOwner } from "./process-identity.ts";
 
-/** What a lease says: which container on which engine its owner uses. */
+/** A lease: the container and engine that its owner uses. */
 const Lease = z.object({
   container: z.string(),
   engine: z.string(),
@@ -15,7 +15,7 @@ const Lease = z.object({
 });
 type Lease = z.infer<typeof Lease>;
 
-/** Whoever holds a lease. */
+/** The holder of a lease. */
 export type LeaseHolder = Pick<Owner, "pid" | "startTime">;
 
 /** The directory of a project's leases; never mounted into the container. */
@@ -23,7 +23,7 @@ export function leaseDir(stateDir: string): string {
   return join(stateDir, "leases");
 }
 
-/** Notes that `owner` uses `container`; one owner holds one lease a project. */
+/** Records that `owner` uses `container`; an owner holds one lease per project. */
 export async function writeLease(
   stateDir: string,
   owner: Owner,
@@ -41,11 +41,11 @@ export async function dropLease(stateDir: string, owner: Owner): Promise<void> {
 }
 
 /**
- * Lists who holds a lease on `container` and is not provably dead; leases of the dead are deleted.
- * `id` is what the container is now, null where there is none. Whoever cannot be judged (another
- * pid namespace) counts as long as that very container is there, and would count for ever else.
- * Of a lease that says nothing its owner's being alive is enough: rather a container too many
- * than one removed in use. Rejects with a `StateFault` where one cannot be read.
+ * Lists the holders of leases on `container` that are not provably dead; deletes the leases of dead
+ * ones. `id` is the container's present id, null if there is none. A holder that cannot be judged
+ * (in another pid namespace) counts only while its container exists, or it would count for ever. An
+ * empty lease counts while its owner lives: better to keep a container too long than to remove one
+ * in use. Rejects with a `StateFault` if a lease cannot be read.
  */
 export async function liveLeases(
   stateDir: string,
@@ -66,7 +66,7 @@ export async function liveLeases(
       if (await isAlive(owner.pid, owner.startTime)) live.push(owner);
       continue;
     }
-    // Another engine's lease may be another machine's, where our pids mean nothing.
+    // A lease for another engine may be from another machine, where pids are others.
     if (lease.engine !== engine) continue;
     const state = await liveness({ ...owner, scope: lease.scope });
     const isOfAnother = id !== undefined && lease.id !== undefined && lease.id !== id;
@@ -87,7 +87,7 @@ async function leaseNames(stateDir: string): Promise<string[]> {
   }
 }
 
-/** `gone` where it was dropped meanwhile. */
+/** `gone` if the lease was dropped meanwhile. */
 async function readLease(path: string): Promise<Lease | "gone" | "malformed"> {
   let text: string;
   try {

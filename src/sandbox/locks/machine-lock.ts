@@ -19,7 +19,7 @@ import { childEnv, program } from "../../programs.ts";
 import { ownDirectory, readOwnFile } from "../private-file.ts";
 import { StateFault } from "../state-fault.ts";
 
-/** Which lock: a name, and a directory of this user's alone, which is made where it is absent. */
+/** A lock's name, and its directory, which only this user can enter; created if it is missing. */
 export type LockPlace = { readonly dir: string; readonly name: string };
 
 /** A held lock; `release` is idempotent. */
@@ -28,31 +28,31 @@ export type MachineLock = {
   readonly [Symbol.dispose]: () => void;
 };
 
-/** How a lock is waited for. */
+/** How to wait for a lock. */
 export type LockOptions = {
   readonly signal?: AbortSignal | undefined;
   /**
-   * Called with who holds the lock every `patienceMs`, also where it is still the same one: others
-   * may have joined the waiting.
+   * Called with the lock's holder every `patienceMs`, even if it has not changed: others may have
+   * begun to wait meanwhile.
    */
   readonly onWait?: ((holder: string) => void) | undefined;
   readonly patienceMs?: number;
 };
 
-/** Shorter waits are not worth a word. */
+/** Shorter waits are not reported. */
 const PATIENCE_MS = 3000;
 
 /**
- * Takes the lock, waiting for its holder. It is flock(2) on a file in a directory that no other
- * user can enter, so that nobody else can hold it. The kernel ties it to the open file: it ends with
- * the process in whatever way that dies, whatever becomes of its pid, and counts between pid
- * namespaces that share the directory. Node has no flock: flock(1) takes the lock on the descriptor
- * that it inherits, and what both share stays locked here when it has ended.
+ * Takes the lock, and waits for its holder. It is flock(2) on a file in a directory that no other
+ * user can enter, so nobody else can hold it. The kernel ties the lock to the open file: it ends
+ * with the process, however that dies, and works between pid namespaces that share the directory.
+ * Node has no flock, so flock(1) locks a descriptor that it inherits, and the lock stays with this
+ * process when flock(1) ends.
  *
- * The directory is part of the state and not of `$XDG_RUNTIME_DIR`, which some sessions of a user
- * lack and the last logout empties: two processes would lock two files.
+ * The directory belongs to the state and not to `$XDG_RUNTIME_DIR`: some sessions lack that one, and
+ * the last logout empties it, so two processes could lock two different files.
  *
- * Rejects with `signal.reason` when aborted, and with a `StateFault` where no lock can be had.
+ * Rejects with `signal.reason` when aborted, and with a `StateFault` if the lock cannot be taken.
  */
 export async function takeLock(place: LockPlace, options: LockOptions = {}): Promise<MachineLock> {
   options.signal?.throwIfAborted();
@@ -61,7 +61,7 @@ export async function takeLock(place: LockPlace, options: LockOptions = {}): Pro
     const file = openLockFile(path);
     let isTaken = false;
     try {
-      const waiting = tellHolder(path, options);
+      const waiting = reportHolder(path, options);
       try {
         await flock(path, file, ["-x"], options.signal);
       } finally {
@@ -95,26 +95,26 @@ export async function tryLock(
   return isTaken ? held(file) : undefined;
 }
 
-/** The file of a lock. Its directory belongs to this user alone, or this rejects. */
+/** The file of a lock. Rejects unless its directory belongs to this user alone. */
 async function lockPath({ dir, name }: LockPlace): Promise<string> {
   const path = join(dir, `${createHash("sha256").update(name).digest("hex").slice(0, 32)}.lock`);
-  let strange: Awaited<ReturnType<typeof ownDirectory>>;
+  let problem: Awaited<ReturnType<typeof ownDirectory>>;
   try {
-    strange = await ownDirectory(dir);
+    problem = await ownDirectory(dir);
   } catch (cause) {
     throw failed(path, cause);
   }
-  if (strange === null) return path;
-  const fix = `ls -ld ${quoteForShell(dir)}\nand move it away: another user could hold what is in it.`;
-  throw untakable(path, `${strange.path} ${strange.what}`, fix);
+  if (problem === null) return path;
+  const fix = `ls -ld ${quoteForShell(dir)}\nMove it away: another user could hold the locks in it.`;
+  throw untakable(path, `${problem.path} ${problem.what}`, fix);
 }
 
-/** Never removed: who had opened it would hold a lock that nobody else can see. */
+/** Lock files are never removed: a process with a removed file open would hold a lock nobody sees. */
 function openLockFile(path: string): number {
   const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
   let file: number | undefined;
   try {
-    // For writing, without which NFS gives no exclusive lock.
+    // Open for writing: NFS gives no exclusive lock otherwise.
     file = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
     const stat = fstatSync(file);
     if (stat.isFile() && stat.uid === ownUid()) return file;
@@ -123,12 +123,12 @@ function openLockFile(path: string): number {
     throw failed(path, cause);
   }
   closeSync(file);
-  throw untakable(path, "it is not a file of this user's own", `ls -l ${quoteForShell(path)}`);
+  throw untakable(path, "it is not a file of your own", `ls -l ${quoteForShell(path)}`);
 }
 
 /**
- * Has flock(1) lock the open file. False where it was not to wait and somebody holds the lock.
- * Ends the program when aborted; a lock that it got then is gone with the descriptor.
+ * Runs flock(1) on the open file. False if `args` say not to wait and the lock is held. Ends the
+ * program when aborted; a lock that it took meanwhile goes with the descriptor.
  */
 async function flock(
   path: string,
@@ -137,7 +137,7 @@ async function flock(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const child = spawn(program("flock"), [...args, "3"], {
-    // The working directory of this process may be gone, which looks like a missing program.
+    // If this process's own working directory were removed, the program would look missing.
     cwd: "/",
     env: { ...childEnv(), LC_ALL: "C" },
     stdio: ["ignore", "ignore", "pipe", file],
@@ -168,7 +168,7 @@ async function flock(
   }
 }
 
-/** False where the file was removed or replaced meanwhile: others lock another one then. */
+/** False if the file was removed or replaced meanwhile: others then lock another file. */
 function isStillAt(file: number, path: string): boolean {
   const [own, there] = [fstatSync(file, { bigint: true }), entryAt(path)];
   return there !== undefined && own.ino === there.ino && own.dev === there.dev;
@@ -187,7 +187,7 @@ function held(file: number): MachineLock {
   try {
     writeHolder(file);
   } catch {
-    // On a full disk the lock holds all the same, and a waiter is not told whose it is.
+    // On a full disk the lock works, and waiters are not told who holds it.
   }
   let isHeld = true;
   const release = () => {
@@ -198,7 +198,7 @@ function held(file: number): MachineLock {
   return { release, [Symbol.dispose]: release };
 }
 
-/** Who holds a lock, in its file. It may be that of the last holder while the next one writes. */
+/** The holder as its lock file names it; for a moment this may still be the last holder. */
 const Holder = z.object({
   pid: z.int(),
   program: z.string(),
@@ -217,15 +217,15 @@ function writeHolder(file: number): void {
   ftruncateSync(file, writeSync(file, line, 0, line.length, 0));
 }
 
-/** Tells who is waited for, until the returned function is called. */
-function tellHolder(path: string, { onWait, patienceMs = PATIENCE_MS }: LockOptions): () => void {
+/** Reports the holder until the returned function is called. */
+function reportHolder(path: string, { onWait, patienceMs = PATIENCE_MS }: LockOptions): () => void {
   if (onWait === undefined) return () => {};
   let isOver = false;
-  const tell = async () => {
+  const report = async () => {
     const now = await holderOf(path);
     if (!isOver) onWait(now);
   };
-  const timer = setInterval(() => void tell(), patienceMs);
+  const timer = setInterval(() => void report(), patienceMs);
   return () => {
     isOver = true;
     clearInterval(timer);
@@ -244,10 +244,10 @@ async function holderOf(path: string): Promise<string> {
   }
 }
 
-/** Without it no sandbox is opened: nothing else keeps two Neovims apart. */
+/** Without flock no sandbox is opened: nothing else keeps two Neovims apart. */
 export const FLOCK_MISSING = {
   message: "the program flock is missing",
-  fix: "sudo apt-get install util-linux   # or what your system calls it",
+  fix: "sudo apt-get install util-linux   # or your system's name for it",
 };
 
 function failed(path: string, cause: unknown): StateFault {

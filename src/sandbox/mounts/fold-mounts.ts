@@ -1,11 +1,11 @@
 import { directoriesAbove, outermost, parentDirsOf } from "../git/index.ts";
 
-/** gVisor hands each mount's files over in one message, which holds 253 (Linux's SCM_MAX_FD). */
+/** gVisor passes the descriptors of all mounts in one message of at most 253 (Linux's SCM_MAX_FD). */
 export const MAX_MOUNTS = 180;
 
 /**
- * Keeps the number of mounts within what the runtime can do: where there are more, the directories
- * with the most protected places in them are read-only as a whole. Undefined where that is not enough.
+ * Keeps the number of mounts within the runtime's limit: the directories with the most protected
+ * paths become read-only as a whole. Undefined if that is not enough.
  */
 export function foldMounts(
   all: readonly string[],
@@ -20,7 +20,7 @@ export function foldMounts(
     if (most === undefined || count === undefined || count < 2) return undefined;
     names = outermost([...names, most]);
     notes.push(
-      `${most} is read-only as a whole: it has ${count} places in it that must be protected, more than can be mounted one by one.`,
+      `${most} is read-only as a whole: ${count} paths in it must be protected, more than can be mounted one by one.`,
     );
   }
   return { names, notes };

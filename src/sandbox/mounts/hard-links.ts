@@ -2,14 +2,14 @@ import { join } from "node:path";
 import { hasGitNames } from "../../git-layout.ts";
 import { entriesOf, quoteForShell, statsAt } from "../../look.ts";
 
-/** How many files of a protected directory are looked at. */
+/** How many files of a protected directory are checked. */
 const MAX_FILES = 500;
-/** What git reads of its directory, and where its hooks are. */
+/** The parts of a git directory that git trusts. */
 const GIT_PARTS = ["config", "config.worktree", "info/attributes", "hooks"];
 
 /**
- * Tells of protected files that have another name, by which the agent can change them: a read-only
- * mount protects a name, and not the file that several names share.
+ * Notes about protected files that have a second name (a hard link), by which the agent can change
+ * them: a read-only mount protects a name, not the file that several names share.
  *
  * Rejects with `LookError`.
  */
@@ -18,7 +18,7 @@ export async function hardLinkNotes(root: string, name: string): Promise<string[
   if (linked === undefined) return [];
   const quoted = quoteForShell(linked);
   return [
-    `${linked} is read-only in the sandbox, but the file has another name (a hard link), and can be changed by that. To give it a file of its own: cp -p ${quoted} ${quoted}.new && mv ${quoted}.new ${quoted}`,
+    `${linked} is read-only in the sandbox, but the file has another name (a hard link), and the agent can change it by that name. To make it a file of its own: cp -p ${quoted} ${quoted}.new && mv ${quoted}.new ${quoted}`,
   ];
 }
 
@@ -28,7 +28,7 @@ async function firstLinked(path: string, budget: { left: number }): Promise<stri
   if (stats?.isFile() === true) return stats.nlink > 1n ? path : undefined;
   if (stats?.isDirectory() !== true) return undefined;
   const entries = (await entriesOf(path)) ?? [];
-  // Of a git directory that is what counts: clones on one disk share their objects by hard links.
+  // Not a repository's objects: clones on one disk share those by hard links.
   const all = entries.map((entry) => entry.name);
   const names = hasGitNames(new Set(all)) ? GIT_PARTS : all;
   for (const name of names) {

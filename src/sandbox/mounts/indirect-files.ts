@@ -1,4 +1,4 @@
-/** Files that are run because a protected one names them or is a link to them. */
+/** Files that the host runs because a protected file names them or is a link to them. */
 
 import { basename, dirname, join } from "node:path";
 import { linkedFrom } from "../../links.ts";
@@ -10,7 +10,7 @@ import type { PathKind, ProtectedPath } from "../guard/index.ts";
 const START_UP = [".envrc", ".nvim.lua", ".exrc", ".nvimrc"] as const;
 const MAX_START_UP_BYTES = 64 * 1024;
 
-/** What links in protected directories lead to, such as hooks in .husky that are links to scripts. */
+/** The targets of links in protected directories, such as a hook in .husky that is a link to a script. */
 export async function linksOf(
   root: string,
   protectedPaths: readonly ProtectedPath[],
@@ -18,17 +18,19 @@ export async function linksOf(
   const [ends, notes] = [new Set<string>(), new Set<string>()];
   const isInside = (path: string) => contains(root, path);
   for (const { name, kind } of protectedPaths) {
-    // Git's own directory is looked through where git is asked.
+    // Links in git's own directory are followed where git is asked (trusted-paths.ts).
     if (kind !== "directory" || name === ".git") continue;
     const found = await linkedFrom(root, join(root, name), isInside);
     for (const end of found.ends) if (!end.startsWith(".git/")) ends.add(end);
     for (const link of found.links)
-      notes.add(`A link in ${name} leads through ${link}, a link that the agent can replace.`);
+      notes.add(
+        `A link in ${name} leads through ${link}, another link, which the agent can change.`,
+      );
   }
   return { ends: [...ends], notes: [...notes] };
 }
 
-/** The files that start-up files such as .envrc run in their turn, and notes about absent ones. */
+/** The files that start-up files such as .envrc run, and notes about those that are absent. */
 export async function sourcedBy(
   root: string,
   paths: readonly ProtectedPath[],
@@ -44,14 +46,14 @@ export async function sourcedBy(
       if (at === "file" || at === "directory") names.add(path);
       else
         notes.add(
-          `${name} runs ${path}, which is not there or is a link: the agent can put it there.`,
+          `${name} runs ${path}, which is absent or a link: the agent can create or change it.`,
         );
     }
   }
   return { names: [...names].filter((name) => !name.startsWith(".git/")), notes: [...notes] };
 }
 
-/** What stands at a name below the root; `other` where a link is on the way. */
+/** What is at a name below the root; `other` if the way to it has a link. */
 export async function kindAt(root: string, name: string): Promise<PathKind> {
   const path = join(root, name);
   const stats = await statsAt(path);

@@ -4,24 +4,24 @@ import { directoriesAbove } from "../git/index.ts";
 import type { GuardedFile } from "../guard/index.ts";
 import type { ProjectMounts } from "./project-mounts.ts";
 
-/** What must be protected by now, and is still writable inside. */
+/** Paths that must be protected now and are still writable inside. */
 export type NewlyTrustedPaths = {
   readonly names: readonly string[];
   /**
-   * Those that somebody has made, such as a repository, and no setting has named. Where they came up
-   * in a turn, they may be the agent's own; so may those that did before.
+   * Paths that somebody made, such as a repository, and that no setting names. One that appeared in a
+   * turn may be the agent's own.
    */
   readonly made: readonly string[];
-  /** Why it could not be found out; then anything may be writable. */
+  /** Why this could not be found out; any trusted path may then be writable. */
   readonly problem?: string;
-  /** The sandbox's state directory where it is not the one any more that it was started with. */
+  /** The sandbox's state directory, if it is no longer the one that the sandbox was started with. */
   readonly stateGone?: string;
 };
 
 /**
- * Names what would be protected if the sandbox were started now, and is not: a submodule or worktree
- * that was added, a hooks directory that was named, a repository that came up. Those that came up
- * while an agent worked are left to it.
+ * Finds the paths that would be protected if the sandbox were started now, and are not: a new
+ * submodule or worktree, a hooks directory that a setting names now, a new repository. Those that
+ * appeared while an agent worked are left to the agent.
  */
 export async function newlyTrustedSince(
   guarded: readonly GuardedFile[],
@@ -29,16 +29,16 @@ export async function newlyTrustedSince(
 ): Promise<NewlyTrustedPaths> {
   const now = await inspect();
   if (!now.ok) return { names: [], made: [], problem: now.error.message };
-  // A frame can be written; only its name stays.
+  // A parent directory is writable; it only cannot be renamed.
   const isWritable = (it: GuardedFile) => it.isParentDir === true;
   const known = new Set(guarded.filter((it) => !isWritable(it)).map((it) => it.name));
-  const late = now.value.guarded
+  const added = now.value.guarded
     .filter((it) => !isWritable(it))
     .map((it) => it.name)
     .filter((name) => [name, ...directoriesAbove(name)].every((it) => !known.has(it)));
   const { agents, appearing } = now.value;
   return {
-    names: late.filter((name) => !agents.includes(name)),
-    made: [...agents, ...late.filter((name) => appearing.includes(name))],
+    names: added.filter((name) => !agents.includes(name)),
+    made: [...agents, ...added.filter((name) => appearing.includes(name))],
   };
 }

@@ -44,7 +44,7 @@ describe("inspectProject", () => {
     ["/tmp", "a directory of the system"],
     ["/proc/self", "belongs to the sandbox's own system"],
     ["relative/path", "not an absolute path"],
-    ["/no/such/dir", "no such directory"],
+    ["/no/such/dir", "no longer exists"],
     ["/etc/passwd", "not a directory"],
   ])("refuses %s", async (root, reason) => {
     expect(await refusal(root)).toContain(reason);

@@ -28,9 +28,9 @@ import { hardLinkNotes } from "./hard-links.ts";
 import { kindAt, linksOf, sourcedBy } from "./indirect-files.ts";
 
 /**
- * What the host runs or obeys by itself when it stands in a project's top directory: git's own
- * directory, editors' and shells' start-up files, hooks, and other agents' configuration.
- * Mounted read-only where it exists, so that the agent cannot make the host run something.
+ * Paths that programs on the host trust when they start in a project's top directory: git's own
+ * directory, start-up files of editors and shells, hooks, and the configuration of other agents.
+ * Those that exist are mounted read-only, so that the agent cannot make the host run something.
  */
 export const PROTECTED_NAMES: readonly string[] = [
   ".git",
@@ -64,25 +64,25 @@ export const SYSTEM_DIRS: ReadonlySet<string> = new Set(
 /** Nothing in or under these may be mounted over: kernel files and the sandbox's own programs. */
 const CLOSED_TREES = ["/dev", "/proc", "/sys", "/opt/codex", "/opt/codex-chat", "/run/codex-chat"];
 
-/** The engine is told paths in JSON, which holds no bytes that are not text. */
+/** The engine's API takes paths as JSON, which cannot hold other bytes. */
 const NOT_UTF8 =
-  "its path has bytes that are not UTF-8, which cannot be told to a container engine; rename that directory (mv), or reach it by a name that is: a bind mount, not a link";
+  "its path is not valid UTF-8, and a container engine cannot mount such a path; rename that directory (mv), or give it a valid name with a bind mount (a link does not help)";
 
-/** What leads from a directory that is none of a project's own to one that is. */
+/** The fix for a directory that cannot be a project. */
 const OPEN_ANOTHER =
-  "Name the project's own directory: :CodexChat open ~/work. A new one is made with: mkdir -p ~/work && git init ~/work";
+  "Open the project's own directory: :CodexChat open ~/work. To create one: mkdir -p ~/work && git init ~/work";
 /** A project as it will be mounted. */
 export type ProjectMounts = {
   /** Resolved absolute path; the same inside and outside. */
   readonly root: string;
   readonly mounts: readonly BindMount[];
-  /** The protected files that exist and are read-only inside, and what frames them, as they are now. */
+  /** The protected files that exist, read-only inside, and their parent directories, as they are now. */
   readonly guarded: readonly GuardedFile[];
-  /** Protected ones that came to be by someone's making, and not by a setting's naming them. */
+  /** Protected paths that exist because somebody made them, not because a setting names them. */
   readonly appearing: readonly string[];
-  /** What came up while an agent worked, and is still the same. */
+  /** Paths that appeared while an agent worked, and are still the same. */
   readonly agents: readonly string[];
-  /** What is to be kept on record for the next start. */
+  /** The record to keep for the next start. */
   readonly record: GuardRecord;
   /** Sentences for the user about what could not be protected or mounted. */
   readonly notes: readonly string[];
@@ -96,16 +96,16 @@ export type ProjectMounts = {
 export type ProjectMountsOptions = {
   readonly root: string;
   readonly home: string | undefined;
-  /** Directories that hold what the agent must not reach: state, the engine's socket. */
+  /** Directories that the agent must not reach, such as the state and the engine's socket. */
   readonly outOfReach: readonly string[];
   /** Directories that the host runs programs from: the plugin's and Node's. */
   readonly neverWritable?: readonly string[];
   /** Why the engine cannot mount this path, if it cannot. */
   readonly unmountable?: (path: string) => string | undefined;
   readonly protectedNames?: readonly string[];
-  /** What is mounted instead of the real git directory, which then is out of reach. */
+  /** Mounts in the place of the real git directory, which is then out of reach. */
   readonly gitMounts?: readonly BindMount[];
-  /** What was protected at earlier starts; undefined at the first one. */
+  /** The record of earlier starts; undefined at the first one. */
   readonly before?: GuardRecord | undefined;
   readonly signal?: AbortSignal | undefined;
 };
@@ -113,13 +113,13 @@ export type ProjectMountsOptions = {
 /**
  * Judges a project's directory and lists what is mounted of it.
  *
- * Errors: `project_refused`, also where something that decides what is protected cannot be looked
- * at. Rejects with `signal.reason`.
+ * Errors: `project_refused`, also if a path that decides about protection cannot be looked at.
+ * Rejects with `signal.reason`.
  */
 export async function inspectProject(
   options: ProjectMountsOptions,
 ): Promise<Result<ProjectMounts, SandboxError>> {
-  return seen(options.root, async () => {
+  return refuseFailedLooks(options.root, async () => {
     const root = await judge(options);
     return root.ok ? await inspect(root.value, options) : root;
   });
@@ -132,16 +132,16 @@ export type RootOptions = Pick<
 >;
 
 /**
- * Judges a project's directory alone, which takes no time: gives its own path without links, where
- * it may be given to the agent.
+ * Judges a project's directory alone, which is quick, and returns its path without links if the
+ * agent may have it.
  *
  * Errors: `project_refused`.
  */
 export async function judgeRoot(options: RootOptions): Promise<Result<string, SandboxError>> {
-  return seen(options.root, () => judge(options));
+  return refuseFailedLooks(options.root, () => judge(options));
 }
 
-async function seen<T>(
+async function refuseFailedLooks<T>(
   root: string,
   look: () => Promise<Result<T, SandboxError>>,
 ): Promise<Result<T, SandboxError>> {
@@ -153,24 +153,24 @@ async function seen<T>(
   }
 }
 
-/** The refusal where a look that decides what is protected has failed. */
+/** The refusal for a failed look that decides about protection. */
 export function failedLookRefusal(root: string, cause: LookError): SandboxError {
-  const reason = `${cause.message}, so it is not known what there must be protected`;
+  const reason = `${cause.message}, so it is not known which files there must be protected`;
   return refused(root, reason, cause.fix);
 }
 
 async function judge(options: RootOptions): Promise<Result<string, SandboxError>> {
-  const given = options.root;
-  if (!isAbsolute(given)) return err(refused(given, "it is not an absolute path"));
+  const asked = options.root;
+  if (!isAbsolute(asked)) return err(refused(asked, "it is not an absolute path"));
   let root: string;
   try {
-    const bytes = await realpath(given, { encoding: "buffer" });
+    const bytes = await realpath(asked, { encoding: "buffer" });
     if (!isUtf8(bytes)) return err(refused(bytes.toString("utf8"), NOT_UTF8));
     root = bytes.toString("utf8");
   } catch (cause) {
     // A path that is not valid UTF-8 arrives with U+FFFD in place of the bad bytes.
-    if (given.includes("\uFFFD")) return err(refused(given, NOT_UTF8));
-    return err(unreadable(given, cause as NodeJS.ErrnoException));
+    if (asked.includes("\uFFFD")) return err(refused(asked, NOT_UTF8));
+    return err(unreadable(asked, cause as NodeJS.ErrnoException));
   }
   const unmountable = options.unmountable?.(root);
   if (unmountable !== undefined) return err(refused(root, unmountable));
@@ -179,8 +179,9 @@ async function judge(options: RootOptions): Promise<Result<string, SandboxError>
   const reason = await refusal(root, options);
   if (reason !== undefined) return err(refused(root, reason));
   if ((await statsAt(join(root, ".git"))) === undefined && (await mayBeGitDir(root))) {
-    const why = "it is a bare repository, whose configuration and hooks your git obeys";
-    const fix = `Open one of its work trees as the project. If it is not meant to be one: ls -ld ${["HEAD", "objects", "refs"].map((name) => quoteForShell(join(root, name))).join(" ")}, and remove these.`;
+    const why =
+      "it is a bare repository, and your git runs its hooks and what its configuration names";
+    const fix = `Open one of its work trees as the project. If it is not meant to be a repository: ls -ld ${["HEAD", "objects", "refs"].map((name) => quoteForShell(join(root, name))).join(" ")}, and remove those three.`;
     return err(refused(root, why, fix));
   }
   return ok(root);
@@ -193,13 +194,14 @@ async function inspect(
   const { gitMounts, before, signal } = options;
   const notes: string[] = [];
   if ((await statsAt(join(root, ".git")))?.isSymbolicLink() === true) {
-    const why = "its .git is a symbolic link, which the agent could replace by its own";
+    const why =
+      "its .git is a symbolic link, and the agent could point it at a repository of its own";
     return err(refused(root, why, withoutLink(root)));
   }
   const throughLink = await linkOfPointer(root);
   if (throughLink !== undefined) {
-    const why = `its .git file leads through the link ${throughLink}, which the agent could replace`;
-    return err(refused(root, why, "Write the path without that link into .git."));
+    const why = `its .git file leads through the link ${throughLink}, and the agent could change that link`;
+    return err(refused(root, why, "Write the path without that link into the .git file."));
   }
   const agents = new Set<string>();
   const isPassedOver = async (name: string) => {
@@ -211,17 +213,17 @@ async function inspect(
   if (!walked.ok) return err(refused(root, walked.error.reason, walked.error.fix));
   notes.push(...walked.value.notes);
   const nested = walked.value.found.flatMap((it) => it.usedIn ?? []);
-  const obeyed = await gitTrustedPaths(root, { nested });
-  if (!obeyed.ok) {
-    const reason = `it is not known what git runs here: ${obeyed.error.reason}`;
-    return err(refused(root, reason, obeyed.error.fix));
+  const trusted = await gitTrustedPaths(root, { nested });
+  if (!trusted.ok) {
+    const reason = `it is not known which files git runs here: ${trusted.error.reason}`;
+    return err(refused(root, reason, trusted.error.fix));
   }
-  notes.push(...obeyed.value.notes);
-  const own = await ownPlaces(root, options.neverWritable ?? []);
+  notes.push(...trusted.value.notes);
+  const own = await hostPrograms(root, options.neverWritable ?? []);
   const protectedNames = options.protectedNames ?? PROTECTED_NAMES;
-  // One may open a terminal or an editor in each work tree.
+  // The user may open a terminal or an editor in any work tree.
   const inner = protectedNames.filter((name) => name !== ".git");
-  const below = obeyed.value.tops.flatMap((top) => inner.map((name) => join(top, name)));
+  const below = trusted.value.tops.flatMap((top) => inner.map((name) => join(top, name)));
   const named = await namedPaths(root, [...protectedNames, ...below]);
   notes.push(...named.notes);
   const now: ProtectedPath[] = [...named.paths];
@@ -229,16 +231,16 @@ async function inspect(
   const linked = await linksOf(root, named.paths);
   const sourced = await sourcedBy(root, named.paths);
   notes.push(...linked.notes, ...sourced.notes);
-  const others = [...obeyed.value.names, ...own.names, ...linked.ends, ...sourced.names];
+  const others = [...trusted.value.names, ...own.names, ...linked.ends, ...sourced.names];
   for (const name of [...found, ...others]) {
     const kind = await kindAt(root, name);
     if (kind === undefined) {
-      const why = `${name} vanished while it was looked at`;
-      return err(refused(root, why, "Try again when nothing changes the project."));
+      const why = `${name} was removed while the project was inspected`;
+      return err(refused(root, why, "Try again when no other program is changing the project."));
     }
-    const isPlaceholder = obeyed.value.placeholders.includes(name);
+    const isPlaceholder = trusted.value.placeholders.includes(name);
     if (kind === "other")
-      notes.push(`${name} is not a plain file or directory, and not protected.`);
+      notes.push(`${name} is not a plain file or directory, so it is not protected.`);
     else now.push({ name, kind, ...(isPlaceholder ? { isPlaceholder } : {}) });
   }
   for (const { name } of named.paths)
@@ -249,7 +251,7 @@ async function inspect(
 
   const folded = foldMounts(outermost(merged.value.protected.map((it) => it.name)));
   if (folded === undefined) {
-    const why = `more than ${MAX_MOUNTS} places in it would have to be mounted read-only, which the sandbox cannot do`;
+    const why = `more than ${MAX_MOUNTS} paths in it must be mounted read-only, which is more than the sandbox can mount`;
     return err(refused(root, why, "Open one of the repositories in it as the project."));
   }
   const { names } = folded;
@@ -264,7 +266,7 @@ async function inspect(
   for (const name of names) {
     const identity = await identityOf(root, name);
     const isReplaced = name === ".git" && gitMounts !== undefined;
-    // A pointer file stays what it is; what it names is replaced.
+    // A pointer file is mounted as it is; the directory that it names is replaced.
     const isFile = merged.value.protected.find((it) => it.name === name)?.kind === "file";
     if (!isReplaced || isFile) mounts.push(mountOf(root, name, true));
     if (isReplaced) mounts.push(...gitMounts);
@@ -272,7 +274,7 @@ async function inspect(
     if (name === ".git" && isFile && !isReplaced) {
       const pointer = await gitPointerMounts(root);
       mounts.push(...pointer.mounts.filter((it) => !contains(root, it.target)));
-      // A git directory in the project is there, read-only, whether it points back or not.
+      // A git directory inside the project is mounted read-only whether it points back or not.
       if (!names.some((it) => it === pointer.inProject)) notes.push(...pointer.notes);
     }
     notes.push(...(await hardLinkNotes(root, name)));
@@ -287,7 +289,7 @@ async function inspect(
 }
 
 const WHOLE_NOTE =
-  "Neovim runs codex-chat.nvim from this very directory, so all of it is read-only in the sandbox. To have Codex change the plugin, open another clone of it.";
+  "Neovim runs codex-chat.nvim from this directory, so all of it is read-only in the sandbox. To let Codex change the plugin, open another clone.";
 
 function mountOf(root: string, name: string, readOnly: boolean): BindMount {
   const path = join(root, name);
@@ -298,7 +300,7 @@ async function identityOf(root: string, name: string): Promise<string> {
   return (await fileIdentity(join(root, name))) ?? "";
 }
 
-/** Those of the protected names that exist, and sentences about those that cannot be protected. */
+/** The protected names that exist, and notes about those that cannot be protected. */
 async function namedPaths(
   root: string,
   names: readonly string[],
@@ -312,7 +314,7 @@ async function namedPaths(
     else if (stats.isDirectory()) paths.push({ name, kind: "directory" });
     else if (!stats.isSymbolicLink())
       notes.push(`${name} is neither a file nor a directory and is not protected.`);
-    // A mount would land on the link's target and leave the link itself replaceable.
+    // A mount would cover the link's target, and the agent could still replace the link.
     else
       notes.push(
         `${name} is a symbolic link: it cannot be made read-only and the agent can replace it.`,
@@ -321,15 +323,15 @@ async function namedPaths(
   return { paths, notes };
 }
 
-/** Where in the project the host's own programs are; `isWhole` where the project is within them. */
-async function ownPlaces(
+/** Directories in the project that the host runs programs from; `isWhole` if the project is in one. */
+async function hostPrograms(
   root: string,
   places: readonly string[],
 ): Promise<{ readonly names: readonly string[]; readonly isWhole: boolean }> {
   const real = await Promise.all(places.map(resolved));
   return {
     names: real.filter((it) => contains(root, it)).map((it) => relative(root, it)),
-    // What is in a directory such as .cache is not run from there.
+    // The host does not run programs from a hidden directory there, such as .cache.
     isWhole: real.some(
       (it) => it === root || (contains(it, root) && !relative(it, root).startsWith(".")),
     ),
@@ -366,27 +368,27 @@ function refused(root: string, reason: string, fix = OPEN_ANOTHER): SandboxError
   return { kind: "project_refused", message, fix, root };
 }
 
-/** A directory that was there when the conversation was opened, and perhaps when the sandbox was. */
+/** The refusal of a directory that was removed or closed after the conversation was opened. */
 function unreadable(root: string, { code, message }: NodeJS.ErrnoException): SandboxError {
   if (code === "ENOENT" || code === "ENOTDIR")
-    return refused(root, "there is no such directory any more", putBack(root));
+    return refused(root, "the directory no longer exists", putBack(root));
   const parts = root.split("/").slice(1);
   const above = parts.map((_, n) => quoteForShell(`/${parts.slice(0, n + 1).join("/")}`));
   return refused(
     root,
     `it cannot be read (${message})`,
-    `See which directory is closed to you: ls -ld ${above.join(" ")}\nOpen it (chmod u+rx, if it is yours), then send again.`,
+    `Find the directory that you may not enter: ls -ld ${above.join(" ")}\nIf it is yours, open it with chmod u+rx, then send again.`,
   );
 }
 
-/** What helps where a project's directory was removed or renamed. */
+/** The fix for a project's directory that was removed or renamed. */
 export function putBack(root: string): string {
-  return `Put it back (mv NEW-NAME ${quoteForShell(root)}), then send again. To go on under another name: :CodexChat open NEW-NAME; this conversation stays in :CodexChat! threads.`;
+  return `Put it back (mv NEW-NAME ${quoteForShell(root)}), then send again. To go on under the new name: :CodexChat open NEW-NAME; this conversation stays in :CodexChat! threads.`;
 }
 
-/** What puts a pointer file, which git takes just as well, in the place of a link. */
+/** Commands that replace a link by a pointer file, which git accepts as well. */
 function withoutLink(root: string): string {
   const look = `ls -l ${quoteForShell(join(root, ".git"))}`;
   const change = `(cd ${quoteForShell(root)} && dir=$(readlink -f .git) && rm .git && echo "gitdir: $dir" > .git && git config core.worktree "$PWD")`;
-  return `${look}\nIf that link is yours and no other directory uses that repository, put a file in its place, which git takes as well:\n${change}`;
+  return `${look}\nIf the link is yours and no other directory uses that repository, replace it by a file, which git accepts as well:\n${change}`;
 }

@@ -10,7 +10,7 @@ import { leaseDir } from "../locks/index.ts";
 import type { BindMount } from "../mount.ts";
 import { type OwnershipProblem, ownDirectory } from "../private-file.ts";
 
-/** What of a project's state directory goes into its container. */
+/** The parts of a project's state directory that its container gets. */
 export type StateMounts = { readonly codexHome: string; readonly mounts: readonly BindMount[] };
 
 /**
@@ -28,19 +28,19 @@ export async function prepareState(
   const etc = join(stateDir, "etc");
   try {
     for (const dir of [stateDir, leaseDir(stateDir), etc]) {
-      const strange = await ownDirectory(dir);
-      if (strange !== null) return err(notOwn(strange));
+      const problem = await ownDirectory(dir);
+      if (problem !== null) return err(notOwn(problem));
     }
     await mkdir(codexHome, { recursive: true, mode: 0o700 });
     if (!(await lstat(codexHome)).isDirectory())
       return err(notOwn({ path: codexHome, what: "is a link" }));
-    // A host that runs as root for another user hands over what is that user's to write.
+    // A host that runs as root for another user gives that user the directory.
     if (process.getuid?.() === 0 && user.uid !== 0) await chown(codexHome, user.uid, user.gid);
     const name = user.uid === 0 ? "root" : "agent";
     const root = user.uid === 0 ? "" : "root:x:0:0:root:/root:/usr/sbin/nologin\n";
     const passwd = `${root}${name}:x:${user.uid}:${user.gid}::${HOME_DIR}:/bin/bash\n`;
     const group = `${user.gid === 0 ? "" : "root:x:0:\n"}${user.gid === 0 ? "root" : "agent"}:x:${user.gid}:\n`;
-    // Read inside as the sandbox's user, who is another one only where the host runs as root.
+    // The sandbox's user reads it, who is not this user if the host runs as root for another.
     const isOther = process.getuid?.() === 0 && user.uid !== 0;
     const mode = isOther ? 0o644 : 0o600;
     await writePrivate(join(etc, "passwd"), passwd, mode);
@@ -60,18 +60,18 @@ export async function prepareState(
 export function stateUnwritable(stateDir: string, cause: unknown): SandboxError {
   return {
     kind: "state_unwritable",
-    message: `The state directory ${stateDir} cannot be written (${(cause as Error).message}); a directory of this user was expected.`,
+    message: `The state directory ${stateDir} cannot be written (${(cause as Error).message}); a directory of yours was expected.`,
     fix: `ls -ld ${quoteForShell(stateDir)}\nsudo chown -R ${ownUid()} ${quoteForShell(stateDir)}\nor set HOME, or state_dir in the configuration, to a directory of yours.`,
     path: stateDir,
     cause,
   };
 }
 
-/** Whoever else can write there could have us believe in containers and leases that are not ours. */
+/** SECURITY: another user who can write there could forge records of containers and leases. */
 function notOwn({ path, what }: OwnershipProblem): SandboxError {
   return {
     kind: "state_unwritable",
-    message: `The state directory ${path} ${what}; a directory of this user's own was expected.`,
+    message: `The state directory ${path} ${what}; a directory of your own was expected.`,
     fix: `ls -ld ${JSON.stringify(path)}\nMove it away, or set state_dir in the configuration to a directory of yours.`,
     path,
   };

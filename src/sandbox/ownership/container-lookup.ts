@@ -10,10 +10,10 @@ import type { Engine } from "../engine/index.ts";
 import { liveLeases, type Owner } from "../locks/index.ts";
 import { isRecorded } from "./container-record.ts";
 
-/** A project, as its sandbox is opened with. */
+/** A project and its state directory. */
 export type SandboxPlace = { readonly root: string; readonly stateDir: string };
 
-/** The name of the project's container, whether it exists or not. */
+/** The name of the project's container, which need not exist. */
 export async function sandboxName({ root, stateDir }: SandboxPlace): Promise<string> {
   const path = await resolved(root);
   return containerName(path, projectHash(path, await resolved(stateDir)));
@@ -33,8 +33,8 @@ export async function otherHosts(
 }
 
 /**
- * Removes the project's container whoever else uses it; it need not exist. Rejects where it cannot
- * be told whether it is the project's.
+ * Removes the project's container even if others use it; it need not exist. Rejects if it cannot be
+ * found out whether the container belongs to the project.
  */
 export async function removeSandbox(engine: Engine, where: SandboxPlace): Promise<void> {
   const name = await sandboxName(where);
@@ -42,7 +42,7 @@ export async function removeSandbox(engine: Engine, where: SandboxPlace): Promis
   using _lock = await lockToEnd(engine, name, stateDir);
   const found = await findContainer(engine, name);
   const place = { stateDir, engine: engine.id, name };
-  // The name alone proves nothing: whoever may use the engine can take it.
+  // The name alone proves nothing: any user of the engine can take it.
   if (found === undefined || !(await isRecorded(place, found))) return;
   await removeContainer(engine, found.id);
 }

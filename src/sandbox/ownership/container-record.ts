@@ -8,7 +8,7 @@ import { type ExistingContainer, LABELS } from "../container/index.ts";
 import { ownDirectory, readOwnFile } from "../private-file.ts";
 import { StateFault } from "../state-fault.ts";
 
-/** Which container this state directory has had made. */
+/** The container that was made from this state directory. */
 const Record = z.object({
   /** Also the container's label; it counts only until the id is known. */
   token: z.uuid(),
@@ -23,26 +23,26 @@ export type RecordPlace = {
 };
 
 /**
- * Notes that a container is about to be made, and returns the token that it must bear as a label.
- * `made` notes its id.
+ * Records that a container is about to be made, and returns the token for its label; `made` records
+ * its id.
  *
- * Labels prove nothing: whoever may use the engine can write any. What is removed or joined is what
- * a directory of this user's own says to have been made.
+ * SECURITY: labels prove nothing, because any user of the engine can write any label. A container is
+ * removed or joined only if a record in this user's own directory says that it was made from there.
  */
 export async function beginRecord(place: RecordPlace): Promise<{
   readonly token: string;
   readonly made: (id: string) => Promise<void>;
 }> {
   const token = randomUUID();
-  const strange = await ownDirectory(join(place.stateDir, "containers"));
-  if (strange !== null) throw notBelieved(strange.path, strange.what);
+  const problem = await ownDirectory(join(place.stateDir, "containers"));
+  if (problem !== null) throw notTrusted(problem.path, problem.what);
   await write(place, { token });
   return { token, made: (id) => write(place, { token, id }) };
 }
 
 /**
- * Whether this state directory has had this very container made. Rejects with a `StateFault` where
- * that cannot be told.
+ * Whether this container was made from this state directory. Rejects with a `StateFault` if that
+ * cannot be found out.
  */
 export async function isRecorded(
   place: RecordPlace,
@@ -51,7 +51,7 @@ export async function isRecorded(
   const record = await read(place);
   if (record === undefined) return false;
   if (record.id !== undefined) return record.id === container.id;
-  // Its maker died before it heard of the id; then the container was never started either.
+  // Its maker died before it learned the id, and so before it could start the container.
   return !container.wasStarted && container.labels[LABELS.token] === record.token;
 }
 
@@ -64,8 +64,8 @@ async function read(place: RecordPlace): Promise<z.infer<typeof Record> | undefi
   const text = await readOwnFile(pathOf(place));
   if (text === undefined) return undefined;
   const record = Record.safeParse(jsonOf(text));
-  // It is written whole or not at all, so nobody of ours has left it like this.
-  if (!record.success) throw notBelieved(pathOf(place), "is not a record of a container");
+  // Records are written atomically, so this program has not left it like this.
+  if (!record.success) throw notTrusted(pathOf(place), "is not a record of a container");
   return record.data;
 }
 
@@ -81,7 +81,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-function notBelieved(path: string, what: string): StateFault {
+function notTrusted(path: string, what: string): StateFault {
   return new StateFault({
     path,
     message: `${path} ${what}, so it is not known which container was made from this directory.`,

@@ -11,7 +11,7 @@ import { liveLeases, liveness, parseOwner, tryLock } from "../locks/index.ts";
 import { StateFault } from "../state-fault.ts";
 import { dropRecord, isRecorded, type RecordPlace } from "./container-record.ts";
 
-/** The labels that must all be there and well-formed before a container is even considered. */
+/** The labels that a container must have, all well-formed, to be considered at all. */
 const OwnLabels = z.object({
   [LABELS.plugin]: z.enum(["1", "probe"]),
   [LABELS.owner]: z.string(),
@@ -21,12 +21,12 @@ const OwnLabels = z.object({
 });
 
 /**
- * Removes containers that crashed hosts left behind: those with all of our labels that a state
- * directory of this very user says to have had made, whose maker and whose every lease holder are
- * provably dead. Whatever cannot be judged stays: the keeper inside ends it when no relay is
- * connected. `onLeft` is told of those whose state could not be looked at.
+ * Removes containers that crashed hosts left behind. Such a container has all of the plugin's
+ * labels, is recorded in a state directory of this user, and its maker and all lease holders are
+ * provably dead. One that cannot be judged stays: its keeper ends it when no relay is connected.
+ * `onLeft` is called for each whose state could not be read.
  *
- * Returns the names of the removed ones. Rejects where the engine does not answer.
+ * Returns the names of the removed ones. Rejects if the engine does not answer.
  */
 export async function sweep(
   engine: Engine,
@@ -49,14 +49,14 @@ export async function sweep(
       if (!(cause instanceof StateFault)) throw cause;
       if (!cause.isAnothers)
         onLeft(
-          `The container ${name} was left, since it is not known whether it is in use: ${cause.message} ${cause.fix.replaceAll("\n", "; ")}`,
+          `The container ${name} was not removed, because it is not known whether it is in use: ${cause.message} ${cause.fix.replaceAll("\n", "; ")}`,
         );
     }
   }
   return removed;
 }
 
-/** Rejects with a `StateFault` where something that decides cannot be looked at. */
+/** Rejects with a `StateFault` if a file that decides cannot be read. */
 async function removeAbandoned(
   engine: Engine,
   name: string,
@@ -64,9 +64,9 @@ async function removeAbandoned(
 ): Promise<boolean> {
   const stateDir = container.labels[LABELS.state] ?? "";
   const place = { stateDir, engine: engine.id, name };
-  // SECURITY: before the lock, since the path is another's word, and taking a lock makes a directory.
+  // SECURITY: checked before the lock is taken, which creates a directory: the path is from a label.
   if (!(await isAbandoned(place, container))) return false;
-  // Held by a host that opens or releases it at this moment, or has just done so.
+  // The lock is held by a host that is opening or releasing the container.
   using lock = await tryLock(containerLock(engine, name, stateDir));
   if (lock === undefined || !(await isAbandoned(place, container))) return false;
   await removeContainer(engine, container.id);
@@ -80,10 +80,9 @@ async function isAbandoned(
 ): Promise<boolean> {
   const parsed = OwnLabels.safeParse(container.labels);
   if (!parsed.success) return false;
-  // Another user's processes may be hidden from this one, so they would look dead.
+  // Another user's processes may be hidden, and would look dead.
   if (parsed.data[LABELS.uid] !== String(ownUid())) return false;
-  // SECURITY: anybody may write labels; what is read there counts only where this user alone can
-  // have written it.
+  // SECURITY: anybody can write labels; only a record that this user alone can have written counts.
   if (!(await isRecorded(place, container))) return false;
   const owner = parseOwner(parsed.data[LABELS.owner]);
   if (owner === undefined) return false;

@@ -6,24 +6,24 @@ import { withUmask } from "../engine/index.ts";
 import { engineFault } from "../error.ts";
 import { terminalFilter } from "./terminal-filter.ts";
 
-/** What a shell is opened with. It stands on a command line: no secrets. */
+/** How a shell is opened. The options are visible on a command line: no secrets. */
 export const ShellOptions = z.strictObject({
   /** The engine's socket. */
   socket: z.string().startsWith("/"),
   /** The container's id. */
   container: z.string().regex(/^[0-9a-f]{12,64}$/),
   cwd: z.string().startsWith("/"),
-  /** Instead of a shell. */
+  /** A program to run instead of a shell. */
   argv: z.array(z.string()).default([]),
 });
 export type ShellOptions = z.infer<typeof ShellOptions>;
 
-/** The terminal that it is shown in. */
+/** The terminal that shows it. */
 export type Terminal = { readonly input: ReadStream; readonly output: WriteStream };
 
 /**
- * Writes down which process is the shell, because the engine cannot end what an exec has started;
- * then becomes the shell, or the program that was given.
+ * Writes its pid to a file, because the engine cannot end a process that an exec has started; then
+ * becomes the shell, or the program.
  */
 const BEGIN = `echo $$ > "$1"; shift
 [ $# -gt 0 ] && exec "$@"
@@ -31,16 +31,16 @@ command -v bash >/dev/null && exec bash
 exec sh`;
 const END = `pid=$(cat "$1"); rm -f "$1"; kill -s HUP -- "-$pid"; kill -s HUP "$pid"`;
 
-/** No keys: the engine's own way to leave would swallow Ctrl-P. */
+/** No detach keys: the engine's default would swallow Ctrl-P. */
 const NO_DETACH_KEYS = "ctrl-@,ctrl-^,ctrl-@,ctrl-^";
-/** How long the shell's end may take when the terminal is closed; Neovim gives 2 s. */
+/** How long ending the shell may take when the terminal is closed; Neovim waits 2 s. */
 const END_MS = 1_500;
 
 /**
  * Runs a shell in a container until it ends or the terminal is closed, and returns its exit code.
- * Its environment is the container's; nothing of this machine's but the kind of terminal goes in.
+ * Its environment is the container's; of this machine's, only TERM goes in.
  *
- * SECURITY: what comes out is any program's inside; see `terminalFilter`.
+ * SECURITY: any program inside can write this output; see `terminalFilter`.
  */
 export async function runShell(options: ShellOptions, terminal: Terminal): Promise<number> {
   const { input, output } = terminal;
@@ -71,7 +71,7 @@ export async function runShell(options: ShellOptions, terminal: Terminal): Promi
     const closed = await Promise.race([socketEnd(socket), terminalEnd(input)]);
     if (closed === "terminal") await endShell(container, pidFile);
     socket.destroy();
-    // Node aborts when it leaves a terminal that is gone, as it wants to reset it.
+    // Node resets the terminal when it exits, and aborts if the terminal is gone.
     if (closed === "terminal") process.kill(process.pid, "SIGKILL");
     return (await exec.inspect()).ExitCode ?? 0;
   } catch (cause) {
@@ -79,7 +79,7 @@ export async function runShell(options: ShellOptions, terminal: Terminal): Promi
     const gone = status === 404 || status === 409;
     output.write(
       gone
-        ? "The sandbox does not run any more. Open another shell: :CodexChat sandbox shell\r\n"
+        ? "The sandbox is no longer running. To open another shell: :CodexChat sandbox shell\r\n"
         : `No shell could be opened in the sandbox: ${text}\r\n`,
     );
     return 1;
@@ -102,7 +102,7 @@ function terminalEnd(input: ReadStream): Promise<"terminal"> {
   });
 }
 
-/** Ends what would otherwise run on in the container without a terminal. */
+/** Ends the shell, which would otherwise go on in the container without a terminal. */
 async function endShell(container: Docker.Container, pidFile: string): Promise<void> {
   const end = async () => {
     const exec = await container.exec({ Cmd: ["sh", "-c", END, "sh", pidFile] });

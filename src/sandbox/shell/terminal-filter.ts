@@ -1,6 +1,6 @@
 /**
- * What the parser is in: text, after ESC, within a string (OSC, DCS, APC, PM, SOS), after ESC in
- * one, or after the first byte of what may be a control character of the second set.
+ * The parser's state: in text, after ESC, in a string (OSC, DCS, APC, PM, SOS), after ESC in a
+ * string, or after the first byte of a possible C1 control character.
  */
 type State = "text" | "escape" | "string" | "string-escape" | "c1";
 
@@ -11,12 +11,12 @@ const STRING_STARTS = new Set([..."PX]^_"].map((it) => it.charCodeAt(0)));
 
 /**
  * Makes a filter for what a program in the sandbox writes to a terminal. Colours, cursor and screen
- * pass; strings do not, because Neovim acts on them: OSC 52 sets the clipboard, OSC 8 makes links,
- * others raise TermRequest for whatever listens there.
+ * pass. Strings do not, because Neovim acts on them: OSC 52 sets the clipboard, OSC 8 makes links,
+ * others raise TermRequest.
  *
- * SECURITY: it reads bytes as libvterm does, which Neovim has for a parser: other control characters
- * within a sequence are executed and do not end it, so that "ESC NUL ]" begins a string as well. What
- * is passed on never holds ESC before the beginning of a string, in whatever pieces it came.
+ * SECURITY: it parses bytes as libvterm does, which is Neovim's parser: other control characters in
+ * a sequence are executed and do not end it, so "ESC NUL ]" begins a string as well. The output never
+ * contains an ESC that begins a string, however the input is split.
  */
 export function terminalFilter(): (chunk: Uint8Array) => Buffer {
   let state: State = "text";
@@ -30,7 +30,7 @@ export function terminalFilter(): (chunk: Uint8Array) => Buffer {
         return;
       case "c1":
         state = "text";
-        // U+0080 to U+009F: some terminals take them for the sequences above.
+        // U+0080 to U+009F: some terminals treat them like the sequences above.
         if (byte >= 0x80 && byte <= 0x9f) return;
         if (byte >= 0xa0 && byte <= 0xbf) out.push(0xc2, byte);
         else one(byte, out);
@@ -45,7 +45,7 @@ export function terminalFilter(): (chunk: Uint8Array) => Buffer {
       case "string-escape":
         if (byte === 0x5c) state = "text";
         else {
-          // Anything else breaks the string off and is a sequence of its own.
+          // Any other byte ends the string and begins a sequence of its own.
           begin();
           afterEscape(byte, out);
         }
@@ -67,7 +67,7 @@ export function terminalFilter(): (chunk: Uint8Array) => Buffer {
     } else if (intermediates.length === 0 && STRING_STARTS.has(byte)) state = "string";
     else {
       state = "text";
-      // No sequence ends with a byte of a longer character; the ESC must not wait for what follows.
+      // A byte of a multi-byte character ends no sequence, and the ESC must not wait for the next one.
       if (byte < 0x7f) out.push(ESC, ...intermediates, byte);
       else one(byte, out);
     }
@@ -79,7 +79,7 @@ export function terminalFilter(): (chunk: Uint8Array) => Buffer {
   };
 }
 
-/** CAN and SUB end whatever sequence they stand in. */
+/** CAN and SUB end any sequence. */
 function isCancel(byte: number): boolean {
   return byte === 0x18 || byte === 0x1a;
 }

@@ -35,7 +35,7 @@ describe("in the middle of a turn", SLOW, () => {
     expect(await place.containers()).toEqual([]);
     // Before the advice is followed, the same is said of the directory that is not there.
     const again = await chat.ask("Are you there?");
-    expect(again.failure?.message).toContain("there is no such directory any more");
+    expect(again.failure?.message).toContain("the directory no longer exists");
 
     // Under its new name it is another project; the conversation is not lost.
     const advice = again.failure?.fix ?? "";

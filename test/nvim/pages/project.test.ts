@@ -270,7 +270,7 @@ describe.each(neovims)("the project on Neovim $name", (program) => {
     expect((await chat.host.heard("chat/open", 2)).root).toBe(dir);
     const judged = await judgeProject(dir, { state_dir: "/nowhere" }, { HOME: nvim.home });
     expect(judged).toMatchObject({
-      error: { message: expect.stringContaining("there is no such directory any more") },
+      error: { message: expect.stringContaining("the directory no longer exists") },
     });
   });
 });
