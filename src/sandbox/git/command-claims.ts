@@ -12,77 +12,77 @@ import {
 } from "./known-programs.ts";
 import { commandsOf, type Piece, quotedWord, type ShellWord } from "./shell-words.ts";
 
-/** How a command uses a word, which decides where its file is looked for. */
+/** How a command uses a word; this decides where its file is looked for. */
 type Role =
-  /** It is run. */
+  /** The word is run. */
   | "program"
-  /** It stands behind an interpreter, which adds endings to it. */
+  /** The word follows an interpreter, which adds endings to it. */
   | "script"
   | "argument"
-  /** It stands behind a subcommand of git's, where most words are branches. */
+  /** The word follows a subcommand of git, where most words are branches. */
   | "data";
 
 /** A word that may name a file. */
 export type Claim = {
-  /** With the marks below where nobody can tell. */
+  /** With the marks below for unknown parts. */
   readonly text: string;
   readonly role: Role;
   readonly isGlob: boolean;
-  /** Whether it is only perhaps a command's: it stands in the quoted argument of some program. */
+  /** Whether it may not belong to a command: it is in a quoted argument of some program. */
   readonly isSoft: boolean;
-  /** Whether it is only gone to. */
+  /** Whether the command only changes to this directory. */
   readonly isGoal: boolean;
-  /** Whether all of a directory is searched for modules. */
+  /** Whether it is a directory that is searched for modules. */
   readonly isLibrary: boolean;
-  /** Whether it stands behind an option. */
+  /** Whether it follows an option. */
   readonly isOption: boolean;
-  /** What an interpreter adds to it. */
+  /** Endings that an interpreter adds to it. */
   readonly endings: readonly string[];
-  /** The same for all that one word may be. */
+  /** The same number for all texts that one word may be. */
   readonly word: number;
 };
 
-/** What a command says of files. */
+/** The files that a command claims to use. */
 export type Claims = {
   readonly claims: readonly Claim[];
-  /** Directories that programs are looked for in, besides those of the environment. */
+  /** Directories that programs are looked up in, besides the environment's. */
   readonly paths: readonly string[];
   /** Names of all programs, without directories. */
   readonly programs: ReadonlySet<string>;
-  /** Whether it is longer or deeper than what is read of it. */
+  /** Whether it is longer or deeper than is read. */
   readonly isCut: boolean;
-  /** Whether it goes to a directory that nobody can tell. */
+  /** Whether it changes to an unknown directory. */
   readonly hasUnknownGoal: boolean;
-  /** Settings that it gives to git, behind `-c`. */
+  /** Settings that it passes to git with `-c`. */
   readonly settings: readonly { readonly key: string; readonly value: string }[];
 };
 
-/** What variables and the work tree's top are while the command runs. */
+/** The variables and the work tree's top while the command runs. */
 export type Surroundings = {
   readonly top: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 };
 
-/** In the place of what nobody can tell before the command runs; in no path. */
+/** Stands for text that is unknown before the command runs; no path contains it. */
 export const UNKNOWN = "\0";
-/** In the place of arguments that the user gives, and of what is no path. */
+/** Stands for arguments of the user, and for text that is not a path. */
 export const ARGUMENT = "\x01";
-/** In the place of git's answers: names of branches and commits. */
+/** Stands for git's answers: names of branches and commits. */
 export const ANSWER = "\x02";
-/** Any of these. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: marks that are in no path
+/** Any of these marks. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: no path contains these marks
 export const MARK: RegExp = /[\0\x01\x02]/;
 
-/** No command that a person has written is longer, or goes deeper. */
+/** No command that a person writes is longer or deeper. */
 const MAX_CLAIMS = 1000;
 const MAX_LENGTH = 100_000;
 const MAX_DEPTH = 5;
 const MAX_VALUES = 12;
 
-/** Reads a command; nothing is looked up. */
+/** Reads a command; looks nothing up. */
 export function claimsOf(command: string, surroundings: Surroundings): Claims {
   const reader = new ClaimReader(surroundings);
-  // As an alias of git's begins.
+  // An alias of git begins like this.
   reader.isCut = command.length > MAX_LENGTH;
   reader.read(command.slice(0, MAX_LENGTH).replace(/^\s*!/, ""), 0, false);
   return reader;
@@ -109,9 +109,9 @@ class ClaimReader implements Claims {
     this.#locals.set("GIT_PREFIX", ["", ARGUMENT]);
   }
 
-  /** Reads commands; gives what they may print. */
+  /** Reads commands; returns what they may print. */
   read(text: string, depth: number, isSoft: boolean): readonly string[] {
-    // Text that reads as itself, such as `s/a$/b/`.
+    // Plain text, such as `s/a$/b/`.
     if (isSoft && this.#softly.has(text)) return [];
     if (isSoft) this.#softly.add(text);
     if (depth > MAX_DEPTH) {
@@ -121,7 +121,7 @@ class ClaimReader implements Claims {
     return commandsOf(text).flatMap((it) => new OneCommand(this, depth, isSoft).read(it));
   }
 
-  /** Notes what one word may be. */
+  /** Adds the texts that one word may be. */
   claim(texts: readonly string[], claim: Omit<Claim, "text" | "word">): void {
     const word = ++this.#words;
     for (const text of texts) if (text !== "") this.claims.push({ ...claim, text, word });
@@ -130,7 +130,7 @@ class ClaimReader implements Claims {
     this.isCut = true;
   }
 
-  /** Sets a variable; what is only perhaps a command changes none. */
+  /** Sets a variable, unless this may not be a command. */
   set(name: string, values: readonly string[], isSoft = false): void {
     if (isSoft && this.#locals.has(name)) return;
     const kept = values.map((it) => it.replaceAll(`$${name}`, ""));
@@ -160,7 +160,7 @@ class ClaimReader implements Claims {
     const known = this.#valueOf(name);
     if (operator === "" || /^:?\?$/.test(operator)) return known ?? [UNKNOWN];
     if (/^:?[-=+]$/.test(operator)) return [...(known ?? []), ...this.#operand(operand, depth)];
-    // `${0%/*}`, which is as `dirname` says it.
+    // `${0%/*}` is what `dirname` prints.
     if (operator === "%" && operand === "/*" && known !== undefined) return known.map(dirname);
     return [UNKNOWN];
   }
@@ -197,7 +197,7 @@ class OneCommand {
   #isWrapped = false;
   #hasShell = false;
   #endings: readonly string[] = [];
-  /** Of git's: its subcommand. */
+  /** The subcommand of git. */
   #subcommand: string | undefined;
   readonly #arguments: (readonly string[])[] = [];
 
@@ -235,7 +235,7 @@ class OneCommand {
       return;
     }
     this.#claim(values, "program", isGlob);
-    // The words of a variable that is not quoted are words of the command.
+    // An unquoted variable is split into words of the command.
     if (word.length === 1 && word[0]?.is === "variable" && /\s/.test(literal))
       for (const value of values) this.#reader.read(value, this.#depth + 1, this.#isSoft);
     const program = basename(literal);
@@ -267,13 +267,13 @@ class OneCommand {
     this.#claim(named, this.#role, isGlob, { isGoal, isLibrary, isOption });
     if (isScript) this.#inScript(values, before);
     this.#interpreter(basename(literal));
-    // For each file that another command finds.
+    // Runs for each file that another command finds.
     const isEach = this.#isWrapped || /^(find|fd|parallel)$/.test(this.#program);
     if (isEach && this.#role === "script" && literal === ARGUMENT)
       this.#claim([UNKNOWN], "program", false);
   }
 
-  /** Modules that options name, and text that is a program itself. */
+  /** Adds modules that options name, and text that is itself a program. */
   #inScript(values: readonly string[], before: string): void {
     for (const value of values) {
       const module = /^-[mMlr](.+)$/.exec(value)?.[1];
@@ -286,7 +286,7 @@ class OneCommand {
     }
   }
 
-  /** Remembers what a loop goes through, and what is declared. */
+  /** Remembers the values of a loop, and declarations. */
   #variable(literal: string, values: readonly string[], before: string): void {
     if (this.#program === "for") {
       const name = this.#arguments[0]?.[0] ?? "";
@@ -300,7 +300,7 @@ class OneCommand {
     this.#reader.set(name, given, this.#isSoft);
   }
 
-  /** Behind `-c` is a setting, and behind some words a command; the others are git's own. */
+  /** After `-c` comes a setting, after some words a command; the rest are git's own words. */
   #git(values: readonly string[], isGlob: boolean, before: string): void {
     const literal = values[0] ?? "";
     if (before === "-c" || before === "--config")
@@ -315,7 +315,7 @@ class OneCommand {
     const isGoal = before === "-C" || /^--(git-dir|work-tree)/.test(literal);
     const isLibrary = literal.startsWith("--exec-path=");
     this.#claim(values, isEarly && isOption ? "argument" : "data", isGlob, { isGoal, isLibrary });
-    // It runs in each submodule.
+    // Runs in each submodule.
     if (literal === "foreach") this.#reader.hasUnknownGoal = true;
     const inline = /^(?:--(?:exec|extcmd|upload-pack|receive-pack)=|-x)([\s\S]+)$/.exec(
       literal,
@@ -334,7 +334,7 @@ class OneCommand {
     if (SHELLS.test(program)) this.#hasShell = true;
   }
 
-  /** A word with blanks in it may be a command, and is one behind `sh -c`. */
+  /** A word with blanks may be a command, and is one after `sh -c`. */
   #text(values: readonly string[], before: string): void {
     const isCommand =
       (this.#hasShell && (/^-\w*c$/.test(before) || before === "eval")) || before === "-S";
@@ -354,7 +354,7 @@ class OneCommand {
     if (isGoal && values.some((it) => MARK.test(it))) this.#reader.hasUnknownGoal = true;
   }
 
-  /** What the command prints, where it stands in a substitution. */
+  /** What the command prints, if it is in a substitution. */
   #output(): readonly string[] {
     const given = this.#arguments.flat();
     const paths = given.filter((it) => !it.startsWith("-"));
@@ -375,7 +375,7 @@ class OneCommand {
   }
 }
 
-/** Where nobody knows the path, its directory may be the top. */
+/** The directory of a path; it may be the top if the path is unknown. */
 function directoryOf(path: string): string[] {
   return MARK.test(path) ? [path, "."] : [dirname(path)];
 }
@@ -389,9 +389,9 @@ function isCommandText(word: ShellWord, literal: string): boolean {
   return word.some((it) => it.is !== "text" || it.isQuoted) && /[\s;&|`$()"']/.test(literal);
 }
 
-/** `{a,b}` in a word; it stays as it is, too, since not every shell knows it. */
+/** Expands `{a,b}` in a word; also keeps the word, since not every shell expands it. */
 function braced(text: string): string[] {
-  // In the place of a name, for `find` and `xargs`.
+  // A placeholder of `find` and `xargs`.
   if (text.includes("{}")) return braced(text.replaceAll("{}", ARGUMENT));
   const [, before = "", inner, after = ""] =
     /^([^{]*)\{([^{}]*,[^{}]*)\}([\s\S]*)$/.exec(text) ?? [];

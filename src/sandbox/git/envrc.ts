@@ -1,13 +1,13 @@
 /**
- * What the files that direnv and Neovim run by themselves name in their turn. `.envrc` and its like are
- * read-only inside, but `source_env tools/env.sh` in one runs a file that is not.
+ * The files that start-up files of direnv and Neovim run. `.envrc` and the like are read-only inside,
+ * but `source_env tools/env.sh` in one runs a file that is not.
  */
 import { normalize } from "node:path";
 
-/** The files that are read here. */
+/** The start-up files. */
 export type RunByItself = ".envrc" | ".nvim.lua" | ".exrc" | ".nvimrc";
 
-/** Relative paths, without `./` in front; what they name may be absent. */
+/** Relative paths, without `./` in front; the files may be absent. */
 export type NamedFiles = {
   readonly files: readonly string[];
   /** Directories whose programs or modules are run. */
@@ -17,11 +17,11 @@ export type NamedFiles = {
 type Found = { readonly files: Set<string>; readonly dirs: Set<string> };
 
 /**
- * Names the files and directories of the project that a file runs, sources or goes by, by its text.
- * Reads nothing. Paths are relative to the directory of the file. Meant for texts of up to 64 KiB: a
- * larger one takes long where it was made for that.
+ * The files and directories of the project that a start-up file runs, sources or depends on, found in
+ * its text. Reads no file. Paths are relative to the start-up file's directory. Meant for texts of up
+ * to 64 KiB: a larger hostile text could take long.
  *
- * SECURITY: the text is the user's. A path that a variable or a program makes up is not found.
+ * SECURITY: the text is the user's. A path that is computed by a variable or program is not found.
  */
 export function filesNamedBy(name: RunByItself, text: string): NamedFiles {
   const found: Found = { files: new Set(), dirs: new Set() };
@@ -31,18 +31,18 @@ export function filesNamedBy(name: RunByItself, text: string): NamedFiles {
   return { files: [...found.files].sort(), dirs: [...found.dirs].sort() };
 }
 
-/** How a path says that it begins at the directory of the file. */
+/** The ways in which a path begins at the file's directory. */
 const OWN_DIR =
   /^(?:\$\{?PWD\}?|\$\(pwd\)|\$\(dirname \S+\)|\$\{BASH_SOURCE%\/\*\}|%:p:h|<sfile>(?::p)?:h)\//;
 
 function add(into: Set<string>, word: string): void {
   const path = normalize(word.replace(OWN_DIR, "")).replace(/\/$/, "");
-  // An option, a variable, a pattern, an address, and what lies outside.
+  // An option, a variable, a pattern, an address, or a path outside of the directory.
   if (path === "" || path === "." || /^[-/~]|^\.\.(?:\/|$)|[$*?`\n\0]|:\//.test(path)) return;
   into.add(path);
 }
 
-/** Functions of direnv's (2.34, stdlib.sh) and of the shell that take files, and how many. */
+/** Functions of direnv (2.34, stdlib.sh) and of the shell that take files, and how many. */
 const FILES_OF: Readonly<Record<string, number>> = {
   ".": 1,
   source: 1,
@@ -54,7 +54,7 @@ const FILES_OF: Readonly<Record<string, number>> = {
 const INTERPRETERS = /^(?:sh|bash|dash|zsh|python[\d.]*|node|ruby|perl|lua|deno|bun)$/;
 const TAKES_DIRS: ReadonlySet<string> = new Set(["PATH_add", "load_prefix", "watch_dir"]);
 
-/** Files that `use …` goes by; direnv's stdlib.sh, nix-direnv 3.0, devenv 1.3. */
+/** Files that `use …` reads; direnv's stdlib.sh, nix-direnv 3.0, devenv 1.3. */
 const USED: Readonly<Record<string, readonly string[]>> = {
   flake: ["flake.nix", "flake.lock"],
   nix: ["shell.nix", "default.nix"],
@@ -97,7 +97,7 @@ function ofShell(text: string, found: Found): void {
 }
 
 function named(command: string, words: readonly string[], { files }: Found): void {
-  // Of a directory it is the file of the usual name in it.
+  // In a directory, the file of the usual name.
   const own = command.startsWith("dotenv") ? ".env" : ".envrc";
   const isOfDirectory = /^(?:dotenv|source_env)/.test(command);
   if (words.length === 0 && command.startsWith("dotenv")) files.add(own);
@@ -129,17 +129,17 @@ function chosen(words: readonly string[], { files, dirs }: Found): void {
   }
 }
 
-/** Words before a command that is run all the same. */
+/** Words that may come before a command. */
 const BEFORE =
   /^(?:if|then|else|elif|while|until|do|!|\{|time|builtin|command|exec|eval|env|(?!\w*PATH)\w+=.*)$/;
 
 /** The words of one command. */
 type Command = readonly string[];
 
-/** How deep commands lie in commands that are looked at. */
+/** How deep commands in commands are read. */
 const MAX_DEPTH = 10;
 
-/** The simple commands of a shell's text, those in substitutions too, as words without quotes. */
+/** The simple commands of a shell text, also in substitutions, as words without quotes. */
 function commandsOf(text: string, depth = 0): readonly Command[] {
   if (depth > MAX_DEPTH) return [];
   const commands: Command[] = [];
@@ -186,7 +186,7 @@ function substituted(text: string, depth: number): readonly Command[] {
   return found.flatMap(([, inner = ""]) => commandsOf(inner, depth + 1));
 }
 
-/** Where a closing character is from here, or the end. Closing brackets are counted. */
+/** The position of the matching closing character, or the end of the text. */
 function endOf(text: string, closing: string, start: number): number {
   let depth = 1;
   for (let at = start; at < text.length; at++) {
@@ -202,7 +202,7 @@ function endOf(text: string, closing: string, start: number): number {
 const LUA_RUNS =
   /\b(?:dofile|loadfile|source|luafile|runtime|pyfile|py3file|rubyfile|perlfile)\b\s*(?:,\s*)?/g;
 const MAX_ARGUMENT = 2000;
-/** In how many directories a module is looked for. */
+/** How many directories a module is looked for in. */
 const MAX_DIRS = 20;
 const LUA_STRINGS = /"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)'|\[\[([\s\S]*?)(?:\]\]|$)/g;
 const LUA_DIRS = /\b(?:rtp|runtimepath|packpath)\b([^\n]*)/g;
@@ -230,7 +230,7 @@ function ofLua(text: string, found: Found): void {
   }
 }
 
-/** What a function is called with: in brackets, or one string. */
+/** A function's arguments: in brackets, or one string. */
 function argumentAt(code: string, start: number): string {
   const rest = code.slice(start, start + MAX_ARGUMENT);
   if (rest.startsWith("(")) return rest.slice(0, endOf(rest, ")", 1) + 1);
@@ -243,7 +243,7 @@ function stringsOf(code: string): readonly string[] {
   );
 }
 
-/** `vim.fn.getcwd() .. "/tools/x.lua"`: the slash is not the root's. */
+/** `vim.fn.getcwd() .. "/tools/x.lua"`: this slash does not begin an absolute path. */
 function joined(code: string, word: string): string {
   const before = code.slice(0, Math.max(0, code.indexOf(word) - 1));
   return /(?:\.\.|,)\s*$/.test(before) ? word.replace(/^\//, "") : word;

@@ -14,42 +14,42 @@ import {
 import { RUNNERS } from "./known-programs.ts";
 import { commandsOf } from "./shell-words.ts";
 
-/** What a command of git's configuration is judged in; paths are absolute. */
+/** Where a command of git's configuration runs; paths are absolute. */
 export type CommandPlace = {
-  /** The project's top; a work tree in it has one of its own. */
+  /** The project's top; a work tree in it has its own. */
   readonly root: string;
-  /** The top of the work tree: where git runs it. */
+  /** The top of the work tree, where git runs the command. */
   readonly top: string;
   readonly isInProject: (path: string) => boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
 };
 
-/** The files of the project that a command names, and whether it names what was not found. */
+/** The files of the project that a command names, and whether all were found. */
 export type CommandFiles = {
-  /** A directory where all of it is searched for modules. */
+  /** May contain a directory, if all of it is searched for modules. */
   readonly files: readonly string[];
   readonly isUnclear: boolean;
-  /** Settings that it gives to git itself, behind `-c`. */
+  /** Settings that it passes to git with `-c`. */
   readonly settings: Claims["settings"];
 };
 
 const MAX_BASES = 20;
 const MAX_MATCHES = 100;
-/** Linux's own limits; nothing has a longer name. */
+/** Linux's limits; no file has a longer name. */
 const MAX_NAME = 255;
 const MAX_PATH = 4095;
 
 /** Files that interpreters look for in a directory. */
 const ENTRIES = ["__main__.py", "index.js", "index.mjs", "index.cjs", "package.json"];
 
-/** Programs that take nothing from the directory that they are started in. */
+/** Programs that read nothing from the directory that they start in. */
 const HARMLESS =
   /^(git|cd|pushd|popd|echo|printf|true|false|test|\[|:|pwd|basename|dirname|realpath|readlink)$/;
 
 /**
  * Finds the project's files among a command's words, the way a shell would: quotes, `~`, variables,
- * the top of the work tree, `cd`, interpreters that add an ending. What is not understood and may
- * name the project makes it unclear.
+ * the top of the work tree, `cd`, interpreters that add an ending. A word that is not understood and
+ * may name a file of the project makes the command unclear.
  *
  * Rejects with `LookError`.
  */
@@ -76,7 +76,7 @@ export function commandWords(value: string): string[] {
   ].filter((word) => !/^(\.{0,2}|\/)$/.test(word));
 }
 
-/** Looks a command's claims up. */
+/** Looks up the files that a command claims to use. */
 class Search {
   readonly #place: CommandPlace;
   readonly #said: Claims;
@@ -85,7 +85,7 @@ class Search {
   readonly #paths: readonly string[];
   readonly #foundWords = new Set<number>();
   readonly #missedWords = new Set<number>();
-  /** Those that are named, and may be searched for files. */
+  /** Directories that are named and may be searched for files. */
   readonly #directories = new Set<string>();
   #isUnclear = false;
   #namesTop = false;
@@ -100,7 +100,7 @@ class Search {
     );
   }
 
-  /** The value as one path, as programs take it that no shell starts, and the project's own path. */
+  /** The whole value as one path, as for programs that no shell starts, and the project's own path. */
   async whole(command: string): Promise<void> {
     const { root, top, env } = this.#place;
     const home = env["HOME"];
@@ -110,13 +110,13 @@ class Search {
       const rest = text.slice(at + root.length);
       if (!/^([/\s"'`;&|)]|$)/.test(rest)) continue;
       this.#namesTop = true;
-      // With blanks or brackets, it is no word.
+      // With blanks or brackets, it is not one word.
       const ends = [...rest.matchAll(/[\s"'`;&|()<>:,=]|$/g)].map((it) => it.index).slice(0, 20);
       for (const end of ends) await this.#exact(join(root, rest.slice(0, end)));
     }
   }
 
-  /** Takes a directory that is named for one that files are looked for in. */
+  /** Adds a named directory to those that files are looked for in. */
   async base({ text, isLibrary }: Claim): Promise<void> {
     // All of the project is searched for modules.
     if (isLibrary && [text, text.slice(2), ...partsOf(text)].includes(".")) this.#isUnclear = true;
@@ -134,7 +134,7 @@ class Search {
     }
   }
 
-  /** Where a path leads to a directory, that directory without links. */
+  /** The directory that a path leads to, without links; undefined if it is not a directory. */
   async #directory(path: string): Promise<string | undefined> {
     if (!isPossible(path)) return undefined;
     const look = realPathOf(path);
@@ -170,11 +170,11 @@ class Search {
     }
   }
 
-  /** Whether a word, at which nothing was found, may all the same be a path in the project. */
+  /** Whether a word may be a path in the project although no file was found for it. */
   async #isMissed(form: string, { role, isOption }: Claim): Promise<boolean> {
     const { top, isInProject } = this.#place;
     const path = resolve(top, form);
-    // A shell runs what has a slash in it, however it is called.
+    // A shell runs a word with a slash as a path, whatever its name.
     const isRun =
       (role === "program" && /^(?![A-Za-z]:\/).*\//s.test(form)) ||
       (role === "script" && isPlainPath(form));
@@ -186,7 +186,7 @@ class Search {
     return false;
   }
 
-  /** A program that does what a file in the directory says, which is there. */
+  /** Adds the file that a program such as make reads in its directory. */
   async runners(): Promise<void> {
     for (const program of this.#said.programs)
       for (const file of RUNNERS.get(program) ?? [])
@@ -200,14 +200,14 @@ class Search {
     const isUnused = [...this.#directories].some(
       (dir) => !files.some((it) => it === dir || it.startsWith(`${dir}/`)),
     );
-    // The top is named, and nothing in it.
+    // The top itself is named, and nothing in it.
     const isPlain = [...this.#said.programs].every((it) => HARMLESS.test(it));
     const isOnlyTop = this.#namesTop && files.length === 0;
     const isTopUsed = isOnlyTop && !(isPlain && !/\beval\b/.test(command));
     return { files, isUnclear: this.#isUnclear || isMissed || isUnused || isTopUsed };
   }
 
-  /** A word and its parts, with `~` as a shell takes it; without those that nobody can tell. */
+  /** A word and its parts, with `~` expanded as a shell does; without unknown ones. */
   #forms(text: string): string[] {
     const parts = [text, ...partsOf(text)];
     const glued = parts
@@ -225,11 +225,11 @@ class Search {
     return true;
   }
 
-  /** The files that an interpreter takes for a path. */
+  /** The files that an interpreter may open for a path. */
   async #byInterpreter(path: string, { role, endings }: Claim): Promise<boolean> {
-    // The top itself is no word.
+    // The top itself is not a file.
     if (path === this.#place.top) return false;
-    // A directory is no program.
+    // A directory is not a program.
     const entries = role === "program" ? [] : ENTRIES.map((entry) => join(path, entry));
     let isFound = false;
     for (const it of [...endings.map((ending) => `${path}${ending}`), ...entries])
@@ -237,7 +237,7 @@ class Search {
     return isFound;
   }
 
-  /** Whether a word with something unknown in it may be a path in the project. */
+  /** Whether a word with an unknown part may be a path in the project. */
   async #mayBeInProject({ text, role }: Claim): Promise<boolean> {
     if (role === "data") return false;
     if (role === "program" && text === UNKNOWN) return true;
@@ -264,9 +264,9 @@ class Search {
     return false;
   }
 
-  /** Protects what a pattern matches now, where it is run; what comes to match it cannot be. */
+  /** Adds the files that a pattern matches now; later ones cannot be protected. */
   async #glob({ text, role, isSoft }: Claim): Promise<void> {
-    // Of `case`, and of git's own patterns.
+    // Patterns of `case`, and git's own.
     if (role === "data" || /^\*+$/.test(text)) return;
     const path = homeIn(text, this.#place.env["HOME"]);
     for (const base of this.#bases)
@@ -303,13 +303,13 @@ class Search {
 
 /** A regular file of the project. */
 export type FoundFile = {
-  /** Without links in it. */
+  /** The path without links. */
   readonly path: string;
-  /** Whether a link in the project leads to it, which the agent can replace. */
+  /** Whether a link in the project leads to it; the agent can change that link. */
   readonly isByLink: boolean;
 };
 
-/** The regular file in the project that a path leads to; undefined where it leads to none. */
+/** The regular file in the project that a path leads to; undefined if there is none. */
 export async function projectFile(
   path: string,
   isInProject: (path: string) => boolean,
@@ -326,17 +326,17 @@ function isPossible(path: string): boolean {
   return path.split("/").every((name) => Buffer.byteLength(name) <= MAX_NAME);
 }
 
-/** What `=`, `:`, `,` and `@` divide, as in options, search paths and addresses. */
+/** The parts of a word between `=`, `:`, `,` and `@`, as in options, search paths and addresses. */
 function partsOf(word: string): string[] {
   return word.split(/[=:,@]+/);
 }
 
-/** Whether a word has the form of a path, and of nothing else. */
+/** Whether a word can only be a path. */
 function isPlainPath(word: string): boolean {
   return /^[\p{L}\p{N}_@+][\p{L}\p{N}_@%+.-]*(\/[\p{L}\p{N}_@%+.-]+)+$/u.test(word);
 }
 
-/** A text with `~`, `~user` and `$HOME` as a shell takes them. */
+/** A text with `~`, `~user` and `$HOME` expanded as a shell does. */
 function homeIn(text: string, home: string | undefined): string {
   let found = text;
   if (home !== undefined)
@@ -360,12 +360,12 @@ function homeOf(user: string): string | undefined {
       .find((it) => it.startsWith(`${user}:`))
       ?.split(":")[5];
   } catch {
-    // Users that are kept elsewhere have homes elsewhere.
+    // Users of a directory service are not listed here.
     return undefined;
   }
 }
 
-/** What a part of a pattern matches; brackets are as in an expression. */
+/** A part of a pattern as a regular expression; brackets mean the same. */
 function matcherOf(part: string): RegExp {
   const source = part
     .replace(/[.+^${}()|\\]/g, "\\$&")
@@ -375,7 +375,7 @@ function matcherOf(part: string): RegExp {
   try {
     return new RegExp(`^${source}$`, "s");
   } catch {
-    // A bracket that is not closed stands for itself.
+    // An unclosed bracket matches itself.
     return new RegExp(`^${source.replaceAll("[", "\\[")}$`, "s");
   }
 }

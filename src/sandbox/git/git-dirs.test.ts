@@ -42,7 +42,7 @@ describe("the git directories in a project", () => {
   it("leave out those that an agent may have made", async () => {
     await init("mine");
     await init("its");
-    expect((await found({ isPassedOver: async (name) => name === "its/.git" })).found).toEqual([
+    expect((await found({ isIgnored: async (name) => name === "its/.git" })).found).toEqual([
       { name: "mine/.git", usedIn: "mine" },
     ]);
   });
@@ -77,7 +77,7 @@ describe("the git directories in a project", () => {
     await mkdir(Buffer.concat([dir, Buffer.from(".git")]));
     expect(await findGitDirs(root)).toMatchObject({
       ok: false,
-      error: { reason: expect.stringContaining("not UTF-8") },
+      error: { reason: expect.stringContaining("not valid UTF-8") },
     });
   });
 

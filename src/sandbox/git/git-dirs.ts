@@ -5,49 +5,46 @@ import { hasGitNames } from "../../git-layout.ts";
 import { LookError, present } from "../../look.ts";
 import { err, ok, type Result } from "../../result.ts";
 
-/**
- * Git directories in a project, directories that share files with the world outside, and virtual
- * environments.
- */
+/** Git directories in a project, package directories with hard links, and virtual environments. */
 export type GitDirs = {
   readonly found: readonly GitDir[];
   /** Sentences about those that cannot be made read-only. */
   readonly notes: readonly string[];
   /** Installed packages whose files have names outside of the project; relative paths. */
   readonly hardLinked: readonly string[];
-  /** Python's virtual environments and conda's, by whatever name; relative paths. */
+  /** Virtual environments of Python and conda, of any name; relative paths. */
   readonly environments: readonly string[];
 };
 
-/** Something that a version control obeys the configuration of; paths are relative to the project. */
+/** A directory whose configuration a version control system trusts; paths are relative to the project. */
 type GitDir = {
-  /** The git directory, or the `.git` file that points to it; also another's, such as `.hg`. */
+  /** The git directory, or the `.git` file that points to it; also `.hg` and the like. */
   readonly name: string;
-  /** Where git uses it: the work tree, or the directory itself where it is bare. */
+  /** Where git uses it: the work tree, or the directory itself if it is bare. */
   readonly usedIn: string | undefined;
 };
 
-/** Why the walk found no end, or found something that cannot be protected. */
+/** Why the walk was given up, or a repository that cannot be protected. */
 export type WalkProblem = { readonly reason: string; readonly fix: string };
 
 /** Some ten seconds of walking on a slow disk; Chromium's checkout has 500,000 entries. */
 const MAX_ENTRIES = 2_000_000;
 const MAX_MS = 120_000;
-/** Directories that are read at once: as many as Node has threads for it. */
+/** Directories that are read at once: as many as Node has threads for. */
 const LANES = 4;
-/** How many files of an installed package directory are looked at for further names. */
+/** How many files of a package directory are checked for hard links. */
 const MAX_SAMPLE = 40;
 
 /** Mercurial, Jujutsu and Sapling run what their directories configure, as git does. */
 const OTHER_REPOSITORIES: ReadonlySet<string> = new Set([".hg", ".jj", ".sl"]);
 const PACKAGE_DIRS: ReadonlySet<string> = new Set([".venv", "venv", "node_modules"]);
-/** What makes a directory with a `bin` a virtual environment: Python's own mark (PEP 405), conda's. */
+/** Names that make a directory with a `bin` a virtual environment: Python's (PEP 405) and conda's. */
 const ENVIRONMENT_MARKS = ["pyvenv.cfg", "conda-meta"] as const;
 
 /** How a project is walked. */
 export type WalkOptions = {
-  /** Whether a git directory is passed over, by its path from the top. */
-  readonly isPassedOver?: (name: string) => Promise<boolean>;
+  /** Whether to ignore the git directory at this path from the top. */
+  readonly isIgnored?: (name: string) => Promise<boolean>;
   /** For tests; the defaults fit any real project. */
   readonly bounds?: { readonly entries?: number; readonly ms?: number };
   readonly signal?: AbortSignal | undefined;
@@ -58,8 +55,8 @@ export type WalkOptions = {
  * repositories, `.git` files, bare repositories and separate git directories. Links are not
  * followed.
  *
- * A directory that cannot be read is an error where it belongs to this user, since the agent may
- * have closed it. Another user's is passed over: neither the agent nor the user's git gets in.
+ * A directory of this user that cannot be read is an error, since the agent may have closed it. One
+ * of another user is ignored: neither the agent nor the user's git can enter it.
  *
  * Rejects with `LookError`, and with `signal.reason`.
  */
@@ -76,7 +73,7 @@ class Walk {
   readonly #maxMs: number;
   readonly #until: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #isPassedOver: (name: string) => Promise<boolean>;
+  readonly #isIgnored: (name: string) => Promise<boolean>;
   readonly #found: GitDir[] = [];
   readonly #hardLinked: string[] = [];
   readonly #environments: string[] = [];
@@ -86,8 +83,8 @@ class Walk {
   #entries = 0;
   #problem: WalkProblem | undefined;
 
-  constructor(root: string, { bounds = {}, signal, isPassedOver }: WalkOptions) {
-    this.#isPassedOver = isPassedOver ?? (async () => false);
+  constructor(root: string, { bounds = {}, signal, isIgnored }: WalkOptions) {
+    this.#isIgnored = isIgnored ?? (async () => false);
     this.#root = Buffer.from(root).toString("latin1");
     this.#maxEntries = bounds.entries ?? MAX_ENTRIES;
     this.#maxMs = bounds.ms ?? MAX_MS;
@@ -124,8 +121,8 @@ class Walk {
       return;
     }
     const names = new Set(entries.map((entry) => entry.name));
-    // One that is passed over may have anything else in it, and so may the project itself: an agent
-    // needs no more than two files to make it look like a git directory.
+    // The walk goes on in an ignored one, and in the project itself: an agent needs no more than two
+    // files to make a directory look like a git directory.
     if (hasGitNames(names) && path !== "" && (await this.#add(path, path))) return;
     const isEnvironment =
       path !== "" && names.has("bin") && ENVIRONMENT_MARKS.some((it) => names.has(it));
@@ -133,7 +130,7 @@ class Walk {
     if (isEnvironment || PACKAGE_DIRS.has(baseOf(path))) await this.#sample(path);
     for (const entry of entries) {
       const inner = path === "" ? entry.name : `${path}/${entry.name}`;
-      // Letters count as the same where the file system says so.
+      // A file system may ignore case.
       if (entry.name.toLowerCase() === ".git") {
         if (path !== "") await this.#addNested(inner, path, entry);
       } else if (entry.isDirectory() && OTHER_REPOSITORIES.has(entry.name)) {
@@ -144,21 +141,21 @@ class Walk {
 
   async #addNested(name: string, usedIn: string, entry: Dirent): Promise<void> {
     if (!entry.isSymbolicLink()) await this.#add(name, usedIn);
-    else if (!(await this.#isPassedOver(shown(name))))
+    else if (!(await this.#isIgnored(shown(name))))
       this.#notes.push(
-        `${shown(name)} is a symbolic link: it cannot be made read-only, and the agent can replace it by a repository whose configuration your git obeys there.`,
+        `${shown(name)} is a symbolic link: it cannot be made read-only, and the agent can replace it by a repository that your git trusts.`,
       );
   }
 
-  /** Adds a git directory, or the problem with it; tells whether it was not passed over. */
+  /** Adds a git directory, or the problem with it; returns false if it is ignored. */
   async #add(name: string, usedIn: string | undefined): Promise<boolean> {
     if (isUtf8(Buffer.from(name, "latin1"))) {
-      if (await this.#isPassedOver(shown(name))) return false;
+      if (await this.#isIgnored(shown(name))) return false;
       this.#found.push({ name: shown(name), usedIn: usedIn && shown(usedIn) });
       return true;
     }
     this.#problem = {
-      reason: `there is a repository at ${shown(name)}, whose path has bytes that are not UTF-8: it cannot be made read-only`,
+      reason: `the path of the repository at ${shown(name)} is not valid UTF-8, so it cannot be made read-only`,
       fix: "Rename that directory (mv), or open a project without it.",
     };
     return true;
@@ -181,7 +178,7 @@ class Walk {
     return stats !== undefined && own !== 0 && stats.uid !== own;
   }
 
-  /** Tells of a package directory in which some file has a further name. */
+  /** Notes a package directory in which some file has a hard link. */
   async #sample(path: string): Promise<void> {
     const todo = [path];
     for (let looked = 0; todo.length > 0 && looked < MAX_SAMPLE; ) {
@@ -205,8 +202,8 @@ class Walk {
         ? `it has more than ${this.#maxEntries.toLocaleString("en-US")} files`
         : `reading its directories took more than ${this.#maxMs / 1000} s`;
     return {
-      reason: `${bound}, too many to find every repository in it, whose configuration git would obey`,
-      fix: "Open a smaller directory as the project, or move what is large out of this one.",
+      reason: `${bound}, too many to find every repository in it that git would trust`,
+      fix: "Open a smaller directory as the project, or move large directories out of this one.",
     };
   }
 }
@@ -216,7 +213,7 @@ function baseOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** A path for a person, and for an engine. */
+/** A path as text, for people and for the engine. */
 function shown(path: string): string {
   return Buffer.from(path, "latin1").toString("utf8");
 }

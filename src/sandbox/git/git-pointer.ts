@@ -5,14 +5,14 @@ import { lookOutside, readSmallFile, realPathOf, statsAt } from "../../look.ts";
 import { isWithin } from "../../paths.ts";
 import type { BindMount } from "../mount.ts";
 
-/** Git's own limit for a pointer file is a path; more than this is not one. */
+/** A pointer file holds one path; a larger file is not one. */
 const POINTER_MAX_BYTES = 8 * 1024;
 
-/** What a `.git` file adds to a project's mounts, and what to tell the user. */
+/** The mounts for a project's `.git` file, and notes for the user. */
 export type GitPointer = {
   readonly mounts: readonly BindMount[];
   readonly notes: readonly string[];
-  /** The git directory that it names, relative, where that lies in the project itself. */
+  /** The git directory that it names, relative, if that lies in the project. */
   readonly inProject: string | undefined;
 };
 
@@ -20,17 +20,17 @@ export type GitPointer = {
 export type GitPlace = {
   /** Where HEAD and the index are, as `.git` leads to it. */
   readonly gitDir: string;
-  /** Where objects, branches and configuration are; differs from `gitDir` in a worktree only. */
+  /** Where objects, branches and configuration are; differs from `gitDir` only in a worktree. */
   readonly commonDir: string;
 };
 
 /**
- * Finds a project's git directory: `.git` itself, or what its pointer file names. Gives a sentence
- * where there is something that cannot be trusted to be it, undefined where there is nothing.
+ * Finds a project's git directory: `.git` itself, or the directory that its pointer file names.
+ * Returns a sentence if there is one that cannot be trusted, undefined if there is none.
  *
- * SECURITY: an agent may have written the pointer itself, to have any directory of the user's
- * mounted next time. So the directory must look like git's and point back to this very project:
- * that part of it was never in the agent's reach.
+ * SECURITY: an agent may have written the pointer file, so that any directory of the user is mounted
+ * next time. So the directory must look like git's and point back to this project, by a file that
+ * the agent could not reach.
  */
 export async function findGit(root: string): Promise<GitPlace | string | undefined> {
   const path = join(root, ".git");
@@ -56,12 +56,12 @@ export async function findGit(root: string): Promise<GitPlace | string | undefin
   return { gitDir, commonDir };
 }
 
-/** Whether git finds a repository in a directory; `target` is named by a `.git` file that leads to none. */
+/** Whether git finds a repository in a directory; `target` is the path in a broken `.git` file. */
 export type RepositoryAt =
   | { readonly is: "repository" | "bare" | "none" }
   | { readonly is: "broken"; readonly target: string | undefined };
 
-/** Looks for what git looks for first: a `.git` with a HEAD, or a bare repository; `root` is the project. */
+/** Looks for a `.git` with a HEAD, then for a bare repository, as git does; `root` is the project. */
 export async function repositoryAt(dir: string, root: string): Promise<RepositoryAt> {
   const inner = await statsAt(join(dir, ".git"));
   if (inner === undefined) return { is: (await mayBeGitDir(dir)) ? "bare" : "none" };
@@ -70,7 +70,7 @@ export async function repositoryAt(dir: string, root: string): Promise<Repositor
     if (target === undefined || !(await hasHead(target, root))) return { is: "broken", target };
     return { is: "repository" };
   }
-  // Without HEAD it is any directory; what a link leads to is looked at by git.
+  // Without HEAD it is an ordinary directory; git follows a link.
   const hasNone = inner.isDirectory() && !(await hasHead(join(dir, ".git"), root));
   return { is: hasNone ? "none" : "repository" };
 }
@@ -80,7 +80,7 @@ async function hasHead(gitDir: string, root: string): Promise<boolean> {
   return (await (isWithin(root, gitDir) ? look : lookOutside(look))) !== undefined;
 }
 
-/** The git directory and the common one of a work tree or bare repository, as far as they are named. */
+/** The git directory of a work tree or bare repository, and the common one, as far as they exist. */
 export async function gitDirsAt(dir: string): Promise<readonly string[]> {
   const inner = join(dir, ".git");
   const stats = await statsAt(inner);
@@ -92,7 +92,7 @@ export async function gitDirsAt(dir: string): Promise<readonly string[]> {
   return text === undefined ? [gitDir] : [gitDir, resolve(gitDir, text.trim())];
 }
 
-/** The link in the project by which its `.git` file leads to the git directory, if any; relative. */
+/** The link in the project, relative, that the path in its `.git` file leads through, if any. */
 export async function linkOfPointer(root: string): Promise<string | undefined> {
   if ((await statsAt(join(root, ".git")))?.isFile() !== true) return undefined;
   const target = await pointerTarget(root);
@@ -101,14 +101,14 @@ export async function linkOfPointer(root: string): Promise<string | undefined> {
   return links[0] === undefined ? undefined : relative(root, links[0]);
 }
 
-/** What a project's `.git` file names, absolute; undefined where it names nothing. */
+/** The path in a project's `.git` file, absolute; undefined if there is none. */
 async function pointerTarget(root: string): Promise<string | undefined> {
   const text = await readSmallFile(join(root, ".git"), POINTER_MAX_BYTES);
   const target = /^gitdir: (.+)$/m.exec(text ?? "")?.[1]?.trim();
   return target === undefined ? undefined : resolve(root, target);
 }
 
-/** Mounts what a `.git` file points to read-only at its own path, so that git can read inside. */
+/** Mounts the directory of a `.git` file read-only at its own path, so that git inside can read it. */
 export async function gitPointerMounts(root: string): Promise<GitPointer> {
   const target = await pointerTarget(root);
   const name = target === undefined ? undefined : relative(root, target);
@@ -116,7 +116,7 @@ export async function gitPointerMounts(root: string): Promise<GitPointer> {
   const place = await findGit(root);
   if (place === undefined || typeof place === "string")
     return { mounts: [], notes: place === undefined ? [] : [place], inProject };
-  // The git directory of a worktree lies in the common one; a submodule has but one.
+  // The git directory of a worktree lies in the common one; a submodule has only one.
   const { commonDir } = place;
   const source = (await realPathOf(commonDir)) ?? commonDir;
   return { mounts: [{ source, target: commonDir, readOnly: true }], notes: [], inProject };
@@ -134,8 +134,8 @@ async function pointsBack(gitDir: string, root: string): Promise<boolean> {
 }
 
 /**
- * SECURITY: a git directory that an agent has made points back, and to any repository as its common
- * one; that of a worktree lies in the common one.
+ * SECURITY: an agent can make a git directory that points back and names any repository as its
+ * common one. A real worktree's git directory lies in the common one.
  */
 async function isWorktreeOf(gitDir: string, commonDir: string): Promise<boolean> {
   const common = (await realPathOf(commonDir)) ?? commonDir;

@@ -31,18 +31,18 @@ export type GitProblem = {
 
 /** One setting that is in force. */
 export type GitSetting = {
-  /** In small letters. */
+  /** In lower case. */
   readonly key: string;
-  /** The key's middle part as it is written, such as an address; empty where it has none. */
+  /** The key's middle part as written, such as an address; empty if it has none. */
   readonly middle: string;
-  /** As it is written. */
+  /** As written. */
   readonly value: string;
   /**
-   * For a key whose value is a path: `~`, `~user` and `%(prefix)` as git expands them; null where
-   * git cannot, and so cannot use it.
+   * The value of a path key with `~`, `~user` and `%(prefix)` expanded; null if git cannot expand it,
+   * and so cannot use it.
    */
   readonly path?: string | null;
-  /** The file that says so, absolute; undefined for the environment. */
+  /** The file that it is in, absolute; undefined for the environment. */
   readonly origin: string | undefined;
 };
 
@@ -79,26 +79,26 @@ const BROKEN = new RegExp(
   "m",
 );
 
-/** Keys whose value git itself takes for a path, and expands. */
+/** Keys whose value git itself expands as a path. */
 const PATH_KEYS =
   "^(core\\.(hookspath|attributesfile|excludesfile)|init\\.templatedir|include\\.path|includeif\\..*\\.path|commit\\.template|blame\\.ignorerevsfile|mailmap\\.file|diff\\.orderfile|(|fetch\\.|receive\\.)fsck\\.skiplist|gpg\\.ssh\\.(allowedsignersfile|revocationfile)|http\\.(.*\\.)?(sslcainfo|sslcapath|sslcert|sslkey|cookiefile)|format\\.signaturefile|user\\.signingkey)$";
 
-/** Whether git takes a key's value for a path. */
+/** Whether git expands a key's value as a path. */
 export function isPathKey(key: string): boolean {
   return new RegExp(PATH_KEYS).test(key);
 }
 
-/** How a directory's settings are asked for. */
+/** How to ask for a directory's settings. */
 export type SettingsOptions = {
   readonly isRepository: boolean;
-  /** Whether the environment may name another git directory or work tree, as it does for the user. */
+  /** Whether the environment may name another git directory or work tree, as for the user's git. */
   readonly asUser?: boolean;
 };
 
 /**
- * All settings in force in a directory: the system's, the user's, the repository's where there is
- * one, and those of the environment, and all that would be in force on another branch, with another
- * remote or in another directory. Git runs nothing for this.
+ * All settings in force in a directory: the system's, the user's, the repository's if there is one,
+ * the environment's, and all that would be in force on another branch, with another remote or in
+ * another directory.
  *
  * Rejects with `LookError`.
  */
@@ -119,7 +119,7 @@ export async function settingsIn(
   const others: GitSetting[] = [];
   const todo = [...settings.value];
   const seen = new Set(todo.flatMap(({ origin }) => origin ?? []));
-  // What a file includes may include more.
+  // Included files may include others.
   for (const setting of todo) {
     const path = includedBy(setting);
     if (path === undefined || seen.has(path)) continue;
@@ -151,14 +151,14 @@ function includedBy({ key, value, path, origin }: GitSetting): string | undefine
 /** A path with no repository: settings are read without one. */
 const NO_REPOSITORY = "/nonexistent";
 
-/** Whether a file is there for this user; git passes over one that is not. */
+/** Whether a file exists for this user; git ignores an included file that does not. */
 async function isReadable(path: string): Promise<boolean> {
   if (path.includes("\0")) return false;
   const real = await lookOutside(realPathOf(path));
   return real !== undefined && (await lookOutside(statsAt(real)))?.isFile() === true;
 }
 
-/** Settings with those paths that begin with `~` as git expands them, one by one. */
+/** Settings with their paths expanded by git. */
 async function expanded(
   dir: string,
   settings: readonly GitSetting[],

@@ -1,7 +1,7 @@
 /**
- * Which files of a project the user's git, shell hooks and direnv run or obey.
+ * The files of a project that the user's git, direnv and editors trust: run, or read settings from.
  *
- * It runs nothing of the project; a look that fails is an error, never an absence.
+ * It must not run anything of the project, nor take a failed look for an absence.
  */
 export { filesNamedBy } from "./envrc.ts";
 export { findGitDirs } from "./git-dirs.ts";

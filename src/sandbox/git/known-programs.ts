@@ -1,10 +1,10 @@
-/** Programs and variables that commands of git's configuration are made of. */
+/** Programs and variables that are common in commands of git's configuration. */
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(" "));
-/** Programs that run files which they are given, and add endings to names. */
+/** Programs that run a file argument, and add endings to names. */
 export const INTERPRETERS: RegExp =
   /^(node|nodejs|python[\d.]*|pypy[\d.]*|ruby[\d.]*|perl[\d.]*|php[\d.]*|deno|bun|tsx|ts-node|lua[\w.]*|sh|bash|zsh|dash|ksh|ash|fish|source|\.)$/;
-/** What interpreters add to a name, without dots. */
+/** Endings that interpreters add to a name, without dots. */
 export const ENDINGS: readonly (readonly [RegExp, string])[] = [
   [/^(node|nodejs|deno|bun|tsx|ts-node)$/, "js cjs mjs ts cts mts tsx jsx json"],
   [/^py/, "py"],
@@ -13,23 +13,23 @@ export const ENDINGS: readonly (readonly [RegExp, string])[] = [
   [/^php/, "php"],
   [/^lua/, "lua"],
 ];
-/** What somebody adds to a name, with dots. */
+/** All endings that may be added to a name, with dots. */
 export const ALL_ENDINGS: readonly string[] = "js cjs mjs ts py sh bash rb pl pm lua php"
   .split(" ")
   .map((it) => `.${it}`);
-/** Those that run text as commands. */
+/** Programs that run a text as commands. */
 export const SHELLS: RegExp = /^(sh|bash|zsh|dash|ksh|ash|fish)$/;
 /** Words after which a program's name follows. */
 export const WRAPPERS: ReadonlySet<string> = words(
   "! { } if then elif else while until do env exec command builtin sudo doas nice nohup time timeout xargs setsid stdbuf ionice eval flock busybox",
 );
-/** Programs whose answers are no paths in a project. */
+/** Programs whose output is never a path in a project. */
 export const PLAIN_ANSWERS: ReadonlySet<string> = words(
   "git whoami id date hostname uname nproc tty mktemp basename wc brew xdg-user-dir tput seq expr",
 );
-/** Programs that say their arguments again, or what these lead to. */
+/** Programs that print their arguments, or the paths these lead to. */
 export const ECHOES: ReadonlySet<string> = words("echo printf realpath readlink cygpath wslpath");
-/** Variables that name what the user has chosen, or what git hands over, where nothing sets them. */
+/** Variables that the user or git sets, if the command does not. */
 export const GIVEN_VARIABLES: ReadonlySet<string> = words(
   "EDITOR VISUAL PAGER BROWSER SHELL GIT_EDITOR GIT_PAGER LOCAL REMOTE BASE MERGED USER LOGNAME TMPDIR",
 );
@@ -38,7 +38,7 @@ export const LIBRARY_VARIABLES: ReadonlySet<string> = words(
   "PYTHONPATH NODE_PATH PERL5LIB PERLLIB RUBYLIB LUA_PATH CLASSPATH GIT_EXEC_PATH GIT_TEMPLATE_DIR",
 );
 
-/** Programs that run what a file in their directory says, with the names of that file. */
+/** Programs that run a file in their directory, with that file's names. */
 export const RUNNERS: ReadonlyMap<string, readonly string[]> = new Map(
   [
     ["make gmake", "Makefile makefile GNUmakefile"],

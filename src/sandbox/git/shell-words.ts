@@ -1,6 +1,6 @@
 /**
- * Reads a command as a shell does, as far as it takes to see which files it may name: quotes,
- * variables, substitutions and what separates commands. Nothing is run.
+ * Reads a command as a shell does, as far as is needed to see which files it may name: quotes,
+ * variables, substitutions and separators. Nothing is run.
  */
 
 /** A piece of a word. */
@@ -17,7 +17,7 @@ export type Piece =
   /** The text between `$(` and `)`, or between backticks. */
   | { readonly is: "command"; readonly source: string };
 
-/** One word: what stands between blanks. */
+/** One word, between blanks. */
 export type ShellWord = readonly Piece[];
 
 /** The commands of a text, each with its words; redirections leave their file as a word. */
@@ -25,7 +25,7 @@ export function commandsOf(text: string): ShellWord[][] {
   return new Reader(text).commands();
 }
 
-/** What stands in double quotes, or is the operand of a `${…}`, as one word. */
+/** The text in double quotes, or the operand of a `${…}`, as one word. */
 export function quotedWord(text: string): ShellWord {
   return new Reader(text).quoted();
 }
@@ -83,7 +83,7 @@ class Reader {
   }
 
   #doubleQuoted(end: string): void {
-    // An empty word is a word.
+    // An empty quoted word counts.
     this.#add("", true);
     while (this.#at < this.#text.length) {
       const c = this.#text[this.#at] ?? "";
@@ -110,7 +110,7 @@ class Reader {
     if (rest.startsWith("(")) {
       this.#at++;
       const source = this.#until(")");
-      // Arithmetic gives a number.
+      // The result of arithmetic is a number.
       if (rest === "((") this.#word.push({ is: "variable", name: "#", ...PLAIN, isQuoted });
       else this.#word.push({ is: "command", source });
     } else if (rest.startsWith("{")) {
@@ -141,7 +141,7 @@ class Reader {
     this.#word.push({ is: "command", source: source.replace(/\\([`$\\])/g, "$1") });
   }
 
-  /** The text up to the bracket that closes, which is passed over. */
+  /** The text up to the closing bracket, and moves past that. */
   #until(close: string): string {
     const open = close === ")" ? "(" : "{";
     const from = this.#at;

@@ -14,34 +14,34 @@ import {
   worktreesOf,
 } from "./git-questions.ts";
 
-/** What in a project's working tree the host's git obeys; relative paths without links in them. */
+/** The paths in a project's work tree that the host's git trusts; relative, without links in them. */
 export type TrustedPaths = {
-  /** To be read-only inside. */
+  /** Paths that must be read-only inside. */
   readonly names: readonly string[];
-  /** Directories above those: renamed, they would take what is read-only out of git's way. */
+  /** Their parent directories. Renaming one would move the read-only mount away from where git looks. */
   readonly parentDirs: readonly string[];
-  /** The tops of work trees below the project's own. */
+  /** The tops of work trees below the project's top. */
   readonly tops: readonly string[];
-  /** Those of `names` that stand for a submodule that is not checked out. */
+  /** Those of `names` that are directories of submodules that are not checked out. */
   readonly placeholders: readonly string[];
-  /** Sentences for the user about what cannot be protected. */
+  /** Sentences for the user about paths that cannot be protected. */
   readonly notes: readonly string[];
 };
 
-/** Submodules in submodules that are looked into. */
+/** How deep submodules in submodules are inspected. */
 const MAX_DEPTH = 4;
-/** How many repositories around the project are looked into. */
+/** How many repositories around the project are inspected. */
 const MAX_ABOVE = 3;
-/** How many work trees are looked into in all, at some 10 ms each. */
+/** How many work trees are inspected in all, at some 10 ms each. */
 const MAX_WORK_TREES = 1000;
 
-/** Last parts of keys whose value is a command, whatever stands before. */
+/** Last parts of keys whose value is a command, whatever comes before. */
 const COMMAND_ENDS: ReadonlySet<string> = new Set(
   "command cmd program helper process clean smudge textconv driver editor difffilter uploadpack receivepack packobjectshook update recentobjectshook defaultkeycommand sendmailcmd tocmd cccmd headercmd smtpserver external vcs path sshcommand askpass gitproxy fsmonitor pager alternaterefscommand".split(
     " ",
   ),
 );
-/** Keys whose values are branches, addresses and names, which no program takes for files. */
+/** Keys whose values are branches, addresses and names, which no program uses as a file. */
 const DATA_KEYS =
   /^(branch\..*|remote\..*\.(fetch|push)|user\.(name|email)|color\..*|extensions\..*|submodule\..*\.(active|branch)|core\.(repositoryformatversion|filemode|bare|logallrefupdates|worktree))$/;
 /** Variables that name programs or files to git. */
@@ -53,7 +53,7 @@ const COMMAND_VARIABLES =
 const USER_VARIABLES = ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"];
 const PATH_VARIABLES = ["GIT_TEMPLATE_DIR", "GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL"];
 
-/** What is looked at besides the project's own work tree. */
+/** What else is inspected besides the project's own work tree. */
 export type TrustedPathsOptions = {
   /** Directories with repositories of their own in them, relative. */
   readonly nested?: readonly string[];
@@ -61,9 +61,9 @@ export type TrustedPathsOptions = {
 };
 
 /**
- * Finds what of a project's own files the user's git runs or obeys without being asked: hooks and
- * programs that its configuration names, files that it includes, and the git directories of
- * submodules and linked worktrees, which `git status` goes into. All of it is found from git's own
+ * Finds the files of a project that the user's git runs or reads its configuration from: hooks and
+ * programs that the configuration names, files that it includes, and the git directories of
+ * submodules and linked worktrees, which `git status` enters. They are found from git's own
  * directory, which the agent cannot write, for each work tree in the project.
  *
  * Errors: why git did not answer. Rejects with `LookError`.
@@ -75,20 +75,20 @@ export async function gitTrustedPaths(
   const search = new Search(root, env);
   const below = nested.map((name) => join(root, name));
   for (const top of [root, ...below, ...(await repositoriesAbove(root))]) {
-    const problem = await search.lookInto(top, { depth: 0, isOwn: top === root });
+    const problem = await search.inspect(top, { depth: 0, isOwn: top === root });
     if (problem !== undefined) return err(problem);
   }
   return ok(search.paths());
 }
 
-/** How a work tree is looked into. */
+/** How a work tree is inspected. */
 type Look = {
   readonly depth: number;
   /** It belongs to the project's own repository: a submodule, or one of its work trees. */
   readonly isOwn: boolean;
 };
 
-/** Collects paths that lie in the project, exist, and are what they are called. */
+/** Collects paths that lie in the project, exist, and have no link in them. */
 class Search {
   readonly #root: string;
   readonly #env: Readonly<Record<string, string | undefined>>;
@@ -102,8 +102,8 @@ class Search {
     this.#env = env;
   }
 
-  /** Looks at what git obeys in the work tree or bare repository at `top`, and in those below. */
-  async lookInto(top: string, how: Look): Promise<GitProblem | undefined> {
+  /** Collects the paths that git trusts in the work tree or bare repository at `top`, and below it. */
+  async inspect(top: string, how: Look): Promise<GitProblem | undefined> {
     if (this.#seen.has(top) || how.depth > MAX_DEPTH) return undefined;
     this.#seen.add(top);
     if (this.#seen.size > MAX_WORK_TREES)
@@ -114,7 +114,7 @@ class Search {
     const repository = await this.#addRepository(top);
     const isRepository = repository === "repository" || repository === "bare";
     const settings = await settingsIn(top, { isRepository });
-    // Where there is neither a repository nor a git, nothing is obeyed.
+    // Without a repository and without a git, nothing is trusted.
     if (!settings.ok)
       return isRepository || settings.error.isNoGit !== true
         ? this.#broken(top, settings.error, how)
@@ -138,7 +138,7 @@ class Search {
       if (path === top || !this.#isInside(path)) continue;
       await this.#add(join(path, ".git"));
       if ((await statsAt(path)) === undefined) continue;
-      const problem = await this.lookInto(path, how);
+      const problem = await this.inspect(path, how);
       if (problem !== undefined) return problem;
     }
     return undefined;
@@ -163,12 +163,12 @@ class Search {
   #broken(top: string, problem: GitProblem, { isOwn }: Look): GitProblem | undefined {
     if (isOwn || problem.isBroken !== true) return problem;
     this.#note(
-      `git does not work in ${this.#name(top)} (${problem.reason.slice(0, 200)}), so nothing that its settings name is protected`,
+      `git does not work in ${this.#name(top)} (${problem.reason.slice(0, 200)}), so files that its settings name are not protected`,
     );
     return undefined;
   }
 
-  /** Adds what links in git's directories lead to, such as hooks that are links to scripts. */
+  /** Adds the targets of links in git's directories, such as a hook that is a link to a script. */
   async #links(top: string, settings: readonly GitSetting[]): Promise<void> {
     const isInside = (path: string) => this.#isInside(path);
     const named = settings.findLast(({ key }) => key === "core.hookspath");
@@ -187,18 +187,18 @@ class Search {
 
   #noteLink(key: string, link: string): void {
     this.#note(
-      `${key} leads through the link ${link}, which cannot be made read-only: git obeys what the agent puts there`,
+      `${key} leads through the link ${link}, which cannot be made read-only: git follows it wherever the agent points it`,
     );
   }
 
-  /** Adds the git directory of a repository below the project's top; tells what there is. */
+  /** Adds the git directory of a repository below the project's top; returns what is there. */
   async #addRepository(top: string): Promise<RepositoryAt["is"]> {
     const found = await repositoryAt(top, this.#root);
     if (found.is === "bare") await this.#add(top);
     else if (found.is !== "none") await this.#add(join(top, ".git"));
     if (found.is === "broken" && found.target !== undefined && this.#isInside(found.target))
       this.#note(
-        `${this.#name(join(top, ".git"))} leads to ${this.#name(found.target)}, where there is no git directory: git obeys the one that the agent makes there`,
+        `${this.#name(join(top, ".git"))} leads to ${this.#name(found.target)}, where there is no git directory: if the agent makes one there, git trusts it`,
       );
     return found.is;
   }
@@ -206,12 +206,12 @@ class Search {
   async #submodule(path: string, how: Look): Promise<GitProblem | undefined> {
     if (!this.#isInside(path)) return undefined;
     if (await this.#add(join(path, ".git")))
-      return this.lookInto(path, { ...how, depth: how.depth + 1 });
-    // Not checked out: an empty directory, in which git would obey a git directory all the same.
+      return this.inspect(path, { ...how, depth: how.depth + 1 });
+    // Not checked out: an empty directory. Git would trust a git directory that the agent makes in it.
     if (await this.#add(path)) this.#placeholders.add(this.#name(path));
     else
       this.#note(
-        `the submodule ${this.#name(path)} is not there: it cannot be made read-only, and git goes into what the agent puts there`,
+        `the submodule ${this.#name(path)} is not there: it cannot be made read-only, and git enters a repository that the agent makes there`,
       );
     return undefined;
   }
@@ -221,7 +221,7 @@ class Search {
     if (!top.ok) return top.error;
     await this.#settingsAt(top.value, settings);
     if (dir !== this.#root || !USER_VARIABLES.some((name) => this.#env[name])) return undefined;
-    // The user's git works with another git directory or work tree than is found here.
+    // The user's git uses another git directory or work tree than the one that is found here.
     for (const name of ["GIT_DIR", "GIT_COMMON_DIR"]) {
       const value = this.#env[name];
       if (value) await this.#addNamed(name, resolve(dir, value));
@@ -232,19 +232,19 @@ class Search {
     const problem = own.ok ? (ownTop.ok ? undefined : ownTop.error) : own.error;
     if (problem?.isBroken !== true) return problem;
     this.#note(
-      `git cannot read the settings that hold with GIT_DIR and GIT_WORK_TREE as the environment has them: nothing that they name is protected (${problem.reason})`,
+      `git cannot read the settings that are in force with the environment's GIT_DIR and GIT_WORK_TREE: files that they name are not protected (${problem.reason})`,
     );
     return undefined;
   }
 
-  /** Where names in settings start: `core.worktree` may put it elsewhere. */
+  /** The directory that paths in settings are relative to; `core.worktree` may name another one. */
   async #topOf(dir: string, settings: readonly GitSetting[]): Promise<Result<string, GitProblem>> {
     const elsewhere = settings.findLast(({ key }) => key === "core.worktree");
     if (elsewhere === undefined) return ok(dir);
     const top = await topOf(dir);
     if (top.ok && top.value === undefined)
       this.#note(
-        `git finds no work tree at core.worktree (${elsewhere.value}), and obeys what the agent puts there`,
+        `git finds no work tree at core.worktree (${elsewhere.value}), and would use one that the agent makes there`,
       );
     return top.ok ? ok(top.value ?? dir) : top;
   }
@@ -262,33 +262,33 @@ class Search {
       const value = this.#env[name];
       if (value) await this.#addNamed(name, resolve(top, value));
     }
-    // What git reads by itself; a directory of dotfiles as the project has these in it.
+    // Git always reads these; a project of dotfiles may have them in it.
     if (config || home)
       await this.#addIfThere(config ? join(config, "git") : join(home ?? "", ".config", "git"));
     if (home) await this.#addIfThere(join(home, ".gitconfig"));
   }
 
   async #setting(top: string, { key, middle, value, path, origin }: GitSetting): Promise<void> {
-    // An address that stands for another may be a command, too.
+    // An address that replaces another may be a command as well.
     if (middle.startsWith("ext::")) await this.#command(top, key, middle);
     if (value.startsWith("ext::")) return this.#command(top, key, value);
     if (DATA_KEYS.test(key)) return;
     if (isPathKey(key)) {
       if (path === null)
         return this.#note(
-          `git's ${key} is a path that git cannot expand, and does not use (${value})`,
+          `git's ${key} is a path that git cannot expand and does not use (${value})`,
         );
       // An included path is relative to the file that includes it.
       const from = key.startsWith("include") && origin !== undefined ? dirname(origin) : top;
       const named = path ?? this.#atHome(value);
       return named === "" ? undefined : this.#addNamed(key, resolve(from, named));
     }
-    // Any other alias is words for git itself, as `-c key=value` in front.
+    // Any other alias is words for git itself, which may begin with `-c key=value`.
     if (key.startsWith("alias."))
       return this.#command(top, key, value.startsWith("!") ? value : `git ${value}`);
     if (isCommand(key)) return this.#command(top, key, value);
-    // Whatever the key means: a value that names a file of the project may be read or run. A word
-    // such as "main" is more likely a branch than a file that a build makes.
+    // With any other key, a value that names a file of the project may be read or run. A word such
+    // as "main" is more likely a branch than a file that a build makes.
     for (const word of commandWords(value))
       if (/[./]/.test(word)) await this.#addFile(key, resolve(top, this.#atHome(word)));
   }
@@ -298,22 +298,22 @@ class Search {
     return home && path.startsWith("~/") ? join(home, path.slice(2)) : path;
   }
 
-  /** Adds the files that a command names; tells of a command that names what is not found. */
+  /** Adds the files that a command names; adds a note if not all of them can be found. */
   async #command(top: string, key: string, command: string): Promise<void> {
     if (command === "") return;
     const isInProject = (path: string) => this.#isInside(path);
     const place = { root: this.#root, top, isInProject, env: this.#env };
     const found = await filesOfCommand(command, place);
     for (const path of found.files) await this.#add(path);
-    for (const given of found.settings)
-      await this.#setting(top, { ...given, middle: "", origin: undefined });
+    for (const setting of found.settings)
+      await this.#setting(top, { ...setting, middle: "", origin: undefined });
     if (found.isUnclear)
       this.#note(
-        `git's ${key} runs a command in the project, and it could not be found out which files that command uses: the agent can change them (${command.slice(0, 200)})`,
+        `git's ${key} runs a command in the project, and its files could not be found out: the agent can change them (${command.slice(0, 200)})`,
       );
   }
 
-  /** Adds a path that `key` names, or that its links lead to; tells of one that is not there. */
+  /** Adds a path that `key` names, or the target of its links; adds a note if it is not there. */
   async #addNamed(key: string, path: string): Promise<void> {
     const { links, end } = await followLinks(path, (it) => this.#isInside(it));
     if (end !== undefined) await this.#add(end);
@@ -321,11 +321,11 @@ class Search {
     if (isProtected || (links.length === 0 && (end !== undefined || !this.#isInside(path)))) return;
     const where = this.#name(this.#isInside(path) ? path : (links[0] ?? path));
     this.#note(
-      `git's ${key} leads to ${where}, which is not there or is reached by a link: it cannot be made read-only, and git obeys what the agent puts there`,
+      `git's ${key} leads to ${where}, which is not there or is reached by a link: it cannot be made read-only, and git trusts a file that the agent puts there`,
     );
   }
 
-  /** Adds where a path leads to, if it lies in the project; tells of links of the project's on the way. */
+  /** Adds a path's target if it lies in the project; adds notes for links in the project on the way. */
   async #addIfThere(path: string): Promise<void> {
     const { links, end } = await followLinks(path, (it) => this.#isInside(it));
     if (end !== undefined && end !== path) await this.#add(end);
@@ -340,7 +340,7 @@ class Search {
     if (file.isByLink) await this.#addNamed(key, path);
   }
 
-  /** Tells whether the path is there without links; then it will be read-only. */
+  /** Adds a path if it exists and has no links in it; returns whether it was added. */
   async #add(path: string): Promise<boolean> {
     if (!this.#isInside(path)) return false;
     const stats = await statsAt(path);
@@ -356,7 +356,7 @@ class Search {
 
   #isInside(path: string): boolean {
     const [first] = this.#name(path).split(sep);
-    // The top level's own git directory is guarded by its name.
+    // The project's own git directory is protected by its name.
     return first !== undefined && first !== "" && first !== ".." && first !== ".git";
   }
 
@@ -365,18 +365,18 @@ class Search {
   }
 }
 
-/** Those that lie below no other of them. */
+/** The names that do not lie below another one of them. */
 export function outermost(names: readonly string[]): string[] {
   const all = new Set(names);
   return [...all].filter((name) => !directoriesAbove(name).some((above) => all.has(above)));
 }
 
-/** The directories above names, which must be mounts as well so that they cannot be renamed. */
+/** The parent directories of names; they are mounted as well, so that they cannot be renamed. */
 export function parentDirsOf(names: readonly string[]): string[] {
   return [...new Set(names.flatMap(directoriesAbove))].sort();
 }
 
-/** `a/b/c` lies in `a` and `a/b`. */
+/** The parent directories of a name: `a` and `a/b` for `a/b/c`. */
 export function directoriesAbove(name: string): string[] {
   const parts = name.split(sep);
   return parts.slice(1).map((_, n) => parts.slice(0, n + 1).join(sep));
@@ -386,12 +386,12 @@ function isCommand(key: string): boolean {
   return key.startsWith("pager.") || COMMAND_ENDS.has(key.slice(key.lastIndexOf(".") + 1));
 }
 
-/** Whether a signing key is a file, and not the name of one or the key itself. */
+/** Whether a signing key is a file, not a key's name or the key itself. */
 function isKeyFile(value: string, isSsh: boolean): boolean {
   return /^(\/|~|\.\/)/.test(value) || (isSsh && !/^(key::|ssh-)/.test(value));
 }
 
-/** The repositories that the project lies in: their settings may name files of it. */
+/** The repositories around the project: their settings may name files in it. */
 async function repositoriesAbove(root: string): Promise<string[]> {
   const found: string[] = [];
   for (let dir = dirname(root); dir !== dirname(dir); dir = dirname(dir))

@@ -204,12 +204,12 @@ async function inspect(
     return err(refused(root, why, "Write the path without that link into the .git file."));
   }
   const agents = new Set<string>();
-  const isPassedOver = async (name: string) => {
-    const isPassed = await isAgents(root, name, before);
-    if (isPassed) agents.add(name);
-    return isPassed;
+  const isIgnored = async (name: string) => {
+    const isOwn = await isAgents(root, name, before);
+    if (isOwn) agents.add(name);
+    return isOwn;
   };
-  const walked = await findGitDirs(root, { signal, isPassedOver });
+  const walked = await findGitDirs(root, { signal, isIgnored });
   if (!walked.ok) return err(refused(root, walked.error.reason, walked.error.fix));
   notes.push(...walked.value.notes);
   const nested = walked.value.found.flatMap((it) => it.usedIn ?? []);
