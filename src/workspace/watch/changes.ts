@@ -3,9 +3,9 @@ import { changedParts, type PartChange } from "./part.ts";
 import { RULES } from "./table.ts";
 import type { Watched, WatchSnapshot } from "./watched.ts";
 
-/** A file that something on the host runs, and what became of it. */
+/** A change of a file that a program on the host runs. */
 export type WatchChange = {
-  /** From the project's top. SECURITY: of the agent's making. */
+  /** From the project's top. SECURITY: the agent chose this name. */
   readonly path: string;
   readonly change:
     | "created"
@@ -15,16 +15,16 @@ export type WatchChange = {
     | "made set-id"
     | "linked"
     | `cannot be looked at (${string})`;
-  /** Which parts of it, where not all of it counts. */
+  /** Which parts changed, if only parts of the file are watched. */
   readonly parts: readonly PartChange[];
   /** Where a link leads to. */
   readonly to?: string;
   readonly runs: string;
-  /** When, at the latest; undefined of what is gone. Milliseconds since 1970. */
+  /** The time of the change, at the latest, in milliseconds since 1970; undefined if removed. */
   readonly atMs: number | undefined;
 };
 
-/** What changed, by what runs it: first what needs the least of the user's doing. */
+/** The changes between two snapshots; files that run with the least action of the user come first. */
 export function changesOf(before: WatchSnapshot, after: WatchSnapshot): readonly WatchChange[] {
   const changes = [...after.watched].flatMap(([path, now]) => {
     const was = before.watched.get(path);
@@ -32,31 +32,33 @@ export function changesOf(before: WatchSnapshot, after: WatchSnapshot): readonly
     const change = isNothing ? undefined : was === undefined ? created(now) : changed(was, now);
     return change === undefined ? [] : [{ path, runs: now.runs, ...change }];
   });
-  // Whether it was there before or not: this look sees less than there is.
-  const unseen = [...after.unseen].flatMap(([path, now]) =>
-    before.unseen.get(path)?.hash === now.hash ? [] : [{ path, runs: now.runs, ...created(now) }],
+  // Reported whether or not they were there before: this snapshot sees only a part.
+  const unreadable = [...after.unreadable].flatMap(([path, now]) =>
+    before.unreadable.get(path)?.hash === now.hash
+      ? []
+      : [{ path, runs: now.runs, ...created(now) }],
   );
-  // What was not looked at is not gone.
+  // In an incomplete snapshot a missing file is not a removed one.
   const gone = after.cut === undefined ? [...before.watched] : [];
   const removed = gone.flatMap(([path, was]) =>
     after.watched.has(path) || ["program", "set-id", "link"].includes(was.kind) || isEmpty(was)
       ? []
       : [{ path, change: "removed" as const, parts: [], runs: was.runs, atMs: undefined }],
   );
-  return [...changes, ...unseen, ...removed]
+  return [...changes, ...unreadable, ...removed]
     .sort(
       (a, b) => orderOf(a) - orderOf(b) || depthOf(a) - depthOf(b) || (a.path < b.path ? -1 : 1),
     )
     .map((it) => ({ ...it, path: nameOf(it.path) }));
 }
 
-/** What could not be looked at before either, and why. SECURITY: paths are the agent's. */
+/** Paths that are still unreadable, and why. SECURITY: the agent chose these names. */
 export function stillUnreadable(
   before: WatchSnapshot,
   after: WatchSnapshot,
 ): readonly { readonly path: string; readonly why: string }[] {
-  return [...after.unseen]
-    .filter(([path]) => before.unseen.has(path))
+  return [...after.unreadable]
+    .filter(([path]) => before.unreadable.has(path))
     .map(([path, { why = "" }]) => ({ path: nameOf(path), why }));
 }
 
@@ -64,7 +66,8 @@ type Change = Pick<WatchChange, "change" | "parts" | "to" | "atMs">;
 
 function created(now: Watched): Change {
   const atMs = now.arrivedAtMs;
-  if (now.kind === "unseen") return { change: `cannot be looked at (${now.why})`, parts: [], atMs };
+  if (now.kind === "unreadable")
+    return { change: `cannot be looked at (${now.why})`, parts: [], atMs };
   if (now.kind === "set-id") return { change: "made set-id", parts: [], atMs };
   if (now.kind === "program") return { change: "made executable", parts: [], atMs };
   if (now.kind === "link") return { change: "linked", parts: [], to: shown(now.to ?? ""), atMs };
@@ -73,11 +76,11 @@ function created(now: Watched): Change {
 }
 
 function changed(was: Watched, now: Watched): Change | undefined {
-  // What was unseen is compared with what was seen last.
-  const seen = was.kind === "unseen" && now.kind !== "unseen" ? (was.seen ?? was) : was;
+  // A file that was unreadable is compared with its last readable state.
+  const seen = was.kind === "unreadable" && now.kind !== "unreadable" ? (was.seen ?? was) : was;
   if (seen.kind === now.kind && seen.hash === now.hash) return undefined;
-  if (now.kind === "set-id" || now.kind === "unseen") return created(now);
-  // A link whose target was changed has not been made a link.
+  if (now.kind === "set-id" || now.kind === "unreadable") return created(now);
+  // A link whose target file changed was not newly linked.
   if (now.kind === "link" && (seen.kind !== "link" || seen.to !== now.to)) return created(now);
   const atMs = seen.inode === now.inode ? now.changedAtMs : now.arrivedAtMs;
   if (seen.parts === undefined || now.parts === undefined)
@@ -87,7 +90,7 @@ function changed(was: Watched, now: Watched): Change | undefined {
   return { change: "changed", parts, atMs: latestOf(parts, seen, now) ?? atMs };
 }
 
-/** When the latest of these parts was changed, where they are files of a directory that stayed. */
+/** When the latest of these parts changed, if they are files of the same directory as before. */
 function latestOf(
   parts: readonly PartChange[],
   was: Watched,
@@ -95,16 +98,16 @@ function latestOf(
 ): number | undefined {
   if (partTimes === undefined || was.inode !== inode) return undefined;
   const times = parts.map(({ kind, name }) => partTimes.get(`${kind} \0${name}`));
-  // Of a part that is gone only its directory's change is known.
+  // For a removed part only the time of its directory is known.
   return times.every((it) => it !== undefined) ? Math.max(...times) : undefined;
 }
 
-/** Whether nothing in it is run, as in a package.json without scripts. */
+/** Whether nothing in the file is run, as in a package.json without scripts. */
 function isEmpty({ parts, kind }: Watched): boolean {
   return kind === "file" && parts !== undefined && parts.size === 0;
 }
 
-/** Repositories and links come first, then what the table has, in its order. */
+/** Repositories and links come first, then the rules in the order of the table. */
 const ORDER: ReadonlyMap<string, number> = new Map(RULES.map(({ runs }, n) => [runs, n]));
 
 function orderOf({ runs }: { readonly runs: string }): number {

@@ -1,7 +1,7 @@
 /**
- * Which files of a project something on the host runs or obeys, and which of them have changed.
+ * The files of a project that programs on the host run or take settings from, and their changes.
  *
- * It reads the project, where the agent writes: it follows no link and runs nothing. It must not
+ * The agent can write in the project, so this follows no link and runs nothing. It must not
  * know Codex, Neovim or Docker.
  */
 export { changesOf, stillUnreadable, type WatchChange } from "./changes.ts";

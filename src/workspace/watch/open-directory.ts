@@ -4,18 +4,18 @@ import { type FileHandle, lstat, open, opendir, readdir, readlink } from "node:f
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** A directory whose entry is larger is read in pieces, since one answer would hold all up. */
+/** A larger directory is read in pieces, since one long read would block everything else. */
 const LARGE_BYTES = 64n * 1024n;
 const PIECE = 256;
 
-/** The errors of a path that is not there, or is something else than what was listed. */
+/** Errors of a path that is gone, or no longer of the kind that was listed. */
 const ABSENT = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
-/** The errors of opening what is no file: a socket, or a device without a driver. */
+/** Errors of opening something that is not a file: a socket, or a device without a driver. */
 const NO_FILE = new Set([...ABSENT, "ENXIO", "ENODEV", "EISDIR"]);
 
 /**
- * Something is there, or may be, that could not be looked at. SECURITY: the agent has the user's uid
- * and takes the rights from a file as it likes, so that this is no absence.
+ * A path that may exist could not be looked at. SECURITY: the agent has the user's uid and can make
+ * any file unreadable, so this does not count as absence.
  */
 export class UnreadableError extends Error {
   /** The error's name, as EACCES. */
@@ -28,12 +28,12 @@ export class UnreadableError extends Error {
 }
 
 /**
- * A directory that is being looked at. Paths and names are of any bytes: each character of a string
- * is one byte (latin1), and `shown` makes of it what a person reads.
+ * An open directory of the project. Paths and names may have any bytes: each character of a string is
+ * one byte (latin1), and `shown` turns it into text for a person.
  *
- * SECURITY: the agent may rename and replace anything meanwhile, and a link must not lead the host
- * out of the project. The directory is held by its descriptor, all in it is reached by that, and it
- * is passed over where the descriptor is not what the path says.
+ * SECURITY: the agent may rename and replace anything meanwhile, and no link may lead the host out of
+ * the project. So everything in the directory is reached by its descriptor, and a directory whose
+ * descriptor has another path than expected is skipped.
  */
 export class OpenDirectory implements AsyncDisposable {
   readonly path: string;
@@ -47,8 +47,8 @@ export class OpenDirectory implements AsyncDisposable {
   }
 
   /**
-   * Opens the one at `path`, absolute and resolved; undefined where it is gone or another one by
-   * now. Rejects with `Unseen`.
+   * Opens the one at `path`, absolute and resolved; undefined if it is gone or was
+   * replaced. Rejects with `UnreadableError`.
    */
   static async open(path: string): Promise<OpenDirectory | undefined> {
     let file: FileHandle | undefined;
@@ -64,7 +64,7 @@ export class OpenDirectory implements AsyncDisposable {
     return undefined;
   }
 
-  /** What is in it, in pieces. Rejects with `Unseen`. */
+  /** Its entries, in pieces. Rejects with `UnreadableError`. */
   async *entries(): AsyncGenerator<readonly Dirent<string>[]> {
     const here = `/proc/self/fd/${this.#file.fd}`;
     try {
@@ -85,18 +85,18 @@ export class OpenDirectory implements AsyncDisposable {
     }
   }
 
-  /** The entry itself, not what it leads to; undefined where it is gone. Rejects with `Unseen`. */
+  /** An entry's own stats, not those of a link's target; undefined if it is gone. Rejects with `UnreadableError`. */
   async stat(name: string): Promise<BigIntStats | undefined> {
     return lstat(this.#at(name), { bigint: true }).catch((cause) => absent(cause, ABSENT));
   }
 
-  /** Where a link leads to, as it says; undefined where it is none. Rejects with `Unseen`. */
+  /** A link's target, as written; undefined if it is not a link. Rejects with `UnreadableError`. */
   async link(name: string): Promise<string | undefined> {
     const none = new Set([...ABSENT, "EINVAL"]);
     return readlink(this.#at(name), "latin1").catch((cause) => absent(cause, none));
   }
 
-  /** The first `maxBytes` of a regular file; undefined where it is none. Rejects with `Unseen`. */
+  /** The first `maxBytes` of a regular file; undefined if it is not one. Rejects with `UnreadableError`. */
   async read(name: string, maxBytes: number): Promise<Buffer | undefined> {
     let file: FileHandle | undefined;
     try {
@@ -141,22 +141,22 @@ export function bytesOf(path: string): Buffer {
   return Buffer.from(path, "latin1");
 }
 
-/** The path of these bytes, from a string that a program of ours uses. */
+/** The path as one character for each byte, from an ordinary string. */
 export function pathOf(text: string): string {
   return Buffer.from(text).toString("latin1");
 }
 
-/** A path for a person. SECURITY: of the agent's making. */
+/** A path as text for a person. SECURITY: the agent may have chosen it. */
 export function shown(path: string): string {
   return bytesOf(path).toString("utf8");
 }
 
-/** A path below another one, either of which may be the project's top, "". */
+/** Joins two paths, either of which may be the project's top, "". */
 export function joined(path: string, name: string): string {
   return path === "" ? name : name === "" ? path : `${path}/${name}`;
 }
 
-/** The directory of a path, "" of one at the top. */
+/** The directory of a path; "" for a path at the top. */
 export function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }

@@ -1,9 +1,9 @@
-/** The parts of a file that are run, by name; what else is in it may change unnoticed. */
+/** The parts of a file that are run, by name; changes of the rest are not reported. */
 export type Parts = ReadonlyMap<string, string>;
 
 /**
- * The parts that count of a file of this name. Undefined where all of it counts: also of a file that
- * cannot be read as what its name says, since its tool may read it more kindly.
+ * The parts of a file that are run, by the file's name. Undefined if the whole file counts, also if it
+ * cannot be parsed: its tool may be more lenient.
  *
  * SECURITY: names and texts are the agent's.
  */
@@ -11,7 +11,7 @@ export function partsOf(name: string, text: string): Parts | undefined {
   try {
     return knownParts(name, text);
   } catch {
-    // Nested deeper than can be written out again.
+    // Nested deeper than JSON.stringify can write.
     return undefined;
   }
 }
@@ -24,7 +24,7 @@ function knownParts(name: string, text: string): Parts | undefined {
   return undefined;
 }
 
-/** What the fields are called, one by one where they are tables of commands. */
+/** The watched fields and what they are called; tables of commands are compared entry by entry. */
 const PACKAGE: Readonly<Record<string, string>> = {
   scripts: "script",
   "lint-staged": "hook",
@@ -79,10 +79,10 @@ function fields(text: string, known: Readonly<Record<string, string>>): Parts | 
   return found;
 }
 
-/** What go downloads and runs, and where it takes code from instead; requirements are checked by sum. */
+/** Directives by which go downloads, runs or replaces code; requirements are protected by go.sum. */
 const GO = new Set(["go", "toolchain", "tool", "replace", "use", "godebug", "ignore"]);
 
-/** Of go.mod and go.work: `verb what`, or `verb (` and a line for each. */
+/** The directives of go.mod and go.work: `verb what`, or `verb (` and a line for each. */
 function goLines(text: string): Parts | undefined {
   const found = new Map<string, string>();
   let block = "";
@@ -94,7 +94,7 @@ function goLines(text: string): Parts | undefined {
       continue;
     }
     const verb = block === "" ? (/^[a-z]+/.exec(words)?.[0] ?? "") : block;
-    // Whatever go reads there, it is not what is known here.
+    // Not a directive of a known form.
     if (verb === "") return undefined;
     const what = block === "" ? words.slice(verb.length).trim() : words;
     if (block === "" && what === "(") block = verb;
@@ -103,7 +103,7 @@ function goLines(text: string): Parts | undefined {
   return found;
 }
 
-/** Of JSON as TypeScript reads it: with comments, and with commas behind the last. */
+/** The plugins in JSON as TypeScript reads it: with comments and trailing commas. */
 function plugins(text: string): Parts | undefined {
   const parsed = objectOf(withoutComments(text));
   if (parsed === undefined) return undefined;
@@ -116,10 +116,11 @@ function plugins(text: string): Parts | undefined {
 }
 
 /**
- * Strings are matched first, so that nothing in them is taken for a comment.
+ * Removes comments and trailing commas. Strings are matched first, so that nothing in them counts as
+ * a comment.
  *
- * SECURITY: what is not closed goes to the end of the text; to look for its end from each of many
- * beginnings would take minutes.
+ * SECURITY: an unclosed string or comment extends to the end of the text; searching for the end of
+ * each again would take minutes in a hostile file.
  */
 function withoutComments(text: string): string {
   const comments = /("(?:\\[\s\S]|[^"\\])*(?:"|$))|\/\/[^\n]*|\/\*(?:[\s\S]*?\*\/|[\s\S]*$)/g;
@@ -139,10 +140,10 @@ function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-/** How parts differ: "script `postinstall`" and what became of it. */
+/** A changed part, such as the script `postinstall`. */
 export type PartChange = { readonly kind: string; readonly name: string };
 
-/** Which parts came, went, or are others. */
+/** The parts that were added, removed or changed. */
 export function changedParts(before: Parts, after: Parts): readonly PartChange[] {
   const names = new Set([...before.keys(), ...after.keys()]);
   return [...names]

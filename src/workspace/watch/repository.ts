@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { joined, OpenDirectory, UnreadableError } from "./open-directory.ts";
 import type { Parts } from "./part.ts";
 
-/** How many files beside those that git runs are looked at: what hooks themselves run. */
+/** How many other files of the hooks directory are compared: hooks may run them. */
 const MAX_OTHERS = 100;
 
 /** The names by which git runs hooks (githooks(5), 2.51). */
@@ -14,7 +14,7 @@ const HOOKS = new Set(
   reference-transaction sendemail-validate update`.split(/\s+/),
 );
 
-/** What git obeys of a repository, without what changes with every commit. */
+/** The files of a repository that git trusts, without those that change with every commit. */
 export type RepositoryLook = {
   readonly hash: string;
   readonly parts: Parts;
@@ -24,8 +24,8 @@ export type RepositoryLook = {
 };
 
 /**
- * Looks at what git obeys of the repository whose own directory this is. A directory's times say
- * nothing of a file in it that was changed in place, so that each file counts by its own.
+ * Fingerprints the files that git trusts in a git directory. A directory's times do not change when a
+ * file in it is rewritten in place, so each file counts with its own.
  */
 export async function lookAtRepository(
   directory: OpenDirectory,
@@ -39,7 +39,7 @@ export async function lookAtRepository(
     const mode = withMode ? `${stats.mode & 0o111n} ` : "";
     const part = `file \0${joined(below, name)}`;
     parts.set(part, `${mode}${await digestOf(from, name, maxBytes, String(stats.ctimeNs))}`);
-    // A directory may have been renamed into its place with all files in it.
+    // The whole directory may have been renamed into its place.
     const above = below === "" ? 0 : Number(from.stats.ctimeMs);
     partTimes.set(part, Math.max(Number(stats.ctimeMs), above));
   };
@@ -66,7 +66,7 @@ export async function lookAtRepository(
   };
 }
 
-/** One that cannot be read changes with every change of it, seen or not. */
+/** A hash of a file; for an unreadable one its version, which changes with every write. */
 async function digestOf(
   directory: OpenDirectory,
   name: string,
@@ -82,7 +82,7 @@ async function digestOf(
   }
 }
 
-/** The files of these names; without, git's hooks and others but samples. */
+/** The files with these names; without names, git's hooks and other files, but no samples. */
 async function filesIn(
   directory: OpenDirectory,
   names: readonly string[] | undefined,

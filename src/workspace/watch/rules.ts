@@ -3,24 +3,23 @@ import { RULES } from "./table.ts";
 /** Says whether a path is watched. */
 export type PathMatcher = {
   /**
-   * What runs the file at `path`, relative to the project; undefined where nothing does.
-   * Names are of any bytes; see `open-directory.ts`.
+   * What runs the file at `path`, relative to the project; undefined if nothing does. Names may have
+   * any bytes; see `open-directory.ts`.
    */
   readonly fileRuns: (path: string) => string | undefined;
-  /** What runs or obeys all that lies below this directory. */
+  /** What runs every file below this directory. */
   readonly dirRuns: (path: string) => string | undefined;
-  /** Whether what is watched may lie below a directory of this path, for a link in its place. */
+  /** Whether watched files may lie below a directory of this path; for a link in its place. */
   readonly leads: (path: string) => boolean;
 };
 
-/** What the user's own patterns are said to be run by. */
+/** The reason that is shown for the user's own patterns. */
 const OWN = "you have asked for it to be watched";
 
 /**
- * Takes the table and the user's own patterns; one that begins with `!` takes out what it matches.
+ * Matches the table's patterns and the user's own; a pattern that begins with `!` excludes its matches.
  *
- * Letters count in either case: some tools do not tell them apart (just), and no tool does on some
- * file systems.
+ * Case is ignored: some tools (just) ignore it, and on some file systems all do.
  */
 export function pathMatcher(own: readonly string[]): PathMatcher {
   const all = [...RULES, { patterns: own.filter((it) => !it.startsWith("!")), runs: OWN }].flatMap(
@@ -46,12 +45,12 @@ export function pathMatcher(own: readonly string[]): PathMatcher {
   };
 }
 
-/** Finds the pattern that a path matches, in the time of one look-up for most of them. */
+/** Finds the pattern that a path matches; for most paths with a single look-up. */
 class Patterns {
   /** By the last name of the pattern. */
   readonly #exact = new Map<string, { readonly regex: RegExp; readonly runs: string }[]>();
   readonly #globs: { readonly regex: RegExp; readonly runs: string }[] = [];
-  /** The last names of the globs in one, which most names fail. */
+  /** The last names of all globs in one expression, which most names do not match. */
   #anyGlob: RegExp | undefined;
 
   add(pattern: string, runs: string): void {
@@ -81,13 +80,13 @@ function nameOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** Of a path without a slash before it. */
+/** For a path without a leading slash. */
 function regexOf(pattern: string): RegExp {
   const body = bodyOf(pattern.replace(/^\//, ""));
   return new RegExp(pattern.startsWith("/") ? `^${body}$` : `(?:^|/)${body}$`, "i");
 }
 
-/** The directories that a pattern names above what it matches: `/a`, `/a/b` of `/a/b/*.lua`. */
+/** The parent directories in a pattern: `/a` and `/a/b` for `/a/b/*.lua`. */
 function prefixesOf(pattern: string): readonly string[] {
   const start = pattern.startsWith("/") ? "/" : "";
   const names = pattern.replace(/^\/|\/$/g, "").split("/");

@@ -1,15 +1,15 @@
 import { execa } from "execa";
 import { program, searchPath } from "../../programs.ts";
 
-/** More than this is not listed. */
+/** The longest list of paths. */
 const MAX_BYTES = 1024 ** 2;
 
 /**
- * Finds programs that run with their owner's rights whoever starts them, below a directory, as
- * paths from it with a character for each byte. Undefined where that could not be told within `ms`.
+ * Finds set-uid and set-gid programs below a directory, as relative paths with one character for each
+ * byte. Undefined if they could not be found within `ms`.
  *
- * A mode is not in a directory's list, and to ask for that of each file takes Node ten times as long
- * as find(1). SECURITY: what is changed meanwhile is looked at again by who uses these paths.
+ * By find(1), because a directory's list has no modes, and Node takes ten times as long to ask for
+ * each file's. SECURITY: files can change meanwhile, so callers check each path again.
  */
 export async function findSetId(root: string, ms: number): Promise<readonly string[] | undefined> {
   const args = [".", "-xdev", "-type", "f", "-perm", "/6000", "-print0"];
@@ -23,7 +23,7 @@ export async function findSetId(root: string, ms: number): Promise<readonly stri
     maxBuffer: MAX_BYTES,
     reject: false,
   });
-  // A directory that is not to be read, or has just gone, is a failure to find, too.
+  // find(1) also ends with 1 if a directory is unreadable or was just removed.
   if (found.exitCode !== 0 && found.exitCode !== 1) return undefined;
   const names = Buffer.from(found.stdout).toString("latin1").split("\0");
   return names.filter((it) => it !== "").map((it) => it.replace(/^\.\//, ""));

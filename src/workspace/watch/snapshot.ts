@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { BigIntStats, Dirent } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, resolve, sep } from "node:path";
+import { hasGitNames } from "../../git-layout.ts";
 import {
   bytesOf,
   joined,
@@ -17,71 +18,71 @@ import { findSetId } from "./set-id.ts";
 import { ENVIRONMENT, PACKAGES, SKIPPED } from "./table.ts";
 import { isSettled, versionOf, type Watched, type WatchSnapshot } from "./watched.ts";
 
-/** Bounds of one look at a project; beyond them it says that it has not seen all. */
+/** Bounds of one snapshot; one that meets a bound says that it is incomplete. */
 const BOUNDS = {
-  /** A project of this many files is looked at in some seconds. */
+  /** This many files take a few seconds. */
   entries: 400_000,
   watched: 5000,
   ms: 15_000,
-  /** How much of a file is compared; of a longer one its times count besides. */
+  /** How much of a file is compared; for a longer file its times are compared as well. */
   bytes: 1024 * 1024,
 } as const;
 
-/** The directories in which a program that is new may be run by its name. */
+/** Directories in which a new program may be run by its name. */
 const PROGRAM_DIRS = new Set(["", "bin", ".bin"]);
 
-/** How many directories are looked at at once: as many as Node has threads for it. */
+/** How many directories are read at once: as many as Node has threads for. */
 const LANES = 4;
 
-/** How many links to directories may lie on one path. */
+/** How many links to directories one path may have. */
 const MAX_LINKS = 3;
 
-/** What a snapshot is taken of. */
+/** How a snapshot is taken. */
 export type SnapshotOptions = {
   readonly root: string;
   readonly matcher: PathMatcher;
-  /** An earlier one, whose unchanged files are not read again. */
+  /** An earlier snapshot, whose unchanged files are not read again. */
   readonly earlier?: WatchSnapshot | undefined;
   readonly bounds?: Partial<Record<keyof typeof BOUNDS, number>>;
   readonly signal?: AbortSignal;
 };
 
-/** Looks at all that is watched in a project. Rejects with `signal.reason`. */
+/** Takes a snapshot of all watched files in a project. Rejects with `signal.reason`. */
 export async function snapshotWatched(options: SnapshotOptions): Promise<WatchSnapshot> {
   const root = await realpath(options.root).catch(() => options.root);
   const takenAtMs = Date.now();
   const began = performance.now();
   const walk = new Walk({ ...options, root });
   await walk.run();
-  const { watched, unseen, cut } = walk;
-  return { watched, unseen, cut, takenAtMs, tookMs: performance.now() - began };
+  const { watched, unreadable, cut } = walk;
+  return { watched, unreadable, cut, takenAtMs, tookMs: performance.now() - began };
 }
 
-/** A directory that is to be looked at. */
+/** A directory that is yet to be read. */
 type Todo = {
   readonly path: string;
-  /** Where it lies, if a link leads there from `path`. */
+  /** Where it really is, if `path` leads there by a link. */
   readonly real: string;
   /** How many links led here. */
   readonly links: number;
-  /** What runs all in it, where something does. */
+  /** What runs all files in it, if anything does. */
   readonly runs?: string | undefined;
-  /** The latest change of a directory above it, the project's top left out. */
+  /** The latest change of a parent directory, without the project's top. */
   readonly arrivedAtMs: number;
 };
 
-const BARE = "git obeys its configuration and hooks wherever it is run inside";
+const BARE = "git runs its hooks and programs wherever it is run inside";
 const NESTED = `it makes a repository of its directory: ${BARE}, and by \`git status\` above it once \`git add\` has taken it in`;
 const OUT = "it leads out of the project: what follows it on your machine reads or writes there";
 const PROGRAM = "it can be run by its name now";
 const PARSER =
   "Neovim loads it into itself to show that language, where the project is on its 'runtimepath'";
-const SET_ID = "whoever runs it on your machine has your rights in it, another user too";
-const UNSEEN = "what your machine would run of it is not known";
-/** What git knows a repository by, and Python and conda an environment. */
+const SET_ID = "any user of your machine who runs it has your rights in it";
+const UNREADABLE = "it is not known what your machine would run of it";
+/** Names that show a repository, or an environment of Python or conda. */
 const MARKS = new Set(["HEAD", "objects", "refs", "commondir", "pyvenv.cfg", "conda-meta"]);
 
-/** What of something that is watched is told to the walk. */
+/** A watched file as the walk finds it. */
 type Found = Omit<Watched, "inode" | "version" | "changedAtMs" | "arrivedAtMs"> & {
   readonly stats: BigIntStats;
   readonly changedAtMs?: number;
@@ -89,7 +90,7 @@ type Found = Omit<Watched, "inode" | "version" | "changedAtMs" | "arrivedAtMs"> 
 
 class Walk {
   readonly watched = new Map<string, Watched>();
-  readonly unseen = new Map<string, Watched>();
+  readonly unreadable = new Map<string, Watched>();
   cut: string | undefined;
   readonly #options: SnapshotOptions;
   readonly #bounds;
@@ -105,7 +106,7 @@ class Walk {
     this.#until = performance.now() + this.#bounds.ms;
   }
 
-  /** Looks at what is higher up first, so that a bound that is met cuts off what is deep. */
+  /** Reads breadth first, so that a bound cuts off only deep directories. */
   async run(): Promise<void> {
     const setId = findSetId(this.#options.root, this.#bounds.ms);
     while (this.#todo.length > 0 && this.cut === undefined) {
@@ -118,7 +119,7 @@ class Walk {
       );
     }
     await this.#setId(await setId);
-    this.#keepUnseen();
+    this.#keepUnreadable();
   }
 
   async #setId(paths: readonly string[] | undefined): Promise<void> {
@@ -137,19 +138,19 @@ class Walk {
   }
 
   /**
-   * SECURITY: what could not be looked at is what it was, so that what was changed meanwhile is found
-   * out by the next look that can.
+   * SECURITY: a file that cannot be looked at keeps its earlier state, so that a change meanwhile is
+   * found by the next snapshot that can look.
    */
-  #keepUnseen(): void {
+  #keepUnreadable(): void {
     for (const [path, was] of this.#options.earlier?.watched ?? [])
-      if (!this.watched.has(path) && (this.cut !== undefined || this.#isBelowUnseen(path)))
+      if (!this.watched.has(path) && (this.cut !== undefined || this.#isBelowUnreadable(path)))
         this.watched.set(path, was);
   }
 
-  #isBelowUnseen(path: string): boolean {
-    if (this.unseen.size === 0) return false;
+  #isBelowUnreadable(path: string): boolean {
+    if (this.unreadable.size === 0) return false;
     for (let above = path; ; above = parentOf(above)) {
-      if (this.unseen.has(above)) return true;
+      if (this.unreadable.has(above)) return true;
       if (above === "") return false;
     }
   }
@@ -168,35 +169,33 @@ class Walk {
       if (this.cut !== undefined) return;
       for (const entry of entries) {
         if (MARKS.has(entry.name)) listed.add(entry.name);
-        // Most files are nobody's concern and cost no wait.
+        // Most files are not watched and cost no await.
         const looking = this.#entry(directory, here, entry);
         if (looking !== undefined) await looking;
       }
     }
     if (listed.has("pyvenv.cfg") || listed.has("conda-meta")) this.#environment(todo.path);
-    const isBare = listed.has("objects") && listed.has("refs");
-    if (listed.has("HEAD") && (isBare || listed.has("commondir")))
-      await this.#repository(here, here.real, joined(todo.path, "."), BARE);
+    if (hasGitNames(listed)) await this.#repository(here, here.real, joined(todo.path, "."), BARE);
   }
 
-  /** Of a virtual environment the programs count. */
+  /** Watches the programs of a virtual environment. */
   #environment(path: string): void {
     const at = this.#todo.findIndex((it) => it.path === joined(path, "bin"));
     const bin = this.#todo[at];
     if (bin !== undefined) this.#todo[at] = { ...bin, runs: bin.runs ?? ENVIRONMENT };
   }
 
-  /** A look that failed is not one that found nothing. */
+  /** Records a failed look, which does not mean that nothing is there. */
   #missed({ path, real, arrivedAtMs }: Todo, cause: unknown): void {
     this.#options.signal?.throwIfAborted();
     if (!(cause instanceof UnreadableError)) {
       this.cut ??= `something in it could not be looked at (${String(cause)})`;
       return;
     }
-    // Of a directory without rights each one in it says so again.
-    if (this.#isBelowUnseen(parentOf(path)) && path !== "") return;
-    this.unseen.set(path, {
-      ...{ runs: UNSEEN, kind: "unseen", why: cause.code, parts: undefined },
+    // In a directory without rights every file fails; the directory is named once.
+    if (this.#isBelowUnreadable(parentOf(path)) && path !== "") return;
+    this.unreadable.set(path, {
+      ...{ runs: UNREADABLE, kind: "unreadable", why: cause.code, parts: undefined },
       ...{ inode: "", version: "", hash: `${cause.code} ${real}`, changedAtMs: arrivedAtMs },
       arrivedAtMs,
     });
@@ -234,8 +233,8 @@ class Walk {
     const path = joined(todo.path, entry.name);
     const { earlier } = this.#options;
     if (path === ".git" && (earlier === undefined || isOfUser(earlier.watched.get(path)))) {
-      // It was there before the sandbox, so that what is in it is out of the agent's reach, and it
-      // changes with each of the user's commits.
+      // It was there before the sandbox, so the agent cannot reach it, and it changes with each of
+      // the user's commits.
       const stats = await directory.stat(entry.name);
       if (stats !== undefined)
         this.#set(path, todo, { runs: NESTED, kind: "repository", stats, ...NO_CONTENT });
@@ -252,13 +251,13 @@ class Walk {
     this.#set(path, todo, { runs: PROGRAM, kind: "program", stats, ...NO_CONTENT });
   }
 
-  /** Neovim takes any name there; a parser is known by its first bytes from a source of that folder. */
+  /** Neovim loads any name there; a parser differs from a source file by its first bytes. */
   async #addParser(directory: OpenDirectory, todo: Todo, entry: Dirent<string>): Promise<void> {
     const magic = await directory.read(entry.name, ELF.length).catch(() => ELF);
     if (magic?.equals(ELF) === true) await this.#add(directory, todo, entry, PARSER, "file");
   }
 
-  /** What git obeys of a repository: `real` is its own directory, `at` what stands for it. */
+  /** Adds the files that git trusts in a repository: `real` is its directory, `at` its path here. */
   async #repository(todo: Todo, real: string, at: string, runs: string): Promise<void> {
     try {
       await using directory = await OpenDirectory.open(joined(this.#root, real));
@@ -272,8 +271,8 @@ class Walk {
   }
 
   /**
-   * A link counts where it is in the place of what is watched, and where it leads out. Tools follow
-   * one that stays inside, so that what it leads to is looked at as if it were here.
+   * A link counts if it is in the place of a watched file, or leads out of the project. Tools follow
+   * a link that stays inside, so its target is read as if it were here.
    */
   async #link(
     directory: OpenDirectory,
@@ -301,7 +300,7 @@ class Walk {
     });
   }
 
-  /** The content of the file in the project that a link leads to. */
+  /** The content of a link's target, if that is a file in the project. */
   async #target(
     inside: string | undefined,
   ): Promise<{ readonly hash: string; readonly changedAtMs: number } | undefined> {
@@ -320,7 +319,7 @@ class Walk {
     }
   }
 
-  /** Where a link in the project leads to in it, from its top; undefined where it leads out. */
+  /** A link's target, from the project's top; undefined if it leads out. */
   async #inside(real: string, target: string): Promise<string | undefined> {
     const link = joined(this.#root, real);
     const named = resolve(dirname(link), target);
@@ -361,9 +360,9 @@ class Walk {
       });
     } catch (cause) {
       if (!(cause instanceof UnreadableError)) throw cause;
-      const seen = known?.kind === "unseen" ? known.seen : known;
+      const seen = known?.kind === "unreadable" ? known.seen : known;
       const hash = `${cause.code} ${versionOf(stats)}`;
-      const it = { runs, kind: "unseen", stats, hash, seen, why: cause.code } as const;
+      const it = { runs, kind: "unreadable", stats, hash, seen, why: cause.code } as const;
       this.#set(path, todo, { ...it, parts: undefined });
     }
   }
@@ -387,12 +386,12 @@ function arrived({ arrivedAtMs }: Pick<Todo, "arrivedAtMs">, changedAtMs: number
   return Math.max(arrivedAtMs, changedAtMs);
 }
 
-/** The project's own repository, as it was when nothing ran yet. */
+/** The project's own repository, as it was before anything ran. */
 function isOfUser(earlier: Watched | undefined): boolean {
   return earlier?.kind === "repository" && earlier.hash === "";
 }
 
-/** Where a path leads to, as far as it exists. */
+/** A path with links resolved, as far as it exists. */
 async function resolved(path: string): Promise<string> {
   const real = await realpath(bytesOf(path), "latin1").catch(() => undefined);
   const parent = dirname(path);

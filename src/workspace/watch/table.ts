@@ -1,21 +1,21 @@
-/** Files that something on the host runs or obeys, and what and when: `runs` ends a sentence. */
+/** Files that a program on the host runs or takes settings from; `runs` says which and when. */
 export type Rule = {
   /**
-   * Globs, in which `*` matches within a name and `**\/` any directories: `name` at any depth,
-   * `/name` in the project's top directory only, `a/b` that end of a path, and `dir/` all that lies
-   * below such a directory. Letters count in either case.
+   * Globs; `*` matches within a name and `**\/` any directories. `name` matches at any depth, `/name`
+   * only in the project's top directory, `a/b` the end of a path, and `dir/` every file below such a
+   * directory. Case is ignored.
    */
   readonly patterns: readonly string[];
   readonly runs: string;
 };
 
-/** All in the `bin` of a virtual environment. */
+/** The reason for files in the `bin` of a virtual environment. */
 export const ENVIRONMENT =
   "your shell and editor run it by its name in this virtual environment, or when you enter that";
 
 /**
- * What a host runs by itself, or on ordinary commands. Read from the manuals of the tools; an entry
- * is here when opening, entering, building, testing or committing is enough to have it run.
+ * Files that run by themselves or with ordinary commands, from the manuals of the tools. A file is in
+ * the table if opening, entering, building, testing or committing is enough to run it.
  */
 export const RULES: readonly Rule[] = [
   // Editors and shells: on opening or entering.
@@ -261,10 +261,10 @@ function rule(patterns: string, runs: string): Rule {
   return { patterns: patterns.trim().split(/\s+/), runs };
 }
 
-/** Directories that are not looked into: large, and written anew by their tools. */
+/** Directories that are not read: large, and rewritten by their tools. */
 export const SKIPPED: ReadonlySet<string> = new Set(
   "node_modules target __pycache__ .gradle .next .nuxt .svelte-kit .turbo".split(" "),
 );
 
-/** Installed packages: of these the files are looked at, which Python runs on start, and no more. */
+/** Installed packages: only the files in it that Python runs on start are watched. */
 export const PACKAGES = "site-packages";

@@ -1,47 +1,44 @@
 import type { BigIntStats } from "node:fs";
 import type { Parts } from "./part.ts";
 
-/** Something that is watched. `runs` says by what. */
+/** A watched file. `runs` says what runs it. */
 export type Watched = {
   readonly runs: string;
-  /**
-   * What was looked at: a file's content, a link's target, a directory that is a repository. `unseen`
-   * could not be looked at.
-   */
-  readonly kind: "file" | "link" | "repository" | "program" | "set-id" | "other" | "unseen";
-  /** Of the inode, which is another one where something else was moved into its place. */
+  /** What was fingerprinted: a file's content, a link's target, a repository's trusted files. */
+  readonly kind: "file" | "link" | "repository" | "program" | "set-id" | "other" | "unreadable";
+  /** Device and inode: differs if another file was moved into its place. */
   readonly inode: string;
-  /** Changes with every write, and cannot be set from inside: inode, size, times. */
+  /** Inode, size and times: changes with every write, and the agent cannot set it. */
   readonly version: string;
-  /** Of the content, and of where a link leads to. */
+  /** A hash of the content, and of a link's target. */
   readonly hash: string;
   /** Where a link leads to. */
   readonly to?: string | undefined;
   /** Why it could not be looked at. */
   readonly why?: string | undefined;
-  /** What it was when it could be looked at last, of what cannot be now. */
+  /** The last readable state of an unreadable file. */
   readonly seen?: Watched | undefined;
   readonly parts: Parts | undefined;
-  /** When each part was last changed, where they are files of their own. */
+  /** When each part last changed, if the parts are files. */
   readonly partTimes?: ReadonlyMap<string, number> | undefined;
   /**
-   * When it was last changed in any way, milliseconds; the kernel's word. Of several files the
-   * latest: their directory does not tell of a change in place.
+   * The kernel's time of the last change of any kind, in milliseconds. For several files the latest
+   * of theirs: a directory's time does not change when a file in it is rewritten in place.
    */
   readonly changedAtMs: number;
-  /** The same of it and all directories above it: it may have come with one that was renamed. */
+  /** The same for the file and all its parent directories: renaming one may have brought it here. */
   readonly arrivedAtMs: number;
 };
 
-/** What is watched in a project, by path from its top. */
+/** The watched files of a project, by path from its top. */
 export type WatchSnapshot = {
-  /** With what the earlier look saw, where this one could not look. */
+  /** With the earlier state of files that could not be looked at. */
   readonly watched: ReadonlyMap<string, Watched>;
   /** Directories that could not be looked at, and why. */
-  readonly unseen: ReadonlyMap<string, Watched>;
-  /** Why not all was looked at; undefined where all was. */
+  readonly unreadable: ReadonlyMap<string, Watched>;
+  /** Why the snapshot is incomplete; undefined if it is complete. */
   readonly cut: string | undefined;
-  /** When the look began, milliseconds. */
+  /** When it began, in milliseconds since 1970. */
   readonly takenAtMs: number;
   /** How long it took. */
   readonly tookMs: number;
@@ -53,9 +50,9 @@ export function versionOf({ ino, size, mode, mtimeNs, ctimeNs }: BigIntStats): s
 }
 
 /**
- * Whether a file of the same version is the same. SECURITY: the kernel's clock goes in steps, of up
- * to 2 s on some file systems: a file that changed so shortly before a look may change again with
- * the same times.
+ * Whether a file with the same version has the same content. SECURITY: file times have steps of up
+ * to 2 s on some file systems, so a file that changed just before the snapshot can change again
+ * without another version.
  */
 export function isSettled({ changedAtMs }: Watched, { takenAtMs }: WatchSnapshot): boolean {
   return changedAtMs < takenAtMs - 3000;
