@@ -1,6 +1,6 @@
 /**
- * The log that every folder writes to: data first, then what happened, as with pino.
- * Secrets, file contents and what the user typed are never logged above "debug".
+ * The logger of every folder; a pino logger has this shape. Secrets, file contents and the user's
+ * text are never logged above "debug".
  */
 export interface Log {
   debug(data: object, message: string): void;

@@ -1,9 +1,9 @@
 /**
- * Looking at the file system where the answer decides what is protected.
+ * Reads of the file system whose answer decides what is protected.
  *
- * Only ENOENT and ENOTDIR mean that nothing is there. Every other failure means that nobody knows,
- * and throws `LookError`: an agent with the user's uid can make a directory unreadable (mode 0000),
- * and what cannot be seen must not be taken for absent.
+ * SECURITY: only ENOENT and ENOTDIR mean that nothing is there. Every other failure throws
+ * `LookError`: an agent with the user's uid can make a directory unreadable (mode 0000), and an
+ * unreadable file must not count as absent.
  */
 
 import { type BigIntStats, constants, type Dirent } from "node:fs";
@@ -12,7 +12,7 @@ import { dirname, sep } from "node:path";
 import { ownUid } from "./own-user.ts";
 import { projectOf } from "./programs.ts";
 
-/** A look that failed for another reason than absence; `fix` is a command for the user. */
+/** A look that failed although the path may exist; `fix` is a command for the user. */
 export class LookError extends Error {
   readonly path: string;
   readonly code: string;
@@ -28,25 +28,25 @@ export class LookError extends Error {
   }
 }
 
-/** What is at a path itself, not what a link leads to; undefined where nothing is. */
+/** The stats of a path itself, not of a link's target; undefined if nothing is there. */
 export async function statsAt(path: string): Promise<BigIntStats | undefined> {
   return present(path, () => lstat(path, { bigint: true }));
 }
 
-/** The path without links in it; undefined where it leads to nothing. */
+/** The path without links in it; undefined if it leads to nothing. */
 export async function realPathOf(path: string): Promise<string | undefined> {
   return present(path, () => realpath(path));
 }
 
-/** What is in a directory; undefined where there is no directory. */
+/** The entries of a directory; undefined if there is no directory. */
 export async function entriesOf(path: string): Promise<readonly Dirent[] | undefined> {
   return present(path, () => readdir(path, { withFileTypes: true }));
 }
 
 /**
- * The text of a small regular file; undefined where there is none. A link, a pipe, a device and a
- * file of more than `maxBytes` are not such a file: the agent may have made them, and reading them
- * would lead elsewhere or never end.
+ * The text of a small regular file; undefined if there is none. A link, a pipe, a device and a file
+ * larger than `maxBytes` count as none: the agent may have made them, and reading them could lead
+ * elsewhere or never end.
  */
 export async function readSmallFile(path: string, maxBytes: number): Promise<string | undefined> {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
@@ -57,7 +57,7 @@ export async function readSmallFile(path: string, maxBytes: number): Promise<str
       if (!stats.isFile() || stats.size > maxBytes) return undefined;
       return await file.readFile("utf8");
     } catch (cause) {
-      // A link, and a socket.
+      // ELOOP is a link, ENXIO a socket.
       if (["ELOOP", "ENXIO"].includes(codeOf(cause))) return undefined;
       throw cause;
     }
@@ -65,11 +65,11 @@ export async function readSmallFile(path: string, maxBytes: number): Promise<str
 }
 
 /**
- * The bytes of a file that decides something; undefined only where there is nothing. `shown` is the
- * path that the user knows it by.
+ * The bytes of a file that decides something; undefined only if nothing is there. `shown` is the path
+ * for messages.
  *
- * Rejects with `LookError` for a link, a pipe, a device, a directory, a file of more than
- * `maxBytes`, and one that cannot be read: git may read what this does not.
+ * Rejects with `LookError` for a link, a pipe, a device, a directory, a file larger than `maxBytes`,
+ * and one that cannot be read: git may be able to read it.
  */
 export async function readPlainFile(
   path: string,
@@ -89,7 +89,7 @@ export async function readPlainFile(
     if (cause instanceof LookError) throw cause;
     const code = codeOf(cause);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    // A link, and a socket.
+    // ELOOP is a link, ENXIO a socket.
     if (code === "ELOOP" || code === "ENXIO") throw other("is not a plain file", cause);
     throw await failedLook(shown, cause);
   }
@@ -99,7 +99,7 @@ function sizeName(bytes: number): string {
   return bytes >= 1024 ** 2 ? `${bytes / 1024 ** 2} MiB` : `${bytes / 1024} KiB`;
 }
 
-/** Runs a look at `path`: undefined where nothing is there, `LookError` where it fails otherwise. */
+/** Runs a look at `path`: undefined if nothing is there, `LookError` if it fails otherwise. */
 export async function present<T>(path: string, look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look();
@@ -129,7 +129,7 @@ export async function lookOutside<T>(look: Promise<T | undefined>): Promise<T | 
   }
 }
 
-/** The error, with a command that makes the path visible again, or shows why it is not. */
+/** The error, with a command that opens the path again, or shows why it is closed. */
 async function failedLook(path: string, cause: unknown): Promise<LookError> {
   const code = codeOf(cause);
   if (code === "ENAMETOOLONG") return new LookError(path, tooDeepFix(path), cause);
@@ -140,8 +140,8 @@ async function failedLook(path: string, cause: unknown): Promise<LookError> {
     (it) => it.uid,
     () => undefined,
   );
-  // SECURITY: chmod is for the user's own files only. Somebody else's may be closed on purpose, and
-  // chmod by root, which the user may try next, would open it for the agent as well.
+  // SECURITY: chmod is recommended for the user's own files only. Another user may have closed a file
+  // on purpose, and if root opened it, the agent could read it as well.
   if (owner === ownUid()) return new LookError(path, `chmod u+rwx ${quoteForShell(closed)}`, cause);
   const whose = owner === undefined ? "is not known to be yours" : `belongs to ${ownerName(owner)}`;
   const message = `${path} cannot be looked at (${code}): ${closed} ${whose}`;
@@ -152,12 +152,12 @@ function ownerName(uid: number): string {
   return uid === 0 ? "root" : `the user with the number ${uid}`;
 }
 
-/** How much of a path is named that is too long for the system. */
+/** How many characters of an overlong path are shown. */
 const MAX_SHOWN = 200;
 
 /**
- * A command for directories that lie so deep that no system call takes their path. It shows the
- * topmost of them in the project. That one may be the user's, so removing it is only a comment.
+ * A command for directories that are too deep for any system call. It shows the topmost of them in
+ * the project. That one may be the user's, so its removal is only a comment.
  */
 function tooDeepFix(path: string): string {
   const root = projectOf(path);
@@ -169,7 +169,7 @@ function tooDeepFix(path: string): string {
   return `ls -ld ${top} # if it is not yours: rm -r ${top}`;
 }
 
-/** The highest directory on the way to a path that cannot be searched, else the path itself. */
+/** The topmost directory on the way to a path that this user may not enter, else the path itself. */
 async function closedDirectory(path: string): Promise<string> {
   const above = dirname(path);
   if (above === path) return path;
@@ -188,7 +188,7 @@ export function quoteForShell(path: string): string {
   return /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
-/** The system's name of an error, such as EACCES; "unknown" where it has none. */
+/** The system's name of an error, such as EACCES; "unknown" if it has none. */
 export function codeOf(cause: unknown): string {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
   return typeof code === "string" ? code : "unknown";

@@ -1,18 +1,18 @@
 import { userInfo } from "node:os";
 
-/** The user that this process runs as. */
+/** The user of this process. */
 export type OwnUser = {
   readonly uid: number;
   readonly gid: number;
-  /** For messages only: from the account, else the uid in words. */
+  /** For messages: the account's name, or "uid" and the number. */
   readonly name: string;
   /** Whether the machine has an account for the uid. */
   readonly hasAccount: boolean;
 };
 
 /**
- * Names the user of this process. A uid without an account, as containers and clusters give out, is
- * a user like any other: `os.userInfo()` throws ENOENT for it.
+ * The user of this process. A uid without an account, as in containers and on clusters, is a user
+ * like any other; `os.userInfo()` throws ENOENT for it.
  */
 export function ownUser(): OwnUser {
   const [uid, gid, account] = [ownUid(), ownGid(), ownAccount()];
@@ -20,21 +20,21 @@ export function ownUser(): OwnUser {
   return { uid, gid, name, hasAccount: account !== undefined };
 }
 
-/** The effective uid, which owns what this process makes. Throws where users have no number. */
+/** The effective uid, which owns the files that this process makes. Throws if the system has none. */
 export function ownUid(): number {
   return known(process.geteuid?.());
 }
 
-/** The effective gid. Throws where groups have no number. */
+/** The effective gid. Throws if the system has none. */
 function ownGid(): number {
   return known(process.getegid?.());
 }
 
 /**
- * The home directories of this user: `$HOME`, and that of the account where it is another one.
+ * The home directories of this user: `$HOME`, and the account's if that is another one. Empty for a
+ * uid without an account and without `$HOME`, for which `os.homedir()` throws.
  *
- * SECURITY: both count where a home is kept from the agent, since `$HOME` may lead elsewhere.
- * Empty for a uid without an account and without `$HOME`, of which `os.homedir()` throws.
+ * SECURITY: both must be kept from the agent, since `$HOME` may be set to another directory.
  */
 export function ownHomes(env: Readonly<Record<string, string | undefined>>): readonly string[] {
   const all = [env["HOME"], ownAccount()?.homedir].filter((it) => it?.startsWith("/") === true);
@@ -45,12 +45,12 @@ function ownAccount(): { readonly username: string; readonly homedir: string } |
   try {
     return userInfo();
   } catch {
-    // There is none, or it could not be asked for, as of a directory service that is away.
+    // There is none, or its directory service does not answer.
     return undefined;
   }
 }
 
-/** SECURITY: a uid that is not known must not pass for root's. */
+/** SECURITY: an unknown uid must not count as root's. */
 function known(id: number | undefined): number {
   if (id === undefined) throw new Error("this platform has no user ids; Linux was expected");
   return id;

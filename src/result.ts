@@ -1,6 +1,6 @@
 /**
- * The shape of everything that ordinary use can see fail: a value, never an exception.
- * Each folder under `src/` names its own error union; bugs still throw.
+ * The result of anything that can fail in ordinary use: a value, never an exception. Each folder under
+ * `src/` has its own union of errors; bugs still throw.
  */
 
 /** Either a value or a typed error; told apart by `ok`. */

@@ -161,7 +161,7 @@ describe("commits of an attacker's", SLOW, () => {
     );
     const { deliveries, notes } = await it.git.collect(CHAT);
     expect(deliveries).toHaveLength(50);
-    expect(notes).toEqual(["7 more branches of Codex's come after the next turn."]);
+    expect(notes).toEqual(["7 more of Codex's branches come after the next turn."]);
     for (const { ref } of deliveries) expect(ref).toMatch(/^refs\/codex\/[\w.-]+$/);
     expect((await it.git.collect(CHAT)).notes).toEqual([]);
     const after = await git(it.root, "for-each-ref", "--exclude=refs/codex").catch(() =>

@@ -164,7 +164,7 @@ describe("the agent's own git directory", SLOW, () => {
     const news = await it.git.follow(CHAT);
     expect(news.deliveries).toMatchObject([{ ref: REF, count: 1, isForward: false }]);
     expect(news.notes).toEqual([
-      "You and Codex have both changed master: Codex goes on with its own; yours is not in it.",
+      "You and Codex have both changed master: Codex goes on with its own version, without your changes.",
     ]);
     expect(await inside(it, "git log --format=%s -n 1")).toBe("agent\n");
     expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });

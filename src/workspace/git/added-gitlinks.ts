@@ -3,17 +3,14 @@ import type { ScratchRepository } from "./repository/index.ts";
 
 /** The mode of an entry of a tree that is another repository's commit. */
 const GITLINK = "160000";
-/** SECURITY: whoever makes the commits can have the comparison of their trees take minutes. */
+/** SECURITY: the agent can make commits whose trees take minutes to compare. */
 const TIMEOUT_MS = 10_000;
 
-/** What commits bring besides files. */
+/** Gitlinks (other repositories' commits) that commits add. */
 export type AddedGitlink = {
-  /**
-   * Where they have a repository that the user's commit has not, from the top. SECURITY: names of
-   * the agent's.
-   */
+  /** Paths of the gitlinks, from the top. SECURITY: the agent chose these names. */
   readonly paths: readonly string[];
-  /** Whether all of the commits were looked at. */
+  /** Whether all of the commits were compared. */
   readonly isWhole: boolean;
 };
 
@@ -35,7 +32,7 @@ export async function addedGitlinks(
     args: ["log", ...flags],
     input: `${[tip, ...known.map((it) => `^${it}`)].join("\n")}\n`,
   });
-  // An earlier transfer may have brought it, and the user may have passed that one over.
+  // An earlier transfer may have brought one that the user has not merged.
   const all = await scratch.run({
     timeoutMs: TIMEOUT_MS,
     args:
@@ -51,7 +48,7 @@ export async function addedGitlinks(
   };
 }
 
-/** Of pairs such as `:000000 160000 … A` and a path. */
+/** The gitlinks in pairs such as `:000000 160000 … A` and a path. */
 function added(text: string): string[] {
   const words = text.split("\0");
   const found: string[] = [];
@@ -64,7 +61,7 @@ function added(text: string): string[] {
   return found;
 }
 
-/** Of lines such as `160000 commit …\tpath`. */
+/** The gitlinks in lines such as `160000 commit …\tpath`. */
 function treeEntries(text: string): string[] {
   return text
     .split("\0")

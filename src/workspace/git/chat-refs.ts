@@ -4,20 +4,20 @@ import { err, ok, type Result } from "../../result.ts";
 import type { Oid } from "./refs.ts";
 import { NoFollowDir } from "./repository/index.ts";
 
-/** Where what came from conversations stands in the real repository. */
+/** The refs in the real repository that lead to conversations' commits. */
 export const CHAT_REFS = "refs/codex/";
 
 const MAX_CHARS = 80;
 
-/** The ref's last part for a conversation's file: its name, but for what a ref may not have. */
+/** The last part of a conversation's ref: its file's name without characters that a ref cannot have. */
 export function chatName(path: string): string {
   return plain(basename(path).replace(/\.md$/, "")) || "chat";
 }
 
-/** The ref's last part for a branch other than the one that the agent is on. */
+/** The last part of the ref for a branch that the agent is not on. */
 export function branchRefName(chat: string, branch: string): string {
   const name = plain(branch);
-  // Different branches must not meet in one ref: what had to be changed gets a hash.
+  // Different branches must not get the same ref, so a changed name gets a hash.
   const hash = createHash("sha256").update(branch).digest("hex").slice(0, 8);
   return `${chat}--${name === branch ? name : `${name}-${hash}`}`;
 }
@@ -32,8 +32,8 @@ function plain(text: string): string {
 }
 
 /**
- * Sets `refs/codex/<name>` in the real repository as git does, by a lock beside the file. No git is
- * run, so no hook of the user's takes place, and no link is followed.
+ * Sets `refs/codex/<name>` in the real repository as git does, with a lock file. Git itself is not
+ * run, so none of the user's hooks runs, and no link is followed.
  */
 export async function setChatRef(
   commonDir: string,
@@ -43,7 +43,7 @@ export async function setChatRef(
   await using common = await NoFollowDir.open(commonDir);
   await using refs = await common?.dir("refs");
   await using codex = await refs?.makeDir("codex");
-  if (codex === undefined) return err("refs/codex in the real git directory is no directory");
+  if (codex === undefined) return err("refs/codex in the real git directory is not a directory");
   try {
     await codex.replace(name, `${oid}\n`);
     return ok();

@@ -14,24 +14,24 @@ import {
 /** A commit that came from a conversation. */
 export type ChatCommit = {
   readonly oid: Oid;
-  /** The ref that it is had by, in full. */
+  /** The ref that leads to it, in full. */
   readonly ref: string;
   /** SECURITY: as the agent wrote it. */
   readonly subject: string;
   /** As ISO 8601. */
   readonly date: string;
-  /** Whether a branch of the user's has it. */
+  /** Whether one of the user's branches has it. */
   readonly isTaken: boolean;
 };
 
-/** Where the commits of a conversation are looked for. */
+/** Where to look for the commits of a conversation. */
 export type CommitsOptions = Omit<PrivateGitOptions, "uid" | "gid">;
 
 const MAX_COMMITS = 200;
 const MAX_SHOWN_BYTES = 1024 ** 2;
 
 /**
- * Lists what came from a conversation, the newest first. Needs no sandbox.
+ * Lists the commits that came from a conversation, newest first. Needs no sandbox.
  *
  * Errors: a sentence.
  */
@@ -69,8 +69,8 @@ export async function listCommits(
 }
 
 /**
- * A commit as `git show` tells it, without any program that a setting or an attribute names; of a
- * large one only which files it changes.
+ * A commit as `git show` prints it, without running any program that a setting or attribute names; of
+ * a large commit only the list of changed files.
  *
  * Errors: a sentence.
  */
@@ -81,7 +81,7 @@ export async function showCommit(
   return tell(options, ["show", "--stat", "--patch", oid], ["show", "--stat", oid]);
 }
 
-/** These commits as `git log` tells them. Errors: a sentence. */
+/** These commits as `git log` prints them. Errors: a sentence. */
 export async function logOf(
   options: CommitsOptions,
   oids: readonly Oid[],

@@ -3,14 +3,14 @@ import type { GitRecord } from "./record.ts";
 import type { Base } from "./ref-sync.ts";
 import { type Head, isOid, type Oid } from "./refs.ts";
 
-/** Where both sides were when they were last alike. */
+/** The state of both sides when they were last the same. */
 export function baseOf({ head, refs }: GitRecord): Base {
   return { head: parseHead(head), refs: new Map(Object.entries(refs)) };
 }
 
 /**
- * All commits that a side stands on. What both have had is the user's, also where the user has amended
- * it since.
+ * All commits that the refs and HEAD are at. A commit that both sides had belongs to the user, even if
+ * the user has amended it since.
  */
 export function tipsOf({ head, refs }: Base): readonly Oid[] {
   return [...refs.values(), ...(head !== undefined && "oid" in head ? [head.oid] : [])];
@@ -27,7 +27,7 @@ export function isSameRefs(a: ReadonlyMap<string, Oid>, b: ReadonlyMap<string, O
   return a.size === b.size && [...a].every(([name, oid]) => b.get(name) === oid);
 }
 
-/** What differs from what was written then; undefined is what is no longer there. */
+/** The files that differ from those written last; undefined for a file that is gone. */
 export function changedFiles(
   then: Readonly<Record<string, string>>,
   now: ReadonlyMap<string, string>,
@@ -38,7 +38,7 @@ export function changedFiles(
   return changed;
 }
 
-/** What is remembered of files that were written. */
+/** The hashes of files for the record. */
 export function hashes(files: ReadonlyMap<string, string>): Record<string, string> {
   return Object.fromEntries([...files].map(([name, text]) => [name, hash(text)]));
 }
@@ -48,7 +48,7 @@ export function hash(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
-/** Refs as the file `packed-refs` has them. */
+/** Refs in the format of `packed-refs`. */
 export function packedRefs(refs: ReadonlyMap<string, Oid>): string {
   return [...refs].map(([name, oid]) => `${oid} ${name}\n`).join("");
 }

@@ -7,7 +7,7 @@ import { headOid, type Oid, type Refs } from "./refs.ts";
 import { type Repository, ScratchRepository } from "./repository/index.ts";
 import type { SandboxGit } from "./sandbox-git.ts";
 
-/** Commits that have come into a ref of the real repository. */
+/** New commits at a ref of the real repository. */
 export type RefExport = {
   /** In full, such as `refs/codex/2026-01-31-add-tests`. */
   readonly ref: string;
@@ -15,52 +15,52 @@ export type RefExport = {
   readonly branch: string | undefined;
   readonly tip: Oid;
   readonly count: number;
-  /** SECURITY: the subject of the last one, as the agent wrote it. */
+  /** SECURITY: the last commit's subject, as the agent wrote it. */
   readonly subject: string;
-  /** Whether the real HEAD can go there without losing a commit. */
+  /** Whether the real HEAD can be fast-forwarded to it. */
   readonly isForward: boolean;
-  /** Repositories in the project that they add. */
+  /** Repositories that the commits add in the project. */
   readonly embedded: AddedGitlink;
-  /** Branches whose tips had this ref before, and have one of their own now. */
+  /** Branches whose tips were at this ref before, and have refs of their own now. */
   readonly aside: readonly { readonly branch: string; readonly ref: string }[];
 };
 
-/** What is to be looked at, and where it goes. */
+/** The refs to export, and where to. */
 export type RefExportOptions = {
   readonly repository: Repository;
   readonly inside: SandboxGit;
   readonly scratchDir: string;
-  /** The real side's refs, with those of conversations. */
+  /** The real side's refs, including those of conversations. */
   readonly real: Refs;
   readonly own: Refs;
-  /** Tips that were looked at before. */
+  /** Tips that were handled before. */
   readonly seen: ReadonlySet<Oid>;
   /** The conversation's name in `refs/codex/`. */
   readonly chat: string;
   readonly limits?: TransferLimits;
 };
 
-/** How many branches come at a time. */
+/** How many branches are exported at a time. */
 const MAX_BRANCHES = 50;
-/** How many commits the private side is told that it need not pack. */
+/** How many known commits are sent to the private side, which need not pack them. */
 const MAX_KNOWN = 1000;
 
-/** What came, and which tips need not be looked at again. */
+/** The exported refs, and the tips that need not be handled again. */
 export type RefExports = {
   readonly deliveries: readonly RefExport[];
   readonly seen: readonly Oid[];
-  /** How many branches were left for another time. */
+  /** How many branches are left for the next time. */
   readonly left: number;
 };
 
-/** A tip of the private side that the real one has not heard of. */
+/** A tip of the private side that the real side does not have. */
 type Candidate = { readonly tip: Oid; readonly branch: string | undefined; readonly ref: string };
 
 /**
- * Brings what the private side's HEAD and branches have into the real repository's
- * `refs/codex/…`. Without any new tip nothing is run at all.
+ * Brings the commits of the private side's HEAD and branches to `refs/codex/…` of the real
+ * repository. Runs nothing if there is no new tip.
  *
- * Errors: a sentence; nothing has come then.
+ * Errors: a part of a sentence. Branches before the one that failed may have been exported.
  */
 export async function exportRefs(options: RefExportOptions): Promise<Result<RefExports, string>> {
   const { repository, inside, scratchDir, real } = options;
@@ -87,7 +87,7 @@ export async function exportRefs(options: RefExportOptions): Promise<Result<RefE
   for (const { tip, branch, ref } of wanted) {
     const commits = await newCommits(scratch, tip, known);
     if (!commits.ok) return commits;
-    // An older commit that was checked out, or a branch that was made there.
+    // The tip is an older commit that was checked out, or a new branch at one.
     if (commits.value.count === 0) continue;
     const isForward = realHead === undefined ? ok(true) : await isAncestor(scratch, realHead, tip);
     if (!isForward.ok) return isForward;
@@ -95,7 +95,7 @@ export async function exportRefs(options: RefExportOptions): Promise<Result<RefE
     if (!aside.ok) return aside;
     const set = await setChatRef(repository.commonDir, ref, tip);
     if (!set.ok) return set;
-    // What was too much to be looked at once is not tried again for each branch.
+    // If the comparison of trees took too long once, it is not tried for the other branches.
     const embedded = deliveries.every((it) => it.embedded.isWhole)
       ? await addedGitlinks(scratch, { tip, head: realHead, known })
       : { paths: [], isWhole: false };
@@ -109,8 +109,8 @@ export async function exportRefs(options: RefExportOptions): Promise<Result<RefE
 }
 
 /**
- * Gives a branch that the agent was on before a ref of its own: the conversation's is that of where
- * the agent is now, and what it had would be in no ref any more.
+ * Gives a ref of its own to a branch that the agent was on before: the conversation's ref moves to
+ * where the agent is now, and without another ref the earlier commits would be lost.
  */
 async function moveAside(
   { repository, real, own, chat }: RefExportOptions,
@@ -153,7 +153,7 @@ function candidates({ real, own, seen, chat }: RefExportOptions): readonly Candi
   return found;
 }
 
-/** Whether going from one commit to the other loses none. Errors: git could not tell. */
+/** Whether `old` is an ancestor of `next`. Errors: git did not answer. */
 export async function isAncestor(
   scratch: ScratchRepository,
   old: Oid,
@@ -165,7 +165,7 @@ export async function isAncestor(
   return exitCode === 1 || isUnknownCommit(run.error) ? ok(false) : err(message);
 }
 
-/** Whether both commits have the very same files. Errors: git could not tell. */
+/** Whether both commits have the same files. Errors: git did not answer. */
 export async function isSameContent(
   scratch: ScratchRepository,
   a: Oid,

@@ -11,34 +11,34 @@ export type TransferLimits = {
   readonly timeoutMs: number;
 };
 
-/** What one transfer may bring: a pack of 256 MiB is a large repository's whole history. */
+/** The limits: a pack of 256 MiB is a large repository's whole history. */
 const TRANSFER_LIMITS: TransferLimits = { maxBytes: 256 * 1024 ** 2, timeoutMs: 60_000 };
 
-/** Git's own limit, beyond which it keeps a pack as it came. */
+/** Git's own limit: with more objects it keeps a pack as it is. */
 const UNPACK_LIMIT = 100;
 
-/** What is wanted of the private side. */
+/** The commits to import. */
 export type Wanted = {
-  /** Commits that the private side has, as far as it says. */
+  /** Commits that the private side claims to have. */
   readonly tips: readonly Oid[];
-  /** Commits of the real one. */
+  /** Commits of the real side. */
   readonly known: readonly Oid[];
   readonly limits?: TransferLimits;
 };
 
-/** What has come. */
+/** An imported pack. */
 export type ImportedPack = { readonly bytes: number };
 
 /**
- * Brings commits of the private side into the objects of the real one.
+ * Brings commits of the private side into the object directory of the real one.
  *
- * SECURITY: what comes is a stream of bytes, made inside. Git on the host never works in the
- * private directory: neither its configuration nor hooks, filters, attributes, alternates,
- * replacements, grafts or anything else of it is there. The pack is taken apart and checked in a
- * scratch repository (fsck of each object, and that nothing is missing between it and what is known), and
- * only then are its objects copied; refs are not touched here.
+ * SECURITY: the sandbox sends only a pack, a stream of bytes. Git on the host never works in the
+ * private directory, so none of its configuration, hooks, filters, attributes, alternates,
+ * replacements and grafts is in force. The pack is indexed and checked in a scratch repository: fsck
+ * of each object, and that no object is missing between it and the known commits. Only then are its
+ * objects copied. Refs are not changed here.
  *
- * Errors: a sentence. Nothing has come then; the private side still has all of it.
+ * Errors: a part of a sentence. Nothing was imported then; the private side still has everything.
  */
 export async function importPack(
   repository: Repository,
@@ -57,12 +57,12 @@ export async function importPack(
   const taken = await takeIn(scratch, packed.value, limits);
   if (!taken.ok) return taken;
   const whole = await checkWhole(scratch, tips, known, limits.timeoutMs);
-  if (!whole.ok) return err(`they are not whole (${whole.error})`);
+  if (!whole.ok) return err(`they are incomplete (${whole.error})`);
   const stored = await store(scratch, repository);
   return stored.ok ? ok({ bytes: taken.value }) : stored;
 }
 
-/** Checks the pack while it comes, and gives its size in bytes. */
+/** Checks the pack while it arrives, and returns its size in bytes. */
 async function takeIn(
   scratch: ScratchRepository,
   process: SandboxGitProcess,
@@ -94,7 +94,7 @@ async function takeIn(
   return ok(bytes);
 }
 
-/** Whether each tip is a commit, and all that it leads to is here. */
+/** Checks that each tip is a commit and that no object it needs is missing. */
 async function checkWhole(
   scratch: ScratchRepository,
   tips: readonly Oid[],
@@ -108,7 +108,7 @@ async function checkWhole(
   if (!kinds.ok) return err(kinds.error.message);
   const found = new Set(kinds.value.toString("utf8").split("\n"));
   const other = tips.find((it) => !found.has(`${it} commit`));
-  if (other !== undefined) return err(`${other} is no commit`);
+  if (other !== undefined) return err(`${other} is not a commit`);
   const walked = await scratch.run({
     args: ["rev-list", "--objects", "--quiet", "--ignore-missing", "--stdin"],
     input: `${[...tips, ...known.map((it) => `^${it}`)].join("\n")}\n`,
@@ -117,14 +117,14 @@ async function checkWhole(
   return walked.ok ? ok() : err(walked.error.message);
 }
 
-/** Copies the checked objects: a few as files, many as a pack, as git itself does. */
+/** Copies the checked objects, a few as files and many as a pack, as git itself does. */
 async function store(
   scratch: ScratchRepository,
   repository: Repository,
 ): Promise<Result<void, string>> {
   const packs = join(scratch.dir, "objects/pack");
   const name = (await readdir(packs)).find((it) => it.endsWith(".pack"));
-  // An empty pack has no name: all of it was there.
+  // An empty pack is not stored: all objects are known.
   if (name === undefined) return ok();
   const counted = await scratch.run({ args: ["count-objects", "-v"] });
   if (!counted.ok) return err(`they could not be counted (${counted.error.message})`);

@@ -1,9 +1,10 @@
 /**
- * Git for the agent without the real git directory: one of its own, mounted in the other's place,
- * that borrows the objects, follows the user's branches and hands its commits over.
+ * The agent's own git directory, mounted in the place of the real one: it borrows the real objects,
+ * follows the user's branches, and hands over the agent's commits.
  *
- * It must not run git on a directory whose configuration the agent could write, and knows neither
- * the sandbox's engine nor Codex: what runs inside is given as a function.
+ * It must not run git in a directory whose configuration the agent could write. It knows neither the
+ * sandbox's engine nor Codex: programs inside are started by a function that it gets.
  */
 export { type ChatCommit, type CommitsOptions, listCommits, logOf, showCommit } from "./commits.ts";
-export { type GitOutcome, PrivateGit } from "./private-git.ts";
+export type { GitOutcome } from "./outcome.ts";
+export { PrivateGit } from "./private-git.ts";

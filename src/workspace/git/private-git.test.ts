@@ -27,6 +27,6 @@ it("says of which submodules the agent has no git, and why", async () => {
     gid: process.getgid?.() ?? 0,
   });
   expect(prepared.ok && prepared.value.notes).toEqual([
-    "Git does not work inside in the submodule libs/partial: it is a partial clone, whose missing objects git would fetch from the network.",
+    "Git does not work in the sandbox in the submodule libs/partial: it is a partial clone, whose missing objects git would fetch from the network.",
   ]);
 });

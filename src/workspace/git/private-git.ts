@@ -1,16 +1,19 @@
 import { chown, lstat, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { codeOf, LookError } from "../../look.ts";
+import { codeOf } from "../../look.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { chatName } from "./chat-refs.ts";
 import { baseOf, changedFiles, hash, hashes, isSameRefs, packedRefs, tipsOf } from "./compare.ts";
+import { exportRefs, isAncestor, isSameContent } from "./export-refs.ts";
 import {
-  exportRefs,
-  isAncestor,
-  isSameContent,
-  type RefExport,
-  type RefExports,
-} from "./export-refs.ts";
+  divergedNote,
+  failedLook,
+  type GitOutcome,
+  leftNotes,
+  NOTHING,
+  note,
+  refusedNote,
+} from "./outcome.ts";
 import { type GitRecord, readRecord, writeRecord } from "./record.ts";
 import { type Base, isSameHead, planSync, type SyncPlan } from "./ref-sync.ts";
 import { headOid, headText, type Oid, type Refs, readRefs, readRefsBelow } from "./refs.ts";
@@ -20,7 +23,6 @@ import {
   homeConfig,
   inspectRepository,
   looked,
-  lookProblem,
   type Repository,
   type RepositoryOptions,
   ScratchRepository,
@@ -33,60 +35,52 @@ import {
   snapshotRepository,
 } from "./snapshot.ts";
 
-/** Where the borrowed objects are inside: a place of the sandbox's own, not the agent's. */
+/** Where the borrowed objects are inside: a directory that the agent cannot write. */
 const BORROWED = "/opt/codex-chat/git/objects";
 
 /** What a private git directory is made from. */
 export type PrivateGitOptions = RepositoryOptions & {
-  /** A directory of ours that the agent cannot reach. */
+  /** The project's state directory, which the agent cannot reach. */
   readonly stateDir: string;
-  /** The sandbox's user; the directory is handed over where this process is root. */
+  /** The sandbox's user, who gets the directory if this process is root. */
   readonly uid: number;
   readonly gid: number;
 };
 
-/** What is mounted in the sandbox. */
+/** A mount of the sandbox. */
 export type GitMount = {
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;
 };
 
-/** A conversation, as far as its commits are concerned. */
+/** A conversation that commits come from. */
 export type ChatRef = { readonly threadId: string; readonly path: string };
-
-/** What became of a look at the private side: deliveries, and sentences for the user. */
-export type GitOutcome = {
-  readonly deliveries: readonly (RefExport & { readonly submodule: string | undefined })[];
-  readonly notes: readonly string[];
-};
 
 /** The agent's directory on the host. */
 type OwnPlace = {
-  /** A directory of ours, all in which is the agent's. */
+  /** A directory of the host, in which the agent can write everything. */
   readonly base: string;
-  /** Where in it the git directory is; what is below `base` is never gone through as a path. */
+  /** The names that lead from `base` to the git directory; SECURITY: never joined to a path. */
   readonly names: readonly string[];
-  /** Where the host remembers it. */
+  /** The host's record of it. */
   readonly record: string;
 };
 
-/** What a private git directory consists of. */
+/** The parts of a private git directory. */
 type Parts = {
   readonly options: PrivateGitOptions;
   readonly repository: Repository;
   readonly identity: string;
   readonly own: OwnPlace;
   readonly submodules: readonly PrivateGit[];
-  /** Why others of the submodules have none. */
+  /** Notes about submodules that have none. */
   readonly refused: readonly string[];
 };
 
-const NO_NEWS: GitOutcome = { deliveries: [], notes: [] };
-
 /**
- * The agent's own git directory for a project, mounted in the place of the real one. It follows
- * the real one before each turn, and hands its commits over after it.
+ * The agent's own git directory for a project, mounted in the place of the real one. It follows the
+ * real one before each turn, and its commits come to the real one after each turn.
  */
 export class PrivateGit {
   readonly mounts: readonly GitMount[];
@@ -95,12 +89,12 @@ export class PrivateGit {
   readonly #own: OwnPlace;
   readonly #identity: string;
   readonly #refused: readonly string[];
-  /** Those of the submodules, which lie in this one. */
+  /** The private git directories of submodules, which lie in this one. */
   readonly #submodules: readonly PrivateGit[];
   #repository: Repository;
   #inside: SandboxGit | undefined;
-  /** One thing at a time: both sides are compared and then changed. */
-  #lane: Promise<unknown> = Promise.resolve();
+  /** Runs one synchronization at a time: each compares both sides and then changes them. */
+  #queue: Promise<unknown> = Promise.resolve();
 
   private constructor(it: Parts) {
     const { options, repository, own, submodules } = it;
@@ -126,9 +120,9 @@ export class PrivateGit {
   }
 
   /**
-   * Judges the real repository and makes the directory that is mounted, empty where it is new.
+   * Inspects the real repository and makes the directory to mount, which is empty at first.
    *
-   * Errors: the reason in a sentence's part, why the agent cannot have one here.
+   * Errors: why the agent cannot have one here, as a part of a sentence.
    */
   static async prepare(options: PrivateGitOptions): Promise<Result<PrivateGit, string>> {
     const repository = await inspectRepository(options);
@@ -144,7 +138,7 @@ export class PrivateGit {
     await ScratchRepository.sweep(scratchDir);
     const record = await readRecord(own.record, identity);
     if (record.repository !== identity) {
-      // Another repository stands there now: what the agent had in the old one is kept aside.
+      // The project has another repository now: the agent's commits to the old one are kept aside.
       const code = await rename(own.base, `${own.base}-${Date.now()}`).then(() => "", codeOf);
       if (code !== "" && code !== "ENOENT")
         return err(`${own.base}, of another repository, cannot be moved aside (${code})`);
@@ -183,27 +177,27 @@ export class PrivateGit {
     return ok(new PrivateGit({ ...parts, repository: repository.value }));
   }
 
-  /** Gives it the running sandbox. */
+  /** Sets the running sandbox. */
   attach(start: StartInside): void {
     this.#inside = new SandboxGit(start, this.#paths.gitDir);
     const config = homeConfig(this.#repository);
-    // Without a name git would refuse to commit in a repository that a test makes, say.
+    // Without a user name git refuses to commit, for example in a repository that a test makes.
     if (config !== "" && this.#own.names.length === 0)
-      this.#lane = this.#inside.putHomeConfig(config).catch(() => {});
+      this.#queue = this.#inside.putHomeConfig(config).catch(() => {});
     for (const submodule of this.#submodules) submodule.attach(start);
   }
 
-  /** What the user is to know from the start. */
+  /** Notes for the user at the start. */
   get notes(): readonly string[] {
     const filters = filterNames(this.#repository);
     if (filters.length === 0) return this.#refused;
     return [
       ...this.#refused,
-      `Git inside runs none of your filters (${filters.join(", ")}): files that one of them is for are committed by the agent as they are.`,
+      `Git in the sandbox does not run your filters (${filters.join(", ")}): the agent commits their files unfiltered.`,
     ];
   }
 
-  /** Brings what has changed in the real repository to the private side. */
+  /** Brings changes of the real repository to the private side. */
   follow(place?: ChatRef): Promise<GitOutcome> {
     return this.#each((it, inside) => it.#follow(inside, place));
   }
@@ -223,9 +217,9 @@ export class PrivateGit {
 
   #alone(run: (inside: SandboxGit) => Promise<GitOutcome>): Promise<GitOutcome> {
     const inside = this.#inside;
-    if (inside === undefined) return Promise.resolve(NO_NEWS);
-    const done = this.#lane.then(() => run(inside)).catch(lookNews);
-    this.#lane = done.catch(() => {});
+    if (inside === undefined) return Promise.resolve(NOTHING);
+    const done = this.#queue.then(() => run(inside)).catch(failedLook);
+    this.#queue = done.catch(() => {});
     return done;
   }
 
@@ -244,10 +238,10 @@ export class PrivateGit {
       now.indexSignature === record.indexSignature &&
       isSameHead(now.head, base.head) &&
       isSameRefs(now.refs, base.refs);
-    if (isAlike && own.isWhole) return NO_NEWS;
+    if (isAlike && own.isWhole) return NOTHING;
 
-    // First of all what the agent has of its own is brought in safety.
-    const news = isFresh || place === undefined ? NO_NEWS : await this.#collect(inside, place);
+    // The agent's own commits are saved first.
+    const news = isFresh || place === undefined ? NOTHING : await this.#collect(inside, place);
     record = await this.#record();
     own = await this.#ownRefs();
     const failed = (reason: string) => ({
@@ -271,7 +265,7 @@ export class PrivateGit {
 
   async #plan(base: Base, now: RepositorySnapshot, own: Refs): Promise<Result<SyncPlan, string>> {
     await using scratch = await this.#scratchRepository();
-    // Awaited here: the scratch repository is gone when this returns.
+    // Awaited here: the scratch repository is removed when this returns.
     return await planSync(base, now, own, async (agents, users) => {
       const isOlder = await isAncestor(scratch, agents, users);
       return isOlder.ok && !isOlder.value ? isSameContent(scratch, agents, users) : isOlder;
@@ -291,7 +285,7 @@ export class PrivateGit {
   ): Promise<Result<void, string>> {
     const { isFresh, plan, own, now, record } = it;
     const files = new Map<string, Uint8Array | string | undefined>(it.files);
-    // All at once: a file a branch takes its time inside.
+    // One packed-refs file; one file per branch is slow under gVisor.
     if (isFresh) files.set("packed-refs", packedRefs(now.refs));
     if (!own.isWhole)
       for (const dir of ["hooks/", "objects/pack/", "refs/heads/", "refs/tags/"])
@@ -313,8 +307,8 @@ export class PrivateGit {
     }
     const put = async () => (files.size === 0 ? ok() : inside.put(files));
     const change = async () => (isFresh ? ok() : inside.changeRefs(plan.changes));
-    // Refs before HEAD and index: if they cannot be changed, those stay with them. What the agent
-    // has broken must be mended before git works in it.
+    // Refs before HEAD and index: if the refs cannot be changed, neither are those. But a directory
+    // that the agent has broken must be repaired before git works in it.
     for (const step of own.isWhole ? [change, put] : [put, change]) {
       const done = await step();
       if (!done.ok) return done;
@@ -325,8 +319,8 @@ export class PrivateGit {
   async #collect(inside: SandboxGit, place: ChatRef): Promise<GitOutcome> {
     const { gitDir, commonDir } = this.#repository;
     const [own, real] = [await this.#ownRefs(), await readRefs(gitDir, commonDir)];
-    // What the agent has broken is mended before the next turn, and looked at after that.
-    if (!own.isWhole) return NO_NEWS;
+    // A directory that the agent has broken is repaired before the next turn, and read after that.
+    if (!own.isWhole) return NOTHING;
     const record = await this.#record();
     const chat = record.chats[place.threadId] ?? {
       name: freeName(chatName(place.path), record),
@@ -343,7 +337,7 @@ export class PrivateGit {
     });
     if (!done.ok)
       return note(
-        `Commits of Codex's could not be brought to your repository: ${done.error}. The agent's own git directory still has them.`,
+        `Codex's commits could not be brought to your repository: ${done.error}. The agent's own git directory still has them.`,
       );
     const { seen } = done.value;
     const submodule = this.#own.names.slice(1).join("/") || undefined;
@@ -372,40 +366,17 @@ export class PrivateGit {
   }
 }
 
-/** Names the repository, so that another one in its place differs. */
+/** The identity of a repository; another one in its place has another. */
 async function identityOf({ gitDir, commonDir }: PrivateGitOptions): Promise<string> {
   const { dev, ino, birthtimeNs } = await lstat(commonDir, { bigint: true });
   return `${gitDir} ${dev}:${ino}:${birthtimeNs}`;
 }
 
-/** A name that no other conversation's ref has. */
+/** The name with a number, if another conversation's ref has it. */
 function freeName(name: string, { chats }: GitRecord): string {
   const taken = new Set(Object.values(chats).map((it) => it.name));
   for (let n = 2; ; n++) {
     const free = n === 2 ? name : `${name}-${n - 1}`;
     if (!taken.has(free)) return free;
   }
-}
-
-/** The note of a look at the real repository that failed. */
-function lookNews(cause: unknown): GitOutcome {
-  if (!(cause instanceof LookError)) throw cause;
-  return note(`The agent's git and yours could not be compared: ${lookProblem(cause)}.`);
-}
-
-function note(text: string): GitOutcome {
-  return { deliveries: [], notes: [text] };
-}
-
-function leftNotes({ left }: RefExports): readonly string[] {
-  return left === 0 ? [] : [`${left} more branches of Codex's come after the next turn.`];
-}
-
-function refusedNote(names: readonly string[], why: string): string {
-  return `Git does not work inside in the submodule ${names.slice(1).join("/")}: ${why}.`;
-}
-
-function divergedNote(ref: string): string {
-  const name = ref.replace(/^refs\/heads\//, "");
-  return `You and Codex have both changed ${name}: Codex goes on with its own; yours is not in it.`;
 }

@@ -10,19 +10,19 @@ const Chat = z.object({
   since: z.string().nullable(),
 });
 
-/** What the host remembers of a project's private git directory; the agent cannot reach it. */
+/** The host's record of a project's private git directory; the agent cannot reach it. */
 const GitRecord = z.object({
   /** Which repository it was made for. */
   repository: z.string(),
-  /** Where both sides were when they were last alike; HEAD as its file has it. */
+  /** The state of both sides when they were last the same; HEAD in the format of its file. */
   head: z.string().nullable().default(null),
   refs: z.record(z.string(), z.string()).default({}),
-  /** Hashes of the files that were written from here. */
+  /** Hashes of the files that the host wrote. */
   files: z.record(z.string(), z.string()).default({}),
   indexSignature: z.string().default(""),
   /** By thread id. */
   chats: z.record(z.string(), Chat).default({}),
-  /** Tips that were looked at already; those that came are in refs, too. */
+  /** Tips that were handled; those that were exported are also in refs. */
   seen: z.array(z.string()).default([]),
 });
 export type GitRecord = z.infer<typeof GitRecord>;
@@ -30,7 +30,7 @@ export type GitRecord = z.infer<typeof GitRecord>;
 /** How many tips are remembered. */
 const MAX_SEEN = 500;
 
-/** Reads it; one that is unreadable is as none, which costs a comparison and loses nothing. */
+/** Reads the record; an unreadable one counts as none, and the sides are then compared again. */
 export async function readRecord(path: string, repository: string): Promise<GitRecord> {
   try {
     return GitRecord.parse(JSON.parse(await readFile(path, "utf8")));
@@ -39,7 +39,7 @@ export async function readRecord(path: string, repository: string): Promise<GitR
   }
 }
 
-/** Writes it whole or not at all. */
+/** Writes the record atomically. */
 export async function writeRecord(path: string, record: GitRecord): Promise<void> {
   const seen = record.seen.slice(-MAX_SEEN);
   await writePrivate(path, JSON.stringify({ ...record, seen }));

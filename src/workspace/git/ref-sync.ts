@@ -8,28 +8,28 @@ export type RefChange = {
   readonly to: Oid | undefined;
 };
 
-/** What both sides had when they were last alike. */
+/** The state of both sides when they were last the same. */
 export type Base = {
   readonly head: Head | undefined;
   readonly refs: ReadonlyMap<string, Oid>;
 };
 
-/** What is done on the private side to follow the real one. */
+/** The changes on the private side that follow the real one. */
 export type SyncPlan = {
   readonly changes: readonly RefChange[];
-  /** Where HEAD goes; undefined where it stays. */
+  /** The new HEAD; undefined if it stays. */
   readonly head: Head | undefined;
-  /** Branches that both sides have changed: the agent's stays. */
+  /** Branches that both sides have changed; the agent's stay. */
   readonly diverged: readonly string[];
 };
 
-/** Whether what the agent has there may give way to what the user has. Errors: a sentence. */
+/** Whether the user's commit may replace the agent's. Errors: a part of a sentence. */
 export type MayGiveWay = (agents: Oid, users: Oid) => Promise<Result<boolean, string>>;
 
 /**
- * Decides what the private side takes over. A branch that the agent has left alone follows; one
- * with commits of its own stays, unless those are in the user's, or the user's has the very same
- * content. HEAD follows when the user has switched: the files are then those of that branch.
+ * Decides what the private side takes over. A branch that the agent has not changed follows. One with
+ * the agent's commits stays, unless the user's branch has them or has the same content. HEAD follows
+ * when the user has switched branches: the work tree then has that branch's files.
  */
 export async function planSync(
   base: Base,
@@ -57,7 +57,7 @@ export async function planSync(
   return ok({ changes, head: hasMoved && isElsewhere ? real.head : undefined, diverged });
 }
 
-/** Whether two HEADs stand on the same branch or commit. */
+/** Whether two HEADs are at the same branch or commit. */
 export function isSameHead(a: Head | undefined, b: Head | undefined): boolean {
   return (a && headText(a)) === (b && headText(b));
 }

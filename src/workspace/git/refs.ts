@@ -3,18 +3,18 @@ import { NoFollowDir } from "./repository/index.ts";
 /** A commit's name: 40 hexadecimal digits, 64 in a repository of SHA-256. */
 export type Oid = string;
 
-/** Where HEAD stands: on a branch, which may be unborn, or on a commit. */
+/** HEAD: at a branch, which may be unborn, or at a commit. */
 export type Head = { readonly branch: string } | { readonly oid: Oid };
 
-/** What a git directory's files say. */
+/** The refs in a git directory's files. */
 export type Refs = {
-  /** Undefined where the file is missing or says something else. */
+  /** Undefined if the file is missing or is not a HEAD. */
   readonly head: Head | undefined;
   /** By full name, such as `refs/heads/main`; symbolic ones are left out. */
   readonly refs: ReadonlyMap<string, Oid>;
-  /** Whether there were more than are read. */
+  /** Whether there are more refs than were read. */
   readonly isCut: boolean;
-  /** Whether git would take it for a git directory. */
+  /** Whether git would accept it as a git directory. */
   readonly isWhole: boolean;
 };
 
@@ -22,18 +22,18 @@ const MAX_REFS = 50_000;
 const MAX_PACKED_BYTES = 16 * 1024 ** 2;
 const MAX_NAME_BYTES = 400;
 const MAX_DEPTH = 20;
-/** Names of files and directories in all: empty directories cost as much as refs and count as none. */
+/** The number of directory entries: empty directories cost as much as refs, and are not counted there. */
 const MAX_ENTRIES = 4 * MAX_REFS;
 const OID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
-/** Whether this is the name of an object in full. */
+/** Whether this is the full name of an object. */
 export function isOid(text: string): boolean {
   return OID.test(text);
 }
 
 /**
- * Whether git would take this for the full name of a ref, by the rules of git-check-ref-format(1),
- * and a little stricter: no byte that is not UTF-8, and a bound on the length.
+ * Whether git accepts this as the full name of a ref (git-check-ref-format(1)). A little stricter: it
+ * must be valid UTF-8 and not too long.
  */
 export function isRefName(name: string): boolean {
   if (!name.startsWith("refs/") || Buffer.byteLength(name) > MAX_NAME_BYTES) return false;
@@ -42,15 +42,15 @@ export function isRefName(name: string): boolean {
   return name.split("/").every((part) => !part.startsWith(".") && !part.endsWith(".lock"));
 }
 
-/** The real git directory, by the paths that the user knows; undefined for the agent's own. */
+/** The paths of the real git directory, for messages; undefined for the agent's own. */
 type Real = { readonly gitDir: string; readonly commonDir: string } | undefined;
 
 /**
- * Reads HEAD and refs of a real repository from their files, without git and without following any
- * link. A value that is not a ref's is passed over; sizes, depth and number are bounded.
+ * Reads HEAD and refs of a real repository from their files, without git and without following links.
+ * A file that does not contain an object's name is ignored; sizes, depth and number are bounded.
  *
- * Rejects with `LookError` where git may see a ref and this does not: a file that is too large, that
- * is not a plain one, or that cannot be read. A branch that is not seen would count as deleted.
+ * Rejects with `LookError` for a file that git may read and this cannot: too large, not a plain file,
+ * or unreadable. A branch that was not seen would count as deleted.
  */
 export async function readRefs(
   gitDir: string,
@@ -63,10 +63,9 @@ export async function readRefs(
 }
 
 /**
- * As `readRefs`, of a directory that is reached by names below one of ours.
+ * Like `readRefs`, for a directory that is reached by names below a directory of the host.
  *
- * SECURITY: the directory is the agent's to write. Whatever is not a plain ref in a plain file is
- * passed over.
+ * SECURITY: the agent can write there. Anything that is not a plain ref in a plain file is ignored.
  */
 export async function readRefsBelow(
   base: string,
@@ -105,7 +104,7 @@ async function readFrom(
   };
 }
 
-/** The text of a file; `at` is the path of its directory where the look decides something. */
+/** The text of a file; `at` is the path of its directory, if a failed look is an error. */
 async function textOf(
   dir: NoFollowDir | undefined,
   name: string,
@@ -127,7 +126,7 @@ async function dirOf(
   return at === undefined ? await dir?.dir(name) : await dir?.plainDir(name, `${at}/${name}`);
 }
 
-/** The commit that HEAD stands on; undefined on an unborn branch. */
+/** The commit that HEAD is at; undefined on an unborn branch. */
 export function headOid({ head, refs }: Pick<Refs, "head" | "refs">): Oid | undefined {
   if (head === undefined) return undefined;
   return "oid" in head ? head.oid : refs.get(head.branch);

@@ -5,7 +5,7 @@ import type { RefChange } from "./ref-sync.ts";
 /** A program that runs in the sandbox. */
 export type SandboxGitProcess = {
   readonly stdin: Writable;
-  /** SECURITY: whatever any program inside chose to write. */
+  /** SECURITY: any program inside can write to this. */
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly exited: Promise<{ readonly exitCode: number | null }>;
@@ -18,14 +18,13 @@ export type StartInside = (options: {
   readonly cwd?: string;
 }) => Promise<Result<SandboxGitProcess, { readonly message: string }>>;
 
-/** A program inside that hangs is ended there, too: the engine cannot end one. */
+/** A program that hangs is also ended inside, by timeout(1): the engine cannot end one. */
 const TIMEOUT_S = 60;
 const MAX_STDERR = 2000;
 
 /**
- * The private git directory, from within: all writing in it is done by programs in the sandbox,
- * which can harm nothing but the sandbox. So a link that the agent has put there leads the host
- * nowhere.
+ * Writes to the private git directory by programs in the sandbox, which can harm only the sandbox: a
+ * link that the agent has put there does not lead the host anywhere.
  */
 export class SandboxGit {
   readonly #start: StartInside;
@@ -37,8 +36,8 @@ export class SandboxGit {
   }
 
   /**
-   * Writes files, each whole or not at all; undefined removes one. Paths are below the
-   * directory; one that ends in a slash is a directory to be there.
+   * Writes files atomically; undefined removes a file. Paths are relative to the git directory; a
+   * path that ends in a slash is a directory to create.
    */
   async put(
     files: ReadonlyMap<string, Uint8Array | string | undefined>,
@@ -56,15 +55,15 @@ export class SandboxGit {
     return done.ok ? ok() : done;
   }
 
-  /** Writes the configuration in the home, where there is none yet. */
+  /** Writes the configuration in the home directory, unless there is one. */
   async putHomeConfig(text: string): Promise<Result<void, string>> {
     const script = '[ -e "$HOME/.gitconfig" ] || cat > "$HOME/.gitconfig"';
     return this.#run(["timeout", "-k", "5", `${TIMEOUT_S}`, "sh", "-c", script], text);
   }
 
-  /** Changes refs, all or none; each only where it is still what it was. */
+  /** Changes refs, all or none; each only if it still has its expected value. */
   async changeRefs(changes: readonly RefChange[]): Promise<Result<void, string>> {
-    // A branch may go and another take its place as a directory: not in one transaction.
+    // Removals first: git cannot replace branch `a` by branch `a/b` in one transaction.
     for (const part of [
       changes.filter((it) => it.to === undefined),
       changes.filter((it) => it.to !== undefined),
@@ -79,10 +78,7 @@ export class SandboxGit {
     return ok();
   }
 
-  /**
-   * Packs what `tips` have and `known` have not, as a stream. It is as hostile as everything from
-   * inside.
-   */
+  /** Packs the commits of `tips` that are not in `known`. SECURITY: the stream is hostile. */
   async pack(
     tips: readonly string[],
     known: readonly string[],
@@ -102,7 +98,7 @@ export class SandboxGit {
   }
 
   #git(...args: readonly string[]): [string, ...string[]] {
-    // The agent's hooks do no harm here, but they would be in the way.
+    // The agent's hooks do no harm inside, but would interfere.
     const fixed = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"];
     return [
       "timeout",
@@ -131,7 +127,7 @@ export class SandboxGit {
   }
 }
 
-/** Keeps the last that is said on a stream; SECURITY: the stream is the sandbox's. */
+/** Keeps the end of a stream's text. SECURITY: the stream is from the sandbox. */
 export function tailOf(stream: Readable): () => string {
   let tail = "";
   stream.on("data", (chunk: Buffer) => {
@@ -146,7 +142,7 @@ function command({ name, from, to }: RefChange): string {
   return from === undefined ? `create ${name}\0${to}\0` : `update ${name}\0${to}\0${from}\0`;
 }
 
-/** Writes what comes on stdin: a line of JSON a file, with its path and its content in base64. */
+/** Writes files from stdin: for each a line of JSON with its path and its content in base64. */
 const PUT = `
 const fs = require("node:fs"), path = require("node:path");
 for (const line of fs.readFileSync(0, "utf8").split("\\n")) {

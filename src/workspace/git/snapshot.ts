@@ -15,20 +15,20 @@ import {
   ScratchRepository,
 } from "./repository/index.ts";
 
-/** The real repository as it is now, as far as the private side follows it. */
+/** The state of the real repository that the private side follows. */
 export type RepositorySnapshot = {
   readonly head: Head | undefined;
   readonly refs: ReadonlyMap<string, Oid>;
-  /** Files of the private git directory that are written from here, by path in it. */
+  /** Files that the host writes to the private git directory, by path in it. */
   readonly files: ReadonlyMap<string, string>;
-  /** Differs when the index or what is being merged is another. */
+  /** Changes with the index and with a merge that is not finished. */
   readonly indexSignature: string;
 };
 
-/** What the private side sees of the branches and tags of the real one. */
+/** The refs of the real side that the private side gets. */
 const SHOWN = /^refs\/(?:heads|tags|remotes|notes)\//;
 
-/** Beside the index: what git status tells of a merge or a pick that is not finished. */
+/** Files about an unfinished merge or cherry-pick, which `git status` reports. */
 const INDEX_COMPANIONS = [
   "MERGE_HEAD",
   "MERGE_MSG",
@@ -44,11 +44,11 @@ const MAX_INDEX_BYTES = 128 * 1024 ** 2;
 /** Where the private git directory and the borrowed objects are inside. */
 export type InsidePaths = {
   readonly gitDir: string;
-  /** One a directory of `Repository.objects`. */
+  /** One for each directory of `Repository.objects`. */
   readonly objects: readonly string[];
 };
 
-/** Looks at the real repository, running nothing. Rejects with `LookError`. */
+/** Reads the real repository without running anything. Rejects with `LookError`. */
 export async function snapshotRepository(
   repository: Repository,
   inside: InsidePaths,
@@ -80,13 +80,13 @@ async function filesOf(
   const named = async (key: string, fallback: string) => {
     const own = configDir === undefined ? undefined : join(configDir, "git", fallback);
     const path = namedFile(config, key) ?? own;
-    // Of a home that is not known nothing is read, as git does it.
+    // Without a home directory nothing is read, as with git.
     if (path === undefined || (home === undefined && path.startsWith("~"))) return undefined;
     return lookOutside(readSmallFile(path.replace(/^~(?=\/)/, home ?? ""), MAX_FILE_BYTES));
   };
-  // These two protect nothing, and people link them; a link of the agent's is not followed.
+  // These two protect nothing, so one that is a link is ignored and not an error.
   const own = (name: string) => readSmallFile(join(commonDir, name), MAX_FILE_BYTES);
-  // Which files are checked out: without it the rest would look deleted.
+  // The list of files that are checked out: without it the others would look deleted.
   const sparse = await readPlainFile(join(gitDir, "info/sparse-checkout"), MAX_FILE_BYTES);
   const files: [string, string | undefined][] = [
     ["config", privateConfig(repository, inside)],
@@ -110,10 +110,10 @@ function shallowLines(text: string): string {
 }
 
 /**
- * The index as one file, with what belongs to it; a file that is absent is undefined.
+ * The index as one file, and its companions; undefined for a file that is absent.
  *
- * Errors: a sentence, where git cannot join its parts. Rejects with `LookError` where a part of it is
- * too large or cannot be read.
+ * Errors: a sentence, if git cannot join a split index. Rejects with `LookError` if a part is too
+ * large or cannot be read.
  */
 export async function readIndex(
   repository: Repository,

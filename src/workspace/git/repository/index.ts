@@ -1,7 +1,7 @@
 /**
- * The user's real repository as the host reads it, and git on the host.
+ * The user's real repository as the host reads it, and scratch repositories for git on the host.
  *
- * Git runs in directories that the agent cannot write, or asks questions that run nothing.
+ * It must not run git in the real repository, except for a question about its configuration.
  */
 export { looked, lookProblem } from "./looked.ts";
 export { NoFollowDir } from "./no-follow.ts";

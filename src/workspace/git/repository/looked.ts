@@ -1,10 +1,7 @@
 import { LookError } from "../../../look.ts";
 import { err, type Result } from "../../../result.ts";
 
-/**
- * Runs looks at the real repository: a look that fails is an error like any other of this folder, a
- * sentence with the command that helps.
- */
+/** Runs looks at the real repository; a failed look becomes an error with the command that fixes it. */
 export async function looked<T>(run: () => Promise<Result<T, string>>): Promise<Result<T, string>> {
   try {
     return await run();

@@ -4,13 +4,13 @@ import { present, readPlainFile } from "../../../look.ts";
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 
-/** What stands in a directory, by the kind of it. */
+/** An entry of a directory. */
 export type Entry = { readonly name: string; readonly isDirectory: boolean };
 
 /**
- * A directory that somebody else may be writing in at this moment. Every step goes from an open
- * directory to one name in it and follows no link, as openat(2) does: what is planted there leads
- * nowhere, however it is timed. Node has no openat; `/proc/self/fd/N/name` is the same.
+ * A directory that somebody else may be writing in at the same time. Every step goes from an open
+ * directory to one name in it and follows no link, like openat(2), so a link that is put there at any
+ * moment leads nowhere. Node has no openat; `/proc/self/fd/N/name` does the same.
  */
 export class NoFollowDir implements AsyncDisposable {
   readonly #handle: FileHandle;
@@ -19,7 +19,7 @@ export class NoFollowDir implements AsyncDisposable {
     this.#handle = handle;
   }
 
-  /** Opens a directory by a path of ours; undefined where there is none, or a link. */
+  /** Opens a directory by a trusted path; undefined if it is absent, a link or unreadable. */
   static async open(path: string): Promise<NoFollowDir | undefined> {
     try {
       return new NoFollowDir(await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
@@ -29,8 +29,8 @@ export class NoFollowDir implements AsyncDisposable {
   }
 
   /**
-   * As `open`, where absence decides something; undefined also for a file and for a link. `shown` is
-   * the path that the user knows it by. Rejects with `LookError`.
+   * Like `open`, if absence decides something; undefined for a file and a link. `shown` is the path
+   * for messages. Rejects with `LookError`.
    */
   static async openPlain(path: string, shown = path): Promise<NoFollowDir | undefined> {
     const found = await present(shown, () => lstat(path));
@@ -45,15 +45,15 @@ export class NoFollowDir implements AsyncDisposable {
     return NoFollowDir.open(this.#at(name));
   }
 
-  /** Opens a directory in it, made where it is absent. */
+  /** Opens a directory in it, and makes it if it is absent. */
   async makeDir(name: string): Promise<NoFollowDir | undefined> {
     await mkdir(this.#at(name)).catch(() => {});
     return this.dir(name);
   }
 
   /**
-   * Reads a regular file in it; undefined where there is none, or one of more than `maxBytes`.
-   * A pipe is not waited for.
+   * Reads a regular file in it; undefined if there is none or it is larger than `maxBytes`. Does not
+   * wait for a pipe.
    */
   async read(name: string, maxBytes: number): Promise<Buffer | undefined> {
     let file: FileHandle | undefined;
@@ -72,19 +72,19 @@ export class NoFollowDir implements AsyncDisposable {
   }
 
   /**
-   * As `read`, of a file that decides something; undefined only where there is nothing. `shown` is
-   * the path that the user knows it by. Rejects with `LookError`.
+   * Like `read`, for a file that decides something; undefined only if nothing is there. `shown` is the
+   * path for messages. Rejects with `LookError`.
    */
   readPlain(name: string, maxBytes: number, shown: string): Promise<Buffer | undefined> {
     return readPlainFile(this.#at(name), maxBytes, shown);
   }
 
-  /** As `dir`, where absence decides something; as `openPlain`. */
+  /** Like `dir`, if absence decides something; see `openPlain`. */
   plainDir(name: string, shown: string): Promise<NoFollowDir | undefined> {
     return NoFollowDir.openPlain(this.#at(name), shown);
   }
 
-  /** The time, size and inode of a file in it, as text; empty where there is none. */
+  /** The time, size and inode of a file in it, as text; empty if there is none. */
   async signature(name: string): Promise<string> {
     try {
       const { mtimeNs, size, ino } = await lstat(this.#at(name), { bigint: true });
@@ -94,10 +94,10 @@ export class NoFollowDir implements AsyncDisposable {
     }
   }
 
-  /** Lists at most `max` names in no order; undefined where there are more. */
+  /** Lists at most `max` entries in no order; undefined if there are more. */
   async list(max: number): Promise<readonly Entry[] | undefined> {
     const entries: Entry[] = [];
-    // The descriptor's own link is the one link that is followed.
+    // Follows one link: that of the descriptor in /proc.
     for await (const entry of await opendir(`/proc/self/fd/${this.#handle.fd}`)) {
       if (entries.length >= max) return undefined;
       entries.push({ name: entry.name, isDirectory: isDirectory(entry) });
@@ -105,7 +105,7 @@ export class NoFollowDir implements AsyncDisposable {
     return entries;
   }
 
-  /** Replaces a small file as git does: by a lock beside it, which nobody else holds. */
+  /** Replaces a small file as git does, by renaming a lock file that is created exclusively. */
   async replace(name: string, text: string): Promise<void> {
     const lock = this.#at(`${name}.lock`);
     const file = await open(lock, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666);

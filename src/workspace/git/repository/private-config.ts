@@ -1,8 +1,8 @@
 import type { Repository, Setting } from "./repository.ts";
 
 /**
- * What of the user's settings counts inside: how files, commits and output look. Nothing that
- * names a program, a file of the host or a credential.
+ * The user's settings that are copied inside: how files, commits and output look. None that names a
+ * program, a file of the host or a credential.
  */
 const COPIED = new RegExp(
   `^(?:${[
@@ -29,23 +29,23 @@ const COPIED = new RegExp(
   ].join("|")})$`,
 );
 
-/** Where the private side finds what the host's settings name as files. */
+/** Where the private side has the files that the host's settings name. */
 export type PrivatePaths = {
   /** The private git directory as it is inside. */
   readonly gitDir: string;
 };
 
-/** The private git directory's configuration, written from nothing. */
+/** The configuration of the private git directory. */
 export function privateConfig({ config, format }: Repository, { gitDir }: PrivatePaths): string {
   const own: Setting[] = [
     ["core.repositoryformatversion", format === "sha1" ? "0" : "1"],
     ["core.bare", "false"],
-    // The host's index holds inside: inodes, owners and times of change are others there.
+    // So that the host's index is valid inside, where inodes, owners and ctimes differ.
     ["core.checkstat", "minimal"],
     ["core.trustctime", "false"],
     ["core.excludesfile", `${gitDir}/${HOST_EXCLUDES}`],
     ["core.attributesfile", `${gitDir}/${HOST_ATTRIBUTES}`],
-    // What is borrowed is not packed anew, and nothing is thrown away that was not handed over.
+    // Borrowed objects are not packed again, and no commit is dropped before it was exported.
     ["gc.auto", "0"],
     ["maintenance.auto", "false"],
     ...(format === "sha1" ? [] : [["extensions.objectformat", format] as const]),
@@ -58,10 +58,10 @@ export function privateConfig({ config, format }: Repository, { gitDir }: Privat
   return [...copied, ...remotes, ...own].map(section).join("");
 }
 
-/** What counts in the agent's repositories elsewhere, such as those that a test makes. */
+/** Settings for the agent's other repositories, such as those that a test makes. */
 const EVERYWHERE = /^(?:user\.(?:name|email)|init\.defaultbranch)$/;
 
-/** A configuration for the agent's home; empty where the user's has nothing for it. */
+/** The configuration for the agent's home directory; empty if the user has no such settings. */
 export function homeConfig({ config }: Repository): string {
   return config
     .filter(([key]) => EVERYWHERE.test(key))
@@ -69,15 +69,12 @@ export function homeConfig({ config }: Repository): string {
     .join("");
 }
 
-/** Names in the private git directory of what the user's own settings exclude and attribute. */
+/** Files in the private git directory with the user's own excludes and attributes. */
 export const HOST_EXCLUDES = "info/host-excludes";
 /** See `HOST_EXCLUDES`. */
 export const HOST_ATTRIBUTES = "info/host-attributes";
 
-/**
- * The address of a remote without what may be a secret in it; undefined for one that git would
- * hand to a program.
- */
+/** The address of a remote without possible secrets; undefined if git would pass it to a program. */
 export function withoutSecret(url: string): string | undefined {
   const [, scheme, rest = ""] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(url) ?? [];
   if (scheme !== undefined) {
@@ -85,11 +82,11 @@ export function withoutSecret(url: string): string | undefined {
     const bare = rest.replace(/^[^/]*@/, "").replace(/[?#].*$/, "");
     return `${scheme}://${bare}`;
   }
-  // `host:path` of ssh, or a path; `name::…` is a helper program.
+  // `host:path` for ssh, or a path; `name::…` names a helper program.
   return url.includes("::") ? undefined : url;
 }
 
-/** Programs that git would run over files' contents, which are not inside. */
+/** The filters that git would run on files; their programs are not inside. */
 export function filterNames({ config }: Repository): readonly string[] {
   const names = config.flatMap(([key]) => /^filter\.(.+)\.(?:clean|process)$/.exec(key)?.[1] ?? []);
   return [...new Set(names)];
@@ -99,7 +96,7 @@ function section([key, value]: Setting): string {
   const first = key.indexOf(".");
   const end = key.lastIndexOf(".");
   const sub = first === end ? undefined : key.slice(first + 1, end);
-  // Neither can be written in a configuration file.
+  // A configuration file cannot contain these.
   if (/[\0\n]/.test(sub ?? "") || value.includes("\0")) return "";
   const head =
     sub === undefined

@@ -111,7 +111,7 @@ describe("a repository", () => {
     await symlink(join(base, "elsewhere"), path);
     expect(await inspect(join(base, "first"))).toMatchObject({
       ok: false,
-      error: `${name} in its git directory is no directory`,
+      error: `${name} in its git directory is not a directory`,
     });
   });
 

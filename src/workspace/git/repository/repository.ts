@@ -6,43 +6,43 @@ import { err, ok, type Result } from "../../../result.ts";
 import { looked } from "./looked.ts";
 import type { ObjectFormat } from "./scratch-repository.ts";
 
-/** The project's real repository, as it is used from the host; paths are resolved. */
+/** The project's real repository as the host uses it; paths are resolved. */
 export type Repository = {
   /** Where HEAD and the index are. */
   readonly gitDir: string;
   /** Where objects and branches are. */
   readonly commonDir: string;
   readonly format: ObjectFormat;
-  /** Directories of objects: its own, and those that it borrows from. */
+  /** Object directories: its own, and its alternates. */
   readonly objects: readonly [string, ...string[]];
-  /** The file that says which commits have no parents here, of a shallow clone. */
+  /** The content of the `shallow` file: commits whose parents a shallow clone lacks. */
   readonly shallow: string | undefined;
-  /** What is in force for it: the user's, the system's and its own settings, in git's order. */
+  /** The settings in force: the system's, the user's and its own, in git's order. */
   readonly config: readonly Setting[];
 };
 
-/** One setting; keys are lower case but for what stands between the first and the last dot. */
+/** One setting; keys are lower case, except for the part between the first and the last dot. */
 export type Setting = readonly [key: string, value: string, scope?: string];
 
-/** What is looked at. */
+/** The repository to inspect. */
 export type RepositoryOptions = {
   readonly root: string;
   readonly gitDir: string;
   readonly commonDir: string;
-  /** Directories that the user lets the agent read and not write: objects may be borrowed from them. */
+  /** Directories that the agent may read and not write: alternates may lie in them. */
   readonly readable: readonly string[];
   readonly env: NodeJS.ProcessEnv;
 };
 
-/** A repository that borrows from one that borrows, and so on, ends here; git's own limit. */
+/** The longest chain of alternates; git's own limit. */
 const MAX_ALTERNATES = 5;
 const MAX_ALTERNATES_BYTES = 64 * 1024;
 const MAX_SHALLOW_BYTES = 1024 ** 2;
 const MAX_CONFIG_BYTES = 1024 ** 2;
-/** How many refs are looked at, and how deep; as many as are read (refs.ts). */
+/** How many refs are checked, and how deep; the same limits as in refs.ts. */
 const MAX_REFS = 200_000;
 const MAX_REFS_DEPTH = 20;
-/** Formats of a repository that this reads and writes rightly. */
+/** Extensions of the repository format that are supported. */
 const KNOWN_EXTENSIONS: ReadonlySet<string> = new Set([
   "noop",
   "preciousobjects",
@@ -54,12 +54,12 @@ const KNOWN_EXTENSIONS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Looks at the project's repository and says in a sentence why the agent cannot have a git
- * directory of its own for it.
+ * Inspects the project's repository. Errors: why the agent cannot have a git directory of its own for
+ * it, as a part of a sentence.
  *
- * SECURITY: where no repository was, an agent may have made this one in an earlier session. So its
- * directories must be directories, not links to what the agent is not to see, and it borrows only
- * from where the agent may read anyway. A check that could not be made is a refusal.
+ * SECURITY: an agent may have made this repository in an earlier session. So its directories must not
+ * be links, which could lead to files that the agent must not see, and it may borrow objects only
+ * from directories that the agent may read. A check that could not be made is a refusal.
  */
 export async function inspectRepository(
   options: RepositoryOptions,
@@ -72,7 +72,8 @@ async function inspect(options: RepositoryOptions): Promise<Result<Repository, s
   for (const name of ["objects", "objects/pack", "info", "refs", "refs/codex"]) {
     const found = await statsAt(join(commonDir, name));
     if (found === undefined && name !== "objects") continue;
-    if (found?.isDirectory() !== true) return err(`${name} in its git directory is no directory`);
+    if (found?.isDirectory() !== true)
+      return err(`${name} in its git directory is not a directory`);
   }
   const linked = await findLinkedRef(gitDir, commonDir);
   if (!linked.ok) return linked;
@@ -81,8 +82,8 @@ async function inspect(options: RepositoryOptions): Promise<Result<Repository, s
   const problem = formatProblem(config.value);
   if (problem !== undefined) return err(problem);
   const format = last(config.value, "extensions.objectformat") ?? "sha1";
-  if (format !== "sha1" && format !== "sha256") return err(`it names objects by ${format}`);
-  // SECURITY: what lies elsewhere in the project can be changed while git on the host reads it.
+  if (format !== "sha1" && format !== "sha256") return err(`its object format is ${format}`);
+  // SECURITY: the agent could change files elsewhere in the project while git on the host reads them.
   const own = [commonDir, join(root, ".git")];
   const objects = await findObjects(options, [...own, ...options.readable]);
   if (!objects.ok) return objects;
@@ -100,8 +101,8 @@ function last(config: readonly Setting[], key: string): string | undefined {
 }
 
 /**
- * A file that the user's own settings name. SECURITY: one that the project's settings name is
- * passed over: they may include a file that the agent writes, which would name a secret.
+ * A file that the user's own settings name. SECURITY: the project's settings do not count: they may
+ * include a file that the agent writes, which could name a secret.
  */
 export function namedFile(config: readonly Setting[], key: string): string | undefined {
   return last(
@@ -125,7 +126,7 @@ async function readConfig(
   }
   const config = parseConfig(listed.value);
   return last(config, "core.repositoryformatversion") === undefined
-    ? err("git does not read its configuration")
+    ? err("git does not find its configuration")
     : ok(config);
 }
 
@@ -147,7 +148,7 @@ function formatProblem(config: readonly Setting[]): string | undefined {
   if (Number(last(config, "core.repositoryformatversion") ?? 0) > 1)
     return "its format is newer than this plugin knows";
   const refs = last(config, "extensions.refstorage") ?? "files";
-  if (refs !== "files") return `it keeps its branches as ${refs}`;
+  if (refs !== "files") return `it stores its branches in the format ${refs}`;
   for (const [key, value] of config) {
     if (
       key === "extensions.partialclone" ||
@@ -156,12 +157,12 @@ function formatProblem(config: readonly Setting[]): string | undefined {
       return "it is a partial clone, whose missing objects git would fetch from the network";
     const extension = /^extensions\.(.*)$/.exec(key)?.[1];
     if (extension !== undefined && !KNOWN_EXTENSIONS.has(extension))
-      return `it has git's extension ${extension}`;
+      return `it uses git's extension ${extension}, which is not supported`;
   }
   return undefined;
 }
 
-/** The directories of objects, its own first; all of them real directories. */
+/** The object directories, its own first; none of them is a link. */
 async function findObjects(
   { root, commonDir }: RepositoryOptions,
   readable: readonly string[],
@@ -170,16 +171,16 @@ async function findObjects(
   const found: [string, ...string[]] = [own];
   let level: readonly string[] = [own];
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > MAX_ALTERNATES) return err("it borrows objects over too many repositories");
+    if (depth > MAX_ALTERNATES) return err("it borrows objects through too many repositories");
     const next: string[] = [];
     for (const dir of level) {
       const linked = await findLink(dir);
       if (linked !== undefined)
         return err(`${linked} is a link, by which git would read another repository's objects`);
       for (const named of await alternatesOf(dir)) {
-        if (named === undefined) return err(`it borrows objects from a quoted path`);
+        if (named === undefined) return err("it borrows objects from a quoted path");
         const path = await realPathOf(named);
-        // Git passes over what is not there.
+        // Git ignores an absent one.
         if (path === undefined || found.includes(path)) continue;
         if (!readable.some((it) => isWithin(it, path)))
           return err(borrowed(dirname(path), join(dir, "info/alternates"), root));
@@ -193,16 +194,18 @@ async function findObjects(
 }
 
 /**
- * SECURITY: an agent that has made the repository can have named any other one of the user's here.
- * So no command is recommended that makes it whole, such as `git repack -a -d`: it copies in what
- * the refs lead to, and a ref that names a commit of the other repository needs no link, only the
- * commit's name. Nothing in the repository proves that it is not the agent's.
+ * The refusal of a repository that borrows objects.
+ *
+ * SECURITY: an agent that made the repository could name any other repository of the user here. So no
+ * command is recommended that copies the borrowed objects in, such as `git repack -a -d`: with a ref
+ * to a commit of the other repository, of which the agent only needs the name, it would copy private
+ * objects into the project. Nothing in the repository proves that the agent did not make it.
  */
 function borrowed(from: string, named: string, root: string): string {
   return `it borrows objects from ${from}, as ${named} says, and the agent may not read those. If you did not set that up, the agent may have: see what is in it and remove ${quoteForShell(join(root, ".git"))}. If you did, as with \`git clone --reference\`, and the agent may read all that is in ${from}, name that directory in \`sandbox.mounts\``;
 }
 
-/** A link in the place of HEAD or of a branch, by which git would read another repository's. */
+/** Refuses a link in the place of HEAD or a branch, which could lead to another repository's. */
 async function findLinkedRef(gitDir: string, commonDir: string): Promise<Result<void, string>> {
   const link = (path: string) =>
     err(`${path} is a link, by which git would read another repository's branches`);
@@ -216,7 +219,7 @@ async function findLinkedRef(gitDir: string, commonDir: string): Promise<Result<
     count += entries.length;
     if (depth > MAX_REFS_DEPTH || count > MAX_REFS)
       return err(
-        "it has more branches, or deeper ones, than are looked at: run `git pack-refs --all`",
+        "it has more branches, or deeper ones, than are checked: run `git pack-refs --all`",
       );
     for (const entry of entries) {
       const inner = join(path, entry.name);
@@ -227,7 +230,7 @@ async function findLinkedRef(gitDir: string, commonDir: string): Promise<Result<
   return ok();
 }
 
-/** A link among the objects, at any place where git looks for them. */
+/** A link at any place where git looks for objects. */
 async function findLink(objects: string): Promise<string | undefined> {
   const top = (await entriesOf(objects)) ?? [];
   const loose = top.map((it) => it.name).filter((name) => /^[0-9a-f]{2}$/i.test(name));
@@ -239,7 +242,7 @@ async function findLink(objects: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** What they are borrowed from; undefined for a path that is written as a string of C. */
+/** The alternates of an object directory; undefined for a path that is quoted as in C. */
 async function alternatesOf(objects: string): Promise<readonly (string | undefined)[]> {
   const text = await readPlainFile(join(objects, "info/alternates"), MAX_ALTERNATES_BYTES);
   return (text?.toString("utf8") ?? "")

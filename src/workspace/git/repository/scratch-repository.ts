@@ -3,28 +3,28 @@ import { join } from "node:path";
 import { type GitError, type GitRun, runGit } from "../../../git.ts";
 import type { Result } from "../../../result.ts";
 
-/** How the names of objects are made. */
+/** The hash function of object names. */
 export type ObjectFormat = "sha1" | "sha256";
 
 const PREFIX = "scratch-";
 /** Longer than any transfer may take. */
 const MAX_AGE_MS = 3_600_000;
 
-/** What a scratch repository borrows. */
+/** How a scratch repository is made. */
 export type ScratchRepositoryOptions = {
-  /** Where it is made; a directory of ours. */
+  /** The directory that it is made in, which the agent cannot write. */
   readonly parent: string;
-  /** The project's objects, which it reads. */
+  /** The project's objects, which it borrows. */
   readonly objects: string;
   readonly format: ObjectFormat;
-  /** Commits whose parents are absent, of a shallow clone. */
+  /** Commits whose parents a shallow clone lacks. */
   readonly shallow?: string | undefined;
 };
 
 /**
- * A bare git directory of our own making, empty but for the objects that it borrows from the
- * project: the one place in which git runs on the host. Nothing in it is from the project's
- * configuration or the agent. Disposing removes it.
+ * A bare repository of the host's own making that borrows the project's objects and is otherwise
+ * empty. Git on the host reads and checks commits only in such a one: nothing in it comes from the
+ * project's configuration or the agent. Disposing removes it.
  */
 export class ScratchRepository implements AsyncDisposable {
   readonly dir: string;
@@ -52,17 +52,17 @@ export class ScratchRepository implements AsyncDisposable {
     );
     await writeFile(join(dir, "objects/info/alternates"), `${quotedAlternate(objects)}\n`);
     if (shallow !== undefined) await writeFile(join(dir, "shallow"), shallow);
-    // Last: without it the directory is no repository.
+    // Last: without HEAD the directory is not a repository.
     await writeFile(join(dir, "HEAD"), "ref: refs/heads/none\n");
     return new ScratchRepository(dir);
   }
 
-  /** Removes what a crash has left behind. */
+  /** Removes scratch repositories that a crash has left behind. */
   static async sweep(parent: string): Promise<void> {
     for (const name of await readdir(parent).catch(() => [])) {
       if (!name.startsWith(PREFIX)) continue;
       const dir = join(parent, name);
-      // Another Neovim on this project may be at work in a younger one.
+      // Another Neovim on this project may be using a younger one.
       const stats = await stat(dir).catch(() => undefined);
       if (stats !== undefined && Date.now() - stats.mtimeMs > MAX_AGE_MS)
         await rm(dir, { recursive: true, force: true });
@@ -84,7 +84,7 @@ export class ScratchRepository implements AsyncDisposable {
   }
 }
 
-/** A path as a line of `alternates`, which may be quoted as C has it. */
+/** A path as a line of `alternates`, quoted as in C if needed. */
 export function quotedAlternate(path: string): string {
   return /["\\\n]/.test(path) || path.startsWith("#")
     ? `"${path.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n")}"`

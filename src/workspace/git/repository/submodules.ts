@@ -16,7 +16,7 @@ export async function findSubmodules(gitDir: string): Promise<readonly (readonly
   const found: (readonly string[])[] = [];
   const look = async (names: readonly string[], depth: number): Promise<void> => {
     if (depth > MAX_DEPTH || found.length >= MAX_SUBMODULES) return;
-    // SECURITY: an agent that has made the repository may have put a link to all of the user's here.
+    // SECURITY: an agent that made the repository may have put a link to the user's files here.
     const top = await statsAt(join(gitDir, ...names));
     if (top?.isDirectory() !== true) return;
     for (const entry of (await entriesOf(join(gitDir, ...names))) ?? []) {
