@@ -62,7 +62,7 @@ describe("a repository", () => {
       error: expect.stringContaining("partial clone"),
     });
     for (const [extension, reason] of [
-      ["refStorage=reftable", "keeps its branches as reftable"],
+      ["refStorage=reftable", "stores its branches in the format reftable"],
       ["somethingNew=true", "extension somethingnew"],
     ] as const) {
       await git(base, "init", "-q", extension);
