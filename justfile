@@ -1,6 +1,6 @@
-# The verbs of package.json, for who prefers `just` (or `npx just`).
+# The verbs of package.json, for those who prefer `just` (or `npx just`).
 
-# Arguments reach the scripts as they were typed, spaces and all.
+# Arguments reach the scripts as they were typed, spaces included.
 set positional-arguments
 
 # List the verbs.
@@ -31,3 +31,11 @@ format:
 
 bench *args:
     npm run bench -- "$@"
+
+# Attack the product from inside its sandbox.
+attack *args:
+    npm run attack -- "$@"
+
+# Pin and check another version of Codex: `just codex-update 0.172.0`.
+codex-update version:
+    npm run codex-update -- "$@"
