@@ -27,7 +27,7 @@ async function read(name: string): Promise<JsonSchema> {
   return JSON.parse(await readFile(join(dir, `${name}.json`), "utf8")) as JsonSchema;
 }
 
-/** The names of the binary's files about its requests. */
+/** The names of the schema files for each request. */
 const FILES: Readonly<Record<string, string>> = {
   "item/commandExecution/requestApproval": "CommandExecutionRequestApproval",
   "item/fileChange/requestApproval": "FileChangeRequestApproval",
@@ -50,7 +50,7 @@ describe("a request of Codex", () => {
   });
 });
 
-/** Params that are asked about, one for each form of the answer. */
+/** Requests with some of their params, one for each form of the answer. */
 const ASKED: readonly (readonly [string, object])[] = [
   ["item/commandExecution/requestApproval", { command: "ls" }],
   ["item/commandExecution/requestApproval", { command: "ls", kind: "writeStdin" }],
@@ -114,7 +114,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   DynamicToolCallStatus: ["failed"],
   CollabAgentToolCallStatus: ["failed", "interrupted"],
   SubAgentActivityKind: ["completed", "interacted", "interrupted", "started"],
-  // Those with a piece of advice in src/chat/turn-error.ts.
+  // Each has a piece of advice in src/chat/turn-error.ts.
   CodexErrorInfo: [
     "activeTurnNotSteerable",
     "badRequest",

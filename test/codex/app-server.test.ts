@@ -109,7 +109,7 @@ describe("our arguments", () => {
     await using home = await CodexHome.make();
     await using model = await ScriptedModel.start();
     await home.writeConfig([
-      // Alone it would be the end of every start.
+      // Without our argument, this value would end every start.
       'approval_policy = "untrusted"',
       'model = "gpt-5.5-of-the-file"',
       'model_provider = "elsewhere"',
@@ -133,7 +133,7 @@ describe("our arguments", () => {
     ["[mcp_servers.x]", "command = 5"],
     ["[model_providers.other]", 'name = "other"', 'wire_api = "chat"'],
   ])(
-    "do not help against a file that cannot be read, which is told by name: %s",
+    "do not help against a file that cannot be read, which the error names: %s",
     async (...toml) => {
       await using home = await CodexHome.make();
       await using model = await ScriptedModel.start();

@@ -27,7 +27,7 @@ const inProject = (name: string) => join(home.project, name);
 const add = (name: string) =>
   applyPatch(`*** Begin Patch\n*** Add File: ${name}\n+x\n*** End Patch`);
 const asked = () => server.asked.map(({ approval }) => approval);
-/** A new thread that asks for everything, and no question so far. */
+/** Starts a thread that asks about everything, and forgets earlier questions. */
 async function askingThread(): Promise<string> {
   server.asked.length = 0;
   return server.startThread("untrusted");
@@ -115,7 +115,7 @@ describe("a command", () => {
 
   it("fails when it cannot be asked for, and the turn goes on", async () => {
     decide = () => {
-      throw new Error("a bug of ours");
+      throw new Error("a bug");
     };
     model.answerInTurn(reply(exec("touch failed")), reply(message("Well.")));
     const end = await server.turn(await askingThread(), "Touch.");
@@ -140,7 +140,7 @@ describe("a command", () => {
     );
     expect(`n${resolved.params.requestId}`).toBe(asked()[0]?.id);
     gate.open();
-    // The late answer goes nowhere.
+    // The late answer is ignored.
     decide = () => "decline";
     expect(await server.turn(threadId, "And now?")).toMatchObject({ status: "completed" });
     expect(existsSync(inProject("late"))).toBe(false);
@@ -155,7 +155,7 @@ describe("a patch", () => {
     await server.turn(threadId, "Patch.");
     const itemId = server.items("fileChange").at(-1)?.id;
     expect(asked()).toEqual([{ kind: "patch", id: expect.any(String), itemId }]);
-    // What it would change came before the question.
+    // The changes were sent before the question.
     const started = server.all("item/started").find(({ params }) => params.item.id === itemId);
     expect(started?.params.item).toMatchObject({
       changes: [{ path: inProject("patched"), kind: { type: "add" }, diff: "x\n" }],

@@ -1,4 +1,4 @@
-/** The test as the app-server: what the client writes can be read, and anything can be answered. */
+/** The test as the app-server: it reads what the client writes, and can answer anything. */
 
 import { PassThrough } from "node:stream";
 import { type CodexClientOptions, openCodexClient } from "../../src/codex/client.ts";
@@ -8,7 +8,7 @@ import type { Log } from "../../src/log.ts";
 
 type Wire = { readonly id?: number | string; readonly [name: string]: unknown };
 
-/** A client of `src/codex` whose app-server is the test. */
+/** Opens a client of `src/codex` whose app-server is the test. */
 export function openClient(options: Partial<CodexClientOptions> = {}) {
   const fromCodex = new PassThrough();
   const toCodex = new PassThrough();
@@ -39,10 +39,10 @@ export function openClient(options: Partial<CodexClientOptions> = {}) {
     told,
     asked,
     logged,
-    /** What Codex says, one message a line. */
+    /** Sends messages as Codex, one per line. */
     say: (...messages: readonly object[]) =>
       fromCodex.write(messages.map((it) => `${JSON.stringify(it)}\n`).join("")),
-    /** What Codex has been told since the last time. */
+    /** The messages that Codex has received since the last call. */
     heard: (): Wire[] =>
       String(toCodex.read() ?? "")
         .split("\n")
@@ -51,7 +51,7 @@ export function openClient(options: Partial<CodexClientOptions> = {}) {
   };
 }
 
-/** Lets everything run that only waits for its turn. */
+/** Lets everything run that is ready to. */
 export const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 /** An answer to `model/list`. */

@@ -25,7 +25,7 @@ async function read(name: string): Promise<JsonSchema> {
   return JSON.parse(await readFile(join(dir, name), "utf8")) as JsonSchema;
 }
 
-/** Our schema as JSON; what only code can check is left open. */
+/** Our schema as JSON schema; checks that only code can make are left open. */
 function ours(schema: z.ZodType): JsonSchema {
   return z.toJSONSchema(schema, {
     io: "input",
@@ -77,7 +77,7 @@ describe("what we read of Codex", () => {
 
   it("knows every request that Codex makes, or refuses it by name", async () => {
     const [known] = await paramsByMethod("ServerRequest.json");
-    // Never made of a client like this one; they are refused as unknown (src/codex/server-requests/approval.ts).
+    // Codex never sends these to a client like ours; src/codex/server-requests/approval.ts refuses them.
     const refused = [
       "account/chatgptAuthTokens/refresh",
       "applyPatchApproval",
@@ -99,7 +99,7 @@ describe("what we send to Codex", () => {
     expect(await typeErrors(`Omit<ParamsOf<M>, "cwd"> & { readonly cwd: number }`)).not.toBe("");
   });
 
-  /** What the compiler says when our params, as `type`, stand for those of the generated types. */
+  /** The compiler's output when our params, as `type`, are assigned to the generated types. */
   async function typeErrors(type: string): Promise<string> {
     const file = join(dir, "check.ts");
     await writeFile(
@@ -151,7 +151,7 @@ describe("a difference", () => {
 
   it.each([
     [z.object({ idd: z.string().optional() }), ".idd: is unknown there"],
-    [z.object({ id: z.number() }), ".id: is no number there, but string"],
+    [z.object({ id: z.number() }), ".id: is not a number there, but string"],
     [z.object({ status: z.string() }), ".status: is needed here and may be absent there"],
     [z.object({ status: z.enum(["of"]).optional() }), '.status: is never "of" there'],
     [z.object({ size: z.array(z.string()).optional() }), ".size: is no array there"],

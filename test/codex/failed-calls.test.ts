@@ -38,7 +38,7 @@ afterAll(async () => {
   await home[Symbol.asyncDispose]();
 });
 
-/** What is found in all requests of a turn in which the model makes this call, and its items. */
+/** Runs a turn in which the model makes this call; returns the failed calls found, and the items. */
 async function turn(failedCalls: FailedCalls, threadId: string, call: Part) {
   const before = server.told.length;
   model.answerInTurn(reply(call), reply(message("Go on.")));

@@ -64,7 +64,7 @@ describe("Codex's login", () => {
     expect(await readLogin(home)).toEqual({ ok: true, value: undefined });
 
     back.searchParams.set("state", url.searchParams.get("state") ?? "");
-    // Codex waits for the page that the browser is sent on to.
+    // Codex waits until the browser has loaded the page that it is redirected to.
     expect((await fetch(back)).status).toBe(200);
     expect(await attempt.value.done).toEqual({ ok: true, value: undefined });
     expect(await readLogin(home)).toMatchObject({ value: { email: "someone@example.org" } });

@@ -4,7 +4,7 @@ import { appServerArgs, type McpServerConfig } from "../../src/codex/arguments.t
 import { McpServers, usableServers } from "../../src/session/settings/mcp-servers.ts";
 import { CodexHome, program } from "./support.ts";
 
-/** Has the binary read our arguments, strictly, without starting anything. */
+/** Makes the binary read our arguments strictly, without starting anything. */
 async function startupOf(mcpServers: Readonly<Record<string, McpServerConfig>>) {
   await using home = await CodexHome.make();
   const options = { modelBaseUrl: "http://127.0.0.1:1/v1", streamIdleMs: 1000, mcpServers };

@@ -1,4 +1,4 @@
-/** What our proxy lets through, held against what the pinned Codex can send. */
+/** Compares what our proxy lets through with what the pinned Codex can send. */
 
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,6 +1,6 @@
-/** Holding our schemas against those that the pinned binary generates of itself. */
+/** Compares our schemas with those that the pinned binary generates. */
 
-/** A JSON schema, as far as the two generators use it. */
+/** A JSON schema, with the keywords that the two generators use. */
 export type JsonSchema = {
   readonly $ref?: string;
   readonly type?: string | readonly string[];
@@ -17,9 +17,9 @@ export type JsonSchema = {
 };
 
 /**
- * Says where a schema of ours reads something that the binary does not send: a name that it does not
- * know, a field that we need and it may leave out, a type or a value that it never has. What it sends
- * and we do not read is no problem.
+ * Lists where one of our schemas reads something that the binary does not send: an unknown name, a
+ * field that we require and it may leave out, a type or a value that never occurs. Fields that it sends
+ * and we do not read are no problem.
  */
 export function differences(ours: JsonSchema, theirs: JsonSchema, root: JsonSchema): string[] {
   return compare(ours, theirs, root, "");
@@ -41,7 +41,7 @@ function compareBranch(
   if (ours.properties !== undefined) return compareObject(ours, variants, root, at);
   if (types.includes("array")) {
     const lists = variants.filter((it) => typesOf(it).includes("array"));
-    if (lists.length === 0) return [`${at}: is no array there`];
+    if (lists.length === 0) return [`${at}: is not an array there`];
     const { items } = ours;
     return items === undefined
       ? []
@@ -60,7 +60,7 @@ function compareBranch(
   const known = variants.flatMap(typesOf);
   return types
     .filter((type) => !known.includes(type))
-    .map((type) => `${at}: is no ${type} there, but ${known.join(" or ")}`);
+    .map((type) => `${at}: is not a ${type} there, but ${known.join(" or ")}`);
 }
 
 function compareObject(
@@ -86,7 +86,7 @@ function compareObject(
     const path = `${at}.${name}`;
     const found = fitting.flatMap((variant) => variant.properties?.[name] ?? []);
     if (found.length === 0) return [`${path}: is unknown there`];
-    // A field with a fallback, or one that may be anything, may be absent.
+    // A field with a fallback, or one that may hold anything, may be absent.
     const isNeeded =
       ours.required?.includes(name) === true && !("default" in it) && !isAnything(it);
     const isSure = fitting.every((variant) => variant.required?.includes(name));

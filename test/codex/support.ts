@@ -18,7 +18,7 @@ import { findCodexPackage } from "../../src/sandbox/image/codex-package.ts";
 /** How long an event may take; a turn takes some 200 ms. */
 const WAIT = { timeout: 30_000, interval: 10 } as const;
 
-/** The program that goes into the image, without the script that starts it elsewhere. */
+/** The program that goes into the image, without the npm package's start script. */
 export const program = await findProgram();
 
 async function findProgram(): Promise<string> {
@@ -32,7 +32,7 @@ async function findProgram(): Promise<string> {
 type Method = ServerNotification["method"];
 type NotificationOf<M extends Method> = Extract<ServerNotification, { method: M }>;
 
-/** A home of Codex's and a project, removed with whatever came into them. */
+/** A home for Codex and a project, both removed with everything in them. */
 export class CodexHome implements AsyncDisposable {
   readonly path: string;
   readonly project: string;
@@ -42,7 +42,7 @@ export class CodexHome implements AsyncDisposable {
     this.project = join(base, "project");
   }
 
-  /** Makes both, empty. */
+  /** Creates both, empty. */
   static async make(): Promise<CodexHome> {
     const home = new CodexHome(await realpath(await mkdtemp(join(tmpdir(), "codex-chat-codex-"))));
     await mkdir(home.path);
@@ -75,11 +75,11 @@ export type AppServerOptions = {
 /** A running app-server and our client of it. */
 export class AppServer implements AsyncDisposable {
   readonly client: CodexClient;
-  /** All that was told, in order. */
+  /** All notifications, in order. */
   readonly told: ServerNotification[] = [];
   /** All questions, in order. */
   readonly asked: { readonly threadId: string; readonly approval: Approval }[] = [];
-  /** What the user would be told of requests that were answered without asking. */
+  /** The notes for the user about requests that were answered without asking. */
   readonly notes: string[] = [];
   readonly process: ChildProcessWithoutNullStreams;
   readonly #exited: Promise<unknown>;
@@ -107,7 +107,7 @@ export class AppServer implements AsyncDisposable {
     });
   }
 
-  /** Starts one and shakes hands with it. */
+  /** Starts one and completes the handshake. */
   static async start(options: AppServerOptions): Promise<AppServer> {
     const server = AppServer.spawn(options);
     const hello = await server.client.initialize({
@@ -130,7 +130,7 @@ export class AppServer implements AsyncDisposable {
     });
     const child = spawn(program, [...ours, ...args], {
       cwd: home.project,
-      // Nothing of this machine's user: no key, no configuration.
+      // Nothing from this machine's user: no key, no configuration.
       env: { PATH: process.env["PATH"], HOME: home.path, CODEX_HOME: home.path, ...env },
     });
     return new AppServer(child, options);
@@ -140,7 +140,7 @@ export class AppServer implements AsyncDisposable {
     return this.#stderr;
   }
 
-  /** The exit code; null where a signal ended it. */
+  /** The exit code; null if a signal ended it. */
   async exitCode(): Promise<number | null> {
     await this.#exited;
     return this.process.exitCode;
@@ -151,7 +151,7 @@ export class AppServer implements AsyncDisposable {
     this.process.kill("SIGKILL");
   }
 
-  /** Starts a thread as the product does, and gives its id. */
+  /** Starts a thread as the plugin does, and returns its id. */
   async startThread(
     approvalPolicy: ParamsOf<"thread/start">["approvalPolicy"] = "never",
   ): Promise<string> {
@@ -164,7 +164,7 @@ export class AppServer implements AsyncDisposable {
     return started.value.thread.id;
   }
 
-  /** Starts a turn and gives its id. */
+  /** Starts a turn and returns its id. */
   async startTurn(threadId: string, text: string): Promise<string> {
     const started = await this.client.request("turn/start", {
       threadId,
@@ -175,7 +175,7 @@ export class AppServer implements AsyncDisposable {
     return started.value.turn.id;
   }
 
-  /** Has a whole turn and gives its end. */
+  /** Runs a whole turn and returns its end. */
   async turn(threadId: string, text: string) {
     const turnId = await this.startTurn(threadId, text);
     return this.turnEnd(turnId);
@@ -187,7 +187,7 @@ export class AppServer implements AsyncDisposable {
     return ended.params.turn;
   }
 
-  /** Waits for a notification, or gives one that came already. */
+  /** Waits for a notification, or returns one that has come already. */
   async until<M extends Method>(
     method: M,
     matches: (notification: NotificationOf<M>) => boolean = () => true,

@@ -3,7 +3,7 @@ import { exec, message, reply, silence } from "../../src/offline/reply.ts";
 import { ScriptedModel } from "../e2e/model.ts";
 import { AppServer, CodexHome } from "./support.ts";
 
-/** Loads a thread as the product does. */
+/** Loads a thread as the plugin does. */
 function resume(server: AppServer, home: CodexHome, threadId: string) {
   return server.client.request("thread/resume", {
     threadId,
@@ -14,7 +14,7 @@ function resume(server: AppServer, home: CodexHome, threadId: string) {
   });
 }
 
-/** A home with one conversation in it, of the texts given. */
+/** A home with one conversation in it, with a turn for each text. */
 async function told(...texts: readonly string[]) {
   const home = await CodexHome.make();
   const model = await ScriptedModel.start((request) =>

@@ -29,7 +29,7 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
   await model[Symbol.asyncDispose]();
   await home[Symbol.asyncDispose]();
-  // Nothing that the pinned version sent was of a form that we do not know.
+  // The pinned version sent nothing in a form that we do not know.
   expect(server.all("invalid")).toEqual([]);
 });
 
@@ -162,7 +162,7 @@ describe("a turn", () => {
 
     expect(interrupted).toMatchObject({ ok: true });
     expect(await server.turnEnd(turnId)).toMatchObject({ status: "interrupted" });
-    // Codex lets it run on; whoever stops a turn must end its commands.
+    // Codex leaves it running; a client that stops a turn must end its commands.
     expect(await terminals()).toMatchObject({ value: { data: [{ cwd: home.project }] } });
     await server.client.request("thread/backgroundTerminals/clean", { threadId });
     await expect.poll(terminals, { timeout: 20_000 }).toMatchObject({ value: { data: [] } });
@@ -192,7 +192,7 @@ describe("a turn", () => {
 
 describe("a turn that fails", () => {
   it.each([
-    // Tries of the request (2 more), times those of the stream (2 more).
+    // Two more tries of the request, times two more of the stream.
     [400, "other", 1],
     [401, { httpConnectionFailed: { httpStatusCode: 401 } }, 3],
     [403, { httpConnectionFailed: { httpStatusCode: 403 } }, 3],
