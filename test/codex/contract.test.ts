@@ -154,7 +154,7 @@ describe("a difference", () => {
     [z.object({ id: z.number() }), ".id: is not a number there, but string"],
     [z.object({ status: z.string() }), ".status: is needed here and may be absent there"],
     [z.object({ status: z.enum(["of"]).optional() }), '.status: is never "of" there'],
-    [z.object({ size: z.array(z.string()).optional() }), ".size: is no array there"],
+    [z.object({ size: z.array(z.string()).optional() }), ".size: is not an array there"],
   ])("is seen", (schema, difference) => {
     expect(differences(ours(schema), theirs, theirs)).toContain(difference);
   });
