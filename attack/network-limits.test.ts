@@ -3,6 +3,7 @@
  * too many, too large, never ending, or no calls at all but frames of the attacker's own.
  */
 
+import { once } from "node:events";
 import type { EgressLimits } from "../src/egress/egress.ts";
 import { type Attempt, attempt, group, type Verdict, verdict } from "./catalogue.ts";
 import { fortress } from "./support/containers.ts";
@@ -61,11 +62,18 @@ async function passesOn(out: WayOut, body: object, words: string): Promise<Verdi
   return verdict(passed, `${out.upstream.seen.length} calls came to the upstream`);
 }
 
-/** Opens `$2` connections to port `$1`, says nothing, and tells how many live after `$3` ms. */
+/**
+ * Opens `$2` connections to port `$1` and says nothing; prints "opened" once each of them has been
+ * taken or refused, and `$3` ms later how many live.
+ */
 const IDLE = `
-const [port, count, ms] = process.argv.slice(1).map(Number); const all = [];
-for (let n = 0; n < count; n++) { const s = require("net").connect(port, "127.0.0.1"); s.on("error", () => {}); all.push(s); s.resume(); }
-setTimeout(() => { console.log(all.filter((s) => !s.destroyed && s.readyState === "open").length); process.exit(); }, ms);`;
+const [port, count, ms] = process.argv.slice(1).map(Number); const all = []; let settled = 0, isOpened = false;
+const opened = () => { if (isOpened) return; isOpened = true; console.log("opened");
+  setTimeout(() => { console.log(all.filter((s) => !s.destroyed && s.readyState === "open").length); process.exit(); }, ms); };
+const settle = () => { if (++settled === count) opened(); };
+for (let n = 0; n < count; n++) { const s = require("net").connect(port, "127.0.0.1"); all.push(s); s.resume();
+  let isNew = true; for (const event of ["connect", "error", "close"]) s.on(event, () => { if (isNew) { isNew = false; settle(); } }); }
+setTimeout(opened, 10000);`;
 
 /** Writes bytes to the standard output of the relay that listens on port `$1`, as any process can. */
 const FORGE = `
@@ -189,12 +197,11 @@ group("network", [
     "holds 256 connections that never ask for anything, then asks honestly",
     "the honest request is answered",
     async (out) => {
-      const argv = ["node", "-e", IDLE, String(out.modelPort), "256", "14000"] as const;
+      const argv = ["node", "-e", IDLE, String(out.modelPort), "256", "60000"] as const;
       const idle = await out.inside.start({ argv });
-      idle.stdout.resume();
       idle.stderr.resume();
-      await new Promise((resolve) => setTimeout(resolve, 2000));
-      // A busy machine may be late with the connections, but not for so long.
+      await once(idle.stdout, "data");
+      // A busy machine may be late with the answer, but not for so long.
       const lastMs = Date.now() + 8000;
       let statuses = "";
       while (!statuses.includes("200") && Date.now() < lastMs) statuses = await calls(out, 1);
@@ -208,9 +215,10 @@ group("network", [
     mustHappen: "what is over the limit is closed at once",
     strike: async (out) => {
       const { stdout } = await out.inside.sh('node -e "$@"', {
-        args: [IDLE, String(out.proxyPort), "1200", "5000"],
+        args: [IDLE, String(out.proxyPort), "1200", "2000"],
       });
-      return verdict(Number(stdout) > 256, `${stdout.trim()} connections live on`);
+      const living = stdout.trim().split("\n").at(-1);
+      return verdict(Number(living) > 256, `${living} connections live on`);
     },
     product: async () => productWayOut(await inside()),
     control: async () => deafWayOut(),

@@ -86,10 +86,10 @@ describe.each(neovims)("an answer on Neovim $name", (program) => {
        trees.parse("\`\`\`lua\\nlocal x\\n\`\`\`\\n", "markdown", slow)
        for _, line in ipairs({ "~~", "[" }) do
          for _ = 1, 10 do
-           local began = vim.uv.hrtime()
+           local began = os.clock()
            trees.parse("\`\`\`lua\\n" .. (line:rep(40) .. "\\n"):rep(300) .. "\`\`\`\\n", "markdown", slow)
            trees.parse((line:rep(2400) .. "\\n"):rep(3), "markdown", slow)
-           took[#took + 1] = (vim.uv.hrtime() - began) / 1e6
+           took[#took + 1] = (os.clock() - began) * 1000
          end
        end
        return took`,
