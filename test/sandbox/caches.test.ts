@@ -5,21 +5,8 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { ourVolumes, pruneCaches, removeCaches } from "../../src/sandbox/caches/volumes.ts";
 import { LABELS } from "../../src/sandbox/container/labels.ts";
 import type { SandboxOptions } from "../../src/sandbox/sandbox-plan.ts";
-import {
-  open,
-  options,
-  own,
-  repository,
-  SLOW,
-  scratchDir,
-  sh,
-  testEngine,
-  testImage,
-  USER,
-} from "./support.ts";
-
-const engine = await testEngine();
-const image = await testImage(engine);
+import { engine, image, sandboxOn } from "./shared.ts";
+import { open, options, own, repository, SLOW, scratchDir, sh, USER } from "./support.ts";
 
 async function withCaches(root: string, dirs: readonly string[] = ["node_modules", "target"]) {
   const how = await options(image, root, { caches: { tools: true, dirs } });
@@ -74,7 +61,7 @@ describe("a project's caches", SLOW, () => {
     await sh(await open(engine, await withCaches(guarded, [modules])), attack);
     expect(await readdir(join(guarded, modules))).toEqual([]);
     // The control: without a volume there, the host's own directory is changed.
-    await sh(await open(engine, await options(image, unguarded)), attack);
+    await sh(await sandboxOn(unguarded), attack);
     expect(await readdir(join(unguarded, modules))).toEqual(["index.js"]);
   });
 
@@ -117,7 +104,7 @@ describe("a project's caches", SLOW, () => {
 
   it("control: without them the host's packages are the agent's to change", async () => {
     const root = await installed();
-    const sandbox = await open(engine, await options(image, root));
+    const sandbox = await sandboxOn(root);
     await sh(sandbox, ATTACK);
     expect(await readFile(join(root, "node_modules/new"), "utf8")).toBe("evil\n");
     expect(existsSync(join(root, "node_modules/lib"))).toBe(false);

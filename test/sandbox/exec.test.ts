@@ -7,20 +7,9 @@ import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { afterAll, describe, expect, it } from "vitest";
 import { openSandbox } from "../../src/sandbox/sandbox.ts";
-import {
-  must,
-  options,
-  own,
-  refused,
-  repository,
-  SLOW,
-  sh,
-  testEngine,
-  testImage,
-} from "./support.ts";
+import { engine, image } from "./shared.ts";
+import { must, options, own, refused, repository, SLOW, sh } from "./support.ts";
 
-const engine = await testEngine();
-const image = await testImage(engine);
 const MIB = 1024 ** 2;
 
 // One sandbox for all cases; those that end it make their own.

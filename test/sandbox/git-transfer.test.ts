@@ -2,6 +2,7 @@
  * Attacks on the way of the agent's commits to the user's repository. Each is made inside; beside
  * it, where git itself falls for it, what a plain `git fetch` from the agent's directory would do.
  */
+
 import { existsSync } from "node:fs";
 import { appendFile, cp, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,10 +10,9 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { filesOf, openPrivate, type Private, project } from "./private-git.ts";
-import { git, own, SLOW, scratchDir, sh, testEngine, testImage } from "./support.ts";
+import { engine, image } from "./shared.ts";
+import { git, own, SLOW, scratchDir, sh } from "./support.ts";
 
-const engine = await testEngine();
-const image = await testImage(engine);
 const CHAT = { threadId: "t", path: "/chats/2026-01-31-evil.md" };
 const REF = "refs/codex/2026-01-31-evil";
 

@@ -2,10 +2,9 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { filesOf, openPrivate, ownAll, type Private, project } from "./private-git.ts";
-import { git, own, SLOW, scratchDir, sh, testEngine, testImage, USER } from "./support.ts";
+import { engine, image } from "./shared.ts";
+import { git, own, SLOW, scratchDir, sh, USER } from "./support.ts";
 
-const engine = await testEngine();
-const image = await testImage(engine);
 const CHAT = { threadId: "thread", path: "/chats/2026-01-31-add-tests.md" };
 const REF = "refs/codex/2026-01-31-add-tests";
 

@@ -1,20 +1,8 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import {
-  open,
-  options,
-  own,
-  repository,
-  SLOW,
-  scratchDir,
-  sh,
-  testEngine,
-  testImage,
-} from "./support.ts";
-
-const engine = await testEngine();
-const image = await testImage(engine);
+import { sandboxOn } from "./shared.ts";
+import { own, repository, SLOW, scratchDir, sh } from "./support.ts";
 
 describe("what the user gives to be read", SLOW, () => {
   it("can be read inside and not be written", async () => {
@@ -26,16 +14,13 @@ describe("what the user gives to be read", SLOW, () => {
     await writeFile(join(skills, "SKILL.md"), "Do it.\n");
     await writeFile(agents, "Be brief.\n");
     await own(agents, join(skills, "SKILL.md"), skills, join(home, "my skills"));
-    const sandbox = await open(
-      engine,
-      await options(image, root, {
-        sharedFiles: [
-          { source: agents, codexHomeName: "AGENTS.md" },
-          { source: join(home, "my skills") },
-          { source: join(home, "absent") },
-        ],
-      }),
-    );
+    const sandbox = await sandboxOn(root, {
+      sharedFiles: [
+        { source: agents, codexHomeName: "AGENTS.md" },
+        { source: join(home, "my skills") },
+        { source: join(home, "absent") },
+      ],
+    });
     expect(sandbox.notes.join()).toContain("absent is not shared with the agent");
     const script = 'cat "$CODEX_HOME/AGENTS.md" "$1/SKILL.md"; ls "$2"';
     expect(await sh(sandbox, script, skills, home)).toMatchObject({

@@ -2,6 +2,7 @@ import { chmod, lstat, mkdir, readdir, readFile, writeFile } from "node:fs/promi
 import { release } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { engine, image, sandboxOn } from "./shared.ts";
 import {
   exists,
   git,
@@ -12,17 +13,8 @@ import {
   SLOW,
   scratchDir,
   sh,
-  testEngine,
-  testImage,
   USER,
 } from "./support.ts";
-
-const engine = await testEngine();
-const image = await testImage(engine);
-
-async function sandboxOn(root: string) {
-  return open(engine, await options(image, root));
-}
 
 describe("a sandbox", SLOW, () => {
   it("has gVisor's kernel, no network but loopback and no capabilities", async () => {
@@ -114,10 +106,7 @@ describe("a sandbox", SLOW, () => {
     const secretDir = await scratchDir("secret");
     await writeFile(join(secretDir, "key"), canary);
     await chmod(join(secretDir, "key"), 0o644);
-    const sandbox = await open(
-      engine,
-      await options(image, await repository(), { env: { TZ: "Europe/Oslo" } }),
-    );
+    const sandbox = await sandboxOn(await repository(), { env: { TZ: "Europe/Oslo" } });
     const { stdout } = await sh(
       sandbox,
       `env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; cat "$1" 2>&1; ls /var/run/docker.sock /run 2>&1`,
@@ -167,7 +156,7 @@ describe("a sandbox", SLOW, () => {
 
   it("ends alone when what runs in it takes more memory than it may have", async () => {
     const limits = { memoryBytes: 512 * 1024 ** 2 };
-    const sandbox = await open(engine, await options(image, await repository(), { limits }));
+    const sandbox = await sandboxOn(await repository(), { limits });
     const hog = sh(
       sandbox,
       "node -e 'const held = []; for (;;) held.push(Buffer.alloc(1 << 26, 1))'",

@@ -5,21 +5,8 @@ import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { letGo } from "../../src/sandbox/let-go.ts";
 import type { Sandbox } from "../../src/sandbox/sandbox.ts";
-import {
-  must,
-  open,
-  options,
-  own,
-  refused,
-  SLOW,
-  scratchDir,
-  sh,
-  testEngine,
-  testImage,
-} from "./support.ts";
-
-const engine = await testEngine();
-const image = await testImage(engine);
+import { sandboxOn } from "./shared.ts";
+import { must, own, refused, SLOW, scratchDir, sh } from "./support.ts";
 
 const SCRIPT = "#!/bin/sh\necho ran\n";
 
@@ -71,7 +58,7 @@ describe("what was written in the sandbox", SLOW, () => {
     const root = await scratchDir("pro, je:ct");
     const beside = await scratchDir("beside");
     const mounts = [{ source: beside, write: true }];
-    const sandbox = await open(engine, await options(image, root, { mounts }));
+    const sandbox = await sandboxOn(root, { mounts });
     await made(root, sandbox);
     await sh(sandbox, `cp /bin/true ${beside}/run`);
     // The control: gVisor has each of them open.
@@ -85,7 +72,7 @@ describe("what was written in the sandbox", SLOW, () => {
 
   it("runs where there are more files than gVisor remembers", async () => {
     const root = await scratchDir();
-    const sandbox = await open(engine, await options(image, root));
+    const sandbox = await sandboxOn(root);
     await sh(
       sandbox,
       "mkdir a z; for i in $(seq 1500); do echo > a/$i; echo > z/$i; done; cp /bin/true z/run; cat z/* a/* > /dev/null; echo >> z/run",
@@ -97,7 +84,7 @@ describe("what was written in the sandbox", SLOW, () => {
 
   it("stays busy while a program inside has it open for writing", async () => {
     const root = await scratchDir();
-    const sandbox = await open(engine, await options(image, root));
+    const sandbox = await sandboxOn(root);
     // What is open in a program is the first and the last that is looked at.
     await sh(sandbox, "for it in log other run; do cp /bin/true $it; done");
     const script = "exec 3>>run; exec 4>>log; echo open; cat";
@@ -119,7 +106,7 @@ describe("what was written in the sandbox", SLOW, () => {
 
   it("says what helps where gVisor cannot be made to let go, and that helps", async () => {
     const root = await scratchDir();
-    const sandbox = await open(engine, await options(image, root));
+    const sandbox = await sandboxOn(root);
     await sh(sandbox, "cp /bin/true run");
     const failed = refused(await letGo(sandbox.exec, ["/nowhere"]));
     expect(failed.message).toMatch(/^gVisor could not be made to close .*ENOENT/s);
@@ -147,7 +134,7 @@ describe("what was written in the sandbox", SLOW, () => {
     },
   ])("is not removed $what", async ({ before, says }) => {
     const root = await scratchDir();
-    const sandbox = await open(engine, await options(image, root));
+    const sandbox = await sandboxOn(root);
     await sh(sandbox, "mkdir d; touch a d/b");
     const script = `set -e; mount -t tmpfs none /run/codex-chat; cd /run/codex-chat; ${before}
       exec node /opt/codex-chat/let-go.mjs /run/codex-chat "$0"`;

@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { type Engine, findEngine } from "../../src/sandbox/engine/engine.ts";
 import { openSandbox, type Sandbox } from "../../src/sandbox/sandbox.ts";
 import { kill, startHost } from "./other-host.ts";
+import { engine, image, sandboxOn } from "./shared.ts";
 import {
   exists,
   must,
@@ -18,12 +19,7 @@ import {
   SLOW,
   scratchDir,
   sh,
-  testEngine,
-  testImage,
 } from "./support.ts";
-
-const engine = await testEngine();
-const image = await testImage(engine);
 
 /** What a relay does to the keeper: connects to its socket and stays until its stdin ends. */
 const CONNECT = `require("net").connect(process.env.CODEX_CHAT_KEEPER, () => console.log("up"));
@@ -124,7 +120,7 @@ describe("the project's container", SLOW, () => {
   });
 
   it("has its keeper listening when it is given out", async () => {
-    const sandbox = await open(engine, await options(image, await repository()));
+    const sandbox = await sandboxOn(await repository());
     expect((await sh(sandbox, "test -S $CODEX_CHAT_KEEPER")).exitCode).toBe(0);
   });
 
@@ -150,7 +146,7 @@ describe("the keeper", SLOW, () => {
   const keeper = { firstMs: 60_000, idleMs: 200 };
 
   it("ends the container some time after the last relay has gone, not before", async () => {
-    const sandbox = await open(engine, await options(image, await repository(), { keeper }));
+    const sandbox = await sandboxOn(await repository(), { keeper });
     const [one, two] = [await connectKeeper(sandbox), await connectKeeper(sandbox)];
     one.stdin.end();
     await one.exited;
@@ -169,14 +165,14 @@ describe("the keeper", SLOW, () => {
 
   it("ends the container when no relay ever comes", async () => {
     const never = { firstMs: 300, idleMs: 60_000 };
-    const sandbox = await open(engine, await options(image, await repository(), { keeper: never }));
+    const sandbox = await sandboxOn(await repository(), { keeper: never });
     expect(await sandbox.died).toEqual({ reason: "exited", exitCode: 0 });
   });
 });
 
 describe("died", SLOW, () => {
   it("tells that the container was killed", async () => {
-    const sandbox = await open(engine, await options(image, await repository()));
+    const sandbox = await sandboxOn(await repository());
     await engine.docker.getContainer(sandbox.id).kill();
     expect(await sandbox.died).toEqual({ reason: "exited", exitCode: 137 });
   });

@@ -1,21 +1,8 @@
 import { mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import {
-  open,
-  options,
-  own,
-  repository,
-  SLOW,
-  scratchDir,
-  sh,
-  testEngine,
-  testImage,
-  USER,
-} from "./support.ts";
-
-const engine = await testEngine();
-const image = await testImage(engine);
+import { sandboxOn } from "./shared.ts";
+import { own, repository, SLOW, scratchDir, sh, USER } from "./support.ts";
 
 /** All that an attacker tries on a directory, and whether it worked. */
 const ATTACK = `
@@ -34,17 +21,14 @@ describe("the user's own mounts", SLOW, () => {
       await own(join(dir, "file"), join(dir, ".git"), join(dir, ".git/config"));
     }
     await symlink(reading, join(root, "way-out"));
-    const sandbox = await open(
-      engine,
-      await options(image, root, {
-        mounts: [
-          { source: reading },
-          { source: reading, target: "/opt/lib" },
-          { source: writing, target: "/srv/data", write: true },
-          { source: join(root, "way-out"), target: "/opt/out" },
-        ],
-      }),
-    );
+    const sandbox = await sandboxOn(root, {
+      mounts: [
+        { source: reading },
+        { source: reading, target: "/opt/lib" },
+        { source: writing, target: "/srv/data", write: true },
+        { source: join(root, "way-out"), target: "/opt/out" },
+      ],
+    });
     expect(sandbox.notes).toEqual([
       `sandbox.mounts: the agent can write in ${writing} (as /srv/data).`,
       expect.stringContaining("a link in the project leads to it"),
@@ -66,7 +50,7 @@ describe("the user's own mounts", SLOW, () => {
 
   it("leave the disk of the home and of /tmp as small as it was set", async () => {
     const limits = { memoryBytes: 2 * 1024 ** 3, tmpBytes: 16 << 20, homeBytes: 16 << 20 };
-    const sandbox = await open(engine, await options(image, await repository(), { limits }));
+    const sandbox = await sandboxOn(await repository(), { limits });
     const { stdout, stderr } = await sh(
       sandbox,
       'for it in /tmp "$HOME"; do head -c 20000000 /dev/zero > "$it/big"; wc -c < "$it/big"; rm "$it/big"; done',

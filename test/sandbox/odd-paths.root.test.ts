@@ -3,21 +3,8 @@ import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, onTestFinished } from "vitest";
 import { itAsRoot } from "../support/root.ts";
-import {
-  git,
-  open,
-  options,
-  own,
-  SLOW,
-  scratchDir,
-  sh,
-  testEngine,
-  testImage,
-  USER,
-} from "./support.ts";
-
-const engine = await testEngine();
-const image = await testImage(engine);
+import { sandboxOn } from "./shared.ts";
+import { git, own, SLOW, scratchDir, sh, USER } from "./support.ts";
 
 describe("a sandbox", SLOW, () => {
   itAsRoot("works on a repository on another mount", async () => {
@@ -29,13 +16,13 @@ describe("a sandbox", SLOW, () => {
     const below = join(root, "below");
     await mkdir(below);
     await own(below);
-    const sandbox = await open(engine, await options(image, below));
+    const sandbox = await sandboxOn(below);
     await sh(sandbox, "echo made > made");
     expect(await readFile(join(below, "made"), "utf8")).toBe("made\n");
-    const outer = await open(engine, await options(image, root));
+    const outer = await sandboxOn(root);
     expect((await sh(outer, "cat below/made")).stdout).toBe("made\n");
     // What is on another mount in the project is there, too.
-    const around = await open(engine, await options(image, dirname(root)));
+    const around = await sandboxOn(dirname(root));
     expect((await sh(around, "cat mount/below/made")).stdout).toBe("made\n");
     await rename(join(below, "made"), join(below, "moved"));
     expect((await sh(around, "ls mount/below")).stdout).toBe("moved\n");

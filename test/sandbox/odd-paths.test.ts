@@ -2,6 +2,7 @@ import { lstat, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openSandbox } from "../../src/sandbox/sandbox.ts";
+import { engine, image, sandboxOn } from "./shared.ts";
 import {
   git,
   open,
@@ -12,13 +13,8 @@ import {
   SLOW,
   scratchDir,
   sh,
-  testEngine,
-  testImage,
   USER,
 } from "./support.ts";
-
-const engine = await testEngine();
-const image = await testImage(engine);
 
 /** A directory whose path has about so many bytes. */
 async function deep(bytes: number): Promise<string> {
@@ -34,7 +30,7 @@ async function deep(bytes: number): Promise<string> {
 describe("a sandbox", SLOW, () => {
   it("works on a path of 3800 bytes, and says so where one is too long", async () => {
     const root = await deep(3800);
-    const sandbox = await open(engine, await options(image, root));
+    const sandbox = await sandboxOn(root);
     expect((await sh(sandbox, "pwd; echo hello > made")).stdout).toBe(`${root}\n`);
     expect(await readFile(join(root, "made"), "utf8")).toBe("hello\n");
     const long = await deep(4050);
@@ -68,7 +64,7 @@ describe("a sandbox", SLOW, () => {
     await symlink(join(outside, "secret"), join(root, "out"));
     await symlink("../../../../../../../../etc/hostname", join(root, "up"));
     await own(join(root, "inner"), join(root, "inner/file"));
-    const sandbox = await open(engine, await options(image, root));
+    const sandbox = await sandboxOn(root);
     const { stdout, stderr } = await sh(
       sandbox,
       `cat odd-*; cat within absolute/file; cat out; cat up; echo x > out; echo more >> within; ls -d "$1"`,
@@ -97,10 +93,10 @@ describe("a sandbox", SLOW, () => {
     await mkdir(join(app, "nested"));
     await own(join(app, "nested"));
     await git(join(app, "nested"), "init", "-q");
-    const inside = await open(engine, await options(image, join(app, "sub")));
+    const inside = await sandboxOn(join(app, "sub"));
     const log = await sh(inside, "git log --oneline | wc -l; git status --porcelain");
     expect(log).toMatchObject({ stdout: "1\n", stderr: "", exitCode: 0 });
-    const outer = await open(engine, await options(image, app));
+    const outer = await sandboxOn(app);
     const { stdout } = await sh(
       outer,
       "cd sub && git log --oneline | wc -l; cd ../nested && git status --porcelain; git rev-parse --show-toplevel",

@@ -5,6 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { openSandbox } from "../../src/sandbox/sandbox.ts";
+import { engine, image, sandboxOn } from "./shared.ts";
 import {
   exists,
   git,
@@ -18,13 +19,8 @@ import {
   SLOW,
   scratchDir,
   sh,
-  testEngine,
-  testImage,
   USER,
 } from "./support.ts";
-
-const engine = await testEngine();
-const image = await testImage(engine);
 
 describe("openSandbox", SLOW, () => {
   it.each([
@@ -36,7 +32,7 @@ describe("openSandbox", SLOW, () => {
     "line\nbreak\ttab\\back",
   ])("mounts a project named %s at its own path", async (name) => {
     const root = await repository(name);
-    const sandbox = await open(engine, await options(image, root));
+    const sandbox = await sandboxOn(root);
     const { stdout } = await sh(sandbox, 'pwd; echo hello > "a b"; git status --short');
     expect(stdout).toBe(`${root}\n?? "a b"\n`);
     expect(await readFile(join(root, "a b"), "utf8")).toBe("hello\n");
@@ -48,7 +44,7 @@ describe("openSandbox", SLOW, () => {
     const tree = join(dirname(main), "tree");
     await own(dirname(main));
     await git(main, "worktree", "add", "-q", tree);
-    const sandbox = await open(engine, await options(image, tree));
+    const sandbox = await sandboxOn(tree);
     const log = await sh(
       sandbox,
       "git log --oneline | wc -l; git status --porcelain; git branch --show-current",
@@ -65,7 +61,7 @@ describe("openSandbox", SLOW, () => {
 
   it("works where there is no git at all", async () => {
     const root = await scratchDir("plain");
-    const sandbox = await open(engine, await options(image, root));
+    const sandbox = await sandboxOn(root);
     expect(sandbox.protectedNames).toEqual([]);
     expect((await sh(sandbox, "echo 1 > x; ls")).stdout).toBe("x\n");
   });
@@ -75,7 +71,7 @@ describe("openSandbox", SLOW, () => {
     const secret = await scratchDir("secret");
     await writeFile(join(secret, "key"), "k");
     await symlink(secret, join(root, ".vscode"));
-    const sandbox = await open(engine, await options(image, root));
+    const sandbox = await sandboxOn(root);
     expect(sandbox.notes.join()).toContain(".vscode is a symbolic link");
     expect((await sh(sandbox, "cat .vscode/key")).exitCode).toBe(1);
   });
@@ -115,7 +111,7 @@ describe("openSandbox", SLOW, () => {
     const root = await repository();
     await writeFile(join(root, ".envrc"), "export A=1\n");
     await own(join(root, ".envrc"));
-    const sandbox = await open(engine, await options(image, root));
+    const sandbox = await sandboxOn(root);
     // An attacker inside waits for the moment at which the file becomes writable.
     const attack = must(
       await sandbox.exec({ argv: ["sh", "-c", "while sleep 0.01; do echo evil > .envrc; done"] }),
@@ -154,7 +150,7 @@ describe("openSandbox", SLOW, () => {
     await git(root, ...add, library, "libs/one");
     await mkdir(join(root, ".vscode"));
     await own(join(root, ".vscode"), join(root, "libs"));
-    const sandbox = await open(engine, await options(image, root));
+    const sandbox = await sandboxOn(root);
     const ordinary =
       "touch . .git libs; chmod -R g+w . ; chown -R $(id -u) . ; find . -exec touch {} +";
     await sh(sandbox, `(${ordinary}) 2>/dev/null`);

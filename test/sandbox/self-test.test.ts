@@ -7,10 +7,8 @@ import { type Engine, findEngine } from "../../src/sandbox/engine/engine.ts";
 import { checkRuntime } from "../../src/sandbox/engine/runtime.ts";
 import { selfTest } from "../../src/sandbox/self-test/self-test.ts";
 import { itWithDirectfs } from "../support/root.ts";
-import { must, refused, SLOW, scratchDir, testEngine, testImage, USER } from "./support.ts";
-
-const engine = await testEngine();
-const image = await testImage(engine);
+import { engine, image } from "./shared.ts";
+import { must, refused, SLOW, scratchDir, USER } from "./support.ts";
 
 async function test(
   on: Engine,

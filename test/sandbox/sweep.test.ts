@@ -6,25 +6,12 @@ import { ownOwner } from "../../src/sandbox/locks/process-identity.ts";
 import { sweep } from "../../src/sandbox/ownership/sweep.ts";
 import { openSandbox } from "../../src/sandbox/sandbox.ts";
 import { kill, startHost } from "./other-host.ts";
-import {
-  exists,
-  open,
-  options,
-  refused,
-  repository,
-  SLOW,
-  scratchDir,
-  sh,
-  testEngine,
-  testImage,
-} from "./support.ts";
-
-const engine = await testEngine();
-const image = await testImage(engine);
+import { engine, image, sandboxOn } from "./shared.ts";
+import { exists, open, options, refused, repository, SLOW, scratchDir, sh } from "./support.ts";
 
 describe("sweep", SLOW, () => {
   it("removes what a killed host left, and nothing of live hosts or of others", async () => {
-    const live = await open(engine, await options(image, await repository("live")));
+    const live = await sandboxOn(await repository("live"));
     const left = await options(image, await repository("left"));
     const { host, name } = await startHost(engine, left);
     const foreign = await plainContainer({ "someone.else": "1" });

@@ -3,20 +3,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import type { Sandbox } from "../../src/sandbox/sandbox.ts";
-import {
-  must,
-  open,
-  options,
-  own,
-  SLOW,
-  scratchDir,
-  sh,
-  testEngine,
-  testImage,
-} from "./support.ts";
-
-const engine = await testEngine();
-const image = await testImage(engine);
+import { sandboxOn } from "./shared.ts";
+import { must, own, SLOW, scratchDir, sh } from "./support.ts";
 
 const MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url));
 const WATCH = `
@@ -46,7 +34,7 @@ it("a watcher inside sees the user's saves where it polls, as the help says", SL
   for (const name of ["theirs.js", "inner.js"]) await writeFile(join(root, name), "");
   await own(join(root, "theirs.js"), join(root, "inner.js"));
   const mounts = [{ source: MODULES, target: "/opt/x/node_modules" }];
-  const sandbox = await open(engine, await options(image, root, { mounts }));
+  const sandbox = await sandboxOn(root, { mounts });
   await sh(sandbox, `cat > /tmp/watch.mjs <<'END'\n${WATCH}\nEND`);
   const [polls, listens] = await Promise.all([
     watch(sandbox, { CHOKIDAR_USEPOLLING: "1", CHOKIDAR_INTERVAL: "1000" }),

@@ -39,15 +39,21 @@ describe("a question of Codex's", SLOW, () => {
     await chat.nvim.lua("_G.offered = nil");
   });
 
-  it("stands in the buffer, is answered there, and reaches the model", async () => {
+  /** Has the model ask, and go on once that is answered; settles when the question can be answered. */
+  async function askedFor(question: object): Promise<void> {
     const { chat, model } = shared();
     model.answer((request) =>
       request.outputsSinceUser().length === 0
-        ? reply(functionCall("request_user_input", { questions: [QUESTION] }))
+        ? reply(functionCall("request_user_input", { questions: [question] }))
         : reply(message("As you wish.")),
     );
     await chat.send("Plan the storage.");
     await chat.waitForQuestion();
+  }
+
+  it("stands in the buffer, is answered there, and reaches the model", async () => {
+    const { chat, model } = shared();
+    await askedFor(QUESTION);
     expect(await chat.text()).toContain("**Asks** a question");
     expect(await chat.text()).toContain("> Which database shall it be?");
     await willAnswer(chat, 2, "");
@@ -86,13 +92,7 @@ describe("a question of Codex's", SLOW, () => {
 
   it("may be answered with something else", async () => {
     const { chat, model } = shared();
-    model.answer((request) =>
-      request.outputsSinceUser().length === 0
-        ? reply(functionCall("request_user_input", { questions: [QUESTION] }))
-        : reply(message("As you wish.")),
-    );
-    await chat.send("Plan the storage.");
-    await chat.waitForQuestion();
+    await askedFor(QUESTION);
     await willAnswer(chat, 3, "a text file");
     await chat.answer("a");
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
@@ -102,13 +102,7 @@ describe("a question of Codex's", SLOW, () => {
 
   it("is answered by the number of an option", async () => {
     const { chat, model } = shared();
-    model.answer((request) =>
-      request.outputsSinceUser().length === 0
-        ? reply(functionCall("request_user_input", { questions: [QUESTION] }))
-        : reply(message("As you wish.")),
-    );
-    await chat.send("Plan the storage.");
-    await chat.waitForQuestion();
+    await askedFor(QUESTION);
     await chat.answer("1");
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
     expect(model.requests.at(-1)?.outputsSinceUser().join()).toContain("SQLite");
@@ -116,10 +110,8 @@ describe("a question of Codex's", SLOW, () => {
   });
 
   it("is closed when the turn is stopped", async () => {
-    const { chat, model } = shared();
-    model.answer(() => reply(functionCall("request_user_input", { questions: [QUESTION] })));
-    await chat.send("Plan the storage.");
-    await chat.waitForQuestion();
+    const { chat } = shared();
+    await askedFor(QUESTION);
     await chat.stop();
     expect(await chat.waitForTurnEnd()).toEqual({ status: "interrupted" });
     await chat.until("**Asks** a question · withdrawn");
@@ -156,10 +148,8 @@ describe("a question of Codex's", SLOW, () => {
   });
 
   it("stops the turn when it is cancelled", async () => {
-    const { chat, model } = shared();
-    model.answer(() => reply(functionCall("request_user_input", { questions: [QUESTION] })));
-    await chat.send("Plan the storage.");
-    await chat.waitForQuestion();
+    const { chat } = shared();
+    await askedFor(QUESTION);
     await chat.answer("c");
     expect(await chat.waitForTurnEnd()).toEqual({ status: "interrupted" });
   });
