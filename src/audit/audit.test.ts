@@ -47,7 +47,7 @@ const command = (text: string) =>
   ({ event: "command", command: text, status: "completed" }) as const;
 
 describe("an audit log", () => {
-  it("has one line for each entry, in their order, for its owner alone", async () => {
+  it("writes one line per entry, in order, readable by its owner alone", async () => {
     const { audit, path, problems } = open({ now: () => Date.UTC(2026, 0, 2, 3, 4, 5, 6) });
     audit.record({ event: "sandbox", action: "started", container: "c1" });
     audit.record({ ...command("make\ntest"), thread: "t1", exitCode: 0 });
@@ -74,7 +74,7 @@ describe("an audit log", () => {
     expect(problems).toEqual([]);
   });
 
-  it("takes away what others may read of a file that was there", async () => {
+  it("removes other users' read permission from an existing file", async () => {
     const path = join(directory(), "audit.jsonl");
     writeFileSync(path, "");
     chmodSync(path, 0o644);
@@ -117,7 +117,7 @@ describe("an audit log", () => {
     },
   );
 
-  it("loses and tears no line when two write at once and files are set aside", async () => {
+  it("loses and tears no line when two processes write and files are rotated", async () => {
     const path = join(directory(), "audit.jsonl");
     let now = 0;
     const options = { path, maxFileBytes: 25_000, now: () => now };
@@ -138,7 +138,7 @@ describe("an audit log", () => {
     expect([...one.problems, ...two.problems]).toEqual([]);
   });
 
-  it("keeps the last few files only", async () => {
+  it("keeps only the last few rotated files", async () => {
     const path = join(directory(), "audit.jsonl");
     for (let n = 0; n < 12; n++) {
       const { audit } = open({ path, maxFileBytes: 1 });
@@ -153,7 +153,7 @@ describe("an audit log", () => {
     expect(all.map((it) => it["command"]).sort()).toEqual(["10", "11", "7", "8", "9"]);
   });
 
-  it("does not follow a link in its place", async () => {
+  it("does not follow a symbolic link at its path", async () => {
     const dir = directory();
     const target = join(dir, "target");
     writeFileSync(target, "mine\n");
@@ -165,7 +165,7 @@ describe("an audit log", () => {
     expect(problems).toHaveLength(1);
   });
 
-  it("does not wait for a reader of a pipe in its place", async () => {
+  it("does not block on a pipe at its path", async () => {
     const path = join(directory(), "audit.jsonl");
     execFileSync("mkfifo", [path]);
     const { audit, problems } = open({ path });
@@ -174,7 +174,7 @@ describe("an audit log", () => {
     expect(problems).toHaveLength(1);
   });
 
-  it("tells once that it cannot be written, and goes on when that is mended", async () => {
+  it("reports once that it cannot write, and continues when it can again", async () => {
     const dir = directory();
     const path = join(dir, "project", "audit.jsonl");
     writeFileSync(join(dir, "project"), "in the way");
@@ -190,7 +190,7 @@ describe("an audit log", () => {
     expect(problems).toHaveLength(1);
   });
 
-  it("says how much was lost where too much waited for the disk", async () => {
+  it("records how many lines were lost because too many waited for the disk", async () => {
     const { audit, path } = open();
     for (let n = 0; n < 1500; n++) audit.record({ event: EVENTS[n % 8] ?? "", n } as never);
     await audit.close();
@@ -201,14 +201,14 @@ describe("an audit log", () => {
     expect(lines).toHaveLength(1001);
   });
 
-  it("says of a full disk what it is, and the turn goes on", async () => {
+  it("reports a full disk once", async () => {
     const { audit, problems } = open({ path: "/dev/full" });
     audit.record(command("ls"));
     await audit.close();
     expect(problems).toHaveLength(1);
   });
 
-  it("takes nothing after it was closed", async () => {
+  it("ignores entries after it was closed", async () => {
     const { audit, path } = open();
     audit.record(command("before"));
     await audit.close();
@@ -225,7 +225,7 @@ describe("a line", () => {
     ["changes of direction", "\u202eabc\u2066"],
     ["what has no shape", "a\u200bb\ufeff\u{e0041}"],
     ["halves of pairs", "\ud800x\udfff"],
-  ])("has nothing of %s, and loses nothing", (_, text) => {
+  ])("escapes %s, and loses nothing", (_, text) => {
     const line = auditLine({ command: text });
     expect(line).toMatch(/^[\x20-\x7e]*\n$/);
     expect(JSON.parse(line)).toEqual({ command: text });
@@ -239,7 +239,7 @@ describe("a line", () => {
       Object.fromEntries([...Array(9000)].map((_, n) => [`k${n}`, "\u001b".repeat(99)])),
     ],
     ["all escapes", { command: "\u0000".repeat(100_000), cwd: "\u{e0001}".repeat(100_000) }],
-  ])("is bounded, and says what it is about, with %s", (_, fields) => {
+  ])("is bounded and still names its event, with %s", (_, fields) => {
     const line = auditLine({ time: "now", pid: 1, event: "command", ...fields });
     expect(Buffer.byteLength(line)).toBeLessThanOrEqual(MAX_LINE_BYTES);
     expect(line.indexOf("\n")).toBe(line.length - 1);

@@ -57,7 +57,7 @@ async function setUp(options: { lifeMs?: number; login?: boolean } = {}) {
 }
 
 describe("a login", () => {
-  it("is given out as it is while it holds", async () => {
+  it("returns the token unchanged while it is valid", async () => {
     const { keeper, service } = await setUp();
     expect(await keeper().login()).toMatchObject({
       ok: true,
@@ -70,7 +70,7 @@ describe("a login", () => {
     expect(service.refreshes).toBe(0);
   });
 
-  it("is renewed before it expires, and all else in its file stays", async () => {
+  it("renews the token before it expires and keeps the rest of its file", async () => {
     const { keeper, service, path, home, events, leaked } = await setUp({ lifeMs: 4 * MINUTE });
     const before = JSON.parse(await readFile(path, "utf8"));
     service.lifeMs = 60 * MINUTE;
@@ -111,7 +111,7 @@ describe("a login", () => {
     expect(logins.every((it) => it?.ok && it.value.accessToken === service.secrets[4])).toBe(true);
   });
 
-  it("is taken over where another Neovim has renewed it", async () => {
+  it("uses the token that another Neovim has renewed", async () => {
     const { keeper, service } = await setUp();
     const [one, two] = [keeper(), keeper()];
     await one.login();
@@ -123,7 +123,7 @@ describe("a login", () => {
 });
 
 describe("a token that the endpoint refuses", () => {
-  it("is renewed once, and however often calls fail then, not again for minutes", async () => {
+  it("renews a refused token once, and not again for minutes however often calls fail", async () => {
     const { keeper, service, clock } = await setUp();
     const [one, two] = [keeper(), keeper()];
     await one.login();
@@ -143,7 +143,7 @@ describe("a token that the endpoint refuses", () => {
 });
 
 describe("a renewal that fails", () => {
-  it("for good is told with what mends it, is not tried again, and a new login is used", async () => {
+  it("reports a login that expired for good with its fix, does not retry, and uses a new login", async () => {
     const { keeper, service, path, clock, said, leaked } = await setUp({ lifeMs: -MINUTE });
     const code = "refresh_token_expired";
     service.refusal = { status: 401, body: JSON.stringify({ error: { code } }) };
@@ -173,31 +173,36 @@ describe("a renewal that fails", () => {
 
   it.each<[string, number, string]>([
     ["status 500", 500, "sorry"],
-    ["an answer without tokens", 200, "{}"],
-    ["no JSON", 200, "<html>"],
+    ["a response without tokens", 200, "{}"],
+    ["a response that is not JSON", 200, "<html>"],
     ["a redirect", 307, ""],
-    ["a token that is no header", 200, JSON.stringify({ access_token: "a\nb" })],
-  ])("for now with %s leaves the file, and asks again later", async (_name, status, body) => {
-    const { keeper, service, path, clock, events } = await setUp({ lifeMs: 4 * MINUTE });
-    const before = await readFile(path, "utf8");
-    service.refusal = { status, body };
-    const one = keeper();
+    ["a token that no header can hold", 200, JSON.stringify({ access_token: "a\nb" })],
+  ])(
+    "leaves the file after a temporary failure (%s), and tries again later",
+    async (_name, status, body) => {
+      const { keeper, service, path, clock, events } = await setUp({ lifeMs: 4 * MINUTE });
+      const before = await readFile(path, "utf8");
+      service.refusal = { status, body };
+      const one = keeper();
 
-    // What still holds is better than none.
-    for (let n = 0; n < 5; n++) expect(await one.login()).toMatchObject({ ok: true });
-    expect(service.refreshes).toBe(1);
-    expect(events).toEqual([{ type: "failed", reason: expect.stringContaining("not be renewed") }]);
-    clock.ms += 4.5 * MINUTE;
-    expect(await one.login()).toMatchObject({ ok: false, error: { kind: "login_refresh" } });
-    expect(await readFile(path, "utf8")).toBe(before);
+      // What still holds is better than none.
+      for (let n = 0; n < 5; n++) expect(await one.login()).toMatchObject({ ok: true });
+      expect(service.refreshes).toBe(1);
+      expect(events).toEqual([
+        { type: "failed", reason: expect.stringContaining("not be renewed") },
+      ]);
+      clock.ms += 4.5 * MINUTE;
+      expect(await one.login()).toMatchObject({ ok: false, error: { kind: "login_refresh" } });
+      expect(await readFile(path, "utf8")).toBe(before);
 
-    service.refusal = undefined;
-    clock.ms += MINUTE;
-    expect(await one.login()).toMatchObject({ ok: true });
-    expect(service.refreshes).toBe(2);
-  });
+      service.refusal = undefined;
+      clock.ms += MINUTE;
+      expect(await one.login()).toMatchObject({ ok: true });
+      expect(service.refreshes).toBe(2);
+    },
+  );
 
-  it("quotes nothing that the service answers", async () => {
+  it("quotes nothing from the service's response", async () => {
     const { keeper, service, path, said, leaked } = await setUp({ lifeMs: -MINUTE });
     // As if another had renewed it: the double's answer echoes the token.
     service.tokens();
@@ -207,7 +212,7 @@ describe("a renewal that fails", () => {
   });
 
   it.each(["http://auth.example.org", "http://auth.localhost", "ftp://127.0.0.1", "nonsense"])(
-    "asks no issuer like %s",
+    "sends the refresh token to no issuer like %s",
     async (issuer) => {
       const { keeper, service, path } = await setUp({ lifeMs: -MINUTE });
       const file = JSON.parse(await readFile(path, "utf8"));
@@ -248,7 +253,7 @@ describe("a login's file is refused", () => {
     expect(JSON.stringify(login)).not.toContain("refresh-canary");
   });
 
-  it("that is not there, with the way to one", async () => {
+  it("that is missing, with the command that creates one", async () => {
     const { keeper } = await setUp({ login: false });
     expect(await keeper().login()).toMatchObject({
       ok: false,

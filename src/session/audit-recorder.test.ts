@@ -32,8 +32,8 @@ const turnEnd = (threadId: string) =>
     params: { threadId, turn: { id: "u1", status: "completed", error: null } },
   }) as ServerNotification;
 
-describe("what happens in a project", () => {
-  it("is recorded for a command when it has ended, with how much it printed, not what", () => {
+describe("the audit log of a project", () => {
+  it("records a command at its end, with the size of its output but not the output", () => {
     const { news, entries } = recording();
     news.onNotification(item("item/started", command("c1")), "/s/chats/one.md");
     const ended = { status: "failed", exitCode: 2, durationMs: 12, aggregatedOutput: "secret ä" };
@@ -56,7 +56,7 @@ describe("what happens in a project", () => {
     expect(JSON.stringify(entries)).not.toContain("secret");
   });
 
-  it("is recorded for a command that nothing told the end of, when its turn is over", () => {
+  it("records a command whose end was not reported when its turn is over", () => {
     const { news, entries } = recording();
     news.onNotification(item("item/started", command("c1")), undefined);
     news.onNotification(item("item/started", command("c2"), "t2"), undefined);
@@ -66,7 +66,7 @@ describe("what happens in a project", () => {
     expect(entries).toMatchObject([{ command: "run c1" }, { command: "run c2", thread: "t2" }]);
   });
 
-  it("is recorded for a patch by its files, without their text", () => {
+  it("records the files of a patch without their text", () => {
     const { news, entries } = recording();
     const changes = [{ path: "a.js", kind: { type: "add" }, diff: "the text" }];
     const patch = { type: "fileChange", id: "p1", changes, status: "completed" };
@@ -81,7 +81,7 @@ describe("what happens in a project", () => {
     ]);
   });
 
-  it("is recorded for a model's request in one line, when it is over", () => {
+  it("records a model call in one line at its end", () => {
     const { news, entries } = recording();
     news.onEgress({ type: "model_request", id: 1, bytes: 100 });
     news.onEgress({ type: "model_request", id: 2, bytes: 200 });
@@ -104,7 +104,7 @@ describe("what happens in a project", () => {
     ]);
   });
 
-  it("is recorded for a host that was refused, with how many were not told", () => {
+  it("records a refused host, with the number of refusals that were left out", () => {
     const { news, entries } = recording();
     const refused = {
       host: "evil.test",
@@ -118,7 +118,7 @@ describe("what happens in a project", () => {
     expect(entries).toEqual([{ event: "network", decision: "refused", ...refused }]);
   });
 
-  it("is recorded for a connection when it is open, and what it carried when it is over", () => {
+  it("records a connection when it opens, and what it carried when it closes", () => {
     const { news, entries } = recording();
     const at = { id: 1, host: "a.org", port: 443, by: "project" } as const;
     news.onEgress({ type: "network_allowed", ...at, method: "CONNECT" });
@@ -130,7 +130,7 @@ describe("what happens in a project", () => {
     ]);
   });
 
-  it("is recorded for a question with its answer, also when nobody could be asked", async () => {
+  it("records a question with its answer, even if nobody could be asked", async () => {
     const { news, entries } = recording();
     const approval = { kind: "command", id: "n1", itemId: "c1", command: "make" } as const;
     const answer = Promise.resolve({ decision: "accept", by: "user" } as const);
@@ -154,7 +154,7 @@ describe("what happens in a project", () => {
     ]);
   });
 
-  it("takes no more room for commands that are only begun than a thousand of them", () => {
+  it("remembers at most a thousand unfinished commands", () => {
     const { news, entries } = recording();
     for (let n = 0; n < 100_000; n++)
       news.onNotification(item("item/started", command(`c${n}`)), undefined);

@@ -26,14 +26,14 @@ describe("the log", () => {
     ["a key in a sentence", { text: "the key sk-canary-1234567 is wrong" }],
     ["a token in a sentence", { text: `sent ${JWT}` }],
     ["an object in a string", { text: JSON.stringify({ a: `Bearer ${JWT}` }) }],
-  ])("has no secret of %s", async (_name, data) => {
+  ])("redacts secrets in %s", async (_name, data) => {
     const line = await logged(data);
     expect(line).toContain("[redacted]");
     expect(line).not.toMatch(/can.{0,3}ary|eyJjYW5hcnkiOjF9/);
     expect(JSON.parse(line)).toMatchObject({ msg: "said" });
   });
 
-  it("has all else as it was said", async () => {
+  it("leaves all other text unchanged", async () => {
     const data = { container: "codex-chat-1", image: "sha256:0123", usage: { total: 5 } };
     expect(JSON.parse(await logged(data))).toMatchObject(data);
   });
@@ -84,7 +84,7 @@ describe("the log", () => {
     expect(() => openLog("/dev/full").error({}, "said")).not.toThrow();
   });
 
-  it("stays JSON, whatever is said", () => {
+  it("stays valid JSON, whatever is logged", () => {
     fc.assert(
       fc.property(fc.json(), fc.constantFrom("apikey", "x", "password"), (text, name) => {
         const line = JSON.stringify({ [name]: text, inner: { password: text } });

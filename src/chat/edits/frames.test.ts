@@ -62,7 +62,7 @@ describe("FrameScheduler", () => {
     expect(stage.frames).toEqual(["1"]);
   });
 
-  it("gathers what comes while a frame is in flight and while it cools", async () => {
+  it("collects edits while a frame is in flight and until the next is due", async () => {
     const stage = newStage();
     stage.push("1");
     stage.push("2");
@@ -74,7 +74,7 @@ describe("FrameScheduler", () => {
     expect(stage.frames).toEqual(["1", "23"]);
   });
 
-  it("settles a flush once what came before it is applied, whatever comes meanwhile", async () => {
+  it("settles a flush once the edits before it are applied, whatever comes meanwhile", async () => {
     const stage = newStage();
     stage.push("1");
     stage.push("2");
@@ -125,7 +125,7 @@ describe("FrameScheduler", () => {
     await flush;
   });
 
-  it("tells of a refused and of a failed frame and goes on", async () => {
+  it("reports a refused and a failed frame, and goes on", async () => {
     const stage = newStage();
     stage.push("1");
     await stage.answer(err({ message: "no such buffer" }));
@@ -148,7 +148,7 @@ describe("FrameScheduler", () => {
     expect(stage.errors.map((error) => error.kind)).toEqual(["overflow"]);
   });
 
-  it("settles those who wait when it is closed, and sends no more", async () => {
+  it("settles pending flushes when it is closed, and sends no more", async () => {
     const stage = newStage();
     stage.push("1");
     stage.push("2");
@@ -160,7 +160,7 @@ describe("FrameScheduler", () => {
     expect([stage.frames, stage.timers]).toEqual([["1"], []]);
   });
 
-  it("takes edits again once a stuck editor goes on", async () => {
+  it("accepts edits again once a stuck editor responds", async () => {
     const stage = newStage({ maxBacklogChars: 10 });
     for (const text of ["1", "23456", "789012", "lost"]) stage.push(text);
     await stage.answer();
@@ -234,7 +234,7 @@ describe("a flood of edits", () => {
     expect(sizes).toEqual([128, 64, 32, 64, 128, 256]);
   });
 
-  it("is not held back by what a waiting flush is not waiting for", async () => {
+  it("does not delay a flush by edits that came after it", async () => {
     const stage = newStage();
     stage.push("1");
     let isFlushed = false;

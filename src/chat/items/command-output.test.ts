@@ -30,7 +30,7 @@ describe("wholeOutput", () => {
   });
 });
 
-describe("takeOutput", () => {
+describe("addOutput", () => {
   it("gives the same lines however the output is split", () => {
     const piece = fc.constantFrom(
       "a",
@@ -58,7 +58,7 @@ describe("takeOutput", () => {
     );
   });
 
-  it("tells the latest line while it is being written", () => {
+  it("returns the latest line while it is being written", () => {
     const output = addOutput(addOutput(noOutput, "done a\n"), "10%\r55%");
     expect(latestLine(output)).toBe("55%");
   });

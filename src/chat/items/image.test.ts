@@ -22,7 +22,7 @@ function drawn(savedPath: string | null): unknown {
 }
 
 describe("a picture", () => {
-  it("is linked where it is kept beside the conversation", () => {
+  it("is linked if it is saved beside the conversation", () => {
     expect(drawn("images/a-1.png")).toContain("**Drew** ![an image](images/a-1.png)");
   });
 
@@ -33,7 +33,7 @@ describe("a picture", () => {
     },
   );
 
-  it("is told of where it was not kept", () => {
+  it("is mentioned if it was not saved", () => {
     expect(drawn(null)).toContain("**Drew** an image");
   });
 });

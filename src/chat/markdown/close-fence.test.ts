@@ -27,7 +27,7 @@ describe("an answer that is still coming", () => {
     ["one with a fence in a quotation", chat("> ```\n> a")],
     ["no answer", ["## You", "", "```"]],
     ["no prompt", ["## Codex", "", "```"]],
-  ])("is left alone where it is %s", (_, lines) => {
+  ])("is left unchanged if it is %s", (_, lines) => {
     expect(wholeText(lines)).toBe(`${lines.join("\n")}\n`);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { repairQuery } from "./query-repair.ts";
 
 describe("the text of a sent query", () => {
-  it("stays as it was typed where it breaks nothing", () => {
+  it("stays as typed if it breaks nothing", () => {
     expect(repairQuery("What is `x`?", "> **Context:** a.ts")).toBeUndefined();
   });
 

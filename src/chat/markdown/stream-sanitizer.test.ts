@@ -15,7 +15,7 @@ function nesting(text: string): number {
 
 const sanitized = (text: string): string => sanitizedLines(text).join("\n");
 
-describe("proseLines", () => {
+describe("sanitizedLines", () => {
   it.each([
     [
       "plain markdown",
@@ -65,7 +65,7 @@ describe("proseLines", () => {
     ["a command that ran", "**Ran** `make` · exit 0", "\\*\\*Ran\\*\\* `make` · exit 0"],
     ["an error", "> **Error:** no", "> \\*\\*Error:\\*\\* no"],
     ["one with underscores", "__Edited__ `a`", "\\_\\_Edited\\_\\_ `a`"],
-  ])("takes the emphasis from what looks like %s of ours", (_, text, expected) => {
+  ])("removes the emphasis from what looks like %s of the host's", (_, text, expected) => {
     expect(sanitized(text)).toBe(expected);
   });
 
@@ -108,7 +108,7 @@ describe("feed", () => {
     expect([first.text, second.text]).toEqual(["The sched", "uler has"]);
   });
 
-  it("holds back a line only while it could become a heading of ours", () => {
+  it("holds back a line only while it could become one of the host's headings", () => {
     const first = feed(newSanitizer(), "## Yo");
     const second = feed(first.state, "ur turn\n");
     expect([first.text, second.text]).toEqual(["", "## Your turn"]);
@@ -127,7 +127,7 @@ describe("feed", () => {
     expect(first.text + second.text + third.text + finish(third.state).text).toBe("a👍\nb");
   });
 
-  it("nests no deeper than anybody means to", () => {
+  it("limits nesting to more than any real text needs", () => {
     const [line = ""] = sanitizedLines(`${"> ".repeat(100_000)}## You`);
     expect(line.slice(0, 84)).toBe(`${"> ".repeat(40)}\\> >`);
     expect(sanitizedLines(`${"- ".repeat(41)}x`)).toEqual([`${"- ".repeat(40)}\\- x`]);
@@ -191,13 +191,13 @@ describe("feed", () => {
     expect(sanitizedLines(`${"a".repeat(10_000)}\tb`)).toEqual(["a".repeat(10_000), "\tb"]);
   });
 
-  it("tells marks by their number where too many are over one letter", () => {
+  it("shows combining marks by their code if a letter has too many", () => {
     const marks = (n: number) => "\u0301".repeat(n);
     expect(sanitizedLines(`a${marks(8)}b${marks(8)}`)).toEqual([`a${marks(8)}b${marks(8)}`]);
     expect(sanitizedLines(`a${marks(9)}`)).toEqual([`a${marks(8)}⟨U+0301⟩`]);
   });
 
-  it("takes a line apart the same in any pieces, however long it waits for what it is", () => {
+  it("sanitizes a line the same way in any pieces, however long its kind is unknown", () => {
     for (const text of ["- ".repeat(60), `[${"a".repeat(1200)}]: b`, `\`${"<b ".repeat(1500)}\``]) {
       let state = newSanitizer();
       let written = "";

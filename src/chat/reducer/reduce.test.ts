@@ -70,7 +70,7 @@ describe("reduce", () => {
     expect(edits).toContainEqual({ op: "replace", id: "c:2", lines: [summary] });
   });
 
-  it("keeps nothing of what is finished", () => {
+  it("keeps nothing of finished items", () => {
     const state = running(
       began({ type: "agentMessage", id: "m", text: "" }),
       delta("m", "Hello"),
@@ -135,7 +135,7 @@ describe("reduce", () => {
     expect(approvalBlock(state, "n0")).not.toBe("c:2");
   });
 
-  it("says where a question does not tell what it is about", () => {
+  it("says so if a question does not say what it is about", () => {
     const { edits } = reduce(running(), {
       type: "approval_requested",
       approval: { kind: "patch", id: "n0", itemId: "c9" },
@@ -157,7 +157,7 @@ describe("reduce", () => {
     expect(again.edits).toEqual([{ op: "mark", id: "c:1", mark: "running" }]);
   });
 
-  it("replaces words that broke off when the answer is asked for again", () => {
+  it("replaces text that was cut off when the response is requested again", () => {
     const retry: ChatEvent = {
       method: "error",
       params: {
@@ -202,7 +202,7 @@ describe("reduce", () => {
     });
   });
 
-  it("goes on above a steered query until Codex has taken it, and below it from then on", () => {
+  it("writes above a steered query until Codex has taken it, and below it from then on", () => {
     const state = running(began({ type: "agentMessage", id: "m", text: "" }), delta("m", "One"));
     const steered = reduce(state, { type: "sent", id: "user:2", mode: "steer" });
     expect(steered.edits).toEqual([{ op: "mark", id: "user:2", mark: "queued", text: "steering" }]);
@@ -222,7 +222,7 @@ describe("reduce", () => {
     });
   });
 
-  it("passes over the notifications of other threads", () => {
+  it("ignores notifications of other threads", () => {
     const state = running({ type: "thread", id: "t1" });
     const foreign: ChatEvent = {
       method: "item/agentMessage/delta",

@@ -90,7 +90,7 @@ describe("what authorizes the calls", () => {
     expect(await headersOf(settings, env)).toEqual(expected);
   });
 
-  it("goes to an endpoint with the parameters that it needs, and headers that are no secrets", async () => {
+  it("goes to an endpoint with the configured query parameters and headers", async () => {
     const { open } = await setUp({
       model_url: "https://x.example/openai/v1",
       model_query: { "api-version": "2025-04-01-preview" },
@@ -103,7 +103,7 @@ describe("what authorizes the calls", () => {
     expect(found.ok && found.value.endpoint.headers).toEqual([["openai-organization", "org-1"]]);
   });
 
-  it("is warned of where it would travel in clear text over a network", async () => {
+  it("warns if the key would be sent over a network in clear text", async () => {
     const warning = async (settings: object) => {
       const found = await (await setUp(settings)).open();
       return found.ok ? warningOf(found.value) : "failed";
@@ -116,7 +116,7 @@ describe("what authorizes the calls", () => {
   });
 });
 
-describe("a mistake is told, with what mends it", () => {
+describe("a mistake in the settings is reported with its fix", () => {
   it.each<[string, object, NodeJS.ProcessEnv, string, RegExp, RegExp]>([
     [
       "no key",
@@ -251,7 +251,7 @@ describe("a mistake is told, with what mends it", () => {
 });
 
 describe("a login", () => {
-  it("authorizes with its token and account, is renewed, and is on record without secrets", async () => {
+  it("authorizes calls with its token and account, is renewed, and is audited without secrets", async () => {
     await using service = await ChatGptService.start();
     const { stateDir, open, entries, options } = await setUp({ auth: "login" });
     await mkdir(join(stateDir, "login"), { mode: 0o700 });
@@ -284,7 +284,7 @@ describe("a login", () => {
   });
 });
 
-describe("the status line of it", () => {
+describe("the status line of a credential", () => {
   it.each<[object, string]>([
     [{}, "the key in $OPENAI_API_KEY"],
     [{ api_key_env: "NONE" }, "no key: $NONE is not set"],

@@ -14,7 +14,7 @@ describe("the command for the key", () => {
     ["its output", "echo sk-1234", "sk-1234"],
     ["its first line, as pass keeps more below", "printf 'sk-1234\\nuser: me\\n'", "sk-1234"],
     ["the line without its ends", "printf '  sk-1234 \\r\\nx'", "sk-1234"],
-  ])("gives %s", async (_name, script, key) => {
+  ])("returns %s", async (_name, script, key) => {
     expect(await run(script)).toEqual({ ok: true, value: key });
   });
 
@@ -37,23 +37,23 @@ describe("the command for the key", () => {
   });
 
   it.each<[string, string, RegExp]>([
-    ["that fails", "echo 'no such entry' >&2; exit 3", /it ended with 3: no such entry\./],
-    ["that prints nothing", ":", /its first line is empty\.$/],
-    ["that prints a blank line first", "echo; echo sk-1234", /its first line is empty\.$/],
-    ["that is killed", "kill -9 $$", /it was ended by SIGKILL/],
-    ["that prints for ever", "yes", /it printed too much/],
-  ])("%s says why", async (_name, script, why) => {
+    ["fails", "echo 'no such entry' >&2; exit 3", /it ended with 3: no such entry\./],
+    ["prints nothing", ":", /its first line is empty\.$/],
+    ["prints a blank line first", "echo; echo sk-1234", /its first line is empty\.$/],
+    ["is killed", "kill -9 $$", /it was ended by SIGKILL/],
+    ["prints without end", "yes", /it printed too much/],
+  ])("is reported with the reason if it %s", async (_name, script, why) => {
     const found = await run(script);
     expect(found).toMatchObject({ ok: false, error: { kind: "key_command" } });
     expect(!found.ok && found.error.message).toMatch(why);
   });
 
-  it("that takes too long is ended with all that it has started", async () => {
+  it("is killed with all of its children if it takes too long", async () => {
     const found = await run("sleep 100 & echo sk-1234; wait", 300);
     expect(!found.ok && found.error.message).toContain("it took longer than 0.3 s");
   });
 
-  it("that is missing says so", async () => {
+  it("is reported if it is missing", async () => {
     const found = await runKeyCommand(["no-such-program"], { env });
     expect(!found.ok && found.error.message).toContain(
       "(api_key_cmd, no-such-program) failed: there is no such program",
@@ -64,21 +64,24 @@ describe("the command for the key", () => {
     "gpg: public key decryption failed: Inappropriate ioctl for device",
     "gpg-agent: failed to run pinentry",
     "gpg: cannot open '/dev/tty': No such device or address",
-  ])("that cannot ask for a passphrase says what to do: %s", async (said) => {
+  ])("reports what to do if it cannot ask for a passphrase: %s", async (said) => {
     const found = await run(`echo "${said}" >&2; exit 2`);
     expect(!found.ok && found.error.fix).toContain("graphical pinentry");
   });
 
   it.each<[string, string]>([
-    ["that it printed", "echo canary-1; echo canary-1 >&2; exit 1"],
+    ["that was in the output", "echo canary-1; echo canary-1 >&2; exit 1"],
     ["on a line of a trace", "set -x; KEY=sk-canary-1; exit 1"],
-    ["of another form on stderr", "echo c4naryc4naryc4naryc4naryc4nary >&2; exit 1"],
-    ["in a line that goes on", "printf 'canary-1\\nmore'; printf 'x canary-1 y' >&2; exit 1"],
+    ["that only stderr contains", "echo c4naryc4naryc4naryc4naryc4nary >&2; exit 1"],
+    [
+      "that is part of a longer line",
+      "printf 'canary-1\\nmore'; printf 'x canary-1 y' >&2; exit 1",
+    ],
   ])("quotes no secret %s", async (_name, script) => {
     expect(JSON.stringify(await run(script))).not.toMatch(/c[a4]nary/);
   });
 
-  it("shows no escape sequences of what it says", async () => {
+  it("shows no escape sequences from stderr", async () => {
     const found = await run("printf 'a\\033]52;c;x\\007b' >&2; exit 1");
     expect(!found.ok && found.error.message).toMatch(/a ]52;c;x b/);
   });
@@ -96,7 +99,7 @@ describe("KeyRing", () => {
     return { command, runs };
   }
 
-  it("asks a command once, also when many ask at once", async () => {
+  it("runs a command once, even for many simultaneous calls", async () => {
     const { command, runs } = await counting();
     const ring = new KeyRing();
     const all = await Promise.all(Array.from({ length: 5 }, () => ring.get(command, { env })));
@@ -105,7 +108,7 @@ describe("KeyRing", () => {
     expect(await runs()).toBe(1);
   });
 
-  it("asks again when the key was refused, and not more often than once a minute", async () => {
+  it("runs a command again after a refused key, but at most once a minute", async () => {
     const { command, runs } = await counting();
     let now = 0;
     const ring = new KeyRing(() => now);
@@ -119,7 +122,7 @@ describe("KeyRing", () => {
     expect(await runs()).toBe(2);
   });
 
-  it("says that a command has no other key", async () => {
+  it("reports that a command prints no other key", async () => {
     let now = 0;
     const ring = new KeyRing(() => now);
     await ring.get(sh("echo same"), { env });

@@ -25,7 +25,7 @@ async function printing(text: string): Promise<string[]> {
 }
 
 describe("a company's proxy", () => {
-  it("is the configuration's and never the environment's", () => {
+  it("comes from the settings and never from the environment", () => {
     const env = { HTTPS_PROXY: PROXY, https_proxy: PROXY };
     const keys = new KeyRing();
     expect(upstreamProxyOf({ settings: settings({}), env, keys })).toBeUndefined();
@@ -34,7 +34,7 @@ describe("a company's proxy", () => {
     );
   });
 
-  it("is told the first line of its command, which must be user:password", async () => {
+  it("gets the first line of its command, which must be user:password", async () => {
     const told = async (text: string) => {
       const network = { proxy: PROXY, proxy_auth_cmd: await printing(text) };
       const upstreamProxy = upstreamProxyOf({
@@ -61,12 +61,12 @@ describe("a company's proxy", () => {
     ["socks5://proxy.test:1080", "must be the address of an http proxy"],
     ["proxy.test:3128", "must be the address of an http proxy"],
     ["http://proxy.test:3128/path", "has more than a host and a port"],
-  ])("is not one that says %s", (proxy, why) => {
+  ])("is refused if it is %s", (proxy, why) => {
     const parsed = Settings.safeParse({ state_dir: "/nowhere", network: { proxy } });
     expect(parsed.error?.issues[0]?.message).toContain(why);
   });
 
-  it("is gone through but for this machine and what no_proxy lists", () => {
+  it("is used except for this machine and the hosts in no_proxy", () => {
     const some = settings({ proxy: PROXY, no_proxy: ["*.near.test", "10.0.0.5:8080"] });
     const goes = (url: string) => goesThrough(some, new URL(url));
     expect(goes("https://api.test/v1")).toBe(true);
@@ -78,7 +78,7 @@ describe("a company's proxy", () => {
     expect(goesThrough(settings({}), new URL("https://api.test/v1"))).toBe(false);
   });
 
-  it("is not given an endpoint in clear text, and what mends that is said", () => {
+  it("refuses an endpoint in clear text and names the fix", () => {
     const url = { model_url: "http://model.test:8080/v1" };
     expect(endpointOf(settings({ proxy: PROXY }, url))).toMatchObject({
       ok: false,
@@ -90,7 +90,7 @@ describe("a company's proxy", () => {
     expect(endpointOf(settings({}, url)).ok).toBe(true);
   });
 
-  it("is named by the health check, and so is one of the environment's that is ignored", () => {
+  it("is shown by the health check, as is an ignored one in the environment", () => {
     expect(networkLines(settings({}), {})).toEqual([]);
     expect(networkLines(settings({ proxy: PROXY }), {})).toMatchObject([
       { level: "ok", message: expect.stringContaining("proxy.test:3128") },

@@ -48,7 +48,7 @@ const copiesOf = async (dockerfile: string) => {
 };
 
 describe("the user's Dockerfile", () => {
-  it("is built as it is where the agent cannot write it", async () => {
+  it("is built without asking if the agent cannot write it", async () => {
     await writeFile(at("home/Dockerfile"), MINE);
     expect(await content(at("home/Dockerfile"))).toEqual([MINE, undefined]);
     await writeFile(at("home/Dockerfile"), "FROM other\n");
@@ -59,7 +59,7 @@ describe("the user's Dockerfile", () => {
     ["in the project", "Dockerfile", async () => writeFile(at("project/Dockerfile"), EVIL)],
     ["in a writable mount", "SHARED", async () => writeFile(at("shared/Dockerfile"), EVIL)],
     [
-      "behind a link of the project's",
+      "behind a link in the project",
       "Dockerfile",
       async () => {
         await writeFile(at("home/Dockerfile"), EVIL);
@@ -67,7 +67,7 @@ describe("the user's Dockerfile", () => {
       },
     ],
     [
-      "outside, and a link into the project",
+      "outside as a link into the project",
       "HOME",
       async () => {
         await writeFile(at("project/x"), EVIL);
@@ -75,14 +75,14 @@ describe("the user's Dockerfile", () => {
       },
     ],
     [
-      "outside, and has another name in the project",
+      "outside with a hard link in the project",
       "HOME",
       async () => {
         await writeFile(at("project/x"), EVIL);
         await link(at("project/x"), at("home/Dockerfile"));
       },
     ],
-  ])("is not built without leave where it lies %s", async (_title, name, plant) => {
+  ])("is not built before it is allowed if it lies %s", async (_title, name, plant) => {
     await plant();
     const paths: Record<string, string> = {
       SHARED: at("shared/Dockerfile"),
@@ -111,7 +111,7 @@ describe("the user's Dockerfile", () => {
     expect((await content("Dockerfile"))[0]).toBe(MINE);
   });
 
-  it("is allowed as it was shown, whatever the agent has written there since", async () => {
+  it("is allowed in the version that was shown, whatever the agent has written since", async () => {
     const path = at("project/Dockerfile");
     await writeFile(path, MINE);
     const shown = await hashFor("Dockerfile");
@@ -143,7 +143,7 @@ describe("the user's Dockerfile", () => {
 
   it.each<[string, (copy: string) => Promise<void>]>([
     ["gone", (copy) => rm(copy)],
-    ["another by now", (copy) => writeFile(copy, EVIL)],
+    ["changed", (copy) => writeFile(copy, EVIL)],
   ])("is not allowed by a copy that is %s", async (_name, spoil) => {
     await writeFile(at("project/Dockerfile"), MINE);
     const hash = await hashFor("Dockerfile");
@@ -164,7 +164,7 @@ describe("the user's Dockerfile", () => {
     },
   );
 
-  it("is not allowed as another project's", async () => {
+  it("is not allowed by the hash of another project's file", async () => {
     await mkdir(at("other"));
     const other = { ...where("Dockerfile"), root: at("other") };
     await writeFile(at("project/Dockerfile"), MINE);
@@ -175,16 +175,16 @@ describe("the user's Dockerfile", () => {
 
   it.each<[string, string]>([
     ["a line that a carriage return hides", "RUN evil\r# fine\n"],
-    ["text that runs the other way", "RUN a \u202e b\n"],
-    ["letters without a shape", "RUN a\ufe0f\n"],
-    ["a terminal's sequence", "RUN evil\u001b[2K\n"],
-    ["another script's letters", "ADD https://ex\u0430mple.org/x /x\n"],
-    ["a mark of the byte order", "\ufeffFROM mine\n"],
-    ["another program that reads it", "# syntax=evil/frontend\nFROM mine\n"],
-    ["another program, spelled otherwise", " #Syntax = evil/frontend\nFROM mine\n"],
+    ["text in the other direction", "RUN a \u202e b\n"],
+    ["invisible characters", "RUN a\ufe0f\n"],
+    ["a terminal escape sequence", "RUN evil\u001b[2K\n"],
+    ["letters of another script", "ADD https://ex\u0430mple.org/x /x\n"],
+    ["a byte order mark", "\ufeffFROM mine\n"],
+    ["a directive for another builder", "# syntax=evil/frontend\nFROM mine\n"],
+    ["such a directive in another spelling", " #Syntax = evil/frontend\nFROM mine\n"],
     ["another escape character", "# escape=`\nFROM mine\n"],
-    ["a line that goes on out of sight", `RUN true${" ".repeat(2000)}; evil\n`],
-  ])("is not shown for leave where it has %s", async (_name, text) => {
+    ["a line longer than editors show", `RUN true${" ".repeat(2000)}; evil\n`],
+  ])("cannot be allowed if it has %s", async (_name, text) => {
     await writeFile(at("project/Dockerfile"), text);
     expect(await content("Dockerfile")).toEqual(["dockerfile_unreadable"]);
     expect(await allowDockerfile(where("Dockerfile"), hashOf(text))).toMatchObject({ ok: false });
@@ -193,19 +193,19 @@ describe("the user's Dockerfile", () => {
     expect(await content(at("home/Dockerfile"))).toEqual([text, undefined]);
   });
 
-  it("is not read as text that it is not", async () => {
+  it("is refused if it is not valid UTF-8", async () => {
     await writeFile(at("project/Dockerfile"), Buffer.from([0x46, 0xff, 0x0a]));
     expect(await content("Dockerfile")).toEqual(["dockerfile_unreadable"]);
   });
 
-  it("needs leave where a link on the way to it lies in the project, wherever that leads now", async () => {
+  it("must be allowed if a link on the way to it lies in the project, wherever that leads now", async () => {
     await writeFile(at("home/clean"), MINE);
     await symlink(at("home/clean"), at("project/x"));
     await symlink(at("project/x"), at("home/Dockerfile"));
     expect(await content(at("home/Dockerfile"))).toEqual(["dockerfile_unknown"]);
   });
 
-  it("is refused with the reason where it is none", async () => {
+  it("is refused with the reason if it is not a file", async () => {
     expect(await content("absent")).toEqual(["dockerfile_unreadable"]);
     expect(await content(at("home"))).toEqual(["dockerfile_unreadable"]);
     execFileSync("mkfifo", [at("project/pipe")]);

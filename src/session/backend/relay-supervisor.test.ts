@@ -50,7 +50,7 @@ function setUp(answer: (n: number) => { model: number } | undefined = () => ({ m
 }
 
 describe("a relay that ends", () => {
-  it("is started again on the ports that it had", async () => {
+  it("is restarted on the same ports", async () => {
     const { kept, started, ends } = setUp();
     const relay = await kept;
     if (!relay.ok) throw new Error(relay.error.message);
@@ -62,7 +62,7 @@ describe("a relay that ends", () => {
     expect(started).toHaveLength(2);
   });
 
-  it("is given up when it goes on ending", async () => {
+  it("is given up if it keeps ending", async () => {
     const { kept, started, ends } = setUp();
     const relay = await kept;
     if (!relay.ok) throw new Error(relay.error.message);

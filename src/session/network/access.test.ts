@@ -58,7 +58,7 @@ describe("a host that the configuration does not name", () => {
     expect(await verdict).toMatchObject({ allowed: true });
   });
 
-  it("is not waited for by a program that went away before the turn began", async () => {
+  it("is not asked about if the program left before the turn started", async () => {
     const { access, decide, asked, begin } = setUp();
     access.expectTurn();
     const gone = new AbortController();
@@ -69,7 +69,7 @@ describe("a host that the configuration does not name", () => {
     expect(asked).toEqual([]);
   });
 
-  it("is refused where no turn runs, and nobody is asked", async () => {
+  it("is refused without asking while no turn runs", async () => {
     const { decide, asked } = setUp();
     expect(await decide("a.org")).toMatchObject({
       allowed: false,
@@ -78,7 +78,7 @@ describe("a host that the configuration does not name", () => {
     expect(asked).toEqual([]);
   });
 
-  it("is refused at once where network.ask is off", async () => {
+  it("is refused at once if network.ask is off", async () => {
     const { decide, begin, asked } = setUp({ ask: false });
     await begin();
     expect(await decide("a.org")).toMatchObject({
@@ -89,7 +89,7 @@ describe("a host that the configuration does not name", () => {
     expect(asked).toEqual([]);
   });
 
-  it("is asked about once, however many requests wait, and all get the answer", async () => {
+  it("is asked about once for all waiting requests, which share the answer", async () => {
     const { decide, begin, asked, question } = setUp();
     await begin();
     const waiting = [decide("a.org"), decide("a.org", 80), decide("a.org")];
@@ -101,7 +101,7 @@ describe("a host that the configuration does not name", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("is asked about again at another port than the web's", async () => {
+  it("is asked about again for a port other than the web's", async () => {
     const { decide, begin, question } = setUp();
     await begin();
     const web = decide("a.org");
@@ -112,8 +112,8 @@ describe("a host that the configuration does not name", () => {
   });
 });
 
-describe("what was answered", () => {
-  it("with accept holds for the turn, whose end ends its connections", async () => {
+describe("the user's answer", () => {
+  it("accept holds for the turn, whose end closes its connections", async () => {
     const { decide, begin, end, question } = setUp();
     await begin();
     const first = decide("a.org");
@@ -128,7 +128,7 @@ describe("what was answered", () => {
     expect(await question(1)).toMatchObject({ entry: "a.org" });
   });
 
-  it("for the conversation holds while a turn of it runs, and not in another", async () => {
+  it("accept for the conversation holds while a turn of it runs, and not in another conversation", async () => {
     const { access, decide, begin, end, question, asked } = setUp();
     await begin();
     const first = decide("a.org");
@@ -160,7 +160,7 @@ describe("what was answered", () => {
     expect(await decide("a.org")).toMatchObject({ allowed: true, ends: { aborted: false } });
   });
 
-  it("for the conversation is not taken over by a new one whose thread has its name", async () => {
+  it("accept for the conversation is not inherited by a new one with the same thread id", async () => {
     const { access, decide, begin, end, question, asked } = setUp();
     await begin();
     const first = decide("a.org");
@@ -177,7 +177,7 @@ describe("what was answered", () => {
     expect(access.grants.entries("conversation", "t1")).toEqual([]);
   });
 
-  it("for the project is kept in a file of the user's own, and holds without a turn", async () => {
+  it("accept for the project is saved in a private file, and holds without a turn", async () => {
     const { decide, begin, end, question, path, dir, access } = setUp();
     await begin();
     const first = decide("a.org");
@@ -193,7 +193,7 @@ describe("what was answered", () => {
     expect(await access.grants.forget("b.org", "")).toBe(false);
   });
 
-  it("in one Neovim holds in another on the project, and so does forgetting it", async () => {
+  it("an answer in one Neovim holds in another on the same project, and so does revoking it", async () => {
     const one = setUp();
     const other = setUp({ dir: one.dir });
     await one.begin();
@@ -210,7 +210,7 @@ describe("what was answered", () => {
     expect(verdict.ends.aborted).toBe(true);
   });
 
-  it("in another Neovim counts for each of several requests that come at once", async () => {
+  it("an answer in another Neovim counts for each of several simultaneous requests", async () => {
     const one = setUp();
     const other = setUp({ dir: one.dir });
     await one.begin();
@@ -225,7 +225,7 @@ describe("what was answered", () => {
     expect(later.map((it) => it.allowed)).toEqual([false, false, false]);
   });
 
-  it("with decline holds for the turn, and is not asked again in it", async () => {
+  it("decline holds for the turn, in which the user is not asked again", async () => {
     const { decide, begin, asked, question } = setUp();
     await begin();
     const first = decide("a.org");
@@ -235,7 +235,7 @@ describe("what was answered", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("can be forgotten, which ends its connections", async () => {
+  it("a permission can be revoked, which closes its connections", async () => {
     const { access, decide, begin, question } = setUp();
     await begin();
     const first = decide("a.org");
@@ -247,10 +247,10 @@ describe("what was answered", () => {
   });
 
   it.each([
-    ["is no JSON", "{"],
+    ["is not JSON", "{"],
     ["allows everything", '{"project": ["*"], "conversations": []}'],
     ["has another shape", '{"project": {"a.org": true}}'],
-  ])("counts for nothing where its file %s", async (_name, text) => {
+  ])("saved permissions are ignored if their file %s", async (_name, text) => {
     const { decide, begin, path, question } = setUp();
     writeFileSync(path, text);
     await begin();
@@ -260,7 +260,7 @@ describe("what was answered", () => {
 });
 
 describe("a flood", () => {
-  it("of names leads to ten questions in a turn", async () => {
+  it("of names causes at most ten questions per turn", async () => {
     const { decide, begin, asked, end } = setUp();
     await begin();
     const waiting = Array.from({ length: 50 }, (_, n) => decide(`h${n}.org`));
@@ -271,7 +271,7 @@ describe("a flood", () => {
     await end();
   });
 
-  it("of requests for one host holds so many and no more", async () => {
+  it("of requests for one host keeps only a limited number waiting", async () => {
     const { decide, begin, question } = setUp();
     await begin();
     let settled = 0;
@@ -285,7 +285,7 @@ describe("a flood", () => {
 });
 
 describe("a question", () => {
-  it("that nobody answers is taken back after a while, and not asked again in the turn", async () => {
+  it("that nobody answers is withdrawn after a while, and not asked again in the turn", async () => {
     const { decide, begin, withdrawn, asked } = setUp({ holdMs: 20 });
     await begin();
     expect(await decide("a.org")).toMatchObject({
@@ -298,7 +298,7 @@ describe("a question", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("outlives the client that gave up: its answer is there for the next try", async () => {
+  it("outlives a client that gave up, so that its answer serves the next attempt", async () => {
     const { decide, begin, question, asked } = setUp();
     await begin();
     const client = new AbortController();
@@ -315,7 +315,7 @@ describe("a question", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("is over with its turn", async () => {
+  it("is withdrawn at the end of its turn", async () => {
     const { decide, begin, end, question } = setUp();
     await begin();
     const waiting = decide("a.org");

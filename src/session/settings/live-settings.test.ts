@@ -6,14 +6,14 @@ const settings = (allow: readonly string[]) => ({ state_dir: "/nowhere", network
 const services = (count: number) => Array.from({ length: count }, (_, n) => `localhost:${n + 1}`);
 
 describe("services of this machine in network.allow", () => {
-  it("are as many as the relay stands for, and one more is an error", () => {
+  it("may be as many as the relay offers, and one more is an error", () => {
     expect(parseSettings(settings(services(32))).ok).toBe(true);
     expect(parseSettings(settings(services(33)))).toMatchObject({
       error: { message: expect.stringContaining("more than 32 services of this machine") },
     });
   });
 
-  it("have the sandbox started again, and other hosts have not", () => {
+  it("restart the sandbox when they change, unlike other hosts", () => {
     const live = new LiveSettings(Settings.parse(settings(["npm"])));
     live.start();
     live.take(parseSettings(settings(["npm", "example.org"])));

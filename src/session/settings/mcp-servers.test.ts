@@ -5,7 +5,7 @@ const read = (servers: object, env: Record<string, string> = {}) =>
   usableServers(McpServers.parse(servers), env);
 
 describe("an MCP server of the configuration", () => {
-  it("runs as it is configured, in Codex's own words", () => {
+  it("runs as configured, with Codex's names for its fields", () => {
     const docs = {
       command: "node",
       args: ["docs.mjs"],
@@ -23,7 +23,7 @@ describe("an MCP server of the configuration", () => {
     expect(read({ docs })).toEqual({ servers: { docs }, refused: {}, notes: [] });
   });
 
-  it("takes the empty tables of Lua, which travel as lists", () => {
+  it("accepts empty Lua tables, which arrive as lists", () => {
     expect(read([])).toEqual({ servers: {}, refused: {}, notes: [] });
     expect(read({ a: { command: "x", env: [], tools: { t: [] } } }).servers).toEqual({
       a: { command: "x", env: {}, tools: { t: {} } },
@@ -40,7 +40,7 @@ describe("an MCP server of the configuration", () => {
     ["a.b", { command: "x" }, "a name may have only letters"],
     ["", { command: "x" }, "a name may have only letters"],
     ["a", { url: "file:///etc/passwd" }, "url: "],
-  ])("is left out where it is wrong: %s %j", (name, server, reason) => {
+  ])("is left out if its settings are wrong: %s %j", (name, server, reason) => {
     const other = { command: "true" };
     const { servers, refused, notes } = read({ [name]: server, other });
     expect(servers).toEqual({ other });
@@ -48,14 +48,14 @@ describe("an MCP server of the configuration", () => {
     expect(notes).toEqual([expect.stringContaining(reason)]);
   });
 
-  it("says that it needs the network, and a secret", () => {
+  it("is reported if it needs the network and a secret", () => {
     const far = { url: "https://mcp.example.org/x", bearer_token_env_var: "TOKEN" };
     expect(read({ far }).notes).toEqual([
       'The MCP server "far" is left out: it is reached at mcp.example.org over the network; network.allow = { "mcp.example.org" } allows that. It also needs the secret in TOKEN, which is kept out of the sandbox.',
     ]);
   });
 
-  it("is used where the configuration allows its host, and told what it will miss", () => {
+  it("is used if the settings allow its host, with a note about missing variables", () => {
     const far = { url: "https://mcp.example.org/x", bearer_token_env_var: "TOKEN" };
     const { servers, notes } = usableServers({ far }, {}, ["mcp.example.org"]);
     expect(servers).toEqual({ far });
@@ -64,7 +64,7 @@ describe("an MCP server of the configuration", () => {
     expect(usableServers({ far }, {}, ["example.org"]).servers).toEqual({});
   });
 
-  it("says which variables it will miss", () => {
+  it("is reported with the variables that it lacks", () => {
     const docs = { command: "x", env: { B: "2" }, env_vars: ["A", "B", "C"] };
     expect(read({ docs }, { C: "3" }).notes).toEqual([
       'The MCP server "docs" reads A from the environment, which the sandbox does not have. Set it in the server\'s env if everything in the sandbox may read it.',
@@ -72,7 +72,7 @@ describe("an MCP server of the configuration", () => {
     expect(read({ docs }, { A: "1", C: "3" })).toMatchObject({ notes: [], servers: { docs } });
   });
 
-  it("is not spoken of while it is switched off", () => {
+  it("is not mentioned while it is switched off", () => {
     expect(read({ far: { url: "https://e.org", enabled: false } })).toMatchObject({
       servers: {},
       notes: [],
