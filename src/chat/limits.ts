@@ -52,7 +52,7 @@ export const shareOf = {
   asks: 1.5,
   end: 1.75,
   /** The note that something was left out. */
-  told: Number.POSITIVE_INFINITY,
+  note: Number.POSITIVE_INFINITY,
 } as const;
 
 /** The most notices per query; a real turn has a handful. */

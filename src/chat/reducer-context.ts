@@ -90,7 +90,7 @@ export function noteOmitted(draft: Draft, what: Parameters<typeof addOmitted>[1]
   const noteBlock = append(
     draft,
     [notice("Note", "this turn is longer than can be shown: some of what follows is left out.")],
-    "told",
+    "note",
   );
   patchState(draft, { spent: { ...draft.state.spent, noteBlock } });
 }

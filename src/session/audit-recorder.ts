@@ -29,19 +29,19 @@ export class AuditRecorder {
   }
 
   /** Takes a notification. SECURITY: any of it may be forged; it is recorded as it came. */
-  onNotification(told: ServerNotification, chatPath: string | undefined): void {
-    const place = { thread: threadOf(told), ...(chatPath && { chat: basename(chatPath) }) };
-    switch (told.method) {
+  onNotification(notification: ServerNotification, chatPath: string | undefined): void {
+    const place = { thread: threadOf(notification), ...(chatPath && { chat: basename(chatPath) }) };
+    switch (notification.method) {
       case "item/started":
-        if (told.params.item.type === "commandExecution" && this.#running.size < MAX_OPEN)
-          this.#running.set(told.params.item.id, {
+        if (notification.params.item.type === "commandExecution" && this.#running.size < MAX_OPEN)
+          this.#running.set(notification.params.item.id, {
             ...place,
-            ...commandOf(told.params.item),
+            ...commandOf(notification.params.item),
             status: "unfinished",
           });
         break;
       case "item/completed":
-        this.#completed(told.params.item, place);
+        this.#completed(notification.params.item, place);
         break;
       case "turn/completed":
         this.unfinished(place.thread);

@@ -10,7 +10,6 @@ import { leaveOut } from "../programs.ts";
 import { ok } from "../result.ts";
 import { runAction } from "./actions/index.ts";
 import { Account, credentialLine, KeyRing, upstreamProxyOf } from "./auth/index.ts";
-import { throttle } from "./calm.ts";
 import { Conversation, type ProjectServices } from "./conversation/index.ts";
 import { LiveDocument } from "./document/index.ts";
 import { failureLine } from "./failure.ts";
@@ -19,6 +18,7 @@ import type { Query } from "./query.ts";
 import { parseSettings, type Settings } from "./settings/index.ts";
 import { ThreadHandle } from "./thread/index.ts";
 import { ThreadRequests, tellCodex } from "./threads/index.ts";
+import { throttle } from "./throttle.ts";
 
 /** A notification of the editor about a conversation that is open. */
 type EditorEvent = {

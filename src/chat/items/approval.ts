@@ -240,9 +240,9 @@ function resolve(draft: Draft, event: Extract<ApprovalEvent, { type: "approval_r
   const { itemId } = approval;
   const item = itemId === undefined ? undefined : draft.state.items.get(itemId);
   if (itemId === undefined || item === undefined) {
-    const told = said === undefined ? unanswered : `answered: ${oneLine(said, 300)}`;
+    const outcome = said === undefined ? unanswered : `answered: ${oneLine(said, 300)}`;
     const answer =
-      told ?? (approval.isNetwork ? networkText(decision, why) : answerText(decision, why));
+      outcome ?? (approval.isNetwork ? networkText(decision, why) : answerText(decision, why));
     const lines = [`${approval.summary} · ${answer}`];
     if (approval.summary !== "") draft.edits.push({ op: "replace", id: approval.block, lines });
     return;

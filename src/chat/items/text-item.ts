@@ -262,21 +262,21 @@ function titleOf(raw: string): string {
   return title === undefined ? "" : ` · ${oneLine(title, 200)}`;
 }
 
-/** Notes that the words being streamed broke off and are asked for again. */
+/** Marks open texts as cut off: the response is requested again. */
 export function cutOffTexts(draft: Draft): void {
   for (const [id, item] of draft.state.items) {
     if (isText(item)) keepItem(draft, id, { ...item, cutOff: true });
   }
 }
 
-/** Takes away words that another item says. */
+/** Removes a text that another item repeats. */
 export function dropText(draft: Draft, id: string, item: OpenText): void {
   keepItem(draft, id, { ...item, cutOff: true });
   dropCutOff(draft);
 }
 
 /**
- * Takes away words that broke off, now that they come again; without this they stood there twice.
+ * Removes texts that were cut off, now that they come again; otherwise they would be there twice.
  */
 export function dropCutOff(draft: Draft): void {
   const gone = new Map<string, string>();

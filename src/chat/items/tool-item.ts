@@ -122,7 +122,7 @@ export function stepText(item: StepItem, phase: StepPhase, root: string): StepTe
   }
 }
 
-/** SECURITY: whatever it is, none of it is more than words. */
+/** An item of an unknown kind. SECURITY: all of it is shown as plain text only. */
 function unknownItem(item: Extract<StepItem, { type: "unknown" }>): StepText {
   const summary = note(`${codeSpan(item.kind)}, a kind that this version does not know.`);
   if (item.fields !== undefined) {

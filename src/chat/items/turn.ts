@@ -58,7 +58,7 @@ export function closeText(draft: Draft): void {
   }
 }
 
-function closeItems(draft: Draft, lost: boolean): void {
+function closeItems(draft: Draft, serverDied: boolean): void {
   closeText(draft);
   for (const [id, item] of draft.state.items) {
     switch (item.kind) {
@@ -67,8 +67,8 @@ function closeItems(draft: Draft, lost: boolean): void {
       case "proposal":
         break;
       case "command": {
-        if (item.phase === "background" && !lost) break;
-        const runs = (item.phase === "running" || item.phase === "background") && !lost;
+        if (item.phase === "background" && !serverDied) break;
+        const runs = (item.phase === "running" || item.phase === "background") && !serverDied;
         const phase = runs ? "background" : item.phase === "declined" ? "declined" : "stopped";
         const end = { phase, exitCode: null, durationMs: null, output: null } as const;
         const ended = endCommand(draft, id, item, end);

@@ -113,7 +113,7 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
       "the tool without a type",
     ],
     ["a search of tools that runs there", { tools: [{ type: "tool_search" }] }, "tool search"],
-    ["tools that are no list", { tools: { type: "mcp" } }, "its tools is no list"],
+    ["tools that are no list", { tools: { type: "mcp" } }, "its tools is not a list"],
     ["a tool that is no object", { tools: ["mcp"] }, "no object"],
     [
       "tools among what is said",

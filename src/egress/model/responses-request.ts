@@ -147,15 +147,15 @@ function firstWrong(
   wrong: (entry: Fields) => string | undefined,
 ): string | undefined {
   if (list === undefined || list === null) return undefined;
-  if (!Array.isArray(list)) return `its ${name} is no list`;
+  if (!Array.isArray(list)) return `its ${name} is not a list`;
   for (const entry of list) {
-    const found = isFields(entry) ? wrong(entry) : `its ${name} holds what is no object`;
+    const found = isFields(entry) ? wrong(entry) : `its ${name} has an entry that is not an object`;
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
-/** SECURITY: the sandbox's own words, shown to the user. */
+/** A word for the message. SECURITY: it comes from the sandbox and is shown to the user. */
 function quote(word: unknown): string {
   return typeof word === "string" ? word.replace(/[^\w.-]/g, "?").slice(0, 60) : "without a type";
 }

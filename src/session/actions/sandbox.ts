@@ -29,8 +29,8 @@ import {
   type Backend,
   findRuntime,
   imageOptions,
-  type ProveOptions,
-  proveEngine,
+  type PrepareEngineOptions,
+  prepareEngine,
 } from "../backend/index.ts";
 import type { Conversation } from "../conversation/index.ts";
 import { BUSY, type Failure } from "../failure.ts";
@@ -252,11 +252,11 @@ async function start(conversation: Conversation): Promise<Result<Backend, Failur
 
 async function prove(
   conversation: Conversation,
-  how: Pick<ProveOptions, "fresh" | "rebuild">,
-): ReturnType<typeof proveEngine> {
+  how: Pick<PrepareEngineOptions, "fresh" | "rebuild">,
+): ReturnType<typeof prepareEngine> {
   const { root, settings, log, audit, sandbox } = conversation.host;
   return showing(conversation, (onProgress, signal) =>
-    proveEngine({ root, settings, env: sandbox.env, log, audit, onProgress, signal, ...how }),
+    prepareEngine({ root, settings, env: sandbox.env, log, audit, onProgress, signal, ...how }),
   );
 }
 

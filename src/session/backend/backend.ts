@@ -17,25 +17,25 @@ import { judgeProject } from "./project-place.ts";
 import { proxyEnv, withProxy } from "./proxy-env.ts";
 import { type RelaySupervisor, superviseRelay } from "./relay-supervisor.ts";
 
-/** How much of what a process says on stderr is logged. */
+/** How much of a process's stderr is logged. */
 const MAX_LOGGED_CHARS = 1_000_000;
 
-/** How long the engine may take to tell that the container has ended, after what ran in it has. */
+/** How long after its processes the engine may take to report that the container has ended. */
 const SANDBOX_END_MS = 2000;
 
-/** Everything that one project needs to have turns, running. */
+/** The running parts that a project needs for turns. */
 export type Backend = {
   readonly client: CodexClient;
   readonly egress: Egress;
-  /** The agent's own git directory; undefined where it has none. */
+  /** The agent's own git directory; undefined if it has none. */
   readonly git: PrivateGit | undefined;
-  /** What stands in the winbar: "gVisor", or the name of the weaker runtime the user chose. */
+  /** The winbar's label: "gVisor", or the name of the weaker runtime that the user chose. */
   readonly sandboxLabel: string;
-  /** Sentences for the user: what could not be protected or limited. */
+  /** Notes for the user: what could not be protected or limited. */
   readonly notes: readonly string[];
-  /** What must be protected in the project by now, and is writable in the sandbox. */
+  /** Paths that must be protected by now but are still writable in the sandbox. */
   readonly lateSince: () => Promise<NewlyTrustedPaths>;
-  /** Has gVisor close the files that were written; undefined where the sandbox is none. */
+  /** Makes gVisor close written files; undefined if the runtime is not gVisor. */
   readonly letGo: Sandbox["letGo"] | undefined;
   /** Settles once, with the failure of the part that ended first; never rejects. */
   readonly ended: Promise<Failure>;
@@ -49,7 +49,7 @@ export type Backend = {
  */
 export async function startBackend(options: BackendOptions): Promise<Result<Backend, Failure>> {
   const closers: (() => Promise<void> | void)[] = [];
-  const close = once(async () => {
+  const close = runOnce(async () => {
     for (const closer of closers.reverse()) await closer();
   });
   try {
@@ -126,14 +126,18 @@ async function startParts(
     (end): Failure => ({ kind: "sandbox", ...describeEnd(end) }),
   );
   const partEnded = Promise.race([
-    relay.value.ended.then((why) => gone("relay", `The relay in the sandbox ended: ${why}.`)),
+    relay.value.ended.then((why) =>
+      partFailure("relay", `The relay in the sandbox ended: ${why}.`),
+    ),
     exited.then((exitCode) =>
-      gone(
+      partFailure(
         "app_server",
         `Codex's app-server ended${exitCode === null ? "" : ` with exit code ${exitCode}`}.`,
       ),
     ),
-    client.closed.then(() => gone("app_server", "The connection to Codex's app-server ended.")),
+    client.closed.then(() =>
+      partFailure("app_server", "The connection to Codex's app-server ended."),
+    ),
   ]);
   // Processes that end with their container are noticed first, but do not say why.
   const ended = Promise.race([
@@ -244,11 +248,11 @@ function logStderr(process: SandboxProcess, name: string, log: Log): () => strin
   return () => tail;
 }
 
-function gone(kind: string, message: string): Failure {
+function partFailure(kind: string, message: string): Failure {
   return { kind, message, fix: "Send again: this starts everything again." };
 }
 
-function once(run: () => Promise<void>): () => Promise<void> {
+function runOnce(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
   return () => {
     running ??= run();

@@ -5,7 +5,12 @@
  */
 export { type Backend, startBackend } from "./backend.ts";
 export { allowDockerfile } from "./dockerfile.ts";
-export { findRuntime, imageOptions, type ProveOptions, proveEngine } from "./prepare-engine.ts";
+export {
+  findRuntime,
+  imageOptions,
+  type PrepareEngineOptions,
+  prepareEngine,
+} from "./prepare-engine.ts";
 export { GVISOR } from "./prepare-sandbox.ts";
 export { judgeProject } from "./project-place.ts";
 export { secretPlaces } from "./secret-places.ts";

@@ -25,7 +25,7 @@ import type { Settings } from "../settings/index.ts";
 import { findDockerfile } from "./dockerfile.ts";
 
 /** Options for preparing the engine. */
-export type ProveOptions = {
+export type PrepareEngineOptions = {
   /** The project, whose Dockerfile is used. */
   readonly root: string;
   readonly settings: Settings;
@@ -41,7 +41,7 @@ export type ProveOptions = {
 };
 
 /** An engine that has passed the self-test, and the image for its containers. */
-export type ProvenEngine = {
+export type PreparedEngine = {
   readonly engine: Engine;
   readonly runtime: CheckedRuntime;
   readonly image: SandboxImage;
@@ -57,7 +57,9 @@ export type ProvenEngine = {
  * Prepares everything that a container needs: finds the engine, removes orphans of earlier crashes,
  * checks the runtime, builds the image, runs the self-test.
  */
-export async function proveEngine(options: ProveOptions): Promise<Result<ProvenEngine, Failure>> {
+export async function prepareEngine(
+  options: PrepareEngineOptions,
+): Promise<Result<PreparedEngine, Failure>> {
   const { settings, log, audit, signal, onProgress, fresh = false } = options;
   const found = await findRuntime(options);
   if (!found.ok) return found;
@@ -112,7 +114,7 @@ export async function findRuntime({
   env,
   signal,
   onProgress,
-}: Pick<ProveOptions, "settings" | "env" | "signal" | "onProgress">): Promise<
+}: Pick<PrepareEngineOptions, "settings" | "env" | "signal" | "onProgress">): Promise<
   Result<{ readonly engine: Engine; readonly runtime: CheckedRuntime }, Failure>
 > {
   onProgress("looking for the engine");
@@ -129,7 +131,7 @@ export async function findRuntime({
 
 async function findOrBuild(
   engine: Engine,
-  { root, settings, onProgress, signal, rebuild = false }: ProveOptions,
+  { root, settings, onProgress, signal, rebuild = false }: PrepareEngineOptions,
 ): Promise<Result<{ readonly image: SandboxImage; readonly notes: readonly string[] }, Failure>> {
   onProgress("looking for the image");
   const recipe = await imageOptions(settings, root);

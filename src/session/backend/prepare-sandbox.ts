@@ -4,9 +4,9 @@ import { ownOwner } from "../../sandbox/locks/index.ts";
 import type { Failure } from "../failure.ts";
 import { beginGit, type PreparedGit, prepareGit } from "../hooks/index.ts";
 import type { BackendOptions } from "./options.ts";
-import { proveEngine } from "./prepare-engine.ts";
+import { prepareEngine } from "./prepare-engine.ts";
 import { projectPlaces } from "./project-place.ts";
-import { checkEnv, limitsOf, mountsOf } from "./sandbox-options.ts";
+import { limitsOf, mountsOf, refuseKeyInEnv } from "./sandbox-options.ts";
 
 /** The winbar's label for a sandbox that has been proven to be gVisor. */
 export const GVISOR = "gVisor";
@@ -26,9 +26,9 @@ export async function prepareSandbox(
   options: BackendOptions,
 ): Promise<Result<PreparedSandbox, Failure>> {
   const { settings, env, log, audit, signal, onProgress } = options;
-  const checked = checkEnv(settings, env);
+  const checked = refuseKeyInEnv(settings, env);
   if (!checked.ok) return checked;
-  const proven = await proveEngine(options);
+  const proven = await prepareEngine(options);
   if (!proven.ok) return proven;
   const { engine, runtime, image, report, uid, gid } = proven.value;
 

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { Settings } from "../settings/settings.ts";
-import { checkEnv } from "./sandbox-options.ts";
+import { refuseKeyInEnv } from "./sandbox-options.ts";
 
 const read = (sandbox: object) => Settings.safeParse({ state_dir: "/state", sandbox });
 
@@ -32,8 +32,8 @@ it("the model's key is refused among the variables for the container", () => {
     state_dir: "/state",
     sandbox: { env: { OTHER: "x", TOKEN: "Bearer sk-12345678" } },
   });
-  const refused = checkEnv(settings, { OPENAI_API_KEY: "sk-12345678" });
+  const refused = refuseKeyInEnv(settings, { OPENAI_API_KEY: "sk-12345678" });
   expect(refused).toMatchObject({ ok: false, error: { kind: "secret_inside" } });
   if (!refused.ok) expect(refused.error.message).toContain("sandbox.env.TOKEN contains the key");
-  expect(checkEnv(settings, { OPENAI_API_KEY: "sk-87654321" })).toEqual({ ok: true });
+  expect(refuseKeyInEnv(settings, { OPENAI_API_KEY: "sk-87654321" })).toEqual({ ok: true });
 });

@@ -28,7 +28,7 @@ export function mountsOf({ sandbox: { mounts } }: Settings): UserMount[] {
  *
  * Errors: `secret_inside`.
  */
-export function checkEnv(
+export function refuseKeyInEnv(
   settings: Pick<Settings, "api_key_env" | "sandbox">,
   env: NodeJS.ProcessEnv,
 ): Result<void, Failure> {

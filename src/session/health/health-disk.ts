@@ -3,7 +3,7 @@ import { quoteForShell } from "../../look.ts";
 import { type HealthLine, healthLine } from "./health-line.ts";
 
 /** A warning if a file system has too little free space; nothing if that cannot be found out. */
-export async function fullLines(
+export async function diskSpaceLines(
   section: string,
   dir: string,
   neededBytes: number,

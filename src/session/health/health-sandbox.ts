@@ -22,7 +22,7 @@ import { selfTest } from "../../sandbox/self-test/index.ts";
 import { findShared } from "../../sandbox/shared/index.ts";
 import { imageOptions, secretPlaces } from "../backend/index.ts";
 import type { Settings } from "../settings/index.ts";
-import { fullLines } from "./health-disk.ts";
+import { diskSpaceLines } from "./health-disk.ts";
 import { failedLine, type HealthLine, healthLine } from "./health-line.ts";
 
 /** Old images are mentioned from this size on. */
@@ -97,7 +97,7 @@ export async function checkSandbox(
   if (!report.ok)
     return [...lines, ...(wrong === undefined ? [] : [wrong]), failedLine(SECTION, report.error)];
   const { gvisor, kernel, checks } = report.value;
-  const proof = `self-test: kernel ${kernel}, ${checks.length} attempts to break out did no harm`;
+  const proof = `self-test: kernel ${kernel}, ${checks.length} attempts to break out failed`;
   const weaker = `${proof}, but ${name} is not gVisor: it is weaker`;
   return [...lines, healthLine(SECTION, gvisor ? "ok" : "warn", gvisor ? proof : weaker)];
 }
@@ -142,7 +142,7 @@ async function imageLines(
       ),
     );
   if (engine.dataRoot !== undefined)
-    lines.push(...(await fullLines(SECTION, engine.dataRoot, ROOM_FOR_IMAGE_BYTES)));
+    lines.push(...(await diskSpaceLines(SECTION, engine.dataRoot, ROOM_FOR_IMAGE_BYTES)));
   return { lines, image: undefined };
 }
 

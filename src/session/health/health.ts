@@ -8,7 +8,7 @@ import { ownHomes } from "../../own-user.ts";
 import { Account, KeyRing, openCredential, warningOf } from "../auth/index.ts";
 import { judgeProject } from "../backend/index.ts";
 import { Settings } from "../settings/index.ts";
-import { fullLines } from "./health-disk.ts";
+import { diskSpaceLines } from "./health-disk.ts";
 import { failedLine, type HealthLine, healthLine } from "./health-line.ts";
 import { networkLines } from "./health-network.ts";
 import { checkSandbox } from "./health-sandbox.ts";
@@ -85,7 +85,7 @@ async function checkState(
     await access(dir, constants.W_OK);
     return [
       healthLine("State", "ok", `conversations are kept in ${dir}`),
-      ...(await fullLines("State", dir, ROOM_FOR_TEXT_BYTES)),
+      ...(await diskSpaceLines("State", dir, ROOM_FOR_TEXT_BYTES)),
     ];
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
