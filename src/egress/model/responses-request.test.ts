@@ -114,7 +114,7 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
     ],
     ["a search of tools that runs there", { tools: [{ type: "tool_search" }] }, "tool search"],
     ["tools that are no list", { tools: { type: "mcp" } }, "its tools is not a list"],
-    ["a tool that is no object", { tools: ["mcp"] }, "no object"],
+    ["a tool that is no object", { tools: ["mcp"] }, "not an object"],
     [
       "tools among what is said",
       { input: [{ type: "additional_tools", tools: [{ type: "mcp" }] }] },
