@@ -17,7 +17,7 @@ import { headings, view } from "./viewer.ts";
 // More runs find rarer forms: `PROPERTY_RUNS=20000 npx vitest run test/chat/any-form.test.ts`.
 const runs = Number(process.env["PROPERTY_RUNS"] ?? 300);
 
-/** What the binary's own schema allows, fields that may be left out left out at times. */
+/** Any value that the binary's own schema allows; optional fields are sometimes omitted. */
 function valuesOf(
   schema: JsonSchema,
   root: JsonSchema,

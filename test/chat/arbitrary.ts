@@ -5,7 +5,7 @@ import { type PromptEvent, root, type ScenarioEvent } from "./replay.ts";
 
 const at = { threadId: "t1", turnId: "u1" };
 
-/** Text that tries to break what it is written into. */
+/** Text that tries to break the document that it is written into. */
 export const hostileText: fc.Arbitrary<string> = fc
   .array(
     fc.oneof(
@@ -39,7 +39,7 @@ export const hostileText: fc.Arbitrary<string> = fc
   )
   .map((parts) => parts.join(""));
 
-/** Cuts `text` into pieces at the given places, wherever they fall. */
+/** Cuts `text` into pieces at the given positions. */
 export function cut(text: string, places: readonly number[]): string[] {
   const ends = [...new Set(places.map((place) => place % (text.length + 1)))].toSorted(
     (a, b) => a - b,
@@ -185,7 +185,7 @@ export const turnCompleted = (status = "completed"): ServerNotification => ({
   params: { threadId: "t1", turn: { id: "u1", status, error: null } },
 });
 
-/** The query that begins a scenario. */
+/** The query that starts a scenario. */
 export const firstPrompt: PromptEvent = {
   type: "prompt",
   id: "user:1",
@@ -193,7 +193,7 @@ export const firstPrompt: PromptEvent = {
   text: "Go.",
 };
 
-/** Items one after another, each as it streams and each as it is in the end alone. */
+/** A sequence of items: once as they stream, and once each completed item alone. */
 export const sequentialItems = fc.array(streamed, { maxLength: 6 }).map((items) => ({
   streams: items.flatMap((item, index) => [
     started(item.begun(`i${index}`)),
@@ -206,7 +206,7 @@ export const sequentialItems = fc.array(streamed, { maxLength: 6 }).map((items) 
   ]),
 }));
 
-/** One or two items that begin, perhaps stream, and perhaps end; `ended` where all of them do. */
+/** One or two items that start, perhaps stream, and perhaps end; `ended` if all of them do. */
 export const hostileItems: fc.Arbitrary<{ events: ScenarioEvent[]; ended: boolean }> = fc
   .array(fc.tuple(streamed, fc.boolean()), { minLength: 1, maxLength: 2 })
   .map((items) => ({
@@ -218,7 +218,7 @@ export const hostileItems: fc.Arbitrary<{ events: ScenarioEvent[]; ended: boolea
     ]),
   }));
 
-/** What comes rarely, or out of order, of an item that others tell of too. */
+/** Rare or out-of-order events of an item that has other events as well. */
 function oddEvents([text, n, index]: [string, number, number]): ScenarioEvent[] {
   const inItem = { ...at, itemId: `i${n}` };
   const run = { id: text, eventName: text, sourcePath: text, status: text, entries: [] };
@@ -255,7 +255,7 @@ function oddEvents([text, n, index]: [string, number, number]): ScenarioEvent[] 
   ].filter((_, which) => (text.length + which) % 3 !== index) as ScenarioEvent[];
 }
 
-/** Anything Codex and the user may do, in any order: items that overlap, never begin or never end. */
+/** Anything Codex and the user may do, in any order: items that overlap, never start or never end. */
 export const anyEvents: fc.Arbitrary<ScenarioEvent[]> = fc
   .array(
     fc.oneof(

@@ -10,12 +10,12 @@ import { headings, view } from "./viewer.ts";
 // More runs find rarer cases: `PROPERTY_RUNS=20000 npx vitest run test/chat/commonmark.test.ts`.
 const runs = Number(process.env["PROPERTY_RUNS"] ?? 300);
 
-/** Plays events and gives the text. */
+/** The text after some events. */
 function written(events: readonly ScenarioEvent[]): string {
   return documentText(replay([firstPrompt, ...events]).document);
 }
 
-describe("a conversation in a viewer that knows nothing of the plugin", () => {
+describe("a conversation in a viewer that does not know the plugin", () => {
   it("has exactly our sections, whatever the model, its commands and the user write", () => {
     fc.assert(
       fc.property(anyEvents, (events) => {
@@ -33,7 +33,7 @@ describe("a conversation in a viewer that knows nothing of the plugin", () => {
     );
   });
 
-  it("ends each item where it ends: what stands below is outside of it", () => {
+  it("keeps the text below each item outside of it", () => {
     fc.assert(
       fc.property(hostileItems, ({ events, ended }) => {
         const after: ScenarioEvent = { type: "note", text: "After [x], [1] and [a]." };

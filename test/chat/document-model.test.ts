@@ -29,7 +29,7 @@ describe("applyEdits", () => {
     ).toBe("## You\n\nhi\n\n## Codex\nb\n\nc\n\n## You\n\n");
   });
 
-  it("inserts what goes on from history directly above the prompt", () => {
+  it("inserts the continuation of history directly above the prompt", () => {
     const document = documentOf("## You\n\na\n\n## Codex\n\nb\n\n## You\n\n");
     const edit: Edit = { op: "insert", id: "x", after: "history", lines: ["x"], gap: 1 };
     expect(documentText(applyEdits(document, [edit]))).toBe(
@@ -60,7 +60,7 @@ describe("applyEdits", () => {
 });
 
 describe("sendPrompt", () => {
-  it("gives the text without the blank lines around it", () => {
+  it("returns the text without the blank lines around it", () => {
     const typed = typeLines(documentOf(start), 6, 6, ["", "  a", "", "b", " ", ""]);
     expect(sendPrompt(typed, "user:1").text).toBe("  a\n\nb");
   });
@@ -72,7 +72,7 @@ it("puts a blank line below the heading where the user typed there", () => {
 });
 
 describe("lastPrompt", () => {
-  it("passes over headings in fences and in quotations", () => {
+  it("ignores headings in fences and in quotations", () => {
     const lines = ["## You", "", "```", "## You", "```", "> ## You", "- x", "  ## You"];
     expect(lastPrompt(lines)).toBe(0);
   });

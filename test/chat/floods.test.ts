@@ -28,7 +28,7 @@ const command = (n: number) => ({
 });
 const message = (n: number, text: string) => ({ type: "agentMessage", id: `m${n}`, text });
 
-/** What came of events: how much was put into the text, and the last words that tell of what was not. */
+/** The effect of events: how much was added to the text, and the last note about what was left out. */
 function outcome(events: Iterable<ChatEvent>, state: ChatState = initialState({ root })) {
   let [blocks, chars, marks] = [0, 0, 0];
   let told = "";
@@ -60,7 +60,7 @@ function* times(count: number, make: (n: number) => ChatEvent): Generator<ChatEv
   for (let n = 0; n < count; n += 1) yield make(n);
 }
 
-/** Floods, each of as many events as are asked for. */
+/** Floods, each of any number of events. */
 const FLOODS: Readonly<Record<string, (n: number) => ChatEvent>> = {
   warnings: (n) => say("warning", { message: `warning ${n}` }),
   commands: (n) => say("item/completed", { item: command(n) }),
@@ -207,8 +207,8 @@ describe("a flood", () => {
   });
 });
 
-describe("what is large and ordinary", () => {
-  it("is an answer of two megabytes, which stands whole", () => {
+describe("large but ordinary content", () => {
+  it("is shown in full, as an answer of two megabytes", () => {
     const text = Array.from({ length: 40_000 }, (_, n) => `${n}: ${"words ".repeat(7)}`)
       .join("\n\n")
       .slice(0, 2_000_000)
@@ -268,7 +268,7 @@ describe("what is large and ordinary", () => {
       "a plan that is updated a thousand times",
       () => times(1000, (n) => say("turn/plan/updated", { plan: [{ step: `${n}`, status: "" }] })),
     ],
-  ])("is %s, of which nothing is left out", (_, events) => {
+  ])("is shown in full, as %s", (_, events) => {
     expect(outcome([begin, ...events(), end]).told).toBe("");
   });
 });
@@ -277,7 +277,7 @@ describe("a question", () => {
   const ask = (command: string): Approval => ({ kind: "command", id: "n1", itemId: "c", command });
   const state = initialState({ root });
 
-  it("of ordinary length is asked, and shown whole", () => {
+  it("of ordinary length is asked, and shown in full", () => {
     const approval = ask(`cat > a.txt <<'EOF'\n${"a line of the file\n".repeat(5000)}EOF`);
     expect(whyNotAsked(state, approval)).toBeUndefined();
     const { edits } = reduce(state, { type: "approval_requested", approval });

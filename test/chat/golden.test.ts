@@ -17,7 +17,7 @@ function textOf(scenario: string): string {
   return documentText(replay(lines.map((line) => readEvent(JSON.parse(line)))).document);
 }
 
-/** Each folder holds what happened, `events.jsonl`, and what the user then sees, `transcript.md`. */
+/** Each folder holds the events, `events.jsonl`, and what the user then sees, `transcript.md`. */
 describe("golden transcripts", () => {
   it.each(scenarios)("show %s", async (_, scenario) => {
     await expect(textOf(scenario)).toMatchFileSnapshot(join(golden, scenario, "transcript.md"));
@@ -29,7 +29,7 @@ describe("golden transcripts", () => {
     expect(documentText(documentOf(text))).toBe(text);
   });
 
-  it.each(scenarios)("are what they are in any viewer: %s", (_, scenario) => {
+  it.each(scenarios)("have the same structure in any viewer: %s", (_, scenario) => {
     const text = textOf(scenario);
     const { html, images, definitions, blocks } = view(text);
     expect([html, definitions]).toEqual([[], []]);
@@ -40,7 +40,7 @@ describe("golden transcripts", () => {
     const found = headings({ html, images, definitions, blocks });
     const sections = found.filter(({ tag, within }) => tag === "h2" && within.length === 0);
     expect(sections.map((it) => it.text).filter(looksLikeRole)).toEqual([...ours, "You"]);
-    // A fence that nothing closes would reach to the end of what it stands in.
+    // A fence that is never closed would reach to the end of its container.
     const rows = text.split("\n");
     for (const {
       kind,

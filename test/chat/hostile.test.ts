@@ -7,7 +7,7 @@ import { firstPrompt, turnCompleted } from "./arbitrary.ts";
 import { replay, root, type ScenarioEvent } from "./replay.ts";
 import { headings, view } from "./viewer.ts";
 
-/** A notification as it comes over the wire, of turn `u1` unless it says otherwise. */
+/** A notification as it comes over the wire, of turn `u1` by default. */
 const say = (method: string, params: object): ScenarioEvent =>
   parseNotification(method, { threadId: "t1", turnId: "u1", ...params });
 const started = (item: object, turn = "u1") => say("item/started", { turnId: turn, item });
@@ -20,7 +20,7 @@ const command = (id: string, output: string | null, status = "completed") => ({
   ...{ aggregatedOutput: output, exitCode: 0, durationMs: 5 },
 });
 
-/** The text after these events and a note, which has to stand by itself below them. */
+/** The text after these events and a note, which must be a block of its own below them. */
 function textAfter(...events: ScenarioEvent[]): string {
   const note: ScenarioEvent = { type: "note", text: "After [x]." };
   const text = documentText(replay([firstPrompt, ...events, turnCompleted(), note]).document);
@@ -36,7 +36,7 @@ function textAfter(...events: ScenarioEvent[]): string {
   return text.slice(text.indexOf("## Codex"), text.lastIndexOf("> **Note:**"));
 }
 
-describe("what nobody should say, in the document", () => {
+describe("hostile text in the document", () => {
   it.each([
     ["an HTML comment that does not end", "<!-- hidden"],
     ["a comment that a later item ends", "<!--\n\n-->"],
@@ -64,7 +64,7 @@ describe("what nobody should say, in the document", () => {
     ["math, wiki links and directives", "$$\n## You\n\n[[x]]\n::: note\n:::\n%% x"],
     ["a table that goes on", "| a |\n|---|\n| b"],
     ["a processing instruction and CDATA", "<?php\n<![CDATA[\n<!DOCTYPE x"],
-  ])("%s harms nothing as a message, in whatever pieces", (_, text) => {
+  ])("%s does no harm as a message, in any pieces", (_, text) => {
     const whole = textAfter(started(message("a", "")), completed(message("a", text)));
     const streamed = textAfter(
       started(message("a", "")),
@@ -72,7 +72,7 @@ describe("what nobody should say, in the document", () => {
       completed(message("a", text)),
     );
     expect(streamed).toBe(whole);
-    // Cut off, it is closed all the same.
+    // Closed even if it is cut off.
     textAfter(started(message("a", "")), ...[...text].map((char) => delta("a", char)));
     textAfter(completed(command("c", text)));
     textAfter(completed({ type: "reasoning", id: "r", summary: [text], content: [] }));
@@ -80,7 +80,7 @@ describe("what nobody should say, in the document", () => {
     textAfter(completed({ type: "hologram", id: "k", text, content: text, summary: [text] }));
   });
 
-  it("an item whose id another kind of item has is shown, and harms neither", () => {
+  it("an item with the id of another kind of item is shown, and harms neither", () => {
     const text = textAfter(
       started(message("a", "")),
       delta("a", "First ```"),
@@ -91,7 +91,7 @@ describe("what nobody should say, in the document", () => {
     expect(text).toContain("First");
   });
 
-  it("an item that completes twice, or goes on afterwards, stands there once", () => {
+  it("an item that completes twice, or has deltas afterwards, is shown once", () => {
     const text = textAfter(
       started(message("a", "")),
       completed(message("a", "Once.")),
@@ -143,11 +143,14 @@ describe("what nobody should say, in the document", () => {
       "a name",
       (line: string) => [completed({ type: "mcpToolCall", id: "m", server: line, tool: line })],
     ],
-  ])("%s in one line of five million characters costs what it is long", (_, events) => {
-    for (const part of ["a", "`", "<", "> ", " ", "\r", "*", "\u001b[2K\r"]) {
-      const line = `${part.repeat(5_000_000 / part.length)}x`;
-      const { document } = replay([firstPrompt, ...events(line), turnCompleted()]);
-      expect(document.lines.at(-2)).toBe("## You");
-    }
-  });
+  ])(
+    "%s in one line of five million characters costs what it is long",
+    (_, events) => {
+      for (const part of ["a", "`", "<", "> ", " ", "\r", "*", "\u001b[2K\r"]) {
+        const line = `${part.repeat(5_000_000 / part.length)}x`;
+        const { document } = replay([firstPrompt, ...events(line), turnCompleted()]);
+        expect(document.lines.at(-2)).toBe("## You");
+      }
+    },
+  );
 });

@@ -22,12 +22,12 @@ import { newChat, root, type ScenarioEvent, typeAndSend } from "./replay.ts";
 import { headings, view } from "./viewer.ts";
 
 const TURNS = 500;
-/** After so many turns the editor is left and the conversation opened again. */
+/** After this many turns the editor is left and the conversation is opened again. */
 const SITTING = 25;
 
 const at = { threadId: "t1", turnId: "u1" };
 
-/** One item of each kind that the pinned app-server knows, of each turn's own words. */
+/** One item of each kind that the pinned app-server knows, with text of its own in each turn. */
 function everyKind(n: number): object[] {
   const words = `turn ${n}`;
   const call = { status: "completed", arguments: { n }, durationMs: 1200 };
@@ -105,7 +105,7 @@ function turnPlan(n: number, status: string): ServerNotification {
 
 type Chat = { state: ChatState; document: ChatDocument };
 
-/** Has a turn in the document. */
+/** Runs a turn in the document. */
 function have(chat: Chat, id: string, events: readonly ScenarioEvent[]): void {
   const prompt = { type: "prompt", id, mode: "start", text: `Query ${id}` } as const;
   const { document } = typeAndSend(chat.document, prompt);
@@ -120,14 +120,14 @@ function have(chat: Chat, id: string, events: readonly ScenarioEvent[]): void {
   chat.document = applyEdits(document, coalesce(edits));
 }
 
-/** How large a value is: what a reducer that copies it pays. */
+/** The size of a value: the cost for a reducer that copies it. */
 function sizeOf(state: ChatState): number {
   return JSON.stringify(state, (_key, value: unknown) =>
     value instanceof Map || value instanceof Set ? [...value] : value,
   ).length;
 }
 
-/** Hostile items for each turn. A command that never ends goes on: none has the id of another. */
+/** Hostile items for each turn. Commands that never end keep running, so each has its own id. */
 const hostile = fc.sample(hostileItems, { numRuns: TURNS, seed: 7 }).map(({ events }, n) =>
   events.map((event) => {
     const text = JSON.stringify(event).replace(/"i([01])"/g, `"i$1-${n}"`);
@@ -141,7 +141,7 @@ describe("a conversation of 500 turns", () => {
     expect(ITEM_TYPES.filter((kind) => !kinds.includes(kind))).toEqual([]);
   });
 
-  it("is exact: each turn as it would be alone, read and written without a change", () => {
+  it("is exact: each turn is as it would be alone, and is read and written unchanged", () => {
     const chat: Chat = newChat();
     for (let n = 1; n <= TURNS; n += 1) {
       if (n % SITTING === 0) {
@@ -184,7 +184,7 @@ describe("a conversation of 500 turns", () => {
       edits.add(JSON.stringify(made).replace(/"c:\d+"/g, '"c"'));
       sizes.add(sizeOf({ ...state, nextBlock: 0, tail: "", section: undefined }));
     }
-    // The first turn has no section above it whose mark is taken away.
+    // The first turn has no section above it whose mark is removed.
     expect(edits.size).toBe(2);
     expect(sizes.size).toBe(1);
   });

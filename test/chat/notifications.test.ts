@@ -24,7 +24,7 @@ const review = {
 const goal = { objective: "o", status: "active", tokenBudget: null, tokensUsed: 0 };
 const error = { message: "no", codexErrorInfo: "other", additionalDetails: null };
 
-/** What stands in the text, or beside it as a mark, with what brings it there and what comes before. */
+/** Notifications that change the text or a mark, with their parameters and the events before them. */
 const SHOWN: Readonly<Record<string, readonly [params: object, ...before: [string, object][]]>> = {
   "turn/started": [{ threadId: "t1", turn }],
   "turn/completed": [{ threadId: "t1", turn }],
@@ -87,14 +87,14 @@ const SHOWN: Readonly<Record<string, readonly [params: object, ...before: [strin
   ],
 };
 
-/** What is used otherwise. */
+/** Notifications that are used in another way. */
 const USED: Readonly<Record<string, string>> = {
   "thread/tokenUsage/updated": "the winbar and `:CodexChat status` show the tokens",
   "account/rateLimits/updated": "`:CodexChat status` shows them",
   "serverRequest/resolved": "takes away a question that somebody else has answered",
 };
 
-/** What is passed over, and why. */
+/** Notifications that are ignored, and why. */
 const IGNORED: Readonly<Record<string, string>> = {
   "turn/diff/updated": "repeats what the items of patches have told, many times over",
   "item/fileChange/outputDelta": "is not sent any more (0.169)",
@@ -180,14 +180,14 @@ describe("each notification that the pinned app-server knows", () => {
     }
   });
 
-  it("is shown, used otherwise, or passed over for a reason", () => {
+  it("is shown, used in another way, or ignored for a reason", () => {
     const decided = [...Object.keys(SHOWN), ...Object.keys(USED), ...Object.keys(IGNORED)];
     expect(decided.sort()).toEqual([...new Set(known)].sort());
   });
 });
 
-describe("what is decided about notifications", () => {
-  it("is what is parsed", () => {
+describe("the decision about each notification", () => {
+  it("covers exactly those that are parsed", () => {
     expect([...Object.keys(SHOWN), ...Object.keys(USED)].sort()).toEqual(
       Object.keys(NOTIFICATIONS).sort(),
     );
@@ -203,7 +203,7 @@ describe("what is decided about notifications", () => {
     const shown = parseNotification(method, params);
     expect(shown.method).toBe(method);
     const { edits, state: after } = reduce(state, shown);
-    // A new part of a summary is told by the blank line before its words.
+    // A new part of a summary shows as the blank line before its text.
     if (method === "item/reasoning/summaryPartAdded") expect(after).not.toEqual(state);
     // Without a section a turn that starts has nothing to mark yet.
     else if (method === "turn/started") expect(after.turn.running).toBe(true);

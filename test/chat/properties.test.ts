@@ -30,7 +30,7 @@ import { newChat, replay, root, type ScenarioEvent, typeAndSend } from "./replay
 const runs = Number(process.env["PROPERTY_RUNS"] ?? 100);
 fc.configureGlobal({ numRuns: runs });
 
-/** Plays events, gathering edits into frames that end where `ends` says. */
+/** Plays events and collects their edits into frames that end where `ends` says. */
 function replayInFrames(events: readonly ScenarioEvent[], ends: readonly boolean[]): string {
   let { state, document } = newChat();
   let waiting: Edit[] = [];
@@ -68,7 +68,7 @@ describe("the transcript", () => {
     );
   });
 
-  it("is the same however small the parts are in which a backlog leaves", () => {
+  it("is the same however small the parts are in which a backlog is sent", () => {
     const size = fc.integer({ min: 1, max: 60 });
     fc.assert(
       fc.property(anyEvents, fc.array(fc.tuple(size, size), { minLength: 1 }), (events, sizes) => {
@@ -100,7 +100,7 @@ describe("the transcript", () => {
     );
   });
 
-  it("is the same however the model's words are cut into deltas, also when they never complete", () => {
+  it("is the same however the model's text is cut into deltas, even if it never completes", () => {
     fc.assert(
       fc.property(hostileText, fc.array(fc.nat(1000)), fc.boolean(), (text, cuts, ends) => {
         const play = (pieces: readonly string[]): string =>
@@ -119,7 +119,7 @@ describe("the transcript", () => {
     );
   });
 
-  it("shows in the end what the completed items say, whatever was streamed before", () => {
+  it("finally shows the completed items, whatever was streamed before", () => {
     fc.assert(
       fc.property(sequentialItems, ({ streams, wholes }) => {
         const streamed = replay([firstPrompt, ...streams, turnCompleted()]);
@@ -197,7 +197,7 @@ describe("the transcript", () => {
             [],
           ];
           if (above) {
-            // The last line stays: it is the gap that belongs to the sent query.
+            // The last line stays: it is the blank line that belongs to the sent query.
             const first = Math.min(row, history.length - 1);
             const last = Math.min(first + count, history.length - 1);
             document = typeLines(document, first, last, lines);
@@ -232,8 +232,8 @@ function rawHtml(lines: readonly string[]): string[] {
 }
 
 /**
- * Whether a tag begins outside of the code spans of a line. Where a run of backticks finds no partner,
- * the line alone does not tell: the viewer of commonmark.test.ts looks at whole paragraphs.
+ * Whether a tag begins outside of the code spans of a line. If a run of backticks has no partner, the
+ * line alone does not decide it: the viewer of commonmark.test.ts parses whole paragraphs.
  */
 function hasTag(line: string): boolean {
   const token = /\\[!-/:-@[-`{-~]|(`+)|<[a-z/!?]/gi;

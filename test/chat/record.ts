@@ -1,4 +1,4 @@
-/** Recording what the real app-server tells in a scenario, as a golden's `events.jsonl`. */
+/** Records the notifications of the real app-server in a scenario, as a golden's `events.jsonl`. */
 
 import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import { type Recorded, startRecorded } from "./recorded.ts";
 import { type Recording, recordings } from "./recordings.ts";
 import { root } from "./replay.ts";
 
-/** Records the scenarios whose names hold one of `words`; all where there are none. */
+/** Records the scenarios whose names contain one of `words`; all if there are none. */
 export async function record(golden: string, words: readonly string[]): Promise<void> {
   for (const [name, recording] of Object.entries(recordings)) {
     if (words.length > 0 && !words.some((word) => name.includes(word))) continue;
@@ -55,7 +55,7 @@ async function writeFiles(dir: string, files: Readonly<Record<string, string>>):
   }
 }
 
-/** What was told, without what differs from run to run: ids, times of day, places. */
+/** The notifications without the parts that differ from run to run: ids, times, paths. */
 function plain(server: Recorded, places: readonly (readonly [string, string])[]): string[] {
   const ids = new Map([[server.thread, "t1"]]);
   let firstMs: number | undefined;

@@ -20,7 +20,7 @@ type Message = {
   readonly error?: { readonly message: string };
 };
 
-/** A notification as it came, or an event of our side. */
+/** A notification as it came, or a local event. */
 export type RawEvent =
   | { readonly type?: undefined; readonly method: string; readonly params: unknown }
   | LocalEvent
@@ -73,7 +73,7 @@ export async function startRecorded(options: StartOptions): Promise<Recorded> {
   return server;
 }
 
-/** Trusts the hooks of the user's own, as Codex asks its users to do in its terminal. */
+/** Trusts the user's own hooks, as Codex asks its users to do in its terminal UI. */
 async function trustHooks(server: Recorded, project: string, home: string): Promise<void> {
   type Listed = { readonly data: readonly { readonly hooks: readonly Hook[] }[] };
   type Hook = { readonly key: string; readonly currentHash: string };
@@ -84,7 +84,7 @@ async function trustHooks(server: Recorded, project: string, home: string): Prom
   if (trusted.length > 0) await writeFile(join(home, "config.toml"), trusted.join("\n"));
 }
 
-/** The app-server of one recording, and all that it told. */
+/** The app-server of one recording, and all of its notifications. */
 export class Recorded {
   readonly events: RawEvent[] = [];
   thread = "";
@@ -94,7 +94,7 @@ export class Recorded {
   readonly #watchers = new Set<() => void>();
   #requests = 0;
   #prompts = 0;
-  /** Items of `events` that `until` has gone by. */
+  /** How many of `events` `until` has passed. */
   #seen = 0;
 
   constructor(child: ChildProcessWithoutNullStreams, tool?: (name: string) => string) {
@@ -119,7 +119,7 @@ export class Recorded {
     return result;
   }
 
-  /** Types a query and sends it: a new turn, or to the one that runs. */
+  /** Types a query and sends it: to a new turn, or to the running one. */
   async say(text: string, mode: "start" | "steer" = "start", params: object = {}): Promise<string> {
     const id = `user:${++this.#prompts}`;
     this.events.push({ type: "prompt", id, mode, text });
@@ -131,13 +131,13 @@ export class Recorded {
     return turn.id;
   }
 
-  /** Says something and waits for the turn's end. */
+  /** Sends a query and waits for the turn's end. */
   async turn(text: string, params: object = {}): Promise<void> {
     await this.say(text, "start", params);
     await this.until("turn/completed");
   }
 
-  /** Waits for the next notification of a method that matches; what came before it has been passed. */
+  /** Waits for the next notification whose method matches, and passes those before it. */
   async until(method: string, matches: (params: string) => boolean = () => true): Promise<void> {
     const isIt = (event: RawEvent): boolean =>
       event.type === undefined &&

@@ -1,4 +1,4 @@
-/** The scenarios that are recorded: what the user does, and what the scripted model answers. */
+/** The scenarios to record: what the user does, and what the scripted model answers. */
 
 import { fileURLToPath } from "node:url";
 import type { McpServerConfig } from "../../src/codex/arguments.ts";
@@ -26,19 +26,19 @@ export type Recording = {
   /** Files of `CODEX_HOME`. */
   readonly homeFiles?: Readonly<Record<string, string>>;
   readonly mcpServers?: (project: string) => Readonly<Record<string, McpServerConfig>>;
-  /** More of what a thread is started with. */
+  /** More parameters for the start of the thread. */
   readonly thread?: object;
-  /** What a tool of ours gives. */
+  /** The result of the editor's tool. */
   readonly tool?: (name: string) => string;
 };
 
-/** The same answers in the same order, whatever is asked. */
+/** The same responses in the same order, whatever the request. */
 function inOrder(...answers: readonly (readonly Part[])[]): ModelScript {
   let n = 0;
   return (): Reply => reply(...(answers[n++] ?? [message("(no more)")]));
 }
 
-/** An item that the endpoint itself made, such as a search of the web. */
+/** An item that the endpoint itself created, such as a web search. */
 function made(item: object): Part {
   return async function* (context) {
     yield* rawEvent({ type: "response.output_item.added", item })(context);

@@ -11,7 +11,7 @@ import {
   typeLines,
 } from "../support/document-model.ts";
 
-/** Types `text` into the prompt and sends it: what a recorded stream cannot hold. */
+/** Types `text` into the prompt and sends it: an event that no recorded stream contains. */
 export type PromptEvent = {
   readonly type: "prompt";
   readonly id: string;
@@ -22,21 +22,21 @@ export type PromptEvent = {
 /** A line of a scenario's `events.jsonl`. */
 export type ScenarioEvent = ChatEvent | PromptEvent;
 
-/** Reads a line of a scenario: Codex's notifications go the way they go in the product. */
+/** Parses a line of a scenario; Codex's notifications are parsed as in the product. */
 export function readEvent(line: ScenarioEvent): ScenarioEvent {
   return "type" in line || !("params" in line) ? line : parseNotification(line.method, line.params);
 }
 
-/** Where the scenarios' project lies. */
+/** The path of the scenarios' project. */
 export const root = "/home/ada/engine";
 
-/** A new conversation of the scenarios, and its document. */
+/** A new conversation in that project, and its document. */
 export function newChat(): { state: ChatState; document: ChatDocument } {
   const meta = { project: root, model: "gpt-5.5", created: "2026-03-14T09:26:53Z" };
   return { state: initialState({ root }), document: documentOf(newTranscript(meta)) };
 }
 
-/** Plays events into the document, each event's edits at once. */
+/** Applies the edits of each event to the document. */
 export function replay(events: Iterable<ScenarioEvent>): {
   state: ChatState;
   document: ChatDocument;

@@ -4,7 +4,7 @@ import { initialState } from "../../src/chat/state.ts";
 import { openClient, settle } from "../codex/as-app-server.ts";
 import { root } from "./replay.ts";
 
-/** What Codex says as it says it, and what the conversation then knows. */
+/** The state of a conversation after these messages of Codex. */
 async function stateAfter(...said: readonly object[]) {
   const { say, told } = openClient();
   say(...said);
@@ -27,8 +27,8 @@ const startup = (status: string, error: string | null) => ({
   params: { threadId: "t1", name: "s", status, error },
 });
 
-describe("what is told beside the text", () => {
-  it("are the account's limits, of which an update changes what it names", async () => {
+describe("the status of a conversation", () => {
+  it("has the account's limits, of which an update changes only those that it contains", async () => {
     const hours = { usedPercent: 42.4, windowDurationMins: 300, resetsAt: 1_700_000_000 };
     const week = { usedPercent: 7, windowDurationMins: 10_080, resetsAt: null };
     const { state, edits } = await stateAfter(
@@ -39,12 +39,12 @@ describe("what is told beside the text", () => {
     expect(edits).toEqual([]);
   });
 
-  it("are no limits where they come in a form that nobody knows", async () => {
+  it("has no limits if they come in an unknown form", async () => {
     const { state } = await stateAfter(limits({ usedPercent: "much" }, null));
     expect(state.limits?.primary ?? undefined).toBeUndefined();
   });
 
-  it("is why an MCP server could not be started, until it is", async () => {
+  it("says why an MCP server could not be started, until it has started", async () => {
     const failed = startup("failed", "MCP client for `s` failed to start: no such program");
     expect([...(await stateAfter(failed)).state.brokenServers]).toEqual([["s", "no such program"]]);
     expect((await stateAfter(failed, startup("ready", null))).state.brokenServers.size).toBe(0);

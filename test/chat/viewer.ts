@@ -1,26 +1,26 @@
-/** What a viewer that knows nothing of the plugin finds in a conversation: CommonMark with tables. */
+/** A conversation as parsed by a viewer that does not know the plugin: CommonMark with tables. */
 import markdownIt from "markdown-it";
 
-/** A piece of the document as the viewer has parsed it. */
+/** A block of the document as the viewer has parsed it. */
 type Found = {
   /** The kind of block, in the viewer's words, such as `paragraph` or `fence`. */
   readonly kind: string;
-  /** Kinds of the blocks that it stands in, the outermost first. */
+  /** The kinds of the blocks around it, the outermost first. */
   readonly within: readonly string[];
   /** 0-based first row, and the row after the last. */
   readonly rows: readonly [number, number];
-  /** The plain text that is shown; of a fence its content. */
+  /** The plain text that is shown; for a fence, its content. */
   readonly text: string;
 };
 
-/** A conversation in the eyes of a viewer. */
+/** A conversation as a viewer sees it. */
 export type Viewed = {
   readonly blocks: readonly Found[];
   /** Raw HTML anywhere, as found. */
   readonly html: readonly string[];
-  /** What a viewer would fetch without being asked. */
+  /** URLs that a viewer would fetch without asking. */
   readonly images: readonly string[];
-  /** Labels of link reference definitions, which act on the whole document. */
+  /** Labels of link reference definitions, which affect the whole document. */
   readonly definitions: readonly string[];
 };
 
@@ -62,7 +62,7 @@ export function view(text: string): Viewed {
   return { blocks, html, images, definitions: Object.keys(env.references ?? {}) };
 }
 
-/** The headings of a kind, in order: what they say, and what they stand in. */
+/** The headings of a kind, in order: their text, and the blocks around them. */
 export function headings(viewed: Viewed): {
   readonly text: string;
   readonly row: number;
