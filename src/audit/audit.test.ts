@@ -144,7 +144,7 @@ describe("an audit log", () => {
       const { audit } = open({ path, maxFileBytes: 1 });
       audit.record(command(`${n}`));
       await audit.close();
-      // Files that are set aside within one millisecond have no order.
+      // Files that are rotated within the same millisecond have no defined order.
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
     const names = readdirSync(join(path, ".."));

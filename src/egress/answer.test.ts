@@ -1,4 +1,4 @@
-/** What of an upstream's answer reaches the sandbox, and nothing beside it. */
+/** Which parts of an upstream's response reach the sandbox, and that nothing else does. */
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { describe, expect, it } from "vitest";
@@ -15,7 +15,7 @@ import {
 const nobody = () => {};
 const CALL = `POST ${MODEL_PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}`;
 
-/** Lets an upstream of bytes answer a call, and returns the bytes that come out inside. */
+/** Answers a call with raw bytes from the upstream; returns the bytes that arrive inside. */
 async function rawAnswerTo(answer: string) {
   const { link, events } = await setUpEgress(nobody, { baseUrl: await listenRaw(answer) });
   const inside = await raw(link.modelPort, CALL);

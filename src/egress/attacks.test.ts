@@ -1,6 +1,6 @@
 /**
- * What a program inside the sandbox may try on the two ports: every case is refused with words that
- * a program and a person can read, and none of it reaches the upstream.
+ * What a program inside the sandbox may try on the two ports: every attempt is refused with a
+ * message that programs and people can read, and none reaches the upstream.
  */
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -17,7 +17,7 @@ import {
 
 const REFUSED = { error: { type: "codex_chat_refused", message: expect.stringMatching(/\S/) } };
 
-/** An upstream that counts who reached it. */
+/** An upstream that counts the connections that reach it. */
 function counting(): { reached: () => number; handler: Handler } {
   let count = 0;
   return {
@@ -110,7 +110,7 @@ describe("the model's port refuses", () => {
     const one = `${HEAD}content-length: 2\r\n\r\n{}`;
     const answer = await raw(link.modelPort, one.repeat(50));
     expect(reached()).toBeLessThanOrEqual(1);
-    // None, where the connection's reset overtook it.
+    // No response, if the connection's reset overtook it.
     expect(answer.match(/HTTP\/1\.1 /g)?.length ?? 0).toBeLessThanOrEqual(1);
   });
 

@@ -1,4 +1,4 @@
-/** Requests and answers of any shape, in pieces, with a reader that comes and goes. */
+/** Requests and responses of any form, in pieces, with a reader that pauses at random. */
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -45,7 +45,7 @@ const step = fc.oneof(
     }),
   },
 );
-/** What most streams begin with, so that many get as far as the upstream. */
+/** The beginning of most streams, so that many requests get as far as the upstream. */
 const start = fc.constantFrom(
   "",
   `POST ${MODEL_PATH} HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}`,
@@ -66,8 +66,8 @@ it("whatever is asked, only the permitted call goes out, no key comes in, and th
     const isRight = seen.startsWith(`POST ${MODEL_PATH} Bearer ${KEY} `);
     if (!isRight || seen.includes("evil")) odd.push(seen);
     incoming.resume().on("error", () => {});
-    // Echoes all that it was sent, sooner or later, as a refusal or not; in the end only when the
-    // request is whole.
+    // Echoes everything it was sent, sooner or later, as a refusal or not; ends only when the
+    // request is complete.
     const turns = [0, 3, 10, 30][reached % 4] ?? 0;
     const isWhole = reached % 3 === 0 ? once(incoming, "end").catch(() => {}) : Promise.resolve();
     void (async () => {
@@ -82,7 +82,7 @@ it("whatever is asked, only the permitted call goes out, no key comes in, and th
   await fc.assert(
     fc.asyncProperty(starts, steps, async (begin, all) => {
       const relay = await forgeRelay({ upstreamPort, limits: { headersMs: 50, bodyIdleMs: 50 } });
-      // An open stream that is opened again would end the link; each has its number once.
+      // Opening an open stream again would close the link, so each number is used once.
       const ids = new Map<number, number>();
       let nextId = 1;
       const open = (n: number, service: number) => {
@@ -107,10 +107,10 @@ it("whatever is asked, only the permitted call goes out, no key comes in, and th
         else if (it.what === "stop") relay.stopReading();
         else if (it.what === "go on") relay.goOn();
         else if (it.what === "wait") await nextTurn();
-        // Long enough for a call to have come up to the upstream.
+        // Long enough for a call to reach the upstream.
         else if (it.what === "listen") for (let turn = 0; turn < 20; turn++) await nextTurn();
       }
-      // What was asked is answered before the reader comes back.
+      // All requests are answered before the reader continues.
       for (let turn = 0; turn < 50; turn++) await nextTurn();
       relay.goOn();
       const answers = () => Array.from({ length: nextId }, (_, n) => relay.answer(n)).join("\n");

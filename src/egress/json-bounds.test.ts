@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isWithin } from "./json-bounds.ts";
 
-/** The least bounds that a text is within. */
+/** The smallest bounds that a text is within. */
 function shapeOf(text: string): { values: number; depth: number } {
   const bytes = Buffer.from(text);
   const most = 10_000;
@@ -13,7 +13,7 @@ function shapeOf(text: string): { values: number; depth: number } {
   return { values, depth };
 }
 
-/** The same, of the value: each list and table, and what follows a comma in one. */
+/** The same, computed from the value: each list and object, and each entry after a comma. */
 function shapeOfValue(value: unknown): { values: number; depth: number } {
   if (typeof value !== "object" || value === null) return { values: 0, depth: 0 };
   const inner = Object.values(value).map(shapeOfValue);

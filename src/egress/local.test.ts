@@ -7,7 +7,7 @@ import { AllowList } from "./network/allow.ts";
 import type { NetworkPolicy } from "./network/policy.ts";
 import type { Target } from "./network/target.ts";
 
-/** A port that nobody has. */
+/** A port on which nothing listens. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -24,7 +24,7 @@ type SetUp = {
   readonly host?: string;
 };
 
-/** A service of this machine, and a relay that stands for it. */
+/** A service of this machine, and a relay that offers it. */
 async function setUp(
   allow: (port: number) => readonly string[],
   { model, target: asked, host = "127.0.0.1" }: SetUp = {},

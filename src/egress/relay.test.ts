@@ -26,7 +26,7 @@ function startRelay(env: Record<string, string> = {}) {
   return { relay, exited };
 }
 
-/** The real relay with a link whose streams the test handles; gives the model's port. */
+/** The real relay with a link whose streams the test handles; returns the model's port. */
 async function startLink(onStream: (stream: Duplex) => void): Promise<number> {
   const { relay } = startRelay();
   const hello = await new Promise<Buffer>((onHello, onClosed) => {
@@ -128,7 +128,7 @@ describe("connections through the real relay", () => {
     const port = await startLink((stream) => {
       const chunks: Buffer[] = [];
       stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-      // Answers only after the other side has said all.
+      // Answers only after the other side has ended.
       stream.on("end", () => stream.end(Buffer.concat(chunks)));
     });
     const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
@@ -143,7 +143,7 @@ describe("connections through the real relay", () => {
       stream.write("half");
     });
     const socket = connect(port, "127.0.0.1");
-    // Only then: libuv takes data and a reset that come together for an ordinary end.
+    // Only then, since libuv treats data and a reset that arrive together as an ordinary end.
     socket.once("data", () => stream?.destroy());
     const [error] = (await once(socket, "error")) as [NodeJS.ErrnoException];
     expect(error.code).toBe("ECONNRESET");
@@ -159,7 +159,7 @@ describe("connections through the real relay", () => {
     socket.on("error", () => {});
     const total = 64 * 1024 ** 2;
     socket.write(Buffer.alloc(total, 1));
-    // What is not on its way waits here; when that no longer shrinks, all buffers are full.
+    // Bytes that are not in flight wait here; when they no longer get fewer, all buffers are full.
     await settled(() => socket.bytesWritten - socket.writableLength);
     expect(socket.writableLength).toBeGreaterThan(total / 2);
     let read = 0;

@@ -1,4 +1,4 @@
-/** A call that the upstream refuses with 401, and a key that may be had anew. */
+/** Calls that the upstream refuses with 401, and keys that can be renewed. */
 
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { call, type Handler, open, setUpEgress } from "../../test/support/egress.ts";
 import { ok } from "../result.ts";
 
-/** Takes one key only, and echoes what it was sent otherwise. */
+/** Accepts a single key, and echoes the request of a call with any other. */
 function taking(key: string): { seen: string[]; handler: Handler } {
   const seen: string[] = [];
   return {
@@ -25,7 +25,7 @@ function taking(key: string): { seen: string[]; handler: Handler } {
   };
 }
 
-/** Keys one after the other, each with the next renewal. */
+/** A sequence of keys, one per renewal. */
 function keys(all: readonly string[]) {
   let n = 0;
   let renewals = 0;

@@ -17,13 +17,13 @@ import { err, ok } from "../result.ts";
 
 const certificates = makeCertificates();
 
-/** A server with a certificate for 127.0.0.1, whose authority is trusted by nobody. */
+/** A server with a certificate for 127.0.0.1 from an untrusted authority. */
 function listenTls(): Promise<number> {
   const { serverKey: key, server: cert } = certificates;
   return listen(createTlsServer({ key, cert }, sayHello));
 }
 
-/** The authority's certificate in a file, as a user would have it. */
+/** The authority's certificate in a file, as a user would keep it. */
 async function authorityFile(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "authority-"));
   onTestFinished(() => rm(dir, { recursive: true }));

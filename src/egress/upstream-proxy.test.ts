@@ -1,4 +1,4 @@
-/** The way out where a company's proxy stands before the world: the model, and other hosts. */
+/** Reaching the model and other hosts through a company's proxy. */
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer as createTlsServer } from "node:https";
@@ -25,7 +25,7 @@ import type { UpstreamProxy } from "./network/upstream-proxy.ts";
 const PASSWORD = "me:pass word:1";
 const certificates = makeCertificates({ names: ["model.test"] });
 
-/** Has the host trust the authority of the model's certificate. */
+/** Makes the host trust the authority of the model's certificate. */
 async function trustModel(): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "authority-"));
   onTestFinished(() => rm(dir, { recursive: true }));
@@ -217,7 +217,7 @@ describe("other hosts behind a company's proxy", () => {
     const get = (host: string) =>
       raw(link.proxyPort, `GET http://${host}:${port}/ HTTP/1.1\r\n\r\n`);
     expect(parseAnswer(await get("10.0.0.1")).status).toBe(403);
-    // The control: it is asked for, and the proxy does not know it.
+    // The control: the proxy is asked for it, and does not know it.
     expect(parseAnswer(await get("10.0.0.2")).status).toBe(503);
     expect(requests).toEqual([]);
   });

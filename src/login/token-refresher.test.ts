@@ -1,4 +1,4 @@
-/** A login that is given out and renewed, against a double of the service, with the real lock. */
+/** Using and renewing a login, with a double of the service and the real lock. */
 
 import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { Agent } from "node:https";
@@ -14,7 +14,7 @@ import { type LoginEvent, type LoginTools, TokenRefresher } from "./token-refres
 
 const MINUTE = 60_000;
 
-/** A service, a home with a login in it, and keepers on that, as Neovims have them. */
+/** A service, a Codex home with a login, and refreshers for it, as several Neovims have them. */
 async function setUp(options: { lifeMs?: number; login?: boolean } = {}) {
   const service = await ChatGptService.start();
   const home = await mkdtemp(join(tmpdir(), "codex-chat-login-"));
@@ -185,7 +185,7 @@ describe("a renewal that fails", () => {
       service.refusal = { status, body };
       const one = keeper();
 
-      // What still holds is better than none.
+      // A token that is still valid is used.
       for (let n = 0; n < 5; n++) expect(await one.login()).toMatchObject({ ok: true });
       expect(service.refreshes).toBe(1);
       expect(events).toEqual([
@@ -204,7 +204,7 @@ describe("a renewal that fails", () => {
 
   it("quotes nothing from the service's response", async () => {
     const { keeper, service, path, said, leaked } = await setUp({ lifeMs: -MINUTE });
-    // As if another had renewed it: the double's answer echoes the token.
+    // As if another process had renewed it: the double's response echoes the token.
     service.tokens();
     said.push(await keeper().login(), await readFile(path, "utf8").then(() => "read"));
     expect(JSON.stringify(said)).toContain("refresh_token_reused");

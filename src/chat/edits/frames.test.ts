@@ -5,7 +5,7 @@ import { type FrameError, FrameScheduler } from "./frames.ts";
 
 type Answer = Result<void, { readonly message: string }>;
 
-/** A scheduler whose editor answers and whose time passes only when the test says so. */
+/** A scheduler whose editor and clock are controlled by the test. */
 function newStage(options: { maxBacklogChars?: number } = {}) {
   const frames: string[] = [];
   const sent: (readonly Edit[])[] = [];
@@ -50,7 +50,7 @@ function append(text: string): Edit {
   return { op: "append", id: "a", text };
 }
 
-/** Lets the promises that are ready run. */
+/** Runs all promises that are ready. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -175,7 +175,7 @@ describe("FrameScheduler", () => {
 describe("a flood of edits", () => {
   const FLOOD = 20_000;
 
-  /** An edit, and how often it was looked at. */
+  /** An edit, and how often its fields were read. */
   function counted(edit: Edit, looks: { count: number }): Edit {
     return Object.defineProperty({ ...edit }, "op", {
       enumerable: true,

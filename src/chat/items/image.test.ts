@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { reduceAll } from "../reducer/reduce.ts";
 import { initialState } from "../state.ts";
 
-/** What a finished picture looks like, by the place that it is said to have. */
+/** The text of a finished picture, by its reported path. */
 function drawn(savedPath: string | null): unknown {
   const item = {
     type: "imageGeneration" as const,

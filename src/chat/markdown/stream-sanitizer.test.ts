@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { maxNested } from "../limits.ts";
 import { feed, finish, newSanitizer, sanitizedLines } from "./stream-sanitizer.ts";
 
-/** The most marks of containers that a line outside of fences begins with. */
+/** The most container marks at the beginning of a line outside of fences. */
 function nesting(text: string): number {
   return Math.max(
     ...text.split("\n").map((line) => {

@@ -1,6 +1,6 @@
 /**
- * What a program that takes the relay's place may do to the host: it writes the frames itself, and
- * reads what it is answered when it likes, or never.
+ * What a program in the relay's place may do to the host: it writes the frames itself, and reads
+ * the replies when it likes, or never.
  */
 
 import { once } from "node:events";
@@ -54,7 +54,7 @@ describe("a request whose body turns out to be malformed", () => {
 
 describe("a whole answer", () => {
   it("stays whole when the upstream's connection breaks while it waits for credit", async () => {
-    // What the window takes, what waits to be sent, and the rest, which is read from upstream still.
+    // One window, the bytes that wait to be sent, and the rest, which is still read from upstream.
     const body = "~".repeat(340_000);
     const sockets: Socket[] = [];
     const upstream = createTcpServer((socket) => {

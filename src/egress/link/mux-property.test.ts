@@ -1,4 +1,4 @@
-/** The link under any interleaving of what both sides do, and under any bytes at all. */
+/** The link under any interleaving of both sides' actions, and with arbitrary bytes. */
 
 import { type Duplex, PassThrough } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -16,28 +16,28 @@ import { Mux } from "./mux.ts";
 
 const STREAMS = 3;
 
-/** Bytes of which every one tells its place, and its stream. */
+/** Bytes whose values show their position and their stream. */
 function numbered(stream: number, from: number, length: number): Buffer {
   return Buffer.from(Uint8Array.from({ length }, (_, n) => ((from + n) * 31 + stream) & 0xff));
 }
 
-/** One connection as the relay knows it, with all that it may and must. */
+/** One connection as the relay sees it: what it may still send, and what it must receive. */
 class Connection {
   stream: Duplex | undefined;
-  /** What the host still takes, and what was sent. */
+  /** How much the host still accepts, and what was sent. */
   granted = WINDOW_BYTES;
   sent = 0;
   hasEnded = false;
-  /** What the host may still send, and what came. */
+  /** How much the host may still send, and what has arrived. */
   credit = WINDOW_BYTES;
   received = 0;
   isEnded = false;
-  /** The host's side: what it read, and what it wrote. */
+  /** The host's end: what it has read, and what it has written. */
   read = 0;
   written = 0;
 }
 
-/** The relay's side of a link, which keeps the protocol and checks that the host does. */
+/** The relay's end of a link, which follows the protocol and checks that the host does. */
 class Peer {
   readonly connections = Array.from({ length: STREAMS }, () => new Connection());
   readonly #readable = new PassThrough({ highWaterMark: 2 ** 30 });
@@ -116,7 +116,7 @@ class Peer {
     if (type === FrameType.end) it.isEnded = true;
     else if (type === FrameType.window) {
       it.granted += payload.readUInt32BE(0);
-      // A window on top of what the reader took, and the one chunk that the stream has ready for it.
+      // A window more than the reader has taken, and the one chunk that the stream has ready.
       expect(it.granted + it.sent - it.read).toBeLessThanOrEqual(2 * WINDOW_BYTES);
     } else {
       expect(type).toBe(FrameType.data);
@@ -157,7 +157,7 @@ describe("Mux", () => {
         await nextTurn();
         for (const { what, n, bytes, cut, wait } of steps) {
           if (what === "send") peer.sendData(n, bytes, cut);
-          // More pieces than wait unjoined.
+          // More pieces than may wait without being joined.
           else if (what === "drip") for (let m = 0; m < 300; m++) peer.sendData(n, 2, cut);
           else if (what === "end") peer.sendEnd(n);
           else if (what === "grant") peer.grant(n, bytes);
@@ -167,7 +167,7 @@ describe("Mux", () => {
           else peer.at(n).stream?.pause();
           if (wait) await nextTurn();
         }
-        // Everybody reads all and is done.
+        // All streams are read to their end.
         for (let n = 0; n < STREAMS; n++) {
           peer.at(n).stream?.resume().end();
           peer.grant(n, 2 ** 30);

@@ -11,7 +11,7 @@ import { Mux } from "./mux.ts";
 const { open, data, end, reset, window } = FrameType;
 const MODEL = Buffer.from([1]);
 
-/** A link whose other side is the test, which may forge what it likes. */
+/** A link whose other end is the test, which may forge any frame. */
 function setUp(writable: Writable = new PassThrough().resume()) {
   const readable = new PassThrough();
   const streams: Duplex[] = [];
@@ -46,7 +46,7 @@ describe("Mux against a hostile relay", () => {
           fc.constant(encodeCredit(2 ** 32 - 1)),
           fc.uint8Array({ maxLength: 40 }),
         ),
-        // What the host's side does with its streams meanwhile.
+        // What the host does with its streams meanwhile.
         act: fc.constantFrom("write", "end", "destroy", "read", "none"),
       }),
       { maxLength: 60 },
@@ -89,7 +89,7 @@ describe("Mux against a hostile relay", () => {
     readable.write(Buffer.concat([...flood.flat(), encodeFrame(open, 9999, MODEL)]));
     readable.write(encodeFrame(data, 9999, Buffer.from("still here")));
     await nextTurn();
-    // Some more than the burst where the machine is slow: what is granted grows with time.
+    // On a slow machine a few more than the burst, since the allowance grows with time.
     expect(streams.length).toBeLessThan(1000);
     expect(readable.isPaused()).toBe(true);
     await expect.poll(() => streams.length, { timeout: 20_000 }).toBe(1001);
@@ -125,13 +125,13 @@ describe("Mux against a hostile relay", () => {
       readable.write(Buffer.concat([encodeFrame(data, 1, Buffer.from("a")), junk]));
       await nextTurn();
     }
-    // What a collection finds is freed a little later.
+    // Memory is freed a little after the collection.
     const kept = () => {
       collect();
       return process.memoryUsage().arrayBuffers - before;
     };
     await expect.poll(kept).toBeLessThan(8 * 1024 ** 2);
-    // The stream is held up to here, and has all that was sent on it.
+    // The stream is kept alive up to here, and has everything that was sent on it.
     let read = 0;
     streams[0]?.on("data", (chunk: Buffer) => {
       read += chunk.length;

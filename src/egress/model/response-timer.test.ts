@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { ResponseTimer } from "./response-timer.ts";
 
-/** Keeps this process from doing anything, as a signal that stops it does. */
+/** Blocks this process, as if a signal had suspended it. */
 function stopFor(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

@@ -11,7 +11,7 @@ describe("the model of a call", () => {
       error:
         "codex-chat: this call asks for the model gpt-6-astra, which is not chosen here (gpt-5.5, mine). To have it: :CodexChat model gpt-6-astra.",
     });
-    // The control: where nobody says which, any goes.
+    // The control: without a list, any model is allowed.
     expect(checkResponsesRequest(request({ model: "gpt-6-astra" })).ok).toBe(true);
     expect(checkResponsesRequest(request({ model: "gpt-5.5" }), new Set()).ok).toBe(false);
   });

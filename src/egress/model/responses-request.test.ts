@@ -278,7 +278,7 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
   });
 });
 
-/** Without these a call is none. */
+/** The fields that every call needs. */
 const MUST = '"model":"m","store":false,"stream":true';
 
 describe("what is sent", () => {

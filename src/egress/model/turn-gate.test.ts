@@ -1,5 +1,5 @@
 /**
- * The caps of a turn: each refuses with words that name its setting, and begins anew with a turn.
+ * The limits of a turn: each refusal names its setting, and each turn starts with full limits.
  */
 
 import { once } from "node:events";
@@ -18,7 +18,7 @@ import { TurnGate } from "./turn-gate.ts";
 const DONE = (total: number) =>
   `data: ${JSON.stringify({ type: "response.completed", response: { usage: { input_tokens: total, output_tokens: 0, total_tokens: total } } })}\n\n`;
 
-/** Answers with the tokens it is told. */
+/** Responds with this number of tokens. */
 const taking =
   (tokens: () => number | undefined): Handler =>
   (incoming, response) => {
@@ -76,7 +76,7 @@ describe("limits.tokens_per_turn", () => {
       return place.value;
     });
     places[0]?.countTokens(5000);
-    // Alone it goes on, as it was let in; beside it the other one does not.
+    // Alone, a call that was let in continues; beside it, the other one does not.
     expect(places.map((it) => it.checkTokens().ok)).toEqual([true, false]);
     places[1]?.countTokens(1000);
     expect(places.map((it) => it.checkTokens().ok)).toEqual([false, false]);
@@ -201,7 +201,7 @@ describe("turns that Codex begins by itself", () => {
     maxBytesPerTurn: 100,
     maxTokensPerTurn: 100,
   };
-  /** One call that takes so much; its refusal, or undefined. */
+  /** Makes one call of this size; returns its refusal, or undefined. */
   const ask = (gate: TurnGate, bytes = 0, tokens = 0) => {
     const place = gate.enter(() => {});
     if (!place.ok) return place.error;
@@ -226,7 +226,7 @@ describe("turns that Codex begins by itself", () => {
     allowance.renew();
     expect(allowance.refusal()).toBeUndefined();
 
-    // The control: turns of the user's have so many each.
+    // The control: each of the user's own turns has that many.
     for (let n = 0; n < 20; n++) {
       const turn = gate.begin();
       while (ask(gate) === undefined) passed++;
@@ -265,7 +265,7 @@ describe("turns that Codex begins by itself", () => {
     const own = gate.begin(allowance);
     for (let n = 0; n < 4; n++) expect(ask(gate)).toBeUndefined();
     own.end();
-    // Whose calls these were nobody knows: they count in both.
+    // The calls belong to an unknown turn, so they count in both.
     expect(allowance.refusal()).toContain("3 model calls");
     expect(ask(gate)).toBeUndefined();
     expect(ask(gate)).toBeUndefined();

@@ -1,4 +1,4 @@
-/** What real endpoints do: errors, silence, broken connections, certificates, odd addresses. */
+/** How real endpoints behave: errors, silence, broken connections, certificates, odd URLs. */
 import { once } from "node:events";
 import { createServer as createTcpServer } from "node:net";
 import { gzipSync } from "node:zlib";

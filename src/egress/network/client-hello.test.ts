@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { clientHello, serverName } from "../../../test/support/client-hello.ts";
 import { type ClientHello, MAX_HELLO_BYTES, readClientHello } from "./client-hello.ts";
 
-/** What Node's own TLS client says first. */
+/** The first bytes of Node's own TLS client. */
 async function helloOf(servername: string): Promise<Buffer> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,4 +1,4 @@
-/** The model's endpoint, which no other way than its own port leads to. */
+/** The model's endpoint can be reached only through its own port. */
 import { describe, expect, it } from "vitest";
 import { parseAnswer, raw } from "../../../test/support/egress.ts";
 import { setUpProxy, startSite } from "../../../test/support/proxy.ts";

@@ -1,6 +1,6 @@
 /**
- * What a program inside may try on the proxy's port, through the real relay; each refusal beside a
- * control that shows the same getting through where it is allowed. Tunnels are in tunnel.test.ts.
+ * What a program inside may try on the proxy's port, through the real relay. Each refusal has a
+ * control that gets through because it is allowed. Tunnels are in tunnel.test.ts.
  */
 
 import { once } from "node:events";
@@ -252,7 +252,7 @@ describe("a name", () => {
         body: expect.stringContaining(`${at} is on this machine's own network`),
       });
     expect(parseAnswer(await get("8.8.4.9")).body).toContain("own network");
-    // The controls: another network's, and one that the configuration names, may be dialled.
+    // The controls: an address of another network, and one in the settings, may be dialled.
     const mayDial = (host: string) =>
       isDialable(
         { host, port: 80, isAddress: true },

@@ -1,6 +1,6 @@
 /**
- * What a program inside may try in a tunnel, through the real relay; each refusal beside a control
- * that shows the same getting through where it is allowed.
+ * What a program inside may try in a tunnel, through the real relay. Each refusal has a control
+ * that gets through because it is allowed.
  */
 import { once } from "node:events";
 import { connect, createServer as createTcpServer } from "node:net";
@@ -12,7 +12,7 @@ import { type EgressOptions, listen, parseAnswer, raw } from "../../../test/supp
 import { setUpProxy } from "../../../test/support/proxy.ts";
 
 describe("a tunnel", () => {
-  /** A server of bytes that answers whatever it is sent once that has ended. */
+  /** A raw server that echoes everything it was sent, once the other side has ended. */
   async function startEcho() {
     const received: Buffer[] = [];
     const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
@@ -33,7 +33,7 @@ describe("a tunnel", () => {
     return { ...egress, received, port };
   }
 
-  /** Asks for a tunnel, sends these pieces when it is open, and gives all that came. */
+  /** Opens a tunnel, sends these pieces, and returns everything that came back. */
   async function through(
     proxyPort: number,
     host: string,

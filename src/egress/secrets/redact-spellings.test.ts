@@ -1,4 +1,4 @@
-/** The key in every spelling that a program might echo it in, and in pieces of a stream's texts. */
+/** The key in every spelling in which it might be echoed, and split over the texts of a stream. */
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -89,7 +89,7 @@ const SPELLINGS: Readonly<Record<string, Spell>> = {
 };
 
 const anySpelling = fc.constantFrom(...Object.keys(SPELLINGS));
-/** What may stand around a key in what is spelled together with it. */
+/** Text that may surround a key and is encoded together with it. */
 const anyNeighbour = fc.string({ unit: fc.constantFrom(...'aZ3 {":/'), maxLength: 7 });
 
 describe("the key does not come back", () => {
@@ -111,7 +111,7 @@ describe("the key does not come back", () => {
           const bytes = Buffer.from(spell(`${before}${KEY}${after}`));
           const out = redact(cut(bytes, places));
           expect(out.toString("latin1").replaceAll("\0", "")).toContain("[redacted]");
-          // Of the key's letters only a few at its ends may be left.
+          // Only a few of the key's letters may be left at its ends.
           const left = bytes.length - Buffer.from(spell(KEY)).length;
           const few = Math.ceil((Buffer.from(spell(KEY)).length * 5) / KEY.length);
           expect(out.length).toBeLessThan(left + few + 40);
@@ -151,7 +151,7 @@ function event(item_id: string, delta: string): string {
   return `event: x\ndata: ${JSON.stringify({ type: "response.output_text.delta", item_id, delta })}\n\n`;
 }
 
-/** What a reader of the stream has in the end. */
+/** The text that a reader of the stream ends up with. */
 function textOf(stream: string, id: string): string {
   return stream
     .split("\n")
@@ -226,7 +226,7 @@ describe("looking for it", () => {
     };
     time(256 * 1024);
     const small = time(512 * 1024);
-    // Eight times as much takes some eight times as long, never sixty-four times.
+    // Eight times the text takes about eight times as long, not sixty-four times.
     expect(time(4 * 1024 * 1024)).toBeLessThan(Math.max(small, 5) * 8 * 3);
   });
 });

@@ -19,7 +19,7 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
   return [0, ...at].map((from, n) => bytes.subarray(from, at[n] ?? bytes.length));
 }
 
-/** A key, or what begins or ends like one, in a text that has its letters, too. */
+/** A key, or a part of one, in a text that contains its letters as well. */
 const anyText = fc
   .array(
     fc.oneof(
@@ -126,7 +126,7 @@ describe("Redactor", () => {
       fc.property(fc.string(), fc.string(), fc.array(fc.nat()), (before, after, places) => {
         const text = Buffer.from(`${before}${KEY}${after}`).toString("base64");
         const clean = redact(SECRETS, cut(Buffer.from(text), places));
-        // What is left of it decodes to no more than a letter or two of the key's ends.
+        // The rest decodes to no more than one or two letters at the key's ends.
         for (const part of clean.split("[redacted]"))
           for (let offset = 0; offset < 4; offset++)
             expect(Buffer.from(part.slice(offset), "base64").toString()).not.toContain(

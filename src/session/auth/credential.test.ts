@@ -12,7 +12,7 @@ import { KeyRing } from "./key-command.ts";
 
 const KEY = "sk-canary-0123456789";
 
-/** What is found with these settings and this environment. */
+/** Looks for a credential with these settings and this environment. */
 async function setUp(settings: object, env: NodeJS.ProcessEnv = { OPENAI_API_KEY: KEY }) {
   const stateDir = await mkdtemp(join(tmpdir(), "codex-chat-credential-"));
   onTestFinished(() => rm(stateDir, { recursive: true }));

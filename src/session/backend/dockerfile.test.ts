@@ -10,7 +10,7 @@ import { allowDockerfile, findDockerfile } from "./dockerfile.ts";
 const MINE = "FROM mine\n";
 const EVIL = "FROM evil\n";
 
-/** Found in half a minute on one core: 48 bits of a hash are no proof. */
+/** A collision found in half a minute on one core: 48 bits of a hash prove nothing. */
 const TWINS = ["FROM mine\n# 26664645\n", "FROM evil\n# 9035193\n"] as const;
 
 let base: string;
@@ -32,7 +32,7 @@ const content = async (dockerfile: string) => {
   const found = await findDockerfile(where(dockerfile));
   return found.ok ? [found.value?.file.content, found.value?.note] : [found.error.kind];
 };
-/** What the refusal tells the user to type. */
+/** The hash that the refusal tells the user to type. */
 const hashFor = async (dockerfile: string) => {
   const found = await findDockerfile(where(dockerfile));
   const text = found.ok ? found.value?.note : found.error.fix;
@@ -40,7 +40,7 @@ const hashFor = async (dockerfile: string) => {
 };
 
 const hashOf = (text: string) => createHash("sha256").update(text).digest("hex");
-/** Where the user is told to read it. */
+/** The directory with the copies that the user is told to read. */
 const copiesOf = async (dockerfile: string) => {
   const found = await findDockerfile(where(dockerfile));
   const text = found.ok ? found.value?.note : found.error.fix;
@@ -104,7 +104,7 @@ describe("the user's Dockerfile", () => {
     const [built, note] = await content("Dockerfile");
     expect(built).toBe(MINE);
     expect(note).toContain("has changed since you allowed it; the allowed version stays in use");
-    // What the user is told to read is what would be allowed.
+    // The copy that the user is told to read is the version that would be allowed.
     const copy = /read (\S+) and/.exec(note ?? "")?.[1] ?? "";
     expect(await readFile(copy, "utf8")).toBe(EVIL);
     await rm(path);
@@ -133,7 +133,7 @@ describe("the user's Dockerfile", () => {
     expect(await allowDockerfile(where("Dockerfile"), digits)).toMatchObject({ ok: true });
     expect((await content("Dockerfile"))[0]).toBe(mine);
 
-    // By now both were shown, and the digits say nothing any more.
+    // By now both were shown, so the digits are ambiguous.
     const both = await allowDockerfile(where("Dockerfile"), digits);
     expect(!both.ok && both.error.message).toContain("2 versions");
     expect((await content("Dockerfile"))[0]).toBe(mine);
@@ -188,7 +188,7 @@ describe("the user's Dockerfile", () => {
     await writeFile(at("project/Dockerfile"), text);
     expect(await content("Dockerfile")).toEqual(["dockerfile_unreadable"]);
     expect(await allowDockerfile(where("Dockerfile"), hashOf(text))).toMatchObject({ ok: false });
-    // Where the agent cannot write it, it is the user's own.
+    // If the agent cannot write it, it is the user's own.
     await writeFile(at("home/Dockerfile"), text);
     expect(await content(at("home/Dockerfile"))).toEqual([text, undefined]);
   });

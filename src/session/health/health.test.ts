@@ -10,7 +10,7 @@ import { checkHealth } from "./health.ts";
 
 const KEY = "sk-canary-0123456789";
 
-/** What the health check says of the model, on a machine without an engine. */
+/** The health check's line about the model, on a machine without an engine. */
 async function modelLine(settings: object, env: NodeJS.ProcessEnv, login?: string) {
   const dir = await mkdtemp(join(tmpdir(), "codex-chat-health-"));
   onTestFinished(() => rm(dir, { recursive: true }));

@@ -293,7 +293,7 @@ describe("a question", () => {
       why: expect.stringMatching(/nobody answered/),
     });
     expect(withdrawn).toEqual(["network:1"]);
-    // Refused again, and still by nobody.
+    // Refused again, still with "nobody" as the decider.
     expect(await decide("a.org")).toMatchObject({ allowed: false, by: "nobody" });
     expect(asked).toHaveLength(1);
   });
