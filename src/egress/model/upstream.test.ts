@@ -316,8 +316,8 @@ describe("a long answer", () => {
     const { link, events } = await setUpEgress((incoming, response) => {
       response.writeHead(413);
       response.write("too much");
-      // Ended only then: Node closes a connection whose request it has not read, and the reset takes
-      // the answer with it.
+      // Ended only then: Node resets a connection whose request it has not read, which discards
+      // the answer.
       incoming.resume().on("end", () => response.end());
     });
     const body = Buffer.alloc(8 * 1024 ** 2, "a");
