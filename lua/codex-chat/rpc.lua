@@ -81,14 +81,14 @@ function handlers.buf_set_meta(buf, meta)
   require("codex-chat.buffer.defer_edits").run(chat, function()
     local blocks = require("codex-chat.buffer.blocks")
     local head = vim.api.nvim_buf_get_lines(buf, 0, math.min(100, blocks.prompt_row(chat)), false)
-    local changes = require("codex-chat.buffer.format").meta_changes(head, meta)
+    local changes = require("codex-chat.format").meta_changes(head, meta)
     blocks.machine(chat, function()
       for _, change in ipairs(changes) do
         blocks.splice(chat, change.row, change.count, change.lines)
       end
     end)
     local lines = vim.api.nvim_buf_get_lines(buf, 0, 200, false)
-    chat.head = require("codex-chat.buffer.format").head(lines) or chat.head
+    chat.head = require("codex-chat.format").head(lines) or chat.head
   end)
 end
 

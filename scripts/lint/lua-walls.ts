@@ -11,14 +11,14 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** The rooms from the ground up. `threads.title` names a single module of a folder. */
+/** The rooms from the ground up. A name with a dot is a single module of a folder. */
 const ROOMS: readonly string[] = [
   // What any of them may use.
-  ...["types", "message", "did_you_mean", "async", "registry", "events", "config"],
+  ...["types", "message", "did_you_mean", "async", "registry", "events", "config", "format"],
   // The machine: files, projects, programs.
   ...["disk", "project", "outside", "git"],
   // A conversation without a window.
-  ...["status", "host", "threads.title", "threads.worker", "buffer"],
+  ...["status", "host", "buffer"],
   // What the user sees.
   ...["highlight", "ui", "approval"],
   // What goes into a query.

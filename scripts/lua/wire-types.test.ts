@@ -40,7 +40,9 @@ describe("the types of what crosses between Lua and the host", () => {
 
 describe("Lua and the host", () => {
   it("have the same notifications", () => {
-    const sent = used(/(?:notify\([\w.]+, |rpcnotify, [\w.]+, |rpcnotify\([\w.]+, |\.ask\()"([^"]+)"/g);
+    const sent = used(
+      /(?:notify\([\w.]+, |rpcnotify, [\w.]+, |rpcnotify\([\w.]+, |\.ask\()"([^"]+)"/g,
+    );
     expect(sent).toEqual(Object.keys(notifications).toSorted());
   });
 

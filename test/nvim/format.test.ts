@@ -10,7 +10,7 @@ describe.each(neovims)("the format in Lua on Neovim $name", (program) => {
     /** Runs `body` for each case, which is `it` there. */
     const each = <T>(all: readonly unknown[], body: string): Promise<T[]> =>
       nvim.lua(
-        `local format = require("codex-chat.buffer.format")
+        `local format = require("codex-chat.format")
          local function run(it) ${body} end
          return vim.tbl_map(function(it)
            local value = run(it)
@@ -35,7 +35,7 @@ describe.each(neovims)("the format in Lua on Neovim $name", (program) => {
     ).toEqual(cases.contexts.map((it) => (it.context === null ? null : true)));
     expect(
       await nvim.lua(
-        `return require("codex-chat.buffer.format").context_line({ "\`a.ts\`", "b" })`,
+        `return require("codex-chat.format").context_line({ "\`a.ts\`", "b" })`,
       ),
     ).toBe(cases.contexts[0]?.context);
     expect(await each(cases.frontMatterEnds, "return format.front_matter_end(it.lines)")).toEqual(

@@ -111,7 +111,7 @@ function M.set_prompt(chat, row)
   chat.prompt_mark = api.nvim_buf_set_extmark(chat.buf, ns, row, 0, {
     id = chat.prompt_mark,
     end_row = row,
-    end_col = require("codex-chat.buffer.format").is_prompt(line) and #line or 0,
+    end_col = require("codex-chat.format").is_prompt(line) and #line or 0,
     right_gravity = true,
     end_right_gravity = false,
   })

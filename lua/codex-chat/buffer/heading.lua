@@ -13,9 +13,9 @@ local undo = require("codex-chat.buffer.undo")
 
 local api = vim.api
 
-local text = require("codex-chat.buffer.format").user_heading
+local text = require("codex-chat.format").user_heading
 
-M.is = require("codex-chat.buffer.format").is_prompt
+M.is = require("codex-chat.format").is_prompt
 
 ---@param buf integer
 ---@param row integer
@@ -183,7 +183,7 @@ end
 ---@param row integer the heading's
 local function drop_copies(chat, row)
   local buf = chat.buf
-  local step = require("codex-chat.buffer.format").step
+  local step = require("codex-chat.format").step
   local copies, fence = {}, nil
   for n, line in ipairs(api.nvim_buf_get_lines(buf, row + 1, -1, false)) do
     fence = step(fence, line)

@@ -2,7 +2,7 @@
 --- one pass over the lines. Rows are 0-based.
 local M = {}
 
-local format = require("codex-chat.buffer.format")
+local format = require("codex-chat.format")
 
 --- Fences that stand closed when a conversation is opened, by the second word of their info string.
 local folded = { output = true, patch = true, arguments = true, result = true, hook = true }

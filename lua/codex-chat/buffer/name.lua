@@ -6,7 +6,7 @@ local M = {}
 ---@return string?
 function M.of(chat)
   local lines = vim.api.nvim_buf_get_lines(chat.buf, 0, 200, false)
-  return require("codex-chat.buffer.format").name_of(lines)
+  return require("codex-chat.format").name_of(lines)
 end
 
 return M

@@ -53,7 +53,7 @@ end
 ---@return string
 local function typed(lines)
   local kept = vim.list_slice(lines)
-  local format = require("codex-chat.buffer.format")
+  local format = require("codex-chat.format")
   if format.is_prompt(kept[1]) then
     table.remove(kept, 1)
   end

@@ -2,7 +2,7 @@
 local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
-local format = require("codex-chat.buffer.format")
+local format = require("codex-chat.format")
 
 local api = vim.api
 

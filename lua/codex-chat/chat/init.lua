@@ -186,7 +186,7 @@ local function unanswered(chat)
     table.insert(
       found,
       1,
-      vim.trim(require("codex-chat.buffer.format").without_context(vim.trim(text)))
+      vim.trim(require("codex-chat.format").without_context(vim.trim(text)))
     )
     edge = range[1]
   end
@@ -199,7 +199,7 @@ end
 ---@param to codex-chat.Relocation
 function M.relocate(chat, to)
   local project = require("codex-chat.project").at(chat.root)
-  local format = require("codex-chat.buffer.format")
+  local format = require("codex-chat.format")
   local blocks = require("codex-chat.buffer.blocks")
   local path = to.path or require("codex-chat.project").new_path(project)
   local unsent = unanswered(chat)

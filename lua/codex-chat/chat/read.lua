@@ -2,7 +2,7 @@
 local M = {}
 
 local document = require("codex-chat.buffer.document")
-local format = require("codex-chat.buffer.format")
+local format = require("codex-chat.format")
 local registry = require("codex-chat.registry")
 local say = require("codex-chat.message")
 local text_of = require("codex-chat.chat.text")

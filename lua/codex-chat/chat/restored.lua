@@ -3,7 +3,7 @@
 local M = {}
 
 local document = require("codex-chat.buffer.document")
-local format = require("codex-chat.buffer.format")
+local format = require("codex-chat.format")
 local registry = require("codex-chat.registry")
 
 local api = vim.api

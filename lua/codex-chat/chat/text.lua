@@ -1,7 +1,7 @@
 --- Prepares a conversation's buffer: its options, and everything that is derived from its text.
 local M = {}
 
-local format = require("codex-chat.buffer.format")
+local format = require("codex-chat.format")
 local registry = require("codex-chat.registry")
 
 local api = vim.api

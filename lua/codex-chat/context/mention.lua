@@ -90,7 +90,7 @@ end
 ---@param text string
 ---@return codex-chat.Mention[]
 function M.find(text)
-  local format = require("codex-chat.buffer.format")
+  local format = require("codex-chat.format")
   local found, seen = {}, {}
   local fence
   for _, line in ipairs(vim.split(text, "\n", { plain = true })) do

@@ -113,7 +113,7 @@ function M.line(parts)
   local labels = vim.tbl_map(function(it)
     return (it.label:gsub("%c", " "))
   end, parts)
-  return require("codex-chat.buffer.format").context_line(labels)
+  return require("codex-chat.format").context_line(labels)
 end
 
 return M

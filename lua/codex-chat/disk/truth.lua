@@ -108,7 +108,7 @@ end
 ---@param after string
 ---@return boolean
 function M.loses_much(before, after)
-  local format = require("codex-chat.buffer.format")
+  local format = require("codex-chat.format")
   if format.has_answer(before) and not format.has_answer(after) then
     return true
   end

@@ -4,7 +4,7 @@
 --- fence.
 local M = {}
 
-local format = require("codex-chat.buffer.format")
+local format = require("codex-chat.format")
 
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.highlight.chunks")

@@ -133,7 +133,7 @@ end
 ---@param lines string[]
 ---@param fence codex-chat.Fence? that is open above
 local function by_pattern(buf, ns, row, lines, fence)
-  local format = require("codex-chat.buffer.format")
+  local format = require("codex-chat.format")
   for i, line in ipairs(lines) do
     local at = row + i - 1
     local edge
@@ -175,7 +175,7 @@ end
 ---@param lines string[]
 ---@return integer?
 local function open_fence(lines)
-  local format = require("codex-chat.buffer.format")
+  local format = require("codex-chat.format")
   local fence, edge, opened
   for i, line in ipairs(lines) do
     fence, edge = format.step(fence, line)
@@ -199,7 +199,7 @@ end
 function M.markdown(buf, ns, row, lines, fence)
   if row == 0 then
     -- The line that ends front matter would make the line above it a heading.
-    row = require("codex-chat.buffer.format").front_matter_end(lines)
+    row = require("codex-chat.format").front_matter_end(lines)
     lines = vim.list_slice(lines, row + 1)
   end
   local open = not fence and open_fence(lines)
@@ -257,7 +257,7 @@ local quotes = {
 ---@param lines string[]
 ---@param fence codex-chat.Fence? that is open above
 function M.own(buf, ns, row, lines, fence)
-  local format = require("codex-chat.buffer.format")
+  local format = require("codex-chat.format")
   local quote, edge
   local in_diff = fence ~= nil and fence.is_diff
   local front = row == 0 and format.front_matter_end(lines) or 0

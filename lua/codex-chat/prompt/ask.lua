@@ -51,8 +51,8 @@ local function answer(asked)
   local answer_lines, fence = {}, nil
   for i, line in ipairs(api.nvim_buf_get_lines(asked.buf, first, math.max(first, stop), false)) do
     local inside = fence ~= nil
-    fence = require("codex-chat.buffer.format").step(fence, line)
-    local heading = not inside and require("codex-chat.buffer.format").role_of(line) == "codex"
+    fence = require("codex-chat.format").step(fence, line)
+    local heading = not inside and require("codex-chat.format").role_of(line) == "codex"
     if not theirs[first + i - 1] and not heading then
       answer_lines[#answer_lines + 1] = line
     end

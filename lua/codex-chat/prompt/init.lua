@@ -158,7 +158,7 @@ local function deliver_above(chat, it, parts)
     local prompt = blocks.prompt_row(chat)
     local row = it.mode == "queue" and prompt or require("codex-chat.buffer.pending").row(chat)
     local section =
-      vim.list_extend({ require("codex-chat.buffer.format").user_heading, "" }, it.lines)
+      vim.list_extend({ require("codex-chat.format").user_heading, "" }, it.lines)
     if line then
       vim.list_extend(section, { "", line })
     end
@@ -254,7 +254,7 @@ local function deliver(chat, text, parts, mode, from)
     while not api.nvim_buf_get_lines(buf, stop - 1, stop, false)[1]:find("%S") do
       stop = stop - 1
     end
-    local rest = { "", require("codex-chat.buffer.format").user_heading, "" }
+    local rest = { "", require("codex-chat.format").user_heading, "" }
     if line then
       rest = vim.list_extend({ "", line }, rest)
     end

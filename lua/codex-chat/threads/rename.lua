@@ -17,7 +17,7 @@ local function set_name(chat, name)
     local head = vim.api.nvim_buf_get_lines(chat.buf, 0, last, false)
     blocks.machine(chat, function()
       for _, change in
-        ipairs(require("codex-chat.buffer.format").meta_changes(head, { name = name }))
+        ipairs(require("codex-chat.format").meta_changes(head, { name = name }))
       do
         blocks.splice(chat, change.row, change.count, change.lines)
       end
@@ -49,7 +49,7 @@ end
 ---@param it codex-chat.ThreadSummary
 ---@param name string
 function M.rename(it, name)
-  local clean = require("codex-chat.buffer.format").clean_name(name)
+  local clean = require("codex-chat.format").clean_name(name)
   if clean == "" then
     say.error("a name needs at least one character that can be seen.")
     return

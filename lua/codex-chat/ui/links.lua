@@ -225,7 +225,7 @@ end
 ---@param row integer 0-based
 ---@return boolean
 local function is_in_fence(lines, row)
-  local format = require("codex-chat.buffer.format")
+  local format = require("codex-chat.format")
   local fence, edge
   for i = 1, row + 1 do
     fence, edge = format.step(fence, lines[i])

@@ -166,7 +166,7 @@ function keyLine(key: string, value: string): string {
 
 /**
  * A YAML scalar on one line, since the editor changes single lines: plain where that is safe, else in
- * double quotes. `scalar` in lua/codex-chat/buffer/format.lua writes the same.
+ * double quotes. `scalar` in lua/codex-chat/format.lua writes the same.
  */
 function scalar(value: string): string {
   const isPlain =

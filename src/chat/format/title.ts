@@ -27,7 +27,7 @@ export function title(query: string): string {
 
 /**
  * A name that the user gives, on one line; empty where nothing is left of it. The winbar cleans names
- * in the same way (`clean_name` in lua/codex-chat/buffer/format.lua).
+ * in the same way (`clean_name` in lua/codex-chat/format.lua).
  */
 export function cleanName(name: string): string {
   return cut(plain(name.slice(0, 10_000)), NAME_CHARS);

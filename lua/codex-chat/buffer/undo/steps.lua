@@ -4,7 +4,7 @@
 --- prompt's heading was before.
 local M = {}
 
-local format = require("codex-chat.buffer.format")
+local format = require("codex-chat.format")
 local rows = require("codex-chat.buffer.undo.rows")
 local spans = require("codex-chat.buffer.undo.spans")
 

@@ -13,7 +13,7 @@ local api = vim.api
 ---@param thread? string
 ---@return string[]
 local function beginning(chat, keep, thread)
-  local format = require("codex-chat.buffer.format")
+  local format = require("codex-chat.format")
   local lines = vim.tbl_filter(function(line)
     -- They are those of the old conversation.
     return not (line:match("^thread:") or line:match("^created:"))
@@ -58,7 +58,7 @@ end
 ---@return codex-chat.Chat?
 local function open_fork(chat, fork)
   local lines = beginning(chat, fork.keep, fork.thread)
-  vim.list_extend(lines, { "", require("codex-chat.buffer.format").user_heading, "" })
+  vim.list_extend(lines, { "", require("codex-chat.format").user_heading, "" })
   vim.list_extend(lines, vim.split(fork.query, "\n", { plain = true }))
   local path = fork_path(chat.path)
   local ok, err = require("codex-chat.buffer.document").write(path, lines)
@@ -112,7 +112,7 @@ function M.in_sent_query(chat, row)
   end
   for at = row, math.max(0, row - 2000), -1 do
     local line = api.nvim_buf_get_lines(chat.buf, at, at + 1, false)[1]
-    local role = require("codex-chat.buffer.format").role_of(line)
+    local role = require("codex-chat.format").role_of(line)
     if role then
       return role == "user"
     end
@@ -129,7 +129,7 @@ local function context_line_of(chat, first, stop)
   for row = stop - 1, first + 1, -1 do
     local line = api.nvim_buf_get_lines(chat.buf, row, row + 1, false)[1] or ""
     if line:find("%S") then
-      return require("codex-chat.buffer.format").is_context_line(line) and { "", line } or {}
+      return require("codex-chat.format").is_context_line(line) and { "", line } or {}
     end
   end
   return {}

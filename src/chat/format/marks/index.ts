@@ -1,6 +1,6 @@
 /**
  * The marks of a conversation's file: the headings of its sections, the line about a query's context,
- * the lines around its front matter, code fences. `lua/codex-chat/buffer/format.lua` holds them for the
+ * the lines around its front matter, code fences. `lua/codex-chat/format.lua` holds them for the
  * editor, and test/fixtures/format.json has the cases that both are tested against.
  *
  * Knows single lines; it does not know what a section holds.
