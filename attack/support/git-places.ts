@@ -2,7 +2,7 @@
 
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { gitAroundTurn } from "../../src/session/hooks/agent-git.ts";
+import { gitTurnHook } from "../../src/session/hooks/agent-git.ts";
 import { type Fortress, fortress, type Inside, openPlace } from "./containers.ts";
 import { git, hostPlace, lazily, Mark, plantRepository } from "./places.ts";
 
@@ -105,7 +105,7 @@ export function guarded(
     // What an earlier attempt has left must neither help nor hinder this one.
     await git(project, "reset", "-q", "--hard", inside.planted);
     await git(project, "clean", "-ffdxq", "-e", ".husky");
-    const { after, before } = gitAroundTurn(() => inside.git, NO_AUDIT);
+    const { after, before } = gitTurnHook(() => inside.git, NO_AUDIT);
     const turnEnds = async () => {
       const told = await after(CHAT);
       await takeOver(project, told.map((it) => ("text" in it ? String(it.text) : "")).join("\n"));

@@ -9,11 +9,11 @@ import { type Backend, startBackend } from "./backend/index.ts";
 import { CLASH, type Conversation, NO_CONVERSATION } from "./conversation/index.ts";
 import { type Failure, stopped } from "./failure.ts";
 import {
-  gitAroundTurn,
   gitPlace,
+  gitTurnHook,
   HostWatch,
   latePathsText,
-  letGoAroundTurn,
+  letGoTurnHooks,
   McpStart,
   Protection,
   type TurnHook,
@@ -121,11 +121,11 @@ export class Project {
       projectDir: options.projectDir,
       late: async () => this.running?.lateSince(),
     });
-    const [letGoAwaited, letGoBegun] = letGoAroundTurn(() => this.running?.letGo?.());
+    const [letGoAwaited, letGoBegun] = letGoTurnHooks(() => this.running?.letGo?.());
     this.turnHooks = [
       letGoAwaited,
       this.network.aroundTurn,
-      gitAroundTurn(() => this.running?.git, this.audit),
+      gitTurnHook(() => this.running?.git, this.audit),
       this.#watch,
       this.#protection,
       this.#mcp,

@@ -86,7 +86,7 @@ export async function beginGit(
 }
 
 /** Updates the agent's git from the user's before each turn, and hands its commits over after it. */
-export function gitAroundTurn(running: () => PrivateGit | undefined, audit: Audit): TurnHook {
+export function gitTurnHook(running: () => PrivateGit | undefined, audit: Audit): TurnHook {
   const early = new Map<string, GitOutcome>();
   return {
     before: async (place) => {

@@ -3,10 +3,10 @@
  *
  * A hook must not know the conversation, only the turn.
  */
-export { beginGit, gitAroundTurn, gitPlace, type PreparedGit, prepareGit } from "./agent-git.ts";
+export { beginGit, gitPlace, gitTurnHook, type PreparedGit, prepareGit } from "./agent-git.ts";
 export { HostWatch } from "./host-watch.ts";
 export { latePathsText } from "./late-text.ts";
-export { letGoAroundTurn } from "./let-go.ts";
+export { letGoTurnHooks } from "./let-go.ts";
 export { McpStart } from "./mcp-start.ts";
 export { Protection } from "./protection.ts";
 export { type TurnHook, TurnHookRunner } from "./turn-hook.ts";

@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
 import { err, ok, type Result } from "../../result.ts";
 import type { Failure } from "../failure.ts";
-import { letGoAroundTurn } from "./let-go.ts";
+import { letGoTurnHooks } from "./let-go.ts";
 
 it("goes on while the rest is done, and is waited for at the end", async () => {
   let settle: (done: Result<void, Failure>) => void = () => {};
-  const [awaited, begun] = letGoAroundTurn(
+  const [awaited, begun] = letGoTurnHooks(
     () =>
       new Promise((resolve) => {
         settle = resolve;

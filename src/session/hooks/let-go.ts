@@ -11,7 +11,7 @@ type LetGo = Promise<Result<void, Failure>> | undefined;
  * It takes a third of a second, so it is two hooks: hooks end in reverse order, and those that stand
  * between the two do their work meanwhile.
  */
-export function letGoAroundTurn(letGo: () => LetGo): readonly [awaited: TurnHook, begun: TurnHook] {
+export function letGoTurnHooks(letGo: () => LetGo): readonly [awaited: TurnHook, begun: TurnHook] {
   const before = async () => ok();
   /** By thread: the turns of several conversations may end at the same time. */
   const going = new Map<string, LetGo>();
