@@ -31,7 +31,13 @@ type StandInParts = {
 };
 
 /** Something that goes wrong once, the next time that it can. */
-export type Mishap = "backend" | "request" | "unknown_thread" | "hook_fails" | "hook_throws";
+export type Mishap =
+  | "backend"
+  | "request"
+  | "unknown_thread"
+  | "steer"
+  | "hook_fails"
+  | "hook_throws";
 
 /** A turn that runs in Codex, and what it was given and has not put into its thread. */
 type CodexTurn = {
@@ -280,7 +286,9 @@ export class StandIns {
       startTurn: (_, queries) => this.#request("turn/start", () => this.#takeStart(queries)),
       steer: (turnId, query) =>
         this.#request("turn/steer", () => {
-          if (this.#turn?.id !== turnId) return err({ kind: "refused", message: "no such turn" });
+          const isRefused = this.mishaps.delete("steer");
+          if (this.#turn?.id !== turnId || isRefused)
+            return err({ kind: "refused", message: "no such turn" });
           this.#turn.pending.push([query]);
           return ok();
         }),

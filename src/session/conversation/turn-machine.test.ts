@@ -85,11 +85,28 @@ function isPossible({ phase }: TurnMachine, input: TurnInput): boolean {
   return input.type === "start_failed" || start?.isRequested === true || start === undefined;
 }
 
+/** The number that an input of this type is about, if there is one; small numbers stand for it. */
+function aimed(machine: TurnMachine, input: TurnInput): TurnInput {
+  if (!("number" in input) || input.number > 4) return input;
+  const { phase, queue } = machine;
+  const steered = queue.unconfirmed.find(({ isShown }) => !isShown)?.number;
+  const own =
+    input.type === "steered" || input.type === "steer_refused"
+      ? steered
+      : phase.at === "ending"
+        ? phase.number
+        : "start" in phase
+          ? phase.start.number
+          : undefined;
+  return own === undefined ? input : { ...input, number: own };
+}
+
 /** One input as it comes from the conversation, which answers `judge` at once. */
 function drive(
   machine: TurnMachine,
-  input: TurnInput,
+  random: TurnInput,
 ): { readonly machine: TurnMachine; readonly effects: readonly TurnEffect[] } {
+  const input = aimed(machine, random);
   if (!isPossible(machine, input)) return { machine, effects: [] };
   const { phase, queue } = machine;
   const real: TurnInput =

@@ -74,6 +74,7 @@ const UNUSUAL = [
   mishap("backend"),
   mishap("request"),
   mishap("unknown_thread"),
+  mishap("steer"),
   mishap("hook_fails"),
   mishap("hook_throws"),
   byCodex("Codex is deaf", (world) => {
@@ -185,7 +186,7 @@ async function play(
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
 afterEach(() => void vi.useRealTimers());
 
-const numRuns = Number(process.env["RUNS"] ?? 500);
+const numRuns = 600;
 
 it("sends nothing twice and loses nothing, and every turn ends once", async () => {
   await fc.assert(fc.asyncProperty(fc.scheduler(), fc.commands(USUAL, { maxCommands: 30 }), play), {
