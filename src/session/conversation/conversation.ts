@@ -38,8 +38,8 @@ import { cutOff, NOTHING_UNSENT, unansweredAtOpening } from "./unsent.ts";
 /**
  * One conversation: a chat buffer on one side, a Codex thread on the other.
  *
- * It decides nothing about its turns: it tells the turn machine what happens, and does what comes
- * back.
+ * It decides nothing about its turns: it passes inputs to the turn machine and performs the effects
+ * that come back.
  */
 export class Conversation<P extends ConversationParts = LiveParts> {
   readonly document: P["document"];
@@ -94,7 +94,7 @@ export class Conversation<P extends ConversationParts = LiveParts> {
     return isBusy(this.#turn);
   }
 
-  /** Whether it was closed; what is told of its thread is then another's. */
+  /** Whether it was closed: notifications about its thread are then for another conversation. */
   get isClosed(): boolean {
     return this.#turn.phase.at === "closed";
   }
@@ -208,7 +208,7 @@ export class Conversation<P extends ConversationParts = LiveParts> {
   backendEnded(backend: LoadedThread["backend"], failure: Failure): void {
     if (this.thread.unload(backend)) this.goal.end();
     this.#take({ type: "backend_ended", failure });
-    // Also what was asked in a turn that is none of this conversation's.
+    // Also the questions of a turn that this conversation has not adopted.
     this.approvals.cancelAll(unansweredBy({ status: "failed", failure }));
   }
 

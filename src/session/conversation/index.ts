@@ -1,7 +1,7 @@
 /**
  * One conversation: the life of its turns, its queries, questions and failures.
  *
- * It must not know Docker; it reaches its project through one port.
+ * It must not know Docker; it reaches document, thread and project through the ports in `ports.ts`.
  */
 export { approvalTitle, CLASH, NO_CONVERSATION } from "./approvals.ts";
 export { Conversation } from "./conversation.ts";

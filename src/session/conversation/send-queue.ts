@@ -11,7 +11,7 @@ export type PendingQuery = Query & {
   readonly isAfterStop?: true;
 };
 
-/** What Codex was given under one number and has not put into its thread yet. */
+/** Queries that Codex was given under one number and has not put into its thread yet. */
 type Sending = {
   readonly number: number;
   /** Codex is given several queries as one, under the id of the last. */
@@ -24,7 +24,7 @@ type Tries = { readonly sent: number; readonly hasBegun: boolean };
 
 /**
  * Queries on their way to Codex. Each is in exactly one of the lists, so that nothing is lost and
- * nothing is sent twice: whoever takes a query out of a list owns it.
+ * nothing is sent twice: code that takes a query out of a list owns it.
  */
 export type SendQueue = {
   /** Sent during a turn, and not given to Codex yet. */
@@ -58,7 +58,7 @@ export function takeWaiting(queue: SendQueue): Taken {
   return { queries: queue.waiting, queue: { ...queue, waiting: [] } };
 }
 
-/** Takes what may be steered into a turn that has begun; what the user has queued waits on. */
+/** Takes the queries that may be steered into a turn that has begun; queued ones go on waiting. */
 export function takeUnqueued(queue: SendQueue): Taken {
   return {
     queries: queue.waiting.filter(({ isQueued }) => isQueued !== true),
@@ -81,7 +81,7 @@ export function takeHeldByUser(queue: SendQueue): Taken {
   return { queries: queue.held, queue: forgetTries({ ...queue, held: [] }, queue.held) };
 }
 
-/** Nobody counts any more how often these were sent. */
+/** Starts counting again how often these were sent. */
 export function forgetTries(queue: SendQueue, queries: readonly Query[]): SendQueue {
   const tries = new Map(queue.tries);
   for (const { id } of queries) tries.delete(id);
@@ -89,8 +89,8 @@ export function forgetTries(queue: SendQueue, queries: readonly Query[]): SendQu
 }
 
 /**
- * A turn is about to begin with these. `isAgain` says whether each of them has had one begun before,
- * so that this turn is nothing more that the user asks for.
+ * A turn is about to begin with these. `isAgain` says whether a turn has begun with each of them
+ * before, so that this turn is nothing new that the user asks for.
  */
 export function markBegun(
   queue: SendQueue,
@@ -115,8 +115,8 @@ export function markSent(
 }
 
 /**
- * What the document is to show in its turn now: once for each sending, when Codex speaks of it (by
- * the query's id) or has accepted it (by the sending's number), whichever comes first.
+ * The queries that the document shows in their turn from now on: once for each sending, when Codex
+ * mentions it (by the query's id) or has accepted it (by the sending's number), whichever comes first.
  */
 export function onEcho(queue: SendQueue, of: string | number): Taken {
   const found = sendingOf(queue, of);
@@ -127,7 +127,7 @@ export function onEcho(queue: SendQueue, of: string | number): Taken {
   return { queries: found.queries, queue: { ...queue, unconfirmed } };
 }
 
-/** Codex has put into its thread what it was given under this query's id. */
+/** Codex has put the sending with this query's id into its thread. */
 export function onAccepted(queue: SendQueue, id: string): Taken {
   const found = sendingOf(queue, id);
   if (found === undefined) return { queries: [], queue };
@@ -135,8 +135,8 @@ export function onAccepted(queue: SendQueue, id: string): Taken {
 }
 
 /**
- * Codex has refused what it was given under this number. Nothing comes back where it was taken over
- * since, and perhaps sent again: somebody else has it then.
+ * Codex has refused what it was given under this number. Gives nothing if the queries were taken over
+ * in the meantime, and perhaps sent again: they have another owner then.
  */
 export function revokeSent(queue: SendQueue, number: number): Taken {
   const found = sendingOf(queue, number);

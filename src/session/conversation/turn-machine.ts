@@ -98,7 +98,7 @@ function take(draft: Draft, input: TurnInput): void {
       adopt(draft, input.turnId);
       break;
     case "turn_completed":
-      // Which turn runs is Codex's word in any case: any end is this turn's.
+      // Only Codex says which turn runs, so any end is the end of this one.
       if (isRunning(phase)) finish(draft, input.end);
       else if (isStarting(phase) && phase.start.isRequested)
         draft.phase = { ...phase, start: { ...phase.start, ended: input } };
@@ -251,7 +251,7 @@ function takeStart(draft: Draft, input: StartInput): void {
     if (phase.pending === input.number) takeUnseenStart(draft, input);
     return;
   }
-  // One that has been overtaken: its queries are somebody else's by now.
+  // A start that has been overtaken: its queries have another owner by now.
   if (!isStarting(phase) || phase.start.number !== input.number) return;
   const { start } = phase;
   switch (input.type) {
@@ -280,7 +280,7 @@ function takeStart(draft: Draft, input: StartInput): void {
   }
 }
 
-/** A request that is not answered fails by itself, unless its answer is on the way here. */
+/** A request that is not answered fails by itself, unless its answer was read before the end. */
 function loseStart(
   draft: Draft,
   phase: Extract<TurnPhase, { at: "starting" | "stopping_start" }>,
@@ -291,7 +291,7 @@ function loseStart(
     draft.phase = { ...phase, start: { ...phase.start, lost: failure } };
 }
 
-/** Nobody looks any more; but what was begun must end. */
+/** The chat is closed, but a turn that Codex has begun must be interrupted, and hooks must end. */
 function takeUnseenStart(draft: Draft, input: StartInput): void {
   if (input.type !== "started" && input.type !== "start_failed") return;
   draft.phase = { at: "closed" };
@@ -300,7 +300,7 @@ function takeUnseenStart(draft: Draft, input: StartInput): void {
   draft.effects.push({ type: "end_hooks_unseen" });
 }
 
-/** Takes the queries back; where Codex has them in its thread, the request counts as having gone. */
+/** Takes the queries back; if Codex has them in its thread, the request still counts as made. */
 function revoke(draft: Draft, { number, queries, isRequested }: TurnStart): TurnStart {
   const wasSent = draft.queue.unconfirmed.some((sending) => sending.number === number);
   takeOut(draft, (queue) => revokeSent(queue, number));
@@ -326,7 +326,7 @@ function run(draft: Draft, turnId: string): void {
   draft.phase = { at: "running", turnId };
   draft.effects.push({ type: "turn_runs", turnId });
   if (isStopped) stop(draft);
-  // Sent while the sandbox was starting: meant for this very turn.
+  // Sent while the sandbox was starting: they are meant for this turn.
   else for (const query of takeOut(draft, takeUnqueued)) steer(draft, turnId, query);
 }
 
@@ -343,7 +343,7 @@ function takeTurnStarted(draft: Draft, turnId: string): void {
     draft.effects.push({ type: "interrupt", turnId, isFirst: false });
 }
 
-/** What was to begin the next turn waits until this one is over. */
+/** Queries that were to begin the next turn wait until this one is over. */
 function adopt(draft: Draft, turnId: string): void {
   const { phase } = draft;
   if (phase.at !== "idle" && phase.at !== "ending") return;
@@ -388,7 +388,7 @@ function judge(
   draft.effects.push({ type: "end_hooks", number: phase.number, end });
 }
 
-/** All is over and said: what was sent meanwhile becomes the next turn. */
+/** The hooks have ended: the queries that were sent meanwhile begin the next turn. */
 function goOn(draft: Draft, { end, again, next }: Extract<TurnPhase, { at: "ending" }>): void {
   const queries = [...again, ...inDocumentOrder([...next, ...takeOut(draft, takeWaiting)])];
   draft.phase = { at: "idle", winbar: stateAfter(end) };

@@ -16,26 +16,26 @@ export type TurnEnd = {
 export type TurnStart = {
   readonly number: number;
   readonly queries: readonly PendingQuery[];
-  /** Whether the request has gone to Codex: nothing before that is about this turn. */
+  /** Whether the request has gone to Codex: no notification before that is about this turn. */
   readonly isRequested: boolean;
-  /** Codex has taken it without telling the turn's id, which comes with the turn. */
+  /** Codex has accepted it without giving the turn's id, which comes with `turn/started`. */
   readonly isAnswered?: true;
   /**
-   * Turns that Codex has begun and ended before its answer tells which one is meant: it may begin one
+   * Turns that Codex has begun and ended before its answer says which one this is: it may begin a turn
    * by itself at any time.
    */
   readonly begun?: string;
   readonly ended?: { readonly turnId: string; readonly end: TurnEnd };
-  /** The backend has ended that the request went to. */
+  /** Why the backend has ended that the request went to. */
   readonly lost?: Failure;
 };
 
 /** Where a conversation's turn stands. */
 export type TurnPhase =
-  /** No turn. `winbar` is what the last one left there, or what is done without one. */
+  /** No turn. `winbar` shows how the last one ended, or what is done without one. */
   | { readonly at: "idle"; readonly winbar: RunState }
   | { readonly at: "starting"; readonly start: TurnStart; readonly detail?: string }
-  /** The user has stopped it, and Codex may have begun it already. */
+  /** The user has stopped the start, and Codex may have begun the turn already. */
   | { readonly at: "stopping_start"; readonly start: TurnStart; readonly detail?: string }
   | { readonly at: "running"; readonly turnId: string }
   | { readonly at: "stopping"; readonly turnId: string }
@@ -50,7 +50,7 @@ export type TurnPhase =
   /** Nothing begins any more. `pending` is the number of a start that is not answered yet. */
   | { readonly at: "closed"; readonly pending?: number };
 
-/** All that a conversation knows of its turn and of the queries on their way into one. */
+/** All that a conversation knows about its turn and about the queries on their way into one. */
 export type TurnMachine = {
   readonly phase: TurnPhase;
   readonly queue: SendQueue;
@@ -60,7 +60,7 @@ export type TurnMachine = {
   readonly lastNumber: number;
 };
 
-/** What happens to a turn: by the user, by Codex, and by what this machine asked for. */
+/** What happens to a turn: by the user, by Codex, or as the result of an effect. */
 export type TurnInput =
   | { readonly type: "query"; readonly query: Query; readonly mode: "steer" | "queue" }
   | { readonly type: "retry"; readonly queries: readonly Query[]; readonly sections: number }
@@ -70,9 +70,9 @@ export type TurnInput =
   | { readonly type: "close" }
   /** The request of this start goes to Codex now, with these queries. */
   | { readonly type: "requested"; readonly number: number; readonly queries: readonly Query[] }
-  /** Codex has refused that request; the start has failed, or asks once more. */
+  /** Codex has refused that request; the start fails, or requests once more. */
   | { readonly type: "request_refused"; readonly number: number }
-  /** Codex has taken it; some requests are answered without the turn's id. */
+  /** Codex has accepted it; some requests are answered without the turn's id. */
   | { readonly type: "started"; readonly number: number; readonly turnId: string | undefined }
   | { readonly type: "start_failed"; readonly number: number; readonly failure: Failure }
   | { readonly type: "steered"; readonly number: number }
@@ -82,11 +82,11 @@ export type TurnInput =
   | { readonly type: "adopted"; readonly turnId: string }
   | { readonly type: "turn_completed"; readonly turnId: string; readonly end: TurnEnd }
   | { readonly type: "backend_ended"; readonly failure: Failure }
-  /** Codex speaks of the query with this id. */
+  /** Codex mentions the query with this id. */
   | { readonly type: "echoed"; readonly id: string }
   /** Codex has put it into its thread. */
   | { readonly type: "accepted"; readonly id: string }
-  /** What follows from an end: what the user is told of it, and what is sent again. */
+  /** What follows from an end: the end as the user sees it, and the queries that are sent again. */
   | { readonly type: "judged"; readonly end: TurnEnd; readonly again: readonly Query[] }
   | { readonly type: "hooks_ended"; readonly number: number }
   | { readonly type: "questions"; readonly pending: number }
@@ -96,7 +96,7 @@ export type TurnInput =
   /** A query of an earlier run has no answer, or not all of it. */
   | { readonly type: "unanswered"; readonly detail: string };
 
-/** What is to be done next, in this order. */
+/** What the conversation does next, in this order. */
 export type TurnEffect =
   | {
       readonly type: "start";
@@ -104,7 +104,7 @@ export type TurnEffect =
       readonly queries: readonly Query[];
       /** In how many sections the queries stand at the text's end. */
       readonly sections: number;
-      /** Nothing but what the user has had a turn begun for already. */
+      /** A turn has begun before with each of the queries: the user asks for nothing new. */
       readonly isAgain: boolean;
       readonly request: StartTurn | undefined;
     }
@@ -115,7 +115,7 @@ export type TurnEffect =
       readonly turnId: string;
       readonly query: Query;
     }
-  /** `isFirst`: Codex has a time to end the turn from now on. */
+  /** `isFirst`: the time that Codex has to end the turn begins. */
   | { readonly type: "interrupt"; readonly turnId: string; readonly isFirst: boolean }
   | { readonly type: "show"; readonly query: Query; readonly mode: SendMode }
   | { readonly type: "say"; readonly event: ChatEvent }
@@ -130,7 +130,7 @@ export type TurnEffect =
   | { readonly type: "judge"; readonly end: TurnEnd }
   /** Answered by `hooks_ended`. */
   | { readonly type: "end_hooks"; readonly number: number; readonly end: TurnEnd }
-  /** The same for a conversation that was closed: nobody is told. */
+  /** The same for a conversation that was closed: nothing is shown, and nothing follows. */
   | { readonly type: "end_hooks_unseen" };
 
 /** A conversation without a turn. */

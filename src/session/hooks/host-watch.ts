@@ -180,7 +180,7 @@ function toldOf(changes: readonly WatchChange[], between: boolean): readonly Cha
 /** How many directories are named that could not be looked at. */
 const MAX_NAMED = 3;
 
-/** Says what was not looked at, but for what is told as a change of this look. */
+/** Names what could not be looked at, except what is reported as a change. */
 function cutNote(before: WatchSnapshot, after: WatchSnapshot): readonly ChatEvent[] {
   const unseen = stillUnreadable(before, after);
   // SECURITY: paths are the agent's.
