@@ -46,3 +46,25 @@ it("goes on where one of them throws", async () => {
   await hooks.begin(turn, signal);
   expect(await hooks.end()).toEqual([{ type: "note", text: "a" }]);
 });
+
+it("ends hooks that begin after the end of a turn that did not wait for them", async () => {
+  const told: string[] = [];
+  let release = () => {};
+  const slow = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const first = hook("a", told);
+  const waits: TurnHook = {
+    ...first,
+    before: async (...given) => {
+      await slow;
+      return first.before(...given);
+    },
+  };
+  const hooks = new TurnHookRunner([waits, hook("b", told)], log);
+  void hooks.begin(turn, signal);
+  const ended = hooks.end();
+  release();
+  await ended;
+  expect(told).toEqual(["a before", "b before", "b after", "a after"]);
+});
