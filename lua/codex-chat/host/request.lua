@@ -27,9 +27,9 @@ local function clean(value)
   return value
 end
 
---- Asks the host. `callback` is called once, never before this returns: with the value, or with nil
---- and a sentence that says why not, also where the host cannot be reached or ends first. Without a
---- callback an error is shown and a value dropped.
+--- Asks the host. `callback` is called once: with the value, or with nil and a sentence that says why
+--- not, also if the host cannot be reached or ends first. Without a callback an error is shown and a
+--- value dropped.
 ---@param chat codex-chat.Chat
 ---@param name codex-chat.ActionName
 ---@param params? table the action's parameters, such as codex-chat.ThreadForkParams
@@ -51,9 +51,8 @@ function M.run(chat, name, params, callback)
     params = params or vim.empty_dict(),
   })
   if not sent then
-    vim.schedule(function()
-      M.answered(id, { ok = false, message = err })
-    end)
+    -- At once, so that a command which asked fails.
+    M.answered(id, { ok = false, message = err })
   end
 end
 

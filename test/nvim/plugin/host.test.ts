@@ -78,10 +78,11 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
       .poll(() => nvim.lua("return _G.got"))
       .toEqual([true, expect.stringContaining("threads/archive was not answered")]);
     await nvim.lua("vim.g.codex_chat = { host_cmd = { '/nonexistent/host' } }");
-    expect(await nvim.lua(ask, buf)).toBe(true);
-    await expect
-      .poll(() => nvim.lua("return _G.got"))
-      .toEqual([true, expect.stringContaining("The host could not be started")]);
+    expect(await nvim.lua(ask, buf)).toBe(false);
+    expect(await nvim.lua("return _G.got")).toEqual([
+      true,
+      expect.stringContaining("The host could not be started"),
+    ]);
   });
 
   it("leaves a queued query as the user has edited it when its turn begins", async () => {
@@ -211,7 +212,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     host.isBehind = true;
     await nvim.keys(":qa<CR>");
     expect(await nvim.exited).toBe(0);
-    expect(host.of("chat/leaving")).toHaveLength(1);
+    expect(host.of("chat/leave")).toHaveLength(1);
     expect(await readFile(path, "utf8")).toContain("a last word");
   });
 
