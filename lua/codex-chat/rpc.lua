@@ -118,11 +118,11 @@ function handlers.buf_is_own(buf, hash, here, is_first)
   return is_own(chat, hash) and "own" or "other"
 end
 
-function handlers.chat_kept(buf)
+function handlers.chat_confirm(buf)
   require("codex-chat.host").kept(registry.get(buf))
 end
 
-function handlers.chat_read_again(buf, hash)
+function handlers.chat_reload(buf, hash)
   local chat = chat_of(buf)
   return chat ~= nil and require("codex-chat.chat.reread").reread(chat, hash)
 end

@@ -76,10 +76,10 @@ export const notifications = {
   "chat/reread": z.object({ buf: Buf }),
   /** Write the file now. */
   "chat/save": z.object({ buf: Buf }),
-  /** Neovim is about to end: say by `chat_kept` that all of the text has come. */
-  "chat/leaving": z.object({ buf: Buf }),
+  /** Neovim is about to end: confirm by `chat_confirm` that all of the text has come. */
+  "chat/leave": z.object({ buf: Buf }),
   /** The user's settings have changed. */
-  "chat/settings": z.object({ buf: Buf, settings: Settings }),
+  "chat/configure": z.object({ buf: Buf, settings: Settings }),
   /** The prompt became block `id`. */
   "turn/send": z.object({
     buf: Buf,
@@ -183,9 +183,9 @@ export const calls = {
    * Has the buffer take the file's text, if its own is still the one with this SHA-256; `chat/open`
    * follows. False if it is not, or if the user is in the middle of a command.
    */
-  chat_read_again: call(["buf", "hash"], z.tuple([Buf, z.string()]), z.boolean()),
-  /** All of the text that the buffer had at `chat/leaving` has come; the host writes it. */
-  chat_kept: call(["buf"], z.tuple([Buf]), Nothing),
+  chat_reload: call(["buf", "hash"], z.tuple([Buf, z.string()]), z.boolean()),
+  /** Confirms that all of the text which the buffer had at `chat/leave` has come; the host writes it. */
+  chat_confirm: call(["buf"], z.tuple([Buf]), Nothing),
   /** Moves the buffer to a fresh conversation; without `path` Lua chooses one. `chat/open` follows. */
   chat_relocate: call(
     ["buf", "to"],

@@ -30,8 +30,8 @@ const METHODS = [
   "chat/close",
   "chat/reread",
   "chat/save",
-  "chat/leaving",
-  "chat/settings",
+  "chat/leave",
+  "chat/configure",
   "turn/send",
   "query/edit",
   "turn/interrupt",
@@ -142,10 +142,10 @@ export class Host {
       case "chat/save":
         await conversation.document.save();
         break;
-      case "chat/leaving":
-        await this.#options.editor.call.chat_kept(event.params.buf);
+      case "chat/leave":
+        await this.#options.editor.call.chat_confirm(event.params.buf);
         break;
-      case "chat/settings":
+      case "chat/configure":
         this.#projectOf(conversation)?.live.take(parseSettings(event.params.settings));
         break;
       case "chat/reread":

@@ -111,8 +111,8 @@ export class TestHost implements AsyncDisposable {
       if (name.startsWith("threads/")) continue;
       editor.onNotify(name, (params) => {
         this.told.push({ name, params } as Told);
-        if (name === "chat/leaving" && "buf" in params && !this.isBehind)
-          void editor.call.chat_kept(params.buf);
+        if (name === "chat/leave" && "buf" in params && !this.isBehind)
+          void editor.call.chat_confirm(params.buf);
       });
     }
     // The list of conversations is the host's own.

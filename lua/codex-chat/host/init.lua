@@ -222,7 +222,7 @@ local function renew_settings(chat)
   local settings = config.host_settings()
   if channel and chat.settings and not vim.deep_equal(settings, chat.settings) then
     chat.settings = settings
-    pcall(vim.rpcnotify, channel, "chat/settings", { buf = chat.buf, settings = settings })
+    pcall(vim.rpcnotify, channel, "chat/configure", { buf = chat.buf, settings = settings })
   end
 end
 
@@ -368,7 +368,7 @@ end
 local function leave(save)
   leaving = true
   for _, chat in ipairs(registry.all()) do
-    if chat.host == "attached" and M.notify(chat, "chat/leaving", {}) then
+    if chat.host == "attached" and M.notify(chat, "chat/leave", {}) then
       waits_for[chat] = true
     end
   end

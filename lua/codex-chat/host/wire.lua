@@ -373,7 +373,7 @@
 ---@field project_dir string
 ---@field settings table<string, any> as src/session/settings/settings.ts reads them
 
----@class (exact) codex-chat.ChatSettings
+---@class (exact) codex-chat.ChatConfigure
 ---@field settings table<string, any>
 
 ---@class (exact) codex-chat.TurnSend
@@ -537,8 +537,8 @@
 ---| "chat/close"
 ---| "chat/reread"
 ---| "chat/save"
----| "chat/leaving"
----| "chat/settings"
+---| "chat/leave"
+---| "chat/configure"
 ---| "turn/send"
 ---| "query/edit"
 ---| "turn/interrupt"
@@ -593,8 +593,8 @@
 ---@field buf_set_name fun(buf: integer, path: string)
 ---@field buf_set_saved fun(buf: integer, hash: string)
 ---@field buf_is_own fun(buf: integer, hash: string, here: string, is_first: boolean): "own"|"other"|"stale"
----@field chat_read_again fun(buf: integer, hash: string): boolean
----@field chat_kept fun(buf: integer)
+---@field chat_reload fun(buf: integer, hash: string): boolean
+---@field chat_confirm fun(buf: integer)
 ---@field chat_relocate fun(buf: integer, to: codex-chat.Relocation)
 ---@field quickfix_set fun(findings: codex-chat.Finding[])
 ---@field tool_run fun(buf: integer, call: codex-chat.ToolCall)

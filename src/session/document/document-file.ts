@@ -232,7 +232,7 @@ export class DocumentFile {
     if (!this.#isOnDisk(hash)) return "look";
     const isBlank = text.trim() === "";
     if (!isBusy() && !isBlank && (!isUnsaved || isEmpty(here))) {
-      const read = await editor.call.chat_read_again(buf, textHash(here));
+      const read = await editor.call.chat_reload(buf, textHash(here));
       if (read.ok && read.value) return "leave";
     }
     if (!isUnsaved) return "leave";

@@ -190,10 +190,10 @@ describe.each(neovims)("settings from several places on Neovim $name", (program)
     expect(host.told.map((it) => it.name)).toEqual([
       "chat/open",
       "turn/send",
-      "chat/settings",
+      "chat/configure",
       "turn/send",
       "turn/send",
     ]);
-    expect(host.of("chat/settings")[0]?.settings["model_url"]).toBe("http://b/v1");
+    expect(host.of("chat/configure")[0]?.settings["model_url"]).toBe("http://b/v1");
   });
 });
