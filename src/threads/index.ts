@@ -4,14 +4,7 @@
  *
  * It does not know the editor or Codex: what it needs of them comes as ports.
  */
-export {
-  type ChangePorts,
-  type CodexAnswer,
-  type CodexRequest,
-  type Subject,
-  type Task,
-  ThreadChanges,
-} from "./changes.ts";
-export { type OpenChat, ThreadList, type ThreadSummary } from "./list.ts";
+export { type CodexAnswer, type CodexRequest, ThreadChanges } from "./changes.ts";
+export { ThreadList } from "./list.ts";
 export type { Where } from "./places.ts";
-export { type Hit, MAX_HITS, searchFiles } from "./search.ts";
+export { MAX_HITS, searchFiles } from "./search.ts";

@@ -36,6 +36,9 @@ export type ListOptions = {
 /** How many entries travel at a time: decoding one page costs the editor a few milliseconds. */
 const PAGE = 500;
 
+/** The kernel's clock goes in steps: a second change within one has the same time, in ms. */
+const TICK_MS = 50;
+
 type Read = { readonly head: ChatHead; readonly isCut: boolean; readonly problem?: string };
 
 /** A conversation that was found. */
@@ -50,6 +53,12 @@ const NO_HEAD: ChatHead = { query: "", turns: 0 };
 /** Reads conversations for lists, and remembers what the files said that have not changed since. */
 export class ThreadList {
   readonly #heads = new Map<string, Read & { readonly ctimeMs: number; readonly size: number }>();
+  readonly #now: () => number;
+
+  /** `now` stands in for the clock in tests. */
+  constructor(now: () => number = Date.now) {
+    this.#now = now;
+  }
 
   /** The conversations in pages, the one written last first; returns what could not be listed. */
   async *pages(options: ListOptions): AsyncGenerator<readonly ThreadSummary[], readonly string[]> {
@@ -118,8 +127,11 @@ export class ThreadList {
     const { path, ctimeMs, size } = file;
     const known = this.#heads.get(path);
     if (known?.ctimeMs === ctimeMs && known.size === size) return known;
+    // Before it is read, so that a change meanwhile counts as recent.
+    const isRecent = this.#now() - ctimeMs < TICK_MS;
     const read = { ...readNow(reader, file), ctimeMs, size };
-    this.#heads.set(path, read);
+    if (isRecent) this.#heads.delete(path);
+    else this.#heads.set(path, read);
     return read;
   }
 }

@@ -16,7 +16,6 @@ export {
   type OpenFence,
   type Role,
   roleOf,
-  type SplitQuery,
   splitContext,
   USER_HEADING,
   withoutContext,
