@@ -48,7 +48,7 @@ export type ChangePorts = {
   readonly tellCodex: (request: CodexRequest) => Promise<CodexAnswer>;
   /** Has the editor save and close the conversation; false where a turn has begun in it. */
   readonly letGo: (path: string) => Promise<boolean>;
-  /** Told a file that is not at its path any more, or has another text. */
+  /** Called with the path of a file that was moved, removed or rewritten. */
   readonly onChanged: (path: string) => void;
 };
 
@@ -57,7 +57,7 @@ export type Outcome = Result<{ readonly name: string; readonly message: string }
 
 /** The largest conversation that is renamed while it is closed. */
 const MAX_BYTES = 64 * 1024 * 1024;
-/** How long is waited for this Neovim's own hold of a file that is being closed, and between looks. */
+/** How long to wait until this Neovim's own host lets go of a file that is being closed, and how often to look. */
 const WAIT_MS = 5000;
 const STEP_MS = 50;
 /** An id as Codex gives it to threads. */
@@ -75,7 +75,7 @@ export class ThreadChanges {
     this.#ports = ports;
   }
 
-  /** `newName` is that of a rename. Never rejects but for bugs. */
+  /** `newName` is that of a rename. Rejects only for bugs. */
   run(task: Task, subject: Subject, newName = ""): Promise<Outcome> {
     const next = this.#last.then(() => this.#run(task, named(subject), newName));
     this.#last = next.catch(() => undefined);
@@ -114,7 +114,7 @@ export class ThreadChanges {
   }
 
   async #move(it: Named, task: "archive" | "unarchive", to: string): Promise<Outcome> {
-    // Before it is closed: that may end Codex in the project.
+    // First, because closing the last conversation may end Codex in the project.
     await this.#tell(it, task);
     const failure = await this.#alone(it, async () => {
       try {
@@ -143,7 +143,7 @@ export class ThreadChanges {
       await removePictures(it.path, it.stateDir);
     });
     if (failure !== undefined) return err(failure);
-    // Also where it has refused: it is asked again when it next starts.
+    // Also after a refusal: Codex is asked again at its next start.
     const later = isTold ? undefined : await noteForCodex(it);
     const note = reason?.replace(/\.$/, "") ?? later;
     return ok({
@@ -157,7 +157,7 @@ export class ThreadChanges {
     return this.#ports.tellCodex({ task, root, thread, ...(name === undefined ? {} : { name }) });
   }
 
-  /** Closes the conversation here and runs with its lock held. Gives why it did not. */
+  /** Closes the conversation here and calls `run` with its lock held. Gives the reason where it did not. */
   async #alone(it: Named, run: () => Promise<void>): Promise<string | undefined> {
     if (!(await this.#ports.letGo(it.path)))
       return `a turn has begun in “${it.name}”: nothing was done.`;
@@ -219,7 +219,7 @@ function kindOf(it: Subject): "file" | "absent" | "strange" | { readonly problem
   }
 }
 
-/** Takes the conversation's lock, waiting for this Neovim's own hold of it; gives what lets go of it. */
+/** Takes the conversation's lock, waiting for this Neovim's own host; gives the function that releases it. */
 async function takeLock(
   path: string,
   stateDir: string,
@@ -288,7 +288,7 @@ function withPlain<T>(
   }
 }
 
-/** Has Codex forget the thread when it next runs in the project; gives what is left to say. */
+/** Notes that Codex must forget the thread when it next runs in the project; gives a sentence about it. */
 async function noteForCodex({ root, thread, stateDir }: Named): Promise<string | undefined> {
   if (root === undefined || thread === undefined || !THREAD.test(thread)) return undefined;
   const dir = projectDir(stateDir, root);

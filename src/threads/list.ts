@@ -50,7 +50,7 @@ type Found = {
 
 const NO_HEAD: ChatHead = { query: "", turns: 0 };
 
-/** Reads conversations for lists, and remembers what the files said that have not changed since. */
+/** Reads conversations for lists, and remembers the heads of files that have not changed since. */
 export class ThreadList {
   readonly #heads = new Map<string, Read & { readonly ctimeMs: number; readonly size: number }>();
   readonly #now: () => number;
@@ -93,7 +93,7 @@ export class ThreadList {
     return { ...listing, files };
   }
 
-  /** Forgets what a file said that is gone. */
+  /** Forgets the head of a file. */
   forget(path: string): void {
     this.#heads.delete(path);
   }

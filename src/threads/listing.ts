@@ -88,7 +88,7 @@ async function listPlace(
   }
 }
 
-/** Tells which files of a place have a lock, by one look at the directory of the locks. */
+/** Tells which files of a place have a lock. Reads the directory of the locks once. */
 function lockedIn(
   place: Place,
   names: readonly string[],

@@ -64,7 +64,7 @@ function ownPlaces(where: Where): Place[] {
   const own = `${projectDir(where.stateDir, root)}/chats`;
   const inState: Place = { dir: own, root, isArchive: false };
   if (chats === own) return [inState];
-  // SECURITY: the agent may have written what lies in its project: it belongs to that project.
+  // SECURITY: the agent can write conversations in its project, so they belong to that project.
   const isShared = history.startsWith("/") && !`${chats}/`.startsWith(`${root}/`);
   const first = { dir: chats, root: isShared ? undefined : root, isShared, isArchive: false };
   return [first, inState];
@@ -97,7 +97,7 @@ function notedRoot(dir: string): string | undefined {
   }
 }
 
-/** Says whose the conversations of a place are. */
+/** Finds the project of a conversation. */
 export class Owners {
   readonly #stateDir: string;
   readonly #states = new Map<string, { readonly dir: string; readonly exists: boolean }>();

@@ -30,7 +30,7 @@ export async function searchFiles(
   for (const file of files) {
     if (pace.isDue) await pace.rest();
     if (options.signal.aborted || hits.length >= MAX_HITS) break;
-    // As bytes, so that what is found is found by bytes.
+    // One character per byte: columns are counted in bytes.
     const words = read(reader, file);
     for (const hit of hitsIn(words, pattern, MAX_HITS - hits.length))
       hits.push({ path: file.path, ...hit });
@@ -42,7 +42,7 @@ function read(reader: Reader, file: ListedFile): string {
   try {
     return reader.read(file).bytes.toString("latin1");
   } catch {
-    // Gone or changed since it was listed, or unreadable: the list says so, a search finds nothing.
+    // It is gone, or cannot be read: the list says so, and a search finds nothing in it.
     return "";
   }
 }

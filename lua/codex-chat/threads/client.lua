@@ -1,5 +1,5 @@
---- Asking the host about the list of conversations. The host reads them, searches them and changes their
---- files; here they are only shown.
+--- Asks the host about the list of conversations. The host reads and searches them and changes their
+--- files; Lua only shows them.
 local M = {}
 
 local registry = require("codex-chat.registry")

@@ -1,6 +1,6 @@
 import { bodyStart, hasAnswer } from "../format/marks/index.ts";
 
-/** How much a conversation's text holds; enough to tell a deletion of nearly everything. */
+/** How much text a conversation holds: enough to notice that nearly all of it was deleted. */
 export type Bulk = {
   /** Whether Codex has answered in it. */
   readonly isAnswered: boolean;
@@ -20,7 +20,7 @@ export function bulkOf(text: string): Bulk {
  * Whether most of a conversation goes with a write: the only answers, or more than half of the text.
  * `deleted`, in characters, may be more than the texts differ by, where others came in their place.
  * Such a deletion may be a slip (`ggdG`, a formatter, a filter that failed), and after a restart
- * nothing takes it back, so the text of before is kept.
+ * nothing undoes it, so the earlier text is kept.
  */
 export function losesMuch(before: Bulk, after: Bulk, deleted = 0): boolean {
   if (before.isAnswered && !after.isAnswered) return true;
@@ -28,7 +28,7 @@ export function losesMuch(before: Bulk, after: Bulk, deleted = 0): boolean {
   return gone >= fewChars && gone * 2 > before.chars;
 }
 
-/** How many characters of the lines of `before` stand nowhere in `after`: text that was moved does. */
+/** How many characters of the lines of `before` are missing from `after`. Moved lines are not missing. */
 export function charsMissing(before: string, after: string): number {
   const there = new Set(after.split("\n"));
   const gone = before.split("\n").filter((line) => !there.has(line));

@@ -17,7 +17,7 @@ export type ChatMeta = {
   readonly created?: string;
 };
 
-/** Front matter as found: its lines kept as they are, and what could not be read. */
+/** Front matter as it stands in a file, and what could not be read of it. */
 export type FrontMatter = {
   readonly meta: ChatMeta;
   /** The lines between the dashes; `undefined` where there is no front matter. */
@@ -29,7 +29,7 @@ export type FrontMatter = {
 
 const KEYS = ["name", "thread", "project", "model", "created"] as const;
 
-/** Reads the front matter at the top of `lines`. Never throws; what is odd becomes a problem. */
+/** Reads the front matter at the top of `lines`. Never throws; anything odd is listed in `problems`. */
 export function readFrontMatter(lines: readonly string[]): FrontMatter {
   const end = frontMatterEnd(lines);
   if (end === 0) {
@@ -72,7 +72,7 @@ function readMeta(source: string, problems: string[]): ChatMeta {
   return meta;
 }
 
-/** The keys as they stand on lines of their own, where the whole is not YAML: one slip hides no thread. */
+/** Reads the keys line by line where the whole is not YAML, so that one slip does not hide the thread. */
 function readLines(source: string): ChatMeta {
   const meta: Record<string, string> = {};
   for (const line of source.split("\n")) {
@@ -86,15 +86,15 @@ function readLines(source: string): ChatMeta {
   return meta;
 }
 
-/** What is written again where a text has lost it: the thread and the project it belongs to. */
+/** The keys that are written back when a text has lost them. */
 const KEPT = ["thread", "project"] as const;
 
 /**
- * What of `known` a text has lost from its front matter: thread and project, or all where it has none.
- * Undefined where it has lost nothing.
+ * The keys of `known` that a text has lost from its front matter: thread and project, or all of them
+ * where it has no front matter. Undefined where it has lost none.
  */
 export function lostMeta(text: string, known: ChatMeta): ChatMeta | undefined {
-  // Few lines: this is asked at every write, and the text may be long.
+  // Only the first lines: this runs at every write, and the text may be long.
   const found = readFrontMatter(text.split("\n", MAX_FRONT_MATTER_LINES));
   const lost: Record<string, string> = {};
   for (const key of KEPT) {

@@ -21,7 +21,7 @@ export function linesOf(text: string): string[] {
     .split("\n");
 }
 
-/** All sections in order, the prompt among them; what stands above the first is in none. */
+/** All sections in order, the prompt included. Text above the first heading belongs to no section. */
 export function findSections(lines: readonly string[]): PlacedSection[] {
   const heads: { role: Role; row: number }[] = [];
   let blocks: Blocks = noBlocks;

@@ -85,7 +85,7 @@ function stripped(line: string): string {
   return parts.join("").replace(/ +/g, " ").replace(/^ | $/g, "");
 }
 
-/** Text outside of code, without marks of links and emphasis. */
+/** Text outside of code, without the marks of links and emphasis. */
 function unmarked(text: string): string {
   return text
     .replace(/!?\[([^[\]]*)\]\([^()]*\)/g, "$1")

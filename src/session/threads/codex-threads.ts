@@ -3,7 +3,7 @@ import type { Result } from "../../result.ts";
 import type { CodexAnswer, CodexRequest } from "../../threads/index.ts";
 import { forgetThread } from "./delete-threads.ts";
 
-/** Has Codex do with its thread what the user did with a conversation; it starts nothing for that. */
+/** Has Codex rename, archive or delete its thread as the user did the conversation. Starts nothing. */
 export async function tellCodex(
   client: CodexClient | undefined,
   request: CodexRequest,
