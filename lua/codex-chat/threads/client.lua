@@ -56,10 +56,8 @@ function M.list(wanted, done, failed)
     archived = wanted.archived,
     open = open,
   }, function(answer, err)
-    local found = id and pages[id] or {}
-    if id then
-      pages[id] = nil
-    end
+    local found = pages[id] or {}
+    pages[id] = nil
     if err then
       failed(err)
     elseif not answer.is_over then

@@ -74,9 +74,11 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     await choose({ nvim: bare }, "-");
     for (const command of ["threads", "search x", "threads archive"])
       await bare.command(`CodexChat ${command}`);
-    expect(await said({ nvim: bare })).toEqual(
-      Array(3).fill(expect.stringMatching(/Node was not found as `\/nowhere`.*Install Node/)),
-    );
+    await expect
+      .poll(() => said({ nvim: bare }))
+      .toEqual(
+        Array(3).fill(expect.stringMatching(/Node was not found as `\/nowhere`.*Install Node/)),
+      );
   });
 
   it("are of all projects with a bang, and opened in their own", async () => {
