@@ -43,7 +43,7 @@ end
 ---@return codex-chat.ContextPart?
 ---@return string? err
 function M.of_open(fd, label)
-  local bytes, err = require("codex-chat.disk.look").take(fd, label, max_bytes)
+  local bytes, err = require("codex-chat.disk.look").read_open(fd, label, max_bytes)
   if not bytes then
     return nil, err
   end
