@@ -4,11 +4,11 @@ import type { SelfTestPart } from "../error.ts";
 export const PROBE = {
   guardedDir: "guarded",
   guardedFile: "guarded-file",
-  /** In the guarded directory, with a word that the container reads to show that it saw it. */
+  /** In the guarded directory; the container reads its content to show that it sees the tree. */
   canary: "canary",
-  /** In the guarded directory, one for each attack, which that attack alone removes. */
+  /** In the guarded directory, one for each attack, which only that attack removes. */
   canaryOf: (attack: string) => `canary-${attack}`,
-  /** What an attack leaves in the guarded directory where it gets the chance. */
+  /** A file that a successful attack leaves in the guarded directory. */
   harmOf: (attack: string) => `harm-${attack}`,
   /** Written inside as a control: it proves that the container saw this very tree. */
   control: "control",
@@ -16,25 +16,25 @@ export const PROBE = {
   socket: "socket",
 } as const;
 
-/** An attempt to change what is mounted read-only. */
+/** An attempt to change a read-only mount. */
 export type MountAttack = {
   readonly name: string;
-  /** What it tries, for the table. */
+  /** The attempt in words, for the table. */
   readonly tries: string;
-  /** As the container's user, or as root of a user and mount namespace of its own. */
+  /** Run by the container's user, or by root in its own user and mount namespace. */
   readonly as: "user" | "root";
   /**
-   * Shell, in the tree. `$tree`, `$dir`, `$file` name the targets; `harm ROOT` does what harm it can
-   * below another view of the tree, `mark DIR` leaves the attack's name there, `both COMMAND` runs
+   * Shell, in the tree. `$tree`, `$dir`, `$file` name the targets; `harm ROOT` does all the harm it
+   * can below another view of the tree, `mark DIR` leaves the attack's name there, `both COMMAND` runs
    * a command on directory and file.
    */
   readonly script: string;
 };
 
-/** Every way that an agent's command could try, as the same user and without capabilities. */
+/** The ways that an agent's command could try, as the same user and without capabilities. */
 export const MOUNT_ATTACKS: readonly MountAttack[] = [
   user("direct", "writes to a read-only directory and file", "harm ."),
-  // What was moved comes back only where it bears the attack's mark: else the host sees it gone.
+  // Moved back only if it has the attack's mark; otherwise the host sees that it is gone.
   user("rename", "renames the directory", 'mv "$dir" moved && mark moved && mv moved "$dir"'),
   user(
     "rename-file",
@@ -113,12 +113,12 @@ export const MOUNT_ATTACKS: readonly MountAttack[] = [
   ),
 ];
 
-/** Programs without which an attack could not be tried, and nothing would be proven. */
+/** Programs that the attacks need; without them nothing would be proven. */
 const TOOLS = "unshare mount umount mv dmesg ln sh mkfifo find sed head tail wc setpriv node".split(
   " ",
 );
 
-/** What connects from inside: `net=<name>:<code>`, where `reached` is the one that must not be. */
+/** Connects from inside and prints `net=<name>:<code>`; `reached` must never be printed. */
 const NET_SCRIPT = `
 const [port] = process.argv.slice(1);
 const say = (name, what) => console.log("net=" + name + ":" + what);
@@ -144,10 +144,10 @@ const route = (name, type, address) => new Promise((done) => {
 `;
 
 /**
- * The program that runs inside: tells what it sees, then attacks. It needs no success of its own:
- * whether an attack on a mount worked is judged on the host.
+ * The program that runs inside: it prints what it sees, then attacks. The host judges whether an
+ * attack on a mount succeeded.
  *
- * `$1` is the tree, `$2` the control's content, `$3` a port of the host's, `$4` the size
+ * `$1` is the tree, `$2` the control's content, `$3` a port of the host, `$4` the size
  * of /tmp in bytes, `$5…` paths that must not exist.
  */
 export const PROBE_SCRIPT = `
@@ -201,8 +201,8 @@ echo "done=1"
 `;
 
 /**
- * Takes more memory, or makes more processes, than the container may have: `survived` must never be
- * said. `$1` is which, `$2` how much of it (bytes, processes).
+ * Takes more memory or processes than the container may have; must never print `survived`. `$1` is the
+ * kind, `$2` the amount in bytes or processes.
  */
 export const LIMIT_SCRIPT = `
 echo start
@@ -225,14 +225,14 @@ function root(name: string, tries: string, script: string): MountAttack {
   return { name, tries: `${tries}, in a user namespace`, as: "root", script };
 }
 
-/** What the probe looks at beside the mounts: its row in the table, and the part that it proves. */
+/** A check besides the mounts: its row in the table, and the part that it proves. */
 export type FactCheck = {
   readonly name: string;
   readonly tries: string;
   readonly part: SelfTestPart;
 };
 
-/** The other checks, by what they are judged from. */
+/** The other checks, by name. */
 export const FACT_CHECKS = {
   kernel: fact("gvisor", "asks the kernel for its name"),
   devices: fact("devices", "looks for disks and the machine's memory in /dev"),
@@ -253,7 +253,7 @@ export const FACT_CHECKS = {
   processes: fact("limits", "starts more processes than it may"),
 } as const;
 
-/** The name of a check beside the mounts. */
+/** The name of a check besides the mounts. */
 export type FactName = keyof typeof FACT_CHECKS;
 
 function fact(part: SelfTestPart, tries: string): Omit<FactCheck, "name"> {

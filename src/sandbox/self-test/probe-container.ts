@@ -23,7 +23,7 @@ import { LIMIT_SCRIPT } from "./probe-attacks.ts";
 const PROBE_MS = 60_000;
 const OUTPUT_MAX_BYTES = 64 * 1024;
 
-/** What a probe's container is made from. */
+/** How a probe's container is made. */
 export type ProbeContainer = {
   readonly image: { readonly id: string; readonly tag: string };
   readonly runtime: string;
@@ -31,15 +31,15 @@ export type ProbeContainer = {
   readonly gid: number;
   readonly mounts: readonly BindMount[];
   readonly limits: Partial<Limits>;
-  /** Instead of the limit on processes, and below the least that a sandbox may have. */
+  /** A limit on processes, which may be lower than a sandbox's minimum. */
   readonly pids?: number;
   readonly entrypoint: readonly string[];
-  /** The directory, out of reach of every project, that has it on record until it is removed. */
+  /** The directory, outside of every project, that records the container until it is removed. */
   readonly stateDir: string;
   readonly signal?: AbortSignal | undefined;
 };
 
-/** How a probe ended; `timedOut` where it did not end in time. */
+/** How a probe ended; `timedOut` if it did not end in time. */
 export type ProbeRun = {
   readonly output: string;
   readonly timedOut: boolean;
@@ -47,7 +47,7 @@ export type ProbeRun = {
 };
 
 /**
- * Runs a program in a container made as the product's are, and removes the container.
+ * Runs a program in a container that is made like a sandbox, and removes the container.
  *
  * Errors: those of starting a container. Rejects with `signal.reason`.
  */
@@ -79,7 +79,7 @@ export async function runProbeContainer(
     const output = readBounded(stdout);
     output.catch(() => {});
     const ended = containerEnd(container, stop).then(() => false);
-    // Nobody waits for an end that may never come: see `containerOutOfMemory`.
+    // Not awaited: the end may never come, see `containerOutOfMemory`.
     const killed = containerOutOfMemory(engine, id, stop).then(() => true);
     await container.start();
     const stopped = aborted(stop).then(() => false);
@@ -98,13 +98,13 @@ export async function runProbeContainer(
   }
 }
 
-/** What is taken beyond the limit, so that it is the limit and not the machine that stops it. */
+/** How much more than the limit is taken. */
 const BEYOND = 2;
 const MEMORY_BYTES = 256 * 1024 ** 2;
 
 /**
- * Goes beyond a limit in a container that has little of it. What is wanted is that the container
- * ends, or what runs in it is refused: gVisor is killed as a whole by the kernel.
+ * Exceeds a limit in a container that has a low one. The limit holds if the container ends (the kernel
+ * kills gVisor as a whole) or the program in it is refused.
  *
  * Errors: those of starting a container. Rejects with `signal.reason`.
  */
@@ -127,11 +127,11 @@ export async function probeLimit(
   if (!ran.ok) return ran;
   const { output, timedOut, outOfMemory } = ran.value;
   if (output.includes("survived")) return ok("survived");
-  // Without its first word nothing was tried; a program that hangs was not seen to be refused.
+  // Without the first word nothing was tried; a program that hangs was not refused.
   return ok(output.includes("start") && (!timedOut || outOfMemory) ? "ended" : undefined);
 }
 
-/** For the sweep: a probe whose host was killed may hang for ever, see `containerOutOfMemory`. */
+/** Labels for the sweep: a probe whose host was killed may hang for ever (`containerOutOfMemory`). */
 async function labelsOf({ stateDir }: ProbeContainer): Promise<Record<string, string>> {
   const owner = await ownOwner();
   return {

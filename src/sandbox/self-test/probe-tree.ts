@@ -14,24 +14,24 @@ import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { MOUNT_ATTACKS, PROBE } from "./probe-attacks.ts";
 
-/** The probe's tree as it was planted. */
+/** The probe's tree as it was made. */
 export type Tree = {
   readonly path: string;
   readonly canary: string;
-  /** Inodes of the guarded names: a renamed directory put back by another one is harm too. */
+  /** Inodes of the guarded names: replacing a directory by another one is harm, too. */
   readonly inodes: readonly [number, number];
 };
 
 /** What the host found in the tree after the probe had run. */
 export type HostFindings = {
-  /** Changes under guarded names, in words, by the attack whose mark they bear; "" where none does. */
+  /** Changes under guarded names, in words, by the attack that left its mark; "" without a mark. */
   readonly harm: readonly { readonly attack: string; readonly what: string }[];
   readonly control: { readonly content: string; readonly uid: number; readonly gid: number } | null;
 };
 
 /** Makes the tree in `dir`, owned by the user that the probe runs as. */
 export async function plantTree(dir: string, user: { uid: number; gid: number }): Promise<Tree> {
-  // The name has what breaks mounts that are given as colon-separated text.
+  // The name has characters that break mounts in colon-separated text.
   const path = join(dir, "tree: ü");
   const canary = randomUUID();
   const guardedDir = join(path, PROBE.guardedDir);
@@ -46,7 +46,7 @@ export async function plantTree(dir: string, user: { uid: number; gid: number })
   return { path, canary, inodes: [(await stat(guardedDir)).ino, (await stat(guardedFile)).ino] };
 }
 
-/** Looks at the tree on the host, where nothing of the container's view counts. */
+/** Inspects the tree on the host, independent of the container's view. */
 export async function inspectTree({ path, canary, inodes }: Tree): Promise<HostFindings> {
   const guardedDir = join(path, PROBE.guardedDir);
   const guardedFile = join(path, PROBE.guardedFile);
@@ -62,7 +62,7 @@ export async function inspectTree({ path, canary, inodes }: Tree): Promise<HostF
     expect(!names.includes(PROBE.harmOf(name)), name, "a file was made in the read-only directory");
     expect(!lines.includes(name), name, "the read-only file was written to");
     const kept = names.includes(PROBE.canaryOf(name));
-    // Where the directory as a whole is gone, that is said once, below.
+    // If the whole directory is gone, that is reported once, below.
     expect(kept || names.length === 0, name, "a file in the read-only directory was removed");
   }
   expect(
@@ -83,16 +83,16 @@ export async function inspectTree({ path, canary, inodes }: Tree): Promise<HostF
   return { harm, control: await readControl(join(path, PROBE.control)) };
 }
 
-/** Places of this machine on which the probe must not reach anybody. */
+/** Servers on this machine that the probe must not reach. */
 export type Listeners = {
   /** On 127.0.0.1. */
   readonly port: number;
-  /** Those that somebody has connected to. */
+  /** The servers that were reached. */
   readonly reached: ReadonlySet<"loopback" | "unix">;
   readonly close: () => Promise<void>;
 };
 
-/** Listens where a container must not get: on loopback, and on a socket in the tree itself. */
+/** Listens where a container must not get: on loopback, and on a socket in the tree. */
 export async function listenAround(tree: Tree): Promise<Listeners> {
   const reached = new Set<"loopback" | "unix">();
   const servers: Server[] = [];
@@ -112,7 +112,7 @@ export async function listenAround(tree: Tree): Promise<Listeners> {
     });
     return server;
   };
-  // By way of /proc, because a socket's path may have 107 bytes only.
+  // By way of /proc, because a socket's path may have at most 107 bytes.
   const dir = await open(tree.path);
   const close = async () => {
     for (const server of servers) {
@@ -120,7 +120,7 @@ export async function listenAround(tree: Tree): Promise<Listeners> {
         server.close(() => resolve());
       });
     }
-    // Not before: a server removes its socket by the path that it was given.
+    // Only now: a server removes its socket by this path.
     await dir.close();
   };
   try {

@@ -2,7 +2,7 @@ import type { Check } from "../error.ts";
 import { FACT_CHECKS, type FactName, MOUNT_ATTACKS } from "./probe-attacks.ts";
 import type { HostFindings } from "./probe-tree.ts";
 
-/** What the probe said, parsed; unknown lines are passed over. */
+/** The probe's output, parsed; unknown lines are ignored. */
 export type ProbeFacts = {
   readonly missing: readonly string[];
   readonly release: string;
@@ -13,12 +13,12 @@ export type ProbeFacts = {
   readonly devices: readonly string[];
   readonly capabilities: readonly string[];
   readonly noNewPrivileges: string;
-  /** The effective uid of a set-uid program; "none" where the image has none, "unread" if unseen. */
+  /** The effective uid of a set-uid program; "none" if the image has none, "unread" if it was not reported. */
   readonly setuid: string;
   readonly rootWritten: boolean;
-  /** What came of each connection, by its name. */
+  /** The result of each connection, by name. */
   readonly net: ReadonlyMap<string, string>;
-  /** How much went into /tmp, in bytes. */
+  /** How many bytes could be written to /tmp. */
   readonly tmpBytes: number;
   readonly canary: string;
   /** The exit codes of the attacks that were tried, by name: for the table, not the judgement. */
@@ -65,10 +65,10 @@ export function parseProbe(output: string): ProbeFacts {
   };
 }
 
-/** How a container that goes beyond a limit fared; undefined where that could not be seen. */
+/** What happened to a container that exceeded a limit; undefined if that is not known. */
 export type LimitOutcome = "ended" | "survived" | undefined;
 
-/** All that was seen, inside and on this machine. */
+/** All evidence, from inside and from this machine. */
 export type ProbeEvidence = {
   readonly facts: ProbeFacts;
   readonly host: HostFindings;
@@ -77,21 +77,21 @@ export type ProbeEvidence = {
   readonly processes: LimitOutcome;
 };
 
-/** What was expected of the probe. */
+/** The expected values. */
 export type ProbeExpectation = {
   readonly hostKernel: string;
   readonly canary: string;
   readonly control: string;
   readonly uid: number;
   readonly gid: number;
-  /** The uid in the container; with a rootless engine another than on this machine. */
+  /** The uid in the container; with a rootless engine it differs from the one on this machine. */
   readonly insideUid: number;
   readonly tmpBytes: number;
-  /** The user named a runtime that is no gVisor. */
+  /** The user named a runtime that is not gVisor. */
   readonly acceptWeaker: boolean;
 };
 
-/** Judges the probe; the gravest first. What was not shown to hold has failed. */
+/** Judges the probe, the worst failure first. A check that was not shown to hold has failed. */
 export function judgeProbe(evidence: ProbeEvidence, expected: ProbeExpectation): Check[] {
   const { facts } = evidence;
   const checks = [...judgeMounts(evidence, expected), ...judgeFacts(evidence, expected)];
@@ -107,7 +107,7 @@ export function judgeProbe(evidence: ProbeEvidence, expected: ProbeExpectation):
     happened,
     verdict: "failed",
   };
-  // Harm on this machine is the gravest, and stands even where the probe broke off after it.
+  // Harm on this machine is the worst, and counts even if the probe broke off after it.
   const harmed = checks.some((it) => it.part === "read_only" && evidence.host.harm.length > 0);
   return harmed ? [...checks, probe] : [probe, ...checks];
 }
@@ -132,19 +132,19 @@ function judgeMounts({ facts, host }: ProbeEvidence, expected: ProbeExpectation)
     verdict: sawTree && other.length === 0 ? "held" : "failed",
   };
   const all = [...rows, tree];
-  // What was harmed comes before what was not reached because of it.
+  // Harm comes before the checks that were not reached because of it.
   return [
     ...all.filter((it) => it.verdict === "failed" && it.happened !== "it was not tried"),
     ...all.filter((it) => it.verdict !== "failed" || it.happened === "it was not tried"),
   ];
 }
 
-/** gVisor's kernel log names it, and its release is its own, not the host's. */
+/** Whether this is gVisor: its kernel log says so, and its kernel release is not the host's. */
 export function isGvisor(facts: ProbeFacts, hostKernel: string): boolean {
   return facts.dmesgGvisor && facts.release !== "" && facts.release !== hostKernel;
 }
 
-/** Whether a check held, and what happened in words. */
+/** Whether a check held, and the result in words. */
 type Finding = readonly [holds: boolean, happened: string, weakerIsAccepted?: boolean];
 
 function judgeFacts(evidence: ProbeEvidence, expected: ProbeExpectation): Check[] {

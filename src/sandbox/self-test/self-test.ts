@@ -23,13 +23,13 @@ import { inspectTree, listenAround, plantTree } from "./probe-tree.ts";
 /** The size of the probe's /tmp, which it fills. */
 const TMP_BYTES = 8 * 1024 ** 2;
 
-/** What was proven, and of what: kept in the cache directory. */
+/** What was proven; kept in the cache directory. */
 const SelfTestReport = z.object({
   gvisor: z.boolean(),
   runtime: z.string(),
   /** The kernel release seen inside. */
   kernel: z.string(),
-  /** What was tried, and what came of it. */
+  /** All attempts with their results. */
   checks: z.array(
     z.object({
       name: z.string(),
@@ -41,27 +41,27 @@ const SelfTestReport = z.object({
   ),
 });
 
-/** The report of a passed self-test; `cached` where it was proven before for the same engine. */
+/** The report of a passed self-test; `cached` if it is from an earlier test of the same engine. */
 export type SelfTestReport = z.infer<typeof SelfTestReport> & { readonly cached: boolean };
 
-/** What is tested. */
+/** How to test. */
 export type SelfTestOptions = {
   readonly runtime: CheckedRuntime;
-  /** Any image with a shell, util-linux and coreutils; the product's own. */
+  /** An image with a shell, util-linux and coreutils; in use, the plugin's own. */
   readonly image: { readonly id: string; readonly tag: string };
-  /** A directory of the plugin's own, out of reach of every project. */
+  /** A directory of the plugin, outside of every project. */
   readonly cacheDir: string;
   readonly uid: number;
   readonly gid: number;
-  /** The user's configuration names this runtime though it may be no gVisor. */
+  /** The user's configuration names this runtime although it may not be gVisor. */
   readonly acceptWeaker?: boolean;
-  /** Tests anew even where it passed before. */
+  /** Tests again even if it passed before. */
   readonly fresh?: boolean;
   readonly signal?: AbortSignal;
 };
 
 /**
- * Proves by attack that the engine's containers are what the product relies on. A pass is cached
+ * Proves by attacks that the engine's containers isolate as the plugin requires. A pass is cached
  * for the same engine, runtime (name, arguments, binary), image, kernel, user and probe.
  *
  * Errors: `self_test_failed` and those of starting a container. Rejects with `signal.reason`.
@@ -85,7 +85,7 @@ export async function selfTest(
   try {
     const report = await runProbe(engine, options, dir);
     if (!report.ok) {
-      // What held once and does not any more must not be trusted at the next start.
+      // A pass from before must not be trusted at the next start.
       await rm(cachePath, { force: true });
       return report;
     }
@@ -165,7 +165,7 @@ async function cacheKey(engine: Engine, options: SelfTestOptions): Promise<strin
   return createHash("sha256").update(JSON.stringify(all)).digest("hex").slice(0, 24);
 }
 
-/** Only what this user alone can have written: a report opens the door to everything else. */
+/** SECURITY: a report lets the sandbox start, so only one that this user alone can have written counts. */
 async function readReport(path: string): Promise<z.infer<typeof SelfTestReport> | undefined> {
   try {
     return SelfTestReport.parse(JSON.parse((await readOwnFile(path)) ?? ""));
@@ -177,7 +177,7 @@ async function readReport(path: string): Promise<z.infer<typeof SelfTestReport> 
 function unusable(cacheDir: string, what: string, cause?: unknown): SandboxError {
   return {
     kind: "state_unwritable",
-    message: `The cache directory ${cacheDir} ${what}; a directory of this user's own was expected.`,
+    message: `The cache directory ${cacheDir} ${what}; a directory of your own was expected.`,
     fix: `ls -ld ${JSON.stringify(cacheDir)}`,
     path: cacheDir,
     cause,
@@ -215,7 +215,7 @@ const SAYS: Record<SelfTestPart, string> = {
   limits: "the limits on memory and processes are not enforced",
 };
 
-/** What mends a part of the self-test: commands, or what to write where. */
+/** How to fix a part of the self-test that failed. */
 function fix(
   engine: Pick<Engine, "product" | "rootless">,
   runtime: Pick<CheckedRuntime, "name">,

@@ -69,12 +69,12 @@ export const RULES: readonly Rule[] = [
     .config/mise.toml .config/mise.*.toml .rtx.toml mise-tasks/ .mise-tasks/ .prototools .hermit/
     .sdkmanrc .jvmrc .nvmrc .node-version .python-version .ruby-version .java-version .php-version
     .go-version .perl-version .lua-version .terraform-version .bun-version`,
-    "a version manager obeys it when you enter the directory, or chooses the program by it",
+    "a version manager reads it when you enter the directory, and chooses programs by it",
   ),
   rule(
     `flake.nix flake.lock shell.nix default.nix devenv.nix devenv.yaml devenv.lock devenv.local.nix
     .devenv/ devbox.json .devbox/ guix.scm manifest.scm pixi.toml`,
-    "nix and its like run it on `nix develop`, and direnv may do so by itself",
+    "nix and similar tools run it on `nix develop`, and direnv may do so by itself",
   ),
   rule(
     `.tmuxinator.yml .tmuxp.yaml .tmuxp.yml .tmuxp.json .smug.yml .overmind.env .foreman Procfile
@@ -93,7 +93,7 @@ export const RULES: readonly Rule[] = [
     .zlogin .zlogout .kshrc .mkshrc .cshrc .tcshrc .login .logout .xinitrc .xprofile .xsession .xsessionrc
     .inputrc .screenrc .tmux.conf tmux.conf config.fish conf.d/*.fish .gitconfig .hgrc .netrc .curlrc
     .wgetrc .mailcap .ssh/ .gnupg/ .wezterm.lua .pam_environment .xbindkeysrc`,
-    "your shell, session or tools obey it where your home has it, by a link or a copy",
+    "your shell, session or tools read it if your home has a link to it or a copy",
   ),
   // Other agents.
   rule(
@@ -101,25 +101,25 @@ export const RULES: readonly Rule[] = [
     .roomodes .kilocode/ .kiro/ .opencode/ opencode.json opencode.jsonc .amazonq/ .junie/ .qwen/ .goose/
     .augment/ .trae/ .factory/ .amp/ .crush/ .crush.json crush.json .copilot/ .github/hooks/ .mcp.json
     mcp.json .mcphub/ .claude.json`,
-    "agents outside of the sandbox obey it, and start what it names",
+    "agents outside of the sandbox read it and start the programs that it names",
   ),
   rule(
     `AGENTS.md AGENTS.override.md CLAUDE.md CLAUDE.local.md GEMINI.md QWEN.md CRUSH.md
     .cursorrules .windsurfrules .clinerules .clinerules/ .goosehints .rules .github/copilot-instructions.md
     .github/instructions/ .github/prompts/ .github/agents/ avante.md`,
-    "agents outside of the sandbox take it for your instructions",
+    "agents outside of the sandbox follow it as your instructions",
   ),
   // Git and its hooks, and what other systems keep in the working tree.
   rule(
     ".gitattributes",
     "git runs the filters, diff and merge drivers that it chooses from your configuration",
   ),
-  rule(".gitmodules .lfsconfig", "git fetches from where it says"),
+  rule(".gitmodules .lfsconfig", "git fetches from the address that it names"),
   rule(
     `.hg/hgrc .hg/hgrc-not-shared .hg/sharedpath .hg/requires .hgsub .jj/repo/config.toml
     .jj/repo/workspace-config.toml .jj/workspace-config.toml .jj/config.toml .sl/config .bzr/branch/branch.conf
     .fossil-settings/ _darcs/prefs/ .pijul/config`,
-    "the version control of this name obeys it, with hooks and programs, on every call there",
+    "the version control system of this name runs its hooks and programs on every call there",
   ),
   rule(
     `.husky/ .huskyrc .huskyrc.* .githooks/ .git-hooks/ git-hooks/ .hooks/ lefthook.* .lefthook.*
@@ -159,7 +159,7 @@ export const RULES: readonly Rule[] = [
     `WORKSPACE WORKSPACE.bazel MODULE.bazel .bazelrc user.bazelrc .bazelversion
     .bazeliskrc /tools/bazel /tools/bazel.* BUCK .buckconfig .buckconfig.local pants.toml Earthfile dune
     dune-project dune-workspace *.opam Snakefile dvc.yaml`,
-    "a build tool obeys it on every call",
+    "a build tool reads it on every call, and may run what it names",
   ),
   rule(
     "gradlew mvnw gradlew.bat mvnw.cmd sbtw millw",
@@ -213,7 +213,7 @@ export const RULES: readonly Rule[] = [
     `.npmrc .yarnrc .yarnrc.yml .yarn/releases/ .yarn/plugins/ .yarn/sdks/ .pnpmfile.cjs .pnpmfile.mjs
     pnpmfile.js pnpm-workspace.yaml .pnp.cjs .pnp.js .pnp.loader.mjs binding.gyp lerna.json nx.json turbo.json
     .moon/ moon.yml rush.json common/config/rush/ wrangler.toml wrangler.json wrangler.jsonc`,
-    "npm, yarn, pnpm or the tool of this name obeys it on every call",
+    "npm, yarn, pnpm or the tool of this name reads it on every call, and may run what it names",
   ),
   rule(
     "setup.py noxfile.py tasks.py dodo.py hatch_build.py hatch.toml Pipfile pip.conf .pypirc uv.toml poetry.toml pdm.toml .pdm.toml .pdm-python",
