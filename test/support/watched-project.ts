@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 import { changesOf } from "../../src/workspace/watch/changes.ts";
-import { pathMatcher } from "../../src/workspace/watch/rules.ts";
+import { pathMatcher } from "../../src/workspace/watch/matcher.ts";
 import { type SnapshotOptions, snapshotWatched } from "../../src/workspace/watch/snapshot.ts";
 
 /** A project, and what became of it since it was last looked at, in few words. */

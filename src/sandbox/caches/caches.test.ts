@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, it, onTestFinished } from "vitest";
-import { parentDirsOf } from "../git/trusted-paths.ts";
+import { parentDirsOf } from "../git/parent-dirs.ts";
 import { planCaches } from "./caches.ts";
 
 it.each<[string, (path: string) => Promise<unknown>, boolean]>([

@@ -6,4 +6,5 @@
 export { filesNamedBy } from "./envrc.ts";
 export { findGitDirs } from "./git-dirs.ts";
 export { findGit, gitPointerMounts, linkOfPointer } from "./git-pointer.ts";
-export { directoriesAbove, gitTrustedPaths, outermost, parentDirsOf } from "./trusted-paths.ts";
+export { directoriesAbove, outermost, parentDirsOf } from "./parent-dirs.ts";
+export { gitTrustedPaths } from "./trusted-paths.ts";

@@ -13,6 +13,8 @@ import {
   topOf,
   worktreesOf,
 } from "./git-questions.ts";
+import { directoriesAbove, outermost, parentDirsOf } from "./parent-dirs.ts";
+import { COMMAND_VARIABLES, DATA_KEYS, isCommandKey, isKeyFile } from "./setting-keys.ts";
 
 /** The paths in a project's work tree that the host's git trusts; relative, without links in them. */
 export type TrustedPaths = {
@@ -35,20 +37,6 @@ const MAX_ABOVE = 3;
 /** How many work trees are inspected in all, at some 10 ms each. */
 const MAX_WORK_TREES = 1000;
 
-/** Last parts of keys whose value is a command, whatever comes before. */
-const COMMAND_ENDS: ReadonlySet<string> = new Set(
-  "command cmd program helper process clean smudge textconv driver editor difffilter uploadpack receivepack packobjectshook update recentobjectshook defaultkeycommand sendmailcmd tocmd cccmd headercmd smtpserver external vcs path sshcommand askpass gitproxy fsmonitor pager alternaterefscommand".split(
-    " ",
-  ),
-);
-/** Keys whose values are branches, addresses and names, which no program uses as a file. */
-const DATA_KEYS =
-  /^(branch\..*|remote\..*\.(fetch|push)|user\.(name|email)|color\..*|extensions\..*|submodule\..*\.(active|branch)|core\.(repositoryformatversion|filemode|bare|logallrefupdates|worktree))$/;
-/** Variables that name programs or files to git. */
-const COMMAND_VARIABLES =
-  "GIT_EXTERNAL_DIFF GIT_SSH GIT_SSH_COMMAND GIT_PROXY_COMMAND GIT_EDITOR GIT_SEQUENCE_EDITOR GIT_PAGER GIT_ASKPASS SSH_ASKPASS VISUAL EDITOR PAGER".split(
-    " ",
-  );
 /** Variables that lead git to another repository than the one that is found. */
 const USER_VARIABLES = ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"];
 const PATH_VARIABLES = ["GIT_TEMPLATE_DIR", "GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL"];
@@ -286,7 +274,7 @@ class Search {
     // Any other alias is words for git itself, which may begin with `-c key=value`.
     if (key.startsWith("alias."))
       return this.#command(top, key, value.startsWith("!") ? value : `git ${value}`);
-    if (isCommand(key)) return this.#command(top, key, value);
+    if (isCommandKey(key)) return this.#command(top, key, value);
     // With any other key, a value that names a file of the project may be read or run. A word such
     // as "main" is more likely a branch than a file that a build makes.
     for (const word of commandWords(value))
@@ -363,32 +351,6 @@ class Search {
   #name(path: string): string {
     return relative(this.#root, path);
   }
-}
-
-/** The names that do not lie below another one of them. */
-export function outermost(names: readonly string[]): string[] {
-  const all = new Set(names);
-  return [...all].filter((name) => !directoriesAbove(name).some((above) => all.has(above)));
-}
-
-/** The parent directories of names; they are mounted as well, so that they cannot be renamed. */
-export function parentDirsOf(names: readonly string[]): string[] {
-  return [...new Set(names.flatMap(directoriesAbove))].sort();
-}
-
-/** The parent directories of a name: `a` and `a/b` for `a/b/c`. */
-export function directoriesAbove(name: string): string[] {
-  const parts = name.split(sep);
-  return parts.slice(1).map((_, n) => parts.slice(0, n + 1).join(sep));
-}
-
-function isCommand(key: string): boolean {
-  return key.startsWith("pager.") || COMMAND_ENDS.has(key.slice(key.lastIndexOf(".") + 1));
-}
-
-/** Whether a signing key is a file, not a key's name or the key itself. */
-function isKeyFile(value: string, isSsh: boolean): boolean {
-  return /^(\/|~|\.\/)/.test(value) || (isSsh && !/^(key::|ssh-)/.test(value));
 }
 
 /** The repositories around the project: their settings may name files in it. */

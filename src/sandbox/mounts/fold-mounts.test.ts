@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parentDirsOf } from "../git/trusted-paths.ts";
+import { parentDirsOf } from "../git/parent-dirs.ts";
 import { foldMounts, MAX_MOUNTS } from "./fold-mounts.ts";
 
 const repositories = (dir: string, count: number) =>

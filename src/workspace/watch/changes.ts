@@ -1,6 +1,6 @@
+import { changedParts, type PartChange } from "./manifest-fields.ts";
 import { shown } from "./open-directory.ts";
-import { changedParts, type PartChange } from "./part.ts";
-import { RULES } from "./table.ts";
+import { RULES } from "./patterns.ts";
 import type { Watched, WatchSnapshot } from "./watched.ts";
 
 /** A change of a file that a program on the host runs. */

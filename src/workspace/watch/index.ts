@@ -5,6 +5,6 @@
  * know Codex, Neovim or Docker.
  */
 export { changesOf, stillUnreadable, type WatchChange } from "./changes.ts";
-export { pathMatcher } from "./rules.ts";
+export { pathMatcher } from "./matcher.ts";
 export { snapshotWatched } from "./snapshot.ts";
 export type { WatchSnapshot } from "./watched.ts";

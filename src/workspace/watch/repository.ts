@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import type { Parts } from "./manifest-fields.ts";
 import { joined, OpenDirectory, UnreadableError } from "./open-directory.ts";
-import type { Parts } from "./part.ts";
 
 /** How many other files of the hooks directory are compared: hooks may run them. */
 const MAX_OTHERS = 100;

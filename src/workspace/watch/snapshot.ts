@@ -3,6 +3,8 @@ import type { BigIntStats, Dirent } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, resolve, sep } from "node:path";
 import { hasGitNames } from "../../git-layout.ts";
+import { partsOf } from "./manifest-fields.ts";
+import type { PathMatcher } from "./matcher.ts";
 import {
   bytesOf,
   joined,
@@ -11,11 +13,9 @@ import {
   pathOf,
   UnreadableError,
 } from "./open-directory.ts";
-import { partsOf } from "./part.ts";
+import { ENVIRONMENT, PACKAGES, REASONS, SKIPPED } from "./patterns.ts";
 import { lookAtRepository } from "./repository.ts";
-import type { PathMatcher } from "./rules.ts";
 import { findSetId } from "./set-id.ts";
-import { ENVIRONMENT, PACKAGES, SKIPPED } from "./table.ts";
 import { isSettled, versionOf, type Watched, type WatchSnapshot } from "./watched.ts";
 
 /** Bounds of one snapshot; one that meets a bound says that it is incomplete. */
@@ -71,14 +71,6 @@ type Todo = {
   readonly arrivedAtMs: number;
 };
 
-const BARE = "git runs its hooks and programs wherever it is run inside";
-const NESTED = `it makes a repository of its directory: ${BARE}, and by \`git status\` above it once \`git add\` has taken it in`;
-const OUT = "it leads out of the project: what follows it on your machine reads or writes there";
-const PROGRAM = "it can be run by its name now";
-const PARSER =
-  "Neovim loads it into itself to show that language, where the project is on its 'runtimepath'";
-const SET_ID = "any user of your machine who runs it has your rights in it";
-const UNREADABLE = "it is not known what your machine would run of it";
 /** Names that show a repository, or an environment of Python or conda. */
 const MARKS = new Set(["HEAD", "objects", "refs", "commondir", "pyvenv.cfg", "conda-meta"]);
 
@@ -130,7 +122,7 @@ class Walk {
         await using directory = await OpenDirectory.open(joined(this.#root, todo.path));
         const stats = await directory?.stat(basename(path));
         if (stats?.isFile() && (stats.mode & 0o6000n) !== 0n)
-          this.#set(path, todo, { runs: SET_ID, kind: "set-id", stats, ...NO_CONTENT });
+          this.#set(path, todo, { runs: REASONS.setId, kind: "set-id", stats, ...NO_CONTENT });
       } catch (cause) {
         this.#missed({ ...todo, real: todo.path, links: 0 }, cause);
       }
@@ -175,7 +167,8 @@ class Walk {
       }
     }
     if (listed.has("pyvenv.cfg") || listed.has("conda-meta")) this.#environment(todo.path);
-    if (hasGitNames(listed)) await this.#repository(here, here.real, joined(todo.path, "."), BARE);
+    if (hasGitNames(listed))
+      await this.#repository(here, here.real, joined(todo.path, "."), REASONS.bare);
   }
 
   /** Watches the programs of a virtual environment. */
@@ -195,7 +188,7 @@ class Walk {
     // In a directory without rights every file fails; the directory is named once.
     if (this.#isBelowUnreadable(parentOf(path)) && path !== "") return;
     this.unreadable.set(path, {
-      ...{ runs: UNREADABLE, kind: "unreadable", why: cause.code, parts: undefined },
+      ...{ runs: REASONS.unreadable, kind: "unreadable", why: cause.code, parts: undefined },
       ...{ inode: "", version: "", hash: `${cause.code} ${real}`, changedAtMs: arrivedAtMs },
       arrivedAtMs,
     });
@@ -237,24 +230,25 @@ class Walk {
       // the user's commits.
       const stats = await directory.stat(entry.name);
       if (stats !== undefined)
-        this.#set(path, todo, { runs: NESTED, kind: "repository", stats, ...NO_CONTENT });
+        this.#set(path, todo, { runs: REASONS.nested, kind: "repository", stats, ...NO_CONTENT });
     } else if (entry.isDirectory())
-      await this.#repository(todo, joined(todo.real, entry.name), path, NESTED);
-    else if (entry.isSymbolicLink()) await this.#link(directory, todo, entry, NESTED);
-    else await this.#add(directory, todo, entry, NESTED, "repository");
+      await this.#repository(todo, joined(todo.real, entry.name), path, REASONS.nested);
+    else if (entry.isSymbolicLink()) await this.#link(directory, todo, entry, REASONS.nested);
+    else await this.#add(directory, todo, entry, REASONS.nested, "repository");
   }
 
   async #addProgram(directory: OpenDirectory, todo: Todo, entry: Dirent<string>): Promise<void> {
     const stats = await directory.stat(entry.name);
     if (stats === undefined || (stats.mode & 0o111n) === 0n) return;
     const path = joined(todo.path, entry.name);
-    this.#set(path, todo, { runs: PROGRAM, kind: "program", stats, ...NO_CONTENT });
+    this.#set(path, todo, { runs: REASONS.program, kind: "program", stats, ...NO_CONTENT });
   }
 
   /** Neovim loads any name there; a parser differs from a source file by its first bytes. */
   async #addParser(directory: OpenDirectory, todo: Todo, entry: Dirent<string>): Promise<void> {
     const magic = await directory.read(entry.name, ELF.length).catch(() => ELF);
-    if (magic?.equals(ELF) === true) await this.#add(directory, todo, entry, PARSER, "file");
+    if (magic?.equals(ELF) === true)
+      await this.#add(directory, todo, entry, REASONS.parser, "file");
   }
 
   /** Adds the files that git trusts in a repository: `real` is its directory, `at` its path here. */
@@ -287,7 +281,7 @@ class Walk {
     const { matcher } = this.#options;
     const dirRuns = todo.runs ?? matcher.dirRuns(path);
     const inside = await this.#inside(joined(todo.real, entry.name), to);
-    const runs = fileRuns ?? dirRuns ?? (inside === undefined ? OUT : undefined);
+    const runs = fileRuns ?? dirRuns ?? (inside === undefined ? REASONS.out : undefined);
     if (inside !== undefined && todo.links < MAX_LINKS && (dirRuns ?? matcher.leads(path))) {
       const links = todo.links + 1;
       this.#todo.push({ ...todo, path, real: inside, links, runs: dirRuns });

@@ -1,5 +1,5 @@
 import type { BigIntStats } from "node:fs";
-import type { Parts } from "./part.ts";
+import type { Parts } from "./manifest-fields.ts";
 
 /** A watched file. `runs` says what runs it. */
 export type Watched = {

@@ -13,6 +13,20 @@ export type Rule = {
 export const ENVIRONMENT =
   "your shell and editor run it by its name in this virtual environment, or when you enter that";
 
+const BARE = "git runs its hooks and programs wherever it is run inside";
+
+/** Why a file is watched that no pattern matches: what on the host runs it, and when. */
+export const REASONS = {
+  bare: BARE,
+  nested: `it makes a repository of its directory: ${BARE}, and by \`git status\` above it once \`git add\` has taken it in`,
+  out: "it leads out of the project: what follows it on your machine reads or writes there",
+  program: "it can be run by its name now",
+  parser:
+    "Neovim loads it into itself to show that language, where the project is on its 'runtimepath'",
+  setId: "any user of your machine who runs it has your rights in it",
+  unreadable: "it is not known what your machine would run of it",
+} as const;
+
 /**
  * Files that run by themselves or with ordinary commands, from the manuals of the tools. A file is in
  * the table if opening, entering, building, testing or committing is enough to run it.

@@ -1,4 +1,4 @@
-import { RULES } from "./table.ts";
+import { RULES } from "./patterns.ts";
 
 /** Says whether a path is watched. */
 export type PathMatcher = {

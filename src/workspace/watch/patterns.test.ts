@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { pathMatcher } from "./rules.ts";
-import { RULES } from "./table.ts";
+import { pathMatcher } from "./matcher.ts";
+import { RULES } from "./patterns.ts";
 
 const matcher = pathMatcher([]);
 
