@@ -1,5 +1,5 @@
 #!/bin/sh
-# Says at the end of a build what an image lacks that the sandbox cannot be without; fails then.
+# Fails the build of an image that lacks programs which the sandbox needs, and names them.
 lacking=0
 lacks() {
   echo "codex-chat-lacks: $1"
@@ -15,7 +15,7 @@ else
 fi
 command -v bash >/dev/null 2>&1 || lacks "bash"
 command -v git >/dev/null 2>&1 || lacks "git"
-# Without these the self-test cannot attack the sandbox, and so prove nothing.
+# The self-test's attacks need these; without them it would prove nothing.
 for tool in unshare mount umount dmesg setpriv; do
   command -v "$tool" >/dev/null 2>&1 || lacks "$tool (of util-linux)"
 done

@@ -1,12 +1,12 @@
 /**
- * Runs under PID 1 and is what the container lives by: it exits, and the container with it, when
- * no relay has been connected for a while. So nothing is left running even after every process
- * on the host was killed with -9: the engine then closes the relays' stdin, the relays end, and
- * their connections to the socket below with them.
+ * Runs under PID 1 and keeps the container alive: it exits, and the container with it, when no relay
+ * has been connected for a while. So nothing is left running even if every process on the host was
+ * killed with -9: the engine then closes the relays' stdin, the relays end, and their connections to
+ * the socket below close.
  *
- * Plain JavaScript without dependencies for Node 18 and newer. It trusts nobody: what connects is
- * merely counted, what is sent is thrown away. A program inside can keep the container alive by
- * connecting, or end it by killing this one; neither reaches the host.
+ * Plain JavaScript without dependencies for Node 18 and newer. It trusts nobody: it counts
+ * connections and discards their data. A program inside can keep the container alive by connecting, or
+ * end it by killing the keeper; neither affects the host.
  */
 import { rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -33,7 +33,7 @@ server.on("error", (error) => {
   process.exit(1);
 });
 rmSync(socketPath, { force: true });
-// The host waits for this word, so that a relay never comes before there is a socket.
+// The host waits for this word, so that no relay is started before the socket exists.
 server.listen(socketPath, () => process.stdout.write("ready\n"));
 
 process.stdout.on("error", () => {});

@@ -1,14 +1,14 @@
 /**
- * Has gVisor let go of the files that were written in the sandbox, so that the host can run them.
+ * Makes gVisor close the files that were written in the sandbox, so that the host can run them.
  *
- * gVisor keeps a file that was opened for writing open for as long as it remembers the name (runsc
- * 20240729, `dentry` in pkg/sentry/fsimpl/gofer): for each mounted directory the last thousand that
- * were used and are not in use. The host then cannot execute it: "Text file busy". Nothing inside
- * can ask gVisor to forget, but an overlay does so for the files that it covers. One is mounted
- * above each directory, in a name space of its own (let-go.sh) and with a writable layer of its own:
- * what is removed in it is forgotten by gVisor and stays where it is for everybody else.
+ * gVisor keeps a file that was opened for writing open as long as it caches the name (runsc 20240729,
+ * `dentry` in pkg/sentry/fsimpl/gofer): for each mount the last thousand names that are not in use.
+ * The host cannot execute such a file: "Text file busy". Nothing inside can tell gVisor to drop a
+ * name, but removing a file in an overlay does so. So an overlay is mounted over each directory, in a
+ * mount namespace of its own (let-go.sh) and with an upper layer of its own: a file that is removed in
+ * it is dropped from gVisor's cache, and stays where it is for every other process.
  *
- * At most as many files as gVisor remembers are looked at, which pushes all others out.
+ * As many files as gVisor caches are removed at most: reading them pushes out all others.
  *
  * Plain JavaScript without dependencies for Node 18 and newer.
  */
@@ -28,13 +28,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
-/** How many names gVisor remembers for a mount that does not say. */
+/** How many names gVisor caches for a mount without an option for it. */
 const REMEMBERED = 1000;
-/** gVisor closes the files of a mount in batches of a hundred: so many more are closed that all are. */
+/** gVisor closes files in batches of a hundred; this many more are closed so that no batch is open. */
 const BATCH = 100;
-/** How often something is removed once more for that: two of three may be open in programs. */
+/** How often a removal is repeated for that: two of three files may be open in programs. */
 const AGAIN = 3 * BATCH;
-/** How long it may take altogether. */
+/** The time limit for everything. */
 const END = performance.now() + 8000;
 
 const [dir = "", ...given] = process.argv.slice(2);
@@ -48,18 +48,18 @@ cover();
 const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
 for (const [n, root] of roots.entries()) {
   const merged = join(dir, String(n), "merged");
-  // Whatever the mount above said: without it the files themselves would be removed.
+  // Checked again: without the overlay, the real files would be removed.
   if (mounts.findLast((it) => it.split(" ")[1] === merged)?.split(" ")[2] !== "overlay")
     throw new Error(`no overlay is mounted above ${root}`);
   letGo(looked(root), merged, join(dir, String(n), "upper"));
 }
 
-/** Mounts an overlay above each directory, all by one program: there may be a hundred. */
+/** Mounts an overlay over each directory, all with one program: there may be a hundred. */
 function cover() {
   const lines = roots.map((root, n) => {
     const at = join(dir, String(n));
     for (const name of ["upper", "work", "merged"]) mkdirSync(join(at, name), { recursive: true });
-    // A path may have a comma or a colon in it, which the options of a mount cannot.
+    // Mount options cannot contain a comma or a colon, and a path can.
     symlinkSync(root, join(at, "lower"));
     const options = `lowerdir=${at}/lower,upperdir=${at}/upper,workdir=${at}/work`;
     return `none ${at}/merged overlay ${options} 0 0\n`;
@@ -71,7 +71,7 @@ function cover() {
 }
 
 /**
- * Removes the files in the overlay, which is all that they are removed from.
+ * Removes the files in the overlay only.
  *
  * @param {ReadonlyMap<string, readonly string[]>} found
  * @param {string} merged
@@ -94,7 +94,7 @@ function letGo(found, merged, upper) {
       inDirectory(merged, at, (opened) => {
         for (const name of names.slice(0, left))
           for (let i = 0; i < times; i++) {
-            // Without the mark of its removal the file is there once more.
+            // Removing the whiteout makes the file visible again.
             remove(join(above, name));
             remove(join(opened, name));
           }
@@ -105,9 +105,9 @@ function letGo(found, merged, upper) {
 }
 
 /**
- * Opens a directory below `top`, and has its path used as long as it is open. One that is not on
- * top's own device is left out: any program may put a link in a directory's place at any moment,
- * and a link leads to the files themselves.
+ * Opens a directory below `top`, and calls `use` with its path while it is open. A directory on
+ * another device than `top` is left out: any program may put a link in a directory's place at any
+ * moment, and a link leads to the real files.
  *
  * @param {string} top
  * @param {string} at relative to it
@@ -129,7 +129,7 @@ function inDirectory(top, at, use) {
 }
 
 /**
- * The files of a directory, as many as gVisor remembers; what is mounted in it is left out.
+ * The files of a directory, as many as gVisor caches, without those of mounts in it.
  *
  * @param {string} root
  * @returns {Map<string, string[]>} the names in each directory, by its path relative to it

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Sourced by login shells, which the agent runs commands with. They reset PATH; this puts back what
-# the image or the user set.
+# Read by login shells, which the agent's commands run in and which reset PATH. This restores the
+# directories that the image or the user has put there.
 if [ -n "${CODEX_CHAT_PATH:-}" ]; then
   PATH=$CODEX_CHAT_PATH
   export PATH

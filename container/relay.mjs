@@ -3,7 +3,7 @@
  * connection as frames over its own stdin and stdout, which lead to the host.
  *
  * Plain JavaScript without dependencies for Node 18 and newer. It holds no secret and enforces
- * nothing: any program inside could take its place. What is allowed is decided on the host.
+ * nothing: any program inside could take its place. The host decides what is allowed.
  *
  * A frame is `u8 type, u32be stream, u32be length, payload`; see src/egress/link/frame.ts.
  */
@@ -18,7 +18,7 @@ const WINDOW = 6;
 
 const HEADER_BYTES = 9;
 const MAX_PAYLOAD = 64 * 1024;
-/** How much may be under way to either side before the receiver has asked for more. */
+/** How many bytes may be in flight to either side before the receiver grants more. */
 const WINDOW_BYTES = 256 * 1024;
 const MODEL_PORT = 1;
 const PROXY_PORT = 2;
@@ -28,21 +28,21 @@ const LOCAL_PORT = 3;
 /**
  * @typedef {object} Stream
  * @property {import("node:net").Socket} socket
- * @property {number} credit bytes that the host still takes
- * @property {number} owed bytes read by the socket's other end and not yet granted anew
- * @property {Buffer[]} waiting what the connection gave and the host has no credit for
- * @property {boolean} closed the connection is over, and only `waiting` is left of it
+ * @property {number} credit bytes that the host still accepts
+ * @property {number} owed bytes that the socket has taken and the host has no new credit for yet
+ * @property {Buffer[]} waiting data of the connection that the host has given no credit for
+ * @property {boolean} closed the connection has ended, and only `waiting` is left
  */
 
 /** @type {Map<number, Stream>} */
 const streams = new Map();
 let nextStream = 1;
 
-// Before the others, which may take any port.
+// First, because the other listeners may take any port.
 const local = (process.env["CODEX_CHAT_LOCAL"] ?? "").split(",").filter(Boolean).map(Number);
 for (const [n, port] of local.entries()) listenAs(port, LOCAL_PORT + n);
 
-/** Where it listened before, so that programs that were told of it find it again. */
+/** The ports of an earlier relay, so that running programs find this one. */
 const [modelAt = 0, proxyAt = 0] = (process.env["CODEX_CHAT_PORTS"] ?? "").split(",").map(Number);
 const ports = await Promise.all([listen(MODEL_PORT, modelAt), listen(PROXY_PORT, proxyAt)]);
 send(HELLO, 0, Buffer.from(JSON.stringify({ version: 1, model: ports[0], proxy: ports[1] })));
@@ -88,7 +88,7 @@ function listen(port, at) {
 }
 
 /**
- * Stands for a service of the user's machine at its own port. One that is taken here is left out.
+ * Listens for a service of the user's machine at that service's own port, unless the port is taken.
  *
  * @param {number} port where programs look for it
  * @param {number} service which one it is for the host
@@ -131,7 +131,7 @@ function open(port, socket) {
 }
 
 /**
- * Sends what the connection gave, as far as the host has granted credit; an empty chunk is its end.
+ * Sends the connection's data, as far as the host has granted credit; an empty chunk is the end.
  *
  * @param {number} id
  * @param {Stream} stream
@@ -163,14 +163,14 @@ function receive(type, id, payload) {
   if (type < DATA || type > WINDOW) fail(`the host sent a frame of type ${type}`);
   if (type === WINDOW && payload.length !== 4) fail("the host granted credit wrongly");
   const stream = streams.get(id);
-  // The connection may have gone while the frame was under way.
+  // The connection may have closed while the frame was in flight.
   if (stream === undefined) return;
   const { socket } = stream;
   if (type === DATA) socket.write(payload, () => grant(id, stream, payload.length));
   else if (type === END) socket.end();
   else if (type === RESET) {
     streams.delete(id);
-    // After an end the answer is whole, and is delivered before the connection goes.
+    // After an end the answer is complete, and is delivered before the connection closes.
     if (socket.writableEnded) socket.destroySoon();
     else socket.resetAndDestroy();
   } else {
@@ -180,7 +180,7 @@ function receive(type, id, payload) {
 }
 
 /**
- * Lets the host send as much again, in few frames.
+ * Grants the host new credit, in few frames.
  *
  * @param {number} id
  * @param {Stream} stream

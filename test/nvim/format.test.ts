@@ -34,9 +34,7 @@ describe.each(neovims)("the format in Lua on Neovim $name", (program) => {
       ),
     ).toEqual(cases.contexts.map((it) => (it.context === null ? null : true)));
     expect(
-      await nvim.lua(
-        `return require("codex-chat.format").context_line({ "\`a.ts\`", "b" })`,
-      ),
+      await nvim.lua(`return require("codex-chat.format").context_line({ "\`a.ts\`", "b" })`),
     ).toBe(cases.contexts[0]?.context);
     expect(await each(cases.frontMatterEnds, "return format.front_matter_end(it.lines)")).toEqual(
       cases.frontMatterEnds.map((it) => it.end),

@@ -183,11 +183,7 @@ local function unanswered(chat)
     end
     -- Without the heading and the context line, which is made again.
     local text = table.concat(api.nvim_buf_get_lines(chat.buf, range[1] + 1, range[2], false), "\n")
-    table.insert(
-      found,
-      1,
-      vim.trim(require("codex-chat.format").without_context(vim.trim(text)))
-    )
+    table.insert(found, 1, vim.trim(require("codex-chat.format").without_context(vim.trim(text))))
     edge = range[1]
   end
   return found

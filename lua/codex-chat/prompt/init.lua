@@ -157,8 +157,7 @@ local function deliver_above(chat, it, parts)
   blocks.machine(chat, function()
     local prompt = blocks.prompt_row(chat)
     local row = it.mode == "queue" and prompt or require("codex-chat.buffer.pending").row(chat)
-    local section =
-      vim.list_extend({ require("codex-chat.format").user_heading, "" }, it.lines)
+    local section = vim.list_extend({ require("codex-chat.format").user_heading, "" }, it.lines)
     if line then
       vim.list_extend(section, { "", line })
     end

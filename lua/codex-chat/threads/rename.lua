@@ -16,9 +16,7 @@ local function set_name(chat, name)
     local last = math.min(head_lines, blocks.prompt_row(chat))
     local head = vim.api.nvim_buf_get_lines(chat.buf, 0, last, false)
     blocks.machine(chat, function()
-      for _, change in
-        ipairs(require("codex-chat.format").meta_changes(head, { name = name }))
-      do
+      for _, change in ipairs(require("codex-chat.format").meta_changes(head, { name = name })) do
         blocks.splice(chat, change.row, change.count, change.lines)
       end
     end)
