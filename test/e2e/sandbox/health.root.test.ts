@@ -79,7 +79,7 @@ describe("the health check of a runtime", { timeout: 150_000 }, () => {
       const runtime = { name: "gone", path: "/nonexistent/runsc", args: [] };
       for (const other of [{ kernel: "6.6.0-linuxkit" }, { machine: "colima" }])
         expect(await lookForRuntime({ ...real.value, ...other }, runtime)).toMatchObject({
-          at: "unseen",
+          at: "unknown",
         });
     },
   );
