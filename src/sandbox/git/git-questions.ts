@@ -23,8 +23,6 @@ export type GitProblem = {
   readonly fix: string;
   /** There is no git on this machine. */
   readonly isNoGit?: boolean;
-  /** Git answered that there is no repository. */
-  readonly isNoRepository?: boolean;
   /** Git answered that it does not work here, in words that are known: the repository is broken. */
   readonly isBroken?: boolean;
 };
@@ -280,7 +278,6 @@ function problemOf(error: GitError, question: GitQuestion): GitProblem {
   return {
     reason: error.message,
     fix: questionForUser(question),
-    isNoRepository: isNoRepository(error),
     isBroken: isNoRepository(error) || (error.exitCode === 128 && BROKEN.test(error.stderr)),
   };
 }
