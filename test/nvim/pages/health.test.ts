@@ -62,7 +62,7 @@ describe.each(neovims)(":checkhealth codex-chat on Neovim $name", (program) => {
     await nvim.lua("vim.g.codex_chat = { node = ... }", old);
     const second = await check();
     expect(second).toMatch(/ERROR .*old-node is Node v18\.19\.0; 20\.19 or newer/);
-    expect(second).toContain("OK The help has its tags");
+    expect(second).toContain("OK The help has tags");
     // As building does.
     await mkdir(join(dir, "dist"));
     await writeFile(join(dir, "dist/host.mjs"), "process.stdout.write('[]')");
