@@ -220,7 +220,12 @@ export class Conversation implements AsyncDisposable {
   async until(part: string | RegExp, wait: { readonly timeout: number } = WAIT): Promise<void> {
     const matching =
       typeof part === "string" ? expect.stringContaining(part) : expect.stringMatching(part);
-    await expect.poll(() => this.text(), { ...WAIT, ...wait }).toEqual(matching);
+    try {
+      await expect.poll(() => this.text(), { ...WAIT, ...wait }).toEqual(matching);
+    } catch (cause) {
+      // The message of the assertion has the first few words of the text only.
+      throw new Error(`the text never has ${part}; it is:\n${await this.text()}`, { cause });
+    }
   }
 
   /** The conversation's file. */
