@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { configDefaults, defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Tests of the code alone, which keep a processor busy. */
+/** Tests of the code alone: few of them wait for anything. */
 const UNIT = ["{src,scripts,test/chat}/**/*.test.ts"];
 
 /** Tests of the code with Neovim, Codex, git or containers, for which they mostly wait. */
@@ -51,7 +51,7 @@ export default defineConfig({
           name: "unit",
           include: part === "root" ? UNIT.map((it) => it.replace(".test.ts", FOR_ROOT)) : UNIT,
           exclude,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {

@@ -143,9 +143,9 @@ describe("hostile text in the document", () => {
       "a name",
       (line: string) => [completed({ type: "mcpToolCall", id: "m", server: line, tool: line })],
     ],
-  ])("%s in one line of five million characters costs what it is long", (_, events) => {
+  ])("%s in one line of a million characters costs what it is long", (_, events) => {
     for (const part of ["a", "`", "<", "> ", " ", "\r", "*", "\u001b[2K\r"]) {
-      const line = `${part.repeat(5_000_000 / part.length)}x`;
+      const line = `${part.repeat(1_000_000 / part.length)}x`;
       const { document } = replay([firstPrompt, ...events(line), turnCompleted()]);
       expect(document.lines.at(-2)).toBe("## You");
     }
