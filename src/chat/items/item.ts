@@ -1,6 +1,5 @@
 import type { Item, ServerNotification } from "../../codex/messages/index.ts";
 import { bounded } from "../bounded.ts";
-import { copied } from "../control-characters.ts";
 import type { LocalEvent } from "../event.ts";
 import { codeSpan, spaced } from "../fences.ts";
 import {
@@ -21,8 +20,9 @@ import {
   oneLine,
   patchState,
 } from "../reducer-context.ts";
-import type { CommandPhase, OpenCommand, OpenItem, OpenText, PatchPhase } from "../state.ts";
+import type { CommandPhase, OpenItem, OpenText, PatchPhase } from "../state.ts";
 import { endCommand, growCommand, startCommand } from "./command-item.ts";
+import { keepEarlyOutput, showKeptOutput } from "./early-output.ts";
 import { endPatch, growPatch, startPatch } from "./patch-item.ts";
 import {
   amendText,
@@ -314,32 +314,6 @@ function appendReasoning(
   const thought = { ...open, source, part };
   keepItem(draft, id, thought);
   appendIfAny(draft, id, thought, apart + piece);
-}
-
-/** How many commands' output is kept before they start, and how many characters of each. */
-const maxEarlyItems = 20;
-const maxEarlyChars = 100_000;
-
-function keepEarlyOutput(draft: Draft, id: string, piece: string): void {
-  const { earlyOutput } = draft.state;
-  const before = earlyOutput.get(id) ?? "";
-  if (before === "" && earlyOutput.size >= maxEarlyItems) {
-    noteOmitted(draft, { steps: 1 });
-    return;
-  }
-  const fresh = piece.slice(0, maxEarlyChars - before.length);
-  if (fresh.length < piece.length) noteOmitted(draft, { chars: piece.length - fresh.length });
-  if (fresh === "") return;
-  patchState(draft, { earlyOutput: new Map(earlyOutput).set(id, before + copied(fresh)) });
-}
-
-function showKeptOutput(draft: Draft, id: string, command: OpenCommand): void {
-  const output = draft.state.earlyOutput.get(id);
-  if (output === undefined) return;
-  const earlyOutput = new Map(draft.state.earlyOutput);
-  earlyOutput.delete(id);
-  patchState(draft, { earlyOutput });
-  growCommand(draft, id, command, output);
 }
 
 function textFacts(

@@ -1,9 +1,7 @@
-import { fenced } from "../fences.ts";
 import { rememberClosed } from "../finished-items.ts";
 import {
   append,
   type Draft,
-  insertBelow,
   markSection,
   notice,
   oneLine,
@@ -13,7 +11,7 @@ import {
 import { idleTurn, type OpenPatch } from "../state.ts";
 import type { TurnFailure } from "../turn-error.ts";
 import { endCommand } from "./command-item.ts";
-import { wholeOutput } from "./command-output.ts";
+import { showEarlyOutput } from "./early-output.ts";
 import { endPatch } from "./patch-item.ts";
 import { endText, isText } from "./text-item.ts";
 
@@ -92,16 +90,6 @@ function closeItems(draft: Draft, serverDied: boolean): void {
 function closePatch(draft: Draft, id: string, item: OpenPatch): OpenPatch {
   const phase = item.phase === "declined" ? "declined" : "stopped";
   return endPatch(draft, id, item, phase, undefined);
-}
-
-/** Shows the output of commands that never started. */
-function showEarlyOutput(draft: Draft): void {
-  for (const output of draft.state.earlyOutput.values()) {
-    const summary = append(draft, ["**Ran** a command that Codex did not name"]);
-    const fence = insertBelow(draft, summary, fenced(wholeOutput(output), "console output"));
-    draft.edits.push({ op: "fold", from: fence, to: fence, label: "output" });
-  }
-  if (draft.state.earlyOutput.size > 0) patchState(draft, { earlyOutput: new Map() });
 }
 
 /** Withdraws an approval that can no longer be answered. */

@@ -7,6 +7,7 @@
 export { type Blocks, noBlocks, scanLine } from "./block-scanner.ts";
 export { missingLine, wholeText } from "./close-fence.ts";
 export { withoutHtml } from "./inline-escape.ts";
+export { withoutRole } from "./lookalike.ts";
 export { repairQuery } from "./query-repair.ts";
 export {
   feed,
@@ -14,5 +15,4 @@ export {
   newSanitizer,
   type SanitizerState,
   sanitizedLines,
-  withoutRole,
 } from "./stream-sanitizer.ts";

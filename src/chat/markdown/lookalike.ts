@@ -66,3 +66,16 @@ export function looksLikeSummary(content: string): boolean {
 export function mayBecomeSummary(content: string): boolean {
   return PERHAPS_OURS.test(content);
 }
+
+/** Removes the emphasis from a line that would look like one of the host's summaries. */
+export function withoutEmphasis(content: string): [string, string] {
+  const mark = content.charAt(0);
+  const end = content.indexOf(mark + mark, 2);
+  const word = content.slice(2, end);
+  return [`\\${mark}\\${mark}${word}\\${mark}\\${mark}`, content.slice(end + 2)];
+}
+
+/** Escapes a line of a fence that a simple parser would take for a section's heading. */
+export function withoutRole(line: string): string {
+  return line.replace(/^( {0,3})(##[ \t]+(?:You|Codex)[ \t#]*)$/, "$1\\$2");
+}

@@ -1,8 +1,7 @@
 import { USER_HEADING } from "../format/marks/index.ts";
 import { noBlocks, scanLine } from "./block-scanner.ts";
 import { htmlBlock } from "./html-block.ts";
-import { looksLikeRole } from "./lookalike.ts";
-import { withoutRole } from "./stream-sanitizer.ts";
+import { looksLikeRole, withoutRole } from "./lookalike.ts";
 
 /**
  * The repaired lines of a sent query's block, if its text would break the text below: by an open

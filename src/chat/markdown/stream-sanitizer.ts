@@ -4,7 +4,14 @@ import { fitting, noExtent, omittedLine } from "../fit.ts";
 import { type Blocks, noBlocks, type ScannedLine, scanLine } from "./block-scanner.ts";
 import { withoutHtml } from "./inline-escape.ts";
 import { definitionAt } from "./link-definition.ts";
-import { looksLikeRole, looksLikeSummary, mayBecomeSummary, skeleton } from "./lookalike.ts";
+import {
+  looksLikeRole,
+  looksLikeSummary,
+  mayBecomeSummary,
+  skeleton,
+  withoutEmphasis,
+  withoutRole,
+} from "./lookalike.ts";
 import { mayNest } from "./nesting.ts";
 
 /**
@@ -130,11 +137,6 @@ export function sanitizedLines(text: string, prefix: "" | "> " = ""): string[] {
   const left = text.length - fitted.length;
   const more = left === 0 ? [] : [prefix.trimEnd(), `${prefix}${omittedLine(left)}`];
   return whole === "" ? more : [...`${prefix}${whole}`.split("\n"), ...more];
-}
-
-/** Escapes a line of a fence that a simple parser would take for a section's heading. */
-export function withoutRole(line: string): string {
-  return line.replace(/^( {0,3})(##[ \t]+(?:You|Codex)[ \t#]*)$/, "$1\\$2");
 }
 
 /** Scans a line with its prefix, since a tab after a prefix is narrower than at the margin. */
@@ -395,12 +397,4 @@ function forgetParagraph(draft: MutableState): void {
 
 function fenceIn(blocks: Blocks): string {
   return blocks.leaf.kind === "fence" ? blocks.leaf.mark.repeat(blocks.leaf.length) : "";
-}
-
-/** Removes the emphasis from a line that would look like one of the host's summaries. */
-function withoutEmphasis(content: string): [string, string] {
-  const mark = content.charAt(0);
-  const end = content.indexOf(mark + mark, 2);
-  const word = content.slice(2, end);
-  return [`\\${mark}\\${mark}${word}\\${mark}\\${mark}`, content.slice(end + 2)];
 }
