@@ -8,7 +8,7 @@ const MAX_LINKS = 40;
 const MAX_ENTRIES = 500;
 
 /** What stands at one name on the way along a path. */
-export type Step = {
+type Step = {
   readonly path: string;
   readonly is: "absent" | "link" | "other";
 };

@@ -25,9 +25,7 @@ export const Decision = z
   .meta({ id: "Decision" });
 
 /** What a conversation does, as the winbar shows it. */
-export const Phase = z
-  .enum(["idle", "starting", "running", "waiting", "failed"])
-  .meta({ id: "Phase" });
+const Phase = z.enum(["idle", "starting", "running", "waiting", "failed"]).meta({ id: "Phase" });
 
 /** A conversation of a list. */
 export const ListedThread = z

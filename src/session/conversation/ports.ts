@@ -94,7 +94,7 @@ export type ProjectPort = {
 };
 
 /** What actions reach through a conversation, and the conversation itself does not use. */
-export type ActionServices = {
+type ActionServices = {
   /** The backend that runs already; undefined where none does. */
   readonly running: () => Backend | undefined;
   /** The real repository; undefined where the agent has no git of its own. */

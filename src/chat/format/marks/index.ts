@@ -16,7 +16,6 @@ export {
   type OpenFence,
   type Role,
   roleOf,
-  splitContext,
   USER_HEADING,
   withoutContext,
 } from "./marks.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { projectDir } from "../../src/threads/places.ts";
-import cases from "../fixtures/format.json" with { type: "json" };
-import { neovims, startNeovim } from "../support/neovim.ts";
+import { projectDir } from "../../../src/threads/places.ts";
+import cases from "../../fixtures/format.json" with { type: "json" };
+import { neovims, startNeovim } from "../../support/neovim.ts";
 
 // The unit tests of src/chat/format hold TypeScript against the same cases.
 describe.each(neovims)("the format in Lua on Neovim $name", (program) => {
