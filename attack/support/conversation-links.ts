@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { lstat, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ThreadChanges } from "../../src/threads/changes.ts";
 import { startNeovim } from "../../test/support/neovim.ts";
 import { type Attempt, type Verdict, verdict } from "../catalogue.ts";
 import type { Fortress } from "./containers.ts";
@@ -13,13 +14,28 @@ const editor = lazily(async () => {
   return nvim;
 });
 
-/** As the editor writes a conversation where no host does, and how one takes it who takes no care. */
-const CAREFUL = `
-  local path = ...
-  require("codex-chat.threads.rename").rename({ path = path, name = "Old" }, "New")
-  require("codex-chat.buffer.document").write(path, { "written" })
-  require("codex-chat.threads.pictures").bring(path, vim.fs.dirname(path) .. "/archive")
-  require("codex-chat.disk.change").unlink(path)`;
+/** Changes a conversation's file as the product does: its host, and the editor where no host writes it. */
+async function careful(path: string, stateDir: string): Promise<void> {
+  const changes = new ThreadChanges({
+    tellCodex: async () => ({ isTold: false }),
+    letGo: async () => true,
+    onChanged: () => {},
+  });
+  const subject = { path, stateDir, name: "Old", archived: false };
+  await changes.run("rename", subject, "New");
+  await (await editor()).lua(
+    'require("codex-chat.buffer.document").write(..., { "written" })',
+    path,
+  );
+  await changes.run("archive", subject);
+  await changes.run("delete", subject);
+}
+
+/** The same for a program that follows links. */
+async function careless(path: string): Promise<void> {
+  await (await editor()).lua(CARELESS, path);
+}
+
 const CARELESS = `
   local path = ...
   vim.fn.writefile({ "written" }, path)
@@ -35,7 +51,9 @@ export function editorFollowsNoLink(
   tries: string,
   plant: string,
 ): Attempt {
-  const strike = async (write: string): Promise<Verdict> => {
+  const strike = async (
+    write: (path: string, stateDir: string) => Promise<void>,
+  ): Promise<Verdict> => {
     const inside = await product();
     const nvim = await editor();
     const dir = join(inside.place.project, `.chats-${Math.random().toString(36).slice(2)}`);
@@ -44,7 +62,7 @@ export function editorFollowsNoLink(
     const args = [dir, mine, `${nvim.pid}`];
     const planted = await inside.sh(plant, { cwd: inside.place.project, args });
     await nvim.lua("vim.notify = function() end");
-    await nvim.lua(write, join(dir, "chat.md"));
+    await write(join(dir, "chat.md"), await freshDir("state"));
     const [names, now] = [await readdir(mine), await readFile(join(mine, "chat.md"), "utf8")];
     const copy = join(dir, "archive/images/chat-1.png");
     const leaked = existsSync(copy) && (await lstat(copy)).isFile();
@@ -57,7 +75,7 @@ export function editorFollowsNoLink(
     name,
     tries,
     mustHappen: "what the link leads to is neither written nor read",
-    run: () => strike(CAREFUL),
-    control: () => strike(CARELESS),
+    run: () => strike(careful),
+    control: () => strike(careless),
   };
 }

@@ -281,6 +281,20 @@ function M.open(chat)
   return opened
 end
 
+--- Sends a notification that needs no open conversation, and starts the host if it is not running.
+---@param method codex-chat.NotificationName
+---@param params table the notification's, such as codex-chat.ThreadsList
+---@return boolean sent
+---@return string? err
+function M.tell(method, params)
+  local job, err = start()
+  if not job then
+    return false, err
+  end
+  local sent = pcall(vim.rpcnotify, job, method, params)
+  return sent, not sent and "the host has just ended; try again." or nil
+end
+
 --- Sends a notification about the chat, and starts the host if it is not running. Anything sent
 --- before the host listens waits in its pipe.
 ---@param chat codex-chat.Chat

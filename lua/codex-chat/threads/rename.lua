@@ -72,7 +72,7 @@ end
 ---@param it codex-chat.ThreadSummary
 function M.ask(it)
   local chat = file.chat_of(it.path)
-  local present = chat and file.name_of(chat) or it.name or ""
+  local present = chat and require("codex-chat.buffer.name").of(chat) or it.name or ""
   vim.ui.input({ prompt = "Name: ", default = present }, function(name)
     if name and name ~= "" then
       M.rename(it, name)

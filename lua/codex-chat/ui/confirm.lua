@@ -25,7 +25,7 @@ function M.can_ask(command)
     return true
   end
   say.error(
-    ("nothing was removed: nobody can be asked here. Without a question it is `:%s`."):format(
+    ("nothing was removed, because nobody can answer the question here. `:%s` does not ask."):format(
       command
     )
   )

@@ -99,7 +99,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     await nvim.lua(
       `local chat = require("codex-chat.registry").get(0)
        vim.api.nvim_buf_set_lines(0, -1, -1, false, vim.split(..., "\\n"))
-       require("codex-chat.prompt").send(chat, "queue")`,
+       require("codex-chat.commands.query.send").send(chat, "queue")`,
       text,
     );
     const { id } = await host.heard("turn/send");

@@ -175,7 +175,7 @@ describe.each(neovims)("a query that waits on Neovim $name", (program) => {
     await nvim.keys("<Esc>Gilater<Esc>");
     await nvim.until("vim.fn.getline('$')", "later");
     await nvim.lua(`local chat = require("codex-chat.registry").get(0)
-      require("codex-chat.prompt").send(chat, "queue")`);
+      require("codex-chat.commands.query.send").send(chat, "queue")`);
     const { id } = await host.heard("turn/send");
     await nvim.command("edit");
     await host.heard("chat/reread");
