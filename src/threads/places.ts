@@ -30,7 +30,7 @@ export type Place = {
 /** The longest path that a note of a project's root may hold. */
 const MAX_ROOT_CHARS = 4096;
 
-/** The state directory of a project. `M.at` in lua/codex-chat/project.lua says the same. */
+/** The state directory of a project. `M.at` in lua/codex-chat/project/init.lua says the same. */
 export function projectDir(stateDir: string, root: string): string {
   // By bytes, as Lua counts characters.
   const bytes = Buffer.from(basename(root)).toString("latin1");

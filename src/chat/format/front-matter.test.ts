@@ -4,7 +4,7 @@ import cases from "../../../test/fixtures/format.json" with { type: "json" };
 import { readFrontMatter, withMeta } from "./front-matter.ts";
 import { cleanName } from "./title.ts";
 
-// test/nvim/format.test.ts holds Lua against the same cases.
+// test/nvim/buffer/format.test.ts holds Lua against the same cases.
 describe("the front matter", () => {
   it.each(cases.changes)("with $meta becomes $after", ({ before, meta, after }) => {
     expect(withMeta(before.join("\n"), defined(meta)).split("\n")).toEqual(after);

@@ -9,7 +9,7 @@ import {
   splitContext,
 } from "./marks.ts";
 
-// test/nvim/format.test.ts holds Lua against the same cases.
+// test/nvim/buffer/format.test.ts holds Lua against the same cases.
 describe("the format's marks", () => {
   it.each(cases.roles)("give the line %j the role %s", (line, role) => {
     expect(roleOf(line ?? "") ?? null).toBe(role);
