@@ -42,7 +42,7 @@ describe("a directory of this user's own", () => {
     expect(await ownDirectory("/usr")).toMatchObject({ what: "belongs to the user 0" });
     const state = await prepareState("/usr", { uid: 0, gid: 0 });
     expect(state.ok ? "" : state.error.message).toContain(
-      "/usr belongs to the user 0; a directory of this user's own was expected.",
+      "/usr belongs to the user 0; a directory of your own was expected.",
     );
   });
 
