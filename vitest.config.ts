@@ -63,8 +63,8 @@ export default defineConfig({
               ? [...WHOLE.map((it) => it.replace(".test.ts", FOR_ROOT)), ...ALSO_AS_ROOT]
               : WHOLE,
           exclude: [...exclude, ...UNIT],
-          // They use a third of a processor each: four keep two processors busy.
-          maxWorkers: 4,
+          // A container costs more than a processor while it starts: more at once only makes them slower.
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },

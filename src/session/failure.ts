@@ -59,7 +59,7 @@ export const NOT_INTERRUPTED: Failure = {
 export function damagedHome(codexHome: string): string {
   return (
     `Codex's own files may be damaged. End the sandbox with :CodexChat sandbox stop, move ${codexHome} ` +
-    "somewhere else, then :CodexChat retry. Each conversation then continues in a new thread, which " +
+    "to another place, then :CodexChat retry. Each conversation then continues in a new thread, which " +
     "gets its text."
   );
 }
