@@ -84,7 +84,7 @@ describe("a turn that is forged", SLOW, () => {
     // The control: while the goal has something left, whoever asks gets it.
     expect(told.filter(([status]) => status === 200).length).toBeGreaterThan(0);
     expect(model.recorded.length).toBeLessThanOrEqual(CAP);
-    await chat.until(`began by itself have together made ${CAP} model calls`);
+    await chat.until(`started by itself have together made ${CAP} model calls`);
     await chat.until("To have it go on: :CodexChat goal resume.");
     gate.open();
     await expect.poll(() => chat.state("phase"), WAIT).toBe("idle");
