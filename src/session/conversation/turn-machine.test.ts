@@ -203,6 +203,35 @@ describe("a turn's transition", () => {
     );
   });
 
+  it("ends a turn once that Codex has ended and lost before it answers which one it is", () => {
+    const inputs: readonly TurnInput[] = [
+      { type: "query", query: query("a"), mode: "steer" },
+      { type: "requested", number: 1, queries: [query("a")] },
+      { type: "backend_ended", failure: { kind: "backend", message: "It is gone." } },
+      { type: "turn_completed", turnId: "t1", end: { status: "completed" } },
+      { type: "started", number: 1, turnId: "t1" },
+    ];
+    const effects: TurnEffect[] = [];
+    let machine = IDLE;
+    for (const input of inputs) {
+      const next = step(machine, input);
+      machine = next.machine;
+      effects.push(...next.effects);
+    }
+    expect(effects.filter(({ type }) => type === "turn_over")).toHaveLength(1);
+  });
+
+  it("shows no query of a chat that is closed", () => {
+    const inputs: readonly TurnInput[] = [
+      { type: "adopted", turnId: "t1" },
+      { type: "query", query: query("a"), mode: "steer" },
+      { type: "close" },
+    ];
+    const machine = inputs.reduce((so, input) => step(so, input).machine, IDLE);
+    expect(step(machine, { type: "steered", number: 1 }).effects).toEqual([]);
+    expect(step(machine, { type: "echoed", id: "a" }).effects).toEqual([]);
+  });
+
   it("passes over what comes of a start that is not this one", () => {
     const first = step(IDLE, { type: "query", query: query("a"), mode: "steer" });
     const { machine } = step(first.machine, {

@@ -193,6 +193,7 @@ function steer(draft: Draft, turnId: string, query: PendingQuery): void {
 }
 
 function showSteered(draft: Draft, of: string | number): void {
+  if (draft.phase.at === "closed") return;
   for (const query of takeOut(draft, (queue) => onEcho(queue, of)))
     draft.effects.push({ type: "show", query, mode: "steer" });
 }
@@ -267,9 +268,11 @@ function takeStart(draft: Draft, input: StartInput): void {
       break;
     case "started": {
       const turnId = input.turnId ?? start.begun;
-      if (start.lost !== undefined) fail(draft, start.lost);
-      else if (turnId === undefined)
-        draft.phase = { ...phase, start: { ...start, isAnswered: true } };
+      if (start.lost !== undefined) {
+        fail(draft, start.lost);
+        break;
+      }
+      if (turnId === undefined) draft.phase = { ...phase, start: { ...start, isAnswered: true } };
       else run(draft, turnId);
       if (start.ended !== undefined && start.ended.turnId === turnId)
         finish(draft, start.ended.end);
