@@ -19,7 +19,7 @@ local function check_host(argv, root)
         stdin = vim.json.encode(require("codex-chat.config").host_settings()),
         -- SECURITY: not in the project, where a version manager's `node` looks for the program to
         -- start.
-        cwd = require("codex-chat.host").dir,
+        cwd = require("codex-chat.host.command").dir,
         env = require("codex-chat.outside.programs").env(),
         text = true,
         timeout = 60000,
@@ -73,7 +73,7 @@ end
 
 --- Reports whether `:help codex-chat` works.
 local function check_help()
-  local doc = require("codex-chat.host").dir .. "/doc"
+  local doc = require("codex-chat.host.command").dir .. "/doc"
   if vim.uv.fs_stat(doc .. "/tags") then
     health.ok("The help has tags.")
   else
@@ -101,21 +101,22 @@ end
 ---@param node string
 ---@return boolean
 local function check_node(node)
-  local host = require("codex-chat.host")
+  local command = require("codex-chat.host.command")
   local env = require("codex-chat.outside.programs").env()
-  local opts = { text = true, cwd = host.dir, env = env }
+  local opts = { text = true, cwd = command.dir, env = env }
   local ran, out = pcall(function()
     return vim.system({ node, "--version" }, opts):wait(10000)
   end)
   local found = ran and vim.trim(out.stdout or "") or ""
-  if host.node_is_new(found) then
+  if command.node_is_new(found) then
     health.ok("Node " .. found)
     return true
   end
   health.error(
-    ("%s is %s; 20.19 or newer is needed."):format(
+    ("%s is %s; %s or newer is needed."):format(
       node,
-      found == "" and "not running" or "Node " .. found
+      found == "" and "not running" or "Node " .. found,
+      command.oldest_node
     ),
     { "Update Node, or set `node` in the configuration to a newer one." }
   )
@@ -138,9 +139,8 @@ function M.check()
   health.start("codex-chat: host")
   local root = require("codex-chat.project").root(require("codex-chat.project").cwd())
   require("codex-chat.outside").add(root)
-  local host = require("codex-chat.host")
   local config = require("codex-chat.config").get()
-  local argv, _, missing = host.command()
+  local argv, _, missing = require("codex-chat.host.command").find()
   for _, problem in ipairs(missing or {}) do
     -- The first sentence names what is missing, the others the fix.
     local what, fix = problem:match("^(.-%.) (%u[^.]* .*)$")
@@ -148,7 +148,7 @@ function M.check()
   end
   local node = require("codex-chat.outside.programs").find(config.node)
   local is_new = config.host_cmd ~= nil or (node ~= nil and check_node(node))
-  health.info("log: " .. host.log_path())
+  health.info("log: " .. require("codex-chat.host").log_path())
   if argv and is_new then
     check_host(argv, root)
   else

@@ -1,6 +1,7 @@
 --- The host process: started on first use, and again after it died. Lua only notifies it.
 local M = {}
 
+local command = require("codex-chat.host.command")
 local registry = require("codex-chat.registry")
 local say = require("codex-chat.message")
 
@@ -9,18 +10,6 @@ local channel
 ---@type string[] the last lines of its stderr
 local complaints = {}
 local leaving = false
-
---- The oldest Node that the host runs on (package.json, engines).
-local node_needed = { 20, 19 }
-
----@return string
-local function plugin_dir()
-  local here = debug.getinfo(1, "S").source:sub(2)
-  return (vim.uv.fs_realpath(here) or here):match("^(.*)/lua/codex%-chat/host/init%.lua$")
-end
-
---- The plugin's own directory, with dist/ and container/ in it.
-M.dir = plugin_dir()
 
 --- Where the host logs to.
 ---@return string
@@ -32,69 +21,6 @@ end
 ---@return integer?
 function M.pid()
   return channel and vim.fn.jobpid(channel) or nil
-end
-
----@param config codex-chat.Config
----@return string? path
----@return string? err
-local function find_node(config)
-  local node, refusal = require("codex-chat.outside.programs").find(config.node)
-  if node then
-    return node
-  end
-  return nil,
-    (
-      "%s Install Node %d.%d or newer outside of every project, or set `node` in the "
-      .. "configuration to the path of one."
-    ):format(
-      refusal or ("Node was not found as `%s`."):format(config.node),
-      node_needed[1],
-      node_needed[2]
-    )
-end
-
----@return string? path
----@return string? err
-local function find_bundle()
-  local bundle = M.dir .. "/dist/host.mjs"
-  if vim.uv.fs_stat(bundle) then
-    return bundle
-  end
-  return nil,
-    ("The plugin was not built: %s is missing. Run `npm ci && npm run build` in %s."):format(
-      bundle,
-      M.dir
-    )
-end
-
---- The command that starts the host, or what is missing for it.
----@return string[]? argv
----@return string? err the first of what is missing
----@return string[]? missing all of it
-function M.command()
-  local config = require("codex-chat.config").get()
-  if config.host_cmd then
-    return config.host_cmd
-  end
-  local node, no_node = find_node(config)
-  local bundle, no_bundle = find_bundle()
-  if node and bundle then
-    return { node, "--enable-source-maps", bundle }
-  end
-  local missing = {}
-  missing[#missing + 1] = no_node
-  missing[#missing + 1] = no_bundle
-  return nil, missing[1], missing
-end
-
---- Whether this is the output of `node --version` of one that is new enough.
----@param output string
----@return boolean
-function M.node_is_new(output)
-  local major, minor = output:match("^v(%d+)%.(%d+)")
-  major, minor = tonumber(major), tonumber(minor)
-  return major ~= nil
-    and (major > node_needed[1] or (major == node_needed[1] and minor >= node_needed[2]))
 end
 
 --- Notes that the host is gone. Every part that depends on it hears of that by `HostEnded`.
@@ -113,11 +39,11 @@ end
 --- where a version manager's `node` looks for files that say which program to start.
 ---@param node string
 local function check_node(node)
-  local opts = { text = true, timeout = 10000, cwd = M.dir }
+  local opts = { text = true, timeout = 10000, cwd = command.dir }
   opts.env = require("codex-chat.outside.programs").env()
   vim.system({ node, "--version" }, opts, function(out)
     local version = vim.trim(out.stdout or "")
-    if out.code == 0 and M.node_is_new(version) then
+    if out.code == 0 and command.node_is_new(version) then
       return
     end
     vim.schedule(function()
@@ -127,12 +53,11 @@ local function check_node(node)
         vim.fn.jobstop(job)
         lose(
           (
-            "Node is %s, and %d.%d or newer is needed. Update it, or set `node` in the "
+            "Node is %s, and %s or newer is needed. Update it, or set `node` in the "
             .. "configuration to a newer one."
           ):format(
             version == "" and "of an unknown version" or version,
-            node_needed[1],
-            node_needed[2]
+            command.oldest_node
           )
         )
       end
@@ -170,7 +95,7 @@ local function start()
   if channel then
     return channel
   end
-  local argv, missing = M.command()
+  local argv, missing = command.find()
   if not argv then
     return nil, missing
   end
@@ -186,7 +111,7 @@ local function start()
   end
   local ok, job = pcall(vim.fn.jobstart, argv, {
     rpc = true,
-    cwd = M.dir,
+    cwd = command.dir,
     env = vim.tbl_extend("force", require("codex-chat.outside.programs").env(), {
       CODEX_CHAT_LOG_FILE = M.log_path(),
       CODEX_CHAT_LOG_LEVEL = config.log_level,

@@ -193,7 +193,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     try {
       await mkdir(join(dir, "lua"));
       await using nvim = await startNeovim({ program });
-      await nvim.lua("require('codex-chat.host').dir = ...", dir);
+      await nvim.lua("require('codex-chat.host.command').dir = ...", dir);
       await nvim.command("CodexChat");
       await expect
         .poll(() => nvim.messages())

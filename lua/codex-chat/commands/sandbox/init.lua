@@ -199,7 +199,8 @@ end
 --- environment must not reach the container.
 ---@param options table for src/sandbox/shell/shell.ts
 local function open_terminal(options)
-  local argv = require("codex-chat.host").command()
+  local command = require("codex-chat.host.command")
+  local argv = command.find()
   if not argv then
     return
   end
@@ -210,7 +211,7 @@ local function open_terminal(options)
   local job = {
     clear_env = true,
     env = { PATH = require("codex-chat.outside.programs").path(), TERM = "xterm-256color" },
-    cwd = require("codex-chat.host").dir,
+    cwd = command.dir,
   }
   if vim.fn.has("nvim-0.11") == 1 then
     job.term = true
