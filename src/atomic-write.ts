@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { basename, dirname } from "node:path";
+import { codeOf } from "./error-code.ts";
 import { inPlace, modeOfPlain, O_PATH, openPlace, type PlaceOptions } from "./place.ts";
 
 const NEW = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
@@ -121,7 +122,7 @@ export async function removeFile(path: string, options: PlaceOptions): Promise<v
   const directory = openPlace(dirname(path), options);
   try {
     await unlink(inPlace(directory, basename(path))).catch((cause: unknown) => {
-      if (!(cause instanceof Error && "code" in cause && cause.code === "ENOENT")) throw cause;
+      if (codeOf(cause) !== "ENOENT") throw cause;
     });
   } finally {
     closeSync(directory);
@@ -153,9 +154,7 @@ function openedAsPlace(place: string, path: string): number {
   try {
     return openSync(place, O_PATH | constants.O_NOFOLLOW);
   } catch (cause) {
-    throw cause instanceof Error && "code" in cause && cause.code === "ENOENT"
-      ? changedJustNow(path)
-      : cause;
+    throw codeOf(cause) === "ENOENT" ? changedJustNow(path) : cause;
   }
 }
 

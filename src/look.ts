@@ -9,6 +9,7 @@
 import { type BigIntStats, constants, type Dirent } from "node:fs";
 import { lstat, open, readdir, realpath } from "node:fs/promises";
 import { dirname, sep } from "node:path";
+import { codeOf } from "./error-code.ts";
 import { ownUid } from "./own-user.ts";
 import { projectOf } from "./programs.ts";
 
@@ -186,10 +187,4 @@ async function closedDirectory(path: string): Promise<string> {
 /** A path as one word of a shell command. */
 export function quoteForShell(path: string): string {
   return /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}
-
-/** The system's name of an error, such as EACCES; "unknown" if it has none. */
-export function codeOf(cause: unknown): string {
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
-  return typeof code === "string" ? code : "unknown";
 }

@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, sep } from "node:path";
 
@@ -19,5 +20,14 @@ export async function resolved(path: string): Promise<string> {
   } catch {
     const parent = dirname(path);
     return parent === path ? path : join(await resolved(parent), path.slice(parent.length));
+  }
+}
+
+/** The path without links in it; the path itself if it leads to nothing. */
+export function resolvedOrSame(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
   }
 }

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
 } from "node:fs";
+import { codeOf } from "./error-code.ts";
 import { ownHomes } from "./own-user.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
@@ -145,8 +146,4 @@ function startOf(path: string, trusted: string | undefined): string {
 
 function problem(code: string, message: string, cause?: unknown): Error {
   return Object.assign(new Error(message, { cause }), { code });
-}
-
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
 }

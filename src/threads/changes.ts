@@ -6,10 +6,10 @@ import { removeFile, writeAtomically, writeNew } from "../atomic-write.ts";
 import { holderOf, lockFile, lockPath } from "../chat/file/index.ts";
 import { cleanName, readHead, withMeta } from "../chat/format/head/index.ts";
 import { bodyStart } from "../chat/format/marks/index.ts";
+import { codeOf } from "../error-code.ts";
 import { inPlace, openPlace, openPlain } from "../place.ts";
 import { err, ok, type Result } from "../result.ts";
 import { nameOf } from "./list.ts";
-import { codeOf } from "./listing.ts";
 import { messageOf, shortPath } from "./messages.ts";
 import { moveFile } from "./move.ts";
 import { bringPictures, removePictures } from "./pictures.ts";
@@ -60,8 +60,8 @@ const MAX_BYTES = 64 * 1024 * 1024;
 /** How long to wait until this Neovim's own host lets go of a file that is being closed, and how often to look. */
 const WAIT_MS = 5000;
 const STEP_MS = 50;
-/** An id as Codex gives it to threads. */
-const THREAD = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** An id as Codex gives it to threads: also the name of a note that one is to be deleted. */
+export const THREAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A conversation under its name. */
 type Named = Subject & { readonly name: string };
@@ -290,7 +290,7 @@ function withPlain<T>(
 
 /** Notes that Codex must forget the thread when it next runs in the project; gives a sentence about it. */
 async function noteForCodex({ root, thread, stateDir }: Named): Promise<string | undefined> {
-  if (root === undefined || thread === undefined || !THREAD.test(thread)) return undefined;
+  if (root === undefined || thread === undefined || !THREAD_ID.test(thread)) return undefined;
   const dir = projectDir(stateDir, root);
   if ((await stat(root).catch(() => undefined)) === undefined)
     return `what Codex keeps of it stays in ${shortPath(`${dir}/codex-home`)}, because its project is gone`;

@@ -4,7 +4,7 @@
  *
  * It does not know the editor or Codex: what it needs of them comes as ports.
  */
-export { type CodexAnswer, type CodexRequest, ThreadChanges } from "./changes.ts";
+export { type CodexAnswer, type CodexRequest, THREAD_ID, ThreadChanges } from "./changes.ts";
 export { ThreadList } from "./list.ts";
 export type { Where } from "./places.ts";
 export { MAX_HITS, searchFiles } from "./search.ts";

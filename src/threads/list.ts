@@ -1,8 +1,9 @@
-import { realpathSync } from "node:fs";
 import { basename } from "node:path";
 import { holderOf, lockPath } from "../chat/file/index.ts";
 import { type ChatHead, cleanName, readHead } from "../chat/format/head/index.ts";
-import { codeOf, type ListedFile, listFiles } from "./listing.ts";
+import { codeOf } from "../error-code.ts";
+import { resolvedOrSame } from "../paths.ts";
+import { type ListedFile, listFiles } from "./listing.ts";
 import { messageOf } from "./messages.ts";
 import { Pace } from "./pace.ts";
 import { archiveOf, Owners, type Place, placesOf, type Where } from "./places.ts";
@@ -168,7 +169,7 @@ class Labels {
     for (const { path, head } of options.open) {
       const read = readHead(head);
       this.#open.set(path, read);
-      this.#open.set(resolved(path), read);
+      this.#open.set(resolvedOrSame(path), read);
     }
   }
 
@@ -218,12 +219,4 @@ function age(seconds: number): string {
   for (const [length, unit] of units)
     if (seconds >= length) return `${Math.floor(seconds / length)} ${unit}`;
   return "now";
-}
-
-function resolved(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
 }

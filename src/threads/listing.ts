@@ -1,6 +1,7 @@
 import { closeSync, lstatSync, readdirSync } from "node:fs";
 import { basename } from "node:path";
 import { lockPath } from "../chat/file/index.ts";
+import { codeOf } from "../error-code.ts";
 import { inPlace, openPlace } from "../place.ts";
 import { messageOf } from "./messages.ts";
 import type { Pace } from "./pace.ts";
@@ -110,9 +111,4 @@ function locksOf(stateDir: string): readonly string[] {
     // No conversation outside of the state directory is open.
     return [];
   }
-}
-
-/** What the file system calls an error. */
-export function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
 }

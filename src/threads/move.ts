@@ -1,7 +1,7 @@
 import { closeSync, linkSync, lstatSync, renameSync, unlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
+import { codeOf } from "../error-code.ts";
 import { inPlace, notPlain, openPlace } from "../place.ts";
-import { codeOf } from "./listing.ts";
 
 /** How many names are tried. */
 const MAX_NAMES = 1000;

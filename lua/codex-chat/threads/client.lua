@@ -113,4 +113,16 @@ function M.change(task, it, done, new_name)
   }, done)
 end
 
+--- Says what came of a change, or why it was not done.
+---@param answer { name: string, message: string }?
+---@param err string?
+function M.say_answer(answer, err)
+  local say = require("codex-chat.message")
+  if err then
+    say.error(err)
+  else
+    say.info(assert(answer).message)
+  end
+end
+
 return M

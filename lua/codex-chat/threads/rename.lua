@@ -59,13 +59,7 @@ function M.rename(it, name)
     end
     set_name(chat, clean)
   end
-  client.change("rename", it, function(answer, err)
-    if err then
-      say.error(err)
-    else
-      say.info(answer.message)
-    end
-  end, clean)
+  client.change("rename", it, client.say_answer, clean)
 end
 
 --- Asks for a name, with the present one to be edited.

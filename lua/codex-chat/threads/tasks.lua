@@ -76,13 +76,7 @@ end
 ---@param task "archive"|"unarchive"|"delete"
 ---@param it codex-chat.ThreadSummary
 local function change(task, it)
-  client.change(task, it, function(answer, err)
-    if err then
-      say.error(err)
-    else
-      say.info(answer.message)
-    end
-  end)
+  client.change(task, it, client.say_answer)
 end
 
 --- Puts a conversation aside, into `archive/` beside the others.

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
-import { constants, realpathSync } from "node:fs";
+import { constants } from "node:fs";
 import { link, lstat, open, readFile, rename, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { codeOf } from "../../error-code.ts";
+import { resolvedOrSame } from "../../paths.ts";
 import { err, ok, type Result } from "../../result.ts";
 
 /** Why a conversation's file could not be taken for writing. */
@@ -53,16 +55,8 @@ const makingMs = 10_000;
  */
 export function lockPath(file: string, stateDir: string | undefined): string {
   if (stateDir === undefined || file.startsWith(`${stateDir}/`)) return `${file}.lock`;
-  const key = `${resolved(dirname(file))}/${basename(file)}`;
+  const key = `${resolvedOrSame(dirname(file))}/${basename(file)}`;
   return join(stateDir, "locks", `${createHash("sha256").update(key).digest("hex")}.lock`);
-}
-
-function resolved(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
 }
 
 /**
@@ -273,8 +267,4 @@ function held(path: string, pid: number): LockError {
 
 function failed(path: string, code: string): LockError {
   return { kind: "failed", code, message: `cannot make ${path}: ${code}` };
-}
-
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
 }

@@ -2,6 +2,7 @@ import { closeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { changedJustNow } from "../../atomic-write.ts";
+import { codeOf } from "../../error-code.ts";
 import { openPlace } from "../../place.ts";
 import { err, ok, type Result } from "../../result.ts";
 import {
@@ -352,10 +353,6 @@ const MENDS: Readonly<Record<string, string>> = {
 function changedElsewhere(hash: string): Error {
   const message = `another text was put there (sha256 ${hash.slice(0, 12)}): look at it, then move it away`;
   return Object.assign(new Error(message), { code: "EOTHER" });
-}
-
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
 }
 
 function problemOf(path: string, cause: unknown): SaveProblem {

@@ -13,6 +13,7 @@ import {
   type FileVerdict as Verdict,
 } from "../../chat/file/index.ts";
 import { type ChatMeta, readTranscript, slug } from "../../chat/format/index.ts";
+import { codeOf } from "../../error-code.ts";
 import type { Log } from "../../log.ts";
 import type { Editor } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
@@ -300,7 +301,7 @@ export class DocumentFile {
         this.#lastCopy = textHash(text);
         return path;
       } catch (cause) {
-        if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST")) throw cause;
+        if (codeOf(cause) !== "EEXIST") throw cause;
       }
     }
     throw new Error(`there are too many copies in ${dir}: remove some`);

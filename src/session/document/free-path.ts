@@ -1,5 +1,6 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
+import { codeOf } from "../../error-code.ts";
 
 /**
  * A path with nothing there yet; undefined after too many of the same name, and if that cannot be
@@ -12,7 +13,7 @@ export async function freePath(dir: string, name: string): Promise<string | unde
       // A dangling link has the name as well.
       await lstat(path);
     } catch (cause) {
-      const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+      const code = codeOf(cause);
       return code === "ENOENT" || code === "ENOTDIR" ? path : undefined;
     }
   }

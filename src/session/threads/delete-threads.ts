@@ -3,12 +3,10 @@ import { join } from "node:path";
 import type { CodexClient, CodexError } from "../../codex/index.ts";
 import type { Log } from "../../log.ts";
 import { ok, type Result } from "../../result.ts";
+import { THREAD_ID } from "../../threads/index.ts";
 
 /** How many notes are processed per start. */
 const MAX_NOTES = 1000;
-
-/** The form of Codex's thread ids. */
-const THREAD = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * Deletes a thread in Codex, even an archived one; succeeds if Codex does not know it. Errors:
@@ -37,7 +35,7 @@ export async function forgetDeleted(
 ): Promise<void> {
   const dir = join(projectDir, "forget");
   const names = await readdir(dir).catch((): string[] => []);
-  for (const name of names.filter((entry) => THREAD.test(entry)).slice(0, MAX_NOTES)) {
+  for (const name of names.filter((entry) => THREAD_ID.test(entry)).slice(0, MAX_NOTES)) {
     const forgotten = await forgetThread(client, name);
     if (forgotten.ok) await rm(join(dir, name), { force: true });
     else log.info({ error: forgotten.error, thread: name }, "a thread was not deleted yet");

@@ -1,6 +1,6 @@
 import { chown, lstat, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { codeOf } from "../../look.ts";
+import { codeOf } from "../../error-code.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { chatName } from "./chat-refs.ts";
 import { baseOf, changedFiles, hash, hashes, isSameRefs, packedRefs, tipsOf } from "./compare.ts";
