@@ -3,9 +3,10 @@ import { copyFile, mkdir, mkdtemp, readdir, realpath, rm, writeFile } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import Docker from "dockerode";
+import type Docker from "dockerode";
 import { execa } from "execa";
 import { LABELS } from "../../src/sandbox/container/labels.ts";
+import { engineClient } from "../../src/sandbox/engine/client.ts";
 import { startProcess } from "../../src/sandbox/engine/process.ts";
 import { type TestEngine, testEngine } from "../support/engine.ts";
 import { repository } from "../support/neovim.ts";
@@ -62,7 +63,7 @@ export class Place implements AsyncDisposable {
     this.home = join(base, "home");
     this.state = join(base, "state");
     this.engine = engine;
-    this.docker = new Docker({ socketPath: engine.host.replace(/^unix:\/\//, "") });
+    this.docker = engineClient(engine.host.replace(/^unix:\/\//, ""));
   }
 
   /** Makes the directories; the project holds `hello.txt` with "Hello\n". */

@@ -3,13 +3,14 @@ import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
-import Docker from "dockerode";
+import type Docker from "dockerode";
 import { expect } from "vitest";
+import { engineClient } from "../../src/sandbox/engine/client.ts";
 import { ownEngine } from "../support/engine.ts";
 import { itAsRoot } from "../support/root.ts";
 
 const dirOf = (host: string) => dirname(host.replace("unix://", ""));
-const clientOf = (host: string) => new Docker({ socketPath: host.replace("unix://", "") });
+const clientOf = (host: string) => engineClient(host.replace("unix://", ""));
 
 async function run(docker: Docker, image: string, argv: string[]): Promise<string> {
   const output = new PassThrough();

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import Docker from "dockerode";
+import type Docker from "dockerode";
+import { engineClient } from "../../../src/sandbox/engine/client.ts";
 import { takeLock } from "../../../src/sandbox/locks/machine-lock.ts";
 import { cached } from "../cached.ts";
 import { run } from "../command.ts";
@@ -32,7 +33,7 @@ const RECIPE_LABEL = "codex-chat.base";
 export async function setUpBaseImage(host: string): Promise<string> {
   const sources = await imageSources();
   const recipe = createHash("sha256").update(`1\n${sources}`).digest("hex").slice(0, 12);
-  const docker = new Docker({ socketPath: host.replace(/^unix:\/\//, "") });
+  const docker = engineClient(host.replace(/^unix:\/\//, ""));
   if (await hasImage(docker, recipe)) return BASE_IMAGE;
   using _lock = await takeLock({ dir: lockDir, name: `base image ${host}` });
   if (await hasImage(docker, recipe)) return BASE_IMAGE;

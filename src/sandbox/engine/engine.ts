@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { access, readFile, stat } from "node:fs/promises";
-import { Agent } from "node:http";
 import { isAbsolute } from "node:path";
-import Docker from "dockerode";
+import type Docker from "dockerode";
 import { z } from "zod";
 import { ownUser } from "../../own-user.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { engineFault, type SandboxError } from "../error.ts";
+import { engineClient } from "./client.ts";
 import { type EngineAddress, engineAddresses, unixSocketPath } from "./engine-address.ts";
 
 /** How long an engine may take to answer its first two calls. */
@@ -112,15 +112,7 @@ async function tryHost(
     if (!named && code === "ENOENT") return undefined;
     return err(await unreachable(host, socketPath, from, cause));
   }
-  // Explicit `host: undefined` because docker-modem otherwise prefers a tcp DOCKER_HOST.
-  const docker = new Docker({
-    socketPath,
-    host: undefined,
-    port: undefined,
-    protocol: "http",
-    // No keep-alive: kept connections break when the engine restarts, and new ones are cheap.
-    agent: new Agent({ keepAlive: false }),
-  } as Docker.DockerOptions);
+  const docker = engineClient(socketPath);
   const abortSignal = AbortSignal.any([
     ...(signal === undefined ? [] : [signal]),
     AbortSignal.timeout(ANSWER_MS),

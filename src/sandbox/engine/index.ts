@@ -3,6 +3,7 @@
  *
  * It must not know what a container is for.
  */
+export { engineClient } from "./client.ts";
 export { demux } from "./demux.ts";
 export { type Engine, findEngine } from "./engine.ts";
 export { type ExecOptions, type SandboxProcess, startProcess } from "./process.ts";

@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import type { ReadStream, WriteStream } from "node:tty";
-import Docker from "dockerode";
+import type Docker from "dockerode";
 import { z } from "zod";
-import { withUmask } from "../engine/index.ts";
+import { engineClient, withUmask } from "../engine/index.ts";
 import { engineFault } from "../error.ts";
 import { terminalFilter } from "./terminal-filter.ts";
 
@@ -44,7 +44,7 @@ const END_MS = 1_500;
  */
 export async function runShell(options: ShellOptions, terminal: Terminal): Promise<number> {
   const { input, output } = terminal;
-  const docker = new Docker({ socketPath: options.socket });
+  const docker = engineClient(options.socket);
   const container = docker.getContainer(options.container);
   const pidFile = `/tmp/.shell-${process.pid}-${Date.now()}`;
   try {
