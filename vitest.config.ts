@@ -24,7 +24,11 @@ const ALSO_AS_ROOT = [
  */
 const part = process.env["CODEX_CHAT_TEST_PART"];
 
-const exclude = [...configDefaults.exclude, ...(part === "user" ? [`**/*${FOR_ROOT}`] : [])];
+const exclude = [
+  ...configDefaults.exclude,
+  ".cache/**",
+  ...(part === "user" ? [`**/*${FOR_ROOT}`] : []),
+];
 
 /** The folders with the longest files. */
 const LONG = ["/test/e2e/", "/attack/", "/test/sandbox/"];
