@@ -12,8 +12,8 @@ import {
   gitPlace,
   gitTurnHook,
   HostWatch,
+  LetGoHooks,
   latePathsText,
-  letGoTurnHooks,
   McpStart,
   Protection,
   type TurnHook,
@@ -64,6 +64,7 @@ export class Project {
   readonly #inbox: Inbox;
   readonly #watch: HostWatch;
   readonly #mcp: McpStart;
+  readonly #letGo: LetGoHooks;
   #isUnrecorded = false;
   readonly #protection: Protection;
   /** The latest settings; those of the sandbox count from its next start. */
@@ -121,15 +122,15 @@ export class Project {
       projectDir: options.projectDir,
       late: async () => this.running?.lateSince(),
     });
-    const [letGoAwaited, letGoBegun] = letGoTurnHooks(() => this.running?.letGo?.());
+    this.#letGo = new LetGoHooks(() => this.running?.letGo?.());
     this.turnHooks = [
-      letGoAwaited,
+      this.#letGo.awaited,
       this.network.aroundTurn,
       gitTurnHook(() => this.running?.git, this.audit),
       this.#watch,
       this.#protection,
       this.#mcp,
-      letGoBegun,
+      this.#letGo.begun,
     ];
   }
 
@@ -272,8 +273,10 @@ export class Project {
       onProgress: (what) => {
         for (const listener of this.#progress) listener(what);
       },
-      onNotification: (notification) =>
-        this.#inbox.onNotification(this.#mcp.onNotification(notification)),
+      onNotification: (notification) => {
+        this.#letGo.onNotification(notification);
+        this.#inbox.onNotification(this.#mcp.onNotification(notification));
+      },
       onApproval: (threadId, approval) => this.#inbox.ask(threadId, approval),
       onTool: async (call) =>
         (await this.#inbox.conversationForThread(call.threadId)?.tools.call(call)) ?? NO_THREAD,
@@ -316,6 +319,7 @@ export class Project {
   async #close(backend: Backend): Promise<void> {
     await backend.close();
     this.#mcp.forget();
+    this.#letGo.forget();
     const events = await this.#watch.ended();
     for (const { document, threadId } of this.conversations)
       if (threadId !== undefined) for (const event of events) document.apply(event);

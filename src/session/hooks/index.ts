@@ -6,7 +6,7 @@
 export { beginGit, gitPlace, gitTurnHook, type PreparedGit, prepareGit } from "./agent-git.ts";
 export { HostWatch } from "./host-watch.ts";
 export { latePathsText } from "./late-text.ts";
-export { letGoTurnHooks } from "./let-go.ts";
+export { LetGoHooks } from "./let-go.ts";
 export { McpStart } from "./mcp-start.ts";
 export { Protection } from "./protection.ts";
 export { type TurnHook, TurnHookRunner } from "./turn-hook.ts";

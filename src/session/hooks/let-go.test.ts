@@ -1,25 +1,80 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
+import type { ServerNotification } from "../../codex/messages/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { Failure } from "../failure.ts";
-import { letGoTurnHooks } from "./let-go.ts";
+import { LetGoHooks } from "./let-go.ts";
+
+const turn = { threadId: "t", path: "/chats/a.md" };
+
+/** The hooks, and each call of the function that they are about, unsettled. */
+function made() {
+  const settle: ((done: Result<void, Failure>) => void)[] = [];
+  const letGo = vi.fn(() => new Promise<Result<void, Failure>>((resolve) => settle.push(resolve)));
+  return { hooks: new LetGoHooks(letGo), letGo, settle };
+}
+
+const item = (
+  method: "item/started" | "item/completed",
+  type: string,
+  id = "1",
+): ServerNotification =>
+  ({
+    method,
+    params: { threadId: "t", turnId: "u", item: { type, id }, startedAtMs: 0, completedAtMs: 0 },
+  }) as ServerNotification;
+
+/** Runs both at a turn's end, as if it had been settled at once; whether gVisor was asked. */
+async function ends({ hooks, letGo, settle }: ReturnType<typeof made>): Promise<boolean> {
+  const before = letGo.mock.calls.length;
+  await hooks.begun.after(turn);
+  for (const each of settle.splice(0)) each(ok());
+  await hooks.awaited.after(turn);
+  return letGo.mock.calls.length > before;
+}
 
 it("goes on while the rest is done, and is waited for at the end", async () => {
-  let settle: (done: Result<void, Failure>) => void = () => {};
-  const [awaited, begun] = letGoTurnHooks(
-    () =>
-      new Promise((resolve) => {
-        settle = resolve;
-      }),
-  );
-  const place = { threadId: "t", path: "/chats/a.md" };
-  expect(await begun.after(place)).toEqual([]);
-  const events = awaited.after(place);
-  settle(err({ kind: "no", message: "It failed.", fix: "Do this." }));
+  const { hooks: tested, settle } = made();
+  tested.onNotification(item("item/completed", "fileChange"));
+  expect(await tested.begun.after(turn)).toEqual([]);
+  const events = tested.awaited.after(turn);
+  settle[0]?.(err({ kind: "no", message: "It failed.", fix: "Do this." }));
   expect(await events).toEqual([{ type: "note", text: "It failed. Do this.", once: true }]);
 
   // One that did not begin has nothing to wait for.
-  expect(await awaited.after(place)).toEqual([]);
-  await begun.after(place);
-  settle(ok());
-  expect(await awaited.after(place)).toEqual([]);
+  expect(await tested.awaited.after(turn)).toEqual([]);
+});
+
+it("spares a turn in which nothing can have been written", async () => {
+  const given = made();
+  expect(await ends(given)).toBe(false);
+  for (const type of ["userMessage", "reasoning", "agentMessage", "plan", "webSearch"])
+    given.hooks.onNotification(item("item/completed", type));
+  expect(await ends(given)).toBe(false);
+});
+
+it.each(["commandExecution", "fileChange", "mcpToolCall", "collabAgentToolCall", "unknown"])(
+  "is done after a turn with an item of the kind %s, once",
+  async (type) => {
+    const given = made();
+    given.hooks.onNotification(item("item/completed", type));
+    expect(await ends(given)).toBe(true);
+    expect(await ends(given)).toBe(false);
+  },
+);
+
+it("is done after each turn while a command runs on, and after the one in which it ends", async () => {
+  const given = made();
+  given.hooks.onNotification(item("item/started", "commandExecution"));
+  expect(await ends(given)).toBe(true);
+  expect(await ends(given)).toBe(true);
+  given.hooks.onNotification(item("item/completed", "commandExecution"));
+  expect(await ends(given)).toBe(true);
+  expect(await ends(given)).toBe(false);
+});
+
+it("expects nothing of a new sandbox from what ran in the last one", async () => {
+  const given = made();
+  given.hooks.onNotification(item("item/started", "commandExecution"));
+  given.hooks.forget();
+  expect(await ends(given)).toBe(false);
 });
