@@ -27,6 +27,7 @@ describe("the arguments of the app-server", () => {
     expect(names).not.toContain("model");
     expect(names).not.toContain("model_reasoning_effort");
     expect(names).not.toContain("features.unified_exec_tty");
+    expect(names).not.toContain("allow_login_shell");
     expect(args({ model: "gpt-5.5", effort: "low", terminals: false })).toEqual(
       expect.arrayContaining([
         'model="gpt-5.5"',
@@ -34,6 +35,12 @@ describe("the arguments of the app-server", () => {
         "features.unified_exec_tty=false",
       ]),
     );
+  });
+
+  it("need no snapshot of a profile that no shell reads", () => {
+    const expected = ["allow_login_shell=false", "features.shell_snapshot=false"];
+    expect(args({ loginShells: false })).toEqual(expect.arrayContaining(expected));
+    expect(args({ loginShells: true })).not.toEqual(expect.arrayContaining(expected));
   });
 
   it.each([

@@ -10,7 +10,13 @@ import type { NewlyTrustedPaths } from "../../sandbox/mounts/index.ts";
 import type { PrivateGit } from "../../workspace/git/index.ts";
 import { openCredential, upstreamProxyOf } from "../auth/index.ts";
 import { damagedHome, type Failure, failureOf, STOPPED } from "../failure.ts";
-import { localServices, type UsableServers, usableServers } from "../settings/index.ts";
+import { beginGit } from "../hooks/index.ts";
+import {
+  localServices,
+  type Settings,
+  type UsableServers,
+  usableServers,
+} from "../settings/index.ts";
 import type { BackendOptions } from "./options.ts";
 import { GVISOR, prepareSandbox } from "./prepare-sandbox.ts";
 import { judgeProject } from "./project-place.ts";
@@ -80,12 +86,16 @@ async function startParts(
   if (!credential.ok) return credential;
   const prepared = await prepareSandbox(options);
   if (!prepared.ok) return prepared;
-  const { sandbox, runtimeLabel, git } = prepared.value;
+  const { sandbox, runtimeLabel } = prepared.value;
   // Only logged: what prevents the release also prevents the next start, which reports it.
   closers.push(() =>
     sandbox.release().catch((err) => log.error({ err }, "the sandbox was not released")),
   );
 
+  // Side by side with the other parts: it takes as long as starting the relay.
+  const filling = beginGit(prepared.value.git, sandbox);
+  // It is awaited at the end; until then a rejection has no handler.
+  filling.catch(() => {});
   options.onProgress("starting the relay");
   const egress = createEgress({
     upstream: {
@@ -122,6 +132,7 @@ async function startParts(
   const agent = await startAppServer(sandbox, relay.value, servers.servers, options, closers);
   if (!agent.ok) return agent;
   const { client, exited } = agent.value;
+  const git = await filling;
   const sandboxEnded = sandbox.died.then(
     (end): Failure => ({ kind: "sandbox", ...describeEnd(end) }),
   );
@@ -177,6 +188,7 @@ async function startAppServer(
         // Codex never asks about input to a terminal (0.169), so a user who wants to be asked for
         // everything gets no terminals.
         terminals: settings.approvals !== "untrusted",
+        loginShells: isOwnImage(settings),
         mcpServers: withProxy(servers, proxy),
         streamIdleMs: settings.limits.response_idle_ms,
       }),
@@ -219,6 +231,11 @@ async function startAppServer(
   const skills = await setSkillRoots(client, sandbox, options);
   if (!skills.ok) log.warn({ error: skills.error }, "the user's skills were not accepted");
   return ok({ client, exited: process.value.exited.then((exit) => exit.exitCode) });
+}
+
+/** Whether the image is the user's, whose /etc/profile may set what its programs need. */
+function isOwnImage({ sandbox }: Settings): boolean {
+  return sandbox.image !== undefined || sandbox.dockerfile !== undefined;
 }
 
 /** Makes Codex look for skills in the user's directories, whose paths are the same inside. */

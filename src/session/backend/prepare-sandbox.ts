@@ -2,7 +2,7 @@ import { ok, type Result } from "../../result.ts";
 import { allowedEnv, openSandbox, type Sandbox } from "../../sandbox/index.ts";
 import { ownOwner } from "../../sandbox/locks/index.ts";
 import type { Failure } from "../failure.ts";
-import { beginGit, type PreparedGit, prepareGit } from "../hooks/index.ts";
+import { type PreparedGit, prepareGit } from "../hooks/index.ts";
 import type { BackendOptions } from "./options.ts";
 import { prepareEngine } from "./prepare-engine.ts";
 import { projectPlaces } from "./project-place.ts";
@@ -15,6 +15,7 @@ export const GVISOR = "gVisor";
 export type PreparedSandbox = {
   readonly sandbox: Sandbox;
   readonly runtimeLabel: string;
+  /** Mounted, and not filled yet. */
   readonly git: PreparedGit;
 };
 
@@ -34,9 +35,8 @@ export async function prepareSandbox(
 
   onProgress("starting the sandbox");
   const { home, outOfReach, neverWritable } = projectPlaces(settings, env);
-  const prepared = await prepareGit({ ...options, uid, gid });
-  if (!prepared.ok) return prepared;
-  const git = prepared.value;
+  const git = await prepareGit({ ...options, uid, gid });
+  if (!git.ok) return git;
   const sandbox = await openSandbox(engine, {
     root: options.root,
     stateDir: options.projectDir,
@@ -58,7 +58,7 @@ export async function prepareSandbox(
     mounts: mountsOf(settings),
     caches: settings.sandbox.caches,
     env: { ...allowedEnv(env), ...settings.sandbox.env },
-    ...(git.git === undefined ? {} : { gitMounts: git.git.mounts }),
+    ...(git.value.git === undefined ? {} : { gitMounts: git.value.git.mounts }),
     onProgress,
     signal,
   });
@@ -77,9 +77,5 @@ export async function prepareSandbox(
   });
   const runtimeLabel = report.gvisor ? GVISOR : `${runtime.name}, not gVisor`;
   const notes = [...proven.value.notes, ...sandbox.value.notes];
-  return ok({
-    sandbox: { ...sandbox.value, notes },
-    runtimeLabel,
-    git: await beginGit(git, sandbox.value),
-  });
+  return ok({ sandbox: { ...sandbox.value, notes }, runtimeLabel, git: git.value });
 }

@@ -8,6 +8,7 @@ import { Conversation, Place, ScriptedModel, SLOW } from "../support.ts";
 const TOOLS = `ARG CODEX_CHAT_IMAGE
 FROM $CODEX_CHAT_IMAGE
 RUN mkdir /opt/tools && printf '#!/bin/sh\\necho my tool' > /opt/tools/tool && chmod +x /opt/tools/tool
+RUN echo 'export FROM_PROFILE=read' > /etc/profile.d/mine.sh
 ENV PATH=/opt/tools:$PATH
 LABEL codex-chat.test=toolchain
 `;
@@ -43,12 +44,12 @@ it(
       .poll(() => chat.notifications())
       .toContainEqual(expect.stringContaining("is allowed"));
     model.answerInTurn(
-      reply(exec("tool; echo 'FROM evil' > sandbox.Dockerfile")),
+      reply(exec("tool; echo profile: $FROM_PROFILE; echo 'FROM evil' > sandbox.Dockerfile")),
       reply(message("Done.")),
       reply(message("Again.")),
     );
     expect(await chat.ask("Use the tool.")).toEqual({ status: "completed" });
-    expect(model.requests.at(-1)?.allOutputs()[0]).toContain("my tool");
+    expect(model.requests.at(-1)?.allOutputs()[0]).toContain("my tool\nprofile: read\n");
 
     await chat.command("sandbox stop");
     await expect.poll(() => place.containers()).toEqual([]);
