@@ -10,7 +10,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { checkout, setUp } from "../scripts/setup/index.ts";
 import { silentLog } from "../src/log.ts";
 import { quietClient } from "../src/nvim/quiet-client.ts";

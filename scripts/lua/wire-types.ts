@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { actions } from "../../src/nvim/actions.ts";
 import { calls, events, notifications } from "../../src/nvim/methods.ts";
 

@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { checkout } from "../setup/index.ts";
 
 /** What is read of vitest's JSON report. */

@@ -2,7 +2,7 @@
  * A second run of the files in which tests failed. It begins from nothing: no process, project,
  * container or editor of the first one is left, so that it fails for no reason of the first one's.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** What is read of vitest's JSON report; all else is kept. */
 const Report = z.looseObject({

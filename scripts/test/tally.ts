@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** How many tests ended how. */
 export type Tally = { readonly passed: number; readonly failed: number; readonly skipped: number };

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { silentLog } from "../../src/log.ts";
 import { quietClient } from "../../src/nvim/quiet-client.ts";
 import { err, ok, type Result } from "../../src/result.ts";

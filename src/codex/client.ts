@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Readable, Writable } from "node:stream";
-import { z } from "zod";
+import * as z from "zod";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import { METHODS, type MethodName, type ParamsOf, type ResultOf } from "./client-methods.ts";

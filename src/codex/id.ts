@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** The longest id that is accepted; Codex's own have some 40 characters. */
 const MAX_ID_CHARS = 200;

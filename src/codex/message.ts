@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * SECURITY: zod makes an issue of some hundred bytes for every wrong element of a list; four million

@@ -1,5 +1,5 @@
 import type { Duplex, Readable, Writable } from "node:stream";
-import { z } from "zod";
+import * as z from "zod";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import { eventSink } from "./event-sink.ts";

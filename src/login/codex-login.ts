@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { execa } from "execa";
-import { z } from "zod";
+import * as z from "zod";
 import { err, ok, type Result } from "../result.ts";
 import { authPath } from "./auth-file.ts";
 import type { LoginError } from "./error.ts";

@@ -1,6 +1,6 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { type Agent, request as httpsRequest } from "node:https";
-import { z } from "zod";
+import * as z from "zod";
 import { isLoopback } from "../loopback.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Login, NewTokens } from "./auth-file.ts";

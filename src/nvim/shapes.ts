@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * Shapes that several methods share. `id` is the name of the LuaCATS class after `codex-chat.`, and a

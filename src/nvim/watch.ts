@@ -1,6 +1,6 @@
 import { Buffer as NvimBuffer } from "neovim/lib/api/Buffer.js";
 import type { NeovimClient } from "neovim/lib/api/client.js";
-import { z } from "zod";
+import * as z from "zod";
 import { err, ok, type Result } from "../result.ts";
 import type { EditorError, EditorRequest } from "./error.ts";
 

@@ -1,5 +1,5 @@
 import { text } from "node:stream/consumers";
-import { z } from "zod";
+import * as z from "zod";
 import { findContainer } from "./container/index.ts";
 import { type Engine, startProcess } from "./engine/index.ts";
 import { engineFault } from "./error.ts";

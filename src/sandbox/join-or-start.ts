@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type Docker from "dockerode";
-import { z } from "zod";
+import * as z from "zod";
 import { err, ok, type Result } from "../result.ts";
 import {
   type AttachedOutput,

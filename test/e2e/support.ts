@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeEach, expect, vi } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { type Neovim, type NeovimProgram, startNeovim } from "../support/neovim.ts";
 import { ScriptedModel } from "./model.ts";
 import { Place } from "./place.ts";

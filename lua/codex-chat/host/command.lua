@@ -56,7 +56,7 @@ function M.find()
   local node, no_node = find_node(config)
   local bundle, no_bundle = find_bundle()
   if node and bundle then
-    return { node, "--enable-source-maps", bundle }
+    return { node, bundle }
   end
   local missing = {}
   missing[#missing + 1] = no_node

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Id } from "../id.ts";
 
 /** A failed tool call for which Codex sends no item (0.171). */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Id } from "../id.ts";
 
 /** Absent, null and a value of an unexpected type all mean that Codex did not say. */

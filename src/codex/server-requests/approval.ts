@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { shortened } from "../error.ts";
 import { Id } from "../id.ts";
 import { Elicitation, elicitationRequest, UserInputRequest, userInputRequest } from "./question.ts";

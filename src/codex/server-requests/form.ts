@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Field } from "./server-request.ts";
 
 /** How many fields or questions are shown; the model or a server chooses their number. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Id } from "../id.ts";
 import { FormSchema, formFields, MAX_FIELDS, MAX_OPTIONS } from "./form.ts";
 import type { Answer, Field, ServerRequest } from "./server-request.ts";

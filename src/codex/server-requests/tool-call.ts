@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Id } from "../id.ts";
 
 /** A call of one of the editor's tools (`item/tool/call`). */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { CallUsage } from "../events.ts";
 
 /** The event that ends a response repeats the response; none in earnest is larger. */

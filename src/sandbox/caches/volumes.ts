@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { lstat, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Readable, Transform } from "node:stream";
-import { z } from "zod";
+import * as z from "zod";
 import { writePrivate } from "../../atomic-write.ts";
 import { ownUid } from "../../own-user.ts";
 import { resolved } from "../../paths.ts";

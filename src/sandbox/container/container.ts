@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import type Docker from "dockerode";
-import { z } from "zod";
+import * as z from "zod";
 import { demux, type Engine } from "../engine/index.ts";
 import { engineFault } from "../error.ts";
 import { type LockPlace, type MachineLock, takeLock } from "../locks/index.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { ownUid } from "../../own-user.ts";
 
 /** Where an engine may be: its address as in DOCKER_HOST, and where that comes from. */

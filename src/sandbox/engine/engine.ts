@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { access, readFile, stat } from "node:fs/promises";
 import { isAbsolute } from "node:path";
 import type Docker from "dockerode";
-import { z } from "zod";
+import * as z from "zod";
 import { ownUser } from "../../own-user.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { engineFault, type SandboxError } from "../error.ts";

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { writePrivate } from "../../atomic-write.ts";
 import { quoteForShell, readSmallFile, statsAt } from "../../look.ts";
 import { err, ok, type Result } from "../../result.ts";

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
-import { z } from "zod";
+import * as z from "zod";
 
 /** How many lines of a failed build are kept for its message. */
 const KEPT_LINES = 20;

@@ -1,7 +1,7 @@
 import { access, readdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { err, ok, type Result } from "../../result.ts";
 import type { SandboxError } from "../error.ts";
 import { findNpmPackage } from "./npm-package.ts";

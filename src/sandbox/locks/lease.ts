@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { writePrivate } from "../../atomic-write.ts";
 import { StateFault } from "../state-fault.ts";
 import { isAlive, liveness, type Owner, ownerKey, parseOwner } from "./process-identity.ts";

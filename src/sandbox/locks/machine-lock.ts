@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { text } from "node:stream/consumers";
-import { z } from "zod";
+import * as z from "zod";
 import { quoteForShell } from "../../look.ts";
 import { ownUid, ownUser } from "../../own-user.ts";
 import { childEnv, program } from "../../programs.ts";

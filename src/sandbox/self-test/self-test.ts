@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdtemp, realpath, rm, stat } from "node:fs/promises";
 import { release as hostRelease } from "node:os";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { writePrivate } from "../../atomic-write.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { containerUser } from "../container-spec.ts";

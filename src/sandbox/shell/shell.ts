@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { ReadStream, WriteStream } from "node:tty";
 import type Docker from "dockerode";
-import { z } from "zod";
+import * as z from "zod";
 import { engineClient, withUmask } from "../engine/index.ts";
 import { engineFault } from "../error.ts";
 import { terminalFilter } from "./terminal-filter.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { writePrivate } from "../../atomic-write.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { UserDockerfile } from "../../sandbox/image/index.ts";

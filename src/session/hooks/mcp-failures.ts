@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { quoteForShell } from "../../look.ts";
 
 /** What of a configured server its failure is explained by; all else is of no concern here. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { McpServerConfig } from "../../codex/index.ts";
 import { AllowList } from "../../egress/network/index.ts";
 

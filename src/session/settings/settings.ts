@@ -1,5 +1,5 @@
 import { isAbsolute } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { AllowList } from "../../egress/network/index.ts";
 import { localServices, MAX_LOCAL } from "./local-services.ts";
 import { McpServers } from "./mcp-servers.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { findSections, linesOf } from "../../chat/format/index.ts";
 import type { ResultOf } from "../../codex/index.ts";
 import { ok, type Result } from "../../result.ts";

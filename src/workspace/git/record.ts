@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { writePrivate } from "../../atomic-write.ts";
 
 /** A conversation that commits have come from. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { functionCall, message, reply } from "../../../src/offline/reply.ts";
 import { FIND_CODEX } from "../from-inside.ts";
 import { Conversation, Gate, Place, ScriptedModel, SLOW, until, WAIT } from "../support.ts";

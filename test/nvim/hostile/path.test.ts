@@ -123,7 +123,7 @@ describe.each(neovims)("a PATH that begins in the project, on Neovim $name,", (p
     const nvim = await start(program, planted, `${first}:${SYSTEM}`);
     await nvim.command("CodexChat");
     await nvim.until("require('codex-chat.registry').all()[1].host", "attached");
-    expect(await hostCommand(nvim)).toMatch(/^\/\S*\/node --enable-source-maps /);
+    expect(await hostCommand(nvim)).toMatch(/^\/\S*\/node /);
     expect(await hostPath(nvim)).not.toContain(first);
     await nvim.command("stopinsert");
     await nvim.command("checkhealth codex-chat");
