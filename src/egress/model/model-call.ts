@@ -4,6 +4,7 @@ import type { Result } from "../../result.ts";
 import type { EgressEvent, ModelFailureKind } from "../events.ts";
 import { printableSentence, readBody, refuse } from "../http/index.ts";
 import { Redactor, secretsOf } from "../secrets/index.ts";
+import { DeltaMerger } from "./delta-merger.ts";
 import { isIdentity, requestHeaders, responseHeaders, retryAfterMs } from "./headers.ts";
 import { connectFailure, type ModelFailure, statusFailure } from "./model-failure.ts";
 import { ResponseTimer } from "./response-timer.ts";
@@ -41,6 +42,9 @@ export type ModelCallOptions = {
 /** How much of an error response is kept for its message. */
 const MAX_QUOTED_BYTES = 16 * 1024;
 
+/** How long the sandbox may take to read what was sent of a response that is cut. */
+const CUT_MS = 2000;
+
 /** How a call ends; the first end counts. */
 type End =
   /** The whole response has come; `rest` is the end of it, `failure` explains a 4xx or 5xx. */
@@ -58,6 +62,8 @@ export class ModelCall {
   readonly #usage = new UsageReader();
   readonly #ending = new AbortController();
   #redactor = new Redactor([]);
+  /** Between the redactor and the sandbox; only for events. */
+  #merger: DeltaMerger | undefined;
   #body: Buffer = Buffer.alloc(0);
   #out: ClientRequest | undefined;
   #answer: IncomingMessage | undefined;
@@ -247,22 +253,32 @@ export class ModelCall {
     const retryMs = retryAfterMs(answer.headers["retry-after"], Date.now());
     const retry = retryMs === undefined ? {} : { retryAfterMs: retryMs };
     onEvent({ type: "model_response", id, status, ...retry });
-    if (/^text\/event-stream\b/i.test(answer.headers["content-type"] ?? ""))
+    if (/^text\/event-stream\b/i.test(answer.headers["content-type"] ?? "")) {
       this.#redactor.readEvents();
+      this.#merger = new DeltaMerger((bytes) => this.#write(bytes));
+    }
     response.writeHead(status, responseHeaders(answer.headers, this.#redactor));
     response.flushHeaders();
   }
 
   #pass(answer: IncomingMessage, chunk: Buffer): void {
     if (this.#isEnded) return;
-    const { response } = this.#options;
     this.#timer.reset();
     const clean = this.#redactor.push(chunk);
     if ((answer.statusCode ?? 0) >= 400 && this.#bytesIn < MAX_QUOTED_BYTES)
       this.#quoted.push(clean.subarray(0, MAX_QUOTED_BYTES));
     this.#bytesIn += chunk.length;
     if (!this.#count(chunk)) return;
-    if (clean.length === 0 || response.write(clean)) return;
+    if (clean.length === 0) return;
+    if (this.#merger === undefined) this.#write(clean);
+    else this.#merger.push(clean);
+  }
+
+  /** Sends a part of the response to the sandbox, and reads no more of it until that is read. */
+  #write(bytes: Buffer): void {
+    const { response } = this.#options;
+    const answer = this.#answer;
+    if (response.destroyed || response.write(bytes) || answer?.isPaused() !== false) return;
     answer.pause();
     response.once("drain", () => {
       this.#timer.reset();
@@ -333,9 +349,12 @@ export class ModelCall {
     // The connection is reused only if the response was read and the request was sent to the end.
     if (this.#answer?.readableEnded !== true || this.#out?.writableFinished !== true)
       this.#out?.destroy();
+    this.#merger?.end();
     if (end.type === "answered") response.end(end.rest);
-    else if (end.type !== "aborted") refuse(response, end.status, end.message);
-    else if (!response.writableEnded) response.destroy();
+    else if (end.type === "aborted") {
+      if (!response.writableEnded) response.destroy();
+    } else if (response.headersSent) cutResponse(response);
+    else refuse(response, end.status, end.message);
     // SECURITY: a caller that leaves before the model has reported usage must not pay less for it.
     if (end.type === "aborted" && this.#isReported && this.#usage.usage === undefined)
       slot.countTokens(mostTokens(this.#bytesOut) + estimateTokens(this.#bytesIn));
@@ -371,4 +390,11 @@ export class ModelCall {
         end satisfies never;
     }
   }
+}
+
+/** Breaks a response off where it is, after what had come of it: the user is shown that. */
+function cutResponse(response: ServerResponse): void {
+  const timer = setTimeout(() => response.destroy(), CUT_MS);
+  response.on("close", () => clearTimeout(timer));
+  response.write("", () => response.destroy());
 }

@@ -1,5 +1,6 @@
 /** How real endpoints behave: errors, silence, broken connections, certificates, odd URLs. */
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { createServer as createTcpServer } from "node:net";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
@@ -117,6 +118,49 @@ describe("an answer that is cut is cut inside, too", () => {
     const { link, events } = await setUpEgress(sayHello, { baseUrl: await listenRaw(answer, how) });
     await expect(call(link.modelPort)).rejects.toThrow();
     expect(events.at(-1)).toMatchObject({ type: "model_failed", kind: "cut", status: 200 });
+  });
+});
+
+describe("a stream of events", () => {
+  const delta = (text: string) =>
+    `data: ${JSON.stringify({ type: "response.output_text.delta", item_id: "1", delta: text })}\n\n`;
+
+  it("comes to the sandbox by the frame, not by the token", async () => {
+    const { link } = await setUpEgress((incoming, response) => {
+      incoming.resume();
+      response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
+      for (let n = 0; n < 500; n++) response.write(delta("x"));
+      response.end("data: [DONE]\n\n");
+    });
+    const { body } = await call(link.modelPort);
+    expect(body.match(/^data: \{/gm)?.length).toBeLessThan(50);
+    expect(
+      body
+        .match(/"delta":"(x+)"/g)
+        ?.join("")
+        .match(/x/g),
+    ).toHaveLength(500);
+    expect(body.endsWith("data: [DONE]\n\n")).toBe(true);
+  });
+
+  it("that is cut passes all that had come", async () => {
+    const come = [delta("One"), delta(" two"), delta(" three")].join("");
+    const head =
+      "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n";
+    const { link, events } = await setUpEgress(sayHello, {
+      baseUrl: await listenRaw(`${head}${come}`, "end"),
+    });
+    const out = open(link.modelPort);
+    const [response] = (await once(out, "response")) as [IncomingMessage];
+    // The cut shows as a reset connection.
+    for (const it of [out, response]) it.on("error", () => {});
+    let body = "";
+    response.setEncoding("utf8").on("data", (text: string) => {
+      body += text;
+    });
+    await new Promise((resolve) => response.on("close", resolve));
+    expect(body.match(/(?<="delta":")[^"]*/g)?.join("")).toBe("One two three");
+    expect(events.at(-1)).toMatchObject({ type: "model_failed", kind: "cut" });
   });
 });
 
