@@ -16,6 +16,7 @@ import {
 import type { Sandbox } from "../../src/sandbox/sandbox.ts";
 import type { BackendOptions } from "../../src/session/backend/options.ts";
 import { prepareSandbox } from "../../src/session/backend/prepare-sandbox.ts";
+import { beginGit } from "../../src/session/hooks/agent-git.ts";
 import { Settings } from "../../src/session/settings/settings.ts";
 import type { PrivateGit } from "../../src/workspace/git/private-git.ts";
 import { must, testEngine, testImage } from "../../test/sandbox/support.ts";
@@ -82,13 +83,14 @@ export async function fortress(
     signal: AbortSignal.timeout(120_000),
   } as unknown as BackendOptions);
   if (!prepared.ok) throw new Error(prepared.error.message);
-  const { sandbox, git } = prepared.value;
+  const { sandbox } = prepared.value;
   closeAtEnd(async () => {
     await sandbox.remove();
     await removeCaches(await engine(), { root: place.project, stateDir });
   });
+  const { git } = await beginGit(prepared.value.git, sandbox);
   const started = inside(sandbox.id, async (what) => must(await sandbox.exec(what)));
-  return { ...started, sandbox, place, git: git.git };
+  return { ...started, sandbox, place, git };
 }
 
 async function buildSettings(): Promise<object> {
