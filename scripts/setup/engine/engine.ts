@@ -102,7 +102,8 @@ export async function usePrivateEngine({
   }
   const close = async () => {
     if (socket.destroyed) return;
-    const closed = once(socket, "close");
+    // A keeper that ends meanwhile resets the connection, and `once` would reject with that.
+    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
     socket.end("bye\n");
     await closed;
   };
