@@ -50,6 +50,7 @@ local M = {}
 ---@field settling? boolean whether the prompt's heading is being restored
 ---@field key_marks? table<integer, true> the extmarks that show keys
 ---@field gathered? { edits: codex-chat.Edit[], run: fun() } the last of the host's edits among those
+---@field has_typed? boolean whether the user has typed in the prompt since insert mode began
 ---@field delayed function[] writes of the host that wait for the user's half-typed command
 ---@field last_win_view? table the view when it was last hidden
 ---@field looks? table<string, any> the window options before the user changed any by hand

@@ -99,6 +99,8 @@ export const notifications = {
     id: z.string().min(1),
     text: z.string().min(1).optional().describe("absent if the query was deleted"),
   }),
+  /** The user has begun to type a query: the sandbox that it will need can start. */
+  "sandbox/prepare": z.object({ buf: Buf }),
   "turn/interrupt": z.object({ buf: Buf }),
   "turn/retry": z.object({ buf: Buf }),
   "approval/answer": z.object({

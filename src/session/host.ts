@@ -34,6 +34,7 @@ const METHODS = [
   "chat/configure",
   "turn/send",
   "query/edit",
+  "sandbox/prepare",
   "turn/interrupt",
   "turn/retry",
   "approval/answer",
@@ -129,6 +130,9 @@ export class Host {
         break;
       case "query/edit":
         conversation.document.queryEdited(event.params.id, event.params.text);
+        break;
+      case "sandbox/prepare":
+        conversation.prepare();
         break;
       case "turn/interrupt":
         conversation.interrupt();
@@ -286,6 +290,7 @@ export class Host {
       },
       log,
       backend: (signal, onProgress) => project.backend(signal, onProgress),
+      prepareBackend: (onProgress) => project.prepare(onProgress),
       renewBackend: () => project.renew(this.#conversations.get(buf)),
       running: () => project.running,
       gitPlace: () => project.gitPlace(),

@@ -72,6 +72,8 @@ export class Project {
   readonly #options: ProjectOptions;
   #state: State = { at: "off" };
   #abort = new AbortController();
+  /** No start has failed since one succeeded. */
+  #mayPrepare = true;
   #idle: NodeJS.Timeout | undefined;
   /** Settles when the last backend has ended: the next must not join the container that it stops. */
   #over: Promise<void> = Promise.resolve();
@@ -165,6 +167,18 @@ export class Project {
   }
 
   /**
+   * Starts the backend ahead of a turn, and lets it end by idling. A failure is left to the turn, which
+   * reports it; after one, nothing is started ahead until a turn has started it.
+   */
+  async prepare(onProgress: (what: string) => void): Promise<void> {
+    if (this.#state.at !== "off" || !this.#mayPrepare) return;
+    this.#mayPrepare = false;
+    const started = await this.backend(this.#abort.signal, onProgress);
+    if (started.ok) this.rest();
+    else this.#options.log.info({ failure: started.error }, "nothing was started ahead of a turn");
+  }
+
+  /**
    * Before a turn of `asker`: ends a backend that was started with other settings, or in whose sandbox
    * a path is writable that the user's git trusts by now. The next one has that path read-only, and
    * the git directory of a submodule that was added. Errors: `settings_changed`.
@@ -253,6 +267,7 @@ export class Project {
       if (isOurs)
         this.#state = result.ok ? { at: "running", backend: result.value } : { at: "off" };
       if (result.ok) {
+        this.#mayPrepare = true;
         for (const { document } of this.conversations)
           document.setShown({ sandbox: this.#label(result.value) });
         void result.value.ended.then((failure) => this.#ended(result.value, failure));

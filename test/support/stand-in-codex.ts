@@ -225,6 +225,10 @@ export class StandIns {
       settings: { limits: { silence_ms: 1e9 } },
       log: silentLog,
       turnHooks: [this.#hook(), this.#hook()],
+      prepareBackend: async (onProgress) => {
+        onProgress("starting the sandbox");
+        await this.#later("the backend is prepared");
+      },
       renewBackend: async () => {
         await this.#later("the backend is looked at");
         return ok();

@@ -64,6 +64,14 @@ local function watch(chat)
     require("codex-chat.buffer.backspace").begin(chat)
     require("codex-chat.ui.hint").show(chat, true)
     require("codex-chat.host").wake(chat)
+    chat.has_typed = false
+  end)
+  on("InsertCharPre", function()
+    local row = api.nvim_win_get_cursor(0)[1] - 1
+    if not chat.has_typed and row >= require("codex-chat.buffer.blocks").prompt_row(chat) then
+      chat.has_typed = true
+      require("codex-chat.host").prepare(chat)
+    end
   end)
   on("InsertLeave", function()
     require("codex-chat.ui.hint").show(chat, false)

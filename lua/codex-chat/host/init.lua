@@ -133,7 +133,12 @@ local function start()
 end
 
 --- Notifications that use the model or the sandbox: none is sent with a wrong configuration.
-local held_back = { ["turn/send"] = true, ["turn/retry"] = true, ["action/run"] = true }
+local held_back = {
+  ["turn/send"] = true,
+  ["turn/retry"] = true,
+  ["action/run"] = true,
+  ["sandbox/prepare"] = true,
+}
 
 --- Sends the host the settings if they have changed since it got them.
 ---@param chat codex-chat.Chat
@@ -263,6 +268,15 @@ end
 function M.wake(chat)
   if chat.host == "none" and vim.api.nvim_buf_is_loaded(chat.buf) then
     M.open(chat)
+  end
+end
+
+--- The user has begun to type a query: what it will need starts meanwhile. All that can go wrong is
+--- said when it is sent.
+---@param chat codex-chat.Chat
+function M.prepare(chat)
+  if chat.host == "asked" or chat.host == "attached" then
+    M.try_notify(chat, "sandbox/prepare", {})
   end
 end
 

@@ -541,6 +541,7 @@
 ---| "chat/configure"
 ---| "turn/send"
 ---| "query/edit"
+---| "sandbox/prepare"
 ---| "turn/interrupt"
 ---| "turn/retry"
 ---| "approval/answer"

@@ -127,6 +127,13 @@ export class Conversation<P extends ConversationParts = LiveParts> {
     this.#take({ type: "query", query, mode });
   }
 
+  /** The user has begun to type: starts what the query will need, so that it need not wait. */
+  prepare(): void {
+    if (this.isBusy || this.isClosed) return;
+    const isDone = this.host.prepareBackend((detail) => this.showWork(detail));
+    void isDone.finally(() => this.showWork(undefined));
+  }
+
   /**
    * Sends again what failed: held queries, or those that Codex has without an answer, or what the
    * text's end shows to be without one since an earlier run.

@@ -77,6 +77,8 @@ export type ProjectPort = {
   readonly log: Log;
   /** What is done for the project before each turn and after it. */
   readonly turnHooks: readonly TurnHook[];
+  /** Starts a backend that a turn will need, if none runs. Failures are left to the turn. */
+  readonly prepareBackend: (onProgress: (what: string) => void) => Promise<void>;
   /** Before a turn: ends a backend in whose sandbox a path is writable that git trusts by now. */
   readonly renewBackend: () => Promise<Result<void, Failure>>;
   /** Ends a backend that no longer answers; its conversations are notified. */

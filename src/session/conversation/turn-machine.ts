@@ -1,4 +1,3 @@
-import type { RunState } from "../document/index.ts";
 import { DROPPED, type Failure, failed, NOT_TAKEN, STOPPED } from "../failure.ts";
 import type { Query } from "../query.ts";
 import type { StartTurn } from "./ports.ts";
@@ -121,13 +120,11 @@ function take(draft: Draft, input: TurnInput): void {
       if (isStarting(phase)) draft.phase = { ...phase, detail: input.detail };
       return;
     case "work":
-      showIdle(draft, {
-        phase: input.detail === undefined ? "idle" : "starting",
-        detail: input.detail,
-      });
+      if (phase.at === "idle") draft.phase = { ...phase, work: input.detail };
       break;
     case "unanswered":
-      showIdle(draft, { phase: "failed", detail: input.detail });
+      if (phase.at === "idle")
+        draft.phase = { ...phase, winbar: { phase: "failed", detail: input.detail } };
       break;
     default:
       input satisfies never;
@@ -148,10 +145,6 @@ function takeOut(draft: Draft, from: (queue: SendQueue) => Taken): readonly Pend
   const { queries, queue } = from(draft.queue);
   draft.queue = queue;
   return queries;
-}
-
-function showIdle(draft: Draft, winbar: RunState): void {
-  if (draft.phase.at === "idle") draft.phase = { at: "idle", winbar };
 }
 
 function takeQuery(draft: Draft, { query, mode }: Extract<TurnInput, { type: "query" }>): void {

@@ -32,8 +32,8 @@ export type TurnStart = {
 
 /** Where a conversation's turn stands. */
 export type TurnPhase =
-  /** No turn. `winbar` shows how the last one ended, or what is done without one. */
-  | { readonly at: "idle"; readonly winbar: RunState }
+  /** No turn. `winbar` shows how the last one ended; `work` is done meanwhile, and shown instead. */
+  | { readonly at: "idle"; readonly winbar: RunState; readonly work?: string | undefined }
   | { readonly at: "starting"; readonly start: TurnStart; readonly detail?: string }
   /** The user has stopped the start, and Codex may have begun the turn already. */
   | { readonly at: "stopping_start"; readonly start: TurnStart; readonly detail?: string }
@@ -152,7 +152,7 @@ export function winbarOf({ phase, questions }: TurnMachine): RunState | undefine
   if (questions > 0) return { phase: "waiting" };
   switch (phase.at) {
     case "idle":
-      return phase.winbar;
+      return phase.work === undefined ? phase.winbar : { phase: "starting", detail: phase.work };
     case "starting":
     case "stopping_start":
       return { phase: "starting", detail: phase.detail };

@@ -57,6 +57,7 @@ const USUAL = [
   send("steer"),
   send("steer"),
   send("queue"),
+  byUser("type", ({ conversation }) => conversation.prepare()),
   byUser("stop", ({ conversation }) => conversation.interrupt()),
   byUser("retry", ({ conversation }) => conversation.retry()),
   answer("accept"),

@@ -152,7 +152,7 @@ describe.each(neovims)("settings from several places on Neovim $name", (program)
       expect(await nvim.messages(), name).toContain(said);
       await expect(nvim.command("CodexChat compact"), name).rejects.toThrow(said);
     }
-    expect(host.told.map((it) => it.name)).toEqual(["chat/open"]);
+    expect(host.told.map((it) => it.name)).toEqual(["chat/open", "sandbox/prepare"]);
     const { path } = await host.heard("chat/open");
     expect((await nvim.lines()).slice(-2)).toEqual(["## You", "Hello?"]);
     await nvim.command("write");

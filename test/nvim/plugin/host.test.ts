@@ -25,6 +25,22 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     expect((await chat.host.heard("turn/send")).text).toBe("at once");
   });
 
+  it("hears when the user begins to type a query, once each time, and of no other text", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host } = chat;
+    const lines = ["An answer."];
+    await chat.edit({ op: "insert", id: "a", after: "history", lines, gap: 1 });
+    await nvim.keys("<Esc>gg/An answer<CR>A And more.<Esc>");
+    await expect.poll(() => nvim.lines()).toContain("An answer. And more.");
+    expect(host.of("sandbox/prepare")).toEqual([]);
+    await nvim.keys("GAone two<Esc>");
+    await expect.poll(() => nvim.lines()).toContain("one two");
+    await nvim.keys("A three<Esc>");
+    await expect.poll(() => nvim.lines()).toContain("one two three");
+    await host.heard("sandbox/prepare", 2);
+    expect(host.of("sandbox/prepare")).toEqual([{ buf: chat.buf }, { buf: chat.buf }]);
+  });
+
   it("is told the settings that it knows, and no others", async () => {
     await using chat = await openChat({
       program,
