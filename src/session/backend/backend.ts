@@ -180,7 +180,9 @@ async function startAppServer(
   const proxy = proxyEnv(relay.proxyPort);
   const process = await sandbox.exec({
     argv: [
-      "codex",
+      ...(callsOnlyTheModel(servers)
+        ? (["sh", "/opt/codex-chat/codex.sh"] as const)
+        : (["codex"] as const)),
       ...appServerArgs({
         modelBaseUrl: `http://127.0.0.1:${relay.modelPort}/v1`,
         model: settings.model,
@@ -231,6 +233,11 @@ async function startAppServer(
   const skills = await setSkillRoots(client, sandbox, options);
   if (!skills.ok) log.warn({ error: skills.error }, "the user's skills were not accepted");
   return ok({ client, exited: process.value.exited.then((exit) => exit.exitCode) });
+}
+
+/** Whether Codex itself connects to nothing else: it does to remote MCP servers, and needs TLS for it. */
+function callsOnlyTheModel(servers: UsableServers["servers"]): boolean {
+  return Object.values(servers).every((server) => "command" in server);
 }
 
 /** Whether the image is the user's, whose /etc/profile may set what its programs need. */

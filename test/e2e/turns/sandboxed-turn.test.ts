@@ -14,7 +14,7 @@ describe.each(neovims)("a turn in Neovim $name", SLOW, (program) => {
     model.answerInTurn(
       reply(message("I look around."), exec("dmesg | head -n 1")),
       reply(exec("uname -a")),
-      reply(exec("id -u; pwd")),
+      reply(exec("id -u; pwd; printenv SSL_CERT_FILE || echo all authorities")),
       reply(
         applyPatch(
           "*** Begin Patch\n*** Update File: hello.txt\n@@\n-Hello\n+Hello, world\n*** Add File: new.txt\n+made inside\n*** End Patch",
@@ -29,7 +29,12 @@ describe.each(neovims)("a turn in Neovim $name", SLOW, (program) => {
     expect(outputs[0]).toContain("Starting gVisor");
     expect(outputs[1]).toContain("Linux");
     expect(outputs[1]).not.toContain(release());
-    expect(outputs[2]).toContain(`${process.getuid?.()}\n${place.project}`);
+    expect(outputs[2]).toContain(`${process.getuid?.()}\n${place.project}\nall authorities\n`);
+    // Codex itself has one, and so needs no time for the others.
+    const codex = await place.inside(
+      "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep ^SSL_CERT | sort -u",
+    );
+    expect(codex.stdout).toBe("SSL_CERT_FILE=/opt/codex-chat/one-authority.pem\n");
     expect(await readFile(join(place.project, "hello.txt"), "utf8")).toBe("Hello, world\n");
     const made = await stat(join(place.project, "new.txt"));
     expect([made.uid, made.gid]).toEqual([process.getuid?.(), process.getgid?.()]);
@@ -55,10 +60,11 @@ describe.each(neovims)("a turn in Neovim $name", SLOW, (program) => {
       Linux …
       \`\`\`
 
-      **Ran** \`id -u; pwd\` · exit 0 · 0.1 s
+      **Ran** \`id -u; pwd; printenv SSL_CERT_FILE || echo all authorities\` · exit 0 · 0.1 s
       \`\`\`console output
       UID
       PROJECT
+      all authorities
       \`\`\`
 
       **Edited** \`hello.txt\` · +1 −1
