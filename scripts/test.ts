@@ -12,7 +12,7 @@ import { linters, runAll } from "./lint/linters.ts";
 import { environmentOf, formatSetupError, type Ready, setUp, toStderr } from "./setup/index.ts";
 import { parseTestArguments, type TestPlan } from "./test/arguments.ts";
 import { leftOut } from "./test/left-out.ts";
-import { prepareUser } from "./test/prepare.ts";
+import { buildImage, prepareUser } from "./test/prepare.ts";
 import { filesToRunAgain, reportOfBoth } from "./test/second-run.ts";
 import { addTallies, closingTally, formatTally, type Tally, tallyOf } from "./test/tally.ts";
 import type { OrdinaryUser } from "./test/user.ts";
@@ -41,12 +41,22 @@ async function run(plan: TestPlan): Promise<Tally> {
     return FAILURE;
   }
   try {
+    const isWhole = plan.parts && !plan.isPart;
+    // While the linters run.
+    const built = isWhole
+      ? buildImage(ready.value, interrupted.signal).catch(onNoImage)
+      : undefined;
     const linted = plan.lint && !interrupted.signal.aborted ? await lintAll(ready.value) : [];
+    await built;
     const tested = interrupted.signal.aborted ? [] : await testAll(plan, ready.value);
     return addTallies([...linted, ...tested]);
   } finally {
     await ready.value.close();
   }
+}
+
+function onNoImage(thrown: unknown): void {
+  toStderr(`the sandbox's image was not built: ${String(thrown)}`);
 }
 
 async function lintAll({ linters: programs }: Ready): Promise<readonly Tally[]> {
