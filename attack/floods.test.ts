@@ -77,7 +77,7 @@ group("floods", [
   floods(
     "flood of blocks",
     "forges 20,000 warnings, each a block of the text",
-    "100 are shown and the others counted, and the stop is heeded",
+    "100 are shown, the others are counted, and the turn can be stopped",
     `for (let n = 0; n < 20000; n++) say("warning", { message: "warning " + n });`,
     (lines) =>
       lines.filter((line) => line.includes("warning ")).length <= 100 &&
@@ -86,14 +86,14 @@ group("floods", [
   ),
   floods(
     "10 MB in lines of 1 MB",
-    "says ten lines of a megabyte each",
+    "prints ten lines of a megabyte each",
     "no line is longer than 20,000 characters, and four megabytes are shown",
     `const mb = "word ".repeat(209715); for (let n = 0; n < 10; n++) say("item/agentMessage/delta", { itemId: "m", delta: mb + "\\n" });`,
     (lines) => longest(lines) <= 20_100 && lines.some((line) => / of this left out/.test(line)),
     { piece: `${"word ".repeat(209_715)}\n`, count: 10 },
   ),
   floods(
-    "deltas of ever other messages",
+    "deltas of ever new messages",
     "forges 100,000 deltas of 10,000 messages that never end",
     "100 messages are open, and the others counted",
     `for (let n = 0; n < 100000; n++) say("item/agentMessage/delta", { itemId: "m" + (n % 10000), delta: "word " });`,
@@ -103,7 +103,7 @@ group("floods", [
   floods(
     "questions that answer themselves",
     "asks 5,000 questions and withdraws each at once, so that few wait at a time",
-    "a thousand are asked, and the others declined",
+    "a thousand are asked and the others declined",
     `for (let n = 0; n < 5000; n++) { put({ id: 100000 + n, method: "item/commandExecution/requestApproval", params: { threadId, turnId, itemId: "i" + n, startedAtMs: 1, command: "rm -rf /" + n, cwd: "/", reason: null } });
        say("serverRequest/resolved", { requestId: 100000 + n }); }`,
     (lines) => lines.filter((line) => line.startsWith("**Asks**")).length <= 1000,

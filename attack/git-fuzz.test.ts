@@ -169,7 +169,7 @@ group(
     {
       name: "random layouts",
       tries: "spoils random layouts of git, links, names and modes, in two sandboxes",
-      mustHappen: "nothing of the attacker's runs on the host, or the sandbox is not started",
+      mustHappen: "nothing from the attacker runs on the host, or the sandbox is not started",
       run: async () => {
         let refused = 0;
         const property = fc.asyncProperty(project, async (it) => {

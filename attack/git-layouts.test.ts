@@ -32,7 +32,7 @@ function spoils(name: string, tries: string, layout: Layout, between?: string): 
   return attempt<LayoutTarget>({
     name,
     tries,
-    mustHappen: "the user's git runs nothing of the attacker's, wherever it is used",
+    mustHappen: "the user's git runs nothing from the attacker, wherever it is used",
     strike: async (target) => {
       if (between === undefined) {
         await target.sh(inProject(SPOIL));
@@ -60,11 +60,19 @@ function closes(what: string, directories: string, mode: string): Attempt {
 
 group("git layouts", [
   spoils("bare directory", "spoils a bare directory beside its worktrees", bareBeside),
-  spoils("separate git directory", "spoils a git directory of another name", separate),
-  spoils("several repositories", "spoils nested and bare repositories of the user's", several),
+  spoils("separate git directory", "spoils a git directory with another name", separate),
+  spoils("several repositories", "spoils the user's nested and bare repositories", several),
   spoils("worktrees inside", "spoils what settings name in each worktree", worktreesInside),
-  spoils("other spellings", "spoils what settings name as only a shell reads it", spelledOtherwise),
-  spoils("links into the project", "spoils what hooks and includes are links to", linkedInto),
+  spoils(
+    "other spellings",
+    "spoils what settings name in forms that only a shell understands",
+    spelledOtherwise,
+  ),
+  spoils(
+    "symlinks into the project",
+    "spoils the targets of symlinked hooks and includes",
+    linkedInto,
+  ),
   ...["0000", "0111", "0444"].flatMap((mode) => [
     closes("the project", ".", mode),
     closes("directories in it", "tools mods", mode),

@@ -68,7 +68,7 @@ function followsNoLink(
   return {
     name,
     tries,
-    mustHappen: "the file that the link leads to stays as it is",
+    mustHappen: "the file behind the symlink is unchanged",
     run: () => strike(true),
     control: () => strike(false),
   };
@@ -110,7 +110,7 @@ function survives(name: string, tries: string, change: () => Promise<object>): A
   return {
     name,
     tries,
-    mustHappen: "the sweep leaves what is not provably an orphan of this user's",
+    mustHappen: "the sweep leaves whatever is not provably this user's orphan",
     run: async () => sweeps(await labels(), bySweep),
     control: async () => sweeps(await labels(), byLabel),
   };
@@ -181,7 +181,7 @@ group("host", [
   ),
   survives(
     "labels without a state",
-    "gives its container the plugin's labels with a state directory that cannot be judged",
+    "gives its container the plugin's labels with a state directory that cannot be checked",
     async () => ({ [LABELS.state]: "relative/../path" }),
   ),
   survives("labels of a living host", "names a process that runs as the owner", async () => {
@@ -198,8 +198,8 @@ group("host", [
   ),
   {
     name: "pid reuse",
-    tries: "has a later process get the pid of a dead owner, to keep what the owner left",
-    mustHappen: "a process is not mistaken for a later one of the same pid",
+    tries: "makes a later process get the pid of a dead owner, to keep what the owner left",
+    mustHappen: "a process is not mistaken for a later one with the same pid",
     run: async () => {
       const later = spawn("sleep", ["30"]);
       await once(later, "spawn");
@@ -216,44 +216,44 @@ group("host", [
   },
   followsNoLink(
     "link as a lock",
-    "puts a link to the user's file in the place of a conversation's lock",
+    "replaces a conversation's lock with a symlink to the user's file",
     lockFile,
     (path) => `${path}.lock`,
   ),
   followsNoLink(
     "link as a conversation",
-    "puts a link to the user's file in the place of a conversation",
+    "replaces a conversation with a symlink to the user's file",
     (path) => writeAtomically(path, "written\n"),
     (path) => path,
   ),
   editorFollowsNoLink(
     product,
     "link as a conversation that the editor writes",
-    "puts a link to the user's file in the place of a conversation without a host",
+    "replaces a conversation without a host with a symlink to the user's file",
     'mkdir "$1" && ln -s "$2/chat.md" "$1/chat.md"',
   ),
   editorFollowsNoLink(
     product,
     "link as what is renamed over a conversation",
-    "puts a link in the place of the file that the editor is about to make beside it",
+    "puts a symlink where the editor is about to create a temporary file",
     'mkdir "$1" && echo "## You" > "$1/chat.md" && ln -s "$2/chat.md" "$1/chat.md.$3.tmp"',
   ),
   editorFollowsNoLink(
     product,
     "link as the directory of conversations",
-    "puts a link to the user's directory in the place of that of conversations",
+    "replaces the directory of conversations with a symlink to the user's directory",
     'ln -s "$2" "$1"',
   ),
   editorFollowsNoLink(
     product,
     "link as a picture",
-    "puts a link to the user's file in the place of a picture, to have it copied into the project",
+    "replaces a picture with a symlink to the user's file, to get it copied into the project",
     'mkdir -p "$1/images" && echo "## You" > "$1/chat.md" && ln -s "$2/chat.md" "$1/images/chat-1.png"',
   ),
   {
     name: "state directory",
     tries: "reads and writes conversations and leases beside CODEX_HOME",
-    mustHappen: "nothing of the state is there but CODEX_HOME",
+    mustHappen: "only CODEX_HOME of the state is there",
     run: async () => {
       const inside = await product();
       return reachState(inside, join(inside.place.state, "projects", "attacked"));
@@ -266,7 +266,7 @@ group("host", [
   {
     name: "other users of the machine",
     tries: "reads the state as another user of the machine",
-    mustHappen: "its directories are the user's alone",
+    mustHappen: "only the user can open its directories",
     run: async () => {
       const { place } = await product();
       const state = join(place.state, "projects", "attacked");
@@ -289,7 +289,7 @@ group("host", [
   },
   {
     name: "pointer to another repository",
-    tries: "leaves a .git file that names another repository, to have it mounted next time",
+    tries: "leaves a .git file that names another repository, to get it mounted next time",
     mustHappen: "the other repository is not mounted",
     run: async () => {
       const dir = await freshDir("pointer");
@@ -308,7 +308,7 @@ group("host", [
     },
   },
   mountsNoOther(
-    "pointer by way of a directory of its own",
+    "pointer through its own directory",
     "leaves a .git file and a git directory that points back, with another repository as its common one",
     async (root, other) => {
       const own = join(root, "own");
@@ -322,7 +322,7 @@ group("host", [
   ),
   mountsNoOther(
     "link among the submodules",
-    "makes a repository whose submodules' git directories are a link to all of the user's repositories",
+    "creates a repository whose submodules' git directories are a symlink to all the user's repositories",
     async (root, other) => {
       await plantRepository(root);
       await symlink(join(other, ".."), join(root, ".git", "modules"));
@@ -331,8 +331,8 @@ group("host", [
   ),
   {
     name: "link for the next start",
-    tries: "leaves .vscode as a link to the user's home, to have that mounted next time",
-    mustHappen: "what the link leads to is not in the sandbox",
+    tries: "leaves .vscode as a symlink to the user's home, to get it mounted next time",
+    mustHappen: "the symlink's target is not in the sandbox",
     run: async () => {
       const place = await hostPlace("planted");
       await symlink(place.home, join(place.project, ".vscode"));
@@ -352,15 +352,14 @@ group("host", [
   },
   {
     name: "repository for the next start",
-    tries:
-      "makes a repository where there is none, of which git fetches what is missing by a program that it names",
-    mustHappen: "the host's look at what git obeys runs nothing",
+    tries: "creates a repository in which git fetches missing objects with a program that it names",
+    mustHappen: "the host's check of what git trusts runs nothing",
     run: () => lookedAt((root) => gitTrustedPaths(root)),
     control: () => lookedAt((root) => git(root, "ls-files", "--stage", "-z")),
   },
   {
     name: "the home as a project",
-    tries: "has a project's directory be a link to the user's home",
+    tries: "makes a project's directory a symlink to the user's home",
     mustHappen: "the project is refused",
     run: async () => {
       const place = await hostPlace("linked-home");

@@ -94,7 +94,7 @@ function smugglesNot(name: string, tries: string, headers: string): Attempt {
   return attempt<WayOut>({
     name,
     tries,
-    mustHappen: "to the site it is the first one's body",
+    mustHappen: "the site reads it as the body of the first request",
     strike: async (out) => {
       const { port, heard } = await site();
       const before = heard.length;
@@ -152,7 +152,7 @@ group("network", [
   ),
   getsNot(
     "allowed name of a private address",
-    "asks for an allowed name whose owner has it lead to the user's own machine",
+    "asks for an allowed name whose owner points it at the user's own machine",
     "the private address is not dialled",
     private_,
     "GET",
@@ -161,18 +161,18 @@ group("network", [
   ),
   smugglesNot(
     "length behind two thousand headers",
-    "tells the length of a body where a library does not count headers any more",
+    "gives the length of a body after more headers than a library counts",
     "a:b\r\n".repeat(2100),
   ),
   smugglesNot(
     "length of one connection",
-    "says that the length of its body is a matter of this connection alone",
+    "declares the length of its body as hop-by-hop",
     "connection: content-length\r\n",
   ),
   attempt<WayOut>({
     name: "service that has no port",
     tries: "writes frames into the relay's output that open every service there might be",
-    mustHappen: "what is not allowed is not reached",
+    mustHappen: "no service that is not allowed is reached",
     strike: async (out) => {
       const { port, reached } = await private_();
       const before = reached();

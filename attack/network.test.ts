@@ -113,7 +113,7 @@ group("network", [
   ),
   reachesNothing(
     "host's other addresses",
-    "connects to the host by each of its addresses and by those of container bridges",
+    "connects to each of the host's addresses and those of container bridges",
     async ({ inside }) => {
       const victim = await listenAsVictim({ host: "0.0.0.0" });
       const addresses = ["127.0.0.2", "172.17.0.1", "10.0.2.2", "192.168.65.2", ...ownAddresses()];
@@ -124,23 +124,19 @@ group("network", [
       return reached(victim);
     },
   ),
-  reachesNothing(
-    "datagrams",
-    "sends a DNS question to a resolver on the host",
-    async ({ inside }) => {
-      const socket = createSocket("udp4");
-      closeAtEnd(async () => void socket.close());
-      let count = 0;
-      socket.on("message", () => count++);
-      socket.bind(0, "127.0.0.1");
-      await once(socket, "listening");
-      const { port } = socket.address() as AddressInfo;
-      await inside.sh(
-        `bash -c 'for n in 1 2 3; do printf "\\x12\\x34\\x01\\x00\\x00\\x01" > /dev/udp/127.0.0.1/${port}; sleep 0.1; done'`,
-      );
-      return verdict(count > 0, `${count} datagrams came to the host`);
-    },
-  ),
+  reachesNothing("datagrams", "sends a DNS query to a resolver on the host", async ({ inside }) => {
+    const socket = createSocket("udp4");
+    closeAtEnd(async () => void socket.close());
+    let count = 0;
+    socket.on("message", () => count++);
+    socket.bind(0, "127.0.0.1");
+    await once(socket, "listening");
+    const { port } = socket.address() as AddressInfo;
+    await inside.sh(
+      `bash -c 'for n in 1 2 3; do printf "\\x12\\x34\\x01\\x00\\x00\\x01" > /dev/udp/127.0.0.1/${port}; sleep 0.1; done'`,
+    );
+    return verdict(count > 0, `${count} datagrams came to the host`);
+  }),
   reachesNothing(
     "routes",
     "asks for a route to the metadata service, to a name server and to the host's network",
@@ -176,7 +172,7 @@ group("network", [
   ),
   reachesNothing(
     "sockets in the project",
-    "connects to a unix socket that a program of the host has in the project",
+    "connects to a unix socket that a program on the host has opened in the project",
     async ({ inside, dir }) => {
       const path = join(dir, "server.sock");
       const victim = await listenAsVictim({ path });
@@ -186,7 +182,7 @@ group("network", [
   ),
   reachesNothing(
     "pipes in the project",
-    "writes into a named pipe at which a program of the host listens",
+    "writes into a named pipe that a program on the host reads",
     async ({ inside, dir }) => {
       const path = join(dir, "pipe");
       await execa("mkfifo", [path]);

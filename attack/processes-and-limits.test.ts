@@ -148,14 +148,14 @@ group("processes and limits", [
   within(
     "temporary files",
     "fills /tmp with 300 MiB, which would be the host's memory",
-    "the file system is full before",
+    "the file system is full before that",
     (inside) => wins(inside, FILL("/tmp", 300)),
     unlimited({ Tmpfs: { "/tmp": "rw,mode=1777" } }),
   ),
   within(
     "shared memory",
     "fills /dev/shm with 300 MiB",
-    "the file system is full before",
+    "the file system is full before that",
     (inside) => wins(inside, FILL("/dev/shm", 300)),
     unlimited({ ShmSize: 1024 * MIB }),
   ),
@@ -172,8 +172,8 @@ group("processes and limits", [
   ),
   within(
     "the relay's program",
-    "replaces the relay and Codex by programs of its own for the turns to come",
-    "its files stay as they are",
+    "replaces the relay and Codex with its own programs for later turns",
+    "its files are unchanged",
     (inside) =>
       wins(
         inside,
@@ -183,8 +183,8 @@ group("processes and limits", [
   ),
   within(
     "signals",
-    "kills a process of the user's on the host by its number",
-    "the process lives",
+    "kills a user's process on the host by its pid",
+    "the process survives",
     async ({ sh }) => {
       const victim = spawn("sleep", ["60"]);
       await once(victim, "spawn");
@@ -231,7 +231,7 @@ group("processes and limits", [
   within(
     "kernel switches",
     "writes to a switch of the host's kernel in /proc/sys",
-    "the host's value stays",
+    "the host's value is unchanged",
     async ({ sh }) => {
       // One that matters to nobody: how many messages a burst of the kernel's may have.
       const path = "/proc/sys/kernel/printk_ratelimit_burst";
@@ -253,7 +253,7 @@ group("processes and limits", [
   ),
   within(
     "engine's socket",
-    "looks for the engine's socket and other sockets of the host to start a container of its own",
+    "looks for the engine's socket and other sockets of the host to start its own container",
     "no socket of an engine is there",
     async ({ sh }) => {
       const path = (await engine()).socketPath;

@@ -75,14 +75,14 @@ group("protocol", [
   says(
     "questions without end",
     "asks 5,000 questions at once, to bury the user and the editor",
-    "few wait at a time, the rest is refused",
+    "few are pending at a time, and the rest are refused",
     `${ASK} (async () => { for (let n = 0; n < 5000; n++) await ask(n); done(); })();`,
     ({ asked }) => verdict(asked.length > 200 || asked.length === 0, `asked ${asked.length} times`),
   ),
   says(
     "a line of 100 MB",
     "sends one message of 100 MB, then an honest one",
-    "the long one is dropped, the honest one is heard",
+    "the long one is dropped, and the honest one is handled",
     `(async () => { await raw('{"method":"item/agentMessage/delta","params":{"delta":"');
        const part = "x".repeat(1 << 20); for (let n = 0; n < 100; n++) await raw(part);
        await raw('"}}\\n'); await say({ method: "honest", params: {} }); done(); })();`,
@@ -102,7 +102,7 @@ group("protocol", [
   says(
     "deep JSON",
     "sends a value nested 100,000 levels deep",
-    "the host goes on",
+    "the host keeps running",
     `(async () => { await raw('{"method":"x/y","params":{"a":' + '{"a":'.repeat(100000) + '1' + '}'.repeat(100000) + '}}\\n');
        await raw('{"method":"x/z","params":{"a":' + '['.repeat(100000) + ']'.repeat(100000) + '}}\\n');
        await say({ method: "honest", params: {} }); done(); })();`,
@@ -111,7 +111,7 @@ group("protocol", [
   says(
     "prototype keys",
     "calls methods named constructor and __proto__, and sends __proto__ as a key",
-    "no object of the host changes, and nothing but errors is answered",
+    "no object in the host changes, and every answer is an error",
     `(async () => { await say({ id: 1, method: "constructor", params: { a: 1 } }); await say({ id: 2, method: "toString", params: {} });
        await raw('{"id":3,"method":"__proto__","params":{"__proto__":{"polluted":"yes"}}}\\n');
        await raw('{"method":"thread/started","params":{"__proto__":{"polluted":"yes"},"constructor":{"prototype":{"polluted":"yes"}}}}\\n');
@@ -129,7 +129,7 @@ group("protocol", [
   says(
     "wrong shapes",
     "sends ids, methods and parameters of every wrong type, NULs, broken UTF-8 and no JSON",
-    "the host goes on",
+    "the host keeps running",
     `(async () => { for (const id of [null, {}, [], 1e400, -0, "x".repeat(1e5), true]) for (const method of [null, 1, {}, "turn/started", "item/started"])
          await say({ id, method, params: method, result: id, error: id });
        for (const it of ["null", "[]", "1", '"x"', "{", "\\0\\0", "\\ufeff{}", '{"method":"turn/completed","params":null}', '{"method":"item/completed","params":[{}]}']) await raw(it + "\\r\\n");

@@ -153,7 +153,7 @@ group("remounts", [
   ),
   staysReadOnly(
     "chroot and pivot_root",
-    "makes a root of its own out of the project and writes there",
+    "makes the project its root directory and writes there",
     `as_root 'mkdir -p /tmp/c; mount --rbind / /tmp/c; chroot /tmp/c sh -c "umount -l \\"\\$dir\\"; echo x > \\"\\$dir/hooks/harm\\""
        mount --rbind "$PWD" "$PWD"; cd "$PWD"; mkdir -p old; pivot_root . old; harm /.husky'`,
   ),
@@ -175,9 +175,8 @@ group("remounts", [
   ),
   {
     name: "away for a moment",
-    tries:
-      "looks its path up while the user has renamed the directory and renames it back, and writes to it",
-    mustHappen: "it is noticed that the mount is gone",
+    tries: "looks the path up while the user renames the directory away and back, and writes to it",
+    mustHappen: "the loss of the mount is noticed",
     run: () =>
       awayForAMoment(async ({ id }, path) => {
         const container = (await engine()).docker.getContainer(id);

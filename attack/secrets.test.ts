@@ -112,7 +112,7 @@ function comesNot(
   return attempt<WayOut>({
     name,
     tries,
-    mustHappen: "no byte sequence of the key comes in",
+    mustHappen: "no part of the key arrives inside",
     strike: async (out): Promise<Verdict> => {
       out.upstream.answer = answer;
       let said = "";
@@ -141,7 +141,7 @@ group("secrets", [
   ),
   findsNothing(
     "files",
-    "searches every file that can be read, CODEX_HOME and what is deleted but open included",
+    "searches every readable file, including CODEX_HOME and deleted files that are still open",
     `grep -rlsaI "$1" /tmp /home /run /etc /opt/codex-chat /var /root /dev/shm "$CODEX_HOME" "$2"
      for open in /proc/[0-9]*/fd/*; do [ -f "$open" ] && head -c 2000000 "$open" | grep -qa "$1" && echo "in an open file $open"; done`,
   ),
@@ -160,7 +160,7 @@ group("secrets", [
   ),
   comesNot(
     "pieces of an answer",
-    "has the endpoint quote the key in pieces, a few bytes at a time",
+    "makes the endpoint quote the key in pieces, a few bytes at a time",
     (_request, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" });
       const pieces = `data: ${KEY}\n\n`.match(/.{1,5}\n*/gs) ?? [];
@@ -172,13 +172,13 @@ group("secrets", [
       write();
     },
   ),
-  comesNot("headers", "has the endpoint quote the key in headers", (_request, response) => {
+  comesNot("headers", "makes the endpoint quote the key in headers", (_request, response) => {
     response.writeHead(403, { "x-request-key": KEY, "www-authenticate": `Bearer key="${KEY}"` });
     response.end("no");
   }),
   comesNot(
     "compressed answer",
-    "has the endpoint answer compressed, so that nobody sees the key in it",
+    "makes the endpoint answer compressed, so that the key is not visible in it",
     (_request, response) => {
       response.writeHead(200, { "content-encoding": "gzip", "content-type": "text/event-stream" });
       response.end(gzipSync(`data: ${KEY}\n\n`));

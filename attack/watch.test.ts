@@ -32,7 +32,7 @@ function tells(name: string, tries: string, script: string, path: string, file =
   return {
     name,
     tries,
-    mustHappen: "the conversation says so of this turn",
+    mustHappen: "the conversation reports it for this turn",
     run: async () => {
       const it = await product();
       const root = join(it.place.project, dir);
@@ -79,19 +79,19 @@ group("what the host runs", [
   ),
   tells(
     "directory by renaming",
-    "renames a directory of an earlier turn into the place of the editor's",
+    "moves a directory from an earlier turn to where the editor's directory is",
     "mv staged .vscode",
     ".vscode/tasks.json",
   ),
   tells(
     "file by renaming",
-    "renames a file of an earlier turn into the place of direnv's",
+    "moves a file from an earlier turn to where direnv's file is",
     "mv own/rc .envrc",
     ".envrc",
   ),
   tells(
     "directory by a link",
-    "leaves a link to an ordinary directory in the place of cargo's",
+    "leaves a symlink to an ordinary directory where cargo's directory is",
     "ln -s held .cargo",
     ".cargo/config.toml",
   ),

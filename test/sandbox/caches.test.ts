@@ -53,7 +53,7 @@ const ATTACK = `echo 'evil' > node_modules/lib/index.js; mkdir -p node_modules/.
 mv node_modules gone; rm -rf node_modules; mkdir -p node_modules; echo evil > node_modules/new`;
 
 describe("a project's caches", SLOW, () => {
-  it("stay apart from the host's also where a directory above is renamed", async () => {
+  it("stay separate from the host's, even if a directory above is renamed", async () => {
     const attack = `for it in services services/api; do mv $it gone; mkdir -p $it/node_modules; done
       mkdir -p services/api/node_modules; echo evil > services/api/node_modules/index.js`;
     const modules = "services/api/node_modules";
@@ -65,7 +65,7 @@ describe("a project's caches", SLOW, () => {
     expect(await readdir(join(unguarded, modules))).toEqual(["index.js"]);
   });
 
-  it("show the host's packages, and keep what is installed inside from them", async () => {
+  it("start with the host's packages, and keep what is installed inside away from the host", async () => {
     const root = await installed();
     await symlink("lib", join(root, "node_modules/link"));
     const how = await withCaches(root);
@@ -102,7 +102,7 @@ describe("a project's caches", SLOW, () => {
     expect(await third.died).toEqual({ reason: "protection_lost", name: "node_modules" });
   });
 
-  it("control: without them the host's packages are the agent's to change", async () => {
+  it("leave the host's packages writable by the agent if they are off (the control)", async () => {
     const root = await installed();
     const sandbox = await sandboxOn(root);
     await sh(sandbox, ATTACK);
@@ -110,7 +110,7 @@ describe("a project's caches", SLOW, () => {
     expect(existsSync(join(root, "node_modules/lib"))).toBe(false);
   });
 
-  it("begin empty where nothing is installed, and are mounted over no link", async () => {
+  it("are empty if nothing is installed, and are never mounted over a symlink", async () => {
     const root = await repository("app");
     const elsewhere = await scratchDir("elsewhere");
     await writeFile(join(root, "package.json"), "{}");
@@ -135,7 +135,7 @@ describe("a project's caches", SLOW, () => {
     ]);
   });
 
-  it("are removed when they are asked to be, and when their state is gone; in use they stay", async () => {
+  it("are removed on request and when their state is gone, but not while in use", async () => {
     const how = await withCaches(await repository("app"));
     const sandbox = await open(engine, how);
     expect(await volumesOf(how)).toHaveLength(1);
@@ -153,7 +153,7 @@ describe("a project's caches", SLOW, () => {
     expect(await volumesOf(how)).toEqual([]);
   });
 
-  it("are left alone where they are another user's, or another machine's whose state is not here", async () => {
+  it("are not removed if they belong to another user, or to another machine whose state is not here", async () => {
     const how = await withCaches(await repository("app"));
     const sandbox = await open(engine, how);
     await sandbox.release();
@@ -181,7 +181,7 @@ describe("a project's caches", SLOW, () => {
     expect(removed).not.toContain(far);
   });
 
-  it("have virtual environments of any name, which can be filled without a network", async () => {
+  it("include virtual environments of any name, which can be filled without a network", async () => {
     const made = async () => {
       const root = await repository("app");
       for (const env of ["env", "packages/my a/venv"]) {

@@ -25,18 +25,18 @@ afterAll(async () => {
 });
 
 describe("a process in the sandbox", SLOW, () => {
-  it("has its two outputs kept apart and its exit code told", async () => {
+  it("has separate stdout and stderr, and reports its exit code", async () => {
     const ran = await sh(shared, "echo out; echo err >&2; exit 7");
     expect(ran).toEqual({ stdout: "out\n", stderr: "err\n", exitCode: 7 });
   });
 
-  it("gets its arguments as they are, whatever they hold", async () => {
+  it("gets its arguments unchanged, whatever they contain", async () => {
     const args = ["a b", "$(touch /tmp/x)", "'\"", "ü\n", "", "--", "*"];
     const ran = await sh(shared, 'for it; do printf "[%s]" "$it"; done', ...args);
     expect(ran.stdout).toBe(args.map((it) => `[${it}]`).join(""));
   });
 
-  it("gets its own environment and working directory", async () => {
+  it("has its own environment and working directory", async () => {
     const process = must(
       await shared.exec({
         argv: ["sh", "-c", "echo $A $HOME; pwd"],
@@ -49,7 +49,7 @@ describe("a process in the sandbox", SLOW, () => {
     expect(await text(process.stdout)).toBe("1 2 /home/agent\n/tmp\n");
   });
 
-  it("sees the end of its input and can answer after it", async () => {
+  it("sees the end of its input and can still answer", async () => {
     const process = must(await shared.exec({ argv: ["sh", "-c", "wc -c; echo bye"] }));
     process.stderr.resume();
     process.stdin.end("12345");
@@ -57,7 +57,7 @@ describe("a process in the sandbox", SLOW, () => {
     expect(await process.exited).toEqual({ exitCode: 0 });
   });
 
-  it("carries 64 MiB each way unchanged", async () => {
+  it("passes 64 MiB each way unchanged", async () => {
     const bytes = randomBytes(MIB);
     const sent = createHash("sha256");
     const received = createHash("sha256");
@@ -85,7 +85,7 @@ describe("a process in the sandbox", SLOW, () => {
     expect(await process.exited).toEqual({ exitCode: 0 });
   });
 
-  it("is held back while nobody reads, and goes on when somebody does", async () => {
+  it("blocks while nobody reads its output, and continues when somebody does", async () => {
     const process = must(
       await shared.exec({
         argv: [
@@ -108,14 +108,14 @@ describe("a process in the sandbox", SLOW, () => {
     expect((await sh(shared, "cat /tmp/finished")).stdout).toBe("finished\n");
   });
 
-  it("runs beside others", async () => {
+  it("runs in parallel with others", async () => {
     const all = await Promise.all(
       Array.from({ length: 8 }, (_, i) => sh(shared, `echo ${i}; exit ${i}`)),
     );
     expect(all.map((it) => it.exitCode)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
-  it("is let go by kill, which its reader sees as an end", async () => {
+  it("is detached by kill, and its reader sees an end", async () => {
     const process = must(await shared.exec({ argv: ["cat"] }));
     process.stderr.resume();
     process.stdin.write("hello");
@@ -127,7 +127,7 @@ describe("a process in the sandbox", SLOW, () => {
     await expect.poll(async () => (await sh(shared, "pgrep -x cat")).stdout).toBe("");
   });
 
-  it("that does not exist ends with 127 or is refused", async () => {
+  it("ends with 127 or is refused if the program does not exist", async () => {
     const started = await shared.exec({ argv: ["no-such-program"] });
     if (!started.ok) {
       expect(started.error.kind).toBe("exec_failed");
@@ -139,12 +139,12 @@ describe("a process in the sandbox", SLOW, () => {
     expect([126, 127]).toContain((await started.value.exited).exitCode);
   });
 
-  it("is not started after the signal was aborted", async () => {
+  it("is not started if the signal is already aborted", async () => {
     const signal = AbortSignal.abort(new Error("no longer wanted"));
     await expect(shared.exec({ argv: ["true"], signal })).rejects.toThrow("no longer wanted");
   });
 
-  it("is refused with a reason once the sandbox is gone", async () => {
+  it("is refused with a reason if the sandbox is gone", async () => {
     const box = must(await openSandbox(engine, await options(image, await repository())));
     await box.remove();
     const error = refused(await box.exec({ argv: ["true"] }));
@@ -152,7 +152,7 @@ describe("a process in the sandbox", SLOW, () => {
     expect(error.message).toContain("the sandbox has stopped");
   });
 
-  it("ends for its reader when the sandbox is removed under it", async () => {
+  it("ends for its reader when the sandbox is removed while it runs", async () => {
     const box = must(await openSandbox(engine, await options(image, await repository())));
     const process = must(await box.exec({ argv: ["sh", "-c", "echo up; sleep 600"] }));
     process.stderr.resume();

@@ -73,8 +73,8 @@ async function naive({ root, dir }: Target, ...args: readonly string[]): Promise
   return real;
 }
 
-describe("commits of an attacker's", SLOW, () => {
-  it("run nothing: no hook, no program of the configuration, no filter", async () => {
+describe("commits by an attacker", SLOW, () => {
+  it("run nothing: no hook, no configured program, no filter", async () => {
     const it = await target();
     const mark = join(await scratchDir("mark"), "ran");
     const real = await filesOf(join(it.root, ".git"));
@@ -122,7 +122,7 @@ describe("commits of an attacker's", SLOW, () => {
       'echo "$1/.git/objects" >> .git/objects/info/alternates; rm -rf .git/refs; ln -s "$1/.git/refs" .git/refs',
     ],
     ["commondir", 'echo "$1/.git" > .git/commondir'],
-  ])("bring nothing of another repository of the user's: %s", async (_name, script) => {
+  ])("bring in nothing from another repository of the user: %s", async (_name, script) => {
     const it = await target();
     await attack(it, script);
     const { deliveries } = await it.git.collect(CHAT);
@@ -131,7 +131,7 @@ describe("commits of an attacker's", SLOW, () => {
     expect(await has(await naive(it), it.secret)).toBe(true);
   });
 
-  it("come as they are, whatever is replaced, grafted or cut off", async () => {
+  it("arrive unchanged despite replace refs, grafts and a shallow file", async () => {
     const it = await target();
     const said = await attack(
       it,
@@ -148,7 +148,7 @@ describe("commits of an attacker's", SLOW, () => {
     expect(await git(it.root, "fsck", "--no-dangling")).toBe("");
   });
 
-  it("stay in refs/codex, whatever their branches are called, and come 50 at a time", async () => {
+  it("stay in refs/codex, whatever their branch names, and arrive 50 at a time", async () => {
     const it = await target();
     const before = await git(it.root, "for-each-ref");
     await attack(
@@ -170,7 +170,7 @@ describe("commits of an attacker's", SLOW, () => {
     expect(after).toBe(before);
   });
 
-  it("do not show the agent a file that settings in the project name", async () => {
+  it("do not show the agent a file that the project's settings name", async () => {
     const root = await project();
     const home = await scratchDir("home");
     await writeFile(join(home, "key"), "hunter2\n");

@@ -31,7 +31,7 @@ async function inside({ sandbox }: Private, script: string): Promise<string> {
 }
 
 describe("the agent's own git directory", SLOW, () => {
-  it("says what the real one says, and takes all that an agent does with git", async () => {
+  it("answers like the real one, and accepts everything an agent does with git", async () => {
     const root = await project();
     await commit(root, { a: "1\n", "dir/b": "1\n", ".gitignore": "ignored\n" }, "second");
     await git(root, "tag", "-am", "tagged", "v1");
@@ -79,7 +79,7 @@ describe("the agent's own git directory", SLOW, () => {
     expect(after).toEqual(before);
   });
 
-  it("takes an interactive rebase, conflicts, bisect, gc, worktrees and branches of all kinds", async () => {
+  it("supports an interactive rebase, conflicts, bisect, gc, worktrees and all kinds of branches", async () => {
     const root = await project();
     await commit(root, { a: "1\n" }, "second");
     const before = await filesOf(join(root, ".git"));
@@ -116,7 +116,7 @@ describe("the agent's own git directory", SLOW, () => {
     expect({ ...after, index: "" }).toEqual({ ...before, index: "" });
   });
 
-  it("hands commits over which `git reset` makes the user's, with the files as they are", async () => {
+  it("delivers commits that the user can take with `git reset`, leaving the files as they are", async () => {
     const root = await project();
     await commit(root, { a: "1\n" }, "second");
     const it = await openPrivate(engine, image, root);
@@ -133,7 +133,7 @@ describe("the agent's own git directory", SLOW, () => {
     );
   });
 
-  it("follows when the user commits, switches and deletes branches between turns", async () => {
+  it("follows the user's commits, switches and branch deletions between turns", async () => {
     const root = await project();
     await git(root, "branch", "gone");
     const it = await openPrivate(engine, image, root);
@@ -151,7 +151,7 @@ describe("the agent's own git directory", SLOW, () => {
     expect(await inside(it, "git status -sb")).toBe("## HEAD (no branch)\n");
   });
 
-  it("keeps commits of the agent's where both sides went on, and says so", async () => {
+  it("keeps the agent's commits if both sides have changed a branch, and reports it", async () => {
     const root = await project();
     const it = await openPrivate(engine, image, root);
     await it.git.follow();
@@ -169,7 +169,7 @@ describe("the agent's own git directory", SLOW, () => {
     expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
   });
 
-  it("takes no commit of the user's for the agent's, when it was amended or rebased away", async () => {
+  it("never takes a user's commit for the agent's, even after it was amended or rebased away", async () => {
     const root = await project();
     await git(root, "switch", "-qc", "topic");
     await commit(root, { a: "1\n" }, "by the user");
@@ -187,7 +187,7 @@ describe("the agent's own git directory", SLOW, () => {
     );
   });
 
-  it("gives way where the user has committed the very same content", async () => {
+  it("takes the user's commit if its content is the same", async () => {
     const root = await project();
     const it = await openPrivate(engine, image, root);
     await it.git.follow();
@@ -201,7 +201,7 @@ describe("the agent's own git directory", SLOW, () => {
     );
   });
 
-  it("works in a worktree, and hands over into the repository that it is of", async () => {
+  it("works in a worktree, and delivers into the repository of that worktree", async () => {
     const main = await project("main");
     const tree = join(dirname(main), "tree");
     await own(dirname(main));
@@ -225,7 +225,7 @@ describe("the agent's own git directory", SLOW, () => {
     expect(await git(tree, "status", "--porcelain")).toBe("?? x");
   });
 
-  it("shows the agent nothing of the real configuration, hooks, stash and reflog", async () => {
+  it("shows the agent nothing of the real configuration, hooks, stash or reflog", async () => {
     const root = await project();
     await git(root, "config", "remote.origin.url", "https://me:hunter2@example.org/x.git");
     await git(root, "config", "http.extraHeader", "Authorization: hunter2");
@@ -246,7 +246,7 @@ describe("the agent's own git directory", SLOW, () => {
     expect(await readFile(join(root, ".git/hooks/pre-commit"), "utf8")).toBe("hunter2");
   });
 
-  it("has the submodules' git, too, and hands over what was committed there", async () => {
+  it("covers submodules, and delivers what was committed in them", async () => {
     const library = await project("library");
     await commit(library, { lib: "1\n" }, "library");
     const root = await project();
@@ -273,7 +273,7 @@ describe("the agent's own git directory", SLOW, () => {
     expect(await git(join(root, "libs/one"), "log", "--format=%s", "-n", "1", REF)).toBe("more");
   });
 
-  it("may be of a repository that is shallow, sparse and has a split index", async () => {
+  it("supports a repository that is shallow, sparse and has a split index", async () => {
     const source = await project("source");
     await commit(source, { "in/a": "1\n", "out/b": "1\n" }, "second");
     await commit(source, { "in/a": "2\n" }, "third");
@@ -293,7 +293,7 @@ describe("the agent's own git directory", SLOW, () => {
     expect(await git(root, "ls-tree", "-r", "--name-only", REF)).toBe("in/a\nout/b");
   });
 
-  it("may be of a repository of SHA-256 that has no commit yet", async () => {
+  it("supports a SHA-256 repository without a commit", async () => {
     const root = await scratchDir("new");
     await git(root, "init", "-q", "--object-format=sha256", "-b", "trunk");
     await git(root, "config", "user.name", "Someone");
@@ -314,7 +314,7 @@ describe("the agent's own git directory", SLOW, () => {
     expect(await git(root, "status", "-s")).toBe("");
   });
 
-  it("is made whole again after the agent has destroyed it", async () => {
+  it("is repaired after the agent has destroyed it", async () => {
     const root = await project();
     await commit(root, { a: "1\n" }, "second");
     const it = await openPrivate(engine, image, root);
@@ -328,7 +328,7 @@ describe("the agent's own git directory", SLOW, () => {
     expect(await inside(it, "git status -s; git log --format=%s -n 1")).toBe("third\n");
   });
 
-  it("goes on with what the agent had when a sandbox is opened again", async () => {
+  it("keeps the agent's state when a sandbox is opened again", async () => {
     const root = await project();
     const first = await openPrivate(engine, image, root);
     await first.git.follow();

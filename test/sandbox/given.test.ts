@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { sandboxOn } from "./shared.ts";
 import { own, repository, SLOW, scratchDir, sh } from "./support.ts";
 
-describe("what the user gives to be read", SLOW, () => {
-  it("can be read inside and not be written", async () => {
+describe("a file that the user shares", SLOW, () => {
+  it("is readable inside and not writable", async () => {
     const root = await repository();
     const home = await scratchDir("home");
     const skills = join(home, "my skills", "one");

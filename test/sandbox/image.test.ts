@@ -39,7 +39,7 @@ async function withDockerfile(text: string) {
 }
 
 describe("ensureImage", { timeout: 600_000 }, () => {
-  it("gives the built image again without building", async () => {
+  it("returns the existing image without building", async () => {
     const image = await testImage(engine);
     expect(image.tag).toMatch(/^codex-chat:[0-9a-f]{12}$/);
     const lines: string[] = [];
@@ -51,7 +51,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     expect(lines).toEqual([]);
   });
 
-  it("has codex, its helpers and the usual tools, with no network", async () => {
+  it("builds an image that has codex, its helpers and the usual tools without a network", async () => {
     const image = await testImage(engine);
     const sandbox = await open(engine, await options(image, await repository()));
     const { stdout, exitCode } = await sh(
@@ -62,7 +62,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     expect(stdout).toBe(`${codex}\n${codex}\n2\n${npm}\n${npm}\n`);
   });
 
-  it("builds once when several need it, and tells its progress", async () => {
+  it("builds once if several callers need it, and reports progress", async () => {
     const unique = `${process.pid}-${process.hrtime.bigint()}`;
     const how = await withDockerfile(
       `ARG BASE_IMAGE\nFROM \${BASE_IMAGE}\nRUN echo first ${unique} && echo second\n`,
@@ -79,7 +79,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     expect(builders[0]).toContain("second");
   });
 
-  it("builds anew what is there only when that is asked for, and not from the engine's cache", async () => {
+  it("rebuilds an existing image only on request, and then without the engine's cache", async () => {
     const how = await withDockerfile(
       `ARG BASE_IMAGE\nFROM \${BASE_IMAGE}\nRUN echo ${process.hrtime.bigint()}; date +%N > /built\n`,
     );
@@ -92,7 +92,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     expect(second.id).not.toBe(first.id);
   });
 
-  it("reports a failed build with the command's own last lines", async () => {
+  it("reports a failed build with the last lines of the command", async () => {
     const how = await withDockerfile(
       `ARG BASE_IMAGE\nFROM \${BASE_IMAGE}\nRUN echo E: Unable to locate package nodejs && exit 100\n`,
     );
@@ -103,7 +103,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     expect(error.fix).toContain("docker pull");
   });
 
-  it("stands on an image of the user's, whose programs login shells find, too", async () => {
+  it("accepts the user's own image, and login shells find its programs", async () => {
     const { id } = await testImage(engine);
     const image = must(
       await ensureImage(engine, {
@@ -125,7 +125,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     });
   });
 
-  it("says precisely what an image of the user's lacks", async () => {
+  it("says exactly what the user's own image lacks", async () => {
     const base = (await imageOptions()).baseImage ?? "";
     const name = await plainImage(
       `FROM ${base}\nRUN rm -f /usr/bin/dmesg /bin/dmesg; printf '#!/bin/sh\\necho 16.20.1' > /usr/local/bin/node; chmod +x /usr/local/bin/node\n`,
@@ -137,14 +137,14 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     );
   });
 
-  it("says that an image of the user's cannot be had", async () => {
+  it("reports that the user's own image is not available", async () => {
     const how = { ...(await imageOptions()), image: "localhost:1/none:gone" };
     const error = refused(await ensureImage(engine, how));
     expect(error).toMatchObject({ kind: "image_missing", image: "localhost:1/none:gone" });
     expect(error.fix).toContain("docker pull localhost:1/none:gone");
   });
 
-  it("adds what the user's Dockerfile says to ours, and builds it once", async () => {
+  it("adds the user's Dockerfile to our image, and builds it once", async () => {
     const file = (content: string) => ({ path: "/x/Dockerfile", content });
     const how = {
       ...(await imageOptions()),
@@ -164,7 +164,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
   });
 
   it.each([
-    ["is not made from ours", "FROM scratch\n", "image_build_failed", "check.sh"],
+    ["is not based on ours", "FROM scratch\n", "image_build_failed", "check.sh"],
     [
       "fails, with its last lines",
       "ARG CODEX_CHAT_IMAGE\nFROM $CODEX_CHAT_IMAGE\nRUN echo one && echo E: no such package && exit 7\n",
@@ -184,7 +184,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
       "it lacks git",
     ],
     [
-      "only pretends to be made from ours",
+      "only pretends to be based on ours",
       "ARG CODEX_CHAT_IMAGE\nFROM $CODEX_CHAT_IMAGE AS ours\nFROM BASE\nCOPY --from=ours /bin/sh /bin/sh\nRUN mkdir -p /opt/codex-chat && echo exit 0 > /opt/codex-chat/check.sh\n",
       "image_unfit",
       "is not made from the sandbox's own",
@@ -202,7 +202,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     expect(error.fix).toContain("FROM $CODEX_CHAT_IMAGE");
   });
 
-  it("lists what earlier versions left behind, and not what is kept or a user's own", async () => {
+  it("lists what earlier versions left behind, but not what is kept or belongs to the user", async () => {
     const current = await testImage(engine);
     const build = async (tag: string, unique: string) => {
       // Said here, since an image that is reused may have been built for somebody else.
@@ -223,7 +223,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     expect(tags).not.toContain(current.tag);
   });
 
-  it("reports a base image that cannot be had", async () => {
+  it("reports a base image that is not available", async () => {
     const how = await imageOptions();
     const error = refused(
       await ensureImage(engine, { ...how, baseImage: "localhost:1/none:gone" }),

@@ -17,7 +17,7 @@ import {
 } from "./support.ts";
 
 describe("a sandbox", SLOW, () => {
-  it("has gVisor's kernel, no network but loopback and no capabilities", async () => {
+  it("has gVisor's kernel, no network but loopback, and no capabilities", async () => {
     const sandbox = await sandboxOn(await repository());
     const { stdout } = await sh(
       sandbox,
@@ -29,7 +29,7 @@ describe("a sandbox", SLOW, () => {
     expect(rest).toEqual(["lo", "CapEff:\t0000000000000000"]);
   });
 
-  it("runs as the user, who has a name, a home and a place for temporary programs", async () => {
+  it("runs as the user, with a name, a home and a place for temporary programs", async () => {
     const sandbox = await sandboxOn(await repository());
     const { stdout, stderr } = await sh(
       sandbox,
@@ -52,7 +52,7 @@ describe("a sandbox", SLOW, () => {
     });
   });
 
-  it("makes files in the project that belong to the user on the host", async () => {
+  it("creates files in the project that belong to the user on the host", async () => {
     const root = await repository();
     const sandbox = await sandboxOn(root);
     expect((await sh(sandbox, "echo made > made; mkdir dir; touch dir/x")).exitCode).toBe(0);
@@ -100,7 +100,7 @@ describe("a sandbox", SLOW, () => {
     expect(await readdir(join(root, ".git/hooks"))).not.toContain("post-checkout");
   });
 
-  it("has nothing of the host's environment, in variables, processes or files", async () => {
+  it("has nothing from the host's environment in its variables, processes or files", async () => {
     const canary = `canary-${process.pid}-never-inside`;
     process.env["CODEX_CHAT_TEST_SECRET"] = canary;
     const secretDir = await scratchDir("secret");
@@ -132,7 +132,7 @@ describe("a sandbox", SLOW, () => {
     ]);
   });
 
-  it("has CODEX_HOME writable at its own path and nothing else of the state directory", async () => {
+  it("has CODEX_HOME writable at its own path, and nothing else of the state directory", async () => {
     const how = await options(image, await repository());
     const sandbox = await open(engine, how);
     const { stdout } = await sh(
@@ -154,7 +154,7 @@ describe("a sandbox", SLOW, () => {
     expect(stdout.trim()).toBe("200");
   });
 
-  it("ends alone when what runs in it takes more memory than it may have", async () => {
+  it("is the only thing that ends when a program inside exceeds the memory limit", async () => {
     const limits = { memoryBytes: 512 * 1024 ** 2 };
     const sandbox = await sandboxOn(await repository(), { limits });
     const hog = sh(

@@ -53,8 +53,8 @@ async function made(root: string, sandbox: Sandbox): Promise<void> {
   }
 }
 
-describe("what was written in the sandbox", SLOW, () => {
-  it("runs on the host once gVisor has let go of it, however it was made, and not before", async () => {
+describe("a file that was written in the sandbox", SLOW, () => {
+  it("runs on the host after gVisor has closed it, however it was made, and not before", async () => {
     const root = await scratchDir("pro, je:ct");
     const beside = await scratchDir("beside");
     const mounts = [{ source: beside, write: true }];
@@ -70,7 +70,7 @@ describe("what was written in the sandbox", SLOW, () => {
     expect((await sh(sandbox, "find . -ls")).stdout).toBe(before.stdout);
   });
 
-  it("runs where there are more files than gVisor remembers", async () => {
+  it("runs on the host even if there are more files than gVisor caches", async () => {
     const root = await scratchDir();
     const sandbox = await sandboxOn(root);
     await sh(
@@ -104,7 +104,7 @@ describe("what was written in the sandbox", SLOW, () => {
     expect(spawnSync(join(root, "run")).status).toBe(0);
   });
 
-  it("says what helps where gVisor cannot be made to let go, and that helps", async () => {
+  it("stays busy if gVisor cannot be made to close it, and the advice given helps", async () => {
     const root = await scratchDir();
     const sandbox = await sandboxOn(root);
     await sh(sandbox, "cp /bin/true run");
@@ -123,12 +123,12 @@ describe("what was written in the sandbox", SLOW, () => {
 
   it.each([
     {
-      what: "where no overlay came to be",
+      what: "if no overlay was mounted",
       before: "mkdir bin; ln -s /bin/true bin/mount; PATH=$PWD/bin:$PATH",
       says: /no overlay is mounted above/,
     },
     {
-      what: "where a link has taken a directory's place meanwhile",
+      what: "if a symlink has taken a directory's place meanwhile",
       before: 'mkdir -p 0/upper; ln -s "$0/d" 0/upper/d',
       says: /^$/,
     },

@@ -33,7 +33,7 @@ async function connectKeeper(sandbox: Sandbox) {
 }
 
 describe("the project's container", SLOW, () => {
-  it("is shared by two hosts and goes with the last one", async () => {
+  it("is shared by two hosts and ends with the last one", async () => {
     const root = await repository();
     const how = await options(image, root);
     const second = await otherHost();
@@ -52,7 +52,7 @@ describe("the project's container", SLOW, () => {
     expect(await readdir(join(how.stateDir, "leases"))).toEqual([]);
   });
 
-  it("is one even when two hosts open it at the same time", async () => {
+  it("is a single one even if two hosts open it at the same time", async () => {
     const how = await options(image, await repository());
     const second = await otherHost();
     const [one, two] = await Promise.all([
@@ -63,7 +63,7 @@ describe("the project's container", SLOW, () => {
     expect([one.joined, two.joined].sort()).toEqual([false, true]);
   });
 
-  it("goes with the last host that lives, whoever was killed before", async () => {
+  it("ends with the last live host, whichever was killed before", async () => {
     const how = await options(image, await repository());
     const second = await otherHost();
     const one = await open(engine, how);
@@ -73,7 +73,7 @@ describe("the project's container", SLOW, () => {
     expect(await exists(engine, one.id)).toBe(false);
   });
 
-  it("is refused with other settings while another host uses it, and replaced when none does", async () => {
+  it("is refused with other settings while another host uses it, and replaced once none does", async () => {
     const how = await options(image, await repository());
     const second = await otherHost();
     const one = await open(engine, { ...how, owner: second.owner });
@@ -89,7 +89,7 @@ describe("the project's container", SLOW, () => {
     expect(await one.died).toMatchObject({ reason: "exited" });
   });
 
-  it("is joined with a note when a protected file has appeared since", async () => {
+  it("is joined with a note if a protected file has appeared since", async () => {
     const root = await repository();
     const how = await options(image, root);
     const second = await otherHost();
@@ -101,7 +101,7 @@ describe("the project's container", SLOW, () => {
     expect(two.notes.join()).toContain(".vscode appeared after the sandbox was started");
   });
 
-  it("is joined again after its host was killed, while the keeper still waits", async () => {
+  it("is joined again after its host was killed, while the keeper is still waiting", async () => {
     const how = await options(image, await repository());
     const { host, name } = await startHost(engine, how);
     await kill(host);
@@ -109,7 +109,7 @@ describe("the project's container", SLOW, () => {
     expect(again).toMatchObject({ joined: true, name });
   });
 
-  it("is started anew when the one it was going to join is just ending", async () => {
+  it("is started again if the one to join is just ending", async () => {
     const how = await options(image, await repository());
     const one = await open(engine, how);
     const second = await otherHost();
@@ -119,12 +119,12 @@ describe("the project's container", SLOW, () => {
     expect((await sh(two, "echo works")).stdout).toBe("works\n");
   });
 
-  it("has its keeper listening when it is given out", async () => {
+  it("already has a listening keeper when it is returned", async () => {
     const sandbox = await sandboxOn(await repository());
     expect((await sh(sandbox, "test -S $CODEX_CHAT_KEEPER")).exitCode).toBe(0);
   });
 
-  it("is removed and leaves no lease when opening is aborted", async () => {
+  it("is removed and leaves no lease behind when opening is aborted", async () => {
     const how = await options(image, await repository());
     const stop = new AbortController();
     const opening = openSandbox(engine, { ...how, signal: stop.signal });
@@ -145,7 +145,7 @@ describe("the project's container", SLOW, () => {
 describe("the keeper", SLOW, () => {
   const keeper = { firstMs: 60_000, idleMs: 200 };
 
-  it("ends the container some time after the last relay has gone, not before", async () => {
+  it("ends the container some time after the last relay has disconnected, not before", async () => {
     const sandbox = await sandboxOn(await repository(), { keeper });
     const [one, two] = [await connectKeeper(sandbox), await connectKeeper(sandbox)];
     one.stdin.end();
@@ -163,21 +163,21 @@ describe("the keeper", SLOW, () => {
     await expect.poll(() => exists(engine, name), { timeout: 30_000 }).toBe(false);
   });
 
-  it("ends the container when no relay ever comes", async () => {
+  it("ends the container if no relay ever connects", async () => {
     const never = { firstMs: 300, idleMs: 60_000 };
     const sandbox = await sandboxOn(await repository(), { keeper: never });
     expect(await sandbox.died).toEqual({ reason: "exited", exitCode: 0 });
   });
 });
 
-describe("died", SLOW, () => {
-  it("tells that the container was killed", async () => {
+describe("sandbox.died", SLOW, () => {
+  it("reports that the container was killed", async () => {
     const sandbox = await sandboxOn(await repository());
     await engine.docker.getContainer(sandbox.id).kill();
     expect(await sandbox.died).toEqual({ reason: "exited", exitCode: 137 });
   });
 
-  it("tells that the connection to the engine was lost, and ends what runs", async () => {
+  it("reports that the connection to the engine was lost, and ends running processes", async () => {
     const proxy = await engineProxy();
     const sandbox = await open(proxy.engine, await options(image, await repository()));
     onTestFinished(() => engine.docker.getContainer(sandbox.id).remove({ force: true }));

@@ -10,8 +10,8 @@ attack() { echo evil > "$1/file"; touch "$1/new"; rm -f "$1/file"; mv "$1" "$1-g
   unshare -Urm sh -c 'mount -o remount,rw "$1"; mount -o remount,bind,rw "$1"; echo evil > "$1/file"; umount -l "$1"; touch "$1/new"' sh "$1"; }
 attack "$1" 2>/dev/null; true`;
 
-describe("the user's own mounts", SLOW, () => {
-  it("hold against writing, unless they are writable, and then but for what the host runs", async () => {
+describe("the user's mounts", SLOW, () => {
+  it("are read-only unless configured writable, and even then protect what the host runs", async () => {
     const root = await repository();
     const [reading, writing] = [await scratchDir("read me"), await scratchDir("write:me")];
     for (const dir of [reading, writing]) {
@@ -48,7 +48,7 @@ describe("the user's own mounts", SLOW, () => {
     expect(await readFile(join(writing, ".git/config"), "utf8")).toBe("[core]\n");
   });
 
-  it("leave the disk of the home and of /tmp as small as it was set", async () => {
+  it("keep the configured size limits of the home and of /tmp", async () => {
     const limits = { memoryBytes: 2 * 1024 ** 3, tmpBytes: 16 << 20, homeBytes: 16 << 20 };
     const sandbox = await sandboxOn(await repository(), { limits });
     const { stdout, stderr } = await sh(

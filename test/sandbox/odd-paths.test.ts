@@ -28,7 +28,7 @@ async function deep(bytes: number): Promise<string> {
 }
 
 describe("a sandbox", SLOW, () => {
-  it("works on a path of 3800 bytes, and says so where one is too long", async () => {
+  it("works on a path of 3800 bytes, and reports one that is too long", async () => {
     const root = await deep(3800);
     const sandbox = await sandboxOn(root);
     expect((await sh(sandbox, "pwd; echo hello > made")).stdout).toBe(`${root}\n`);
@@ -39,7 +39,7 @@ describe("a sandbox", SLOW, () => {
     expect(error.message).toContain("too long to be mounted");
   });
 
-  it("refuses a path whose bytes are not UTF-8, also behind a link, and says why", async () => {
+  it("refuses a path that is not valid UTF-8, also behind a symlink, and says why", async () => {
     const parent = await scratchDir("parent");
     const bytes = Buffer.concat([Buffer.from(`${parent}/b`), Buffer.from([0xff, 0xfe])]);
     await mkdir(bytes);
@@ -51,7 +51,7 @@ describe("a sandbox", SLOW, () => {
     }
   });
 
-  it("works on files whose names are not UTF-8, and follows no link out", async () => {
+  it("works on files with names that are not UTF-8, and follows no symlink out", async () => {
     const root = await repository();
     const outside = await scratchDir("outside");
     await writeFile(join(outside, "secret"), "s3cret");
@@ -76,7 +76,7 @@ describe("a sandbox", SLOW, () => {
     expect(await readFile(join(root, "inner/file"), "utf8")).toBe("innermore\n");
   });
 
-  it("gives files the user's umask", async () => {
+  it("applies the user's umask to files", async () => {
     const root = await repository();
     const sandbox = await open(engine, { ...(await options(image, root)), umask: 0o077 });
     await sh(sandbox, "echo 1 > secret; mkdir dir; git init -q sub");
@@ -86,7 +86,7 @@ describe("a sandbox", SLOW, () => {
     }
   });
 
-  it("works in a submodule and with repositories inside of the repository", async () => {
+  it("works in a submodule and with repositories nested in the repository", async () => {
     const lib = await repository("lib");
     const app = await repository("app");
     await git(app, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", lib, "sub");

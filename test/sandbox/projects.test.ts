@@ -39,7 +39,7 @@ describe("openSandbox", SLOW, () => {
     expect((await sh(sandbox, "echo x > .git/config")).exitCode).not.toBe(0);
   });
 
-  it("lets git work in a worktree, and write in neither git directory", async () => {
+  it("lets git work in a worktree, but write to neither git directory", async () => {
     const main = await repository("main");
     const tree = join(dirname(main), "tree");
     await own(dirname(main));
@@ -59,14 +59,14 @@ describe("openSandbox", SLOW, () => {
     expect(await git(tree, "status", "--porcelain")).toBe("");
   });
 
-  it("works where there is no git at all", async () => {
+  it("works without git", async () => {
     const root = await scratchDir("plain");
     const sandbox = await sandboxOn(root);
     expect(sandbox.protectedNames).toEqual([]);
     expect((await sh(sandbox, "echo 1 > x; ls")).stdout).toBe("x\n");
   });
 
-  it("notes a protected name that is a link, and mounts nothing of its target", async () => {
+  it("notes a protected name that is a symlink, and mounts nothing of its target", async () => {
     const root = await repository();
     const secret = await scratchDir("secret");
     await writeFile(join(secret, "key"), "k");
@@ -84,7 +84,7 @@ describe("openSandbox", SLOW, () => {
     expect(refused(await openSandbox(engine, how)).kind).toBe("project_refused");
   });
 
-  it("refuses a project that holds its own state directory", async () => {
+  it("refuses a project that contains its own state directory", async () => {
     const root = await repository();
     const how = await options(image, root, { stateDir: join(root, "state") });
     const error = refused(await openSandbox(engine, how));
@@ -92,13 +92,13 @@ describe("openSandbox", SLOW, () => {
     expect(error.message).toContain("must not reach");
   });
 
-  it("says that the image is gone", async () => {
+  it("reports that the image is gone", async () => {
     const gone = { id: `sha256:${"0".repeat(64)}`, tag: "codex-chat:gone" };
     const error = refused(await openSandbox(engine, await options(gone, await repository())));
     expect(error).toMatchObject({ kind: "image_missing", image: "codex-chat:gone" });
   });
 
-  it("says that the runtime is unknown, and leaves no lease behind", async () => {
+  it("reports that the runtime is unknown, and leaves no lease behind", async () => {
     const how = await options(image, await repository(), { runtime: "no-such-runtime" });
     expect(refused(await openSandbox(engine, how)).kind).toBe("no_runtime");
     const again = must(await openSandbox(engine, { ...how, runtime: "runsc" }));
@@ -125,7 +125,7 @@ describe("openSandbox", SLOW, () => {
     expect(await exists(engine, sandbox.id)).toBe(false);
   });
 
-  it("knows of a container that was joined that the real .git is writable in it", async () => {
+  it("reports that the real .git is writable in a container it joined", async () => {
     const root = await scratchDir("late");
     await writeFile(join(root, "package.json"), "{}");
     const caches = { tools: false, dirs: ["node_modules"] };
@@ -139,7 +139,7 @@ describe("openSandbox", SLOW, () => {
     expect(joined.notes.join()).toContain(".git appeared after the sandbox was started");
   });
 
-  it("goes on when attributes of protected directories are changed, inside and outside", async () => {
+  it("keeps the sandbox when attributes of protected directories change, inside and outside", async () => {
     // Git looks into no repository of another user's, which this one is to root.
     for (const [at, value] of Object.entries({ COUNT: "1", KEY_0: "safe.directory", VALUE_0: "*" }))
       vi.stubEnv(`GIT_CONFIG_${at}`, value);
@@ -165,7 +165,7 @@ describe("openSandbox", SLOW, () => {
     expect(await sandbox.died).toEqual({ reason: "protection_lost", name: "libs" });
   });
 
-  it("does not join a container whose protected file was replaced while nobody watched", async () => {
+  it("does not join a container whose protected file was replaced while nothing was watching", async () => {
     const root = await repository();
     await writeFile(join(root, ".envrc"), "old");
     const how = await options(image, root);

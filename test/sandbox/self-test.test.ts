@@ -68,7 +68,7 @@ async function reports(cacheDir: string): Promise<string[]> {
 }
 
 describe("selfTest", SLOW, () => {
-  it("passes gVisor after every attack was tried and did no harm", async () => {
+  it("passes gVisor after every attack was tried and failed", async () => {
     const report = must(await test(engine, "runsc"));
     expect(report).toMatchObject({ gvisor: true, runtime: "runsc", cached: false });
     expect(report.checks.filter((it) => it.verdict !== "held")).toEqual([]);
@@ -115,7 +115,7 @@ describe("selfTest", SLOW, () => {
     ]);
   });
 
-  it("sees each of them succeed in a container that nothing protects", async () => {
+  it("sees every attack succeed in an unprotected container", async () => {
     const error = refused(await test(unprotected(engine), "runc", { acceptWeaker: true }));
     if (error.kind !== "self_test_failed") throw new Error(error.message);
     const held = error.checks.filter((it) => it.verdict === "held").map((it) => it.name);
@@ -156,7 +156,7 @@ describe("selfTest", SLOW, () => {
     expect(await reports(cacheDir)).toEqual([]);
   });
 
-  it("passes runc as no gVisor where the user's configuration names it", async () => {
+  it("passes runc, reported as weaker, if the user's configuration names it", async () => {
     const report = must(await test(engine, "runc", { acceptWeaker: true }));
     expect(report).toMatchObject({ gvisor: false, runtime: "runc" });
     // Without gVisor, a program that listens in the project can be talked to from inside.

@@ -9,7 +9,7 @@ import { kill, startHost } from "./other-host.ts";
 import { engine, image, sandboxOn } from "./shared.ts";
 import { exists, open, options, refused, repository, SLOW, scratchDir, sh } from "./support.ts";
 
-describe("sweep", SLOW, () => {
+describe("the sweep", SLOW, () => {
   it("removes what a killed host left, and nothing of live hosts or of others", async () => {
     const live = await sandboxOn(await repository("live"));
     const left = await options(image, await repository("left"));
@@ -23,7 +23,7 @@ describe("sweep", SLOW, () => {
     for (const id of [live.id, foreign, halfOurs]) expect(await exists(engine, id)).toBe(true);
   });
 
-  it("leaves a container whose maker died while another host still uses it", async () => {
+  it("leaves a container whose creator died while another host still uses it", async () => {
     const how = await options(image, await repository());
     const { host, name } = await startHost(engine, how);
     const joined = await open(engine, how);
@@ -33,7 +33,7 @@ describe("sweep", SLOW, () => {
     expect((await sh(joined, "echo alive")).stdout).toBe("alive\n");
   });
 
-  it("leaves a container whose owner is of another pid namespace, machine or user", async () => {
+  it("leaves a container whose owner is in another pid namespace, on another machine or another user", async () => {
     const { labels, record } = await deadMaker();
     const [boot, namespace, machine] = (await ownOwner()).scope.split("/");
     const kept = [
@@ -52,7 +52,7 @@ describe("sweep", SLOW, () => {
     expect(await exists(engine, goes)).toBe(false);
   });
 
-  it("removes what a dead maker has left whose pid was given to another process", async () => {
+  it("removes the container of a dead creator whose pid was reused by another process", async () => {
     const { labels, record } = await deadMaker();
     const own = await ownOwner();
     const alive = await record({ ...labels, "codex-chat.owner": `${own.pid}:${own.startTime}` });
@@ -66,7 +66,7 @@ describe("sweep", SLOW, () => {
     expect(await exists(engine, probe)).toBe(false);
   });
 
-  it("leaves a container with all of our labels that no state directory has had made", async () => {
+  it("leaves a container that has all our labels but no record in a state directory", async () => {
     const { labels, record, stateDir, token } = await deadMaker();
     // Of somebody else: labels, token and all are copied, and our record is of another container.
     const ours = await record(labels);
@@ -90,7 +90,7 @@ describe("sweep", SLOW, () => {
   });
 });
 
-describe("a container of our name that is not ours", SLOW, () => {
+describe("a foreign container with our name", SLOW, () => {
   it("is neither joined nor removed, and the message says what to do", async () => {
     const how = await options(image, await repository());
     const one = await open(engine, how);

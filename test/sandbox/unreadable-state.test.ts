@@ -65,8 +65,8 @@ const OF_LEASES: readonly Fault[] = [
   { call: "readFile", path: /\/leases\/\d+-\d+$/, code: "EIO" },
 ];
 
-describe("state that cannot be looked at", () => {
-  it.each(OF_RECORD)("is no answer about a record: $code of $call", async (fault) => {
+describe("state that cannot be read", () => {
+  it.each(OF_RECORD)("does not count as a missing record: $code of $call", async (fault) => {
     const place = { stateDir: await scratchDir("state"), engine: "e1", name: "codex-chat-app-1" };
     const { made } = await beginRecord(place);
     await made("id-1");
@@ -81,7 +81,7 @@ describe("state that cannot be looked at", () => {
     expect(await isRecorded(place, { id: "id-1", labels: {}, wasStarted: true })).toBe(true);
   });
 
-  it.each(OF_LEASES)("is no answer about leases: $code of $call", async (fault) => {
+  it.each(OF_LEASES)("does not count as missing leases: $code of $call", async (fault) => {
     const stateDir = await scratchDir("state");
     const lease = { container: "codex-chat-app-1", engine: "e1" };
     await writeLease(stateDir, { pid: 4_000_000, startTime: "1", scope: "a/b/c" }, lease);
@@ -89,7 +89,7 @@ describe("state that cannot be looked at", () => {
     await expect(liveLeases(stateDir, lease)).rejects.toThrow(`cannot be read (${fault.code})`);
   });
 
-  it("does not make a process dead", async () => {
+  it("does not count as a dead process", async () => {
     const own = await ownOwner();
     injected.fault = { call: "readFile", path: /^\/proc\/\d+\/stat$/, code: "EMFILE" };
     expect(await isAlive(own.pid, `${own.startTime}1`)).toBe(true);
@@ -98,7 +98,7 @@ describe("state that cannot be looked at", () => {
   });
 });
 
-describe("a container whose record cannot be looked at", SLOW, async () => {
+describe("a container whose record cannot be read", SLOW, async () => {
   const engine = await testEngine();
   const image = await testImage(engine);
 
@@ -125,7 +125,7 @@ describe("a container whose record cannot be looked at", SLOW, async () => {
   );
 
   it.each([...OF_RECORD, ...OF_LEASES])(
-    "is left by the sweep, which says so: $code of $call",
+    "is left by the sweep, which reports it: $code of $call",
     async (fault) => {
       const how = await options(image, await repository("left"));
       const { host, name } = await startHost(engine, how);

@@ -29,7 +29,7 @@ async function watch(sandbox: Sandbox, env: Readonly<Record<string, string>>) {
   return () => said;
 }
 
-it("a watcher inside sees the user's saves where it polls, as the help says", SLOW, async () => {
+it("a watcher inside sees the user's saves if it polls, as the help says", SLOW, async () => {
   const root = await scratchDir();
   for (const name of ["theirs.js", "inner.js"]) await writeFile(join(root, name), "");
   await own(join(root, "theirs.js"), join(root, "inner.js"));

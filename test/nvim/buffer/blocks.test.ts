@@ -54,7 +54,7 @@ const look = `
   return { lines = vim.api.nvim_buf_get_lines(buf, 0, -1, false), blocks = blocks }`;
 
 describe.each(neovims)("blocks on Neovim $name", (program) => {
-  it("become what the model of the document says, whatever the edits", async () => {
+  it("match the document model after any edits", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await fc.assert(

@@ -16,7 +16,7 @@ describe.each(neovims)("the file of a chat on Neovim $name", (program) => {
   const names = "vim.tbl_map(vim.api.nvim_buf_get_name, vim.api.nvim_list_bufs())";
 
   it.each(["write", "write!", "saveas", "saveas!"])(
-    "is copied by :%s to another place, and stays what it is",
+    "is copied by :%s to another path, and keeps its own",
     async (command) => {
       await using chat = await quiet();
       const { nvim } = chat;
@@ -40,7 +40,7 @@ describe.each(neovims)("the file of a chat on Neovim $name", (program) => {
     },
   );
 
-  it("is not written over by :write without !, where it is another one's", async () => {
+  it("does not overwrite another file with :write, only with :write!", async () => {
     await using chat = await quiet();
     const other = join(chat.nvim.cwd, "other.md");
     await writeFile(other, "mine\n");
@@ -50,7 +50,7 @@ describe.each(neovims)("the file of a chat on Neovim $name", (program) => {
     expect(await readFile(other, "utf8")).toContain("typed");
   });
 
-  it("keeps its name over :file", async () => {
+  it("keeps its name after :file", async () => {
     await using chat = await quiet();
     const { nvim } = chat;
     await nvim.command("file elsewhere.md");
@@ -60,7 +60,7 @@ describe.each(neovims)("the file of a chat on Neovim $name", (program) => {
   });
 
   it.each(["wq", "x", "xall", "wqall", "quit", "qall", "quit!"])(
-    "is no reason to stay at :%s",
+    "does not stop Neovim from leaving with :%s",
     async (command) => {
       await using chat = await quiet();
       await chat.nvim.command("only");

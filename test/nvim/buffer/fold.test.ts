@@ -27,7 +27,7 @@ const CLOSED = `(function()
 end)()`;
 
 describe.each(neovims)("folds on Neovim $name", (program) => {
-  it("are closed over an output, in every window that shows it", async () => {
+  it("are closed over command output, in every window that shows it", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 40 } });
     await command(chat, "a", "history");
     await chat.nvim.until(CLOSED, ["```console output +3"]);
@@ -51,7 +51,7 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     await chat.nvim.until("vim.fn.foldclosed('.')", -1);
   });
 
-  it("are there again after the conversation was hidden and shown", async () => {
+  it("are still there after the conversation was hidden and shown", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 40 } });
     await command(chat, "a", "history");
     await chat.nvim.until(CLOSED, ["```console output +3"]);
@@ -69,7 +69,7 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     await chat.nvim.command("CodexChat");
   });
 
-  it("move neither view nor cursor when they are made", async () => {
+  it("move neither the view nor the cursor when they are created", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 20 } });
     const lines = Array.from({ length: 60 }, (_, n) => `line ${n}`);
     await chat.edit({ op: "insert", id: "text", after: "history", lines, gap: 1 });
@@ -83,7 +83,7 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     expect(await chat.nvim.lua("return vim.fn.winsaveview()")).toEqual(view);
   });
 
-  it("say how long Codex thought, and about what", async () => {
+  it("show how long Codex thought, and about what", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 20 } });
     const lines = ["> **Thought** for 3.0 s · Of \\*this\\*", ">", "> Words."];
     await chat.edit(
@@ -94,7 +94,7 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     expect(chat.nvim.screen?.text()).not.toContain("Words.");
   });
 
-  it("are the same once the conversation is opened anew", async () => {
+  it("are the same after the conversation is reopened", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 40 } });
     const block = (id: string, after: string, lines: string[], gap: 0 | 1) =>
       ({ op: "insert", id, after, lines, gap }) as const;
@@ -119,7 +119,7 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     await chat.nvim.until(CLOSED, closed);
   });
 
-  it("name the command where it stands with its output", async () => {
+  it("mention the command if it is in the same block as its output", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 20 } });
     const lines = ["```console output", "$ a long command", "```"];
     await chat.edit(

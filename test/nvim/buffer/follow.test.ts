@@ -73,7 +73,7 @@ const PLACE = `(function()
 end)()`;
 
 describe.each(neovims)("gf in a chat on Neovim $name", (program) => {
-  it("finds what is named in every usual way, from the project's root", async () => {
+  it("finds a file named in any usual way, from the project's root", async () => {
     await using chat = await start(program);
     const { nvim } = chat;
     const a = "src/a.lua";
@@ -120,7 +120,7 @@ describe.each(neovims)("gf in a chat on Neovim $name", (program) => {
     expect(await nvim.messages()).not.toMatch(/E\d+:/);
   });
 
-  it("opens a window or a tabpage where that is asked for, and takes a selection", async () => {
+  it("opens a window or tabpage on request, and accepts a selection", async () => {
     await using chat = await start(program);
     const { nvim } = chat;
     await chat.at("see src/|a.lua:12", "<C-w>f");
@@ -135,7 +135,7 @@ describe.each(neovims)("gf in a chat on Neovim $name", (program) => {
     expect(await nvim.lua(`return ${PLACE}`)).toEqual(["src/a b/c.lua", 1, 1]);
   });
 
-  it("says what it has not found, and fetches nothing", async () => {
+  it("reports what it has not found, and fetches nothing", async () => {
     await using chat = await start(program);
     const { nvim } = chat;
     await chat.at("see src/|none.lua:12", "gf");
@@ -203,7 +203,7 @@ describe.each(neovims)("gx in a chat on Neovim $name", (program) => {
     expect(await chat.nvim.messages()).not.toContain("codex-chat:");
   });
 
-  it("shows a file of the project as text, where code is", async () => {
+  it("shows a file of the project as text, in a code window", async () => {
     await using chat = await start(program);
     const { nvim } = chat;
     for (const text of [
@@ -219,7 +219,7 @@ describe.each(neovims)("gx in a chat on Neovim $name", (program) => {
     expect(await chat.opened()).toEqual([]);
   });
 
-  it("opens nothing else, and says what it would", async () => {
+  it("opens nothing else, and says what it would have opened", async () => {
     await using chat = await start(program);
     const { nvim } = chat;
     await writeFile(join(nvim.home, "outside.txt"), "secret\n");

@@ -23,7 +23,7 @@ async function groupsAt(nvim: Neovim, text: string, column = 0): Promise<string[
 const count = "require('codex-chat.highlight').count(vim.api.nvim_get_current_buf())";
 
 describe.each(neovims)("highlighting on Neovim $name", (program) => {
-  it("hides the marks of emphasis and code where the user conceals, and only there", async () => {
+  it("conceals emphasis and code markers only if the user conceals", async () => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 30 } });
     const { nvim } = chat;
     const lines = ["**Ran** `ls` · exit 0 · 0.1 s", "", "Some *emphasis* here."];
@@ -73,7 +73,7 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
     expect(await groupsAt(chat.nvim, "created:")).toEqual(["CodexChatMuted"]);
   });
 
-  it("follows an edit of the user's in the middle of a chunk", async () => {
+  it("follows a user's edit in the middle of a chunk", async () => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 50 } });
     await chat.edit({ op: "insert", id: "a", after: "history", lines: ["plain words"], gap: 1 });
     await chat.nvim.type("<Esc>?plain<CR>I**bold** <Esc>");
@@ -82,7 +82,7 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
       .toContain("@markup.strong.markdown_inline");
   });
 
-  it("does work for what is in view only, however long the conversation", async () => {
+  it("processes only what is in view, however long the conversation", async () => {
     await using chat = await openChat({ program, screen: { columns: 80, rows: 24 } });
     const dir = join(chat.nvim.cwd, "chats");
     await mkdir(dir);

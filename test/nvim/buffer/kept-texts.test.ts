@@ -221,7 +221,7 @@ describe.each(neovims)("the texts of a conversation on Neovim $name", (program) 
     expect(await lost(list)).toEqual([]);
   });
 
-  it("are all kept, whatever happens in whatever order", { timeout: 600_000 }, async () => {
+  it("are all kept, after any events in any order", { timeout: 600_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.constantFrom(...actions), { minLength: 4, maxLength: 8 }),

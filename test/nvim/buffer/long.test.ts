@@ -42,7 +42,7 @@ const query = (n: number): string => `Turn ${n}: greet.py fails.\n\n\`\`\`\n${n}
 const body = (text: string): string => text.slice(text.indexOf("## You"));
 
 describe.each(neovims)("a conversation of hundreds of turns in Neovim $name", (program) => {
-  it("is in the buffer, in the file and opened again what the recorded events say", {
+  it("matches the recorded events in the buffer, in the file and when reopened", {
     timeout: 120_000,
   }, async () => {
     await using chat = await openChat({ program, config: { window: { startinsert: false } } });

@@ -12,8 +12,8 @@ const LINKS = `
   end
   return links`;
 
-describe.each(neovims)("the looks on Neovim $name", (program) => {
-  it("are links, as the manual lists them", async () => {
+describe.each(neovims)("the default appearance on Neovim $name", (program) => {
+  it("links its highlight groups exactly as the manual lists them", async () => {
     await using chat = await openChat({ program });
     const manual = await readFile(join(repository, "doc/codex-chat.txt"), "utf8");
     const listed = [...manual.matchAll(/^ {4}(CodexChat\w+) .*`(\w+)`$/gm)].map(
@@ -22,7 +22,7 @@ describe.each(neovims)("the looks on Neovim $name", (program) => {
     expect(await chat.nvim.lua(LINKS)).toEqual(Object.fromEntries(listed));
   });
 
-  it("are there again after the colour scheme was changed, but for what the user has set", async () => {
+  it("is restored after a change of colour scheme, except what the user has set", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     const links = await nvim.lua(LINKS);
@@ -43,7 +43,7 @@ describe.each(neovims)("the looks on Neovim $name", (program) => {
     ["habamax", "dark"],
     ["shine", "light"],
   ])(
-    "differ from the text with %s (%s), with termguicolors and without",
+    "differs from normal text with %s (%s), with and without termguicolors",
     async (scheme, background) => {
       await using chat = await openChat({
         program,
@@ -74,16 +74,19 @@ describe.each(neovims)("the looks on Neovim $name", (program) => {
     [40, undefined, 38],
     [80, { size: 30, min_width: 20 }, 30],
     [20, { position: "left" }, 18],
-  ])("give the chat enough of %d columns (%j)", async (columns, window, width) => {
-    await using chat = await openChat({
-      program,
-      screen: { columns, rows: 24 },
-      ...(window === undefined ? {} : { config: { window } }),
-    });
-    expect(await chat.nvim.lua("return vim.api.nvim_win_get_width(0)")).toBe(width);
-  });
+  ])(
+    "makes the chat wide enough on a screen of %d columns (%j)",
+    async (columns, window, width) => {
+      await using chat = await openChat({
+        program,
+        screen: { columns, rows: 24 },
+        ...(window === undefined ? {} : { config: { window } }),
+      });
+      expect(await chat.nvim.lua("return vim.api.nvim_win_get_width(0)")).toBe(width);
+    },
+  );
 
-  it("need no characters that a usual font lacks", async () => {
+  it("needs no characters that a usual font lacks", async () => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 24 } });
     await chat.edit(
       { op: "insert", id: "run", after: "history", lines: ["**Ran** `ls`"], gap: 1 },

@@ -59,7 +59,7 @@ describe.each(neovims)("a file that the agent changed, on Neovim $name", (progra
     return chat;
   };
 
-  it("acts when Neovim itself loads it anew, which is what the others hold back", async () => {
+  it("has effects when plain Neovim reloads it (the control)", async () => {
     await using nvim = await startNeovim({ program, bare: true });
     await openFile(nvim, nvim.cwd);
     expect(await nvim.lua(DONE)).toEqual(NOTHING);
@@ -68,7 +68,7 @@ describe.each(neovims)("a file that the agent changed, on Neovim $name", (progra
     expect(await nvim.lua(DONE)).toEqual(ALL);
   });
 
-  it("is text and nothing else when the host has it loaded anew", async () => {
+  it("is plain text and nothing else when the host reloads it", async () => {
     await using chat = await opened();
     const { nvim, host } = chat;
     await openFile(nvim, nvim.cwd);
@@ -80,7 +80,7 @@ describe.each(neovims)("a file that the agent changed, on Neovim $name", (progra
     expect(await nvim.lua(KEPT)).toEqual([true, { mine: "kept" }, "CursorHold"]);
   });
 
-  it("is text and nothing else when Neovim loads it anew by itself, in all its windows", async () => {
+  it("is plain text and nothing else when Neovim reloads it on its own, in all its windows", async () => {
     await using chat = await opened();
     const { nvim } = chat;
     await openFile(nvim, nvim.cwd);
@@ -95,7 +95,7 @@ describe.each(neovims)("a file that the agent changed, on Neovim $name", (progra
     expect(await nvim.lua(KEPT)).toEqual(before);
   });
 
-  it("keeps its filetype when it has got the look of another one", async () => {
+  it("keeps its filetype when it now looks like another one", async () => {
     await using chat = await opened();
     const { nvim, host } = chat;
     await openFile(nvim, nvim.cwd);
@@ -110,7 +110,7 @@ describe.each(neovims)("a file that the agent changed, on Neovim $name", (progra
     expect(await nvim.lua("return { vim.bo.filetype, vim.g.seen }")).toEqual(["sh", []]);
   });
 
-  it("acts when the user opens it, and so does a file of no project", async () => {
+  it("has effects when the user opens it, like a file outside any project", async () => {
     await using chat = await opened();
     const { nvim } = chat;
     await openFile(nvim, nvim.cwd);
@@ -125,7 +125,7 @@ describe.each(neovims)("a file that the agent changed, on Neovim $name", (progra
     expect(await nvim.lua("return vim.bo.textwidth")).toBe(33);
   });
 
-  it("is not opened by a list of findings, whatever it is called", async () => {
+  it("is not opened by a list of findings, whatever its name", async () => {
     await using chat = await opened();
     const { nvim, host } = chat;
     const odd = ["`touch fired`", "a|call writefile([], 'fired')", "*", "#", "%", "$HOME", "a\nb"];
@@ -149,7 +149,7 @@ describe.each(neovims)("a file that the agent changed, on Neovim $name", (progra
 });
 
 describe.each(neovims)("a start-up file of the project, on Neovim $name", (program) => {
-  it("runs with 'exrc' when Neovim starts there, and not with a conversation", async () => {
+  it("runs with 'exrc' when Neovim starts there, but not when a conversation opens", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await nvim.command("stopinsert | set exrc");

@@ -22,7 +22,7 @@ function conversation(rounds: number): string {
 }
 
 describe.each(neovims)("a conversation of 50,000 lines on Neovim $name", (program) => {
-  it("opens at its prompt, goes on there, and is sent from", async () => {
+  it("opens at its prompt, accepts text there and sends it", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await nvim.keys("<Esc>");
@@ -120,7 +120,7 @@ describe.each(neovims)("a session with a conversation on Neovim $name", (program
   }
 
   it.each(["", "options,localoptions", "options,blank,buffers,curdir,folds,help"])(
-    "has it whole when the plugin is loaded by :CodexChat, after it (sessionoptions^=%s)",
+    "restores it completely when :CodexChat loads the plugin after the session (sessionoptions^=%s)",
     async (options) => {
       const { chat, path, lines } = await left({}, options);
       await using _chat = chat;
@@ -139,7 +139,7 @@ describe.each(neovims)("a session with a conversation on Neovim $name", (program
     ["setup{ history_dir }", 'require("codex-chat").setup(%)', { history_dir: "notes" }],
     ["g:codex_chat.state_dir", "vim.g.codex_chat = %", { state_dir: "~/elsewhere" }],
     ["g:codex_chat.history_dir", "vim.g.codex_chat = %", { history_dir: "notes" }],
-  ])("has it whole in every window with %s", async (_name, set, config) => {
+  ])("restores it completely in every window with %s", async (_name, set, config) => {
     const { chat, path, lines } = await left(config);
     await using _chat = chat;
     const settings = JSON.stringify({ ...config, host_cmd: chat.host.command });
@@ -159,7 +159,7 @@ describe.each(neovims)("a session with a conversation on Neovim $name", (program
     await isWhole(nvim, path, lines);
   });
 
-  it("puts what was typed into the empty buffer into the prompt, below the text", async () => {
+  it("puts text typed into the empty buffer into the prompt, below the conversation", async () => {
     const { chat, path, lines } = await left();
     await using _chat = chat;
     await using nvim = await restored(chat);
@@ -169,7 +169,7 @@ describe.each(neovims)("a session with a conversation on Neovim $name", (program
     await isWhole(nvim, path, [...lines.slice(0, -1), "", "typed too early"]);
   });
 
-  it("begins a new conversation where the file is gone, and says nothing wrong", async () => {
+  it("starts a new conversation without an error if the file is gone", async () => {
     const { chat, path } = await left();
     await using _chat = chat;
     await rm(path);
@@ -182,7 +182,7 @@ describe.each(neovims)("a session with a conversation on Neovim $name", (program
     expect(await nvim.messages()).not.toMatch(/E\d+:|rror/);
   });
 
-  it("makes no conversation of another file that lies beside it", async () => {
+  it("does not turn another file in the same directory into a conversation", async () => {
     const { chat, path } = await left({ history_dir: "notes" });
     await using _chat = chat;
     const other = join(dirname(path), "shopping.md");

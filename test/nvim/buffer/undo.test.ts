@@ -51,7 +51,7 @@ async function untilStill(chat: OpenChat, key: string): Promise<string[]> {
 
 describe.each(neovims)("undo on Neovim $name", (program) => {
   it.each(["ggdG", "gg/^said<CR>V2jd", "gg/^said<CR>VGkkd"])(
-    "has what came in after %s follow what it came after",
+    "puts text that arrived after %s back behind the text it followed",
     async (keys) => {
       await using chat = await openChat({ program, config: { window: { startinsert: false } } });
       const said = ["said", "", "text"];
@@ -81,7 +81,7 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
     },
   );
 
-  it("takes back all that the user typed, keeps all that came in, and brings it all again", async () => {
+  it("reverts all that the user typed, keeps all that arrived, and redoes all of it", async () => {
     await using chat = await openChat({ program, config: { window: { startinsert: false } } });
     await chat.nvim.type("<Esc>");
     let last = "history";
@@ -134,7 +134,7 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
     );
   });
 
-  it("brings the prompt's heading back as the prompt's, with what came in above it", async () => {
+  it("restores the prompt's heading as the prompt's, with what arrived above it", async () => {
     await using chat = await openChat({ program, config: { window: { startinsert: false } } });
     await chat.nvim.keys("<Esc>Gomine<Esc>:?^## You?,$d<CR>u");
     await chat.nvim.until("vim.fn.getline('$')", "mine");
@@ -148,7 +148,7 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
     ]);
   });
 
-  it("has no step for what was typed and came out as it had been", async () => {
+  it("has no step for a change that left the text as it was", async () => {
     await using chat = await openChat({ program, config: { window: { startinsert: false } } });
     await chat.nvim.type("<Esc>Goother<Esc>");
     await chat.nvim.type("Gccother<Esc>");
@@ -158,7 +158,7 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
     expect(await chat.body()).toContain("other");
   });
 
-  it("says so instead of undoing where the text has changed since", async () => {
+  it("says so instead of undoing if the text has changed since", async () => {
     await using chat = await openChat({ program, config: { window: { startinsert: false } } });
     await chat.edit({ op: "insert", id: "a", after: "history", lines: ["streaming"], gap: 1 });
     await chat.nvim.type("<Esc>?streaming<CR>A by me<Esc>");
@@ -169,7 +169,7 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
     expect(await chat.nvim.messages()).toContain("cannot be taken back");
   });
 
-  it("has no native undo that a machine's write could be in", async () => {
+  it("leaves no native undo history that could contain a machine's write", async () => {
     await using chat = await openChat({ program });
     expect(await chat.nvim.lua("return vim.bo[...].undolevels", chat.buf)).toBe(-1);
     expect(await chat.nvim.lua("return vim.go.undolevels")).toBe(1000);

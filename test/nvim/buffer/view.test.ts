@@ -23,7 +23,7 @@ const paragraph = (n: number): string =>
 describe.each(neovims)("windows on Neovim $name", (program) => {
   const screen = { columns: 120, rows: 30 };
 
-  it("follow while the cursor is in the prompt, and keep the prompt's end in view", async () => {
+  it("scroll along while the cursor is in the prompt, and keep the prompt's end in view", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     const user = await chat.send("go on");
@@ -68,7 +68,7 @@ describe.each(neovims)("windows on Neovim $name", (program) => {
     expect(nvim.screen?.lines().slice(2, 25)).toEqual(shown);
   });
 
-  it("hold the line under the cursor where text above it grows", async () => {
+  it("keep the line under the cursor in place while text above it grows", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     const user = await chat.send("go on");
@@ -91,7 +91,7 @@ describe.each(neovims)("windows on Neovim $name", (program) => {
     expect(after[0]?.row).toBe(between[0]?.row);
   });
 
-  it("each keep their own place where several show the chat", async () => {
+  it("each keep their own position if several show the chat", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     const user = await chat.send("go on");
@@ -111,7 +111,7 @@ describe.each(neovims)("windows on Neovim $name", (program) => {
     expect(still(after)).toHaveLength(2);
   });
 
-  it("follow below closed folds without leaving the window half empty", async () => {
+  it("scroll along below closed folds without leaving the window half empty", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     let after = await chat.send("go on");
@@ -135,7 +135,7 @@ describe.each(neovims)("windows on Neovim $name", (program) => {
 describe.each(neovims)("what the user types while Codex writes, on Neovim $name", (program) => {
   const screen = { columns: 100, rows: 24 };
 
-  it("stands in the prompt, whole and in order", async () => {
+  it("stays in the prompt, complete and in order", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     const user = await chat.send("go on");
@@ -154,7 +154,7 @@ describe.each(neovims)("what the user types while Codex writes, on Neovim $name"
     expect(await nvim.mode()).toBe("i");
   });
 
-  it("is what an operator works on when the text moved between its two keys", async () => {
+  it("is what an operator works on even if the text moved between its two keys", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     const user = await chat.send("go on");
@@ -185,7 +185,7 @@ describe.each(neovims)("what the user types while Codex writes, on Neovim $name"
       ]);
   });
 
-  it("keeps its visual selection while text comes in above", async () => {
+  it("keeps its visual selection while text arrives above", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     const user = await chat.send("go on");
@@ -213,7 +213,7 @@ describe.each(neovims)("what the user types while Codex writes, on Neovim $name"
     await expect.poll(() => chat.body().then((lines) => lines.at(-1))).toBe("abef");
   });
 
-  it("is searched for from where the search began, also when it is given up", async () => {
+  it("is searched from where the search began, even if the search is aborted", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     const user = await chat.send("go on");
@@ -229,7 +229,7 @@ describe.each(neovims)("what the user types while Codex writes, on Neovim $name"
     await nvim.until("vim.fn.getline('.')", "here");
   });
 
-  it("shows what comes in while a command line is open", async () => {
+  it("does not hide arriving text while a command line is open", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     const user = await chat.send("go on");

@@ -38,7 +38,7 @@ const TASK = `
   require("codex-chat.threads.tasks")[task](it)`;
 
 describe.each(neovims)("where the agent can write, on Neovim $name,", (program) => {
-  it("a conversation that is renamed is written through no link, prepared or in its place", async () => {
+  it("a conversation that is renamed is not written through a symlink, whether prepared or swapped in", async () => {
     const { chat, nvim, project, dir, victim } = await inProject(program);
     await using _chat = chat;
     const path = await put(dir, "a.md", conversation({ project }));
@@ -58,7 +58,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     expect(await readFile(victim, "utf8")).toBe("written\n");
   });
 
-  it("a conversation without a host is not written through a link, and its text stays", async () => {
+  it("a conversation without a host is not written through a symlink, and its text is kept", async () => {
     const { chat, nvim, victim } = await inProject(program);
     await using _chat = chat;
     await nvim.lua("vim.api.nvim_buf_set_lines(..., -1, -1, false, { 'Typed.' })", chat.buf);
@@ -78,7 +78,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     expect(await readFile(chat.path, "utf8")).toContain("More.");
   });
 
-  it(":write follows the user's links, and none in the project", async () => {
+  it(":write follows the user's symlinks, but none in the project", async () => {
     const { chat, nvim, project, outside, victim } = await inProject(program);
     await using _chat = chat;
     await nvim.lua("vim.api.nvim_set_current_buf(...)", chat.buf);
@@ -95,7 +95,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     expect((await lstat(join(outside, "mine.md"))).isSymbolicLink()).toBe(true);
   });
 
-  it("of a file with two names, the other one stays as it is", async () => {
+  it("writing a file with two hard links leaves the other one unchanged", async () => {
     const { chat, nvim, victim } = await inProject(program);
     await using _chat = chat;
     await link(victim, chat.path);
@@ -104,7 +104,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     expect(await readFile(chat.path, "utf8")).toContain("## You");
   });
 
-  it("nothing is written, moved or removed in a directory that is a link", async () => {
+  it("nothing is written, moved or removed in a directory that is a symlink", async () => {
     const { chat, nvim, project, dir, outside, swap } = await inProject(program);
     await using _chat = chat;
     const path = await put(dir, "a.md", conversation({ project }));
@@ -130,7 +130,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     expect(existsSync(join(outside, "a.md"))).toBe(false);
   });
 
-  it("pictures are neither brought from where a link leads nor put there", async () => {
+  it("pictures are neither copied from behind a symlink nor written through one", async () => {
     const { chat, nvim, project, dir, outside, victim } = await inProject(program);
     await using _chat = chat;
     const path = await put(dir, "a.md", conversation({ project }));
@@ -151,7 +151,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     expect((await readdir(outside)).sort()).toEqual(["a-3.png", "bashrc"]);
   });
 
-  it("a directory that is swapped while a conversation is written leads the text nowhere", async () => {
+  it("a directory that is swapped during a write does not redirect the text", async () => {
     const { chat, nvim, dir, outside } = await inProject(program);
     await using _chat = chat;
     const swapped = await nvim.lua(
@@ -180,7 +180,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     expect(await readFile(join(`${dir}-moved`, basename(chat.path)), "utf8")).toContain("## You");
   });
 
-  it("a lock of the agent's counts for nothing, and one of ours cannot be taken away", async () => {
+  it("a lock file from the agent is ignored, and the real lock cannot be taken away", async () => {
     const { chat, nvim, project, dir } = await inProject(program);
     await using _chat = chat;
     const path = await put(dir, "a.md", conversation({ project }));
@@ -206,7 +206,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     expect(await nvim.lua(isLocked, path)).toBe(false);
   });
 
-  it("pipes, devices and links are no conversations, and are waited for by nobody", async () => {
+  it("pipes, devices and symlinks are not conversations, and nothing waits for them", async () => {
     const { chat, nvim, project, dir, victim } = await inProject(program);
     await using _chat = chat;
     await put(dir, "a.md", conversation({ project, query: "Mine?" }));
@@ -237,7 +237,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     expect((await said(chat)).filter((it) => it.includes("so this is a new one"))).toHaveLength(3);
   });
 
-  it("a link that the user has opened as a file becomes no conversation", async () => {
+  it("a symlink that the user has opened as a file does not become a conversation", async () => {
     const { chat, nvim, project, dir, victim } = await inProject(program);
     await using _chat = chat;
     const path = join(dir, "a.md");
@@ -259,7 +259,7 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     expect(told.path).not.toBe(path);
   });
 
-  it("a conversation that is swapped while it is opened is read as it was, or not", async () => {
+  it("a conversation that is swapped while it is opened is read as it was, or not at all", async () => {
     const { chat, nvim, project, dir, victim } = await inProject(program);
     await using _chat = chat;
     const path = await put(dir, "a.md", conversation({ project, query: "Mine?" }));

@@ -28,8 +28,8 @@ const AROUND_DIFF = `
     return out
   end`;
 
-describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (program) => {
-  it("runs nothing when its files and changes are looked at", async () => {
+describe.each(neovims)("an attacker's repository, on Neovim $name,", (program) => {
+  it("runs nothing when its files and changes are listed", async () => {
     await using chat = await openChat({ program });
     const { cwd } = chat.nvim;
     const ran = join(cwd, "..", `ran-${process.pid}`);
@@ -44,7 +44,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     expect(existsSync(ran)).toBe(true);
   });
 
-  it("runs nothing from within the user's, and tells of no files elsewhere", async () => {
+  it("runs nothing from inside the user's repository, and lists no files elsewhere", async () => {
     await using chat = await openChat({ program });
     const { cwd } = chat.nvim;
     const [ran, elsewhere] = [`ran-${process.pid}`, `elsewhere-${process.pid}`].map((name) =>
@@ -74,7 +74,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     expect(await chat.nvim.lua(DIFF)).toContain("files are elsewhere");
   });
 
-  it("and programs of the project's on the PATH are not run", async () => {
+  it("does not run programs from the project on the PATH", async () => {
     await using chat = await openChat({ program });
     const { cwd } = chat.nvim;
     const ran = join(cwd, "ran");
@@ -106,7 +106,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
   const shown = async (cwd: string, ...args: readonly string[]) =>
     (await execa("git", args, { cwd, reject: false })).stdout;
 
-  it.each(LEADING_OUT)("that %s shows nothing of another one", async (_name, plant) => {
+  it.each(LEADING_OUT)("shows nothing of another repository if it %s", async (_name, plant) => {
     const { chat, cwd, other } = await withOther();
     await using _chat = chat;
     await plant(cwd, other);
@@ -119,7 +119,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     expect(await shown(cwd, "diff", "HEAD")).toContain(SECRET.text);
   });
 
-  it("lists no names of another one's index", async () => {
+  it("lists no names from another repository's index", async () => {
     const { chat, cwd, other } = await withOther();
     await using _chat = chat;
     await writeFile(join(cwd, "mine"), "");
@@ -129,7 +129,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     expect(await shown(cwd, "ls-files")).toContain(SECRET.name);
   });
 
-  it("shows nothing that is lent for the moment of looking", async () => {
+  it("shows nothing from alternates that exist only while git runs", async () => {
     const { chat, cwd, other, id } = await withOther();
     await using _chat = chat;
     await writeFile(join(cwd, ".git/HEAD"), `${id}\n`);
@@ -140,7 +140,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     expect(existsSync(alternates)).toBe(false);
   });
 
-  it("runs no filter that comes between the look at its settings and git", async () => {
+  it("runs no filter that is added between the check of its settings and git", async () => {
     const { chat, cwd } = await withOther();
     await using _chat = chat;
     const ran = join(cwd, "..", `ran-${process.pid}`);
@@ -189,7 +189,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     expect(await chat.nvim.lua(DIFF)).toContain("+two");
   });
 
-  it("tells no names of a directory that was a link while git listed it", async () => {
+  it("lists no names from a directory that was a symlink while git listed it", async () => {
     const { chat, cwd } = await withOther();
     await using _chat = chat;
     await mkdir(join(cwd, "dir"));
@@ -214,7 +214,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     expect(told).not.toContain("id_rsa");
   });
 
-  it("puts no other commit in the place of the one that is checked out", async () => {
+  it("does not show another commit in place of the one that is checked out", async () => {
     const { chat, cwd } = await withOther();
     await using _chat = chat;
     const git = (...args: readonly string[]) =>
@@ -229,7 +229,7 @@ describe.each(neovims)("a repository of an attacker's, on Neovim $name,", (progr
     expect(await shown(cwd, "diff", "HEAD")).toContain("+two");
   });
 
-  it("is the user's own as ever: a worktree, a submodule, packed branches", async () => {
+  it("leaves the user's own worktree, submodule and packed branches working", async () => {
     const { chat, cwd } = await withOther();
     await using _chat = chat;
     const git = (at: string, ...args: readonly string[]) =>

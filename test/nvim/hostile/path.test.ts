@@ -96,7 +96,7 @@ async function hostPath(nvim: Neovim): Promise<string[]> {
 const ways: Record<string, (planted: Planted) => Promise<string>> = {
   "a directory of the project": async ({ bin }) => bin,
   "a relative directory": async () => "bin",
-  "the working directory, which an empty entry is": async (planted) => {
+  "an empty entry, which means the working directory": async (planted) => {
     for (const name of NAMES) await planted.program(name, planted.project);
     return "";
   },
@@ -109,7 +109,7 @@ const ways: Record<string, (planted: Planted) => Promise<string>> = {
     for (const name of NAMES) await symlink(join(bin, name), join(base, "bin", name));
     return join(base, "bin");
   },
-  "a directory in it that leads out and in again": async ({ base, project, bin }) => {
+  "a symlink in it that leads out and in again": async ({ base, project, bin }) => {
     await symlink(bin, join(base, "again"));
     await symlink(join(base, "again"), join(project, "out"));
     return join(project, "out");
@@ -117,7 +117,7 @@ const ways: Record<string, (planted: Planted) => Promise<string>> = {
 };
 
 describe.each(neovims)("a PATH that begins in the project, on Neovim $name,", (program) => {
-  it.each(Object.keys(ways))("by %s, has none of its programs run", async (name) => {
+  it.each(Object.keys(ways))("runs no program of the project through %s", async (name) => {
     const planted = await Planted.make();
     const first = await ways[name]?.(planted);
     const nvim = await start(program, planted, `${first}:${SYSTEM}`);
@@ -208,7 +208,7 @@ describe.each(neovims)("a PATH that begins in the project, on Neovim $name,", (p
     expect(await planted.ran()).toBe("");
   });
 
-  it("hands no code of the project's to Node by its variables", async () => {
+  it("passes no code of the project to Node through environment variables", async () => {
     await using chat = await openChat({ program });
     const { cwd } = chat.nvim;
     await writeFile(join(cwd, "hook.js"), "");

@@ -9,8 +9,8 @@ const RESOLVE = `
   local parts, err = require("codex-chat.context.resolve").all(...)
   return (vim.json.encode({ parts = parts, err = err }):gsub("\\\\/", "/"))`;
 
-describe.each(neovims)("what the model is told, on Neovim $name,", (program) => {
-  it("a file that is swapped between the looks at it goes to the model from the project alone", async () => {
+describe.each(neovims)("what the model is given, on Neovim $name,", (program) => {
+  it("comes only from the project even if a file is swapped between the checks", async () => {
     const { chat, nvim, project, victim } = await inProject(program);
     await using _chat = chat;
     const path = join(project, "notes.txt");
@@ -70,7 +70,7 @@ describe.each(neovims)("what the model is told, on Neovim $name,", (program) => 
     ["@image:pipe", "cannot be read"],
     ["@image:ALIAS/link.png", "leads out of the project"],
     ["@zero#L1", "is outside"],
-  ])("what leads elsewhere is not sent: %s", async (mention, reason) => {
+  ])("does not include what leads elsewhere: %s", async (mention, reason) => {
     const { chat, nvim, project, outside, victim } = await inProject(program);
     await using _chat = chat;
     const png = Buffer.from("89504e470d0a1a0a0000000d", "hex");
@@ -103,7 +103,7 @@ describe.each(neovims)("what the model is told, on Neovim $name,", (program) => 
     expect(wanted).toContain("data:image");
   });
 
-  it("a buffer that was read through a link for a moment tells the agent nothing of it", async () => {
+  it("includes nothing from a buffer that was briefly read through a symlink", async () => {
     const { chat, nvim, project, victim } = await inProject(program, [
       "--cmd",
       "autocmd BufReadPost notes.txt lua if _G.back then _G.back() end",
@@ -159,10 +159,10 @@ describe.each(neovims)("what the model is told, on Neovim $name,", (program) => 
   it.each([
     ["latin1", Buffer.from("caf\xe9\r\ncr\r\n", "latin1"), "café\ncr"],
     ["mixed line ends", Buffer.from("a\r\nb\nc"), "a\r\nb\nc"],
-    ["a mark of UTF-8", Buffer.from("\ufeffa\n\n"), "a\n"],
+    ["a UTF-8 byte order mark", Buffer.from("\ufeffa\n\n"), "a\n"],
     ["UTF-16", Buffer.from("\ufeffé\nx\n", "utf16le"), "é\nx"],
     ["nothing", Buffer.from(""), ""],
-  ])("a buffer of the project's is told as the editor shows it: %s", async (_name, bytes, text) => {
+  ])("includes a project buffer as the editor shows it: %s", async (_name, bytes, text) => {
     const { chat, nvim, project } = await inProject(program);
     await using _chat = chat;
     const path = join(project, "notes.txt");

@@ -95,7 +95,7 @@ const ways: Record<string, (dir: string) => Promise<string>> = {
 };
 
 describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $name", (program) => {
-  it.each(Object.keys(ways))("%s has nothing run or loaded of it", async (name) => {
+  it.each(Object.keys(ways))("has nothing run or loaded if listed %s", async (name) => {
     const path = ways[name];
     const { nvim, host, planted } = await start({
       program,
@@ -112,7 +112,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     expect(await nvim.lua("return vim.o.packpath ~= ''")).toBe(true);
   });
 
-  it("is run and loaded where Neovim is left to itself, which is what the others hold back", async () => {
+  it("has its files run and loaded by plain Neovim (the control)", async () => {
     const { nvim, planted } = await start({ program, bare: true });
     await nvim.lua(
       `vim.api.nvim_buf_set_lines(0, 0, -1, false, ...)
@@ -140,7 +140,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     );
   });
 
-  it("is told of once, and one beside it is not", async () => {
+  it("is reported once, and a directory beside it is not reported", async () => {
     const { nvim, host } = await start({ program });
     const said = async () =>
       (await nvim.messages()).replaceAll("\n", " ").split("is on 'runtimepath'").length - 1;
@@ -156,7 +156,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     expect(await other.messages()).not.toContain("runtimepath");
   });
 
-  it("leaves the user's own files for a chat in force, and those that are added meanwhile", async () => {
+  it("leaves the user's own chat settings in effect, including files added meanwhile", async () => {
     const own = await freshDir();
     await mkdir(join(own, "after", "ftplugin"), { recursive: true });
     const { nvim, host, planted } = await start({
@@ -181,7 +181,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     expect(await planted.ran()).toEqual([]);
   });
 
-  it("counts where a file of the user's is a link into it", async () => {
+  it("has nothing run through a symlink in the user's own files", async () => {
     const own = await freshDir();
     const { nvim, host, planted } = await start({
       program,
@@ -195,7 +195,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     expect(await planted.mapped(nvim)).toEqual([]);
   });
 
-  it("does not work on an answer by a parser of its that the user has loaded", async () => {
+  it("does not parse an answer with its own parser, even if the user has loaded it", async () => {
     const { nvim, host, planted } = await start({ program });
     await nvim.lua(
       "vim.treesitter.language.add('c', { path = ... })",
@@ -216,7 +216,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     expect(await planted.mapped(nvim)).toEqual(["parser/c.so"]);
   });
 
-  it("takes no colour from an answer when parsers of the user's come later, or are replaced", async () => {
+  it("does not stop highlighting when the user's parsers are added later or replaced", async () => {
     const own = await freshDir();
     await mkdir(join(own, "parser"));
     await using chat = await openChat({ program });
@@ -258,7 +258,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     expect((await names()).sort()).toEqual(["markdown", "markdown_inline"]);
   });
 
-  it("is anything that the agent may write by the configuration", async () => {
+  it("includes any directory that the configuration makes writable", async () => {
     const shared = await freshDir();
     const config = { sandbox: { mounts: [{ source: shared, write: true }, "/srv"] } };
     await using chat = await openChat({ program, config });
@@ -270,7 +270,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     expect(await resolve(chat.path)).toEqual([null, "project", states]);
   });
 
-  it("is told of where it lies below a directory that Neovim looks into", async () => {
+  it("is reported if it is below a directory that Neovim loads from", async () => {
     const own = await freshDir();
     const cwd = join(own, "lua", "mine");
     await mkdir(join(cwd, ".git"), { recursive: true });
@@ -285,7 +285,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     expect(await chat.nvim.lua("return vim.g.fired")).toBe(null);
   });
 
-  it("is not told of where Neovim loads nothing from that part of the directory", async () => {
+  it("is not reported if Neovim loads nothing from that part of the directory", async () => {
     const own = await freshDir();
     const cwd = join(own, ".cache", "mine");
     await mkdir(join(cwd, ".git"), { recursive: true });
@@ -295,7 +295,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
     expect(await chat.nvim.messages()).not.toContain("runtimepath");
   });
 
-  it("is one for another Neovim, and when it was opened before", async () => {
+  it("still counts as one in another Neovim, and if it was opened earlier", async () => {
     const { nvim, host, planted } = await start({ program });
     await nvim.command("CodexChat");
     const { project_dir: state } = await host.heard("chat/open");
@@ -314,7 +314,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
 });
 
 describe.each(neovims)("the plugin's modules on Neovim $name", (program) => {
-  it("come from its directory when a configuration requires one before Neovim has started", async () => {
+  it("come from its own directory even if a configuration requires one before Neovim has started", async () => {
     const { nvim, planted } = await start({
       program,
       args: ["--cmd", "lua vim.loader.enable() require('codex-chat')"],

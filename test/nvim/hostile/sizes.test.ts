@@ -25,7 +25,7 @@ async function freshDir(): Promise<string> {
 const config = { window: { startinsert: false } };
 
 describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
-  it("costs no square of its blanks", async () => {
+  it("takes no quadratic time on runs of spaces", async () => {
     await using chat = await openChat({ program, config });
     const { nvim } = chat;
     const blanks = " ".repeat(200_000);
@@ -60,7 +60,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     expect(await nvim.lua(line)).toBe("a b c");
   });
 
-  it("is not loaded again where it has become very large, which is said once", async () => {
+  it("is not reloaded once it is very large, which is reported once", async () => {
     await using chat = await openChat({ program, config });
     const { nvim } = chat;
     const path = join(nvim.cwd, "a.txt");
@@ -77,7 +77,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     expect(await nvim.lua(reload, nvim.cwd)).toBe(1900);
   });
 
-  it("is compared with a large buffer when a tool asks", async () => {
+  it("is compared with a large buffer only when a tool asks", async () => {
     await using chat = await openChat({ program, config });
     const { nvim } = chat;
     const path = join(nvim.cwd, "big.log");
@@ -100,7 +100,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     expect(await nvim.lua(inside, nvim.cwd)).toBe(false);
   });
 
-  it("shows no git a copy of more than its index names", async () => {
+  it("gives git no more copies than its index names", async () => {
     await using chat = await openChat({ program, config });
     const { nvim } = chat;
     const root = nvim.cwd;
@@ -131,7 +131,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     ]);
   });
 
-  it("runs nothing for the text on the clipboard", async () => {
+  it("runs nothing when the clipboard's text is read", async () => {
     const base = await freshDir();
     const cwd = join(base, "project");
     await mkdir(join(cwd, ".git"), { recursive: true });
@@ -164,7 +164,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     }
   });
 
-  it("is named by no variable that a program gets, whatever the variable's name", async () => {
+  it("is named by no environment variable that a program gets, whatever the variable", async () => {
     await using chat = await openChat({ program, config });
     const { nvim } = chat;
     const bad = {
@@ -202,7 +202,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
       expect(env).not.toHaveProperty(name);
   });
 
-  it("is read by a link of the user's only where it stays in the project", async () => {
+  it("is read through a user's symlink only if that ends in the project", async () => {
     const own = await freshDir();
     await using chat = await openChat({ program, config });
     const { nvim } = chat;
@@ -229,7 +229,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     expect(await read("to-env")).toEqual(["", expect.stringContaining("name that itself")]);
   });
 
-  it("is not run by a file of the user's that has others run", async () => {
+  it("is not run by a user's script that runs others", async () => {
     const own = await freshDir();
     await using chat = await openChat({ program, config });
     const { nvim } = chat;

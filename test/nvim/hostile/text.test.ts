@@ -32,14 +32,14 @@ async function groupsAt(nvim: Neovim, text: string): Promise<string[]> {
 const config = { window: { startinsert: false } };
 
 describe.each(neovims)("an answer on Neovim $name", (program) => {
-  it.each(Object.keys(nested))("does not end Neovim by %s", async (name) => {
+  it.each(Object.keys(nested))("does not crash Neovim with %s", async (name) => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 40 }, config });
     const lines = [...(nested[name] ?? []), "", "## A heading"];
     await chat.edit({ op: "insert", id: "a", after: "history", lines, gap: 1 });
     await expect.poll(() => groupsAt(chat.nvim, "## A heading")).not.toEqual([]);
   });
 
-  it("would end it where nothing is looked at before", async () => {
+  it("would crash Neovim if its depth were not checked (the control)", async () => {
     await using nvim = await startNeovim({ program, bare: true });
     const ended = nvim
       .lua(`vim.treesitter.get_string_parser(("> "):rep(260), "markdown"):parse()`)
@@ -48,7 +48,7 @@ describe.each(neovims)("an answer on Neovim $name", (program) => {
     await nvim.exited;
   });
 
-  it("does not end Neovim by a conversation that is opened again", async () => {
+  it("does not crash Neovim when its conversation is reopened", async () => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 40 }, config });
     const dir = join(chat.nvim.cwd, "chats");
     await mkdir(dir);
@@ -62,7 +62,7 @@ describe.each(neovims)("an answer on Neovim $name", (program) => {
     await expect.poll(() => groupsAt(chat.nvim, "## Codex")).toContain("CodexChatCodex");
   });
 
-  it("is coloured with ordinary lists and quotations, and deeply indented code", async () => {
+  it("is highlighted with ordinary lists, quotations and deeply indented code", async () => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 40 }, config });
     const lines = [
       "# Top",
@@ -79,7 +79,7 @@ describe.each(neovims)("an answer on Neovim $name", (program) => {
     ).toBe(true);
   });
 
-  it("holds no key back by a fence that is dear to parse, and leaves its language out from then", async () => {
+  it("does not block keys with a fence that is slow to parse, and drops that language afterwards", async () => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 40 }, config });
     const took = await chat.nvim.lua<number[]>(
       `local trees, slow, took = require("codex-chat.highlight.trees"), {}, {}
@@ -98,7 +98,7 @@ describe.each(neovims)("an answer on Neovim $name", (program) => {
     expect(took.reduce((sum, ms) => sum + ms)).toBeLessThan(4000);
   });
 
-  it("leaves a language out that once took too long, in that conversation alone", async () => {
+  it("drops a language that once took too long, in that conversation only", async () => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 40 }, config });
     // A busy machine may have no time for a parse, whose result is then nil.
     const names = (slow: string) =>
@@ -122,7 +122,7 @@ describe.each(neovims)("an answer on Neovim $name", (program) => {
     expect(slow).toEqual({ lua: true });
   });
 
-  it("parses no long piece of another language, and no fence that still grows", async () => {
+  it("does not parse a long piece of another language, or a fence that is still growing", async () => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 40 }, config });
     const { nvim } = chat;
     const long = () =>

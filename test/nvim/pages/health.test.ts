@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { neovims, repository, startNeovim } from "../../support/neovim.ts";
 
 describe.each(neovims)(":checkhealth codex-chat on Neovim $name", (program) => {
-  it("shows what the host finds, with its advice, and what is wrong in the configuration", async () => {
+  it("shows the host's findings with their advice, and errors in the configuration", async () => {
     const dir = await mkdtemp(join(tmpdir(), "codex-chat-health-"));
     try {
       const host = join(dir, "host");
@@ -34,7 +34,7 @@ describe.each(neovims)(":checkhealth codex-chat on Neovim $name", (program) => {
     }
   });
 
-  it("says all that the host lacks in one go, and each command that it names helps", async () => {
+  it("lists everything that the host lacks at once, and each command it recommends helps", async () => {
     // A clone that was not built, beside which nothing has made the help's tags.
     const dir = await mkdtemp(join(tmpdir(), "codex-chat-health-"));
     onTestFinished(() => rm(dir, { recursive: true }));

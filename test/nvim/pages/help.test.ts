@@ -25,7 +25,7 @@ not *after-lua*, ** *é*
 const manual = join(repository, "doc/codex-chat.txt");
 
 describe.each(neovims)("the help on Neovim $name", (program) => {
-  it("has the tags that :helptags makes, so that a plugin manager changes nothing", async () => {
+  it("has the same tags that :helptags generates, so that a plugin manager changes nothing", async () => {
     const dir = await fresh();
     await cp(manual, join(dir, "codex-chat.txt"));
     await writeFile(join(dir, "odd.txt"), ODD);
@@ -40,7 +40,7 @@ describe.each(neovims)("the help on Neovim $name", (program) => {
     expect(links.map(([, name]) => name).filter((name) => !tags.has(name))).toEqual([]);
   });
 
-  it("is found where the plugin was built and added by :packadd, and from its settings", async () => {
+  it("is found after a build and :packadd, and links from its settings", async () => {
     const pack = join(await fresh(), "pack/plugins/opt");
     await mkdir(pack, { recursive: true });
     await symlink(repository, join(pack, "codex-chat.nvim"));

@@ -36,8 +36,8 @@ const ENTRIES = [
   '{"time":"half a li\n',
 ].join("");
 
-describe.each(neovims)("what is on record, on Neovim $name", (program) => {
-  it("is a page with a line for each entry, the newest last, and nothing that acts", async () => {
+describe.each(neovims)(":CodexChat log on Neovim $name", (program) => {
+  it("shows a page with one line per entry, the newest last, where nothing has an effect", async () => {
     await using chat = await openChat({ program });
     const { nvim, path } = chat;
     await nvim.command("stopinsert");
@@ -75,7 +75,7 @@ describe.each(neovims)("what is on record, on Neovim $name", (program) => {
     expect(await nvim.lua("return #vim.api.nvim_list_wins()")).toBe(2);
   });
 
-  it("is the file itself with !, and a modeline of the agent's is text in it", async () => {
+  it("shows the file itself with !, and treats the agent's modeline as text", async () => {
     await using chat = await openChat({ program });
     const { nvim, path } = chat;
     await nvim.command("stopinsert | set modeline");
@@ -91,7 +91,7 @@ describe.each(neovims)("what is on record, on Neovim $name", (program) => {
     expect(await nvim.lua("return vim.bo.textwidth")).toBe(33);
   });
 
-  it("says what there is where something else is asked for", async () => {
+  it("names the known logs when asked for another one", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     await nvim.lua("_G.said = {}; vim.notify = function(text) table.insert(_G.said, text) end");

@@ -29,7 +29,7 @@ async function answer(chat: Chat, n: number, value: object): Promise<string> {
 }
 
 describe.each(neovims)("logging in on Neovim $name", (program) => {
-  it("shows where to go, opens it only where the user says so, and tells who is in", async () => {
+  it("shows the address, opens it only on request, and says who is logged in", async () => {
     await using chat = await openChat({ program });
     await choosing(chat, 1);
     const windows = () => chat.nvim.lua<number>("return #vim.api.nvim_list_wins()");
@@ -54,7 +54,7 @@ describe.each(neovims)("logging in on Neovim $name", (program) => {
     expect(await windows()).toBe(before);
   });
 
-  it("shows a device's code, and opens nothing unasked", async () => {
+  it("shows a device code, and opens nothing unasked", async () => {
     await using chat = await openChat({ program });
     await choosing(chat, 3);
     await chat.nvim.command("CodexChat login device");
@@ -65,14 +65,14 @@ describe.each(neovims)("logging in on Neovim $name", (program) => {
     expect(await kept(chat, "opened")).toEqual([]);
   });
 
-  it("takes a code where the browser is on another machine", async () => {
+  it("accepts a code if the browser is on another machine", async () => {
     await using chat = await openChat({ program });
     await chat.nvim.lua("vim.env.SSH_CONNECTION = '10.0.0.1 1 10.0.0.2 22'");
     await chat.nvim.command("CodexChat login");
     expect(await chat.host.heard("action/run")).toMatchObject({ params: { way: "device" } });
   });
 
-  it("says why it did not succeed, is cancelled, and knows no other word", async () => {
+  it("reports a failure, can be cancelled, and rejects other words", async () => {
     await using chat = await openChat({ program });
     await choosing(chat, 3);
     await chat.nvim.command("CodexChat login device");

@@ -47,7 +47,7 @@ describe.each(neovims)("a question about a host on Neovim $name", (program) => {
     expect(await chat.host.heard("approval/answer")).toMatchObject({ id: "network:1", decision });
   });
 
-  it("leaves p alone on a question that has no such answer, and is answered by a command", async () => {
+  it("leaves p alone on a question without such an answer, and is answered by a command", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     await asked(chat);
@@ -87,7 +87,7 @@ describe.each(neovims)(":CodexChat network on Neovim $name", (program) => {
     expect(words).toEqual(["forget", "a.org", "b.org:8443"]);
   });
 
-  it("forgets a host, and says what it does not know", async () => {
+  it("forgets a host, and reports one that it does not know", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await nvim.command("CodexChat network forget a.org");

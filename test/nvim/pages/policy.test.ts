@@ -3,7 +3,7 @@ import { openChat } from "../../support/chat.ts";
 import { neovims } from "../../support/neovim.ts";
 
 describe.each(neovims)("choosing when Codex asks, on Neovim $name", (program) => {
-  it("offers what can be had, marks what is in force, and takes a word for it", async () => {
+  it("offers the available policies, marks the current one, and accepts one by name", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await nvim.lua(`

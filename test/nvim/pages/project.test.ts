@@ -41,7 +41,7 @@ const PLACES: readonly (readonly [
 ])[] = [
   ["an empty directory", true, (app) => mkdir(join(app, ".git"))],
   [
-    "a directory with an empty HEAD alone",
+    "a directory with only an empty HEAD",
     true,
     async (app) => {
       await mkdir(join(app, ".git"));
@@ -49,7 +49,7 @@ const PLACES: readonly (readonly [
     },
   ],
   [
-    "a directory with HEAD alone",
+    "a directory with only a HEAD",
     true,
     async (app) => {
       await mkdir(join(app, ".git"));
@@ -57,9 +57,9 @@ const PLACES: readonly (readonly [
     },
   ],
   ["a directory without HEAD", true, (app) => bare(join(app, ".git"))],
-  ["a directory with a HEAD of no sense", true, (app) => bare(join(app, ".git"), "hello\n")],
+  ["a directory with a meaningless HEAD", true, (app) => bare(join(app, ".git"), "hello\n")],
   [
-    "a directory whose common one is nowhere",
+    "a directory whose commondir leads nowhere",
     true,
     async (app) => {
       await bare(join(app, ".git"), "ref: refs/heads/main\n");
@@ -117,19 +117,22 @@ const PLACES: readonly (readonly [
 ];
 
 describe.each(neovims)("the project on Neovim $name", (program) => {
-  it.each(PLACES)("is git's top level, where .git is %s", async (_name, isPassedOver, plant) => {
-    await using nvim = await startNeovim({ program });
-    const top = await fresh();
-    await git(top, "init", "-q");
-    const app = join(top, "app");
-    await mkdir(join(app, "src"), { recursive: true });
-    await plant(app);
-    const expected = isPassedOver ? top : app;
-    expect(await git(join(app, "src"), "rev-parse", "--show-toplevel")).toBe(expected);
-    expect(await rootOf(nvim, join(app, "src"))).toBe(expected);
-  });
+  it.each(PLACES)(
+    "is the top level that git finds if .git is %s",
+    async (_name, isPassedOver, plant) => {
+      await using nvim = await startNeovim({ program });
+      const top = await fresh();
+      await git(top, "init", "-q");
+      const app = join(top, "app");
+      await mkdir(join(app, "src"), { recursive: true });
+      await plant(app);
+      const expected = isPassedOver ? top : app;
+      expect(await git(join(app, "src"), "rev-parse", "--show-toplevel")).toBe(expected);
+      expect(await rootOf(nvim, join(app, "src"))).toBe(expected);
+    },
+  );
 
-  it("passes over a file that names no git directory, with which git does not work at all", async () => {
+  it("ignores a .git file that names no git directory, which git itself rejects", async () => {
     await using nvim = await startNeovim({ program });
     const top = await fresh();
     await git(top, "init", "-q");
@@ -142,7 +145,7 @@ describe.each(neovims)("the project on Neovim $name", (program) => {
     }
   });
 
-  it("stays the repository whose settings git obeys, when the agent puts an empty .git into a directory of it", async () => {
+  it("stays the repository that git obeys when the agent puts an empty .git into a subdirectory", async () => {
     const top = await fresh();
     const app = join(top, "app");
     await mkdir(join(app, "githooks"), { recursive: true });
@@ -159,7 +162,7 @@ describe.each(neovims)("the project on Neovim $name", (program) => {
     expect(await git(top, "status", "--porcelain", "ran")).toBe("?? ran");
   });
 
-  it("is never the home directory nor what holds it, also where those are repositories", async () => {
+  it("is never the home directory or a parent of it, even if those are repositories", async () => {
     const base = await fresh();
     const home = join(base, "home");
     await mkdir(join(home, "work/deep"), { recursive: true });
@@ -185,7 +188,7 @@ describe.each(neovims)("the project on Neovim $name", (program) => {
     expect(await rootOf(nvim, join(base, "beside"))).toBe(join(base, "beside"));
   });
 
-  it("is nothing else that the host refuses either", async () => {
+  it("is never another directory that the host refuses", async () => {
     const base = await fresh();
     const home = join(base, "home");
     const state_dir = join(base, "data/state");
@@ -218,7 +221,7 @@ describe.each(neovims)("the project on Neovim $name", (program) => {
     }
   });
 
-  it("is a package of a repository where the user names it, in the configuration or for now", async () => {
+  it("is a package of a repository if the user names it, in the configuration or just for now", async () => {
     const top = await fresh();
     await git(top, "init", "-q");
     for (const dir of ["packages/a/src", "packages/b c/src", "tools"])
@@ -260,7 +263,7 @@ describe.each(neovims)("the project on Neovim $name", (program) => {
     ).toEqual(['`roots[1]` must begin with / or ~, not "a"']);
   });
 
-  it("is the directory that Neovim was started in where that was removed, which the host says", async () => {
+  it("is the directory that Neovim was started in if that was deleted, and the host says so", async () => {
     const dir = join(await fresh(), "work");
     await mkdir(dir);
     await using chat = await openChat({ program, cwd: dir, env: { PWD: dir } });

@@ -30,7 +30,7 @@ describe.each(neovims)("searching conversations on Neovim $name", (program) => {
     };
   }
 
-  it("lists file, line and text, newest first, archived ones too", async () => {
+  it("lists file, line and text, newest first, including archived conversations", async () => {
     const { chat, dir, project, search } = await opened();
     await using _chat = chat;
     await put(dir, "a.md", conversation({ project, query: "Where?", turns: 2, name: "needle" }), 5);
@@ -53,7 +53,7 @@ describe.each(neovims)("searching conversations on Neovim $name", (program) => {
     );
   });
 
-  it("knows the case of letters beyond ASCII", async () => {
+  it("handles the case of letters beyond ASCII", async () => {
     const { chat, dir, search } = await opened();
     await using _chat = chat;
     await put(dir, "a.md", ["ÜBERALL", "Überall", "überall", "uberall", "日本語 Ünï"]);
@@ -66,7 +66,7 @@ describe.each(neovims)("searching conversations on Neovim $name", (program) => {
     expect(await search("本語 ünï")).toEqual(["a.md:5:4: 日本語 Ünï"]);
   });
 
-  it("takes the text literally, and shows a part of long lines on whole characters", async () => {
+  it("takes the text literally, and cuts long lines at whole characters", async () => {
     const { chat, dir, search } = await opened();
     await using _chat = chat;
     await put(dir, "a.md", ['a.*b [x] %d | "y" \\z', `${"é".repeat(500)}target${"é".repeat(500)}`]);
@@ -96,7 +96,7 @@ describe.each(neovims)("searching conversations on Neovim $name", (program) => {
     );
   });
 
-  it("looks into all projects with a bang, and says where nothing is found", async () => {
+  it("covers all projects with a bang, and says so when nothing is found", async () => {
     const { chat, dir, search } = await opened();
     await using _chat = chat;
     const { chats } = await projectAt(chat, "/elsewhere");

@@ -34,7 +34,7 @@ describe.each(neovims)("odd conversations on Neovim $name", (program) => {
     return { chat, dir: dirname(chat.path), project: chat.nvim.cwd };
   }
 
-  it("are listed by what can be read of them, and what is none is left out", async () => {
+  it("are listed by whatever can be read of them, and other files are left out", async () => {
     const { chat, dir, project } = await opened();
     await using _chat = chat;
     await mkdir(join(dir, "directory.md"), { recursive: true });
@@ -77,7 +77,7 @@ describe.each(neovims)("odd conversations on Neovim $name", (program) => {
     await chat.nvim.until("vim.fs.basename(vim.api.nvim_buf_get_name(0))", `it's "odd" 🚀.md`);
   });
 
-  it("are no trouble when they are gone or changed between list and choice", async () => {
+  it("cause no error when they are removed or changed between list and choice", async () => {
     const { chat, dir } = await opened();
     await using _chat = chat;
     for (const [word, told] of [
@@ -116,7 +116,7 @@ describe.each(neovims)("odd conversations on Neovim $name", (program) => {
     },
   );
 
-  it("of a project that is gone can be read", async () => {
+  it("can be read when their project is gone", async () => {
     const { chat, project } = await opened();
     await using _chat = chat;
     const gone = join(project, "gone");
@@ -131,7 +131,7 @@ describe.each(neovims)("odd conversations on Neovim $name", (program) => {
     await expect.poll(async () => (await said(chat)).at(-1)).toContain("is deleted");
   });
 
-  it("do not choose what the agent reaches", async () => {
+  it("do not decide which project the agent can reach", async () => {
     const { chat, dir, project } = await opened();
     await using _chat = chat;
     const other = join(project, "other");
@@ -159,7 +159,7 @@ describe.each(neovims)("odd conversations on Neovim $name", (program) => {
     ]);
   });
 
-  it("are not moved to where a link leads", async () => {
+  it("are not moved through a symlink", async () => {
     const { chat, dir, project } = await opened();
     await using _chat = chat;
     const path = await put(dir, "a.md", conversation({ query: "Archive me?" }));
@@ -171,7 +171,7 @@ describe.each(neovims)("odd conversations on Neovim $name", (program) => {
     expect(await readdir(project)).not.toContain("a.md");
   });
 
-  it("in the project are found from it and from others", async () => {
+  it("are found in the project, from it and from others", async () => {
     const { chat, dir, project } = await opened({ history_dir: "notes/codex" });
     await using _chat = chat;
     expect(dir).toBe(join(project, "notes/codex"));
@@ -194,7 +194,7 @@ describe.each(neovims)("odd conversations on Neovim $name", (program) => {
     await chat.nvim.until("(require('codex-chat.registry').get(0) or { root = '' }).root", project);
   });
 
-  it("of several projects in one directory are told apart by what they say", async () => {
+  it("are told apart by their content if several projects share a directory", async () => {
     const base = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-notes-")));
     const shared = join(base, "notes");
     await using _dir = { [Symbol.asyncDispose]: () => rm(base, { recursive: true, force: true }) };
@@ -220,7 +220,7 @@ describe.each(neovims)("odd conversations on Neovim $name", (program) => {
     expect(await prompts(chat)).toHaveLength(1);
   });
 
-  it("do not keep Neovim from ending while they are read", async () => {
+  it("do not keep Neovim from exiting while they are read", async () => {
     const { chat, dir } = await opened();
     await using _chat = chat;
     const text = `${"## Codex\n\nwords\n".repeat(300_000)}`;

@@ -40,7 +40,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     return { chat, dir, paths, project };
   }
 
-  it("are listed, the newest first, and opened by the user's picker", async () => {
+  it("are listed newest first, and opened through the user's picker", async () => {
     const { chat, paths } = await withThree();
     await using _chat = chat;
     await choose(chat, "Why is");
@@ -62,7 +62,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
       .toContain("Why is this slow?  (2 h · 3 turns · open here)");
   });
 
-  it("are listed with no conversation open; where no host can start, it is said why", async () => {
+  it("are listed without an open conversation, with a reason if no host can start", async () => {
     const { chat } = await withThree();
     await using _chat = chat;
     await chat.nvim.command("bwipeout! | cd .");
@@ -81,7 +81,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
       );
   });
 
-  it("are of all projects with a bang, and opened in their own", async () => {
+  it("come from all projects with a bang, and open in their own project", async () => {
     const { chat, project } = await withThree();
     await using _chat = chat;
     const other = join(project, "other");
@@ -95,7 +95,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     await chat.nvim.until("(require('codex-chat.registry').get(0) or { root = '' }).root", other);
   });
 
-  it("are offered a part at a time by Neovim's own menu, which nobody can filter", async () => {
+  it("are offered a page at a time in Neovim's own menu, which cannot filter", async () => {
     const { chat, dir } = await withThree();
     await using _chat = chat;
     await Promise.all(
@@ -120,7 +120,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     ]);
   });
 
-  it("are renamed while closed; all other lines, and their age, stay as they were", async () => {
+  it("are renamed while closed, which changes no other line and not their age", async () => {
     const { chat, dir } = await withThree();
     await using _chat = chat;
     const before = [
@@ -183,7 +183,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     expect((await said(chat)).at(-1)).toContain("needs at least one character");
   });
 
-  it("are archived, listed there, and taken out again, with their pictures", async () => {
+  it("are archived, listed in the archive and restored, together with their pictures", async () => {
     const { chat, dir, paths } = await withThree();
     await using _chat = chat;
     const picture = await put(join(dir, "images"), "2026-01-01-a-1.png", ["picture"]);
@@ -209,7 +209,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     expect(await readFile(join(dir, "2026-01-01-a-2.md"), "utf8")).toContain("Why is *this* slow?");
   });
 
-  it("are closed before they are archived, and Codex is told through them", async () => {
+  it("are closed before they are archived, which tells Codex", async () => {
     const { chat, paths } = await withThree();
     await using _chat = chat;
     await choose(chat, "Why is");
@@ -235,7 +235,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     await expect(readFile(paths[0])).rejects.toThrow("ENOENT");
   });
 
-  it("are deleted once that is confirmed, and Codex is to forget them when it runs", async () => {
+  it("are deleted after a confirmation, and Codex forgets them when it next runs", async () => {
     const { chat, dir, paths } = await withThree();
     await using _chat = chat;
     const path = await put(dir, "d.md", conversation({ query: "Secret?", thread: THREAD }));
@@ -258,7 +258,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     expect(await readdir(join(dir, "../forget"))).toEqual([THREAD]);
   });
 
-  it("are not deleted where nobody can be asked, but by the command that is named", async () => {
+  it("are not deleted if nobody can confirm, and the message names the command for it", async () => {
     const { chat } = await withThree();
     await using _chat = chat;
     await chat.send("hello");
@@ -275,7 +275,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     await expect(readFile(chat.path)).rejects.toThrow("ENOENT");
   });
 
-  it("are not taken away in mid-turn", async () => {
+  it("are neither archived nor deleted during a turn", async () => {
     const { chat } = await withThree();
     await using _chat = chat;
     await chat.send("hello");
@@ -292,7 +292,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     expect(await chat.body()).toContain("hello");
   });
 
-  it("are left alone while another Neovim has them; opening one begins another", async () => {
+  it("are left alone while another Neovim has them open, and opening one starts a new one", async () => {
     const { chat, paths, dir } = await withThree();
     await using _chat = chat;
     await writeFile(`${paths[0]}.lock`, JSON.stringify({ pid: process.pid }));
@@ -318,7 +318,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     await readFile(paths[0]);
   });
 
-  it("are had although whoever locked them is gone", async () => {
+  it("are available again when the process that locked them is gone", async () => {
     const { chat, dir, paths } = await withThree();
     await using _chat = chat;
     const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
@@ -330,7 +330,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     expect((await readdir(dir)).filter((it) => it.includes("lock"))).toEqual([]);
   });
 
-  it("say it when a task is unknown, or where the bang means nothing", async () => {
+  it("report an unknown task, and a bang that means nothing", async () => {
     const { chat } = await withThree();
     await using _chat = chat;
     await choose(chat, "x");

@@ -27,7 +27,7 @@ async function emit(chat: OpenChat, name: EventName, data: Record<string, unknow
 }
 
 describe.each(neovims)("the Lua API on Neovim $name", (program) => {
-  it("tells what a conversation is at, and gives the same table until it changes", async () => {
+  it("returns a conversation's status, and the same table until it changes", async () => {
     await using chat = await openChat({ program });
     await chat.setState({
       phase: "idle",
@@ -56,7 +56,7 @@ describe.each(neovims)("the Lua API on Neovim $name", (program) => {
     expect(await chat.nvim.lua("return before.phase")).toBe("idle");
   });
 
-  it("tells it of the project's conversation in other buffers, without looking for it each time", async () => {
+  it("returns the status of the project's conversation in other buffers, without looking it up each time", async () => {
     await using chat = await openChat({ program });
     await chat.nvim.command("wincmd p | edit some.txt");
     const counted = await chat.nvim.lua(
@@ -70,7 +70,7 @@ describe.each(neovims)("the Lua API on Neovim $name", (program) => {
     expect(counted).toEqual([chat.buf, 1]);
   });
 
-  it("has nothing to tell where no conversation is open", async () => {
+  it("returns nothing if no conversation is open", async () => {
     await using nvim = await startNeovim({ program });
     expect(
       await nvim.lua(
@@ -79,7 +79,7 @@ describe.each(neovims)("the Lua API on Neovim $name", (program) => {
     ).toEqual([true, "", [], true, false, false, false, false]);
   });
 
-  it("names a buffer that is no conversation, an unknown event and a part that is none", async () => {
+  it("reports a buffer that is not a conversation, an unknown event and an unknown part", async () => {
     await using chat = await openChat({ program });
     const failure = (source: string) =>
       chat.nvim.lua(`${API}return select(2, pcall(function() ${source} end))`);
@@ -88,7 +88,7 @@ describe.each(neovims)("the Lua API on Neovim $name", (program) => {
     expect(await failure("api.statusline({ parts = { 'mood' } })")).toContain("no part `mood`");
   });
 
-  it("draws a line for the statusline, again as soon as something changes", async () => {
+  it("renders a statusline part, again as soon as something changes", async () => {
     await using chat = await openChat({
       program,
       screen: { columns: 120, rows: 20 },
@@ -112,7 +112,7 @@ describe.each(neovims)("the Lua API on Neovim $name", (program) => {
     ).toBe("a%%b · 5 tokens, 50%%");
   });
 
-  it("is a lualine component", async () => {
+  it("works as a lualine component", async () => {
     await using chat = await openChat({ program });
     // lualine's class, as far as a component sees it.
     const dir = join(chat.nvim.cwd, "lualine", "lua", "lualine");
@@ -135,7 +135,7 @@ describe.each(neovims)("the Lua API on Neovim $name", (program) => {
     expect(await text('{ prefix = "> ", parts = { "model", "phase" } }')).toBe("> m · failed");
   });
 
-  it("opens, hides and makes conversations, and lists them with their text", async () => {
+  it("opens, hides and creates conversations, and lists them with their text", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     await chat.send("first");
@@ -154,7 +154,7 @@ describe.each(neovims)("the Lua API on Neovim $name", (program) => {
     expect(await nvim.lua(`${API}return api.text({ buf = ... })`, chat.buf)).toContain("first");
   });
 
-  it("stops, retries, answers, and runs every subcommand", async () => {
+  it("stops, retries, answers and runs every subcommand", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await chat.setState({ phase: "running" });
@@ -187,7 +187,7 @@ describe.each(neovims)("the Lua API on Neovim $name", (program) => {
     expect((await host.heard("turn/send")).text).toBe("by name");
   });
 
-  it("calls back when the turn of a query is over, with its answer", async () => {
+  it("calls back with the answer when a query's turn is over", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await nvim.lua(
@@ -231,7 +231,7 @@ describe.each(neovims)("the Lua API on Neovim $name", (program) => {
     expect(await nvim.lua("return last")).toEqual({ status: "closed", answer: "" });
   });
 
-  it("calls back when the host dies, or cannot be started", async () => {
+  it("calls back when the host dies or cannot be started", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     await nvim.lua(`${API}api.ask("one", { on_end = function(e) first = e end })`);
@@ -247,7 +247,7 @@ describe.each(neovims)("the Lua API on Neovim $name", (program) => {
 });
 
 describe.each(neovims)("events on Neovim $name", (program) => {
-  it("tell of a conversation's whole life", async () => {
+  it("report the whole life of a conversation", async () => {
     await using chat = await openChat({ program });
     const { nvim, host, buf, path } = chat;
     await listen(chat);
@@ -282,7 +282,7 @@ describe.each(neovims)("events on Neovim $name", (program) => {
     ]);
   });
 
-  it("are User autocommands, can be left, and a handler that fails breaks nothing", async () => {
+  it("are User autocommands that can be removed, and a failing handler breaks nothing", async () => {
     await using chat = await openChat({ program });
     await listen(chat, "CodexChatTurnEnded");
     await chat.nvim.command(
@@ -298,7 +298,7 @@ describe.each(neovims)("events on Neovim $name", (program) => {
     expect(await chat.nvim.lua("return vim.g.ended")).toBe(2);
   });
 
-  it("open a conversation with its place", async () => {
+  it("give the place of an opened conversation", async () => {
     await using chat = await openChat({ program });
     await listen(chat, "Opened");
     const buf = await chat.nvim.lua<number>(`${API}return api.new()`);
@@ -329,7 +329,7 @@ describe.each(neovims)("notifications on Neovim $name", (program) => {
   }
   const told = (chat: OpenChat) => chat.nvim.lua<unknown>("return told");
 
-  it("come while the chat is in no window of the tabpage, and not while it is", async () => {
+  it("appear while the chat is in no window of the tabpage, and not otherwise", async () => {
     await using chat = await openChat({ program });
     await hush(chat);
     await finishTurn(chat, { status: "completed" });
@@ -351,7 +351,7 @@ describe.each(neovims)("notifications on Neovim $name", (program) => {
     ]);
   });
 
-  it("come while Neovim has no focus", async () => {
+  it("appear while Neovim has no focus", async () => {
     await using chat = await openChat({ program });
     await hush(chat);
     await chat.nvim.command("doautocmd FocusLost");
@@ -361,7 +361,7 @@ describe.each(neovims)("notifications on Neovim $name", (program) => {
     expect(await told(chat)).toHaveLength(1);
   });
 
-  it("come once, where the next turn begins at once", async () => {
+  it("appear once if the next turn begins at once", async () => {
     await using chat = await openChat({ program });
     await hush(chat);
     await chat.nvim.command("tabnew");
@@ -410,7 +410,7 @@ const MISSING = String.raw`
   return missing`;
 
 describe.each(neovims)("the Lua modules on Neovim $name", (program) => {
-  it("call no function of one another that is not there", async () => {
+  it("call no function of one another that does not exist", async () => {
     await using nvim = await startNeovim({ program });
     expect(await nvim.lua(MISSING, repository)).toEqual([]);
   });

@@ -114,7 +114,7 @@ const GRAVE: readonly (readonly [name: string, lua: string, said: string])[] = [
 const WITH_SETUP = "local setup = require('codex-chat').setup\n";
 
 describe.each(neovims)("settings from several places on Neovim $name", (program) => {
-  it.each(LAYERS)("are one: %s", async (_name, lua, expected) => {
+  it.each(LAYERS)("are merged: %s", async (_name, lua, expected) => {
     await using nvim = await startNeovim({ program });
     await nvim.lua(WITH_SETUP + lua);
     const found = await resolved(nvim);
@@ -123,7 +123,7 @@ describe.each(neovims)("settings from several places on Neovim $name", (program)
     expect(await nvim.messages()).toBe("");
   });
 
-  it("count whether the plugin is loaded before or after, as lazy.nvim does it", async () => {
+  it("count whether set before or after the plugin loads, as lazy.nvim does", async () => {
     await using nvim = await startNeovim({ program, bare: true });
     // `init`, then the directory, then the plugin's own files at the first use, then `opts`.
     await nvim.lua(`vim.g.codex_chat = { model_url = "http://a/v1" }`);
@@ -135,7 +135,7 @@ describe.each(neovims)("settings from several places on Neovim $name", (program)
     expect(await resolved(nvim)).toMatchObject(expected);
   });
 
-  it("keep a query back that a mistake could lead elsewhere, until it is corrected", async () => {
+  it("hold back a query that a mistake could misdirect, until it is corrected", async () => {
     await using host = await TestHost.start();
     await using nvim = await startNeovim({ program, config: { host_cmd: host.command } });
     await nvim.command("CodexChat");
@@ -169,7 +169,7 @@ describe.each(neovims)("settings from several places on Neovim $name", (program)
     expect((await host.heard("turn/send")).text).toBe("Hello?");
   });
 
-  it("send all the same where only looks are wrong", async () => {
+  it("do not hold back a query if only the appearance is wrong", async () => {
     await using chat = await openChat({
       program,
       config: { window: { siez: 1 }, keys: { stop: 3 } },
@@ -180,7 +180,7 @@ describe.each(neovims)("settings from several places on Neovim $name", (program)
     await chat.send("Hello?");
   });
 
-  it("that have changed are told before the next query, and once", async () => {
+  it("are reported once, before the next query, after they have changed", async () => {
     await using chat = await openChat({ program, config: { model_url: "http://a/v1" } });
     const { nvim, host } = chat;
     await chat.send("first");

@@ -10,7 +10,7 @@ import { TestHost } from "../../support/test-host.ts";
 const problems = "return ({ require('codex-chat.config').resolve(...) })[2]";
 
 describe.each(neovims)("the configuration on Neovim $name", (program) => {
-  it("names what is unknown and the nearest known key, and what has the wrong type", async () => {
+  it("reports an unknown key with the nearest known one, and a wrong type", async () => {
     await using nvim = await startNeovim({ program });
     expect(
       await nvim.lua(problems, {
@@ -34,7 +34,7 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     ]);
   });
 
-  it("names what is wrong in an MCP server, and keeps the rest of it", async () => {
+  it("reports what is wrong in an MCP server, and keeps the rest of it", async () => {
     await using nvim = await startNeovim({ program });
     const resolved = await nvim.lua(
       "local config, problems = require('codex-chat.config').resolve(...) return { config.mcp_servers, problems }",
@@ -57,7 +57,7 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     ]);
   });
 
-  it("takes mounts as paths or tables, and names what is wrong in one", async () => {
+  it("accepts mounts as paths or tables, and reports what is wrong in one", async () => {
     await using nvim = await startNeovim({ program });
     const [mounts, wrong] = await nvim.lua<[{ source: string }[], string[]]>(
       "local config, problems = require('codex-chat.config').resolve(...) return { config.sandbox.mounts, problems }",
@@ -80,12 +80,12 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     ]);
   });
 
-  it("that is wrong is reported, and the chat opens all the same", async () => {
+  it("is reported when it is wrong, and the chat still opens", async () => {
     await using chat = await openChat({ program, config: { modle: "x" } });
     expect(await chat.nvim.messages()).toContain("unknown key `modle`; did you mean `model`?");
   });
 
-  it("knows every setting of the host's", async () => {
+  it("knows every setting of the host", async () => {
     await using nvim = await startNeovim({ program });
     const { limits, sandbox } = Settings.shape;
     const keysOf = (shape: object) =>
@@ -99,7 +99,7 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     expect(found.filter((problem) => problem.includes("unknown"))).toEqual([]);
   });
 
-  it("has the defaults that the manual says", async () => {
+  it("has the defaults that the manual lists", async () => {
     await using nvim = await startNeovim({ program });
     const manual = await readFile(join(repository, "doc/codex-chat.txt"), "utf8");
     const source = /^ {4}vim\.g\.codex_chat = (\{[\s\S]*?^ {4}\})/m.exec(manual)?.[1] ?? "";
@@ -125,7 +125,7 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     ).toEqual(sandbox);
   });
 
-  it("may come from setup() as well, in whole or in part", async () => {
+  it("may also come from setup(), in whole or in part", async () => {
     await using host = await TestHost.start();
     await using nvim = await startNeovim({ program });
     await nvim.lua("require('codex-chat').setup(...)", {
@@ -136,7 +136,7 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     expect((await host.heard("chat/open")).settings["model"]).toBe("of setup");
   });
 
-  it("leaves keys alone that the user has mapped for the file type, or set to false", async () => {
+  it("leaves alone keys that the user has mapped for the file type or set to false", async () => {
     await using chat = await openChat({
       program,
       config: { keys: { stop: false } },
@@ -154,7 +154,7 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     expect(chat.host.of("turn/send")).toEqual([]);
   });
 
-  it("takes the model that was picked as the default, unless it names one", async () => {
+  it("uses the picked model as the default, unless it names one", async () => {
     await using nvim = await startNeovim({ program });
     const settings = "return require('codex-chat.config').host_settings()";
     expect(await nvim.lua(settings)).not.toHaveProperty("model");
@@ -166,7 +166,7 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     expect(await nvim.lua(settings)).toMatchObject({ model: "named", effort: "high" });
   });
 
-  it("completes subcommands, and says which there are", async () => {
+  it("completes subcommands, and lists them", async () => {
     await using nvim = await startNeovim({ program });
     const names = await nvim.lua<string[]>("return vim.fn.getcompletion('CodexChat ', 'cmdline')");
     expect(names).toEqual(names.toSorted());
@@ -188,7 +188,7 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
 describe.each(neovims)("a project on Neovim $name", (program) => {
   const root = "return require('codex-chat.project').root(...)";
 
-  it("is the git top level, a worktree's too, else a marker's directory, else the directory itself", async () => {
+  it("is the git top level (also of a worktree), else a marker's directory, else the directory itself", async () => {
     await using nvim = await startNeovim({ program });
     const dir = nvim.cwd;
     await execa("git", ["init", "-q"], { cwd: dir });
@@ -229,7 +229,7 @@ describe.each(neovims)("a project on Neovim $name", (program) => {
     expect((await host.heard("chat/open", 2)).path).toBe(paths[1]);
   });
 
-  it("gives a second Neovim a conversation of its own, and says why", async () => {
+  it("gives a second Neovim its own conversation, and says why", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await chat.send("mine");
@@ -255,7 +255,7 @@ describe.each(neovims)("a project on Neovim $name", (program) => {
     expect((await host.heard("chat/open", 3)).path).toBe(chat.path);
   });
 
-  it("keeps its conversations in the repository where the configuration says so", async () => {
+  it("keeps its conversations in the repository if configured so", async () => {
     await using chat = await openChat({ program, config: { history_dir: "notes/codex" } });
     expect(dirname(chat.path)).toBe(join(chat.nvim.cwd, "notes/codex"));
     await chat.send("kept here");

@@ -97,7 +97,7 @@ const range = (line: number) => ({
   end: { line, character: 3 },
 });
 
-describe.each(neovims)("a tool of the editor on Neovim $name", (program) => {
+describe.each(neovims)("an editor tool on Neovim $name", (program) => {
   it("lists the project's open files, and reads them as they are in the editor", async () => {
     await using chat = await openChat({ program });
     await edit(chat, "b.txt", ["saved"]);
@@ -118,7 +118,7 @@ describe.each(neovims)("a tool of the editor on Neovim $name", (program) => {
     expect(await read({ path: { a: 1 } })).toEqual(refused("path is needed"));
   });
 
-  it("tells no more than a bound, and cuts no character", async () => {
+  it("returns no more than its limit, and cuts no character in half", async () => {
     await using chat = await openChat({ program });
     const a = await edit(chat, "a.txt", ["x"]);
     await setLines(chat, a, `a${"ä".repeat(40_000)}`);
@@ -134,7 +134,7 @@ describe.each(neovims)("a tool of the editor on Neovim $name", (program) => {
     expect(text.length).toBeLessThan(60_100);
   });
 
-  it("tells what is no text in some form", async () => {
+  it("returns something even for a buffer that is not text", async () => {
     await using chat = await openChat({ program });
     await edit(chat, "a.txt", ["x"]);
     await chat.nvim.lua(
@@ -143,7 +143,7 @@ describe.each(neovims)("a tool of the editor on Neovim $name", (program) => {
     expect(await ask(chat, "read_buffer", { path: "a.txt" })).toMatchObject({ ok: true });
   });
 
-  it("tells the cursor and what was selected, by characters", async () => {
+  it("returns the cursor and the selection, counted in characters", async () => {
     await using chat = await openChat({ program });
     expect(await ask(chat, "cursor")).toEqual(told("The user is in no file of the project."));
     await edit(chat, "a.txt", ["äöü one", "two ß", "three"]);
@@ -161,7 +161,7 @@ describe.each(neovims)("a tool of the editor on Neovim $name", (program) => {
     expect((await ask(chat, "cursor")).text).toContain("lines 1 to 2:\näöü one\ntwo ß");
   });
 
-  it("tells diagnostics and the quickfix list, of the project only", async () => {
+  it("returns diagnostics and the quickfix list, of the project only", async () => {
     await using chat = await openChat({ program });
     expect(await ask(chat, "diagnostics")).toEqual(told("There are no diagnostics."));
     expect(await ask(chat, "quickfix")).toEqual(
@@ -186,7 +186,7 @@ describe.each(neovims)("a tool of the editor on Neovim $name", (program) => {
     expect(await ask(chat, "quickfix")).toEqual(told("a.txt:2:0: see a.txt"));
   });
 
-  it("asks language servers at a column or a word, in the server's own units", async () => {
+  it("queries language servers by column or word, in the server's own position encoding", async () => {
     for (const [encoding, character] of [
       ["utf-16", 11],
       ["utf-8", 14],
@@ -208,7 +208,7 @@ describe.each(neovims)("a tool of the editor on Neovim $name", (program) => {
     }
   });
 
-  it("tells places, documentation and symbols, and names what lies outside", async () => {
+  it("returns places, documentation and symbols, and only names what is outside", async () => {
     await using chat = await openChat({ program });
     const uri = `file://${rootOf(chat)}/src/a.lua`;
     await withServer(chat, {
@@ -247,7 +247,7 @@ describe.each(neovims)("a tool of the editor on Neovim $name", (program) => {
     expect(await ask(chat, "lsp", { action: "hover" })).toEqual(refused("path is needed"));
   });
 
-  it("tells that a server failed, or took too long, and asks it no more", async () => {
+  it("reports that a server failed or took too long, and does not query it again", async () => {
     await using chat = await openChat({ program });
     await withServer(chat, {
       "textDocument/hover": "silence",
@@ -268,7 +268,7 @@ describe.each(neovims)("a tool of the editor on Neovim $name", (program) => {
     );
   });
 
-  it("does not answer where it is switched off, or unknown", async () => {
+  it("does not answer if switched off or unknown", async () => {
     await using chat = await openChat({
       program,
       config: { editor_tools: { buffers: false, lsp: false } },
@@ -283,9 +283,9 @@ describe.each(neovims)("a tool of the editor on Neovim $name", (program) => {
 
   it.each([
     ["a file outside", "../outside.txt"],
-    ["git's own", ".git/config"],
+    ["git's configuration", ".git/config"],
     ["a secret", ".env"],
-    ["a secret in other letters", "sub/.ENV.local"],
+    ["a secret in another case", "sub/.ENV.local"],
   ])("shows nothing of %s", async (_, path) => {
     await using chat = await openChat({ program });
     await edit(chat, path, ["canary"]);
@@ -314,7 +314,7 @@ describe.each(neovims)("a tool of the editor on Neovim $name", (program) => {
       expect(await ask(chat, "read_buffer", { path })).toMatchObject({ ok: false });
   });
 
-  it("shows nothing behind a link that leads out, whatever becomes of the link", async () => {
+  it("shows nothing behind a symlink that leads out, whatever happens to the symlink", async () => {
     await using chat = await openChat({ program });
     const root = rootOf(chat);
     const secret = join(root, "..", "secret.txt");
@@ -330,7 +330,7 @@ describe.each(neovims)("a tool of the editor on Neovim $name", (program) => {
     expect(await ask(chat, "open_buffers")).toEqual(told("No file of the project is open."));
   });
 
-  it("tells with a query which files have changes that are not saved", async () => {
+  it("reports with a query which files have unsaved changes", async () => {
     await using chat = await openChat({ program });
     await edit(chat, "b.txt", ["x"]);
     const a = await edit(chat, "a.txt", ["x"]);

@@ -3,7 +3,7 @@ import { openChat } from "../../support/chat.ts";
 import { neovims } from "../../support/neovim.ts";
 
 describe.each(neovims)("following a buffer on Neovim $name", (program) => {
-  it("gives its text and then every change, the host's own included", async () => {
+  it("delivers its text and then every change, including the host's own", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     const lines: string[] = [];
@@ -27,7 +27,7 @@ describe.each(neovims)("following a buffer on Neovim $name", (program) => {
     await expect.poll(() => detached).toBe(1);
   });
 
-  it("leaves out what 'inccommand' shows while a command is typed", async () => {
+  it("leaves out the preview that 'inccommand' shows while a command is typed", async () => {
     await using chat = await openChat({ program, screen: { columns: 80, rows: 24 } });
     const { nvim, host } = chat;
     const heard: (readonly string[])[] = [];
@@ -42,7 +42,7 @@ describe.each(neovims)("following a buffer on Neovim $name", (program) => {
     expect(heard.flat().filter((line) => line.includes("##"))).toEqual([]);
   });
 
-  it("can begin again, and then only the new listener hears", async () => {
+  it("can start again, and then only the new listener is called", async () => {
     await using chat = await openChat({ program });
     const heard: string[] = [];
     const listen = (name: string) =>

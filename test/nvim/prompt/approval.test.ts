@@ -31,7 +31,7 @@ const goTo = (line: string) => `vim.fn.search("^${line}$", "w")`;
 describe.each(neovims)("an approval on Neovim $name", (program) => {
   const screen = { columns: 180, rows: 40 };
 
-  it("shows its keys below what is asked for", async () => {
+  it("shows its keys below the request", async () => {
     await using chat = await openChat({ program, screen });
     await asked(chat);
     await chat.nvim.untilShown(
@@ -65,7 +65,7 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     expect(await nvim.mode()).toBe("n");
   });
 
-  it("is declined with a reason that is asked for, or kept when that is given up", async () => {
+  it("is declined with a reason from the user, or stays pending if that is cancelled", async () => {
     await using chat = await openChat({ program, screen });
     await asked(chat);
     const { nvim } = chat;
@@ -121,7 +121,7 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     expect(await nvim.lua(`return ${map}`)).toBe(false);
   });
 
-  it("leaves each other line to the user's own mappings, in every mode", async () => {
+  it("leaves every other line to the user's own mappings, in every mode", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     // As flash.nvim, mini.surround, mini.ai and which-key map.
@@ -175,7 +175,7 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
 
   it.each([
     ["the cursor leaves", goTo("something else")],
-    ["another window is gone to", "vim.cmd('wincmd p')"],
+    ["another window gets the focus", "vim.cmd('wincmd p')"],
     ["it is answered", "require('codex-chat.approval').set(chat, { id = 'q1', remove = true })"],
     [
       "one of two is answered",
@@ -185,7 +185,7 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
       "the host is gone",
       "vim.fn.jobstop(require('codex-chat.host').pid and vim.api.nvim_list_chans()[#vim.api.nvim_list_chans()].id)",
     ],
-  ])("gives back what was mapped in the buffer when %s", async (name, act) => {
+  ])("restores the buffer's mappings when %s", async (name, act) => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     await nvim.lua(
@@ -221,7 +221,7 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     await nvim.until("vim.deep_equal(before, mapped())");
   });
 
-  it("keeps what the user maps or unmaps while it waits", async () => {
+  it("keeps what the user maps or unmaps while it is pending", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     await nvim.lua("vim.keymap.set('n', 'd', 'x', { buffer = ... })", chat.buf);
@@ -249,7 +249,7 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     expect(await nvim.lua("return vim.fn.maparg('a', 'n')")).toBe(":let g:mine = 1<CR>");
   });
 
-  it("is left by wiping its buffer", async () => {
+  it("ends without an error when its buffer is wiped", async () => {
     await using chat = await openChat({ program });
     await asked(chat);
     const { nvim } = chat;
@@ -279,7 +279,7 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     });
   });
 
-  it("is gone to by ]a and [a", async () => {
+  it("is reached with ]a and [a", async () => {
     await using chat = await openChat({ program });
     await asked(chat, "q1");
     await asked(chat, "q2");
@@ -299,7 +299,7 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     expect(rows[0]).toBeGreaterThan(rows[1] ?? 0);
   });
 
-  it("says so where the chat is out of view, and moves no focus", async () => {
+  it("is announced if the chat is out of view, without moving the focus", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     await nvim.keys("<Esc>");
@@ -322,7 +322,7 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     expect((await chat.host.heard("approval/answer")).decision).toBe("accept");
   });
 
-  it("offers only what can be answered", async () => {
+  it("offers only the answers that are possible", async () => {
     await using chat = await openChat({ program });
     await asked(chat);
     await chat.host.editor.call.buf_set_approval(chat.buf, {

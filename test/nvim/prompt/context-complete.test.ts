@@ -37,7 +37,7 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
     );
   const line = (chat: OpenChat) => chat.nvim.lua<string>("return vim.api.nvim_get_current_line()");
 
-  it("matches anew with every key, and puts nothing in by itself", async () => {
+  it("matches again on every key, and inserts nothing on its own", async () => {
     await using chat = await typing();
     const before = await chat.nvim.lua("return vim.o.completeopt");
     await chat.nvim.keys("see @");
@@ -56,7 +56,7 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
     expect(await chat.nvim.lua("return vim.o.completeopt")).toBe(before);
   });
 
-  it("puts in what is chosen, and leaves it alone", async () => {
+  it("inserts what is chosen, and then leaves it alone", async () => {
     await using chat = await typing();
     await chat.nvim.keys("@dd");
     await expect.poll(() => menu(chat)).toHaveLength(2);
@@ -68,7 +68,7 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
     expect(await menu(chat)).toEqual([]);
   });
 
-  it("goes on within quotes, and offers nothing that stands there already", async () => {
+  it("continues inside quotes, and offers nothing that is already there", async () => {
     await using chat = await typing();
     await chat.nvim.keys('@"src/deep ad');
     await expect.poll(() => menu(chat)).toEqual(['@"src/deep address.lua"']);
@@ -77,7 +77,7 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
     await expect.poll(() => menu(chat)).toEqual([]);
   });
 
-  it("offers the project's skills after $ and a slash, and nothing where there are none", async () => {
+  it("offers the project's skills after $ and a slash, and nothing if there are none", async () => {
     await using chat = await typing();
     await chat.nvim.keys("$ti");
     await expect.poll(() => line(chat)).toBe("$ti");
@@ -91,7 +91,7 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
     await expect.poll(() => menu(chat)).toEqual(["/skill:tidy-up"]);
   });
 
-  it("offers the user's own skills, too, after the project's of the same name", async () => {
+  it("offers the user's own skills after the project's of the same name", async () => {
     const own = await mkdtemp(join(tmpdir(), "codex-chat-skills-"));
     onTestFinished(() => rm(own, { recursive: true, force: true }));
     for (const [at, about] of [
@@ -114,7 +114,7 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
     expect(await of("mine")).toMatchObject({ path: join(own, "mine/SKILL.md") });
   });
 
-  it("comes by key only where it is switched off, and not above the prompt", async () => {
+  it("works only by key if switched off, and not above the prompt", async () => {
     await using chat = await typing({ completion: { auto: false } });
     await chat.nvim.keys("see @add");
     await expect.poll(() => line(chat)).toBe("see @add");
@@ -174,7 +174,7 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
       "vim.tbl_map(function(it) return it.name end, require('cmp.config').get().sources)",
     ],
   ])(
-    "leaves the menu to %s, which is told of our source where it is not",
+    "leaves the menu to %s, and registers our source if it is missing",
     async (name, plugin, sources) => {
       await using chat = await typing();
       const { nvim } = chat;
@@ -202,10 +202,10 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
     ["is loaded and not set up", "package.loaded['blink.cmp'] = {} package.loaded['cmp'] = {}"],
     ["is switched off there", `${blink} config.enabled = false`],
     [
-      "is of a version that has other words",
+      "is of a version with another API",
       `${blink} package.loaded["blink.cmp"].add_source_provider = nil`,
     ],
-  ])("is ours where another plugin %s", async (_name, plugin) => {
+  ])("is ours if another plugin %s", async (_name, plugin) => {
     await using chat = await typing();
     await chat.nvim.lua(plugin);
     await chat.nvim.keys("@ad");
@@ -213,7 +213,7 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
     expect(await chat.nvim.messages()).toBe("");
   });
 
-  it("is ours where Neovim's own menu of words comes by itself", async () => {
+  it("is ours even if Neovim opens its own menu of words", async () => {
     await using chat = await typing();
     const { nvim } = chat;
     // Neovim 0.10 has no such option.
@@ -236,7 +236,7 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
       `${blink} package.loaded["blink.cmp.completion.windows.menu"] = {} package.loaded["blink.cmp"].is_menu_visible = function() return shown end`,
     ],
     ["nvim-cmp", cmp],
-  ])("has the answer wait for an open menu of %s, for a while", async (_name, plugin) => {
+  ])("delays the answer for an open menu of %s, for a limited time", async (_name, plugin) => {
     await using chat = await typing();
     const { nvim } = chat;
     await nvim.lua(plugin);
@@ -273,7 +273,7 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
     await expect.poll(() => has("three")).toBe(true);
   });
 
-  it("finds the best of 50,000 files, those with the very word first", async () => {
+  it("finds the best of 50,000 files, exact names first", async () => {
     await using chat = await typing();
     const best = (typed: string) =>
       chat.nvim.lua<string[]>(
@@ -293,7 +293,7 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
 });
 
 describe.each(neovims)("the list of files on Neovim $name", (program) => {
-  it("has submodules and repositories below, new files and odd names, and none that is gone", async () => {
+  it("includes submodules and repositories below, new files and odd names, but no deleted files", async () => {
     await using chat = await openChat({ program, config: { window: { startinsert: false } } });
     const { cwd, home } = chat.nvim;
     const git = (dir: string, ...args: string[]) =>
@@ -351,7 +351,7 @@ describe.each(neovims)("the list of files on Neovim $name", (program) => {
     expect(await offered("@vendor/sub")).not.toContain("@vendor/sub");
   });
 
-  it("has every file, ignored ones too, where there is neither git nor ripgrep, as :checkhealth says", async () => {
+  it("includes every file, even ignored ones, without git and ripgrep, as :checkhealth says", async () => {
     await using chat = await openChat({
       program,
       // Nothing but the shell's own: neither git nor ripgrep.

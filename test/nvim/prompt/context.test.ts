@@ -44,7 +44,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     return chat.host.of("turn/send").at(-1);
   }
 
-  it("are told from what only looks like one", async () => {
+  it("are distinguished from text that only looks like one", async () => {
     await using chat = await besideFile();
     const text = [
       'See @src/add.lua, (@buffer) and @"a file – é.txt"#L1. Not me@example.org nor `@code`.',
@@ -67,7 +67,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     ]);
   });
 
-  it("of lines are sent with them, and stand in the document in short form", async () => {
+  it("send the lines they name, and appear in the document in short form", async () => {
     await using chat = await besideFile();
     const told = await sent(chat, "Explain @src/add.lua#L2-L3, please.");
     expect(told).toMatchObject({
@@ -86,7 +86,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     ]);
   });
 
-  it("of lines may be written as compilers do", async () => {
+  it("accept lines in the form that compilers print", async () => {
     await using chat = await besideFile();
     const told = await sent(chat, "@src/add.lua:2-3, @src/add.lua:4: and @localhost:80");
     expect(told?.context.map((it) => it.text)).toEqual([
@@ -95,7 +95,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     ]);
   });
 
-  it("of a whole file name it, and send its text only where the editor has another", async () => {
+  it("name a whole file, and send its text only if the editor has a different one", async () => {
     await using chat = await besideFile();
     expect(await sent(chat, 'Look at @src/add.lua and @"a file – é.txt".')).toMatchObject({
       context: [
@@ -111,7 +111,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     expect(told?.context[0]?.text).toContain("````lua\n-- ```new\nM.one = 1");
   });
 
-  it("of the editor's things send those", async () => {
+  it("send the editor's own data: selection, diagnostics, quickfix list", async () => {
     await using chat = await besideFile();
     await chat.nvim.lua(
       `local buf = vim.fn.bufnr("src/add.lua")
@@ -140,12 +140,12 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     "@types/node, @scope/package@1.9.5, @v1.2.3 and the alias @/components/Button",
     "me@example.org, \\@src/gone.lua, `@gone.lua` and $HOME",
     "```\n@gone.lua\n```",
-  ])("are no words that only look like one: %s", async (text) => {
+  ])("are not found in text that only looks like one: %s", async (text) => {
     await using chat = await besideFile();
     expect(await sent(chat, text)).toMatchObject({ text, context: [] });
   });
 
-  it("of the selection send exactly that, from the buffer that one came from", async () => {
+  it("send exactly the selection, from the buffer it was made in", async () => {
     await using chat = await besideFile();
     await chat.nvim.command("wincmd p");
     await chat.nvim.type("2Gfove<Esc>");
@@ -156,7 +156,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     );
   });
 
-  it("of odd names stand in the document as what they are", async () => {
+  it("show odd file names literally in the document", async () => {
     await using chat = await besideFile();
     const { cwd } = chat.nvim;
     await writeFile(join(cwd, "__init__.py"), "x\n");
@@ -165,14 +165,14 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     expect(await chat.body()).toContain("> **Context:** `__init__.py` · `` a`b*.md `` · src/");
   });
 
-  it("of a file that is a picture send the picture", async () => {
+  it("send a file that is a picture as a picture", async () => {
     await using chat = await besideFile();
     expect((await sent(chat, "What is @dot.png?"))?.context).toEqual([
       { image: `data:image/png;base64,${PNG.toString("base64")}` },
     ]);
   });
 
-  it("of changes and of pictures send those", async () => {
+  it("send diffs and pictures", async () => {
     await using chat = await besideFile();
     const { cwd } = chat.nvim;
     const git = (...args: string[]) =>
@@ -214,7 +214,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     ["@quickfix", "is empty"],
     ["@selection", "nothing was selected"],
     ["@diff", "git could not list"],
-  ])("that cannot be had are refused before anything is sent: %s", async (text, reason) => {
+  ])("are refused before anything is sent if they cannot be resolved: %s", async (text, reason) => {
     await using chat = await besideFile();
     const before = await chat.body();
     await chat.nvim.lua(
@@ -229,7 +229,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     expect(await chat.body()).toEqual([...before, text]);
   });
 
-  it("of what the editor complains about go along with a question", async () => {
+  it("of diagnostics go along with a question", async () => {
     await using chat = await besideFile();
     await chat.nvim.lua(
       `vim.cmd("wincmd p")
@@ -247,7 +247,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
     expect(await said(chat)).toEqual([expect.stringContaining("no diagnostics on this line")]);
   });
 
-  it("are completed: files of the project, what is ignored left out", async () => {
+  it("are completed with the project's files, except ignored ones", async () => {
     await using chat = await besideFile();
     const { cwd } = chat.nvim;
     await execa("git", ["init", "-q"], { cwd });
@@ -276,7 +276,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
 });
 
 describe.each(neovims)("completion plugins on Neovim $name", (program) => {
-  it("are given the same, each in its own way, and only in the prompt", async () => {
+  it("get the same items, each in its own format, and only in the prompt", async () => {
     await using chat = await openChat({ program });
     const given = await chat.nvim.lua(
       `local buf = ...

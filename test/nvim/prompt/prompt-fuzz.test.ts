@@ -310,7 +310,7 @@ function belowHeading(lines: readonly string[]): string {
 
 describe.each(neovims)("the prompt on Neovim $name", (program) => {
   it(
-    "is edited with all of Vim while Codex writes, and sent as it stands",
+    "can be edited with all of Vim while Codex writes, and is sent as it stands",
     async () => {
       await using host = await TestHost.start();
       const config = { host_cmd: host.command, window: { startinsert: false } };

@@ -50,7 +50,7 @@ describe.each(neovims)("the prompt's heading on Neovim $name", (program) => {
     ["one<Esc>kA<C-u><BS>two", ["two", "one"]],
     ["one<Esc>kkitwo", ["two", "one"]],
     ["one<Esc>?said<CR>otwo", ["two", "", "one"]],
-  ])("stands whole above what was typed after %s", async (keys, expected) => {
+  ])("is intact above the text after %s", async (keys, expected) => {
     await using chat = await openChat({ program, config, screen });
     await chat.edit({ op: "insert", id: "a", after: "history", lines: ["said"], gap: 1 });
     await chat.nvim.lua("vim.cmd('$') vim.cmd('redraw')");
@@ -62,7 +62,7 @@ describe.each(neovims)("the prompt's heading on Neovim $name", (program) => {
     expect(lines.slice(-query.length - 2)).toEqual(["## You", ...query, "## You"]);
   });
 
-  it("comes back without a step of undo", async () => {
+  it("is restored without an undo step", async () => {
     await using chat = await openChat({ program, config, screen });
     await typed(chat, "ione<CR>two<Esc>");
     const before = await chat.body();
@@ -71,7 +71,7 @@ describe.each(neovims)("the prompt's heading on Neovim $name", (program) => {
     expect(await typed(chat, "<C-r>")).toEqual(before);
   });
 
-  it("goes above the line that is being typed when a frame comes, and no place else", async () => {
+  it("moves above the line being typed when a frame arrives, and nowhere else", async () => {
     await using chat = await openChat({ program, config, screen });
     await chat.edit({ op: "insert", id: "a", after: "history", lines: ["said"], gap: 1 });
     await chat.nvim.keys("Gione<Esc>cipte");
@@ -81,7 +81,7 @@ describe.each(neovims)("the prompt's heading on Neovim $name", (program) => {
     expect(await typed(chat, "<Esc>")).toEqual(["said", "more", "", "## You", "tell me"]);
   });
 
-  it("leaves the user's own mapping of a key that deletes at work", async () => {
+  it("leaves the user's own mapping of a deleting key in effect", async () => {
     await using chat = await openChat({ program, config, screen });
     await chat.nvim.lua("vim.keymap.set('i', '<BS>', '<Del><Del>', { remap = false })");
     expect((await typed(chat, "iabcd<Home><BS><Right><BS>tell<Esc>")).slice(-2)).toEqual([
@@ -91,84 +91,81 @@ describe.each(neovims)("the prompt's heading on Neovim $name", (program) => {
   });
 });
 
-describe.each(neovims)(
-  "a command of the user's on Neovim $name, with a frame in its middle",
-  (program) => {
-    const config = { window: { startinsert: false } };
+describe.each(neovims)("a command that a frame interrupts, on Neovim $name,", (program) => {
+  const config = { window: { startinsert: false } };
 
-    it.each([
-      ["<C-v>k0I", "x<Esc>", "xone\nxtwo"],
-      ["<C-v>k$A", "x<Esc>", "onex\ntwox"],
-      ["<C-v>k$", "Ax<Esc>", "onex\ntwox"],
-      ["<C-v>k0c", "x<Esc>", "x\nx"],
-      ["A more", "<C-u><Esc>", "one\ntwo"],
-      ["Amore", "<C-w><Esc>", "one\ntwo"],
-      ["A<C-r>=", "1+1<CR><Esc>", "one\ntwo2"],
-      ['"', "ayykp", "one\ntwo\ntwo"],
-      ["gz", "x", "one\nx"],
-      ["gh", "x<Esc>", "one\ntwx"],
-      [":?one?,.s/o/0", "/<CR>", "0ne\ntw0"],
-      ["Ax<Esc>", "U", "one\ntwo"],
-    ])("%s and %s does what it does without", async (first, second, expected) => {
-      await using chat = await openChat({ program, config, screen });
-      const { nvim } = chat;
-      await chat.edit({ op: "insert", id: "a", after: "history", lines: ["said"], gap: 1 });
-      // As plugins that label places do: the row is taken before the key is waited for.
-      await nvim.lua(`vim.keymap.set("n", "gz", function()
+  it.each([
+    ["<C-v>k0I", "x<Esc>", "xone\nxtwo"],
+    ["<C-v>k$A", "x<Esc>", "onex\ntwox"],
+    ["<C-v>k$", "Ax<Esc>", "onex\ntwox"],
+    ["<C-v>k0c", "x<Esc>", "x\nx"],
+    ["A more", "<C-u><Esc>", "one\ntwo"],
+    ["Amore", "<C-w><Esc>", "one\ntwo"],
+    ["A<C-r>=", "1+1<CR><Esc>", "one\ntwo2"],
+    ['"', "ayykp", "one\ntwo\ntwo"],
+    ["gz", "x", "one\nx"],
+    ["gh", "x<Esc>", "one\ntwx"],
+    [":?one?,.s/o/0", "/<CR>", "0ne\ntw0"],
+    ["Ax<Esc>", "U", "one\ntwo"],
+  ])("gives the same result as without a frame: %s and %s", async (first, second, expected) => {
+    await using chat = await openChat({ program, config, screen });
+    const { nvim } = chat;
+    await chat.edit({ op: "insert", id: "a", after: "history", lines: ["said"], gap: 1 });
+    // As plugins that label places do: the row is taken before the key is waited for.
+    await nvim.lua(`vim.keymap.set("n", "gz", function()
       local row = vim.api.nvim_win_get_cursor(0)[1]
       vim.api.nvim_buf_set_lines(0, row - 1, row, false, { vim.fn.getcharstr() })
     end)`);
-      await nvim.keys("Gione<CR>two<Esc>");
-      await nvim.until("vim.fn.getline('$')", "two");
-      await nvim.keys(first);
-      await nvim.request("nvim_get_mode");
-      const edit = { op: "append", id: "a", text: "\nmore\nand more" } as const;
-      const frame = chat.host.editor.call.buf_set_edits(chat.buf, [edit]);
-      if (first !== '"') await frame;
-      await nvim.keys(second);
-      await frame;
-      await expect
-        .poll(() => chat.body())
-        .toEqual(["said", "more", "and more", "", "## You", ...expected.split("\n")]);
-    });
+    await nvim.keys("Gione<CR>two<Esc>");
+    await nvim.until("vim.fn.getline('$')", "two");
+    await nvim.keys(first);
+    await nvim.request("nvim_get_mode");
+    const edit = { op: "append", id: "a", text: "\nmore\nand more" } as const;
+    const frame = chat.host.editor.call.buf_set_edits(chat.buf, [edit]);
+    if (first !== '"') await frame;
+    await nvim.keys(second);
+    await frame;
+    await expect
+      .poll(() => chat.body())
+      .toEqual(["said", "more", "and more", "", "## You", ...expected.split("\n")]);
+  });
 
-    it("waits for no more than that: while text is typed, selected or read, frames are shown", async () => {
-      await using chat = await openChat({ program, config, screen });
-      const { nvim } = chat;
-      await chat.edit({ op: "insert", id: "a", after: "history", lines: ["said"], gap: 1 });
-      for (const [n, keys] of [
-        "Gione",
-        "<Esc>v",
-        "<Esc>V",
-        "<Esc><C-v>",
-        "<Esc>cwtwo",
-        "<Esc>qq",
-      ].entries()) {
-        await nvim.keys(keys);
-        await chat.edit({ op: "append", id: "a", text: ` m${n}` });
-        expect((await chat.body())[0]).toContain(` m${n}`);
-      }
-    });
+  it("delays nothing else: frames appear while text is typed, selected or read", async () => {
+    await using chat = await openChat({ program, config, screen });
+    const { nvim } = chat;
+    await chat.edit({ op: "insert", id: "a", after: "history", lines: ["said"], gap: 1 });
+    for (const [n, keys] of [
+      "Gione",
+      "<Esc>v",
+      "<Esc>V",
+      "<Esc><C-v>",
+      "<Esc>cwtwo",
+      "<Esc>qq",
+    ].entries()) {
+      await nvim.keys(keys);
+      await chat.edit({ op: "append", id: "a", text: ` m${n}` });
+      expect((await chat.body())[0]).toContain(` m${n}`);
+    }
+  });
 
-    it("has all that came in at once when it ends, and in order, however long it took", async () => {
-      await using chat = await openChat({ program, config, screen });
-      const { nvim } = chat;
-      await chat.edit({ op: "insert", id: "a", after: "history", lines: [""], gap: 1 });
-      await nvim.keys("Gione<CR>two<Esc>0<C-v>kI");
-      await nvim.until("vim.fn.mode()", "i");
-      const words = Array.from({ length: 300 }, (_, n) => `m${n} `);
-      for (const text of words) await chat.edit({ op: "append", id: "a", text });
-      expect(await nvim.lua("return #require('codex-chat.registry').get(0).delayed")).toBe(1);
-      await nvim.keys("x<Esc>");
-      await expect.poll(() => chat.body()).toEqual([words.join(""), "", "## You", "xone", "xtwo"]);
-    });
-  },
-);
+  it("gets all arrived text at once and in order when it ends, however long it took", async () => {
+    await using chat = await openChat({ program, config, screen });
+    const { nvim } = chat;
+    await chat.edit({ op: "insert", id: "a", after: "history", lines: [""], gap: 1 });
+    await nvim.keys("Gione<CR>two<Esc>0<C-v>kI");
+    await nvim.until("vim.fn.mode()", "i");
+    const words = Array.from({ length: 300 }, (_, n) => `m${n} `);
+    for (const text of words) await chat.edit({ op: "append", id: "a", text });
+    expect(await nvim.lua("return #require('codex-chat.registry').get(0).delayed")).toBe(1);
+    await nvim.keys("x<Esc>");
+    await expect.poll(() => chat.body()).toEqual([words.join(""), "", "## You", "xone", "xtwo"]);
+  });
+});
 
-describe.each(neovims)("a query that waits on Neovim $name", (program) => {
+describe.each(neovims)("a queued query on Neovim $name", (program) => {
   const config = { window: { startinsert: false } };
 
-  it("goes on waiting after :edit, and edits of it go on to the host", async () => {
+  it("stays queued after :edit, and its edits still reach the host", async () => {
     await using chat = await openChat({ program, config, screen });
     const { nvim, host, buf } = chat;
     await chat.setState({ phase: "running" });
@@ -198,7 +195,7 @@ describe.each(neovims)("a query that waits on Neovim $name", (program) => {
     ["kkVGd¦u", [], "prompt"],
     ["3J¦u", [], "prompt"],
     ["A more<Esc>¦u", [], "prompt"],
-  ])("is what stands there after %s", async (keys, expected, prompt) => {
+  ])("is whatever text is there after %s", async (keys, expected, prompt) => {
     await using chat = await openChat({ program, config, screen });
     const { nvim, host } = chat;
     await chat.edit({ op: "insert", id: "a", after: "history", lines: ["said"], gap: 1 });

@@ -85,7 +85,7 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
     });
   });
 
-  it("leaves numbers that pick nothing, and those elsewhere, to counts", async () => {
+  it("leaves numbers that pick nothing, and numbers elsewhere, as counts", async () => {
     await using chat = await openChat({ program });
     await ask(chat, { fields: [store] });
     await chat.nvim.keys("4kgg2j");
@@ -95,13 +95,13 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
     expect(await chat.nvim.lua("return vim.fn.maparg('1', 'n')")).toBe("");
   });
 
-  it("leaves numbers alone where the configuration says so", async () => {
+  it("leaves numbers alone if configured so", async () => {
     await using chat = await openChat({ program, config: { keys: { pick: false } } });
     await ask(chat, { fields: [store] });
     expect(await chat.nvim.lua("return vim.fn.maparg('1', 'n')")).toBe("");
   });
 
-  it("is answered in one's own words where that is allowed", async () => {
+  it("is answered in one's own words if that is allowed", async () => {
     await using chat = await openChat({ program });
     await ask(chat, { fields: [store] });
     await willSay(chat, "a text file");
@@ -120,7 +120,7 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
     expect((await chat.host.heard("approval/answer")).answers).toEqual({ db: "SQLite", n: 12 });
   });
 
-  it("is answered from Lua with what its fields are told, and not without", async () => {
+  it("is answered from Lua only with values for its fields", async () => {
     await using chat = await openChat({ program });
     await ask(chat, { fields: [store] });
     const api = `return require("codex-chat").answer("accept", ...)`;
@@ -131,7 +131,7 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
     expect((await chat.host.heard("approval/answer", 2)).answers).toEqual({});
   });
 
-  it("asks one after the other, and goes on where the user went away", async () => {
+  it("asks its fields one after the other, and resumes where the user left", async () => {
     await using chat = await openChat({ program, screen });
     const sure = field({ name: "sure", label: "Really", type: "boolean", required: false });
     await ask(chat, { fields: [store, sure, field({ name: "why", label: "Why" })] });
@@ -155,11 +155,11 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
   it.each<[string, Partial<Field>, string[], unknown]>([
     ["a whole number", { type: "integer", min: 1, max: 9 }, ["x", "1.5", "0x2", "10", "9"], 9],
     ["a number", { type: "number", min: 0.5 }, ["inf", "nan", "0.1", "1e1"], 10],
-    ["an address of mail", { format: "email" }, ["me", "a@b", "a@b.c"], "a@b.c"],
-    ["an address", { format: "uri" }, ["no", "x:", "https://x.y"], "https://x.y"],
-    ["a day", { format: "date" }, ["today", "2026-01-31"], "2026-01-31"],
-    ["a text of some length", { min: 2, max: 3 }, ["ä", "äöüß", "äöü"], "äöü"],
-  ])("takes %s as its schema has it", async (_, given, said, value) => {
+    ["an email address", { format: "email" }, ["me", "a@b", "a@b.c"], "a@b.c"],
+    ["a URI", { format: "uri" }, ["no", "x:", "https://x.y"], "https://x.y"],
+    ["a date", { format: "date" }, ["today", "2026-01-31"], "2026-01-31"],
+    ["a text of limited length", { min: 2, max: 3 }, ["ä", "äöüß", "äöü"], "äöü"],
+  ])("accepts %s only as its schema allows", async (_, given, said, value) => {
     await using chat = await openChat({ program });
     await ask(chat, { fields: [field(given)] });
     await willSay(chat, ...said);
@@ -168,7 +168,7 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
     expect(await chat.nvim.lua("return #_G.prompts")).toBe(said.length);
   });
 
-  it("takes several of the options, and as many as are allowed", async () => {
+  it("accepts several options, up to the allowed number", async () => {
     await using chat = await openChat({ program });
     const options = ["a", "b", "c"].map((it) => ({ value: it, label: it, description: "" }));
     const several = field({ type: "choices", options, max: 2, default: ["c"] });
@@ -184,7 +184,7 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
     ]);
   });
 
-  it("may be left out where nothing is required, and offers the default first", async () => {
+  it("may be skipped if nothing is required, and offers the default first", async () => {
     await using chat = await openChat({ program });
     const open = { required: false };
     const chosen = field({ ...store, ...open, name: "a", other: false, default: "Postgres" });
@@ -199,7 +199,7 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
     ]);
   });
 
-  it("shows a secret nowhere", async () => {
+  it("never shows a secret", async () => {
     await using chat = await openChat({ program, screen });
     await ask(chat, { fields: [field({ label: "Token", secret: true })] });
     await chat.nvim.command("CodexChat answer hunter2");
@@ -223,7 +223,7 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
     expect(chat.nvim.screen?.text()).not.toContain("s3cret");
   });
 
-  it("is no longer answered once Codex has withdrawn it", async () => {
+  it("cannot be answered once Codex has withdrawn it", async () => {
     await using chat = await openChat({ program });
     await ask(chat, { fields: [store] });
     await chat.nvim.lua(
@@ -237,7 +237,7 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
     expect(answers(chat)).toEqual([]);
   });
 
-  it("stays where it was answered half, when the chat is hidden and shown", async () => {
+  it("keeps its half-given answer when the chat is hidden and shown", async () => {
     await using chat = await openChat({ program, screen });
     await ask(chat, { fields: [store, field({ name: "why", label: "Why" })] });
     await chat.nvim.keys("1");
@@ -253,10 +253,10 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
   });
 });
 
-describe.each(neovims)("a page on Neovim $name", (program) => {
+describe.each(neovims)("a web page to open on Neovim $name", (program) => {
   const page = { kind: "page", url: "https://example.org/login" };
 
-  it("is opened only after its whole address was shown and confirmed", async () => {
+  it("opens only after its whole address was shown and confirmed", async () => {
     await using chat = await openChat({ program });
     await ask(chat, page);
     await willSay(chat, 2);
@@ -272,7 +272,7 @@ describe.each(neovims)("a page on Neovim $name", (program) => {
     expect(await chat.nvim.lua("return _G.opened")).toEqual(["https://example.org/login"]);
   });
 
-  it("shows its keys below itself, also beside another question", async () => {
+  it("shows its keys below itself, even beside another question", async () => {
     await using chat = await openChat({ program, screen: { columns: 160, rows: 40 } });
     await ask(chat, { fields: [store] });
     await chat.edit({ op: "insert", id: "p", after: "why", lines: ["**Asks** a page"], gap: 1 });
@@ -290,7 +290,7 @@ describe.each(neovims)("a page on Neovim $name", (program) => {
     expect(lines[at + 1]).toContain("a open the page");
   });
 
-  it("tells when there is nothing to open it with", async () => {
+  it("reports if there is nothing to open it with", async () => {
     await using chat = await openChat({ program });
     await ask(chat, page);
     await willSay(chat, 1);

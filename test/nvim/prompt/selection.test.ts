@@ -43,7 +43,7 @@ describe.each(neovims)("a selection on Neovim $name", (program) => {
     expect(await it.nvim.lua("return vim.bo.filetype")).toBe("lua");
   });
 
-  it("waits in the prompt for its question where none is given", async () => {
+  it("goes into the prompt if no question is given", async () => {
     await using it = await start();
     await it.nvim.command("CodexChat");
     await it.nvim.keys("half typed<Esc>");
@@ -67,7 +67,7 @@ describe.each(neovims)("a selection on Neovim $name", (program) => {
     );
   });
 
-  it("of characters names its columns, which count characters", async () => {
+  it("of characters names its columns, counted in characters", async () => {
     await using it = await start();
     await it.nvim.keys("2Gf'lv2l:CodexChat send ?<CR>");
     expect((await it.host.heard("turn/send")).text).toContain(
@@ -79,7 +79,7 @@ describe.each(neovims)("a selection on Neovim $name", (program) => {
     );
   });
 
-  it("of a block holds each line's part", async () => {
+  it("of a block contains each line's part", async () => {
     await using it = await start();
     await it.nvim.keys("1G02l<C-v>j2l:CodexChat send ?<CR>");
     expect((await it.host.heard("turn/send")).text).toContain(
@@ -87,7 +87,7 @@ describe.each(neovims)("a selection on Neovim $name", (program) => {
     );
   });
 
-  it("is sent by a mapping in visual mode too", async () => {
+  it("is sent by a mapping in visual mode as well", async () => {
     await using it = await start();
     await it.nvim.lua("vim.keymap.set('x', 'gs', '<Plug>(codex-chat-send)')");
     await it.nvim.keys("2Gf'lvgs");
@@ -95,14 +95,14 @@ describe.each(neovims)("a selection on Neovim $name", (program) => {
     await expect.poll(() => it.nvim.lines()).toContain("é");
   });
 
-  it("has a fence longer than any in it, and a range like % is one", async () => {
+  it("has a fence longer than any in it, and a range like % counts as one", async () => {
     await using it = await start();
     await it.nvim.command("%CodexChat send ?");
     const { text: sent } = await it.host.heard("turn/send");
     expect(sent).toBe(`From \`a b.lua\` lines 1-6:\n\n\`\`\`\`\`lua\n${text}\n\`\`\`\`\`\n\n?`);
   });
 
-  it("says that the buffer has no file, or changes that are not saved", async () => {
+  it("says if the buffer has no file or has unsaved changes", async () => {
     await using it = await start();
     await it.nvim.keys("Goadded<Esc>");
     await it.nvim.until("vim.fn.getline('.')", "added");

@@ -15,7 +15,7 @@ describe.each(neovims)("what is typed after a slash on Neovim $name", (program) 
     );
   };
 
-  it("is a command, which the prompt does not keep", async () => {
+  it("is a command, which does not stay in the prompt", async () => {
     await using chat = await openChat({ program, config: { window: { startinsert: false } } });
     await type(chat, "/stop");
     await chat.host.heard("turn/interrupt");
@@ -28,7 +28,7 @@ describe.each(neovims)("what is typed after a slash on Neovim $name", (program) 
     expect(chat.host.of("turn/send")).toEqual([]);
   });
 
-  it("is a prompt of ours, of the configuration or of a file", async () => {
+  it("is a prompt from the plugin, the configuration or a file", async () => {
     await using chat = await openChat({
       program,
       config: {
@@ -68,7 +68,7 @@ describe.each(neovims)("what is typed after a slash on Neovim $name", (program) 
     ]);
   });
 
-  it("is text where it is a path or has more lines, and refused where nobody knows it", async () => {
+  it("is text if it is a path or has several lines, and refused if unknown", async () => {
     await using chat = await openChat({ program, config: { window: { startinsert: false } } });
     await chat.nvim.lua("_G.said = {}; vim.notify = function(m) table.insert(_G.said, m) end");
     await type(chat, "/etc/hosts is what?");
@@ -86,7 +86,7 @@ describe.each(neovims)("what is typed after a slash on Neovim $name", (program) 
     expect((await chat.body()).join("\n")).toContain("//compact is what?");
   });
 
-  it("is a skill of the project, as after a $", async () => {
+  it("is a project skill, as after a $", async () => {
     await using chat = await openChat({ program, config: { window: { startinsert: false } } });
     const path = join(chat.nvim.cwd, ".agents/skills/tidy/SKILL.md");
     await mkdir(join(path, ".."), { recursive: true });

@@ -63,17 +63,17 @@ async function run(chat: OpenChat, ...commands: readonly string[]): Promise<void
 describe.each(neovims)("a chat's width on Neovim $name", (program) => {
   it.each([
     ["a split in the code", "wincmd p | vsplit"],
-    ["two of them", "wincmd p | vsplit | vsplit | split"],
-    ["one that is closed again", "wincmd p | vsplit | quit"],
+    ["three splits", "wincmd p | vsplit | vsplit | split"],
+    ["a split that is closed again", "wincmd p | vsplit | quit"],
     ["CTRL-W =", "wincmd p | vsplit | wincmd ="],
     ["help and quickfix", "help | wincmd p | copen"],
     ["a new window from the chat", "new | wincmd p | vnew"],
-    ["'winwidth'", "set winwidth=999 | wincmd p | wincmd p | wincmd p"],
-    ["'winminwidth'", "set winwidth=40 winminwidth=40 | wincmd p | vsplit"],
-    ["another tabpage", "tabnew | vsplit | tabprevious"],
-    ["the side it stands at", "wincmd H"],
-    ["below and back", "wincmd J | wincmd L"],
-  ])("is kept over %s", async (_name, command) => {
+    ["setting 'winwidth'", "set winwidth=999 | wincmd p | wincmd p | wincmd p"],
+    ["setting 'winminwidth'", "set winwidth=40 winminwidth=40 | wincmd p | vsplit"],
+    ["a visit to another tabpage", "tabnew | vsplit | tabprevious"],
+    ["a move to the left", "wincmd H"],
+    ["a move below and back", "wincmd J | wincmd L"],
+  ])("is kept after %s", async (_name, command) => {
     await using chat = await beside(program);
     expect((await widths(chat)).chat).toBe(90);
     await run(chat, ...command.split(" | "));
@@ -81,7 +81,7 @@ describe.each(neovims)("a chat's width on Neovim $name", (program) => {
     for (const other of (await widths(chat)).others) expect(other).toBeGreaterThan(1);
   });
 
-  it("is what the user gave it by hand, also when it was hidden", async () => {
+  it("is the width that the user set by hand, even after the chat was hidden", async () => {
     await using chat = await beside(program);
     await run(chat, "vertical resize 60");
     await run(chat, "wincmd p");
@@ -101,7 +101,7 @@ describe.each(neovims)("a chat's width on Neovim $name", (program) => {
     await untilWide(chat, 55);
   });
 
-  it("goes with the screen's, and no window is left without columns", async () => {
+  it("follows the screen's width, and leaves every window some columns", async () => {
     await using chat = await beside(program);
     const { nvim } = chat;
     await run(chat, "wincmd p");
@@ -133,7 +133,7 @@ describe.each(neovims)("a chat's width on Neovim $name", (program) => {
     await untilWide(chat, 54);
   });
 
-  it("comes back after it had the whole screen, or nothing of it", async () => {
+  it("is restored after it filled the whole screen or shrank to nothing", async () => {
     await using chat = await beside(program);
     await run(chat, "only");
     await untilWide(chat, 200);
@@ -149,7 +149,7 @@ describe.each(neovims)("a chat's width on Neovim $name", (program) => {
     await untilWide(chat, 90);
   });
 
-  it("is not kept where the user does not want it", async () => {
+  it("is not kept if the user does not want it", async () => {
     await using chat = await beside(program);
     await run(chat, "setlocal nowinfixwidth");
     await run(chat, "wincmd p");
@@ -157,7 +157,7 @@ describe.each(neovims)("a chat's width on Neovim $name", (program) => {
     await untilWide(chat, 66);
   });
 
-  it("is a count of columns where the configuration says so, as far as there are any", async () => {
+  it("is a number of columns if configured so, as far as there are any", async () => {
     await using chat = await beside(program, { config: { window: { size: 70 } } });
     await untilWide(chat, 70);
     await chat.nvim.request("nvim_ui_try_resize", 300, 30);
@@ -171,7 +171,7 @@ describe.each(neovims)("a chat's width on Neovim $name", (program) => {
     await untilWide(chat, 70);
   });
 
-  it("leaves the other windows as they were when it is hidden", async () => {
+  it("leaves the other windows unchanged when the chat is hidden", async () => {
     await using chat = await beside(program);
     await run(chat, "CodexChat toggle");
     await run(chat, "vsplit");
@@ -188,7 +188,7 @@ describe.each(neovims)("a chat's width on Neovim $name", (program) => {
     expect(await chat.nvim.lua(look)).toEqual(before);
   });
 
-  it("is a height where it stands below", async () => {
+  it("is a height if the chat is below", async () => {
     await using chat = await beside(program, { config: { window: { position: "bottom" } } });
     const high = await chat.nvim.lua("return vim.api.nvim_win_get_height(0)");
     await run(chat, "wincmd p");
@@ -227,7 +227,7 @@ describe.each(neovims)("a file that is opened from the chat on Neovim $name", (p
     ["enew", ""],
     ["terminal true", "true"],
     ["edit .", ""],
-  ])("comes to the code by :%s", async (command, name) => {
+  ])("opens in a code window with :%s", async (command, name) => {
     await using chat = await beside(program, { settings: "set number" });
     const { nvim } = chat;
     await nvim.lua(
@@ -252,7 +252,7 @@ describe.each(neovims)("a file that is opened from the chat on Neovim $name", (p
     expect(await nvim.messages()).not.toMatch(/E\d+:/);
   });
 
-  it("comes to the code by <CR> in the quickfix list, where that was left for the chat", async () => {
+  it("opens in a code window with <CR> in the quickfix list, reached from the chat", async () => {
     await using chat = await beside(program);
     const { nvim } = chat;
     await nvim.lua("vim.fn.setqflist({ { filename = 'b.lua', lnum = 7 } })");
@@ -263,7 +263,7 @@ describe.each(neovims)("a file that is opened from the chat on Neovim $name", (p
     await untilWide(chat, 90);
   });
 
-  it("gets a window beside the chat where there is none, or none that it may have", async () => {
+  it("gets a window beside the chat if there is none, or none that it may use", async () => {
     await using chat = await beside(program);
     await run(chat, "only", "edit b.lua");
     await chat.nvim.until(BUFFERS, [["b.lua", "chat"], "b.lua"]);
@@ -276,7 +276,7 @@ describe.each(neovims)("a file that is opened from the chat on Neovim $name", (p
     expect(await chat.nvim.messages()).not.toMatch(/E\d+:/);
   });
 
-  it("may have the window of a chat that is still in another, or of one that is over", async () => {
+  it("may take the window of a chat that is also shown elsewhere, or one whose chat is over", async () => {
     await using chat = await beside(program);
     await run(chat, "split", "edit b.lua");
     await chat.nvim.until(BUFFERS, [["code.lua", "b.lua", "chat"], "b.lua"]);
@@ -288,7 +288,7 @@ describe.each(neovims)("a file that is opened from the chat on Neovim $name", (p
     expect(await chat.nvim.lua(`return ${BUFFERS}[2]`)).not.toBe("chat");
   });
 
-  it("leaves the chat its width, where a plugin resizes whatever window has a file", async () => {
+  it("does not change the chat's width if a plugin resizes any window with a file", async () => {
     await using chat = await beside(program);
     await run(
       chat,
@@ -311,7 +311,7 @@ describe.each(neovims)("a file that is opened from the chat on Neovim $name", (p
     await chat.nvim.until(BUFFERS, [["b.lua", "chat"], "b.lua"]);
   });
 
-  it("replaces the chat with another one where that is asked for", async () => {
+  it("replaces the chat if it is another chat", async () => {
     await using chat = await beside(program);
     await run(chat, "CodexChat new");
     await chat.nvim.until(`#${BUFFERS}[1]`, 2);
@@ -345,7 +345,7 @@ describe.each(neovims)("what the user sets for a chat's window on Neovim $name",
     ],
     ["a file in after/ftplugin", "", OWN],
     ["the user by hand", "", ""],
-  ])("by %s is in force wherever the chat comes", async (_name, before, after) => {
+  ])("stays in effect wherever the chat is shown, if set by %s", async (_name, before, after) => {
     const args = ["-c", "set rtp+=$HOME/after", "-c", before || "let g:none = 1"];
     await using home = await openChat({ program });
     await home.nvim.lua("vim.fn.mkdir(vim.env.HOME .. '/after/ftplugin', 'p')");
@@ -388,7 +388,7 @@ describe.each(neovims)("what the user sets for a chat's window on Neovim $name",
     expect(await nvim.lua(`return ${LOOKS}`)).toEqual(OWN_LOOKS);
   });
 
-  it("and what we set does not go over to other windows", async () => {
+  it("keeps our own settings out of other windows", async () => {
     await using chat = await openChat({
       program,
       screen,
@@ -423,7 +423,7 @@ describe.each(neovims)("what the user sets for a chat's window on Neovim $name",
 });
 
 describe.each(neovims)("the winbar of another plugin on Neovim $name", (program) => {
-  it("stays, what must be seen stands in the text, and ours comes back after it", async () => {
+  it("stays, with urgent notices in the text, and ours returns after it", async () => {
     await using chat = await beside(program);
     const { nvim } = chat;
     const lines = Array.from({ length: 200 }, (_, n) => `line ${n}`);
@@ -482,14 +482,14 @@ describe.each(neovims)("the winbar of another plugin on Neovim $name", (program)
     expect(nvim.screen?.text()).not.toContain("waiting for you");
   });
 
-  it("does not come along from the window that the chat is opened in", async () => {
+  it("is not inherited from the window that the chat opens in", async () => {
     // Some set it for the window's next buffers, too.
     await using chat = await beside(program, { settings: "set winbar=theirs | setglobal winbar=" });
     await chat.nvim.untilShown("ready");
     expect(await chat.nvim.lua("return vim.wo.winbar")).toContain("ready");
   });
 
-  it("is not brought back with the chat when the other is gone", async () => {
+  it("is not restored with the chat when the other plugin is gone", async () => {
     await using chat = await beside(program);
     await chat.nvim.untilShown("ready");
     await chat.nvim.lua(
@@ -501,7 +501,7 @@ describe.each(neovims)("the winbar of another plugin on Neovim $name", (program)
     expect(chat.nvim.screen?.text()).not.toContain("theirs");
   });
 
-  it("is the user's where their settings for the file type have one", async () => {
+  it("is the user's own if their file type settings contain one", async () => {
     await using chat = await openChat({
       program,
       screen,
@@ -522,7 +522,7 @@ describe.each(neovims)("a plugin that draws markdown on Neovim $name", (program)
     return line ?? "no such line";
   }
 
-  it("finds a tree by the line in the help, and Neovim's highlighter does not come with it", async () => {
+  it("finds a syntax tree through the line in the help, without Neovim's highlighter", async () => {
     await using chat = await openChat({
       program,
       screen,
@@ -539,7 +539,7 @@ describe.each(neovims)("a plugin that draws markdown on Neovim $name", (program)
     expect(await nvim.messages()).not.toMatch(/E\d+/);
   });
 
-  it("does not have Neovim's highlighter in the chat, however it is started", async () => {
+  it("does not start Neovim's highlighter in the chat, however it tries", async () => {
     await using chat = await openChat({
       program,
       screen,
@@ -567,7 +567,7 @@ describe.each(neovims)("a plugin that draws markdown on Neovim $name", (program)
 });
 
 describe.each(neovims)(":CodexChat on Neovim $name", (program) => {
-  it("puts the cursor into the prompt, wherever it was in the text", async () => {
+  it("puts the cursor into the prompt from anywhere in the text", async () => {
     await using chat = await beside(program);
     const { nvim } = chat;
     await chat.send("go on");

@@ -3,8 +3,8 @@ import { openChat } from "../../support/chat.ts";
 import { neovims, startNeovim } from "../../support/neovim.ts";
 import { TestHost } from "../../support/test-host.ts";
 
-describe.each(neovims)("opening on Neovim $name", (program) => {
-  it("shows the chat ready to type, and the host hears of it", async () => {
+describe.each(neovims)("opening a chat on Neovim $name", (program) => {
+  it("shows the chat ready for typing, and notifies the host", async () => {
     await using host = await TestHost.start();
     await using nvim = await startNeovim({
       program,
@@ -41,7 +41,7 @@ describe.each(neovims)("opening on Neovim $name", (program) => {
     ]);
   });
 
-  it("takes back with u what was typed, and never what was sent or came in", async () => {
+  it("undoes typed text with u, but never what was sent or received", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     const user = await chat.send("sent");
@@ -57,7 +57,7 @@ describe.each(neovims)("opening on Neovim $name", (program) => {
     await expect.poll(() => chat.body()).toEqual([...above, "first", "second"]);
   });
 
-  it("finds the prompt below an answer that was cut off in the middle of code", async () => {
+  it("finds the prompt below an answer that was cut off inside a code block", async () => {
     await using chat = await openChat({ program });
     const find = "return require('codex-chat.buffer.document').find_prompt(...)";
     const cut = ["## You", "", "Go.", "", "## Codex", "", "```js", "a", "", "## You", "", "draft"];

@@ -23,7 +23,7 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
     await chat.nvim.untilShown(" gpt-5.5 · ready · gVisor · 12.3k tokens, 5%");
   });
 
-  it("keeps to what matters most where the window is narrow", async () => {
+  it("shows the most important parts in a narrow window", async () => {
     await using chat = await openChat({
       program,
       screen: { columns: 80, rows: 20 },
@@ -34,7 +34,7 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
     expect(chat.nvim.screen?.text()).not.toContain("tokens");
   });
 
-  it("fits the winbar into every width, what matters most first", async () => {
+  it("fits the winbar to any width, most important parts first", async () => {
     await using chat = await openChat({ program });
     await chat.setState({
       ...full,
@@ -72,7 +72,7 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
     ).toMatch(/· building[^·]*… ·/);
   });
 
-  it("shows a text with % and control characters as it is", async () => {
+  it("shows text with % and control characters literally", async () => {
     await using chat = await openChat({ program, screen: { columns: 200, rows: 20 } });
     await chat.setState({ phase: "idle", model: "100%{1+1}%#Error#\n" });
     await chat.nvim.untilShown("100%{1+1}%#Error# ");
@@ -86,7 +86,7 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
     await chat.nvim.untilShown("ready");
   });
 
-  it("has a page that tells of limits and of servers that did not start", async () => {
+  it("has a page with limits and with servers that did not start", async () => {
     await using chat = await openChat({ program });
     let shown = 0;
     const show = async (answer: object, limits: readonly object[]): Promise<string[]> => {
@@ -130,7 +130,7 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
     await chat.host.heard("turn/retry");
   });
 
-  it("wraps the keys of an approval where the window is narrow", async () => {
+  it("wraps the keys of an approval in a narrow window", async () => {
     await using chat = await openChat({
       program,
       screen: { columns: 80, rows: 20 },

@@ -19,28 +19,26 @@ async function ask(chat: OpenChat, id = "q1", title = "Codex asks to run: ls"): 
 const answered = (chat: OpenChat, id = "q1") =>
   chat.host.editor.call.buf_set_approval(chat.buf, { id, remove: true });
 
-describe.each(neovims)("a question that waits, on Neovim $name", (program) => {
+describe.each(neovims)("a pending question, on Neovim $name,", (program) => {
   it.each([
-    ["as Neovim is", ""],
+    ["with the defaults", ""],
     ["without a command line", "set cmdheight=0"],
-    ["without a word about the mode", "set noshowmode"],
+    ["without showmode", "set noshowmode"],
     [
-      "with a tabline and statusline of the user's",
+      "with the user's own tabline and statusline",
       "set showtabline=2 tabline=MINE statusline=LINE laststatus=3",
     ],
-  ])(
-    "is on the screen all the time, from another tabpage in insert mode, %s",
-    async (_name, set) => {
-      await using chat = await openChat({ program, screen });
-      const { nvim } = chat;
-      await nvim.keys("<Esc>");
-      await nvim.command("wincmd p | hide tabnew code.lua");
-      if (set !== "") await nvim.command(set);
-      await nvim.keys("i-- code");
-      await nvim.untilShown("-- code");
-      const options =
-        "{ vim.o.tabline, vim.o.statusline, vim.wo.winbar, vim.o.showmode, vim.o.cmdheight, vim.o.eventignore }";
-      const before = await nvim.lua(`
+  ])("is always on the screen, from another tabpage in insert mode, %s", async (_name, set) => {
+    await using chat = await openChat({ program, screen });
+    const { nvim } = chat;
+    await nvim.keys("<Esc>");
+    await nvim.command("wincmd p | hide tabnew code.lua");
+    if (set !== "") await nvim.command(set);
+    await nvim.keys("i-- code");
+    await nvim.untilShown("-- code");
+    const options =
+      "{ vim.o.tabline, vim.o.statusline, vim.wo.winbar, vim.o.showmode, vim.o.cmdheight, vim.o.eventignore }";
+    const before = await nvim.lua(`
       heard = {}
       vim.api.nvim_create_autocmd({ "WinNew", "WinEnter", "WinLeave", "WinClosed", "BufEnter", "BufNew", "BufAdd", "OptionSet" }, {
         callback = function(args)
@@ -49,28 +47,27 @@ describe.each(neovims)("a question that waits, on Neovim $name", (program) => {
         end,
       })
       return ${options}`);
-      await ask(chat);
-      // Its title comes a moment after the question.
-      await nvim.untilShown(`Codex asks to run: ls · ${LINE}`);
-      for (let look = 0; look < 20; look += 1) {
-        await nvim.keys("x");
-        await nvim.until("vim.fn.getline('.')", `-- code${"x".repeat(look + 1)}`);
-        await nvim.untilShown(`-- code${"x".repeat(look + 1)}`);
-        expect(nvim.screen?.text()).toContain(`Codex asks to run: ls · ${LINE}`);
-      }
-      expect(await nvim.mode()).toBe("i");
-      expect(await nvim.lua(`return ${options}`)).toEqual(before);
-      if (set.includes("MINE")) {
-        expect(nvim.screen?.lines()[0]).toBe("MINE");
-        expect(nvim.screen?.lines().at(-2)).toBe("LINE");
-      }
-      await answered(chat);
-      await expect.poll(() => nvim.screen?.text()).not.toContain(LINE);
-      expect(await nvim.lua("return { heard, #vim.api.nvim_list_wins() }")).toEqual([[], 3]);
-    },
-  );
+    await ask(chat);
+    // Its title comes a moment after the question.
+    await nvim.untilShown(`Codex asks to run: ls · ${LINE}`);
+    for (let look = 0; look < 20; look += 1) {
+      await nvim.keys("x");
+      await nvim.until("vim.fn.getline('.')", `-- code${"x".repeat(look + 1)}`);
+      await nvim.untilShown(`-- code${"x".repeat(look + 1)}`);
+      expect(nvim.screen?.text()).toContain(`Codex asks to run: ls · ${LINE}`);
+    }
+    expect(await nvim.mode()).toBe("i");
+    expect(await nvim.lua(`return ${options}`)).toEqual(before);
+    if (set.includes("MINE")) {
+      expect(nvim.screen?.lines()[0]).toBe("MINE");
+      expect(nvim.screen?.lines().at(-2)).toBe("LINE");
+    }
+    await answered(chat);
+    await expect.poll(() => nvim.screen?.text()).not.toContain(LINE);
+    expect(await nvim.lua("return { heard, #vim.api.nvim_list_wins() }")).toEqual([[], 3]);
+  });
 
-  it("is seen in each tabpage, and not where its lines are on the screen", async () => {
+  it("is shown in each tabpage, except where its own lines are visible", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     await nvim.keys("<Esc>");
@@ -103,7 +100,7 @@ describe.each(neovims)("a question that waits, on Neovim $name", (program) => {
     await expect.poll(() => nvim.screen?.text()).not.toContain(LINE);
   });
 
-  it("is seen in a window of the user's over the whole screen, and below one beside it", async () => {
+  it("is shown above a full-screen window of the user, and below a smaller one", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     await nvim.keys("<Esc>");
@@ -142,7 +139,7 @@ describe.each(neovims)("a question that waits, on Neovim $name", (program) => {
     expect(nvim.screen?.lines()[2]).toMatch(/ Codex asks.*… · :CodexChat question$/);
   });
 
-  it("is gone to by the command that it names, one after the other, from another project", async () => {
+  it("is reached by the command that it names, one after the other, from another project", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     await nvim.keys("<Esc>");
@@ -169,7 +166,7 @@ describe.each(neovims)("a question that waits, on Neovim $name", (program) => {
     expect(await nvim.messages()).toContain("nothing waits for an answer");
   });
 
-  it("is shown by no line where the configuration says so", async () => {
+  it("is not shown in a line if configured so", async () => {
     await using chat = await openChat({ program, screen, config: { notify: { waiting: false } } });
     const { nvim } = chat;
     await nvim.keys("<Esc>");
@@ -180,7 +177,7 @@ describe.each(neovims)("a question that waits, on Neovim $name", (program) => {
     expect(nvim.screen?.text()).not.toContain(LINE);
   });
 
-  it("goes with the host and with its buffer", async () => {
+  it("disappears with the host and with its buffer", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     await nvim.keys("<Esc>");
@@ -193,15 +190,15 @@ describe.each(neovims)("a question that waits, on Neovim $name", (program) => {
   });
 });
 
-describe.each(neovims)("what is told by itself, on Neovim $name", (program) => {
+describe.each(neovims)("an unprompted message, on Neovim $name,", (program) => {
   const long = `The host ended with exit code 137.\n\tIts log is ${"/a/path".repeat(30)}. Send again.`;
 
   it.each([
-    ["as Neovim is", ""],
+    ["with the defaults", ""],
     ["without a command line", "set cmdheight=0"],
     ["with two rows for messages", "set cmdheight=2"],
     ["with the ruler and keys in the last row", "set laststatus=0 ruler showcmd"],
-  ])("never asks for a key, and is whole in :messages, %s", async (_name, set) => {
+  ])("never waits for a key, and is complete in :messages, %s", async (_name, set) => {
     await using nvim = await startNeovim({ program, screen });
     if (set !== "") await nvim.command(set);
     await nvim.lua("say, long = require('codex-chat.message'), ...", long);
@@ -247,7 +244,7 @@ describe.each(neovims)("what is told by itself, on Neovim $name", (program) => {
     await nvim.untilShown("codex-chat: last");
   });
 
-  it("goes whole to a vim.notify of the user's", async () => {
+  it("goes uncut to the user's own vim.notify", async () => {
     await using nvim = await startNeovim({ program, screen });
     await nvim.lua(
       "vim.notify = function(...) got = { ... } end; require('codex-chat.message').warn(..., '. :CodexChat shows it')",
@@ -260,7 +257,7 @@ describe.each(neovims)("what is told by itself, on Neovim $name", (program) => {
     ]);
   });
 
-  it("keeps its remedy where it is cut", async () => {
+  it("keeps its advice when it is cut", async () => {
     await using nvim = await startNeovim({ program, screen });
     await nvim.lua(
       "vim.schedule(function() require('codex-chat.message').warn(('x'):rep(300), '. :CodexChat question goes there') end)",
@@ -268,7 +265,7 @@ describe.each(neovims)("what is told by itself, on Neovim $name", (program) => {
     await nvim.untilShown(/codex-chat: x+…\. :CodexChat question goes there/);
   });
 
-  it("may ask for a key where it answers a command that was just given", async () => {
+  it("may wait for a key if it answers a command that was just given", async () => {
     await using nvim = await startNeovim({ program, screen });
     await nvim.keys(":CodexChat nonsense<CR>");
     await nvim.untilShown("there is no `:CodexChat nonsense`");
@@ -278,7 +275,7 @@ describe.each(neovims)("what is told by itself, on Neovim $name", (program) => {
   });
 });
 
-it("messages are shown by one module alone", () => {
+it("only one module shows messages", () => {
   const lua = join(repository, "lua");
   const others = readdirSync(lua, { recursive: true, encoding: "utf8" }).filter(
     (it) =>

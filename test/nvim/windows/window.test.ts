@@ -8,7 +8,7 @@ import { TestHost } from "../../support/test-host.ts";
 describe.each(neovims)("the chat's window on Neovim $name", (program) => {
   const screen = { columns: 120, rows: 30 };
 
-  it("is hidden and shown again with view, cursor and half-typed text as they were", async () => {
+  it("is hidden and shown again with the same view, cursor and half-typed text", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     const user = await chat.send("go on");
@@ -30,7 +30,7 @@ describe.each(neovims)("the chat's window on Neovim $name", (program) => {
     expect(await nvim.mode()).toBe("n");
   });
 
-  it("is gone to where it is in view already, and nothing is opened twice", async () => {
+  it("is focused if it is already visible, and never opened twice", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     await nvim.keys("<Esc>");
@@ -42,7 +42,7 @@ describe.each(neovims)("the chat's window on Neovim $name", (program) => {
     expect(chat.host.of("chat/open")).toHaveLength(1);
   });
 
-  it("leaves Neovim by :q when it is the last one, without a question", async () => {
+  it("lets :q leave Neovim without a question if it is the last one", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     await nvim.keys("typed<Esc>");
@@ -52,7 +52,7 @@ describe.each(neovims)("the chat's window on Neovim $name", (program) => {
     expect(await nvim.exited).toBe(0);
   });
 
-  it("leaves Neovim by ZZ and :qa from anywhere, with text in the prompt", async () => {
+  it("lets ZZ and :qa leave Neovim from anywhere, with text in the prompt", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     await nvim.keys("typed<Esc>");
@@ -62,7 +62,7 @@ describe.each(neovims)("the chat's window on Neovim $name", (program) => {
     expect(await nvim.exited).toBe(0);
   });
 
-  it("survives :only in another window, and is had again", async () => {
+  it("survives :only in another window, and can be reopened", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     const user = await chat.send("go on");
@@ -74,7 +74,7 @@ describe.each(neovims)("the chat's window on Neovim $name", (program) => {
     expect(await nvim.lines()).toContain("while hidden");
   });
 
-  it("toggles away as the last window by showing what was there before", async () => {
+  it("shows the previous buffer when toggled off as the last window", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     await nvim.keys("<Esc>");
@@ -108,7 +108,7 @@ describe.each(neovims)("the chat's window on Neovim $name", (program) => {
     ["right", { row: 0, col: 61, wide: false }],
     ["top", { row: 0, col: 0, wide: true }],
     ["bottom", { row: 15, col: 0, wide: true }],
-  ])("opens at the %s where the configuration says so", async (position, where) => {
+  ])("opens at the %s if configured so", async (position, where) => {
     await using chat = await openChat({
       program,
       screen,
@@ -122,7 +122,7 @@ describe.each(neovims)("the chat's window on Neovim $name", (program) => {
     expect(Math.abs(got.row - where.row)).toBeLessThanOrEqual(2);
   });
 
-  it("opens in a tab of its own, and leaves no empty buffer behind", async () => {
+  it("opens in its own tabpage, and leaves no empty buffer behind", async () => {
     await using chat = await openChat({ program, config: { window: { position: "tab" } } });
     expect(await chat.nvim.lua("return #vim.api.nvim_list_tabpages()")).toBe(2);
     expect(await chat.nvim.lua("return #vim.api.nvim_list_bufs()")).toBe(2);
@@ -130,7 +130,7 @@ describe.each(neovims)("the chat's window on Neovim $name", (program) => {
 });
 
 describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
-  it("ends its conversation when it is wiped out in mid-turn, and can be had again", async () => {
+  it("ends its conversation when wiped out during a turn, and can be reopened", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     const user = await chat.send("go on");
@@ -151,7 +151,7 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
     expect(await nvim.messages()).not.toMatch(/E\d+|rror/);
   });
 
-  it("goes on with its turn over :edit!, with all that belongs to it", async () => {
+  it("keeps its turn and everything that belongs to it after :edit!", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 30 } });
     const { nvim, host } = chat;
     await chat.setState({ phase: "idle" });
@@ -193,7 +193,7 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
     expect(host.of("chat/open")).toHaveLength(1);
   });
 
-  it("keeps what it holds over :bdelete, which ends the turn", async () => {
+  it("keeps its text after :bdelete, which ends the turn", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await chat.setState({ phase: "idle" });
@@ -214,7 +214,7 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
     expect((await host.heard("turn/send", 2)).text).toBe("half way");
   });
 
-  it("is never modified, and :write says to the host to save", async () => {
+  it("is never modified, and :write tells the host to save", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await chat.setState({ phase: "idle" });
@@ -226,7 +226,7 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
     expect(await nvim.lua("return vim.bo.modified")).toBe(false);
   });
 
-  it("is written by Lua where no host does, and :write with a name writes a copy", async () => {
+  it("is written by Lua if no host does it, and :write with a name writes a copy", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
     await nvim.keys("typed<Esc>");
@@ -256,7 +256,7 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
     await host.heard("chat/save");
   });
 
-  it("has one name where a link leads to the state directory", async () => {
+  it("has one name if a symlink leads to the state directory", async () => {
     await using home = await startNeovim({ program });
     const [real, link] = [join(home.home, "real"), join(home.home, "link")];
     await mkdir(real);
@@ -278,14 +278,14 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
     expect(await nvim.messages()).toBe("");
   });
 
-  it("writes no file before something was typed", async () => {
+  it("is not written before something is typed", async () => {
     await using chat = await openChat({ program });
     await chat.nvim.keys("<Esc>");
     await chat.nvim.command("CodexChat toggle");
     await expect(access(chat.path)).rejects.toThrow();
   });
 
-  it("gives a broken file a prompt below everything, and touches nothing else", async () => {
+  it("gets a prompt below the text of a broken file, and nothing else is changed", async () => {
     await using first = await openChat({ program });
     await first.nvim.keys("<Esc>");
     const path = first.path.replace(/[^/]*$/, "broken.md");
@@ -297,7 +297,7 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
     expect(await first.nvim.lines()).toEqual([...text.split("\n"), "", "## You", ""]);
   });
 
-  it("mends a prompt whose heading the user deleted when it is sent", async () => {
+  it("gets the heading of its prompt back on sending if the user deleted it", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await nvim.keys("ask<Esc>");
@@ -308,7 +308,7 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
     expect(await nvim.lines()).toEqual(["## You", "", "ask again", "", "## You", ""]);
   });
 
-  it("comes back by a session, as a chat, without an error", async () => {
+  it("is restored by a session as a chat, without an error", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await chat.send("remember me");

@@ -117,16 +117,16 @@ describe.each(neovims)("a turn on Neovim $name", (program) => {
   });
 });
 
-describe.each(neovims)("around a turn on Neovim $name", (program) => {
+describe.each(neovims)("a streaming turn on Neovim $name", (program) => {
   /** What the user does after the turn has begun, and how the text below the last heading is then. */
   it.each([
     ["a new tabpage and back", "tabnew | tabprevious"],
     ["a new tabpage", "tabnew"],
     ["a second window", "split"],
     ["a second window of another width", "vsplit | vertical resize 20"],
-    ["a window of its own tabpage", "wincmd T"],
+    ["its window moved to a tabpage", "wincmd T"],
     ["no window", "only | enew"],
-    ["another tabpage that shows it, too", "tab split"],
+    ["another tabpage that also shows it", "tab split"],
     ["diff mode", "diffthis | wincmd p | diffthis"],
     ["diff mode that was left again", "diffthis | wincmd p | diffthis | diffoff!"],
     ["a terminal beside it", "split | terminal sh -c 'sleep 60'"],
@@ -149,10 +149,10 @@ describe.each(neovims)("around a turn on Neovim $name", (program) => {
       "close | call nvim_open_win(bufnr('chats/'), v:true, {'relative': 'editor', 'row': 1, 'col': 1, 'width': 60, 'height': 9, 'border': 'single'})",
     ],
     ["a preview window", "pedit"],
-    ["a buffer that may not be changed", "set nomodifiable"],
-    ["a buffer that is only to be read", "set readonly"],
+    ["an unmodifiable buffer", "set nomodifiable"],
+    ["a read-only buffer", "set readonly"],
     ["a window whose buffer is fixed", "set winfixbuf"],
-    ["a screen of nothing", "set columns=12 lines=4"],
+    ["a tiny screen", "set columns=12 lines=4"],
     ["a larger screen", "set columns=300 lines=90"],
     ["another colour scheme", "set background=light | colorscheme habamax | colorscheme default"],
     ["syntax off and on", "syntax off | syntax on"],
@@ -162,12 +162,12 @@ describe.each(neovims)("around a turn on Neovim $name", (program) => {
     ["session options", "set sessionoptions+=options,localoptions | mksession! s.vim"],
     ["a closed tabpage", "tab split | tabclose"],
     ["an alternate buffer", "enew | buffer #"],
-    ["a scroll that binds", "set scrollbind cursorbind | wincmd p | set scrollbind cursorbind"],
-    ["a formatter of the user's", "autocmd BufWritePre * %delete _ | write"],
+    ["scrollbind", "set scrollbind cursorbind | wincmd p | set scrollbind cursorbind"],
+    ["a user's formatter", "autocmd BufWritePre * %delete _ | write"],
     ["automatic writing", "autocmd InsertLeave,TextChanged * silent! update | wall"],
     ["a sticky last line", "set display=uhex | set statusline=%{repeat('x',999)}"],
     ["marks and jumps", "keepjumps normal! gg | mark a | normal! G"],
-  ])("it goes on with %s", async (_name, command) => {
+  ])("continues with %s", async (_name, command) => {
     await using chat = await openChat({ program, screen });
     await begin(chat);
     await chat.nvim.keys("<Esc>");
@@ -185,7 +185,7 @@ describe.each(neovims)("around a turn on Neovim $name", (program) => {
     expect(await chat.nvim.messages()).not.toMatch(/E\d+:|rror/);
   });
 
-  it("goes on with a macro that is being recorded, which then holds only what was typed", async () => {
+  it("continues while a macro is recorded, which contains only what was typed", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     await begin(chat);
@@ -201,7 +201,7 @@ describe.each(neovims)("around a turn on Neovim $name", (program) => {
     await isWhole(chat, ["half"]);
   });
 
-  it("leaves the insert completion's menu open and right", async () => {
+  it("leaves an open insert completion menu intact", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     await begin(chat);
@@ -220,7 +220,7 @@ describe.each(neovims)("around a turn on Neovim $name", (program) => {
     await isWhole(chat, ["worry"]);
   });
 
-  it("goes on while the command-line window is open over it", async () => {
+  it("continues while the command-line window is open over it", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     await begin(chat);
@@ -235,7 +235,7 @@ describe.each(neovims)("around a turn on Neovim $name", (program) => {
     await isWhole(chat);
   });
 
-  it("says it when something is asked for in the command-line window that cannot be done there", async () => {
+  it("continues in the command-line window, which reports the commands it cannot run", async () => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     await begin(chat);
@@ -251,7 +251,7 @@ describe.each(neovims)("around a turn on Neovim $name", (program) => {
 });
 
 describe.each(neovims)("beside a chat on Neovim $name", (program) => {
-  it("a buffer without a file is of the same project, also where 'autochdir' has left it", async () => {
+  it("a buffer without a file belongs to the same project, even after 'autochdir' has left it", async () => {
     await using chat = await openChat({ program, args: ["-c", "set autochdir"] });
     const { nvim } = chat;
     await nvim.keys("<Esc>");
@@ -263,7 +263,7 @@ describe.each(neovims)("beside a chat on Neovim $name", (program) => {
   });
 
   it.each(["", "options,localoptions,", "buffers,curdir,folds,globals,help,"])(
-    "a session has it in all its windows and tabpages (sessionoptions=%s…)",
+    "a session restores it in all its windows and tabpages (sessionoptions=%s…)",
     async (sessionoptions) => {
       await using chat = await openChat({ program });
       const { nvim, host } = chat;
@@ -302,7 +302,7 @@ describe.each(neovims)("beside a chat on Neovim $name", (program) => {
   );
 });
 
-describe.each(neovims)("edits of the user's in mid-turn on Neovim $name", (program) => {
+describe.each(neovims)("a user's edit during a turn, on Neovim $name,", (program) => {
   it.each([
     ["deletes all headings", "g/^## /d"],
     ["deletes everything", "%delete _"],
@@ -317,8 +317,8 @@ describe.each(neovims)("edits of the user's in mid-turn on Neovim $name", (progr
     ["formats it", "silent normal! gggqG"],
     ["reads a file in", "0read doc.txt"],
     ["inserts above everything", "0put ='top'"],
-    ["takes it all back", "silent! normal! 99u"],
-  ])("that one %s, what comes in later is there, and so is the prompt", async (_name, command) => {
+    ["undoes everything", "silent! normal! 99u"],
+  ])("that %s loses neither later text nor the prompt", async (_name, command) => {
     await using chat = await openChat({ program, screen });
     const { nvim } = chat;
     await writeFile(join(nvim.cwd, "doc.txt"), "from a file\n## You\n");
