@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: makes everything ready and runs the benchmarks in turn, each in a process of
- * its own. `npm run bench -- NAME` runs those whose name has that part.
+ * `npm run bench`: makes everything ready and measures the table of bench/table.bench.ts.
+ * `npm run bench -- NAME` runs the benchmarks whose name has that part instead, in turn, each in a
+ * process of its own; they are given the options.
  */
 import { spawn } from "node:child_process";
 import { readdir } from "node:fs/promises";
@@ -12,7 +13,7 @@ const options = process.argv.slice(2).filter((argument) => argument.startsWith("
 const dir = join(checkout, "dist/bench");
 const names = (await readdir(dir).catch(() => []))
   .filter((name) => name.endsWith(".bench.mjs"))
-  .filter((name) => filters.length === 0 || filters.some((filter) => name.includes(filter)));
+  .filter((name) => (filters.length === 0 ? ["table"] : filters).some((it) => name.includes(it)));
 if (names.length === 0) {
   toStderr("no benchmark in bench/ has such a name");
   process.exit(1);

@@ -1,0 +1,76 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { type ModelServer, startModelServer } from "../../src/offline/model-server.ts";
+import { message, type Part, type Reply, rawEvent, reply } from "../../src/offline/reply.ts";
+import { atEnd } from "./cleanup.ts";
+
+/** A stream: so many deltas, evenly in that time. */
+export type Stream = { readonly deltas: number; readonly ms: number };
+
+/** The last word of each stream: who has it has all. */
+export const LAST_WORD = "finis";
+
+/** A scripted model in this process, whose time is counted nowhere. */
+export class Model implements AsyncDisposable {
+  readonly #server: ModelServer;
+  readonly #close = atEnd(() => this.#server.close());
+  #reply: Reply = reply(message("Done."));
+
+  private constructor(server: (current: () => Reply) => ModelServer) {
+    this.#server = server(() => this.#reply);
+  }
+
+  /** Starts one on any port of loopback. */
+  static async start(): Promise<Model> {
+    let current: () => Reply = () => reply();
+    const server = await startModelServer({ script: () => current() });
+    return new Model((own) => {
+      current = own;
+      return server;
+    });
+  }
+
+  get url(): string {
+    return this.#server.url;
+  }
+
+  /** Answers at once with this text, in one piece, from now on. */
+  say(text: string): void {
+    this.#reply = reply(message(text, { pieces: 1 }));
+  }
+
+  /** Answers with a stream from now on. */
+  stream(stream: Stream): void {
+    this.#reply = reply(streamed(stream));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close();
+  }
+}
+
+/** The n-th delta: a word of prose, a paragraph's end now and then. */
+export function deltaOf(n: number, { deltas }: Stream): string {
+  if (n === deltas - 1) return LAST_WORD;
+  if (n % 40 === 39) return ".\n\n";
+  return n % 17 === 5 ? "*emphasis*, " : n % 17 === 11 ? "a `name` " : `word${n % 7} `;
+}
+
+function streamed(stream: Stream): Part {
+  return async function* (context) {
+    const { id, signal } = context;
+    const item = { type: "message", role: "assistant", id: `msg_${id}` };
+    const event = (data: object) => rawEvent(data)(context);
+    yield* event({ type: "response.output_item.added", item: { ...item, content: [] } });
+    let whole = "";
+    const began = performance.now();
+    for (let n = 0; n < stream.deltas; n++) {
+      const early = began + (n / stream.deltas) * stream.ms - performance.now();
+      if (early > 1) await pause(early, undefined, { signal });
+      const delta = deltaOf(n, stream);
+      whole += delta;
+      yield* event({ type: "response.output_text.delta", item_id: item.id, delta });
+    }
+    const content = [{ type: "output_text", text: whole }];
+    yield* event({ type: "response.output_item.done", item: { ...item, content } });
+  };
+}
