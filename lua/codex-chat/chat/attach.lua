@@ -63,8 +63,11 @@ local function watch(chat)
   on("InsertEnter", function()
     require("codex-chat.buffer.backspace").begin(chat)
     require("codex-chat.ui.hint").show(chat, true)
-    require("codex-chat.host").wake(chat)
     chat.has_typed = false
+    -- After the screen shows insert mode, since starting a process takes a while.
+    vim.schedule(function()
+      require("codex-chat.host").wake(chat)
+    end)
   end)
   on("InsertCharPre", function()
     local row = api.nvim_win_get_cursor(0)[1] - 1

@@ -266,7 +266,8 @@ end
 --- Opens the chat in the host unless that was done before; a host that died starts only by sending.
 ---@param chat codex-chat.Chat
 function M.wake(chat)
-  if chat.host == "none" and vim.api.nvim_buf_is_loaded(chat.buf) then
+  local is_open = registry.get(chat.buf) == chat and vim.api.nvim_buf_is_loaded(chat.buf)
+  if chat.host == "none" and is_open then
     M.open(chat)
   end
 end
@@ -275,6 +276,7 @@ end
 --- said when it is sent.
 ---@param chat codex-chat.Chat
 function M.prepare(chat)
+  M.wake(chat)
   if chat.host == "asked" or chat.host == "attached" then
     M.try_notify(chat, "sandbox/prepare", {})
   end

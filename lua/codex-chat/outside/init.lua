@@ -135,41 +135,58 @@ function M.resolve(path)
   return M.follow(path)
 end
 
+---@param path string
+---@return string[] parts
+local function parts_of(path)
+  local parts = {}
+  for part in path:gmatch("[^/]+") do
+    parts[#parts + 1] = part
+  end
+  return parts
+end
+
 --- Does the same for further paths, right after `resolve`.
 ---@param path string
+---@param seen? table<string, true> the directories outside every project that it has come through, for
+--- many paths that are followed at one moment
 ---@return string? real
 ---@return "absent"|"project"|"unseen"|nil why
 ---@return string? detail
-function M.follow(path)
+function M.follow(path, seen)
   if path:sub(1, 1) ~= "/" then
     return nil, "unseen", "it is relative to the working directory"
   end
-  local rest, at, links = vim.split(path, "/+"), "", 0
-  while #rest > 0 do
-    local part = table.remove(rest, 1)
+  local rest, next_part, at, links = parts_of(path), 1, "", 0
+  while next_part <= #rest do
+    local part = rest[next_part]
+    next_part = next_part + 1
+    local place = at .. "/" .. part
     if part == ".." then
       at = at:match("^(.*)/[^/]*$") or ""
-    elseif part ~= "" and part ~= "." then
-      local place = at .. "/" .. part
-      local project = project_of(place)
+    elseif seen and seen[place] then
+      at = place
+    elseif part ~= "." then
+      local stat, _, code = uv.fs_lstat(place)
+      -- A file or a link is no project, and the directories that it is in were looked at.
+      local project = (not stat or stat.type == "directory") and project_of(place)
       if project then
         return nil, "project", project
-      end
-      local stat, _, code = uv.fs_lstat(place)
-      if not stat then
+      elseif not stat then
         local absent = code == "ENOENT" or code == "ENOTDIR"
         return nil, absent and "absent" or "unseen", code
-      end
-      if stat.type == "link" then
+      elseif stat.type == "link" then
         local target = uv.fs_readlink(place)
         links = links + 1
         if not target or links > max_links then
           return nil, "unseen", "ELOOP"
         end
-        local parts = vim.split(target, "/+")
-        rest = vim.list_extend(parts, rest)
+        rest = vim.list_extend(parts_of(target), rest, next_part)
+        next_part = 1
         at = target:sub(1, 1) == "/" and "" or at
       else
+        if seen and stat.type == "directory" then
+          seen[place] = true
+        end
         at = place
       end
     end

@@ -25,12 +25,13 @@ local function leads_in(dir)
   if not entries then
     return true
   end
+  local seen = {}
   for name, kind in uv.fs_scandir_next, entries do
     if kind == "link" then
       local target = uv.fs_readlink(dir .. "/" .. name)
       -- A link to a neighbour, which is checked as well.
       if not target or target:find("/", 1, true) then
-        local _, why = outside.follow(dir .. "/" .. name)
+        local _, why = outside.follow(dir .. "/" .. name, seen)
         if why == "project" then
           return true
         end
