@@ -2,6 +2,7 @@ import type { ActionResult } from "../../nvim/index.ts";
 import { ok } from "../../result.ts";
 import { endpointOf } from "../auth/index.ts";
 import type { Conversation } from "../conversation/index.ts";
+import { startFault } from "../hooks/index.ts";
 import { usableServers } from "../settings/index.ts";
 import type { ActionHandlers } from "./action.ts";
 import { hostsOf } from "./network.ts";
@@ -49,11 +50,17 @@ async function listServers(conversation: Conversation): Promise<ActionResult<"mc
     const state =
       why ??
       notStarted(conversation.document.standing.brokenServers.get(name)) ??
-      server?.toolsError ??
+      toolsFault(name, server?.toolsError, servers[name]) ??
       server?.runtimeStatus ??
       (loaded ? "not running" : "not started");
     return { name, state, tools: Object.keys(server?.tools ?? {}) };
   });
+}
+
+/** The same text as in the notification about a server's start, which may come later than this. */
+function toolsFault(name: string, error: string | null | undefined, server: unknown) {
+  if (error == null || !/startup failed|failed to start/.test(error)) return error;
+  return notStarted(startFault(name, error, server));
 }
 
 /** Why a server could not be started, as part of a line. */

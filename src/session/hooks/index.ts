@@ -7,6 +7,7 @@ export { beginGit, gitPlace, gitTurnHook, type PreparedGit, prepareGit } from ".
 export { HostWatch } from "./host-watch.ts";
 export { latePathsText } from "./late-text.ts";
 export { LetGoHooks } from "./let-go.ts";
+export { startFault } from "./mcp-failures.ts";
 export { McpStart } from "./mcp-start.ts";
 export { Protection } from "./protection.ts";
 export { type TurnHook, TurnHookRunner } from "./turn-hook.ts";

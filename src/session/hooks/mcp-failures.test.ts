@@ -78,9 +78,15 @@ it.each<[string, string, object | undefined, string]>([
     { command: "a", args: ["b c"] },
     "something new. It must speak MCP over its input and output; `:CodexChat sandbox shell a 'b c'` shows",
   ],
+  [
+    "what the list of servers says",
+    "MCP startup failed: something new",
+    { command: "a" },
+    "something new. It must speak MCP",
+  ],
   ["a server that is not configured", "something new", undefined, "something new. "],
 ])("says what helps where %s is in the way", (_what, error, server, told) => {
   const text = startFault("x", error, server);
   expect(text).toContain(told);
-  expect(text).not.toMatch(/::|os error|config\.toml|codex mcp/);
+  expect(text).not.toMatch(/::|os error|config\.toml|codex mcp|startup failed/);
 });

@@ -49,7 +49,7 @@ const ENGINES: ReadonlySet<string> = new Set(["docker", "podman", "nerdctl"]);
 export function startFault(name: string, error: string, server: unknown): string {
   const configured = Configured.parse(server);
   const said = error.replace(
-    /^MCP client for `[^`]*` failed to start: (?:MCP startup failed: )?/,
+    /^(?:MCP client for `[^`]*` failed to start: )?(?:MCP startup failed: )?/,
     "",
   );
   if (/\(os error 2\)/.test(said)) return missing(configured);
