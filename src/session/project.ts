@@ -167,15 +167,17 @@ export class Project {
   }
 
   /**
-   * Starts the backend ahead of a turn, and lets it end by idling. A failure is left to the turn, which
+   * The running backend, or one that is started ahead of a turn and ends by idling. A failure is left to the turn, which
    * reports it; after one, nothing is started ahead until a turn has started it.
    */
-  async prepare(onProgress: (what: string) => void): Promise<void> {
-    if (this.#state.at !== "off" || !this.#mayPrepare) return;
+  async prepare(onProgress: (what: string) => void): Promise<Backend | undefined> {
+    if (this.running !== undefined && !this.live.isPending) return this.running;
+    if (this.#state.at !== "off" || !this.#mayPrepare) return undefined;
     this.#mayPrepare = false;
     const started = await this.backend(this.#abort.signal, onProgress);
     if (started.ok) this.rest();
     else this.#options.log.info({ failure: started.error }, "nothing was started ahead of a turn");
+    return started.ok ? started.value : undefined;
   }
 
   /**

@@ -228,6 +228,7 @@ export class StandIns {
       prepareBackend: async (onProgress) => {
         onProgress("starting the sandbox");
         await this.#later("the backend is prepared");
+        return undefined;
       },
       renewBackend: async () => {
         await this.#later("the backend is looked at");
@@ -296,6 +297,7 @@ export class StandIns {
           this.#turn.pending.push([query]);
           return ok();
         }),
+      prepare: () => {},
       interrupt: async (turnId) => {
         await this.#request("turn/interrupt", () => {
           if (this.#turn?.id === turnId && !this.isDeaf) this.end("interrupted");

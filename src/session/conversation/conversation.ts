@@ -130,8 +130,12 @@ export class Conversation<P extends ConversationParts = LiveParts> {
   /** The user has begun to type: starts what the query will need, so that it need not wait. */
   prepare(): void {
     if (this.isBusy || this.isClosed) return;
-    const isDone = this.host.prepareBackend((detail) => this.showWork(detail));
-    void isDone.finally(() => this.showWork(undefined));
+    const prepared = this.host.prepareBackend((detail) => this.showWork(detail));
+    void prepared
+      .then((backend) => {
+        if (backend !== undefined && !this.isBusy && !this.isClosed) this.thread.prepare(backend);
+      })
+      .finally(() => this.showWork(undefined));
   }
 
   /**

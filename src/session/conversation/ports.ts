@@ -54,6 +54,7 @@ export type ThreadPort = Pick<
   | "model"
   | "mode"
   // Its turns.
+  | "prepare"
   | "use"
   | "startTurn"
   | "steer"
@@ -78,7 +79,9 @@ export type ProjectPort = {
   /** What is done for the project before each turn and after it. */
   readonly turnHooks: readonly TurnHook[];
   /** Starts a backend that a turn will need, if none runs. Failures are left to the turn. */
-  readonly prepareBackend: (onProgress: (what: string) => void) => Promise<void>;
+  readonly prepareBackend: (
+    onProgress: (what: string) => void,
+  ) => Promise<Pick<Backend, "client"> | undefined>;
   /** Before a turn: ends a backend in whose sandbox a path is writable that git trusts by now. */
   readonly renewBackend: () => Promise<Result<void, Failure>>;
   /** Ends a backend that no longer answers; its conversations are notified. */

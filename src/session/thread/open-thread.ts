@@ -1,9 +1,10 @@
-import type { ResultOf } from "../../codex/index.ts";
+import type { ParamsOf, ResultOf } from "../../codex/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { damagedHome, type Failure } from "../failure.ts";
 import { aboutSandbox, type Settings } from "../settings/index.ts";
 import { editorTools } from "./editor-tools.ts";
 import type { LoadedThread, ThreadDocument } from "./loaded-thread.ts";
+import type { ThreadAhead } from "./thread-ahead.ts";
 import { hasAnswers, prefaceOf } from "./transcript-preface.ts";
 
 /** What Codex reports when it loads a thread. */
@@ -45,6 +46,8 @@ type OpenOptions = OpenHow & {
   readonly unusable: string | undefined;
   /** Most characters of the text that a new thread is given. */
   readonly maxChars: number;
+  /** A thread that was started ahead of its first query. */
+  readonly ahead: ThreadAhead;
   readonly signal: AbortSignal;
 };
 
@@ -118,19 +121,13 @@ function reasonOf(message: string): string {
 const MAX_REASON = 300;
 
 async function startThread(
-  { client, document, settings, root, codexHome, signal }: OpenOptions,
+  { client, document, settings, root, codexHome, ahead, signal }: OpenOptions,
   preface: readonly string[],
 ): Promise<Result<OpenedThread, Failure>> {
-  const started = await client.request(
-    "thread/start",
-    {
-      ...threadPlace(root, settings),
-      dynamicTools: editorTools(settings),
-      developerInstructions: aboutSandbox(settings.network.allow),
-      ...(settings.model === undefined ? {} : { model: settings.model }),
-    },
-    { signal },
-  );
+  const params = startParams(root, settings);
+  const waiting = await ahead.take(client, params);
+  const started =
+    waiting === undefined ? await client.request("thread/start", params, { signal }) : ok(waiting);
   if (!started.ok)
     return started.error.kind === "refused"
       ? err({ ...started.error, fix: damagedHome(codexHome) })
@@ -173,6 +170,16 @@ async function resumeThread(
   if (!whole.ok) return whole;
   document.setMeta({ model: resumed.value.model });
   return ok(factsOf(resumed.value));
+}
+
+/** What a new thread is started with. */
+export function startParams(root: string, settings: Settings): ParamsOf<"thread/start"> {
+  return {
+    ...threadPlace(root, settings),
+    dynamicTools: editorTools(settings),
+    developerInstructions: aboutSandbox(settings.network.allow),
+    ...(settings.model === undefined ? {} : { model: settings.model }),
+  };
 }
 
 /** Where a thread works and when it asks, whether it is started, resumed or forked. */

@@ -6,9 +6,10 @@ import type { Backend } from "../backend/index.ts";
 import { type Failure, STOPPED } from "../failure.ts";
 import type { Grants } from "../network/index.ts";
 import type { Query } from "../query.ts";
-import type { Settings } from "../settings/index.ts";
+import { enabledServers, type Settings } from "../settings/index.ts";
 import type { LoadedThread, ThreadDocument, TurnBackend } from "./loaded-thread.ts";
-import { type OpenHow, openThread, type ThreadFacts } from "./open-thread.ts";
+import { type OpenHow, openThread, startParams, type ThreadFacts } from "./open-thread.ts";
+import { ThreadAhead } from "./thread-ahead.ts";
 import { inputsOf, textInput } from "./turn-input.ts";
 import { UnsavedFiles } from "./unsaved-files.ts";
 
@@ -56,6 +57,7 @@ export class ThreadHandle {
   #preface: readonly string[] = [];
   #facts: ThreadFacts | undefined;
   readonly #unsaved = new UnsavedFiles();
+  readonly #ahead = new ThreadAhead();
   #choice: ThreadChoice = { plan: false };
   /**
    * The models that this conversation has used since it was opened. Earlier ones count: a running
@@ -145,6 +147,16 @@ export class ThreadHandle {
   }
 
   /**
+   * The user types the first query: starts the thread for it. Not if it has MCP servers, which start
+   * with it and may ask for hosts.
+   */
+  prepare({ client }: Pick<Backend, "client">): void {
+    const { root, settings } = this.#options;
+    if (this.id === undefined && enabledServers(settings).length === 0)
+      this.#ahead.begin(client, startParams(root, settings));
+  }
+
+  /**
    * Starts the backend if none runs, and loads the thread, or makes one. Errors: those of starting and
    * resuming.
    */
@@ -171,6 +183,7 @@ export class ThreadHandle {
       isLoaded: this.#loadedIn === backend.value,
       unusable: this.#isTooLong && !how.mayReplace ? undefined : this.#unusable,
       maxChars: this.#maxChars,
+      ahead: this.#ahead,
       signal,
     });
     if (signal.aborted) return err(STOPPED);

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { message, reply } from "../../../src/offline/reply.ts";
@@ -28,12 +28,20 @@ describe("the sandbox of a chat", SLOW, () => {
     await expect.poll(() => chat.state("phase"), WAIT).toBe("idle");
     const [first] = await place.containers();
     expect(model.requests).toEqual([]);
+    // The thread waits in Codex, and is the conversation's from its first query on.
+    expect(await chat.text()).not.toMatch(/^thread:/m);
 
     model.answerInTurn(reply(message("Hello.")));
     await chat.nvim.keys("<C-s>");
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
     expect(model.requests.at(-1)?.userTexts()).toEqual(["Hello."]);
     expect((await place.containers()).map(({ Id }) => Id)).toEqual([first?.Id]);
+    const thread = /^thread: (\S+)$/m.exec(await chat.text())?.[1] ?? "";
+    const sessions = join(chat.projectDir, "codex-home", "sessions");
+    const rollouts = (await readdir(sessions, { recursive: true })).filter((it) =>
+      it.endsWith(".jsonl"),
+    );
+    expect(rollouts).toEqual([expect.stringContaining(thread)]);
   });
 
   it("is joined by a query that is sent while it starts", async () => {
