@@ -278,7 +278,8 @@ export class ModelCall {
   #write(bytes: Buffer): void {
     const { response } = this.#options;
     const answer = this.#answer;
-    if (response.destroyed || response.write(bytes) || answer?.isPaused() !== false) return;
+    if (response.destroyed || response.writableEnded) return;
+    if (response.write(bytes) || answer?.isPaused() !== false) return;
     answer.pause();
     response.once("drain", () => {
       this.#timer.reset();
